@@ -1,0 +1,1 @@
+//! The policy: read, compiled, kept and replaced as a whole.

@@ -1,0 +1,1 @@
+//! YAML text to located values, with every finding at once.
