@@ -6,4 +6,5 @@ pub mod authz;
 pub mod check;
 pub mod mcp;
 pub mod policy;
+pub mod upstream;
 pub mod yaml;
