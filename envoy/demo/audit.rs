@@ -38,8 +38,8 @@ impl AuditLog {
         self.read = self.text().len();
     }
 
-    /// The record since the mark that is about `method` and `name`, waited for if need be. Where
-    /// there is none, as when Envoy answered by itself, the answer's own words count.
+    /// The record since the mark that is about `method` and `name`, either of which may be empty
+    /// for any, waited for if need be. Where there is none the answer's own words count.
     pub(crate) async fn judgement(&self, method: &str, name: &str, answer: &Value) -> Judgement {
         let deadline = Instant::now() + LAG;
         loop {
@@ -57,7 +57,7 @@ impl AuditLog {
         std::fs::read(&self.path).unwrap_or_default()
     }
 
-    /// The last record since the mark that mentions both words. Other requests of the same client,
+    /// The last record since the mark that mentions each word. Other requests of the same client,
     /// such as its GET stream, are recorded in between.
     fn record(&self, method: &str, name: &str) -> Option<Value> {
         let text = self.text();
@@ -68,8 +68,9 @@ impl AuditLog {
         let mut records = complete.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
         let about = |record: &Value| {
             find(record, "decision").is_some()
-                && mentions(record, method)
-                && (name.is_empty() || mentions(record, name))
+                && [method, name]
+                    .iter()
+                    .all(|word| word.is_empty() || mentions(record, word))
         };
         records.rfind(about)
     }

@@ -42,17 +42,7 @@ pub(crate) async fn run(
     audit.mark();
     let seen = send(post(TWO_NAMES.to_owned())).await?;
     let what = "tools/call with two names".to_owned();
-    lines.push(
-        line(
-            "alice, raw",
-            what,
-            ("duplicate_key", ""),
-            seen,
-            &expected,
-            audit,
-        )
-        .await,
-    );
+    lines.push(line("alice, raw", what, ("", ""), seen, &expected, audit).await);
 
     // Envoy refuses this by itself; there is no decision.
     let expected = Expected {
@@ -63,7 +53,7 @@ pub(crate) async fn run(
     audit.mark();
     let seen = send(post("x".repeat(TOO_LARGE))).await?;
     let what = "a body over 1 MiB".to_owned();
-    lines.push(line("alice, raw", what, ("none", "none"), seen, &expected, audit).await);
+    lines.push(line("alice, raw", what, ("", ""), seen, &expected, audit).await);
 
     let expected = Expected {
         decision: "allow",
@@ -74,8 +64,7 @@ pub(crate) async fn run(
     audit.mark();
     let seen = send(target.http.get(&metadata)).await?;
     let what = "protected resource metadata".to_owned();
-    let path = url::Url::parse(&metadata)?.path().to_owned();
-    lines.push(line("no token", what, (&path, ""), seen, &expected, audit).await);
+    lines.push(line("no token", what, ("", ""), seen, &expected, audit).await);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use crate::server::WELCOME_URI;
 /// What must come of a row. The client has to see `saw` somewhere in its answer.
 #[derive(Clone, Copy)]
 pub(crate) struct Expected {
+    /// Empty where mcp-authz is not asked.
     pub(crate) decision: &'static str,
     /// The stable reason code; not compared where there is none.
     pub(crate) reason: Option<&'static str>,

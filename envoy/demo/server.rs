@@ -161,6 +161,7 @@ impl NotesServer {
             })
             .collect();
         seen.sort();
+        seen.sort_by_key(|header| !header.starts_with("subject="));
         let token = if parts.headers.contains_key(http::header::AUTHORIZATION) {
             "a token"
         } else {

@@ -41,12 +41,21 @@ pub(crate) async fn run(arguments: &UpArguments) -> Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate())?;
     let done = tokio::select! {
         biased;
-        _ = interrupt.recv() => Ok(ExitCode::SUCCESS),
-        _ = terminate.recv() => Ok(ExitCode::SUCCESS),
+        _ = interrupt.recv() => Ok(stopped(arguments)),
+        _ = terminate.recv() => Ok(stopped(arguments)),
         done = run_until_stopped(arguments, home, &mut processes) => done,
     };
     processes.stop().await;
     done
+}
+
+/// The exit status after a signal: the usual end, unless the table was waited for.
+fn stopped(arguments: &UpArguments) -> ExitCode {
+    if arguments.once {
+        ExitCode::from(130)
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 /// The part that a signal cuts short.
