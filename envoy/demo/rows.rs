@@ -147,6 +147,8 @@ fn engineer() -> Session {
                     "403 insufficient_scope, scope notes:delete",
                 ),
             ),
+            // The same session goes on after a denial and after a challenge.
+            (Step::Call("list_notes", json!({})), allowed("2: plan")),
         ],
     }
 }
@@ -176,7 +178,10 @@ fn supporter() -> Session {
                 allowed("groceries: milk"),
             ),
             // Each session pretends to be `admin` in a trusted header; none of that arrives.
-            (Step::Call("whoami", json!({})), allowed("no token, ")),
+            (
+                Step::Call("whoami", json!({})),
+                allowed("no token, subject=bob"),
+            ),
             (
                 Step::Call("create_note", json!({"title": "plan"})),
                 denied("no_matching_rule", "isError"),
@@ -196,7 +201,6 @@ fn refused() -> Vec<Session> {
         steps: Vec::new(),
         ..engineer()
     };
-    let unproved = |reason, saw| challenged(reason, saw);
     vec![
         session(
             "mallory (no group)",
@@ -208,25 +212,25 @@ fn refused() -> Vec<Session> {
             "no token",
             ALICE,
             Token::None,
-            unproved("token_missing", "401"),
+            challenged("token_missing", "401"),
         ),
         session(
             "expired token",
             ALICE,
             Token::Expired,
-            unproved("token_expired", "401 invalid_token"),
+            challenged("token_expired", "401 invalid_token"),
         ),
         session(
             "other audience",
             ALICE,
             Token::OtherAudience,
-            unproved("token_audience", "401 invalid_token"),
+            challenged("token_audience", "401 invalid_token"),
         ),
         session(
             "forged token",
             MALLORY,
             Token::Forged,
-            unproved("token_signature", "401 invalid_token"),
+            challenged("token_signature", "401 invalid_token"),
         ),
     ]
 }
