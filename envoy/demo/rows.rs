@@ -212,7 +212,7 @@ fn refused() -> Vec<Session> {
             "no token",
             ALICE,
             Token::None,
-            challenged("token_missing", "401"),
+            challenged("missing_token", "401"),
         ),
         session(
             "expired token",
@@ -224,13 +224,13 @@ fn refused() -> Vec<Session> {
             "other audience",
             ALICE,
             Token::OtherAudience,
-            challenged("token_audience", "401 invalid_token"),
+            challenged("audience_mismatch", "401 invalid_token"),
         ),
         session(
             "forged token",
             MALLORY,
             Token::Forged,
-            challenged("token_signature", "401 invalid_token"),
+            challenged("invalid_signature", "401 invalid_token"),
         ),
     ]
 }
