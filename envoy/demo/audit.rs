@@ -91,13 +91,13 @@ fn judged(value: &Value) -> Judgement {
     }
 }
 
-/// The first member called `name`, or ending in `.name`, at any depth.
+/// The first member called `name`, with any prefix ending in `.` or `/`, at any depth.
 fn find<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     match value {
         Value::Object(members) => {
             let direct = members
                 .iter()
-                .find(|(key, _)| key.rsplit('.').next() == Some(name));
+                .find(|(key, _)| key.rsplit(['.', '/']).next() == Some(name));
             direct
                 .map(|(_, member)| member)
                 .or_else(|| members.values().find_map(|member| find(member, name)))

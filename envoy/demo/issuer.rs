@@ -114,10 +114,9 @@ impl Issuer {
         let url = &self.url;
         json!({
             "issuer": url, "jwks_uri": format!("{url}/jwks"),
-            "authorization_endpoint": format!("{url}/authorize"),
             "token_endpoint": format!("{url}/token"),
             "grant_types_supported": ["client_credentials"],
-            "response_types_supported": ["code"], "subject_types_supported": ["public"],
+            "response_types_supported": [], "subject_types_supported": ["public"],
             "token_endpoint_auth_methods_supported": ["none"],
             "id_token_signing_alg_values_supported": ["ES256"],
         })

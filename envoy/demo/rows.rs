@@ -228,7 +228,7 @@ fn refused() -> Vec<Session> {
         ),
         session(
             "forged token",
-            MALLORY,
+            ALICE,
             Token::Forged,
             challenged("invalid_signature", "401 invalid_token"),
         ),
