@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::authn::IssuerSettings;
+use crate::authn::{IssuerSettings, challenge, metadata};
 use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::{self, Fields, Findings, Node};
@@ -121,15 +121,16 @@ fn path(node: &Node, findings: &mut Findings) -> Option<String> {
     None
 }
 
-/// The identifier is kept as written: tokens and clients compare it byte by byte.
 fn resource(node: &Node, findings: &mut Findings) -> Option<String> {
     let text = yaml::string(node, findings)?;
-    yaml::url(node, findings)?;
-    if crate::authn::is_quotable(&text) {
-        return Some(text);
+    let checked = metadata::check_resource(&text).map_err(|error| error.to_string());
+    match checked.and_then(|_| challenge::check_url(&text).map_err(|error| error.to_string())) {
+        Ok(()) => Some(text),
+        Err(message) => {
+            findings.error(node, message, "");
+            None
+        }
     }
-    findings.error(node, format!("`{text}` cannot be quoted in a challenge"), "plain ASCII");
-    None
 }
 
 fn trusted_issuer(
@@ -151,15 +152,15 @@ fn trusted_issuer(
     None
 }
 
-/// RFC 6749 §3.3: `scope-token`.
 fn scope(node: &Node, findings: &mut Findings) -> Option<String> {
     let scope = yaml::string(node, findings)?;
-    if crate::authn::is_quotable(&scope) && !scope.contains(' ') {
-        return Some(scope);
+    match challenge::check_scope(&scope) {
+        Ok(()) => Some(scope),
+        Err(error) => {
+            findings.error(node, error.to_string(), "visible ASCII without blanks, `\"` and `\\`");
+            None
+        }
     }
-    let help = "visible ASCII without blanks, `\"` and `\\`";
-    findings.error(node, format!("`{scope}` is not a scope"), help);
-    None
 }
 
 fn deny(node: &Node, findings: &mut Findings) -> Option<DenySettings> {
