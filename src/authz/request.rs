@@ -132,9 +132,9 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn member(&self, key: &str) -> Option<&Value<'a>> {
         match self {
-            Value::Map(members) => {
-                members.iter().find_map(|(name, value)| (name == key).then_some(value))
-            }
+            Value::Map(members) => members
+                .iter()
+                .find_map(|(name, value)| (name == key).then_some(value)),
             Value::Null
             | Value::Bool(_)
             | Value::Int(_)
