@@ -59,8 +59,11 @@ impl What {
         if kinds.is_empty() && (self.has_arguments() || self.not_has_arguments()) {
             kinds.push(ResourceKind::Tool);
         }
-        kinds.dedup();
-        kinds
+        let tool_first = [ResourceKind::Tool, ResourceKind::Prompt, ResourceKind::Uri];
+        tool_first
+            .into_iter()
+            .filter(|kind| kinds.contains(kind))
+            .collect()
     }
 
     /// The first of [`What::kinds`].
@@ -123,7 +126,8 @@ impl What {
     }
 
     /// Whether the block names a method, exactly or by prefix.
-    pub(in crate::authz) fn names_method(&self, method: &str) -> bool {
+    #[must_use]
+    pub fn names_method(&self, method: &str) -> bool {
         let mut patterns = self.methods.iter().flatten();
         patterns.any(|pattern| pattern.matches(method))
     }
