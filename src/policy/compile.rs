@@ -95,7 +95,8 @@ impl<'c> KnownNames<'c> {
     }
 
     fn check_server(&self, node: &Node, findings: &mut Findings) {
-        let (Some(name), Some(servers)) = (node.as_str(), self.servers) else {
+        let name = node.as_str().filter(|name| !name.is_empty());
+        let (Some(name), Some(servers)) = (name, self.servers) else {
             return;
         };
         if !servers.iter().any(|server| server == name) {
@@ -110,7 +111,8 @@ impl<'c> KnownNames<'c> {
 
     /// A class has to be one of some server that the rule is about.
     fn check_class(&self, node: &Node, servers: &[&Node], findings: &mut Findings) {
-        let Some(name) = node.as_str().filter(|name| *name != UNCLASSIFIED) else {
+        let checkable = |name: &&str| !name.is_empty() && *name != UNCLASSIFIED;
+        let Some(name) = node.as_str().filter(checkable) else {
             return;
         };
         let about = |server: &str| {
