@@ -65,13 +65,10 @@ fn allow(obligations: Obligations) -> OkHttpResponse {
     let mut headers: Vec<HeaderValueOption> = Vec::with_capacity(set.len());
     let mut unset = Vec::new();
     for (name, value) in set {
-        debug_assert!(
-            is_settable(name, &value),
-            "the obligation `{name}` cannot be set"
-        );
         if is_settable(name, &value) {
             headers.push(header(name, value));
         } else {
+            tracing::error!(name, "an upstream header cannot be set and is removed");
             unset.push(name.to_owned());
         }
     }
@@ -121,13 +118,13 @@ fn response(status: u16, answer: Answer) -> DeniedHttpResponse {
     } = answer;
     let headers = headers
         .into_iter()
-        .inspect(|(name, value)| {
-            debug_assert!(
-                is_settable(name, value),
-                "the header `{name}` cannot be sent"
-            );
+        .filter(|(name, value)| {
+            let settable = is_settable(name, value);
+            if !settable {
+                tracing::error!(name, "a header of the answer cannot be sent");
+            }
+            settable
         })
-        .filter(|(name, value)| is_settable(name, value))
         .map(|(name, value)| header(name, value))
         .collect();
     DeniedHttpResponse {
