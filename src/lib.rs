@@ -1,10 +1,13 @@
 //! mcp-authz: the policy decision point for the Model Context Protocol behind Envoy.
 
-pub mod audit;
+pub mod admin;
 pub mod authn;
 pub mod authz;
 pub mod check;
+pub mod envoy;
+pub mod health;
+pub mod listen;
 pub mod mcp;
 pub mod policy;
-pub mod upstream;
+pub mod telemetry;
 pub mod yaml;
