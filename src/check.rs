@@ -4,6 +4,7 @@
 //! [`Reason`]. What a step does is not here, nor how a verdict is put on the wire.
 
 mod answer;
+mod invalid;
 mod observe;
 mod reason;
 mod server;
@@ -19,6 +20,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+pub use invalid::{Fact, InvalidCheck};
 pub use reason::{Effect, Reason};
 pub use server::{
     DenySettings, DenyShape, Disclose, InvalidServer, Server, ServerSettings, Servers,
@@ -28,10 +30,12 @@ pub use server::{
 use crate::audit::Audit;
 use crate::authn::{AuthenticationError, Authenticator, bearer, metadata};
 use crate::authz::{
-    self, AccessRequest, Action, ActionKind, Decision, Denial, DenialReason, Evaluation, Http, Policy,
-    Resource, Subject,
+    self, AccessRequest, Action, ActionKind, Decision, Denial, DenialReason, Evaluation, Http,
+    Policy, Resource, Subject,
 };
-use crate::mcp::{DecodeOptions, Era, Headers, Id, Kind, Message, Payload, Refusal, Routing, decode};
+use crate::mcp::{
+    DecodeOptions, Era, Headers, Id, Kind, Message, Payload, Refusal, Routing, decode,
+};
 use crate::policy::PolicyStore;
 use crate::telemetry::metrics::{Metrics, Stage};
 use crate::upstream::{self, Facts};
@@ -111,7 +115,7 @@ pub struct Obligations {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The status code.
-    pub status: http::StatusCode,
+    pub status: StatusCode,
     /// Headers, lower-case names, values without control characters.
     pub headers: Vec<(&'static str, String)>,
     /// The body; UTF-8, may be empty.
@@ -122,12 +126,17 @@ impl HttpRequest {
     /// The path without its query.
     #[must_use]
     pub fn path_only(&self) -> &str {
-        self.path.split_once('?').map_or(self.path.as_str(), |(path, _)| path)
+        self.path
+            .split_once('?')
+            .map_or(self.path.as_str(), |(path, _)| path)
     }
 
     /// The values of every header of this name, which is in lower case.
     pub fn header<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r str> {
-        self.headers.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .filter(move |(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -193,7 +202,11 @@ struct Ending {
 
 impl Ending {
     fn answer(reason: Reason, answer: Answer) -> Self {
-        Ending { reason, outcome: Outcome::Answer(answer), rule: None }
+        Ending {
+            reason,
+            outcome: Outcome::Answer(answer),
+            rule: None,
+        }
     }
 }
 
@@ -224,7 +237,10 @@ impl Decide for Pipeline {
         } else {
             StatusCode::BAD_REQUEST
         };
-        observation.finish(Ending::answer(reason, answer::rejected(&to, status, reason)))
+        observation.finish(Ending::answer(
+            reason,
+            answer::rejected(&to, status, reason),
+        ))
     }
 }
 
@@ -256,7 +272,8 @@ impl Pipeline {
 
         let started = Instant::now();
         let subject = self.authenticate(request, server, now).await;
-        self.metrics.record_stage(Stage::Authenticate, started.elapsed());
+        self.metrics
+            .record_stage(Stage::Authenticate, started.elapsed());
         let subject = match subject {
             Ok(subject) => subject,
             Err(error) => return unauthenticated(&to, server, error),
@@ -268,9 +285,16 @@ impl Pipeline {
 
         let started = Instant::now();
         let headers = visible_headers(request);
-        let context = Context { request, server, subject: &subject, headers: &headers, now };
+        let context = Context {
+            request,
+            server,
+            subject: &subject,
+            headers: &headers,
+            now,
+        };
         let judgement = context.judge(policy, &read);
-        self.metrics.record_stage(Stage::Evaluate, started.elapsed());
+        self.metrics
+            .record_stage(Stage::Evaluate, started.elapsed());
         observation.judgement(&judgement, &read);
         context.ending(judgement, &to, &read)
     }
@@ -287,13 +311,18 @@ impl Pipeline {
         observation.server(server);
         let document = server.metadata.document().to_owned();
         let mut answer = answer::json_answer(StatusCode::OK, document);
-        answer.headers.push(("cache-control", "max-age=300".to_owned()));
+        answer
+            .headers
+            .push(("cache-control", "max-age=300".to_owned()));
         Ending::answer(Reason::Metadata, answer)
     }
 
     /// The body and what else there is to reject, kept until the caller is known.
     fn read<'r>(&self, request: &'r HttpRequest, server: &Server) -> Read<'r> {
-        let pairs = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         let headers = Headers::collect(pairs, request.repeats_kept_apart);
         let fault = shape_fault(request);
         if request.method != "POST" {
@@ -350,13 +379,20 @@ impl Pipeline {
             return Err(AuthenticationError::TokenInQuery);
         }
         let authorization: Vec<&str> = request.header("authorization").collect();
-        self.authenticator.authenticate(&authorization, &server.audience, now).await
+        self.authenticator
+            .authenticate(&authorization, &server.audience, now)
+            .await
     }
 }
 
 /// A check that ends before a server is known.
 fn unread(decision_id: Uuid, reason: Reason) -> Ending {
-    let to = Addressee { payload: None, refused_id: None, era: Era::Legacy, decision_id };
+    let to = Addressee {
+        payload: None,
+        refused_id: None,
+        era: Era::Legacy,
+        decision_id,
+    };
     let status = match reason.effect() {
         Effect::Deny => StatusCode::FORBIDDEN,
         Effect::Reject | Effect::Allow | Effect::Answer | Effect::Challenge | Effect::Fail => {
@@ -370,7 +406,11 @@ fn unauthenticated(to: &Addressee<'_>, server: &Server, error: AuthenticationErr
     let reason = Reason::from(error);
     if error == AuthenticationError::KeysUnavailable {
         let outcome = Outcome::Fail(answer::failed(to, reason));
-        return Ending { reason, outcome, rule: None };
+        return Ending {
+            reason,
+            outcome,
+            rule: None,
+        };
     }
     Ending::answer(reason, answer::unauthenticated(to, server, error))
 }
@@ -392,13 +432,21 @@ fn shape_fault(request: &HttpRequest) -> Option<Fault> {
     let bad = StatusCode::BAD_REQUEST;
     let upgrades = request.header("upgrade").next().is_some()
         || request.header("connection").any(|value| {
-            value.split(',').any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
+            value
+                .split(',')
+                .any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
         });
     if upgrades || request.method == "CONNECT" {
         return Some(Fault::Shape(bad, Reason::UpgradeRefused));
     }
-    if !matches!(request.method.as_str(), "POST" | "GET" | "DELETE" | "OPTIONS") {
-        return Some(Fault::Shape(StatusCode::METHOD_NOT_ALLOWED, Reason::MethodNotAllowed));
+    if !matches!(
+        request.method.as_str(),
+        "POST" | "GET" | "DELETE" | "OPTIONS"
+    ) {
+        return Some(Fault::Shape(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Reason::MethodNotAllowed,
+        ));
     }
     None
 }
@@ -425,7 +473,9 @@ impl Fault {
             Fault::Shape(status, reason) => {
                 let mut answer = answer::rejected(to, *status, *reason);
                 if *status == StatusCode::METHOD_NOT_ALLOWED {
-                    answer.headers.push(("allow", "POST, GET, DELETE, OPTIONS".to_owned()));
+                    answer
+                        .headers
+                        .push(("allow", "POST, GET, DELETE, OPTIONS".to_owned()));
                 }
                 Ending::answer(*reason, answer)
             }
@@ -454,9 +504,13 @@ impl<'r> Read<'r> {
                 Body::Absent => false,
                 Body::Bytes(body) | Body::Lossy(body) => !body.is_empty(),
             }
-            || request.header("content-length").any(|length| length.trim() != "0");
-        let unexpected = has_body
-            .then_some(Fault::Shape(StatusCode::BAD_REQUEST, Reason::BodyUnexpected));
+            || request
+                .header("content-length")
+                .any(|length| length.trim() != "0");
+        let unexpected = has_body.then_some(Fault::Shape(
+            StatusCode::BAD_REQUEST,
+            Reason::BodyUnexpected,
+        ));
         let mut read = Read::unread(headers, fault.or(unexpected));
         match headers.check_routing(None) {
             Ok(routing) => read.routing = Some(routing),
@@ -547,18 +601,21 @@ struct Context<'c> {
 }
 
 /// The decision about all that a request asks for: all of it is allowed, or none.
+#[derive(Default)]
 struct Judgement {
     /// None as long as nothing was evaluated, which allows nothing.
     decision: Option<Decision>,
-    evaluations: Vec<Evaluation>,
     /// Which target decided.
     decisive: usize,
+    /// The class of its tool.
+    class: Option<Arc<str>>,
+    rules: Vec<Arc<str>>,
+    indeterminate: Vec<Arc<str>>,
 }
 
 impl Context<'_> {
     fn judge(&self, policy: &Policy, read: &Read<'_>) -> Judgement {
-        let mut judgement =
-            Judgement { decision: None, evaluations: Vec::new(), decisive: 0 };
+        let mut judgement = Judgement::default();
         let asks: Vec<Ask<'_>> = asks(self.request, read);
         for (index, ask) in asks.iter().enumerate() {
             let evaluation = authz::evaluate(policy, &self.access_request(ask, read));
@@ -590,13 +647,20 @@ impl Context<'_> {
     }
 
     fn ending(&self, judgement: Judgement, to: &Addressee<'_>, read: &Read<'_>) -> Ending {
-        let nothing_asked =
-            Denial { reason: DenialReason::NoMatchingRule, rule: None, message: None };
+        let nothing_asked = Denial {
+            reason: DenialReason::NoMatchingRule,
+            rule: None,
+            message: None,
+        };
         match judgement.decision.unwrap_or(Decision::Deny(nothing_asked)) {
             Decision::Allow(_) => {
                 let obligations = self.obligations(to.decision_id, read);
-                let rule = judgement.evaluations.first().and_then(|one| one.rules.first().cloned());
-                Ending { reason: Reason::Allowed, outcome: Outcome::Allow(obligations), rule }
+                let rule = judgement.rules.first().cloned();
+                Ending {
+                    reason: Reason::Allowed,
+                    outcome: Outcome::Allow(obligations),
+                    rule,
+                }
             }
             Decision::Challenge(challenge) => Ending {
                 reason: Reason::InsufficientScope,
@@ -636,22 +700,30 @@ impl Context<'_> {
 impl Judgement {
     /// A denial outweighs a challenge, and a challenge an allow; challenges add up.
     fn add(&mut self, index: usize, evaluation: Evaluation) {
-        match (&mut self.decision, &evaluation.decision) {
+        add_new(&mut self.rules, evaluation.rules);
+        add_new(&mut self.indeterminate, evaluation.indeterminate);
+        match (&mut self.decision, evaluation.decision) {
             (Some(Decision::Deny(_)), _)
             | (Some(Decision::Allow(_) | Decision::Challenge(_)), Decision::Allow(_)) => {}
             (Some(Decision::Challenge(all)), Decision::Challenge(more)) => {
-                for scope in &more.scopes {
-                    if !all.scopes.contains(scope) {
-                        all.scopes.push(Arc::clone(scope));
-                    }
-                }
+                add_new(&mut all.scopes, more.scopes);
             }
-            (None, _) | (Some(Decision::Allow(_)), Decision::Challenge(_)) | (Some(_), Decision::Deny(_)) => {
-                self.decision = Some(evaluation.decision.clone());
+            (None, decision)
+            | (Some(Decision::Allow(_)), decision @ Decision::Challenge(_))
+            | (Some(Decision::Allow(_) | Decision::Challenge(_)), decision @ Decision::Deny(_)) => {
+                self.decision = Some(decision);
+                self.class = evaluation.class;
                 self.decisive = index;
             }
         }
-        self.evaluations.push(evaluation);
+    }
+}
+
+fn add_new(all: &mut Vec<Arc<str>>, more: Vec<Arc<str>>) {
+    for one in more {
+        if !all.contains(&one) {
+            all.push(one);
+        }
     }
 }
 
@@ -665,10 +737,18 @@ struct Ask<'a> {
 
 fn asks<'a>(request: &'a HttpRequest, read: &'a Read<'_>) -> Vec<Ask<'a>> {
     if read.payload.is_none() {
-        let action =
-            Action { method: &request.method, authorized_as: None, kind: ActionKind::Open };
+        let action = Action {
+            method: &request.method,
+            authorized_as: None,
+            kind: ActionKind::Open,
+        };
         let resource = Resource::Server;
-        return vec![Ask { action, resource, arguments: None, proposed_version: None }];
+        return vec![Ask {
+            action,
+            resource,
+            arguments: None,
+            proposed_version: None,
+        }];
     }
     let messages = read.messages().iter();
     messages

@@ -22,7 +22,7 @@ pub struct Config {
     /// Where Envoy reaches the service.
     pub listen: listen::Address,
     /// TLS towards Envoy.
-    pub tls: Option<listen::TlsSettings>,
+    pub tls: Option<listen::TlsFiles>,
     /// Where operators reach the service; none: not at all.
     pub admin: Option<listen::Address>,
     /// Who vouches for callers.
@@ -98,8 +98,10 @@ pub enum ConfigError {
 /// # Errors
 /// When it cannot be read, or with everything that is wrong in it.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     let base = path.parent().unwrap_or(Path::new(""));
     decode(path.display().to_string(), text, base).map_err(ConfigError::Invalid)
 }
@@ -131,8 +133,9 @@ impl Reader<'_> {
         let listen = fields.required("listen", findings, address);
         let tls = fields.optional("tls", findings, |node, findings| self.tls(node, findings));
         let admin = fields.optional("admin", findings, admin);
-        let (mut authn, limits) =
-            fields.optional("limits", findings, limits).unwrap_or_default();
+        let (mut authn, limits) = fields
+            .optional("limits", findings, limits)
+            .unwrap_or_default();
         let issuers = fields.required("issuers", findings, |node, findings| {
             yaml::list(node, findings, |node, findings| self.issuer(node, findings))
         });
@@ -142,7 +145,9 @@ impl Reader<'_> {
             servers::servers(node, &authn.issuers, findings)
         });
         let policy = fields.required("policy", findings, yaml::string);
-        let telemetry = fields.optional("telemetry", findings, telemetry).unwrap_or_default();
+        let telemetry = fields
+            .optional("telemetry", findings, telemetry)
+            .unwrap_or_default();
         fields.finish(findings);
         Some(Config {
             listen: listen?,
@@ -156,13 +161,13 @@ impl Reader<'_> {
         })
     }
 
-    fn tls(self, node: &Node, findings: &mut Findings) -> Option<listen::TlsSettings> {
+    fn tls(self, node: &Node, findings: &mut Findings) -> Option<listen::TlsFiles> {
         let mut fields = Fields::open(node, "`tls`", findings)?;
         let cert_file = fields.required("cert_file", findings, yaml::string);
         let key_file = fields.required("key_file", findings, yaml::string);
         let client_ca_file = fields.optional("client_ca_file", findings, yaml::string);
         fields.finish(findings);
-        Some(listen::TlsSettings {
+        Some(listen::TlsFiles {
             cert_file: self.path(&cert_file?),
             key_file: self.path(&key_file?),
             client_ca_file: client_ca_file.map(|path| self.path(&path)),
@@ -242,7 +247,8 @@ fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limi
             *field = value;
         }
     }
-    if let Some(value) = fields.optional("token_cache_max", findings, yaml::integer(0..=COUNT_MAX)) {
+    if let Some(value) = fields.optional("token_cache_max", findings, yaml::integer(0..=COUNT_MAX))
+    {
         authn.token_cache_max = value;
     }
     let streams = fields.optional("streams_max", findings, yaml::integer(1..=1_000_000));

@@ -19,13 +19,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::transport::server::{Connected, Router};
 
+use crate::check::Decide;
 use crate::health::Readiness;
 use crate::listen::{Connection, Listener};
 
 use proto::envoy::service::auth::v3::authorization_server::AuthorizationServer;
 use proto::grpc::health::v1::health_server::HealthServer;
 
-pub use ext_authz::{Decide, ExtAuthz};
+pub use ext_authz::ExtAuthz;
 pub use health::HealthService;
 
 /// How the gRPC server treats its clients.

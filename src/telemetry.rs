@@ -221,6 +221,31 @@ impl CheckScope {
     }
 }
 
+/// How a check ended, for its span.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended<'a> {
+    /// The kind of ending.
+    pub decision: &'static str,
+    /// The stable reason code.
+    pub reason: &'static str,
+    /// The configured server, or nothing.
+    pub server: &'a str,
+    /// The MCP method, or nothing.
+    pub method: &'a str,
+    /// The id of the decision.
+    pub decision_id: uuid::Uuid,
+}
+
+/// Records on the span of the running check how it ended.
+pub fn record_decision(ended: &Ended<'_>) {
+    let span = Span::current();
+    span.record("decision", ended.decision);
+    span.record("reason", ended.reason);
+    span.record("server", ended.server);
+    span.record("method", ended.method);
+    span.record("decision_id", tracing::field::display(ended.decision_id));
+}
+
 /// The id of the trace that the running check belongs to: 32 hexadecimal digits. None outside of
 /// [`CheckScope::run`], and where nobody traces.
 #[must_use]

@@ -178,8 +178,10 @@ impl Table {
     fn find(&self, request: &AccessRequest<'_>, class: Option<&str>, found: &mut Vec<usize>) {
         let subject = request.subject;
         self.any.find(subject, found);
-        if let Some(bucket) = self.methods.get(request.action.method) {
-            bucket.find(subject, found);
+        for method in request.action.methods() {
+            if let Some(bucket) = self.methods.get(method) {
+                bucket.find(subject, found);
+            }
         }
         match request.resource {
             Resource::Tool(name) => {

@@ -46,7 +46,10 @@ impl Addressee<'_> {
     /// Whether nothing in the body wants an answer.
     fn is_silent(&self) -> bool {
         self.payload.is_some_and(|payload| {
-            payload.messages().iter().all(|message| message.kind.answer_id().is_none())
+            payload
+                .messages()
+                .iter()
+                .all(|message| message.kind.answer_id().is_none())
         })
     }
 
@@ -65,11 +68,21 @@ pub(super) fn unauthenticated(
     error: AuthenticationError,
 ) -> Answer {
     let malformed = challenge::error_code(error) == Some("invalid_request");
-    let status = if malformed { StatusCode::BAD_REQUEST } else { StatusCode::UNAUTHORIZED };
-    let code = if malformed { INVALID_REQUEST } else { i32::from(status.as_u16()) };
+    let status = if malformed {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::UNAUTHORIZED
+    };
+    let code = if malformed {
+        INVALID_REQUEST
+    } else {
+        i32::from(status.as_u16())
+    };
     let reason = Reason::from(error);
     let mut answer = http_error(to, status, code, reason, to.data(reason));
-    answer.headers.push(("www-authenticate", server.challenges.unauthenticated(error)));
+    answer
+        .headers
+        .push(("www-authenticate", server.challenges.unauthenticated(error)));
     answer
 }
 
@@ -79,7 +92,9 @@ pub(super) fn failed(to: &Addressee<'_>, reason: Reason) -> Answer {
     let mut data = to.data(reason);
     data.insert("retry_after".into(), RETRY_AFTER_SECONDS.into());
     let mut answer = http_error(to, status, i32::from(status.as_u16()), reason, data);
-    answer.headers.push(("retry-after", RETRY_AFTER_SECONDS.to_string()));
+    answer
+        .headers
+        .push(("retry-after", RETRY_AFTER_SECONDS.to_string()));
     answer
 }
 
@@ -89,7 +104,10 @@ pub(super) fn refused(to: &Addressee<'_>, refusal: &Refusal) -> Answer {
     let mut data = to.data(Reason::from(refusal));
     data.extend(refusal.rpc_data(to.era));
     let code = refusal.rpc_code(to.era);
-    json_answer(status, rpc::error(to.id(), code, &refusal.to_string(), Value::Object(data)))
+    json_answer(
+        status,
+        rpc::error(to.id(), code, &refusal.to_string(), Value::Object(data)),
+    )
 }
 
 /// A request that was rejected for anything but its body.
@@ -106,11 +124,19 @@ pub(super) fn challenged(to: &Addressee<'_>, server: &Server, challenge: &Challe
     let mut data = to.data(reason);
     data.insert("scopes".into(), json!(challenge.scopes));
     if server.settings.deny.disclose == Disclose::Rule {
-        disclose_rule(&mut data, Some(&challenge.rule), challenge.message.as_deref());
+        disclose_rule(
+            &mut data,
+            Some(&challenge.rule),
+            challenge.message.as_deref(),
+        );
     }
     let status = StatusCode::FORBIDDEN;
     let mut answer = http_error(to, status, i32::from(status.as_u16()), reason, data);
-    let scopes: Vec<String> = challenge.scopes.iter().map(|scope| scope.to_string()).collect();
+    let scopes: Vec<String> = challenge
+        .scopes
+        .iter()
+        .map(|scope| scope.to_string())
+        .collect();
     if let Ok(value) = server.challenges.insufficient_scope(&scopes) {
         answer.headers.push(("www-authenticate", value));
     }
@@ -128,7 +154,12 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: &Denial
         DenyShape::ToolError | DenyShape::JsonrpcError => StatusCode::OK,
         DenyShape::Http403 => StatusCode::FORBIDDEN,
     };
-    let told = Told { settings, reason, data, message: denial.message.as_deref() };
+    let told = Told {
+        settings,
+        reason,
+        data,
+        message: denial.message.as_deref(),
+    };
     let body = match to.payload {
         None => {
             // GET and DELETE: there is no message that could be answered with 200.
@@ -138,8 +169,10 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: &Denial
         Some(_) if to.is_silent() => return accepted(),
         Some(Payload::One(message)) => told.answer(message, to.era).unwrap_or_default(),
         Some(Payload::Batch(messages)) => {
-            let answers: Vec<String> =
-                messages.iter().filter_map(|message| told.answer(message, to.era)).collect();
+            let answers: Vec<String> = messages
+                .iter()
+                .filter_map(|message| told.answer(message, to.era))
+                .collect();
             rpc::batch(&answers)
         }
     };
@@ -156,17 +189,25 @@ struct Told<'a> {
 
 impl Told<'_> {
     fn answer(&self, message: &Message<'_>, era: Era) -> Option<String> {
-        let Kind::Request { id } = message.kind else { return None };
+        let Kind::Request { id } = message.kind else {
+            return None;
+        };
         if self.settings.disclose == Disclose::Nothing {
             return Some(unknown(id, &message.method));
         }
         let data = Value::Object(self.data.clone());
-        let as_result = self.settings.shape == DenyShape::ToolError && *message.method == *TOOLS_CALL;
+        let as_result =
+            self.settings.shape == DenyShape::ToolError && *message.method == *TOOLS_CALL;
         let text = self.text();
         Some(if as_result {
             rpc::tool_error(id, &text, data, era == Era::Modern)
         } else {
-            rpc::error(Some(id), i32::from(StatusCode::FORBIDDEN.as_u16()), &text, data)
+            rpc::error(
+                Some(id),
+                i32::from(StatusCode::FORBIDDEN.as_u16()),
+                &text,
+                data,
+            )
         })
     }
 
@@ -210,7 +251,11 @@ fn disclose_rule(
 
 /// 202 without a body: what is refused is dropped, and the sender goes on.
 fn accepted() -> Answer {
-    Answer { status: StatusCode::ACCEPTED, headers: Vec::new(), body: String::new() }
+    Answer {
+        status: StatusCode::ACCEPTED,
+        headers: Vec::new(),
+        body: String::new(),
+    }
 }
 
 fn http_error(
@@ -220,9 +265,16 @@ fn http_error(
     reason: Reason,
     data: serde_json::Map<String, Value>,
 ) -> Answer {
-    json_answer(status, rpc::error(to.id(), code, reason.text(), Value::Object(data)))
+    json_answer(
+        status,
+        rpc::error(to.id(), code, reason.text(), Value::Object(data)),
+    )
 }
 
 pub(super) fn json_answer(status: StatusCode, body: String) -> Answer {
-    Answer { status, headers: vec![("content-type", "application/json".to_owned())], body }
+    Answer {
+        status,
+        headers: vec![("content-type", "application/json".to_owned())],
+        body,
+    }
 }

@@ -58,11 +58,17 @@ impl<'p> Observation<'p> {
             arguments: None,
             duration_seconds: 0.0,
         };
-        Observation { pipeline, record: Some(record), started: Instant::now() }
+        Observation {
+            pipeline,
+            record: Some(record),
+            started: Instant::now(),
+        }
     }
 
     pub(super) fn decision_id(&self) -> Uuid {
-        self.record.as_ref().map_or(Uuid::nil(), |record| record.decision_id)
+        self.record
+            .as_ref()
+            .map_or(Uuid::nil(), |record| record.decision_id)
     }
 
     pub(super) fn server(&mut self, server: &Server) {
@@ -72,7 +78,9 @@ impl<'p> Observation<'p> {
     }
 
     pub(super) fn read(&mut self, read: &Read<'_>) {
-        let Some(record) = &mut self.record else { return };
+        let Some(record) = &mut self.record else {
+            return;
+        };
         record.method = read.refused_method.as_deref().map(Record::text);
         if let Some(routing) = &read.routing {
             record.session = routing.session.map(audit::session_hash);
@@ -84,7 +92,9 @@ impl<'p> Observation<'p> {
     }
 
     pub(super) fn subject(&mut self, subject: &Subject) {
-        let Some(record) = &mut self.record else { return };
+        let Some(record) = &mut self.record else {
+            return;
+        };
         record.issuer = Some(Arc::clone(&subject.issuer));
         record.subject = Some(Arc::clone(&subject.id));
         record.agent.clone_from(&subject.agent);
@@ -94,17 +104,20 @@ impl<'p> Observation<'p> {
     /// Records what decided; of several targets, the one that did.
     pub(super) fn judgement(&mut self, judgement: &Judgement, read: &Read<'_>) {
         self.describe(read, judgement.decisive);
-        let Some(record) = &mut self.record else { return };
-        for evaluation in &judgement.evaluations {
-            add_new(&mut record.rules, &evaluation.rules);
-            add_new(&mut record.rules_indeterminate, &evaluation.indeterminate);
-        }
-        record.class =
-            judgement.evaluations.get(judgement.decisive).and_then(|one| one.class.clone());
+        let Some(record) = &mut self.record else {
+            return;
+        };
+        record.rules.clone_from(&judgement.rules);
+        record
+            .rules_indeterminate
+            .clone_from(&judgement.indeterminate);
+        record.class.clone_from(&judgement.class);
     }
 
     fn describe(&mut self, read: &Read<'_>, decisive: usize) {
-        let Some(record) = &mut self.record else { return };
+        let Some(record) = &mut self.record else {
+            return;
+        };
         let mut index = decisive;
         for message in read.messages() {
             let targets = message.targets();
@@ -122,7 +135,10 @@ impl<'p> Observation<'p> {
     /// Ends the check: records it and gives the verdict to the PEP.
     pub(super) fn finish(mut self, ending: Ending) -> Verdict {
         let Some(mut record) = self.record.take() else {
-            return Verdict { outcome: ending.outcome, metadata: Vec::new() };
+            return Verdict {
+                outcome: ending.outcome,
+                metadata: Vec::new(),
+            };
         };
         record.decision = ending.reason.effect().name();
         record.reason = ending.reason.code();
@@ -132,7 +148,10 @@ impl<'p> Observation<'p> {
         };
         let metadata = metadata(&record, &ending);
         self.emit(record, ending.reason);
-        Verdict { outcome: ending.outcome, metadata }
+        Verdict {
+            outcome: ending.outcome,
+            metadata,
+        }
     }
 
     fn emit(&self, mut record: Record, reason: Reason) {
@@ -140,8 +159,15 @@ impl<'p> Observation<'p> {
         record.duration_seconds = took.as_secs_f64();
         let metrics = &self.pipeline.metrics;
         metrics.record_stage(Stage::Total, took);
-        metrics.record_decision(record.server.as_deref().unwrap_or_default(), reason);
-        telemetry::record_decision(record.decision, record.reason, record.server.as_deref());
+        let server = record.server.as_deref().unwrap_or_default();
+        metrics.record_decision(server, reason.effect(), reason.code());
+        telemetry::record_decision(&telemetry::Ended {
+            decision: record.decision,
+            reason: record.reason,
+            server,
+            method: record.method.as_deref().unwrap_or_default(),
+            decision_id: record.decision_id,
+        });
         self.pipeline.audit.record(record);
     }
 }
@@ -150,14 +176,6 @@ impl Drop for Observation<'_> {
     fn drop(&mut self) {
         if let Some(record) = self.record.take() {
             self.emit(record, Reason::Cancelled);
-        }
-    }
-}
-
-fn add_new(all: &mut Vec<Arc<str>>, more: &[Arc<str>]) {
-    for one in more {
-        if !all.contains(one) {
-            all.push(Arc::clone(one));
         }
     }
 }

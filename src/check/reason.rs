@@ -5,40 +5,10 @@
 
 use crate::authn::AuthenticationError;
 use crate::authz::DenialReason;
-use crate::envoy::request::InvalidCheck;
 use crate::mcp::Refusal;
+pub use crate::telemetry::metrics::Effect;
 
-/// What kind of ending a reason belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Effect {
-    /// Forwarded.
-    Allow,
-    /// Answered by the service itself: metadata documents.
-    Answer,
-    /// Authentication or policy said no.
-    Deny,
-    /// A scope that the client can obtain was asked for.
-    Challenge,
-    /// The input was not acceptable.
-    Reject,
-    /// No decision could be made.
-    Fail,
-}
-
-impl Effect {
-    /// The word in audit and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Effect::Allow => "allow",
-            Effect::Answer => "answer",
-            Effect::Deny => "deny",
-            Effect::Challenge => "challenge",
-            Effect::Reject => "reject",
-            Effect::Fail => "fail",
-        }
-    }
-}
+use super::InvalidCheck;
 
 macro_rules! reasons {
     ($($variant:ident, $effect:ident, $code:literal, $text:literal;)+) => {

@@ -151,9 +151,16 @@ impl Servers {
         let host = request.host.to_ascii_lowercase();
         let candidates: Vec<&Arc<Server>> = match request.context.get(CONTEXT_EXTENSION) {
             Some(name) => self.by_name(name).into_iter().collect(),
-            None => self.servers.iter().filter(|server| server.settings.is_host(&host)).collect(),
+            None => self
+                .servers
+                .iter()
+                .filter(|server| server.settings.is_host(&host))
+                .collect(),
         };
-        if let Some(server) = candidates.iter().find(|one| one.metadata.is_at(&request.path)) {
+        if let Some(server) = candidates
+            .iter()
+            .find(|one| one.metadata.is_at(&request.path))
+        {
             return Ok(server);
         }
         match candidates.as_slice() {
@@ -168,7 +175,9 @@ impl Servers {
     }
 
     fn by_name(&self, name: &str) -> Option<&Arc<Server>> {
-        self.by_name.get(name).and_then(|index| self.servers.get(*index))
+        self.by_name
+            .get(name)
+            .and_then(|index| self.servers.get(*index))
     }
 }
 
@@ -190,14 +199,22 @@ impl Server {
     /// When its metadata or challenges cannot be made.
     pub fn new(settings: ServerSettings) -> Result<Self, InvalidServer> {
         let scopes = &settings.scopes_supported;
-        let metadata =
-            ResourceMetadata::new(&settings.resource, &settings.issuers, scopes, None)?;
+        let metadata = ResourceMetadata::new(&settings.resource, &settings.issuers, scopes, None)?;
         let challenges = Challenges::new(metadata.url(), scopes)?;
         let mut accepted = vec![settings.resource.clone()];
         accepted.extend(settings.audiences.iter().cloned());
-        let audience = Audience { accepted, issuers: Some(settings.issuers.clone()) };
+        let audience = Audience {
+            accepted,
+            issuers: Some(settings.issuers.clone()),
+        };
         let name = Arc::from(settings.name.as_str());
-        Ok(Server { name, settings, audience, metadata, challenges })
+        Ok(Server {
+            name,
+            settings,
+            audience,
+            metadata,
+            challenges,
+        })
     }
 }
 
@@ -219,7 +236,11 @@ impl ServerSettings {
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((bare, port)) if !bare.contains(':') || bare.ends_with(']') => {
-            if port.bytes().all(|byte| byte.is_ascii_digit()) { bare } else { host }
+            if port.bytes().all(|byte| byte.is_ascii_digit()) {
+                bare
+            } else {
+                host
+            }
         }
         Some(_) | None => host,
     }

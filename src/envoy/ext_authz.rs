@@ -8,22 +8,13 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use crate::check::{HttpRequest, Verdict};
+use crate::check::Decide;
 use crate::telemetry;
 
 use super::proto::envoy::service::auth::v3::authorization_server::Authorization;
 use super::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
-use super::request::{self, InvalidCheck};
+use super::request;
 use super::response::check_response;
-
-/// Decides about described requests.
-pub trait Decide: Send + Sync + 'static {
-    /// Judges a request. Runs inside the span of the check; may be dropped at any await.
-    fn decide(&self, request: HttpRequest) -> impl Future<Output = Verdict> + Send;
-
-    /// Answers a check that describes no HTTP request. It has to be refused, never allowed.
-    fn refuse(&self, fault: InvalidCheck) -> impl Future<Output = Verdict> + Send;
-}
 
 /// The service that Envoy's `ext_authz` filter asks.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::check::{Body, HttpRequest};
+use crate::check::{Body, Fact, HttpRequest, InvalidCheck};
 
 use super::proto::envoy::config::core::v3::address::Address as AddressKind;
 use super::proto::envoy::config::core::v3::{HeaderMap, HeaderValue};
@@ -31,87 +31,6 @@ pub enum Source {
     /// The header `x-envoy-external-address`, or the TCP peer where it is absent. To be trusted
     /// only if Envoy has `use_remote_address: true`; otherwise clients write it themselves.
     ExternalAddress,
-}
-
-/// Why a `CheckRequest` describes no HTTP request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidCheck {
-    /// The message is empty. Envoy's fault, as are the two that follow.
-    #[error("the check has no attributes")]
-    NoAttributes,
-    /// There are attributes, but no request.
-    #[error("the check has no request")]
-    NoRequest,
-    /// There is a request, but not an HTTP one: the network filter asks so.
-    #[error("the check has no HTTP request")]
-    NoHttp,
-    /// The method is empty.
-    #[error("the request has no method")]
-    NoMethod,
-    /// The method is not a token (RFC 9110 §9.1).
-    #[error("the method is not a token")]
-    InvalidMethod,
-    /// The path is empty, as with `CONNECT`.
-    #[error("the request has no path")]
-    NoPath,
-    /// The path does not begin with `/` and is not `*`, or has a space or control character.
-    #[error("the path is not an absolute path")]
-    InvalidPath,
-    /// The authority is empty.
-    #[error("the request has no host")]
-    NoHost,
-    /// The authority is not one host with an optional port: two `Host` headers arrive joined by a
-    /// comma.
-    #[error("the host is not one host")]
-    InvalidHost,
-    /// More headers than `headers_max`.
-    #[error("the request has more than `headers_max` = {max} headers")]
-    TooManyHeaders {
-        /// The limit.
-        max: usize,
-    },
-    /// A header name is not a token.
-    #[error("a header name is not a token")]
-    InvalidHeaderName,
-    /// A header value has a control character other than a tab.
-    #[error("a header value has a control character")]
-    InvalidHeaderValue,
-    /// A pseudo-header other than method, path, authority and scheme.
-    #[error("the request has an unknown pseudo-header")]
-    UnknownPseudoHeader,
-    /// The same fact is given twice, and differently.
-    #[error("two values of {0} disagree")]
-    Contradiction(Fact),
-    /// The body is given both as text and as bytes.
-    #[error("the check has both `body` and `raw_body`")]
-    TwoBodies,
-    /// An address is not an IP address.
-    #[error("the source is not an IP address")]
-    InvalidSource,
-}
-
-/// A fact that a check states more than once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fact {
-    /// The field `method` and `:method`.
-    Method,
-    /// The field `path` and `:path`.
-    Path,
-    /// The field `host` and `:authority` or a header `host`.
-    Host,
-    /// `headers` and `header_map`, or `value` and `raw_value` of one header.
-    Headers,
-}
-
-impl std::fmt::Display for Fact {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Method => "the method",
-            Self::Path => "the path",
-            Self::Host => "the host",
-            Self::Headers => "the headers",
-        })
-    }
 }
 
 /// Reads what Envoy says about one HTTP request. Strings and body are moved, not copied.
@@ -154,6 +73,8 @@ pub fn http_request(check: CheckRequest, settings: Settings) -> Result<HttpReque
         path: &path,
         host: &host,
     };
+    // Envoy joins repeated headers by a comma unless it is told to send them raw.
+    let repeats_kept_apart = header_map.is_some();
     let headers = read_headers(headers, header_map, &stated, settings.headers_max)?;
     let (peer, principal) = match peer {
         Some(peer) => (
@@ -177,6 +98,7 @@ pub fn http_request(check: CheckRequest, settings: Settings) -> Result<HttpReque
         headers,
         body,
         truncated,
+        repeats_kept_apart,
         source,
         principal,
         context,

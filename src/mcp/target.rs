@@ -65,10 +65,6 @@ pub enum Selector {
 pub struct Target<'m> {
     /// The method as written, and its kind.
     pub action: Action<'m>,
-    /// The method that the same access has by another way (SPEC §3.4): what may be read may be
-    /// subscribed to, what may be prompted may be completed. Absent where the method itself is
-    /// what counts. A deny rule that names the written method still wins.
-    pub authorized_as: Option<&'static str>,
     /// What is reached.
     pub resource: Resource<'m>,
     /// What it is called with; see [`Message::arguments`].
@@ -118,14 +114,14 @@ impl Message<'_> {
     /// without an id.
     #[must_use]
     pub fn targets(&self) -> Vec<Target<'_>> {
-        let action = Action {
-            method: &self.method,
-            kind: self.action_kind(),
-        };
+        let kind = self.action_kind();
         let arguments = self.arguments.as_ref();
         let target = |authorized_as, resource| Target {
-            action,
-            authorized_as,
+            action: Action {
+                method: &self.method,
+                authorized_as,
+                kind,
+            },
             resource,
             arguments,
         };

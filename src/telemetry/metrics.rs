@@ -45,6 +45,21 @@ pub enum Effect {
     Answer,
 }
 
+impl Effect {
+    /// The word in metrics and audit.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Challenge => "challenge",
+            Self::Reject => "reject",
+            Self::Fail => "fail",
+            Self::Answer => "answer",
+        }
+    }
+}
+
 /// A part of a check that is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
@@ -264,15 +279,7 @@ struct IssuerResultLabels {
 
 impl EncodeLabelValue for Effect {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
-        let name = match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Challenge => "challenge",
-            Self::Reject => "reject",
-            Self::Fail => "fail",
-            Self::Answer => "answer",
-        };
-        name.encode(encoder)
+        self.name().encode(encoder)
     }
 }
 

@@ -148,7 +148,10 @@ impl What {
         let plain = Match::all([
             selects(self.servers.as_deref(), |name| &**name == request.server),
             selects(self.methods.as_deref(), |pattern| {
-                pattern.matches(request.action.method)
+                request
+                    .action
+                    .methods()
+                    .any(|method| pattern.matches(method))
             }),
             globs(&self.tools, tool),
             selects(self.classes.as_deref(), |name| {
