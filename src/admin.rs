@@ -18,6 +18,7 @@ use crate::telemetry::metrics::{CONTENT_TYPE, Metrics};
 pub struct Admin {
     readiness: Readiness,
     metrics: Metrics,
+    sample: Arc<dyn Fn(&Metrics) + Send + Sync>,
     details: Arc<[Detail]>,
 }
 
@@ -31,11 +32,18 @@ pub struct Detail {
 
 impl Admin {
     /// An endpoint over the readiness and metrics of the process and the details of its parts.
+    /// `sample` copies into the metrics what the parts count themselves; it must not block.
     #[must_use]
-    pub fn new(readiness: Readiness, metrics: Metrics, details: Vec<Detail>) -> Self {
+    pub fn new(
+        readiness: Readiness,
+        metrics: Metrics,
+        sample: impl Fn(&Metrics) + Send + Sync + 'static,
+        details: Vec<Detail>,
+    ) -> Self {
         Self {
             readiness,
             metrics,
+            sample: Arc::new(sample),
             details: details.into(),
         }
     }
@@ -93,6 +101,7 @@ async fn readyz(State(admin): State<Admin>) -> Response {
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
+    (admin.sample)(&admin.metrics);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], admin.metrics.text()).into_response()
 }
 

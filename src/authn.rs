@@ -161,6 +161,12 @@ impl Authenticator {
             .all(|issuer| issuer.keys.health().was_loaded)
     }
 
+    /// How many verified tokens are remembered, give or take those that expire just now.
+    #[must_use]
+    pub fn tokens_cached(&self) -> u64 {
+        self.tokens.count()
+    }
+
     /// Waits until [`is_ready`](Self::is_ready).
     pub async fn ready(&self) {
         for issuer in self.issuers.values() {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::authn;
-use crate::check::ServerSettings;
+use crate::check::{self, ServerSettings};
 use crate::listen;
 use crate::telemetry;
 use crate::yaml::{self, Fields, Findings, Node, Source};
@@ -35,19 +35,15 @@ pub struct Config {
     pub telemetry: telemetry::Settings,
     /// Every limit that is not part of another module's settings.
     pub limits: Limits,
+    /// How the process ends.
+    pub drain: Drain,
 }
 
-/// The limits of SPEC §13 that the pipeline, the policy and the process themselves keep.
+/// The limits of SPEC §13 that are not part of another module's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest body, in bytes.
-    pub body_bytes_max: usize,
-    /// How deep a body may nest.
-    pub json_depth_max: usize,
-    /// The longest method, tool, prompt or task name, in bytes.
-    pub name_bytes_max: usize,
-    /// The longest resource URI, in bytes.
-    pub uri_bytes_max: usize,
+    /// What bodies may be like.
+    pub check: check::Limits,
     /// The most header fields of a request.
     pub headers_max: usize,
     /// The most rules of a policy.
@@ -63,15 +59,30 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            body_bytes_max: 1 << 20,
-            json_depth_max: 64,
-            name_bytes_max: 256,
-            uri_bytes_max: 8 << 10,
+            check: check::Limits::default(),
             headers_max: 128,
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
             audit_queue_max: 65_536,
             streams_max: 1024,
+        }
+    }
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// How long the process goes on serving after it said that it will end.
+    pub delay: Duration,
+    /// How long what is then still in flight may take.
+    pub timeout: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Drain {
+            delay: Duration::from_secs(5),
+            timeout: Duration::from_secs(10),
         }
     }
 }
@@ -148,6 +159,9 @@ impl Reader<'_> {
         let telemetry = fields
             .optional("telemetry", findings, telemetry)
             .unwrap_or_default();
+        let drain = fields
+            .optional("drain", findings, drain)
+            .unwrap_or_default();
         fields.finish(findings);
         Some(Config {
             listen: listen?,
@@ -158,6 +172,7 @@ impl Reader<'_> {
             policy: self.path(&policy?),
             telemetry,
             limits,
+            drain,
         })
     }
 
@@ -212,6 +227,20 @@ fn telemetry(node: &Node, findings: &mut Findings) -> Option<telemetry::Settings
     })
 }
 
+fn drain(node: &Node, findings: &mut Findings) -> Option<Drain> {
+    let mut fields = Fields::open(node, "`drain`", findings)?;
+    let defaults = Drain::default();
+    let span = yaml::duration(Duration::ZERO..=Duration::from_mins(10));
+    let delay = fields
+        .optional("delay", findings, &span)
+        .unwrap_or(defaults.delay);
+    let timeout = fields
+        .optional("timeout", findings, &span)
+        .unwrap_or(defaults.timeout);
+    fields.finish(findings);
+    Some(Drain { delay, timeout })
+}
+
 /// The largest value of a limit that counts bytes: what one machine can be asked to hold.
 const BYTES_MAX: u64 = 64 << 20;
 /// The largest value of a limit that counts things.
@@ -222,10 +251,10 @@ fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limi
     let mut authn = authn::Settings::default();
     let mut limits = Limits::default();
     for (key, least, field) in [
-        ("body_bytes_max", 1024, &mut limits.body_bytes_max),
+        ("body_bytes_max", 1024, &mut limits.check.body_bytes_max),
         ("token_bytes_max", 256, &mut authn.token_bytes_max),
-        ("name_bytes_max", 1, &mut limits.name_bytes_max),
-        ("uri_bytes_max", 1, &mut limits.uri_bytes_max),
+        ("name_bytes_max", 1, &mut limits.check.name_bytes_max),
+        ("uri_bytes_max", 1, &mut limits.check.uri_bytes_max),
         ("cel_bytes_max", 1, &mut limits.cel_bytes_max),
         ("jwks_bytes_max", 1024, &mut authn.jwks_bytes_max),
     ] {
@@ -236,7 +265,7 @@ fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limi
     }
     for (key, most, field) in [
         // serde_json itself stops at 128.
-        ("json_depth_max", 120, &mut limits.json_depth_max),
+        ("json_depth_max", 120, &mut limits.check.json_depth_max),
         ("headers_max", 1024, &mut limits.headers_max),
         ("rules_max", COUNT_MAX, &mut limits.rules_max),
         ("jwks_keys_max", 10_000, &mut authn.jwks_keys_max),
@@ -259,7 +288,7 @@ fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limi
     if let Some(value) = fields.optional("fetch_timeout", findings, timeout) {
         authn.fetch_timeout = value;
     }
-    authn.json_depth_max = limits.json_depth_max;
+    authn.json_depth_max = limits.check.json_depth_max;
     fields.finish(findings);
     Some((authn, limits))
 }

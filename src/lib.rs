@@ -6,6 +6,7 @@ pub mod audit;
 pub mod authn;
 pub mod authz;
 pub mod check;
+pub mod cli;
 pub mod config;
 pub mod envoy;
 pub mod health;

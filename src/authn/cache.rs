@@ -62,6 +62,11 @@ impl TokenCache {
         Self { tokens }
     }
 
+    /// How many tokens are held, give or take those whose time is just up.
+    pub(super) fn count(&self) -> u64 {
+        self.tokens.entry_count()
+    }
+
     /// The remembered token, never at or after its `exp`.
     pub(super) fn find(&self, hash: &TokenHash, now: Timestamp) -> Option<Arc<Verified>> {
         let token = self.tokens.get(hash)?.token;

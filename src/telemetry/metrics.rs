@@ -3,6 +3,7 @@
 //! Labels are closed sets and names from the configuration, never what a client sent.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
@@ -22,9 +23,11 @@ pub struct Metrics {
     policy_reloads: Family<ResultLabels, Counter>,
     policy_loaded: Gauge,
     policy_rules: Gauge,
+    policy_failing: Gauge,
     key_refreshes: Family<IssuerResultLabels, Counter>,
-    keys_fetched: Family<IssuerLabels, Gauge>,
-    audit_dropped: Counter,
+    keys_age: Family<IssuerLabels, Gauge<f64, AtomicU64>>,
+    keys_usable: Family<IssuerLabels, Gauge>,
+    audit_lost: Counter,
     tokens_cached: Gauge,
 }
 
@@ -97,9 +100,11 @@ impl Metrics {
             policy_reloads: Family::default(),
             policy_loaded: Gauge::default(),
             policy_rules: Gauge::default(),
+            policy_failing: Gauge::default(),
             key_refreshes: Family::default(),
-            keys_fetched: Family::default(),
-            audit_dropped: Counter::default(),
+            keys_age: Family::default(),
+            keys_usable: Family::default(),
+            audit_lost: Counter::default(),
             tokens_cached: Gauge::default(),
         };
         metrics.register(&mut registry);
@@ -136,17 +141,23 @@ impl Metrics {
             "Attempts to fetch an issuer's keys",
             self.key_refreshes.clone(),
         );
+        to.register(
+            "policy_failing",
+            "Whether the policy files in place cannot be used",
+            self.policy_failing.clone(),
+        );
         to.register_with_unit(
-            "keys_fetched_timestamp",
-            "When an issuer's keys were last fetched, in Unix time",
+            "keys_age",
+            "Time since an issuer's keys were fetched",
             Unit::Seconds,
-            self.keys_fetched.clone(),
+            self.keys_age.clone(),
         );
         to.register(
-            "audit_dropped",
-            "Audit records lost",
-            self.audit_dropped.clone(),
+            "keys_usable",
+            "Whether an issuer's keys are there and not too old",
+            self.keys_usable.clone(),
         );
+        to.register("audit_lost", "Audit records lost", self.audit_lost.clone());
         to.register(
             "tokens_cached",
             "Verified tokens remembered",
@@ -172,55 +183,52 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// Counts a policy put in force, with its size and the time in Unix seconds.
-    /// `mcp_authz_policy_reloads_total`, `mcp_authz_policy_loaded_timestamp_seconds`,
-    /// `mcp_authz_policy_rules`.
-    pub fn record_policy_loaded(&self, rules: usize, unix_seconds: i64) {
-        self.policy_reloads
-            .get_or_create(&ResultLabels {
-                result: Success::Ok,
-            })
-            .inc();
-        self.policy_loaded.set(unix_seconds);
+    /// Sets what is known of the policy. `mcp_authz_policy_reloads_total`,
+    /// `mcp_authz_policy_loaded_timestamp_seconds`, `mcp_authz_policy_rules`,
+    /// `mcp_authz_policy_failing`.
+    pub fn set_policy(&self, policy: &PolicyTotals) {
+        for (result, total) in [
+            (Success::Ok, policy.successes),
+            (Success::Error, policy.failures),
+        ] {
+            set_total(
+                &self.policy_reloads.get_or_create(&ResultLabels { result }),
+                total,
+            );
+        }
+        self.policy_loaded.set(policy.applied_unix_seconds);
         self.policy_rules
-            .set(i64::try_from(rules).unwrap_or(i64::MAX));
+            .set(i64::try_from(policy.rules).unwrap_or(i64::MAX));
+        self.policy_failing.set(i64::from(policy.failing));
     }
 
-    /// Counts a policy that could not be loaded. `mcp_authz_policy_reloads_total`.
-    pub fn record_policy_refused(&self) {
-        self.policy_reloads
-            .get_or_create(&ResultLabels {
-                result: Success::Error,
-            })
-            .inc();
-    }
-
-    /// Counts keys fetched from a configured issuer, at a time in Unix seconds.
-    /// `mcp_authz_key_refreshes_total`, `mcp_authz_keys_fetched_timestamp_seconds`.
-    pub fn record_keys_fetched(&self, issuer: &str, unix_seconds: i64) {
-        let labels = IssuerResultLabels {
-            issuer: issuer.to_owned(),
-            result: Success::Ok,
-        };
-        self.key_refreshes.get_or_create(&labels).inc();
+    /// Sets what is known of a configured issuer's keys. `mcp_authz_key_refreshes_total`,
+    /// `mcp_authz_keys_age_seconds`, `mcp_authz_keys_usable`.
+    pub fn set_keys(&self, issuer: &str, keys: &KeyTotals) {
+        for (result, total) in [
+            (Success::Ok, keys.successes),
+            (Success::Error, keys.failures),
+        ] {
+            let labels = IssuerResultLabels {
+                issuer: issuer.to_owned(),
+                result,
+            };
+            set_total(&self.key_refreshes.get_or_create(&labels), total);
+        }
         let labels = IssuerLabels {
             issuer: issuer.to_owned(),
         };
-        self.keys_fetched.get_or_create(&labels).set(unix_seconds);
+        if let Some(age) = keys.age {
+            self.keys_age.get_or_create(&labels).set(age.as_secs_f64());
+        }
+        self.keys_usable
+            .get_or_create(&labels)
+            .set(i64::from(keys.usable));
     }
 
-    /// Counts keys that could not be fetched. `mcp_authz_key_refreshes_total`.
-    pub fn record_keys_missed(&self, issuer: &str) {
-        let labels = IssuerResultLabels {
-            issuer: issuer.to_owned(),
-            result: Success::Error,
-        };
-        self.key_refreshes.get_or_create(&labels).inc();
-    }
-
-    /// Counts audit records that were lost. `mcp_authz_audit_dropped_total`.
-    pub fn record_audit_dropped(&self, records: u64) {
-        self.audit_dropped.inc_by(records);
+    /// Sets how many audit records were lost. `mcp_authz_audit_lost_total`.
+    pub fn set_audit_lost(&self, total: u64) {
+        set_total(&self.audit_lost, total);
     }
 
     /// Sets how many verified tokens are remembered. `mcp_authz_tokens_cached`.
@@ -244,6 +252,39 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// What is known of the policy since the process began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyTotals {
+    /// Policies taken into force.
+    pub successes: u64,
+    /// Policies refused.
+    pub failures: u64,
+    /// When the one in force was, in Unix seconds.
+    pub applied_unix_seconds: i64,
+    /// How many rules it has.
+    pub rules: usize,
+    /// Whether the files in place cannot be used.
+    pub failing: bool,
+}
+
+/// What is known of an issuer's keys since the process began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyTotals {
+    /// Fetches that brought keys.
+    pub successes: u64,
+    /// Fetches that did not.
+    pub failures: u64,
+    /// Since when the keys are those that were fetched; none if they never were.
+    pub age: Option<Duration>,
+    /// Whether tokens can be verified with them.
+    pub usable: bool,
+}
+
+/// Totals that other parts of the process count are copied when metrics are read.
+fn set_total(counter: &Counter, total: u64) {
+    counter.inner().store(total, Ordering::Relaxed);
 }
 
 /// The media type of [`Metrics::text`].
