@@ -49,12 +49,15 @@ impl Signer {
             _ => EncodingKey::from_rsa_pem(pem.as_bytes()),
         }
         .unwrap();
-        let mut jwk =
-            serde_json::to_value(Jwk::from_encoding_key(&key, algorithm).unwrap()).unwrap();
-        let members = jwk.as_object_mut().unwrap();
-        for name in ["kid", "alg", "use", "key_ops"] {
-            members.remove(name);
-        }
+        let jwk = if algorithm == Algorithm::EdDSA {
+            // The library cannot derive this one.
+            let x = URL_SAFE_NO_PAD.encode(pair.public_key_raw());
+            json!({"kty": "OKP", "crv": "Ed25519", "x": x})
+        } else {
+            serde_json::to_value(Jwk::from_encoding_key(&key, algorithm).unwrap()).unwrap()
+        };
+        let removed = json!({"kid": null, "alg": null, "use": null, "key_ops": null});
+        let jwk = merged(&jwk, &removed);
         Self {
             algorithm,
             key,
