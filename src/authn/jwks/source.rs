@@ -254,6 +254,11 @@ async fn discover_at(
 ) -> Result<Url, FetchError> {
     let text = get(client, document, limits.document_bytes).await?;
     let metadata = json::decode(&text, limits.json_depth).map_err(FetchError::Metadata)?;
+    keys_url(&metadata, issuer, document)
+}
+
+/// `jwks_uri` of the metadata found at `document`.
+fn keys_url(metadata: &Value<'_>, issuer: &str, document: &Url) -> Result<Url, FetchError> {
     if metadata.member("issuer").and_then(Value::as_str) != Some(issuer) {
         return Err(FetchError::IssuerMismatch);
     }

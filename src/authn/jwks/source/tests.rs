@@ -411,3 +411,24 @@ fn a_ca_file_without_a_certificate_is_refused() {
     let gone = file.path().with_extension("gone");
     assert_eq!(with(gone), fault("No such file or directory (os error 2)"));
 }
+
+#[test]
+fn only_a_loopback_issuer_may_have_its_keys_on_plain_loopback() {
+    let rows = [
+        ("https://idp", "https://keys/jwks", Ok(())),
+        ("http://127.0.0.1:1", "http://127.0.0.1:2/jwks", Ok(())),
+        ("http://127.0.0.1:1", "https://keys/jwks", Ok(())),
+        (
+            "https://idp",
+            "http://127.0.0.1:2/jwks",
+            Err(FetchError::NoKeysUrl),
+        ),
+    ];
+    for (issuer, jwks_uri, expected) in rows {
+        let text = json!({"issuer": issuer, "jwks_uri": jwks_uri}).to_string();
+        let metadata = json::decode(text.as_bytes(), 1).unwrap();
+        let document = Url::parse(issuer).unwrap();
+        let outcome = keys_url(&metadata, issuer, &document).map(|_| ());
+        assert_eq!(outcome, expected, "{issuer} {jwks_uri}");
+    }
+}
