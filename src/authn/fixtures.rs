@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, EncodingKey};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey};
 use serde_json::{Value, json};
 
 /// 2026-11-20T10:00:00Z, the time of every test, in seconds.
@@ -43,18 +43,23 @@ impl Signer {
     fn new(kind: &'static rcgen::SignatureAlgorithm, algorithm: Algorithm) -> Self {
         let pair = rcgen::KeyPair::generate_for(kind).unwrap();
         let pem = pair.serialize_pem();
-        let key = match algorithm {
-            Algorithm::ES256 | Algorithm::ES384 => EncodingKey::from_ec_pem(pem.as_bytes()),
-            Algorithm::EdDSA => EncodingKey::from_ed_pem(pem.as_bytes()),
-            _ => EncodingKey::from_rsa_pem(pem.as_bytes()),
+        let key = match algorithm.family() {
+            AlgorithmFamily::Ec => EncodingKey::from_ec_pem(pem.as_bytes()),
+            AlgorithmFamily::Ed => EncodingKey::from_ed_pem(pem.as_bytes()),
+            AlgorithmFamily::Rsa | AlgorithmFamily::Hmac => {
+                EncodingKey::from_rsa_pem(pem.as_bytes())
+            }
         }
         .unwrap();
-        let mut jwk =
-            serde_json::to_value(Jwk::from_encoding_key(&key, algorithm).unwrap()).unwrap();
-        let members = jwk.as_object_mut().unwrap();
-        for name in ["kid", "alg", "use", "key_ops"] {
-            members.remove(name);
-        }
+        let jwk = if algorithm == Algorithm::EdDSA {
+            // The library cannot derive this one.
+            let x = URL_SAFE_NO_PAD.encode(pair.public_key_raw());
+            json!({"kty": "OKP", "crv": "Ed25519", "x": x})
+        } else {
+            serde_json::to_value(Jwk::from_encoding_key(&key, algorithm).unwrap()).unwrap()
+        };
+        let removed = json!({"kid": null, "alg": null, "use": null, "key_ops": null});
+        let jwk = merged(&jwk, &removed);
         Self {
             algorithm,
             key,

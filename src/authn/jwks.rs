@@ -232,7 +232,8 @@ impl<S: FetchKeys> Refresher<S> {
             tokio::select! {
                 () = &mut shutdown => return,
                 succeeded = self.fetch() => {
-                    failures_in_a_row = if succeeded { 0 } else { failures_in_a_row + 1 };
+                    let one_more = u32::saturating_add(failures_in_a_row, 1);
+                    failures_in_a_row = if succeeded { 0 } else { one_more };
                 }
             }
             let pause = pause(self.settings, failures_in_a_row);
@@ -319,11 +320,11 @@ fn may_demand(state: &KeyState, settings: KeySettings) -> bool {
 /// fetch in step; after failures an eighth of `min_interval`, doubled each time up to it.
 fn pause(settings: KeySettings, failures_in_a_row: u32) -> Duration {
     let Some(doublings) = failures_in_a_row.checked_sub(1) else {
-        return settings
-            .refresh
-            .saturating_sub(settings.refresh / 10 * random_byte() / 256);
+        let jitter = (settings.refresh / (10 * 256)).saturating_mul(random_byte());
+        return settings.refresh.saturating_sub(jitter);
     };
-    (settings.min_interval / 8 * (1 << doublings.min(3))).min(settings.refresh)
+    let retry = (settings.min_interval / 8).saturating_mul(1 << doublings.min(3));
+    retry.min(settings.refresh)
 }
 
 /// Zero if there is no randomness to be had: then there is no jitter either.

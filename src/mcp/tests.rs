@@ -20,3 +20,17 @@ fn one(body: &str) -> Message<'_> {
         other => panic!("not one message: {other:?}"),
     }
 }
+
+/// The rows of a table: one line each, cells between bars. Lines between blank ones belong
+/// together only for the reader.
+fn rows<const N: usize>(table: &str) -> impl Iterator<Item = [&str; N]> {
+    table
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| {
+            let cells: Vec<&str> = line.splitn(N, '|').map(str::trim).collect();
+            cells
+                .try_into()
+                .unwrap_or_else(|cells| panic!("not {N} cells: {cells:?}"))
+        })
+}

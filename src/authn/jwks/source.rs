@@ -182,31 +182,44 @@ fn client(
     settings: &Settings,
     url: &Url,
 ) -> Result<Client, InvalidSettings> {
-    let mut builder = Client::builder()
-        .user_agent("mcp-authz")
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .https_only(url.scheme() == "https")
-        .connect_timeout(settings.fetch_timeout)
-        .timeout(settings.fetch_timeout);
-    if let Some(path) = &issuer.ca_file {
-        let fault = |cause: String| InvalidSettings::CaFile {
-            issuer: issuer.issuer.clone(),
-            cause,
-        };
-        let text = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
-        let roots = Certificate::from_pem_bundle(&text)
-            .map_err(|_| fault("not a PEM file of certificates".to_owned()))?;
-        if roots.is_empty() {
-            return Err(fault("no certificate in it".to_owned()));
-        }
-        builder = builder.tls_certs_merge(roots);
-    }
-    builder.build().map_err(|error| InvalidSettings::Client {
+    let builder = || {
+        Client::builder()
+            .user_agent("mcp-authz")
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .https_only(url.scheme() == "https")
+            .connect_timeout(settings.fetch_timeout)
+            .timeout(settings.fetch_timeout)
+    };
+    let built = builder().tls_certs_merge(roots(issuer)?).build();
+    // A host without any trust roots, such as a bare container, can do without them on loopback.
+    let built = match built {
+        Err(_) if url.scheme() == "http" => builder().tls_certs_only([]).build(),
+        built => built,
+    };
+    built.map_err(|error| InvalidSettings::Client {
         issuer: issuer.issuer.clone(),
         cause: cause_of(&error),
     })
+}
+
+/// The certificates of `ca_file`.
+fn roots(issuer: &IssuerSettings) -> Result<Vec<Certificate>, InvalidSettings> {
+    let Some(path) = &issuer.ca_file else {
+        return Ok(Vec::new());
+    };
+    let fault = |cause: String| InvalidSettings::CaFile {
+        issuer: issuer.issuer.clone(),
+        cause,
+    };
+    let text = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
+    let roots = Certificate::from_pem_bundle(&text)
+        .map_err(|_| fault("not a PEM file of certificates".to_owned()))?;
+    if roots.is_empty() {
+        return Err(fault("no certificate in it".to_owned()));
+    }
+    Ok(roots)
 }
 
 /// Asks the documents in turn for `jwks_uri`; the first that serves decides. Of the faults the
@@ -241,6 +254,11 @@ async fn discover_at(
 ) -> Result<Url, FetchError> {
     let text = get(client, document, limits.document_bytes).await?;
     let metadata = json::decode(&text, limits.json_depth).map_err(FetchError::Metadata)?;
+    keys_url(&metadata, issuer, document)
+}
+
+/// `jwks_uri` of the metadata found at `document`.
+fn keys_url(metadata: &Value<'_>, issuer: &str, document: &Url) -> Result<Url, FetchError> {
     if metadata.member("issuer").and_then(Value::as_str) != Some(issuer) {
         return Err(FetchError::IssuerMismatch);
     }

@@ -208,7 +208,7 @@ async fn unknown_keys_cause_one_fetch_per_interval() {
 #[tokio::test(start_paused = true)]
 async fn a_fetch_that_began_too_early_is_followed_by_another() {
     let bench = Bench::loaded().await;
-    bench.pass(Duration::from_secs(300)).await;
+    bench.pass(Duration::from_mins(5)).await;
     assert_eq!(bench.fetches(), 2);
     let requests = bench.ask("k2", 2).await;
     assert_eq!(bench.fetches(), 2);

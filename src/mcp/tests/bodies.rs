@@ -55,92 +55,47 @@ fn refuses_what_is_no_json() {
     }
 }
 
+/// Refusal and the members of `params`.
+const AMBIGUOUS: &str = r#"
+DuplicateKey | "name":"a","name":"b"
+DuplicateKey | "name":"a","n\u0061me":"b"
+DuplicateKey | "name":"a","arguments":{"x":[{"y":1,"y":1}]}
+DuplicateKey | "name":"a","other":{"x":1,"x":1}
+DuplicateKey | "name":"a","arguments":{MANY"k7":1}
+FoldedKey    | "name":"a","arguments":{MANY"K7":1}
+FoldedKey    | "name":"a","arguments":{"owner":1,"Owner":1}
+FoldedKey    | "name":"a","arguments":{"ſ":1,"s":1}
+FoldedKey    | "name":"a","arguments":{"\u212a":1,"k":1}
+FoldedKey    | "name":"a","arguments":{"Ä":1,"ä":1}
+FoldedKey    | "name":"a","arguments":{"straße":1,"STRASSE":1}
+FoldedKey    | "name":"a","x":{"y":{"B":1,"b":1}}
+FoldedKey    | "name":"a","_meta":{"io.modelcontextprotocol/x":1,"io.modelcontextprotocol/X":1}
+FoldedMember | "name":"a","Name":"b"
+FoldedMember | "Name":"a"
+FoldedMember | "name":"a","argumentſ":{}
+FoldedMember | "name":"a","_META":{}
+FoldedMember | "name":"a","_meta":{"ProgressToken":1}
+FoldedMember | "name":"a","_meta":{"io.modelcontextprotocol/protocolversion":"x"}
+FoldedMember | "name":"a","_meta":{"IO.modelcontextprotocol/x":"x"}
+FoldedMember | "name":"a","ref":{"URI":"x"}
+FoldedMember | "notifications":{"resourcesubscriptions":[]}
+FoldedMember | "argument":{"Value":1}
+FoldedMember | "context":{"Arguments":{}}
+FoldedMember | "task":{"TTL":1}
+NulInKey     | "name\u0000":"a"
+NulInKey     | "name":"a","arguments":{"\u0000":1}
+"#;
+
 #[test]
 fn refuses_ambiguous_keys() {
-    let many: String = (0..40).map(|n| format!(r#""k{n}":0,"#)).collect();
-    let rows = [
-        (call(r#""name":"a","name":"b""#), Refusal::DuplicateKey),
-        (call(r#""name":"a","n\u0061me":"b""#), Refusal::DuplicateKey),
-        (
-            call(r#""name":"a","arguments":{"x":[{"y":1,"y":1}]}"#),
-            Refusal::DuplicateKey,
-        ),
-        (
-            call(r#""name":"a","other":{"x":1,"x":1}"#),
-            Refusal::DuplicateKey,
-        ),
-        (
-            call(&format!(r#""name":"a","arguments":{{{many}"k7":1}}"#)),
-            Refusal::DuplicateKey,
-        ),
-        (
-            call(&format!(r#""name":"a","arguments":{{{many}"K7":1}}"#)),
-            Refusal::FoldedKey,
-        ),
-        (
-            call(r#""name":"a","arguments":{"owner":1,"Owner":1}"#),
-            Refusal::FoldedKey,
-        ),
-        (
-            call(r#""name":"a","arguments":{"ſ":1,"s":1}"#),
-            Refusal::FoldedKey,
-        ),
-        (
-            call(r#""name":"a","arguments":{"\u212a":1,"k":1}"#),
-            Refusal::FoldedKey,
-        ),
-        (
-            call(r#""name":"a","arguments":{"Ä":1,"ä":1}"#),
-            Refusal::FoldedKey,
-        ),
-        (
-            call(r#""name":"a","arguments":{"straße":1,"STRASSE":1}"#),
-            Refusal::FoldedKey,
-        ),
-        (
-            call(r#""name":"a","x":{"y":{"B":1,"b":1}}"#),
-            Refusal::FoldedKey,
-        ),
-        (call(r#""name":"a","Name":"b""#), Refusal::FoldedMember),
-        (call(r#""Name":"a""#), Refusal::FoldedMember),
-        (call(r#""name":"a","argumentſ":{}"#), Refusal::FoldedMember),
-        (call(r#""name":"a","_META":{}"#), Refusal::FoldedMember),
-        (
-            call(r#""name":"a","_meta":{"ProgressToken":1}"#),
-            Refusal::FoldedMember,
-        ),
-        (
-            call(r#""name":"a","_meta":{"io.modelcontextprotocol/protocolversion":"x"}"#),
-            Refusal::FoldedMember,
-        ),
-        (
-            call(r#""name":"a","_meta":{"IO.modelcontextprotocol/x":"x"}"#),
-            Refusal::FoldedMember,
-        ),
-        (
-            call(r#""name":"a","ref":{"URI":"x"}"#),
-            Refusal::FoldedMember,
-        ),
-        (
-            call(r#""notifications":{"resourcesubscriptions":[]}"#),
-            Refusal::FoldedMember,
-        ),
-        (call(r#""argument":{"Value":1}"#), Refusal::FoldedMember),
-        (call(r#""context":{"Arguments":{}}"#), Refusal::FoldedMember),
-        (call(r#""task":{"TTL":1}"#), Refusal::FoldedMember),
-        (
-            r#"{"JSONRPC":"2.0","id":1,"method":"ping"}"#.to_owned(),
-            Refusal::FoldedMember,
-        ),
-        (call(r#""name\u0000":"a""#), Refusal::NulInKey),
-        (
-            call(r#""name":"a","arguments":{"\u0000":1}"#),
-            Refusal::NulInKey,
-        ),
-    ];
-    for (body, expected) in rows {
-        assert_eq!(refusal(body.as_bytes(), default), Some(expected), "{body}");
+    let many: Vec<String> = (0..40).map(|n| format!(r#""k{n}":0,"#)).collect();
+    for [expected, params] in rows(AMBIGUOUS) {
+        let body = call(&params.replace("MANY", &many.concat()));
+        let found = refusal(body.as_bytes(), default).unwrap();
+        assert_eq!(format!("{found:?}"), expected, "{body}");
     }
+    let body = br#"{"JSONRPC":"2.0","id":1,"method":"ping"}"#;
+    assert_eq!(refusal(body, default), Some(Refusal::FoldedMember));
 }
 
 #[test]
@@ -177,7 +132,7 @@ fn accepts_folded_keys_only_inside_arguments_and_only_if_told() {
     ];
     for (body, expected) in rows {
         let found = refusal(body.as_bytes(), |options| {
-            options.accept_folded_arguments = true
+            options.accept_folded_arguments = true;
         });
         assert_eq!(found, expected, "{body}");
     }
@@ -186,188 +141,84 @@ fn accepts_folded_keys_only_inside_arguments_and_only_if_told() {
     assert_eq!(refusal(body.as_bytes(), default), None);
 }
 
+/// Refusal and body.
+const ENVELOPES: &str = r#"
+JsonrpcVersion | {"id":1,"method":"ping"}
+JsonrpcVersion | {"jsonrpc":2.0,"id":1,"method":"ping"}
+JsonrpcVersion | {"jsonrpc":"2","id":1,"method":"ping"}
+
+MethodMissing    | {"jsonrpc":"2.0","id":1}
+MethodNotString  | {"jsonrpc":"2.0","id":1,"method":7}
+MethodNotString  | {"jsonrpc":"2.0","id":1,"method":null}
+MethodReserved   | {"jsonrpc":"2.0","id":1,"method":"response"}
+MethodReserved   | {"jsonrpc":"2.0","id":1,"method":"GET"}
+MethodReserved   | {"jsonrpc":"2.0","id":1,"method":"DELETE"}
+MethodWithResult | {"jsonrpc":"2.0","id":1,"method":null,"result":{}}
+MethodWithResult | {"jsonrpc":"2.0","id":1,"method":"ping","result":{}}
+MethodWithResult | {"jsonrpc":"2.0","id":1,"method":"ping","error":null}
+
+ResponseMalformed | {"jsonrpc":"2.0","id":1,"result":{},"error":{}}
+ResponseMalformed | {"jsonrpc":"2.0","result":{}}
+ResponseMalformed | {"jsonrpc":"2.0","id":1,"result":null}
+ResponseMalformed | {"jsonrpc":"2.0","id":1,"error":"x"}
+ResponseMalformed | {"jsonrpc":"2.0","id":1,"result":{},"params":{}}
+IdInvalid         | {"jsonrpc":"2.0","id":null,"result":{}}
+
+IdMissing | {"jsonrpc":"2.0","method":"tools/call","params":{"name":"a"}}
+IdMissing | {"jsonrpc":"2.0","method":"initialize"}
+
+ParamsInvalid | {"jsonrpc":"2.0","id":1,"method":"ping","params":null}
+ParamsInvalid | {"jsonrpc":"2.0","id":1,"method":"ping","params":[]}
+ProtocolVersionInvalid | {"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":1}}
+"#;
+
 #[test]
 fn refuses_malformed_envelopes() {
-    let rows = [
-        (r#"{"id":1,"method":"ping"}"#, Refusal::JsonrpcVersion),
-        (
-            r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#,
-            Refusal::JsonrpcVersion,
-        ),
-        (
-            r#"{"jsonrpc":"2","id":1,"method":"ping"}"#,
-            Refusal::JsonrpcVersion,
-        ),
-        (r#"{"jsonrpc":"2.0","id":1}"#, Refusal::MethodMissing),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
-            Refusal::MethodNotString,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":null}"#,
-            Refusal::MethodNotString,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":null,"result":{}}"#,
-            Refusal::MethodWithResult,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
-            Refusal::MethodWithResult,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping","error":null}"#,
-            Refusal::MethodWithResult,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"response"}"#,
-            Refusal::MethodReserved,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"GET"}"#,
-            Refusal::MethodReserved,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"DELETE"}"#,
-            Refusal::MethodReserved,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
-            Refusal::ResponseMalformed,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","result":{}}"#,
-            Refusal::ResponseMalformed,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"result":null}"#,
-            Refusal::ResponseMalformed,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"error":"x"}"#,
-            Refusal::ResponseMalformed,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"result":{},"params":{}}"#,
-            Refusal::ResponseMalformed,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":null,"result":{}}"#,
-            Refusal::IdInvalid,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"a"}}"#,
-            Refusal::IdMissing,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","method":"initialize"}"#,
-            Refusal::IdMissing,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#,
-            Refusal::ParamsInvalid,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
-            Refusal::ParamsInvalid,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":1}}"#,
-            Refusal::ProtocolVersionInvalid,
-        ),
-    ];
-    for (body, expected) in rows {
-        assert_eq!(refusal(body.as_bytes(), default), Some(expected), "{body}");
+    for [expected, body] in rows(ENVELOPES) {
+        let found = refusal(body.as_bytes(), default).unwrap();
+        assert_eq!(format!("{found:?}"), expected, "{body}");
     }
 }
 
+/// Refusal, method and the members of `params`.
+const PARAMS: &str = r#"
+SelectorMissing   | tools/call | "arguments":{}
+SelectorNotString | tools/call | "name":null
+SelectorNotString | tools/call | "name":7
+SelectorNotString | tools/call | "name":["a"]
+ArgumentsInvalid  | tools/call | "name":"a","arguments":[]
+ArgumentsInvalid  | tools/call | "name":"a","arguments":"{}"
+ArgumentsInvalid  | vendor/x   | "arguments":1
+MetaInvalid       | tools/call | "name":"a","_meta":null
+ProtocolVersionInvalid | tools/call | "name":"a","_meta":{"io.modelcontextprotocol/protocolVersion":1}
+
+SelectorMissing   | prompts/get         | "uri":"x"
+SelectorMissing   | resources/read      | "name":"x"
+SelectorNotString | resources/subscribe | "uri":{}
+SelectorNotString | tasks/get           | "taskId":1
+
+SelectorMissing   | completion/complete |
+ReferenceInvalid  | completion/complete | "ref":"x"
+ReferenceInvalid  | completion/complete | "ref":{"type":"ref/tool","name":"x"}
+ReferenceInvalid  | completion/complete | "ref":{"type":"ref/prompt","name":"x","uri":"y"}
+SelectorNotString | completion/complete | "ref":{"type":1,"name":"x"}
+SelectorMissing   | completion/complete | "ref":{"name":"x"}
+SelectorMissing   | completion/complete | "ref":{"type":"ref/resource"}
+ArgumentsInvalid  | completion/complete | "ref":{"type":"ref/prompt","name":"x"},"context":{"arguments":[]}
+
+SelectorNotString | subscriptions/listen | "notifications":[]
+SelectorNotString | subscriptions/listen | "notifications":{"resourceSubscriptions":"x"}
+SelectorNotString | subscriptions/listen | "notifications":{"resourceSubscriptions":null}
+SelectorNotString | subscriptions/listen | "notifications":{"taskIds":["x",1]}
+"#;
+
 #[test]
 fn refuses_malformed_params() {
-    let rows = [
-        ("tools/call", r#""arguments":{}"#, Refusal::SelectorMissing),
-        ("tools/call", r#""name":null"#, Refusal::SelectorNotString),
-        ("tools/call", r#""name":7"#, Refusal::SelectorNotString),
-        ("tools/call", r#""name":["a"]"#, Refusal::SelectorNotString),
-        (
-            "tools/call",
-            r#""name":"a","arguments":[]"#,
-            Refusal::ArgumentsInvalid,
-        ),
-        (
-            "tools/call",
-            r#""name":"a","arguments":"{}""#,
-            Refusal::ArgumentsInvalid,
-        ),
-        ("vendor/x", r#""arguments":1"#, Refusal::ArgumentsInvalid),
-        (
-            "tools/call",
-            r#""name":"a","_meta":null"#,
-            Refusal::MetaInvalid,
-        ),
-        (
-            "tools/call",
-            r#""name":"a","_meta":{"io.modelcontextprotocol/protocolVersion":1}"#,
-            Refusal::ProtocolVersionInvalid,
-        ),
-        ("prompts/get", r#""uri":"x""#, Refusal::SelectorMissing),
-        ("resources/read", r#""name":"x""#, Refusal::SelectorMissing),
-        (
-            "resources/subscribe",
-            r#""uri":{}"#,
-            Refusal::SelectorNotString,
-        ),
-        ("tasks/get", r#""taskId":1"#, Refusal::SelectorNotString),
-        ("completion/complete", "", Refusal::SelectorMissing),
-        (
-            "completion/complete",
-            r#""ref":"x""#,
-            Refusal::ReferenceInvalid,
-        ),
-        (
-            "completion/complete",
-            r#""ref":{"type":"ref/tool","name":"x"}"#,
-            Refusal::ReferenceInvalid,
-        ),
-        (
-            "completion/complete",
-            r#""ref":{"type":"ref/prompt","name":"x","uri":"y"}"#,
-            Refusal::ReferenceInvalid,
-        ),
-        (
-            "completion/complete",
-            r#""ref":{"type":1,"name":"x"}"#,
-            Refusal::SelectorNotString,
-        ),
-        (
-            "completion/complete",
-            r#""ref":{"type":"ref/resource"}"#,
-            Refusal::SelectorMissing,
-        ),
-        (
-            "completion/complete",
-            r#""ref":{"type":"ref/prompt","name":"x"},"context":{"arguments":[]}"#,
-            Refusal::ArgumentsInvalid,
-        ),
-        (
-            "subscriptions/listen",
-            r#""notifications":[]"#,
-            Refusal::SelectorNotString,
-        ),
-        (
-            "subscriptions/listen",
-            r#""notifications":{"resourceSubscriptions":"x"}"#,
-            Refusal::SelectorNotString,
-        ),
-        (
-            "subscriptions/listen",
-            r#""notifications":{"taskIds":["x",1]}"#,
-            Refusal::SelectorNotString,
-        ),
-    ];
-    for (method, params, expected) in rows {
+    for [expected, method, params] in rows(PARAMS) {
         let body =
             format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}}}}}"#);
-        assert_eq!(refusal(body.as_bytes(), default), Some(expected), "{body}");
+        let found = refusal(body.as_bytes(), default).unwrap();
+        assert_eq!(format!("{found:?}"), expected, "{body}");
     }
 }
 
@@ -535,16 +386,16 @@ fn refuses_lost_bytes_in_names_but_not_in_values() {
 #[test]
 fn judges_batches() {
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
-    let pong = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
     let modern = r#"{"jsonrpc":"2.0","id":2,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
     let rows = [
         (0, "[]".to_owned(), Some(Refusal::BatchNotAllowed)),
         (0, format!("[{ping}]"), Some(Refusal::BatchNotAllowed)),
         (2, "[]".to_owned(), Some(Refusal::BatchEmpty)),
-        (2, format!("[{ping},{pong}]"), None),
-        (2, format!("[{ping},{pong},{ping}]"), Some(Refusal::BatchTooLarge)),
+        (2, format!("[{ping},{answer}]"), None),
+        (2, format!("[{ping},{answer},{ping}]"), Some(Refusal::BatchTooLarge)),
         (2, format!("[{ping},{ping}]"), Some(Refusal::BatchDuplicateId)),
-        (2, format!("[{pong},{pong}]"), Some(Refusal::BatchDuplicateId)),
+        (2, format!("[{answer},{answer}]"), Some(Refusal::BatchDuplicateId)),
         (
             2,
             r#"[{"jsonrpc":"2.0","id":"a","method":"ping"},{"jsonrpc":"2.0","id":"\u0061","method":"ping"}]"#

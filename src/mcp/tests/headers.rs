@@ -4,14 +4,56 @@ use serde_json::json;
 
 use super::*;
 
-const LEGACY_CALL: &str =
-    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get"}}"#;
+/// Bodies by name.
+const BODIES: &str = r#"
+call     | {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get"}}
+list     | {"jsonrpc":"2.0","id":1,"method":"tools/list"}
+open     | {"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}
+answer   | {"jsonrpc":"2.0","id":1,"result":{}}
+batch    | [{"jsonrpc":"2.0","id":1,"method":"ping"}]
+note     | {"jsonrpc":"2.0","method":"notifications/cancelled"}
+vendor   | {"jsonrpc":"2.0","id":1,"method":"vendor/x","params":{"name":"n","uri":"u"}}
+call26   | {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get",META}}
+umlaut26 | {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"Grüße",META}}
+read26   | {"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"x y",META}}
+task26   | {"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"i",META}}
+ping26   | {"jsonrpc":"2.0","id":1,"method":"server/discover","params":{META}}
+note26   | {"jsonrpc":"2.0","method":"notifications/cancelled","params":{META}}
+call25   | {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get",META-2025-11-25}}
+call27   | {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get",META-2027-01-01}}
+"#;
 
-fn modern(method: &str, params: &str) -> String {
-    format!(
-        r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}
-           "_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}}}}"#
-    )
+fn body(name: &str) -> String {
+    let meta =
+        |version| format!(r#""_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}"}}"#);
+    let [_, text] = rows(BODIES).find(|row: &[&str; 2]| row[0] == name).unwrap();
+    text.replace("META-2025-11-25", &meta("2025-11-25"))
+        .replace("META-2027-01-01", &meta("2027-01-01"))
+        .replace("META", &meta("2026-07-28"))
+}
+
+/// `name=value` pairs between `&&`; `v` is the version header, `26` its modern value.
+fn pairs(cell: &str) -> Vec<(&str, &str)> {
+    let pair = |text| {
+        let (name, value) = str::split_once(text, '=').unwrap();
+        let header = match name {
+            "v" => "mcp-protocol-version",
+            "method" => "mcp-method",
+            "name" => "mcp-name",
+            "session" => "mcp-session-id",
+            "param" => "mcp-param-x",
+            "type" => "content-type",
+            "encoding" => "content-encoding",
+            "length" => "content-length",
+            other => panic!("{other}"),
+        };
+        (header, if value == "26" { "2026-07-28" } else { value })
+    };
+    cell.split("&&")
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(pair)
+        .collect()
 }
 
 /// Checks a body that decodes against headers.
@@ -38,321 +80,93 @@ fn route(body: &str, pairs: &[(&str, &str)]) -> Result<(Era, Option<String>), (R
         })
 }
 
+/// Era, body and headers.
+const AGREEING: &str = "
+Legacy | call   |
+Legacy | call   | v=2025-03-26
+Legacy | call   | method=tools/call && name= get
+Legacy | call   | name==?base64?Z2V0?=
+Legacy | call   | param=a && param=b
+Legacy | open   |
+Legacy | open   | v=2025-06-18
+Legacy | answer | v=2024-11-05
+Legacy | batch  | v=2025-03-26
+Legacy | vendor | name=u
+Modern | umlaut26 | v=26 && method=tools/call && name==?base64?R3LDvMOfZQ==?=
+Modern | read26 | v=26 && method=resources/read && name=x y
+Modern | task26 | v=26 && method=tasks/get && name=i
+Modern | ping26 | v=26 && method=server/discover
+Modern | note   | v=26
+Modern | note26 | v=26
+";
+
 #[test]
 fn accepts_headers_that_agree() {
-    let version = ("mcp-protocol-version", "2026-07-28");
-    let call = modern("tools/call", r#""name":"Grüße","#);
-    let read = modern("resources/read", r#""uri":"x y","#);
-    let task = modern("tasks/get", r#""taskId":"i","#);
-    let discover = modern("server/discover", "");
-    let rows: &[(&str, &[(&str, &str)], Era)] = &[
-        (LEGACY_CALL, &[], Era::Legacy),
-        (
-            LEGACY_CALL,
-            &[("mcp-protocol-version", "2025-03-26")],
-            Era::Legacy,
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-method", "tools/call"), ("mcp-name", " get\t")],
-            Era::Legacy,
-        ),
-        (LEGACY_CALL, &[("mcp-name", "=?base64?Z2V0?=")], Era::Legacy),
-        (
-            LEGACY_CALL,
-            &[("mcp-param-x", "a"), ("mcp-param-x", "b")],
-            Era::Legacy,
-        ),
-        (
-            &call,
-            &[
-                version,
-                ("mcp-method", "tools/call"),
-                ("mcp-name", "=?base64?R3LDvMOfZQ==?="),
-            ],
-            Era::Modern,
-        ),
-        (
-            &read,
-            &[
-                version,
-                ("mcp-method", "resources/read"),
-                ("mcp-name", "x y"),
-            ],
-            Era::Modern,
-        ),
-        (
-            &task,
-            &[version, ("mcp-method", "tasks/get"), ("mcp-name", "i")],
-            Era::Modern,
-        ),
-        (
-            &discover,
-            &[version, ("mcp-method", "server/discover")],
-            Era::Modern,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#,
-            &[version],
-            Era::Modern,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#,
-            &[("mcp-protocol-version", "2025-06-18")],
-            Era::Legacy,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2099-01-01"}}"#,
-            &[],
-            Era::Legacy,
-        ),
-        (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, &[], Era::Legacy),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"vendor/x","params":{"name":"n","uri":"u"}}"#,
-            &[("mcp-name", "u")],
-            Era::Legacy,
-        ),
-    ];
-    for (body, pairs, era) in rows {
-        assert_eq!(route(body, pairs), Ok((*era, None)), "{body} {pairs:?}");
-    }
-}
-
-#[test]
-fn refuses_legacy_headers_that_disagree() {
-    let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#;
-    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-    let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#;
-    let rows: &[(&str, &[(&str, &str)], Refusal)] = &[
-        (
-            LEGACY_CALL,
-            &[("mcp-method", "tools/list")],
-            Refusal::HeaderMismatch(Header::Method),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-method", "Tools/call")],
-            Refusal::HeaderMismatch(Header::Method),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-method", "=?base64?dG9vbHMvY2FsbA==?=")],
-            Refusal::HeaderMismatch(Header::Method),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-name", "other")],
-            Refusal::HeaderMismatch(Header::Name),
-        ),
-        (
-            list,
-            &[("mcp-name", "get")],
-            Refusal::HeaderMismatch(Header::Name),
-        ),
-        (
-            batch,
-            &[("mcp-method", "ping")],
-            Refusal::HeaderMismatch(Header::Method),
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
-            &[("mcp-method", "response")],
-            Refusal::HeaderMismatch(Header::Method),
-        ),
-        (
-            initialize,
-            &[("mcp-protocol-version", "2025-03-26")],
-            Refusal::HeaderMismatch(Header::ProtocolVersion),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-name", "")],
-            Refusal::HeaderMalformed(Header::Name),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-name", "gét")],
-            Refusal::HeaderMalformed(Header::Name),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-name", "=?base64?Z2V0=?=")],
-            Refusal::HeaderMalformed(Header::Name),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-name", "=?BASE64?Z2V0?=")],
-            Refusal::HeaderMalformed(Header::Name),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-name", "=?base64?Z2V0")],
-            Refusal::HeaderMalformed(Header::Name),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-name", "=?base64?/w==?=")],
-            Refusal::HeaderMalformed(Header::Name),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-name", "get,get")],
-            Refusal::HeaderRepeated(Header::Name),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-method", "tools/call"), ("mcp-method", "tools/call")],
-            Refusal::HeaderRepeated(Header::Method),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-protocol-version", "2025-03-26,2025-03-26")],
-            Refusal::HeaderRepeated(Header::ProtocolVersion),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-session-id", "a"), ("mcp-session-id", "b")],
-            Refusal::HeaderRepeated(Header::SessionId),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-session-id", "a b")],
-            Refusal::HeaderMalformed(Header::SessionId),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-session-id", "\u{7f}")],
-            Refusal::HeaderMalformed(Header::SessionId),
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-protocol-version", "2025-06-19")],
-            Refusal::ProtocolVersionUnsupported {
-                requested: Some("2025-06-19".into()),
-            },
-        ),
-        (
-            LEGACY_CALL,
-            &[("mcp-protocol-version", "latest<script>")],
-            Refusal::ProtocolVersionUnsupported { requested: None },
-        ),
-    ];
-    for (body, pairs, expected) in rows {
-        let found = route(body, pairs);
-        assert_eq!(found, Err((expected.clone(), -32600)), "{body} {pairs:?}");
-    }
-}
-
-#[test]
-fn refuses_modern_headers_that_disagree() {
-    const VERSION: (&str, &str) = ("mcp-protocol-version", "2026-07-28");
-    const METHOD: (&str, &str) = ("mcp-method", "tools/call");
-    let call = modern("tools/call", r#""name":"get","#);
-    let old = call.replace("2026-07-28", "2025-11-25");
-    let future = call.replace("2026-07-28", "2027-01-01");
-    let unsupported = |text: &str| Refusal::ProtocolVersionUnsupported {
-        requested: Some(text.into()),
-    };
-    let rows: &[(&str, &[(&str, &str)], Refusal, i32)] = &[
-        (
-            &call,
-            &[],
-            Refusal::HeaderMissing(Header::ProtocolVersion),
-            -32020,
-        ),
-        (
-            &call,
-            &[METHOD, ("mcp-name", "get")],
-            Refusal::HeaderMissing(Header::ProtocolVersion),
-            -32020,
-        ),
-        (
-            &call,
-            &[("mcp-protocol-version", "2025-11-25")],
-            Refusal::HeaderMismatch(Header::ProtocolVersion),
-            -32020,
-        ),
-        (
-            &call,
-            &[VERSION],
-            Refusal::HeaderMissing(Header::Method),
-            -32020,
-        ),
-        (
-            &call,
-            &[VERSION, METHOD],
-            Refusal::HeaderMissing(Header::Name),
-            -32020,
-        ),
-        (
-            &call,
-            &[VERSION, METHOD, ("mcp-name", "other")],
-            Refusal::HeaderMismatch(Header::Name),
-            -32020,
-        ),
-        (
-            &call,
-            &[VERSION, ("mcp-method", "tools/list")],
-            Refusal::HeaderMismatch(Header::Method),
-            -32020,
-        ),
-        (
-            &call,
-            &[VERSION, VERSION],
-            Refusal::HeaderRepeated(Header::ProtocolVersion),
-            -32020,
-        ),
-        (
-            &call,
-            &[("mcp-protocol-version", "2025-11-25, 2026-07-28")],
-            Refusal::HeaderRepeated(Header::ProtocolVersion),
-            -32020,
-        ),
-        (
-            &call,
-            &[VERSION, METHOD, ("mcp-session-id", "a b")],
-            Refusal::HeaderMalformed(Header::SessionId),
-            -32600,
-        ),
-        (LEGACY_CALL, &[VERSION], Refusal::EnvelopeMissing, -32602),
-        (
-            LEGACY_CALL,
-            &[("mcp-protocol-version", "2027-01-01")],
-            unsupported("2027-01-01"),
-            -32022,
-        ),
-        (
-            &old,
-            &[("mcp-protocol-version", "2025-11-25")],
-            unsupported("2025-11-25"),
-            -32022,
-        ),
-        (
-            &future,
-            &[("mcp-protocol-version", "2027-01-01")],
-            unsupported("2027-01-01"),
-            -32022,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
-            &[VERSION],
-            Refusal::ResponseModern,
-            -32600,
-        ),
-        (
-            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#,
-            &[VERSION],
-            Refusal::BatchModern,
-            -32600,
-        ),
-    ];
-    for (body, pairs, refusal, code) in rows {
+    for [era, name, headers] in rows(AGREEING) {
+        let (found, session) = route(&body(name), &pairs(headers)).unwrap();
         assert_eq!(
-            route(body, pairs),
-            Err((refusal.clone(), *code)),
-            "{body} {pairs:?}"
+            (format!("{found:?}").as_str(), session),
+            (era, None),
+            "{name} {headers}"
         );
     }
+}
+
+/// Code, refusal, body and headers.
+const DISAGREEING: &str = r#"
+-32600 | HeaderMismatch(Method) | call   | method=tools/list
+-32600 | HeaderMismatch(Method) | call   | method=Tools/call
+-32600 | HeaderMismatch(Method) | call   | method==?base64?dG9vbHMvY2FsbA==?=
+-32600 | HeaderMismatch(Method) | batch  | method=ping
+-32600 | HeaderMismatch(Method) | answer | method=response
+-32600 | HeaderMismatch(Name)   | call   | name=other
+-32600 | HeaderMismatch(Name)   | list   | name=get
+-32600 | HeaderMismatch(Name)   | batch  | name=ping
+-32600 | HeaderMismatch(ProtocolVersion) | open | v=2025-03-26
+-32600 | HeaderMalformed(Name)  | call   | name=
+-32600 | HeaderMalformed(Name)  | call   | name=gét
+-32600 | HeaderMalformed(Name)  | call   | name==?base64?Z2V0=?=
+-32600 | HeaderMalformed(Name)  | call   | name==?BASE64?Z2V0?=
+-32600 | HeaderMalformed(Name)  | call   | name==?base64?Z2V0
+-32600 | HeaderMalformed(Name)  | call   | name==?base64?/w==?=
+-32600 | HeaderMalformed(SessionId) | call | session=a b
+-32600 | HeaderRepeated(Name)   | call   | name=get,get
+-32600 | HeaderRepeated(Method) | call   | method=tools/call && method=tools/call
+-32600 | HeaderRepeated(ProtocolVersion) | call | v=2025-03-26,2025-03-26
+-32600 | HeaderRepeated(SessionId) | call | session=a && session=b
+-32600 | ProtocolVersionUnsupported { requested: Some("2025-06-19") } | call | v=2025-06-19
+-32600 | ProtocolVersionUnsupported { requested: None } | call | v=latest<script>
+
+-32020 | HeaderMissing(ProtocolVersion)  | call26 |
+-32020 | HeaderMissing(ProtocolVersion)  | note26 |
+-32020 | HeaderMissing(ProtocolVersion)  | call26 | method=tools/call && name=get
+-32020 | HeaderMismatch(ProtocolVersion) | call26 | v=2025-11-25
+-32020 | HeaderMissing(Method)  | call26 | v=26
+-32020 | HeaderMissing(Name)    | call26 | v=26 && method=tools/call
+-32020 | HeaderMismatch(Method) | call26 | v=26 && method=tools/list
+-32020 | HeaderMismatch(Name)   | call26 | v=26 && method=tools/call && name=other
+-32020 | HeaderRepeated(ProtocolVersion) | call26 | v=26 && v=26
+-32020 | HeaderRepeated(ProtocolVersion) | call26 | v=2025-11-25, 2026-07-28
+-32020 | HeaderRepeated(ProtocolVersion) | call   | v=2025-11-25, 2026-07-28
+-32600 | HeaderMalformed(SessionId) | call26 | v=26 && session=a b
+-32602 | EnvelopeMissing | call | v=26
+-32022 | ProtocolVersionUnsupported { requested: Some("2027-01-01") } | call   | v=2027-01-01
+-32022 | ProtocolVersionUnsupported { requested: Some("2025-11-25") } | call25 | v=2025-11-25
+-32022 | ProtocolVersionUnsupported { requested: Some("2027-01-01") } | call27 | v=2027-01-01
+-32600 | ResponseModern | answer | v=26
+-32600 | BatchModern    | batch  | v=26
+"#;
+
+#[test]
+fn refuses_headers_that_disagree() {
+    for [code, refusal, name, headers] in rows(DISAGREEING) {
+        let (found, found_code) = route(&body(name), &pairs(headers)).unwrap_err();
+        let found = format!("{found_code} {found:?}");
+        assert_eq!(found, format!("{code} {refusal}"), "{name} {headers}");
+    }
+    let control = [("mcp-session-id", "a\u{7f}")];
+    let expected = Refusal::HeaderMalformed(Header::SessionId);
+    assert_eq!(route(&body("call"), &control), Err((expected, -32600)));
 }
 
 #[test]
@@ -397,113 +211,54 @@ fn requests_without_a_body_keep_session_and_version() {
 
 #[test]
 fn the_modern_era_has_no_session() {
-    let body = modern("ping", "");
+    let body = body("ping26");
     let pairs = [
         ("mcp-protocol-version", "2026-07-28"),
-        ("mcp-method", "ping"),
+        ("mcp-method", "server/discover"),
         ("mcp-session-id", "s"),
     ];
     assert_eq!(route(&body, &pairs), Ok((Era::Modern, None)));
 }
 
+/// Refusal and headers, of a body of seven bytes; `PLAIN` is the plain content type.
+const CONTENT: &str = r#"
+                | PLAIN
+                | type=Application/JSON; charset=UTF-8
+                | type=application/json ;charset="utf-8" ;
+                | type=application/json;;charset="ut\f-8"
+ContentType     |
+ContentType     | type=text/plain
+ContentType     | type=application/json-patch+json
+ContentType     | type=application/json; charset*=utf-16''x
+ContentType     | type=application/json; boundary=x
+ContentType     | type=application/json; charset
+ContentType     | type=application/json; charset="utf-8
+ContentType     | type=application/json; charset=utf-8 x
+ContentType     | type=application/json; charset=utf-8; charset=utf-8
+Charset         | type=application/json; charset=utf-16
+Charset         | type=application/json; charset=
+HeaderMalformed(ContentType) | type=
+HeaderRepeated(ContentType) | PLAIN && PLAIN
+HeaderRepeated(ContentType) | type=application/json, text/plain
+                | PLAIN && encoding=Identity
+ContentEncoding | PLAIN && encoding=gzip
+HeaderRepeated(ContentEncoding)  | PLAIN && encoding=identity,gzip
+HeaderMalformed(ContentEncoding) | PLAIN && encoding=
+                | PLAIN && length=7
+ContentLength   | PLAIN && length=8
+ContentLength   | PLAIN && length=+7
+ContentLength   | PLAIN && length=99999999999999999999999
+"#;
+
 #[test]
 fn checks_how_the_body_is_written() {
-    let json = ("content-type", "application/json");
-    let rows: &[(&[(&str, &str)], Option<Refusal>)] = &[
-        (&[json], None),
-        (&[("content-type", "Application/JSON; charset=UTF-8")], None),
-        (
-            &[("content-type", "application/json ;charset=\"utf-8\" ;")],
-            None,
-        ),
-        (
-            &[("content-type", "application/json;;charset=\"ut\\f-8\"")],
-            None,
-        ),
-        (&[], Some(Refusal::ContentType)),
-        (
-            &[("content-type", "text/plain")],
-            Some(Refusal::ContentType),
-        ),
-        (
-            &[("content-type", "application/json-patch+json")],
-            Some(Refusal::ContentType),
-        ),
-        (
-            &[("content-type", "application/json; charset*=utf-16''x")],
-            Some(Refusal::ContentType),
-        ),
-        (
-            &[("content-type", "application/json; boundary=x")],
-            Some(Refusal::ContentType),
-        ),
-        (
-            &[("content-type", "application/json; charset")],
-            Some(Refusal::ContentType),
-        ),
-        (
-            &[("content-type", "application/json; charset=\"utf-8")],
-            Some(Refusal::ContentType),
-        ),
-        (
-            &[("content-type", "application/json; charset=utf-8 x")],
-            Some(Refusal::ContentType),
-        ),
-        (
-            &[(
-                "content-type",
-                "application/json; charset=utf-8; charset=utf-8",
-            )],
-            Some(Refusal::ContentType),
-        ),
-        (
-            &[("content-type", "application/json; charset=utf-16")],
-            Some(Refusal::Charset),
-        ),
-        (
-            &[("content-type", "application/json; charset=")],
-            Some(Refusal::Charset),
-        ),
-        (
-            &[json, json],
-            Some(Refusal::HeaderRepeated(Header::ContentType)),
-        ),
-        (
-            &[("content-type", "application/json, text/plain")],
-            Some(Refusal::HeaderRepeated(Header::ContentType)),
-        ),
-        (&[json, ("content-encoding", "Identity")], None),
-        (
-            &[json, ("content-encoding", "gzip")],
-            Some(Refusal::ContentEncoding),
-        ),
-        (
-            &[json, ("content-encoding", "identity,gzip")],
-            Some(Refusal::HeaderRepeated(Header::ContentEncoding)),
-        ),
-        (
-            &[json, ("content-encoding", "")],
-            Some(Refusal::HeaderMalformed(Header::ContentEncoding)),
-        ),
-        (&[json, ("content-length", "7")], None),
-        (
-            &[json, ("content-length", "8")],
-            Some(Refusal::ContentLength),
-        ),
-        (
-            &[json, ("content-length", "+7")],
-            Some(Refusal::ContentLength),
-        ),
-        (
-            &[json, ("content-length", "99999999999999999999999")],
-            Some(Refusal::ContentLength),
-        ),
-    ];
-    for (pairs, expected) in rows {
-        let found = Headers::collect(pairs.iter().copied(), true)
-            .check_content(7)
-            .err();
-        assert_eq!(found, *expected, "{pairs:?}");
+    for [expected, cell] in rows(CONTENT) {
+        let cell = cell.replace("PLAIN", "type=application/json");
+        let found = Headers::collect(pairs(&cell), true).check_content(7).err();
+        let found = found
+            .map(|refusal| format!("{refusal:?}"))
+            .unwrap_or_default();
+        assert_eq!(found, expected, "{cell}");
     }
 }
 

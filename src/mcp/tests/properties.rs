@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::authz::Value;
+use crate::authz::{Resource, Value};
 
 /// Whether a value is what `serde_json` reads, whose maps are sorted.
 fn is_same(ours: &Value<'_>, theirs: &serde_json::Value) -> bool {
@@ -96,23 +96,23 @@ fn check_accepted(body: &[u8]) {
         return;
     };
     let theirs: serde_json::Value = serde_json::from_slice(body).unwrap();
-    let elements = match &theirs {
-        serde_json::Value::Array(elements) => elements.as_slice(),
-        one => std::slice::from_ref(one),
-    };
+    let elements = theirs
+        .as_array()
+        .map_or(std::slice::from_ref(&theirs), Vec::as_slice);
     assert_eq!(payload.messages().len(), elements.len());
     for (message, theirs) in payload.messages().iter().zip(elements) {
         let method = theirs["method"].as_str().unwrap_or("response");
         assert_eq!(message.method, method);
         assert!(!message.targets().is_empty());
         for target in message.targets() {
-            let named = match target.resource {
-                crate::authz::Resource::Tool(name) => theirs["params"]["name"] == *name,
-                crate::authz::Resource::Uri(uri) if method == "resources/read" => {
-                    theirs["params"]["uri"] == *uri
+            let member = match target.resource {
+                Resource::Tool(name) => Some(("name", name)),
+                Resource::Uri(uri) if method == "resources/read" => Some(("uri", uri)),
+                Resource::Server | Resource::Prompt(_) | Resource::Uri(_) | Resource::Task(_) => {
+                    None
                 }
-                _ => true,
             };
+            let named = member.is_none_or(|(key, name)| theirs["params"][key] == *name);
             assert!(named, "{theirs}");
         }
         if let Some(id) = message.kind.answer_id() {

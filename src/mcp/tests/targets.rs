@@ -8,199 +8,79 @@ fn the_table_is_sorted_and_unique() {
     assert!(METHODS.is_sorted_by(|a, b| a.name < b.name));
 }
 
+/// Kind, resource, other way, method and the members of `params`.
+const TARGETS: &str = r#"
+Open | Server |  | initialize      | "protocolVersion":"2025-06-18"
+Open | Server |  | server/discover |
+Open | Server |  | ping            |
+Open | Server |  | logging/setLevel | "level":"info"
+Open | Server |  | tools/list      | "cursor":"x","name":5
+Open | Server |  | prompts/list    |
+Open | Server |  | resources/list  |
+Open | Server |  | resources/templates/list |
+
+Use | Tool("t")   |  | tools/call     | "name":"t","uri":"u"
+Use | Prompt("p") |  | prompts/get    | "name":"p"
+Use | Uri("u")    |  | resources/read | "uri":"u"
+Use | Uri("u")    |  | resources/directory/read | "uri":"u"
+Use | Uri("u") | resources/read | resources/subscribe   | "uri":"u"
+Use | Uri("u") | resources/read | resources/unsubscribe | "uri":"u"
+
+Open | Server  |                | subscriptions/listen |
+Open | Server  |                | subscriptions/listen | "notifications":{"toolsListChanged":true}
+Use  | Uri("u") | resources/read | subscriptions/listen | "notifications":{"resourceSubscriptions":["u"]}
+Use  | Task("i") | tasks/get     | subscriptions/listen | "notifications":{"taskIds":["i"]}
+
+Use | Prompt("p")  | prompts/get    | completion/complete | "ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":"v"}
+Use | Uri("u/{x}") | resources/read | completion/complete | "ref":{"type":"ref/resource","uri":"u/{x}"}
+
+Use | Task("i") |  | tasks/get    | "taskId":"i"
+Use | Task("i") |  | tasks/cancel | "taskId":"i"
+Use | Task("i") |  | tasks/result | "taskId":"i"
+Use | Task("i") |  | tasks/update | "taskId":"i"
+Use | Server    |  | tasks/list   |
+Use | Server    |  | skills/list  |
+Use | Uri("u")  |  | skills/get   | "uri":"u"
+
+Open | Server |  | notifications/initialized |
+Open | Server |  | notifications/cancelled   | "requestId":1
+Open | Server |  | notifications/progress    | "progressToken":1
+Open | Server |  | notifications/roots/list_changed |
+Open | Server |  | notifications/tasks/status | "taskId":"i"
+
+Unknown | Server |  | notifications/vendor |
+Unknown | Server |  | vendor/x    | "name":"n"
+Unknown | Server |  | Tools/call  | "name":"n"
+Unknown | Server |  | tools/call/ | "name":"n"
+Unknown | Server |  |             |
+"#;
+
 #[test]
 fn every_method_has_its_target() {
-    use ActionKind::{Open, Unknown, Use};
-    let rows: &[(&str, &str, ActionKind, Resource<'_>, Option<&str>)] = &[
-        (
-            "initialize",
-            r#""protocolVersion":"2025-06-18""#,
-            Open,
-            Resource::Server,
-            None,
-        ),
-        ("server/discover", "", Open, Resource::Server, None),
-        ("ping", "", Open, Resource::Server, None),
-        (
-            "tools/list",
-            r#""cursor":"x","name":5"#,
-            Open,
-            Resource::Server,
-            None,
-        ),
-        (
-            "tools/call",
-            r#""name":"t","uri":"u""#,
-            Use,
-            Resource::Tool("t"),
-            None,
-        ),
-        ("resources/list", "", Open, Resource::Server, None),
-        ("resources/templates/list", "", Open, Resource::Server, None),
-        (
-            "resources/read",
-            r#""uri":"u""#,
-            Use,
-            Resource::Uri("u"),
-            None,
-        ),
-        (
-            "resources/subscribe",
-            r#""uri":"u""#,
-            Use,
-            Resource::Uri("u"),
-            Some("resources/read"),
-        ),
-        (
-            "resources/unsubscribe",
-            r#""uri":"u""#,
-            Use,
-            Resource::Uri("u"),
-            Some("resources/read"),
-        ),
-        (
-            "resources/directory/read",
-            r#""uri":"u""#,
-            Use,
-            Resource::Uri("u"),
-            None,
-        ),
-        ("subscriptions/listen", "", Open, Resource::Server, None),
-        (
-            "subscriptions/listen",
-            r#""notifications":{"toolsListChanged":true}"#,
-            Open,
-            Resource::Server,
-            None,
-        ),
-        ("prompts/list", "", Open, Resource::Server, None),
-        (
-            "prompts/get",
-            r#""name":"p""#,
-            Use,
-            Resource::Prompt("p"),
-            None,
-        ),
-        (
-            "completion/complete",
-            r#""ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":"v"}"#,
-            Use,
-            Resource::Prompt("p"),
-            Some("prompts/get"),
-        ),
-        (
-            "completion/complete",
-            r#""ref":{"type":"ref/resource","uri":"u/{x}"}"#,
-            Use,
-            Resource::Uri("u/{x}"),
-            Some("resources/read"),
-        ),
-        (
-            "logging/setLevel",
-            r#""level":"info""#,
-            Open,
-            Resource::Server,
-            None,
-        ),
-        (
-            "tasks/get",
-            r#""taskId":"i""#,
-            Use,
-            Resource::Task("i"),
-            None,
-        ),
-        (
-            "tasks/cancel",
-            r#""taskId":"i""#,
-            Use,
-            Resource::Task("i"),
-            None,
-        ),
-        (
-            "tasks/result",
-            r#""taskId":"i""#,
-            Use,
-            Resource::Task("i"),
-            None,
-        ),
-        (
-            "tasks/update",
-            r#""taskId":"i""#,
-            Use,
-            Resource::Task("i"),
-            None,
-        ),
-        ("tasks/list", "", Use, Resource::Server, None),
-        ("skills/list", "", Use, Resource::Server, None),
-        ("skills/get", r#""uri":"u""#, Use, Resource::Uri("u"), None),
-        (
-            "notifications/initialized",
-            "",
-            Open,
-            Resource::Server,
-            None,
-        ),
-        (
-            "notifications/cancelled",
-            r#""requestId":1"#,
-            Open,
-            Resource::Server,
-            None,
-        ),
-        (
-            "notifications/progress",
-            r#""progressToken":1"#,
-            Open,
-            Resource::Server,
-            None,
-        ),
-        (
-            "notifications/roots/list_changed",
-            "",
-            Open,
-            Resource::Server,
-            None,
-        ),
-        (
-            "notifications/tasks/status",
-            r#""taskId":"i""#,
-            Open,
-            Resource::Server,
-            None,
-        ),
-        ("notifications/vendor", "", Unknown, Resource::Server, None),
-        ("vendor/x", r#""name":"n""#, Unknown, Resource::Server, None),
-        (
-            "Tools/call",
-            r#""name":"n""#,
-            Unknown,
-            Resource::Server,
-            None,
-        ),
-        (
-            "tools/call ",
-            r#""name":"n""#,
-            Unknown,
-            Resource::Server,
-            None,
-        ),
-        ("", "", Unknown, Resource::Server, None),
-    ];
-    for (method, params, kind, resource, authorized_as) in rows {
+    for [kind, resource, authorized_as, method, params] in rows(TARGETS) {
         let body =
             format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}}}}}"#);
         let message = one(&body);
         let [target] = message.targets()[..] else {
             panic!("{body}: not one target")
         };
-        assert_eq!(target.action.method, *method);
-        let found = (target.action.kind, target.resource, target.authorized_as);
-        assert_eq!(found, (*kind, *resource, *authorized_as), "{body}");
+        assert_eq!(target.action.method, method);
+        let found = format!(
+            "{:?} {:?} {}",
+            target.action.kind,
+            target.resource,
+            target.authorized_as.unwrap_or_default()
+        );
+        assert_eq!(
+            found,
+            format!("{kind} {resource} {authorized_as}"),
+            "{body}"
+        );
     }
     for entry in METHODS {
         assert!(
-            rows.iter().any(|row| row.0 == entry.name),
-            "no row for {}",
+            rows(TARGETS).any(|row: [&str; 5]| row[3] == entry.name),
+            "{}",
             entry.name
         );
     }
