@@ -236,3 +236,6 @@ fn ids(policy: &Policy, mut positions: Vec<usize>) -> Vec<Arc<str>> {
         .map(|rule| Arc::clone(&rule.id))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

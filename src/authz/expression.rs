@@ -27,7 +27,7 @@ pub const EXPRESSION_VALUES_MAX: usize = 10_000;
 pub const EXPRESSION_NESTED_VALUES_MAX: usize = 500;
 
 /// A checked CEL expression.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Expression {
     source: Arc<str>,
     root: IdedExpr,
@@ -119,3 +119,6 @@ static ENVIRONMENT: LazyLock<Result<Arc<Env>, DeclarationError>> = LazyLock::new
     functions::declare(&mut environment)?;
     Ok(Arc::new(environment))
 });
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ pub struct PolicyParts {
 }
 
 /// One rule: everything it asks for must hold for its effect to apply.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Rule {
     /// Its name, which audit prints.
     pub id: Arc<str>,
@@ -74,7 +74,7 @@ pub struct Needs {
 }
 
 /// The risk classes of one server's tools.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ToolClasses {
     exact: HashMap<Arc<str>, Arc<str>>,
     patterns: Vec<(Glob, Arc<str>)>,
