@@ -247,6 +247,8 @@ const SOCKET_MODE: u32 = 0o660;
 mod tests {
     use super::*;
 
+    type Fault = fn(String) -> InvalidAddress;
+
     #[test]
     fn an_address_is_a_host_and_port_or_a_path() {
         for good in [
@@ -262,8 +264,7 @@ mod tests {
             "unix:/run/a.sock".parse(),
             Ok(Address::Unix("/run/a.sock".into()))
         );
-        type Cause = fn(String) -> InvalidAddress;
-        let rows: [(&str, Cause); 12] = [
+        let rows: [(&str, Fault); 12] = [
             ("", InvalidAddress::Form),
             ("9001", InvalidAddress::Form),
             (":9001", InvalidAddress::Form),

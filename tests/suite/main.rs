@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod captured;
+#[cfg(test)]
 #[expect(
     clippy::too_many_lines,
     clippy::unnecessary_wraps,
