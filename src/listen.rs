@@ -5,12 +5,13 @@
 mod socket;
 mod tls;
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -23,7 +24,7 @@ pub use tls::{Tls, TlsError, TlsFiles};
 pub struct Limits {
     /// The most connections at a time; further ones wait in the kernel's queue.
     pub connections_max: usize,
-    /// How long a client may take to finish the TLS handshake, or without TLS to say anything.
+    /// How long a client may take to finish the TLS handshake, if any, and to say anything.
     pub handshake_timeout: Duration,
     /// How often TLS files are looked at.
     pub tls_reload_interval: Duration,
@@ -83,11 +84,10 @@ impl Listener {
                 (io, place) = accept(&socket, &places) => {
                     let (tls, ready) = (tls.clone(), ready.clone());
                     handshakes.spawn(async move {
-                        match timeout(limits.handshake_timeout, prepare(io, tls.as_deref())).await {
-                            Ok(Ok(io)) => {
-                                // The receiver is gone only when the process ends.
-                                drop(ready.send(Connection { io, _place: place }).await);
-                            }
+                        let prepared = prepare(io, tls.as_deref(), place);
+                        match timeout(limits.handshake_timeout, prepared).await {
+                            // The receiver is gone only when the process ends.
+                            Ok(Ok(connection)) => drop(ready.send(connection).await),
                             Ok(Err(error)) => tracing::debug!(%error, "handshake failed"),
                             Err(_) => tracing::debug!("handshake timed out"),
                         }
@@ -101,6 +101,8 @@ impl Listener {
 /// A connection that is ready to be served.
 pub struct Connection {
     io: Box<dyn Io>,
+    /// The first byte of the client, until it is read.
+    first: Option<u8>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -134,20 +136,25 @@ async fn accept(
     }
 }
 
-/// Does what comes before the first message.
-async fn prepare(io: socket::Stream, tls: Option<&Tls>) -> std::io::Result<Box<dyn Io>> {
-    match (io, tls) {
-        (socket::Stream::Tcp(io), Some(tls)) => Ok(Box::new(tls.accept(io).await?)),
-        (socket::Stream::Unix(io), Some(tls)) => Ok(Box::new(tls.accept(io).await?)),
-        (socket::Stream::Tcp(io), None) => {
-            io.readable().await?;
-            Ok(Box::new(io))
-        }
-        (socket::Stream::Unix(io), None) => {
-            io.readable().await?;
-            Ok(Box::new(io))
-        }
-    }
+/// Does what comes before the first message: the handshake, and waiting for the first byte.
+async fn prepare(
+    io: socket::Stream,
+    tls: Option<&Tls>,
+    place: OwnedSemaphorePermit,
+) -> io::Result<Connection> {
+    let mut io: Box<dyn Io> = match (io, tls) {
+        (socket::Stream::Tcp(io), Some(tls)) => Box::new(tls.accept(io).await?),
+        (socket::Stream::Unix(io), Some(tls)) => Box::new(tls.accept(io).await?),
+        (socket::Stream::Tcp(io), None) => Box::new(io),
+        (socket::Stream::Unix(io), None) => Box::new(io),
+    };
+    // Readiness alone may be a false alarm, so the byte is read and given back later.
+    let first = Some(io.read_u8().await?);
+    Ok(Connection {
+        io,
+        first,
+        _place: place,
+    })
 }
 
 impl std::fmt::Debug for Connection {
@@ -161,7 +168,14 @@ impl AsyncRead for Connection {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
+    ) -> Poll<io::Result<()>> {
+        // A read into no space has to leave the byte where it is.
+        if buf.remaining() > 0
+            && let Some(first) = self.first.take()
+        {
+            buf.put_slice(&[first]);
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
@@ -171,15 +185,15 @@ impl AsyncWrite for Connection {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 
@@ -187,11 +201,11 @@ impl AsyncWrite for Connection {
         self.io.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

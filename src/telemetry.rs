@@ -290,6 +290,8 @@ impl Extractor for DescribedHeaders<'_> {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry::trace::Tracer;
+
     use super::*;
 
     const CALL: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -339,5 +341,22 @@ mod tests {
             let error = exporter(bad, &settings).map(drop).unwrap_err();
             assert!(matches!(error, InvalidTelemetry::Endpoint { .. }), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_flush_sends_what_is_queued_and_does_not_wait_for_ever() {
+        let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", collector.local_addr().unwrap());
+        let traces = exporter(&endpoint, &Settings::default()).unwrap();
+        drop(traces.tracer("test").start("span"));
+        let telemetry = Telemetry {
+            traces: Some(traces),
+        };
+        // The collector takes the connection and says nothing on it.
+        let ((), connection) = tokio::join!(
+            telemetry.flush(Duration::from_millis(50)),
+            collector.accept()
+        );
+        connection.unwrap();
     }
 }

@@ -31,14 +31,12 @@ pub enum InvalidAddress {
     Path(String),
 }
 
-/// Why nothing can be listened on.
+/// Why nothing can be listened on, in one line: there is no further source.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on `{address}`: {cause}")]
 pub struct ListenError {
     address: Address,
     cause: Cause,
-    #[source]
-    source: io::Error,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -90,13 +88,9 @@ pub async fn bind(address: &Address) -> Result<Socket, ListenError> {
         Address::Tcp(host_port) => TcpListener::bind(host_port).await.map(Socket::Tcp),
         Address::Unix(path) => bind_unix(path),
     };
-    bound.map_err(|source| {
-        let cause = Cause::of(&source);
-        ListenError {
-            address: address.clone(),
-            cause,
-            source,
-        }
+    bound.map_err(|error| ListenError {
+        address: address.clone(),
+        cause: Cause::of(&error),
     })
 }
 
@@ -247,6 +241,8 @@ const SOCKET_MODE: u32 = 0o660;
 mod tests {
     use super::*;
 
+    type Fault = fn(String) -> InvalidAddress;
+
     #[test]
     fn an_address_is_a_host_and_port_or_a_path() {
         for good in [
@@ -262,8 +258,7 @@ mod tests {
             "unix:/run/a.sock".parse(),
             Ok(Address::Unix("/run/a.sock".into()))
         );
-        type Cause = fn(String) -> InvalidAddress;
-        let rows: [(&str, Cause); 12] = [
+        let rows: [(&str, Fault); 12] = [
             ("", InvalidAddress::Form),
             ("9001", InvalidAddress::Form),
             (":9001", InvalidAddress::Form),

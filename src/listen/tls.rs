@@ -27,16 +27,16 @@ pub struct TlsFiles {
     pub client_ca_file: Option<PathBuf>,
 }
 
-/// Why there can be no TLS.
+/// Why there can be no TLS. Each message is complete: there is no further source.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("cannot read `{}`: {source}", path.display())]
+    #[error("cannot read `{}`: {cause}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A file has no certificate, or a damaged one.
     #[error("`{}` has no PEM certificate", .0.display())]
@@ -45,22 +45,22 @@ pub enum TlsError {
     #[error("`{}` has no PEM private key", .0.display())]
     NoKey(PathBuf),
     /// Certificate and key are not a pair, or not usable.
-    #[error("`{}` and `{}` do not work together: {source}", cert_file.display(), key_file.display())]
+    #[error("`{}` and `{}` do not work together: {cause}", cert_file.display(), key_file.display())]
     Pair {
         /// The certificate file.
         cert_file: PathBuf,
         /// The key file.
         key_file: PathBuf,
         /// What rustls says.
-        source: rustls::Error,
+        cause: rustls::Error,
     },
     /// The client authorities are not usable.
-    #[error("`{}` is no client authority: {source}", path.display())]
+    #[error("`{}` is no client authority: {cause}", path.display())]
     ClientCa {
         /// The file.
         path: PathBuf,
         /// What rustls says.
-        source: VerifierBuilderError,
+        cause: VerifierBuilderError,
     },
     /// The crypto provider does not have the protocol versions we ask for.
     #[error("no protocol version can be used")]
@@ -198,10 +198,10 @@ impl Contents {
         };
         let mut config = builder
             .with_single_cert(chain, key)
-            .map_err(|source| TlsError::Pair {
+            .map_err(|cause| TlsError::Pair {
                 cert_file: files.cert_file.clone(),
                 key_file: files.key_file.clone(),
-                source,
+                cause,
             })?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(config)
@@ -221,9 +221,9 @@ fn client_verifier(
     }
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
-        .map_err(|source| TlsError::ClientCa {
+        .map_err(|cause| TlsError::ClientCa {
             path: path.to_owned(),
-            source,
+            cause,
         })
 }
 
@@ -241,9 +241,9 @@ fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>,
 }
 
 async fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let unreadable = |source| TlsError::Unreadable {
+    let unreadable = |cause| TlsError::Unreadable {
         path: path.to_owned(),
-        source,
+        cause,
     };
     tokio::fs::read(path).await.map_err(unreadable)
 }

@@ -503,11 +503,11 @@ fn health_rows() -> Vec<Row> {
 #[test]
 fn services_are_at_upstreams_paths() {
     use tonic::server::NamedService;
+    type Health = ours::grpc::health::v1::health_server::HealthServer<()>;
     type Ours = our_auth::authorization_server::AuthorizationServer<()>;
     type Theirs = their_auth::authorization_server::AuthorizationServer<()>;
     assert_eq!(Ours::NAME, Theirs::NAME);
     assert_eq!(Ours::NAME, mcp_authz::envoy::AUTHORIZATION);
-    type Health = ours::grpc::health::v1::health_server::HealthServer<()>;
     assert_eq!(Health::NAME, "grpc.health.v1.Health");
 }
 
@@ -516,6 +516,7 @@ fn enums_have_upstreams_names_and_numbers() {
     use our_core::header_value_option::HeaderAppendAction as OurAction;
     use our_mode::processing_mode::{BodySendMode as OurBody, HeaderSendMode as OurHeader};
     use our_proc::common_response::ResponseStatus as OurStatus;
+    use ours::grpc::health::v1::health_check_response::ServingStatus;
     use their_core::header_value_option::HeaderAppendAction as TheirAction;
     use their_mode::processing_mode::{BodySendMode as TheirBody, HeaderSendMode as TheirHeader};
     use their_proc::common_response::ResponseStatus as TheirStatus;
@@ -536,7 +537,6 @@ fn enums_have_upstreams_names_and_numbers() {
         assert_eq!(our, their, "{name}");
         held.insert(name.to_owned());
     }
-    use ours::grpc::health::v1::health_check_response::ServingStatus;
     let statuses = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
     assert_eq!(
         names!(ServingStatus)
