@@ -280,6 +280,11 @@ fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limi
         // serde_json itself stops at 128.
         ("json_depth_max", 120, &mut limits.check.json_depth_max),
         ("headers_max", 1024, &mut limits.headers_max),
+        (
+            "subscriptions_max",
+            10_000,
+            &mut limits.check.subscriptions_max,
+        ),
         ("rules_max", COUNT_MAX, &mut limits.rules_max),
         ("jwks_keys_max", 10_000, &mut authn.jwks_keys_max),
         ("audit_queue_max", COUNT_MAX, &mut limits.audit_queue_max),
