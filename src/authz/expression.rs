@@ -17,8 +17,8 @@ pub(super) use facts::Facts;
 
 use super::condition::Match;
 
-/// How deep an expression may nest.
-pub const EXPRESSION_DEPTH_MAX: usize = 64;
+/// How deep an expression may nest, chains of operators included.
+pub const EXPRESSION_DEPTH_MAX: usize = 48;
 /// How many loops (`all`, `exists`, `map`, `filter`) may run inside each other.
 pub const EXPRESSION_LOOPS_MAX: usize = 2;
 /// How many values the arguments or claims may hold for an expression to look at them.
@@ -47,12 +47,25 @@ pub struct InvalidExpression {
 }
 
 impl Expression {
-    /// Parses and checks a text.
+    /// Parses and checks a text. This takes a thread of its own, as the parser needs more stack
+    /// for each level than a worker thread has for [`EXPRESSION_DEPTH_MAX`] of them.
     ///
     /// # Errors
     /// Everything that is wrong with it.
     pub fn compile(source: &str) -> Result<Self, Vec<InvalidExpression>> {
         check::refuse_depth(source)?;
+        let failure = |message: &str| vec![InvalidExpression::new(message, "")];
+        std::thread::scope(|scope| {
+            let builder = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES);
+            let parser = builder.spawn_scoped(scope, || Self::parse(source));
+            let parser = parser.map_err(|_| failure("no thread to parse the expression in"))?;
+            parser
+                .join()
+                .map_err(|_| failure("the parser gave up on the expression"))?
+        })
+    }
+
+    fn parse(source: &str) -> Result<Self, Vec<InvalidExpression>> {
         let environment = ENVIRONMENT.as_ref().map_err(|error| {
             vec![InvalidExpression::new(
                 format!("no CEL environment: {error}"),
@@ -112,6 +125,9 @@ impl InvalidExpression {
         }
     }
 }
+
+/// Enough for [`EXPRESSION_DEPTH_MAX`] levels in an unoptimized build.
+const PARSER_STACK_BYTES: usize = 16 << 20;
 
 /// CEL's standard set without optional values, and our functions.
 static ENVIRONMENT: LazyLock<Result<Arc<Env>, DeclarationError>> = LazyLock::new(|| {

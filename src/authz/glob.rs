@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn overlaps_are_found_with_a_witness() {
         for (left, right, witness) in [
-            ("get_*", "*_admin", Some("get__admin")),
+            ("get_*", "*_admin", Some("get_admin")),
             ("get_*", "list_*", None),
             ("get_?", "get_*", Some("get_x")),
             ("*a", "*b", None),

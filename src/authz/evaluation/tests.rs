@@ -134,7 +134,7 @@ fn condition() -> impl Strategy<Value = Option<Expression>> {
         "false",
         "subject.groups.exists(g, g == 'g1')",
     ];
-    let some = select(&texts).prop_map(|text| Some(Expression::compile(text).unwrap()));
+    let some = select(texts.to_vec()).prop_map(|text| Some(Expression::compile(text).unwrap()));
     prop_oneof![3 => Just(None), 1 => some]
 }
 

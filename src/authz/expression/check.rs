@@ -10,20 +10,99 @@ use super::functions::{GLOB, IP_IN, parse_network};
 use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, InvalidExpression};
 use crate::authz::glob::Glob;
 
-/// Refuses a text whose brackets nest so deep that the parser's own recursion would be large.
+/// Refuses a text so nested or chained that the parser's own recursion would be deep. What it
+/// counts is never less than the depth of the tree: brackets, and the operators between two
+/// commas or logical operators, whose chains the parser balances.
 pub(super) fn refuse_depth(source: &str) -> Result<(), Vec<InvalidExpression>> {
-    let mut depth = 0_usize;
-    for byte in source.bytes() {
-        match byte {
-            b'(' | b'[' | b'{' | b'?' => depth = depth.saturating_add(1),
-            b')' | b']' | b'}' | b':' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > EXPRESSION_DEPTH_MAX {
+    let mut chains = vec![0_usize];
+    let mut rest = source;
+    while let Some(first) = rest.chars().next() {
+        let width = match first {
+            '\'' | '"' => literal_width(rest, false),
+            'r' | 'R'
+                if rest
+                    .get(1..)
+                    .is_some_and(|rest| rest.starts_with(['\'', '"'])) =>
+            {
+                literal_width(rest, true)
+            }
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            other if other.is_alphanumeric() || other == '_' => word_width(rest),
+            other => other.len_utf8(),
+        };
+        count_depth(first, rest, &mut chains);
+        if chains.iter().sum::<usize>() > EXPRESSION_DEPTH_MAX {
             return Err(vec![too_deep()]);
         }
+        rest = rest.get(width..).unwrap_or_default();
     }
     Ok(())
+}
+
+fn count_depth(first: char, rest: &str, chains: &mut Vec<usize>) {
+    let ends_chain = first == ',' || rest.starts_with("&&") || rest.starts_with("||");
+    match first {
+        '(' | '[' | '{' => chains.push(1),
+        ')' | ']' | '}' if chains.len() > 1 => {
+            chains.truncate(chains.len().saturating_sub(1));
+            add_link(chains);
+        }
+        '.' | '+' | '-' | '*' | '/' | '%' | '<' | '>' | '=' | '!' | '?' => add_link(chains),
+        _ if ends_chain => {
+            // What was counted for a bracket or for logical operators around it stays.
+            if let Some(chain) = chains.last_mut() {
+                *chain = (*chain).min(1);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn add_link(chains: &mut [usize]) {
+    if let Some(chain) = chains.last_mut() {
+        *chain = chain.saturating_add(1);
+    }
+}
+
+/// The bytes from one word character to the end of its word, without a string's prefix.
+fn word_width(text: &str) -> usize {
+    let end = text
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(text.len());
+    let word = text.get(..end).unwrap_or_default();
+    let quoted = text
+        .get(end..)
+        .is_some_and(|rest| rest.starts_with(['\'', '"']));
+    if quoted && end > 1 && word.ends_with(['r', 'R']) {
+        end.saturating_sub(1)
+    } else {
+        end
+    }
+}
+
+/// The bytes of a string literal, to the end of the text if it is not closed.
+fn literal_width(text: &str, raw: bool) -> usize {
+    let body = if raw {
+        text.get(1..).unwrap_or_default()
+    } else {
+        text
+    };
+    let quote = ["\"\"\"", "'''", "\"", "'"]
+        .into_iter()
+        .find(|quote| body.starts_with(quote));
+    let quote = quote.unwrap_or_default();
+    let mut rest = body.get(quote.len()..).unwrap_or_default();
+    while !rest.is_empty() && !rest.starts_with(quote) {
+        let mut characters = rest.chars();
+        let escaped = characters.next() == Some('\\') && !raw;
+        if escaped {
+            characters.next();
+        }
+        rest = characters.as_str();
+    }
+    text.len()
+        .saturating_sub(rest.len())
+        .saturating_add(quote.len())
 }
 
 /// Checks a parsed expression. The result is how many loops run inside each other at most.
