@@ -5,6 +5,7 @@
 //! an error, a missing member or a result that is not a truth value is [`Match::Indeterminate`].
 
 mod check;
+mod depth;
 mod facts;
 mod functions;
 
@@ -31,7 +32,7 @@ pub const EXPRESSION_NESTED_VALUES_MAX: usize = 500;
 pub struct Expression {
     source: Arc<str>,
     root: IdedExpr,
-    loops: usize,
+    traits: check::Traits,
 }
 
 /// Why a text is not an expression that can be used.
@@ -53,7 +54,7 @@ impl Expression {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn compile(source: &str) -> Result<Self, Vec<InvalidExpression>> {
-        check::refuse_depth(source)?;
+        depth::refuse_depth(source)?;
         let failure = |message: &str| vec![InvalidExpression::new(message, "")];
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES);
@@ -84,11 +85,11 @@ impl Expression {
             errors.truncate(1);
             errors
         })?;
-        let loops = check::check(&program)?;
+        let traits = check::check(&program)?;
         Ok(Expression {
             source: source.into(),
             root: program.expression().clone(),
-            loops,
+            traits,
         })
     }
 
@@ -98,12 +99,18 @@ impl Expression {
         &self.source
     }
 
+    /// Whether its result can depend on the arguments of the call.
+    #[must_use]
+    pub fn reads_arguments(&self) -> bool {
+        self.traits.reads_arguments
+    }
+
     /// Evaluates it over the facts of one request.
     pub(super) fn evaluate(&self, facts: &Facts<'_>) -> Match {
         let Ok(environment) = ENVIRONMENT.as_ref() else {
             return Match::Indeterminate;
         };
-        if self.loops > 1 && facts.has_more_values_than(EXPRESSION_NESTED_VALUES_MAX) {
+        if self.traits.loops > 1 && facts.has_more_values_than(EXPRESSION_NESTED_VALUES_MAX) {
             return Match::Indeterminate;
         }
         let mut context = Context::with_env(Arc::clone(environment));
