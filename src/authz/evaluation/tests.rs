@@ -215,7 +215,16 @@ fn ask() -> impl Strategy<Value = Ask> {
         tenant: None,
         claims: Value::Null,
     });
-    let call = |method, kind, resource| (Action { method, kind }, resource);
+    let call = |method, kind, resource| {
+        (
+            Action {
+                method,
+                authorized_as: None,
+                kind,
+            },
+            resource,
+        )
+    };
     let calls = vec![
         call("tools/call", ActionKind::Use, Resource::Tool("get_a")),
         call("tools/call", ActionKind::Use, Resource::Tool("get_b")),
@@ -497,6 +506,7 @@ fn claims_and_headers_are_read_where_they_are() {
         server: "github",
         action: Action {
             method: "tools/call",
+            authorized_as: None,
             kind: ActionKind::Use,
         },
         resource: Resource::Tool("t"),
@@ -568,6 +578,7 @@ fn rules_that_cannot_matter_are_not_looked_at() {
         server: "github",
         action: Action {
             method: "tools/call",
+            authorized_as: None,
             kind: ActionKind::Use,
         },
         resource: Resource::Tool("get_a"),
@@ -579,7 +590,10 @@ fn rules_that_cannot_matter_are_not_looked_at() {
         policy.index().gates(&ask.request(), Some("read")),
         [3, 1000]
     );
-    assert_eq!(policy.index().grants(&ask.request(), Some("read")), []);
+    assert_eq!(
+        policy.index().grants(&ask.request(), Some("read")),
+        Vec::<usize>::new()
+    );
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn evaluate(expression: &Expression, arguments: &Value<'_>, claims: Value<'stati
         server: "github",
         action: Action {
             method: "tools/call",
+            authorized_as: None,
             kind: ActionKind::Use,
         },
         resource: Resource::Tool("t"),

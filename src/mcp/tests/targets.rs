@@ -134,7 +134,13 @@ fn a_subscription_reaches_each_uri_and_task() {
     let found: Vec<_> = message
         .targets()
         .iter()
-        .map(|target| (target.action.kind, target.resource, target.action.authorized_as))
+        .map(|target| {
+            (
+                target.action.kind,
+                target.resource,
+                target.action.authorized_as,
+            )
+        })
         .collect();
     let expected = [
         (ActionKind::Use, Resource::Uri("a"), Some("resources/read")),

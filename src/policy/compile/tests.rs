@@ -197,6 +197,7 @@ impl<'a> Call<'a> {
             server: "github",
             action: Action {
                 method: self.method,
+                authorized_as: None,
                 kind: self.kind,
             },
             resource: self.resource,
