@@ -68,6 +68,8 @@ fn methods() -> impl Strategy<Value = Option<Box<[MethodPattern]>>> {
         vec![
             exact("tools/call"),
             exact("initialize"),
+            exact("resources/read"),
+            exact("resources/subscribe"),
             exact("vendor/x"),
             MethodPattern::Under("vendor/".into()),
             MethodPattern::Under("tasks/".into()),
@@ -235,6 +237,14 @@ fn ask() -> impl Strategy<Value = Ask> {
             "resources/read",
             ActionKind::Use,
             Resource::Uri("f:/b/../a"),
+        ),
+        (
+            Action {
+                method: "resources/subscribe",
+                authorized_as: Some("resources/read"),
+                kind: ActionKind::Use,
+            },
+            Resource::Uri("f:/a"),
         ),
         call("tasks/get", ActionKind::Use, Resource::Task("t")),
         call("initialize", ActionKind::Open, Resource::Server),
