@@ -13,4 +13,16 @@ mod captured;
 )]
 mod contract;
 #[cfg(test)]
+mod drain;
+#[cfg(test)]
 mod grpc;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod running;
+#[cfg(test)]
+mod secure;
+#[cfg(test)]
+mod traces;
