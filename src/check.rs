@@ -20,6 +20,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+pub use crate::upstream::Obligations;
 pub use invalid::{Fact, InvalidCheck};
 pub use reason::{Effect, Reason};
 pub use server::{
@@ -100,15 +101,6 @@ pub enum Outcome {
     Answer(Answer),
     /// No decision could be made: answer this, as an error of the PDP.
     Fail(Answer),
-}
-
-/// Header changes for the upstream request. A name is never in both lists.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Obligations {
-    /// Set, overwriting whatever the client sent. Values are visible ASCII and never empty.
-    pub set: Vec<(&'static str, String)>,
-    /// Removed.
-    pub remove: Vec<String>,
 }
 
 /// A complete HTTP answer.

@@ -14,3 +14,5 @@ mod captured;
 mod contract;
 #[cfg(test)]
 mod grpc;
+#[cfg(test)]
+mod tidy;
