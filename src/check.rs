@@ -279,11 +279,13 @@ impl Pipeline {
         }
 
         let started = Instant::now();
+        let host = request.host.to_ascii_lowercase();
         let headers = visible_headers(request);
         let context = Context {
             request,
             server,
             subject: &subject,
+            host: &host,
             headers: &headers,
             now,
         };
@@ -591,6 +593,8 @@ struct Context<'c> {
     request: &'c HttpRequest,
     server: &'c Arc<Server>,
     subject: &'c Arc<Subject>,
+    /// The authority, in lower case.
+    host: &'c str,
     headers: &'c VisibleHeaders<'c>,
     now: Timestamp,
 }
@@ -633,7 +637,7 @@ impl Context<'_> {
             session: routing.and_then(|routing| routing.session),
             source: self.request.source,
             http: Http {
-                host: &self.request.host,
+                host: self.host,
                 path: self.request.path_only(),
                 headers: self.headers,
             },
