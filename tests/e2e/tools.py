@@ -1,0 +1,23 @@
+"""Where the programs are that `tests/run` installed."""
+
+import os
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TOOLS = ROOT / "target" / "tools"
+RUNS = ROOT / "target" / "e2e"
+AUTHZ = Path(os.environ.get("MCP_AUTHZ_BIN", ROOT / "target" / "debug" / "mcp-authz"))
+ENVOY = TOOLS / "envoy" / "envoy" / "_bin" / "envoy"
+NODE_DIR = TOOLS / "node"
+NODE = NODE_DIR / "bin" / "node"
+
+
+def python(venv: str, script: str, *arguments: str) -> list[str]:
+    """The command line of one of our Python scripts in the virtual environment of its SDK."""
+    return [str(TOOLS / venv / "bin" / "python"), str(HERE / "python" / script), *arguments]
+
+
+def node(script: str, *arguments: str) -> list[str]:
+    """The command line of one of our Node scripts, which stand beside their packages."""
+    return [str(NODE), str(NODE_DIR / script), *arguments]
