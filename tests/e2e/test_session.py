@@ -60,8 +60,8 @@ def test_a_denial_as_a_json_rpc_error_reaches_the_client_as_one(connect, mint, k
         ("py1", False, None),
         ("py2", True, 403),
         ("ts1", True, 403),
-        ("ts2", True, "CLIENT_HTTP_FORBIDDEN"),
-        ("ts2-modern", True, "CLIENT_HTTP_FORBIDDEN"),
+        ("ts2", True, "CLIENT_HTTP_NOT_IMPLEMENTED"),
+        ("ts2-modern", True, "CLIENT_HTTP_NOT_IMPLEMENTED"),
     ],
 )
 def test_a_denial_as_http_403_is_what_its_configuration_says(connect, mint, kind, survives, code):

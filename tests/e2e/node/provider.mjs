@@ -31,7 +31,14 @@ function build() {
     ],
     clientDefaults: { id_token_signed_response_alg: keys[0].alg },
     cookies: { keys: ["test only"] },
-    scopes: ["openid", "offline_access"],
+    scopes: ["openid", "offline_access", "notes:read", "notes:write"],
+    // Clients register with the scope they need first; that must not bind them for ever.
+    extraClientMetadata: {
+      properties: ["unbound_scope"],
+      validator: (_, key, value, metadata) => {
+        delete metadata.scope;
+      },
+    },
     ttl: { AccessToken: settings.token_seconds, ClientCredentials: settings.token_seconds },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     extraTokenClaims: (_, token) => ({
