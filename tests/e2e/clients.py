@@ -42,7 +42,9 @@ class Client:
     def __init__(self, kind: str, url: str, run_dir: Path, **settings: Any) -> None:
         self.kind = kind
         sdk, _, modern = kind.partition("-")
-        argv = python(sdk, f"client_{sdk}.py") if sdk.startswith("py") else node(f"client_{sdk}.mjs")
+        argv = (
+            python(sdk, f"client_{sdk}.py") if sdk.startswith("py") else node(f"client_{sdk}.mjs")
+        )
         self.settings = {"url": url} | settings | ({"mode": "auto"} if modern else {})
         self.process = Process(f"client-{kind}", argv, run_dir)
         self.connected = Reply()

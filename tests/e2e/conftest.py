@@ -4,8 +4,8 @@ Everything listens on loopback, on ports of its own, and is stopped by its own p
 """
 
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator
 
 import pytest
 from clients import SERVERS, Client
@@ -43,7 +43,11 @@ def upstreams(run_dir: Path) -> Iterator[list[Upstream]]:
     found: list[Upstream] = []
     for sdk in SERVERS:
         path = f"/{sdk}/mcp"
-        start = python(sdk, f"notes_{sdk}.py", path) if sdk.startswith("py") else node(f"notes_{sdk}.mjs", path)
+        start = (
+            python(sdk, f"notes_{sdk}.py", path)
+            if sdk.startswith("py")
+            else node(f"notes_{sdk}.mjs", path)
+        )
         processes.append(Process(f"notes-{sdk}", start, run_dir))
     for sdk, process in zip(SERVERS, processes):
         by_route = sdk in ("py1", "ts1")

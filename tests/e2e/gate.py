@@ -5,7 +5,6 @@ for each server, and listeners and clusters for the provider are added.
 """
 
 import copy
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,18 +83,27 @@ class Gate:
         """The metrics of mcp-authz."""
         return self.admin.get("/metrics").raise_for_status().text
 
+    def start(self) -> None:
+        """Starts both; they may not serve yet."""
+        options = ["--concurrency", "1", "--use-dynamic-base-id", "-l", "warning"]
+        options += ["--file-flush-interval-msec", "100"]
+        self.envoy = Process("envoy", [ENVOY, "-c", self.envoy_file, *options], self.run_dir)
+        self.start_authz()
+
+    def start_authz(self) -> None:
+        """Starts mcp-authz alone."""
+        serve = [AUTHZ, "serve", "--config", self.config_file]
+        self.authz = Process("mcp-authz", serve, self.run_dir)
+
+    def wait_ready(self) -> None:
+        """Waits until mcp-authz is ready and Envoy knows it."""
+        wait_for("ready mcp-authz", self._ready)
+        wait_for("healthy mcp-authz in Envoy", self._healthy)
+
     def __enter__(self) -> "Gate":
         try:
-            self.envoy = Process(
-                "envoy",
-                [ENVOY, "-c", self.envoy_file, "--concurrency", "1", "--use-dynamic-base-id", "-l", "warning"],
-                self.run_dir,
-            )
-            self.authz = Process(
-                "mcp-authz", [AUTHZ, "serve", "--config", self.config_file], self.run_dir
-            )
-            wait_for("ready mcp-authz", self._ready)
-            wait_for("healthy mcp-authz in Envoy", self._healthy)
+            self.start()
+            self.wait_ready()
         except BaseException:
             self.__exit__()
             raise
@@ -122,7 +130,9 @@ class Gate:
     def _healthy(self) -> bool:
         self._alive()
         try:
-            clusters = httpx.get(f"http://127.0.0.1:{self.ports['envoy']}/clusters?format=json").json()
+            clusters = httpx.get(
+                f"http://127.0.0.1:{self.ports['envoy']}/clusters?format=json"
+            ).json()
         except httpx.TransportError as error:
             raise AssertionError(f"no Envoy yet: {error}") from error
         for cluster in clusters["cluster_statuses"]:

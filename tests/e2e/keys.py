@@ -41,7 +41,10 @@ class Key:
     def sign(self, claims: dict[str, Any], **header: Any) -> str:
         """A JWT access token; `header` adds to or overrides the usual header."""
         return jwt.encode(
-            claims, self.private, algorithm=self.alg, headers={"typ": "at+jwt", "kid": self.kid} | header
+            claims,
+            self.private,
+            algorithm=self.alg,
+            headers={"typ": "at+jwt", "kid": self.kid} | header,
         )
 
 

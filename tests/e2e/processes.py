@@ -7,8 +7,9 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, TypeVar
+from typing import Any, TypeVar
 
 START_SECONDS = 30
 STOP_SECONDS = 10
@@ -72,7 +73,9 @@ class Process:
         try:
             line = self.lines.get(timeout=seconds)
         except queue.Empty:
-            raise AssertionError(f"{self.name} said nothing for {seconds} s; see {self.log}") from None
+            raise AssertionError(
+                f"{self.name} said nothing for {seconds} s; see {self.log}"
+            ) from None
         if line is None:
             raise AssertionError(f"{self.name} ended: {self.tail()}")
         return line

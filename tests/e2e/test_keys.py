@@ -102,7 +102,9 @@ def test_a_published_key_is_fetched_ahead_of_need(own, upstreams, provider):
             old_token = old.sign(claims(provider.issuer, url))
             assert post(http, url, old_token, CALL).status_code == 200
             provider.publish([fresh])
-            wait_for("the end of a key", lambda: post(http, url, old_token, CALL).status_code == 401)
+            wait_for(
+                "the end of a key", lambda: post(http, url, old_token, CALL).status_code == 401
+            )
             assert post(http, url, token, CALL).status_code == 200
 
 
@@ -132,3 +134,32 @@ def test_an_outage_is_bridged_then_503_then_well_again(own, upstreams, provider)
             provider.start()
             wait_for("recovery", lambda: status() == 200, seconds=15)
         assert set(seen) == {200, 503}, Counter(seen)
+
+
+def test_an_issuer_that_is_away_at_the_start_is_waited_for(own, upstreams, provider):
+    provider.stop()
+    gate = Gate(own, upstreams, POLICY, provider.issuer, keys=FAST_KEYS)
+    url = gate.url("ts2")
+    token = provider.keys[0].sign(claims(provider.issuer, url))
+    try:
+        gate.start()
+        with httpx.Client() as http:
+
+            def status() -> int:
+                return post(http, url, token, CALL).status_code
+
+            wait_for("Envoy", lambda: _answers(status))
+            assert {status() for _ in range(20)} == {503}
+            assert gate.authz.running()
+            provider.start()
+            gate.wait_ready()
+            assert status() == 200
+    finally:
+        gate.__exit__()
+
+
+def _answers(status) -> bool:
+    try:
+        return bool(status())
+    except httpx.TransportError:
+        return False

@@ -3,7 +3,6 @@
 import time
 
 import httpx
-import pytest
 import yaml
 from gate import Gate
 from keys import Key, claims

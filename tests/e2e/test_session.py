@@ -1,6 +1,5 @@
 """A session of each official client with each official server: list, allow, deny, go on."""
 
-import httpx
 import pytest
 from clients import CLIENTS, SERVERS
 

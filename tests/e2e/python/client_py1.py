@@ -53,7 +53,11 @@ async def session(settings: dict[str, Any], script: Script) -> None:
     if "token" in settings:
         headers["authorization"] = f"Bearer {settings['token']}"
     auth = oauth(settings["url"], storage) if settings.get("oauth") else None
-    async with streamablehttp_client(settings["url"], headers=headers, auth=auth) as (read, write, _):
+    async with streamablehttp_client(settings["url"], headers=headers, auth=auth) as (
+        read,
+        write,
+        _,
+    ):
         async with ClientSession(read, write) as client:
             with anyio.fail_after(settings.get("timeout", 30)):
                 hello = await client.initialize()
@@ -64,13 +68,17 @@ async def session(settings: dict[str, Any], script: Script) -> None:
             async def call_tool(line: dict[str, Any]) -> Any:
                 progress: list[float] = []
 
-                async def on_progress(value: float, total: float | None, message: str | None) -> None:
+                async def on_progress(
+                    value: float, total: float | None, message: str | None
+                ) -> None:
                     progress.append(value)
 
                 result = await client.call_tool(
                     line["name"], line.get("arguments", {}), progress_callback=on_progress
                 )
-                return result.model_dump(mode="json", by_alias=True, exclude_none=True) | {"progress": progress}
+                return result.model_dump(mode="json", by_alias=True, exclude_none=True) | {
+                    "progress": progress
+                }
 
             async def tokens(_: dict[str, Any]) -> Any:
                 return storage.tokens and storage.tokens.model_dump(mode="json")

@@ -71,13 +71,17 @@ async def session(settings: dict[str, Any], script: Script) -> None:
             async def call_tool(line: dict[str, Any]) -> Any:
                 progress: list[float] = []
 
-                async def on_progress(value: float, total: float | None, message: str | None) -> None:
+                async def on_progress(
+                    value: float, total: float | None, message: str | None
+                ) -> None:
                     progress.append(value)
 
                 result = await client.call_tool(
                     line["name"], line.get("arguments", {}), progress_callback=on_progress
                 )
-                return result.model_dump(mode="json", by_alias=True, exclude_none=True) | {"progress": progress}
+                return result.model_dump(mode="json", by_alias=True, exclude_none=True) | {
+                    "progress": progress
+                }
 
             async def tokens(_: dict[str, Any]) -> Any:
                 return storage.tokens and storage.tokens.model_dump(mode="json")

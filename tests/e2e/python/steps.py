@@ -9,7 +9,8 @@ cannot be used any more.
 import json
 import sys
 import traceback
-from typing import Any, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 
