@@ -1,0 +1,109 @@
+//! Evidence: one record for each decision, written apart from the request path.
+//!
+//! A check hands over its finished [`Record`] and goes on; a thread of its own turns records
+//! into JSON lines and writes them. The queue between them is bounded: when it is full the
+//! record is dropped and counted, since a slow log must not become an outage.
+
+mod record;
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+pub use record::{Arguments, Record, session_hash};
+
+/// The handing-in side. Cheap to clone; the writer ends when the last one is gone.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    queue: SyncSender<Box<Record>>,
+    losses: Arc<Losses>,
+}
+
+/// Records that did not reach the sink.
+#[derive(Debug, Default)]
+pub struct Losses {
+    dropped: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Losses {
+    /// Records dropped because the queue was full.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Records that the sink refused.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+impl Audit {
+    /// Starts the thread that writes to `sink`, with room for `queue_max` waiting records.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn start(
+        sink: impl Write + Send + 'static,
+        queue_max: usize,
+    ) -> io::Result<(Self, JoinHandle<()>)> {
+        let (queue, records) = sync_channel(queue_max);
+        let losses = Arc::new(Losses::default());
+        let counted = Arc::clone(&losses);
+        let thread = std::thread::Builder::new()
+            .name("audit".into())
+            .spawn(move || write_all(sink, &records, &counted))?;
+        Ok((Audit { queue, losses }, thread))
+    }
+
+    /// Hands a record over. Never waits.
+    pub fn record(&self, record: Record) {
+        match self.queue.try_send(Box::new(record)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.losses.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// What was lost so far.
+    #[must_use]
+    pub fn losses(&self) -> &Arc<Losses> {
+        &self.losses
+    }
+}
+
+/// Bytes gathered before a write, when records come faster than single writes would serve.
+const BATCH_BYTES: usize = 64 * 1024;
+
+fn write_all(mut sink: impl Write, records: &Receiver<Box<Record>>, losses: &Losses) {
+    let mut batch = Vec::with_capacity(BATCH_BYTES);
+    let mut held = 0;
+    while let Ok(first) = records.recv() {
+        let mut next = Some(first);
+        while let Some(record) = next {
+            record.write_line(&mut batch);
+            held += 1;
+            next = if batch.len() < BATCH_BYTES {
+                records.try_recv().ok()
+            } else {
+                None
+            };
+        }
+        if let Err(error) = sink.write_all(&batch).and_then(|()| sink.flush()) {
+            // Only the first loss is logged: whoever watches the counter sees the rest.
+            if losses.failed.fetch_add(held, Ordering::Relaxed) == 0 {
+                tracing::error!(%error, "cannot write audit records");
+            }
+        }
+        batch.clear();
+        held = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests;

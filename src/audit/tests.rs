@@ -1,0 +1,155 @@
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+
+fn record(reason: &'static str) -> Record {
+    Record {
+        time: "2026-11-20T10:00:00Z".parse().unwrap(),
+        decision_id: uuid::Uuid::nil(),
+        request_id: None,
+        trace_id: None,
+        decision: "deny",
+        reason,
+        rules: vec![Arc::from("r1")],
+        rules_indeterminate: Vec::new(),
+        policy_revision: Arc::from("abc"),
+        issuer: None,
+        subject: Some(Arc::from("line\nbreak")),
+        agent: None,
+        tenant: None,
+        peer: None,
+        source: Some("10.0.0.1".parse().unwrap()),
+        http_method: "POST".into(),
+        path: "/mcp".into(),
+        status: Some(200),
+        server: None,
+        method: Some("tools/call".into()),
+        name: None,
+        class: None,
+        batch: None,
+        session: None,
+        protocol_version: None,
+        arguments: None,
+        duration_seconds: 0.001,
+    }
+}
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_record_is_one_line_whatever_the_client_sent() {
+    let sink = Shared::default();
+    let (audit, thread) = Audit::start(sink.clone(), 8).unwrap();
+    audit.record(record("denied_by_rule"));
+    drop(audit);
+    thread.join().unwrap();
+    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(
+        text,
+        concat!(
+            r#"{"time":"2026-11-20T10:00:00Z","decision_id":"00000000-0000-0000-0000-000000000000","#,
+            r#""decision":"deny","reason":"denied_by_rule","rules":["r1"],"policy_revision":"abc","#,
+            r#""subject":"line\nbreak","client.address":"10.0.0.1","http.request.method":"POST","#,
+            r#""url.path":"/mcp","http.response.status_code":200,"mcp.method.name":"tools/call","#,
+            r#""duration_seconds":0.001}"#,
+            "\n"
+        )
+    );
+}
+
+/// A sink that takes nothing before it is let go.
+struct Stuck(Arc<Mutex<()>>);
+
+impl Write for Stuck {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        drop(self.0.lock().unwrap());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_queue_drops_and_counts() {
+    let gate = Arc::new(Mutex::new(()));
+    let held = gate.lock().unwrap();
+    let (audit, thread) = Audit::start(Stuck(Arc::clone(&gate)), 2).unwrap();
+    for _ in 0..1000 {
+        audit.record(record("denied_by_rule"));
+    }
+    let dropped = audit.losses().dropped();
+    drop(held);
+    // Two wait in the queue, and the writer holds at most one batch of those it took before.
+    assert!((1..=998).contains(&dropped), "{dropped}");
+    drop(audit);
+    thread.join().unwrap();
+}
+
+struct Broken;
+
+impl Write for Broken {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_broken_sink_is_counted_and_ends_nothing() {
+    let (audit, thread) = Audit::start(Broken, 8).unwrap();
+    let losses = Arc::clone(audit.losses());
+    audit.record(record("denied_by_rule"));
+    drop(audit);
+    thread.join().unwrap();
+    assert_eq!(losses.failed(), 1);
+}
+
+#[test]
+fn arguments_leave_names_and_a_digest_that_ignores_member_order() {
+    let text = |text: &'static str| Value::String(Cow::Borrowed(text));
+    let one = Value::Map(vec![
+        ("b".into(), text("secret")),
+        ("a".into(), Value::List(vec![Value::Int(1), Value::Null])),
+    ]);
+    let two = Value::Map(vec![
+        ("a".into(), Value::List(vec![Value::Int(1), Value::Null])),
+        ("b".into(), text("secret")),
+    ]);
+    let other = Value::Map(vec![("a".into(), text("secret"))]);
+    assert_eq!(Arguments::of(&one), Arguments::of(&two));
+    assert_ne!(Arguments::of(&one).digest, Arguments::of(&other).digest);
+    assert_eq!(Arguments::of(&one).names, ["a", "b"]);
+    // The digest of {"a":[1,null],"b":"secret"}, by any SHA-256 tool.
+    let expected = hex_of(br#"{"a":[1,null],"b":"secret"}"#);
+    assert_eq!(Arguments::of(&one).digest, expected);
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    let hex: Vec<String> = digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("sha256:{}", hex.concat())
+}
+
+use crate::authz::Value;

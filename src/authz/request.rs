@@ -1,0 +1,162 @@
+//! What a decision is made about: subject, action, resource and context.
+//!
+//! Plain data without behaviour beyond lookups; it is filled in by the modules that parse and
+//! verify, and read by the evaluation.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+/// One call by one caller in one context: the input of a decision.
+#[derive(Debug, Clone, Copy)]
+pub struct AccessRequest<'a> {
+    /// The verified caller.
+    pub subject: &'a Subject,
+    /// The TLS peer of Envoy (SPIFFE id, DNS name or subject), if it presented a certificate.
+    pub peer: Option<&'a str>,
+    /// The configured name of the MCP server the call is for.
+    pub server: &'a str,
+    /// What is to be done.
+    pub action: Action<'a>,
+    /// What it is done to.
+    pub resource: Resource<'a>,
+    /// `params.arguments`, if the message has any.
+    pub arguments: Option<&'a Value<'a>>,
+    /// The protocol revision the message claims (body in the modern era, header otherwise).
+    pub protocol_version: Option<&'a str>,
+    /// `Mcp-Session-Id`, if present.
+    pub session: Option<&'a str>,
+    /// The address of the client, as Envoy proved it.
+    pub source: Option<IpAddr>,
+    /// The HTTP request that carried the message.
+    pub http: Http<'a>,
+    /// The time of the decision.
+    pub now: Timestamp,
+}
+
+/// The HTTP request that carried the message, as far as a policy may see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Http<'a> {
+    /// The authority, in lower case, as the client addressed it.
+    pub host: &'a str,
+    /// The path without its query.
+    pub path: &'a str,
+    /// Lower-case header names with their values, without credentials. Names are unique.
+    pub headers: &'a [(Cow<'a, str>, Cow<'a, str>)],
+}
+
+/// The MCP method, or the transport operation where there is no message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Action<'a> {
+    /// The method as written; `GET`, `DELETE` and `response` where there is none.
+    pub method: &'a str,
+    /// What kind of authority the method needs.
+    pub kind: ActionKind,
+}
+
+/// What kind of authority an action needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActionKind {
+    /// Opens or keeps a connection, lists, notifies: needs no rule of its own, only a subject
+    /// whom some rule could serve.
+    Open,
+    /// Reaches something: a rule has to allow it.
+    Use,
+    /// A method outside the protocol's table: a rule has to name it.
+    Unknown,
+}
+
+/// What an action reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource<'a> {
+    /// The server as a whole.
+    Server,
+    /// A tool, by name.
+    Tool(&'a str),
+    /// A prompt, by name.
+    Prompt(&'a str),
+    /// An MCP resource, by URI (or URI template).
+    Uri(&'a str),
+    /// A task, by id.
+    Task(&'a str),
+}
+
+/// The verified token's party.
+///
+/// INVARIANT: built only by `authn` after verification; a tidy test watches the constructor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subject {
+    /// `iss`: the configured issuer that vouches for the subject.
+    pub issuer: Arc<str>,
+    /// `sub`.
+    pub id: Arc<str>,
+    /// The OAuth client acting for the subject.
+    pub agent: Option<Arc<str>>,
+    /// Groups, from the configured claim.
+    pub groups: Vec<Arc<str>>,
+    /// Roles, from the configured claim.
+    pub roles: Vec<Arc<str>>,
+    /// Granted scopes.
+    pub scopes: Vec<Arc<str>>,
+    /// Tenant, from the configured claim.
+    pub tenant: Option<Arc<str>>,
+    /// Every claim of the token, as verified.
+    pub claims: Value<'static>,
+}
+
+/// A JSON value whose strings are borrowed from the text where no escape forbids it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer that fits `i64`.
+    Int(i64),
+    /// An integer above `i64::MAX` that fits `u64`.
+    Uint(u64),
+    /// Any other number; always finite.
+    Float(f64),
+    /// A string.
+    String(Cow<'a, str>),
+    /// An array.
+    List(Vec<Value<'a>>),
+    /// An object, in document order. INVARIANT: keys are unique.
+    Map(Vec<(Cow<'a, str>, Value<'a>)>),
+}
+
+impl<'a> Value<'a> {
+    /// The member `key` of an object.
+    #[must_use]
+    pub fn member(&self, key: &str) -> Option<&Value<'a>> {
+        match self {
+            Value::Map(members) => members
+                .iter()
+                .find_map(|(name, value)| (name == key).then_some(value)),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::String(_)
+            | Value::List(_) => None,
+        }
+    }
+
+    /// The text of a string.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::String(text) => Some(text),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::List(_)
+            | Value::Map(_) => None,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The configuration file: static, read once, every mistake reported at once.
+//!
+//! This file composes each module's settings and is, with `policy/document.rs`, the only place
+//! that knows YAML keys. Trust anchors live here and rules do not: who may edit the policy cannot
+//! add an issuer.
+
+mod issuers;
+mod servers;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::authn;
+use crate::check::ServerSettings;
+use crate::listen;
+use crate::telemetry;
+use crate::yaml::{self, Fields, Findings, Node, Source};
+
+/// Everything that is fixed for the life of the process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where Envoy reaches the service.
+    pub listen: listen::Address,
+    /// TLS towards Envoy.
+    pub tls: Option<listen::TlsSettings>,
+    /// Where operators reach the service; none: not at all.
+    pub admin: Option<listen::Address>,
+    /// Who vouches for callers.
+    pub authn: authn::Settings,
+    /// What is guarded.
+    pub servers: Vec<ServerSettings>,
+    /// The policy: a file, a directory or a glob, relative to the configuration file.
+    pub policy: PathBuf,
+    /// Logs and traces.
+    pub telemetry: telemetry::Settings,
+    /// Every limit that is not part of another module's settings.
+    pub limits: Limits,
+}
+
+/// The limits of SPEC §13 that the pipeline, the policy and the process themselves keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest body, in bytes.
+    pub body_bytes_max: usize,
+    /// How deep a body may nest.
+    pub json_depth_max: usize,
+    /// The longest method, tool, prompt or task name, in bytes.
+    pub name_bytes_max: usize,
+    /// The longest resource URI, in bytes.
+    pub uri_bytes_max: usize,
+    /// The most header fields of a request.
+    pub headers_max: usize,
+    /// The most rules of a policy.
+    pub rules_max: usize,
+    /// The longest CEL expression, in bytes.
+    pub cel_bytes_max: usize,
+    /// How many audit records may wait to be written.
+    pub audit_queue_max: usize,
+    /// How many checks one connection may have under way.
+    pub streams_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body_bytes_max: 1 << 20,
+            json_depth_max: 64,
+            name_bytes_max: 256,
+            uri_bytes_max: 8 << 10,
+            headers_max: 128,
+            rules_max: 10_000,
+            cel_bytes_max: 4 << 10,
+            audit_queue_max: 65_536,
+            streams_max: 1024,
+        }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("cannot read the configuration `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is wrong.
+    #[error("the configuration has {} error(s)", .0.to_lines().len())]
+    Invalid(Findings),
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// When it cannot be read, or with everything that is wrong in it.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    decode(path.display().to_string(), text, base).map_err(ConfigError::Invalid)
+}
+
+/// Decodes the text of a configuration. Paths in it are relative to `base`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn decode(name: String, text: String, base: &Path) -> Result<Config, Findings> {
+    let mut findings = Findings::new();
+    let source = findings.add_source(Source { name, text });
+    let config = yaml::parse(source, &mut findings)
+        .and_then(|root| Reader { base }.config(&root, &mut findings));
+    match config {
+        Some(config) if !findings.has_errors() => Ok(config),
+        Some(_) | None => Err(findings),
+    }
+}
+
+/// What reading needs to know besides the tree.
+#[derive(Debug, Clone, Copy)]
+struct Reader<'b> {
+    base: &'b Path,
+}
+
+impl Reader<'_> {
+    fn config(self, root: &Node, findings: &mut Findings) -> Option<Config> {
+        let mut fields = Fields::open(root, "the configuration", findings)?;
+        let listen = fields.required("listen", findings, address);
+        let tls = fields.optional("tls", findings, |node, findings| self.tls(node, findings));
+        let admin = fields.optional("admin", findings, admin);
+        let (mut authn, limits) =
+            fields.optional("limits", findings, limits).unwrap_or_default();
+        let issuers = fields.required("issuers", findings, |node, findings| {
+            yaml::list(node, findings, |node, findings| self.issuer(node, findings))
+        });
+        authn.issuers = issuers.unwrap_or_default();
+        self.check_issuers(&authn, fields.node(), findings);
+        let servers = fields.required("servers", findings, |node, findings| {
+            servers::servers(node, &authn.issuers, findings)
+        });
+        let policy = fields.required("policy", findings, yaml::string);
+        let telemetry = fields.optional("telemetry", findings, telemetry).unwrap_or_default();
+        fields.finish(findings);
+        Some(Config {
+            listen: listen?,
+            tls,
+            admin,
+            authn,
+            servers: servers?,
+            policy: self.path(&policy?),
+            telemetry,
+            limits,
+        })
+    }
+
+    fn tls(self, node: &Node, findings: &mut Findings) -> Option<listen::TlsSettings> {
+        let mut fields = Fields::open(node, "`tls`", findings)?;
+        let cert_file = fields.required("cert_file", findings, yaml::string);
+        let key_file = fields.required("key_file", findings, yaml::string);
+        let client_ca_file = fields.optional("client_ca_file", findings, yaml::string);
+        fields.finish(findings);
+        Some(listen::TlsSettings {
+            cert_file: self.path(&cert_file?),
+            key_file: self.path(&key_file?),
+            client_ca_file: client_ca_file.map(|path| self.path(&path)),
+        })
+    }
+
+    fn path(self, path: &str) -> PathBuf {
+        self.base.join(path)
+    }
+}
+
+fn address(node: &Node, findings: &mut Findings) -> Option<listen::Address> {
+    let text = yaml::string(node, findings)?;
+    match text.parse() {
+        Ok(address) => Some(address),
+        Err(error) => {
+            let help = "`host:port`, `[::]:port` or `unix:/path`";
+            findings.error(node, format!("{error}"), help);
+            None
+        }
+    }
+}
+
+fn admin(node: &Node, findings: &mut Findings) -> Option<listen::Address> {
+    let mut fields = Fields::open(node, "`admin`", findings)?;
+    let listen = fields.required("listen", findings, address);
+    fields.finish(findings);
+    listen
+}
+
+fn telemetry(node: &Node, findings: &mut Findings) -> Option<telemetry::Settings> {
+    let mut fields = Fields::open(node, "`telemetry`", findings)?;
+    let defaults = telemetry::Settings::default();
+    let endpoint = fields.optional("otlp_endpoint", findings, yaml::url);
+    let service_name = fields.optional("service_name", findings, yaml::string);
+    let log = fields.optional("log", findings, yaml::string);
+    fields.finish(findings);
+    Some(telemetry::Settings {
+        otlp_endpoint: endpoint.map(String::from),
+        service_name: service_name.unwrap_or(defaults.service_name),
+        log: log.unwrap_or(defaults.log),
+    })
+}
+
+/// The largest value of a limit that counts bytes: what one machine can be asked to hold.
+const BYTES_MAX: u64 = 64 << 20;
+/// The largest value of a limit that counts things.
+const COUNT_MAX: u64 = 10_000_000;
+
+fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limits)> {
+    let mut fields = Fields::open(node, "`limits`", findings)?;
+    let mut authn = authn::Settings::default();
+    let mut limits = Limits::default();
+    for (key, least, field) in [
+        ("body_bytes_max", 1024, &mut limits.body_bytes_max),
+        ("token_bytes_max", 256, &mut authn.token_bytes_max),
+        ("name_bytes_max", 1, &mut limits.name_bytes_max),
+        ("uri_bytes_max", 1, &mut limits.uri_bytes_max),
+        ("cel_bytes_max", 1, &mut limits.cel_bytes_max),
+        ("jwks_bytes_max", 1024, &mut authn.jwks_bytes_max),
+    ] {
+        let value = fields.optional(key, findings, yaml::bytes(least..=BYTES_MAX));
+        if let Some(value) = value.and_then(|value| usize::try_from(value).ok()) {
+            *field = value;
+        }
+    }
+    for (key, most, field) in [
+        // serde_json itself stops at 128.
+        ("json_depth_max", 120, &mut limits.json_depth_max),
+        ("headers_max", 1024, &mut limits.headers_max),
+        ("rules_max", COUNT_MAX, &mut limits.rules_max),
+        ("jwks_keys_max", 10_000, &mut authn.jwks_keys_max),
+        ("audit_queue_max", COUNT_MAX, &mut limits.audit_queue_max),
+    ] {
+        let value = fields.optional(key, findings, yaml::integer(1..=most));
+        if let Some(value) = value.and_then(|value| usize::try_from(value).ok()) {
+            *field = value;
+        }
+    }
+    if let Some(value) = fields.optional("token_cache_max", findings, yaml::integer(0..=COUNT_MAX)) {
+        authn.token_cache_max = value;
+    }
+    let streams = fields.optional("streams_max", findings, yaml::integer(1..=1_000_000));
+    if let Some(value) = streams.and_then(|value| u32::try_from(value).ok()) {
+        limits.streams_max = value;
+    }
+    let timeout = yaml::duration(Duration::from_millis(10)..=Duration::from_mins(1));
+    if let Some(value) = fields.optional("fetch_timeout", findings, timeout) {
+        authn.fetch_timeout = value;
+    }
+    authn.json_depth_max = limits.json_depth_max;
+    fields.finish(findings);
+    Some((authn, limits))
+}
+
+#[cfg(test)]
+mod tests;

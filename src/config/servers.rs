@@ -1,0 +1,197 @@
+//! `servers`: what is guarded, where it is found, and how its clients are answered.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::authn::IssuerSettings;
+use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings};
+use crate::upstream::AuthorizationHeader;
+use crate::yaml::{self, Fields, Findings, Node};
+
+/// The most elements that may be allowed in a batch.
+const BATCH_MAX: u64 = 1000;
+
+pub(super) fn servers(
+    node: &Node,
+    issuers: &[IssuerSettings],
+    findings: &mut Findings,
+) -> Option<Vec<ServerSettings>> {
+    let mut names = HashSet::new();
+    let mut places: HashMap<(String, String), String> = HashMap::new();
+    yaml::list(node, findings, |node, findings| {
+        let server = server(node, issuers, findings)?;
+        if !names.insert(server.name.clone()) {
+            findings.error(node, format!("server `{}` is there twice", server.name), "");
+        }
+        let path = server.path.clone().unwrap_or_default();
+        for host in &server.hosts {
+            let place = (host.clone(), path.clone());
+            if let Some(other) = places.insert(place, server.name.clone()) {
+                let name = &server.name;
+                let message = format!("`{other}` and `{name}` are both at `{host}{path}`");
+                findings.error(node, message, "give each a place of its own");
+            }
+        }
+        Some(server)
+    })
+}
+
+fn server(
+    node: &Node,
+    issuers: &[IssuerSettings],
+    findings: &mut Findings,
+) -> Option<ServerSettings> {
+    let mut fields = Fields::open(node, "a server", findings)?;
+    let name = fields.required("name", findings, server_name);
+    let (hosts, path) = fields.optional("match", findings, place).unwrap_or_default();
+    let resource = fields.required("resource", findings, resource);
+    let audiences = strings(&mut fields, "audiences", findings);
+    let trusted = fields.optional("issuers", findings, |node, findings| {
+        yaml::list(node, findings, |node, findings| trusted_issuer(node, issuers, findings))
+    });
+    let scopes_supported = fields.optional("scopes_supported", findings, |node, findings| {
+        yaml::list(node, findings, scope)
+    });
+    let deny = fields.optional("deny", findings, deny).unwrap_or_default();
+    let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
+    let accept = yaml::choice(&[("reject", false), ("accept", true)]);
+    let string_body = fields.optional("string_body", findings, &accept).unwrap_or(false);
+    let fold_arguments = fields.optional("fold_arguments", findings, &accept).unwrap_or(false);
+    let authorization = fields.optional("upstream", findings, upstream).unwrap_or_default();
+    fields.finish(findings);
+    let all = || issuers.iter().map(|issuer| issuer.issuer.clone()).collect();
+    Some(ServerSettings {
+        name: name?,
+        hosts,
+        path,
+        resource: resource?,
+        audiences,
+        issuers: trusted.unwrap_or_else(all),
+        scopes_supported: scopes_supported.unwrap_or_default(),
+        deny,
+        batch_max: batch_max.and_then(|most| usize::try_from(most).ok()).unwrap_or(0),
+        string_body,
+        fold_arguments,
+        authorization,
+    })
+}
+
+/// Names appear in headers, metrics and policy: they are kept plain.
+fn server_name(node: &Node, findings: &mut Findings) -> Option<String> {
+    let name = yaml::string(node, findings)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.len() <= 64 && name.bytes().all(plain) {
+        return Some(name);
+    }
+    let help = "letters, digits, `-`, `_` and `.`, at most 64";
+    findings.error(node, format!("`{name}` is not a server name"), help);
+    None
+}
+
+type Place = (Vec<String>, Option<String>);
+
+fn place(node: &Node, findings: &mut Findings) -> Option<Place> {
+    let mut fields = Fields::open(node, "`match`", findings)?;
+    let hosts = fields.required("hosts", findings, |node, findings| {
+        yaml::list(node, findings, host)
+    });
+    let path = fields.optional("path", findings, path);
+    fields.finish(findings);
+    Some((hosts?, path))
+}
+
+fn host(node: &Node, findings: &mut Findings) -> Option<String> {
+    let host = yaml::string(node, findings)?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    if host.bytes().all(plain) {
+        return Some(host.to_ascii_lowercase());
+    }
+    let help = "a host name or address, with `:port` if the port has to match too";
+    findings.error(node, format!("`{host}` is not a host"), help);
+    None
+}
+
+fn path(node: &Node, findings: &mut Findings) -> Option<String> {
+    let path = yaml::string(node, findings)?;
+    if path.starts_with('/') && crate::check::path_is_plain(&path) {
+        // `/mcp/` and `/mcp` are the same prefix of segments.
+        return Some(path.trim_end_matches('/').to_owned());
+    }
+    let help = "`/` and plain segments, without `%`, `;`, `\\`, `//`, `.` or `..`";
+    findings.error(node, format!("`{path}` is not a path that can be matched"), help);
+    None
+}
+
+/// The identifier is kept as written: tokens and clients compare it byte by byte.
+fn resource(node: &Node, findings: &mut Findings) -> Option<String> {
+    let text = yaml::string(node, findings)?;
+    yaml::url(node, findings)?;
+    if crate::authn::is_quotable(&text) {
+        return Some(text);
+    }
+    findings.error(node, format!("`{text}` cannot be quoted in a challenge"), "plain ASCII");
+    None
+}
+
+fn trusted_issuer(
+    node: &Node,
+    issuers: &[IssuerSettings],
+    findings: &mut Findings,
+) -> Option<String> {
+    let name = yaml::string(node, findings)?;
+    if issuers.iter().any(|issuer| issuer.issuer == name) {
+        return Some(name);
+    }
+    // Where an issuer itself is wrong it is missing here too: one finding is enough.
+    if !findings.has_errors() {
+        let known: Vec<String> =
+            issuers.iter().map(|issuer| format!("`{}`", issuer.issuer)).collect();
+        let help = format!("configured: {}", known.join(", "));
+        findings.error(node, format!("`{name}` is not among `issuers`"), help);
+    }
+    None
+}
+
+/// RFC 6749 §3.3: `scope-token`.
+fn scope(node: &Node, findings: &mut Findings) -> Option<String> {
+    let scope = yaml::string(node, findings)?;
+    if crate::authn::is_quotable(&scope) && !scope.contains(' ') {
+        return Some(scope);
+    }
+    let help = "visible ASCII without blanks, `\"` and `\\`";
+    findings.error(node, format!("`{scope}` is not a scope"), help);
+    None
+}
+
+fn deny(node: &Node, findings: &mut Findings) -> Option<DenySettings> {
+    let mut fields = Fields::open(node, "`deny`", findings)?;
+    let shape = yaml::choice(&[
+        ("tool_error", DenyShape::ToolError),
+        ("jsonrpc_error", DenyShape::JsonrpcError),
+        ("http_403", DenyShape::Http403),
+    ]);
+    let disclose = yaml::choice(&[
+        ("nothing", Disclose::Nothing),
+        ("reason", Disclose::Reason),
+        ("rule", Disclose::Rule),
+    ]);
+    let shape = fields.optional("shape", findings, shape).unwrap_or_default();
+    let disclose = fields.optional("disclose", findings, disclose).unwrap_or_default();
+    fields.finish(findings);
+    Some(DenySettings { shape, disclose })
+}
+
+fn upstream(node: &Node, findings: &mut Findings) -> Option<AuthorizationHeader> {
+    let mut fields = Fields::open(node, "`upstream`", findings)?;
+    let words =
+        yaml::choice(&[("remove", AuthorizationHeader::Remove), ("pass", AuthorizationHeader::Pass)]);
+    let authorization = fields.optional("authorization", findings, words).unwrap_or_default();
+    fields.finish(findings);
+    Some(authorization)
+}
+
+fn strings(fields: &mut Fields<'_>, key: &'static str, findings: &mut Findings) -> Vec<String> {
+    // An empty list of further audiences says what leaving it out says, so it is no mistake.
+    let empty = |node: &Node| matches!(&node.data, yaml::Data::List(items) if items.is_empty());
+    let Some(node) = fields.node_of(key).filter(|node| !empty(node)) else { return Vec::new() };
+    yaml::list(node, findings, yaml::string).unwrap_or_default()
+}

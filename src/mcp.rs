@@ -1,0 +1,1 @@
+//! Body bytes to a message, or the reason it is refused.

@@ -1,0 +1,146 @@
+//! The policy: read, compiled, kept and replaced as a whole.
+//!
+//! A check takes one [`PolicyStore::snapshot`] and keeps it, so no request sees two policies. A
+//! file that cannot be used changes nothing: the last good policy stays in force, and
+//! [`ReloadStatus`] says since when and why.
+
+mod compile;
+mod document;
+mod files;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+
+pub use compile::{CompileContext, compile};
+pub use files::{ReadPolicyError, read};
+pub use watch::watch;
+
+use crate::authz::Policy;
+use crate::yaml::Findings;
+
+/// The policy in force.
+#[derive(Debug)]
+pub struct PolicyStore {
+    path: PathBuf,
+    context: CompileContext,
+    current: ArcSwap<Policy>,
+    status: Mutex<ReloadStatus>,
+}
+
+/// What became of the last attempts to take a policy into force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReloadStatus {
+    /// The revision in force.
+    pub revision: Arc<str>,
+    /// Since when it is in force.
+    pub applied: Timestamp,
+    /// How many policies were taken into force, the first one included.
+    pub successes: u64,
+    /// How many could not be.
+    pub failures: u64,
+    /// The failure that the files in place still have.
+    pub failing: Option<Failing>,
+}
+
+/// The files in place cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// When that was first noticed.
+    pub since: Timestamp,
+    /// One line for each thing that is wrong.
+    pub lines: Vec<String>,
+}
+
+/// Why a policy was not taken into force.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadPolicyError {
+    /// Its files could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadPolicyError),
+    /// It is wrong.
+    #[error("the policy has {} error(s)", .0.to_lines().len())]
+    Invalid(Findings),
+}
+
+impl LoadPolicyError {
+    /// One line for each thing that is wrong.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            LoadPolicyError::Read(error) => vec![error.to_string()],
+            LoadPolicyError::Invalid(findings) => findings.to_lines(),
+        }
+    }
+}
+
+impl PolicyStore {
+    /// Reads and compiles the policy at `path`: a file, a directory or a glob.
+    ///
+    /// # Errors
+    /// When there is no usable policy to begin with.
+    pub fn open(
+        path: PathBuf,
+        context: CompileContext,
+        now: Timestamp,
+    ) -> Result<Self, LoadPolicyError> {
+        let policy = load(&path, &context)?;
+        let status = ReloadStatus {
+            revision: Arc::clone(policy.revision()),
+            applied: now,
+            successes: 1,
+            failures: 0,
+            failing: None,
+        };
+        let current = ArcSwap::from_pointee(policy);
+        Ok(PolicyStore { path, context, current, status: Mutex::new(status) })
+    }
+
+    /// The policy in force at this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Policy> {
+        self.current.load_full()
+    }
+
+    /// What became of the last attempts.
+    #[must_use]
+    pub fn status(&self) -> ReloadStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the files again and takes them into force, or keeps what is there.
+    ///
+    /// # Errors
+    /// Why the policy in force stayed the same. The status says so too.
+    pub fn reload(&self, now: Timestamp) -> Result<(), LoadPolicyError> {
+        let loaded = load(&self.path, &self.context);
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        match loaded {
+            Ok(policy) => {
+                status.revision = Arc::clone(policy.revision());
+                status.applied = now;
+                status.successes = status.successes.saturating_add(1);
+                status.failing = None;
+                self.current.store(Arc::new(policy));
+                Ok(())
+            }
+            Err(error) => {
+                status.failures = status.failures.saturating_add(1);
+                let since = status.failing.as_ref().map_or(now, |failing| failing.since);
+                status.failing = Some(Failing { since, lines: error.lines() });
+                Err(error)
+            }
+        }
+    }
+}
+
+fn load(path: &std::path::Path, context: &CompileContext) -> Result<Policy, LoadPolicyError> {
+    let sources = read(path)?;
+    compile(sources, context).map_err(LoadPolicyError::Invalid)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! The trusted headers of an allowed request.
+//!
+//! Every `x-mcp-authz-*` header that reaches the upstream was written here: ours overwrite what
+//! the client sent, all others of that prefix are removed, and so are the client's credentials.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use uuid::Uuid;
+
+use crate::authz::Subject;
+use crate::check::Obligations;
+
+/// The prefix of the headers that only this service writes.
+pub const OWN_PREFIX: &str = "x-mcp-authz-";
+
+/// What happens to the client's `Authorization` header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthorizationHeader {
+    /// It is removed: the token was issued for this service's audience, not for the upstream's
+    /// own calls (MCP authorization, token passthrough).
+    #[default]
+    Remove,
+    /// It is passed on, for an upstream that validates the token itself.
+    Pass,
+}
+
+/// What the upstream is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The verified caller.
+    pub subject: &'a Subject,
+    /// The configured name of the MCP server.
+    pub server: &'a str,
+    /// The MCP method, where there is one.
+    pub method: Option<&'a str>,
+    /// The tool, prompt, resource URI or task.
+    pub name: Option<&'a str>,
+    /// The id of the decision.
+    pub decision_id: Uuid,
+}
+
+/// The header changes for an allowed request with these header names (in lower case).
+#[must_use]
+pub fn obligations<'h>(
+    facts: &Facts<'_>,
+    authorization: AuthorizationHeader,
+    headers: impl Iterator<Item = &'h str>,
+) -> Obligations {
+    let subject = facts.subject;
+    let decision_id = facts.decision_id.to_string();
+    let set: Vec<(&'static str, String)> = [
+        ("x-mcp-authz-subject", Some(&*subject.id)),
+        ("x-mcp-authz-issuer", Some(&*subject.issuer)),
+        ("x-mcp-authz-agent", subject.agent.as_deref()),
+        ("x-mcp-authz-tenant", subject.tenant.as_deref()),
+        ("x-mcp-authz-server", Some(facts.server)),
+        ("x-mcp-authz-method", facts.method),
+        ("x-mcp-authz-name", facts.name),
+        ("x-mcp-authz-decision-id", Some(&*decision_id)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| {
+        value
+            .filter(|value| !value.is_empty())
+            .map(|value| (name, header_value(value)))
+    })
+    .collect();
+    let mut remove: Vec<String> = headers
+        .filter(|name| is_ours(name) && set.iter().all(|(own, _)| own != name))
+        .map(str::to_owned)
+        .collect();
+    remove.sort_unstable();
+    remove.dedup();
+    if authorization == AuthorizationHeader::Remove {
+        remove.push("authorization".to_owned());
+    }
+    remove.push("dpop".to_owned());
+    Obligations { set, remove }
+}
+
+/// Whether an upstream could take a header for one of ours. Servers that hand headers to programs
+/// as variables (CGI, WSGI) cannot tell `_` from `-`.
+fn is_ours(name: &str) -> bool {
+    let prefix = OWN_PREFIX.bytes();
+    name.len() >= OWN_PREFIX.len()
+        && name
+            .bytes()
+            .zip(prefix)
+            .all(|(byte, own)| byte == own || (byte == b'_' && own == b'-'))
+}
+
+/// A value as it travels: as it is if that is unmistakable, otherwise as `=?base64?…?=`, the
+/// form that MCP defines for its own headers (2026-07-28, header mirroring).
+fn header_value(value: &str) -> String {
+    let plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && !value.starts_with(' ')
+        && !value.ends_with(' ')
+        && !value.starts_with("=?base64?");
+    if plain {
+        value.to_owned()
+    } else {
+        format!("=?base64?{}?=", STANDARD.encode(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::authz::Value;
+
+    fn subject(id: &str) -> Subject {
+        Subject {
+            issuer: Arc::from("https://idp.test"),
+            id: Arc::from(id),
+            agent: None,
+            groups: Vec::new(),
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            tenant: Some(Arc::from("acme")),
+            claims: Value::Null,
+        }
+    }
+
+    fn facts(subject: &Subject) -> Facts<'_> {
+        Facts {
+            subject,
+            server: "github",
+            method: Some("tools/call"),
+            name: Some("get_issue"),
+            decision_id: Uuid::nil(),
+        }
+    }
+
+    #[test]
+    fn ours_are_set_and_every_other_of_the_prefix_is_removed() {
+        let sent = [
+            "accept",
+            "authorization",
+            "x-mcp-authz-subject",
+            "x-mcp-authz-agent",
+            "x_mcp_authz_subject",
+            "x-mcp-authz-role",
+            "x-mcp-authz-role",
+            "x-mcp-authority",
+        ];
+        let subject = subject("alice");
+        let got = obligations(
+            &facts(&subject),
+            AuthorizationHeader::Remove,
+            sent.into_iter(),
+        );
+        let set: Vec<(&str, &str)> = got
+            .set
+            .iter()
+            .map(|(name, v)| (*name, v.as_str()))
+            .collect();
+        assert_eq!(
+            set,
+            [
+                ("x-mcp-authz-subject", "alice"),
+                ("x-mcp-authz-issuer", "https://idp.test"),
+                ("x-mcp-authz-tenant", "acme"),
+                ("x-mcp-authz-server", "github"),
+                ("x-mcp-authz-method", "tools/call"),
+                ("x-mcp-authz-name", "get_issue"),
+                (
+                    "x-mcp-authz-decision-id",
+                    "00000000-0000-0000-0000-000000000000"
+                ),
+            ]
+        );
+        assert_eq!(
+            got.remove,
+            [
+                "x-mcp-authz-agent",
+                "x-mcp-authz-role",
+                "x_mcp_authz_subject",
+                "authorization",
+                "dpop"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_token_goes_on_only_where_that_was_asked_for() {
+        let subject = subject("alice");
+        let got = obligations(
+            &facts(&subject),
+            AuthorizationHeader::Pass,
+            std::iter::empty(),
+        );
+        assert_eq!(got.remove, ["dpop"]);
+    }
+
+    #[test]
+    fn values_that_a_header_cannot_carry_are_encoded() {
+        for (value, expected) in [
+            ("alice", "alice"),
+            ("Alice B.", "Alice B."),
+            (" alice", "=?base64?IGFsaWNl?="),
+            ("a\r\nx: y", "=?base64?YQ0KeDogeQ==?="),
+            ("älice", "=?base64?w6RsaWNl?="),
+            ("=?base64?eA==?=", "=?base64?PT9iYXNlNjQ/ZUE9PT89?="),
+        ] {
+            assert_eq!(header_value(value), expected);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+use std::time::Duration;
+
+use super::*;
+
+fn read(text: &str) -> (Option<Node>, Findings) {
+    let mut findings = Findings::new();
+    let source = findings.add_source(Source {
+        name: "f.yaml".into(),
+        text: text.into(),
+    });
+    let node = parse(source, &mut findings);
+    (node, findings)
+}
+
+#[test]
+fn text_that_is_not_a_good_tree_is_refused_with_its_place() {
+    for (text, expected) in [
+        (
+            "a: 1\na: 2\n",
+            "f.yaml:2:1: error: `a` is given twice (keep one of them)",
+        ),
+        (
+            "1: x\n",
+            "f.yaml:1:1: error: a key must be a string, found an integer (quote it)",
+        ),
+        (
+            "a: *b\n",
+            "f.yaml:1:4: error: not valid YAML: while parsing node, found unknown anchor",
+        ),
+        (
+            "a: 1\n---\nb: 2\n",
+            "f.yaml:2:1: error: a second document in one file (use one file each)",
+        ),
+    ] {
+        let (node, findings) = read(text);
+        assert_eq!(node, None, "{text}");
+        assert_eq!(findings.to_lines(), [expected], "{text}");
+    }
+}
+
+#[test]
+fn an_alias_bomb_is_refused() {
+    let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..9 {
+        let below = format!("*a{}", level - 1);
+        let items = vec![below; 10].join(", ");
+        text += [
+            "a",
+            &level.to_string(),
+            ": &a",
+            &level.to_string(),
+            " [",
+            &items,
+            "]\n",
+        ]
+        .concat()
+        .as_str();
+    }
+    let (node, findings) = read(&text);
+    assert_eq!(node, None);
+    assert!(
+        findings.to_lines()[0].contains("more than 2000000 values"),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn every_wrong_member_is_reported_at_once() {
+    let text = "adress: x\nport: 70000\nwait: 5\nmode: shout\nnets: [10.0.0.1/8, nowhere]\n";
+    let (node, mut findings) = read(text);
+    let node = node.unwrap();
+    let mut fields = Fields::open(&node, "the file", &mut findings).unwrap();
+    assert_eq!(fields.required("address", &mut findings, string), None);
+    assert_eq!(
+        fields.optional("port", &mut findings, integer(1..=65535)),
+        None
+    );
+    let wait = duration(Duration::ZERO..=Duration::from_mins(1));
+    assert_eq!(fields.optional("wait", &mut findings, wait), None);
+    let mode = choice(&[("quiet", 1), ("loud", 2)]);
+    assert_eq!(fields.optional("mode", &mut findings, mode), None);
+    let nets = fields.optional("nets", &mut findings, |node, findings| {
+        list(node, findings, network)
+    });
+    assert_eq!(nets, None);
+    fields.finish(&mut findings);
+    assert_eq!(
+        findings.to_lines(),
+        [
+            "f.yaml:1:1: error: unknown key `adress` (did you mean `address`?)",
+            "f.yaml:1:1: error: `address` is missing",
+            "f.yaml:2:7: error: `70000` is out of range (from 1 to 65535)",
+            "f.yaml:3:7: error: expected a duration with its unit, such as `30s`, found an integer",
+            "f.yaml:4:7: error: unknown value `shout` (known here: `quiet`, `loud`)",
+            "f.yaml:5:8: error: `10.0.0.1/8` has bits set behind its prefix (`10.0.0.0/8`)",
+            "f.yaml:5:20: error: `nowhere` is not a network (an address or a network such as `10.0.0.0/8`)",
+        ]
+    );
+    assert!(
+        findings.render(false).contains("--> f.yaml:2:7"),
+        "{}",
+        findings.render(false)
+    );
+}
+
+#[test]
+fn positions_count_characters_not_bytes() {
+    let (node, mut findings) = read("grüße: ok\nä: {x: ö, y: 1}\n");
+    let node = node.unwrap();
+    let mut fields = Fields::open(&node, "the file", &mut findings).unwrap();
+    let inner = fields.node_of("ä").unwrap();
+    let mut inner = Fields::open(inner, "ä", &mut findings).unwrap();
+    inner.optional("y", &mut findings, boolean);
+    assert_eq!(
+        findings.to_lines(),
+        ["f.yaml:2:14: error: expected `true` or `false`, found an integer"]
+    );
+}
