@@ -40,12 +40,8 @@ class Key:
 
     def sign(self, claims: dict[str, Any], **header: Any) -> str:
         """A JWT access token; `header` adds to or overrides the usual header."""
-        return jwt.encode(
-            claims,
-            self.private,
-            algorithm=self.alg,
-            headers={"typ": "at+jwt", "kid": self.kid} | header,
-        )
+        headers = {"typ": "at+jwt", "kid": self.kid} | header
+        return jwt.encode(claims, self.private, algorithm=self.alg, headers=headers)
 
 
 def claims(issuer: str, audience: str, subject: str = "alice", **more: Any) -> dict[str, Any]:

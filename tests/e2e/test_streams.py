@@ -75,7 +75,7 @@ class StandingStream:
 
 @pytest.fixture(scope="module")
 def streams(gate, key):
-    """One standing stream for each server with sessions, opened together so that they age together."""
+    """A standing stream to each server with sessions; opened together, they age together."""
     tokens = {server: key.sign(claims(gate.issuer, gate.url(server))) for server in WITH_SESSIONS}
     return {server: StandingStream(gate.url(server), tokens[server]) for server in WITH_SESSIONS}
 

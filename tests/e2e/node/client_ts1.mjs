@@ -2,7 +2,7 @@
 import { UnauthorizedError } from "@modelcontextprotocol/sdk/client/auth.js";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { authorized, HeadlessOAuth, run } from "./steps.mjs";
+import { authorized, HeadlessOAuth, run, STEP_SECONDS } from "./steps.mjs";
 
 await run(async (settings) => {
   const oauth = settings.oauth ? new HeadlessOAuth("ts1") : undefined;
@@ -29,8 +29,8 @@ await run(async (settings) => {
         attempt(async () => {
           const progress = [];
           const result = await client.callTool(
-            { name: line.name, arguments: line.arguments ?? {} },
-            undefined, { timeout: (line.timeout ?? 30) * 1000, onprogress: (event) => progress.push(event.progress) },
+            { name: line.name, arguments: line.arguments },
+            undefined, { timeout: STEP_SECONDS * 1000, onprogress: (event) => progress.push(event.progress) },
           );
           return { ...result, progress };
         }),

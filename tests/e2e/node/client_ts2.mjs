@@ -1,6 +1,6 @@
 // The @modelcontextprotocol/client 2.x, driven by lines of JSON (see steps.mjs).
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client";
-import { authorized, HeadlessOAuth, run } from "./steps.mjs";
+import { authorized, HeadlessOAuth, run, STEP_SECONDS } from "./steps.mjs";
 
 await run(async (settings) => {
   const oauth = settings.oauth ? new HeadlessOAuth("ts2") : undefined;
@@ -29,8 +29,8 @@ await run(async (settings) => {
         attempt(async () => {
           const progress = [];
           const result = await client.callTool(
-            { name: line.name, arguments: line.arguments ?? {} },
-            { timeout: (line.timeout ?? 30) * 1000, onprogress: (event) => progress.push(event.progress) },
+            { name: line.name, arguments: line.arguments },
+            { timeout: STEP_SECONDS * 1000, onprogress: (event) => progress.push(event.progress) },
           );
           return { ...result, progress };
         }),

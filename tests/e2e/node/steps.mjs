@@ -3,6 +3,7 @@
 import { createInterface } from "node:readline";
 
 export const REDIRECT_URI = "http://127.0.0.1:1/callback";
+export const STEP_SECONDS = 30;
 const HOPS_MAX = 12;
 
 const reply = (fields) => console.log(JSON.stringify(fields));

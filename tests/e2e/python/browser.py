@@ -1,4 +1,4 @@
-"""The person in front of the browser: follows an authorization URL until it leads back to the client."""
+"""The person at the browser: follows an authorization URL until it leads back to the client."""
 
 from urllib.parse import parse_qs, urljoin, urlsplit
 

@@ -1,92 +1,22 @@
 """The official Python client 1.x, driven by lines of JSON (see steps.py)."""
 
-from typing import Any
-
 import anyio
-from browser import REDIRECT_URI, authorize
 from mcp import ClientSession
-from mcp.client.auth import OAuthClientProvider, TokenStorage
 from mcp.client.streamable_http import streamablehttp_client
-from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
-from steps import Script, run
+from oauth import provider
+from steps import STEP_SECONDS, Script, run
 
 
-class Storage(TokenStorage):
-    def __init__(self) -> None:
-        self.tokens: OAuthToken | None = None
-        self.client: OAuthClientInformationFull | None = None
-
-    async def get_tokens(self) -> OAuthToken | None:
-        return self.tokens
-
-    async def set_tokens(self, tokens: OAuthToken) -> None:
-        self.tokens = tokens
-
-    async def get_client_info(self) -> OAuthClientInformationFull | None:
-        return self.client
-
-    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        self.client = client_info
+async def session(script: Script) -> None:
+    """One session, from connecting to the end of input."""
+    auth = None
+    if script.settings.get("oauth"):
+        auth = provider(script.url, script.memory, lambda seen: (seen["code"], seen.get("state")))
+    transport = streamablehttp_client(script.url, headers=script.headers, auth=auth)
+    async with transport as (read, write, _), ClientSession(read, write) as client:
+        with anyio.fail_after(STEP_SECONDS):
+            hello = await client.initialize()
+        await script.serve(client, hello.serverInfo.name, hello.protocolVersion)
 
 
-def oauth(url: str, storage: Storage) -> OAuthClientProvider:
-    answer: dict[str, str] = {}
-
-    async def redirect(authorization_url: str) -> None:
-        answer.update(await authorize(authorization_url))
-
-    async def callback() -> tuple[str, str | None]:
-        return answer["code"], answer.get("state")
-
-    metadata = OAuthClientMetadata(
-        client_name="py1",
-        redirect_uris=[REDIRECT_URI],
-        grant_types=["authorization_code", "refresh_token"],
-        token_endpoint_auth_method="none",
-    )
-    return OAuthClientProvider(url, metadata, storage, redirect, callback)
-
-
-async def session(settings: dict[str, Any], script: Script) -> None:
-    storage = Storage()
-    headers = dict(settings.get("headers", {}))
-    if "token" in settings:
-        headers["authorization"] = f"Bearer {settings['token']}"
-    auth = oauth(settings["url"], storage) if settings.get("oauth") else None
-    async with streamablehttp_client(settings["url"], headers=headers, auth=auth) as (
-        read,
-        write,
-        _,
-    ):
-        async with ClientSession(read, write) as client:
-            with anyio.fail_after(settings.get("timeout", 30)):
-                hello = await client.initialize()
-
-            async def list_tools(_: dict[str, Any]) -> Any:
-                return sorted(tool.name for tool in (await client.list_tools()).tools)
-
-            async def call_tool(line: dict[str, Any]) -> Any:
-                progress: list[float] = []
-
-                async def on_progress(
-                    value: float, total: float | None, message: str | None
-                ) -> None:
-                    progress.append(value)
-
-                result = await client.call_tool(
-                    line["name"], line.get("arguments", {}), progress_callback=on_progress
-                )
-                return result.model_dump(mode="json", by_alias=True, exclude_none=True) | {
-                    "progress": progress
-                }
-
-            async def tokens(_: dict[str, Any]) -> Any:
-                return storage.tokens and storage.tokens.model_dump(mode="json")
-
-            await script.serve(
-                {"list_tools": list_tools, "call_tool": call_tool, "tokens": tokens},
-                {"server": hello.serverInfo.name, "protocol": hello.protocolVersion},
-            )
-
-
-anyio.run(run, session)
+run(session)
