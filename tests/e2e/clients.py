@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from processes import Process
-from tools import node, python
+from tools import sdk_script
 
 # Every official client; the last speaks the stateless revision where the server does too, as py2
 # does by itself.
@@ -42,9 +42,7 @@ class Client:
     def __init__(self, kind: str, url: str, run_dir: Path, **settings: Any) -> None:
         self.kind = kind
         sdk, _, modern = kind.partition("-")
-        argv = (
-            python(sdk, f"client_{sdk}.py") if sdk.startswith("py") else node(f"client_{sdk}.mjs")
-        )
+        argv = sdk_script("client", sdk)
         self.settings = {"url": url} | settings | ({"mode": "auto"} if modern else {})
         self.process = Process(f"client-{kind}", argv, run_dir)
         self.connected = Reply()

@@ -14,7 +14,7 @@ from keys import Key, claims
 from policies import POLICY
 from processes import Process
 from provider import Provider
-from tools import AUTHZ, ENVOY, HERE, NODE_DIR, RUNS, node, python
+from tools import AUTHZ, ENVOY, HERE, NODE_DIR, RUNS, sdk_script
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,13 +43,9 @@ def upstreams(run_dir: Path) -> Iterator[list[Upstream]]:
     found: list[Upstream] = []
     for sdk in SERVERS:
         path = f"/{sdk}/mcp"
-        start = (
-            python(sdk, f"notes_{sdk}.py", path)
-            if sdk.startswith("py")
-            else node(f"notes_{sdk}.mjs", path)
-        )
+        start = sdk_script("notes", sdk, path)
         processes.append(Process(f"notes-{sdk}", start, run_dir))
-    for sdk, process in zip(SERVERS, processes):
+    for sdk, process in zip(SERVERS, processes, strict=True):
         by_route = sdk in ("py1", "ts1")
         found.append(Upstream(sdk, process.port(), f"/{sdk}/mcp", found_by_route=by_route))
     ts2 = found[-1]

@@ -13,11 +13,14 @@ NODE_DIR = TOOLS / "node"
 NODE = NODE_DIR / "bin" / "node"
 
 
-def python(venv: str, script: str, *arguments: str) -> list[str]:
-    """The command line of one of our Python scripts in the virtual environment of its SDK."""
-    return [str(TOOLS / venv / "bin" / "python"), str(HERE / "python" / script), *arguments]
-
-
 def node(script: str, *arguments: str) -> list[str]:
     """The command line of one of our Node scripts, which stand beside their packages."""
     return [str(NODE), str(NODE_DIR / script), *arguments]
+
+
+def sdk_script(what: str, sdk: str, *arguments: str) -> list[str]:
+    """The command line of our script for one SDK, such as the `client` of `py1`."""
+    if sdk.startswith("ts"):
+        return node(f"{what}_{sdk}.mjs", *arguments)
+    python = TOOLS / sdk / "bin" / "python"
+    return [str(python), str(HERE / "python" / f"{what}_{sdk}.py"), *arguments]

@@ -1,5 +1,6 @@
-"""What both Python notes servers share: the notes, the tools, and listening on a port that the kernel
-chooses. The two SDKs register tools in the same form; where they differ the server passes its own.
+"""What both Python notes servers share: the notes, the tools, and listening.
+
+The two SDKs register tools in the same form; where they differ the server passes its own.
 """
 
 import asyncio
@@ -68,7 +69,7 @@ def register_tools(server: Any, Context: type, headers: Callable[[Any], Any]) ->
 
 
 def serve(app: Any) -> None:
-    """Serves `app` on 127.0.0.1 and prints the port."""
+    """Serves `app` on a port of 127.0.0.1 that the kernel chooses, and prints it."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
