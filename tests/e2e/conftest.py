@@ -92,3 +92,12 @@ def own(run_dir: Path, request: pytest.FixtureRequest) -> Path:
     directory = run_dir / request.node.name.replace("/", "-")
     directory.mkdir()
     return directory
+
+
+@pytest.fixture
+def provider(own: Path) -> Iterator[Provider]:
+    """A provider for one test, for a gate of its own."""
+    provider = Provider(own / "provider", [Key("generation-0")])
+    provider.start()
+    yield provider
+    provider.stop()

@@ -3,16 +3,13 @@
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 
 import httpx
 import jwt
-import pytest
 from gate import FAST_KEYS, Gate
 from keys import Key, claims
 from policies import POLICY
 from processes import wait_for
-from provider import Provider
 from wire import call_message, post
 
 CALL = call_message("list_notes")
@@ -54,14 +51,6 @@ class Load:
         self.done.set()
         for thread in self.threads:
             thread.join()
-
-
-@pytest.fixture
-def provider(own: Path):
-    provider = Provider(own / "provider", [Key("generation-0")])
-    provider.start()
-    yield provider
-    provider.stop()
 
 
 def kid(token: str) -> str:

@@ -5,10 +5,9 @@ import time
 import httpx
 import yaml
 from gate import Gate
-from keys import Key, claims
+from keys import claims
 from policies import GUARDED, POLICY
 from processes import wait_for
-from provider import Provider
 from wire import answer, call_message, post
 
 IN_FORCE_SECONDS = 1
@@ -43,38 +42,32 @@ BROKEN = {
 }
 
 
-def test_a_broken_policy_changes_nothing_and_a_good_one_is_soon_in_force(own, upstreams):
-    key = Key("policy")
-    provider = Provider(own / "provider", [key])
-    provider.start()
-    try:
-        with Gate(own, upstreams, POLICY, provider.issuer) as gate, httpx.Client() as http:
-            url = gate.url("ts2")
-            token = key.sign(claims(provider.issuer, url))
+def test_a_broken_policy_changes_nothing_and_a_good_one_is_soon_in_force(own, upstreams, provider):
+    with Gate(own, upstreams, POLICY, provider.issuer) as gate, httpx.Client() as http:
+        url = gate.url("ts2")
+        token = provider.keys[0].sign(claims(provider.issuer, url))
 
-            def reason() -> str | None:
-                response = post(http, url, token, call_message("list_notes"))
-                assert response.status_code == 200
-                return answer(response)["result"].get("_meta", {}).get("reason")
+        def reason() -> str | None:
+            response = post(http, url, token, call_message("list_notes"))
+            assert response.status_code == 200
+            return answer(response)["result"].get("_meta", {}).get("reason")
 
-            def readiness() -> str:
-                response = gate.admin.get("/readyz")
-                assert response.status_code == 200  # the old policy still serves
-                return response.text
+        def readiness() -> str:
+            response = gate.admin.get("/readyz")
+            assert response.status_code == 200  # the old policy still serves
+            return response.text
 
+        assert reason() is None
+        for text in BROKEN.values():
+            calm = readiness()
+            gate.write_policy(text)
+            wait_for("a report of the broken policy", lambda: readiness() != calm, seconds=5)
             assert reason() is None
-            for text in BROKEN.values():
-                calm = readiness()
-                gate.write_policy(text)
-                wait_for("a report of the broken policy", lambda: readiness() != calm, seconds=5)
-                assert reason() is None
-                gate.write_policy(yaml.safe_dump(POLICY))
-                wait_for("a clean report", lambda: "fail" not in readiness(), seconds=5)
+            gate.write_policy(yaml.safe_dump(POLICY))
+            wait_for("a clean report", lambda: "fail" not in readiness(), seconds=5)
 
-            for policy, expected in ((CLOSED, "denied_by_rule"), (POLICY, None)):
-                gate.write_policy(yaml.safe_dump(policy))
-                since = time.monotonic()
-                wait_for("the new policy", lambda: reason() == expected, seconds=5)
-                assert time.monotonic() - since < IN_FORCE_SECONDS
-    finally:
-        provider.stop()
+        for policy, expected in ((CLOSED, "denied_by_rule"), (POLICY, None)):
+            gate.write_policy(yaml.safe_dump(policy))
+            since = time.monotonic()
+            wait_for("the new policy", lambda: reason() == expected, seconds=5)
+            assert time.monotonic() - since < IN_FORCE_SECONDS

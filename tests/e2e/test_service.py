@@ -5,10 +5,9 @@ import json
 import httpx
 import pytest
 from gate import Gate
-from keys import Key, claims
+from keys import claims
 from policies import POLICY
 from processes import wait_for
-from provider import Provider
 from wire import answer, call_message, post
 
 SECRET = "an argument that no record may hold"
@@ -20,26 +19,20 @@ def json_lines(output: list[str]) -> list[dict]:
     return [json.loads(line) for line in list(output) if line.startswith("{")]
 
 
-def test_without_the_service_nothing_passes_and_with_it_all_is_well_again(own, upstreams):
-    key = Key("service")
-    provider = Provider(own / "provider", [key])
-    provider.start()
-    try:
-        with Gate(own, upstreams, POLICY, provider.issuer) as gate, httpx.Client() as http:
-            url = gate.url("ts2")
-            token = key.sign(claims(provider.issuer, url))
-            assert post(http, url, token, CALL).status_code == 200
-            assert gate.authz.stop() == 0
-            for _ in range(20):
-                response = post(http, url, token, CALL)
-                assert response.status_code == 503
-                assert response.headers["content-type"] == "application/json"
-                assert response.json()["jsonrpc"] == "2.0"
-            gate.start_authz()
-            gate.wait_ready()
-            assert post(http, url, token, CALL).status_code == 200
-    finally:
-        provider.stop()
+def test_without_the_service_nothing_passes_and_with_it_all_is_well_again(own, upstreams, provider):
+    with Gate(own, upstreams, POLICY, provider.issuer) as gate, httpx.Client() as http:
+        url = gate.url("ts2")
+        token = provider.keys[0].sign(claims(provider.issuer, url))
+        assert post(http, url, token, CALL).status_code == 200
+        assert gate.authz.stop() == 0
+        for _ in range(20):
+            response = post(http, url, token, CALL)
+            assert response.status_code == 503
+            assert response.headers["content-type"] == "application/json"
+            assert response.json()["jsonrpc"] == "2.0"
+        gate.start_authz()
+        gate.wait_ready()
+        assert post(http, url, token, CALL).status_code == 200
 
 
 def test_each_decision_is_recorded_once_and_without_values(gate, mint):

@@ -1,40 +1,10 @@
-// The @modelcontextprotocol/client 2.x, driven by lines of JSON (see steps.mjs).
-import { Client, StreamableHTTPClientTransport, UnauthorizedError } from "@modelcontextprotocol/client";
-import { authorized, HeadlessOAuth, run, STEP_SECONDS } from "./steps.mjs";
+// The client of @modelcontextprotocol/client 2.x, driven by lines of JSON (see steps.mjs).
+import {
+  Client,
+  StreamableHTTPClientTransport,
+  UnauthorizedError,
+} from "@modelcontextprotocol/client";
+import { drive } from "./steps.mjs";
 
-await run(async (settings) => {
-  const oauth = settings.oauth ? new HeadlessOAuth("ts2") : undefined;
-  const client = new Client({ name: "ts2", version: "1.0.0" }, {
-    versionNegotiation: { mode: settings.mode ?? "legacy" },
-  });
-  client.onerror = (error) => console.error(error);
-  let transport;
-  const attempt = (act) => authorized(oauth, UnauthorizedError, () => transport, act);
-  await attempt(async () => {
-    const headers = { ...settings.headers };
-    if (settings.token !== undefined) headers.authorization = `Bearer ${settings.token}`;
-    transport = new StreamableHTTPClientTransport(new URL(settings.url), {
-      requestInit: { headers },
-      authProvider: oauth,
-    });
-    await client.connect(transport);
-  });
-  return {
-    connected: { server: client.getServerVersion().name, protocol: client.getNegotiatedProtocolVersion() },
-    close: () => client.close(),
-    do: {
-      list_tools: () =>
-        attempt(async () => (await client.listTools()).tools.map((tool) => tool.name).sort()),
-      call_tool: (line) =>
-        attempt(async () => {
-          const progress = [];
-          const result = await client.callTool(
-            { name: line.name, arguments: line.arguments },
-            { timeout: STEP_SECONDS * 1000, onprogress: (event) => progress.push(event.progress) },
-          );
-          return { ...result, progress };
-        }),
-      tokens: async () => oauth?.tokens(),
-    },
-  };
-});
+const sdk = { Client, StreamableHTTPClientTransport, UnauthorizedError, beforeOptions: [] };
+await drive("ts2", sdk, ({ mode = "legacy" }) => ({ versionNegotiation: { mode } }));

@@ -1,9 +1,9 @@
-// The line protocol of the TypeScript client drivers (the same as python/steps.py), and what both
-// share: an OAuth client provider whose redirects are followed without a browser.
+// What both TypeScript client drivers share: the line protocol (that of python/steps.py), the steps,
+// and an OAuth client whose redirects are followed without a browser.
 import { createInterface } from "node:readline";
 
-export const REDIRECT_URI = "http://127.0.0.1:1/callback";
-export const STEP_SECONDS = 30;
+const REDIRECT_URI = "http://127.0.0.1:1/callback";
+const STEP_SECONDS = 30;
 const HOPS_MAX = 12;
 
 const reply = (fields) => console.log(JSON.stringify(fields));
@@ -18,7 +18,7 @@ function describe(error) {
 }
 
 // `connect(settings)` gives {connected, do: {NAME: async (line) => result}, close}.
-export async function run(connect) {
+async function run(connect) {
   let session;
   for await (const text of createInterface({ input: process.stdin })) {
     const line = JSON.parse(text);
@@ -57,7 +57,7 @@ async function authorize(url) {
   throw new Error("too many redirects");
 }
 
-export class HeadlessOAuth {
+class HeadlessOAuth {
   #client;
   #tokens;
   #verifier;
@@ -106,16 +106,57 @@ export class HeadlessOAuth {
   }
 }
 
-// Runs `act`; if the client had to send its user to the authorization server, finishes that on the
-// transport `pending()` names and runs `act` once more.
-export async function authorized(oauth, UnauthorizedError, pending, act) {
-  try {
-    return await act();
-  } catch (error) {
-    if (!(error instanceof UnauthorizedError) || oauth?.answer === undefined) throw error;
-    const { answer } = oauth;
-    oauth.answer = undefined;
-    await pending().finishAuth(answer.get("code"), answer.get("iss") ?? undefined);
-    return await act();
-  }
+// Drives the client of one SDK; `sdk` holds its classes, and `options` gives a client's options.
+export async function drive(name, sdk, options = () => undefined) {
+  await run(async (settings) => {
+    const oauth = settings.oauth ? new HeadlessOAuth(name) : undefined;
+    const client = new sdk.Client({ name, version: "1.0.0" }, options(settings));
+    client.onerror = (error) => console.error(error);
+    let transport;
+
+    // Runs `act`; if the client had to send its user to the authorization server, lets it finish
+    // that and runs `act` once more.
+    const authorized = async (act) => {
+      try {
+        return await act();
+      } catch (error) {
+        if (!(error instanceof sdk.UnauthorizedError) || oauth?.answer === undefined) throw error;
+        const { answer } = oauth;
+        oauth.answer = undefined;
+        await transport.finishAuth(answer.get("code"), answer.get("iss") ?? undefined);
+        return await act();
+      }
+    };
+
+    await authorized(async () => {
+      const headers = { ...settings.headers };
+      if (settings.token !== undefined) headers.authorization = `Bearer ${settings.token}`;
+      transport = new sdk.StreamableHTTPClientTransport(new URL(settings.url), {
+        requestInit: { headers },
+        authProvider: oauth,
+      });
+      await client.connect(transport);
+    });
+    return {
+      connected: { server: client.getServerVersion().name },
+      close: () => client.close(),
+      do: {
+        list_tools: () =>
+          authorized(async () => (await client.listTools()).tools.map((tool) => tool.name).sort()),
+        call_tool: ({ name: tool, arguments: given }) =>
+          authorized(() => callTool(client, sdk, tool, given)),
+        tokens: async () => oauth?.tokens(),
+      },
+    };
+  });
+}
+
+async function callTool(client, sdk, name, given) {
+  const progress = [];
+  const options = {
+    timeout: STEP_SECONDS * 1000,
+    onprogress: (event) => progress.push(event.progress),
+  };
+  const result = await client.callTool({ name, arguments: given }, ...sdk.beforeOptions, options);
+  return { ...result, progress };
 }

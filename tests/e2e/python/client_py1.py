@@ -16,7 +16,7 @@ async def session(script: Script) -> None:
     async with transport as (read, write, _), ClientSession(read, write) as client:
         with anyio.fail_after(STEP_SECONDS):
             hello = await client.initialize()
-        await script.serve(client, hello.serverInfo.name, hello.protocolVersion)
+        await script.serve(client, hello.serverInfo.name)
 
 
 run(session)

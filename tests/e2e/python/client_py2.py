@@ -17,7 +17,7 @@ async def session(script: Script) -> None:
         transport = streamable_http_client(script.url, http_client=http)
         mode = script.settings.get("mode", "auto")
         async with Client(transport, mode=mode, cache=None) as client:
-            await script.serve(client, client.server_info.name, client.protocol_version)
+            await script.serve(client, client.server_info.name)
 
 
 run(session)

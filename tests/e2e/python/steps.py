@@ -44,9 +44,9 @@ class Script:
             headers["authorization"] = f"Bearer {self.settings['token']}"
         return headers
 
-    async def serve(self, client: Any, server: str, protocol: str) -> None:
+    async def serve(self, client: Any, server: str) -> None:
         """Answers the line that connected, then each step, until the input ends."""
-        _reply(ok=True, result={"server": server, "protocol": protocol})
+        _reply(ok=True, result={"server": server})
         self.pending = False
         while (line := await _read()) is not None:
             self.pending = True
