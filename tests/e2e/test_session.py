@@ -72,6 +72,7 @@ def test_a_denial_as_http_403_is_what_its_configuration_says(connect, mint, kind
         assert denied["error"]["code"] == code
         assert denied.get("dead", False) is not survives
         if survives:
+            assert "denied_by_rule" in str(denied["error"])
             assert client.call("get_note", id="first").text == "the first note"
 
 
