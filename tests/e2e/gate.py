@@ -163,6 +163,7 @@ class Gate:
             "issuers": [issuer],
             "servers": servers,
             "policy": self.policy_file.name,
+            "drain": {"delay": "0s"},
         }
 
     def _envoy(self) -> dict[str, Any]:

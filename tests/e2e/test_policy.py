@@ -52,19 +52,23 @@ def test_a_broken_policy_changes_nothing_and_a_good_one_is_soon_in_force(own, up
             assert response.status_code == 200
             return answer(response)["result"].get("_meta", {}).get("reason")
 
-        def readiness() -> str:
+        def state() -> dict:
             response = gate.admin.get("/readyz")
-            assert response.status_code == 200  # the old policy still serves
-            return response.text
+            assert response.status_code == 200  # the old policy serves on
+            return response.json()["details"]["policy"]
 
         assert reason() is None
-        for text in BROKEN.values():
-            calm = readiness()
+        revision = state()["revision"]
+        for what, text in BROKEN.items():
             gate.write_policy(text)
-            wait_for("a report of the broken policy", lambda: readiness() != calm, seconds=5)
+            failing = wait_for(f"a report of {what}", lambda: state()["failing"], seconds=5)
+            assert failing["errors"] and failing["since"]
+            assert "policy_failing 1" in gate.metrics()
+            assert state()["revision"] == revision
             assert reason() is None
             gate.write_policy(yaml.safe_dump(POLICY))
-            wait_for("a clean report", lambda: "fail" not in readiness(), seconds=5)
+            wait_for("a clean report", lambda: state()["failing"] is None, seconds=5)
+            assert "policy_failing 0" in gate.metrics()
 
         for policy, expected in ((CLOSED, "denied_by_rule"), (POLICY, None)):
             gate.write_policy(yaml.safe_dump(policy))
