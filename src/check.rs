@@ -3,14 +3,44 @@
 //! This file orders the steps and is the only place that turns a fault of any step into a
 //! [`Reason`]. What a step does is not here, nor how a verdict is put on the wire.
 
+mod answer;
+mod invalid;
+mod observe;
 mod reason;
+mod server;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
+use http::StatusCode;
+use jiff::Timestamp;
+use uuid::Uuid;
 
-pub use reason::Reason;
+pub use invalid::{Fact, InvalidCheck};
+pub use reason::{Effect, Reason};
+pub use server::{
+    DenySettings, DenyShape, Disclose, InvalidServer, Server, ServerSettings, Servers,
+    UnknownServer,
+};
+
+use crate::audit::Audit;
+use crate::authn::{AuthenticationError, Authenticator, bearer, metadata};
+use crate::authz::{
+    self, AccessRequest, Action, ActionKind, Decision, Denial, DenialReason, Evaluation, Http,
+    Policy, Resource, Subject,
+};
+use crate::mcp::{
+    DecodeOptions, Era, Headers, Id, Kind, Message, Payload, Refusal, Routing, decode,
+};
+use crate::policy::PolicyStore;
+use crate::telemetry::metrics::{Metrics, Stage};
+use crate::upstream::{self, Facts};
+use answer::Addressee;
+use observe::Observation;
 
 /// One HTTP request as the PEP describes it. Produced by [`crate::envoy`].
 #[derive(Debug, Clone, Default)]
@@ -28,6 +58,9 @@ pub struct HttpRequest {
     pub body: Body,
     /// Whether the PEP says that the body was cut (`x-envoy-auth-partial-body: true`).
     pub truncated: bool,
+    /// Whether two headers of one name are two entries; otherwise they may have been joined by a
+    /// comma.
+    pub repeats_kept_apart: bool,
     /// The TCP peer of Envoy, or the client address Envoy proved (`x-envoy-external-address`).
     pub source: Option<IpAddr>,
     /// The authenticated TLS peer of Envoy.
@@ -82,9 +115,660 @@ pub struct Obligations {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The status code.
-    pub status: http::StatusCode,
+    pub status: StatusCode,
     /// Headers, lower-case names, values without control characters.
     pub headers: Vec<(&'static str, String)>,
     /// The body; UTF-8, may be empty.
     pub body: String,
+}
+
+impl HttpRequest {
+    /// The path without its query.
+    #[must_use]
+    pub fn path_only(&self) -> &str {
+        self.path
+            .split_once('?')
+            .map_or(self.path.as_str(), |(path, _)| path)
+    }
+
+    /// The values of every header of this name, which is in lower case.
+    pub fn header<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r str> {
+        self.headers
+            .iter()
+            .filter(move |(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// Decides about described requests. The edge depends on this and not on the [`Pipeline`], so
+/// that it can be tested without one.
+pub trait Decide: Send + Sync + 'static {
+    /// Judges a request. Runs inside the span of the check; may be dropped at any await.
+    fn decide(&self, request: HttpRequest) -> impl Future<Output = Verdict> + Send;
+
+    /// Answers a check that describes no HTTP request. It is refused, never allowed.
+    fn refuse(&self, fault: InvalidCheck) -> impl Future<Output = Verdict> + Send;
+}
+
+/// What the pipeline is made of.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The guarded servers.
+    pub servers: Servers,
+    /// Who proves callers.
+    pub authenticator: Arc<Authenticator>,
+    /// The policy in force.
+    pub policy: Arc<PolicyStore>,
+    /// Where evidence goes.
+    pub audit: Audit,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What bodies may be like.
+    pub limits: Limits,
+    /// The time; read once per check.
+    pub clock: fn() -> Timestamp,
+}
+
+/// The limits on bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest body, in bytes.
+    pub body_bytes_max: usize,
+    /// How deep a body may nest.
+    pub json_depth_max: usize,
+    /// The longest method, tool, prompt or task name, in bytes.
+    pub name_bytes_max: usize,
+    /// The longest resource URI, in bytes.
+    pub uri_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body_bytes_max: 1 << 20,
+            json_depth_max: 64,
+            name_bytes_max: 256,
+            uri_bytes_max: 8 << 10,
+        }
+    }
+}
+
+/// How a check ends: the reason, and what the PEP is told.
+struct Ending {
+    reason: Reason,
+    outcome: Outcome,
+    rule: Option<Arc<str>>,
+}
+
+impl Ending {
+    fn answer(reason: Reason, answer: Answer) -> Self {
+        Ending {
+            reason,
+            outcome: Outcome::Answer(answer),
+            rule: None,
+        }
+    }
+}
+
+impl Decide for Pipeline {
+    async fn decide(&self, request: HttpRequest) -> Verdict {
+        let now = (self.clock)();
+        let policy = self.policy.snapshot();
+        let mut observation = Observation::begin(self, &request, policy.revision(), now);
+        let ending = self.judge(&request, &policy, now, &mut observation).await;
+        observation.finish(ending)
+    }
+
+    async fn refuse(&self, fault: InvalidCheck) -> Verdict {
+        let now = (self.clock)();
+        let policy = self.policy.snapshot();
+        let nothing = HttpRequest::default();
+        let observation = Observation::begin(self, &nothing, policy.revision(), now);
+        tracing::warn!(%fault, "a check describes no request");
+        let reason = Reason::from(fault);
+        let to = Addressee {
+            payload: None,
+            refused_id: None,
+            era: Era::Legacy,
+            decision_id: observation.decision_id(),
+        };
+        let status = if reason == Reason::TooManyHeaders {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        } else {
+            StatusCode::BAD_REQUEST
+        };
+        observation.finish(Ending::answer(
+            reason,
+            answer::rejected(&to, status, reason),
+        ))
+    }
+}
+
+impl Pipeline {
+    async fn judge(
+        &self,
+        request: &HttpRequest,
+        policy: &Policy,
+        now: Timestamp,
+        observation: &mut Observation<'_>,
+    ) -> Ending {
+        let decision_id = observation.decision_id();
+        if !path_is_plain(request.path_only()) {
+            return unread(decision_id, Reason::AmbiguousPath);
+        }
+        if matches!(request.method.as_str(), "GET" | "HEAD") && metadata::is_metadata(&request.path)
+        {
+            return self.metadata(request, decision_id, observation);
+        }
+        let Ok(server) = self.servers.find(request) else {
+            return unread(decision_id, Reason::UnknownServer);
+        };
+        observation.server(server);
+        let started = Instant::now();
+        let read = self.read(request, server);
+        self.metrics.record_stage(Stage::Parse, started.elapsed());
+        observation.read(&read);
+        let to = read.addressee(decision_id);
+
+        let started = Instant::now();
+        let subject = self.authenticate(request, server, now).await;
+        self.metrics
+            .record_stage(Stage::Authenticate, started.elapsed());
+        let subject = match subject {
+            Ok(subject) => subject,
+            Err(error) => return unauthenticated(&to, server, error),
+        };
+        observation.subject(&subject);
+        if let Some(fault) = &read.fault {
+            return fault.ending(&to);
+        }
+
+        let started = Instant::now();
+        let headers = visible_headers(request);
+        let context = Context {
+            request,
+            server,
+            subject: &subject,
+            headers: &headers,
+            now,
+        };
+        let judgement = context.judge(policy, &read);
+        self.metrics
+            .record_stage(Stage::Evaluate, started.elapsed());
+        observation.judgement(&judgement, &read);
+        context.ending(judgement, &to, &read)
+    }
+
+    fn metadata(
+        &self,
+        request: &HttpRequest,
+        decision_id: Uuid,
+        observation: &mut Observation<'_>,
+    ) -> Ending {
+        let Ok(server) = self.servers.find_metadata(request) else {
+            return unread(decision_id, Reason::UnknownServer);
+        };
+        observation.server(server);
+        let document = server.metadata.document().to_owned();
+        let mut answer = answer::json_answer(StatusCode::OK, document);
+        answer
+            .headers
+            .push(("cache-control", "max-age=300".to_owned()));
+        Ending::answer(Reason::Metadata, answer)
+    }
+
+    /// The body and what else there is to reject, kept until the caller is known.
+    fn read<'r>(&self, request: &'r HttpRequest, server: &Server) -> Read<'r> {
+        let pairs = request
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let headers = Headers::collect(pairs, request.repeats_kept_apart);
+        let fault = shape_fault(request);
+        if request.method != "POST" {
+            return Read::bodiless(request, &headers, fault);
+        }
+        let body = match self.body(request, server) {
+            Ok(body) => body,
+            Err(body_fault) => return Read::unread(&headers, fault.or(Some(body_fault))),
+        };
+        let settings = &server.settings;
+        let options = DecodeOptions {
+            json_depth_max: self.limits.json_depth_max,
+            name_bytes_max: self.limits.name_bytes_max,
+            uri_bytes_max: self.limits.uri_bytes_max,
+            batch_max: settings.batch_max,
+            accept_folded_arguments: settings.fold_arguments,
+            lossy: matches!(request.body, Body::Lossy(_)),
+            ..DecodeOptions::default()
+        };
+        let content = headers.check_content(body.len()).err();
+        Read::decoded(decode(body, &options), &headers, fault, content)
+    }
+
+    fn body<'r>(&self, request: &'r HttpRequest, server: &Server) -> Result<&'r Bytes, Fault> {
+        let too_large = StatusCode::PAYLOAD_TOO_LARGE;
+        if request.truncated {
+            return Err(Fault::Shape(too_large, Reason::BodyTruncated));
+        }
+        let body = match &request.body {
+            Body::Bytes(body) if !body.is_empty() => body,
+            Body::Lossy(body) if !body.is_empty() => {
+                if !server.settings.string_body {
+                    return Err(Fault::Shape(StatusCode::BAD_REQUEST, Reason::BodyNotBytes));
+                }
+                body
+            }
+            Body::Absent | Body::Bytes(_) | Body::Lossy(_) => {
+                return Err(Fault::Shape(StatusCode::BAD_REQUEST, Reason::BodyMissing));
+            }
+        };
+        if body.len() > self.limits.body_bytes_max {
+            return Err(Fault::Shape(too_large, Reason::BodyTooLarge));
+        }
+        Ok(body)
+    }
+
+    async fn authenticate(
+        &self,
+        request: &HttpRequest,
+        server: &Server,
+        now: Timestamp,
+    ) -> Result<Arc<Subject>, AuthenticationError> {
+        if bearer::is_in_query(&request.path) {
+            return Err(AuthenticationError::TokenInQuery);
+        }
+        let authorization: Vec<&str> = request.header("authorization").collect();
+        self.authenticator
+            .authenticate(&authorization, &server.audience, now)
+            .await
+    }
+}
+
+/// A check that ends before a server is known.
+fn unread(decision_id: Uuid, reason: Reason) -> Ending {
+    let to = Addressee {
+        payload: None,
+        refused_id: None,
+        era: Era::Legacy,
+        decision_id,
+    };
+    let status = match reason.effect() {
+        Effect::Deny => StatusCode::FORBIDDEN,
+        Effect::Reject | Effect::Allow | Effect::Answer | Effect::Challenge | Effect::Fail => {
+            StatusCode::BAD_REQUEST
+        }
+    };
+    Ending::answer(reason, answer::rejected(&to, status, reason))
+}
+
+fn unauthenticated(to: &Addressee<'_>, server: &Server, error: AuthenticationError) -> Ending {
+    let reason = Reason::from(error);
+    if error == AuthenticationError::KeysUnavailable {
+        let outcome = Outcome::Fail(answer::failed(to, reason));
+        return Ending {
+            reason,
+            outcome,
+            rule: None,
+        };
+    }
+    Ending::answer(reason, answer::unauthenticated(to, server, error))
+}
+
+/// Whether a path can be read in one way only. Servers and proxies differ about everything that
+/// is refused here, and a path must not choose the rules (mcp.md §7, rule 21).
+#[must_use]
+pub fn path_is_plain(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'%' | b';' | b'\\' | b'#');
+    let dots = |segment: &str| matches!(segment, "." | "..");
+    path.starts_with('/')
+        && path.bytes().all(plain)
+        && !path.contains("//")
+        && !path.split('/').any(dots)
+}
+
+/// What is wrong with a request whatever its body says.
+fn shape_fault(request: &HttpRequest) -> Option<Fault> {
+    let bad = StatusCode::BAD_REQUEST;
+    let upgrades = request.header("upgrade").next().is_some()
+        || request.header("connection").any(|value| {
+            value
+                .split(',')
+                .any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
+        });
+    if upgrades || request.method == "CONNECT" {
+        return Some(Fault::Shape(bad, Reason::UpgradeRefused));
+    }
+    if !matches!(
+        request.method.as_str(),
+        "POST" | "GET" | "DELETE" | "OPTIONS"
+    ) {
+        return Some(Fault::Shape(
+            StatusCode::METHOD_NOT_ALLOWED,
+            Reason::MethodNotAllowed,
+        ));
+    }
+    None
+}
+
+/// What was read of a request before its caller was known.
+struct Read<'r> {
+    payload: Option<Payload<'r>>,
+    refused_id: Option<Id<'r>>,
+    refused_method: Option<Cow<'r, str>>,
+    routing: Option<Routing<'r>>,
+    era: Era,
+    fault: Option<Fault>,
+}
+
+/// Why a request is rejected once its caller is known.
+enum Fault {
+    Shape(StatusCode, Reason),
+    Message(Refusal),
+}
+
+impl Fault {
+    fn ending(&self, to: &Addressee<'_>) -> Ending {
+        match self {
+            Fault::Shape(status, reason) => {
+                let mut answer = answer::rejected(to, *status, *reason);
+                if *status == StatusCode::METHOD_NOT_ALLOWED {
+                    answer
+                        .headers
+                        .push(("allow", "POST, GET, DELETE, OPTIONS".to_owned()));
+                }
+                Ending::answer(*reason, answer)
+            }
+            Fault::Message(refusal) => {
+                Ending::answer(Reason::from(refusal), answer::refused(to, refusal))
+            }
+        }
+    }
+}
+
+impl<'r> Read<'r> {
+    fn unread(headers: &Headers<'r>, fault: Option<Fault>) -> Self {
+        Read {
+            payload: None,
+            refused_id: None,
+            refused_method: None,
+            routing: None,
+            era: headers.era(None),
+            fault,
+        }
+    }
+
+    fn bodiless(request: &HttpRequest, headers: &Headers<'r>, fault: Option<Fault>) -> Self {
+        let has_body = request.truncated
+            || match &request.body {
+                Body::Absent => false,
+                Body::Bytes(body) | Body::Lossy(body) => !body.is_empty(),
+            }
+            || request
+                .header("content-length")
+                .any(|length| length.trim() != "0");
+        let unexpected = has_body.then_some(Fault::Shape(
+            StatusCode::BAD_REQUEST,
+            Reason::BodyUnexpected,
+        ));
+        let mut read = Read::unread(headers, fault.or(unexpected));
+        match headers.check_routing(None) {
+            Ok(routing) => read.routing = Some(routing),
+            Err(refusal) => read.fault = read.fault.or(Some(Fault::Message(refusal))),
+        }
+        read
+    }
+
+    fn decoded(
+        decoded: Result<Payload<'r>, crate::mcp::RefusedBody<'r>>,
+        headers: &Headers<'r>,
+        fault: Option<Fault>,
+        content: Option<Refusal>,
+    ) -> Self {
+        let fault = fault.or(content.map(Fault::Message));
+        match decoded {
+            Ok(payload) => {
+                let routing = headers.check_routing(Some(&payload));
+                let era = headers.era(Some(&payload));
+                let (routing, refusal) = match routing {
+                    Ok(routing) => (Some(routing), None),
+                    Err(refusal) => (None, Some(Fault::Message(refusal))),
+                };
+                Read {
+                    payload: Some(payload),
+                    refused_id: None,
+                    refused_method: None,
+                    routing,
+                    era,
+                    fault: fault.or(refusal),
+                }
+            }
+            Err(refused) => Read {
+                payload: None,
+                refused_id: refused.id,
+                refused_method: refused.method,
+                routing: None,
+                era: headers.era(None),
+                fault: fault.or(Some(Fault::Message(refused.refusal))),
+            },
+        }
+    }
+
+    fn addressee(&self, decision_id: Uuid) -> Addressee<'_> {
+        Addressee {
+            payload: self.payload.as_ref(),
+            refused_id: self.refused_id,
+            era: self.era,
+            decision_id,
+        }
+    }
+
+    fn messages(&self) -> &[Message<'r>] {
+        self.payload.as_ref().map_or(&[], Payload::messages)
+    }
+}
+
+type VisibleHeaders<'r> = Vec<(Cow<'r, str>, Cow<'r, str>)>;
+
+/// Headers as a policy may see them: without credentials and without what only this service
+/// writes, repeated ones joined (RFC 9110 §5.2).
+fn visible_headers(request: &HttpRequest) -> VisibleHeaders<'_> {
+    const HIDDEN: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "dpop"];
+    let mut visible: VisibleHeaders<'_> = Vec::with_capacity(request.headers.len());
+    for (name, value) in &request.headers {
+        if HIDDEN.contains(&name.as_str()) || name.starts_with(upstream::OWN_PREFIX) {
+            continue;
+        }
+        match visible.iter_mut().find(|(other, _)| other == name) {
+            Some((_, joined)) => {
+                let joined = joined.to_mut();
+                joined.push_str(", ");
+                joined.push_str(value);
+            }
+            None => visible.push((Cow::Borrowed(name), Cow::Borrowed(value))),
+        }
+    }
+    visible
+}
+
+/// Everything a decision is made in, but for what is asked.
+struct Context<'c> {
+    request: &'c HttpRequest,
+    server: &'c Arc<Server>,
+    subject: &'c Arc<Subject>,
+    headers: &'c VisibleHeaders<'c>,
+    now: Timestamp,
+}
+
+/// The decision about all that a request asks for: all of it is allowed, or none.
+#[derive(Default)]
+struct Judgement {
+    /// None as long as nothing was evaluated, which allows nothing.
+    decision: Option<Decision>,
+    /// Which target decided.
+    decisive: usize,
+    /// The class of its tool.
+    class: Option<Arc<str>>,
+    rules: Vec<Arc<str>>,
+    indeterminate: Vec<Arc<str>>,
+}
+
+impl Context<'_> {
+    fn judge(&self, policy: &Policy, read: &Read<'_>) -> Judgement {
+        let mut judgement = Judgement::default();
+        let asks: Vec<Ask<'_>> = asks(self.request, read);
+        for (index, ask) in asks.iter().enumerate() {
+            let evaluation = authz::evaluate(policy, &self.access_request(ask, read));
+            judgement.add(index, evaluation);
+        }
+        judgement
+    }
+
+    fn access_request<'a>(&'a self, ask: &Ask<'a>, read: &'a Read<'_>) -> AccessRequest<'a> {
+        let routing = read.routing.as_ref();
+        let spoken = routing.and_then(|routing| routing.protocol_version);
+        AccessRequest {
+            subject: self.subject,
+            peer: self.request.principal.as_deref(),
+            server: &self.server.name,
+            action: ask.action,
+            resource: ask.resource,
+            arguments: ask.arguments,
+            protocol_version: spoken.or(ask.proposed_version),
+            session: routing.and_then(|routing| routing.session),
+            source: self.request.source,
+            http: Http {
+                host: &self.request.host,
+                path: self.request.path_only(),
+                headers: self.headers,
+            },
+            now: self.now,
+        }
+    }
+
+    fn ending(&self, judgement: Judgement, to: &Addressee<'_>, read: &Read<'_>) -> Ending {
+        let nothing_asked = Denial {
+            reason: DenialReason::NoMatchingRule,
+            rule: None,
+            message: None,
+        };
+        match judgement.decision.unwrap_or(Decision::Deny(nothing_asked)) {
+            Decision::Allow(_) => {
+                let obligations = self.obligations(to.decision_id, read);
+                let rule = judgement.rules.first().cloned();
+                Ending {
+                    reason: Reason::Allowed,
+                    outcome: Outcome::Allow(obligations),
+                    rule,
+                }
+            }
+            Decision::Challenge(challenge) => Ending {
+                reason: Reason::InsufficientScope,
+                outcome: Outcome::Answer(answer::challenged(to, self.server, &challenge)),
+                rule: Some(challenge.rule),
+            },
+            Decision::Deny(denial) => Ending {
+                reason: Reason::from(denial.reason),
+                outcome: Outcome::Answer(answer::denied(to, self.server.settings.deny, &denial)),
+                rule: denial.rule,
+            },
+        }
+    }
+
+    fn obligations(&self, decision_id: Uuid, read: &Read<'_>) -> Obligations {
+        let single = match read.messages() {
+            [message] if !matches!(message.kind, Kind::Response { .. }) => Some(message),
+            _ => None,
+        };
+        let targets = single.map(Message::targets).unwrap_or_default();
+        let name = match targets.as_slice() {
+            [target] => resource_name(target.resource),
+            _ => None,
+        };
+        let facts = Facts {
+            subject: self.subject,
+            server: &self.server.name,
+            method: single.map(|message| &*message.method),
+            name,
+            decision_id,
+        };
+        let names = self.request.headers.iter().map(|(name, _)| name.as_str());
+        upstream::obligations(&facts, self.server.settings.authorization, names)
+    }
+}
+
+impl Judgement {
+    /// A denial outweighs a challenge, and a challenge an allow; challenges add up.
+    fn add(&mut self, index: usize, evaluation: Evaluation) {
+        add_new(&mut self.rules, evaluation.rules);
+        add_new(&mut self.indeterminate, evaluation.indeterminate);
+        match (&mut self.decision, evaluation.decision) {
+            (Some(Decision::Deny(_)), _)
+            | (Some(Decision::Allow(_) | Decision::Challenge(_)), Decision::Allow(_)) => {}
+            (Some(Decision::Challenge(all)), Decision::Challenge(more)) => {
+                add_new(&mut all.scopes, more.scopes);
+            }
+            (None, decision)
+            | (Some(Decision::Allow(_)), decision @ Decision::Challenge(_))
+            | (Some(Decision::Allow(_) | Decision::Challenge(_)), decision @ Decision::Deny(_)) => {
+                self.decision = Some(decision);
+                self.class = evaluation.class;
+                self.decisive = index;
+            }
+        }
+    }
+}
+
+fn add_new(all: &mut Vec<Arc<str>>, more: Vec<Arc<str>>) {
+    for one in more {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+}
+
+/// One thing that a request asks for.
+struct Ask<'a> {
+    action: Action<'a>,
+    resource: Resource<'a>,
+    arguments: Option<&'a authz::Value<'a>>,
+    proposed_version: Option<&'a str>,
+}
+
+fn asks<'a>(request: &'a HttpRequest, read: &'a Read<'_>) -> Vec<Ask<'a>> {
+    if read.payload.is_none() {
+        let action = Action {
+            method: &request.method,
+            authorized_as: None,
+            kind: ActionKind::Open,
+        };
+        let resource = Resource::Server;
+        return vec![Ask {
+            action,
+            resource,
+            arguments: None,
+            proposed_version: None,
+        }];
+    }
+    let messages = read.messages().iter();
+    messages
+        .flat_map(|message| {
+            message.targets().into_iter().map(|target| Ask {
+                action: target.action,
+                resource: target.resource,
+                arguments: target.arguments,
+                proposed_version: message.proposed_version.as_deref(),
+            })
+        })
+        .collect()
+}
+
+fn resource_name(resource: Resource<'_>) -> Option<&str> {
+    match resource {
+        Resource::Server => None,
+        Resource::Tool(name)
+        | Resource::Prompt(name)
+        | Resource::Uri(name)
+        | Resource::Task(name) => Some(name),
+    }
 }

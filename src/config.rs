@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::authn;
-use crate::check::ServerSettings;
+use crate::check::{self, ServerSettings};
 use crate::listen;
 use crate::telemetry;
 use crate::yaml::{self, Fields, Findings, Node, Source};
@@ -22,7 +22,7 @@ pub struct Config {
     /// Where Envoy reaches the service.
     pub listen: listen::Address,
     /// TLS towards Envoy.
-    pub tls: Option<listen::TlsSettings>,
+    pub tls: Option<listen::TlsFiles>,
     /// Where operators reach the service; none: not at all.
     pub admin: Option<listen::Address>,
     /// Who vouches for callers.
@@ -35,19 +35,15 @@ pub struct Config {
     pub telemetry: telemetry::Settings,
     /// Every limit that is not part of another module's settings.
     pub limits: Limits,
+    /// How the process ends.
+    pub drain: Drain,
 }
 
-/// The limits of SPEC §13 that the pipeline, the policy and the process themselves keep.
+/// The limits of SPEC §13 that are not part of another module's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest body, in bytes.
-    pub body_bytes_max: usize,
-    /// How deep a body may nest.
-    pub json_depth_max: usize,
-    /// The longest method, tool, prompt or task name, in bytes.
-    pub name_bytes_max: usize,
-    /// The longest resource URI, in bytes.
-    pub uri_bytes_max: usize,
+    /// What bodies may be like.
+    pub check: check::Limits,
     /// The most header fields of a request.
     pub headers_max: usize,
     /// The most rules of a policy.
@@ -63,15 +59,30 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            body_bytes_max: 1 << 20,
-            json_depth_max: 64,
-            name_bytes_max: 256,
-            uri_bytes_max: 8 << 10,
+            check: check::Limits::default(),
             headers_max: 128,
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
             audit_queue_max: 65_536,
             streams_max: 1024,
+        }
+    }
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// How long the process goes on serving after it said that it will end.
+    pub delay: Duration,
+    /// How long what is then still in flight may take.
+    pub timeout: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Drain {
+            delay: Duration::from_secs(5),
+            timeout: Duration::from_secs(10),
         }
     }
 }
@@ -98,8 +109,10 @@ pub enum ConfigError {
 /// # Errors
 /// When it cannot be read, or with everything that is wrong in it.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     let base = path.parent().unwrap_or(Path::new(""));
     decode(path.display().to_string(), text, base).map_err(ConfigError::Invalid)
 }
@@ -131,8 +144,9 @@ impl Reader<'_> {
         let listen = fields.required("listen", findings, address);
         let tls = fields.optional("tls", findings, |node, findings| self.tls(node, findings));
         let admin = fields.optional("admin", findings, admin);
-        let (mut authn, limits) =
-            fields.optional("limits", findings, limits).unwrap_or_default();
+        let (mut authn, limits) = fields
+            .optional("limits", findings, limits)
+            .unwrap_or_default();
         let issuers = fields.required("issuers", findings, |node, findings| {
             yaml::list(node, findings, |node, findings| self.issuer(node, findings))
         });
@@ -142,7 +156,12 @@ impl Reader<'_> {
             servers::servers(node, &authn.issuers, findings)
         });
         let policy = fields.required("policy", findings, yaml::string);
-        let telemetry = fields.optional("telemetry", findings, telemetry).unwrap_or_default();
+        let telemetry = fields
+            .optional("telemetry", findings, telemetry)
+            .unwrap_or_default();
+        let drain = fields
+            .optional("drain", findings, drain)
+            .unwrap_or_default();
         fields.finish(findings);
         Some(Config {
             listen: listen?,
@@ -153,16 +172,17 @@ impl Reader<'_> {
             policy: self.path(&policy?),
             telemetry,
             limits,
+            drain,
         })
     }
 
-    fn tls(self, node: &Node, findings: &mut Findings) -> Option<listen::TlsSettings> {
+    fn tls(self, node: &Node, findings: &mut Findings) -> Option<listen::TlsFiles> {
         let mut fields = Fields::open(node, "`tls`", findings)?;
         let cert_file = fields.required("cert_file", findings, yaml::string);
         let key_file = fields.required("key_file", findings, yaml::string);
         let client_ca_file = fields.optional("client_ca_file", findings, yaml::string);
         fields.finish(findings);
-        Some(listen::TlsSettings {
+        Some(listen::TlsFiles {
             cert_file: self.path(&cert_file?),
             key_file: self.path(&key_file?),
             client_ca_file: client_ca_file.map(|path| self.path(&path)),
@@ -207,6 +227,20 @@ fn telemetry(node: &Node, findings: &mut Findings) -> Option<telemetry::Settings
     })
 }
 
+fn drain(node: &Node, findings: &mut Findings) -> Option<Drain> {
+    let mut fields = Fields::open(node, "`drain`", findings)?;
+    let defaults = Drain::default();
+    let span = yaml::duration(Duration::ZERO..=Duration::from_mins(10));
+    let delay = fields
+        .optional("delay", findings, &span)
+        .unwrap_or(defaults.delay);
+    let timeout = fields
+        .optional("timeout", findings, &span)
+        .unwrap_or(defaults.timeout);
+    fields.finish(findings);
+    Some(Drain { delay, timeout })
+}
+
 /// The largest value of a limit that counts bytes: what one machine can be asked to hold.
 const BYTES_MAX: u64 = 64 << 20;
 /// The largest value of a limit that counts things.
@@ -217,10 +251,10 @@ fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limi
     let mut authn = authn::Settings::default();
     let mut limits = Limits::default();
     for (key, least, field) in [
-        ("body_bytes_max", 1024, &mut limits.body_bytes_max),
+        ("body_bytes_max", 1024, &mut limits.check.body_bytes_max),
         ("token_bytes_max", 256, &mut authn.token_bytes_max),
-        ("name_bytes_max", 1, &mut limits.name_bytes_max),
-        ("uri_bytes_max", 1, &mut limits.uri_bytes_max),
+        ("name_bytes_max", 1, &mut limits.check.name_bytes_max),
+        ("uri_bytes_max", 1, &mut limits.check.uri_bytes_max),
         ("cel_bytes_max", 1, &mut limits.cel_bytes_max),
         ("jwks_bytes_max", 1024, &mut authn.jwks_bytes_max),
     ] {
@@ -231,7 +265,7 @@ fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limi
     }
     for (key, most, field) in [
         // serde_json itself stops at 128.
-        ("json_depth_max", 120, &mut limits.json_depth_max),
+        ("json_depth_max", 120, &mut limits.check.json_depth_max),
         ("headers_max", 1024, &mut limits.headers_max),
         ("rules_max", COUNT_MAX, &mut limits.rules_max),
         ("jwks_keys_max", 10_000, &mut authn.jwks_keys_max),
@@ -242,7 +276,8 @@ fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limi
             *field = value;
         }
     }
-    if let Some(value) = fields.optional("token_cache_max", findings, yaml::integer(0..=COUNT_MAX)) {
+    if let Some(value) = fields.optional("token_cache_max", findings, yaml::integer(0..=COUNT_MAX))
+    {
         authn.token_cache_max = value;
     }
     let streams = fields.optional("streams_max", findings, yaml::integer(1..=1_000_000));
@@ -253,7 +288,7 @@ fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limi
     if let Some(value) = fields.optional("fetch_timeout", findings, timeout) {
         authn.fetch_timeout = value;
     }
-    authn.json_depth_max = limits.json_depth_max;
+    authn.json_depth_max = limits.check.json_depth_max;
     fields.finish(findings);
     Some((authn, limits))
 }

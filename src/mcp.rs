@@ -1,1 +1,23 @@
 //! Body bytes to a message, or the reason it is refused.
+//!
+//! What is judged must be what runs, and the PEP cannot rewrite a body, so ambiguous input is
+//! refused and never repaired. Everything here is synchronous, without I/O and without a clock:
+//! [`decode`] reads the body in one pass, [`Headers`] compares the headers with it, the table
+//! [`METHODS`] turns a [`Message`] into [`Target`]s, and [`answer`] writes JSON-RPC answers.
+//! Whether a target is allowed is not decided here.
+
+pub mod answer;
+mod envelope;
+mod headers;
+mod json;
+mod jsonrpc;
+mod keys;
+mod refusal;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use headers::{Header, Headers, LEGACY_REVISIONS, MODERN_REVISION, Routing};
+pub use jsonrpc::{DecodeOptions, Id, Kind, Message, Payload, decode};
+pub use refusal::{Era, Refusal, RefusedBody};
+pub use target::{Form, METHODS, Method, Selector, Target};

@@ -96,7 +96,12 @@ impl PolicyStore {
             failing: None,
         };
         let current = ArcSwap::from_pointee(policy);
-        Ok(PolicyStore { path, context, current, status: Mutex::new(status) })
+        Ok(PolicyStore {
+            path,
+            context,
+            current,
+            status: Mutex::new(status),
+        })
     }
 
     /// The policy in force at this moment.
@@ -108,7 +113,10 @@ impl PolicyStore {
     /// What became of the last attempts.
     #[must_use]
     pub fn status(&self) -> ReloadStatus {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Reads the files again and takes them into force, or keeps what is there.
@@ -130,7 +138,10 @@ impl PolicyStore {
             Err(error) => {
                 status.failures = status.failures.saturating_add(1);
                 let since = status.failing.as_ref().map_or(now, |failing| failing.since);
-                status.failing = Some(Failing { since, lines: error.lines() });
+                status.failing = Some(Failing {
+                    since,
+                    lines: error.lines(),
+                });
                 Err(error)
             }
         }
@@ -139,7 +150,7 @@ impl PolicyStore {
 
 fn load(path: &std::path::Path, context: &CompileContext) -> Result<Policy, LoadPolicyError> {
     let sources = read(path)?;
-    compile(sources, context).map_err(LoadPolicyError::Invalid)
+    compile(&sources, context).map_err(LoadPolicyError::Invalid)
 }
 
 #[cfg(test)]

@@ -52,8 +52,20 @@ pub struct Http<'a> {
 pub struct Action<'a> {
     /// The method as written; `GET`, `DELETE` and `response` where there is none.
     pub method: &'a str,
+    /// A method that reaches the same: what may be read may be subscribed to. Rules that name
+    /// either of the two match.
+    pub authorized_as: Option<&'a str>,
     /// What kind of authority the method needs.
     pub kind: ActionKind,
+}
+
+impl<'a> Action<'a> {
+    /// The methods by which rules may name the action.
+    pub fn methods(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        [Some(self.method), self.authorized_as]
+            .into_iter()
+            .flatten()
+    }
 }
 
 /// What kind of authority an action needs.

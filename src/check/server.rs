@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::HttpRequest;
-use crate::authn::challenge::Challenges;
-use crate::authn::metadata::Metadata;
-use crate::authn::{Audience, IssuerSettings};
+use crate::authn::Audience;
+use crate::authn::challenge::{Challenges, InvalidChallenge};
+use crate::authn::metadata::{self, InvalidResource, ResourceMetadata};
 use crate::upstream::AuthorizationHeader;
 
 /// The context extension with which an Envoy route names the server.
@@ -87,7 +87,7 @@ pub struct Server {
     /// What a token for it has to carry.
     pub audience: Audience,
     /// Its metadata document.
-    pub metadata: Metadata,
+    pub metadata: ResourceMetadata,
     /// Its challenges.
     pub challenges: Challenges,
 }
@@ -105,16 +105,21 @@ pub struct Servers {
 pub struct UnknownServer;
 
 impl Servers {
-    /// The servers, each with the issuers it trusts.
-    #[must_use]
-    pub fn new(settings: &[ServerSettings]) -> Self {
-        let servers: Vec<Arc<Server>> = settings.iter().map(|one| Arc::new(Server::new(one))).collect();
+    /// Prepares every server.
+    ///
+    /// # Errors
+    /// The first server whose metadata or challenges cannot be made.
+    pub fn new(settings: &[ServerSettings]) -> Result<Self, InvalidServer> {
+        let servers = settings
+            .iter()
+            .map(|one| Server::new(one.clone()).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
         let by_name = servers
             .iter()
             .enumerate()
             .map(|(index, server)| (Arc::clone(&server.name), index))
             .collect();
-        Servers { servers, by_name }
+        Ok(Servers { servers, by_name })
     }
 
     /// The server a request is for: by context extension, else by host and path.
@@ -131,7 +136,7 @@ impl Servers {
         self.servers
             .iter()
             .filter(|server| server.settings.is_at(&host, path))
-            .max_by_key(|server| server.settings.precision())
+            .max_by_key(|server| server.settings.path.as_deref().map_or(0, str::len))
             .ok_or(UnknownServer)
     }
 
@@ -143,18 +148,23 @@ impl Servers {
     /// # Errors
     /// [`UnknownServer`] when there is none, or no single one.
     pub fn find_metadata(&self, request: &HttpRequest) -> Result<&Arc<Server>, UnknownServer> {
-        let path = request.path_only();
         let host = request.host.to_ascii_lowercase();
-        let named = request.context.get(CONTEXT_EXTENSION);
-        let candidates: Vec<&Arc<Server>> = match named {
+        let candidates: Vec<&Arc<Server>> = match request.context.get(CONTEXT_EXTENSION) {
             Some(name) => self.by_name(name).into_iter().collect(),
-            None => self.servers.iter().filter(|server| server.settings.is_host(&host)).collect(),
+            None => self
+                .servers
+                .iter()
+                .filter(|server| server.settings.is_host(&host))
+                .collect(),
         };
-        if let Some(server) = candidates.iter().find(|server| server.metadata.path() == path) {
+        if let Some(server) = candidates
+            .iter()
+            .find(|one| one.metadata.is_at(&request.path))
+        {
             return Ok(server);
         }
         match candidates.as_slice() {
-            [server] if path == crate::authn::metadata::WELL_KNOWN => Ok(server),
+            [server] if metadata::is_root(&request.path) => Ok(server),
             _ => Err(UnknownServer),
         }
     }
@@ -165,6 +175,73 @@ impl Servers {
     }
 
     fn by_name(&self, name: &str) -> Option<&Arc<Server>> {
-        self.by_name.get(name).and_then(|index| self.servers.get(*index))
+        self.by_name
+            .get(name)
+            .and_then(|index| self.servers.get(*index))
+    }
+}
+
+/// Why a server cannot be guarded as configured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidServer {
+    /// Its `resource` is not a resource identifier.
+    #[error(transparent)]
+    Resource(#[from] InvalidResource),
+    /// Its challenges would be misread.
+    #[error(transparent)]
+    Challenge(#[from] InvalidChallenge),
+}
+
+impl Server {
+    /// Prepares a server.
+    ///
+    /// # Errors
+    /// When its metadata or challenges cannot be made.
+    pub fn new(settings: ServerSettings) -> Result<Self, InvalidServer> {
+        let scopes = &settings.scopes_supported;
+        let metadata = ResourceMetadata::new(&settings.resource, &settings.issuers, scopes, None)?;
+        let challenges = Challenges::new(metadata.url(), scopes)?;
+        let mut accepted = vec![settings.resource.clone()];
+        accepted.extend(settings.audiences.iter().cloned());
+        let audience = Audience {
+            accepted,
+            issuers: Some(settings.issuers.clone()),
+        };
+        let name = Arc::from(settings.name.as_str());
+        Ok(Server {
+            name,
+            settings,
+            audience,
+            metadata,
+            challenges,
+        })
+    }
+}
+
+impl ServerSettings {
+    /// Whether `host`, in lower case, is one of this server's, with its port or without.
+    fn is_host(&self, host: &str) -> bool {
+        let bare = without_port(host);
+        self.hosts.iter().any(|own| own == host || own == bare)
+    }
+
+    fn is_at(&self, host: &str, path: &str) -> bool {
+        let prefix = self.path.as_deref().unwrap_or_default();
+        let rest = path.strip_prefix(prefix);
+        self.is_host(host) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// An authority without its port (RFC 3986 §3.2.3); the colons of a bare IPv6 address are none.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((bare, port)) if !bare.contains(':') || bare.ends_with(']') => {
+            if port.bytes().all(|byte| byte.is_ascii_digit()) {
+                bare
+            } else {
+                host
+            }
+        }
+        Some(_) | None => host,
     }
 }

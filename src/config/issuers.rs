@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Reader;
-use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings};
 use crate::authn::SignatureAlgorithm;
+use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings};
 use crate::yaml::{self, Data, Fields, Findings, Node};
 
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(720);
@@ -64,8 +64,12 @@ impl Reader<'_> {
 }
 
 fn issuer_nodes(root: &Node) -> Vec<&Node> {
-    let Data::Map(members) = &root.data else { return Vec::new() };
-    let issuers = members.iter().find(|(key, _)| key.as_str() == Some("issuers"));
+    let Data::Map(members) = &root.data else {
+        return Vec::new();
+    };
+    let issuers = members
+        .iter()
+        .find(|(key, _)| key.as_str() == Some("issuers"));
     match issuers.map(|(_, node)| &node.data) {
         Some(Data::List(items)) => items.iter().collect(),
         Some(
@@ -85,7 +89,9 @@ fn algorithms(node: &Node, findings: &mut Findings) -> Option<Vec<SignatureAlgor
         let name = yaml::string(node, findings)?;
         let known = SignatureAlgorithm::from_name(&name);
         if known.is_none() {
-            let names = SignatureAlgorithm::ALL.map(|one| format!("`{}`", one.name())).join(", ");
+            let names = SignatureAlgorithm::ALL
+                .map(|one| format!("`{}`", one.name()))
+                .join(", ");
             let message = if name.starts_with("HS") || name == "none" {
                 format!("`{name}` proves nothing about who signed")
             } else {

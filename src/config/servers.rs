@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::authn::IssuerSettings;
+use crate::authn::{IssuerSettings, challenge, metadata};
 use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::{self, Fields, Findings, Node};
@@ -42,11 +42,15 @@ fn server(
 ) -> Option<ServerSettings> {
     let mut fields = Fields::open(node, "a server", findings)?;
     let name = fields.required("name", findings, server_name);
-    let (hosts, path) = fields.optional("match", findings, place).unwrap_or_default();
+    let (hosts, path) = fields
+        .optional("match", findings, place)
+        .unwrap_or_default();
     let resource = fields.required("resource", findings, resource);
     let audiences = strings(&mut fields, "audiences", findings);
     let trusted = fields.optional("issuers", findings, |node, findings| {
-        yaml::list(node, findings, |node, findings| trusted_issuer(node, issuers, findings))
+        yaml::list(node, findings, |node, findings| {
+            trusted_issuer(node, issuers, findings)
+        })
     });
     let scopes_supported = fields.optional("scopes_supported", findings, |node, findings| {
         yaml::list(node, findings, scope)
@@ -54,9 +58,15 @@ fn server(
     let deny = fields.optional("deny", findings, deny).unwrap_or_default();
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
     let accept = yaml::choice(&[("reject", false), ("accept", true)]);
-    let string_body = fields.optional("string_body", findings, &accept).unwrap_or(false);
-    let fold_arguments = fields.optional("fold_arguments", findings, &accept).unwrap_or(false);
-    let authorization = fields.optional("upstream", findings, upstream).unwrap_or_default();
+    let string_body = fields
+        .optional("string_body", findings, &accept)
+        .unwrap_or(false);
+    let fold_arguments = fields
+        .optional("fold_arguments", findings, &accept)
+        .unwrap_or(false);
+    let authorization = fields
+        .optional("upstream", findings, upstream)
+        .unwrap_or_default();
     fields.finish(findings);
     let all = || issuers.iter().map(|issuer| issuer.issuer.clone()).collect();
     Some(ServerSettings {
@@ -68,7 +78,9 @@ fn server(
         issuers: trusted.unwrap_or_else(all),
         scopes_supported: scopes_supported.unwrap_or_default(),
         deny,
-        batch_max: batch_max.and_then(|most| usize::try_from(most).ok()).unwrap_or(0),
+        batch_max: batch_max
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(0),
         string_body,
         fold_arguments,
         authorization,
@@ -117,19 +129,24 @@ fn path(node: &Node, findings: &mut Findings) -> Option<String> {
         return Some(path.trim_end_matches('/').to_owned());
     }
     let help = "`/` and plain segments, without `%`, `;`, `\\`, `//`, `.` or `..`";
-    findings.error(node, format!("`{path}` is not a path that can be matched"), help);
+    findings.error(
+        node,
+        format!("`{path}` is not a path that can be matched"),
+        help,
+    );
     None
 }
 
-/// The identifier is kept as written: tokens and clients compare it byte by byte.
 fn resource(node: &Node, findings: &mut Findings) -> Option<String> {
     let text = yaml::string(node, findings)?;
-    yaml::url(node, findings)?;
-    if crate::authn::is_quotable(&text) {
-        return Some(text);
+    let checked = metadata::check_resource(&text).map_err(|error| error.to_string());
+    match checked.and_then(|_| challenge::check_url(&text).map_err(|error| error.to_string())) {
+        Ok(()) => Some(text),
+        Err(message) => {
+            findings.error(node, message, "");
+            None
+        }
     }
-    findings.error(node, format!("`{text}` cannot be quoted in a challenge"), "plain ASCII");
-    None
 }
 
 fn trusted_issuer(
@@ -143,23 +160,29 @@ fn trusted_issuer(
     }
     // Where an issuer itself is wrong it is missing here too: one finding is enough.
     if !findings.has_errors() {
-        let known: Vec<String> =
-            issuers.iter().map(|issuer| format!("`{}`", issuer.issuer)).collect();
+        let known: Vec<String> = issuers
+            .iter()
+            .map(|issuer| format!("`{}`", issuer.issuer))
+            .collect();
         let help = format!("configured: {}", known.join(", "));
         findings.error(node, format!("`{name}` is not among `issuers`"), help);
     }
     None
 }
 
-/// RFC 6749 §3.3: `scope-token`.
 fn scope(node: &Node, findings: &mut Findings) -> Option<String> {
     let scope = yaml::string(node, findings)?;
-    if crate::authn::is_quotable(&scope) && !scope.contains(' ') {
-        return Some(scope);
+    match challenge::check_scope(&scope) {
+        Ok(()) => Some(scope),
+        Err(error) => {
+            findings.error(
+                node,
+                error.to_string(),
+                "visible ASCII without blanks, `\"` and `\\`",
+            );
+            None
+        }
     }
-    let help = "visible ASCII without blanks, `\"` and `\\`";
-    findings.error(node, format!("`{scope}` is not a scope"), help);
-    None
 }
 
 fn deny(node: &Node, findings: &mut Findings) -> Option<DenySettings> {
@@ -174,17 +197,25 @@ fn deny(node: &Node, findings: &mut Findings) -> Option<DenySettings> {
         ("reason", Disclose::Reason),
         ("rule", Disclose::Rule),
     ]);
-    let shape = fields.optional("shape", findings, shape).unwrap_or_default();
-    let disclose = fields.optional("disclose", findings, disclose).unwrap_or_default();
+    let shape = fields
+        .optional("shape", findings, shape)
+        .unwrap_or_default();
+    let disclose = fields
+        .optional("disclose", findings, disclose)
+        .unwrap_or_default();
     fields.finish(findings);
     Some(DenySettings { shape, disclose })
 }
 
 fn upstream(node: &Node, findings: &mut Findings) -> Option<AuthorizationHeader> {
     let mut fields = Fields::open(node, "`upstream`", findings)?;
-    let words =
-        yaml::choice(&[("remove", AuthorizationHeader::Remove), ("pass", AuthorizationHeader::Pass)]);
-    let authorization = fields.optional("authorization", findings, words).unwrap_or_default();
+    let words = yaml::choice(&[
+        ("remove", AuthorizationHeader::Remove),
+        ("pass", AuthorizationHeader::Pass),
+    ]);
+    let authorization = fields
+        .optional("authorization", findings, words)
+        .unwrap_or_default();
     fields.finish(findings);
     Some(authorization)
 }
@@ -192,6 +223,8 @@ fn upstream(node: &Node, findings: &mut Findings) -> Option<AuthorizationHeader>
 fn strings(fields: &mut Fields<'_>, key: &'static str, findings: &mut Findings) -> Vec<String> {
     // An empty list of further audiences says what leaving it out says, so it is no mistake.
     let empty = |node: &Node| matches!(&node.data, yaml::Data::List(items) if items.is_empty());
-    let Some(node) = fields.node_of(key).filter(|node| !empty(node)) else { return Vec::new() };
+    let Some(node) = fields.node_of(key).filter(|node| !empty(node)) else {
+        return Vec::new();
+    };
     yaml::list(node, findings, yaml::string).unwrap_or_default()
 }

@@ -51,23 +51,35 @@ pub fn read(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
         return Err(ReadPolicyError::TooLarge);
     }
     let mut left = BYTES_MAX;
-    paths.into_iter().map(|path| read_one(path, &mut left)).collect()
+    paths
+        .into_iter()
+        .map(|path| read_one(path, &mut left))
+        .collect()
 }
 
 fn read_one(path: PathBuf, left: &mut u64) -> Result<Source, ReadPolicyError> {
     let mut text = String::new();
     let read = std::fs::File::open(&path)
         .and_then(|file| file.take(left.saturating_add(1)).read_to_string(&mut text));
-    let length = read.map_err(|source| ReadPolicyError::Read { path: path.clone(), source })?;
+    let length = read.map_err(|source| ReadPolicyError::Read {
+        path: path.clone(),
+        source,
+    })?;
     *left = u64::try_from(length)
         .ok()
         .and_then(|length| left.checked_sub(length))
         .ok_or(ReadPolicyError::TooLarge)?;
-    Ok(Source { name: path.display().to_string(), text })
+    Ok(Source {
+        name: path.display().to_string(),
+        text,
+    })
 }
 
 fn paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
-    let read_error = |source| ReadPolicyError::Read { path: path.to_owned(), source };
+    let read_error = |source| ReadPolicyError::Read {
+        path: path.to_owned(),
+        source,
+    };
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => {
             let entries = std::fs::read_dir(path).map_err(read_error)?;
@@ -92,17 +104,27 @@ fn paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
 
 /// Hidden files are left out: editors and Kubernetes volumes keep their own there.
 fn is_policy_file(path: &Path) -> bool {
-    let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-    let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    let hidden = path
+        .file_name()
+        .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let yaml = path
+        .extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml");
     yaml && !hidden && path.is_file()
 }
 
 fn is_glob(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
+    path.as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }
 
 fn expand(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
-    let pattern_error = |cause| ReadPolicyError::Pattern { path: path.to_owned(), cause };
+    let pattern_error = |cause| ReadPolicyError::Pattern {
+        path: path.to_owned(),
+        cause,
+    };
     let pattern = path.to_str().ok_or_else(|| pattern_error("not UTF-8"))?;
     let matches = glob::glob(pattern).map_err(|error| pattern_error(error.msg))?;
     let mut files = Vec::new();

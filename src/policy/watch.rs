@@ -27,7 +27,10 @@ pub async fn watch(
 ) {
     let mut looks = tokio::time::interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut watched = Watched { taken: None, last: None };
+    let mut watched = Watched {
+        taken: None,
+        last: None,
+    };
     watched.taken = look(&store).await;
     watched.last.clone_from(&watched.taken);
     loop {
@@ -76,7 +79,11 @@ impl Watched {
 async fn look(store: &Arc<PolicyStore>) -> Seen {
     let path = store.path.clone();
     let digest = tokio::task::spawn_blocking(move || read(&path).ok().map(|files| digest(&files)));
-    digest.await.ok().flatten().map(|digest| digest.as_ref().to_vec())
+    digest
+        .await
+        .ok()
+        .flatten()
+        .map(|digest| digest.as_ref().to_vec())
 }
 
 fn digest(files: &[crate::yaml::Source]) -> Digest {
@@ -118,7 +125,10 @@ mod tests {
 
     #[test]
     fn a_change_is_taken_up_once_and_only_when_it_has_settled() {
-        let mut watched = Watched { taken: seen("a"), last: seen("a") };
+        let mut watched = Watched {
+            taken: seen("a"),
+            last: seen("a"),
+        };
         let steps = [
             (seen("a"), false),
             (seen(""), false),

@@ -1,1 +1,16 @@
+//! The integration tests, as one binary.
 
+// `cfg(test)` is always on here; it tells clippy that helpers may panic too.
+#[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod captured;
+#[cfg(test)]
+#[expect(
+    clippy::too_many_lines,
+    clippy::unnecessary_wraps,
+    reason = "a row is as long as its message, and the fields of messages are options"
+)]
+mod contract;
+#[cfg(test)]
+mod grpc;

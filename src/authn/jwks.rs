@@ -1,0 +1,340 @@
+//! The keys of each issuer, fetched ahead of need: one actor per issuer, and its handle.
+//!
+//! The actor ([`KeyRefresher`]) alone fetches, one fetch at a time, and publishes the outcome on a
+//! watch channel. Requests read the latest state without waiting; only an unknown key id makes one
+//! wait for a fetch. That fetch belongs to the actor, so a request may be dropped at any time.
+//!
+//! How keys are had from a file or over HTTP is in [`source`].
+
+mod source;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::AuthenticationError;
+use super::keyset::{KeySet, VerificationKey};
+use super::settings::{KeySettings, SignatureAlgorithm};
+
+pub(super) use source::{FetchError, Source, discovery_urls, fetchable_url};
+
+/// Something that key sets can be had from.
+pub(super) trait FetchKeys: Send {
+    /// Gets the keys as they are now. May be dropped at any time.
+    fn fetch(&mut self) -> impl Future<Output = Result<KeySet, FetchError>> + Send;
+}
+
+/// Keeps the keys of one issuer fresh, until told to stop.
+#[derive(Debug)]
+#[must_use = "nothing is fetched until it runs"]
+pub struct KeyRefresher {
+    refresher: Refresher<Source>,
+}
+
+impl KeyRefresher {
+    /// The issuer's name.
+    #[must_use]
+    pub fn issuer(&self) -> &Arc<str> {
+        &self.refresher.issuer
+    }
+
+    /// Fetches keys at once, then again and again, until `shutdown` is ready.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
+        self.refresher.run(shutdown).await;
+    }
+}
+
+/// What is known about an issuer's keys.
+#[derive(Debug, Clone, Default)]
+pub(super) struct KeyState {
+    /// The keys of the last successful fetch.
+    keys: Option<Arc<KeySet>>,
+    /// When it ended.
+    fetched_at: Option<Instant>,
+    /// How many fetches have ended.
+    fetches: u64,
+    /// How many of them failed.
+    failures: u64,
+    /// Why the last one failed, if it did.
+    failing: Option<FetchError>,
+    /// Whether a fetch is under way.
+    is_fetching: bool,
+    /// When the last fetch for an unknown key id began.
+    demanded_at: Option<Instant>,
+}
+
+/// The requests' end: the keys of one issuer.
+#[derive(Debug)]
+pub(super) struct Keys {
+    state: watch::Receiver<KeyState>,
+    demand: Arc<Notify>,
+    settings: KeySettings,
+}
+
+/// How an issuer's keys are, for readiness and metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyHealth {
+    /// Whether there are keys no older than `stale_max`.
+    pub is_usable: bool,
+    /// Whether keys were ever had.
+    pub was_loaded: bool,
+    /// How many keys there are.
+    pub keys: usize,
+    /// How many keys of the set were left out as not usable.
+    pub skipped: usize,
+    /// The time since the last successful fetch.
+    pub age: Option<Duration>,
+    /// How many fetches have ended since the start.
+    pub fetches: u64,
+    /// How many of them failed.
+    pub failures: u64,
+    /// Why the last fetch failed, if it did. Without URLs or any text of the other side.
+    pub failing: Option<String>,
+}
+
+impl Keys {
+    /// The keys now.
+    ///
+    /// # Errors
+    /// [`KeysUnavailable`](AuthenticationError::KeysUnavailable) if there never were any, or those
+    /// there are were fetched more than `stale_max` ago.
+    pub(super) fn current(&self) -> Result<Arc<KeySet>, AuthenticationError> {
+        self.usable(&self.state.borrow())
+    }
+
+    /// The keys to try for a token; waits for one fetch if its key id is unknown.
+    ///
+    /// All who wait at a time wait for the same fetch, and there is at most one such fetch per
+    /// `min_interval`; in between the answer is given at once. May be dropped at any time.
+    ///
+    /// # Errors
+    /// Those of [`KeySet::candidates`]. An unknown key id is
+    /// [`KeysUnavailable`](AuthenticationError::KeysUnavailable) while the issuer cannot be reached:
+    /// the key may be new, and we cannot know.
+    pub(super) async fn candidates(
+        &self,
+        id: Option<&str>,
+        algorithm: SignatureAlgorithm,
+    ) -> Result<Vec<Arc<VerificationKey>>, AuthenticationError> {
+        let mut state = self.state.clone();
+        // A fetch under way may have begun before the key existed, so one more may follow it.
+        for _ in 0..2 {
+            let seen = state.borrow_and_update().clone();
+            let found = self.usable(&seen)?.candidates(id, algorithm);
+            if found != Err(AuthenticationError::UnknownKey) {
+                return found;
+            }
+            if !seen.is_fetching {
+                if !self.may_demand(&seen) {
+                    break;
+                }
+                self.demand.notify_one();
+            }
+            let ended = state.wait_for(|now| now.fetches > seen.fetches).await;
+            if ended.is_err() {
+                return Err(AuthenticationError::KeysUnavailable);
+            }
+        }
+        let last = state.borrow().clone();
+        match self.usable(&last)?.candidates(id, algorithm) {
+            Err(AuthenticationError::UnknownKey) if last.failing.is_some() => {
+                Err(AuthenticationError::KeysUnavailable)
+            }
+            found => found,
+        }
+    }
+
+    /// Waits until keys were had once.
+    pub(super) async fn loaded(&self) {
+        let mut state = self.state.clone();
+        if state.wait_for(|state| state.keys.is_some()).await.is_err() {
+            // The actor has ended, so this will never be.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// How the keys are now.
+    pub(super) fn health(&self) -> KeyHealth {
+        let state = self.state.borrow();
+        KeyHealth {
+            is_usable: self.usable(&state).is_ok(),
+            was_loaded: state.keys.is_some(),
+            keys: state.keys.as_ref().map_or(0, |keys| keys.len()),
+            skipped: state.keys.as_ref().map_or(0, |keys| keys.skipped),
+            age: state.fetched_at.map(|at| at.elapsed()),
+            fetches: state.fetches,
+            failures: state.failures,
+            failing: state.failing.as_ref().map(ToString::to_string),
+        }
+    }
+
+    fn usable(&self, state: &KeyState) -> Result<Arc<KeySet>, AuthenticationError> {
+        match (&state.keys, state.fetched_at) {
+            (Some(keys), Some(at)) if at.elapsed() <= self.settings.stale_max => {
+                Ok(Arc::clone(keys))
+            }
+            (Some(_) | None, Some(_) | None) => Err(AuthenticationError::KeysUnavailable),
+        }
+    }
+
+    fn may_demand(&self, state: &KeyState) -> bool {
+        may_demand(state, self.settings)
+    }
+}
+
+/// The actor: fetches and publishes.
+#[derive(Debug)]
+pub(super) struct Refresher<S> {
+    issuer: Arc<str>,
+    source: S,
+    settings: KeySettings,
+    fetch_timeout: Duration,
+    state: watch::Sender<KeyState>,
+    demand: Arc<Notify>,
+}
+
+impl<S: FetchKeys> Refresher<S> {
+    /// An actor that has not fetched anything, and its handle.
+    pub(super) fn new(
+        issuer: Arc<str>,
+        source: S,
+        settings: KeySettings,
+        fetch_timeout: Duration,
+    ) -> (Self, Keys) {
+        let (state, receiver) = watch::channel(KeyState::default());
+        let demand = Arc::new(Notify::new());
+        let keys = Keys {
+            state: receiver,
+            demand: Arc::clone(&demand),
+            settings,
+        };
+        (
+            Self {
+                issuer,
+                source,
+                settings,
+                fetch_timeout,
+                state,
+                demand,
+            },
+            keys,
+        )
+    }
+
+    /// Works until `shutdown` is ready.
+    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()> + Send) {
+        tokio::pin!(shutdown);
+        let mut failures_in_a_row = 0;
+        loop {
+            tokio::select! {
+                () = &mut shutdown => return,
+                succeeded = self.fetch() => {
+                    let one_more = u32::saturating_add(failures_in_a_row, 1);
+                    failures_in_a_row = if succeeded { 0 } else { one_more };
+                }
+            }
+            let pause = pause(self.settings, failures_in_a_row);
+            tokio::select! {
+                () = &mut shutdown => return,
+                () = tokio::time::sleep(pause) => {}
+                () = self.demanded() => {}
+            }
+        }
+    }
+
+    /// Ready when an unknown key id asks for a fetch and one is due.
+    async fn demanded(&self) {
+        loop {
+            self.demand.notified().await;
+            // A permit may be left from requests whom the last fetch has served already.
+            let is_due = may_demand(&self.state.borrow(), self.settings);
+            if is_due {
+                let now = Instant::now();
+                self.state
+                    .send_modify(|state| state.demanded_at = Some(now));
+                return;
+            }
+        }
+    }
+
+    /// Fetches once and publishes the outcome; whether it succeeded.
+    async fn fetch(&mut self) -> bool {
+        self.state.send_modify(|state| state.is_fetching = true);
+        let outcome = tokio::time::timeout(self.fetch_timeout, self.source.fetch())
+            .await
+            .unwrap_or(Err(FetchError::TimedOut));
+        self.report(&outcome);
+        let succeeded = outcome.is_ok();
+        self.state.send_modify(|state| {
+            state.is_fetching = false;
+            state.fetches += 1;
+            match outcome {
+                Ok(keys) => {
+                    state.keys = Some(Arc::new(keys));
+                    state.fetched_at = Some(Instant::now());
+                    state.failing = None;
+                }
+                Err(error) => {
+                    state.failures += 1;
+                    state.failing = Some(error);
+                }
+            }
+        });
+        succeeded
+    }
+
+    /// Logs what an operator wants to know: changes, not each success.
+    fn report(&self, outcome: &Result<KeySet, FetchError>) {
+        let state = self.state.borrow();
+        match outcome {
+            Ok(keys) if state.keys.is_none() || state.failing.is_some() => {
+                tracing::info!(issuer = %self.issuer, keys = keys.len(), "keys loaded");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(
+                issuer = %self.issuer,
+                has_keys = state.keys.is_some(),
+                "keys could not be fetched: {error}",
+            ),
+        }
+    }
+}
+
+impl Refresher<Source> {
+    /// For the composition root.
+    pub(super) fn into_public(self) -> KeyRefresher {
+        KeyRefresher { refresher: self }
+    }
+}
+
+fn may_demand(state: &KeyState, settings: KeySettings) -> bool {
+    state
+        .demanded_at
+        .is_none_or(|at| at.elapsed() >= settings.min_interval)
+}
+
+/// The time to the next fetch: `refresh` less up to a tenth at random, so that replicas do not
+/// fetch in step; after failures an eighth of `min_interval`, doubled each time up to it.
+fn pause(settings: KeySettings, failures_in_a_row: u32) -> Duration {
+    let Some(doublings) = failures_in_a_row.checked_sub(1) else {
+        let jitter = (settings.refresh / (10 * 256)).saturating_mul(random_byte());
+        return settings.refresh.saturating_sub(jitter);
+    };
+    let retry = (settings.min_interval / 8).saturating_mul(1 << doublings.min(3));
+    retry.min(settings.refresh)
+}
+
+/// Zero if there is no randomness to be had: then there is no jitter either.
+fn random_byte() -> u32 {
+    let mut byte = [0];
+    match aws_lc_rs::rand::fill(&mut byte) {
+        Ok(()) => u32::from(byte[0]),
+        Err(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

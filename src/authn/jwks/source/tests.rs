@@ -1,0 +1,434 @@
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::header::LOCATION;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::authn::fixtures::{P256, RSA, jwks};
+
+/// A loopback issuer that answers by path, and remembers what it was asked.
+struct Issuer {
+    base: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    _tasks: JoinSet<()>,
+}
+
+impl Issuer {
+    /// `answer` gets the base URL and the path.
+    async fn new(answer: fn(&str, &str) -> Response) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (own_base, log) = (base.clone(), Arc::clone(&asked));
+        let router = Router::new().fallback(move |request: Request| async move {
+            let path = request.uri().path().to_owned();
+            log.lock().unwrap().push(path.clone());
+            answer(&own_base, &path)
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            base,
+            asked,
+            _tasks: tasks,
+        }
+    }
+
+    async fn discover(&self, path: &str) -> Result<usize, FetchError> {
+        fetch(IssuerSettings::new(format!("{}{path}", self.base))).await
+    }
+
+    async fn get(&self, path: &str) -> Result<usize, FetchError> {
+        let source = KeySourceSettings::Uri(format!("{}{path}", self.base));
+        fetch(IssuerSettings {
+            source,
+            ..IssuerSettings::new("i")
+        })
+        .await
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+async fn fetch(issuer: IssuerSettings) -> Result<usize, FetchError> {
+    let settings = Settings {
+        jwks_bytes_max: 4096,
+        jwks_keys_max: 2,
+        ..Settings::default()
+    };
+    let mut source = Source::new(&issuer, &settings).unwrap();
+    source.fetch().await.map(|keys| keys.len())
+}
+
+fn keys() -> Response {
+    jwks(&[P256.jwk(&json!({"kid": "k1"}))]).into_response()
+}
+
+fn metadata(issuer: &str, jwks_uri: &str) -> Response {
+    json!({"issuer": issuer, "jwks_uri": jwks_uri})
+        .to_string()
+        .into_response()
+}
+
+fn not_found() -> Response {
+    StatusCode::NOT_FOUND.into_response()
+}
+
+const RFC8414: &str = "/.well-known/oauth-authorization-server";
+const OPENID: &str = "/.well-known/openid-configuration";
+
+#[tokio::test]
+async fn metadata_is_found_by_rfc_8414_first() {
+    let issuer = Issuer::new(|base, path| match path {
+        "/.well-known/oauth-authorization-server" => metadata(base, &format!("{base}/jwks")),
+        "/jwks" => keys(),
+        _ => not_found(),
+    })
+    .await;
+    assert_eq!(issuer.discover("").await, Ok(1));
+    assert_eq!(issuer.asked(), [RFC8414, "/jwks"]);
+}
+
+#[tokio::test]
+async fn metadata_of_an_issuer_with_a_path_is_tried_in_the_order_of_the_specification() {
+    let issuer = Issuer::new(|base, path| match path {
+        "/tenant1/.well-known/openid-configuration" => {
+            metadata(&format!("{base}/tenant1"), &format!("{base}/jwks"))
+        }
+        "/jwks" => keys(),
+        _ => not_found(),
+    })
+    .await;
+    assert_eq!(issuer.discover("/tenant1").await, Ok(1));
+    assert_eq!(
+        issuer.asked(),
+        [
+            format!("{RFC8414}/tenant1"),
+            format!("{OPENID}/tenant1"),
+            format!("/tenant1{OPENID}"),
+            "/jwks".to_owned(),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn metadata_of_another_issuer_is_refused() {
+    let issuer = Issuer::new(|base, path| match path {
+        "/.well-known/oauth-authorization-server" => {
+            metadata(&format!("{base}/"), &format!("{base}/jwks"))
+        }
+        "/jwks" => keys(),
+        _ => not_found(),
+    })
+    .await;
+    assert_eq!(issuer.discover("").await, Err(FetchError::IssuerMismatch));
+    assert_eq!(issuer.asked(), [RFC8414, OPENID]);
+}
+
+#[tokio::test]
+async fn a_keys_url_that_is_not_protected_is_refused() {
+    let issuer = Issuer::new(|base, path| match path {
+        "/a/.well-known/openid-configuration" => {
+            metadata(&format!("{base}/a"), "http://keys.example/jwks")
+        }
+        "/b/.well-known/openid-configuration" => metadata(&format!("{base}/b"), "file:///jwks"),
+        "/c/.well-known/openid-configuration" => json!({"issuer": format!("{base}/c")})
+            .to_string()
+            .into_response(),
+        _ => not_found(),
+    })
+    .await;
+    for path in ["/a", "/b", "/c"] {
+        assert_eq!(
+            issuer.discover(path).await,
+            Err(FetchError::NoKeysUrl),
+            "{path}"
+        );
+    }
+    assert_eq!(issuer.discover("/d").await, Err(FetchError::Status(404)));
+}
+
+#[tokio::test]
+async fn answers_that_are_no_key_set_are_refused() {
+    let issuer = Issuer::new(|base, path| match path {
+        "/redirect" => (StatusCode::FOUND, [(LOCATION, format!("{base}/keys"))]).into_response(),
+        "/error" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        "/empty" => ().into_response(),
+        "/created" => (StatusCode::CREATED, keys()).into_response(),
+        "/html" => "<html>".into_response(),
+        "/many" => {
+            let key = |kid: &str| P256.jwk(&json!({ "kid": kid }));
+            jwks(&[key("a"), key("b"), key("c")]).into_response()
+        }
+        "/unusable" => jwks(&[RSA.jwk(&json!({"use": "enc"}))]).into_response(),
+        "/large" => " ".repeat(4097).into_response(),
+        "/largest" => format!("{:4096}", jwks(&[P256.jwk(&json!({}))])).into_response(),
+        "/endless" => {
+            let chunk = || Ok::<_, std::io::Error>(bytes::Bytes::from_static(&[b' '; 1024]));
+            let chunks = tokio_stream::iter(std::iter::repeat_with(chunk));
+            Response::new(Body::from_stream(chunks))
+        }
+        "/broken" => {
+            let start = Ok(bytes::Bytes::from_static(b"{\"keys\":"));
+            let end = Err(std::io::Error::other("gone"));
+            Response::new(Body::from_stream(tokio_stream::iter([start, end])))
+        }
+        _ => keys(),
+    })
+    .await;
+    let rows = [
+        ("/keys", Ok(1)),
+        ("/largest", Ok(1)),
+        ("/redirect", Err(FetchError::Status(302))),
+        ("/error", Err(FetchError::Status(500))),
+        ("/created", Err(FetchError::Status(201))),
+        (
+            "/empty",
+            Err(FetchError::KeySet(InvalidKeySet::Json(InvalidJson::Syntax))),
+        ),
+        (
+            "/html",
+            Err(FetchError::KeySet(InvalidKeySet::Json(InvalidJson::Syntax))),
+        ),
+        (
+            "/many",
+            Err(FetchError::KeySet(InvalidKeySet::TooManyKeys {
+                count: 3,
+                limit: 2,
+            })),
+        ),
+        (
+            "/unusable",
+            Err(FetchError::KeySet(InvalidKeySet::NoUsableKey {
+                skipped: 1,
+            })),
+        ),
+        ("/large", Err(FetchError::TooLarge(4096))),
+        ("/endless", Err(FetchError::TooLarge(4096))),
+    ];
+    for (path, expected) in rows {
+        assert_eq!(issuer.get(path).await, expected, "{path}");
+    }
+    let asked = issuer.asked();
+    let for_keys = asked.iter().filter(|path| *path == "/keys").count();
+    assert_eq!(for_keys, 1, "the redirect was not followed");
+    let broken = issuer.get("/broken").await;
+    assert!(
+        matches!(broken, Err(FetchError::Transport(_))),
+        "{broken:?}"
+    );
+}
+
+/// An issuer whose certificate is of a private authority.
+#[tokio::test]
+async fn a_private_authority_is_trusted_only_through_its_ca_file() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let listener = TlsListener::new(&made).await;
+    let base = format!(
+        "https://localhost:{}",
+        listener.tcp.local_addr().unwrap().port()
+    );
+    let mut tasks = JoinSet::new();
+    let router = Router::new().fallback(|| async { keys() });
+    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, made.cert.pem()).unwrap();
+    let mut issuer = IssuerSettings::new("i");
+    issuer.source = KeySourceSettings::Uri(format!("{base}/jwks"));
+    let without = fetch(issuer.clone()).await;
+    assert!(
+        matches!(without, Err(FetchError::Transport(_))),
+        "{without:?}"
+    );
+    issuer.ca_file = Some(file.path().to_owned());
+    assert_eq!(fetch(issuer).await, Ok(1));
+}
+
+struct TlsListener {
+    tcp: TcpListener,
+    acceptor: tokio_rustls::TlsAcceptor,
+}
+
+impl TlsListener {
+    async fn new(made: &rcgen::CertifiedKey<rcgen::KeyPair>) -> Self {
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .unwrap();
+        Self {
+            tcp: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            acceptor: Arc::new(config).into(),
+        }
+    }
+}
+
+impl axum::serve::Listener for TlsListener {
+    type Io = tokio_rustls::server::TlsStream<tokio::net::TcpStream>;
+    type Addr = std::net::SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = self.tcp.accept().await.unwrap();
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.tcp.local_addr()
+    }
+}
+
+#[tokio::test]
+async fn an_unreachable_issuer_is_a_transport_fault_without_its_url() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let fault = fetch(IssuerSettings::new(format!("http://{address}")))
+        .await
+        .unwrap_err();
+    let text = fault.to_string();
+    assert!(matches!(fault, FetchError::Transport(_)), "{text}");
+    assert!(text.contains("refused") && !text.contains("http"), "{text}");
+}
+
+#[tokio::test]
+async fn files_are_read_up_to_the_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::write(at("good"), jwks(&[P256.jwk(&json!({}))])).unwrap();
+    std::fs::write(at("large"), " ".repeat(4097)).unwrap();
+    std::fs::write(at("bad"), "{}").unwrap();
+    let rows = [
+        ("good", Ok(1)),
+        ("large", Err(FetchError::TooLarge(4096))),
+        ("bad", Err(FetchError::KeySet(InvalidKeySet::Shape))),
+        ("none", Err(FetchError::File(std::io::ErrorKind::NotFound))),
+    ];
+    for (name, expected) in rows {
+        let source = KeySourceSettings::File(at(name));
+        let issuer = IssuerSettings {
+            source,
+            ..IssuerSettings::new("i")
+        };
+        assert_eq!(fetch(issuer).await, expected, "{name}");
+    }
+}
+
+#[test]
+fn documents_of_an_issuer_are_at_these_urls() {
+    let rows: [(&str, Option<&[&str]>); 8] = [
+        (
+            "https://h",
+            Some(&[
+                "https://h/.well-known/oauth-authorization-server",
+                "https://h/.well-known/openid-configuration",
+            ]),
+        ),
+        (
+            "https://h/",
+            Some(&[
+                "https://h/.well-known/oauth-authorization-server",
+                "https://h/.well-known/openid-configuration",
+            ]),
+        ),
+        (
+            "https://h:8443/a/b/",
+            Some(&[
+                "https://h:8443/.well-known/oauth-authorization-server/a/b",
+                "https://h:8443/.well-known/openid-configuration/a/b",
+                "https://h:8443/a/b/.well-known/openid-configuration",
+            ]),
+        ),
+        ("https://h/?a=b", None),
+        ("https://h/#a", None),
+        ("https://u@h/", None),
+        ("http://h/", None),
+        ("accounts.example", None),
+    ];
+    for (issuer, expected) in rows {
+        let urls = discovery_urls(issuer)
+            .map(|urls| urls.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let expected = expected.map(|urls| urls.iter().map(ToString::to_string).collect());
+        assert_eq!(urls, expected, "{issuer}");
+    }
+}
+
+#[test]
+fn keys_are_fetched_from_https_or_loopback_only() {
+    let rows = [
+        ("https://h/jwks", true),
+        ("https://10.0.0.1/jwks", true),
+        ("http://localhost:1/jwks", true),
+        ("http://127.0.0.1/jwks", true),
+        ("http://127.9.9.9/jwks", true),
+        ("http://[::1]:1/jwks", true),
+        ("http://h/jwks", false),
+        ("http://localhost.evil.example/jwks", false),
+        ("http://10.0.0.1/jwks", false),
+        ("http://[::ffff:127.0.0.1]/jwks", false),
+        ("file:///jwks", false),
+        ("unix:/jwks", false),
+        ("https://", false),
+        ("/jwks", false),
+    ];
+    for (url, expected) in rows {
+        assert_eq!(fetchable_url(url).is_some(), expected, "{url}");
+    }
+}
+
+#[test]
+fn a_ca_file_without_a_certificate_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let with = |path: PathBuf| {
+        let issuer = IssuerSettings {
+            ca_file: Some(path),
+            ..IssuerSettings::new("https://h")
+        };
+        Source::new(&issuer, &Settings::default()).err()
+    };
+    let fault = |cause: &str| {
+        Some(InvalidSettings::CaFile {
+            issuer: "https://h".into(),
+            cause: cause.into(),
+        })
+    };
+    assert_eq!(with(file.path().to_owned()), fault("no certificate in it"));
+    let gone = file.path().with_extension("gone");
+    assert_eq!(with(gone), fault("No such file or directory (os error 2)"));
+}
+
+#[test]
+fn only_a_loopback_issuer_may_have_its_keys_on_plain_loopback() {
+    let rows = [
+        ("https://idp", "https://keys/jwks", Ok(())),
+        ("http://127.0.0.1:1", "http://127.0.0.1:2/jwks", Ok(())),
+        ("http://127.0.0.1:1", "https://keys/jwks", Ok(())),
+        (
+            "https://idp",
+            "http://127.0.0.1:2/jwks",
+            Err(FetchError::NoKeysUrl),
+        ),
+    ];
+    for (issuer, jwks_uri, expected) in rows {
+        let text = json!({"issuer": issuer, "jwks_uri": jwks_uri}).to_string();
+        let metadata = json::decode(text.as_bytes(), 1).unwrap();
+        let document = Url::parse(issuer).unwrap();
+        let outcome = keys_url(&metadata, issuer, &document).map(|_| ());
+        assert_eq!(outcome, expected, "{issuer} {jwks_uri}");
+    }
+}

@@ -1,0 +1,288 @@
+//! What can be configured about authentication: plain data with the defaults, decoded elsewhere.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::jwks;
+
+/// Everything that authentication takes from the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The issuers whose tokens are accepted.
+    pub issuers: Vec<IssuerSettings>,
+    /// The longest token, in bytes.
+    pub token_bytes_max: usize,
+    /// How many verified tokens are remembered.
+    pub token_cache_max: u64,
+    /// The deepest nesting of a token's header or claims, and of a key set.
+    pub json_depth_max: usize,
+    /// The largest key set or discovery document, in bytes.
+    pub jwks_bytes_max: usize,
+    /// The most keys a key set may have.
+    pub jwks_keys_max: usize,
+    /// The time for one fetch of a key set as a whole, discovery included.
+    pub fetch_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            issuers: Vec::new(),
+            token_bytes_max: 16 * 1024,
+            token_cache_max: 100_000,
+            json_depth_max: 64,
+            jwks_bytes_max: 1024 * 1024,
+            jwks_keys_max: 100,
+            fetch_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+/// One trusted issuer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerSettings {
+    /// The exact value of `iss`.
+    pub issuer: String,
+    /// Where its keys are.
+    pub source: KeySourceSettings,
+    /// The signature algorithms accepted from it.
+    pub algorithms: Vec<SignatureAlgorithm>,
+    /// A PEM file with trust roots for its TLS certificates, beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Which claims say what.
+    pub claims: ClaimSettings,
+    /// How far its clock may differ from ours.
+    pub leeway: Duration,
+    /// When its keys are fetched.
+    pub keys: KeySettings,
+}
+
+impl IssuerSettings {
+    /// Settings for `issuer` with every default: keys by discovery, every algorithm.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            source: KeySourceSettings::Discovery,
+            algorithms: SignatureAlgorithm::ALL.to_vec(),
+            ca_file: None,
+            claims: ClaimSettings::default(),
+            leeway: Duration::from_secs(30),
+            keys: KeySettings::default(),
+        }
+    }
+}
+
+/// Where the keys of an issuer come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySourceSettings {
+    /// From the issuer's metadata (RFC 8414, then `OpenID` Connect Discovery).
+    Discovery,
+    /// From this URL.
+    Uri(String),
+    /// From this file, which is read again every `min_interval` or `refresh`, whichever is less.
+    File(PathBuf),
+}
+
+/// When the keys of an issuer are fetched, and how long they serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeySettings {
+    /// The time between fetches while all is well; up to a tenth less, at random.
+    pub refresh: Duration,
+    /// How long after the last successful fetch the keys still serve.
+    pub stale_max: Duration,
+    /// The least time between fetches caused by unknown key ids, and the most between retries
+    /// after a failed fetch.
+    pub min_interval: Duration,
+}
+
+impl Default for KeySettings {
+    fn default() -> Self {
+        Self {
+            refresh: Duration::from_mins(5),
+            stale_max: Duration::from_hours(6),
+            min_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Which claims say what about the subject.
+///
+/// Each list names claims in order; the first that is there and not `null` is taken. A name is
+/// tried as it is, then as a path of members joined by dots. A claim of a type that it must not
+/// have makes the token invalid: taken for absent, it could slip past a deny rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimSettings {
+    /// Groups: a string (one group, blanks included) or a list of strings.
+    pub groups: Vec<String>,
+    /// Roles: a string (one role, blanks included) or a list of strings.
+    pub roles: Vec<String>,
+    /// The tenant: a string.
+    pub tenant: Vec<String>,
+    /// The OAuth client: a string.
+    pub agent: Vec<String>,
+    /// Scopes: a string with blanks between them (RFC 9068 §2.2.3) or a list of strings.
+    pub scopes: Vec<String>,
+}
+
+impl Default for ClaimSettings {
+    fn default() -> Self {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        Self {
+            groups: names(&["groups"]),
+            roles: names(&["realm_access.roles"]),
+            tenant: names(&["org_id"]),
+            agent: names(&["client_id", "azp"]),
+            scopes: names(&["scope", "scp"]),
+        }
+    }
+}
+
+/// A signature algorithm of RFC 7518 §3.1 or RFC 8037 that may be configured. Symmetric ones and
+/// `none` are not among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignatureAlgorithm {
+    /// `RSASSA-PKCS1-v1_5` using SHA-256.
+    Rs256,
+    /// `RSASSA-PKCS1-v1_5` using SHA-384.
+    Rs384,
+    /// `RSASSA-PKCS1-v1_5` using SHA-512.
+    Rs512,
+    /// RSASSA-PSS using SHA-256.
+    Ps256,
+    /// RSASSA-PSS using SHA-384.
+    Ps384,
+    /// RSASSA-PSS using SHA-512.
+    Ps512,
+    /// ECDSA using P-256 and SHA-256.
+    Es256,
+    /// ECDSA using P-384 and SHA-384.
+    Es384,
+    /// `EdDSA` using Ed25519.
+    EdDsa,
+}
+
+impl SignatureAlgorithm {
+    /// Every supported algorithm.
+    pub const ALL: [Self; 9] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::EdDsa,
+    ];
+
+    /// The name in `alg`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// The algorithm of that exact name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
+    }
+}
+
+/// What is wrong with the settings of an issuer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSettings {
+    /// `issuer` is empty.
+    #[error("issuer is empty")]
+    EmptyIssuer,
+    /// Two entries have the same `issuer`.
+    #[error("issuer `{0}` is there twice")]
+    DuplicateIssuer(String),
+    /// Discovery needs an `issuer` that is an https URL (http on loopback) without query or
+    /// fragment (RFC 8414 §2).
+    #[error("issuer `{0}` is not an https URL, so its keys cannot be discovered")]
+    IssuerUrl(String),
+    /// `jwks_uri` is not an https URL (http on loopback).
+    #[error("`jwks_uri` of issuer `{0}` is not an https URL")]
+    KeysUrl(String),
+    /// `algorithms` is empty.
+    #[error("issuer `{0}` has no algorithm")]
+    NoAlgorithm(String),
+    /// `refresh` or `min_interval` is zero, or `stale_max` is less than `refresh`.
+    #[error(
+        "issuer `{0}`: `refresh` and `min_interval` must be above zero, `stale_max` at least `refresh`"
+    )]
+    Interval(String),
+    /// `ca_file` cannot be read, or has no certificate.
+    #[error("`ca_file` of issuer `{issuer}`: {cause}")]
+    CaFile {
+        /// The issuer.
+        issuer: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// No HTTP client could be made.
+    #[error("http client for issuer `{issuer}`: {cause}")]
+    Client {
+        /// The issuer.
+        issuer: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+impl Settings {
+    /// Everything that is wrong with these settings and can be known without reading a file, each
+    /// with the index of its issuer.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(usize, InvalidSettings)> {
+        let mut seen = HashSet::new();
+        let mut faults = Vec::new();
+        for (index, settings) in self.issuers.iter().enumerate() {
+            let name = settings.issuer.clone();
+            let mut fault = |fault| faults.push((index, fault));
+            if name.is_empty() {
+                fault(InvalidSettings::EmptyIssuer);
+                continue;
+            }
+            if !seen.insert(name.clone()) {
+                fault(InvalidSettings::DuplicateIssuer(name.clone()));
+            }
+            match &settings.source {
+                KeySourceSettings::Discovery if jwks::discovery_urls(&name).is_none() => {
+                    fault(InvalidSettings::IssuerUrl(name.clone()));
+                }
+                KeySourceSettings::Uri(uri) if jwks::fetchable_url(uri).is_none() => {
+                    fault(InvalidSettings::KeysUrl(name.clone()));
+                }
+                KeySourceSettings::Discovery
+                | KeySourceSettings::Uri(_)
+                | KeySourceSettings::File(_) => {}
+            }
+            if settings.algorithms.is_empty() {
+                fault(InvalidSettings::NoAlgorithm(name.clone()));
+            }
+            let keys = settings.keys;
+            if keys.refresh.is_zero()
+                || keys.min_interval.is_zero()
+                || keys.stale_max < keys.refresh
+            {
+                fault(InvalidSettings::Interval(name));
+            }
+        }
+        faults
+    }
+}

@@ -1,0 +1,97 @@
+//! The selectors of a rule, and whether they match a request.
+//!
+//! A selector whose subject is simply not there (no tenant, no such argument) does not match; one
+//! that cannot be told, because the request is of a shape the rule's author did not mean, is
+//! [`Match::Indeterminate`], which keeps an allow from granting and makes a deny deny.
+
+mod place;
+mod value;
+mod what;
+mod who;
+
+pub use place::{Where, canonical_network};
+pub use value::{Expected, ValuePath, ValueSelector};
+pub(super) use what::Target;
+pub use what::{MethodPattern, ResourceKind, What};
+pub use who::{ClaimSelector, Who};
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Match {
+    /// It holds.
+    Yes,
+    /// It does not.
+    No,
+    /// It cannot be evaluated for this request.
+    Indeterminate,
+    /// It depends on something that is not decided yet, such as the arguments of a later call.
+    Unknown,
+}
+
+impl Match {
+    /// A plain truth value.
+    pub fn of(holds: bool) -> Self {
+        if holds { Match::Yes } else { Match::No }
+    }
+
+    /// Both hold. A surely false part decides; what cannot be evaluated never becomes a yes.
+    pub fn and(self, other: Match) -> Self {
+        match (self, other) {
+            (Match::No, _) | (_, Match::No) => Match::No,
+            (Match::Indeterminate, _) | (_, Match::Indeterminate) => Match::Indeterminate,
+            (Match::Unknown, _) | (_, Match::Unknown) => Match::Unknown,
+            (Match::Yes, Match::Yes) => Match::Yes,
+        }
+    }
+
+    /// One of them holds. A surely true part decides.
+    pub fn or(self, other: Match) -> Self {
+        match (self, other) {
+            (Match::Yes, _) | (_, Match::Yes) => Match::Yes,
+            (Match::Unknown, _) | (_, Match::Unknown) => Match::Unknown,
+            (Match::Indeterminate, _) | (_, Match::Indeterminate) => Match::Indeterminate,
+            (Match::No, Match::No) => Match::No,
+        }
+    }
+
+    /// It does not hold. What is not known stays so.
+    pub fn negate(self) -> Self {
+        match self {
+            Match::Yes => Match::No,
+            Match::No => Match::Yes,
+            Match::Indeterminate => Match::Indeterminate,
+            Match::Unknown => Match::Unknown,
+        }
+    }
+
+    fn all(parts: impl IntoIterator<Item = Match>) -> Self {
+        let mut result = Match::Yes;
+        for part in parts {
+            result = result.and(part);
+            if result == Match::No {
+                break;
+            }
+        }
+        result
+    }
+
+    fn any(parts: impl IntoIterator<Item = Match>) -> Self {
+        let mut result = Match::No;
+        for part in parts {
+            result = result.or(part);
+            if result == Match::Yes {
+                break;
+            }
+        }
+        result
+    }
+}
+
+/// The exact values of one selector; any of them fulfils it. Never empty.
+pub type Names = Box<[std::sync::Arc<str>]>;
+
+/// A selector that was not written holds; a written one holds if `test` does for some value.
+fn selects<T>(values: Option<&[T]>, test: impl FnMut(&T) -> bool) -> Match {
+    values.map_or(Match::Yes, |values| Match::of(values.iter().any(test)))
+}

@@ -1,0 +1,262 @@
+//! `what`: server, method, tool, prompt, resource and arguments.
+
+use std::sync::Arc;
+
+use crate::authz::glob::Glob;
+use crate::authz::request::{AccessRequest, Resource};
+
+use super::value::ValueSelector;
+use super::{Match, Names, selects};
+
+/// Selectors over what is called. Keys combine with AND, values with OR.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct What {
+    /// Configured server names.
+    pub servers: Option<Names>,
+    /// Methods.
+    pub methods: Option<Box<[MethodPattern]>>,
+    /// Tool names.
+    pub tools: Option<Box<[Glob]>>,
+    /// Risk classes of the tool.
+    pub classes: Option<Names>,
+    /// Prompt names.
+    pub prompts: Option<Box<[Glob]>>,
+    /// Resource URIs.
+    pub resources: Option<Box<[Glob]>>,
+    /// Arguments of the call.
+    pub arguments: Box<[ValueSelector]>,
+    /// What it must not be.
+    pub not: Option<Box<What>>,
+}
+
+/// A method, or every method under a prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MethodPattern {
+    /// `tools/call`.
+    Exact(Arc<str>),
+    /// `vendor/*`, kept with its slash.
+    Under(Arc<str>),
+}
+
+/// The kind of resource that a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResourceKind {
+    /// Tool calls.
+    Tool,
+    /// Prompts.
+    Prompt,
+    /// MCP resources.
+    Uri,
+}
+
+impl What {
+    /// The kinds that the selectors of this block and of its negation speak of. A rule that names
+    /// tools, be it to except them, is about tool calls; arguments alone mean those of tools.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<ResourceKind> {
+        let mut kinds = self.named_kinds();
+        kinds.extend(self.not.iter().flat_map(|not| not.named_kinds()));
+        if kinds.is_empty() && (self.has_arguments() || self.not_has_arguments()) {
+            kinds.push(ResourceKind::Tool);
+        }
+        let tool_first = [ResourceKind::Tool, ResourceKind::Prompt, ResourceKind::Uri];
+        tool_first
+            .into_iter()
+            .filter(|kind| kinds.contains(kind))
+            .collect()
+    }
+
+    /// The first of [`What::kinds`].
+    pub(in crate::authz) fn kind(&self) -> Option<ResourceKind> {
+        let named = self
+            .named_kind()
+            .or_else(|| self.not.as_ref().and_then(|not| not.named_kind()));
+        let by_arguments = self.has_arguments() || self.not_has_arguments();
+        named.or_else(|| by_arguments.then_some(ResourceKind::Tool))
+    }
+
+    fn named_kind(&self) -> Option<ResourceKind> {
+        if self.tools.is_some() || self.classes.is_some() {
+            Some(ResourceKind::Tool)
+        } else if self.prompts.is_some() {
+            Some(ResourceKind::Prompt)
+        } else {
+            self.resources.as_ref().map(|_| ResourceKind::Uri)
+        }
+    }
+
+    fn named_kinds(&self) -> Vec<ResourceKind> {
+        let tool = (self.tools.is_some() || self.classes.is_some()).then_some(ResourceKind::Tool);
+        let prompt = self.prompts.as_ref().map(|_| ResourceKind::Prompt);
+        let uri = self.resources.as_ref().map(|_| ResourceKind::Uri);
+        [tool, prompt, uri].into_iter().flatten().collect()
+    }
+
+    fn has_arguments(&self) -> bool {
+        !self.arguments.is_empty()
+    }
+
+    fn not_has_arguments(&self) -> bool {
+        self.not.as_ref().is_some_and(|not| not.has_arguments())
+    }
+
+    /// Whether some selector besides `servers` is written.
+    fn narrows_server(&self) -> bool {
+        self.methods.is_some()
+            || self.tools.is_some()
+            || self.classes.is_some()
+            || self.prompts.is_some()
+            || self.resources.is_some()
+            || self.has_arguments()
+            || self.not.is_some()
+    }
+
+    /// Whether something on a server could match.
+    pub(in crate::authz) fn covers_server(&self, server: &str) -> bool {
+        let listed = |what: &What| {
+            what.servers
+                .as_ref()
+                .is_none_or(|names| names.iter().any(|name| &**name == server))
+        };
+        let excepted = self
+            .not
+            .as_ref()
+            .is_some_and(|not| !not.narrows_server() && listed(not));
+        listed(self) && !excepted
+    }
+
+    /// Whether the block names a method, exactly or by prefix.
+    #[must_use]
+    pub fn names_method(&self, method: &str) -> bool {
+        let mut patterns = self.methods.iter().flatten();
+        patterns.any(|pattern| pattern.matches(method))
+    }
+
+    /// Everything but the kind of the resource, which the rule has checked.
+    pub(in crate::authz) fn matches(&self, target: &Target<'_>) -> Match {
+        let request = target.request;
+        let globs = |globs: &Option<Box<[Glob]>>, name: Option<&str>| {
+            selects(globs.as_deref(), |glob| {
+                name.is_some_and(|name| glob.matches(name))
+            })
+        };
+        let (tool, prompt) = match request.resource {
+            Resource::Tool(name) => (Some(name), None),
+            Resource::Prompt(name) => (None, Some(name)),
+            Resource::Server | Resource::Uri(_) | Resource::Task(_) => (None, None),
+        };
+        let plain = Match::all([
+            selects(self.servers.as_deref(), |name| &**name == request.server),
+            selects(self.methods.as_deref(), |pattern| {
+                request
+                    .action
+                    .methods()
+                    .any(|method| pattern.matches(method))
+            }),
+            globs(&self.tools, tool),
+            selects(self.classes.as_deref(), |name| {
+                target.class == Some(&**name)
+            }),
+            globs(&self.prompts, prompt),
+        ]);
+        if plain == Match::No {
+            return Match::No;
+        }
+        let resources = self
+            .resources
+            .as_ref()
+            .map(|globs| match_uri(globs, request.resource));
+        let arguments = self
+            .arguments
+            .iter()
+            .map(|selector| target.matches_argument(selector));
+        let not = self.not.iter().map(|what| what.matches(target).negate());
+        plain.and(Match::all(
+            resources.into_iter().chain(arguments).chain(not),
+        ))
+    }
+}
+
+/// A request with what the policy knows about its target.
+pub(in crate::authz) struct Target<'a> {
+    pub(in crate::authz) request: &'a AccessRequest<'a>,
+    /// The class of the tool, if the request is for one.
+    pub(in crate::authz) class: Option<&'a str>,
+    /// Whether the arguments are those of some later call.
+    pub(in crate::authz) arguments_open: bool,
+}
+
+impl Target<'_> {
+    fn matches_argument(&self, selector: &ValueSelector) -> Match {
+        if self.arguments_open {
+            return Match::Unknown;
+        }
+        selector.matches(self.request.arguments)
+    }
+}
+
+impl MethodPattern {
+    fn matches(&self, method: &str) -> bool {
+        match self {
+            MethodPattern::Exact(own) => &**own == method,
+            MethodPattern::Under(prefix) => method
+                .strip_prefix(&**prefix)
+                .is_some_and(|rest| !rest.is_empty()),
+        }
+    }
+}
+
+/// A URI that is not in normal form may reach another resource than its text says, so a pattern
+/// cannot be evaluated for it, unless the schemes differ.
+fn match_uri(globs: &[Glob], resource: Resource<'_>) -> Match {
+    let Resource::Uri(uri) = resource else {
+        return Match::No;
+    };
+    if is_normal(uri) {
+        return Match::of(globs.iter().any(|glob| glob.matches(uri)));
+    }
+    let scheme = uri.split(':').next().unwrap_or_default();
+    Match::any(
+        globs
+            .iter()
+            .map(|glob| match glob.literal_start().split_once(':') {
+                Some((own, _)) if !own.eq_ignore_ascii_case(scheme) => Match::No,
+                _ => Match::Indeterminate,
+            }),
+    )
+}
+
+/// Whether no usual normalization would change the URI (RFC 3986 §6.2.2): a lower-case scheme, no
+/// `.` or `..` segments however written, no backslashes, no encoded unreserved characters.
+fn is_normal(uri: &str) -> bool {
+    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
+    let plain = !scheme.bytes().any(|byte| byte.is_ascii_uppercase())
+        && !uri
+            .bytes()
+            .any(|byte| byte == b'\\' || byte.is_ascii_control());
+    if !plain || !uri.contains(['.', '%']) {
+        return plain;
+    }
+    let path_end = uri.find(['?', '#']).unwrap_or(uri.len());
+    let path = uri.get(..path_end).unwrap_or(uri);
+    let dots = |segment: &str| segment == "." || segment == "..";
+    let split_slashes = || {
+        path.split('/')
+            .flat_map(|part| part.split("%2F"))
+            .flat_map(|part| part.split("%2f"))
+    };
+    !split_slashes().any(dots) && !encodes_needlessly(uri)
+}
+
+/// Whether some `%XX` stands for a character that needs no encoding, for `\` or for `%` itself
+/// (which a second decoding would turn into something else), or is no encoding at all.
+fn encodes_needlessly(uri: &str) -> bool {
+    uri.split('%').skip(1).any(|after| {
+        let code = after
+            .get(..2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        code.is_none_or(|code| {
+            code.is_ascii_alphanumeric() || b"-._~\\%".contains(&code) || code.is_ascii_control()
+        })
+    })
+}

@@ -1,0 +1,506 @@
+//! Properties over generated policies; rows for each selector are beside the compiler.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+use proptest::sample::{Index as Pick, select, subsequence};
+
+use super::*;
+use crate::authz::condition::{
+    Expected, MethodPattern, Names, ValuePath, ValueSelector, What, Where, Who,
+};
+use crate::authz::expression::Expression;
+use crate::authz::glob::Glob;
+use crate::authz::policy::{Needs, PolicyParts, ToolClasses};
+use crate::authz::request::{Action, Http, Subject, Value};
+
+const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
+const SCOPES: [&str; 3] = ["s1", "s2", "s3"];
+
+fn names(values: &'static [&'static str]) -> impl Strategy<Value = Option<Names>> {
+    let some = subsequence(values, 1..=2).prop_map(|names| {
+        let names: Vec<Arc<str>> = names.into_iter().map(Arc::from).collect();
+        Some(names.into_boxed_slice())
+    });
+    prop_oneof![2 => Just(None), 1 => some]
+}
+
+fn plain_who() -> impl Strategy<Value = Who> {
+    let peers = names(&["p1", "p2"]);
+    (
+        names(&["alice", "bob"]),
+        names(&GROUPS),
+        names(&SCOPES),
+        peers,
+    )
+        .prop_map(|(subjects, groups, scopes, peers)| Who {
+            subjects,
+            groups,
+            scopes,
+            peers,
+            ..Who::default()
+        })
+}
+
+fn who() -> impl Strategy<Value = Who> {
+    let not = prop::option::weighted(0.3, plain_who().prop_map(Box::new));
+    (plain_who(), not).prop_map(|(who, not)| Who { not, ..who })
+}
+
+fn globs(values: &'static [&'static str]) -> impl Strategy<Value = Option<Box<[Glob]>>> {
+    let some = subsequence(values, 1..=2).prop_map(|texts| {
+        Some(
+            texts
+                .into_iter()
+                .map(|text| Glob::uri(text).unwrap())
+                .collect(),
+        )
+    });
+    prop_oneof![1 => Just(None), 2 => some]
+}
+
+fn methods() -> impl Strategy<Value = Option<Box<[MethodPattern]>>> {
+    let exact = |method: &str| MethodPattern::Exact(method.into());
+    let some = subsequence(
+        vec![
+            exact("tools/call"),
+            exact("initialize"),
+            exact("vendor/x"),
+            MethodPattern::Under("vendor/".into()),
+            MethodPattern::Under("tasks/".into()),
+        ],
+        1..=2,
+    );
+    prop_oneof![2 => Just(None), 1 => some.prop_map(|methods| Some(methods.into()))]
+}
+
+fn arguments() -> impl Strategy<Value = Box<[ValueSelector]>> {
+    let selector = ValueSelector {
+        path: ValuePath::new("a").unwrap(),
+        expected: Box::new([
+            Expected::Integer(1),
+            Expected::Text(Glob::name("x*").unwrap()),
+        ]),
+    };
+    prop_oneof![3 => Just(Box::default()), 1 => Just([selector].into())]
+}
+
+/// Selectors of one kind, so that they can match.
+fn plain_what() -> impl Strategy<Value = What> {
+    let servers = || names(&["github", "files", "mail"]);
+    let tools = (
+        globs(&["get_a", "get_b", "get_*", "*"]),
+        names(&["read", "write"]),
+        arguments(),
+    );
+    prop_oneof![
+        (servers(), methods()).prop_map(|(servers, methods)| What {
+            servers,
+            methods,
+            ..What::default()
+        }),
+        (servers(), tools).prop_map(|(servers, (tools, classes, arguments))| What {
+            servers,
+            tools,
+            classes,
+            arguments,
+            ..What::default()
+        }),
+        (servers(), globs(&["p1", "p*"])).prop_map(|(servers, prompts)| What {
+            servers,
+            prompts,
+            ..What::default()
+        }),
+        (servers(), globs(&["f:/a", "f:/*", "f:/**"])).prop_map(|(servers, resources)| What {
+            servers,
+            resources,
+            ..What::default()
+        }),
+    ]
+}
+
+fn what() -> impl Strategy<Value = What> {
+    let not = prop::option::weighted(0.3, plain_what().prop_map(Box::new));
+    (plain_what(), not)
+        .prop_map(|(what, not)| What { not, ..what })
+        .prop_filter("about one kind", |what| what.kinds().len() < 2)
+}
+
+fn condition() -> impl Strategy<Value = Option<Expression>> {
+    let texts = [
+        "args.a == 1",
+        "has(args.a)",
+        "false",
+        "subject.groups.exists(g, g == 'g1')",
+    ];
+    let some = select(&texts).prop_map(|text| Some(Expression::compile(text).unwrap()));
+    prop_oneof![3 => Just(None), 1 => some]
+}
+
+fn place() -> impl Strategy<Value = Option<Where>> {
+    let networks: Box<[ipnet::IpNet]> = Box::new(["10.0.0.0/8".parse().unwrap()]);
+    let place = Where {
+        networks: Some(networks),
+        not: None,
+    };
+    prop::option::weighted(0.2, Just(place))
+}
+
+fn effect() -> impl Strategy<Value = Effect> {
+    let needs = subsequence(&SCOPES, 1..=2).prop_map(|scopes| {
+        Effect::Require(Needs {
+            scopes: scopes.into_iter().map(Arc::from).collect(),
+        })
+    });
+    prop_oneof![4 => Just(Effect::Allow), 1 => Just(Effect::Deny), 1 => needs]
+}
+
+fn rules() -> impl Strategy<Value = Vec<Rule>> {
+    let rule = (effect(), who(), what(), any::<bool>(), place(), condition());
+    let rule = rule.prop_map(|(effect, who, what, bare, place, condition)| {
+        let bare = bare && effect != Effect::Allow;
+        Rule {
+            id: "".into(),
+            who: (!bare).then_some(who),
+            what: (!bare || effect == Effect::Deny).then_some(what),
+            effect,
+            place,
+            condition,
+            message: None,
+        }
+    });
+    prop::collection::vec(rule, 0..14).prop_map(|mut rules| {
+        for (position, rule) in rules.iter_mut().enumerate() {
+            rule.id = format!("r{position}").into();
+        }
+        rules
+    })
+}
+
+#[derive(Debug, Clone)]
+struct Ask {
+    subject: Subject,
+    server: &'static str,
+    action: Action<'static>,
+    resource: Resource<'static>,
+    arguments: Option<Value<'static>>,
+    peer: Option<&'static str>,
+    source: Option<IpAddr>,
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let held = |values: Vec<&str>| values.into_iter().map(Arc::from).collect::<Vec<Arc<str>>>();
+    let subject = (
+        select(&["alice", "carol"]),
+        subsequence(&GROUPS, 0..=3),
+        subsequence(&SCOPES, 0..=3),
+    );
+    let subject = subject.prop_map(move |(id, groups, scopes)| Subject {
+        issuer: "i".into(),
+        id: id.into(),
+        agent: None,
+        groups: held(groups),
+        roles: Vec::new(),
+        scopes: held(scopes),
+        tenant: None,
+        claims: Value::Null,
+    });
+    let call = |method, kind, resource| (Action { method, kind }, resource);
+    let calls = vec![
+        call("tools/call", ActionKind::Use, Resource::Tool("get_a")),
+        call("tools/call", ActionKind::Use, Resource::Tool("get_b")),
+        call("tools/call", ActionKind::Use, Resource::Tool("put")),
+        call("prompts/get", ActionKind::Use, Resource::Prompt("p1")),
+        call("resources/read", ActionKind::Use, Resource::Uri("f:/a")),
+        call(
+            "resources/read",
+            ActionKind::Use,
+            Resource::Uri("f:/b/../a"),
+        ),
+        call("tasks/get", ActionKind::Use, Resource::Task("t")),
+        call("initialize", ActionKind::Open, Resource::Server),
+        call("vendor/x", ActionKind::Unknown, Resource::Server),
+        call("other/x", ActionKind::Unknown, Resource::Server),
+    ];
+    let argument = prop_oneof![
+        Just(Value::Int(1)),
+        Just(Value::Int(2)),
+        Just(Value::String("xy".into())),
+        Just(Value::List(vec![Value::Int(1), Value::Int(2)])),
+    ];
+    let arguments = argument.prop_map(|value| Value::Map(vec![("a".into(), value)]));
+    let server = select(&["github", "files"]);
+    let peer = select(&[None, Some("p1")]);
+    let source = select(vec![
+        None,
+        Some([10, 0, 0, 1].into()),
+        Some([11, 0, 0, 1].into()),
+    ]);
+    (
+        subject,
+        server,
+        select(calls),
+        prop::option::of(arguments),
+        peer,
+        source,
+    )
+        .prop_map(
+            |(subject, server, (action, resource), arguments, peer, source)| Ask {
+                subject,
+                server,
+                action,
+                resource,
+                arguments,
+                peer,
+                source,
+            },
+        )
+}
+
+impl Ask {
+    fn request(&self) -> AccessRequest<'_> {
+        AccessRequest {
+            subject: &self.subject,
+            peer: self.peer,
+            server: self.server,
+            action: self.action,
+            resource: self.resource,
+            arguments: self.arguments.as_ref(),
+            protocol_version: None,
+            session: None,
+            source: self.source,
+            http: Http {
+                host: "h",
+                path: "/",
+                headers: &[],
+            },
+            now: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn decide(&self, rules: &[Rule]) -> Evaluation {
+        evaluate(&policy(rules), &self.request())
+    }
+}
+
+fn policy(rules: &[Rule]) -> Policy {
+    let mut classes = ToolClasses::default();
+    classes.insert(Glob::name("get_*").unwrap(), &"read".into());
+    classes.insert(Glob::name("get_b").unwrap(), &"write".into());
+    let classes = vec![("github".into(), classes)];
+    Policy::new(PolicyParts {
+        revision: String::new(),
+        rules: rules.to_vec(),
+        classes,
+    })
+}
+
+fn reason(evaluation: &Evaluation) -> (&'static str, Option<DenialReason>) {
+    match &evaluation.decision {
+        Decision::Allow(_) => ("allow", None),
+        Decision::Deny(denial) => ("deny", Some(denial.reason)),
+        Decision::Challenge(_) => ("challenge", None),
+    }
+}
+
+fn is_allowed(evaluation: &Evaluation) -> bool {
+    matches!(evaluation.decision, Decision::Allow(_))
+}
+
+/// SPEC §3.3 and §3.4 word for word, over every rule.
+fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<Arc<str>>) {
+    let policy = policy(rules);
+    let request = ask.request();
+    let class = class_of(&policy, &request).map(|class| &**class);
+    let call = Call {
+        target: Target {
+            request: &request,
+            class,
+            arguments_open: false,
+        },
+        facts: Facts::new(&request, class),
+    };
+    let ids = |test: &dyn Fn(&Rule) -> bool| -> Vec<Arc<str>> {
+        rules
+            .iter()
+            .filter(|rule| test(rule))
+            .map(|rule| Arc::clone(&rule.id))
+            .collect()
+    };
+    let denying = ids(&|rule| rule.effect == Effect::Deny && rule.matches(&call) == Match::Yes);
+    if !denying.is_empty() {
+        return ("deny", Some(DenialReason::DeniedByRule), denying);
+    }
+    let unclear =
+        ids(&|rule| rule.effect != Effect::Allow && rule.matches(&call) == Match::Indeterminate);
+    if !unclear.is_empty() {
+        return ("deny", Some(DenialReason::Indeterminate), unclear);
+    }
+    let names = |rule: &Rule| {
+        let what = rule.what.as_ref();
+        what.is_some_and(|what| {
+            what.names_method(request.action.method) && what.covers_server(ask.server)
+        })
+    };
+    let granting = ids(&|rule| {
+        rule.effect == Effect::Allow
+            && match request.action.kind {
+                ActionKind::Open => rule.could_serve(&policy, &request),
+                ActionKind::Use => rule.matches(&call) == Match::Yes,
+                ActionKind::Unknown => names(rule) && rule.matches(&call) == Match::Yes,
+            }
+    });
+    if granting.is_empty() {
+        let named = rules
+            .iter()
+            .any(|rule| rule.effect == Effect::Allow && names(rule));
+        let unknown = request.action.kind == ActionKind::Unknown && !named;
+        let reason = if unknown {
+            DenialReason::UnknownMethod
+        } else {
+            DenialReason::NoMatchingRule
+        };
+        return ("deny", Some(reason), Vec::new());
+    }
+    let unmet = ids(&|rule| match &rule.effect {
+        Effect::Require(needs) => {
+            let met = needs
+                .scopes
+                .iter()
+                .all(|scope| ask.subject.scopes.contains(scope));
+            !met && rule.matches(&call) == Match::Yes
+        }
+        Effect::Allow | Effect::Deny => false,
+    });
+    if unmet.is_empty() {
+        ("allow", None, granting)
+    } else {
+        ("challenge", None, unmet)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_index_finds_what_a_look_at_every_rule_finds(rules in rules(), ask in ask()) {
+        let evaluation = ask.decide(&rules);
+        let (decision, why, ids) = naive(&rules, &ask);
+        prop_assert_eq!(reason(&evaluation), (decision, why));
+        if decision == "allow" {
+            let first = ids.first().unwrap();
+            prop_assert!(evaluation.rules.contains(first), "{:?} {:?}", evaluation, ids);
+            prop_assert!(ask.action.kind == ActionKind::Open || ids.iter().all(|id| evaluation.rules.contains(id)));
+        } else {
+            prop_assert_eq!(evaluation.rules, ids);
+        }
+    }
+
+    #[test]
+    fn the_order_of_rules_does_not_matter(rules in rules(), shuffled in Just(()), ask in ask(), seed in any::<[Pick; 14]>()) {
+        let () = shuffled;
+        let mut other = rules.clone();
+        for (position, pick) in seed.iter().enumerate().take(rules.len()) {
+            other.swap(position, pick.index(rules.len()));
+        }
+        prop_assert_eq!(reason(&ask.decide(&rules)), reason(&ask.decide(&other)));
+    }
+
+    #[test]
+    fn another_deny_never_allows(rules in rules(), extra in rules(), ask in ask()) {
+        let before = is_allowed(&ask.decide(&rules));
+        let denies = extra.into_iter().map(|rule| Rule { effect: Effect::Deny, ..rule });
+        let more: Vec<Rule> = rules.into_iter().chain(denies).collect();
+        prop_assert!(before || !is_allowed(&ask.decide(&more)));
+    }
+
+    #[test]
+    fn an_allow_less_never_allows(rules in rules(), which in any::<Pick>(), ask in ask()) {
+        prop_assume!(!rules.is_empty());
+        let before = is_allowed(&ask.decide(&rules));
+        let mut fewer = rules;
+        let position = which.index(fewer.len());
+        if fewer[position].effect == Effect::Allow {
+            fewer.remove(position);
+        }
+        prop_assert!(before || !is_allowed(&ask.decide(&fewer)));
+    }
+
+    #[test]
+    fn an_empty_policy_denies(ask in ask()) {
+        prop_assert!(!is_allowed(&ask.decide(&[])));
+    }
+}
+
+/// The properties above would hold for a core that never allows, so this counts.
+#[test]
+fn generated_requests_meet_every_outcome() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let mut seen = std::collections::HashMap::new();
+    for _ in 0..3000 {
+        let (rules, ask) = (rules(), ask()).new_tree(&mut runner).unwrap().current();
+        *seen.entry(reason(&ask.decide(&rules))).or_insert(0) += 1;
+    }
+    for (outcome, least) in [
+        (("allow", None), 100),
+        (("challenge", None), 30),
+        (("deny", Some(DenialReason::DeniedByRule)), 100),
+        (("deny", Some(DenialReason::Indeterminate)), 30),
+        (("deny", Some(DenialReason::NoMatchingRule)), 100),
+        (("deny", Some(DenialReason::UnknownMethod)), 30),
+    ] {
+        assert!(
+            seen.get(&outcome).is_some_and(|count| *count >= least),
+            "{outcome:?} {seen:?}"
+        );
+    }
+}
+
+#[test]
+fn claims_and_headers_are_read_where_they_are() {
+    let headers = [(Cow::Borrowed("x-a"), Cow::Borrowed("1"))];
+    let rules = [Rule {
+        id: "a".into(),
+        effect: Effect::Allow,
+        who: Some(Who::default()),
+        what: Some(What::default()),
+        place: None,
+        condition: Some(Expression::compile("request.headers['x-a'] == '1'").unwrap()),
+        message: None,
+    }];
+    let subject = Subject {
+        issuer: "i".into(),
+        id: "s".into(),
+        agent: None,
+        groups: Vec::new(),
+        roles: Vec::new(),
+        scopes: Vec::new(),
+        tenant: None,
+        claims: Value::Null,
+    };
+    let ask = Ask {
+        subject,
+        server: "github",
+        action: Action {
+            method: "tools/call",
+            kind: ActionKind::Use,
+        },
+        resource: Resource::Tool("t"),
+        arguments: None,
+        peer: None,
+        source: None,
+    };
+    let request = AccessRequest {
+        http: Http {
+            headers: &headers,
+            ..ask.request().http
+        },
+        ..ask.request()
+    };
+    assert!(is_allowed(&evaluate(&policy(&rules), &request)));
+    assert!(!is_allowed(&ask.decide(&rules)));
+}

@@ -1,0 +1,124 @@
+//! `if`: a CEL expression, checked when it is loaded and evaluated without a way to fail open.
+//!
+//! Everything that can be known before a request is an error at load: unknown variables, fields
+//! and functions, invalid patterns and networks, expressions too deep or too costly. At run time
+//! an error, a missing member or a result that is not a truth value is [`Match::Indeterminate`].
+
+mod check;
+mod facts;
+mod functions;
+
+use std::sync::{Arc, LazyLock};
+
+use cel::common::types::CelBool;
+use cel::{Context, DeclarationError, Env, IdedExpr};
+
+pub(super) use facts::Facts;
+
+use super::condition::Match;
+
+/// How deep an expression may nest.
+pub const EXPRESSION_DEPTH_MAX: usize = 64;
+/// How many loops (`all`, `exists`, `map`, `filter`) may run inside each other.
+pub const EXPRESSION_LOOPS_MAX: usize = 2;
+/// How many values the arguments or claims may hold for an expression to look at them.
+pub const EXPRESSION_VALUES_MAX: usize = 10_000;
+/// The same for an expression with loops inside loops.
+pub const EXPRESSION_NESTED_VALUES_MAX: usize = 500;
+
+/// A checked CEL expression.
+#[derive(Debug, Clone)]
+pub struct Expression {
+    source: Arc<str>,
+    root: IdedExpr,
+    loops: usize,
+}
+
+/// Why a text is not an expression that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct InvalidExpression {
+    /// What is wrong.
+    pub message: String,
+    /// What would be right; may be empty.
+    pub help: String,
+    /// The character of the expression it is about, from 1, if it is about one.
+    pub column: Option<usize>,
+}
+
+impl Expression {
+    /// Parses and checks a text.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn compile(source: &str) -> Result<Self, Vec<InvalidExpression>> {
+        check::refuse_depth(source)?;
+        let environment = ENVIRONMENT.as_ref().map_err(|error| {
+            vec![InvalidExpression::new(
+                format!("no CEL environment: {error}"),
+                "",
+            )]
+        })?;
+        let program = environment.compile(source).map_err(|errors| {
+            let one = |error: cel::ParseError| InvalidExpression {
+                message: format!("not a CEL expression: {}", error.msg.to_lowercase()),
+                help: String::new(),
+                column: usize::try_from(error.pos.1)
+                    .ok()
+                    .filter(|column| *column > 0),
+            };
+            let mut errors: Vec<_> = errors.errors.into_iter().map(one).collect();
+            errors.truncate(1);
+            errors
+        })?;
+        let loops = check::check(&program)?;
+        Ok(Expression {
+            source: source.into(),
+            root: program.expression().clone(),
+            loops,
+        })
+    }
+
+    /// The text as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.source
+    }
+
+    /// Evaluates it over the facts of one request.
+    pub(super) fn evaluate(&self, facts: &Facts<'_>) -> Match {
+        let Ok(environment) = ENVIRONMENT.as_ref() else {
+            return Match::Indeterminate;
+        };
+        if self.loops > 1 && facts.has_more_values_than(EXPRESSION_NESTED_VALUES_MAX) {
+            return Match::Indeterminate;
+        }
+        let mut context = Context::with_env(Arc::clone(environment));
+        context.set_variable_resolver(facts);
+        let Ok(result) = cel::Value::resolve_val(&self.root, &context) else {
+            return Match::Indeterminate;
+        };
+        let truth = result.downcast_ref::<CelBool>();
+        truth.map_or(Match::Indeterminate, |truth| Match::of(*truth.inner()))
+    }
+}
+
+impl InvalidExpression {
+    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        InvalidExpression {
+            message: message.into(),
+            help: help.into(),
+            column: None,
+        }
+    }
+}
+
+/// CEL's standard set without optional values, and our functions.
+static ENVIRONMENT: LazyLock<Result<Arc<Env>, DeclarationError>> = LazyLock::new(|| {
+    let mut environment = Env::stdlib().with_optional_support(false);
+    functions::declare(&mut environment)?;
+    Ok(Arc::new(environment))
+});
+
+#[cfg(test)]
+mod tests;

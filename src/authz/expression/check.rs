@@ -1,0 +1,438 @@
+//! What can be known to be wrong with an expression before any request.
+
+use cel::Program;
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators,
+};
+
+use super::facts::{MCP_FIELDS, REQUEST_FIELDS, SOURCE_FIELDS, SUBJECT_FIELDS};
+use super::functions::{GLOB, IP_IN, parse_network};
+use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, InvalidExpression};
+use crate::authz::glob::Glob;
+
+/// Refuses a text whose brackets nest so deep that the parser's own recursion would be large.
+pub(super) fn refuse_depth(source: &str) -> Result<(), Vec<InvalidExpression>> {
+    let mut depth = 0_usize;
+    for byte in source.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' | b'?' => depth = depth.saturating_add(1),
+            b')' | b']' | b'}' | b':' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > EXPRESSION_DEPTH_MAX {
+            return Err(vec![too_deep()]);
+        }
+    }
+    Ok(())
+}
+
+/// Checks a parsed expression. The result is how many loops run inside each other at most.
+pub(super) fn check(program: &Program) -> Result<usize, Vec<InvalidExpression>> {
+    let root = program.expression();
+    if depth_exceeds(root, EXPRESSION_DEPTH_MAX) {
+        return Err(vec![too_deep()]);
+    }
+    let mut checker = Checker {
+        program,
+        bound: Vec::new(),
+        errors: Vec::new(),
+        loops_most: 0,
+    };
+    checker.refuse_constant(root);
+    checker.visit(root, 0);
+    if checker.errors.is_empty() {
+        Ok(checker.loops_most)
+    } else {
+        Err(checker.errors)
+    }
+}
+
+fn too_deep() -> InvalidExpression {
+    let message = format!("the expression nests deeper than {EXPRESSION_DEPTH_MAX}");
+    InvalidExpression::new(
+        message,
+        "split it into several rules, or test for membership with `in`",
+    )
+}
+
+/// Walks with a list of pending nodes, since the tree may be deeper than the stack allows.
+fn depth_exceeds(root: &IdedExpr, most: usize) -> bool {
+    let mut pending = vec![(root, 1_usize)];
+    while let Some((node, depth)) = pending.pop() {
+        if depth > most {
+            return true;
+        }
+        pending.extend(
+            children(node)
+                .into_iter()
+                .map(|child| (child, depth.saturating_add(1))),
+        );
+    }
+    false
+}
+
+fn children(node: &IdedExpr) -> Vec<&IdedExpr> {
+    match &node.expr {
+        Expr::Call(call) => call
+            .target
+            .as_deref()
+            .into_iter()
+            .chain(&call.args)
+            .collect(),
+        Expr::Comprehension(inner) => vec![
+            &inner.iter_range,
+            &inner.accu_init,
+            &inner.loop_cond,
+            &inner.loop_step,
+            &inner.result,
+        ],
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Map(map) => map
+            .entries
+            .iter()
+            .flat_map(|entry| entry_children(&entry.expr))
+            .collect(),
+        Expr::Select(select) => vec![&select.operand],
+        Expr::Struct(inner) => inner
+            .entries
+            .iter()
+            .flat_map(|entry| entry_children(&entry.expr))
+            .collect(),
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
+    }
+}
+
+fn entry_children(entry: &EntryExpr) -> Vec<&IdedExpr> {
+    match entry {
+        EntryExpr::StructField(field) => vec![&field.value],
+        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+    }
+}
+
+struct Checker<'p> {
+    program: &'p Program,
+    /// The variables of the loops around the node.
+    bound: Vec<&'p str>,
+    errors: Vec<InvalidExpression>,
+    loops_most: usize,
+}
+
+const VARIABLES: &[&str] = &["subject", "mcp", "args", "source", "request", "now"];
+const TYPES: &[&str] = &[
+    "bool",
+    "bytes",
+    "double",
+    "duration",
+    "int",
+    "list",
+    "map",
+    "null_type",
+    "string",
+    "timestamp",
+    "type",
+    "uint",
+];
+const OPERATORS: &[&str] = &[
+    operators::CONDITIONAL,
+    operators::LOGICAL_AND,
+    operators::LOGICAL_OR,
+    operators::LOGICAL_NOT,
+    operators::NEGATE,
+    operators::NOT_STRICTLY_FALSE,
+    operators::EQUALS,
+    operators::NOT_EQUALS,
+    operators::LESS,
+    operators::LESS_EQUALS,
+    operators::GREATER,
+    operators::GREATER_EQUALS,
+    operators::ADD,
+    operators::SUBSTRACT,
+    operators::MULTIPLY,
+    operators::DIVIDE,
+    operators::MODULO,
+    operators::INDEX,
+    operators::IN,
+];
+/// Name, and how many arguments it takes as a function and as a method.
+const FUNCTIONS: &[(&str, &[usize], &[usize])] = &[
+    ("size", &[1], &[0]),
+    ("contains", &[], &[1]),
+    ("startsWith", &[], &[1]),
+    ("endsWith", &[], &[1]),
+    ("matches", &[2], &[1]),
+    ("bool", &[1], &[]),
+    ("bytes", &[1], &[]),
+    ("double", &[1], &[]),
+    ("duration", &[1], &[]),
+    ("dyn", &[1], &[]),
+    ("int", &[1], &[]),
+    ("string", &[1], &[]),
+    ("timestamp", &[1], &[]),
+    ("type", &[1], &[]),
+    ("uint", &[1], &[]),
+    ("getDate", &[], &[0, 1]),
+    ("getDayOfMonth", &[], &[0, 1]),
+    ("getDayOfWeek", &[], &[0, 1]),
+    ("getDayOfYear", &[], &[0, 1]),
+    ("getFullYear", &[], &[0, 1]),
+    ("getHours", &[], &[0, 1]),
+    ("getMilliseconds", &[], &[0, 1]),
+    ("getMinutes", &[], &[0, 1]),
+    ("getMonth", &[], &[0, 1]),
+    ("getSeconds", &[], &[0, 1]),
+    (IP_IN, &[2], &[]),
+    (GLOB, &[2], &[]),
+];
+
+impl<'p> Checker<'p> {
+    fn error(&mut self, node: &IdedExpr, message: impl Into<String>, help: impl Into<String>) {
+        let offset = self.program.source_info().offset_for(node.id);
+        let column = offset.and_then(|(start, _)| usize::try_from(start).ok());
+        self.errors.push(InvalidExpression {
+            message: message.into(),
+            help: help.into(),
+            column: column.map(|column| column.saturating_add(1)),
+        });
+    }
+
+    /// A condition that no request can make true or false is a mistake.
+    fn refuse_constant(&mut self, root: &'p IdedExpr) {
+        let truth = match &root.expr {
+            Expr::Literal(LiteralValue::Boolean(_)) => return,
+            Expr::Literal(_) | Expr::List(_) | Expr::Map(_) | Expr::Struct(_) => false,
+            Expr::Unspecified
+            | Expr::Call(_)
+            | Expr::Comprehension(_)
+            | Expr::Ident(_)
+            | Expr::Select(_) => true,
+        };
+        if !truth {
+            self.error(
+                root,
+                "the expression is not a condition",
+                "it has to be true or false",
+            );
+        }
+    }
+
+    fn visit(&mut self, node: &'p IdedExpr, loops: usize) {
+        match &node.expr {
+            Expr::Unspecified => self.error(node, "the expression is empty", ""),
+            Expr::Literal(_) => {}
+            Expr::Ident(name) => self.visit_name(node, name),
+            Expr::Select(select) => self.visit_select(node, select, loops),
+            Expr::Call(call) => self.visit_call(node, call, loops),
+            Expr::Comprehension(inner) => self.visit_loop(node, inner, loops),
+            Expr::List(_) | Expr::Map(_) => {
+                for child in children(node) {
+                    self.visit(child, loops);
+                }
+            }
+            Expr::Struct(inner) => {
+                let message = format!("unknown type `{}`", inner.type_name);
+                self.error(node, message, "messages cannot be constructed in a policy");
+            }
+        }
+    }
+
+    fn visit_name(&mut self, node: &IdedExpr, name: &str) {
+        if self.bound.contains(&name) || name.starts_with('@') || TYPES.contains(&name) {
+            return;
+        }
+        if let Some(fields) = fields_of(name) {
+            let message = format!("`{name}` is used as a whole");
+            self.error(
+                node,
+                message,
+                format!("name one of its fields: {}", quoted(fields)),
+            );
+        } else if !VARIABLES.contains(&name) {
+            let message = format!("unknown variable `{name}`");
+            self.error(node, message, format!("known here: {}", quoted(VARIABLES)));
+        }
+    }
+
+    fn visit_select(&mut self, node: &'p IdedExpr, select: &'p SelectExpr, loops: usize) {
+        match self.record(&select.operand) {
+            Some((record, fields)) => self.visit_field(node, record, fields, &select.field),
+            None => self.visit(&select.operand, loops),
+        }
+    }
+
+    fn visit_field(&mut self, node: &IdedExpr, record: &str, fields: &[&str], field: &str) {
+        if !fields.contains(&field) {
+            let message = format!("`{record}` has no field `{field}`");
+            self.error(node, message, format!("known here: {}", quoted(fields)));
+        }
+    }
+
+    /// One of our records, if the node is its name.
+    fn record(&self, node: &'p IdedExpr) -> Option<(&'p str, &'static [&'static str])> {
+        match &node.expr {
+            Expr::Ident(name) if !self.bound.contains(&name.as_str()) => {
+                fields_of(name).map(|fields| (name.as_str(), fields))
+            }
+            _ => None,
+        }
+    }
+
+    fn visit_call(&mut self, node: &'p IdedExpr, call: &'p CallExpr, loops: usize) {
+        let name = call.func_name.as_str();
+        if let (operators::INDEX, [operand, key]) = (name, call.args.as_slice()) {
+            if let (Some((record, fields)), Some(field)) = (self.record(operand), text_of(key)) {
+                self.visit_field(node, record, fields, field);
+                return;
+            }
+        }
+        if !OPERATORS.contains(&name) {
+            self.visit_function(node, call);
+        }
+        for child in children(node) {
+            self.visit(child, loops);
+        }
+    }
+
+    fn visit_function(&mut self, node: &'p IdedExpr, call: &'p CallExpr) {
+        let name = call.func_name.as_str();
+        let Some((_, plain, method)) = FUNCTIONS.iter().find(|(known, ..)| *known == name) else {
+            let names: Vec<&str> = FUNCTIONS.iter().map(|(name, ..)| *name).collect();
+            let message = format!("unknown function `{name}`");
+            self.error(node, message, format!("known here: {}", quoted(&names)));
+            return;
+        };
+        let counts = if call.target.is_some() { method } else { plain };
+        if !counts.contains(&call.args.len()) {
+            let form = if call.target.is_some() {
+                "as a method "
+            } else {
+                ""
+            };
+            let message = format!(
+                "`{name}` cannot be called {form}with {} arguments",
+                call.args.len()
+            );
+            self.error(node, message, usage(name, plain, method));
+            return;
+        }
+        self.visit_literal(node, name, call.args.last());
+    }
+
+    /// The last argument of some functions is written by the policy's author, so it can be
+    /// checked now.
+    fn visit_literal(&mut self, node: &'p IdedExpr, name: &str, last: Option<&'p IdedExpr>) {
+        let Some(last) = last else { return };
+        let text = text_of(last);
+        match (name, text) {
+            (IP_IN, Some(text)) if parse_network(text).is_none() => {
+                let help = "a network such as `10.0.0.0/8`";
+                self.error(last, format!("`{text}` is not a network"), help);
+            }
+            (GLOB, Some(text)) => {
+                if let Err(error) = Glob::name(text) {
+                    self.error(last, error.to_string(), "");
+                }
+            }
+            ("matches", Some(text)) if !is_regex(text) => {
+                self.error(
+                    last,
+                    format!("`{text}` is not a regular expression"),
+                    "RE2 syntax",
+                );
+            }
+            ("matches", None) => {
+                let help = "a pattern from the request could be made to match anything";
+                self.error(node, "`matches` needs its pattern as a literal", help);
+            }
+            _ => {}
+        }
+    }
+
+    fn visit_loop(&mut self, node: &'p IdedExpr, inner: &'p ComprehensionExpr, loops: usize) {
+        self.visit(&inner.iter_range, loops);
+        self.visit(&inner.accu_init, loops);
+        let loops = loops.saturating_add(1);
+        self.loops_most = self.loops_most.max(loops);
+        if loops > EXPRESSION_LOOPS_MAX {
+            let message = format!("more than {EXPRESSION_LOOPS_MAX} loops inside each other");
+            self.error(node, message, "a large argument would take too long");
+            return;
+        }
+        let names: Vec<&str> = [Some(inner.iter_var.as_str()), inner.iter_var2.as_deref()]
+            .into_iter()
+            .flatten()
+            .collect();
+        for name in &names {
+            if VARIABLES.contains(name) || TYPES.contains(name) {
+                self.error(
+                    node,
+                    format!("the loop variable `{name}` hides another"),
+                    "rename it",
+                );
+            }
+        }
+        let outer = self.bound.len();
+        self.bound.extend(names);
+        for child in [&inner.loop_cond, &inner.loop_step, &inner.result] {
+            self.visit(child, loops);
+        }
+        self.bound.truncate(outer);
+    }
+}
+
+fn fields_of(name: &str) -> Option<&'static [&'static str]> {
+    match name {
+        "subject" => Some(SUBJECT_FIELDS),
+        "mcp" => Some(MCP_FIELDS),
+        "source" => Some(SOURCE_FIELDS),
+        "request" => Some(REQUEST_FIELDS),
+        _ => None,
+    }
+}
+
+fn text_of(node: &IdedExpr) -> Option<&str> {
+    match &node.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+        _ => None,
+    }
+}
+
+/// CEL's own `matches` is asked, so that it is the engine of the evaluation that judges.
+fn is_regex(pattern: &str) -> bool {
+    use cel::common::ast::{Expr, LiteralValue};
+    let literal = |text: &str| IdedExpr {
+        id: 0,
+        expr: Expr::Literal(LiteralValue::String(text.to_owned().into())),
+    };
+    let call = CallExpr {
+        func_name: "matches".to_owned(),
+        target: None,
+        args: vec![literal(""), literal(pattern)],
+    };
+    let call = IdedExpr {
+        id: 0,
+        expr: Expr::Call(call),
+    };
+    super::ENVIRONMENT.as_ref().is_ok_and(|environment| {
+        let context = cel::Context::with_env(std::sync::Arc::clone(environment));
+        cel::Value::resolve_val(&call, &context).is_ok()
+    })
+}
+
+fn usage(name: &str, plain: &[usize], method: &[usize]) -> String {
+    let arguments = |count: &usize| vec!["_"; *count].join(", ");
+    let plain = plain
+        .iter()
+        .map(|count| format!("`{name}({})`", arguments(count)));
+    let method = method
+        .iter()
+        .map(|count| format!("`_.{name}({})`", arguments(count)));
+    plain.chain(method).collect::<Vec<_>>().join(" or ")
+}
+
+fn quoted(words: &[&str]) -> String {
+    words
+        .iter()
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

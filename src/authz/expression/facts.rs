@@ -1,0 +1,232 @@
+//! What an expression can see of a request, built when it first looks.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use cel::common::types::{
+    CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt,
+};
+use cel::common::value::{CowVal, Val};
+use cel::context::VariableResolver;
+
+use crate::authz::request::{AccessRequest, Resource, Value};
+
+use super::{ENVIRONMENT, EXPRESSION_VALUES_MAX};
+
+type Boxed<'a> = Box<dyn Val + 'a>;
+
+/// The variables of one request. Shared by all rules that are evaluated for it, so each is built
+/// at most once; one that is absent or too large resolves to nothing, which is an error in CEL.
+pub(in crate::authz) struct Facts<'a> {
+    request: &'a AccessRequest<'a>,
+    class: Option<&'a str>,
+    roots: [OnceLock<Option<Boxed<'a>>>; ROOTS.len()],
+}
+
+/// The variables that are built as a whole, in the order of [`Facts::roots`].
+const ROOTS: [&str; 7] = [
+    "subject",
+    "mcp",
+    "source",
+    "request",
+    "args",
+    "subject.claims",
+    "request.headers",
+];
+
+impl<'a> Facts<'a> {
+    pub(in crate::authz) fn new(request: &'a AccessRequest<'a>, class: Option<&'a str>) -> Self {
+        Facts {
+            request,
+            class,
+            roots: Default::default(),
+        }
+    }
+
+    /// Whether the arguments or the claims hold more values than `most`.
+    pub(super) fn has_more_values_than(&self, most: usize) -> bool {
+        let arguments = self
+            .request
+            .arguments
+            .is_some_and(|value| count(value, most) > most);
+        arguments || count(&self.request.subject.claims, most) > most
+    }
+
+    fn root(&self, index: usize) -> Option<&(dyn Val + 'a)> {
+        let name = ROOTS.get(index)?;
+        let slot = self.roots.get(index)?;
+        slot.get_or_init(|| self.build(name)).as_deref()
+    }
+
+    fn build(&self, name: &str) -> Option<Boxed<'a>> {
+        let request = self.request;
+        match name {
+            "args" => bounded(request.arguments?),
+            "subject.claims" => bounded(&request.subject.claims),
+            "request.headers" => {
+                let headers = request.http.headers.iter();
+                Some(map(
+                    headers.map(|(name, value)| (&**name, Some(string(value))))
+                ))
+            }
+            "subject" => Some(self.record("subject", SUBJECT_FIELDS)),
+            "mcp" => Some(self.record("mcp", MCP_FIELDS)),
+            "source" => Some(self.record("source", SOURCE_FIELDS)),
+            "request" => Some(self.record("request", REQUEST_FIELDS)),
+            _ => None,
+        }
+    }
+
+    fn record(&self, name: &str, fields: &'static [&'static str]) -> Boxed<'a> {
+        map(fields.iter().map(|field| (*field, self.field(name, field))))
+    }
+
+    fn field(&self, record: &str, field: &str) -> Option<Boxed<'a>> {
+        let request = self.request;
+        let subject = request.subject;
+        match (record, field) {
+            ("subject", "issuer") => Some(string(&subject.issuer)),
+            ("subject", "id") => Some(string(&subject.id)),
+            ("subject", "agent") => subject.agent.as_deref().map(string),
+            ("subject", "groups") => Some(strings(&subject.groups)),
+            ("subject", "roles") => Some(strings(&subject.roles)),
+            ("subject", "scopes") => Some(strings(&subject.scopes)),
+            ("subject", "tenant") => subject.tenant.as_deref().map(string),
+            ("subject", "claims") => bounded(&subject.claims),
+            ("mcp", "server") => Some(string(request.server)),
+            ("mcp", "method") => Some(string(request.action.method)),
+            ("mcp", "name") => match request.resource {
+                Resource::Tool(name) | Resource::Prompt(name) => Some(string(name)),
+                Resource::Server | Resource::Uri(_) | Resource::Task(_) => None,
+            },
+            ("mcp", "uri") => match request.resource {
+                Resource::Uri(uri) => Some(string(uri)),
+                Resource::Server | Resource::Tool(_) | Resource::Prompt(_) | Resource::Task(_) => {
+                    None
+                }
+            },
+            ("mcp", "class") => self.class.map(string),
+            ("mcp", "arguments") => bounded(request.arguments?),
+            ("mcp", "protocol_version") => request.protocol_version.map(string),
+            ("mcp", "session") => request.session.map(string),
+            ("source", "ip") => {
+                let address = request.source?.to_canonical();
+                Some(Box::new(CelString::from(address.to_string())))
+            }
+            ("source", "principal") => request.peer.map(string),
+            ("request", "host") => Some(string(request.http.host)),
+            ("request", "path") => Some(string(request.http.path)),
+            ("request", "headers") => self.build("request.headers"),
+            _ => None,
+        }
+    }
+
+    /// CEL's own conversion, so that the type is the one its functions know.
+    fn now(&self) -> Option<Boxed<'a>> {
+        let environment = ENVIRONMENT.as_ref().ok()?;
+        let text: CowVal<'_, '_> = CowVal::owned(CelString::from(self.request.now.to_string()));
+        let arguments = vec![text];
+        let convert = environment.find_overload("timestamp", &arguments)?;
+        convert(arguments).ok().map(CowVal::into_owned)
+    }
+}
+
+pub(super) const SUBJECT_FIELDS: &[&str] = &[
+    "issuer", "id", "agent", "groups", "roles", "scopes", "tenant", "claims",
+];
+pub(super) const MCP_FIELDS: &[&str] = &[
+    "server",
+    "method",
+    "name",
+    "uri",
+    "class",
+    "arguments",
+    "protocol_version",
+    "session",
+];
+pub(super) const SOURCE_FIELDS: &[&str] = &["ip", "principal"];
+pub(super) const REQUEST_FIELDS: &[&str] = &["host", "path", "headers"];
+
+impl VariableResolver for Facts<'_> {
+    /// CEL asks for the longest dotted name first, so `subject.id` needs no map of the subject
+    /// and `args.owner` none of the other arguments.
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        let variable = if variable == "mcp.arguments" {
+            "args"
+        } else {
+            variable
+        };
+        if let Some(index) = ROOTS.iter().position(|root| *root == variable) {
+            return self.root(index).map(|value| CowVal::Borrowed(value));
+        }
+        if variable == "now" {
+            return self.now().map(CowVal::Owned);
+        }
+        let (record, field) = variable.rsplit_once('.')?;
+        let value: Option<Boxed<'b>> = match record {
+            "args" | "mcp.arguments" => self.request.arguments?.member(field).and_then(bounded),
+            "subject.claims" => self.request.subject.claims.member(field).and_then(bounded),
+            _ => self.field(record, field),
+        };
+        value.map(CowVal::Owned)
+    }
+}
+
+/// The number of values in a value, or some number above `most` if there are more.
+fn count(value: &Value<'_>, most: usize) -> usize {
+    let sum = |total: usize, value: &Value<'_>| {
+        if total > most {
+            total
+        } else {
+            total.saturating_add(count(value, most))
+        }
+    };
+    match value {
+        Value::List(items) => items.iter().fold(1, sum),
+        Value::Map(members) => members.iter().map(|(_, value)| value).fold(1, sum),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Uint(_)
+        | Value::Float(_)
+        | Value::String(_) => 1,
+    }
+}
+
+fn bounded<'a>(value: &'a Value<'_>) -> Option<Boxed<'a>> {
+    (count(value, EXPRESSION_VALUES_MAX) <= EXPRESSION_VALUES_MAX).then(|| convert(value))
+}
+
+fn convert<'a>(value: &'a Value<'_>) -> Boxed<'a> {
+    match value {
+        Value::Null => Box::new(CelNull),
+        Value::Bool(value) => Box::new(CelBool::from(*value)),
+        Value::Int(value) => Box::new(CelInt::from(*value)),
+        Value::Uint(value) => Box::new(CelUInt::from(*value)),
+        Value::Float(value) => Box::new(CelDouble::from(*value)),
+        Value::String(value) => string(value),
+        Value::List(items) => {
+            let items: Vec<Boxed<'a>> = items.iter().map(convert).collect();
+            Box::new(CelList::from(items))
+        }
+        Value::Map(members) => map(members
+            .iter()
+            .map(|(name, value)| (&**name, Some(convert(value))))),
+    }
+}
+
+fn string<'a>(text: &'a str) -> Boxed<'a> {
+    Box::new(CelString::from(text))
+}
+
+fn strings<'a>(texts: &'a [Arc<str>]) -> Boxed<'a> {
+    let items: Vec<Boxed<'a>> = texts.iter().map(|text| string(text)).collect();
+    Box::new(CelList::from(items))
+}
+
+/// A map of the members that are there.
+fn map<'a>(members: impl Iterator<Item = (&'a str, Option<Boxed<'a>>)>) -> Boxed<'a> {
+    let members = members.filter_map(|(name, value)| Some((CelMapKey::from(name), value?)));
+    let members: HashMap<CelMapKey<'a>, Boxed<'a>> = members.collect();
+    Box::new(CelMap::from(members))
+}

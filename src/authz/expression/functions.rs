@@ -1,0 +1,61 @@
+//! The functions that policies have beyond CEL's standard set.
+
+use std::net::IpAddr;
+
+use cel::common::types::{CelBool, CelString, STRING_TYPE};
+use cel::common::value::CowVal;
+use cel::{DeclarationError, Env, ExecutionError};
+use ipnet::IpNet;
+
+use crate::authz::condition::canonical_network;
+use crate::authz::glob::Glob;
+
+pub(super) const IP_IN: &str = "ip_in";
+pub(super) const GLOB: &str = "glob";
+
+/// Adds `ip_in(string, string)` and `glob(string, string)`.
+pub(super) fn declare(environment: &mut Env) -> Result<(), DeclarationError> {
+    let strings = || vec![STRING_TYPE, STRING_TYPE];
+    environment.add_overload(IP_IN, "ip_in_string_string", strings(), |arguments| {
+        let (address, network) = two_strings(&arguments, IP_IN)?;
+        let address: IpAddr = address
+            .parse()
+            .map_err(|_| failure(IP_IN, "not an address"))?;
+        let network = parse_network(network).ok_or_else(|| failure(IP_IN, "not a network"))?;
+        Ok(truth(network.contains(&address.to_canonical())))
+    })?;
+    environment.add_overload(GLOB, "glob_string_string", strings(), |arguments| {
+        let (text, pattern) = two_strings(&arguments, GLOB)?;
+        let pattern = Glob::name(pattern).map_err(|error| failure(GLOB, &error.to_string()))?;
+        Ok(truth(pattern.matches(text)))
+    })
+}
+
+/// A network as `ip_in` takes it.
+pub(super) fn parse_network(text: &str) -> Option<IpNet> {
+    let network = text.parse::<IpNet>().ok();
+    let network = network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    network.map(canonical_network)
+}
+
+fn two_strings<'b>(
+    arguments: &'b [CowVal<'_, '_>],
+    function: &str,
+) -> Result<(&'b str, &'b str), ExecutionError> {
+    let text = |argument: &'b CowVal<'_, '_>| argument.downcast_ref::<CelString<'_>>();
+    match arguments {
+        [left, right] => match (text(left), text(right)) {
+            (Some(left), Some(right)) => Ok((left.inner(), right.inner())),
+            _ => Err(failure(function, "not a string")),
+        },
+        _ => Err(failure(function, "not two arguments")),
+    }
+}
+
+fn failure(function: &str, message: &str) -> ExecutionError {
+    ExecutionError::function_error(function, message)
+}
+
+fn truth<'b, 'v>(truth: bool) -> CowVal<'b, 'v> {
+    CowVal::owned(CelBool::from(truth))
+}

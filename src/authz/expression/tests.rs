@@ -1,0 +1,217 @@
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::authz::request::{AccessRequest, Action, ActionKind, Http, Resource, Subject, Value};
+
+fn subject(claims: Value<'static>) -> Subject {
+    Subject {
+        issuer: "i".into(),
+        id: "s".into(),
+        agent: None,
+        groups: vec!["g".into()],
+        roles: Vec::new(),
+        scopes: Vec::new(),
+        tenant: None,
+        claims,
+    }
+}
+
+fn evaluate(expression: &Expression, arguments: &Value<'_>, claims: Value<'static>) -> Match {
+    let subject = subject(claims);
+    let request = AccessRequest {
+        subject: &subject,
+        peer: None,
+        server: "github",
+        action: Action {
+            method: "tools/call",
+            kind: ActionKind::Use,
+        },
+        resource: Resource::Tool("t"),
+        arguments: Some(arguments),
+        protocol_version: None,
+        session: None,
+        source: None,
+        http: Http {
+            host: "h",
+            path: "/",
+            headers: &[],
+        },
+        now: jiff::Timestamp::UNIX_EPOCH,
+    };
+    expression.evaluate(&Facts::new(&request, None))
+}
+
+fn value() -> impl Strategy<Value = Value<'static>> {
+    let text = prop_oneof![
+        "[a-z0-9:./+-]{0,12}",
+        ".{0,8}",
+        Just("1".to_owned()),
+        Just("-9223372036854775808".to_owned()),
+        Just("9999-12-31T23:59:59.999999999Z".to_owned()),
+        Just("0001-01-01T00:00:00Z".to_owned()),
+        Just("2016-12-31T23:59:60Z".to_owned()),
+        Just("315576000001s".to_owned()),
+        Just("9223372036854775807h".to_owned()),
+        Just("-0.0000000001ns".to_owned()),
+        Just("NaN".to_owned()),
+        Just("-23:59".to_owned()),
+        Just("Pacific/Apia".to_owned()),
+        Just("::ffff:10.0.0.1".to_owned()),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        prop_oneof![
+            any::<i64>(),
+            Just(i64::MIN),
+            Just(i64::MAX),
+            Just(-1),
+            Just(0)
+        ]
+        .prop_map(Value::Int),
+        any::<u64>().prop_map(Value::Uint),
+        prop_oneof![any::<f64>(), Just(f64::MAX), Just(-0.0), Just(1e19)]
+            .prop_filter("finite", |number| number.is_finite())
+            .prop_map(Value::Float),
+        text.prop_map(|text| Value::String(Cow::Owned(text))),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        let members =
+            prop::collection::hash_map("[a-c]", inner.clone(), 0..3).prop_map(|members| {
+                Value::Map(
+                    members
+                        .into_iter()
+                        .map(|(key, value)| (Cow::Owned(key), value))
+                        .collect(),
+                )
+            });
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(Value::List),
+            members
+        ]
+    })
+}
+
+/// Every operator and function of the language over values from outside.
+const EXPRESSIONS: &[&str] = &[
+    "args.a == args.b",
+    "args.a != args.b",
+    "args.a < args.b",
+    "args.a <= args.b",
+    "args.a > args.b",
+    "args.a >= args.b",
+    "args.a + args.b == args.c",
+    "args.a - args.b == args.c",
+    "args.a * args.b == args.c",
+    "args.a / args.b == args.c",
+    "args.a % args.b == args.c",
+    "-args.a == args.b",
+    "!args.a",
+    "args.a && args.b || args.c",
+    "args.a ? args.b : args.c",
+    "args.a[args.b] == args.c",
+    "args.a in args.b",
+    "args.a.b.c == 1",
+    "has(args.a.b)",
+    "size(args.a) == 1",
+    "args.a.size() == 1",
+    "args.a.contains(args.b)",
+    "args.a.startsWith(args.b)",
+    "args.a.endsWith(args.b)",
+    "args.a.matches('(a|b*)*c{1,9}$')",
+    "bool(args.a)",
+    "bytes(args.a) == bytes(args.b)",
+    "string(bytes(args.a)) == args.a",
+    "double(args.a) == double(args.b)",
+    "int(args.a) == 1",
+    "int(double(args.a)) == 1",
+    "uint(args.a) == 1u",
+    "uint(double(args.a)) == 1u",
+    "string(args.a) == args.b",
+    "dyn(args.a) == type(args.b)",
+    "duration(args.a) + duration(args.b) == duration(args.c)",
+    "duration(args.a) - duration(args.b) > duration(args.c)",
+    "-duration(args.a) == duration(args.b)",
+    "string(duration(args.a)) == args.b",
+    "timestamp(args.a) + duration(args.b) > now",
+    "timestamp(args.a) - duration(args.b) > now",
+    "timestamp(args.a) - timestamp(args.b) > duration('1s')",
+    "string(timestamp(args.a)) == args.b",
+    "int(timestamp(args.a)) == 1",
+    "timestamp(args.a).getFullYear(args.b) == 1",
+    "timestamp(args.a).getDate(args.b) == timestamp(args.a).getDate()",
+    "timestamp(args.a).getDayOfYear(args.b) == timestamp(args.a).getDayOfYear()",
+    "timestamp(args.a).getDayOfWeek(args.b) == timestamp(args.a).getDayOfMonth(args.b)",
+    "timestamp(args.a).getMonth(args.b) == timestamp(args.a).getMilliseconds(args.b)",
+    "timestamp(args.a).getHours(args.b) == timestamp(args.a).getSeconds(args.b)",
+    "duration(args.a).getHours() == duration(args.b).getMilliseconds()",
+    "duration(args.a).getMinutes() == duration(args.b).getSeconds()",
+    "args.a.all(x, x == args.b)",
+    "args.a.exists(x, x < args.b)",
+    "args.a.exists_one(x, x in args.b)",
+    "args.a.map(x, x + x) == args.b",
+    "args.a.filter(x, x > 1) == args.b",
+    "args.a.map(x, [x, args.b]).exists(y, y[0] == y[1])",
+    "{args.a: args.b}[args.c] == 1",
+    "[args.a, args.b] + [args.c] == args.a",
+    "ip_in(args.a, args.b)",
+    "ip_in(args.a, '10.0.0.0/8')",
+    "glob(args.a, args.b)",
+    "subject.claims == args",
+    "subject.claims.a == args.a",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_value_makes_an_evaluation_panic(a in value(), b in value(), c in value()) {
+        let members = [("a", &a), ("b", &b), ("c", &c)];
+        let members = members.into_iter().map(|(key, value)| (Cow::Borrowed(key), value.clone()));
+        let arguments = Value::Map(members.collect());
+        for text in EXPRESSIONS {
+            let expression = Expression::compile(text).unwrap();
+            let first = evaluate(&expression, &arguments, a.clone());
+            prop_assert_eq!(first, evaluate(&expression, &arguments, a.clone()), "{}", text);
+            prop_assert!(first != Match::Unknown);
+            evaluate(&expression, &a, b.clone());
+        }
+    }
+
+    #[test]
+    fn no_text_makes_a_compilation_panic(text in "[a-z0-9 .,()\\[\\]{}?:'\"!&|=<>+*/%-]{0,40}") {
+        let _ = Expression::compile(&text);
+    }
+}
+
+/// 4 KiB is what `cel_bytes_max` allows by default; the stack is that of a worker thread.
+#[test]
+fn hostile_texts_do_not_exhaust_the_stack() {
+    let texts = [
+        "(".repeat(4096),
+        "[".repeat(4096),
+        "{1:".repeat(1365),
+        "!".repeat(4096),
+        "-".repeat(4096),
+        format!("1{}", "+1".repeat(2047)),
+        format!("a{}", ".b".repeat(2047)),
+        format!("a{}", "[0]".repeat(1365)),
+        format!("true{}", "&&true".repeat(682)),
+        format!("{}true", "true||".repeat(682)),
+        format!("{}1", "1?1:".repeat(1023)),
+        format!("{}1", "1?".repeat(2047)),
+        format!("{}1", "1<".repeat(2047)),
+        format!("{}1{}", "size(".repeat(680), ")".repeat(680)),
+        format!("a{}", ".f()".repeat(1023)),
+        format!("args{}", ".all(x,true)".repeat(340)),
+    ];
+    let worker = std::thread::Builder::new().stack_size(2 << 20);
+    let outcomes = worker.spawn(move || texts.map(|text| Expression::compile(&text).is_ok()));
+    let outcomes = outcomes.unwrap().join().unwrap();
+    let logical = |position| position == 8 || position == 9;
+    for (position, outcome) in outcomes.into_iter().enumerate() {
+        assert_eq!(outcome, logical(position), "text {position}");
+    }
+}

@@ -1,0 +1,361 @@
+//! Patterns over names and URIs.
+//!
+//! Matching simulates the pattern's automaton, so its cost is bounded by text times pattern for
+//! any input: no text makes a pattern slow.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// How many wildcards and characters may follow the literal start of a pattern.
+pub const PATTERN_TOKENS_MAX: usize = 255;
+
+/// A case-sensitive pattern: `*` is any run of characters, `?` is one.
+///
+/// For URIs neither crosses a `/`, and `**` does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glob {
+    text: Arc<str>,
+    prefix: Box<str>,
+    /// What follows the literal start. Empty: the pattern is that literal.
+    /// INVARIANT: at most [`PATTERN_TOKENS_MAX`], and no two runs in a row.
+    tokens: Box<[Token]>,
+}
+
+/// Why a text is not a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidGlob {
+    /// Nothing could match it.
+    #[error("the pattern is empty")]
+    Empty,
+    /// More than [`PATTERN_TOKENS_MAX`] characters from the first wildcard on.
+    #[error("the pattern has more than {PATTERN_TOKENS_MAX} characters from its first wildcard on")]
+    TooLong,
+}
+
+impl Glob {
+    /// A pattern over names and argument values.
+    ///
+    /// # Errors
+    /// If the text is empty or too long.
+    pub fn name(text: &str) -> Result<Self, InvalidGlob> {
+        Self::parse(text, false)
+    }
+
+    /// A pattern over URIs.
+    ///
+    /// # Errors
+    /// If the text is empty or too long.
+    pub fn uri(text: &str) -> Result<Self, InvalidGlob> {
+        Self::parse(text, true)
+    }
+
+    /// A text that matches itself alone, whatever characters it has.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        Glob {
+            text: text.into(),
+            prefix: text.into(),
+            tokens: Box::default(),
+        }
+    }
+
+    fn parse(text: &str, uri: bool) -> Result<Self, InvalidGlob> {
+        if text.is_empty() {
+            return Err(InvalidGlob::Empty);
+        }
+        let start = text.find(['*', '?']).unwrap_or(text.len());
+        let (prefix, rest) = text.split_at_checked(start).unwrap_or((text, ""));
+        let mut tokens: Vec<Token> = Vec::new();
+        for character in rest.chars() {
+            match (character, tokens.last(), uri) {
+                ('*', Some(Token::Run), true) => {
+                    tokens.pop();
+                    tokens.push(Token::RunAny);
+                }
+                ('*', Some(Token::RunAny), _) => {}
+                ('*', _, true) => tokens.push(Token::Run),
+                ('*', _, false) => tokens.push(Token::RunAny),
+                ('?', _, true) => tokens.push(Token::One),
+                ('?', _, false) => tokens.push(Token::OneAny),
+                (other, ..) => tokens.push(Token::Char(other)),
+            }
+        }
+        if tokens.len() > PATTERN_TOKENS_MAX {
+            return Err(InvalidGlob::TooLong);
+        }
+        Ok(Glob {
+            text: text.into(),
+            prefix: prefix.into(),
+            tokens: tokens.into(),
+        })
+    }
+
+    /// The pattern as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The only text that matches, if there is just one.
+    #[must_use]
+    pub fn exact(&self) -> Option<&Arc<str>> {
+        self.tokens.is_empty().then_some(&self.text)
+    }
+
+    /// The characters every matching text starts with.
+    #[must_use]
+    pub fn literal_start(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Whether the whole text matches.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        let Some(rest) = text.strip_prefix(&*self.prefix) else {
+            return false;
+        };
+        match &*self.tokens {
+            [] => rest.is_empty(),
+            [Token::RunAny] => true,
+            tokens => simulate(tokens, rest),
+        }
+    }
+
+    /// A text that both patterns match, if there is one. For patterns over names.
+    #[must_use]
+    pub fn common_match(&self, other: &Glob) -> Option<String> {
+        let shorter = self.prefix.len().min(other.prefix.len());
+        if self.prefix.as_bytes().get(..shorter) != other.prefix.as_bytes().get(..shorter) {
+            return None;
+        }
+        common_text(&self.all_tokens(), &other.all_tokens())
+    }
+
+    fn all_tokens(&self) -> Vec<Token> {
+        self.prefix
+            .chars()
+            .map(Token::Char)
+            .chain(self.tokens.iter().copied())
+            .collect()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token {
+    Char(char),
+    /// One character but `/`.
+    One,
+    /// One character.
+    OneAny,
+    /// A run without `/`.
+    Run,
+    /// A run.
+    RunAny,
+}
+
+impl Token {
+    fn is_run(self) -> bool {
+        matches!(self, Token::Run | Token::RunAny)
+    }
+
+    fn takes(self, character: char) -> bool {
+        match self {
+            Token::Char(own) => own == character,
+            Token::One | Token::Run => character != '/',
+            Token::OneAny | Token::RunAny => true,
+        }
+    }
+}
+
+/// The positions in a pattern that the text read so far can have led to.
+#[derive(Clone, Copy, Default)]
+struct Positions([u64; 4]);
+
+impl Positions {
+    /// Adds a position and those that need no further character.
+    fn add(&mut self, tokens: &[Token], mut position: usize) {
+        self.set(position);
+        while tokens.get(position).is_some_and(|token| token.is_run()) {
+            position = position.saturating_add(1);
+            self.set(position);
+        }
+    }
+
+    fn set(&mut self, position: usize) {
+        if let Some(word) = self.0.get_mut(position / 64) {
+            *word |= 1 << (position % 64);
+        }
+    }
+
+    fn contains(self, position: usize) -> bool {
+        self.0
+            .get(position / 64)
+            .is_some_and(|word| word & (1 << (position % 64)) != 0)
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 == [0; 4]
+    }
+
+    fn iter(self) -> impl Iterator<Item = usize> {
+        self.0
+            .into_iter()
+            .zip([0_usize, 64, 128, 192])
+            .flat_map(|(mut word, base)| {
+                std::iter::from_fn(move || {
+                    let bit = (word != 0).then(|| word.trailing_zeros())?;
+                    word &= word.wrapping_sub(1);
+                    usize::try_from(bit).ok()?.checked_add(base)
+                })
+            })
+    }
+}
+
+fn simulate(tokens: &[Token], text: &str) -> bool {
+    let mut current = Positions::default();
+    current.add(tokens, 0);
+    for character in text.chars() {
+        let mut next = Positions::default();
+        for position in current.iter() {
+            let Some(token) = tokens.get(position).filter(|token| token.takes(character)) else {
+                continue;
+            };
+            let step = usize::from(!token.is_run());
+            next.add(tokens, position.saturating_add(step));
+        }
+        if next.is_empty() {
+            return false;
+        }
+        current = next;
+    }
+    current.contains(tokens.len())
+}
+
+/// Searches both automata at once for a text that ends both.
+fn common_text(left: &[Token], right: &[Token]) -> Option<String> {
+    type Pair = (usize, usize);
+    let goal = (left.len(), right.len());
+    let mut from: HashMap<Pair, (Pair, Option<char>)> = HashMap::from([((0, 0), ((0, 0), None))]);
+    let mut queue = VecDeque::from([(0, 0)]);
+    while let Some(pair) = queue.pop_front() {
+        if pair == goal {
+            return Some(spell(&from, goal));
+        }
+        for (next, character) in steps(left, right, pair) {
+            from.entry(next).or_insert_with(|| {
+                queue.push_back(next);
+                (pair, character)
+            });
+        }
+    }
+    None
+}
+
+type Step = ((usize, usize), Option<char>);
+
+fn steps(left: &[Token], right: &[Token], (i, j): (usize, usize)) -> Vec<Step> {
+    let (next_i, next_j) = (i.saturating_add(1), j.saturating_add(1));
+    let mut steps = Vec::new();
+    let (a, b) = (left.get(i), right.get(j));
+    if a.is_some_and(|token| token.is_run()) {
+        steps.push(((next_i, j), None));
+    }
+    if b.is_some_and(|token| token.is_run()) {
+        steps.push(((i, next_j), None));
+    }
+    if let (Some(&a), Some(&b)) = (a, b) {
+        let character = match (a, b) {
+            (Token::Char(c), _) | (_, Token::Char(c)) => c,
+            _ => 'x',
+        };
+        if a.takes(character) && b.takes(character) && !(a.is_run() && b.is_run()) {
+            let next = (
+                if a.is_run() { i } else { next_i },
+                if b.is_run() { j } else { next_j },
+            );
+            steps.push((next, Some(character)));
+        }
+    }
+    steps
+}
+
+fn spell(from: &HashMap<(usize, usize), Step>, goal: (usize, usize)) -> String {
+    let mut text: Vec<char> = Vec::new();
+    let mut pair = goal;
+    while pair != (0, 0) {
+        let Some((before, character)) = from.get(&pair) else {
+            break;
+        };
+        text.extend(character);
+        pair = *before;
+    }
+    text.iter().rev().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_documented() {
+        for (pattern, text, name, uri) in [
+            ("get_*", "get_", true, true),
+            ("get_*", "get_issue", true, true),
+            ("get_*", "Get_issue", false, false),
+            ("get_?", "get_", false, false),
+            ("get_?", "get_ä", true, true),
+            ("*", "", true, true),
+            ("*", "a/b", true, false),
+            ("**", "a/b", true, true),
+            ("a?b", "a/b", true, false),
+            ("a*c*e", "abcde", true, true),
+            ("a*c*e", "abcd", false, false),
+            ("*_issue", "get_issue_issue", true, true),
+            ("file:///srv/*", "file:///srv/a", true, true),
+            ("file:///srv/*", "file:///srv/a/b", true, false),
+            ("file:///srv/**", "file:///srv/a/b", true, true),
+            ("file:///**/x*.md", "file:///a/b/xy.md", true, true),
+            ("file:///**/x*.md", "file:///a/xb/y.md", true, false),
+            ("a**b*c", "a/b/b/c", true, false),
+            ("a**b*c", "a/b/bxc", true, true),
+            ("exact", "exact", true, true),
+            ("exact", "exactly", false, false),
+        ] {
+            assert_eq!(
+                Glob::name(pattern).unwrap().matches(text),
+                name,
+                "{pattern} {text}"
+            );
+            assert_eq!(
+                Glob::uri(pattern).unwrap().matches(text),
+                uri,
+                "{pattern} {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn patterns_that_cannot_be_used_are_refused() {
+        assert_eq!(Glob::name(""), Err(InvalidGlob::Empty));
+        let long = format!("{}*{}", "a".repeat(1000), "b".repeat(254));
+        assert!(Glob::name(&long).unwrap().matches(&long));
+        assert_eq!(Glob::name(&format!("{long}b")), Err(InvalidGlob::TooLong));
+    }
+
+    #[test]
+    fn overlaps_are_found_with_a_witness() {
+        for (left, right, witness) in [
+            ("get_*", "*_admin", Some("get__admin")),
+            ("get_*", "list_*", None),
+            ("get_?", "get_*", Some("get_x")),
+            ("*a", "*b", None),
+            ("a*", "a", Some("a")),
+            ("?", "??", None),
+        ] {
+            let found = Glob::name(left)
+                .unwrap()
+                .common_match(&Glob::name(right).unwrap());
+            assert_eq!(found.as_deref(), witness, "{left} {right}");
+        }
+    }
+}

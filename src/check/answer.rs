@@ -1,0 +1,280 @@
+//! Answers that keep MCP clients alive and tell them why (SPEC §7).
+//!
+//! What a client makes of a status, a challenge and a body differs by SDK; the forms here are
+//! the ones that all of them survive. No text of the client is in them but the id.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::server::{DenySettings, DenyShape, Disclose, Server};
+use super::{Answer, Reason};
+use crate::authn::{AuthenticationError, challenge};
+use crate::authz::{Challenge, Denial};
+use crate::mcp::{Era, Id, Kind, Message, Payload, Refusal, answer as rpc};
+
+/// JSON-RPC 2.0 §5.1.
+const INVALID_REQUEST: i32 = -32600;
+const INVALID_PARAMS: i32 = -32602;
+const METHOD_NOT_FOUND: i32 = -32601;
+/// How long a client is asked to wait before it tries again what could not be decided.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// What an answer is addressed to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Addressee<'a> {
+    /// The messages of the body, if it could be read.
+    pub payload: Option<&'a Payload<'a>>,
+    /// The id of a body that was refused, as far as it is sure.
+    pub refused_id: Option<Id<'a>>,
+    /// The era of the request.
+    pub era: Era,
+    /// The id of the decision.
+    pub decision_id: Uuid,
+}
+
+impl Addressee<'_> {
+    /// The id of a body with a single message that wants an answer.
+    fn id(&self) -> Option<Id<'_>> {
+        match self.payload {
+            Some(Payload::One(message)) => message.kind.answer_id(),
+            Some(Payload::Batch(_)) => None,
+            None => self.refused_id,
+        }
+    }
+
+    /// Whether nothing in the body wants an answer.
+    fn is_silent(&self) -> bool {
+        self.payload.is_some_and(|payload| {
+            payload
+                .messages()
+                .iter()
+                .all(|message| message.kind.answer_id().is_none())
+        })
+    }
+
+    fn data(&self, reason: Reason) -> serde_json::Map<String, Value> {
+        let mut data = serde_json::Map::new();
+        data.insert("reason".into(), reason.code().into());
+        data.insert("decision_id".into(), self.decision_id.to_string().into());
+        data
+    }
+}
+
+/// 401, or 400 where the request for authorization is itself malformed (RFC 6750 §3.1).
+pub(super) fn unauthenticated(
+    to: &Addressee<'_>,
+    server: &Server,
+    error: AuthenticationError,
+) -> Answer {
+    let malformed = challenge::error_code(error) == Some("invalid_request");
+    let status = if malformed {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::UNAUTHORIZED
+    };
+    let code = if malformed {
+        INVALID_REQUEST
+    } else {
+        i32::from(status.as_u16())
+    };
+    let reason = Reason::from(error);
+    let mut answer = http_error(to, status, code, reason, to.data(reason));
+    answer
+        .headers
+        .push(("www-authenticate", server.challenges.unauthenticated(error)));
+    answer
+}
+
+/// 503: nothing can be said about the request now.
+pub(super) fn failed(to: &Addressee<'_>, reason: Reason) -> Answer {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut data = to.data(reason);
+    data.insert("retry_after".into(), RETRY_AFTER_SECONDS.into());
+    let mut answer = http_error(to, status, i32::from(status.as_u16()), reason, data);
+    answer
+        .headers
+        .push(("retry-after", RETRY_AFTER_SECONDS.to_string()));
+    answer
+}
+
+/// A body that was refused. The text names the header or the limit at fault.
+pub(super) fn refused(to: &Addressee<'_>, refusal: &Refusal) -> Answer {
+    let status = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut data = to.data(Reason::from(refusal));
+    data.extend(refusal.rpc_data(to.era));
+    let code = refusal.rpc_code(to.era);
+    json_answer(
+        status,
+        rpc::error(to.id(), code, &refusal.to_string(), Value::Object(data)),
+    )
+}
+
+/// A request that was rejected for anything but its body.
+pub(super) fn rejected(to: &Addressee<'_>, status: StatusCode, reason: Reason) -> Answer {
+    http_error(to, status, INVALID_REQUEST, reason, to.data(reason))
+}
+
+/// 403 with everything that is missing, all at once.
+pub(super) fn challenged(to: &Addressee<'_>, server: &Server, challenge: &Challenge) -> Answer {
+    if to.is_silent() {
+        return accepted();
+    }
+    let reason = Reason::InsufficientScope;
+    let mut data = to.data(reason);
+    data.insert("scopes".into(), json!(challenge.scopes));
+    if server.settings.deny.disclose == Disclose::Rule {
+        disclose_rule(
+            &mut data,
+            Some(&challenge.rule),
+            challenge.message.as_deref(),
+        );
+    }
+    let status = StatusCode::FORBIDDEN;
+    let mut answer = http_error(to, status, i32::from(status.as_u16()), reason, data);
+    let scopes: Vec<String> = challenge
+        .scopes
+        .iter()
+        .map(|scope| scope.to_string())
+        .collect();
+    if let Ok(value) = server.challenges.insufficient_scope(&scopes) {
+        answer.headers.push(("www-authenticate", value));
+    }
+    answer
+}
+
+/// What the policy denies, in the form and with the disclosure that the server is configured for.
+pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: &Denial) -> Answer {
+    let reason = Reason::from(denial.reason);
+    let mut data = to.data(reason);
+    if settings.disclose == Disclose::Rule {
+        disclose_rule(&mut data, denial.rule.as_deref(), denial.message.as_deref());
+    }
+    let status = match settings.shape {
+        DenyShape::ToolError | DenyShape::JsonrpcError => StatusCode::OK,
+        DenyShape::Http403 => StatusCode::FORBIDDEN,
+    };
+    let told = Told {
+        settings,
+        reason,
+        data,
+        message: denial.message.as_deref(),
+    };
+    let body = match to.payload {
+        None => {
+            // GET and DELETE: there is no message that could be answered with 200.
+            let status = StatusCode::FORBIDDEN;
+            return http_error(to, status, i32::from(status.as_u16()), reason, told.data);
+        }
+        Some(_) if to.is_silent() => return accepted(),
+        Some(Payload::One(message)) => told.answer(message, to.era).unwrap_or_default(),
+        Some(Payload::Batch(messages)) => {
+            let answers: Vec<String> = messages
+                .iter()
+                .filter_map(|message| told.answer(message, to.era))
+                .collect();
+            rpc::batch(&answers)
+        }
+    };
+    json_answer(status, body)
+}
+
+/// What a denied client is told.
+struct Told<'a> {
+    settings: DenySettings,
+    reason: Reason,
+    data: serde_json::Map<String, Value>,
+    message: Option<&'a str>,
+}
+
+impl Told<'_> {
+    fn answer(&self, message: &Message<'_>, era: Era) -> Option<String> {
+        let Kind::Request { id } = message.kind else {
+            return None;
+        };
+        if self.settings.disclose == Disclose::Nothing {
+            return Some(unknown(id, &message.method));
+        }
+        let data = Value::Object(self.data.clone());
+        let as_result =
+            self.settings.shape == DenyShape::ToolError && *message.method == *TOOLS_CALL;
+        let text = self.text();
+        Some(if as_result {
+            rpc::tool_error(id, &text, data, era == Era::Modern)
+        } else {
+            rpc::error(
+                Some(id),
+                i32::from(StatusCode::FORBIDDEN.as_u16()),
+                &text,
+                data,
+            )
+        })
+    }
+
+    fn text(&self) -> String {
+        let why = match (self.settings.disclose, self.message) {
+            (Disclose::Rule, Some(message)) => message,
+            (Disclose::Rule | Disclose::Reason | Disclose::Nothing, _) => self.reason.text(),
+        };
+        format!("Denied: {why} ({})", self.reason.code())
+    }
+}
+
+const TOOLS_CALL: &str = "tools/call";
+
+/// The answer of a server that does not have what was asked for. It has no name in it, as no
+/// client text is repeated.
+fn unknown(id: Id<'_>, method: &str) -> String {
+    let (code, message) = match method {
+        TOOLS_CALL => (INVALID_PARAMS, "Unknown tool"),
+        "prompts/get" => (INVALID_PARAMS, "Unknown prompt"),
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
+            (INVALID_PARAMS, "Resource not found")
+        }
+        _ => (METHOD_NOT_FOUND, "Method not found"),
+    };
+    rpc::error(Some(id), code, message, Value::Null)
+}
+
+fn disclose_rule(
+    data: &mut serde_json::Map<String, Value>,
+    rule: Option<&str>,
+    message: Option<&str>,
+) {
+    if let Some(rule) = rule {
+        data.insert("rule".into(), rule.into());
+    }
+    if let Some(message) = message {
+        data.insert("message".into(), message.into());
+    }
+}
+
+/// 202 without a body: what is refused is dropped, and the sender goes on.
+fn accepted() -> Answer {
+    Answer {
+        status: StatusCode::ACCEPTED,
+        headers: Vec::new(),
+        body: String::new(),
+    }
+}
+
+fn http_error(
+    to: &Addressee<'_>,
+    status: StatusCode,
+    code: i32,
+    reason: Reason,
+    data: serde_json::Map<String, Value>,
+) -> Answer {
+    json_answer(
+        status,
+        rpc::error(to.id(), code, reason.text(), Value::Object(data)),
+    )
+}
+
+pub(super) fn json_answer(status: StatusCode, body: String) -> Answer {
+    Answer {
+        status,
+        headers: vec![("content-type", "application/json".to_owned())],
+        body,
+    }
+}

@@ -1,0 +1,203 @@
+//! What is left of a check: its audit record, its metrics and the fields of its span, once.
+//!
+//! An observation that is dropped unfinished, because the client left or the deadline passed, is
+//! recorded as given up: nothing that was asked goes without evidence.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Ending, HttpRequest, Judgement, Outcome, Pipeline, Read, Reason, Server, Verdict};
+use crate::audit::{self, Record};
+use crate::authz::Subject;
+use crate::telemetry;
+use crate::telemetry::metrics::Stage;
+
+/// The evidence of one check in the making.
+pub(super) struct Observation<'p> {
+    pipeline: &'p Pipeline,
+    record: Option<Record>,
+    started: Instant,
+}
+
+impl<'p> Observation<'p> {
+    pub(super) fn begin(
+        pipeline: &'p Pipeline,
+        request: &HttpRequest,
+        policy_revision: &Arc<str>,
+        now: Timestamp,
+    ) -> Self {
+        let record = Record {
+            time: now,
+            decision_id: Uuid::now_v7(),
+            request_id: request.header("x-request-id").next().map(Record::text),
+            trace_id: telemetry::trace_id(),
+            decision: Reason::Cancelled.effect().name(),
+            reason: Reason::Cancelled.code(),
+            rules: Vec::new(),
+            rules_indeterminate: Vec::new(),
+            policy_revision: Arc::clone(policy_revision),
+            issuer: None,
+            subject: None,
+            agent: None,
+            tenant: None,
+            peer: request.principal.clone(),
+            source: request.source,
+            http_method: Record::text(&request.method),
+            path: Record::text(request.path_only()),
+            status: None,
+            server: None,
+            method: None,
+            name: None,
+            class: None,
+            batch: None,
+            session: None,
+            protocol_version: None,
+            arguments: None,
+            duration_seconds: 0.0,
+        };
+        Observation {
+            pipeline,
+            record: Some(record),
+            started: Instant::now(),
+        }
+    }
+
+    pub(super) fn decision_id(&self) -> Uuid {
+        self.record
+            .as_ref()
+            .map_or(Uuid::nil(), |record| record.decision_id)
+    }
+
+    pub(super) fn server(&mut self, server: &Server) {
+        if let Some(record) = &mut self.record {
+            record.server = Some(Arc::clone(&server.name));
+        }
+    }
+
+    pub(super) fn read(&mut self, read: &Read<'_>) {
+        let Some(record) = &mut self.record else {
+            return;
+        };
+        record.method = read.refused_method.as_deref().map(Record::text);
+        if let Some(routing) = &read.routing {
+            record.session = routing.session.map(audit::session_hash);
+            record.protocol_version = routing.protocol_version.map(str::to_owned);
+        }
+        let messages = read.messages();
+        record.batch = (messages.len() > 1).then_some(messages.len());
+        self.describe(read, 0);
+    }
+
+    pub(super) fn subject(&mut self, subject: &Subject) {
+        let Some(record) = &mut self.record else {
+            return;
+        };
+        record.issuer = Some(Arc::clone(&subject.issuer));
+        record.subject = Some(Arc::clone(&subject.id));
+        record.agent.clone_from(&subject.agent);
+        record.tenant.clone_from(&subject.tenant);
+    }
+
+    /// Records what decided; of several targets, the one that did.
+    pub(super) fn judgement(&mut self, judgement: &Judgement, read: &Read<'_>) {
+        self.describe(read, judgement.decisive);
+        let Some(record) = &mut self.record else {
+            return;
+        };
+        record.rules.clone_from(&judgement.rules);
+        record
+            .rules_indeterminate
+            .clone_from(&judgement.indeterminate);
+        record.class.clone_from(&judgement.class);
+    }
+
+    fn describe(&mut self, read: &Read<'_>, decisive: usize) {
+        let Some(record) = &mut self.record else {
+            return;
+        };
+        let mut index = decisive;
+        for message in read.messages() {
+            let targets = message.targets();
+            let Some(target) = targets.get(index) else {
+                index = index.saturating_sub(targets.len());
+                continue;
+            };
+            record.method = Some(Record::text(&message.method));
+            record.name = super::resource_name(target.resource).map(Record::text);
+            record.arguments = target.arguments.map(audit::Arguments::of);
+            return;
+        }
+    }
+
+    /// Ends the check: records it and gives the verdict to the PEP.
+    pub(super) fn finish(mut self, ending: Ending) -> Verdict {
+        let Some(mut record) = self.record.take() else {
+            return Verdict {
+                outcome: ending.outcome,
+                metadata: Vec::new(),
+            };
+        };
+        record.decision = ending.reason.effect().name();
+        record.reason = ending.reason.code();
+        record.status = match &ending.outcome {
+            Outcome::Allow(_) => None,
+            Outcome::Answer(answer) | Outcome::Fail(answer) => Some(answer.status.as_u16()),
+        };
+        let metadata = metadata(&record, &ending);
+        self.emit(record, ending.reason);
+        Verdict {
+            outcome: ending.outcome,
+            metadata,
+        }
+    }
+
+    fn emit(&self, mut record: Record, reason: Reason) {
+        let took = self.started.elapsed();
+        record.duration_seconds = took.as_secs_f64();
+        let metrics = &self.pipeline.metrics;
+        metrics.record_stage(Stage::Total, took);
+        let server = record.server.as_deref().unwrap_or_default();
+        metrics.record_decision(server, reason.effect(), reason.code());
+        telemetry::record_decision(&telemetry::Ended {
+            decision: record.decision,
+            reason: record.reason,
+            server,
+            method: record.method.as_deref().unwrap_or_default(),
+            decision_id: record.decision_id,
+        });
+        self.pipeline.audit.record(record);
+    }
+}
+
+impl Drop for Observation<'_> {
+    fn drop(&mut self) {
+        if let Some(record) = self.record.take() {
+            self.emit(record, Reason::Cancelled);
+        }
+    }
+}
+
+/// Facts for Envoy's access log and later filters.
+fn metadata(record: &Record, ending: &Ending) -> Vec<(&'static str, String)> {
+    let text = |value: &Option<Arc<str>>| value.as_deref().map(str::to_owned);
+    [
+        ("decision", Some(record.decision.to_owned())),
+        ("reason", Some(record.reason.to_owned())),
+        ("decision_id", Some(record.decision_id.to_string())),
+        ("rule", text(&ending.rule)),
+        ("subject", text(&record.subject)),
+        ("issuer", text(&record.issuer)),
+        ("agent", text(&record.agent)),
+        ("tenant", text(&record.tenant)),
+        ("server", text(&record.server)),
+        ("method", record.method.clone()),
+        ("name", record.name.clone()),
+        ("class", text(&record.class)),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| value.map(|value| (key, value)))
+    .collect()
+}

@@ -1,0 +1,146 @@
+//! The Envoy edge: the only module that knows Envoy's messages.
+//!
+//! It turns what Envoy asks into a [`crate::check::HttpRequest`] and a [`crate::check::Verdict`]
+//! into what Envoy does; it decides nothing.
+
+mod ext_authz;
+mod health;
+pub mod proto;
+pub mod request;
+pub mod response;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
+use tonic::transport::server::{Connected, Router};
+
+use crate::check::Decide;
+use crate::health::Readiness;
+use crate::listen::{Connection, Listener};
+
+use proto::envoy::service::auth::v3::authorization_server::AuthorizationServer;
+use proto::grpc::health::v1::health_server::HealthServer;
+
+pub use ext_authz::ExtAuthz;
+pub use health::HealthService;
+
+/// How the gRPC server treats its clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How described requests are read.
+    pub request: request::Settings,
+    /// The most bytes of a described body. A message may have 1 MiB more, for everything else.
+    pub body_bytes_max: usize,
+    /// The most concurrent streams of one connection. Envoy's own limit has to be no higher.
+    pub streams_max: u32,
+    /// The most bytes of the gRPC headers of a call, not of the described request.
+    pub call_header_bytes_max: u32,
+    /// How often a silent connection is probed.
+    pub keepalive_interval: Duration,
+    /// How long a probe may stay without an answer.
+    pub keepalive_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            request: request::Settings {
+                headers_max: 128,
+                source: request::Source::Peer,
+            },
+            body_bytes_max: 1024 * 1024,
+            streams_max: 1024,
+            call_header_bytes_max: 16 * 1024,
+            keepalive_interval: Duration::from_secs(30),
+            keepalive_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why the server ended other than by its shutdown.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Our own descriptors are damaged.
+    #[error("reflection cannot be built")]
+    Reflection(#[source] tonic_reflection::server::Error),
+    /// The transport failed.
+    #[error("the gRPC server failed")]
+    Transport(#[source] tonic::transport::Error),
+}
+
+/// Serves `ext_authz`, health and reflection until `shutdown` resolves and every call in flight is
+/// done. How long that may take is for the caller to say: a connection on which the client never
+/// finished its first message does not end by itself.
+///
+/// # Errors
+/// [`ServeError`] if the server cannot be built or fails.
+pub async fn serve<D: Decide>(
+    listener: Listener,
+    decide: Arc<D>,
+    readiness: Readiness,
+    settings: Settings,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let router = router(decide, readiness, settings)?;
+    let (ready, connections) = mpsc::channel(READY_MAX);
+    let connections = ReceiverStream::new(connections).map(Ok::<Connection, Infallible>);
+    // With the shutdown the receiver goes, so that the listener ends and its socket is closed.
+    let served = async {
+        router
+            .serve_with_incoming_shutdown(connections, shutdown)
+            .await
+    };
+    let ((), served) = tokio::join!(listener.run(ready), served);
+    served.map_err(ServeError::Transport)
+}
+
+fn router<D: Decide>(
+    decide: Arc<D>,
+    readiness: Readiness,
+    settings: Settings,
+) -> Result<Router, ServeError> {
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+        .with_service_name(AUTHORIZATION)
+        .with_service_name(HEALTH)
+        .with_service_name(REFLECTION)
+        .build_v1()
+        .map_err(ServeError::Reflection)?;
+    let message_bytes_max = settings
+        .body_bytes_max
+        .saturating_add(DESCRIPTION_BYTES_MAX);
+    let authorization = AuthorizationServer::new(ExtAuthz::new(decide, settings.request))
+        .max_decoding_message_size(message_bytes_max);
+    let health = HealthServer::new(HealthService::new(readiness, &[AUTHORIZATION]));
+    // Clients that leave reset their checks, many at once; that is no attack of Envoy's.
+    let resets_max = usize::try_from(settings.streams_max).unwrap_or(usize::MAX);
+    Ok(Server::builder()
+        .max_concurrent_streams(settings.streams_max)
+        .http2_max_header_list_size(settings.call_header_bytes_max)
+        .http2_max_pending_accept_reset_streams(Some(resets_max))
+        .http2_keepalive_interval(Some(settings.keepalive_interval))
+        .http2_keepalive_timeout(Some(settings.keepalive_timeout))
+        .add_service(authorization)
+        .add_service(health)
+        .add_service(reflection))
+}
+
+impl Connected for Connection {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+/// The name of the `ext_authz` service.
+pub const AUTHORIZATION: &str = "envoy.service.auth.v3.Authorization";
+const HEALTH: &str = "grpc.health.v1.Health";
+const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
+/// The room for everything of a check but the body: headers are at most 60 KiB in Envoy.
+const DESCRIPTION_BYTES_MAX: usize = 1024 * 1024;
+/// Connections that are ready and not yet taken by the server.
+const READY_MAX: usize = 64;

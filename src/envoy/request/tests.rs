@@ -1,0 +1,478 @@
+use super::*;
+
+use super::super::proto::envoy::config::core::v3::{Address, Pipe, SocketAddress};
+use super::super::proto::envoy::service::auth::v3::attribute_context::Request;
+
+const SETTINGS: Settings = Settings {
+    headers_max: 4,
+    source: Source::Peer,
+};
+
+fn described() -> Described {
+    Described {
+        method: "POST".to_owned(),
+        path: "/mcp?a=b".to_owned(),
+        host: "mcp.test:8443".to_owned(),
+        ..Described::default()
+    }
+}
+
+fn check(http: Described) -> CheckRequest {
+    let request = Some(Request { http: Some(http) });
+    CheckRequest {
+        attributes: Some(AttributeContext {
+            request,
+            ..AttributeContext::default()
+        }),
+    }
+}
+
+fn convert(http: Described) -> Result<HttpRequest, InvalidCheck> {
+    http_request(check(http), SETTINGS)
+}
+
+fn map(headers: &[(&str, &str)]) -> HashMap<String, String> {
+    headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn raw(headers: &[(&str, &[u8])]) -> HeaderMap {
+    let header = |(name, value): &(&str, &[u8])| HeaderValue {
+        key: (*name).to_owned(),
+        value: String::new(),
+        raw_value: value.to_vec().into(),
+    };
+    HeaderMap {
+        headers: headers.iter().map(header).collect(),
+    }
+}
+
+fn pairs(headers: &[(&str, &str)]) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn peer(address: Option<AddressKind>) -> Peer {
+    Peer {
+        address: Some(Address { address }),
+        principal: String::new(),
+    }
+}
+
+fn ip(text: &str) -> Peer {
+    peer(Some(AddressKind::SocketAddress(SocketAddress {
+        address: text.to_owned(),
+        ..SocketAddress::default()
+    })))
+}
+
+fn source(peer: Option<Peer>) -> Result<Option<IpAddr>, InvalidCheck> {
+    let mut check = check(described());
+    check.attributes.as_mut().unwrap().source = peer;
+    http_request(check, SETTINGS).map(|request| request.source)
+}
+
+#[test]
+fn takes_over_every_fact() {
+    let mut check = check(Described {
+        raw_body: "{}".into(),
+        ..described()
+    });
+    let attributes = check.attributes.as_mut().unwrap();
+    attributes.source = Some(Peer {
+        principal: "spiffe://a/b".to_owned(),
+        ..ip("10.0.0.1")
+    });
+    attributes.context_extensions = map(&[("mcp_server", "github")]);
+    let request = http_request(check, SETTINGS).unwrap();
+    assert_eq!(request.method, "POST");
+    assert_eq!(request.path, "/mcp?a=b");
+    assert_eq!(request.host, "mcp.test:8443");
+    assert_eq!(request.headers, []);
+    assert_eq!(request.body, Body::Bytes("{}".into()));
+    assert!(!request.truncated);
+    assert_eq!(request.source, Some([10, 0, 0, 1].into()));
+    assert_eq!(request.principal.as_deref(), Some("spiffe://a/b"));
+    assert_eq!(request.context, map(&[("mcp_server", "github")]));
+}
+
+#[test]
+fn the_body_is_moved() {
+    let bytes = bytes::Bytes::from(vec![b'x'; 1000]);
+    let request = convert(Described {
+        raw_body: bytes.clone(),
+        ..described()
+    })
+    .unwrap();
+    let Body::Bytes(moved) = request.body else {
+        panic!("not bytes")
+    };
+    assert_eq!(moved.as_ptr(), bytes.as_ptr());
+}
+
+#[test]
+fn names_what_is_missing() {
+    let none = || AttributeContext::default();
+    let rows = [
+        (None, InvalidCheck::NoAttributes),
+        (Some(none()), InvalidCheck::NoRequest),
+        (
+            Some(AttributeContext {
+                request: Some(Request { http: None }),
+                ..none()
+            }),
+            InvalidCheck::NoHttp,
+        ),
+    ];
+    for (attributes, fault) in rows {
+        assert_eq!(
+            http_request(CheckRequest { attributes }, SETTINGS).unwrap_err(),
+            fault
+        );
+    }
+}
+
+#[test]
+fn method_path_and_host_have_to_be_possible() {
+    let with = |method: &str, path: &str, host: &str| {
+        convert(Described {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            host: host.to_owned(),
+            ..Described::default()
+        })
+        .map(drop)
+    };
+    for host in ["a", "a:1", "[::1]:1", "A.b-c_d", "10.0.0.1"] {
+        assert_eq!(with("GET", "/", host), Ok(()), "{host}");
+    }
+    for path in ["/", "*", "/a%20b;c?d=/e", "/caf\u{e9}"] {
+        assert_eq!(with("OPTIONS", path, "a"), Ok(()), "{path}");
+    }
+    for (method, path, host, fault) in [
+        ("", "/", "a", InvalidCheck::NoMethod),
+        ("GE T", "/", "a", InvalidCheck::InvalidMethod),
+        ("GET\r\n", "/", "a", InvalidCheck::InvalidMethod),
+        ("CONNECT", "", "a", InvalidCheck::NoPath),
+        ("GET", "mcp", "a", InvalidCheck::InvalidPath),
+        ("GET", "http://a/mcp", "a", InvalidCheck::InvalidPath),
+        ("GET", "/a b", "a", InvalidCheck::InvalidPath),
+        ("GET", "/a\0", "a", InvalidCheck::InvalidPath),
+        ("GET", "/", "", InvalidCheck::NoHost),
+        ("GET", "/", "a,b", InvalidCheck::InvalidHost),
+        ("GET", "/", "a b", InvalidCheck::InvalidHost),
+        ("GET", "/", "a\n", InvalidCheck::InvalidHost),
+        ("GET", "/", "user@a", InvalidCheck::InvalidHost),
+        ("GET", "/", "a/b", InvalidCheck::InvalidHost),
+        ("GET", "/", "b\u{fc}cher.test", InvalidCheck::InvalidHost),
+    ] {
+        assert_eq!(
+            with(method, path, host),
+            Err(fault),
+            "{method} {path} {host}"
+        );
+    }
+}
+
+#[test]
+fn headers_come_joined_and_are_sorted() {
+    let headers = map(&[
+        (":method", "POST"),
+        (":path", "/mcp?a=b"),
+        (":authority", "mcp.test:8443"),
+        (":scheme", "https"),
+        ("x-b", "1,2"),
+        ("Accept", "*/*"),
+    ]);
+    let request = convert(Described {
+        headers,
+        ..described()
+    })
+    .unwrap();
+    assert_eq!(request.headers, pairs(&[("accept", "*/*"), ("x-b", "1,2")]));
+}
+
+#[test]
+fn raw_headers_keep_order_duplicates_and_a_trace_of_other_bytes() {
+    let header_map = Some(raw(&[
+        (":path", b"/mcp?a=b"),
+        ("x-b", b"2"),
+        ("host", b"mcp.test:8443"),
+        ("x-a", b"\xff\tz"),
+        ("x-b", b"1"),
+    ]));
+    let request = convert(Described {
+        header_map,
+        ..described()
+    })
+    .unwrap();
+    let expected = [
+        ("x-b", "2"),
+        ("host", "mcp.test:8443"),
+        ("x-a", "\u{fffd}\tz"),
+        ("x-b", "1"),
+    ];
+    assert_eq!(request.headers, pairs(&expected));
+}
+
+#[test]
+fn a_raw_header_may_have_its_value_as_text() {
+    let mut header_map = raw(&[("x-a", b""), ("x-b", b"1"), ("x-c", b"")]);
+    header_map.headers[0].value = "text".to_owned();
+    header_map.headers[1].value = "1".to_owned();
+    let with = |header_map| {
+        convert(Described {
+            header_map: Some(header_map),
+            ..described()
+        })
+    };
+    let expected = pairs(&[("x-a", "text"), ("x-b", "1"), ("x-c", "")]);
+    assert_eq!(with(header_map.clone()).unwrap().headers, expected);
+    header_map.headers[1].value = "2".to_owned();
+    assert_eq!(
+        with(header_map).unwrap_err(),
+        InvalidCheck::Contradiction(Fact::Headers)
+    );
+}
+
+#[test]
+fn what_is_said_twice_has_to_agree() {
+    for (name, value, fact) in [
+        (":method", "GET", Fact::Method),
+        (":path", "/mcp", Fact::Path),
+        (":authority", "mcp.test", Fact::Host),
+        ("host", "evil.test", Fact::Host),
+        ("HOST", "evil.test", Fact::Host),
+    ] {
+        let fault = InvalidCheck::Contradiction(fact);
+        let headers = map(&[(name, value)]);
+        assert_eq!(
+            convert(Described {
+                headers,
+                ..described()
+            })
+            .unwrap_err(),
+            fault,
+            "{name}"
+        );
+        let header_map = Some(raw(&[(name, value.as_bytes())]));
+        assert_eq!(
+            convert(Described {
+                header_map,
+                ..described()
+            })
+            .unwrap_err(),
+            fault,
+            "{name}"
+        );
+    }
+    let twice = Some(raw(&[(":path", b"/mcp?a=b"), (":path", b"/admin")]));
+    assert_eq!(
+        convert(Described {
+            header_map: twice,
+            ..described()
+        })
+        .unwrap_err(),
+        InvalidCheck::Contradiction(Fact::Path)
+    );
+}
+
+#[test]
+fn both_forms_of_headers_have_to_agree() {
+    type Raw = [(&'static str, &'static [u8])];
+    let listed: &Raw = &[("x-a", b"1"), ("x-b", b"3"), ("x-a", b"2")];
+    let both = |joined: &[(&str, &str)], listed: &Raw| {
+        let (headers, header_map) = (map(joined), Some(raw(listed)));
+        convert(Described {
+            headers,
+            header_map,
+            ..described()
+        })
+        .map(|request| request.headers)
+    };
+    let agreed = both(&[("x-a", "1,2"), ("x-b", "3")], listed).unwrap();
+    assert_eq!(agreed, pairs(&[("x-a", "1"), ("x-b", "3"), ("x-a", "2")]));
+    let refused = Err(InvalidCheck::Contradiction(Fact::Headers));
+    assert_eq!(both(&[("x-a", "1"), ("x-b", "3")], listed), refused);
+    assert_eq!(both(&[("x-a", "1,2")], listed), refused);
+    assert_eq!(
+        both(&[("x-a", "1,2"), ("x-b", "3"), ("x-c", "4")], listed),
+        refused
+    );
+    assert_eq!(both(&[("x-a", "1,2"), ("x-c", "3")], listed), refused);
+}
+
+#[test]
+fn headers_have_to_be_possible() {
+    for (name, value, fault) in [
+        ("", "1", InvalidCheck::InvalidHeaderName),
+        (":", "1", InvalidCheck::InvalidHeaderName),
+        ("x a", "1", InvalidCheck::InvalidHeaderName),
+        ("x-a\0", "1", InvalidCheck::InvalidHeaderName),
+        ("x-\u{e9}", "1", InvalidCheck::InvalidHeaderName),
+        ("x-a", "1\r\nx-b: 2", InvalidCheck::InvalidHeaderValue),
+        ("x-a", "\0", InvalidCheck::InvalidHeaderValue),
+        (":protocol", "websocket", InvalidCheck::UnknownPseudoHeader),
+        (":x", "1", InvalidCheck::UnknownPseudoHeader),
+    ] {
+        let headers = map(&[(name, value)]);
+        assert_eq!(
+            convert(Described {
+                headers,
+                ..described()
+            })
+            .unwrap_err(),
+            fault,
+            "{name}"
+        );
+        let header_map = Some(raw(&[(name, value.as_bytes())]));
+        assert_eq!(
+            convert(Described {
+                header_map,
+                ..described()
+            })
+            .unwrap_err(),
+            fault,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn headers_are_counted_without_pseudo_headers() {
+    let pseudo: [(&str, &[u8]); 4] = [
+        (":method", b"POST"),
+        (":path", b"/mcp?a=b"),
+        (":authority", b"mcp.test:8443"),
+        (":scheme", b"http"),
+    ];
+    let many = |count: usize, with: &[(&str, &[u8])]| {
+        let mut headers = with.to_vec();
+        headers.resize(with.len() + count, ("x-a", b"1"));
+        let header_map = Some(raw(&headers));
+        convert(Described {
+            header_map,
+            ..described()
+        })
+        .map(|request| request.headers.len())
+    };
+    let refused = Err(InvalidCheck::TooManyHeaders { max: 4 });
+    assert_eq!(many(4, &pseudo), Ok(4));
+    assert_eq!(many(5, &pseudo), refused);
+    assert_eq!(many(4, &[]), Ok(4));
+    assert_eq!(many(5, &[]), refused);
+    assert_eq!(many(5000, &[]), refused);
+    let joined: HashMap<_, _> = (0..5).map(|n| (format!("x-{n}"), "1".to_owned())).collect();
+    let joined = convert(Described {
+        headers: joined,
+        ..described()
+    })
+    .map(|r| r.headers.len());
+    assert_eq!(joined, refused);
+}
+
+#[test]
+fn a_body_is_bytes_or_text_and_not_both() {
+    let with = |body: &str, raw_body: &'static [u8]| {
+        let (body, raw_body) = (body.to_owned(), raw_body.into());
+        convert(Described {
+            body,
+            raw_body,
+            ..described()
+        })
+        .map(|request| request.body)
+    };
+    assert_eq!(with("", b""), Ok(Body::Absent));
+    assert_eq!(with("", b"\xff\0"), Ok(Body::Bytes(b"\xff\0"[..].into())));
+    assert_eq!(with("{}", b""), Ok(Body::Lossy("{}".into())));
+    assert_eq!(with("{}", b"{}"), Err(InvalidCheck::TwoBodies));
+}
+
+#[test]
+fn a_body_is_whole_only_if_envoy_says_so_or_nothing() {
+    for (values, truncated) in [
+        (&[][..], false),
+        (&["false"][..], false),
+        (&["true"][..], true),
+        (&["TRUE"][..], true),
+        (&[""][..], true),
+        (&["0"][..], true),
+        (&["false", "true"][..], true),
+        (&["false,true"][..], true),
+    ] {
+        let headers: Vec<(&str, &[u8])> = values
+            .iter()
+            .map(|value| (PARTIAL_BODY, value.as_bytes()))
+            .collect();
+        let request = convert(Described {
+            header_map: Some(raw(&headers)),
+            ..described()
+        })
+        .unwrap();
+        assert_eq!(request.truncated, truncated, "{values:?}");
+    }
+}
+
+#[test]
+fn the_source_is_the_tcp_peer() {
+    let address = |text: &str| Ok(Some(text.parse::<IpAddr>().unwrap()));
+    assert_eq!(source(Some(ip("192.0.2.1"))), address("192.0.2.1"));
+    assert_eq!(source(Some(ip("2001:db8::1"))), address("2001:db8::1"));
+    assert_eq!(source(Some(ip("::ffff:192.0.2.1"))), address("192.0.2.1"));
+    assert_eq!(source(Some(ip("fe80::1%eth0"))), address("fe80::1"));
+    let pipe = AddressKind::Pipe(Pipe {
+        path: "@a".to_owned(),
+    });
+    assert_eq!(source(Some(peer(Some(pipe)))), Ok(None));
+    assert_eq!(source(Some(peer(None))), Ok(None));
+    assert_eq!(source(None), Ok(None));
+    for bad in [
+        "",
+        "localhost",
+        "192.0.2.1:80",
+        "192.0.2.256",
+        "192.0.2.1, 10.0.0.1",
+    ] {
+        assert_eq!(
+            source(Some(ip(bad))),
+            Err(InvalidCheck::InvalidSource),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn the_external_address_counts_only_if_it_is_trusted() {
+    let with = |values: &[&str], source| {
+        let headers: Vec<(&str, &[u8])> = values
+            .iter()
+            .map(|value| (EXTERNAL_ADDRESS, value.as_bytes()))
+            .collect();
+        let mut check = check(Described {
+            header_map: Some(raw(&headers)),
+            ..described()
+        });
+        check.attributes.as_mut().unwrap().source = Some(ip("10.0.0.1"));
+        http_request(check, Settings { source, ..SETTINGS }).map(|r| r.source.unwrap().to_string())
+    };
+    let is = |text: &str| Ok(text.to_owned());
+    assert_eq!(with(&["192.0.2.7"], Source::Peer), is("10.0.0.1"));
+    assert_eq!(with(&["nonsense"], Source::Peer), is("10.0.0.1"));
+    assert_eq!(
+        with(&["192.0.2.7"], Source::ExternalAddress),
+        is("192.0.2.7")
+    );
+    assert_eq!(with(&[], Source::ExternalAddress), is("10.0.0.1"));
+    for bad in [
+        &["nonsense"][..],
+        &["192.0.2.7", "192.0.2.8"],
+        &["192.0.2.7,192.0.2.8"],
+    ] {
+        let refused = Err(InvalidCheck::InvalidSource);
+        assert_eq!(with(bad, Source::ExternalAddress), refused, "{bad:?}");
+    }
+}

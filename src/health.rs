@@ -1,0 +1,171 @@
+//! Readiness: gates that have to open before the process takes work, and the drain that ends it.
+//!
+//! How readiness is told to others is in [`crate::envoy`] (gRPC) and [`crate::admin`] (HTTP).
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+/// Whether the process takes work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// A gate is still closed.
+    Starting,
+    /// Every gate is open.
+    Ready,
+    /// The process is ending. Final.
+    Draining,
+}
+
+impl State {
+    /// The name, in lower case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// The readiness of the process. Clones are handles to the same.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    shared: Arc<Shared>,
+}
+
+/// Something the process waits for before it is ready. Dropping it says that it is there.
+#[derive(Debug)]
+#[must_use = "dropping a gate opens it"]
+pub struct Gate {
+    shared: Arc<Shared>,
+    name: &'static str,
+}
+
+#[derive(Debug)]
+struct Shared {
+    closed: Mutex<Vec<&'static str>>,
+    state: watch::Sender<State>,
+}
+
+impl Readiness {
+    /// Not ready. It becomes so when the last gate opens: close every gate before the first opens.
+    #[must_use]
+    pub fn new() -> Self {
+        let (state, _) = watch::channel(State::Starting);
+        Self {
+            shared: Arc::new(Shared {
+                closed: Mutex::default(),
+                state,
+            }),
+        }
+    }
+
+    /// Closes a gate: the process is not ready until it is dropped.
+    pub fn gate(&self, name: &'static str) -> Gate {
+        let mut closed = self.shared.closed();
+        closed.push(name);
+        self.shared.enter(State::Starting);
+        Gate {
+            shared: Arc::clone(&self.shared),
+            name,
+        }
+    }
+
+    /// Begins the drain; readiness ends for good.
+    pub fn drain(&self) {
+        if self.shared.enter(State::Draining) {
+            tracing::info!("draining");
+        }
+    }
+
+    /// The state now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        *self.shared.state.borrow()
+    }
+
+    /// The state now and at every change.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<State> {
+        self.shared.state.subscribe()
+    }
+
+    /// The names of the gates that are still closed.
+    #[must_use]
+    pub fn closed(&self) -> Vec<&'static str> {
+        self.shared.closed().clone()
+    }
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let mut closed = self.shared.closed();
+        if let Some(index) = closed.iter().position(|name| *name == self.name) {
+            closed.swap_remove(index);
+        }
+        tracing::debug!(gate = self.name, "gate open");
+        if closed.is_empty() && self.shared.enter(State::Ready) {
+            tracing::info!("ready");
+        }
+    }
+}
+
+impl Shared {
+    /// Moves to a state unless the drain has begun; whether anything changed.
+    fn enter(&self, next: State) -> bool {
+        self.state.send_if_modified(|state| {
+            let moves = *state != State::Draining && *state != next;
+            if moves {
+                *state = next;
+            }
+            moves
+        })
+    }
+
+    fn closed(&self) -> MutexGuard<'_, Vec<&'static str>> {
+        // The list is whole after every step, so a panic elsewhere did not spoil it.
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_ready_when_the_last_gate_opens() {
+        let readiness = Readiness::new();
+        assert_eq!(readiness.state(), State::Starting);
+        let policy = readiness.gate("policy");
+        let keys = readiness.gate("keys");
+        drop(policy);
+        assert_eq!(
+            (readiness.state(), readiness.closed()),
+            (State::Starting, vec!["keys"])
+        );
+        drop(keys);
+        assert_eq!(
+            (readiness.state(), readiness.closed()),
+            (State::Ready, vec![])
+        );
+    }
+
+    #[test]
+    fn a_drain_is_final() {
+        let readiness = Readiness::new();
+        let gate = readiness.gate("policy");
+        readiness.drain();
+        drop(gate);
+        assert_eq!(readiness.state(), State::Draining);
+        drop(readiness.gate("late"));
+        assert_eq!(readiness.state(), State::Draining);
+    }
+}

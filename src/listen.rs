@@ -1,0 +1,214 @@
+//! Sockets: where the process listens, TLS on top, and connections that are ready to be served.
+//!
+//! What is spoken on a connection is not known here.
+
+mod socket;
+mod tls;
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+pub use socket::{Address, InvalidAddress, ListenError, Socket, bind};
+pub use tls::{Tls, TlsError, TlsFiles};
+
+/// What connections may cost before anything is said on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most connections at a time; further ones wait in the kernel's queue.
+    pub connections_max: usize,
+    /// How long a client may take to finish the TLS handshake, if any, and to say anything.
+    pub handshake_timeout: Duration,
+    /// How often TLS files are looked at.
+    pub tls_reload_interval: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 4096,
+            handshake_timeout: Duration::from_secs(5),
+            tls_reload_interval: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A socket that takes connections.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    tls: Option<Arc<Tls>>,
+    limits: Limits,
+}
+
+impl Listener {
+    /// A listener on a bound socket, with TLS if there is any.
+    #[must_use]
+    pub fn new(socket: Socket, tls: Option<Tls>, limits: Limits) -> Self {
+        Self {
+            socket,
+            tls: tls.map(Arc::new),
+            limits,
+        }
+    }
+
+    /// Takes connections and hands over those that are ready, until nobody receives them any more.
+    /// A client that dawdles, or fails the handshake, holds up nobody else.
+    pub async fn run(self, ready: mpsc::Sender<Connection>) {
+        let Self {
+            socket,
+            tls,
+            limits,
+        } = self;
+        let places = Arc::new(Semaphore::new(limits.connections_max));
+        let mut handshakes = JoinSet::new();
+        let mut reload = interval(limits.tls_reload_interval);
+        reload.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = ready.closed() => return,
+                _ = reload.tick(), if tls.is_some() => {
+                    if let Some(tls) = &tls {
+                        tls.reload().await;
+                    }
+                }
+                // Finished handshakes are handed over by themselves; this only forgets them.
+                Some(_) = handshakes.join_next(), if !handshakes.is_empty() => {}
+                (io, place) = accept(&socket, &places) => {
+                    let (tls, ready) = (tls.clone(), ready.clone());
+                    handshakes.spawn(async move {
+                        let prepared = prepare(io, tls.as_deref(), place);
+                        match timeout(limits.handshake_timeout, prepared).await {
+                            // The receiver is gone only when the process ends.
+                            Ok(Ok(connection)) => drop(ready.send(connection).await),
+                            Ok(Err(error)) => tracing::debug!(%error, "handshake failed"),
+                            Err(_) => tracing::debug!("handshake timed out"),
+                        }
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// A connection that is ready to be served.
+pub struct Connection {
+    io: Box<dyn Io>,
+    /// The first byte of the client, until it is read.
+    first: Option<u8>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// What a connection is made of.
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// The next connection, once there is a place for it. Does not fail: errors of single connections
+/// are skipped, and while file descriptors are short it waits for some to come free.
+async fn accept(
+    socket: &Socket,
+    places: &Arc<Semaphore>,
+) -> (socket::Stream, OwnedSemaphorePermit) {
+    loop {
+        let Ok(place) = Arc::clone(places).acquire_owned().await else {
+            // The semaphore is never closed; if it were, there would be no place.
+            std::future::pending::<()>().await;
+            continue;
+        };
+        match socket.accept().await {
+            Ok(stream) => return (stream, place),
+            Err(error) if socket::is_of_one_connection(&error) => {
+                tracing::debug!(%error, "a connection ended before it began");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Does what comes before the first message: the handshake, and waiting for the first byte.
+async fn prepare(
+    io: socket::Stream,
+    tls: Option<&Tls>,
+    place: OwnedSemaphorePermit,
+) -> io::Result<Connection> {
+    let mut io: Box<dyn Io> = match (io, tls) {
+        (socket::Stream::Tcp(io), Some(tls)) => Box::new(tls.accept(io).await?),
+        (socket::Stream::Unix(io), Some(tls)) => Box::new(tls.accept(io).await?),
+        (socket::Stream::Tcp(io), None) => Box::new(io),
+        (socket::Stream::Unix(io), None) => Box::new(io),
+    };
+    // Readiness alone may be a false alarm, so the byte is read and given back later.
+    let first = Some(io.read_u8().await?);
+    Ok(Connection {
+        io,
+        first,
+        _place: place,
+    })
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // A read into no space has to leave the byte where it is.
+        if buf.remaining() > 0
+            && let Some(first) = self.first.take()
+        {
+            buf.put_slice(&[first]);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// How long to wait when the process may accept nothing, for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

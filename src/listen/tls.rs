@@ -1,0 +1,249 @@
+//! TLS for accepted connections, from files that are read again when they change.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest;
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, aws_lc_rs as provider};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, server::danger::ClientCertVerifier};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// The files TLS is made of, all PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, the server's own first.
+    pub cert_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+    /// The authorities whose clients may connect. With it every client needs a certificate.
+    pub client_ca_file: Option<PathBuf>,
+}
+
+/// Why there can be no TLS. Each message is complete: there is no further source.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read `{}`: {cause}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A file has no certificate, or a damaged one.
+    #[error("`{}` has no PEM certificate", .0.display())]
+    NoCertificate(PathBuf),
+    /// A file has no private key, or a damaged one.
+    #[error("`{}` has no PEM private key", .0.display())]
+    NoKey(PathBuf),
+    /// Certificate and key are not a pair, or not usable.
+    #[error("`{}` and `{}` do not work together: {cause}", cert_file.display(), key_file.display())]
+    Pair {
+        /// The certificate file.
+        cert_file: PathBuf,
+        /// The key file.
+        key_file: PathBuf,
+        /// What rustls says.
+        cause: rustls::Error,
+    },
+    /// The client authorities are not usable.
+    #[error("`{}` is no client authority: {cause}", path.display())]
+    ClientCa {
+        /// The file.
+        path: PathBuf,
+        /// What rustls says.
+        cause: VerifierBuilderError,
+    },
+    /// The crypto provider does not have the protocol versions we ask for.
+    #[error("no protocol version can be used")]
+    Versions(#[source] rustls::Error),
+}
+
+/// TLS with the files as they were last good.
+#[derive(Debug)]
+pub struct Tls {
+    files: TlsFiles,
+    config: ArcSwap<ServerConfig>,
+    /// What was last looked at, good or bad, so that each content is tried and logged once.
+    seen: Mutex<Fingerprint>,
+}
+
+/// What a look at the files showed.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// They are as before.
+    None,
+    /// New ones are in force.
+    Replaced,
+    /// New ones are not usable; the old ones stay.
+    Refused(TlsError),
+}
+
+/// The SHA-256 of the files as they were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fingerprint(Vec<u8>);
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// [`TlsError`] if one cannot be read or used.
+    pub async fn load(files: TlsFiles) -> Result<Self, TlsError> {
+        let contents = Contents::read(&files).await?;
+        let config = contents.config(&files)?;
+        let seen = Mutex::new(contents.fingerprint());
+        Ok(Self {
+            files,
+            config: ArcSwap::from_pointee(config),
+            seen,
+        })
+    }
+
+    /// Looks at the files and takes them if they changed and are good. Otherwise the old ones
+    /// stay; connections that exist stay in any case.
+    pub async fn reload(&self) {
+        match self.look().await {
+            Change::None => {}
+            Change::Replaced => tracing::info!("TLS files replaced"),
+            Change::Refused(error) => {
+                tracing::error!(%error, "new TLS files refused, the old ones stay in force");
+            }
+        }
+    }
+
+    pub(super) async fn look(&self) -> Change {
+        let read = Contents::read(&self.files).await;
+        let fingerprint = match &read {
+            Ok(contents) => contents.fingerprint(),
+            Err(error) => Fingerprint(error.to_string().into_bytes()),
+        };
+        {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if *seen == fingerprint {
+                return Change::None;
+            }
+            *seen = fingerprint;
+        }
+        match read.and_then(|contents| contents.config(&self.files)) {
+            Ok(config) => {
+                self.config.store(Arc::new(config));
+                Change::Replaced
+            }
+            Err(error) => Change::Refused(error),
+        }
+    }
+
+    /// Does the handshake on a connection.
+    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        TlsAcceptor::from(self.config.load_full())
+            .accept(stream)
+            .await
+    }
+}
+
+/// The files as they were read.
+struct Contents {
+    cert: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+}
+
+impl Contents {
+    async fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        let client_ca = match &files.client_ca_file {
+            Some(path) => Some(read(path).await?),
+            None => None,
+        };
+        Ok(Self {
+            cert: read(&files.cert_file).await?,
+            key: read(&files.key_file).await?,
+            client_ca,
+        })
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        let digest_of = |part: &[u8]| digest::digest(&digest::SHA256, part);
+        let parts = [&self.cert, &self.key].into_iter().chain(&self.client_ca);
+        Fingerprint(
+            parts
+                .flat_map(|part| digest_of(part).as_ref().to_vec())
+                .collect(),
+        )
+    }
+
+    fn config(&self, files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+        let chain = certificates(&self.cert, &files.cert_file)?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|_| TlsError::NoKey(files.key_file.clone()))?;
+        let provider = Arc::new(provider::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Versions)?;
+        let builder = match (&self.client_ca, &files.client_ca_file) {
+            (Some(pem), Some(path)) => {
+                builder.with_client_cert_verifier(client_verifier(pem, path, provider)?)
+            }
+            (None, _) | (_, None) => builder.with_no_client_auth(),
+        };
+        let mut config = builder
+            .with_single_cert(chain, key)
+            .map_err(|cause| TlsError::Pair {
+                cert_file: files.cert_file.clone(),
+                key_file: files.key_file.clone(),
+                cause,
+            })?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(config)
+    }
+}
+
+fn client_verifier(
+    pem: &[u8],
+    path: &Path,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(pem, path)? {
+        roots
+            .add(authority)
+            .map_err(|_| TlsError::NoCertificate(path.to_owned()))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|cause| TlsError::ClientCa {
+            path: path.to_owned(),
+            cause,
+        })
+}
+
+/// Every certificate of a PEM text, of which there has to be one.
+fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let missing = || TlsError::NoCertificate(path.to_owned());
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| missing())?;
+    if chain.is_empty() {
+        Err(missing())
+    } else {
+        Ok(chain)
+    }
+}
+
+async fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let unreadable = |cause| TlsError::Unreadable {
+        path: path.to_owned(),
+        cause,
+    };
+    tokio::fs::read(path).await.map_err(unreadable)
+}

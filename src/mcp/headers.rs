@@ -1,0 +1,430 @@
+//! The HTTP headers against the body: what they say must be what it says, in any revision.
+//!
+//! Nothing is ever decided from these headers alone. Servers differ in which of header and body
+//! they believe (mcp.md §1.3), so a disagreement is refused. `Mcp-Param-*` needs the schema of
+//! the tool and is left to the server.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::jsonrpc::{Kind, Message, Payload};
+use super::refusal::{Era, Refusal};
+
+/// A header that this module reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Header {
+    /// `Content-Type`.
+    ContentType,
+    /// `Content-Encoding`.
+    ContentEncoding,
+    /// `Content-Length`.
+    ContentLength,
+    /// `Mcp-Method`.
+    Method,
+    /// `Mcp-Name`.
+    Name,
+    /// `MCP-Protocol-Version`.
+    ProtocolVersion,
+    /// `Mcp-Session-Id`.
+    SessionId,
+}
+
+impl Header {
+    /// The name in lower case.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Header::ContentType => "content-type",
+            Header::ContentEncoding => "content-encoding",
+            Header::ContentLength => "content-length",
+            Header::Method => "mcp-method",
+            Header::Name => "mcp-name",
+            Header::ProtocolVersion => "mcp-protocol-version",
+            Header::SessionId => "mcp-session-id",
+        }
+    }
+
+    /// Whether the header repeats something of the body (mcp.md §1.3).
+    pub(super) fn is_mirrored(self) -> bool {
+        matches!(
+            self,
+            Header::Method | Header::Name | Header::ProtocolVersion
+        )
+    }
+}
+
+impl fmt::Display for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The headers of one HTTP request as far as they concern the message.
+#[derive(Debug, Clone, Default)]
+pub struct Headers<'a> {
+    values: Vec<(Header, &'a str)>,
+    repeats_kept_apart: bool,
+}
+
+/// What the headers of a message add to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Routing<'a> {
+    /// The era that headers and body agree on.
+    pub era: Era,
+    /// `MCP-Protocol-Version`, one of the known revisions.
+    pub protocol_version: Option<&'a str>,
+    /// `Mcp-Session-Id`, visible ASCII. Absent in the modern era, where it has no meaning.
+    pub session: Option<&'a str>,
+}
+
+impl<'a> Headers<'a> {
+    /// Picks the headers of [`Header`] out of all headers, whose names are in lower case.
+    ///
+    /// `repeats_kept_apart` says that the PEP gave two headers of the same name as two (Envoy
+    /// with `encode_raw_headers`). Otherwise it may have joined them by a comma, and a name with
+    /// a comma is refused. Kept apart, such a name passes if it is the body's, since a comma is
+    /// an ordinary character in a URI. In the other headers a comma is never right.
+    #[must_use]
+    pub fn collect<I>(headers: I, repeats_kept_apart: bool) -> Self
+    where
+        I: IntoIterator<Item = (&'a str, &'a str)>,
+    {
+        let find = |name| {
+            HEADERS
+                .iter()
+                .copied()
+                .find(|header| header.as_str() == name)
+        };
+        let values = headers
+            .into_iter()
+            .filter_map(|(name, value)| Some((find(name)?, value.trim_matches(OWS))))
+            .collect();
+        Self {
+            values,
+            repeats_kept_apart,
+        }
+    }
+
+    /// Checks the headers that say how to read the body.
+    ///
+    /// # Errors
+    /// `Content-Type` is not exactly one `application/json`, ignoring case, with no parameter
+    /// but one `charset` of utf-8 (`charset*` and others are read differently by different
+    /// servers); there is a `Content-Encoding` other than `identity`; `Content-Length` is there
+    /// and is not `body_len`, in bytes.
+    pub fn check_content(&self, body_len: usize) -> Result<(), Refusal> {
+        let content_type = self
+            .single(Header::ContentType)?
+            .ok_or(Refusal::ContentType)?;
+        check_content_type(content_type)?;
+        if let Some(encoding) = self.single(Header::ContentEncoding)?
+            && !encoding.eq_ignore_ascii_case("identity")
+        {
+            return Err(Refusal::ContentEncoding);
+        }
+        if let Some(length) = self.single(Header::ContentLength)? {
+            let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
+            if !is_number || length.parse() != Ok(body_len) {
+                return Err(Refusal::ContentLength);
+            }
+        }
+        Ok(())
+    }
+
+    /// The era of a request, for the form of its answer: modern if any version header or any
+    /// message says so, even where [`Headers::check_routing`] refuses it. A future revision is
+    /// modern.
+    #[must_use]
+    pub fn era(&self, payload: Option<&Payload<'_>>) -> Era {
+        let says_header = self
+            .values(Header::ProtocolVersion)
+            .flat_map(|value| value.split(','))
+            .any(|version| is_modern_revision(version.trim_matches(OWS)));
+        let says_body = payload.is_some_and(|payload| {
+            payload
+                .messages()
+                .iter()
+                .any(|message| message.envelope_version().is_some())
+        });
+        if says_header || says_body {
+            Era::Modern
+        } else {
+            Era::Legacy
+        }
+    }
+
+    /// Checks the headers that repeat the body, and the session id. A request without a body
+    /// (GET, DELETE) has no payload.
+    ///
+    /// # Errors
+    /// A header is repeated, malformed or disagrees with the body; a modern request lacks one;
+    /// the revision is unknown; a batch or a response in the modern era.
+    pub fn check_routing(&self, payload: Option<&Payload<'_>>) -> Result<Routing<'a>, Refusal> {
+        let version = self.single(Header::ProtocolVersion)?;
+        let method = self.single(Header::Method)?;
+        let name = self.single(Header::Name)?.map(decode_name).transpose()?;
+        let session = self.single(Header::SessionId)?;
+        let message = match payload {
+            Some(Payload::One(message)) => Some(message),
+            Some(Payload::Batch(_)) | None => None,
+        };
+        let era = match message {
+            Some(message) => check_version(version, message)?,
+            None => check_bare_version(version)?,
+        };
+        if era == Era::Modern && matches!(payload, Some(Payload::Batch(_))) {
+            return Err(Refusal::BatchModern);
+        }
+        check_method(method, message, era)?;
+        check_name(name.as_deref(), message, era)?;
+        let session = session.filter(|_| era == Era::Legacy);
+        Ok(Routing {
+            era,
+            protocol_version: version,
+            session,
+        })
+    }
+
+    fn values(&self, header: Header) -> impl Iterator<Item = &'a str> {
+        self.values
+            .iter()
+            .filter(move |(other, _)| *other == header)
+            .map(|(_, value)| *value)
+    }
+
+    /// The value of a header that may occur once, without outer whitespace.
+    fn single(&self, header: Header) -> Result<Option<&'a str>, Refusal> {
+        let mut values = self.values(header);
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
+        let may_have_comma = header == Header::Name && self.repeats_kept_apart;
+        if values.next().is_some() || (value.contains(',') && !may_have_comma) {
+            return Err(Refusal::HeaderRepeated(header));
+        }
+        // A space is ordinary in a name and in a media type, not in the others.
+        let has_words = matches!(header, Header::Name | Header::ContentType);
+        let is_plain = |byte: u8| byte.is_ascii_graphic() || (byte == b' ' && has_words);
+        if value.is_empty() || !value.bytes().all(is_plain) {
+            return Err(Refusal::HeaderMalformed(header));
+        }
+        Ok(Some(value))
+    }
+}
+
+/// Compares the version header with `_meta`, or with what `initialize` proposes.
+fn check_version(version: Option<&str>, message: &Message<'_>) -> Result<Era, Refusal> {
+    match (version, message.envelope_version()) {
+        // A server that chooses the era by the header alone would take this for legacy and
+        // ignore `Mcp-Method` and `Mcp-Name`.
+        (None, Some(_)) => Err(Refusal::HeaderMissing(Header::ProtocolVersion)),
+        (Some(header), Some(body)) if header != body => {
+            Err(Refusal::HeaderMismatch(Header::ProtocolVersion))
+        }
+        (Some(_), Some(MODERN_REVISION)) => Ok(Era::Modern),
+        (Some(_), Some(body)) => Err(unsupported(body)),
+        (header, None) => {
+            let era = check_bare_version(header)?;
+            match (era, message.kind) {
+                (Era::Modern, Kind::Request { .. }) => return Err(Refusal::EnvelopeMissing),
+                (Era::Modern, Kind::Response { .. }) => return Err(Refusal::ResponseModern),
+                (Era::Modern, Kind::Notification) | (Era::Legacy, _) => {}
+            }
+            let proposed = message.proposed_version.as_deref();
+            if header.is_some() && proposed.is_some() && header != proposed {
+                return Err(Refusal::HeaderMismatch(Header::ProtocolVersion));
+            }
+            Ok(era)
+        }
+    }
+}
+
+fn check_bare_version(version: Option<&str>) -> Result<Era, Refusal> {
+    match version {
+        Some(MODERN_REVISION) => Ok(Era::Modern),
+        Some(version) if !LEGACY_REVISIONS.contains(&version) => Err(unsupported(version)),
+        Some(_) | None => Ok(Era::Legacy),
+    }
+}
+
+/// Compares `Mcp-Method`. A batch, a response and a request without a body have no method that
+/// it could repeat.
+fn check_method(
+    header: Option<&str>,
+    message: Option<&Message<'_>>,
+    era: Era,
+) -> Result<(), Refusal> {
+    let body = message
+        .filter(|message| is_call(message))
+        .map(|message| message.method.as_ref());
+    match header {
+        Some(_) if header != body => Err(Refusal::HeaderMismatch(Header::Method)),
+        None if era == Era::Modern && message.is_some_and(is_request) => {
+            Err(Refusal::HeaderMissing(Header::Method))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Compares `Mcp-Name`. A message that names nothing has no name that it could repeat.
+fn check_name(
+    header: Option<&str>,
+    message: Option<&Message<'_>>,
+    era: Era,
+) -> Result<(), Refusal> {
+    let Some(name) = header else {
+        let is_needed = |message: &Message<'_>| {
+            is_request(message) && message.entry.is_some_and(|entry| entry.needs_name_header)
+        };
+        return if era == Era::Modern && message.is_some_and(is_needed) {
+            Err(Refusal::HeaderMissing(Header::Name))
+        } else {
+            Ok(())
+        };
+    };
+    if message.is_some_and(|message| message.is_named(name)) {
+        Ok(())
+    } else if name.contains(',') {
+        Err(Refusal::HeaderRepeated(Header::Name))
+    } else {
+        Err(Refusal::HeaderMismatch(Header::Name))
+    }
+}
+
+fn is_request(message: &Message<'_>) -> bool {
+    matches!(message.kind, Kind::Request { .. })
+}
+
+fn is_call(message: &Message<'_>) -> bool {
+    matches!(message.kind, Kind::Request { .. } | Kind::Notification)
+}
+
+/// Undoes the base64 form of `Mcp-Name`: `=?base64?…?=`, standard alphabet, padded, of UTF-8.
+/// Its markers are lower case and exact, so what has them nearly is refused.
+fn decode_name(value: &str) -> Result<Cow<'_, str>, Refusal> {
+    let malformed = Refusal::HeaderMalformed(Header::Name);
+    let begins = value
+        .get(..BASE64_BEGIN.len())
+        .is_some_and(|begin| begin.eq_ignore_ascii_case(BASE64_BEGIN));
+    if !begins {
+        return Ok(Cow::Borrowed(value));
+    }
+    let encoded = value
+        .strip_prefix(BASE64_BEGIN)
+        .and_then(|rest| rest.strip_suffix(BASE64_END))
+        .ok_or_else(|| malformed.clone())?;
+    let bytes = STANDARD.decode(encoded).map_err(|_| malformed.clone())?;
+    String::from_utf8(bytes)
+        .map(Cow::Owned)
+        .map_err(|_| malformed)
+}
+
+/// RFC 9110 §8.3.1, with empty parameters allowed (§5.6.6).
+fn check_content_type(value: &str) -> Result<(), Refusal> {
+    let (media_type, mut rest) = value.split_once(';').unwrap_or((value, ""));
+    if !media_type
+        .trim_matches(OWS)
+        .eq_ignore_ascii_case("application/json")
+    {
+        return Err(Refusal::ContentType);
+    }
+    let mut has_charset = false;
+    loop {
+        rest = rest.trim_start_matches(OWS);
+        if let Some(next) = rest.strip_prefix(';') {
+            rest = next;
+            continue;
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let (name, after) = rest.split_once('=').ok_or(Refusal::ContentType)?;
+        if !name.eq_ignore_ascii_case("charset") || has_charset {
+            return Err(Refusal::ContentType);
+        }
+        has_charset = true;
+        let (charset, after) = parameter_value(after)?;
+        if !charset.eq_ignore_ascii_case("utf-8") {
+            return Err(Refusal::Charset);
+        }
+        rest = after.trim_start_matches(OWS);
+        if !rest.is_empty() && !rest.starts_with(';') {
+            return Err(Refusal::ContentType);
+        }
+    }
+}
+
+/// A token or a quoted string, and what follows it.
+fn parameter_value(text: &str) -> Result<(Cow<'_, str>, &str), Refusal> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find([';', ' ', '\t', '"']).unwrap_or(text.len());
+        let (token, rest) = text.split_at_checked(end).ok_or(Refusal::ContentType)?;
+        return Ok((Cow::Borrowed(token), rest));
+    };
+    let mut value = String::new();
+    let mut chars = quoted.chars();
+    loop {
+        match chars.next() {
+            Some('"') => return Ok((Cow::Owned(value), chars.as_str())),
+            Some('\\') => value.push(chars.next().ok_or(Refusal::ContentType)?),
+            Some(char) => value.push(char),
+            None => return Err(Refusal::ContentType),
+        }
+    }
+}
+
+fn unsupported(version: &str) -> Refusal {
+    let is_plain = version.len() <= REQUESTED_BYTES_MAX
+        && version
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+    Refusal::ProtocolVersionUnsupported {
+        requested: is_plain.then(|| version.into()),
+    }
+}
+
+/// Whether a version is a date not before the first modern revision. Dates of this form sort as
+/// text.
+fn is_modern_revision(version: &str) -> bool {
+    let is_date = version.len() == MODERN_REVISION.len()
+        && version
+            .bytes()
+            .zip(MODERN_REVISION.bytes())
+            .all(|(byte, model)| {
+                if model == b'-' {
+                    byte == b'-'
+                } else {
+                    byte.is_ascii_digit()
+                }
+            });
+    is_date && version >= MODERN_REVISION
+}
+
+/// The modern revision.
+pub const MODERN_REVISION: &str = "2026-07-28";
+/// The legacy revisions, oldest first.
+pub const LEGACY_REVISIONS: &[&str] = &[
+    "2024-10-07",
+    "2024-11-05",
+    "2025-03-26",
+    "2025-06-18",
+    "2025-11-25",
+];
+const HEADERS: &[Header] = &[
+    Header::ContentType,
+    Header::ContentEncoding,
+    Header::ContentLength,
+    Header::Method,
+    Header::Name,
+    Header::ProtocolVersion,
+    Header::SessionId,
+];
+/// Optional whitespace (RFC 9110 §5.6.3).
+const OWS: [char; 2] = [' ', '\t'];
+const BASE64_BEGIN: &str = "=?base64?";
+const BASE64_END: &str = "?=";
+/// How long a version may be to be repeated to its sender.
+const REQUESTED_BYTES_MAX: usize = 32;

@@ -1,0 +1,397 @@
+//! The JSON-RPC envelope: one body to one message or a batch, under the rules of mcp.md §7.
+//!
+//! The members of the envelope are gathered first and judged when the body is at its end, since
+//! they may stand in any order. Unknown members of the envelope are checked like everything else
+//! and then ignored: no server gives them a meaning.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::DeserializeSeed;
+use serde_json::error::Category;
+
+use super::envelope::{Draft, Gathered, Root};
+use super::json::{META_PROTOCOL_VERSION, Scan};
+use super::refusal::{Refusal, RefusedBody};
+use super::target::{self, Method, Selected};
+use crate::authz::Value;
+
+/// What [`decode`] accepts; the names are those of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// How deep arrays and objects may be nested, the message itself and a batch included.
+    /// A value above 126 acts as 126.
+    pub json_depth_max: usize,
+    /// The length of a method, a tool's or prompt's name and a task id, in bytes after unescaping.
+    pub name_bytes_max: usize,
+    /// The length of a URI, in bytes after unescaping.
+    pub uri_bytes_max: usize,
+    /// How many elements a batch may have; 0 refuses batches.
+    pub batch_max: usize,
+    /// How many URIs and tasks together one `subscriptions/listen` may name.
+    pub subscriptions_max: usize,
+    /// Whether keys inside `arguments` may differ only in case (`fold_arguments: accept`). Equal
+    /// keys are refused all the same.
+    pub accept_folded_arguments: bool,
+    /// Whether the body came as a string in which Envoy put `!` for lost bytes.
+    pub lossy: bool,
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        Self {
+            json_depth_max: 64,
+            name_bytes_max: 256,
+            uri_bytes_max: 8 * 1024,
+            batch_max: 0,
+            subscriptions_max: 256,
+            accept_folded_arguments: false,
+            lossy: false,
+        }
+    }
+}
+
+/// What a body holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Payload<'a> {
+    /// One message.
+    One(Message<'a>),
+    /// A batch; never empty, without `initialize`, without modern messages, ids unique.
+    Batch(Vec<Message<'a>>),
+}
+
+impl<'a> Payload<'a> {
+    /// The messages, in order.
+    #[must_use]
+    pub fn messages(&self) -> &[Message<'a>] {
+        match self {
+            Payload::One(message) => std::slice::from_ref(message),
+            Payload::Batch(messages) => messages,
+        }
+    }
+}
+
+/// One JSON-RPC message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message<'a> {
+    /// Request, notification or response.
+    pub kind: Kind<'a>,
+    /// The method as written, unescaped; `response` for a response.
+    pub method: Cow<'a, str>,
+    /// The table's entry for the method. Absent for a method outside it and for a response.
+    pub entry: Option<&'static Method>,
+    /// What is called with: `arguments` of `tools/call`, `prompts/get` and of methods outside the
+    /// table, `context.arguments` of `completion/complete`. Always an object; null is absent.
+    pub arguments: Option<Value<'a>>,
+    /// `params._meta`, always an object.
+    pub meta: Option<Value<'a>>,
+    /// `params.protocolVersion` of `initialize`: a proposal, not yet what is spoken.
+    pub proposed_version: Option<Cow<'a, str>>,
+    /// What the method reaches.
+    pub(super) selected: Selected<'a>,
+}
+
+impl Message<'_> {
+    /// The protocol version in `_meta`, which makes a message modern.
+    #[must_use]
+    pub fn envelope_version(&self) -> Option<&str> {
+        self.meta.as_ref()?.member(META_PROTOCOL_VERSION)?.as_str()
+    }
+}
+
+/// What form a message has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind<'a> {
+    /// Wants an answer with this id.
+    Request {
+        /// The id to answer with.
+        id: Id<'a>,
+    },
+    /// Wants none.
+    Notification,
+    /// Answers a request of the server.
+    Response {
+        /// The server's id.
+        id: Id<'a>,
+    },
+}
+
+impl<'a> Kind<'a> {
+    /// The id to answer with, if an answer is wanted.
+    #[must_use]
+    pub fn answer_id(&self) -> Option<Id<'a>> {
+        match self {
+            Kind::Request { id } => Some(*id),
+            Kind::Notification | Kind::Response { .. } => None,
+        }
+    }
+}
+
+/// An id as it was written: the JSON text of a string or of an integer of at most 2^53−1.
+///
+/// INVARIANT: made only here, from checked JSON, so it may be put into JSON as it is.
+/// `-0`, `1.0` and `1e3` are refused: no server repeats them as they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Id<'a>(&'a str);
+
+impl<'a> Id<'a> {
+    /// The JSON text, byte for byte, with the quotes of a string.
+    #[must_use]
+    pub fn lexeme(&self) -> &'a str {
+        self.0
+    }
+
+    fn parse(lexeme: &'a str) -> Option<(Self, IdValue)> {
+        let value = if lexeme.starts_with('"') {
+            IdValue::Text(serde_json::from_str(lexeme).ok()?)
+        } else {
+            let number: i64 = lexeme.parse().ok()?;
+            let is_plain = lexeme.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+            if !is_plain || lexeme == "-0" || number.unsigned_abs() > SAFE_INTEGER_MAX {
+                return None;
+            }
+            IdValue::Number(number)
+        };
+        Some((Self(lexeme), value))
+    }
+}
+
+impl fmt::Display for Id<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// The [`Refusal`], with the id and the method as far as they are sure. Where several apply, a
+/// body that is no JSON comes first, then the first fault of keys and depth, then the envelope.
+pub fn decode<'a>(body: &'a [u8], options: &DecodeOptions) -> Result<Payload<'a>, RefusedBody<'a>> {
+    let scan = Scan::new(options);
+    let mut gathered = Gathered::Nothing;
+    let mut input = serde_json::Deserializer::from_slice(body);
+    let read = Root {
+        scan: &scan,
+        gathered: &mut gathered,
+    }
+    .deserialize(&mut input);
+    let refusal = match read {
+        Err(error) => Some(diagnose(body, &error)),
+        Ok(()) if input.end().is_err() => Some(diagnose_rest(body)),
+        Ok(()) => scan.into_fault(),
+    };
+    match (refusal, gathered) {
+        (Some(refusal), Gathered::One(draft)) => Err(draft.refuse(refusal, options)),
+        (Some(refusal), Gathered::Nothing | Gathered::Many(_)) => Err(refuse_unknown(refusal)),
+        (None, Gathered::Nothing) => Err(refuse_unknown(Refusal::NotAnObject)),
+        (None, Gathered::One(mut draft)) => match draft.judge(options) {
+            Ok(message) => Ok(Payload::One(message)),
+            Err(refusal) => Err(draft.refuse(refusal, options)),
+        },
+        (None, Gathered::Many(drafts)) => judge_batch(drafts, options)
+            .map(Payload::Batch)
+            .map_err(refuse_unknown),
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn judge(&mut self, options: &DecodeOptions) -> Result<Message<'a>, Refusal> {
+        if self.jsonrpc.as_ref().and_then(Value::as_str) != Some("2.0") {
+            return Err(Refusal::JsonrpcVersion);
+        }
+        if self.method.is_none() {
+            return self.judge_response();
+        }
+        if self.result.is_some() || self.error.is_some() {
+            return Err(Refusal::MethodWithResult);
+        }
+        let Some(Value::String(method)) = &self.method else {
+            return Err(Refusal::MethodNotString);
+        };
+        let method = target::check_name(method.clone(), options)?;
+        if RESERVED_METHODS.contains(&method.as_ref()) {
+            return Err(Refusal::MethodReserved);
+        }
+        let id = self.id.map(Id::parse);
+        let kind = match id {
+            Some(Some((id, _))) => Kind::Request { id },
+            Some(None) => return Err(Refusal::IdInvalid),
+            None => Kind::Notification,
+        };
+        let entry = target::find(&method);
+        if kind == Kind::Notification && entry.is_some_and(Method::needs_id) {
+            return Err(Refusal::IdMissing);
+        }
+        let mut params = match self.params.take() {
+            None => Vec::new(),
+            Some(Value::Map(members)) => members,
+            Some(_) => return Err(Refusal::ParamsInvalid),
+        };
+        let meta = meta(&mut params)?;
+        let selected = target::select(entry, &mut params, options)?;
+        let arguments = target::arguments(entry, &mut params)?;
+        let proposed_version = match target::take(&mut params, "protocolVersion") {
+            Some(Value::String(version)) if method == INITIALIZE => Some(version),
+            Some(_) if method == INITIALIZE => return Err(Refusal::ProtocolVersionInvalid),
+            Some(_) | None => None,
+        };
+        Ok(Message {
+            kind,
+            method,
+            entry,
+            arguments,
+            meta,
+            proposed_version,
+            selected,
+        })
+    }
+
+    fn judge_response(&self) -> Result<Message<'a>, Refusal> {
+        let outcome = match (&self.result, &self.error) {
+            (None, None) => return Err(Refusal::MethodMissing),
+            (Some(_), Some(_)) => return Err(Refusal::ResponseMalformed),
+            (Some(outcome), None) | (None, Some(outcome)) => outcome,
+        };
+        if !matches!(outcome, Value::Map(_)) || self.params.is_some() {
+            return Err(Refusal::ResponseMalformed);
+        }
+        let lexeme = self.id.ok_or(Refusal::ResponseMalformed)?;
+        let (id, _) = Id::parse(lexeme).ok_or(Refusal::IdInvalid)?;
+        Ok(Message {
+            kind: Kind::Response { id },
+            method: Cow::Borrowed(RESPONSE),
+            entry: None,
+            arguments: None,
+            meta: None,
+            proposed_version: None,
+            selected: Selected::Server,
+        })
+    }
+
+    /// Keeps the id and the method as far as they are sure. After a syntax error nobody can say
+    /// what else the sender meant, so there is no id (JSON-RPC 2.0 §5: null).
+    fn refuse(self, refusal: Refusal, options: &DecodeOptions) -> RefusedBody<'a> {
+        let is_json = !matches!(
+            refusal,
+            Refusal::NotUtf8
+                | Refusal::Bom
+                | Refusal::InvalidJson
+                | Refusal::IncompleteJson
+                | Refusal::TrailingData
+        );
+        let is_response = self.method.is_none() && (self.result.is_some() || self.error.is_some());
+        let id = if is_json && !self.id_is_unsure && !is_response {
+            self.id.and_then(Id::parse).map(|(id, _)| id)
+        } else {
+            None
+        };
+        let method = match self.method {
+            Some(Value::String(method))
+                if !self.method_is_unsure && method.len() <= options.name_bytes_max =>
+            {
+                Some(method)
+            }
+            Some(_) | None => None,
+        };
+        RefusedBody {
+            refusal,
+            id,
+            method,
+        }
+    }
+}
+
+fn judge_batch<'a>(
+    drafts: Vec<Draft<'a>>,
+    options: &DecodeOptions,
+) -> Result<Vec<Message<'a>>, Refusal> {
+    if drafts.is_empty() {
+        return Err(Refusal::BatchEmpty);
+    }
+    let mut ids = HashSet::new();
+    let mut messages = Vec::with_capacity(drafts.len());
+    for mut draft in drafts {
+        let message = draft.judge(options)?;
+        if message.method == INITIALIZE {
+            return Err(Refusal::BatchInitialize);
+        }
+        if message.envelope_version().is_some() {
+            return Err(Refusal::BatchModern);
+        }
+        let is_response = match message.kind {
+            Kind::Response { .. } => true,
+            Kind::Request { .. } | Kind::Notification => false,
+        };
+        if let Some((_, id)) = draft.id.and_then(Id::parse)
+            && !ids.insert((is_response, id))
+        {
+            return Err(Refusal::BatchDuplicateId);
+        }
+        messages.push(message);
+    }
+    Ok(messages)
+}
+
+/// `params._meta`, whose protocol version must be a string where it is present.
+fn meta<'a>(params: &mut Vec<(Cow<'a, str>, Value<'a>)>) -> Result<Option<Value<'a>>, Refusal> {
+    let Some(meta) = target::take(params, "_meta") else {
+        return Ok(None);
+    };
+    if !matches!(meta, Value::Map(_)) {
+        return Err(Refusal::MetaInvalid);
+    }
+    let version = meta.member(META_PROTOCOL_VERSION);
+    if version.is_some_and(|version| version.as_str().is_none()) {
+        return Err(Refusal::ProtocolVersionInvalid);
+    }
+    Ok(Some(meta))
+}
+
+/// What an error of `serde_json` means. Its text is not read: the bytes say more.
+fn diagnose(body: &[u8], error: &serde_json::Error) -> Refusal {
+    if body.starts_with(b"\xEF\xBB\xBF") {
+        return Refusal::Bom;
+    }
+    if std::str::from_utf8(body).is_err() {
+        return Refusal::NotUtf8;
+    }
+    match error.classify() {
+        // INVARIANT: the visitors below `Root` and `Element` take every kind of value, so only
+        // these two can have met one they do not expect.
+        Category::Data => Refusal::NotAnObject,
+        Category::Eof => Refusal::IncompleteJson,
+        Category::Syntax | Category::Io => Refusal::InvalidJson,
+    }
+}
+
+fn diagnose_rest(body: &[u8]) -> Refusal {
+    if std::str::from_utf8(body).is_err() {
+        Refusal::NotUtf8
+    } else {
+        Refusal::TrailingData
+    }
+}
+
+fn refuse_unknown(refusal: Refusal) -> RefusedBody<'static> {
+    RefusedBody {
+        refusal,
+        id: None,
+        method: None,
+    }
+}
+
+/// The value of an id, to compare ids that are spelled differently.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum IdValue {
+    Number(i64),
+    Text(String),
+}
+
+/// What a response is called where a method is asked for.
+const RESPONSE: &str = "response";
+const INITIALIZE: &str = "initialize";
+const RESERVED_METHODS: &[&str] = &["GET", "DELETE", RESPONSE];
+/// 2^53−1: beyond it, a JavaScript server answers another number.
+const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;

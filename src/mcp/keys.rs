@@ -1,0 +1,188 @@
+//! Which keys an object may have, one beside the other.
+//!
+//! Servers take the first or the last of two equal keys, and some match keys without regard to
+//! case (mcp.md §7, rules 1 to 3), so an object that could be read in two ways is refused.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use unicase::UniCase;
+
+use super::json::{META_PROTOCOL_VERSION, Place, Scan};
+use super::refusal::Refusal;
+
+/// The keys of one object so far.
+///
+/// A few are compared one by one; many go into a map whose hash is keyed at random, so that an
+/// object of a hundred thousand keys costs no more than its length, whoever chose them.
+#[derive(Debug)]
+pub(super) struct Keys<'s, 'o, 'de> {
+    scan: &'s Scan<'o>,
+    place: Place,
+    /// Whether keys that differ in case are one key.
+    folding: bool,
+    few: Vec<(Cow<'de, str>, Cow<'de, str>)>,
+    /// Compared form to spelling.
+    many: HashMap<Cow<'de, str>, Cow<'de, str>>,
+}
+
+impl<'s, 'o, 'de> Keys<'s, 'o, 'de> {
+    pub(super) fn new(place: Place, scan: &'s Scan<'o>) -> Self {
+        let folding = place != Place::Arguments || !scan.options.accept_folded_arguments;
+        Self {
+            scan,
+            place,
+            folding,
+            few: Vec::new(),
+            many: HashMap::new(),
+        }
+    }
+
+    /// Notes what is wrong with a key, alone or beside the earlier ones, and says whether
+    /// something is.
+    pub(super) fn admit(&mut self, key: Cow<'de, str>) -> bool {
+        let fault = self.fault(key);
+        let is_good = fault.is_none();
+        if let Some(refusal) = fault {
+            self.scan.note(refusal);
+        }
+        is_good
+    }
+
+    fn fault(&mut self, key: Cow<'de, str>) -> Option<Refusal> {
+        let compared = if self.folding {
+            fold(&key)
+        } else {
+            key.clone()
+        };
+        if self.folding && is_near_member(self.place, &key, &compared) {
+            return Some(Refusal::FoldedMember);
+        }
+        if key.contains('\0') {
+            return Some(Refusal::NulInKey);
+        }
+        if self.scan.options.lossy && key.contains('!') {
+            return Some(Refusal::LossyText);
+        }
+        self.insert(compared, key)
+    }
+
+    /// Inserts a key, unless an equal one is there.
+    fn insert(&mut self, compared: Cow<'de, str>, spelling: Cow<'de, str>) -> Option<Refusal> {
+        if self.many.is_empty() {
+            if let Some((_, earlier)) = self.few.iter().find(|(other, _)| *other == compared) {
+                return Some(beside(earlier, &spelling));
+            }
+            if self.few.len() < KEYS_COMPARED_ONE_BY_ONE {
+                self.few.push((compared, spelling));
+                return None;
+            }
+            self.many.extend(self.few.drain(..));
+        }
+        match self.many.entry(compared) {
+            Entry::Occupied(earlier) => Some(beside(earlier.get(), &spelling)),
+            Entry::Vacant(free) => {
+                free.insert(spelling);
+                None
+            }
+        }
+    }
+}
+
+/// What is wrong with two keys that compare equal.
+fn beside(earlier: &str, key: &str) -> Refusal {
+    if earlier == key {
+        Refusal::DuplicateKey
+    } else {
+        Refusal::FoldedKey
+    }
+}
+
+/// The case-folded form of a key, full Unicode folding: `ſ` is `s` and `K` (Kelvin) is `k`.
+pub(super) fn fold<'de>(key: &Cow<'de, str>) -> Cow<'de, str> {
+    if !key.is_ascii() {
+        Cow::Owned(UniCase::unicode(key).to_folded_case())
+    } else if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(key.to_ascii_lowercase())
+    } else {
+        key.clone()
+    }
+}
+
+impl Place {
+    /// The members that the protocol, in any revision or extension, knows in this place.
+    fn members(self) -> &'static [&'static str] {
+        match self {
+            Place::Message => &["jsonrpc", "id", "method", "params", "result", "error"],
+            Place::Params => PARAMS,
+            Place::Reference => &["type", "name", "uri", "title"],
+            Place::Meta => &["progressToken", "traceparent", "tracestate", "baggage"],
+            Place::Notifications => &[
+                "toolsListChanged",
+                "promptsListChanged",
+                "resourcesListChanged",
+                "resourceSubscriptions",
+                "taskIds",
+            ],
+            Place::Context => &["arguments"],
+            Place::Argument => &["name", "value"],
+            Place::Task => &["ttl"],
+            Place::Arguments | Place::Free => &[],
+        }
+    }
+}
+
+/// Whether a key folds to a member of the protocol without being it.
+fn is_near_member(place: Place, key: &str, folded: &str) -> bool {
+    let members = place.members();
+    if place == Place::Meta && folded.starts_with(META_PREFIX) {
+        return !key.starts_with(META_PREFIX)
+            || META_MEMBERS
+                .iter()
+                .any(|member| *member != key && member.eq_ignore_ascii_case(folded));
+    }
+    !members.contains(&key)
+        && members
+            .iter()
+            .any(|member| member.eq_ignore_ascii_case(folded))
+}
+
+const KEYS_COMPARED_ONE_BY_ONE: usize = 16;
+const META_PREFIX: &str = "io.modelcontextprotocol/";
+const META_MEMBERS: &[&str] = &[
+    META_PROTOCOL_VERSION,
+    "io.modelcontextprotocol/clientCapabilities",
+    "io.modelcontextprotocol/clientInfo",
+    "io.modelcontextprotocol/logLevel",
+    "io.modelcontextprotocol/related-task",
+    "io.modelcontextprotocol/subscriptionId",
+    "io.modelcontextprotocol/authorization",
+    "io.modelcontextprotocol/authorization-context-id",
+];
+const PARAMS: &[&str] = &[
+    "_meta",
+    "argument",
+    "arguments",
+    "capabilities",
+    "clientInfo",
+    "context",
+    "cursor",
+    "data",
+    "inputResponses",
+    "level",
+    "message",
+    "name",
+    "notifications",
+    "progress",
+    "progressToken",
+    "protocolVersion",
+    "reason",
+    "ref",
+    "requestId",
+    "requestState",
+    "task",
+    "taskId",
+    "total",
+    "uri",
+];

@@ -1,0 +1,260 @@
+//! Why a message is refused, and with which code the client is told.
+
+use std::borrow::Cow;
+
+use super::headers::{Header, MODERN_REVISION};
+use super::jsonrpc::Id;
+
+/// Which half of the protocol's history a message belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Era {
+    /// 2024-10-07 to 2025-11-25: handshake and sessions.
+    Legacy,
+    /// 2026-07-28: stateless, metadata in each request.
+    Modern,
+}
+
+/// A refused body, with what could be read of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedBody<'a> {
+    /// Why.
+    pub refusal: Refusal,
+    /// The id to answer with. Absent if the body is no JSON, is a batch, or if the id is missing,
+    /// invalid or given twice.
+    pub id: Option<Id<'a>>,
+    /// The method, for the record: as far as the body was read it was given once, as a string
+    /// within its limit. Never of a batch.
+    pub method: Option<Cow<'a, str>>,
+}
+
+/// Why a message is refused: the sender is at fault in every case.
+///
+/// The texts are fixed, apart from names of our own headers and limits; no client text is in them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The body is not UTF-8 (mcp.md §7, rule 9).
+    #[error("the body is not UTF-8")]
+    NotUtf8,
+    /// The body begins with a byte order mark (rule 9).
+    #[error("the body begins with a byte order mark")]
+    Bom,
+    /// The body is not JSON; includes lone surrogates, NaN and numbers out of range (13, 14).
+    #[error("the body is not valid JSON")]
+    InvalidJson,
+    /// The body ends before its JSON value does.
+    #[error("the body ends in the middle of a JSON value")]
+    IncompleteJson,
+    /// Something other than whitespace follows the JSON value (rule 4).
+    #[error("data follows the JSON value")]
+    TrailingData,
+    /// Arrays and objects are nested too deeply (rule 15).
+    #[error("nesting is deeper than `json_depth_max`")]
+    TooDeep,
+    /// One object has the same key twice, compared after unescaping (rule 1).
+    #[error("an object has the same key twice")]
+    DuplicateKey,
+    /// One object has two keys that are equal under Unicode case folding (rule 2).
+    #[error("an object has two keys that differ only in case")]
+    FoldedKey,
+    /// A key folds to a member of the protocol without being it (rule 2).
+    #[error("a key differs only in case from a member of the protocol")]
+    FoldedMember,
+    /// A key contains U+0000 (rule 3).
+    #[error("a key contains U+0000")]
+    NulInKey,
+    /// A `!` where bytes may have been lost in Envoy's string form of the body (SPEC §4).
+    #[error("a `!` in a method, name, URI or key; set `pack_as_bytes` on Envoy's ext_authz filter")]
+    LossyText,
+    /// The body, or an element of a batch, is not a JSON object.
+    #[error("a message is not a JSON object")]
+    NotAnObject,
+    /// The body is a batch and the server takes none (`batch_max: 0`; rule 5).
+    #[error("batches are not accepted")]
+    BatchNotAllowed,
+    /// The batch has more elements than `batch_max`.
+    #[error("the batch has more elements than `batch_max`")]
+    BatchTooLarge,
+    /// The batch has no elements.
+    #[error("the batch is empty")]
+    BatchEmpty,
+    /// `initialize` inside a batch (2025-03-26 forbids it).
+    #[error("`initialize` is inside a batch")]
+    BatchInitialize,
+    /// A batch in the modern era, which has none (mcp.md §1.3).
+    #[error("batches do not exist in this protocol revision")]
+    BatchModern,
+    /// Two requests, or two responses, of one batch have the same id.
+    #[error("two elements of the batch have the same id")]
+    BatchDuplicateId,
+    /// `jsonrpc` is not exactly `"2.0"` (rule 18).
+    #[error("`jsonrpc` is not `2.0`")]
+    JsonrpcVersion,
+    /// Neither `method` nor `result` nor `error`.
+    #[error("`method` is missing")]
+    MethodMissing,
+    /// `method` is not a string (rule 12).
+    #[error("`method` is not a string")]
+    MethodNotString,
+    /// The method is one of the words this service gives to what has no method: `GET`, `DELETE`,
+    /// `response`. A rule that means those must not be met by a message that spells them.
+    #[error("`method` is a reserved word")]
+    MethodReserved,
+    /// `method` together with `result` or `error` (rule 6).
+    #[error("`method` together with `result` or `error`")]
+    MethodWithResult,
+    /// A response with both or neither of `result` and `error`, with one that is no object, with
+    /// `params`, or without an id (rule 6).
+    #[error("the response is malformed")]
+    ResponseMalformed,
+    /// A response in the modern era, which forbids clients to send any.
+    #[error("responses do not exist in this protocol revision")]
+    ResponseModern,
+    /// The id is neither a string nor an integer of at most 2^53−1 (rule 7).
+    #[error("`id` is neither a string nor a safe integer")]
+    IdInvalid,
+    /// A method that is a request has no id (rules 7 and 8).
+    #[error("the request has no `id`")]
+    IdMissing,
+    /// `params` is not an object (rule 17).
+    #[error("`params` is not an object")]
+    ParamsInvalid,
+    /// `arguments` is neither an object nor null (rule 17).
+    #[error("`arguments` is not an object")]
+    ArgumentsInvalid,
+    /// `params._meta` is not an object.
+    #[error("`_meta` is not an object")]
+    MetaInvalid,
+    /// A protocol version in the body is not a string.
+    #[error("the protocol version is not a string")]
+    ProtocolVersionInvalid,
+    /// The parameter that names the resource is missing.
+    #[error("the parameter that names the resource is missing")]
+    SelectorMissing,
+    /// The parameter that names the resource has the wrong type (rule 12).
+    #[error("the parameter that names the resource is not a string")]
+    SelectorNotString,
+    /// `params.ref` is of no known type, or names a prompt and a resource at once.
+    #[error("`ref` names neither exactly a prompt nor exactly a resource")]
+    ReferenceInvalid,
+    /// More URIs and tasks in one subscription than `subscriptions_max`.
+    #[error("the request names more resources than `subscriptions_max`")]
+    TooManySubscriptions,
+    /// A method, name or task id is too long.
+    #[error("a method, name or task id is longer than `name_bytes_max`")]
+    NameTooLong,
+    /// A URI is too long.
+    #[error("a URI is longer than `uri_bytes_max`")]
+    UriTooLong,
+    /// `Content-Type` is missing or something other than `application/json` (rule 11).
+    #[error("the content type is not `application/json`")]
+    ContentType,
+    /// The charset is something other than utf-8 (rule 9).
+    #[error("the charset is not utf-8")]
+    Charset,
+    /// The body is encoded (rule 10).
+    #[error("content encodings are not accepted")]
+    ContentEncoding,
+    /// `Content-Length` is not the length of the body.
+    #[error("`content-length` is not the length of the body")]
+    ContentLength,
+    /// A header is there twice, or its value may be two joined by a comma (rule 19).
+    #[error("header `{0}` is repeated or comma-joined")]
+    HeaderRepeated(Header),
+    /// A header value has characters it cannot have, or is no proper base64 form.
+    #[error("header `{0}` is malformed")]
+    HeaderMalformed(Header),
+    /// A header that a modern request must carry is missing (mcp.md §1.3).
+    #[error("header `{0}` is missing")]
+    HeaderMissing(Header),
+    /// A header says something other than the body (mcp.md §1.3).
+    #[error("header `{0}` disagrees with the body")]
+    HeaderMismatch(Header),
+    /// A modern version header over a request without a protocol version in `_meta`.
+    #[error("`_meta` lacks the protocol version")]
+    EnvelopeMissing,
+    /// The protocol version is none that this service knows.
+    #[error("the protocol version is not supported")]
+    ProtocolVersionUnsupported {
+        /// What was asked for, if it is short and plain enough to be repeated.
+        requested: Option<Box<str>>,
+    },
+}
+
+impl Refusal {
+    /// The JSON-RPC code for the answer.
+    ///
+    /// −32020 and −32022 tell a probing client that the server is modern, so they are only given
+    /// in the modern era (mcp.md §1.2); elsewhere the same faults are −32600.
+    #[must_use]
+    pub fn rpc_code(&self, era: Era) -> i32 {
+        let is_no_json = matches!(
+            self,
+            Refusal::NotUtf8
+                | Refusal::Bom
+                | Refusal::InvalidJson
+                | Refusal::IncompleteJson
+                | Refusal::TrailingData
+        );
+        if is_no_json {
+            PARSE_ERROR
+        } else if era == Era::Legacy {
+            INVALID_REQUEST
+        } else if self.mirrored_header().is_some() {
+            HEADER_MISMATCH
+        } else if *self == Refusal::EnvelopeMissing {
+            INVALID_PARAMS
+        } else if matches!(self, Refusal::ProtocolVersionUnsupported { .. }) {
+            UNSUPPORTED_VERSION
+        } else {
+            INVALID_REQUEST
+        }
+    }
+
+    /// The header at fault, if it is one that mirrors the body.
+    fn mirrored_header(&self) -> Option<Header> {
+        if let Refusal::HeaderRepeated(header)
+        | Refusal::HeaderMalformed(header)
+        | Refusal::HeaderMissing(header)
+        | Refusal::HeaderMismatch(header) = self
+        {
+            header.is_mirrored().then_some(*header)
+        } else {
+            None
+        }
+    }
+
+    /// The HTTP status for the answer: 415 for what `Content-Type` and `Content-Encoding` say,
+    /// otherwise 400.
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        if matches!(
+            self,
+            Refusal::ContentType | Refusal::Charset | Refusal::ContentEncoding
+        ) {
+            415
+        } else {
+            400
+        }
+    }
+
+    /// Members that the protocol wants in the error's data: `supported` and `requested` where a
+    /// version is not supported and [`Refusal::rpc_code`] says so. A caller adds its own.
+    #[must_use]
+    pub fn rpc_data(&self, era: Era) -> serde_json::Map<String, serde_json::Value> {
+        let mut data = serde_json::Map::new();
+        if let (Refusal::ProtocolVersionUnsupported { requested }, Era::Modern) = (self, era) {
+            data.insert("supported".to_owned(), serde_json::json!([MODERN_REVISION]));
+            data.insert(
+                "requested".to_owned(),
+                requested.as_deref().unwrap_or_default().into(),
+            );
+        }
+        data
+    }
+}
+
+const PARSE_ERROR: i32 = -32700;
+const INVALID_REQUEST: i32 = -32600;
+const INVALID_PARAMS: i32 = -32602;
+const HEADER_MISMATCH: i32 = -32020;
+const UNSUPPORTED_VERSION: i32 = -32022;

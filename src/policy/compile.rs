@@ -1,0 +1,295 @@
+//! Policy files to one [`Policy`], whole or not at all.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+
+use crate::authz::{Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED};
+use crate::yaml::{self, Findings, Node, Source};
+
+use super::document::{Document, RuleDocument, ToolTable, error_at_start};
+
+/// What a policy is compiled against.
+#[derive(Debug, Clone)]
+pub struct CompileContext {
+    /// The configured server names; without them, names are not checked.
+    pub servers: Option<Vec<String>>,
+    /// How many rules a policy may have.
+    pub rules_max: usize,
+    /// How long an expression may be, in bytes.
+    pub cel_bytes_max: usize,
+}
+
+impl Default for CompileContext {
+    fn default() -> Self {
+        CompileContext {
+            servers: None,
+            rules_max: 10_000,
+            cel_bytes_max: 4 << 10,
+        }
+    }
+}
+
+/// Compiles the files of one policy, in the order given. No files, or files without rules, are
+/// a policy that denies everything.
+///
+/// # Errors
+/// Everything that is wrong with any of the files, at once.
+pub fn compile(sources: &[Source], context: &CompileContext) -> Result<Policy, Findings> {
+    let mut findings = Findings::new();
+    let ids: Vec<_> = sources
+        .iter()
+        .map(|source| findings.add_source(source.clone()))
+        .collect();
+    let trees: Vec<Node> = ids
+        .into_iter()
+        .filter_map(|id| yaml::parse(id, &mut findings))
+        .collect();
+    let mut documents: Vec<Document<'_>> = trees
+        .iter()
+        .map(|tree| Document::read(tree, context.cel_bytes_max, &mut findings))
+        .collect();
+    let tables: Vec<ToolTable<'_>> = documents
+        .iter_mut()
+        .flat_map(|document| std::mem::take(&mut document.tools))
+        .collect();
+    let rules: Vec<RuleDocument<'_>> = documents
+        .into_iter()
+        .flat_map(|document| document.rules)
+        .collect();
+
+    let names = KnownNames::new(&tables, context);
+    let classes = compile_tables(&tables, &names, &mut findings);
+    check_rules(&rules, &names, context, &mut findings);
+    if findings.has_errors() {
+        return Err(findings);
+    }
+    let rules = rules.into_iter().filter_map(compile_rule).collect();
+    Ok(Policy::new(PolicyParts {
+        revision: revision(sources),
+        rules,
+        classes,
+    }))
+}
+
+/// The names that rules may use.
+struct KnownNames<'c> {
+    servers: Option<&'c [String]>,
+    /// The classes of each server with a table.
+    classes: HashMap<String, Vec<String>>,
+}
+
+impl<'c> KnownNames<'c> {
+    fn new(tables: &[ToolTable<'_>], context: &'c CompileContext) -> Self {
+        let name = |node: &Node| node.as_str().unwrap_or_default().to_owned();
+        let table = |table: &ToolTable<'_>| {
+            let classes = table.classes.iter().map(|(class, _)| name(class)).collect();
+            (name(table.server), classes)
+        };
+        KnownNames {
+            servers: context.servers.as_deref(),
+            classes: tables.iter().map(table).collect(),
+        }
+    }
+
+    fn check_server(&self, node: &Node, findings: &mut Findings) {
+        let name = node.as_str().filter(|name| !name.is_empty());
+        let (Some(name), Some(servers)) = (name, self.servers) else {
+            return;
+        };
+        if !servers.iter().any(|server| server == name) {
+            let known = servers.iter().map(String::as_str).collect();
+            findings.error(
+                node,
+                format!("unknown server `{name}`"),
+                suggestion(name, known),
+            );
+        }
+    }
+
+    /// A class has to be one of some server that the rule is about.
+    fn check_class(&self, node: &Node, servers: &[&Node], findings: &mut Findings) {
+        let checkable = |name: &&str| !name.is_empty() && *name != UNCLASSIFIED;
+        let Some(name) = node.as_str().filter(checkable) else {
+            return;
+        };
+        let about = |server: &str| {
+            servers.is_empty() || servers.iter().any(|node| node.as_str() == Some(server))
+        };
+        let tables = self.classes.iter().filter(|(server, _)| about(server));
+        let mut known: Vec<&str> = tables
+            .flat_map(|(_, classes)| classes)
+            .map(String::as_str)
+            .collect();
+        if !known.contains(&name) {
+            known.push(UNCLASSIFIED);
+            findings.error(
+                node,
+                format!("unknown class `{name}`"),
+                suggestion(name, known),
+            );
+        }
+    }
+}
+
+fn compile_tables(
+    tables: &[ToolTable<'_>],
+    names: &KnownNames<'_>,
+    findings: &mut Findings,
+) -> Vec<(Arc<str>, ToolClasses)> {
+    let mut compiled: Vec<(Arc<str>, ToolClasses)> = Vec::new();
+    for table in tables {
+        let server = table.server.as_str().unwrap_or_default();
+        names.check_server(table.server, findings);
+        if compiled.iter().any(|(known, _)| &**known == server) {
+            let message = format!("the tools of `{server}` are given twice");
+            findings.error(table.server, message, "keep them in one file");
+        }
+        let mut classes = ToolClasses::default();
+        for (class, patterns) in &table.classes {
+            let name: Arc<str> = class.as_str().unwrap_or_default().into();
+            if &*name == UNCLASSIFIED {
+                let help = "it is the class of every tool that is in no other";
+                findings.error(
+                    class,
+                    format!("`{UNCLASSIFIED}` cannot be given tools"),
+                    help,
+                );
+            }
+            for (_, pattern) in patterns {
+                classes.insert(pattern.clone(), &name);
+            }
+        }
+        refuse_overlaps(table, findings);
+        compiled.push((server.into(), classes));
+    }
+    compiled
+}
+
+/// A tool must not be in two classes. An exact name takes a tool out of the patterns.
+fn refuse_overlaps(table: &ToolTable<'_>, findings: &mut Findings) {
+    let mut seen: Vec<(&Node, &crate::authz::Glob)> = Vec::new();
+    for (class, patterns) in &table.classes {
+        for (node, pattern) in patterns {
+            let clash = seen.iter().find_map(|(other_class, other)| {
+                if pattern.exact().is_some() != other.exact().is_some() {
+                    return None;
+                }
+                Some((other_class, other, pattern.common_match(other)?))
+            });
+            let Some((other_class, other, tool)) = clash else {
+                continue;
+            };
+            let (own, other_class) = (class.as_str(), other_class.as_str());
+            let (own, other_class) = (own.unwrap_or_default(), other_class.unwrap_or_default());
+            let message = format!("a tool `{tool}` would be both `{other_class}` and `{own}`");
+            let help = format!("`{}` of `{other_class}` matches it too", other.as_str());
+            findings.error(node, message, help);
+        }
+        seen.extend(patterns.iter().map(|(_, pattern)| (*class, pattern)));
+    }
+}
+
+/// What one rule cannot know: ids of others, names, and how many there are.
+fn check_rules(
+    rules: &[RuleDocument<'_>],
+    names: &KnownNames<'_>,
+    context: &CompileContext,
+    findings: &mut Findings,
+) {
+    if let Some(rule) = rules.get(context.rules_max) {
+        let message = format!("the policy has {} rules", rules.len());
+        let help = format!("`rules_max` is {}", context.rules_max);
+        error_at_start(rule.node, &message, &help, findings);
+    }
+    let mut seen: HashMap<&str, &Node> = HashMap::new();
+    for rule in rules {
+        if let Some((node, id)) = &rule.id {
+            if let Some(first) = seen.get(&**id) {
+                let help = format!("the first is in {}", place(first, findings));
+                findings.error(node, format!("the id `{id}` is given twice"), help);
+            } else {
+                seen.insert(id, node);
+            }
+        }
+        let Some(what) = &rule.what else {
+            continue;
+        };
+        for server in &what.servers {
+            names.check_server(server, findings);
+        }
+        let about = if what.what.servers.is_some() {
+            what.servers.as_slice()
+        } else {
+            &[]
+        };
+        for class in &what.classes {
+            names.check_class(class, about, findings);
+        }
+    }
+}
+
+fn place(node: &Node, findings: &Findings) -> String {
+    let text = findings
+        .text(node.source)
+        .get(..node.span.start)
+        .unwrap_or_default();
+    let line = text.matches('\n').count().saturating_add(1);
+    format!("{}:{line}", findings.name(node.source))
+}
+
+fn compile_rule(rule: RuleDocument<'_>) -> Option<Rule> {
+    Some(Rule {
+        id: rule.id?.1,
+        effect: rule.effect?,
+        who: rule.who,
+        what: rule.what.map(|what| what.what),
+        place: rule.place,
+        condition: rule.condition,
+        message: rule.message,
+    })
+}
+
+/// The nearest known name, or all of them if none is near.
+fn suggestion(name: &str, mut known: Vec<&str>) -> String {
+    known.sort_unstable();
+    known.dedup();
+    let near = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
+        .min();
+    match near {
+        Some((_, candidate)) => format!("did you mean `{candidate}`?"),
+        None if known.is_empty() => String::new(),
+        None => {
+            let quoted: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            format!("known here: {}", quoted.join(", "))
+        }
+    }
+}
+
+/// 16 hexadecimal digits over the content of all files, each with its length.
+fn revision(sources: &[Source]) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for source in sources {
+        context.update(&source.text.len().to_be_bytes());
+        context.update(source.text.as_bytes());
+    }
+    let digest = context.finish();
+    digest
+        .as_ref()
+        .iter()
+        .take(8)
+        .fold(String::new(), |mut text, byte| {
+            if write!(text, "{byte:02x}").is_err() {
+                text.clear();
+            }
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,786 @@
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::path::Path;
+
+use crate::authz::{
+    AccessRequest, Action, ActionKind, Allow, Challenge, Decision, Denial, DenialReason,
+    Evaluation, Http, Resource, Subject, Value, evaluate,
+};
+
+use super::*;
+
+fn context() -> CompileContext {
+    let servers = Some(vec!["github".to_owned(), "files".to_owned()]);
+    CompileContext {
+        servers,
+        ..CompileContext::default()
+    }
+}
+
+fn source(name: &str, text: &str) -> Source {
+    Source {
+        name: name.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+fn lines(text: &str, context: &CompileContext) -> Vec<String> {
+    match compile(&[source("p.yaml", text)], context) {
+        Ok(_) => Vec::new(),
+        Err(findings) => findings.to_lines(),
+    }
+}
+
+fn policy(text: &str) -> Policy {
+    compile(&[source("p.yaml", text)], &context())
+        .unwrap_or_else(|findings| panic!("{}", findings.render(false)))
+}
+
+/// `UPDATE_EXPECTED=1` rewrites the expectations.
+#[test]
+fn invalid_policies_are_refused_with_their_exact_findings() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/policies-invalid");
+    let update = std::env::var_os("UPDATE_EXPECTED").is_some();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let actual = lines(&text, &context()).join("\n") + "\n";
+        let expected = path.with_extension("txt");
+        if update {
+            std::fs::write(&expected, &actual).unwrap();
+        }
+        let expected = std::fs::read_to_string(&expected).unwrap_or_default();
+        assert_eq!(actual, expected, "{}", path.display());
+        assert!(actual.len() > 1, "{} is not invalid", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 11, "only {seen} files");
+}
+
+#[test]
+fn limits_are_named_where_they_are_exceeded() {
+    let rule = |id: usize| format!("- {{id: r{id}, effect: deny, if: \"args.a == 'xxxx'\"}}\n");
+    let text = format!("rules:\n{}{}{}", rule(0), rule(1), rule(2));
+    let context = CompileContext {
+        rules_max: 2,
+        cel_bytes_max: 15,
+        servers: None,
+    };
+    let expected = [
+        "p.yaml:2:30: error: the expression has 16 bytes (`cel_bytes_max` is 15)",
+        "p.yaml:3:30: error: the expression has 16 bytes (`cel_bytes_max` is 15)",
+        "p.yaml:4:3: error: the policy has 3 rules (`rules_max` is 2)",
+        "p.yaml:4:30: error: the expression has 16 bytes (`cel_bytes_max` is 15)",
+    ];
+    assert_eq!(lines(&text, &context), expected);
+}
+
+#[test]
+fn several_files_are_one_policy() {
+    let first = source("a.yaml", "tools: {github: {read: [get_*]}}\nrules: []\n");
+    let second = source(
+        "b.yaml",
+        "rules:\n- {id: x, effect: deny, what: {classes: [read]}}\n",
+    );
+    let policy = compile(&[first.clone(), second.clone()], &context()).unwrap();
+    assert_eq!(policy.rules().len(), 1);
+    assert_eq!(&**policy.class("github", "get_issue"), "read");
+    assert_eq!(&**policy.class("files", "get_issue"), "unclassified");
+    assert_eq!(policy.revision().len(), 16);
+    let changed = compile(&[first.clone()], &context()).unwrap();
+    assert_ne!(policy.revision(), changed.revision());
+
+    let again = source(
+        "c.yaml",
+        &format!("{}{}", first.text.replace("rules: []\n", ""), second.text),
+    );
+    let findings = compile(&[first, second, again], &context()).unwrap_err();
+    let expected = [
+        "c.yaml:1:9: error: the tools of `github` are given twice (keep them in one file)",
+        "c.yaml:3:8: error: the id `x` is given twice (the first is in b.yaml:2)",
+    ];
+    assert_eq!(findings.to_lines(), expected);
+}
+
+/// A call of the tool `get_issue` on `github` by alice, unless changed.
+#[derive(Clone)]
+struct Call<'a> {
+    subject: Subject,
+    peer: Option<&'a str>,
+    method: &'a str,
+    kind: ActionKind,
+    resource: Resource<'a>,
+    arguments: Option<Value<'a>>,
+    source: Option<IpAddr>,
+}
+
+fn text(text: &str) -> Value<'_> {
+    Value::String(Cow::Borrowed(text))
+}
+
+fn object<'a>(members: &[(&'a str, Value<'a>)]) -> Value<'a> {
+    Value::Map(
+        members
+            .iter()
+            .map(|(key, value)| (Cow::Borrowed(*key), value.clone()))
+            .collect(),
+    )
+}
+
+fn arcs(texts: &[&str]) -> Vec<Arc<str>> {
+    texts.iter().map(|text| Arc::from(*text)).collect()
+}
+
+impl Default for Call<'_> {
+    fn default() -> Self {
+        Call {
+            subject: Subject {
+                issuer: "https://idp".into(),
+                id: "alice".into(),
+                agent: Some("cursor".into()),
+                groups: arcs(&["engineering", "oncall"]),
+                roles: arcs(&["dev"]),
+                scopes: arcs(&["repo:read"]),
+                tenant: None,
+                claims: object(&[
+                    ("https://x.y/level", Value::Int(3)),
+                    ("org", object(&[("unit", text("core"))])),
+                    ("tags", Value::List(vec![text("a"), text("b")])),
+                ]),
+            },
+            peer: Some("spiffe://td/agent"),
+            method: "tools/call",
+            kind: ActionKind::Use,
+            resource: Resource::Tool("get_issue"),
+            arguments: Some(object(&[("owner", text("acme")), ("n", Value::Int(5))])),
+            source: Some("10.1.2.3".parse().unwrap()),
+        }
+    }
+}
+
+impl<'a> Call<'a> {
+    fn open(method: &'a str) -> Self {
+        let (kind, resource) = (ActionKind::Open, Resource::Server);
+        Call {
+            method,
+            kind,
+            resource,
+            arguments: None,
+            ..Call::default()
+        }
+    }
+
+    fn on(method: &'a str, resource: Resource<'a>) -> Self {
+        Call {
+            method,
+            resource,
+            arguments: None,
+            ..Call::default()
+        }
+    }
+
+    fn with(arguments: &[(&'a str, Value<'a>)]) -> Self {
+        Call {
+            arguments: Some(object(arguments)),
+            ..Call::default()
+        }
+    }
+
+    fn decide(&self, policy: &Policy) -> Evaluation {
+        let headers = [(Cow::Borrowed("user-agent"), Cow::Borrowed("test"))];
+        evaluate(
+            policy,
+            &AccessRequest {
+                subject: &self.subject,
+                peer: self.peer,
+                server: "github",
+                action: Action {
+                    method: self.method,
+                    kind: self.kind,
+                },
+                resource: self.resource,
+                arguments: self.arguments.as_ref(),
+                protocol_version: Some("2025-06-18"),
+                session: None,
+                source: self.source,
+                http: Http {
+                    host: "mcp.example.com",
+                    path: "/github/mcp",
+                    headers: &headers,
+                },
+                now: "2026-11-20T10:00:00Z".parse().unwrap(),
+            },
+        )
+    }
+}
+
+fn outcome(evaluation: &Evaluation) -> &'static str {
+    match &evaluation.decision {
+        Decision::Allow(_) => "allow",
+        Decision::Deny(denial) => match denial.reason {
+            DenialReason::DeniedByRule => "denied_by_rule",
+            DenialReason::Indeterminate => "indeterminate",
+            DenialReason::NoMatchingRule => "no_matching_rule",
+            DenialReason::UnknownMethod => "unknown_method",
+        },
+        Decision::Challenge(_) => "challenge",
+    }
+}
+
+const TOOLS: &str = "tools: {github: {read: [get_*], write: [create_*, get_token]}}\n";
+
+/// Each selector decides as a deny (beside an allow for everything) and as an allow.
+fn check(selectors: &str, call: &Call<'_>, expected: &str) {
+    let everything = "- {id: all, effect: allow, who: {anyone: true}, what: {servers: [github]}}\n";
+    let deny = policy(&format!(
+        "{TOOLS}rules:\n{everything}- {{id: x, effect: deny, {selectors}}}\n"
+    ));
+    let mut allow = selectors.to_owned();
+    if !selectors.contains("who:") {
+        allow += ", who: {anyone: true}";
+    }
+    if !selectors.contains("what:") {
+        allow += ", what: {servers: [github]}";
+    }
+    let allow = policy(&format!(
+        "{TOOLS}rules:\n- {{id: x, effect: allow, {allow}}}\n"
+    ));
+    let (denied, allowed) = match expected {
+        "yes" => ("denied_by_rule", "allow"),
+        "no" => ("allow", "no_matching_rule"),
+        "?" => ("indeterminate", "no_matching_rule"),
+        other => panic!("{other}"),
+    };
+    assert_eq!(outcome(&call.decide(&deny)), denied, "deny {selectors}");
+    assert_eq!(outcome(&call.decide(&allow)), allowed, "allow {selectors}");
+}
+
+#[test]
+fn who_selects_callers() {
+    for (selectors, expected) in [
+        ("who: {issuers: ['https://idp']}", "yes"),
+        ("who: {issuers: ['https://other']}", "no"),
+        ("who: {subjects: [bob, alice]}", "yes"),
+        ("who: {subjects: [Alice]}", "no"),
+        ("who: {groups: [oncall]}", "yes"),
+        ("who: {groups: [sales]}", "no"),
+        ("who: {roles: [dev]}", "yes"),
+        ("who: {roles: [ops]}", "no"),
+        ("who: {scopes: ['repo:read']}", "yes"),
+        ("who: {scopes: ['repo:*']}", "no"),
+        ("who: {tenants: [acme]}", "no"),
+        ("who: {not: {tenants: [acme]}}", "yes"),
+        ("who: {agents: [cursor]}", "yes"),
+        ("who: {agents: [claude]}", "no"),
+        ("who: {peers: ['spiffe://td/agent']}", "yes"),
+        ("who: {peers: ['spiffe://td/other']}", "no"),
+        ("who: {anyone: true}", "yes"),
+        ("who: {anyone: true, not: {groups: [oncall]}}", "no"),
+        ("who: {groups: [engineering], agents: [claude]}", "no"),
+        (
+            "who: {groups: [engineering], not: {agents: [claude]}}",
+            "yes",
+        ),
+        ("who: {claims: {'https://x.y/level': 3}}", "yes"),
+        ("who: {claims: {'https://x.y/level': [1, 2]}}", "no"),
+        ("who: {claims: {'https://x.y/level': '3'}}", "?"),
+        ("who: {claims: {org.unit: core}}", "yes"),
+        ("who: {claims: {org.unit: 'c*'}}", "no"),
+        ("who: {claims: {org.none: core}}", "no"),
+        ("who: {claims: {org: core}}", "?"),
+        ("who: {not: {claims: {org: core}}}", "?"),
+        ("who: {claims: {org.unit.deep: core}}", "?"),
+        ("who: {claims: {tags: b}}", "yes"),
+        ("who: {claims: {tags: c}}", "no"),
+    ] {
+        check(selectors, &Call::default(), expected);
+    }
+    let nobody = Call {
+        peer: None,
+        ..Call::default()
+    };
+    check("who: {peers: ['spiffe://td/agent']}", &nobody, "no");
+    check("who: {not: {peers: ['spiffe://td/agent']}}", &nobody, "yes");
+}
+
+#[test]
+fn what_selects_calls() {
+    let prompt = Call::on("prompts/get", Resource::Prompt("review"));
+    let completion = Call::on("completion/complete", Resource::Prompt("review"));
+    let file = Call::on("resources/read", Resource::Uri("file:///srv/a/b.md"));
+    let task = Call::on("tasks/get", Resource::Task("t1"));
+    let call = Call::default();
+    for (call, selectors, expected) in [
+        (&call, "what: {servers: [github]}", "yes"),
+        (&call, "what: {servers: [files, github]}", "yes"),
+        (&call, "what: {servers: [files]}", "no"),
+        (&call, "what: {not: {servers: [files]}}", "yes"),
+        (&call, "what: {not: {servers: [github]}}", "no"),
+        (&call, "what: {methods: [tools/call]}", "yes"),
+        (&call, "what: {methods: ['tools/*']}", "yes"),
+        (&call, "what: {methods: [prompts/get]}", "no"),
+        (&call, "what: {tools: [get_issue]}", "yes"),
+        (&call, "what: {tools: ['list_*', 'get_?????']}", "yes"),
+        (&call, "what: {tools: ['Get_*']}", "no"),
+        (&call, "what: {not: {tools: ['get_*']}}", "no"),
+        (&call, "what: {not: {tools: ['list_*']}}", "yes"),
+        (&call, "what: {classes: [read]}", "yes"),
+        (&call, "what: {classes: [write, unclassified]}", "no"),
+        (&call, "what: {classes: [read], tools: ['list_*']}", "no"),
+        (
+            &call,
+            "what: {classes: [read], tools: [get_issue, x]}",
+            "yes",
+        ),
+        (&call, "what: {prompts: ['*']}", "no"),
+        (&call, "what: {resources: ['**']}", "no"),
+        (&prompt, "what: {prompts: ['rev*']}", "yes"),
+        (&prompt, "what: {prompts: [other]}", "no"),
+        (&prompt, "what: {tools: ['*']}", "no"),
+        (&prompt, "what: {not: {tools: [x]}}", "no"),
+        (&prompt, "what: {servers: [github]}", "yes"),
+        (&completion, "what: {prompts: [review]}", "yes"),
+        (
+            &completion,
+            "what: {prompts: [review], methods: [prompts/get]}",
+            "no",
+        ),
+        (
+            &completion,
+            "what: {prompts: [review], arguments: {a: b}}",
+            "no",
+        ),
+        (&file, "what: {resources: ['file:///srv/**']}", "yes"),
+        (&file, "what: {resources: ['file:///srv/*']}", "no"),
+        (&file, "what: {resources: ['file:///srv/a/b.md']}", "yes"),
+        (&task, "what: {methods: ['tasks/*']}", "yes"),
+        (&task, "what: {servers: [github]}", "yes"),
+        (&task, "what: {tools: ['*']}", "no"),
+    ] {
+        check(selectors, call, expected);
+    }
+}
+
+#[test]
+fn a_uri_that_may_mean_another_cannot_be_matched() {
+    for (uri, expected) in [
+        ("file:///srv/a", "yes"),
+        ("file:///srv/a..b/.x/c%2Fd%20e", "yes"),
+        ("file:///srv/a?x=../y", "yes"),
+        ("file:///etc/passwd", "no"),
+        ("file:///srv/../etc/passwd", "?"),
+        ("file:///srv/..", "?"),
+        ("file:///srv/./a", "?"),
+        ("file:///srv/%2e%2e/etc", "?"),
+        ("file:///srv/..%2Fetc", "?"),
+        ("file:///srv/%252e%252e/etc", "?"),
+        ("file:///srv/..\\etc", "?"),
+        ("file:///srv%5c..%5cetc", "?"),
+        ("file:///%65tc", "?"),
+        ("file:///srv/%0a", "?"),
+        ("file:///srv/%zz", "?"),
+        ("FILE:///srv/a", "?"),
+        ("https://x/../y", "no"),
+    ] {
+        let call = Call::on("resources/read", Resource::Uri(uri));
+        check("what: {resources: ['file:///srv/**']}", &call, expected);
+    }
+    let odd = Call::on("resources/read", Resource::Uri("file:///srv/../x"));
+    check("what: {resources: ['file:///srv/a']}", &odd, "?");
+    check("what: {servers: [github]}", &odd, "yes");
+}
+
+#[test]
+fn arguments_select_values() {
+    let list = |items: &[Value<'static>]| Value::List(items.to_vec());
+    let (acme, evil) = (text("acme"), text("evil"));
+    let deep = object(&[("owner", acme.clone())]);
+    for (selectors, value, expected) in [
+        ("{a: acme}", acme.clone(), "yes"),
+        ("{a: [x, 'ac*']}", acme.clone(), "yes"),
+        ("{a: acme}", evil.clone(), "no"),
+        ("{a: acme}", Value::Null, "no"),
+        ("{a: acme, b: x}", acme.clone(), "no"),
+        ("{b: x}", acme.clone(), "no"),
+        ("{a: 5}", Value::Int(5), "yes"),
+        ("{a: 5}", Value::Float(5.0), "yes"),
+        ("{a: 5}", Value::Float(5.5), "no"),
+        ("{a: 5.5}", Value::Float(5.5), "yes"),
+        ("{a: 5.0}", Value::Int(5), "yes"),
+        ("{a: 5}", Value::Uint(u64::MAX), "no"),
+        ("{a: 5}", Value::Float(1e300), "no"),
+        ("{a: 5}", text("5"), "?"),
+        ("{a: '5'}", Value::Int(5), "?"),
+        ("{a: true}", Value::Bool(true), "yes"),
+        ("{a: true}", Value::Bool(false), "no"),
+        ("{a: true}", text("true"), "?"),
+        ("{a: [5, five]}", text("5"), "?"),
+        ("{a: [5, '5']}", text("5"), "yes"),
+        ("{a: acme}", list(&[acme.clone()]), "yes"),
+        ("{a: acme}", list(&[acme.clone(), acme.clone()]), "yes"),
+        ("{a: acme}", list(&[evil.clone()]), "no"),
+        ("{a: acme}", list(&[]), "no"),
+        ("{a: acme}", list(&[acme.clone(), evil.clone()]), "?"),
+        ("{a: acme}", list(&[evil.clone(), acme.clone()]), "?"),
+        ("{a: acme}", list(&[list(&[acme.clone()])]), "?"),
+        ("{a: acme}", deep.clone(), "?"),
+        ("{a.owner: acme}", deep.clone(), "yes"),
+        ("{a.owner: acme}", acme.clone(), "?"),
+        ("{a.owner: acme}", list(&[deep.clone()]), "?"),
+        ("{a.other: acme}", deep, "no"),
+    ] {
+        let call = Call::with(&[("a", value)]);
+        check(
+            &format!("what: {{arguments: {selectors}}}"),
+            &call,
+            expected,
+        );
+    }
+    let none = Call {
+        arguments: None,
+        ..Call::default()
+    };
+    check("what: {arguments: {a: acme}}", &none, "no");
+    check("what: {not: {arguments: {a: acme}}}", &none, "yes");
+    check(
+        "what: {not: {arguments: {a: acme}}}",
+        &Call::on("prompts/get", Resource::Prompt("p")),
+        "no",
+    );
+}
+
+#[test]
+fn where_selects_networks() {
+    let from = |address: &str| Call {
+        source: Some(address.parse().unwrap()),
+        ..Call::default()
+    };
+    let unknown = Call {
+        source: None,
+        ..Call::default()
+    };
+    for (call, selectors, expected) in [
+        (&from("10.1.2.3"), "where: {networks: [10.0.0.0/8]}", "yes"),
+        (&from("11.1.2.3"), "where: {networks: [10.0.0.0/8]}", "no"),
+        (
+            &from("::ffff:10.1.2.3"),
+            "where: {networks: [10.0.0.0/8]}",
+            "yes",
+        ),
+        (
+            &from("10.1.2.3"),
+            "where: {networks: ['::ffff:10.0.0.0/104']}",
+            "yes",
+        ),
+        (
+            &from("2001:db8::1"),
+            "where: {networks: [10.0.0.0/8, '2001:db8::/32']}",
+            "yes",
+        ),
+        (
+            &from("2001:db9::1"),
+            "where: {networks: ['2001:db8::/32']}",
+            "no",
+        ),
+        (&from("10.1.2.3"), "where: {networks: [10.1.2.3]}", "yes"),
+        (
+            &from("10.1.2.3"),
+            "where: {not: {networks: [10.0.0.0/8]}}",
+            "no",
+        ),
+        (&unknown, "where: {networks: [10.0.0.0/8]}", "?"),
+        (&unknown, "where: {not: {networks: [10.0.0.0/8]}}", "?"),
+        (
+            &unknown,
+            "where: {networks: [10.0.0.0/8]}, who: {groups: [sales]}",
+            "no",
+        ),
+        (
+            &unknown,
+            "where: {networks: [10.0.0.0/8]}, if: 'false'",
+            "no",
+        ),
+    ] {
+        check(selectors, call, expected);
+    }
+}
+
+#[test]
+fn if_evaluates_expressions() {
+    for (expression, expected) in [
+        ("args.owner != 'acme'", "no"),
+        ("args.owner == 'acme'", "yes"),
+        ("args.missing == 'acme'", "?"),
+        ("has(args.missing) && args.missing == 'acme'", "no"),
+        ("has(args.owner)", "yes"),
+        ("args['owner'] == 'acme'", "yes"),
+        ("mcp.arguments.n == 5", "yes"),
+        ("mcp.arguments == args", "yes"),
+        ("args.n > 4 && args.n < 6.5", "yes"),
+        ("args.owner > 4", "?"),
+        ("args.n + 9223372036854775807 > 0", "?"),
+        ("1 / (args.n - 5) == 1", "?"),
+        ("args.n == 5 || args.missing == 1", "yes"),
+        ("args.missing == 1 || args.n == 5", "yes"),
+        ("args.n", "?"),
+        (
+            "subject.id == 'alice' && subject.issuer == 'https://idp'",
+            "yes",
+        ),
+        ("subject.tenant == 'acme'", "?"),
+        ("has(subject.tenant)", "no"),
+        ("has(subject.agent) && subject.agent == 'cursor'", "yes"),
+        (
+            "'oncall' in subject.groups && !('x' in subject.roles)",
+            "yes",
+        ),
+        ("subject.scopes.exists(s, s.startsWith('repo:'))", "yes"),
+        ("subject.claims.org.unit == 'core'", "yes"),
+        ("has(subject.claims.org.none)", "no"),
+        (
+            "has(subject.claims.org) && subject.claims['https://x.y/level'] >= 3",
+            "yes",
+        ),
+        ("subject.claims.tags.all(t, t in ['a', 'b'])", "yes"),
+        (
+            "mcp.server == 'github' && mcp.method == 'tools/call'",
+            "yes",
+        ),
+        ("mcp.name == 'get_issue' && mcp.class == 'read'", "yes"),
+        ("mcp.uri == 'x'", "?"),
+        ("has(mcp.uri) || has(mcp.session)", "no"),
+        ("mcp.protocol_version >= '2025-06-18'", "yes"),
+        ("ip_in(source.ip, '10.0.0.0/8')", "yes"),
+        ("ip_in(source.ip, '::/0')", "no"),
+        ("ip_in(args.owner, '10.0.0.0/8')", "?"),
+        ("ip_in(source.ip, args.owner)", "?"),
+        ("source.principal == 'spiffe://td/agent'", "yes"),
+        ("glob(args.owner, 'ac*') && !glob(mcp.name, 'set_*')", "yes"),
+        ("glob(args.n, '5')", "?"),
+        (
+            "request.host == 'mcp.example.com' && request.path == '/github/mcp'",
+            "yes",
+        ),
+        ("request.headers['user-agent'] == 'test'", "yes"),
+        ("request.headers['cookie'] == 'test'", "?"),
+        (
+            "now > timestamp('2026-11-20T09:59:59Z') && now.getFullYear() == 2026",
+            "yes",
+        ),
+        (
+            "now - timestamp('2026-11-20T09:00:00Z') == duration('1h')",
+            "yes",
+        ),
+        ("now.getHours('Europe/Berlin') == 11", "yes"),
+        ("now.getHours(args.owner) == 11", "?"),
+        ("args.owner.matches('^ac[a-z]+$')", "yes"),
+        ("type(args.n) == int", "yes"),
+        ("true", "yes"),
+    ] {
+        check(&format!("if: {expression:?}"), &Call::default(), expected);
+    }
+}
+
+#[test]
+fn an_expression_does_not_look_at_too_much() {
+    let list = |length| Value::List(vec![Value::Int(1); length]);
+    for (expression, length, expected) in [
+        ("args.l.all(x, x == 1)", 9_000, "yes"),
+        ("args.l.all(x, x == 1)", 10_001, "?"),
+        ("args.l.all(x, args.l.all(y, y == x))", 100, "yes"),
+        ("args.l.all(x, args.l.all(y, y == x))", 600, "?"),
+    ] {
+        let call = Call::with(&[("l", list(length))]);
+        check(&format!("if: {expression:?}"), &call, expected);
+    }
+}
+
+#[test]
+fn open_actions_need_a_subject_whom_some_rule_could_serve() {
+    let serving = |rules: &str, method: &'static str| {
+        let policy = policy(&format!("{TOOLS}rules:\n{rules}"));
+        outcome(&Call::open(method).decide(&policy))
+    };
+    let tool =
+        "- {id: a, effect: allow, who: {groups: [oncall]}, what: {tools: [x]}, if: 'false'}\n";
+    let sales = "- {id: a, effect: allow, who: {groups: [sales]}, what: {servers: [github]}}\n";
+    let files = "- {id: a, effect: allow, who: {anyone: true}, what: {servers: [files]}}\n";
+    let but = "- {id: a, effect: allow, who: {anyone: true}, what: {not: {servers: [github]}}}\n";
+    let argument = "- {id: a, effect: allow, who: {anyone: true}, what: {arguments: {a: b}}, where: {networks: [1.1.1.1]}}\n";
+    for (rules, expected) in [
+        (tool.to_owned(), "allow"),
+        (argument.to_owned(), "allow"),
+        (sales.to_owned(), "no_matching_rule"),
+        (files.to_owned(), "no_matching_rule"),
+        (but.to_owned(), "no_matching_rule"),
+        (
+            format!("{tool}- {{id: d, effect: deny, what: {{methods: [initialize]}}}}\n"),
+            "denied_by_rule",
+        ),
+        (
+            format!("{tool}- {{id: d, effect: deny, what: {{methods: [ping]}}}}\n"),
+            "allow",
+        ),
+        (
+            format!("{tool}- {{id: d, effect: deny, what: {{tools: ['*']}}}}\n"),
+            "allow",
+        ),
+        (
+            format!("{tool}- {{id: d, effect: deny, who: {{subjects: [alice]}}}}\n"),
+            "denied_by_rule",
+        ),
+        (
+            format!("{tool}- {{id: d, effect: deny, if: args.a == 1}}\n"),
+            "indeterminate",
+        ),
+        (
+            format!(
+                "{tool}- {{id: d, effect: require, what: {{servers: [github]}}, needs: {{scopes: [s]}}}}\n"
+            ),
+            "challenge",
+        ),
+        (
+            format!(
+                "{tool}- {{id: d, effect: require, what: {{tools: ['*']}}, needs: {{scopes: [s]}}}}\n"
+            ),
+            "allow",
+        ),
+    ] {
+        assert_eq!(serving(&rules, "initialize"), expected, "{rules}");
+    }
+    let elsewhere = "tools: {files: {admin: [rm]}}\nrules:\n- {id: a, effect: allow, who: {anyone: true}, what: {classes: [admin]}}\n";
+    assert_eq!(
+        outcome(&Call::open("GET").decide(&policy(elsewhere))),
+        "no_matching_rule"
+    );
+}
+
+#[test]
+fn unknown_methods_need_a_rule_that_names_them() {
+    let everything = "- {id: all, effect: allow, who: {anyone: true}, what: {servers: [github]}}\n";
+    let call = Call {
+        method: "vendor/do",
+        kind: ActionKind::Unknown,
+        resource: Resource::Server,
+        arguments: None,
+        ..Call::default()
+    };
+    for (rules, expected) in [
+        ("", "unknown_method"),
+        (
+            "- {id: a, effect: allow, who: {anyone: true}, what: {methods: [vendor/do]}}\n",
+            "allow",
+        ),
+        (
+            "- {id: a, effect: allow, who: {anyone: true}, what: {methods: ['vendor/*']}}\n",
+            "allow",
+        ),
+        (
+            "- {id: a, effect: allow, who: {anyone: true}, what: {methods: ['other/*']}}\n",
+            "unknown_method",
+        ),
+        (
+            "- {id: a, effect: allow, who: {groups: [sales]}, what: {methods: [vendor/do]}}\n",
+            "no_matching_rule",
+        ),
+        (
+            "- {id: a, effect: allow, who: {anyone: true}, what: {methods: [vendor/do], servers: [files]}}\n",
+            "unknown_method",
+        ),
+        (
+            "- {id: a, effect: allow, who: {anyone: true}, what: {not: {methods: [vendor/x]}}}\n",
+            "unknown_method",
+        ),
+        (
+            "- {id: a, effect: deny, what: {methods: [vendor/do]}}\n",
+            "denied_by_rule",
+        ),
+    ] {
+        let policy = policy(&format!("rules:\n{everything}{rules}"));
+        assert_eq!(outcome(&call.decide(&policy)), expected, "{rules}");
+    }
+}
+
+#[test]
+fn rules_combine_whatever_their_order() {
+    let text = format!(
+        "{TOOLS}rules:
+- {{id: r1, effect: require, what: {{classes: [read]}}, needs: {{scopes: ['repo:read', a]}}, message: more}}
+- {{id: all, effect: allow, who: {{anyone: true}}, what: {{servers: [github]}}}}
+- {{id: r2, effect: require, what: {{methods: [tools/call]}}, needs: {{scopes: [b, a]}}}}
+- {{id: met, effect: require, needs: {{scopes: ['repo:read']}}}}
+- {{id: odd, effect: allow, who: {{anyone: true}}, what: {{tools: ['*']}}, if: args.none == 1}}
+- {{id: d, effect: deny, what: {{tools: [get_token]}}, message: never}}
+- {{id: i, effect: deny, what: {{tools: [get_user, get_token]}}, if: args.none == 1}}
+"
+    );
+    let policy = policy(&text);
+    let ids = |evaluation: &Evaluation| evaluation.rules.join(" ");
+    let on = |name| {
+        Call {
+            resource: Resource::Tool(name),
+            ..Call::default()
+        }
+        .decide(&policy)
+    };
+
+    let challenged = on("get_issue");
+    let expected = Challenge {
+        scopes: arcs(&["repo:read", "a", "b"]),
+        missing: arcs(&["a", "b"]),
+        rule: "r1".into(),
+        message: Some("more".into()),
+    };
+    assert_eq!(challenged.decision, Decision::Challenge(expected));
+    assert_eq!(ids(&challenged), "r1 r2");
+    assert_eq!(challenged.indeterminate, arcs(&["odd"]));
+    assert_eq!(challenged.class.as_deref(), Some("read"));
+
+    let denied = on("get_token");
+    let denial = Denial {
+        reason: DenialReason::DeniedByRule,
+        rule: Some("d".into()),
+        message: Some("never".into()),
+    };
+    assert_eq!(denied.decision, Decision::Deny(denial));
+    assert_eq!(
+        (ids(&denied), denied.indeterminate),
+        ("d".to_owned(), arcs(&["i"]))
+    );
+    assert_eq!(denied.class.as_deref(), Some("write"));
+
+    let indeterminate = on("get_user");
+    assert_eq!(
+        (outcome(&indeterminate), ids(&indeterminate).as_str()),
+        ("indeterminate", "i")
+    );
+
+    let mut call = Call::default();
+    call.subject.scopes = arcs(&["b", "a", "repo:read"]);
+    let allowed = call.decide(&policy);
+    assert!(matches!(allowed.decision, Decision::Allow(Allow { .. })));
+    assert_eq!(ids(&allowed), "r1 all r2 met");
+}
+
+#[test]
+fn an_empty_policy_denies_everything() {
+    for sources in [
+        vec![],
+        vec![source("a", "")],
+        vec![source("a", "# nothing\n"), source("b", "rules: []\n")],
+    ] {
+        let policy = compile(&sources, &context()).unwrap();
+        assert_eq!(
+            outcome(&Call::default().decide(&policy)),
+            "no_matching_rule"
+        );
+        assert_eq!(
+            outcome(&Call::open("initialize").decide(&policy)),
+            "no_matching_rule"
+        );
+    }
+}

@@ -1,0 +1,316 @@
+//! A policy file as written: YAML to typed, located documents (SPEC §3.1, §3.2).
+//!
+//! Everything that one file can tell is checked here; what needs the other files or the
+//! configuration is checked in `compile.rs`.
+
+mod expression;
+mod selectors;
+
+use std::sync::Arc;
+
+use crate::authz::{Effect, Expression, Glob, Needs, What, Where, Who};
+use crate::yaml::{Data, Fields, Findings, Node, choice, list, string};
+
+/// How long a rule's id may be, in bytes.
+const ID_BYTES_MAX: usize = 128;
+/// How long a rule's message may be, in bytes.
+const MESSAGE_BYTES_MAX: usize = 1024;
+
+/// One file.
+#[derive(Debug, Default)]
+pub(super) struct Document<'n> {
+    pub(super) tools: Vec<ToolTable<'n>>,
+    pub(super) rules: Vec<RuleDocument<'n>>,
+}
+
+/// The risk classes of one server.
+#[derive(Debug)]
+pub(super) struct ToolTable<'n> {
+    /// The key.
+    pub(super) server: &'n Node,
+    /// Classes with the patterns of their tools.
+    pub(super) classes: Vec<(&'n Node, Vec<(&'n Node, Glob)>)>,
+}
+
+/// One rule. Parts that are wrong have left a finding and are absent.
+#[derive(Debug)]
+pub(super) struct RuleDocument<'n> {
+    pub(super) node: &'n Node,
+    pub(super) id: Option<(&'n Node, Arc<str>)>,
+    pub(super) effect: Option<Effect>,
+    pub(super) who: Option<Who>,
+    pub(super) what: Option<WhatDocument<'n>>,
+    pub(super) place: Option<Where>,
+    pub(super) condition: Option<Expression>,
+    pub(super) message: Option<Arc<str>>,
+}
+
+/// `what`, with the names that have to exist elsewhere.
+#[derive(Debug)]
+pub(super) struct WhatDocument<'n> {
+    pub(super) what: What,
+    pub(super) servers: Vec<&'n Node>,
+    pub(super) classes: Vec<&'n Node>,
+}
+
+#[derive(Clone, Copy)]
+enum EffectName {
+    Allow,
+    Deny,
+    Require,
+}
+
+impl<'n> Document<'n> {
+    /// Reads one file's tree. An empty file has no rules.
+    pub(super) fn read(root: &'n Node, cel_bytes_max: usize, findings: &mut Findings) -> Self {
+        if root.data == Data::Null {
+            return Document::default();
+        }
+        refuse_nulls(root, findings);
+        let Some(mut fields) = Fields::open(root, "a policy", findings) else {
+            return Document::default();
+        };
+        let tools = fields
+            .optional("tools", findings, read_tools)
+            .unwrap_or_default();
+        let rules = fields.optional("rules", findings, |node, findings| {
+            read_rules(node, cel_bytes_max, findings)
+        });
+        fields.finish(findings);
+        Document {
+            tools,
+            rules: rules.unwrap_or_default(),
+        }
+    }
+}
+
+/// A key without a value is neither "everything" nor "nothing": it has to be said.
+fn refuse_nulls(node: &Node, findings: &mut Findings) {
+    match &node.data {
+        Data::Map(entries) => {
+            for (key, value) in entries {
+                if value.data == Data::Null {
+                    let message = format!("`{}` has no value", key.as_str().unwrap_or_default());
+                    findings.error(key, message, "leave the key out, or say what it is");
+                }
+                refuse_nulls(value, findings);
+            }
+        }
+        Data::List(items) => {
+            for item in items {
+                refuse_nulls(item, findings);
+            }
+        }
+        Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::String(_) => {}
+    }
+}
+
+/// `tools: {server: {class: [pattern]}}`.
+fn read_tools<'n>(node: &'n Node, findings: &mut Findings) -> Option<Vec<ToolTable<'n>>> {
+    let servers = entries(node, "`tools` maps servers to classes, so it", findings)?;
+    let mut tables = Vec::new();
+    for (server, classes) in servers {
+        let what = "the tools of a server are a mapping from class to patterns, so this";
+        let Some(entries) = entries(classes, what, findings) else {
+            continue;
+        };
+        let mut read = Vec::new();
+        for (class, patterns) in entries {
+            let patterns = list(patterns, findings, |node, findings| {
+                selectors::glob(node, Glob::name, findings).map(|glob| (node, glob))
+            });
+            read.push((class, patterns.unwrap_or_default()));
+        }
+        tables.push(ToolTable {
+            server,
+            classes: read,
+        });
+    }
+    Some(tables)
+}
+
+/// The members of a mapping with free keys.
+fn entries<'n>(
+    node: &'n Node,
+    what: &str,
+    findings: &mut Findings,
+) -> Option<Vec<(&'n Node, &'n Node)>> {
+    if let Data::Map(entries) = &node.data {
+        let given = entries.iter().filter(|(_, value)| value.data != Data::Null);
+        return Some(given.map(|(key, value)| (key, value)).collect());
+    }
+    if node.data != Data::Null {
+        findings.error(
+            node,
+            format!("{what} must be a mapping, found {}", node.kind()),
+            "",
+        );
+    }
+    None
+}
+
+/// No rules at all is a policy: it denies everything.
+fn read_rules<'n>(
+    node: &'n Node,
+    cel_bytes_max: usize,
+    findings: &mut Findings,
+) -> Option<Vec<RuleDocument<'n>>> {
+    if node.data == Data::List(Vec::new()) {
+        return Some(Vec::new());
+    }
+    let mut rules = Vec::new();
+    list(node, findings, |node, findings| {
+        rules.extend(read_rule(node, cel_bytes_max, findings));
+        Some(())
+    });
+    Some(rules)
+}
+
+fn read_rule<'n>(
+    node: &'n Node,
+    cel_bytes_max: usize,
+    findings: &mut Findings,
+) -> Option<RuleDocument<'n>> {
+    let mut fields = Fields::open(node, "a rule", findings)?;
+    let id = fields.required("id", findings, |node, findings| {
+        Some((node, read_id(node, findings)?))
+    });
+    let names = [
+        ("allow", EffectName::Allow),
+        ("deny", EffectName::Deny),
+        ("require", EffectName::Require),
+    ];
+    let effect = fields.required("effect", findings, choice(&names));
+    let (who_node, what_node) = (fields.node_of("who"), fields.node_of("what"));
+    let who = who_node.and_then(|node| selectors::read_who(node, findings));
+    let what = what_node.and_then(|node| selectors::read_what(node, findings));
+    let place = fields.optional("where", findings, selectors::read_where);
+    let condition = fields.optional("if", findings, |node, findings| {
+        expression::read(node, cel_bytes_max, findings)
+    });
+    let needs = fields.node_of("needs");
+    let message = fields.optional("message", findings, read_message);
+    let effect = effect.and_then(|effect| {
+        if let EffectName::Allow = effect {
+            refuse_vague_allow(node, who_node, what_node, findings);
+        }
+        complete_effect(effect, node, needs, findings)
+    });
+    fields.finish(findings);
+    Some(RuleDocument {
+        node,
+        id,
+        effect,
+        who,
+        what,
+        place,
+        condition,
+        message,
+    })
+}
+
+/// An allow that does not say for whom and what would be "everything" by omission.
+fn refuse_vague_allow(
+    rule: &Node,
+    who: Option<&Node>,
+    what: Option<&Node>,
+    findings: &mut Findings,
+) {
+    if who.is_none() {
+        let help = "`who: {anyone: true}` is every authenticated subject";
+        error_at_start(rule, "an allow rule must say `who`", help, findings);
+    }
+    if what.is_none() {
+        let help = "such as `what: {servers: [name]}`";
+        error_at_start(rule, "an allow rule must say `what`", help, findings);
+    }
+}
+
+fn complete_effect(
+    effect: EffectName,
+    rule: &Node,
+    needs: Option<&Node>,
+    findings: &mut Findings,
+) -> Option<Effect> {
+    match (effect, needs) {
+        (EffectName::Require, Some(node)) => read_needs(node, findings).map(Effect::Require),
+        (EffectName::Require, None) => {
+            let help = "such as `needs: {scopes: [name]}`";
+            error_at_start(
+                rule,
+                "a require rule must say what it `needs`",
+                help,
+                findings,
+            );
+            None
+        }
+        (EffectName::Allow | EffectName::Deny, Some(node)) => {
+            findings.error(
+                node,
+                "`needs` belongs to require rules",
+                "`effect: require`",
+            );
+            None
+        }
+        (EffectName::Allow, None) => Some(Effect::Allow),
+        (EffectName::Deny, None) => Some(Effect::Deny),
+    }
+}
+
+fn read_needs(node: &Node, findings: &mut Findings) -> Option<Needs> {
+    let mut fields = Fields::open(node, "`needs`", findings)?;
+    let scopes = fields.required("scopes", findings, |node, findings| {
+        list(node, findings, read_scope)
+    });
+    fields.finish(findings);
+    scopes.map(|scopes| Needs {
+        scopes: scopes.into(),
+    })
+}
+
+/// A scope as RFC 6749 §3.3 has it: it is written into a challenge.
+fn read_scope(node: &Node, findings: &mut Findings) -> Option<Arc<str>> {
+    let text = string(node, findings)?;
+    let good = text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+    if !good {
+        let help = "visible ASCII without spaces, quotes and backslashes; one scope for each item";
+        findings.error(node, format!("`{text}` is not a scope"), help);
+    }
+    good.then(|| text.into())
+}
+
+fn read_id(node: &Node, findings: &mut Findings) -> Option<Arc<str>> {
+    let text = string(node, findings)?;
+    let good = text.len() <= ID_BYTES_MAX
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/".contains(&byte));
+    if !good {
+        let help = format!("letters, digits and `-_.:/`, at most {ID_BYTES_MAX}");
+        findings.error(node, format!("`{text}` cannot be an id"), help);
+    }
+    good.then(|| text.into())
+}
+
+fn read_message(node: &Node, findings: &mut Findings) -> Option<Arc<str>> {
+    let text = string(node, findings)?;
+    if text.len() > MESSAGE_BYTES_MAX {
+        let message = format!("the message has {} bytes", text.len());
+        findings.error(node, message, format!("at most {MESSAGE_BYTES_MAX}"));
+        return None;
+    }
+    Some(text.into())
+}
+
+/// Points at the first line of a block, rather than at all of it.
+pub(super) fn error_at_start(node: &Node, message: &str, help: &str, findings: &mut Findings) {
+    let text = findings
+        .text(node.source)
+        .get(node.span.clone())
+        .unwrap_or_default();
+    let first_line = text.lines().next().unwrap_or_default().len();
+    let end = node.span.start.saturating_add(first_line);
+    findings.error_at(node.source, node.span.start..end, message, help);
+}

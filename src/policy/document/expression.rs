@@ -1,0 +1,61 @@
+//! `if`: where in the file the errors of an expression are.
+
+use std::ops::Range;
+
+use crate::authz::{Expression, InvalidExpression};
+use crate::yaml::{Findings, Node, string};
+
+/// Reads and checks an expression.
+pub(super) fn read(node: &Node, bytes_max: usize, findings: &mut Findings) -> Option<Expression> {
+    let text = string(node, findings)?;
+    if text.len() > bytes_max {
+        let message = format!("the expression has {} bytes", text.len());
+        findings.error(node, message, format!("`cel_bytes_max` is {bytes_max}"));
+        return None;
+    }
+    match Expression::compile(&text) {
+        Ok(expression) => Some(expression),
+        Err(errors) => {
+            for error in errors {
+                let span = span_of(&error, &text, node, findings);
+                findings.error_at(node.source, span, error.message, error.help);
+            }
+            None
+        }
+    }
+}
+
+/// The character an error is about, where the file shows the expression as it is; otherwise
+/// the whole of it.
+fn span_of(
+    error: &InvalidExpression,
+    text: &str,
+    node: &Node,
+    findings: &Findings,
+) -> Range<usize> {
+    let written = findings
+        .text(node.source)
+        .get(node.span.clone())
+        .unwrap_or_default();
+    let start = if written == text {
+        Some(node.span.start)
+    } else {
+        let quoted = written.get(1..written.len().saturating_sub(1)) == Some(text);
+        quoted.then(|| node.span.start.saturating_add(1))
+    };
+    let offset = error.column.and_then(|column| {
+        let (offset, _) = text.char_indices().nth(column.checked_sub(1)?)?;
+        Some(offset)
+    });
+    match (start, offset) {
+        (Some(start), Some(offset)) => {
+            let rest = text.get(offset..).unwrap_or_default();
+            let word = |c: char| c.is_alphanumeric() || c == '_';
+            let width = rest.find(|c| !word(c)).unwrap_or(rest.len());
+            let first = rest.chars().next().map_or(0, char::len_utf8);
+            let start = start.saturating_add(offset);
+            start..start.saturating_add(width.max(first))
+        }
+        _ => node.span.clone(),
+    }
+}

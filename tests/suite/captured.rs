@@ -1,0 +1,89 @@
+//! Checks that a real Envoy 1.40.0 sent, one for each way it can be configured or surprised.
+//!
+//! `tests/data/checks/NAME.bin` is the message as it was on the wire, `NAME.txt` what we make of
+//! it. To capture more, send requests through an Envoy to a server that keeps what it is sent.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use mcp_authz::check::{Body, HttpRequest};
+use mcp_authz::envoy::Settings;
+use mcp_authz::envoy::proto::envoy::service::auth::v3::CheckRequest;
+use mcp_authz::envoy::request::http_request;
+use proptest::prelude::*;
+use prost::Message;
+
+#[test]
+fn captured_checks_are_understood() {
+    for path in captured() {
+        let check = CheckRequest::decode(std::fs::read(&path).unwrap().as_slice()).unwrap();
+        let understood = match http_request(check, Settings::default().request) {
+            Ok(request) => text(&request),
+            Err(fault) => format!("invalid: {fault}\n"),
+        };
+        let expected = std::fs::read_to_string(path.with_extension("txt")).unwrap();
+        assert_eq!(understood, expected, "{}", path.display());
+    }
+}
+
+proptest! {
+    /// Whatever the bytes say, they are refused or make a request that can be.
+    #[test]
+    fn damaged_checks_do_no_harm(
+        file in 0..CAPTURED,
+        damages in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut bytes = std::fs::read(&captured()[file]).unwrap();
+        for (index, byte) in damages {
+            let index = index.index(bytes.len());
+            bytes[index] = byte;
+        }
+        let settings = Settings::default().request;
+        let Ok(check) = CheckRequest::decode(bytes.as_slice()) else { return Ok(()) };
+        let Ok(request) = http_request(check, settings) else { return Ok(()) };
+        prop_assert!(!request.method.is_empty() && request.method.is_ascii());
+        prop_assert!(request.path.starts_with('/') || request.path == "*");
+        prop_assert!(!request.host.is_empty() && !request.host.contains([',', '/', '@', ' ']));
+        prop_assert!(request.headers.len() <= settings.headers_max);
+        for (name, value) in &request.headers {
+            prop_assert!(!name.is_empty() && !name.starts_with(':'));
+            prop_assert!(!name.contains(|c: char| c.is_ascii_uppercase() || c.is_control()));
+            prop_assert!(!value.contains(['\r', '\n', '\0']));
+        }
+    }
+}
+
+/// The captured messages, in order.
+fn captured() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/checks");
+    let mut paths: Vec<_> = std::fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "bin"))
+        .collect();
+    paths.sort();
+    assert_eq!(paths.len(), CAPTURED);
+    paths
+}
+
+const CAPTURED: usize = 19;
+
+fn text(request: &HttpRequest) -> String {
+    let mut text = format!("{} {} at {}\n", request.method, request.path, request.host);
+    for (name, value) in &request.headers {
+        writeln!(text, "{name}: {value}").unwrap();
+    }
+    let body = match &request.body {
+        Body::Absent => "absent".to_owned(),
+        Body::Bytes(bytes) => format!("bytes {}", bytes.escape_ascii()),
+        Body::Lossy(bytes) => format!("lossy {}", bytes.escape_ascii()),
+    };
+    writeln!(text, "body {body}").unwrap();
+    writeln!(text, "truncated {}", request.truncated).unwrap();
+    writeln!(text, "source {:?}", request.source).unwrap();
+    writeln!(text, "principal {:?}", request.principal).unwrap();
+    let mut context: Vec<_> = request.context.iter().collect();
+    context.sort();
+    writeln!(text, "context {context:?}").unwrap();
+    text
+}
