@@ -38,7 +38,6 @@ BROKEN = {
             ]
         }
     ),
-    "empty": "",
 }
 
 
@@ -58,6 +57,7 @@ def test_a_broken_policy_changes_nothing_and_a_good_one_is_soon_in_force(own, up
             return response.json()["details"]["policy"]
 
         assert reason() is None
+        good = gate.policy_file.read_text()
         revision = state()["revision"]
         for what, text in BROKEN.items():
             gate.write_policy(text)
@@ -66,12 +66,16 @@ def test_a_broken_policy_changes_nothing_and_a_good_one_is_soon_in_force(own, up
             assert "policy_failing 1" in gate.metrics()
             assert state()["revision"] == revision
             assert reason() is None
-            gate.write_policy(yaml.safe_dump(POLICY))
+            gate.write_policy(good)
             wait_for("a clean report", lambda: state()["failing"] is None, seconds=5)
             assert "policy_failing 0" in gate.metrics()
 
-        for policy, expected in ((CLOSED, "denied_by_rule"), (POLICY, None)):
-            gate.write_policy(yaml.safe_dump(policy))
+        for text, expected in (
+            (yaml.safe_dump(CLOSED), "denied_by_rule"),
+            (good, None),
+            ("", "no_matching_rule"),  # no rule is a policy too: nothing is allowed
+        ):
+            gate.write_policy(text)
             since = time.monotonic()
             wait_for("the new policy", lambda: reason() == expected, seconds=5)
             assert time.monotonic() - since < IN_FORCE_SECONDS
