@@ -137,10 +137,13 @@ class Gate:
             raise AssertionError(f"no Envoy yet: {error}") from error
         for cluster in clusters["cluster_statuses"]:
             if cluster["name"] == self.authz_cluster:
+                states = [host["health_status"] for host in cluster["host_statuses"]]
+                # Outlier detection may keep a host out for some seconds after it is well again.
+                failures = ("failed_active_health_check", "failed_outlier_check")
                 return all(
-                    host["health_status"].get("eds_health_status") == "HEALTHY"
-                    and not host["health_status"].get("failed_active_health_check")
-                    for host in cluster["host_statuses"]
+                    state.get("eds_health_status") == "HEALTHY"
+                    and not any(state.get(failure) for failure in failures)
+                    for state in states
                 )
         return False
 
