@@ -11,6 +11,7 @@ mod glob;
 mod index;
 mod policy;
 mod request;
+mod visibility;
 
 pub use condition::{
     ClaimSelector, Expected, Match, MethodPattern, Names, ResourceKind, ValuePath, ValueSelector,
@@ -25,3 +26,4 @@ pub use expression::{
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
 pub use policy::{Effect, Needs, Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED};
 pub use request::{AccessRequest, Action, ActionKind, Http, Resource, Subject, Value};
+pub use visibility::is_visible;

@@ -180,6 +180,8 @@ pub struct Limits {
     pub name_bytes_max: usize,
     /// The longest resource URI, in bytes.
     pub uri_bytes_max: usize,
+    /// How many resources and tasks one subscription may name.
+    pub subscriptions_max: usize,
 }
 
 impl Default for Limits {
@@ -189,6 +191,7 @@ impl Default for Limits {
             json_depth_max: 64,
             name_bytes_max: 256,
             uri_bytes_max: 8 << 10,
+            subscriptions_max: 256,
         }
     }
 }
@@ -338,9 +341,9 @@ impl Pipeline {
             name_bytes_max: self.limits.name_bytes_max,
             uri_bytes_max: self.limits.uri_bytes_max,
             batch_max: settings.batch_max,
+            subscriptions_max: self.limits.subscriptions_max,
             accept_folded_arguments: settings.fold_arguments,
             lossy: matches!(request.body, Body::Lossy(_)),
-            ..DecodeOptions::default()
         };
         let content = headers.check_content(body.len()).err();
         Read::decoded(decode(body, &options), &headers, fault, content)

@@ -12,15 +12,18 @@ use std::time::Duration;
 
 use crate::authn;
 use crate::check::{self, ServerSettings};
+use crate::envoy::request::Source;
 use crate::listen;
 use crate::telemetry;
-use crate::yaml::{self, Fields, Findings, Node, Source};
+use crate::yaml::{self, Fields, Findings, Node};
 
 /// Everything that is fixed for the life of the process.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where Envoy reaches the service.
     pub listen: listen::Address,
+    /// Which address of a request is the client's.
+    pub client_address: Source,
     /// TLS towards Envoy.
     pub tls: Option<listen::TlsFiles>,
     /// Where operators reach the service; none: not at all.
@@ -123,7 +126,7 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
 /// Everything that is wrong with it.
 pub fn decode(name: String, text: String, base: &Path) -> Result<Config, Findings> {
     let mut findings = Findings::new();
-    let source = findings.add_source(Source { name, text });
+    let source = findings.add_source(yaml::Source { name, text });
     let config = yaml::parse(source, &mut findings)
         .and_then(|root| Reader { base }.config(&root, &mut findings));
     match config {
@@ -143,6 +146,7 @@ impl Reader<'_> {
         let mut fields = Fields::open(root, "the configuration", findings)?;
         let listen = fields.required("listen", findings, address);
         let tls = fields.optional("tls", findings, |node, findings| self.tls(node, findings));
+        let client_address = fields.optional("client_address", findings, client_address);
         let admin = fields.optional("admin", findings, admin);
         let (mut authn, limits) = fields
             .optional("limits", findings, limits)
@@ -165,6 +169,7 @@ impl Reader<'_> {
         fields.finish(findings);
         Some(Config {
             listen: listen?,
+            client_address: client_address.unwrap_or(Source::Peer),
             tls,
             admin,
             authn,
@@ -204,6 +209,14 @@ fn address(node: &Node, findings: &mut Findings) -> Option<listen::Address> {
             None
         }
     }
+}
+
+fn client_address(node: &Node, findings: &mut Findings) -> Option<Source> {
+    let words = [
+        ("peer", Source::Peer),
+        ("x-envoy-external-address", Source::ExternalAddress),
+    ];
+    yaml::choice(&words)(node, findings)
 }
 
 fn admin(node: &Node, findings: &mut Findings) -> Option<listen::Address> {
@@ -267,6 +280,11 @@ fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limi
         // serde_json itself stops at 128.
         ("json_depth_max", 120, &mut limits.check.json_depth_max),
         ("headers_max", 1024, &mut limits.headers_max),
+        (
+            "subscriptions_max",
+            10_000,
+            &mut limits.check.subscriptions_max,
+        ),
         ("rules_max", COUNT_MAX, &mut limits.rules_max),
         ("jwks_keys_max", 10_000, &mut authn.jwks_keys_max),
         ("audit_queue_max", COUNT_MAX, &mut limits.audit_queue_max),

@@ -212,25 +212,25 @@ fn refused() -> Vec<Session> {
             "no token",
             ALICE,
             Token::None,
-            challenged("missing_token", "401"),
+            denied("missing_token", "401"),
         ),
         session(
             "expired token",
             ALICE,
             Token::Expired,
-            challenged("token_expired", "401 invalid_token"),
+            denied("token_expired", "401 invalid_token"),
         ),
         session(
             "other audience",
             ALICE,
             Token::OtherAudience,
-            challenged("audience_mismatch", "401 invalid_token"),
+            denied("audience_mismatch", "401 invalid_token"),
         ),
         session(
             "forged token",
             ALICE,
             Token::Forged,
-            challenged("invalid_signature", "401 invalid_token"),
+            denied("invalid_signature", "401 invalid_token"),
         ),
     ]
 }

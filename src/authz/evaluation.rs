@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::condition::{Match, Target};
+use super::condition::Match;
 use super::decision::{Allow, Challenge, Decision, Denial, DenialReason, Evaluation};
-use super::expression::Facts;
 use super::policy::{Call, Effect, Policy, Rule};
-use super::request::{AccessRequest, ActionKind, Resource};
+use super::request::{AccessRequest, ActionKind};
 
 /// Decides one request. The order of the rules never changes the decision, only which of several
 /// rules with the same effect is named first.
@@ -24,18 +23,12 @@ use super::request::{AccessRequest, ActionKind, Resource};
 ///
 /// Deny and require rules are matched alike for every kind of action: one without selectors for
 /// tools, prompts or resources and without `methods` is also about `initialize` and the lists.
-/// So a scope required for a whole server is asked for at the first request, which is MCP's way
+/// The same goes for one whose expression reads the arguments: `initialize` has none, so it cannot
+/// be evaluated there and denies; `methods: [tools/call]` keeps it to calls.
+/// A scope required for a whole server is asked for at the first request, which is MCP's way
 /// of stepping up, and one with tool selectors does not disturb connecting.
 pub fn evaluate(policy: &Policy, request: &AccessRequest<'_>) -> Evaluation {
-    let class = class_of(policy, request);
-    let call = Call {
-        target: Target {
-            request,
-            class: class.map(|class| &**class),
-            arguments_open: false,
-        },
-        facts: Facts::new(request, class.map(|class| &**class)),
-    };
+    let call = Call::new(policy, request);
     let gates = Findings::collect(
         policy,
         &call,
@@ -49,7 +42,7 @@ pub fn evaluate(policy: &Policy, request: &AccessRequest<'_>) -> Evaluation {
     indeterminate.extend(grants.indeterminate);
     Evaluation {
         decision,
-        class: class.cloned(),
+        class: policy.class_of(request).cloned(),
         rules: ids(policy, rules),
         indeterminate: ids(policy, indeterminate),
     }
@@ -78,13 +71,6 @@ impl Findings {
             }
         }
         findings
-    }
-}
-
-fn class_of<'p>(policy: &'p Policy, request: &AccessRequest<'_>) -> Option<&'p Arc<str>> {
-    match request.resource {
-        Resource::Tool(name) => Some(policy.class(request.server, name)),
-        Resource::Server | Resource::Prompt(_) | Resource::Uri(_) | Resource::Task(_) => None,
     }
 }
 

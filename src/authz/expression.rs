@@ -5,6 +5,7 @@
 //! an error, a missing member or a result that is not a truth value is [`Match::Indeterminate`].
 
 mod check;
+mod depth;
 mod facts;
 mod functions;
 
@@ -17,8 +18,8 @@ pub(super) use facts::Facts;
 
 use super::condition::Match;
 
-/// How deep an expression may nest.
-pub const EXPRESSION_DEPTH_MAX: usize = 64;
+/// How deep an expression may nest, chains of operators included.
+pub const EXPRESSION_DEPTH_MAX: usize = 48;
 /// How many loops (`all`, `exists`, `map`, `filter`) may run inside each other.
 pub const EXPRESSION_LOOPS_MAX: usize = 2;
 /// How many values the arguments or claims may hold for an expression to look at them.
@@ -31,7 +32,7 @@ pub const EXPRESSION_NESTED_VALUES_MAX: usize = 500;
 pub struct Expression {
     source: Arc<str>,
     root: IdedExpr,
-    loops: usize,
+    traits: check::Traits,
 }
 
 /// Why a text is not an expression that can be used.
@@ -47,12 +48,25 @@ pub struct InvalidExpression {
 }
 
 impl Expression {
-    /// Parses and checks a text.
+    /// Parses and checks a text. This takes a thread of its own, as the parser needs more stack
+    /// for each level than a worker thread has for [`EXPRESSION_DEPTH_MAX`] of them.
     ///
     /// # Errors
     /// Everything that is wrong with it.
     pub fn compile(source: &str) -> Result<Self, Vec<InvalidExpression>> {
-        check::refuse_depth(source)?;
+        depth::refuse_depth(source)?;
+        let failure = |message: &str| vec![InvalidExpression::new(message, "")];
+        std::thread::scope(|scope| {
+            let builder = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES);
+            let parser = builder.spawn_scoped(scope, || Self::parse(source));
+            let parser = parser.map_err(|_| failure("no thread to parse the expression in"))?;
+            parser
+                .join()
+                .map_err(|_| failure("the parser gave up on the expression"))?
+        })
+    }
+
+    fn parse(source: &str) -> Result<Self, Vec<InvalidExpression>> {
         let environment = ENVIRONMENT.as_ref().map_err(|error| {
             vec![InvalidExpression::new(
                 format!("no CEL environment: {error}"),
@@ -71,11 +85,11 @@ impl Expression {
             errors.truncate(1);
             errors
         })?;
-        let loops = check::check(&program)?;
+        let traits = check::check(&program)?;
         Ok(Expression {
             source: source.into(),
             root: program.expression().clone(),
-            loops,
+            traits,
         })
     }
 
@@ -85,12 +99,18 @@ impl Expression {
         &self.source
     }
 
+    /// Whether its result can depend on the arguments of the call.
+    #[must_use]
+    pub fn reads_arguments(&self) -> bool {
+        self.traits.reads_arguments
+    }
+
     /// Evaluates it over the facts of one request.
     pub(super) fn evaluate(&self, facts: &Facts<'_>) -> Match {
         let Ok(environment) = ENVIRONMENT.as_ref() else {
             return Match::Indeterminate;
         };
-        if self.loops > 1 && facts.has_more_values_than(EXPRESSION_NESTED_VALUES_MAX) {
+        if self.traits.loops > 1 && facts.has_more_values_than(EXPRESSION_NESTED_VALUES_MAX) {
             return Match::Indeterminate;
         }
         let mut context = Context::with_env(Arc::clone(environment));
@@ -112,6 +132,9 @@ impl InvalidExpression {
         }
     }
 }
+
+/// Enough for [`EXPRESSION_DEPTH_MAX`] levels in an unoptimized build.
+const PARSER_STACK_BYTES: usize = 16 << 20;
 
 /// CEL's standard set without optional values, and our functions.
 static ENVIRONMENT: LazyLock<Result<Arc<Env>, DeclarationError>> = LazyLock::new(|| {

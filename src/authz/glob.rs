@@ -253,27 +253,29 @@ fn common_text(left: &[Token], right: &[Token]) -> Option<String> {
 
 type Step = ((usize, usize), Option<char>);
 
-fn steps(left: &[Token], right: &[Token], (i, j): (usize, usize)) -> Vec<Step> {
-    let (next_i, next_j) = (i.saturating_add(1), j.saturating_add(1));
+fn steps(left: &[Token], right: &[Token], (at_left, at_right): (usize, usize)) -> Vec<Step> {
+    let (after_left, after_right) = (at_left.saturating_add(1), at_right.saturating_add(1));
+    let (own, other) = (left.get(at_left).copied(), right.get(at_right).copied());
     let mut steps = Vec::new();
-    let (a, b) = (left.get(i), right.get(j));
-    if a.is_some_and(|token| token.is_run()) {
-        steps.push(((next_i, j), None));
+    if own.is_some_and(Token::is_run) {
+        steps.push(((after_left, at_right), None));
     }
-    if b.is_some_and(|token| token.is_run()) {
-        steps.push(((i, next_j), None));
+    if other.is_some_and(Token::is_run) {
+        steps.push(((at_left, after_right), None));
     }
-    if let (Some(&a), Some(&b)) = (a, b) {
-        let character = match (a, b) {
-            (Token::Char(c), _) | (_, Token::Char(c)) => c,
+    if let (Some(own), Some(other)) = (own, other) {
+        let character = match (own, other) {
+            (Token::Char(literal), _) | (_, Token::Char(literal)) => literal,
             _ => 'x',
         };
-        if a.takes(character) && b.takes(character) && !(a.is_run() && b.is_run()) {
-            let next = (
-                if a.is_run() { i } else { next_i },
-                if b.is_run() { j } else { next_j },
-            );
-            steps.push((next, Some(character)));
+        if own.takes(character) && other.takes(character) && !(own.is_run() && other.is_run()) {
+            let next_left = if own.is_run() { at_left } else { after_left };
+            let next_right = if other.is_run() {
+                at_right
+            } else {
+                after_right
+            };
+            steps.push(((next_left, next_right), Some(character)));
         }
     }
     steps
@@ -345,7 +347,7 @@ mod tests {
     #[test]
     fn overlaps_are_found_with_a_witness() {
         for (left, right, witness) in [
-            ("get_*", "*_admin", Some("get__admin")),
+            ("get_*", "*_admin", Some("get_admin")),
             ("get_*", "list_*", None),
             ("get_?", "get_*", Some("get_x")),
             ("*a", "*b", None),

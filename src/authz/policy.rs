@@ -117,6 +117,13 @@ impl Policy {
         found.unwrap_or(&self.unclassified)
     }
 
+    pub(super) fn class_of(&self, request: &AccessRequest<'_>) -> Option<&Arc<str>> {
+        match request.resource {
+            Resource::Tool(name) => Some(self.class(request.server, name)),
+            Resource::Server | Resource::Prompt(_) | Resource::Uri(_) | Resource::Task(_) => None,
+        }
+    }
+
     pub(super) fn index(&self) -> &Index {
         &self.index
     }
@@ -179,10 +186,13 @@ impl Rule {
         let place = self.place.as_ref();
         let place = place.map_or(Match::Yes, |place| place.matches(call.target.request));
         let plain = who.and(what).and(place);
-        match &self.condition {
-            Some(condition) if plain != Match::No => plain.and(condition.evaluate(&call.facts)),
-            Some(_) | None => plain,
+        let Some(condition) = self.condition.as_ref().filter(|_| plain != Match::No) else {
+            return plain;
+        };
+        if call.target.arguments_open && condition.reads_arguments() {
+            return plain.and(Match::Unknown);
         }
+        plain.and(condition.evaluate(&call.facts))
     }
 
     /// Whether the rule could grant its subject something on the server: who is judged, the call
@@ -214,4 +224,20 @@ impl Rule {
 pub(super) struct Call<'a> {
     pub(super) target: Target<'a>,
     pub(super) facts: Facts<'a>,
+}
+
+impl<'a> Call<'a> {
+    /// A call with the arguments it has.
+    pub(super) fn new(policy: &'a Policy, request: &'a AccessRequest<'a>) -> Self {
+        let class = policy.class_of(request).map(|class| &**class);
+        let target = Target {
+            request,
+            class,
+            arguments_open: false,
+        };
+        Call {
+            target,
+            facts: Facts::new(request, class),
+        }
+    }
 }

@@ -132,11 +132,7 @@ pub(super) fn challenged(to: &Addressee<'_>, server: &Server, challenge: &Challe
     }
     let status = StatusCode::FORBIDDEN;
     let mut answer = http_error(to, status, i32::from(status.as_u16()), reason, data);
-    let scopes: Vec<String> = challenge
-        .scopes
-        .iter()
-        .map(|scope| scope.to_string())
-        .collect();
+    let scopes: Vec<String> = challenge.scopes.iter().map(ToString::to_string).collect();
     if let Ok(value) = server.challenges.insufficient_scope(&scopes) {
         answer.headers.push(("www-authenticate", value));
     }

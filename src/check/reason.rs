@@ -85,7 +85,7 @@ reasons! {
     BodyTruncated, Reject, "body_truncated", "the body did not arrive whole";
     BodyTooLarge, Reject, "body_too_large", "the body exceeds `body_bytes_max`";
     BodyNotBytes, Reject, "body_not_bytes",
-        "the body arrived as text; set `pack_as_bytes` on Envoy's ext_authz filter";
+        "the body arrived as text; set `pack_as_bytes` on Envoy's `ext_authz` filter";
     LossyText, Reject, "lossy_text", "bytes of a method, name, URI or key may have been lost";
     NotUtf8, Reject, "not_utf8", "the body is not UTF-8";
     ByteOrderMark, Reject, "byte_order_mark", "the body begins with a byte order mark";

@@ -73,8 +73,11 @@ pub fn http_request(check: CheckRequest, settings: Settings) -> Result<HttpReque
         path: &path,
         host: &host,
     };
-    // Envoy joins repeated headers by a comma unless it is told to send them raw.
-    let repeats_kept_apart = header_map.is_some();
+    // Envoy joins repeated headers by a comma unless it is told to send them raw; an empty list
+    // is not what is read below.
+    let repeats_kept_apart = header_map
+        .as_ref()
+        .is_some_and(|map| !map.headers.is_empty());
     let headers = read_headers(headers, header_map, &stated, settings.headers_max)?;
     let (peer, principal) = match peer {
         Some(peer) => (

@@ -73,9 +73,9 @@ impl<'n> Document<'n> {
         let tools = fields
             .optional("tools", findings, read_tools)
             .unwrap_or_default();
-        let rules = fields.optional("rules", findings, |node, findings| {
-            read_rules(node, cel_bytes_max, findings)
-        });
+        let rules = fields
+            .node_of("rules")
+            .map(|node| read_rules(node, cel_bytes_max, findings));
         fields.finish(findings);
         Document {
             tools,
@@ -154,16 +154,16 @@ fn read_rules<'n>(
     node: &'n Node,
     cel_bytes_max: usize,
     findings: &mut Findings,
-) -> Option<Vec<RuleDocument<'n>>> {
+) -> Vec<RuleDocument<'n>> {
     if node.data == Data::List(Vec::new()) {
-        return Some(Vec::new());
+        return Vec::new();
     }
     let mut rules = Vec::new();
     list(node, findings, |node, findings| {
         rules.extend(read_rule(node, cel_bytes_max, findings));
         Some(())
     });
-    Some(rules)
+    rules
 }
 
 fn read_rule<'n>(

@@ -51,18 +51,15 @@ pub fn read(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
         return Err(ReadPolicyError::TooLarge);
     }
     let mut left = BYTES_MAX;
-    paths
-        .into_iter()
-        .map(|path| read_one(path, &mut left))
-        .collect()
+    paths.iter().map(|path| read_one(path, &mut left)).collect()
 }
 
-fn read_one(path: PathBuf, left: &mut u64) -> Result<Source, ReadPolicyError> {
+fn read_one(path: &Path, left: &mut u64) -> Result<Source, ReadPolicyError> {
     let mut text = String::new();
-    let read = std::fs::File::open(&path)
+    let read = std::fs::File::open(path)
         .and_then(|file| file.take(left.saturating_add(1)).read_to_string(&mut text));
     let length = read.map_err(|source| ReadPolicyError::Read {
-        path: path.clone(),
+        path: path.to_owned(),
         source,
     })?;
     *left = u64::try_from(length)

@@ -1,7 +1,7 @@
 //! Taking a changed policy into force.
 //!
 //! The files are compared by content, not by notification: that works the same on local disks,
-//! network volumes and Kubernetes ConfigMaps. A change is taken up only after two looks in a row
+//! network volumes and Kubernetes volumes. A change is taken up only after two looks in a row
 //! found the same content, because a file caught half-written could be a valid policy with its
 //! last deny rules missing.
 

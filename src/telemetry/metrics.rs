@@ -365,25 +365,39 @@ mod tests {
         let metrics = Metrics::new();
         metrics.record_decision("github", Effect::Deny, "denied_by_rule");
         metrics.record_stage(Stage::Total, Duration::from_micros(30));
-        metrics.record_policy_loaded(7, 1_795_000_000);
-        metrics.record_policy_refused();
-        metrics.record_keys_fetched("https://idp.test", 1_795_000_001);
-        metrics.record_keys_missed("https://idp.test");
-        metrics.record_audit_dropped(2);
+        metrics.set_policy(&PolicyTotals {
+            successes: 4,
+            failures: 1,
+            applied_unix_seconds: 1_795_000_000,
+            rules: 7,
+            failing: true,
+        });
+        metrics.set_keys(
+            "https://idp.test",
+            &KeyTotals {
+                successes: 3,
+                failures: 2,
+                age: Some(Duration::from_millis(1500)),
+                usable: true,
+            },
+        );
+        metrics.set_audit_lost(2);
         metrics.set_tokens_cached(3);
         let text = metrics.text();
         for line in [
             "mcp_authz_decisions_total{server=\"github\",effect=\"deny\",reason=\"denied_by_rule\"} 1",
             "mcp_authz_check_duration_seconds_bucket{le=\"0.00005\",stage=\"total\"} 1",
             "mcp_authz_check_duration_seconds_count{stage=\"total\"} 1",
-            "mcp_authz_policy_reloads_total{result=\"ok\"} 1",
+            "mcp_authz_policy_reloads_total{result=\"ok\"} 4",
             "mcp_authz_policy_reloads_total{result=\"error\"} 1",
             "mcp_authz_policy_loaded_timestamp_seconds 1795000000",
             "mcp_authz_policy_rules 7",
-            "mcp_authz_key_refreshes_total{issuer=\"https://idp.test\",result=\"ok\"} 1",
-            "mcp_authz_key_refreshes_total{issuer=\"https://idp.test\",result=\"error\"} 1",
-            "mcp_authz_keys_fetched_timestamp_seconds{issuer=\"https://idp.test\"} 1795000001",
-            "mcp_authz_audit_dropped_total 2",
+            "mcp_authz_policy_failing 1",
+            "mcp_authz_keys_usable{issuer=\"https://idp.test\"} 1",
+            "mcp_authz_key_refreshes_total{issuer=\"https://idp.test\",result=\"ok\"} 3",
+            "mcp_authz_key_refreshes_total{issuer=\"https://idp.test\",result=\"error\"} 2",
+            "mcp_authz_keys_age_seconds{issuer=\"https://idp.test\"} 1.5",
+            "mcp_authz_audit_lost_total 2",
             "mcp_authz_tokens_cached 3",
             concat!(
                 "mcp_authz_build_info{version=\"",

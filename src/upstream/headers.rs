@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn ours_are_set_and_every_other_of_the_prefix_is_removed() {
-        let sent = [
+        let names = [
             "accept",
             "authorization",
             "x-mcp-authz-subject",
@@ -146,15 +146,15 @@ mod tests {
             "x-mcp-authority",
         ];
         let subject = subject("alice");
-        let got = obligations(
+        let changes = obligations(
             &facts(&subject),
             AuthorizationHeader::Remove,
-            sent.into_iter(),
+            names.into_iter(),
         );
-        let set: Vec<(&str, &str)> = got
+        let set: Vec<(&str, &str)> = changes
             .set
             .iter()
-            .map(|(name, v)| (*name, v.as_str()))
+            .map(|(name, value)| (*name, value.as_str()))
             .collect();
         assert_eq!(
             set,
@@ -172,7 +172,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            got.remove,
+            changes.remove,
             [
                 "x-mcp-authz-agent",
                 "x-mcp-authz-role",

@@ -26,7 +26,12 @@ impl Running {
             name: "policy",
             state: Box::new(|| json!({"revision": "r1"})),
         };
-        let admin = Admin::new(readiness.clone(), metrics.clone(), vec![policy]);
+        let admin = Admin::new(
+            readiness.clone(),
+            metrics.clone(),
+            |metrics| metrics.set_tokens_cached(3),
+            vec![policy],
+        );
         let (stop, stopped) = oneshot::channel::<()>();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {

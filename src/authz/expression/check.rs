@@ -2,32 +2,26 @@
 
 use cel::Program;
 use cel::common::ast::{
-    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators,
+    CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators,
 };
 
+use super::depth::{children, depth_exceeds, too_deep};
 use super::facts::{MCP_FIELDS, REQUEST_FIELDS, SOURCE_FIELDS, SUBJECT_FIELDS};
 use super::functions::{GLOB, IP_IN, parse_network};
 use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, InvalidExpression};
 use crate::authz::glob::Glob;
 
-/// Refuses a text whose brackets nest so deep that the parser's own recursion would be large.
-pub(super) fn refuse_depth(source: &str) -> Result<(), Vec<InvalidExpression>> {
-    let mut depth = 0_usize;
-    for byte in source.bytes() {
-        match byte {
-            b'(' | b'[' | b'{' | b'?' => depth = depth.saturating_add(1),
-            b')' | b']' | b'}' | b':' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > EXPRESSION_DEPTH_MAX {
-            return Err(vec![too_deep()]);
-        }
-    }
-    Ok(())
+/// What an expression was found to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Traits {
+    /// How many loops run inside each other at most.
+    pub(super) loops: usize,
+    /// Whether it looks at the arguments of the call.
+    pub(super) reads_arguments: bool,
 }
 
-/// Checks a parsed expression. The result is how many loops run inside each other at most.
-pub(super) fn check(program: &Program) -> Result<usize, Vec<InvalidExpression>> {
+/// Checks a parsed expression.
+pub(super) fn check(program: &Program) -> Result<Traits, Vec<InvalidExpression>> {
     let root = program.expression();
     if depth_exceeds(root, EXPRESSION_DEPTH_MAX) {
         return Err(vec![too_deep()]);
@@ -36,76 +30,17 @@ pub(super) fn check(program: &Program) -> Result<usize, Vec<InvalidExpression>> 
         program,
         bound: Vec::new(),
         errors: Vec::new(),
-        loops_most: 0,
+        traits: Traits {
+            loops: 0,
+            reads_arguments: false,
+        },
     };
     checker.refuse_constant(root);
     checker.visit(root, 0);
     if checker.errors.is_empty() {
-        Ok(checker.loops_most)
+        Ok(checker.traits)
     } else {
         Err(checker.errors)
-    }
-}
-
-fn too_deep() -> InvalidExpression {
-    let message = format!("the expression nests deeper than {EXPRESSION_DEPTH_MAX}");
-    InvalidExpression::new(
-        message,
-        "split it into several rules, or test for membership with `in`",
-    )
-}
-
-/// Walks with a list of pending nodes, since the tree may be deeper than the stack allows.
-fn depth_exceeds(root: &IdedExpr, most: usize) -> bool {
-    let mut pending = vec![(root, 1_usize)];
-    while let Some((node, depth)) = pending.pop() {
-        if depth > most {
-            return true;
-        }
-        pending.extend(
-            children(node)
-                .into_iter()
-                .map(|child| (child, depth.saturating_add(1))),
-        );
-    }
-    false
-}
-
-fn children(node: &IdedExpr) -> Vec<&IdedExpr> {
-    match &node.expr {
-        Expr::Call(call) => call
-            .target
-            .as_deref()
-            .into_iter()
-            .chain(&call.args)
-            .collect(),
-        Expr::Comprehension(inner) => vec![
-            &inner.iter_range,
-            &inner.accu_init,
-            &inner.loop_cond,
-            &inner.loop_step,
-            &inner.result,
-        ],
-        Expr::List(list) => list.elements.iter().collect(),
-        Expr::Map(map) => map
-            .entries
-            .iter()
-            .flat_map(|entry| entry_children(&entry.expr))
-            .collect(),
-        Expr::Select(select) => vec![&select.operand],
-        Expr::Struct(inner) => inner
-            .entries
-            .iter()
-            .flat_map(|entry| entry_children(&entry.expr))
-            .collect(),
-        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
-    }
-}
-
-fn entry_children(entry: &EntryExpr) -> Vec<&IdedExpr> {
-    match entry {
-        EntryExpr::StructField(field) => vec![&field.value],
-        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
     }
 }
 
@@ -114,7 +49,7 @@ struct Checker<'p> {
     /// The variables of the loops around the node.
     bound: Vec<&'p str>,
     errors: Vec<InvalidExpression>,
-    loops_most: usize,
+    traits: Traits,
 }
 
 const VARIABLES: &[&str] = &["subject", "mcp", "args", "source", "request", "now"];
@@ -239,6 +174,7 @@ impl<'p> Checker<'p> {
         if self.bound.contains(&name) || name.starts_with('@') || TYPES.contains(&name) {
             return;
         }
+        self.traits.reads_arguments |= name == "args";
         if let Some(fields) = fields_of(name) {
             let message = format!("`{name}` is used as a whole");
             self.error(
@@ -260,6 +196,7 @@ impl<'p> Checker<'p> {
     }
 
     fn visit_field(&mut self, node: &IdedExpr, record: &str, fields: &[&str], field: &str) {
+        self.traits.reads_arguments |= record == "mcp" && field == "arguments";
         if !fields.contains(&field) {
             let message = format!("`{record}` has no field `{field}`");
             self.error(node, message, format!("known here: {}", quoted(fields)));
@@ -268,21 +205,19 @@ impl<'p> Checker<'p> {
 
     /// One of our records, if the node is its name.
     fn record(&self, node: &'p IdedExpr) -> Option<(&'p str, &'static [&'static str])> {
-        match &node.expr {
-            Expr::Ident(name) if !self.bound.contains(&name.as_str()) => {
-                fields_of(name).map(|fields| (name.as_str(), fields))
-            }
-            _ => None,
-        }
+        let Expr::Ident(name) = &node.expr else {
+            return None;
+        };
+        let fields = fields_of(name).filter(|_| !self.bound.contains(&name.as_str()))?;
+        Some((name, fields))
     }
 
     fn visit_call(&mut self, node: &'p IdedExpr, call: &'p CallExpr, loops: usize) {
         let name = call.func_name.as_str();
-        if let (operators::INDEX, [operand, key]) = (name, call.args.as_slice()) {
-            if let (Some((record, fields)), Some(field)) = (self.record(operand), text_of(key)) {
-                self.visit_field(node, record, fields, field);
-                return;
-            }
+        if let (operators::INDEX, [operand, key]) = (name, call.args.as_slice())
+            && let (Some((record, fields)), Some(field)) = (self.record(operand), text_of(key))
+        {
+            return self.visit_field(node, record, fields, field);
         }
         if !OPERATORS.contains(&name) {
             self.visit_function(node, call);
@@ -351,7 +286,7 @@ impl<'p> Checker<'p> {
         self.visit(&inner.iter_range, loops);
         self.visit(&inner.accu_init, loops);
         let loops = loops.saturating_add(1);
-        self.loops_most = self.loops_most.max(loops);
+        self.traits.loops = self.traits.loops.max(loops);
         if loops > EXPRESSION_LOOPS_MAX {
             let message = format!("more than {EXPRESSION_LOOPS_MAX} loops inside each other");
             self.error(node, message, "a large argument would take too long");
@@ -390,9 +325,10 @@ fn fields_of(name: &str) -> Option<&'static [&'static str]> {
 }
 
 fn text_of(node: &IdedExpr) -> Option<&str> {
-    match &node.expr {
-        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
-        _ => None,
+    if let Expr::Literal(LiteralValue::String(text)) = &node.expr {
+        Some(text.inner())
+    } else {
+        None
     }
 }
 

@@ -61,7 +61,7 @@ impl<'a> Facts<'a> {
     fn build(&self, name: &str) -> Option<Boxed<'a>> {
         let request = self.request;
         match name {
-            "args" => bounded(request.arguments?),
+            "args" => self.arguments(),
             "subject.claims" => bounded(&request.subject.claims),
             "request.headers" => {
                 let headers = request.http.headers.iter();
@@ -106,7 +106,7 @@ impl<'a> Facts<'a> {
                 }
             },
             ("mcp", "class") => self.class.map(string),
-            ("mcp", "arguments") => bounded(request.arguments?),
+            ("mcp", "arguments") => self.arguments(),
             ("mcp", "protocol_version") => request.protocol_version.map(string),
             ("mcp", "session") => request.session.map(string),
             ("source", "ip") => {
@@ -118,6 +118,14 @@ impl<'a> Facts<'a> {
             ("request", "path") => Some(string(request.http.path)),
             ("request", "headers") => self.build("request.headers"),
             _ => None,
+        }
+    }
+
+    /// A call without arguments has none to name, which `has` can tell.
+    fn arguments(&self) -> Option<Boxed<'a>> {
+        match self.request.arguments {
+            Some(arguments) => bounded(arguments),
+            None => Some(map(std::iter::empty())),
         }
     }
 
@@ -157,7 +165,7 @@ impl VariableResolver for Facts<'_> {
             variable
         };
         if let Some(index) = ROOTS.iter().position(|root| *root == variable) {
-            return self.root(index).map(|value| CowVal::Borrowed(value));
+            return self.root(index).map(CowVal::Borrowed);
         }
         if variable == "now" {
             return self.now().map(CowVal::Owned);
@@ -215,12 +223,12 @@ fn convert<'a>(value: &'a Value<'_>) -> Boxed<'a> {
     }
 }
 
-fn string<'a>(text: &'a str) -> Boxed<'a> {
+fn string(text: &str) -> Boxed<'_> {
     Box::new(CelString::from(text))
 }
 
-fn strings<'a>(texts: &'a [Arc<str>]) -> Boxed<'a> {
-    let items: Vec<Boxed<'a>> = texts.iter().map(|text| string(text)).collect();
+fn strings(texts: &[Arc<str>]) -> Boxed<'_> {
+    let items: Vec<Boxed<'_>> = texts.iter().map(|text| string(text)).collect();
     Box::new(CelList::from(items))
 }
 

@@ -476,3 +476,20 @@ fn the_external_address_counts_only_if_it_is_trusted() {
         assert_eq!(with(bad, Source::ExternalAddress), refused, "{bad:?}");
     }
 }
+
+#[test]
+fn repeats_are_kept_apart_only_where_the_list_is_read() {
+    let with = |headers: &[(&str, &str)], header_map| {
+        let headers = map(headers);
+        convert(Described {
+            headers,
+            header_map,
+            ..described()
+        })
+        .unwrap()
+        .repeats_kept_apart
+    };
+    assert!(with(&[], Some(raw(&[("x-a", b"1")]))));
+    assert!(!with(&[("x-a", "1,2")], None));
+    assert!(!with(&[("x-a", "1,2")], Some(raw(&[]))));
+}

@@ -69,7 +69,7 @@ fn every_method_has_its_target() {
             "{:?} {:?} {}",
             target.action.kind,
             target.resource,
-            target.authorized_as.unwrap_or_default()
+            target.action.authorized_as.unwrap_or_default()
         );
         assert_eq!(
             found,
@@ -134,7 +134,13 @@ fn a_subscription_reaches_each_uri_and_task() {
     let found: Vec<_> = message
         .targets()
         .iter()
-        .map(|target| (target.action.kind, target.resource, target.authorized_as))
+        .map(|target| {
+            (
+                target.action.kind,
+                target.resource,
+                target.action.authorized_as,
+            )
+        })
         .collect();
     let expected = [
         (ActionKind::Use, Resource::Uri("a"), Some("resources/read")),

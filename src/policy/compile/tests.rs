@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::authz::{
     AccessRequest, Action, ActionKind, Allow, Challenge, Decision, Denial, DenialReason,
-    Evaluation, Http, Resource, Subject, Value, evaluate,
+    Evaluation, Http, Resource, Subject, Value, evaluate, is_visible,
 };
 
 use super::*;
@@ -91,7 +91,7 @@ fn several_files_are_one_policy() {
     assert_eq!(&**policy.class("github", "get_issue"), "read");
     assert_eq!(&**policy.class("files", "get_issue"), "unclassified");
     assert_eq!(policy.revision().len(), 16);
-    let changed = compile(&[first.clone()], &context()).unwrap();
+    let changed = compile(std::slice::from_ref(&first), &context()).unwrap();
     assert_ne!(policy.revision(), changed.revision());
 
     let again = source(
@@ -190,33 +190,37 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn decide(&self, policy: &Policy) -> Evaluation {
-        let headers = [(Cow::Borrowed("user-agent"), Cow::Borrowed("test"))];
-        evaluate(
-            policy,
-            &AccessRequest {
-                subject: &self.subject,
-                peer: self.peer,
-                server: "github",
-                action: Action {
-                    method: self.method,
-                    kind: self.kind,
-                },
-                resource: self.resource,
-                arguments: self.arguments.as_ref(),
-                protocol_version: Some("2025-06-18"),
-                session: None,
-                source: self.source,
-                http: Http {
-                    host: "mcp.example.com",
-                    path: "/github/mcp",
-                    headers: &headers,
-                },
-                now: "2026-11-20T10:00:00Z".parse().unwrap(),
+    fn request<'r>(&'r self, headers: &'r [(Cow<'r, str>, Cow<'r, str>)]) -> AccessRequest<'r> {
+        AccessRequest {
+            subject: &self.subject,
+            peer: self.peer,
+            server: "github",
+            action: Action {
+                method: self.method,
+                authorized_as: None,
+                kind: self.kind,
             },
-        )
+            resource: self.resource,
+            arguments: self.arguments.as_ref(),
+            protocol_version: Some("2025-06-18"),
+            session: None,
+            source: self.source,
+            http: Http {
+                host: "mcp.example.com",
+                path: "/github/mcp",
+                headers,
+            },
+            now: "2026-11-20T10:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn decide(&self, policy: &Policy) -> Evaluation {
+        evaluate(policy, &self.request(&HEADERS))
     }
 }
+
+const HEADERS: [(Cow<'_, str>, Cow<'_, str>); 1] =
+    [(Cow::Borrowed("user-agent"), Cow::Borrowed("test"))];
 
 fn outcome(evaluation: &Evaluation) -> &'static str {
     match &evaluation.decision {
@@ -420,17 +424,17 @@ fn arguments_select_values() {
         ("{a: true}", text("true"), "?"),
         ("{a: [5, five]}", text("5"), "?"),
         ("{a: [5, '5']}", text("5"), "yes"),
-        ("{a: acme}", list(&[acme.clone()]), "yes"),
+        ("{a: acme}", list(std::slice::from_ref(&acme)), "yes"),
         ("{a: acme}", list(&[acme.clone(), acme.clone()]), "yes"),
-        ("{a: acme}", list(&[evil.clone()]), "no"),
+        ("{a: acme}", list(std::slice::from_ref(&evil)), "no"),
         ("{a: acme}", list(&[]), "no"),
         ("{a: acme}", list(&[acme.clone(), evil.clone()]), "?"),
         ("{a: acme}", list(&[evil.clone(), acme.clone()]), "?"),
-        ("{a: acme}", list(&[list(&[acme.clone()])]), "?"),
+        ("{a: acme}", list(&[list(std::slice::from_ref(&acme))]), "?"),
         ("{a: acme}", deep.clone(), "?"),
         ("{a.owner: acme}", deep.clone(), "yes"),
         ("{a.owner: acme}", acme.clone(), "?"),
-        ("{a.owner: acme}", list(&[deep.clone()]), "?"),
+        ("{a.owner: acme}", list(std::slice::from_ref(&deep)), "?"),
         ("{a.other: acme}", deep, "no"),
     ] {
         let call = Call::with(&[("a", value)]);
@@ -509,80 +513,92 @@ fn where_selects_networks() {
     }
 }
 
+const EXPRESSIONS: &[(&str, &str)] = &[
+    ("args.owner != 'acme'", "no"),
+    ("args.owner == 'acme'", "yes"),
+    ("args.missing == 'acme'", "?"),
+    ("has(args.missing) && args.missing == 'acme'", "no"),
+    ("has(args.owner)", "yes"),
+    ("args['owner'] == 'acme'", "yes"),
+    ("mcp.arguments.n == 5", "yes"),
+    ("mcp.arguments == args", "yes"),
+    ("args.n > 4 && args.n < 6.5", "yes"),
+    ("args.owner > 4", "?"),
+    ("args.n + 9223372036854775807 > 0", "?"),
+    ("1 / (args.n - 5) == 1", "?"),
+    ("args.n == 5 || args.missing == 1", "yes"),
+    ("args.missing == 1 || args.n == 5", "yes"),
+    ("args.n", "?"),
+    (
+        "subject.id == 'alice' && subject.issuer == 'https://idp'",
+        "yes",
+    ),
+    ("subject.tenant == 'acme'", "?"),
+    ("has(subject.tenant)", "no"),
+    ("has(subject.agent) && subject.agent == 'cursor'", "yes"),
+    (
+        "'oncall' in subject.groups && !('x' in subject.roles)",
+        "yes",
+    ),
+    ("subject.scopes.exists(s, s.startsWith('repo:'))", "yes"),
+    ("subject.claims.org.unit == 'core'", "yes"),
+    ("has(subject.claims.org.none)", "no"),
+    (
+        "has(subject.claims.org) && subject.claims['https://x.y/level'] >= 3",
+        "yes",
+    ),
+    ("subject.claims.tags.all(t, t in ['a', 'b'])", "yes"),
+    (
+        "mcp.server == 'github' && mcp.method == 'tools/call'",
+        "yes",
+    ),
+    ("mcp.name == 'get_issue' && mcp.class == 'read'", "yes"),
+    ("mcp.uri == 'x'", "?"),
+    ("has(mcp.uri) || has(mcp.session)", "no"),
+    ("mcp.protocol_version >= '2025-06-18'", "yes"),
+    ("ip_in(source.ip, '10.0.0.0/8')", "yes"),
+    ("ip_in(source.ip, '::/0')", "no"),
+    ("ip_in(args.owner, '10.0.0.0/8')", "?"),
+    ("ip_in(source.ip, args.owner)", "?"),
+    ("source.principal == 'spiffe://td/agent'", "yes"),
+    ("glob(args.owner, 'ac*') && !glob(mcp.name, 'set_*')", "yes"),
+    ("glob(args.n, '5')", "?"),
+    (
+        "request.host == 'mcp.example.com' && request.path == '/github/mcp'",
+        "yes",
+    ),
+    ("request.headers['user-agent'] == 'test'", "yes"),
+    ("request.headers['cookie'] == 'test'", "?"),
+    (
+        "now > timestamp('2026-11-20T09:59:59Z') && now.getFullYear() == 2026",
+        "yes",
+    ),
+    (
+        "now - timestamp('2026-11-20T09:00:00Z') == duration('1h')",
+        "yes",
+    ),
+    ("now.getHours('Europe/Berlin') == 11", "yes"),
+    ("now.getHours(args.owner) == 11", "?"),
+    ("args.owner.matches('^ac[a-z]+$')", "yes"),
+    ("type(args.n) == int", "yes"),
+    ("true", "yes"),
+];
+
 #[test]
 fn if_evaluates_expressions() {
-    for (expression, expected) in [
-        ("args.owner != 'acme'", "no"),
-        ("args.owner == 'acme'", "yes"),
-        ("args.missing == 'acme'", "?"),
-        ("has(args.missing) && args.missing == 'acme'", "no"),
-        ("has(args.owner)", "yes"),
-        ("args['owner'] == 'acme'", "yes"),
-        ("mcp.arguments.n == 5", "yes"),
-        ("mcp.arguments == args", "yes"),
-        ("args.n > 4 && args.n < 6.5", "yes"),
-        ("args.owner > 4", "?"),
-        ("args.n + 9223372036854775807 > 0", "?"),
-        ("1 / (args.n - 5) == 1", "?"),
-        ("args.n == 5 || args.missing == 1", "yes"),
-        ("args.missing == 1 || args.n == 5", "yes"),
-        ("args.n", "?"),
-        (
-            "subject.id == 'alice' && subject.issuer == 'https://idp'",
-            "yes",
-        ),
-        ("subject.tenant == 'acme'", "?"),
-        ("has(subject.tenant)", "no"),
-        ("has(subject.agent) && subject.agent == 'cursor'", "yes"),
-        (
-            "'oncall' in subject.groups && !('x' in subject.roles)",
-            "yes",
-        ),
-        ("subject.scopes.exists(s, s.startsWith('repo:'))", "yes"),
-        ("subject.claims.org.unit == 'core'", "yes"),
-        ("has(subject.claims.org.none)", "no"),
-        (
-            "has(subject.claims.org) && subject.claims['https://x.y/level'] >= 3",
-            "yes",
-        ),
-        ("subject.claims.tags.all(t, t in ['a', 'b'])", "yes"),
-        (
-            "mcp.server == 'github' && mcp.method == 'tools/call'",
-            "yes",
-        ),
-        ("mcp.name == 'get_issue' && mcp.class == 'read'", "yes"),
-        ("mcp.uri == 'x'", "?"),
-        ("has(mcp.uri) || has(mcp.session)", "no"),
-        ("mcp.protocol_version >= '2025-06-18'", "yes"),
-        ("ip_in(source.ip, '10.0.0.0/8')", "yes"),
-        ("ip_in(source.ip, '::/0')", "no"),
-        ("ip_in(args.owner, '10.0.0.0/8')", "?"),
-        ("ip_in(source.ip, args.owner)", "?"),
-        ("source.principal == 'spiffe://td/agent'", "yes"),
-        ("glob(args.owner, 'ac*') && !glob(mcp.name, 'set_*')", "yes"),
-        ("glob(args.n, '5')", "?"),
-        (
-            "request.host == 'mcp.example.com' && request.path == '/github/mcp'",
-            "yes",
-        ),
-        ("request.headers['user-agent'] == 'test'", "yes"),
-        ("request.headers['cookie'] == 'test'", "?"),
-        (
-            "now > timestamp('2026-11-20T09:59:59Z') && now.getFullYear() == 2026",
-            "yes",
-        ),
-        (
-            "now - timestamp('2026-11-20T09:00:00Z') == duration('1h')",
-            "yes",
-        ),
-        ("now.getHours('Europe/Berlin') == 11", "yes"),
-        ("now.getHours(args.owner) == 11", "?"),
-        ("args.owner.matches('^ac[a-z]+$')", "yes"),
-        ("type(args.n) == int", "yes"),
-        ("true", "yes"),
-    ] {
+    for (expression, expected) in EXPRESSIONS {
         check(&format!("if: {expression:?}"), &Call::default(), expected);
     }
+    let none = Call {
+        arguments: None,
+        ..Call::default()
+    };
+    check(
+        "if: has(args.owner) || has(mcp.arguments.owner)",
+        &none,
+        "no",
+    );
+    check("if: args.owner != 'acme'", &none, "?");
 }
 
 #[test]
@@ -782,5 +798,38 @@ fn an_empty_policy_denies_everything() {
             outcome(&Call::open("initialize").decide(&policy)),
             "no_matching_rule"
         );
+    }
+}
+
+#[test]
+fn lists_show_what_could_be_called() {
+    let text = format!(
+        "{TOOLS}rules:
+- {{id: a, effect: allow, who: {{anyone: true}}, what: {{classes: [read]}}, if: args.owner == 'acme'}}
+- {{id: b, effect: allow, who: {{anyone: true}}, what: {{tools: [create_a], arguments: {{x: y}}}}}}
+- {{id: c, effect: allow, who: {{groups: [sales]}}, what: {{tools: [create_b]}}}}
+- {{id: d, effect: deny, what: {{tools: [get_secret]}}}}
+- {{id: e, effect: deny, what: {{tools: [get_issue], arguments: {{owner: evil}}}}}}
+- {{id: f, effect: deny, what: {{tools: [get_user]}}, if: args.none == 1}}
+- {{id: g, effect: allow, who: {{anyone: true}}, what: {{tools: [plain]}}, if: subject.tenant == 'x'}}
+- {{id: h, effect: require, what: {{classes: [read]}}, needs: {{scopes: [more]}}}}
+"
+    );
+    let policy = policy(&text);
+    let call = Call::default();
+    for (tool, expected) in [
+        ("get_issue", true),
+        ("get_user", true),
+        ("get_secret", false),
+        ("create_a", true),
+        ("create_b", false),
+        ("plain", false),
+        ("other", false),
+    ] {
+        let request = AccessRequest {
+            resource: Resource::Tool(tool),
+            ..call.request(&HEADERS)
+        };
+        assert_eq!(is_visible(&policy, &request), expected, "{tool}");
     }
 }
