@@ -105,15 +105,22 @@ class Gate:
             self.start()
             self.wait_ready()
         except BaseException:
-            self.__exit__()
+            self.stop()
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
-        for process in (self.envoy, self.authz):
-            if process is not None:
-                process.stop()
+    def stop(self) -> None:
+        """Ends both."""
         self.admin.close()
+        if self.envoy is not None:
+            self.envoy.stop()
+        if self.authz is not None:
+            status = self.authz.stop()
+            assert status == 0, (status, self.authz.tail())
+            assert "panicked" not in self.authz.log.read_text()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def _alive(self) -> None:
         for process in (self.envoy, self.authz):

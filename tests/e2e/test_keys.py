@@ -148,7 +148,7 @@ def test_an_issuer_that_is_away_at_the_start_is_waited_for(own, upstreams, provi
             gate.wait_ready()
             assert status() == 200
     finally:
-        gate.__exit__()
+        gate.stop()
 
 
 def _answers(status) -> bool:
