@@ -108,6 +108,9 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     result
 }
 
+/// The clock of the process.
+const CLOCK: fn() -> Timestamp = Timestamp::now;
+
 /// How long work that cannot be cut, such as reading a file, may hold the end up.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -133,7 +136,7 @@ async fn serve(config: Config, writer: &mut Option<JoinHandle<()>>) -> Result<()
         audit,
         metrics: parts.metrics.clone(),
         limits: config.limits.check,
-        clock: Timestamp::now,
+        clock: CLOCK,
     });
     let (grpc, admin) = (sockets.grpc_address, sockets.admin_address);
     let mut tasks = Tasks::new();
@@ -164,7 +167,7 @@ impl Core {
             rules_max: config.limits.rules_max,
             cel_bytes_max: config.limits.cel_bytes_max,
         };
-        let policy = PolicyStore::open(config.policy.clone(), context, Timestamp::now())?;
+        let policy = PolicyStore::open(config.policy.clone(), context, CLOCK())?;
         let (authenticator, refreshers) = Authenticator::new(&config.authn)?;
         tracing::info!(
             revision = %policy.status().revision,

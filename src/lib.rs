@@ -1,4 +1,65 @@
-//! mcp-authz: the policy decision point for the Model Context Protocol behind Envoy.
+//! mcp-authz is the policy decision point (PDP) for the Model Context Protocol behind Envoy.
+//!
+//! Envoy's `ext_authz` filter, the policy enforcement point (PEP), sends every HTTP request to
+//! this process over gRPC and does what it answers. The process decodes the JSON-RPC body, proves
+//! who is calling, decides whether this call by this caller in this context may happen, and
+//! records why. README.md tells how to run it; this text tells how it is built.
+//!
+//! # Entry points
+//!
+//! [`cli`] turns arguments into a command. `serve` runs [`app`], the composition root, which
+//! builds the parts and ends them in order. One check enters at [`envoy::ExtAuthz`] and passes
+//! through [`check::Pipeline`].
+//!
+//! # The way of one request
+//!
+//! 1. [`envoy`]: gRPC in, deadline and size capped, span opened; `CheckRequest` to
+//!    [`check::HttpRequest`].
+//! 2. [`check`]: one look at the clock, one policy snapshot, the server that is meant.
+//! 3. [`mcp`]: body to [`mcp::Message`], or the reason it is refused; kept, not yet judged.
+//! 4. [`authn`]: credentials to [`authz::Subject`]. Without one: 401 now.
+//! 5. A refused message, or a request that is wrong in any other way, is rejected now.
+//! 6. [`mcp::Message::targets`]: what is to be done, and to what.
+//! 7. [`authz::evaluate`]: synchronous and pure.
+//! 8. [`upstream`]: the header changes of an allow.
+//! 9. `check/observe.rs`: audit, metrics and span, once.
+//! 10. [`envoy::response`]: [`check::Verdict`] to `CheckResponse`.
+//!
+//! # Who may import whom
+//!
+//! `main → cli → app → envoy, admin → check → authn, mcp, policy, upstream, audit → authz`;
+//! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
+//! [`yaml`] and [`telemetry`] serve all of them and import none.
+//!
+//! - [`authz`] imports nothing of ours: no async, no clock, no I/O, no serialization. The same
+//!   arguments give the same decision, and it cannot panic.
+//! - Envoy's types exist only in [`envoy`]; YAML keys only in [`config`] and `policy/document*`;
+//!   token types only in [`authn`].
+//! - The inner module owns the type that it consumes: [`check::HttpRequest`] is defined by the
+//!   pipeline and produced by the edge.
+//! - Time is read once per check, and so is the policy: no request ever sees two.
+//! - Only verification makes a [`authz::Subject`], only compilation makes a [`authz::Policy`], and
+//!   only evaluation makes a [`authz::Allow`]: there is no default, no conversion and no error
+//!   from which an allow could come.
+//!
+//! `tests/suite/tidy.rs` reads the source and enforces this.
+//!
+//! # What is deliberately absent
+//!
+//! - A switch that fails open. Whether Envoy lets requests pass when nobody decides is
+//!   `failure_mode_allow` in Envoy: one visible place, off.
+//! - Repair of ambiguous input. The PEP cannot rewrite a body, so what can be read in two ways is
+//!   rejected.
+//! - Decoding of tokens without verification, and keys that a token names itself.
+//! - Text of a client in a header, a metric label or a log line.
+//! - `unsafe`, and panics on the request path: lints deny both.
+//!
+//! # Words
+//!
+//! *Deny*: authentication or policy says no (401, 403). *Reject*: the input is not acceptable
+//! (400, 413, 415). *Fail*: no decision can be made (503). *Subject*: whom the token is about.
+//! *Agent*: the OAuth client that acts for the subject. *Peer*: the TLS client of Envoy. *Action*:
+//! the MCP method. *Resource*: the tool, prompt, URI, task or server acted on.
 
 pub mod admin;
 pub mod app;

@@ -7,13 +7,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
-use super::{Parts, RunError};
+use super::{CLOCK, Parts, RunError};
 use crate::admin::Admin;
 use crate::authn::{Authenticator, KeyRefresher};
 use crate::check::Pipeline;
@@ -98,7 +97,7 @@ impl Tasks {
         let (reload, asked) = mpsc::channel(1);
         let store = Arc::clone(&parts.core.policy);
         self.background.spawn(async move {
-            policy::watch(store, asked, Timestamp::now).await;
+            policy::watch(store, asked, CLOCK).await;
             Err(RunError::TaskEnded("policy"))
         });
         self.background.spawn(async move {

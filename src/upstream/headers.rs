@@ -8,10 +8,18 @@ use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
 
 use crate::authz::Subject;
-use crate::check::Obligations;
 
 /// The prefix of the headers that only this service writes.
 pub const OWN_PREFIX: &str = "x-mcp-authz-";
+
+/// Header changes for the upstream request. A name is never in both lists.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Obligations {
+    /// Set, overwriting whatever the client sent. Values are visible ASCII and never empty.
+    pub set: Vec<(&'static str, String)>,
+    /// Removed.
+    pub remove: Vec<String>,
+}
 
 /// What happens to the client's `Authorization` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

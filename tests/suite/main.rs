@@ -25,4 +25,6 @@ mod running;
 #[cfg(test)]
 mod secure;
 #[cfg(test)]
+mod tidy;
+#[cfg(test)]
 mod traces;

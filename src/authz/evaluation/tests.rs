@@ -200,23 +200,7 @@ struct Ask {
     source: Option<IpAddr>,
 }
 
-fn ask() -> impl Strategy<Value = Ask> {
-    let held = |values: Vec<&str>| values.into_iter().map(Arc::from).collect::<Vec<Arc<str>>>();
-    let subject = (
-        select(&["alice", "carol"]),
-        subsequence(&GROUPS, 0..=3),
-        subsequence(&SCOPES, 0..=3),
-    );
-    let subject = subject.prop_map(move |(id, groups, scopes)| Subject {
-        issuer: "i".into(),
-        id: id.into(),
-        agent: None,
-        groups: held(groups),
-        roles: Vec::new(),
-        scopes: held(scopes),
-        tenant: None,
-        claims: Value::Null,
-    });
+fn calls() -> Vec<(Action<'static>, Resource<'static>)> {
     let call = |method, kind, resource| {
         (
             Action {
@@ -227,7 +211,7 @@ fn ask() -> impl Strategy<Value = Ask> {
             resource,
         )
     };
-    let calls = vec![
+    vec![
         call("tools/call", ActionKind::Use, Resource::Tool("get_a")),
         call("tools/call", ActionKind::Use, Resource::Tool("get_b")),
         call("tools/call", ActionKind::Use, Resource::Tool("put")),
@@ -250,7 +234,26 @@ fn ask() -> impl Strategy<Value = Ask> {
         call("initialize", ActionKind::Open, Resource::Server),
         call("vendor/x", ActionKind::Unknown, Resource::Server),
         call("other/x", ActionKind::Unknown, Resource::Server),
-    ];
+    ]
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let held = |values: Vec<&str>| values.into_iter().map(Arc::from).collect::<Vec<Arc<str>>>();
+    let subject = (
+        select(&["alice", "carol"]),
+        subsequence(&GROUPS, 0..=3),
+        subsequence(&SCOPES, 0..=3),
+    );
+    let subject = subject.prop_map(move |(id, groups, scopes)| Subject {
+        issuer: "i".into(),
+        id: id.into(),
+        agent: None,
+        groups: held(groups),
+        roles: Vec::new(),
+        scopes: held(scopes),
+        tenant: None,
+        claims: Value::Null,
+    });
     let argument = prop_oneof![
         Just(Value::Int(1)),
         Just(Value::Int(2)),
@@ -268,7 +271,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     (
         subject,
         server,
-        select(calls),
+        select(calls()),
         prop::option::of(arguments),
         peer,
         source,

@@ -1,0 +1,240 @@
+//! What the source has to look like, read from the source.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mcp_authz::check::Reason;
+use mcp_authz::policy::{self, CompileContext};
+use mcp_authz::{config, policy::compile};
+
+/// Who may import whom; a module may always import itself.
+const EDGES: &[(&str, &[&str])] = &[
+    ("main", &["cli"]),
+    ("cli", &["app", "config", "policy", "yaml"]),
+    (
+        "app",
+        &[
+            "admin",
+            "audit",
+            "authn",
+            "check",
+            "config",
+            "envoy",
+            "health",
+            "listen",
+            "policy",
+            "telemetry",
+        ],
+    ),
+    (
+        "config",
+        &[
+            "authn",
+            "check",
+            "envoy",
+            "listen",
+            "telemetry",
+            "upstream",
+            "yaml",
+        ],
+    ),
+    ("admin", &["health", "telemetry"]),
+    ("envoy", &["check", "health", "listen", "telemetry"]),
+    (
+        "check",
+        &[
+            "audit",
+            "authn",
+            "authz",
+            "mcp",
+            "policy",
+            "telemetry",
+            "upstream",
+        ],
+    ),
+    ("authn", &["authz"]),
+    ("mcp", &["authz"]),
+    ("policy", &["authz", "yaml"]),
+    ("upstream", &["authz"]),
+    ("audit", &["authz"]),
+    ("authz", &[]),
+    ("health", &[]),
+    ("listen", &[]),
+    ("telemetry", &[]),
+    ("yaml", &[]),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(below: &str, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(below)];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == ending)
+            {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "nothing below {below}");
+    found
+}
+
+/// The code of a file: without comments, and without tests at its end or of its own.
+fn code(path: &Path) -> String {
+    let name = path.to_string_lossy();
+    if name.ends_with("tests.rs") || name.contains("/tests/") || name.ends_with("fixtures.rs") {
+        return String::new();
+    }
+    let text = fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn module_of(path: &Path) -> String {
+    let below = path.strip_prefix(root().join("src")).unwrap();
+    let first = below.iter().next().unwrap().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn modules_import_only_what_they_may() {
+    let allowed: BTreeMap<&str, &[&str]> = EDGES.iter().copied().collect();
+    let mut wrong = BTreeSet::new();
+    for path in files("src", "rs") {
+        let module = module_of(&path);
+        if module == "lib" {
+            continue;
+        }
+        let may = allowed
+            .get(module.as_str())
+            .unwrap_or_else(|| panic!("unknown {module}"));
+        let code = code(&path).replace("mcp_authz::", "crate::");
+        for piece in code.split("crate::").skip(1) {
+            let to: String = piece
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect();
+            if !to.is_empty() && to != module && !may.contains(&to.as_str()) {
+                wrong.insert(format!("{module} -> {to} in {}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Files whose code, apart from tests, has this text.
+fn users(text: &str) -> Vec<String> {
+    let uses = |path: &PathBuf| code(path).contains(text);
+    let name = |path: PathBuf| {
+        path.strip_prefix(root().join("src"))
+            .unwrap()
+            .to_string_lossy()
+            .into_owned()
+    };
+    files("src", "rs")
+        .into_iter()
+        .filter(uses)
+        .map(name)
+        .collect()
+}
+
+#[test]
+fn what_must_have_one_source_has_one() {
+    assert_eq!(users("Ok(Subject {"), ["authn/claims.rs"]);
+    assert_eq!(users("Policy::new(PolicyParts"), ["policy/compile.rs"]);
+    assert_eq!(users("Allow::grant()"), ["authz/evaluation.rs"]);
+    assert_eq!(users("Timestamp::now"), ["app.rs"]);
+    assert_eq!(users("SystemTime"), [""; 0]);
+    assert_eq!(users("tokio::spawn"), [""; 0]);
+    assert_eq!(users("jsonwebtoken::decode"), ["authn/token.rs"]);
+    assert_eq!(users("insecure_decode"), [""; 0]);
+}
+
+#[test]
+fn the_core_has_no_io_and_no_serialization() {
+    for path in files("src/authz", "rs") {
+        let code = code(&path);
+        for banned in [
+            "async ",
+            "serde",
+            "std::fs",
+            "std::net::Tcp",
+            "Instant",
+            "tokio",
+            "tracing",
+        ] {
+            assert!(!code.contains(banned), "{banned} in {}", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_test_is_switched_off() {
+    for path in files("src", "rs").into_iter().chain(files("tests", "rs")) {
+        let text = fs::read_to_string(&path).unwrap();
+        for banned in [concat!("#[ign", "ore"), concat!("#[should", "_panic")] {
+            assert!(!text.contains(banned), "{banned} in {}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_reason_is_documented() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let missing: Vec<&str> = Reason::ALL
+        .iter()
+        .map(|reason| reason.code())
+        .filter(|code| !readme.contains(&format!("| `{code}` |")))
+        .collect();
+    assert!(missing.is_empty(), "not in README.md: {missing:?}");
+}
+
+#[test]
+fn the_examples_load() {
+    let config = config::load(&root().join("envoy/mcp-authz.yaml")).unwrap();
+    let sources = policy::read(&config.policy).unwrap();
+    let servers = config
+        .servers
+        .iter()
+        .map(|server| server.name.clone())
+        .collect();
+    let context = CompileContext {
+        servers: Some(servers),
+        ..CompileContext::default()
+    };
+    let policy = compile(&sources, &context).unwrap();
+    assert!(!policy.rules().is_empty());
+}
+
+#[test]
+fn the_top_level_is_as_drawn() {
+    let visible: BTreeSet<String> = fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with('.') && name != "target")
+        .collect();
+    let drawn = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "README.md",
+        "envoy",
+        "proto",
+        "src",
+        "tests",
+    ];
+    assert_eq!(visible, drawn.map(str::to_owned).into());
+}
