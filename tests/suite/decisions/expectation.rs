@@ -176,7 +176,7 @@ impl Faults {
             Some(Ids::Batch(ids)) => self.same("ids", ids.clone(), &answered.clone().into()),
             None => {}
         }
-        let asked = std::str::from_utf8(&built.body).map(ids).unwrap_or_default();
+        let asked = ids(&String::from_utf8_lossy(&built.body));
         let invented: Vec<_> = answered
             .iter()
             .filter(|id| *id != "null" && !asked.contains(id))

@@ -31,6 +31,9 @@ pub(super) struct TokenSpec {
     exp: i64,
     nbf: Option<i64>,
     iat: Option<i64>,
+    /// So many bytes of a claim that says nothing.
+    #[serde(default)]
+    filler: usize,
     /// The claims as text instead, for what a map cannot say.
     claims_text: Option<String>,
     /// How the token is not what it claims to be.
@@ -121,6 +124,9 @@ impl TokenSpec {
             if let Some(offset) = offset {
                 claims[name] = (NOW + offset).into();
             }
+        }
+        if self.filler > 0 {
+            claims["filler"] = "x".repeat(self.filler).into();
         }
         change(&mut claims, &self.claims);
         let mut signer = issuer;

@@ -141,7 +141,8 @@ pub(super) fn build(row: &Value) -> Built {
     let token = spec.token.as_ref().map(TokenSpec::sign);
     let headers = headers(&spec, token.as_deref(), message.as_ref(), &body);
     let mut secrets: Vec<String> = token.into_iter().collect();
-    secrets.extend(spec.authorization.iter().cloned());
+    let credentials = spec.authorization.iter().flat_map(|value| value.split(' ').skip(1));
+    secrets.extend(credentials.map(str::to_owned));
     secrets.extend(
         headers
             .iter()

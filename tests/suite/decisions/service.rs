@@ -14,6 +14,7 @@ use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckRespo
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::policy::{CompileContext, PolicyStore};
 use mcp_authz::telemetry::metrics::Metrics;
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::issuer::{self, NOW};
@@ -24,6 +25,8 @@ pub(super) struct Service {
     ext_authz: ExtAuthz<Pipeline>,
     written: Sink,
     writer: JoinHandle<()>,
+    /// Where the issuers publish their keys.
+    _directory: TempDir,
 }
 
 impl Service {
@@ -74,6 +77,7 @@ impl Service {
             ext_authz: ExtAuthz::new(Arc::new(pipeline), settings),
             written,
             writer,
+            _directory: directory,
         }
     }
 
