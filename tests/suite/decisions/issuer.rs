@@ -80,18 +80,10 @@ struct Issuer {
 /// The issuers with their published key sets, and one whose key nobody publishes.
 static ISSUERS: LazyLock<[Issuer; 4]> = LazyLock::new(|| {
     [
-        Issuer::new(
-            "es256",
-            &rcgen::PKCS_ECDSA_P256_SHA256,
-            Algorithm::ES256,
-        ),
+        Issuer::new("es256", &rcgen::PKCS_ECDSA_P256_SHA256, Algorithm::ES256),
         Issuer::new("rs256", &rcgen::PKCS_RSA_SHA256, Algorithm::RS256),
         Issuer::new("eddsa", &rcgen::PKCS_ED25519, Algorithm::EdDSA),
-        Issuer::new(
-            "stranger",
-            &rcgen::PKCS_ECDSA_P256_SHA256,
-            Algorithm::ES256,
-        ),
+        Issuer::new("stranger", &rcgen::PKCS_ECDSA_P256_SHA256, Algorithm::ES256),
     ]
 });
 

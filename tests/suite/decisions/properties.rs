@@ -22,8 +22,21 @@ const TABLE: &str = "integrity.yaml";
 fn nothing_passes_without_a_token() {
     let service = Service::start(&Table::named(TABLE));
     let requests = (
-        prop_oneof!["GET", "POST", "DELETE", "OPTIONS", "HEAD", "[A-Z]{1,8}", ".{0,4}"],
-        prop_oneof!["/strict/mcp", "/strict/mcp[/?].{0,8}", "/.{0,20}", ".{0,20}"],
+        prop_oneof![
+            "GET",
+            "POST",
+            "DELETE",
+            "OPTIONS",
+            "HEAD",
+            "[A-Z]{1,8}",
+            ".{0,4}"
+        ],
+        prop_oneof![
+            "/strict/mcp",
+            "/strict/mcp[/?].{0,8}",
+            "/.{0,20}",
+            ".{0,20}"
+        ],
         prop_oneof!["mcp.example.com", "mcp.example.com:443", ".{0,20}"],
         headers(),
         prop_oneof![body(), prop::collection::vec(any::<u8>(), 0..200)],
@@ -99,16 +112,17 @@ fn a_damaged_body_that_passes_is_read_by_all_alike() {
         prop_assert_eq!(plain["params"]["name"].as_str(), judged.1.as_deref());
         Ok(())
     });
-    assert!(passed.get() > CASES / 20, "too few passed to show anything: {}", passed.get());
+    assert!(
+        passed.get() > CASES / 20,
+        "too few passed to show anything: {}",
+        passed.get()
+    );
     service.stop();
 }
 
 const CASES: u32 = 2000;
 
-fn run<S: Strategy>(
-    strategy: &S,
-    test: impl Fn(S::Value) -> Result<(), TestCaseError>,
-) {
+fn run<S: Strategy>(strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let config = Config {
         cases: CASES,
         failure_persistence: None,
@@ -145,7 +159,11 @@ fn http(
 
 fn is_allowed(response: &CheckResponse) -> bool {
     let code = response.status.as_ref().map_or(0, |status| status.code);
-    code == 0 || matches!(response.http_response, Some(HttpResponse::OkResponse(_)) | None)
+    code == 0
+        || matches!(
+            response.http_response,
+            Some(HttpResponse::OkResponse(_)) | None
+        )
 }
 
 fn fact(response: &CheckResponse, key: &str) -> Option<String> {

@@ -141,7 +141,10 @@ pub(super) fn build(row: &Value) -> Built {
     let token = spec.token.as_ref().map(TokenSpec::sign);
     let headers = headers(&spec, token.as_deref(), message.as_ref(), &body);
     let mut secrets: Vec<String> = token.into_iter().collect();
-    let credentials = spec.authorization.iter().flat_map(|value| value.split(' ').skip(1));
+    let credentials = spec
+        .authorization
+        .iter()
+        .flat_map(|value| value.split(' ').skip(1));
     secrets.extend(credentials.map(str::to_owned));
     secrets.extend(
         headers
@@ -236,7 +239,9 @@ fn headers(
             added.push(("mcp-method", method));
         }
         let params = &message["params"];
-        let name = ["name", "uri", "taskId"].iter().find_map(|key| text(&params[*key]));
+        let name = ["name", "uri", "taskId"]
+            .iter()
+            .find_map(|key| text(&params[*key]));
         if let Some(name) = name {
             added.push(("mcp-name", mirrored(&name)));
         }

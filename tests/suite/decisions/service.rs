@@ -43,8 +43,7 @@ impl Service {
             .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()));
         let (authenticator, refreshers) = Authenticator::new(&config.authn).unwrap();
         let written = Sink::default();
-        let (audit, writer) =
-            Audit::start(written.clone(), config.limits.audit_queue_max).unwrap();
+        let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue_max).unwrap();
         let authenticator = Arc::new(authenticator);
         let pipeline = Pipeline {
             servers: Servers::new(&config.servers).unwrap(),
