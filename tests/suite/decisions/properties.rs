@@ -6,6 +6,7 @@ use mcp_authz::envoy::proto::envoy::config::core::v3::{HeaderMap, HeaderValue};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::check_response::HttpResponse;
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use proptest::prelude::*;
+use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use prost_types::value::Kind;
 use serde_json::{Value, json};
@@ -85,14 +86,11 @@ fn nothing_passes_for_a_stranger() {
 fn a_damaged_body_that_passes_is_read_by_all_alike() {
     let service = Service::start(&Table::named(TABLE));
     let alice = token("alice", "engineering");
-    let original = json!({
-        "jsonrpc": "2.0", "id": 7, "method": "tools/call",
-        "params": {"name": "get_note", "arguments": {"title": "a", "tags": [1, null]}},
-    })
-    .to_string();
+    // The name stands first, so that what is put after it could hide it from some.
+    let original = r#"{"id":7,"method":"tools/call","params":{"name":"get_note","arguments":{"title":"a","tags":[1]},"_meta":{}},"jsonrpc":"2.0"}"#;
     let passed = Cell::new(0_u32);
-    run(&prop::collection::vec(damage(), 0..4), |damages| {
-        let mut body = original.clone().into_bytes();
+    run(&prop::collection::vec(damage(), 0..3), |damages| {
+        let mut body = original.as_bytes().to_vec();
         for damage in damages {
             damage.apply(&mut body);
         }
@@ -109,7 +107,9 @@ fn a_damaged_body_that_passes_is_read_by_all_alike() {
         }
         let plain: Value = serde_json::from_slice(&body).unwrap();
         prop_assert_eq!(plain["method"].as_str(), judged.0.as_deref());
-        prop_assert_eq!(plain["params"]["name"].as_str(), judged.1.as_deref());
+        if judged.0.as_deref() == Some("tools/call") {
+            prop_assert_eq!(plain["params"]["name"].as_str(), judged.1.as_deref());
+        }
         Ok(())
     });
     assert!(
@@ -254,68 +254,71 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 /// One change to a body.
 #[derive(Debug, Clone)]
 enum Damage {
-    Byte(prop::sample::Index, u8),
-    Insert(prop::sample::Index, &'static str),
-    Cut(prop::sample::Index, usize),
+    /// Another byte somewhere.
+    Byte(Index, u8),
+    /// A further member of some object.
+    Member(Index, &'static str),
+    /// A text somewhere.
+    Text(Index, &'static str),
+    /// Bytes cut out.
+    Cut(Index, usize),
 }
 
 impl Damage {
     fn apply(&self, body: &mut Vec<u8>) {
+        if body.is_empty() {
+            return;
+        }
         match self {
-            Damage::Byte(at, byte) if !body.is_empty() => {
+            Damage::Byte(at, byte) => {
                 let at = at.index(body.len());
                 body[at] = *byte;
             }
-            Damage::Insert(at, text) => {
-                // After a `{` or `,` it is a member, elsewhere it is mostly noise.
+            Damage::Member(at, text) => {
                 let places: Vec<_> = (0..body.len())
-                    .filter(|place| matches!(body[*place], b'{' | b',' | b'"'))
+                    .filter(|place| matches!(body[*place], b'{' | b','))
                     .collect();
                 if !places.is_empty() {
                     let place = places[at.index(places.len())] + 1;
                     body.splice(place..place, text.bytes());
                 }
             }
-            Damage::Cut(at, length) if !body.is_empty() => {
+            Damage::Text(at, text) => {
+                let at = at.index(body.len());
+                body.splice(at..at, text.bytes());
+            }
+            Damage::Cut(at, length) => {
                 let from = at.index(body.len());
                 let to = (from + length).min(body.len());
                 body.drain(from..to);
             }
-            Damage::Byte(..) | Damage::Cut(..) => {}
         }
     }
 }
 
 fn damage() -> impl Strategy<Value = Damage> {
-    let at = any::<prop::sample::Index>();
-    let texts = prop::sample::select(vec![
+    let members = prop::sample::select(vec![
         r#""name":"delete_note","#,
         r#""Name":"delete_note","#,
         r#""n\u0061me":"delete_note","#,
         r#""method":"tools/list","#,
         r#""Method":"tools/list","#,
         r#""params":{"name":"delete_note"},"#,
-        r#""PARAMS":{"name":"delete_note"},"#,
         r#""param\u017f":{"name":"delete_note"},"#,
-        r#""title":"b","#,
+        r#""arguments":{},"#,
         r#""other":1,"#,
         r#""result":{},"#,
         r#""id":8,"#,
-        "\\u0000",
-        "\\u006e",
-        "\u{feff}",
-        " ",
-        "\n",
-        "x",
-        "!",
-        "}",
-        "[",
     ]);
+    let texts = prop::sample::select(vec![
+        "\\u0000", "\\u006e", "\u{feff}", " ", "\n", "x", "!", "}", "[", "\"",
+    ]);
+    let at = any::<Index>;
     prop_oneof![
-        1 => (at, any::<u8>()).prop_map(|(at, byte)| Damage::Byte(at, byte)),
-        4 => (any::<prop::sample::Index>(), texts).prop_map(|(at, text)| Damage::Insert(at, text)),
-        1 => (any::<prop::sample::Index>(), 1..4_usize)
-            .prop_map(|(at, length)| Damage::Cut(at, length)),
+        1 => (at(), any::<u8>()).prop_map(|(at, byte)| Damage::Byte(at, byte)),
+        4 => (at(), members).prop_map(|(at, text)| Damage::Member(at, text)),
+        1 => (at(), texts).prop_map(|(at, text)| Damage::Text(at, text)),
+        1 => (at(), 1..4_usize).prop_map(|(at, length)| Damage::Cut(at, length)),
     ]
 }
 
@@ -329,7 +332,7 @@ enum Reader {
 }
 
 impl Reader {
-    /// Method and tool.
+    /// Method and, of a tool call, tool.
     fn call(self, body: &[u8]) -> (Option<String>, Option<String>) {
         let Ok(Members(message)) = serde_json::from_slice(body) else {
             return (None, None);
@@ -339,7 +342,9 @@ impl Reader {
         let params = self.member(&message, "params");
         let params = params.and_then(|raw| serde_json::from_str(raw).ok());
         let Members(params) = params.unwrap_or_default();
-        (method, text(self.member(&params, "name")))
+        let is_tool_call = method.as_deref() == Some("tools/call");
+        let name = text(self.member(&params, "name")).filter(|_| is_tool_call);
+        (method, name)
     }
 
     fn member<'m>(self, members: &'m [(String, String)], key: &str) -> Option<&'m str> {

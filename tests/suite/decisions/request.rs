@@ -325,7 +325,7 @@ fn check(spec: RequestSpec, headers: Vec<(String, String)>, body: &[u8]) -> Chec
             ..SocketAddress::default()
         })),
     });
-    let mut attributes = AttributeContext {
+    let attributes = AttributeContext {
         source: Some(Peer {
             address: socket,
             principal: envoy.principal,
@@ -335,15 +335,19 @@ fn check(spec: RequestSpec, headers: Vec<(String, String)>, body: &[u8]) -> Chec
         }),
         context_extensions: envoy.context,
     };
-    match envoy.broken {
-        Some(Broken::NoAttributes) => return CheckRequest::default(),
+    CheckRequest {
+        attributes: damaged(attributes, envoy.broken),
+    }
+}
+
+fn damaged(mut attributes: AttributeContext, broken: Option<Broken>) -> Option<AttributeContext> {
+    match broken {
+        Some(Broken::NoAttributes) => return None,
         Some(Broken::NoRequest) => attributes.request = None,
         Some(Broken::NoHttp) => attributes.request = Some(Request::default()),
         Some(Broken::TwoBodies) | None => {}
     }
-    CheckRequest {
-        attributes: Some(attributes),
-    }
+    Some(attributes)
 }
 
 /// What Envoy makes of bytes that it puts into a string.
@@ -358,11 +362,13 @@ fn argument_values(body: &[u8], values: &mut Vec<String>) {
     let Ok(message) = serde_json::from_slice::<Value>(body) else {
         return;
     };
-    let messages = match message {
-        Value::Array(messages) => messages,
-        one => vec![one],
+    let messages = match &message {
+        Value::Array(messages) => messages.as_slice(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            std::slice::from_ref(&message)
+        }
     };
-    for message in &messages {
+    for message in messages {
         leaves(&message["params"]["arguments"], values);
         leaves(&message["params"]["argument"]["value"], values);
     }
