@@ -218,10 +218,13 @@ impl Tasks {
         let stopped = self.stopped();
         self.tasks.spawn(async move {
             tokio::select! {
+                // The watch ends too when the drain ends those who ask it to reload: that the
+                // drain began is looked at first.
+                biased;
+                () = stopped => Ok(()),
                 () = policy::watch(store, asked, Timestamp::now) => {
                     Err(RunError::TaskEnded("policy watch"))
                 }
-                () = stopped => Ok(()),
             }
         });
         let mut hangups = signal(SignalKind::hangup()).map_err(|source| RunError::System {

@@ -95,3 +95,42 @@ pub type Names = Box<[std::sync::Arc<str>]>;
 fn selects<T>(values: Option<&[T]>, test: impl FnMut(&T) -> bool) -> Match {
     values.map_or(Match::Yes, |values| Match::of(values.iter().any(test)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Match::{Indeterminate, No, Unknown, Yes};
+
+    #[test]
+    fn truth_is_four_valued() {
+        for (left, right, and, or) in [
+            (Yes, Yes, Yes, Yes),
+            (Yes, No, No, Yes),
+            (Yes, Indeterminate, Indeterminate, Yes),
+            (Yes, Unknown, Unknown, Yes),
+            (No, No, No, No),
+            (No, Indeterminate, No, Indeterminate),
+            (No, Unknown, No, Unknown),
+            (Indeterminate, Indeterminate, Indeterminate, Indeterminate),
+            (Indeterminate, Unknown, Indeterminate, Unknown),
+            (Unknown, Unknown, Unknown, Unknown),
+        ] {
+            assert_eq!(
+                (left.and(right), right.and(left)),
+                (and, and),
+                "{left:?} {right:?}"
+            );
+            assert_eq!(
+                (left.or(right), right.or(left)),
+                (or, or),
+                "{left:?} {right:?}"
+            );
+        }
+        for (value, negated) in [
+            (Yes, No),
+            (Indeterminate, Indeterminate),
+            (Unknown, Unknown),
+        ] {
+            assert_eq!((value.negate(), negated.negate()), (negated, value));
+        }
+    }
+}

@@ -17,6 +17,10 @@ pub enum Decision {
 /// The proof that an evaluation allowed a request.
 ///
 /// INVARIANT: only [`super::evaluate`] makes one.
+///
+/// ```compile_fail,E0451
+/// let forged = mcp_authz::authz::Allow { granted: () };
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Allow {
     granted: (),

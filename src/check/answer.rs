@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::server::{DenySettings, DenyShape, Disclose, Server};
-use super::{Answer, Reason};
+use super::{Answer, Effect, Reason};
 use crate::authn::{AuthenticationError, challenge};
 use crate::authz::{Challenge, Denial};
 use crate::mcp::{Era, Id, Kind, Message, Payload, Refusal, answer as rpc};
@@ -110,9 +110,15 @@ pub(super) fn refused(to: &Addressee<'_>, refusal: &Refusal) -> Answer {
     )
 }
 
-/// A request that was rejected for anything but its body.
+/// A request that was rejected for anything but its body, or that no server is meant by.
 pub(super) fn rejected(to: &Addressee<'_>, status: StatusCode, reason: Reason) -> Answer {
-    http_error(to, status, INVALID_REQUEST, reason, to.data(reason))
+    let code = match reason.effect() {
+        Effect::Reject => INVALID_REQUEST,
+        Effect::Deny | Effect::Challenge | Effect::Fail | Effect::Allow | Effect::Answer => {
+            i32::from(status.as_u16())
+        }
+    };
+    http_error(to, status, code, reason, to.data(reason))
 }
 
 /// 403 with everything that is missing, all at once.

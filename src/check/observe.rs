@@ -103,7 +103,9 @@ impl<'p> Observation<'p> {
 
     /// Records what decided; of several targets, the one that did.
     pub(super) fn judgement(&mut self, judgement: &Judgement, read: &Read<'_>) {
-        self.describe(read, judgement.decisive);
+        if judgement.decisive > 0 {
+            self.describe(read, judgement.decisive);
+        }
         let Some(record) = &mut self.record else {
             return;
         };

@@ -392,6 +392,6 @@ enum IdValue {
 /// What a response is called where a method is asked for.
 const RESPONSE: &str = "response";
 const INITIALIZE: &str = "initialize";
-const RESERVED_METHODS: &[&str] = &["GET", "DELETE", RESPONSE];
+const RESERVED_METHODS: &[&str] = &["GET", "DELETE", "OPTIONS", RESPONSE];
 /// 2^53−1: beyond it, a JavaScript server answers another number.
 const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;

@@ -68,6 +68,8 @@ fn methods() -> impl Strategy<Value = Option<Box<[MethodPattern]>>> {
         vec![
             exact("tools/call"),
             exact("initialize"),
+            exact("resources/read"),
+            exact("resources/subscribe"),
             exact("vendor/x"),
             MethodPattern::Under("vendor/".into()),
             MethodPattern::Under("tasks/".into()),
@@ -198,6 +200,43 @@ struct Ask {
     source: Option<IpAddr>,
 }
 
+fn calls() -> Vec<(Action<'static>, Resource<'static>)> {
+    let call = |method, kind, resource| {
+        (
+            Action {
+                method,
+                authorized_as: None,
+                kind,
+            },
+            resource,
+        )
+    };
+    vec![
+        call("tools/call", ActionKind::Use, Resource::Tool("get_a")),
+        call("tools/call", ActionKind::Use, Resource::Tool("get_b")),
+        call("tools/call", ActionKind::Use, Resource::Tool("put")),
+        call("prompts/get", ActionKind::Use, Resource::Prompt("p1")),
+        call("resources/read", ActionKind::Use, Resource::Uri("f:/a")),
+        call(
+            "resources/read",
+            ActionKind::Use,
+            Resource::Uri("f:/b/../a"),
+        ),
+        (
+            Action {
+                method: "resources/subscribe",
+                authorized_as: Some("resources/read"),
+                kind: ActionKind::Use,
+            },
+            Resource::Uri("f:/a"),
+        ),
+        call("tasks/get", ActionKind::Use, Resource::Task("t")),
+        call("initialize", ActionKind::Open, Resource::Server),
+        call("vendor/x", ActionKind::Unknown, Resource::Server),
+        call("other/x", ActionKind::Unknown, Resource::Server),
+    ]
+}
+
 fn ask() -> impl Strategy<Value = Ask> {
     let held = |values: Vec<&str>| values.into_iter().map(Arc::from).collect::<Vec<Arc<str>>>();
     let subject = (
@@ -215,32 +254,6 @@ fn ask() -> impl Strategy<Value = Ask> {
         tenant: None,
         claims: Value::Null,
     });
-    let call = |method, kind, resource| {
-        (
-            Action {
-                method,
-                authorized_as: None,
-                kind,
-            },
-            resource,
-        )
-    };
-    let calls = vec![
-        call("tools/call", ActionKind::Use, Resource::Tool("get_a")),
-        call("tools/call", ActionKind::Use, Resource::Tool("get_b")),
-        call("tools/call", ActionKind::Use, Resource::Tool("put")),
-        call("prompts/get", ActionKind::Use, Resource::Prompt("p1")),
-        call("resources/read", ActionKind::Use, Resource::Uri("f:/a")),
-        call(
-            "resources/read",
-            ActionKind::Use,
-            Resource::Uri("f:/b/../a"),
-        ),
-        call("tasks/get", ActionKind::Use, Resource::Task("t")),
-        call("initialize", ActionKind::Open, Resource::Server),
-        call("vendor/x", ActionKind::Unknown, Resource::Server),
-        call("other/x", ActionKind::Unknown, Resource::Server),
-    ];
     let argument = prop_oneof![
         Just(Value::Int(1)),
         Just(Value::Int(2)),
@@ -258,7 +271,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     (
         subject,
         server,
-        select(calls),
+        select(calls()),
         prop::option::of(arguments),
         peer,
         source,

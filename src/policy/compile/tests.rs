@@ -833,3 +833,69 @@ fn lists_show_what_could_be_called() {
         assert_eq!(is_visible(&policy, &request), expected, "{tool}");
     }
 }
+
+/// The rules of SPEC §3.2, as far as they exist.
+#[test]
+fn the_specified_example_decides_as_it_says() {
+    let policy = policy(
+        r#"
+tools:
+  github:
+    read:        [get_*, list_*, search_*]
+    write:       [create_*, update_*]
+    destructive: [delete_*, merge_*]
+rules:
+- id: engineers-read                 # unique; it is what audit prints
+  effect: allow
+  who:   {groups: [engineering]}
+  what:  {servers: [github], classes: [read, write]}
+- id: only-our-org
+  effect: deny
+  what:  {servers: [github], methods: [tools/call]}
+  if:    args.owner != "acme"
+  message: "Only repositories of acme may be touched."
+- id: writes-need-scope-and-fresh-login
+  effect: require
+  what:  {servers: [github], classes: [write, destructive]}
+  needs: {scopes: [repo:write]}
+"#,
+    );
+    for (tool, arguments, expected) in [
+        ("get_issue", object(&[("owner", text("acme"))]), "allow"),
+        (
+            "get_issue",
+            object(&[("owner", text("evil"))]),
+            "denied_by_rule",
+        ),
+        (
+            "get_issue",
+            object(&[("owner", Value::List(vec![text("acme")]))]),
+            "denied_by_rule",
+        ),
+        ("get_issue", object(&[]), "indeterminate"),
+        (
+            "create_issue",
+            object(&[("owner", text("acme"))]),
+            "challenge",
+        ),
+        (
+            "delete_repo",
+            object(&[("owner", text("acme"))]),
+            "no_matching_rule",
+        ),
+        (
+            "whoami",
+            object(&[("owner", text("acme"))]),
+            "no_matching_rule",
+        ),
+    ] {
+        let arguments = Some(arguments);
+        let call = Call {
+            resource: Resource::Tool(tool),
+            arguments,
+            ..Call::default()
+        };
+        assert_eq!(outcome(&call.decide(&policy)), expected, "{tool}");
+    }
+    assert_eq!(outcome(&Call::open("initialize").decide(&policy)), "allow");
+}
