@@ -498,7 +498,9 @@ impl<'r> Read<'r> {
             }
             || request
                 .header("content-length")
-                .any(|length| length.trim() != "0");
+                .any(|length| length.trim() != "0")
+            // In chunks, with a length that only who reads on would know.
+            || request.header("transfer-encoding").next().is_some();
         let unexpected = has_body.then_some(Fault::Shape(
             StatusCode::BAD_REQUEST,
             Reason::BodyUnexpected,

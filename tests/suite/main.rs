@@ -13,6 +13,8 @@ mod captured;
 )]
 mod contract;
 #[cfg(test)]
+mod decisions;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod grpc;
