@@ -14,8 +14,8 @@ mod request;
 mod visibility;
 
 pub use condition::{
-    ClaimSelector, Expected, Match, MethodPattern, Names, ResourceKind, ValuePath, ValueSelector,
-    What, Where, Who, canonical_network,
+    ClaimSelector, Clock, Expected, Hours, Match, MethodPattern, Names, ResourceKind, ValuePath,
+    ValueSelector, What, When, Where, Who, canonical_network,
 };
 pub use decision::{Allow, Challenge, Decision, Denial, DenialReason, Evaluation};
 pub use evaluation::evaluate;
@@ -25,5 +25,5 @@ pub use expression::{
 };
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
 pub use policy::{Effect, Needs, Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED};
-pub use request::{AccessRequest, Action, ActionKind, Http, Resource, Subject, Value};
+pub use request::{AccessRequest, Action, ActionKind, Context, Http, Resource, Subject, Value};
 pub use visibility::is_visible;

@@ -642,6 +642,7 @@ impl Context<'_> {
                 headers: self.headers,
             },
             now: self.now,
+            context: authz::Context::default(),
         }
     }
 

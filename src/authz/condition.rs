@@ -7,12 +7,14 @@
 mod place;
 mod value;
 mod what;
+mod when;
 mod who;
 
 pub use place::{Where, canonical_network};
 pub use value::{Expected, ValuePath, ValueSelector};
 pub(super) use what::Target;
 pub use what::{MethodPattern, ResourceKind, What};
+pub use when::{Clock, Hours, When};
 pub use who::{ClaimSelector, Who};
 
 /// Whether a condition holds.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::condition::Target;
-use super::condition::{Match, ResourceKind, What, Where, Who};
+use super::condition::{Match, ResourceKind, What, When, Where, Who};
 use super::expression::{Expression, Facts};
 use super::glob::Glob;
 use super::index::Index;
@@ -47,6 +47,8 @@ pub struct Rule {
     pub who: Option<Who>,
     /// The call.
     pub what: Option<What>,
+    /// The time.
+    pub when: Option<When>,
     /// The place.
     pub place: Option<Where>,
     /// The CEL condition.
@@ -185,7 +187,9 @@ impl Rule {
             .map_or(Match::Yes, |what| what.matches(&call.target));
         let place = self.place.as_ref();
         let place = place.map_or(Match::Yes, |place| place.matches(call.target.request));
-        let plain = who.and(what).and(place);
+        let when = self.when.as_ref();
+        let when = when.map_or(Match::Yes, |when| when.matches(call.target.request));
+        let plain = who.and(what).and(place).and(when);
         let Some(condition) = self.condition.as_ref().filter(|_| plain != Match::No) else {
             return plain;
         };

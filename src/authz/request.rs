@@ -34,6 +34,17 @@ pub struct AccessRequest<'a> {
     pub http: Http<'a>,
     /// The time of the decision.
     pub now: Timestamp,
+    /// What is known beyond the request itself.
+    pub context: Context<'a>,
+}
+
+/// What is known beyond the request itself. What is absent cannot be evaluated.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Context<'a> {
+    /// When the session was first seen.
+    pub session_started: Option<Timestamp>,
+    /// Keeps the lifetime while nothing borrowed is in here.
+    pub marker: std::marker::PhantomData<&'a ()>,
 }
 
 /// The HTTP request that carried the message, as far as a policy may see it.

@@ -246,6 +246,7 @@ fn compile_rule(rule: RuleDocument<'_>) -> Option<Rule> {
         effect: rule.effect?,
         who: rule.who,
         what: rule.what.map(|what| what.what),
+        when: rule.when,
         place: rule.place,
         condition: rule.condition,
         message: rule.message,

@@ -5,10 +5,11 @@
 
 mod expression;
 mod selectors;
+mod time;
 
 use std::sync::Arc;
 
-use crate::authz::{Effect, Expression, Glob, Needs, What, Where, Who};
+use crate::authz::{Effect, Expression, Glob, Needs, What, When, Where, Who};
 use crate::yaml::{Data, Fields, Findings, Node, choice, list, string};
 
 /// How long a rule's id may be, in bytes.
@@ -40,6 +41,7 @@ pub(super) struct RuleDocument<'n> {
     pub(super) effect: Option<Effect>,
     pub(super) who: Option<Who>,
     pub(super) what: Option<WhatDocument<'n>>,
+    pub(super) when: Option<When>,
     pub(super) place: Option<Where>,
     pub(super) condition: Option<Expression>,
     pub(super) message: Option<Arc<str>>,
@@ -184,6 +186,7 @@ fn read_rule<'n>(
     let (who_node, what_node) = (fields.node_of("who"), fields.node_of("what"));
     let who = who_node.and_then(|node| selectors::read_who(node, findings));
     let what = what_node.and_then(|node| selectors::read_what(node, findings));
+    let when = fields.optional("when", findings, time::read_when);
     let place = fields.optional("where", findings, selectors::read_where);
     let condition = fields.optional("if", findings, |node, findings| {
         expression::read(node, cel_bytes_max, findings)
@@ -203,6 +206,7 @@ fn read_rule<'n>(
         effect,
         who,
         what,
+        when,
         place,
         condition,
         message,

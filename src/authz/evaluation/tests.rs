@@ -14,7 +14,7 @@ use crate::authz::condition::{
 use crate::authz::expression::Expression;
 use crate::authz::glob::Glob;
 use crate::authz::policy::{Needs, PolicyParts, ToolClasses};
-use crate::authz::request::{Action, Http, Resource, Subject, Value};
+use crate::authz::request::{Action, Context, Http, Resource, Subject, Value};
 use crate::authz::visibility::is_visible;
 
 const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
@@ -176,6 +176,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
             who: (!bare).then_some(who),
             what: (!bare || effect == Effect::Deny).then_some(what),
             effect,
+            when: None,
             place,
             condition,
             message: None,
@@ -307,6 +308,7 @@ impl Ask {
                 headers: &[],
             },
             now: jiff::Timestamp::UNIX_EPOCH,
+            context: Context::default(),
         }
     }
 
@@ -500,6 +502,7 @@ fn claims_and_headers_are_read_where_they_are() {
         effect: Effect::Allow,
         who: Some(Who::default()),
         what: Some(What::default()),
+        when: None,
         place: None,
         condition: Some(Expression::compile("request.headers['x-a'] == '1'").unwrap()),
         message: None,
@@ -562,6 +565,7 @@ fn rules_that_cannot_matter_are_not_looked_at() {
             },
             who: Some(who),
             what: Some(what),
+            when: None,
             place: None,
             condition: None,
             message: None,

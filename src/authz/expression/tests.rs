@@ -40,6 +40,7 @@ fn evaluate(expression: &Expression, arguments: &Value<'_>, claims: Value<'stati
             headers: &[],
         },
         now: jiff::Timestamp::UNIX_EPOCH,
+        context: crate::authz::request::Context::default(),
     };
     expression.evaluate(&Facts::new(&request, None))
 }

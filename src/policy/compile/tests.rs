@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use crate::authz::{
-    AccessRequest, Action, ActionKind, Allow, Challenge, Decision, Denial, DenialReason,
+    AccessRequest, Action, ActionKind, Allow, Challenge, Context, Decision, Denial, DenialReason,
     Evaluation, Http, Resource, Subject, Value, evaluate, is_visible,
 };
 
@@ -116,6 +116,7 @@ struct Call<'a> {
     resource: Resource<'a>,
     arguments: Option<Value<'a>>,
     source: Option<IpAddr>,
+    context: Context<'a>,
 }
 
 fn text(text: &str) -> Value<'_> {
@@ -158,6 +159,7 @@ impl Default for Call<'_> {
             resource: Resource::Tool("get_issue"),
             arguments: Some(object(&[("owner", text("acme")), ("n", Value::Int(5))])),
             source: Some("10.1.2.3".parse().unwrap()),
+            context: Context::default(),
         }
     }
 }
@@ -211,6 +213,7 @@ impl<'a> Call<'a> {
                 headers,
             },
             now: "2026-11-20T10:00:00Z".parse().unwrap(),
+            context: self.context,
         }
     }
 
@@ -309,6 +312,89 @@ fn who_selects_callers() {
     };
     check("who: {peers: ['spiffe://td/agent']}", &nobody, "no");
     check("who: {not: {peers: ['spiffe://td/agent']}}", &nobody, "yes");
+}
+
+/// The call is at 10:00 UTC on a Friday, 11:00 in Berlin and 15:30 in Kolkata.
+#[test]
+fn when_selects_times() {
+    let since = |auth_time: Value<'static>, session: Option<&str>| {
+        let mut call = Call::default();
+        call.subject.claims = object(&[("auth_time", auth_time)]);
+        call.context.session_started = session.map(|session| session.parse().unwrap());
+        call
+    };
+    let plain = Call::default();
+    // 09:50 UTC.
+    let fresh = since(Value::Int(1_795_168_200), Some("2026-11-20T09:50:00Z"));
+    let stale = since(Value::Float(1_795_168_199.0), Some("2026-11-20T09:49:59Z"));
+    let odd = since(text("1795168200"), None);
+    for (call, selectors, expected) in [
+        (&plain, "when: {days: [fri], timezone: UTC}", "yes"),
+        (&plain, "when: {days: [mon-thu, sun], timezone: UTC}", "no"),
+        (&plain, "when: {days: [thu-sat], timezone: UTC}", "yes"),
+        (&plain, "when: {days: sun-fri, timezone: UTC}", "yes"),
+        (
+            &plain,
+            "when: {between: ['10:00', '11:00'], timezone: UTC}",
+            "yes",
+        ),
+        (
+            &plain,
+            "when: {between: ['09:00', '10:00'], timezone: UTC}",
+            "no",
+        ),
+        (
+            &plain,
+            "when: {between: ['18:00', '10:01'], timezone: UTC}",
+            "yes",
+        ),
+        (
+            &plain,
+            "when: {between: ['10:01', '10:00'], timezone: UTC}",
+            "no",
+        ),
+        (
+            &plain,
+            "when: {between: ['11:00', '11:01'], timezone: Europe/Berlin}",
+            "yes",
+        ),
+        (
+            &plain,
+            "when: {between: ['15:30', '15:31'], timezone: Asia/Kolkata}",
+            "yes",
+        ),
+        (
+            &plain,
+            "when: {not: {between: ['09:00', '18:00'], timezone: UTC}}",
+            "no",
+        ),
+        (
+            &plain,
+            "when: {days: [fri], timezone: UTC, not: {between: ['09:00', '10:00']}}",
+            "yes",
+        ),
+        (&plain, "when: {from: 2026-11-20T10:00:00Z}", "yes"),
+        (&plain, "when: {from: '2026-11-20T10:00:00.001Z'}", "no"),
+        (&plain, "when: {until: 2026-11-20T10:00:00Z}", "no"),
+        (&plain, "when: {until: 2026-11-20T12:00:01+02:00}", "yes"),
+        (&plain, "when: {auth_age_max: 10m}", "?"),
+        (&fresh, "when: {auth_age_max: 10m}", "yes"),
+        (&stale, "when: {auth_age_max: 10m}", "no"),
+        (&stale, "when: {not: {auth_age_max: 10m}}", "yes"),
+        (&odd, "when: {auth_age_max: 10m}", "?"),
+        (&plain, "when: {session_age_max: 10m}", "?"),
+        (&plain, "when: {not: {session_age_max: 10m}}", "?"),
+        (&fresh, "when: {session_age_max: 10m}", "yes"),
+        (&stale, "when: {session_age_max: 10m}", "no"),
+        // What surely fails decides before what cannot be known.
+        (
+            &plain,
+            "when: {auth_age_max: 10m, days: [mon], timezone: UTC}",
+            "no",
+        ),
+    ] {
+        check(selectors, call, expected);
+    }
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn read_networks(node: &Node, findings: &mut Findings) -> Option<Box<[ipnet::IpN
 }
 
 /// A block that must select something.
-fn open<'n>(node: &'n Node, what: &str, findings: &mut Findings) -> Option<Fields<'n>> {
+pub(super) fn open<'n>(node: &'n Node, what: &str, findings: &mut Findings) -> Option<Fields<'n>> {
     if node.data == Data::Map(Vec::new()) {
         let help = "an empty block never means `everything`";
         findings.error(node, format!("{what} is empty"), help);
