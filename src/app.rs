@@ -24,6 +24,7 @@ use crate::envoy;
 use crate::health::Readiness;
 use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
 use crate::policy::{self, CompileContext, LoadPolicyError, PolicyStore};
+use crate::state::Memory;
 use crate::telemetry::metrics::{KeyTotals, Metrics, PolicyTotals};
 use crate::telemetry::{self, InvalidTelemetry};
 
@@ -95,8 +96,12 @@ async fn serve(config: Config) -> Result<(), RunError> {
         rules_max: config.limits.rules_max,
         cel_bytes_max: config.limits.cel_bytes_max,
     };
-    let policy = PolicyStore::open(config.policy.clone(), context, Timestamp::now())?;
-    let policy = Arc::new(policy);
+    let open = |path: &Path| {
+        let store = PolicyStore::open(path.to_owned(), context.clone(), Timestamp::now())?;
+        Ok::<_, LoadPolicyError>(Arc::new(store))
+    };
+    let policy = open(&config.policy)?;
+    let candidate = config.candidate_policy.as_deref().map(open).transpose()?;
     let (authenticator, refreshers) = Authenticator::new(&config.authn)?;
     let authenticator = Arc::new(authenticator);
     let servers = Servers::new(&config.servers)?;
@@ -112,6 +117,7 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let metrics = Metrics::new();
     let parts = Parts {
         policy: Arc::clone(&policy),
+        candidate: candidate.clone(),
         authenticator,
         losses,
     };
@@ -126,6 +132,9 @@ async fn serve(config: Config) -> Result<(), RunError> {
         servers,
         authenticator: Arc::clone(&parts.authenticator),
         policy,
+        candidate,
+        state: Arc::new(Memory::new(config.state)),
+        purpose: config.purpose.clone(),
         audit,
         metrics: metrics.clone(),
         limits: config.limits.check,
@@ -144,6 +153,7 @@ async fn serve(config: Config) -> Result<(), RunError> {
 #[derive(Clone)]
 struct Parts {
     policy: Arc<PolicyStore>,
+    candidate: Option<Arc<PolicyStore>>,
     authenticator: Arc<Authenticator>,
     losses: Arc<Losses>,
 }
@@ -213,17 +223,21 @@ impl Tasks {
                 Ok(())
             });
         }
-        let (reload, asked) = mpsc::channel(1);
-        let store = Arc::clone(&parts.policy);
-        let stopped = self.stopped();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = policy::watch(store, asked, Timestamp::now) => {
-                    Err(RunError::TaskEnded("policy watch"))
+        let mut reloads = Vec::new();
+        for store in std::iter::once(&parts.policy).chain(&parts.candidate) {
+            let (reload, asked) = mpsc::channel(1);
+            reloads.push(reload);
+            let store = Arc::clone(store);
+            let stopped = self.stopped();
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = policy::watch(store, asked, Timestamp::now) => {
+                        Err(RunError::TaskEnded("policy watch"))
+                    }
+                    () = stopped => Ok(()),
                 }
-                () = stopped => Ok(()),
-            }
-        });
+            });
+        }
         let mut hangups = signal(SignalKind::hangup()).map_err(|source| RunError::System {
             what: "cannot watch for signals",
             source,
@@ -232,8 +246,10 @@ impl Tasks {
         self.tasks.spawn(async move {
             let forward = async {
                 while hangups.recv().await.is_some() {
-                    // A reload that is already asked for serves this signal too.
-                    drop(reload.try_send(()));
+                    for reload in &reloads {
+                        // A reload that is already asked for serves this signal too.
+                        reload.try_send(()).ok();
+                    }
                 }
             };
             tokio::select! { () = forward => {}, () = stopped => {} }
@@ -357,7 +373,11 @@ fn envoy_settings(config: &Config) -> envoy::Settings {
 fn admin(parts: Parts, readiness: Readiness, metrics: Metrics) -> Admin {
     let policy = Arc::clone(&parts.policy);
     let authenticator = Arc::clone(&parts.authenticator);
-    let details = vec![
+    let candidate = parts.candidate.clone().map(|candidate| Detail {
+        name: "candidate_policy",
+        state: Box::new(move || policy_detail(&candidate)),
+    });
+    let mut details = vec![
         Detail {
             name: "policy",
             state: Box::new(move || policy_detail(&policy)),
@@ -367,6 +387,7 @@ fn admin(parts: Parts, readiness: Readiness, metrics: Metrics) -> Admin {
             state: Box::new(move || keys_detail(&authenticator)),
         },
     ];
+    details.extend(candidate);
     Admin::new(
         readiness,
         metrics,

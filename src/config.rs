@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::authn;
-use crate::check::{self, ServerSettings};
+use crate::check::{self, PurposeSettings, ServerSettings};
 use crate::envoy::request::Source;
 use crate::listen;
+use crate::state;
 use crate::telemetry;
 use crate::yaml::{self, Fields, Findings, Node};
 
@@ -34,6 +35,12 @@ pub struct Config {
     pub servers: Vec<ServerSettings>,
     /// The policy: a file, a directory or a glob, relative to the configuration file.
     pub policy: PathBuf,
+    /// A policy that is evaluated beside it and never enforced.
+    pub candidate_policy: Option<PathBuf>,
+    /// Where clients say what a call is for.
+    pub purpose: PurposeSettings,
+    /// What is remembered between requests.
+    pub state: state::Settings,
     /// Logs and traces.
     pub telemetry: telemetry::Settings,
     /// Every limit that is not part of another module's settings.
@@ -148,7 +155,11 @@ impl Reader<'_> {
         let tls = fields.optional("tls", findings, |node, findings| self.tls(node, findings));
         let client_address = fields.optional("client_address", findings, client_address);
         let admin = fields.optional("admin", findings, admin);
-        let (mut authn, limits) = fields
+        let Parsed {
+            mut authn,
+            limits,
+            state,
+        } = fields
             .optional("limits", findings, limits)
             .unwrap_or_default();
         let issuers = fields.required("issuers", findings, |node, findings| {
@@ -160,6 +171,10 @@ impl Reader<'_> {
             servers::servers(node, &authn.issuers, findings)
         });
         let policy = fields.required("policy", findings, yaml::string);
+        let candidate = fields.optional("candidate_policy", findings, yaml::string);
+        let purpose = fields
+            .optional("purpose", findings, purpose)
+            .unwrap_or_default();
         let telemetry = fields
             .optional("telemetry", findings, telemetry)
             .unwrap_or_default();
@@ -175,6 +190,9 @@ impl Reader<'_> {
             authn,
             servers: servers?,
             policy: self.path(&policy?),
+            candidate_policy: candidate.map(|path| self.path(&path)),
+            purpose,
+            state,
             telemetry,
             limits,
             drain,
@@ -240,6 +258,27 @@ fn telemetry(node: &Node, findings: &mut Findings) -> Option<telemetry::Settings
     })
 }
 
+fn purpose(node: &Node, findings: &mut Findings) -> Option<PurposeSettings> {
+    let mut fields = Fields::open(node, "`purpose`", findings)?;
+    let header = fields.optional("header", findings, header_name);
+    let meta = fields.optional("meta", findings, yaml::string);
+    fields.finish(findings);
+    Some(PurposeSettings { header, meta })
+}
+
+/// The name of a header that clients may send.
+fn header_name(node: &Node, findings: &mut Findings) -> Option<String> {
+    let text = yaml::string(node, findings)?;
+    let name = text.to_ascii_lowercase();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if name.bytes().all(plain) {
+        return Some(name);
+    }
+    let help = "letters, digits, `-` and `_`";
+    findings.error(node, format!("`{text}` is not the name of a header"), help);
+    None
+}
+
 fn drain(node: &Node, findings: &mut Findings) -> Option<Drain> {
     let mut fields = Fields::open(node, "`drain`", findings)?;
     let defaults = Drain::default();
@@ -259,10 +298,19 @@ const BYTES_MAX: u64 = 64 << 20;
 /// The largest value of a limit that counts things.
 const COUNT_MAX: u64 = 10_000_000;
 
-fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limits)> {
+/// The limits, each with the module that keeps it.
+#[derive(Default)]
+struct Parsed {
+    authn: authn::Settings,
+    limits: Limits,
+    state: state::Settings,
+}
+
+fn limits(node: &Node, findings: &mut Findings) -> Option<Parsed> {
     let mut fields = Fields::open(node, "`limits`", findings)?;
     let mut authn = authn::Settings::default();
     let mut limits = Limits::default();
+    let mut state = state::Settings::default();
     for (key, least, field) in [
         ("body_bytes_max", 1024, &mut limits.check.body_bytes_max),
         ("token_bytes_max", 256, &mut authn.token_bytes_max),
@@ -288,6 +336,7 @@ fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limi
         ("rules_max", COUNT_MAX, &mut limits.rules_max),
         ("jwks_keys_max", 10_000, &mut authn.jwks_keys_max),
         ("audit_queue_max", COUNT_MAX, &mut limits.audit_queue_max),
+        ("state_keys_max", COUNT_MAX, &mut state.keys_max),
     ] {
         let value = fields.optional(key, findings, yaml::integer(1..=most));
         if let Some(value) = value.and_then(|value| usize::try_from(value).ok()) {
@@ -308,7 +357,11 @@ fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limi
     }
     authn.json_depth_max = limits.check.json_depth_max;
     fields.finish(findings);
-    Some((authn, limits))
+    Some(Parsed {
+        authn,
+        limits,
+        state,
+    })
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::condition::Target;
-use super::condition::{Match, ResourceKind, What, When, Where, Who};
+use super::condition::{Match, ResourceKind, What, When, Where, Who, Why};
+use super::counting::{Limit, Window, is_counted};
 use super::expression::{Expression, Facts};
 use super::glob::Glob;
 use super::index::Index;
@@ -22,7 +24,11 @@ pub struct Policy {
     rules: Box<[Rule]>,
     classes: HashMap<Arc<str>, ToolClasses>,
     unclassified: Arc<str>,
-    index: Index,
+    enforced: Index,
+    /// The shadow rules, if there are any.
+    shadow: Option<Index>,
+    windows: Box<[Window]>,
+    has_session_ages: bool,
 }
 
 /// What a [`Policy`] is made of.
@@ -43,6 +49,8 @@ pub struct Rule {
     pub id: Arc<str>,
     /// What it does where it matches.
     pub effect: Effect,
+    /// Whether it does that, or is only watched.
+    pub mode: Mode,
     /// The caller.
     pub who: Option<Who>,
     /// The call.
@@ -51,6 +59,8 @@ pub struct Rule {
     pub when: Option<When>,
     /// The place.
     pub place: Option<Where>,
+    /// Purpose and behaviour.
+    pub why: Option<Why>,
     /// The CEL condition.
     pub condition: Option<Expression>,
     /// A text for the caller.
@@ -66,13 +76,40 @@ pub enum Effect {
     Deny,
     /// Asks for more.
     Require(Needs),
+    /// Allows only so often.
+    Limit(Limit),
+}
+
+/// Whether a rule counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// It does.
+    #[default]
+    Enforce,
+    /// It is evaluated, and what it would do is recorded.
+    Shadow,
+}
+
+/// Which rules are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// Those that count.
+    Enforced,
+    /// Shadow rules too, as if they counted.
+    All,
 }
 
 /// What a require rule asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Needs {
-    /// Scopes, all of which the token must have. Never empty.
+    /// Scopes, all of which the token must have.
     pub scopes: Box<[Arc<str>]>,
+    /// Values of the claim `acr`, one of which the token must have; empty: any.
+    pub acr: Box<[Arc<str>]>,
+    /// The greatest age of the login (claim `auth_time`).
+    pub auth_age_max: Option<Duration>,
+    /// Whether the token must be bound to its sender.
+    pub sender_constrained: bool,
 }
 
 /// The risk classes of one server's tools.
@@ -87,13 +124,37 @@ impl Policy {
     /// Indexes the parts.
     #[must_use]
     pub fn new(parts: PolicyParts) -> Self {
-        let index = Index::new(&parts.rules);
+        let of_mode = |mode| {
+            let rules = parts.rules.iter().enumerate();
+            rules.filter(move |(_, rule)| rule.mode == mode)
+        };
+        let has_shadow = of_mode(Mode::Shadow).next().is_some();
+        let shadow = has_shadow.then(|| Index::new(of_mode(Mode::Shadow)));
+        let enforced = Index::new(of_mode(Mode::Enforce));
+        let mut windows: Vec<Window> = Vec::new();
+        for window in parts
+            .rules
+            .iter()
+            .filter_map(|rule| rule.why.as_ref())
+            .flat_map(Why::windows)
+        {
+            if !windows.contains(window) {
+                windows.push(window.clone());
+            }
+        }
+        let has_session_ages = parts
+            .rules
+            .iter()
+            .any(|rule| rule.when.as_ref().is_some_and(When::has_session_age));
         Policy {
             revision: parts.revision.into(),
             rules: parts.rules.into(),
             classes: parts.classes.into_iter().collect(),
             unclassified: UNCLASSIFIED.into(),
-            index,
+            enforced,
+            shadow,
+            windows: windows.into(),
+            has_session_ages,
         }
     }
 
@@ -126,8 +187,34 @@ impl Policy {
         }
     }
 
-    pub(super) fn index(&self) -> &Index {
-        &self.index
+    /// Whether some rule is in shadow mode.
+    #[must_use]
+    pub fn has_shadow(&self) -> bool {
+        self.shadow.is_some()
+    }
+
+    /// Every window that some rule looks at, each once.
+    #[must_use]
+    pub fn windows(&self) -> &[Window] {
+        &self.windows
+    }
+
+    /// Whether some rule asks how old a session is.
+    #[must_use]
+    pub fn has_session_ages(&self) -> bool {
+        self.has_session_ages
+    }
+
+    pub(super) fn indexes(&self, rules: Rules) -> impl Iterator<Item = &Index> {
+        let shadow = match rules {
+            Rules::Enforced => None,
+            Rules::All => self.shadow.as_ref(),
+        };
+        std::iter::once(&self.enforced).chain(shadow)
+    }
+
+    pub(super) fn shadow_index(&self) -> Option<&Index> {
+        self.shadow.as_ref()
     }
 
     /// Whether a tool of one of the classes may exist on a server.
@@ -189,7 +276,14 @@ impl Rule {
         let place = place.map_or(Match::Yes, |place| place.matches(call.target.request));
         let when = self.when.as_ref();
         let when = when.map_or(Match::Yes, |when| when.matches(call.target.request));
-        let plain = who.and(what).and(place).and(when);
+        let plain = who
+            .and(what)
+            .and(place)
+            .and(when)
+            .and(self.counts(call.target.request));
+        let why = self.why.as_ref().filter(|_| plain != Match::No);
+        let why = why.map_or(Match::Yes, |why| why.matches(call.target.request));
+        let plain = plain.and(why);
         let Some(condition) = self.condition.as_ref().filter(|_| plain != Match::No) else {
             return plain;
         };
@@ -197,6 +291,20 @@ impl Rule {
             return plain.and(Match::Unknown);
         }
         plain.and(condition.evaluate(&call.facts))
+    }
+
+    /// Whether the request is one that the rule's limit counts, if it has one. What needs no rule
+    /// of its own is not, unless the rule names its method.
+    fn counts(&self, request: &AccessRequest<'_>) -> Match {
+        let Effect::Limit(limit) = &self.effect else {
+            return Match::Yes;
+        };
+        let what = self.what.as_ref();
+        let is_named = what.is_some_and(|what| what.names_method(request.action.method));
+        if !is_named && !is_counted(request) {
+            return Match::No;
+        }
+        limit.key(&self.id, request).err().unwrap_or(Match::Yes)
     }
 
     /// Whether the rule could grant its subject something on the server: who is judged, the call

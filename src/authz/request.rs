@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::counting::Readings;
+
 /// One call by one caller in one context: the input of a decision.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessRequest<'a> {
@@ -43,8 +45,22 @@ pub struct AccessRequest<'a> {
 pub struct Context<'a> {
     /// When the session was first seen.
     pub session_started: Option<Timestamp>,
-    /// Keeps the lifetime while nothing borrowed is in here.
-    pub marker: std::marker::PhantomData<&'a ()>,
+    /// What the call is for, as the client says.
+    pub purpose: Declared<'a>,
+    /// What the windows showed that [`super::demands`] named.
+    pub readings: Option<&'a Readings>,
+}
+
+/// What a client declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Declared<'a> {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// This.
+    As(&'a str),
+    /// Several things, or something that is not a text.
+    Unclear,
 }
 
 /// The HTTP request that carried the message, as far as a policy may see it.

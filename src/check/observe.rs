@@ -9,11 +9,12 @@ use std::time::Instant;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::judgement::rehearsed_reason;
 use super::{Ending, HttpRequest, Judgement, Outcome, Pipeline, Read, Reason, Server, Verdict};
-use crate::audit::{self, Record};
-use crate::authz::Subject;
+use crate::audit::{self, Record, WouldBe};
+use crate::authz::{Rehearsal, Subject};
 use crate::telemetry;
-use crate::telemetry::metrics::Stage;
+use crate::telemetry::metrics::{Rehearsed, Stage};
 
 /// The evidence of one check in the making.
 pub(super) struct Observation<'p> {
@@ -56,6 +57,8 @@ impl<'p> Observation<'p> {
             session: None,
             protocol_version: None,
             arguments: None,
+            shadow: None,
+            candidate: None,
             duration_seconds: 0.0,
         };
         Observation {
@@ -114,6 +117,40 @@ impl<'p> Observation<'p> {
             .rules_indeterminate
             .clone_from(&judgement.indeterminate);
         record.class.clone_from(&judgement.class);
+        let shadow = judgement.shadow.as_ref();
+        record.shadow = shadow
+            .filter(|shadow| !shadow.shadow.is_empty())
+            .map(|shadow| would_be(shadow, &shadow.shadow, None));
+    }
+
+    /// Records what the candidate would decide.
+    pub(super) fn candidate(&mut self, rehearsal: &Rehearsal, revision: &Arc<str>) {
+        if let Some(record) = &mut self.record {
+            let revision = Some(Arc::clone(revision));
+            record.candidate = Some(would_be(rehearsal, &rehearsal.rules, revision));
+        }
+    }
+
+    /// Counts what would be decided otherwise, and forgets a candidate that agrees.
+    fn compare(&self, record: &mut Record, reason: Reason) {
+        let metrics = &self.pipeline.metrics;
+        let server = record.server.as_deref().unwrap_or_default();
+        if let Some(shadow) = &record.shadow {
+            for rule in &shadow.rules {
+                metrics.record_shadow_rule(rule);
+            }
+        }
+        for (by, other) in [
+            (Rehearsed::Shadow, &record.shadow),
+            (Rehearsed::Candidate, &record.candidate),
+        ] {
+            if let Some(other) = other.as_ref().filter(|other| other.reason != reason.code()) {
+                metrics.record_difference(by, server, reason.code(), other.reason);
+            }
+        }
+        record
+            .candidate
+            .take_if(|candidate| candidate.reason == reason.code());
     }
 
     fn describe(&mut self, read: &Read<'_>, decisive: usize) {
@@ -148,6 +185,7 @@ impl<'p> Observation<'p> {
             Outcome::Allow(_) => None,
             Outcome::Answer(answer) | Outcome::Fail(answer) => Some(answer.status.as_u16()),
         };
+        self.compare(&mut record, ending.reason);
         let metadata = metadata(&record, &ending);
         self.emit(record, ending.reason);
         Verdict {
@@ -179,6 +217,16 @@ impl Drop for Observation<'_> {
         if let Some(record) = self.record.take() {
             self.emit(record, Reason::Cancelled);
         }
+    }
+}
+
+fn would_be(rehearsal: &Rehearsal, rules: &[Arc<str>], revision: Option<Arc<str>>) -> WouldBe {
+    let reason = rehearsed_reason(&rehearsal.outcome);
+    WouldBe {
+        decision: reason.effect().name(),
+        reason: reason.code(),
+        rules: rules.to_vec(),
+        policy_revision: revision,
     }
 }
 

@@ -244,10 +244,12 @@ fn compile_rule(rule: RuleDocument<'_>) -> Option<Rule> {
     Some(Rule {
         id: rule.id?.1,
         effect: rule.effect?,
+        mode: rule.mode,
         who: rule.who,
         what: rule.what.map(|what| what.what),
         when: rule.when,
         place: rule.place,
+        why: rule.why,
         condition: rule.condition,
         message: rule.message,
     })

@@ -53,6 +53,12 @@ pub struct Hours {
 }
 
 impl When {
+    /// Whether the block asks how old the session is.
+    pub(in crate::authz) fn has_session_age(&self) -> bool {
+        let not = self.not.as_ref();
+        self.session_age_max.is_some() || not.is_some_and(|not| not.has_session_age())
+    }
+
     /// An age that is not known is neither young nor old.
     pub(in crate::authz) fn matches(&self, request: &AccessRequest<'_>) -> Match {
         let now = request.now;

@@ -1,10 +1,12 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::authz::{
-    AccessRequest, Action, ActionKind, Allow, Challenge, Context, Decision, Denial, DenialReason,
-    Evaluation, Http, Resource, Subject, Value, evaluate, is_visible,
+    AccessRequest, Action, ActionKind, Allow, Challenge, Context, Count, Decision, Declared,
+    Denial, DenialReason, Evaluation, Http, KeyPart, Readings, Resource, Subject, Value, Window,
+    evaluate, is_visible,
 };
 
 use super::*;
@@ -233,8 +235,11 @@ fn outcome(evaluation: &Evaluation) -> &'static str {
             DenialReason::Indeterminate => "indeterminate",
             DenialReason::NoMatchingRule => "no_matching_rule",
             DenialReason::UnknownMethod => "unknown_method",
+            DenialReason::SenderConstraint => "sender_constraint_required",
+            DenialReason::RateLimited => "rate_limited",
         },
         Decision::Challenge(_) => "challenge",
+        Decision::Limit(_) => "limit",
     }
 }
 
@@ -395,6 +400,237 @@ fn when_selects_times() {
     ] {
         check(selectors, call, expected);
     }
+}
+
+#[test]
+fn why_selects_purposes_and_behaviour() {
+    let by = "per: 1m, by: [subject]";
+    let window = |count| Window {
+        count,
+        per: Duration::from_secs(60),
+        by: Box::new([KeyPart::Subject]),
+    };
+    let mut readings = Readings::default();
+    readings.insert(window(Count::Calls), 2);
+    readings.insert(window(Count::Denials), 2);
+    readings.insert(window(Count::DistinctTools), 2);
+    let plain = Call::default();
+    let read = Call {
+        context: Context {
+            readings: Some(&readings),
+            purpose: Declared::As("support"),
+            ..Context::default()
+        },
+        ..Call::default()
+    };
+    let unclear = Call {
+        context: Context {
+            purpose: Declared::Unclear,
+            ..Context::default()
+        },
+        ..Call::default()
+    };
+    for (call, selectors, expected) in [
+        (&plain, "why: {purposes: [support]}".to_owned(), "no"),
+        (
+            &plain,
+            "why: {not: {purposes: [support]}}".to_owned(),
+            "yes",
+        ),
+        (&unclear, "why: {purposes: [support]}".to_owned(), "?"),
+        (&read, "why: {purposes: [sales, support]}".to_owned(), "yes"),
+        (&read, "why: {purposes: [Support]}".to_owned(), "no"),
+        // The call at hand is the third.
+        (
+            &read,
+            format!("why: {{calls: {{more_than: 2, {by}}}}}"),
+            "yes",
+        ),
+        (
+            &read,
+            format!("why: {{calls: {{more_than: 3, {by}}}}}"),
+            "no",
+        ),
+        (
+            &read,
+            format!("why: {{not: {{calls: {{more_than: 3, {by}}}}}}}"),
+            "yes",
+        ),
+        (
+            &read,
+            format!("why: {{denials: {{more_than: 1, {by}}}}}"),
+            "yes",
+        ),
+        (
+            &read,
+            format!("why: {{denials: {{more_than: 2, {by}}}}}"),
+            "no",
+        ),
+        (
+            &read,
+            format!("why: {{distinct_tools: {{more_than: 1, {by}}}}}"),
+            "yes",
+        ),
+        (
+            &read,
+            format!("why: {{distinct_tools: {{more_than: 2, {by}}}}}"),
+            "no",
+        ),
+        (
+            &plain,
+            format!("why: {{denials: {{more_than: 1, {by}}}}}"),
+            "?",
+        ),
+        // There is no tenant and no session to count by.
+        (
+            &read,
+            "why: {calls: {more_than: 0, per: 1m, by: [tenant]}}".to_owned(),
+            "?",
+        ),
+        (
+            &read,
+            "why: {calls: {more_than: 0, per: 1m, by: [session]}}".to_owned(),
+            "?",
+        ),
+        (
+            &read,
+            format!("why: {{purposes: [x], denials: {{more_than: 1, {by}}}}}"),
+            "no",
+        ),
+    ] {
+        check(&selectors, call, expected);
+    }
+}
+
+#[test]
+fn limits_match_what_they_count() {
+    let everything = "- {id: all, effect: allow, who: {anyone: true}, what: {servers: [github]}}";
+    let call = Call::default();
+    let prompt = Call::on("prompts/get", Resource::Prompt("review"));
+    let open = Call::open("initialize");
+    for (rule, call, expected) in [
+        ("limit: {calls: 1, per: 1s, by: [subject]}", &call, "limit"),
+        (
+            "limit: {calls: 1, per: 1s, by: [tool, agent]}",
+            &call,
+            "limit",
+        ),
+        ("limit: {calls: 1, per: 1s, by: [tool]}", &prompt, "allow"),
+        ("limit: {calls: 1, per: 1s, by: [server]}", &prompt, "limit"),
+        (
+            "limit: {calls: 1, per: 1s, by: [tenant]}",
+            &call,
+            "indeterminate",
+        ),
+        (
+            "limit: {calls: 1, per: 1s, by: [session]}",
+            &call,
+            "indeterminate",
+        ),
+        ("limit: {calls: 1, per: 1s, by: [session]}", &open, "allow"),
+        (
+            "what: {methods: [initialize]}, limit: {calls: 1, per: 1s, by: [subject]}",
+            &open,
+            "limit",
+        ),
+        (
+            "what: {classes: [write]}, limit: {calls: 1, per: 1s, by: [subject]}",
+            &call,
+            "allow",
+        ),
+        (
+            "mode: shadow, limit: {calls: 1, per: 1s, by: [tenant]}",
+            &call,
+            "allow",
+        ),
+    ] {
+        let policy = policy(&format!(
+            "{TOOLS}rules:\n{everything}\n- {{id: x, effect: limit, {rule}}}\n"
+        ));
+        assert_eq!(outcome(&call.decide(&policy)), expected, "{rule}");
+    }
+}
+
+#[test]
+fn requirements_of_all_rules_are_asked_for_at_once() {
+    let rules = "rules:
+- {id: all, effect: allow, who: {anyone: true}, what: {servers: [github]}}
+- {id: r1, effect: require, needs: {acr: [silver, gold], auth_age_max: 15m}}
+- {id: r2, effect: require, needs: {acr: [gold, platinum], auth_age_max: 1h}}
+- {id: r3, effect: require, what: {tools: [create_x]}, needs: {scopes: ['repo:write']}}
+- {id: r4, effect: require, what: {tools: [delete_x]}, needs: {sender_constrained: true}, message: bind}
+";
+    let policy = policy(rules);
+    let call = |tool, claims: &[(&'static str, Value<'static>)]| {
+        let mut call = Call {
+            resource: Resource::Tool(tool),
+            ..Call::default()
+        };
+        call.subject.claims = object(claims);
+        call.decide(&policy)
+    };
+    // 10:00 less ten minutes, and less half an hour.
+    let fresh = ("auth_time", Value::Int(1_795_168_200));
+    let stale = ("auth_time", Value::Int(1_795_167_000));
+    let acr = |acr: &'static str| ("acr", text(acr));
+    let quarter = Some(Duration::from_mins(15));
+    for (tool, claims, scopes, acr_values, max_age, rules) in [
+        ("get_x", vec![], vec![], vec!["gold"], quarter, "r1 r2"),
+        (
+            "get_x",
+            vec![acr("silver"), fresh.clone()],
+            vec![],
+            vec!["gold", "platinum"],
+            None,
+            "r2",
+        ),
+        (
+            "get_x",
+            vec![acr("gold"), stale.clone()],
+            vec![],
+            vec![],
+            quarter,
+            "r1",
+        ),
+        (
+            "create_x",
+            vec![acr("gold"), stale],
+            vec!["repo:write"],
+            vec![],
+            quarter,
+            "r1 r3",
+        ),
+        (
+            "create_x",
+            vec![acr("gold"), fresh.clone()],
+            vec!["repo:write"],
+            vec![],
+            None,
+            "r3",
+        ),
+    ] {
+        let evaluation = call(tool, &claims);
+        let Decision::Challenge(challenge) = &evaluation.decision else {
+            panic!("{tool} {claims:?} {evaluation:?}");
+        };
+        assert_eq!(challenge.missing, arcs(&scopes), "{tool} {claims:?}");
+        assert_eq!(challenge.acr_values, arcs(&acr_values), "{tool} {claims:?}");
+        assert_eq!(challenge.max_age, max_age, "{tool} {claims:?}");
+        assert_eq!(evaluation.rules.join(" "), rules);
+    }
+    assert_eq!(
+        outcome(&call("get_x", &[acr("gold"), fresh.clone()])),
+        "allow"
+    );
+    let bound = call("delete_x", &[]);
+    assert_eq!(outcome(&bound), "sender_constraint_required");
+    let Decision::Deny(denial) = bound.decision else {
+        panic!("not denied");
+    };
+    assert_eq!(
+        (denial.rule.as_deref(), denial.message.as_deref()),
+        (Some("r4"), Some("bind"))
+    );
 }
 
 #[test]
@@ -834,6 +1070,8 @@ fn rules_combine_whatever_their_order() {
     let expected = Challenge {
         scopes: arcs(&["repo:read", "a", "b"]),
         missing: arcs(&["a", "b"]),
+        acr_values: Vec::new(),
+        max_age: None,
         rule: "r1".into(),
         message: Some("more".into()),
     };
@@ -847,6 +1085,7 @@ fn rules_combine_whatever_their_order() {
         reason: DenialReason::DeniedByRule,
         rule: Some("d".into()),
         message: Some("never".into()),
+        retry_after: None,
     };
     assert_eq!(denied.decision, Decision::Deny(denial));
     assert_eq!(

@@ -155,7 +155,7 @@ fn items(node: Option<&Node>) -> Vec<&Node> {
     }
 }
 
-fn names(node: &Node, findings: &mut Findings) -> Option<Names> {
+pub(super) fn names(node: &Node, findings: &mut Findings) -> Option<Names> {
     list(node, findings, |node, findings| {
         string(node, findings).map(Arc::from)
     })
