@@ -4,9 +4,13 @@
 //! that knows YAML keys. Trust anchors live here and rules do not: who may edit the policy cannot
 //! add an issuer.
 
+mod context;
+mod effective;
 mod issuers;
+mod limits;
 mod servers;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,8 +43,6 @@ pub struct Config {
     pub candidate_policy: Option<PathBuf>,
     /// Where clients say what a call is for.
     pub purpose: PurposeSettings,
-    /// What is remembered between requests.
-    pub state: state::Settings,
     /// Logs and traces.
     pub telemetry: telemetry::Settings,
     /// Every limit that is not part of another module's settings.
@@ -49,9 +51,11 @@ pub struct Config {
     pub drain: Drain,
 }
 
-/// The limits of SPEC §13 that are not part of another module's settings.
+/// The limits that are not part of another module's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// What connections may cost before anything is said on them.
+    pub listen: listen::Limits,
     /// What bodies may be like.
     pub check: check::Limits,
     /// The most header fields of a request.
@@ -60,6 +64,8 @@ pub struct Limits {
     pub rules_max: usize,
     /// The longest CEL expression, in bytes.
     pub cel_bytes_max: usize,
+    /// What is remembered between requests.
+    pub state: state::Settings,
     /// How many audit records may wait to be written.
     pub audit_queue_max: usize,
     /// How many checks one connection may have under way.
@@ -69,10 +75,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
+            listen: listen::Limits::default(),
             check: check::Limits::default(),
             headers_max: 128,
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
+            state: state::Settings::default(),
             audit_queue_max: 65_536,
             streams_max: 1024,
         }
@@ -110,21 +118,41 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is wrong.
-    #[error("the configuration has {} error(s)", .0.to_lines().len())]
+    #[error("the configuration has {}", .0.total())]
     Invalid(Findings),
 }
 
-/// Reads a configuration file.
+/// Reads a configuration file; `-` is standard input, whose paths are relative to the working
+/// directory.
 ///
 /// # Errors
 /// When it cannot be read, or with everything that is wrong in it.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+    let text = read(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
     })?;
     let base = path.parent().unwrap_or(Path::new(""));
     decode(path.display().to_string(), text, base).map_err(ConfigError::Invalid)
+}
+
+/// The most bytes a configuration file may have.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let most = FILE_BYTES_MAX.saturating_add(1);
+    let length = if path == Path::new("-") {
+        std::io::stdin().take(most).read_to_string(&mut text)?
+    } else {
+        let file = std::fs::File::open(path)?;
+        file.take(most).read_to_string(&mut text)?
+    };
+    if u64::try_from(length).is_ok_and(|length| length <= FILE_BYTES_MAX) {
+        return Ok(text);
+    }
+    let cause = format!("more than {FILE_BYTES_MAX} bytes");
+    Err(std::io::Error::other(cause))
 }
 
 /// Decodes the text of a configuration. Paths in it are relative to `base`.
@@ -155,25 +183,19 @@ impl Reader<'_> {
         let tls = fields.optional("tls", findings, |node, findings| self.tls(node, findings));
         let client_address = fields.optional("client_address", findings, client_address);
         let admin = fields.optional("admin", findings, admin);
-        let Parsed {
-            mut authn,
-            limits,
-            state,
-        } = fields
-            .optional("limits", findings, limits)
+        let (mut authn, limits) = fields
+            .optional("limits", findings, limits::limits)
             .unwrap_or_default();
-        let issuers = fields.required("issuers", findings, |node, findings| {
-            yaml::list(node, findings, |node, findings| self.issuer(node, findings))
+        let names = fields.required("issuers", findings, |node, findings| {
+            self.issuers(node, &mut authn, findings)
         });
-        authn.issuers = issuers.unwrap_or_default();
-        self.check_issuers(&authn, fields.node(), findings);
         let servers = fields.required("servers", findings, |node, findings| {
-            servers::servers(node, &authn.issuers, findings)
+            servers::servers(node, names.as_deref(), findings)
         });
         let policy = fields.required("policy", findings, yaml::string);
         let candidate = fields.optional("candidate_policy", findings, yaml::string);
         let purpose = fields
-            .optional("purpose", findings, purpose)
+            .optional("purpose", findings, context::purpose)
             .unwrap_or_default();
         let telemetry = fields
             .optional("telemetry", findings, telemetry)
@@ -192,7 +214,6 @@ impl Reader<'_> {
             policy: self.path(&policy?),
             candidate_policy: candidate.map(|path| self.path(&path)),
             purpose,
-            state,
             telemetry,
             limits,
             drain,
@@ -222,8 +243,7 @@ fn address(node: &Node, findings: &mut Findings) -> Option<listen::Address> {
     match text.parse() {
         Ok(address) => Some(address),
         Err(error) => {
-            let help = "`host:port`, `[::]:port` or `unix:/path`";
-            findings.error(node, format!("{error}"), help);
+            findings.error(node, error.to_string(), "");
             None
         }
     }
@@ -239,7 +259,16 @@ fn client_address(node: &Node, findings: &mut Findings) -> Option<Source> {
 
 fn admin(node: &Node, findings: &mut Findings) -> Option<listen::Address> {
     let mut fields = Fields::open(node, "`admin`", findings)?;
-    let listen = fields.required("listen", findings, address);
+    let listen = fields.required("listen", findings, |node, findings| {
+        match address(node, findings)? {
+            address @ listen::Address::Tcp(_) => Some(address),
+            listen::Address::Unix(_) => {
+                let message = "the admin endpoint is on TCP only";
+                findings.error(node, message, "`host:port` or `[::]:port`");
+                None
+            }
+        }
+    });
     fields.finish(findings);
     listen
 }
@@ -247,36 +276,37 @@ fn admin(node: &Node, findings: &mut Findings) -> Option<listen::Address> {
 fn telemetry(node: &Node, findings: &mut Findings) -> Option<telemetry::Settings> {
     let mut fields = Fields::open(node, "`telemetry`", findings)?;
     let defaults = telemetry::Settings::default();
-    let endpoint = fields.optional("otlp_endpoint", findings, yaml::url);
+    let endpoint = fields.optional("otlp_endpoint", findings, |node, findings| {
+        let endpoint = yaml::string(node, findings)?;
+        checked(node, telemetry::check_endpoint(&endpoint), findings)?;
+        Some(endpoint)
+    });
     let service_name = fields.optional("service_name", findings, yaml::string);
-    let log = fields.optional("log", findings, yaml::string);
+    let log = fields.optional("log", findings, |node, findings| {
+        let log = yaml::string(node, findings)?;
+        checked(node, telemetry::log_filter(&log), findings)?;
+        Some(log)
+    });
     fields.finish(findings);
     Some(telemetry::Settings {
-        otlp_endpoint: endpoint.map(String::from),
+        otlp_endpoint: endpoint,
         service_name: service_name.unwrap_or(defaults.service_name),
         log: log.unwrap_or(defaults.log),
     })
 }
 
-fn purpose(node: &Node, findings: &mut Findings) -> Option<PurposeSettings> {
-    let mut fields = Fields::open(node, "`purpose`", findings)?;
-    let header = fields.optional("header", findings, header_name);
-    let meta = fields.optional("meta", findings, yaml::string);
-    fields.finish(findings);
-    Some(PurposeSettings { header, meta })
-}
-
-/// The name of a header that clients may send.
-fn header_name(node: &Node, findings: &mut Findings) -> Option<String> {
-    let text = yaml::string(node, findings)?;
-    let name = text.to_ascii_lowercase();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if name.bytes().all(plain) {
-        return Some(name);
+fn checked<T>(
+    node: &Node,
+    result: Result<T, telemetry::InvalidTelemetry>,
+    findings: &mut Findings,
+) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error) => {
+            findings.error(node, error.to_string(), error.help());
+            None
+        }
     }
-    let help = "letters, digits, `-` and `_`";
-    findings.error(node, format!("`{text}` is not the name of a header"), help);
-    None
 }
 
 fn drain(node: &Node, findings: &mut Findings) -> Option<Drain> {
@@ -291,77 +321,6 @@ fn drain(node: &Node, findings: &mut Findings) -> Option<Drain> {
         .unwrap_or(defaults.timeout);
     fields.finish(findings);
     Some(Drain { delay, timeout })
-}
-
-/// The largest value of a limit that counts bytes: what one machine can be asked to hold.
-const BYTES_MAX: u64 = 64 << 20;
-/// The largest value of a limit that counts things.
-const COUNT_MAX: u64 = 10_000_000;
-
-/// The limits, each with the module that keeps it.
-#[derive(Default)]
-struct Parsed {
-    authn: authn::Settings,
-    limits: Limits,
-    state: state::Settings,
-}
-
-fn limits(node: &Node, findings: &mut Findings) -> Option<Parsed> {
-    let mut fields = Fields::open(node, "`limits`", findings)?;
-    let mut authn = authn::Settings::default();
-    let mut limits = Limits::default();
-    let mut state = state::Settings::default();
-    for (key, least, field) in [
-        ("body_bytes_max", 1024, &mut limits.check.body_bytes_max),
-        ("token_bytes_max", 256, &mut authn.token_bytes_max),
-        ("name_bytes_max", 1, &mut limits.check.name_bytes_max),
-        ("uri_bytes_max", 1, &mut limits.check.uri_bytes_max),
-        ("cel_bytes_max", 1, &mut limits.cel_bytes_max),
-        ("jwks_bytes_max", 1024, &mut authn.jwks_bytes_max),
-    ] {
-        let value = fields.optional(key, findings, yaml::bytes(least..=BYTES_MAX));
-        if let Some(value) = value.and_then(|value| usize::try_from(value).ok()) {
-            *field = value;
-        }
-    }
-    for (key, most, field) in [
-        // serde_json itself stops at 128.
-        ("json_depth_max", 120, &mut limits.check.json_depth_max),
-        ("headers_max", 1024, &mut limits.headers_max),
-        (
-            "subscriptions_max",
-            10_000,
-            &mut limits.check.subscriptions_max,
-        ),
-        ("rules_max", COUNT_MAX, &mut limits.rules_max),
-        ("jwks_keys_max", 10_000, &mut authn.jwks_keys_max),
-        ("audit_queue_max", COUNT_MAX, &mut limits.audit_queue_max),
-        ("state_keys_max", COUNT_MAX, &mut state.keys_max),
-    ] {
-        let value = fields.optional(key, findings, yaml::integer(1..=most));
-        if let Some(value) = value.and_then(|value| usize::try_from(value).ok()) {
-            *field = value;
-        }
-    }
-    if let Some(value) = fields.optional("token_cache_max", findings, yaml::integer(0..=COUNT_MAX))
-    {
-        authn.token_cache_max = value;
-    }
-    let streams = fields.optional("streams_max", findings, yaml::integer(1..=1_000_000));
-    if let Some(value) = streams.and_then(|value| u32::try_from(value).ok()) {
-        limits.streams_max = value;
-    }
-    let timeout = yaml::duration(Duration::from_millis(10)..=Duration::from_mins(1));
-    if let Some(value) = fields.optional("fetch_timeout", findings, timeout) {
-        authn.fetch_timeout = value;
-    }
-    authn.json_depth_max = limits.check.json_depth_max;
-    fields.finish(findings);
-    Some(Parsed {
-        authn,
-        limits,
-        state,
-    })
 }
 
 #[cfg(test)]

@@ -20,13 +20,16 @@ pub use files::{ReadPolicyError, read};
 pub use watch::watch;
 
 use crate::authz::Policy;
-use crate::yaml::Findings;
+use crate::yaml::{Findings, Source};
+use watch::Seen;
 
 /// The policy in force.
 #[derive(Debug)]
 pub struct PolicyStore {
     path: PathBuf,
     context: CompileContext,
+    /// What the files were when the store was opened, so that a change since then is noticed.
+    opened: Seen,
     current: ArcSwap<Policy>,
     status: Mutex<ReloadStatus>,
 }
@@ -51,7 +54,7 @@ pub struct ReloadStatus {
 pub struct Failing {
     /// When that was first noticed.
     pub since: Timestamp,
-    /// One line for each thing that is wrong.
+    /// One line for each thing that is wrong; beyond the first hundred only how many there are.
     pub lines: Vec<String>,
 }
 
@@ -62,20 +65,29 @@ pub enum LoadPolicyError {
     #[error(transparent)]
     Read(#[from] ReadPolicyError),
     /// It is wrong.
-    #[error("the policy has {} error(s)", .0.to_lines().len())]
+    #[error("the policy has {}", .0.total())]
     Invalid(Findings),
 }
 
 impl LoadPolicyError {
-    /// One line for each thing that is wrong.
+    /// One line for each thing that is wrong; beyond the first hundred only how many there are.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        match self {
+        let mut lines = match self {
             LoadPolicyError::Read(error) => vec![error.to_string()],
             LoadPolicyError::Invalid(findings) => findings.to_lines(),
+        };
+        let beyond = lines.len().saturating_sub(LINES_MAX);
+        lines.truncate(LINES_MAX);
+        if beyond > 0 {
+            lines.push(format!("and {beyond} more"));
         }
+        lines
     }
 }
+
+/// How many findings logs and readiness list. The command `validate` shows them all.
+const LINES_MAX: usize = 100;
 
 impl PolicyStore {
     /// Reads and compiles the policy at `path`: a file, a directory or a glob.
@@ -87,7 +99,9 @@ impl PolicyStore {
         context: CompileContext,
         now: Timestamp,
     ) -> Result<Self, LoadPolicyError> {
-        let policy = load(&path, &context)?;
+        let sources = read(&path);
+        let opened = watch::seen(&sources);
+        let policy = compile_all(sources, &context)?;
         let status = ReloadStatus {
             revision: Arc::clone(policy.revision()),
             applied: now,
@@ -99,6 +113,7 @@ impl PolicyStore {
         Ok(PolicyStore {
             path,
             context,
+            opened,
             current,
             status: Mutex::new(status),
         })
@@ -124,7 +139,12 @@ impl PolicyStore {
     /// # Errors
     /// Why the policy in force stayed the same. The status says so too.
     pub fn reload(&self, now: Timestamp) -> Result<(), LoadPolicyError> {
-        let loaded = load(&self.path, &self.context);
+        self.take(read(&self.path), now)
+    }
+
+    /// Takes what was read of the files into force, or keeps what is there.
+    fn take(&self, sources: Sources, now: Timestamp) -> Result<(), LoadPolicyError> {
+        let loaded = compile_all(sources, &self.context);
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         match loaded {
             Ok(policy) => {
@@ -148,9 +168,11 @@ impl PolicyStore {
     }
 }
 
-fn load(path: &std::path::Path, context: &CompileContext) -> Result<Policy, LoadPolicyError> {
-    let sources = read(path)?;
-    compile(&sources, context).map_err(LoadPolicyError::Invalid)
+/// What reading the files gave.
+type Sources = Result<Vec<Source>, ReadPolicyError>;
+
+fn compile_all(sources: Sources, context: &CompileContext) -> Result<Policy, LoadPolicyError> {
+    compile(&sources?, context).map_err(LoadPolicyError::Invalid)
 }
 
 #[cfg(test)]

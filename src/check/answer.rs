@@ -202,8 +202,7 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: &Denial
     let body = match to.payload {
         None => {
             // GET and DELETE: there is no message that could be answered with 200.
-            let answer = http_error(to, refused, told.code, reason, told.data);
-            return with_retry_after(answer, denial, is_limited);
+            return with_retry_after(told.refused(to, refused), denial, is_limited);
         }
         Some(_) if to.is_silent() => return accepted(),
         Some(Payload::One(message)) => told.answer(message, to.era).unwrap_or_default(),
@@ -262,6 +261,20 @@ impl Told<'_> {
         } else {
             rpc::error(Some(id), self.code, &text, data)
         })
+    }
+
+    /// For what has no message that could look unknown.
+    fn refused(mut self, to: &Addressee<'_>, status: StatusCode) -> Answer {
+        let mut text = self.reason.text();
+        if self.settings.disclose == Disclose::Nothing {
+            self.data.remove("reason");
+            text = "Forbidden";
+        }
+        let code = i32::from(status.as_u16());
+        json_answer(
+            status,
+            rpc::error(to.id(), code, text, Value::Object(self.data)),
+        )
     }
 
     fn text(&self) -> String {

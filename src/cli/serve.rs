@@ -12,14 +12,7 @@ use crate::policy::LoadPolicyError;
 use crate::yaml::Findings;
 
 pub(super) fn run(config: &Path) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error),
-    };
-    match runtime.block_on(app::run(config)) {
+    match app::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(
             RunError::Config(ConfigError::Invalid(findings))
@@ -29,30 +22,31 @@ pub(super) fn run(config: &Path) -> ExitCode {
     }
 }
 
+/// Every finding with its excerpt, and how many there are.
 fn show(findings: &Findings) -> ExitCode {
-    let mut out = anstream::stderr();
-    let count = findings.sorted().len();
-    let written = writeln!(out, "{}\n\n{count} finding(s)", findings.render(true));
-    status(FINDINGS, &written)
+    let text = format!(
+        "{}\n\nmcp-authz: {}",
+        findings.render(true),
+        findings.total()
+    );
+    say(FINDINGS, &text)
 }
 
-/// One line: the error and its causes.
+/// One line: the error and its causes. No error repeats the text of its source.
 fn fail(error: &dyn Error) -> ExitCode {
-    let mut line = error.to_string();
+    let mut line = format!("mcp-authz: {error}");
     let mut cause = error.source();
-    while let Some(source) = cause {
-        let text = source.to_string();
-        if !line.contains(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        cause = source.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
     }
-    let written = writeln!(anstream::stderr(), "mcp-authz: {line}");
-    status(FAILED, &written)
+    say(FAILED, &line)
 }
 
-/// Where even standard error is closed, the status is all that is left to say.
-fn status(status: u8, _written: &std::io::Result<()>) -> ExitCode {
-    ExitCode::from(status)
+fn say(status: u8, text: &str) -> ExitCode {
+    match writeln!(anstream::stderr(), "{text}") {
+        // Where even standard error is closed, the status is all that is left to say.
+        Ok(()) | Err(_) => ExitCode::from(status),
+    }
 }

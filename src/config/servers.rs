@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::authn::{IssuerSettings, challenge, metadata};
+use crate::authn::{challenge, metadata};
 use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::{self, Fields, Findings, Node};
@@ -12,7 +12,7 @@ const BATCH_MAX: u64 = 1000;
 
 pub(super) fn servers(
     node: &Node,
-    issuers: &[IssuerSettings],
+    issuers: Option<&[String]>,
     findings: &mut Findings,
 ) -> Option<Vec<ServerSettings>> {
     let mut names = HashSet::new();
@@ -37,7 +37,7 @@ pub(super) fn servers(
 
 fn server(
     node: &Node,
-    issuers: &[IssuerSettings],
+    issuers: Option<&[String]>,
     findings: &mut Findings,
 ) -> Option<ServerSettings> {
     let mut fields = Fields::open(node, "a server", findings)?;
@@ -68,7 +68,7 @@ fn server(
         .optional("upstream", findings, upstream)
         .unwrap_or_default();
     fields.finish(findings);
-    let all = || issuers.iter().map(|issuer| issuer.issuer.clone()).collect();
+    let all = || issuers.unwrap_or_default().to_vec();
     Some(ServerSettings {
         name: name?,
         hosts,
@@ -151,22 +151,17 @@ fn resource(node: &Node, findings: &mut Findings) -> Option<String> {
 
 fn trusted_issuer(
     node: &Node,
-    issuers: &[IssuerSettings],
+    issuers: Option<&[String]>,
     findings: &mut Findings,
 ) -> Option<String> {
     let name = yaml::string(node, findings)?;
-    if issuers.iter().any(|issuer| issuer.issuer == name) {
+    // Where there is no list of issuers, that is the finding.
+    let Some(issuers) = issuers.filter(|issuers| !issuers.contains(&name)) else {
         return Some(name);
-    }
-    // Where an issuer itself is wrong it is missing here too: one finding is enough.
-    if !findings.has_errors() {
-        let known: Vec<String> = issuers
-            .iter()
-            .map(|issuer| format!("`{}`", issuer.issuer))
-            .collect();
-        let help = format!("configured: {}", known.join(", "));
-        findings.error(node, format!("`{name}` is not among `issuers`"), help);
-    }
+    };
+    let known: Vec<String> = issuers.iter().map(|one| format!("`{one}`")).collect();
+    let help = format!("configured: {}", known.join(", "));
+    findings.error(node, format!("`{name}` is not among `issuers`"), help);
     None
 }
 
