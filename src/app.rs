@@ -17,6 +17,7 @@ use jiff::Timestamp;
 
 use crate::audit::{Audit, Losses};
 use crate::authn::{Authenticator, InvalidSettings, KeyRefresher};
+use crate::check::countries::{Countries, InvalidCountries};
 use crate::check::{InvalidServer, Pipeline, Servers};
 use crate::config::{self, Config, ConfigError};
 use crate::envoy;
@@ -43,6 +44,9 @@ pub enum RunError {
     /// An issuer cannot be asked as configured.
     #[error(transparent)]
     Issuers(#[from] InvalidSettings),
+    /// There is no database of countries to begin with.
+    #[error(transparent)]
+    Countries(#[from] InvalidCountries),
     /// A server cannot be guarded as configured.
     #[error(transparent)]
     Servers(#[from] InvalidServer),
@@ -137,6 +141,8 @@ async fn serve(config: Config, writer: &mut Option<JoinHandle<()>>) -> Result<()
         candidate: parts.core.candidate.clone(),
         state: Arc::new(Memory::new(config.limits.state)),
         purpose: config.purpose.clone(),
+        device_header: config.device_header.clone(),
+        countries: parts.core.countries.clone(),
         audit,
         metrics: parts.metrics.clone(),
         limits: config.limits.check,
@@ -161,6 +167,7 @@ async fn serve(config: Config, writer: &mut Option<JoinHandle<()>>) -> Result<()
 struct Core {
     policy: Arc<PolicyStore>,
     candidate: Option<Arc<PolicyStore>>,
+    countries: Option<Arc<Countries>>,
     authenticator: Arc<Authenticator>,
 }
 
@@ -169,6 +176,7 @@ impl Core {
         let names = config.servers.iter().map(|server| server.name.clone());
         let context = CompileContext {
             servers: Some(names.collect()),
+            has_countries: config.country_db_file.is_some(),
             rules_max: config.limits.rules_max,
             cel_bytes_max: config.limits.cel_bytes_max,
         };
@@ -176,6 +184,8 @@ impl Core {
         let candidate = candidate
             .map(|path| PolicyStore::open(path, context.clone(), CLOCK()))
             .transpose()?;
+        let countries = config.country_db_file.clone();
+        let countries = countries.map(Countries::open).transpose()?;
         let policy = PolicyStore::open(config.policy.clone(), context, CLOCK())?;
         let (authenticator, refreshers) = Authenticator::new(&config.authn)?;
         tracing::info!(
@@ -186,6 +196,7 @@ impl Core {
         let core = Core {
             policy: Arc::new(policy),
             candidate: candidate.map(Arc::new),
+            countries: countries.map(Arc::new),
             authenticator: Arc::new(authenticator),
         };
         Ok((core, refreshers))

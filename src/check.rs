@@ -4,6 +4,7 @@
 //! [`Reason`]. What a step does is not here, nor how a verdict is put on the wire.
 
 mod answer;
+pub mod countries;
 mod invalid;
 mod judgement;
 mod observe;
@@ -31,8 +32,8 @@ pub use server::{
 };
 
 use crate::audit::Audit;
-use crate::authn::{AuthenticationError, Authenticator, bearer, metadata};
-use crate::authz::{Decision, Denial, DenialReason, Policy, Resource, Subject};
+use crate::authn::{AuthenticationError, Authenticator, bearer, device_posture, metadata};
+use crate::authz::{self, Decision, Denial, DenialReason, Policy, Resource, Subject};
 use crate::mcp::{
     DecodeOptions, Era, Headers, Id, Kind, Message, Payload, Refusal, Routing, decode,
 };
@@ -41,6 +42,7 @@ use crate::state::State;
 use crate::telemetry::metrics::{Metrics, Stage};
 use crate::upstream::{self, Facts};
 use answer::Addressee;
+use countries::Countries;
 use judgement::{Context, Judgement, Policies, VisibleHeaders};
 use observe::Observation;
 
@@ -158,6 +160,10 @@ pub struct Pipeline {
     pub state: Arc<dyn State>,
     /// Where clients say what a call is for.
     pub purpose: PurposeSettings,
+    /// The header, in lower case, in which a trusted proxy says what it knows of the device.
+    pub device_header: Option<String>,
+    /// Where addresses are.
+    pub countries: Option<Arc<Countries>>,
     /// Where evidence goes.
     pub audit: Audit,
     /// What is counted.
@@ -288,6 +294,13 @@ impl Pipeline {
         let started = Instant::now();
         let host = request.host.to_ascii_lowercase();
         let headers = visible_headers(request);
+        let candidate = self.candidate.as_ref().map(|store| store.snapshot());
+        let policies = Policies {
+            enforced: policy,
+            candidate: candidate.as_deref(),
+        };
+        let country = self.country(request, policies);
+        let device = self.device(request, &subject);
         let context = Context {
             request,
             server,
@@ -295,12 +308,9 @@ impl Pipeline {
             host: &host,
             headers: &headers,
             purpose: &self.purpose,
+            country: country.as_deref(),
+            device: device.as_ref().map(|device| &**device),
             now,
-        };
-        let candidate = self.candidate.as_ref().map(|store| store.snapshot());
-        let policies = Policies {
-            enforced: policy,
-            candidate: candidate.as_deref(),
         };
         let judgement = context.judge(policies, &*self.state, &read).await;
         self.metrics
@@ -317,6 +327,29 @@ impl Pipeline {
             observation.candidate(rehearsal, candidate.revision());
         }
         context.ending(judgement, &to, &read)
+    }
+
+    /// The country of the source, where a rule asks for it.
+    fn country(&self, request: &HttpRequest, policies: Policies<'_>) -> Option<String> {
+        let countries = self.countries.as_ref()?;
+        let is_asked_for = policies.each().any(Policy::has_countries);
+        countries.country(request.source.filter(|_| is_asked_for)?)
+    }
+
+    /// What the token says of the device, or a trusted proxy: said by both or twice, neither can
+    /// be relied on.
+    fn device<'a>(
+        &self,
+        request: &HttpRequest,
+        subject: &'a Subject,
+    ) -> Option<Cow<'a, authz::Value<'static>>> {
+        let header = self.device_header.as_deref();
+        let mut said = header.into_iter().flat_map(|name| request.header(name));
+        match (subject.device.as_ref(), said.next(), said.next()) {
+            (claim, None, _) => claim.map(Cow::Borrowed),
+            (None, Some(text), None) => device_posture(text).map(Cow::Owned),
+            (_, Some(_), _) => None,
+        }
     }
 
     fn metadata(

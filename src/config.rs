@@ -43,6 +43,10 @@ pub struct Config {
     pub candidate_policy: Option<PathBuf>,
     /// Where clients say what a call is for.
     pub purpose: PurposeSettings,
+    /// The header in which a trusted proxy says what it knows of the device.
+    pub device_header: Option<String>,
+    /// The database of countries.
+    pub country_db_file: Option<PathBuf>,
     /// Logs and traces.
     pub telemetry: telemetry::Settings,
     /// Every limit that is not part of another module's settings.
@@ -197,6 +201,8 @@ impl Reader<'_> {
         let purpose = fields
             .optional("purpose", findings, context::purpose)
             .unwrap_or_default();
+        let device_header = fields.optional("device", findings, context::device_header);
+        let country_db_file = fields.optional("geoip", findings, context::country_db_file);
         let telemetry = fields
             .optional("telemetry", findings, telemetry)
             .unwrap_or_default();
@@ -214,6 +220,8 @@ impl Reader<'_> {
             policy: self.path(&policy?),
             candidate_policy: candidate.map(|path| self.path(&path)),
             purpose,
+            device_header,
+            country_db_file: country_db_file.map(|path| self.path(&path)),
             telemetry,
             limits,
             drain,

@@ -114,6 +114,12 @@ impl Tasks {
             }
             Err(RunError::TaskEnded("signals"))
         });
+        if let Some(countries) = parts.core.countries.clone() {
+            self.background.spawn(async move {
+                countries.watch().await;
+                Err(RunError::TaskEnded("countries"))
+            });
+        }
         let gate = parts.readiness.gate("keys");
         let authenticator = Arc::clone(&parts.core.authenticator);
         self.background.spawn(async move {

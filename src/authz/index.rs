@@ -134,7 +134,7 @@ impl Tables {
                 self.grants.insert(position, rule);
             }
             Effect::Deny | Effect::Require(_) | Effect::Limit(_) => {
-                self.gates.insert(position, rule)
+                self.gates.insert(position, rule);
             }
         }
     }

@@ -29,6 +29,7 @@ pub struct Policy {
     shadow: Option<Index>,
     windows: Box<[Window]>,
     has_session_ages: bool,
+    has_countries: bool,
 }
 
 /// What a [`Policy`] is made of.
@@ -142,6 +143,7 @@ impl Policy {
                 windows.push(window.clone());
             }
         }
+        let has_countries = parts.rules.iter().any(Rule::asks_country);
         let has_session_ages = parts
             .rules
             .iter()
@@ -155,6 +157,7 @@ impl Policy {
             shadow,
             windows: windows.into(),
             has_session_ages,
+            has_countries,
         }
     }
 
@@ -203,6 +206,12 @@ impl Policy {
     #[must_use]
     pub fn has_session_ages(&self) -> bool {
         self.has_session_ages
+    }
+
+    /// Whether some rule asks for the country of the source.
+    #[must_use]
+    pub fn has_countries(&self) -> bool {
+        self.has_countries
     }
 
     pub(super) fn indexes(&self, rules: Rules) -> impl Iterator<Item = &Index> {
@@ -256,6 +265,13 @@ impl Rule {
     /// The one kind of resource that the rule is about; none if it is about any.
     pub(super) fn kind(&self) -> Option<ResourceKind> {
         self.what.as_ref().and_then(What::kind)
+    }
+
+    /// Whether the rule asks for the country of the source.
+    pub(super) fn asks_country(&self) -> bool {
+        let condition = self.condition.as_ref();
+        self.place.as_ref().is_some_and(Where::has_countries)
+            || condition.is_some_and(Expression::reads_country)
     }
 
     /// Whether everything the rule asks for holds. The expression comes last, and only if the

@@ -47,6 +47,10 @@ pub struct Context<'a> {
     pub session_started: Option<Timestamp>,
     /// What the call is for, as the client says.
     pub purpose: Declared<'a>,
+    /// The country of the source, as an ISO 3166-1 alpha-2 code.
+    pub country: Option<&'a str>,
+    /// What is known of the device; an object.
+    pub device: Option<&'a Value<'a>>,
     /// What the windows showed that [`super::demands`] named.
     pub readings: Option<&'a Readings>,
 }
@@ -141,6 +145,8 @@ pub struct Subject {
     pub scopes: Vec<Arc<str>>,
     /// Tenant, from the configured claim.
     pub tenant: Option<Arc<str>>,
+    /// What the token says of the device, from the configured claim.
+    pub device: Option<Value<'static>>,
     /// Every claim of the token, as verified.
     pub claims: Value<'static>,
 }

@@ -35,6 +35,8 @@ pub(super) struct Context<'c> {
     pub(super) host: &'c str,
     pub(super) headers: &'c VisibleHeaders<'c>,
     pub(super) purpose: &'c PurposeSettings,
+    pub(super) country: Option<&'c str>,
+    pub(super) device: Option<&'c authz::Value<'static>>,
     pub(super) now: Timestamp,
 }
 
@@ -65,7 +67,7 @@ pub(super) struct Judgement {
 }
 
 impl Policies<'_> {
-    fn each(&self) -> impl Iterator<Item = &Policy> {
+    pub(super) fn each(&self) -> impl Iterator<Item = &Policy> {
         std::iter::once(self.enforced).chain(self.candidate)
     }
 
@@ -148,6 +150,8 @@ impl Context<'_> {
             now: self.now,
             context: authz::Context {
                 purpose: self.declared_purpose(ask.message),
+                country: self.country,
+                device: self.device,
                 ..authz::Context::default()
             },
         }

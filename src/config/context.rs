@@ -1,4 +1,4 @@
-//! What the service may know beyond the request: `purpose`.
+//! What the service may know beyond the request: `purpose`, `device`, `geoip`.
 
 use crate::check::PurposeSettings;
 use crate::yaml::{self, Fields, Findings, Node};
@@ -26,4 +26,18 @@ fn header_name(node: &Node, findings: &mut Findings) -> Option<String> {
     let help = "letters, digits, `-` and `_`";
     findings.error(node, format!("`{text}` is not the name of a header"), help);
     None
+}
+
+pub(super) fn device_header(node: &Node, findings: &mut Findings) -> Option<String> {
+    let mut fields = Fields::open(node, "`device`", findings)?;
+    let header = fields.required("header", findings, header_name);
+    fields.finish(findings);
+    header
+}
+
+pub(super) fn country_db_file(node: &Node, findings: &mut Findings) -> Option<String> {
+    let mut fields = Fields::open(node, "`geoip`", findings)?;
+    let file = fields.required("country_db_file", findings, yaml::string);
+    fields.finish(findings);
+    file
 }

@@ -31,6 +31,8 @@ impl Config {
             policy,
             candidate_policy,
             purpose,
+            device_header,
+            country_db_file,
             telemetry,
             limits: _,
             drain: Drain { delay, timeout },
@@ -54,6 +56,8 @@ impl Config {
             "policy": policy,
             "candidate_policy": candidate_policy,
             "purpose": purpose_value(purpose),
+            "device": device_header.as_ref().map(|header| json!({"header": header})),
+            "geoip": country_db_file.as_ref().map(|file| json!({"country_db_file": file})),
             "telemetry": {
                 "otlp_endpoint": otlp_endpoint,
                 "service_name": service_name,
@@ -147,6 +151,7 @@ fn issuer(settings: &IssuerSettings) -> Value {
                 tenant,
                 agent,
                 scopes,
+                device,
             },
         leeway,
         keys:
@@ -171,6 +176,7 @@ fn issuer(settings: &IssuerSettings) -> Value {
         "claims",
         json!({
             "groups": groups, "roles": roles, "tenant": tenant, "agent": agent, "scopes": scopes,
+            "device": (!device.is_empty()).then_some(device),
         }),
     );
     put("leeway", json!(yaml::duration_text(*leeway)));

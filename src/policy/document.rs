@@ -61,6 +61,15 @@ pub(super) struct WhatDocument<'n> {
     pub(super) classes: Vec<&'n Node>,
 }
 
+impl RuleDocument<'_> {
+    /// Whether the rule asks for the country of the source.
+    pub(super) fn asks_country(&self) -> bool {
+        let condition = self.condition.as_ref();
+        self.place.as_ref().is_some_and(Where::has_countries)
+            || condition.is_some_and(Expression::reads_country)
+    }
+}
+
 impl<'n> Document<'n> {
     /// Reads one file's tree. An empty file has no rules.
     pub(super) fn read(root: &'n Node, cel_bytes_max: usize, findings: &mut Findings) -> Self {

@@ -127,6 +127,7 @@ mod tests {
             roles: Vec::new(),
             scopes: Vec::new(),
             tenant: Some(Arc::from("acme")),
+            device: None,
             claims: Value::Null,
         }
     }

@@ -81,7 +81,7 @@ impl When {
     }
 }
 
-/// Whether the login is at most so old (claim `auth_time`, OpenID Connect Core §2).
+/// Whether the login is at most so old (claim `auth_time`, `OpenID` Connect Core §2).
 pub(in crate::authz) fn match_auth_age(request: &AccessRequest<'_>, most: Duration) -> Match {
     let since_epoch = match request.subject.claims.member("auth_time") {
         Some(Value::Int(seconds)) => Some(SignedDuration::from_secs(*seconds)),

@@ -156,7 +156,7 @@ fn place() -> impl Strategy<Value = Option<Where>> {
     let networks: Box<[ipnet::IpNet]> = Box::new(["10.0.0.0/8".parse().unwrap()]);
     let place = Where {
         networks: Some(networks),
-        not: None,
+        ..Where::default()
     };
     prop::option::weighted(0.2, Just(place))
 }
@@ -182,7 +182,7 @@ fn why() -> impl Strategy<Value = Option<Why>> {
 fn window() -> Window {
     Window {
         count: Count::Denials,
-        per: Duration::from_secs(60),
+        per: Duration::from_mins(1),
         by: Box::new([KeyPart::Subject]),
     }
 }
@@ -310,6 +310,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         roles: Vec::new(),
         scopes: held(scopes),
         tenant: None,
+        device: None,
         claims: Value::Map(vec![("acr".into(), Value::String(acr.into()))]),
     });
     let argument = prop_oneof![
@@ -654,6 +655,7 @@ fn claims_and_headers_are_read_where_they_are() {
         roles: Vec::new(),
         scopes: Vec::new(),
         tenant: None,
+        device: None,
         claims: Value::Null,
     };
     let ask = Ask {
@@ -730,6 +732,7 @@ fn rules_that_cannot_matter_are_not_looked_at() {
         roles: Vec::new(),
         scopes: Vec::new(),
         tenant: None,
+        device: None,
         claims: Value::Null,
     };
     let ask = Ask {

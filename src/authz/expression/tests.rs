@@ -14,6 +14,7 @@ fn subject(claims: Value<'static>) -> Subject {
         roles: Vec::new(),
         scopes: Vec::new(),
         tenant: None,
+        device: None,
         claims,
     }
 }

@@ -70,7 +70,7 @@ fn limits_are_named_where_they_are_exceeded() {
     let context = CompileContext {
         rules_max: 2,
         cel_bytes_max: 15,
-        servers: None,
+        ..CompileContext::default()
     };
     let expected = [
         "p.yaml:2:30: error: the expression has 16 bytes (`cel_bytes_max` is 15)",
@@ -149,6 +149,7 @@ impl Default for Call<'_> {
                 roles: arcs(&["dev"]),
                 scopes: arcs(&["repo:read"]),
                 tenant: None,
+                device: None,
                 claims: object(&[
                     ("https://x.y/level", Value::Int(3)),
                     ("org", object(&[("unit", text("core"))])),
@@ -407,7 +408,7 @@ fn why_selects_purposes_and_behaviour() {
     let by = "per: 1m, by: [subject]";
     let window = |count| Window {
         count,
-        per: Duration::from_secs(60),
+        per: Duration::from_mins(1),
         by: Box::new([KeyPart::Subject]),
     };
     let mut readings = Readings::default();
@@ -631,6 +632,75 @@ fn requirements_of_all_rules_are_asked_for_at_once() {
         (denial.rule.as_deref(), denial.message.as_deref()),
         (Some("r4"), Some("bind"))
     );
+}
+
+#[test]
+fn where_selects_countries_and_devices() {
+    let device = object(&[
+        ("managed", Value::Bool(true)),
+        ("os", object(&[("name", text("macos"))])),
+        ("tags", Value::List(vec![text("a"), text("b")])),
+    ]);
+    let plain = Call::default();
+    let known = Call {
+        context: Context {
+            country: Some("DE"),
+            device: Some(&device),
+            ..Context::default()
+        },
+        ..Call::default()
+    };
+    for (call, selectors, expected) in [
+        (&plain, "where: {countries: [DE]}", "?"),
+        (&plain, "where: {not: {countries: [DE]}}", "?"),
+        (&known, "where: {countries: [FR, DE]}", "yes"),
+        (&known, "where: {countries: [FR]}", "no"),
+        (&known, "where: {not: {countries: [FR]}}", "yes"),
+        (
+            &known,
+            "where: {countries: [DE], networks: [11.0.0.0/8]}",
+            "no",
+        ),
+        (&plain, "where: {device: {managed: true}}", "?"),
+        (&plain, "where: {not: {device: {managed: true}}}", "?"),
+        (&known, "where: {device: {managed: true}}", "yes"),
+        (&known, "where: {device: {managed: false}}", "no"),
+        (&known, "where: {device: {managed: 'true'}}", "?"),
+        (
+            &known,
+            "where: {device: {os.name: [linux, macos], tags: b}}",
+            "yes",
+        ),
+        (&known, "where: {device: {os.name: linux}}", "no"),
+        (&known, "where: {device: {owner: acme}}", "no"),
+        (&known, "where: {device: {os: macos}}", "?"),
+        (&known, "if: source.country == 'DE'", "yes"),
+        (&known, "if: source.country == 'FR'", "no"),
+        (&plain, "if: source.country == 'DE'", "?"),
+        (&known, "if: device.managed", "yes"),
+        (&known, "if: device.os.name != 'macos'", "no"),
+        (&known, "if: has(device.owner)", "no"),
+        (&known, "if: device.owner == 'acme'", "?"),
+        (&plain, "if: device.managed", "?"),
+    ] {
+        check(selectors, call, expected);
+    }
+}
+
+#[test]
+fn countries_need_a_database() {
+    let context = CompileContext {
+        has_countries: false,
+        ..context()
+    };
+    let text = "rules:
+- {id: a, effect: deny, where: {not: {countries: [DE]}}}
+- {id: b, effect: deny, if: 'has(source.country) && source.ip == \"1.2.3.4\"'}
+- {id: c, effect: deny, where: {device: {a: 1}}}
+";
+    let expected = "the rule asks for a country, and there is no database of countries (`geoip` in the configuration says where one is)";
+    let expected = [2, 3].map(|line| format!("p.yaml:{line}:3: error: {expected}"));
+    assert_eq!(lines(text, &context), expected);
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn with_request<T>(id: &str, tool: &str, then: impl FnOnce(&AccessRequest<'_>) -
         roles: Vec::new(),
         scopes: Vec::new(),
         tenant: None,
+        device: None,
         claims: Value::Null,
     };
     then(&AccessRequest {

@@ -1,6 +1,7 @@
 //! The service of one table: everything real but the clock, the sockets and the audit's sink.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use mcp_authz::audit::Audit;
 use mcp_authz::authn::Authenticator;
 use mcp_authz::authz::{CounterKey, LimitDemand, Readings, Taken, WindowDemand};
+use mcp_authz::check::countries::Countries;
 use mcp_authz::check::{Pipeline, Servers};
 use mcp_authz::config::{self, Config};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::authorization_server::Authorization;
@@ -38,6 +40,8 @@ impl Service {
         let directory = tempfile::tempdir().unwrap();
         issuer::publish(directory.path());
         std::fs::write(directory.path().join("policy.yaml"), &table.policy).unwrap();
+        let countries = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/countries.mmdb");
+        std::fs::copy(countries, directory.path().join("countries.mmdb")).unwrap();
         if let Some(candidate) = &table.candidate {
             std::fs::write(directory.path().join("candidate.yaml"), candidate).unwrap();
         }
@@ -50,6 +54,8 @@ impl Service {
             PolicyStore::open(path, context(&config), clock())
                 .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()))
         });
+        let countries = config.country_db_file.clone();
+        let countries = countries.map(|path| Countries::open(path).unwrap());
         let (authenticator, refreshers) = Authenticator::new(&config.authn).unwrap();
         let written = Sink::default();
         let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue_max).unwrap();
@@ -65,6 +71,8 @@ impl Service {
                 Arc::new(Memory::new(config.limits.state))
             },
             purpose: config.purpose.clone(),
+            device_header: config.device_header.clone(),
+            countries: countries.map(Arc::new),
             audit,
             metrics: Metrics::new(),
             limits: config.limits.check,
@@ -117,6 +125,7 @@ fn context(config: &Config) -> CompileContext {
     let names = config.servers.iter().map(|server| server.name.clone());
     CompileContext {
         servers: Some(names.collect()),
+        has_countries: config.country_db_file.is_some(),
         rules_max: config.limits.rules_max,
         cel_bytes_max: config.limits.cel_bytes_max,
     }
