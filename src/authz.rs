@@ -3,6 +3,7 @@
 //! Nothing here waits, reads a clock or does I/O, and nothing can fail: what cannot be evaluated
 //! is a denial with its own reason.
 
+mod assignment;
 mod condition;
 mod counting;
 mod decision;
@@ -14,6 +15,7 @@ mod policy;
 mod request;
 mod visibility;
 
+pub use assignment::{Assigned, Assignments, InvalidTemplate, REFERENCES, Template};
 pub use condition::{
     Behaviour, ClaimSelector, Clock, Expected, Hours, Match, MethodPattern, Names, ResourceKind,
     ValuePath, ValueSelector, What, When, Where, Who, Why, canonical_network,

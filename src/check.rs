@@ -92,7 +92,7 @@ pub struct Verdict {
     /// Forward, answer, or fail.
     pub outcome: Outcome,
     /// String facts about the decision for the PEP's log and later filters, in a fixed order.
-    pub metadata: Vec<(&'static str, String)>,
+    pub metadata: Vec<(Cow<'static, str>, String)>,
 }
 
 /// How the request ends.
@@ -652,7 +652,11 @@ impl Context<'_> {
         };
         match judgement.decision.unwrap_or(Decision::Deny(nothing_asked)) {
             Decision::Allow(_) => {
-                let obligations = self.obligations(to.decision_id, read);
+                let mut obligations = self.obligations(to.decision_id, read);
+                let assigned = judgement.assigned.as_ref();
+                let assigned = assigned.map_or(&[][..], |assigned| &assigned.headers);
+                let names = self.request.headers.iter().map(|(name, _)| name.as_str());
+                upstream::assign(&mut obligations, assigned, &judgement.owned_headers, names);
                 let rule = judgement.rules.first().cloned();
                 Ending {
                     reason: Reason::Allowed,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::assignment::Assigned;
 use super::counting::LimitDemand;
 
 /// Whether the request may pass.
@@ -157,6 +158,8 @@ pub struct Evaluation {
     /// The rules that determined the decision, in file order: the denying ones, those that could
     /// not be evaluated, the unmet requirements, or the granting ones with the met requirements.
     pub rules: Vec<Arc<str>>,
+    /// What the allow rules set that match, where the request may pass.
+    pub assigned: Assigned,
     /// The rules of any effect that could not be evaluated, in file order.
     pub indeterminate: Vec<Arc<str>>,
 }

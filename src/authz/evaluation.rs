@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::assignment::Assigned;
 use super::condition::{Match, match_auth_age};
 use super::counting::{Count, LimitDemand, WindowDemand, is_counted};
 use super::decision::{
@@ -119,12 +120,24 @@ fn evaluate_with(policy: &Policy, request: &AccessRequest<'_>, rules: Rules) -> 
         Some((denial, rules)) => (Decision::Deny(denial), rules, Findings::default()),
         None => grant(&look, &gates),
     };
+    let mut assigned = Assigned::default();
+    let is_use = request.action.kind != ActionKind::Open;
+    if is_use && matches!(decision, Decision::Allow(_) | Decision::Limit(_)) {
+        let rules = grants
+            .matched
+            .iter()
+            .filter_map(|at| policy.rules().get(*at));
+        for set in rules.filter_map(|rule| rule.set.as_ref()) {
+            assigned.add(set, &look.call.target);
+        }
+    }
     let mut indeterminate = gates.indeterminate;
     indeterminate.extend(grants.indeterminate);
     Evaluation {
         decision,
         class: policy.class_of(request).cloned(),
         rules: ids(policy, rules),
+        assigned,
         indeterminate: ids(policy, indeterminate),
     }
 }

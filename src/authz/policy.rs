@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::assignment::Assignments;
 use super::condition::Target;
 use super::condition::{Match, ResourceKind, What, When, Where, Who, Why};
 use super::counting::{Limit, Window, is_counted};
@@ -30,6 +31,7 @@ pub struct Policy {
     windows: Box<[Window]>,
     has_session_ages: bool,
     has_countries: bool,
+    set_headers: Box<[Arc<str>]>,
 }
 
 /// What a [`Policy`] is made of.
@@ -64,6 +66,8 @@ pub struct Rule {
     pub why: Option<Why>,
     /// The CEL condition.
     pub condition: Option<Expression>,
+    /// What is set where an allow rule matches.
+    pub set: Option<Assignments>,
     /// A text for the caller.
     pub message: Option<Arc<str>>,
 }
@@ -143,6 +147,10 @@ impl Policy {
                 windows.push(window.clone());
             }
         }
+        let set_headers: std::collections::BTreeSet<Arc<str>> = of_mode(Mode::Enforce)
+            .filter_map(|(_, rule)| rule.set.as_ref())
+            .flat_map(|set| set.headers.iter().map(|(name, _)| Arc::clone(name)))
+            .collect();
         let has_countries = parts.rules.iter().any(Rule::asks_country);
         let has_session_ages = parts
             .rules
@@ -158,6 +166,7 @@ impl Policy {
             windows: windows.into(),
             has_session_ages,
             has_countries,
+            set_headers: set_headers.into_iter().collect(),
         }
     }
 
@@ -200,6 +209,12 @@ impl Policy {
     #[must_use]
     pub fn windows(&self) -> &[Window] {
         &self.windows
+    }
+
+    /// Every header that some rule sets. None of them is the client's to send.
+    #[must_use]
+    pub fn set_headers(&self) -> &[Arc<str>] {
+        &self.set_headers
     }
 
     /// Whether some rule asks how old a session is.

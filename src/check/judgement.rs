@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::{HttpRequest, Read, Reason, Server};
 use crate::authz::{
-    self, AccessRequest, Action, ActionKind, CounterKey, Decision, Declared, Evaluation, Http,
-    LimitDemand, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules, Subject, Taken,
+    self, AccessRequest, Action, ActionKind, Assigned, CounterKey, Decision, Declared, Evaluation,
+    Http, LimitDemand, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules, Subject, Taken,
     WindowDemand,
 };
 use crate::mcp::Message;
@@ -60,6 +60,10 @@ pub(super) struct Judgement {
     pub(super) class: Option<Arc<str>>,
     pub(super) rules: Vec<Arc<str>>,
     pub(super) indeterminate: Vec<Arc<str>>,
+    /// What the policy sets; of several targets, what all of them agree on.
+    pub(super) assigned: Option<Assigned>,
+    /// The headers that are the policy's to set.
+    pub(super) owned_headers: Box<[Arc<str>]>,
     /// What it would be with the shadow rules.
     pub(super) shadow: Option<Rehearsal>,
     /// What it would be with the candidate.
@@ -104,7 +108,10 @@ impl Context<'_> {
         {
             session_started = Some(state.session_started(&key, self.now).await?);
         }
-        let mut judgement = Judgement::default();
+        let mut judgement = Judgement {
+            owned_headers: policies.enforced.set_headers().into(),
+            ..Judgement::default()
+        };
         for (index, ask) in asks.iter().enumerate() {
             let mut request = self.access_request(ask, read);
             request.context.session_started = session_started;
@@ -202,6 +209,10 @@ impl Judgement {
     fn add(&mut self, index: usize, evaluation: Evaluation) {
         add_new(&mut self.rules, evaluation.rules);
         add_new(&mut self.indeterminate, evaluation.indeterminate);
+        match &mut self.assigned {
+            Some(assigned) => assigned.join(evaluation.assigned),
+            None => self.assigned = Some(evaluation.assigned),
+        }
         match (&mut self.decision, evaluation.decision) {
             (Some(Decision::Deny(_)), _)
             | (

@@ -3,6 +3,7 @@
 //! An observation that is dropped unfinished, because the client left or the deadline passed, is
 //! recorded as given up: nothing that was asked goes without evidence.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,6 +21,8 @@ use crate::telemetry::metrics::{Rehearsed, Stage};
 pub(super) struct Observation<'p> {
     pipeline: &'p Pipeline,
     record: Option<Record>,
+    /// What the policy adds to the facts of an allow.
+    assigned: Vec<(Arc<str>, Option<String>)>,
     started: Instant,
 }
 
@@ -64,6 +67,7 @@ impl<'p> Observation<'p> {
         Observation {
             pipeline,
             record: Some(record),
+            assigned: Vec::new(),
             started: Instant::now(),
         }
     }
@@ -108,6 +112,9 @@ impl<'p> Observation<'p> {
     pub(super) fn judgement(&mut self, judgement: &Judgement, read: &Read<'_>) {
         if judgement.decisive > 0 {
             self.describe(read, judgement.decisive);
+        }
+        if let Some(assigned) = &judgement.assigned {
+            self.assigned.clone_from(&assigned.metadata);
         }
         let Some(record) = &mut self.record else {
             return;
@@ -186,7 +193,13 @@ impl<'p> Observation<'p> {
             Outcome::Answer(answer) | Outcome::Fail(answer) => Some(answer.status.as_u16()),
         };
         self.compare(&mut record, ending.reason);
-        let metadata = metadata(&record, &ending);
+        let mut metadata = metadata(&record, &ending);
+        if let Outcome::Allow(_) = &ending.outcome {
+            let assigned = std::mem::take(&mut self.assigned).into_iter();
+            metadata.extend(
+                assigned.filter_map(|(name, value)| Some((Cow::Owned(name.to_string()), value?))),
+            );
+        }
         self.emit(record, ending.reason);
         Verdict {
             outcome: ending.outcome,
@@ -231,7 +244,7 @@ fn would_be(rehearsal: &Rehearsal, rules: &[Arc<str>], revision: Option<Arc<str>
 }
 
 /// Facts for Envoy's access log and later filters.
-fn metadata(record: &Record, ending: &Ending) -> Vec<(&'static str, String)> {
+fn metadata(record: &Record, ending: &Ending) -> Vec<(Cow<'static, str>, String)> {
     let text = |value: &Option<Arc<str>>| value.as_deref().map(str::to_owned);
     [
         ("decision", Some(record.decision.to_owned())),
@@ -248,6 +261,6 @@ fn metadata(record: &Record, ending: &Ending) -> Vec<(&'static str, String)> {
         ("class", text(&record.class)),
     ]
     .into_iter()
-    .filter_map(|(key, value)| value.map(|value| (key, value)))
+    .filter_map(|(key, value)| value.map(|value| (Cow::Borrowed(key), value)))
     .collect()
 }

@@ -259,6 +259,7 @@ fn compile_rule(rule: RuleDocument<'_>) -> Option<Rule> {
         place: rule.place,
         why: rule.why,
         condition: rule.condition,
+        set: rule.set,
         message: rule.message,
     })
 }

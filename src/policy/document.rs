@@ -3,6 +3,7 @@
 //! Everything that one file can tell is checked here; what needs the other files or the
 //! configuration is checked in `compile.rs`.
 
+mod assignment;
 mod behaviour;
 mod effects;
 mod expression;
@@ -11,7 +12,7 @@ mod time;
 
 use std::sync::Arc;
 
-use crate::authz::{Effect, Expression, Glob, Mode, What, When, Where, Who, Why};
+use crate::authz::{Assignments, Effect, Expression, Glob, Mode, What, When, Where, Who, Why};
 use effects::{Blocks, EffectName};
 
 use crate::yaml::{Data, Fields, Findings, Node, choice, list, string};
@@ -50,6 +51,7 @@ pub(super) struct RuleDocument<'n> {
     pub(super) place: Option<Where>,
     pub(super) why: Option<Why>,
     pub(super) condition: Option<Expression>,
+    pub(super) set: Option<Assignments>,
     pub(super) message: Option<Arc<str>>,
 }
 
@@ -199,7 +201,11 @@ fn read_rule<'n>(
     let blocks = Blocks {
         needs: fields.node_of("needs"),
         limit: fields.node_of("limit"),
+        set: fields.node_of("set"),
     };
+    let set = blocks
+        .set
+        .and_then(|node| assignment::read_set(node, findings));
     let message = fields.optional("message", findings, read_message);
     let effect = effect.and_then(|effect| {
         if let EffectName::Allow = effect {
@@ -219,6 +225,7 @@ fn read_rule<'n>(
         place,
         why,
         condition,
+        set,
         message,
     })
 }

@@ -234,6 +234,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
             place,
             why,
             condition,
+            set: None,
             message: None,
         }
     });
@@ -645,6 +646,7 @@ fn claims_and_headers_are_read_where_they_are() {
         when: None,
         place: None,
         condition: Some(Expression::compile("request.headers['x-a'] == '1'").unwrap()),
+        set: None,
         message: None,
     }];
     let subject = Subject {
@@ -712,6 +714,7 @@ fn rules_that_cannot_matter_are_not_looked_at() {
             when: None,
             place: None,
             condition: None,
+            set: None,
             message: None,
         }
     };

@@ -39,6 +39,7 @@ pub(super) fn read_mode(node: &Node, findings: &mut Findings) -> Option<Mode> {
 pub(super) struct Blocks<'n> {
     pub(super) needs: Option<&'n Node>,
     pub(super) limit: Option<&'n Node>,
+    pub(super) set: Option<&'n Node>,
 }
 
 pub(super) fn complete(
@@ -52,6 +53,11 @@ pub(super) fn complete(
             blocks.needs,
             EffectName::Require,
             "`needs` belongs to require rules",
+        ),
+        (
+            blocks.set,
+            EffectName::Allow,
+            "`set` belongs to allow rules",
         ),
         (
             blocks.limit,
