@@ -309,7 +309,7 @@ impl Pipeline {
             headers: &headers,
             purpose: &self.purpose,
             country: country.as_deref(),
-            device: device.as_ref().map(|device| &**device),
+            device: device.as_deref(),
             now,
         };
         let judgement = context.judge(policies, &*self.state, &read).await;

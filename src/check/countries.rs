@@ -1,4 +1,4 @@
-//! Where an address is, by a database in MaxMind's format that is read again when it changes.
+//! Where an address is, by a database in `MaxMind`'s format that is read again when it changes.
 
 use std::io;
 use std::net::IpAddr;

@@ -687,6 +687,7 @@ fn claims_and_headers_are_read_where_they_are() {
 
 /// A thousand rules cost as little as ten where few can matter.
 #[test]
+#[expect(clippy::too_many_lines, reason = "rules and requests written out")]
 fn rules_that_cannot_matter_are_not_looked_at() {
     let named = |name: String| -> Option<Names> { Some(Box::new([name.into()])) };
     let glob =

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A text of the data section (MaxMind DB format 2.0): type 2, up to 28 bytes.
+/// A text of the data section (`MaxMind` DB format 2.0): type 2, up to 28 bytes.
 fn text(text: &str) -> Vec<u8> {
     let mut bytes = vec![0b0100_0000 | u8::try_from(text.len()).unwrap()];
     bytes.extend(text.as_bytes());

@@ -322,6 +322,7 @@ fn who_selects_callers() {
 
 /// The call is at 10:00 UTC on a Friday, 11:00 in Berlin and 15:30 in Kolkata.
 #[test]
+#[expect(clippy::too_many_lines, reason = "rows")]
 fn when_selects_times() {
     let since = |auth_time: Value<'static>, session: Option<&str>| {
         let mut call = Call::default();
@@ -404,6 +405,7 @@ fn when_selects_times() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "rows")]
 fn why_selects_purposes_and_behaviour() {
     let by = "per: 1m, by: [subject]";
     let window = |count| Window {
@@ -553,6 +555,7 @@ fn limits_match_what_they_count() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "rows")]
 fn requirements_of_all_rules_are_asked_for_at_once() {
     let rules = "rules:
 - {id: all, effect: allow, who: {anyone: true}, what: {servers: [github]}}
