@@ -17,12 +17,14 @@ use jiff::Timestamp;
 
 use crate::audit::{Audit, Losses};
 use crate::authn::{Authenticator, InvalidSettings, KeyRefresher};
+use crate::check::countries::{Countries, InvalidCountries};
 use crate::check::{InvalidServer, Pipeline, Servers};
 use crate::config::{self, Config, ConfigError};
 use crate::envoy;
 use crate::health::Readiness;
 use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
 use crate::policy::{CompileContext, LoadPolicyError, PolicyStore};
+use crate::state::Memory;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, InvalidTelemetry};
 use tasks::{Signals, Tasks};
@@ -42,6 +44,9 @@ pub enum RunError {
     /// An issuer cannot be asked as configured.
     #[error(transparent)]
     Issuers(#[from] InvalidSettings),
+    /// There is no database of countries to begin with.
+    #[error(transparent)]
+    Countries(#[from] InvalidCountries),
     /// A server cannot be guarded as configured.
     #[error(transparent)]
     Servers(#[from] InvalidServer),
@@ -133,6 +138,11 @@ async fn serve(config: Config, writer: &mut Option<JoinHandle<()>>) -> Result<()
         servers,
         authenticator: Arc::clone(&parts.core.authenticator),
         policy: Arc::clone(&parts.core.policy),
+        candidate: parts.core.candidate.clone(),
+        state: Arc::new(Memory::new(config.limits.state)),
+        purpose: config.purpose.clone(),
+        device_header: config.device_header.clone(),
+        countries: parts.core.countries.clone(),
         audit,
         metrics: parts.metrics.clone(),
         limits: config.limits.check,
@@ -156,6 +166,8 @@ async fn serve(config: Config, writer: &mut Option<JoinHandle<()>>) -> Result<()
 #[derive(Debug, Clone)]
 struct Core {
     policy: Arc<PolicyStore>,
+    candidate: Option<Arc<PolicyStore>>,
+    countries: Option<Arc<Countries>>,
     authenticator: Arc<Authenticator>,
 }
 
@@ -164,9 +176,16 @@ impl Core {
         let names = config.servers.iter().map(|server| server.name.clone());
         let context = CompileContext {
             servers: Some(names.collect()),
+            has_countries: config.country_db_file.is_some(),
             rules_max: config.limits.rules_max,
             cel_bytes_max: config.limits.cel_bytes_max,
         };
+        let candidate = config.candidate_policy.clone();
+        let candidate = candidate
+            .map(|path| PolicyStore::open(path, context.clone(), CLOCK()))
+            .transpose()?;
+        let countries = config.country_db_file.clone();
+        let countries = countries.map(Countries::open).transpose()?;
         let policy = PolicyStore::open(config.policy.clone(), context, CLOCK())?;
         let (authenticator, refreshers) = Authenticator::new(&config.authn)?;
         tracing::info!(
@@ -176,6 +195,8 @@ impl Core {
         );
         let core = Core {
             policy: Arc::new(policy),
+            candidate: candidate.map(Arc::new),
+            countries: countries.map(Arc::new),
             authenticator: Arc::new(authenticator),
         };
         Ok((core, refreshers))

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-pub use record::{Arguments, Record, session_hash};
+pub use record::{Arguments, Record, WouldBe, session_hash};
 
 /// The handing-in side. Cheap to clone; the writer ends when the last one is gone.
 #[derive(Debug, Clone)]

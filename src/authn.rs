@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::authz::Subject;
+use crate::authz::{Subject, Value};
 use cache::{TokenCache, TokenHash};
 use jwks::{Keys, Refresher, Source};
 use token::{Expected, Unverified, Verified};
@@ -52,6 +52,17 @@ pub struct IssuerStatus {
     /// Its keys.
     pub keys: KeyHealth,
 }
+
+/// The posture of a device as a JSON object, as a trusted proxy writes it into a header. Nothing
+/// where it is anything else, or says a key twice.
+#[must_use]
+pub fn device_posture(text: &str) -> Option<Value<'static>> {
+    let posture = json::decode(text.as_bytes(), POSTURE_DEPTH_MAX).ok();
+    posture.filter(|posture| matches!(posture, Value::Map(_)))
+}
+
+/// How deep the posture of a device may nest.
+const POSTURE_DEPTH_MAX: usize = 8;
 
 /// Verifies credentials against the keys of the configured issuers.
 #[derive(Debug)]

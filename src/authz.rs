@@ -3,7 +3,9 @@
 //! Nothing here waits, reads a clock or does I/O, and nothing can fail: what cannot be evaluated
 //! is a denial with its own reason.
 
+mod assignment;
 mod condition;
+mod counting;
 mod decision;
 mod evaluation;
 mod expression;
@@ -13,17 +15,28 @@ mod policy;
 mod request;
 mod visibility;
 
+pub use assignment::{Assigned, Assignments, InvalidTemplate, REFERENCES, Template};
 pub use condition::{
-    ClaimSelector, Expected, Match, MethodPattern, Names, ResourceKind, ValuePath, ValueSelector,
-    What, Where, Who, canonical_network,
+    Behaviour, ClaimSelector, Clock, Expected, Hours, Match, MethodPattern, Names, ResourceKind,
+    ValuePath, ValueSelector, What, When, Where, Who, Why, canonical_network,
 };
-pub use decision::{Allow, Challenge, Decision, Denial, DenialReason, Evaluation};
-pub use evaluation::evaluate;
+pub use counting::{
+    Count, CounterKey, KeyPart, Limit, LimitDemand, Readings, Window, WindowDemand,
+};
+pub use decision::{
+    Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Pending, Rehearsal, Rehearsed,
+    Taken,
+};
+pub use evaluation::{demands, evaluate, events, rehearse};
 pub use expression::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_VALUES_MAX,
     EXPRESSION_VALUES_MAX, Expression, InvalidExpression,
 };
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
-pub use policy::{Effect, Needs, Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED};
-pub use request::{AccessRequest, Action, ActionKind, Http, Resource, Subject, Value};
+pub use policy::{
+    Effect, Mode, Needs, Policy, PolicyParts, Rule, Rules, ToolClasses, UNCLASSIFIED,
+};
+pub use request::{
+    AccessRequest, Action, ActionKind, Context, Declared, Http, Resource, Subject, Value,
+};
 pub use visibility::is_visible;

@@ -4,7 +4,9 @@
 //! [`Reason`]. What a step does is not here, nor how a verdict is put on the wire.
 
 mod answer;
+pub mod countries;
 mod invalid;
+mod judgement;
 mod observe;
 mod reason;
 mod server;
@@ -22,6 +24,7 @@ use uuid::Uuid;
 
 pub use crate::upstream::Obligations;
 pub use invalid::{Fact, InvalidCheck};
+pub use judgement::PurposeSettings;
 pub use reason::{Effect, Reason};
 pub use server::{
     DenySettings, DenyShape, Disclose, InvalidServer, Server, ServerSettings, Servers,
@@ -29,18 +32,18 @@ pub use server::{
 };
 
 use crate::audit::Audit;
-use crate::authn::{AuthenticationError, Authenticator, bearer, metadata};
-use crate::authz::{
-    self, AccessRequest, Action, ActionKind, Decision, Denial, DenialReason, Evaluation, Http,
-    Policy, Resource, Subject,
-};
+use crate::authn::{AuthenticationError, Authenticator, bearer, device_posture, metadata};
+use crate::authz::{self, Decision, Denial, DenialReason, Policy, Resource, Subject};
 use crate::mcp::{
     DecodeOptions, Era, Headers, Id, Kind, Message, Payload, Refusal, Routing, decode,
 };
 use crate::policy::PolicyStore;
+use crate::state::State;
 use crate::telemetry::metrics::{Metrics, Stage};
 use crate::upstream::{self, Facts};
 use answer::Addressee;
+use countries::Countries;
+use judgement::{Context, Judgement, Policies, VisibleHeaders};
 use observe::Observation;
 
 /// One HTTP request as the PEP describes it. Produced by [`crate::envoy`].
@@ -89,7 +92,7 @@ pub struct Verdict {
     /// Forward, answer, or fail.
     pub outcome: Outcome,
     /// String facts about the decision for the PEP's log and later filters, in a fixed order.
-    pub metadata: Vec<(&'static str, String)>,
+    pub metadata: Vec<(Cow<'static, str>, String)>,
 }
 
 /// How the request ends.
@@ -151,6 +154,16 @@ pub struct Pipeline {
     pub authenticator: Arc<Authenticator>,
     /// The policy in force.
     pub policy: Arc<PolicyStore>,
+    /// A policy that is evaluated beside it and never enforced.
+    pub candidate: Option<Arc<PolicyStore>>,
+    /// What is remembered between requests.
+    pub state: Arc<dyn State>,
+    /// Where clients say what a call is for.
+    pub purpose: PurposeSettings,
+    /// The header, in lower case, in which a trusted proxy says what it knows of the device.
+    pub device_header: Option<String>,
+    /// Where addresses are.
+    pub countries: Option<Arc<Countries>>,
     /// Where evidence goes.
     pub audit: Audit,
     /// What is counted.
@@ -281,19 +294,62 @@ impl Pipeline {
         let started = Instant::now();
         let host = request.host.to_ascii_lowercase();
         let headers = visible_headers(request);
+        let candidate = self.candidate.as_ref().map(|store| store.snapshot());
+        let policies = Policies {
+            enforced: policy,
+            candidate: candidate.as_deref(),
+        };
+        let country = self.country(request, policies);
+        let device = self.device(request, &subject);
         let context = Context {
             request,
             server,
             subject: &subject,
             host: &host,
             headers: &headers,
+            purpose: &self.purpose,
+            country: country.as_deref(),
+            device: device.as_deref(),
             now,
         };
-        let judgement = context.judge(policy, &read);
+        let judgement = context.judge(policies, &*self.state, &read).await;
         self.metrics
             .record_stage(Stage::Evaluate, started.elapsed());
+        let judgement = match judgement {
+            Ok(judgement) => judgement,
+            Err(error) => {
+                tracing::error!(%error, "a rule cannot be evaluated");
+                return failed(&to, Reason::StateUnavailable);
+            }
+        };
         observation.judgement(&judgement, &read);
+        if let (Some(rehearsal), Some(candidate)) = (&judgement.candidate, &candidate) {
+            observation.candidate(rehearsal, candidate.revision());
+        }
         context.ending(judgement, &to, &read)
+    }
+
+    /// The country of the source, where a rule asks for it.
+    fn country(&self, request: &HttpRequest, policies: Policies<'_>) -> Option<String> {
+        let countries = self.countries.as_ref()?;
+        let is_asked_for = policies.each().any(Policy::has_countries);
+        countries.country(request.source.filter(|_| is_asked_for)?)
+    }
+
+    /// What the token says of the device, or a trusted proxy: said by both or twice, neither can
+    /// be relied on.
+    fn device<'a>(
+        &self,
+        request: &HttpRequest,
+        subject: &'a Subject,
+    ) -> Option<Cow<'a, authz::Value<'static>>> {
+        let header = self.device_header.as_deref();
+        let mut said = header.into_iter().flat_map(|name| request.header(name));
+        match (subject.device.as_ref(), said.next(), said.next()) {
+            (claim, None, _) => claim.map(Cow::Borrowed),
+            (None, Some(text), None) => device_posture(text).map(Cow::Owned),
+            (_, Some(_), _) => None,
+        }
     }
 
     fn metadata(
@@ -394,15 +450,18 @@ fn unread(decision_id: Uuid, status: StatusCode, reason: Reason) -> Ending {
     Ending::answer(reason, answer::rejected(&to, status, reason))
 }
 
+fn failed(to: &Addressee<'_>, reason: Reason) -> Ending {
+    Ending {
+        reason,
+        outcome: Outcome::Fail(answer::failed(to, reason)),
+        rule: None,
+    }
+}
+
 fn unauthenticated(to: &Addressee<'_>, server: &Server, error: AuthenticationError) -> Ending {
     let reason = Reason::from(error);
     if error == AuthenticationError::KeysUnavailable {
-        let outcome = Outcome::Fail(answer::failed(to, reason));
-        return Ending {
-            reason,
-            outcome,
-            rule: None,
-        };
+        return failed(to, reason);
     }
     Ending::answer(reason, answer::unauthenticated(to, server, error))
 }
@@ -562,8 +621,6 @@ impl<'r> Read<'r> {
     }
 }
 
-type VisibleHeaders<'r> = Vec<(Cow<'r, str>, Cow<'r, str>)>;
-
 /// Headers as a policy may see them: without credentials and without what only this service
 /// writes, repeated ones joined (RFC 9110 §5.2).
 fn visible_headers(request: &HttpRequest) -> VisibleHeaders<'_> {
@@ -585,72 +642,21 @@ fn visible_headers(request: &HttpRequest) -> VisibleHeaders<'_> {
     visible
 }
 
-/// Everything a decision is made in, but for what is asked.
-struct Context<'c> {
-    request: &'c HttpRequest,
-    server: &'c Arc<Server>,
-    subject: &'c Arc<Subject>,
-    /// The authority, in lower case.
-    host: &'c str,
-    headers: &'c VisibleHeaders<'c>,
-    now: Timestamp,
-}
-
-/// The decision about all that a request asks for: all of it is allowed, or none.
-#[derive(Default)]
-struct Judgement {
-    /// None as long as nothing was evaluated, which allows nothing.
-    decision: Option<Decision>,
-    /// Which target decided.
-    decisive: usize,
-    /// The class of its tool.
-    class: Option<Arc<str>>,
-    rules: Vec<Arc<str>>,
-    indeterminate: Vec<Arc<str>>,
-}
-
 impl Context<'_> {
-    fn judge(&self, policy: &Policy, read: &Read<'_>) -> Judgement {
-        let mut judgement = Judgement::default();
-        let asks: Vec<Ask<'_>> = asks(self.request, read);
-        for (index, ask) in asks.iter().enumerate() {
-            let evaluation = authz::evaluate(policy, &self.access_request(ask, read));
-            judgement.add(index, evaluation);
-        }
-        judgement
-    }
-
-    fn access_request<'a>(&'a self, ask: &Ask<'a>, read: &'a Read<'_>) -> AccessRequest<'a> {
-        let routing = read.routing.as_ref();
-        let spoken = routing.and_then(|routing| routing.protocol_version);
-        AccessRequest {
-            subject: self.subject,
-            peer: self.request.principal.as_deref(),
-            server: &self.server.name,
-            action: ask.action,
-            resource: ask.resource,
-            arguments: ask.arguments,
-            protocol_version: spoken.or(ask.proposed_version),
-            session: routing.and_then(|routing| routing.session),
-            source: self.request.source,
-            http: Http {
-                host: self.host,
-                path: self.request.path_only(),
-                headers: self.headers,
-            },
-            now: self.now,
-        }
-    }
-
     fn ending(&self, judgement: Judgement, to: &Addressee<'_>, read: &Read<'_>) -> Ending {
         let nothing_asked = Denial {
             reason: DenialReason::NoMatchingRule,
             rule: None,
             message: None,
+            retry_after: None,
         };
         match judgement.decision.unwrap_or(Decision::Deny(nothing_asked)) {
             Decision::Allow(_) => {
-                let obligations = self.obligations(to.decision_id, read);
+                let mut obligations = self.obligations(to.decision_id, read);
+                let assigned = judgement.assigned.as_ref();
+                let assigned = assigned.map_or(&[][..], |assigned| &assigned.headers);
+                let names = self.request.headers.iter().map(|(name, _)| name.as_str());
+                upstream::assign(&mut obligations, assigned, &judgement.owned_headers, names);
                 let rule = judgement.rules.first().cloned();
                 Ending {
                     reason: Reason::Allowed,
@@ -658,11 +664,17 @@ impl Context<'_> {
                     rule,
                 }
             }
-            Decision::Challenge(challenge) => Ending {
-                reason: Reason::InsufficientScope,
-                outcome: Outcome::Answer(answer::challenged(to, self.server, &challenge)),
-                rule: Some(challenge.rule),
-            },
+            Decision::Challenge(challenge) => {
+                let reason = Reason::from(&challenge);
+                let answer = answer::challenged(to, self.server, &challenge, reason);
+                Ending {
+                    reason,
+                    outcome: Outcome::Answer(answer),
+                    rule: Some(challenge.rule),
+                }
+            }
+            // INVARIANT: judging has settled it; were it not, nobody has taken from its limits.
+            Decision::Limit(_) => failed(to, Reason::StateUnavailable),
             Decision::Deny(denial) => Ending {
                 reason: Reason::from(denial.reason),
                 outcome: Outcome::Answer(answer::denied(to, self.server.settings.deny, &denial)),
@@ -691,72 +703,6 @@ impl Context<'_> {
         let names = self.request.headers.iter().map(|(name, _)| name.as_str());
         upstream::obligations(&facts, self.server.settings.authorization, names)
     }
-}
-
-impl Judgement {
-    /// A denial outweighs a challenge, and a challenge an allow; challenges add up.
-    fn add(&mut self, index: usize, evaluation: Evaluation) {
-        add_new(&mut self.rules, evaluation.rules);
-        add_new(&mut self.indeterminate, evaluation.indeterminate);
-        match (&mut self.decision, evaluation.decision) {
-            (Some(Decision::Deny(_)), _)
-            | (Some(Decision::Allow(_) | Decision::Challenge(_)), Decision::Allow(_)) => {}
-            (Some(Decision::Challenge(all)), Decision::Challenge(more)) => {
-                add_new(&mut all.scopes, more.scopes);
-            }
-            (None, decision)
-            | (Some(Decision::Allow(_)), decision @ Decision::Challenge(_))
-            | (Some(Decision::Allow(_) | Decision::Challenge(_)), decision @ Decision::Deny(_)) => {
-                self.decision = Some(decision);
-                self.class = evaluation.class;
-                self.decisive = index;
-            }
-        }
-    }
-}
-
-fn add_new(all: &mut Vec<Arc<str>>, more: Vec<Arc<str>>) {
-    for one in more {
-        if !all.contains(&one) {
-            all.push(one);
-        }
-    }
-}
-
-/// One thing that a request asks for.
-struct Ask<'a> {
-    action: Action<'a>,
-    resource: Resource<'a>,
-    arguments: Option<&'a authz::Value<'a>>,
-    proposed_version: Option<&'a str>,
-}
-
-fn asks<'a>(request: &'a HttpRequest, read: &'a Read<'_>) -> Vec<Ask<'a>> {
-    if read.payload.is_none() {
-        let action = Action {
-            method: &request.method,
-            authorized_as: None,
-            kind: ActionKind::Open,
-        };
-        let resource = Resource::Server;
-        return vec![Ask {
-            action,
-            resource,
-            arguments: None,
-            proposed_version: None,
-        }];
-    }
-    let messages = read.messages().iter();
-    messages
-        .flat_map(|message| {
-            message.targets().into_iter().map(|target| Ask {
-                action: target.action,
-                resource: target.resource,
-                arguments: target.arguments,
-                proposed_version: message.proposed_version.as_deref(),
-            })
-        })
-        .collect()
 }
 
 fn resource_name(resource: Resource<'_>) -> Option<&str> {

@@ -4,6 +4,7 @@
 //! that knows YAML keys. Trust anchors live here and rules do not: who may edit the policy cannot
 //! add an issuer.
 
+mod context;
 mod effective;
 mod issuers;
 mod limits;
@@ -14,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::authn;
-use crate::check::{self, ServerSettings};
+use crate::check::{self, PurposeSettings, ServerSettings};
 use crate::envoy::request::Source;
 use crate::listen;
+use crate::state;
 use crate::telemetry;
 use crate::yaml::{self, Fields, Findings, Node};
 
@@ -37,6 +39,14 @@ pub struct Config {
     pub servers: Vec<ServerSettings>,
     /// The policy: a file, a directory or a glob, relative to the configuration file.
     pub policy: PathBuf,
+    /// A policy that is evaluated beside it and never enforced.
+    pub candidate_policy: Option<PathBuf>,
+    /// Where clients say what a call is for.
+    pub purpose: PurposeSettings,
+    /// The header in which a trusted proxy says what it knows of the device.
+    pub device_header: Option<String>,
+    /// The database of countries.
+    pub country_db_file: Option<PathBuf>,
     /// Logs and traces.
     pub telemetry: telemetry::Settings,
     /// Every limit that is not part of another module's settings.
@@ -58,6 +68,8 @@ pub struct Limits {
     pub rules_max: usize,
     /// The longest CEL expression, in bytes.
     pub cel_bytes_max: usize,
+    /// What is remembered between requests.
+    pub state: state::Settings,
     /// How many audit records may wait to be written.
     pub audit_queue_max: usize,
     /// How many checks one connection may have under way.
@@ -72,6 +84,7 @@ impl Default for Limits {
             headers_max: 128,
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
+            state: state::Settings::default(),
             audit_queue_max: 65_536,
             streams_max: 1024,
         }
@@ -184,6 +197,12 @@ impl Reader<'_> {
             servers::servers(node, names.as_deref(), findings)
         });
         let policy = fields.required("policy", findings, yaml::string);
+        let candidate = fields.optional("candidate_policy", findings, yaml::string);
+        let purpose = fields
+            .optional("purpose", findings, context::purpose)
+            .unwrap_or_default();
+        let device_header = fields.optional("device", findings, context::device_header);
+        let country_db_file = fields.optional("geoip", findings, context::country_db_file);
         let telemetry = fields
             .optional("telemetry", findings, telemetry)
             .unwrap_or_default();
@@ -199,6 +218,10 @@ impl Reader<'_> {
             authn,
             servers: servers?,
             policy: self.path(&policy?),
+            candidate_policy: candidate.map(|path| self.path(&path)),
+            purpose,
+            device_header,
+            country_db_file: country_db_file.map(|path| self.path(&path)),
             telemetry,
             limits,
             drain,

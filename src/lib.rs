@@ -27,7 +27,7 @@
 //!
 //! # Who may import whom
 //!
-//! `main → cli → app → envoy, admin → check → authn, mcp, policy, upstream, audit → authz`;
+//! `main → cli → app → envoy, admin → check → authn, mcp, policy, upstream, state, audit → authz`;
 //! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
 //! [`yaml`] and [`telemetry`] serve all of them and import none.
 //!
@@ -74,6 +74,7 @@ pub mod health;
 pub mod listen;
 pub mod mcp;
 pub mod policy;
+pub mod state;
 pub mod telemetry;
 pub mod upstream;
 pub mod yaml;

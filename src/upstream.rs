@@ -2,4 +2,4 @@
 
 mod headers;
 
-pub use headers::{AuthorizationHeader, Facts, OWN_PREFIX, Obligations, obligations};
+pub use headers::{AuthorizationHeader, Facts, OWN_PREFIX, Obligations, assign, obligations};

@@ -13,7 +13,11 @@ use crate::telemetry::metrics::{KeyTotals, Metrics, PolicyTotals};
 pub(super) fn admin(parts: &Parts) -> Admin {
     let policy = Arc::clone(&parts.core.policy);
     let authenticator = Arc::clone(&parts.core.authenticator);
-    let details = vec![
+    let candidate = parts.core.candidate.clone().map(|candidate| Detail {
+        name: "candidate_policy",
+        state: Box::new(move || policy_detail(&candidate)),
+    });
+    let mut details = vec![
         Detail {
             name: "policy",
             state: Box::new(move || policy_detail(&policy)),
@@ -23,6 +27,7 @@ pub(super) fn admin(parts: &Parts) -> Admin {
             state: Box::new(move || keys_detail(&authenticator)),
         },
     ];
+    details.extend(candidate);
     let (readiness, metrics) = (parts.readiness.clone(), parts.metrics.clone());
     let parts = parts.clone();
     let sample = move |metrics: &Metrics| sample(&parts, metrics);

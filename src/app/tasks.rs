@@ -94,20 +94,32 @@ impl Tasks {
                 Err(RunError::TaskEnded("keys"))
             });
         }
-        let (reload, asked) = mpsc::channel(1);
-        let store = Arc::clone(&parts.core.policy);
-        self.background.spawn(async move {
-            policy::watch(store, asked, CLOCK).await;
-            Err(RunError::TaskEnded("policy"))
-        });
+        let mut reloads = Vec::new();
+        for store in std::iter::once(&parts.core.policy).chain(&parts.core.candidate) {
+            let (reload, asked) = mpsc::channel(1);
+            reloads.push(reload);
+            let store = Arc::clone(store);
+            self.background.spawn(async move {
+                policy::watch(store, asked, CLOCK).await;
+                Err(RunError::TaskEnded("policy"))
+            });
+        }
         self.background.spawn(async move {
             while hangup.recv().await.is_some() {
-                if reload.try_send(()).is_err() {
-                    tracing::debug!("a reload is asked for already and serves this signal too");
+                for reload in &reloads {
+                    if reload.try_send(()).is_err() {
+                        tracing::debug!("a reload is asked for already and serves this signal too");
+                    }
                 }
             }
             Err(RunError::TaskEnded("signals"))
         });
+        if let Some(countries) = parts.core.countries.clone() {
+            self.background.spawn(async move {
+                countries.watch().await;
+                Err(RunError::TaskEnded("countries"))
+            });
+        }
         let gate = parts.readiness.gate("keys");
         let authenticator = Arc::clone(&parts.core.authenticator);
         self.background.spawn(async move {

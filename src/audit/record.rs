@@ -101,8 +101,28 @@ pub struct Record {
     /// What the arguments were, without their values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Arguments>,
+    /// What would be decided if the shadow rules counted; only where one of them matches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<WouldBe>,
+    /// What the candidate policy would decide; only where it is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<WouldBe>,
     /// How long the check took, in seconds.
     pub duration_seconds: f64,
+}
+
+/// A decision that was not made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WouldBe {
+    /// `allow`, `deny` or `challenge`.
+    pub decision: &'static str,
+    /// The reason code.
+    pub reason: &'static str,
+    /// The shadow rules that match, or the candidate's rules that decided.
+    pub rules: Vec<Arc<str>>,
+    /// The candidate policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy_revision: Option<Arc<str>>,
 }
 
 impl Record {

@@ -31,6 +31,8 @@ fn record(reason: &'static str) -> Record {
         session: None,
         protocol_version: None,
         arguments: None,
+        shadow: None,
+        candidate: None,
         duration_seconds: 0.001,
     }
 }

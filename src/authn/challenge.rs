@@ -6,6 +6,7 @@
 //! come from the configuration; nothing of the request is ever in a challenge.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::AuthenticationError;
 
@@ -29,6 +30,19 @@ pub struct Challenges {
     resource_metadata: String,
     /// The minimal set, for a caller without a usable token; may be empty.
     scopes: Vec<String>,
+}
+
+/// What a caller has to bring.
+#[derive(Debug, Clone, Copy)]
+pub struct StepUp<'a> {
+    /// Whether one of the scopes is missing.
+    pub lacks_scope: bool,
+    /// Every scope that the operation needs.
+    pub scopes: &'a [String],
+    /// Authentication context class references, any of which would do.
+    pub acr_values: &'a [String],
+    /// The greatest age of the login.
+    pub max_age: Option<Duration>,
 }
 
 impl Challenges {
@@ -68,6 +82,41 @@ impl Challenges {
         scopes.iter().try_for_each(|scope| check_scope(scope))?;
         let error = ("insufficient_scope", "The operation needs further scopes.");
         Ok(self.render(Some(error), scopes))
+    }
+
+    /// The challenge for a caller who has to step up, naming everything that is missing. Where a
+    /// scope is, the error is `insufficient_scope` and the status 403; otherwise it is
+    /// `insufficient_user_authentication` and 401 (RFC 9470 §3).
+    ///
+    /// # Errors
+    /// A scope or an `acr` value is not valid, or nothing is asked for.
+    pub fn step_up(&self, step_up: &StepUp<'_>) -> Result<String, InvalidChallenge> {
+        if step_up.lacks_scope && step_up.acr_values.is_empty() && step_up.max_age.is_none() {
+            return self.insufficient_scope(step_up.scopes);
+        }
+        let texts = step_up.scopes.iter().chain(step_up.acr_values);
+        texts.into_iter().try_for_each(|text| check_scope(text))?;
+        let error = if step_up.lacks_scope {
+            let description = "The operation needs further scopes and another login.";
+            ("insufficient_scope", description)
+        } else {
+            let description = "The operation needs another login.";
+            ("insufficient_user_authentication", description)
+        };
+        let mut challenge = self.render(Some(error), step_up.scopes);
+        // INVARIANT: writing to a string does not fail.
+        if !step_up.acr_values.is_empty() {
+            write!(
+                challenge,
+                ", acr_values=\"{}\"",
+                step_up.acr_values.join(" ")
+            )
+            .ok();
+        }
+        if let Some(max_age) = step_up.max_age {
+            write!(challenge, ", max_age=\"{}\"", max_age.as_secs()).ok();
+        }
+        Ok(challenge)
     }
 
     fn render(&self, error: Option<(&str, &str)>, scopes: &[String]) -> String {
@@ -191,6 +240,8 @@ fn is_safe(text: &str) -> bool {
             "scope=",
             "resource_metadata=",
             "error_description=",
+            "acr_values=",
+            "max_age=",
         ]
         .iter()
         .any(|name| lower.contains(name))

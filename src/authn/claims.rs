@@ -97,6 +97,9 @@ pub(super) fn subject(
         roles: texts(&claims, &settings.roles, Claim::Roles)?,
         scopes: scopes(&claims, &settings.scopes)?,
         tenant: text(&claims, &settings.tenant, Claim::Tenant)?,
+        device: first(&claims, &settings.device)
+            .filter(|device| matches!(device, Value::Map(_)))
+            .cloned(),
         claims,
     })
 }

@@ -124,6 +124,8 @@ pub struct ClaimSettings {
     pub agent: Vec<String>,
     /// Scopes: a string with blanks between them (RFC 9068 §2.2.3) or a list of strings.
     pub scopes: Vec<String>,
+    /// What is known of the device: an object. None unless configured.
+    pub device: Vec<String>,
 }
 
 impl Default for ClaimSettings {
@@ -135,6 +137,7 @@ impl Default for ClaimSettings {
             tenant: names(&["org_id"]),
             agent: names(&["client_id", "azp"]),
             scopes: names(&["scope", "scp"]),
+            device: Vec::new(),
         }
     }
 }

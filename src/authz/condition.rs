@@ -7,13 +7,18 @@
 mod place;
 mod value;
 mod what;
+mod when;
 mod who;
+mod why;
 
 pub use place::{Where, canonical_network};
 pub use value::{Expected, ValuePath, ValueSelector};
 pub(super) use what::Target;
 pub use what::{MethodPattern, ResourceKind, What};
+pub(super) use when::match_auth_age;
+pub use when::{Clock, Hours, When};
 pub use who::{ClaimSelector, Who};
+pub use why::{Behaviour, Why};
 
 /// Whether a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,10 @@
 //! What an evaluation comes to.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use super::assignment::Assigned;
+use super::counting::LimitDemand;
 
 /// Whether the request may pass.
 #[derive(Debug, PartialEq, Eq)]
@@ -8,6 +12,8 @@ use std::sync::Arc;
 pub enum Decision {
     /// It may.
     Allow(Allow),
+    /// It may if its limits have room, which is not decided here.
+    Limit(Pending),
     /// It may not.
     Deny(Denial),
     /// It may as soon as the caller brings what is missing.
@@ -32,6 +38,67 @@ impl Allow {
     }
 }
 
+/// An allow that waits for its limits.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Pending {
+    limits: Vec<LimitDemand>,
+    allow: Allow,
+}
+
+/// What became of an attempt to take from all limits at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// Each had room, and has less now.
+    All,
+    /// None was taken from.
+    Exhausted {
+        /// The position of the first limit without room.
+        first: usize,
+        /// How long it takes until all of them have room.
+        retry_after: Duration,
+    },
+}
+
+impl Pending {
+    pub(super) fn new(limits: Vec<LimitDemand>, allow: Allow) -> Self {
+        Pending { limits, allow }
+    }
+
+    /// The limits, each of which has to have room. One that is there twice is taken from twice.
+    #[must_use]
+    pub fn limits(&self) -> &[LimitDemand] {
+        &self.limits
+    }
+
+    /// This and another request that stand or fall together.
+    pub fn join(&mut self, other: Pending) {
+        self.limits.extend(other.limits);
+    }
+
+    /// Decides, now that it is known whether there was room.
+    pub fn settle(self, taken: Taken) -> Decision {
+        match taken {
+            Taken::All => Decision::Allow(self.allow),
+            Taken::Exhausted { first, retry_after } => {
+                Decision::Deny(Denial::rate_limited(self.limits.get(first), retry_after))
+            }
+        }
+    }
+}
+
+impl Denial {
+    /// The denial of a request for which a limit has no room.
+    #[must_use]
+    pub fn rate_limited(limit: Option<&LimitDemand>, retry_after: Duration) -> Self {
+        Denial {
+            reason: DenialReason::RateLimited,
+            rule: limit.map(|limit| Arc::clone(&limit.rule)),
+            message: limit.and_then(|limit| limit.message.clone()),
+            retry_after: Some(retry_after),
+        }
+    }
+}
+
 /// A refusal by policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
@@ -41,6 +108,8 @@ pub struct Denial {
     pub rule: Option<Arc<str>>,
     /// That rule's message for the caller.
     pub message: Option<Arc<str>>,
+    /// How long to wait, where waiting helps.
+    pub retry_after: Option<Duration>,
 }
 
 /// Why policy refuses.
@@ -48,12 +117,16 @@ pub struct Denial {
 pub enum DenialReason {
     /// A deny rule matches.
     DeniedByRule,
-    /// A deny or require rule cannot be evaluated for this request.
+    /// A deny, require or limit rule cannot be evaluated for this request.
     Indeterminate,
     /// No allow rule matches.
     NoMatchingRule,
     /// The method is not of the protocol, and no allow rule names it.
     UnknownMethod,
+    /// A rule needs a token that is bound to its sender.
+    SenderConstraint,
+    /// A limit is exhausted.
+    RateLimited,
 }
 
 /// What the caller has to bring.
@@ -61,8 +134,13 @@ pub enum DenialReason {
 pub struct Challenge {
     /// Every scope that the matching rules need, held ones included, in the order of the rules.
     pub scopes: Vec<Arc<str>>,
-    /// Those of them that the token lacks. Never empty.
+    /// Those of them that the token lacks.
     pub missing: Vec<Arc<str>>,
+    /// The authentication context class references (`acr`) any of which would do, if the token
+    /// has none of them.
+    pub acr_values: Vec<Arc<str>>,
+    /// The greatest age that the login may have, if it is older or of unknown age.
+    pub max_age: Option<Duration>,
     /// The first rule in file order that is not met.
     pub rule: Arc<str>,
     /// That rule's message for the caller.
@@ -80,6 +158,48 @@ pub struct Evaluation {
     /// The rules that determined the decision, in file order: the denying ones, those that could
     /// not be evaluated, the unmet requirements, or the granting ones with the met requirements.
     pub rules: Vec<Arc<str>>,
+    /// What the allow rules set that match, where the request may pass.
+    pub assigned: Assigned,
     /// The rules of any effect that could not be evaluated, in file order.
     pub indeterminate: Vec<Arc<str>>,
+}
+
+/// What would be decided with other rules than those in force. There is no [`Allow`] in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// The decision that it would be.
+    pub outcome: Rehearsed,
+    /// The rules that would have determined it, in file order.
+    pub rules: Vec<Arc<str>>,
+    /// The shadow rules that match or cannot be evaluated, in file order.
+    pub shadow: Vec<Arc<str>>,
+}
+
+/// A decision that is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rehearsed {
+    /// It would pass.
+    Allow,
+    /// It would if these limits had room.
+    Limit(Vec<LimitDemand>),
+    /// It would not.
+    Deny(DenialReason),
+    /// It would as soon as the caller brought these scopes, or stepped up otherwise.
+    Challenge {
+        /// Whether a scope is missing.
+        scope: bool,
+    },
+}
+
+impl From<Decision> for Rehearsed {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Allow(_) => Rehearsed::Allow,
+            Decision::Limit(pending) => Rehearsed::Limit(pending.limits),
+            Decision::Deny(denial) => Rehearsed::Deny(denial.reason),
+            Decision::Challenge(challenge) => Rehearsed::Challenge {
+                scope: !challenge.missing.is_empty(),
+            },
+        }
+    }
 }

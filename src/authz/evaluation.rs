@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use super::condition::Match;
-use super::decision::{Allow, Challenge, Decision, Denial, DenialReason, Evaluation};
-use super::policy::{Call, Effect, Policy, Rule};
+use super::assignment::Assigned;
+use super::condition::{Match, match_auth_age};
+use super::counting::{Count, LimitDemand, WindowDemand, is_counted};
+use super::decision::{
+    Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Pending, Rehearsal,
+};
+use super::policy::{Call, Effect, Needs, Policy, Rule, Rules};
 use super::request::{AccessRequest, ActionKind};
 
 /// Decides one request. The order of the rules never changes the decision, only which of several
 /// rules with the same effect is named first.
 ///
-/// 1. A deny rule that matches denies. Otherwise a deny or require rule that cannot be evaluated
-///    denies.
+/// 1. A deny rule that matches denies. Otherwise a deny, require or limit rule that cannot be
+///    evaluated denies.
 /// 2. Without an allow rule the request is denied. What grants depends on the action:
 ///    - *use*: an allow rule that matches;
 ///    - *open*: an allow rule that could let the subject do something on the server: its `who`
@@ -19,7 +23,10 @@ use super::request::{AccessRequest, ActionKind};
 ///      taken as possible;
 ///    - *unknown*: an allow rule that matches and names the method; if none so much as names it,
 ///      the reason is [`DenialReason::UnknownMethod`].
-/// 3. Require rules that match and are not met challenge, all of them at once.
+/// 3. Require rules that match and are not met challenge, all of them at once; where one needs what
+///    no challenge could bring, that denies.
+/// 4. Limit rules that match have to have room: [`Decision::Limit`]. They count what reaches
+///    something, and what else they name by method.
 ///
 /// Deny and require rules are matched alike for every kind of action: one without selectors for
 /// tools, prompts or resources and without `methods` is also about `initialize` and the lists.
@@ -28,23 +35,133 @@ use super::request::{AccessRequest, ActionKind};
 /// A scope required for a whole server is asked for at the first request, which is MCP's way
 /// of stepping up, and one with tool selectors does not disturb connecting.
 pub fn evaluate(policy: &Policy, request: &AccessRequest<'_>) -> Evaluation {
+    evaluate_with(policy, request, Rules::Enforced)
+}
+
+/// Evaluates a request as if other rules were in force: the policy's own, or its shadow rules too.
+/// Nothing that is decided here can let a request pass.
+#[must_use]
+pub fn rehearse(policy: &Policy, request: &AccessRequest<'_>, rules: Rules) -> Rehearsal {
+    let evaluation = evaluate_with(policy, request, rules);
+    let shadow = match (rules, policy.shadow_index()) {
+        (Rules::All, Some(index)) => {
+            let call = Call::new(policy, request);
+            let mut candidates = index.gates(request, call.target.class);
+            candidates.extend(index.grants(request, call.target.class));
+            let mut found = Findings::collect(policy, &call, candidates);
+            found.matched.append(&mut found.indeterminate);
+            ids(policy, found.matched)
+        }
+        (Rules::All | Rules::Enforced, _) => Vec::new(),
+    };
+    Rehearsal {
+        outcome: evaluation.decision.into(),
+        rules: evaluation.rules,
+        shadow,
+    }
+}
+
+/// The windows that may matter for a request, to be read before it is evaluated: those of rules,
+/// shadow rules included, that nothing else keeps from matching.
+#[must_use]
+pub fn demands(policy: &Policy, request: &AccessRequest<'_>) -> Vec<WindowDemand> {
+    let mut demands: Vec<WindowDemand> = Vec::new();
+    if policy.windows().is_empty() {
+        return demands;
+    }
     let call = Call::new(policy, request);
-    let gates = Findings::collect(
+    let found = policy.indexes(Rules::All).flat_map(|index| {
+        let gates = index.gates(request, call.target.class);
+        gates
+            .into_iter()
+            .chain(index.grants(request, call.target.class))
+    });
+    for rule in found.filter_map(|position| policy.rules().get(position)) {
+        let Some(why) = rule
+            .why
+            .as_ref()
+            .filter(|_| rule.matches(&call) != Match::No)
+        else {
+            continue;
+        };
+        for demand in why
+            .windows()
+            .filter_map(|window| window.demand(request).ok())
+        {
+            if !demands.contains(&demand) {
+                demands.push(demand);
+            }
+        }
+    }
+    demands
+}
+
+/// The windows in which a request is to be recorded once it is decided.
+#[must_use]
+pub fn events(policy: &Policy, request: &AccessRequest<'_>, denied: bool) -> Vec<WindowDemand> {
+    if !is_counted(request) {
+        return Vec::new();
+    }
+    let windows = policy.windows().iter();
+    windows
+        .filter(|window| denied || window.count != Count::Denials)
+        .filter_map(|window| window.demand(request).ok())
+        .collect()
+}
+
+fn evaluate_with(policy: &Policy, request: &AccessRequest<'_>, rules: Rules) -> Evaluation {
+    let look = Look {
         policy,
-        &call,
-        policy.index().gates(request, call.target.class),
-    );
+        call: Call::new(policy, request),
+        rules,
+    };
+    let gates = look.gates();
     let (decision, rules, grants) = match refuse(policy, &gates) {
         Some((denial, rules)) => (Decision::Deny(denial), rules, Findings::default()),
-        None => grant(policy, &call, &gates),
+        None => grant(&look, &gates),
     };
+    let mut assigned = Assigned::default();
+    let is_use = request.action.kind != ActionKind::Open;
+    if is_use && matches!(decision, Decision::Allow(_) | Decision::Limit(_)) {
+        let rules = grants
+            .matched
+            .iter()
+            .filter_map(|at| policy.rules().get(*at));
+        for set in rules.filter_map(|rule| rule.set.as_ref()) {
+            assigned.add(set, &look.call.target);
+        }
+    }
     let mut indeterminate = gates.indeterminate;
     indeterminate.extend(grants.indeterminate);
     Evaluation {
         decision,
         class: policy.class_of(request).cloned(),
         rules: ids(policy, rules),
+        assigned,
         indeterminate: ids(policy, indeterminate),
+    }
+}
+
+/// One request, and the rules that are looked at for it.
+struct Look<'a> {
+    policy: &'a Policy,
+    call: Call<'a>,
+    rules: Rules,
+}
+
+impl Look<'_> {
+    fn gates(&self) -> Findings {
+        let (request, class) = (self.call.target.request, self.call.target.class);
+        let indexes = self.policy.indexes(self.rules);
+        let found = indexes.flat_map(|index| index.gates(request, class));
+        Findings::collect(self.policy, &self.call, found.collect())
+    }
+
+    fn grants(&self) -> Findings {
+        let (request, class) = (self.call.target.request, self.call.target.class);
+        let indexes = self.policy.indexes(self.rules);
+        let found = indexes.flat_map(|index| index.grants(request, class));
+        Findings::collect(self.policy, &self.call, found.collect())
     }
 }
 
@@ -91,19 +208,11 @@ fn refuse(policy: &Policy, gates: &Findings) -> Option<(Denial, Vec<usize>)> {
     Some((denial(reason, Some(first)), rules))
 }
 
-fn grant(
-    policy: &Policy,
-    call: &Call<'_>,
-    requires: &Findings,
-) -> (Decision, Vec<usize>, Findings) {
-    let request = call.target.request;
+fn grant(look: &Look<'_>, gates: &Findings) -> (Decision, Vec<usize>, Findings) {
+    let (policy, request) = (look.policy, look.call.target.request);
     let mut grants = match request.action.kind {
-        ActionKind::Open => serving(policy, request),
-        ActionKind::Use | ActionKind::Unknown => Findings::collect(
-            policy,
-            call,
-            policy.index().grants(request, call.target.class),
-        ),
+        ActionKind::Open => serving(look),
+        ActionKind::Use | ActionKind::Unknown => look.grants(),
     };
     if request.action.kind == ActionKind::Unknown {
         let named = |position: &usize| names_method(policy, *position, request);
@@ -111,29 +220,53 @@ fn grant(
         grants.indeterminate.retain(named);
     }
     if grants.matched.is_empty() {
-        let denial = denial(missing_grant(policy, request), None);
+        let denial = denial(missing_grant(look), None);
         return (Decision::Deny(denial), Vec::new(), grants);
     }
-    if let Some((challenge, unmet)) = challenge(policy, request, &requires.matched) {
-        return (Decision::Challenge(challenge), unmet, grants);
+    if let Some((decision, unmet)) = unmet(policy, request, &gates.matched) {
+        return (decision, unmet, grants);
     }
     let mut rules = grants.matched.clone();
-    rules.extend(&requires.matched);
-    (Decision::Allow(Allow::grant()), rules, grants)
+    rules.extend(&gates.matched);
+    let limits = limits(policy, request, &gates.matched);
+    let allow = Allow::grant();
+    let decision = if limits.is_empty() {
+        Decision::Allow(allow)
+    } else {
+        Decision::Limit(Pending::new(limits, allow))
+    };
+    (decision, rules, grants)
+}
+
+/// The limits among the rules that match. Their counters are known, as they would not match.
+fn limits(policy: &Policy, request: &AccessRequest<'_>, gates: &[usize]) -> Vec<LimitDemand> {
+    let rules = gates
+        .iter()
+        .filter_map(|position| policy.rules().get(*position));
+    let demand = |rule: &Rule| match &rule.effect {
+        Effect::Limit(limit) => Some(LimitDemand {
+            rule: Arc::clone(&rule.id),
+            message: rule.message.clone(),
+            key: limit.key(&rule.id, request).ok()?,
+            limit: limit.clone(),
+        }),
+        Effect::Allow | Effect::Deny | Effect::Require(_) => None,
+    };
+    rules.filter_map(demand).collect()
 }
 
 /// The first rule that could serve stands for all: an open action needs no more than one.
-fn serving(policy: &Policy, request: &AccessRequest<'_>) -> Findings {
+fn serving(look: &Look<'_>) -> Findings {
+    let (policy, request) = (look.policy, look.call.target.request);
     let could = |position: &usize| {
         let rule = policy.rules().get(*position);
         rule.is_some_and(|rule| rule.could_serve(policy, request))
     };
-    let matched = policy
-        .index()
-        .serving(request)
-        .find(could)
-        .into_iter()
-        .collect();
+    let first = policy
+        .indexes(look.rules)
+        .filter_map(|index| index.serving(request).find(could))
+        .min();
+    let matched = first.into_iter().collect();
     Findings {
         matched,
         indeterminate: Vec::new(),
@@ -150,8 +283,11 @@ fn names_method(policy: &Policy, position: usize, request: &AccessRequest<'_>) -
     })
 }
 
-fn missing_grant(policy: &Policy, request: &AccessRequest<'_>) -> DenialReason {
-    let mut naming = policy.index().naming_methods();
+fn missing_grant(look: &Look<'_>) -> DenialReason {
+    let (policy, request) = (look.policy, look.call.target.request);
+    let mut naming = policy
+        .indexes(look.rules)
+        .flat_map(super::index::Index::naming_methods);
     match request.action.kind {
         ActionKind::Unknown if !naming.any(|rule| names_method(policy, rule, request)) => {
             DenialReason::UnknownMethod
@@ -165,53 +301,101 @@ fn denial(reason: DenialReason, rule: Option<&Rule>) -> Denial {
         reason,
         rule: rule.map(|rule| Arc::clone(&rule.id)),
         message: rule.and_then(|rule| rule.message.clone()),
+        retry_after: None,
     }
 }
 
 /// What the requirements come to together, and those that are not met.
-fn challenge(
+fn unmet(
     policy: &Policy,
     request: &AccessRequest<'_>,
-    requires: &[usize],
-) -> Option<(Challenge, Vec<usize>)> {
-    let held = &request.subject.scopes;
-    let mut scopes: Vec<Arc<str>> = Vec::new();
+    gates: &[usize],
+) -> Option<(Decision, Vec<usize>)> {
+    let mut missing = Missing::default();
     let mut unmet = Vec::new();
-    for &position in requires {
-        let Some(Rule {
-            effect: Effect::Require(needs),
-            ..
-        }) = policy.rules().get(position)
-        else {
+    for &position in gates {
+        let Some(rule) = policy.rules().get(position) else {
             continue;
         };
-        if needs.scopes.iter().any(|scope| !held.contains(scope)) {
+        if let Effect::Require(needs) = &rule.effect
+            && missing.add(needs, rule, request)
+        {
             unmet.push(position);
         }
-        for scope in &needs.scopes {
-            if !scopes.contains(scope) {
-                scopes.push(Arc::clone(scope));
-            }
-        }
+    }
+    if let Some(rule) = missing.proof {
+        let denial = denial(DenialReason::SenderConstraint, Some(rule));
+        return Some((Decision::Deny(denial), unmet));
     }
     let first = unmet
         .first()
         .and_then(|position| policy.rules().get(*position))?;
-    let missing = scopes
-        .iter()
-        .filter(|scope| !held.contains(scope))
-        .cloned()
-        .collect();
-    let (rule, message) = (Arc::clone(&first.id), first.message.clone());
-    Some((
-        Challenge {
-            scopes,
-            missing,
-            rule,
-            message,
-        },
-        unmet,
-    ))
+    let challenge = Challenge {
+        scopes: missing.scopes,
+        missing: missing.lacking,
+        acr_values: missing.acr.unwrap_or_default(),
+        max_age: missing.max_age,
+        rule: Arc::clone(&first.id),
+        message: first.message.clone(),
+    };
+    Some((Decision::Challenge(challenge), unmet))
+}
+
+/// What several requirements need together, and what of it is missing.
+#[derive(Default)]
+struct Missing<'p> {
+    scopes: Vec<Arc<str>>,
+    lacking: Vec<Arc<str>>,
+    acr: Option<Vec<Arc<str>>>,
+    max_age: Option<std::time::Duration>,
+    proof: Option<&'p Rule>,
+}
+
+impl<'p> Missing<'p> {
+    /// Adds the needs of one rule, and tells whether some are not met. An `acr` or `auth_time`
+    /// that is not in the token is not met: a new login brings it.
+    fn add(&mut self, needs: &'p Needs, rule: &'p Rule, request: &AccessRequest<'_>) -> bool {
+        let subject = request.subject;
+        let mut is_unmet = false;
+        for scope in &needs.scopes {
+            let lacks = !subject.scopes.contains(scope);
+            is_unmet |= lacks;
+            if !self.scopes.contains(scope) {
+                self.scopes.push(Arc::clone(scope));
+            }
+            if lacks && !self.lacking.contains(scope) {
+                self.lacking.push(Arc::clone(scope));
+            }
+        }
+        let acr = subject.claims.member("acr").and_then(|acr| acr.as_str());
+        if !needs.acr.is_empty() && !needs.acr.iter().any(|value| Some(&**value) == acr) {
+            is_unmet = true;
+            self.narrow_acr(&needs.acr);
+        }
+        if let Some(most) = needs.auth_age_max
+            && match_auth_age(request, most) != Match::Yes
+        {
+            is_unmet = true;
+            self.max_age = Some(self.max_age.map_or(most, |age| age.min(most)));
+        }
+        // Tokens that are bound to their sender are not accepted yet, so this is never met.
+        if needs.sender_constrained {
+            is_unmet = true;
+            self.proof = self.proof.or(Some(rule));
+        }
+        is_unmet
+    }
+
+    /// One value is to serve every rule; where none can, those of the first are asked for.
+    fn narrow_acr(&mut self, values: &[Arc<str>]) {
+        let Some(known) = &mut self.acr else {
+            self.acr = Some(values.to_vec());
+            return;
+        };
+        if known.iter().any(|value| values.contains(value)) {
+            known.retain(|value| values.contains(value));
+        }
+    }
 }
 
 fn ids(policy: &Policy, mut positions: Vec<usize>) -> Vec<Arc<str>> {

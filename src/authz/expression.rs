@@ -105,6 +105,12 @@ impl Expression {
         self.traits.reads_arguments
     }
 
+    /// Whether its result can depend on the country of the source.
+    #[must_use]
+    pub fn reads_country(&self) -> bool {
+        self.traits.reads_country
+    }
+
     /// Evaluates it over the facts of one request.
     pub(super) fn evaluate(&self, facts: &Facts<'_>) -> Match {
         let Ok(environment) = ENVIRONMENT.as_ref() else {

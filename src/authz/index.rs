@@ -22,7 +22,7 @@ pub(super) struct Index {
 
 #[derive(Debug, Default)]
 struct Tables {
-    /// Deny and require rules.
+    /// Deny, require and limit rules.
     gates: Table,
     /// Allow rules.
     grants: Table,
@@ -57,9 +57,10 @@ struct Bucket {
 }
 
 impl Index {
-    pub(super) fn new(rules: &[Rule]) -> Self {
+    /// Files rules under their positions.
+    pub(super) fn new<'r>(rules: impl Iterator<Item = (usize, &'r Rule)>) -> Self {
         let mut index = Index::default();
-        for (position, rule) in rules.iter().enumerate() {
+        for (position, rule) in rules {
             match rule.what.as_ref().and_then(|what| what.servers.as_ref()) {
                 Some(servers) => {
                     for server in servers {
@@ -80,7 +81,7 @@ impl Index {
         index
     }
 
-    /// Deny and require rules that may match, in no order, some perhaps twice.
+    /// Deny, require and limit rules that may match, in no order, some perhaps twice.
     pub(super) fn gates(&self, request: &AccessRequest<'_>, class: Option<&str>) -> Vec<usize> {
         self.find(request, class, |tables| &tables.gates)
     }
@@ -132,7 +133,9 @@ impl Tables {
                 self.serving.insert(position, rule);
                 self.grants.insert(position, rule);
             }
-            Effect::Deny | Effect::Require(_) => self.gates.insert(position, rule),
+            Effect::Deny | Effect::Require(_) | Effect::Limit(_) => {
+                self.gates.insert(position, rule);
+            }
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::assignment::Assignments;
 use super::condition::Target;
-use super::condition::{Match, ResourceKind, What, Where, Who};
+use super::condition::{Match, ResourceKind, What, When, Where, Who, Why};
+use super::counting::{Limit, Window, is_counted};
 use super::expression::{Expression, Facts};
 use super::glob::Glob;
 use super::index::Index;
@@ -22,7 +25,13 @@ pub struct Policy {
     rules: Box<[Rule]>,
     classes: HashMap<Arc<str>, ToolClasses>,
     unclassified: Arc<str>,
-    index: Index,
+    enforced: Index,
+    /// The shadow rules, if there are any.
+    shadow: Option<Index>,
+    windows: Box<[Window]>,
+    has_session_ages: bool,
+    has_countries: bool,
+    set_headers: Box<[Arc<str>]>,
 }
 
 /// What a [`Policy`] is made of.
@@ -43,14 +52,22 @@ pub struct Rule {
     pub id: Arc<str>,
     /// What it does where it matches.
     pub effect: Effect,
+    /// Whether it does that, or is only watched.
+    pub mode: Mode,
     /// The caller.
     pub who: Option<Who>,
     /// The call.
     pub what: Option<What>,
+    /// The time.
+    pub when: Option<When>,
     /// The place.
     pub place: Option<Where>,
+    /// Purpose and behaviour.
+    pub why: Option<Why>,
     /// The CEL condition.
     pub condition: Option<Expression>,
+    /// What is set where an allow rule matches.
+    pub set: Option<Assignments>,
     /// A text for the caller.
     pub message: Option<Arc<str>>,
 }
@@ -64,13 +81,40 @@ pub enum Effect {
     Deny,
     /// Asks for more.
     Require(Needs),
+    /// Allows only so often.
+    Limit(Limit),
+}
+
+/// Whether a rule counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// It does.
+    #[default]
+    Enforce,
+    /// It is evaluated, and what it would do is recorded.
+    Shadow,
+}
+
+/// Which rules are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// Those that count.
+    Enforced,
+    /// Shadow rules too, as if they counted.
+    All,
 }
 
 /// What a require rule asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Needs {
-    /// Scopes, all of which the token must have. Never empty.
+    /// Scopes, all of which the token must have.
     pub scopes: Box<[Arc<str>]>,
+    /// Values of the claim `acr`, one of which the token must have; empty: any.
+    pub acr: Box<[Arc<str>]>,
+    /// The greatest age of the login (claim `auth_time`).
+    pub auth_age_max: Option<Duration>,
+    /// Whether the token must be bound to its sender.
+    pub sender_constrained: bool,
 }
 
 /// The risk classes of one server's tools.
@@ -85,13 +129,44 @@ impl Policy {
     /// Indexes the parts.
     #[must_use]
     pub fn new(parts: PolicyParts) -> Self {
-        let index = Index::new(&parts.rules);
+        let of_mode = |mode| {
+            let rules = parts.rules.iter().enumerate();
+            rules.filter(move |(_, rule)| rule.mode == mode)
+        };
+        let has_shadow = of_mode(Mode::Shadow).next().is_some();
+        let shadow = has_shadow.then(|| Index::new(of_mode(Mode::Shadow)));
+        let enforced = Index::new(of_mode(Mode::Enforce));
+        let mut windows: Vec<Window> = Vec::new();
+        for window in parts
+            .rules
+            .iter()
+            .filter_map(|rule| rule.why.as_ref())
+            .flat_map(Why::windows)
+        {
+            if !windows.contains(window) {
+                windows.push(window.clone());
+            }
+        }
+        let set_headers: std::collections::BTreeSet<Arc<str>> = of_mode(Mode::Enforce)
+            .filter_map(|(_, rule)| rule.set.as_ref())
+            .flat_map(|set| set.headers.iter().map(|(name, _)| Arc::clone(name)))
+            .collect();
+        let has_countries = parts.rules.iter().any(Rule::asks_country);
+        let has_session_ages = parts
+            .rules
+            .iter()
+            .any(|rule| rule.when.as_ref().is_some_and(When::has_session_age));
         Policy {
             revision: parts.revision.into(),
             rules: parts.rules.into(),
             classes: parts.classes.into_iter().collect(),
             unclassified: UNCLASSIFIED.into(),
-            index,
+            enforced,
+            shadow,
+            windows: windows.into(),
+            has_session_ages,
+            has_countries,
+            set_headers: set_headers.into_iter().collect(),
         }
     }
 
@@ -124,8 +199,46 @@ impl Policy {
         }
     }
 
-    pub(super) fn index(&self) -> &Index {
-        &self.index
+    /// Whether some rule is in shadow mode.
+    #[must_use]
+    pub fn has_shadow(&self) -> bool {
+        self.shadow.is_some()
+    }
+
+    /// Every window that some rule looks at, each once.
+    #[must_use]
+    pub fn windows(&self) -> &[Window] {
+        &self.windows
+    }
+
+    /// Every header that some rule sets. None of them is the client's to send.
+    #[must_use]
+    pub fn set_headers(&self) -> &[Arc<str>] {
+        &self.set_headers
+    }
+
+    /// Whether some rule asks how old a session is.
+    #[must_use]
+    pub fn has_session_ages(&self) -> bool {
+        self.has_session_ages
+    }
+
+    /// Whether some rule asks for the country of the source.
+    #[must_use]
+    pub fn has_countries(&self) -> bool {
+        self.has_countries
+    }
+
+    pub(super) fn indexes(&self, rules: Rules) -> impl Iterator<Item = &Index> {
+        let shadow = match rules {
+            Rules::Enforced => None,
+            Rules::All => self.shadow.as_ref(),
+        };
+        std::iter::once(&self.enforced).chain(shadow)
+    }
+
+    pub(super) fn shadow_index(&self) -> Option<&Index> {
+        self.shadow.as_ref()
     }
 
     /// Whether a tool of one of the classes may exist on a server.
@@ -169,6 +282,13 @@ impl Rule {
         self.what.as_ref().and_then(What::kind)
     }
 
+    /// Whether the rule asks for the country of the source.
+    pub(super) fn asks_country(&self) -> bool {
+        let condition = self.condition.as_ref();
+        self.place.as_ref().is_some_and(Where::has_countries)
+            || condition.is_some_and(Expression::reads_country)
+    }
+
     /// Whether everything the rule asks for holds. The expression comes last, and only if the
     /// rest does not settle it.
     pub(super) fn matches(&self, call: &Call<'_>) -> Match {
@@ -185,7 +305,16 @@ impl Rule {
             .map_or(Match::Yes, |what| what.matches(&call.target));
         let place = self.place.as_ref();
         let place = place.map_or(Match::Yes, |place| place.matches(call.target.request));
-        let plain = who.and(what).and(place);
+        let when = self.when.as_ref();
+        let when = when.map_or(Match::Yes, |when| when.matches(call.target.request));
+        let plain = who
+            .and(what)
+            .and(place)
+            .and(when)
+            .and(self.counts(call.target.request));
+        let why = self.why.as_ref().filter(|_| plain != Match::No);
+        let why = why.map_or(Match::Yes, |why| why.matches(call.target.request));
+        let plain = plain.and(why);
         let Some(condition) = self.condition.as_ref().filter(|_| plain != Match::No) else {
             return plain;
         };
@@ -193,6 +322,20 @@ impl Rule {
             return plain.and(Match::Unknown);
         }
         plain.and(condition.evaluate(&call.facts))
+    }
+
+    /// Whether the request is one that the rule's limit counts, if it has one. What needs no rule
+    /// of its own is not, unless the rule names its method.
+    fn counts(&self, request: &AccessRequest<'_>) -> Match {
+        let Effect::Limit(limit) = &self.effect else {
+            return Match::Yes;
+        };
+        let what = self.what.as_ref();
+        let is_named = what.is_some_and(|what| what.names_method(request.action.method));
+        if !is_named && !is_counted(request) {
+            return Match::No;
+        }
+        limit.key(&self.id, request).err().unwrap_or(Match::Yes)
     }
 
     /// Whether the rule could grant its subject something on the server: who is judged, the call

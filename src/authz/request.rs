@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::counting::Readings;
+
 /// One call by one caller in one context: the input of a decision.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessRequest<'a> {
@@ -34,6 +36,35 @@ pub struct AccessRequest<'a> {
     pub http: Http<'a>,
     /// The time of the decision.
     pub now: Timestamp,
+    /// What is known beyond the request itself.
+    pub context: Context<'a>,
+}
+
+/// What is known beyond the request itself. What is absent cannot be evaluated.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Context<'a> {
+    /// When the session was first seen.
+    pub session_started: Option<Timestamp>,
+    /// What the call is for, as the client says.
+    pub purpose: Declared<'a>,
+    /// The country of the source, as an ISO 3166-1 alpha-2 code.
+    pub country: Option<&'a str>,
+    /// What is known of the device; an object.
+    pub device: Option<&'a Value<'a>>,
+    /// What the windows showed that [`super::demands`] named.
+    pub readings: Option<&'a Readings>,
+}
+
+/// What a client declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Declared<'a> {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// This.
+    As(&'a str),
+    /// Several things, or something that is not a text.
+    Unclear,
 }
 
 /// The HTTP request that carried the message, as far as a policy may see it.
@@ -114,6 +145,8 @@ pub struct Subject {
     pub scopes: Vec<Arc<str>>,
     /// Tenant, from the configured claim.
     pub tenant: Option<Arc<str>>,
+    /// What the token says of the device, from the configured claim.
+    pub device: Option<Value<'static>>,
     /// Every claim of the token, as verified.
     pub claims: Value<'static>,
 }

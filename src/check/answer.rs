@@ -3,13 +3,17 @@
 //! What a client makes of a status, a challenge and a body differs by SDK; the forms here are
 //! the ones that all of them survive. No text of the client is in them but the id.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::server::{DenySettings, DenyShape, Disclose, Server};
 use super::{Answer, Effect, Reason};
-use crate::authn::{AuthenticationError, challenge};
+use crate::authn::AuthenticationError;
+use crate::authn::challenge::{self, StepUp};
 use crate::authz::{Challenge, Denial};
 use crate::mcp::{Era, Id, Kind, Message, Payload, Refusal, answer as rpc};
 
@@ -121,14 +125,27 @@ pub(super) fn rejected(to: &Addressee<'_>, status: StatusCode, reason: Reason) -
     http_error(to, status, code, reason, to.data(reason))
 }
 
-/// 403 with everything that is missing, all at once.
-pub(super) fn challenged(to: &Addressee<'_>, server: &Server, challenge: &Challenge) -> Answer {
+/// 403 where a scope is missing, else 401, with everything that is missing, all at once: the
+/// clients that SDKs make step up by themselves only for a scope.
+pub(super) fn challenged(
+    to: &Addressee<'_>,
+    server: &Server,
+    challenge: &Challenge,
+    reason: Reason,
+) -> Answer {
     if to.is_silent() {
         return accepted();
     }
-    let reason = Reason::InsufficientScope;
     let mut data = to.data(reason);
-    data.insert("scopes".into(), json!(challenge.scopes));
+    if !challenge.scopes.is_empty() {
+        data.insert("scopes".into(), json!(challenge.scopes));
+    }
+    if !challenge.acr_values.is_empty() {
+        data.insert("acr_values".into(), json!(challenge.acr_values));
+    }
+    if let Some(max_age) = challenge.max_age {
+        data.insert("max_age".into(), max_age.as_secs().into());
+    }
     if server.settings.deny.disclose == Disclose::Rule {
         disclose_rule(
             &mut data,
@@ -136,10 +153,20 @@ pub(super) fn challenged(to: &Addressee<'_>, server: &Server, challenge: &Challe
             challenge.message.as_deref(),
         );
     }
-    let status = StatusCode::FORBIDDEN;
+    let status = if reason == Reason::InsufficientScope {
+        StatusCode::FORBIDDEN
+    } else {
+        StatusCode::UNAUTHORIZED
+    };
     let mut answer = http_error(to, status, i32::from(status.as_u16()), reason, data);
-    let scopes: Vec<String> = challenge.scopes.iter().map(ToString::to_string).collect();
-    if let Ok(value) = server.challenges.insufficient_scope(&scopes) {
+    let texts = |texts: &[Arc<str>]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let step_up = StepUp {
+        lacks_scope: reason == Reason::InsufficientScope,
+        scopes: &texts(&challenge.scopes),
+        acr_values: &texts(&challenge.acr_values),
+        max_age: challenge.max_age,
+    };
+    if let Ok(value) = server.challenges.step_up(&step_up) {
         answer.headers.push(("www-authenticate", value));
     }
     answer
@@ -152,20 +179,30 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: &Denial
     if settings.disclose == Disclose::Rule {
         disclose_rule(&mut data, denial.rule.as_deref(), denial.message.as_deref());
     }
+    if let Some(seconds) = denial.retry_after.map(whole_seconds) {
+        data.insert("retry_after".into(), seconds.into());
+    }
+    let is_limited = reason == Reason::RateLimited && settings.disclose != Disclose::Nothing;
+    let refused = if is_limited {
+        StatusCode::TOO_MANY_REQUESTS
+    } else {
+        StatusCode::FORBIDDEN
+    };
     let status = match settings.shape {
         DenyShape::ToolError | DenyShape::JsonrpcError => StatusCode::OK,
-        DenyShape::Http403 => StatusCode::FORBIDDEN,
+        DenyShape::Http403 => refused,
     };
     let told = Told {
         settings,
         reason,
+        code: i32::from(refused.as_u16()),
         data,
         message: denial.message.as_deref(),
     };
     let body = match to.payload {
         None => {
             // GET and DELETE: there is no message that could be answered with 200.
-            return told.forbidden(to);
+            return with_retry_after(told.refused(to, refused), denial, is_limited);
         }
         Some(_) if to.is_silent() => return accepted(),
         Some(Payload::One(message)) => told.answer(message, to.era).unwrap_or_default(),
@@ -177,13 +214,32 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: &Denial
             rpc::batch(&answers)
         }
     };
-    json_answer(status, body)
+    with_retry_after(json_answer(status, body), denial, is_limited)
+}
+
+/// `Retry-After` where the status says that something is wrong (RFC 9110 §10.2.3).
+fn with_retry_after(mut answer: Answer, denial: &Denial, is_limited: bool) -> Answer {
+    if let Some(wait) = denial.retry_after.filter(|_| is_limited)
+        && answer.status != StatusCode::OK
+    {
+        let seconds = whole_seconds(wait).to_string();
+        answer.headers.push(("retry-after", seconds));
+    }
+    answer
+}
+
+/// Seconds after which the wait is surely over.
+fn whole_seconds(wait: Duration) -> u64 {
+    let part = u64::from(wait.subsec_nanos() > 0);
+    wait.as_secs().saturating_add(part)
 }
 
 /// What a denied client is told.
 struct Told<'a> {
     settings: DenySettings,
     reason: Reason,
+    /// The code of a JSON-RPC error.
+    code: i32,
     data: serde_json::Map<String, Value>,
     message: Option<&'a str>,
 }
@@ -203,18 +259,12 @@ impl Told<'_> {
         Some(if as_result {
             rpc::tool_error(id, &text, data, era == Era::Modern)
         } else {
-            rpc::error(
-                Some(id),
-                i32::from(StatusCode::FORBIDDEN.as_u16()),
-                &text,
-                data,
-            )
+            rpc::error(Some(id), self.code, &text, data)
         })
     }
 
     /// For what has no message that could look unknown.
-    fn forbidden(mut self, to: &Addressee<'_>) -> Answer {
-        let status = StatusCode::FORBIDDEN;
+    fn refused(mut self, to: &Addressee<'_>, status: StatusCode) -> Answer {
         let mut text = self.reason.text();
         if self.settings.disclose == Disclose::Nothing {
             self.data.remove("reason");

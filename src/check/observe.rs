@@ -3,22 +3,26 @@
 //! An observation that is dropped unfinished, because the client left or the deadline passed, is
 //! recorded as given up: nothing that was asked goes without evidence.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::judgement::rehearsed_reason;
 use super::{Ending, HttpRequest, Judgement, Outcome, Pipeline, Read, Reason, Server, Verdict};
-use crate::audit::{self, Record};
-use crate::authz::Subject;
+use crate::audit::{self, Record, WouldBe};
+use crate::authz::{Rehearsal, Subject};
 use crate::telemetry;
-use crate::telemetry::metrics::Stage;
+use crate::telemetry::metrics::{Rehearsed, Stage};
 
 /// The evidence of one check in the making.
 pub(super) struct Observation<'p> {
     pipeline: &'p Pipeline,
     record: Option<Record>,
+    /// What the policy adds to the facts of an allow.
+    assigned: Vec<(Arc<str>, Option<String>)>,
     started: Instant,
 }
 
@@ -56,11 +60,14 @@ impl<'p> Observation<'p> {
             session: None,
             protocol_version: None,
             arguments: None,
+            shadow: None,
+            candidate: None,
             duration_seconds: 0.0,
         };
         Observation {
             pipeline,
             record: Some(record),
+            assigned: Vec::new(),
             started: Instant::now(),
         }
     }
@@ -106,6 +113,9 @@ impl<'p> Observation<'p> {
         if judgement.decisive > 0 {
             self.describe(read, judgement.decisive);
         }
+        if let Some(assigned) = &judgement.assigned {
+            self.assigned.clone_from(&assigned.metadata);
+        }
         let Some(record) = &mut self.record else {
             return;
         };
@@ -114,6 +124,40 @@ impl<'p> Observation<'p> {
             .rules_indeterminate
             .clone_from(&judgement.indeterminate);
         record.class.clone_from(&judgement.class);
+        let shadow = judgement.shadow.as_ref();
+        record.shadow = shadow
+            .filter(|shadow| !shadow.shadow.is_empty())
+            .map(|shadow| would_be(shadow, &shadow.shadow, None));
+    }
+
+    /// Records what the candidate would decide.
+    pub(super) fn candidate(&mut self, rehearsal: &Rehearsal, revision: &Arc<str>) {
+        if let Some(record) = &mut self.record {
+            let revision = Some(Arc::clone(revision));
+            record.candidate = Some(would_be(rehearsal, &rehearsal.rules, revision));
+        }
+    }
+
+    /// Counts what would be decided otherwise, and forgets a candidate that agrees.
+    fn compare(&self, record: &mut Record, reason: Reason) {
+        let metrics = &self.pipeline.metrics;
+        let server = record.server.as_deref().unwrap_or_default();
+        if let Some(shadow) = &record.shadow {
+            for rule in &shadow.rules {
+                metrics.record_shadow_rule(rule);
+            }
+        }
+        for (by, other) in [
+            (Rehearsed::Shadow, &record.shadow),
+            (Rehearsed::Candidate, &record.candidate),
+        ] {
+            if let Some(other) = other.as_ref().filter(|other| other.reason != reason.code()) {
+                metrics.record_difference(by, server, reason.code(), other.reason);
+            }
+        }
+        record
+            .candidate
+            .take_if(|candidate| candidate.reason == reason.code());
     }
 
     fn describe(&mut self, read: &Read<'_>, decisive: usize) {
@@ -148,7 +192,14 @@ impl<'p> Observation<'p> {
             Outcome::Allow(_) => None,
             Outcome::Answer(answer) | Outcome::Fail(answer) => Some(answer.status.as_u16()),
         };
-        let metadata = metadata(&record, &ending);
+        self.compare(&mut record, ending.reason);
+        let mut metadata = metadata(&record, &ending);
+        if let Outcome::Allow(_) = &ending.outcome {
+            let assigned = std::mem::take(&mut self.assigned).into_iter();
+            metadata.extend(
+                assigned.filter_map(|(name, value)| Some((Cow::Owned(name.to_string()), value?))),
+            );
+        }
         self.emit(record, ending.reason);
         Verdict {
             outcome: ending.outcome,
@@ -182,8 +233,18 @@ impl Drop for Observation<'_> {
     }
 }
 
+fn would_be(rehearsal: &Rehearsal, rules: &[Arc<str>], revision: Option<Arc<str>>) -> WouldBe {
+    let reason = rehearsed_reason(&rehearsal.outcome);
+    WouldBe {
+        decision: reason.effect().name(),
+        reason: reason.code(),
+        rules: rules.to_vec(),
+        policy_revision: revision,
+    }
+}
+
 /// Facts for Envoy's access log and later filters.
-fn metadata(record: &Record, ending: &Ending) -> Vec<(&'static str, String)> {
+fn metadata(record: &Record, ending: &Ending) -> Vec<(Cow<'static, str>, String)> {
     let text = |value: &Option<Arc<str>>| value.as_deref().map(str::to_owned);
     [
         ("decision", Some(record.decision.to_owned())),
@@ -200,6 +261,6 @@ fn metadata(record: &Record, ending: &Ending) -> Vec<(&'static str, String)> {
         ("class", text(&record.class)),
     ]
     .into_iter()
-    .filter_map(|(key, value)| value.map(|value| (key, value)))
+    .filter_map(|(key, value)| value.map(|value| (Cow::Borrowed(key), value)))
     .collect()
 }

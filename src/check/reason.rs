@@ -4,7 +4,7 @@
 //! text is what a client may read; the cause, for operators, is logged where it arises.
 
 use crate::authn::AuthenticationError;
-use crate::authz::DenialReason;
+use crate::authz::{Challenge, DenialReason};
 use crate::mcp::Refusal;
 pub use crate::telemetry::metrics::Effect;
 
@@ -70,7 +70,11 @@ reasons! {
     Indeterminate, Deny, "indeterminate", "the policy could not be evaluated for the request";
     NoMatchingRule, Deny, "no_matching_rule", "the policy does not allow the request";
     UnknownMethod, Deny, "unknown_method", "the policy does not allow methods it does not know";
+    SenderConstraintRequired, Deny, "sender_constraint_required",
+        "the access token must be bound to its sender";
+    RateLimited, Deny, "rate_limited", "too many calls; try again later";
     InsufficientScope, Challenge, "insufficient_scope", "the access token lacks a required scope";
+    StepUpRequired, Challenge, "step_up_required", "a stronger or fresher login is required";
 
     InvalidCheck, Reject, "invalid_check", "the request could not be read";
     TooManyHeaders, Reject, "too_many_headers", "the request exceeds `headers_max`";
@@ -121,6 +125,7 @@ reasons! {
     UnsupportedVersion, Reject, "unsupported_version", "the protocol version is not supported";
 
     KeysUnavailable, Fail, "keys_unavailable", "the keys of the issuer are unavailable";
+    StateUnavailable, Fail, "state_unavailable", "the counters that the policy needs are unavailable";
     Cancelled, Fail, "cancelled", "the check was given up before it was decided";
 }
 
@@ -215,6 +220,19 @@ impl From<DenialReason> for Reason {
             DenialReason::Indeterminate => Reason::Indeterminate,
             DenialReason::NoMatchingRule => Reason::NoMatchingRule,
             DenialReason::UnknownMethod => Reason::UnknownMethod,
+            DenialReason::SenderConstraint => Reason::SenderConstraintRequired,
+            DenialReason::RateLimited => Reason::RateLimited,
+        }
+    }
+}
+
+impl From<&Challenge> for Reason {
+    /// A missing scope is what most clients can do something about, so it comes first.
+    fn from(challenge: &Challenge) -> Self {
+        if challenge.missing.is_empty() {
+            Reason::StepUpRequired
+        } else {
+            Reason::InsufficientScope
         }
     }
 }

@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 
 use super::{Config, Drain, Limits};
 use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings};
-use crate::check::{self, DenySettings, DenyShape, Disclose, ServerSettings};
+use crate::check::{self, DenySettings, DenyShape, Disclose, PurposeSettings, ServerSettings};
 use crate::envoy::request::Source;
 use crate::listen::{self, TlsFiles};
+use crate::state;
 use crate::telemetry;
 use crate::upstream::AuthorizationHeader;
 use crate::yaml;
@@ -28,6 +29,10 @@ impl Config {
             authn,
             servers,
             policy,
+            candidate_policy,
+            purpose,
+            device_header,
+            country_db_file,
             telemetry,
             limits: _,
             drain: Drain { delay, timeout },
@@ -49,6 +54,10 @@ impl Config {
             "issuers": authn.issuers.iter().map(issuer).collect::<Vec<_>>(),
             "servers": servers.iter().map(server).collect::<Vec<_>>(),
             "policy": policy,
+            "candidate_policy": candidate_policy,
+            "purpose": purpose_value(purpose),
+            "device": device_header.as_ref().map(|header| json!({"header": header})),
+            "geoip": country_db_file.as_ref().map(|file| json!({"country_db_file": file})),
             "telemetry": {
                 "otlp_endpoint": otlp_endpoint,
                 "service_name": service_name,
@@ -78,6 +87,7 @@ impl Config {
             headers_max,
             rules_max,
             cel_bytes_max,
+            state: state::Settings { keys_max },
             audit_queue_max,
             streams_max,
         } = self.limits;
@@ -101,6 +111,7 @@ impl Config {
             "headers_max": headers_max,
             "rules_max": rules_max,
             "cel_bytes_max": cel_bytes_max,
+            "state_keys_max": keys_max,
             "audit_queue_max": audit_queue_max,
             "streams_max": streams_max,
             "token_bytes_max": token_bytes_max,
@@ -110,6 +121,12 @@ impl Config {
             "fetch_timeout": yaml::duration_text(*fetch_timeout),
         })
     }
+}
+
+fn purpose_value(settings: &PurposeSettings) -> Option<Value> {
+    let PurposeSettings { header, meta } = settings;
+    let is_said = header.is_some() || meta.is_some();
+    is_said.then(|| json!({"header": header, "meta": meta}))
 }
 
 fn tls_files(files: &TlsFiles) -> Value {
@@ -134,6 +151,7 @@ fn issuer(settings: &IssuerSettings) -> Value {
                 tenant,
                 agent,
                 scopes,
+                device,
             },
         leeway,
         keys:
@@ -158,6 +176,7 @@ fn issuer(settings: &IssuerSettings) -> Value {
         "claims",
         json!({
             "groups": groups, "roles": roles, "tenant": tenant, "agent": agent, "scopes": scopes,
+            "device": (!device.is_empty()).then_some(device),
         }),
     );
     put("leeway", json!(yaml::duration_text(*leeway)));

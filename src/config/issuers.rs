@@ -133,6 +133,7 @@ fn claims(node: &Node, findings: &mut Findings) -> Option<ClaimSettings> {
         ("tenant", &mut settings.tenant),
         ("agent", &mut settings.agent),
         ("scopes", &mut settings.scopes),
+        ("device", &mut settings.device),
     ] {
         let names = fields.optional(key, findings, |node, findings| {
             yaml::list_or_one(node, findings, yaml::string)

@@ -62,7 +62,7 @@ issuers:
   jwks_uri: https://idp.example.com/keys
   algorithms: [ES256]
   ca_file: idp.pem
-  claims: {groups: g, roles: [r], tenant: t, agent: [a, b], scopes: s}
+  claims: {groups: g, roles: [r], tenant: t, agent: [a, b], scopes: s, device: d}
   leeway: 5s
   keys: {refresh: 1m, stale_max: 1h, min_interval: 1500ms}
 - issuer: local
@@ -80,6 +80,10 @@ servers:
   fold_arguments: accept
   upstream: {authorization: pass}
 policy: policies
+candidate_policy: next
+device: {header: x-device}
+geoip: {country_db_file: countries.mmdb}
+purpose: {header: X-Purpose, meta: example.com/purpose}
 telemetry: {otlp_endpoint: http://127.0.0.1:4317, service_name: pdp, log: debug}
 limits:
   connections_max: 11
@@ -93,6 +97,7 @@ limits:
   rules_max: 18
   cel_bytes_max: 19
   audit_queue_max: 20
+  state_keys_max: 23
   streams_max: 21
   token_bytes_max: 1 KiB
   token_cache_max: 0

@@ -4,6 +4,8 @@
 //! is given on the wire as they are. So a response is built only here, by one function for each
 //! outcome; the code is an argument of none of them that could be 0.
 
+use std::borrow::Cow;
+
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 
@@ -65,11 +67,11 @@ fn allow(obligations: Obligations) -> OkHttpResponse {
     let mut headers: Vec<HeaderValueOption> = Vec::with_capacity(set.len());
     let mut unset = Vec::new();
     for (name, value) in set {
-        if is_settable(name, &value) {
-            headers.push(header(name, value));
+        if is_settable(&name, &value) {
+            headers.push(header(&name, value));
         } else {
-            tracing::error!(name, "an upstream header cannot be set and is removed");
-            unset.push(name.to_owned());
+            tracing::error!(%name, "an upstream header cannot be set and is removed");
+            unset.push(name.into_owned());
         }
     }
     // Envoy removes after it has set, so a name in both lists would be removed.
@@ -174,7 +176,7 @@ fn is_reserved(name: &str) -> bool {
 }
 
 /// Facts about the decision, as the strings of a struct.
-fn facts(metadata: Vec<(&'static str, String)>) -> Option<Struct> {
+fn facts(metadata: Vec<(Cow<'static, str>, String)>) -> Option<Struct> {
     if metadata.is_empty() {
         return None;
     }
@@ -182,7 +184,7 @@ fn facts(metadata: Vec<(&'static str, String)>) -> Option<Struct> {
         .into_iter()
         .map(|(key, text)| {
             (
-                key.to_owned(),
+                key.into_owned(),
                 Value {
                     kind: Some(Kind::StringValue(text)),
                 },

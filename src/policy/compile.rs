@@ -16,6 +16,8 @@ use super::document::{Document, RuleDocument, ToolTable, error_at_start};
 pub struct CompileContext {
     /// The configured server names; without them, names are not checked.
     pub servers: Option<Vec<String>>,
+    /// Whether there is a database of countries.
+    pub has_countries: bool,
     /// How many rules a policy may have.
     pub rules_max: usize,
     /// How long an expression may be, in bytes.
@@ -26,6 +28,7 @@ impl Default for CompileContext {
     fn default() -> Self {
         CompileContext {
             servers: None,
+            has_countries: true,
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
         }
@@ -206,6 +209,11 @@ fn check_rules(
     }
     let mut seen: HashMap<&str, &Node> = HashMap::new();
     for rule in rules {
+        if !context.has_countries && rule.asks_country() {
+            let help = "`geoip` in the configuration says where one is";
+            let message = "the rule asks for a country, and there is no database of countries";
+            error_at_start(rule.node, message, help, findings);
+        }
         if let Some((node, id)) = &rule.id {
             if let Some(first) = seen.get(&**id) {
                 let help = format!("the first is in {}", place(first, findings));
@@ -244,10 +252,14 @@ fn compile_rule(rule: RuleDocument<'_>) -> Option<Rule> {
     Some(Rule {
         id: rule.id?.1,
         effect: rule.effect?,
+        mode: rule.mode,
         who: rule.who,
         what: rule.what.map(|what| what.what),
+        when: rule.when,
         place: rule.place,
+        why: rule.why,
         condition: rule.condition,
+        set: rule.set,
         message: rule.message,
     })
 }

@@ -3,12 +3,18 @@
 //! Everything that one file can tell is checked here; what needs the other files or the
 //! configuration is checked in `compile.rs`.
 
+mod assignment;
+mod behaviour;
+mod effects;
 mod expression;
 mod selectors;
+mod time;
 
 use std::sync::Arc;
 
-use crate::authz::{Effect, Expression, Glob, Needs, What, Where, Who};
+use crate::authz::{Assignments, Effect, Expression, Glob, Mode, What, When, Where, Who, Why};
+use effects::{Blocks, EffectName};
+
 use crate::yaml::{Data, Fields, Findings, Node, choice, list, string};
 
 /// How long a rule's id may be, in bytes.
@@ -38,10 +44,14 @@ pub(super) struct RuleDocument<'n> {
     pub(super) node: &'n Node,
     pub(super) id: Option<(&'n Node, Arc<str>)>,
     pub(super) effect: Option<Effect>,
+    pub(super) mode: Mode,
     pub(super) who: Option<Who>,
     pub(super) what: Option<WhatDocument<'n>>,
+    pub(super) when: Option<When>,
     pub(super) place: Option<Where>,
+    pub(super) why: Option<Why>,
     pub(super) condition: Option<Expression>,
+    pub(super) set: Option<Assignments>,
     pub(super) message: Option<Arc<str>>,
 }
 
@@ -53,11 +63,13 @@ pub(super) struct WhatDocument<'n> {
     pub(super) classes: Vec<&'n Node>,
 }
 
-#[derive(Clone, Copy)]
-enum EffectName {
-    Allow,
-    Deny,
-    Require,
+impl RuleDocument<'_> {
+    /// Whether the rule asks for the country of the source.
+    pub(super) fn asks_country(&self) -> bool {
+        let condition = self.condition.as_ref();
+        self.place.as_ref().is_some_and(Where::has_countries)
+            || condition.is_some_and(Expression::reads_country)
+    }
 }
 
 impl<'n> Document<'n> {
@@ -175,36 +187,45 @@ fn read_rule<'n>(
     let id = fields.required("id", findings, |node, findings| {
         Some((node, read_id(node, findings)?))
     });
-    let names = [
-        ("allow", EffectName::Allow),
-        ("deny", EffectName::Deny),
-        ("require", EffectName::Require),
-    ];
-    let effect = fields.required("effect", findings, choice(&names));
+    let effect = fields.required("effect", findings, choice(&EffectName::WORDS));
+    let mode = fields.optional("mode", findings, effects::read_mode);
     let (who_node, what_node) = (fields.node_of("who"), fields.node_of("what"));
     let who = who_node.and_then(|node| selectors::read_who(node, findings));
     let what = what_node.and_then(|node| selectors::read_what(node, findings));
+    let when = fields.optional("when", findings, time::read_when);
     let place = fields.optional("where", findings, selectors::read_where);
+    let why = fields.optional("why", findings, behaviour::read_why);
     let condition = fields.optional("if", findings, |node, findings| {
         expression::read(node, cel_bytes_max, findings)
     });
-    let needs = fields.node_of("needs");
+    let blocks = Blocks {
+        needs: fields.node_of("needs"),
+        limit: fields.node_of("limit"),
+        set: fields.node_of("set"),
+    };
+    let set = blocks
+        .set
+        .and_then(|node| assignment::read_set(node, findings));
     let message = fields.optional("message", findings, read_message);
     let effect = effect.and_then(|effect| {
         if let EffectName::Allow = effect {
             refuse_vague_allow(node, who_node, what_node, findings);
         }
-        complete_effect(effect, node, needs, findings)
+        effects::complete(effect, node, blocks, findings)
     });
     fields.finish(findings);
     Some(RuleDocument {
         node,
         id,
         effect,
+        mode: mode.unwrap_or_default(),
         who,
         what,
+        when,
         place,
+        why,
         condition,
+        set,
         message,
     })
 }
@@ -224,61 +245,6 @@ fn refuse_vague_allow(
         let help = "such as `what: {servers: [name]}`";
         error_at_start(rule, "an allow rule must say `what`", help, findings);
     }
-}
-
-fn complete_effect(
-    effect: EffectName,
-    rule: &Node,
-    needs: Option<&Node>,
-    findings: &mut Findings,
-) -> Option<Effect> {
-    match (effect, needs) {
-        (EffectName::Require, Some(node)) => read_needs(node, findings).map(Effect::Require),
-        (EffectName::Require, None) => {
-            let help = "such as `needs: {scopes: [name]}`";
-            error_at_start(
-                rule,
-                "a require rule must say what it `needs`",
-                help,
-                findings,
-            );
-            None
-        }
-        (EffectName::Allow | EffectName::Deny, Some(node)) => {
-            findings.error(
-                node,
-                "`needs` belongs to require rules",
-                "`effect: require`",
-            );
-            None
-        }
-        (EffectName::Allow, None) => Some(Effect::Allow),
-        (EffectName::Deny, None) => Some(Effect::Deny),
-    }
-}
-
-fn read_needs(node: &Node, findings: &mut Findings) -> Option<Needs> {
-    let mut fields = Fields::open(node, "`needs`", findings)?;
-    let scopes = fields.required("scopes", findings, |node, findings| {
-        list(node, findings, read_scope)
-    });
-    fields.finish(findings);
-    scopes.map(|scopes| Needs {
-        scopes: scopes.into(),
-    })
-}
-
-/// A scope as RFC 6749 §3.3 has it: it is written into a challenge.
-fn read_scope(node: &Node, findings: &mut Findings) -> Option<Arc<str>> {
-    let text = string(node, findings)?;
-    let good = text
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
-    if !good {
-        let help = "visible ASCII without spaces, quotes and backslashes; one scope for each item";
-        findings.error(node, format!("`{text}` is not a scope"), help);
-    }
-    good.then(|| text.into())
 }
 
 fn read_id(node: &Node, findings: &mut Findings) -> Option<Arc<str>> {

@@ -10,6 +10,7 @@ fn at(second: i64) -> Timestamp {
 
 fn context() -> CompileContext {
     CompileContext {
+        has_countries: true,
         servers: Some(["notes".to_owned()].into()),
         rules_max: 10,
         cel_bytes_max: 100,

@@ -19,6 +19,8 @@ use prometheus_client::registry::{Registry, Unit};
 pub struct Metrics {
     registry: Arc<Registry>,
     decisions: Family<DecisionLabels, Counter>,
+    differences: Family<DifferenceLabels, Counter>,
+    shadow_rules: Family<RuleLabels, Counter>,
     durations: Family<StageLabels, Histogram, fn() -> Histogram>,
     policy_reloads: Family<ResultLabels, Counter>,
     policy_loaded: Gauge,
@@ -76,6 +78,15 @@ pub enum Stage {
     Total,
 }
 
+/// What is evaluated beside the rules in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rehearsed {
+    /// The same policy with its shadow rules.
+    Shadow,
+    /// The candidate policy.
+    Candidate,
+}
+
 /// Whether something worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Success {
@@ -96,6 +107,8 @@ impl Metrics {
         let mut metrics = Self {
             registry: Arc::default(),
             decisions: Family::default(),
+            differences: Family::default(),
+            shadow_rules: Family::default(),
             durations,
             policy_reloads: Family::default(),
             policy_loaded: Gauge::default(),
@@ -114,6 +127,16 @@ impl Metrics {
 
     fn register(&self, to: &mut Registry) {
         to.register("decisions", "Decisions", self.decisions.clone());
+        to.register(
+            "decisions_different",
+            "Decisions that shadow rules or the candidate policy would make otherwise",
+            self.differences.clone(),
+        );
+        to.register(
+            "shadow_rule_matches",
+            "Requests that a shadow rule matches or cannot be evaluated for",
+            self.shadow_rules.clone(),
+        );
         to.register_with_unit(
             "check_duration",
             "Time that checks take, by stage",
@@ -174,6 +197,31 @@ impl Metrics {
             reason,
         };
         self.decisions.get_or_create(&labels).inc();
+    }
+
+    /// Counts a decision that would have been another one; both are reason codes.
+    /// `mcp_authz_decisions_different_total`.
+    pub fn record_difference(
+        &self,
+        by: Rehearsed,
+        server: &str,
+        reason: &'static str,
+        would_be: &'static str,
+    ) {
+        let labels = DifferenceLabels {
+            by,
+            server: server.to_owned(),
+            reason,
+            would_be,
+        };
+        self.differences.get_or_create(&labels).inc();
+    }
+
+    /// Counts a request that a shadow rule, named by its id, matches.
+    /// `mcp_authz_shadow_rule_matches_total`.
+    pub fn record_shadow_rule(&self, rule: &str) {
+        let rule = rule.to_owned();
+        self.shadow_rules.get_or_create(&RuleLabels { rule }).inc();
     }
 
     /// Observes how long a stage of a check took. `mcp_authz_check_duration_seconds`.
@@ -298,6 +346,19 @@ struct DecisionLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DifferenceLabels {
+    by: Rehearsed,
+    server: String,
+    reason: &'static str,
+    would_be: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RuleLabels {
+    rule: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StageLabels {
     stage: Stage,
 }
@@ -321,6 +382,16 @@ struct IssuerResultLabels {
 impl EncodeLabelValue for Effect {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
         self.name().encode(encoder)
+    }
+}
+
+impl EncodeLabelValue for Rehearsed {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        let name = match self {
+            Self::Shadow => "shadow",
+            Self::Candidate => "candidate",
+        };
+        name.encode(encoder)
     }
 }
 
@@ -364,6 +435,8 @@ mod tests {
     fn names_and_labels_are_as_documented() {
         let metrics = Metrics::new();
         metrics.record_decision("github", Effect::Deny, "denied_by_rule");
+        metrics.record_difference(Rehearsed::Candidate, "github", "allowed", "rate_limited");
+        metrics.record_shadow_rule("r1");
         metrics.record_stage(Stage::Total, Duration::from_micros(30));
         metrics.set_policy(&PolicyTotals {
             successes: 4,
@@ -386,6 +459,8 @@ mod tests {
         let text = metrics.text();
         for line in [
             "mcp_authz_decisions_total{server=\"github\",effect=\"deny\",reason=\"denied_by_rule\"} 1",
+            "mcp_authz_decisions_different_total{by=\"candidate\",server=\"github\",reason=\"allowed\",would_be=\"rate_limited\"} 1",
+            "mcp_authz_shadow_rule_matches_total{rule=\"r1\"} 1",
             "mcp_authz_check_duration_seconds_bucket{le=\"0.00005\",stage=\"total\"} 1",
             "mcp_authz_check_duration_seconds_count{stage=\"total\"} 1",
             "mcp_authz_policy_reloads_total{result=\"ok\"} 4",

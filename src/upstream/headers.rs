@@ -3,6 +3,9 @@
 //! Every `x-mcp-authz-*` header that reaches the upstream was written here: ours overwrite what
 //! the client sent, all others of that prefix are removed, and so are the client's credentials.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
@@ -16,7 +19,7 @@ pub const OWN_PREFIX: &str = "x-mcp-authz-";
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Obligations {
     /// Set, overwriting whatever the client sent. Values are visible ASCII and never empty.
-    pub set: Vec<(&'static str, String)>,
+    pub set: Vec<(Cow<'static, str>, String)>,
     /// Removed.
     pub remove: Vec<String>,
 }
@@ -56,7 +59,7 @@ pub fn obligations<'h>(
 ) -> Obligations {
     let subject = facts.subject;
     let decision_id = facts.decision_id.to_string();
-    let set: Vec<(&'static str, String)> = [
+    let set: Vec<(Cow<'static, str>, String)> = [
         ("x-mcp-authz-subject", Some(&*subject.id)),
         ("x-mcp-authz-issuer", Some(&*subject.issuer)),
         ("x-mcp-authz-agent", subject.agent.as_deref()),
@@ -70,7 +73,7 @@ pub fn obligations<'h>(
     .filter_map(|(name, value)| {
         value
             .filter(|value| !value.is_empty())
-            .map(|value| (name, header_value(value)))
+            .map(|value| (Cow::Borrowed(name), header_value(value)))
     })
     .collect();
     let mut remove: Vec<String> = headers
@@ -84,6 +87,31 @@ pub fn obligations<'h>(
     }
     remove.push("dpop".to_owned());
     Obligations { set, remove }
+}
+
+/// Adds the headers that the policy sets. Each of `owned` that is not set now is removed: what the
+/// policy says under that name somewhere is never the client's to say.
+pub fn assign<'h>(
+    obligations: &mut Obligations,
+    assigned: &[(Arc<str>, Option<String>)],
+    owned: &[Arc<str>],
+    headers: impl Iterator<Item = &'h str>,
+) {
+    for name in owned {
+        let found = assigned.iter().find(|(known, _)| known == name);
+        match found.and_then(|(_, value)| value.as_deref()) {
+            Some(value) if !value.is_empty() => {
+                let name = Cow::Owned(name.to_string());
+                obligations.set.push((name, header_value(value)));
+            }
+            Some(_) | None => obligations.remove.push(name.to_string()),
+        }
+    }
+    if !owned.is_empty() {
+        let alike = headers.filter(|name| name.contains('_'));
+        let alike = alike.filter(|name| owned.iter().any(|own| *name.replace('_', "-") == **own));
+        obligations.remove.extend(alike.map(str::to_owned));
+    }
 }
 
 /// Whether an upstream could take a header for one of ours. Servers that hand headers to programs
@@ -113,8 +141,6 @@ fn header_value(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::authz::Value;
 
@@ -127,6 +153,7 @@ mod tests {
             roles: Vec::new(),
             scopes: Vec::new(),
             tenant: Some(Arc::from("acme")),
+            device: None,
             claims: Value::Null,
         }
     }
@@ -162,7 +189,7 @@ mod tests {
         let set: Vec<(&str, &str)> = changes
             .set
             .iter()
-            .map(|(name, value)| (*name, value.as_str()))
+            .map(|(name, value)| (&**name, value.as_str()))
             .collect();
         assert_eq!(
             set,

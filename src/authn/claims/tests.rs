@@ -33,6 +33,7 @@ fn claims_become_the_subject() {
             roles: vec!["Platform Admins".into()],
             scopes: vec!["read".into(), "write".into()],
             tenant: Some("t".into()),
+            device: None,
             claims,
         }
     );

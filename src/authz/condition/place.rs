@@ -1,22 +1,28 @@
-//! `where`: the network the client is in.
+//! `where`: the network and the country the client is in, and the device it is on.
 
 use ipnet::IpNet;
 
 use crate::authz::request::AccessRequest;
 
-use super::Match;
+use super::who::ClaimSelector;
+use super::{Match, Names, selects};
 
 /// Selectors over the place of the client.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Where {
     /// Networks, any of which the source is in. An IPv4 source written as IPv6 is the IPv4 one.
     pub networks: Option<Box<[IpNet]>>,
+    /// Countries of the source, as ISO 3166-1 alpha-2 codes.
+    pub countries: Option<Names>,
+    /// What is known of the device.
+    pub device: Box<[ClaimSelector]>,
     /// Where the client must not be.
     pub not: Option<Box<Where>>,
 }
 
 impl Where {
-    /// Without a known source address, neither "inside" nor "outside" can be told.
+    /// Without a known source address, country or device, neither "inside" nor "outside" can be
+    /// told.
     pub(in crate::authz) fn matches(&self, request: &AccessRequest<'_>) -> Match {
         let networks = self.networks.as_ref().map_or(Match::Yes, |networks| {
             request.source.map_or(Match::Indeterminate, |source| {
@@ -28,7 +34,28 @@ impl Where {
             .not
             .as_ref()
             .map_or(Match::Yes, |place| place.matches(request).negate());
-        networks.and(not)
+        let countries = self.countries.as_ref().map_or(Match::Yes, |countries| {
+            request
+                .context
+                .country
+                .map_or(Match::Indeterminate, |country| {
+                    selects(Some(countries), |name| &**name == country)
+                })
+        });
+        let device = self.device.iter().map(|selector| {
+            let device = request.context.device;
+            device.map_or(Match::Indeterminate, |device| selector.matches_in(device))
+        });
+        Match::all([networks, countries, not]).and(Match::all(device))
+    }
+}
+
+impl Where {
+    /// Whether the block asks for the country.
+    #[must_use]
+    pub fn has_countries(&self) -> bool {
+        let not = self.not.as_ref();
+        self.countries.is_some() || not.is_some_and(|not| not.has_countries())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::authz::request::AccessRequest;
+use crate::authz::request::{AccessRequest, Value};
 
 use super::value::{Expected, ValuePath};
 use super::{Match, Names, selects};
@@ -63,7 +63,11 @@ impl Who {
         if plain == Match::No {
             return Match::No;
         }
-        let claims = self.claims.iter().map(|selector| selector.matches(request));
+        let claims = &request.subject.claims;
+        let claims = self
+            .claims
+            .iter()
+            .map(|selector| selector.matches_in(claims));
         let not = self.not.iter().map(|who| who.matches(request).negate());
         plain.and(Match::all(claims.chain(not)))
     }
@@ -71,8 +75,7 @@ impl Who {
 
 impl ClaimSelector {
     /// A list claim is a set: it matches if any element does, as groups and roles do.
-    fn matches(&self, request: &AccessRequest<'_>) -> Match {
-        let claims = &request.subject.claims;
+    pub(super) fn matches_in(&self, claims: &Value<'_>) -> Match {
         match claims.member(self.path.as_str()) {
             Some(claim) => Expected::match_any_element(&self.expected, claim),
             None => self.path.resolve(claims, |claim| {

@@ -3,18 +3,21 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::{Index as Pick, select, subsequence};
 
 use super::*;
+use crate::authz::condition::{Behaviour, Why};
 use crate::authz::condition::{
     Expected, MethodPattern, Names, ValuePath, ValueSelector, What, Where, Who,
 };
+use crate::authz::counting::{KeyPart, Limit, Readings, Window};
 use crate::authz::expression::Expression;
 use crate::authz::glob::Glob;
-use crate::authz::policy::{Needs, PolicyParts, ToolClasses};
-use crate::authz::request::{Action, Http, Resource, Subject, Value};
+use crate::authz::policy::{Mode, Needs, PolicyParts, ToolClasses};
+use crate::authz::request::{Action, Context, Http, Resource, Subject, Value};
 use crate::authz::visibility::is_visible;
 
 const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
@@ -153,31 +156,85 @@ fn place() -> impl Strategy<Value = Option<Where>> {
     let networks: Box<[ipnet::IpNet]> = Box::new(["10.0.0.0/8".parse().unwrap()]);
     let place = Where {
         networks: Some(networks),
-        not: None,
+        ..Where::default()
     };
     prop::option::weighted(0.2, Just(place))
+}
+
+fn by() -> impl Strategy<Value = Box<[KeyPart]>> {
+    let parts = [KeyPart::Subject, KeyPart::Agent, KeyPart::Tool];
+    subsequence(parts.to_vec(), 1..=2).prop_map(Box::from)
+}
+
+/// Whether one who was denied more than twice is meant; what was counted is with the request.
+fn why() -> impl Strategy<Value = Option<Why>> {
+    let behaviour = Behaviour {
+        window: window(),
+        more_than: 2,
+    };
+    let why = Why {
+        behaviours: [behaviour].into(),
+        ..Why::default()
+    };
+    prop::option::weighted(0.15, Just(why))
+}
+
+fn window() -> Window {
+    Window {
+        count: Count::Denials,
+        per: Duration::from_mins(1),
+        by: Box::new([KeyPart::Subject]),
+    }
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    prop_oneof![5 => Just(Mode::Enforce), 1 => Just(Mode::Shadow)]
 }
 
 fn effect() -> impl Strategy<Value = Effect> {
     let needs = subsequence(&SCOPES, 1..=2).prop_map(|scopes| {
         Effect::Require(Needs {
             scopes: scopes.into_iter().map(Arc::from).collect(),
+            ..Needs::default()
         })
     });
-    prop_oneof![4 => Just(Effect::Allow), 1 => Just(Effect::Deny), 1 => needs]
+    let stronger = Just(Effect::Require(Needs {
+        acr: Box::new(["gold".into()]),
+        ..Needs::default()
+    }));
+    let limit = by().prop_map(|by| {
+        Effect::Limit(Limit {
+            calls: 1,
+            per: Duration::from_secs(1),
+            burst: 1,
+            by,
+        })
+    });
+    prop_oneof![
+        8 => Just(Effect::Allow),
+        2 => Just(Effect::Deny),
+        2 => needs,
+        1 => stronger,
+        2 => limit,
+    ]
 }
 
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
-    let rule = (effect(), who(), what(), any::<bool>(), place(), condition());
-    let rule = rule.prop_map(|(effect, who, what, bare, place, condition)| {
+    let selectors = (who(), what(), any::<bool>(), place(), why(), condition());
+    let rule = (effect(), mode(), selectors);
+    let rule = rule.prop_map(|(effect, mode, (who, what, bare, place, why, condition))| {
         let bare = bare && effect != Effect::Allow;
         Rule {
             id: "".into(),
             who: (!bare).then_some(who),
             what: (!bare || effect == Effect::Deny).then_some(what),
             effect,
+            mode,
+            when: None,
             place,
+            why,
             condition,
+            set: None,
             message: None,
         }
     });
@@ -198,6 +255,7 @@ struct Ask {
     arguments: Option<Value<'static>>,
     peer: Option<&'static str>,
     source: Option<IpAddr>,
+    readings: Readings,
 }
 
 fn calls() -> Vec<(Action<'static>, Resource<'static>)> {
@@ -243,16 +301,18 @@ fn ask() -> impl Strategy<Value = Ask> {
         select(&["alice", "carol"]),
         subsequence(&GROUPS, 0..=3),
         subsequence(&SCOPES, 0..=3),
+        select(&["gold", "tin"]),
     );
-    let subject = subject.prop_map(move |(id, groups, scopes)| Subject {
+    let subject = subject.prop_map(move |(id, groups, scopes, acr)| Subject {
         issuer: "i".into(),
         id: id.into(),
-        agent: None,
+        agent: (id == "alice").then(|| "cli".into()),
         groups: held(groups),
         roles: Vec::new(),
         scopes: held(scopes),
         tenant: None,
-        claims: Value::Null,
+        device: None,
+        claims: Value::Map(vec![("acr".into(), Value::String(acr.into()))]),
     });
     let argument = prop_oneof![
         Just(Value::Int(1)),
@@ -275,9 +335,10 @@ fn ask() -> impl Strategy<Value = Ask> {
         prop::option::of(arguments),
         peer,
         source,
+        select(&[None, Some(2_u64), Some(3)]),
     )
         .prop_map(
-            |(subject, server, (action, resource), arguments, peer, source)| Ask {
+            |(subject, server, (action, resource), arguments, peer, source, denials)| Ask {
                 subject,
                 server,
                 action,
@@ -285,8 +346,17 @@ fn ask() -> impl Strategy<Value = Ask> {
                 arguments,
                 peer,
                 source,
+                readings: readings(denials),
             },
         )
+}
+
+fn readings(denials: Option<u64>) -> Readings {
+    let mut readings = Readings::default();
+    if let Some(denials) = denials {
+        readings.insert(window(), denials);
+    }
+    readings
 }
 
 impl Ask {
@@ -307,6 +377,10 @@ impl Ask {
                 headers: &[],
             },
             now: jiff::Timestamp::UNIX_EPOCH,
+            context: Context {
+                readings: Some(&self.readings),
+                ..Context::default()
+            },
         }
     }
 
@@ -332,11 +406,16 @@ fn reason(evaluation: &Evaluation) -> (&'static str, Option<DenialReason>) {
         Decision::Allow(_) => ("allow", None),
         Decision::Deny(denial) => ("deny", Some(denial.reason)),
         Decision::Challenge(_) => ("challenge", None),
+        Decision::Limit(_) => ("limit", None),
     }
 }
 
 fn is_allowed(evaluation: &Evaluation) -> bool {
     matches!(evaluation.decision, Decision::Allow(_))
+}
+
+fn may_pass(evaluation: &Evaluation) -> bool {
+    matches!(evaluation.decision, Decision::Allow(_) | Decision::Limit(_))
 }
 
 /// SPEC §3.3 and §3.4 word for word, over every rule.
@@ -347,7 +426,7 @@ fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<
     let ids = |test: &dyn Fn(&Rule) -> bool| -> Vec<Arc<str>> {
         rules
             .iter()
-            .filter(|rule| test(rule))
+            .filter(|rule| rule.mode == Mode::Enforce && test(rule))
             .map(|rule| Arc::clone(&rule.id))
             .collect()
     };
@@ -377,6 +456,7 @@ fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<
     if granting.is_empty() {
         let named = rules
             .iter()
+            .filter(|rule| rule.mode == Mode::Enforce)
             .any(|rule| rule.effect == Effect::Allow && is_named(rule));
         let unknown = request.action.kind == ActionKind::Unknown && !named;
         let reason = if unknown {
@@ -388,18 +468,33 @@ fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<
     }
     let unmet = ids(&|rule| match &rule.effect {
         Effect::Require(needs) => {
-            let met = needs
-                .scopes
-                .iter()
-                .all(|scope| ask.subject.scopes.contains(scope));
+            let mut scopes = needs.scopes.iter();
+            let acr = ask.subject.claims.member("acr").unwrap().as_str();
+            let met = scopes.all(|scope| ask.subject.scopes.contains(scope))
+                && (needs.acr.is_empty() || needs.acr.iter().any(|one| Some(&**one) == acr));
             !met && rule.matches(&call) == Match::Yes
         }
-        Effect::Allow | Effect::Deny => false,
+        Effect::Allow | Effect::Deny | Effect::Limit(_) => false,
     });
-    if unmet.is_empty() {
+    if !unmet.is_empty() {
+        return ("challenge", None, unmet);
+    }
+    let limiting =
+        ids(&|rule| matches!(rule.effect, Effect::Limit(_)) && rule.matches(&call) == Match::Yes);
+    if limiting.is_empty() {
         ("allow", None, granting)
     } else {
-        ("challenge", None, unmet)
+        ("limit", None, limiting)
+    }
+}
+
+fn limiting(evaluation: &Evaluation) -> Vec<Arc<str>> {
+    match &evaluation.decision {
+        Decision::Limit(pending) => {
+            let limits = pending.limits().iter();
+            limits.map(|limit| Arc::clone(&limit.rule)).collect()
+        }
+        Decision::Allow(_) | Decision::Deny(_) | Decision::Challenge(_) => Vec::new(),
     }
 }
 
@@ -415,9 +510,54 @@ proptest! {
             let first = ids.first().unwrap();
             prop_assert!(evaluation.rules.contains(first), "{:?} {:?}", evaluation, ids);
             prop_assert!(ask.action.kind == ActionKind::Open || ids.iter().all(|id| evaluation.rules.contains(id)));
+        } else if decision == "limit" {
+            prop_assert_eq!(limiting(&evaluation), ids);
         } else {
             prop_assert_eq!(evaluation.rules, ids);
         }
+    }
+
+    #[test]
+    fn shadow_rules_change_nothing(rules in rules(), extra in rules(), ask in ask()) {
+        let before = ask.decide(&rules);
+        let shadow = extra.into_iter().enumerate().map(|(position, rule)| Rule {
+            id: format!("s{position}").into(),
+            mode: Mode::Shadow,
+            ..rule
+        });
+        let more: Vec<Rule> = rules.iter().cloned().chain(shadow).collect();
+        prop_assert_eq!(before, ask.decide(&more));
+    }
+
+    #[test]
+    fn a_rehearsal_is_the_decision_with_shadow_rules_in_force(rules in rules(), ask in ask()) {
+        let enforced: Vec<Rule> = rules
+            .iter()
+            .map(|rule| Rule { mode: Mode::Enforce, ..rule.clone() })
+            .collect();
+        let rehearsal = rehearse(&policy(&rules), &ask.request(), Rules::All);
+        let decided = ask.decide(&enforced);
+        prop_assert_eq!(&rehearsal.rules, &decided.rules);
+        prop_assert_eq!(rehearsal.outcome, decided.decision.into());
+        let is_shadow = |id: &Arc<str>| rules.iter().any(|rule| rule.id == *id && rule.mode == Mode::Shadow);
+        prop_assert!(rehearsal.shadow.iter().all(is_shadow));
+    }
+
+    /// What is not read beforehand would have made no difference.
+    #[test]
+    fn windows_that_matter_are_demanded(rules in rules(), ask in ask()) {
+        let blind = Ask { readings: Readings::default(), ..ask.clone() };
+        let demanded = demands(&policy(&rules), &blind.request());
+        prop_assume!(demanded.is_empty());
+        prop_assert_eq!(ask.decide(&rules), blind.decide(&rules));
+    }
+
+    #[test]
+    fn another_limit_or_requirement_never_allows(rules in rules(), extra in rules(), ask in ask()) {
+        let before = may_pass(&ask.decide(&rules));
+        let gates = extra.into_iter().filter(|rule| rule.effect != Effect::Allow);
+        let more: Vec<Rule> = rules.into_iter().chain(gates).collect();
+        prop_assert!(before || !may_pass(&ask.decide(&more)));
     }
 
     #[test]
@@ -431,22 +571,22 @@ proptest! {
 
     #[test]
     fn another_deny_never_allows(rules in rules(), extra in rules(), ask in ask()) {
-        let before = is_allowed(&ask.decide(&rules));
+        let before = may_pass(&ask.decide(&rules));
         let denies = extra.into_iter().map(|rule| Rule { effect: Effect::Deny, ..rule });
         let more: Vec<Rule> = rules.into_iter().chain(denies).collect();
-        prop_assert!(before || !is_allowed(&ask.decide(&more)));
+        prop_assert!(before || !may_pass(&ask.decide(&more)));
     }
 
     #[test]
     fn an_allow_less_never_allows(rules in rules(), which in any::<Pick>(), ask in ask()) {
         prop_assume!(!rules.is_empty());
-        let before = is_allowed(&ask.decide(&rules));
+        let before = may_pass(&ask.decide(&rules));
         let mut fewer = rules;
         let position = which.index(fewer.len());
         if fewer[position].effect == Effect::Allow {
             fewer.remove(position);
         }
-        prop_assert!(before || !is_allowed(&ask.decide(&fewer)));
+        prop_assert!(before || !may_pass(&ask.decide(&fewer)));
     }
 
     #[test]
@@ -454,7 +594,7 @@ proptest! {
         prop_assume!(ask.action.kind == ActionKind::Use);
         let policy = policy(&rules);
         let visible = is_visible(&policy, &ask.request());
-        prop_assert!(visible || !is_allowed(&evaluate(&policy, &ask.request())));
+        prop_assert!(visible || !may_pass(&evaluate(&policy, &ask.request())));
         let other = Ask { arguments: None, ..ask };
         prop_assert_eq!(visible, is_visible(&policy, &other.request()));
     }
@@ -480,6 +620,7 @@ fn generated_requests_meet_every_outcome() {
     for (outcome, least) in [
         (("allow", None), 100),
         (("challenge", None), 30),
+        (("limit", None), 20),
         (("deny", Some(DenialReason::DeniedByRule)), 100),
         (("deny", Some(DenialReason::Indeterminate)), 30),
         (("deny", Some(DenialReason::NoMatchingRule)), 100),
@@ -500,8 +641,12 @@ fn claims_and_headers_are_read_where_they_are() {
         effect: Effect::Allow,
         who: Some(Who::default()),
         what: Some(What::default()),
+        mode: Mode::Enforce,
+        why: None,
+        when: None,
         place: None,
         condition: Some(Expression::compile("request.headers['x-a'] == '1'").unwrap()),
+        set: None,
         message: None,
     }];
     let subject = Subject {
@@ -512,6 +657,7 @@ fn claims_and_headers_are_read_where_they_are() {
         roles: Vec::new(),
         scopes: Vec::new(),
         tenant: None,
+        device: None,
         claims: Value::Null,
     };
     let ask = Ask {
@@ -526,6 +672,7 @@ fn claims_and_headers_are_read_where_they_are() {
         arguments: None,
         peer: None,
         source: None,
+        readings: Readings::default(),
     };
     let request = AccessRequest {
         http: Http {
@@ -540,6 +687,7 @@ fn claims_and_headers_are_read_where_they_are() {
 
 /// A thousand rules cost as little as ten where few can matter.
 #[test]
+#[expect(clippy::too_many_lines, reason = "rules and requests written out")]
 fn rules_that_cannot_matter_are_not_looked_at() {
     let named = |name: String| -> Option<Names> { Some(Box::new([name.into()])) };
     let glob =
@@ -562,8 +710,12 @@ fn rules_that_cannot_matter_are_not_looked_at() {
             },
             who: Some(who),
             what: Some(what),
+            mode: Mode::Enforce,
+            why: None,
+            when: None,
             place: None,
             condition: None,
+            set: None,
             message: None,
         }
     };
@@ -584,6 +736,7 @@ fn rules_that_cannot_matter_are_not_looked_at() {
         roles: Vec::new(),
         scopes: Vec::new(),
         tenant: None,
+        device: None,
         claims: Value::Null,
     };
     let ask = Ask {
@@ -598,13 +751,22 @@ fn rules_that_cannot_matter_are_not_looked_at() {
         arguments: None,
         peer: None,
         source: None,
+        readings: Readings::default(),
     };
     assert_eq!(
-        policy.index().gates(&ask.request(), Some("read")),
+        policy
+            .indexes(Rules::Enforced)
+            .next()
+            .unwrap()
+            .gates(&ask.request(), Some("read")),
         [3, 1000]
     );
     assert_eq!(
-        policy.index().grants(&ask.request(), Some("read")),
+        policy
+            .indexes(Rules::Enforced)
+            .next()
+            .unwrap()
+            .grants(&ask.request(), Some("read")),
         Vec::<usize>::new()
     );
 }

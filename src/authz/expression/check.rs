@@ -18,6 +18,8 @@ pub(super) struct Traits {
     pub(super) loops: usize,
     /// Whether it looks at the arguments of the call.
     pub(super) reads_arguments: bool,
+    /// Whether it looks at the country of the source.
+    pub(super) reads_country: bool,
 }
 
 /// Checks a parsed expression.
@@ -33,6 +35,7 @@ pub(super) fn check(program: &Program) -> Result<Traits, Vec<InvalidExpression>>
         traits: Traits {
             loops: 0,
             reads_arguments: false,
+            reads_country: false,
         },
     };
     checker.refuse_constant(root);
@@ -52,7 +55,9 @@ struct Checker<'p> {
     traits: Traits,
 }
 
-const VARIABLES: &[&str] = &["subject", "mcp", "args", "source", "request", "now"];
+const VARIABLES: &[&str] = &[
+    "subject", "mcp", "args", "source", "device", "request", "now",
+];
 const TYPES: &[&str] = &[
     "bool",
     "bytes",
@@ -197,6 +202,7 @@ impl<'p> Checker<'p> {
 
     fn visit_field(&mut self, node: &IdedExpr, record: &str, fields: &[&str], field: &str) {
         self.traits.reads_arguments |= record == "mcp" && field == "arguments";
+        self.traits.reads_country |= record == "source" && field == "country";
         if !fields.contains(&field) {
             let message = format!("`{record}` has no field `{field}`");
             self.error(node, message, format!("known here: {}", quoted(fields)));

@@ -24,12 +24,13 @@ pub(in crate::authz) struct Facts<'a> {
 }
 
 /// The variables that are built as a whole, in the order of [`Facts::roots`].
-const ROOTS: [&str; 7] = [
+const ROOTS: [&str; 8] = [
     "subject",
     "mcp",
     "source",
     "request",
     "args",
+    "device",
     "subject.claims",
     "request.headers",
 ];
@@ -62,6 +63,7 @@ impl<'a> Facts<'a> {
         let request = self.request;
         match name {
             "args" => self.arguments(),
+            "device" => request.context.device.and_then(bounded),
             "subject.claims" => bounded(&request.subject.claims),
             "request.headers" => {
                 let headers = request.http.headers.iter();
@@ -113,6 +115,7 @@ impl<'a> Facts<'a> {
                 let address = request.source?.to_canonical();
                 Some(Box::new(CelString::from(address.to_string())))
             }
+            ("source", "country") => request.context.country.map(string),
             ("source", "principal") => request.peer.map(string),
             ("request", "host") => Some(string(request.http.host)),
             ("request", "path") => Some(string(request.http.path)),
@@ -152,7 +155,7 @@ pub(super) const MCP_FIELDS: &[&str] = &[
     "protocol_version",
     "session",
 ];
-pub(super) const SOURCE_FIELDS: &[&str] = &["ip", "principal"];
+pub(super) const SOURCE_FIELDS: &[&str] = &["ip", "principal", "country"];
 pub(super) const REQUEST_FIELDS: &[&str] = &["host", "path", "headers"];
 
 impl VariableResolver for Facts<'_> {
@@ -173,6 +176,7 @@ impl VariableResolver for Facts<'_> {
         let (record, field) = variable.rsplit_once('.')?;
         let value: Option<Boxed<'b>> = match record {
             "args" | "mcp.arguments" => self.request.arguments?.member(field).and_then(bounded),
+            "device" => self.request.context.device?.member(field).and_then(bounded),
             "subject.claims" => self.request.subject.claims.member(field).and_then(bounded),
             _ => self.field(record, field),
         };

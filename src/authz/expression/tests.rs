@@ -14,6 +14,7 @@ fn subject(claims: Value<'static>) -> Subject {
         roles: Vec::new(),
         scopes: Vec::new(),
         tenant: None,
+        device: None,
         claims,
     }
 }
@@ -40,6 +41,7 @@ fn evaluate(expression: &Expression, arguments: &Value<'_>, claims: Value<'stati
             headers: &[],
         },
         now: jiff::Timestamp::UNIX_EPOCH,
+        context: crate::authz::request::Context::default(),
     };
     expression.evaluate(&Facts::new(&request, None))
 }

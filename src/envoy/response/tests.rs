@@ -40,7 +40,7 @@ fn failed_status(status: u16) -> (i32, i32) {
 fn set_and_removed(set: &[(&'static str, &str)], remove: &[&str]) -> (Vec<String>, Vec<String>) {
     let set = set
         .iter()
-        .map(|(name, value)| (*name, (*value).to_owned()))
+        .map(|(name, value)| (Cow::Borrowed(*name), (*value).to_owned()))
         .collect();
     let remove = remove.iter().map(|name| (*name).to_owned()).collect();
     let changes = allow(Obligations { set, remove });
@@ -56,10 +56,13 @@ fn set_and_removed(set: &[(&'static str, &str)], remove: &[&str]) -> (Vec<String
 fn an_allow_overwrites_and_removes() {
     let response = check_response(Verdict {
         outcome: Outcome::Allow(Obligations {
-            set: vec![("x-mcp-authz-subject", "alice".to_owned())],
+            set: vec![("x-mcp-authz-subject".into(), "alice".to_owned())],
             remove: vec!["authorization".to_owned()],
         }),
-        metadata: vec![("reason", "allowed".to_owned()), ("rule", "a".to_owned())],
+        metadata: vec![
+            ("reason".into(), "allowed".to_owned()),
+            ("rule".into(), "a".to_owned()),
+        ],
     });
     assert_eq!(code(&response), 0);
     let Some(HttpResponse::OkResponse(changes)) = response.http_response else {

@@ -1,10 +1,12 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::authz::{
-    AccessRequest, Action, ActionKind, Allow, Challenge, Decision, Denial, DenialReason,
-    Evaluation, Http, Resource, Subject, Value, evaluate, is_visible,
+    AccessRequest, Action, ActionKind, Allow, Challenge, Context, Count, Decision, Declared,
+    Denial, DenialReason, Evaluation, Http, KeyPart, Readings, Resource, Subject, Value, Window,
+    evaluate, is_visible,
 };
 
 use super::*;
@@ -68,7 +70,7 @@ fn limits_are_named_where_they_are_exceeded() {
     let context = CompileContext {
         rules_max: 2,
         cel_bytes_max: 15,
-        servers: None,
+        ..CompileContext::default()
     };
     let expected = [
         "p.yaml:2:30: error: the expression has 16 bytes (`cel_bytes_max` is 15)",
@@ -116,6 +118,7 @@ struct Call<'a> {
     resource: Resource<'a>,
     arguments: Option<Value<'a>>,
     source: Option<IpAddr>,
+    context: Context<'a>,
 }
 
 fn text(text: &str) -> Value<'_> {
@@ -146,6 +149,7 @@ impl Default for Call<'_> {
                 roles: arcs(&["dev"]),
                 scopes: arcs(&["repo:read"]),
                 tenant: None,
+                device: None,
                 claims: object(&[
                     ("https://x.y/level", Value::Int(3)),
                     ("org", object(&[("unit", text("core"))])),
@@ -158,6 +162,7 @@ impl Default for Call<'_> {
             resource: Resource::Tool("get_issue"),
             arguments: Some(object(&[("owner", text("acme")), ("n", Value::Int(5))])),
             source: Some("10.1.2.3".parse().unwrap()),
+            context: Context::default(),
         }
     }
 }
@@ -211,6 +216,7 @@ impl<'a> Call<'a> {
                 headers,
             },
             now: "2026-11-20T10:00:00Z".parse().unwrap(),
+            context: self.context,
         }
     }
 
@@ -230,8 +236,11 @@ fn outcome(evaluation: &Evaluation) -> &'static str {
             DenialReason::Indeterminate => "indeterminate",
             DenialReason::NoMatchingRule => "no_matching_rule",
             DenialReason::UnknownMethod => "unknown_method",
+            DenialReason::SenderConstraint => "sender_constraint_required",
+            DenialReason::RateLimited => "rate_limited",
         },
         Decision::Challenge(_) => "challenge",
+        Decision::Limit(_) => "limit",
     }
 }
 
@@ -309,6 +318,392 @@ fn who_selects_callers() {
     };
     check("who: {peers: ['spiffe://td/agent']}", &nobody, "no");
     check("who: {not: {peers: ['spiffe://td/agent']}}", &nobody, "yes");
+}
+
+/// The call is at 10:00 UTC on a Friday, 11:00 in Berlin and 15:30 in Kolkata.
+#[test]
+#[expect(clippy::too_many_lines, reason = "rows")]
+fn when_selects_times() {
+    let since = |auth_time: Value<'static>, session: Option<&str>| {
+        let mut call = Call::default();
+        call.subject.claims = object(&[("auth_time", auth_time)]);
+        call.context.session_started = session.map(|session| session.parse().unwrap());
+        call
+    };
+    let plain = Call::default();
+    // 09:50 UTC.
+    let fresh = since(Value::Int(1_795_168_200), Some("2026-11-20T09:50:00Z"));
+    let stale = since(Value::Float(1_795_168_199.0), Some("2026-11-20T09:49:59Z"));
+    let odd = since(text("1795168200"), None);
+    for (call, selectors, expected) in [
+        (&plain, "when: {days: [fri], timezone: UTC}", "yes"),
+        (&plain, "when: {days: [mon-thu, sun], timezone: UTC}", "no"),
+        (&plain, "when: {days: [thu-sat], timezone: UTC}", "yes"),
+        (&plain, "when: {days: sun-fri, timezone: UTC}", "yes"),
+        (
+            &plain,
+            "when: {between: ['10:00', '11:00'], timezone: UTC}",
+            "yes",
+        ),
+        (
+            &plain,
+            "when: {between: ['09:00', '10:00'], timezone: UTC}",
+            "no",
+        ),
+        (
+            &plain,
+            "when: {between: ['18:00', '10:01'], timezone: UTC}",
+            "yes",
+        ),
+        (
+            &plain,
+            "when: {between: ['10:01', '10:00'], timezone: UTC}",
+            "no",
+        ),
+        (
+            &plain,
+            "when: {between: ['11:00', '11:01'], timezone: Europe/Berlin}",
+            "yes",
+        ),
+        (
+            &plain,
+            "when: {between: ['15:30', '15:31'], timezone: Asia/Kolkata}",
+            "yes",
+        ),
+        (
+            &plain,
+            "when: {not: {between: ['09:00', '18:00'], timezone: UTC}}",
+            "no",
+        ),
+        (
+            &plain,
+            "when: {days: [fri], timezone: UTC, not: {between: ['09:00', '10:00']}}",
+            "yes",
+        ),
+        (&plain, "when: {from: 2026-11-20T10:00:00Z}", "yes"),
+        (&plain, "when: {from: '2026-11-20T10:00:00.001Z'}", "no"),
+        (&plain, "when: {until: 2026-11-20T10:00:00Z}", "no"),
+        (&plain, "when: {until: 2026-11-20T12:00:01+02:00}", "yes"),
+        (&plain, "when: {auth_age_max: 10m}", "?"),
+        (&fresh, "when: {auth_age_max: 10m}", "yes"),
+        (&stale, "when: {auth_age_max: 10m}", "no"),
+        (&stale, "when: {not: {auth_age_max: 10m}}", "yes"),
+        (&odd, "when: {auth_age_max: 10m}", "?"),
+        (&plain, "when: {session_age_max: 10m}", "?"),
+        (&plain, "when: {not: {session_age_max: 10m}}", "?"),
+        (&fresh, "when: {session_age_max: 10m}", "yes"),
+        (&stale, "when: {session_age_max: 10m}", "no"),
+        // What surely fails decides before what cannot be known.
+        (
+            &plain,
+            "when: {auth_age_max: 10m, days: [mon], timezone: UTC}",
+            "no",
+        ),
+    ] {
+        check(selectors, call, expected);
+    }
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "rows")]
+fn why_selects_purposes_and_behaviour() {
+    let by = "per: 1m, by: [subject]";
+    let window = |count| Window {
+        count,
+        per: Duration::from_mins(1),
+        by: Box::new([KeyPart::Subject]),
+    };
+    let mut readings = Readings::default();
+    readings.insert(window(Count::Calls), 2);
+    readings.insert(window(Count::Denials), 2);
+    readings.insert(window(Count::DistinctTools), 2);
+    let plain = Call::default();
+    let read = Call {
+        context: Context {
+            readings: Some(&readings),
+            purpose: Declared::As("support"),
+            ..Context::default()
+        },
+        ..Call::default()
+    };
+    let unclear = Call {
+        context: Context {
+            purpose: Declared::Unclear,
+            ..Context::default()
+        },
+        ..Call::default()
+    };
+    for (call, selectors, expected) in [
+        (&plain, "why: {purposes: [support]}".to_owned(), "no"),
+        (
+            &plain,
+            "why: {not: {purposes: [support]}}".to_owned(),
+            "yes",
+        ),
+        (&unclear, "why: {purposes: [support]}".to_owned(), "?"),
+        (&read, "why: {purposes: [sales, support]}".to_owned(), "yes"),
+        (&read, "why: {purposes: [Support]}".to_owned(), "no"),
+        // The call at hand is the third.
+        (
+            &read,
+            format!("why: {{calls: {{more_than: 2, {by}}}}}"),
+            "yes",
+        ),
+        (
+            &read,
+            format!("why: {{calls: {{more_than: 3, {by}}}}}"),
+            "no",
+        ),
+        (
+            &read,
+            format!("why: {{not: {{calls: {{more_than: 3, {by}}}}}}}"),
+            "yes",
+        ),
+        (
+            &read,
+            format!("why: {{denials: {{more_than: 1, {by}}}}}"),
+            "yes",
+        ),
+        (
+            &read,
+            format!("why: {{denials: {{more_than: 2, {by}}}}}"),
+            "no",
+        ),
+        (
+            &read,
+            format!("why: {{distinct_tools: {{more_than: 1, {by}}}}}"),
+            "yes",
+        ),
+        (
+            &read,
+            format!("why: {{distinct_tools: {{more_than: 2, {by}}}}}"),
+            "no",
+        ),
+        (
+            &plain,
+            format!("why: {{denials: {{more_than: 1, {by}}}}}"),
+            "?",
+        ),
+        // There is no tenant and no session to count by.
+        (
+            &read,
+            "why: {calls: {more_than: 0, per: 1m, by: [tenant]}}".to_owned(),
+            "?",
+        ),
+        (
+            &read,
+            "why: {calls: {more_than: 0, per: 1m, by: [session]}}".to_owned(),
+            "?",
+        ),
+        (
+            &read,
+            format!("why: {{purposes: [x], denials: {{more_than: 1, {by}}}}}"),
+            "no",
+        ),
+    ] {
+        check(&selectors, call, expected);
+    }
+}
+
+#[test]
+fn limits_match_what_they_count() {
+    let everything = "- {id: all, effect: allow, who: {anyone: true}, what: {servers: [github]}}";
+    let call = Call::default();
+    let prompt = Call::on("prompts/get", Resource::Prompt("review"));
+    let open = Call::open("initialize");
+    for (rule, call, expected) in [
+        ("limit: {calls: 1, per: 1s, by: [subject]}", &call, "limit"),
+        (
+            "limit: {calls: 1, per: 1s, by: [tool, agent]}",
+            &call,
+            "limit",
+        ),
+        ("limit: {calls: 1, per: 1s, by: [tool]}", &prompt, "allow"),
+        ("limit: {calls: 1, per: 1s, by: [server]}", &prompt, "limit"),
+        (
+            "limit: {calls: 1, per: 1s, by: [tenant]}",
+            &call,
+            "indeterminate",
+        ),
+        (
+            "limit: {calls: 1, per: 1s, by: [session]}",
+            &call,
+            "indeterminate",
+        ),
+        ("limit: {calls: 1, per: 1s, by: [session]}", &open, "allow"),
+        (
+            "what: {methods: [initialize]}, limit: {calls: 1, per: 1s, by: [subject]}",
+            &open,
+            "limit",
+        ),
+        (
+            "what: {classes: [write]}, limit: {calls: 1, per: 1s, by: [subject]}",
+            &call,
+            "allow",
+        ),
+        (
+            "mode: shadow, limit: {calls: 1, per: 1s, by: [tenant]}",
+            &call,
+            "allow",
+        ),
+    ] {
+        let policy = policy(&format!(
+            "{TOOLS}rules:\n{everything}\n- {{id: x, effect: limit, {rule}}}\n"
+        ));
+        assert_eq!(outcome(&call.decide(&policy)), expected, "{rule}");
+    }
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "rows")]
+fn requirements_of_all_rules_are_asked_for_at_once() {
+    let rules = "rules:
+- {id: all, effect: allow, who: {anyone: true}, what: {servers: [github]}}
+- {id: r1, effect: require, needs: {acr: [silver, gold], auth_age_max: 15m}}
+- {id: r2, effect: require, needs: {acr: [gold, platinum], auth_age_max: 1h}}
+- {id: r3, effect: require, what: {tools: [create_x]}, needs: {scopes: ['repo:write']}}
+- {id: r4, effect: require, what: {tools: [delete_x]}, needs: {sender_constrained: true}, message: bind}
+";
+    let policy = policy(rules);
+    let call = |tool, claims: &[(&'static str, Value<'static>)]| {
+        let mut call = Call {
+            resource: Resource::Tool(tool),
+            ..Call::default()
+        };
+        call.subject.claims = object(claims);
+        call.decide(&policy)
+    };
+    // 10:00 less ten minutes, and less half an hour.
+    let fresh = ("auth_time", Value::Int(1_795_168_200));
+    let stale = ("auth_time", Value::Int(1_795_167_000));
+    let acr = |acr: &'static str| ("acr", text(acr));
+    let quarter = Some(Duration::from_mins(15));
+    for (tool, claims, scopes, acr_values, max_age, rules) in [
+        ("get_x", vec![], vec![], vec!["gold"], quarter, "r1 r2"),
+        (
+            "get_x",
+            vec![acr("silver"), fresh.clone()],
+            vec![],
+            vec!["gold", "platinum"],
+            None,
+            "r2",
+        ),
+        (
+            "get_x",
+            vec![acr("gold"), stale.clone()],
+            vec![],
+            vec![],
+            quarter,
+            "r1",
+        ),
+        (
+            "create_x",
+            vec![acr("gold"), stale],
+            vec!["repo:write"],
+            vec![],
+            quarter,
+            "r1 r3",
+        ),
+        (
+            "create_x",
+            vec![acr("gold"), fresh.clone()],
+            vec!["repo:write"],
+            vec![],
+            None,
+            "r3",
+        ),
+    ] {
+        let evaluation = call(tool, &claims);
+        let Decision::Challenge(challenge) = &evaluation.decision else {
+            panic!("{tool} {claims:?} {evaluation:?}");
+        };
+        assert_eq!(challenge.missing, arcs(&scopes), "{tool} {claims:?}");
+        assert_eq!(challenge.acr_values, arcs(&acr_values), "{tool} {claims:?}");
+        assert_eq!(challenge.max_age, max_age, "{tool} {claims:?}");
+        assert_eq!(evaluation.rules.join(" "), rules);
+    }
+    assert_eq!(
+        outcome(&call("get_x", &[acr("gold"), fresh.clone()])),
+        "allow"
+    );
+    let bound = call("delete_x", &[]);
+    assert_eq!(outcome(&bound), "sender_constraint_required");
+    let Decision::Deny(denial) = bound.decision else {
+        panic!("not denied");
+    };
+    assert_eq!(
+        (denial.rule.as_deref(), denial.message.as_deref()),
+        (Some("r4"), Some("bind"))
+    );
+}
+
+#[test]
+fn where_selects_countries_and_devices() {
+    let device = object(&[
+        ("managed", Value::Bool(true)),
+        ("os", object(&[("name", text("macos"))])),
+        ("tags", Value::List(vec![text("a"), text("b")])),
+    ]);
+    let plain = Call::default();
+    let known = Call {
+        context: Context {
+            country: Some("DE"),
+            device: Some(&device),
+            ..Context::default()
+        },
+        ..Call::default()
+    };
+    for (call, selectors, expected) in [
+        (&plain, "where: {countries: [DE]}", "?"),
+        (&plain, "where: {not: {countries: [DE]}}", "?"),
+        (&known, "where: {countries: [FR, DE]}", "yes"),
+        (&known, "where: {countries: [FR]}", "no"),
+        (&known, "where: {not: {countries: [FR]}}", "yes"),
+        (
+            &known,
+            "where: {countries: [DE], networks: [11.0.0.0/8]}",
+            "no",
+        ),
+        (&plain, "where: {device: {managed: true}}", "?"),
+        (&plain, "where: {not: {device: {managed: true}}}", "?"),
+        (&known, "where: {device: {managed: true}}", "yes"),
+        (&known, "where: {device: {managed: false}}", "no"),
+        (&known, "where: {device: {managed: 'true'}}", "?"),
+        (
+            &known,
+            "where: {device: {os.name: [linux, macos], tags: b}}",
+            "yes",
+        ),
+        (&known, "where: {device: {os.name: linux}}", "no"),
+        (&known, "where: {device: {owner: acme}}", "no"),
+        (&known, "where: {device: {os: macos}}", "?"),
+        (&known, "if: source.country == 'DE'", "yes"),
+        (&known, "if: source.country == 'FR'", "no"),
+        (&plain, "if: source.country == 'DE'", "?"),
+        (&known, "if: device.managed", "yes"),
+        (&known, "if: device.os.name != 'macos'", "no"),
+        (&known, "if: has(device.owner)", "no"),
+        (&known, "if: device.owner == 'acme'", "?"),
+        (&plain, "if: device.managed", "?"),
+    ] {
+        check(selectors, call, expected);
+    }
+}
+
+#[test]
+fn countries_need_a_database() {
+    let context = CompileContext {
+        has_countries: false,
+        ..context()
+    };
+    let text = "rules:
+- {id: a, effect: deny, where: {not: {countries: [DE]}}}
+- {id: b, effect: deny, if: 'has(source.country) && source.ip == \"1.2.3.4\"'}
+- {id: c, effect: deny, where: {device: {a: 1}}}
+";
+    let expected = "the rule asks for a country, and there is no database of countries (`geoip` in the configuration says where one is)";
+    let expected = [2, 3].map(|line| format!("p.yaml:{line}:3: error: {expected}"));
+    assert_eq!(lines(text, &context), expected);
 }
 
 #[test]
@@ -748,6 +1143,8 @@ fn rules_combine_whatever_their_order() {
     let expected = Challenge {
         scopes: arcs(&["repo:read", "a", "b"]),
         missing: arcs(&["a", "b"]),
+        acr_values: Vec::new(),
+        max_age: None,
         rule: "r1".into(),
         message: Some("more".into()),
     };
@@ -761,6 +1158,7 @@ fn rules_combine_whatever_their_order() {
         reason: DenialReason::DeniedByRule,
         rule: Some("d".into()),
         message: Some("never".into()),
+        retry_after: None,
     };
     assert_eq!(denied.decision, Decision::Deny(denial));
     assert_eq!(

@@ -54,7 +54,9 @@ fn who_fields(fields: &mut Fields<'_>, findings: &mut Findings) -> Who {
         agents: fields.optional("agents", findings, exact_names),
         peers: fields.optional("peers", findings, exact_names),
         claims: fields
-            .optional("claims", findings, read_claims)
+            .optional("claims", findings, |node, findings| {
+                read_facts(node, "`claims`", findings)
+            })
             .unwrap_or_default(),
         not: None,
     }
@@ -111,18 +113,40 @@ fn what_fields<'n>(fields: &mut Fields<'n>, findings: &mut Findings) -> WhatDocu
 
 pub(super) fn read_where(node: &Node, findings: &mut Findings) -> Option<Where> {
     let mut fields = open(node, "`where`", findings)?;
-    let networks = fields.optional("networks", findings, read_networks);
+    let mut place = where_fields(&mut fields, findings);
     let not = fields.optional("not", findings, |node, findings| {
         let mut fields = open(node, "`not`", findings)?;
-        let networks = fields.optional("networks", findings, read_networks);
+        let place = where_fields(&mut fields, findings);
         fields.finish(findings);
-        Some(Box::new(Where {
-            networks,
-            not: None,
-        }))
+        Some(place)
     });
     fields.finish(findings);
-    Some(Where { networks, not })
+    place.not = not.map(Box::new);
+    Some(place)
+}
+
+fn where_fields(fields: &mut Fields<'_>, findings: &mut Findings) -> Where {
+    let device = fields.optional("device", findings, |node, findings| {
+        read_facts(node, "`device`", findings)
+    });
+    Where {
+        networks: fields.optional("networks", findings, read_networks),
+        countries: fields.optional("countries", findings, |node, findings| {
+            list(node, findings, read_country).map(Box::from)
+        }),
+        device: device.unwrap_or_default(),
+        not: None,
+    }
+}
+
+fn read_country(node: &Node, findings: &mut Findings) -> Option<Arc<str>> {
+    let text = string(node, findings)?;
+    let good = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+    if !good {
+        let help = "two capital letters of ISO 3166-1, such as `DE`";
+        findings.error(node, format!("`{text}` is not a country"), help);
+    }
+    good.then(|| text.into())
 }
 
 fn read_networks(node: &Node, findings: &mut Findings) -> Option<Box<[ipnet::IpNet]>> {
@@ -131,7 +155,7 @@ fn read_networks(node: &Node, findings: &mut Findings) -> Option<Box<[ipnet::IpN
 }
 
 /// A block that must select something.
-fn open<'n>(node: &'n Node, what: &str, findings: &mut Findings) -> Option<Fields<'n>> {
+pub(super) fn open<'n>(node: &'n Node, what: &str, findings: &mut Findings) -> Option<Fields<'n>> {
     if node.data == Data::Map(Vec::new()) {
         let help = "an empty block never means `everything`";
         findings.error(node, format!("{what} is empty"), help);
@@ -155,7 +179,7 @@ fn items(node: Option<&Node>) -> Vec<&Node> {
     }
 }
 
-fn names(node: &Node, findings: &mut Findings) -> Option<Names> {
+pub(super) fn names(node: &Node, findings: &mut Findings) -> Option<Names> {
     list(node, findings, |node, findings| {
         string(node, findings).map(Arc::from)
     })
@@ -224,11 +248,11 @@ fn read_arguments(node: &Node, findings: &mut Findings) -> Option<Box<[ValueSele
     )
 }
 
-fn read_claims(node: &Node, findings: &mut Findings) -> Option<Box<[ClaimSelector]>> {
+fn read_facts(node: &Node, what: &str, findings: &mut Findings) -> Option<Box<[ClaimSelector]>> {
     let text = |node: &Node, findings: &mut Findings| {
         string(node, findings).map(|text| Glob::literal(&text))
     };
-    let read = read_values(node, "`claims`", text, findings)?;
+    let read = read_values(node, what, text, findings)?;
     Some(
         read.into_iter()
             .map(|(path, expected)| ClaimSelector { path, expected })

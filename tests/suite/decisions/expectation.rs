@@ -132,7 +132,9 @@ impl Faults {
         }
         for header in &ok.headers {
             let named = header.header.as_ref().unwrap();
-            let is_ours = named.key.starts_with("x-mcp-authz-");
+            // What a rule sets has to be written in the row.
+            let is_ours = named.key.starts_with("x-mcp-authz-")
+                || expect.upstream.set.contains_key(&named.key);
             let is_plain = named.value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
             if !is_ours || !is_plain || named.value.is_empty() || header.append_action != 2 {
                 self.0.push(format!("  upstream header {header:?}"));

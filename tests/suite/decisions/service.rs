@@ -1,18 +1,22 @@
 //! The service of one table: everything real but the clock, the sockets and the audit's sink.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 use mcp_authz::audit::Audit;
 use mcp_authz::authn::Authenticator;
+use mcp_authz::authz::{CounterKey, LimitDemand, Readings, Taken, WindowDemand};
+use mcp_authz::check::countries::Countries;
 use mcp_authz::check::{Pipeline, Servers};
 use mcp_authz::config::{self, Config};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::authorization_server::Authorization;
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::policy::{CompileContext, PolicyStore};
+use mcp_authz::state::{Memory, Reply, State, StateUnavailable};
 use mcp_authz::telemetry::metrics::Metrics;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -36,11 +40,22 @@ impl Service {
         let directory = tempfile::tempdir().unwrap();
         issuer::publish(directory.path());
         std::fs::write(directory.path().join("policy.yaml"), &table.policy).unwrap();
+        let countries = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/countries.mmdb");
+        std::fs::copy(countries, directory.path().join("countries.mmdb")).unwrap();
+        if let Some(candidate) = &table.candidate {
+            std::fs::write(directory.path().join("candidate.yaml"), candidate).unwrap();
+        }
         let name = format!("{}: config", table.file);
         let config = config::decode(name, table.config.clone(), directory.path())
             .unwrap_or_else(|findings| panic!("{}", findings.render(false)));
         let policy = PolicyStore::open(config.policy.clone(), context(&config), clock())
             .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()));
+        let candidate = config.candidate_policy.clone().map(|path| {
+            PolicyStore::open(path, context(&config), clock())
+                .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()))
+        });
+        let countries = config.country_db_file.clone();
+        let countries = countries.map(|path| Countries::open(path).unwrap());
         let (authenticator, refreshers) = Authenticator::new(&config.authn).unwrap();
         let written = Sink::default();
         let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue_max).unwrap();
@@ -49,6 +64,15 @@ impl Service {
             servers: Servers::new(&config.servers).unwrap(),
             authenticator: Arc::clone(&authenticator),
             policy: Arc::new(policy),
+            candidate: candidate.map(Arc::new),
+            state: if table.state_is_away {
+                Arc::new(Away)
+            } else {
+                Arc::new(Memory::new(config.limits.state))
+            },
+            purpose: config.purpose.clone(),
+            device_header: config.device_header.clone(),
+            countries: countries.map(Arc::new),
             audit,
             metrics: Metrics::new(),
             limits: config.limits.check,
@@ -101,6 +125,7 @@ fn context(config: &Config) -> CompileContext {
     let names = config.servers.iter().map(|server| server.name.clone());
     CompileContext {
         servers: Some(names.collect()),
+        has_countries: config.country_db_file.is_some(),
         rules_max: config.limits.rules_max,
         cel_bytes_max: config.limits.cel_bytes_max,
     }
@@ -108,6 +133,32 @@ fn context(config: &Config) -> CompileContext {
 
 fn clock() -> Timestamp {
     Timestamp::from_second(NOW).unwrap()
+}
+
+/// A store that cannot be asked.
+#[derive(Debug)]
+struct Away;
+
+fn away<'a, T: Send + 'a>() -> Reply<'a, T> {
+    Box::pin(std::future::ready(Err(StateUnavailable)))
+}
+
+impl State for Away {
+    fn read<'a>(&'a self, _: &'a [WindowDemand], _: Timestamp) -> Reply<'a, Readings> {
+        away()
+    }
+
+    fn take<'a>(&'a self, _: &'a [LimitDemand], _: Timestamp) -> Reply<'a, Taken> {
+        away()
+    }
+
+    fn record<'a>(&'a self, _: &'a [WindowDemand], _: Timestamp) -> Reply<'a, ()> {
+        away()
+    }
+
+    fn session_started<'a>(&'a self, _: &'a CounterKey, _: Timestamp) -> Reply<'a, Timestamp> {
+        away()
+    }
 }
 
 /// What the audit wrote.

@@ -20,6 +20,11 @@ pub(super) struct Table {
     pub(super) config: String,
     /// The text of `policy.yaml`.
     pub(super) policy: String,
+    /// The text of `candidate.yaml`.
+    pub(super) candidate: Option<String>,
+    /// Whether what is remembered between requests cannot be reached.
+    #[serde(default)]
+    pub(super) state_is_away: bool,
     /// What every request of the table has unless its row says otherwise.
     #[serde(default)]
     request: Value,

@@ -77,7 +77,7 @@ impl Decide for ByPath {
         };
         Verdict {
             outcome,
-            metadata: vec![("reason", "allowed".to_owned())],
+            metadata: vec![("reason".into(), "allowed".to_owned())],
         }
     }
 
@@ -91,7 +91,7 @@ impl Decide for ByPath {
 
 fn allow() -> Outcome {
     Outcome::Allow(Obligations {
-        set: vec![("x-mcp-authz-subject", "alice".to_owned())],
+        set: vec![("x-mcp-authz-subject".into(), "alice".to_owned())],
         remove: vec!["authorization".to_owned()],
     })
 }

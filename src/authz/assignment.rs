@@ -1,0 +1,154 @@
+//! `set`: what an allow rule gives the upstream and Envoy to know.
+
+use std::sync::Arc;
+
+use super::condition::Target;
+use super::request::Resource;
+
+/// What one rule sets, in the order it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Assignments {
+    /// Request headers for the upstream, names in lower case.
+    pub headers: Box<[(Arc<str>, Template)]>,
+    /// Facts for Envoy's dynamic metadata.
+    pub metadata: Box<[(Arc<str>, Template)]>,
+}
+
+/// A text with references such as `${subject.tenant}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template(Box<[Piece]>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(Arc<str>),
+    Reference(usize),
+}
+
+/// What references may name.
+pub const REFERENCES: [&str; 10] = [
+    "subject.id",
+    "subject.issuer",
+    "subject.agent",
+    "subject.tenant",
+    "mcp.server",
+    "mcp.method",
+    "mcp.name",
+    "mcp.class",
+    "source.ip",
+    "source.country",
+];
+
+/// Why a text is no template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTemplate {
+    /// A reference without an end.
+    #[error("a `${{` without its `}}`")]
+    Open,
+    /// A reference to something else.
+    #[error("unknown reference `{0}`")]
+    Reference(String),
+}
+
+/// What is set for one request. Something that is not known is set to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Assigned {
+    /// Request headers for the upstream.
+    pub headers: Vec<(Arc<str>, Option<String>)>,
+    /// Facts for Envoy's dynamic metadata.
+    pub metadata: Vec<(Arc<str>, Option<String>)>,
+}
+
+impl Template {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// A reference that is not one of [`REFERENCES`], or has no end.
+    pub fn parse(text: &str) -> Result<Self, InvalidTemplate> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, after) = after.split_once('}').ok_or(InvalidTemplate::Open)?;
+            let known = REFERENCES.iter().position(|known| *known == name);
+            let known = known.ok_or_else(|| InvalidTemplate::Reference(name.to_owned()))?;
+            if !before.is_empty() {
+                pieces.push(Piece::Text(before.into()));
+            }
+            pieces.push(Piece::Reference(known));
+            rest = after;
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.into()));
+        }
+        Ok(Template(pieces.into()))
+    }
+
+    /// The text for one request, if all that it refers to is known.
+    fn expand(&self, target: &Target<'_>) -> Option<String> {
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(own) => text.push_str(own),
+                Piece::Reference(index) => text.push_str(&value(REFERENCES.get(*index)?, target)?),
+            }
+        }
+        Some(text)
+    }
+}
+
+fn value(reference: &str, target: &Target<'_>) -> Option<String> {
+    let request = target.request;
+    let subject = request.subject;
+    match reference {
+        "subject.id" => Some(subject.id.to_string()),
+        "subject.issuer" => Some(subject.issuer.to_string()),
+        "subject.agent" => subject.agent.as_deref().map(str::to_owned),
+        "subject.tenant" => subject.tenant.as_deref().map(str::to_owned),
+        "mcp.server" => Some(request.server.to_owned()),
+        "mcp.method" => Some(request.action.method.to_owned()),
+        "mcp.name" => match request.resource {
+            Resource::Tool(name) | Resource::Prompt(name) => Some(name.to_owned()),
+            Resource::Server | Resource::Uri(_) | Resource::Task(_) => None,
+        },
+        "mcp.class" => target.class.map(str::to_owned),
+        "source.ip" => request.source.map(|ip| ip.to_canonical().to_string()),
+        "source.country" => request.context.country.map(str::to_owned),
+        _ => None,
+    }
+}
+
+impl Assigned {
+    /// Adds what a rule sets; what several rules set is what the last one says.
+    pub(super) fn add(&mut self, rule: &Assignments, target: &Target<'_>) {
+        for (all, own) in [
+            (&mut self.headers, &rule.headers),
+            (&mut self.metadata, &rule.metadata),
+        ] {
+            for (name, template) in own {
+                all.retain(|(known, _)| known != name);
+                all.push((Arc::clone(name), template.expand(target)));
+            }
+        }
+    }
+
+    /// What holds for two requests that travel as one: where they disagree, nothing is set.
+    pub fn join(&mut self, other: Assigned) {
+        for (all, more) in [
+            (&mut self.headers, other.headers),
+            (&mut self.metadata, other.metadata),
+        ] {
+            for (name, value) in all.iter_mut() {
+                let same = more
+                    .iter()
+                    .any(|(known, more)| known == name && more == value);
+                if !same {
+                    *value = None;
+                }
+            }
+            for (name, _) in more {
+                if !all.iter().any(|(known, _)| *known == name) {
+                    all.push((name, None));
+                }
+            }
+        }
+    }
+}

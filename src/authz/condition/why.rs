@@ -1,0 +1,57 @@
+//! `why`: the purpose a client declares, and how the caller behaved.
+
+use crate::authz::counting::Window;
+use crate::authz::request::{AccessRequest, Declared};
+
+use super::{Match, Names, selects};
+
+/// Selectors over purpose and behaviour. Keys combine with AND.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Why {
+    /// Declared purposes.
+    pub purposes: Option<Names>,
+    /// What the caller did, all of it.
+    pub behaviours: Box<[Behaviour]>,
+    /// What it must not be.
+    pub not: Option<Box<Why>>,
+}
+
+/// More than so much of something within a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behaviour {
+    /// What is counted.
+    pub window: Window,
+    /// The most that is still unremarkable.
+    pub more_than: u32,
+}
+
+impl Why {
+    /// A purpose that was not declared is none of those named; one that was declared in two ways
+    /// cannot be told.
+    pub(in crate::authz) fn matches(&self, request: &AccessRequest<'_>) -> Match {
+        let purposes = match (&self.purposes, request.context.purpose) {
+            (None, _) => Match::Yes,
+            (Some(_), Declared::Nothing) => Match::No,
+            (Some(_), Declared::Unclear) => Match::Indeterminate,
+            (purposes, Declared::As(purpose)) => {
+                selects(purposes.as_deref(), |name| &**name == purpose)
+            }
+        };
+        if purposes == Match::No {
+            return Match::No;
+        }
+        let behaviours = self
+            .behaviours
+            .iter()
+            .map(|behaviour| behaviour.window.exceeds(behaviour.more_than, request));
+        let not = self.not.iter().map(|why| why.matches(request).negate());
+        purposes.and(Match::all(behaviours.chain(not)))
+    }
+
+    /// Every window of the block.
+    pub(in crate::authz) fn windows(&self) -> impl Iterator<Item = &Window> {
+        let not = self.not.iter().flat_map(|not| &not.behaviours);
+        let all = self.behaviours.iter().chain(not);
+        all.map(|behaviour| &behaviour.window)
+    }
+}

@@ -1,0 +1,238 @@
+//! What is counted, and by what: limits and windows of behaviour.
+//!
+//! Nothing is counted here. Evaluation says which counters matter for a request, and gets what
+//! they show as data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::condition::Match;
+use super::request::{AccessRequest, ActionKind, Resource};
+
+/// One of the things by which calls are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KeyPart {
+    /// Issuer and subject.
+    Subject,
+    /// Issuer and OAuth client.
+    Agent,
+    /// Issuer and tenant.
+    Tenant,
+    /// The session of a subject on a server.
+    Session,
+    /// The server.
+    Server,
+    /// The tool on its server.
+    Tool,
+}
+
+/// How often something may be done: a bucket of `burst` calls that fills up again at the rate of
+/// `calls` in `per`. Over time the rate holds; within one `per` at most `calls + burst` pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// Calls in `per`; at least 1.
+    pub calls: u32,
+    /// The time in which they may be made.
+    pub per: Duration,
+    /// How many may be made at once; at least 1.
+    pub burst: u32,
+    /// Whose calls share the limit. Never empty, sorted, without repeats.
+    pub by: Box<[KeyPart]>,
+}
+
+/// What a window counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Count {
+    /// Calls, whatever became of them, and the one at hand.
+    Calls,
+    /// Calls that were denied or challenged before.
+    Denials,
+    /// Tools that were called, and the one at hand.
+    DistinctTools,
+}
+
+/// Behaviour over a span of time that slides.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// What is counted.
+    pub count: Count,
+    /// How far back.
+    pub per: Duration,
+    /// Whose behaviour. Never empty, sorted, without repeats.
+    pub by: Box<[KeyPart]>,
+}
+
+/// What windows showed for one request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Readings(Vec<(Window, u64)>);
+
+/// The exact name of a counter: no two counters share one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CounterKey(Box<[u8]>);
+
+/// A window that matters for a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowDemand {
+    /// The window.
+    pub window: Window,
+    /// Its counter.
+    pub key: CounterKey,
+    /// The tool at hand, where tools are counted.
+    pub tool: Option<Box<str>>,
+}
+
+/// A limit that a request has to be within.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitDemand {
+    /// The rule that says so.
+    pub rule: Arc<str>,
+    /// Its message for the caller.
+    pub message: Option<Arc<str>>,
+    /// The limit.
+    pub limit: Limit,
+    /// Its counter.
+    pub key: CounterKey,
+}
+
+impl Readings {
+    /// Adds what a window showed: for [`Count::Calls`] the calls before this one, for
+    /// [`Count::DistinctTools`] the tools with this one.
+    pub fn insert(&mut self, window: Window, reading: u64) {
+        self.0.push((window, reading));
+    }
+
+    /// What a window showed, if it was read.
+    pub(super) fn reading(&self, window: &Window) -> Option<u64> {
+        let found = self.0.iter().find(|(known, _)| known == window);
+        found.map(|(_, reading)| *reading)
+    }
+}
+
+impl CounterKey {
+    /// The key as bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The counter for what a request is by. `Err` is [`Match::No`] for a request that is not
+    /// about such a thing at all, and [`Match::Indeterminate`] where a part is not known.
+    fn new(name: &[u8], by: &[KeyPart], request: &AccessRequest<'_>) -> Result<Self, Match> {
+        let mut key = Vec::with_capacity(128);
+        add(&mut key, name);
+        let subject = request.subject;
+        for part in by {
+            // INVARIANT: parts are sorted, so equal ones are in equal places; the tag says which.
+            key.push(*part as u8);
+            match part {
+                KeyPart::Subject => add_all(&mut key, [&*subject.issuer, &subject.id]),
+                KeyPart::Agent => {
+                    let agent = subject.agent.as_deref().ok_or(Match::Indeterminate)?;
+                    add_all(&mut key, [&*subject.issuer, agent]);
+                }
+                KeyPart::Tenant => {
+                    let tenant = subject.tenant.as_deref().ok_or(Match::Indeterminate)?;
+                    add_all(&mut key, [&*subject.issuer, tenant]);
+                }
+                KeyPart::Session => {
+                    let session = request.session.ok_or(Match::Indeterminate)?;
+                    let owner = [&*subject.issuer, &subject.id, request.server];
+                    add_all(&mut key, owner);
+                    add(&mut key, session.as_bytes());
+                }
+                KeyPart::Server => add(&mut key, request.server.as_bytes()),
+                KeyPart::Tool => {
+                    let tool = tool(request).ok_or(Match::No)?;
+                    add_all(&mut key, [request.server, tool]);
+                }
+            }
+        }
+        Ok(CounterKey(key.into()))
+    }
+
+    /// The key of the session that a request is in, if it is in one.
+    #[must_use]
+    pub fn of_session(request: &AccessRequest<'_>) -> Option<Self> {
+        CounterKey::new(b"session", &[KeyPart::Session], request).ok()
+    }
+
+    /// The same counter kept apart from the real one, for what is only rehearsed.
+    #[must_use]
+    pub fn within(&self, space: &str) -> Self {
+        let mut key = Vec::with_capacity(self.0.len().saturating_add(16));
+        add(&mut key, space.as_bytes());
+        key.extend(&self.0);
+        CounterKey(key.into())
+    }
+}
+
+/// Every part with its length before it, so that no two lists of parts give the same bytes.
+fn add(key: &mut Vec<u8>, part: &[u8]) {
+    key.extend(part.len().to_be_bytes());
+    key.extend(part);
+}
+
+fn add_all<const N: usize>(key: &mut Vec<u8>, parts: [&str; N]) {
+    for part in parts {
+        add(key, part.as_bytes());
+    }
+}
+
+fn tool<'a>(request: &AccessRequest<'a>) -> Option<&'a str> {
+    match request.resource {
+        Resource::Tool(name) => Some(name),
+        Resource::Server | Resource::Prompt(_) | Resource::Uri(_) | Resource::Task(_) => None,
+    }
+}
+
+/// Whether an action is behaviour that is counted: opening a connection and listing is not.
+pub(super) fn is_counted(request: &AccessRequest<'_>) -> bool {
+    match request.action.kind {
+        ActionKind::Use | ActionKind::Unknown => true,
+        ActionKind::Open => false,
+    }
+}
+
+impl Limit {
+    /// The counter of a rule's limit for a request, or whether there is none.
+    pub(super) fn key(&self, rule: &str, request: &AccessRequest<'_>) -> Result<CounterKey, Match> {
+        let mut name = b"limit:".to_vec();
+        name.extend(rule.as_bytes());
+        CounterKey::new(&name, &self.by, request)
+    }
+}
+
+impl Window {
+    /// What has to be read or recorded for a request, or whether there is nothing.
+    pub(super) fn demand(&self, request: &AccessRequest<'_>) -> Result<WindowDemand, Match> {
+        let name = match self.count {
+            Count::Calls => "calls",
+            Count::Denials => "denials",
+            Count::DistinctTools => "distinct_tools",
+        };
+        let name = format!("{name}:{}", self.per.as_millis());
+        let called = match self.count {
+            Count::DistinctTools => Some(tool(request).ok_or(Match::No)?),
+            Count::Calls | Count::Denials => None,
+        };
+        Ok(WindowDemand {
+            key: CounterKey::new(name.as_bytes(), &self.by, request)?,
+            window: self.clone(),
+            // Tools of one name on two servers are two tools.
+            tool: called.map(|tool| format!("{}\0{tool}", request.server).into()),
+        })
+    }
+
+    /// Whether there was more than `more_than` of what is counted.
+    pub(super) fn exceeds(&self, more_than: u32, request: &AccessRequest<'_>) -> Match {
+        if let Err(none) = self.demand(request) {
+            return none;
+        }
+        let reading = request.context.readings;
+        let Some(reading) = reading.and_then(|readings| readings.reading(self)) else {
+            return Match::Indeterminate;
+        };
+        let current = u64::from(self.count == Count::Calls && is_counted(request));
+        Match::of(reading.saturating_add(current) > u64::from(more_than))
+    }
+}

@@ -1,0 +1,384 @@
+//! From what a request asks for to one decision: every part is evaluated, all of it is allowed or
+//! none, and what the decision needs of the state is read before and taken after.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{HttpRequest, Read, Reason, Server};
+use crate::authz::{
+    self, AccessRequest, Action, ActionKind, Assigned, CounterKey, Decision, Declared, Evaluation,
+    Http, LimitDemand, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules, Subject, Taken,
+    WindowDemand,
+};
+use crate::mcp::Message;
+use crate::state::{State, StateUnavailable};
+
+pub(super) type VisibleHeaders<'r> = Vec<(Cow<'r, str>, Cow<'r, str>)>;
+
+/// Where clients say what a call is for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PurposeSettings {
+    /// A header, in lower case.
+    pub header: Option<String>,
+    /// A key of `params._meta`.
+    pub meta: Option<String>,
+}
+
+/// Everything a decision is made in, but for what is asked.
+pub(super) struct Context<'c> {
+    pub(super) request: &'c HttpRequest,
+    pub(super) server: &'c Arc<Server>,
+    pub(super) subject: &'c Arc<Subject>,
+    /// The authority, in lower case.
+    pub(super) host: &'c str,
+    pub(super) headers: &'c VisibleHeaders<'c>,
+    pub(super) purpose: &'c PurposeSettings,
+    pub(super) country: Option<&'c str>,
+    pub(super) device: Option<&'c authz::Value<'static>>,
+    pub(super) now: Timestamp,
+}
+
+/// The policies of one decision.
+#[derive(Clone, Copy)]
+pub(super) struct Policies<'p> {
+    pub(super) enforced: &'p Policy,
+    /// Evaluated beside it.
+    pub(super) candidate: Option<&'p Policy>,
+}
+
+/// The decision about all that a request asks for: all of it is allowed, or none.
+#[derive(Default)]
+pub(super) struct Judgement {
+    /// None as long as nothing was evaluated, which allows nothing. Not [`Decision::Limit`] once
+    /// it is settled.
+    pub(super) decision: Option<Decision>,
+    /// Which target decided.
+    pub(super) decisive: usize,
+    /// The class of its tool.
+    pub(super) class: Option<Arc<str>>,
+    pub(super) rules: Vec<Arc<str>>,
+    pub(super) indeterminate: Vec<Arc<str>>,
+    /// What the policy sets; of several targets, what all of them agree on.
+    pub(super) assigned: Option<Assigned>,
+    /// The headers that are the policy's to set.
+    pub(super) owned_headers: Box<[Arc<str>]>,
+    /// What it would be with the shadow rules.
+    pub(super) shadow: Option<Rehearsal>,
+    /// What it would be with the candidate.
+    pub(super) candidate: Option<Rehearsal>,
+}
+
+impl Policies<'_> {
+    pub(super) fn each(&self) -> impl Iterator<Item = &Policy> {
+        std::iter::once(self.enforced).chain(self.candidate)
+    }
+
+    fn demands(&self, request: &AccessRequest<'_>) -> Vec<WindowDemand> {
+        let mut demands = authz::demands(self.enforced, request);
+        if let Some(candidate) = self.candidate {
+            add_new(&mut demands, authz::demands(candidate, request));
+        }
+        demands
+    }
+
+    fn events(&self, request: &AccessRequest<'_>, denied: bool) -> Vec<WindowDemand> {
+        let mut events = authz::events(self.enforced, request, denied);
+        if let Some(candidate) = self.candidate {
+            add_new(&mut events, authz::events(candidate, request, denied));
+        }
+        events
+    }
+}
+
+impl Context<'_> {
+    /// Evaluates everything, takes what limits ask for, and remembers what happened.
+    pub(super) async fn judge(
+        &self,
+        policies: Policies<'_>,
+        state: &dyn State,
+        read: &Read<'_>,
+    ) -> Result<Judgement, StateUnavailable> {
+        let asks: Vec<Ask<'_>> = asks(self.request, read);
+        let mut session_started = None;
+        if policies.each().any(Policy::has_session_ages)
+            && let Some(ask) = asks.first()
+            && let Some(key) = CounterKey::of_session(&self.access_request(ask, read))
+        {
+            session_started = Some(state.session_started(&key, self.now).await?);
+        }
+        let mut judgement = Judgement {
+            owned_headers: policies.enforced.set_headers().into(),
+            ..Judgement::default()
+        };
+        for (index, ask) in asks.iter().enumerate() {
+            let mut request = self.access_request(ask, read);
+            request.context.session_started = session_started;
+            let demands = policies.demands(&request);
+            let readings = if demands.is_empty() {
+                Readings::default()
+            } else {
+                state.read(&demands, self.now).await?
+            };
+            request.context.readings = Some(&readings);
+            judgement.evaluate(index, policies, &request);
+        }
+        judgement.settle(state, self.now).await?;
+        let denied = !matches!(judgement.decision, Some(Decision::Allow(_)));
+        for (index, ask) in asks.iter().enumerate() {
+            let request = self.access_request(ask, read);
+            let events = policies.events(&request, denied && index == judgement.decisive);
+            if !events.is_empty() {
+                state.record(&events, self.now).await?;
+            }
+        }
+        Ok(judgement)
+    }
+
+    fn access_request<'a>(&'a self, ask: &Ask<'a>, read: &'a Read<'_>) -> AccessRequest<'a> {
+        let routing = read.routing.as_ref();
+        let spoken = routing.and_then(|routing| routing.protocol_version);
+        AccessRequest {
+            subject: self.subject,
+            peer: self.request.principal.as_deref(),
+            server: &self.server.name,
+            action: ask.action,
+            resource: ask.resource,
+            arguments: ask.arguments,
+            protocol_version: spoken.or(ask.proposed_version),
+            session: routing.and_then(|routing| routing.session),
+            source: self.request.source,
+            http: Http {
+                host: self.host,
+                path: self.request.path_only(),
+                headers: self.headers,
+            },
+            now: self.now,
+            context: authz::Context {
+                purpose: self.declared_purpose(ask.message),
+                country: self.country,
+                device: self.device,
+                ..authz::Context::default()
+            },
+        }
+    }
+
+    /// The purpose of a call. Said in two places it has to be the same.
+    fn declared_purpose<'a>(&'a self, message: Option<&'a Message<'_>>) -> Declared<'a> {
+        let header = self.purpose.header.as_deref();
+        let mut said = header
+            .into_iter()
+            .flat_map(|name| self.request.header(name));
+        let by_header = match (said.next(), said.next()) {
+            (None, _) => Declared::Nothing,
+            (Some(purpose), None) if !purpose.contains(',') => Declared::As(purpose.trim()),
+            (Some(_), _) => Declared::Unclear,
+        };
+        let meta = message.and_then(|message| message.meta.as_ref());
+        let value = self
+            .purpose
+            .meta
+            .as_deref()
+            .and_then(|key| meta.and_then(|meta| meta.member(key)));
+        let by_meta = value.map_or(Declared::Nothing, |value| {
+            value.as_str().map_or(Declared::Unclear, Declared::As)
+        });
+        match (by_header, by_meta) {
+            (Declared::Nothing, only) | (only, Declared::Nothing) => only,
+            (one, other) if one == other => one,
+            (_, _) => Declared::Unclear,
+        }
+    }
+}
+
+impl Judgement {
+    fn evaluate(&mut self, index: usize, policies: Policies<'_>, request: &AccessRequest<'_>) {
+        self.add(index, authz::evaluate(policies.enforced, request));
+        if policies.enforced.has_shadow() {
+            let rehearsal = authz::rehearse(policies.enforced, request, Rules::All);
+            add_rehearsal(&mut self.shadow, rehearsal);
+        }
+        if let Some(candidate) = policies.candidate {
+            let rehearsal = authz::rehearse(candidate, request, Rules::Enforced);
+            add_rehearsal(&mut self.candidate, rehearsal);
+        }
+    }
+
+    /// A denial outweighs a challenge, and a challenge an allow; challenges and limits add up.
+    fn add(&mut self, index: usize, evaluation: Evaluation) {
+        add_new(&mut self.rules, evaluation.rules);
+        add_new(&mut self.indeterminate, evaluation.indeterminate);
+        match &mut self.assigned {
+            Some(assigned) => assigned.join(evaluation.assigned),
+            None => self.assigned = Some(evaluation.assigned),
+        }
+        match (&mut self.decision, evaluation.decision) {
+            (Some(Decision::Deny(_)), _)
+            | (
+                Some(Decision::Allow(_) | Decision::Limit(_) | Decision::Challenge(_)),
+                Decision::Allow(_),
+            )
+            | (Some(Decision::Challenge(_)), Decision::Limit(_)) => {}
+            (Some(Decision::Limit(all)), Decision::Limit(more)) => all.join(more),
+            (Some(Decision::Challenge(all)), Decision::Challenge(more)) => {
+                add_new(&mut all.scopes, more.scopes);
+                add_new(&mut all.missing, more.missing);
+                if all.acr_values.is_empty() {
+                    all.acr_values = more.acr_values;
+                }
+                all.max_age = match (all.max_age, more.max_age) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other),
+                };
+            }
+            (None, decision)
+            | (Some(Decision::Allow(_)), decision @ Decision::Limit(_))
+            | (
+                Some(Decision::Allow(_) | Decision::Limit(_)),
+                decision @ (Decision::Challenge(_) | Decision::Deny(_)),
+            )
+            | (Some(Decision::Challenge(_)), decision @ Decision::Deny(_)) => {
+                self.decision = Some(decision);
+                self.class = evaluation.class;
+                self.decisive = index;
+            }
+        }
+    }
+
+    /// Takes what limits ask for: of the policy in force first, then, kept apart from it, of what
+    /// is only rehearsed.
+    async fn settle(&mut self, state: &dyn State, now: Timestamp) -> Result<(), StateUnavailable> {
+        let mut enforced = Vec::new();
+        if let Some(Decision::Limit(pending)) = self
+            .decision
+            .take_if(|decision| matches!(decision, Decision::Limit(_)))
+        {
+            enforced.extend(pending.limits().iter().map(|limit| Arc::clone(&limit.rule)));
+            let taken = state.take(pending.limits(), now).await?;
+            self.decision = Some(pending.settle(taken));
+        }
+        if let Some(Decision::Deny(denial)) = &self.decision
+            && denial.reason == authz::DenialReason::RateLimited
+        {
+            self.rules = denial.rule.iter().cloned().collect();
+        }
+        let is_allowed = matches!(self.decision, Some(Decision::Allow(_)));
+        if let Some(shadow) = &mut self.shadow
+            && let Rehearsed::Limit(limits) = &shadow.outcome
+        {
+            let own = |limit: &&LimitDemand| !enforced.contains(&limit.rule);
+            shadow.outcome = if is_allowed {
+                let own = limits.iter().filter(own);
+                take_aside(state, own, "shadow", now).await?
+            } else {
+                Rehearsed::Deny(authz::DenialReason::RateLimited)
+            };
+        }
+        if let Some(candidate) = &mut self.candidate
+            && let Rehearsed::Limit(limits) = &candidate.outcome
+        {
+            candidate.outcome = take_aside(state, limits.iter(), "candidate", now).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn take_aside(
+    state: &dyn State,
+    limits: impl Iterator<Item = &LimitDemand>,
+    space: &str,
+    now: Timestamp,
+) -> Result<Rehearsed, StateUnavailable> {
+    let limits: Vec<LimitDemand> = limits
+        .map(|limit| LimitDemand {
+            key: limit.key.within(space),
+            ..limit.clone()
+        })
+        .collect();
+    Ok(match state.take(&limits, now).await? {
+        Taken::All => Rehearsed::Allow,
+        Taken::Exhausted { .. } => Rehearsed::Deny(authz::DenialReason::RateLimited),
+    })
+}
+
+fn add_rehearsal(all: &mut Option<Rehearsal>, more: Rehearsal) {
+    let Some(all) = all else {
+        *all = Some(more);
+        return;
+    };
+    add_new(&mut all.rules, more.rules);
+    add_new(&mut all.shadow, more.shadow);
+    match (&mut all.outcome, more.outcome) {
+        (Rehearsed::Limit(all), Rehearsed::Limit(more)) => all.extend(more),
+        (Rehearsed::Challenge { scope }, Rehearsed::Challenge { scope: more }) => *scope |= more,
+        (old, new) if weight(&new) > weight(old) => *old = new,
+        _ => {}
+    }
+}
+
+fn weight(outcome: &Rehearsed) -> u8 {
+    match outcome {
+        Rehearsed::Allow => 0,
+        Rehearsed::Limit(_) => 1,
+        Rehearsed::Challenge { .. } => 2,
+        Rehearsed::Deny(_) => 3,
+    }
+}
+
+/// The reason that a rehearsed decision would have.
+pub(super) fn rehearsed_reason(outcome: &Rehearsed) -> Reason {
+    match outcome {
+        Rehearsed::Allow | Rehearsed::Limit(_) => Reason::Allowed,
+        Rehearsed::Deny(reason) => Reason::from(*reason),
+        Rehearsed::Challenge { scope: true } => Reason::InsufficientScope,
+        Rehearsed::Challenge { scope: false } => Reason::StepUpRequired,
+    }
+}
+
+fn add_new<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
+    for one in more {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+}
+
+/// One thing that a request asks for.
+struct Ask<'a> {
+    action: Action<'a>,
+    resource: Resource<'a>,
+    arguments: Option<&'a authz::Value<'a>>,
+    proposed_version: Option<&'a str>,
+    message: Option<&'a Message<'a>>,
+}
+
+fn asks<'a>(request: &'a HttpRequest, read: &'a Read<'_>) -> Vec<Ask<'a>> {
+    if read.payload.is_none() {
+        let action = Action {
+            method: &request.method,
+            authorized_as: None,
+            kind: ActionKind::Open,
+        };
+        let resource = Resource::Server;
+        return vec![Ask {
+            action,
+            resource,
+            arguments: None,
+            proposed_version: None,
+            message: None,
+        }];
+    }
+    let messages = read.messages().iter();
+    messages
+        .flat_map(|message| {
+            message.targets().into_iter().map(move |target| Ask {
+                action: target.action,
+                resource: target.resource,
+                arguments: target.arguments,
+                proposed_version: message.proposed_version.as_deref(),
+                message: Some(message),
+            })
+        })
+        .collect()
+}
