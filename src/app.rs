@@ -84,17 +84,7 @@ pub async fn run(config_path: &Path) -> Result<(), RunError> {
 }
 
 async fn serve(config: Config) -> Result<(), RunError> {
-    let context = CompileContext {
-        servers: Some(
-            config
-                .servers
-                .iter()
-                .map(|server| server.name.clone())
-                .collect(),
-        ),
-        rules_max: config.limits.rules_max,
-        cel_bytes_max: config.limits.cel_bytes_max,
-    };
+    let context = compile_context(&config);
     let policy = PolicyStore::open(config.policy.clone(), context, Timestamp::now())?;
     let policy = Arc::new(policy);
     let (authenticator, refreshers) = Authenticator::new(&config.authn)?;
@@ -138,6 +128,37 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let result = tasks.run_until_told(&readiness, config.drain).await;
     flush(writer, config.drain.timeout).await;
     result
+}
+
+/// What a policy is compiled against under this configuration.
+#[must_use]
+pub fn compile_context(config: &Config) -> CompileContext {
+    let servers = config.servers.iter().map(|server| server.name.clone());
+    let issuer = config.authn.issuers.first();
+    CompileContext {
+        servers: Some(servers.collect()),
+        issuer: issuer
+            .map(|issuer| issuer.issuer.clone())
+            .unwrap_or_default(),
+        rules_max: config.limits.rules_max,
+        cel_bytes_max: config.limits.cel_bytes_max,
+    }
+}
+
+/// Everything that would keep the service from starting, though the file itself is good: files
+/// that are missing or unusable, and settings that no part can be built from.
+#[must_use]
+pub async fn preflight(config: &Config) -> Vec<RunError> {
+    let mut faults = Vec::new();
+    faults.extend(Authenticator::new(&config.authn).err().map(RunError::from));
+    faults.extend(Servers::new(&config.servers).err().map(RunError::from));
+    if let Some(files) = &config.tls {
+        faults.extend(Tls::load(files.clone()).await.err().map(RunError::from));
+    }
+    if matches!(config.admin, Some(listen::Address::Unix(_))) {
+        faults.push(RunError::AdminAddress);
+    }
+    faults
 }
 
 /// What the tasks share besides the pipeline.

@@ -6,9 +6,11 @@
 mod condition;
 mod decision;
 mod evaluation;
+mod explain;
 mod expression;
 mod glob;
 mod index;
+mod outlook;
 mod policy;
 mod request;
 mod visibility;
@@ -19,11 +21,13 @@ pub use condition::{
 };
 pub use decision::{Allow, Challenge, Decision, Denial, DenialReason, Evaluation};
 pub use evaluation::evaluate;
+pub use explain::{Explanation, RuleExplanation, SelectorExplanation, explain};
 pub use expression::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_VALUES_MAX,
     EXPRESSION_VALUES_MAX, Expression, InvalidExpression,
 };
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
+pub use outlook::{Outlook, Prospect, outlook};
 pub use policy::{Effect, Needs, Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED};
 pub use request::{AccessRequest, Action, ActionKind, Http, Resource, Subject, Value};
 pub use visibility::is_visible;

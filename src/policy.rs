@@ -7,6 +7,8 @@
 mod compile;
 mod document;
 mod files;
+mod lint;
+pub mod testing;
 mod watch;
 
 use std::path::PathBuf;
@@ -16,7 +18,8 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 pub use compile::{CompileContext, compile};
-pub use files::{ReadPolicyError, read};
+pub use files::{ReadPolicyError, read, read_all, read_tests};
+pub use lint::{LINTS, LintContext, lint, scopes_of};
 pub use watch::watch;
 
 use crate::authz::Policy;
@@ -64,6 +67,9 @@ pub enum LoadPolicyError {
     /// It is wrong.
     #[error("the policy has {} error(s)", .0.to_lines().len())]
     Invalid(Findings),
+    /// It does not do what its tests want.
+    #[error("the policy fails its tests in {} place(s)", .0.to_lines().len())]
+    Tests(Findings),
 }
 
 impl LoadPolicyError {
@@ -72,7 +78,9 @@ impl LoadPolicyError {
     pub fn lines(&self) -> Vec<String> {
         match self {
             LoadPolicyError::Read(error) => vec![error.to_string()],
-            LoadPolicyError::Invalid(findings) => findings.to_lines(),
+            LoadPolicyError::Invalid(findings) | LoadPolicyError::Tests(findings) => {
+                findings.to_lines()
+            }
         }
     }
 }
@@ -148,9 +156,20 @@ impl PolicyStore {
     }
 }
 
+/// Reads, compiles and tests the policy at `path`.
 fn load(path: &std::path::Path, context: &CompileContext) -> Result<Policy, LoadPolicyError> {
     let sources = read(path)?;
-    compile(&sources, context).map_err(LoadPolicyError::Invalid)
+    let policy = compile(&sources, context).map_err(LoadPolicyError::Invalid)?;
+    let samples = testing::SampleContext {
+        servers: context.servers.clone(),
+        issuer: context.issuer.clone(),
+    };
+    let suite = testing::Suite::read(&read_tests(path)?, &samples);
+    let report = suite.map_err(LoadPolicyError::Invalid)?.run(&policy);
+    if report.failures.has_errors() {
+        return Err(LoadPolicyError::Tests(report.failures));
+    }
+    Ok(policy)
 }
 
 #[cfg(test)]

@@ -140,7 +140,7 @@ fn serving(policy: &Policy, request: &AccessRequest<'_>) -> Findings {
     }
 }
 
-fn names_method(policy: &Policy, position: usize, request: &AccessRequest<'_>) -> bool {
+pub(super) fn names_method(policy: &Policy, position: usize, request: &AccessRequest<'_>) -> bool {
     let what = policy
         .rules()
         .get(position)

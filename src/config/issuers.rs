@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Reader;
 use crate::authn::SignatureAlgorithm;
 use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings};
-use crate::yaml::{self, Data, Fields, Findings, Node};
+use crate::yaml::{self, Fields, Findings, Node};
 
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(720);
 
@@ -43,44 +43,14 @@ impl Reader<'_> {
         settings.keys = keys.unwrap_or(settings.keys);
         Some(settings)
     }
-
-    /// What concerns issuers together, and what the module itself finds wrong.
-    pub(super) fn check_issuers(
-        self,
-        settings: &authn::Settings,
-        root: &Node,
-        findings: &mut Findings,
-    ) {
-        if findings.has_errors() {
-            // The indices would not be those of the file.
-            return;
-        }
-        let places = issuer_nodes(root);
-        for (index, fault) in settings.faults() {
-            let place = places.get(index).copied().unwrap_or(root);
-            findings.error(place, fault.to_string(), "");
-        }
-    }
 }
 
-fn issuer_nodes(root: &Node) -> Vec<&Node> {
-    let Data::Map(members) = &root.data else {
-        return Vec::new();
-    };
-    let issuers = members
-        .iter()
-        .find(|(key, _)| key.as_str() == Some("issuers"));
-    match issuers.map(|(_, node)| &node.data) {
-        Some(Data::List(items)) => items.iter().collect(),
-        Some(
-            Data::Null
-            | Data::Bool(_)
-            | Data::Int(_)
-            | Data::Float(_)
-            | Data::String(_)
-            | Data::Map(_),
-        )
-        | None => Vec::new(),
+/// What concerns issuers together, and what the module itself finds wrong.
+pub(super) fn check_issuers(settings: &authn::Settings, root: &Node, findings: &mut Findings) {
+    let places = root.member("issuers").map_or(&[][..], Node::items);
+    for (index, fault) in settings.faults() {
+        let place = places.get(index).unwrap_or(root);
+        findings.error(place, fault.to_string(), "");
     }
 }
 

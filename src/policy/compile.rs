@@ -16,6 +16,8 @@ use super::document::{Document, RuleDocument, ToolTable, error_at_start};
 pub struct CompileContext {
     /// The configured server names; without them, names are not checked.
     pub servers: Option<Vec<String>>,
+    /// The issuer of subjects in policy tests that do not name one.
+    pub issuer: String,
     /// How many rules a policy may have.
     pub rules_max: usize,
     /// How long an expression may be, in bytes.
@@ -26,6 +28,7 @@ impl Default for CompileContext {
     fn default() -> Self {
         CompileContext {
             servers: None,
+            issuer: String::new(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
         }

@@ -8,6 +8,7 @@ mod selectors;
 
 use std::sync::Arc;
 
+use super::lint;
 use crate::authz::{Effect, Expression, Glob, Needs, What, Where, Who};
 use crate::yaml::{Data, Fields, Findings, Node, choice, list, string};
 
@@ -76,6 +77,7 @@ impl<'n> Document<'n> {
         let rules = fields
             .node_of("rules")
             .map(|node| read_rules(node, cel_bytes_max, findings));
+        fields.optional("silence", findings, lint::silenced);
         fields.finish(findings);
         Document {
             tools,
@@ -190,6 +192,7 @@ fn read_rule<'n>(
     });
     let needs = fields.node_of("needs");
     let message = fields.optional("message", findings, read_message);
+    fields.optional("silence", findings, lint::silenced);
     let effect = effect.and_then(|effect| {
         if let EffectName::Allow = effect {
             refuse_vague_allow(node, who_node, what_node, findings);

@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{Context, Digest, SHA256};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{LoadPolicyError, PolicyStore, read};
+use super::{LoadPolicyError, PolicyStore, read, read_tests};
 
 /// How often the files are looked at: twice this is well within a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -78,7 +78,12 @@ impl Watched {
 
 async fn look(store: &Arc<PolicyStore>) -> Seen {
     let path = store.path.clone();
-    let digest = tokio::task::spawn_blocking(move || read(&path).ok().map(|files| digest(&files)));
+    let digest = tokio::task::spawn_blocking(move || {
+        // A mended test is a change too: the policy may have waited for it.
+        let mut files = read(&path).ok()?;
+        files.extend(read_tests(&path).ok()?);
+        Some(digest(&files))
+    });
     digest
         .await
         .ok()

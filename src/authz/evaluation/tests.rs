@@ -11,8 +11,10 @@ use super::*;
 use crate::authz::condition::{
     Expected, MethodPattern, Names, ValuePath, ValueSelector, What, Where, Who,
 };
+use crate::authz::explain::explain;
 use crate::authz::expression::Expression;
 use crate::authz::glob::Glob;
+use crate::authz::outlook::{Prospect, outlook};
 use crate::authz::policy::{Needs, PolicyParts, ToolClasses};
 use crate::authz::request::{Action, Http, Resource, Subject, Value};
 use crate::authz::visibility::is_visible;
@@ -457,6 +459,41 @@ proptest! {
         prop_assert!(visible || !is_allowed(&evaluate(&policy, &ask.request())));
         let other = Ask { arguments: None, ..ask };
         prop_assert_eq!(visible, is_visible(&policy, &other.request()));
+    }
+
+    #[test]
+    fn the_explanation_is_of_the_decision(rules in rules(), ask in ask()) {
+        let policy = policy(&rules);
+        let request = ask.request();
+        let explanation = explain(&policy, &request);
+        let evaluation = &explanation.evaluation;
+        prop_assert_eq!(evaluation, &evaluate(&policy, &request));
+        for rule in &explanation.rules {
+            let parts = rule.selectors.iter().map(|selector| selector.found);
+            let together = parts.fold(Match::Yes, Match::and);
+            if request.action.kind == ActionKind::Use || rule.effect != Effect::Allow {
+                prop_assert_eq!(rule.found, together, "{:?}", rule);
+            }
+            if evaluation.rules.contains(&rule.id) {
+                prop_assert!(matches!(rule.found, Match::Yes | Match::Indeterminate));
+            }
+        }
+    }
+
+    #[test]
+    fn the_outlook_holds_whatever_the_arguments(rules in rules(), ask in ask()) {
+        let policy = policy(&rules);
+        let request = ask.request();
+        prop_assume!(request.action.kind == ActionKind::Use);
+        let outlook = outlook(&policy, &request);
+        let (decision, _) = reason(&evaluate(&policy, &request));
+        let expected = match outlook.prospect {
+            Prospect::Allow => "allow",
+            Prospect::Challenge => "challenge",
+            Prospect::Deny => "deny",
+            Prospect::Depends => decision,
+        };
+        prop_assert_eq!(decision, expected, "{:?}", outlook);
     }
 
     #[test]
