@@ -5,11 +5,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{FAILED, FINDINGS};
+use super::{FAILED, error_line, show, status};
 use crate::app::{self, RunError};
 use crate::config::ConfigError;
 use crate::policy::LoadPolicyError;
-use crate::yaml::Findings;
 
 pub(super) fn run(config: &Path) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -23,36 +22,13 @@ pub(super) fn run(config: &Path) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(
             RunError::Config(ConfigError::Invalid(findings))
-            | RunError::Policy(LoadPolicyError::Invalid(findings)),
+            | RunError::Policy(LoadPolicyError::Invalid(findings) | LoadPolicyError::Tests(findings)),
         ) => show(&findings),
         Err(error) => fail(&error),
     }
 }
 
-fn show(findings: &Findings) -> ExitCode {
-    let mut out = anstream::stderr();
-    let count = findings.sorted().len();
-    let written = writeln!(out, "{}\n\n{count} finding(s)", findings.render(true));
-    status(FINDINGS, &written)
-}
-
-/// One line: the error and its causes.
 fn fail(error: &dyn Error) -> ExitCode {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let text = source.to_string();
-        if !line.contains(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        cause = source.source();
-    }
-    let written = writeln!(anstream::stderr(), "mcp-authz: {line}");
+    let written = writeln!(anstream::stderr(), "mcp-authz: {}", error_line(error));
     status(FAILED, &written)
-}
-
-/// Where even standard error is closed, the status is all that is left to say.
-fn status(status: u8, _written: &std::io::Result<()>) -> ExitCode {
-    ExitCode::from(status)
 }

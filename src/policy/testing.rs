@@ -166,7 +166,11 @@ impl Suite {
     pub(super) fn misspelt(&self, policy: &Policy, lint: &'static str) -> Findings {
         let (groups, scopes) = super::lint::named(policy);
         let mut findings = self.findings.clone();
-        for test in self.tests.iter().filter(|test| !test.silence.contains(&lint)) {
+        for test in self
+            .tests
+            .iter()
+            .filter(|test| !test.silence.contains(&lint))
+        {
             let subject = &test.request.subject;
             for (held, known) in [(&subject.groups, &groups), (&subject.scopes, &scopes)] {
                 for name in held.iter().filter(|name| !known.contains(&***name)) {

@@ -49,7 +49,9 @@ fn read_test(node: &Node, context: &SampleContext, findings: &mut Findings) -> O
         Some(SampleAsk::List(listed)) => Some(*listed),
         Some(SampleAsk::Message { .. } | SampleAsk::Bare(_)) | None => None,
     };
-    let silence = fields.optional("silence", findings, lint::silenced).unwrap_or_default();
+    let silence = fields
+        .optional("silence", findings, lint::silenced)
+        .unwrap_or_default();
     let whole = request.is_some();
     let expected = fields.required("expect", findings, |node, findings| {
         let read = read_expect(node, findings)?;
