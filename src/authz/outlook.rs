@@ -29,7 +29,7 @@ pub enum Prospect {
 }
 
 /// Looks ahead at the calls that a subject could make: the request is one of them, and its
-/// arguments are not looked at.
+/// arguments are not looked at. One without a source address stands for calls from anywhere.
 #[must_use]
 pub fn outlook(policy: &Policy, request: &AccessRequest<'_>) -> Outlook {
     let mut call = Call::new(policy, request);
@@ -41,7 +41,7 @@ pub fn outlook(policy: &Policy, request: &AccessRequest<'_>) -> Outlook {
         let rules = positions
             .into_iter()
             .filter_map(|position| policy.rules().get(position));
-        let judged = rules.map(|rule| (rule, rule.matches(&call)));
+        let judged = rules.map(|rule| (rule, judge(rule, &call)));
         judged
             .filter(|(_, found)| *found != Match::No)
             .collect::<Vec<_>>()
@@ -49,6 +49,18 @@ pub fn outlook(policy: &Policy, request: &AccessRequest<'_>) -> Outlook {
     let gates = judged(policy.index().gates(request, class));
     let grants = judged(policy.index().grants(request, class));
     weigh(request, &gates, &grants)
+}
+
+/// Whether a rule matches, as far as that can be told without arguments and place.
+fn judge(rule: &Rule, call: &Call<'_>) -> Match {
+    if rule.place.is_none() || call.target.request.source.is_some() {
+        return rule.matches(call);
+    }
+    let anywhere = Rule {
+        place: None,
+        ..rule.clone()
+    };
+    anywhere.matches(call).and(Match::Unknown)
 }
 
 type Judged<'p> = [(&'p Rule, Match)];

@@ -27,6 +27,42 @@ pub struct SampleContext {
     pub issuer: String,
 }
 
+/// Somebody who might call, for previews.
+#[derive(Debug, Clone)]
+pub struct SampleCaller {
+    /// What a reader calls them.
+    pub name: String,
+    /// Who they are, taken as proved.
+    pub subject: Subject,
+    /// When they call.
+    pub at: jiff::Timestamp,
+    /// Where they call from; none: anywhere.
+    pub from: Option<std::net::IpAddr>,
+    /// The TLS peer.
+    pub peer: Option<String>,
+}
+
+impl SampleCaller {
+    /// Their call of one tool.
+    #[must_use]
+    pub fn calling(&self, server: &str, tool: &str) -> SampleRequest {
+        let blank = SampleRequest {
+            server: server.to_owned(),
+            subject: self.subject.clone(),
+            ask: SampleAsk::List(Listed::Tools),
+            at: self.at,
+            from: self.from,
+            peer: self.peer.clone(),
+            session: None,
+            protocol_version: None,
+            host: "localhost".to_owned(),
+            path: "/".to_owned(),
+            headers: Vec::new(),
+        };
+        blank.calling(Listed::Tools, tool)
+    }
+}
+
 /// The tests of one or more files.
 #[derive(Debug, Clone)]
 pub struct Suite {
@@ -238,12 +274,12 @@ pub fn read_request(source: Source, context: &SampleContext) -> Result<SampleReq
 pub fn read_subjects(
     source: Source,
     context: &SampleContext,
-) -> Result<Vec<(String, Subject)>, Findings> {
+) -> Result<Vec<SampleCaller>, Findings> {
     read_file(source, |root, findings| {
         let mut fields = yaml::Fields::open(root, "a file of subjects", findings)?;
         let subjects = fields.required("subjects", findings, |node, findings| {
             yaml::list(node, findings, |node, findings| {
-                document::read_named_subject(node, &context.issuer, findings)
+                document::read_caller(node, &context.issuer, findings)
             })
         });
         fields.finish(findings);

@@ -12,7 +12,7 @@ use crate::yaml::{Data, Fields, Findings, Node, choice, list, list_or_one, strin
 use super::super::lint;
 use super::request::{Listed, SampleAsk, SampleRequest};
 use super::subject::AssumedSubject;
-use super::{Expectation, Expected, OutcomeName, SampleContext, Test};
+use super::{Expectation, Expected, OutcomeName, SampleCaller, SampleContext, Test};
 
 /// When a test takes place that does not say: a Monday at noon, the same for ever.
 const DEFAULT_AT: &str = "2026-01-05T12:00:00Z";
@@ -202,18 +202,40 @@ pub(super) fn read_subject(node: &Node, issuer: &str, findings: &mut Findings) -
     Some(subject.assume(issuer))
 }
 
-/// Reads one of `subjects`: a subject with a name for the reader.
-pub(super) fn read_named_subject(
+/// Reads one of `subjects`: a subject with a name for the reader, and where it calls from.
+pub(super) fn read_caller(
     node: &Node,
     issuer: &str,
     findings: &mut Findings,
-) -> Option<(String, Subject)> {
+) -> Option<SampleCaller> {
     let mut fields = Fields::open(node, "a subject", findings)?;
     let name = fields.optional("name", findings, string);
-    let subject = subject_fields(&mut fields, findings);
+    let subject = subject_fields(&mut fields, findings).assume(issuer);
+    let from = fields.optional("from", findings, address);
+    let peer = fields.optional("peer", findings, string);
+    let at = fields.optional("at", findings, timestamp);
     fields.finish(findings);
-    let subject = subject.assume(issuer);
-    Some((name.unwrap_or_else(|| subject.id.to_string()), subject))
+    Some(SampleCaller {
+        name: name.unwrap_or_else(|| subject.id.to_string()),
+        subject,
+        at: at.or_else(|| DEFAULT_AT.parse().ok())?,
+        from,
+        peer,
+    })
+}
+
+impl SampleCaller {
+    /// A caller from anywhere, at the time of tests that name none.
+    #[must_use]
+    pub fn new(name: String, subject: Subject) -> Option<Self> {
+        Some(SampleCaller {
+            name,
+            subject,
+            at: DEFAULT_AT.parse().ok()?,
+            from: None,
+            peer: None,
+        })
+    }
 }
 
 fn subject_fields(fields: &mut Fields<'_>, findings: &mut Findings) -> AssumedSubject {
