@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::condition::Match;
+use super::expression::Expression;
 use super::policy::{Call, Effect, Policy, Rule};
 use super::request::AccessRequest;
 
@@ -11,7 +12,7 @@ use super::request::AccessRequest;
 pub struct Outlook {
     /// The outcome.
     pub prospect: Prospect,
-    /// The rules that make it so, in file order; none where it is a denial because no rule allows.
+    /// The rules that make it so; none where it is a denial because no rule allows.
     pub rules: Vec<Arc<str>>,
 }
 
@@ -77,7 +78,8 @@ fn weigh(request: &AccessRequest<'_>, gates: &Judged<'_>, grants: &Judged<'_>) -
         found == Match::Indeterminate && !reads_arguments(rule)
     });
     let open = pick(gates, &|rule, found| match found {
-        Match::Unknown => is_deny(rule) || lacks(request, rule),
+        // A requirement that is met may still turn out not to be evaluable, which denies.
+        Match::Unknown => true,
         Match::Indeterminate => reads_arguments(rule),
         Match::Yes | Match::No => false,
     });
@@ -99,10 +101,10 @@ fn weigh(request: &AccessRequest<'_>, gates: &Judged<'_>, grants: &Judged<'_>) -
         if perhaps.is_empty() {
             return outlook(Prospect::Deny, Vec::new());
         }
-        return outlook(Prospect::Depends, [perhaps, open].concat());
+        return outlook(Prospect::Depends, [perhaps, open, unmet].concat());
     }
     if !open.is_empty() {
-        return outlook(Prospect::Depends, open);
+        return outlook(Prospect::Depends, [open, unmet].concat());
     }
     if !unmet.is_empty() {
         return outlook(Prospect::Challenge, unmet);
@@ -121,7 +123,7 @@ fn reads_arguments(rule: &Rule) -> bool {
     what || rule
         .condition
         .as_ref()
-        .is_some_and(|condition| condition.reads_arguments())
+        .is_some_and(Expression::reads_arguments)
 }
 
 /// Whether the rule asks for something that the caller does not have.

@@ -80,12 +80,9 @@ fn narrate(head: &str, explanation: &Explanation) -> String {
         }
     }
     let named = Named::of(&evaluation.decision);
-    let mut last = format!("\n{}", named.outcome.word());
-    if let Some(reason) = named.reason {
-        // Writing to a string cannot fail.
-        let _ok = write!(last, " ({reason})");
-    }
+    let mut last = format!("\n{named}");
     if !evaluation.rules.is_empty() {
+        // Writing to a string cannot fail.
         let _ok = write!(last, " by {}", evaluation.rules.join(", "));
     }
     if !named.scopes.is_empty() {

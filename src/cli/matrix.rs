@@ -163,9 +163,9 @@ fn notes(loaded: &Loaded, rows: &[Row]) -> Vec<Note> {
     let note = |rule: &authz::Rule| Note {
         rule: rule.id.to_string(),
         effect: effect_name(&rule.effect),
-        message: rule.message.as_ref().map(|message| message.to_string()),
+        message: rule.message.as_ref().map(ToString::to_string),
         asks: match &rule.effect {
-            Effect::Require(needs) => needs.scopes.iter().map(|scope| scope.to_string()).collect(),
+            Effect::Require(needs) => needs.scopes.iter().map(ToString::to_string).collect(),
             Effect::Allow | Effect::Deny => Vec::new(),
         },
     };
@@ -204,7 +204,7 @@ fn named_tools(loaded: &Loaded, server: &str) -> BTreeSet<String> {
         let about = |servers: &authz::Names| servers.iter().any(|name| **name == *server);
         if what.servers.as_ref().is_none_or(about) {
             let exact = what.tools.iter().flatten().filter_map(authz::Glob::exact);
-            names.extend(exact.map(|name| name.to_string()));
+            names.extend(exact.map(ToString::to_string));
         }
     }
     names

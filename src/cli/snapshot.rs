@@ -6,6 +6,10 @@ use crate::yaml::Source;
 
 /// One tool as its server describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the hints of the protocol are truth values"
+)]
 pub(super) struct RecordedTool {
     pub(super) name: String,
     /// Whether there were annotations at all.

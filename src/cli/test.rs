@@ -131,13 +131,16 @@ fn junit(report: &Report) -> String {
             continue;
         }
         line(&mut text, &format!("{head}>"));
-        for failure in &case.failures {
-            let first = xml(failure.lines().next().unwrap_or_default());
-            line(
-                &mut text,
-                &format!("<failure message=\"{first}\">{}</failure>", xml(failure)),
-            );
-        }
+        let firsts = case
+            .failures
+            .iter()
+            .map(|failure| failure.lines().next().unwrap_or_default());
+        let firsts = xml(&firsts.collect::<Vec<_>>().join("; "));
+        let whole = xml(&case.failures.join("\n\n"));
+        line(
+            &mut text,
+            &format!("<failure message=\"{firsts}\">{whole}</failure>"),
+        );
         line(&mut text, "</testcase>");
     }
     line(&mut text, "</testsuite>\n</testsuites>");

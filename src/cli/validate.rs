@@ -1,5 +1,6 @@
 //! `mcp-authz validate`: everything that is wrong, at once.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -85,13 +86,11 @@ fn error_at(inspection: &mut Inspection, key: &str, message: &str) {
     }
 }
 
-type Scopes = std::collections::BTreeSet<String>;
-
 /// The scopes that the policy names, if it is good, and what is wrong with it and its tests.
 fn look_at_policy(
     inspection: &mut Inspection,
     context: &CompileContext,
-) -> (Option<Scopes>, Findings) {
+) -> (Option<BTreeSet<String>>, Findings) {
     let mut findings = Findings::new();
     let Some(path) = inspection.policy.clone() else {
         return (None, findings);
@@ -118,9 +117,9 @@ fn look_at_policy(
             if let Stop::Failed(line) = stop {
                 error_at(inspection, "servers", &line);
             }
-            Default::default()
+            BTreeMap::default()
         }
-        None => Default::default(),
+        None => BTreeMap::default(),
     };
     let lint = LintContext {
         tools,

@@ -109,7 +109,7 @@ fn test_paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
 
 /// `*_test.yaml`, `*_test.yml`.
 fn is_test_file(path: &Path) -> bool {
-    let stem = path.file_stem().map(|stem| stem.as_encoded_bytes());
+    let stem = path.file_stem().map(std::ffi::OsStr::as_encoded_bytes);
     stem.is_some_and(|stem| stem.ends_with(b"_test"))
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub use narration::{Named, effect_name, match_name, narrate, narrate_rule};
 pub use request::{Listed, SampleAsk, SampleRequest, Unasked};
 
-use crate::authz::{self, Explanation, Policy, Subject};
+use crate::authz::{self, Policy, Subject};
 use crate::yaml::{self, Findings, Node, Source};
 
 /// What sample requests may take for granted.
@@ -83,16 +83,20 @@ pub(super) struct Test {
 
 #[derive(Debug, Clone)]
 enum Expected {
-    Call {
-        decision: Option<Expectation<OutcomeName>>,
-        reason: Option<Expectation<String>>,
-        rule: Option<Expectation<String>>,
-        scopes: Option<Expectation<Vec<String>>>,
-    },
+    Call(Box<ExpectedCall>),
     List {
         visible: Vec<Expectation<String>>,
         hidden: Vec<Expectation<String>>,
     },
+}
+
+/// What is not said may be anything.
+#[derive(Debug, Clone)]
+struct ExpectedCall {
+    decision: Option<Expectation<OutcomeName>>,
+    reason: Option<Expectation<String>>,
+    rule: Option<Expectation<String>>,
+    scopes: Option<Expectation<Vec<String>>>,
 }
 
 /// A value and where it is expected.
@@ -321,7 +325,7 @@ impl Case<'_> {
     fn run(&mut self, policy: &Policy) {
         let test = self.test;
         match &test.expected {
-            Expected::Call { .. } => self.run_call(policy),
+            Expected::Call(expected) => self.run_call(policy, expected),
             Expected::List { visible, hidden } => {
                 let SampleAsk::List(listed) = test.request.ask else {
                     return;
@@ -351,119 +355,77 @@ impl Case<'_> {
         }
     }
 
-    fn run_call(&mut self, policy: &Policy) {
-        let Expected::Call {
+    fn run_call(&mut self, policy: &Policy, expected: &ExpectedCall) {
+        let ExpectedCall {
             decision,
             reason,
             rule,
             scopes,
-        } = &self.test.expected
-        else {
-            return;
-        };
+        } = expected;
         let asked = self
             .test
             .request
-            .ask(|request| authz::explain(policy, request));
-        let (named, explanation) = match asked {
-            Ok(explanation) => {
-                self.report
-                    .reached
-                    .extend(explanation.evaluation.rules.iter().cloned());
-                (
-                    Named::of(&explanation.evaluation.decision),
-                    Some(explanation),
-                )
+            .ask(|request| authz::evaluate(policy, request));
+        let (named, rules, why) = match asked {
+            Ok(evaluation) => {
+                self.report.reached.extend(evaluation.rules.iter().cloned());
+                (Named::of(&evaluation.decision), evaluation.rules, None)
             }
-            Err(Unasked::Rejected(why)) => {
-                let rejected = Named {
-                    outcome: OutcomeName::Reject,
-                    reason: None,
-                    scopes: Vec::new(),
-                };
-                let wanted = decision.as_ref().map(|one| one.value);
-                if let Some(one) = decision
-                    .as_ref()
-                    .filter(|_| wanted != Some(OutcomeName::Reject))
-                {
-                    self.fail(
-                        &one.place,
-                        &expected_got(one.value.word(), "reject"),
-                        &[why],
-                    );
-                    return;
-                }
-                (rejected, None)
-            }
+            Err(Unasked::Rejected(why)) => (Named::REJECTED, Vec::new(), Some(why)),
             Err(error @ Unasked::Several(_)) => {
                 return self.fail(&self.test.place, &error.to_string(), &[]);
             }
         };
-        let expected_rule = rule.as_ref().map(|rule| rule.value.as_str());
-        let lines = explanation
-            .as_ref()
-            .map_or(Vec::new(), |all| narrate(all, expected_rule));
-        let got = named.reason.map_or_else(
-            || named.outcome.word().to_owned(),
-            |reason| format!("{} ({reason})", named.outcome.word()),
-        );
+        let mut wrong: Vec<(&Node, String)> = Vec::new();
         if let Some(one) = decision.as_ref().filter(|one| one.value != named.outcome) {
-            return self.fail(&one.place, &expected_got(one.value.word(), &got), &lines);
+            wrong.push((
+                &one.place,
+                expected_got(one.value.word(), &named.to_string()),
+            ));
         }
         if let Some(one) = reason
             .as_ref()
             .filter(|one| named.reason != Some(&*one.value))
         {
-            self.fail(
-                &one.place,
-                &expected_got(&one.value, named.reason.unwrap_or("none")),
-                &lines,
-            );
+            let got = named.reason.unwrap_or_default();
+            wrong.push((&one.place, expected_got(&one.value, got)));
         }
         if let Some(one) = rule {
-            self.compare_rule(one, explanation.as_ref(), &lines);
+            wrong.extend(compare_rule(policy, one, &rules).map(|message| (&one.place, message)));
         }
         if let Some(one) = scopes {
             let sorted = |scopes: &[String]| scopes.iter().cloned().collect::<BTreeSet<_>>();
             if sorted(&one.value) != sorted(&named.scopes) {
-                let message = expected_got(&one.value.join(" "), &named.scopes.join(" "));
-                self.fail(&one.place, &message, &lines);
+                let got = named.scopes.join(" ");
+                wrong.push((&one.place, expected_got(&one.value.join(" "), &got)));
             }
+        }
+        let lines = match why {
+            _ if wrong.is_empty() => return,
+            Some(why) => vec![why],
+            None => self.explain(policy, rule.as_ref().map(|rule| rule.value.as_str())),
+        };
+        // Where the decision itself is another, the rest follows from it.
+        let most = if decision
+            .as_ref()
+            .is_some_and(|one| one.value != named.outcome)
+        {
+            1
+        } else {
+            wrong.len()
+        };
+        for (place, message) in wrong.into_iter().take(most) {
+            self.fail(place, &message, &lines);
         }
     }
 
-    fn compare_rule(
-        &mut self,
-        wanted: &Expectation<String>,
-        explanation: Option<&Explanation>,
-        lines: &[String],
-    ) {
-        let Some(explanation) = explanation else {
-            return self.fail(
-                &wanted.place,
-                "no rule decides about a rejected request",
-                &[],
-            );
-        };
-        let rules = &explanation.evaluation.rules;
-        if rules.iter().any(|id| **id == *wanted.value) {
-            return;
-        }
-        if !explanation
-            .rules
-            .iter()
-            .any(|rule| *rule.id == *wanted.value)
-        {
-            let message = format!("the policy has no rule `{}`", wanted.value);
-            return self.fail(&wanted.place, &message, &[]);
-        }
-        let got: Vec<&str> = rules.iter().map(|id| &**id).collect();
-        let got = if got.is_empty() {
-            "no rule".to_owned()
-        } else {
-            got.join(", ")
-        };
-        self.fail(&wanted.place, &expected_got(&wanted.value, &got), lines);
+    /// Looks at every rule, so only where something is wrong.
+    fn explain(&self, policy: &Policy, expected_rule: Option<&str>) -> Vec<String> {
+        let explained = self
+            .test
+            .request
+            .ask(|request| authz::explain(policy, request));
+        explained.map_or(Vec::new(), |explained| narrate(&explained, expected_rule))
     }
 
     fn fail(&mut self, place: &Node, message: &str, lines: &[String]) {
@@ -479,6 +441,22 @@ impl Case<'_> {
         };
         self.failures.push(whole);
     }
+}
+
+/// What is wrong with the rules that decided, if one other than the wanted one did.
+fn compare_rule(
+    policy: &Policy,
+    wanted: &Expectation<String>,
+    rules: &[Arc<str>],
+) -> Option<String> {
+    if rules.iter().any(|id| **id == *wanted.value) {
+        return None;
+    }
+    if !policy.rules().iter().any(|rule| *rule.id == *wanted.value) {
+        return Some(format!("the policy has no rule `{}`", wanted.value));
+    }
+    let got: Vec<&str> = rules.iter().map(|id| &**id).collect();
+    Some(expected_got(&wanted.value, &got.join(", ")))
 }
 
 fn expected_got(expected: &str, got: &str) -> String {

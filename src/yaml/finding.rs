@@ -215,13 +215,13 @@ impl Findings {
             .map(|finding| {
                 let (line, column) = self.position(finding);
                 let name = self.name(finding.source);
-                let lint = finding.lint.map(|lint| format!("[{lint}]"));
-                let lint = lint.unwrap_or_default();
+                let name_of_lint = finding.lint.map(|name| format!("[{name}]"));
+                let which = name_of_lint.unwrap_or_default();
                 let severity = finding.severity.name();
                 let help = finding.help.as_ref().map(|help| format!(" ({help})"));
                 let help = help.unwrap_or_default();
                 format!(
-                    "{name}:{line}:{column}: {severity}{lint}: {}{help}",
+                    "{name}:{line}:{column}: {severity}{which}: {}{help}",
                     finding.message
                 )
             })

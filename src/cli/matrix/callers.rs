@@ -45,7 +45,7 @@ fn caller(who: &Who, group: Option<Arc<str>>, issuer: &str) -> Option<SampleCall
     let peer = first(&who.peers).map(|peer| peer.to_string());
     let mut parts: Vec<String> = Vec::new();
     parts.extend(first(&who.subjects).map(|id| id.to_string()));
-    parts.extend(subject.groups.iter().map(|group| group.to_string()));
+    parts.extend(subject.groups.iter().map(ToString::to_string));
     parts.extend(subject.roles.iter().map(|role| format!("role {role}")));
     parts.extend(
         subject

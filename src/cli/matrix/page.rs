@@ -64,7 +64,7 @@ fn sign(prospect: Prospect) -> &'static str {
     match prospect {
         Prospect::Allow => "✓&#8202;A",
         Prospect::Challenge => "▲&#8202;C",
-        Prospect::Depends => "?&#8202;P",
+        Prospect::Depends => "?&#8202;if",
         Prospect::Deny => "✕&#8202;D",
     }
 }
@@ -196,7 +196,10 @@ fn escape(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{2029}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {
                 escaped.push('\u{fffd}');
             }
             control if control.is_control() => escaped.push('\u{fffd}'),

@@ -1,11 +1,17 @@
 //! The matrix for terminals and for other programs.
 
+use std::fmt::{self, Write as _};
 use std::iter::once;
 
 use serde_json::json;
 
 use super::{Matrix, word};
 use crate::authz::{Outlook, Prospect};
+
+/// Writing to a string cannot fail.
+fn add(text: &mut String, what: fmt::Arguments<'_>) {
+    let _ok = text.write_fmt(what);
+}
 
 /// Aligned columns, with footnotes.
 pub(super) fn text(matrix: &Matrix) -> String {
@@ -37,7 +43,7 @@ pub(super) fn text(matrix: &Matrix) -> String {
                 .and_then(|column| row?.cells.get(column));
             let colour = outlook.map(|outlook| colour(outlook.prospect));
             match colour {
-                Some(colour) => text.push_str(&format!("\u{1b}[{colour}m{cell}\u{1b}[0m")),
+                Some(colour) => add(&mut text, format_args!("\u{1b}[{colour}m{cell}\u{1b}[0m")),
                 None => text.push_str(cell),
             }
             if column.saturating_add(1) < columns {
@@ -48,18 +54,22 @@ pub(super) fn text(matrix: &Matrix) -> String {
     }
     text.push('\n');
     for (index, note) in matrix.notes.iter().enumerate() {
-        text.push_str(&format!(
-            "[{}] {} ({})\n",
-            index.saturating_add(1),
-            note.rule,
-            note.effect
-        ));
+        add(
+            &mut text,
+            format_args!(
+                "[{}] {} ({})\n",
+                index.saturating_add(1),
+                note.rule,
+                note.effect
+            ),
+        );
     }
     text.push_str("deny without a number: no rule allows it; depends: on arguments or place\n");
     for server in &matrix.unknown {
-        text.push_str(&format!(
-            "no tool of `{server}` is known: set its `tools_snapshot`\n"
-        ));
+        add(
+            &mut text,
+            format_args!("no tool of `{server}` is known: set its `tools_snapshot`\n"),
+        );
     }
     text
 }
@@ -90,7 +100,7 @@ fn colour(prospect: Prospect) -> &'static str {
 /// A name without characters that a terminal acts upon.
 fn plain(name: &str) -> String {
     let shown = |character: char| {
-        if character.is_control() {
+        if character.is_control() || matches!(character, '\u{2028}'..='\u{202e}') {
             '\u{fffd}'
         } else {
             character

@@ -68,7 +68,7 @@ fn limits_are_named_where_they_are_exceeded() {
     let context = CompileContext {
         rules_max: 2,
         cel_bytes_max: 15,
-        servers: None,
+        ..CompileContext::default()
     };
     let expected = [
         "p.yaml:2:30: error: the expression has 16 bytes (`cel_bytes_max` is 15)",

@@ -6,44 +6,26 @@ use ipnet::IpNet;
 
 use crate::authz::{Effect, Expression, Glob, MethodPattern, Names, Rule, What, Where, Who};
 
-/// The rules that cover others, found by looking at pairs.
-pub(super) struct Covers<'p> {
-    rules: &'p [Rule],
-    /// Positions of rules without an expression, which alone can cover much.
-    candidates: Vec<usize>,
-}
+/// With more rules than this, the pairs of them are too many to look at.
+const PAIRS_RULES_MAX: usize = 10_000;
 
-/// With more rules than this, pairs are too many to look at; only neighbours are.
-const PAIRS_RULES_MAX: usize = 2_000;
-
-impl<'p> Covers<'p> {
-    pub(super) fn new(rules: &'p [Rule]) -> Self {
-        let most = if rules.len() > PAIRS_RULES_MAX {
-            0
-        } else {
-            rules.len()
-        };
-        Covers {
-            rules,
-            candidates: (0..most).collect(),
-        }
+/// A rule that makes the one at `position` needless: one with the same effect, or a deny. Of two
+/// that cover each other, the first in the file stays.
+pub(super) fn covering(rules: &[Rule], position: usize) -> Option<&Rule> {
+    if rules.len() > PAIRS_RULES_MAX {
+        return None;
     }
-
-    /// A rule that makes the one at `position` needless: one with the same effect, or a deny.
-    /// Of two that cover each other, the first in the file stays.
-    pub(super) fn of(&mut self, position: usize) -> Option<&'p Rule> {
-        let rule = self.rules.get(position)?;
-        let covering = self.candidates.iter().filter(|other| **other != position);
-        let covering = covering.filter_map(|other| Some((*other, self.rules.get(*other)?)));
-        let mut covering = covering.filter(|(other, candidate)| {
-            (candidate.effect == rule.effect || candidate.effect == Effect::Deny)
-                && covers(candidate, rule)
-                && (*other < position
-                    || candidate.effect != rule.effect
-                    || !covers(rule, candidate))
-        });
-        covering.next().map(|(_, rule)| rule)
-    }
+    let rule = rules.get(position)?;
+    let mut others = rules
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != position);
+    let found = others.find(|(other, candidate)| {
+        (candidate.effect == rule.effect || candidate.effect == Effect::Deny)
+            && covers(candidate, rule)
+            && (*other < position || candidate.effect != rule.effect || !covers(rule, candidate))
+    });
+    found.map(|(_, rule)| rule)
 }
 
 /// Every part is named, so that a new one cannot be forgotten here.

@@ -12,7 +12,7 @@ use crate::yaml::{Data, Fields, Findings, Node, choice, list, list_or_one, strin
 use super::super::lint;
 use super::request::{Listed, SampleAsk, SampleRequest};
 use super::subject::AssumedSubject;
-use super::{Expectation, Expected, OutcomeName, SampleCaller, SampleContext, Test};
+use super::{Expectation, Expected, ExpectedCall, OutcomeName, SampleCaller, SampleContext, Test};
 
 /// When a test takes place that does not say: a Monday at noon, the same for ever.
 const DEFAULT_AT: &str = "2026-01-05T12:00:00Z";
@@ -300,19 +300,20 @@ fn read_expect(node: &Node, findings: &mut Findings) -> Option<Expected> {
     let hidden = fields.optional("hidden", findings, names);
     let node = fields.node();
     fields.finish(findings);
-    let is_list = visible.is_some() || hidden.is_some();
-    let is_call = decision.is_some() || reason.is_some() || rule.is_some() || scopes.is_some();
+    let has = |keys: &[&str]| keys.iter().any(|key| node.member(key).is_some());
+    let is_list = has(&["visible", "hidden"]);
+    let is_call = has(&["decision", "reason", "rule", "scopes"]);
     match (is_list, is_call) {
         (true, false) => Some(Expected::List {
             visible: visible.unwrap_or_default(),
             hidden: hidden.unwrap_or_default(),
         }),
-        (false, true) => Some(Expected::Call {
+        (false, true) => Some(Expected::Call(Box::new(ExpectedCall {
             decision,
             reason,
             rule,
             scopes,
-        }),
+        }))),
         (true, true) => {
             let help = "a list shows or hides, a call is decided";
             findings.error(

@@ -1,6 +1,6 @@
 //! What an explanation says, in words.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::authz::{Decision, DenialReason, Effect, Explanation, Match, RuleExplanation};
 
@@ -17,18 +17,29 @@ pub struct Named {
     pub scopes: Vec<String>,
 }
 
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.outcome.word())?;
+        self.reason
+            .map_or(Ok(()), |reason| write!(f, " ({reason})"))
+    }
+}
+
 impl Named {
+    /// What becomes of a request that no policy is asked about.
+    pub(super) const REJECTED: Named = Named {
+        outcome: OutcomeName::Reject,
+        reason: None,
+        scopes: Vec::new(),
+    };
+
     /// Names a decision.
     #[must_use]
     pub fn of(decision: &Decision) -> Self {
         let (outcome, reason, scopes) = match decision {
             Decision::Allow(_) => (OutcomeName::Allow, "allowed", Vec::new()),
             Decision::Challenge(challenge) => {
-                let scopes = challenge
-                    .scopes
-                    .iter()
-                    .map(|scope| scope.to_string())
-                    .collect();
+                let scopes = challenge.scopes.iter().map(ToString::to_string).collect();
                 (OutcomeName::Challenge, "insufficient_scope", scopes)
             }
             Decision::Deny(denial) => (OutcomeName::Deny, denial_code(denial.reason), Vec::new()),
@@ -42,7 +53,7 @@ impl Named {
 }
 
 /// The code of `check::Reason`, which a test compares.
-fn denial_code(reason: DenialReason) -> &'static str {
+pub(super) fn denial_code(reason: DenialReason) -> &'static str {
     match reason {
         DenialReason::DeniedByRule => "denied_by_rule",
         DenialReason::Indeterminate => "indeterminate",

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
 
 use crate::authz::{AccessRequest, Action, ActionKind, Http, Resource, Subject};
-use crate::mcp::{DecodeOptions, Form, METHODS, decode};
+use crate::mcp::{DecodeOptions, Form, METHODS, Message, decode};
 
 /// One request that a policy can be asked about without a server.
 #[derive(Debug, Clone)]
@@ -117,7 +117,7 @@ impl SampleRequest {
         let targets: Vec<_> = payload
             .messages()
             .iter()
-            .flat_map(|message| message.targets())
+            .flat_map(Message::targets)
             .collect();
         match targets.as_slice() {
             [target] => Ok(judge(&AccessRequest {
