@@ -143,9 +143,10 @@ impl Lint<'_> {
 
     fn look_at_rules(&mut self) {
         let policy = self.policy;
+        let covers = cover::Covers::new(policy.rules());
         for (position, rule) in policy.rules().iter().enumerate() {
             self.look_at_condition(rule);
-            self.look_at_cover(rule, cover::covering(policy.rules(), position));
+            self.look_at_cover(rule, covers.of(position));
             self.look_at_names(rule);
         }
     }

@@ -2,30 +2,76 @@
 //!
 //! Only what can be read off the rules counts: a yes is sure, a no is not.
 
+use std::collections::HashMap;
+
 use ipnet::IpNet;
 
 use crate::authz::{Effect, Expression, Glob, MethodPattern, Names, Rule, What, Where, Who};
 
-/// With more rules than this, the pairs of them are too many to look at.
-const PAIRS_RULES_MAX: usize = 10_000;
+/// Rules by whom they are about, so that not every pair has to be looked at: a rule that names
+/// groups covers only rules that name some of the same, and so with subjects.
+pub(super) struct Covers<'p> {
+    rules: &'p [Rule],
+    groups: HashMap<&'p str, Vec<usize>>,
+    subjects: HashMap<&'p str, Vec<usize>>,
+    anyone: Vec<usize>,
+}
 
-/// A rule that makes the one at `position` needless: one with the same effect, or a deny. Of two
-/// that cover each other, the first in the file stays.
-pub(super) fn covering(rules: &[Rule], position: usize) -> Option<&Rule> {
-    if rules.len() > PAIRS_RULES_MAX {
-        return None;
+impl<'p> Covers<'p> {
+    pub(super) fn new(rules: &'p [Rule]) -> Self {
+        let mut covers = Covers {
+            rules,
+            groups: HashMap::new(),
+            subjects: HashMap::new(),
+            anyone: Vec::new(),
+        };
+        for (position, rule) in rules.iter().enumerate() {
+            let (table, names) = match rule.who.as_ref() {
+                Some(Who {
+                    groups: Some(names),
+                    ..
+                }) => (&mut covers.groups, names),
+                Some(Who {
+                    subjects: Some(names),
+                    ..
+                }) => (&mut covers.subjects, names),
+                Some(_) | None => {
+                    covers.anyone.push(position);
+                    continue;
+                }
+            };
+            for name in names {
+                table.entry(name).or_default().push(position);
+            }
+        }
+        covers
     }
-    let rule = rules.get(position)?;
-    let mut others = rules
-        .iter()
-        .enumerate()
-        .filter(|(other, _)| *other != position);
-    let found = others.find(|(other, candidate)| {
-        (candidate.effect == rule.effect || candidate.effect == Effect::Deny)
-            && covers(candidate, rule)
-            && (*other < position || candidate.effect != rule.effect || !covers(rule, candidate))
-    });
-    found.map(|(_, rule)| rule)
+
+    /// A rule that makes the one at `position` needless: one with the same effect, or a deny. Of
+    /// two that cover each other, the first in the file stays.
+    pub(super) fn of(&self, position: usize) -> Option<&'p Rule> {
+        let rule = self.rules.get(position)?;
+        let who = rule.who.as_ref();
+        let first = |names: Option<&'p Names>| names.and_then(|names| names.first());
+        let groups = first(who.and_then(|who| who.groups.as_ref()));
+        let subjects = first(who.and_then(|who| who.subjects.as_ref()));
+        let of_group = groups.and_then(|name| self.groups.get(&**name));
+        let of_subject = subjects.and_then(|name| self.subjects.get(&**name));
+        let candidates = [Some(&self.anyone), of_group, of_subject]
+            .into_iter()
+            .flatten()
+            .flatten();
+        let others = candidates.filter(|other| **other != position);
+        let mut others = others.filter_map(|other| Some((*other, self.rules.get(*other)?)));
+        let found = others.find(|(other, candidate)| {
+            (candidate.effect == rule.effect || candidate.effect == Effect::Deny)
+                && covers(candidate, rule)
+                && (*other < position
+                    || candidate.effect != rule.effect
+                    || !covers(rule, candidate))
+        });
+        found.map(|(_, rule)| rule)
+    }
 }
 
 /// Every part is named, so that a new one cannot be forgotten here.
