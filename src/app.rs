@@ -1,31 +1,31 @@
 //! The composition root: builds the parts, runs them, and ends them in order.
 //!
-//! Every task of the process is started here. The first one that ends before it was told to ends
-//! the process with its error: half a service would leave Envoy asking nobody.
+//! Everything that can be wrong is found out before anything starts: configuration, policy,
+//! trust anchors, then sockets. What goes on for the life of the process is in `tasks`, what is
+//! told to operators in `status`.
+
+mod status;
+mod tasks;
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 
-use crate::admin::{Admin, Detail};
 use crate::audit::{Audit, Losses};
 use crate::authn::{Authenticator, InvalidSettings, KeyRefresher};
 use crate::check::{InvalidServer, Pipeline, Servers};
-use crate::config::{self, Config, ConfigError, Drain};
+use crate::config::{self, Config, ConfigError};
 use crate::envoy;
 use crate::health::Readiness;
 use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
-use crate::policy::{self, CompileContext, LoadPolicyError, PolicyStore};
-use crate::telemetry::metrics::{KeyTotals, Metrics, PolicyTotals};
+use crate::policy::{CompileContext, LoadPolicyError, PolicyStore};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, InvalidTelemetry};
+use tasks::{Signals, Tasks};
 
 /// Why the process could not start, or ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum RunError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Logs or traces cannot be set up.
-    #[error("telemetry: {0}")]
+    #[error(transparent)]
     Telemetry(#[from] InvalidTelemetry),
     /// There is no policy to begin with.
     #[error(transparent)]
@@ -46,7 +46,7 @@ pub enum RunError {
     #[error(transparent)]
     Servers(#[from] InvalidServer),
     /// TLS cannot be set up.
-    #[error("tls: {0}")]
+    #[error(transparent)]
     Tls(#[from] TlsError),
     /// A socket cannot be listened on.
     #[error(transparent)]
@@ -55,9 +55,9 @@ pub enum RunError {
     #[error("`admin.listen` must be `host:port`")]
     AdminAddress,
     /// The operating system refused something.
-    #[error("{what}: {source}")]
+    #[error("{what}")]
     System {
-        /// What was asked of it.
+        /// What did not work.
         what: &'static str,
         /// What it said.
         source: io::Error,
@@ -66,68 +66,115 @@ pub enum RunError {
     #[error(transparent)]
     Serve(#[from] envoy::ServeError),
     /// A task ended that must not.
-    #[error("the task `{0}` ended")]
+    #[error("the task `{0}` ended by itself")]
     TaskEnded(&'static str),
 }
 
-/// Runs the service until it is told to stop.
+impl RunError {
+    fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| RunError::System { what, source }
+    }
+}
+
+/// Runs the service until it is told to stop. Builds the runtime, so call it outside of one.
 ///
 /// # Errors
 /// Why it could not start, or why it ended by itself.
-pub async fn run(config_path: &Path) -> Result<(), RunError> {
+pub fn run(config_path: &Path) -> Result<(), RunError> {
     let config = config::load(config_path)?;
-    let telemetry = telemetry::start(&config.telemetry)?;
-    let flush_timeout = config.drain.timeout;
-    let result = serve(config).await;
-    telemetry.flush(flush_timeout).await;
+    let timeout = config.drain.timeout;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::system("cannot start the runtime"))?;
+    let mut writer = None;
+    let result = runtime.block_on(async {
+        let telemetry = telemetry::start(&config.telemetry)?;
+        let result = Box::pin(serve(config, &mut writer)).await;
+        telemetry.flush(timeout).await;
+        result
+    });
+    // Connections that the drain had to cut end with the runtime, and what was asked on them is
+    // recorded as given up. Only then is the audit complete.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    if let Some(writer) = writer
+        && !is_written(writer, timeout)
+    {
+        tracing::error!("audit records were not all written");
+    }
+    if result.is_ok() {
+        tracing::info!("stopped");
+    }
     result
 }
 
-async fn serve(config: Config) -> Result<(), RunError> {
-    let context = compile_context(&config);
-    let policy = PolicyStore::open(config.policy.clone(), context, Timestamp::now())?;
-    let policy = Arc::new(policy);
-    let (authenticator, refreshers) = Authenticator::new(&config.authn)?;
-    let authenticator = Arc::new(authenticator);
+/// The clock of the process.
+const CLOCK: fn() -> Timestamp = Timestamp::now;
+
+/// How long work that cannot be cut, such as reading a file, may hold the end up.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
+async fn serve(config: Config, writer: &mut Option<JoinHandle<()>>) -> Result<(), RunError> {
+    tracing::info!(config = %config.effective(), "starting");
+    let signals = Signals::watch().map_err(RunError::system("cannot watch for signals"))?;
+    let (core, refreshers) = Core::build(&config)?;
     let servers = Servers::new(&config.servers)?;
     let sockets = Sockets::bind(&config).await?;
-    let (audit, writer) =
-        Audit::start(io::stdout(), config.limits.audit_queue_max).map_err(|source| {
-            RunError::System {
-                what: "cannot start the audit thread",
-                source,
-            }
-        })?;
-    let losses = Arc::clone(audit.losses());
-    let metrics = Metrics::new();
+    let (audit, thread) = Audit::start(io::stdout(), config.limits.audit_queue_max)
+        .map_err(RunError::system("cannot start the audit thread"))?;
+    *writer = Some(thread);
     let parts = Parts {
-        policy: Arc::clone(&policy),
-        authenticator,
-        losses,
+        losses: Arc::clone(audit.losses()),
+        metrics: Metrics::new(),
+        readiness: Readiness::new(),
+        core,
     };
-    tracing::info!(
-        listen = %config.listen,
-        servers = servers.iter().count(),
-        issuers = config.authn.issuers.len(),
-        revision = %policy.status().revision,
-        "starting"
-    );
     let pipeline = Arc::new(Pipeline {
         servers,
-        authenticator: Arc::clone(&parts.authenticator),
-        policy,
+        authenticator: Arc::clone(&parts.core.authenticator),
+        policy: Arc::clone(&parts.core.policy),
         audit,
-        metrics: metrics.clone(),
+        metrics: parts.metrics.clone(),
         limits: config.limits.check,
-        clock: Timestamp::now,
+        clock: CLOCK,
     });
-    let readiness = Readiness::new();
+    let (grpc, admin) = (sockets.grpc_address, sockets.admin_address);
     let mut tasks = Tasks::new();
-    tasks.start_background(&parts, refreshers, &readiness)?;
-    tasks.start_servers(sockets, &config, pipeline, &parts, &readiness, metrics);
-    let result = tasks.run_until_told(&readiness, config.drain).await;
-    flush(writer, config.drain.timeout).await;
-    result
+    tasks.start_background(&parts, refreshers, signals.hangup);
+    tasks.start_grpc(sockets.grpc, pipeline, &parts, envoy_settings(&config));
+    if let Some(socket) = sockets.admin {
+        tasks.start_admin(socket, status::admin(&parts));
+    }
+    let admin = admin.as_deref().map(tracing::field::display);
+    tracing::info!(%grpc, admin, "listening");
+    tasks
+        .run_until_told(signals.end, &parts.readiness, config.drain)
+        .await
+}
+
+/// The parts that checks and operators both look at.
+#[derive(Debug, Clone)]
+struct Core {
+    policy: Arc<PolicyStore>,
+    authenticator: Arc<Authenticator>,
+}
+
+impl Core {
+    fn build(config: &Config) -> Result<(Self, Vec<KeyRefresher>), RunError> {
+        let context = compile_context(config);
+        let policy = PolicyStore::open(config.policy.clone(), context, CLOCK())?;
+        let (authenticator, refreshers) = Authenticator::new(&config.authn)?;
+        tracing::info!(
+            revision = %policy.status().revision,
+            rules = policy.snapshot().rules().len(),
+            "policy in force"
+        );
+        let core = Core {
+            policy: Arc::new(policy),
+            authenticator: Arc::new(authenticator),
+        };
+        Ok((core, refreshers))
+    }
 }
 
 /// What a policy is compiled against under this configuration.
@@ -162,27 +209,32 @@ pub async fn preflight(config: &Config) -> Vec<RunError> {
 }
 
 /// What the tasks share besides the pipeline.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Parts {
-    policy: Arc<PolicyStore>,
-    authenticator: Arc<Authenticator>,
+    core: Core,
     losses: Arc<Losses>,
+    metrics: Metrics,
+    readiness: Readiness,
 }
 
 /// Everything that is listened on, bound before anything else starts so that a port in use ends
 /// the process at once.
 struct Sockets {
     grpc: Listener,
+    grpc_address: listen::Address,
     admin: Option<tokio::net::TcpListener>,
+    admin_address: Option<String>,
 }
 
 impl Sockets {
     async fn bind(config: &Config) -> Result<Self, RunError> {
+        let unknown = "cannot tell the address that was bound";
         let tls = match &config.tls {
             Some(files) => Some(Tls::load(files.clone()).await?),
             None => None,
         };
         let socket = listen::bind(&config.listen).await?;
+        let grpc_address = socket.address().map_err(RunError::system(unknown))?;
         let admin = match &config.admin {
             None => None,
             Some(address) => match listen::bind(address).await? {
@@ -190,179 +242,17 @@ impl Sockets {
                 Socket::Unix(..) => return Err(RunError::AdminAddress),
             },
         };
+        let admin_address = admin
+            .as_ref()
+            .map(|socket| socket.local_addr().map(|address| address.to_string()))
+            .transpose()
+            .map_err(RunError::system(unknown))?;
         Ok(Sockets {
-            grpc: Listener::new(socket, tls, listen::Limits::default()),
+            grpc: Listener::new(socket, tls, config.limits.listen),
+            grpc_address,
             admin,
+            admin_address,
         })
-    }
-}
-
-/// The tasks of the process and the two ways to end them.
-struct Tasks {
-    tasks: JoinSet<Result<(), RunError>>,
-    /// Becomes true when servers finish what is in flight and take nothing new.
-    stop: watch::Sender<bool>,
-}
-
-impl Tasks {
-    fn new() -> Self {
-        Tasks {
-            tasks: JoinSet::new(),
-            stop: watch::Sender::new(false),
-        }
-    }
-
-    /// Resolves once the servers are to stop.
-    fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
-        let mut stop = self.stop.subscribe();
-        async move {
-            // The sender lives as long as the tasks; were it gone, they would have to end too.
-            drop(stop.wait_for(|stop| *stop).await);
-        }
-    }
-
-    fn start_background(
-        &mut self,
-        parts: &Parts,
-        refreshers: Vec<KeyRefresher>,
-        readiness: &Readiness,
-    ) -> Result<(), RunError> {
-        for refresher in refreshers {
-            let stopped = self.stopped();
-            self.tasks.spawn(async move {
-                refresher.run(stopped).await;
-                Ok(())
-            });
-        }
-        let (reload, asked) = mpsc::channel(1);
-        let store = Arc::clone(&parts.policy);
-        let stopped = self.stopped();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = policy::watch(store, asked, Timestamp::now) => {
-                    Err(RunError::TaskEnded("policy watch"))
-                }
-                () = stopped => Ok(()),
-            }
-        });
-        let mut hangups = signal(SignalKind::hangup()).map_err(|source| RunError::System {
-            what: "cannot watch for signals",
-            source,
-        })?;
-        let stopped = self.stopped();
-        self.tasks.spawn(async move {
-            let forward = async {
-                while hangups.recv().await.is_some() {
-                    // A reload that is already asked for serves this signal too.
-                    drop(reload.try_send(()));
-                }
-            };
-            tokio::select! { () = forward => {}, () = stopped => {} }
-            Ok(())
-        });
-        let keys_gate = readiness.gate("keys");
-        let authenticator = Arc::clone(&parts.authenticator);
-        let stopped = self.stopped();
-        self.tasks.spawn(async move {
-            tokio::select! { () = keys_tried(&authenticator) => {}, () = stopped => {} }
-            drop(keys_gate);
-            Ok(())
-        });
-        Ok(())
-    }
-
-    fn start_servers(
-        &mut self,
-        sockets: Sockets,
-        config: &Config,
-        pipeline: Arc<Pipeline>,
-        parts: &Parts,
-        readiness: &Readiness,
-        metrics: Metrics,
-    ) {
-        let settings = envoy_settings(config);
-        let stopped = self.stopped();
-        let ready = readiness.clone();
-        self.tasks.spawn(async move {
-            Ok(envoy::serve(sockets.grpc, pipeline, ready, settings, stopped).await?)
-        });
-        if let Some(socket) = sockets.admin {
-            let admin = admin(parts.clone(), readiness.clone(), metrics);
-            let stopped = self.stopped();
-            self.tasks.spawn(async move {
-                admin
-                    .serve(socket, stopped)
-                    .await
-                    .map_err(|source| RunError::System {
-                        what: "the admin endpoint failed",
-                        source,
-                    })
-            });
-        }
-    }
-
-    /// Runs until a signal, then drains; or until a task fails.
-    async fn run_until_told(mut self, readiness: &Readiness, drain: Drain) -> Result<(), RunError> {
-        let watch_error = |source| RunError::System {
-            what: "cannot watch for signals",
-            source,
-        };
-        let mut terminate = signal(SignalKind::terminate()).map_err(watch_error)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(watch_error)?;
-        let mut told = async || {
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        };
-        loop {
-            tokio::select! {
-                () = told() => break,
-                Some(ended) = self.tasks.join_next() => outcome(ended)?,
-            }
-        }
-        readiness.drain();
-        // Time for Envoy's health checks to notice; a second signal says that nobody waits.
-        tokio::select! { () = tokio::time::sleep(drain.delay) => {}, () = told() => {} }
-        self.stop.send_replace(true);
-        let finish = async {
-            while let Some(ended) = self.tasks.join_next().await {
-                outcome(ended)?;
-            }
-            Ok(())
-        };
-        match tokio::time::timeout(drain.timeout, finish).await {
-            Ok(result) => result,
-            Err(_) => {
-                tracing::warn!("the drain took too long; connections are cut");
-                self.tasks.abort_all();
-                while self.tasks.join_next().await.is_some() {}
-                Ok(())
-            }
-        }
-    }
-}
-
-fn outcome(ended: Result<Result<(), RunError>, tokio::task::JoinError>) -> Result<(), RunError> {
-    match ended {
-        Ok(result) => result,
-        Err(error) => Err(RunError::System {
-            what: "a task did not finish",
-            source: io::Error::other(error),
-        }),
-    }
-}
-
-/// How often the first fetch of keys is looked at.
-const KEYS_LOOK_INTERVAL: Duration = Duration::from_millis(50);
-
-/// Waits until every issuer was asked once and one of them answered. An issuer that is away must
-/// not keep a new replica from serving the callers of the others.
-async fn keys_tried(authenticator: &Authenticator) {
-    loop {
-        let issuers: Vec<_> = authenticator.issuers().collect();
-        let tried = issuers.iter().all(|issuer| issuer.keys.fetches > 0);
-        if tried && issuers.iter().any(|issuer| issuer.keys.was_loaded) {
-            return;
-        }
-        tokio::time::sleep(KEYS_LOOK_INTERVAL).await;
     }
 }
 
@@ -375,82 +265,10 @@ fn envoy_settings(config: &Config) -> envoy::Settings {
     settings
 }
 
-fn admin(parts: Parts, readiness: Readiness, metrics: Metrics) -> Admin {
-    let policy = Arc::clone(&parts.policy);
-    let authenticator = Arc::clone(&parts.authenticator);
-    let details = vec![
-        Detail {
-            name: "policy",
-            state: Box::new(move || policy_detail(&policy)),
-        },
-        Detail {
-            name: "keys",
-            state: Box::new(move || keys_detail(&authenticator)),
-        },
-    ];
-    Admin::new(
-        readiness,
-        metrics,
-        move |metrics| sample(&parts, metrics),
-        details,
-    )
-}
-
-fn policy_detail(store: &PolicyStore) -> Value {
-    let status = store.status();
-    let failing = status
-        .failing
-        .map(|failing| json!({"since": failing.since.to_string(), "errors": failing.lines}));
-    json!({
-        "revision": &*status.revision,
-        "applied": status.applied.to_string(),
-        "rules": store.snapshot().rules().len(),
-        "failing": failing,
-    })
-}
-
-fn keys_detail(authenticator: &Authenticator) -> Value {
-    let issuers = authenticator.issuers().map(|issuer| {
-        let keys = issuer.keys;
-        json!({
-            "issuer": &*issuer.issuer,
-            "usable": keys.is_usable,
-            "keys": keys.keys,
-            "skipped": keys.skipped,
-            "age_seconds": keys.age.map(|age| age.as_secs()),
-            "failing": keys.failing,
-        })
-    });
-    Value::Array(issuers.collect())
-}
-
-fn sample(parts: &Parts, metrics: &Metrics) {
-    let status = parts.policy.status();
-    metrics.set_policy(&PolicyTotals {
-        successes: status.successes,
-        failures: status.failures,
-        applied_unix_seconds: status.applied.as_second(),
-        rules: parts.policy.snapshot().rules().len(),
-        failing: status.failing.is_some(),
-    });
-    for issuer in parts.authenticator.issuers() {
-        let keys = issuer.keys;
-        let totals = KeyTotals {
-            successes: keys.fetches.saturating_sub(keys.failures),
-            failures: keys.failures,
-            age: keys.age,
-            usable: keys.is_usable,
-        };
-        metrics.set_keys(&issuer.issuer, &totals);
-    }
-    metrics.set_tokens_cached(parts.authenticator.tokens_cached());
-    metrics.set_audit_lost(parts.losses.dropped().saturating_add(parts.losses.failed()));
-}
-
 /// Waits for the audit thread to write what is queued; it ends once nobody can hand in records.
-async fn flush(writer: JoinHandle<()>, timeout: Duration) {
-    let joined = tokio::task::spawn_blocking(move || writer.join().is_ok());
-    if !matches!(tokio::time::timeout(timeout, joined).await, Ok(Ok(true))) {
-        tracing::error!("audit records were not all written");
-    }
+/// Whether it did in time.
+fn is_written(writer: JoinHandle<()>, timeout: Duration) -> bool {
+    let (done, ended) = mpsc::channel();
+    let waiting = thread::Builder::new().spawn(move || done.send(writer.join().is_ok()));
+    waiting.is_ok() && ended.recv_timeout(timeout) == Ok(true)
 }

@@ -65,7 +65,10 @@ impl Audit {
         match self.queue.try_send(Box::new(record)) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.losses.dropped.fetch_add(1, Ordering::Relaxed);
+                // Only the first loss is logged: whoever watches the counter sees the rest.
+                if self.losses.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::error!("`audit_queue_max` records wait; further ones are dropped");
+                }
             }
         }
     }
@@ -94,11 +97,10 @@ fn write_all(mut sink: impl Write, records: &Receiver<Box<Record>>, losses: &Los
                 None
             };
         }
-        if let Err(error) = sink.write_all(&batch).and_then(|()| sink.flush()) {
-            // Only the first loss is logged: whoever watches the counter sees the rest.
-            if losses.failed.fetch_add(held, Ordering::Relaxed) == 0 {
-                tracing::error!(%error, "cannot write audit records");
-            }
+        if let Err(error) = sink.write_all(&batch).and_then(|()| sink.flush())
+            && losses.failed.fetch_add(held, Ordering::Relaxed) == 0
+        {
+            tracing::error!(%error, "cannot write audit records");
         }
         batch.clear();
         held = 0;

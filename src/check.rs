@@ -249,14 +249,14 @@ impl Pipeline {
     ) -> Ending {
         let decision_id = observation.decision_id();
         if !path_is_plain(request.path_only()) {
-            return unread(decision_id, Reason::AmbiguousPath);
+            return unread(decision_id, StatusCode::BAD_REQUEST, Reason::AmbiguousPath);
         }
         if matches!(request.method.as_str(), "GET" | "HEAD") && metadata::is_metadata(&request.path)
         {
             return self.metadata(request, decision_id, observation);
         }
         let Ok(server) = self.servers.find(request) else {
-            return unread(decision_id, Reason::UnknownServer);
+            return unread(decision_id, StatusCode::FORBIDDEN, Reason::UnknownServer);
         };
         observation.server(server);
         let started = Instant::now();
@@ -303,7 +303,8 @@ impl Pipeline {
         observation: &mut Observation<'_>,
     ) -> Ending {
         let Ok(server) = self.servers.find_metadata(request) else {
-            return unread(decision_id, Reason::UnknownServer);
+            // 404 is what makes clients try the next form of the document's address.
+            return unread(decision_id, StatusCode::NOT_FOUND, Reason::UnknownServer);
         };
         observation.server(server);
         let document = server.metadata.document().to_owned();
@@ -383,18 +384,12 @@ impl Pipeline {
 }
 
 /// A check that ends before a server is known.
-fn unread(decision_id: Uuid, reason: Reason) -> Ending {
+fn unread(decision_id: Uuid, status: StatusCode, reason: Reason) -> Ending {
     let to = Addressee {
         payload: None,
         refused_id: None,
         era: Era::Legacy,
         decision_id,
-    };
-    let status = match reason.effect() {
-        Effect::Deny => StatusCode::FORBIDDEN,
-        Effect::Reject | Effect::Allow | Effect::Answer | Effect::Challenge | Effect::Fail => {
-            StatusCode::BAD_REQUEST
-        }
     };
     Ending::answer(reason, answer::rejected(&to, status, reason))
 }
@@ -503,7 +498,9 @@ impl<'r> Read<'r> {
             }
             || request
                 .header("content-length")
-                .any(|length| length.trim() != "0");
+                .any(|length| length.trim() != "0")
+            // In chunks, with a length that only who reads on would know.
+            || request.header("transfer-encoding").next().is_some();
         let unexpected = has_body.then_some(Fault::Shape(
             StatusCode::BAD_REQUEST,
             Reason::BodyUnexpected,

@@ -184,8 +184,8 @@ const FAILED: u8 = 2;
 /// Shows what keeps a command from running: findings in a file.
 fn show(findings: &Findings) -> ExitCode {
     let mut out = anstream::stderr();
-    let count = findings.sorted().len();
-    let written = writeln!(out, "{}\n\n{count} finding(s)", findings.render(true));
+    let total = findings.total();
+    let written = writeln!(out, "{}\n\nmcp-authz: {total}", findings.render(true));
     status(FINDINGS, &written)
 }
 

@@ -4,15 +4,17 @@
 //! that knows YAML keys. Trust anchors live here and rules do not: who may edit the policy cannot
 //! add an issuer.
 
+mod effective;
 mod issuers;
+mod limits;
 mod lint;
 mod servers;
 
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use issuers::check_issuers;
 pub use lint::{LINTS, lint};
 
 use crate::authn;
@@ -49,9 +51,11 @@ pub struct Config {
     pub drain: Drain,
 }
 
-/// The limits of SPEC §13 that are not part of another module's settings.
+/// The limits that are not part of another module's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// What connections may cost before anything is said on them.
+    pub listen: listen::Limits,
     /// What bodies may be like.
     pub check: check::Limits,
     /// The most header fields of a request.
@@ -69,6 +73,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
+            listen: listen::Limits::default(),
             check: check::Limits::default(),
             headers_max: 128,
             rules_max: 10_000,
@@ -110,21 +115,41 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is wrong.
-    #[error("the configuration has {} error(s)", .0.to_lines().len())]
+    #[error("the configuration has {}", .0.total())]
     Invalid(Findings),
 }
 
-/// Reads a configuration file.
+/// Reads a configuration file; `-` is standard input, whose paths are relative to the working
+/// directory.
 ///
 /// # Errors
 /// When it cannot be read, or with everything that is wrong in it.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+    let text = read(path).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
     })?;
     let base = path.parent().unwrap_or(Path::new(""));
     decode(path.display().to_string(), text, base).map_err(ConfigError::Invalid)
+}
+
+/// The most bytes a configuration file may have.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+fn read(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let most = FILE_BYTES_MAX.saturating_add(1);
+    let length = if path == Path::new("-") {
+        std::io::stdin().take(most).read_to_string(&mut text)?
+    } else {
+        let file = std::fs::File::open(path)?;
+        file.take(most).read_to_string(&mut text)?
+    };
+    if u64::try_from(length).is_ok_and(|length| length <= FILE_BYTES_MAX) {
+        return Ok(text);
+    }
+    let cause = format!("more than {FILE_BYTES_MAX} bytes");
+    Err(std::io::Error::other(cause))
 }
 
 /// Decodes the text of a configuration. Paths in it are relative to `base`.
@@ -191,20 +216,13 @@ impl Reader<'_> {
         let client_address = fields.optional("client_address", findings, client_address);
         let admin = fields.optional("admin", findings, admin);
         let (mut authn, limits) = fields
-            .optional("limits", findings, limits)
+            .optional("limits", findings, limits::limits)
             .unwrap_or_default();
-        let issuers = fields.required("issuers", findings, |node, findings| {
-            yaml::list(node, findings, |node, findings| self.issuer(node, findings))
+        let names = fields.required("issuers", findings, |node, findings| {
+            self.issuers(node, &mut authn, findings)
         });
-        let whole = issuers.is_some();
-        authn.issuers = issuers.unwrap_or_default();
-        if whole {
-            // Otherwise the indices would not be those of the file.
-            check_issuers(&authn, fields.node(), findings);
-        }
-        let known = whole.then_some(authn.issuers.as_slice());
         let servers = fields.required("servers", findings, |node, findings| {
-            self.servers(node, known, findings)
+            self.servers(node, names.as_deref(), findings)
         });
         let policy = fields.required("policy", findings, yaml::string);
         let telemetry = fields
@@ -253,8 +271,7 @@ fn address(node: &Node, findings: &mut Findings) -> Option<listen::Address> {
     match text.parse() {
         Ok(address) => Some(address),
         Err(error) => {
-            let help = "`host:port`, `[::]:port` or `unix:/path`";
-            findings.error(node, format!("{error}"), help);
+            findings.error(node, error.to_string(), "");
             None
         }
     }
@@ -270,7 +287,16 @@ fn client_address(node: &Node, findings: &mut Findings) -> Option<Source> {
 
 fn admin(node: &Node, findings: &mut Findings) -> Option<listen::Address> {
     let mut fields = Fields::open(node, "`admin`", findings)?;
-    let listen = fields.required("listen", findings, address);
+    let listen = fields.required("listen", findings, |node, findings| {
+        match address(node, findings)? {
+            address @ listen::Address::Tcp(_) => Some(address),
+            listen::Address::Unix(_) => {
+                let message = "the admin endpoint is on TCP only";
+                findings.error(node, message, "`host:port` or `[::]:port`");
+                None
+            }
+        }
+    });
     fields.finish(findings);
     listen
 }
@@ -278,15 +304,37 @@ fn admin(node: &Node, findings: &mut Findings) -> Option<listen::Address> {
 fn telemetry(node: &Node, findings: &mut Findings) -> Option<telemetry::Settings> {
     let mut fields = Fields::open(node, "`telemetry`", findings)?;
     let defaults = telemetry::Settings::default();
-    let endpoint = fields.optional("otlp_endpoint", findings, yaml::url);
+    let endpoint = fields.optional("otlp_endpoint", findings, |node, findings| {
+        let endpoint = yaml::string(node, findings)?;
+        checked(node, telemetry::check_endpoint(&endpoint), findings)?;
+        Some(endpoint)
+    });
     let service_name = fields.optional("service_name", findings, yaml::string);
-    let log = fields.optional("log", findings, yaml::string);
+    let log = fields.optional("log", findings, |node, findings| {
+        let log = yaml::string(node, findings)?;
+        checked(node, telemetry::log_filter(&log), findings)?;
+        Some(log)
+    });
     fields.finish(findings);
     Some(telemetry::Settings {
-        otlp_endpoint: endpoint.map(String::from),
+        otlp_endpoint: endpoint,
         service_name: service_name.unwrap_or(defaults.service_name),
         log: log.unwrap_or(defaults.log),
     })
+}
+
+fn checked<T>(
+    node: &Node,
+    result: Result<T, telemetry::InvalidTelemetry>,
+    findings: &mut Findings,
+) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error) => {
+            findings.error(node, error.to_string(), error.help());
+            None
+        }
+    }
 }
 
 fn drain(node: &Node, findings: &mut Findings) -> Option<Drain> {
@@ -301,63 +349,6 @@ fn drain(node: &Node, findings: &mut Findings) -> Option<Drain> {
         .unwrap_or(defaults.timeout);
     fields.finish(findings);
     Some(Drain { delay, timeout })
-}
-
-/// The largest value of a limit that counts bytes: what one machine can be asked to hold.
-const BYTES_MAX: u64 = 64 << 20;
-/// The largest value of a limit that counts things.
-const COUNT_MAX: u64 = 10_000_000;
-
-fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limits)> {
-    let mut fields = Fields::open(node, "`limits`", findings)?;
-    let mut authn = authn::Settings::default();
-    let mut limits = Limits::default();
-    for (key, least, field) in [
-        ("body_bytes_max", 1024, &mut limits.check.body_bytes_max),
-        ("token_bytes_max", 256, &mut authn.token_bytes_max),
-        ("name_bytes_max", 1, &mut limits.check.name_bytes_max),
-        ("uri_bytes_max", 1, &mut limits.check.uri_bytes_max),
-        ("cel_bytes_max", 1, &mut limits.cel_bytes_max),
-        ("jwks_bytes_max", 1024, &mut authn.jwks_bytes_max),
-    ] {
-        let value = fields.optional(key, findings, yaml::bytes(least..=BYTES_MAX));
-        if let Some(value) = value.and_then(|value| usize::try_from(value).ok()) {
-            *field = value;
-        }
-    }
-    for (key, most, field) in [
-        // serde_json itself stops at 128.
-        ("json_depth_max", 120, &mut limits.check.json_depth_max),
-        ("headers_max", 1024, &mut limits.headers_max),
-        (
-            "subscriptions_max",
-            10_000,
-            &mut limits.check.subscriptions_max,
-        ),
-        ("rules_max", COUNT_MAX, &mut limits.rules_max),
-        ("jwks_keys_max", 10_000, &mut authn.jwks_keys_max),
-        ("audit_queue_max", COUNT_MAX, &mut limits.audit_queue_max),
-    ] {
-        let value = fields.optional(key, findings, yaml::integer(1..=most));
-        if let Some(value) = value.and_then(|value| usize::try_from(value).ok()) {
-            *field = value;
-        }
-    }
-    if let Some(value) = fields.optional("token_cache_max", findings, yaml::integer(0..=COUNT_MAX))
-    {
-        authn.token_cache_max = value;
-    }
-    let streams = fields.optional("streams_max", findings, yaml::integer(1..=1_000_000));
-    if let Some(value) = streams.and_then(|value| u32::try_from(value).ok()) {
-        limits.streams_max = value;
-    }
-    let timeout = yaml::duration(Duration::from_millis(10)..=Duration::from_mins(1));
-    if let Some(value) = fields.optional("fetch_timeout", findings, timeout) {
-        authn.fetch_timeout = value;
-    }
-    authn.json_depth_max = limits.check.json_depth_max;
-    fields.finish(findings);
-    Some((authn, limits))
 }
 
 #[cfg(test)]

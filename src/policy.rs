@@ -11,7 +11,7 @@ mod lint;
 pub mod testing;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -23,13 +23,16 @@ pub use lint::{LINTS, LintContext, lint, scopes_of};
 pub use watch::watch;
 
 use crate::authz::Policy;
-use crate::yaml::Findings;
+use crate::yaml::{Findings, Source};
+use watch::Seen;
 
 /// The policy in force.
 #[derive(Debug)]
 pub struct PolicyStore {
     path: PathBuf,
     context: CompileContext,
+    /// What the files were when the store was opened, so that a change since then is noticed.
+    opened: Seen,
     current: ArcSwap<Policy>,
     status: Mutex<ReloadStatus>,
 }
@@ -54,7 +57,7 @@ pub struct ReloadStatus {
 pub struct Failing {
     /// When that was first noticed.
     pub since: Timestamp,
-    /// One line for each thing that is wrong.
+    /// One line for each thing that is wrong; beyond the first hundred only how many there are.
     pub lines: Vec<String>,
 }
 
@@ -65,7 +68,7 @@ pub enum LoadPolicyError {
     #[error(transparent)]
     Read(#[from] ReadPolicyError),
     /// It is wrong.
-    #[error("the policy has {} error(s)", .0.to_lines().len())]
+    #[error("the policy has {}", .0.total())]
     Invalid(Findings),
     /// It does not do what its tests want.
     #[error("the policy fails its tests in {} place(s)", .0.to_lines().len())]
@@ -73,17 +76,26 @@ pub enum LoadPolicyError {
 }
 
 impl LoadPolicyError {
-    /// One line for each thing that is wrong.
+    /// One line for each thing that is wrong; beyond the first hundred only how many there are.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        match self {
+        let mut lines = match self {
             LoadPolicyError::Read(error) => vec![error.to_string()],
             LoadPolicyError::Invalid(findings) | LoadPolicyError::Tests(findings) => {
                 findings.to_lines()
             }
+        };
+        let beyond = lines.len().saturating_sub(LINES_MAX);
+        lines.truncate(LINES_MAX);
+        if beyond > 0 {
+            lines.push(format!("and {beyond} more"));
         }
+        lines
     }
 }
+
+/// How many findings logs and readiness list. The command `validate` shows them all.
+const LINES_MAX: usize = 100;
 
 impl PolicyStore {
     /// Reads and compiles the policy at `path`: a file, a directory or a glob.
@@ -95,7 +107,9 @@ impl PolicyStore {
         context: CompileContext,
         now: Timestamp,
     ) -> Result<Self, LoadPolicyError> {
-        let policy = load(&path, &context)?;
+        let sources = read_files(&path);
+        let opened = watch::seen(&sources);
+        let policy = compile_all(sources, &context)?;
         let status = ReloadStatus {
             revision: Arc::clone(policy.revision()),
             applied: now,
@@ -107,6 +121,7 @@ impl PolicyStore {
         Ok(PolicyStore {
             path,
             context,
+            opened,
             current,
             status: Mutex::new(status),
         })
@@ -132,7 +147,12 @@ impl PolicyStore {
     /// # Errors
     /// Why the policy in force stayed the same. The status says so too.
     pub fn reload(&self, now: Timestamp) -> Result<(), LoadPolicyError> {
-        let loaded = load(&self.path, &self.context);
+        self.take(read_files(&self.path), now)
+    }
+
+    /// Takes what was read of the files into force, or keeps what is there.
+    fn take(&self, sources: Sources, now: Timestamp) -> Result<(), LoadPolicyError> {
+        let loaded = compile_all(sources, &self.context);
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         match loaded {
             Ok(policy) => {
@@ -156,16 +176,33 @@ impl PolicyStore {
     }
 }
 
-/// Reads, compiles and tests the policy at `path`.
-fn load(path: &std::path::Path, context: &CompileContext) -> Result<Policy, LoadPolicyError> {
-    let sources = read(path)?;
-    let policy = compile(&sources, context).map_err(LoadPolicyError::Invalid)?;
+/// The files of a policy, as read at one time.
+#[derive(Debug)]
+struct Files {
+    policy: Vec<Source>,
+    tests: Vec<Source>,
+}
+
+/// What reading the files gave.
+type Sources = Result<Files, ReadPolicyError>;
+
+fn read_files(path: &Path) -> Sources {
+    Ok(Files {
+        policy: read(path)?,
+        tests: read_tests(path)?,
+    })
+}
+
+/// Compiles a policy and runs its tests.
+fn compile_all(sources: Sources, context: &CompileContext) -> Result<Policy, LoadPolicyError> {
+    let files = sources?;
+    let policy = compile(&files.policy, context).map_err(LoadPolicyError::Invalid)?;
     let samples = testing::SampleContext {
         servers: context.servers.clone(),
         issuer: context.issuer.clone(),
     };
-    let suite = testing::Suite::read(&read_tests(path)?, &samples);
-    let report = suite.map_err(LoadPolicyError::Invalid)?.run(&policy);
+    let suite = testing::Suite::read(&files.tests, &samples).map_err(LoadPolicyError::Invalid)?;
+    let report = suite.run(&policy);
     if report.failures.has_errors() {
         return Err(LoadPolicyError::Tests(report.failures));
     }

@@ -56,7 +56,7 @@ pub enum InvalidTelemetry {
         source: tracing_subscriber::filter::ParseError,
     },
     /// The collector's address is not one.
-    #[error("`{endpoint}` is no OTLP endpoint, which is `http://host:port`")]
+    #[error("`{endpoint}` is no OTLP endpoint")]
     Endpoint {
         /// The setting.
         endpoint: String,
@@ -67,6 +67,20 @@ pub enum InvalidTelemetry {
     /// Something else in this process took the logs already.
     #[error("logs are set up already")]
     AlreadySet(#[source] TryInitError),
+}
+
+impl InvalidTelemetry {
+    /// What would be right; empty where no setting is at fault.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Log { .. } => {
+                "`error`, `warn`, `info`, `debug`, `trace` or `off`, or `target=level`, by commas"
+            }
+            Self::Endpoint { .. } => "`http://host:port` of a collector for OTLP over gRPC",
+            Self::Exporter(_) | Self::AlreadySet(_) => "",
+        }
+    }
 }
 
 /// The running telemetry, to be flushed before the process ends.
@@ -118,6 +132,22 @@ pub fn log_filter(log: &str) -> Result<EnvFilter, InvalidTelemetry> {
         })
 }
 
+/// Checks the setting `otlp_endpoint`.
+///
+/// # Errors
+/// [`InvalidTelemetry::Endpoint`] if it is not `http://host:port`.
+pub fn check_endpoint(endpoint: &str) -> Result<(), InvalidTelemetry> {
+    let url = url::Url::parse(endpoint).ok().filter(|url| {
+        let is_plain = url.username().is_empty() && url.password().is_none();
+        let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        url.scheme() == "http" && url.host().is_some() && is_plain && is_bare
+    });
+    let invalid = || InvalidTelemetry::Endpoint {
+        endpoint: endpoint.to_owned(),
+    };
+    url.map(drop).ok_or_else(invalid)
+}
+
 impl Telemetry {
     /// Sends what is queued, for at most `timeout`, and stops.
     pub async fn flush(self, timeout: Duration) {
@@ -134,13 +164,7 @@ impl Telemetry {
 }
 
 fn exporter(endpoint: &str, settings: &Settings) -> Result<SdkTracerProvider, InvalidTelemetry> {
-    let invalid = || InvalidTelemetry::Endpoint {
-        endpoint: endpoint.to_owned(),
-    };
-    let url = url::Url::parse(endpoint).map_err(|_| invalid())?;
-    if url.scheme() != "http" || url.host().is_none() {
-        return Err(invalid());
-    }
+    check_endpoint(endpoint)?;
     let exporter = SpanExporter::builder()
         .with_tonic()
         .with_endpoint(endpoint)
@@ -337,7 +361,14 @@ mod tests {
     #[test]
     fn an_endpoint_is_plain_http() {
         let settings = Settings::default();
-        for bad in ["collector:4317", "https://collector:4317", "http://", ""] {
+        for bad in [
+            "collector:4317",
+            "https://collector:4317",
+            "http://",
+            "http://user:secret@collector:4317",
+            "http://collector:4317/v1/traces",
+            "",
+        ] {
             let error = exporter(bad, &settings).map(drop).unwrap_err();
             assert!(matches!(error, InvalidTelemetry::Endpoint { .. }), "{bad}");
         }

@@ -12,7 +12,8 @@ mod finding;
 mod tree;
 
 pub use decode::{
-    Fields, boolean, bytes, choice, duration, integer, list, list_or_one, network, string, url,
+    Fields, boolean, bytes, choice, duration, duration_text, integer, list, list_or_one, network,
+    string, url,
 };
 pub use finding::{Finding, Findings, Severity, Source, SourceId};
 pub use tree::{Data, Node, parse};

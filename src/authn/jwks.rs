@@ -294,6 +294,8 @@ impl<S: FetchKeys> Refresher<S> {
                 tracing::info!(issuer = %self.issuer, keys = keys.len(), "keys loaded");
             }
             Ok(_) => {}
+            // The same failure again is no news; the metrics count it.
+            Err(error) if state.failing.as_ref() == Some(error) => {}
             Err(error) => tracing::warn!(
                 issuer = %self.issuer,
                 has_keys = state.keys.is_some(),

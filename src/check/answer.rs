@@ -165,8 +165,7 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: &Denial
     let body = match to.payload {
         None => {
             // GET and DELETE: there is no message that could be answered with 200.
-            let status = StatusCode::FORBIDDEN;
-            return http_error(to, status, i32::from(status.as_u16()), reason, told.data);
+            return told.forbidden(to);
         }
         Some(_) if to.is_silent() => return accepted(),
         Some(Payload::One(message)) => told.answer(message, to.era).unwrap_or_default(),
@@ -211,6 +210,21 @@ impl Told<'_> {
                 data,
             )
         })
+    }
+
+    /// For what has no message that could look unknown.
+    fn forbidden(mut self, to: &Addressee<'_>) -> Answer {
+        let status = StatusCode::FORBIDDEN;
+        let mut text = self.reason.text();
+        if self.settings.disclose == Disclose::Nothing {
+            self.data.remove("reason");
+            text = "Forbidden";
+        }
+        let code = i32::from(status.as_u16());
+        json_answer(
+            status,
+            rpc::error(to.id(), code, text, Value::Object(self.data)),
+        )
     }
 
     fn text(&self) -> String {

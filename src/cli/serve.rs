@@ -11,14 +11,7 @@ use crate::config::ConfigError;
 use crate::policy::LoadPolicyError;
 
 pub(super) fn run(config: &Path) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error),
-    };
-    match runtime.block_on(app::run(config)) {
+    match app::run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(
             RunError::Config(ConfigError::Invalid(findings))

@@ -4,19 +4,63 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Reader;
-use crate::authn::SignatureAlgorithm;
-use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings};
+use crate::authn::{
+    self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings, SignatureAlgorithm,
+};
 use crate::yaml::{self, Fields, Findings, Node};
 
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(720);
 
+/// An issuer as far as it could be read.
+struct Read<'n> {
+    /// Where it stands, for what is found wrong later.
+    place: &'n Node,
+    /// What it is called, even if the rest is wrong.
+    name: Option<String>,
+    settings: Option<IssuerSettings>,
+}
+
 impl Reader<'_> {
-    pub(super) fn issuer(self, node: &Node, findings: &mut Findings) -> Option<IssuerSettings> {
-        let mut fields = Fields::open(node, "an issuer", findings)?;
-        let name = fields.required("issuer", findings, yaml::string);
-        let uri = fields.optional("jwks_uri", findings, yaml::string);
-        let file_node = fields.node_of("jwks_file");
-        let file = file_node.and_then(|node| yaml::string(node, findings));
+    /// Reads the issuers into the settings, and returns the name of each; `None` if they are no
+    /// list.
+    pub(super) fn issuers(
+        self,
+        node: &Node,
+        settings: &mut authn::Settings,
+        findings: &mut Findings,
+    ) -> Option<Vec<String>> {
+        let mut places = Vec::new();
+        let mut names = Vec::new();
+        yaml::list(node, findings, |node, findings| {
+            let read = self.issuer(node, findings);
+            names.extend(read.name);
+            if let Some(issuer) = read.settings {
+                settings.issuers.push(issuer);
+                places.push(read.place);
+            }
+            Some(())
+        })?;
+        for (index, fault) in settings.faults() {
+            let place = places.get(index).copied().unwrap_or(node);
+            findings.error(place, fault.to_string(), "");
+        }
+        Some(names)
+    }
+
+    fn issuer<'n>(self, node: &'n Node, findings: &mut Findings) -> Read<'n> {
+        let mut read = Read {
+            place: node,
+            name: None,
+            settings: None,
+        };
+        let Some(mut fields) = Fields::open(node, "an issuer", findings) else {
+            return read;
+        };
+        read.name = fields.required("issuer", findings, |node, findings| {
+            read.place = node;
+            yaml::string(node, findings)
+        });
+        let source = self.key_source(&mut fields, findings);
         let algorithms = fields.optional("algorithms", findings, algorithms);
         let ca_file = fields.optional("ca_file", findings, yaml::string);
         let claims = fields.optional("claims", findings, claims);
@@ -24,33 +68,40 @@ impl Reader<'_> {
         let leeway = fields.optional("leeway", findings, leeway);
         let keys = fields.optional("keys", findings, keys);
         fields.finish(findings);
-        let source = match (uri, file, file_node) {
-            (Some(_), Some(_), Some(node)) => {
-                let help = "keys come from one place: keep one of the two";
-                findings.error(node, "`jwks_uri` and `jwks_file` are both given", help);
-                return None;
-            }
-            (Some(uri), ..) => KeySourceSettings::Uri(uri),
-            (None, Some(file), _) => KeySourceSettings::File(self.path(&file)),
-            (None, None, _) => KeySourceSettings::Discovery,
+        let (Some(name), Some(source)) = (&read.name, source) else {
+            return read;
         };
-        let mut settings = IssuerSettings::new(name?);
+        let mut settings = IssuerSettings::new(name.clone());
         settings.source = source;
         settings.ca_file = ca_file.map(|path| self.path(&path));
         settings.algorithms = algorithms.unwrap_or(settings.algorithms);
         settings.claims = claims.unwrap_or(settings.claims);
         settings.leeway = leeway.unwrap_or(settings.leeway);
         settings.keys = keys.unwrap_or(settings.keys);
-        Some(settings)
+        read.settings = Some(settings);
+        read
     }
-}
 
-/// What concerns issuers together, and what the module itself finds wrong.
-pub(super) fn check_issuers(settings: &authn::Settings, root: &Node, findings: &mut Findings) {
-    let places = root.member("issuers").map_or(&[][..], Node::items);
-    for (index, fault) in settings.faults() {
-        let place = places.get(index).unwrap_or(root);
-        findings.error(place, fault.to_string(), "");
+    fn key_source(
+        self,
+        fields: &mut Fields<'_>,
+        findings: &mut Findings,
+    ) -> Option<KeySourceSettings> {
+        let uri = fields.node_of("jwks_uri");
+        let file = fields.node_of("jwks_file");
+        match (uri, file) {
+            (Some(_), Some(node)) => {
+                let help = "keys come from one place: keep one of the two";
+                findings.error(node, "`jwks_uri` and `jwks_file` are both given", help);
+                None
+            }
+            (Some(uri), None) => yaml::string(uri, findings).map(KeySourceSettings::Uri),
+            (None, Some(file)) => {
+                let file = yaml::string(file, findings)?;
+                Some(KeySourceSettings::File(self.path(&file)))
+            }
+            (None, None) => Some(KeySourceSettings::Discovery),
+        }
     }
 }
 

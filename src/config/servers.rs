@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::{Reader, lint};
-use crate::authn::{IssuerSettings, challenge, metadata};
+use crate::authn::{challenge, metadata};
 use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::{self, Fields, Findings, Node};
@@ -16,11 +16,11 @@ const BATCH_MAX: u64 = 1000;
 pub(super) type Guarded = (Vec<ServerSettings>, HashMap<String, PathBuf>);
 
 impl Reader<'_> {
-    /// `issuers` are those configured, if all of them could be read.
+    /// `issuers` are the names of those configured, if there is a list of them.
     pub(super) fn servers(
         self,
         node: &Node,
-        issuers: Option<&[IssuerSettings]>,
+        issuers: Option<&[String]>,
         findings: &mut Findings,
     ) -> Option<Guarded> {
         let mut names = HashSet::new();
@@ -49,7 +49,7 @@ impl Reader<'_> {
 
 fn server(
     node: &Node,
-    issuers: Option<&[IssuerSettings]>,
+    issuers: Option<&[String]>,
     findings: &mut Findings,
 ) -> Option<(ServerSettings, Option<String>)> {
     let mut fields = Fields::open(node, "a server", findings)?;
@@ -82,18 +82,14 @@ fn server(
         .optional("upstream", findings, upstream)
         .unwrap_or_default();
     fields.finish(findings);
-    let all = || {
-        issuers
-            .iter()
-            .flat_map(|all| all.iter().map(|one| one.issuer.clone()))
-    };
+    let all = || issuers.unwrap_or_default().to_vec();
     let settings = ServerSettings {
         name: name?,
         hosts,
         path,
         resource: resource?,
         audiences,
-        issuers: trusted.unwrap_or_else(|| all().collect()),
+        issuers: trusted.unwrap_or_else(all),
         scopes_supported: scopes_supported.unwrap_or_default(),
         deny,
         batch_max: batch_max
@@ -170,21 +166,15 @@ fn resource(node: &Node, findings: &mut Findings) -> Option<String> {
 
 fn trusted_issuer(
     node: &Node,
-    issuers: Option<&[IssuerSettings]>,
+    issuers: Option<&[String]>,
     findings: &mut Findings,
 ) -> Option<String> {
     let name = yaml::string(node, findings)?;
-    // Where an issuer itself is wrong it would be missing here too: one finding is enough.
-    let Some(issuers) = issuers else {
+    // Where there is no list of issuers, that is the finding.
+    let Some(issuers) = issuers.filter(|issuers| !issuers.contains(&name)) else {
         return Some(name);
     };
-    if issuers.iter().any(|issuer| issuer.issuer == name) {
-        return Some(name);
-    }
-    let known: Vec<String> = issuers
-        .iter()
-        .map(|issuer| format!("`{}`", issuer.issuer))
-        .collect();
+    let known: Vec<String> = issuers.iter().map(|one| format!("`{one}`")).collect();
     let help = format!("configured: {}", known.join(", "));
     findings.error(node, format!("`{name}` is not among `issuers`"), help);
     None

@@ -25,13 +25,16 @@ pub enum ReadPolicyError {
         cause: &'static str,
     },
     /// One of them could not be read.
-    #[error("cannot read the policy `{}`: {source}", path.display())]
+    #[error("cannot read the policy `{}`: {cause}", path.display())]
     Read {
         /// The file or directory.
         path: PathBuf,
         /// What the operating system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
+    /// A pipe or a device: reading it might never end.
+    #[error("the policy `{}` is neither a file nor a directory", .0.display())]
+    NotAFile(PathBuf),
     /// Too much to be a policy.
     #[error("the policy has more than {FILES_MAX} files or {BYTES_MAX} bytes")]
     TooLarge,
@@ -117,9 +120,9 @@ fn read_one(path: &Path, left: &mut u64) -> Result<Source, ReadPolicyError> {
     let mut text = String::new();
     let read = std::fs::File::open(path)
         .and_then(|file| file.take(left.saturating_add(1)).read_to_string(&mut text));
-    let length = read.map_err(|source| ReadPolicyError::Read {
+    let length = read.map_err(|cause| ReadPolicyError::Read {
         path: path.to_owned(),
-        source,
+        cause,
     })?;
     *left = u64::try_from(length)
         .ok()
@@ -132,9 +135,9 @@ fn read_one(path: &Path, left: &mut u64) -> Result<Source, ReadPolicyError> {
 }
 
 fn paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
-    let read_error = |source| ReadPolicyError::Read {
+    let read_error = |cause| ReadPolicyError::Read {
         path: path.to_owned(),
-        source,
+        cause,
     };
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => {
@@ -149,7 +152,8 @@ fn paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
             files.sort();
             Ok(files)
         }
-        Ok(_) => Ok(vec![path.to_owned()]),
+        Ok(found) if found.is_file() => Ok(vec![path.to_owned()]),
+        Ok(_) => Err(ReadPolicyError::NotAFile(path.to_owned())),
         Err(_) if is_glob(path) => expand(path),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(ReadPolicyError::Missing(path.to_owned()))
@@ -176,18 +180,25 @@ fn is_glob(path: &Path) -> bool {
         .any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }
 
+/// As in a shell: `*` matches no hidden file, as a directory leaves them out too.
+const VISIBLE: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
 fn expand(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
     let pattern_error = |cause| ReadPolicyError::Pattern {
         path: path.to_owned(),
         cause,
     };
     let pattern = path.to_str().ok_or_else(|| pattern_error("not UTF-8"))?;
-    let matches = glob::glob(pattern).map_err(|error| pattern_error(error.msg))?;
+    let matches = glob::glob_with(pattern, VISIBLE).map_err(|error| pattern_error(error.msg))?;
     let mut files = Vec::new();
     for found in matches {
         let file = found.map_err(|error| ReadPolicyError::Read {
             path: error.path().to_owned(),
-            source: error.into_error(),
+            cause: error.into_error(),
         })?;
         if file.is_file() {
             files.push(file);

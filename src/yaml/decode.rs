@@ -214,8 +214,8 @@ pub fn duration(
         };
         let good = span_of_time(text).filter(|value| range.contains(value));
         if good.is_none() {
-            let (least, most) = (range.start(), range.end());
-            let help = format!("from {least:?} to {most:?}, in `ms`, `s`, `m`, `h` or `d`");
+            let (least, most) = (duration_text(*range.start()), duration_text(*range.end()));
+            let help = format!("from {least} to {most}, in `ms`, `s`, `m`, `h` or `d`");
             findings.error(
                 node,
                 format!("`{text}` is not a duration that can be used"),
@@ -224,6 +224,25 @@ pub fn duration(
         }
         good
     }
+}
+
+/// A span of time as [`duration`] reads it, in the largest unit that shows it exactly. Fractions
+/// of a millisecond are left out.
+#[must_use]
+pub fn duration_text(span: Duration) -> String {
+    let milliseconds = span.as_millis();
+    let units = [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+    ];
+    for (unit, length) in units {
+        if milliseconds > 0 && milliseconds.is_multiple_of(length) {
+            return format!("{}{unit}", milliseconds / length);
+        }
+    }
+    format!("{milliseconds}ms")
 }
 
 fn span_of_time(text: &str) -> Option<Duration> {

@@ -207,6 +207,21 @@ impl Findings {
         (line, last.chars().count().saturating_add(1))
     }
 
+    /// How many findings there are, in words: `2 errors, 1 warning`.
+    #[must_use]
+    pub fn total(&self) -> String {
+        let counts = [Severity::Error, Severity::Warning].map(|severity| {
+            let is_one = |finding: &&Finding| finding.severity == severity;
+            (severity.name(), self.findings.iter().filter(is_one).count())
+        });
+        let parts = counts.iter().filter(|(_, count)| *count > 0);
+        let parts = parts.map(|(name, count)| {
+            let plural = if *count == 1 { "" } else { "s" };
+            format!("{count} {name}{plural}")
+        });
+        parts.collect::<Vec<_>>().join(", ")
+    }
+
     /// One line for each finding: `file:line:column: severity: message (help)`.
     #[must_use]
     pub fn to_lines(&self) -> Vec<String> {

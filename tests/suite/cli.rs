@@ -157,7 +157,7 @@ fn validate_finds_what_would_keep_the_service_from_starting() {
         (
             "policy: policy.yaml",
             "policy: good/policy.yaml\nadmin: {listen: 'unix:/x'}",
-            "`admin.listen` must be `host:port`",
+            "the admin endpoint is on TCP only",
         ),
         (
             "policy: policy.yaml",

@@ -15,7 +15,9 @@ use mcp_authz::envoy::proto::grpc::health::v1::health_check_response::ServingSta
 use tokio_stream::StreamExt;
 use tonic::Code;
 
-use service::{Service, check_over, check_request, health_of, health_over_time};
+use service::{Service, check_over, check_request};
+
+pub(crate) use service::{health_of, health_over_time};
 
 async fn answer_to(path: &str) -> CheckResponse {
     let service = Service::start().await;

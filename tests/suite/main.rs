@@ -15,6 +15,20 @@ mod cli;
 )]
 mod contract;
 #[cfg(test)]
+mod decisions;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
 mod grpc;
 #[cfg(test)]
+mod process;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod running;
+#[cfg(test)]
+mod secure;
+#[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod traces;

@@ -257,7 +257,7 @@ fn health_request(service: &str) -> tonic::Request<HealthCheckRequest> {
 }
 
 /// The health of a service now.
-pub(super) async fn health_of(channel: &Channel, service: &str) -> Result<ServingStatus, Code> {
+pub(crate) async fn health_of(channel: &Channel, service: &str) -> Result<ServingStatus, Code> {
     let path = http::uri::PathAndQuery::from_static("/grpc.health.v1.Health/Check");
     let mut client = health_client(channel).await;
     let response = client
@@ -269,7 +269,7 @@ pub(super) async fn health_of(channel: &Channel, service: &str) -> Result<Servin
 }
 
 /// The health of a service as it changes.
-pub(super) async fn health_over_time(
+pub(crate) async fn health_over_time(
     channel: &Channel,
     service: &str,
 ) -> impl Stream<Item = ServingStatus> + Unpin {

@@ -1,0 +1,83 @@
+//! What operators are told of the running parts: readiness details and sampled metrics.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Parts;
+use crate::admin::{Admin, Detail};
+use crate::authn::Authenticator;
+use crate::policy::PolicyStore;
+use crate::telemetry::metrics::{KeyTotals, Metrics, PolicyTotals};
+
+pub(super) fn admin(parts: &Parts) -> Admin {
+    let policy = Arc::clone(&parts.core.policy);
+    let authenticator = Arc::clone(&parts.core.authenticator);
+    let details = vec![
+        Detail {
+            name: "policy",
+            state: Box::new(move || policy_detail(&policy)),
+        },
+        Detail {
+            name: "keys",
+            state: Box::new(move || keys_detail(&authenticator)),
+        },
+    ];
+    let (readiness, metrics) = (parts.readiness.clone(), parts.metrics.clone());
+    let parts = parts.clone();
+    let sample = move |metrics: &Metrics| sample(&parts, metrics);
+    Admin::new(readiness, metrics, sample, details)
+}
+
+fn policy_detail(store: &PolicyStore) -> Value {
+    let status = store.status();
+    let failing = status
+        .failing
+        .map(|failing| json!({"since": failing.since.to_string(), "errors": failing.lines}));
+    json!({
+        "revision": &*status.revision,
+        "applied": status.applied.to_string(),
+        "rules": store.snapshot().rules().len(),
+        "failing": failing,
+    })
+}
+
+fn keys_detail(authenticator: &Authenticator) -> Value {
+    let mut issuers: Vec<_> = authenticator.issuers().collect();
+    issuers.sort_by(|left, right| left.issuer.cmp(&right.issuer));
+    let issuers = issuers.into_iter().map(|issuer| {
+        let keys = issuer.keys;
+        json!({
+            "issuer": &*issuer.issuer,
+            "usable": keys.is_usable,
+            "keys": keys.keys,
+            "skipped": keys.skipped,
+            "age_seconds": keys.age.map(|age| age.as_secs()),
+            "failing": keys.failing,
+        })
+    });
+    Value::Array(issuers.collect())
+}
+
+fn sample(parts: &Parts, metrics: &Metrics) {
+    let status = parts.core.policy.status();
+    metrics.set_policy(&PolicyTotals {
+        successes: status.successes,
+        failures: status.failures,
+        applied_unix_seconds: status.applied.as_second(),
+        rules: parts.core.policy.snapshot().rules().len(),
+        failing: status.failing.is_some(),
+    });
+    for issuer in parts.core.authenticator.issuers() {
+        let keys = issuer.keys;
+        let totals = KeyTotals {
+            successes: keys.fetches.saturating_sub(keys.failures),
+            failures: keys.failures,
+            age: keys.age,
+            usable: keys.is_usable,
+        };
+        metrics.set_keys(&issuer.issuer, &totals);
+    }
+    metrics.set_tokens_cached(parts.core.authenticator.tokens_cached());
+    metrics.set_audit_lost(parts.losses.dropped().saturating_add(parts.losses.failed()));
+}

@@ -1,0 +1,225 @@
+//! The configuration in force, defaults filled in, as the start logs it.
+//!
+//! Every field is named, so that a new one cannot be forgotten. Secrets are in files, of which
+//! only the paths are here.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+
+use super::{Config, Drain, Limits};
+use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings};
+use crate::check::{self, DenySettings, DenyShape, Disclose, ServerSettings};
+use crate::envoy::request::Source;
+use crate::listen::{self, TlsFiles};
+use crate::telemetry;
+use crate::upstream::AuthorizationHeader;
+use crate::yaml;
+
+impl Config {
+    /// The configuration with every default, in the form of the file. It has no secrets.
+    #[must_use]
+    pub fn effective(&self) -> Value {
+        let Config {
+            listen,
+            client_address,
+            tls,
+            admin,
+            authn,
+            servers,
+            tools_snapshots,
+            policy,
+            telemetry,
+            limits: _,
+            drain: Drain { delay, timeout },
+        } = self;
+        let telemetry::Settings {
+            otlp_endpoint,
+            service_name,
+            log,
+        } = telemetry;
+        let client_address = match client_address {
+            Source::Peer => "peer",
+            Source::ExternalAddress => "x-envoy-external-address",
+        };
+        json!({
+            "listen": listen.to_string(),
+            "client_address": client_address,
+            "tls": tls.as_ref().map(tls_files),
+            "admin": admin.as_ref().map(|listen| json!({"listen": listen.to_string()})),
+            "issuers": authn.issuers.iter().map(issuer).collect::<Vec<_>>(),
+            "servers": servers
+                .iter()
+                .map(|one| server(one, tools_snapshots.get(&one.name)))
+                .collect::<Vec<_>>(),
+            "policy": policy,
+            "telemetry": {
+                "otlp_endpoint": otlp_endpoint,
+                "service_name": service_name,
+                "log": log,
+            },
+            "limits": self.limits(),
+            "drain": {"delay": yaml::duration_text(*delay), "timeout": yaml::duration_text(*timeout)},
+        })
+    }
+
+    fn limits(&self) -> Value {
+        let Limits {
+            listen:
+                listen::Limits {
+                    connections_max,
+                    handshake_timeout,
+                    tls_reload_interval: _,
+                },
+            check:
+                check::Limits {
+                    body_bytes_max,
+                    json_depth_max,
+                    name_bytes_max,
+                    uri_bytes_max,
+                    subscriptions_max,
+                },
+            headers_max,
+            rules_max,
+            cel_bytes_max,
+            audit_queue_max,
+            streams_max,
+        } = self.limits;
+        let authn::Settings {
+            issuers: _,
+            token_bytes_max,
+            token_cache_max,
+            json_depth_max: _,
+            jwks_bytes_max,
+            jwks_keys_max,
+            fetch_timeout,
+        } = &self.authn;
+        json!({
+            "connections_max": connections_max,
+            "handshake_timeout": yaml::duration_text(handshake_timeout),
+            "body_bytes_max": body_bytes_max,
+            "json_depth_max": json_depth_max,
+            "name_bytes_max": name_bytes_max,
+            "uri_bytes_max": uri_bytes_max,
+            "subscriptions_max": subscriptions_max,
+            "headers_max": headers_max,
+            "rules_max": rules_max,
+            "cel_bytes_max": cel_bytes_max,
+            "audit_queue_max": audit_queue_max,
+            "streams_max": streams_max,
+            "token_bytes_max": token_bytes_max,
+            "token_cache_max": token_cache_max,
+            "jwks_bytes_max": jwks_bytes_max,
+            "jwks_keys_max": jwks_keys_max,
+            "fetch_timeout": yaml::duration_text(*fetch_timeout),
+        })
+    }
+}
+
+fn tls_files(files: &TlsFiles) -> Value {
+    let TlsFiles {
+        cert_file,
+        key_file,
+        client_ca_file,
+    } = files;
+    json!({"cert_file": cert_file, "key_file": key_file, "client_ca_file": client_ca_file})
+}
+
+fn issuer(settings: &IssuerSettings) -> Value {
+    let IssuerSettings {
+        issuer,
+        source,
+        algorithms,
+        ca_file,
+        claims:
+            ClaimSettings {
+                groups,
+                roles,
+                tenant,
+                agent,
+                scopes,
+            },
+        leeway,
+        keys:
+            KeySettings {
+                refresh,
+                stale_max,
+                min_interval,
+            },
+    } = settings;
+    let algorithms: Vec<&str> = algorithms.iter().map(|one| one.name()).collect();
+    let mut members = Map::new();
+    let mut put = |key: &str, value: Value| members.insert(key.to_owned(), value);
+    put("issuer", json!(issuer));
+    match source {
+        KeySourceSettings::Discovery => {}
+        KeySourceSettings::Uri(uri) => drop(put("jwks_uri", json!(uri))),
+        KeySourceSettings::File(file) => drop(put("jwks_file", json!(file))),
+    }
+    put("algorithms", json!(algorithms));
+    put("ca_file", json!(ca_file.as_ref().map(PathBuf::as_path)));
+    put(
+        "claims",
+        json!({
+            "groups": groups, "roles": roles, "tenant": tenant, "agent": agent, "scopes": scopes,
+        }),
+    );
+    put("leeway", json!(yaml::duration_text(*leeway)));
+    put(
+        "keys",
+        json!({
+            "refresh": yaml::duration_text(*refresh),
+            "stale_max": yaml::duration_text(*stale_max),
+            "min_interval": yaml::duration_text(*min_interval),
+        }),
+    );
+    Value::Object(members)
+}
+
+fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value {
+    let ServerSettings {
+        name,
+        hosts,
+        path,
+        resource,
+        audiences,
+        issuers,
+        scopes_supported,
+        deny: DenySettings { shape, disclose },
+        batch_max,
+        string_body,
+        fold_arguments,
+        authorization,
+    } = settings;
+    let shape = match shape {
+        DenyShape::ToolError => "tool_error",
+        DenyShape::JsonrpcError => "jsonrpc_error",
+        DenyShape::Http403 => "http_403",
+    };
+    let disclose = match disclose {
+        Disclose::Nothing => "nothing",
+        Disclose::Reason => "reason",
+        Disclose::Rule => "rule",
+    };
+    let authorization = match authorization {
+        AuthorizationHeader::Remove => "remove",
+        AuthorizationHeader::Pass => "pass",
+    };
+    let place = (!hosts.is_empty()).then(|| json!({"hosts": hosts, "path": path}));
+    let scopes_supported = (!scopes_supported.is_empty()).then_some(scopes_supported);
+    let accept = |accepts: bool| if accepts { "accept" } else { "reject" };
+    json!({
+        "name": name,
+        "match": place,
+        "resource": resource,
+        "audiences": audiences,
+        "issuers": issuers,
+        "tools_snapshot": tools_snapshot,
+        "scopes_supported": scopes_supported,
+        "deny": {"shape": shape, "disclose": disclose},
+        "batch_max": batch_max,
+        "string_body": accept(*string_body),
+        "fold_arguments": accept(*fold_arguments),
+        "upstream": {"authorization": authorization},
+    })
+}

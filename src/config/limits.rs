@@ -1,0 +1,71 @@
+//! `limits`: every size, depth, count and timeout, with the range that makes sense.
+
+use std::time::Duration;
+
+use super::Limits;
+use crate::authn;
+use crate::yaml::{self, Fields, Findings, Node};
+
+/// The largest value of a limit that counts bytes: what one machine can be asked to hold.
+const BYTES_MAX: u64 = 64 << 20;
+/// The largest value of a limit that counts things.
+const COUNT_MAX: u64 = 10_000_000;
+
+pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limits)> {
+    let mut fields = Fields::open(node, "`limits`", findings)?;
+    let mut authn = authn::Settings::default();
+    let mut limits = Limits::default();
+    for (key, least, field) in [
+        ("body_bytes_max", 1024, &mut limits.check.body_bytes_max),
+        ("token_bytes_max", 256, &mut authn.token_bytes_max),
+        ("name_bytes_max", 1, &mut limits.check.name_bytes_max),
+        ("uri_bytes_max", 1, &mut limits.check.uri_bytes_max),
+        ("cel_bytes_max", 1, &mut limits.cel_bytes_max),
+        ("jwks_bytes_max", 1024, &mut authn.jwks_bytes_max),
+    ] {
+        let value = fields.optional(key, findings, yaml::bytes(least..=BYTES_MAX));
+        if let Some(value) = value.and_then(|value| usize::try_from(value).ok()) {
+            *field = value;
+        }
+    }
+    for (key, most, field) in [
+        // serde_json itself stops at 128.
+        ("json_depth_max", 120, &mut limits.check.json_depth_max),
+        ("headers_max", 1024, &mut limits.headers_max),
+        (
+            "subscriptions_max",
+            10_000,
+            &mut limits.check.subscriptions_max,
+        ),
+        ("rules_max", COUNT_MAX, &mut limits.rules_max),
+        ("jwks_keys_max", 10_000, &mut authn.jwks_keys_max),
+        ("audit_queue_max", COUNT_MAX, &mut limits.audit_queue_max),
+    ] {
+        let value = fields.optional(key, findings, yaml::integer(1..=most));
+        if let Some(value) = value.and_then(|value| usize::try_from(value).ok()) {
+            *field = value;
+        }
+    }
+    if let Some(value) = fields.optional("token_cache_max", findings, yaml::integer(0..=COUNT_MAX))
+    {
+        authn.token_cache_max = value;
+    }
+    let connections = fields.optional("connections_max", findings, yaml::integer(1..=1_000_000));
+    if let Some(value) = connections.and_then(|value| usize::try_from(value).ok()) {
+        limits.listen.connections_max = value;
+    }
+    let streams = fields.optional("streams_max", findings, yaml::integer(1..=1_000_000));
+    if let Some(value) = streams.and_then(|value| u32::try_from(value).ok()) {
+        limits.streams_max = value;
+    }
+    let timeout = yaml::duration(Duration::from_millis(10)..=Duration::from_mins(1));
+    if let Some(value) = fields.optional("fetch_timeout", findings, &timeout) {
+        authn.fetch_timeout = value;
+    }
+    if let Some(value) = fields.optional("handshake_timeout", findings, &timeout) {
+        limits.listen.handshake_timeout = value;
+    }
+    authn.json_depth_max = limits.check.json_depth_max;
+    fields.finish(findings);
+    Some((authn, limits))
+}

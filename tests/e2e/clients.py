@@ -1,0 +1,71 @@
+"""The official MCP clients as the tests use them: one process each, one step at a time."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from processes import Process
+from tools import sdk_script
+
+# Every official client; the last speaks the stateless revision where the server does too, as py2
+# does by itself.
+CLIENTS = ["py1", "py2", "ts1", "ts2", "ts2-modern"]
+SERVERS = ["py1", "py2", "ts1", "ts2"]
+STEP_SECONDS = 40
+
+
+class Reply(dict):
+    """What became of one step."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the client gave a result rather than an error."""
+        return self["ok"]
+
+    @property
+    def text(self) -> str:
+        """The text of a tool's result."""
+        return self["result"]["content"][0]["text"]
+
+    @property
+    def denial(self) -> dict[str, Any]:
+        """What the client was told about a denial: a result's `_meta`, or an error's `data`."""
+        if self.ok:
+            assert self["result"].get("isError") is True, self
+            return self["result"]["_meta"]
+        return self["error"]["data"]
+
+
+class Client:
+    """One client process, connected when entered."""
+
+    def __init__(self, kind: str, url: str, run_dir: Path, **settings: Any) -> None:
+        self.kind = kind
+        sdk, _, modern = kind.partition("-")
+        argv = sdk_script("client", sdk)
+        self.settings = {"url": url} | settings | ({"mode": "auto"} if modern else {})
+        self.process = Process(f"client-{kind}", argv, run_dir)
+        self.connected = Reply()
+
+    def __enter__(self) -> "Client":
+        self.connected = self._send(self.settings)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stop()
+
+    def list_tools(self) -> list[str]:
+        """The names of the tools that the client is shown."""
+        return self._send({"do": "list_tools"})["result"]
+
+    def call(self, tool: str, /, **arguments: Any) -> Reply:
+        """Calls a tool."""
+        return self._send({"do": "call_tool", "name": tool, "arguments": arguments})
+
+    def tokens(self) -> dict[str, Any]:
+        """The tokens that the client obtained by OAuth."""
+        return self._send({"do": "tokens"})["result"]
+
+    def _send(self, line: dict[str, Any]) -> Reply:
+        self.process.write(json.dumps(line))
+        return Reply(json.loads(self.process.line(STEP_SECONDS)))

@@ -1,0 +1,42 @@
+"""The policy of the shared gate, and its parts for tests that write their own."""
+
+import copy
+from typing import Any
+
+from clients import SERVERS
+
+GUARDED = [*SERVERS, "jsonrpc-error", "http-403"]
+CLASSES = {
+    "read": ["list_*", "get_*", "slow", "size", "whoami", "announce"],
+    "write": ["create_note"],
+    "destructive": ["delete_note"],
+}
+POLICY: dict[str, Any] = {
+    "tools": {server: copy.deepcopy(CLASSES) for server in GUARDED},
+    "rules": [
+        {
+            "id": "members",
+            "effect": "allow",
+            "who": {"groups": ["members"]},
+            "what": {"servers": list(GUARDED), "classes": ["read", "write", "destructive"]},
+        },
+        {
+            "id": "guests-list",
+            "effect": "allow",
+            "who": {"groups": ["guests"]},
+            "what": {"servers": list(GUARDED), "tools": ["list_notes"]},
+        },
+        {
+            "id": "writes-need-a-scope",
+            "effect": "require",
+            "what": {"servers": list(GUARDED), "classes": ["write"]},
+            "needs": {"scopes": ["notes:write"]},
+        },
+        {
+            "id": "nobody-deletes",
+            "effect": "deny",
+            "what": {"servers": list(GUARDED), "classes": ["destructive"]},
+            "message": "Notes are kept.",
+        },
+    ],
+}

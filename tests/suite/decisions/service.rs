@@ -1,0 +1,126 @@
+//! The service of one table: everything real but the clock, the sockets and the audit's sink.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use jiff::Timestamp;
+use mcp_authz::audit::Audit;
+use mcp_authz::authn::Authenticator;
+use mcp_authz::check::{Pipeline, Servers};
+use mcp_authz::config::{self, Config};
+use mcp_authz::envoy::proto::envoy::service::auth::v3::authorization_server::Authorization;
+use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use mcp_authz::envoy::{ExtAuthz, Settings};
+use mcp_authz::policy::{CompileContext, PolicyStore};
+use mcp_authz::telemetry::metrics::Metrics;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::issuer::{self, NOW};
+use super::table::Table;
+
+pub(super) struct Service {
+    runtime: Runtime,
+    ext_authz: ExtAuthz<Pipeline>,
+    written: Sink,
+    writer: JoinHandle<()>,
+    /// Where the issuers publish their keys.
+    _directory: TempDir,
+}
+
+impl Service {
+    /// Builds the service from the table's configuration and policy, as `app::run` does, and
+    /// waits until the keys of every issuer were looked for once.
+    pub(super) fn start(table: &Table) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        issuer::publish(directory.path());
+        std::fs::write(directory.path().join("policy.yaml"), &table.policy).unwrap();
+        let name = format!("{}: config", table.file);
+        let config = config::decode(name, table.config.clone(), directory.path())
+            .unwrap_or_else(|findings| panic!("{}", findings.render(false)));
+        let policy = PolicyStore::open(config.policy.clone(), context(&config), clock())
+            .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()));
+        let (authenticator, refreshers) = Authenticator::new(&config.authn).unwrap();
+        let written = Sink::default();
+        let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue_max).unwrap();
+        let authenticator = Arc::new(authenticator);
+        let pipeline = Pipeline {
+            servers: Servers::new(&config.servers).unwrap(),
+            authenticator: Arc::clone(&authenticator),
+            policy: Arc::new(policy),
+            audit,
+            metrics: Metrics::new(),
+            limits: config.limits.check,
+            clock,
+        };
+        let mut settings = Settings::default().request;
+        settings.headers_max = config.limits.headers_max;
+        settings.source = config.client_address;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        for refresher in refreshers {
+            runtime
+                .handle()
+                .spawn(refresher.run(std::future::pending()));
+        }
+        runtime.block_on(async {
+            while authenticator.issuers().any(|one| one.keys.fetches == 0) {
+                tokio::task::yield_now().await;
+            }
+        });
+        Service {
+            runtime,
+            ext_authz: ExtAuthz::new(Arc::new(pipeline), settings),
+            written,
+            writer,
+            _directory: directory,
+        }
+    }
+
+    /// Asks as Envoy does. A denial is never a gRPC error.
+    pub(super) fn check(&self, check: CheckRequest) -> CheckResponse {
+        let call = self.ext_authz.check(tonic::Request::new(check));
+        self.runtime.block_on(call).unwrap().into_inner()
+    }
+
+    /// Ends the service; the lines of its audit, one for each check in their order.
+    pub(super) fn stop(self) -> Vec<String> {
+        drop(self.ext_authz);
+        drop(self.runtime);
+        self.writer.join().unwrap();
+        let written = self.written.0.lock().unwrap();
+        let text = String::from_utf8(written.clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+fn context(config: &Config) -> CompileContext {
+    let names = config.servers.iter().map(|server| server.name.clone());
+    CompileContext {
+        servers: Some(names.collect()),
+        rules_max: config.limits.rules_max,
+        cel_bytes_max: config.limits.cel_bytes_max,
+        ..CompileContext::default()
+    }
+}
+
+fn clock() -> Timestamp {
+    Timestamp::from_second(NOW).unwrap()
+}
+
+/// What the audit wrote.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
