@@ -4,6 +4,7 @@
 //! The tests of a policy are found by [`super::read_tests`]. They are run before a policy is taken
 //! into force, and a policy that fails one is not.
 
+mod case;
 mod document;
 mod narration;
 mod request;
@@ -15,8 +16,9 @@ use std::sync::Arc;
 pub use narration::{Named, effect_name, match_name, narrate, narrate_rule};
 pub use request::{Listed, SampleAsk, SampleRequest, Unasked};
 
-use crate::authz::{self, Policy, Subject};
+use crate::authz::{Policy, Subject};
 use crate::yaml::{self, Findings, Node, Source};
+use case::Case;
 
 /// What sample requests may take for granted.
 #[derive(Debug, Clone, Default)]
@@ -312,156 +314,6 @@ fn read_file<T>(
         Some(value) if !findings.has_errors() => Ok(value),
         Some(_) | None => Err(findings),
     }
-}
-
-/// One test under way.
-struct Case<'r> {
-    test: &'r Test,
-    report: &'r mut Report,
-    failures: Vec<String>,
-}
-
-impl Case<'_> {
-    fn run(&mut self, policy: &Policy) {
-        let test = self.test;
-        match &test.expected {
-            Expected::Call(expected) => self.run_call(policy, expected),
-            Expected::List { visible, hidden } => {
-                let SampleAsk::List(listed) = test.request.ask else {
-                    return;
-                };
-                for (names, shown) in [(visible, true), (hidden, false)] {
-                    for name in names {
-                        self.look(policy, listed, name, shown);
-                    }
-                }
-            }
-        }
-    }
-
-    fn look(&mut self, policy: &Policy, listed: Listed, name: &Expectation<String>, shown: bool) {
-        let call = self.test.request.calling(listed, &name.value);
-        let seen = call.ask(|request| authz::is_visible(policy, request));
-        let words = |shown| if shown { "visible" } else { "hidden" };
-        match seen {
-            Ok(seen) if seen == shown => {}
-            Ok(seen) => {
-                let message = format!("expected {}, got {}", words(shown), words(seen));
-                let explained = call.ask(|request| authz::explain(policy, request));
-                let lines = explained.map_or(Vec::new(), |explained| narrate(&explained, None));
-                self.fail(&name.place, &message, &lines);
-            }
-            Err(error) => self.fail(&name.place, &error.to_string(), &[]),
-        }
-    }
-
-    fn run_call(&mut self, policy: &Policy, expected: &ExpectedCall) {
-        let ExpectedCall {
-            decision,
-            reason,
-            rule,
-            scopes,
-        } = expected;
-        let asked = self
-            .test
-            .request
-            .ask(|request| authz::evaluate(policy, request));
-        let (named, rules, why) = match asked {
-            Ok(evaluation) => {
-                self.report.reached.extend(evaluation.rules.iter().cloned());
-                (Named::of(&evaluation.decision), evaluation.rules, None)
-            }
-            Err(Unasked::Rejected(why)) => (Named::REJECTED, Vec::new(), Some(why)),
-            Err(error @ Unasked::Several(_)) => {
-                return self.fail(&self.test.place, &error.to_string(), &[]);
-            }
-        };
-        let mut wrong: Vec<(&Node, String)> = Vec::new();
-        if let Some(one) = decision.as_ref().filter(|one| one.value != named.outcome) {
-            wrong.push((
-                &one.place,
-                expected_got(one.value.word(), &named.to_string()),
-            ));
-        }
-        if let Some(one) = reason
-            .as_ref()
-            .filter(|one| named.reason != Some(&*one.value))
-        {
-            let got = named.reason.unwrap_or_default();
-            wrong.push((&one.place, expected_got(&one.value, got)));
-        }
-        if let Some(one) = rule {
-            wrong.extend(compare_rule(policy, one, &rules).map(|message| (&one.place, message)));
-        }
-        if let Some(one) = scopes {
-            let sorted = |scopes: &[String]| scopes.iter().cloned().collect::<BTreeSet<_>>();
-            if sorted(&one.value) != sorted(&named.scopes) {
-                let got = named.scopes.join(" ");
-                wrong.push((&one.place, expected_got(&one.value.join(" "), &got)));
-            }
-        }
-        let lines = match why {
-            _ if wrong.is_empty() => return,
-            Some(why) => vec![why],
-            None => self.explain(policy, rule.as_ref().map(|rule| rule.value.as_str())),
-        };
-        // Where the decision itself is another, the rest follows from it.
-        let most = if decision
-            .as_ref()
-            .is_some_and(|one| one.value != named.outcome)
-        {
-            1
-        } else {
-            wrong.len()
-        };
-        for (place, message) in wrong.into_iter().take(most) {
-            self.fail(place, &message, &lines);
-        }
-    }
-
-    /// Looks at every rule, so only where something is wrong.
-    fn explain(&self, policy: &Policy, expected_rule: Option<&str>) -> Vec<String> {
-        let explained = self
-            .test
-            .request
-            .ask(|request| authz::explain(policy, request));
-        explained.map_or(Vec::new(), |explained| narrate(&explained, expected_rule))
-    }
-
-    fn fail(&mut self, place: &Node, message: &str, lines: &[String]) {
-        let message = format!("test `{}`: {message}", self.test.name);
-        let explanation = lines.join("\n");
-        self.report
-            .failures
-            .error(place, message.as_str(), explanation.as_str());
-        let whole = if explanation.is_empty() {
-            message
-        } else {
-            format!("{message}\n{explanation}")
-        };
-        self.failures.push(whole);
-    }
-}
-
-/// What is wrong with the rules that decided, if one other than the wanted one did.
-fn compare_rule(
-    policy: &Policy,
-    wanted: &Expectation<String>,
-    rules: &[Arc<str>],
-) -> Option<String> {
-    if rules.iter().any(|id| **id == *wanted.value) {
-        return None;
-    }
-    if !policy.rules().iter().any(|rule| *rule.id == *wanted.value) {
-        return Some(format!("the policy has no rule `{}`", wanted.value));
-    }
-    let got: Vec<&str> = rules.iter().map(|id| &**id).collect();
-    Some(expected_got(&wanted.value, &got.join(", ")))
-}
-
-fn expected_got(expected: &str, got: &str) -> String {
-    let got = if got.is_empty() { "nothing" } else { got };
-    format!("expected `{expected}`, got `{got}`")
 }
 
 #[cfg(test)]
