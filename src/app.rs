@@ -116,6 +116,12 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
 /// The clock of the process.
 const CLOCK: fn() -> Timestamp = Timestamp::now;
 
+/// The time, for commands that look at files.
+#[must_use]
+pub fn now() -> Timestamp {
+    CLOCK()
+}
+
 /// How long work that cannot be cut, such as reading a file, may hold the end up.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -173,13 +179,7 @@ struct Core {
 
 impl Core {
     fn build(config: &Config) -> Result<(Self, Vec<KeyRefresher>), RunError> {
-        let names = config.servers.iter().map(|server| server.name.clone());
-        let context = CompileContext {
-            servers: Some(names.collect()),
-            has_countries: config.country_db_file.is_some(),
-            rules_max: config.limits.rules_max,
-            cel_bytes_max: config.limits.cel_bytes_max,
-        };
+        let context = compile_context(config);
         let candidate = config.candidate_policy.clone();
         let candidate = candidate
             .map(|path| PolicyStore::open(path, context.clone(), CLOCK()))
@@ -201,6 +201,38 @@ impl Core {
         };
         Ok((core, refreshers))
     }
+}
+
+/// What a policy is compiled against under this configuration.
+#[must_use]
+pub fn compile_context(config: &Config) -> CompileContext {
+    let servers = config.servers.iter().map(|server| server.name.clone());
+    let issuer = config.authn.issuers.first();
+    CompileContext {
+        servers: Some(servers.collect()),
+        issuer: issuer
+            .map(|issuer| issuer.issuer.clone())
+            .unwrap_or_default(),
+        has_countries: config.country_db_file.is_some(),
+        rules_max: config.limits.rules_max,
+        cel_bytes_max: config.limits.cel_bytes_max,
+    }
+}
+
+/// Everything that would keep the service from starting, though the file itself is good: files
+/// that are missing or unusable, and settings that no part can be built from.
+#[must_use]
+pub async fn preflight(config: &Config) -> Vec<RunError> {
+    let mut faults = Vec::new();
+    faults.extend(Authenticator::new(&config.authn).err().map(RunError::from));
+    faults.extend(Servers::new(&config.servers).err().map(RunError::from));
+    if let Some(files) = &config.tls {
+        faults.extend(Tls::load(files.clone()).await.err().map(RunError::from));
+    }
+    if matches!(config.admin, Some(listen::Address::Unix(_))) {
+        faults.push(RunError::AdminAddress);
+    }
+    faults
 }
 
 /// What the tasks share besides the pipeline.

@@ -8,9 +8,11 @@ mod condition;
 mod counting;
 mod decision;
 mod evaluation;
+mod explain;
 mod expression;
 mod glob;
 mod index;
+mod outlook;
 mod policy;
 mod request;
 mod visibility;
@@ -28,11 +30,13 @@ pub use decision::{
     Taken,
 };
 pub use evaluation::{demands, evaluate, events, rehearse};
+pub use explain::{Explanation, RuleExplanation, SelectorExplanation, explain};
 pub use expression::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_VALUES_MAX,
     EXPRESSION_VALUES_MAX, Expression, InvalidExpression,
 };
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
+pub use outlook::{Outlook, Prospect, outlook};
 pub use policy::{
     Effect, Mode, Needs, Policy, PolicyParts, Rule, Rules, ToolClasses, UNCLASSIFIED,
 };

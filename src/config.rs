@@ -8,11 +8,15 @@ mod context;
 mod effective;
 mod issuers;
 mod limits;
+mod lint;
 mod servers;
 
+use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use lint::{LINTS, lint};
 
 use crate::authn;
 use crate::check::{self, PurposeSettings, ServerSettings};
@@ -37,6 +41,8 @@ pub struct Config {
     pub authn: authn::Settings,
     /// What is guarded.
     pub servers: Vec<ServerSettings>,
+    /// By server: a file with its recorded `tools/list` result, for the tools that judge policies.
+    pub tools_snapshots: HashMap<String, PathBuf>,
     /// The policy: a file, a directory or a glob, relative to the configuration file.
     pub policy: PathBuf,
     /// A policy that is evaluated beside it and never enforced.
@@ -164,13 +170,48 @@ fn read(path: &Path) -> std::io::Result<String> {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn decode(name: String, text: String, base: &Path) -> Result<Config, Findings> {
+    let inspection = inspect(name, text, base);
+    inspection.config.ok_or(inspection.findings)
+}
+
+/// What a configuration file says, as far as it can be told, and everything that is wrong.
+#[derive(Debug)]
+pub struct Inspection {
+    /// The configuration, if nothing is wrong.
+    pub config: Option<Config>,
+    /// What is wrong.
+    pub findings: Findings,
+    /// Where the policy is, even if something else is wrong.
+    pub policy: Option<PathBuf>,
+    /// The names of the servers, if all of them could be read.
+    pub servers: Option<Vec<String>>,
+    /// The file as a tree, if it is one; its places are those of `findings`.
+    pub tree: Option<Node>,
+}
+
+/// Reads as much of a configuration as can be read, to check what it points to as well.
+#[must_use]
+pub fn inspect(name: String, text: String, base: &Path) -> Inspection {
     let mut findings = Findings::new();
     let source = findings.add_source(yaml::Source { name, text });
-    let config = yaml::parse(source, &mut findings)
-        .and_then(|root| Reader { base }.config(&root, &mut findings));
-    match config {
-        Some(config) if !findings.has_errors() => Ok(config),
-        Some(_) | None => Err(findings),
+    let tree = yaml::parse(source, &mut findings);
+    let config = tree
+        .as_ref()
+        .and_then(|root| Reader { base }.config(root, &mut findings))
+        .filter(|_| !findings.has_errors());
+    let text_of = |node: Option<&Node>| node.and_then(Node::as_str).map(str::to_owned);
+    let root = tree.as_ref();
+    let policy = text_of(root.and_then(|root| root.member("policy")));
+    let servers = root.and_then(|root| root.member("servers"));
+    let names = servers.map(|list| list.items().iter().map(|one| text_of(one.member("name"))));
+    Inspection {
+        config,
+        findings,
+        policy: policy
+            .filter(|path| !path.is_empty())
+            .map(|path| base.join(path)),
+        servers: names.and_then(Iterator::collect),
+        tree,
     }
 }
 
@@ -194,7 +235,7 @@ impl Reader<'_> {
             self.issuers(node, &mut authn, findings)
         });
         let servers = fields.required("servers", findings, |node, findings| {
-            servers::servers(node, names.as_deref(), findings)
+            self.servers(node, names.as_deref(), findings)
         });
         let policy = fields.required("policy", findings, yaml::string);
         let candidate = fields.optional("candidate_policy", findings, yaml::string);
@@ -210,13 +251,15 @@ impl Reader<'_> {
             .optional("drain", findings, drain)
             .unwrap_or_default();
         fields.finish(findings);
+        let (servers, tools_snapshots) = servers?;
         Some(Config {
             listen: listen?,
             client_address: client_address.unwrap_or(Source::Peer),
             tls,
             admin,
             authn,
-            servers: servers?,
+            servers,
+            tools_snapshots,
             policy: self.path(&policy?),
             candidate_policy: candidate.map(|path| self.path(&path)),
             purpose,

@@ -28,18 +28,20 @@
 //!
 //! # Who may import whom
 //!
-//! `main → cli → app → envoy, admin → check → authn, mcp, policy, upstream, state, audit → authz`;
+//! `main → cli → app → envoy, admin → check → authn, policy → mcp, upstream, state, audit → authz`;
 //! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
 //! [`yaml`] and [`telemetry`] serve all of them and import none.
 //!
 //! - [`authz`] imports nothing of ours: no async, no clock, no I/O, no serialization. The same
 //!   arguments give the same decision, and it cannot panic.
-//! - Envoy's types exist only in [`envoy`]; YAML keys only in [`config`] and `policy/document*`;
+//! - Envoy's types exist only in [`envoy`]; YAML keys only in [`config`], `policy/document*`,
+//!   `policy/testing/document.rs` and the lints;
 //!   token types only in [`authn`].
 //! - The inner module owns the type that it consumes: [`check::HttpRequest`] is defined by the
 //!   pipeline and produced by the edge.
 //! - Time is read once per check, and so is the policy: no request ever sees two.
-//! - Only verification makes a [`authz::Subject`], only compilation makes a [`authz::Policy`], and
+//! - Only verification makes a [`authz::Subject`] (and assumption, where a policy is tested or
+//!   previewed: [`policy::testing`]), only compilation makes a [`authz::Policy`], and
 //!   only evaluation makes a [`authz::Allow`]: there is no default, no conversion and no error
 //!   from which an allow could come.
 //!

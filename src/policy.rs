@@ -7,16 +7,19 @@
 mod compile;
 mod document;
 mod files;
+mod lint;
+pub mod testing;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 pub use compile::{CompileContext, compile};
-pub use files::{ReadPolicyError, read};
+pub use files::{ReadPolicyError, read, read_all, read_tests};
+pub use lint::{LINTS, LintContext, lint, scopes_of};
 pub use watch::watch;
 
 use crate::authz::Policy;
@@ -67,6 +70,9 @@ pub enum LoadPolicyError {
     /// It is wrong.
     #[error("the policy has {}", .0.total())]
     Invalid(Findings),
+    /// It does not do what its tests want.
+    #[error("the policy fails its tests in {} place(s)", .0.to_lines().len())]
+    Tests(Findings),
 }
 
 impl LoadPolicyError {
@@ -75,7 +81,9 @@ impl LoadPolicyError {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = match self {
             LoadPolicyError::Read(error) => vec![error.to_string()],
-            LoadPolicyError::Invalid(findings) => findings.to_lines(),
+            LoadPolicyError::Invalid(findings) | LoadPolicyError::Tests(findings) => {
+                findings.to_lines()
+            }
         };
         let beyond = lines.len().saturating_sub(LINES_MAX);
         lines.truncate(LINES_MAX);
@@ -99,7 +107,7 @@ impl PolicyStore {
         context: CompileContext,
         now: Timestamp,
     ) -> Result<Self, LoadPolicyError> {
-        let sources = read(&path);
+        let sources = read_files(&path);
         let opened = watch::seen(&sources);
         let policy = compile_all(sources, &context)?;
         let status = ReloadStatus {
@@ -139,7 +147,7 @@ impl PolicyStore {
     /// # Errors
     /// Why the policy in force stayed the same. The status says so too.
     pub fn reload(&self, now: Timestamp) -> Result<(), LoadPolicyError> {
-        self.take(read(&self.path), now)
+        self.take(read_files(&self.path), now)
     }
 
     /// Takes what was read of the files into force, or keeps what is there.
@@ -168,11 +176,37 @@ impl PolicyStore {
     }
 }
 
-/// What reading the files gave.
-type Sources = Result<Vec<Source>, ReadPolicyError>;
+/// The files of a policy, as read at one time.
+#[derive(Debug)]
+struct Files {
+    policy: Vec<Source>,
+    tests: Vec<Source>,
+}
 
+/// What reading the files gave.
+type Sources = Result<Files, ReadPolicyError>;
+
+fn read_files(path: &Path) -> Sources {
+    Ok(Files {
+        policy: read(path)?,
+        tests: read_tests(path)?,
+    })
+}
+
+/// Compiles a policy and runs its tests.
 fn compile_all(sources: Sources, context: &CompileContext) -> Result<Policy, LoadPolicyError> {
-    compile(&sources?, context).map_err(LoadPolicyError::Invalid)
+    let files = sources?;
+    let policy = compile(&files.policy, context).map_err(LoadPolicyError::Invalid)?;
+    let samples = testing::SampleContext {
+        servers: context.servers.clone(),
+        issuer: context.issuer.clone(),
+    };
+    let suite = testing::Suite::read(&files.tests, &samples).map_err(LoadPolicyError::Invalid)?;
+    let report = suite.run(&policy);
+    if report.failures.has_errors() {
+        return Err(LoadPolicyError::Tests(report.failures));
+    }
+    Ok(policy)
 }
 
 #[cfg(test)]

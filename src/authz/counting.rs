@@ -51,6 +51,18 @@ pub enum Count {
     DistinctTools,
 }
 
+impl Count {
+    /// The selector's name in a policy.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Count::Calls => "calls",
+            Count::Denials => "denials",
+            Count::DistinctTools => "distinct_tools",
+        }
+    }
+}
+
 /// Behaviour over a span of time that slides.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Window {

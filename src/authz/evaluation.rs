@@ -273,7 +273,7 @@ fn serving(look: &Look<'_>) -> Findings {
     }
 }
 
-fn names_method(policy: &Policy, position: usize, request: &AccessRequest<'_>) -> bool {
+pub(super) fn names_method(policy: &Policy, position: usize, request: &AccessRequest<'_>) -> bool {
     let what = policy
         .rules()
         .get(position)
@@ -339,6 +339,22 @@ fn unmet(
         message: first.message.clone(),
     };
     Some((Decision::Challenge(challenge), unmet))
+}
+
+/// Whether a caller lacks something that one requirement asks for.
+pub(super) fn is_unmet(needs: &Needs, request: &AccessRequest<'_>) -> bool {
+    let subject = request.subject;
+    let acr = subject.claims.member("acr").and_then(|acr| acr.as_str());
+    let ages = needs.auth_age_max.into_iter();
+    needs
+        .scopes
+        .iter()
+        .any(|scope| !subject.scopes.contains(scope))
+        || (!needs.acr.is_empty() && !needs.acr.iter().any(|value| Some(&**value) == acr))
+        || ages
+            .into_iter()
+            .any(|most| match_auth_age(request, most) != Match::Yes)
+        || needs.sender_constrained
 }
 
 /// What several requirements need together, and what of it is missing.

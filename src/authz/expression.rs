@@ -8,6 +8,7 @@ mod check;
 mod depth;
 mod facts;
 mod functions;
+mod partial;
 
 use std::sync::{Arc, LazyLock};
 
@@ -109,6 +110,12 @@ impl Expression {
     #[must_use]
     pub fn reads_country(&self) -> bool {
         self.traits.reads_country
+    }
+
+    /// Whether some request may leave it without a result. May say yes where none does.
+    #[must_use]
+    pub fn can_fail(&self) -> bool {
+        partial::can_fail(&self.root)
     }
 
     /// Evaluates it over the facts of one request.

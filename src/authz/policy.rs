@@ -192,6 +192,11 @@ impl Policy {
         found.unwrap_or(&self.unclassified)
     }
 
+    /// The risk classes by server.
+    pub fn tables(&self) -> impl Iterator<Item = (&Arc<str>, &ToolClasses)> {
+        self.classes.iter()
+    }
+
     pub(super) fn class_of(&self, request: &AccessRequest<'_>) -> Option<&Arc<str>> {
         match request.resource {
             Resource::Tool(name) => Some(self.class(request.server, name)),
@@ -263,6 +268,18 @@ impl ToolClasses {
         }
     }
 
+    /// The tools that are named exactly, with their classes.
+    pub fn exact(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.exact.iter()
+    }
+
+    /// The patterns with their classes.
+    pub fn patterns(&self) -> impl Iterator<Item = (&Glob, &Arc<str>)> {
+        self.patterns
+            .iter()
+            .map(|(pattern, class)| (pattern, class))
+    }
+
     /// The class of a tool, if it is in one.
     #[must_use]
     pub fn class(&self, tool: &str) -> Option<&Arc<str>> {
@@ -326,7 +343,7 @@ impl Rule {
 
     /// Whether the request is one that the rule's limit counts, if it has one. What needs no rule
     /// of its own is not, unless the rule names its method.
-    fn counts(&self, request: &AccessRequest<'_>) -> Match {
+    pub(super) fn counts(&self, request: &AccessRequest<'_>) -> Match {
         let Effect::Limit(limit) = &self.effect else {
             return Match::Yes;
         };
@@ -352,7 +369,7 @@ impl Rule {
             .is_some_and(|who| who.matches(request) == Match::Yes)
     }
 
-    fn fits_kind(&self, resource: Resource<'_>) -> bool {
+    pub(super) fn fits_kind(&self, resource: Resource<'_>) -> bool {
         let kind = match resource {
             Resource::Tool(_) => Some(ResourceKind::Tool),
             Resource::Prompt(_) => Some(ResourceKind::Prompt),

@@ -28,6 +28,7 @@ impl Config {
             admin,
             authn,
             servers,
+            tools_snapshots,
             policy,
             candidate_policy,
             purpose,
@@ -52,7 +53,10 @@ impl Config {
             "tls": tls.as_ref().map(tls_files),
             "admin": admin.as_ref().map(|listen| json!({"listen": listen.to_string()})),
             "issuers": authn.issuers.iter().map(issuer).collect::<Vec<_>>(),
-            "servers": servers.iter().map(server).collect::<Vec<_>>(),
+            "servers": servers
+                .iter()
+                .map(|one| server(one, tools_snapshots.get(&one.name)))
+                .collect::<Vec<_>>(),
             "policy": policy,
             "candidate_policy": candidate_policy,
             "purpose": purpose_value(purpose),
@@ -191,7 +195,7 @@ fn issuer(settings: &IssuerSettings) -> Value {
     Value::Object(members)
 }
 
-fn server(settings: &ServerSettings) -> Value {
+fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value {
     let ServerSettings {
         name,
         hosts,
@@ -229,6 +233,7 @@ fn server(settings: &ServerSettings) -> Value {
         "resource": resource,
         "audiences": audiences,
         "issuers": issuers,
+        "tools_snapshot": tools_snapshot,
         "scopes_supported": scopes_supported,
         "deny": {"shape": shape, "disclose": disclose},
         "batch_max": batch_max,

@@ -1,7 +1,9 @@
 //! `servers`: what is guarded, where it is found, and how its clients are answered.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 
+use super::{Reader, lint};
 use crate::authn::{challenge, metadata};
 use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings};
 use crate::upstream::AuthorizationHeader;
@@ -10,36 +12,46 @@ use crate::yaml::{self, Fields, Findings, Node};
 /// The most elements that may be allowed in a batch.
 const BATCH_MAX: u64 = 1000;
 
-pub(super) fn servers(
-    node: &Node,
-    issuers: Option<&[String]>,
-    findings: &mut Findings,
-) -> Option<Vec<ServerSettings>> {
-    let mut names = HashSet::new();
-    let mut places: HashMap<(String, String), String> = HashMap::new();
-    yaml::list(node, findings, |node, findings| {
-        let server = server(node, issuers, findings)?;
-        if !names.insert(server.name.clone()) {
-            findings.error(node, format!("server `{}` is there twice", server.name), "");
-        }
-        let path = server.path.clone().unwrap_or_default();
-        for host in &server.hosts {
-            let place = (host.clone(), path.clone());
-            if let Some(other) = places.insert(place, server.name.clone()) {
-                let name = &server.name;
-                let message = format!("`{other}` and `{name}` are both at `{host}{path}`");
-                findings.error(node, message, "give each a place of its own");
+/// What is guarded, and where each server's recorded tools are.
+pub(super) type Guarded = (Vec<ServerSettings>, HashMap<String, PathBuf>);
+
+impl Reader<'_> {
+    /// `issuers` are the names of those configured, if there is a list of them.
+    pub(super) fn servers(
+        self,
+        node: &Node,
+        issuers: Option<&[String]>,
+        findings: &mut Findings,
+    ) -> Option<Guarded> {
+        let mut names = HashSet::new();
+        let mut places: HashMap<(String, String), String> = HashMap::new();
+        let mut snapshots = HashMap::new();
+        let servers = yaml::list(node, findings, |node, findings| {
+            let (server, snapshot) = server(node, issuers, findings)?;
+            if !names.insert(server.name.clone()) {
+                findings.error(node, format!("server `{}` is there twice", server.name), "");
             }
-        }
-        Some(server)
-    })
+            let path = server.path.clone().unwrap_or_default();
+            for host in &server.hosts {
+                let place = (host.clone(), path.clone());
+                if let Some(other) = places.insert(place, server.name.clone()) {
+                    let name = &server.name;
+                    let message = format!("`{other}` and `{name}` are both at `{host}{path}`");
+                    findings.error(node, message, "give each a place of its own");
+                }
+            }
+            snapshots.extend(snapshot.map(|path| (server.name.clone(), self.path(&path))));
+            Some(server)
+        });
+        Some((servers?, snapshots))
+    }
 }
 
 fn server(
     node: &Node,
     issuers: Option<&[String]>,
     findings: &mut Findings,
-) -> Option<ServerSettings> {
+) -> Option<(ServerSettings, Option<String>)> {
     let mut fields = Fields::open(node, "a server", findings)?;
     let name = fields.required("name", findings, server_name);
     let (hosts, path) = fields
@@ -56,6 +68,8 @@ fn server(
         yaml::list(node, findings, scope)
     });
     let deny = fields.optional("deny", findings, deny).unwrap_or_default();
+    let snapshot = fields.optional("tools_snapshot", findings, yaml::string);
+    fields.optional("silence", findings, lint::silenced);
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
     let accept = yaml::choice(&[("reject", false), ("accept", true)]);
     let string_body = fields
@@ -69,7 +83,7 @@ fn server(
         .unwrap_or_default();
     fields.finish(findings);
     let all = || issuers.unwrap_or_default().to_vec();
-    Some(ServerSettings {
+    let settings = ServerSettings {
         name: name?,
         hosts,
         path,
@@ -84,7 +98,8 @@ fn server(
         string_body,
         fold_arguments,
         authorization,
-    })
+    };
+    Some((settings, snapshot))
 }
 
 /// Names appear in headers, metrics and policy: they are kept plain.

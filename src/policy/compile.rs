@@ -18,6 +18,8 @@ pub struct CompileContext {
     pub servers: Option<Vec<String>>,
     /// Whether there is a database of countries.
     pub has_countries: bool,
+    /// The issuer of subjects in policy tests that do not name one.
+    pub issuer: String,
     /// How many rules a policy may have.
     pub rules_max: usize,
     /// How long an expression may be, in bytes.
@@ -29,6 +31,7 @@ impl Default for CompileContext {
         CompileContext {
             servers: None,
             has_countries: true,
+            issuer: String::new(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
         }

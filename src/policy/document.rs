@@ -12,6 +12,7 @@ mod time;
 
 use std::sync::Arc;
 
+use super::lint;
 use crate::authz::{Assignments, Effect, Expression, Glob, Mode, What, When, Where, Who, Why};
 use effects::{Blocks, EffectName};
 
@@ -88,6 +89,7 @@ impl<'n> Document<'n> {
         let rules = fields
             .node_of("rules")
             .map(|node| read_rules(node, cel_bytes_max, findings));
+        fields.optional("silence", findings, lint::silenced);
         fields.finish(findings);
         Document {
             tools,
@@ -207,6 +209,7 @@ fn read_rule<'n>(
         .set
         .and_then(|node| assignment::read_set(node, findings));
     let message = fields.optional("message", findings, read_message);
+    fields.optional("silence", findings, lint::silenced);
     let effect = effect.and_then(|effect| {
         if let EffectName::Allow = effect {
             refuse_vague_allow(node, who_node, what_node, findings);

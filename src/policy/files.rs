@@ -41,20 +41,79 @@ pub enum ReadPolicyError {
 }
 
 /// Reads the file at `path`, every `*.yaml` and `*.yml` file of the directory there, or every
-/// file that matches it as a glob; in the order of their paths.
+/// file that matches it as a glob; in the order of their paths. The tests of a policy (see
+/// [`read_tests`]) are not part of it.
 ///
 /// # Errors
 /// When there is none, or one cannot be read: a policy is whole or nothing.
 pub fn read(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
-    let paths = paths(path)?;
+    let paths = policy_paths(path)?;
     if paths.is_empty() {
         return Err(ReadPolicyError::Missing(path.to_owned()));
     }
+    read_all(&paths)
+}
+
+/// Reads the tests of the policy at `path`: for a single file `NAME.yaml` the file
+/// `NAME_test.yaml` beside it, for a directory or glob every `*_test.yaml` in the directories of
+/// the policy's files (`.yml` alike); in the order of their paths. None is not an error.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn read_tests(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
+    read_all(&test_paths(path)?)
+}
+
+/// Reads exactly these files, in this order.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, ReadPolicyError> {
     if paths.len() > FILES_MAX {
         return Err(ReadPolicyError::TooLarge);
     }
     let mut left = BYTES_MAX;
     paths.iter().map(|path| read_one(path, &mut left)).collect()
+}
+
+fn policy_paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
+    let mut found = paths(path)?;
+    if !path.is_file() {
+        found.retain(|file| !is_test_file(file));
+    }
+    Ok(found)
+}
+
+fn test_paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
+    if path.is_file() {
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let beside = ["yaml", "yml"].into_iter().filter_map(|extension| {
+            let beside = path.with_file_name(format!("{}_test.{extension}", stem?));
+            beside.is_file().then_some(beside)
+        });
+        return Ok(beside.collect());
+    }
+    let mut folders: Vec<PathBuf> = policy_paths(path)?
+        .iter()
+        .filter_map(|file| file.parent().map(Path::to_owned))
+        .collect();
+    folders.dedup();
+    let mut found = Vec::new();
+    for folder in folders {
+        let here = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &folder
+        };
+        found.extend(paths(here)?.into_iter().filter(|file| is_test_file(file)));
+    }
+    Ok(found)
+}
+
+/// `*_test.yaml`, `*_test.yml`.
+fn is_test_file(path: &Path) -> bool {
+    let stem = path.file_stem().map(std::ffi::OsStr::as_encoded_bytes);
+    stem.is_some_and(|stem| stem.ends_with(b"_test"))
 }
 
 fn read_one(path: &Path, left: &mut u64) -> Result<Source, ReadPolicyError> {

@@ -14,6 +14,7 @@ fn context() -> CompileContext {
         servers: Some(["notes".to_owned()].into()),
         rules_max: 10,
         cel_bytes_max: 100,
+        ..CompileContext::default()
     }
 }
 

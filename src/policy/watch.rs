@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{LoadPolicyError, PolicyStore, Sources, read};
+use super::{LoadPolicyError, PolicyStore, Sources, read_files};
 
 /// How often the files are looked at: twice this is well within a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -55,7 +55,9 @@ pub(super) fn seen(sources: &Sources) -> Seen {
     match sources {
         Ok(files) => {
             let mut context = Context::new(&SHA256);
-            for part in files.iter().flat_map(|file| [&file.name, &file.text]) {
+            // A mended test is a change too: the policy may have waited for it.
+            let all = files.policy.iter().chain(&files.tests);
+            for part in all.flat_map(|file| [&file.name, &file.text]) {
                 context.update(&part.len().to_le_bytes());
                 context.update(part.as_bytes());
             }
@@ -97,7 +99,7 @@ impl Watched {
 async fn look(store: &Arc<PolicyStore>) -> Option<(Seen, Sources)> {
     let path = store.path.clone();
     let looked = tokio::task::spawn_blocking(move || {
-        let sources = read(&path);
+        let sources = read_files(&path);
         (seen(&sources), sources)
     });
     match looked.await {
@@ -129,7 +131,7 @@ fn report(store: &PolicyStore, error: &LoadPolicyError) {
         LoadPolicyError::Read(_) => {
             tracing::error!(%revision, "{error}; the policy in force stays");
         }
-        LoadPolicyError::Invalid(_) => {
+        LoadPolicyError::Invalid(_) | LoadPolicyError::Tests(_) => {
             tracing::error!(%revision, "{error}; the policy in force stays");
             for line in error.lines() {
                 tracing::error!("{line}");

@@ -53,6 +53,8 @@ pub struct Finding {
     pub message: String,
     /// What would be right.
     pub help: Option<String>,
+    /// The name of the lint that found it, if one did: what a rule can silence.
+    pub lint: Option<&'static str>,
 }
 
 /// The findings of a set of files, in the order of the files.
@@ -104,19 +106,43 @@ impl Findings {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.push(Severity::Error, source, span, message.into(), help.into());
-    }
-
-    /// Records a warning about a node. An empty `help` is left out.
-    pub fn warn(&mut self, node: &Node, message: impl Into<String>, help: impl Into<String>) {
-        let span = node.span.clone();
         self.push(
-            Severity::Warning,
-            node.source,
+            Severity::Error,
+            source,
             span,
             message.into(),
             help.into(),
+            None,
         );
+    }
+
+    /// Records what a lint found about a node. An empty `help` is left out.
+    pub fn lint(
+        &mut self,
+        node: &Node,
+        lint: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(
+            Severity::Warning,
+            node.source,
+            node.span.clone(),
+            message.into(),
+            help.into(),
+            Some(lint),
+        );
+    }
+
+    /// Takes over the files and findings of another set, behind its own.
+    pub fn absorb(&mut self, other: Findings) {
+        let before = self.sources.len();
+        self.sources.extend(other.sources);
+        let moved = other.findings.into_iter().map(|finding| Finding {
+            source: SourceId(finding.source.0.saturating_add(before)),
+            ..finding
+        });
+        self.findings.extend(moved);
     }
 
     fn push(
@@ -126,6 +152,7 @@ impl Findings {
         span: Range<usize>,
         message: String,
         help: String,
+        lint: Option<&'static str>,
     ) {
         let help = (!help.is_empty()).then_some(help);
         self.findings.push(Finding {
@@ -134,6 +161,7 @@ impl Findings {
             span,
             message,
             help,
+            lint,
         });
     }
 
@@ -145,12 +173,28 @@ impl Findings {
             .any(|finding| finding.severity == Severity::Error)
     }
 
+    /// How many findings weigh this much.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        let same = |finding: &&Finding| finding.severity == severity;
+        self.findings.iter().filter(same).count()
+    }
+
     /// The findings in the order of files and positions.
     #[must_use]
     pub fn sorted(&self) -> Vec<&Finding> {
         let mut sorted: Vec<&Finding> = self.findings.iter().collect();
         sorted.sort_by_key(|finding| (finding.source, finding.span.start, finding.span.end));
         sorted
+    }
+
+    /// The line a node starts on, from 1.
+    #[must_use]
+    pub fn line(&self, node: &Node) -> usize {
+        let before = self.text(node.source).get(..node.span.start);
+        before
+            .map_or(0, |text| text.matches('\n').count())
+            .saturating_add(1)
     }
 
     /// Line and column of a finding's start, both from 1, the column in characters.
@@ -186,11 +230,13 @@ impl Findings {
             .map(|finding| {
                 let (line, column) = self.position(finding);
                 let name = self.name(finding.source);
+                let name_of_lint = finding.lint.map(|name| format!("[{name}]"));
+                let which = name_of_lint.unwrap_or_default();
                 let severity = finding.severity.name();
                 let help = finding.help.as_ref().map(|help| format!(" ({help})"));
                 let help = help.unwrap_or_default();
                 format!(
-                    "{name}:{line}:{column}: {severity}: {}{help}",
+                    "{name}:{line}:{column}: {severity}{which}: {}{help}",
                     finding.message
                 )
             })
@@ -224,9 +270,12 @@ impl Findings {
         let snippet = Snippet::source(text)
             .path(self.name(finding.source))
             .annotation(AnnotationKind::Primary.span(span));
-        let group = level
-            .primary_title(finding.message.as_str())
-            .element(snippet);
+        let title = level.primary_title(finding.message.as_str());
+        let title = match finding.lint {
+            Some(lint) => title.id(lint),
+            None => title,
+        };
+        let group = title.element(snippet);
         let group = match &finding.help {
             Some(help) => group.element(Level::HELP.message(help.as_str())),
             None => group,

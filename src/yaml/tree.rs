@@ -58,6 +58,26 @@ impl Node {
         }
     }
 
+    /// The value of a member of a mapping; none for anything but a mapping.
+    #[must_use]
+    pub fn member(&self, key: &str) -> Option<&Node> {
+        let Data::Map(entries) = &self.data else {
+            return None;
+        };
+        let own = entries.iter().find(|(name, _)| name.as_str() == Some(key));
+        own.map(|(_, value)| value)
+    }
+
+    /// The items of a list; none for anything but a list.
+    #[must_use]
+    pub fn items(&self) -> &[Node] {
+        if let Data::List(items) = &self.data {
+            items
+        } else {
+            &[]
+        }
+    }
+
     /// The text of a string scalar.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {

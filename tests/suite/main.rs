@@ -6,6 +6,8 @@ mod admin;
 #[cfg(test)]
 mod captured;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 #[expect(
     clippy::too_many_lines,
     clippy::unnecessary_wraps,

@@ -14,8 +14,10 @@ use crate::authz::condition::{
     Expected, MethodPattern, Names, ValuePath, ValueSelector, What, Where, Who,
 };
 use crate::authz::counting::{KeyPart, Limit, Readings, Window};
+use crate::authz::explain::explain;
 use crate::authz::expression::Expression;
 use crate::authz::glob::Glob;
+use crate::authz::outlook::{Prospect, outlook};
 use crate::authz::policy::{Mode, Needs, PolicyParts, ToolClasses};
 use crate::authz::request::{Action, Context, Http, Resource, Subject, Value};
 use crate::authz::visibility::is_visible;
@@ -597,6 +599,43 @@ proptest! {
         prop_assert!(visible || !may_pass(&evaluate(&policy, &ask.request())));
         let other = Ask { arguments: None, ..ask };
         prop_assert_eq!(visible, is_visible(&policy, &other.request()));
+    }
+
+    #[test]
+    fn the_explanation_is_of_the_decision(rules in rules(), ask in ask()) {
+        let policy = policy(&rules);
+        let request = ask.request();
+        let explanation = explain(&policy, &request);
+        let evaluation = &explanation.evaluation;
+        prop_assert_eq!(evaluation, &evaluate(&policy, &request));
+        for rule in &explanation.rules {
+            let parts = rule.selectors.iter().map(|selector| selector.found);
+            let together = parts.fold(Match::Yes, Match::and);
+            if request.action.kind == ActionKind::Use || rule.effect != Effect::Allow {
+                prop_assert_eq!(rule.found, together, "{:?}", rule);
+            }
+            if evaluation.rules.contains(&rule.id) {
+                prop_assert!(matches!(rule.found, Match::Yes | Match::Indeterminate));
+            }
+        }
+    }
+
+    #[test]
+    fn the_outlook_holds_whatever_the_arguments(rules in rules(), ask in ask()) {
+        let policy = policy(&rules);
+        let request = ask.request();
+        prop_assume!(request.action.kind == ActionKind::Use);
+        let outlook = outlook(&policy, &request);
+        let (decision, _) = reason(&evaluate(&policy, &request));
+        // Whether a limit has room is not for the outlook to know.
+        let decision = if decision == "limit" { "allow" } else { decision };
+        let expected = match outlook.prospect {
+            Prospect::Allow => "allow",
+            Prospect::Challenge => "challenge",
+            Prospect::Deny => "deny",
+            Prospect::Depends => decision,
+        };
+        prop_assert_eq!(decision, expected, "{:?}", outlook);
     }
 
     #[test]

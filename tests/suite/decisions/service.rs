@@ -128,6 +128,7 @@ fn context(config: &Config) -> CompileContext {
         has_countries: config.country_db_file.is_some(),
         rules_max: config.limits.rules_max,
         cel_bytes_max: config.limits.cel_bytes_max,
+        ..CompileContext::default()
     }
 }
 

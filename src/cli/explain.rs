@@ -1,0 +1,100 @@
+//! `mcp-authz explain`: one decision, rule by rule.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::{Stop, load, print};
+use crate::authz::{self, Evaluation, Explanation, Match, Resource};
+use crate::policy::testing::{self, Named, SampleAsk, Unasked, effect_name, match_name};
+
+pub(super) fn run(config: &Path, request: &Path) -> Result<ExitCode, Stop> {
+    let loaded = load::load(config)?;
+    let source = load::read(request)?;
+    let sample = testing::read_request(source, &loaded.samples).map_err(Stop::Findings)?;
+    if let SampleAsk::List(_) = sample.ask {
+        return Err(Stop::Failed(
+            "a list is not one decision; explain a call".to_owned(),
+        ));
+    }
+    let explained = sample.ask(&loaded.policy, |request| {
+        let what = match request.resource {
+            Resource::Server => String::new(),
+            Resource::Tool(name)
+            | Resource::Prompt(name)
+            | Resource::Uri(name)
+            | Resource::Task(name) => {
+                format!(" `{}`", name.escape_debug())
+            }
+        };
+        let who = request.subject.id.escape_debug();
+        let method = request.action.method.escape_debug();
+        let head = format!("{who} asks {} for {method}{what}", request.server);
+        (head, authz::explain(&loaded.policy, request))
+    });
+    let text = match explained {
+        Ok((head, mut explanation)) => {
+            let evaluation = explanation.evaluation;
+            explanation.evaluation = Evaluation {
+                decision: sample.settle(evaluation.decision),
+                ..evaluation
+            };
+            narrate(&head, &explanation)
+        }
+        Err(Unasked::Rejected(why)) => {
+            format!("reject: {why}\nno rule is asked about such a request\n")
+        }
+        Err(error @ Unasked::Several(_)) => return Err(Stop::Failed(error.to_string())),
+    };
+    print(&text, 0)
+}
+
+fn narrate(head: &str, explanation: &Explanation) -> String {
+    let evaluation = &explanation.evaluation;
+    let mut text = format!("{head}\n");
+    let mut line = |line: &str| {
+        text.push_str(line);
+        text.push('\n');
+    };
+    if let Some(class) = &evaluation.class {
+        line(&format!("class: {class}"));
+    }
+    line("");
+    for rule in &explanation.rules {
+        let decisive = evaluation.rules.contains(&rule.id);
+        let mark = if decisive { "=>" } else { "  " };
+        let colour = match rule.found {
+            Match::Yes => "32",
+            Match::No => "2",
+            Match::Indeterminate | Match::Unknown => "33",
+        };
+        let (effect, found) = (effect_name(&rule.effect), match_name(rule.found));
+        line(&format!(
+            "{mark} {} ({effect}): \u{1b}[{colour}m{found}\u{1b}[0m",
+            rule.id
+        ));
+        for selector in &rule.selectors {
+            let sign = match selector.found {
+                Match::Yes => "+",
+                Match::No => "-",
+                Match::Indeterminate | Match::Unknown => "?",
+            };
+            line(&format!(
+                "     {sign} {}: {}",
+                selector.name,
+                match_name(selector.found)
+            ));
+        }
+    }
+    let named = Named::of(&evaluation.decision);
+    let mut last = format!("\n{named}");
+    if !evaluation.rules.is_empty() {
+        // Writing to a string cannot fail.
+        let _ok = write!(last, " by {}", evaluation.rules.join(", "));
+    }
+    if !named.scopes.is_empty() {
+        let _ok = write!(last, "; asks for the scopes {}", named.scopes.join(" "));
+    }
+    line(&last);
+    text
+}

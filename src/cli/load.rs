@@ -1,0 +1,88 @@
+//! The files that commands work on.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use super::{Stop, snapshot};
+use crate::app;
+use crate::authz::Policy;
+use crate::config::{self, Config};
+use crate::policy::testing::SampleContext;
+use crate::policy::{self, CompileContext};
+use crate::yaml::Source;
+
+/// The most bytes of a file that is read whole.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// A configuration with its policy, both good.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) config: Config,
+    pub(super) policy: Policy,
+    pub(super) samples: SampleContext,
+}
+
+/// Reads a file, or standard input for `-`.
+pub(super) fn read(path: &Path) -> Result<Source, Stop> {
+    let is_input = path == Path::new("-");
+    let name = if is_input {
+        "<stdin>".to_owned()
+    } else {
+        path.display().to_string()
+    };
+    let mut text = String::new();
+    let read = if is_input {
+        std::io::stdin().take(BYTES_MAX).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text))
+    };
+    match read {
+        Ok(length) if u64::try_from(length).is_ok_and(|length| length < BYTES_MAX) => {
+            Ok(Source { name, text })
+        }
+        Ok(_) => Err(Stop::Failed(format!(
+            "`{name}` has {BYTES_MAX} bytes or more"
+        ))),
+        Err(error) => Err(Stop::Failed(format!("cannot read `{name}`: {error}"))),
+    }
+}
+
+/// What paths in a configuration are relative to.
+pub(super) fn base(config: &Path) -> &Path {
+    config.parent().unwrap_or(Path::new(""))
+}
+
+/// Reads a configuration and compiles its policy.
+pub(super) fn load(path: &Path) -> Result<Loaded, Stop> {
+    let source = read(path)?;
+    let config = config::decode(source.name, source.text, base(path)).map_err(Stop::Findings)?;
+    let context = app::compile_context(&config);
+    let sources = policy::read(&config.policy).map_err(|error| Stop::failed(&error))?;
+    let policy = policy::compile(&sources, &context).map_err(Stop::Findings)?;
+    Ok(Loaded {
+        samples: samples(&context),
+        config,
+        policy,
+    })
+}
+
+/// What sample requests take for granted under a configuration.
+pub(super) fn samples(context: &CompileContext) -> SampleContext {
+    SampleContext {
+        servers: context.servers.clone(),
+        issuer: context.issuer.clone(),
+    }
+}
+
+/// The recorded tools of the servers that have a record.
+pub(super) fn recorded_tools(config: &Config) -> Result<BTreeMap<String, Vec<String>>, Stop> {
+    let mut recorded = BTreeMap::new();
+    for (server, path) in &config.tools_snapshots {
+        let source = read(path)?;
+        let tools = snapshot::parse(&source).map_err(Stop::Failed)?;
+        let names = tools.into_iter().map(|tool| tool.name).collect();
+        recorded.insert(server.clone(), names);
+    }
+    Ok(recorded)
+}

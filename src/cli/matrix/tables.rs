@@ -1,0 +1,177 @@
+//! The matrix for terminals and for other programs.
+
+use std::fmt::{self, Write as _};
+use std::iter::once;
+
+use serde_json::json;
+
+use super::{Matrix, word};
+use crate::authz::{Outlook, Prospect};
+
+/// Writing to a string cannot fail.
+fn add(text: &mut String, what: fmt::Arguments<'_>) {
+    let _ok = text.write_fmt(what);
+}
+
+/// Aligned columns, with footnotes.
+pub(super) fn text(matrix: &Matrix) -> String {
+    let head = ["SERVER", "CLASS", "TOOL"].map(str::to_owned);
+    let callers = matrix.callers.iter().map(|caller| plain(&caller.name));
+    let mut lines: Vec<Vec<String>> = vec![head.into_iter().chain(callers).collect()];
+    for row in &matrix.rows {
+        let names = [&row.server, &row.class, &row.tool].map(|name| plain(name));
+        let cells = row.cells.iter().map(|cell| cell_text(matrix, cell));
+        lines.push(names.into_iter().chain(cells).collect());
+    }
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let row = index
+            .checked_sub(1)
+            .and_then(|index| matrix.rows.get(index));
+        for (column, cell) in line.iter().enumerate() {
+            let padding = widths
+                .get(column)
+                .map_or(0, |width| width.saturating_sub(cell.chars().count()));
+            let outlook = column
+                .checked_sub(3)
+                .and_then(|column| row?.cells.get(column));
+            let colour = outlook.map(|outlook| colour(outlook.prospect));
+            match colour {
+                Some(colour) => add(&mut text, format_args!("\u{1b}[{colour}m{cell}\u{1b}[0m")),
+                None => text.push_str(cell),
+            }
+            if column.saturating_add(1) < columns {
+                text.push_str(&" ".repeat(padding.saturating_add(2)));
+            }
+        }
+        text.push('\n');
+    }
+    text.push('\n');
+    for (index, note) in matrix.notes.iter().enumerate() {
+        add(
+            &mut text,
+            format_args!(
+                "[{}] {} ({})\n",
+                index.saturating_add(1),
+                note.rule,
+                note.effect
+            ),
+        );
+    }
+    text.push_str("deny without a number: no rule allows it; depends: on arguments or place\n");
+    for server in &matrix.unknown {
+        add(
+            &mut text,
+            format_args!("no tool of `{server}` is known: set its `tools_snapshot`\n"),
+        );
+    }
+    text
+}
+
+fn cell_text(matrix: &Matrix, cell: &Outlook) -> String {
+    let notes: Vec<String> = matrix
+        .footnotes(cell)
+        .iter()
+        .map(usize::to_string)
+        .collect();
+    let word = word(cell.prospect);
+    if notes.is_empty() {
+        word.to_owned()
+    } else {
+        format!("{word} [{}]", notes.join(","))
+    }
+}
+
+fn colour(prospect: Prospect) -> &'static str {
+    match prospect {
+        Prospect::Allow => "32",
+        Prospect::Challenge => "33",
+        Prospect::Depends => "36",
+        Prospect::Deny => "31",
+    }
+}
+
+/// A name without characters that a terminal acts upon.
+fn plain(name: &str) -> String {
+    let shown = |character: char| {
+        if character.is_control() || matches!(character, '\u{2028}'..='\u{202e}') {
+            '\u{fffd}'
+        } else {
+            character
+        }
+    };
+    name.chars().map(shown).collect()
+}
+
+/// One line for each cell (RFC 4180).
+pub(super) fn csv(matrix: &Matrix) -> String {
+    let mut text = String::from("server,tool,class,subject,outcome,rules\r\n");
+    for (row, caller, cell) in cells(matrix) {
+        let rules: Vec<&str> = cell.rules.iter().map(|rule| &**rule).collect();
+        let fields = [&row.server, &row.tool, &row.class, &caller.name]
+            .into_iter()
+            .map(String::as_str);
+        let rules = rules.join(" ");
+        let fields = fields
+            .chain(once(word(cell.prospect)))
+            .chain(once(rules.as_str()));
+        text.push_str(&fields.map(csv_field).collect::<Vec<_>>().join(","));
+        text.push_str("\r\n");
+    }
+    text
+}
+
+/// Spreadsheets take some first characters for a formula; a quote in front keeps it a text.
+fn csv_field(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
+    if text.contains([',', '"', '\r', '\n', '\'']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
+}
+
+pub(super) fn json(matrix: &Matrix) -> String {
+    let cells = cells(matrix).map(|(row, caller, cell)| {
+        let rules: Vec<&str> = cell.rules.iter().map(|rule| &**rule).collect();
+        json!({
+            "server": row.server,
+            "tool": row.tool,
+            "class": row.class,
+            "subject": caller.name,
+            "outcome": word(cell.prospect),
+            "rules": rules,
+        })
+    });
+    let cells: Vec<_> = cells.collect();
+    let whole = json!({
+        "policy_revision": matrix.revision,
+        "cells": cells,
+        "servers_without_known_tools": matrix.unknown,
+    });
+    format!("{whole:#}\n")
+}
+
+type Cell<'m> = (&'m super::Row, &'m super::SampleCaller, &'m Outlook);
+
+fn cells(matrix: &Matrix) -> impl Iterator<Item = Cell<'_>> {
+    let rows = matrix.rows.iter();
+    rows.flat_map(|row| {
+        matrix
+            .callers
+            .iter()
+            .zip(&row.cells)
+            .map(move |(caller, cell)| (row, caller, cell))
+    })
+}

@@ -1,0 +1,17 @@
+//! `mcp-authz schema`: JSON Schemas (2020-12) with which editors complete and check files.
+//!
+//! The decoder judges, a schema only helps to write: what needs more than one value or file to be
+//! seen is not in it. That both know the same keys is tested in `tests/suite/cli/schema.rs`.
+
+use std::process::ExitCode;
+
+use super::{SchemaOf, Stop, print};
+
+pub(super) fn run(of: SchemaOf) -> Result<ExitCode, Stop> {
+    let schema = match of {
+        SchemaOf::Config => include_str!("schema/config.json"),
+        SchemaOf::Policy => include_str!("schema/policy.json"),
+        SchemaOf::Tests => include_str!("schema/tests.json"),
+    };
+    print(schema, 0)
+}

@@ -1,0 +1,163 @@
+//! `mcp-authz validate`: everything that is wrong, at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{FINDINGS, Stop, TextFormat, error_line, load, print};
+use crate::app::{self, RunError};
+use crate::config::{self, Inspection};
+use crate::policy::testing::Suite;
+use crate::policy::{self, CompileContext, LintContext};
+use crate::yaml::{Findings, Severity, Source};
+
+pub(super) fn run(path: &Path, deny_warnings: bool, format: TextFormat) -> Result<ExitCode, Stop> {
+    let source = load::read(path)?;
+    let findings = validate(source, load::base(path));
+    let errors = findings.count(Severity::Error);
+    let warnings = findings.count(Severity::Warning);
+    let text = match format {
+        TextFormat::Text => text(&findings, errors, warnings),
+        TextFormat::Json => json(&findings, errors, warnings),
+    };
+    let bad = errors > 0 || (deny_warnings && warnings > 0);
+    print(&text, if bad { FINDINGS } else { 0 })
+}
+
+/// Everything about a configuration, its policy and the policy's tests. What one of them does not
+/// tell, because it is wrong, is left open when the others are looked at.
+fn validate(source: Source, base: &Path) -> Findings {
+    let mut inspection = config::inspect(source.name, source.text, base);
+    let context = match &inspection.config {
+        Some(config) => app::compile_context(config),
+        None => CompileContext {
+            servers: inspection.servers.clone(),
+            ..CompileContext::default()
+        },
+    };
+    preflight(&mut inspection);
+    let (scopes, about_policy) = look_at_policy(&mut inspection, &context);
+    config::lint(&mut inspection, scopes.as_ref());
+    let mut findings = inspection.findings;
+    findings.absorb(about_policy);
+    findings
+}
+
+/// What would keep the service from starting, where the file says it.
+fn preflight(inspection: &mut Inspection) {
+    let Some(config) = &inspection.config else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let faults = match runtime {
+        Ok(runtime) => runtime.block_on(app::preflight(config)),
+        Err(source) => vec![RunError::System {
+            what: "cannot start a runtime",
+            source,
+        }],
+    };
+    for fault in faults {
+        let key = match fault {
+            RunError::Issuers(_) => "issuers",
+            RunError::Servers(_) => "servers",
+            RunError::Tls(_) => "tls",
+            RunError::AdminAddress => "admin",
+            RunError::Countries(_) => "geoip",
+            RunError::Config(_)
+            | RunError::Telemetry(_)
+            | RunError::Policy(_)
+            | RunError::Listen(_)
+            | RunError::System { .. }
+            | RunError::Serve(_)
+            | RunError::TaskEnded(_) => "listen",
+        };
+        error_at(inspection, key, &error_line(&fault));
+    }
+}
+
+/// Puts an error to a member of the configuration.
+fn error_at(inspection: &mut Inspection, key: &str, message: &str) {
+    let root = inspection.tree.as_ref();
+    if let Some(node) = root.and_then(|root| root.member(key).or(Some(root))) {
+        inspection.findings.error(node, message, "");
+    }
+}
+
+/// The scopes that the policy names, if it is good, and what is wrong with it and its tests.
+fn look_at_policy(
+    inspection: &mut Inspection,
+    context: &CompileContext,
+) -> (Option<BTreeSet<String>>, Findings) {
+    let mut findings = Findings::new();
+    let Some(path) = inspection.policy.clone() else {
+        return (None, findings);
+    };
+    let (sources, tests) = match (policy::read(&path), policy::read_tests(&path)) {
+        (Ok(sources), Ok(tests)) => (sources, tests),
+        (Err(error), _) | (_, Err(error)) => {
+            error_at(inspection, "policy", &error.to_string());
+            return (None, findings);
+        }
+    };
+    let suite = Suite::read(&tests, &load::samples(context));
+    let policy = match policy::compile(&sources, context) {
+        Ok(policy) => policy,
+        Err(wrong) => {
+            findings.absorb(wrong);
+            findings.absorb(suite.err().unwrap_or_default());
+            return (None, findings);
+        }
+    };
+    let tools = match inspection.config.as_ref().map(load::recorded_tools) {
+        Some(Ok(tools)) => tools,
+        Some(Err(stop)) => {
+            if let Stop::Failed(line) = stop {
+                error_at(inspection, "servers", &line);
+            }
+            BTreeMap::default()
+        }
+        None => BTreeMap::default(),
+    };
+    let lint = LintContext {
+        tools,
+        suite: suite.as_ref().ok(),
+        now: Some(app::now()),
+    };
+    findings.absorb(policy::lint(&sources, &policy, &lint));
+    match suite {
+        Ok(suite) => findings.absorb(suite.run(&policy).failures),
+        Err(wrong) => findings.absorb(wrong),
+    }
+    (Some(policy::scopes_of(&policy)), findings)
+}
+
+fn text(findings: &Findings, errors: usize, warnings: usize) -> String {
+    let shown = findings.render(true);
+    let gap = if shown.is_empty() { "" } else { "\n\n" };
+    format!("{shown}{gap}{errors} error(s), {warnings} warning(s)\n")
+}
+
+fn json(findings: &Findings, errors: usize, warnings: usize) -> String {
+    let all = findings.sorted();
+    let all = all.into_iter().map(|finding| {
+        let (line, column) = findings.position(finding);
+        json!({
+            "severity": finding.severity.name(),
+            "lint": finding.lint,
+            "file": findings.name(finding.source),
+            "line": line,
+            "column": column,
+            "message": finding.message,
+            "help": finding.help,
+        })
+    });
+    let all: Vec<_> = all.collect();
+    format!(
+        "{:#}\n",
+        json!({"findings": all, "errors": errors, "warnings": warnings})
+    )
+}

@@ -1,0 +1,175 @@
+//! One test: ask, compare, and explain what is not as expected.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{
+    Expectation, Expected, ExpectedCall, Listed, Named, Report, SampleAsk, Test, Unasked, narrate,
+};
+use crate::authz::{self, Policy, Rules};
+use crate::yaml::Node;
+
+/// One test under way.
+pub(super) struct Case<'r> {
+    pub(super) test: &'r Test,
+    pub(super) report: &'r mut Report,
+    pub(super) failures: Vec<String>,
+}
+
+impl Case<'_> {
+    pub(super) fn run(&mut self, policy: &Policy) {
+        let test = self.test;
+        match &test.expected {
+            Expected::Call(expected) => self.run_call(policy, expected),
+            Expected::List { visible, hidden } => {
+                let SampleAsk::List(listed) = test.request.ask else {
+                    return;
+                };
+                for (names, shown) in [(visible, true), (hidden, false)] {
+                    for name in names {
+                        self.look(policy, listed, name, shown);
+                    }
+                }
+            }
+        }
+    }
+
+    fn look(&mut self, policy: &Policy, listed: Listed, name: &Expectation<String>, shown: bool) {
+        let call = self.test.request.calling(listed, &name.value);
+        let seen = call.ask(policy, |request| authz::is_visible(policy, request));
+        let words = |shown| if shown { "visible" } else { "hidden" };
+        match seen {
+            Ok(seen) if seen == shown => {}
+            Ok(seen) => {
+                let message = format!("expected {}, got {}", words(shown), words(seen));
+                let explained = call.ask(policy, |request| authz::explain(policy, request));
+                let lines = explained.map_or(Vec::new(), |explained| narrate(&explained, None));
+                self.fail(&name.place, &message, &lines);
+            }
+            Err(error) => self.fail(&name.place, &error.to_string(), &[]),
+        }
+    }
+
+    fn run_call(&mut self, policy: &Policy, expected: &ExpectedCall) {
+        let ExpectedCall {
+            decision,
+            reason,
+            rule,
+            scopes,
+        } = expected;
+        let asked = self
+            .test
+            .request
+            .ask(policy, |request| authz::evaluate(policy, request));
+        let (named, rules, why) = match asked {
+            Ok(evaluation) => {
+                self.report.reached.extend(evaluation.rules.iter().cloned());
+                self.reach_shadow(policy);
+                let decision = self.test.request.settle(evaluation.decision);
+                (Named::of(&decision), evaluation.rules, None)
+            }
+            Err(Unasked::Rejected(why)) => (Named::REJECTED, Vec::new(), Some(why)),
+            Err(error @ Unasked::Several(_)) => {
+                return self.fail(&self.test.place, &error.to_string(), &[]);
+            }
+        };
+        let mut wrong: Vec<(&Node, String)> = Vec::new();
+        if let Some(one) = decision.as_ref().filter(|one| one.value != named.outcome) {
+            wrong.push((
+                &one.place,
+                expected_got(one.value.word(), &named.to_string()),
+            ));
+        }
+        if let Some(one) = reason
+            .as_ref()
+            .filter(|one| named.reason != Some(&*one.value))
+        {
+            let got = named.reason.unwrap_or_default();
+            wrong.push((&one.place, expected_got(&one.value, got)));
+        }
+        if let Some(one) = rule {
+            wrong.extend(compare_rule(policy, one, &rules).map(|message| (&one.place, message)));
+        }
+        if let Some(one) = scopes {
+            let sorted = |scopes: &[String]| scopes.iter().cloned().collect::<BTreeSet<_>>();
+            if sorted(&one.value) != sorted(&named.scopes) {
+                let got = named.scopes.join(" ");
+                wrong.push((&one.place, expected_got(&one.value.join(" "), &got)));
+            }
+        }
+        let lines = match why {
+            _ if wrong.is_empty() => return,
+            Some(why) => vec![why],
+            None => self.explain(policy, rule.as_ref().map(|rule| rule.value.as_str())),
+        };
+        // Where the decision itself is another, the rest follows from it.
+        let most = if decision
+            .as_ref()
+            .is_some_and(|one| one.value != named.outcome)
+        {
+            1
+        } else {
+            wrong.len()
+        };
+        for (place, message) in wrong.into_iter().take(most) {
+            self.fail(place, &message, &lines);
+        }
+    }
+
+    /// A shadow rule is reached where it matches: it decides nothing.
+    fn reach_shadow(&mut self, policy: &Policy) {
+        if !policy.has_shadow() {
+            return;
+        }
+        let rehearsed = self.test.request.ask(policy, |request| {
+            authz::rehearse(policy, request, Rules::All)
+        });
+        if let Ok(rehearsal) = rehearsed {
+            self.report.reached.extend(rehearsal.shadow);
+        }
+    }
+
+    /// Looks at every rule, so only where something is wrong.
+    fn explain(&self, policy: &Policy, expected_rule: Option<&str>) -> Vec<String> {
+        let explained = self
+            .test
+            .request
+            .ask(policy, |request| authz::explain(policy, request));
+        explained.map_or(Vec::new(), |explained| narrate(&explained, expected_rule))
+    }
+
+    fn fail(&mut self, place: &Node, message: &str, lines: &[String]) {
+        let message = format!("test `{}`: {message}", self.test.name);
+        let explanation = lines.join("\n");
+        self.report
+            .failures
+            .error(place, message.as_str(), explanation.as_str());
+        let whole = if explanation.is_empty() {
+            message
+        } else {
+            format!("{message}\n{explanation}")
+        };
+        self.failures.push(whole);
+    }
+}
+
+/// What is wrong with the rules that decided, if one other than the wanted one did.
+fn compare_rule(
+    policy: &Policy,
+    wanted: &Expectation<String>,
+    rules: &[Arc<str>],
+) -> Option<String> {
+    if rules.iter().any(|id| **id == *wanted.value) {
+        return None;
+    }
+    if !policy.rules().iter().any(|rule| *rule.id == *wanted.value) {
+        return Some(format!("the policy has no rule `{}`", wanted.value));
+    }
+    let got: Vec<&str> = rules.iter().map(|id| &**id).collect();
+    Some(expected_got(&wanted.value, &got.join(", ")))
+}
+
+fn expected_got(expected: &str, got: &str) -> String {
+    let got = if got.is_empty() { "nothing" } else { got };
+    format!("expected `{expected}`, got `{got}`")
+}

@@ -1,0 +1,252 @@
+//! The request of a policy test, turned into what the policy decides about by the same steps as
+//! a request from outside: its message is written as JSON-RPC and read back.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value as Json, json};
+
+use crate::authz::{
+    AccessRequest, Action, ActionKind, Context, Count, Decision, Declared, Http, Policy, Readings,
+    Resource, Subject, Taken, Value,
+};
+use crate::mcp::{DecodeOptions, Form, METHODS, Message, decode};
+
+/// One request that a policy can be asked about without a server.
+#[derive(Debug, Clone)]
+pub struct SampleRequest {
+    /// The configured server.
+    pub server: String,
+    /// The caller, assumed to be proved.
+    pub subject: Subject,
+    /// What is asked.
+    pub ask: SampleAsk,
+    /// When.
+    pub at: Timestamp,
+    /// Where from.
+    pub from: Option<IpAddr>,
+    /// The TLS peer.
+    pub peer: Option<String>,
+    /// `Mcp-Session-Id`.
+    pub session: Option<String>,
+    /// The protocol revision.
+    pub protocol_version: Option<String>,
+    /// The authority, in lower case.
+    pub host: String,
+    /// The path.
+    pub path: String,
+    /// Header names in lower case, unique.
+    pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+    /// What is known around the request.
+    pub situation: Situation,
+}
+
+/// What the service would know around a request.
+#[derive(Debug, Clone, Default)]
+pub struct Situation {
+    /// The country of the source.
+    pub country: Option<String>,
+    /// What is known of the device; an object.
+    pub device: Option<Value<'static>>,
+    /// What the client says the call is for.
+    pub purpose: Option<String>,
+    /// How old the session is.
+    pub session_age: Option<SignedDuration>,
+    /// What the caller did before, within every window.
+    pub seen: History,
+    /// The limit rules that have no room left.
+    pub exhausted: Vec<String>,
+}
+
+/// What a caller did before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct History {
+    /// Calls.
+    pub calls: u64,
+    /// Denied calls.
+    pub denials: u64,
+    /// Tools other than the one at hand.
+    pub distinct_tools: u64,
+}
+
+/// What a sample request asks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SampleAsk {
+    /// A JSON-RPC method with its parameters.
+    Message {
+        /// The method.
+        method: String,
+        /// `params`.
+        params: Map<String, Json>,
+    },
+    /// A GET or DELETE without a message.
+    Bare(&'static str),
+    /// What a list shows.
+    List(Listed),
+}
+
+/// A kind of list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// `tools/list`.
+    Tools,
+    /// `prompts/list`.
+    Prompts,
+    /// `resources/list`.
+    Resources,
+}
+
+/// Why a sample request reaches no policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unasked {
+    /// It would be rejected before a policy is asked; why, in the words of the refusal.
+    #[error("{0}")]
+    Rejected(String),
+    /// It is about several things, and a policy is asked about each by itself.
+    #[error("the request is about {0} things; ask about one at a time")]
+    Several(usize),
+}
+
+impl Listed {
+    /// The call that a listed thing would get.
+    fn ask(self, name: &str) -> SampleAsk {
+        let (method, selector) = match self {
+            Listed::Tools => ("tools/call", "name"),
+            Listed::Prompts => ("prompts/get", "name"),
+            Listed::Resources => ("resources/read", "uri"),
+        };
+        let params = Map::from_iter([(selector.to_owned(), json!(name))]);
+        SampleAsk::Message {
+            method: method.to_owned(),
+            params,
+        }
+    }
+}
+
+impl SampleRequest {
+    /// The request for one listed thing.
+    #[must_use]
+    pub fn calling(&self, listed: Listed, name: &str) -> SampleRequest {
+        SampleRequest {
+            ask: listed.ask(name),
+            ..self.clone()
+        }
+    }
+
+    /// Shows the request to `judge` as a policy sees it.
+    ///
+    /// # Errors
+    /// When no policy would be asked.
+    pub fn ask<T>(
+        &self,
+        policy: &Policy,
+        judge: impl FnOnce(&AccessRequest<'_>) -> T,
+    ) -> Result<T, Unasked> {
+        let readings = self.readings(policy);
+        let (method, params) = match &self.ask {
+            SampleAsk::Message { method, params } => (method, params),
+            SampleAsk::Bare(method) => return Ok(judge(&self.bare(method, &readings))),
+            SampleAsk::List(_) => return Ok(judge(&self.bare("list", &readings))),
+        };
+        let body = body(method, params);
+        let payload = decode(body.as_bytes(), &DecodeOptions::default())
+            .map_err(|refused| Unasked::Rejected(refused.refusal.to_string()))?;
+        let targets: Vec<_> = payload
+            .messages()
+            .iter()
+            .flat_map(Message::targets)
+            .collect();
+        match targets.as_slice() {
+            [target] => Ok(judge(&AccessRequest {
+                action: target.action,
+                resource: target.resource,
+                arguments: target.arguments,
+                ..self.bare(method, &readings)
+            })),
+            several => Err(Unasked::Several(several.len())),
+        }
+    }
+
+    /// Settles a decision that hangs on limits: there is room but where the request says that
+    /// there is none.
+    pub fn settle(&self, decision: Decision) -> Decision {
+        let Decision::Limit(pending) = decision else {
+            return decision;
+        };
+        let is_exhausted = |rule: &str| self.situation.exhausted.iter().any(|id| id == rule);
+        let mut limits = pending.limits().iter();
+        let taken = match limits.position(|limit| is_exhausted(&limit.rule)) {
+            Some(first) => Taken::Exhausted {
+                first,
+                retry_after: Duration::from_secs(1),
+            },
+            None => Taken::All,
+        };
+        pending.settle(taken)
+    }
+
+    fn readings(&self, policy: &Policy) -> Readings {
+        let seen = self.situation.seen;
+        let mut readings = Readings::default();
+        for window in policy.windows() {
+            let reading = match window.count {
+                Count::Calls => seen.calls,
+                Count::Denials => seen.denials,
+                // With the one at hand, as a store counts them.
+                Count::DistinctTools => seen.distinct_tools.saturating_add(1),
+            };
+            readings.insert(window.clone(), reading);
+        }
+        readings
+    }
+
+    fn bare<'a>(&'a self, method: &'a str, readings: &'a Readings) -> AccessRequest<'a> {
+        let situation = &self.situation;
+        let purpose = situation.purpose.as_deref();
+        AccessRequest {
+            subject: &self.subject,
+            peer: self.peer.as_deref(),
+            server: &self.server,
+            action: Action {
+                method,
+                authorized_as: None,
+                kind: ActionKind::Open,
+            },
+            resource: Resource::Server,
+            arguments: None,
+            protocol_version: self.protocol_version.as_deref(),
+            session: self.session.as_deref(),
+            source: self.from,
+            http: Http {
+                host: &self.host,
+                path: &self.path,
+                headers: &self.headers,
+            },
+            now: self.at,
+            context: Context {
+                session_started: situation
+                    .session_age
+                    .and_then(|age| self.at.checked_sub(age).ok()),
+                purpose: purpose.map_or(Declared::Nothing, Declared::As),
+                country: situation.country.as_deref(),
+                device: situation.device.as_ref(),
+                readings: Some(readings),
+            },
+        }
+    }
+}
+
+/// The message on the wire. What the protocol has as a notification gets no id.
+fn body(method: &str, params: &Map<String, Json>) -> String {
+    let entry = METHODS.iter().find(|entry| entry.name == method);
+    let notification = entry.map_or(method.starts_with("notifications/"), |entry| {
+        entry.form == Form::Notification
+    });
+    let mut message = json!({"jsonrpc": "2.0", "method": method, "params": params});
+    if let (false, Some(members)) = (notification, message.as_object_mut()) {
+        members.insert("id".to_owned(), json!(1));
+    }
+    message.to_string()
+}

@@ -1,0 +1,389 @@
+//! The commands, through the real binary.
+
+mod schema;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use mcp_authz::policy::CompileContext;
+use serde_json::Value;
+
+/// What a command left: its status and its two outputs.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/cli")
+        .join(name)
+}
+
+/// Runs the binary in the folder of the data, so that names in its output are short.
+fn run_with(arguments: &[&str], input: &str) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mcp-authz"))
+        .args(arguments)
+        .current_dir(data(""))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that does not read its input may have ended already.
+    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn run(arguments: &[&str]) -> Ran {
+    run_with(arguments, "")
+}
+
+/// Compares with a file beside the input, so that a change of wording is seen as one.
+fn expect(name: &str, actual: &str) {
+    let expected = fs::read_to_string(data(name)).unwrap_or_default();
+    assert_eq!(actual, expected, "{name}");
+}
+
+const GOOD: &str = "good/mcp-authz.yaml";
+
+#[test]
+fn validate_reports_every_mistake_of_every_file_at_once() {
+    let ran = run(&[
+        "validate",
+        "--config",
+        "wrong/mcp-authz.yaml",
+        "--format",
+        "json",
+    ]);
+    let whole: Value = serde_json::from_str(&ran.out).unwrap();
+    let findings = whole["findings"].as_array().unwrap();
+    let line = |finding: &Value| {
+        let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+        format!(
+            "{}:{}:{}: {}: {} ({})\n",
+            text("file"),
+            finding["line"],
+            finding["column"],
+            text("severity"),
+            text("message"),
+            text("help")
+        )
+    };
+    let lines: String = findings.iter().map(line).collect();
+    expect("wrong/expected.txt", &lines);
+    assert!(findings.len() > 20);
+    assert_eq!(whole["errors"], findings.len());
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""));
+}
+
+#[test]
+fn validate_underlines_what_is_wrong() {
+    let ran = run(&["validate", "--config", "wrong/mcp-authz.yaml"]);
+    let excerpt = "\
+error: unknown value `teapot`
+  --> wrong/mcp-authz.yaml:15:17
+   |
+15 |   deny: {shape: teapot}
+   |                 ^^^^^^
+   |
+   = help: known here: `tool_error`, `jsonrpc_error`, `http_403`
+";
+    assert!(ran.out.contains(excerpt), "{}", ran.out);
+    assert!(!ran.out.contains('\u{1b}'), "colour without a terminal");
+    assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn validate_reads_standard_input_and_warns() {
+    let good = fs::read_to_string(data(GOOD)).unwrap();
+    let text = good
+        .replace("policy.yaml", "good/policy.yaml")
+        .replace("tools.json", "good/tools.json");
+    let ran = run_with(&["validate", "--config", "-"], &text);
+    assert_eq!(
+        (ran.out.as_str(), ran.code),
+        ("0 error(s), 0 warning(s)\n", 0)
+    );
+
+    let passing = text.replace(
+        "scopes_supported: [repo:read]",
+        "scopes_supported: [repo:admin]\n  upstream: {authorization: pass}",
+    );
+    let ran = run_with(&["validate", "--config", "-", "--format", "json"], &passing);
+    let whole: Value = serde_json::from_str(&ran.out).unwrap();
+    let lints: Vec<_> = whole["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["lint"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (lints.as_slice(), ran.code),
+        (&["unused-scope", "passed-token"][..], 0)
+    );
+    let ran = run_with(&["validate", "--config", "-", "--deny-warnings"], &passing);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("warning[passed-token]"), "{}", ran.out);
+
+    let silenced = passing.replace(
+        "authorization: pass}",
+        "authorization: pass}\n  silence: [passed-token, unused-scope]",
+    );
+    let ran = run_with(&["validate", "--config", "-", "--deny-warnings"], &silenced);
+    assert_eq!(
+        (ran.out.as_str(), ran.code),
+        ("0 error(s), 0 warning(s)\n", 0)
+    );
+}
+
+#[test]
+fn validate_finds_what_would_keep_the_service_from_starting() {
+    let good = fs::read_to_string(data(GOOD)).unwrap();
+    for (from, to, expected) in [
+        (
+            "policy: policy.yaml",
+            "policy: gone.yaml",
+            "no policy file at `gone.yaml`",
+        ),
+        (
+            "policy: policy.yaml",
+            "policy: good/policy.yaml\nadmin: {listen: 'unix:/x'}",
+            "the admin endpoint is on TCP only",
+        ),
+        (
+            "policy: policy.yaml",
+            "policy: good/policy.yaml\ntls: {cert_file: no.pem, key_file: no.key}",
+            "no.pem",
+        ),
+        ("tools.json", "gone.json", "gone.json"),
+    ] {
+        let text = good
+            .replace(from, to)
+            .replace("policy: policy", "policy: good/policy");
+        let ran = run_with(&["validate", "--config", "-"], &text);
+        assert!(ran.out.contains(expected), "{to}: {}", ran.out);
+        assert_eq!(ran.code, 1, "{to}");
+    }
+}
+
+#[test]
+fn a_command_that_cannot_run_says_so() {
+    for arguments in [
+        &["validate", "--config", "gone.yaml"][..],
+        &["test", "--config", "gone.yaml"],
+        &["explain", "--config", GOOD, "gone.yaml"],
+        &["matrix", "--config", GOOD, "--subjects", "gone.yaml"],
+        &["classify", "gone.yaml"],
+        &["schema", "nothing"],
+    ] {
+        let ran = run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");
+        assert!(!ran.err.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_policy_that_does_what_its_tests_want_passes() {
+    let ran = run(&["test", "--config", GOOD]);
+    assert!(
+        ran.out.ends_with("ok   a list\n\n7 test(s), 0 failed\n"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(ran.code, 0);
+    let ran = run(&["test", "--config", GOOD, "--format", "json"]);
+    let whole: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(
+        (&whole["passed"], &whole["failed"]),
+        (&Value::from(7), &Value::from(0))
+    );
+    assert_eq!(whole["unreached_rules"], Value::Array(Vec::new()));
+}
+
+const FAILING: &str = r#"
+tests:
+- name: "<wrong> & 'odd'"
+  request: {server: github, method: tools/call, name: get_issue, subject: {id: eve}}
+  expect: {decision: allow, rule: readers}
+- name: wrong rule
+  request: {server: github, method: tools/call, name: get_issue, subject: {id: bob, groups: [support], scopes: "repo:read x"}}
+  expect: {rule: engineers-write, reason: denied_by_rule}
+- name: no such rule
+  request: {server: github, method: tools/call, name: get_issue, subject: {id: bob}}
+  expect: {rule: nothing}
+- name: scopes
+  request: {server: github, method: tools/call, name: delete_repo, subject: {id: alice, groups: [engineering]}}
+  expect: {scopes: [other]}
+- name: list
+  request: {server: github, list: tools, subject: {id: eve}}
+  expect: {visible: [get_issue]}
+- name: rejected
+  request: {server: github, method: tools/call, subject: {id: eve}}
+  expect: {decision: deny}
+- name: several
+  request: {server: github, method: subscriptions/listen, params: {notifications: {resourceSubscriptions: ["a:b", "c:d"]}}, subject: {id: eve}}
+  expect: {decision: deny}
+"#;
+
+#[test]
+fn a_failing_test_shows_expected_against_actual_and_why() {
+    let ran = run_with(&["test", "--config", GOOD, "-"], FAILING);
+    expect("failing.txt", &ran.out);
+    assert_eq!(ran.code, 1);
+    let ran = run_with(
+        &["test", "--config", GOOD, "--format", "junit", "-"],
+        FAILING,
+    );
+    expect("failing.xml", &ran.out);
+    assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn an_explanation_names_the_selector_that_did_not_match() {
+    let request = "request: {server: github, method: tools/call, name: delete_repo, arguments: {}, from: 192.0.2.1, subject: {id: root, roles: [admin]}}";
+    let ran = run_with(&["explain", "--config", GOOD, "-"], request);
+    expect("explained.txt", &ran.out);
+    assert_eq!(ran.code, 0);
+    let ran = run_with(
+        &["explain", "--config", GOOD, "-"],
+        "{server: github, list: tools, subject: {}}",
+    );
+    assert_eq!(
+        (ran.code, ran.err.as_str()),
+        (2, "mcp-authz: a list is not one decision; explain a call\n")
+    );
+    let ran = run_with(
+        &["explain", "--config", GOOD, "-"],
+        "{server: github, method: ping}",
+    );
+    assert!(ran.err.contains("`subject` is missing"), "{}", ran.err);
+    assert_eq!(ran.code, 1);
+}
+
+#[test]
+fn tools_are_classified_by_their_annotations_and_the_table_is_a_policy() {
+    let ran = run(&["classify", "good/tools.json", "--server", "github"]);
+    expect("classified.yaml", &ran.out);
+    assert_eq!(ran.code, 0);
+    let sources = [mcp_authz::yaml::Source {
+        name: "p".to_owned(),
+        text: ran.out,
+    }];
+    let policy = mcp_authz::policy::compile(&sources, &CompileContext::default()).unwrap();
+    for (tool, class) in [
+        ("get_issue", "read"),
+        ("create_issue", "write"),
+        ("no", "write"),
+        ("delete_repo", "destructive"),
+        ("odd\nname: \u{2028} \u{1f600}", "destructive"),
+        ("any*thing", "unclassified"),
+        ("anything", "unclassified"),
+    ] {
+        assert_eq!(&**policy.class("github", tool), class, "{tool:?}");
+    }
+    for (text, expected) in [
+        ("{}", "expected tools"),
+        ("[]", "has no tools"),
+        ("[{\"name\": \"a\"}, {\"name\": \"a\"}]", "there twice"),
+        ("{", "is not JSON"),
+    ] {
+        let ran = run_with(&["classify", "-"], text);
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.contains(expected), "{}", ran.err);
+    }
+}
+
+#[test]
+fn the_matrix_tells_who_may_call_what() {
+    let ran = run(&["matrix", "--config", GOOD]);
+    expect("matrix.txt", &ran.out);
+    let subjects = "subjects: [{name: '=Root', id: root, roles: [admin], from: 10.0.0.1, scopes: 'repo:delete'}, {id: eve}]";
+    let ran = run_with(
+        &[
+            "matrix",
+            "--config",
+            GOOD,
+            "--subjects",
+            "-",
+            "--format",
+            "csv",
+        ],
+        subjects,
+    );
+    let wanted = "github,delete_repo,destructive,\"'=Root\",allow,office-deletes\r\ngithub,delete_repo,destructive,eve,deny,\r\n";
+    assert!(ran.out.contains(wanted), "{}", ran.out);
+    let ran = run_with(
+        &[
+            "matrix",
+            "--config",
+            GOOD,
+            "--subjects",
+            "-",
+            "--format",
+            "json",
+        ],
+        subjects,
+    );
+    let whole: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(whole["cells"].as_array().unwrap().len(), 20);
+    assert_eq!(whole["cells"][0]["outcome"], "deny");
+}
+
+#[test]
+fn the_page_is_whole_and_escapes_what_it_shows() {
+    let ran = run(&["matrix", "--config", GOOD, "--format", "html"]);
+    let page = ran.out;
+    assert!(page.starts_with("<!DOCTYPE html>"));
+    for text in [
+        "default-src 'none'",
+        "drop&lt;b&gt;table",
+        "Only &lt;i&gt;acme&lt;/i&gt;&#39;s repositories &amp; &quot;friends&quot;.",
+        "<li id=\"n5\">",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    for text in [
+        "<b>table", "<i>acme", "http://", "https://", "src=", "\u{2028}",
+    ] {
+        assert!(!page.contains(text), "{text}");
+    }
+    // Every outcome has a sign and a letter, not only a colour.
+    let cells = |class: &str| {
+        page.matches(&format!("<td class=\"{class}\" title="))
+            .count()
+    };
+    assert_eq!(
+        [
+            cells("allow"),
+            cells("challenge"),
+            cells("depends"),
+            cells("deny")
+        ],
+        [8, 4, 4, 34]
+    );
+    assert_eq!(page.matches("✕&#8202;D").count(), 35);
+}
+
+#[test]
+fn the_examples_pass_their_tests_and_every_rule_is_reached() {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy/mcp-authz.yaml");
+    let config = config.to_str().unwrap();
+    let ran = run(&["test", "--config", config, "--format", "json"]);
+    let whole: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(whole["unreached_rules"], Value::Array(Vec::new()));
+    assert_eq!((ran.code, &whole["failed"]), (0, &Value::from(0)));
+    let ran = run(&["validate", "--config", config, "--deny-warnings"]);
+    assert_eq!(
+        (ran.out.as_str(), ran.code),
+        ("0 error(s), 0 warning(s)\n", 0)
+    );
+}
