@@ -100,6 +100,8 @@ struct ExpectedCall {
     reason: Option<Expectation<String>>,
     rule: Option<Expectation<String>>,
     scopes: Option<Expectation<Vec<String>>>,
+    /// Headers that rules set; others may be set too.
+    headers: Vec<(String, Expectation<String>)>,
 }
 
 /// A value and where it is expected.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mcp_authz::check::Reason;
 use mcp_authz::policy::{self, CompileContext};
+use mcp_authz::yaml::Source;
 use mcp_authz::{config, policy::compile};
 
 /// Who may import whom; a module may always import itself.
@@ -258,6 +259,22 @@ fn the_examples_load() {
     };
     let policy = compile(&sources, &context).unwrap();
     assert!(!policy.rules().is_empty());
+}
+
+#[test]
+fn the_selector_examples_compile() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let block = readme.split("```yaml\n# who\n").nth(1).unwrap();
+    let rules = block.split("```").next().unwrap();
+    let source = Source {
+        name: "README.md".to_owned(),
+        text: format!(
+            "tools: {{github: {{read: [get_*], write: [create_*], destructive: [delete_*]}}}}\nrules:\n{rules}"
+        ),
+    };
+    let policy = compile(&[source], &CompileContext::default())
+        .unwrap_or_else(|findings| panic!("{:#?}", findings.to_lines()));
+    assert_eq!(policy.rules().len(), rules.matches("- {id:").count());
 }
 
 #[test]

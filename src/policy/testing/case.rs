@@ -56,15 +56,18 @@ impl Case<'_> {
             reason,
             rule,
             scopes,
+            headers,
         } = expected;
         let asked = self
             .test
             .request
             .ask(policy, |request| authz::evaluate(policy, request));
+        let mut given = Vec::new();
         let (named, rules, why) = match asked {
             Ok(evaluation) => {
                 self.report.reached.extend(evaluation.rules.iter().cloned());
                 self.reach_shadow(policy);
+                given = evaluation.assigned.headers;
                 let decision = self.test.request.settle(evaluation.decision);
                 (Named::of(&decision), evaluation.rules, None)
             }
@@ -97,6 +100,7 @@ impl Case<'_> {
                 wrong.push((&one.place, expected_got(&one.value.join(" "), &got)));
             }
         }
+        wrong.extend(compare_headers(headers, &given));
         let lines = match why {
             _ if wrong.is_empty() => return,
             Some(why) => vec![why],
@@ -151,6 +155,25 @@ impl Case<'_> {
         };
         self.failures.push(whole);
     }
+}
+
+/// The headers that are not set as wanted.
+fn compare_headers<'t>(
+    wanted: &'t [(String, Expectation<String>)],
+    given: &[(Arc<str>, Option<String>)],
+) -> Vec<(&'t Node, String)> {
+    let value = |name: &str| {
+        let set = given.iter().find(|(given, _)| **given == *name);
+        set.and_then(|(_, value)| value.as_deref())
+            .unwrap_or("nothing")
+    };
+    let wrong = wanted.iter().filter(|(name, one)| value(name) != one.value);
+    wrong
+        .map(|(name, one)| {
+            let message = expected_got(&format!("{name}: {}", one.value), value(name));
+            (&one.place, message)
+        })
+        .collect()
 }
 
 /// What is wrong with the rules that decided, if one other than the wanted one did.

@@ -308,6 +308,24 @@ fn subject_fields(fields: &mut Fields<'_>, findings: &mut Findings) -> AssumedSu
     }
 }
 
+fn read_expected_headers(
+    node: &Node,
+    findings: &mut Findings,
+) -> Option<Vec<(String, Expectation<String>)>> {
+    let Data::Map(members) = &node.data else {
+        findings.error(node, "`headers` must be a mapping", "");
+        return None;
+    };
+    let read = |(key, node): &(Node, Node), findings: &mut Findings| {
+        let name = string(key, findings)?.to_ascii_lowercase();
+        let value = string(node, findings)?;
+        let place = node.clone();
+        Some((name, Expectation { place, value }))
+    };
+    let members: Vec<_> = members.iter().map(|one| read(one, findings)).collect();
+    members.into_iter().collect()
+}
+
 fn read_expect(node: &Node, findings: &mut Findings) -> Option<Expected> {
     let mut fields = Fields::open(node, "`expect`", findings)?;
     let place_of = |node: &Node, text: String| Expectation {
@@ -335,13 +353,14 @@ fn read_expect(node: &Node, findings: &mut Findings) -> Option<Expected> {
             value: scopes,
         })
     });
+    let expected_headers = fields.optional("headers", findings, read_expected_headers);
     let visible = fields.optional("visible", findings, names);
     let hidden = fields.optional("hidden", findings, names);
     let node = fields.node();
     fields.finish(findings);
     let has = |keys: &[&str]| keys.iter().any(|key| node.member(key).is_some());
     let is_list = has(&["visible", "hidden"]);
-    let is_call = has(&["decision", "reason", "rule", "scopes"]);
+    let is_call = has(&["decision", "reason", "rule", "scopes", "headers"]);
     match (is_list, is_call) {
         (true, false) => Some(Expected::List {
             visible: visible.unwrap_or_default(),
@@ -352,6 +371,7 @@ fn read_expect(node: &Node, findings: &mut Findings) -> Option<Expected> {
             reason,
             rule,
             scopes,
+            headers: expected_headers.unwrap_or_default(),
         }))),
         (true, true) => {
             let help = "a list shows or hides, a call is decided";
