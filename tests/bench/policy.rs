@@ -52,7 +52,7 @@ fn load_rules(bencher: Bencher<'_, '_>, rules: usize) {
     bencher.bench_local(|| load(black_box(&source)));
 }
 
-#[divan::bench(args = RULES)]
+#[divan::bench(args = RULES, sample_count = 50, sample_size = 2000)]
 fn decide_one_of(bencher: Bencher<'_, '_>, rules: usize) {
     let policy = load(&source(rules));
     let subject = Subject {
