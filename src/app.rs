@@ -229,9 +229,6 @@ pub async fn preflight(config: &Config) -> Vec<RunError> {
     if let Some(files) = &config.tls {
         faults.extend(Tls::load(files.clone()).await.err().map(RunError::from));
     }
-    if matches!(config.admin, Some(listen::Address::Unix(_))) {
-        faults.push(RunError::AdminAddress);
-    }
     faults
 }
 

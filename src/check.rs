@@ -33,7 +33,7 @@ pub use server::{
 
 use crate::audit::Audit;
 use crate::authn::{AuthenticationError, Authenticator, bearer, device_posture, metadata};
-use crate::authz::{self, Decision, Denial, DenialReason, Policy, Resource, Subject};
+use crate::authz::{self, Decision, Denial, DenialReason, Policy, Subject};
 use crate::mcp::{
     DecodeOptions, Era, Headers, Id, Kind, Message, Payload, Refusal, Routing, decode,
 };
@@ -690,7 +690,7 @@ impl Context<'_> {
         };
         let targets = single.map(Message::targets).unwrap_or_default();
         let name = match targets.as_slice() {
-            [target] => resource_name(target.resource),
+            [target] => target.resource.name(),
             _ => None,
         };
         let facts = Facts {
@@ -702,15 +702,5 @@ impl Context<'_> {
         };
         let names = self.request.headers.iter().map(|(name, _)| name.as_str());
         upstream::obligations(&facts, self.server.settings.authorization, names)
-    }
-}
-
-fn resource_name(resource: Resource<'_>) -> Option<&str> {
-    match resource {
-        Resource::Server => None,
-        Resource::Tool(name)
-        | Resource::Prompt(name)
-        | Resource::Uri(name)
-        | Resource::Task(name) => Some(name),
     }
 }

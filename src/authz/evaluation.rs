@@ -342,19 +342,8 @@ fn unmet(
 }
 
 /// Whether a caller lacks something that one requirement asks for.
-pub(super) fn is_unmet(needs: &Needs, request: &AccessRequest<'_>) -> bool {
-    let subject = request.subject;
-    let acr = subject.claims.member("acr").and_then(|acr| acr.as_str());
-    let ages = needs.auth_age_max.into_iter();
-    needs
-        .scopes
-        .iter()
-        .any(|scope| !subject.scopes.contains(scope))
-        || (!needs.acr.is_empty() && !needs.acr.iter().any(|value| Some(&**value) == acr))
-        || ages
-            .into_iter()
-            .any(|most| match_auth_age(request, most) != Match::Yes)
-        || needs.sender_constrained
+pub(super) fn is_unmet(needs: &Needs, rule: &Rule, request: &AccessRequest<'_>) -> bool {
+    Missing::default().add(needs, rule, request)
 }
 
 /// What several requirements need together, and what of it is missing.

@@ -146,7 +146,7 @@ fn reads_arguments(rule: &Rule) -> bool {
 /// Whether the rule asks for something that the caller does not have.
 fn lacks(request: &AccessRequest<'_>, rule: &Rule) -> bool {
     match &rule.effect {
-        Effect::Require(needs) => is_unmet(needs, request),
+        Effect::Require(needs) => is_unmet(needs, rule, request),
         // Room for a call is a matter of the moment, not of who calls what.
         Effect::Allow | Effect::Deny | Effect::Limit(_) => false,
     }

@@ -126,6 +126,20 @@ pub enum Resource<'a> {
     Task(&'a str),
 }
 
+impl<'a> Resource<'a> {
+    /// What names it: a name, a URI or an id; nothing for the server as a whole.
+    #[must_use]
+    pub fn name(&self) -> Option<&'a str> {
+        match *self {
+            Resource::Server => None,
+            Resource::Tool(name)
+            | Resource::Prompt(name)
+            | Resource::Uri(name)
+            | Resource::Task(name) => Some(name),
+        }
+    }
+}
+
 /// The verified token's party.
 ///
 /// INVARIANT: built only by `authn` after verification; a tidy test watches the constructor.

@@ -172,7 +172,7 @@ impl<'p> Observation<'p> {
                 continue;
             };
             record.method = Some(Record::text(&message.method));
-            record.name = super::resource_name(target.resource).map(Record::text);
+            record.name = target.resource.name().map(Record::text);
             record.arguments = target.arguments.map(audit::Arguments::of);
             return;
         }

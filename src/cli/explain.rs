@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{Stop, load, print};
-use crate::authz::{self, Evaluation, Explanation, Match, Resource};
+use crate::authz::{self, Evaluation, Explanation, Match};
 use crate::policy::testing::{self, Named, SampleAsk, Unasked, effect_name, match_name};
 
 pub(super) fn run(config: &Path, request: &Path) -> Result<ExitCode, Stop> {
@@ -18,15 +18,8 @@ pub(super) fn run(config: &Path, request: &Path) -> Result<ExitCode, Stop> {
         ));
     }
     let explained = sample.ask(&loaded.policy, |request| {
-        let what = match request.resource {
-            Resource::Server => String::new(),
-            Resource::Tool(name)
-            | Resource::Prompt(name)
-            | Resource::Uri(name)
-            | Resource::Task(name) => {
-                format!(" `{}`", name.escape_debug())
-            }
-        };
+        let name = request.resource.name();
+        let what = name.map_or_else(String::new, |name| format!(" `{}`", name.escape_debug()));
         let who = request.subject.id.escape_debug();
         let method = request.action.method.escape_debug();
         let head = format!("{who} asks {} for {method}{what}", request.server);
