@@ -9,7 +9,6 @@ mod cache;
 pub mod challenge;
 mod claims;
 mod error;
-mod json;
 mod jwks;
 mod keyset;
 pub mod metadata;
@@ -23,6 +22,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::authz::{Subject, Value};
+use crate::json;
 use cache::{TokenCache, TokenHash};
 use jwks::{Keys, Refresher, Source};
 use token::{Expected, Unverified, Verified};

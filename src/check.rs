@@ -5,9 +5,11 @@
 
 mod answer;
 pub mod countries;
+mod exchange;
 mod invalid;
 mod judgement;
 mod observe;
+mod read;
 mod reason;
 mod server;
 
@@ -23,6 +25,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use crate::upstream::Obligations;
+pub use exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
 pub use invalid::{Fact, InvalidCheck};
 pub use judgement::PurposeSettings;
 pub use reason::{Effect, Reason};
@@ -34,9 +37,7 @@ pub use server::{
 use crate::audit::Audit;
 use crate::authn::{AuthenticationError, Authenticator, bearer, device_posture, metadata};
 use crate::authz::{self, Decision, Denial, DenialReason, Policy, Subject};
-use crate::mcp::{
-    DecodeOptions, Era, Headers, Id, Kind, Message, Payload, Refusal, Routing, decode,
-};
+use crate::mcp::{Era, Kind, Message};
 use crate::policy::PolicyStore;
 use crate::state::State;
 use crate::telemetry::metrics::{Metrics, Stage};
@@ -45,6 +46,7 @@ use answer::Addressee;
 use countries::Countries;
 use judgement::{Context, Judgement, Policies, VisibleHeaders};
 use observe::Observation;
+use read::Read;
 
 /// One HTTP request as the PEP describes it. Produced by [`crate::envoy`].
 #[derive(Debug, Clone, Default)]
@@ -371,58 +373,6 @@ impl Pipeline {
         Ending::answer(Reason::Metadata, answer)
     }
 
-    /// The body and what else there is to reject, kept until the caller is known.
-    fn read<'r>(&self, request: &'r HttpRequest, server: &Server) -> Read<'r> {
-        let pairs = request
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        let headers = Headers::collect(pairs, request.repeats_kept_apart);
-        let fault = shape_fault(request);
-        if request.method != "POST" {
-            return Read::bodiless(request, &headers, fault);
-        }
-        let body = match self.body(request, server) {
-            Ok(body) => body,
-            Err(body_fault) => return Read::unread(&headers, fault.or(Some(body_fault))),
-        };
-        let settings = &server.settings;
-        let options = DecodeOptions {
-            json_depth_max: self.limits.json_depth_max,
-            name_bytes_max: self.limits.name_bytes_max,
-            uri_bytes_max: self.limits.uri_bytes_max,
-            batch_max: settings.batch_max,
-            subscriptions_max: self.limits.subscriptions_max,
-            accept_folded_arguments: settings.fold_arguments,
-            lossy: matches!(request.body, Body::Lossy(_)),
-        };
-        let content = headers.check_content(body.len()).err();
-        Read::decoded(decode(body, &options), &headers, fault, content)
-    }
-
-    fn body<'r>(&self, request: &'r HttpRequest, server: &Server) -> Result<&'r Bytes, Fault> {
-        let too_large = StatusCode::PAYLOAD_TOO_LARGE;
-        if request.truncated {
-            return Err(Fault::Shape(too_large, Reason::BodyTruncated));
-        }
-        let body = match &request.body {
-            Body::Bytes(body) if !body.is_empty() => body,
-            Body::Lossy(body) if !body.is_empty() => {
-                if !server.settings.string_body {
-                    return Err(Fault::Shape(StatusCode::BAD_REQUEST, Reason::BodyNotBytes));
-                }
-                body
-            }
-            Body::Absent | Body::Bytes(_) | Body::Lossy(_) => {
-                return Err(Fault::Shape(StatusCode::BAD_REQUEST, Reason::BodyMissing));
-            }
-        };
-        if body.len() > self.limits.body_bytes_max {
-            return Err(Fault::Shape(too_large, Reason::BodyTooLarge));
-        }
-        Ok(body)
-    }
-
     async fn authenticate(
         &self,
         request: &HttpRequest,
@@ -476,149 +426,6 @@ pub fn path_is_plain(path: &str) -> bool {
         && path.bytes().all(plain)
         && !path.contains("//")
         && !path.split('/').any(dots)
-}
-
-/// What is wrong with a request whatever its body says.
-fn shape_fault(request: &HttpRequest) -> Option<Fault> {
-    let bad = StatusCode::BAD_REQUEST;
-    let upgrades = request.header("upgrade").next().is_some()
-        || request.header("connection").any(|value| {
-            value
-                .split(',')
-                .any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
-        });
-    if upgrades || request.method == "CONNECT" {
-        return Some(Fault::Shape(bad, Reason::UpgradeRefused));
-    }
-    if !matches!(
-        request.method.as_str(),
-        "POST" | "GET" | "DELETE" | "OPTIONS"
-    ) {
-        return Some(Fault::Shape(
-            StatusCode::METHOD_NOT_ALLOWED,
-            Reason::MethodNotAllowed,
-        ));
-    }
-    None
-}
-
-/// What was read of a request before its caller was known.
-struct Read<'r> {
-    payload: Option<Payload<'r>>,
-    refused_id: Option<Id<'r>>,
-    refused_method: Option<Cow<'r, str>>,
-    routing: Option<Routing<'r>>,
-    era: Era,
-    fault: Option<Fault>,
-}
-
-/// Why a request is rejected once its caller is known.
-enum Fault {
-    Shape(StatusCode, Reason),
-    Message(Refusal),
-}
-
-impl Fault {
-    fn ending(&self, to: &Addressee<'_>) -> Ending {
-        match self {
-            Fault::Shape(status, reason) => {
-                let mut answer = answer::rejected(to, *status, *reason);
-                if *status == StatusCode::METHOD_NOT_ALLOWED {
-                    answer
-                        .headers
-                        .push(("allow", "POST, GET, DELETE, OPTIONS".to_owned()));
-                }
-                Ending::answer(*reason, answer)
-            }
-            Fault::Message(refusal) => {
-                Ending::answer(Reason::from(refusal), answer::refused(to, refusal))
-            }
-        }
-    }
-}
-
-impl<'r> Read<'r> {
-    fn unread(headers: &Headers<'r>, fault: Option<Fault>) -> Self {
-        Read {
-            payload: None,
-            refused_id: None,
-            refused_method: None,
-            routing: None,
-            era: headers.era(None),
-            fault,
-        }
-    }
-
-    fn bodiless(request: &HttpRequest, headers: &Headers<'r>, fault: Option<Fault>) -> Self {
-        let has_body = request.truncated
-            || match &request.body {
-                Body::Absent => false,
-                Body::Bytes(body) | Body::Lossy(body) => !body.is_empty(),
-            }
-            || request
-                .header("content-length")
-                .any(|length| length.trim() != "0")
-            // In chunks, with a length that only who reads on would know.
-            || request.header("transfer-encoding").next().is_some();
-        let unexpected = has_body.then_some(Fault::Shape(
-            StatusCode::BAD_REQUEST,
-            Reason::BodyUnexpected,
-        ));
-        let mut read = Read::unread(headers, fault.or(unexpected));
-        match headers.check_routing(None) {
-            Ok(routing) => read.routing = Some(routing),
-            Err(refusal) => read.fault = read.fault.or(Some(Fault::Message(refusal))),
-        }
-        read
-    }
-
-    fn decoded(
-        decoded: Result<Payload<'r>, crate::mcp::RefusedBody<'r>>,
-        headers: &Headers<'r>,
-        fault: Option<Fault>,
-        content: Option<Refusal>,
-    ) -> Self {
-        let fault = fault.or(content.map(Fault::Message));
-        match decoded {
-            Ok(payload) => {
-                let routing = headers.check_routing(Some(&payload));
-                let era = headers.era(Some(&payload));
-                let (routing, refusal) = match routing {
-                    Ok(routing) => (Some(routing), None),
-                    Err(refusal) => (None, Some(Fault::Message(refusal))),
-                };
-                Read {
-                    payload: Some(payload),
-                    refused_id: None,
-                    refused_method: None,
-                    routing,
-                    era,
-                    fault: fault.or(refusal),
-                }
-            }
-            Err(refused) => Read {
-                payload: None,
-                refused_id: refused.id,
-                refused_method: refused.method,
-                routing: None,
-                era: headers.era(None),
-                fault: fault.or(Some(Fault::Message(refused.refusal))),
-            },
-        }
-    }
-
-    fn addressee(&self, decision_id: Uuid) -> Addressee<'_> {
-        Addressee {
-            payload: self.payload.as_ref(),
-            refused_id: self.refused_id,
-            era: self.era,
-            decision_id,
-        }
-    }
-
-    fn messages(&self) -> &[Message<'r>] {
-        self.payload.as_ref().map_or(&[], Payload::messages)
-    }
 }
 
 /// Headers as a policy may see them: without credentials and without what only this service

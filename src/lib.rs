@@ -30,7 +30,7 @@
 //!
 //! `main → cli → app → envoy, admin → check → authn, policy → mcp, upstream, state, audit → authz`;
 //! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
-//! [`yaml`] and [`telemetry`] serve all of them and import none.
+//! [`yaml`], [`json`] and [`telemetry`] serve all of them and import none but [`authz`]'s values.
 //!
 //! - [`authz`] imports nothing of ours: no async, no clock, no I/O, no serialization. The same
 //!   arguments give the same decision, and it cannot panic.
@@ -74,6 +74,7 @@ pub mod cli;
 pub mod config;
 pub mod envoy;
 pub mod health;
+pub mod json;
 pub mod listen;
 pub mod mcp;
 pub mod policy;

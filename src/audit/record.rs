@@ -4,16 +4,16 @@
 //! `client.address`, `mcp.*`); all others are this service's own. No field ever carries a
 //! token, a secret or the value of an argument.
 
-use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::authz::Value;
+use crate::json;
 
 /// How many argument names a record lists.
 const ARGUMENT_NAMES_MAX: usize = 64;
@@ -171,11 +171,9 @@ impl Arguments {
         };
         names.sort_unstable();
         names.truncate(ARGUMENT_NAMES_MAX);
-        let mut hash = Hash(Context::new(&SHA256));
-        canonical(arguments, &mut hash);
         Arguments {
             names,
-            digest: format!("sha256:{}", hex(hash.0.finish().as_ref())),
+            digest: json::digest(arguments),
         }
     }
 }
@@ -196,61 +194,4 @@ fn hex(bytes: &[u8]) -> String {
             }
             text
         })
-}
-
-struct Hash(Context);
-
-impl Write for Hash {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-fn canonical(value: &Value<'_>, hash: &mut Hash) {
-    match value {
-        Value::Null => hash.0.update(b"null"),
-        Value::Bool(true) => hash.0.update(b"true"),
-        Value::Bool(false) => hash.0.update(b"false"),
-        Value::Int(number) => scalar(number, hash),
-        Value::Uint(number) => scalar(number, hash),
-        Value::Float(number) => scalar(number, hash),
-        Value::String(text) => scalar(text, hash),
-        Value::List(items) => {
-            hash.0.update(b"[");
-            for (index, item) in items.iter().enumerate() {
-                separate(index, hash);
-                canonical(item, hash);
-            }
-            hash.0.update(b"]");
-        }
-        Value::Map(members) => {
-            let mut sorted: Vec<_> = members.iter().collect();
-            sorted.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
-            hash.0.update(b"{");
-            for (index, (name, member)) in sorted.into_iter().enumerate() {
-                separate(index, hash);
-                scalar(name, hash);
-                hash.0.update(b":");
-                canonical(member, hash);
-            }
-            hash.0.update(b"}");
-        }
-    }
-}
-
-fn separate(index: usize, hash: &mut Hash) {
-    if index > 0 {
-        hash.0.update(b",");
-    }
-}
-
-fn scalar(value: &impl Serialize, hash: &mut Hash) {
-    if serde_json::to_writer(&mut *hash, value).is_err() {
-        hash.0.update(b"?");
-    }
 }

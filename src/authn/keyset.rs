@@ -14,9 +14,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 
 use super::AuthenticationError;
-use super::json::{self, InvalidJson};
 use super::settings::SignatureAlgorithm;
 use crate::authz::Value;
+use crate::json::{self, InvalidJson};
 
 /// Identifies a key with its id: SHA-256 over both.
 pub(super) type Thumbprint = [u8; 32];

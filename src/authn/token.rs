@@ -15,11 +15,11 @@ use jsonwebtoken::{Algorithm, Validation};
 use serde::de::IgnoredAny;
 
 use super::claims::{self, Validity};
-use super::json::{self, InvalidJson};
 use super::keyset::{Thumbprint, VerificationKey};
 use super::settings::{ClaimSettings, SignatureAlgorithm};
 use super::{AuthenticationError, Claim};
 use crate::authz::{Subject, Value};
+use crate::json::{self, InvalidJson};
 
 /// A decoded token about which nothing is proved. What it says serves only to choose the keys.
 pub(super) struct Unverified<'t> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::authn::json;
+use crate::json;
 
 fn claims(text: &str) -> Value<'static> {
     json::decode(text.as_bytes(), 16).unwrap()

@@ -10,10 +10,10 @@ use tokio::io::AsyncReadExt as _;
 use url::{Host, Url};
 
 use super::FetchKeys;
-use crate::authn::json::{self, InvalidJson};
 use crate::authn::keyset::{InvalidKeySet, KeySet};
 use crate::authn::settings::{InvalidSettings, IssuerSettings, KeySourceSettings, Settings};
 use crate::authz::Value;
+use crate::json::{self, InvalidJson};
 
 /// Why keys could not be had. Its text has no URL and nothing of what the other side said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,20 +1,27 @@
-//! JSON of tokens and key sets to [`Value`], refusing what says two things at once.
+//! JSON text to [`Value`] and back, for what is not a message of a client: tokens, key sets,
+//! descriptions of tools.
 //!
-//! `serde_json` keeps the last of two equal keys in silence; here that is a fault. It already
-//! refuses trailing data, a byte order mark, invalid UTF-8 and numbers out of range.
+//! [`decode`] refuses what says two things at once: `serde_json` keeps the last of two equal keys
+//! in silence, and here that is a fault. It already refuses trailing data, a byte order mark,
+//! invalid UTF-8 and numbers out of range. [`digest`] is the same for equal values however they
+//! were spelled.
 
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::io::Write;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
 
 use crate::authz::Value;
 
 /// Why bytes are not an acceptable JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum InvalidJson {
+pub enum InvalidJson {
     /// Not one JSON value and nothing else.
     #[error("invalid JSON")]
     Syntax,
@@ -30,7 +37,7 @@ pub(super) enum InvalidJson {
 ///
 /// # Errors
 /// The first fault in the text.
-pub(super) fn decode(bytes: &[u8], depth_max: usize) -> Result<Value<'static>, InvalidJson> {
+pub fn decode(bytes: &[u8], depth_max: usize) -> Result<Value<'static>, InvalidJson> {
     let fault = Cell::new(InvalidJson::Syntax);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let seed = Nested {
@@ -129,6 +136,109 @@ impl<'de> Visitor<'de> for Nested<'_> {
             return Err(self.fail(InvalidJson::DuplicateKey));
         }
         Ok(Value::Map(map))
+    }
+}
+
+/// A value that is written as it is, members in their order.
+#[derive(Debug, Clone, Copy)]
+pub struct AsJson<'v>(pub &'v Value<'v>);
+
+impl Serialize for AsJson<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Null => to.serialize_unit(),
+            Value::Bool(value) => to.serialize_bool(*value),
+            Value::Int(number) => to.serialize_i64(*number),
+            Value::Uint(number) => to.serialize_u64(*number),
+            Value::Float(number) => to.serialize_f64(*number),
+            Value::String(text) => to.serialize_str(text),
+            Value::List(items) => {
+                let mut list = to.serialize_seq(Some(items.len()))?;
+                for item in items {
+                    list.serialize_element(&AsJson(item))?;
+                }
+                list.end()
+            }
+            Value::Map(members) => {
+                let mut map = to.serialize_map(Some(members.len()))?;
+                for (name, member) in members {
+                    map.serialize_entry(name, &AsJson(member))?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+/// `sha256:` and the digest of a value as JSON without white space, members sorted by name at
+/// every depth.
+#[must_use]
+pub fn digest(value: &Value<'_>) -> String {
+    let mut hash = Hash(Context::new(&SHA256));
+    canonical(value, &mut hash);
+    let mut text = String::with_capacity(71);
+    text.push_str("sha256:");
+    for byte in hash.0.finish().as_ref() {
+        // Writing to a string cannot fail.
+        let _ok = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+struct Hash(Context);
+
+impl Write for Hash {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn canonical(value: &Value<'_>, hash: &mut Hash) {
+    match value {
+        Value::Null => hash.0.update(b"null"),
+        Value::Bool(true) => hash.0.update(b"true"),
+        Value::Bool(false) => hash.0.update(b"false"),
+        Value::Int(number) => scalar(number, hash),
+        Value::Uint(number) => scalar(number, hash),
+        Value::Float(number) => scalar(number, hash),
+        Value::String(text) => scalar(text, hash),
+        Value::List(items) => {
+            hash.0.update(b"[");
+            for (index, item) in items.iter().enumerate() {
+                separate(index, hash);
+                canonical(item, hash);
+            }
+            hash.0.update(b"]");
+        }
+        Value::Map(members) => {
+            let mut sorted: Vec<_> = members.iter().collect();
+            sorted.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+            hash.0.update(b"{");
+            for (index, (name, member)) in sorted.into_iter().enumerate() {
+                separate(index, hash);
+                scalar(name, hash);
+                hash.0.update(b":");
+                canonical(member, hash);
+            }
+            hash.0.update(b"}");
+        }
+    }
+}
+
+fn separate(index: usize, hash: &mut Hash) {
+    if index > 0 {
+        hash.0.update(b",");
+    }
+}
+
+fn scalar(value: &impl Serialize, hash: &mut Hash) {
+    if serde_json::to_writer(&mut *hash, value).is_err() {
+        hash.0.update(b"?");
     }
 }
 
