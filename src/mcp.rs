@@ -4,7 +4,8 @@
 //! refused and never repaired. Everything here is synchronous, without I/O and without a clock:
 //! [`decode`] reads the body in one pass, [`Headers`] compares the headers with it, the table
 //! [`METHODS`] turns a [`Message`] into [`Target`]s, and [`answer`] writes JSON-RPC answers.
-//! Whether a target is allowed is not decided here.
+//! Whether a target is allowed is not decided here. The other direction is [`Listing`]: it reads a
+//! server's answer as it streams, and takes out of its lists what is not to be seen.
 
 pub mod answer;
 mod envelope;
@@ -12,6 +13,7 @@ mod headers;
 mod json;
 mod jsonrpc;
 mod keys;
+mod listing;
 mod refusal;
 mod target;
 #[cfg(test)]
@@ -19,5 +21,9 @@ mod tests;
 
 pub use headers::{Header, Headers, LEGACY_REVISIONS, MODERN_REVISION, Routing};
 pub use jsonrpc::{DecodeOptions, Id, Kind, Message, Payload, decode};
+pub use listing::{
+    Framing, ListItem, ListKind, Listing, ListingCounts, ListingSettings, Lists, Reading, Unjudged,
+    Unreadable,
+};
 pub use refusal::{Era, Refusal, RefusedBody};
 pub use target::{Form, METHODS, Method, Selector, Target};

@@ -71,6 +71,12 @@ pub(super) enum Place {
     Task,
     /// `params.arguments` and everything in it.
     Arguments,
+    /// An item of a list in an answer.
+    Item,
+    /// The annotations of an item.
+    Hints,
+    /// Everything else in an item: schemas and metadata, whose keys are nobody's but the server's.
+    Data,
     /// Everything else.
     Free,
 }
@@ -90,6 +96,8 @@ impl Place {
             | (Place::Context, "arguments")
             | (Place::Reference | Place::Meta | Place::Free, _) => (Place::Free, true),
             (Place::Params, "arguments") | (Place::Arguments, _) => (Place::Arguments, true),
+            (Place::Item, "annotations") => (Place::Hints, true),
+            (Place::Item | Place::Hints | Place::Data, _) => (Place::Data, true),
             (
                 Place::Message
                 | Place::Params

@@ -29,7 +29,21 @@ pub(super) struct Keys<'s, 'o, 'de> {
 
 impl<'s, 'o, 'de> Keys<'s, 'o, 'de> {
     pub(super) fn new(place: Place, scan: &'s Scan<'o>) -> Self {
-        let folding = place != Place::Arguments || !scan.options.accept_folded_arguments;
+        let folding = match place {
+            Place::Arguments => !scan.options.accept_folded_arguments,
+            Place::Data => false,
+            Place::Message
+            | Place::Params
+            | Place::Reference
+            | Place::Meta
+            | Place::Notifications
+            | Place::Context
+            | Place::Argument
+            | Place::Task
+            | Place::Item
+            | Place::Hints
+            | Place::Free => true,
+        };
         Self {
             scan,
             place,
@@ -128,7 +142,9 @@ impl Place {
             Place::Context => &["arguments"],
             Place::Argument => &["name", "value"],
             Place::Task => &["ttl"],
-            Place::Arguments | Place::Free => &[],
+            Place::Item => ITEM,
+            Place::Hints => HINTS,
+            Place::Arguments | Place::Data | Place::Free => &[],
         }
     }
 }
@@ -185,4 +201,40 @@ const PARAMS: &[&str] = &[
     "taskId",
     "total",
     "uri",
+];
+/// The members of tools, prompts, resources, templates and tasks.
+const ITEM: &[&str] = &[
+    "_meta",
+    "annotations",
+    "arguments",
+    "createdAt",
+    "description",
+    "execution",
+    "icons",
+    "inputSchema",
+    "lastUpdatedAt",
+    "mimeType",
+    "name",
+    "outputSchema",
+    "pollInterval",
+    "pollIntervalMs",
+    "size",
+    "status",
+    "statusMessage",
+    "taskId",
+    "title",
+    "ttl",
+    "ttlMs",
+    "uri",
+    "uriTemplate",
+];
+const HINTS: &[&str] = &[
+    "audience",
+    "destructiveHint",
+    "idempotentHint",
+    "lastModified",
+    "openWorldHint",
+    "priority",
+    "readOnlyHint",
+    "title",
 ];

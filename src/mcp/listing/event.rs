@@ -1,0 +1,179 @@
+//! Server-sent events (WHATWG HTML §9.2.6), read as they arrive: the lines around the JSON.
+
+use memchr::memchr2;
+
+use super::Unreadable;
+use super::filter::{Filter, Signal};
+
+/// The reader of an event stream. The data of each event is one JSON text.
+#[derive(Debug)]
+pub(super) struct EventStream {
+    line: Line,
+    /// Whether the event has data, be it empty.
+    has_data: bool,
+}
+
+/// Where in a line the reader is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// So many bytes of the byte order mark with which a stream may begin.
+    Mark(usize),
+    /// So many bytes of the name `data`; a line begins with none.
+    Name(usize),
+    /// Behind `data:`, where one space is no part of the data.
+    Space,
+    Data,
+    /// In a comment or another field.
+    Other,
+    /// Behind a carriage return, to which a line feed may belong.
+    Return,
+}
+
+impl EventStream {
+    pub(super) fn new() -> Self {
+        Self {
+            line: Line::Mark(0),
+            has_data: false,
+        }
+    }
+
+    /// Reads on, up to the first signal or through all of `input`.
+    pub(super) fn read(
+        &mut self,
+        input: &mut &[u8],
+        filter: &mut Filter,
+    ) -> Result<Option<Signal>, Unreadable> {
+        while let Some(&byte) = input.first() {
+            let signal = match self.line {
+                Line::Data => match memchr2(b'\n', b'\r', input) {
+                    Some(0) => self.end_line(input, filter)?,
+                    end => read_data(input, end.unwrap_or(input.len()), filter)?,
+                },
+                Line::Other => match memchr2(b'\n', b'\r', input) {
+                    Some(0) => self.end_line(input, filter)?,
+                    end => push_framing(input, end.unwrap_or(input.len()), filter),
+                },
+                Line::Return if byte == b'\n' => {
+                    self.line = Line::Name(0);
+                    push_framing(input, 1, filter)
+                }
+                Line::Return => {
+                    self.line = Line::Name(0);
+                    None
+                }
+                Line::Space => {
+                    self.line = Line::Data;
+                    push_framing(input, usize::from(byte == b' '), filter)
+                }
+                Line::Mark(matched) => {
+                    let next = mark(matched, byte);
+                    self.line = next.unwrap_or(if matched == 0 {
+                        Line::Name(0)
+                    } else {
+                        Line::Other
+                    });
+                    push_framing(input, usize::from(next.is_some()), filter)
+                }
+                Line::Name(matched) => self.read_name(input, matched, filter)?,
+            };
+            if signal.is_some() {
+                return Ok(signal);
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_name(
+        &mut self,
+        input: &mut &[u8],
+        matched: usize,
+        filter: &mut Filter,
+    ) -> Result<Option<Signal>, Unreadable> {
+        let byte = input.first();
+        match (NAME.get(matched), byte) {
+            (Some(expected), Some(byte)) if expected == byte => {
+                self.line = Line::Name(matched + 1);
+                Ok(push_framing(input, 1, filter))
+            }
+            (None, Some(b':')) => {
+                self.line = Line::Space;
+                let framing = push_framing(input, 1, filter);
+                let text = self.begin_data(filter)?;
+                Ok(framing.or(text))
+            }
+            // A field without a colon has an empty value.
+            (None, Some(b'\n' | b'\r')) => {
+                self.line = Line::Data;
+                self.begin_data(filter)
+            }
+            (Some(_), Some(b'\n' | b'\r')) => self.end_line(input, filter),
+            (Some(_) | None, _) => {
+                self.line = Line::Other;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Puts a line feed between the data of two lines.
+    fn begin_data(&mut self, filter: &mut Filter) -> Result<Option<Signal>, Unreadable> {
+        if std::mem::replace(&mut self.has_data, true) {
+            filter.end_line()
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Takes the end of a line; that of a blank line ends the event.
+    fn end_line(
+        &mut self,
+        input: &mut &[u8],
+        filter: &mut Filter,
+    ) -> Result<Option<Signal>, Unreadable> {
+        if self.line == Line::Name(0) {
+            // Data without JSON is no message to any client; such events prime a reconnection.
+            filter.end(true)?;
+            self.has_data = false;
+        }
+        self.line = if input.first() == Some(&b'\r') {
+            Line::Return
+        } else {
+            Line::Name(0)
+        };
+        Ok(push_framing(input, 1, filter))
+    }
+}
+
+/// Reads `length` bytes of data, or up to the first signal.
+fn read_data(
+    input: &mut &[u8],
+    length: usize,
+    filter: &mut Filter,
+) -> Result<Option<Signal>, Unreadable> {
+    let (mut data, rest) = input.split_at_checked(length).unwrap_or((input, &[]));
+    let signal = filter.read(&mut data)?;
+    let read = length.saturating_sub(data.len());
+    *input = input.get(read..).unwrap_or(rest);
+    Ok(signal)
+}
+
+fn push_framing(input: &mut &[u8], length: usize, filter: &mut Filter) -> Option<Signal> {
+    let (framing, rest) = input.split_at_checked(length).unwrap_or((input, &[]));
+    *input = rest;
+    if framing.is_empty() {
+        return None;
+    }
+    filter.push_framing(framing)
+}
+
+/// Where the reader is behind the next byte of a byte order mark; none if it is another byte.
+fn mark(matched: usize, byte: u8) -> Option<Line> {
+    let next = matched + 1;
+    (MARK.get(matched) == Some(&byte)).then_some(if next == MARK.len() {
+        Line::Name(0)
+    } else {
+        Line::Mark(next)
+    })
+}
+
+const NAME: &[u8] = b"data";
+const MARK: &[u8] = "\u{feff}".as_bytes();

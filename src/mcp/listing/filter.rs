@@ -1,0 +1,411 @@
+//! Where the lists of an answer are, and what happens to each byte of it.
+
+use std::borrow::Cow;
+use std::mem;
+
+use super::held::Held;
+use super::lexer::{Lexer, Shape, Step};
+use super::text::unescape;
+use super::{ListKind, ListingCounts, ListingSettings, Unjudged, Unreadable};
+use crate::mcp::keys;
+
+/// The filter of one JSON text after the other.
+#[derive(Debug)]
+pub(super) struct Filter {
+    settings: ListingSettings,
+    lexer: Lexer,
+    /// The containers that are open and whose members are told apart, outermost first. Their
+    /// number is the floor of the lexer.
+    places: Vec<Place>,
+    /// What the last key at the floor names.
+    member: Member,
+    mode: Mode,
+    pub(super) held: Held,
+    pub(super) waiting: Waiting,
+    pub(super) out: Vec<u8>,
+    pub(super) counts: ListingCounts,
+}
+
+/// What the caller has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// An item is whole.
+    Item(ListKind),
+    /// Something was taken out unasked.
+    Unjudged(ListKind, Unjudged),
+    /// The id of a new task has been read.
+    Task,
+}
+
+/// What a held item that is whole waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Waiting {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// To be judged.
+    Judgement,
+    /// To be taken out: it cannot be judged.
+    Removal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// An array of messages.
+    Batch,
+    Message,
+    Result {
+        /// Whether a list was in it.
+        has_list: bool,
+        /// Whether it has a `cacheScope`.
+        has_scope: bool,
+    },
+    List {
+        kind: ListKind,
+        /// Whether an item was kept.
+        has_items: bool,
+    },
+    /// `result.task`.
+    Task,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Member {
+    Result,
+    List(ListKind),
+    /// `cacheScope`, and whether it is spelled like that.
+    CacheScope(bool),
+    Task,
+    TaskId,
+    Other,
+}
+
+/// What happens to the text that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// It passes.
+    Pass,
+    /// It belongs to an item that is yet to be judged.
+    Hold,
+    /// It is taken out.
+    Skip,
+}
+
+impl Filter {
+    pub(super) fn new(settings: ListingSettings) -> Self {
+        Self {
+            settings,
+            lexer: Lexer::new(settings.depth_max.min(DEPTH_MAX_CEILING)),
+            places: Vec::new(),
+            member: Member::Other,
+            mode: Mode::Pass,
+            held: Held::default(),
+            waiting: Waiting::Nothing,
+            out: Vec::new(),
+            counts: ListingCounts::default(),
+        }
+    }
+
+    /// Reads on, up to the first signal or through all of `input`.
+    pub(super) fn read(&mut self, input: &mut &[u8]) -> Result<Option<Signal>, Unreadable> {
+        loop {
+            let before = *input;
+            let step = self.lexer.run(input, self.places.len())?;
+            let consumed = before.len().saturating_sub(input.len());
+            self.push_text(before.get(..consumed).unwrap_or_default());
+            let oversized = self.drop_oversized();
+            let signal = self.take(step);
+            if let Some(signal) = oversized.or(signal) {
+                return Ok(Some(signal));
+            }
+            if step == Step::More {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Takes a line end between two pieces of the text, which passes as framing.
+    pub(super) fn end_line(&mut self) -> Result<Option<Signal>, Unreadable> {
+        let step = self.lexer.end_line(self.places.len())?;
+        Ok(self.take(step))
+    }
+
+    /// Takes bytes that are not part of the text.
+    pub(super) fn push_framing(&mut self, bytes: &[u8]) -> Option<Signal> {
+        match self.mode {
+            Mode::Pass | Mode::Skip => {
+                self.out.extend_from_slice(bytes);
+                None
+            }
+            Mode::Hold => {
+                self.held.push_framing(bytes);
+                self.drop_oversized()
+            }
+        }
+    }
+
+    /// Ends a text and makes ready for another. A text of nothing but white space is whole if it
+    /// `may_be_blank`.
+    pub(super) fn end(&mut self, may_be_blank: bool) -> Result<(), Unreadable> {
+        let is_whole = self.lexer.is_whole() || may_be_blank && self.lexer.is_blank();
+        if !is_whole {
+            return Err(Unreadable::Incomplete);
+        }
+        self.lexer.restart();
+        self.places.clear();
+        self.mode = Mode::Pass;
+        Ok(())
+    }
+
+    /// Judges the held item; nothing happens if none is waiting.
+    pub(super) fn settle(&mut self, keep: bool) {
+        match mem::take(&mut self.waiting) {
+            Waiting::Nothing => return,
+            Waiting::Judgement if keep => {
+                let is_first = self.begin_kept();
+                self.held.keep(&mut self.out, is_first);
+                self.counts.kept += 1;
+            }
+            Waiting::Judgement => {
+                self.held.hide(&mut self.out);
+                self.counts.hidden += 1;
+            }
+            Waiting::Removal => self.held.hide(&mut self.out),
+        }
+        self.mode = Mode::Pass;
+    }
+
+    /// Notes that an item is kept, and says whether it is the first one of its list.
+    fn begin_kept(&mut self) -> bool {
+        match self.places.last_mut() {
+            Some(Place::List { has_items, .. }) => !mem::replace(has_items, true),
+            Some(Place::Batch | Place::Message | Place::Result { .. } | Place::Task) | None => true,
+        }
+    }
+
+    /// The id of the task that was signalled; none if it is longer than the setting or no text.
+    pub(super) fn task_id(&mut self) -> Option<String> {
+        let (spelling, is_cut) = self.lexer.take_text()?;
+        let (id, is_whole) = unescape(spelling)?;
+        let is_good = is_whole && !is_cut && id.len() <= self.settings.task_id_bytes_max;
+        is_good.then_some(id)
+    }
+
+    /// Forgets what is held, for good.
+    pub(super) fn forget(&mut self) {
+        self.waiting = Waiting::Nothing;
+        self.held.clear();
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.held.size() + self.lexer.held()
+    }
+
+    fn push_text(&mut self, bytes: &[u8]) {
+        match self.mode {
+            Mode::Pass => self.out.extend_from_slice(bytes),
+            Mode::Hold => self.held.push_text(bytes),
+            Mode::Skip => {}
+        }
+    }
+
+    /// Gives up an item that has become too large to be judged.
+    fn drop_oversized(&mut self) -> Option<Signal> {
+        if self.mode != Mode::Hold || self.held.size() <= self.settings.item_bytes_max {
+            return None;
+        }
+        self.refuse_item(Unjudged::TooLarge)
+    }
+
+    /// Takes out the rest of the item that is being read.
+    fn refuse_item(&mut self, unjudged: Unjudged) -> Option<Signal> {
+        self.held.hide(&mut self.out);
+        self.mode = Mode::Skip;
+        self.counts.unjudged += 1;
+        match self.places.last() {
+            Some(Place::List { kind, .. }) => Some(Signal::Unjudged(*kind, unjudged)),
+            Some(Place::Batch | Place::Message | Place::Result { .. } | Place::Task) | None => None,
+        }
+    }
+
+    fn take(&mut self, step: Step) -> Option<Signal> {
+        match step {
+            Step::More => None,
+            Step::Key => {
+                self.member = self.recognize();
+                None
+            }
+            Step::Before(shape) => self.meet(shape),
+            Step::Comma => {
+                if let Some(Place::List { .. }) = self.places.last() {
+                    self.mode = Mode::Hold;
+                }
+                None
+            }
+            Step::Close => {
+                self.leave();
+                None
+            }
+            Step::End => self.pass_end(),
+        }
+    }
+
+    /// What the key that was read last names where it stands: compared after unescaping, without
+    /// regard to case and to what follows a NUL, since there are clients that read it so.
+    fn recognize(&mut self) -> Member {
+        let Some((spelling, is_cut)) = self.lexer.take_text() else {
+            return Member::Other;
+        };
+        let Some((key, is_whole)) = unescape(spelling) else {
+            return Member::Other;
+        };
+        if is_cut && is_whole {
+            return Member::Other;
+        }
+        let key = Cow::Owned(key);
+        let folded = keys::fold(&key);
+        match self.places.last() {
+            Some(Place::Message) if folded == "result" => Member::Result,
+            Some(Place::Result { .. }) => match folded.as_ref() {
+                "cachescope" => Member::CacheScope(is_whole && key == CACHE_SCOPE),
+                "task" if is_whole && key == "task" => Member::Task,
+                "taskid" if is_whole && key == "taskId" => Member::TaskId,
+                _ => ListKind::ALL
+                    .into_iter()
+                    .find(|kind| kind.member().eq_ignore_ascii_case(&folded))
+                    .map_or(Member::Other, Member::List),
+            },
+            Some(Place::Task) if is_whole && key == "taskId" => Member::TaskId,
+            Some(Place::Message | Place::Batch | Place::List { .. } | Place::Task) | None => {
+                Member::Other
+            }
+        }
+    }
+
+    /// Stands in front of a value at the floor.
+    fn meet(&mut self, shape: Shape) -> Option<Signal> {
+        match self.places.last() {
+            None if shape == Shape::Array => self.places.push(Place::Batch),
+            None | Some(Place::Batch) => {
+                if shape == Shape::Object {
+                    self.places.push(Place::Message);
+                }
+            }
+            Some(Place::Message) => {
+                if self.member == Member::Result && shape == Shape::Object {
+                    self.places.push(Place::Result {
+                        has_list: false,
+                        has_scope: false,
+                    });
+                }
+            }
+            Some(Place::Result { .. }) => return self.meet_member(shape),
+            Some(Place::Task) => self.note_task_id(shape),
+            Some(Place::List { .. }) => return self.meet_item(shape),
+        }
+        None
+    }
+
+    /// Stands in front of a member of a result.
+    fn meet_member(&mut self, shape: Shape) -> Option<Signal> {
+        match self.member {
+            Member::List(kind) if self.settings.lists.contains(kind) => {
+                return self.meet_list(kind, shape);
+            }
+            Member::CacheScope(is_exact) if !self.settings.lists.is_empty() => {
+                if let Some(Place::Result { has_scope, .. }) = self.places.last_mut() {
+                    *has_scope |= is_exact;
+                }
+                self.replace(PRIVATE);
+            }
+            Member::Task if self.settings.new_tasks && shape == Shape::Object => {
+                self.places.push(Place::Task);
+            }
+            Member::TaskId => self.note_task_id(shape),
+            Member::Result
+            | Member::List(_)
+            | Member::CacheScope(_)
+            | Member::Task
+            | Member::Other => {}
+        }
+        None
+    }
+
+    fn meet_list(&mut self, kind: ListKind, shape: Shape) -> Option<Signal> {
+        if let Some(Place::Result { has_list, .. }) = self.places.last_mut() {
+            *has_list = true;
+        }
+        self.counts.lists += 1;
+        if shape == Shape::Array {
+            self.places.push(Place::List {
+                kind,
+                has_items: false,
+            });
+            return None;
+        }
+        self.replace(EMPTY_LIST);
+        self.counts.unjudged += 1;
+        Some(Signal::Unjudged(kind, Unjudged::NotAList))
+    }
+
+    fn meet_item(&mut self, shape: Shape) -> Option<Signal> {
+        match (self.mode, shape) {
+            // Given up already, in front of its first byte.
+            (Mode::Skip, _) => None,
+            (Mode::Pass | Mode::Hold, Shape::Object) => {
+                self.mode = Mode::Hold;
+                None
+            }
+            (Mode::Pass | Mode::Hold, Shape::Array | Shape::Text | Shape::Scalar) => {
+                self.refuse_item(Unjudged::NotAnObject)
+            }
+        }
+    }
+
+    fn note_task_id(&mut self, shape: Shape) {
+        if self.settings.new_tasks && self.member == Member::TaskId && shape == Shape::Text {
+            let spelled = self.settings.task_id_bytes_max.saturating_mul(ESCAPE_BYTES);
+            self.lexer.note_text(spelled);
+        }
+    }
+
+    /// Lets `text` out in place of the value that begins.
+    fn replace(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+        self.mode = Mode::Skip;
+    }
+
+    /// Stands in front of the bracket that closes the innermost place.
+    fn leave(&mut self) {
+        let is_public = match self.places.pop() {
+            Some(Place::Result {
+                has_list,
+                has_scope,
+            }) => has_list && !has_scope,
+            Some(Place::Batch | Place::Message | Place::List { .. } | Place::Task) | None => false,
+        };
+        if is_public && self.settings.make_private {
+            // A comma is right: a result with a list is not empty.
+            self.out.extend_from_slice(PRIVATE_MEMBER.as_bytes());
+        }
+    }
+
+    /// Stands behind a value at the floor.
+    fn pass_end(&mut self) -> Option<Signal> {
+        if let (Mode::Hold, Some(Place::List { kind, .. })) = (self.mode, self.places.last()) {
+            self.waiting = Waiting::Judgement;
+            return Some(Signal::Item(*kind));
+        }
+        self.mode = Mode::Pass;
+        self.lexer.has_text().then_some(Signal::Task)
+    }
+}
+
+/// `serde_json`, which reads the items, does not enter the 128th level.
+const DEPTH_MAX_CEILING: usize = 126;
+/// The longest spelling of a byte of text.
+const ESCAPE_BYTES: usize = 6;
+const CACHE_SCOPE: &str = "cacheScope";
+const PRIVATE: &str = r#""private""#;
+const PRIVATE_MEMBER: &str = r#","cacheScope":"private""#;
+const EMPTY_LIST: &str = "[]";

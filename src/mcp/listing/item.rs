@@ -1,0 +1,59 @@
+//! An item of a list, read once it is whole.
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeSeed;
+
+use super::{ListKind, Unjudged};
+use crate::authz::Value;
+use crate::mcp::json::{Any, Place, Scan};
+use crate::mcp::jsonrpc::DecodeOptions;
+
+/// An item of a list that waits for [`Listing::settle`](super::Listing::settle).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListItem<'a> {
+    /// The list it stands in.
+    pub kind: ListKind,
+    /// What names it: the `name` of a tool or prompt, the `uri` of a resource, the `uriTemplate`
+    /// of a template, the `taskId` of a task. Its length is bounded by that of the item only.
+    pub name: Cow<'a, str>,
+    /// The whole item, an object.
+    pub value: Value<'a>,
+}
+
+/// Reads an item. `text` is one JSON object.
+pub(super) fn read(kind: ListKind, text: &[u8]) -> Result<ListItem<'_>, Unjudged> {
+    let options = DecodeOptions {
+        // The depth of the whole answer is limited already.
+        json_depth_max: usize::MAX,
+        ..DecodeOptions::default()
+    };
+    let scan = Scan::new(&options);
+    let item = Any {
+        scan: &scan,
+        place: Place::Item,
+        keep: true,
+        depth: 0,
+    };
+    let mut input = serde_json::Deserializer::from_slice(text);
+    let value = item
+        .deserialize(&mut input)
+        .map_err(|_| Unjudged::Unsound)?;
+    if scan.into_fault().is_some() {
+        return Err(Unjudged::Ambiguous);
+    }
+    let name = match value.member(kind.naming()) {
+        Some(Value::String(name)) => name.clone(),
+        Some(
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::List(_)
+            | Value::Map(_),
+        )
+        | None => return Err(Unjudged::Unnamed),
+    };
+    Ok(ListItem { kind, name, value })
+}

@@ -1,0 +1,120 @@
+mod events;
+mod properties;
+mod rows;
+
+use super::*;
+
+/// What became of an answer.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    out: String,
+    /// What was reported, in order: `tools a`, `tools: too large`, `task t`.
+    log: Vec<String>,
+    end: Result<(), Unreadable>,
+    counts: ListingCounts,
+}
+
+fn settings() -> ListingSettings {
+    ListingSettings {
+        item_bytes_max: 256,
+        task_id_bytes_max: 8,
+        depth_max: 16,
+        ..ListingSettings::default()
+    }
+}
+
+fn events() -> ListingSettings {
+    ListingSettings {
+        framing: Framing::EventStream,
+        ..settings()
+    }
+}
+
+/// Whether a name says that its item is to be hidden.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with("hide")
+}
+
+/// Filters an answer that comes in these chunks; items that are named `hide…` are hidden.
+fn filter<'c>(
+    settings: ListingSettings,
+    chunks: impl IntoIterator<Item = &'c [u8]>,
+) -> (Listing, Outcome) {
+    let mut listing = Listing::new(settings);
+    let mut out = Vec::new();
+    let mut log = Vec::new();
+    let mut end = Ok(());
+    'chunks: for chunk in chunks {
+        let mut input = chunk;
+        loop {
+            let keep = match listing.read(&mut input) {
+                Ok(Reading::More) => break,
+                Ok(Reading::Item(item)) => {
+                    log.push(format!("{} {}", item.kind.member(), item.name));
+                    !is_hidden(&item.name)
+                }
+                Ok(Reading::Unjudged(kind, unjudged)) => {
+                    log.push(format!("{}: {unjudged}", kind.member()));
+                    // Settling what cannot be judged has no effect.
+                    true
+                }
+                Ok(Reading::NewTask(id)) => {
+                    log.push(format!("task {id}"));
+                    true
+                }
+                Err(fault) => {
+                    end = Err(fault);
+                    break 'chunks;
+                }
+            };
+            listing.settle(keep);
+        }
+        assert_eq!(input, b"");
+        out.extend(listing.take_output());
+    }
+    out.extend(listing.take_output());
+    let end = end.and_then(|()| listing.finish());
+    out.extend(listing.take_output());
+    let outcome = Outcome {
+        out: String::from_utf8_lossy(&out).into_owned(),
+        log,
+        end,
+        counts: listing.counts(),
+    };
+    (listing, outcome)
+}
+
+/// Filters an answer whole, byte by byte and cut at each place, which must make no difference
+/// unless it cannot be read; and then none but how much was let out before.
+fn check(settings: ListingSettings, answer: impl AsRef<[u8]>) -> Outcome {
+    let answer = answer.as_ref();
+    let (_, whole) = filter(settings, [answer]);
+    let bytes = filter(settings, answer.chunks(1)).1;
+    let cuts = (0..answer.len()).map(|at| {
+        let (head, tail) = answer.split_at(at);
+        filter(settings, [head, tail]).1
+    });
+    for other in cuts.chain([bytes]) {
+        assert_eq!(whole.end, other.end);
+        assert_eq!(whole.log, other.log);
+        assert_eq!(whole.counts, other.counts);
+        if whole.end.is_ok() {
+            assert_eq!(whole.out, other.out);
+        } else {
+            assert!(
+                other.out.starts_with(&whole.out),
+                "{} {}",
+                whole.out,
+                other.out
+            );
+        }
+    }
+    whole
+}
+
+/// The answer as it is let out, with what was reported.
+fn pass(settings: ListingSettings, answer: impl AsRef<[u8]>) -> (String, Vec<String>) {
+    let outcome = check(settings, answer);
+    assert_eq!(outcome.end, Ok(()));
+    (outcome.out, outcome.log)
+}

@@ -1,0 +1,200 @@
+//! Event streams.
+
+use super::*;
+
+#[test]
+fn framing_passes_and_data_is_filtered() {
+    let tools = r#"{"result":{"tools":[{"name":"hide"},{"name":"a"}]}}"#;
+    let kept = r#"{"result":{"tools":[{"name":"a"}]}}"#;
+    for line_end in ["\n", "\r\n", "\r"] {
+        let stream = [
+            "\u{feff}: comment data: x",
+            "",
+            "id: 1",
+            "data:",
+            "",
+            "id: 2",
+            "data",
+            "",
+            "data: ",
+            "data:  ",
+            "",
+            "",
+            "event: message",
+            "id: 3",
+            &format!("data: {tools}"),
+            ": data: {",
+            "retry: 10",
+            "dat: x",
+            "datax: {",
+            " data: {",
+            "Data: {",
+            "",
+            "data:{\"method\":\"notifications/progress\"}",
+            "",
+            &format!("data:{tools}"),
+            "",
+            "",
+        ]
+        .join(line_end);
+        let (out, log) = pass(events(), &stream);
+        assert_eq!(out, stream.replace(tools, kept));
+        assert_eq!(log, ["tools hide", "tools a"].repeat(2));
+    }
+}
+
+#[test]
+fn json_may_be_spread_over_lines() {
+    let rows = [
+        (
+            "data: {\"result\":{\"tools\":[{\"name\":\"hide\"},\ndata: {\"name\":\ndata: \"a\"}]}}\n\n",
+            "data: {\"result\":{\"tools\":[\ndata: {\"name\":\ndata: \"a\"}]}}\n\n",
+        ),
+        (
+            "data: {\"result\":{\"tools\":[{\"name\":\"a\"}\r\ndata: ,{\r\nid: 7\r\ndata:\"name\":\r\n: c\r\ndata: \"hide\"}]}}\r\n\r\n",
+            "data: {\"result\":{\"tools\":[{\"name\":\"a\"}\r\ndata: \r\nid: 7\r\ndata:\r\n: c\r\ndata: ]}}\r\n\r\n",
+        ),
+        (
+            "data: {\"result\":{\"tools\":[{\"name\":\"hide\"}\ndata\ndata: ,\ndata: {\"name\":\"a\"\nretry: 1\ndata:}]}}\n\n",
+            "data: {\"result\":{\"tools\":[\ndata\ndata: \ndata: {\"name\":\"a\"\nretry: 1\ndata:}]}}\n\n",
+        ),
+        (
+            "data: {\"result\":{\"tools\":[1\ndata: ,{\"name\":\"a\"}],\"x\":1\ndata: }}\n\n",
+            "data: {\"result\":{\"tools\":[\ndata: {\"name\":\"a\"}],\"x\":1\ndata: }}\n\n",
+        ),
+        (
+            "data: {\"result\":{\"tools\":{\"a\":\ndata: 1},\"cacheScope\":\ndata: [\ndata: ]}}\n\n",
+            "data: {\"result\":{\"tools\":[]\ndata: ,\"cacheScope\":\ndata: \"private\"\ndata: }}\n\n",
+        ),
+    ];
+    for (before, after) in rows {
+        assert_eq!(pass(events(), before).0, after);
+    }
+    let same = "data: 12\ndata\n\ndata: [1\ndata: ]\n\n";
+    assert_eq!(pass(events(), same).0, same);
+}
+
+#[test]
+fn framing_counts_for_an_item() {
+    let comment = format!(": {}\n", "c".repeat(300));
+    let (out, log) = pass(
+        events(),
+        format!(
+            "data: {{\"result\":{{\"tools\":[\n{comment}data:{{\"name\":\"a\"\n{comment}data: }}]}}}}\n\n"
+        ),
+    );
+    assert_eq!(
+        out,
+        format!("data: {{\"result\":{{\"tools\":[\n{comment}data:\n{comment}data: ]}}}}\n\n")
+    );
+    assert_eq!(log, ["tools: an item is too large"]);
+}
+
+#[test]
+fn bytes_pass_at_once() {
+    let stream = b"\xef\xbb\xbf: ping\r\ndata: {\"id\":1,\"result\":{\"a\":\"b\xc3\xa9\",\"tools\":[ {\"name\":\"a\"} ], \"n\":12}}\r\n\r\n";
+    let mut listing = Listing::new(events());
+    let mut sent = 0;
+    let mut held_max = 0;
+    for (count, byte) in stream.iter().enumerate() {
+        let mut input = std::slice::from_ref(byte);
+        while !input.is_empty() {
+            if let Reading::Item(_) = listing.read(&mut input).unwrap() {
+                listing.settle(true);
+            }
+        }
+        sent += listing.take_output().len();
+        held_max = held_max.max(count + 1 - sent);
+        let is_in_item = stream[count..].starts_with(b"\"a\"}") || sent <= count;
+        assert!(is_in_item || sent == count + 1);
+    }
+    assert_eq!(sent, stream.len());
+    // The item but for its last byte.
+    assert_eq!(held_max, br#"{"name":"a""#.len());
+}
+
+#[test]
+fn data_that_is_no_json_ends_the_stream() {
+    for (stream, fault) in [
+        ("data: [DONE]\n\n", Unreadable::NotJson),
+        ("event: endpoint\ndata: /messages\n\n", Unreadable::NotJson),
+        ("data: {\"a\":\"b\ndata: c\"}\n\n", Unreadable::NotJson),
+        ("data: {\"a\":tr\ndata: ue}\n\n", Unreadable::NotJson),
+        ("data: [1.\ndata: 5]\n\n", Unreadable::NotJson),
+        ("data: [1\ndata: 5]\n\n", Unreadable::NotJson),
+        ("data: 1\ndata: 5\n\n", Unreadable::TrailingData),
+        ("data: {}\ndata: {}\n\n", Unreadable::TrailingData),
+        ("data: {\"a\":1\n\ndata: }\n\n", Unreadable::Incomplete),
+        (
+            "data: {\"result\":{\"tools\":[{\"name\":\"hide\"\n\n",
+            Unreadable::Incomplete,
+        ),
+        (
+            "data: {\"result\":{\"tools\":[{\"name\":\"hide\"}",
+            Unreadable::Incomplete,
+        ),
+        ("data: \u{feff}{}\n\n", Unreadable::Bom),
+    ] {
+        let outcome = check(events(), stream);
+        assert_eq!(outcome.end, Err(fault), "{stream}");
+        assert!(!outcome.out.contains("hide"));
+        assert!(
+            !outcome.out.ends_with("\n\n"),
+            "a broken event is not let out whole"
+        );
+    }
+}
+
+#[test]
+fn a_stream_may_end_anywhere_but_in_a_json_text() {
+    for same in [
+        "",
+        "\n",
+        ": c",
+        "data",
+        "data: ",
+        "data: {}",
+        "data: 12",
+        "data: {}\r",
+        "id: 1\ndata: {}\n",
+    ] {
+        assert_eq!(pass(events(), same), (same.to_owned(), vec![]));
+    }
+}
+
+#[test]
+fn an_abandoned_stream_ends_with_an_event() {
+    let message = r#"{"error":{}}"#;
+    for (stream, before) in [
+        ("", ""),
+        (": c\n\n", ": c\n\n"),
+        ("id: 1", "id: 1"),
+        (
+            "data: {\"result\":{\"tools\":[{\"name\":\"hide\"",
+            "data: {\"result\":{\"tools\":[",
+        ),
+        ("data: {\"a\":1\r", "data: {\"a\":1\r"),
+        ("data: {}\r\r", "data: {}\r\r"),
+    ] {
+        let (mut listing, outcome) = filter(events(), [stream.as_bytes()]);
+        assert_eq!(outcome.out, before);
+        listing.abandon(message);
+        let out = String::from_utf8(listing.take_output()).unwrap();
+        assert_eq!(out, format!("\n\ndata: {message}\n\n"));
+        let whole = format!("{before}{out}")
+            .replace("\r\n", "\n")
+            .replace('\r', "\n");
+        let events: Vec<_> = whole.split("\n\n").collect();
+        assert!(
+            events.contains(&format!("data: {message}").as_str()),
+            "{whole}"
+        );
+        assert!(listing.read(&mut b"data: {}\n\n".as_slice()).is_err());
+        listing.abandon(message);
+        assert_eq!(listing.take_output(), b"");
+    }
+    let mut listing = Listing::new(events());
+    listing.abandon("{\n}");
+    assert_eq!(listing.take_output(), b"\n\ndata: {\ndata: }\n\n");
+    assert_eq!(listing.finish(), Err(Unreadable::Abandoned));
+}
