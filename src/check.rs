@@ -12,6 +12,7 @@ mod observe;
 mod read;
 mod reason;
 mod server;
+mod session;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -31,7 +32,7 @@ pub use judgement::PurposeSettings;
 pub use reason::{Effect, Reason};
 pub use server::{
     DenySettings, DenyShape, Disclose, InvalidServer, Server, ServerSettings, Servers,
-    UnknownServer,
+    SessionBinding, UnknownServer,
 };
 
 use crate::audit::Audit;
@@ -457,6 +458,10 @@ impl Context<'_> {
             message: None,
             retry_after: None,
         };
+        if let Some(reason) = judgement.refusal {
+            let answer = answer::not_owned(to, self.server.settings.deny, reason);
+            return Ending::answer(reason, answer);
+        }
         match judgement.decision.unwrap_or(Decision::Deny(nothing_asked)) {
             Decision::Allow(_) => {
                 let mut obligations = self.obligations(to.decision_id, read);
@@ -484,7 +489,11 @@ impl Context<'_> {
             Decision::Limit(_) => failed(to, Reason::StateUnavailable),
             Decision::Deny(denial) => Ending {
                 reason: Reason::from(denial.reason),
-                outcome: Outcome::Answer(answer::denied(to, self.server.settings.deny, &denial)),
+                outcome: Outcome::Answer(answer::denied(
+                    to,
+                    self.server.settings.deny,
+                    (&denial).into(),
+                )),
                 rule: denial.rule,
             },
         }
@@ -508,6 +517,11 @@ impl Context<'_> {
             decision_id,
         };
         let names = self.request.headers.iter().map(|(name, _)| name.as_str());
-        upstream::obligations(&facts, self.server.settings.authorization, names)
+        let mut obligations =
+            upstream::obligations(&facts, self.server.settings.authorization, names);
+        let session = read.routing.as_ref().and_then(|routing| routing.session);
+        let unjudged = session::unjudged_headers(self.request, session);
+        obligations.remove.extend(unjudged);
+        obligations
     }
 }

@@ -1,18 +1,22 @@
-//! What is remembered from one request to the next: limits, windows of behaviour, sessions.
+//! What is remembered from one request to the next: limits, windows of behaviour, and to whom
+//! sessions and tasks belong.
 //!
 //! A store is asked only for what the rules that may match a request need. [`Memory`] keeps it in
 //! this process; a store that replicas share fits the same trait. Times are those of the check,
 //! and a store never looks at a clock.
 
+mod binding;
 mod memory;
 
 use std::fmt::Debug;
 use std::pin::Pin;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 
-use crate::authz::{CounterKey, LimitDemand, Readings, Taken, WindowDemand};
+use crate::authz::{LimitDemand, Readings, Taken, WindowDemand};
 
+pub use binding::{Bind, Binding, BindingKey, BindingKind, Owner};
 pub use memory::{Memory, WINDOW_SLOTS};
 
 /// Remembers. Keys are told apart exactly, whatever is in them.
@@ -26,8 +30,21 @@ pub trait State: Debug + Send + Sync + 'static {
     /// Adds a request to windows.
     fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()>;
 
-    /// When a session was first asked about, which may be now.
-    fn session_started<'a>(&'a self, key: &'a CounterKey, now: Timestamp) -> Reply<'a, Timestamp>;
+    /// Whose each of these is, in their order.
+    fn bindings<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        now: Timestamp,
+    ) -> Reply<'a, Vec<Option<Binding>>>;
+
+    /// Binds each of these, by itself, and says in their order whose it is after that.
+    fn bind<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        owner: Owner,
+        how: Bind,
+        now: Timestamp,
+    ) -> Reply<'a, Vec<Binding>>;
 }
 
 /// What a store replies, in time.
@@ -41,12 +58,30 @@ pub struct StateUnavailable;
 /// What is remembered, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How many counters, windows and sessions are remembered together.
+    /// How many counters and windows are remembered together.
     pub keys_max: usize,
+    /// How many sessions are remembered, and besides them as many tasks.
+    pub bindings_max: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { keys_max: 100_000 }
+        Settings {
+            keys_max: 100_000,
+            bindings_max: 100_000,
+        }
     }
+}
+
+/// The first half of a SHA-256: long enough that no two names meet, and of one size whatever a
+/// client calls itself.
+type Digest = [u8; 16];
+
+fn short_digest(bytes: &[u8]) -> Digest {
+    let digest = digest(&SHA256, bytes);
+    let mut short = Digest::default();
+    for (to, from) in short.iter_mut().zip(digest.as_ref()) {
+        *to = *from;
+    }
+    short
 }

@@ -162,12 +162,6 @@ impl CounterKey {
         Ok(CounterKey(key.into()))
     }
 
-    /// The key of the session that a request is in, if it is in one.
-    #[must_use]
-    pub fn of_session(request: &AccessRequest<'_>) -> Option<Self> {
-        CounterKey::new(b"session", &[KeyPart::Session], request).ok()
-    }
-
     /// The same counter kept apart from the real one, for what is only rehearsed.
     #[must_use]
     pub fn within(&self, space: &str) -> Self {

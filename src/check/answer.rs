@@ -172,12 +172,54 @@ pub(super) fn challenged(
     answer
 }
 
+/// Why a request is denied.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Denied<'a> {
+    reason: Reason,
+    rule: Option<&'a str>,
+    message: Option<&'a str>,
+    retry_after: Option<Duration>,
+}
+
+impl<'a> From<&'a Denial> for Denied<'a> {
+    fn from(denial: &'a Denial) -> Self {
+        Denied {
+            reason: Reason::from(denial.reason),
+            rule: denial.rule.as_deref(),
+            message: denial.message.as_deref(),
+            retry_after: denial.retry_after,
+        }
+    }
+}
+
+/// What belongs to another subject, or to nobody. A session that is nobody's, or must look so, is
+/// answered as servers answer a dead one, so that clients begin a new one (mcp.md §1.4).
+pub(super) fn not_owned(to: &Addressee<'_>, settings: DenySettings, reason: Reason) -> Answer {
+    let says_nothing = settings.disclose == Disclose::Nothing;
+    if reason == Reason::SessionUnknown || (reason == Reason::SessionMismatch && says_nothing) {
+        let (text, data) = if says_nothing {
+            ("Session not found", Value::Null)
+        } else {
+            (reason.text(), Value::Object(to.data(reason)))
+        };
+        let body = rpc::error(to.id(), INVALID_REQUEST, text, data);
+        return json_answer(StatusCode::NOT_FOUND, body);
+    }
+    let denied_so = Denied {
+        reason,
+        rule: None,
+        message: None,
+        retry_after: None,
+    };
+    denied(to, settings, denied_so)
+}
+
 /// What the policy denies, in the form and with the disclosure that the server is configured for.
-pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: &Denial) -> Answer {
-    let reason = Reason::from(denial.reason);
+pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: Denied<'_>) -> Answer {
+    let reason = denial.reason;
     let mut data = to.data(reason);
     if settings.disclose == Disclose::Rule {
-        disclose_rule(&mut data, denial.rule.as_deref(), denial.message.as_deref());
+        disclose_rule(&mut data, denial.rule, denial.message);
     }
     if let Some(seconds) = denial.retry_after.map(whole_seconds) {
         data.insert("retry_after".into(), seconds.into());
@@ -195,9 +237,14 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: &Denial
     let told = Told {
         settings,
         reason,
-        code: i32::from(refused.as_u16()),
+        // What servers say of a task they do not have.
+        code: if reason == Reason::TaskUnknown {
+            INVALID_PARAMS
+        } else {
+            i32::from(refused.as_u16())
+        },
         data,
-        message: denial.message.as_deref(),
+        message: denial.message,
     };
     let body = match to.payload {
         None => {
@@ -218,7 +265,7 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: &Denial
 }
 
 /// `Retry-After` where the status says that something is wrong (RFC 9110 §10.2.3).
-fn with_retry_after(mut answer: Answer, denial: &Denial, is_limited: bool) -> Answer {
+fn with_retry_after(mut answer: Answer, denial: Denied<'_>, is_limited: bool) -> Answer {
     if let Some(wait) = denial.retry_after.filter(|_| is_limited)
         && answer.status != StatusCode::OK
     {
@@ -250,7 +297,7 @@ impl Told<'_> {
             return None;
         };
         if self.settings.disclose == Disclose::Nothing {
-            return Some(unknown(id, &message.method));
+            return Some(unknown(id, &message.method, self.reason));
         }
         let data = Value::Object(self.data.clone());
         let as_result =
@@ -287,11 +334,17 @@ impl Told<'_> {
 }
 
 const TOOLS_CALL: &str = "tools/call";
+/// The other method that names tasks.
+const LISTEN: &str = "subscriptions/listen";
 
 /// The answer of a server that does not have what was asked for. It has no name in it, as no
 /// client text is repeated.
-fn unknown(id: Id<'_>, method: &str) -> String {
+fn unknown(id: Id<'_>, method: &str, reason: Reason) -> String {
+    let is_for_task = matches!(reason, Reason::TaskMismatch | Reason::TaskUnknown);
     let (code, message) = match method {
+        method if is_for_task && (method.starts_with("tasks/") || method == LISTEN) => {
+            (INVALID_PARAMS, "Task not found")
+        }
         TOOLS_CALL => (INVALID_PARAMS, "Unknown tool"),
         "prompts/get" => (INVALID_PARAMS, "Unknown prompt"),
         "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::session::Used;
 use super::{HttpRequest, Read, Reason, Server};
 use crate::authz::{
-    self, AccessRequest, Action, ActionKind, Assigned, CounterKey, Decision, Declared, Evaluation,
-    Http, LimitDemand, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules, Subject, Taken,
+    self, AccessRequest, Action, ActionKind, Assigned, Decision, Declared, Evaluation, Http,
+    LimitDemand, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules, Subject, Taken,
     WindowDemand,
 };
 use crate::mcp::Message;
-use crate::state::{State, StateUnavailable};
+use crate::state::{BindingKind, State, StateUnavailable};
 
 pub(super) type VisibleHeaders<'r> = Vec<(Cow<'r, str>, Cow<'r, str>)>;
 
@@ -54,6 +55,10 @@ pub(super) struct Judgement {
     /// None as long as nothing was evaluated, which allows nothing. Not [`Decision::Limit`] once
     /// it is settled.
     pub(super) decision: Option<Decision>,
+    /// What the request uses is not the caller's; then there is no decision.
+    pub(super) refusal: Option<Reason>,
+    /// What the request has bound to the caller.
+    pub(super) bound: Vec<BindingKind>,
     /// Which target decided.
     pub(super) decisive: usize,
     /// The class of its tool.
@@ -101,31 +106,38 @@ impl Context<'_> {
         read: &Read<'_>,
     ) -> Result<Judgement, StateUnavailable> {
         let asks: Vec<Ask<'_>> = asks(self.request, read);
-        let mut session_started = None;
-        if policies.each().any(Policy::has_session_ages)
-            && let Some(ask) = asks.first()
-            && let Some(key) = CounterKey::of_session(&self.access_request(ask, read))
-        {
-            session_started = Some(state.session_started(&key, self.now).await?);
-        }
+        let session = read.routing.as_ref().and_then(|routing| routing.session);
+        let resources = asks.iter().map(|ask| ask.resource);
+        let used = Used::of(self.server, self.subject, session, resources);
+        let ages = policies.each().any(Policy::has_session_ages);
+        let mut found = used.find(state, ages, self.now).await?;
         let mut judgement = Judgement {
             owned_headers: policies.enforced.set_headers().into(),
             ..Judgement::default()
         };
-        for (index, ask) in asks.iter().enumerate() {
-            let mut request = self.access_request(ask, read);
-            request.context.session_started = session_started;
-            let demands = policies.demands(&request);
-            let readings = if demands.is_empty() {
-                Readings::default()
-            } else {
-                state.read(&demands, self.now).await?
-            };
-            request.context.readings = Some(&readings);
-            judgement.evaluate(index, policies, &request);
+        if found.refusal.is_none() {
+            for (index, ask) in asks.iter().enumerate() {
+                let mut request = self.access_request(ask, read);
+                request.context.session_started = found.session_started;
+                let demands = policies.demands(&request);
+                let readings = if demands.is_empty() {
+                    Readings::default()
+                } else {
+                    state.read(&demands, self.now).await?
+                };
+                request.context.readings = Some(&readings);
+                judgement.evaluate(index, policies, &request);
+            }
+            judgement.settle(state, self.now).await?;
         }
-        judgement.settle(state, self.now).await?;
-        let denied = !matches!(judgement.decision, Some(Decision::Allow(_)));
+        if judgement.is_allowed() {
+            used.claim(&mut found, state, self.now).await?;
+            judgement.bound = found.bound;
+        }
+        if let Some((reason, index)) = found.refusal {
+            judgement.refuse(reason, index);
+        }
+        let denied = !judgement.is_allowed();
         for (index, ask) in asks.iter().enumerate() {
             let request = self.access_request(ask, read);
             let events = policies.events(&request, denied && index == judgement.decisive);
@@ -193,6 +205,20 @@ impl Context<'_> {
 }
 
 impl Judgement {
+    fn is_allowed(&self) -> bool {
+        matches!(self.decision, Some(Decision::Allow(_)))
+    }
+
+    /// Takes back whatever was decided: what is used there is not the caller's.
+    fn refuse(&mut self, reason: Reason, index: usize) {
+        *self = Judgement {
+            refusal: Some(reason),
+            bound: std::mem::take(&mut self.bound),
+            decisive: index,
+            ..Judgement::default()
+        };
+    }
+
     fn evaluate(&mut self, index: usize, policies: Policies<'_>, request: &AccessRequest<'_>) {
         self.add(index, authz::evaluate(policies.enforced, request));
         if policies.enforced.has_shadow() {
@@ -263,7 +289,7 @@ impl Judgement {
         {
             self.rules = denial.rule.iter().cloned().collect();
         }
-        let is_allowed = matches!(self.decision, Some(Decision::Allow(_)));
+        let is_allowed = self.is_allowed();
         if let Some(shadow) = &mut self.shadow
             && let Rehearsed::Limit(limits) = &shadow.outcome
         {

@@ -11,11 +11,12 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::judgement::rehearsed_reason;
+use super::session::word;
 use super::{Ending, HttpRequest, Judgement, Outcome, Pipeline, Read, Reason, Server, Verdict};
 use crate::audit::{self, Record, WouldBe};
 use crate::authz::{Rehearsal, Subject};
 use crate::telemetry;
-use crate::telemetry::metrics::{Rehearsed, Stage};
+use crate::telemetry::metrics::{Bound, Rehearsed, Stage};
 
 /// The evidence of one check in the making.
 pub(super) struct Observation<'p> {
@@ -115,6 +116,14 @@ impl<'p> Observation<'p> {
         }
         if let Some(assigned) = &judgement.assigned {
             self.assigned.clone_from(&assigned.metadata);
+        }
+        let server = self
+            .record
+            .as_ref()
+            .and_then(|record| record.server.as_deref());
+        for kind in &judgement.bound {
+            let metrics = &self.pipeline.metrics;
+            metrics.record_binding(server.unwrap_or_default(), word(*kind), Bound::FirstUse);
         }
         let Some(record) = &mut self.record else {
             return;

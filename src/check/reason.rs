@@ -73,6 +73,10 @@ reasons! {
     SenderConstraintRequired, Deny, "sender_constraint_required",
         "the access token must be bound to its sender";
     RateLimited, Deny, "rate_limited", "too many calls; try again later";
+    SessionMismatch, Deny, "session_mismatch", "the session belongs to another subject";
+    SessionUnknown, Deny, "session_unknown", "the session is not known; initialize a new one";
+    TaskMismatch, Deny, "task_mismatch", "the task belongs to another subject";
+    TaskUnknown, Deny, "task_unknown", "the task is not known";
     InsufficientScope, Challenge, "insufficient_scope", "the access token lacks a required scope";
     StepUpRequired, Challenge, "step_up_required", "a stronger or fresher login is required";
 
@@ -125,7 +129,7 @@ reasons! {
     UnsupportedVersion, Reject, "unsupported_version", "the protocol version is not supported";
 
     KeysUnavailable, Fail, "keys_unavailable", "the keys of the issuer are unavailable";
-    StateUnavailable, Fail, "state_unavailable", "the counters that the policy needs are unavailable";
+    StateUnavailable, Fail, "state_unavailable", "what is remembered between requests is unavailable";
     Cancelled, Fail, "cancelled", "the check was given up before it was decided";
 }
 

@@ -41,6 +41,20 @@ pub struct ServerSettings {
     pub fold_arguments: bool,
     /// What happens to the client's token on the way to the upstream.
     pub authorization: AuthorizationHeader,
+    /// Whether sessions and tasks belong to a subject.
+    pub session_binding: SessionBinding,
+}
+
+/// Whether sessions and tasks belong to a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SessionBinding {
+    /// An id is bound when the server issues it, or else to the first who is allowed to use it.
+    #[default]
+    On,
+    /// An id that was not seen to be issued is unknown.
+    Strict,
+    /// Nothing is bound.
+    Off,
 }
 
 /// How a denial of the policy is answered.

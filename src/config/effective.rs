@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Config, Drain, Limits};
 use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings};
-use crate::check::{self, DenySettings, DenyShape, Disclose, PurposeSettings, ServerSettings};
+use crate::check::{
+    self, DenySettings, DenyShape, Disclose, PurposeSettings, ServerSettings, SessionBinding,
+};
 use crate::envoy::request::Source;
 use crate::listen::{self, TlsFiles};
 use crate::state;
@@ -91,7 +93,11 @@ impl Config {
             headers_max,
             rules_max,
             cel_bytes_max,
-            state: state::Settings { keys_max },
+            state:
+                state::Settings {
+                    keys_max,
+                    bindings_max,
+                },
             audit_queue_max,
             streams_max,
         } = self.limits;
@@ -116,6 +122,7 @@ impl Config {
             "rules_max": rules_max,
             "cel_bytes_max": cel_bytes_max,
             "state_keys_max": keys_max,
+            "bindings_max": bindings_max,
             "audit_queue_max": audit_queue_max,
             "streams_max": streams_max,
             "token_bytes_max": token_bytes_max,
@@ -209,6 +216,7 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         string_body,
         fold_arguments,
         authorization,
+        session_binding,
     } = settings;
     let shape = match shape {
         DenyShape::ToolError => "tool_error",
@@ -223,6 +231,11 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
     let authorization = match authorization {
         AuthorizationHeader::Remove => "remove",
         AuthorizationHeader::Pass => "pass",
+    };
+    let session_binding = match session_binding {
+        SessionBinding::On => "on",
+        SessionBinding::Strict => "strict",
+        SessionBinding::Off => "off",
     };
     let place = (!hosts.is_empty()).then(|| json!({"hosts": hosts, "path": path}));
     let scopes_supported = (!scopes_supported.is_empty()).then_some(scopes_supported);
@@ -240,5 +253,6 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         "string_body": accept(*string_body),
         "fold_arguments": accept(*fold_arguments),
         "upstream": {"authorization": authorization},
+        "session_binding": session_binding,
     })
 }

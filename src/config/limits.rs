@@ -41,6 +41,7 @@ pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Set
         ("jwks_keys_max", 10_000, &mut authn.jwks_keys_max),
         ("audit_queue_max", COUNT_MAX, &mut limits.audit_queue_max),
         ("state_keys_max", COUNT_MAX, &mut limits.state.keys_max),
+        ("bindings_max", COUNT_MAX, &mut limits.state.bindings_max),
     ] {
         let value = fields.optional(key, findings, yaml::integer(1..=most));
         if let Some(value) = value.and_then(|value| usize::try_from(value).ok()) {

@@ -5,12 +5,19 @@ use std::path::PathBuf;
 
 use super::{Reader, lint};
 use crate::authn::{challenge, metadata};
-use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings};
+use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings, SessionBinding};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::{self, Fields, Findings, Node};
 
 /// The most elements that may be allowed in a batch.
 const BATCH_MAX: u64 = 1000;
+
+/// The words of `session_binding`.
+const BINDINGS: &[(&str, SessionBinding)] = &[
+    ("on", SessionBinding::On),
+    ("strict", SessionBinding::Strict),
+    ("off", SessionBinding::Off),
+];
 
 /// What is guarded, and where each server's recorded tools are.
 pub(super) type Guarded = (Vec<ServerSettings>, HashMap<String, PathBuf>);
@@ -81,6 +88,9 @@ fn server(
     let authorization = fields
         .optional("upstream", findings, upstream)
         .unwrap_or_default();
+    let session_binding = fields
+        .optional("session_binding", findings, yaml::choice(BINDINGS))
+        .unwrap_or_default();
     fields.finish(findings);
     let all = || issuers.unwrap_or_default().to_vec();
     let settings = ServerSettings {
@@ -98,6 +108,7 @@ fn server(
         string_body,
         fold_arguments,
         authorization,
+        session_binding,
     };
     Some((settings, snapshot))
 }

@@ -79,6 +79,7 @@ servers:
   string_body: accept
   fold_arguments: accept
   upstream: {authorization: pass}
+  session_binding: strict
 policy: policies
 candidate_policy: next
 device: {header: x-device}
@@ -98,6 +99,7 @@ limits:
   cel_bytes_max: 19
   audit_queue_max: 20
   state_keys_max: 23
+  bindings_max: 24
   streams_max: 21
   token_bytes_max: 1 KiB
   token_cache_max: 0

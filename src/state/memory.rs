@@ -3,17 +3,23 @@
 //! The number of keys is bounded. When there are too many, the one that was not asked about for
 //! the longest time is forgotten: a caller who floods the store with keys of its own asks about
 //! its limits with every call, so it never makes room by them. What is forgotten begins anew.
+//! Bindings have room of their own, which callers cannot take from each other either.
+
+mod bound;
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use bound::Bound;
 use jiff::Timestamp;
 use lru::LruCache;
 
-use super::{Reply, Settings, State};
-use crate::authz::{Count, CounterKey, Limit, LimitDemand, Readings, Taken, Window, WindowDemand};
+use super::{
+    Bind, Binding, BindingKey, BindingKind, Digest as Key, Owner, Reply, Settings, State,
+    short_digest as short,
+};
+use crate::authz::{Count, Limit, LimitDemand, Readings, Taken, Window, WindowDemand};
 
 /// How finely windows slide: what happened counts for `per` and for up to one part in this many
 /// of it longer, never shorter.
@@ -23,16 +29,15 @@ const TOOLS_MAX: usize = 101;
 /// A power of two, so that a digest's first byte spreads keys evenly.
 const SHARDS: usize = 16;
 
-/// Counters of one process.
+/// Counters and bindings of one process.
 #[derive(Debug)]
 pub struct Memory {
     shards: [Mutex<Shard>; SHARDS],
     shard_keys_max: usize,
+    sessions: Mutex<Bound>,
+    tasks: Mutex<Bound>,
 }
 
-/// The first half of a key's SHA-256: long enough that no two keys meet, and of one size whatever
-/// a client calls itself.
-type Key = [u8; 16];
 type Shard = LruCache<Key, Cell>;
 
 #[derive(Debug)]
@@ -43,8 +48,6 @@ enum Cell {
     Window(VecDeque<(u64, u64)>),
     /// Tools with the slot they were last called in.
     Tools(Vec<(Key, u64)>),
-    /// When it was first seen.
-    Session(Timestamp),
 }
 
 impl Memory {
@@ -54,10 +57,12 @@ impl Memory {
         Memory {
             shards: std::array::from_fn(|_| Mutex::new(LruCache::unbounded())),
             shard_keys_max: settings.keys_max.div_ceil(SHARDS).max(1),
+            sessions: Mutex::new(Bound::new(settings.bindings_max)),
+            tasks: Mutex::new(Bound::new(settings.bindings_max)),
         }
     }
 
-    /// How many keys are remembered.
+    /// How many counters and windows are remembered.
     #[must_use]
     pub fn keys(&self) -> usize {
         let sizes = self.shards.iter().map(|shard| lock(shard).len());
@@ -66,6 +71,13 @@ impl Memory {
 
     fn shard(&self, index: usize) -> Option<MutexGuard<'_, Shard>> {
         self.shards.get(index).map(lock)
+    }
+
+    fn bound(&self, kind: BindingKind) -> MutexGuard<'_, Bound> {
+        match kind {
+            BindingKind::Session => lock(&self.sessions),
+            BindingKind::Task => lock(&self.tasks),
+        }
     }
 
     fn put(&self, shard: &mut Shard, key: Key, cell: Cell) {
@@ -93,7 +105,7 @@ impl Memory {
                     .filter(|(tool, slot)| *slot >= oldest && Some(*tool) != at_hand);
                 count_of(others.count()).saturating_add(u64::from(at_hand.is_some()))
             }
-            Some(Cell::Limit(_) | Cell::Session(_)) | None => u64::from(demand.tool.is_some()),
+            Some(Cell::Limit(_)) | None => u64::from(demand.tool.is_some()),
         }
     }
 
@@ -123,7 +135,7 @@ impl Memory {
                 }
                 tools.push((tool, slot));
             }
-            (Some(Cell::Tools(_) | Cell::Limit(_) | Cell::Session(_)) | None, tool) => {
+            (Some(Cell::Tools(_) | Cell::Limit(_)) | None, tool) => {
                 let cell = match (demand.window.count, tool) {
                     (Count::DistinctTools, Some(tool)) => Cell::Tools(vec![(tool, slot)]),
                     (Count::DistinctTools, None) => return,
@@ -186,7 +198,7 @@ fn stored(shards: &mut [(usize, MutexGuard<'_, Shard>)], key: &Key) -> i128 {
     let shard = shards.iter_mut().find(|(place, _)| *place == own);
     match shard.and_then(|(_, shard)| shard.get(key)) {
         Some(Cell::Limit(full_at)) => *full_at,
-        Some(Cell::Window(_) | Cell::Tools(_) | Cell::Session(_)) | None => i128::MIN,
+        Some(Cell::Window(_) | Cell::Tools(_)) | None => i128::MIN,
     }
 }
 
@@ -219,17 +231,8 @@ impl Bucket {
     }
 }
 
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn short(bytes: &[u8]) -> Key {
-    let digest = digest(&SHA256, bytes);
-    let mut key = Key::default();
-    for (to, from) in key.iter_mut().zip(digest.as_ref()) {
-        *to = *from;
-    }
-    key
+fn lock<T>(part: &Mutex<T>) -> MutexGuard<'_, T> {
+    part.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn place(key: &Key) -> usize {
@@ -275,17 +278,27 @@ impl State for Memory {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn session_started<'a>(&'a self, key: &'a CounterKey, now: Timestamp) -> Reply<'a, Timestamp> {
-        let key = short(key.as_bytes());
-        let mut started = now;
-        if let Some(mut shard) = self.shard(place(&key)) {
-            if let Some(Cell::Session(first)) = shard.get(&key) {
-                started = *first;
-            } else {
-                self.put(&mut shard, key, Cell::Session(now));
-            }
-        }
-        Box::pin(std::future::ready(Ok(started)))
+    fn bindings<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        _: Timestamp,
+    ) -> Reply<'a, Vec<Option<Binding>>> {
+        let find = |key: &BindingKey| self.bound(key.kind()).find(key.digest());
+        let found = keys.iter().map(find).collect();
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn bind<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        owner: Owner,
+        how: Bind,
+        now: Timestamp,
+    ) -> Reply<'a, Vec<Binding>> {
+        let binding = Binding { owner, since: now };
+        let bind = |key: &BindingKey| self.bound(key.kind()).bind(key.digest(), binding, how);
+        let bound = keys.iter().map(bind).collect();
+        Box::pin(std::future::ready(Ok(bound)))
     }
 }
 

@@ -21,6 +21,7 @@ pub struct Metrics {
     decisions: Family<DecisionLabels, Counter>,
     differences: Family<DifferenceLabels, Counter>,
     shadow_rules: Family<RuleLabels, Counter>,
+    bindings: Family<BindingLabels, Counter>,
     durations: Family<StageLabels, Histogram, fn() -> Histogram>,
     policy_reloads: Family<ResultLabels, Counter>,
     policy_loaded: Gauge,
@@ -87,6 +88,15 @@ pub enum Rehearsed {
     Candidate,
 }
 
+/// What bound an id to a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bound {
+    /// The server issued it.
+    Issued,
+    /// Its first use.
+    FirstUse,
+}
+
 /// Whether something worked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Success {
@@ -109,6 +119,7 @@ impl Metrics {
             decisions: Family::default(),
             differences: Family::default(),
             shadow_rules: Family::default(),
+            bindings: Family::default(),
             durations,
             policy_reloads: Family::default(),
             policy_loaded: Gauge::default(),
@@ -136,6 +147,11 @@ impl Metrics {
             "shadow_rule_matches",
             "Requests that a shadow rule matches or cannot be evaluated for",
             self.shadow_rules.clone(),
+        );
+        to.register(
+            "bindings",
+            "Sessions and tasks bound to a subject",
+            self.bindings.clone(),
         );
         to.register_with_unit(
             "check_duration",
@@ -222,6 +238,13 @@ impl Metrics {
     pub fn record_shadow_rule(&self, rule: &str) {
         let rule = rule.to_owned();
         self.shadow_rules.get_or_create(&RuleLabels { rule }).inc();
+    }
+
+    /// Counts a `session` or `task` that was bound to a subject. `mcp_authz_bindings_total`.
+    pub fn record_binding(&self, server: &str, kind: &'static str, how: Bound) {
+        let server = server.to_owned();
+        let labels = BindingLabels { server, kind, how };
+        self.bindings.get_or_create(&labels).inc();
     }
 
     /// Observes how long a stage of a check took. `mcp_authz_check_duration_seconds`.
@@ -359,6 +382,13 @@ struct RuleLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BindingLabels {
+    server: String,
+    kind: &'static str,
+    how: Bound,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StageLabels {
     stage: Stage,
 }
@@ -390,6 +420,16 @@ impl EncodeLabelValue for Rehearsed {
         let name = match self {
             Self::Shadow => "shadow",
             Self::Candidate => "candidate",
+        };
+        name.encode(encoder)
+    }
+}
+
+impl EncodeLabelValue for Bound {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        let name = match self {
+            Self::Issued => "issued",
+            Self::FirstUse => "first_use",
         };
         name.encode(encoder)
     }
@@ -437,6 +477,8 @@ mod tests {
         metrics.record_decision("github", Effect::Deny, "denied_by_rule");
         metrics.record_difference(Rehearsed::Candidate, "github", "allowed", "rate_limited");
         metrics.record_shadow_rule("r1");
+        metrics.record_binding("github", "session", Bound::FirstUse);
+        metrics.record_binding("github", "task", Bound::Issued);
         metrics.record_stage(Stage::Total, Duration::from_micros(30));
         metrics.set_policy(&PolicyTotals {
             successes: 4,
@@ -461,6 +503,8 @@ mod tests {
             "mcp_authz_decisions_total{server=\"github\",effect=\"deny\",reason=\"denied_by_rule\"} 1",
             "mcp_authz_decisions_different_total{by=\"candidate\",server=\"github\",reason=\"allowed\",would_be=\"rate_limited\"} 1",
             "mcp_authz_shadow_rule_matches_total{rule=\"r1\"} 1",
+            "mcp_authz_bindings_total{server=\"github\",kind=\"session\",how=\"first_use\"} 1",
+            "mcp_authz_bindings_total{server=\"github\",kind=\"task\",how=\"issued\"} 1",
             "mcp_authz_check_duration_seconds_bucket{le=\"0.00005\",stage=\"total\"} 1",
             "mcp_authz_check_duration_seconds_count{stage=\"total\"} 1",
             "mcp_authz_policy_reloads_total{result=\"ok\"} 4",

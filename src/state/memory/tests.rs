@@ -1,11 +1,11 @@
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::authz::{
-    AccessRequest, Action, ActionKind, Context, Http, KeyPart, Policy, Resource, Subject, Value,
-    events,
+    AccessRequest, Action, ActionKind, Context, CounterKey, Http, KeyPart, Policy, Resource,
+    Subject, Value, events,
 };
 
 fn limit(calls: u32, seconds: u64, burst: u32) -> Limit {
@@ -21,11 +21,23 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
-/// The key of a session stands for any key.
+/// The counter of a subject's calls stands for any counter.
 fn key(name: &str) -> CounterKey {
+    static BY_SUBJECT: LazyLock<Policy> = LazyLock::new(|| counting("subject"));
     with_request(name, "t", |request| {
-        CounterKey::of_session(request).unwrap()
+        let mut events = events(&BY_SUBJECT, request, false);
+        events.pop().unwrap().key
     })
+}
+
+/// A policy that counts calls.
+fn counting(by: &str) -> Policy {
+    let calls = format!("{{more_than: 1, per: 1m, by: [{by}]}}");
+    let source = crate::yaml::Source {
+        name: "p".to_owned(),
+        text: format!("rules: [{{id: r, effect: deny, why: {{calls: {calls}}}}}]"),
+    };
+    crate::policy::compile(&[source], &crate::policy::CompileContext::default()).unwrap()
 }
 
 fn with_request<T>(id: &str, tool: &str, then: impl FnOnce(&AccessRequest<'_>) -> T) -> T {
@@ -143,7 +155,10 @@ fn all_limits_are_taken_from_or_none() {
 
 #[test]
 fn what_is_asked_about_is_remembered_longest() {
-    let memory = Memory::new(Settings { keys_max: 32 });
+    let memory = Memory::new(Settings {
+        keys_max: 32,
+        ..Settings::default()
+    });
     let once = limit(1, 3600, 1);
     assert_eq!(memory.take_all(&[demand("mine", &once)], at(0)), Taken::All);
     for other in 0..500 {
@@ -245,40 +260,156 @@ proptest! {
     }
 }
 
+/// What a store replies that waits for nothing.
+fn ready<T>(mut reply: Reply<'_, T>) -> T {
+    let waker = std::task::Waker::noop();
+    match reply
+        .as_mut()
+        .poll(&mut std::task::Context::from_waker(waker))
+    {
+        std::task::Poll::Ready(reply) => reply.unwrap(),
+        std::task::Poll::Pending => panic!("memory waits for nothing"),
+    }
+}
+
+fn session(id: &str) -> BindingKey {
+    BindingKey::session("s", id)
+}
+
+fn owner(id: &str) -> Owner {
+    Owner::new("i", id)
+}
+
+/// Who owns these, by a store.
+fn owners(memory: &Memory, keys: &[BindingKey]) -> Vec<Option<Owner>> {
+    let found = ready(memory.bindings(keys, at(0))).into_iter();
+    found
+        .map(|binding| binding.map(|binding| binding.owner))
+        .collect()
+}
+
 #[test]
-fn sessions_begin_when_they_are_first_seen() {
+fn who_is_first_owns_it_until_it_is_issued_anew() {
     let memory = Memory::new(Settings::default());
-    let ask = |name: &str, seconds| {
-        let key = key(name);
-        let mut reply = memory.session_started(&key, at(seconds));
-        let waker = std::task::Waker::noop();
-        match reply
-            .as_mut()
-            .poll(&mut std::task::Context::from_waker(waker))
-        {
-            std::task::Poll::Ready(reply) => reply,
-            std::task::Poll::Pending => panic!("memory waits for nothing"),
+    let key = [session("a")];
+    assert_eq!(ready(memory.bindings(&key, at(0))), [None]);
+    for (seconds, by, how, whose, since) in [
+        (1, "alice", Bind::IfFree, "alice", 1),
+        (2, "alice", Bind::IfFree, "alice", 1),
+        (3, "bob", Bind::IfFree, "alice", 1),
+        (4, "bob", Bind::Anew, "bob", 4),
+        (5, "alice", Bind::IfFree, "bob", 4),
+        (6, "bob", Bind::Anew, "bob", 6),
+    ] {
+        let expected = Binding {
+            owner: owner(whose),
+            since: at(since),
+        };
+        let bound = ready(memory.bind(&key, owner(by), how, at(seconds)));
+        assert_eq!(bound, [expected], "at {seconds}");
+        assert_eq!(ready(memory.bindings(&key, at(9))), [Some(expected)]);
+    }
+    assert_eq!(memory.sessions.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn many_are_bound_in_their_order_and_by_kind() {
+    let memory = Memory::new(Settings::default());
+    let keys = [
+        session("a"),
+        BindingKey::task("s", "a"),
+        session("b"),
+        session("a"),
+    ];
+    ready(memory.bind(&keys[1..2], owner("bob"), Bind::IfFree, at(0)));
+    let bound = ready(memory.bind(&keys, owner("alice"), Bind::IfFree, at(1)));
+    let bound: Vec<Owner> = bound.into_iter().map(|binding| binding.owner).collect();
+    let (alice, bob) = (owner("alice"), owner("bob"));
+    assert_eq!(bound, [alice, bob, alice, alice]);
+    let elsewhere = [
+        BindingKey::session("other", "a"),
+        BindingKey::task("s", "b"),
+    ];
+    assert_eq!(owners(&memory, &elsewhere), [None, None]);
+}
+
+#[test]
+fn who_floods_the_store_makes_room_by_what_is_theirs() {
+    let memory = Memory::new(Settings {
+        bindings_max: 8,
+        ..Settings::default()
+    });
+    let alices = [session("a1"), session("a2")];
+    let task = [BindingKey::task("s", "a")];
+    ready(memory.bind(&alices, owner("alice"), Bind::IfFree, at(0)));
+    ready(memory.bind(&task, owner("alice"), Bind::IfFree, at(0)));
+    for number in 0..1000 {
+        let made_up = [session(&format!("m{number}"))];
+        for how in [Bind::IfFree, Bind::Anew] {
+            let bound = ready(memory.bind(&made_up, owner("mallory"), how, at(1)));
+            assert_eq!(bound[0].owner, owner("mallory"));
         }
-    };
-    assert_eq!(ask("a", 0), Ok(at(0)));
-    assert_eq!(ask("b", 5), Ok(at(5)));
-    assert_eq!(ask("a", 9), Ok(at(0)));
+    }
+    assert_eq!(memory.sessions.lock().unwrap().len(), 8);
+    assert_eq!(owners(&memory, &alices), [Some(owner("alice")); 2]);
+    assert_eq!(owners(&memory, &task), [Some(owner("alice"))]);
+    let last: Vec<_> = (993..1000)
+        .map(|number| session(&format!("m{number}")))
+        .collect();
+    let mut expected = [Some(owner("mallory")); 7];
+    expected[0] = None;
+    assert_eq!(owners(&memory, &last), expected);
+}
+
+#[test]
+fn of_owners_who_have_as_many_the_idle_one_makes_room() {
+    let memory = Memory::new(Settings {
+        bindings_max: 3,
+        ..Settings::default()
+    });
+    let bind = |id: &str| ready(memory.bind(&[session(id)], owner(id), Bind::IfFree, at(0)));
+    for id in ["a", "b", "c"] {
+        bind(id);
+    }
+    // Asking is using, whoever asks.
+    assert_eq!(owners(&memory, &[session("a")]), [Some(owner("a"))]);
+    bind("d");
+    let all = ["a", "b", "c", "d"].map(session);
+    let left = owners(&memory, &all);
+    assert_eq!(
+        left,
+        [Some(owner("a")), None, Some(owner("c")), Some(owner("d"))]
+    );
+}
+
+proptest! {
+    /// Never more than there is room for, and what was bound last is there.
+    #[test]
+    fn bindings_are_bounded_and_the_latest_is_kept(
+        most in 1_usize..6,
+        steps in prop::collection::vec((0_u8..12, 0_u8..4, any::<bool>(), any::<bool>()), 1..120),
+    ) {
+        let mut bound = Bound::new(most);
+        for (key, by, asks, anew) in steps {
+            let digest = short(&[key]);
+            if asks {
+                bound.find(digest);
+                continue;
+            }
+            let new = Binding { owner: owner(&by.to_string()), since: at(0) };
+            let how = if anew { Bind::Anew } else { Bind::IfFree };
+            let now = bound.bind(digest, new, how);
+            prop_assert!(!anew || now == new);
+            prop_assert!(bound.len() <= most);
+            prop_assert_eq!(bound.find(digest), Some(now));
+        }
+    }
 }
 
 /// What is recorded under one name is not read under another.
 #[test]
 fn keys_tell_apart_what_joins_to_the_same_text() {
-    let policy = |text: &str| -> Policy {
-        let source = crate::yaml::Source {
-            name: "p".to_owned(),
-            text: text.to_owned(),
-        };
-        let context = crate::policy::CompileContext::default();
-        crate::policy::compile(&[source], &context).unwrap()
-    };
-    let by = policy(
-        "rules: [{id: r, effect: deny, why: {calls: {more_than: 1, per: 1m, by: [tool, subject]}}}]",
-    );
+    let by = counting("tool, subject");
     let of = |id: &str, tool: &str| with_request(id, tool, |request| events(&by, request, true));
     let first = of("ab", "c");
     assert_eq!(first.len(), 1);
@@ -286,5 +417,4 @@ fn keys_tell_apart_what_joins_to_the_same_text() {
     assert_eq!(first, of("ab", "c"));
     let key = &first.first().unwrap().key;
     assert_ne!(*key, key.within("candidate"));
-    drop(Arc::new(by));
 }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use jiff::Timestamp;
 use mcp_authz::audit::Audit;
 use mcp_authz::authn::Authenticator;
-use mcp_authz::authz::{CounterKey, LimitDemand, Readings, Taken, WindowDemand};
+use mcp_authz::authz::{LimitDemand, Readings, Taken, WindowDemand};
 use mcp_authz::check::countries::Countries;
 use mcp_authz::check::{Pipeline, Servers};
 use mcp_authz::config::{self, Config};
@@ -16,7 +16,7 @@ use mcp_authz::envoy::proto::envoy::service::auth::v3::authorization_server::Aut
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::policy::{CompileContext, PolicyStore};
-use mcp_authz::state::{Memory, Reply, State, StateUnavailable};
+use mcp_authz::state::{Bind, Binding, BindingKey, Memory, Owner, Reply, State, StateUnavailable};
 use mcp_authz::telemetry::metrics::Metrics;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -157,7 +157,21 @@ impl State for Away {
         away()
     }
 
-    fn session_started<'a>(&'a self, _: &'a CounterKey, _: Timestamp) -> Reply<'a, Timestamp> {
+    fn bindings<'a>(
+        &'a self,
+        _: &'a [BindingKey],
+        _: Timestamp,
+    ) -> Reply<'a, Vec<Option<Binding>>> {
+        away()
+    }
+
+    fn bind<'a>(
+        &'a self,
+        _: &'a [BindingKey],
+        _: Owner,
+        _: Bind,
+        _: Timestamp,
+    ) -> Reply<'a, Vec<Binding>> {
         away()
     }
 }

@@ -1,0 +1,287 @@
+//! To whom sessions and tasks belong (SPEC §9): whoever has an id does not have what is behind it.
+//!
+//! An id is bound to a subject and a server when the server issues it, where answers are looked at;
+//! else when it is first used, and then only by a request that is allowed. From then on it is
+//! nobody else's. It is not set free when its owner deletes it: a server that ignores DELETE would
+//! hand the session to the next one.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use super::{HttpRequest, Reason, Server, SessionBinding};
+use crate::authz::{Resource, Subject};
+use crate::state::{Bind, BindingKey, BindingKind, Owner, State, StateUnavailable};
+use crate::telemetry::metrics::{Bound, Metrics};
+
+/// The header with the session's id, in lower case.
+const SESSION_HEADER: &str = "mcp-session-id";
+
+/// What a request uses that belongs to somebody.
+pub(super) struct Used<'u> {
+    server: &'u Server,
+    subject: &'u Subject,
+    session: Option<&'u str>,
+    /// Keys, each once, with the number of the part of the request that uses it first.
+    keys: Vec<(usize, BindingKey)>,
+}
+
+/// To whom that belongs.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Something is not the caller's: why, and which part of the request uses it.
+    pub(super) refusal: Option<(Reason, usize)>,
+    /// Since when the session is the caller's.
+    pub(super) session_started: Option<Timestamp>,
+    /// What has become the caller's now.
+    pub(super) bound: Vec<BindingKind>,
+    /// What belongs to nobody so far.
+    free: Vec<(usize, BindingKey)>,
+}
+
+impl<'u> Used<'u> {
+    /// What a request to a server uses: its session, and the tasks among what its parts reach.
+    pub(super) fn of<'r>(
+        server: &'u Server,
+        subject: &'u Subject,
+        session: Option<&'u str>,
+        resources: impl Iterator<Item = Resource<'r>>,
+    ) -> Self {
+        let mut used = Used {
+            server,
+            subject,
+            session,
+            keys: Vec::new(),
+        };
+        if server.settings.session_binding == SessionBinding::Off {
+            return used;
+        }
+        let mut seen = HashSet::new();
+        let session = session.map(|id| (0, BindingKey::session(&server.name, id)));
+        let tasks = resources.enumerate().filter_map(|(index, resource)| {
+            let id = task_id(&resource)?;
+            Some((index, BindingKey::task(&server.name, id)))
+        });
+        let keys = session.into_iter().chain(tasks);
+        used.keys = keys.filter(|(_, key)| seen.insert(*key)).collect();
+        used
+    }
+
+    /// Looks up whose all of it is. `ages` says that the age of the session matters even where
+    /// nothing is bound.
+    pub(super) async fn find(
+        &self,
+        state: &dyn State,
+        ages: bool,
+        now: Timestamp,
+    ) -> Result<Found, StateUnavailable> {
+        let mut found = Found::default();
+        if self.server.settings.session_binding == SessionBinding::Off {
+            if let (true, Some(id)) = (ages, self.session) {
+                let owner = self.owner();
+                let key = BindingKey::session_as_seen_by(owner, &self.server.name, id);
+                let seen = state.bind(&[key], owner, Bind::IfFree, now).await?;
+                found.session_started = seen.first().map(|binding| binding.since);
+            }
+            return Ok(found);
+        }
+        if self.keys.is_empty() {
+            return Ok(found);
+        }
+        let keys: Vec<BindingKey> = self.keys.iter().map(|(_, key)| *key).collect();
+        let bindings = state.bindings(&keys, now).await?;
+        if bindings.len() != keys.len() {
+            return Err(StateUnavailable);
+        }
+        let owner = self.owner();
+        let is_strict = self.server.settings.session_binding == SessionBinding::Strict;
+        for ((index, key), binding) in self.keys.iter().zip(bindings) {
+            let started = match binding {
+                Some(binding) if binding.owner == owner => binding.since,
+                Some(_) => return Ok(Found::refused(mismatch(key.kind()), *index)),
+                None if is_strict => return Ok(Found::refused(unknown(key.kind()), *index)),
+                None => {
+                    found.free.push((*index, *key));
+                    now
+                }
+            };
+            if key.kind() == BindingKind::Session {
+                found.session_started = Some(started);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Binds what was free to the caller, who was allowed to use it. What somebody else has taken
+    /// meanwhile is theirs, and the request is refused after all; the rest stays the caller's.
+    pub(super) async fn claim(
+        &self,
+        found: &mut Found,
+        state: &dyn State,
+        now: Timestamp,
+    ) -> Result<(), StateUnavailable> {
+        let free = std::mem::take(&mut found.free);
+        if free.is_empty() {
+            return Ok(());
+        }
+        let owner = self.owner();
+        let keys: Vec<BindingKey> = free.iter().map(|(_, key)| *key).collect();
+        let bindings = state.bind(&keys, owner, Bind::IfFree, now).await?;
+        if bindings.len() != keys.len() {
+            return Err(StateUnavailable);
+        }
+        for ((index, key), binding) in free.iter().zip(bindings) {
+            if binding.owner == owner {
+                found.bound.push(key.kind());
+            } else if found.refusal.is_none() {
+                found.refusal = Some((mismatch(key.kind()), *index));
+            }
+        }
+        Ok(())
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::new(&self.subject.issuer, &self.subject.id)
+    }
+}
+
+impl Found {
+    fn refused(reason: Reason, index: usize) -> Self {
+        Found {
+            refusal: Some((reason, index)),
+            ..Found::default()
+        }
+    }
+}
+
+fn task_id<'r>(resource: &Resource<'r>) -> Option<&'r str> {
+    match resource {
+        Resource::Task(id) => Some(id),
+        Resource::Server | Resource::Tool(_) | Resource::Prompt(_) | Resource::Uri(_) => None,
+    }
+}
+
+fn mismatch(kind: BindingKind) -> Reason {
+    match kind {
+        BindingKind::Session => Reason::SessionMismatch,
+        BindingKind::Task => Reason::TaskMismatch,
+    }
+}
+
+fn unknown(kind: BindingKind) -> Reason {
+    match kind {
+        BindingKind::Session => Reason::SessionUnknown,
+        BindingKind::Task => Reason::TaskUnknown,
+    }
+}
+
+/// The headers that would name a session to the upstream though nobody has judged it: that of a
+/// modern request, which has no session, so that a server without the modern era cannot take it
+/// for one; and names that CGI and WSGI cannot tell from the header's.
+pub(super) fn unjudged_headers(request: &HttpRequest, session: Option<&str>) -> Vec<String> {
+    let names = request.headers.iter().map(|(name, _)| name.as_str());
+    let mut unjudged: Vec<String> = names
+        .filter(|name| *name != SESSION_HEADER || session.is_none())
+        .filter(|name| name.replace('_', "-") == SESSION_HEADER)
+        .map(str::to_owned)
+        .collect();
+    unjudged.sort_unstable();
+    unjudged.dedup();
+    unjudged
+}
+
+/// Binds the session that a server has issued now, whatever its id was bound to before. Does
+/// nothing where sessions are not bound.
+///
+/// # Errors
+/// The store cannot be asked: nobody may be given the id then, as the next one to use it would
+/// take it.
+pub(super) async fn bind_session(
+    state: &dyn State,
+    metrics: &Metrics,
+    server: &Server,
+    owner: Owner,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), StateUnavailable> {
+    let key = BindingKey::session(&server.name, id);
+    bind_issued(state, metrics, server, owner, key, now).await
+}
+
+/// Binds the task that a server has created now, as [`bind_session`] does a session.
+///
+/// # Errors
+/// The store cannot be asked.
+pub(super) async fn bind_task(
+    state: &dyn State,
+    metrics: &Metrics,
+    server: &Server,
+    owner: Owner,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), StateUnavailable> {
+    let key = BindingKey::task(&server.name, id);
+    bind_issued(state, metrics, server, owner, key, now).await
+}
+
+async fn bind_issued(
+    state: &dyn State,
+    metrics: &Metrics,
+    server: &Server,
+    owner: Owner,
+    key: BindingKey,
+    now: Timestamp,
+) -> Result<(), StateUnavailable> {
+    if server.settings.session_binding == SessionBinding::Off {
+        return Ok(());
+    }
+    let bound = state.bind(&[key], owner, Bind::Anew, now).await?;
+    if bound.first().map(|binding| binding.owner) != Some(owner) {
+        return Err(StateUnavailable);
+    }
+    metrics.record_binding(&server.name, word(key.kind()), Bound::Issued);
+    Ok(())
+}
+
+/// Which of these tasks a subject may see, in their order: its own, and those that belong to
+/// nobody unless only issued ids are known. All of them where tasks are not bound.
+///
+/// # Errors
+/// The store cannot be asked.
+pub(super) async fn visible_tasks(
+    state: &dyn State,
+    server: &Server,
+    owner: Owner,
+    ids: &[&str],
+    now: Timestamp,
+) -> Result<Vec<bool>, StateUnavailable> {
+    let is_strict = match server.settings.session_binding {
+        SessionBinding::Off => return Ok(vec![true; ids.len()]),
+        SessionBinding::On => false,
+        SessionBinding::Strict => true,
+    };
+    let keys: Vec<BindingKey> = ids
+        .iter()
+        .map(|id| BindingKey::task(&server.name, id))
+        .collect();
+    let bindings = state.bindings(&keys, now).await?;
+    if bindings.len() != keys.len() {
+        return Err(StateUnavailable);
+    }
+    let is_visible = bindings.iter().map(|binding| match binding {
+        Some(binding) => binding.owner == owner,
+        None => !is_strict,
+    });
+    Ok(is_visible.collect())
+}
+
+/// The word of a kind in metrics.
+pub(super) fn word(kind: BindingKind) -> &'static str {
+    match kind {
+        BindingKind::Session => "session",
+        BindingKind::Task => "task",
+    }
+}
+
+#[cfg(test)]
+mod tests;

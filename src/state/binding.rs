@@ -1,0 +1,138 @@
+//! What belongs to whom: sessions and tasks, each bound to the subject that it is for.
+//!
+//! Ids and subjects are kept as digests: a store that is read tells nobody a session id.
+
+use jiff::Timestamp;
+
+use super::{Digest, short_digest};
+
+/// A kind of thing that belongs to somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BindingKind {
+    /// A session, by its `Mcp-Session-Id`.
+    Session,
+    /// A task, by its `taskId`.
+    Task,
+}
+
+/// The exact name of something that can be bound. No two things share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BindingKey {
+    kind: BindingKind,
+    digest: Digest,
+}
+
+/// A subject as the owner of something: its issuer and its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Owner(Digest);
+
+/// What a store knows of something that is bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Since when, by the clock of the check that bound it.
+    pub since: Timestamp,
+}
+
+/// How something is bound that may be another's already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bind {
+    /// Not at all then: whoever was first keeps it.
+    IfFree,
+    /// Over what was there: the server has issued the id now.
+    Anew,
+}
+
+impl BindingKey {
+    /// The session of this id on a server, which is named as configured.
+    #[must_use]
+    pub fn session(server: &str, id: &str) -> Self {
+        BindingKey::new(
+            BindingKind::Session,
+            [b"session", server.as_bytes(), id.as_bytes()],
+        )
+    }
+
+    /// What one owner calls a session, whoever else uses the id. It is bound to nobody else, so
+    /// it tells only since when.
+    #[must_use]
+    pub fn session_as_seen_by(owner: Owner, server: &str, id: &str) -> Self {
+        let parts = [
+            b"seen".as_slice(),
+            &owner.0,
+            server.as_bytes(),
+            id.as_bytes(),
+        ];
+        BindingKey::new(BindingKind::Session, parts)
+    }
+
+    /// The task of this id on a server, which is named as configured.
+    #[must_use]
+    pub fn task(server: &str, id: &str) -> Self {
+        BindingKey::new(
+            BindingKind::Task,
+            [b"task", server.as_bytes(), id.as_bytes()],
+        )
+    }
+
+    fn new<const N: usize>(kind: BindingKind, parts: [&[u8]; N]) -> Self {
+        BindingKey {
+            kind,
+            digest: digest_of(parts),
+        }
+    }
+
+    /// What it names.
+    #[must_use]
+    pub fn kind(&self) -> BindingKind {
+        self.kind
+    }
+
+    /// The name among those of its kind.
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl Owner {
+    /// The subject `id` of `issuer`: the same id of another issuer is another owner, and whatever
+    /// else a token says is not part of it.
+    #[must_use]
+    pub fn new(issuer: &str, id: &str) -> Self {
+        Owner(digest_of([b"owner", issuer.as_bytes(), id.as_bytes()]))
+    }
+}
+
+/// Every part with its length before it, so that no two lists of parts give the same bytes.
+fn digest_of<const N: usize>(parts: [&[u8]; N]) -> Digest {
+    let mut bytes = Vec::with_capacity(256);
+    for part in parts {
+        bytes.extend(part.len().to_be_bytes());
+        bytes.extend(part);
+    }
+    short_digest(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_join_to_the_same_text_are_told_apart() {
+        let owner = Owner::new("i", "a");
+        let keys = [
+            BindingKey::session("ab", "c"),
+            BindingKey::session("a", "bc"),
+            BindingKey::session("ab", "C"),
+            BindingKey::task("ab", "c"),
+            BindingKey::session_as_seen_by(owner, "ab", "c"),
+            BindingKey::session_as_seen_by(Owner::new("i", "b"), "ab", "c"),
+        ];
+        let digests: std::collections::BTreeSet<_> = keys.iter().map(|key| key.digest).collect();
+        assert_eq!(digests.len(), keys.len());
+        assert_eq!(keys[0], BindingKey::session("ab", "c"));
+        assert_ne!(Owner::new("ia", "b"), Owner::new("i", "ab"));
+        assert_ne!(Owner::new("i", "a"), Owner::new("j", "a"));
+    }
+}
