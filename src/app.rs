@@ -213,6 +213,7 @@ pub fn compile_context(config: &Config) -> CompileContext {
         issuer: issuer
             .map(|issuer| issuer.issuer.clone())
             .unwrap_or_default(),
+        hints: Arc::default(),
         has_countries: config.country_db_file.is_some(),
         rules_max: config.limits.rules_max,
         cel_bytes_max: config.limits.cel_bytes_max,

@@ -41,6 +41,7 @@ pub use policy::{
     Effect, Mode, Needs, Policy, PolicyParts, Rule, Rules, ToolClasses, UNCLASSIFIED,
 };
 pub use request::{
-    AccessRequest, Action, ActionKind, Context, Declared, Http, Resource, Subject, Value,
+    AccessRequest, Action, ActionKind, Context, Declared, HintedClass, Hints, Http, Resource,
+    Subject, TrustedHints, Value,
 };
 pub use visibility::is_visible;

@@ -176,13 +176,27 @@ impl Serialize for AsJson<'_> {
 pub fn digest(value: &Value<'_>) -> String {
     let mut hash = Hash(Context::new(&SHA256));
     canonical(value, &mut hash);
-    let mut text = String::with_capacity(71);
-    text.push_str("sha256:");
-    for byte in hash.0.finish().as_ref() {
-        // Writing to a string cannot fail.
-        let _ok = write!(text, "{byte:02x}");
+    hash.text()
+}
+
+/// The [`digest`] of an object with these members, whose names are unique.
+#[must_use]
+pub fn digest_members<'v>(members: impl IntoIterator<Item = (&'v str, &'v Value<'v>)>) -> String {
+    let mut hash = Hash(Context::new(&SHA256));
+    canonical_members(members.into_iter().collect(), &mut hash);
+    hash.text()
+}
+
+impl Hash {
+    fn text(self) -> String {
+        let mut text = String::with_capacity(71);
+        text.push_str("sha256:");
+        for byte in self.0.finish().as_ref() {
+            // Writing to a string cannot fail.
+            let _ok = write!(text, "{byte:02x}");
+        }
+        text
     }
-    text
 }
 
 struct Hash(Context);
@@ -216,18 +230,22 @@ fn canonical(value: &Value<'_>, hash: &mut Hash) {
             hash.0.update(b"]");
         }
         Value::Map(members) => {
-            let mut sorted: Vec<_> = members.iter().collect();
-            sorted.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
-            hash.0.update(b"{");
-            for (index, (name, member)) in sorted.into_iter().enumerate() {
-                separate(index, hash);
-                scalar(name, hash);
-                hash.0.update(b":");
-                canonical(member, hash);
-            }
-            hash.0.update(b"}");
+            let members = members.iter().map(|(name, member)| (&**name, member));
+            canonical_members(members.collect(), hash);
         }
     }
+}
+
+fn canonical_members<'v>(mut members: Vec<(&'v str, &'v Value<'v>)>, hash: &mut Hash) {
+    members.sort_unstable_by_key(|(name, _)| *name);
+    hash.0.update(b"{");
+    for (index, (name, member)) in members.into_iter().enumerate() {
+        separate(index, hash);
+        scalar(&name, hash);
+        hash.0.update(b":");
+        canonical(member, hash);
+    }
+    hash.0.update(b"}");
 }
 
 fn separate(index: usize, hash: &mut Hash) {

@@ -200,6 +200,7 @@ fn compile_all(sources: Sources, context: &CompileContext) -> Result<Policy, Loa
     let samples = testing::SampleContext {
         servers: context.servers.clone(),
         issuer: context.issuer.clone(),
+        hints: Arc::clone(&context.hints),
     };
     let suite = testing::Suite::read(&files.tests, &samples).map_err(LoadPolicyError::Invalid)?;
     let report = suite.run(&policy);

@@ -107,9 +107,9 @@ fn value(reference: &str, target: &Target<'_>) -> Option<String> {
         "mcp.method" => Some(request.action.method.to_owned()),
         "mcp.name" => match request.resource {
             Resource::Tool(name) | Resource::Prompt(name) => Some(name.to_owned()),
-            Resource::Server | Resource::Uri(_) | Resource::Task(_) => None,
+            Resource::Server | Resource::Uri(_) | Resource::Template(_) | Resource::Task(_) => None,
         },
-        "mcp.class" => target.class.map(str::to_owned),
+        "mcp.class" => target.class.known().map(str::to_owned),
         "source.ip" => request.source.map(|ip| ip.to_canonical().to_string()),
         "source.country" => request.context.country.map(str::to_owned),
         _ => None,

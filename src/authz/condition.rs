@@ -13,7 +13,7 @@ mod why;
 
 pub use place::{Where, canonical_network};
 pub use value::{Expected, ValuePath, ValueSelector};
-pub(super) use what::Target;
+pub(super) use what::{Class, Target};
 pub use what::{MethodPattern, ResourceKind, What};
 pub(super) use when::match_auth_age;
 pub use when::{Clock, Hours, When};

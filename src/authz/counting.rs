@@ -187,7 +187,11 @@ fn add_all<const N: usize>(key: &mut Vec<u8>, parts: [&str; N]) {
 fn tool<'a>(request: &AccessRequest<'a>) -> Option<&'a str> {
     match request.resource {
         Resource::Tool(name) => Some(name),
-        Resource::Server | Resource::Prompt(_) | Resource::Uri(_) | Resource::Task(_) => None,
+        Resource::Server
+        | Resource::Prompt(_)
+        | Resource::Uri(_)
+        | Resource::Template(_)
+        | Resource::Task(_) => None,
     }
 }
 

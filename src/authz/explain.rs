@@ -96,19 +96,13 @@ fn selectors(rule: &Rule, call: &Call<'_>) -> Vec<SelectorExplanation> {
         tell(format!("where.{name}"), part.matches(request));
     }
     for (name, part) in rule.why.iter().flat_map(why_parts) {
-        tell(format!("why.{name}"), part.matches(request));
+        tell(format!("why.{name}"), call.judge_why(&part));
     }
     if let Effect::Limit(_) = rule.effect {
         tell("limit".to_owned(), rule.counts(request));
     }
     if let Some(condition) = &rule.condition {
-        let open = call.target.arguments_open && condition.reads_arguments();
-        let found = if open {
-            Match::Unknown
-        } else {
-            condition.evaluate(&call.facts)
-        };
-        tell("if".to_owned(), found);
+        tell("if".to_owned(), call.judge(condition));
     }
     explained
 }

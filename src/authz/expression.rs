@@ -112,6 +112,18 @@ impl Expression {
         self.traits.reads_country
     }
 
+    /// Whether its result can depend on the class of the tool.
+    #[must_use]
+    pub fn reads_class(&self) -> bool {
+        self.traits.reads_class
+    }
+
+    /// Whether its result can depend on the URI of the resource.
+    #[must_use]
+    pub fn reads_uri(&self) -> bool {
+        self.traits.reads_uri
+    }
+
     /// Whether some request may leave it without a result. May say yes where none does.
     #[must_use]
     pub fn can_fail(&self) -> bool {

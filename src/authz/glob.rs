@@ -3,8 +3,12 @@
 //! Matching simulates the pattern's automaton, so its cost is bounded by text times pattern for
 //! any input: no text makes a pattern slow.
 
+mod template;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+
+pub(super) use template::{Expansions, Template};
 
 /// How many wildcards and characters may follow the literal start of a pattern.
 pub const PATTERN_TOKENS_MAX: usize = 255;
@@ -168,7 +172,7 @@ impl Token {
 }
 
 /// The positions in a pattern that the text read so far can have led to.
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 struct Positions([u64; 4]);
 
 impl Positions {
@@ -197,6 +201,19 @@ impl Positions {
         self.0 == [0; 4]
     }
 
+    /// Where one more character leads.
+    fn after(self, tokens: &[Token], character: char) -> Self {
+        let mut next = Positions::default();
+        for position in self.iter() {
+            let Some(token) = tokens.get(position).filter(|token| token.takes(character)) else {
+                continue;
+            };
+            let step = usize::from(!token.is_run());
+            next.add(tokens, position.saturating_add(step));
+        }
+        next
+    }
+
     fn iter(self) -> impl Iterator<Item = usize> {
         self.0
             .into_iter()
@@ -215,18 +232,10 @@ fn simulate(tokens: &[Token], text: &str) -> bool {
     let mut current = Positions::default();
     current.add(tokens, 0);
     for character in text.chars() {
-        let mut next = Positions::default();
-        for position in current.iter() {
-            let Some(token) = tokens.get(position).filter(|token| token.takes(character)) else {
-                continue;
-            };
-            let step = usize::from(!token.is_run());
-            next.add(tokens, position.saturating_add(step));
-        }
-        if next.is_empty() {
+        current = current.after(tokens, character);
+        if current.is_empty() {
             return false;
         }
-        current = next;
     }
     current.contains(tokens.len())
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::condition::{MethodPattern, Names, ResourceKind, What};
+use super::condition::{Class, MethodPattern, Names, ResourceKind, What};
 use super::glob::Glob;
 use super::policy::{Effect, Rule};
 use super::request::{AccessRequest, Resource, Subject};
@@ -82,12 +82,12 @@ impl Index {
     }
 
     /// Deny, require and limit rules that may match, in no order, some perhaps twice.
-    pub(super) fn gates(&self, request: &AccessRequest<'_>, class: Option<&str>) -> Vec<usize> {
+    pub(super) fn gates(&self, request: &AccessRequest<'_>, class: Class<'_>) -> Vec<usize> {
         self.find(request, class, |tables| &tables.gates)
     }
 
     /// Allow rules that may match, in no order, some perhaps twice.
-    pub(super) fn grants(&self, request: &AccessRequest<'_>, class: Option<&str>) -> Vec<usize> {
+    pub(super) fn grants(&self, request: &AccessRequest<'_>, class: Class<'_>) -> Vec<usize> {
         self.find(request, class, |tables| &tables.grants)
     }
 
@@ -115,7 +115,7 @@ impl Index {
     fn find(
         &self,
         request: &AccessRequest<'_>,
-        class: Option<&str>,
+        class: Class<'_>,
         table: fn(&Tables) -> &Table,
     ) -> Vec<usize> {
         let mut found = Vec::new();
@@ -178,7 +178,7 @@ impl Table {
         }
     }
 
-    fn find(&self, request: &AccessRequest<'_>, class: Option<&str>, found: &mut Vec<usize>) {
+    fn find(&self, request: &AccessRequest<'_>, class: Class<'_>, found: &mut Vec<usize>) {
         let subject = request.subject;
         self.any.find(subject, found);
         for method in request.action.methods() {
@@ -189,12 +189,23 @@ impl Table {
         match request.resource {
             Resource::Tool(name) => {
                 self.tools.find(name, subject, found);
-                if let Some(bucket) = class.and_then(|class| self.classes.get(class)) {
-                    bucket.find(subject, found);
+                match class {
+                    Class::Of(class) => {
+                        if let Some(bucket) = self.classes.get(class) {
+                            bucket.find(subject, found);
+                        }
+                    }
+                    // It may be any of them, so none can be left out.
+                    Class::Unknown => {
+                        for bucket in self.classes.values() {
+                            bucket.find(subject, found);
+                        }
+                    }
+                    Class::Absent => {}
                 }
             }
             Resource::Prompt(name) => self.prompts.find(name, subject, found),
-            Resource::Uri(uri) => self.uris.find(uri, subject, found),
+            Resource::Uri(uri) | Resource::Template(uri) => self.uris.find(uri, subject, found),
             Resource::Server | Resource::Task(_) => {}
         }
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::condition::Match;
 use super::evaluation::is_unmet;
-use super::expression::Expression;
 use super::policy::{Call, Effect, Policy, Rule, Rules};
 use super::request::AccessRequest;
 
@@ -85,12 +84,12 @@ fn weigh(request: &AccessRequest<'_>, gates: &Judged<'_>, grants: &Judged<'_>) -
     let denying = pick(gates, &|rule, found| is_deny(rule) && found == Match::Yes);
     // What cannot be evaluated may still turn out not to match once the arguments are known.
     let stuck = pick(gates, &|rule, found| {
-        found == Match::Indeterminate && !reads_arguments(rule)
+        found == Match::Indeterminate && !rule.reads_arguments()
     });
     let open = pick(gates, &|rule, found| match found {
         // A requirement that is met may still turn out not to be evaluable, which denies.
         Match::Unknown => true,
-        Match::Indeterminate => reads_arguments(rule),
+        Match::Indeterminate => rule.reads_arguments(),
         Match::Yes | Match::No => false,
     });
     let unmet = pick(gates, &|rule, found| {
@@ -98,7 +97,7 @@ fn weigh(request: &AccessRequest<'_>, gates: &Judged<'_>, grants: &Judged<'_>) -
     });
     let granting = pick(grants, &|_, found| found == Match::Yes);
     let perhaps = pick(grants, &|rule, found| {
-        found == Match::Unknown || (found == Match::Indeterminate && reads_arguments(rule))
+        found == Match::Unknown || (found == Match::Indeterminate && rule.reads_arguments())
     });
     let outlook = |prospect, rules| Outlook { prospect, rules };
     if !denying.is_empty() {
@@ -127,20 +126,6 @@ fn weigh(request: &AccessRequest<'_>, gates: &Judged<'_>, grants: &Judged<'_>) -
         return outlook(Prospect::Challenge, unmet);
     }
     outlook(Prospect::Allow, granting)
-}
-
-fn reads_arguments(rule: &Rule) -> bool {
-    let what = rule.what.as_ref().is_some_and(|what| {
-        let own = !what.arguments.is_empty();
-        own || what
-            .not
-            .as_ref()
-            .is_some_and(|not| !not.arguments.is_empty())
-    });
-    what || rule
-        .condition
-        .as_ref()
-        .is_some_and(Expression::reads_arguments)
 }
 
 /// Whether the rule asks for something that the caller does not have.

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::assignment::Assignments;
-use super::condition::Target;
-use super::condition::{Match, ResourceKind, What, When, Where, Who, Why};
+use super::condition::{Class, Match, ResourceKind, Target, What, When, Where, Who, Why};
 use super::counting::{Limit, Window, is_counted};
 use super::expression::{Expression, Facts};
 use super::glob::Glob;
 use super::index::Index;
-use super::request::{AccessRequest, Resource};
+use super::request::{AccessRequest, HintedClass, Hints, Resource};
 
 /// The class of a tool that is in none.
 pub const UNCLASSIFIED: &str = "unclassified";
@@ -25,6 +24,8 @@ pub struct Policy {
     rules: Box<[Rule]>,
     classes: HashMap<Arc<str>, ToolClasses>,
     unclassified: Arc<str>,
+    /// The names of [`HintedClass::ALL`].
+    hinted: [Arc<str>; 3],
     enforced: Index,
     /// The shadow rules, if there are any.
     shadow: Option<Index>,
@@ -161,6 +162,7 @@ impl Policy {
             rules: parts.rules.into(),
             classes: parts.classes.into_iter().collect(),
             unclassified: UNCLASSIFIED.into(),
+            hinted: HintedClass::ALL.map(|class| class.name().into()),
             enforced,
             shadow,
             windows: windows.into(),
@@ -182,14 +184,19 @@ impl Policy {
         &self.rules
     }
 
-    /// The risk class of a tool on a server.
+    /// The risk class of a tool on a server: by the table, else by trusted hints. None where only
+    /// hints could tell and they are not known.
     #[must_use]
-    pub fn class(&self, server: &str, tool: &str) -> &Arc<str> {
-        let found = self
-            .classes
-            .get(server)
-            .and_then(|classes| classes.class(tool));
-        found.unwrap_or(&self.unclassified)
+    pub fn class(&self, server: &str, tool: &str, hints: Hints) -> Option<&Arc<str>> {
+        let tables = self.classes.get(server);
+        let found = tables.and_then(|classes| classes.class(tool));
+        found.or_else(|| match hints {
+            Hints::Untrusted => Some(&self.unclassified),
+            Hints::Trusted(hint) => self
+                .hinted
+                .iter()
+                .find(|name| hint.is_some_and(|class| class.name() == &***name)),
+        })
     }
 
     /// The risk classes by server.
@@ -199,8 +206,20 @@ impl Policy {
 
     pub(super) fn class_of(&self, request: &AccessRequest<'_>) -> Option<&Arc<str>> {
         match request.resource {
-            Resource::Tool(name) => Some(self.class(request.server, name)),
-            Resource::Server | Resource::Prompt(_) | Resource::Uri(_) | Resource::Task(_) => None,
+            Resource::Tool(name) => self.class(request.server, name, request.context.hints),
+            Resource::Server
+            | Resource::Prompt(_)
+            | Resource::Uri(_)
+            | Resource::Template(_)
+            | Resource::Task(_) => None,
+        }
+    }
+
+    fn class_in(&self, request: &AccessRequest<'_>) -> Class<'_> {
+        match (self.class_of(request), request.resource) {
+            (Some(class), _) => Class::Of(class),
+            (None, Resource::Tool(_)) => Class::Unknown,
+            (None, _) => Class::Absent,
         }
     }
 
@@ -247,10 +266,13 @@ impl Policy {
     }
 
     /// Whether a tool of one of the classes may exist on a server.
-    pub(super) fn may_have_class(&self, server: &str, wanted: &[Arc<str>]) -> bool {
-        let known = self.classes.get(server);
+    pub(super) fn may_have_class(&self, request: &AccessRequest<'_>, wanted: &[Arc<str>]) -> bool {
+        let known = self.classes.get(request.server);
+        let is_hinted = request.context.hints != Hints::Untrusted;
         wanted.iter().any(|class| {
-            &**class == UNCLASSIFIED || known.is_some_and(|known| known.names.contains(class))
+            &**class == UNCLASSIFIED
+                || known.is_some_and(|known| known.names.contains(class))
+                || (is_hinted && self.hinted.contains(class))
         })
     }
 }
@@ -330,15 +352,17 @@ impl Rule {
             .and(when)
             .and(self.counts(call.target.request));
         let why = self.why.as_ref().filter(|_| plain != Match::No);
-        let why = why.map_or(Match::Yes, |why| why.matches(call.target.request));
+        let why = why.map_or(Match::Yes, |why| call.judge_why(why));
         let plain = plain.and(why);
-        let Some(condition) = self.condition.as_ref().filter(|_| plain != Match::No) else {
-            return plain;
-        };
-        if call.target.arguments_open && condition.reads_arguments() {
-            return plain.and(Match::Unknown);
-        }
-        plain.and(condition.evaluate(&call.facts))
+        let condition = self.condition.as_ref().filter(|_| plain != Match::No);
+        condition.map_or(plain, |condition| plain.and(call.judge(condition)))
+    }
+
+    /// Whether what the rule asks for can depend on the arguments of the call.
+    pub(super) fn reads_arguments(&self) -> bool {
+        let what = self.what.as_ref().is_some_and(What::reads_arguments);
+        let condition = self.condition.as_ref();
+        what || condition.is_some_and(Expression::reads_arguments)
     }
 
     /// Whether the request is one that the rule's limit counts, if it has one. What needs no rule
@@ -361,7 +385,7 @@ impl Rule {
         let what = self.what.as_ref().is_none_or(|what| {
             let classes = what.classes.as_deref();
             what.covers_server(request.server)
-                && classes.is_none_or(|classes| policy.may_have_class(request.server, classes))
+                && classes.is_none_or(|classes| policy.may_have_class(request, classes))
         });
         what && self
             .who
@@ -373,7 +397,7 @@ impl Rule {
         let kind = match resource {
             Resource::Tool(_) => Some(ResourceKind::Tool),
             Resource::Prompt(_) => Some(ResourceKind::Prompt),
-            Resource::Uri(_) => Some(ResourceKind::Uri),
+            Resource::Uri(_) | Resource::Template(_) => Some(ResourceKind::Uri),
             Resource::Server | Resource::Task(_) => None,
         };
         self.kind().is_none_or(|own| kind == Some(own))
@@ -389,7 +413,7 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     /// A call with the arguments it has.
     pub(super) fn new(policy: &'a Policy, request: &'a AccessRequest<'a>) -> Self {
-        let class = policy.class_of(request).map(|class| &**class);
+        let class = policy.class_in(request);
         let target = Target {
             request,
             class,
@@ -397,7 +421,35 @@ impl<'a> Call<'a> {
         };
         Call {
             target,
-            facts: Facts::new(request, class),
+            facts: Facts::new(request, class.known()),
+        }
+    }
+
+    /// What an expression says. One that reads what is not decided yet says nothing yet, and one
+    /// that reads a class that cannot be told cannot be evaluated, even if it only asks whether
+    /// there is one.
+    pub(super) fn judge(&self, condition: &Expression) -> Match {
+        let is_template = matches!(self.target.request.resource, Resource::Template(_));
+        let is_open = self.target.arguments_open
+            && (condition.reads_arguments() || (is_template && condition.reads_uri()));
+        if is_open {
+            return Match::Unknown;
+        }
+        if self.target.class == Class::Unknown && condition.reads_class() {
+            return Match::Indeterminate;
+        }
+        condition.evaluate(&self.facts)
+    }
+
+    /// What is said of purpose and behaviour. Where the arguments are open, so is what was not
+    /// read of the windows.
+    pub(super) fn judge_why(&self, why: &Why) -> Match {
+        let request = self.target.request;
+        match why.matches(request) {
+            Match::Indeterminate if self.target.arguments_open && why.lacks_reading(request) => {
+                Match::Unknown
+            }
+            found => found,
         }
     }
 }

@@ -1,19 +1,24 @@
 //! Whether something shows in a list (SPEC §3.5).
 
-use super::condition::Match;
+use super::condition::{Class, Match};
 use super::index::Index;
 use super::policy::{Call, Effect, Policy, Rules};
 use super::request::AccessRequest;
 
 /// Whether the subject may see a tool, prompt or resource: no deny rule surely matches, and some
 /// allow rule could match for some arguments. The request is the call that the listed thing would
-/// get (`tools/call`, `prompts/get`, `resources/read`); its arguments are not looked at.
+/// get (`tools/call`, `prompts/get`, `resources/read`) if it were made now; its arguments are not
+/// looked at, and a listed template is [`super::Resource::Template`].
+///
+/// Windows of behaviour are what [`super::demands`] names for that call, which counts itself as
+/// any call does; one that was not read is taken as possible, so it hides nothing. Requirements
+/// and limits never hide: the caller can do something about them.
 #[must_use]
 pub fn is_visible(policy: &Policy, request: &AccessRequest<'_>) -> bool {
     let mut call = Call::new(policy, request);
     call.target.arguments_open = true;
     let class = call.target.class;
-    let any = |find: fn(&Index, &AccessRequest<'_>, Option<&str>) -> Vec<usize>,
+    let any = |find: fn(&Index, &AccessRequest<'_>, Class<'_>) -> Vec<usize>,
                effect: &Effect,
                test: fn(Match) -> bool| {
         let mut indexes = policy.indexes(Rules::Enforced);

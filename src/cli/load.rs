@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Stop, snapshot};
 use crate::app;
@@ -72,6 +73,7 @@ pub(super) fn samples(context: &CompileContext) -> SampleContext {
     SampleContext {
         servers: context.servers.clone(),
         issuer: context.issuer.clone(),
+        hints: Arc::clone(&context.hints),
     }
 }
 

@@ -78,7 +78,7 @@ impl Matrix {
             let help = "set `tools_snapshot`, or name tools exactly in the class tables";
             return Err(Stop::Failed(format!("no tool is known; {help}")));
         }
-        let policy = &loaded.policy;
+        let (policy, hints) = (&loaded.policy, &loaded.samples.hints);
         let mut rows = Vec::new();
         let mut unknown = Vec::new();
         for (server, tools) in tools {
@@ -86,9 +86,11 @@ impl Matrix {
                 unknown.push(server.clone());
             }
             for tool in tools {
-                let class = policy.class(&server, &tool).to_string();
+                let class = policy.class(&server, &tool, hints.of(&server, &tool));
+                // Only the hints of a tool that is not recorded are not known.
+                let class = class.map_or_else(|| "unknown".to_owned(), ToString::to_string);
                 let cell = |caller: &SampleCaller| {
-                    let call = caller.calling(&server, &tool);
+                    let call = caller.calling(&server, &tool, hints);
                     call.ask(policy, |request| authz::outlook(policy, request))
                         .map_err(|error| {
                             Stop::Failed(format!("the tool `{}`: {error}", tool.escape_debug()))

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -124,6 +125,7 @@ fn look_at_policy(
     };
     let lint = LintContext {
         tools,
+        hints: Arc::clone(&context.hints),
         suite: suite.as_ref().ok(),
         now: Some(app::now()),
     };

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
-use crate::authz::{Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED};
+use crate::authz::{
+    HintedClass, Policy, PolicyParts, Rule, ToolClasses, TrustedHints, UNCLASSIFIED,
+};
 use crate::yaml::{self, Findings, Node, Source};
 
 use super::document::{Document, RuleDocument, ToolTable, error_at_start};
@@ -20,6 +22,8 @@ pub struct CompileContext {
     pub has_countries: bool,
     /// The issuer of subjects in policy tests that do not name one.
     pub issuer: String,
+    /// What trusted annotations say of recorded tools; also which servers' are trusted.
+    pub hints: Arc<TrustedHints>,
     /// How many rules a policy may have.
     pub rules_max: usize,
     /// How long an expression may be, in bytes.
@@ -32,6 +36,7 @@ impl Default for CompileContext {
             servers: None,
             has_countries: true,
             issuer: String::new(),
+            hints: Arc::default(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
         }
@@ -83,7 +88,7 @@ pub fn compile(sources: &[Source], context: &CompileContext) -> Result<Policy, F
 /// The names that rules may use.
 struct KnownNames<'c> {
     servers: Option<&'c [String]>,
-    /// The classes of each server with a table.
+    /// The classes of each server with a table, or whose annotations are trusted.
     classes: HashMap<String, Vec<String>>,
 }
 
@@ -94,9 +99,14 @@ impl<'c> KnownNames<'c> {
             let classes = table.classes.iter().map(|(class, _)| name(class)).collect();
             (name(table.server), classes)
         };
+        let mut classes: HashMap<String, Vec<String>> = tables.iter().map(table).collect();
+        for server in context.hints.servers() {
+            let own = classes.entry(server.to_owned()).or_default();
+            own.extend(HintedClass::ALL.map(|class| class.name().to_owned()));
+        }
         KnownNames {
             servers: context.servers.as_deref(),
-            classes: tables.iter().map(table).collect(),
+            classes,
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::testing::Suite;
-use crate::authz::{Effect, Glob, Mode, Policy, Rule, UNCLASSIFIED, What};
+use crate::authz::{Effect, Glob, Mode, Policy, Rule, TrustedHints, UNCLASSIFIED, What};
 use crate::yaml::{self, Findings, Node, Source};
 
 /// A rule does nothing that another one does not do already.
@@ -57,6 +57,8 @@ pub const LINTS: &[&str] = &[
 pub struct LintContext<'c> {
     /// The recorded tools by server; nothing is said about tools of other servers.
     pub tools: BTreeMap<String, Vec<String>>,
+    /// What trusted annotations say of them.
+    pub hints: Arc<TrustedHints>,
     /// The policy's tests, if they could be read.
     pub suite: Option<&'c Suite>,
     /// The time; without it nothing is said about what has passed.
@@ -289,11 +291,12 @@ impl Lint<'_> {
             .flatten()
             .filter(|glob| !exists(glob))
             .collect();
-        let policy = self.policy;
+        let (policy, hints) = (self.policy, &self.context.hints);
         let empty = |class: &str| {
-            !names
-                .iter()
-                .any(|(server, tool)| **policy.class(server, tool) == *class)
+            !names.iter().any(|(server, tool)| {
+                let own = policy.class(server, tool, hints.of(server, tool));
+                own.is_some_and(|own| **own == *class)
+            })
         };
         let classes = what.classes.iter().flatten();
         let empty: Vec<&Arc<str>> = classes

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use narration::{Named, effect_name, match_name, narrate, narrate_rule};
 pub use request::{Listed, SampleAsk, SampleRequest, Unasked};
 
-use crate::authz::{Policy, Subject};
+use crate::authz::{Policy, Subject, TrustedHints};
 use crate::yaml::{self, Findings, Node, Source};
 use case::Case;
 
@@ -27,6 +27,8 @@ pub struct SampleContext {
     pub servers: Option<Vec<String>>,
     /// The issuer of subjects that do not name one.
     pub issuer: String,
+    /// What trusted annotations say of recorded tools.
+    pub hints: Arc<TrustedHints>,
 }
 
 /// Somebody who might call, for previews.
@@ -45,9 +47,9 @@ pub struct SampleCaller {
 }
 
 impl SampleCaller {
-    /// Their call of one tool.
+    /// Their call of one tool, where trusted annotations say this.
     #[must_use]
-    pub fn calling(&self, server: &str, tool: &str) -> SampleRequest {
+    pub fn calling(&self, server: &str, tool: &str, hints: &Arc<TrustedHints>) -> SampleRequest {
         let blank = SampleRequest {
             server: server.to_owned(),
             subject: self.subject.clone(),
@@ -59,7 +61,10 @@ impl SampleCaller {
             protocol_version: None,
             host: "localhost".to_owned(),
             path: "/".to_owned(),
-            situation: request::Situation::default(),
+            situation: request::Situation {
+                hints: Arc::clone(hints),
+                ..request::Situation::default()
+            },
             headers: Vec::new(),
         };
         blank.calling(Listed::Tools, tool)

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use mcp_authz::authz::Hints;
 use mcp_authz::policy::CompileContext;
 use serde_json::Value;
 
@@ -288,7 +289,11 @@ fn tools_are_classified_by_their_annotations_and_the_table_is_a_policy() {
         ("any*thing", "unclassified"),
         ("anything", "unclassified"),
     ] {
-        assert_eq!(&**policy.class("github", tool), class, "{tool:?}");
+        assert_eq!(
+            &**policy.class("github", tool, Hints::Untrusted).unwrap(),
+            class,
+            "{tool:?}"
+        );
     }
     for (text, expected) in [
         ("{}", "expected tools"),

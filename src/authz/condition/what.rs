@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::authz::glob::Glob;
+use crate::authz::glob::{Expansions, Glob, Template};
 use crate::authz::request::{AccessRequest, Resource};
 
 use super::value::ValueSelector;
@@ -92,6 +92,11 @@ impl What {
         [tool, prompt, uri].into_iter().flatten().collect()
     }
 
+    /// Whether some selector, of its negation too, is over arguments.
+    pub(in crate::authz) fn reads_arguments(&self) -> bool {
+        self.has_arguments() || self.not_has_arguments()
+    }
+
     fn has_arguments(&self) -> bool {
         !self.arguments.is_empty()
     }
@@ -143,7 +148,9 @@ impl What {
         let (tool, prompt) = match request.resource {
             Resource::Tool(name) => (Some(name), None),
             Resource::Prompt(name) => (None, Some(name)),
-            Resource::Server | Resource::Uri(_) | Resource::Task(_) => (None, None),
+            Resource::Server | Resource::Uri(_) | Resource::Template(_) | Resource::Task(_) => {
+                (None, None)
+            }
         };
         let plain = Match::all([
             selects(self.servers.as_deref(), |name| &**name == request.server),
@@ -154,9 +161,12 @@ impl What {
                     .any(|method| pattern.matches(method))
             }),
             globs(&self.tools, tool),
-            selects(self.classes.as_deref(), |name| {
-                target.class == Some(&**name)
-            }),
+            match target.class {
+                Class::Unknown if self.classes.is_some() => Match::Indeterminate,
+                class => selects(self.classes.as_deref(), |name| {
+                    class.known() == Some(&**name)
+                }),
+            },
             globs(&self.prompts, prompt),
         ]);
         if plain == Match::No {
@@ -165,15 +175,46 @@ impl What {
         let resources = self
             .resources
             .as_ref()
-            .map(|globs| match_uri(globs, request.resource));
+            .map(|globs| match_uri(globs, target));
         let arguments = self
             .arguments
             .iter()
             .map(|selector| target.matches_argument(selector));
-        let not = self.not.iter().map(|what| what.matches(target).negate());
+        let not = self.not.iter().map(|what| {
+            let found = what.matches(target);
+            // The arguments that come may make it a no, whatever else cannot be evaluated.
+            let is_open = target.arguments_open && what.has_arguments();
+            let unknown = is_open && found == Match::Indeterminate;
+            if unknown {
+                Match::Unknown
+            } else {
+                found.negate()
+            }
+        });
         plain.and(Match::all(
             resources.into_iter().chain(arguments).chain(not),
         ))
+    }
+}
+
+/// What is known of the class of what is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::authz) enum Class<'a> {
+    /// It is no tool.
+    Absent,
+    /// It could only be told by hints, and they are not known.
+    Unknown,
+    /// This one.
+    Of(&'a str),
+}
+
+impl<'a> Class<'a> {
+    /// Its name, if it is known.
+    pub(in crate::authz) fn known(self) -> Option<&'a str> {
+        match self {
+            Class::Of(class) => Some(class),
+            Class::Absent | Class::Unknown => None,
+        }
     }
 }
 
@@ -181,7 +222,7 @@ impl What {
 pub(in crate::authz) struct Target<'a> {
     pub(in crate::authz) request: &'a AccessRequest<'a>,
     /// The class of the tool, if the request is for one.
-    pub(in crate::authz) class: Option<&'a str>,
+    pub(in crate::authz) class: Class<'a>,
     /// Whether the arguments are those of some later call.
     pub(in crate::authz) arguments_open: bool,
 }
@@ -208,9 +249,13 @@ impl MethodPattern {
 
 /// A URI that is not in normal form may reach another resource than its text says, so a pattern
 /// cannot be evaluated for it, unless the schemes differ.
-fn match_uri(globs: &[Glob], resource: Resource<'_>) -> Match {
-    let Resource::Uri(uri) = resource else {
-        return Match::No;
+fn match_uri(globs: &[Glob], target: &Target<'_>) -> Match {
+    let uri = match target.request.resource {
+        Resource::Uri(uri) => uri,
+        Resource::Template(template) => return match_template(globs, template, target),
+        Resource::Server | Resource::Tool(_) | Resource::Prompt(_) | Resource::Task(_) => {
+            return Match::No;
+        }
     };
     if is_normal(uri) {
         return Match::of(globs.iter().any(|glob| glob.matches(uri)));
@@ -222,6 +267,24 @@ fn match_uri(globs: &[Glob], resource: Resource<'_>) -> Match {
             .map(|glob| match glob.literal_start().split_once(':') {
                 Some((own, _)) if !own.eq_ignore_ascii_case(scheme) => Match::No,
                 _ => Match::Indeterminate,
+            }),
+    )
+}
+
+/// What holds of every URI that a template expands to. Those that are not in normal form cannot be
+/// evaluated, which lets nothing pass, so they need no look here.
+fn match_template(globs: &[Glob], template: &str, target: &Target<'_>) -> Match {
+    if !target.arguments_open {
+        return Match::Indeterminate;
+    }
+    let template = Template::parse(template);
+    Match::any(
+        globs
+            .iter()
+            .map(|glob| match glob.matches_template(&template) {
+                Expansions::All => Match::Yes,
+                Expansions::None => Match::No,
+                Expansions::Some => Match::Unknown,
             }),
     )
 }

@@ -48,6 +48,15 @@ impl Why {
         purposes.and(Match::all(behaviours.chain(not)))
     }
 
+    /// Whether a window that could have been read was not.
+    pub(in crate::authz) fn lacks_reading(&self, request: &AccessRequest<'_>) -> bool {
+        let readings = request.context.readings;
+        self.windows().any(|window| {
+            let is_read = readings.is_some_and(|readings| readings.reading(window).is_some());
+            !is_read && window.demand(request).is_ok()
+        })
+    }
+
     /// Every window of the block.
     pub(in crate::authz) fn windows(&self) -> impl Iterator<Item = &Window> {
         let not = self.not.iter().flat_map(|not| &not.behaviours);

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use proptest::sample::{Index as Pick, select, subsequence};
 
 use super::*;
-use crate::authz::condition::{Behaviour, Why};
 use crate::authz::condition::{
-    Expected, MethodPattern, Names, ValuePath, ValueSelector, What, Where, Who,
+    Behaviour, Class, Expected, MethodPattern, Names, ValuePath, ValueSelector, What, Where, Who,
+    Why,
 };
 use crate::authz::counting::{KeyPart, Limit, Readings, Window};
 use crate::authz::explain::explain;
@@ -19,7 +19,7 @@ use crate::authz::expression::Expression;
 use crate::authz::glob::Glob;
 use crate::authz::outlook::{Prospect, outlook};
 use crate::authz::policy::{Mode, Needs, PolicyParts, ToolClasses};
-use crate::authz::request::{Action, Context, Http, Resource, Subject, Value};
+use crate::authz::request::{Action, Context, HintedClass, Hints, Http, Resource, Subject, Value};
 use crate::authz::visibility::is_visible;
 
 const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
@@ -142,6 +142,9 @@ static CONDITIONS: LazyLock<Vec<Expression>> = LazyLock::new(|| {
         "has(args.a)",
         "false",
         "subject.groups.exists(g, g == 'g1')",
+        "mcp.class == 'write'",
+        "!has(mcp.class) || mcp.class == 'read'",
+        "mcp.uri.endsWith('a')",
     ];
     texts
         .iter()
@@ -258,6 +261,7 @@ struct Ask {
     peer: Option<&'static str>,
     source: Option<IpAddr>,
     readings: Readings,
+    hints: Hints,
 }
 
 fn calls() -> Vec<(Action<'static>, Resource<'static>)> {
@@ -338,9 +342,10 @@ fn ask() -> impl Strategy<Value = Ask> {
         peer,
         source,
         select(&[None, Some(2_u64), Some(3)]),
+        hints(),
     )
         .prop_map(
-            |(subject, server, (action, resource), arguments, peer, source, denials)| Ask {
+            |(subject, server, (action, resource), arguments, peer, source, denials, hints)| Ask {
                 subject,
                 server,
                 action,
@@ -349,8 +354,29 @@ fn ask() -> impl Strategy<Value = Ask> {
                 peer,
                 source,
                 readings: readings(denials),
+                hints,
             },
         )
+}
+
+/// Templates with some of what they expand to.
+fn templates() -> impl Strategy<Value = (&'static str, Vec<&'static str>)> {
+    select(vec![
+        ("f:/{x}", vec!["f:/a", "f:/b", "f:/..", "f:/"]),
+        ("f:/{+x}", vec!["f:/a", "f:/b/../a", "f:/b/c"]),
+        ("f:{/x}", vec!["f:/a", "f:"]),
+        ("f:/a{?x}", vec!["f:/a", "f:/a?x=1"]),
+        ("g:/{x}", vec!["g:/a"]),
+        ("f:/a", vec!["f:/a"]),
+    ])
+}
+
+fn hints() -> impl Strategy<Value = Hints> {
+    prop_oneof![
+        2 => Just(Hints::Untrusted),
+        1 => Just(Hints::Trusted(None)),
+        2 => select(&HintedClass::ALL).prop_map(|class| Hints::Trusted(Some(class))),
+    ]
 }
 
 fn readings(denials: Option<u64>) -> Readings {
@@ -381,6 +407,7 @@ impl Ask {
             now: jiff::Timestamp::UNIX_EPOCH,
             context: Context {
                 readings: Some(&self.readings),
+                hints: self.hints,
                 ..Context::default()
             },
         }
@@ -601,6 +628,40 @@ proptest! {
         prop_assert_eq!(visible, is_visible(&policy, &other.request()));
     }
 
+    /// A template hides only where no URI that it expands to could be read.
+    #[test]
+    fn a_template_is_visible_where_an_expansion_can_be_read(
+        rules in rules(),
+        ask in ask(),
+        (template, uris) in templates(),
+        is_read in any::<bool>(),
+    ) {
+        let policy = policy(&rules);
+        let action = Action { method: "resources/read", authorized_as: None, kind: ActionKind::Use };
+        let listed = Ask { action, resource: Resource::Template(template), ..ask.clone() };
+        let mut request = listed.request();
+        if !is_read {
+            request.context.readings = None;
+        }
+        if is_visible(&policy, &request) {
+            return Ok(());
+        }
+        for uri in uris {
+            let call = Ask { action, resource: Resource::Uri(uri), ..ask.clone() };
+            prop_assert!(!may_pass(&call.decide(&rules)), "{} {}", template, uri);
+        }
+    }
+
+    /// What was not read of the windows hides nothing that could be called.
+    #[test]
+    fn what_was_not_read_hides_nothing(rules in rules(), ask in ask()) {
+        prop_assume!(ask.action.kind == ActionKind::Use);
+        let policy = policy(&rules);
+        let mut blind = ask.request();
+        blind.context.readings = None;
+        prop_assert!(is_visible(&policy, &blind) || !may_pass(&ask.decide(&rules)));
+    }
+
     #[test]
     fn the_explanation_is_of_the_decision(rules in rules(), ask in ask()) {
         let policy = policy(&rules);
@@ -712,6 +773,7 @@ fn claims_and_headers_are_read_where_they_are() {
         peer: None,
         source: None,
         readings: Readings::default(),
+        hints: Hints::Untrusted,
     };
     let request = AccessRequest {
         http: Http {
@@ -791,13 +853,14 @@ fn rules_that_cannot_matter_are_not_looked_at() {
         peer: None,
         source: None,
         readings: Readings::default(),
+        hints: Hints::Untrusted,
     };
     assert_eq!(
         policy
             .indexes(Rules::Enforced)
             .next()
             .unwrap()
-            .gates(&ask.request(), Some("read")),
+            .gates(&ask.request(), Class::Of("read")),
         [3, 1000]
     );
     assert_eq!(
@@ -805,7 +868,7 @@ fn rules_that_cannot_matter_are_not_looked_at() {
             .indexes(Rules::Enforced)
             .next()
             .unwrap()
-            .grants(&ask.request(), Some("read")),
+            .grants(&ask.request(), Class::Of("read")),
         Vec::<usize>::new()
     );
 }

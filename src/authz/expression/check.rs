@@ -13,6 +13,10 @@ use crate::authz::glob::Glob;
 
 /// What an expression was found to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a thing that is read or not"
+)]
 pub(super) struct Traits {
     /// How many loops run inside each other at most.
     pub(super) loops: usize,
@@ -20,6 +24,10 @@ pub(super) struct Traits {
     pub(super) reads_arguments: bool,
     /// Whether it looks at the country of the source.
     pub(super) reads_country: bool,
+    /// Whether it looks at the class of the tool.
+    pub(super) reads_class: bool,
+    /// Whether it looks at the URI of the resource.
+    pub(super) reads_uri: bool,
 }
 
 /// Checks a parsed expression.
@@ -36,6 +44,8 @@ pub(super) fn check(program: &Program) -> Result<Traits, Vec<InvalidExpression>>
             loops: 0,
             reads_arguments: false,
             reads_country: false,
+            reads_class: false,
+            reads_uri: false,
         },
     };
     checker.refuse_constant(root);
@@ -203,6 +213,8 @@ impl<'p> Checker<'p> {
     fn visit_field(&mut self, node: &IdedExpr, record: &str, fields: &[&str], field: &str) {
         self.traits.reads_arguments |= record == "mcp" && field == "arguments";
         self.traits.reads_country |= record == "source" && field == "country";
+        self.traits.reads_class |= record == "mcp" && field == "class";
+        self.traits.reads_uri |= record == "mcp" && field == "uri";
         if !fields.contains(&field) {
             let message = format!("`{record}` has no field `{field}`");
             self.error(node, message, format!("known here: {}", quoted(fields)));

@@ -99,13 +99,17 @@ impl<'a> Facts<'a> {
             ("mcp", "method") => Some(string(request.action.method)),
             ("mcp", "name") => match request.resource {
                 Resource::Tool(name) | Resource::Prompt(name) => Some(string(name)),
-                Resource::Server | Resource::Uri(_) | Resource::Task(_) => None,
+                Resource::Server | Resource::Uri(_) | Resource::Template(_) | Resource::Task(_) => {
+                    None
+                }
             },
             ("mcp", "uri") => match request.resource {
                 Resource::Uri(uri) => Some(string(uri)),
-                Resource::Server | Resource::Tool(_) | Resource::Prompt(_) | Resource::Task(_) => {
-                    None
-                }
+                Resource::Server
+                | Resource::Tool(_)
+                | Resource::Prompt(_)
+                | Resource::Template(_)
+                | Resource::Task(_) => None,
             },
             ("mcp", "class") => self.class.map(string),
             ("mcp", "arguments") => self.arguments(),

@@ -108,9 +108,11 @@ fn check_accepted(body: &[u8]) {
             let member = match target.resource {
                 Resource::Tool(name) => Some(("name", name)),
                 Resource::Uri(uri) if method == "resources/read" => Some(("uri", uri)),
-                Resource::Server | Resource::Prompt(_) | Resource::Uri(_) | Resource::Task(_) => {
-                    None
-                }
+                Resource::Server
+                | Resource::Prompt(_)
+                | Resource::Uri(_)
+                | Resource::Template(_)
+                | Resource::Task(_) => None,
             };
             let named = member.is_none_or(|(key, name)| theirs["params"][key] == *name);
             assert!(named, "{theirs}");

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::authz::{
     AccessRequest, Action, ActionKind, Allow, Challenge, Context, Count, Decision, Declared,
-    Denial, DenialReason, Evaluation, Http, KeyPart, Readings, Resource, Subject, Value, Window,
-    evaluate, is_visible,
+    Denial, DenialReason, Evaluation, Hints, Http, KeyPart, Readings, Resource, Subject, Value,
+    Window, evaluate, is_visible,
 };
 
 use super::*;
@@ -90,8 +90,18 @@ fn several_files_are_one_policy() {
     );
     let policy = compile(&[first.clone(), second.clone()], &context()).unwrap();
     assert_eq!(policy.rules().len(), 1);
-    assert_eq!(&**policy.class("github", "get_issue"), "read");
-    assert_eq!(&**policy.class("files", "get_issue"), "unclassified");
+    assert_eq!(
+        &**policy
+            .class("github", "get_issue", Hints::Untrusted)
+            .unwrap(),
+        "read"
+    );
+    assert_eq!(
+        &**policy
+            .class("files", "get_issue", Hints::Untrusted)
+            .unwrap(),
+        "unclassified"
+    );
     assert_eq!(policy.revision().len(), 16);
     let changed = compile(std::slice::from_ref(&first), &context()).unwrap();
     assert_ne!(policy.revision(), changed.revision());

@@ -23,6 +23,7 @@ fn lines(policy: &str, tests: &str) -> Vec<String> {
     )]);
     let context = LintContext {
         tools,
+        hints: Arc::default(),
         suite: suite.as_ref(),
         now: "2026-11-20T10:00:00Z".parse().ok(),
     };

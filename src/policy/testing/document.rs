@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -97,7 +98,10 @@ pub(super) fn read_request(
     let headers = fields
         .optional("headers", findings, headers)
         .unwrap_or_default();
-    let situation = read_situation(&mut fields, findings);
+    let situation = Situation {
+        hints: Arc::clone(&context.hints),
+        ..read_situation(&mut fields, findings)
+    };
     fields.finish(findings);
     Some(SampleRequest {
         server: server?,
@@ -137,6 +141,7 @@ fn read_situation(fields: &mut Fields<'_>, findings: &mut Findings) -> Situation
         session_age: session_age.and_then(|age| SignedDuration::try_from(age).ok()),
         seen: seen.unwrap_or_default(),
         exhausted: exhausted.unwrap_or_default(),
+        ..Situation::default()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::authz::{
     AccessRequest, Action, ActionKind, Context, Count, Decision, Declared, Http, Policy, Readings,
-    Resource, Subject, Taken, Value,
+    Resource, Subject, Taken, TrustedHints, Value,
 };
 use crate::mcp::{DecodeOptions, Form, METHODS, Message, decode};
 
@@ -58,6 +59,8 @@ pub struct Situation {
     pub seen: History,
     /// The limit rules that have no room left.
     pub exhausted: Vec<String>,
+    /// What trusted annotations say of recorded tools.
+    pub hints: Arc<TrustedHints>,
 }
 
 /// What a caller did before.
@@ -159,12 +162,15 @@ impl SampleRequest {
             .flat_map(Message::targets)
             .collect();
         match targets.as_slice() {
-            [target] => Ok(judge(&AccessRequest {
-                action: target.action,
-                resource: target.resource,
-                arguments: target.arguments,
-                ..self.bare(method, &readings)
-            })),
+            [target] => {
+                let mut request = self.bare(method, &readings);
+                request.action = target.action;
+                request.resource = target.resource;
+                request.arguments = target.arguments;
+                let name = target.resource.name().unwrap_or_default();
+                request.context.hints = self.situation.hints.of(&self.server, name);
+                Ok(judge(&request))
+            }
             several => Err(Unasked::Several(several.len())),
         }
     }
@@ -233,6 +239,7 @@ impl SampleRequest {
                 country: situation.country.as_deref(),
                 device: situation.device.as_ref(),
                 readings: Some(readings),
+                hints: situation.hints.of(&self.server, ""),
             },
         }
     }
