@@ -8,6 +8,7 @@ pub mod countries;
 mod exchange;
 mod invalid;
 mod judgement;
+mod listing;
 mod observe;
 mod read;
 mod reason;

@@ -1,9 +1,11 @@
 //! The Envoy edge: the only module that knows Envoy's messages.
 //!
 //! It turns what Envoy asks into a [`crate::check::HttpRequest`] and a [`crate::check::Verdict`]
-//! into what Envoy does; it decides nothing.
+//! into what Envoy does, and answers of upstreams into a [`crate::check::Exchange`]; it decides
+//! nothing.
 
 mod ext_authz;
+mod ext_proc;
 mod health;
 pub mod proto;
 pub mod request;
@@ -19,14 +21,16 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::transport::server::{Connected, Router};
 
-use crate::check::Decide;
+use crate::check::{Decide, Process};
 use crate::health::Readiness;
 use crate::listen::{Connection, Listener};
 
 use proto::envoy::service::auth::v3::authorization_server::AuthorizationServer;
+use proto::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessorServer;
 use proto::grpc::health::v1::health_server::HealthServer;
 
 pub use ext_authz::ExtAuthz;
+pub use ext_proc::{ExtProc, Replies};
 pub use health::HealthService;
 
 /// How the gRPC server treats its clients.
@@ -73,20 +77,20 @@ pub enum ServeError {
     Transport(#[source] tonic::transport::Error),
 }
 
-/// Serves `ext_authz`, health and reflection until `shutdown` resolves and every call in flight is
+/// Serves `ext_authz`, `ext_proc`, health and reflection until `shutdown` resolves and every call in flight is
 /// done. How long that may take is for the caller to say: a connection on which the client never
 /// finished its first message does not end by itself.
 ///
 /// # Errors
 /// [`ServeError`] if the server cannot be built or fails.
-pub async fn serve<D: Decide>(
+pub async fn serve<T: Decide + Process>(
     listener: Listener,
-    decide: Arc<D>,
+    pipeline: Arc<T>,
     readiness: Readiness,
     settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let router = router(decide, readiness, settings)?;
+    let router = router(pipeline, readiness, settings)?;
     let (ready, connections) = mpsc::channel(READY_MAX);
     let connections = ReceiverStream::new(connections).map(Ok::<Connection, Infallible>);
     // With the shutdown the receiver goes, so that the listener ends and its socket is closed.
@@ -99,14 +103,15 @@ pub async fn serve<D: Decide>(
     served.map_err(ServeError::Transport)
 }
 
-fn router<D: Decide>(
-    decide: Arc<D>,
+fn router<T: Decide + Process>(
+    pipeline: Arc<T>,
     readiness: Readiness,
     settings: Settings,
 ) -> Result<Router, ServeError> {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .with_service_name(AUTHORIZATION)
+        .with_service_name(PROCESSOR)
         .with_service_name(HEALTH)
         .with_service_name(REFLECTION)
         .build_v1()
@@ -114,9 +119,11 @@ fn router<D: Decide>(
     let message_bytes_max = settings
         .body_bytes_max
         .saturating_add(DESCRIPTION_BYTES_MAX);
-    let authorization = AuthorizationServer::new(ExtAuthz::new(decide, settings.request))
+    let authorization = AuthorizationServer::new(ExtAuthz::new(Arc::clone(&pipeline), settings.request))
         .max_decoding_message_size(message_bytes_max);
-    let health = HealthServer::new(HealthService::new(readiness, &[AUTHORIZATION]));
+    let processor = ExternalProcessorServer::new(ExtProc::new(pipeline))
+        .max_decoding_message_size(CHUNK_BYTES_MAX.saturating_add(DESCRIPTION_BYTES_MAX));
+    let health = HealthService::new(readiness, &[AUTHORIZATION, PROCESSOR]);
     // Clients that leave reset their checks, many at once; that is no attack of Envoy's.
     let resets_max = usize::try_from(settings.streams_max).unwrap_or(usize::MAX);
     Ok(Server::builder()
@@ -126,7 +133,8 @@ fn router<D: Decide>(
         .http2_keepalive_interval(Some(settings.keepalive_interval))
         .http2_keepalive_timeout(Some(settings.keepalive_timeout))
         .add_service(authorization)
-        .add_service(health)
+        .add_service(processor)
+        .add_service(HealthServer::new(health))
         .add_service(reflection))
 }
 
@@ -138,9 +146,13 @@ impl Connected for Connection {
 
 /// The name of the `ext_authz` service.
 pub const AUTHORIZATION: &str = "envoy.service.auth.v3.Authorization";
+/// The name of the `ext_proc` service.
+pub const PROCESSOR: &str = "envoy.service.ext_proc.v3.ExternalProcessor";
 const HEALTH: &str = "grpc.health.v1.Health";
 const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
 /// The room for everything of a check but the body: headers are at most 60 KiB in Envoy.
 const DESCRIPTION_BYTES_MAX: usize = 1024 * 1024;
+/// The most bytes of a chunk of an answer: what Envoy buffers by default.
+const CHUNK_BYTES_MAX: usize = 1024 * 1024;
 /// Connections that are ready and not yet taken by the server.
 const READY_MAX: usize = 64;

@@ -202,13 +202,12 @@ impl Trace {
 
     /// The span of one check, joined to the trace of the call, else of the described request.
     #[must_use]
-    pub fn check_scope(self, headers: &[(String, String)]) -> CheckScope {
+    pub fn check_scope(self, headers: &[(String, String)]) -> Scope {
         let parent = if self.parent.span().span_context().is_valid() {
             self.parent
         } else {
             extract(&DescribedHeaders(headers))
         };
-        let context = parent.span().span_context().clone();
         let span = tracing::info_span!(
             "check",
             otel.kind = "server",
@@ -218,6 +217,33 @@ impl Trace {
             method = tracing::field::Empty,
             decision_id = tracing::field::Empty,
         );
+        Scope::new(span, parent)
+    }
+
+    /// The span of one answer of an upstream, joined to the trace of the call.
+    #[must_use]
+    pub fn answer_scope(self) -> Scope {
+        let span = tracing::info_span!(
+            "answer",
+            otel.kind = "server",
+            server = tracing::field::Empty,
+            method = tracing::field::Empty,
+            decision_id = tracing::field::Empty,
+        );
+        Scope::new(span, self.parent)
+    }
+}
+
+/// The span of one check or answer and the id of its trace. Clones are handles to the same.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    span: Span,
+    trace_id: Option<String>,
+}
+
+impl Scope {
+    fn new(span: Span, parent: opentelemetry::Context) -> Self {
+        let context = parent.span().span_context().clone();
         let mut trace_id = context.is_valid().then(|| context.trace_id().to_string());
         if let Err(error) = span.set_parent(parent) {
             tracing::trace!(%error, "traces are off");
@@ -225,18 +251,9 @@ impl Trace {
             let own = span.context().span().span_context().clone();
             trace_id = own.is_valid().then(|| own.trace_id().to_string());
         }
-        CheckScope { span, trace_id }
+        Self { span, trace_id }
     }
-}
 
-/// The span of one check and the id of its trace.
-#[derive(Debug)]
-pub struct CheckScope {
-    span: Span,
-    trace_id: Option<String>,
-}
-
-impl CheckScope {
     /// Runs a future inside the span, where [`trace_id`] is known.
     pub async fn run<F: Future>(self, future: F) -> F::Output {
         TRACE_ID
@@ -271,7 +288,7 @@ pub fn record_decision(ended: &Ended<'_>) {
 }
 
 /// The id of the trace that the running check belongs to: 32 hexadecimal digits. None outside of
-/// [`CheckScope::run`], and where nobody traces.
+/// [`Scope::run`], and where nobody traces.
 #[must_use]
 pub fn trace_id() -> Option<String> {
     TRACE_ID.try_with(Clone::clone).ok().flatten()

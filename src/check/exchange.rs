@@ -31,7 +31,8 @@ pub enum BodyMode {
     Streamed,
     /// Not at all: it goes to the client as it is.
     Withheld,
-    /// In a way in which it cannot be filtered as it streams.
+    /// In a way in which it cannot be filtered as it streams. If the head goes on, so does the
+    /// body, as it is and unseen.
     Other,
 }
 
@@ -52,6 +53,20 @@ pub enum Output {
     Answer(Answer),
     /// Break the answer off: what was sent cannot be made good. Comes last.
     Abort,
+}
+
+impl Output {
+    /// The name of the kind of output, for logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Output::Head { .. } => "head",
+            Output::Chunk(_) => "chunk",
+            Output::End => "end",
+            Output::Answer(_) => "answer",
+            Output::Abort => "abort",
+        }
+    }
 }
 
 /// Looks at answers. The edge depends on this and not on the pipeline, so that it can be tested

@@ -118,15 +118,7 @@ fn response(status: u16, answer: Answer) -> DeniedHttpResponse {
         headers,
         body,
     } = answer;
-    let headers = headers
-        .into_iter()
-        .filter(|(name, value)| {
-            let settable = is_settable(name, value);
-            if !settable {
-                tracing::error!(name, "a header of the answer cannot be sent");
-            }
-            settable
-        })
+    let headers = settable_headers(headers)
         .map(|(name, value)| header(name, value))
         .collect();
     DeniedHttpResponse {
@@ -136,6 +128,19 @@ fn response(status: u16, answer: Answer) -> DeniedHttpResponse {
         headers,
         body,
     }
+}
+
+/// The headers of an answer that Envoy may be given.
+pub(super) fn settable_headers(
+    headers: Vec<(&'static str, String)>,
+) -> impl Iterator<Item = (&'static str, String)> {
+    headers.into_iter().filter(|(name, value)| {
+        let settable = is_settable(name, value);
+        if !settable {
+            tracing::error!(name, "a header of the answer cannot be sent");
+        }
+        settable
+    })
 }
 
 /// One header. `value` and not `raw_value`, which `ext_authz` ignores; the action is what Envoy

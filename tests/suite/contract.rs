@@ -309,6 +309,10 @@ fn processing_request_rows() -> Vec<Row> {
             request: Some(our),
             metadata_context: Some(our_core::Metadata { filter_metadata }),
             observability_mode: true,
+            protocol_config: Some(our_proc::ProtocolConfiguration {
+                request_body_mode: 1,
+                response_body_mode: 4,
+            }),
         };
         let filter_metadata = [("namespace".to_owned(), their_struct("fact"))].into();
         let their = their_proc::ProcessingRequest {
@@ -318,6 +322,11 @@ fn processing_request_rows() -> Vec<Row> {
                 ..Default::default()
             }),
             observability_mode: true,
+            protocol_config: Some(their_proc::ProtocolConfiguration {
+                request_body_mode: 1,
+                response_body_mode: 4,
+                ..Default::default()
+            }),
             ..Default::default()
         };
         row("envoy.service.ext_proc.v3.ProcessingRequest", &our, &their)
@@ -506,8 +515,12 @@ fn services_are_at_upstreams_paths() {
     type Health = ours::grpc::health::v1::health_server::HealthServer<()>;
     type Ours = our_auth::authorization_server::AuthorizationServer<()>;
     type Theirs = their_auth::authorization_server::AuthorizationServer<()>;
+    type OurProcessor = our_proc::external_processor_server::ExternalProcessorServer<()>;
+    type TheirProcessor = their_proc::external_processor_server::ExternalProcessorServer<()>;
     assert_eq!(Ours::NAME, Theirs::NAME);
     assert_eq!(Ours::NAME, mcp_authz::envoy::AUTHORIZATION);
+    assert_eq!(OurProcessor::NAME, TheirProcessor::NAME);
+    assert_eq!(OurProcessor::NAME, mcp_authz::envoy::PROCESSOR);
     assert_eq!(Health::NAME, "grpc.health.v1.Health");
 }
 
