@@ -6,6 +6,7 @@
 
 pub mod bearer;
 mod cache;
+mod carried;
 pub mod challenge;
 mod claims;
 mod error;
@@ -27,6 +28,7 @@ use cache::{TokenCache, TokenHash};
 use jwks::{Keys, Refresher, Source};
 use token::{Expected, Unverified, Verified};
 
+pub use carried::CarriedSubject;
 pub use error::{AuthenticationError, Claim};
 pub use jwks::{KeyHealth, KeyRefresher};
 pub use settings::{

@@ -6,10 +6,11 @@
 mod answer;
 pub mod countries;
 mod exchange;
+mod handoff;
 mod invalid;
 mod judgement;
-mod listing;
 mod observe;
+mod process;
 mod read;
 mod reason;
 mod server;
@@ -30,6 +31,7 @@ pub use crate::upstream::Obligations;
 pub use exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
 pub use invalid::{Fact, InvalidCheck};
 pub use judgement::PurposeSettings;
+pub use process::AnswerExchange;
 pub use reason::{Effect, Reason};
 pub use server::{
     DenySettings, DenyShape, Disclose, InvalidServer, Server, ServerSettings, Servers,
@@ -46,6 +48,7 @@ use crate::telemetry::metrics::{Metrics, Stage};
 use crate::upstream::{self, Facts};
 use answer::Addressee;
 use countries::Countries;
+use handoff::Expected;
 use judgement::{Context, Judgement, Policies, VisibleHeaders};
 use observe::Observation;
 use read::Read;
@@ -191,6 +194,8 @@ pub struct Limits {
     pub uri_bytes_max: usize,
     /// How many resources and tasks one subscription may name.
     pub subscriptions_max: usize,
+    /// The largest item of a list in an answer, in bytes. A larger one is hidden.
+    pub list_item_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -201,6 +206,7 @@ impl Default for Limits {
             name_bytes_max: 256,
             uri_bytes_max: 8 << 10,
             subscriptions_max: 256,
+            list_item_bytes_max: 256 << 10,
         }
     }
 }
@@ -210,6 +216,8 @@ struct Ending {
     reason: Reason,
     outcome: Outcome,
     rule: Option<Arc<str>>,
+    /// What is said of the request to whoever sees its answer.
+    handoff: Vec<(&'static str, String)>,
 }
 
 impl Ending {
@@ -218,6 +226,7 @@ impl Ending {
             reason,
             outcome: Outcome::Answer(answer),
             rule: None,
+            handoff: Vec::new(),
         }
     }
 }
@@ -407,6 +416,7 @@ fn failed(to: &Addressee<'_>, reason: Reason) -> Ending {
         reason,
         outcome: Outcome::Fail(answer::failed(to, reason)),
         rule: None,
+        handoff: Vec::new(),
     }
 }
 
@@ -471,10 +481,18 @@ impl Context<'_> {
                 let names = self.request.headers.iter().map(|(name, _)| name.as_str());
                 upstream::assign(&mut obligations, assigned, &judgement.owned_headers, names);
                 let rule = judgement.rules.first().cloned();
+                let expected = Expected::of(self.request, self.server, read);
+                if expected.reads_body() {
+                    // What cannot be read could not be filtered.
+                    let unreadable = ["accept-encoding", "range"].map(str::to_owned);
+                    obligations.remove.extend(unreadable);
+                }
+                let started = judgement.session_started;
                 Ending {
                     reason: Reason::Allowed,
                     outcome: Outcome::Allow(obligations),
                     rule,
+                    handoff: handoff::facts(expected, self, read, to, started),
                 }
             }
             Decision::Challenge(challenge) => {
@@ -484,6 +502,7 @@ impl Context<'_> {
                     reason,
                     outcome: Outcome::Answer(answer),
                     rule: Some(challenge.rule),
+                    handoff: Vec::new(),
                 }
             }
             // INVARIANT: judging has settled it; were it not, nobody has taken from its limits.
@@ -496,6 +515,7 @@ impl Context<'_> {
                     (&denial).into(),
                 )),
                 rule: denial.rule,
+                handoff: Vec::new(),
             },
         }
     }

@@ -15,7 +15,7 @@ use std::io::Write;
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::authz::Value;
 
@@ -50,6 +50,9 @@ pub fn decode(bytes: &[u8], depth_max: usize) -> Result<Value<'static>, InvalidJ
     deserializer.end().map_err(|_| InvalidJson::Syntax)?;
     Ok(value)
 }
+
+/// How deep a [`Json`] may nest: more than any limit on what it was made from.
+const DEPTH_MAX: usize = 120;
 
 /// Decodes a value below `depth_left` further levels; the fault is left in the cell, since serde's
 /// errors are only text.
@@ -139,13 +142,24 @@ impl<'de> Visitor<'de> for Nested<'_> {
     }
 }
 
-/// A value that is written as it is, members in their order.
-#[derive(Debug, Clone, Copy)]
-pub struct AsJson<'v>(pub &'v Value<'v>);
+/// A value that is written as it is, members in their order, and read as by [`decode`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Json<'v>(pub Cow<'v, Value<'v>>);
 
-impl Serialize for AsJson<'_> {
+impl<'de> Deserialize<'de> for Json<'static> {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let fault = Cell::new(InvalidJson::Syntax);
+        let seed = Nested {
+            depth_left: DEPTH_MAX,
+            fault: &fault,
+        };
+        Ok(Json(Cow::Owned(seed.deserialize(input)?)))
+    }
+}
+
+impl Serialize for Json<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
+        match &*self.0 {
             Value::Null => to.serialize_unit(),
             Value::Bool(value) => to.serialize_bool(*value),
             Value::Int(number) => to.serialize_i64(*number),
@@ -155,14 +169,14 @@ impl Serialize for AsJson<'_> {
             Value::List(items) => {
                 let mut list = to.serialize_seq(Some(items.len()))?;
                 for item in items {
-                    list.serialize_element(&AsJson(item))?;
+                    list.serialize_element(&Json(Cow::Borrowed(item)))?;
                 }
                 list.end()
             }
             Value::Map(members) => {
                 let mut map = to.serialize_map(Some(members.len()))?;
                 for (name, member) in members {
-                    map.serialize_entry(name, &AsJson(member))?;
+                    map.serialize_entry(name, &Json(Cow::Borrowed(member)))?;
                 }
                 map.end()
             }

@@ -39,7 +39,7 @@ pub(super) struct Addressee<'a> {
 
 impl Addressee<'_> {
     /// The id of a body with a single message that wants an answer.
-    fn id(&self) -> Option<Id<'_>> {
+    pub(super) fn id(&self) -> Option<Id<'_>> {
         match self.payload {
             Some(Payload::One(message)) => message.kind.answer_id(),
             Some(Payload::Batch(_)) => None,

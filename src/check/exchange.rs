@@ -1,6 +1,7 @@
 //! The answer of an upstream on its way back to the client, as the PEP describes it piece by piece.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -77,7 +78,7 @@ pub trait Process: Send + Sync + 'static {
 
     /// Begins with the head of an answer.
     fn begin(
-        &self,
+        self: &Arc<Self>,
         carried: Carried,
         head: AnswerHead,
     ) -> impl Future<Output = (Self::Exchange, Vec<Output>)> + Send;

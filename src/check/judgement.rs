@@ -57,6 +57,8 @@ pub(super) struct Judgement {
     pub(super) decision: Option<Decision>,
     /// What the request uses is not the caller's; then there is no decision.
     pub(super) refusal: Option<Reason>,
+    /// Since when the caller has the session of the request.
+    pub(super) session_started: Option<Timestamp>,
     /// What the request has bound to the caller.
     pub(super) bound: Vec<BindingKind>,
     /// Which target decided.
@@ -113,6 +115,7 @@ impl Context<'_> {
         let mut found = used.find(state, ages, self.now).await?;
         let mut judgement = Judgement {
             owned_headers: policies.enforced.set_headers().into(),
+            session_started: found.session_started,
             ..Judgement::default()
         };
         if found.refusal.is_none() {
@@ -177,7 +180,7 @@ impl Context<'_> {
     }
 
     /// The purpose of a call. Said in two places it has to be the same.
-    fn declared_purpose<'a>(&'a self, message: Option<&'a Message<'_>>) -> Declared<'a> {
+    pub(super) fn declared_purpose<'a>(&'a self, message: Option<&'a Message<'_>>) -> Declared<'a> {
         let header = self.purpose.header.as_deref();
         let mut said = header
             .into_iter()

@@ -208,6 +208,8 @@ impl<'p> Observation<'p> {
             metadata.extend(
                 assigned.filter_map(|(name, value)| Some((Cow::Owned(name.to_string()), value?))),
             );
+            let handoff = ending.handoff.into_iter();
+            metadata.extend(handoff.map(|(name, value)| (Cow::Borrowed(name), value)));
         }
         self.emit(record, ending.reason);
         Verdict {

@@ -43,6 +43,9 @@ pub struct ServerSettings {
     pub authorization: AuthorizationHeader,
     /// Whether sessions and tasks belong to a subject.
     pub session_binding: SessionBinding,
+    /// Whether the server may answer on any GET stream, as it does in revision 2024-11-05, so that
+    /// all of them are looked at. A stream that is resumed is looked at in any case.
+    pub answers_on_get: bool,
 }
 
 /// Whether sessions and tasks belong to a subject.
@@ -188,7 +191,8 @@ impl Servers {
         self.servers.iter()
     }
 
-    fn by_name(&self, name: &str) -> Option<&Arc<Server>> {
+    /// The server of this name.
+    pub(super) fn by_name(&self, name: &str) -> Option<&Arc<Server>> {
         self.by_name
             .get(name)
             .and_then(|index| self.servers.get(*index))

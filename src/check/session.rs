@@ -157,7 +157,11 @@ impl Found {
 fn task_id<'r>(resource: &Resource<'r>) -> Option<&'r str> {
     match resource {
         Resource::Task(id) => Some(id),
-        Resource::Server | Resource::Tool(_) | Resource::Prompt(_) | Resource::Uri(_) => None,
+        Resource::Server
+        | Resource::Tool(_)
+        | Resource::Prompt(_)
+        | Resource::Uri(_)
+        | Resource::Template(_) => None,
     }
 }
 

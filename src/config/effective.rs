@@ -89,6 +89,7 @@ impl Config {
                     name_bytes_max,
                     uri_bytes_max,
                     subscriptions_max,
+                    list_item_bytes_max,
                 },
             headers_max,
             rules_max,
@@ -118,6 +119,7 @@ impl Config {
             "name_bytes_max": name_bytes_max,
             "uri_bytes_max": uri_bytes_max,
             "subscriptions_max": subscriptions_max,
+            "list_item_bytes_max": list_item_bytes_max,
             "headers_max": headers_max,
             "rules_max": rules_max,
             "cel_bytes_max": cel_bytes_max,
@@ -217,6 +219,7 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         fold_arguments,
         authorization,
         session_binding,
+        answers_on_get,
     } = settings;
     let shape = match shape {
         DenyShape::ToolError => "tool_error",
@@ -254,5 +257,6 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         "fold_arguments": accept(*fold_arguments),
         "upstream": {"authorization": authorization},
         "session_binding": session_binding,
+        "answers_on_get": answers_on_get,
     })
 }

@@ -20,6 +20,11 @@ pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Set
         ("token_bytes_max", 256, &mut authn.token_bytes_max),
         ("name_bytes_max", 1, &mut limits.check.name_bytes_max),
         ("uri_bytes_max", 1, &mut limits.check.uri_bytes_max),
+        (
+            "list_item_bytes_max",
+            1024,
+            &mut limits.check.list_item_bytes_max,
+        ),
         ("cel_bytes_max", 1, &mut limits.cel_bytes_max),
         ("jwks_bytes_max", 1024, &mut authn.jwks_bytes_max),
     ] {

@@ -91,6 +91,9 @@ fn server(
     let session_binding = fields
         .optional("session_binding", findings, yaml::choice(BINDINGS))
         .unwrap_or_default();
+    let answers_on_get = fields
+        .optional("answers_on_get", findings, yaml::boolean)
+        .unwrap_or(false);
     fields.finish(findings);
     let all = || issuers.unwrap_or_default().to_vec();
     let settings = ServerSettings {
@@ -109,6 +112,7 @@ fn server(
         fold_arguments,
         authorization,
         session_binding,
+        answers_on_get,
     };
     Some((settings, snapshot))
 }

@@ -80,6 +80,7 @@ servers:
   fold_arguments: accept
   upstream: {authorization: pass}
   session_binding: strict
+  answers_on_get: true
 policy: policies
 candidate_policy: next
 device: {header: x-device}
@@ -94,6 +95,7 @@ limits:
   name_bytes_max: 14
   uri_bytes_max: 15
   subscriptions_max: 16
+  list_item_bytes_max: 25 KiB
   headers_max: 17
   rules_max: 18
   cel_bytes_max: 19

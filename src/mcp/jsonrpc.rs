@@ -88,11 +88,26 @@ pub struct Message<'a> {
     pub meta: Option<Value<'a>>,
     /// `params.protocolVersion` of `initialize`: a proposal, not yet what is spoken.
     pub proposed_version: Option<Cow<'a, str>>,
+    /// Whether the call is asked to run as a task, by `params.task` (2025-11-25).
+    pub is_task: bool,
     /// What the method reaches.
     pub(super) selected: Selected<'a>,
 }
 
 impl Message<'_> {
+    /// Whether the answer to the message may create a task: the call asks for one, or its client
+    /// says that it understands them (extension `io.modelcontextprotocol/tasks`).
+    #[must_use]
+    pub fn may_create_task(&self) -> bool {
+        let capabilities = || self.meta.as_ref()?.member(META_CLIENT_CAPABILITIES);
+        let extension = || {
+            capabilities()?
+                .member("extensions")?
+                .member(TASKS_EXTENSION)
+        };
+        self.method == TOOLS_CALL && (self.is_task || extension().is_some())
+    }
+
     /// The protocol version in `_meta`, which makes a message modern.
     #[must_use]
     pub fn envelope_version(&self) -> Option<&str> {
@@ -140,6 +155,12 @@ impl<'a> Id<'a> {
     #[must_use]
     pub fn lexeme(&self) -> &'a str {
         self.0
+    }
+
+    /// An id from its JSON text, if that is one.
+    #[must_use]
+    pub fn new(lexeme: &'a str) -> Option<Self> {
+        Self::parse(lexeme).map(|(id, _)| id)
     }
 
     fn parse(lexeme: &'a str) -> Option<(Self, IdValue)> {
@@ -244,6 +265,7 @@ impl<'a> Draft<'a> {
             arguments,
             meta,
             proposed_version,
+            is_task: target::take(&mut params, "task").is_some(),
             selected,
         })
     }
@@ -266,6 +288,7 @@ impl<'a> Draft<'a> {
             arguments: None,
             meta: None,
             proposed_version: None,
+            is_task: false,
             selected: Selected::Server,
         })
     }
@@ -391,6 +414,9 @@ enum IdValue {
 
 /// What a response is called where a method is asked for.
 const RESPONSE: &str = "response";
+const TOOLS_CALL: &str = "tools/call";
+const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
 const INITIALIZE: &str = "initialize";
 const RESERVED_METHODS: &[&str] = &["GET", "DELETE", "OPTIONS", RESPONSE];
 /// 2^53−1: beyond it, a JavaScript server answers another number.

@@ -37,6 +37,8 @@ const RESERVED_FACTS: &[&str] = &[
     "method",
     "name",
     "reason",
+    "response_context",
+    "response_filter",
     "rule",
     "server",
     "subject",

@@ -1,0 +1,62 @@
+//! A verified subject on its way from the check of a request to the answer of the upstream.
+//!
+//! The PEP carries it, so that any replica can filter the answer. It never comes from a client:
+//! what a client sends reaches the PEP's dynamic metadata only through a check.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::authz::Subject;
+use crate::json::Json;
+
+/// A [`Subject`] that can be written as JSON and read again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarriedSubject {
+    issuer: Arc<str>,
+    id: Arc<str>,
+    agent: Option<Arc<str>>,
+    groups: Vec<Arc<str>>,
+    roles: Vec<Arc<str>>,
+    scopes: Vec<Arc<str>>,
+    tenant: Option<Arc<str>>,
+    device: Option<Json<'static>>,
+    claims: Json<'static>,
+}
+
+impl From<&Subject> for CarriedSubject {
+    fn from(subject: &Subject) -> Self {
+        CarriedSubject {
+            issuer: Arc::clone(&subject.issuer),
+            id: Arc::clone(&subject.id),
+            agent: subject.agent.clone(),
+            groups: subject.groups.clone(),
+            roles: subject.roles.clone(),
+            scopes: subject.scopes.clone(),
+            tenant: subject.tenant.clone(),
+            device: subject
+                .device
+                .as_ref()
+                .map(|device| Json(Cow::Owned(device.clone()))),
+            claims: Json(Cow::Owned(subject.claims.clone())),
+        }
+    }
+}
+
+impl From<CarriedSubject> for Subject {
+    fn from(carried: CarriedSubject) -> Self {
+        Subject {
+            issuer: carried.issuer,
+            id: carried.id,
+            agent: carried.agent,
+            groups: carried.groups,
+            roles: carried.roles,
+            scopes: carried.scopes,
+            tenant: carried.tenant,
+            device: carried.device.map(|device| device.0.into_owned()),
+            claims: carried.claims.0.into_owned(),
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! What a check hands on to whoever sees the answer to the request.
+//!
+//! Answers that carry lists, open a session or create a task are looked at on their way back, by
+//! this replica or another. What that takes travels as two members of the verdict's metadata:
+//! `response_filter` says that the answer is to be looked at and why, which the PEP matches on,
+//! and `response_context` has the proven caller and the rest of the request's context.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::answer::Addressee;
+use super::judgement::Context;
+use super::read::Read;
+use super::{HttpRequest, Server, SessionBinding};
+use crate::authn::CarriedSubject;
+use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, Resource, Subject};
+use crate::json::Json;
+use crate::mcp::{Era, Id, ListKind, Lists, Message};
+use crate::state::Owner;
+
+/// The member that the PEP matches on.
+pub(super) const FILTER_FACT: &str = "response_filter";
+/// The member with the context.
+pub(super) const CONTEXT_FACT: &str = "response_context";
+/// The longest context. The limits on tokens and headers keep it far below.
+const CONTEXT_BYTES_MAX: usize = 192 * 1024;
+
+/// Why an answer is to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Expected {
+    /// It may have these lists.
+    pub(super) lists: Lists,
+    /// It may create a task.
+    pub(super) task: bool,
+    /// It may open a session.
+    pub(super) session: bool,
+}
+
+impl Expected {
+    /// What an answer may have if nobody knows its request.
+    pub(super) const ANYTHING: Expected = Expected {
+        lists: Lists::ALL,
+        task: false,
+        session: false,
+    };
+
+    pub(super) fn of(request: &HttpRequest, server: &Server, read: &Read<'_>) -> Self {
+        let mut expected = Expected {
+            lists: Lists::NONE,
+            task: false,
+            session: false,
+        };
+        // A stream that is resumed repeats answers that the client has missed. Any other GET
+        // stream carries none (2025-03-26 and later), unless the server speaks 2024-11-05.
+        let is_resumed = request.header("last-event-id").next().is_some();
+        if request.method == "GET" && (is_resumed || server.settings.answers_on_get) {
+            expected.lists = Lists::ALL;
+        }
+        let binds = server.settings.session_binding != SessionBinding::Off;
+        for message in read.messages() {
+            expected.add(message, binds);
+        }
+        expected
+    }
+
+    fn add(&mut self, message: &Message<'_>, binds: bool) {
+        match &*message.method {
+            "tools/list" => self.list(ListKind::Tools),
+            "prompts/list" => self.list(ListKind::Prompts),
+            "resources/list" => self.list(ListKind::Resources),
+            "resources/templates/list" => self.list(ListKind::Templates),
+            "tasks/list" if binds => self.list(ListKind::Tasks),
+            "initialize" => self.session |= binds,
+            _ => self.task |= binds && message.may_create_task(),
+        }
+    }
+
+    fn list(&mut self, kind: ListKind) {
+        self.lists = self.lists.with(kind);
+    }
+
+    /// The value that the PEP matches on; none if the answer is not to be looked at.
+    pub(super) fn code(self) -> Option<&'static str> {
+        let mut kinds = self.kinds();
+        match (kinds.next(), kinds.next()) {
+            (Some(_), Some(_)) => Some("list"),
+            (Some(ListKind::Tools), None) => Some("list/tools"),
+            (Some(ListKind::Prompts), None) => Some("list/prompts"),
+            (Some(ListKind::Resources), None) => Some("list/resources"),
+            (Some(ListKind::Templates), None) => Some("list/templates"),
+            (Some(ListKind::Tasks), None) => Some("list/tasks"),
+            (None, _) if self.task => Some("task"),
+            (None, _) if self.session => Some("initialize"),
+            (None, _) => None,
+        }
+    }
+
+    /// Whether the body of the answer is read.
+    pub(super) fn reads_body(self) -> bool {
+        self.task || !self.lists.is_empty()
+    }
+
+    fn kinds(self) -> impl Iterator<Item = ListKind> {
+        let all = ListKind::ALL.into_iter();
+        all.filter(move |kind| self.lists.contains(*kind))
+    }
+}
+
+/// What the verdict on an allowed request says for its answer.
+pub(super) fn facts(
+    expected: Expected,
+    context: &Context<'_>,
+    read: &Read<'_>,
+    to: &Addressee<'_>,
+    session_started: Option<Timestamp>,
+) -> Vec<(&'static str, String)> {
+    let Some(code) = expected.code() else {
+        return Vec::new();
+    };
+    let mut facts = vec![(FILTER_FACT, code.to_owned())];
+    let text = Carriage::of(expected, context, read, to, session_started);
+    facts.extend(text.text().map(|text| (CONTEXT_FACT, text)));
+    facts
+}
+
+/// The context of a request, for its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Handoff {
+    carried: Carriage,
+    subject: Arc<Subject>,
+}
+
+/// The form in which it is carried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Carriage {
+    decision_id: Uuid,
+    server: Arc<str>,
+    /// Lists, by the member of a result that they are.
+    lists: Vec<Cow<'static, str>>,
+    task: bool,
+    session_opens: bool,
+    modern: bool,
+    /// The id of the request as JSON text, if a single answer is awaited.
+    id: Option<String>,
+    subject: CarriedSubject,
+    peer: Option<String>,
+    source: Option<IpAddr>,
+    country: Option<String>,
+    device: Option<Json<'static>>,
+    purpose: Purpose,
+    protocol_version: Option<String>,
+    session: Option<String>,
+    session_started: Option<Timestamp>,
+    host: String,
+    path: String,
+    headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Purpose {
+    Nothing,
+    As(String),
+    Unclear,
+}
+
+impl Carriage {
+    fn of(
+        expected: Expected,
+        context: &Context<'_>,
+        read: &Read<'_>,
+        to: &Addressee<'_>,
+        session_started: Option<Timestamp>,
+    ) -> Self {
+        let routing = read.routing.as_ref();
+        let purpose = match context.declared_purpose(read.messages().first()) {
+            Declared::Nothing => Purpose::Nothing,
+            Declared::As(purpose) => Purpose::As(purpose.to_owned()),
+            Declared::Unclear => Purpose::Unclear,
+        };
+        let owned = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
+        Carriage {
+            decision_id: to.decision_id,
+            server: Arc::clone(&context.server.name),
+            lists: expected
+                .kinds()
+                .map(|kind| Cow::Borrowed(kind.member()))
+                .collect(),
+            task: expected.task,
+            session_opens: expected.session,
+            modern: read.era == Era::Modern,
+            id: to.id().map(|id| id.lexeme().to_owned()),
+            subject: CarriedSubject::from(&**context.subject),
+            peer: context.request.principal.clone(),
+            source: context.request.source,
+            country: context.country.map(str::to_owned),
+            device: context
+                .device
+                .map(|device| Json(Cow::Owned(device.clone()))),
+            purpose,
+            protocol_version: routing
+                .and_then(|routing| routing.protocol_version)
+                .map(str::to_owned),
+            session: routing
+                .and_then(|routing| routing.session)
+                .map(str::to_owned),
+            session_started,
+            host: context.host.to_owned(),
+            path: context.request.path_only().to_owned(),
+            headers: context
+                .headers
+                .iter()
+                .map(|(name, value)| (owned(name), owned(value)))
+                .collect(),
+        }
+    }
+
+    /// As text; none if it is too long, with which lists come out empty.
+    fn text(&self) -> Option<String> {
+        let text = serde_json::to_string(self).ok()?;
+        if text.len() > CONTEXT_BYTES_MAX {
+            tracing::error!("the context of a request is too long to filter its answer");
+            return None;
+        }
+        Some(text)
+    }
+}
+
+impl Handoff {
+    /// Reads a context.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let carried: Carriage = serde_json::from_str(text).ok()?;
+        let subject = Arc::new(Subject::from(carried.subject.clone()));
+        Some(Handoff { carried, subject })
+    }
+
+    /// Why the answer is to be looked at.
+    pub(super) fn expected(&self) -> Expected {
+        Expected {
+            lists: ListKind::ALL
+                .into_iter()
+                .filter(|kind| {
+                    self.carried
+                        .lists
+                        .iter()
+                        .any(|member| *member == kind.member())
+                })
+                .collect(),
+            task: self.carried.task,
+            session: self.carried.session_opens,
+        }
+    }
+
+    /// The id of the decision about the request.
+    pub(super) fn decision_id(&self) -> Uuid {
+        self.carried.decision_id
+    }
+
+    /// The name of the server.
+    pub(super) fn server(&self) -> &Arc<str> {
+        &self.carried.server
+    }
+
+    /// The proven caller.
+    pub(super) fn subject(&self) -> &Arc<Subject> {
+        &self.subject
+    }
+
+    /// Whom what the answer opens is bound to.
+    pub(super) fn owner(&self) -> Owner {
+        Owner::new(&self.subject.issuer, &self.subject.id)
+    }
+
+    /// Whether the request was one of the modern era.
+    pub(super) fn is_modern(&self) -> bool {
+        self.carried.modern
+    }
+
+    /// The id to answer with, if one answer is awaited and its id is one.
+    pub(super) fn id(&self) -> Option<Id<'_>> {
+        self.carried.id.as_deref().and_then(Id::new)
+    }
+
+    /// The call that a listed thing would get, from the caller and in the context of the request.
+    /// None for a task, which no policy is asked about.
+    pub(super) fn access_request<'a>(
+        &'a self,
+        kind: ListKind,
+        name: &'a str,
+        now: Timestamp,
+    ) -> Option<AccessRequest<'a>> {
+        let (method, resource) = match kind {
+            ListKind::Tools => ("tools/call", Resource::Tool(name)),
+            ListKind::Prompts => ("prompts/get", Resource::Prompt(name)),
+            ListKind::Resources => ("resources/read", Resource::Uri(name)),
+            ListKind::Templates => ("resources/read", Resource::Template(name)),
+            ListKind::Tasks => return None,
+        };
+        let carried = &self.carried;
+        Some(AccessRequest {
+            subject: &self.subject,
+            peer: carried.peer.as_deref(),
+            server: &carried.server,
+            action: Action {
+                method,
+                authorized_as: None,
+                kind: ActionKind::Use,
+            },
+            resource,
+            arguments: None,
+            protocol_version: carried.protocol_version.as_deref(),
+            session: carried.session.as_deref(),
+            source: carried.source,
+            http: Http {
+                host: &carried.host,
+                path: &carried.path,
+                headers: &carried.headers,
+            },
+            now,
+            context: authz::Context {
+                session_started: carried.session_started,
+                purpose: match &carried.purpose {
+                    Purpose::Nothing => Declared::Nothing,
+                    Purpose::As(purpose) => Declared::As(purpose),
+                    Purpose::Unclear => Declared::Unclear,
+                },
+                country: carried.country.as_deref(),
+                device: carried.device.as_ref().map(|device| &*device.0),
+                ..authz::Context::default()
+            },
+        })
+    }
+}

@@ -1,0 +1,428 @@
+//! Answers of upstreams: lists show what the caller may use, and what an answer opens is bound to
+//! the caller it is for (SPEC §9).
+//!
+//! An answer is never repaired. What cannot be read is refused with a reason of its own, and what
+//! nobody said the caller of comes out empty.
+
+mod evidence;
+mod unfit;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::answer::json_answer;
+use super::exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
+use super::handoff::{CONTEXT_FACT, Expected, FILTER_FACT, Handoff};
+use super::{Pipeline, Server, session};
+use crate::authz::{self, Policy};
+use crate::mcp::{self, Framing, ListItem, Listing, ListingSettings, answer as rpc};
+use evidence::{Evidence, Shown};
+use unfit::Unfit;
+
+/// One answer.
+#[derive(Debug)]
+pub struct AnswerExchange {
+    pipeline: Arc<Pipeline>,
+    /// Nobody's answer shows nothing.
+    handoff: Option<Handoff>,
+    phase: Phase,
+}
+
+/// How far an answer has come.
+#[derive(Debug)]
+enum Phase {
+    /// It goes on as it comes.
+    Passing,
+    /// Its body is read.
+    Reading(Box<Reading>),
+    /// The rest of it is dropped: the client got an answer of ours at its end.
+    Dropping,
+    /// Nothing more is to come.
+    Ended,
+}
+
+#[derive(Debug)]
+struct Reading {
+    listing: Listing,
+    framing: Framing,
+    evidence: Evidence,
+    /// What was read while the head is held back; none once the head was sent.
+    held: Option<Vec<u8>>,
+}
+
+/// How much of a JSON answer is read before its head is sent: as long as it was not, an answer
+/// that turns out to be unreadable can be replaced as a whole.
+const HELD_BYTES_MAX: usize = 64 * 1024;
+/// What no longer holds for an answer whose body was read.
+const BODY_HEADERS: &[&str] = &[
+    "content-length",
+    "etag",
+    "content-md5",
+    "digest",
+    "content-digest",
+    "repr-digest",
+];
+
+impl Process for Pipeline {
+    type Exchange = AnswerExchange;
+
+    async fn begin(
+        self: &Arc<Self>,
+        carried: Carried,
+        head: AnswerHead,
+    ) -> (AnswerExchange, Vec<Output>) {
+        let mut exchange = AnswerExchange {
+            pipeline: Arc::clone(self),
+            handoff: None,
+            phase: Phase::Passing,
+        };
+        let expected = match expected(carried) {
+            Wanted::Nothing => return (exchange, vec![Output::Head { remove: &[] }]),
+            Wanted::ForNobody => Expected::ANYTHING,
+            Wanted::For(handoff) => {
+                let expected = handoff.expected();
+                exchange.handoff = Some(*handoff);
+                expected
+            }
+        };
+        let outputs = exchange.open(expected, &head).await;
+        (exchange, outputs)
+    }
+}
+
+/// What is wanted with an answer.
+enum Wanted {
+    /// Its request was checked, and nothing is.
+    Nothing,
+    /// Nobody said whose it is.
+    ForNobody,
+    /// This.
+    For(Box<Handoff>),
+}
+
+fn expected(carried: Carried) -> Wanted {
+    let Some(facts) = carried.filter(|facts| facts.contains_key("decision")) else {
+        tracing::error!(
+            "an answer came without what its check said; set `forwarding_namespaces` on Envoy's \
+             `ext_proc` filter, and `ext_authz` before it"
+        );
+        return Wanted::ForNobody;
+    };
+    if !facts.contains_key(FILTER_FACT) {
+        return Wanted::Nothing;
+    }
+    let context = facts.get(CONTEXT_FACT);
+    match context.and_then(|text| Handoff::parse(text)) {
+        Some(handoff) => Wanted::For(Box::new(handoff)),
+        None => {
+            tracing::error!("an answer came with a context that cannot be read");
+            Wanted::ForNobody
+        }
+    }
+}
+
+impl AnswerExchange {
+    /// What becomes of the head.
+    async fn open(&mut self, expected: Expected, head: &AnswerHead) -> Vec<Output> {
+        if expected.session
+            && let Err(unfit) = self.bind_session(head).await
+        {
+            return self.replace(unfit);
+        }
+        if !expected.reads_body() || head.is_all {
+            return vec![Output::Head { remove: &[] }];
+        }
+        let framing = match framing(head) {
+            Ok(Some(framing)) => framing,
+            Ok(None) => return vec![Output::Head { remove: &[] }],
+            Err(unfit) => return self.replace(unfit),
+        };
+        if head.body != BodyMode::Streamed {
+            tracing::error!(
+                "Envoy's `ext_proc` filter has to give the body of answers with \
+                 `response_body_mode: FULL_DUPLEX_STREAMED`"
+            );
+            return self.replace(Unfit::NotStreamed);
+        }
+        let handoff = self.handoff.as_ref();
+        let settings = ListingSettings {
+            lists: expected.lists,
+            framing,
+            make_private: handoff.is_some_and(Handoff::is_modern),
+            new_tasks: expected.task,
+            item_bytes_max: self.pipeline.limits.list_item_bytes_max,
+            task_id_bytes_max: self.pipeline.limits.name_bytes_max,
+            depth_max: self.pipeline.limits.json_depth_max,
+        };
+        let mut outputs = Vec::new();
+        let held = match framing {
+            Framing::Json => Some(Vec::new()),
+            Framing::EventStream => {
+                outputs.push(Output::Head {
+                    remove: BODY_HEADERS,
+                });
+                None
+            }
+        };
+        self.phase = Phase::Reading(Box::new(Reading {
+            listing: Listing::new(settings),
+            framing,
+            evidence: Evidence::new(&self.pipeline, handoff),
+            held,
+        }));
+        outputs
+    }
+
+    /// Binds the session that an answer opens to the caller, before the client can know of it.
+    async fn bind_session(&self, head: &AnswerHead) -> Result<(), Unfit> {
+        let mut issued = head.header("mcp-session-id");
+        let (Some(id), another) = (issued.next(), issued.next()) else {
+            return Ok(());
+        };
+        let is_id = !id.is_empty() && id.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
+        if another.is_some() || !is_id || id.contains(',') {
+            return Err(Unfit::SessionId);
+        }
+        let Some((handoff, server)) = self.guarded() else {
+            return Ok(());
+        };
+        let now = (self.pipeline.clock)();
+        let Pipeline { state, metrics, .. } = &*self.pipeline;
+        let owner = handoff.owner();
+        session::bind_session(&**state, metrics, server, owner, id, now).await?;
+        Ok(())
+    }
+
+    /// The context of the request and its server, if both are known.
+    fn guarded(&self) -> Option<(&Handoff, &Arc<Server>)> {
+        let handoff = self.handoff.as_ref()?;
+        Some((handoff, self.pipeline.servers.by_name(handoff.server())?))
+    }
+
+    /// Reads a chunk. What may be sent of it is then the listing's output.
+    async fn read(&self, reading: &mut Reading, chunk: &[u8]) -> Result<(), Unfit> {
+        // A stream may outlive a policy; no list is judged by two, unless it takes that long.
+        let policy = self.pipeline.policy.snapshot();
+        let now = (self.pipeline.clock)();
+        let mut rest = chunk;
+        loop {
+            match reading.listing.read(&mut rest)? {
+                mcp::Reading::More => return Ok(()),
+                mcp::Reading::Item(item) => {
+                    let kind = item.kind;
+                    let is_shown = self.is_shown(&policy, &item, now).await?;
+                    reading.listing.settle(is_shown);
+                    reading.evidence.count(kind, is_shown.into());
+                }
+                mcp::Reading::Unjudged(kind, why) => {
+                    tracing::warn!(%why, list = kind.member(), "hidden from a list");
+                    reading.evidence.count(kind, Shown::Unjudged);
+                }
+                mcp::Reading::NewTask(id) => self.bind_task(&id, now).await?,
+            }
+        }
+    }
+
+    /// Binds a task that an answer creates, before its id is let out whole.
+    async fn bind_task(&self, id: &str, now: Timestamp) -> Result<(), Unfit> {
+        let Some((handoff, server)) = self.guarded() else {
+            return Ok(());
+        };
+        let Pipeline { state, metrics, .. } = &*self.pipeline;
+        let owner = handoff.owner();
+        session::bind_task(&**state, metrics, server, owner, id, now).await?;
+        Ok(())
+    }
+
+    /// Whether a listed thing is for the caller to see.
+    async fn is_shown(
+        &self,
+        policy: &Policy,
+        item: &ListItem<'_>,
+        now: Timestamp,
+    ) -> Result<bool, Unfit> {
+        let Some((handoff, server)) = self.guarded() else {
+            return Ok(false);
+        };
+        let name = &*item.name;
+        let Some(mut request) = handoff.access_request(item.kind, name, now) else {
+            let (state, owner) = (&*self.pipeline.state, handoff.owner());
+            let visible = session::visible_tasks(state, server, owner, &[name], now).await?;
+            return Ok(visible == [true]);
+        };
+        let readings;
+        let demands = authz::demands(policy, &request);
+        if !demands.is_empty() {
+            readings = self.pipeline.state.read(&demands, now).await?;
+            request.context.readings = Some(&readings);
+        }
+        Ok(authz::is_visible(policy, &request))
+    }
+
+    /// Ends an answer that cannot be let through, as well as is still possible.
+    fn fail(&mut self, mut reading: Box<Reading>, unfit: Unfit) -> Vec<Output> {
+        if reading.held.is_some() {
+            return self.replace(unfit);
+        }
+        self.count(unfit);
+        match reading.framing {
+            Framing::Json => {
+                self.phase = Phase::Ended;
+                vec![Output::Abort]
+            }
+            Framing::EventStream => {
+                // The client waits for its answer, and gets one.
+                reading.listing.abandon(&self.error(unfit));
+                self.phase = Phase::Dropping;
+                chunk(reading.listing.take_output())
+            }
+        }
+    }
+
+    /// Puts an error of ours in the place of the answer.
+    fn replace(&mut self, unfit: Unfit) -> Vec<Output> {
+        self.count(unfit);
+        self.phase = Phase::Ended;
+        let id = self.handoff.as_ref().and_then(Handoff::id);
+        // An error for nobody in a good answer would leave clients waiting.
+        let status = if id.is_some() {
+            StatusCode::OK
+        } else {
+            StatusCode::BAD_GATEWAY
+        };
+        vec![Output::Answer(json_answer(status, self.error(unfit)))]
+    }
+
+    fn error(&self, unfit: Unfit) -> String {
+        let handoff = self.handoff.as_ref();
+        let mut data = json!({"reason": unfit.code()});
+        if let (Some(handoff), Some(data)) = (handoff, data.as_object_mut()) {
+            let decision_id = handoff.decision_id().to_string();
+            data.insert("decision_id".to_owned(), decision_id.into());
+        }
+        let code = i32::from(StatusCode::BAD_GATEWAY.as_u16());
+        rpc::error(handoff.and_then(Handoff::id), code, unfit.text(), data)
+    }
+
+    fn count(&self, unfit: Unfit) {
+        evidence::refused(&self.pipeline, self.handoff.as_ref(), unfit);
+    }
+}
+
+impl Exchange for AnswerExchange {
+    async fn body(&mut self, chunk: Bytes, end: bool) -> Vec<Output> {
+        let mut reading = match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Reading(reading) => reading,
+            Phase::Passing => {
+                self.phase = Phase::Passing;
+                let end = end.then_some(Output::End);
+                return std::iter::once(Output::Chunk(chunk)).chain(end).collect();
+            }
+            Phase::Dropping => {
+                self.phase = Phase::Dropping;
+                return end.then_some(Output::End).into_iter().collect();
+            }
+            Phase::Ended => return Vec::new(),
+        };
+        let mut read = self.read(&mut reading, &chunk).await;
+        if end && read.is_ok() {
+            read = reading.listing.finish().map_err(Unfit::from);
+        }
+        if let Err(unfit) = read {
+            return self.fail(reading, unfit);
+        }
+        let mut outputs = reading.outputs(end);
+        if end {
+            outputs.push(Output::End);
+        } else {
+            self.phase = Phase::Reading(reading);
+        }
+        outputs
+    }
+
+    async fn trailers(&mut self) -> Vec<Output> {
+        match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Reading(mut reading) => match reading.listing.finish() {
+                Ok(()) => reading.outputs(true),
+                Err(fault) => self.fail(reading, fault.into()),
+            },
+            Phase::Passing | Phase::Dropping | Phase::Ended => Vec::new(),
+        }
+    }
+}
+
+impl Reading {
+    /// What may be sent now; all of it, if nothing more is to come.
+    fn outputs(&mut self, end: bool) -> Vec<Output> {
+        let read = self.listing.take_output();
+        let Some(mut held) = self.held.take() else {
+            return chunk(read);
+        };
+        held.extend_from_slice(&read);
+        if held.len() < HELD_BYTES_MAX && !end {
+            self.held = Some(held);
+            return Vec::new();
+        }
+        let mut outputs = vec![Output::Head {
+            remove: BODY_HEADERS,
+        }];
+        outputs.extend(chunk(held));
+        outputs
+    }
+}
+
+fn chunk(bytes: Vec<u8>) -> Vec<Output> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    vec![Output::Chunk(Bytes::from(bytes))]
+}
+
+impl AnswerHead {
+    /// The values of every header of this name, which is in lower case.
+    fn header<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h str> {
+        let named = self.headers.iter().filter(move |(other, _)| other == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
+    fn is_success(&self) -> bool {
+        self.status.is_none_or(|status| matches!(status, 200..=299))
+    }
+}
+
+/// How the body of an answer is to be read; not at all where it is an error that is no JSON.
+fn framing(head: &AnswerHead) -> Result<Option<Framing>, Unfit> {
+    let encodings = head
+        .header("content-encoding")
+        .flat_map(|all| all.split(','));
+    for encoding in encodings.map(str::trim) {
+        if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
+            return Err(Unfit::Encoded);
+        }
+    }
+    if head.status == Some(206) || head.header("content-range").next().is_some() {
+        return Err(Unfit::Partial);
+    }
+    let mut types = head.header("content-type");
+    let framing = match (types.next(), types.next()) {
+        (Some(kind), None) => {
+            let kind = kind.split(';').next().unwrap_or_default().trim();
+            if kind.eq_ignore_ascii_case("application/json") {
+                Some(Framing::Json)
+            } else if kind.eq_ignore_ascii_case("text/event-stream") {
+                Some(Framing::EventStream)
+            } else {
+                None
+            }
+        }
+        (_, _) => None,
+    };
+    match framing {
+        None if head.is_success() => Err(Unfit::ContentType),
+        framing => Ok(framing),
+    }
+}
