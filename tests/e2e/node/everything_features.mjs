@@ -8,7 +8,6 @@ import {
   fromJsonSchema,
   inputRequired,
   McpServer,
-  MissingRequiredClientCapabilityError,
   ResourceTemplate,
 } from "@modelcontextprotocol/server";
 import { memorySkillFiles, SkillsExtension } from "@modelcontextprotocol/server/ext/skills";
@@ -231,30 +230,30 @@ function registerAskingTools(server) {
   );
 }
 
-// Tools that need several rounds (SEP-2322). Each answers when `finish` finds what it asked for.
+// Tools that need several rounds (SEP-2322): each answers once it has what it asked for.
 function registerRoundTools(server) {
   const tool = (name, description, run) =>
-    server.registerTool(name, { description }, (context) => run(context, context.mcpReq));
+    server.registerTool(name, { description }, (context) => run(context.mcpReq));
   const askName = () => ({ user_name: ask("What is your name?", "name") });
 
-  tool("test_input_required_result_elicitation", "Asks for a name", async (_, request) => {
+  tool("test_input_required_result_elicitation", "Asks for a name", async (request) => {
     const name = acceptedContent(request.inputResponses, "user_name")?.name;
     if (name === undefined) return inputRequired({ inputRequests: askName() });
     return answer(text(`Hello, ${name}!`));
   });
-  tool("test_input_required_result_sampling", "Asks the model", async (_, request) => {
+  tool("test_input_required_result_sampling", "Asks the model", async (request) => {
     const reply = request.inputResponses?.capital_question;
     if (reply !== undefined) return answer(text(JSON.stringify(reply)));
     const capital_question = askModel("What is the capital of France?", 100);
     return inputRequired({ inputRequests: { capital_question } });
   });
-  tool("test_input_required_result_list_roots", "Asks for the roots", async (_, request) => {
+  tool("test_input_required_result_list_roots", "Asks for the roots", async (request) => {
     const reply = request.inputResponses?.client_roots;
     if (reply !== undefined) return answer(text(JSON.stringify(reply)));
     return inputRequired({ inputRequests: { client_roots: inputRequired.listRoots() } });
   });
   for (const name of ["request_state", "tampered_state"]) {
-    tool(`test_input_required_result_${name}`, "Keeps its state", async (_, request) => {
+    tool(`test_input_required_result_${name}`, "Keeps its state", async (request) => {
       const confirmed = acceptedContent(request.inputResponses, "confirm");
       if (confirmed !== undefined && request.requestState() === name) {
         return answer(text("state-ok"));
@@ -265,7 +264,7 @@ function registerRoundTools(server) {
       });
     });
   }
-  tool("test_input_required_result_multiple_inputs", "Asks everybody", async (_, request) => {
+  tool("test_input_required_result_multiple_inputs", "Asks everybody", async (request) => {
     const inputRequests = {
       ...askName(),
       greeting: askModel("Generate a greeting", 50),
@@ -276,7 +275,7 @@ function registerRoundTools(server) {
     }
     return inputRequired({ inputRequests, requestState: await stateCodec.mint("asked") });
   });
-  tool("test_input_required_result_multi_round", "Asks twice", async (_, request) => {
+  tool("test_input_required_result_multi_round", "Asks twice", async (request) => {
     const state = request.requestState();
     const name = acceptedContent(request.inputResponses, "step1")?.name;
     const color = acceptedContent(request.inputResponses, "step2")?.color;
@@ -294,7 +293,7 @@ function registerRoundTools(server) {
       requestState: await stateCodec.mint({}),
     });
   });
-  tool("test_input_required_result_capabilities", "Asks whom it may", async (_, request) => {
+  tool("test_input_required_result_capabilities", "Asks whom it may", async (request) => {
     const can = request.envelope?.["io.modelcontextprotocol/clientCapabilities"] ?? {};
     const inputRequests = {
       ...(can.elicitation && askName()),
@@ -304,13 +303,10 @@ function registerRoundTools(server) {
     if (Object.keys(inputRequests).length === 0) return answer(text("nobody to ask"));
     return inputRequired({ inputRequests });
   });
-  tool("test_missing_capability", "Works with a model only", async (_, request) => {
-    const can = request.envelope?.["io.modelcontextprotocol/clientCapabilities"] ?? {};
-    if (can.sampling === undefined) {
-      throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { sampling: {} } });
-    }
-    return answer(text("a model is there"));
-  });
+  // The SDK refuses to ask a client that does not declare that it has a model.
+  tool("test_missing_capability", "Asks the model whether it may or not", async () =>
+    inputRequired({ inputRequests: { question: askModel("Are you there?", 10) } }),
+  );
 }
 
 function registerChangeTools(server, handler) {
