@@ -1,9 +1,11 @@
-"""The official conformance suites, and the gate they can pass through although they send no token."""
+"""The official conformance suites, and a gate that they can pass through without a token."""
 
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,30 @@ from tools import NODE, NODE_DIR
 
 SUITE_SECONDS = 120
 RESULT_DIRECTORY = re.compile(r"server-(.+)-\d{4}-\d{2}-\d{2}T[\d-]+Z")
+
+
+# Of a check's details: what two runs never have in common, and the words of a refusal, which
+# mcp-authz has its own of.
+VARYING = {
+    "decision_id",
+    "envelope",
+    "headers",  # of HTTP: dates, and what Envoy adds
+    "io.modelcontextprotocol/subscriptionId",
+    "messagesValidated",  # how often the suite polled
+    "mismatch",
+    "reason",
+    "requestState",
+    "subscriptionId",
+    "timestamp",
+}
+VARYING_TEXT = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|\d{4}-\d{2}-\d{2}T[\d:.]+Z"
+    r"|(?<=127\.0\.0\.1:)\d+"
+)
+# The checks of each scenario, in the order in which it made them.
+Check = dict[str, Any]
+Results = dict[str, list[Check]]
 
 
 @dataclass(frozen=True)
@@ -29,7 +55,7 @@ class Leg:
         """Where the server of this leg serves, straight and through the gate."""
         return f"/{self.name}/mcp"
 
-    def run(self, origin: str, results: Path) -> "Results":
+    def run(self, origin: str, results: Path) -> Results:
         """Runs the suite against the server at this origin."""
         suite = NODE_DIR / "node_modules" / self.package / "dist" / "index.js"
         results.mkdir(parents=True)
@@ -46,10 +72,6 @@ class Leg:
         return read_results(results)
 
 
-# The checks of each scenario, in the order in which it made them.
-Results = dict[str, list[dict[str, Any]]]
-
-
 def read_results(directory: Path) -> Results:
     """What a suite wrote: a directory for each scenario, with its checks."""
     results = {}
@@ -58,6 +80,47 @@ def read_results(directory: Path) -> Results:
         assert scenario not in results, f"{scenario} ran twice in {directory}"
         results[scenario] = json.loads(file.read_text())
     return results
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One check that came out differently."""
+
+    check: tuple[str, str]
+    """The scenario and the check's name."""
+    straight: Check
+    through: Check
+
+    @property
+    def statuses(self) -> tuple[str | None, str | None]:
+        """How it ended straight and through the gate."""
+        return self.straight.get("status"), self.through.get("status")
+
+    def __str__(self) -> str:
+        sides = {"straight": self.straight, "through": self.through}
+        lines = [f"    {side}: {json.dumps(check)}" for side, check in sides.items()]
+        return "\n".join([": ".join(self.check), *lines])
+
+
+def differences(scenario: str, straight: list[Check], through: list[Check]) -> Iterator[Difference]:
+    """The checks of a scenario that differ in more than what varies from run to run."""
+    for one, other in zip_longest(map(steady, straight), map(steady, through), fillvalue={}):
+        if one != other:
+            yield Difference((scenario, (one or other)["name"]), one, other)
+
+
+def steady(value: Any) -> Any:
+    """A check, or a part of one, without what varies from run to run."""
+    if isinstance(value, dict):
+        drop = set(VARYING)
+        if "code" in value:
+            drop.add("message")
+        if {"id", "data"} <= value.keys():
+            drop.add("id")  # of a server-sent event: the streams of a session count together
+        return {key: steady(part) for key, part in value.items() if key not in drop}
+    if isinstance(value, list):
+        return [steady(part) for part in value]
+    return VARYING_TEXT.sub("…", value) if isinstance(value, str) else value
 
 
 class Injector(Gate):

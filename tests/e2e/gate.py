@@ -210,7 +210,9 @@ class Gate:
         return config
 
 
-def pass_on(name: str, port: int, cluster: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+def pass_on(
+    name: str, port: int, cluster: str, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
     """A listener that passes everything to a cluster, with these request headers set."""
     kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     router = "envoy.extensions.filters.http.router.v3.Router"

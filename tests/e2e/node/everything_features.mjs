@@ -156,14 +156,16 @@ function registerStreamingTools(server) {
   );
 }
 
+// They ask in the stream of the call itself. `requestSampling` and `elicitInput` of the SDK ask in
+// the standing stream, and what they ask is lost if the client has not opened it yet.
 function registerAskingTools(server) {
   server.registerTool(
     "test_sampling",
     { description: "Asks the client's model", inputSchema: z.object({ prompt: z.string() }) },
     async ({ prompt }, context) => {
-      const result = await context.mcpReq.requestSampling({
-        messages: [user(text(prompt))],
-        maxTokens: 100,
+      const result = await context.mcpReq.send({
+        method: "sampling/createMessage",
+        params: { messages: [user(text(prompt))], maxTokens: 100 },
       });
       return answer(text(`LLM response: ${result.content.text}`));
     },
@@ -173,7 +175,10 @@ function registerAskingTools(server) {
       name,
       { description, inputSchema: z.object({ message: z.string().default("Please fill in") }) },
       async ({ message }, context) => {
-        const { action, content } = await context.mcpReq.elicitInput({ message, requestedSchema });
+        const { action, content } = await context.mcpReq.send({
+          method: "elicitation/create",
+          params: { message, requestedSchema },
+        });
         return answer(text(`${prefix}: action=${action}, content=${JSON.stringify(content ?? {})}`));
       },
     );
