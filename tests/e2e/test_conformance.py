@@ -5,6 +5,7 @@ Every scenario that a suite has for servers runs twice, and every check has to e
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from conformance import Injector, Leg, differences
@@ -76,16 +77,23 @@ def runs(run_dir, key):
     """What each leg found straight and through the gate, and the metrics of mcp-authz then."""
     own = run_dir / "conformance"
     own.mkdir()
-    servers = [Process(leg.name, node("everything.mjs", leg.path), own) for leg in LEGS]
-    ports = [server.port() for server in servers]
-    # Named by their routes: a hostile Host has to reach the server, whose answer is checked.
-    upstreams = [
-        Upstream(leg.name, port, leg.path, found_by_route=True)
-        for leg, port in zip(LEGS, ports, strict=True)
-    ]
-    provider = Provider(own / "provider", [key])
-    provider.start()
-    with Injector(own / "gate", upstreams, ALLOW_EVERYTHING, provider.issuer, key=key) as gate:
+    with ExitStack() as stack:
+        commands = [node("everything.mjs", leg.path) for leg in LEGS]
+        servers = [
+            stack.enter_context(Process(name, command, own))
+            for name, command in zip(NAMES, commands, strict=True)
+        ]
+        ports = [server.port() for server in servers]
+        # Named by their routes: a hostile Host has to reach the server, whose answer is checked.
+        upstreams = [
+            Upstream(leg.name, port, leg.path, found_by_route=True)
+            for leg, port in zip(LEGS, ports, strict=True)
+        ]
+        provider = Provider(own / "provider", [key])
+        stack.callback(provider.stop)
+        provider.start()
+        gate = Injector(own / "gate", upstreams, ALLOW_EVERYTHING, provider.issuer, key=key)
+        stack.enter_context(gate)
 
         def both_ways(leg, port):
             # One after the other: a server tells all its listeners of a change.
@@ -94,10 +102,7 @@ def runs(run_dir, key):
 
         with ThreadPoolExecutor(len(LEGS)) as pool:
             found = list(pool.map(both_ways, LEGS, ports))
-        metrics = gate.metrics()
-    for process in (provider, *servers):
-        process.stop()
-    return dict(zip(NAMES, found, strict=True)), metrics
+        return dict(zip(NAMES, found, strict=True)), gate.metrics()
 
 
 @pytest.mark.parametrize("leg", NAMES)

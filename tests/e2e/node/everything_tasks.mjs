@@ -64,7 +64,9 @@ export function registerTaskTools(server) {
     server.registerTool(name, { description: `Task: ${name}`, inputSchema: z.object(shape) }, run);
   tool("greet", { name: z.string() }, async ({ name }) => text(`Hello, ${name}!`));
   const { slow_compute, failing_job } = TOOLS;
-  tool("slow_compute", { seconds: z.number(), label: z.string() }, (given) => slow_compute.work(given));
+  tool("slow_compute", { seconds: z.number(), label: z.string() }, (given) =>
+    slow_compute.work(given),
+  );
   tool("failing_job", {}, () => failing_job.work());
   tool("protocol_error_job", {}, TOOLS.protocol_error_job.work);
   tool("confirm_delete", { filename: z.string() }, TOOLS.confirm_delete.work);
