@@ -203,37 +203,50 @@ class Gate:
         host["routes"] = [metadata]
         for upstream in self.upstreams:
             host["routes"].append(_route(route, upstream))
-            clusters.append(_cluster(cluster, upstream.name, upstream.port))
+            clusters.append(cluster_like(cluster, upstream.name, upstream.port))
         if self.provider_port is not None:
-            clusters.append(_cluster(cluster, "provider", self.provider_port))
-            listeners.append(self._provider_listener())
+            clusters.append(cluster_like(cluster, "provider", self.provider_port))
+            listeners.append(pass_on("provider", self.ports["issuer"], "provider"))
         return config
 
-    def _provider_listener(self) -> dict[str, Any]:
-        kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-        router = "envoy.extensions.filters.http.router.v3.Router"
-        manager = {
-            "@type": f"type.googleapis.com/{kind}",
-            "stat_prefix": "provider",
-            "route_config": {
-                "virtual_hosts": [
-                    {
-                        "name": "provider",
-                        "domains": ["*"],
-                        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "provider"}}],
-                    }
-                ]
-            },
-            "http_filters": [
-                {
-                    "name": "envoy.filters.http.router",
-                    "typed_config": {"@type": f"type.googleapis.com/{router}"},
-                }
-            ],
+
+def pass_on(
+    name: str, port: int, cluster: str, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """A listener that passes everything to a cluster, with these request headers set."""
+    kind = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    router = "envoy.extensions.filters.http.router.v3.Router"
+    added = [
+        {
+            "header": {"key": key, "value": value},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
         }
-        address = {"socket_address": {"address": "127.0.0.1", "port_value": self.ports["issuer"]}}
-        chain = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
-        return {"name": "provider", "address": address, "filter_chains": [{"filters": [chain]}]}
+        for key, value in (headers or {}).items()
+    ]
+    route = {"match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "0s"}}
+    host = {"name": name, "domains": ["*"], "routes": [route], "request_headers_to_add": added}
+    manager = {
+        "@type": f"type.googleapis.com/{kind}",
+        "stat_prefix": name,
+        "stream_idle_timeout": "0s",
+        "route_config": {"virtual_hosts": [host]},
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"type.googleapis.com/{router}"},
+            }
+        ],
+    }
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    chain = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+    return {"name": name, "address": address, "filter_chains": [{"filters": [chain]}]}
+
+
+def cluster_like(model: dict[str, Any], name: str, port: int) -> dict[str, Any]:
+    """A cluster of one local host, otherwise as the model."""
+    cluster = copy.deepcopy(model) | {"name": name}
+    _set_endpoint(cluster, port)
+    return cluster
 
 
 def _set_port(listener: dict[str, Any], port: int) -> None:
@@ -246,12 +259,6 @@ def _set_endpoint(cluster: dict[str, Any], port: int) -> None:
         "cluster_name": cluster["name"],
         "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
     }
-
-
-def _cluster(model: dict[str, Any], name: str, port: int) -> dict[str, Any]:
-    cluster = copy.deepcopy(model) | {"name": name}
-    _set_endpoint(cluster, port)
-    return cluster
 
 
 def _route(model: dict[str, Any], upstream: Upstream) -> dict[str, Any]:
