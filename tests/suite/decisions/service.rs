@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::issuer::{self, NOW};
-use super::table::Table;
+use super::table::{Issued, Table};
 
 pub(super) struct Service {
     runtime: Runtime,
@@ -60,16 +60,24 @@ impl Service {
         let written = Sink::default();
         let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue_max).unwrap();
         let authenticator = Arc::new(authenticator);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let state: Arc<dyn State> = if table.state_is_away {
+            Arc::new(Away)
+        } else {
+            Arc::new(Memory::new(config.limits.state))
+        };
+        for issued in &table.issued {
+            runtime.block_on(issue(issued, &*state));
+        }
         let pipeline = Pipeline {
             servers: Servers::new(&config.servers).unwrap(),
             authenticator: Arc::clone(&authenticator),
             policy: Arc::new(policy),
             candidate: candidate.map(Arc::new),
-            state: if table.state_is_away {
-                Arc::new(Away)
-            } else {
-                Arc::new(Memory::new(config.limits.state))
-            },
+            state,
             purpose: config.purpose.clone(),
             device_header: config.device_header.clone(),
             countries: countries.map(Arc::new),
@@ -81,10 +89,6 @@ impl Service {
         let mut settings = Settings::default().request;
         settings.headers_max = config.limits.headers_max;
         settings.source = config.client_address;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
         for refresher in refreshers {
             runtime
                 .handle()
@@ -130,6 +134,20 @@ fn context(config: &Config) -> CompileContext {
         cel_bytes_max: config.limits.cel_bytes_max,
         ..CompileContext::default()
     }
+}
+
+/// Does what is done when a server issues an id.
+async fn issue(issued: &Issued, state: &dyn State) {
+    let server = &issued.server;
+    let session = issued
+        .session
+        .iter()
+        .map(|id| BindingKey::session(server, id));
+    let task = issued.task.iter().map(|id| BindingKey::task(server, id));
+    let keys: Vec<BindingKey> = session.chain(task).collect();
+    let owner = Owner::new("https://es256.idp.test", &issued.subject);
+    let bound = state.bind(&keys, owner, Bind::Anew, clock()).await.unwrap();
+    assert_eq!(bound.len(), 1, "one id in each");
 }
 
 fn clock() -> Timestamp {

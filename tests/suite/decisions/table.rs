@@ -25,10 +25,23 @@ pub(super) struct Table {
     /// Whether what is remembered between requests cannot be reached.
     #[serde(default)]
     pub(super) state_is_away: bool,
+    /// What servers have issued before the first row.
+    #[serde(default)]
+    pub(super) issued: Vec<Issued>,
     /// What every request of the table has unless its row says otherwise.
     #[serde(default)]
     request: Value,
     pub(super) rows: Vec<Row>,
+}
+
+/// A session or a task that was issued to a subject of `es256`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Issued {
+    pub(super) server: String,
+    pub(super) session: Option<String>,
+    pub(super) task: Option<String>,
+    pub(super) subject: String,
 }
 
 /// One request and what it comes to.
