@@ -127,8 +127,13 @@ fn router<T: Decide + Process>(
     let health = HealthService::new(readiness, &[AUTHORIZATION, PROCESSOR]);
     // Clients that leave reset their checks, many at once; that is no attack of Envoy's.
     let resets_max = usize::try_from(settings.streams_max).unwrap_or(usize::MAX);
+    // Room for every stream at once: bytes of a stream that waits for its client must not keep
+    // those of another from being read.
+    let connection_window = STREAM_WINDOW_BYTES.saturating_mul(settings.streams_max);
     Ok(Server::builder()
         .max_concurrent_streams(settings.streams_max)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(connection_window.min(WINDOW_BYTES_MAX))
         .http2_max_header_list_size(settings.call_header_bytes_max)
         .http2_max_pending_accept_reset_streams(Some(resets_max))
         .http2_keepalive_interval(Some(settings.keepalive_interval))
@@ -155,5 +160,9 @@ const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
 const DESCRIPTION_BYTES_MAX: usize = 1024 * 1024;
 /// The most bytes of a chunk of an answer: what Envoy buffers by default.
 const CHUNK_BYTES_MAX: usize = 1024 * 1024;
+/// How many bytes of a stream may wait to be read.
+const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+/// The largest window there is (RFC 9113 §6.9.1).
+const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
 /// Connections that are ready and not yet taken by the server.
 const READY_MAX: usize = 64;

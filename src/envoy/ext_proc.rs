@@ -85,7 +85,7 @@ where
     let told = match messages.next().await {
         Some(Ok(message)) => session.take(message).await,
         Some(Err(status)) => Told::end(Err(status)),
-        None => Told::end(Ok(())),
+        None => Told::end(session.finish()),
     };
     if told.end.is_some() {
         return (None, told);
@@ -105,16 +105,14 @@ where
             if let Some(reply) = self.told.pop_front() {
                 return Poll::Ready(Some(Ok(reply)));
             }
-            match &mut self.end {
-                Some(end) => return Poll::Ready(std::mem::replace(end, Ok(())).err().map(Err)),
-                None => {
-                    let (next, told) = ready!(self.step.poll(cx));
-                    self.told = told.replies;
-                    self.end = told.end;
-                    if let Some((session, messages)) = next {
-                        self.step.set(step(session, messages));
-                    }
-                }
+            if let Some(end) = &mut self.end {
+                return Poll::Ready(std::mem::replace(end, Ok(())).err().map(Err));
+            }
+            let (next, told) = ready!(self.step.poll(cx));
+            self.told = told.replies;
+            self.end = told.end;
+            if let Some((session, messages)) = next {
+                self.step.set(step(session, messages));
             }
         }
     }

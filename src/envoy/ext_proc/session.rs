@@ -105,6 +105,17 @@ impl<P: Process> Session<P> {
         })
     }
 
+    /// The end of a stream that Envoy has nothing more to say on. Envoy takes a good end for leave
+    /// to go on without us, so there is none in the middle of a body.
+    pub(super) fn finish(&self) -> Result<(), Status> {
+        let is_midway = matches!(self.stage, Stage::Begun(_))
+            && self.modes.map(Modes::response_body) != Some(BodyMode::Withheld);
+        if is_midway {
+            return Err(Status::aborted("the answer has not ended"));
+        }
+        Ok(())
+    }
+
     async fn take_in_scope(&mut self, message: ProcessingRequest) -> Result<Told, Status> {
         let ProcessingRequest {
             metadata_context,
@@ -216,12 +227,12 @@ impl<P: Process> Session<P> {
                 (Output::End, Sent::Head) => self.chunk(&mut told, Bytes::new(), true),
                 (Output::Answer(answer), Sent::Nothing) => return answered(told, answer),
                 (Output::Abort, _) => {
-                    told.end = Some(Err(Status::aborted("the answer is broken off")));
+                    told.end = Some(Err(broken_off()));
                     return told;
                 }
                 (output, sent) => {
                     tracing::error!(?sent, output = output.name(), "an output is out of turn");
-                    told.end = Some(Err(Status::internal("the answer is broken off")));
+                    told.end = Some(Err(broken_off()));
                     return told;
                 }
             }
@@ -278,6 +289,12 @@ fn answered(mut told: Told, answer: Answer) -> Told {
     told.reply(Response::ImmediateResponse(message::answer(answer)));
     told.end = Some(Ok(()));
     told
+}
+
+/// Makes Envoy break the answer off. Of all the codes this is one that Envoy does not take for a
+/// sign of bad health, or an upstream could take us out of service with broken answers.
+fn broken_off() -> Status {
+    Status::aborted("the answer is broken off")
 }
 
 /// The most bytes of a body in one message to Envoy, whose `max_receive_message_length` has to be
