@@ -116,13 +116,11 @@ fn expected(carried: Carried) -> Wanted {
         return Wanted::Nothing;
     }
     let context = facts.get(CONTEXT_FACT);
-    match context.and_then(|text| Handoff::parse(text)) {
-        Some(handoff) => Wanted::For(Box::new(handoff)),
-        None => {
-            tracing::error!("an answer came with a context that cannot be read");
-            Wanted::ForNobody
-        }
+    if let Some(handoff) = context.and_then(|text| Handoff::parse(text)) {
+        return Wanted::For(Box::new(handoff));
     }
+    tracing::error!("an answer came with a context that cannot be read");
+    Wanted::ForNobody
 }
 
 impl AnswerExchange {
@@ -159,20 +157,18 @@ impl AnswerExchange {
             depth_max: self.pipeline.limits.json_depth_max,
         };
         let mut outputs = Vec::new();
-        let held = match framing {
-            Framing::Json => Some(Vec::new()),
-            Framing::EventStream => {
-                outputs.push(Output::Head {
-                    remove: BODY_HEADERS,
-                });
-                None
-            }
-        };
+        let mut waiting = Some(Vec::new());
+        if framing == Framing::EventStream {
+            outputs.push(Output::Head {
+                remove: BODY_HEADERS,
+            });
+            waiting = None;
+        }
         self.phase = Phase::Reading(Box::new(Reading {
             listing: Listing::new(settings),
             framing,
             evidence: Evidence::new(&self.pipeline, handoff),
-            held,
+            held: waiting,
         }));
         outputs
     }

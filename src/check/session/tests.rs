@@ -19,6 +19,7 @@ fn server(name: &str, session_binding: SessionBinding) -> Server {
         fold_arguments: false,
         authorization: AuthorizationHeader::Remove,
         session_binding,
+        answers_on_get: false,
     };
     Server::new(settings).unwrap()
 }

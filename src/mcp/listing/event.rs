@@ -5,12 +5,26 @@ use memchr::memchr2;
 use super::Unreadable;
 use super::filter::{Filter, Signal};
 
-/// The reader of an event stream. The data of each event is one JSON text.
+/// The reader of an event stream. The data of an event is one JSON text, or no message at all.
 #[derive(Debug)]
 pub(super) struct EventStream {
     line: Line,
     /// Whether the event has data, be it empty.
     has_data: bool,
+    /// What its data is.
+    data: Data,
+}
+
+/// What the data of an event is, as far as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Data {
+    /// White space so far.
+    Blank,
+    /// An object or an array, which may be a message.
+    Json,
+    /// Something else, which is a message to no client: such as the address in the `endpoint`
+    /// event of revision 2024-11-05.
+    Opaque,
 }
 
 /// Where in a line the reader is.
@@ -34,6 +48,7 @@ impl EventStream {
         Self {
             line: Line::Mark(0),
             has_data: false,
+            data: Data::Blank,
         }
     }
 
@@ -47,7 +62,7 @@ impl EventStream {
             let signal = match self.line {
                 Line::Data => match memchr2(b'\n', b'\r', input) {
                     Some(0) => self.end_line(input, filter)?,
-                    end => read_data(input, end.unwrap_or(input.len()), filter)?,
+                    end => self.read_data(input, end.unwrap_or(input.len()), filter)?,
                 },
                 Line::Other => match memchr2(b'\n', b'\r', input) {
                     Some(0) => self.end_line(input, filter)?,
@@ -116,11 +131,37 @@ impl EventStream {
 
     /// Puts a line feed between the data of two lines.
     fn begin_data(&mut self, filter: &mut Filter) -> Result<Option<Signal>, Unreadable> {
-        if std::mem::replace(&mut self.has_data, true) {
+        if std::mem::replace(&mut self.has_data, true) && self.data != Data::Opaque {
             filter.end_line()
         } else {
             Ok(None)
         }
+    }
+
+    /// Reads `length` bytes of data, or up to the first signal.
+    fn read_data(
+        &mut self,
+        input: &mut &[u8],
+        length: usize,
+        filter: &mut Filter,
+    ) -> Result<Option<Signal>, Unreadable> {
+        let (mut data, rest) = input.split_at_checked(length).unwrap_or((input, &[]));
+        if self.data == Data::Blank {
+            let first = data.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
+            self.data = match first {
+                None => Data::Blank,
+                // A byte order mark is for the filter to refuse.
+                Some(b'{' | b'[' | 0xef) => Data::Json,
+                Some(_) => Data::Opaque,
+            };
+        }
+        if self.data == Data::Opaque {
+            return Ok(push_framing(input, length, filter));
+        }
+        let signal = filter.read(&mut data)?;
+        let read = length.saturating_sub(data.len());
+        *input = input.get(read..).unwrap_or(rest);
+        Ok(signal)
     }
 
     /// Takes the end of a line; that of a blank line ends the event.
@@ -133,6 +174,7 @@ impl EventStream {
             // Data without JSON is no message to any client; such events prime a reconnection.
             filter.end(true)?;
             self.has_data = false;
+            self.data = Data::Blank;
         }
         self.line = if input.first() == Some(&b'\r') {
             Line::Return
@@ -143,18 +185,6 @@ impl EventStream {
     }
 }
 
-/// Reads `length` bytes of data, or up to the first signal.
-fn read_data(
-    input: &mut &[u8],
-    length: usize,
-    filter: &mut Filter,
-) -> Result<Option<Signal>, Unreadable> {
-    let (mut data, rest) = input.split_at_checked(length).unwrap_or((input, &[]));
-    let signal = filter.read(&mut data)?;
-    let read = length.saturating_sub(data.len());
-    *input = input.get(read..).unwrap_or(rest);
-    Ok(signal)
-}
 
 fn push_framing(input: &mut &[u8], length: usize, filter: &mut Filter) -> Option<Signal> {
     let (framing, rest) = input.split_at_checked(length).unwrap_or((input, &[]));

@@ -115,15 +115,26 @@ fn bytes_pass_at_once() {
 }
 
 #[test]
+fn data_that_is_no_message_passes() {
+    for stream in [
+        "event: endpoint\ndata: /messages?id=1\n\n",
+        "data: \ndata\n data: {\ndata: \t pong\ndata: {\"result\":{\"tools\":[{\"name\":\"hide\"}]}}\n\n",
+        "data: 1\ndata: 5\n\ndata: \"text\n\ndata: {}\n\n",
+        "data: \u{b}{\n\n",
+    ] {
+        let outcome = check(events(), stream);
+        assert_eq!((outcome.out.as_str(), outcome.end), (stream, Ok(())));
+    }
+}
+
+#[test]
 fn data_that_is_no_json_ends_the_stream() {
     for (stream, fault) in [
         ("data: [DONE]\n\n", Unreadable::NotJson),
-        ("event: endpoint\ndata: /messages\n\n", Unreadable::NotJson),
         ("data: {\"a\":\"b\ndata: c\"}\n\n", Unreadable::NotJson),
         ("data: {\"a\":tr\ndata: ue}\n\n", Unreadable::NotJson),
         ("data: [1.\ndata: 5]\n\n", Unreadable::NotJson),
         ("data: [1\ndata: 5]\n\n", Unreadable::NotJson),
-        ("data: 1\ndata: 5\n\n", Unreadable::TrailingData),
         ("data: {}\ndata: {}\n\n", Unreadable::TrailingData),
         ("data: {\"a\":1\n\ndata: }\n\n", Unreadable::Incomplete),
         (
