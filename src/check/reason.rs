@@ -72,6 +72,8 @@ reasons! {
     UnknownMethod, Deny, "unknown_method", "the policy does not allow methods it does not know";
     SenderConstraintRequired, Deny, "sender_constraint_required",
         "the access token must be bound to its sender";
+    ToolChanged, Deny, "tool_changed",
+        "the definition of the tool has changed and is not accepted yet";
     RateLimited, Deny, "rate_limited", "too many calls; try again later";
     InsufficientScope, Challenge, "insufficient_scope", "the access token lacks a required scope";
     StepUpRequired, Challenge, "step_up_required", "a stronger or fresher login is required";
@@ -221,6 +223,7 @@ impl From<DenialReason> for Reason {
             DenialReason::NoMatchingRule => Reason::NoMatchingRule,
             DenialReason::UnknownMethod => Reason::UnknownMethod,
             DenialReason::SenderConstraint => Reason::SenderConstraintRequired,
+            DenialReason::ToolChanged => Reason::ToolChanged,
             DenialReason::RateLimited => Reason::RateLimited,
         }
     }

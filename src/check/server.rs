@@ -7,6 +7,7 @@ use super::HttpRequest;
 use crate::authn::Audience;
 use crate::authn::challenge::{Challenges, InvalidChallenge};
 use crate::authn::metadata::{self, InvalidResource, ResourceMetadata};
+use crate::catalog::Trust;
 use crate::upstream::AuthorizationHeader;
 
 /// The context extension with which an Envoy route names the server.
@@ -41,6 +42,8 @@ pub struct ServerSettings {
     pub fold_arguments: bool,
     /// What happens to the client's token on the way to the upstream.
     pub authorization: AuthorizationHeader,
+    /// How far it is trusted in what it says of its tools.
+    pub trust: Trust,
 }
 
 /// How a denial of the policy is answered.
@@ -120,6 +123,12 @@ impl Servers {
             .map(|(index, server)| (Arc::clone(&server.name), index))
             .collect();
         Ok(Servers { servers, by_name })
+    }
+
+    /// The server of this configured name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Server>> {
+        self.servers.get(*self.by_name.get(name)?)
     }
 
     /// The server a request is for: by context extension, else by host and path.

@@ -79,6 +79,9 @@ servers:
   string_body: accept
   fold_arguments: accept
   upstream: {authorization: pass}
+  tools_snapshot: tools.json
+  on_tool_change: deny
+  trust_tool_hints: true
 policy: policies
 candidate_policy: next
 device: {header: x-device}
@@ -98,6 +101,7 @@ limits:
   cel_bytes_max: 19
   audit_queue_max: 20
   state_keys_max: 23
+  tools_max: 24
   streams_max: 21
   token_bytes_max: 1 KiB
   token_cache_max: 0
