@@ -17,6 +17,8 @@ use jiff::Timestamp;
 
 use crate::audit::{Audit, Losses};
 use crate::authn::{Authenticator, InvalidSettings, KeyRefresher};
+use crate::authz::TrustedHints;
+use crate::catalog::{Catalog, InvalidSnapshot};
 use crate::check::countries::{Countries, InvalidCountries};
 use crate::check::{InvalidServer, Pipeline, Servers};
 use crate::config::{self, Config, ConfigError};
@@ -47,6 +49,9 @@ pub enum RunError {
     /// There is no database of countries to begin with.
     #[error(transparent)]
     Countries(#[from] InvalidCountries),
+    /// What was accepted of a server's tools cannot be read.
+    #[error(transparent)]
+    Tools(#[from] InvalidSnapshot),
     /// A server cannot be guarded as configured.
     #[error(transparent)]
     Servers(#[from] InvalidServer),
@@ -145,6 +150,7 @@ async fn serve(config: Config, writer: &mut Option<JoinHandle<()>>) -> Result<()
         authenticator: Arc::clone(&parts.core.authenticator),
         policy: Arc::clone(&parts.core.policy),
         candidate: parts.core.candidate.clone(),
+        catalog: Arc::clone(&parts.core.catalog),
         state: Arc::new(Memory::new(config.limits.state)),
         purpose: config.purpose.clone(),
         device_header: config.device_header.clone(),
@@ -174,12 +180,14 @@ struct Core {
     policy: Arc<PolicyStore>,
     candidate: Option<Arc<PolicyStore>>,
     countries: Option<Arc<Countries>>,
+    catalog: Arc<Catalog>,
     authenticator: Arc<Authenticator>,
 }
 
 impl Core {
     fn build(config: &Config) -> Result<(Self, Vec<KeyRefresher>), RunError> {
-        let context = compile_context(config);
+        let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK())?;
+        let context = compile_context(config, catalog.trusted_hints());
         let candidate = config.candidate_policy.clone();
         let candidate = candidate
             .map(|path| PolicyStore::open(path, context.clone(), CLOCK()))
@@ -197,15 +205,17 @@ impl Core {
             policy: Arc::new(policy),
             candidate: candidate.map(Arc::new),
             countries: countries.map(Arc::new),
+            catalog: Arc::new(catalog),
             authenticator: Arc::new(authenticator),
         };
         Ok((core, refreshers))
     }
 }
 
-/// What a policy is compiled against under this configuration.
+/// What a policy is compiled against under this configuration, where the recorded tools of trusted
+/// servers say this of themselves.
 #[must_use]
-pub fn compile_context(config: &Config) -> CompileContext {
+pub fn compile_context(config: &Config, hints: TrustedHints) -> CompileContext {
     let servers = config.servers.iter().map(|server| server.name.clone());
     let issuer = config.authn.issuers.first();
     CompileContext {
@@ -213,7 +223,7 @@ pub fn compile_context(config: &Config) -> CompileContext {
         issuer: issuer
             .map(|issuer| issuer.issuer.clone())
             .unwrap_or_default(),
-        hints: Arc::default(),
+        hints: Arc::new(hints),
         has_countries: config.country_db_file.is_some(),
         rules_max: config.limits.rules_max,
         cel_bytes_max: config.limits.cel_bytes_max,
@@ -227,6 +237,8 @@ pub async fn preflight(config: &Config) -> Vec<RunError> {
     let mut faults = Vec::new();
     faults.extend(Authenticator::new(&config.authn).err().map(RunError::from));
     faults.extend(Servers::new(&config.servers).err().map(RunError::from));
+    let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK());
+    faults.extend(catalog.err().map(RunError::from));
     if let Some(files) = &config.tls {
         faults.extend(Tls::load(files.clone()).await.err().map(RunError::from));
     }

@@ -4,6 +4,7 @@
 //! into JSON lines and writes them. The queue between them is bounded: when it is full the
 //! record is dropped and counted, since a slow log must not become an outage.
 
+mod notice;
 mod record;
 
 use std::io::{self, Write};
@@ -12,13 +13,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
+pub use notice::{Event, Notice};
 pub use record::{Arguments, Record, WouldBe, session_hash};
 
 /// The handing-in side. Cheap to clone; the writer ends when the last one is gone.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    queue: SyncSender<Box<Record>>,
+    queue: SyncSender<Line>,
     losses: Arc<Losses>,
+}
+
+/// What becomes one line.
+#[derive(Debug)]
+enum Line {
+    Record(Box<Record>),
+    Notice(Box<Notice>),
 }
 
 /// Records that did not reach the sink.
@@ -62,7 +71,16 @@ impl Audit {
 
     /// Hands a record over. Never waits.
     pub fn record(&self, record: Record) {
-        match self.queue.try_send(Box::new(record)) {
+        self.hand_over(Line::Record(Box::new(record)));
+    }
+
+    /// Hands over what is no decision. Never waits.
+    pub fn notice(&self, notice: Notice) {
+        self.hand_over(Line::Notice(Box::new(notice)));
+    }
+
+    fn hand_over(&self, line: Line) {
+        match self.queue.try_send(line) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 // Only the first loss is logged: whoever watches the counter sees the rest.
@@ -80,16 +98,33 @@ impl Audit {
     }
 }
 
+impl Line {
+    /// Appends one line of JSON.
+    fn write(&self, line: &mut Vec<u8>) {
+        let start = line.len();
+        let written = match self {
+            Line::Record(record) => serde_json::to_writer(&mut *line, record),
+            Line::Notice(notice) => serde_json::to_writer(&mut *line, notice),
+        };
+        if written.is_err() {
+            // Writing to memory does not fail; a half-written record would spoil its neighbours.
+            line.truncate(start);
+            return;
+        }
+        line.push(b'\n');
+    }
+}
+
 /// Bytes gathered before a write, when records come faster than single writes would serve.
 const BATCH_BYTES: usize = 64 * 1024;
 
-fn write_all(mut sink: impl Write, records: &Receiver<Box<Record>>, losses: &Losses) {
+fn write_all(mut sink: impl Write, records: &Receiver<Line>, losses: &Losses) {
     let mut batch = Vec::with_capacity(BATCH_BYTES);
     let mut held = 0;
     while let Ok(first) = records.recv() {
         let mut next = Some(first);
         while let Some(record) = next {
-            record.write_line(&mut batch);
+            record.write(&mut batch);
             held += 1;
             next = if batch.len() < BATCH_BYTES {
                 records.try_recv().ok()

@@ -15,6 +15,7 @@ mod read;
 mod reason;
 mod server;
 mod session;
+mod tools;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -37,10 +38,12 @@ pub use server::{
     DenySettings, DenyShape, Disclose, InvalidServer, Server, ServerSettings, Servers,
     SessionBinding, UnknownServer,
 };
+pub use tools::Reader;
 
 use crate::audit::Audit;
 use crate::authn::{AuthenticationError, Authenticator, bearer, device_posture, metadata};
 use crate::authz::{self, Decision, Denial, DenialReason, Policy, Subject};
+use crate::catalog::Catalog;
 use crate::mcp::{Era, Kind, Message};
 use crate::policy::PolicyStore;
 use crate::state::State;
@@ -163,6 +166,8 @@ pub struct Pipeline {
     pub policy: Arc<PolicyStore>,
     /// A policy that is evaluated beside it and never enforced.
     pub candidate: Option<Arc<PolicyStore>>,
+    /// What is known of the servers' tools.
+    pub catalog: Arc<Catalog>,
     /// What is remembered between requests.
     pub state: Arc<dyn State>,
     /// Where clients say what a call is for.
@@ -320,6 +325,7 @@ impl Pipeline {
             subject: &subject,
             host: &host,
             headers: &headers,
+            catalog: &self.catalog,
             purpose: &self.purpose,
             country: country.as_deref(),
             device: device.as_deref(),

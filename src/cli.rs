@@ -9,7 +9,6 @@ mod load;
 mod matrix;
 mod schema;
 mod serve;
-mod snapshot;
 mod test;
 mod validate;
 

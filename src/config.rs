@@ -19,6 +19,7 @@ use std::time::Duration;
 pub use lint::{LINTS, lint};
 
 use crate::authn;
+use crate::catalog::{self, WatchedServer};
 use crate::check::{self, PurposeSettings, ServerSettings};
 use crate::envoy::request::Source;
 use crate::listen;
@@ -41,7 +42,7 @@ pub struct Config {
     pub authn: authn::Settings,
     /// What is guarded.
     pub servers: Vec<ServerSettings>,
-    /// By server: a file with its recorded `tools/list` result, for the tools that judge policies.
+    /// By server: a file with its recorded and accepted `tools/list` result.
     pub tools_snapshots: HashMap<String, PathBuf>,
     /// The policy: a file, a directory or a glob, relative to the configuration file.
     pub policy: PathBuf,
@@ -59,6 +60,28 @@ pub struct Config {
     pub limits: Limits,
     /// How the process ends.
     pub drain: Drain,
+}
+
+impl Config {
+    /// Every server as far as its tools are watched.
+    #[must_use]
+    pub fn watched_servers(&self) -> Vec<WatchedServer> {
+        let servers = self.servers.iter().map(|server| WatchedServer {
+            name: server.name.clone(),
+            trust: server.trust,
+            snapshot: self.tools_snapshots.get(&server.name).cloned(),
+        });
+        servers.collect()
+    }
+
+    /// What may be remembered of tools.
+    #[must_use]
+    pub fn catalog_limits(&self) -> catalog::Limits {
+        catalog::Limits {
+            tools_max: self.limits.tools_max,
+            name_bytes_max: self.limits.check.name_bytes_max,
+        }
+    }
 }
 
 /// The limits that are not part of another module's settings.
@@ -80,6 +103,8 @@ pub struct Limits {
     pub audit_queue_max: usize,
     /// How many checks one connection may have under way.
     pub streams_max: u32,
+    /// How many tools of a server are remembered, besides those of its record.
+    pub tools_max: usize,
 }
 
 impl Default for Limits {
@@ -93,6 +118,7 @@ impl Default for Limits {
             state: state::Settings::default(),
             audit_queue_max: 65_536,
             streams_max: 1024,
+            tools_max: 10_000,
         }
     }
 }

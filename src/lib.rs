@@ -69,6 +69,7 @@ pub mod app;
 pub mod audit;
 pub mod authn;
 pub mod authz;
+pub mod catalog;
 pub mod check;
 pub mod cli;
 pub mod config;

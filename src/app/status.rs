@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Parts;
 use crate::admin::{Admin, Detail};
 use crate::authn::Authenticator;
+use crate::catalog::Catalog;
 use crate::policy::PolicyStore;
 use crate::telemetry::metrics::{KeyTotals, Metrics, PolicyTotals};
 
@@ -28,6 +29,11 @@ pub(super) fn admin(parts: &Parts) -> Admin {
         },
     ];
     details.extend(candidate);
+    let catalog = Arc::clone(&parts.core.catalog);
+    details.push(Detail {
+        name: "tools",
+        state: Box::new(move || tools_detail(&catalog)),
+    });
     let (readiness, metrics) = (parts.readiness.clone(), parts.metrics.clone());
     let parts = parts.clone();
     let sample = move |metrics: &Metrics| sample(&parts, metrics);
@@ -45,6 +51,22 @@ fn policy_detail(store: &PolicyStore) -> Value {
         "rules": store.snapshot().rules().len(),
         "failing": failing,
     })
+}
+
+fn tools_detail(catalog: &Catalog) -> Value {
+    let servers = catalog.overview().into_iter().map(|one| {
+        let failing = one
+            .failing
+            .map(|failing| json!({"since": failing.since.to_string(), "error": failing.error}));
+        json!({
+            "server": one.server,
+            "recorded": one.recorded,
+            "seen": one.seen,
+            "changed": one.changed,
+            "failing": failing,
+        })
+    });
+    Value::Array(servers.collect())
 }
 
 fn keys_detail(authenticator: &Authenticator) -> Value {
@@ -73,6 +95,11 @@ fn sample(parts: &Parts, metrics: &Metrics) {
         rules: parts.core.policy.snapshot().rules().len(),
         failing: status.failing.is_some(),
     });
+    for one in parts.core.catalog.overview() {
+        if one.recorded.is_some() {
+            metrics.set_snapshot_failing(one.server, one.failing.is_some());
+        }
+    }
     for issuer in parts.core.authenticator.issuers() {
         let keys = issuer.keys;
         let totals = KeyTotals {

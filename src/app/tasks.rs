@@ -24,7 +24,7 @@ use crate::policy;
 
 /// The signals that the process knows, watched from the start: until then they would kill it.
 pub(super) struct Signals {
-    /// SIGHUP: reload the policy.
+    /// SIGHUP: reload the policy and the recorded tools.
     pub(super) hangup: Signal,
     /// SIGTERM and SIGINT: end.
     pub(super) end: EndSignals,
@@ -104,6 +104,13 @@ impl Tasks {
                 Err(RunError::TaskEnded("policy"))
             });
         }
+        let (reload, asked) = mpsc::channel(1);
+        reloads.push(reload);
+        let catalog = Arc::clone(&parts.core.catalog);
+        self.background.spawn(async move {
+            catalog.watch(asked, CLOCK).await;
+            Err(RunError::TaskEnded("tools"))
+        });
         self.background.spawn(async move {
             while hangup.recv().await.is_some() {
                 for reload in &reloads {

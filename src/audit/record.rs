@@ -126,17 +126,6 @@ pub struct WouldBe {
 }
 
 impl Record {
-    /// Appends the record as one line of JSON.
-    pub(super) fn write_line(&self, line: &mut Vec<u8>) {
-        let start = line.len();
-        if serde_json::to_writer(&mut *line, self).is_err() {
-            // Writing to memory does not fail; a half-written record would spoil its neighbours.
-            line.truncate(start);
-            return;
-        }
-        line.push(b'\n');
-    }
-
     /// Client text as far as a record keeps it.
     #[must_use]
     pub fn text(text: &str) -> String {

@@ -155,3 +155,60 @@ fn hex_of(bytes: &[u8]) -> String {
 }
 
 use crate::authz::Value;
+
+#[test]
+fn a_notice_is_a_line_of_its_own_kind() {
+    let sink = Shared::default();
+    let (audit, thread) = Audit::start(sink.clone(), 8).unwrap();
+    let long = "x".repeat(300);
+    let notice = |event| Notice {
+        time: "2026-11-20T10:00:00Z".parse().unwrap(),
+        event,
+        decision_id: None,
+        server: Some("github".into()),
+        issuer: None,
+        subject: Some("alice".into()),
+    };
+    for event in [
+        Event::tool_changed("a\nb", "sha256:1".into(), "sha256:2".into()),
+        Event::tool_unclassified(&long),
+        Event::ListFiltered {
+            list: "tools",
+            visible: 1,
+            hidden: 2,
+            unjudged: 0,
+        },
+        Event::ListRefused { reason: "encoded" },
+        Event::session_bound("s"),
+        Event::task_bound("t"),
+    ] {
+        audit.notice(notice(event));
+    }
+    audit.notice(Notice {
+        decision_id: Some(uuid::Uuid::nil()),
+        issuer: Some("i".into()),
+        ..notice(Event::ListRefused { reason: "late" })
+    });
+    drop(audit);
+    thread.join().unwrap();
+    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let cut = "x".repeat(256);
+    let whole: Vec<String> = [
+        r#""event":"tool_changed","name":"a\nb","digest":"sha256:1","digest_accepted":"sha256:2""#,
+        &format!(r#""event":"tool_unclassified","name":"{cut}""#),
+        r#""event":"list_filtered","list":"tools","visible":1,"hidden":2,"unjudged":0"#,
+        r#""event":"list_refused","reason":"encoded""#,
+        r#""event":"session_bound","mcp.session.id":"043a718774c572bd""#,
+        r#""event":"task_bound","task":"t""#,
+        r#""event":"list_refused","reason":"late","decision_id":"00000000-0000-0000-0000-000000000000""#,
+    ]
+    .iter()
+    .map(|event| format!(r#"{{"time":"2026-11-20T10:00:00Z",{event},"server":"github","#))
+    .collect();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), whole.len());
+    for (line, whole) in lines.iter().zip(&whole) {
+        assert!(line.starts_with(whole.as_str()), "{line}\n{whole}");
+        assert!(line.ends_with(r#""subject":"alice"}"#), "{line}");
+    }
+}

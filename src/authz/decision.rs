@@ -127,6 +127,9 @@ pub enum DenialReason {
     SenderConstraint,
     /// A limit is exhausted.
     RateLimited,
+    /// The definition of the tool is not the accepted one. Never by a policy: who knows the
+    /// tools refuses what it would allow.
+    ToolChanged,
 }
 
 /// What the caller has to bring.

@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use super::session::Used;
 use super::{HttpRequest, Read, Reason, Server};
 use crate::authz::{
-    self, AccessRequest, Action, ActionKind, Assigned, Decision, Declared, Evaluation, Http,
-    LimitDemand, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules, Subject, Taken,
+    self, AccessRequest, Action, ActionKind, Assigned, Decision, Declared, Denial, Evaluation,
+    Http, LimitDemand, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules, Subject, Taken,
     WindowDemand,
 };
+use crate::catalog::{Catalog, Standing};
 use crate::mcp::Message;
 use crate::state::{BindingKind, State, StateUnavailable};
 
@@ -35,6 +36,7 @@ pub(super) struct Context<'c> {
     /// The authority, in lower case.
     pub(super) host: &'c str,
     pub(super) headers: &'c VisibleHeaders<'c>,
+    pub(super) catalog: &'c Catalog,
     pub(super) purpose: &'c PurposeSettings,
     pub(super) country: Option<&'c str>,
     pub(super) device: Option<&'c authz::Value<'static>>,
@@ -107,7 +109,7 @@ impl Context<'_> {
         state: &dyn State,
         read: &Read<'_>,
     ) -> Result<Judgement, StateUnavailable> {
-        let asks: Vec<Ask<'_>> = asks(self.request, read);
+        let asks: Vec<Ask<'_>> = asks(self, read);
         let session = read.routing.as_ref().and_then(|routing| routing.session);
         let resources = asks.iter().map(|ask| ask.resource);
         let used = Used::of(self.server, self.subject, session, resources);
@@ -129,7 +131,7 @@ impl Context<'_> {
                     state.read(&demands, self.now).await?
                 };
                 request.context.readings = Some(&readings);
-                judgement.evaluate(index, policies, &request);
+                judgement.evaluate(index, policies, &request, ask.standing.is_refused);
             }
             judgement.settle(state, self.now).await?;
         }
@@ -174,6 +176,7 @@ impl Context<'_> {
                 purpose: self.declared_purpose(ask.message),
                 country: self.country,
                 device: self.device,
+                hints: ask.standing.hints,
                 ..authz::Context::default()
             },
         }
@@ -222,15 +225,34 @@ impl Judgement {
         };
     }
 
-    fn evaluate(&mut self, index: usize, policies: Policies<'_>, request: &AccessRequest<'_>) {
-        self.add(index, authz::evaluate(policies.enforced, request));
+    /// A tool that has changed is refused whatever the policy says, unless it denies anyway: its
+    /// reason says more.
+    fn evaluate(
+        &mut self,
+        index: usize,
+        policies: Policies<'_>,
+        request: &AccessRequest<'_>,
+        has_changed: bool,
+    ) {
+        let mut evaluation = authz::evaluate(policies.enforced, request);
+        if has_changed && !matches!(evaluation.decision, Decision::Deny(_)) {
+            evaluation.decision = Decision::Deny(tool_changed());
+            evaluation.rules.clear();
+        }
+        self.add(index, evaluation);
+        let refuse = |mut rehearsal: Rehearsal| {
+            if has_changed && !matches!(rehearsal.outcome, Rehearsed::Deny(_)) {
+                rehearsal.outcome = Rehearsed::Deny(authz::DenialReason::ToolChanged);
+            }
+            rehearsal
+        };
         if policies.enforced.has_shadow() {
             let rehearsal = authz::rehearse(policies.enforced, request, Rules::All);
-            add_rehearsal(&mut self.shadow, rehearsal);
+            add_rehearsal(&mut self.shadow, refuse(rehearsal));
         }
         if let Some(candidate) = policies.candidate {
             let rehearsal = authz::rehearse(candidate, request, Rules::Enforced);
-            add_rehearsal(&mut self.candidate, rehearsal);
+            add_rehearsal(&mut self.candidate, refuse(rehearsal));
         }
     }
 
@@ -373,6 +395,15 @@ fn add_new<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
     }
 }
 
+fn tool_changed() -> Denial {
+    Denial {
+        reason: authz::DenialReason::ToolChanged,
+        rule: None,
+        message: None,
+        retry_after: None,
+    }
+}
+
 /// One thing that a request asks for.
 struct Ask<'a> {
     action: Action<'a>,
@@ -380,12 +411,28 @@ struct Ask<'a> {
     arguments: Option<&'a authz::Value<'a>>,
     proposed_version: Option<&'a str>,
     message: Option<&'a Message<'a>>,
+    /// What is known of the tool, if it is one.
+    standing: Standing,
 }
 
-fn asks<'a>(request: &'a HttpRequest, read: &'a Read<'_>) -> Vec<Ask<'a>> {
+fn asks<'a>(context: &Context<'a>, read: &'a Read<'_>) -> Vec<Ask<'a>> {
+    let standing = |resource: Resource<'_>| {
+        let (catalog, server) = (context.catalog, &context.server.name);
+        match resource {
+            Resource::Tool(name) => catalog.standing(server, name),
+            Resource::Server
+            | Resource::Prompt(_)
+            | Resource::Uri(_)
+            | Resource::Template(_)
+            | Resource::Task(_) => Standing {
+                is_refused: false,
+                hints: catalog.hints(server),
+            },
+        }
+    };
     if read.payload.is_none() {
         let action = Action {
-            method: &request.method,
+            method: &context.request.method,
             authorized_as: None,
             kind: ActionKind::Open,
         };
@@ -396,6 +443,7 @@ fn asks<'a>(request: &'a HttpRequest, read: &'a Read<'_>) -> Vec<Ask<'a>> {
             arguments: None,
             proposed_version: None,
             message: None,
+            standing: standing(resource),
         }];
     }
     let messages = read.messages().iter();
@@ -407,6 +455,7 @@ fn asks<'a>(request: &'a HttpRequest, read: &'a Read<'_>) -> Vec<Ask<'a>> {
                 arguments: target.arguments,
                 proposed_version: message.proposed_version.as_deref(),
                 message: Some(message),
+                standing: standing(target.resource),
             })
         })
         .collect()

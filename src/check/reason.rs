@@ -72,6 +72,8 @@ reasons! {
     UnknownMethod, Deny, "unknown_method", "the policy does not allow methods it does not know";
     SenderConstraintRequired, Deny, "sender_constraint_required",
         "the access token must be bound to its sender";
+    ToolChanged, Deny, "tool_changed",
+        "the definition of the tool has changed and is not accepted yet";
     RateLimited, Deny, "rate_limited", "too many calls; try again later";
     SessionMismatch, Deny, "session_mismatch", "the session belongs to another subject";
     SessionUnknown, Deny, "session_unknown", "the session is not known; initialize a new one";
@@ -225,6 +227,7 @@ impl From<DenialReason> for Reason {
             DenialReason::NoMatchingRule => Reason::NoMatchingRule,
             DenialReason::UnknownMethod => Reason::UnknownMethod,
             DenialReason::SenderConstraint => Reason::SenderConstraintRequired,
+            DenialReason::ToolChanged => Reason::ToolChanged,
             DenialReason::RateLimited => Reason::RateLimited,
         }
     }

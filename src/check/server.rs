@@ -7,6 +7,7 @@ use super::HttpRequest;
 use crate::authn::Audience;
 use crate::authn::challenge::{Challenges, InvalidChallenge};
 use crate::authn::metadata::{self, InvalidResource, ResourceMetadata};
+use crate::catalog::Trust;
 use crate::upstream::AuthorizationHeader;
 
 /// The context extension with which an Envoy route names the server.
@@ -46,6 +47,8 @@ pub struct ServerSettings {
     /// Whether the server may answer on any GET stream, as it does in revision 2024-11-05, so that
     /// all of them are looked at. A stream that is resumed is looked at in any case.
     pub answers_on_get: bool,
+    /// How far it is trusted in what it says of its tools.
+    pub trust: Trust,
 }
 
 /// Whether sessions and tasks belong to a subject.
@@ -137,6 +140,12 @@ impl Servers {
             .map(|(index, server)| (Arc::clone(&server.name), index))
             .collect();
         Ok(Servers { servers, by_name })
+    }
+
+    /// The server of this configured name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Server>> {
+        self.servers.get(*self.by_name.get(name)?)
     }
 
     /// The server a request is for: by context extension, else by host and path.

@@ -4,15 +4,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::snapshot::{self, RecordedTool};
 use super::{Stop, load, print};
+use crate::authz::HintedClass;
+use crate::catalog::RecordedTool;
 
 pub(super) fn run(tools: &Path, server: &str) -> Result<ExitCode, Stop> {
-    let tools = snapshot::parse(&load::read(tools)?).map_err(Stop::Failed)?;
+    let tools = load::parse_record(&load::read(tools)?)?;
     print(&table(server, &tools), 0)
 }
-
-const CLASSES: [&str; 3] = ["read", "write", "destructive"];
 
 fn table(server: &str, tools: &[RecordedTool]) -> String {
     let mut lines = vec![
@@ -21,11 +20,12 @@ fn table(server: &str, tools: &[RecordedTool]) -> String {
         "tools:".to_owned(),
         format!("  {}:", quote(server)),
     ];
-    for class in CLASSES {
+    for class in HintedClass::ALL {
         let own: Vec<&RecordedTool> = tools
             .iter()
-            .filter(|tool| class_of(tool) == class)
+            .filter(|tool| tool.annotations().class() == class)
             .collect();
+        let class = class.name();
         // A list without items would be an error of the policy.
         if own.iter().all(|tool| is_pattern(&tool.name)) {
             lines.push(format!("    # {class}: none"));
@@ -38,24 +38,16 @@ fn table(server: &str, tools: &[RecordedTool]) -> String {
     lines.join("\n")
 }
 
-/// The hints about destruction mean something only for tools that change something.
-fn class_of(tool: &RecordedTool) -> &'static str {
-    match (tool.read_only, tool.destructive) {
-        (true, _) => "read",
-        (false, false) => "write",
-        (false, true) => "destructive",
-    }
-}
-
 fn line(tool: &RecordedTool) -> String {
     let mut notes = Vec::new();
-    if !tool.annotated {
+    let annotations = tool.annotations();
+    if !annotations.is_annotated {
         notes.push("not annotated");
     }
-    if tool.annotated && tool.open_world {
+    if annotations.is_annotated && annotations.open_world {
         notes.push("reaches outside");
     }
-    if tool.idempotent && !tool.read_only {
+    if annotations.idempotent && !annotations.read_only {
         notes.push("idempotent");
     }
     let name = quote(&tool.name);

@@ -5,9 +5,10 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Stop, snapshot};
+use super::Stop;
 use crate::app;
 use crate::authz::Policy;
+use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
 use crate::policy::testing::SampleContext;
 use crate::policy::{self, CompileContext};
@@ -58,7 +59,15 @@ pub(super) fn base(config: &Path) -> &Path {
 pub(super) fn load(path: &Path) -> Result<Loaded, Stop> {
     let source = read(path)?;
     let config = config::decode(source.name, source.text, base(path)).map_err(Stop::Findings)?;
-    let context = app::compile_context(&config);
+    let catalog = Catalog::open(
+        config.watched_servers(),
+        config.catalog_limits(),
+        app::now(),
+    );
+    let hints = catalog
+        .map_err(|error| Stop::failed(&error))?
+        .trusted_hints();
+    let context = app::compile_context(&config, hints);
     let sources = policy::read(&config.policy).map_err(|error| Stop::failed(&error))?;
     let policy = policy::compile(&sources, &context).map_err(Stop::Findings)?;
     Ok(Loaded {
@@ -77,12 +86,18 @@ pub(super) fn samples(context: &CompileContext) -> SampleContext {
     }
 }
 
+/// The tools of a record.
+pub(super) fn parse_record(source: &Source) -> Result<Vec<RecordedTool>, Stop> {
+    let tools = catalog::parse_record(&source.text);
+    tools.map_err(|error| Stop::Failed(format!("`{}`: {error}", source.name)))
+}
+
 /// The recorded tools of the servers that have a record.
 pub(super) fn recorded_tools(config: &Config) -> Result<BTreeMap<String, Vec<String>>, Stop> {
     let mut recorded = BTreeMap::new();
     for (server, path) in &config.tools_snapshots {
         let source = read(path)?;
-        let tools = snapshot::parse(&source).map_err(Stop::Failed)?;
+        let tools = parse_record(&source)?;
         let names = tools.into_iter().map(|tool| tool.name).collect();
         recorded.insert(server.clone(), names);
     }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{FINDINGS, Stop, TextFormat, error_line, load, print};
 use crate::app::{self, RunError};
+use crate::catalog::Catalog;
 use crate::config::{self, Inspection};
 use crate::policy::testing::Suite;
 use crate::policy::{self, CompileContext, LintContext};
@@ -32,14 +33,24 @@ pub(super) fn run(path: &Path, deny_warnings: bool, format: TextFormat) -> Resul
 fn validate(source: Source, base: &Path) -> Findings {
     let mut inspection = config::inspect(source.name, source.text, base);
     let context = match &inspection.config {
-        Some(config) => app::compile_context(config),
+        Some(config) => {
+            let catalog = Catalog::open(
+                config.watched_servers(),
+                config.catalog_limits(),
+                app::now(),
+            );
+            // What is wrong with it is found by the preflight.
+            let hints = catalog.map(|catalog| catalog.trusted_hints());
+            app::compile_context(config, hints.unwrap_or_default())
+        }
         None => CompileContext {
             servers: inspection.servers.clone(),
             ..CompileContext::default()
         },
     };
     preflight(&mut inspection);
-    let (scopes, about_policy) = look_at_policy(&mut inspection, &context);
+    let tools = recorded_tools(&mut inspection);
+    let (scopes, about_policy) = look_at_policy(&mut inspection, &context, tools);
     config::lint(&mut inspection, scopes.as_ref());
     let mut findings = inspection.findings;
     findings.absorb(about_policy);
@@ -65,6 +76,8 @@ fn preflight(inspection: &mut Inspection) {
         let key = match fault {
             RunError::Issuers(_) => "issuers",
             RunError::Servers(_) => "servers",
+            // Every record is looked at below, those on which nothing rests too.
+            RunError::Tools(_) => continue,
             RunError::Tls(_) => "tls",
             RunError::AdminAddress => "admin",
             RunError::Countries(_) => "geoip",
@@ -80,6 +93,20 @@ fn preflight(inspection: &mut Inspection) {
     }
 }
 
+/// The recorded tools, if all records are good.
+fn recorded_tools(inspection: &mut Inspection) -> BTreeMap<String, Vec<String>> {
+    match inspection.config.as_ref().map(load::recorded_tools) {
+        Some(Ok(tools)) => tools,
+        Some(Err(stop)) => {
+            if let Stop::Failed(line) = stop {
+                error_at(inspection, "servers", &line);
+            }
+            BTreeMap::default()
+        }
+        None => BTreeMap::default(),
+    }
+}
+
 /// Puts an error to a member of the configuration.
 fn error_at(inspection: &mut Inspection, key: &str, message: &str) {
     let root = inspection.tree.as_ref();
@@ -92,6 +119,7 @@ fn error_at(inspection: &mut Inspection, key: &str, message: &str) {
 fn look_at_policy(
     inspection: &mut Inspection,
     context: &CompileContext,
+    tools: BTreeMap<String, Vec<String>>,
 ) -> (Option<BTreeSet<String>>, Findings) {
     let mut findings = Findings::new();
     let Some(path) = inspection.policy.clone() else {
@@ -112,16 +140,6 @@ fn look_at_policy(
             findings.absorb(suite.err().unwrap_or_default());
             return (None, findings);
         }
-    };
-    let tools = match inspection.config.as_ref().map(load::recorded_tools) {
-        Some(Ok(tools)) => tools,
-        Some(Err(stop)) => {
-            if let Stop::Failed(line) = stop {
-                error_at(inspection, "servers", &line);
-            }
-            BTreeMap::default()
-        }
-        None => BTreeMap::default(),
     };
     let lint = LintContext {
         tools,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Config, Drain, Limits};
 use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings};
+use crate::catalog::{OnChange, Trust};
 use crate::check::{
     self, DenySettings, DenyShape, Disclose, PurposeSettings, ServerSettings, SessionBinding,
 };
@@ -101,6 +102,7 @@ impl Config {
                 },
             audit_queue_max,
             streams_max,
+            tools_max,
         } = self.limits;
         let authn::Settings {
             issuers: _,
@@ -125,6 +127,7 @@ impl Config {
             "cel_bytes_max": cel_bytes_max,
             "state_keys_max": keys_max,
             "bindings_max": bindings_max,
+            "tools_max": tools_max,
             "audit_queue_max": audit_queue_max,
             "streams_max": streams_max,
             "token_bytes_max": token_bytes_max,
@@ -220,7 +223,12 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         authorization,
         session_binding,
         answers_on_get,
+        trust: Trust { on_change, hints },
     } = settings;
+    let on_change = match on_change {
+        OnChange::Audit => "audit",
+        OnChange::Deny => "deny",
+    };
     let shape = match shape {
         DenyShape::ToolError => "tool_error",
         DenyShape::JsonrpcError => "jsonrpc_error",
@@ -250,6 +258,8 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         "audiences": audiences,
         "issuers": issuers,
         "tools_snapshot": tools_snapshot,
+        "on_tool_change": on_change,
+        "trust_tool_hints": hints,
         "scopes_supported": scopes_supported,
         "deny": {"shape": shape, "disclose": disclose},
         "batch_max": batch_max,

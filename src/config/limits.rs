@@ -45,6 +45,7 @@ pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Set
         ("rules_max", COUNT_MAX, &mut limits.rules_max),
         ("jwks_keys_max", 10_000, &mut authn.jwks_keys_max),
         ("audit_queue_max", COUNT_MAX, &mut limits.audit_queue_max),
+        ("tools_max", 1_000_000, &mut limits.tools_max),
         ("state_keys_max", COUNT_MAX, &mut limits.state.keys_max),
         ("bindings_max", COUNT_MAX, &mut limits.state.bindings_max),
     ] {

@@ -10,8 +10,11 @@ const PASSED_TOKEN: &str = "passed-token";
 /// A scope is asked for that no rule looks at.
 const UNUSED_SCOPE: &str = "unused-scope";
 
+/// Something rests on the definitions of tools, and which are accepted is not recorded.
+const UNRECORDED_TOOLS: &str = "unrecorded-tools";
+
 /// The lints that a server can silence.
-pub const LINTS: &[&str] = &[PASSED_TOKEN, UNUSED_SCOPE];
+pub const LINTS: &[&str] = &[PASSED_TOKEN, UNUSED_SCOPE, UNRECORDED_TOOLS];
 
 /// Reads `silence`: names of lints, all known.
 pub(super) fn silenced(node: &Node, findings: &mut Findings) -> Option<Vec<&'static str>> {
@@ -44,6 +47,9 @@ pub fn lint(inspection: &mut Inspection, policy_scopes: Option<&BTreeSet<String>
             let help = "`remove` keeps it, or silence this with `silence: [passed-token]`";
             findings.lint(node, PASSED_TOKEN, message, help);
         }
+        if server.member("tools_snapshot").is_none() && !is_silent(UNRECORDED_TOOLS) {
+            look_at_tools(server, findings);
+        }
         let Some(used) = policy_scopes.filter(|_| !is_silent(UNUSED_SCOPE)) else {
             continue;
         };
@@ -58,5 +64,21 @@ pub fn lint(inspection: &mut Inspection, policy_scopes: Option<&BTreeSet<String>
             let help = "name it in a rule's `who.scopes` or `needs.scopes`, or leave it out";
             findings.lint(node, UNUSED_SCOPE, message, help);
         }
+    }
+}
+
+/// For a server without recorded tools.
+fn look_at_tools(server: &Node, findings: &mut Findings) {
+    let help = "record its tools and name the file as `tools_snapshot`, or silence this with \
+                `silence: [unrecorded-tools]`";
+    let on_change = server.member("on_tool_change");
+    if let Some(node) = on_change.filter(|node| node.as_str() == Some("deny")) {
+        let message = "each process accepts whatever definition of a tool it sees first";
+        findings.lint(node, UNRECORDED_TOOLS, message, help);
+    }
+    let hints = server.member("trust_tool_hints");
+    if let Some(node) = hints.filter(|node| node.data == yaml::Data::Bool(true)) {
+        let message = "until a process has seen a list, no rule over classes can be evaluated";
+        findings.lint(node, UNRECORDED_TOOLS, message, help);
     }
 }

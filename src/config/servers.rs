@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{Reader, lint};
 use crate::authn::{challenge, metadata};
+use crate::catalog::{OnChange, Trust};
 use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings, SessionBinding};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::{self, Fields, Findings, Node};
@@ -76,6 +77,7 @@ fn server(
     });
     let deny = fields.optional("deny", findings, deny).unwrap_or_default();
     let snapshot = fields.optional("tools_snapshot", findings, yaml::string);
+    let trust = trust(&mut fields, findings);
     fields.optional("silence", findings, lint::silenced);
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
     let accept = yaml::choice(&[("reject", false), ("accept", true)]);
@@ -113,8 +115,21 @@ fn server(
         authorization,
         session_binding,
         answers_on_get,
+        trust,
     };
     Some((settings, snapshot))
+}
+
+fn trust(fields: &mut Fields<'_>, findings: &mut Findings) -> Trust {
+    let on_change = yaml::choice(&[("audit", OnChange::Audit), ("deny", OnChange::Deny)]);
+    Trust {
+        on_change: fields
+            .optional("on_tool_change", findings, on_change)
+            .unwrap_or_default(),
+        hints: fields
+            .optional("trust_tool_hints", findings, yaml::boolean)
+            .unwrap_or(false),
+    }
 }
 
 /// Names appear in headers, metrics and policy: they are kept plain.

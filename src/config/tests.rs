@@ -81,6 +81,9 @@ servers:
   upstream: {authorization: pass}
   session_binding: strict
   answers_on_get: true
+  tools_snapshot: tools.json
+  on_tool_change: deny
+  trust_tool_hints: true
 policy: policies
 candidate_policy: next
 device: {header: x-device}
@@ -102,6 +105,7 @@ limits:
   audit_queue_max: 20
   state_keys_max: 23
   bindings_max: 24
+  tools_max: 26
   streams_max: 21
   token_bytes_max: 1 KiB
   token_cache_max: 0

@@ -2,6 +2,8 @@
 //!
 //! Labels are closed sets and names from the configuration, never what a client sent.
 
+mod lists;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -32,7 +34,10 @@ pub struct Metrics {
     keys_usable: Family<IssuerLabels, Gauge>,
     audit_lost: Counter,
     tokens_cached: Gauge,
+    lists: lists::Lists,
 }
+
+pub use lists::{Listed, ToolEvent};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,6 +135,7 @@ impl Metrics {
             keys_usable: Family::default(),
             audit_lost: Counter::default(),
             tokens_cached: Gauge::default(),
+            lists: lists::Lists::default(),
         };
         metrics.register(&mut registry);
         metrics.registry = Arc::new(registry);
@@ -137,6 +143,7 @@ impl Metrics {
     }
 
     fn register(&self, to: &mut Registry) {
+        self.lists.register(to);
         to.register("decisions", "Decisions", self.decisions.clone());
         to.register(
             "decisions_different",

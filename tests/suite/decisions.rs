@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 use mcp_authz::check::Reason;
 
+use serde_json::Value;
 use service::Service;
 use table::Table;
 
@@ -61,11 +62,25 @@ fn run(table: &Table) -> Vec<String> {
     let service = Service::start(table);
     let mut ended = Vec::new();
     for row in &table.rows {
+        for (server, tools) in &row.listed {
+            for tool in tools {
+                service.observe(server, tool);
+            }
+        }
         let built = request::build(&row.request);
         let response = service.check(built.check.clone());
         ended.push((row, built, response));
     }
-    let records = service.stop();
+    let (notices, records): (Vec<String>, Vec<String>) = service
+        .stop()
+        .into_iter()
+        .partition(|line| line.contains(r#""event":"#));
+    let noticed: Vec<&Value> = table.rows.iter().flat_map(|row| &row.noticed).collect();
+    assert_eq!(notices.len(), noticed.len(), "{}: {notices:?}", table.file);
+    for (notice, wanted) in notices.iter().zip(noticed) {
+        let faults = expectation::part(wanted, &serde_json::from_str(notice).unwrap());
+        assert!(faults.is_empty(), "{}: {faults:?} in {notice}", table.file);
+    }
     assert_eq!(
         records.len(),
         table.rows.len(),

@@ -12,13 +12,18 @@ use mcp_authz::{config, policy::compile};
 /// Who may import whom; a module may always import itself.
 const EDGES: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
-    ("cli", &["app", "authz", "config", "policy", "yaml"]),
+    (
+        "cli",
+        &["app", "authz", "catalog", "config", "policy", "yaml"],
+    ),
     (
         "app",
         &[
             "admin",
             "audit",
             "authn",
+            "authz",
+            "catalog",
             "check",
             "config",
             "envoy",
@@ -33,6 +38,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "config",
         &[
             "authn",
+            "catalog",
             "check",
             "envoy",
             "listen",
@@ -50,6 +56,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "audit",
             "authn",
             "authz",
+            "catalog",
             "json",
             "mcp",
             "policy",
@@ -59,6 +66,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("authn", &["authz", "json"]),
+    ("catalog", &["authz", "json"]),
     ("mcp", &["authz", "json"]),
     // The tests of a policy go the way of a request: they are messages too.
     ("policy", &["authz", "mcp", "yaml"]),

@@ -185,7 +185,6 @@ impl EventStream {
     }
 }
 
-
 fn push_framing(input: &mut &[u8], length: usize, filter: &mut Filter) -> Option<Signal> {
     let (framing, rest) = input.split_at_checked(length).unwrap_or((input, &[]));
     *input = rest;

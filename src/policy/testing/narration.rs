@@ -66,6 +66,7 @@ pub(super) fn denial_code(reason: DenialReason) -> &'static str {
         DenialReason::NoMatchingRule => "no_matching_rule",
         DenialReason::UnknownMethod => "unknown_method",
         DenialReason::SenderConstraint => "sender_constraint_required",
+        DenialReason::ToolChanged => "tool_changed",
         DenialReason::RateLimited => "rate_limited",
     }
 }

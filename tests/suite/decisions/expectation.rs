@@ -13,6 +13,13 @@ use serde_json::{Map, Value};
 use super::request::Built;
 use super::table::{Expect, Ids};
 
+/// What of a part is not so in the whole.
+pub(super) fn part(expected: &Value, actual: &Value) -> Vec<String> {
+    let mut faults = Faults(Vec::new());
+    faults.part("notice", expected, actual);
+    faults.0
+}
+
 /// Everything that is not as it must be, one line for each.
 pub(super) fn faults(
     expect: &Expect,

@@ -9,12 +9,14 @@ use jiff::Timestamp;
 use mcp_authz::audit::Audit;
 use mcp_authz::authn::Authenticator;
 use mcp_authz::authz::{LimitDemand, Readings, Taken, WindowDemand};
+use mcp_authz::catalog::{Catalog, Observed};
 use mcp_authz::check::countries::Countries;
-use mcp_authz::check::{Pipeline, Servers};
+use mcp_authz::check::{Pipeline, Reader, Servers};
 use mcp_authz::config::{self, Config};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::authorization_server::Authorization;
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, Settings};
+use mcp_authz::json;
 use mcp_authz::policy::{CompileContext, PolicyStore};
 use mcp_authz::state::{Bind, Binding, BindingKey, Memory, Owner, Reply, State, StateUnavailable};
 use mcp_authz::telemetry::metrics::Metrics;
@@ -26,6 +28,7 @@ use super::table::{Issued, Table};
 
 pub(super) struct Service {
     runtime: Runtime,
+    pipeline: Arc<Pipeline>,
     ext_authz: ExtAuthz<Pipeline>,
     written: Sink,
     writer: JoinHandle<()>,
@@ -42,16 +45,22 @@ impl Service {
         std::fs::write(directory.path().join("policy.yaml"), &table.policy).unwrap();
         let countries = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/countries.mmdb");
         std::fs::copy(countries, directory.path().join("countries.mmdb")).unwrap();
+        if let Some(tools) = &table.tools {
+            std::fs::write(directory.path().join("tools.json"), tools).unwrap();
+        }
         if let Some(candidate) = &table.candidate {
             std::fs::write(directory.path().join("candidate.yaml"), candidate).unwrap();
         }
         let name = format!("{}: config", table.file);
         let config = config::decode(name, table.config.clone(), directory.path())
             .unwrap_or_else(|findings| panic!("{}", findings.render(false)));
-        let policy = PolicyStore::open(config.policy.clone(), context(&config), clock())
+        let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), clock());
+        let catalog = catalog.unwrap();
+        let context = context(&config, &catalog);
+        let policy = PolicyStore::open(config.policy.clone(), context.clone(), clock())
             .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()));
         let candidate = config.candidate_policy.clone().map(|path| {
-            PolicyStore::open(path, context(&config), clock())
+            PolicyStore::open(path, context.clone(), clock())
                 .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()))
         });
         let countries = config.country_db_file.clone();
@@ -77,6 +86,7 @@ impl Service {
             authenticator: Arc::clone(&authenticator),
             policy: Arc::new(policy),
             candidate: candidate.map(Arc::new),
+            catalog: Arc::new(catalog),
             state,
             purpose: config.purpose.clone(),
             device_header: config.device_header.clone(),
@@ -86,6 +96,7 @@ impl Service {
             limits: config.limits.check,
             clock,
         };
+        let pipeline = Arc::new(pipeline);
         let mut settings = Settings::default().request;
         settings.headers_max = config.limits.headers_max;
         settings.source = config.client_address;
@@ -101,7 +112,8 @@ impl Service {
         });
         Service {
             runtime,
-            ext_authz: ExtAuthz::new(Arc::new(pipeline), settings),
+            ext_authz: ExtAuthz::new(Arc::clone(&pipeline), settings),
+            pipeline,
             written,
             writer,
             _directory: directory,
@@ -114,9 +126,25 @@ impl Service {
         self.runtime.block_on(call).unwrap().into_inner()
     }
 
-    /// Ends the service; the lines of its audit, one for each check in their order.
+    /// Lets a tool of a list pass by.
+    pub(super) fn observe(&self, server: &str, tool: &serde_json::Value) -> Observed {
+        let reader = Reader {
+            now: clock(),
+            decision_id: None,
+            subject: None,
+        };
+        let name = tool["name"].as_str().unwrap();
+        let value = json::decode(tool.to_string().as_bytes(), 64).unwrap();
+        let server = self.pipeline.servers.named(server).unwrap();
+        let policy = self.pipeline.policy.snapshot();
+        let pipeline = &self.pipeline;
+        pipeline.observe_tool(server, &policy, name, &value, &reader)
+    }
+
+    /// Ends the service; the lines of its audit in their order, one for each check among them.
     pub(super) fn stop(self) -> Vec<String> {
         drop(self.ext_authz);
+        drop(self.pipeline);
         drop(self.runtime);
         self.writer.join().unwrap();
         let written = self.written.0.lock().unwrap();
@@ -125,10 +153,11 @@ impl Service {
     }
 }
 
-fn context(config: &Config) -> CompileContext {
+fn context(config: &Config, catalog: &Catalog) -> CompileContext {
     let names = config.servers.iter().map(|server| server.name.clone());
     CompileContext {
         servers: Some(names.collect()),
+        hints: Arc::new(catalog.trusted_hints()),
         has_countries: config.country_db_file.is_some(),
         rules_max: config.limits.rules_max,
         cel_bytes_max: config.limits.cel_bytes_max,

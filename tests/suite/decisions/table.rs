@@ -22,6 +22,8 @@ pub(super) struct Table {
     pub(super) policy: String,
     /// The text of `candidate.yaml`.
     pub(super) candidate: Option<String>,
+    /// The text of `tools.json`.
+    pub(super) tools: Option<String>,
     /// Whether what is remembered between requests cannot be reached.
     #[serde(default)]
     pub(super) state_is_away: bool,
@@ -49,6 +51,12 @@ pub(super) struct Issued {
 #[serde(deny_unknown_fields)]
 pub(super) struct Row {
     pub(super) name: String,
+    /// By server: tools that pass by in a list before the request.
+    #[serde(default)]
+    pub(super) listed: BTreeMap<String, Vec<Value>>,
+    /// What the audit says of them, in its order.
+    #[serde(default)]
+    pub(super) noticed: Vec<Value>,
     /// The row's own part; after reading, the whole request.
     #[serde(default)]
     pub(super) request: Value,

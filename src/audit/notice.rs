@@ -1,0 +1,116 @@
+//! What is evidence and no decision.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Record;
+
+/// Something that was noticed, with where it was. Absent fields are left out of the line, and the
+/// member `event` tells it from a decision.
+#[derive(Debug, Clone, Serialize)]
+pub struct Notice {
+    /// When.
+    pub time: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+    /// The decision by which the request at hand came to pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision_id: Option<Uuid>,
+    /// The configured name of the MCP server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<Arc<str>>,
+    /// `iss` of the caller's verified token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<Arc<str>>,
+    /// `sub` of the caller's verified token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Arc<str>>,
+}
+
+/// What was noticed. Text of clients and servers is cut as in [`Record::text`]: make those that
+/// carry some with the functions here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A tool is described otherwise than was accepted; once for each description.
+    ToolChanged {
+        /// The tool.
+        name: String,
+        /// The digest of what was seen.
+        digest: Arc<str>,
+        /// The digest of what was accepted.
+        digest_accepted: Arc<str>,
+    },
+    /// A tool was seen for the first time, and is in no class.
+    ToolUnclassified {
+        /// The tool.
+        name: String,
+    },
+    /// A list was handed on with what its reader may see.
+    ListFiltered {
+        /// `tools`, `prompts`, `resources` or `resource_templates`.
+        list: &'static str,
+        /// How many items were left.
+        visible: u64,
+        /// How many were taken out because the policy hides them.
+        hidden: u64,
+        /// How many were taken out because they could not be judged.
+        unjudged: u64,
+    },
+    /// The answer to a list was not handed on.
+    ListRefused {
+        /// Why, as a stable code.
+        reason: &'static str,
+    },
+    /// A session was bound to its subject.
+    SessionBound {
+        /// The session, hashed: [`super::session_hash`].
+        #[serde(rename = "mcp.session.id")]
+        session: String,
+    },
+    /// A task was bound to its creator.
+    TaskBound {
+        /// The task's id.
+        task: String,
+    },
+}
+
+impl Event {
+    /// [`Event::ToolChanged`].
+    #[must_use]
+    pub fn tool_changed(name: &str, digest: Arc<str>, digest_accepted: Arc<str>) -> Self {
+        Event::ToolChanged {
+            name: Record::text(name),
+            digest,
+            digest_accepted,
+        }
+    }
+
+    /// [`Event::ToolUnclassified`].
+    #[must_use]
+    pub fn tool_unclassified(name: &str) -> Self {
+        Event::ToolUnclassified {
+            name: Record::text(name),
+        }
+    }
+
+    /// [`Event::SessionBound`] for an id as it is on the wire.
+    #[must_use]
+    pub fn session_bound(session: &str) -> Self {
+        Event::SessionBound {
+            session: super::session_hash(session),
+        }
+    }
+
+    /// [`Event::TaskBound`].
+    #[must_use]
+    pub fn task_bound(task: &str) -> Self {
+        Event::TaskBound {
+            task: Record::text(task),
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! What is known of the tools of each server: how they describe themselves, and whether that is
+//! still what was accepted.
+//!
+//! A description is part of what a model acts on, so one that changes after it was looked at can
+//! turn a harmless tool into another. Every tool of every list passes through
+//! [`Catalog::observe`], those that the caller does not get to see too; a call asks for the
+//! [`Catalog::standing`] of its tool. What was accepted is what the server's record says, or else
+//! what was seen first in this process.
+//!
+//! A server may describe a tool differently to different callers. That is a change each time it
+//! is first seen, and where changes are refused, the tool is refused to everybody as long as the
+//! definition seen last is not the accepted one.
+
+mod description;
+mod snapshot;
+mod watch;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+
+pub use description::{Annotations, InvalidRecord, PARTS, RecordedTool, digest, parse_record};
+pub use snapshot::InvalidSnapshot;
+
+use crate::authz::{HintedClass, Hints, TrustedHints, Value};
+use snapshot::{Accepted, Snapshot};
+
+/// What becomes of a tool whose definition changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnChange {
+    /// It is audited and counted.
+    #[default]
+    Audit,
+    /// It is also hidden and refused until the definition is accepted.
+    Deny,
+}
+
+/// How far a server is trusted in what it says of its tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trust {
+    /// What becomes of a tool whose definition changes.
+    pub on_change: OnChange,
+    /// Whether annotations are a source of classes.
+    pub hints: bool,
+}
+
+/// One server, as far as its tools are watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchedServer {
+    /// Its configured name.
+    pub name: String,
+    /// How far it is trusted.
+    pub trust: Trust,
+    /// Its recorded and accepted `tools/list` result.
+    pub snapshot: Option<PathBuf>,
+}
+
+/// What the catalog may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many tools of a server are remembered, besides those of its record.
+    pub tools_max: usize,
+    /// The longest name that is remembered, in bytes: no longer one can be called.
+    pub name_bytes_max: usize,
+}
+
+/// How many definitions of a tool are told apart from those that were reported already.
+const REPORTED_MAX: usize = 8;
+
+/// The tools of every server. Reads take a short lock each.
+#[derive(Debug)]
+pub struct Catalog {
+    servers: HashMap<String, Shelf>,
+    limits: Limits,
+}
+
+/// The tools of one server.
+#[derive(Debug)]
+struct Shelf {
+    trust: Trust,
+    path: Option<PathBuf>,
+    /// Empty where there is no record.
+    accepted: ArcSwap<Snapshot>,
+    seen: Mutex<HashMap<Box<str>, Tool>>,
+    failing: Mutex<Option<Failing>>,
+}
+
+/// What was seen of one tool.
+#[derive(Debug)]
+struct Tool {
+    /// The definition that was seen first.
+    first: Accepted,
+    /// The digest that was seen last.
+    last: Arc<str>,
+    /// The digest that those reported differ from.
+    against: Arc<str>,
+    /// Digests that were reported as changes, the latest last.
+    reported: Vec<Arc<str>>,
+}
+
+/// A record in place that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// When that was first noticed.
+    pub since: Timestamp,
+    /// Why.
+    pub error: String,
+}
+
+/// What a listed tool was found to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// Whether this process sees the tool for the first time.
+    pub is_new: bool,
+    /// Whether the tool is remembered: there is room for it, or it is recorded.
+    pub is_tracked: bool,
+    /// A definition other than the accepted one, where it is to be reported: once for each.
+    pub change: Option<Change>,
+    /// Whether it is to be hidden, because this is not its accepted definition.
+    pub is_refused: bool,
+    /// What its annotations are worth; those of the accepted definition.
+    pub hints: Hints,
+}
+
+/// A definition other than the accepted one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The digest of what was seen.
+    pub digest: Arc<str>,
+    /// The digest of what was accepted.
+    pub accepted: Arc<str>,
+}
+
+/// What a call of a tool has to know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it is to be refused, because the definition seen last is not the accepted one.
+    pub is_refused: bool,
+    /// What its annotations are worth; those of the accepted definition.
+    pub hints: Hints,
+}
+
+/// What is known of one server's tools, for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview<'c> {
+    /// The server.
+    pub server: &'c str,
+    /// How many tools are recorded; none where there is no record.
+    pub recorded: Option<usize>,
+    /// How many were seen.
+    pub seen: usize,
+    /// How many of them are not described as was accepted.
+    pub changed: usize,
+    /// The record in place cannot be used.
+    pub failing: Option<Failing>,
+}
+
+impl Catalog {
+    /// Reads the records of the servers that have one. One that cannot be used is reported by
+    /// [`Catalog::overview`] where nothing depends on it.
+    ///
+    /// # Errors
+    /// A record that cannot be used, of a server that refuses changed tools or whose hints are
+    /// trusted.
+    pub fn open(
+        servers: Vec<WatchedServer>,
+        limits: Limits,
+        now: Timestamp,
+    ) -> Result<Self, InvalidSnapshot> {
+        let mut shelves = HashMap::new();
+        for server in servers {
+            let trust = server.trust;
+            let mut failing = None;
+            let read = server.snapshot.as_deref().map(snapshot::read).transpose();
+            let accepted = match read {
+                Ok(accepted) => accepted.unwrap_or_default(),
+                Err(error) if trust.hints || trust.on_change == OnChange::Deny => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    tracing::error!(server = server.name, "{error}");
+                    failing = Some(Failing {
+                        since: now,
+                        error: error.to_string(),
+                    });
+                    Snapshot::default()
+                }
+            };
+            let shelf = Shelf {
+                trust,
+                path: server.snapshot,
+                accepted: ArcSwap::from_pointee(accepted),
+                seen: Mutex::default(),
+                failing: Mutex::new(failing),
+            };
+            shelves.insert(server.name, shelf);
+        }
+        Ok(Catalog {
+            servers: shelves,
+            limits,
+        })
+    }
+
+    /// Takes note of a tool in a list: an object with this `name`. To be called for every tool of
+    /// every list, those that are hidden too.
+    pub fn observe(&self, server: &str, name: &str, tool: &Value<'_>) -> Observed {
+        let Some(shelf) = self.servers.get(server) else {
+            return Observed {
+                is_new: false,
+                is_tracked: false,
+                change: None,
+                is_refused: false,
+                hints: Hints::Untrusted,
+            };
+        };
+        let seen = Accepted {
+            digest: digest(name, tool).into(),
+            class: Annotations::of(tool).class(),
+        };
+        shelf.observe(name, seen, self.limits)
+    }
+
+    /// What a call of a tool has to know of it.
+    #[must_use]
+    pub fn standing(&self, server: &str, tool: &str) -> Standing {
+        let nothing = Standing {
+            is_refused: false,
+            hints: Hints::Untrusted,
+        };
+        let shelf = self.servers.get(server);
+        shelf.map_or(nothing, |shelf| shelf.standing(tool))
+    }
+
+    /// What annotations are worth for requests that are about no tool.
+    #[must_use]
+    pub fn hints(&self, server: &str) -> Hints {
+        let shelf = self.servers.get(server);
+        shelf.map_or(Hints::Untrusted, |shelf| shelf.hints(None))
+    }
+
+    /// What the records of the trusted servers say at this moment.
+    #[must_use]
+    pub fn trusted_hints(&self) -> TrustedHints {
+        let mut hints = TrustedHints::default();
+        for (name, shelf) in self.servers.iter().filter(|(_, shelf)| shelf.trust.hints) {
+            let accepted = shelf.accepted.load();
+            let classes = accepted.iter().map(|(tool, own)| (tool.clone(), own.class));
+            hints.insert(name, classes.collect());
+        }
+        hints
+    }
+
+    /// What is known of each server, by name.
+    #[must_use]
+    pub fn overview(&self) -> Vec<Overview<'_>> {
+        let mut all: Vec<_> = self
+            .servers
+            .iter()
+            .map(|(name, shelf)| shelf.overview(name))
+            .collect();
+        all.sort_by_key(|one| one.server);
+        all
+    }
+
+    /// Reads the record of every server again. One that cannot be used changes nothing; the log
+    /// and [`Catalog::overview`] say so.
+    pub fn reload(&self, now: Timestamp) {
+        for (name, shelf) in &self.servers {
+            shelf.reload(name, now);
+        }
+    }
+}
+
+impl Shelf {
+    fn observe(&self, name: &str, found: Accepted, limits: Limits) -> Observed {
+        let recorded = self.accepted.load();
+        let recorded = recorded.get(name);
+        let mut seen = lock(&self.seen);
+        let has_room = seen.len() < limits.tools_max && name.len() <= limits.name_bytes_max;
+        let is_new = !seen.contains_key(name);
+        if is_new && recorded.is_none() && !has_room {
+            return Observed {
+                is_new: false,
+                is_tracked: false,
+                change: None,
+                is_refused: false,
+                hints: self.hints(None),
+            };
+        }
+        let tool = seen.entry(name.into()).or_insert_with(|| Tool {
+            last: Arc::clone(&found.digest),
+            against: Arc::clone(&found.digest),
+            first: found.clone(),
+            reported: Vec::new(),
+        });
+        tool.last = Arc::clone(&found.digest);
+        let accepted = recorded.unwrap_or(&tool.first).clone();
+        let is_other = accepted.digest != found.digest;
+        if tool.against != accepted.digest {
+            tool.against = Arc::clone(&accepted.digest);
+            tool.reported.clear();
+        }
+        let is_reported = !is_other || tool.reported.contains(&found.digest);
+        let change = (!is_reported).then(|| {
+            if tool.reported.len() >= REPORTED_MAX {
+                tool.reported.remove(0);
+            }
+            tool.reported.push(Arc::clone(&found.digest));
+            Change {
+                digest: found.digest,
+                accepted: accepted.digest,
+            }
+        });
+        Observed {
+            is_new,
+            is_tracked: true,
+            change,
+            is_refused: is_other && self.trust.on_change == OnChange::Deny,
+            hints: self.hints(Some(accepted.class)),
+        }
+    }
+
+    fn standing(&self, name: &str) -> Standing {
+        let recorded = self.accepted.load();
+        let recorded = recorded.get(name);
+        let seen = lock(&self.seen);
+        let tool = seen.get(name);
+        let accepted = recorded.or_else(|| tool.map(|tool| &tool.first));
+        let is_other = match (tool, accepted) {
+            (Some(tool), Some(accepted)) => tool.last != accepted.digest,
+            (_, _) => false,
+        };
+        Standing {
+            is_refused: is_other && self.trust.on_change == OnChange::Deny,
+            hints: self.hints(accepted.map(|accepted| accepted.class)),
+        }
+    }
+
+    fn hints(&self, class: Option<HintedClass>) -> Hints {
+        if self.trust.hints {
+            Hints::Trusted(class)
+        } else {
+            Hints::Untrusted
+        }
+    }
+
+    fn overview<'c>(&'c self, server: &'c str) -> Overview<'c> {
+        let recorded = self.accepted.load();
+        let seen = lock(&self.seen);
+        let is_other = |(name, tool): &(&Box<str>, &Tool)| {
+            let accepted = recorded.get(&***name).unwrap_or(&tool.first);
+            tool.last != accepted.digest
+        };
+        Overview {
+            server,
+            recorded: self.path.is_some().then_some(recorded.len()),
+            seen: seen.len(),
+            changed: seen.iter().filter(is_other).count(),
+            failing: lock(&self.failing).clone(),
+        }
+    }
+
+    fn reload(&self, server: &str, now: Timestamp) {
+        let Some(path) = &self.path else {
+            return;
+        };
+        let read = snapshot::read(path);
+        let mut failing = lock(&self.failing);
+        match read {
+            Ok(accepted) => {
+                *failing = None;
+                if accepted != **self.accepted.load() {
+                    tracing::info!(server, tools = accepted.len(), "recorded tools in force");
+                    self.accepted.store(Arc::new(accepted));
+                }
+            }
+            Err(error) => {
+                tracing::error!(server, "{error}; those in force stay");
+                let since = failing.as_ref().map_or(now, |failing| failing.since);
+                *failing = Some(Failing {
+                    since,
+                    error: error.to_string(),
+                });
+            }
+        }
+    }
+}
+
+/// What is locked is whole after every step, so a panic elsewhere did not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+use std::path::Path;
+
+use super::*;
+
+const LIMITS: Limits = Limits {
+    tools_max: 3,
+    name_bytes_max: 8,
+};
+
+fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
+
+fn tool(name: &str, description: &str, annotations: &str) -> RecordedTool {
+    let text =
+        format!(r#"{{"name":"{name}","description":"{description}","annotations":{annotations}}}"#);
+    parse_record(&text).unwrap().remove(0)
+}
+
+fn write(path: &Path, tools: &[(&str, &str, &str)]) {
+    let tools = tools.iter().map(|(name, description, annotations)| {
+        format!(r#"{{"name":"{name}","description":"{description}","annotations":{annotations}}}"#)
+    });
+    let text = format!("[{}]", tools.collect::<Vec<_>>().join(","));
+    std::fs::write(path, text).unwrap();
+}
+
+fn open(trust: Trust, snapshot: Option<&Path>) -> Catalog {
+    let server = WatchedServer {
+        name: "s".into(),
+        trust,
+        snapshot: snapshot.map(Path::to_owned),
+    };
+    Catalog::open(vec![server], LIMITS, now()).unwrap()
+}
+
+const DENY: Trust = Trust {
+    on_change: OnChange::Deny,
+    hints: false,
+};
+
+/// What a list showed, and what came of it: (new, reported, refused in the list, refused to calls).
+fn look(catalog: &Catalog, name: &str, description: &str) -> (bool, bool, bool, bool) {
+    let observed = catalog.observe("s", name, &tool(name, description, "{}").definition);
+    assert!(observed.is_tracked);
+    (
+        observed.is_new,
+        observed.change.is_some(),
+        observed.is_refused,
+        catalog.standing("s", name).is_refused,
+    )
+}
+
+#[test]
+fn the_first_definition_is_accepted_where_nothing_is_recorded() {
+    let catalog = open(DENY, None);
+    assert!(!catalog.standing("s", "t").is_refused);
+    assert_eq!(look(&catalog, "t", "a"), (true, false, false, false));
+    assert_eq!(look(&catalog, "t", "a"), (false, false, false, false));
+    assert_eq!(look(&catalog, "t", "b"), (false, true, true, true));
+    assert_eq!(look(&catalog, "t", "b"), (false, false, true, true));
+    // It goes back, and comes again.
+    assert_eq!(look(&catalog, "t", "a"), (false, false, false, false));
+    assert_eq!(look(&catalog, "t", "b"), (false, false, true, true));
+    assert_eq!(look(&catalog, "t", "c"), (false, true, true, true));
+    let overview = catalog.overview();
+    assert_eq!((overview[0].seen, overview[0].changed), (1, 1));
+}
+
+#[test]
+fn changes_are_reported_and_not_refused_by_default() {
+    let catalog = open(Trust::default(), None);
+    assert_eq!(look(&catalog, "t", "a"), (true, false, false, false));
+    let changed = catalog.observe("s", "t", &tool("t", "b", "{}").definition);
+    assert_eq!(
+        changed.change,
+        Some(Change {
+            digest: tool("t", "b", "{}").digest().into(),
+            accepted: tool("t", "a", "{}").digest().into(),
+        })
+    );
+    assert!(!changed.is_refused && !catalog.standing("s", "t").is_refused);
+}
+
+#[test]
+fn a_record_says_what_is_accepted_and_can_be_refreshed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tools.json");
+    write(&path, &[("t", "a", "{}")]);
+    let catalog = open(DENY, Some(&path));
+    assert_eq!(look(&catalog, "t", "b"), (true, true, true, true));
+    // What is not recorded is as it was seen first.
+    assert_eq!(look(&catalog, "u", "a"), (true, false, false, false));
+    write(&path, &[("t", "b", "{}"), ("u", "x", "{}")]);
+    catalog.reload(now());
+    assert!(!catalog.standing("s", "t").is_refused);
+    assert!(catalog.standing("s", "u").is_refused);
+    assert_eq!(look(&catalog, "t", "b"), (false, false, false, false));
+    // What was accepted before is a change now.
+    assert_eq!(look(&catalog, "t", "a"), (false, true, true, true));
+}
+
+#[test]
+fn a_record_that_cannot_be_used_changes_nothing_and_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tools.json");
+    write(&path, &[("t", "a", "{}")]);
+    let catalog = open(DENY, Some(&path));
+    assert_eq!(catalog.overview()[0].recorded, Some(1));
+    std::fs::write(&path, "{").unwrap();
+    catalog.reload(now());
+    let failing = catalog.overview()[0].failing.clone().unwrap();
+    assert!(
+        failing.error.contains("it is not JSON"),
+        "{}",
+        failing.error
+    );
+    assert_eq!(look(&catalog, "t", "b"), (true, true, true, true));
+    write(&path, &[("t", "b", "{}")]);
+    catalog.reload(now());
+    assert_eq!(catalog.overview()[0].failing, None);
+    assert!(!catalog.standing("s", "t").is_refused);
+    // At the start it is an error where something depends on it.
+    for (trust, is_error) in [
+        (Trust::default(), false),
+        (DENY, true),
+        (
+            Trust {
+                hints: true,
+                ..Trust::default()
+            },
+            true,
+        ),
+    ] {
+        let server = WatchedServer {
+            name: "s".into(),
+            trust,
+            snapshot: Some(directory.path().join("none.json")),
+        };
+        let opened = Catalog::open(vec![server], LIMITS, now());
+        assert_eq!(opened.is_err(), is_error, "{trust:?}");
+    }
+}
+
+#[test]
+fn hints_are_those_of_the_accepted_definition() {
+    let trust = Trust {
+        hints: true,
+        ..Trust::default()
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tools.json");
+    write(&path, &[("t", "a", r#"{"readOnlyHint":true}"#)]);
+    let catalog = open(trust, Some(&path));
+    let of = |name| catalog.standing("s", name).hints;
+    assert_eq!(of("t"), Hints::Trusted(Some(HintedClass::Read)));
+    assert_eq!(of("u"), Hints::Trusted(None));
+    for (name, description, annotations, hinted) in [
+        ("t", "a", "{}", HintedClass::Read),
+        ("u", "a", r#"{"destructiveHint":false}"#, HintedClass::Write),
+        ("u", "a", r#"{"readOnlyHint":true}"#, HintedClass::Write),
+    ] {
+        let tool = tool(name, description, annotations);
+        let observed = catalog.observe("s", name, &tool.definition);
+        assert_eq!(observed.hints, Hints::Trusted(Some(hinted)));
+        assert_eq!(of(name), observed.hints);
+    }
+    assert_eq!(
+        catalog.trusted_hints().of("s", "t"),
+        Hints::Trusted(Some(HintedClass::Read))
+    );
+    assert_eq!(catalog.hints("s"), Hints::Trusted(None));
+    assert_eq!(open(DENY, None).standing("s", "t").hints, Hints::Untrusted);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tools.json");
+    write(&path, &[("recorded", "a", "{}")]);
+    let catalog = open(DENY, Some(&path));
+    for name in ["a", "b", "c"] {
+        look(&catalog, name, "x");
+    }
+    for name in ["d", "longer than eight"] {
+        let observed = catalog.observe("s", name, &tool(name, "x", "{}").definition);
+        assert!(!observed.is_tracked && !observed.is_new && !observed.is_refused);
+    }
+    // There is always room for what is recorded, and what is remembered stays.
+    assert_eq!(look(&catalog, "recorded", "x"), (true, true, true, true));
+    assert_eq!(look(&catalog, "a", "y"), (false, true, true, true));
+    for round in 0..20 {
+        let description = format!("y{round}");
+        assert_eq!(look(&catalog, "a", &description), (false, true, true, true));
+    }
+    let seen = lock(&catalog.servers["s"].seen);
+    assert_eq!((seen.len(), seen["a"].reported.len()), (4, REPORTED_MAX));
+}
+
+#[tokio::test]
+async fn changed_records_are_taken_up_when_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tools.json");
+    write(&path, &[("t", "a", "{}")]);
+    let catalog = Arc::new(open(DENY, Some(&path)));
+    look(&catalog, "t", "b");
+    let (ask, asked) = tokio::sync::mpsc::channel(1);
+    let watching = tokio::task::spawn(Arc::clone(&catalog).watch(asked, now));
+    write(&path, &[("t", "b", "{}")]);
+    ask.send(()).await.unwrap();
+    // It ends only after it has done what it was asked for.
+    drop(ask);
+    watching.await.unwrap();
+    assert!(!catalog.standing("s", "t").is_refused);
+}

@@ -1,0 +1,71 @@
+//! The tools of lists, as they pass by: remembered, compared with what was accepted, told of.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Pipeline, Server};
+use crate::audit::{Event, Notice};
+use crate::authz::{Policy, Subject, UNCLASSIFIED, Value};
+use crate::catalog::Observed;
+use crate::telemetry::metrics::ToolEvent;
+
+/// To whom a list is shown, for evidence.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'r> {
+    /// The time.
+    pub now: Timestamp,
+    /// The decision that let the list be asked for.
+    pub decision_id: Option<Uuid>,
+    /// The caller, if that is known.
+    pub subject: Option<&'r Subject>,
+}
+
+impl Reader<'_> {
+    /// Evidence of something that happened to a list of theirs.
+    #[must_use]
+    pub fn notice(&self, server: &Server, event: Event) -> Notice {
+        Notice {
+            time: self.now,
+            event,
+            decision_id: self.decision_id,
+            server: Some(Arc::clone(&server.name)),
+            issuer: self.subject.map(|subject| Arc::clone(&subject.issuer)),
+            subject: self.subject.map(|subject| Arc::clone(&subject.id)),
+        }
+    }
+}
+
+impl Pipeline {
+    /// Takes note of one tool of a list: an object with this `name`. To be called for every tool
+    /// of every list, those that the reader does not get to see too. What comes back says whether
+    /// the tool is to be hidden, and with which hints its visibility is to be judged.
+    pub fn observe_tool(
+        &self,
+        server: &Server,
+        policy: &Policy,
+        name: &str,
+        tool: &Value<'_>,
+        reader: &Reader<'_>,
+    ) -> Observed {
+        let observed = self.catalog.observe(&server.name, name, tool);
+        if !observed.is_tracked {
+            self.metrics.record_tool(&server.name, ToolEvent::Untracked);
+        }
+        if let Some(change) = &observed.change {
+            self.metrics.record_tool(&server.name, ToolEvent::Changed);
+            let (digest, accepted) = (Arc::clone(&change.digest), Arc::clone(&change.accepted));
+            let event = Event::tool_changed(name, digest, accepted);
+            self.audit.notice(reader.notice(server, event));
+        }
+        let class = policy.class(&server.name, name, observed.hints);
+        if observed.is_new && class.is_some_and(|class| **class == *UNCLASSIFIED) {
+            self.metrics
+                .record_tool(&server.name, ToolEvent::Unclassified);
+            let event = Event::tool_unclassified(name);
+            self.audit.notice(reader.notice(server, event));
+        }
+        observed
+    }
+}

@@ -1,0 +1,186 @@
+//! What is counted of lists and the tools in them.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::Metrics;
+
+/// What can be noticed of a tool in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ToolEvent {
+    /// A definition other than the accepted one, for the first time.
+    Changed,
+    /// A tool in no class, for the first time.
+    Unclassified,
+    /// A tool for which there is no room in memory, each time.
+    Untracked,
+}
+
+/// What became of an item of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Listed {
+    /// It was handed on.
+    Visible,
+    /// The policy hides it from the caller.
+    Hidden,
+    /// It could not be judged, so it was taken out.
+    Unjudged,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lists {
+    tools: Family<ToolLabels, Counter>,
+    items: Family<ItemLabels, Counter>,
+    refusals: Family<RefusalLabels, Counter>,
+    snapshot_failing: Family<ServerLabels, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ToolLabels {
+    server: String,
+    event: ToolEvent,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ItemLabels {
+    server: String,
+    list: &'static str,
+    result: Listed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    server: String,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ServerLabels {
+    server: String,
+}
+
+impl Lists {
+    pub(super) fn register(&self, to: &mut Registry) {
+        to.register(
+            "tools",
+            "Tools in lists that changed, are in no class, or are not remembered",
+            self.tools.clone(),
+        );
+        to.register(
+            "list_items",
+            "Items of lists, by what became of them",
+            self.items.clone(),
+        );
+        to.register(
+            "list_refusals",
+            "Answers to lists that were not handed on",
+            self.refusals.clone(),
+        );
+        to.register(
+            "tools_snapshot_failing",
+            "Whether the recorded tools in place cannot be used",
+            self.snapshot_failing.clone(),
+        );
+    }
+}
+
+impl Metrics {
+    /// Counts what was noticed of a tool. `mcp_authz_tools_total`.
+    pub fn record_tool(&self, server: &str, event: ToolEvent) {
+        let labels = ToolLabels {
+            server: server.to_owned(),
+            event,
+        };
+        self.lists.tools.get_or_create(&labels).inc();
+    }
+
+    /// Counts items of a list; `list` is `tools`, `prompts`, `resources` or `resource_templates`.
+    /// `mcp_authz_list_items_total`.
+    pub fn record_list_items(&self, server: &str, list: &'static str, result: Listed, items: u64) {
+        let labels = ItemLabels {
+            server: server.to_owned(),
+            list,
+            result,
+        };
+        self.lists.items.get_or_create(&labels).inc_by(items);
+    }
+
+    /// Counts an answer that was not handed on, by a stable reason code.
+    /// `mcp_authz_list_refusals_total`.
+    pub fn record_list_refusal(&self, server: &str, reason: &'static str) {
+        let labels = RefusalLabels {
+            server: server.to_owned(),
+            reason,
+        };
+        self.lists.refusals.get_or_create(&labels).inc();
+    }
+
+    /// Sets whether a server's recorded tools in place cannot be used.
+    /// `mcp_authz_tools_snapshot_failing`.
+    pub fn set_snapshot_failing(&self, server: &str, failing: bool) {
+        let labels = ServerLabels {
+            server: server.to_owned(),
+        };
+        let gauge = self.lists.snapshot_failing.get_or_create(&labels);
+        gauge.set(i64::from(failing));
+    }
+}
+
+impl EncodeLabelValue for ToolEvent {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        let name = match self {
+            Self::Changed => "tool_changed",
+            Self::Unclassified => "unclassified",
+            Self::Untracked => "untracked",
+        };
+        name.encode(encoder)
+    }
+}
+
+impl EncodeLabelValue for Listed {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        let name = match self {
+            Self::Visible => "visible",
+            Self::Hidden => "hidden",
+            Self::Unjudged => "unjudged",
+        };
+        name.encode(encoder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_labels_are_as_documented() {
+        let metrics = Metrics::new();
+        metrics.record_tool("s", ToolEvent::Changed);
+        metrics.record_tool("s", ToolEvent::Unclassified);
+        metrics.record_tool("s", ToolEvent::Untracked);
+        metrics.record_list_items("s", "tools", Listed::Visible, 3);
+        metrics.record_list_items("s", "prompts", Listed::Hidden, 2);
+        metrics.record_list_items("s", "resource_templates", Listed::Unjudged, 1);
+        metrics.record_list_refusal("s", "encoded");
+        metrics.set_snapshot_failing("s", true);
+        let text = metrics.text();
+        for line in [
+            "mcp_authz_tools_total{server=\"s\",event=\"tool_changed\"} 1",
+            "mcp_authz_tools_total{server=\"s\",event=\"unclassified\"} 1",
+            "mcp_authz_tools_total{server=\"s\",event=\"untracked\"} 1",
+            "mcp_authz_list_items_total{server=\"s\",list=\"tools\",result=\"visible\"} 3",
+            "mcp_authz_list_items_total{server=\"s\",list=\"prompts\",result=\"hidden\"} 2",
+            "mcp_authz_list_items_total{server=\"s\",list=\"resource_templates\",result=\"unjudged\"} 1",
+            "mcp_authz_list_refusals_total{server=\"s\",reason=\"encoded\"} 1",
+            "mcp_authz_tools_snapshot_failing{server=\"s\"} 1",
+        ] {
+            assert!(
+                text.lines().any(|l| l == line),
+                "no line `{line}` in\n{text}"
+            );
+        }
+    }
+}
