@@ -337,7 +337,7 @@ impl Pipeline {
         let judgement = match judgement {
             Ok(judgement) => judgement,
             Err(error) => {
-                tracing::error!(%error, "a rule cannot be evaluated");
+                tracing::error!(%error, "a request cannot be judged");
                 return failed(&to, Reason::StateUnavailable);
             }
         };

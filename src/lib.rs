@@ -20,11 +20,13 @@
 //! 4. [`authn`]: credentials to [`authz::Subject`]. Without one: 401 now.
 //! 5. A refused message, or a request that is wrong in any other way, is rejected now.
 //! 6. [`mcp::Message::targets`]: what is to be done, and to what.
-//! 7. [`authz::evaluate`]: synchronous and pure. [`state`] is read before and taken from after,
+//! 7. `check/session.rs`: a session or task that is another subject's is denied now; one that is
+//!    nobody's becomes the caller's after an allow.
+//! 8. [`authz::evaluate`]: synchronous and pure. [`state`] is read before and taken from after,
 //!    only where a rule that may match needs it.
-//! 8. [`upstream`]: the header changes of an allow.
-//! 9. `check/observe.rs`: audit, metrics and span, once.
-//! 10. [`envoy::response`]: [`check::Verdict`] to `CheckResponse`.
+//! 9. [`upstream`]: the header changes of an allow.
+//! 10. `check/observe.rs`: audit, metrics and span, once.
+//! 11. [`envoy::response`]: [`check::Verdict`] to `CheckResponse`.
 //!
 //! # Who may import whom
 //!

@@ -1,8 +1,14 @@
 """A session of each official client with each official server: list, allow, deny, go on."""
 
+import json
+
+import httpx
 import pytest
 from clients import CLIENTS, SERVERS
+from wire import HEADERS, answer, call_message, post
 
+# Those that know no other than sessions.
+LEGACY_SERVERS = ["py1", "ts1"]
 TOOLS = [
     "announce",
     "create_note",
@@ -112,3 +118,35 @@ def test_with_the_scope_the_same_call_passes(connect, mint, kind):
         created = client.call("create_note", id=f"by-{kind}", text="written")
         assert created.ok, created
         assert client.call("get_note", id=f"by-{kind}").text == "written"
+
+
+@pytest.mark.parametrize("server", LEGACY_SERVERS)
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_a_session_is_its_subjects_alone(connect, gate, mint, kind, server):
+    url, bob = gate.url(server), mint(server, subject="bob")
+    with connect(kind, server, token=mint(server)) as alice, httpx.Client() as http:
+        session = json.loads(alice.call("whoami").text)["mcp-session-id"]
+
+        denied = answer(post(http, url, bob, call_message("list_notes"), mcp_session_id=session))
+        assert denied["result"]["_meta"]["reason"] == "session_mismatch"
+        cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled"}
+        assert post(http, url, bob, cancelled, mcp_session_id=session).status_code == 202
+        used = {"authorization": f"Bearer {bob}", "mcp-session-id": session}
+        for method in ("GET", "DELETE"):
+            refused = http.request(method, url, headers=HEADERS | used)
+            assert refused.status_code == 403
+            assert refused.json()["error"]["data"]["reason"] == "session_mismatch"
+        # The revision without sessions: whatever the server makes of it, it sees no session.
+        modern = used | {"mcp-protocol-version": "2026-07-28"}
+        assert http.delete(url, headers=HEADERS | modern).status_code >= 400
+        with connect(kind, server, token=bob, headers={"mcp-session-id": session}) as thief:
+            # ts2 does not let its caller say this header, and so has a session of its own.
+            assert thief.connected.ok is kind.startswith("ts2"), thief.connected
+            if thief.connected.ok:
+                assert json.loads(thief.call("whoami").text)["mcp-session-id"] != session
+
+        assert alice.call("get_note", id="first").text == "the first note"
+        # Another token of the same subject goes on with it.
+        message = call_message("get_note", id="first")
+        refreshed = post(http, url, mint(server, jti="next"), message, mcp_session_id=session)
+        assert answer(refreshed)["result"]["content"][0]["text"] == "the first note"
