@@ -52,7 +52,7 @@ pub enum Event {
     },
     /// A list was handed on with what its reader may see.
     ListFiltered {
-        /// `tools`, `prompts`, `resources` or `resource_templates`.
+        /// `tools`, `prompts`, `resources`, `resource_templates` or `tasks`.
         list: &'static str,
         /// How many items were left.
         visible: u64,
@@ -61,8 +61,8 @@ pub enum Event {
         /// How many were taken out because they could not be judged.
         unjudged: u64,
     },
-    /// The answer to a list was not handed on.
-    ListRefused {
+    /// An answer was not handed on.
+    AnswerRefused {
         /// Why, as a stable code.
         reason: &'static str,
     },

@@ -178,7 +178,7 @@ fn a_notice_is_a_line_of_its_own_kind() {
             hidden: 2,
             unjudged: 0,
         },
-        Event::ListRefused { reason: "encoded" },
+        Event::AnswerRefused { reason: "encoded" },
         Event::session_bound("s"),
         Event::task_bound("t"),
     ] {
@@ -187,7 +187,7 @@ fn a_notice_is_a_line_of_its_own_kind() {
     audit.notice(Notice {
         decision_id: Some(uuid::Uuid::nil()),
         issuer: Some("i".into()),
-        ..notice(Event::ListRefused { reason: "late" })
+        ..notice(Event::AnswerRefused { reason: "late" })
     });
     drop(audit);
     thread.join().unwrap();
@@ -197,10 +197,10 @@ fn a_notice_is_a_line_of_its_own_kind() {
         r#""event":"tool_changed","name":"a\nb","digest":"sha256:1","digest_accepted":"sha256:2""#,
         &format!(r#""event":"tool_unclassified","name":"{cut}""#),
         r#""event":"list_filtered","list":"tools","visible":1,"hidden":2,"unjudged":0"#,
-        r#""event":"list_refused","reason":"encoded""#,
+        r#""event":"answer_refused","reason":"encoded""#,
         r#""event":"session_bound","mcp.session.id":"043a718774c572bd""#,
         r#""event":"task_bound","task":"t""#,
-        r#""event":"list_refused","reason":"late","decision_id":"00000000-0000-0000-0000-000000000000""#,
+        r#""event":"answer_refused","reason":"late","decision_id":"00000000-0000-0000-0000-000000000000""#,
     ]
     .iter()
     .map(|event| format!(r#"{{"time":"2026-11-20T10:00:00Z",{event},"server":"github","#))

@@ -18,15 +18,18 @@ use super::answer::json_answer;
 use super::exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
 use super::handoff::{CONTEXT_FACT, Expected, FILTER_FACT, Handoff};
 use super::{Pipeline, Server, session};
+use crate::audit::Event;
 use crate::authz::{self, Policy};
-use crate::mcp::{self, Framing, ListItem, Listing, ListingSettings, answer as rpc};
-use evidence::{Evidence, Shown};
+use crate::mcp::{self, Framing, ListItem, ListKind, Listing, ListingSettings, answer as rpc};
+use crate::telemetry::metrics::Listed;
+use evidence::{About, Tally};
 use unfit::Unfit;
 
 /// One answer.
 #[derive(Debug)]
 pub struct AnswerExchange {
     pipeline: Arc<Pipeline>,
+    about: About,
     /// Nobody's answer shows nothing.
     handoff: Option<Handoff>,
     phase: Phase,
@@ -49,7 +52,7 @@ enum Phase {
 struct Reading {
     listing: Listing,
     framing: Framing,
-    evidence: Evidence,
+    tally: Tally,
     /// What was read while the head is held back; none once the head was sent.
     held: Option<Vec<u8>>,
 }
@@ -77,6 +80,7 @@ impl Process for Pipeline {
     ) -> (AnswerExchange, Vec<Output>) {
         let mut exchange = AnswerExchange {
             pipeline: Arc::clone(self),
+            about: About::new(self, None),
             handoff: None,
             phase: Phase::Passing,
         };
@@ -85,6 +89,7 @@ impl Process for Pipeline {
             Wanted::ForNobody => Expected::ANYTHING,
             Wanted::For(handoff) => {
                 let expected = handoff.expected();
+                exchange.about = About::new(self, Some(&handoff));
                 exchange.handoff = Some(*handoff);
                 expected
             }
@@ -167,7 +172,7 @@ impl AnswerExchange {
         self.phase = Phase::Reading(Box::new(Reading {
             listing: Listing::new(settings),
             framing,
-            evidence: Evidence::new(&self.pipeline, handoff),
+            tally: Tally::new(&self.about),
             held: waiting,
         }));
         outputs
@@ -190,6 +195,7 @@ impl AnswerExchange {
         let Pipeline { state, metrics, .. } = &*self.pipeline;
         let owner = handoff.owner();
         session::bind_session(&**state, metrics, server, owner, id, now).await?;
+        self.about.tell(Event::session_bound(id));
         Ok(())
     }
 
@@ -212,11 +218,16 @@ impl AnswerExchange {
                     let kind = item.kind;
                     let is_shown = self.is_shown(&policy, &item, now).await?;
                     reading.listing.settle(is_shown);
-                    reading.evidence.count(kind, is_shown.into());
+                    let result = if is_shown {
+                        Listed::Visible
+                    } else {
+                        Listed::Hidden
+                    };
+                    reading.tally.count(kind, result);
                 }
                 mcp::Reading::Unjudged(kind, why) => {
                     tracing::warn!(%why, list = kind.member(), "hidden from a list");
-                    reading.evidence.count(kind, Shown::Unjudged);
+                    reading.tally.count(kind, Listed::Unjudged);
                 }
                 mcp::Reading::NewTask(id) => self.bind_task(&id, now).await?,
             }
@@ -231,6 +242,7 @@ impl AnswerExchange {
         let Pipeline { state, metrics, .. } = &*self.pipeline;
         let owner = handoff.owner();
         session::bind_task(&**state, metrics, server, owner, id, now).await?;
+        self.about.tell(Event::task_bound(id));
         Ok(())
     }
 
@@ -250,6 +262,16 @@ impl AnswerExchange {
             let visible = session::visible_tasks(state, server, owner, &[name], now).await?;
             return Ok(visible == [true]);
         };
+        if item.kind == ListKind::Tools {
+            let reader = self.about.reader(now);
+            let observed = self
+                .pipeline
+                .observe_tool(server, policy, name, &item.value, &reader);
+            if observed.is_refused {
+                return Ok(false);
+            }
+            request.context.hints = observed.hints;
+        }
         let readings;
         let demands = authz::demands(policy, &request);
         if !demands.is_empty() {
@@ -264,7 +286,7 @@ impl AnswerExchange {
         if reading.held.is_some() {
             return self.replace(unfit);
         }
-        self.count(unfit);
+        self.about.tell_refusal(unfit);
         match reading.framing {
             Framing::Json => {
                 self.phase = Phase::Ended;
@@ -281,7 +303,7 @@ impl AnswerExchange {
 
     /// Puts an error of ours in the place of the answer.
     fn replace(&mut self, unfit: Unfit) -> Vec<Output> {
-        self.count(unfit);
+        self.about.tell_refusal(unfit);
         self.phase = Phase::Ended;
         let id = self.handoff.as_ref().and_then(Handoff::id);
         // An error for nobody in a good answer would leave clients waiting.
@@ -302,10 +324,6 @@ impl AnswerExchange {
         }
         let code = i32::from(StatusCode::BAD_GATEWAY.as_u16());
         rpc::error(handoff.and_then(Handoff::id), code, unfit.text(), data)
-    }
-
-    fn count(&self, unfit: Unfit) {
-        evidence::refused(&self.pipeline, self.handoff.as_ref(), unfit);
     }
 }
 

@@ -20,6 +20,7 @@ fn server(name: &str, session_binding: SessionBinding) -> Server {
         authorization: AuthorizationHeader::Remove,
         session_binding,
         answers_on_get: false,
+        trust: crate::catalog::Trust::default(),
     };
     Server::new(settings).unwrap()
 }

@@ -75,7 +75,7 @@ impl Lists {
             self.items.clone(),
         );
         to.register(
-            "list_refusals",
+            "answers_refused",
             "Answers to lists that were not handed on",
             self.refusals.clone(),
         );
@@ -109,8 +109,8 @@ impl Metrics {
     }
 
     /// Counts an answer that was not handed on, by a stable reason code.
-    /// `mcp_authz_list_refusals_total`.
-    pub fn record_list_refusal(&self, server: &str, reason: &'static str) {
+    /// `mcp_authz_answers_refused_total`.
+    pub fn record_answer_refusal(&self, server: &str, reason: &'static str) {
         let labels = RefusalLabels {
             server: server.to_owned(),
             reason,
@@ -164,7 +164,7 @@ mod tests {
         metrics.record_list_items("s", "tools", Listed::Visible, 3);
         metrics.record_list_items("s", "prompts", Listed::Hidden, 2);
         metrics.record_list_items("s", "resource_templates", Listed::Unjudged, 1);
-        metrics.record_list_refusal("s", "encoded");
+        metrics.record_answer_refusal("s", "encoded");
         metrics.set_snapshot_failing("s", true);
         let text = metrics.text();
         for line in [
@@ -174,7 +174,7 @@ mod tests {
             "mcp_authz_list_items_total{server=\"s\",list=\"tools\",result=\"visible\"} 3",
             "mcp_authz_list_items_total{server=\"s\",list=\"prompts\",result=\"hidden\"} 2",
             "mcp_authz_list_items_total{server=\"s\",list=\"resource_templates\",result=\"unjudged\"} 1",
-            "mcp_authz_list_refusals_total{server=\"s\",reason=\"encoded\"} 1",
+            "mcp_authz_answers_refused_total{server=\"s\",reason=\"encoded\"} 1",
             "mcp_authz_tools_snapshot_failing{server=\"s\"} 1",
         ] {
             assert!(
