@@ -73,13 +73,13 @@ const REPORTED_MAX: usize = 8;
 /// The tools of every server. Reads take a short lock each.
 #[derive(Debug)]
 pub struct Catalog {
-    servers: HashMap<String, Shelf>,
+    servers: HashMap<String, ServerTools>,
     limits: Limits,
 }
 
 /// The tools of one server.
 #[derive(Debug)]
-struct Shelf {
+struct ServerTools {
     trust: Trust,
     path: Option<PathBuf>,
     /// Empty where there is no record.
@@ -170,7 +170,7 @@ impl Catalog {
         limits: Limits,
         now: Timestamp,
     ) -> Result<Self, InvalidSnapshot> {
-        let mut shelves = HashMap::new();
+        let mut by_name = HashMap::new();
         for server in servers {
             let trust = server.trust;
             let mut failing = None;
@@ -189,25 +189,26 @@ impl Catalog {
                     Snapshot::default()
                 }
             };
-            let shelf = Shelf {
+            let known = ServerTools {
                 trust,
                 path: server.snapshot,
                 accepted: ArcSwap::from_pointee(accepted),
                 seen: Mutex::default(),
                 failing: Mutex::new(failing),
             };
-            shelves.insert(server.name, shelf);
+            by_name.insert(server.name, known);
         }
         Ok(Catalog {
-            servers: shelves,
+            servers: by_name,
             limits,
         })
     }
 
     /// Takes note of a tool in a list: an object with this `name`. To be called for every tool of
     /// every list, those that are hidden too.
+    #[must_use]
     pub fn observe(&self, server: &str, name: &str, tool: &Value<'_>) -> Observed {
-        let Some(shelf) = self.servers.get(server) else {
+        let Some(known) = self.servers.get(server) else {
             return Observed {
                 is_new: false,
                 is_tracked: false,
@@ -220,7 +221,7 @@ impl Catalog {
             digest: digest(name, tool).into(),
             class: Annotations::of(tool).class(),
         };
-        shelf.observe(name, seen, self.limits)
+        known.observe(name, seen, self.limits)
     }
 
     /// What a call of a tool has to know of it.
@@ -230,23 +231,23 @@ impl Catalog {
             is_refused: false,
             hints: Hints::Untrusted,
         };
-        let shelf = self.servers.get(server);
-        shelf.map_or(nothing, |shelf| shelf.standing(tool))
+        let known = self.servers.get(server);
+        known.map_or(nothing, |known| known.standing(tool))
     }
 
     /// What annotations are worth for requests that are about no tool.
     #[must_use]
     pub fn hints(&self, server: &str) -> Hints {
-        let shelf = self.servers.get(server);
-        shelf.map_or(Hints::Untrusted, |shelf| shelf.hints(None))
+        let known = self.servers.get(server);
+        known.map_or(Hints::Untrusted, |known| known.hints(None))
     }
 
     /// What the records of the trusted servers say at this moment.
     #[must_use]
     pub fn trusted_hints(&self) -> TrustedHints {
         let mut hints = TrustedHints::default();
-        for (name, shelf) in self.servers.iter().filter(|(_, shelf)| shelf.trust.hints) {
-            let accepted = shelf.accepted.load();
+        for (name, known) in self.servers.iter().filter(|(_, known)| known.trust.hints) {
+            let accepted = known.accepted.load();
             let classes = accepted.iter().map(|(tool, own)| (tool.clone(), own.class));
             hints.insert(name, classes.collect());
         }
@@ -259,7 +260,7 @@ impl Catalog {
         let mut all: Vec<_> = self
             .servers
             .iter()
-            .map(|(name, shelf)| shelf.overview(name))
+            .map(|(name, known)| known.overview(name))
             .collect();
         all.sort_by_key(|one| one.server);
         all
@@ -268,13 +269,13 @@ impl Catalog {
     /// Reads the record of every server again. One that cannot be used changes nothing; the log
     /// and [`Catalog::overview`] say so.
     pub fn reload(&self, now: Timestamp) {
-        for (name, shelf) in &self.servers {
-            shelf.reload(name, now);
+        for (name, known) in &self.servers {
+            known.reload(name, now);
         }
     }
 }
 
-impl Shelf {
+impl ServerTools {
     fn observe(&self, name: &str, found: Accepted, limits: Limits) -> Observed {
         let recorded = self.accepted.load();
         let recorded = recorded.get(name);
@@ -350,15 +351,16 @@ impl Shelf {
     fn overview<'c>(&'c self, server: &'c str) -> Overview<'c> {
         let recorded = self.accepted.load();
         let seen = lock(&self.seen);
-        let is_other = |(name, tool): &(&Box<str>, &Tool)| {
-            let accepted = recorded.get(&***name).unwrap_or(&tool.first);
+        let is_other = |name: &str, tool: &Tool| {
+            let accepted = recorded.get(name).unwrap_or(&tool.first);
             tool.last != accepted.digest
         };
+        let changed = seen.iter().filter(|(name, tool)| is_other(name, tool));
         Overview {
             server,
             recorded: self.path.is_some().then_some(recorded.len()),
             seen: seen.len(),
-            changed: seen.iter().filter(is_other).count(),
+            changed: changed.count(),
             failing: lock(&self.failing).clone(),
         }
     }

@@ -445,11 +445,11 @@ impl<'a> Call<'a> {
     /// read of the windows.
     pub(super) fn judge_why(&self, why: &Why) -> Match {
         let request = self.target.request;
-        match why.matches(request) {
-            Match::Indeterminate if self.target.arguments_open && why.lacks_reading(request) => {
-                Match::Unknown
-            }
-            found => found,
+        let found = why.matches(request);
+        let is_open = self.target.arguments_open && found == Match::Indeterminate;
+        if is_open && why.lacks_reading(request) {
+            return Match::Unknown;
         }
+        found
     }
 }

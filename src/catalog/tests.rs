@@ -205,11 +205,12 @@ async fn changed_records_are_taken_up_when_asked_for() {
     let catalog = Arc::new(open(DENY, Some(&path)));
     look(&catalog, "t", "b");
     let (ask, asked) = tokio::sync::mpsc::channel(1);
-    let watching = tokio::task::spawn(Arc::clone(&catalog).watch(asked, now));
     write(&path, &[("t", "b", "{}")]);
-    ask.send(()).await.unwrap();
-    // It ends only after it has done what it was asked for.
-    drop(ask);
-    watching.await.unwrap();
+    let asking = async {
+        ask.send(()).await.unwrap();
+        drop(ask);
+    };
+    // It ends once it has done what it was asked for and nobody can ask any more.
+    tokio::join!(Arc::clone(&catalog).watch(asked, now), asking);
     assert!(!catalog.standing("s", "t").is_refused);
 }

@@ -42,8 +42,8 @@ impl Catalog {
     /// What tells one state of the files from another, in an order that stays.
     async fn look(&self) -> Vec<Option<Seen>> {
         let mut seen = Vec::new();
-        for shelf in self.servers.values() {
-            if let Some(path) = &shelf.path {
+        for known in self.servers.values() {
+            if let Some(path) = &known.path {
                 seen.push(look(path).await);
             }
         }

@@ -41,6 +41,7 @@ impl Pipeline {
     /// Takes note of one tool of a list: an object with this `name`. To be called for every tool
     /// of every list, those that the reader does not get to see too. What comes back says whether
     /// the tool is to be hidden, and with which hints its visibility is to be judged.
+    #[must_use]
     pub fn observe_tool(
         &self,
         server: &Server,

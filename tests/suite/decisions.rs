@@ -75,9 +75,9 @@ fn run(table: &Table) -> Vec<String> {
         .stop()
         .into_iter()
         .partition(|line| line.contains(r#""event":"#));
-    let noticed: Vec<&Value> = table.rows.iter().flat_map(|row| &row.noticed).collect();
-    assert_eq!(notices.len(), noticed.len(), "{}: {notices:?}", table.file);
-    for (notice, wanted) in notices.iter().zip(noticed) {
+    let wanted: Vec<&Value> = table.rows.iter().flat_map(|row| &row.noticed).collect();
+    assert_eq!(notices.len(), wanted.len(), "{}: {notices:?}", table.file);
+    for (notice, wanted) in notices.iter().zip(wanted) {
         let faults = expectation::part(wanted, &serde_json::from_str(notice).unwrap());
         assert!(faults.is_empty(), "{}: {faults:?} in {notice}", table.file);
     }

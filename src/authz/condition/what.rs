@@ -152,6 +152,13 @@ impl What {
                 (None, None)
             }
         };
+        let classes = if target.class == Class::Unknown && self.classes.is_some() {
+            Match::Indeterminate
+        } else {
+            selects(self.classes.as_deref(), |name| {
+                target.class.known() == Some(&**name)
+            })
+        };
         let plain = Match::all([
             selects(self.servers.as_deref(), |name| &**name == request.server),
             selects(self.methods.as_deref(), |pattern| {
@@ -161,12 +168,7 @@ impl What {
                     .any(|method| pattern.matches(method))
             }),
             globs(&self.tools, tool),
-            match target.class {
-                Class::Unknown if self.classes.is_some() => Match::Indeterminate,
-                class => selects(self.classes.as_deref(), |name| {
-                    class.known() == Some(&**name)
-                }),
-            },
+            classes,
             globs(&self.prompts, prompt),
         ]);
         if plain == Match::No {

@@ -121,10 +121,10 @@ fn compare(pattern: &[Token], template: &[Token]) -> Expansions {
         let mut reached = Vec::new();
         match token {
             Token::Char(character) => reached.push((next, positions.after(pattern, character))),
-            run => {
+            run @ (Token::One | Token::OneAny | Token::Run | Token::RunAny) => {
                 reached.push((next, positions));
-                let taken = alphabet.iter().filter(|character| run.takes(**character));
-                reached.extend(taken.map(|taken| (place, positions.after(pattern, *taken))));
+                let more = alphabet.iter().filter(|character| run.takes(**character));
+                reached.extend(more.map(|one| (place, positions.after(pattern, *one))));
             }
         }
         for state in reached {

@@ -248,6 +248,7 @@ fn outcome(evaluation: &Evaluation) -> &'static str {
             DenialReason::UnknownMethod => "unknown_method",
             DenialReason::SenderConstraint => "sender_constraint_required",
             DenialReason::RateLimited => "rate_limited",
+            DenialReason::ToolChanged => "tool_changed",
         },
         Decision::Challenge(_) => "challenge",
         Decision::Limit(_) => "limit",

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use mcp_authz::audit::Audit;
 use mcp_authz::authn::Authenticator;
 use mcp_authz::authz::{LimitDemand, Readings, Taken, WindowDemand};
-use mcp_authz::catalog::{Catalog, Observed};
+use mcp_authz::catalog::Catalog;
 use mcp_authz::check::countries::Countries;
 use mcp_authz::check::{Pipeline, Reader, Servers};
 use mcp_authz::config::{self, Config};
@@ -41,16 +41,7 @@ impl Service {
     /// waits until the keys of every issuer were looked for once.
     pub(super) fn start(table: &Table) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        issuer::publish(directory.path());
-        std::fs::write(directory.path().join("policy.yaml"), &table.policy).unwrap();
-        let countries = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/countries.mmdb");
-        std::fs::copy(countries, directory.path().join("countries.mmdb")).unwrap();
-        if let Some(tools) = &table.tools {
-            std::fs::write(directory.path().join("tools.json"), tools).unwrap();
-        }
-        if let Some(candidate) = &table.candidate {
-            std::fs::write(directory.path().join("candidate.yaml"), candidate).unwrap();
-        }
+        write_files(table, directory.path());
         let name = format!("{}: config", table.file);
         let config = config::decode(name, table.config.clone(), directory.path())
             .unwrap_or_else(|findings| panic!("{}", findings.render(false)));
@@ -127,7 +118,7 @@ impl Service {
     }
 
     /// Lets a tool of a list pass by.
-    pub(super) fn observe(&self, server: &str, tool: &serde_json::Value) -> Observed {
+    pub(super) fn observe(&self, server: &str, tool: &serde_json::Value) {
         let reader = Reader {
             now: clock(),
             decision_id: None,
@@ -138,7 +129,7 @@ impl Service {
         let server = self.pipeline.servers.named(server).unwrap();
         let policy = self.pipeline.policy.snapshot();
         let pipeline = &self.pipeline;
-        pipeline.observe_tool(server, &policy, name, &value, &reader)
+        let _seen = pipeline.observe_tool(server, &policy, name, &value, &reader);
     }
 
     /// Ends the service; the lines of its audit in their order, one for each check among them.
@@ -150,6 +141,22 @@ impl Service {
         let written = self.written.0.lock().unwrap();
         let text = String::from_utf8(written.clone()).unwrap();
         text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// The files that the configuration names.
+fn write_files(table: &Table, directory: &Path) {
+    issuer::publish(directory);
+    std::fs::write(directory.join("policy.yaml"), &table.policy).unwrap();
+    let countries = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/countries.mmdb");
+    std::fs::copy(countries, directory.join("countries.mmdb")).unwrap();
+    for (name, text) in [
+        ("candidate.yaml", &table.candidate),
+        ("tools.json", &table.tools),
+    ] {
+        if let Some(text) = text {
+            std::fs::write(directory.join(name), text).unwrap();
+        }
     }
 }
 
