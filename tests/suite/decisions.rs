@@ -5,6 +5,7 @@
 //! `CheckRequest` into the gRPC service, a `CheckResponse` out of it, tokens really signed, the
 //! audit record read back from its sink.
 
+mod answer;
 mod expectation;
 mod issuer;
 mod properties;
@@ -69,18 +70,20 @@ fn run(table: &Table) -> Vec<String> {
         }
         let built = request::build(&row.request);
         let response = service.check(built.check.clone());
-        ended.push((row, built, response));
+        let returned = row.answer.as_ref();
+        let faults = returned.map(|answer| service.give_back(answer, &response));
+        ended.push((row, built, response, faults.unwrap_or_default()));
     }
     let (notices, records): (Vec<String>, Vec<String>) = service
         .stop()
         .into_iter()
         .partition(|line| line.contains(r#""event":"#));
     let wanted: Vec<&Value> = table.rows.iter().flat_map(|row| &row.noticed).collect();
-    assert_eq!(notices.len(), wanted.len(), "{}: {notices:?}", table.file);
-    for (notice, wanted) in notices.iter().zip(wanted) {
+    for (notice, wanted) in notices.iter().zip(&wanted) {
         let faults = expectation::part(wanted, &serde_json::from_str(notice).unwrap());
         assert!(faults.is_empty(), "{}: {faults:?} in {notice}", table.file);
     }
+    assert_eq!(notices.len(), wanted.len(), "{}: notices", table.file);
     assert_eq!(
         records.len(),
         table.rows.len(),
@@ -88,8 +91,9 @@ fn run(table: &Table) -> Vec<String> {
         table.file
     );
     let mut failures = Vec::new();
-    for ((row, built, response), line) in ended.iter().zip(&records) {
-        let faults = expectation::faults(&row.expect, built, response, line);
+    for ((row, built, response, returned), line) in ended.iter().zip(&records) {
+        let mut faults = expectation::faults(&row.expect, built, response, line);
+        faults.extend_from_slice(returned);
         if !faults.is_empty() {
             failures.push(format!(
                 "{}: {}\n{}\n",

@@ -1,5 +1,7 @@
 //! What a row comes to against what it must come to, and what holds for every row.
 
+use std::collections::HashMap;
+
 use mcp_authz::check::Reason;
 use mcp_authz::envoy::proto::envoy::config::core::v3::HeaderValueOption;
 use mcp_authz::envoy::proto::envoy::service::auth::v3::check_response::HttpResponse;
@@ -78,7 +80,12 @@ pub(super) fn faults(
         }
         (other, _) => faults.0.push(format!("  answered {other:?}")),
     }
-    let answered = format!("{response:?}");
+    // The context of a list's answer has the session's id: Envoy has seen it, and carries it back.
+    let mut said = response.clone();
+    if let Some(facts) = &mut said.dynamic_metadata {
+        facts.fields.remove("response_context");
+    }
+    let answered = format!("{said:?}");
     for secret in &built.secrets {
         if record.contains(secret.as_str()) || answered.contains(secret.as_str()) {
             faults
@@ -242,6 +249,17 @@ fn value(headers: &[HeaderValueOption], name: &str) -> Option<String> {
     let first = values.next();
     assert!(values.next().is_none(), "`{name}` twice");
     first.map(|header| header.value.clone())
+}
+
+/// The facts that Envoy is told with a response.
+pub(super) fn facts(response: &CheckResponse) -> HashMap<String, String> {
+    let Value::Object(members) = metadata(response) else {
+        return HashMap::new();
+    };
+    let texts = members.into_iter();
+    texts
+        .map(|(key, text)| (key, text.as_str().unwrap().to_owned()))
+        .collect()
 }
 
 fn metadata(response: &CheckResponse) -> Value {

@@ -23,6 +23,8 @@ use mcp_authz::telemetry::metrics::Metrics;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use super::answer::Returned;
+use super::expectation;
 use super::issuer::{self, NOW};
 use super::table::{Issued, Table};
 
@@ -115,6 +117,12 @@ impl Service {
     pub(super) fn check(&self, check: CheckRequest) -> CheckResponse {
         let call = self.ext_authz.check(tonic::Request::new(check));
         self.runtime.block_on(call).unwrap().into_inner()
+    }
+
+    /// Gives the answer back that the upstream has for a request; says what is not as written.
+    pub(super) fn give_back(&self, answer: &Returned, check: &CheckResponse) -> Vec<String> {
+        let facts = expectation::facts(check);
+        self.runtime.block_on(answer.run(&self.pipeline, facts))
     }
 
     /// Lets a tool of a list pass by.

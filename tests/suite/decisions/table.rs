@@ -7,6 +7,8 @@ use mcp_authz::yaml::{self, Data, Findings, Node, Source};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::answer::Returned;
+
 /// One file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +63,8 @@ pub(super) struct Row {
     #[serde(default)]
     pub(super) request: Value,
     pub(super) expect: Expect,
+    /// What the upstream answers, and what becomes of that.
+    pub(super) answer: Option<Returned>,
 }
 
 /// What a row must come to. What is left out is not compared, beyond what holds for every row.
