@@ -119,8 +119,9 @@ fn router<T: Decide + Process>(
     let message_bytes_max = settings
         .body_bytes_max
         .saturating_add(DESCRIPTION_BYTES_MAX);
-    let authorization = AuthorizationServer::new(ExtAuthz::new(Arc::clone(&pipeline), settings.request))
-        .max_decoding_message_size(message_bytes_max);
+    let authorization =
+        AuthorizationServer::new(ExtAuthz::new(Arc::clone(&pipeline), settings.request))
+            .max_decoding_message_size(message_bytes_max);
     let processor = ExternalProcessorServer::new(ExtProc::new(pipeline))
         .max_decoding_message_size(CHUNK_BYTES_MAX.saturating_add(DESCRIPTION_BYTES_MAX));
     let health = HealthService::new(readiness, &[AUTHORIZATION, PROCESSOR]);
