@@ -194,7 +194,7 @@ fn piece(body: &BodyResponse) -> String {
                 String::from_utf8_lossy(&piece.body),
                 if piece.end_of_stream { "." } else { "" }
             ),
-            other => panic!("{other:?}"),
+            other @ (Mutation::Body(_) | Mutation::ClearBody(_)) => panic!("{other:?}"),
         },
     }
 }
