@@ -126,3 +126,6 @@ impl<P: Process, S> fmt::Debug for Replies<P, S> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! Answers are decoded by `envoy-types`, so that no mistake of our declarations hides itself.
 
+mod answers;
 mod service;
 mod transport;
 
@@ -10,8 +11,8 @@ use std::time::Duration;
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use envoy_types::pb::google::protobuf::value::Kind;
-use mcp_authz::envoy::AUTHORIZATION;
 use mcp_authz::envoy::proto::grpc::health::v1::health_check_response::ServingStatus;
+use mcp_authz::envoy::{AUTHORIZATION, PROCESSOR};
 use tokio_stream::StreamExt;
 use tonic::Code;
 
@@ -147,7 +148,7 @@ async fn health_follows_the_gates_and_the_drain() {
     let mut service = Service::start().await;
     let gate = service.readiness.gate("policy");
     let channel = service.channel().await;
-    for name in ["", AUTHORIZATION] {
+    for name in ["", AUTHORIZATION, PROCESSOR] {
         assert_eq!(
             health_of(&channel, name).await,
             Ok(ServingStatus::NotServing),
@@ -159,7 +160,7 @@ async fn health_follows_the_gates_and_the_drain() {
 
     drop(gate);
     assert_eq!(watched.next().await, Some(ServingStatus::Serving));
-    for name in ["", AUTHORIZATION] {
+    for name in ["", AUTHORIZATION, PROCESSOR] {
         assert_eq!(
             health_of(&channel, name).await,
             Ok(ServingStatus::Serving),
@@ -179,7 +180,7 @@ async fn health_follows_the_gates_and_the_drain() {
 async fn a_service_that_is_not_here_has_no_health() {
     let service = Service::start().await;
     let channel = service.channel().await;
-    for name in ["envoy.service.ext_proc.v3.ExternalProcessor", "x", "envoy"] {
+    for name in ["envoy.service.ratelimit.v3.RateLimitService", "x", "envoy"] {
         assert_eq!(
             health_of(&channel, name).await,
             Err(Code::NotFound),
@@ -215,6 +216,7 @@ async fn reflection_names_the_services_that_are_here() {
     let names = service::reflected(service.channel().await).await;
     let expected = [
         AUTHORIZATION,
+        PROCESSOR,
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
     ];

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use envoy_types::pb::envoy::service::auth::v3 as auth;
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use http::StatusCode;
-use mcp_authz::check::{Answer, Decide, HttpRequest, InvalidCheck, Obligations, Outcome, Verdict};
+use mcp_authz::check::{
+    Answer, AnswerHead, BodyMode, Carried, Decide, Exchange, HttpRequest, InvalidCheck,
+    Obligations, Outcome, Output, Process, Verdict,
+};
 use mcp_authz::envoy::proto::grpc::health::v1::health_check_response::ServingStatus;
 use mcp_authz::envoy::proto::grpc::health::v1::{HealthCheckRequest, HealthCheckResponse};
 use mcp_authz::envoy::{Settings, serve};
@@ -86,6 +90,76 @@ impl Decide for ByPath {
             outcome: Outcome::Answer(answer(400, &fault.to_string())),
             metadata: Vec::new(),
         }
+    }
+}
+
+/// An answer that goes by as its header `conduct` says.
+pub(super) struct Conducted {
+    conduct: String,
+    held: Vec<u8>,
+    unfinished: Unfinished,
+}
+
+impl Process for ByPath {
+    type Exchange = Conducted;
+
+    async fn begin(&self, carried: Carried, head: AnswerHead) -> (Conducted, Vec<Output>) {
+        assert_eq!(head.body, BodyMode::Streamed);
+        let mut conduct = head
+            .headers
+            .into_iter()
+            .filter(|(name, _)| name == "conduct");
+        let conduct = conduct.next().unwrap().1;
+        self.events.send(Event::Begun(conduct.clone())).ok();
+        let unfinished = Unfinished {
+            path: conduct.clone(),
+            events: self.events.clone(),
+        };
+        let outputs = match conduct.as_str() {
+            "pass" | "break" | "hang" => vec![Output::Head { remove: &["etag"] }],
+            "hold" => Vec::new(),
+            "who" => {
+                let subject = carried.and_then(|mut carried| carried.remove("subject"));
+                vec![Output::Answer(answer(502, &subject.unwrap_or_default()))]
+            }
+            conduct => panic!("asked to {conduct}"),
+        };
+        let conducted = Conducted {
+            conduct,
+            held: Vec::new(),
+            unfinished,
+        };
+        (conducted, outputs)
+    }
+}
+
+impl Exchange for Conducted {
+    async fn body(&mut self, chunk: Bytes, end: bool) -> Vec<Output> {
+        let mut outputs = match self.conduct.as_str() {
+            "break" => return vec![Output::Abort],
+            "hang" => {
+                let events = &self.unfinished.events;
+                events.send(Event::Begun("body".to_owned())).ok();
+                std::future::pending().await
+            }
+            "hold" => {
+                self.held.extend_from_slice(&chunk);
+                if !end {
+                    return Vec::new();
+                }
+                let whole = std::mem::take(&mut self.held).into();
+                vec![Output::Head { remove: &[] }, Output::Chunk(whole)]
+            }
+            _ => vec![Output::Chunk(chunk)],
+        };
+        if end {
+            outputs.push(Output::End);
+        }
+        outputs
+    }
+
+    async fn trailers(&mut self) -> Vec<Output> {
+        Vec::new()
     }
 }
 
