@@ -251,7 +251,14 @@ impl<'a> Draft<'a> {
             Some(_) => return Err(Refusal::ParamsInvalid),
         };
         let meta = meta(&mut params)?;
-        let selected = target::select(entry, &mut params, options)?;
+        let is_modern = meta
+            .as_ref()
+            .is_some_and(|meta| meta.member(META_PROTOCOL_VERSION).is_some());
+        let selected = if is_modern && entry.is_some_and(|entry| entry.reaches_nothing(&params)) {
+            Selected::Server
+        } else {
+            target::select(entry, &mut params, options)?
+        };
         let arguments = target::arguments(entry, &mut params)?;
         let proposed_version = match target::take(&mut params, "protocolVersion") {
             Some(Value::String(version)) if method == INITIALIZE => Some(version),

@@ -30,6 +30,13 @@ impl Method {
     pub fn needs_id(&self) -> bool {
         self.form == Form::Request
     }
+
+    /// Whether a modern message with these parameters reaches nothing: the method is one that
+    /// revision 2026-07-28 has removed, whose servers answer 404, and names no resource either.
+    pub(super) fn reaches_nothing(&self, params: &Params<'_>) -> bool {
+        matches!(self.name, "resources/subscribe" | "resources/unsubscribe")
+            && !params.iter().any(|(name, _)| name == "uri")
+    }
 }
 
 /// Whether a method wants an answer.

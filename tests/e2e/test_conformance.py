@@ -41,18 +41,6 @@ NOT_PASSED = {
     },
     "2026-07-28": {},
 }
-# The suite sends both methods without the URI that they are about. mcp-authz judges them by it, so
-# it refuses them (400, -32600) before the server can say that 2026-07-28 has no such method.
-NOT_JUDGED_WITHOUT_URI = {
-    ("server-stateless", f"HttpServerMethodNotFound404resources{method}"): ("SUCCESS", "FAILURE")
-    for method in ("subscribe", "unsubscribe")
-}
-# What mcp-authz means to change: the status straight and through.
-CHANGED = {
-    "stable": {},
-    "own-revision": NOT_JUDGED_WITHOUT_URI,
-    "2026-07-28": NOT_JUDGED_WITHOUT_URI,
-}
 ALLOW_EVERYTHING = {
     "rules": [
         {
@@ -127,9 +115,7 @@ def test_the_gate_changes_nothing_that_the_suite_checks(runs, leg):
         for scenario in straight
         for difference in differences(scenario, straight[scenario], through[scenario])
     ]
-    unexpected = [one for one in found if CHANGED[leg].get(one.check) != one.statuses]
-    assert not unexpected, "\n".join(map(str, unexpected))
-    assert {one.check for one in found} == CHANGED[leg].keys()
+    assert not found, "\n".join(map(str, found))
 
 
 @pytest.mark.parametrize("leg", NAMES)

@@ -195,8 +195,10 @@ fn makers(name: &str) -> Vec<String> {
 
 #[test]
 fn what_must_have_one_source_has_one() {
-    // By verification, and by assumption where a policy is tested or previewed.
+    // By verification, here or where the answer's request was checked, and by assumption where a
+    // policy is tested or previewed.
     let subjects = [
+        "authn/carried.rs",
         "authn/claims.rs",
         "cli/matrix/callers.rs",
         "policy/testing/subject.rs",

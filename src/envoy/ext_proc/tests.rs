@@ -53,7 +53,7 @@ impl Script {
 impl Process for Stage {
     type Exchange = Scene;
 
-    async fn begin(&self, carried: Carried, head: AnswerHead) -> (Scene, Vec<Output>) {
+    async fn begin(self: &Arc<Self>, carried: Carried, head: AnswerHead) -> (Scene, Vec<Output>) {
         let outputs = self.0.show(Shown::Head(carried, head));
         (Scene(Arc::clone(&self.0)), outputs)
     }
