@@ -308,6 +308,62 @@ fn tools_are_classified_by_their_annotations_and_the_table_is_a_policy() {
 }
 
 #[test]
+fn a_record_is_compared_and_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    let snapshot = directory.path().join("tools.json");
+    let path = snapshot.to_str().unwrap();
+    let refresh = |more: &[&str], text: &str| {
+        let ran = run_with(
+            &[&["classify", "-", "--refresh", path], more].concat(),
+            text,
+        );
+        (ran.code, ran.out.replace(path, "SNAPSHOT"), ran.err)
+    };
+    let first = r#"[{"name": "a", "description": "reads", "annotations": {"readOnlyHint": true}}, {"name": "b"}, {"name": "c", "inputSchema": {"type": "object"}}]"#;
+    let (code, out, err) = refresh(&["--accept"], first);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("new: a (read by its annotations)\n  description is:  \"reads\"\n"));
+    assert!(
+        out.ends_with("3 change(s), accepted into `SNAPSHOT`\n"),
+        "{out}"
+    );
+    assert_eq!(fs::read_to_string(&snapshot).unwrap(), first);
+
+    // The same in other words.
+    let same = r#"{"result": {"tools": [{"name": "b"}, {"description": "re\u0061ds", "annotations": {"readOnlyHint": true}, "name": "a", "_meta": {}}, {"name": "c", "inputSchema": {"type": "object"}}]}}"#;
+    let nothing = "nothing is otherwise than in `SNAPSHOT`\n".to_owned();
+    assert_eq!(refresh(&[], same), (0, nothing, String::new()));
+
+    let other = "[{\"name\": \"a\", \"description\": \"reads \\u001b[8m\u{e0041}\\\"and\\\" mails\"}, {\"name\": \"c\", \"inputSchema\": {\"type\": \"object\", \"required\": [\"x\"]}}, {\"name\": \"d\\n\"}]";
+    let expected = r#"changed: a (description, annotations)
+  description was: "reads"
+  description is:  "reads \u001b[8m\u{e0041}\"and\" mails"
+  annotations was: {"readOnlyHint":true}
+  annotations is:  absent
+gone: b
+changed: c (inputSchema)
+  inputSchema was: {"type":"object"}
+  inputSchema is:  {"type":"object","required":["x"]}
+new: d\n (destructive by its annotations)
+  description is:  absent
+4 change(s)"#;
+    let (code, out, _) = refresh(&[], other);
+    let wanted = format!("{expected}; `--accept` puts them into `SNAPSHOT`\n");
+    assert_eq!((code, out.as_str()), (1, wanted.as_str()));
+    assert_eq!(fs::read_to_string(&snapshot).unwrap(), first);
+    let (code, out, _) = refresh(&["--accept"], other);
+    let wanted = format!("{expected}, accepted into `SNAPSHOT`\n");
+    assert_eq!((code, out.as_str()), (0, wanted.as_str()));
+    assert_eq!(fs::read_to_string(&snapshot).unwrap(), other);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+
+    // What cannot be used changes nothing.
+    assert_eq!(refresh(&["--accept"], "[]").0, 2);
+    assert_eq!(fs::read_to_string(&snapshot).unwrap(), other);
+    assert_eq!(run(&["classify", "-", "--accept"]).code, 2);
+}
+
+#[test]
 fn the_matrix_tells_who_may_call_what() {
     let ran = run(&["matrix", "--config", GOOD]);
     expect("matrix.txt", &ran.out);
