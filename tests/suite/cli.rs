@@ -147,6 +147,75 @@ fn validate_reads_standard_input_and_warns() {
 }
 
 #[test]
+fn validate_warns_where_no_accepted_tools_are_recorded() {
+    let good = fs::read_to_string(data(GOOD)).unwrap();
+    let text = good.replace("policy.yaml", "good/policy.yaml");
+    let keys = "on_tool_change: deny\n  trust_tool_hints: true";
+    let silenced = format!("{keys}\n  silence: [unrecorded-tools]");
+    let recorded = format!("tools_snapshot: good/tools.json\n  {keys}");
+    for (lines, warnings) in [
+        (keys, 2),
+        (silenced.as_str(), 0),
+        (recorded.as_str(), 0),
+        ("on_tool_change: audit\n  trust_tool_hints: false", 0),
+    ] {
+        let text = text.replace("tools_snapshot: tools.json", lines);
+        let ran = run_with(&["validate", "--config", "-"], &text);
+        let found = ran.out.matches("warning[unrecorded-tools]").count();
+        assert_eq!((found, ran.code), (warnings, 0), "{lines}: {}", ran.out);
+    }
+}
+
+/// Where a server is trusted, its record classes the tools that no table does.
+#[test]
+fn commands_judge_by_the_hints_that_are_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let config = |trust: &str| {
+        let text = format!(
+            "listen: 127.0.0.1:9001\nissuers: [{{issuer: https://idp.example.com}}]\nservers: [{{name: s, resource: https://x.test/mcp, tools_snapshot: tools.json{trust}}}]\npolicy: policy.yaml\n"
+        );
+        write("mcp-authz.yaml", &text);
+    };
+    write(
+        "tools.json",
+        r#"[{"name": "look", "annotations": {"readOnlyHint": true}}, {"name": "drop"}]"#,
+    );
+    write(
+        "policy.yaml",
+        "rules: [{id: readers, effect: allow, who: {groups: [g]}, what: {servers: [s], classes: [read]}}]",
+    );
+    write(
+        "policy_test.yaml",
+        "tests:
+- name: look
+  request: {server: s, method: tools/call, name: look, subject: {id: a, groups: [g]}}
+  expect: {decision: allow, rule: readers}
+- name: drop
+  request: {server: s, method: tools/call, name: drop, subject: {id: a, groups: [g]}}
+  expect: {decision: deny, reason: no_matching_rule}
+- name: list
+  request: {server: s, list: tools, subject: {id: a, groups: [g]}}
+  expect: {visible: [look], hidden: [drop, other]}
+",
+    );
+    let path = directory.path().join("mcp-authz.yaml");
+    let path = path.to_str().unwrap();
+    config(", trust_tool_hints: true");
+    let ran = run(&["test", "--config", path]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    let ran = run(&["validate", "--config", path, "--deny-warnings"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let ran = run(&["matrix", "--config", path, "--format", "csv"]);
+    for line in ["s,look,read,g,allow,readers", "s,drop,destructive,g,deny,"] {
+        assert!(ran.out.contains(line), "{}", ran.out);
+    }
+    config("");
+    let ran = run(&["validate", "--config", path]);
+    assert!(ran.out.contains("unknown class `read`"), "{}", ran.out);
+}
+
+#[test]
 fn validate_finds_what_would_keep_the_service_from_starting() {
     let good = fs::read_to_string(data(GOOD)).unwrap();
     for (from, to, expected) in [
