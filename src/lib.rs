@@ -20,7 +20,7 @@
 //! 4. [`authn`]: credentials to [`authz::Subject`]. Without one: 401 now.
 //! 5. A refused message, or a request that is wrong in any other way, is rejected now.
 //! 6. [`mcp::Message::targets`]: what is to be done, and to what.
-//! 7. [`authz::evaluate`]: synchronous and pure. [`state`] is read before and taken from after,
+//! 7. [`catalog`]: what is known of the tool. [`authz::evaluate`]: synchronous and pure. [`state`] is read before and taken from after,
 //!    only where a rule that may match needs it.
 //! 8. [`upstream`]: the header changes of an allow.
 //! 9. `check/observe.rs`: audit, metrics and span, once.
@@ -28,7 +28,7 @@
 //!
 //! # Who may import whom
 //!
-//! `main → cli → app → envoy, admin → check → authn, policy → mcp, upstream, state, audit → authz`;
+//! `main → cli → app → envoy, admin → check → authn, policy, catalog → mcp, upstream, state, audit → authz`;
 //! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
 //! [`yaml`], [`json`] and [`telemetry`] serve all of them and import none but [`authz`]'s values.
 //!
