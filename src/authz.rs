@@ -4,6 +4,7 @@
 //! is a denial with its own reason.
 
 mod assignment;
+mod classes;
 mod condition;
 mod counting;
 mod decision;
@@ -18,6 +19,7 @@ mod request;
 mod visibility;
 
 pub use assignment::{Assigned, Assignments, InvalidTemplate, REFERENCES, Template};
+pub use classes::{HintedClass, Hints, ToolClasses, TrustedHints, UNCLASSIFIED};
 pub use condition::{
     Behaviour, ClaimSelector, Clock, Expected, Hours, Match, MethodPattern, Names, ResourceKind,
     ValuePath, ValueSelector, What, When, Where, Who, Why, canonical_network,
@@ -37,11 +39,8 @@ pub use expression::{
 };
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
 pub use outlook::{Outlook, Prospect, outlook};
-pub use policy::{
-    Effect, Mode, Needs, Policy, PolicyParts, Rule, Rules, ToolClasses, UNCLASSIFIED,
-};
+pub use policy::{Effect, Mode, Needs, Policy, PolicyParts, Rule, Rules};
 pub use request::{
-    AccessRequest, Action, ActionKind, Context, Declared, HintedClass, Hints, Http, Resource,
-    Subject, TrustedHints, Value,
+    AccessRequest, Action, ActionKind, Context, Declared, Http, Resource, Subject, Value,
 };
 pub use visibility::is_visible;

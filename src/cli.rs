@@ -7,6 +7,7 @@ mod classify;
 mod explain;
 mod load;
 mod matrix;
+mod refresh;
 mod schema;
 mod serve;
 mod test;
@@ -81,7 +82,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t = MatrixFormat::Table)]
         format: MatrixFormat,
     },
-    /// Make a first risk-class table from a recorded `tools/list` result
+    /// Make a first risk-class table from a recorded `tools/list` result, or compare it with one
+    /// that was accepted
     Classify {
         /// The recorded result
         #[arg(value_name = "TOOLS.json")]
@@ -89,6 +91,12 @@ enum Command {
         /// The server's name in the configuration
         #[arg(long, value_name = "NAME", default_value = "server")]
         server: String,
+        /// Instead of a table, show what is otherwise than in this recorded result
+        #[arg(long, value_name = "SNAPSHOT.json")]
+        refresh: Option<PathBuf>,
+        /// Put the new result in its place
+        #[arg(long, requires = "refresh")]
+        accept: bool,
     },
     /// Print a JSON Schema for editors
     Schema {
@@ -162,7 +170,13 @@ pub fn run(arguments: Arguments) -> ExitCode {
             subjects,
             format,
         } => matrix::run(&config, subjects.as_deref(), format),
-        Command::Classify { tools, server } => classify::run(&tools, &server),
+        Command::Classify {
+            tools,
+            refresh: Some(snapshot),
+            accept,
+            ..
+        } => refresh::run(&tools, &snapshot, accept),
+        Command::Classify { tools, server, .. } => classify::run(&tools, &server),
         Command::Schema { of } => schema::run(of),
     };
     match done {

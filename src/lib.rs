@@ -22,7 +22,8 @@
 //! 6. [`mcp::Message::targets`]: what is to be done, and to what.
 //! 7. `check/session.rs`: a session or task that is another subject's is denied now; one that is
 //!    nobody's becomes the caller's after an allow.
-//! 8. [`authz::evaluate`]: synchronous and pure. [`state`] is read before and taken from after,
+//! 8. [`catalog`]: what is known of the tool. [`authz::evaluate`]: synchronous and pure.
+//!    [`state`] is read before and taken from after,
 //!    only where a rule that may match needs it.
 //! 9. [`upstream`]: the header changes of an allow.
 //! 10. `check/observe.rs`: audit, metrics and span, once.
@@ -30,7 +31,7 @@
 //!
 //! # Who may import whom
 //!
-//! `main → cli → app → envoy, admin → check → authn, policy → mcp, upstream, state, audit → authz`;
+//! `main → cli → app → envoy, admin → check → authn, policy, catalog → mcp, upstream, state, audit → authz`;
 //! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
 //! [`yaml`], [`json`] and [`telemetry`] serve all of them and import none but [`authz`]'s values.
 //!

@@ -1,19 +1,16 @@
 //! The compiled policy: immutable, indexed, replaced as a whole.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::assignment::Assignments;
+use super::classes::{HintedClass, Hints, ToolClasses, UNCLASSIFIED};
 use super::condition::{Class, Match, ResourceKind, Target, What, When, Where, Who, Why};
 use super::counting::{Limit, Window, is_counted};
 use super::expression::{Expression, Facts};
-use super::glob::Glob;
 use super::index::Index;
-use super::request::{AccessRequest, HintedClass, Hints, Resource};
-
-/// The class of a tool that is in none.
-pub const UNCLASSIFIED: &str = "unclassified";
+use super::request::{AccessRequest, Resource};
 
 /// Every rule and risk class in force.
 ///
@@ -116,14 +113,6 @@ pub struct Needs {
     pub auth_age_max: Option<Duration>,
     /// Whether the token must be bound to its sender.
     pub sender_constrained: bool,
-}
-
-/// The risk classes of one server's tools.
-#[derive(Debug, Clone, Default)]
-pub struct ToolClasses {
-    exact: HashMap<Arc<str>, Arc<str>>,
-    patterns: Vec<(Glob, Arc<str>)>,
-    names: HashSet<Arc<str>>,
 }
 
 impl Policy {
@@ -271,46 +260,8 @@ impl Policy {
         let is_hinted = request.context.hints != Hints::Untrusted;
         wanted.iter().any(|class| {
             &**class == UNCLASSIFIED
-                || known.is_some_and(|known| known.names.contains(class))
+                || known.is_some_and(|known| known.has_class(class))
                 || (is_hinted && self.hinted.contains(class))
-        })
-    }
-}
-
-impl ToolClasses {
-    /// Puts the tools of a pattern into a class. An exact name wins over patterns; overlapping
-    /// patterns of two classes are the caller's to refuse.
-    pub fn insert(&mut self, pattern: Glob, class: &Arc<str>) {
-        self.names.insert(Arc::clone(class));
-        match pattern.exact() {
-            Some(name) => {
-                self.exact.insert(Arc::clone(name), Arc::clone(class));
-            }
-            None => self.patterns.push((pattern, Arc::clone(class))),
-        }
-    }
-
-    /// The tools that are named exactly, with their classes.
-    pub fn exact(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
-        self.exact.iter()
-    }
-
-    /// The patterns with their classes.
-    pub fn patterns(&self) -> impl Iterator<Item = (&Glob, &Arc<str>)> {
-        self.patterns
-            .iter()
-            .map(|(pattern, class)| (pattern, class))
-    }
-
-    /// The class of a tool, if it is in one.
-    #[must_use]
-    pub fn class(&self, tool: &str) -> Option<&Arc<str>> {
-        self.exact.get(tool).or_else(|| {
-            let found = self
-                .patterns
-                .iter()
-                .find(|(pattern, _)| pattern.matches(tool));
-            found.map(|(_, class)| class)
         })
     }
 }

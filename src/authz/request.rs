@@ -4,12 +4,12 @@
 //! verify, and read by the evaluation.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::classes::Hints;
 use super::counting::Readings;
 
 /// One call by one caller in one context: the input of a decision.
@@ -56,89 +56,6 @@ pub struct Context<'a> {
     pub readings: Option<&'a Readings>,
     /// What the server's own annotations say of the tool, where they are a source of classes.
     pub hints: Hints,
-}
-
-/// What a server's annotations of its tools are worth for the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Hints {
-    /// Nothing: a tool that no table puts into a class is `unclassified`.
-    #[default]
-    Untrusted,
-    /// A tool that no table puts into a class is in this one. None: what the server says of the
-    /// tool is not known, so its class cannot be told, and selectors over it cannot be evaluated.
-    Trusted(Option<HintedClass>),
-}
-
-/// The classes that annotations can put a tool into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum HintedClass {
-    /// It only reads.
-    Read,
-    /// It changes something, and destroys nothing.
-    Write,
-    /// It may destroy something.
-    Destructive,
-}
-
-impl HintedClass {
-    /// Every one, from harmless to harmful.
-    pub const ALL: [HintedClass; 3] = [
-        HintedClass::Read,
-        HintedClass::Write,
-        HintedClass::Destructive,
-    ];
-
-    /// The class that two hints come to. The one about destruction means something only for tools
-    /// that change something.
-    #[must_use]
-    pub fn of(read_only: bool, destructive: bool) -> Self {
-        match (read_only, destructive) {
-            (true, _) => HintedClass::Read,
-            (false, false) => HintedClass::Write,
-            (false, true) => HintedClass::Destructive,
-        }
-    }
-
-    /// The name of the class in a policy.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            HintedClass::Read => "read",
-            HintedClass::Write => "write",
-            HintedClass::Destructive => "destructive",
-        }
-    }
-}
-
-/// By server, what the annotations of its recorded tools say; the servers are those whose
-/// annotations are trusted.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TrustedHints(HashMap<String, HashMap<String, HintedClass>>);
-
-impl TrustedHints {
-    /// Trusts a server, of whose tools this much is recorded.
-    pub fn insert(&mut self, server: &str, tools: HashMap<String, HintedClass>) {
-        self.0.insert(server.to_owned(), tools);
-    }
-
-    /// Whether the annotations of a server are trusted.
-    #[must_use]
-    pub fn trusts(&self, server: &str) -> bool {
-        self.0.contains_key(server)
-    }
-
-    /// The servers whose annotations are trusted.
-    pub fn servers(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    /// What is known of a tool.
-    #[must_use]
-    pub fn of(&self, server: &str, tool: &str) -> Hints {
-        self.0.get(server).map_or(Hints::Untrusted, |tools| {
-            Hints::Trusted(tools.get(tool).copied())
-        })
-    }
 }
 
 /// What a client declares.

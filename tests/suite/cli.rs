@@ -147,6 +147,75 @@ fn validate_reads_standard_input_and_warns() {
 }
 
 #[test]
+fn validate_warns_where_no_accepted_tools_are_recorded() {
+    let good = fs::read_to_string(data(GOOD)).unwrap();
+    let text = good.replace("policy.yaml", "good/policy.yaml");
+    let keys = "on_tool_change: deny\n  trust_tool_hints: true";
+    let silenced = format!("{keys}\n  silence: [unrecorded-tools]");
+    let recorded = format!("tools_snapshot: good/tools.json\n  {keys}");
+    for (lines, warnings) in [
+        (keys, 2),
+        (silenced.as_str(), 0),
+        (recorded.as_str(), 0),
+        ("on_tool_change: audit\n  trust_tool_hints: false", 0),
+    ] {
+        let text = text.replace("tools_snapshot: tools.json", lines);
+        let ran = run_with(&["validate", "--config", "-"], &text);
+        let found = ran.out.matches("warning[unrecorded-tools]").count();
+        assert_eq!((found, ran.code), (warnings, 0), "{lines}: {}", ran.out);
+    }
+}
+
+/// Where a server is trusted, its record classes the tools that no table does.
+#[test]
+fn commands_judge_by_the_hints_that_are_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let config = |trust: &str| {
+        let text = format!(
+            "listen: 127.0.0.1:9001\nissuers: [{{issuer: https://idp.example.com}}]\nservers: [{{name: s, resource: https://x.test/mcp, tools_snapshot: tools.json{trust}}}]\npolicy: policy.yaml\n"
+        );
+        write("mcp-authz.yaml", &text);
+    };
+    write(
+        "tools.json",
+        r#"[{"name": "look", "annotations": {"readOnlyHint": true}}, {"name": "drop"}]"#,
+    );
+    write(
+        "policy.yaml",
+        "rules: [{id: readers, effect: allow, who: {groups: [g]}, what: {servers: [s], classes: [read]}}]",
+    );
+    write(
+        "policy_test.yaml",
+        "tests:
+- name: look
+  request: {server: s, method: tools/call, name: look, subject: {id: a, groups: [g]}}
+  expect: {decision: allow, rule: readers}
+- name: drop
+  request: {server: s, method: tools/call, name: drop, subject: {id: a, groups: [g]}}
+  expect: {decision: deny, reason: no_matching_rule}
+- name: list
+  request: {server: s, list: tools, subject: {id: a, groups: [g]}}
+  expect: {visible: [look], hidden: [drop, other]}
+",
+    );
+    let path = directory.path().join("mcp-authz.yaml");
+    let path = path.to_str().unwrap();
+    config(", trust_tool_hints: true");
+    let ran = run(&["test", "--config", path]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    let ran = run(&["validate", "--config", path, "--deny-warnings"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let ran = run(&["matrix", "--config", path, "--format", "csv"]);
+    for line in ["s,look,read,g,allow,readers", "s,drop,destructive,g,deny,"] {
+        assert!(ran.out.contains(line), "{}", ran.out);
+    }
+    config("");
+    let ran = run(&["validate", "--config", path]);
+    assert!(ran.out.contains("unknown class `read`"), "{}", ran.out);
+}
+
+#[test]
 fn validate_finds_what_would_keep_the_service_from_starting() {
     let good = fs::read_to_string(data(GOOD)).unwrap();
     for (from, to, expected) in [
@@ -305,6 +374,62 @@ fn tools_are_classified_by_their_annotations_and_the_table_is_a_policy() {
         assert_eq!(ran.code, 2);
         assert!(ran.err.contains(expected), "{}", ran.err);
     }
+}
+
+#[test]
+fn a_record_is_compared_and_accepted() {
+    let directory = tempfile::tempdir().unwrap();
+    let snapshot = directory.path().join("tools.json");
+    let path = snapshot.to_str().unwrap();
+    let refresh = |more: &[&str], text: &str| {
+        let ran = run_with(
+            &[&["classify", "-", "--refresh", path], more].concat(),
+            text,
+        );
+        (ran.code, ran.out.replace(path, "SNAPSHOT"), ran.err)
+    };
+    let first = r#"[{"name": "a", "description": "reads", "annotations": {"readOnlyHint": true}}, {"name": "b"}, {"name": "c", "inputSchema": {"type": "object"}}]"#;
+    let (code, out, err) = refresh(&["--accept"], first);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("new: a (read by its annotations)\n  description is:  \"reads\"\n"));
+    assert!(
+        out.ends_with("3 change(s), accepted into `SNAPSHOT`\n"),
+        "{out}"
+    );
+    assert_eq!(fs::read_to_string(&snapshot).unwrap(), first);
+
+    // The same in other words.
+    let same = r#"{"result": {"tools": [{"name": "b"}, {"description": "re\u0061ds", "annotations": {"readOnlyHint": true}, "name": "a", "_meta": {}}, {"name": "c", "inputSchema": {"type": "object"}}]}}"#;
+    let nothing = "nothing is otherwise than in `SNAPSHOT`\n".to_owned();
+    assert_eq!(refresh(&[], same), (0, nothing, String::new()));
+
+    let other = "[{\"name\": \"a\", \"description\": \"reads \\u001b[8m\u{e0041}\\\"and\\\" mails\"}, {\"name\": \"c\", \"inputSchema\": {\"type\": \"object\", \"required\": [\"x\"]}}, {\"name\": \"d\\n\"}]";
+    let expected = r#"changed: a (description, annotations)
+  description was: "reads"
+  description is:  "reads \u001b[8m\u{e0041}\"and\" mails"
+  annotations was: {"readOnlyHint":true}
+  annotations is:  absent
+gone: b
+changed: c (inputSchema)
+  inputSchema was: {"type":"object"}
+  inputSchema is:  {"type":"object","required":["x"]}
+new: d\n (destructive by its annotations)
+  description is:  absent
+4 change(s)"#;
+    let (code, out, _) = refresh(&[], other);
+    let wanted = format!("{expected}; `--accept` puts them into `SNAPSHOT`\n");
+    assert_eq!((code, out.as_str()), (1, wanted.as_str()));
+    assert_eq!(fs::read_to_string(&snapshot).unwrap(), first);
+    let (code, out, _) = refresh(&["--accept"], other);
+    let wanted = format!("{expected}, accepted into `SNAPSHOT`\n");
+    assert_eq!((code, out.as_str()), (0, wanted.as_str()));
+    assert_eq!(fs::read_to_string(&snapshot).unwrap(), other);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+
+    // What cannot be used changes nothing.
+    assert_eq!(refresh(&["--accept"], "[]").0, 2);
+    assert_eq!(fs::read_to_string(&snapshot).unwrap(), other);
+    assert_eq!(run(&["classify", "-", "--accept"]).code, 2);
 }
 
 #[test]

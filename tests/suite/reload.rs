@@ -239,3 +239,41 @@ async fn no_check_sees_two_policies() {
     allowed.sort_unstable();
     assert_eq!(allowed, ["a", "b"], "both policies were seen");
 }
+
+#[tokio::test]
+async fn recorded_tools_are_read_again_when_they_change() {
+    let home = Home::new();
+    home.configure(
+        "  deny: {disclose: rule}",
+        "  deny: {disclose: rule}\n  tools_snapshot: tools.json\n  on_tool_change: deny",
+    );
+    let (status, line) = home.refused().await;
+    assert_eq!(status, 2);
+    assert!(line.contains("cannot read the recorded tools"), "{line}");
+    home.write("tools.json", r#"[{"name": "a"}]"#);
+    let running = home.ready().await;
+    let tools = async |running: &Running| running.readyz().await.1["details"]["tools"][0].clone();
+    let recorded = |count: u64| serde_json::json!({"server": "notes", "recorded": count, "seen": 0, "changed": 0, "failing": null});
+    assert_eq!(tools(&running).await, recorded(1));
+
+    // By itself, and the old ones stay.
+    home.write("tools.json", "[");
+    let line = running.logs.line("those in force stay").await;
+    assert!(line.contains("it is not JSON"), "{line}");
+    let told = tools(&running).await;
+    let error = told["failing"]["error"].as_str().unwrap();
+    assert_eq!(
+        (&told["recorded"], error.contains("it is not JSON")),
+        (&1.into(), true)
+    );
+    let failing = r#"mcp_authz_tools_snapshot_failing{server="notes"}"#;
+    assert_eq!(running.metric(failing).await.as_deref(), Some("1"));
+    assert_eq!(reason(&running, "a").await, "allowed");
+
+    // And at once when told to.
+    home.write("tools.json", r#"[{"name": "a"}, {"name": "b"}]"#);
+    running.signal("HUP");
+    running.logs.line("recorded tools in force").await;
+    assert_eq!(tools(&running).await, recorded(2));
+    assert_eq!(running.metric(failing).await.as_deref(), Some("0"));
+}

@@ -14,7 +14,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     (
         "cli",
-        &["app", "authz", "catalog", "config", "policy", "yaml"],
+        &[
+            "app", "authz", "catalog", "config", "json", "policy", "yaml",
+        ],
     ),
     (
         "app",

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index as Pick, select, subsequence};
 
 use super::*;
+use crate::authz::classes::{HintedClass, Hints, ToolClasses};
 use crate::authz::condition::{
     Behaviour, Class, Expected, MethodPattern, Names, ValuePath, ValueSelector, What, Where, Who,
     Why,
@@ -18,8 +19,8 @@ use crate::authz::explain::explain;
 use crate::authz::expression::Expression;
 use crate::authz::glob::Glob;
 use crate::authz::outlook::{Prospect, outlook};
-use crate::authz::policy::{Mode, Needs, PolicyParts, ToolClasses};
-use crate::authz::request::{Action, Context, HintedClass, Hints, Http, Resource, Subject, Value};
+use crate::authz::policy::{Mode, Needs, PolicyParts};
+use crate::authz::request::{Action, Context, Http, Resource, Subject, Value};
 use crate::authz::visibility::is_visible;
 
 const GROUPS: [&str; 3] = ["g1", "g2", "g3"];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::authz::{
     AccessRequest, Action, ActionKind, Allow, Challenge, Context, Count, Decision, Declared,
     Denial, DenialReason, Evaluation, Hints, Http, KeyPart, Readings, Resource, Subject, Value,
-    Window, evaluate, is_visible,
+    Window, demands, evaluate, is_visible,
 };
 
 use super::*;
@@ -1241,6 +1241,126 @@ fn lists_show_what_could_be_called() {
         };
         assert_eq!(is_visible(&policy, &request), expected, "{tool}");
     }
+}
+
+/// What counts is whether a call made now would be denied: it counts itself, the list does not.
+#[test]
+fn lists_look_at_windows_as_the_call_would() {
+    let policy = policy(&format!(
+        "{TOOLS}rules:
+- {{id: a, effect: allow, who: {{anyone: true}}, what: {{servers: [github]}}}}
+- {{id: b, effect: deny, what: {{classes: [read]}}, why: {{distinct_tools: {{more_than: 2, per: 1m, by: [subject]}}}}}}
+- {{id: c, effect: deny, why: {{calls: {{more_than: 3, per: 1m, by: [subject]}}}}}}
+- {{id: d, effect: deny, what: {{tools: [create_a]}}, why: {{denials: {{more_than: 0, per: 1m, by: [session]}}}}}}
+"
+    ));
+    let call = Call::default();
+    for (tool, calls, tools, visible) in [
+        ("get_issue", Some(2), Some(2), true),
+        ("get_issue", Some(3), Some(2), false),
+        ("get_issue", Some(2), Some(3), false),
+        ("get_issue", None, Some(2), true),
+        ("get_issue", Some(2), None, true),
+        ("get_issue", Some(3), None, false),
+        ("create_b", Some(2), Some(3), true),
+        // Who has no session cannot be counted by it: that denies, and does not hide.
+        ("create_a", Some(2), Some(2), true),
+    ] {
+        let mut readings = Readings::default();
+        for window in policy.windows() {
+            let reading = match window.count {
+                Count::Calls => calls,
+                Count::DistinctTools => tools,
+                Count::Denials => None,
+            };
+            if let Some(reading) = reading {
+                readings.insert(window.clone(), reading);
+            }
+        }
+        let mut request = AccessRequest {
+            resource: Resource::Tool(tool),
+            ..call.request(&HEADERS)
+        };
+        let demanded = demands(&policy, &request);
+        let tools: Vec<_> = demanded.iter().map(|one| one.tool.as_deref()).collect();
+        let expected: &[Option<&str>] = match tool {
+            "get_issue" => &[None, Some("github\0get_issue")],
+            _ => &[None],
+        };
+        assert_eq!(tools, expected, "{tool}");
+        request.context.readings = Some(&readings);
+        assert_eq!(
+            is_visible(&policy, &request),
+            visible,
+            "{tool} {calls:?} {readings:?}"
+        );
+        if !visible {
+            assert_eq!(outcome(&evaluate(&policy, &request)), "denied_by_rule");
+        }
+    }
+}
+
+#[test]
+fn listed_templates_are_judged_by_all_that_they_stand_for() {
+    let policy = policy(
+        "rules:
+- {id: a, effect: allow, who: {anyone: true}, what: {resources: ['docs://public/**', 'docs://x/readme']}}
+- {id: b, effect: deny, what: {resources: ['docs://public/secret/*']}}
+- {id: c, effect: allow, who: {anyone: true}, what: {resources: ['wiki://**']}, if: \"mcp.uri.endsWith('.md')\"}
+- {id: d, effect: allow, who: {anyone: true}, what: {resources: ['repo://**'], not: {resources: ['repo://private/*']}}}
+",
+    );
+    for (template, visible) in [
+        ("docs://public/{name}", true),
+        ("docs://public/secret/{name}", false),
+        ("docs://public/secret/{+path}", true),
+        ("docs://public/{area}/{name}", true),
+        ("docs://x/{name}", true),
+        ("docs://y/{name}", false),
+        ("docs://{area}/{name}", true),
+        ("mail://{box}", false),
+        ("wiki://{page}", true),
+        ("repo://private/{name}", false),
+        ("repo://private/{+name}", true),
+        ("repo://{owner}/{name}", true),
+    ] {
+        let call = Call::on("resources/read", Resource::Template(template));
+        let request = call.request(&HEADERS);
+        assert_eq!(is_visible(&policy, &request), visible, "{template}");
+        // As anything but a listed item, it is not known what it stands for.
+        assert!(!matches!(outcome(&evaluate(&policy, &request)), "allow"));
+    }
+}
+
+#[test]
+fn trusted_hints_are_classes_where_no_table_is() {
+    let servers = TrustedHints::default();
+    let text = "tools: {github: {read: [get_*]}}\nrules:\n- {id: a, effect: allow, who: {anyone: true}, what: {servers: [SERVER], classes: [write]}}\n";
+    let compiled = |server: &str, hints: &TrustedHints| {
+        let context = CompileContext {
+            hints: Arc::new(hints.clone()),
+            ..CompileContext::default()
+        };
+        compile(&[source("p", &text.replace("SERVER", server))], &context)
+    };
+    assert!(compiled("github", &servers).is_err());
+    let mut trusted = TrustedHints::default();
+    trusted.insert("github", [("put".to_owned(), HintedClass::Write)].into());
+    assert!(compiled("files", &trusted).is_err());
+    let policy = compiled("github", &trusted).unwrap();
+    for (tool, class) in [
+        ("get_a", Some("read")),
+        ("put", Some("write")),
+        ("other", None),
+    ] {
+        let found = policy.class("github", tool, trusted.of("github", tool));
+        assert_eq!(found.map(|class| &**class), class, "{tool}");
+    }
+    assert_eq!(trusted.of("files", "put"), Hints::Untrusted);
+    let mut call = Call::open("initialize");
+    assert_eq!(outcome(&call.decide(&policy)), "no_matching_rule");
+    call.context.hints = Hints::Trusted(None);
+    assert_eq!(outcome(&call.decide(&policy)), "allow");
 }
 
 /// The rules of SPEC §3.2, as far as they exist.

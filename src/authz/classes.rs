@@ -1,0 +1,143 @@
+//! Risk classes: the tables of a policy, and what servers say of their own tools.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::glob::Glob;
+
+/// The class of a tool that is in none.
+pub const UNCLASSIFIED: &str = "unclassified";
+
+/// The risk classes of one server's tools.
+#[derive(Debug, Clone, Default)]
+pub struct ToolClasses {
+    exact: HashMap<Arc<str>, Arc<str>>,
+    patterns: Vec<(Glob, Arc<str>)>,
+    names: HashSet<Arc<str>>,
+}
+
+impl ToolClasses {
+    /// Puts the tools of a pattern into a class. An exact name wins over patterns; overlapping
+    /// patterns of two classes are the caller's to refuse.
+    pub fn insert(&mut self, pattern: Glob, class: &Arc<str>) {
+        self.names.insert(Arc::clone(class));
+        match pattern.exact() {
+            Some(name) => {
+                self.exact.insert(Arc::clone(name), Arc::clone(class));
+            }
+            None => self.patterns.push((pattern, Arc::clone(class))),
+        }
+    }
+
+    /// The tools that are named exactly, with their classes.
+    pub fn exact(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.exact.iter()
+    }
+
+    /// The patterns with their classes.
+    pub fn patterns(&self) -> impl Iterator<Item = (&Glob, &Arc<str>)> {
+        self.patterns
+            .iter()
+            .map(|(pattern, class)| (pattern, class))
+    }
+
+    /// Whether the table has the class.
+    pub(super) fn has_class(&self, class: &Arc<str>) -> bool {
+        self.names.contains(class)
+    }
+
+    /// The class of a tool, if it is in one.
+    #[must_use]
+    pub fn class(&self, tool: &str) -> Option<&Arc<str>> {
+        self.exact.get(tool).or_else(|| {
+            let found = self
+                .patterns
+                .iter()
+                .find(|(pattern, _)| pattern.matches(tool));
+            found.map(|(_, class)| class)
+        })
+    }
+}
+
+/// What a server's annotations of its tools are worth for the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Hints {
+    /// Nothing: a tool that no table puts into a class is `unclassified`.
+    #[default]
+    Untrusted,
+    /// A tool that no table puts into a class is in this one. None: what the server says of the
+    /// tool is not known, so its class cannot be told, and selectors over it cannot be evaluated.
+    Trusted(Option<HintedClass>),
+}
+
+/// The classes that annotations can put a tool into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HintedClass {
+    /// It only reads.
+    Read,
+    /// It changes something, and destroys nothing.
+    Write,
+    /// It may destroy something.
+    Destructive,
+}
+
+impl HintedClass {
+    /// Every one, from harmless to harmful.
+    pub const ALL: [HintedClass; 3] = [
+        HintedClass::Read,
+        HintedClass::Write,
+        HintedClass::Destructive,
+    ];
+
+    /// The class that two hints come to. The one about destruction means something only for tools
+    /// that change something.
+    #[must_use]
+    pub fn of(read_only: bool, destructive: bool) -> Self {
+        match (read_only, destructive) {
+            (true, _) => HintedClass::Read,
+            (false, false) => HintedClass::Write,
+            (false, true) => HintedClass::Destructive,
+        }
+    }
+
+    /// The name of the class in a policy.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            HintedClass::Read => "read",
+            HintedClass::Write => "write",
+            HintedClass::Destructive => "destructive",
+        }
+    }
+}
+
+/// By server, what the annotations of its recorded tools say; the servers are those whose
+/// annotations are trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrustedHints(HashMap<String, HashMap<String, HintedClass>>);
+
+impl TrustedHints {
+    /// Trusts a server, of whose tools this much is recorded.
+    pub fn insert(&mut self, server: &str, tools: HashMap<String, HintedClass>) {
+        self.0.insert(server.to_owned(), tools);
+    }
+
+    /// Whether the annotations of a server are trusted.
+    #[must_use]
+    pub fn trusts(&self, server: &str) -> bool {
+        self.0.contains_key(server)
+    }
+
+    /// The servers whose annotations are trusted.
+    pub fn servers(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// What is known of a tool.
+    #[must_use]
+    pub fn of(&self, server: &str, tool: &str) -> Hints {
+        self.0.get(server).map_or(Hints::Untrusted, |tools| {
+            Hints::Trusted(tools.get(tool).copied())
+        })
+    }
+}
