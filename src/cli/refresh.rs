@@ -1,6 +1,7 @@
 //! `mcp-authz classify --refresh`: what is otherwise than was accepted of a server's tools, and
 //! accepting it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -11,7 +12,7 @@ use std::{fs, io};
 use super::{FINDINGS, Stop, load, print};
 use crate::authz::Value;
 use crate::catalog::RecordedTool;
-use crate::json::AsJson;
+use crate::json::Json;
 
 /// A snapshot that is not there yet has no tools.
 pub(super) fn run(tools: &Path, snapshot: &Path, accept: bool) -> Result<ExitCode, Stop> {
@@ -86,7 +87,7 @@ fn shown(value: Option<&Value<'_>>) -> String {
     let Some(value) = value else {
         return "absent".to_owned();
     };
-    let text = serde_json::to_string(&AsJson(value)).unwrap_or_default();
+    let text = serde_json::to_string(&Json(Cow::Borrowed(value))).unwrap_or_default();
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(character, '"' | '\'' | '\\') {

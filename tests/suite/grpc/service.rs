@@ -103,7 +103,11 @@ pub(super) struct Conducted {
 impl Process for ByPath {
     type Exchange = Conducted;
 
-    async fn begin(self: &Arc<Self>, carried: Carried, head: AnswerHead) -> (Conducted, Vec<Output>) {
+    async fn begin(
+        self: &Arc<Self>,
+        carried: Carried,
+        head: AnswerHead,
+    ) -> (Conducted, Vec<Output>) {
         assert_eq!(head.body, BodyMode::Streamed);
         let mut conduct = head
             .headers
