@@ -236,6 +236,20 @@ async fn a_chunk_is_as_large_as_envoy_buffers_and_no_larger() {
 }
 
 #[tokio::test]
+async fn a_drain_lets_an_exchange_come_to_its_end() {
+    let mut service = Service::start().await;
+    let mut exchange = Exchange::begin(&service, "pass").await;
+    exchange.removed().await;
+    service.stop();
+    service.closed().await;
+    exchange.send_body("one", true).await;
+    assert_eq!(exchange.piece().await, (b"one".to_vec(), true));
+    drop(exchange.messages);
+    assert_eq!(exchange.replies.message().await.unwrap(), None);
+    service.ended().await;
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_ends_its_exchange() {
     let service = Service::start().await;
     let mut exchange = Exchange::begin(&service, "hang").await;

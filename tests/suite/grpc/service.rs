@@ -43,7 +43,7 @@ struct ByPath {
     release: Arc<Notify>,
 }
 
-/// Tells when a check is dropped before its end.
+/// Tells when a check is dropped before its end, or an exchange at any time.
 struct Unfinished {
     path: String,
     events: mpsc::UnboundedSender<Event>,
