@@ -22,7 +22,7 @@ pub use files::{ReadPolicyError, read, read_all, read_tests};
 pub use lint::{LINTS, LintContext, lint, scopes_of};
 pub use watch::watch;
 
-use crate::authz::Policy;
+use crate::authz::{Policy, TrustedHints};
 use crate::yaml::{Findings, Source};
 use watch::Seen;
 
@@ -31,6 +31,8 @@ use watch::Seen;
 pub struct PolicyStore {
     path: PathBuf,
     context: CompileContext,
+    /// The hints that policies are compiled and tested with: those of the context may have changed.
+    hints: ArcSwap<TrustedHints>,
     /// What the files were when the store was opened, so that a change since then is noticed.
     opened: Seen,
     current: ArcSwap<Policy>,
@@ -120,6 +122,7 @@ impl PolicyStore {
         let current = ArcSwap::from_pointee(policy);
         Ok(PolicyStore {
             path,
+            hints: ArcSwap::new(Arc::clone(&context.hints)),
             context,
             opened,
             current,
@@ -150,9 +153,23 @@ impl PolicyStore {
         self.take(read_files(&self.path), now)
     }
 
+    /// Compiles and tests from now on with what trusted annotations say now. Whether that is
+    /// something else than before, so that the files are worth another look.
+    pub fn set_hints(&self, hints: TrustedHints) -> bool {
+        let changed = **self.hints.load() != hints;
+        if changed {
+            self.hints.store(Arc::new(hints));
+        }
+        changed
+    }
+
     /// Takes what was read of the files into force, or keeps what is there.
     fn take(&self, sources: Sources, now: Timestamp) -> Result<(), LoadPolicyError> {
-        let loaded = compile_all(sources, &self.context);
+        let context = CompileContext {
+            hints: self.hints.load_full(),
+            ..self.context.clone()
+        };
+        let loaded = compile_all(sources, &context);
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         match loaded {
             Ok(policy) => {

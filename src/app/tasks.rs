@@ -15,6 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 use super::{CLOCK, Parts, RunError};
 use crate::admin::Admin;
 use crate::authn::{Authenticator, KeyRefresher};
+use crate::catalog::Catalog;
 use crate::check::Pipeline;
 use crate::config::Drain;
 use crate::envoy;
@@ -104,11 +105,23 @@ impl Tasks {
                 Err(RunError::TaskEnded("policy"))
             });
         }
+        let policies: Vec<_> = std::iter::once(&parts.core.policy)
+            .chain(&parts.core.candidate)
+            .cloned()
+            .zip(reloads.clone())
+            .collect();
+        let reloaded = move |catalog: &Catalog| {
+            for (store, reload) in &policies {
+                if store.set_hints(catalog.trusted_hints()) && reload.try_send(()).is_err() {
+                    tracing::debug!("a reload is asked for already and serves the hints too");
+                }
+            }
+        };
         let (reload, asked) = mpsc::channel(1);
         reloads.push(reload);
         let catalog = Arc::clone(&parts.core.catalog);
         self.background.spawn(async move {
-            catalog.watch(asked, CLOCK).await;
+            catalog.watch(asked, CLOCK, reloaded).await;
             Err(RunError::TaskEnded("tools"))
         });
         self.background.spawn(async move {

@@ -211,6 +211,6 @@ async fn changed_records_are_taken_up_when_asked_for() {
         drop(ask);
     };
     // It ends once it has done what it was asked for and nobody can ask any more.
-    tokio::join!(Arc::clone(&catalog).watch(asked, now), asking);
+    tokio::join!(Arc::clone(&catalog).watch(asked, now, |_| ()), asking);
     assert!(!catalog.standing("s", "t").is_refused);
 }

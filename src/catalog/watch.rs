@@ -15,8 +15,14 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Catalog {
     /// Reads records again when they change, and all of them at once when asked to, until nobody
-    /// can ask any more. `clock` gives the time since when one is failing.
-    pub async fn watch(self: Arc<Self>, mut asked: mpsc::Receiver<()>, clock: fn() -> Timestamp) {
+    /// can ask any more. `clock` gives the time since when one is failing; `reloaded` is called
+    /// whenever they were read.
+    pub async fn watch(
+        self: Arc<Self>,
+        mut asked: mpsc::Receiver<()>,
+        clock: fn() -> Timestamp,
+        reloaded: impl Fn(&Self) + Send,
+    ) {
         let mut looks = tokio::time::interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut watched = Watched::default();
@@ -32,9 +38,10 @@ impl Catalog {
                 continue;
             }
             let catalog = Arc::clone(&self);
-            let reloaded = tokio::task::spawn_blocking(move || catalog.reload(clock()));
-            if let Err(error) = reloaded.await {
-                tracing::error!(%error, "reading recorded tools did not finish");
+            let reload = tokio::task::spawn_blocking(move || catalog.reload(clock()));
+            match reload.await {
+                Ok(()) => reloaded(&self),
+                Err(error) => tracing::error!(%error, "reading recorded tools did not finish"),
             }
         }
     }

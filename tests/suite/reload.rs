@@ -277,3 +277,35 @@ async fn recorded_tools_are_read_again_when_they_change() {
     assert_eq!(tools(&running).await, recorded(2));
     assert_eq!(running.metric(failing).await.as_deref(), Some("0"));
 }
+
+/// The tests of a policy see the hints that are recorded now.
+#[tokio::test]
+async fn a_policy_is_tested_with_the_hints_that_are_in_force() {
+    let home = Home::new();
+    home.configure(
+        "  deny: {disclose: rule}",
+        "  deny: {disclose: rule}\n  tools_snapshot: tools.json\n  trust_tool_hints: true",
+    );
+    home.write("tools.json", r#"[{"name": "a"}]"#);
+    let running = home.ready().await;
+    home.write(
+        "policy_test.yaml",
+        "tests:
+- name: look
+  request: {server: notes, method: tools/call, name: look, subject: {id: x}}
+  expect: {decision: allow}
+",
+    );
+    home.rename_over(
+        "policy.yaml",
+        "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [notes], classes: [read]}}]",
+    );
+    running.logs.line("the policy in force stays").await;
+    assert_eq!(reason(&running, "look").await, "no_matching_rule");
+    home.write(
+        "tools.json",
+        r#"[{"name": "a"}, {"name": "look", "annotations": {"readOnlyHint": true}}]"#,
+    );
+    in_force(&running, 2).await;
+    assert_eq!(reason(&running, "look").await, "allowed");
+}
