@@ -30,6 +30,18 @@
 //! 10. `check/observe.rs`: audit, metrics and span, once.
 //! 11. [`envoy::response`]: [`check::Verdict`] to `CheckResponse`.
 //!
+//! # The way of an answer
+//!
+//! Where an answer has lists, opens a session or creates a task, the verdict says so in metadata
+//! (`check/handoff.rs`), and the PEP opens a stream for it, to this replica or another:
+//!
+//! 1. [`envoy`]: pieces of the answer as they come, to a [`check::Exchange`], and what is told of
+//!    them back.
+//! 2. `check/process.rs`: from the head, whether and how the body is read; what is issued is bound
+//!    in [`state`] before the client can know of it.
+//! 3. [`mcp::Listing`]: the body, let out as it is but for items of lists, which wait to be judged.
+//! 4. [`catalog`] takes note of each tool, [`authz::is_visible`] judges each item.
+//!
 //! # Who may import whom
 //!
 //! `main → cli → app → envoy, admin → check → authn, policy, catalog → mcp, upstream, state, audit → authz`;

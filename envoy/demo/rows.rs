@@ -124,7 +124,10 @@ fn engineer() -> Session {
         era: Era::Legacy,
         connect: Some(allowed("connected")),
         steps: vec![
-            (Step::ListTools, allowed("create_note")),
+            (
+                Step::ListTools,
+                allowed("5: create_note, delete_note, get_note, list_notes, whoami"),
+            ),
             (Step::Read(WELCOME_URI), allowed("Welcome")),
             (Step::Prompt("summarize"), allowed("Summarize")),
             (Step::Call("list_notes", json!({})), allowed("1: groceries")),
@@ -173,6 +176,8 @@ fn supporter() -> Session {
         era: Era::Modern,
         connect: Some(allowed("connected")),
         steps: vec![
+            // The same server, and what he may use of it.
+            (Step::ListTools, allowed("3: get_note, list_notes, whoami")),
             (
                 Step::Call("get_note", json!({"id": 1})),
                 allowed("groceries: milk"),

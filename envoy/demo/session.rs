@@ -197,7 +197,7 @@ async fn take(client: &Client, step: &Step) -> Seen {
     match step {
         Step::ListTools => client.list_all_tools().await.map_or_else(failed, |tools| {
             let names: Vec<_> = tools.iter().map(|tool| tool.name.as_ref()).collect();
-            plain(names.join(", "))
+            plain(format!("{}: {}", names.len(), names.join(", ")))
         }),
         Step::Read(uri) => {
             let params = ReadResourceRequestParams::new(*uri);
