@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod countries;
+mod ending;
 mod exchange;
 mod handoff;
 mod invalid;
@@ -42,16 +43,16 @@ pub use tools::Reader;
 
 use crate::audit::Audit;
 use crate::authn::{AuthenticationError, Authenticator, bearer, device_posture, metadata};
-use crate::authz::{self, Decision, Denial, DenialReason, Policy, Subject};
+use crate::authz::{self, Policy, Subject};
 use crate::catalog::Catalog;
-use crate::mcp::{Era, Kind, Message};
+use crate::mcp::Era;
 use crate::policy::PolicyStore;
 use crate::state::State;
 use crate::telemetry::metrics::{Metrics, Stage};
-use crate::upstream::{self, Facts};
+use crate::upstream::{self};
 use answer::Addressee;
 use countries::Countries;
-use handoff::Expected;
+use ending::{Ending, failed, unauthenticated, unread};
 use judgement::{Context, Judgement, Policies, VisibleHeaders};
 use observe::Observation;
 use read::Read;
@@ -212,26 +213,6 @@ impl Default for Limits {
             uri_bytes_max: 8 << 10,
             subscriptions_max: 256,
             list_item_bytes_max: 256 << 10,
-        }
-    }
-}
-
-/// How a check ends: the reason, and what the PEP is told.
-struct Ending {
-    reason: Reason,
-    outcome: Outcome,
-    rule: Option<Arc<str>>,
-    /// What is said of the request to whoever sees its answer.
-    handoff: Vec<(&'static str, String)>,
-}
-
-impl Ending {
-    fn answer(reason: Reason, answer: Answer) -> Self {
-        Ending {
-            reason,
-            outcome: Outcome::Answer(answer),
-            rule: None,
-            handoff: Vec::new(),
         }
     }
 }
@@ -406,34 +387,6 @@ impl Pipeline {
     }
 }
 
-/// A check that ends before a server is known.
-fn unread(decision_id: Uuid, status: StatusCode, reason: Reason) -> Ending {
-    let to = Addressee {
-        payload: None,
-        refused_id: None,
-        era: Era::Legacy,
-        decision_id,
-    };
-    Ending::answer(reason, answer::rejected(&to, status, reason))
-}
-
-fn failed(to: &Addressee<'_>, reason: Reason) -> Ending {
-    Ending {
-        reason,
-        outcome: Outcome::Fail(answer::failed(to, reason)),
-        rule: None,
-        handoff: Vec::new(),
-    }
-}
-
-fn unauthenticated(to: &Addressee<'_>, server: &Server, error: AuthenticationError) -> Ending {
-    let reason = Reason::from(error);
-    if error == AuthenticationError::KeysUnavailable {
-        return failed(to, reason);
-    }
-    Ending::answer(reason, answer::unauthenticated(to, server, error))
-}
-
 /// Whether a path can be read in one way only. Servers and proxies differ about everything that
 /// is refused here, and a path must not choose the rules (mcp.md §7, rule 21).
 #[must_use]
@@ -465,90 +418,4 @@ fn visible_headers(request: &HttpRequest) -> VisibleHeaders<'_> {
         }
     }
     visible
-}
-
-impl Context<'_> {
-    fn ending(&self, judgement: Judgement, to: &Addressee<'_>, read: &Read<'_>) -> Ending {
-        let nothing_asked = Denial {
-            reason: DenialReason::NoMatchingRule,
-            rule: None,
-            message: None,
-            retry_after: None,
-        };
-        if let Some(reason) = judgement.refusal {
-            let answer = answer::not_owned(to, self.server.settings.deny, reason);
-            return Ending::answer(reason, answer);
-        }
-        match judgement.decision.unwrap_or(Decision::Deny(nothing_asked)) {
-            Decision::Allow(_) => {
-                let mut obligations = self.obligations(to.decision_id, read);
-                let assigned = judgement.assigned.as_ref();
-                let assigned = assigned.map_or(&[][..], |assigned| &assigned.headers);
-                let names = self.request.headers.iter().map(|(name, _)| name.as_str());
-                upstream::assign(&mut obligations, assigned, &judgement.owned_headers, names);
-                let rule = judgement.rules.first().cloned();
-                let expected = Expected::of(self.request, self.server, read);
-                if expected.reads_body() {
-                    // What cannot be read could not be filtered.
-                    let unreadable = ["accept-encoding", "range"].map(str::to_owned);
-                    obligations.remove.extend(unreadable);
-                }
-                let started = judgement.session_started;
-                Ending {
-                    reason: Reason::Allowed,
-                    outcome: Outcome::Allow(obligations),
-                    rule,
-                    handoff: handoff::facts(expected, self, read, to, started),
-                }
-            }
-            Decision::Challenge(challenge) => {
-                let reason = Reason::from(&challenge);
-                let answer = answer::challenged(to, self.server, &challenge, reason);
-                Ending {
-                    reason,
-                    outcome: Outcome::Answer(answer),
-                    rule: Some(challenge.rule),
-                    handoff: Vec::new(),
-                }
-            }
-            // INVARIANT: judging has settled it; were it not, nobody has taken from its limits.
-            Decision::Limit(_) => failed(to, Reason::StateUnavailable),
-            Decision::Deny(denial) => Ending {
-                reason: Reason::from(denial.reason),
-                outcome: Outcome::Answer(answer::denied(
-                    to,
-                    self.server.settings.deny,
-                    (&denial).into(),
-                )),
-                rule: denial.rule,
-                handoff: Vec::new(),
-            },
-        }
-    }
-
-    fn obligations(&self, decision_id: Uuid, read: &Read<'_>) -> Obligations {
-        let single = match read.messages() {
-            [message] if !matches!(message.kind, Kind::Response { .. }) => Some(message),
-            _ => None,
-        };
-        let targets = single.map(Message::targets).unwrap_or_default();
-        let name = match targets.as_slice() {
-            [target] => target.resource.name(),
-            _ => None,
-        };
-        let facts = Facts {
-            subject: self.subject,
-            server: &self.server.name,
-            method: single.map(|message| &*message.method),
-            name,
-            decision_id,
-        };
-        let names = self.request.headers.iter().map(|(name, _)| name.as_str());
-        let mut obligations =
-            upstream::obligations(&facts, self.server.settings.authorization, names);
-        let session = read.routing.as_ref().and_then(|routing| routing.session);
-        let unjudged = session::unjudged_headers(self.request, session);
-        obligations.remove.extend(unjudged);
-        obligations
-    }
 }

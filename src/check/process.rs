@@ -5,6 +5,7 @@
 //! nobody said the caller of comes out empty.
 
 mod evidence;
+mod head;
 mod unfit;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::authz::{self, Policy};
 use crate::mcp::{self, Framing, ListItem, ListKind, Listing, ListingSettings, answer as rpc};
 use crate::telemetry::metrics::Listed;
 use evidence::{About, Tally};
+use head::framing;
 use unfit::Unfit;
 
 /// One answer.
@@ -30,6 +32,8 @@ use unfit::Unfit;
 pub struct AnswerExchange {
     pipeline: Arc<Pipeline>,
     about: About,
+    /// The status of the answer, if that is an error.
+    error_status: Option<StatusCode>,
     /// Nobody's answer shows nothing.
     handoff: Option<Handoff>,
     phase: Phase,
@@ -52,6 +56,9 @@ enum Phase {
 struct Reading {
     listing: Listing,
     framing: Framing,
+    /// The policy that items are judged by, and the time.
+    policy: Arc<Policy>,
+    now: Timestamp,
     tally: Tally,
     /// What was read while the head is held back; none once the head was sent.
     held: Option<Vec<u8>>,
@@ -81,6 +88,7 @@ impl Process for Pipeline {
         let mut exchange = AnswerExchange {
             pipeline: Arc::clone(self),
             about: About::new(self, None),
+            error_status: head.error_status(),
             handoff: None,
             phase: Phase::Passing,
         };
@@ -136,6 +144,13 @@ impl AnswerExchange {
         {
             return self.replace(unfit);
         }
+        if head.status == Some(202) && !expected.lists.is_empty() {
+            tracing::warn!(
+                server = self.about.server_name(),
+                "a list was asked for and is answered elsewhere; a server of revision 2024-11-05 \
+                 needs `answers_on_get: true`"
+            );
+        }
         if !expected.reads_body() || head.is_all {
             return vec![Output::Head { remove: &[] }];
         }
@@ -172,6 +187,8 @@ impl AnswerExchange {
         self.phase = Phase::Reading(Box::new(Reading {
             listing: Listing::new(settings),
             framing,
+            policy: self.pipeline.policy.snapshot(),
+            now: (self.pipeline.clock)(),
             tally: Tally::new(&self.about),
             held: waiting,
         }));
@@ -207,9 +224,12 @@ impl AnswerExchange {
 
     /// Reads a chunk. What may be sent of it is then the listing's output.
     async fn read(&self, reading: &mut Reading, chunk: &[u8]) -> Result<(), Unfit> {
-        // A stream may outlive a policy; no list is judged by two, unless it takes that long.
-        let policy = self.pipeline.policy.snapshot();
-        let now = (self.pipeline.clock)();
+        if reading.framing == Framing::EventStream {
+            // A stream may outlive a policy.
+            reading.policy = self.pipeline.policy.snapshot();
+            reading.now = (self.pipeline.clock)();
+        }
+        let (policy, now) = (Arc::clone(&reading.policy), reading.now);
         let mut rest = chunk;
         loop {
             match reading.listing.read(&mut rest)? {
@@ -307,11 +327,12 @@ impl AnswerExchange {
         self.phase = Phase::Ended;
         let id = self.handoff.as_ref().and_then(Handoff::id);
         // An error for nobody in a good answer would leave clients waiting.
-        let status = if id.is_some() {
+        let good = if id.is_some() {
             StatusCode::OK
         } else {
             StatusCode::BAD_GATEWAY
         };
+        let status = self.error_status.unwrap_or(good);
         vec![Output::Answer(json_answer(status, self.error(unfit)))]
     }
 
@@ -394,49 +415,4 @@ fn chunk(bytes: Vec<u8>) -> Vec<Output> {
         return Vec::new();
     }
     vec![Output::Chunk(Bytes::from(bytes))]
-}
-
-impl AnswerHead {
-    /// The values of every header of this name, which is in lower case.
-    fn header<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h str> {
-        let named = self.headers.iter().filter(move |(other, _)| other == name);
-        named.map(|(_, value)| value.as_str())
-    }
-
-    fn is_success(&self) -> bool {
-        self.status.is_none_or(|status| matches!(status, 200..=299))
-    }
-}
-
-/// How the body of an answer is to be read; not at all where it is an error that is no JSON.
-fn framing(head: &AnswerHead) -> Result<Option<Framing>, Unfit> {
-    let encodings = head
-        .header("content-encoding")
-        .flat_map(|all| all.split(','));
-    for encoding in encodings.map(str::trim) {
-        if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-            return Err(Unfit::Encoded);
-        }
-    }
-    if head.status == Some(206) || head.header("content-range").next().is_some() {
-        return Err(Unfit::Partial);
-    }
-    let mut types = head.header("content-type");
-    let framing = match (types.next(), types.next()) {
-        (Some(kind), None) => {
-            let kind = kind.split(';').next().unwrap_or_default().trim();
-            if kind.eq_ignore_ascii_case("application/json") {
-                Some(Framing::Json)
-            } else if kind.eq_ignore_ascii_case("text/event-stream") {
-                Some(Framing::EventStream)
-            } else {
-                None
-            }
-        }
-        (_, _) => None,
-    };
-    match framing {
-        None if head.is_success() => Err(Unfit::ContentType),
-        framing => Ok(framing),
-    }
 }

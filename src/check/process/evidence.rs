@@ -62,7 +62,7 @@ impl About {
         self.tell(Event::AnswerRefused { reason });
     }
 
-    fn server_name(&self) -> &str {
+    pub(super) fn server_name(&self) -> &str {
         self.server.as_deref().unwrap_or_default()
     }
 }
