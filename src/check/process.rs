@@ -59,6 +59,8 @@ struct Reading {
     /// The policy that items are judged by, and the time.
     policy: Arc<Policy>,
     now: Timestamp,
+    /// How many tools were told of in the audit, at most.
+    told: usize,
     tally: Tally,
     /// What was read while the head is held back; none once the head was sent.
     held: Option<Vec<u8>>,
@@ -67,6 +69,8 @@ struct Reading {
 /// How much of a JSON answer is read before its head is sent: as long as it was not, an answer
 /// that turns out to be unreadable can be replaced as a whole.
 const HELD_BYTES_MAX: usize = 64 * 1024;
+/// How many tools of an answer the audit is told of one by one; further ones are only counted.
+const TOLD_MAX: usize = 1000;
 /// What no longer holds for an answer whose body was read.
 const BODY_HEADERS: &[&str] = &[
     "content-length",
@@ -189,6 +193,7 @@ impl AnswerExchange {
             framing,
             policy: self.pipeline.policy.snapshot(),
             now: (self.pipeline.clock)(),
+            told: 0,
             tally: Tally::new(&self.about),
             held: waiting,
         }));
@@ -236,7 +241,9 @@ impl AnswerExchange {
                 mcp::Reading::More => return Ok(()),
                 mcp::Reading::Item(item) => {
                     let kind = item.kind;
-                    let is_shown = self.is_shown(&policy, &item, now).await?;
+                    let is_shown = self
+                        .is_shown(&policy, &item, &mut reading.told, now)
+                        .await?;
                     reading.listing.settle(is_shown);
                     let result = if is_shown {
                         Listed::Visible
@@ -271,6 +278,7 @@ impl AnswerExchange {
         &self,
         policy: &Policy,
         item: &ListItem<'_>,
+        told: &mut usize,
         now: Timestamp,
     ) -> Result<bool, Unfit> {
         let Some((handoff, server)) = self.guarded() else {
@@ -283,10 +291,11 @@ impl AnswerExchange {
             return Ok(visible == [true]);
         };
         if item.kind == ListKind::Tools {
-            let reader = self.about.reader(now);
+            let reader = self.about.reader(now, *told >= TOLD_MAX);
             let observed = self
                 .pipeline
                 .observe_tool(server, policy, name, &item.value, &reader);
+            *told += usize::from(observed.is_new) + usize::from(observed.change.is_some());
             if observed.is_refused {
                 return Ok(false);
             }

@@ -20,6 +20,9 @@ pub struct Reader<'r> {
     pub decision_id: Option<Uuid>,
     /// The caller, if that is known.
     pub subject: Option<&'r Subject>,
+    /// Whether so much of the list was told of that the rest is only counted: a server must not
+    /// drive decisions out of the audit's queue.
+    pub is_told_enough: bool,
 }
 
 impl Reader<'_> {
@@ -57,16 +60,20 @@ impl Pipeline {
         if let Some(change) = &observed.change {
             self.metrics.record_tool(&server.name, ToolEvent::Changed);
             let (digest, accepted) = (Arc::clone(&change.digest), Arc::clone(&change.accepted));
-            let event = Event::tool_changed(name, digest, accepted);
-            self.audit.notice(reader.notice(server, event));
+            self.tell(server, Event::tool_changed(name, digest, accepted), reader);
         }
         let class = policy.class(&server.name, name, observed.hints);
         if observed.is_new && class.is_some_and(|class| **class == *UNCLASSIFIED) {
             self.metrics
                 .record_tool(&server.name, ToolEvent::Unclassified);
-            let event = Event::tool_unclassified(name);
-            self.audit.notice(reader.notice(server, event));
+            self.tell(server, Event::tool_unclassified(name), reader);
         }
         observed
+    }
+
+    fn tell(&self, server: &Server, event: Event, reader: &Reader<'_>) {
+        if !reader.is_told_enough {
+            self.audit.notice(reader.notice(server, event));
+        }
     }
 }

@@ -33,11 +33,12 @@ impl About {
     }
 
     /// To whom the tools of a list are shown.
-    pub(super) fn reader(&self, now: Timestamp) -> Reader<'_> {
+    pub(super) fn reader(&self, now: Timestamp, is_told_enough: bool) -> Reader<'_> {
         Reader {
             now,
             decision_id: self.decision_id,
             subject: self.subject.as_deref(),
+            is_told_enough,
         }
     }
 

@@ -131,6 +131,7 @@ impl Service {
             now: clock(),
             decision_id: None,
             subject: None,
+            is_told_enough: false,
         };
         let name = tool["name"].as_str().unwrap();
         let value = json::decode(tool.to_string().as_bytes(), 64).unwrap();
