@@ -43,6 +43,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode> {
         counts && !arguments.connections.contains(&0),
         "--connections are from 1 to 1024"
     );
+    let _alone = stage::claim_home()?;
     usage::move_to(&arguments.load_core)?;
     let mut processes = Processes::default();
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -75,6 +75,16 @@ fn is_mcp_authz(variant: Variant) -> bool {
     matches!(variant, Variant::McpAuthz | Variant::Candidate)
 }
 
+/// Makes sure that this is the only run here, for as long as the file is held: two would disturb
+/// each other, and overwrite each other's files.
+pub(crate) fn claim_home() -> Result<File> {
+    std::fs::create_dir_all(HOME).with_context(|| format!("cannot make `{HOME}`"))?;
+    let lock = File::create(Path::new(HOME).join("lock"))?;
+    lock.try_lock()
+        .with_context(|| format!("another comparison runs in `{HOME}`"))?;
+    Ok(lock)
+}
+
 /// Starts every variant.
 pub(crate) fn start(
     arguments: &Arguments,
@@ -84,7 +94,6 @@ pub(crate) fn start(
     processes: &mut Processes,
 ) -> Result<Vec<Runner>> {
     let home = Path::new(HOME);
-    std::fs::create_dir_all(home).with_context(|| format!("cannot make `{HOME}`"))?;
     write(home, "jwks.json", jwks)?;
     write(home, "policy.yaml", &policy::document().to_string())?;
     let mut starting = Starting {
