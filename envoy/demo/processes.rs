@@ -30,14 +30,15 @@ struct Process {
 pub(crate) struct Processes(Vec<Process>);
 
 impl Processes {
-    /// Starts `command` with its standard output in `output` and its standard error in `log`.
+    /// Starts `command` with its standard output in `output` and its standard error in `log`, and
+    /// returns its process id.
     pub(crate) fn start(
         &mut self,
         name: &'static str,
         command: &mut Command,
         output: &Path,
         log: &Path,
-    ) -> Result<()> {
+    ) -> Result<u32> {
         let create = |path: &Path| {
             File::create(path).with_context(|| format!("cannot write `{}`", path.display()))
         };
@@ -49,12 +50,13 @@ impl Processes {
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
+        let id = child.id();
         self.0.push(Process {
             name,
             child,
             log: log.to_owned(),
         });
-        Ok(())
+        Ok(id)
     }
 
     /// Waits until a child has ended, which none should, and says which.

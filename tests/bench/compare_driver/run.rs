@@ -1,0 +1,272 @@
+//! A run: everything is started and checked, then rounds of slices, then the report.
+
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::Arguments;
+use crate::call::{Call, Outcome};
+use crate::envoy::Base;
+use crate::plan::{self, Load, Pace, Variety};
+use crate::processes::Processes;
+use crate::report::{End, Report};
+use crate::slice::{self, Order, Sample};
+use crate::stage::{self, Runner};
+use crate::tokens::{Algorithm, Issuer};
+use crate::variant::Variant;
+use crate::{upstream, usage};
+
+/// Not measured at the beginning of each slice.
+const WARMUP: Duration = Duration::from_millis(300);
+/// The same where tokens are used up meanwhile.
+const SHORT_WARMUP: Duration = Duration::from_millis(50);
+/// How long all tokens may take to be shown to a variant.
+const INTRODUCTION: Duration = Duration::from_mins(2);
+/// Connections that show them.
+const INTRODUCTION_CONNECTIONS: usize = 16;
+
+/// Runs the comparison. The exit status is 1 if an answer was not the one to be had.
+pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode> {
+    if arguments.quick {
+        arguments.rounds = 2;
+        arguments.seconds = 0.5;
+    }
+    ensure!(
+        (0.1..=60.0).contains(&arguments.seconds),
+        "--seconds is from 0.1 to 60"
+    );
+    let counts = (1..=1024).contains(&arguments.connections.iter().copied().max().unwrap_or(0));
+    ensure!(
+        counts && !arguments.connections.contains(&0),
+        "--connections are from 1 to 1024"
+    );
+    let _alone = stage::claim_home()?;
+    usage::move_to(&arguments.load_core)?;
+    let mut processes = Processes::default();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let done = tokio::select! {
+        biased;
+        _ = interrupt.recv() => Ok(ExitCode::from(130)),
+        _ = terminate.recv() => Ok(ExitCode::from(143)),
+        done = compare(&arguments, &mut processes) => done,
+    };
+    processes.stop().await;
+    done
+}
+
+async fn compare(arguments: &Arguments, processes: &mut Processes) -> Result<ExitCode> {
+    let variants = variants(arguments)?;
+    let mut loads = plan::loads(&arguments.connections);
+    loads.retain(|load| load.name().contains(&arguments.load));
+    ensure!(!loads.is_empty(), "no load has `{}`", arguments.load);
+
+    let mut issuer = Issuer::generate()?;
+    let jwks = issuer.jwks();
+    let base = Base::read(jwks.clone(), upstream::start()?, !arguments.no_access_log)?;
+    let runners = stage::start(arguments, &variants, &base, &jwks, processes)?;
+    let known = Tokens::generate(&mut issuer, &loads)?;
+    let token = known.es.first().context("no token")?;
+    for runner in &runners {
+        stage::check(runner, token, processes).await?;
+    }
+    eprintln!("every variant answers as it should");
+
+    let mut round = Rounds {
+        arguments,
+        runners: &runners,
+        issuer,
+        known,
+        rate: 0,
+    };
+    tokio::select! {
+        biased;
+        error = processes.ended() => Err(error),
+        report = round.all(&loads) => report?.publish(&arguments.json),
+    }
+}
+
+/// The variants that are asked for.
+fn variants(arguments: &Arguments) -> Result<Vec<Variant>> {
+    let known = |letter: &char| Variant::ALL.iter().any(|one| one.letter() == *letter);
+    if let Some(unknown) = arguments.only.iter().find(|letter| !known(letter)) {
+        bail!("there is no variant `{unknown}`");
+    }
+    let mut all = Variant::ALL.to_vec();
+    all.retain(|one| {
+        let asked = arguments.only.is_empty() || arguments.only.contains(&one.letter());
+        asked && (*one != Variant::Candidate || arguments.candidate.is_some())
+    });
+    ensure!(!all.is_empty(), "there is nothing to compare");
+    Ok(all)
+}
+
+/// The tokens that every variant has seen before.
+struct Tokens {
+    es: Rc<[String]>,
+    rs: Rc<[String]>,
+}
+
+impl Tokens {
+    /// Makes as many of each kind as the loads need.
+    fn generate(issuer: &mut Issuer, loads: &[Load]) -> Result<Self> {
+        let count = |algorithm| {
+            let many = |load: &&Load| load.variety == Variety::Many && load.algorithm == algorithm;
+            if loads.iter().any(|load| many(&load)) {
+                plan::MANY
+            } else {
+                1
+            }
+        };
+        Ok(Self {
+            es: issuer.tokens(Algorithm::Es256, count(Algorithm::Es256))?,
+            rs: issuer.tokens(Algorithm::Rs256, count(Algorithm::Rs256))?,
+        })
+    }
+
+    fn all(&self, algorithm: Algorithm) -> &Rc<[String]> {
+        match algorithm {
+            Algorithm::Es256 => &self.es,
+            Algorithm::Rs256 => &self.rs,
+        }
+    }
+}
+
+/// What the rounds of a run have in common.
+struct Rounds<'r> {
+    arguments: &'r Arguments,
+    runners: &'r [Runner],
+    issuer: Issuer,
+    known: Tokens,
+    rate: u32,
+}
+
+impl Rounds<'_> {
+    async fn all(&mut self, loads: &[Load]) -> Result<Report> {
+        for runner in self.runners {
+            self.introduce(runner).await?;
+        }
+        self.rate = match self.arguments.rate {
+            Some(rate) => rate,
+            None if loads.iter().all(|load| load.pace != Pace::Open) => 0,
+            None => self.half_load().await?,
+        };
+        let mut report = Report::new(self.arguments, self.rate)?;
+        for round in 0..self.arguments.rounds {
+            eprintln!(
+                "round {} of {}",
+                round.saturating_add(1),
+                self.arguments.rounds
+            );
+            for (number, load) in loads.iter().enumerate() {
+                let order = self.order(*load)?;
+                let first = round.saturating_add(number) % self.runners.len();
+                let (after, before) = self.runners.split_at(first);
+                for runner in before.iter().chain(after) {
+                    if load.outcome == Outcome::Denied && !runner.variant.can_deny() {
+                        continue;
+                    }
+                    let sample = measure(runner, order.clone()).await?;
+                    report.add(*load, runner.variant, &sample);
+                }
+            }
+        }
+        for runner in self.runners {
+            report.add_end(End {
+                variant: runner.variant,
+                envoy_kib: usage::resident_kib(runner.envoy)?,
+                authorizer_kib: runner.authorizer.map(usage::resident_kib).transpose()?,
+                audit_lost: runner.audit_lost().await?,
+            });
+        }
+        Ok(report)
+    }
+
+    /// Shows every known token to a variant once.
+    async fn introduce(&self, runner: &Runner) -> Result<()> {
+        for tokens in [&self.known.es, &self.known.rs] {
+            let order = Order {
+                pace: Pace::Closed(INTRODUCTION_CONNECTIONS),
+                call: Rc::new(Call::with(Outcome::Allowed)),
+                tokens: Rc::clone(tokens),
+                once: true,
+                rate: 0,
+                warmup: Duration::ZERO,
+                measured: INTRODUCTION,
+            };
+            let sample = measure(runner, order).await?;
+            if let Some(wrong) = sample.described.first() {
+                bail!(
+                    "`{}` did not take every token: {wrong}",
+                    runner.variant.name()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Half of the requests per second that the stock no-op takes at most; without it, half of
+    /// what the first variant takes.
+    async fn half_load(&mut self) -> Result<u32> {
+        let stock = |runner: &&Runner| runner.variant == Variant::NoopStock;
+        let runner = self.runners.iter().find(stock).or(self.runners.first());
+        let runner = runner.context("there is nothing to compare")?;
+        let most = self
+            .arguments
+            .connections
+            .iter()
+            .copied()
+            .max()
+            .unwrap_or(1);
+        let order = self.order(Load {
+            pace: Pace::Closed(most),
+            algorithm: Algorithm::Es256,
+            variety: Variety::One,
+            outcome: Outcome::Allowed,
+        })?;
+        let sample = measure(runner, order).await?;
+        let nanos = sample.elapsed.as_nanos().max(1);
+        let done = u128::try_from(sample.latencies.len())?;
+        let rate = done
+            .saturating_mul(500_000_000)
+            .checked_div(nanos)
+            .unwrap_or(0);
+        let rate = u32::try_from(rate)?;
+        ensure!(rate > 0, "`{}` takes no load", runner.variant.name());
+        Ok(rate)
+    }
+
+    fn order(&mut self, load: Load) -> Result<Order> {
+        let tokens = match load.variety {
+            Variety::One => self
+                .known
+                .all(load.algorithm)
+                .iter()
+                .take(1)
+                .cloned()
+                .collect(),
+            Variety::Many => Rc::clone(self.known.all(load.algorithm)),
+            Variety::New => self.issuer.tokens(load.algorithm, plan::FRESH)?,
+        };
+        let once = load.variety == Variety::New;
+        Ok(Order {
+            pace: load.pace,
+            call: Rc::new(Call::with(load.outcome)),
+            tokens,
+            once,
+            rate: self.rate,
+            warmup: if once { SHORT_WARMUP } else { WARMUP },
+            measured: Duration::from_secs_f64(self.arguments.seconds),
+        })
+    }
+}
+
+async fn measure(runner: &Runner, order: Order) -> Result<Sample> {
+    let sample = slice::run(runner, order).await;
+    let sample = sample.with_context(|| format!("cannot measure `{}`", runner.variant.name()))?;
+    runner.truncate_outputs()?;
+    Ok(sample)
+}
