@@ -423,20 +423,23 @@ fn framing(head: &AnswerHead) -> Result<Option<Framing>, Unfit> {
     }
     let mut types = head.header("content-type");
     let framing = match (types.next(), types.next()) {
-        (Some(kind), None) => {
-            let kind = kind.split(';').next().unwrap_or_default().trim();
-            if kind.eq_ignore_ascii_case("application/json") {
-                Some(Framing::Json)
-            } else if kind.eq_ignore_ascii_case("text/event-stream") {
-                Some(Framing::EventStream)
-            } else {
-                None
-            }
-        }
+        (Some(value), None) => framing_of(value),
         (_, _) => None,
     };
     match framing {
         None if head.is_success() => Err(Unfit::ContentType),
         framing => Ok(framing),
+    }
+}
+
+/// The framing that a content type says, if it is one that every client reads in the same way.
+fn framing_of(content_type: &str) -> Option<Framing> {
+    let kind = mcp::media_type(content_type).ok()?;
+    if kind.eq_ignore_ascii_case("application/json") {
+        Some(Framing::Json)
+    } else if kind.eq_ignore_ascii_case("text/event-stream") {
+        Some(Framing::EventStream)
+    } else {
+        None
     }
 }
