@@ -52,6 +52,8 @@ def upstreams(run_dir: Path) -> Iterator[list[Upstream]]:
     for shape in ("jsonrpc_error", "http_403"):
         name = shape.replace("_", "-")
         found.append(Upstream(name, ts2.port, ts2.path, settings={"deny": {"shape": shape}}))
+    quiet = {"deny": {"disclose": "nothing"}}
+    found.append(Upstream("quiet", ts2.port, ts2.path, settings=quiet))
     yield found
     for process in processes:
         process.stop()

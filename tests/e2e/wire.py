@@ -7,6 +7,19 @@ from typing import Any
 import httpx
 
 HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
+# The servers that open a session on `initialize`, and want it from then on.
+WITH_SESSIONS = ["py1", "py2", "ts1"]
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "raw", "version": "1"},
+    },
+}
+INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 def call_message(tool: str, /, **arguments: Any) -> dict[str, Any]:
@@ -27,6 +40,16 @@ def post(
     if token is not None:
         named["authorization"] = f"Bearer {token}"
     return http.post(url, json=message, headers=named)
+
+
+def open_session(http: httpx.Client, url: str, token: str | None) -> str:
+    """Opens a session, as a client does, and gives its id."""
+    opened = post(http, url, token, INITIALIZE)
+    assert opened.status_code == 200, opened.text
+    session = opened.headers["mcp-session-id"]
+    accepted = post(http, url, token, INITIALIZED, mcp_session_id=session)
+    assert accepted.status_code == 202, accepted.text
+    return session
 
 
 def answer(response: httpx.Response) -> dict[str, Any]:
