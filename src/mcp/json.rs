@@ -90,7 +90,7 @@ impl Place {
             (Place::Params, "notifications") => (Place::Notifications, true),
             (Place::Params, "context") => (Place::Context, true),
             (Place::Params, "argument") => (Place::Argument, false),
-            (Place::Params, "task") => (Place::Task, false),
+            (Place::Params, "task") => (Place::Task, true),
             (Place::Params, "name" | "uri" | "taskId" | "protocolVersion")
             | (Place::Notifications, "resourceSubscriptions" | "taskIds")
             | (Place::Context, "arguments")

@@ -8,7 +8,14 @@ from gate import Gate, Upstream
 from processes import Process
 from scripted import EVENTS, answer, event, head, result, scripted
 from tools import node
-from wire import INITIALIZE, call_message, fetch, list_message, modern_message
+from wire import (
+    INITIALIZE,
+    call_message,
+    fetch,
+    list_message,
+    modern_message,
+    open_session,
+)
 
 SERVERS = ["raw", "strict", "everything"]
 POLICY = {
@@ -186,7 +193,7 @@ def test_the_servers_word_on_a_session_passes(upstream, ask):
 # --- A resumed stream of an official server.
 
 
-def test_a_resumed_stream_of_an_official_server_is_filtered(run_dir, key, tmp_path):
+def test_a_resumed_stream_of_an_official_server_is_filtered(run_dir, key):
     policy = {"rules": [POLICY["rules"][0] | {"what": {"servers": ["everything"]}}]}
     hide = {
         "id": "hide-one",
@@ -198,8 +205,6 @@ def test_a_resumed_stream_of_an_official_server_is_filtered(run_dir, key, tmp_pa
         guarded = Upstream("everything", everything.port(), "/everything/mcp")
         with Gate(run_dir / "resumed", [guarded], policy, key=key) as gate, httpx.Client() as http:
             url, token = gate.url("everything"), gate.token("everything")
-            from wire import open_session
-
             session = open_session(http, url, token)
             named = {"mcp_session_id": session}
             first = fetch(url, token, list_message(), **named)
