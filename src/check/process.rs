@@ -5,6 +5,7 @@
 //! nobody said the caller of comes out empty.
 
 mod evidence;
+mod framing;
 mod unfit;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::authz::{self, Policy};
 use crate::mcp::{self, Framing, ListItem, ListKind, Listing, ListingSettings, answer as rpc};
 use crate::telemetry::metrics::Listed;
 use evidence::{About, Tally};
+use framing::framing;
 use unfit::Unfit;
 
 /// One answer.
@@ -394,52 +396,4 @@ fn chunk(bytes: Vec<u8>) -> Vec<Output> {
         return Vec::new();
     }
     vec![Output::Chunk(Bytes::from(bytes))]
-}
-
-impl AnswerHead {
-    /// The values of every header of this name, which is in lower case.
-    fn header<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h str> {
-        let named = self.headers.iter().filter(move |(other, _)| other == name);
-        named.map(|(_, value)| value.as_str())
-    }
-
-    fn is_success(&self) -> bool {
-        self.status.is_none_or(|status| matches!(status, 200..=299))
-    }
-}
-
-/// How the body of an answer is to be read; not at all where it is an error that is no JSON.
-fn framing(head: &AnswerHead) -> Result<Option<Framing>, Unfit> {
-    let encodings = head
-        .header("content-encoding")
-        .flat_map(|all| all.split(','));
-    for encoding in encodings.map(str::trim) {
-        if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-            return Err(Unfit::Encoded);
-        }
-    }
-    if head.status == Some(206) || head.header("content-range").next().is_some() {
-        return Err(Unfit::Partial);
-    }
-    let mut types = head.header("content-type");
-    let framing = match (types.next(), types.next()) {
-        (Some(value), None) => framing_of(value),
-        (_, _) => None,
-    };
-    match framing {
-        None if head.is_success() => Err(Unfit::ContentType),
-        framing => Ok(framing),
-    }
-}
-
-/// The framing that a content type says, if it is one that every client reads in the same way.
-fn framing_of(content_type: &str) -> Option<Framing> {
-    let kind = mcp::media_type(content_type).ok()?;
-    if kind.eq_ignore_ascii_case("application/json") {
-        Some(Framing::Json)
-    } else if kind.eq_ignore_ascii_case("text/event-stream") {
-        Some(Framing::EventStream)
-    } else {
-        None
-    }
 }

@@ -191,7 +191,10 @@ fn a_call_may_create_a_task_if_it_or_its_client_asks_for_one() {
         // Whatever a server makes of these.
         (r#""task":null}}"#.to_owned(), true),
         (r#""task":"x"}}"#.to_owned(), true),
-        (format!("{capabilities}{{\"extensions\":{{}}}}}}}}}}"), false),
+        (
+            format!("{capabilities}{{\"extensions\":{{}}}}}}}}}}"),
+            false,
+        ),
         (
             format!(
                 "{capabilities}{{\"extensions\":{{\"io.modelcontextprotocol/tasks\":{{}}}}}}}}}}}}"
