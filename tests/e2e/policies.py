@@ -5,7 +5,7 @@ from typing import Any
 
 from clients import SERVERS
 
-GUARDED = [*SERVERS, "jsonrpc-error", "http-403", "quiet"]
+GUARDED = [*SERVERS, "jsonrpc-error", "http-403", "quiet", "old"]
 CLASSES = {
     "read": ["list_*", "get_*", "slow", "size", "whoami", "announce"],
     "write": ["create_note"],

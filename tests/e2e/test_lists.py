@@ -4,7 +4,7 @@ import json
 
 import httpx
 import pytest
-from clients import CLIENTS, SERVERS
+from clients import CLIENTS, SERVERS, Client
 from wire import (
     WITH_SESSIONS,
     answer,
@@ -83,6 +83,20 @@ def test_a_modern_list_is_private(gate, mint, server, method):
         found = post(http, gate.url(server), mint(server), modern_message(method), **headers)
     assert found.status_code == 200, found.text
     assert answer(found)["result"]["cacheScope"] == "private"
+
+
+def test_lists_of_the_transport_of_2024_11_05_are_filtered(gate, mint, run_dir):
+    url = f"{gate.url('old')}/sse"
+    refused = gate.metric("answers_refused_total", server="old")
+    guest = mint("old", subject="guest", groups=["guests"])
+    with (
+        Client("py1", url, run_dir, token=mint("old")) as alice,
+        Client("py1", url, run_dir, token=guest) as bob,
+    ):
+        assert {what: alice.list(what) for what in MEMBERS} == MEMBERS
+        assert alice.call("get_note", id="first").text == "the first note"
+        assert {what: bob.list(what) for what in GUESTS} == GUESTS
+    assert gate.metric("answers_refused_total", server="old") == refused
 
 
 HIDDEN = "delete_note"

@@ -11,8 +11,11 @@ impl AnswerHead {
         named.map(|(_, value)| value.as_str())
     }
 
+    /// Whether clients take the body for their answer. With 202 they look for none: the answer
+    /// comes on another stream (2024-11-05), and what is said here is `Accepted`.
     fn is_success(&self) -> bool {
-        self.status.is_none_or(|status| matches!(status, 200..=299))
+        self.status
+            .is_none_or(|status| status != 202 && matches!(status, 200..=299))
     }
 }
 
@@ -98,6 +101,7 @@ mod tests {
             let headers = [("content-type", content_type)];
             assert_eq!(read(200, &headers), good, "{content_type}");
             assert_eq!(read(404, &headers), bad, "{content_type}");
+            assert_eq!(read(202, &headers), bad, "{content_type}");
         }
         assert_eq!(read(200, &[]), refused);
         assert_eq!(read(500, &[]), Ok(None));
