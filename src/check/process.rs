@@ -5,7 +5,7 @@
 //! nobody said the caller of comes out empty.
 
 mod evidence;
-mod head;
+mod framing;
 mod unfit;
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::authz::{self, Policy};
 use crate::mcp::{self, Framing, ListItem, ListKind, Listing, ListingSettings, answer as rpc};
 use crate::telemetry::metrics::Listed;
 use evidence::{About, Tally};
-use head::framing;
+use framing::framing;
 use unfit::Unfit;
 
 /// One answer.
