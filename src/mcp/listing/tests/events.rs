@@ -75,7 +75,7 @@ fn lines_that_clients_read_differently_end_the_stream() {
     }
     // What clients trim before data is refused as no JSON.
     for line in ["data: \u{b}", "data: \u{a0}", "data:\u{85}"] {
-        let outcome = check(events(), &format!("{line}{hidden}\n\n"));
+        let outcome = check(events(), format!("{line}{hidden}\n\n"));
         assert_eq!(outcome.end, Err(Unreadable::NotJson), "{line:?}");
     }
     // Other text is as it was.
