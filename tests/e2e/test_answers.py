@@ -532,6 +532,19 @@ def test_a_big_list_is_filtered_in_bounded_memory(upstream, gate, ask, kind, mib
     assert peak_kib(gate.authz) - before < 16 * 1024
 
 
+@pytest.mark.parametrize("type_", ["application/json", EVENTS])
+def test_a_swarm_of_bad_items_floods_neither_log_nor_service(upstream, gate, ask, type_):
+    body = b'{"result":{"tools":[%s]}}' % b",".join([b"1"] * 100_000)
+    before = gate.metric("list_items_total", server="raw", result="unjudged")
+    logged = gate.authz.log.stat().st_size
+    upstream.says(answer(body if type_ == "application/json" else event(body), type_))
+    got = ask(timeout=30)
+    assert got.broken is None
+    assert b'{"result":{"tools":[]}}' in got.body
+    assert gate.metric("list_items_total", server="raw", result="unjudged") == before + 100_000
+    assert gate.authz.log.stat().st_size - logged < 2000
+
+
 def test_a_big_item_is_hidden(upstream, ask):
     big = tool("shown_big", "SECRET" + "x" * 2 * MIB)
     upstream.says(answer(result(tools=[SHOWN, big])))

@@ -67,10 +67,14 @@ impl EventStream {
     ) -> Result<Option<Signal>, Unreadable> {
         while let Some(&byte) = input.first() {
             let signal = match self.line {
-                Line::Data => match memchr2(b'\n', b'\r', input) {
-                    Some(0) => self.end_line(input, filter)?,
-                    end => self.read_data(input, end.unwrap_or(input.len()), filter)?,
-                },
+                Line::Data => {
+                    // Every item ends a read, so a line is not searched whole for each of its items.
+                    let ahead = input.get(..AHEAD_BYTES).unwrap_or(input);
+                    match memchr2(b'\n', b'\r', ahead) {
+                        Some(0) => self.end_line(input, filter)?,
+                        end => self.read_data(input, end.unwrap_or(ahead.len()), filter)?,
+                    }
+                }
                 Line::Other => match memchr2(b'\n', b'\r', input) {
                     Some(0) => self.end_line(input, filter)?,
                     end => self.read_text(input, end.unwrap_or(input.len()), filter)?,
@@ -249,4 +253,6 @@ fn mark(matched: usize, byte: u8) -> Option<Line> {
 }
 
 const NAME: &[u8] = b"data";
+/// How far a line of data is searched for its end at once.
+const AHEAD_BYTES: usize = 1024;
 const MARK: &[u8] = "\u{feff}".as_bytes();
