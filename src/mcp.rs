@@ -19,7 +19,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-pub use headers::{Header, Headers, LEGACY_REVISIONS, MODERN_REVISION, Routing};
+pub use headers::{Header, Headers, LEGACY_REVISIONS, MODERN_REVISION, Routing, media_type};
 pub use jsonrpc::{DecodeOptions, Id, Kind, Message, Payload, decode};
 pub use listing::{
     Framing, ListItem, ListKind, Listing, ListingCounts, ListingSettings, Lists, Reading, Unjudged,

@@ -5,7 +5,7 @@
 //! nobody said the caller of comes out empty.
 
 mod evidence;
-mod head;
+mod framing;
 mod unfit;
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::authz::{self, Policy};
 use crate::mcp::{self, Framing, ListItem, ListKind, Listing, ListingSettings, answer as rpc};
 use crate::telemetry::metrics::Listed;
 use evidence::{About, Tally};
-use head::framing;
+use framing::framing;
 use unfit::Unfit;
 
 /// One answer.
@@ -237,6 +237,8 @@ impl AnswerExchange {
         let (policy, now) = (Arc::clone(&reading.policy), reading.now);
         let mut rest = chunk;
         loop {
+            // A chunk may have tens of thousands of items; others are to have their turn.
+            tokio::task::consume_budget().await;
             match reading.listing.read(&mut rest)? {
                 mcp::Reading::More => return Ok(()),
                 mcp::Reading::Item(item) => {
@@ -253,8 +255,10 @@ impl AnswerExchange {
                     reading.tally.count(kind, result);
                 }
                 mcp::Reading::Unjudged(kind, why) => {
-                    tracing::warn!(%why, list = kind.member(), "hidden from a list");
-                    reading.tally.count(kind, Listed::Unjudged);
+                    // An upstream must not be able to flood the log.
+                    if reading.tally.count(kind, Listed::Unjudged) == 1 {
+                        tracing::warn!(%why, list = kind.member(), "hidden from a list");
+                    }
                 }
                 mcp::Reading::NewTask(id) => self.bind_task(&id, now).await?,
             }

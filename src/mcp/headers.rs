@@ -322,15 +322,21 @@ fn decode_name(value: &str) -> Result<Cow<'_, str>, Refusal> {
         .map_err(|_| malformed)
 }
 
-/// RFC 9110 §8.3.1, with empty parameters allowed (§5.6.6).
 fn check_content_type(value: &str) -> Result<(), Refusal> {
-    let (media_type, mut rest) = value.split_once(';').unwrap_or((value, ""));
-    if !media_type
-        .trim_matches(OWS)
-        .eq_ignore_ascii_case("application/json")
-    {
+    if !media_type(value)?.eq_ignore_ascii_case("application/json") {
         return Err(Refusal::ContentType);
     }
+    Ok(())
+}
+
+/// The media type that a `Content-Type` names, as it is spelled (RFC 9110 §8.3.1, with empty
+/// parameters allowed, §5.6.6).
+///
+/// # Errors
+/// It has a parameter other than one `charset` of utf-8. Programs look for types anywhere in the
+/// value, and decode by any charset.
+pub fn media_type(value: &str) -> Result<&str, Refusal> {
+    let (media_type, mut rest) = value.split_once(';').unwrap_or((value, ""));
     let mut has_charset = false;
     loop {
         rest = rest.trim_start_matches(OWS);
@@ -339,7 +345,7 @@ fn check_content_type(value: &str) -> Result<(), Refusal> {
             continue;
         }
         if rest.is_empty() {
-            return Ok(());
+            return Ok(media_type.trim_matches(OWS));
         }
         let (name, after) = rest.split_once('=').ok_or(Refusal::ContentType)?;
         if !name.eq_ignore_ascii_case("charset") || has_charset {

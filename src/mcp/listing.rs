@@ -224,6 +224,9 @@ pub enum Unreadable {
     /// The answer, or an event in it, ends before its JSON value does.
     #[error("the answer ends in the middle of a JSON value")]
     Incomplete,
+    /// A line of an event stream is read differently by different clients.
+    #[error("a line of the event stream can be read in two ways")]
+    AmbiguousLine,
     /// The caller has abandoned it.
     #[error("the answer was abandoned")]
     Abandoned,

@@ -54,9 +54,17 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.process.stop()
 
-    def list_tools(self) -> list[str]:
-        """The names of the tools that the client is shown."""
-        return self._send({"do": "list_tools"})["result"]
+    def list(self, what: str) -> list[str]:
+        """The names or URIs of the `tools`, `prompts`, `resources` or `templates` it is shown."""
+        return self._send({"do": f"list_{what}"})["result"]
+
+    def get_prompt(self, name: str, **arguments: str) -> Reply:
+        """Gets a prompt."""
+        return self._send({"do": "get_prompt", "name": name, "arguments": arguments})
+
+    def read_resource(self, uri: str) -> Reply:
+        """Reads a resource."""
+        return self._send({"do": "read_resource", "uri": uri})
 
     def call(self, tool: str, /, **arguments: Any) -> Reply:
         """Calls a tool."""

@@ -127,7 +127,7 @@ class Injector(Gate):
     """A gate with a second listener in front, which adds an access token to each request."""
 
     def __init__(self, *arguments: Any, key: Key, **settings: Any) -> None:
-        self.key = key
+        self.signer = key
         self.injector_port = free_port()
         self.injector = f"http://127.0.0.1:{self.injector_port}"
         super().__init__(*arguments, **settings)
@@ -139,7 +139,7 @@ class Injector(Gate):
         model = next(one for one in resources["clusters"] if one["name"] == first)
         resources["clusters"].append(cluster_like(model, "gate", self.ports["mcp"]))
         everywhere = [self.url(upstream.name) for upstream in self.upstreams]
-        token = self.key.sign(claims(self.issuer, everywhere))
+        token = self.signer.sign(claims(self.issuer, everywhere))
         headers = {"authorization": f"Bearer {token}"}
         resources["listeners"].append(pass_on("injector", self.injector_port, "gate", headers))
         return config

@@ -52,6 +52,13 @@ def upstreams(run_dir: Path) -> Iterator[list[Upstream]]:
     for shape in ("jsonrpc_error", "http_403"):
         name = shape.replace("_", "-")
         found.append(Upstream(name, ts2.port, ts2.path, settings={"deny": {"shape": shape}}))
+    # As its transport has it: answers come on the GET stream, and a POST is accepted or refused.
+    start = sdk_script("notes", "py1", "/old/mcp", "sse")
+    processes.append(Process("notes-old", start, run_dir))
+    old = {"answers_on_get": True, "deny": {"shape": "http_403"}}
+    found.append(Upstream("old", processes[-1].port(), "/old/mcp", settings=old))
+    quiet = {"deny": {"disclose": "nothing"}}
+    found.append(Upstream("quiet", ts2.port, ts2.path, settings=quiet))
     yield found
     for process in processes:
         process.stop()

@@ -5,13 +5,16 @@ for each server, and listeners and clusters for the provider are added.
 """
 
 import copy
+import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import yaml
+from keys import Key, claims
 from processes import Process, free_port, wait_for
 from tools import AUTHZ, ENVOY, ROOT
 
@@ -51,6 +54,8 @@ class Gate:
         issuer: str | None = None,
         provider_port: int | None = None,
         keys: dict[str, str] | None = None,
+        key: Key | None = None,
+        adjust: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.run_dir = run_dir
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -59,19 +64,28 @@ class Gate:
         self.issuer = issuer or f"http://127.0.0.1:{self.ports['issuer']}"
         self.admin = httpx.Client(base_url=f"http://127.0.0.1:{self.ports['admin']}", timeout=5)
         self.upstreams = upstreams
+        self.key = key
+        self.adjust = adjust
         self.provider_port = provider_port
         self.policy_file = run_dir / "policy.yaml"
         self.write_policy(yaml.safe_dump(policy, sort_keys=False))
         self.config_file = run_dir / "mcp-authz.yaml"
         self.config_file.write_text(yaml.safe_dump(self._config(keys), sort_keys=False))
         self.envoy_file = run_dir / "envoy.yaml"
-        self.envoy_file.write_text(yaml.safe_dump(self._envoy(), sort_keys=False))
+        envoy = self._envoy()
+        if adjust is not None:
+            adjust(envoy)
+        self.envoy_file.write_text(yaml.safe_dump(envoy, sort_keys=False))
         self.envoy: Process | None = None
         self.authz: Process | None = None
 
     def url(self, server: str) -> str:
         """The URL of a guarded server, which is its resource identifier too."""
         return f"{self.origin}/{server}/mcp"
+
+    def token(self, server: str, **more: Any) -> str:
+        """An access token for a server, where the gate was given the key instead of a provider."""
+        return self.key.sign(claims(self.issuer, self.url(server), **more))
 
     def write_policy(self, text: str) -> None:
         """Replaces the policy file in one step."""
@@ -82,6 +96,33 @@ class Gate:
     def metrics(self) -> str:
         """The metrics of mcp-authz."""
         return self.admin.get("/metrics").raise_for_status().text
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric of mcp-authz over everything that has these labels."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        found = [
+            float(line.rsplit(" ", 1)[1])
+            for line in self.metrics().splitlines()
+            if line.startswith(f"mcp_authz_{name}{{") and all(one in line for one in wanted)
+        ]
+        return sum(found)
+
+    def envoy_stats(self, pattern: str) -> dict[str, int]:
+        """The counters and gauges of Envoy whose names match."""
+        stats = httpx.get(
+            f"http://127.0.0.1:{self.ports['envoy']}/stats",
+            params={"filter": pattern, "format": "json"},
+        ).json()
+        return {one["name"]: one["value"] for one in stats["stats"] if "name" in one}
+
+    def streams_started(self) -> int:
+        """How many ext_proc streams Envoy has opened so far."""
+        return sum(self.envoy_stats(r"ext_proc\..*streams_started$").values())
+
+    def audit(self, **fields: Any) -> list[dict[str, Any]]:
+        """The audit lines that have these fields."""
+        lines = [json.loads(line) for line in list(self.authz.output) if line.startswith("{")]
+        return [line for line in lines if fields.items() <= line.items()]
 
     def start(self) -> None:
         """Starts both; they may not serve yet."""
@@ -167,6 +208,9 @@ class Gate:
         issuer: dict[str, Any] = {"issuer": self.issuer, "claims": {"groups": "groups"}}
         if keys is not None:
             issuer["keys"] = keys
+        if self.key is not None:
+            (self.run_dir / "jwks.json").write_text(json.dumps({"keys": [self.key.jwk()]}))
+            issuer["jwks_file"] = "jwks.json"
         return {
             "listen": f"127.0.0.1:{self.ports['authz']}",
             "admin": {"listen": f"127.0.0.1:{self.ports['admin']}"},

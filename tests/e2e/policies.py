@@ -5,7 +5,7 @@ from typing import Any
 
 from clients import SERVERS
 
-GUARDED = [*SERVERS, "jsonrpc-error", "http-403"]
+GUARDED = [*SERVERS, "jsonrpc-error", "http-403", "quiet", "old"]
 CLASSES = {
     "read": ["list_*", "get_*", "slow", "size", "whoami", "announce"],
     "write": ["create_note"],
@@ -19,6 +19,18 @@ POLICY: dict[str, Any] = {
             "effect": "allow",
             "who": {"groups": ["members"]},
             "what": {"servers": list(GUARDED), "classes": ["read", "write", "destructive"]},
+        },
+        {
+            "id": "members-prompt",
+            "effect": "allow",
+            "who": {"groups": ["members"]},
+            "what": {"servers": list(GUARDED), "prompts": ["summarize"]},
+        },
+        {
+            "id": "members-read",
+            "effect": "allow",
+            "who": {"groups": ["members"]},
+            "what": {"servers": list(GUARDED), "resources": ["note://**"]},
         },
         {
             "id": "guests-list",

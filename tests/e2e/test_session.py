@@ -1,18 +1,31 @@
 """A session of each official client with each official server: list, allow, deny, go on."""
 
 import json
+from contextlib import ExitStack
+from dataclasses import replace
 
 import httpx
 import pytest
-from clients import CLIENTS, SERVERS
-from wire import HEADERS, answer, call_message, post
+from clients import CLIENTS, SERVERS, Client
+from gate import Gate
+from policies import POLICY
+from processes import wait_for
+from wire import (
+    HEADERS,
+    INITIALIZE,
+    INITIALIZED,
+    WITH_SESSIONS,
+    answer,
+    call_message,
+    open_session,
+    post,
+)
 
 # Those that know no other than sessions.
 LEGACY_SERVERS = ["py1", "ts1"]
 TOOLS = [
     "announce",
     "create_note",
-    "delete_note",
     "get_note",
     "list_notes",
     "size",
@@ -27,7 +40,7 @@ def test_a_denied_call_leaves_the_session_usable(connect, mint, kind, server):
     with connect(kind, server, token=mint(server)) as client:
         assert client.connected.ok, client.connected
         assert client.connected["result"]["server"] == f"notes-{server}"
-        assert client.list_tools() == TOOLS
+        assert client.list("tools") == TOOLS
         assert client.call("get_note", id="first").text == "the first note"
 
         denied = client.call("delete_note", id="first")
@@ -150,3 +163,83 @@ def test_a_session_is_its_subjects_alone(connect, gate, mint, kind, server):
         message = call_message("get_note", id="first")
         refreshed = post(http, url, mint(server, jti="next"), message, mcp_session_id=session)
         assert answer(refreshed)["result"]["content"][0]["text"] == "the first note"
+
+
+@pytest.mark.parametrize("server", WITH_SESSIONS)
+def test_a_session_is_its_subjects_before_anybody_uses_it(gate, mint, server):
+    url, alice, bob = gate.url(server), mint(server), mint(server, subject="bob")
+    call = call_message("get_note", id="first")
+    with httpx.Client() as http:
+        issued = gate.metric("bindings_total", server=server, kind="session", how="issued")
+        opened = post(http, url, alice, INITIALIZE)
+        session = opened.headers["mcp-session-id"]
+        assert gate.metric("bindings_total", server=server, kind="session", how="issued") == issued + 1
+
+        denied = answer(post(http, url, bob, call, mcp_session_id=session))
+        assert denied["result"]["_meta"]["reason"] == "session_mismatch"
+        assert post(http, url, alice, INITIALIZED, mcp_session_id=session).status_code == 202
+        found = answer(post(http, url, alice, call, mcp_session_id=session))
+        assert found["result"]["content"][0]["text"] == "the first note"
+
+
+@pytest.mark.parametrize("server", WITH_SESSIONS)
+def test_a_session_that_ended_stays_its_subjects(gate, mint, server):
+    url, alice, bob = gate.url(server), mint(server), mint(server, subject="bob")
+    call = call_message("get_note", id="first")
+    with httpx.Client() as http:
+        session = open_session(http, url, alice)
+        used = HEADERS | {"authorization": f"Bearer {alice}", "mcp-session-id": session}
+        assert http.delete(url, headers=used).status_code in (200, 202, 204)
+        # The server's own word.
+        assert post(http, url, alice, call, mcp_session_id=session).status_code == 404
+        denied = answer(post(http, url, bob, call, mcp_session_id=session))
+        assert denied["result"]["_meta"]["reason"] == "session_mismatch"
+
+
+# What each client makes of a 404 within its session (mcp.md §6): an error, and it can be used on.
+TOLD = {
+    "py1": (32600, "Session terminated"),
+    "py2": (-32600, "session is not known"),
+    "ts1": (404, "session is not known"),
+    "ts2": ("CLIENT_HTTP_NOT_IMPLEMENTED", "session is not known"),
+}
+
+
+def test_strict_sessions_begin_anew_after_a_restart(own, upstreams, key):
+    strict = [replace(one, settings={"session_binding": "strict"}) for one in upstreams]
+    with Gate(own, strict, POLICY, key=key) as gate, ExitStack() as stack, httpx.Client() as http:
+        clients = []
+        for kind in TOLD:
+            server = "py1" if kind.startswith("ts") else "ts1"
+            token = gate.token(server)
+            client = Client(kind, gate.url(server), own, token=token)
+            clients.append((kind, server, stack.enter_context(client)))
+        for _, _, client in clients:
+            assert client.connected.ok, client.connected
+            assert client.call("get_note", id="first").text == "the first note"
+        url, token = gate.url("ts1"), gate.token("ts1")
+        call = call_message("get_note", id="first")
+        made_up = post(http, url, token, call, mcp_session_id="made-up")
+        assert made_up.status_code == 404
+        assert made_up.json()["error"]["data"]["reason"] == "session_unknown"
+        live = open_session(http, url, token)
+        assert answer(post(http, url, token, call, mcp_session_id=live))["result"]
+
+        assert gate.authz.stop() == 0
+        gate.start_authz()
+        gate.wait_ready()
+        wait_for("an open gate", lambda: post(http, url, token, INITIALIZE).status_code == 200)
+        gone = post(http, url, token, call, mcp_session_id=live)
+        assert gone.status_code == 404
+        assert gone.json()["error"]["data"]["reason"] == "session_unknown"
+        told = {}
+        for kind, _, client in clients:
+            lost = client.call("get_note", id="first")
+            assert not lost.ok
+            told[kind] = (lost["error"]["code"], lost["error"]["message"])
+        for kind, (code, text) in TOLD.items():
+            assert told[kind][0] == code, told
+            assert text in told[kind][1], told
+        for kind, server, _ in clients:
+            with Client(kind, gate.url(server), own, token=gate.token(server)) as anew:
+                assert anew.call("get_note", id="first").text == "the first note"

@@ -9,23 +9,11 @@ import pytest
 from clients import CLIENTS, SERVERS
 from keys import claims
 from processes import wait_for
-from wire import HEADERS, answer, call_message, post
+from wire import HEADERS, WITH_SESSIONS, answer, call_message, open_session, post
 
 KIB = 1024
 # Envoy's default for a whole response; a stream older than this shows that it is off.
 ROUTE_TIMEOUT_SECONDS = 15
-WITH_SESSIONS = ["py1", "py2", "ts1"]
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "raw", "version": "1"},
-    },
-}
-INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
 class StandingStream:
@@ -35,11 +23,7 @@ class StandingStream:
         self.url = url
         self.token = token
         self.http = httpx.Client(timeout=None)
-        opened = post(self.http, url, token, INITIALIZE)
-        assert opened.status_code == 200, opened.text
-        self.session = opened.headers["mcp-session-id"]
-        accepted = post(self.http, url, token, INITIALIZED, mcp_session_id=self.session)
-        assert accepted.status_code == 202, accepted.text
+        self.session = open_session(self.http, url, token)
         self.events: list[dict] = []
         self.status: int | None = None
         self.ended: str | None = None

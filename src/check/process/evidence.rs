@@ -91,7 +91,8 @@ impl Tally {
         }
     }
 
-    pub(super) fn count(&mut self, kind: ListKind, result: Listed) {
+    /// Counts an item, and says how many with the same result there are by now.
+    pub(super) fn count(&mut self, kind: ListKind, result: Listed) -> u64 {
         let counts = self.counts.entry(kind).or_default();
         let count = match result {
             Listed::Visible => &mut counts.visible,
@@ -99,6 +100,7 @@ impl Tally {
             Listed::Unjudged => &mut counts.unjudged,
         };
         *count = count.saturating_add(1);
+        *count
     }
 }
 

@@ -63,6 +63,7 @@ impl From<Unreadable> for Unfit {
             | Unreadable::NotUtf8
             | Unreadable::TooDeep
             | Unreadable::TrailingData
+            | Unreadable::AmbiguousLine
             | Unreadable::Abandoned => Unfit::Unreadable,
         }
     }

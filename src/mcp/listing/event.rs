@@ -6,6 +6,10 @@ use super::Unreadable;
 use super::filter::{Filter, Signal};
 
 /// The reader of an event stream. The data of an event is one JSON text, or no message at all.
+///
+/// Not every client reads as the standard says. A line that some of them would take for another is
+/// refused: one that begins with white space, that has some behind `data`, or that has one of the
+/// further characters at which Unicode breaks lines. A carriage return alone gets a line feed.
 #[derive(Debug)]
 pub(super) struct EventStream {
     line: Line,
@@ -13,6 +17,8 @@ pub(super) struct EventStream {
     has_data: bool,
     /// What its data is.
     data: Data,
+    /// The last two bytes of a line that is not JSON.
+    tail: [u8; 2],
 }
 
 /// What the data of an event is, as far as it was read.
@@ -49,6 +55,7 @@ impl EventStream {
             line: Line::Mark(0),
             has_data: false,
             data: Data::Blank,
+            tail: [0; 2],
         }
     }
 
@@ -60,13 +67,17 @@ impl EventStream {
     ) -> Result<Option<Signal>, Unreadable> {
         while let Some(&byte) = input.first() {
             let signal = match self.line {
-                Line::Data => match memchr2(b'\n', b'\r', input) {
-                    Some(0) => self.end_line(input, filter)?,
-                    end => self.read_data(input, end.unwrap_or(input.len()), filter)?,
-                },
+                Line::Data => {
+                    // Every item ends a read, so a line is not searched whole for each of its items.
+                    let ahead = input.get(..AHEAD_BYTES).unwrap_or(input);
+                    match memchr2(b'\n', b'\r', ahead) {
+                        Some(0) => self.end_line(input, filter)?,
+                        end => self.read_data(input, end.unwrap_or(ahead.len()), filter)?,
+                    }
+                }
                 Line::Other => match memchr2(b'\n', b'\r', input) {
                     Some(0) => self.end_line(input, filter)?,
-                    end => push_framing(input, end.unwrap_or(input.len()), filter),
+                    end => self.read_text(input, end.unwrap_or(input.len()), filter)?,
                 },
                 Line::Return if byte == b'\n' => {
                     self.line = Line::Name(0);
@@ -74,7 +85,7 @@ impl EventStream {
                 }
                 Line::Return => {
                     self.line = Line::Name(0);
-                    None
+                    filter.push_framing(b"\n")
                 }
                 Line::Space => {
                     self.line = Line::Data;
@@ -122,6 +133,10 @@ impl EventStream {
                 self.begin_data(filter)
             }
             (Some(_), Some(b'\n' | b'\r')) => self.end_line(input, filter),
+            (Some(_), Some(byte)) if matched == 0 && may_be_trimmed(*byte) => {
+                Err(Unreadable::AmbiguousLine)
+            }
+            (None, Some(byte)) if may_be_trimmed(*byte) => Err(Unreadable::AmbiguousLine),
             (Some(_) | None, _) => {
                 self.line = Line::Other;
                 Ok(None)
@@ -151,17 +166,36 @@ impl EventStream {
             self.data = match first {
                 None => Data::Blank,
                 // A byte order mark is for the filter to refuse.
-                Some(b'{' | b'[' | 0xef) => Data::Json,
-                Some(_) => Data::Opaque,
+                Some(b'{' | b'[') => Data::Json,
+                Some(byte) if byte.is_ascii_graphic() => Data::Opaque,
+                // What some clients trim, a byte order mark too, is for the filter to refuse.
+                Some(_) => Data::Json,
             };
         }
         if self.data == Data::Opaque {
-            return Ok(push_framing(input, length, filter));
+            return self.read_text(input, length, filter);
         }
         let signal = filter.read(&mut data)?;
         let read = length.saturating_sub(data.len());
         *input = input.get(read..).unwrap_or(rest);
         Ok(signal)
+    }
+
+    /// Passes `length` bytes of a line that is not JSON.
+    fn read_text(
+        &mut self,
+        input: &mut &[u8],
+        length: usize,
+        filter: &mut Filter,
+    ) -> Result<Option<Signal>, Unreadable> {
+        for &byte in input.iter().take(length) {
+            if breaks_line(self.tail, byte) {
+                return Err(Unreadable::AmbiguousLine);
+            }
+            let [_, last] = self.tail;
+            self.tail = [last, byte];
+        }
+        Ok(push_framing(input, length, filter))
     }
 
     /// Takes the end of a line; that of a blank line ends the event.
@@ -194,6 +228,20 @@ fn push_framing(input: &mut &[u8], length: usize, filter: &mut Filter) -> Option
     filter.push_framing(framing)
 }
 
+/// Whether clients that trim lines or names may take away a character that begins with this byte.
+fn may_be_trimmed(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t') || !byte.is_ascii()
+}
+
+/// Whether a byte behind two others ends what is a line break to Unicode (UAX #14, class BK and
+/// NL) or to Python, besides line feed and carriage return.
+fn breaks_line(before: [u8; 2], byte: u8) -> bool {
+    match (before, byte) {
+        (_, 0x0b | 0x0c | 0x1c..=0x1e) | ([_, 0xc2], 0x85) | ([0xe2, 0x80], 0xa8 | 0xa9) => true,
+        (_, _) => false,
+    }
+}
+
 /// Where the reader is behind the next byte of a byte order mark; none if it is another byte.
 fn mark(matched: usize, byte: u8) -> Option<Line> {
     let next = matched + 1;
@@ -205,4 +253,6 @@ fn mark(matched: usize, byte: u8) -> Option<Line> {
 }
 
 const NAME: &[u8] = b"data";
+/// How far a line of data is searched for its end at once.
+const AHEAD_BYTES: usize = 1024;
 const MARK: &[u8] = "\u{feff}".as_bytes();

@@ -179,3 +179,32 @@ fn targets_carry_the_arguments_that_will_be_used() {
         assert_eq!(found, has_arguments.then_some(expected), "{body}");
     }
 }
+
+#[test]
+fn a_call_may_create_a_task_if_it_or_its_client_asks_for_one() {
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","#;
+    let capabilities = r#""_meta":{"io.modelcontextprotocol/clientCapabilities":"#;
+    for (params, may) in [
+        (r#""arguments":{"task":{}}}}"#.to_owned(), false),
+        (r#""task":{}}}"#.to_owned(), true),
+        (r#""task":{"ttl":60000,"x":[1]}}}"#.to_owned(), true),
+        // Whatever a server makes of these.
+        (r#""task":null}}"#.to_owned(), true),
+        (r#""task":"x"}}"#.to_owned(), true),
+        (
+            format!("{capabilities}{{\"extensions\":{{}}}}}}}}}}"),
+            false,
+        ),
+        (
+            format!(
+                "{capabilities}{{\"extensions\":{{\"io.modelcontextprotocol/tasks\":{{}}}}}}}}}}}}"
+            ),
+            true,
+        ),
+    ] {
+        let body = format!("{call}{params}");
+        assert_eq!(one(&body).may_create_task(), may, "{body}");
+    }
+    let get = r#"{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"a","task":{}}}"#;
+    assert!(!one(get).may_create_task());
+}

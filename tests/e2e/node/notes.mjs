@@ -1,6 +1,6 @@
 // What both TypeScript notes servers share: the notes, the tools, and listening on a port the
 // kernel chooses. The two SDKs register tools in the same form; where they differ (headers,
-// progress, announcements) the server passes functions of the call's context.
+// progress, announcements, templates) the server passes functions of the call's context.
 import { createServer } from "node:http";
 import { z } from "zod";
 
@@ -12,7 +12,8 @@ const notes = new Map([
 const text = (value) => ({ content: [{ type: "text", text: value }] });
 const reads = { readOnlyHint: true };
 
-export function registerTools(server, { headers, progress, announce, schema }) {
+export function registerTools(server, { headers, progress, announce, schema, template }) {
+  registerPromptsAndResources(server, schema, template);
   const tool = (name, description, shape, annotations, handle) =>
     server.registerTool(name, { description, inputSchema: schema(shape), annotations }, handle);
   tool("list_notes", "Names of all notes.", {}, reads, async () =>
@@ -59,6 +60,25 @@ export function registerTools(server, { headers, progress, announce, schema }) {
     await announce(context);
     return text("announced");
   });
+}
+
+function registerPromptsAndResources(server, schema, template) {
+  const prompt = (name, description, shape, say) =>
+    server.registerPrompt(name, { description, argsSchema: schema(shape) }, async (given) => ({
+      messages: [{ role: "user", content: { type: "text", text: say(given) } }],
+    }));
+  prompt("summarize", "Sums a note up.", { id: z.string() }, ({ id }) => `Sum up: ${notes.get(id)}`);
+  prompt("purge", "Has everything deleted.", {}, () => "Delete every note.");
+  const resource = (name, uri, description, read) =>
+    server.registerResource(name, uri, { description }, async ({ href }) => ({
+      contents: [{ uri: href, text: read(href) }],
+    }));
+  resource("first", "note://first", "The first note.", () => notes.get("first"));
+  resource("journal", "journal://today", "Who read what.", () => "nobody");
+  resource("by_id", template("note://by-id/{id}"), "Any note.", (href) =>
+    notes.get(href.split("/").at(-1)),
+  );
+  resource("journal_of", template("journal://{day}"), "Who read what on a day.", () => "nobody");
 }
 
 // Serves `handle` for the path given on the command line, and prints the port.

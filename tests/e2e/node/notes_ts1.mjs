@@ -1,7 +1,7 @@
 // The notes server on @modelcontextprotocol/sdk 1.x (stateful sessions).
 // Usage: notes_ts1.mjs PATH. Prints one line, {"port": N}, when it listens on 127.0.0.1.
 import { randomUUID } from "node:crypto";
-import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { McpServer, ResourceTemplate } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { registerTools, serve } from "./notes.mjs";
 
@@ -16,6 +16,7 @@ async function openSession() {
   const server = new McpServer({ name: "notes-ts1", version: "1.0.0" });
   registerTools(server, {
     schema: (shape) => shape,
+    template: (uri) => new ResourceTemplate(uri, { list: undefined }),
     headers: (context) => context.requestInfo.headers,
     progress: async (context, step, total) => {
       const progressToken = context._meta?.progressToken;

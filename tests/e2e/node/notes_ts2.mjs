@@ -1,7 +1,7 @@
 // The notes server on @modelcontextprotocol/server 2.x (both protocol eras, no sessions).
 // Usage: notes_ts2.mjs PATH. Prints one line, {"port": N}, when it listens on 127.0.0.1.
 import { toNodeHandler } from "@modelcontextprotocol/node";
-import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
+import { createMcpHandler, McpServer, ResourceTemplate } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { registerTools, serve } from "./notes.mjs";
 
@@ -9,6 +9,7 @@ const handler = createMcpHandler(() => {
   const server = new McpServer({ name: "notes-ts2", version: "1.0.0" });
   registerTools(server, {
     schema: (shape) => z.object(shape),
+    template: (uri) => new ResourceTemplate(uri, { list: undefined }),
     headers: (context) => Object.fromEntries(context.http.req.headers),
     progress: async (context, step, total) => {
       const progressToken = context.mcpReq._meta?.progressToken;

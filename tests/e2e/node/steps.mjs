@@ -143,6 +143,17 @@ export async function drive(name, sdk, options = () => undefined) {
       do: {
         list_tools: () =>
           authorized(async () => (await client.listTools()).tools.map((tool) => tool.name).sort()),
+        list_prompts: async () =>
+          (await client.listPrompts()).prompts.map((prompt) => prompt.name).sort(),
+        list_resources: async () =>
+          (await client.listResources()).resources.map((resource) => resource.uri).sort(),
+        list_templates: async () =>
+          (await client.listResourceTemplates()).resourceTemplates
+            .map((template) => template.uriTemplate)
+            .sort(),
+        get_prompt: ({ name: prompt, arguments: given }) =>
+          client.getPrompt({ name: prompt, arguments: given }),
+        read_resource: ({ uri }) => client.readResource({ uri }),
         call_tool: ({ name: tool, arguments: given }) =>
           authorized(() => callTool(client, sdk, tool, given)),
         tokens: async () => oauth?.tokens(),

@@ -19,7 +19,8 @@ DESTROYS = ToolAnnotations(destructiveHint=True)
 
 
 def register_tools(server: Any, Context: type, headers: Callable[[Any], Any]) -> None:
-    """Registers the tools; `headers` gives the request headers of a call's context."""
+    """Registers all of it; `headers` gives the request headers of a call's context."""
+    _register_prompts_and_resources(server)
 
     @server.tool(annotations=READS)
     def list_notes() -> list[str]:
@@ -66,6 +67,38 @@ def register_tools(server: Any, Context: type, headers: Callable[[Any], Any]) ->
         """Sends a notification on the session's standing GET stream."""
         await ctx.session.send_tool_list_changed()
         return "announced"
+
+
+def _register_prompts_and_resources(server: Any) -> None:
+    @server.prompt()
+    def summarize(id: str) -> str:
+        """Sums a note up."""
+        return f"Sum up: {NOTES[id]}"
+
+    @server.prompt()
+    def purge() -> str:
+        """Has everything deleted."""
+        return "Delete every note."
+
+    @server.resource("note://first")
+    def first() -> str:
+        """The first note."""
+        return NOTES["first"]
+
+    @server.resource("journal://today")
+    def journal() -> str:
+        """Who read what."""
+        return "nobody"
+
+    @server.resource("note://by-id/{id}")
+    def by_id(id: str) -> str:
+        """Any note."""
+        return NOTES[id]
+
+    @server.resource("journal://{day}")
+    def journal_of(day: str) -> str:
+        """Who read what on a day."""
+        return f"nobody on {day}"
 
 
 def serve(app: Any) -> None:

@@ -63,6 +63,18 @@ class Script:
         match line["do"]:
             case "list_tools":
                 return sorted(tool.name for tool in (await client.list_tools()).tools)
+            case "list_prompts":
+                return sorted(prompt.name for prompt in (await client.list_prompts()).prompts)
+            case "list_resources":
+                listed = _dump(await client.list_resources())["resources"]
+                return sorted(resource["uri"] for resource in listed)
+            case "list_templates":
+                listed = _dump(await client.list_resource_templates())["resourceTemplates"]
+                return sorted(template["uriTemplate"] for template in listed)
+            case "get_prompt":
+                return _dump(await client.get_prompt(line["name"], line["arguments"]))
+            case "read_resource":
+                return _dump(await client.read_resource(line["uri"]))
             case "call_tool":
                 return await _call_tool(client, line["name"], line["arguments"])
             case "tokens":
@@ -78,8 +90,12 @@ async def _call_tool(client: Any, name: str, arguments: dict[str, Any]) -> dict[
         progress.append(value)
 
     result = await client.call_tool(name, arguments, progress_callback=on_progress)
-    fields = result.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return fields | {"progress": progress}
+    return _dump(result) | {"progress": progress}
+
+
+def _dump(result: Any) -> dict[str, Any]:
+    """A result as it is in JSON."""
+    return result.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 async def _run(session: Callable[[Script], Awaitable[None]]) -> None:

@@ -28,7 +28,6 @@ fn framing_passes_and_data_is_filtered() {
             "retry: 10",
             "dat: x",
             "datax: {",
-            " data: {",
             "Data: {",
             "",
             "data:{\"method\":\"notifications/progress\"}",
@@ -39,9 +38,49 @@ fn framing_passes_and_data_is_filtered() {
         ]
         .join(line_end);
         let (out, log) = pass(events(), &stream);
-        assert_eq!(out, stream.replace(tools, kept));
+        let sent = stream.replace(tools, kept);
+        if line_end == "\r" {
+            // The last one may still get its line feed from the upstream.
+            let whole = sent.replace('\r', "\r\n");
+            assert_eq!(out, whole.strip_suffix('\n').unwrap());
+        } else {
+            assert_eq!(out, sent);
+        }
         assert_eq!(log, ["tools hide", "tools a"].repeat(2));
     }
+}
+
+#[test]
+fn lines_that_clients_read_differently_end_the_stream() {
+    let hidden = r#"{"result":{"tools":[{"name":"hide"}]}}"#;
+    for (before, line) in [
+        ("", " data: "),
+        ("", "\tdata: "),
+        ("", "\u{a0}data: "),
+        ("\n", "\u{feff}data: "),
+        ("data", " : "),
+        ("data", "\u{3000}: "),
+        (": c", "\u{b}data: "),
+        (": c", "\u{c}data: "),
+        ("id: 1", "\u{1c}data: "),
+        ("id: 1", "\u{1e}data: "),
+        (": \u{c2}", "\u{85}data: "),
+        ("event", "\u{2028}data: "),
+        ("data: text", "\u{2029}\u{2029}data: "),
+    ] {
+        let stream = format!("{before}{line}{hidden}\n\n");
+        let outcome = check(events(), &stream);
+        assert_eq!(outcome.end, Err(Unreadable::AmbiguousLine), "{stream:?}");
+        assert!(!outcome.out.contains("hide"), "{stream:?}");
+    }
+    // What clients trim before data is refused as no JSON.
+    for line in ["data: \u{b}", "data: \u{a0}", "data:\u{85}"] {
+        let outcome = check(events(), format!("{line}{hidden}\n\n"));
+        assert_eq!(outcome.end, Err(Unreadable::NotJson), "{line:?}");
+    }
+    // Other text is as it was.
+    let same = ": \u{2027}\u{e9}\u{1f}\nid: \u{c0}\ndata: x\u{2030}\n\n";
+    assert_eq!(pass(events(), same).0, same);
 }
 
 #[test]
@@ -118,9 +157,8 @@ fn bytes_pass_at_once() {
 fn data_that_is_no_message_passes() {
     for stream in [
         "event: endpoint\ndata: /messages?id=1\n\n",
-        "data: \ndata\n data: {\ndata: \t pong\ndata: {\"result\":{\"tools\":[{\"name\":\"hide\"}]}}\n\n",
+        "data: \ndata\ndata: \t pong\ndata: {\"result\":{\"tools\":[{\"name\":\"hide\"}]}}\n\n",
         "data: 1\ndata: 5\n\ndata: \"text\n\ndata: {}\n\n",
-        "data: \u{b}{\n\n",
     ] {
         let outcome = check(events(), stream);
         assert_eq!((outcome.out.as_str(), outcome.end), (stream, Ok(())));
@@ -186,7 +224,7 @@ fn an_abandoned_stream_ends_with_an_event() {
             "data: {\"result\":{\"tools\":[",
         ),
         ("data: {\"a\":1\r", "data: {\"a\":1\r"),
-        ("data: {}\r\r", "data: {}\r\r"),
+        ("data: {}\r\r", "data: {}\r\n\r"),
     ] {
         let (mut listing, outcome) = filter(events(), [stream.as_bytes()]);
         assert_eq!(outcome.out, before);
