@@ -92,6 +92,8 @@ impl Service {
         }
     }
 
+    /// Asks as Envoy does. A frame of its own, to be found by profilers.
+    #[inline(never)]
     pub(super) fn check(&self, check: CheckRequest) -> CheckResponse {
         let answer = self.ext_authz.check(tonic::Request::new(check));
         finish(answer).unwrap().into_inner()
