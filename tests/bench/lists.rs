@@ -116,13 +116,13 @@ fn bench(bencher: Bencher<'_, '_>, framing: Framing, group: &str, is_kept: bool)
     service.assert_nothing_lost();
 }
 
-/// Budget: 20 ms.
+/// Budget: 15 ms.
 #[divan::bench(args = FRAMINGS, sample_count = 20, sample_size = 1)]
 fn all_kept(bencher: Bencher<'_, '_>, framing: Framing) {
     bench(bencher, framing, "all", true);
 }
 
-/// Budget: 20 ms.
+/// Budget: 15 ms.
 #[divan::bench(args = FRAMINGS, sample_count = 20, sample_size = 1)]
 fn most_hidden(bencher: Bencher<'_, '_>, framing: Framing) {
     bench(bencher, framing, "team-1", false);

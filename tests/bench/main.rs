@@ -1,8 +1,9 @@
 //! What the parts of a check cost, each with its budget beside it.
 //!
 //! `cargo bench --bench costs` runs all of them, `cargo bench --bench costs -- check` those with
-//! that text in their path. Times are medians on one core of a quiet machine; allocations are
-//! exact, and those of the thread that is measured. README.md has the figures of one run.
+//! that text in their path. Budgets are for medians on one core of a quiet machine; on a busy one
+//! the fastest sample comes closest. Allocations are exact, and those of the measured thread.
+//! README.md has the figures of one run, and which budgets are not kept yet.
 
 use divan::AllocProfiler;
 
