@@ -117,13 +117,13 @@ fn bench(bencher: Bencher<'_, '_>, framing: Framing, group: &str, is_kept: bool)
 }
 
 /// Budget: 15 ms.
-#[divan::bench(args = FRAMINGS, sample_count = 20, sample_size = 1)]
+#[divan::bench(args = FRAMINGS, sample_count = 50, sample_size = 1)]
 fn all_kept(bencher: Bencher<'_, '_>, framing: Framing) {
     bench(bencher, framing, "all", true);
 }
 
 /// Budget: 15 ms.
-#[divan::bench(args = FRAMINGS, sample_count = 20, sample_size = 1)]
+#[divan::bench(args = FRAMINGS, sample_count = 50, sample_size = 1)]
 fn most_hidden(bencher: Bencher<'_, '_>, framing: Framing) {
     bench(bencher, framing, "team-1", false);
 }
@@ -131,7 +131,7 @@ fn most_hidden(bencher: Bencher<'_, '_>, framing: Framing) {
 /// The reader alone, without a policy and without comparing descriptions.
 ///
 /// Budget: 10 ms.
-#[divan::bench(args = FRAMINGS, sample_count = 20, sample_size = 1)]
+#[divan::bench(args = FRAMINGS, sample_count = 50, sample_size = 1)]
 fn only_read(bencher: Bencher<'_, '_>, framing: Framing) {
     let answer = answer(framing);
     let chunks = chunks(&answer);
