@@ -1,0 +1,75 @@
+//! Evidence: what a check pays for its record, and what the writer does.
+
+use std::io::sink;
+
+use divan::{Bencher, black_box};
+use jiff::Timestamp;
+use mcp_authz::audit::{Arguments, Audit, Record, session_hash};
+use mcp_authz::authz::Value;
+use uuid::Uuid;
+
+fn record() -> Record {
+    let arguments = Value::Map(vec![
+        ("owner".into(), Value::String("acme".into())),
+        ("repo".into(), Value::String("widgets".into())),
+        ("message".into(), Value::String("m".repeat(200).into())),
+    ]);
+    Record {
+        time: Timestamp::UNIX_EPOCH,
+        decision_id: Uuid::nil(),
+        request_id: Some("5f8ad2f6-0a54-4bd7-8b34-f5a4e3a0d6c1".to_owned()),
+        trace_id: None,
+        decision: "allow",
+        reason: "allowed",
+        rules: vec!["allow-1".into()],
+        rules_indeterminate: Vec::new(),
+        policy_revision: "91e2810aa7c4aaa4".into(),
+        issuer: Some("https://idp.test".into()),
+        subject: Some("user-1".into()),
+        agent: Some("cli".into()),
+        tenant: Some("acme".into()),
+        peer: None,
+        source: Some([10, 1, 2, 3].into()),
+        http_method: "POST".to_owned(),
+        path: "/github/mcp".to_owned(),
+        status: None,
+        server: Some("github".into()),
+        method: Some("tools/call".to_owned()),
+        name: Some("tool-1".to_owned()),
+        class: Some("unclassified".into()),
+        batch: None,
+        session: Some(session_hash("8a5f6f3e-54c8-4f1c-b8a5-2b1a1c5c2e11")),
+        protocol_version: Some("2025-11-25".to_owned()),
+        arguments: Some(Arguments::of(&arguments)),
+        shadow: None,
+        candidate: None,
+        duration_seconds: 0.000_012,
+    }
+}
+
+/// The part on the path of a check. Records come faster here than they are written, so the writer
+/// sleeps less than it does behind checks.
+///
+/// Budget: 300 ns, 1 allocation.
+#[divan::bench(sample_count = 100, sample_size = 200)]
+fn hand_over(bencher: Bencher<'_, '_>) {
+    let (audit, _writer) = Audit::start(sink(), 1 << 16).unwrap();
+    let record = record();
+    bencher
+        .with_inputs(|| record.clone())
+        .bench_local_values(|record| audit.record(record));
+    assert_eq!(audit.losses().dropped(), 0, "records were dropped");
+}
+
+/// The part beside it.
+///
+/// Budget: 1 µs, 0 allocations.
+#[divan::bench]
+fn format(bencher: Bencher<'_, '_>) {
+    let record = record();
+    let mut line = Vec::with_capacity(4096);
+    bencher.bench_local(|| {
+        line.clear();
+        serde_json::to_writer(&mut line, black_box(&record)).unwrap();
+    });
+}
