@@ -98,7 +98,8 @@ impl<'a> Facts<'a> {
             }
             Reading::Has(container, name) => {
                 let whole = self.container(*container)?;
-                is_bounded(whole).then(|| truth(whole.member(name).is_some()))
+                let is_object = matches!(whole, Value::Map(_));
+                (is_object && is_bounded(whole)).then(|| truth(whole.member(name).is_some()))
             }
         }
     }

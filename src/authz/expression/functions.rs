@@ -44,6 +44,10 @@ pub(super) fn declare(environment: &mut Env) -> Result<(), DeclarationError> {
 
 /// Applies what was compiled to a text. No two kinds of it belong to one function, so it says
 /// which function is called.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "functions of CEL take their arguments so"
+)]
 fn apply<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let [text, constant] = arguments.as_slice() else {
         return Err(failure(MATCHES, "not two arguments"));

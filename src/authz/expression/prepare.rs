@@ -89,7 +89,7 @@ fn compile_pattern(text: &str) -> Result<Regex, InvalidExpression> {
             ),
             "repeat less, or ask for ASCII: `[0-9]` instead of `\\d`",
         ),
-        _ => InvalidExpression::new(
+        regex::Error::Syntax(_) | _ => InvalidExpression::new(
             format!("`{text}` is not a regular expression"),
             "RE2 syntax",
         ),
@@ -185,8 +185,11 @@ fn reading(expr: &Expr) -> Option<Reading> {
             (operators::INDEX, [operand, key]) => {
                 Some(Reading::Member(container(operand)?, text_of(key)?.into()))
             }
+            // What is known of the device may be a list, which has no members.
             (operators::IN, [key, operand]) => {
-                Some(Reading::Has(container(operand)?, text_of(key)?.into()))
+                let container = container(operand)?;
+                let is_object = container != Container::Device;
+                is_object.then_some(Reading::Has(container, text_of(key)?.into()))
             }
             _ => None,
         },
