@@ -195,6 +195,23 @@ fn tool<'a>(request: &AccessRequest<'a>) -> Option<&'a str> {
     }
 }
 
+/// Whether a request has all that it would be counted by: the error of [`CounterKey::new`], without
+/// a key.
+fn check_parts(by: &[KeyPart], request: &AccessRequest<'_>) -> Result<(), Match> {
+    let subject = request.subject;
+    by.iter().try_for_each(|part| match part {
+        KeyPart::Subject | KeyPart::Server => Ok(()),
+        KeyPart::Agent => subject.agent.as_ref().map(drop).ok_or(Match::Indeterminate),
+        KeyPart::Tenant => subject
+            .tenant
+            .as_ref()
+            .map(drop)
+            .ok_or(Match::Indeterminate),
+        KeyPart::Session => request.session.map(drop).ok_or(Match::Indeterminate),
+        KeyPart::Tool => tool(request).map(drop).ok_or(Match::No),
+    })
+}
+
 /// Whether an action is behaviour that is counted: opening a connection and listing is not.
 pub(super) fn is_counted(request: &AccessRequest<'_>) -> bool {
     match request.action.kind {
@@ -204,6 +221,11 @@ pub(super) fn is_counted(request: &AccessRequest<'_>) -> bool {
 }
 
 impl Limit {
+    /// Whether there is a counter of the limit for a request.
+    pub(super) fn check(&self, request: &AccessRequest<'_>) -> Result<(), Match> {
+        check_parts(&self.by, request)
+    }
+
     /// The counter of a rule's limit for a request, or whether there is none.
     pub(super) fn key(&self, rule: &str, request: &AccessRequest<'_>) -> Result<CounterKey, Match> {
         let mut name = b"limit:".to_vec();
@@ -220,11 +242,8 @@ impl Window {
             Count::Denials => "denials",
             Count::DistinctTools => "distinct_tools",
         };
+        let called = self.called(request)?;
         let name = format!("{name}:{}", self.per.as_millis());
-        let called = match self.count {
-            Count::DistinctTools => Some(tool(request).ok_or(Match::No)?),
-            Count::Calls | Count::Denials => None,
-        };
         Ok(WindowDemand {
             key: CounterKey::new(name.as_bytes(), &self.by, request)?,
             window: self.clone(),
@@ -233,9 +252,18 @@ impl Window {
         })
     }
 
+    /// The tool at hand, where tools are counted.
+    fn called<'a>(&self, request: &AccessRequest<'a>) -> Result<Option<&'a str>, Match> {
+        match self.count {
+            Count::DistinctTools => tool(request).map(Some).ok_or(Match::No),
+            Count::Calls | Count::Denials => Ok(None),
+        }
+    }
+
     /// Whether there was more than `more_than` of what is counted.
     pub(super) fn exceeds(&self, more_than: u32, request: &AccessRequest<'_>) -> Match {
-        if let Err(none) = self.demand(request) {
+        let counter = self.called(request);
+        if let Err(none) = counter.and_then(|_| check_parts(&self.by, request)) {
             return none;
         }
         let reading = request.context.readings;

@@ -1,13 +1,16 @@
 //! From a policy and a request to a decision (SPEC §3.3, §3.4).
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::assignment::Assigned;
-use super::condition::{Match, match_auth_age};
+use super::condition::{Class, Match, match_auth_age};
 use super::counting::{Count, LimitDemand, WindowDemand, is_counted};
 use super::decision::{
     Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Pending, Rehearsal,
 };
+use super::index::Index;
 use super::policy::{Call, Effect, Needs, Policy, Rule, Rules};
 use super::request::{AccessRequest, ActionKind};
 
@@ -35,30 +38,25 @@ use super::request::{AccessRequest, ActionKind};
 /// A scope required for a whole server is asked for at the first request, which is MCP's way
 /// of stepping up, and one with tool selectors does not disturb connecting.
 pub fn evaluate(policy: &Policy, request: &AccessRequest<'_>) -> Evaluation {
-    evaluate_with(policy, request, Rules::Enforced)
+    Look::new(policy, request).evaluate(Rules::Enforced)
+}
+
+/// Decides one request as [`evaluate`] does, and as [`rehearse`] would with the shadow rules, if
+/// there are any. No rule is judged twice for it.
+pub fn evaluate_beside_shadow(
+    policy: &Policy,
+    request: &AccessRequest<'_>,
+) -> (Evaluation, Option<Rehearsal>) {
+    let look = Look::new(policy, request);
+    let rehearsal = policy.has_shadow().then(|| look.rehearse(Rules::All));
+    (look.evaluate(Rules::Enforced), rehearsal)
 }
 
 /// Evaluates a request as if other rules were in force: the policy's own, or its shadow rules too.
 /// Nothing that is decided here can let a request pass.
 #[must_use]
 pub fn rehearse(policy: &Policy, request: &AccessRequest<'_>, rules: Rules) -> Rehearsal {
-    let evaluation = evaluate_with(policy, request, rules);
-    let shadow = match (rules, policy.shadow_index()) {
-        (Rules::All, Some(index)) => {
-            let call = Call::new(policy, request);
-            let mut candidates = index.gates(request, call.target.class);
-            candidates.extend(index.grants(request, call.target.class));
-            let mut found = Findings::collect(policy, &call, candidates);
-            found.matched.append(&mut found.indeterminate);
-            ids(policy, found.matched)
-        }
-        (Rules::All | Rules::Enforced, _) => Vec::new(),
-    };
-    Rehearsal {
-        outcome: evaluation.decision.into(),
-        rules: evaluation.rules,
-        shadow,
-    }
+    Look::new(policy, request).rehearse(rules)
 }
 
 /// The windows that may matter for a request, to be read before it is evaluated: those of rules,
@@ -109,64 +107,129 @@ pub fn events(policy: &Policy, request: &AccessRequest<'_>, denied: bool) -> Vec
         .collect()
 }
 
-fn evaluate_with(policy: &Policy, request: &AccessRequest<'_>, rules: Rules) -> Evaluation {
-    let look = Look {
-        policy,
-        call: Call::new(policy, request),
-        rules,
-    };
-    let gates = look.gates();
-    let (decision, rules, grants) = match refuse(policy, &gates) {
-        Some((denial, rules)) => (Decision::Deny(denial), rules, Findings::default()),
-        None => grant(&look, &gates),
-    };
-    let mut assigned = Assigned::default();
-    let is_use = request.action.kind != ActionKind::Open;
-    if is_use && matches!(decision, Decision::Allow(_) | Decision::Limit(_)) {
-        let rules = grants
-            .matched
-            .iter()
-            .filter_map(|at| policy.rules().get(*at));
-        for set in rules.filter_map(|rule| rule.set.as_ref()) {
-            assigned.add(set, &look.call.target);
-        }
-    }
-    let mut indeterminate = gates.indeterminate;
-    indeterminate.extend(grants.indeterminate);
-    Evaluation {
-        decision,
-        class: policy.class_of(request).cloned(),
-        rules: ids(policy, rules),
-        assigned,
-        indeterminate: ids(policy, indeterminate),
-    }
-}
-
-/// One request, and the rules that are looked at for it.
+/// One request, and what became of the rules that were looked at for it.
 struct Look<'a> {
     policy: &'a Policy,
     call: Call<'a>,
-    rules: Rules,
+    class: Option<&'a Arc<str>>,
+    enforced: Looked,
+    shadow: Looked,
 }
 
-impl Look<'_> {
-    fn gates(&self) -> Findings {
-        let (request, class) = (self.call.target.request, self.call.target.class);
-        let indexes = self.policy.indexes(self.rules);
-        let found = indexes.flat_map(|index| index.gates(request, class));
-        Findings::collect(self.policy, &self.call, found.collect())
-    }
-
-    fn grants(&self) -> Findings {
-        let (request, class) = (self.call.target.request, self.call.target.class);
-        let indexes = self.policy.indexes(self.rules);
-        let found = indexes.flat_map(|index| index.grants(request, class));
-        Findings::collect(self.policy, &self.call, found.collect())
-    }
-}
-
-/// The rules of one look at the policy, by what became of them.
+/// What became of the rules of one index.
 #[derive(Default)]
+struct Looked {
+    gates: OnceCell<Findings>,
+    grants: OnceCell<Findings>,
+}
+
+impl<'a> Look<'a> {
+    fn new(policy: &'a Policy, request: &'a AccessRequest<'a>) -> Self {
+        let class = policy.class_of(request);
+        Look {
+            policy,
+            call: Call::of_class(Policy::class_in(request, class), request),
+            class,
+            enforced: Looked::default(),
+            shadow: Looked::default(),
+        }
+    }
+
+    fn evaluate(&self, rules: Rules) -> Evaluation {
+        let (policy, request) = (self.policy, self.call.target.request);
+        let gates = self.gates(rules);
+        let (decision, rules, grants) = match refuse(policy, &gates) {
+            Some((denial, rules)) => (Decision::Deny(denial), rules, Cow::default()),
+            None => grant(self, rules, &gates),
+        };
+        let mut assigned = Assigned::default();
+        let is_use = request.action.kind != ActionKind::Open;
+        if is_use && matches!(decision, Decision::Allow(_) | Decision::Limit(_)) {
+            let rules = grants
+                .matched
+                .iter()
+                .filter_map(|at| policy.rules().get(*at));
+            for set in rules.filter_map(|rule| rule.set.as_ref()) {
+                assigned.add(set, &self.call.target);
+            }
+        }
+        let indeterminate = [&*gates.indeterminate, &*grants.indeterminate].concat();
+        Evaluation {
+            decision,
+            class: self.class.cloned(),
+            rules: ids(policy, rules),
+            assigned,
+            indeterminate: ids(policy, indeterminate),
+        }
+    }
+
+    fn rehearse(&self, rules: Rules) -> Rehearsal {
+        let evaluation = self.evaluate(rules);
+        let shadow = match (rules, self.policy.shadow_index()) {
+            (Rules::All, Some(index)) => {
+                let (gates, grants) = (self.shadow_gates(index), self.shadow_grants(index));
+                let all = [
+                    &*gates.matched,
+                    &*gates.indeterminate,
+                    &*grants.matched,
+                    &*grants.indeterminate,
+                ];
+                ids(self.policy, all.concat())
+            }
+            (Rules::All | Rules::Enforced, _) => Vec::new(),
+        };
+        Rehearsal {
+            outcome: evaluation.decision.into(),
+            rules: evaluation.rules,
+            shadow,
+        }
+    }
+
+    /// What became of the deny, require and limit rules that may match.
+    fn gates(&self, rules: Rules) -> Cow<'_, Findings> {
+        let index = self.policy.enforced_index();
+        let enforced = &self.enforced.gates;
+        let enforced = enforced.get_or_init(|| self.find(index, Index::gates));
+        match (rules, self.policy.shadow_index()) {
+            (Rules::All, Some(index)) => Cow::Owned(enforced.join(self.shadow_gates(index))),
+            (Rules::All | Rules::Enforced, _) => Cow::Borrowed(enforced),
+        }
+    }
+
+    /// What became of the allow rules that may match.
+    fn grants(&self, rules: Rules) -> Cow<'_, Findings> {
+        let index = self.policy.enforced_index();
+        let enforced = &self.enforced.grants;
+        let enforced = enforced.get_or_init(|| self.find(index, Index::grants));
+        match (rules, self.policy.shadow_index()) {
+            (Rules::All, Some(index)) => Cow::Owned(enforced.join(self.shadow_grants(index))),
+            (Rules::All | Rules::Enforced, _) => Cow::Borrowed(enforced),
+        }
+    }
+
+    fn shadow_gates(&self, index: &Index) -> &Findings {
+        let gates = &self.shadow.gates;
+        gates.get_or_init(|| self.find(index, Index::gates))
+    }
+
+    fn shadow_grants(&self, index: &Index) -> &Findings {
+        let grants = &self.shadow.grants;
+        grants.get_or_init(|| self.find(index, Index::grants))
+    }
+
+    fn find(
+        &self,
+        index: &Index,
+        candidates: fn(&Index, &AccessRequest<'_>, Class<'_>) -> Vec<usize>,
+    ) -> Findings {
+        let target = &self.call.target;
+        let candidates = candidates(index, target.request, target.class);
+        Findings::collect(self.policy, &self.call, candidates)
+    }
+}
+
+/// The rules of one look at the policy, by what became of them, in file order.
+#[derive(Debug, Clone, Default)]
 struct Findings {
     matched: Vec<usize>,
     indeterminate: Vec<usize>,
@@ -189,6 +252,19 @@ impl Findings {
         }
         findings
     }
+
+    /// These and others, none of which is among these.
+    fn join(&self, others: &Findings) -> Findings {
+        let join = |own: &[usize], other: &[usize]| {
+            let mut all = [own, other].concat();
+            all.sort_unstable();
+            all
+        };
+        Findings {
+            matched: join(&self.matched, &others.matched),
+            indeterminate: join(&self.indeterminate, &others.indeterminate),
+        }
+    }
 }
 
 fn refuse(policy: &Policy, gates: &Findings) -> Option<(Denial, Vec<usize>)> {
@@ -208,26 +284,30 @@ fn refuse(policy: &Policy, gates: &Findings) -> Option<(Denial, Vec<usize>)> {
     Some((denial(reason, Some(first)), rules))
 }
 
-fn grant(look: &Look<'_>, gates: &Findings) -> (Decision, Vec<usize>, Findings) {
+fn grant<'l>(
+    look: &'l Look<'_>,
+    rules: Rules,
+    gates: &Findings,
+) -> (Decision, Vec<usize>, Cow<'l, Findings>) {
     let (policy, request) = (look.policy, look.call.target.request);
     let mut grants = match request.action.kind {
-        ActionKind::Open => serving(look),
-        ActionKind::Use | ActionKind::Unknown => look.grants(),
+        ActionKind::Open => Cow::Owned(serving(look, rules)),
+        ActionKind::Use | ActionKind::Unknown => look.grants(rules),
     };
     if request.action.kind == ActionKind::Unknown {
         let named = |position: &usize| names_method(policy, *position, request);
+        let grants = grants.to_mut();
         grants.matched.retain(named);
         grants.indeterminate.retain(named);
     }
     if grants.matched.is_empty() {
-        let denial = denial(missing_grant(look), None);
+        let denial = denial(missing_grant(look, rules), None);
         return (Decision::Deny(denial), Vec::new(), grants);
     }
     if let Some((decision, unmet)) = unmet(policy, request, &gates.matched) {
         return (decision, unmet, grants);
     }
-    let mut rules = grants.matched.clone();
-    rules.extend(&gates.matched);
+    let determining = [&*grants.matched, &*gates.matched].concat();
     let limits = limits(policy, request, &gates.matched);
     let allow = Allow::grant();
     let decision = if limits.is_empty() {
@@ -235,7 +315,7 @@ fn grant(look: &Look<'_>, gates: &Findings) -> (Decision, Vec<usize>, Findings) 
     } else {
         Decision::Limit(Pending::new(limits, allow))
     };
-    (decision, rules, grants)
+    (decision, determining, grants)
 }
 
 /// The limits among the rules that match. Their counters are known, as they would not match.
@@ -256,14 +336,14 @@ fn limits(policy: &Policy, request: &AccessRequest<'_>, gates: &[usize]) -> Vec<
 }
 
 /// The first rule that could serve stands for all: an open action needs no more than one.
-fn serving(look: &Look<'_>) -> Findings {
+fn serving(look: &Look<'_>, rules: Rules) -> Findings {
     let (policy, request) = (look.policy, look.call.target.request);
     let could = |position: &usize| {
         let rule = policy.rules().get(*position);
         rule.is_some_and(|rule| rule.could_serve(policy, request))
     };
     let first = policy
-        .indexes(look.rules)
+        .indexes(rules)
         .filter_map(|index| index.serving(request).find(could))
         .min();
     let matched = first.into_iter().collect();
@@ -283,11 +363,9 @@ pub(super) fn names_method(policy: &Policy, position: usize, request: &AccessReq
     })
 }
 
-fn missing_grant(look: &Look<'_>) -> DenialReason {
+fn missing_grant(look: &Look<'_>, rules: Rules) -> DenialReason {
     let (policy, request) = (look.policy, look.call.target.request);
-    let mut naming = policy
-        .indexes(look.rules)
-        .flat_map(super::index::Index::naming_methods);
+    let mut naming = policy.indexes(rules).flat_map(Index::naming_methods);
     match request.action.kind {
         ActionKind::Unknown if !naming.any(|rule| names_method(policy, rule, request)) => {
             DenialReason::UnknownMethod

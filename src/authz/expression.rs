@@ -9,13 +9,17 @@ mod depth;
 mod facts;
 mod functions;
 mod partial;
+mod prepare;
 
 use std::sync::{Arc, LazyLock};
 
 use cel::common::types::CelBool;
-use cel::{Context, DeclarationError, Env, IdedExpr};
+use cel::common::value::CowVal;
+use cel::context::VariableResolver;
+use cel::{Context, DeclarationError, Env};
 
 pub(super) use facts::Facts;
+use prepare::{Prepared, Reference};
 
 use super::condition::Match;
 
@@ -27,13 +31,16 @@ pub const EXPRESSION_LOOPS_MAX: usize = 2;
 pub const EXPRESSION_VALUES_MAX: usize = 10_000;
 /// The same for an expression with loops inside loops.
 pub const EXPRESSION_NESTED_VALUES_MAX: usize = 500;
+/// How much memory one regular expression may take once it is compiled, in bytes.
+pub const EXPRESSION_PATTERN_BYTES_MAX: usize = 1 << 20;
 
 /// A checked CEL expression.
 #[derive(Debug, Clone)]
 pub struct Expression {
     source: Arc<str>,
-    root: IdedExpr,
+    prepared: Arc<Prepared>,
     traits: check::Traits,
+    can_fail: bool,
 }
 
 /// Why a text is not an expression that can be used.
@@ -86,11 +93,13 @@ impl Expression {
             errors.truncate(1);
             errors
         })?;
-        let traits = check::check(&program)?;
+        let (traits, constants) = check::check(&program)?;
+        let root = program.expression();
         Ok(Expression {
             source: source.into(),
-            root: program.expression().clone(),
+            prepared: Arc::new(prepare::prepare(root, constants)),
             traits,
+            can_fail: partial::can_fail(root),
         })
     }
 
@@ -127,7 +136,7 @@ impl Expression {
     /// Whether some request may leave it without a result. May say yes where none does.
     #[must_use]
     pub fn can_fail(&self) -> bool {
-        partial::can_fail(&self.root)
+        self.can_fail
     }
 
     /// Evaluates it over the facts of one request.
@@ -138,13 +147,35 @@ impl Expression {
         if self.traits.loops > 1 && facts.has_more_values_than(EXPRESSION_NESTED_VALUES_MAX) {
             return Match::Indeterminate;
         }
+        let scope = Scope {
+            facts,
+            references: &self.prepared.references,
+        };
         let mut context = Context::with_env(Arc::clone(environment));
-        context.set_variable_resolver(facts);
-        let Ok(result) = cel::Value::resolve_val(&self.root, &context) else {
+        context.set_variable_resolver(&scope);
+        let Ok(result) = cel::Value::resolve_val(&self.prepared.root, &context) else {
             return Match::Indeterminate;
         };
         let truth = result.downcast_ref::<CelBool>();
         truth.map_or(Match::Indeterminate, |truth| Match::of(*truth.inner()))
+    }
+}
+
+/// The variables of one expression for one request.
+struct Scope<'e, 'a> {
+    facts: &'e Facts<'a>,
+    references: &'e [Reference],
+}
+
+impl VariableResolver for Scope<'_, '_> {
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        let Some(number) = prepare::reference_number(variable) else {
+            return self.facts.resolve(variable);
+        };
+        match self.references.get(number)? {
+            Reference::Constant(constant) => Some(CowVal::Borrowed(constant)),
+            Reference::Reading(reading) => self.facts.read(reading),
+        }
     }
 }
 

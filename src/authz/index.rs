@@ -244,14 +244,16 @@ impl Bucket {
     }
 
     fn find(&self, subject: &Subject, found: &mut Vec<usize>) {
-        found.extend(&self.anyone);
-        found.extend(self.subjects.get(&subject.id).into_iter().flatten());
+        found.extend_from_slice(&self.anyone);
+        if let Some(rules) = self.subjects.get(&subject.id) {
+            found.extend_from_slice(rules);
+        }
         if !self.groups.is_empty() {
-            let groups = subject
-                .groups
-                .iter()
-                .filter_map(|group| self.groups.get(group));
-            found.extend(groups.flatten());
+            for group in &subject.groups {
+                if let Some(rules) = self.groups.get(group) {
+                    found.extend_from_slice(rules);
+                }
+            }
         }
     }
 }

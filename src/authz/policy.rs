@@ -29,7 +29,7 @@ pub struct Policy {
     windows: Box<[Window]>,
     has_session_ages: bool,
     has_countries: bool,
-    set_headers: Box<[Arc<str>]>,
+    set_headers: Arc<[Arc<str>]>,
 }
 
 /// What a [`Policy`] is made of.
@@ -204,8 +204,12 @@ impl Policy {
         }
     }
 
-    fn class_in(&self, request: &AccessRequest<'_>) -> Class<'_> {
-        match (self.class_of(request), request.resource) {
+    /// What is known of the class of a request, which is `class` if there is one.
+    pub(super) fn class_in<'a>(
+        request: &AccessRequest<'_>,
+        class: Option<&'a Arc<str>>,
+    ) -> Class<'a> {
+        match (class, request.resource) {
             (Some(class), _) => Class::Of(class),
             (None, Resource::Tool(_)) => Class::Unknown,
             (None, _) => Class::Absent,
@@ -226,7 +230,7 @@ impl Policy {
 
     /// Every header that some rule sets. None of them is the client's to send.
     #[must_use]
-    pub fn set_headers(&self) -> &[Arc<str>] {
+    pub fn set_headers(&self) -> &Arc<[Arc<str>]> {
         &self.set_headers
     }
 
@@ -248,6 +252,10 @@ impl Policy {
             Rules::All => self.shadow.as_ref(),
         };
         std::iter::once(&self.enforced).chain(shadow)
+    }
+
+    pub(super) fn enforced_index(&self) -> &Index {
+        &self.enforced
     }
 
     pub(super) fn shadow_index(&self) -> Option<&Index> {
@@ -327,7 +335,7 @@ impl Rule {
         if !is_named && !is_counted(request) {
             return Match::No;
         }
-        limit.key(&self.id, request).err().unwrap_or(Match::Yes)
+        limit.check(request).err().unwrap_or(Match::Yes)
     }
 
     /// Whether the rule could grant its subject something on the server: who is judged, the call
@@ -364,7 +372,12 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     /// A call with the arguments it has.
     pub(super) fn new(policy: &'a Policy, request: &'a AccessRequest<'a>) -> Self {
-        let class = policy.class_in(request);
+        let class = Policy::class_in(request, policy.class_of(request));
+        Self::of_class(class, request)
+    }
+
+    /// A call whose class is known already.
+    pub(super) fn of_class(class: Class<'a>, request: &'a AccessRequest<'a>) -> Self {
         let target = Target {
             request,
             class,

@@ -72,7 +72,7 @@ pub(super) struct Judgement {
     /// What the policy sets; of several targets, what all of them agree on.
     pub(super) assigned: Option<Assigned>,
     /// The headers that are the policy's to set.
-    pub(super) owned_headers: Box<[Arc<str>]>,
+    pub(super) owned_headers: Arc<[Arc<str>]>,
     /// What it would be with the shadow rules.
     pub(super) shadow: Option<Rehearsal>,
     /// What it would be with the candidate.
@@ -90,6 +90,11 @@ impl Policies<'_> {
             add_new(&mut demands, authz::demands(candidate, request));
         }
         demands
+    }
+
+    /// Whether some rule looks at what was counted, so that requests are recorded.
+    fn have_windows(&self) -> bool {
+        self.each().any(|policy| !policy.windows().is_empty())
     }
 
     fn events(&self, request: &AccessRequest<'_>, denied: bool) -> Vec<WindowDemand> {
@@ -116,7 +121,7 @@ impl Context<'_> {
         let ages = policies.each().any(Policy::has_session_ages);
         let mut found = used.find(state, ages, self.now).await?;
         let mut judgement = Judgement {
-            owned_headers: policies.enforced.set_headers().into(),
+            owned_headers: Arc::clone(policies.enforced.set_headers()),
             session_started: found.session_started,
             ..Judgement::default()
         };
@@ -141,6 +146,9 @@ impl Context<'_> {
         }
         if let Some((reason, index)) = found.refusal {
             judgement.refuse(reason, index);
+        }
+        if !policies.have_windows() {
+            return Ok(judgement);
         }
         let denied = !judgement.is_allowed();
         for (index, ask) in asks.iter().enumerate() {
@@ -234,7 +242,7 @@ impl Judgement {
         request: &AccessRequest<'_>,
         has_changed: bool,
     ) {
-        let mut evaluation = authz::evaluate(policies.enforced, request);
+        let (mut evaluation, shadow) = authz::evaluate_beside_shadow(policies.enforced, request);
         if has_changed && !matches!(evaluation.decision, Decision::Deny(_)) {
             evaluation.decision = Decision::Deny(tool_changed());
             evaluation.rules.clear();
@@ -246,8 +254,7 @@ impl Judgement {
             }
             rehearsal
         };
-        if policies.enforced.has_shadow() {
-            let rehearsal = authz::rehearse(policies.enforced, request, Rules::All);
+        if let Some(rehearsal) = shadow {
             add_rehearsal(&mut self.shadow, refuse(rehearsal));
         }
         if let Some(candidate) = policies.candidate {
@@ -387,7 +394,12 @@ pub(super) fn rehearsed_reason(outcome: &Rehearsed) -> Reason {
     }
 }
 
+/// Adds what is not there yet. Neither list repeats anything.
 fn add_new<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
+    if all.is_empty() {
+        *all = more;
+        return;
+    }
     for one in more {
         if !all.contains(&one) {
             all.push(one);

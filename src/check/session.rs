@@ -56,14 +56,17 @@ impl<'u> Used<'u> {
         if server.settings.session_binding == SessionBinding::Off {
             return used;
         }
-        let mut seen = HashSet::new();
         let session = session.map(|id| (0, BindingKey::session(&server.name, id)));
         let tasks = resources.enumerate().filter_map(|(index, resource)| {
             let id = task_id(&resource)?;
             Some((index, BindingKey::task(&server.name, id)))
         });
         let keys = session.into_iter().chain(tasks);
-        used.keys = keys.filter(|(_, key)| seen.insert(*key)).collect();
+        used.keys = keys.collect();
+        if used.keys.len() > 1 {
+            let mut seen = HashSet::new();
+            used.keys.retain(|(_, key)| seen.insert(*key));
+        }
         used
     }
 
@@ -186,12 +189,17 @@ pub(super) fn unjudged_headers(request: &HttpRequest, session: Option<&str>) -> 
     let names = request.headers.iter().map(|(name, _)| name.as_str());
     let mut unjudged: Vec<String> = names
         .filter(|name| *name != SESSION_HEADER || session.is_none())
-        .filter(|name| name.replace('_', "-") == SESSION_HEADER)
+        .filter(|name| is_session_header_to_cgi(name))
         .map(str::to_owned)
         .collect();
     unjudged.sort_unstable();
     unjudged.dedup();
     unjudged
+}
+
+fn is_session_header_to_cgi(name: &str) -> bool {
+    let dashed = |byte| if byte == b'_' { b'-' } else { byte };
+    name.len() == SESSION_HEADER.len() && name.bytes().map(dashed).eq(SESSION_HEADER.bytes())
 }
 
 /// Binds the session that a server has issued now, whatever its id was bound to before. Does

@@ -7,9 +7,9 @@ use cel::common::ast::{
 
 use super::depth::{children, depth_exceeds, too_deep};
 use super::facts::{MCP_FIELDS, REQUEST_FIELDS, SOURCE_FIELDS, SUBJECT_FIELDS};
-use super::functions::{GLOB, IP_IN, parse_network};
+use super::functions::{GLOB, IP_IN, MATCHES};
+use super::prepare::Constant;
 use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, InvalidExpression};
-use crate::authz::glob::Glob;
 
 /// What an expression was found to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +30,11 @@ pub(super) struct Traits {
     pub(super) reads_uri: bool,
 }
 
+/// What was compiled of what the author wrote, by the number of its node.
+pub(super) type Constants = Vec<(u64, Constant)>;
+
 /// Checks a parsed expression.
-pub(super) fn check(program: &Program) -> Result<Traits, Vec<InvalidExpression>> {
+pub(super) fn check(program: &Program) -> Result<(Traits, Constants), Vec<InvalidExpression>> {
     let root = program.expression();
     if depth_exceeds(root, EXPRESSION_DEPTH_MAX) {
         return Err(vec![too_deep()]);
@@ -40,6 +43,7 @@ pub(super) fn check(program: &Program) -> Result<Traits, Vec<InvalidExpression>>
         program,
         bound: Vec::new(),
         errors: Vec::new(),
+        constants: Vec::new(),
         traits: Traits {
             loops: 0,
             reads_arguments: false,
@@ -51,7 +55,7 @@ pub(super) fn check(program: &Program) -> Result<Traits, Vec<InvalidExpression>>
     checker.refuse_constant(root);
     checker.visit(root, 0);
     if checker.errors.is_empty() {
-        Ok(checker.traits)
+        Ok((checker.traits, checker.constants))
     } else {
         Err(checker.errors)
     }
@@ -62,6 +66,7 @@ struct Checker<'p> {
     /// The variables of the loops around the node.
     bound: Vec<&'p str>,
     errors: Vec<InvalidExpression>,
+    constants: Constants,
     traits: Traits,
 }
 
@@ -109,7 +114,7 @@ const FUNCTIONS: &[(&str, &[usize], &[usize])] = &[
     ("contains", &[], &[1]),
     ("startsWith", &[], &[1]),
     ("endsWith", &[], &[1]),
-    ("matches", &[2], &[1]),
+    (MATCHES, &[2], &[1]),
     ("bool", &[1], &[]),
     ("bytes", &[1], &[]),
     ("double", &[1], &[]),
@@ -271,32 +276,20 @@ impl<'p> Checker<'p> {
     }
 
     /// The last argument of some functions is written by the policy's author, so it can be
-    /// checked now.
+    /// checked and compiled now.
     fn visit_literal(&mut self, node: &'p IdedExpr, name: &str, last: Option<&'p IdedExpr>) {
         let Some(last) = last else { return };
-        let text = text_of(last);
-        match (name, text) {
-            (IP_IN, Some(text)) if parse_network(text).is_none() => {
-                let help = "a network such as `10.0.0.0/8`";
-                self.error(last, format!("`{text}` is not a network"), help);
-            }
-            (GLOB, Some(text)) => {
-                if let Err(error) = Glob::name(text) {
-                    self.error(last, error.to_string(), "");
-                }
-            }
-            ("matches", Some(text)) if !is_regex(text) => {
-                self.error(
-                    last,
-                    format!("`{text}` is not a regular expression"),
-                    "RE2 syntax",
-                );
-            }
-            ("matches", None) => {
+        let Some(text) = text_of(last) else {
+            if name == MATCHES {
                 let help = "a pattern from the request could be made to match anything";
                 self.error(node, "`matches` needs its pattern as a literal", help);
             }
-            _ => {}
+            return;
+        };
+        match Constant::compile(name, text) {
+            Ok(Some(constant)) => self.constants.push((last.id, constant)),
+            Ok(None) => {}
+            Err(error) => self.error(last, error.message, error.help),
         }
     }
 
@@ -348,28 +341,6 @@ fn text_of(node: &IdedExpr) -> Option<&str> {
     } else {
         None
     }
-}
-
-/// CEL's own `matches` is asked, so that it is the engine of the evaluation that judges.
-fn is_regex(pattern: &str) -> bool {
-    use cel::common::ast::{Expr, LiteralValue};
-    let literal = |text: &str| IdedExpr {
-        id: 0,
-        expr: Expr::Literal(LiteralValue::String(text.to_owned().into())),
-    };
-    let call = CallExpr {
-        func_name: "matches".to_owned(),
-        target: None,
-        args: vec![literal(""), literal(pattern)],
-    };
-    let call = IdedExpr {
-        id: 0,
-        expr: Expr::Call(call),
-    };
-    super::ENVIRONMENT.as_ref().is_ok_and(|environment| {
-        let context = cel::Context::with_env(std::sync::Arc::clone(environment));
-        cel::Value::resolve_val(&call, &context).is_ok()
-    })
 }
 
 fn usage(name: &str, plain: &[usize], method: &[usize]) -> String {

@@ -11,6 +11,7 @@ use cel::context::VariableResolver;
 
 use crate::authz::request::{AccessRequest, Resource, Value};
 
+use super::functions::truth;
 use super::{ENVIRONMENT, EXPRESSION_VALUES_MAX};
 
 type Boxed<'a> = Box<dyn Val + 'a>;
@@ -21,6 +22,32 @@ pub(in crate::authz) struct Facts<'a> {
     request: &'a AccessRequest<'a>,
     class: Option<&'a str>,
     roots: [OnceLock<Option<Boxed<'a>>>; ROOTS.len()],
+}
+
+/// Something of a request that an expression reads by name.
+#[derive(Debug, Clone)]
+pub(super) enum Reading {
+    /// A field of one of our records.
+    Field(&'static str, &'static str),
+    /// Whether that is there.
+    HasField(&'static str, &'static str),
+    /// A member of an object.
+    Member(Container, Box<str>),
+    /// Whether the object has it.
+    Has(Container, Box<str>),
+}
+
+/// An object whose members others chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Container {
+    /// The arguments of the call.
+    Arguments,
+    /// What is known of the device.
+    Device,
+    /// The claims of the token.
+    Claims,
+    /// The headers of the request.
+    Headers,
 }
 
 /// The variables that are built as a whole, in the order of [`Facts::roots`].
@@ -51,6 +78,53 @@ impl<'a> Facts<'a> {
             .arguments
             .is_some_and(|value| count(value, most) > most);
         arguments || count(&self.request.subject.claims, most) > most
+    }
+
+    /// What an expression reads by name, if it is there.
+    pub(super) fn read<'b>(&'b self, reading: &Reading) -> Option<CowVal<'b, 'b>> {
+        match reading {
+            Reading::Field(record, field) => self.field(record, field).map(CowVal::Owned),
+            Reading::HasField(record, field) => Some(truth(self.has_field(record, field))),
+            Reading::Member(Container::Headers, name) => {
+                self.header(name).map(string).map(CowVal::Owned)
+            }
+            Reading::Has(Container::Headers, name) => Some(truth(self.header(name).is_some())),
+            Reading::Member(container, name) => {
+                let member = self.container(*container)?.member(name)?;
+                bounded(member).map(CowVal::Owned)
+            }
+            Reading::Has(Container::Arguments, _) if self.request.arguments.is_none() => {
+                Some(truth(false))
+            }
+            Reading::Has(container, name) => {
+                let whole = self.container(*container)?;
+                let is_object = matches!(whole, Value::Map(_));
+                (is_object && is_bounded(whole)).then(|| truth(whole.member(name).is_some()))
+            }
+        }
+    }
+
+    fn container(&self, container: Container) -> Option<&'a Value<'a>> {
+        match container {
+            Container::Arguments => self.request.arguments,
+            Container::Device => self.request.context.device,
+            Container::Claims => Some(&self.request.subject.claims),
+            Container::Headers => None,
+        }
+    }
+
+    fn header(&self, name: &str) -> Option<&'a str> {
+        let mut headers = self.request.http.headers.iter();
+        headers.find_map(|(other, value)| (other == name).then_some(&**value))
+    }
+
+    fn has_field(&self, record: &str, field: &str) -> bool {
+        match (record, field) {
+            ("subject", "claims") => is_bounded(&self.request.subject.claims),
+            ("mcp", "arguments") => self.request.arguments.is_none_or(is_bounded),
+            ("request", "headers") => true,
+            _ => self.field(record, field).is_some(),
+        }
     }
 
     fn root(&self, index: usize) -> Option<&(dyn Val + 'a)> {
@@ -163,8 +237,8 @@ pub(super) const SOURCE_FIELDS: &[&str] = &["ip", "principal", "country"];
 pub(super) const REQUEST_FIELDS: &[&str] = &["host", "path", "headers"];
 
 impl VariableResolver for Facts<'_> {
-    /// CEL asks for the longest dotted name first, so `subject.id` needs no map of the subject
-    /// and `args.owner` none of the other arguments.
+    /// What is left once [`Reading`]s have been told apart: whole variables, and names that CEL
+    /// tries on its way to one.
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         let variable = if variable == "mcp.arguments" {
             "args"
@@ -209,8 +283,12 @@ fn count(value: &Value<'_>, most: usize) -> usize {
     }
 }
 
+fn is_bounded(value: &Value<'_>) -> bool {
+    count(value, EXPRESSION_VALUES_MAX) <= EXPRESSION_VALUES_MAX
+}
+
 fn bounded<'a>(value: &'a Value<'_>) -> Option<Boxed<'a>> {
-    (count(value, EXPRESSION_VALUES_MAX) <= EXPRESSION_VALUES_MAX).then(|| convert(value))
+    is_bounded(value).then(|| convert(value))
 }
 
 fn convert<'a>(value: &'a Value<'_>) -> Boxed<'a> {

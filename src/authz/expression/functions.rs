@@ -7,13 +7,16 @@ use cel::common::value::CowVal;
 use cel::{DeclarationError, Env, ExecutionError};
 use ipnet::IpNet;
 
+use super::prepare::{CONSTANT_TYPE, Constant};
 use crate::authz::condition::canonical_network;
 use crate::authz::glob::Glob;
 
 pub(super) const IP_IN: &str = "ip_in";
 pub(super) const GLOB: &str = "glob";
+pub(super) const MATCHES: &str = "matches";
 
-/// Adds `ip_in(string, string)` and `glob(string, string)`.
+/// Adds `ip_in(string, string)` and `glob(string, string)`, and forms of them and of `matches`
+/// whose last argument is compiled.
 pub(super) fn declare(environment: &mut Env) -> Result<(), DeclarationError> {
     let strings = || vec![STRING_TYPE, STRING_TYPE];
     environment.add_overload(IP_IN, "ip_in_string_string", strings(), |arguments| {
@@ -28,7 +31,41 @@ pub(super) fn declare(environment: &mut Env) -> Result<(), DeclarationError> {
         let (text, pattern) = two_strings(&arguments, GLOB)?;
         let pattern = Glob::name(pattern).map_err(|error| failure(GLOB, &error.to_string()))?;
         Ok(truth(pattern.matches(text)))
-    })
+    })?;
+    let compiled = || vec![STRING_TYPE, CONSTANT_TYPE.to_owned()];
+    for name in [IP_IN, GLOB, MATCHES] {
+        let id = format!("{name}_string_constant");
+        environment.add_overload(name, &id, compiled(), apply)?;
+    }
+    let pattern = vec![CONSTANT_TYPE.to_owned()];
+    let id = "string_matches_constant";
+    environment.add_member_overload(MATCHES, id, STRING_TYPE, pattern, apply)
+}
+
+/// Applies what was compiled to a text. No two kinds of it belong to one function, so it says
+/// which function is called.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "functions of CEL take their arguments so"
+)]
+fn apply<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let [text, constant] = arguments.as_slice() else {
+        return Err(failure(MATCHES, "not two arguments"));
+    };
+    let text = text.downcast_ref::<CelString<'_>>();
+    let constant = constant.downcast_ref::<Constant>();
+    let (Some(text), Some(constant)) = (text, constant) else {
+        return Err(failure(MATCHES, "not a string"));
+    };
+    let text = text.inner();
+    Ok(truth(match constant {
+        Constant::Pattern(pattern) => pattern.is_match(text),
+        Constant::Glob(glob) => glob.matches(text),
+        Constant::Network(network) => {
+            let address: IpAddr = text.parse().map_err(|_| failure(IP_IN, "not an address"))?;
+            network.contains(&address.to_canonical())
+        }
+    }))
 }
 
 /// A network as `ip_in` takes it.
@@ -56,6 +93,11 @@ fn failure(function: &str, message: &str) -> ExecutionError {
     ExecutionError::function_error(function, message)
 }
 
-fn truth<'b, 'v>(truth: bool) -> CowVal<'b, 'v> {
-    CowVal::owned(CelBool::from(truth))
+/// A result that needs no memory of its own.
+pub(super) fn truth<'b, 'v>(truth: bool) -> CowVal<'b, 'v> {
+    CowVal::Borrowed(if truth {
+        &CelBool::TRUE
+    } else {
+        &CelBool::FALSE
+    })
 }

@@ -21,8 +21,24 @@ fn subject(claims: Value<'static>) -> Subject {
 
 fn evaluate(expression: &Expression, arguments: &Value<'_>, claims: Value<'static>) -> Match {
     let subject = subject(claims);
-    let request = AccessRequest {
-        subject: &subject,
+    expression.evaluate(&Facts::new(&request(&subject, arguments), None))
+}
+
+/// Evaluates an expression as it was parsed, without what is settled beforehand.
+fn evaluate_unprepared(program: &cel::Program, facts: &Facts<'_>) -> Match {
+    let environment = ENVIRONMENT.as_ref().unwrap();
+    let mut context = Context::with_env(Arc::clone(environment));
+    context.set_variable_resolver(facts);
+    let result = cel::Value::resolve_val(program.expression(), &context);
+    let truth = result
+        .ok()
+        .and_then(|value| value.downcast_ref::<CelBool>().map(|truth| *truth.inner()));
+    truth.map_or(Match::Indeterminate, Match::of)
+}
+
+fn request<'a>(subject: &'a Subject, arguments: &'a Value<'a>) -> AccessRequest<'a> {
+    AccessRequest {
+        subject,
         peer: None,
         server: "github",
         action: Action {
@@ -42,8 +58,7 @@ fn evaluate(expression: &Expression, arguments: &Value<'_>, claims: Value<'stati
         },
         now: jiff::Timestamp::UNIX_EPOCH,
         context: crate::authz::request::Context::default(),
-    };
-    expression.evaluate(&Facts::new(&request, None))
+    }
 }
 
 fn value() -> impl Strategy<Value = Value<'static>> {
@@ -166,6 +181,51 @@ const EXPRESSIONS: &[&str] = &[
     "subject.claims.a == args.a",
 ];
 
+/// Every way to read something by name.
+const READINGS: &[&str] = &[
+    "has(args.a)",
+    "has(args.d) || args.d == 1",
+    "has(mcp.arguments.a) && mcp.arguments.a == args.a",
+    "args['a'] == args.b",
+    "args['d'] == args.b",
+    "'a' in args",
+    "'d' in mcp.arguments",
+    "has(device.a)",
+    "device.a == args.a",
+    "device['a'] == 1",
+    "'a' in device",
+    "'c' in subject.claims && subject.claims['c'] == args.a",
+    "has(subject.claims.a.b)",
+    "subject.claims.c.a == 1",
+    "'x-a' in request.headers && request.headers['x-a'] == '1'",
+    "request.headers['x-b'] == '1'",
+    "has(request.headers.a)",
+    "request.headers == {'x-a': '1'}",
+    "has(subject.claims) && has(mcp.arguments) && has(request.headers)",
+    "has(subject.agent) || subject.tenant == 't'",
+    "subject.agent == 'a'",
+    "subject['tenant'] == 't'",
+    "'g' in subject.groups",
+    "has(mcp.class) && mcp.class == 'read'",
+    "has(mcp.uri) || mcp.name == 't'",
+    "ip_in(source.ip, '10.0.0.0/8')",
+    "ip_in(mcp.name, '10.0.0.0/8')",
+    "glob(mcp.name, '[t]') || glob(mcp.name, 't*')",
+    "matches(mcp.name, '^[a-t]$') && !mcp.name.matches('^x')",
+    "subject.groups.all(g, g.matches('^g'))",
+    "args.a.b.matches('x')",
+];
+
+/// All of them, with what was parsed.
+static PARSED: LazyLock<Vec<(Expression, cel::Program)>> = LazyLock::new(|| {
+    let environment = ENVIRONMENT.as_ref().unwrap();
+    let parse = |text: &&str| {
+        let expression = Expression::compile(text).unwrap();
+        (expression, environment.compile(text).unwrap())
+    };
+    EXPRESSIONS.iter().chain(READINGS).map(parse).collect()
+});
+
 static COMPILED: LazyLock<Vec<Expression>> = LazyLock::new(|| {
     EXPRESSIONS
         .iter()
@@ -191,10 +251,50 @@ proptest! {
     }
 
     #[test]
+    fn what_is_settled_beforehand_changes_no_result(a in value(), b in value(), c in value()) {
+        let object = |members: [(&'static str, &Value<'static>); 2]| {
+            let members = members.map(|(key, value)| (Cow::Borrowed(key), value.clone()));
+            Value::Map(members.into())
+        };
+        let (arguments, claims) = (object([("a", &a), ("b", &b)]), object([("a", &b), ("c", &a)]));
+        let subject = Subject { tenant: Some("t".into()), ..subject(claims) };
+        let headers = [(Cow::Borrowed("x-a"), Cow::Borrowed("1"))];
+        let mut request = request(&subject, &arguments);
+        request.http.headers = &headers;
+        request.context.device = Some(&c);
+        request.source = Some([10, 0, 0, 1].into());
+        let facts = Facts::new(&request, Some("read"));
+        for (expression, program) in PARSED.iter() {
+            let expected = evaluate_unprepared(program, &facts);
+            prop_assert_eq!(expression.evaluate(&facts), expected, "{}", expression.as_str());
+        }
+        let mut bare = request;
+        bare.arguments = None;
+        bare.context.device = None;
+        let facts = Facts::new(&bare, None);
+        for (expression, program) in PARSED.iter() {
+            let expected = evaluate_unprepared(program, &facts);
+            prop_assert_eq!(expression.evaluate(&facts), expected, "{}", expression.as_str());
+        }
+    }
+
+    #[test]
     fn no_text_makes_a_compilation_panic(text in "[a-z0-9 .,()\\[\\]{}?:'\"!&|=<>+*/%-]{0,40}") {
         let errors = Expression::compile(&text).err();
         prop_assert!(errors.is_none_or(|errors| !errors.is_empty()));
     }
+}
+
+#[test]
+fn a_pattern_that_takes_too_much_is_refused() {
+    let errors = Expression::compile(r"args.a.matches('\\w{200}\\w{200}')").unwrap_err();
+    let message = r"`\w{200}\w{200}` takes more than 1024 KiB once it is compiled";
+    assert_eq!(errors.len(), 1);
+    assert_eq!(
+        (errors[0].message.as_str(), errors[0].column),
+        (message, Some(16))
+    );
+    Expression::compile(r"args.a.matches('[0-9a-z]{200}')").unwrap();
 }
 
 /// 4 KiB is what `cel_bytes_max` allows by default; the stack is that of a worker thread.
