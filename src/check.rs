@@ -405,7 +405,7 @@ pub fn path_is_plain(path: &str) -> bool {
     let dots = |segment: &str| matches!(segment, "." | "..");
     path.starts_with('/')
         && path.bytes().all(plain)
-        && !path.contains("//")
+        && !path.as_bytes().windows(2).any(|pair| pair == b"//")
         && !path.split('/').any(dots)
 }
 

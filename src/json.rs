@@ -417,4 +417,22 @@ mod tests {
             Err(InvalidJson::TooDeep)
         );
     }
+
+    #[test]
+    fn a_digest_is_of_the_canonical_text_however_long_it_is() {
+        for length in [0, 1, 1000, 1023, 1024, 1025, 5000] {
+            let text = "x".repeat(length);
+            let member = |number: usize| (format!("{number:02}").into(), Value::Int(1));
+            let mut members: Vec<_> = (0..40).rev().map(member).collect();
+            members.push(("z".into(), Value::String(text.clone().into())));
+            let names = (0..40).map(|number| format!("\"{number:02}\":1,"));
+            let names: String = names.collect();
+            let canonical = format!("{{{names}\"z\":\"{text}\"}}");
+            let expected = aws_lc_rs::digest::digest(&SHA256, canonical.as_bytes());
+            let mut room = [0; 64];
+            let expected = format!("sha256:{}", hex(expected.as_ref(), &mut room));
+            assert_eq!(digest(&Value::Map(members)), expected, "{length}");
+        }
+        assert_eq!(hex(&[0x0f, 0xa0], &mut [0; 4]), "0fa0");
+    }
 }

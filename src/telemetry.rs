@@ -101,7 +101,7 @@ pub fn start(settings: &Settings) -> Result<Telemetry, InvalidTelemetry> {
     let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(is_coloured())
-        .with_filter(filter.and(filter_fn(|metadata| metadata.is_event())));
+        .with_filter(filter.and(filter_fn(|metadata| !metadata.is_span())));
     let traces = settings
         .otlp_endpoint
         .as_deref()

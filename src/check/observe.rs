@@ -282,7 +282,8 @@ fn would_be(rehearsal: &Rehearsal, rules: &[Arc<str>], revision: Option<Arc<str>
 /// Facts for Envoy's access log and later filters.
 fn metadata(record: &Record, ending: &Ending) -> Vec<(Cow<'static, str>, String)> {
     let text = |value: &Option<Arc<str>>| value.as_deref().map(str::to_owned);
-    [
+    let mut metadata = Vec::with_capacity(FACTS_MAX);
+    let facts = [
         ("decision", Some(record.decision.to_owned())),
         ("reason", Some(record.reason.to_owned())),
         ("decision_id", Some(record.decision_id.to_string())),
@@ -295,8 +296,11 @@ fn metadata(record: &Record, ending: &Ending) -> Vec<(Cow<'static, str>, String)
         ("method", record.method.as_deref().map(str::to_owned)),
         ("name", record.name.clone()),
         ("class", text(&record.class)),
-    ]
-    .into_iter()
-    .filter_map(|(key, value)| value.map(|value| (Cow::Borrowed(key), value)))
-    .collect()
+    ];
+    let present = facts.into_iter();
+    metadata.extend(present.filter_map(|(key, value)| Some((Cow::Borrowed(key), value?))));
+    metadata
 }
+
+/// How many facts there are at most, but for those of the policy.
+const FACTS_MAX: usize = 14;

@@ -152,4 +152,18 @@ mod tests {
         assert_ne!(Owner::new("ia", "b"), Owner::new("i", "ab"));
         assert_ne!(Owner::new("i", "a"), Owner::new("j", "a"));
     }
+
+    #[test]
+    fn long_names_are_digested_as_short_ones_are() {
+        for length in [0, 483, 484, 485, 9000] {
+            let id = "x".repeat(length);
+            let parts = [b"task".as_slice(), b"ab", id.as_bytes()];
+            let mut bytes = Vec::new();
+            for part in parts {
+                bytes.extend(part.len().to_be_bytes());
+                bytes.extend(part);
+            }
+            assert_eq!(digest_of(parts), short_digest(&bytes), "{length}");
+        }
+    }
 }

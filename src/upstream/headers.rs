@@ -256,4 +256,15 @@ mod tests {
             assert_eq!(header_value(value), expected);
         }
     }
+
+    #[test]
+    fn a_variable_does_not_tell_dashes_from_underscores() {
+        let other = "mcp-session-id";
+        for name in ["mcp-session-id", "mcp_session_id", "mcp-session_id"] {
+            assert!(reads_as(name, other), "{name}");
+        }
+        for name in ["mcp-session-id-", "mcp-session-i", "mcp.session-id", ""] {
+            assert!(!reads_as(name, other), "{name}");
+        }
+    }
 }
