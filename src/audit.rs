@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub use notice::{Event, Notice};
-pub use record::{Arguments, Record, WouldBe, session_hash};
+pub use record::{Arguments, Names, Record, SessionHash, WouldBe};
 
 /// The handing-in side. Cheap to clone; the writer ends when the last one is gone.
 #[derive(Debug, Clone)]
@@ -65,13 +66,13 @@ impl Audit {
         let counted = Arc::clone(&losses);
         let thread = std::thread::Builder::new()
             .name("audit".into())
-            .spawn(move || write_all(sink, &records, &counted))?;
+            .spawn(move || write_all(sink, &records, &counted, linger(queue_max)))?;
         Ok((Audit { queue, losses }, thread))
     }
 
     /// Hands a record over. Never waits.
-    pub fn record(&self, record: Record) {
-        self.hand_over(Line::Record(Box::new(record)));
+    pub fn record(&self, record: impl Into<Box<Record>>) {
+        self.hand_over(Line::Record(record.into()));
     }
 
     /// Hands over what is no decision. Never waits.
@@ -118,7 +119,22 @@ impl Line {
 /// Bytes gathered before a write, when records come faster than single writes would serve.
 const BATCH_BYTES: usize = 64 * 1024;
 
-fn write_all(mut sink: impl Write, records: &Receiver<Line>, losses: &Losses) {
+/// How long the writer rests after a write. To wake it costs a check more than to hand a record
+/// over, and each write costs more than what is in it: under load it looks by itself, and then at
+/// many records. The first record after a pause is written at once.
+const LINGER: Duration = Duration::from_millis(5);
+/// Smaller queues are never left alone: they could fill up meanwhile.
+const LINGERING_QUEUE_MIN: usize = 4096;
+
+fn linger(queue_max: usize) -> Duration {
+    if queue_max < LINGERING_QUEUE_MIN {
+        Duration::ZERO
+    } else {
+        LINGER
+    }
+}
+
+fn write_all(mut sink: impl Write, records: &Receiver<Line>, losses: &Losses, linger: Duration) {
     let mut batch = Vec::with_capacity(BATCH_BYTES);
     let mut held = 0;
     while let Ok(first) = records.recv() {
@@ -137,8 +153,12 @@ fn write_all(mut sink: impl Write, records: &Receiver<Line>, losses: &Losses) {
         {
             tracing::error!(%error, "cannot write audit records");
         }
+        let was_full = batch.len() >= BATCH_BYTES;
         batch.clear();
         held = 0;
+        if !was_full && !linger.is_zero() {
+            std::thread::sleep(linger);
+        }
     }
 }
 

@@ -22,7 +22,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -135,6 +134,16 @@ impl HttpRequest {
         self.path
             .split_once('?')
             .map_or(self.path.as_str(), |(path, _)| path)
+    }
+
+    /// The authority in lower case.
+    #[must_use]
+    pub fn host_folded(&self) -> Cow<'_, str> {
+        if self.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(self.host.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(&self.host)
+        }
     }
 
     /// The values of every header of this name, which is in lower case.
@@ -252,12 +261,12 @@ impl Decide for Pipeline {
 }
 
 impl Pipeline {
-    async fn judge(
-        &self,
+    async fn judge<'p>(
+        &'p self,
         request: &HttpRequest,
         policy: &Policy,
         now: Timestamp,
-        observation: &mut Observation<'_>,
+        observation: &mut Observation<'p>,
     ) -> Ending {
         let decision_id = observation.decision_id();
         if !path_is_plain(request.path_only()) {
@@ -271,16 +280,13 @@ impl Pipeline {
             return unread(decision_id, StatusCode::FORBIDDEN, Reason::UnknownServer);
         };
         observation.server(server);
-        let started = Instant::now();
         let read = self.read(request, server);
-        self.metrics.record_stage(Stage::Parse, started.elapsed());
         observation.read(&read);
+        observation.stage(Stage::Parse);
         let to = read.addressee(decision_id);
 
-        let started = Instant::now();
         let subject = self.authenticate(request, server, now).await;
-        self.metrics
-            .record_stage(Stage::Authenticate, started.elapsed());
+        observation.stage(Stage::Authenticate);
         let subject = match subject {
             Ok(subject) => subject,
             Err(error) => return unauthenticated(&to, server, error),
@@ -290,8 +296,7 @@ impl Pipeline {
             return fault.ending(&to);
         }
 
-        let started = Instant::now();
-        let host = request.host.to_ascii_lowercase();
+        let host = request.host_folded();
         let headers = visible_headers(request);
         let candidate = self.candidate.as_ref().map(|store| store.snapshot());
         let policies = Policies {
@@ -313,8 +318,7 @@ impl Pipeline {
             now,
         };
         let judgement = context.judge(policies, &*self.state, &read).await;
-        self.metrics
-            .record_stage(Stage::Evaluate, started.elapsed());
+        observation.stage(Stage::Evaluate);
         let judgement = match judgement {
             Ok(judgement) => judgement,
             Err(error) => {
@@ -352,11 +356,11 @@ impl Pipeline {
         }
     }
 
-    fn metadata(
-        &self,
+    fn metadata<'p>(
+        &'p self,
         request: &HttpRequest,
         decision_id: Uuid,
-        observation: &mut Observation<'_>,
+        observation: &mut Observation<'p>,
     ) -> Ending {
         let Ok(server) = self.servers.find_metadata(request) else {
             // 404 is what makes clients try the next form of the document's address.
@@ -380,9 +384,15 @@ impl Pipeline {
         if bearer::is_in_query(&request.path) {
             return Err(AuthenticationError::TokenInQuery);
         }
-        let authorization: Vec<&str> = request.header("authorization").collect();
+        let mut values = request.header("authorization");
+        // Two are as wrong as more.
+        let authorization = match (values.next(), values.next()) {
+            (None, _) => &[][..],
+            (Some(value), None) => &[value],
+            (Some(one), Some(other)) => &[one, other],
+        };
         self.authenticator
-            .authenticate(&authorization, &server.audience, now)
+            .authenticate(authorization, &server.audience, now)
             .await
     }
 }
@@ -395,7 +405,7 @@ pub fn path_is_plain(path: &str) -> bool {
     let dots = |segment: &str| matches!(segment, "." | "..");
     path.starts_with('/')
         && path.bytes().all(plain)
-        && !path.contains("//")
+        && !path.as_bytes().windows(2).any(|pair| pair == b"//")
         && !path.split('/').any(dots)
 }
 

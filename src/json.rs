@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::Write;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -188,36 +188,108 @@ impl Serialize for Json<'_> {
 /// every depth.
 #[must_use]
 pub fn digest(value: &Value<'_>) -> String {
-    let mut hash = Hash(Context::new(&SHA256));
-    canonical(value, &mut hash);
-    hash.text()
+    Digest::of(value).to_string()
 }
 
 /// The [`digest`] of an object with these members, whose names are unique.
 #[must_use]
 pub fn digest_members<'v>(members: impl IntoIterator<Item = (&'v str, &'v Value<'v>)>) -> String {
-    let mut hash = Hash(Context::new(&SHA256));
-    canonical_members(members.into_iter().collect(), &mut hash);
-    hash.text()
+    let mut hash = Hash::new();
+    canonical_members(&mut members.into_iter().collect::<Vec<_>>(), &mut hash);
+    hash.finish().to_string()
 }
 
-impl Hash {
-    fn text(self) -> String {
-        let mut text = String::with_capacity(71);
-        text.push_str("sha256:");
-        for byte in self.0.finish().as_ref() {
-            // Writing to a string cannot fail.
-            let _ok = write!(text, "{byte:02x}");
-        }
-        text
+/// The [`digest`] of a value before it is written out, which a record leaves to its reader.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of a value.
+    #[must_use]
+    pub fn of(value: &Value<'_>) -> Self {
+        let mut hash = Hash::new();
+        canonical(value, &mut hash);
+        hash.finish()
     }
 }
 
-struct Hash(Context);
+impl fmt::Display for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; 64];
+        formatter.write_str("sha256:")?;
+        formatter.write_str(hex(&self.0, &mut text))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// Bytes as hexadecimal digits, as many of them as `text` has room for.
+#[must_use]
+pub fn hex<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
+    let mut length = 0;
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
+        length += 2;
+    }
+    let written = text.get(..length).unwrap_or_default();
+    str::from_utf8(written).unwrap_or_default()
+}
+
+/// A digest in the making. Canonical text comes in pieces of few bytes, and each call of the hash
+/// costs more than such a piece: they are gathered first.
+struct Hash {
+    digest: Context,
+    gathered: Vec<u8>,
+}
+
+/// How many bytes are gathered at most.
+const GATHERED_BYTES_MAX: usize = 1024;
+
+impl Hash {
+    fn new() -> Self {
+        Hash {
+            digest: Context::new(&SHA256),
+            gathered: Vec::with_capacity(GATHERED_BYTES_MAX),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        if self.gathered.len().saturating_add(bytes.len()) > GATHERED_BYTES_MAX {
+            self.digest.update(&self.gathered);
+            self.gathered.clear();
+        }
+        if bytes.len() > GATHERED_BYTES_MAX {
+            self.digest.update(bytes);
+        } else {
+            self.gathered.extend_from_slice(bytes);
+        }
+    }
+
+    fn finish(mut self) -> Digest {
+        self.digest.update(&self.gathered);
+        let mut digest = [0; 32];
+        for (to, from) in digest.iter_mut().zip(self.digest.finish().as_ref()) {
+            *to = *from;
+        }
+        Digest(digest)
+    }
+}
 
 impl Write for Hash {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
+        self.update(bytes);
         Ok(bytes.len())
     }
 
@@ -228,49 +300,61 @@ impl Write for Hash {
 
 fn canonical(value: &Value<'_>, hash: &mut Hash) {
     match value {
-        Value::Null => hash.0.update(b"null"),
-        Value::Bool(true) => hash.0.update(b"true"),
-        Value::Bool(false) => hash.0.update(b"false"),
+        Value::Null => hash.update(b"null"),
+        Value::Bool(true) => hash.update(b"true"),
+        Value::Bool(false) => hash.update(b"false"),
         Value::Int(number) => scalar(number, hash),
         Value::Uint(number) => scalar(number, hash),
         Value::Float(number) => scalar(number, hash),
         Value::String(text) => scalar(text, hash),
         Value::List(items) => {
-            hash.0.update(b"[");
+            hash.update(b"[");
             for (index, item) in items.iter().enumerate() {
                 separate(index, hash);
                 canonical(item, hash);
             }
-            hash.0.update(b"]");
+            hash.update(b"]");
         }
         Value::Map(members) => {
+            // Few members, as most objects have, are sorted without memory of their own.
+            let mut few = [("", &Value::Null); FEW_MEMBERS];
             let members = members.iter().map(|(name, member)| (&**name, member));
-            canonical_members(members.collect(), hash);
+            match few.get_mut(..members.len()) {
+                Some(few) => {
+                    for (to, from) in few.iter_mut().zip(members) {
+                        *to = from;
+                    }
+                    canonical_members(few, hash);
+                }
+                None => canonical_members(&mut members.collect::<Vec<_>>(), hash),
+            }
         }
     }
 }
 
-fn canonical_members<'v>(mut members: Vec<(&'v str, &'v Value<'v>)>, hash: &mut Hash) {
+const FEW_MEMBERS: usize = 16;
+
+fn canonical_members<'v>(members: &mut [(&'v str, &'v Value<'v>)], hash: &mut Hash) {
     members.sort_unstable_by_key(|(name, _)| *name);
-    hash.0.update(b"{");
-    for (index, (name, member)) in members.into_iter().enumerate() {
+    hash.update(b"{");
+    for (index, (name, member)) in members.iter().enumerate() {
         separate(index, hash);
-        scalar(&name, hash);
-        hash.0.update(b":");
+        scalar(name, hash);
+        hash.update(b":");
         canonical(member, hash);
     }
-    hash.0.update(b"}");
+    hash.update(b"}");
 }
 
 fn separate(index: usize, hash: &mut Hash) {
     if index > 0 {
-        hash.0.update(b",");
+        hash.update(b",");
     }
 }
 
 fn scalar(value: &impl Serialize, hash: &mut Hash) {
     if serde_json::to_writer(&mut *hash, value).is_err() {
-        hash.0.update(b"?");
+        hash.update(b"?");
     }
 }
 
@@ -332,5 +416,23 @@ mod tests {
             decode("[".repeat(100_000).as_bytes(), 64),
             Err(InvalidJson::TooDeep)
         );
+    }
+
+    #[test]
+    fn a_digest_is_of_the_canonical_text_however_long_it_is() {
+        for length in [0, 1, 1000, 1023, 1024, 1025, 5000] {
+            let text = "x".repeat(length);
+            let member = |number: usize| (format!("{number:02}").into(), Value::Int(1));
+            let mut members: Vec<_> = (0..40).rev().map(member).collect();
+            members.push(("z".into(), Value::String(text.clone().into())));
+            let names = (0..40).map(|number| format!("\"{number:02}\":1,"));
+            let names: String = names.collect();
+            let canonical = format!("{{{names}\"z\":\"{text}\"}}");
+            let expected = aws_lc_rs::digest::digest(&SHA256, canonical.as_bytes());
+            let mut room = [0; 64];
+            let expected = format!("sha256:{}", hex(expected.as_ref(), &mut room));
+            assert_eq!(digest(&Value::Map(members)), expected, "{length}");
+        }
+        assert_eq!(hex(&[0x0f, 0xa0], &mut [0; 4]), "0fa0");
     }
 }

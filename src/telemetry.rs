@@ -16,7 +16,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer};
@@ -96,10 +96,12 @@ pub struct Telemetry {
 /// [`InvalidTelemetry`] if a setting is wrong or logs are set up already.
 pub fn start(settings: &Settings) -> Result<Telemetry, InvalidTelemetry> {
     let filter = log_filter(&settings.log)?;
+    // Spans say nothing that the lines in them do not, and to keep them costs each check more than
+    // to decide it: without a collector there are none.
     let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(is_coloured())
-        .with_filter(filter);
+        .with_filter(filter.and(filter_fn(|metadata| !metadata.is_span())));
     let traces = settings
         .otlp_endpoint
         .as_deref()
@@ -188,7 +190,7 @@ fn is_coloured() -> bool {
 /// The trace a check belongs to (W3C Trace Context).
 #[derive(Debug)]
 pub struct Trace {
-    parent: opentelemetry::Context,
+    parent: Option<opentelemetry::Context>,
 }
 
 impl Trace {
@@ -203,11 +205,8 @@ impl Trace {
     /// The span of one check, joined to the trace of the call, else of the described request.
     #[must_use]
     pub fn check_scope(self, headers: &[(String, String)]) -> Scope {
-        let parent = if self.parent.span().span_context().is_valid() {
-            self.parent
-        } else {
-            extract(&DescribedHeaders(headers))
-        };
+        let described = || extract(&DescribedHeaders(headers));
+        let parent = self.parent.or_else(described);
         let span = tracing::info_span!(
             "check",
             otel.kind = "server",
@@ -242,14 +241,19 @@ pub struct Scope {
 }
 
 impl Scope {
-    fn new(span: Span, parent: opentelemetry::Context) -> Self {
-        let context = parent.span().span_context().clone();
-        let mut trace_id = context.is_valid().then(|| context.trace_id().to_string());
-        if let Err(error) = span.set_parent(parent) {
-            tracing::trace!(%error, "traces are off");
-        } else if trace_id.is_none() {
-            let own = span.context().span().span_context().clone();
-            trace_id = own.is_valid().then(|| own.trace_id().to_string());
+    fn new(span: Span, parent: Option<opentelemetry::Context>) -> Self {
+        let id = |context: &opentelemetry::Context| {
+            let span = context.span();
+            let context = span.span_context();
+            context.is_valid().then(|| context.trace_id().to_string())
+        };
+        let mut trace_id = parent.as_ref().and_then(id);
+        if !span.is_disabled() {
+            if let Err(error) = span.set_parent(parent.unwrap_or_default()) {
+                tracing::trace!(%error, "traces are off");
+            } else if trace_id.is_none() {
+                trace_id = id(&span.context());
+            }
         }
         Self { span, trace_id }
     }
@@ -280,6 +284,9 @@ pub struct Ended<'a> {
 /// Records on the span of the running check how it ended.
 pub fn record_decision(ended: &Ended<'_>) {
     let span = Span::current();
+    if span.is_disabled() {
+        return;
+    }
     span.record("decision", ended.decision);
     span.record("reason", ended.reason);
     span.record("server", ended.server);
@@ -298,8 +305,13 @@ tokio::task_local! {
     static TRACE_ID: Option<String>;
 }
 
-fn extract(headers: &dyn Extractor) -> opentelemetry::Context {
-    TraceContextPropagator::new().extract_with_context(&opentelemetry::Context::new(), headers)
+/// The trace that the headers name, if they do.
+fn extract(headers: &dyn Extractor) -> Option<opentelemetry::Context> {
+    headers.get("traceparent")?;
+    let nothing = opentelemetry::Context::new();
+    let context = TraceContextPropagator::new().extract_with_context(&nothing, headers);
+    let is_valid = context.span().span_context().is_valid();
+    is_valid.then_some(context)
 }
 
 struct CallHeaders<'a>(&'a http::HeaderMap);

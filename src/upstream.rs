@@ -2,4 +2,6 @@
 
 mod headers;
 
-pub use headers::{AuthorizationHeader, Facts, OWN_PREFIX, Obligations, assign, obligations};
+pub use headers::{
+    AuthorizationHeader, Facts, OWN_PREFIX, Obligations, assign, obligations, reads_as,
+};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Record;
+use super::{Record, SessionHash};
 
 /// Something that was noticed, with where it was. Absent fields are left out of the line, and the
 /// member `event` tells it from a decision.
@@ -68,9 +68,9 @@ pub enum Event {
     },
     /// A session was bound to its subject.
     SessionBound {
-        /// The session, hashed: [`super::session_hash`].
+        /// The session, hashed.
         #[serde(rename = "mcp.session.id")]
-        session: String,
+        session: SessionHash,
     },
     /// A task was bound to its creator.
     TaskBound {
@@ -102,7 +102,7 @@ impl Event {
     #[must_use]
     pub fn session_bound(session: &str) -> Self {
         Event::SessionBound {
-            session: super::session_hash(session),
+            session: SessionHash::of(session),
         }
     }
 

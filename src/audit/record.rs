@@ -4,12 +4,14 @@
 //! `client.address`, `mcp.*`); all others are this service's own. No field ever carries a
 //! token, a secret or the value of an argument.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::authz::Value;
@@ -64,7 +66,7 @@ pub struct Record {
     pub source: Option<IpAddr>,
     /// The HTTP method.
     #[serde(rename = "http.request.method")]
-    pub http_method: String,
+    pub http_method: Cow<'static, str>,
     /// The path, without its query.
     #[serde(rename = "url.path")]
     pub path: String,
@@ -79,7 +81,7 @@ pub struct Record {
     pub server: Option<Arc<str>>,
     /// The JSON-RPC method; of a batch, that of the element that decided.
     #[serde(rename = "mcp.method.name", skip_serializing_if = "Option::is_none")]
-    pub method: Option<String>,
+    pub method: Option<Cow<'static, str>>,
     /// The tool, prompt, resource URI or task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -91,13 +93,13 @@ pub struct Record {
     pub batch: Option<usize>,
     /// The session, hashed.
     #[serde(rename = "mcp.session.id", skip_serializing_if = "Option::is_none")]
-    pub session: Option<String>,
+    pub session: Option<SessionHash>,
     /// The protocol revision.
     #[serde(
         rename = "mcp.protocol.version",
         skip_serializing_if = "Option::is_none"
     )]
-    pub protocol_version: Option<String>,
+    pub protocol_version: Option<Cow<'static, str>>,
     /// What the arguments were, without their values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Arguments>,
@@ -109,6 +111,15 @@ pub struct Record {
     pub candidate: Option<WouldBe>,
     /// How long the check took, in seconds.
     pub duration_seconds: f64,
+}
+
+/// Client text as far as a record keeps it. What is that short in bytes is so in characters.
+fn cut(text: &str) -> &str {
+    if text.len() <= TEXT_CHARS_MAX {
+        return text;
+    }
+    let end = text.char_indices().nth(TEXT_CHARS_MAX);
+    end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 /// A decision that was not made.
@@ -129,7 +140,16 @@ impl Record {
     /// Client text as far as a record keeps it.
     #[must_use]
     pub fn text(text: &str) -> String {
-        text.chars().take(TEXT_CHARS_MAX).collect()
+        cut(text).to_owned()
+    }
+
+    /// The same of text that is mostly one of these words, which then are not copied.
+    #[must_use]
+    pub fn word(text: &str, known: &[&'static str]) -> Cow<'static, str> {
+        match known.iter().find(|word| **word == text) {
+            Some(word) => Cow::Borrowed(word),
+            None => Cow::Owned(Record::text(text)),
+        }
     }
 }
 
@@ -138,49 +158,97 @@ impl Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Arguments {
     /// Top-level names in sorted order, at most 64.
-    pub names: Vec<String>,
+    pub names: Names,
     /// `sha256:` and the digest of the arguments as JSON without white space, members sorted by
     /// name at every depth.
-    pub digest: String,
+    pub digest: json::Digest,
 }
 
 impl Arguments {
     /// Describes the arguments of a call.
     #[must_use]
     pub fn of(arguments: &Value<'_>) -> Self {
-        let mut names: Vec<String> = match arguments {
-            Value::Map(members) => members.iter().map(|(name, _)| Record::text(name)).collect(),
+        let names = match arguments {
+            Value::Map(members) => Names::of(members.iter().map(|(name, _)| &**name).collect()),
             Value::Null
             | Value::Bool(_)
             | Value::Int(_)
             | Value::Uint(_)
             | Value::Float(_)
             | Value::String(_)
-            | Value::List(_) => Vec::new(),
+            | Value::List(_) => Names::default(),
         };
-        names.sort_unstable();
-        names.truncate(ARGUMENT_NAMES_MAX);
         Arguments {
             names,
-            digest: json::digest(arguments),
+            digest: json::Digest::of(arguments),
         }
     }
 }
 
-/// A session id as evidence shows it: enough to join records, not enough to use the session.
-#[must_use]
-pub fn session_hash(session: &str) -> String {
-    let digest = digest(&SHA256, session.as_bytes());
-    hex(digest.as_ref().get(..8).unwrap_or_default())
+/// Names, each as far as a record keeps it, in one text instead of many.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Names {
+    text: String,
+    /// Where in `text` each ends.
+    ends: Vec<usize>,
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            for nibble in [byte >> 4, byte & 0xf] {
-                text.extend(char::from_digit(u32::from(nibble), 16));
-            }
-            text
+impl Names {
+    fn of(mut names: Vec<&str>) -> Self {
+        names.sort_unstable();
+        names.truncate(ARGUMENT_NAMES_MAX);
+        let length = names.iter().map(|name| name.len().min(TEXT_CHARS_MAX));
+        let mut text = String::with_capacity(length.sum());
+        let add = |name| {
+            text.push_str(cut(name));
+            text.len()
+        };
+        let ends = names.into_iter().map(add).collect();
+        Names { text, ends }
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let name = self.text.get(start..*end).unwrap_or_default();
+            start = *end;
+            name
         })
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Serialize for Names {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.iter())
+    }
+}
+
+/// A session id as evidence shows it: enough to join records, not enough to use the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionHash([u8; 8]);
+
+impl SessionHash {
+    /// Hashes an id as it is on the wire.
+    #[must_use]
+    pub fn of(session: &str) -> Self {
+        let digest = digest(&SHA256, session.as_bytes());
+        let mut short = [0; 8];
+        for (to, from) in short.iter_mut().zip(digest.as_ref()) {
+            *to = *from;
+        }
+        SessionHash(short)
+    }
+}
+
+impl Serialize for SessionHash {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(json::hex(&self.0, &mut [0; 16]))
+    }
 }

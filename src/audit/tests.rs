@@ -138,10 +138,10 @@ fn arguments_leave_names_and_a_digest_that_ignores_member_order() {
     let other = Value::Map(vec![("a".into(), text("secret"))]);
     assert_eq!(Arguments::of(&one), Arguments::of(&two));
     assert_ne!(Arguments::of(&one).digest, Arguments::of(&other).digest);
-    assert_eq!(Arguments::of(&one).names, ["a", "b"]);
+    assert!(Arguments::of(&one).names.iter().eq(["a", "b"]));
     // The digest of {"a":[1,null],"b":"secret"}, by any SHA-256 tool.
     let expected = hex_of(br#"{"a":[1,null],"b":"secret"}"#);
-    assert_eq!(Arguments::of(&one).digest, expected);
+    assert_eq!(Arguments::of(&one).digest.to_string(), expected);
 }
 
 fn hex_of(bytes: &[u8]) -> String {

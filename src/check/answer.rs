@@ -234,7 +234,7 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: Denied<
         DenyShape::ToolError | DenyShape::JsonrpcError => StatusCode::OK,
         DenyShape::Http403 => refused,
     };
-    let told = Told {
+    let mut told = Told {
         settings,
         reason,
         // What servers say of a task they do not have.
@@ -252,11 +252,14 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: Denied<
             return with_retry_after(told.refused(to, refused), denial, is_limited);
         }
         Some(_) if to.is_silent() => return accepted(),
-        Some(Payload::One(message)) => told.answer(message, to.era).unwrap_or_default(),
+        Some(Payload::One(message)) => {
+            let data = std::mem::take(&mut told.data);
+            told.answer(message, to.era, data).unwrap_or_default()
+        }
         Some(Payload::Batch(messages)) => {
             let answers: Vec<String> = messages
                 .iter()
-                .filter_map(|message| told.answer(message, to.era))
+                .filter_map(|message| told.answer(message, to.era, told.data.clone()))
                 .collect();
             rpc::batch(&answers)
         }
@@ -292,14 +295,19 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn answer(&self, message: &Message<'_>, era: Era) -> Option<String> {
+    fn answer(
+        &self,
+        message: &Message<'_>,
+        era: Era,
+        data: serde_json::Map<String, Value>,
+    ) -> Option<String> {
         let Kind::Request { id } = message.kind else {
             return None;
         };
         if self.settings.disclose == Disclose::Nothing {
             return Some(unknown(id, &message.method, self.reason));
         }
-        let data = Value::Object(self.data.clone());
+        let data = Value::Object(data);
         let as_result =
             self.settings.shape == DenyShape::ToolError && *message.method == *TOOLS_CALL;
         let text = self.text();

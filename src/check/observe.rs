@@ -15,16 +15,21 @@ use super::session::word;
 use super::{Ending, HttpRequest, Judgement, Outcome, Pipeline, Read, Reason, Server, Verdict};
 use crate::audit::{self, Record, WouldBe};
 use crate::authz::{Rehearsal, Subject};
+use crate::mcp::LEGACY_REVISIONS;
 use crate::telemetry;
 use crate::telemetry::metrics::{Bound, Rehearsed, Stage};
 
 /// The evidence of one check in the making.
 pub(super) struct Observation<'p> {
     pipeline: &'p Pipeline,
-    record: Option<Record>,
+    /// The server that is meant, once it is known.
+    server: Option<&'p Server>,
+    record: Option<Box<Record>>,
     /// What the policy adds to the facts of an allow.
     assigned: Vec<(Arc<str>, Option<String>)>,
     started: Instant,
+    /// When the last stage ended.
+    lap: Instant,
 }
 
 impl<'p> Observation<'p> {
@@ -34,6 +39,7 @@ impl<'p> Observation<'p> {
         policy_revision: &Arc<str>,
         now: Timestamp,
     ) -> Self {
+        let started = Instant::now();
         let record = Record {
             time: now,
             decision_id: Uuid::now_v7(),
@@ -50,7 +56,7 @@ impl<'p> Observation<'p> {
             tenant: None,
             peer: request.principal.clone(),
             source: request.source,
-            http_method: Record::text(&request.method),
+            http_method: Record::word(&request.method, &["POST", "GET", "DELETE"]),
             path: Record::text(request.path_only()),
             status: None,
             server: None,
@@ -67,9 +73,11 @@ impl<'p> Observation<'p> {
         };
         Observation {
             pipeline,
-            record: Some(record),
+            server: None,
+            record: Some(Box::new(record)),
             assigned: Vec::new(),
-            started: Instant::now(),
+            started,
+            lap: started,
         }
     }
 
@@ -79,7 +87,16 @@ impl<'p> Observation<'p> {
             .map_or(Uuid::nil(), |record| record.decision_id)
     }
 
-    pub(super) fn server(&mut self, server: &Server) {
+    /// Records how long a stage took that ends now and began where the last one ended.
+    pub(super) fn stage(&mut self, stage: Stage) {
+        let now = Instant::now();
+        let took = now.duration_since(self.lap);
+        self.pipeline.metrics.record_stage(stage, took);
+        self.lap = now;
+    }
+
+    pub(super) fn server(&mut self, server: &'p Server) {
+        self.server = Some(server);
         if let Some(record) = &mut self.record {
             record.server = Some(Arc::clone(&server.name));
         }
@@ -89,10 +106,12 @@ impl<'p> Observation<'p> {
         let Some(record) = &mut self.record else {
             return;
         };
-        record.method = read.refused_method.as_deref().map(Record::text);
+        let refused = read.refused_method.as_deref().map(Record::text);
+        record.method = refused.map(Cow::Owned);
         if let Some(routing) = &read.routing {
-            record.session = routing.session.map(audit::session_hash);
-            record.protocol_version = routing.protocol_version.map(str::to_owned);
+            record.session = routing.session.map(audit::SessionHash::of);
+            let revision = |text| Record::word(text, LEGACY_REVISIONS);
+            record.protocol_version = routing.protocol_version.map(revision);
         }
         let messages = read.messages();
         record.batch = (messages.len() > 1).then_some(messages.len());
@@ -180,7 +199,10 @@ impl<'p> Observation<'p> {
                 index = index.saturating_sub(targets.len());
                 continue;
             };
-            record.method = Some(Record::text(&message.method));
+            record.method = Some(match message.entry {
+                Some(entry) => Cow::Borrowed(entry.name),
+                None => Cow::Owned(Record::text(&message.method)),
+            });
             record.name = target.resource.name().map(Record::text);
             record.arguments = target.arguments.map(audit::Arguments::of);
             return;
@@ -218,13 +240,16 @@ impl<'p> Observation<'p> {
         }
     }
 
-    fn emit(&self, mut record: Record, reason: Reason) {
+    fn emit(&self, mut record: Box<Record>, reason: Reason) {
         let took = self.started.elapsed();
         record.duration_seconds = took.as_secs_f64();
         let metrics = &self.pipeline.metrics;
         metrics.record_stage(Stage::Total, took);
+        match self.server {
+            Some(server) => server.count(metrics, reason),
+            None => metrics.record_decision("", reason.effect(), reason.code()),
+        }
         let server = record.server.as_deref().unwrap_or_default();
-        metrics.record_decision(server, reason.effect(), reason.code());
         telemetry::record_decision(&telemetry::Ended {
             decision: record.decision,
             reason: record.reason,
@@ -257,7 +282,8 @@ fn would_be(rehearsal: &Rehearsal, rules: &[Arc<str>], revision: Option<Arc<str>
 /// Facts for Envoy's access log and later filters.
 fn metadata(record: &Record, ending: &Ending) -> Vec<(Cow<'static, str>, String)> {
     let text = |value: &Option<Arc<str>>| value.as_deref().map(str::to_owned);
-    [
+    let mut metadata = Vec::with_capacity(FACTS_MAX);
+    let facts = [
         ("decision", Some(record.decision.to_owned())),
         ("reason", Some(record.reason.to_owned())),
         ("decision_id", Some(record.decision_id.to_string())),
@@ -267,11 +293,14 @@ fn metadata(record: &Record, ending: &Ending) -> Vec<(Cow<'static, str>, String)
         ("agent", text(&record.agent)),
         ("tenant", text(&record.tenant)),
         ("server", text(&record.server)),
-        ("method", record.method.clone()),
+        ("method", record.method.as_deref().map(str::to_owned)),
         ("name", record.name.clone()),
         ("class", text(&record.class)),
-    ]
-    .into_iter()
-    .filter_map(|(key, value)| value.map(|value| (Cow::Borrowed(key), value)))
-    .collect()
+    ];
+    let present = facts.into_iter();
+    metadata.extend(present.filter_map(|(key, value)| Some((Cow::Borrowed(key), value?))));
+    metadata
 }
+
+/// How many facts there are at most, but for those of the policy.
+const FACTS_MAX: usize = 14;

@@ -1,13 +1,14 @@
 //! The guarded MCP servers, and which of them a request is for.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::HttpRequest;
+use super::{HttpRequest, Reason};
 use crate::authn::Audience;
 use crate::authn::challenge::{Challenges, InvalidChallenge};
 use crate::authn::metadata::{self, InvalidResource, ResourceMetadata};
 use crate::catalog::Trust;
+use crate::telemetry::metrics::{Counter, Metrics};
 use crate::upstream::AuthorizationHeader;
 
 /// The context extension with which an Envoy route names the server.
@@ -110,6 +111,8 @@ pub struct Server {
     pub metadata: ResourceMetadata,
     /// Its challenges.
     pub challenges: Challenges,
+    /// The counters of its decisions, by reason, once there was one.
+    decisions: [OnceLock<Counter>; Reason::ALL.len()],
 }
 
 /// All servers.
@@ -157,7 +160,7 @@ impl Servers {
         if let Some(name) = request.context.get(CONTEXT_EXTENSION) {
             return self.by_name(name).ok_or(UnknownServer);
         }
-        let host = request.host.to_ascii_lowercase();
+        let host = request.host_folded();
         let path = request.path_only();
         self.servers
             .iter()
@@ -174,7 +177,7 @@ impl Servers {
     /// # Errors
     /// [`UnknownServer`] when there is none, or no single one.
     pub fn find_metadata(&self, request: &HttpRequest) -> Result<&Arc<Server>, UnknownServer> {
-        let host = request.host.to_ascii_lowercase();
+        let host = request.host_folded();
         let candidates: Vec<&Arc<Server>> = match request.context.get(CONTEXT_EXTENSION) {
             Some(name) => self.by_name(name).into_iter().collect(),
             None => self
@@ -241,7 +244,18 @@ impl Server {
             audience,
             metadata,
             challenges,
+            decisions: [const { OnceLock::new() }; Reason::ALL.len()],
         })
+    }
+
+    /// Counts a decision about a request to it. INVARIANT: always in the same metrics, those of
+    /// its pipeline.
+    pub(super) fn count(&self, metrics: &Metrics, reason: Reason) {
+        let new = || metrics.decision_counter(&self.name, reason.effect(), reason.code());
+        match self.decisions.get(reason as usize) {
+            Some(counter) => counter.get_or_init(new).inc(),
+            None => new().inc(),
+        };
     }
 }
 

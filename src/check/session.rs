@@ -13,6 +13,7 @@ use super::{HttpRequest, Reason, Server, SessionBinding};
 use crate::authz::{Resource, Subject};
 use crate::state::{Bind, BindingKey, BindingKind, Owner, State, StateUnavailable};
 use crate::telemetry::metrics::{Bound, Metrics};
+use crate::upstream;
 
 /// The header with the session's id, in lower case.
 const SESSION_HEADER: &str = "mcp-session-id";
@@ -22,8 +23,10 @@ pub(super) struct Used<'u> {
     server: &'u Server,
     subject: &'u Subject,
     session: Option<&'u str>,
-    /// Keys, each once, with the number of the part of the request that uses it first.
-    keys: Vec<(usize, BindingKey)>,
+    /// Keys, each once.
+    keys: Vec<BindingKey>,
+    /// The number of the part of the request that uses each first; 0 where there is none.
+    users: Vec<usize>,
 }
 
 /// To whom that belongs.
@@ -52,20 +55,26 @@ impl<'u> Used<'u> {
             subject,
             session,
             keys: Vec::new(),
+            users: Vec::new(),
         };
         if server.settings.session_binding == SessionBinding::Off {
             return used;
         }
-        let session = session.map(|id| (0, BindingKey::session(&server.name, id)));
+        used.keys = session
+            .map(|id| BindingKey::session(&server.name, id))
+            .into_iter()
+            .collect();
         let tasks = resources.enumerate().filter_map(|(index, resource)| {
             let id = task_id(&resource)?;
             Some((index, BindingKey::task(&server.name, id)))
         });
-        let keys = session.into_iter().chain(tasks);
-        used.keys = keys.collect();
-        if used.keys.len() > 1 {
-            let mut seen = HashSet::new();
-            used.keys.retain(|(_, key)| seen.insert(*key));
+        let mut seen: HashSet<BindingKey> = HashSet::new();
+        for (index, key) in tasks {
+            if seen.insert(key) {
+                used.users.resize(used.keys.len(), 0);
+                used.keys.push(key);
+                used.users.push(index);
+            }
         }
         used
     }
@@ -91,20 +100,20 @@ impl<'u> Used<'u> {
         if self.keys.is_empty() {
             return Ok(found);
         }
-        let keys: Vec<BindingKey> = self.keys.iter().map(|(_, key)| *key).collect();
-        let bindings = state.bindings(&keys, now).await?;
-        if bindings.len() != keys.len() {
+        let bindings = state.bindings(&self.keys, now).await?;
+        if bindings.len() != self.keys.len() {
             return Err(StateUnavailable);
         }
         let owner = self.owner();
         let is_strict = self.server.settings.session_binding == SessionBinding::Strict;
-        for ((index, key), binding) in self.keys.iter().zip(bindings) {
+        let users = self.users.iter().copied().chain(std::iter::repeat(0));
+        for ((index, key), binding) in users.zip(&self.keys).zip(bindings) {
             let started = match binding {
                 Some(binding) if binding.owner == owner => binding.since,
-                Some(_) => return Ok(Found::refused(mismatch(key.kind()), *index)),
-                None if is_strict => return Ok(Found::refused(unknown(key.kind()), *index)),
+                Some(_) => return Ok(Found::refused(mismatch(key.kind()), index)),
+                None if is_strict => return Ok(Found::refused(unknown(key.kind()), index)),
                 None => {
-                    found.free.push((*index, *key));
+                    found.free.push((index, *key));
                     now
                 }
             };
@@ -189,17 +198,12 @@ pub(super) fn unjudged_headers(request: &HttpRequest, session: Option<&str>) -> 
     let names = request.headers.iter().map(|(name, _)| name.as_str());
     let mut unjudged: Vec<String> = names
         .filter(|name| *name != SESSION_HEADER || session.is_none())
-        .filter(|name| is_session_header_to_cgi(name))
+        .filter(|name| upstream::reads_as(name, SESSION_HEADER))
         .map(str::to_owned)
         .collect();
     unjudged.sort_unstable();
     unjudged.dedup();
     unjudged
-}
-
-fn is_session_header_to_cgi(name: &str) -> bool {
-    let dashed = |byte| if byte == b'_' { b'-' } else { byte };
-    name.len() == SESSION_HEADER.len() && name.bytes().map(dashed).eq(SESSION_HEADER.bytes())
 }
 
 /// Binds the session that a server has issued now, whatever its id was bound to before. Does

@@ -58,8 +58,8 @@ pub fn obligations<'h>(
     headers: impl Iterator<Item = &'h str>,
 ) -> Obligations {
     let subject = facts.subject;
-    let decision_id = facts.decision_id.to_string();
-    let set: Vec<(Cow<'static, str>, String)> = [
+    let mut set: Vec<(Cow<'static, str>, String)> = Vec::with_capacity(SET_MAX);
+    let texts = [
         ("x-mcp-authz-subject", Some(&*subject.id)),
         ("x-mcp-authz-issuer", Some(&*subject.issuer)),
         ("x-mcp-authz-agent", subject.agent.as_deref()),
@@ -67,19 +67,20 @@ pub fn obligations<'h>(
         ("x-mcp-authz-server", Some(facts.server)),
         ("x-mcp-authz-method", facts.method),
         ("x-mcp-authz-name", facts.name),
-        ("x-mcp-authz-decision-id", Some(&*decision_id)),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| {
-        value
-            .filter(|value| !value.is_empty())
-            .map(|value| (Cow::Borrowed(name), header_value(value)))
-    })
-    .collect();
-    let mut remove: Vec<String> = headers
-        .filter(|name| is_ours(name) && set.iter().all(|(own, _)| own != name))
-        .map(str::to_owned)
-        .collect();
+    ];
+    for (name, value) in texts {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            set.push((Cow::Borrowed(name), header_value(value)));
+        }
+    }
+    let decision_id = facts.decision_id.to_string();
+    set.push((Cow::Borrowed("x-mcp-authz-decision-id"), decision_id));
+    let mut remove: Vec<String> = Vec::with_capacity(REMOVED_MIN);
+    remove.extend(
+        headers
+            .filter(|name| is_ours(name) && set.iter().all(|(own, _)| own != name))
+            .map(str::to_owned),
+    );
     remove.sort_unstable();
     remove.dedup();
     if authorization == AuthorizationHeader::Remove {
@@ -109,9 +110,22 @@ pub fn assign<'h>(
     }
     if !owned.is_empty() {
         let alike = headers.filter(|name| name.contains('_'));
-        let alike = alike.filter(|name| owned.iter().any(|own| *name.replace('_', "-") == **own));
+        let alike = alike.filter(|name| owned.iter().any(|own| reads_as(name, own)));
         obligations.remove.extend(alike.map(str::to_owned));
     }
+}
+
+/// How many headers are set at most, but for those of the policy.
+const SET_MAX: usize = 8;
+/// How many headers are removed of most requests: credentials, and what only may be in answers.
+const REMOVED_MIN: usize = 4;
+
+/// Whether a program that gets headers as variables could take one for the other, whose name has
+/// no `_`.
+#[must_use]
+pub fn reads_as(name: &str, other: &str) -> bool {
+    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    name.len() == other.len() && name.bytes().map(fold).eq(other.bytes())
 }
 
 /// Whether an upstream could take a header for one of ours. Servers that hand headers to programs
@@ -240,6 +254,17 @@ mod tests {
             ("=?base64?eA==?=", "=?base64?PT9iYXNlNjQ/ZUE9PT89?="),
         ] {
             assert_eq!(header_value(value), expected);
+        }
+    }
+
+    #[test]
+    fn a_variable_does_not_tell_dashes_from_underscores() {
+        let other = "mcp-session-id";
+        for name in ["mcp-session-id", "mcp_session_id", "mcp-session_id"] {
+            assert!(reads_as(name, other), "{name}");
+        }
+        for name in ["mcp-session-id-", "mcp-session-i", "mcp.session-id", ""] {
+            assert!(!reads_as(name, other), "{name}");
         }
     }
 }
