@@ -6,6 +6,7 @@
 
 mod status;
 mod tasks;
+mod worker;
 
 use std::io;
 use std::path::Path;
@@ -93,22 +94,28 @@ impl RunError {
 pub fn run(config_path: &Path) -> Result<(), RunError> {
     let config = config::load(config_path)?;
     let timeout = config.drain.timeout;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // Checks are served by workers; what is done here may wait.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(RunError::system("cannot start the runtime"))?;
-    let mut writer = None;
+    let mut threads = Threads::default();
     let result = runtime.block_on(async {
         let telemetry = telemetry::start(&config.telemetry)?;
-        let result = Box::pin(serve(config, &mut writer)).await;
+        let result = Box::pin(serve(config, &mut threads)).await;
         telemetry.flush(timeout).await;
         result
     });
-    // Connections that the drain had to cut end with the runtime, and what was asked on them is
-    // recorded as given up. Only then is the audit complete.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
-    if let Some(writer) = writer
-        && !is_written(writer, timeout)
+    // Connections that the drain had to cut end with the workers, and what was asked on them is
+    // recorded as given up. Only then is the audit complete.
+    for worker in threads.workers {
+        if !has_ended(worker, SHUTDOWN_TIMEOUT.saturating_mul(2)) {
+            tracing::error!("a worker does not end");
+        }
+    }
+    if let Some(writer) = threads.writer
+        && !has_ended(writer, timeout)
     {
         tracing::error!("audit records were not all written");
     }
@@ -130,7 +137,16 @@ pub fn now() -> Timestamp {
 /// How long work that cannot be cut, such as reading a file, may hold the end up.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-async fn serve(config: Config, writer: &mut Option<JoinHandle<()>>) -> Result<(), RunError> {
+/// The threads that outlive the runtime.
+#[derive(Debug, Default)]
+struct Threads {
+    /// They serve checks.
+    workers: Vec<JoinHandle<()>>,
+    /// It writes the audit records, and ends once nobody can hand in any.
+    writer: Option<JoinHandle<()>>,
+}
+
+async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
     tracing::info!(config = %config.effective(), "starting");
     let signals = Signals::watch().map_err(RunError::system("cannot watch for signals"))?;
     let (core, refreshers) = Core::build(&config)?;
@@ -138,7 +154,7 @@ async fn serve(config: Config, writer: &mut Option<JoinHandle<()>>) -> Result<()
     let sockets = Sockets::bind(&config).await?;
     let (audit, thread) = Audit::start(io::stdout(), config.limits.audit_queue_max)
         .map_err(RunError::system("cannot start the audit thread"))?;
-    *writer = Some(thread);
+    threads.writer = Some(thread);
     let parts = Parts {
         losses: Arc::clone(audit.losses()),
         metrics: Metrics::new(),
@@ -163,7 +179,10 @@ async fn serve(config: Config, writer: &mut Option<JoinHandle<()>>) -> Result<()
     let (grpc, admin) = (sockets.grpc_address, sockets.admin_address);
     let mut tasks = Tasks::new();
     tasks.start_background(&parts, refreshers, signals.hangup);
-    tasks.start_grpc(sockets.grpc, pipeline, &parts, envoy_settings(&config));
+    threads.workers = tasks
+        .start_grpc(sockets.grpc, &pipeline, &parts, envoy_settings(&config))
+        .map_err(RunError::system("cannot start the workers"))?;
+    drop(pipeline);
     if let Some(socket) = sockets.admin {
         tasks.start_admin(socket, status::admin(&parts));
     }
@@ -302,10 +321,9 @@ fn envoy_settings(config: &Config) -> envoy::Settings {
     settings
 }
 
-/// Waits for the audit thread to write what is queued; it ends once nobody can hand in records.
-/// Whether it did in time.
-fn is_written(writer: JoinHandle<()>, timeout: Duration) -> bool {
+/// Waits for a thread to end. Whether it did well and in time.
+fn has_ended(thread: JoinHandle<()>, timeout: Duration) -> bool {
     let (done, ended) = mpsc::channel();
-    let waiting = thread::Builder::new().spawn(move || done.send(writer.join().is_ok()));
+    let waiting = thread::Builder::new().spawn(move || done.send(thread.join().is_ok()));
     waiting.is_ok() && ended.recv_timeout(timeout) == Ok(true)
 }

@@ -6,6 +6,7 @@
 
 mod ext_authz;
 mod ext_proc;
+mod front;
 mod health;
 pub mod proto;
 pub mod request;
@@ -18,15 +19,17 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::{Connected, Router};
+use tonic::transport::server::Connected;
 
 use crate::check::{Decide, Process};
 use crate::health::Readiness;
-use crate::listen::{Connection, Listener};
+use crate::listen::{Connection, Share};
 
 use proto::envoy::service::auth::v3::authorization_server::AuthorizationServer;
 use proto::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessorServer;
+use front::Front;
 use proto::grpc::health::v1::health_server::HealthServer;
 
 pub use ext_authz::ExtAuthz;
@@ -84,30 +87,32 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`] if the server cannot be built or fails.
 pub async fn serve<T: Decide + Process>(
-    listener: Listener,
+    share: Share,
     pipeline: Arc<T>,
     readiness: Readiness,
     settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let router = router(pipeline, readiness, settings)?;
+    let front = front(pipeline, readiness, settings)?;
     let (ready, connections) = mpsc::channel(READY_MAX);
     let connections = ReceiverStream::new(connections).map(Ok::<Connection, Infallible>);
-    // With the shutdown the receiver goes, so that the listener ends and its socket is closed.
+    // With the shutdown the receiver goes, so that the share ends; with all of them the listener
+    // does, and its socket is closed.
     let served = async {
-        router
-            .serve_with_incoming_shutdown(connections, shutdown)
+        server(settings)
+            .serve_with_incoming_shutdown(front, connections, shutdown)
             .await
     };
-    let ((), served) = tokio::join!(listener.run(ready), served);
+    let ((), served) = tokio::join!(share.run(ready), served);
     served.map_err(ServeError::Transport)
 }
 
-fn router<T: Decide + Process>(
+/// What is said on a connection, to whom.
+fn front<T: Decide + Process>(
     pipeline: Arc<T>,
     readiness: Readiness,
     settings: Settings,
-) -> Result<Router, ServeError> {
+) -> Result<Front<ExtAuthz<T>>, ServeError> {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .with_service_name(AUTHORIZATION)
@@ -125,12 +130,20 @@ fn router<T: Decide + Process>(
     let processor = ExternalProcessorServer::new(ExtProc::new(pipeline))
         .max_decoding_message_size(CHUNK_BYTES_MAX.saturating_add(DESCRIPTION_BYTES_MAX));
     let health = HealthService::new(readiness, &[AUTHORIZATION, PROCESSOR]);
+    let others = Routes::new(processor)
+        .add_service(HealthServer::new(health))
+        .add_service(reflection)
+        .prepare();
+    Ok(Front::new(authorization, others))
+}
+
+fn server(settings: Settings) -> Server {
     // Clients that leave reset their checks, many at once; that is no attack of Envoy's.
     let resets_max = usize::try_from(settings.streams_max).unwrap_or(usize::MAX);
     // Room for every stream at once: bytes of a stream that waits for its client must not keep
     // those of another from being read.
     let connection_window = STREAM_WINDOW_BYTES.saturating_mul(settings.streams_max);
-    Ok(Server::builder()
+    Server::builder()
         .max_concurrent_streams(settings.streams_max)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(connection_window.min(WINDOW_BYTES_MAX))
@@ -138,10 +151,6 @@ fn router<T: Decide + Process>(
         .http2_max_pending_accept_reset_streams(Some(resets_max))
         .http2_keepalive_interval(Some(settings.keepalive_interval))
         .http2_keepalive_timeout(Some(settings.keepalive_timeout))
-        .add_service(authorization)
-        .add_service(processor)
-        .add_service(HealthServer::new(health))
-        .add_service(reflection))
 }
 
 impl Connected for Connection {

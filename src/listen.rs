@@ -40,12 +40,44 @@ impl Default for Limits {
     }
 }
 
-/// A socket that takes connections.
+/// A socket that takes connections and deals them out.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
     tls: Option<Arc<Tls>>,
     limits: Limits,
+    shares: Vec<Taker>,
+}
+
+/// The connections of a listener that one runtime serves.
+#[derive(Debug)]
+pub struct Share {
+    arrivals: mpsc::UnboundedReceiver<Arrival>,
+    tls: Option<Arc<Tls>>,
+    handshake_timeout: Duration,
+}
+
+/// Where the connections of a share go.
+#[derive(Debug)]
+struct Taker {
+    /// Each connection has a place, which bounds how many wait here.
+    arrivals: mpsc::UnboundedSender<Arrival>,
+    /// Held by each connection of the share.
+    load: Arc<()>,
+}
+
+/// A connection that was taken; it belongs to no runtime.
+#[derive(Debug)]
+struct Arrival {
+    io: socket::Detached,
+    held: Held,
+}
+
+/// What a connection holds for as long as it lives.
+#[derive(Debug)]
+struct Held {
+    _place: OwnedSemaphorePermit,
+    _load: Arc<()>,
 }
 
 impl Listener {
@@ -56,36 +88,89 @@ impl Listener {
             socket,
             tls: tls.map(Arc::new),
             limits,
+            shares: Vec::new(),
         }
     }
 
-    /// Takes connections and hands over those that are ready, until nobody receives them any more.
-    /// A client that dawdles, or fails the handshake, holds up nobody else.
-    pub async fn run(self, ready: mpsc::Sender<Connection>) {
+    /// A further share of the connections, for a runtime of its own or for this one.
+    pub fn share(&mut self) -> Share {
+        let (taker, arrivals) = mpsc::unbounded_channel();
+        self.shares.push(Taker {
+            arrivals: taker,
+            load: Arc::new(()),
+        });
+        Share {
+            arrivals,
+            tls: self.tls.clone(),
+            handshake_timeout: self.limits.handshake_timeout,
+        }
+    }
+
+    /// Takes connections and hands each to the share that has the fewest, until nobody serves any
+    /// share.
+    pub async fn run(self) {
         let Self {
             socket,
             tls,
             limits,
+            shares,
         } = self;
         let places = Arc::new(Semaphore::new(limits.connections_max));
-        let mut handshakes = JoinSet::new();
         let mut reload = interval(limits.tls_reload_interval);
         reload.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let closed = async {
+            for share in &shares {
+                share.arrivals.closed().await;
+            }
+        };
+        tokio::pin!(closed);
         loop {
             tokio::select! {
-                () = ready.closed() => return,
+                () = &mut closed => return,
                 _ = reload.tick(), if tls.is_some() => {
                     if let Some(tls) = &tls {
                         tls.reload().await;
                     }
                 }
+                (io, place) = accept(&socket, &places) => deal(&shares, io, place),
+            }
+        }
+    }
+}
+
+/// Hands a connection to the share that has the fewest.
+fn deal(shares: &[Taker], io: socket::Stream, place: OwnedSemaphorePermit) {
+    let open = shares.iter().filter(|share| !share.arrivals.is_closed());
+    let Some(share) = open.min_by_key(|share| Arc::strong_count(&share.load)) else {
+        return;
+    };
+    let held = Held {
+        _place: place,
+        _load: Arc::clone(&share.load),
+    };
+    match io.detach() {
+        // The receiver is gone only when the process ends.
+        Ok(io) => drop(share.arrivals.send(Arrival { io, held })),
+        Err(error) => tracing::debug!(%error, "a connection cannot be handed over"),
+    }
+}
+
+impl Share {
+    /// Prepares connections on the runtime that this is run on and hands over those that are
+    /// ready, until nobody receives them any more. A client that dawdles, or fails the handshake,
+    /// holds up nobody else.
+    pub async fn run(mut self, ready: mpsc::Sender<Connection>) {
+        let mut handshakes = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = ready.closed() => return,
                 // Finished handshakes are handed over by themselves; this only forgets them.
                 Some(_) = handshakes.join_next(), if !handshakes.is_empty() => {}
-                (io, place) = accept(&socket, &places) => {
-                    let (tls, ready) = (tls.clone(), ready.clone());
+                Some(arrival) = self.arrivals.recv() => {
+                    let (tls, ready) = (self.tls.clone(), ready.clone());
+                    let limit = self.handshake_timeout;
                     handshakes.spawn(async move {
-                        let prepared = prepare(io, tls.as_deref(), place);
-                        match timeout(limits.handshake_timeout, prepared).await {
+                        match timeout(limit, prepare(arrival, tls.as_deref())).await {
                             // The receiver is gone only when the process ends.
                             Ok(Ok(connection)) => drop(ready.send(connection).await),
                             Ok(Err(error)) => tracing::debug!(%error, "handshake failed"),
@@ -103,7 +188,7 @@ pub struct Connection {
     io: Box<dyn Io>,
     /// The first byte of the client, until it is read.
     first: Option<u8>,
-    _place: OwnedSemaphorePermit,
+    _held: Held,
 }
 
 /// What a connection is made of.
@@ -137,12 +222,9 @@ async fn accept(
 }
 
 /// Does what comes before the first message: the handshake, and waiting for the first byte.
-async fn prepare(
-    io: socket::Stream,
-    tls: Option<&Tls>,
-    place: OwnedSemaphorePermit,
-) -> io::Result<Connection> {
-    let mut io: Box<dyn Io> = match (io, tls) {
+async fn prepare(arrival: Arrival, tls: Option<&Tls>) -> io::Result<Connection> {
+    let Arrival { io, held } = arrival;
+    let mut io: Box<dyn Io> = match (io.attach()?, tls) {
         (socket::Stream::Tcp(io), Some(tls)) => Box::new(tls.accept(io).await?),
         (socket::Stream::Unix(io), Some(tls)) => Box::new(tls.accept(io).await?),
         (socket::Stream::Tcp(io), None) => Box::new(io),
@@ -153,7 +235,7 @@ async fn prepare(
     Ok(Connection {
         io,
         first,
-        _place: place,
+        _held: held,
     })
 }
 

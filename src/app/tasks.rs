@@ -4,7 +4,9 @@
 //! error: half a service would leave Envoy asking nobody.
 
 use std::io;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -12,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
+use super::worker::Worker;
 use super::{CLOCK, Parts, RunError};
 use crate::admin::Admin;
 use crate::authn::{Authenticator, KeyRefresher};
@@ -62,6 +65,8 @@ pub(super) struct Tasks {
     background: JoinSet<Result<(), RunError>>,
     /// Becomes true when the servers are to stop.
     stop: watch::Sender<bool>,
+    /// Goes when what is in flight is to be cut.
+    running: watch::Sender<()>,
 }
 
 impl Tasks {
@@ -70,6 +75,7 @@ impl Tasks {
             servers: JoinSet::new(),
             background: JoinSet::new(),
             stop: watch::Sender::new(false),
+            running: watch::Sender::new(()),
         }
     }
 
@@ -149,18 +155,40 @@ impl Tasks {
         });
     }
 
+    /// Starts as many workers as there are cores, and returns their threads. They end when they
+    /// are told to stop and have finished, or when the tasks are gone.
     pub(super) fn start_grpc(
         &mut self,
-        listener: Listener,
-        pipeline: Arc<Pipeline>,
+        mut listener: Listener,
+        pipeline: &Arc<Pipeline>,
         parts: &Parts,
         settings: envoy::Settings,
-    ) {
-        let (readiness, stopped) = (parts.readiness.clone(), self.stopped());
+    ) -> io::Result<Vec<JoinHandle<()>>> {
+        let count = thread::available_parallelism().map_or(1, NonZero::get);
+        let mut threads = Vec::with_capacity(count);
+        for _ in 0..count {
+            let share = listener.share();
+            let (readiness, stopped) = (parts.readiness.clone(), self.stopped());
+            let served = envoy::serve(share, Arc::clone(pipeline), readiness, settings, stopped);
+            let mut running = self.running.subscribe();
+            let worker = Worker::start(async move {
+                tokio::select! {
+                    served = served => Ok(served?),
+                    Err(_) = running.changed() => Ok(()),
+                }
+            })?;
+            threads.push(worker.thread);
+            let ended = worker.ended;
+            self.servers.spawn(async move {
+                let ended = ended.await.map_err(io::Error::other);
+                ended.map_err(RunError::system("a worker did not finish"))?
+            });
+        }
         self.servers.spawn(async move {
-            envoy::serve(listener, pipeline, readiness, settings, stopped).await?;
+            listener.run().await;
             Ok(())
         });
+        Ok(threads)
     }
 
     pub(super) fn start_admin(&mut self, socket: TcpListener, admin: Admin) {

@@ -78,6 +78,33 @@ pub(super) enum Stream {
     Unix(UnixStream),
 }
 
+/// A stream that belongs to no runtime.
+#[derive(Debug)]
+pub(super) enum Detached {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Stream {
+    /// Takes it from the runtime that it was accepted on.
+    pub(super) fn detach(self) -> io::Result<Detached> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
+            Self::Unix(stream) => stream.into_std().map(Detached::Unix),
+        }
+    }
+}
+
+impl Detached {
+    /// Gives it to the runtime that this is called on.
+    pub(super) fn attach(self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
+            Self::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
+        }
+    }
+}
+
 /// Binds a socket. A socket file that nobody listens on is taken over; access to a unix socket is
 /// for owner and group (0660), beyond what the directory allows.
 ///

@@ -203,14 +203,15 @@ impl Service {
             body_bytes_max: BODY_BYTES_MAX,
             ..Settings::default()
         };
-        let listener = Listener::new(socket, tls, limits);
+        let mut listener = Listener::new(socket, tls, limits);
+        let share = listener.share();
         let mut tasks = JoinSet::new();
         let of_server = readiness.clone();
         tasks.spawn(async move {
             let shutdown = async { stopped.await.unwrap_or_default() };
-            serve(listener, decide, of_server, settings, shutdown)
-                .await
-                .unwrap();
+            let served = serve(share, decide, of_server, settings, shutdown);
+            let ((), served) = tokio::join!(listener.run(), served);
+            served.unwrap();
         });
         let stop = Some(stop);
         let events = Mutex::new(events);
