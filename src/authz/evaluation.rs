@@ -1,11 +1,12 @@
 //! From a policy and a request to a decision (SPEC §3.3, §3.4).
 
+mod look;
+
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::assignment::Assigned;
-use super::condition::{Class, Match, match_auth_age};
+use super::condition::{Match, match_auth_age};
 use super::counting::{Count, LimitDemand, WindowDemand, is_counted};
 use super::decision::{
     Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Pending, Rehearsal,
@@ -13,6 +14,7 @@ use super::decision::{
 use super::index::Index;
 use super::policy::{Call, Effect, Needs, Policy, Rule, Rules};
 use super::request::{AccessRequest, ActionKind};
+use look::{Findings, Look};
 
 /// Decides one request. The order of the rules never changes the decision, only which of several
 /// rules with the same effect is named first.
@@ -107,34 +109,7 @@ pub fn events(policy: &Policy, request: &AccessRequest<'_>, denied: bool) -> Vec
         .collect()
 }
 
-/// One request, and what became of the rules that were looked at for it.
-struct Look<'a> {
-    policy: &'a Policy,
-    call: Call<'a>,
-    class: Option<&'a Arc<str>>,
-    enforced: Looked,
-    shadow: Looked,
-}
-
-/// What became of the rules of one index.
-#[derive(Default)]
-struct Looked {
-    gates: OnceCell<Findings>,
-    grants: OnceCell<Findings>,
-}
-
-impl<'a> Look<'a> {
-    fn new(policy: &'a Policy, request: &'a AccessRequest<'a>) -> Self {
-        let class = policy.class_of(request);
-        Look {
-            policy,
-            call: Call::of_class(Policy::class_in(request, class), request),
-            class,
-            enforced: Looked::default(),
-            shadow: Looked::default(),
-        }
-    }
-
+impl Look<'_> {
     fn evaluate(&self, rules: Rules) -> Evaluation {
         let (policy, request) = (self.policy, self.call.target.request);
         let gates = self.gates(rules);
@@ -182,87 +157,6 @@ impl<'a> Look<'a> {
             outcome: evaluation.decision.into(),
             rules: evaluation.rules,
             shadow,
-        }
-    }
-
-    /// What became of the deny, require and limit rules that may match.
-    fn gates(&self, rules: Rules) -> Cow<'_, Findings> {
-        let index = self.policy.enforced_index();
-        let enforced = &self.enforced.gates;
-        let enforced = enforced.get_or_init(|| self.find(index, Index::gates));
-        match (rules, self.policy.shadow_index()) {
-            (Rules::All, Some(index)) => Cow::Owned(enforced.join(self.shadow_gates(index))),
-            (Rules::All | Rules::Enforced, _) => Cow::Borrowed(enforced),
-        }
-    }
-
-    /// What became of the allow rules that may match.
-    fn grants(&self, rules: Rules) -> Cow<'_, Findings> {
-        let index = self.policy.enforced_index();
-        let enforced = &self.enforced.grants;
-        let enforced = enforced.get_or_init(|| self.find(index, Index::grants));
-        match (rules, self.policy.shadow_index()) {
-            (Rules::All, Some(index)) => Cow::Owned(enforced.join(self.shadow_grants(index))),
-            (Rules::All | Rules::Enforced, _) => Cow::Borrowed(enforced),
-        }
-    }
-
-    fn shadow_gates(&self, index: &Index) -> &Findings {
-        let gates = &self.shadow.gates;
-        gates.get_or_init(|| self.find(index, Index::gates))
-    }
-
-    fn shadow_grants(&self, index: &Index) -> &Findings {
-        let grants = &self.shadow.grants;
-        grants.get_or_init(|| self.find(index, Index::grants))
-    }
-
-    fn find(
-        &self,
-        index: &Index,
-        candidates: fn(&Index, &AccessRequest<'_>, Class<'_>) -> Vec<usize>,
-    ) -> Findings {
-        let target = &self.call.target;
-        let candidates = candidates(index, target.request, target.class);
-        Findings::collect(self.policy, &self.call, candidates)
-    }
-}
-
-/// The rules of one look at the policy, by what became of them, in file order.
-#[derive(Debug, Clone, Default)]
-struct Findings {
-    matched: Vec<usize>,
-    indeterminate: Vec<usize>,
-}
-
-impl Findings {
-    fn collect(policy: &Policy, call: &Call<'_>, mut candidates: Vec<usize>) -> Self {
-        candidates.sort_unstable();
-        candidates.dedup();
-        let mut findings = Findings::default();
-        for position in candidates {
-            let Some(rule) = policy.rules().get(position) else {
-                continue;
-            };
-            match rule.matches(call) {
-                Match::Yes => findings.matched.push(position),
-                Match::Indeterminate | Match::Unknown => findings.indeterminate.push(position),
-                Match::No => {}
-            }
-        }
-        findings
-    }
-
-    /// These and others, none of which is among these.
-    fn join(&self, others: &Findings) -> Findings {
-        let join = |own: &[usize], other: &[usize]| {
-            let mut all = [own, other].concat();
-            all.sort_unstable();
-            all
-        };
-        Findings {
-            matched: join(&self.matched, &others.matched),
-            indeterminate: join(&self.indeterminate, &others.indeterminate),
         }
     }
 }
