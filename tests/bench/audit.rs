@@ -4,7 +4,7 @@ use std::io::sink;
 
 use divan::{Bencher, black_box};
 use jiff::Timestamp;
-use mcp_authz::audit::{Arguments, Audit, Record, session_hash};
+use mcp_authz::audit::{Arguments, Audit, Record, SessionHash};
 use mcp_authz::authz::Value;
 use uuid::Uuid;
 
@@ -30,16 +30,16 @@ fn record() -> Record {
         tenant: Some("acme".into()),
         peer: None,
         source: Some([10, 1, 2, 3].into()),
-        http_method: "POST".to_owned(),
+        http_method: "POST".into(),
         path: "/github/mcp".to_owned(),
         status: None,
         server: Some("github".into()),
-        method: Some("tools/call".to_owned()),
+        method: Some("tools/call".into()),
         name: Some("tool-1".to_owned()),
         class: Some("unclassified".into()),
         batch: None,
-        session: Some(session_hash("8a5f6f3e-54c8-4f1c-b8a5-2b1a1c5c2e11")),
-        protocol_version: Some("2025-11-25".to_owned()),
+        session: Some(SessionHash::of("8a5f6f3e-54c8-4f1c-b8a5-2b1a1c5c2e11")),
+        protocol_version: Some("2025-11-25".into()),
         arguments: Some(Arguments::of(&arguments)),
         shadow: None,
         candidate: None,

@@ -28,7 +28,7 @@ mod service;
 mod tokens;
 
 #[global_allocator]
-static ALLOCATOR: AllocProfiler = AllocProfiler::system();
+static ALLOCATOR: AllocProfiler = AllocProfiler::new(mimalloc::MiMalloc);
 
 fn main() {
     divan::main();
