@@ -58,10 +58,11 @@ impl Expected {
         // A stream that is resumed repeats answers that the client has missed. Any other GET
         // stream carries none (2025-03-26 and later), unless the server speaks 2024-11-05.
         let is_resumed = request.header("last-event-id").next().is_some();
+        let binds = server.settings.session_binding != SessionBinding::Off;
         if request.method == "GET" && (is_resumed || server.settings.answers_on_get) {
             expected.lists = Lists::ALL;
+            expected.task = binds;
         }
-        let binds = server.settings.session_binding != SessionBinding::Off;
         for message in read.messages() {
             expected.add(message, binds);
         }
