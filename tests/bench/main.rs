@@ -28,7 +28,7 @@ mod service;
 mod tokens;
 
 #[global_allocator]
-static ALLOCATOR: AllocProfiler = AllocProfiler::new(mimalloc::MiMalloc);
+static ALLOCATOR: AllocProfiler<mimalloc::MiMalloc> = AllocProfiler::new(mimalloc::MiMalloc);
 
 fn main() {
     divan::main();
