@@ -27,9 +27,9 @@ use crate::check::{Decide, Process};
 use crate::health::Readiness;
 use crate::listen::{Connection, Share};
 
+use front::Front;
 use proto::envoy::service::auth::v3::authorization_server::AuthorizationServer;
 use proto::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessorServer;
-use front::Front;
 use proto::grpc::health::v1::health_server::HealthServer;
 
 pub use ext_authz::ExtAuthz;
