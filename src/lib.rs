@@ -8,9 +8,11 @@
 //! # Entry points
 //!
 //! [`cli`] turns arguments into a command. `serve` runs [`app`], the composition root, which
-//! builds the parts and ends them in order. One check enters at [`envoy::ExtAuthz`] and passes
-//! through [`check::Pipeline`]. An answer of an upstream that Envoy is told to show us comes in at
-//! [`envoy::ExtProc`], chunk by chunk, and goes by a [`check::Exchange`] of the same pipeline.
+//! builds the parts and ends them in order. Each core has a worker, a thread with a runtime of its
+//! own, and each connection of Envoy's stays on one of them (`app/worker.rs`). One check enters at
+//! [`envoy::ExtAuthz`] and passes through [`check::Pipeline`]. An answer of an upstream that Envoy
+//! is told to show us comes in at [`envoy::ExtProc`], chunk by chunk, and goes by a
+//! [`check::Exchange`] of the same pipeline.
 //!
 //! # The way of one request
 //!

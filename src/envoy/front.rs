@@ -13,7 +13,7 @@ use super::proto::envoy::service::auth::v3::authorization_server::{
 };
 
 /// Gives checks to their service at once. Routes find the others by their paths, and wrap each body
-/// on its way in and out, which is most of what a call costs that does nothing.
+/// on its way in and out.
 #[derive(Debug)]
 pub(super) struct Front<A> {
     authorization: AuthorizationServer<A>,
