@@ -13,8 +13,13 @@ use crate::json::Json;
 
 /// A [`Subject`] that can be written as JSON and read again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Form", into = "Form")]
+pub struct CarriedSubject(pub Arc<Subject>);
+
+/// The form in which it is written.
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CarriedSubject {
+struct Form {
     issuer: Arc<str>,
     id: Arc<str>,
     agent: Option<Arc<str>>,
@@ -26,9 +31,9 @@ pub struct CarriedSubject {
     claims: Json<'static>,
 }
 
-impl From<&Subject> for CarriedSubject {
-    fn from(subject: &Subject) -> Self {
-        CarriedSubject {
+impl From<CarriedSubject> for Form {
+    fn from(CarriedSubject(subject): CarriedSubject) -> Self {
+        Form {
             issuer: Arc::clone(&subject.issuer),
             id: Arc::clone(&subject.id),
             agent: subject.agent.clone(),
@@ -45,9 +50,9 @@ impl From<&Subject> for CarriedSubject {
     }
 }
 
-impl From<CarriedSubject> for Subject {
-    fn from(carried: CarriedSubject) -> Self {
-        Subject {
+impl From<Form> for CarriedSubject {
+    fn from(carried: Form) -> Self {
+        CarriedSubject(Arc::new(Subject {
             issuer: carried.issuer,
             id: carried.id,
             agent: carried.agent,
@@ -57,6 +62,6 @@ impl From<CarriedSubject> for Subject {
             tenant: carried.tenant,
             device: carried.device.map(|device| device.0.into_owned()),
             claims: carried.claims.0.into_owned(),
-        }
+        }))
     }
 }

@@ -21,7 +21,6 @@ use crate::authn::CarriedSubject;
 use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, Resource, Subject};
 use crate::json::Json;
 use crate::mcp::{Era, Id, ListKind, Lists, Message};
-use crate::state::Owner;
 
 /// The member that the PEP matches on.
 pub(super) const FILTER_FACT: &str = "response_filter";
@@ -124,22 +123,15 @@ pub(super) fn facts(
         return Vec::new();
     };
     let mut facts = vec![(FILTER_FACT, code.to_owned())];
-    let text = Carriage::of(expected, context, read, to, session_started);
-    facts.extend(text.text().map(|text| (CONTEXT_FACT, text)));
+    let handoff = Handoff::of(expected, context, read, to, session_started);
+    facts.extend(handoff.text().map(|text| (CONTEXT_FACT, text)));
     facts
 }
 
 /// The context of a request, for its answer.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Handoff {
-    carried: Carriage,
-    subject: Arc<Subject>,
-}
-
-/// The form in which it is carried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Carriage {
+pub(super) struct Handoff {
     decision_id: Uuid,
     server: Arc<str>,
     /// Lists, by the member of a result that they are.
@@ -171,7 +163,7 @@ enum Purpose {
     Unclear,
 }
 
-impl Carriage {
+impl Handoff {
     fn of(
         expected: Expected,
         context: &Context<'_>,
@@ -186,7 +178,7 @@ impl Carriage {
             Declared::Unclear => Purpose::Unclear,
         };
         let owned = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
-        Carriage {
+        Handoff {
             decision_id: to.decision_id,
             server: Arc::clone(&context.server.name),
             lists: expected
@@ -197,7 +189,7 @@ impl Carriage {
             session_opens: expected.session,
             modern: read.era == Era::Modern,
             id: to.id().map(|id| id.lexeme().to_owned()),
-            subject: CarriedSubject::from(&**context.subject),
+            subject: CarriedSubject(Arc::clone(context.subject)),
             peer: context.request.principal.clone(),
             source: context.request.source,
             country: context.country.map(str::to_owned),
@@ -231,14 +223,10 @@ impl Carriage {
         }
         Some(text)
     }
-}
 
-impl Handoff {
     /// Reads a context.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let carried: Carriage = serde_json::from_str(text).ok()?;
-        let subject = Arc::new(Subject::from(carried.subject.clone()));
-        Some(Handoff { carried, subject })
+        serde_json::from_str(text).ok()
     }
 
     /// Why the answer is to be looked at.
@@ -246,46 +234,36 @@ impl Handoff {
         Expected {
             lists: ListKind::ALL
                 .into_iter()
-                .filter(|kind| {
-                    self.carried
-                        .lists
-                        .iter()
-                        .any(|member| *member == kind.member())
-                })
+                .filter(|kind| self.lists.iter().any(|member| *member == kind.member()))
                 .collect(),
-            task: self.carried.task,
-            session: self.carried.session_opens,
+            task: self.task,
+            session: self.session_opens,
         }
     }
 
     /// The id of the decision about the request.
     pub(super) fn decision_id(&self) -> Uuid {
-        self.carried.decision_id
+        self.decision_id
     }
 
     /// The name of the server.
     pub(super) fn server(&self) -> &Arc<str> {
-        &self.carried.server
+        &self.server
     }
 
     /// The proven caller.
     pub(super) fn subject(&self) -> &Arc<Subject> {
-        &self.subject
-    }
-
-    /// Whom what the answer opens is bound to.
-    pub(super) fn owner(&self) -> Owner {
-        Owner::new(&self.subject.issuer, &self.subject.id)
+        &self.subject.0
     }
 
     /// Whether the request was one of the modern era.
     pub(super) fn is_modern(&self) -> bool {
-        self.carried.modern
+        self.modern
     }
 
     /// The id to answer with, if one answer is awaited and its id is one.
     pub(super) fn id(&self) -> Option<Id<'_>> {
-        self.carried.id.as_deref().and_then(Id::new)
+        self.id.as_deref().and_then(Id::new)
     }
 
     /// The call that a listed thing would get, from the caller and in the context of the request.
@@ -303,11 +281,10 @@ impl Handoff {
             ListKind::Templates => ("resources/read", Resource::Template(name)),
             ListKind::Tasks => return None,
         };
-        let carried = &self.carried;
         Some(AccessRequest {
-            subject: &self.subject,
-            peer: carried.peer.as_deref(),
-            server: &carried.server,
+            subject: &self.subject.0,
+            peer: self.peer.as_deref(),
+            server: &self.server,
             action: Action {
                 method,
                 authorized_as: None,
@@ -315,24 +292,24 @@ impl Handoff {
             },
             resource,
             arguments: None,
-            protocol_version: carried.protocol_version.as_deref(),
-            session: carried.session.as_deref(),
-            source: carried.source,
+            protocol_version: self.protocol_version.as_deref(),
+            session: self.session.as_deref(),
+            source: self.source,
             http: Http {
-                host: &carried.host,
-                path: &carried.path,
-                headers: &carried.headers,
+                host: &self.host,
+                path: &self.path,
+                headers: &self.headers,
             },
             now,
             context: authz::Context {
-                session_started: carried.session_started,
-                purpose: match &carried.purpose {
+                session_started: self.session_started,
+                purpose: match &self.purpose {
                     Purpose::Nothing => Declared::Nothing,
                     Purpose::As(purpose) => Declared::As(purpose),
                     Purpose::Unclear => Declared::Unclear,
                 },
-                country: carried.country.as_deref(),
-                device: carried.device.as_ref().map(|device| &*device.0),
+                country: self.country.as_deref(),
+                device: self.device.as_ref().map(|device| &*device.0),
                 ..authz::Context::default()
             },
         })

@@ -22,6 +22,7 @@ use super::{Pipeline, Server, session};
 use crate::audit::Event;
 use crate::authz::{self, Policy};
 use crate::mcp::{self, Framing, ListItem, ListKind, Listing, ListingSettings, answer as rpc};
+use crate::state::{BindingKey, Owner};
 use crate::telemetry::metrics::Listed;
 use evidence::{About, Tally};
 use framing::framing;
@@ -210,15 +211,9 @@ impl AnswerExchange {
         if another.is_some() || !is_id || id.contains(',') {
             return Err(Unfit::SessionId);
         }
-        let Some((handoff, server)) = self.guarded() else {
-            return Ok(());
-        };
         let now = (self.pipeline.clock)();
-        let Pipeline { state, metrics, .. } = &*self.pipeline;
-        let owner = handoff.owner();
-        session::bind_session(&**state, metrics, server, owner, id, now).await?;
-        self.about.tell(Event::session_bound(id));
-        Ok(())
+        self.bind(BindingKey::session, Event::session_bound, id, now)
+            .await
     }
 
     /// The context of the request and its server, if both are known.
@@ -260,20 +255,29 @@ impl AnswerExchange {
                         tracing::warn!(%why, list = kind.member(), "hidden from a list");
                     }
                 }
-                mcp::Reading::NewTask(id) => self.bind_task(&id, now).await?,
+                mcp::Reading::NewTask(id) => {
+                    self.bind(BindingKey::task, Event::task_bound, &id, now)
+                        .await?;
+                }
             }
         }
     }
 
-    /// Binds a task that an answer creates, before its id is let out whole.
-    async fn bind_task(&self, id: &str, now: Timestamp) -> Result<(), Unfit> {
+    /// Binds what an answer issues to the caller, before its id is let out whole.
+    async fn bind(
+        &self,
+        key: fn(&str, &str) -> BindingKey,
+        event: fn(&str) -> Event,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<(), Unfit> {
         let Some((handoff, server)) = self.guarded() else {
             return Ok(());
         };
         let Pipeline { state, metrics, .. } = &*self.pipeline;
-        let owner = handoff.owner();
-        session::bind_task(&**state, metrics, server, owner, id, now).await?;
-        self.about.tell(Event::task_bound(id));
+        let (owner, key) = (Owner::of(handoff.subject()), key(&server.name, id));
+        session::bind_issued(&**state, metrics, server, owner, key, now).await?;
+        self.about.tell(event(id));
         Ok(())
     }
 
@@ -290,7 +294,7 @@ impl AnswerExchange {
         };
         let name = &*item.name;
         let Some(mut request) = handoff.access_request(item.kind, name, now) else {
-            let (state, owner) = (&*self.pipeline.state, handoff.owner());
+            let (state, owner) = (&*self.pipeline.state, Owner::of(handoff.subject()));
             let visible = session::visible_tasks(state, server, owner, &[name], now).await?;
             return Ok(visible == [true]);
         };

@@ -153,7 +153,7 @@ impl<'u> Used<'u> {
     }
 
     fn owner(&self) -> Owner {
-        Owner::new(&self.subject.issuer, &self.subject.id)
+        Owner::of(self.subject)
     }
 }
 
@@ -206,41 +206,13 @@ pub(super) fn unjudged_headers(request: &HttpRequest, session: Option<&str>) -> 
     unjudged
 }
 
-/// Binds the session that a server has issued now, whatever its id was bound to before. Does
-/// nothing where sessions are not bound.
+/// Binds the session or task that a server has issued now, whatever its id was bound to before.
+/// Does nothing where nothing is bound.
 ///
 /// # Errors
 /// The store cannot be asked: nobody may be given the id then, as the next one to use it would
 /// take it.
-pub(super) async fn bind_session(
-    state: &dyn State,
-    metrics: &Metrics,
-    server: &Server,
-    owner: Owner,
-    id: &str,
-    now: Timestamp,
-) -> Result<(), StateUnavailable> {
-    let key = BindingKey::session(&server.name, id);
-    bind_issued(state, metrics, server, owner, key, now).await
-}
-
-/// Binds the task that a server has created now, as [`bind_session`] does a session.
-///
-/// # Errors
-/// The store cannot be asked.
-pub(super) async fn bind_task(
-    state: &dyn State,
-    metrics: &Metrics,
-    server: &Server,
-    owner: Owner,
-    id: &str,
-    now: Timestamp,
-) -> Result<(), StateUnavailable> {
-    let key = BindingKey::task(&server.name, id);
-    bind_issued(state, metrics, server, owner, key, now).await
-}
-
-async fn bind_issued(
+pub(super) async fn bind_issued(
     state: &dyn State,
     metrics: &Metrics,
     server: &Server,

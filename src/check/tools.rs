@@ -28,12 +28,12 @@ pub struct Reader<'r> {
 impl Reader<'_> {
     /// Evidence of something that happened to a list of theirs.
     #[must_use]
-    pub fn notice(&self, server: &Server, event: Event) -> Notice {
+    pub fn notice(&self, server: Option<&Arc<str>>, event: Event) -> Notice {
         Notice {
             time: self.now,
             event,
             decision_id: self.decision_id,
-            server: Some(Arc::clone(&server.name)),
+            server: server.cloned(),
             issuer: self.subject.map(|subject| Arc::clone(&subject.issuer)),
             subject: self.subject.map(|subject| Arc::clone(&subject.id)),
         }
@@ -73,7 +73,7 @@ impl Pipeline {
 
     fn tell(&self, server: &Server, event: Event, reader: &Reader<'_>) {
         if !reader.is_told_enough {
-            self.audit.notice(reader.notice(server, event));
+            self.audit.notice(reader.notice(Some(&server.name), event));
         }
     }
 }

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use super::{Digest, short_digest};
+use crate::authz::Subject;
 
 /// A kind of thing that belongs to somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -101,6 +102,12 @@ impl Owner {
     #[must_use]
     pub fn new(issuer: &str, id: &str) -> Self {
         Owner(digest_of([b"owner", issuer.as_bytes(), id.as_bytes()]))
+    }
+
+    /// This subject.
+    #[must_use]
+    pub fn of(subject: &Subject) -> Self {
+        Owner::new(&subject.issuer, &subject.id)
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Handoff, Pipeline, Unfit};
-use crate::audit::{Event, Notice};
+use crate::audit::Event;
 use crate::authz::Subject;
 use crate::check::tools::Reader;
 use crate::mcp::ListKind;
@@ -44,15 +44,9 @@ impl About {
 
     /// Writes an audit line.
     pub(super) fn tell(&self, event: Event) {
-        let subject = self.subject.as_ref();
-        self.pipeline.audit.notice(Notice {
-            time: (self.pipeline.clock)(),
-            event,
-            decision_id: self.decision_id,
-            server: self.server.clone(),
-            issuer: subject.map(|subject| Arc::clone(&subject.issuer)),
-            subject: subject.map(|subject| Arc::clone(&subject.id)),
-        });
+        let reader = self.reader((self.pipeline.clock)(), false);
+        let notice = reader.notice(self.server.as_ref(), event);
+        self.pipeline.audit.notice(notice);
     }
 
     /// Tells of an answer that is not let through.

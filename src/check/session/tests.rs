@@ -115,9 +115,16 @@ async fn the_age_of_a_session_is_that_of_its_binding() {
     );
     assert_eq!(use_session(&state, &server, "bob", 9).await, mismatch);
     // The server issues the id again, to somebody else.
-    bind_session(&state, &metrics, &server, owner("bob"), "s", at(20))
-        .await
-        .unwrap();
+    bind_issued(
+        &state,
+        &metrics,
+        &server,
+        owner("bob"),
+        BindingKey::session(&server.name, "s"),
+        at(20),
+    )
+    .await
+    .unwrap();
     assert_eq!(
         use_session(&state, &server, "bob", 30).await,
         (None, Some(at(20)))
@@ -131,12 +138,26 @@ async fn the_age_of_a_session_is_that_of_its_binding() {
 async fn where_nothing_is_bound_everybody_has_an_age_of_their_own() {
     let (state, metrics) = (memory(), Metrics::new());
     let server = server("notes", SessionBinding::Off);
-    bind_session(&state, &metrics, &server, owner("bob"), "s", at(0))
-        .await
-        .unwrap();
-    bind_task(&state, &metrics, &server, owner("bob"), "1", at(0))
-        .await
-        .unwrap();
+    bind_issued(
+        &state,
+        &metrics,
+        &server,
+        owner("bob"),
+        BindingKey::session(&server.name, "s"),
+        at(0),
+    )
+    .await
+    .unwrap();
+    bind_issued(
+        &state,
+        &metrics,
+        &server,
+        owner("bob"),
+        BindingKey::task(&server.name, "1"),
+        at(0),
+    )
+    .await
+    .unwrap();
     assert_eq!(
         use_session(&state, &server, "alice", 5).await,
         (None, Some(at(5)))
@@ -162,12 +183,26 @@ async fn only_ones_own_tasks_are_visible() {
         (SessionBinding::Strict, [true, false, false]),
     ] {
         let server = server("notes", binding);
-        bind_task(&state, &metrics, &server, owner("alice"), "a", at(0))
-            .await
-            .unwrap();
-        bind_task(&state, &metrics, &server, owner("bob"), "b", at(0))
-            .await
-            .unwrap();
+        bind_issued(
+            &state,
+            &metrics,
+            &server,
+            owner("alice"),
+            BindingKey::task(&server.name, "a"),
+            at(0),
+        )
+        .await
+        .unwrap();
+        bind_issued(
+            &state,
+            &metrics,
+            &server,
+            owner("bob"),
+            BindingKey::task(&server.name, "b"),
+            at(0),
+        )
+        .await
+        .unwrap();
         let visible = visible_tasks(&state, &server, owner("alice"), &["a", "b", "c"], at(1)).await;
         assert_eq!(visible, Ok(expected.to_vec()), "{binding:?}");
     }
@@ -227,7 +262,15 @@ async fn a_store_that_says_too_little_has_said_nothing() {
     let mut found = used.find(&state, false, at(0)).await.unwrap();
     assert!(used.claim(&mut found, &Terse, at(0)).await.is_err());
     assert_eq!(found.bound, []);
-    let bound = bind_session(&Terse, &metrics, &server, owner("alice"), "s", at(0)).await;
+    let bound = bind_issued(
+        &Terse,
+        &metrics,
+        &server,
+        owner("alice"),
+        BindingKey::session(&server.name, "s"),
+        at(0),
+    )
+    .await;
     assert_eq!(bound, Err(StateUnavailable));
     let visible = visible_tasks(&Terse, &server, owner("alice"), &["1"], at(0)).await;
     assert_eq!(visible, Err(StateUnavailable));
