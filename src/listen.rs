@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -184,10 +184,12 @@ impl Share {
 }
 
 /// A connection that is ready to be served.
+///
+/// What it reads it reads in large pieces, and it takes writes one by one and not several buffers at
+/// a time: HTTP/2 then copies small frames together, so that the answers to checks that came in
+/// together leave in one write. Told that buffers may be many, it writes each answer by itself.
 pub struct Connection {
-    io: Box<dyn Io>,
-    /// The first byte of the client, until it is read.
-    first: Option<u8>,
+    io: BufReader<Box<dyn Io>>,
     _held: Held,
 }
 
@@ -224,19 +226,18 @@ async fn accept(
 /// Does what comes before the first message: the handshake, and waiting for the first byte.
 async fn prepare(arrival: Arrival, tls: Option<&Tls>) -> io::Result<Connection> {
     let Arrival { io, held } = arrival;
-    let mut io: Box<dyn Io> = match (io.attach()?, tls) {
+    let io: Box<dyn Io> = match (io.attach()?, tls) {
         (socket::Stream::Tcp(io), Some(tls)) => Box::new(tls.accept(io).await?),
         (socket::Stream::Unix(io), Some(tls)) => Box::new(tls.accept(io).await?),
         (socket::Stream::Tcp(io), None) => Box::new(io),
         (socket::Stream::Unix(io), None) => Box::new(io),
     };
-    // Readiness alone may be a false alarm, so the byte is read and given back later.
-    let first = Some(io.read_u8().await?);
-    Ok(Connection {
-        io,
-        first,
-        _held: held,
-    })
+    let mut io = BufReader::with_capacity(READ_BYTES, io);
+    // Readiness alone may be a false alarm.
+    if io.fill_buf().await?.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Connection { io, _held: held })
 }
 
 impl std::fmt::Debug for Connection {
@@ -251,13 +252,6 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // A read into no space has to leave the byte where it is.
-        if buf.remaining() > 0
-            && let Some(first) = self.first.take()
-        {
-            buf.put_slice(&[first]);
-            return Poll::Ready(Ok(()));
-        }
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
@@ -271,18 +265,6 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
@@ -292,5 +274,7 @@ impl AsyncWrite for Connection {
     }
 }
 
+/// How much is read at once: a dozen checks or two.
+const READ_BYTES: usize = 32 * 1024;
 /// How long to wait when the process may accept nothing, for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

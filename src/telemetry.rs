@@ -98,10 +98,12 @@ pub fn start(settings: &Settings) -> Result<Telemetry, InvalidTelemetry> {
     let filter = log_filter(&settings.log)?;
     // Spans say nothing that the lines in them do not, and to keep them costs each check more than
     // to decide it: without a collector there are none.
+    let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    let is_line = filter_fn(|metadata| !metadata.is_span()).with_max_level_hint(level);
     let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(is_coloured())
-        .with_filter(filter.and(filter_fn(|metadata| !metadata.is_span())));
+        .with_filter(filter.and(is_line));
     let traces = settings
         .otlp_endpoint
         .as_deref()
@@ -113,9 +115,11 @@ pub fn start(settings: &Settings) -> Result<Telemetry, InvalidTelemetry> {
             .with_tracer(provider.tracer("mcp-authz"))
             .with_filter(Targets::new().with_target("mcp_authz", LevelFilter::INFO))
     });
+    // A layer that is `None` would have every span of every library made, and dropped again.
+    let mut layers = vec![log.boxed()];
+    layers.extend(spans.map(Layer::boxed));
     tracing_subscriber::registry()
-        .with(log)
-        .with(spans)
+        .with(layers)
         .try_init()
         .map_err(InvalidTelemetry::AlreadySet)?;
     Ok(Telemetry { traces })
