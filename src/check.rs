@@ -19,16 +19,14 @@ mod session;
 mod tools;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use crate::upstream::Obligations;
+pub use crate::upstream::{Obligations, Text};
 pub use exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
 pub use invalid::{Fact, InvalidCheck};
 pub use judgement::PurposeSettings;
@@ -58,18 +56,18 @@ use read::Read;
 
 /// One HTTP request as the PEP describes it. Produced by [`crate::envoy`].
 #[derive(Debug, Clone, Default)]
-pub struct HttpRequest {
+pub struct HttpRequest<'m> {
     /// The method, as sent.
-    pub method: String,
+    pub method: &'m str,
     /// `:path`, undecoded, with its query.
-    pub path: String,
+    pub path: &'m str,
     /// `:authority`, as sent.
-    pub host: String,
+    pub host: &'m str,
     /// Every header in order, names in lower case, without pseudo-headers. Values that were not
     /// UTF-8 are kept lossily; repeated headers are kept apart where the PEP kept them apart.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(Cow<'m, str>, Cow<'m, str>)>,
     /// The body as it was buffered.
-    pub body: Body,
+    pub body: Body<'m>,
     /// Whether the PEP says that the body was cut (`x-envoy-auth-partial-body: true`).
     pub truncated: bool,
     /// Whether two headers of one name are two entries; otherwise they may have been joined by a
@@ -78,21 +76,21 @@ pub struct HttpRequest {
     /// The TCP peer of Envoy, or the client address Envoy proved (`x-envoy-external-address`).
     pub source: Option<IpAddr>,
     /// The authenticated TLS peer of Envoy.
-    pub principal: Option<String>,
-    /// Envoy's per-route context extensions.
-    pub context: HashMap<String, String>,
+    pub principal: Option<&'m str>,
+    /// Envoy's per-route context extensions, each name once.
+    pub context: Vec<(&'m str, &'m str)>,
 }
 
 /// The body of a described request.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Body {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Body<'m> {
     /// No body was sent, or none was buffered.
     #[default]
     Absent,
     /// The bytes as sent.
-    Bytes(Bytes),
+    Bytes(&'m [u8]),
     /// A string in which lost bytes were replaced by `!` (Envoy without `pack_as_bytes`).
-    Lossy(Bytes),
+    Lossy(&'m [u8]),
 }
 
 /// What the PEP is told to do.
@@ -102,7 +100,7 @@ pub struct Verdict {
     /// Forward, answer, or fail.
     pub outcome: Outcome,
     /// String facts about the decision for the PEP's log and later filters, in a fixed order.
-    pub metadata: Vec<(Cow<'static, str>, String)>,
+    pub metadata: Vec<(Text, Text)>,
 }
 
 /// How the request ends.
@@ -127,13 +125,13 @@ pub struct Answer {
     pub body: String,
 }
 
-impl HttpRequest {
+impl HttpRequest<'_> {
     /// The path without its query.
     #[must_use]
     pub fn path_only(&self) -> &str {
         self.path
             .split_once('?')
-            .map_or(self.path.as_str(), |(path, _)| path)
+            .map_or(self.path, |(path, _)| path)
     }
 
     /// The authority in lower case.
@@ -142,7 +140,7 @@ impl HttpRequest {
         if self.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             Cow::Owned(self.host.to_ascii_lowercase())
         } else {
-            Cow::Borrowed(&self.host)
+            Cow::Borrowed(self.host)
         }
     }
 
@@ -151,7 +149,14 @@ impl HttpRequest {
         self.headers
             .iter()
             .filter(move |(other, _)| other == name)
-            .map(|(_, value)| value.as_str())
+            .map(|(_, value)| &**value)
+    }
+
+    /// What the route's context says under a name.
+    #[must_use]
+    pub fn context(&self, name: &str) -> Option<&str> {
+        let named = self.context.iter().find(|(other, _)| *other == name);
+        named.map(|(_, value)| *value)
     }
 }
 
@@ -159,7 +164,7 @@ impl HttpRequest {
 /// that it can be tested without one.
 pub trait Decide: Send + Sync + 'static {
     /// Judges a request. Runs inside the span of the check; may be dropped at any await.
-    fn decide(&self, request: HttpRequest) -> impl Future<Output = Verdict> + Send;
+    fn decide(&self, request: HttpRequest<'_>) -> impl Future<Output = Verdict> + Send;
 
     /// Answers a check that describes no HTTP request. It is refused, never allowed.
     fn refuse(&self, fault: InvalidCheck) -> impl Future<Output = Verdict> + Send;
@@ -227,7 +232,7 @@ impl Default for Limits {
 }
 
 impl Decide for Pipeline {
-    async fn decide(&self, request: HttpRequest) -> Verdict {
+    async fn decide(&self, request: HttpRequest<'_>) -> Verdict {
         let now = (self.clock)();
         let policy = self.policy.snapshot();
         let mut observation = Observation::begin(self, &request, policy.revision(), now);
@@ -263,7 +268,7 @@ impl Decide for Pipeline {
 impl Pipeline {
     async fn judge<'p>(
         &'p self,
-        request: &HttpRequest,
+        request: &HttpRequest<'_>,
         policy: &Policy,
         now: Timestamp,
         observation: &mut Observation<'p>,
@@ -272,7 +277,7 @@ impl Pipeline {
         if !path_is_plain(request.path_only()) {
             return unread(decision_id, StatusCode::BAD_REQUEST, Reason::AmbiguousPath);
         }
-        if matches!(request.method.as_str(), "GET" | "HEAD") && metadata::is_metadata(&request.path)
+        if matches!(request.method, "GET" | "HEAD") && metadata::is_metadata(request.path)
         {
             return self.metadata(request, decision_id, observation);
         }
@@ -334,7 +339,7 @@ impl Pipeline {
     }
 
     /// The country of the source, where a rule asks for it.
-    fn country(&self, request: &HttpRequest, policies: Policies<'_>) -> Option<String> {
+    fn country(&self, request: &HttpRequest<'_>, policies: Policies<'_>) -> Option<String> {
         let countries = self.countries.as_ref()?;
         let is_asked_for = policies.each().any(Policy::has_countries);
         countries.country(request.source.filter(|_| is_asked_for)?)
@@ -344,7 +349,7 @@ impl Pipeline {
     /// be relied on.
     fn device<'a>(
         &self,
-        request: &HttpRequest,
+        request: &HttpRequest<'_>,
         subject: &'a Subject,
     ) -> Option<Cow<'a, authz::Value<'static>>> {
         let header = self.device_header.as_deref();
@@ -358,7 +363,7 @@ impl Pipeline {
 
     fn metadata<'p>(
         &'p self,
-        request: &HttpRequest,
+        request: &HttpRequest<'_>,
         decision_id: Uuid,
         observation: &mut Observation<'p>,
     ) -> Ending {
@@ -377,11 +382,11 @@ impl Pipeline {
 
     async fn authenticate(
         &self,
-        request: &HttpRequest,
+        request: &HttpRequest<'_>,
         server: &Server,
         now: Timestamp,
     ) -> Result<Arc<Subject>, AuthenticationError> {
-        if bearer::is_in_query(&request.path) {
+        if bearer::is_in_query(request.path) {
             return Err(AuthenticationError::TokenInQuery);
         }
         let mut values = request.header("authorization");
@@ -411,11 +416,11 @@ pub fn path_is_plain(path: &str) -> bool {
 
 /// Headers as a policy may see them: without credentials and without what only this service
 /// writes, repeated ones joined (RFC 9110 §5.2).
-fn visible_headers(request: &HttpRequest) -> VisibleHeaders<'_> {
+fn visible_headers<'r>(request: &'r HttpRequest<'_>) -> VisibleHeaders<'r> {
     const HIDDEN: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "dpop"];
     let mut visible: VisibleHeaders<'_> = Vec::with_capacity(request.headers.len());
     for (name, value) in &request.headers {
-        if HIDDEN.contains(&name.as_str()) || name.starts_with(upstream::OWN_PREFIX) {
+        if HIDDEN.contains(&&**name) || name.starts_with(upstream::OWN_PREFIX) {
             continue;
         }
         match visible.iter_mut().find(|(other, _)| other == name) {

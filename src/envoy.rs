@@ -11,6 +11,8 @@ mod health;
 pub mod proto;
 pub mod request;
 pub mod response;
+mod unary;
+mod wire;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -28,7 +30,6 @@ use crate::health::Readiness;
 use crate::listen::{Connection, Share};
 
 use front::Front;
-use proto::envoy::service::auth::v3::authorization_server::AuthorizationServer;
 use proto::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessorServer;
 use proto::grpc::health::v1::health_server::HealthServer;
 
@@ -112,7 +113,7 @@ fn front<T: Decide + Process>(
     pipeline: Arc<T>,
     readiness: Readiness,
     settings: Settings,
-) -> Result<Front<ExtAuthz<T>>, ServeError> {
+) -> Result<Front<T>, ServeError> {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
         .with_service_name(AUTHORIZATION)
@@ -124,9 +125,7 @@ fn front<T: Decide + Process>(
     let message_bytes_max = settings
         .body_bytes_max
         .saturating_add(DESCRIPTION_BYTES_MAX);
-    let authorization =
-        AuthorizationServer::new(ExtAuthz::new(Arc::clone(&pipeline), settings.request))
-            .max_decoding_message_size(message_bytes_max);
+    let checks = ExtAuthz::new(Arc::clone(&pipeline), settings.request);
     let processor = ExternalProcessorServer::new(ExtProc::new(pipeline))
         .max_decoding_message_size(CHUNK_BYTES_MAX.saturating_add(DESCRIPTION_BYTES_MAX));
     let health = HealthService::new(readiness, &[AUTHORIZATION, PROCESSOR]);
@@ -134,7 +133,7 @@ fn front<T: Decide + Process>(
         .add_service(HealthServer::new(health))
         .add_service(reflection)
         .prepare();
-    Ok(Front::new(authorization, others))
+    Ok(Front::new(checks, message_bytes_max, others))
 }
 
 fn server(settings: Settings) -> Server {

@@ -5,6 +5,7 @@
 
 pub mod metrics;
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -208,7 +209,7 @@ impl Trace {
 
     /// The span of one check, joined to the trace of the call, else of the described request.
     #[must_use]
-    pub fn check_scope(self, headers: &[(String, String)]) -> Scope {
+    pub fn check_scope(self, headers: &[(Cow<'_, str>, Cow<'_, str>)]) -> Scope {
         let described = || extract(&DescribedHeaders(headers));
         let parent = self.parent.or_else(described);
         let span = tracing::info_span!(
@@ -330,18 +331,18 @@ impl Extractor for CallHeaders<'_> {
     }
 }
 
-struct DescribedHeaders<'a>(&'a [(String, String)]);
+struct DescribedHeaders<'a>(&'a [(Cow<'a, str>, Cow<'a, str>)]);
 
 impl Extractor for DescribedHeaders<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         self.0
             .iter()
             .find(|(name, _)| name == key)
-            .map(|(_, value)| value.as_str())
+            .map(|(_, value)| &**value)
     }
 
     fn keys(&self) -> Vec<&str> {
-        self.0.iter().map(|(name, _)| name.as_str()).collect()
+        self.0.iter().map(|(name, _)| &**name).collect()
     }
 }
 
@@ -360,7 +361,7 @@ mod tests {
             metadata.insert("traceparent", value.parse().unwrap());
         }
         let headers: Vec<_> = described
-            .map(|value| ("traceparent".to_owned(), value.to_owned()))
+            .map(|value| ("traceparent".into(), value.into()))
             .into_iter()
             .collect();
         Trace::of_call(&metadata)

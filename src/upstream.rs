@@ -1,7 +1,9 @@
 //! What the upstream learns from an allowed request, and what is kept from it.
 
 mod headers;
+mod text;
 
 pub use headers::{
     AuthorizationHeader, Facts, OWN_PREFIX, Obligations, assign, obligations, reads_as,
 };
+pub use text::Text;

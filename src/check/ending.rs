@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::answer::{self, Addressee};
 use super::handoff::{self, Expected};
 use super::judgement::{Context, Judgement};
-use super::{Answer, Outcome, Read, Reason, Server, session};
+use super::{Answer, Outcome, Read, Reason, Server, Text, session};
 use crate::authn::AuthenticationError;
 use crate::authz::{Decision, Denial, DenialReason};
 use crate::mcp::{Era, Kind, Message};
@@ -88,13 +88,13 @@ impl Context<'_> {
                 let mut obligations = self.obligations(to.decision_id, read);
                 let assigned = judgement.assigned.as_ref();
                 let assigned = assigned.map_or(&[][..], |assigned| &assigned.headers);
-                let names = self.request.headers.iter().map(|(name, _)| name.as_str());
+                let names = self.request.headers.iter().map(|(name, _)| &**name);
                 upstream::assign(&mut obligations, assigned, &judgement.owned_headers, names);
                 let rule = judgement.rules.first().cloned();
                 let expected = Expected::of(self.request, self.server, read);
                 if expected.reads_body() {
                     // What cannot be read could not be filtered.
-                    let unreadable = ["accept-encoding", "range"].map(str::to_owned);
+                    let unreadable = ["accept-encoding", "range"].map(Text::from);
                     obligations.remove.extend(unreadable);
                 }
                 let started = judgement.session_started;
@@ -143,13 +143,16 @@ impl Context<'_> {
         let facts = Facts {
             subject: self.subject,
             server: &self.server.name,
-            method: single.map(|message| &*message.method),
-            name,
-            decision_id,
+            method: single.map(|message| match message.entry {
+                Some(entry) => entry.name.into(),
+                None => message.method.to_string().into(),
+            }),
+            name: name.map(|name| name.to_owned().into()),
+            decision_id: decision_id.to_string().into(),
         };
-        let names = self.request.headers.iter().map(|(name, _)| name.as_str());
+        let names = self.request.headers.iter().map(|(name, _)| &**name);
         let mut obligations =
-            upstream::obligations(&facts, self.server.settings.authorization, names);
+            upstream::obligations(facts, self.server.settings.authorization, names);
         let session = read.routing.as_ref().and_then(|routing| routing.session);
         let unjudged = session::unjudged_headers(self.request, session);
         obligations.remove.extend(unjudged);

@@ -48,7 +48,7 @@ impl Expected {
         session: false,
     };
 
-    pub(super) fn of(request: &HttpRequest, server: &Server, read: &Read<'_>) -> Self {
+    pub(super) fn of(request: &HttpRequest<'_>, server: &Server, read: &Read<'_>) -> Self {
         let mut expected = Expected {
             lists: Lists::NONE,
             task: false,
@@ -190,7 +190,7 @@ impl Handoff {
             modern: read.era == Era::Modern,
             id: to.id().map(|id| id.lexeme().to_owned()),
             subject: CarriedSubject(Arc::clone(context.subject)),
-            peer: context.request.principal.clone(),
+            peer: context.request.principal.map(str::to_owned),
             source: context.request.source,
             country: context.country.map(str::to_owned),
             device: context

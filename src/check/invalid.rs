@@ -3,6 +3,12 @@
 /// Why a `CheckRequest` describes no HTTP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCheck {
+    /// The bytes are no such message, or a text in it is not UTF-8.
+    #[error("the check cannot be decoded")]
+    Undecodable,
+    /// A field, or the key of a map, is there twice.
+    #[error("the check has a field twice")]
+    RepeatedField,
     /// The message is empty. Envoy's fault, as are the two that follow.
     #[error("the check has no attributes")]
     NoAttributes,

@@ -30,7 +30,7 @@ pub struct PurposeSettings {
 
 /// Everything a decision is made in, but for what is asked.
 pub(super) struct Context<'c> {
-    pub(super) request: &'c HttpRequest,
+    pub(super) request: &'c HttpRequest<'c>,
     pub(super) server: &'c Arc<Server>,
     pub(super) subject: &'c Arc<Subject>,
     /// The authority, in lower case.
@@ -166,7 +166,7 @@ impl Context<'_> {
         let spoken = routing.and_then(|routing| routing.protocol_version);
         AccessRequest {
             subject: self.subject,
-            peer: self.request.principal.as_deref(),
+            peer: self.request.principal,
             server: &self.server.name,
             action: ask.action,
             resource: ask.resource,
@@ -444,7 +444,7 @@ fn asks<'a>(context: &Context<'a>, read: &'a Read<'_>) -> Vec<Ask<'a>> {
     };
     if read.payload.is_none() {
         let action = Action {
-            method: &context.request.method,
+            method: context.request.method,
             authorized_as: None,
             kind: ActionKind::Open,
         };

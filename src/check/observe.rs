@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use super::judgement::rehearsed_reason;
 use super::session::word;
-use super::{Ending, HttpRequest, Judgement, Outcome, Pipeline, Read, Reason, Server, Verdict};
+use super::{
+    Ending, HttpRequest, Judgement, Outcome, Pipeline, Read, Reason, Server, Text, Verdict,
+};
 use crate::audit::{self, Record, WouldBe};
 use crate::authz::{Rehearsal, Subject};
 use crate::mcp::LEGACY_REVISIONS;
@@ -35,7 +37,7 @@ pub(super) struct Observation<'p> {
 impl<'p> Observation<'p> {
     pub(super) fn begin(
         pipeline: &'p Pipeline,
-        request: &HttpRequest,
+        request: &HttpRequest<'_>,
         policy_revision: &Arc<str>,
         now: Timestamp,
     ) -> Self {
@@ -54,9 +56,9 @@ impl<'p> Observation<'p> {
             subject: None,
             agent: None,
             tenant: None,
-            peer: request.principal.clone(),
+            peer: request.principal.map(str::to_owned),
             source: request.source,
-            http_method: Record::word(&request.method, &["POST", "GET", "DELETE"]),
+            http_method: Record::word(request.method, &["POST", "GET", "DELETE"]),
             path: Record::text(request.path_only()),
             status: None,
             server: None,
@@ -228,10 +230,10 @@ impl<'p> Observation<'p> {
         if let Outcome::Allow(_) = &ending.outcome {
             let assigned = std::mem::take(&mut self.assigned).into_iter();
             metadata.extend(
-                assigned.filter_map(|(name, value)| Some((Cow::Owned(name.to_string()), value?))),
+                assigned.filter_map(|(name, value)| Some((Text::Shared(name), value?.into()))),
             );
             let handoff = ending.handoff.into_iter();
-            metadata.extend(handoff.map(|(name, value)| (Cow::Borrowed(name), value)));
+            metadata.extend(handoff.map(|(name, value)| (name.into(), value.into())));
         }
         self.emit(record, ending.reason);
         Verdict {
@@ -280,25 +282,25 @@ fn would_be(rehearsal: &Rehearsal, rules: &[Arc<str>], revision: Option<Arc<str>
 }
 
 /// Facts for Envoy's access log and later filters.
-fn metadata(record: &Record, ending: &Ending) -> Vec<(Cow<'static, str>, String)> {
-    let text = |value: &Option<Arc<str>>| value.as_deref().map(str::to_owned);
+fn metadata(record: &Record, ending: &Ending) -> Vec<(Text, Text)> {
+    let text = |value: &Option<Arc<str>>| value.as_ref().map(Text::from);
     let mut metadata = Vec::with_capacity(FACTS_MAX);
     let facts = [
-        ("decision", Some(record.decision.to_owned())),
-        ("reason", Some(record.reason.to_owned())),
-        ("decision_id", Some(record.decision_id.to_string())),
+        ("decision", Some(record.decision.into())),
+        ("reason", Some(record.reason.into())),
+        ("decision_id", Some(record.decision_id.to_string().into())),
         ("rule", text(&ending.rule)),
         ("subject", text(&record.subject)),
         ("issuer", text(&record.issuer)),
         ("agent", text(&record.agent)),
         ("tenant", text(&record.tenant)),
         ("server", text(&record.server)),
-        ("method", record.method.as_deref().map(str::to_owned)),
-        ("name", record.name.clone()),
+        ("method", record.method.clone().map(Text::from)),
+        ("name", record.name.clone().map(Text::from)),
         ("class", text(&record.class)),
     ];
     let present = facts.into_iter();
-    metadata.extend(present.filter_map(|(key, value)| Some((Cow::Borrowed(key), value?))));
+    metadata.extend(present.filter_map(|(key, value)| Some((key.into(), value?))));
     metadata
 }
 

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use http::StatusCode;
 use uuid::Uuid;
 
@@ -14,11 +13,11 @@ use crate::mcp::{
 
 impl Pipeline {
     /// The body and what else there is to reject, kept until the caller is known.
-    pub(super) fn read<'r>(&self, request: &'r HttpRequest, server: &Server) -> Read<'r> {
+    pub(super) fn read<'r>(&self, request: &'r HttpRequest<'_>, server: &Server) -> Read<'r> {
         let pairs = request
             .headers
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
+            .map(|(name, value)| (&**name, &**value));
         let headers = Headers::collect(pairs, request.repeats_kept_apart);
         let fault = shape_fault(request);
         if request.method != "POST" {
@@ -42,12 +41,12 @@ impl Pipeline {
         Read::decoded(decode(body, &options), &headers, fault, content)
     }
 
-    fn body<'r>(&self, request: &'r HttpRequest, server: &Server) -> Result<&'r Bytes, Fault> {
+    fn body<'r>(&self, request: &'r HttpRequest<'_>, server: &Server) -> Result<&'r [u8], Fault> {
         let too_large = StatusCode::PAYLOAD_TOO_LARGE;
         if request.truncated {
             return Err(Fault::Shape(too_large, Reason::BodyTruncated));
         }
-        let body = match &request.body {
+        let body = match request.body {
             Body::Bytes(body) if !body.is_empty() => body,
             Body::Lossy(body) if !body.is_empty() => {
                 if !server.settings.string_body {
@@ -67,7 +66,7 @@ impl Pipeline {
 }
 
 /// What is wrong with a request whatever its body says.
-fn shape_fault(request: &HttpRequest) -> Option<Fault> {
+fn shape_fault(request: &HttpRequest<'_>) -> Option<Fault> {
     let bad = StatusCode::BAD_REQUEST;
     let upgrades = request.header("upgrade").next().is_some()
         || request.header("connection").any(|value| {
@@ -79,7 +78,7 @@ fn shape_fault(request: &HttpRequest) -> Option<Fault> {
         return Some(Fault::Shape(bad, Reason::UpgradeRefused));
     }
     if !matches!(
-        request.method.as_str(),
+        request.method,
         "POST" | "GET" | "DELETE" | "OPTIONS"
     ) {
         return Some(Fault::Shape(
@@ -137,9 +136,9 @@ impl<'r> Read<'r> {
         }
     }
 
-    fn bodiless(request: &HttpRequest, headers: &Headers<'r>, fault: Option<Fault>) -> Self {
+    fn bodiless(request: &HttpRequest<'_>, headers: &Headers<'r>, fault: Option<Fault>) -> Self {
         let has_body = request.truncated
-            || match &request.body {
+            || match request.body {
                 Body::Absent => false,
                 Body::Bytes(body) | Body::Lossy(body) => !body.is_empty(),
             }

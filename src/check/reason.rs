@@ -251,7 +251,9 @@ impl From<InvalidCheck> for Reason {
             InvalidCheck::NoHost | InvalidCheck::InvalidHost => Reason::AmbiguousHost,
             InvalidCheck::NoPath | InvalidCheck::InvalidPath => Reason::AmbiguousPath,
             InvalidCheck::NoMethod | InvalidCheck::InvalidMethod => Reason::MethodNotAllowed,
-            InvalidCheck::NoAttributes
+            InvalidCheck::Undecodable
+            | InvalidCheck::RepeatedField
+            | InvalidCheck::NoAttributes
             | InvalidCheck::NoRequest
             | InvalidCheck::NoHttp
             | InvalidCheck::InvalidHeaderName

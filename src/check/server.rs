@@ -156,8 +156,8 @@ impl Servers {
     /// # Errors
     /// [`UnknownServer`] when none is, or when the context extension names one that is not
     /// configured.
-    pub fn find(&self, request: &HttpRequest) -> Result<&Arc<Server>, UnknownServer> {
-        if let Some(name) = request.context.get(CONTEXT_EXTENSION) {
+    pub fn find(&self, request: &HttpRequest<'_>) -> Result<&Arc<Server>, UnknownServer> {
+        if let Some(name) = request.context(CONTEXT_EXTENSION) {
             return self.by_name(name).ok_or(UnknownServer);
         }
         let host = request.host_folded();
@@ -176,9 +176,9 @@ impl Servers {
     ///
     /// # Errors
     /// [`UnknownServer`] when there is none, or no single one.
-    pub fn find_metadata(&self, request: &HttpRequest) -> Result<&Arc<Server>, UnknownServer> {
+    pub fn find_metadata(&self, request: &HttpRequest<'_>) -> Result<&Arc<Server>, UnknownServer> {
         let host = request.host_folded();
-        let candidates: Vec<&Arc<Server>> = match request.context.get(CONTEXT_EXTENSION) {
+        let candidates: Vec<&Arc<Server>> = match request.context(CONTEXT_EXTENSION) {
             Some(name) => self.by_name(name).into_iter().collect(),
             None => self
                 .servers
@@ -188,12 +188,12 @@ impl Servers {
         };
         if let Some(server) = candidates
             .iter()
-            .find(|one| one.metadata.is_at(&request.path))
+            .find(|one| one.metadata.is_at(request.path))
         {
             return Ok(server);
         }
         match candidates.as_slice() {
-            [server] if metadata::is_root(&request.path) => Ok(server),
+            [server] if metadata::is_root(request.path) => Ok(server),
             _ => Err(UnknownServer),
         }
     }

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::{HttpRequest, Reason, Server, SessionBinding};
+use super::{HttpRequest, Reason, Server, SessionBinding, Text};
 use crate::authz::{Resource, Subject};
 use crate::state::{Bind, BindingKey, BindingKind, Owner, State, StateUnavailable};
 use crate::telemetry::metrics::{Bound, Metrics};
@@ -194,16 +194,16 @@ fn unknown(kind: BindingKind) -> Reason {
 /// The headers that would name a session to the upstream though nobody has judged it: that of a
 /// modern request, which has no session, so that a server without the modern era cannot take it
 /// for one; and names that CGI and WSGI cannot tell from the header's.
-pub(super) fn unjudged_headers(request: &HttpRequest, session: Option<&str>) -> Vec<String> {
-    let names = request.headers.iter().map(|(name, _)| name.as_str());
-    let mut unjudged: Vec<String> = names
+pub(super) fn unjudged_headers(request: &HttpRequest<'_>, session: Option<&str>) -> Vec<Text> {
+    let names = request.headers.iter().map(|(name, _)| &**name);
+    let mut unjudged: Vec<&str> = names
         .filter(|name| *name != SESSION_HEADER || session.is_none())
         .filter(|name| upstream::reads_as(name, SESSION_HEADER))
-        .map(str::to_owned)
         .collect();
     unjudged.sort_unstable();
     unjudged.dedup();
-    unjudged
+    let texts = unjudged.into_iter().map(|name| name.to_owned().into());
+    texts.collect()
 }
 
 /// Binds the session or task that a server has issued now, whatever its id was bound to before.

@@ -1,20 +1,20 @@
 //! The Authorization service: gRPC in and out, one span for each check.
 //!
-//! A denial is never a gRPC error, which Envoy may be configured to let pass. The deadline that
-//! Envoy sends (`grpc-timeout`) is kept by the server around this; when it passes or the client
-//! leaves, the future of [`Decide::decide`] is dropped.
+//! A denial is never a gRPC error, which Envoy may be configured to let pass, and neither is the
+//! refusal of a check that cannot be decoded. The deadline that Envoy sends (`grpc-timeout`) is kept
+//! by the server around this; when it passes or the client leaves, the future of
+//! [`Decide::decide`] is dropped.
 
 use std::sync::Arc;
 
-use tonic::{Request, Response, Status};
+use http::{HeaderMap, Request, Response};
+use tonic::body::Body;
 
-use crate::check::Decide;
+use crate::check::{Decide, Verdict};
 use crate::telemetry;
 
-use super::proto::envoy::service::auth::v3::authorization_server::Authorization;
-use super::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
-use super::request;
-use super::response::check_response;
+use super::response::put_check_response;
+use super::{request, unary};
 
 /// The service that Envoy's `ext_authz` filter asks.
 #[derive(Debug)]
@@ -23,32 +23,47 @@ pub struct ExtAuthz<D> {
     settings: request::Settings,
 }
 
+impl<D> Clone for ExtAuthz<D> {
+    fn clone(&self) -> Self {
+        Self {
+            decide: Arc::clone(&self.decide),
+            settings: self.settings,
+        }
+    }
+}
+
 impl<D: Decide> ExtAuthz<D> {
     /// A service that asks `decide` about each request.
     pub fn new(decide: Arc<D>, settings: request::Settings) -> Self {
         Self { decide, settings }
     }
 
-    async fn answer(&self, check: CheckRequest, trace: telemetry::Trace) -> CheckResponse {
-        let verdict = match request::http_request(check, self.settings) {
+    /// Answers a `CheckRequest`, which came with these gRPC headers, by a `CheckResponse`.
+    pub async fn check(&self, message: &[u8], headers: &HeaderMap) -> Vec<u8> {
+        let mut answer = Vec::new();
+        put_check_response(&self.verdict(message, headers).await, &mut answer);
+        answer
+    }
+
+    /// Serves a call of `Check` whose message has at most so many bytes.
+    pub(super) async fn serve(self, call: Request<Body>, bytes_max: usize) -> Response<Body> {
+        let (head, body) = call.into_parts();
+        let message = match unary::message(body, bytes_max).await {
+            Ok(message) => message,
+            Err(status) => return status.into_http(),
+        };
+        let verdict = self.verdict(&message, &head.headers).await;
+        unary::answer(|to| put_check_response(&verdict, to))
+    }
+
+    async fn verdict(&self, message: &[u8], headers: &HeaderMap) -> Verdict {
+        let trace = telemetry::Trace::of_call(headers);
+        match request::http_request(message, self.settings) {
             Ok(request) => {
                 let scope = trace.check_scope(&request.headers);
                 scope.run(self.decide.decide(request)).await
             }
             Err(fault) => trace.check_scope(&[]).run(self.decide.refuse(fault)).await,
-        };
-        check_response(verdict)
-    }
-}
-
-#[tonic::async_trait]
-impl<D: Decide> Authorization for ExtAuthz<D> {
-    async fn check(
-        &self,
-        request: Request<CheckRequest>,
-    ) -> Result<Response<CheckResponse>, Status> {
-        let (metadata, _, check) = request.into_parts();
-        let trace = telemetry::Trace::of_call(metadata.as_ref());
-        Ok(Response::new(self.answer(check, trace).await))
+        }
     }
 }

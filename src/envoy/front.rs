@@ -8,37 +8,39 @@ use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service};
 use tonic::service::Routes;
 
-use super::proto::envoy::service::auth::v3::authorization_server::{
-    Authorization, AuthorizationServer,
-};
+use super::ExtAuthz;
+use crate::check::Decide;
 
 /// Gives checks to their service at once. Routes find the others by their paths, and wrap each body
 /// on its way in and out.
 #[derive(Debug)]
-pub(super) struct Front<A> {
-    authorization: AuthorizationServer<A>,
+pub(super) struct Front<D> {
+    checks: ExtAuthz<D>,
+    check_bytes_max: usize,
     others: Routes,
 }
 
-impl<A> Front<A> {
-    pub(super) fn new(authorization: AuthorizationServer<A>, others: Routes) -> Self {
+impl<D> Front<D> {
+    pub(super) fn new(checks: ExtAuthz<D>, check_bytes_max: usize, others: Routes) -> Self {
         Self {
-            authorization,
+            checks,
+            check_bytes_max,
             others,
         }
     }
 }
 
-impl<A> Clone for Front<A> {
+impl<D> Clone for Front<D> {
     fn clone(&self) -> Self {
         Self {
-            authorization: self.authorization.clone(),
+            checks: self.checks.clone(),
+            check_bytes_max: self.check_bytes_max,
             others: self.others.clone(),
         }
     }
 }
 
-impl<A: Authorization> Service<Request<Body>> for Front<A> {
+impl<D: Decide> Service<Request<Body>> for Front<D> {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = BoxFuture<Response<Body>, Infallible>;
@@ -50,7 +52,8 @@ impl<A: Authorization> Service<Request<Body>> for Front<A> {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         if request.uri().path() == CHECK {
-            self.authorization.call(request)
+            let (checks, bytes_max) = (self.checks.clone(), self.check_bytes_max);
+            Box::pin(async move { Ok(checks.serve(request, bytes_max).await) })
         } else {
             Box::pin(self.others.call(request))
         }

@@ -2,17 +2,18 @@
 //!
 //! Envoy describes one request several times over: method, path and host are fields and
 //! pseudo-headers, headers come in one of two forms, the body in one of two fields. Whatever is
-//! said twice has to agree. What the request means is not judged here.
+//! said twice has to agree, and a field that is there twice is refused. What the request means is
+//! not judged here.
+//!
+//! Messages and their fields are those of `proto/envoy/service/auth/v3`, read without a copy.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::check::{Body, Fact, HttpRequest, InvalidCheck};
 
-use super::proto::envoy::config::core::v3::address::Address as AddressKind;
-use super::proto::envoy::config::core::v3::{HeaderMap, HeaderValue};
-use super::proto::envoy::service::auth::v3::attribute_context::{HttpRequest as Described, Peer};
-use super::proto::envoy::service::auth::v3::{AttributeContext, CheckRequest};
+use super::wire::{Field, Fields, Undecodable};
 
 /// How a described request is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,57 +34,42 @@ pub enum Source {
     ExternalAddress,
 }
 
-/// Reads what Envoy says about one HTTP request. Strings and body are moved, not copied.
+/// Reads what Envoy says about one HTTP request. All texts and the body stay where they are.
 ///
 /// # Errors
-/// [`InvalidCheck`] if the message describes no HTTP request, describes one that cannot be, or
-/// says two things at once.
-pub fn http_request(check: CheckRequest, settings: Settings) -> Result<HttpRequest, InvalidCheck> {
-    let attributes = check.attributes.ok_or(InvalidCheck::NoAttributes)?;
-    let AttributeContext {
-        source: peer,
-        request,
-        context_extensions,
-    } = attributes;
-    let described = request
-        .ok_or(InvalidCheck::NoRequest)?
-        .http
-        .ok_or(InvalidCheck::NoHttp)?;
-    require_method(&described.method)?;
-    require_path(&described.path)?;
-    require_host(&described.host)?;
-    let Described {
-        method,
-        headers,
-        path,
-        host,
-        body,
-        raw_body,
-        header_map,
-    } = described;
+/// [`InvalidCheck`] if the message is damaged, describes no HTTP request, describes one that
+/// cannot be, or says two things at once.
+pub fn http_request(message: &[u8], settings: Settings) -> Result<HttpRequest<'_>, InvalidCheck> {
+    let mut attributes = None;
+    for field in Fields::of(message) {
+        if let (1, field) = field? {
+            once(&mut attributes, field.bytes()?)?;
+        }
+    }
+    let attributes = Attributes::read(attributes.ok_or(InvalidCheck::NoAttributes)?)?;
+    let mut http = None;
+    for field in Fields::of(attributes.request.ok_or(InvalidCheck::NoRequest)?) {
+        if let (2, field) = field? {
+            once(&mut http, field.bytes()?)?;
+        }
+    }
+    let described = Described::read(http.ok_or(InvalidCheck::NoHttp)?)?;
+    require_method(described.method)?;
+    require_path(described.path)?;
+    require_host(described.host)?;
 
-    let body = match (body.is_empty(), raw_body.is_empty()) {
-        (true, true) => Body::Absent,
-        (true, false) => Body::Bytes(raw_body),
-        (false, true) => Body::Lossy(body.into()),
-        (false, false) => return Err(InvalidCheck::TwoBodies),
-    };
-    let stated = Stated {
-        method: &method,
-        path: &path,
-        host: &host,
+    let body = match (described.body, described.raw_body) {
+        ("", []) => Body::Absent,
+        ("", bytes) => Body::Bytes(bytes),
+        (text, []) => Body::Lossy(text.as_bytes()),
+        (_, _) => return Err(InvalidCheck::TwoBodies),
     };
     // Envoy joins repeated headers by a comma unless it is told to send them raw; an empty list
     // is not what is read below.
-    let repeats_kept_apart = header_map
-        .as_ref()
-        .is_some_and(|map| !map.headers.is_empty());
-    let headers = read_headers(headers, header_map, &stated, settings.headers_max)?;
-    let (peer, principal) = match peer {
-        Some(peer) => (
-            peer_address(&peer)?,
-            Some(peer.principal).filter(|name| !name.is_empty()),
-        ),
+    let repeats_kept_apart = !described.header_map.is_empty();
+    let headers = described.headers(settings.headers_max)?;
+    let (peer, principal) = match attributes.source {
+        Some(peer) => read_peer(peer)?,
         None => (None, None),
     };
     let source = match settings.source {
@@ -93,31 +79,167 @@ pub fn http_request(check: CheckRequest, settings: Settings) -> Result<HttpReque
     let truncated = headers
         .iter()
         .any(|(name, value)| name == PARTIAL_BODY && value != "false");
-    let context = context_extensions;
     Ok(HttpRequest {
-        method,
-        path,
-        host,
+        method: described.method,
+        path: described.path,
+        host: described.host,
         headers,
         body,
         truncated,
         repeats_kept_apart,
         source,
         principal,
-        context,
+        context: attributes.context,
     })
 }
 
-/// What the fields say, against which pseudo-headers are held.
-struct Stated<'a> {
-    method: &'a str,
-    path: &'a str,
-    host: &'a str,
+impl From<Undecodable> for InvalidCheck {
+    fn from(_: Undecodable) -> Self {
+        InvalidCheck::Undecodable
+    }
 }
 
-impl Stated<'_> {
-    /// Whether a header says the same, and whether it is one to keep.
+/// Takes a field that may be there once.
+fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), InvalidCheck> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(InvalidCheck::RepeatedField),
+    }
+}
+
+/// The `AttributeContext`.
+#[derive(Default)]
+struct Attributes<'m> {
+    source: Option<&'m [u8]>,
+    request: Option<&'m [u8]>,
+    context: Vec<(&'m str, &'m str)>,
+}
+
+impl<'m> Attributes<'m> {
+    fn read(message: &'m [u8]) -> Result<Self, InvalidCheck> {
+        let mut attributes = Attributes::default();
+        for field in Fields::of(message) {
+            match field? {
+                (1, peer) => once(&mut attributes.source, peer.bytes()?)?,
+                (4, request) => once(&mut attributes.request, request.bytes()?)?,
+                (10, entry) => {
+                    let (name, value) = map_entry(entry)?;
+                    if attributes.context.iter().any(|(other, _)| *other == name) {
+                        return Err(InvalidCheck::RepeatedField);
+                    }
+                    attributes.context.push((name, value));
+                }
+                _ => {}
+            }
+        }
+        Ok(attributes)
+    }
+}
+
+/// The `AttributeContext.HttpRequest`.
+struct Described<'m> {
+    /// The message itself, for its entries of `headers`.
+    message: &'m [u8],
+    method: &'m str,
+    path: &'m str,
+    host: &'m str,
+    body: &'m str,
+    raw_body: &'m [u8],
+    header_map: &'m [u8],
+    /// How many entries `headers` has.
+    joined: usize,
+}
+
+impl<'m> Described<'m> {
+    fn read(message: &'m [u8]) -> Result<Self, InvalidCheck> {
+        let (mut method, mut path, mut host) = (None, None, None);
+        let (mut body, mut raw_body, mut header_map) = (None, None, None);
+        let mut joined: usize = 0;
+        for field in Fields::of(message) {
+            match field? {
+                (2, text) => once(&mut method, text.text()?)?,
+                (3, _) => joined = joined.saturating_add(1),
+                (4, text) => once(&mut path, text.text()?)?,
+                (5, text) => once(&mut host, text.text()?)?,
+                (11, text) => once(&mut body, text.text()?)?,
+                (12, bytes) => once(&mut raw_body, bytes.bytes()?)?,
+                (13, map) => once(&mut header_map, map.bytes()?)?,
+                _ => {}
+            }
+        }
+        Ok(Described {
+            message,
+            method: method.unwrap_or_default(),
+            path: path.unwrap_or_default(),
+            host: host.unwrap_or_default(),
+            body: body.unwrap_or_default(),
+            raw_body: raw_body.unwrap_or_default(),
+            header_map: header_map.unwrap_or_default(),
+            joined,
+        })
+    }
+
+    /// The headers of either form, without pseudo-headers. The map form has no order, so it is
+    /// sorted.
+    fn headers(&self, headers_max: usize) -> Result<HeaderList<'m>, InvalidCheck> {
+        let too_many = InvalidCheck::TooManyHeaders { max: headers_max };
+        // The three to four pseudo-headers are dropped further down.
+        let described_max = headers_max.saturating_add(PSEUDO_HEADERS);
+        if self.joined > described_max {
+            return Err(too_many);
+        }
+        let mut headers = HeaderList::with_capacity(self.joined.max(HEADERS_USUAL));
+        for field in Fields::of(self.header_map) {
+            if let (1, header) = field? {
+                if headers.len() == described_max {
+                    return Err(too_many);
+                }
+                headers.push(raw_header(header.bytes()?)?);
+            }
+        }
+        if self.joined > 0 {
+            let joined = self.joined_headers()?;
+            if headers.is_empty() {
+                headers.extend(joined);
+                headers.sort_unstable();
+            } else if !agree(joined, &headers) {
+                return Err(InvalidCheck::Contradiction(Fact::Headers));
+            }
+        }
+        let mut fault = None;
+        headers.retain(|(name, value)| {
+            let keep = self.keep(name, value);
+            keep.unwrap_or_else(|found| {
+                fault.get_or_insert(found);
+                false
+            })
+        });
+        match fault {
+            Some(fault) => Err(fault),
+            None if headers.len() > headers_max => Err(too_many),
+            None => Ok(headers),
+        }
+    }
+
+    fn joined_headers(&self) -> Result<HeaderList<'m>, InvalidCheck> {
+        let mut joined = HeaderList::with_capacity(self.joined);
+        for field in Fields::of(self.message) {
+            if let (3, entry) = field? {
+                let (name, value) = map_entry(entry)?;
+                joined.push((lower_case(name), Cow::Borrowed(value)));
+            }
+        }
+        Ok(joined)
+    }
+
+    /// Whether a header can be one, says the same as the fields, and is one to keep.
     fn keep(&self, name: &str, value: &str) -> Result<bool, InvalidCheck> {
+        if !is_token(name.strip_prefix(':').unwrap_or(name)) {
+            return Err(InvalidCheck::InvalidHeaderName);
+        }
+        if has_controls(value) {
+            return Err(InvalidCheck::InvalidHeaderValue);
+        }
         let (fact, stated) = match name {
             ":method" => (Fact::Method, self.method),
             ":path" => (Fact::Path, self.path),
@@ -134,73 +256,54 @@ impl Stated<'_> {
     }
 }
 
-/// The headers of either form, without pseudo-headers. The map form has no order, so it is sorted.
-fn read_headers(
-    joined: HashMap<String, String>,
-    listed: Option<HeaderMap>,
-    stated: &Stated<'_>,
-    headers_max: usize,
-) -> Result<Vec<(String, String)>, InvalidCheck> {
-    let listed = listed.map(|map| map.headers).unwrap_or_default();
-    // The three to four pseudo-headers are dropped further down.
-    if joined.len().max(listed.len()) > headers_max.saturating_add(PSEUDO_HEADERS) {
-        return Err(InvalidCheck::TooManyHeaders { max: headers_max });
-    }
-    let mut headers = Vec::with_capacity(joined.len().max(listed.len()));
-    if listed.is_empty() {
-        headers.extend(joined);
-        headers.sort_unstable();
-    } else {
-        for header in listed {
-            headers.push(raw_header(header)?);
-        }
-        if !joined.is_empty() && !agree(&joined, &headers) {
-            return Err(InvalidCheck::Contradiction(Fact::Headers));
+/// Names in lower case, and values.
+type HeaderList<'m> = Vec<(Cow<'m, str>, Cow<'m, str>)>;
+
+/// An entry of a map from texts to texts.
+fn map_entry(entry: Field<'_>) -> Result<(&str, &str), InvalidCheck> {
+    let (mut key, mut value) = (None, None);
+    for field in Fields::of(entry.bytes()?) {
+        match field? {
+            (1, text) => once(&mut key, text.text()?)?,
+            (2, text) => once(&mut value, text.text()?)?,
+            _ => {}
         }
     }
-    let mut kept = Vec::with_capacity(headers.len());
-    for (mut name, value) in headers {
-        name.make_ascii_lowercase();
-        if !is_token(name.strip_prefix(':').unwrap_or(&name)) {
-            return Err(InvalidCheck::InvalidHeaderName);
-        }
-        if has_controls(&value) {
-            return Err(InvalidCheck::InvalidHeaderValue);
-        }
-        if stated.keep(&name, &value)? {
-            kept.push((name, value));
-        }
-    }
-    if kept.len() > headers_max {
-        return Err(InvalidCheck::TooManyHeaders { max: headers_max });
-    }
-    Ok(kept)
+    Ok((key.unwrap_or_default(), value.unwrap_or_default()))
 }
 
-/// One header of the list form. Bytes that are not UTF-8 become U+FFFD, which no credential, MCP
-/// header or media type may contain.
-fn raw_header(header: HeaderValue) -> Result<(String, String), InvalidCheck> {
-    let HeaderValue {
-        key,
-        value,
-        raw_value,
-    } = header;
-    if raw_value.is_empty() {
-        return Ok((key, value));
+/// One `HeaderValue` of the list form. Bytes that are not UTF-8 become U+FFFD, which no credential,
+/// MCP header or media type may contain.
+fn raw_header(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidCheck> {
+    let (mut name, mut value, mut raw) = (None, None, None);
+    for field in Fields::of(message) {
+        match field? {
+            (1, text) => once(&mut name, text.text()?)?,
+            (2, text) => once(&mut value, text.text()?)?,
+            (3, bytes) => once(&mut raw, bytes.bytes()?)?,
+            _ => {}
+        }
     }
-    if !value.is_empty() && value.as_bytes() != raw_value {
-        return Err(InvalidCheck::Contradiction(Fact::Headers));
+    let name = lower_case(name.unwrap_or_default());
+    match (value.unwrap_or_default(), raw.unwrap_or_default()) {
+        (value, []) => Ok((name, Cow::Borrowed(value))),
+        (value, raw) if value.is_empty() || value.as_bytes() == raw => {
+            Ok((name, String::from_utf8_lossy(raw)))
+        }
+        (_, _) => Err(InvalidCheck::Contradiction(Fact::Headers)),
     }
-    // The check for valid text alone is several times faster than the repair of what is not.
-    let value = match std::str::from_utf8(&raw_value) {
-        Ok(value) => value.to_owned(),
-        Err(_) => String::from_utf8_lossy(&raw_value).into_owned(),
-    };
-    Ok((key, value))
+}
+
+fn lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 /// Whether the map form is what the list form becomes when repeated headers are joined by `,`.
-fn agree(joined: &HashMap<String, String>, listed: &[(String, String)]) -> bool {
+fn agree(joined: HeaderList<'_>, listed: &HeaderList<'_>) -> bool {
     let mut expected: HashMap<&str, String> = HashMap::with_capacity(joined.len());
     for (name, value) in listed {
         expected
@@ -209,28 +312,51 @@ fn agree(joined: &HashMap<String, String>, listed: &[(String, String)]) -> bool 
                 values.push(',');
                 values.push_str(value);
             })
-            .or_insert_with(|| value.clone());
+            .or_insert_with(|| value.clone().into_owned());
     }
-    expected.len() == joined.len()
+    let stated = joined.len();
+    stated == expected.len()
         && joined
             .iter()
-            .all(|(name, value)| expected.get(name.as_str()) == Some(value))
+            .all(|(name, value)| expected.get(&**name).is_some_and(|own| **own == **value))
 }
 
-/// The IP address of the TCP peer; none for a unix socket or an internal listener.
-fn peer_address(peer: &Peer) -> Result<Option<IpAddr>, InvalidCheck> {
-    match peer
-        .address
-        .as_ref()
-        .and_then(|address| address.address.as_ref())
-    {
-        Some(AddressKind::SocketAddress(socket)) => parse_address(&socket.address).map(Some),
-        Some(AddressKind::Pipe(_)) | None => Ok(None),
+/// The IP address of the TCP peer and its name in its certificate. There is no address for a unix
+/// socket or an internal listener.
+fn read_peer(message: &[u8]) -> Result<(Option<IpAddr>, Option<&str>), InvalidCheck> {
+    let (mut address, mut principal) = (None, None);
+    for field in Fields::of(message) {
+        match field? {
+            (1, message) => once(&mut address, message.bytes()?)?,
+            (4, text) => once(&mut principal, text.text()?)?,
+            _ => {}
+        }
     }
+    let mut kind = None;
+    for field in Fields::of(address.unwrap_or_default()) {
+        match field? {
+            (1, socket) => once(&mut kind, Some(socket.bytes()?))?,
+            // A unix socket.
+            (2, _) => once(&mut kind, None)?,
+            _ => {}
+        }
+    }
+    let address = kind.flatten().map(socket_address).transpose()?;
+    Ok((address, principal.filter(|name| !name.is_empty())))
+}
+
+fn socket_address(message: &[u8]) -> Result<IpAddr, InvalidCheck> {
+    let mut address = None;
+    for field in Fields::of(message) {
+        if let (2, text) = field? {
+            once(&mut address, text.text()?)?;
+        }
+    }
+    parse_address(address.unwrap_or_default())
 }
 
 /// The address in `x-envoy-external-address`, if the header is there.
-fn external_address(headers: &[(String, String)]) -> Result<Option<IpAddr>, InvalidCheck> {
+fn external_address(headers: &HeaderList<'_>) -> Result<Option<IpAddr>, InvalidCheck> {
     let mut values = headers.iter().filter(|(name, _)| name == EXTERNAL_ADDRESS);
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -298,10 +424,11 @@ fn has_controls(value: &str) -> bool {
 
 /// Whether a text is a token (RFC 9110 §5.6.2).
 fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    let is_allowed = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            | matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+    };
+    !text.is_empty() && text.bytes().fold(true, |all, byte| all & is_allowed(byte))
 }
 
 /// Set by Envoy whenever it buffered a body: `true` if it cut it.
@@ -310,6 +437,8 @@ const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
 const EXTERNAL_ADDRESS: &str = "x-envoy-external-address";
 /// `:method`, `:path`, `:authority`, `:scheme`.
 const PSEUDO_HEADERS: usize = 4;
+/// Room for the headers of most requests.
+const HEADERS_USUAL: usize = 24;
 
 #[cfg(test)]
 mod tests;

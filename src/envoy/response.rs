@@ -1,45 +1,30 @@
 //! [`Verdict`] to `CheckResponse`.
 //!
 //! Envoy forwards whatever has `status.code` 0, which is also the default, and puts the headers it
-//! is given on the wire as they are. So a response is built only here, by one function for each
+//! is given on the wire as they are. So a response is written only here, by one function for each
 //! outcome; the code is an argument of none of them that could be 0.
+//!
+//! Messages and their fields are those of `proto/envoy/service/auth/v3`.
 
-use std::borrow::Cow;
+use crate::check::{Answer, Obligations, Outcome, Text, Verdict};
 
-use prost_types::value::Kind;
-use prost_types::{Struct, Value};
+use super::wire::{put_bytes, put_message, put_number};
 
-use crate::check::{Answer, Obligations, Outcome, Verdict};
-
-use super::proto::envoy::config::core::v3::header_value_option::HeaderAppendAction;
-use super::proto::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
-use super::proto::envoy::service::auth::v3::check_response::HttpResponse;
-use super::proto::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
-use super::proto::envoy::r#type::v3::HttpStatus;
-use super::proto::google::rpc::Status;
-
-/// Puts a verdict into Envoy's words.
-#[must_use]
-pub fn check_response(verdict: Verdict) -> CheckResponse {
-    let Verdict { outcome, metadata } = verdict;
-    let (code, http_response) = match outcome {
-        Outcome::Allow(obligations) => (Code::Ok, HttpResponse::OkResponse(allow(obligations))),
-        Outcome::Answer(answer) => (
-            denial_code(&answer),
-            HttpResponse::DeniedResponse(denied(answer)),
-        ),
-        Outcome::Fail(answer) => (
-            Code::Unavailable,
-            HttpResponse::ErrorResponse(failed(answer)),
-        ),
+/// Appends a verdict in Envoy's words.
+pub fn put_check_response(verdict: &Verdict, to: &mut Vec<u8>) {
+    let code = match &verdict.outcome {
+        Outcome::Allow(_) => Code::Ok,
+        Outcome::Answer(answer) => denial_code(answer),
+        Outcome::Fail(_) => Code::Unavailable,
     };
-    CheckResponse {
-        status: Some(Status {
-            code: code as i32,
-            message: String::new(),
-        }),
-        dynamic_metadata: facts(metadata),
-        http_response: Some(http_response),
+    put_message(to, 1, |to| put_number(to, 1, code as u16));
+    match &verdict.outcome {
+        Outcome::Allow(obligations) => put_message(to, 3, |to| allow(obligations, to)),
+        Outcome::Answer(answer) => put_message(to, 2, |to| denied(answer, to)),
+        Outcome::Fail(answer) => put_message(to, 5, |to| failed(answer, to)),
+    }
+    if !verdict.metadata.is_empty() {
+        put_message(to, 4, |to| facts(&verdict.metadata, to));
     }
 }
 
@@ -60,81 +45,66 @@ fn denial_code(answer: &Answer) -> Code {
     }
 }
 
-/// Header changes of an allow. What cannot be set is removed: otherwise the value that the client
-/// sent under a trusted name would reach the upstream.
-fn allow(obligations: Obligations) -> OkHttpResponse {
+/// Header changes of an allow, an `OkHttpResponse`. What cannot be set is removed: otherwise the
+/// value that the client sent under a trusted name would reach the upstream.
+fn allow(obligations: &Obligations, to: &mut Vec<u8>) {
     let Obligations { set, remove } = obligations;
-    let mut headers: Vec<HeaderValueOption> = Vec::with_capacity(set.len());
     let mut unset = Vec::new();
     for (name, value) in set {
-        if is_settable(&name, &value) {
-            headers.push(header(&name, value));
+        if is_settable(name, value) {
+            put_header(to, name, value);
         } else {
-            tracing::error!(%name, "an upstream header cannot be set and is removed");
-            unset.push(name.into_owned());
+            tracing::error!(name = &**name, "an upstream header cannot be set and is removed");
+            unset.push(name);
         }
     }
-    // Envoy removes after it has set, so a name in both lists would be removed.
-    let is_set = |name: &str| {
-        let mut keys = headers.iter().filter_map(|option| option.header.as_ref());
-        keys.any(|header| header.key.eq_ignore_ascii_case(name))
-    };
-    let mut headers_to_remove: Vec<String> = Vec::with_capacity(remove.len());
-    for name in remove.into_iter().chain(unset) {
-        let known = headers_to_remove
-            .iter()
-            .any(|other| other.eq_ignore_ascii_case(&name));
-        if !known && !is_set(&name) && !is_reserved(&name) {
-            headers_to_remove.push(name);
+    let names = remove.iter().chain(unset.iter().copied());
+    for (index, name) in names.clone().enumerate() {
+        let is_same = |other: &Text| other.eq_ignore_ascii_case(name);
+        // Envoy removes after it has set, so a name in both lists would be removed.
+        let is_set = set.iter().any(|(own, _)| is_same(own)) && !unset.iter().any(|own| is_same(own));
+        let is_known = names.clone().take(index).any(is_same);
+        if !is_set && !is_known && !is_reserved(name) {
+            put_bytes(to, 5, name.as_bytes());
         }
-    }
-    OkHttpResponse {
-        headers,
-        headers_to_remove,
     }
 }
 
 /// The answer of a denial. A status that Envoy would not survive becomes 403.
-fn denied(answer: Answer) -> DeniedHttpResponse {
+fn denied(answer: &Answer, to: &mut Vec<u8>) {
     let status = match answer.status.as_u16() {
         code @ (200 | 202 | 204 | 400..=599) => code,
         _ => 403,
     };
-    response(status, answer)
+    put_answer(to, status, answer);
 }
 
 /// The answer where no decision could be made. Anything but a 5xx becomes 503.
-fn failed(answer: Answer) -> DeniedHttpResponse {
+fn failed(answer: &Answer, to: &mut Vec<u8>) {
     let status = match answer.status.as_u16() {
         code @ 500..=599 => code,
         _ => 503,
     };
-    response(status, answer)
+    put_answer(to, status, answer);
 }
 
-fn response(status: u16, answer: Answer) -> DeniedHttpResponse {
-    let Answer {
-        status: _,
-        headers,
-        body,
-    } = answer;
-    let headers = settable_headers(headers)
-        .map(|(name, value)| header(name, value))
-        .collect();
-    DeniedHttpResponse {
-        status: Some(HttpStatus {
-            code: i32::from(status),
-        }),
-        headers,
-        body,
+/// The fields of a `DeniedHttpResponse`.
+fn put_answer(to: &mut Vec<u8>, status: u16, answer: &Answer) {
+    put_message(to, 1, |to| put_number(to, 1, status));
+    for (name, value) in settable_headers(&answer.headers) {
+        put_header(to, name, value);
+    }
+    if !answer.body.is_empty() {
+        put_bytes(to, 3, answer.body.as_bytes());
     }
 }
 
 /// The headers of an answer that Envoy may be given.
-pub(super) fn settable_headers(
-    headers: Vec<(&'static str, String)>,
-) -> impl Iterator<Item = (&'static str, String)> {
-    headers.into_iter().filter(|(name, value)| {
+pub(super) fn settable_headers<'a>(
+    headers: &'a [(&'static str, String)],
+) -> impl Iterator<Item = (&'static str, &'a str)> {
+    let headers = headers.iter().map(|(name, value)| (*name, &**value));
+    headers.filter(|(name, value)| {
         let settable = is_settable(name, value);
         if !settable {
             tracing::error!(name, "a header of the answer cannot be sent");
@@ -143,17 +113,16 @@ pub(super) fn settable_headers(
     })
 }
 
-/// One header. `value` and not `raw_value`, which `ext_authz` ignores; the action is what Envoy
-/// does anyway today, and what we need once it obeys.
-fn header(name: &str, value: String) -> HeaderValueOption {
-    HeaderValueOption {
-        header: Some(HeaderValue {
-            key: name.to_owned(),
-            value,
-            raw_value: bytes::Bytes::new(),
-        }),
-        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd as i32,
-    }
+/// A `HeaderValueOption` as field 2. `value` and not `raw_value`, which `ext_authz` ignores; the
+/// action is what Envoy does anyway today, and what we need once it obeys.
+fn put_header(to: &mut Vec<u8>, name: &str, value: &str) {
+    put_message(to, 2, |to| {
+        put_message(to, 1, |to| {
+            put_bytes(to, 1, name.as_bytes());
+            put_bytes(to, 2, value.as_bytes());
+        });
+        put_number(to, 3, OVERWRITE_IF_EXISTS_OR_ADD);
+    });
 }
 
 /// Whether Envoy may be given a header: a name in lower case that frames no message, and a value
@@ -162,7 +131,7 @@ fn header(name: &str, value: String) -> HeaderValueOption {
 fn is_settable(name: &str, value: &str) -> bool {
     let named = !name.is_empty()
         && name.bytes().all(|b| {
-            b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&b)
+            b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_!#$%&'*+.^`|~".contains(&b)
         });
     let valued = !value.is_empty()
         && value.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
@@ -180,25 +149,19 @@ fn is_reserved(name: &str) -> bool {
             .any(|reserved| reserved.eq_ignore_ascii_case(name))
 }
 
-/// Facts about the decision, as the strings of a struct.
-fn facts(metadata: Vec<(Cow<'static, str>, String)>) -> Option<Struct> {
-    if metadata.is_empty() {
-        return None;
+/// Facts about the decision, as the strings of a `google.protobuf.Struct`: a map whose values are
+/// messages with a string.
+fn facts(metadata: &[(Text, Text)], to: &mut Vec<u8>) {
+    for (name, value) in metadata {
+        put_message(to, 1, |to| {
+            put_bytes(to, 1, name.as_bytes());
+            put_message(to, 2, |to| put_bytes(to, 3, value.as_bytes()));
+        });
     }
-    let fields = metadata
-        .into_iter()
-        .map(|(key, text)| {
-            (
-                key.into_owned(),
-                Value {
-                    kind: Some(Kind::StringValue(text)),
-                },
-            )
-        })
-        .collect();
-    Some(Struct { fields })
 }
 
+/// Of `HeaderValueOption.HeaderAppendAction`.
+const OVERWRITE_IF_EXISTS_OR_ADD: u16 = 2;
 const RESERVED: [&str; 9] = [
     "connection",
     "content-length",

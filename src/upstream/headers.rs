@@ -3,13 +3,12 @@
 //! Every `x-mcp-authz-*` header that reaches the upstream was written here: ours overwrite what
 //! the client sent, all others of that prefix are removed, and so are the client's credentials.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use uuid::Uuid;
 
+use super::Text;
 use crate::authz::Subject;
 
 /// The prefix of the headers that only this service writes.
@@ -19,9 +18,9 @@ pub const OWN_PREFIX: &str = "x-mcp-authz-";
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Obligations {
     /// Set, overwriting whatever the client sent. Values are visible ASCII and never empty.
-    pub set: Vec<(Cow<'static, str>, String)>,
+    pub set: Vec<(Text, Text)>,
     /// Removed.
-    pub remove: Vec<String>,
+    pub remove: Vec<Text>,
 }
 
 /// What happens to the client's `Authorization` header.
@@ -36,57 +35,53 @@ pub enum AuthorizationHeader {
 }
 
 /// What the upstream is told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Facts<'a> {
     /// The verified caller.
     pub subject: &'a Subject,
     /// The configured name of the MCP server.
-    pub server: &'a str,
+    pub server: &'a Arc<str>,
     /// The MCP method, where there is one.
-    pub method: Option<&'a str>,
+    pub method: Option<Text>,
     /// The tool, prompt, resource URI or task.
-    pub name: Option<&'a str>,
+    pub name: Option<Text>,
     /// The id of the decision.
-    pub decision_id: Uuid,
+    pub decision_id: Text,
 }
 
 /// The header changes for an allowed request with these header names (in lower case).
 #[must_use]
 pub fn obligations<'h>(
-    facts: &Facts<'_>,
+    facts: Facts<'_>,
     authorization: AuthorizationHeader,
     headers: impl Iterator<Item = &'h str>,
 ) -> Obligations {
     let subject = facts.subject;
-    let mut set: Vec<(Cow<'static, str>, String)> = Vec::with_capacity(SET_MAX);
+    let mut set: Vec<(Text, Text)> = Vec::with_capacity(SET_MAX);
     let texts = [
-        ("x-mcp-authz-subject", Some(&*subject.id)),
-        ("x-mcp-authz-issuer", Some(&*subject.issuer)),
-        ("x-mcp-authz-agent", subject.agent.as_deref()),
-        ("x-mcp-authz-tenant", subject.tenant.as_deref()),
-        ("x-mcp-authz-server", Some(facts.server)),
+        ("x-mcp-authz-subject", Some((&subject.id).into())),
+        ("x-mcp-authz-issuer", Some((&subject.issuer).into())),
+        ("x-mcp-authz-agent", subject.agent.as_ref().map(Text::from)),
+        ("x-mcp-authz-tenant", subject.tenant.as_ref().map(Text::from)),
+        ("x-mcp-authz-server", Some(facts.server.into())),
         ("x-mcp-authz-method", facts.method),
         ("x-mcp-authz-name", facts.name),
+        ("x-mcp-authz-decision-id", Some(facts.decision_id)),
     ];
     for (name, value) in texts {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            set.push((Cow::Borrowed(name), header_value(value)));
+            set.push((name.into(), header_value(value)));
         }
     }
-    let decision_id = facts.decision_id.to_string();
-    set.push((Cow::Borrowed("x-mcp-authz-decision-id"), decision_id));
-    let mut remove: Vec<String> = Vec::with_capacity(REMOVED_MIN);
-    remove.extend(
-        headers
-            .filter(|name| is_ours(name) && set.iter().all(|(own, _)| own != name))
-            .map(str::to_owned),
-    );
-    remove.sort_unstable();
+    let mut remove: Vec<Text> = Vec::with_capacity(REMOVED_MIN);
+    let others = headers.filter(|name| is_ours(name) && set.iter().all(|(own, _)| own != name));
+    remove.extend(others.map(|name| name.to_owned().into()));
+    remove.sort_unstable_by(|one, other| one.cmp(other));
     remove.dedup();
     if authorization == AuthorizationHeader::Remove {
-        remove.push("authorization".to_owned());
+        remove.push("authorization".into());
     }
-    remove.push("dpop".to_owned());
+    remove.push("dpop".into());
     Obligations { set, remove }
 }
 
@@ -102,16 +97,17 @@ pub fn assign<'h>(
         let found = assigned.iter().find(|(known, _)| known == name);
         match found.and_then(|(_, value)| value.as_deref()) {
             Some(value) if !value.is_empty() => {
-                let name = Cow::Owned(name.to_string());
-                obligations.set.push((name, header_value(value)));
+                let value = header_value(value.to_owned().into());
+                obligations.set.push((name.into(), value));
             }
-            Some(_) | None => obligations.remove.push(name.to_string()),
+            Some(_) | None => obligations.remove.push(name.into()),
         }
     }
     if !owned.is_empty() {
         let alike = headers.filter(|name| name.contains('_'));
         let alike = alike.filter(|name| owned.iter().any(|own| reads_as(name, own)));
-        obligations.remove.extend(alike.map(str::to_owned));
+        let alike = alike.map(|name| name.to_owned().into());
+        obligations.remove.extend(alike);
     }
 }
 
@@ -141,15 +137,15 @@ fn is_ours(name: &str) -> bool {
 
 /// A value as it travels: as it is if that is unmistakable, otherwise as `=?base64?…?=`, the
 /// form that MCP defines for its own headers (2026-07-28, header mirroring).
-fn header_value(value: &str) -> String {
+fn header_value(value: Text) -> Text {
     let plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
         && !value.starts_with(' ')
         && !value.ends_with(' ')
         && !value.starts_with("=?base64?");
     if plain {
-        value.to_owned()
+        value
     } else {
-        format!("=?base64?{}?=", STANDARD.encode(value))
+        format!("=?base64?{}?=", STANDARD.encode(&*value)).into()
     }
 }
 
@@ -172,13 +168,13 @@ mod tests {
         }
     }
 
-    fn facts(subject: &Subject) -> Facts<'_> {
+    fn facts<'a>(subject: &'a Subject, server: &'a Arc<str>) -> Facts<'a> {
         Facts {
             subject,
-            server: "github",
-            method: Some("tools/call"),
-            name: Some("get_issue"),
-            decision_id: Uuid::nil(),
+            server,
+            method: Some("tools/call".into()),
+            name: Some("get_issue".into()),
+            decision_id: "00000000-0000-7000-8000-000000000000".into(),
         }
     }
 
@@ -196,14 +192,14 @@ mod tests {
         ];
         let subject = subject("alice");
         let changes = obligations(
-            &facts(&subject),
+            facts(&subject, &Arc::from("github")),
             AuthorizationHeader::Remove,
             names.into_iter(),
         );
         let set: Vec<(&str, &str)> = changes
             .set
             .iter()
-            .map(|(name, value)| (&**name, value.as_str()))
+            .map(|(name, value)| (&**name, &**value))
             .collect();
         assert_eq!(
             set,
@@ -216,7 +212,7 @@ mod tests {
                 ("x-mcp-authz-name", "get_issue"),
                 (
                     "x-mcp-authz-decision-id",
-                    "00000000-0000-0000-0000-000000000000"
+                    "00000000-0000-7000-8000-000000000000"
                 ),
             ]
         );
@@ -236,7 +232,7 @@ mod tests {
     fn the_token_goes_on_only_where_that_was_asked_for() {
         let subject = subject("alice");
         let got = obligations(
-            &facts(&subject),
+            facts(&subject, &Arc::from("github")),
             AuthorizationHeader::Pass,
             std::iter::empty(),
         );
@@ -253,7 +249,7 @@ mod tests {
             ("älice", "=?base64?w6RsaWNl?="),
             ("=?base64?eA==?=", "=?base64?PT9iYXNlNjQ/ZUE9PT89?="),
         ] {
-            assert_eq!(header_value(value), expected);
+            assert_eq!(header_value(value.into()), expected);
         }
     }
 

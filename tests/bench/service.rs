@@ -9,10 +9,8 @@ use mcp_authz::app::compile_context;
 use mcp_authz::audit::{Audit, Losses};
 use mcp_authz::authn::Authenticator;
 use mcp_authz::catalog::Catalog;
-use mcp_authz::check::{Pipeline, Servers};
+use mcp_authz::check::{Decide, HttpRequest, Pipeline, Servers, Verdict};
 use mcp_authz::config;
-use mcp_authz::envoy::proto::envoy::service::auth::v3::authorization_server::Authorization;
-use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::policy::PolicyStore;
 use mcp_authz::state::Memory;
@@ -36,6 +34,8 @@ pub(super) struct Service {
     pub(super) ext_authz: ExtAuthz<Pipeline>,
     pub(super) pipeline: Arc<Pipeline>,
     losses: Arc<Losses>,
+    /// Those of the gRPC call.
+    headers: http::HeaderMap,
 }
 
 impl Service {
@@ -89,14 +89,19 @@ impl Service {
             ext_authz: ExtAuthz::new(Arc::clone(&pipeline), Settings::default().request),
             pipeline,
             losses,
+            headers: http::HeaderMap::new(),
         }
     }
 
     /// Asks as Envoy does. A frame of its own, to be found by profilers.
     #[inline(never)]
-    pub(super) fn check(&self, check: CheckRequest) -> CheckResponse {
-        let answer = self.ext_authz.check(tonic::Request::new(check));
-        finish(answer).unwrap().into_inner()
+    pub(super) fn check(&self, message: &[u8]) -> Vec<u8> {
+        finish(self.ext_authz.check(message, &self.headers))
+    }
+
+    /// Decides about what Envoy describes.
+    pub(super) fn decide(&self, request: HttpRequest<'_>) -> Verdict {
+        finish(self.pipeline.decide(request))
     }
 
     /// To be called at the end: a record that is dropped costs less than one that is kept.

@@ -286,7 +286,7 @@ fn headers_that_nobody_judged_do_not_go_on() {
         "x",
     ];
     let request = HttpRequest {
-        headers: names.map(|name| (name.to_owned(), "s".to_owned())).into(),
+        headers: names.map(|name| (name.into(), "s".into())).into(),
         ..HttpRequest::default()
     };
     assert_eq!(unjudged_headers(&request, Some("s")), ["mcp_session_id"]);

@@ -162,11 +162,11 @@ pub(super) fn answer(answer: Answer) -> ImmediateResponse {
         _ => 503,
     };
     // `raw_value` and not `value`, which ext_proc ignores.
-    let set_headers = settable_headers(headers).map(|(name, value)| HeaderValueOption {
+    let set_headers = settable_headers(&headers).map(|(name, value)| HeaderValueOption {
         header: Some(HeaderValue {
             key: name.to_owned(),
             value: String::new(),
-            raw_value: value.into(),
+            raw_value: value.to_owned().into(),
         }),
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd as i32,
     });

@@ -1,7 +1,15 @@
 use super::*;
 
-use super::super::proto::envoy::config::core::v3::{Address, Pipe, SocketAddress};
-use super::super::proto::envoy::service::auth::v3::attribute_context::Request;
+use prost::Message;
+
+use super::super::proto::envoy::config::core::v3::address::Address as AddressKind;
+use super::super::proto::envoy::config::core::v3::{
+    Address, HeaderMap, HeaderValue, Pipe, SocketAddress,
+};
+use super::super::proto::envoy::service::auth::v3::attribute_context::{
+    HttpRequest as Described, Peer, Request,
+};
+use super::super::proto::envoy::service::auth::v3::{AttributeContext, CheckRequest};
 
 const SETTINGS: Settings = Settings {
     headers_max: 4,
@@ -27,8 +35,13 @@ fn check(http: Described) -> CheckRequest {
     }
 }
 
-fn convert(http: Described) -> Result<HttpRequest, InvalidCheck> {
-    http_request(check(http), SETTINGS)
+/// Reads a check from its bytes, which are left lying.
+fn read(check: &CheckRequest, settings: Settings) -> Result<HttpRequest<'static>, InvalidCheck> {
+    http_request(check.encode_to_vec().leak(), settings)
+}
+
+fn convert(http: Described) -> Result<HttpRequest<'static>, InvalidCheck> {
+    read(&check(http), SETTINGS)
 }
 
 fn map(headers: &[(&str, &str)]) -> HashMap<String, String> {
@@ -49,11 +62,9 @@ fn raw(headers: &[(&str, &[u8])]) -> HeaderMap {
     }
 }
 
-fn pairs(headers: &[(&str, &str)]) -> Vec<(String, String)> {
-    headers
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+fn pairs<'a>(headers: &[(&'a str, &'a str)]) -> HeaderList<'a> {
+    let pair = |(name, value): &(&'a str, &'a str)| ((*name).into(), (*value).into());
+    headers.iter().map(pair).collect()
 }
 
 fn peer(address: Option<AddressKind>) -> Peer {
@@ -73,7 +84,7 @@ fn ip(text: &str) -> Peer {
 fn source(peer: Option<Peer>) -> Result<Option<IpAddr>, InvalidCheck> {
     let mut check = check(described());
     check.attributes.as_mut().unwrap().source = peer;
-    http_request(check, SETTINGS).map(|request| request.source)
+    read(&check, SETTINGS).map(|request| request.source)
 }
 
 #[test]
@@ -88,30 +99,84 @@ fn takes_over_every_fact() {
         ..ip("10.0.0.1")
     });
     attributes.context_extensions = map(&[("mcp_server", "github")]);
-    let request = http_request(check, SETTINGS).unwrap();
+    let request = read(&check, SETTINGS).unwrap();
     assert_eq!(request.method, "POST");
     assert_eq!(request.path, "/mcp?a=b");
     assert_eq!(request.host, "mcp.test:8443");
     assert_eq!(request.headers, []);
-    assert_eq!(request.body, Body::Bytes("{}".into()));
+    assert_eq!(request.body, Body::Bytes(b"{}"));
     assert!(!request.truncated);
     assert_eq!(request.source, Some([10, 0, 0, 1].into()));
-    assert_eq!(request.principal.as_deref(), Some("spiffe://a/b"));
-    assert_eq!(request.context, map(&[("mcp_server", "github")]));
+    assert_eq!(request.principal, Some("spiffe://a/b"));
+    assert_eq!(request.context, [("mcp_server", "github")]);
+    assert_eq!(request.context("mcp_server"), Some("github"));
+    assert_eq!(request.context("mcp"), None);
 }
 
 #[test]
-fn the_body_is_moved() {
-    let bytes = bytes::Bytes::from(vec![b'x'; 1000]);
-    let request = convert(Described {
-        raw_body: bytes.clone(),
+fn nothing_is_copied() {
+    let message = check(Described {
+        raw_body: b"the body".as_slice().into(),
+        header_map: Some(raw(&[("x-a", b"the value")])),
         ..described()
     })
-    .unwrap();
-    let Body::Bytes(moved) = request.body else {
+    .encode_to_vec();
+    let request = http_request(&message, SETTINGS).unwrap();
+    let Body::Bytes(body) = request.body else {
         panic!("not bytes")
     };
-    assert_eq!(moved.as_ptr(), bytes.as_ptr());
+    let [(Cow::Borrowed(name), Cow::Borrowed(value))] = request.headers.as_slice() else {
+        panic!("{:?}", request.headers)
+    };
+    let lies = message.as_ptr_range();
+    for part in [body, name.as_bytes(), value.as_bytes()] {
+        assert!(lies.contains(&part.as_ptr()), "{part:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_decoded_is_refused() {
+    let whole = check(described()).encode_to_vec();
+    for end in 1..whole.len() {
+        let fault = http_request(&whole[..end], SETTINGS).unwrap_err();
+        assert_eq!(fault, InvalidCheck::Undecodable, "{end}");
+    }
+    let mut not_utf8 = whole.clone();
+    let path = not_utf8.windows(4).position(|part| part == b"/mcp").unwrap();
+    not_utf8[path + 1] = 0xff;
+    assert_eq!(http_request(&not_utf8, SETTINGS).unwrap_err(), InvalidCheck::Undecodable);
+}
+
+#[test]
+fn a_field_that_is_there_twice_is_refused() {
+    let twice = |part: Vec<u8>, tags: &[u8]| {
+        // The message around the part, given twice.
+        let mut message = [part.as_slice(), &part].concat();
+        for tag in tags.iter().rev() {
+            let mut outer = vec![*tag];
+            prost::encode_length_delimiter(message.len(), &mut outer).unwrap();
+            outer.extend(message);
+            message = outer;
+        }
+        http_request(&message, SETTINGS).unwrap_err()
+    };
+    let whole = check(described());
+    let attributes = whole.attributes.clone().unwrap();
+    let request = attributes.request.clone().unwrap();
+    let http = request.http.clone().unwrap();
+    let extension = AttributeContext {
+        context_extensions: map(&[("mcp_server", "github")]),
+        ..AttributeContext::default()
+    };
+    for (part, tags) in [
+        (whole.encode_to_vec(), [].as_slice()),
+        (attributes.encode_to_vec(), &[0x0a]),
+        (extension.encode_to_vec(), &[0x0a]),
+        (request.encode_to_vec(), &[0x0a, 0x22]),
+        (http.encode_to_vec(), &[0x0a, 0x22, 0x12]),
+    ] {
+        assert_eq!(twice(part, tags), InvalidCheck::RepeatedField, "{tags:x?}");
+    }
 }
 
 #[test]
@@ -130,7 +195,7 @@ fn names_what_is_missing() {
     ];
     for (attributes, fault) in rows {
         assert_eq!(
-            http_request(CheckRequest { attributes }, SETTINGS).unwrap_err(),
+            read(&CheckRequest { attributes }, SETTINGS).unwrap_err(),
             fault
         );
     }
@@ -388,7 +453,7 @@ fn a_body_is_bytes_or_text_and_not_both() {
     };
     assert_eq!(with("", b""), Ok(Body::Absent));
     assert_eq!(with("", b"\xff\0"), Ok(Body::Bytes(b"\xff\0"[..].into())));
-    assert_eq!(with("{}", b""), Ok(Body::Lossy("{}".into())));
+    assert_eq!(with("{}", b""), Ok(Body::Lossy(b"{}")));
     assert_eq!(with("{}", b"{}"), Err(InvalidCheck::TwoBodies));
 }
 
@@ -457,7 +522,7 @@ fn the_external_address_counts_only_if_it_is_trusted() {
             ..described()
         });
         check.attributes.as_mut().unwrap().source = Some(ip("10.0.0.1"));
-        http_request(check, Settings { source, ..SETTINGS }).map(|r| r.source.unwrap().to_string())
+        read(&check, Settings { source, ..SETTINGS }).map(|r| r.source.unwrap().to_string())
     };
     let is = |text: &str| Ok(text.to_owned());
     assert_eq!(with(&["192.0.2.7"], Source::Peer), is("10.0.0.1"));

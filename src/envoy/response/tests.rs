@@ -1,6 +1,28 @@
 use super::*;
 
 use http::StatusCode;
+use prost::Message;
+use prost_types::value::Kind;
+
+use super::super::proto::envoy::service::auth::v3::check_response::HttpResponse;
+use super::super::proto::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse};
+
+/// What Envoy makes of the bytes.
+fn check_response(verdict: &Verdict) -> CheckResponse {
+    let mut message = Vec::new();
+    put_check_response(verdict, &mut message);
+    let response = CheckResponse::decode(message.as_slice()).unwrap();
+    let again = response.encode_to_vec();
+    assert_eq!(again.len(), message.len(), "nothing is written that is not read");
+    response
+}
+
+fn denied_response(answer: Answer) -> DeniedHttpResponse {
+    match check_response(&verdict(Outcome::Answer(answer))).http_response {
+        Some(HttpResponse::DeniedResponse(denied)) => denied,
+        other => panic!("not denied: {other:?}"),
+    }
+}
 
 fn verdict(outcome: Outcome) -> Verdict {
     Verdict {
@@ -22,7 +44,7 @@ fn code(response: &CheckResponse) -> i32 {
 }
 
 fn denied_status(status: u16) -> (i32, i32) {
-    let response = check_response(verdict(Outcome::Answer(answer(status))));
+    let response = check_response(&verdict(Outcome::Answer(answer(status))));
     let Some(HttpResponse::DeniedResponse(denied)) = &response.http_response else {
         panic!("not denied: {response:?}");
     };
@@ -30,7 +52,7 @@ fn denied_status(status: u16) -> (i32, i32) {
 }
 
 fn failed_status(status: u16) -> (i32, i32) {
-    let response = check_response(verdict(Outcome::Fail(answer(status))));
+    let response = check_response(&verdict(Outcome::Fail(answer(status))));
     let Some(HttpResponse::ErrorResponse(failed)) = &response.http_response else {
         panic!("not failed: {response:?}");
     };
@@ -38,12 +60,14 @@ fn failed_status(status: u16) -> (i32, i32) {
 }
 
 fn set_and_removed(set: &[(&'static str, &str)], remove: &[&str]) -> (Vec<String>, Vec<String>) {
-    let set = set
-        .iter()
-        .map(|(name, value)| (Cow::Borrowed(*name), (*value).to_owned()))
-        .collect();
-    let remove = remove.iter().map(|name| (*name).to_owned()).collect();
-    let changes = allow(Obligations { set, remove });
+    let text = |text: &&str| Text::from((*text).to_owned());
+    let set = set.iter().map(|(name, value)| (text(name), text(value)));
+    let set = set.collect();
+    let remove = remove.iter().map(text).collect();
+    let response = check_response(&verdict(Outcome::Allow(Obligations { set, remove })));
+    let Some(HttpResponse::OkResponse(changes)) = response.http_response else {
+        panic!("not allowed");
+    };
     let names = changes
         .headers
         .into_iter()
@@ -54,14 +78,14 @@ fn set_and_removed(set: &[(&'static str, &str)], remove: &[&str]) -> (Vec<String
 
 #[test]
 fn an_allow_overwrites_and_removes() {
-    let response = check_response(Verdict {
+    let response = check_response(&Verdict {
         outcome: Outcome::Allow(Obligations {
-            set: vec![("x-mcp-authz-subject".into(), "alice".to_owned())],
-            remove: vec!["authorization".to_owned()],
+            set: vec![("x-mcp-authz-subject".into(), "alice".into())],
+            remove: vec!["authorization".into()],
         }),
         metadata: vec![
-            ("reason".into(), "allowed".to_owned()),
-            ("rule".into(), "a".to_owned()),
+            ("reason".into(), "allowed".into()),
+            ("rule".into(), "a".into()),
         ],
     });
     assert_eq!(code(&response), 0);
@@ -111,7 +135,7 @@ fn a_status_that_envoy_would_not_survive_is_replaced() {
 
 #[test]
 fn a_denial_has_its_headers_and_body() {
-    let denied = denied(answer(403));
+    let denied = denied_response(answer(403));
     let header = denied.headers[0].header.as_ref().unwrap();
     assert_eq!(
         (header.key.as_str(), header.value.as_str()),
@@ -123,7 +147,7 @@ fn a_denial_has_its_headers_and_body() {
 #[test]
 fn no_facts_are_no_metadata() {
     assert_eq!(
-        check_response(verdict(Outcome::Answer(answer(403)))).dynamic_metadata,
+        check_response(&verdict(Outcome::Answer(answer(403)))).dynamic_metadata,
         None
     );
 }
@@ -157,7 +181,7 @@ fn a_header_of_an_answer_that_cannot_be_sent_is_not() {
         ("content-length", "9".to_owned()),
     ];
     assert_eq!(
-        denied(Answer {
+        denied_response(Answer {
             headers,
             ..answer(403)
         })

@@ -13,13 +13,13 @@ use mcp_authz::catalog::Catalog;
 use mcp_authz::check::countries::Countries;
 use mcp_authz::check::{Pipeline, Reader, Servers};
 use mcp_authz::config::{self, Config};
-use mcp_authz::envoy::proto::envoy::service::auth::v3::authorization_server::Authorization;
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::json;
 use mcp_authz::policy::{CompileContext, PolicyStore};
 use mcp_authz::state::{Bind, Binding, BindingKey, Memory, Owner, Reply, State, StateUnavailable};
 use mcp_authz::telemetry::metrics::Metrics;
+use prost::Message;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -115,8 +115,11 @@ impl Service {
 
     /// Asks as Envoy does. A denial is never a gRPC error.
     pub(super) fn check(&self, check: CheckRequest) -> CheckResponse {
-        let call = self.ext_authz.check(tonic::Request::new(check));
-        self.runtime.block_on(call).unwrap().into_inner()
+        let message = check.encode_to_vec();
+        let headers = http::HeaderMap::new();
+        let answer = self.ext_authz.check(&message, &headers);
+        let answer = self.runtime.block_on(answer);
+        CheckResponse::decode(answer.as_slice()).unwrap()
     }
 
     /// Gives the answer back that the upstream has for a request; says what is not as written.

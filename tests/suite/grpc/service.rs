@@ -58,17 +58,17 @@ impl Drop for Unfinished {
 }
 
 impl Decide for ByPath {
-    async fn decide(&self, request: HttpRequest) -> Verdict {
+    async fn decide(&self, request: HttpRequest<'_>) -> Verdict {
         let events = self.events.clone();
-        events.send(Event::Begun(request.path.clone())).ok();
-        let outcome = match request.path.as_str() {
+        events.send(Event::Begun(request.path.to_owned())).ok();
+        let outcome = match request.path {
             "/allow" => allow(),
             "/deny" => Outcome::Answer(answer(200, "{}")),
             "/unauthenticated" => Outcome::Answer(answer(401, "{}")),
             "/fail" => Outcome::Fail(answer(503, "{}")),
             "/hang" => {
                 let _unfinished = Unfinished {
-                    path: request.path,
+                    path: request.path.to_owned(),
                     events,
                 };
                 std::future::pending().await
@@ -81,7 +81,7 @@ impl Decide for ByPath {
         };
         Verdict {
             outcome,
-            metadata: vec![("reason".into(), "allowed".to_owned())],
+            metadata: vec![("reason".into(), "allowed".into())],
         }
     }
 
@@ -169,8 +169,8 @@ impl Exchange for Conducted {
 
 fn allow() -> Outcome {
     Outcome::Allow(Obligations {
-        set: vec![("x-mcp-authz-subject".into(), "alice".to_owned())],
-        remove: vec!["authorization".to_owned()],
+        set: vec![("x-mcp-authz-subject".into(), "alice".into())],
+        remove: vec!["authorization".into()],
     })
 }
 

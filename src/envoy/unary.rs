@@ -1,0 +1,200 @@
+//! A gRPC call of one message each way, both as the bytes that they are (gRPC over HTTP/2,
+//! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+//!
+//! For the one call that is made for every request. The stream of messages that tonic has for any
+//! call copies each message twice and costs as much as to decide.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response};
+use http_body::{Body as _, Frame};
+use tonic::Status;
+use tonic::body::Body;
+
+/// The message of a call, which has at most so many bytes. Where it came in one piece it is not
+/// copied.
+///
+/// # Errors
+/// There is no message or more than one, it is too long or compressed, or the client has left.
+pub(super) async fn message(mut body: Body, bytes_max: usize) -> Result<Bytes, Status> {
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        // Trailers of a request say nothing.
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        let so_far = first.len().max(all.len());
+        if so_far.saturating_add(data.len()) > bytes_max.saturating_add(PREFIX_BYTES) {
+            return Err(Status::out_of_range(format!(
+                "the message has more than {bytes_max} bytes"
+            )));
+        }
+        if so_far == 0 {
+            first = data;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&data);
+        }
+    }
+    let mut message = if all.is_empty() { first } else { all.freeze() };
+    if message.len() < PREFIX_BYTES {
+        return Err(Status::internal("the call has no message"));
+    }
+    let (is_compressed, length) = (message.get_u8(), message.get_u32());
+    if is_compressed != 0 {
+        return Err(Status::unimplemented("compressed messages are not accepted"));
+    }
+    if usize::try_from(length) != Ok(message.len()) {
+        return Err(Status::internal("the call is not of one whole message"));
+    }
+    Ok(message)
+}
+
+/// The answer to a call, whose message `write` appends.
+pub(super) fn answer(write: impl FnOnce(&mut Vec<u8>)) -> Response<Body> {
+    let mut bytes = Vec::with_capacity(ANSWER_BYTES_USUAL);
+    bytes.extend_from_slice(&[0; PREFIX_BYTES]);
+    write(&mut bytes);
+    let length = bytes.len().saturating_sub(PREFIX_BYTES);
+    let (Ok(length), Some(place)) = (u32::try_from(length), bytes.get_mut(1..PREFIX_BYTES)) else {
+        return Status::internal("the answer is too long").into_http();
+    };
+    place.copy_from_slice(&length.to_be_bytes());
+    let mut response = Response::new(Body::new(Answer::Message(bytes.into())));
+    let is_grpc = HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert(CONTENT_TYPE, is_grpc);
+    response
+}
+
+/// What is left to be sent.
+enum Answer {
+    Message(Bytes),
+    Trailers,
+    Nothing,
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let (frame, rest) = match std::mem::replace(&mut *self, Answer::Nothing) {
+            Answer::Message(bytes) => (Frame::data(bytes), Answer::Trailers),
+            Answer::Trailers => (Frame::trailers(is_ok()), Answer::Nothing),
+            Answer::Nothing => return Poll::Ready(None),
+        };
+        *self = rest;
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Answer::Nothing)
+    }
+}
+
+/// That the call has worked: never that the request may pass, which the message says.
+fn is_ok() -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
+    trailers
+}
+
+/// Before each message: whether it is compressed, and its length.
+const PREFIX_BYTES: usize = 5;
+/// Room for most answers.
+const ANSWER_BYTES_USUAL: usize = 1536;
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+    use tonic::Code;
+
+    use super::*;
+
+    /// A body that comes in these pieces.
+    struct Pieces(mpsc::UnboundedReceiver<Bytes>);
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let next = self.0.poll_recv(cx);
+            next.map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+        }
+    }
+
+    async fn read(pieces: &[&'static [u8]]) -> Result<Bytes, Code> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        for piece in pieces {
+            sender.send(Bytes::from_static(piece)).unwrap();
+        }
+        drop(sender);
+        let read = message(Body::new(Pieces(receiver)), 4).await;
+        read.map_err(|status| status.code())
+    }
+
+    #[tokio::test]
+    async fn a_message_is_read_however_it_comes() {
+        let whole: &[u8] = b"\0\0\0\0\x04abcd";
+        assert_eq!(read(&[whole]).await.unwrap(), "abcd");
+        assert_eq!(read(&[b"", whole, b""]).await.unwrap(), "abcd");
+        for at in 0..=whole.len() {
+            let (one, other) = whole.split_at(at);
+            assert_eq!(read(&[one, other]).await.unwrap(), "abcd", "{at}");
+        }
+        assert_eq!(read(&[b"\0\0\0\0\0"]).await.unwrap(), "");
+    }
+
+    #[tokio::test]
+    async fn a_piece_is_not_copied() {
+        let whole: &[u8] = b"\0\0\0\0\x04abcd";
+        let read = read(&[whole]).await.unwrap();
+        assert_eq!(read.as_ptr(), whole[PREFIX_BYTES..].as_ptr());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_message_is_refused() {
+        let rows: [(&[&'static [u8]], Code); 8] = [
+            (&[], Code::Internal),
+            (&[b"\0\0\0\0"], Code::Internal),
+            (&[b"\0\0\0\0\x04abc"], Code::Internal),
+            (&[b"\0\0\0\0\x03abcd"], Code::Internal),
+            (&[b"\0\0\0\0\x01a", b"\0\0\0"], Code::Internal),
+            (&[b"\x01\0\0\0\x04abcd"], Code::Unimplemented),
+            (&[b"\0\0\0\0\x05abcde"], Code::OutOfRange),
+            (&[b"\0\0\0\0\x04abcd", b"e"], Code::OutOfRange),
+        ];
+        for (pieces, code) in rows {
+            assert_eq!(read(pieces).await, Err(code), "{pieces:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_a_message_and_trailers() {
+        let mut body = answer(|to| to.extend_from_slice(b"abc")).into_body();
+        let mut frames = Vec::new();
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            frames.push(frame.unwrap());
+        }
+        let [message, trailers] = frames.as_slice() else {
+            panic!("{frames:?}")
+        };
+        assert_eq!(message.data_ref().unwrap(), "\0\0\0\0\x03abc".as_bytes());
+        assert_eq!(trailers.trailers_ref().unwrap()["grpc-status"], "0");
+    }
+}

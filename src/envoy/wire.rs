@@ -1,0 +1,227 @@
+//! Protobuf's wire format (<https://protobuf.dev/programming-guides/encoding>), read where it lies
+//! and written at once.
+//!
+//! A check is a message of twenty to forty texts that nobody keeps, and its answer one of nearly as
+//! many. Generated types would copy each of them into memory of its own, which costs more than to
+//! decide; what they make of the same bytes is what the tests compare with.
+
+use bytes::BufMut;
+
+/// Bytes are no message, or one that is not of the expected form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Undecodable;
+
+/// One field of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field<'m> {
+    /// A text, bytes or a message.
+    Bytes(&'m [u8]),
+    /// A number or an enumerator, none of which is asked for.
+    Number,
+}
+
+impl<'m> Field<'m> {
+    /// A message, or bytes.
+    pub(super) fn bytes(self) -> Result<&'m [u8], Undecodable> {
+        match self {
+            Field::Bytes(bytes) => Ok(bytes),
+            Field::Number => Err(Undecodable),
+        }
+    }
+
+    /// A text, which is UTF-8.
+    pub(super) fn text(self) -> Result<&'m str, Undecodable> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Undecodable)
+    }
+}
+
+/// The fields of a message, in their order, each with its number. Ends at the first that is damaged.
+#[derive(Debug, Clone)]
+pub(super) struct Fields<'m>(&'m [u8]);
+
+impl<'m> Fields<'m> {
+    pub(super) fn of(message: &'m [u8]) -> Self {
+        Fields(message)
+    }
+
+    fn read(&mut self) -> Result<(u64, Field<'m>), Undecodable> {
+        let tag = self.varint()?;
+        let field = match tag & 7 {
+            0 => self.varint().map(|_| Field::Number)?,
+            1 => self.take(8).map(|_| Field::Number)?,
+            2 => {
+                let length = usize::try_from(self.varint()?).map_err(|_| Undecodable)?;
+                Field::Bytes(self.take(length)?)
+            }
+            5 => self.take(4).map(|_| Field::Number)?,
+            // Groups, which no message of ours has, and what is nothing.
+            _ => return Err(Undecodable),
+        };
+        match tag >> 3 {
+            0 => Err(Undecodable),
+            number => Ok((number, field)),
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'m [u8], Undecodable> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(Undecodable)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn varint(&mut self) -> Result<u64, Undecodable> {
+        let mut value = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let (&byte, rest) = self.0.split_first().ok_or(Undecodable)?;
+            self.0 = rest;
+            let part = u64::from(byte & 0x7f);
+            // Of the tenth byte there is room for one bit.
+            if shift == 63 && part > 1 {
+                return Err(Undecodable);
+            }
+            value |= part << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(Undecodable)
+    }
+}
+
+impl<'m> Iterator for Fields<'m> {
+    type Item = Result<(u64, Field<'m>), Undecodable>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let read = self.read();
+        if read.is_err() {
+            self.0 = &[];
+        }
+        Some(read)
+    }
+}
+
+/// Appends a text or bytes as a field.
+pub(super) fn put_bytes(to: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+    put_tag(to, number, 2);
+    put_varint(to, bytes.len() as u64);
+    to.put_slice(bytes);
+}
+
+/// Appends a number as a field, unless it is 0, which is what a field is that is absent.
+pub(super) fn put_number(to: &mut Vec<u8>, number: u8, value: u16) {
+    if value != 0 {
+        put_tag(to, number, 0);
+        put_varint(to, value.into());
+    }
+}
+
+/// Appends a message as a field; `write` appends its own fields.
+pub(super) fn put_message(to: &mut Vec<u8>, number: u8, write: impl FnOnce(&mut Vec<u8>)) {
+    put_tag(to, number, 2);
+    // Nearly all are short, and have one byte for their length.
+    let at = to.len();
+    to.put_u8(0);
+    let begin = to.len();
+    write(to);
+    let length = to.len().saturating_sub(begin);
+    if length < 0x80 {
+        if let (Some(byte), Ok(length)) = (to.get_mut(at), u8::try_from(length)) {
+            *byte = length;
+        }
+        return;
+    }
+    let mut prefix = Vec::with_capacity(VARINT_BYTES_MAX);
+    put_varint(&mut prefix, length as u64);
+    to.splice(at..begin, prefix);
+}
+
+fn put_tag(to: &mut Vec<u8>, number: u8, wire_type: u8) {
+    debug_assert!(number < 16, "the tag has more than one byte");
+    to.put_u8(number << 3 | wire_type);
+}
+
+fn put_varint(to: &mut Vec<u8>, mut value: u64) {
+    loop {
+        let [low, ..] = value.to_le_bytes();
+        value >>= 7;
+        if value == 0 {
+            return to.put_u8(low);
+        }
+        to.put_u8(low | 0x80);
+    }
+}
+
+const VARINT_BYTES_MAX: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(message: &[u8]) -> Result<Vec<(u64, Field<'_>)>, Undecodable> {
+        Fields::of(message).collect()
+    }
+
+    #[test]
+    fn fields_of_every_form_are_read() {
+        let message = [
+            b"\x0a\x03abc".as_slice(),
+            b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+            b"\x19\x01\x02\x03\x04\x05\x06\x07\x08",
+            b"\x25\x01\x02\x03\x04",
+            b"\xfa\x01\x00",
+        ];
+        let expected = [
+            (1, Field::Bytes(b"abc")),
+            (2, Field::Number),
+            (3, Field::Number),
+            (4, Field::Number),
+            (31, Field::Bytes(b"")),
+        ];
+        assert_eq!(fields(&message.concat()), Ok(expected.to_vec()));
+        assert_eq!(fields(b""), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_damaged_is_refused() {
+        for message in [
+            b"\x0a".as_slice(),
+            b"\x0a\x04abc",
+            b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+            b"\x08",
+            b"\x08\x80",
+            b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02",
+            b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+            b"\x09\x01\x02\x03",
+            b"\x0d\x01",
+            // A group, a wire type that is none, and the field 0.
+            b"\x0b\x0c",
+            b"\x0e",
+            b"\x02\x00",
+        ] {
+            assert_eq!(fields(message), Err(Undecodable), "{message:x?}");
+        }
+        assert_eq!(Field::Bytes(b"\xff").text(), Err(Undecodable));
+        assert_eq!(Field::Number.bytes(), Err(Undecodable));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for length in [0, 1, 126, 127, 128, 129, 16_383, 16_384, 100_000] {
+            let text = "x".repeat(length);
+            let mut message = Vec::new();
+            put_message(&mut message, 3, |to| put_bytes(to, 15, text.as_bytes()));
+            put_number(&mut message, 2, 0);
+            put_bytes(&mut message, 1, b"after");
+            put_number(&mut message, 2, 503);
+            let read = fields(&message).unwrap();
+            let [(3, Field::Bytes(inner)), after, (2, Field::Number)] = *read else {
+                panic!("{read:?}")
+            };
+            assert_eq!(after, (1, Field::Bytes(b"after")));
+            assert_eq!(fields(inner), Ok(vec![(15, Field::Bytes(text.as_bytes()))]));
+        }
+    }
+}
