@@ -122,7 +122,7 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// How long the writer rests after a write. To wake it costs a check more than to hand a record
 /// over, and each write costs more than what is in it: under load it looks by itself, and then at
 /// many records. The first record after a pause is written at once.
-const LINGER: Duration = Duration::from_millis(5);
+const LINGER: Duration = Duration::from_millis(10);
 /// Smaller queues are never left alone: they could fill up meanwhile.
 const LINGERING_QUEUE_MIN: usize = 4096;
 

@@ -251,34 +251,48 @@ pub fn hex<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
 /// costs more than such a piece: they are gathered first.
 struct Hash {
     digest: Context,
-    gathered: Vec<u8>,
+    gathered: [u8; GATHERED_BYTES_MAX],
+    /// How many bytes of it are gathered.
+    length: usize,
 }
 
 /// How many bytes are gathered at most.
-const GATHERED_BYTES_MAX: usize = 1024;
+const GATHERED_BYTES_MAX: usize = 512;
 
 impl Hash {
     fn new() -> Self {
         Hash {
             digest: Context::new(&SHA256),
-            gathered: Vec::with_capacity(GATHERED_BYTES_MAX),
+            gathered: [0; GATHERED_BYTES_MAX],
+            length: 0,
         }
     }
 
     fn update(&mut self, bytes: &[u8]) {
-        if self.gathered.len().saturating_add(bytes.len()) > GATHERED_BYTES_MAX {
-            self.digest.update(&self.gathered);
-            self.gathered.clear();
+        let end = self.length.saturating_add(bytes.len());
+        if let Some(room) = self.gathered.get_mut(self.length..end) {
+            room.copy_from_slice(bytes);
+            self.length = end;
+            return;
         }
-        if bytes.len() > GATHERED_BYTES_MAX {
-            self.digest.update(bytes);
-        } else {
-            self.gathered.extend_from_slice(bytes);
+        self.flush_gathered();
+        match self.gathered.get_mut(..bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.length = bytes.len();
+            }
+            None => self.digest.update(bytes),
         }
     }
 
+    fn flush_gathered(&mut self) {
+        let gathered = self.gathered.get(..self.length);
+        self.digest.update(gathered.unwrap_or_default());
+        self.length = 0;
+    }
+
     fn finish(mut self) -> Digest {
-        self.digest.update(&self.gathered);
+        self.flush_gathered();
         let mut digest = [0; 32];
         for (to, from) in digest.iter_mut().zip(self.digest.finish().as_ref()) {
             *to = *from;
@@ -420,7 +434,7 @@ mod tests {
 
     #[test]
     fn a_digest_is_of_the_canonical_text_however_long_it_is() {
-        for length in [0, 1, 1000, 1023, 1024, 1025, 5000] {
+        for length in [0, 1, 505, 510, 511, 512, 513, 1000, 1023, 1024, 1025, 5000] {
             let text = "x".repeat(length);
             let member = |number: usize| (format!("{number:02}").into(), Value::Int(1));
             let mut members: Vec<_> = (0..40).rev().map(member).collect();

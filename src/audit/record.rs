@@ -84,7 +84,7 @@ pub struct Record {
     pub method: Option<Cow<'static, str>>,
     /// The tool, prompt, resource URI or task.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Arc<str>>,
     /// The risk class of the tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<Arc<str>>,
@@ -141,6 +141,12 @@ impl Record {
     #[must_use]
     pub fn text(text: &str) -> String {
         cut(text).to_owned()
+    }
+
+    /// The same, to be shared.
+    #[must_use]
+    pub fn shared(text: &str) -> Arc<str> {
+        cut(text).into()
     }
 
     /// The same of text that is mostly one of these words, which then are not copied.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::server::{DenySettings, DenyShape, Disclose, Server};
@@ -15,7 +15,7 @@ use super::{Answer, Effect, Reason};
 use crate::authn::AuthenticationError;
 use crate::authn::challenge::{self, StepUp};
 use crate::authz::{Challenge, Denial};
-use crate::mcp::{Era, Id, Kind, Message, Payload, Refusal, answer as rpc};
+use crate::mcp::{Era, Id, Kind, MODERN_REVISION, Message, Payload, Refusal, answer as rpc};
 
 /// JSON-RPC 2.0 §5.1.
 const INVALID_REQUEST: i32 = -32600;
@@ -57,12 +57,49 @@ impl Addressee<'_> {
         })
     }
 
-    fn data(&self, reason: Reason) -> serde_json::Map<String, Value> {
-        let mut data = serde_json::Map::new();
-        data.insert("reason".into(), reason.code().into());
-        data.insert("decision_id".into(), self.decision_id.to_string().into());
-        data
+    fn data(&self, reason: Reason) -> Data<'_> {
+        Data {
+            decision_id: Some(self.decision_id),
+            reason: Some(reason.code()),
+            ..Data::default()
+        }
     }
+}
+
+/// What a client is told besides a text: `error.data`, or `_meta` of a tool's result. Absent members
+/// are left out.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct Data<'a> {
+    /// `acr` values, any of which would do.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub acr_values: &'a [Arc<str>],
+    /// The id of the decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision_id: Option<Uuid>,
+    /// The greatest age that the login may have, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<u64>,
+    /// The message of the rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<&'a str>,
+    /// The reason code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// The protocol revision that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested: Option<&'a str>,
+    /// How long to wait, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+    /// The rule that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<&'a str>,
+    /// The scopes that are needed.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub scopes: &'a [Arc<str>],
+    /// The protocol revisions there are.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub supported: &'a [&'static str],
 }
 
 /// 401, or 400 where the request for authorization is itself malformed (RFC 6750 §3.1).
@@ -83,7 +120,7 @@ pub(super) fn unauthenticated(
         i32::from(status.as_u16())
     };
     let reason = Reason::from(error);
-    let mut answer = http_error(to, status, code, reason, to.data(reason));
+    let mut answer = http_error(to, status, code, reason, &to.data(reason));
     answer
         .headers
         .push(("www-authenticate", server.challenges.unauthenticated(error)));
@@ -93,9 +130,11 @@ pub(super) fn unauthenticated(
 /// 503: nothing can be said about the request now.
 pub(super) fn failed(to: &Addressee<'_>, reason: Reason) -> Answer {
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut data = to.data(reason);
-    data.insert("retry_after".into(), RETRY_AFTER_SECONDS.into());
-    let mut answer = http_error(to, status, i32::from(status.as_u16()), reason, data);
+    let data = Data {
+        retry_after: Some(RETRY_AFTER_SECONDS.into()),
+        ..to.data(reason)
+    };
+    let mut answer = http_error(to, status, i32::from(status.as_u16()), reason, &data);
     answer
         .headers
         .push(("retry-after", RETRY_AFTER_SECONDS.to_string()));
@@ -106,11 +145,14 @@ pub(super) fn failed(to: &Addressee<'_>, reason: Reason) -> Answer {
 pub(super) fn refused(to: &Addressee<'_>, refusal: &Refusal) -> Answer {
     let status = StatusCode::from_u16(refusal.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut data = to.data(Reason::from(refusal));
-    data.extend(refusal.rpc_data(to.era));
+    if let Some(requested) = refusal.requested_version(to.era) {
+        data.requested = Some(requested);
+        data.supported = &[MODERN_REVISION];
+    }
     let code = refusal.rpc_code(to.era);
     json_answer(
         status,
-        rpc::error(to.id(), code, &refusal.to_string(), Value::Object(data)),
+        rpc::error(to.id(), code, &refusal.to_string(), Some(&data)),
     )
 }
 
@@ -122,7 +164,7 @@ pub(super) fn rejected(to: &Addressee<'_>, status: StatusCode, reason: Reason) -
             i32::from(status.as_u16())
         }
     };
-    http_error(to, status, code, reason, to.data(reason))
+    http_error(to, status, code, reason, &to.data(reason))
 }
 
 /// 403 where a scope is missing, else 401, with everything that is missing, all at once: the
@@ -136,29 +178,22 @@ pub(super) fn challenged(
     if to.is_silent() {
         return accepted();
     }
-    let mut data = to.data(reason);
-    if !challenge.scopes.is_empty() {
-        data.insert("scopes".into(), json!(challenge.scopes));
-    }
-    if !challenge.acr_values.is_empty() {
-        data.insert("acr_values".into(), json!(challenge.acr_values));
-    }
-    if let Some(max_age) = challenge.max_age {
-        data.insert("max_age".into(), max_age.as_secs().into());
-    }
+    let mut data = Data {
+        scopes: &challenge.scopes,
+        acr_values: &challenge.acr_values,
+        max_age: challenge.max_age.map(|age| age.as_secs()),
+        ..to.data(reason)
+    };
     if server.settings.deny.disclose == Disclose::Rule {
-        disclose_rule(
-            &mut data,
-            Some(&challenge.rule),
-            challenge.message.as_deref(),
-        );
+        data.rule = Some(&challenge.rule);
+        data.message = challenge.message.as_deref();
     }
     let status = if reason == Reason::InsufficientScope {
         StatusCode::FORBIDDEN
     } else {
         StatusCode::UNAUTHORIZED
     };
-    let mut answer = http_error(to, status, i32::from(status.as_u16()), reason, data);
+    let mut answer = http_error(to, status, i32::from(status.as_u16()), reason, &data);
     let texts = |texts: &[Arc<str>]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
     let step_up = StepUp {
         lacks_scope: reason == Reason::InsufficientScope,
@@ -198,11 +233,11 @@ pub(super) fn not_owned(to: &Addressee<'_>, settings: DenySettings, reason: Reas
     let says_nothing = settings.disclose == Disclose::Nothing;
     if reason == Reason::SessionUnknown || (reason == Reason::SessionMismatch && says_nothing) {
         let (text, data) = if says_nothing {
-            ("Session not found", Value::Null)
+            ("Session not found", None)
         } else {
-            (reason.text(), Value::Object(to.data(reason)))
+            (reason.text(), Some(to.data(reason)))
         };
-        let body = rpc::error(to.id(), INVALID_REQUEST, text, data);
+        let body = rpc::error(to.id(), INVALID_REQUEST, text, data.as_ref());
         return json_answer(StatusCode::NOT_FOUND, body);
     }
     let denied_so = Denied {
@@ -218,11 +253,10 @@ pub(super) fn not_owned(to: &Addressee<'_>, settings: DenySettings, reason: Reas
 pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: Denied<'_>) -> Answer {
     let reason = denial.reason;
     let mut data = to.data(reason);
+    data.retry_after = denial.retry_after.map(whole_seconds);
     if settings.disclose == Disclose::Rule {
-        disclose_rule(&mut data, denial.rule, denial.message);
-    }
-    if let Some(seconds) = denial.retry_after.map(whole_seconds) {
-        data.insert("retry_after".into(), seconds.into());
+        data.rule = denial.rule;
+        data.message = denial.message;
     }
     let is_limited = reason == Reason::RateLimited && settings.disclose != Disclose::Nothing;
     let refused = if is_limited {
@@ -234,7 +268,7 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: Denied<
         DenyShape::ToolError | DenyShape::JsonrpcError => StatusCode::OK,
         DenyShape::Http403 => refused,
     };
-    let mut told = Told {
+    let told = Told {
         settings,
         reason,
         // What servers say of a task they do not have.
@@ -252,14 +286,11 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: Denied<
             return with_retry_after(told.refused(to, refused), denial, is_limited);
         }
         Some(_) if to.is_silent() => return accepted(),
-        Some(Payload::One(message)) => {
-            let data = std::mem::take(&mut told.data);
-            told.answer(message, to.era, data).unwrap_or_default()
-        }
+        Some(Payload::One(message)) => told.answer(message, to.era).unwrap_or_default(),
         Some(Payload::Batch(messages)) => {
             let answers: Vec<String> = messages
                 .iter()
-                .filter_map(|message| told.answer(message, to.era, told.data.clone()))
+                .filter_map(|message| told.answer(message, to.era))
                 .collect();
             rpc::batch(&answers)
         }
@@ -290,31 +321,25 @@ struct Told<'a> {
     reason: Reason,
     /// The code of a JSON-RPC error.
     code: i32,
-    data: serde_json::Map<String, Value>,
+    data: Data<'a>,
     message: Option<&'a str>,
 }
 
 impl Told<'_> {
-    fn answer(
-        &self,
-        message: &Message<'_>,
-        era: Era,
-        data: serde_json::Map<String, Value>,
-    ) -> Option<String> {
+    fn answer(&self, message: &Message<'_>, era: Era) -> Option<String> {
         let Kind::Request { id } = message.kind else {
             return None;
         };
         if self.settings.disclose == Disclose::Nothing {
             return Some(unknown(id, &message.method, self.reason));
         }
-        let data = Value::Object(data);
         let as_result =
             self.settings.shape == DenyShape::ToolError && *message.method == *TOOLS_CALL;
         let text = self.text();
         Some(if as_result {
-            rpc::tool_error(id, &text, data, era == Era::Modern)
+            rpc::tool_error(id, &text, &self.data, era == Era::Modern)
         } else {
-            rpc::error(Some(id), self.code, &text, data)
+            rpc::error(Some(id), self.code, &text, Some(&self.data))
         })
     }
 
@@ -322,13 +347,13 @@ impl Told<'_> {
     fn refused(mut self, to: &Addressee<'_>, status: StatusCode) -> Answer {
         let mut text = self.reason.text();
         if self.settings.disclose == Disclose::Nothing {
-            self.data.remove("reason");
+            self.data.reason = None;
             text = "Forbidden";
         }
         let code = i32::from(status.as_u16());
         json_answer(
             status,
-            rpc::error(to.id(), code, text, Value::Object(self.data)),
+            rpc::error(to.id(), code, text, Some(&self.data)),
         )
     }
 
@@ -360,20 +385,7 @@ fn unknown(id: Id<'_>, method: &str, reason: Reason) -> String {
         }
         _ => (METHOD_NOT_FOUND, "Method not found"),
     };
-    rpc::error(Some(id), code, message, Value::Null)
-}
-
-fn disclose_rule(
-    data: &mut serde_json::Map<String, Value>,
-    rule: Option<&str>,
-    message: Option<&str>,
-) {
-    if let Some(rule) = rule {
-        data.insert("rule".into(), rule.into());
-    }
-    if let Some(message) = message {
-        data.insert("message".into(), message.into());
-    }
+    rpc::error(Some(id), code, message, None::<&Data<'_>>)
 }
 
 /// 202 without a body: what is refused is dropped, and the sender goes on.
@@ -390,11 +402,11 @@ fn http_error(
     status: StatusCode,
     code: i32,
     reason: Reason,
-    data: serde_json::Map<String, Value>,
+    data: &Data<'_>,
 ) -> Answer {
     json_answer(
         status,
-        rpc::error(to.id(), code, reason.text(), Value::Object(data)),
+        rpc::error(to.id(), code, reason.text(), Some(data)),
     )
 }
 

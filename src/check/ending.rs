@@ -145,10 +145,10 @@ impl Context<'_> {
             server: &self.server.name,
             method: single.map(|message| match message.entry {
                 Some(entry) => entry.name.into(),
-                None => message.method.to_string().into(),
+                None => Text::copy(&message.method),
             }),
-            name: name.map(|name| name.to_owned().into()),
-            decision_id: decision_id.to_string().into(),
+            name: name.map(Text::copy),
+            decision_id: decision_id.into(),
         };
         let names = self.request.headers.iter().map(|(name, _)| &**name);
         let mut obligations =

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use smallvec::{SmallVec, smallvec};
 
 use super::session::Used;
 use super::{HttpRequest, Read, Reason, Server};
@@ -114,7 +115,7 @@ impl Context<'_> {
         state: &dyn State,
         read: &Read<'_>,
     ) -> Result<Judgement, StateUnavailable> {
-        let asks: Vec<Ask<'_>> = asks(self, read);
+        let asks = asks(self, read);
         let session = read.routing.as_ref().and_then(|routing| routing.session);
         let resources = asks.iter().map(|ask| ask.resource);
         let used = Used::of(self.server, self.subject, session, resources);
@@ -427,7 +428,7 @@ struct Ask<'a> {
     standing: Standing,
 }
 
-fn asks<'a>(context: &Context<'a>, read: &'a Read<'_>) -> Vec<Ask<'a>> {
+fn asks<'a>(context: &Context<'a>, read: &'a Read<'_>) -> SmallVec<[Ask<'a>; 1]> {
     let standing = |resource: Resource<'_>| {
         let (catalog, server) = (context.catalog, &context.server.name);
         match resource {
@@ -449,7 +450,7 @@ fn asks<'a>(context: &Context<'a>, read: &'a Read<'_>) -> Vec<Ask<'a>> {
             kind: ActionKind::Open,
         };
         let resource = Resource::Server;
-        return vec![Ask {
+        return smallvec![Ask {
             action,
             resource,
             arguments: None,

@@ -205,7 +205,7 @@ impl<'p> Observation<'p> {
                 Some(entry) => Cow::Borrowed(entry.name),
                 None => Cow::Owned(Record::text(&message.method)),
             });
-            record.name = target.resource.name().map(Record::text);
+            record.name = target.resource.name().map(Record::shared);
             record.arguments = target.arguments.map(audit::Arguments::of);
             return;
         }
@@ -288,7 +288,7 @@ fn metadata(record: &Record, ending: &Ending) -> Vec<(Text, Text)> {
     let facts = [
         ("decision", Some(record.decision.into())),
         ("reason", Some(record.reason.into())),
-        ("decision_id", Some(record.decision_id.to_string().into())),
+        ("decision_id", Some(record.decision_id.into())),
         ("rule", text(&ending.rule)),
         ("subject", text(&record.subject)),
         ("issuer", text(&record.issuer)),
@@ -296,7 +296,7 @@ fn metadata(record: &Record, ending: &Ending) -> Vec<(Text, Text)> {
         ("tenant", text(&record.tenant)),
         ("server", text(&record.server)),
         ("method", record.method.clone().map(Text::from)),
-        ("name", record.name.clone().map(Text::from)),
+        ("name", text(&record.name)),
         ("class", text(&record.class)),
     ];
     let present = facts.into_iter();

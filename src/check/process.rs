@@ -13,9 +13,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
-use serde_json::json;
 
-use super::answer::json_answer;
+use super::answer::{Data, json_answer};
 use super::exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
 use super::handoff::{CONTEXT_FACT, Expected, FILTER_FACT, Handoff};
 use super::{Pipeline, Server, session};
@@ -355,13 +354,14 @@ impl AnswerExchange {
 
     fn error(&self, unfit: Unfit) -> String {
         let handoff = self.handoff.as_ref();
-        let mut data = json!({"reason": unfit.code()});
-        if let (Some(handoff), Some(data)) = (handoff, data.as_object_mut()) {
-            let decision_id = handoff.decision_id().to_string();
-            data.insert("decision_id".to_owned(), decision_id.into());
-        }
+        let data = Data {
+            decision_id: handoff.map(Handoff::decision_id),
+            reason: Some(unfit.code()),
+            ..Data::default()
+        };
         let code = i32::from(StatusCode::BAD_GATEWAY.as_u16());
-        rpc::error(handoff.and_then(Handoff::id), code, unfit.text(), data)
+        let id = handoff.and_then(Handoff::id);
+        rpc::error(id, code, unfit.text(), Some(&data))
     }
 }
 

@@ -202,8 +202,7 @@ pub(super) fn unjudged_headers(request: &HttpRequest<'_>, session: Option<&str>)
         .collect();
     unjudged.sort_unstable();
     unjudged.dedup();
-    let texts = unjudged.into_iter().map(|name| name.to_owned().into());
-    texts.collect()
+    unjudged.into_iter().map(Text::copy).collect()
 }
 
 /// Binds the session or task that a server has issued now, whatever its id was bound to before.

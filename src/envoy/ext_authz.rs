@@ -40,8 +40,9 @@ impl<D: Decide> ExtAuthz<D> {
 
     /// Answers a `CheckRequest`, which came with these gRPC headers, by a `CheckResponse`.
     pub async fn check(&self, message: &[u8], headers: &HeaderMap) -> Vec<u8> {
-        let mut answer = Vec::new();
-        put_check_response(&self.verdict(message, headers).await, &mut answer);
+        let verdict = self.verdict(message, headers).await;
+        let mut answer = Vec::with_capacity(unary::ANSWER_BYTES_USUAL);
+        put_check_response(&verdict, &mut answer);
         answer
     }
 

@@ -288,7 +288,12 @@ fn raw_header(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidChe
     match (value.unwrap_or_default(), raw.unwrap_or_default()) {
         (value, []) => Ok((name, Cow::Borrowed(value))),
         (value, raw) if value.is_empty() || value.as_bytes() == raw => {
-            Ok((name, String::from_utf8_lossy(raw)))
+            // The check for valid text alone is several times faster than the repair.
+            let value = match std::str::from_utf8(raw) {
+                Ok(value) => Cow::Borrowed(value),
+                Err(_) => String::from_utf8_lossy(raw),
+            };
+            Ok((name, value))
         }
         (_, _) => Err(InvalidCheck::Contradiction(Fact::Headers)),
     }

@@ -113,7 +113,7 @@ fn is_ok() -> HeaderMap {
 /// Before each message: whether it is compressed, and its length.
 const PREFIX_BYTES: usize = 5;
 /// Room for most answers.
-const ANSWER_BYTES_USUAL: usize = 1536;
+pub(super) const ANSWER_BYTES_USUAL: usize = 1536;
 
 #[cfg(test)]
 mod tests {

@@ -133,9 +133,9 @@ pub(super) fn put_message(to: &mut Vec<u8>, number: u8, write: impl FnOnce(&mut 
         }
         return;
     }
-    let mut prefix = Vec::with_capacity(VARINT_BYTES_MAX);
-    put_varint(&mut prefix, length as u64);
-    to.splice(at..begin, prefix);
+    let (prefix, bytes) = varint(length as u64);
+    let prefix = prefix.get(..bytes).unwrap_or_default();
+    to.splice(at..begin, prefix.iter().copied());
 }
 
 fn put_tag(to: &mut Vec<u8>, number: u8, wire_type: u8) {
@@ -143,15 +143,26 @@ fn put_tag(to: &mut Vec<u8>, number: u8, wire_type: u8) {
     to.put_u8(number << 3 | wire_type);
 }
 
-fn put_varint(to: &mut Vec<u8>, mut value: u64) {
-    loop {
+fn put_varint(to: &mut Vec<u8>, value: u64) {
+    let (bytes, length) = varint(value);
+    to.put_slice(bytes.get(..length).unwrap_or_default());
+}
+
+/// A number as a varint, and how many bytes that has.
+fn varint(mut value: u64) -> ([u8; VARINT_BYTES_MAX], usize) {
+    let mut bytes = [0; VARINT_BYTES_MAX];
+    let mut length = 0;
+    for byte in &mut bytes {
         let [low, ..] = value.to_le_bytes();
         value >>= 7;
+        length += 1;
         if value == 0 {
-            return to.put_u8(low);
+            *byte = low;
+            break;
         }
-        to.put_u8(low | 0x80);
+        *byte = low | 0x80;
     }
+    (bytes, length)
 }
 
 const VARINT_BYTES_MAX: usize = 10;

@@ -2,37 +2,66 @@
 //!
 //! The id is the only text of the client in them; everything else comes from this service.
 
-use std::fmt::Write as _;
-
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::jsonrpc::Id;
 
-/// A JSON-RPC error. Without an id it is for a body whose id could not be read. `data` is left
-/// out if it is null.
+/// A JSON-RPC error. Without an id it is for a body whose id could not be read.
 #[must_use]
-pub fn error(id: Option<Id<'_>>, code: i32, message: &str, data: Value) -> String {
-    let mut error = json!({"code": code, "message": message});
-    if let (false, Some(members)) = (data.is_null(), error.as_object_mut()) {
-        members.insert("data".to_owned(), data);
-    }
+pub fn error(
+    id: Option<Id<'_>>,
+    code: i32,
+    message: &str,
+    data: Option<&impl Serialize>,
+) -> String {
+    let error = ErrorObject {
+        code,
+        data,
+        message,
+    };
     envelope(id, "error", &error)
 }
 
 /// A `CallToolResult` that says the call did not happen: text for the model, `isError`, and
-/// `_meta` unless it is null. A modern result says that it is complete.
+/// `_meta`. A modern result says that it is complete.
 #[must_use]
-pub fn tool_error(id: Id<'_>, text: &str, meta: Value, modern: bool) -> String {
-    let mut result = json!({"content": [{"type": "text", "text": text}], "isError": true});
-    if let Some(members) = result.as_object_mut() {
-        if modern {
-            members.insert("resultType".to_owned(), json!("complete"));
-        }
-        if !meta.is_null() {
-            members.insert("_meta".to_owned(), meta);
-        }
-    }
+pub fn tool_error(id: Id<'_>, text: &str, meta: &impl Serialize, modern: bool) -> String {
+    let result = ToolError {
+        meta,
+        content: [Content {
+            text,
+            kind: "text",
+        }],
+        is_error: true,
+        result_type: modern.then_some("complete"),
+    };
     envelope(Some(id), "result", &result)
+}
+
+#[derive(Serialize)]
+struct ErrorObject<'a, D> {
+    code: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a D>,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolError<'a, M> {
+    #[serde(rename = "_meta")]
+    meta: &'a M,
+    content: [Content<'a>; 1],
+    is_error: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_type: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Content<'a> {
+    text: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
 }
 
 /// The answer to a batch: the answers to those of its elements that are requests. Empty if there
@@ -45,11 +74,19 @@ pub fn batch(answers: &[String]) -> String {
     format!("[{}]", answers.join(","))
 }
 
-fn envelope(id: Option<Id<'_>>, member: &str, value: &Value) -> String {
-    let mut text = String::from(r#"{"jsonrpc":"2.0","id":"#);
-    text.push_str(id.as_ref().map_or("null", Id::lexeme));
-    // INVARIANT: writing to a string cannot fail.
-    let written = write!(text, r#","{member}":{value}}}"#);
+fn envelope(id: Option<Id<'_>>, member: &str, value: &impl Serialize) -> String {
+    let mut text = Vec::with_capacity(ANSWER_BYTES_USUAL);
+    text.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    text.extend_from_slice(id.as_ref().map_or("null", Id::lexeme).as_bytes());
+    text.extend_from_slice(br#",""#);
+    text.extend_from_slice(member.as_bytes());
+    text.extend_from_slice(br#"":"#);
+    // INVARIANT: writing to memory cannot fail, and neither can the values above.
+    let written = serde_json::to_writer(&mut text, value);
     debug_assert!(written.is_ok());
-    text
+    text.push(b'}');
+    String::from_utf8(text).unwrap_or_default()
 }
+
+/// Room for most answers.
+const ANSWER_BYTES_USUAL: usize = 512;

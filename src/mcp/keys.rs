@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use smallvec::SmallVec;
 use unicase::UniCase;
 
 use super::json::{META_PROTOCOL_VERSION, Place, Scan};
@@ -22,7 +23,7 @@ pub(super) struct Keys<'s, 'o, 'de> {
     place: Place,
     /// Whether keys that differ in case are one key.
     folding: bool,
-    few: Vec<(Cow<'de, str>, Cow<'de, str>)>,
+    few: SmallVec<[(Cow<'de, str>, Cow<'de, str>); KEYS_USUAL]>,
     /// Compared form to spelling.
     many: HashMap<Cow<'de, str>, Cow<'de, str>>,
 }
@@ -48,7 +49,7 @@ impl<'s, 'o, 'de> Keys<'s, 'o, 'de> {
             scan,
             place,
             folding,
-            few: Vec::new(),
+            few: SmallVec::new(),
             many: HashMap::new(),
         }
     }
@@ -165,6 +166,8 @@ fn is_near_member(place: Place, key: &str, folded: &str) -> bool {
 }
 
 const KEYS_COMPARED_ONE_BY_ONE: usize = 16;
+/// So many keys need no memory of their own.
+const KEYS_USUAL: usize = 8;
 const META_PREFIX: &str = "io.modelcontextprotocol/";
 const META_MEMBERS: &[&str] = &[
     META_PROTOCOL_VERSION,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::headers::{Header, MODERN_REVISION};
+use super::headers::Header;
 use super::jsonrpc::Id;
 
 /// Which half of the protocol's history a message belongs to.
@@ -237,19 +237,17 @@ impl Refusal {
         }
     }
 
-    /// Members that the protocol wants in the error's data: `supported` and `requested` where a
-    /// version is not supported and [`Refusal::rpc_code`] says so. A caller adds its own.
+    /// The version that was asked for, where it is not supported and [`Refusal::rpc_code`] says so:
+    /// the protocol wants `requested` and `supported` in the error's data then. Empty if it is not
+    /// to be repeated.
     #[must_use]
-    pub fn rpc_data(&self, era: Era) -> serde_json::Map<String, serde_json::Value> {
-        let mut data = serde_json::Map::new();
-        if let (Refusal::ProtocolVersionUnsupported { requested }, Era::Modern) = (self, era) {
-            data.insert("supported".to_owned(), serde_json::json!([MODERN_REVISION]));
-            data.insert(
-                "requested".to_owned(),
-                requested.as_deref().unwrap_or_default().into(),
-            );
+    pub fn requested_version(&self, era: Era) -> Option<&str> {
+        match (self, era) {
+            (Refusal::ProtocolVersionUnsupported { requested }, Era::Modern) => {
+                Some(requested.as_deref().unwrap_or_default())
+            }
+            _ => None,
         }
-        data
     }
 }
 

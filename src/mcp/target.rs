@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::jsonrpc::{DecodeOptions, Kind, Message};
 use super::refusal::Refusal;
 use crate::authz::{Action, ActionKind, Resource, Value};
@@ -78,6 +80,9 @@ pub struct Target<'m> {
     pub arguments: Option<&'m Value<'m>>,
 }
 
+/// What a message wants done, which mostly is one thing.
+pub(crate) type Targets<'m> = SmallVec<[Target<'m>; 1]>;
+
 /// Every method of the protocol and of the extensions that mcp.md §2 names, sorted by name.
 ///
 /// The open ones are those of SPEC §3.4. `skills/list` is not among them: its answer is not
@@ -120,7 +125,7 @@ impl Message<'_> {
     /// without an id is open (SPEC §3.4). A method of the table is judged the same with and
     /// without an id.
     #[must_use]
-    pub fn targets(&self) -> Vec<Target<'_>> {
+    pub fn targets(&self) -> Targets<'_> {
         let kind = self.action_kind();
         let arguments = self.arguments.as_ref();
         let target = |authorized_as, resource| Target {
@@ -133,15 +138,15 @@ impl Message<'_> {
             arguments,
         };
         match &self.selected {
-            Selected::Server | Selected::Unknown(_) => vec![target(None, Resource::Server)],
-            Selected::Tool(name) => vec![target(None, Resource::Tool(name))],
+            Selected::Server | Selected::Unknown(_) => smallvec![target(None, Resource::Server)],
+            Selected::Tool(name) => smallvec![target(None, Resource::Tool(name))],
             Selected::Prompt(name) => {
-                vec![target(self.other_way(PROMPTS_GET), Resource::Prompt(name))]
+                smallvec![target(self.other_way(PROMPTS_GET), Resource::Prompt(name))]
             }
-            Selected::Uri(uri) => vec![target(self.other_way(RESOURCES_READ), Resource::Uri(uri))],
-            Selected::Task(id) => vec![target(None, Resource::Task(id))],
+            Selected::Uri(uri) => smallvec![target(self.other_way(RESOURCES_READ), Resource::Uri(uri))],
+            Selected::Task(id) => smallvec![target(None, Resource::Task(id))],
             Selected::Subscriptions { uris, tasks } if uris.is_empty() && tasks.is_empty() => {
-                vec![target(None, Resource::Server)]
+                smallvec![target(None, Resource::Server)]
             }
             Selected::Subscriptions { uris, tasks } => {
                 let uris = uris

@@ -263,19 +263,19 @@ impl State for Memory {
             let reading = self.read_window(demand, now);
             readings.insert(demand.window.clone(), reading);
         }
-        Box::pin(std::future::ready(Ok(readings)))
+        Reply::now(readings)
     }
 
     fn take<'a>(&'a self, limits: &'a [LimitDemand], now: Timestamp) -> Reply<'a, Taken> {
         let taken = self.take_all(limits, now);
-        Box::pin(std::future::ready(Ok(taken)))
+        Reply::now(taken)
     }
 
     fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()> {
         for demand in windows {
             self.add_event(demand, now);
         }
-        Box::pin(std::future::ready(Ok(())))
+        Reply::now(())
     }
 
     fn bindings<'a>(
@@ -285,7 +285,7 @@ impl State for Memory {
     ) -> Reply<'a, Vec<Option<Binding>>> {
         let find = |key: &BindingKey| self.bound(key.kind()).find(key.digest());
         let found = keys.iter().map(find).collect();
-        Box::pin(std::future::ready(Ok(found)))
+        Reply::now(found)
     }
 
     fn bind<'a>(
@@ -298,7 +298,7 @@ impl State for Memory {
         let binding = Binding { owner, since: now };
         let bind = |key: &BindingKey| self.bound(key.kind()).bind(key.digest(), binding, how);
         let bound = keys.iter().map(bind).collect();
-        Box::pin(std::future::ready(Ok(bound)))
+        Reply::now(bound)
     }
 }
 

@@ -75,7 +75,7 @@ pub fn obligations<'h>(
     }
     let mut remove: Vec<Text> = Vec::with_capacity(REMOVED_MIN);
     let others = headers.filter(|name| is_ours(name) && set.iter().all(|(own, _)| own != name));
-    remove.extend(others.map(|name| name.to_owned().into()));
+    remove.extend(others.map(Text::copy));
     remove.sort_unstable_by(|one, other| one.cmp(other));
     remove.dedup();
     if authorization == AuthorizationHeader::Remove {
@@ -97,7 +97,7 @@ pub fn assign<'h>(
         let found = assigned.iter().find(|(known, _)| known == name);
         match found.and_then(|(_, value)| value.as_deref()) {
             Some(value) if !value.is_empty() => {
-                let value = header_value(value.to_owned().into());
+                let value = header_value(Text::copy(value));
                 obligations.set.push((name.into(), value));
             }
             Some(_) | None => obligations.remove.push(name.into()),
@@ -106,8 +106,7 @@ pub fn assign<'h>(
     if !owned.is_empty() {
         let alike = headers.filter(|name| name.contains('_'));
         let alike = alike.filter(|name| owned.iter().any(|own| reads_as(name, own)));
-        let alike = alike.map(|name| name.to_owned().into());
-        obligations.remove.extend(alike);
+        obligations.remove.extend(alike.map(Text::copy));
     }
 }
 

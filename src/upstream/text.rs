@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 /// A text that is a constant or shared with whoever else has it. Clones copy nothing.
 #[derive(Clone)]
 pub enum Text {
@@ -12,6 +14,14 @@ pub enum Text {
     Static(&'static str),
     /// Any other.
     Shared(Arc<str>),
+}
+
+impl Text {
+    /// A copy, to be shared.
+    #[must_use]
+    pub fn copy(text: &str) -> Self {
+        Text::Shared(text.into())
+    }
 }
 
 impl Deref for Text {
@@ -66,6 +76,12 @@ impl From<&Arc<str>> for Text {
 impl From<String> for Text {
     fn from(text: String) -> Self {
         Text::Shared(text.into())
+    }
+}
+
+impl From<Uuid> for Text {
+    fn from(id: Uuid) -> Self {
+        Text::copy(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
     }
 }
 

@@ -35,7 +35,7 @@ fn record() -> Record {
         status: None,
         server: Some("github".into()),
         method: Some("tools/call".into()),
-        name: Some("tool-1".to_owned()),
+        name: Some("tool-1".into()),
         class: Some("unclassified".into()),
         batch: None,
         session: Some(SessionHash::of("8a5f6f3e-54c8-4f1c-b8a5-2b1a1c5c2e11")),

@@ -7,7 +7,9 @@ use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use jsonwebtoken::Algorithm;
 use mcp_authz::check::{AnswerHead, BodyMode, Exchange, Output, Process};
+use mcp_authz::envoy::proto::envoy::service::auth::v3::CheckResponse;
 use mcp_authz::mcp::{Framing, Listing, ListingSettings, Reading};
+use prost::Message;
 use prost_types::value::Kind;
 use serde_json::json;
 
@@ -59,7 +61,8 @@ fn chunks(answer: &Bytes) -> Vec<Bytes> {
 fn carried(service: &Service, group: &str) -> HashMap<String, String> {
     let token = issuer::token(Algorithm::ES256, "user-1", group);
     let body = br#"{"jsonrpc":"2.0","id":7,"method":"tools/list"}"#;
-    let answer = service.check(envoy::read(&envoy::message(&token, check::SESSION, body)));
+    let answer = service.check(&envoy::message(&token, check::SESSION, body));
+    let answer = CheckResponse::decode(answer.as_slice()).unwrap();
     let facts = answer.dynamic_metadata.unwrap().fields.into_iter();
     facts
         .filter_map(|(name, value)| {

@@ -218,7 +218,7 @@ impl State for Terse {
         _: &'a [crate::authz::WindowDemand],
         _: Timestamp,
     ) -> Reply<'a, crate::authz::Readings> {
-        Box::pin(std::future::ready(Err(StateUnavailable)))
+        Reply::Now(std::future::ready(Err(StateUnavailable)))
     }
 
     fn take<'a>(
@@ -226,11 +226,11 @@ impl State for Terse {
         _: &'a [crate::authz::LimitDemand],
         _: Timestamp,
     ) -> Reply<'a, crate::authz::Taken> {
-        Box::pin(std::future::ready(Err(StateUnavailable)))
+        Reply::Now(std::future::ready(Err(StateUnavailable)))
     }
 
     fn record<'a>(&'a self, _: &'a [crate::authz::WindowDemand], _: Timestamp) -> Reply<'a, ()> {
-        Box::pin(std::future::ready(Err(StateUnavailable)))
+        Reply::Now(std::future::ready(Err(StateUnavailable)))
     }
 
     fn bindings<'a>(
@@ -238,7 +238,7 @@ impl State for Terse {
         _: &'a [BindingKey],
         _: Timestamp,
     ) -> Reply<'a, Vec<Option<Binding>>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+        Reply::Now(std::future::ready(Ok(Vec::new())))
     }
 
     fn bind<'a>(
@@ -248,7 +248,7 @@ impl State for Terse {
         _: Bind,
         _: Timestamp,
     ) -> Reply<'a, Vec<Binding>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+        Reply::Now(std::future::ready(Ok(Vec::new())))
     }
 }
 

@@ -273,13 +273,9 @@ fn refusals_know_their_status_and_data() {
     let refusal = Refusal::ProtocolVersionUnsupported {
         requested: Some("2027-01-01".into()),
     };
-    let data = json!({"supported": ["2026-07-28"], "requested": "2027-01-01"});
-    assert_eq!(
-        serde_json::Value::Object(refusal.rpc_data(Era::Modern)),
-        data
-    );
-    assert!(refusal.rpc_data(Era::Legacy).is_empty());
-    assert!(Refusal::Bom.rpc_data(Era::Modern).is_empty());
+    assert_eq!(refusal.requested_version(Era::Modern), Some("2027-01-01"));
+    assert_eq!(refusal.requested_version(Era::Legacy), None);
+    assert_eq!(Refusal::Bom.requested_version(Era::Modern), None);
 }
 
 #[test]
@@ -287,23 +283,23 @@ fn answers_repeat_the_id_byte_for_byte() {
     let body = r#"{"jsonrpc":"2.0","id":"\u0061\/é","method":"ping"}"#;
     let id = one(body).kind.answer_id();
     assert_eq!(
-        answer::error(id, 403, "denied", json!({"reason": "x\"y"})),
+        answer::error(id, 403, "denied", Some(&json!({"reason": "x\"y"}))),
         r#"{"jsonrpc":"2.0","id":"\u0061\/é","error":{"code":403,"data":{"reason":"x\"y"},"message":"denied"}}"#
     );
-    let text = answer::error(None, -32700, "m", serde_json::Value::Null);
+    let text = answer::error(None, -32700, "m", None::<&()>);
     assert_eq!(
         text,
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"m"}}"#
     );
-    let tool = answer::tool_error(id.unwrap(), "no", json!({"reason": "r"}), true);
+    let tool = answer::tool_error(id.unwrap(), "no", &json!({"reason": "r"}), true);
     assert_eq!(
         tool,
         r#"{"jsonrpc":"2.0","id":"\u0061\/é","result":{"_meta":{"reason":"r"},"content":[{"text":"no","type":"text"}],"isError":true,"resultType":"complete"}}"#
     );
-    let legacy = answer::tool_error(id.unwrap(), "no", serde_json::Value::Null, false);
+    let legacy = answer::tool_error(id.unwrap(), "no", &json!({}), false);
     assert_eq!(
         legacy,
-        r#"{"jsonrpc":"2.0","id":"\u0061\/é","result":{"content":[{"text":"no","type":"text"}],"isError":true}}"#
+        r#"{"jsonrpc":"2.0","id":"\u0061\/é","result":{"_meta":{},"content":[{"text":"no","type":"text"}],"isError":true}}"#
     );
     assert_eq!(
         answer::batch(&[text.clone(), text.clone()]),

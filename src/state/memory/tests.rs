@@ -263,8 +263,7 @@ proptest! {
 /// What a store replies that waits for nothing.
 fn ready<T>(mut reply: Reply<'_, T>) -> T {
     let waker = std::task::Waker::noop();
-    match reply
-        .as_mut()
+    match std::pin::Pin::new(&mut reply)
         .poll(&mut std::task::Context::from_waker(waker))
     {
         std::task::Poll::Ready(reply) => reply.unwrap(),

@@ -51,15 +51,15 @@ impl Base {
         &self,
         variant: Variant,
         port: u16,
-        authorizer: Option<u16>,
+        authorizer: Option<&str>,
     ) -> Result<String> {
         let mut config = self.shipped.clone();
         let listener = at(&mut config, "/static_resources/listeners/0/address")?;
-        *listener = address(port);
+        *listener = local(port);
         self.set_clusters(&mut config, authorizer)?;
         let manager = at(&mut config, MANAGER)?;
         match variant {
-            Variant::McpAuthz | Variant::Candidate => {}
+            Variant::McpAuthz | Variant::McpAuthzUnix | Variant::Candidate => {}
             Variant::NoopStock | Variant::NoopLean => mark_denied_call(manager)?,
             Variant::EnvoyAlone => replace_ext_authz(manager, Vec::new())?,
             Variant::EnvoyFilters => replace_ext_authz(manager, self.filters(None))?,
@@ -70,17 +70,24 @@ impl Base {
         Ok(config.to_string())
     }
 
-    fn set_clusters(&self, config: &mut Value, authorizer: Option<u16>) -> Result<()> {
+    fn set_clusters(&self, config: &mut Value, authorizer: Option<&str>) -> Result<()> {
         let clusters = elements(at(config, "/static_resources/clusters")?)?;
         let is_authorizer = |cluster: &Value| name_of(cluster) == Some("mcp_authz");
         clusters.retain(|cluster| authorizer.is_some() || !is_authorizer(cluster));
         for cluster in clusters {
-            let port = match authorizer {
-                Some(port) if is_authorizer(cluster) => port,
-                _ => self.upstream,
+            let address = match authorizer {
+                Some(address) if is_authorizer(cluster) => match address.strip_prefix("unix:") {
+                    Some(path) => {
+                        // Nobody has to look for the address of a socket that is a file.
+                        *at(cluster, "/type")? = json!("STATIC");
+                        json!({"pipe": {"path": path}})
+                    }
+                    None => local(address.rsplit(':').next().unwrap_or_default().parse()?),
+                },
+                _ => local(self.upstream),
             };
             let endpoint = "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address";
-            *at(cluster, endpoint)? = address(port);
+            *at(cluster, endpoint)? = address;
             // A no-op knows no health, and nobody asks for it on the way of a request.
             members(cluster)?.remove("health_checks");
         }
@@ -177,7 +184,7 @@ fn name_of(value: &Value) -> Option<&str> {
     value.get("name").and_then(Value::as_str)
 }
 
-fn address(port: u16) -> Value {
+fn local(port: u16) -> Value {
     json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
 }
 

@@ -36,16 +36,17 @@ use clap::Parser;
 #[command(name = "tests/bench/compare")]
 struct Arguments {
     /// How many times everything is measured; reported are medians.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 11)]
     rounds: usize,
     /// How long each load is on each variant in a round, in seconds.
-    #[arg(long, default_value_t = 2.5)]
+    #[arg(long, default_value_t = 1.0)]
     seconds: f64,
     /// Two rounds of half a second each, to see that it works; the figures mean little.
     #[arg(long)]
     quick: bool,
     /// These variants only: a Envoy alone, b stock no-op, c lean no-op, d mcp-authz, e Envoy's own
-    /// filters, f the same with a token cache, g another mcp-authz (see --candidate).
+    /// filters, f the same with a token cache, g another mcp-authz (see --candidate),
+    /// h mcp-authz through a unix socket.
     #[arg(long, value_delimiter = ',')]
     only: Vec<char>,
     /// The numbers of connections of the closed loop.

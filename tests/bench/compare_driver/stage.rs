@@ -71,10 +71,6 @@ impl Runner {
     }
 }
 
-fn is_mcp_authz(variant: Variant) -> bool {
-    matches!(variant, Variant::McpAuthz | Variant::Candidate)
-}
-
 /// Makes sure that this is the only run here, for as long as the file is held: two would disturb
 /// each other, and overwrite each other's files.
 pub(crate) fn claim_home() -> Result<File> {
@@ -118,8 +114,15 @@ impl Starting<'_> {
         let slug = variant.slug();
         let [envoy_port, port, admin_port] = free_ports()?;
         let mut outputs = Vec::new();
+        let listen = match variant {
+            Variant::McpAuthzUnix => {
+                let home = self.home.canonicalize()?;
+                format!("unix:{}", home.join("authz.sock").display())
+            }
+            _ => format!("127.0.0.1:{port}"),
+        };
         let authorizer = if variant.has_authorizer() {
-            let mut command = self.authorizer(variant, port, admin_port)?;
+            let mut command = self.authorizer(variant, &listen, admin_port)?;
             let output = self.home.join(format!("{slug}.out"));
             let log = self.home.join(format!("{slug}.log"));
             let pid = self.processes.start(slug, &mut command, &output, &log)?;
@@ -128,7 +131,7 @@ impl Starting<'_> {
         } else {
             None
         };
-        let config = base.render(variant, envoy_port, authorizer.map(|_| port))?;
+        let config = base.render(variant, envoy_port, authorizer.map(|_| &*listen))?;
         let config = write(self.home, &format!("{slug}-envoy.json"), &config)?;
         let envoy = self.arguments.envoy.as_ref().context("no Envoy is given")?;
         let mut command = self.on_measured_core(envoy);
@@ -147,16 +150,16 @@ impl Starting<'_> {
             authorizer,
             core: self.arguments.core.clone(),
             load_core: self.arguments.load_core.clone(),
-            admin: is_mcp_authz(variant).then_some(admin_port),
+            admin: variant.is_mcp_authz().then_some(admin_port),
             outputs,
         })
     }
 
-    fn authorizer(&self, variant: Variant, port: u16, admin_port: u16) -> Result<Command> {
+    fn authorizer(&self, variant: Variant, listen: &str, admin_port: u16) -> Result<Command> {
         let given = match variant {
             Variant::NoopStock => &self.arguments.stock,
             Variant::NoopLean => &self.arguments.lean,
-            Variant::McpAuthz => &self.arguments.mcp_authz,
+            Variant::McpAuthz | Variant::McpAuthzUnix => &self.arguments.mcp_authz,
             Variant::Candidate => &self.arguments.candidate,
             Variant::EnvoyAlone | Variant::EnvoyFilters | Variant::EnvoyFiltersCached => &None,
         };
@@ -164,8 +167,7 @@ impl Starting<'_> {
             .as_ref()
             .with_context(|| format!("no program is given for `{}`", variant.slug()))?;
         let mut command = self.on_measured_core(program);
-        let listen = format!("127.0.0.1:{port}");
-        if is_mcp_authz(variant) {
+        if variant.is_mcp_authz() {
             let config = json!({
                 "listen": listen, "admin": {"listen": format!("127.0.0.1:{admin_port}")},
                 "issuers": [{

@@ -11,6 +11,8 @@ pub(crate) enum Variant {
     NoopLean,
     /// mcp-authz with everything on.
     McpAuthz,
+    /// The same, asked through a unix socket.
+    McpAuthzUnix,
     /// Envoy's own filters: `jwt_authn`, `mcp` and `rbac`.
     EnvoyFilters,
     /// The same, with `jwt_authn`'s token cache.
@@ -21,11 +23,12 @@ pub(crate) enum Variant {
 
 impl Variant {
     /// All of them, in the order of reports.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::EnvoyAlone,
         Self::NoopStock,
         Self::NoopLean,
         Self::McpAuthz,
+        Self::McpAuthzUnix,
         Self::EnvoyFilters,
         Self::EnvoyFiltersCached,
         Self::Candidate,
@@ -41,6 +44,7 @@ impl Variant {
             Self::EnvoyFilters => 'e',
             Self::EnvoyFiltersCached => 'f',
             Self::Candidate => 'g',
+            Self::McpAuthzUnix => 'h',
         }
     }
 
@@ -51,6 +55,7 @@ impl Variant {
             Self::NoopStock => "no-op, stock",
             Self::NoopLean => "no-op, lean",
             Self::McpAuthz => "mcp-authz",
+            Self::McpAuthzUnix => "mcp-authz, unix socket",
             Self::EnvoyFilters => "jwt_authn + mcp + rbac",
             Self::EnvoyFiltersCached => "the same, token cache",
             Self::Candidate => "mcp-authz, candidate",
@@ -64,6 +69,7 @@ impl Variant {
             Self::NoopStock => "noop-stock",
             Self::NoopLean => "noop-lean",
             Self::McpAuthz => "mcp-authz",
+            Self::McpAuthzUnix => "mcp-authz-unix",
             Self::EnvoyFilters => "filters",
             Self::EnvoyFiltersCached => "filters-cached",
             Self::Candidate => "candidate",
@@ -73,8 +79,24 @@ impl Variant {
     /// Whether Envoy asks a server.
     pub(crate) fn has_authorizer(self) -> bool {
         match self {
-            Self::NoopStock | Self::NoopLean | Self::McpAuthz | Self::Candidate => true,
+            Self::NoopStock
+            | Self::NoopLean
+            | Self::McpAuthz
+            | Self::McpAuthzUnix
+            | Self::Candidate => true,
             Self::EnvoyAlone | Self::EnvoyFilters | Self::EnvoyFiltersCached => false,
+        }
+    }
+
+    /// Whether it is one of ours.
+    pub(crate) fn is_mcp_authz(self) -> bool {
+        match self {
+            Self::McpAuthz | Self::McpAuthzUnix | Self::Candidate => true,
+            Self::EnvoyAlone
+            | Self::NoopStock
+            | Self::NoopLean
+            | Self::EnvoyFilters
+            | Self::EnvoyFiltersCached => false,
         }
     }
 

@@ -207,7 +207,7 @@ fn clock() -> Timestamp {
 struct Away;
 
 fn away<'a, T: Send + 'a>() -> Reply<'a, T> {
-    Box::pin(std::future::ready(Err(StateUnavailable)))
+    Reply::Later(Box::pin(std::future::ready(Err(StateUnavailable))))
 }
 
 impl State for Away {
