@@ -170,6 +170,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         state: Arc::new(Memory::new(config.limits.state)),
         purpose: config.purpose.clone(),
         device_header: config.device_header.clone(),
+        facts: config.facts.clone(),
         countries: parts.core.countries.clone(),
         audit,
         metrics: parts.metrics.clone(),

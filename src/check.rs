@@ -7,6 +7,7 @@ mod answer;
 pub mod countries;
 mod ending;
 mod exchange;
+mod fact;
 mod handoff;
 mod invalid;
 mod judgement;
@@ -28,7 +29,8 @@ use uuid::Uuid;
 
 pub use crate::upstream::{Obligations, Text};
 pub use exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
-pub use invalid::{Fact, InvalidCheck};
+pub use fact::Fact;
+pub use invalid::{InvalidCheck, StatedFact};
 pub use judgement::PurposeSettings;
 pub use process::AnswerExchange;
 pub use reason::{Effect, Reason};
@@ -189,6 +191,8 @@ pub struct Pipeline {
     pub purpose: PurposeSettings,
     /// The header, in lower case, in which a trusted proxy says what it knows of the device.
     pub device_header: Option<String>,
+    /// What the PEP is told beside each decision.
+    pub facts: Vec<Fact>,
     /// Where addresses are.
     pub countries: Option<Arc<Countries>>,
     /// Where evidence goes.
@@ -277,8 +281,7 @@ impl Pipeline {
         if !path_is_plain(request.path_only()) {
             return unread(decision_id, StatusCode::BAD_REQUEST, Reason::AmbiguousPath);
         }
-        if matches!(request.method, "GET" | "HEAD") && metadata::is_metadata(request.path)
-        {
+        if matches!(request.method, "GET" | "HEAD") && metadata::is_metadata(request.path) {
             return self.metadata(request, decision_id, observation);
         }
         let Ok(server) = self.servers.find(request) else {

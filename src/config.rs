@@ -20,7 +20,7 @@ pub use lint::{LINTS, lint};
 
 use crate::authn;
 use crate::catalog::{self, WatchedServer};
-use crate::check::{self, PurposeSettings, ServerSettings};
+use crate::check::{self, Fact, PurposeSettings, ServerSettings};
 use crate::envoy::request::Source;
 use crate::listen;
 use crate::state;
@@ -52,6 +52,8 @@ pub struct Config {
     pub purpose: PurposeSettings,
     /// The header in which a trusted proxy says what it knows of the device.
     pub device_header: Option<String>,
+    /// What Envoy is told beside each decision.
+    pub facts: Vec<Fact>,
     /// The database of countries.
     pub country_db_file: Option<PathBuf>,
     /// Logs and traces.
@@ -269,6 +271,7 @@ impl Reader<'_> {
             .optional("purpose", findings, context::purpose)
             .unwrap_or_default();
         let device_header = fields.optional("device", findings, context::device_header);
+        let facts = fields.optional("dynamic_metadata", findings, facts);
         let country_db_file = fields.optional("geoip", findings, context::country_db_file);
         let telemetry = fields
             .optional("telemetry", findings, telemetry)
@@ -290,6 +293,7 @@ impl Reader<'_> {
             candidate_policy: candidate.map(|path| self.path(&path)),
             purpose,
             device_header,
+            facts: facts.unwrap_or_else(|| Fact::USUAL.to_vec()),
             country_db_file: country_db_file.map(|path| self.path(&path)),
             telemetry,
             limits,
@@ -332,6 +336,22 @@ fn client_address(node: &Node, findings: &mut Findings) -> Option<Source> {
         ("x-envoy-external-address", Source::ExternalAddress),
     ];
     yaml::choice(&words)(node, findings)
+}
+
+fn facts(node: &Node, findings: &mut Findings) -> Option<Vec<Fact>> {
+    let words = Fact::ALL.map(|fact| (fact.name(), fact));
+    let choose = yaml::choice(&words);
+    let mut seen = Vec::new();
+    yaml::list(node, findings, |node, findings| {
+        let fact = choose(node, findings)?;
+        if seen.contains(&fact) {
+            let message = format!("`{}` is there twice", fact.name());
+            findings.error(node, message, "each fact is told once");
+            return None;
+        }
+        seen.push(fact);
+        Some(fact)
+    })
 }
 
 fn admin(node: &Node, findings: &mut Findings) -> Option<listen::Address> {

@@ -320,7 +320,7 @@ fn canonical(value: &Value<'_>, hash: &mut Hash) {
         Value::Int(number) => scalar(number, hash),
         Value::Uint(number) => scalar(number, hash),
         Value::Float(number) => scalar(number, hash),
-        Value::String(text) => scalar(text, hash),
+        Value::String(text) => string(text, hash),
         Value::List(items) => {
             hash.update(b"[");
             for (index, item) in items.iter().enumerate() {
@@ -353,7 +353,7 @@ fn canonical_members<'v>(members: &mut [(&'v str, &'v Value<'v>)], hash: &mut Ha
     hash.update(b"{");
     for (index, (name, member)) in members.iter().enumerate() {
         separate(index, hash);
-        scalar(name, hash);
+        string(name, hash);
         hash.update(b":");
         canonical(member, hash);
     }
@@ -363,6 +363,19 @@ fn canonical_members<'v>(members: &mut [(&'v str, &'v Value<'v>)], hash: &mut Ha
 fn separate(index: usize, hash: &mut Hash) {
     if index > 0 {
         hash.update(b",");
+    }
+}
+
+fn string(text: &str, hash: &mut Hash) {
+    // Most texts are as they are written, and bytes are looked at many at a time.
+    let is_plain =
+        |all: bool, byte: &u8| all & (*byte >= b' ') & (*byte != b'"') & (*byte != b'\\');
+    if text.as_bytes().iter().fold(true, is_plain) {
+        hash.update(b"\"");
+        hash.update(text.as_bytes());
+        hash.update(b"\"");
+    } else {
+        scalar(&text, hash);
     }
 }
 
@@ -430,6 +443,23 @@ mod tests {
             decode("[".repeat(100_000).as_bytes(), 64),
             Err(InvalidJson::TooDeep)
         );
+    }
+
+    #[test]
+    fn texts_are_digested_as_they_are_written() {
+        for text in [
+            "", "plain", "a\"b", "a\\b", "a/b", "\n", "\u{1f}", "\u{7f}", "é",
+        ] {
+            let written = serde_json::to_string(text).unwrap();
+            let digest = aws_lc_rs::digest::digest(&SHA256, written.as_bytes());
+            let mut room = [0; 64];
+            let expected = format!("sha256:{}", hex(digest.as_ref(), &mut room));
+            assert_eq!(
+                super::digest(&Value::String(text.into())),
+                expected,
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

@@ -351,10 +351,7 @@ impl Told<'_> {
             text = "Forbidden";
         }
         let code = i32::from(status.as_u16());
-        json_answer(
-            status,
-            rpc::error(to.id(), code, text, Some(&self.data)),
-        )
+        json_answer(status, rpc::error(to.id(), code, text, Some(&self.data)))
     }
 
     fn text(&self) -> String {
@@ -404,10 +401,7 @@ fn http_error(
     reason: Reason,
     data: &Data<'_>,
 ) -> Answer {
-    json_answer(
-        status,
-        rpc::error(to.id(), code, reason.text(), Some(data)),
-    )
+    json_answer(status, rpc::error(to.id(), code, reason.text(), Some(data)))
 }
 
 pub(super) fn json_answer(status: StatusCode, body: String) -> Answer {

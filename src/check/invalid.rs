@@ -54,7 +54,7 @@ pub enum InvalidCheck {
     UnknownPseudoHeader,
     /// The same fact is given twice, and differently.
     #[error("two values of {0} disagree")]
-    Contradiction(Fact),
+    Contradiction(StatedFact),
     /// The body is given both as text and as bytes.
     #[error("the check has both `body` and `raw_body`")]
     TwoBodies,
@@ -65,7 +65,7 @@ pub enum InvalidCheck {
 
 /// A fact that a check states more than once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fact {
+pub enum StatedFact {
     /// The field `method` and `:method`.
     Method,
     /// The field `path` and `:path`.
@@ -76,7 +76,7 @@ pub enum Fact {
     Headers,
 }
 
-impl std::fmt::Display for Fact {
+impl std::fmt::Display for StatedFact {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Method => "the method",

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::judgement::rehearsed_reason;
 use super::session::word;
 use super::{
-    Ending, HttpRequest, Judgement, Outcome, Pipeline, Read, Reason, Server, Text, Verdict,
+    Ending, Fact, HttpRequest, Judgement, Outcome, Pipeline, Read, Reason, Server, Text, Verdict,
 };
 use crate::audit::{self, Record, WouldBe};
 use crate::authz::{Rehearsal, Subject};
@@ -226,7 +226,7 @@ impl<'p> Observation<'p> {
             Outcome::Answer(answer) | Outcome::Fail(answer) => Some(answer.status.as_u16()),
         };
         self.compare(&mut record, ending.reason);
-        let mut metadata = metadata(&record, &ending);
+        let mut metadata = metadata(&self.pipeline.facts, &record, &ending);
         if let Outcome::Allow(_) = &ending.outcome {
             let assigned = std::mem::take(&mut self.assigned).into_iter();
             metadata.extend(
@@ -282,25 +282,27 @@ fn would_be(rehearsal: &Rehearsal, rules: &[Arc<str>], revision: Option<Arc<str>
 }
 
 /// Facts for Envoy's access log and later filters.
-fn metadata(record: &Record, ending: &Ending) -> Vec<(Text, Text)> {
+fn metadata(facts: &[Fact], record: &Record, ending: &Ending) -> Vec<(Text, Text)> {
     let text = |value: &Option<Arc<str>>| value.as_ref().map(Text::from);
+    let value = |fact: &Fact| match fact {
+        Fact::Decision => Some(record.decision.into()),
+        Fact::Reason => Some(record.reason.into()),
+        Fact::DecisionId => Some(record.decision_id.into()),
+        Fact::Rule => text(&ending.rule),
+        Fact::Subject => text(&record.subject),
+        Fact::Issuer => text(&record.issuer),
+        Fact::Agent => text(&record.agent),
+        Fact::Tenant => text(&record.tenant),
+        Fact::Server => text(&record.server),
+        Fact::Method => record.method.clone().map(Text::from),
+        Fact::Name => text(&record.name),
+        Fact::Class => text(&record.class),
+    };
     let mut metadata = Vec::with_capacity(FACTS_MAX);
-    let facts = [
-        ("decision", Some(record.decision.into())),
-        ("reason", Some(record.reason.into())),
-        ("decision_id", Some(record.decision_id.into())),
-        ("rule", text(&ending.rule)),
-        ("subject", text(&record.subject)),
-        ("issuer", text(&record.issuer)),
-        ("agent", text(&record.agent)),
-        ("tenant", text(&record.tenant)),
-        ("server", text(&record.server)),
-        ("method", record.method.clone().map(Text::from)),
-        ("name", text(&record.name)),
-        ("class", text(&record.class)),
-    ];
-    let present = facts.into_iter();
-    metadata.extend(present.filter_map(|(key, value)| Some((key.into(), value?))));
+    let present = facts
+        .iter()
+        .filter_map(|fact| Some((fact.name().into(), value(fact)?)));
+    metadata.extend(present);
     metadata
 }
 

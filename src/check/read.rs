@@ -77,10 +77,7 @@ fn shape_fault(request: &HttpRequest<'_>) -> Option<Fault> {
     if upgrades || request.method == "CONNECT" {
         return Some(Fault::Shape(bad, Reason::UpgradeRefused));
     }
-    if !matches!(
-        request.method,
-        "POST" | "GET" | "DELETE" | "OPTIONS"
-    ) {
+    if !matches!(request.method, "POST" | "GET" | "DELETE" | "OPTIONS") {
         return Some(Fault::Shape(
             StatusCode::METHOD_NOT_ALLOWED,
             Reason::MethodNotAllowed,

@@ -36,6 +36,7 @@ impl Config {
             candidate_policy,
             purpose,
             device_header,
+            facts,
             country_db_file,
             telemetry,
             limits: _,
@@ -64,6 +65,7 @@ impl Config {
             "candidate_policy": candidate_policy,
             "purpose": purpose_value(purpose),
             "device": device_header.as_ref().map(|header| json!({"header": header})),
+            "dynamic_metadata": facts.iter().map(|fact| fact.name()).collect::<Vec<_>>(),
             "geoip": country_db_file.as_ref().map(|file| json!({"country_db_file": file})),
             "telemetry": {
                 "otlp_endpoint": otlp_endpoint,

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::check::{Body, Fact, HttpRequest, InvalidCheck};
+use crate::check::{Body, HttpRequest, InvalidCheck, StatedFact};
 
 use super::wire::{Field, Fields, Undecodable};
 
@@ -203,7 +203,7 @@ impl<'m> Described<'m> {
                 headers.extend(joined);
                 headers.sort_unstable();
             } else if !agree(joined, &headers) {
-                return Err(InvalidCheck::Contradiction(Fact::Headers));
+                return Err(InvalidCheck::Contradiction(StatedFact::Headers));
             }
         }
         let mut fault = None;
@@ -241,9 +241,9 @@ impl<'m> Described<'m> {
             return Err(InvalidCheck::InvalidHeaderValue);
         }
         let (fact, stated) = match name {
-            ":method" => (Fact::Method, self.method),
-            ":path" => (Fact::Path, self.path),
-            ":authority" | "host" => (Fact::Host, self.host),
+            ":method" => (StatedFact::Method, self.method),
+            ":path" => (StatedFact::Path, self.path),
+            ":authority" | "host" => (StatedFact::Host, self.host),
             ":scheme" => return Ok(false),
             _ if name.starts_with(':') => return Err(InvalidCheck::UnknownPseudoHeader),
             _ => return Ok(true),
@@ -295,7 +295,7 @@ fn raw_header(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidChe
             };
             Ok((name, value))
         }
-        (_, _) => Err(InvalidCheck::Contradiction(Fact::Headers)),
+        (_, _) => Err(InvalidCheck::Contradiction(StatedFact::Headers)),
     }
 }
 

@@ -54,7 +54,10 @@ fn allow(obligations: &Obligations, to: &mut Vec<u8>) {
         if is_settable(name, value) {
             put_header(to, name, value);
         } else {
-            tracing::error!(name = &**name, "an upstream header cannot be set and is removed");
+            tracing::error!(
+                name = &**name,
+                "an upstream header cannot be set and is removed"
+            );
             unset.push(name);
         }
     }
@@ -62,7 +65,8 @@ fn allow(obligations: &Obligations, to: &mut Vec<u8>) {
     for (index, name) in names.clone().enumerate() {
         let is_same = |other: &Text| other.eq_ignore_ascii_case(name);
         // Envoy removes after it has set, so a name in both lists would be removed.
-        let is_set = set.iter().any(|(own, _)| is_same(own)) && !unset.iter().any(|own| is_same(own));
+        let is_set =
+            set.iter().any(|(own, _)| is_same(own)) && !unset.iter().any(|own| is_same(own));
         let is_known = names.clone().take(index).any(is_same);
         if !is_set && !is_known && !is_reserved(name) {
             put_bytes(to, 5, name.as_bytes());

@@ -50,7 +50,9 @@ pub(super) async fn message(mut body: Body, bytes_max: usize) -> Result<Bytes, S
     }
     let (is_compressed, length) = (message.get_u8(), message.get_u32());
     if is_compressed != 0 {
-        return Err(Status::unimplemented("compressed messages are not accepted"));
+        return Err(Status::unimplemented(
+            "compressed messages are not accepted",
+        ));
     }
     if usize::try_from(length) != Ok(message.len()) {
         return Err(Status::internal("the call is not of one whole message"));

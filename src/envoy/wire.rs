@@ -5,8 +5,6 @@
 //! many. Generated types would copy each of them into memory of its own, which costs more than to
 //! decide; what they make of the same bytes is what the tests compare with.
 
-use bytes::BufMut;
-
 /// Bytes are no message, or one that is not of the expected form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Undecodable;
@@ -69,7 +67,19 @@ impl<'m> Fields<'m> {
         Ok(taken)
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Undecodable> {
+        match self.0 {
+            // Nearly all are short.
+            [byte @ ..0x80, rest @ ..] => {
+                self.0 = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Undecodable> {
         let mut value = 0;
         for shift in (0..u64::BITS).step_by(7) {
             let (&byte, rest) = self.0.split_first().ok_or(Undecodable)?;
@@ -107,7 +117,7 @@ impl<'m> Iterator for Fields<'m> {
 pub(super) fn put_bytes(to: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     put_tag(to, number, 2);
     put_varint(to, bytes.len() as u64);
-    to.put_slice(bytes);
+    to.extend_from_slice(bytes);
 }
 
 /// Appends a number as a field, unless it is 0, which is what a field is that is absent.
@@ -123,29 +133,37 @@ pub(super) fn put_message(to: &mut Vec<u8>, number: u8, write: impl FnOnce(&mut 
     put_tag(to, number, 2);
     // Nearly all are short, and have one byte for their length.
     let at = to.len();
-    to.put_u8(0);
-    let begin = to.len();
+    to.push(0);
     write(to);
-    let length = to.len().saturating_sub(begin);
-    if length < 0x80 {
-        if let (Some(byte), Ok(length)) = (to.get_mut(at), u8::try_from(length)) {
-            *byte = length;
-        }
-        return;
-    }
+    let length = to.len().saturating_sub(at).saturating_sub(1);
     let (prefix, bytes) = varint(length as u64);
-    let prefix = prefix.get(..bytes).unwrap_or_default();
-    to.splice(at..begin, prefix.iter().copied());
+    let [first, more @ ..] = prefix;
+    if let Some(byte) = to.get_mut(at) {
+        *byte = first;
+    }
+    if let Some(more) = more
+        .get(..bytes.saturating_sub(1))
+        .filter(|more| !more.is_empty())
+    {
+        let after = at.saturating_add(1);
+        to.splice(after..after, more.iter().copied());
+    }
 }
 
 fn put_tag(to: &mut Vec<u8>, number: u8, wire_type: u8) {
     debug_assert!(number < 16, "the tag has more than one byte");
-    to.put_u8(number << 3 | wire_type);
+    to.push(number << 3 | wire_type);
 }
 
+#[inline]
 fn put_varint(to: &mut Vec<u8>, value: u64) {
-    let (bytes, length) = varint(value);
-    to.put_slice(bytes.get(..length).unwrap_or_default());
+    match u8::try_from(value) {
+        Ok(byte @ ..0x80) => to.push(byte),
+        _ => {
+            let (bytes, length) = varint(value);
+            to.extend_from_slice(bytes.get(..length).unwrap_or_default());
+        }
+    }
 }
 
 /// A number as a varint, and how many bytes that has.

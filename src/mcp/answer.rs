@@ -28,10 +28,7 @@ pub fn error(
 pub fn tool_error(id: Id<'_>, text: &str, meta: &impl Serialize, modern: bool) -> String {
     let result = ToolError {
         meta,
-        content: [Content {
-            text,
-            kind: "text",
-        }],
+        content: [Content { text, kind: "text" }],
         is_error: true,
         result_type: modern.then_some("complete"),
     };

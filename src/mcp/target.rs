@@ -143,7 +143,9 @@ impl Message<'_> {
             Selected::Prompt(name) => {
                 smallvec![target(self.other_way(PROMPTS_GET), Resource::Prompt(name))]
             }
-            Selected::Uri(uri) => smallvec![target(self.other_way(RESOURCES_READ), Resource::Uri(uri))],
+            Selected::Uri(uri) => {
+                smallvec![target(self.other_way(RESOURCES_READ), Resource::Uri(uri))]
+            }
             Selected::Task(id) => smallvec![target(None, Resource::Task(id))],
             Selected::Subscriptions { uris, tasks } if uris.is_empty() && tasks.is_empty() => {
                 smallvec![target(None, Resource::Server)]

@@ -62,7 +62,10 @@ pub fn obligations<'h>(
         ("x-mcp-authz-subject", Some((&subject.id).into())),
         ("x-mcp-authz-issuer", Some((&subject.issuer).into())),
         ("x-mcp-authz-agent", subject.agent.as_ref().map(Text::from)),
-        ("x-mcp-authz-tenant", subject.tenant.as_ref().map(Text::from)),
+        (
+            "x-mcp-authz-tenant",
+            subject.tenant.as_ref().map(Text::from),
+        ),
         ("x-mcp-authz-server", Some(facts.server.into())),
         ("x-mcp-authz-method", facts.method),
         ("x-mcp-authz-name", facts.name),

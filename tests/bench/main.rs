@@ -3,6 +3,7 @@
 //! `cargo bench --bench costs` runs all of them, `cargo bench --bench costs -- check` those with
 //! that text in their path. Budgets are for medians on one core of a quiet machine; on a busy one
 //! the fastest sample comes closest. Allocations are exact, and those of the measured thread.
+//! `cargo bench --bench costs -- --memory` tells what stays in memory, in some five minutes.
 //! README.md has the figures of one run, and which budgets are not kept yet.
 
 use divan::AllocProfiler;
@@ -21,6 +22,8 @@ mod issuer;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod service;
@@ -31,5 +34,9 @@ mod tokens;
 static ALLOCATOR: AllocProfiler<mimalloc::MiMalloc> = AllocProfiler::new(mimalloc::MiMalloc);
 
 fn main() {
+    #[cfg(test)]
+    if std::env::args().any(|argument| argument == "--memory") {
+        return memory::report();
+    }
     divan::main();
 }

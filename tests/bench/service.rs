@@ -1,5 +1,6 @@
 //! The service with everything on, but for sockets and the audit's sink.
 
+use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Once};
 use std::task::{Context, Poll, Waker};
@@ -18,7 +19,7 @@ use mcp_authz::telemetry::{self, metrics::Metrics};
 
 use super::issuer;
 
-const CONFIG: &str = "listen: 127.0.0.1:0
+const CONFIG: &str = "
 issuers:
 - issuer: https://idp.test
   jwks_file: keys.json
@@ -43,13 +44,7 @@ impl Service {
     pub(super) fn start(policy: &str) -> Self {
         log();
         let directory = tempfile::tempdir().unwrap();
-        for (name, text) in [
-            ("config.yaml", CONFIG),
-            ("policy.yaml", policy),
-            ("keys.json", &issuer::key_set()),
-        ] {
-            std::fs::write(directory.path().join(name), text).unwrap();
-        }
+        write_files(directory.path(), "listen: 127.0.0.1:0", policy);
         let config = config::load(&directory.path().join("config.yaml")).unwrap();
         let limits = &config.limits;
         let clock = Timestamp::now;
@@ -79,6 +74,7 @@ impl Service {
             state: Arc::new(Memory::new(limits.state)),
             purpose: config.purpose.clone(),
             device_header: None,
+            facts: config.facts.clone(),
             countries: None,
             audit,
             metrics: Metrics::new(),
@@ -107,6 +103,17 @@ impl Service {
     /// To be called at the end: a record that is dropped costs less than one that is kept.
     pub(super) fn assert_nothing_lost(&self) {
         assert_eq!(self.losses.dropped(), 0, "audit records were dropped");
+    }
+}
+
+/// Puts a configuration, `config.yaml`, and what it names into a directory.
+pub(super) fn write_files(directory: &Path, listen: &str, policy: &str) {
+    for (name, text) in [
+        ("config.yaml", &*format!("{listen}{CONFIG}")),
+        ("policy.yaml", policy),
+        ("keys.json", &issuer::key_set()),
+    ] {
+        std::fs::write(directory.join(name), text).unwrap();
     }
 }
 

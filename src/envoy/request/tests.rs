@@ -142,9 +142,15 @@ fn what_cannot_be_decoded_is_refused() {
         assert_eq!(fault, InvalidCheck::Undecodable, "{end}");
     }
     let mut not_utf8 = whole.clone();
-    let path = not_utf8.windows(4).position(|part| part == b"/mcp").unwrap();
+    let path = not_utf8
+        .windows(4)
+        .position(|part| part == b"/mcp")
+        .unwrap();
     not_utf8[path + 1] = 0xff;
-    assert_eq!(http_request(&not_utf8, SETTINGS).unwrap_err(), InvalidCheck::Undecodable);
+    assert_eq!(
+        http_request(&not_utf8, SETTINGS).unwrap_err(),
+        InvalidCheck::Undecodable
+    );
 }
 
 #[test]
@@ -300,18 +306,18 @@ fn a_raw_header_may_have_its_value_as_text() {
     header_map.headers[1].value = "2".to_owned();
     assert_eq!(
         with(header_map).unwrap_err(),
-        InvalidCheck::Contradiction(Fact::Headers)
+        InvalidCheck::Contradiction(StatedFact::Headers)
     );
 }
 
 #[test]
 fn what_is_said_twice_has_to_agree() {
     for (name, value, fact) in [
-        (":method", "GET", Fact::Method),
-        (":path", "/mcp", Fact::Path),
-        (":authority", "mcp.test", Fact::Host),
-        ("host", "evil.test", Fact::Host),
-        ("HOST", "evil.test", Fact::Host),
+        (":method", "GET", StatedFact::Method),
+        (":path", "/mcp", StatedFact::Path),
+        (":authority", "mcp.test", StatedFact::Host),
+        ("host", "evil.test", StatedFact::Host),
+        ("HOST", "evil.test", StatedFact::Host),
     ] {
         let fault = InvalidCheck::Contradiction(fact);
         let headers = map(&[(name, value)]);
@@ -342,7 +348,7 @@ fn what_is_said_twice_has_to_agree() {
             ..described()
         })
         .unwrap_err(),
-        InvalidCheck::Contradiction(Fact::Path)
+        InvalidCheck::Contradiction(StatedFact::Path)
     );
 }
 
@@ -361,7 +367,7 @@ fn both_forms_of_headers_have_to_agree() {
     };
     let agreed = both(&[("x-a", "1,2"), ("x-b", "3")], listed).unwrap();
     assert_eq!(agreed, pairs(&[("x-a", "1"), ("x-b", "3"), ("x-a", "2")]));
-    let refused = Err(InvalidCheck::Contradiction(Fact::Headers));
+    let refused = Err(InvalidCheck::Contradiction(StatedFact::Headers));
     assert_eq!(both(&[("x-a", "1"), ("x-b", "3")], listed), refused);
     assert_eq!(both(&[("x-a", "1,2")], listed), refused);
     assert_eq!(

@@ -13,7 +13,11 @@ fn check_response(verdict: &Verdict) -> CheckResponse {
     put_check_response(verdict, &mut message);
     let response = CheckResponse::decode(message.as_slice()).unwrap();
     let again = response.encode_to_vec();
-    assert_eq!(again.len(), message.len(), "nothing is written that is not read");
+    assert_eq!(
+        again.len(),
+        message.len(),
+        "nothing is written that is not read"
+    );
     response
 }
 

@@ -263,9 +263,7 @@ proptest! {
 /// What a store replies that waits for nothing.
 fn ready<T>(mut reply: Reply<'_, T>) -> T {
     let waker = std::task::Waker::noop();
-    match std::pin::Pin::new(&mut reply)
-        .poll(&mut std::task::Context::from_waker(waker))
-    {
+    match std::pin::Pin::new(&mut reply).poll(&mut std::task::Context::from_waker(waker)) {
         std::task::Poll::Ready(reply) => reply.unwrap(),
         std::task::Poll::Pending => panic!("memory waits for nothing"),
     }

@@ -83,6 +83,7 @@ impl Service {
             state,
             purpose: config.purpose.clone(),
             device_header: config.device_header.clone(),
+            facts: config.facts.clone(),
             countries: countries.map(Arc::new),
             audit,
             metrics: Metrics::new(),
