@@ -342,7 +342,7 @@ fn facts(node: &Node, findings: &mut Findings) -> Option<Vec<Fact>> {
     let words = Fact::ALL.map(|fact| (fact.name(), fact));
     let choose = yaml::choice(&words);
     let mut seen = Vec::new();
-    yaml::list(node, findings, |node, findings| {
+    let facts = yaml::list(node, findings, |node, findings| {
         let fact = choose(node, findings)?;
         if seen.contains(&fact) {
             let message = format!("`{}` is there twice", fact.name());
@@ -351,7 +351,13 @@ fn facts(node: &Node, findings: &mut Findings) -> Option<Vec<Fact>> {
         }
         seen.push(fact);
         Some(fact)
-    })
+    })?;
+    if !facts.contains(&Fact::Reason) {
+        let help = "by it an answer on its way back is known to be one of a judged request";
+        findings.error(node, "`reason` is not among the facts", help);
+        return None;
+    }
+    Some(facts)
 }
 
 fn admin(node: &Node, findings: &mut Findings) -> Option<listen::Address> {

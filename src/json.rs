@@ -368,8 +368,7 @@ fn separate(index: usize, hash: &mut Hash) {
 
 fn string(text: &str, hash: &mut Hash) {
     // Most texts are as they are written, and bytes are looked at many at a time.
-    let is_plain =
-        |all: bool, byte: &u8| all & (*byte >= b' ') & (*byte != b'"') & (*byte != b'\\');
+    let is_plain = |all: bool, byte: &u8| all & !matches!(*byte, ..b' ' | b'"' | b'\\');
     if text.as_bytes().iter().fold(true, is_plain) {
         hash.update(b"\"");
         hash.update(text.as_bytes());

@@ -6,7 +6,7 @@
 pub enum Fact {
     /// The kind of ending: `allow`, `deny`, …
     Decision,
-    /// The stable reason code.
+    /// The stable reason code. Always told: an answer on its way back is known by it.
     Reason,
     /// The id of the decision.
     DecisionId,

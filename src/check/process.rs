@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::answer::{Data, json_answer};
 use super::exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
 use super::handoff::{CONTEXT_FACT, Expected, FILTER_FACT, Handoff};
-use super::{Pipeline, Server, session};
+use super::{Fact, Pipeline, Server, session};
 use crate::audit::Event;
 use crate::authz::{self, Policy};
 use crate::mcp::{self, Framing, ListItem, ListKind, Listing, ListingSettings, answer as rpc};
@@ -122,7 +122,8 @@ enum Wanted {
 }
 
 fn expected(carried: Carried) -> Wanted {
-    let Some(facts) = carried.filter(|facts| facts.contains_key("decision")) else {
+    // Every check says its reason.
+    let Some(facts) = carried.filter(|facts| facts.contains_key(Fact::Reason.name())) else {
         tracing::error!(
             "an answer came without what its check said; set `forwarding_namespaces` on Envoy's \
              `ext_proc` filter, and `ext_authz` before it"

@@ -87,7 +87,7 @@ servers:
 policy: policies
 candidate_policy: next
 device: {header: x-device}
-dynamic_metadata: [decision, class]
+dynamic_metadata: [reason, class]
 geoip: {country_db_file: countries.mmdb}
 purpose: {header: X-Purpose, meta: example.com/purpose}
 telemetry: {otlp_endpoint: http://127.0.0.1:4317, service_name: pdp, log: debug}

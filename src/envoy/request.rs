@@ -202,7 +202,7 @@ impl<'m> Described<'m> {
             if headers.is_empty() {
                 headers.extend(joined);
                 headers.sort_unstable();
-            } else if !agree(joined, &headers) {
+            } else if !agree(&joined, &headers) {
                 return Err(InvalidCheck::Contradiction(StatedFact::Headers));
             }
         }
@@ -308,7 +308,7 @@ fn lower_case(name: &str) -> Cow<'_, str> {
 }
 
 /// Whether the map form is what the list form becomes when repeated headers are joined by `,`.
-fn agree(joined: HeaderList<'_>, listed: &HeaderList<'_>) -> bool {
+fn agree(joined: &HeaderList<'_>, listed: &HeaderList<'_>) -> bool {
     let mut expected: HashMap<&str, String> = HashMap::with_capacity(joined.len());
     for (name, value) in listed {
         expected

@@ -157,13 +157,11 @@ fn put_tag(to: &mut Vec<u8>, number: u8, wire_type: u8) {
 
 #[inline]
 fn put_varint(to: &mut Vec<u8>, value: u64) {
-    match u8::try_from(value) {
-        Ok(byte @ ..0x80) => to.push(byte),
-        _ => {
-            let (bytes, length) = varint(value);
-            to.extend_from_slice(bytes.get(..length).unwrap_or_default());
-        }
+    if let Ok(byte @ ..0x80) = u8::try_from(value) {
+        return to.push(byte);
     }
+    let (bytes, length) = varint(value);
+    to.extend_from_slice(bytes.get(..length).unwrap_or_default());
 }
 
 /// A number as a varint, and how many bytes that has.

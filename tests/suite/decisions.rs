@@ -69,7 +69,7 @@ fn run(table: &Table) -> Vec<String> {
             }
         }
         let built = request::build(&row.request);
-        let response = service.check(built.check.clone());
+        let response = service.check(&built.check);
         let returned = row.answer.as_ref();
         let faults = returned.map(|answer| service.give_back(answer, &response));
         ended.push((row, built, response, faults.unwrap_or_default()));

@@ -114,12 +114,11 @@ impl Starting<'_> {
         let slug = variant.slug();
         let [envoy_port, port, admin_port] = free_ports()?;
         let mut outputs = Vec::new();
-        let listen = match variant {
-            Variant::McpAuthzUnix => {
-                let home = self.home.canonicalize()?;
-                format!("unix:{}", home.join("authz.sock").display())
-            }
-            _ => format!("127.0.0.1:{port}"),
+        let listen = if variant == Variant::McpAuthzUnix {
+            let home = self.home.canonicalize()?;
+            format!("unix:{}", home.join("authz.sock").display())
+        } else {
+            format!("127.0.0.1:{port}")
         };
         let authorizer = if variant.has_authorizer() {
             let mut command = self.authorizer(variant, &listen, admin_port)?;

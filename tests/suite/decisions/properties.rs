@@ -55,7 +55,7 @@ fn nothing_passes_without_a_token() {
         } else {
             http.raw_body = body.into();
         }
-        let response = service.check(check);
+        let response = service.check(&check);
         prop_assert!(!is_allowed(&response), "{response:?}");
         Ok(())
     });
@@ -72,7 +72,7 @@ fn nothing_passes_for_a_stranger() {
         let http = http(&mut check);
         http.raw_body = body.into();
         http.header_map.as_mut().unwrap().headers.extend(headers);
-        let response = service.check(check);
+        let response = service.check(&check);
         prop_assert!(!is_allowed(&response), "{response:?}");
         Ok(())
     });
@@ -96,7 +96,7 @@ fn a_damaged_body_that_passes_is_read_by_all_alike() {
         }
         let mut check = asked(&json!({"raw": "", "token": alice.clone()}));
         http(&mut check).raw_body = body.clone().into();
-        let response = service.check(check);
+        let response = service.check(&check);
         if !is_allowed(&response) {
             return Ok(());
         }

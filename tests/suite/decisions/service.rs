@@ -115,7 +115,7 @@ impl Service {
     }
 
     /// Asks as Envoy does. A denial is never a gRPC error.
-    pub(super) fn check(&self, check: CheckRequest) -> CheckResponse {
+    pub(super) fn check(&self, check: &CheckRequest) -> CheckResponse {
         let message = check.encode_to_vec();
         let headers = http::HeaderMap::new();
         let answer = self.ext_authz.check(&message, &headers);
