@@ -17,7 +17,7 @@
 //! # The way of one request
 //!
 //! 1. [`envoy`]: gRPC in, deadline and size capped, span opened; `CheckRequest` to
-//!    [`check::HttpRequest`].
+//!    [`check::HttpRequest`], which borrows from the message.
 //! 2. [`check`]: one look at the clock, one policy snapshot, the server that is meant.
 //! 3. [`mcp`]: body to [`mcp::Message`], or the reason it is refused; kept, not yet judged.
 //! 4. [`authn`]: credentials to [`authz::Subject`]. Without one: 401 now.

@@ -32,7 +32,8 @@ def test_without_the_service_nothing_passes_and_with_it_all_is_well_again(own, u
             assert response.json()["jsonrpc"] == "2.0"
         gate.start_authz()
         gate.wait_ready()
-        assert post(http, url, token, CALL).status_code == 200
+        # Envoy's worker learns a moment later than its main thread that somebody is there again.
+        wait_for("an answer", lambda: post(http, url, token, CALL).status_code == 200, seconds=5)
 
 
 def test_each_decision_is_recorded_once_and_without_values(gate, mint):
