@@ -64,10 +64,7 @@ pub fn http_request(message: &[u8], settings: Settings) -> Result<HttpRequest<'_
         (text, []) => Body::Lossy(text.as_bytes()),
         (_, _) => return Err(InvalidCheck::TwoBodies),
     };
-    // Envoy joins repeated headers by a comma unless it is told to send them raw; an empty list
-    // is not what is read below.
-    let repeats_kept_apart = !described.header_map.is_empty();
-    let headers = described.headers(settings.headers_max)?;
+    let (headers, repeats_kept_apart) = described.headers(settings.headers_max)?;
     let (peer, principal) = match attributes.source {
         Some(peer) => read_peer(peer)?,
         None => (None, None),
@@ -179,9 +176,10 @@ impl<'m> Described<'m> {
         })
     }
 
-    /// The headers of either form, without pseudo-headers. The map form has no order, so it is
-    /// sorted.
-    fn headers(&self, headers_max: usize) -> Result<HeaderList<'m>, InvalidCheck> {
+    /// The headers of either form, without pseudo-headers, and whether repeated ones are apart:
+    /// Envoy joins them by a comma unless it is told to send them raw, as a list. The map form has
+    /// no order, so it is sorted.
+    fn headers(&self, headers_max: usize) -> Result<(HeaderList<'m>, bool), InvalidCheck> {
         let too_many = InvalidCheck::TooManyHeaders { max: headers_max };
         // The three to four pseudo-headers are dropped further down.
         let described_max = headers_max.saturating_add(PSEUDO_HEADERS);
@@ -197,9 +195,11 @@ impl<'m> Described<'m> {
                 headers.push(raw_header(header.bytes()?)?);
             }
         }
+        // An empty list is not what is read.
+        let is_list = !headers.is_empty();
         if self.joined > 0 {
             let joined = self.joined_headers()?;
-            if headers.is_empty() {
+            if !is_list {
                 headers.extend(joined);
                 headers.sort_unstable();
             } else if !agree(&joined, &headers) {
@@ -217,7 +217,7 @@ impl<'m> Described<'m> {
         match fault {
             Some(fault) => Err(fault),
             None if headers.len() > headers_max => Err(too_many),
-            None => Ok(headers),
+            None => Ok((headers, is_list)),
         }
     }
 

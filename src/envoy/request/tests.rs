@@ -2,6 +2,8 @@ use super::*;
 
 use prost::Message;
 
+use super::super::wire::{put_bytes, put_message};
+
 use super::super::proto::envoy::config::core::v3::address::Address as AddressKind;
 use super::super::proto::envoy::config::core::v3::{
     Address, HeaderMap, HeaderValue, Pipe, SocketAddress,
@@ -132,6 +134,26 @@ fn nothing_is_copied() {
     for part in [body, name.as_bytes(), value.as_bytes()] {
         assert!(lies.contains(&part.as_ptr()), "{part:?}");
     }
+}
+
+#[test]
+fn a_list_without_headers_is_no_list() {
+    let http = |to: &mut Vec<u8>| {
+        to.extend(described().encode_to_vec());
+        put_message(to, 3, |to| {
+            put_bytes(to, 1, b"x-a");
+            put_bytes(to, 2, b"1,2");
+        });
+        // A field that nobody knows.
+        put_message(to, 13, |to| put_bytes(to, 15, b"x"));
+    };
+    let mut message = Vec::new();
+    put_message(&mut message, 1, |to| {
+        put_message(to, 4, |to| put_message(to, 2, http));
+    });
+    let request = http_request(&message, SETTINGS).unwrap();
+    assert_eq!(request.headers, pairs(&[("x-a", "1,2")]));
+    assert!(!request.repeats_kept_apart);
 }
 
 #[test]

@@ -60,7 +60,9 @@ impl Base {
         let manager = at(&mut config, MANAGER)?;
         match variant {
             Variant::McpAuthz | Variant::McpAuthzUnix | Variant::Candidate => {}
-            Variant::NoopStock | Variant::NoopLean => mark_denied_call(manager)?,
+            Variant::NoopStock | Variant::NoopLean | Variant::NoopWhole => {
+                mark_denied_call(manager)?;
+            }
             Variant::EnvoyAlone => replace_ext_authz(manager, Vec::new())?,
             Variant::EnvoyFilters => replace_ext_authz(manager, self.filters(None))?,
             Variant::EnvoyFiltersCached => {

@@ -46,7 +46,8 @@ struct Arguments {
     quick: bool,
     /// These variants only: a Envoy alone, b stock no-op, c lean no-op, d mcp-authz, e Envoy's own
     /// filters, f the same with a token cache, g another mcp-authz (see --candidate),
-    /// h mcp-authz through a unix socket (only if asked for).
+    /// h mcp-authz through a unix socket (only if asked for),
+    /// i the lean no-op with as much in its allows as mcp-authz has.
     #[arg(long, value_delimiter = ',')]
     only: Vec<char>,
     /// The numbers of connections of the closed loop.

@@ -157,7 +157,7 @@ impl Starting<'_> {
     fn authorizer(&self, variant: Variant, listen: &str, admin_port: u16) -> Result<Command> {
         let given = match variant {
             Variant::NoopStock => &self.arguments.stock,
-            Variant::NoopLean => &self.arguments.lean,
+            Variant::NoopLean | Variant::NoopWhole => &self.arguments.lean,
             Variant::McpAuthz | Variant::McpAuthzUnix => &self.arguments.mcp_authz,
             Variant::Candidate => &self.arguments.candidate,
             Variant::EnvoyAlone | Variant::EnvoyFilters | Variant::EnvoyFiltersCached => &None,
@@ -184,6 +184,9 @@ impl Starting<'_> {
             command.args(["serve", "--config"]).arg(config);
         } else {
             command.arg(listen);
+            if variant == Variant::NoopWhole {
+                command.arg("--whole");
+            }
         }
         Ok(command)
     }

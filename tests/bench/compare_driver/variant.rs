@@ -9,6 +9,9 @@ pub(crate) enum Variant {
     NoopStock,
     /// A no-op `ext_authz` server on one thread, with a faster allocator.
     NoopLean,
+    /// The same, whose allow says as much as one of mcp-authz: what Envoy has to do with it is
+    /// nobody's to save.
+    NoopWhole,
     /// mcp-authz with everything on.
     McpAuthz,
     /// The same, asked through a unix socket.
@@ -23,10 +26,11 @@ pub(crate) enum Variant {
 
 impl Variant {
     /// All of them, in the order of reports.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::EnvoyAlone,
         Self::NoopStock,
         Self::NoopLean,
+        Self::NoopWhole,
         Self::McpAuthz,
         Self::McpAuthzUnix,
         Self::EnvoyFilters,
@@ -45,6 +49,7 @@ impl Variant {
             Self::EnvoyFiltersCached => 'f',
             Self::Candidate => 'g',
             Self::McpAuthzUnix => 'h',
+            Self::NoopWhole => 'i',
         }
     }
 
@@ -54,6 +59,7 @@ impl Variant {
             Self::EnvoyAlone => "Envoy alone",
             Self::NoopStock => "no-op, stock",
             Self::NoopLean => "no-op, lean",
+            Self::NoopWhole => "no-op, whole answer",
             Self::McpAuthz => "mcp-authz",
             Self::McpAuthzUnix => "mcp-authz, unix socket",
             Self::EnvoyFilters => "jwt_authn + mcp + rbac",
@@ -68,6 +74,7 @@ impl Variant {
             Self::EnvoyAlone => "alone",
             Self::NoopStock => "noop-stock",
             Self::NoopLean => "noop-lean",
+            Self::NoopWhole => "noop-whole",
             Self::McpAuthz => "mcp-authz",
             Self::McpAuthzUnix => "mcp-authz-unix",
             Self::EnvoyFilters => "filters",
@@ -81,6 +88,7 @@ impl Variant {
         match self {
             Self::NoopStock
             | Self::NoopLean
+            | Self::NoopWhole
             | Self::McpAuthz
             | Self::McpAuthzUnix
             | Self::Candidate => true,
@@ -95,6 +103,7 @@ impl Variant {
             Self::EnvoyAlone
             | Self::NoopStock
             | Self::NoopLean
+            | Self::NoopWhole
             | Self::EnvoyFilters
             | Self::EnvoyFiltersCached => false,
         }

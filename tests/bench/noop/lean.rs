@@ -16,7 +16,7 @@ async fn main() -> anyhow::Result<()> {
         println!("noop_lean ADDRESS:PORT; run by tests/bench/compare");
         return Ok(());
     };
-    let service = AuthorizationServer::new(answer::Noop);
+    let service = AuthorizationServer::new(answer::Noop::new(std::env::args().skip(2)));
     Server::builder()
         .add_service(service)
         .serve(address)
