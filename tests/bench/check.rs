@@ -89,7 +89,7 @@ fn deny(bencher: Bencher<'_, '_>, callers: usize) {
 
 /// From the bytes of Envoy's message to those of the answer.
 ///
-/// Budget: 15 µs, 110 allocations.
+/// Budget: 15 µs, 60 allocations.
 #[divan::bench(args = CALLERS, sample_count = 100, sample_size = 100)]
 fn allow_from_bytes_to_bytes(bencher: Bencher<'_, '_>, callers: usize) {
     let mut callers = Callers::new(callers, "acme");
