@@ -31,7 +31,7 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// All of them, in the order in which they are told.
+    /// All of them.
     pub const ALL: [Fact; 12] = [
         Fact::Decision,
         Fact::Reason,

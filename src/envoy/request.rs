@@ -40,20 +40,11 @@ pub enum Source {
 /// [`InvalidCheck`] if the message is damaged, describes no HTTP request, describes one that
 /// cannot be, or says two things at once.
 pub fn http_request(message: &[u8], settings: Settings) -> Result<HttpRequest<'_>, InvalidCheck> {
-    let mut attributes = None;
-    for field in Fields::of(message) {
-        if let (1, field) = field? {
-            once(&mut attributes, field.bytes()?)?;
-        }
-    }
-    let attributes = Attributes::read(attributes.ok_or(InvalidCheck::NoAttributes)?)?;
-    let mut http = None;
-    for field in Fields::of(attributes.request.ok_or(InvalidCheck::NoRequest)?) {
-        if let (2, field) = field? {
-            once(&mut http, field.bytes()?)?;
-        }
-    }
-    let described = Described::read(http.ok_or(InvalidCheck::NoHttp)?)?;
+    let attributes = only(message, 1)?.ok_or(InvalidCheck::NoAttributes)?;
+    let attributes = Attributes::read(attributes.bytes()?)?;
+    let request = attributes.request.ok_or(InvalidCheck::NoRequest)?;
+    let http = only(request, 2)?.ok_or(InvalidCheck::NoHttp)?;
+    let described = Described::read(http.bytes()?)?;
     require_method(described.method)?;
     require_path(described.path)?;
     require_host(described.host)?;
@@ -104,6 +95,29 @@ fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), InvalidCheck> {
     }
 }
 
+/// The one field of a message that is asked for, if it is there.
+fn only(message: &[u8], number: u64) -> Result<Option<Field<'_>>, InvalidCheck> {
+    let mut found = None;
+    for field in Fields::of(message) {
+        let (own, field) = field?;
+        if own == number {
+            once(&mut found, field)?;
+        }
+    }
+    Ok(found)
+}
+
+/// Refuses a map that has a key twice. Its entries are sorted, so that many of them take no longer
+/// to compare than to read.
+fn require_distinct(entries: &mut [(&str, &str)]) -> Result<(), InvalidCheck> {
+    entries.sort_unstable();
+    let is_twice = |pair: &[(&str, &str)]| matches!(pair, [(one, _), (other, _)] if one == other);
+    if entries.windows(2).any(is_twice) {
+        return Err(InvalidCheck::RepeatedField);
+    }
+    Ok(())
+}
+
 /// The `AttributeContext`.
 #[derive(Default)]
 struct Attributes<'m> {
@@ -123,13 +137,7 @@ impl<'m> Attributes<'m> {
                 _ => {}
             }
         }
-        // Sorted, so that many entries take no longer to compare than to read.
-        attributes.context.sort_unstable();
-        let is_twice =
-            |pair: &[(&str, &str)]| matches!(pair, [(one, _), (other, _)] if one == other);
-        if attributes.context.windows(2).any(is_twice) {
-            return Err(InvalidCheck::RepeatedField);
-        }
+        require_distinct(&mut attributes.context)?;
         Ok(attributes)
     }
 }
@@ -223,14 +231,15 @@ impl<'m> Described<'m> {
     }
 
     fn joined_headers(&self) -> Result<HeaderList<'m>, InvalidCheck> {
-        let mut joined = HeaderList::with_capacity(self.joined);
+        let mut joined = Vec::with_capacity(self.joined);
         for field in Fields::of(self.message) {
             if let (3, entry) = field? {
-                let (name, value) = map_entry(entry)?;
-                joined.push((lower_case(name), Cow::Borrowed(value)));
+                joined.push(map_entry(entry)?);
             }
         }
-        Ok(joined)
+        require_distinct(&mut joined)?;
+        let header = |(name, value)| (lower_case(name), Cow::Borrowed(value));
+        Ok(joined.into_iter().map(header).collect())
     }
 
     /// Whether a header can be one, says the same as the fields, and is one to keep.
@@ -320,8 +329,7 @@ fn agree(joined: &HeaderList<'_>, listed: &HeaderList<'_>) -> bool {
             })
             .or_insert_with(|| value.clone().into_owned());
     }
-    let stated = joined.len();
-    stated == expected.len()
+    joined.len() == expected.len()
         && joined
             .iter()
             .all(|(name, value)| expected.get(&**name).is_some_and(|own| **own == **value))
@@ -352,12 +360,7 @@ fn read_peer(message: &[u8]) -> Result<(Option<IpAddr>, Option<&str>), InvalidCh
 }
 
 fn socket_address(message: &[u8]) -> Result<IpAddr, InvalidCheck> {
-    let mut address = None;
-    for field in Fields::of(message) {
-        if let (2, text) = field? {
-            once(&mut address, text.text()?)?;
-        }
-    }
+    let address = only(message, 2)?.map(Field::text).transpose()?;
     parse_address(address.unwrap_or_default())
 }
 

@@ -136,24 +136,47 @@ fn nothing_is_copied() {
     }
 }
 
-#[test]
-fn a_list_without_headers_is_no_list() {
+/// A check of [`described`] with more fields, written by hand: what no generated type writes.
+fn with_fields(write: impl FnOnce(&mut Vec<u8>)) -> Result<HttpRequest<'static>, InvalidCheck> {
     let http = |to: &mut Vec<u8>| {
         to.extend(described().encode_to_vec());
-        put_message(to, 3, |to| {
-            put_bytes(to, 1, b"x-a");
-            put_bytes(to, 2, b"1,2");
-        });
-        // A field that nobody knows.
-        put_message(to, 13, |to| put_bytes(to, 15, b"x"));
+        write(to);
     };
     let mut message = Vec::new();
     put_message(&mut message, 1, |to| {
         put_message(to, 4, |to| put_message(to, 2, http));
     });
-    let request = http_request(&message, SETTINGS).unwrap();
+    http_request(message.leak(), SETTINGS)
+}
+
+/// An entry of the map of headers.
+fn put_joined(to: &mut Vec<u8>, name: &str, value: &str) {
+    put_message(to, 3, |to| {
+        put_bytes(to, 1, name.as_bytes());
+        put_bytes(to, 2, value.as_bytes());
+    });
+}
+
+#[test]
+fn a_list_without_headers_is_no_list() {
+    let request = with_fields(|to| {
+        put_joined(to, "x-a", "1,2");
+        // A field that nobody knows.
+        put_message(to, 13, |to| put_bytes(to, 15, b"x"));
+    });
+    let request = request.unwrap();
     assert_eq!(request.headers, pairs(&[("x-a", "1,2")]));
     assert!(!request.repeats_kept_apart);
+}
+
+#[test]
+fn a_header_that_the_map_has_twice_is_refused() {
+    let request = with_fields(|to| {
+        put_joined(to, "x-a", "1");
+        put_joined(to, "x-b", "2");
+        put_joined(to, "x-a", "1");
+    });
+    assert_eq!(request.unwrap_err(), InvalidCheck::RepeatedField);
 }
 
 #[test]
