@@ -43,6 +43,7 @@ pub use tools::Reader;
 use crate::audit::Audit;
 use crate::authn::{AuthenticationError, Authenticator, bearer, device_posture, metadata};
 use crate::authz::{self, Policy, Subject};
+use crate::bytewise;
 use crate::catalog::Catalog;
 use crate::mcp::Era;
 use crate::policy::PolicyStore;
@@ -412,7 +413,7 @@ pub fn path_is_plain(path: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'%' | b';' | b'\\' | b'#');
     let dots = |segment: &str| matches!(segment, "." | "..");
     path.starts_with('/')
-        && path.bytes().all(plain)
+        && bytewise::all(path.as_bytes(), b'/', plain)
         && !path.as_bytes().windows(2).any(|pair| pair == b"//")
         && !path.split('/').any(dots)
 }

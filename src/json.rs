@@ -18,6 +18,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::authz::Value;
+use crate::bytewise;
 
 /// Why bytes are not an acceptable JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -367,9 +368,9 @@ fn separate(index: usize, hash: &mut Hash) {
 }
 
 fn string(text: &str, hash: &mut Hash) {
-    // Most texts are as they are written, and bytes are looked at many at a time.
-    let is_plain = |all: bool, byte: &u8| all & !matches!(*byte, ..b' ' | b'"' | b'\\');
-    if text.as_bytes().iter().fold(true, is_plain) {
+    // Most texts are as they are written.
+    let is_plain = |byte| !matches!(byte, ..b' ' | b'"' | b'\\');
+    if bytewise::all(text.as_bytes(), b'a', is_plain) {
         hash.update(b"\"");
         hash.update(text.as_bytes());
         hash.update(b"\"");

@@ -48,7 +48,8 @@
 //!
 //! `main → cli → app → envoy, admin → check → authn, policy, catalog → mcp, upstream, state, audit → authz`;
 //! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
-//! [`yaml`], [`json`] and [`telemetry`] serve all of them and import none but [`authz`]'s values.
+//! [`yaml`], [`json`], [`bytewise`] and [`telemetry`] serve all of them and import none but [`authz`]'s
+//! values.
 //!
 //! - [`authz`] imports nothing of ours: no async, no clock, no I/O, no serialization. The same
 //!   arguments give the same decision, and it cannot panic.
@@ -87,6 +88,7 @@ pub mod app;
 pub mod audit;
 pub mod authn;
 pub mod authz;
+pub mod bytewise;
 pub mod catalog;
 pub mod check;
 pub mod cli;

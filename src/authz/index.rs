@@ -4,8 +4,9 @@
 //! selectors, and within that under the subjects or groups it names. What is found is a superset
 //! of the rules that match; [`super::policy::Rule::matches`] decides.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::condition::{Class, MethodPattern, Names, ResourceKind, What};
 use super::glob::Glob;

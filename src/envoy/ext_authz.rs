@@ -5,15 +5,17 @@
 //! by the server around this; when it passes or the client leaves, the future of
 //! [`Decide::decide`] is dropped.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::{HeaderMap, Request, Response};
-use tonic::body::Body;
+use hyper::body::Incoming;
 
 use crate::check::{Decide, Verdict};
 use crate::telemetry;
 
 use super::response::put_check_response;
+use super::unary::Answer;
 use super::{request, unary};
 
 /// The service that Envoy's `ext_authz` filter asks.
@@ -21,15 +23,6 @@ use super::{request, unary};
 pub struct ExtAuthz<D> {
     decide: Arc<D>,
     settings: request::Settings,
-}
-
-impl<D> Clone for ExtAuthz<D> {
-    fn clone(&self) -> Self {
-        Self {
-            decide: Arc::clone(&self.decide),
-            settings: self.settings,
-        }
-    }
 }
 
 impl<D: Decide> ExtAuthz<D> {
@@ -47,11 +40,15 @@ impl<D: Decide> ExtAuthz<D> {
     }
 
     /// Serves a call of `Check` whose message has at most so many bytes.
-    pub(super) async fn serve(self, call: Request<Body>, bytes_max: usize) -> Response<Body> {
+    pub(super) async fn serve(
+        &self,
+        call: Request<Incoming>,
+        bytes_max: usize,
+    ) -> Response<Answer> {
         let (head, body) = call.into_parts();
         let message = match unary::message(body, bytes_max).await {
             Ok(message) => message,
-            Err(status) => return status.into_http(),
+            Err(status) => return Answer::status(&status),
         };
         let verdict = self.verdict(&message, &head.headers).await;
         unary::answer(|to| put_check_response(&verdict, to))
@@ -62,9 +59,13 @@ impl<D: Decide> ExtAuthz<D> {
         match request::http_request(message, self.settings) {
             Ok(request) => {
                 let scope = trace.check_scope(&request.headers);
-                scope.run(self.decide.decide(request)).await
+                // What is pinned is not moved, and it is large.
+                scope.run(pin!(self.decide.decide(request))).await
             }
-            Err(fault) => trace.check_scope(&[]).run(self.decide.refuse(fault)).await,
+            Err(fault) => {
+                let scope = trace.check_scope(&[]);
+                scope.run(pin!(self.decide.refuse(fault))).await
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use crate::bytewise;
 use crate::check::{Body, HttpRequest, InvalidCheck, StatedFact};
 
 use super::wire::{Field, Fields, Undecodable};
@@ -310,10 +311,10 @@ fn raw_header(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidChe
 }
 
 fn lower_case(name: &str) -> Cow<'_, str> {
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
+    if bytewise::all(name.as_bytes(), b'a', |byte| !byte.is_ascii_uppercase()) {
         Cow::Borrowed(name)
+    } else {
+        Cow::Owned(name.to_ascii_lowercase())
     }
 }
 
@@ -425,9 +426,8 @@ fn require_host(host: &str) -> Result<(), InvalidCheck> {
 
 /// Whether a value has control characters other than the tab, those beyond ASCII included.
 fn has_controls(value: &str) -> bool {
-    // Most values are long and ASCII, and bytes are looked at many at a time.
-    let is_plain = |all: bool, byte: &u8| all & matches!(byte, b' '..=b'~' | b'\t');
-    !value.as_bytes().iter().fold(true, is_plain)
+    let is_plain = |byte| matches!(byte, b' '..=b'~' | b'\t');
+    !bytewise::all(value.as_bytes(), b' ', is_plain)
         && value.chars().any(|c| c.is_control() && c != '\t')
 }
 
@@ -437,7 +437,7 @@ fn is_token(text: &str) -> bool {
         byte.is_ascii_alphanumeric()
             | matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
     };
-    !text.is_empty() && text.bytes().fold(true, |all, byte| all & is_allowed(byte))
+    !text.is_empty() && bytewise::all(text.as_bytes(), b'a', is_allowed)
 }
 
 /// Set by Envoy whenever it buffered a body: `true` if it cut it.

@@ -4,7 +4,6 @@
 //! For the one call that is made for every request. The stream of messages that tonic has for any
 //! call copies each message twice and costs as much as to decide.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,21 +11,25 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
-use http_body::{Body as _, Frame};
+use http_body::{Body, Frame};
 use tonic::Status;
-use tonic::body::Body;
+use tonic::codegen::StdError;
 
 /// The message of a call, which has at most so many bytes. Where it came in one piece it is not
 /// copied.
 ///
 /// # Errors
 /// There is no message or more than one, it is too long or compressed, or the client has left.
-pub(super) async fn message(mut body: Body, bytes_max: usize) -> Result<Bytes, Status> {
+pub(super) async fn message<B>(mut body: B, bytes_max: usize) -> Result<Bytes, Status>
+where
+    B: Body<Data = Bytes, Error: Into<StdError>> + Unpin,
+{
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         // Trailers of a request say nothing.
-        let Ok(data) = frame?.into_data() else {
+        let frame = frame.map_err(|error| Status::from_error(error.into()))?;
+        let Ok(data) = frame.into_data() else {
             continue;
         };
         let so_far = first.len().max(all.len());
@@ -61,47 +64,65 @@ pub(super) async fn message(mut body: Body, bytes_max: usize) -> Result<Bytes, S
 }
 
 /// The answer to a call, whose message `write` appends.
-pub(super) fn answer(write: impl FnOnce(&mut Vec<u8>)) -> Response<Body> {
+pub(super) fn answer(write: impl FnOnce(&mut Vec<u8>)) -> Response<Answer> {
     let mut bytes = Vec::with_capacity(ANSWER_BYTES_USUAL);
     bytes.extend_from_slice(&[0; PREFIX_BYTES]);
     write(&mut bytes);
     let length = bytes.len().saturating_sub(PREFIX_BYTES);
     let (Ok(length), Some(place)) = (u32::try_from(length), bytes.get_mut(1..PREFIX_BYTES)) else {
-        return Status::internal("the answer is too long").into_http();
+        return Answer::status(&Status::internal("the answer is too long"));
     };
     place.copy_from_slice(&length.to_be_bytes());
-    let mut response = Response::new(Body::new(Answer::Message(bytes.into())));
+    let mut response = Response::new(Answer::Message(bytes.into()));
     let is_grpc = HeaderValue::from_static("application/grpc");
     response.headers_mut().insert(CONTENT_TYPE, is_grpc);
     response
 }
 
-/// What is left to be sent.
-enum Answer {
+/// What is left to be sent of an answer.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// A message, and that the call has worked.
     Message(Bytes),
+    /// That it has worked.
     Trailers,
+    /// Nothing.
     Nothing,
+    /// The answer of a service that is not ours.
+    Other(tonic::body::Body),
 }
 
-impl http_body::Body for Answer {
+impl Answer {
+    /// The answer to a call that has failed.
+    pub(super) fn status(status: &Status) -> Response<Self> {
+        status.clone().into_http::<()>().map(|()| Answer::Nothing)
+    }
+}
+
+impl Body for Answer {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Status;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let (frame, rest) = match std::mem::replace(&mut *self, Answer::Nothing) {
-            Answer::Message(bytes) => (Frame::data(bytes), Answer::Trailers),
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let (frame, rest) = match &mut *self {
+            Answer::Message(bytes) => (Frame::data(std::mem::take(bytes)), Answer::Trailers),
             Answer::Trailers => (Frame::trailers(is_ok()), Answer::Nothing),
             Answer::Nothing => return Poll::Ready(None),
+            Answer::Other(body) => return Pin::new(body).poll_frame(cx),
         };
         *self = rest;
         Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Answer::Nothing)
+        match self {
+            Answer::Message(_) | Answer::Trailers => false,
+            Answer::Nothing => true,
+            Answer::Other(body) => body.is_end_stream(),
+        }
     }
 }
 
@@ -119,6 +140,8 @@ pub(super) const ANSWER_BYTES_USUAL: usize = 1536;
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use tokio::sync::mpsc;
     use tonic::Code;
 
@@ -146,7 +169,7 @@ mod tests {
             sender.send(Bytes::from_static(piece)).unwrap();
         }
         drop(sender);
-        let read = message(Body::new(Pieces(receiver)), 4).await;
+        let read = message(Pieces(receiver), 4).await;
         read.map_err(|status| status.code())
     }
 

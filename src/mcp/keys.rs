@@ -12,6 +12,7 @@ use unicase::UniCase;
 
 use super::json::{META_PROTOCOL_VERSION, Place, Scan};
 use super::refusal::Refusal;
+use crate::bytewise;
 
 /// The keys of one object so far.
 ///
@@ -74,7 +75,7 @@ impl<'s, 'o, 'de> Keys<'s, 'o, 'de> {
         if self.folding && is_near_member(self.place, &key, &compared) {
             return Some(Refusal::FoldedMember);
         }
-        if key.contains('\0') {
+        if memchr::memchr(0, key.as_bytes()).is_some() {
             return Some(Refusal::NulInKey);
         }
         if self.scan.options.lossy && key.contains('!') {
@@ -116,12 +117,13 @@ fn beside(earlier: &str, key: &str) -> Refusal {
 
 /// The case-folded form of a key, full Unicode folding: `ſ` is `s` and `K` (Kelvin) is `k`.
 pub(super) fn fold<'de>(key: &Cow<'de, str>) -> Cow<'de, str> {
-    if !key.is_ascii() {
-        Cow::Owned(UniCase::unicode(key).to_folded_case())
-    } else if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
+    let is_folded = |byte: u8| byte.is_ascii() & !byte.is_ascii_uppercase();
+    if bytewise::all(key.as_bytes(), b'a', is_folded) {
+        key.clone()
+    } else if key.is_ascii() {
         Cow::Owned(key.to_ascii_lowercase())
     } else {
-        key.clone()
+        Cow::Owned(UniCase::unicode(key).to_folded_case())
     }
 }
 
