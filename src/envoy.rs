@@ -122,9 +122,9 @@ async fn serve_connections<T: Decide>(
         };
         let front = Arc::clone(&front);
         let service = service_fn(move |call| Arc::clone(&front).answer(call));
-        let served = open.watch(server.serve_connection(TokioIo::new(connection), service));
+        let serving = open.watch(server.serve_connection(TokioIo::new(connection), service));
         tasks.spawn(async move {
-            if let Err(error) = served.await {
+            if let Err(error) = serving.await {
                 tracing::debug!(%error, "a connection failed");
             }
         });

@@ -251,7 +251,8 @@ pub fn hex<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
 /// A digest in the making. Canonical text comes in pieces of few bytes, and each call of the hash
 /// costs more than such a piece: they are gathered first.
 struct Hash {
-    digest: Context,
+    /// Of what was more than could be gathered.
+    digest: Option<Context>,
     gathered: [u8; GATHERED_BYTES_MAX],
     /// How many bytes of it are gathered.
     length: usize,
@@ -263,7 +264,7 @@ const GATHERED_BYTES_MAX: usize = 512;
 impl Hash {
     fn new() -> Self {
         Hash {
-            digest: Context::new(&SHA256),
+            digest: None,
             gathered: [0; GATHERED_BYTES_MAX],
             length: 0,
         }
@@ -276,26 +277,28 @@ impl Hash {
             self.length = end;
             return;
         }
-        self.flush_gathered();
-        match self.gathered.get_mut(..bytes.len()) {
-            Some(room) => {
-                room.copy_from_slice(bytes);
-                self.length = bytes.len();
-            }
-            None => self.digest.update(bytes),
-        }
+        self.hash(bytes);
     }
 
-    fn flush_gathered(&mut self) {
-        let gathered = self.gathered.get(..self.length);
-        self.digest.update(gathered.unwrap_or_default());
+    /// Hashes what is gathered, and these bytes.
+    fn hash(&mut self, bytes: &[u8]) {
+        let digest = self.digest.get_or_insert_with(|| Context::new(&SHA256));
+        digest.update(self.gathered.get(..self.length).unwrap_or_default());
+        digest.update(bytes);
         self.length = 0;
     }
 
-    fn finish(mut self) -> Digest {
-        self.flush_gathered();
+    fn finish(self) -> Digest {
+        let last = self.gathered.get(..self.length).unwrap_or_default();
+        let finished = match self.digest {
+            Some(mut digest) => {
+                digest.update(last);
+                digest.finish()
+            }
+            None => aws_lc_rs::digest::digest(&SHA256, last),
+        };
         let mut digest = [0; 32];
-        for (to, from) in digest.iter_mut().zip(self.digest.finish().as_ref()) {
+        for (to, from) in digest.iter_mut().zip(finished.as_ref()) {
             *to = *from;
         }
         Digest(digest)

@@ -66,13 +66,14 @@ async fn within(
     match (at_once, timeout) {
         (Poll::Ready(answer), _) => answer,
         (Poll::Pending, None) => answer.await,
-        (Poll::Pending, Some(timeout)) => match tokio::time::timeout(timeout, answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let late = Status::deadline_exceeded("the client waits no longer");
-                Ok(Answer::status(&late))
-            }
-        },
+        (Poll::Pending, Some(timeout)) => {
+            let late = |_| {
+                let status = Status::deadline_exceeded("the client waits no longer");
+                Ok(Answer::status(&status))
+            };
+            let answer = tokio::time::timeout(timeout, answer).await;
+            answer.unwrap_or_else(late)
+        }
     }
 }
 

@@ -11,10 +11,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::bytewise;
+use crate::bytewise::{self, Kind};
 use crate::check::{Body, HttpRequest, InvalidCheck, StatedFact};
 
-use super::wire::{Field, Fields, Undecodable};
+use super::wire::{self, Field, Fields, Undecodable};
 
 /// How a described request is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -300,7 +300,7 @@ fn raw_header(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidChe
         (value, []) => Ok((name, Cow::Borrowed(value))),
         (value, raw) if value.is_empty() || value.as_bytes() == raw => {
             // The check for valid text alone is several times faster than the repair.
-            let value = match std::str::from_utf8(raw) {
+            let value = match wire::text(raw) {
                 Ok(value) => Cow::Borrowed(value),
                 Err(_) => String::from_utf8_lossy(raw),
             };
@@ -311,7 +311,7 @@ fn raw_header(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidChe
 }
 
 fn lower_case(name: &str) -> Cow<'_, str> {
-    if bytewise::all(name.as_bytes(), b'a', |byte| !byte.is_ascii_uppercase()) {
+    if Kind::NAME.holds(name) {
         Cow::Borrowed(name)
     } else {
         Cow::Owned(name.to_ascii_lowercase())
@@ -433,11 +433,7 @@ fn has_controls(value: &str) -> bool {
 
 /// Whether a text is a token (RFC 9110 §5.6.2).
 fn is_token(text: &str) -> bool {
-    let is_allowed = |byte: u8| {
-        byte.is_ascii_alphanumeric()
-            | matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
-    };
-    !text.is_empty() && bytewise::all(text.as_bytes(), b'a', is_allowed)
+    !text.is_empty() && Kind::TOKEN.holds(text)
 }
 
 /// Set by Envoy whenever it buffered a body: `true` if it cut it.

@@ -6,7 +6,7 @@
 //!
 //! Messages and their fields are those of `proto/envoy/service/auth/v3`.
 
-use crate::bytewise;
+use crate::bytewise::{self, Kind};
 use crate::check::{Answer, Obligations, Outcome, Text, Verdict};
 
 use super::wire::{put_bytes, put_message, put_number};
@@ -134,13 +134,8 @@ fn put_header(to: &mut Vec<u8>, name: &str, value: &str) {
 /// of visible ASCII (inner spaces allowed) that is not empty. Envoy itself would let CR and LF
 /// through to the wire.
 fn is_settable(name: &str, value: &str) -> bool {
-    let is_of_name = |byte: u8| {
-        byte.is_ascii_lowercase()
-            | byte.is_ascii_digit()
-            | matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
-    };
     let is_of_value = |byte| matches!(byte, b' '..=b'~');
-    let named = !name.is_empty() && bytewise::all(name.as_bytes(), b'a', is_of_name);
+    let named = !name.is_empty() && Kind::NAME.holds(name);
     let valued = !value.is_empty()
         && bytewise::all(value.as_bytes(), b' ', is_of_value)
         && !value.starts_with(' ')

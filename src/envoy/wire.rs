@@ -5,6 +5,8 @@
 //! many. Generated types would copy each of them into memory of its own, which costs more than to
 //! decide; what they make of the same bytes is what the tests compare with.
 
+use std::str::Utf8Error;
+
 use ascii::AsciiStr;
 
 /// Bytes are no message, or one that is not of the expected form.
@@ -31,12 +33,16 @@ impl<'m> Field<'m> {
 
     /// A text, which is UTF-8.
     pub(super) fn text(self) -> Result<&'m str, Undecodable> {
-        let bytes = self.bytes()?;
-        // Of short ASCII, which is nearly all there is, this is told several times faster.
-        match AsciiStr::from_ascii(bytes) {
-            Ok(text) => Ok(text.as_str()),
-            Err(_) => std::str::from_utf8(bytes).map_err(|_| Undecodable),
-        }
+        text(self.bytes()?).map_err(|_| Undecodable)
+    }
+}
+
+/// Bytes as a text, if they are UTF-8.
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    // Of short ASCII, which is nearly all there is, this is told several times faster.
+    match AsciiStr::from_ascii(bytes) {
+        Ok(text) => Ok(text.as_str()),
+        Err(_) => std::str::from_utf8(bytes),
     }
 }
 
@@ -143,18 +149,13 @@ pub(super) fn put_message(to: &mut Vec<u8>, number: u8, write: impl FnOnce(&mut 
     to.push(0);
     write(to);
     let length = to.len().saturating_sub(at).saturating_sub(1);
+    if let (Ok(short @ ..0x80), Some(byte)) = (u8::try_from(length), to.get_mut(at)) {
+        *byte = short;
+        return;
+    }
     let (prefix, bytes) = varint(length as u64);
-    let [first, more @ ..] = prefix;
-    if let Some(byte) = to.get_mut(at) {
-        *byte = first;
-    }
-    if let Some(more) = more
-        .get(..bytes.saturating_sub(1))
-        .filter(|more| !more.is_empty())
-    {
-        let after = at.saturating_add(1);
-        to.splice(after..after, more.iter().copied());
-    }
+    let prefix = prefix.get(..bytes).unwrap_or_default();
+    to.splice(at..=at, prefix.iter().copied());
 }
 
 fn put_tag(to: &mut Vec<u8>, number: u8, wire_type: u8) {

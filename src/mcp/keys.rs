@@ -12,7 +12,6 @@ use unicase::UniCase;
 
 use super::json::{META_PROTOCOL_VERSION, Place, Scan};
 use super::refusal::Refusal;
-use crate::bytewise;
 
 /// The keys of one object so far.
 ///
@@ -117,8 +116,8 @@ fn beside(earlier: &str, key: &str) -> Refusal {
 
 /// The case-folded form of a key, full Unicode folding: `ſ` is `s` and `K` (Kelvin) is `k`.
 pub(super) fn fold<'de>(key: &Cow<'de, str>) -> Cow<'de, str> {
-    let is_folded = |byte: u8| byte.is_ascii() & !byte.is_ascii_uppercase();
-    if bytewise::all(key.as_bytes(), b'a', is_folded) {
+    let is_folded = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    if key.bytes().all(is_folded) {
         key.clone()
     } else if key.is_ascii() {
         Cow::Owned(key.to_ascii_lowercase())

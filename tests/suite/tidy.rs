@@ -73,7 +73,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("authn", &["authz", "bytewise", "json"]),
     ("catalog", &["authz", "json"]),
-    ("mcp", &["authz", "bytewise", "json"]),
+    ("mcp", &["authz", "json"]),
     // The tests of a policy go the way of a request: they are messages too.
     ("policy", &["authz", "mcp", "yaml"]),
     ("state", &["authz"]),

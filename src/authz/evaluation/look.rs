@@ -43,7 +43,7 @@ impl<'a> Look<'a> {
         let enforced = &self.enforced.gates;
         let enforced = enforced.get_or_init(|| self.find(index, Index::gates));
         match (rules, self.policy.shadow_index()) {
-            (Rules::All, Some(index)) => Cow::Owned(enforced.join(self.shadow_gates(index))),
+            (Rules::All, Some(index)) => enforced.join(self.shadow_gates(index)),
             (Rules::All | Rules::Enforced, _) => Cow::Borrowed(enforced),
         }
     }
@@ -54,7 +54,7 @@ impl<'a> Look<'a> {
         let enforced = &self.enforced.grants;
         let enforced = enforced.get_or_init(|| self.find(index, Index::grants));
         match (rules, self.policy.shadow_index()) {
-            (Rules::All, Some(index)) => Cow::Owned(enforced.join(self.shadow_grants(index))),
+            (Rules::All, Some(index)) => enforced.join(self.shadow_grants(index)),
             (Rules::All | Rules::Enforced, _) => Cow::Borrowed(enforced),
         }
     }
@@ -106,15 +106,18 @@ impl Findings {
     }
 
     /// These and others, none of which is among these.
-    fn join(&self, others: &Findings) -> Findings {
+    fn join(&self, others: &Findings) -> Cow<'_, Findings> {
+        if others.matched.is_empty() && others.indeterminate.is_empty() {
+            return Cow::Borrowed(self);
+        }
         let join = |own: &[usize], other: &[usize]| {
             let mut all = [own, other].concat();
             all.sort_unstable();
             all
         };
-        Findings {
+        Cow::Owned(Findings {
             matched: join(&self.matched, &others.matched),
             indeterminate: join(&self.indeterminate, &others.indeterminate),
-        }
+        })
     }
 }
