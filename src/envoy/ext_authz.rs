@@ -2,7 +2,7 @@
 //!
 //! A denial is never a gRPC error, which Envoy may be configured to let pass, and neither is the
 //! refusal of a check that cannot be decoded. The deadline that Envoy sends (`grpc-timeout`) is kept
-//! by the server around this; when it passes or the client leaves, the future of
+//! by the front around this; when it passes or the client leaves, the future of
 //! [`Decide::decide`] is dropped.
 
 use std::pin::pin;

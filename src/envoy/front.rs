@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn timeouts_are_read() {
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         for (text, expected) in [
             ("1H", Some(hour)),
             ("60M", Some(hour)),

@@ -311,7 +311,7 @@ fn raw_header(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidChe
 }
 
 fn lower_case(name: &str) -> Cow<'_, str> {
-    if Kind::NAME.holds(name) {
+    if Kind::NAME.holds(name.strip_prefix(':').unwrap_or(name)) {
         Cow::Borrowed(name)
     } else {
         Cow::Owned(name.to_ascii_lowercase())

@@ -150,7 +150,7 @@ mod tests {
     /// A body that comes in these pieces.
     struct Pieces(mpsc::UnboundedReceiver<Bytes>);
 
-    impl http_body::Body for Pieces {
+    impl Body for Pieces {
         type Data = Bytes;
         type Error = Infallible;
 
