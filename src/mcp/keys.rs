@@ -67,7 +67,9 @@ impl<'s, 'o, 'de> Keys<'s, 'o, 'de> {
 
     fn fault(&mut self, key: Cow<'de, str>) -> Option<Refusal> {
         // Most keys are themselves when folded, and no NUL is in them.
-        let is_plain = key.bytes().all(|byte| matches!(byte, 1..=b'@' | b'['..=0x7f));
+        let is_plain = key
+            .bytes()
+            .all(|byte| matches!(byte, 1..=b'@' | b'['..=0x7f));
         let compared = if self.folding && !is_plain {
             fold(&key)
         } else {
