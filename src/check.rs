@@ -410,7 +410,7 @@ impl Pipeline {
 /// is refused here, and a path must not choose the rules (mcp.md §7, rule 21).
 #[must_use]
 pub fn path_is_plain(path: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'%' | b';' | b'\\' | b'#');
+    let plain = |byte: u8| byte.is_ascii_graphic() & !matches!(byte, b'%' | b';' | b'\\' | b'#');
     let dots = |segment: &str| matches!(segment, "." | "..");
     path.starts_with('/')
         && bytewise::all(path.as_bytes(), b'/', plain)

@@ -48,7 +48,7 @@ impl<D: Decide> ExtAuthz<D> {
         let (head, body) = call.into_parts();
         let message = match unary::message(body, bytes_max).await {
             Ok(message) => message,
-            Err(status) => return Answer::status(&status),
+            Err(status) => return Answer::status(status),
         };
         let verdict = self.verdict(&message, &head.headers).await;
         unary::answer(|to| put_check_response(&verdict, to))

@@ -69,7 +69,7 @@ async fn within(
         (Poll::Pending, Some(timeout)) => {
             let late = |_| {
                 let status = Status::deadline_exceeded("the client waits no longer");
-                Ok(Answer::status(&status))
+                Ok(Answer::status(status))
             };
             let answer = tokio::time::timeout(timeout, answer).await;
             answer.unwrap_or_else(late)
@@ -139,7 +139,7 @@ mod tests {
         let soon = || -> BoxFuture<_, _> {
             Box::pin(async {
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                Ok(Answer::status(&Status::ok("")))
+                Ok(Answer::status(Status::ok("")))
             })
         };
         let code = |Ok(response): Result<Response<Answer>, Infallible>| {
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(code(within(None, soon()).await), "0");
         assert_eq!(code(within(limit(21), soon()).await), "0");
         assert_eq!(code(within(limit(19), soon()).await), "4");
-        let at_once = Box::pin(async { Ok(Answer::status(&Status::ok(""))) });
+        let at_once = Box::pin(async { Ok(Answer::status(Status::ok(""))) });
         assert_eq!(code(within(limit(0), at_once).await), "0");
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn answer(write: impl FnOnce(&mut Vec<u8>)) -> Response<Answer> {
     write(&mut bytes);
     let length = bytes.len().saturating_sub(PREFIX_BYTES);
     let (Ok(length), Some(place)) = (u32::try_from(length), bytes.get_mut(1..PREFIX_BYTES)) else {
-        return Answer::status(&Status::internal("the answer is too long"));
+        return Answer::status(Status::internal("the answer is too long"));
     };
     place.copy_from_slice(&length.to_be_bytes());
     let mut response = Response::new(Answer::Message(bytes.into()));
@@ -94,8 +94,8 @@ pub(super) enum Answer {
 
 impl Answer {
     /// The answer to a call that has failed.
-    pub(super) fn status(status: &Status) -> Response<Self> {
-        status.clone().into_http::<()>().map(|()| Answer::Nothing)
+    pub(super) fn status(status: Status) -> Response<Self> {
+        status.into_http::<()>().map(|()| Answer::Nothing)
     }
 }
 

@@ -5,8 +5,6 @@
 //! many. Generated types would copy each of them into memory of its own, which costs more than to
 //! decide; what they make of the same bytes is what the tests compare with.
 
-use std::str::Utf8Error;
-
 use ascii::AsciiStr;
 
 /// Bytes are no message, or one that is not of the expected form.
@@ -33,16 +31,16 @@ impl<'m> Field<'m> {
 
     /// A text, which is UTF-8.
     pub(super) fn text(self) -> Result<&'m str, Undecodable> {
-        text(self.bytes()?).map_err(|_| Undecodable)
+        text(self.bytes()?)
     }
 }
 
 /// Bytes as a text, if they are UTF-8.
-pub(super) fn text(bytes: &[u8]) -> Result<&str, Utf8Error> {
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Undecodable> {
     // Of short ASCII, which is nearly all there is, this is told several times faster.
     match AsciiStr::from_ascii(bytes) {
         Ok(text) => Ok(text.as_str()),
-        Err(_) => std::str::from_utf8(bytes),
+        Err(_) => std::str::from_utf8(bytes).map_err(|_| Undecodable),
     }
 }
 

@@ -120,13 +120,12 @@ fn beside(earlier: &str, key: &str) -> Refusal {
 
 /// The case-folded form of a key, full Unicode folding: `ſ` is `s` and `K` (Kelvin) is `k`.
 pub(super) fn fold<'de>(key: &Cow<'de, str>) -> Cow<'de, str> {
-    let is_folded = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
-    if key.bytes().all(is_folded) {
-        key.clone()
-    } else if key.is_ascii() {
+    if !key.is_ascii() {
+        Cow::Owned(UniCase::unicode(key).to_folded_case())
+    } else if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(key.to_ascii_lowercase())
     } else {
-        Cow::Owned(UniCase::unicode(key).to_folded_case())
+        key.clone()
     }
 }
 

@@ -117,7 +117,7 @@ pub fn assign<'h>(
 
 /// How many headers are set at most, but for those of the policy.
 const SET_MAX: usize = 8;
-/// How many headers are removed of most requests: credentials, and what only may be in answers.
+/// Room for the headers that are removed of nearly all requests.
 const REMOVED_MIN: usize = 4;
 
 /// Whether a program that gets headers as variables could take one for the other, whose name has

@@ -84,7 +84,7 @@ fn whole_allow() -> CheckResponse {
     };
     let ok = OkHttpResponse {
         headers: headers.collect(),
-        headers_to_remove: vec!["authorization".to_owned(), "dpop".to_owned()],
+        headers_to_remove: vec!["authorization".to_owned()],
         ..OkHttpResponse::default()
     };
     CheckResponse {
