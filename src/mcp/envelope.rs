@@ -1,13 +1,9 @@
 //! The members of the envelope, gathered in one pass over the body and not yet judged.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-
-use super::json::{Any, Key, Place, Scan};
-use super::keys::{Keys, fold};
+use super::json::{At, Place, Reader, Shape, Syntax};
+use super::keys::fold;
 use super::refusal::Refusal;
 use crate::authz::Value;
 
@@ -35,139 +31,87 @@ pub(super) struct Draft<'a> {
     pub(super) method_is_unsure: bool,
 }
 
-/// Reads the body: an object or an array.
-pub(super) struct Root<'s, 'o, 'a> {
-    pub(super) scan: &'s Scan<'o>,
-    pub(super) gathered: &'s mut Gathered<'a>,
-}
-
-impl<'a> DeserializeSeed<'a> for Root<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, input: D) -> Result<(), D::Error> {
-        input.deserialize_any(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Root<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a message or a batch")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, map: A) -> Result<(), A::Error> {
-        *self.gathered = Gathered::One(Box::default());
-        match self.gathered {
-            Gathered::One(draft) => Element {
-                scan: self.scan,
-                draft,
-                depth: 0,
-            }
-            .visit_map(map),
-            Gathered::Nothing | Gathered::Many(_) => Ok(()),
-        }
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Self { scan, gathered } = self;
-        let batch_max = scan.options.batch_max;
-        if batch_max == 0 {
-            scan.note(Refusal::BatchNotAllowed);
-        } else if !scan.is_too_deep(0) {
-            let mut drafts = Vec::new();
-            let mut is_at_end = false;
-            while !is_at_end && drafts.len() < batch_max {
-                let mut draft = Draft::default();
-                let element = Element {
-                    scan,
-                    draft: &mut draft,
-                    depth: 1,
-                };
-                match seq.next_element_seed(element)? {
-                    Some(()) => drafts.push(draft),
-                    None => is_at_end = true,
+impl<'a> Gathered<'a> {
+    /// Reads the body: an object or an array.
+    pub(super) fn read(&mut self, reader: &mut Reader<'a, '_>) -> Result<(), Syntax> {
+        match reader.shape()? {
+            Shape::Object => {
+                *self = Gathered::One(Box::default());
+                match self {
+                    Gathered::One(draft) => draft.read(reader, 0),
+                    Gathered::Nothing | Gathered::Many(_) => Ok(()),
                 }
             }
-            if is_at_end || seq.next_element::<IgnoredAny>()?.is_none() {
-                *gathered = Gathered::Many(drafts);
-                return Ok(());
+            Shape::Array if reader.options.batch_max == 0 => {
+                reader.note(Refusal::BatchNotAllowed);
+                reader.skip().map(drop)
             }
-            scan.note(Refusal::BatchTooLarge);
+            Shape::Array => {
+                let mut drafts = Vec::new();
+                reader.array(0, |reader| {
+                    if drafts.len() == reader.options.batch_max {
+                        reader.note(Refusal::BatchTooLarge);
+                        return reader.skip().map(drop);
+                    }
+                    let mut draft = Draft::default();
+                    match reader.shape()? {
+                        Shape::Object => draft.read(reader, 1)?,
+                        Shape::Array | Shape::Scalar => pass_no_object(reader)?,
+                    }
+                    drafts.push(draft);
+                    Ok(())
+                })?;
+                *self = Gathered::Many(drafts);
+                Ok(())
+            }
+            Shape::Scalar => pass_no_object(reader),
         }
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
     }
 }
 
-/// Reads one message: an object.
-struct Element<'s, 'o, 'a> {
-    scan: &'s Scan<'o>,
-    draft: &'s mut Draft<'a>,
-    depth: usize,
+fn pass_no_object(reader: &mut Reader<'_, '_>) -> Result<(), Syntax> {
+    reader.note(Refusal::NotAnObject);
+    reader.skip().map(drop)
 }
 
-impl<'a> DeserializeSeed<'a> for Element<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, input: D) -> Result<(), D::Error> {
-        input.deserialize_any(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Element<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a message")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { scan, draft, depth } = self;
-        if scan.is_too_deep(depth) {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(());
-        }
-        let value = Any {
-            scan,
+impl<'a> Draft<'a> {
+    /// Reads one message, an object inside `depth` arrays.
+    fn read(&mut self, reader: &mut Reader<'a, '_>, depth: usize) -> Result<(), Syntax> {
+        let checked = At {
             place: Place::Free,
             keep: false,
             depth: depth.saturating_add(1),
         };
-        let kept = Any {
+        let kept = At {
             keep: true,
-            ..value
+            ..checked
         };
-        let mut keys = Keys::new(Place::Message, scan);
-        while let Some(key) = map.next_key_seed(Key)? {
-            if !keys.admit(key.clone()) {
-                draft.doubt(&key);
-                map.next_value_seed(value)?;
-                continue;
-            }
-            match key.as_ref() {
-                "jsonrpc" => draft.jsonrpc = Some(map.next_value_seed(kept)?),
-                "id" => draft.id = Some(map.next_value::<&'a RawValue>()?.get()),
-                "method" => draft.method = Some(map.next_value_seed(kept)?),
+        reader.object(Place::Message, depth, |reader, key, is_good| {
+            match &*key {
+                _ if !is_good => {
+                    self.doubt(&key);
+                    reader.value(checked)?;
+                }
+                "jsonrpc" => self.jsonrpc = Some(reader.value(kept)?),
+                "id" => self.id = Some(reader.skip()?),
+                "method" => self.method = Some(reader.value(kept)?),
                 "params" => {
-                    let params = Any {
+                    let params = At {
                         place: Place::Params,
                         ..kept
                     };
-                    draft.params = Some(map.next_value_seed(params)?);
+                    self.params = Some(reader.value(params)?);
                 }
-                "result" => draft.result = Some(map.next_value_seed(value)?),
-                "error" => draft.error = Some(map.next_value_seed(value)?),
+                "result" => self.result = Some(reader.value(checked)?),
+                "error" => self.error = Some(reader.value(checked)?),
                 _ => {
-                    map.next_value_seed(value)?;
+                    reader.value(checked)?;
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
-}
 
-impl Draft<'_> {
     /// A key was refused: whatever some reader could take it for is no longer sure.
     fn doubt(&mut self, key: &str) {
         let key = Cow::Borrowed(key);

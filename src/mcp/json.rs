@@ -1,51 +1,174 @@
 //! Any JSON value below a message, read in one pass under our own rules for keys and depth.
 //!
-//! `serde_json` refuses what is no JSON; it is silent about keys that are there twice or differ
-//! only in case. A fault is noted in [`Scan`] and reading goes on, so that the id behind it can
-//! still be answered; nothing that was read leaves this module's callers once a fault is noted.
+//! A text that is no JSON ends the reading. A fault in keys or depth is noted in the [`Reader`] and
+//! reading goes on, so that the id behind it can still be answered; nothing that was read leaves
+//! this module's callers once a fault is noted.
+
+mod cursor;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::jsonrpc::DecodeOptions;
 use super::keys::Keys;
 use super::refusal::Refusal;
 use crate::authz::Value;
 
-/// The state of one reading of a body.
+use cursor::Cursor;
+pub(super) use cursor::Syntax;
+
+/// One reading of a text.
 #[derive(Debug)]
-pub(super) struct Scan<'o> {
+pub(super) struct Reader<'a, 'o> {
     pub(super) options: &'o DecodeOptions,
-    fault: RefCell<Option<Refusal>>,
+    cursor: Cursor<'a>,
+    fault: Option<Refusal>,
 }
 
-impl<'o> Scan<'o> {
-    pub(super) fn new(options: &'o DecodeOptions) -> Self {
-        Self {
+/// What a value begins as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    Object,
+    Array,
+    Scalar,
+}
+
+impl<'a, 'o> Reader<'a, 'o> {
+    pub(super) fn new(text: &'a str, options: &'o DecodeOptions) -> Self {
+        Reader {
             options,
-            fault: RefCell::new(None),
+            cursor: Cursor::new(text),
+            fault: None,
         }
     }
 
     /// Notes a fault; the first one stays.
-    pub(super) fn note(&self, refusal: Refusal) {
-        self.fault.borrow_mut().get_or_insert(refusal);
+    pub(super) fn note(&mut self, refusal: Refusal) {
+        self.fault.get_or_insert(refusal);
     }
 
     pub(super) fn into_fault(self) -> Option<Refusal> {
-        self.fault.into_inner()
+        self.fault
     }
 
-    /// Whether a container inside `depth` others is too deep; notes it if so.
-    pub(super) fn is_too_deep(&self, depth: usize) -> bool {
-        let too_deep = depth >= self.options.json_depth_max.min(DEPTH_MAX_CEILING);
-        if too_deep {
+    /// Whether nothing but white space is left.
+    pub(super) fn is_at_end(&mut self) -> bool {
+        self.cursor.is_at_end()
+    }
+
+    /// What comes next.
+    #[inline]
+    pub(super) fn shape(&mut self) -> Result<Shape, Syntax> {
+        Ok(match self.cursor.peek()? {
+            b'{' => Shape::Object,
+            b'[' => Shape::Array,
+            _ => Shape::Scalar,
+        })
+    }
+
+    /// Reads past any value without a look at its keys and its depth, and returns how it is spelled.
+    pub(super) fn skip(&mut self) -> Result<&'a str, Syntax> {
+        self.cursor.skip()
+    }
+
+    /// Whether a container inside `depth` others is too deep; notes it and reads past it if so.
+    fn passes_too_deep(&mut self, depth: usize) -> Result<bool, Syntax> {
+        let is_too_deep = depth >= self.options.json_depth_max.min(DEPTH_MAX_CEILING);
+        if is_too_deep {
             self.note(Refusal::TooDeep);
+            self.skip()?;
         }
-        too_deep
+        Ok(is_too_deep)
+    }
+
+    /// Reads an object inside `depth` containers: `member` reads the value of each member, and is
+    /// told its key and whether the key is a good one.
+    pub(super) fn object(
+        &mut self,
+        place: Place,
+        depth: usize,
+        mut member: impl FnMut(&mut Self, Cow<'a, str>, bool) -> Result<(), Syntax>,
+    ) -> Result<(), Syntax> {
+        if self.passes_too_deep(depth)? {
+            return Ok(());
+        }
+        let mut keys = Keys::new(place, self.options);
+        if !self.cursor.takes(b'{')? {
+            return Err(Syntax::Invalid);
+        }
+        if self.cursor.takes(b'}')? {
+            return Ok(());
+        }
+        loop {
+            let key = self.cursor.key()?;
+            let fault = keys.fault(&key);
+            let is_good = fault.is_none();
+            if let Some(refusal) = fault {
+                self.note(refusal);
+            }
+            member(self, key, is_good)?;
+            if !self.cursor.goes_on(b'}')? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads an array inside `depth` containers: `item` reads each item.
+    pub(super) fn array(
+        &mut self,
+        depth: usize,
+        mut item: impl FnMut(&mut Self) -> Result<(), Syntax>,
+    ) -> Result<(), Syntax> {
+        if self.passes_too_deep(depth)? {
+            return Ok(());
+        }
+        if !self.cursor.takes(b'[')? {
+            return Err(Syntax::Invalid);
+        }
+        if self.cursor.takes(b']')? {
+            return Ok(());
+        }
+        loop {
+            item(self)?;
+            if !self.cursor.goes_on(b']')? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads any value. What is not kept is checked all the same and comes back empty, but of its
+    /// own kind.
+    pub(super) fn value(&mut self, at: At) -> Result<Value<'a>, Syntax> {
+        let depth = at.depth;
+        match self.shape()? {
+            Shape::Scalar => self.cursor.scalar(at.keep),
+            Shape::Array => {
+                let mut items = Vec::new();
+                let inside = At {
+                    depth: depth.saturating_add(1),
+                    ..at
+                };
+                self.array(depth, |reader| {
+                    let item = reader.value(inside)?;
+                    if at.keep {
+                        items.push(item);
+                    }
+                    Ok(())
+                })?;
+                Ok(Value::List(items))
+            }
+            Shape::Object => {
+                let mut members = Vec::new();
+                self.object(at.place, depth, |reader, key, _| {
+                    let inside = at.member(&key);
+                    let value = reader.value(inside)?;
+                    if inside.keep {
+                        members.push((key, value));
+                    }
+                    Ok(())
+                })?;
+                Ok(Value::Map(members))
+            }
+        }
     }
 }
 
@@ -111,146 +234,29 @@ impl Place {
     }
 }
 
-/// Reads any value. What is not kept is checked all the same and comes back empty, but of its
-/// own kind.
+/// Where a value stands.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Any<'s, 'o> {
-    pub(super) scan: &'s Scan<'o>,
+pub(super) struct At {
     pub(super) place: Place,
+    /// Whether the value is kept.
     pub(super) keep: bool,
-    /// How many arrays and objects are around this value.
+    /// How many arrays and objects are around it.
     pub(super) depth: usize,
 }
 
-impl Any<'_, '_> {
+impl At {
+    /// The member `key` of the object that stands here.
     fn member(self, key: &str) -> Self {
         let (place, keep) = self.place.member(key);
         Self {
             place,
             keep: self.keep && keep,
             depth: self.depth.saturating_add(1),
-            ..self
         }
-    }
-
-    fn text(self, text: Cow<'_, str>) -> Value<'_> {
-        Value::String(if self.keep { text } else { Cow::Borrowed("") })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Any<'_, '_> {
-    type Value = Value<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Value<'de>, D::Error> {
-        input.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Any<'_, '_> {
-    type Value = Value<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value<'de>, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value<'de>, E> {
-        Ok(Value::Int(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value<'de>, E> {
-        Ok(i64::try_from(value).map_or(Value::Uint(value), Value::Int))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value<'de>, E> {
-        Ok(Value::Float(value))
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
-        Ok(self.text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
-        Ok(if self.keep {
-            Value::String(Cow::Owned(text.to_owned()))
-        } else {
-            self.text(Cow::Borrowed(""))
-        })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
-        let mut items = Vec::new();
-        if self.scan.is_too_deep(self.depth) {
-            while seq.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(Value::List(items));
-        }
-        let item = Any {
-            depth: self.depth.saturating_add(1),
-            ..self
-        };
-        while let Some(value) = seq.next_element_seed(item)? {
-            if self.keep {
-                items.push(value);
-            }
-        }
-        Ok(Value::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
-        let mut members = Vec::new();
-        if self.scan.is_too_deep(self.depth) {
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(Value::Map(members));
-        }
-        let mut keys = Keys::new(self.place, self.scan);
-        while let Some(key) = map.next_key_seed(Key)? {
-            keys.admit(key.clone());
-            let member = self.member(&key);
-            let value = map.next_value_seed(member)?;
-            if member.keep {
-                members.push((key, value));
-            }
-        }
-        Ok(Value::Map(members))
-    }
-}
-
-/// Reads a key, unescaped.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Key;
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Cow<'de, str>, D::Error> {
-        input.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-}
-
-/// `serde_json` itself refuses to enter the 128th level, so a larger setting has no effect.
+/// What the stack has room for; a larger setting has no effect.
 const DEPTH_MAX_CEILING: usize = 126;
 /// The member of `_meta` that makes a message modern.
 pub(super) const META_PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";

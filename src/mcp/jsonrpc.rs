@@ -7,12 +7,10 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::str::Utf8Error;
 
-use serde::de::DeserializeSeed;
-use serde_json::error::Category;
-
-use super::envelope::{Draft, Gathered, Root};
-use super::json::{META_PROTOCOL_VERSION, Scan};
+use super::envelope::{Draft, Gathered};
+use super::json::{META_PROTOCOL_VERSION, Reader, Syntax};
 use super::refusal::{Refusal, RefusedBody};
 use super::target::{self, Method, Selected};
 use crate::authz::Value;
@@ -190,18 +188,25 @@ impl fmt::Display for Id<'_> {
 /// The [`Refusal`], with the id and the method as far as they are sure. Where several apply, a
 /// body that is no JSON comes first, then the first fault of keys and depth, then the envelope.
 pub fn decode<'a>(body: &'a [u8], options: &DecodeOptions) -> Result<Payload<'a>, RefusedBody<'a>> {
-    let scan = Scan::new(options);
+    // What comes before a fault in the encoding is read all the same: it may name the method.
+    let (text, is_utf8) = match std::str::from_utf8(body) {
+        Ok(text) => (text, true),
+        Err(error) => (valid_part(body, &error), false),
+    };
+    let mut reader = Reader::new(text, options);
     let mut gathered = Gathered::Nothing;
-    let mut input = serde_json::Deserializer::from_slice(body);
-    let read = Root {
-        scan: &scan,
-        gathered: &mut gathered,
-    }
-    .deserialize(&mut input);
-    let refusal = match read {
-        Err(error) => Some(diagnose(body, &error)),
-        Ok(()) if input.end().is_err() => Some(diagnose_rest(body)),
-        Ok(()) => scan.into_fault(),
+    let read = gathered.read(&mut reader);
+    let refusal = if text.starts_with(BYTE_ORDER_MARK) {
+        Some(Refusal::Bom)
+    } else if !is_utf8 {
+        Some(Refusal::NotUtf8)
+    } else {
+        match read {
+            Err(Syntax::Incomplete) => Some(Refusal::IncompleteJson),
+            Err(Syntax::Invalid) => Some(Refusal::InvalidJson),
+            Ok(()) if !reader.is_at_end() => Some(Refusal::TrailingData),
+            Ok(()) => reader.into_fault(),
+        }
     };
     match (refusal, gathered) {
         (Some(refusal), Gathered::One(draft)) => Err(draft.refuse(refusal, options)),
@@ -215,6 +220,11 @@ pub fn decode<'a>(body: &'a [u8], options: &DecodeOptions) -> Result<Payload<'a>
             .map(Payload::Batch)
             .map_err(refuse_unknown),
     }
+}
+
+fn valid_part<'a>(body: &'a [u8], error: &Utf8Error) -> &'a str {
+    let valid = body.get(..error.valid_up_to()).unwrap_or_default();
+    std::str::from_utf8(valid).unwrap_or_default()
 }
 
 impl<'a> Draft<'a> {
@@ -379,31 +389,6 @@ fn meta<'a>(params: &mut Vec<(Cow<'a, str>, Value<'a>)>) -> Result<Option<Value<
     Ok(Some(meta))
 }
 
-/// What an error of `serde_json` means. Its text is not read: the bytes say more.
-fn diagnose(body: &[u8], error: &serde_json::Error) -> Refusal {
-    if body.starts_with(b"\xEF\xBB\xBF") {
-        return Refusal::Bom;
-    }
-    if std::str::from_utf8(body).is_err() {
-        return Refusal::NotUtf8;
-    }
-    match error.classify() {
-        // INVARIANT: the visitors below `Root` and `Element` take every kind of value, so only
-        // these two can have met one they do not expect.
-        Category::Data => Refusal::NotAnObject,
-        Category::Eof => Refusal::IncompleteJson,
-        Category::Syntax | Category::Io => Refusal::InvalidJson,
-    }
-}
-
-fn diagnose_rest(body: &[u8]) -> Refusal {
-    if std::str::from_utf8(body).is_err() {
-        Refusal::NotUtf8
-    } else {
-        Refusal::TrailingData
-    }
-}
-
 fn refuse_unknown(refusal: Refusal) -> RefusedBody<'static> {
     RefusedBody {
         refusal,
@@ -419,6 +404,8 @@ enum IdValue {
     Text(String),
 }
 
+/// What no JSON text may begin with (RFC 8259 §8.1).
+const BYTE_ORDER_MARK: char = '\u{feff}';
 /// What a response is called where a method is asked for.
 const RESPONSE: &str = "response";
 const TOOLS_CALL: &str = "tools/call";

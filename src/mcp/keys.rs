@@ -10,7 +10,8 @@ use std::collections::hash_map::Entry;
 use smallvec::SmallVec;
 use unicase::UniCase;
 
-use super::json::{META_PROTOCOL_VERSION, Place, Scan};
+use super::json::{META_PROTOCOL_VERSION, Place};
+use super::jsonrpc::DecodeOptions;
 use super::refusal::Refusal;
 
 /// The keys of one object so far.
@@ -18,20 +19,22 @@ use super::refusal::Refusal;
 /// A few are compared one by one; many go into a map whose hash is keyed at random, so that an
 /// object of a hundred thousand keys costs no more than its length, whoever chose them.
 #[derive(Debug)]
-pub(super) struct Keys<'s, 'o, 'de> {
-    scan: &'s Scan<'o>,
+pub(super) struct Keys<'o, 'a> {
+    options: &'o DecodeOptions,
     place: Place,
     /// Whether keys that differ in case are one key.
     folding: bool,
-    few: SmallVec<[(Cow<'de, str>, Cow<'de, str>); KEYS_USUAL]>,
-    /// Compared form to spelling.
-    many: HashMap<Cow<'de, str>, Cow<'de, str>>,
+    few: SmallVec<[Known<'a>; KEYS_USUAL]>,
+    many: HashMap<Cow<'a, str>, Option<Cow<'a, str>>>,
 }
 
-impl<'s, 'o, 'de> Keys<'s, 'o, 'de> {
-    pub(super) fn new(place: Place, scan: &'s Scan<'o>) -> Self {
+/// A key as it is compared, and how it is spelled if that is something else.
+type Known<'a> = (Cow<'a, str>, Option<Cow<'a, str>>);
+
+impl<'o, 'a> Keys<'o, 'a> {
+    pub(super) fn new(place: Place, options: &'o DecodeOptions) -> Self {
         let folding = match place {
-            Place::Arguments => !scan.options.accept_folded_arguments,
+            Place::Arguments => !options.accept_folded_arguments,
             Place::Data => false,
             Place::Message
             | Place::Params
@@ -46,7 +49,7 @@ impl<'s, 'o, 'de> Keys<'s, 'o, 'de> {
             | Place::Free => true,
         };
         Self {
-            scan,
+            options,
             place,
             folding,
             few: SmallVec::new(),
@@ -54,44 +57,43 @@ impl<'s, 'o, 'de> Keys<'s, 'o, 'de> {
         }
     }
 
-    /// Notes what is wrong with a key, alone or beside the earlier ones, and says whether
-    /// something is.
-    pub(super) fn admit(&mut self, key: Cow<'de, str>) -> bool {
-        let fault = self.fault(key);
-        let is_good = fault.is_none();
-        if let Some(refusal) = fault {
-            self.scan.note(refusal);
-        }
-        is_good
-    }
-
-    fn fault(&mut self, key: Cow<'de, str>) -> Option<Refusal> {
+    /// What is wrong with a key, alone or beside the earlier ones.
+    pub(super) fn fault(&mut self, key: &Cow<'a, str>) -> Option<Refusal> {
         // Most keys are themselves when folded, and no NUL is in them.
         let is_plain = key
             .bytes()
             .all(|byte| matches!(byte, 1..=b'@' | b'['..=0x7f));
-        let compared = if self.folding && !is_plain {
-            fold(&key)
+        let (compared, spelling) = if self.folding && !is_plain {
+            (fold(key), Some(key.clone()))
         } else {
-            key.clone()
+            (key.clone(), None)
         };
-        if self.folding && is_near_member(self.place, &key, &compared) {
+        if self.folding && is_near_member(self.place, key, &compared) {
             return Some(Refusal::FoldedMember);
         }
         if !is_plain && key.contains('\0') {
             return Some(Refusal::NulInKey);
         }
-        if self.scan.options.lossy && key.contains('!') {
+        if self.options.lossy && key.contains('!') {
             return Some(Refusal::LossyText);
         }
-        self.insert(compared, key)
+        self.insert(compared, spelling)
     }
 
     /// Inserts a key, unless an equal one is there.
-    fn insert(&mut self, compared: Cow<'de, str>, spelling: Cow<'de, str>) -> Option<Refusal> {
+    fn insert(
+        &mut self,
+        compared: Cow<'a, str>,
+        spelling: Option<Cow<'a, str>>,
+    ) -> Option<Refusal> {
+        let beside = |earlier: &Option<Cow<'a, str>>, compared: &Cow<'a, str>| {
+            let earlier = earlier.as_ref().unwrap_or(compared);
+            let is_same = earlier == spelling.as_ref().unwrap_or(compared);
+            Some(if is_same { Refusal::DuplicateKey } else { Refusal::FoldedKey })
+        };
         if self.many.is_empty() {
             if let Some((_, earlier)) = self.few.iter().find(|(other, _)| *other == compared) {
-                return Some(beside(earlier, &spelling));
+                return beside(earlier, &compared);
             }
             if self.few.len() < KEYS_COMPARED_ONE_BY_ONE {
                 self.few.push((compared, spelling));
@@ -100,21 +102,12 @@ impl<'s, 'o, 'de> Keys<'s, 'o, 'de> {
             self.many.extend(self.few.drain(..));
         }
         match self.many.entry(compared) {
-            Entry::Occupied(earlier) => Some(beside(earlier.get(), &spelling)),
+            Entry::Occupied(earlier) => beside(earlier.get(), earlier.key()),
             Entry::Vacant(free) => {
                 free.insert(spelling);
                 None
             }
         }
-    }
-}
-
-/// What is wrong with two keys that compare equal.
-fn beside(earlier: &str, key: &str) -> Refusal {
-    if earlier == key {
-        Refusal::DuplicateKey
-    } else {
-        Refusal::FoldedKey
     }
 }
 

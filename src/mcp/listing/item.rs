@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeSeed;
-
 use super::{ListKind, Unjudged};
 use crate::authz::Value;
-use crate::mcp::json::{Any, Place, Scan};
+use crate::mcp::json::{At, Place, Reader};
 use crate::mcp::jsonrpc::DecodeOptions;
 
 /// An item of a list that waits for [`Listing::settle`](super::Listing::settle).
@@ -28,18 +26,15 @@ pub(super) fn read(kind: ListKind, text: &[u8]) -> Result<ListItem<'_>, Unjudged
         json_depth_max: usize::MAX,
         ..DecodeOptions::default()
     };
-    let scan = Scan::new(&options);
-    let item = Any {
-        scan: &scan,
+    let text = std::str::from_utf8(text).map_err(|_| Unjudged::Unsound)?;
+    let mut reader = Reader::new(text, &options);
+    let item = At {
         place: Place::Item,
         keep: true,
         depth: 0,
     };
-    let mut input = serde_json::Deserializer::from_slice(text);
-    let value = item
-        .deserialize(&mut input)
-        .map_err(|_| Unjudged::Unsound)?;
-    if scan.into_fault().is_some() {
+    let value = reader.value(item).map_err(|_| Unjudged::Unsound)?;
+    if reader.into_fault().is_some() {
         return Err(Unjudged::Ambiguous);
     }
     let name = match value.member(kind.naming()) {

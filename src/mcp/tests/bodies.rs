@@ -36,6 +36,10 @@ fn refuses_what_is_no_json() {
         (b"{\"a\":1,}", Refusal::InvalidJson),
         (b"{\"a\":\"\\ud800\"}", Refusal::InvalidJson),
         (b"{\"\\udc00\":1}", Refusal::InvalidJson),
+        (
+            b"{\"jsonrpc\":\"2.0\",\"id\":\"\\ud800\",\"method\":\"ping\"}",
+            Refusal::InvalidJson,
+        ),
         (b"/**/{}", Refusal::InvalidJson),
         (
             b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}{}",
@@ -252,7 +256,6 @@ fn echoes_ids_and_refuses_unsafe_ones() {
         "9007199254740992",
         "-9007199254740992",
         "123456789012345678901234567890",
-        r#""\ud800""#,
     ];
     for id in bad {
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
