@@ -100,7 +100,7 @@ impl<'a, 'o> Reader<'a, 'o> {
         }
         loop {
             let key = self.cursor.key()?;
-            let fault = keys.fault(&key);
+            let fault = keys.fault(key.clone());
             let is_good = fault.is_none();
             if let Some(refusal) = fault {
                 self.note(refusal);

@@ -25,11 +25,33 @@ pub(super) struct Keys<'o, 'a> {
     /// Whether keys that differ in case are one key.
     folding: bool,
     few: SmallVec<[Known<'a>; KEYS_USUAL]>,
-    many: HashMap<Cow<'a, str>, Option<Cow<'a, str>>>,
+    /// By what they are when folded.
+    many: HashMap<Cow<'a, str>, Known<'a>>,
 }
 
-/// A key as it is compared, and how it is spelled if that is something else.
-type Known<'a> = (Cow<'a, str>, Option<Cow<'a, str>>);
+/// A key.
+#[derive(Debug)]
+struct Known<'a> {
+    /// Its folded form, but for the case of ASCII letters, which is told apart without a copy.
+    compared: Cow<'a, str>,
+    /// How it is spelled, if that is something else.
+    spelling: Option<Cow<'a, str>>,
+}
+
+impl Known<'_> {
+    fn spelling(&self) -> &str {
+        self.spelling.as_ref().unwrap_or(&self.compared)
+    }
+
+    /// What is wrong with this key beside an equal one.
+    fn beside(&self, earlier: &Self) -> Refusal {
+        if earlier.spelling() == self.spelling() {
+            Refusal::DuplicateKey
+        } else {
+            Refusal::FoldedKey
+        }
+    }
+}
 
 impl<'o, 'a> Keys<'o, 'a> {
     pub(super) fn new(place: Place, options: &'o DecodeOptions) -> Self {
@@ -58,55 +80,66 @@ impl<'o, 'a> Keys<'o, 'a> {
     }
 
     /// What is wrong with a key, alone or beside the earlier ones.
-    pub(super) fn fault(&mut self, key: &Cow<'a, str>) -> Option<Refusal> {
-        // Most keys are themselves when folded, and no NUL is in them.
-        let is_plain = key
-            .bytes()
-            .all(|byte| matches!(byte, 1..=b'@' | b'['..=0x7f));
-        let (compared, spelling) = if self.folding && !is_plain {
-            (fold(key), Some(key.clone()))
+    pub(super) fn fault(&mut self, key: Cow<'a, str>) -> Option<Refusal> {
+        let known = if self.folding && !key.is_ascii() {
+            Known {
+                compared: fold(&key),
+                spelling: Some(key),
+            }
         } else {
-            (key.clone(), None)
+            Known {
+                compared: key,
+                spelling: None,
+            }
         };
-        if self.folding && is_near_member(self.place, key, &compared) {
+        let key = known.spelling();
+        if self.folding && is_near_member(self.place, key, &known.compared) {
             return Some(Refusal::FoldedMember);
         }
-        if !is_plain && key.contains('\0') {
+        if key.as_bytes().contains(&0) {
             return Some(Refusal::NulInKey);
         }
         if self.options.lossy && key.contains('!') {
             return Some(Refusal::LossyText);
         }
-        self.insert(compared, spelling)
+        self.insert(known)
     }
 
     /// Inserts a key, unless an equal one is there.
-    fn insert(
-        &mut self,
-        compared: Cow<'a, str>,
-        spelling: Option<Cow<'a, str>>,
-    ) -> Option<Refusal> {
-        let beside = |earlier: &Option<Cow<'a, str>>, compared: &Cow<'a, str>| {
-            let earlier = earlier.as_ref().unwrap_or(compared);
-            let is_same = earlier == spelling.as_ref().unwrap_or(compared);
-            Some(if is_same { Refusal::DuplicateKey } else { Refusal::FoldedKey })
-        };
+    fn insert(&mut self, key: Known<'a>) -> Option<Refusal> {
         if self.many.is_empty() {
-            if let Some((_, earlier)) = self.few.iter().find(|(other, _)| *other == compared) {
-                return beside(earlier, &compared);
+            let is_same = |other: &&Known<'_>| {
+                if self.folding {
+                    other.compared.eq_ignore_ascii_case(&key.compared)
+                } else {
+                    other.compared == key.compared
+                }
+            };
+            if let Some(earlier) = self.few.iter().find(is_same) {
+                return Some(key.beside(earlier));
             }
             if self.few.len() < KEYS_COMPARED_ONE_BY_ONE {
-                self.few.push((compared, spelling));
+                self.few.push(key);
                 return None;
             }
-            self.many.extend(self.few.drain(..));
+            for known in std::mem::take(&mut self.few) {
+                self.many.insert(self.hashed(&known), known);
+            }
         }
-        match self.many.entry(compared) {
-            Entry::Occupied(earlier) => beside(earlier.get(), earlier.key()),
+        match self.many.entry(self.hashed(&key)) {
+            Entry::Occupied(earlier) => Some(key.beside(earlier.get())),
             Entry::Vacant(free) => {
-                free.insert(spelling);
+                free.insert(key);
                 None
             }
+        }
+    }
+
+    fn hashed(&self, key: &Known<'a>) -> Cow<'a, str> {
+        if self.folding {
+            fold(&key.compared)
+        } else {
+            key.compared.clone()
         }
     }
 }
@@ -147,10 +180,12 @@ impl Place {
     }
 }
 
-/// Whether a key folds to a member of the protocol without being it.
+/// Whether a key folds to a member of the protocol without being it. The case of ASCII letters in
+/// `folded` does not matter.
 fn is_near_member(place: Place, key: &str, folded: &str) -> bool {
     let members = place.members();
-    if place == Place::Meta && folded.starts_with(META_PREFIX) {
+    let prefix = folded.get(..META_PREFIX.len());
+    if place == Place::Meta && prefix.is_some_and(|it| it.eq_ignore_ascii_case(META_PREFIX)) {
         return !key.starts_with(META_PREFIX)
             || META_MEMBERS
                 .iter()

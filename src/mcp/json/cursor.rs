@@ -296,16 +296,14 @@ impl<'a> Cursor<'a> {
                 .map(Value::Int),
             Some(_) | None => None,
         };
-        match integer {
-            Some(integer) => Ok(integer),
-            None => {
-                let number: f64 = self.since(start)?.parse().map_err(|_| Syntax::Invalid)?;
-                if number.is_finite() {
-                    Ok(Value::Float(number))
-                } else {
-                    Err(Syntax::Invalid)
-                }
-            }
+        if let Some(integer) = integer {
+            return Ok(integer);
+        }
+        let number: f64 = self.since(start)?.parse().map_err(|_| Syntax::Invalid)?;
+        if number.is_finite() {
+            Ok(Value::Float(number))
+        } else {
+            Err(Syntax::Invalid)
         }
     }
 

@@ -70,6 +70,9 @@ FoldedKey    | "name":"a","arguments":{MANY"K7":1}
 FoldedKey    | "name":"a","arguments":{"owner":1,"Owner":1}
 FoldedKey    | "name":"a","arguments":{"ſ":1,"s":1}
 FoldedKey    | "name":"a","arguments":{"\u212a":1,"k":1}
+FoldedKey    | "name":"a","arguments":{"K":1,"\u212a":1}
+FoldedKey    | "name":"a","arguments":{"\u212a":1,"K":1}
+FoldedKey    | "name":"a","arguments":{MANY"\u212a7":1}
 FoldedKey    | "name":"a","arguments":{"Ä":1,"ä":1}
 FoldedKey    | "name":"a","arguments":{"straße":1,"STRASSE":1}
 FoldedKey    | "name":"a","x":{"y":{"B":1,"b":1}}

@@ -57,10 +57,6 @@ fn check(text: &str) {
     let Some(expected) = theirs(text) else {
         return;
     };
-    let is_spelled = |value: &Value<'_>| match value {
-        Value::Float(number) => Some(number.to_bits()),
-        _ => None,
-    };
     let found = ours(text);
     if text.contains("\\u") {
         // It wants four bytes before it looks at the first.
@@ -68,8 +64,9 @@ fn check(text: &str) {
     } else {
         assert_eq!(found, expected, "{text:?}");
     }
-    if let (Ok(found), Ok(expected)) = (&found, &expected) {
-        assert_eq!(is_spelled(found), is_spelled(expected), "{text:?}");
+    if let (Ok(Value::Float(found)), Ok(Value::Float(expected))) = (&found, &expected) {
+        // Zeros of either sign are equal.
+        assert_eq!(found.to_bits(), expected.to_bits(), "{text:?}");
     }
     let mut cursor = Cursor::new(text);
     let skipped = cursor.skip().and_then(|spelling| {
@@ -110,7 +107,11 @@ fn what_stands_for_itself_is_told_wherever_it_stands() {
                 let mut text = "\"".to_owned();
                 for index in 0..length {
                     let character = if index == at { char::from(mark) } else { 'ÿ' };
-                    text.push(if index % 3 == 0 || index == at { character } else { 'x' });
+                    text.push(if index % 3 == 0 || index == at {
+                        character
+                    } else {
+                        'x'
+                    });
                 }
                 text.push('"');
                 check(&text);
@@ -131,9 +132,38 @@ fn depth_costs_no_stack() {
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         prop::sample::select(vec![
-            "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\n", "\\ud83d", "\\ude00", "00e4",
-            "\"a\"", "\"b\":", "\"key\": ", "null", "true", "false", "0", "-", "1", ".", "e", "E+",
-            "12345678901234567890", " ", "\n", "ä", "😀", "\u{1}", "abcdefgh",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"",
+            "\\",
+            "\\u",
+            "\\n",
+            "\\ud83d",
+            "\\ude00",
+            "00e4",
+            "\"a\"",
+            "\"b\":",
+            "\"key\": ",
+            "null",
+            "true",
+            "false",
+            "0",
+            "-",
+            "1",
+            ".",
+            "e",
+            "E+",
+            "12345678901234567890",
+            " ",
+            "\n",
+            "ä",
+            "😀",
+            "\u{1}",
+            "abcdefgh",
         ])
         .prop_map(str::to_owned),
         any::<char>().prop_map(String::from),
