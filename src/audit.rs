@@ -1,16 +1,17 @@
 //! Evidence: one record for each decision, written apart from the request path.
 //!
-//! A check hands over its finished [`Record`] and goes on; a thread of its own turns records
-//! into JSON lines and writes them. The queue between them is bounded: when it is full the
-//! record is dropped and counted, since a slow log must not become an outage.
+//! A check leaves its record as a line of JSON and goes on; a thread of its own writes what has
+//! gathered. To pass records on as they are and let the thread turn them into text costs more: their
+//! parts would be freed by another thread than made them. What waits is bounded: beyond that a record
+//! is dropped and counted, since a slow log must not become an outage.
 
 mod notice;
 mod record;
 
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,16 +20,31 @@ pub use record::{Arguments, Names, Record, SessionHash, WouldBe};
 
 /// The handing-in side. Cheap to clone; the writer ends when the last one is gone.
 #[derive(Debug, Clone)]
-pub struct Audit {
-    queue: SyncSender<Line>,
+pub struct Audit(Arc<Open>);
+
+/// A queue that is closed when this is dropped.
+#[derive(Debug)]
+struct Open(Arc<Queue>);
+
+/// What lies between checks and the writer.
+#[derive(Debug)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Told when the writer may go on.
+    more: Condvar,
+    lines_max: usize,
     losses: Arc<Losses>,
 }
 
-/// What becomes one line.
-#[derive(Debug)]
-enum Line {
-    Record(Box<Record>),
-    Notice(Box<Notice>),
+/// The lines that wait for the writer.
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// How many they are.
+    count: usize,
+    /// Whether the writer waits for some, and has to be told.
+    is_awaited: bool,
+    is_closed: bool,
 }
 
 /// Records that did not reach the sink.
@@ -61,62 +77,130 @@ impl Audit {
         sink: impl Write + Send + 'static,
         queue_max: usize,
     ) -> io::Result<(Self, JoinHandle<()>)> {
-        let (queue, records) = sync_channel(queue_max);
-        let losses = Arc::new(Losses::default());
-        let counted = Arc::clone(&losses);
+        let queue = Arc::new(Queue {
+            waiting: Mutex::default(),
+            more: Condvar::new(),
+            lines_max: queue_max,
+            losses: Arc::default(),
+        });
+        let audit = Audit(Arc::new(Open(Arc::clone(&queue))));
         let thread = std::thread::Builder::new()
             .name("audit".into())
-            .spawn(move || write_all(sink, &records, &counted, linger(queue_max)))?;
-        Ok((Audit { queue, losses }, thread))
+            .spawn(move || queue.write_all(sink, linger(queue_max)))?;
+        Ok((audit, thread))
     }
 
-    /// Hands a record over. Never waits.
-    pub fn record(&self, record: impl Into<Box<Record>>) {
-        self.hand_over(Line::Record(record.into()));
+    /// Hands a record over. Never waits for the sink.
+    pub fn record(&self, record: &Record) {
+        let mut line = Vec::with_capacity(LINE_BYTES_USUAL);
+        record.write(&mut line);
+        self.hand_over(line);
     }
 
-    /// Hands over what is no decision. Never waits.
-    pub fn notice(&self, notice: Notice) {
-        self.hand_over(Line::Notice(Box::new(notice)));
+    /// Hands over what is no decision. Never waits for the sink.
+    pub fn notice(&self, notice: &Notice) {
+        // Writing to memory does not fail.
+        if let Ok(line) = serde_json::to_vec(notice) {
+            self.hand_over(line);
+        }
     }
 
-    fn hand_over(&self, line: Line) {
-        match self.queue.try_send(line) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                // Only the first loss is logged: whoever watches the counter sees the rest.
-                if self.losses.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
-                    tracing::error!("`audit_queue_max` records wait; further ones are dropped");
-                }
-            }
+    fn hand_over(&self, mut line: Vec<u8>) {
+        line.push(b'\n');
+        let Open(queue) = &*self.0;
+        if queue.put(&line) {
+            return;
+        }
+        // Only the first loss is logged: whoever watches the counter sees the rest.
+        if queue.losses.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::error!("`audit_queue_max` records wait; further ones are dropped");
         }
     }
 
     /// What was lost so far.
     #[must_use]
     pub fn losses(&self) -> &Arc<Losses> {
-        &self.losses
+        let Open(queue) = &*self.0;
+        &queue.losses
     }
 }
 
-impl Line {
-    /// Appends one line of JSON.
-    fn write(&self, line: &mut Vec<u8>) {
-        let start = line.len();
-        let written = match self {
-            Line::Record(record) => serde_json::to_writer(&mut *line, record),
-            Line::Notice(notice) => serde_json::to_writer(&mut *line, notice),
-        };
-        if written.is_err() {
-            // Writing to memory does not fail; a half-written record would spoil its neighbours.
-            line.truncate(start);
-            return;
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Open(queue) = self;
+        queue.lock().is_closed = true;
+        queue.more.notify_one();
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Whoever panicked left nothing half done: lines are appended whole.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a line, unless there is no room for it.
+    fn put(&self, line: &[u8]) -> bool {
+        let mut waiting = self.lock();
+        if waiting.count >= self.lines_max {
+            return false;
         }
-        line.push(b'\n');
+        waiting.lines.extend_from_slice(line);
+        waiting.count += 1;
+        let is_awaited = mem::take(&mut waiting.is_awaited);
+        drop(waiting);
+        if is_awaited {
+            self.more.notify_one();
+        }
+        true
+    }
+
+    /// Puts what waits in the place of `batch`, as soon as there is something, and says how many
+    /// lines it is: none once the queue is closed and empty.
+    fn take(&self, batch: &mut Vec<u8>) -> usize {
+        let mut waiting = self.lock();
+        while waiting.count == 0 && !waiting.is_closed {
+            waiting.is_awaited = true;
+            let woken = self.more.wait(waiting);
+            waiting = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        mem::swap(&mut waiting.lines, batch);
+        mem::take(&mut waiting.count)
+    }
+
+    /// Writes what is handed over until nobody is left who could.
+    fn write_all(&self, mut sink: impl Write, linger: Duration) {
+        let mut batch = Vec::new();
+        loop {
+            let count = self.take(&mut batch);
+            if count == 0 {
+                return;
+            }
+            let Losses { failed, .. } = &*self.losses;
+            if let Err(error) = sink.write_all(&batch).and_then(|()| sink.flush())
+                && failed.fetch_add(to_u64(count), Ordering::Relaxed) == 0
+            {
+                tracing::error!(%error, "cannot write audit records");
+            }
+            let is_large = batch.len() >= BATCH_BYTES;
+            batch.clear();
+            // What a slow sink let gather is not kept as room for ever.
+            batch.shrink_to(BATCH_BYTES);
+            if !is_large && !linger.is_zero() {
+                std::thread::sleep(linger);
+            }
+        }
     }
 }
 
-/// Bytes gathered before a write, when records come faster than single writes would serve.
+fn to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// Room for most lines.
+const LINE_BYTES_USUAL: usize = 1024;
+
+/// Whoever gathers as many bytes while the writer rests has no rest any more.
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// How long the writer rests after a write. To wake it costs a check more than to hand a record
@@ -131,34 +215,6 @@ fn linger(queue_max: usize) -> Duration {
         Duration::ZERO
     } else {
         LINGER
-    }
-}
-
-fn write_all(mut sink: impl Write, records: &Receiver<Line>, losses: &Losses, linger: Duration) {
-    let mut batch = Vec::with_capacity(BATCH_BYTES);
-    let mut held = 0;
-    while let Ok(first) = records.recv() {
-        let mut next = Some(first);
-        while let Some(record) = next {
-            record.write(&mut batch);
-            held += 1;
-            next = if batch.len() < BATCH_BYTES {
-                records.try_recv().ok()
-            } else {
-                None
-            };
-        }
-        if let Err(error) = sink.write_all(&batch).and_then(|()| sink.flush())
-            && losses.failed.fetch_add(held, Ordering::Relaxed) == 0
-        {
-            tracing::error!(%error, "cannot write audit records");
-        }
-        let was_full = batch.len() >= BATCH_BYTES;
-        batch.clear();
-        held = 0;
-        if !was_full && !linger.is_zero() {
-            std::thread::sleep(linger);
-        }
     }
 }
 

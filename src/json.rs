@@ -6,6 +6,8 @@
 //! invalid UTF-8 and numbers out of range. [`digest`] is the same for equal values however they
 //! were spelled.
 
+mod object;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -19,6 +21,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::authz::Value;
 use crate::bytewise;
+
+pub use object::Object;
 
 /// Why bytes are not an acceptable JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -305,26 +309,15 @@ impl Hash {
     }
 }
 
-impl Write for Hash {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 fn canonical(value: &Value<'_>, hash: &mut Hash) {
     match value {
         Value::Null => hash.update(b"null"),
         Value::Bool(true) => hash.update(b"true"),
         Value::Bool(false) => hash.update(b"false"),
-        Value::Int(number) => scalar(number, hash),
-        Value::Uint(number) => scalar(number, hash),
-        Value::Float(number) => scalar(number, hash),
-        Value::String(text) => string(text, hash),
+        Value::Int(number) => scalar(number, |piece| hash.update(piece)),
+        Value::Uint(number) => scalar(number, |piece| hash.update(piece)),
+        Value::Float(number) => scalar(number, |piece| hash.update(piece)),
+        Value::String(text) => string(text, |piece| hash.update(piece)),
         Value::List(items) => {
             hash.update(b"[");
             for (index, item) in items.iter().enumerate() {
@@ -357,7 +350,7 @@ fn canonical_members<'v>(members: &mut [(&'v str, &'v Value<'v>)], hash: &mut Ha
     hash.update(b"{");
     for (index, (name, member)) in members.iter().enumerate() {
         separate(index, hash);
-        string(name, hash);
+        string(name, |piece| hash.update(piece));
         hash.update(b":");
         canonical(member, hash);
     }
@@ -370,21 +363,36 @@ fn separate(index: usize, hash: &mut Hash) {
     }
 }
 
-fn string(text: &str, hash: &mut Hash) {
+/// Writes a string in pieces.
+fn string(text: &str, mut put: impl FnMut(&[u8])) {
     // Most texts are as they are written.
     let is_plain = |byte| !matches!(byte, ..b' ' | b'"' | b'\\');
     if bytewise::all(text.as_bytes(), b'a', is_plain) {
-        hash.update(b"\"");
-        hash.update(text.as_bytes());
-        hash.update(b"\"");
+        put(b"\"");
+        put(text.as_bytes());
+        put(b"\"");
     } else {
-        scalar(&text, hash);
+        scalar(&text, put);
     }
 }
 
-fn scalar(value: &impl Serialize, hash: &mut Hash) {
-    if serde_json::to_writer(&mut *hash, value).is_err() {
-        hash.update(b"?");
+fn scalar(value: &impl Serialize, put: impl FnMut(&[u8])) {
+    struct Pieces<P>(P);
+
+    impl<P: FnMut(&[u8])> Write for Pieces<P> {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            (self.0)(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut pieces = Pieces(put);
+    if serde_json::to_writer(&mut pieces, value).is_err() {
+        (pieces.0)(b"?");
     }
 }
 

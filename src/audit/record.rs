@@ -15,7 +15,7 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::authz::Value;
-use crate::json;
+use crate::json::{self, Object};
 
 /// How many argument names a record lists.
 const ARGUMENT_NAMES_MAX: usize = 64;
@@ -23,17 +23,15 @@ const ARGUMENT_NAMES_MAX: usize = 64;
 const TEXT_CHARS_MAX: usize = 256;
 
 /// One decision. Absent fields are left out of the line.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Record {
     /// When the check began.
     pub time: Timestamp,
     /// The id that the answer and the upstream carry too.
     pub decision_id: Uuid,
     /// `x-request-id`, as Envoy set it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The trace the check belongs to, 32 hexadecimal digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<String>,
     /// `allow`, `deny`, `challenge`, `reject` or `fail`.
     pub decision: &'static str,
@@ -42,72 +40,46 @@ pub struct Record {
     /// The rules that decided or allowed, in file order.
     pub rules: Vec<Arc<str>>,
     /// Rules that could not be evaluated.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules_indeterminate: Vec<Arc<str>>,
     /// The policy that was in force.
     pub policy_revision: Arc<str>,
     /// `iss` of the verified token.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<Arc<str>>,
     /// `sub` of the verified token.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<Arc<str>>,
     /// The OAuth client acting for the subject.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<Arc<str>>,
     /// The subject's tenant.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<Arc<str>>,
     /// The TLS peer of Envoy.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<String>,
     /// The address of the client.
-    #[serde(rename = "client.address", skip_serializing_if = "Option::is_none")]
     pub source: Option<IpAddr>,
     /// The HTTP method.
-    #[serde(rename = "http.request.method")]
     pub http_method: Cow<'static, str>,
     /// The path, without its query.
-    #[serde(rename = "url.path")]
     pub path: String,
     /// The status of the answer; absent when the request went to the upstream.
-    #[serde(
-        rename = "http.response.status_code",
-        skip_serializing_if = "Option::is_none"
-    )]
     pub status: Option<u16>,
     /// The configured name of the MCP server.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<Arc<str>>,
     /// The JSON-RPC method; of a batch, that of the element that decided.
-    #[serde(rename = "mcp.method.name", skip_serializing_if = "Option::is_none")]
     pub method: Option<Cow<'static, str>>,
     /// The tool, prompt, resource URI or task.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Arc<str>>,
     /// The risk class of the tool.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<Arc<str>>,
     /// How many messages the body carried, if it was a batch.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
     /// The session, hashed.
-    #[serde(rename = "mcp.session.id", skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionHash>,
     /// The protocol revision.
-    #[serde(
-        rename = "mcp.protocol.version",
-        skip_serializing_if = "Option::is_none"
-    )]
     pub protocol_version: Option<Cow<'static, str>>,
     /// What the arguments were, without their values.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Arguments>,
     /// What would be decided if the shadow rules counted; only where one of them matches.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<WouldBe>,
     /// What the candidate policy would decide; only where it is something else.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub candidate: Option<WouldBe>,
     /// How long the check took, in seconds.
     pub duration_seconds: f64,
@@ -123,7 +95,7 @@ fn cut(text: &str) -> &str {
 }
 
 /// A decision that was not made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WouldBe {
     /// `allow`, `deny` or `challenge`.
     pub decision: &'static str,
@@ -132,11 +104,94 @@ pub struct WouldBe {
     /// The shadow rules that match, or the candidate's rules that decided.
     pub rules: Vec<Arc<str>>,
     /// The candidate policy.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy_revision: Option<Arc<str>>,
 }
 
+impl WouldBe {
+    fn write(&self, object: &mut Object<'_>) {
+        object.text("decision", self.decision);
+        object.text("reason", self.reason);
+        object.texts("rules", each(&self.rules));
+        object.text_if("policy_revision", self.policy_revision.as_deref());
+    }
+}
+
+fn each(texts: &[Arc<str>]) -> impl Iterator<Item = &str> {
+    texts.iter().map(|text| &**text)
+}
+
 impl Record {
+    /// Appends the record as a JSON object.
+    pub(super) fn write(&self, to: &mut Vec<u8>) {
+        let Record {
+            time,
+            decision_id,
+            request_id,
+            trace_id,
+            decision,
+            reason,
+            rules,
+            rules_indeterminate,
+            policy_revision,
+            issuer,
+            subject,
+            agent,
+            tenant,
+            peer,
+            source,
+            http_method,
+            path,
+            status,
+            server,
+            method,
+            name,
+            class,
+            batch,
+            session,
+            protocol_version,
+            arguments,
+            shadow,
+            candidate,
+            duration_seconds,
+        } = self;
+        let mut object = Object::begin(to);
+        object.value("time", time);
+        object.text(
+            "decision_id",
+            decision_id.hyphenated().encode_lower(&mut [0; 36]),
+        );
+        object.text_if("request_id", request_id.as_deref());
+        object.text_if("trace_id", trace_id.as_deref());
+        object.text("decision", decision);
+        object.text("reason", reason);
+        object.texts("rules", each(rules));
+        if !rules_indeterminate.is_empty() {
+            object.texts("rules_indeterminate", each(rules_indeterminate));
+        }
+        object.text("policy_revision", policy_revision);
+        object.text_if("issuer", issuer.as_deref());
+        object.text_if("subject", subject.as_deref());
+        object.text_if("agent", agent.as_deref());
+        object.text_if("tenant", tenant.as_deref());
+        object.text_if("peer", peer.as_deref());
+        object.value_if("client.address", source.as_ref());
+        object.text("http.request.method", http_method);
+        object.text("url.path", path);
+        object.value_if("http.response.status_code", status.as_ref());
+        object.text_if("server", server.as_deref());
+        object.text_if("mcp.method.name", method.as_deref());
+        object.text_if("name", name.as_deref());
+        object.text_if("class", class.as_deref());
+        object.value_if("batch", batch.as_ref());
+        object.value_if("mcp.session.id", session.as_ref());
+        object.text_if("mcp.protocol.version", protocol_version.as_deref());
+        object.object_if("arguments", arguments.as_ref(), Arguments::write);
+        object.object_if("shadow", shadow.as_ref(), WouldBe::write);
+        object.object_if("candidate", candidate.as_ref(), WouldBe::write);
+        object.value("duration_seconds", duration_seconds);
+        object.end();
+    }
+
     /// Client text as far as a record keeps it.
     #[must_use]
     pub fn text(text: &str) -> String {
@@ -161,7 +216,7 @@ impl Record {
 
 /// The arguments of a call as evidence: which there were, and a digest that two equal calls
 /// share.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
     /// Top-level names in sorted order, at most 64.
     pub names: Names,
@@ -171,6 +226,11 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    fn write(&self, object: &mut Object<'_>) {
+        object.texts("names", self.names.iter());
+        object.value("digest", &self.digest);
+    }
+
     /// Describes the arguments of a call.
     #[must_use]
     pub fn of(arguments: &Value<'_>) -> Self {
@@ -227,12 +287,6 @@ impl Names {
 impl fmt::Debug for Names {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.iter()).finish()
-    }
-}
-
-impl Serialize for Names {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.iter())
     }
 }
 

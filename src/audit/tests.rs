@@ -55,7 +55,7 @@ impl Write for Shared {
 fn a_record_is_one_line_whatever_the_client_sent() {
     let sink = Shared::default();
     let (audit, thread) = Audit::start(sink.clone(), 8).unwrap();
-    audit.record(record("denied_by_rule"));
+    audit.record(&record("denied_by_rule"));
     drop(audit);
     thread.join().unwrap();
     let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
@@ -92,7 +92,7 @@ fn a_full_queue_drops_and_counts() {
     let held = gate.lock().unwrap();
     let (audit, thread) = Audit::start(Stuck(Arc::clone(&gate)), 2).unwrap();
     for _ in 0..1000 {
-        audit.record(record("denied_by_rule"));
+        audit.record(&record("denied_by_rule"));
     }
     let dropped = audit.losses().dropped();
     drop(held);
@@ -118,7 +118,7 @@ impl Write for Broken {
 fn a_broken_sink_is_counted_and_ends_nothing() {
     let (audit, thread) = Audit::start(Broken, 8).unwrap();
     let losses = Arc::clone(audit.losses());
-    audit.record(record("denied_by_rule"));
+    audit.record(&record("denied_by_rule"));
     drop(audit);
     thread.join().unwrap();
     assert_eq!(losses.failed(), 1);
@@ -182,9 +182,9 @@ fn a_notice_is_a_line_of_its_own_kind() {
         Event::session_bound("s"),
         Event::task_bound("t"),
     ] {
-        audit.notice(notice(event));
+        audit.notice(&notice(event));
     }
-    audit.notice(Notice {
+    audit.notice(&Notice {
         decision_id: Some(uuid::Uuid::nil()),
         issuer: Some("i".into()),
         ..notice(Event::AnswerRefused { reason: "late" })

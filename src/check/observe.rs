@@ -259,7 +259,7 @@ impl<'p> Observation<'p> {
             method: record.method.as_deref().unwrap_or_default(),
             decision_id: record.decision_id,
         });
-        self.pipeline.audit.record(record);
+        self.pipeline.audit.record(&record);
     }
 }
 

@@ -73,7 +73,7 @@ impl Pipeline {
 
     fn tell(&self, server: &Server, event: Event, reader: &Reader<'_>) {
         if !reader.is_told_enough {
-            self.audit.notice(reader.notice(Some(&server.name), event));
+            self.audit.notice(&reader.notice(Some(&server.name), event));
         }
     }
 }

@@ -46,7 +46,7 @@ impl About {
     pub(super) fn tell(&self, event: Event) {
         let reader = self.reader((self.pipeline.clock)(), false);
         let notice = reader.notice(self.server.as_ref(), event);
-        self.pipeline.audit.notice(notice);
+        self.pipeline.audit.notice(&notice);
     }
 
     /// Tells of an answer that is not let through.
