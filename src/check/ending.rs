@@ -66,6 +66,9 @@ pub(super) fn unauthenticated(
     Ending::answer(reason, answer::unauthenticated(to, server, error))
 }
 
+/// What asks for an answer that cannot be read: coded, or a part.
+const UNREADABLE: [&str; 2] = ["accept-encoding", "range"];
+
 impl Context<'_> {
     pub(super) fn ending(
         &self,
@@ -88,14 +91,19 @@ impl Context<'_> {
                 let mut obligations = self.obligations(to.decision_id, read);
                 let assigned = judgement.assigned.as_ref();
                 let assigned = assigned.map_or(&[][..], |assigned| &assigned.headers);
-                let names = self.request.headers.iter().map(|(name, _)| &**name);
-                upstream::assign(&mut obligations, assigned, &judgement.owned_headers, names);
+                let names = || self.request.headers.iter().map(|(name, _)| &**name);
+                upstream::assign(
+                    &mut obligations,
+                    assigned,
+                    &judgement.owned_headers,
+                    names(),
+                );
                 let rule = judgement.rules.first().cloned();
                 let expected = Expected::of(self.request, self.server, read);
                 if expected.reads_body() {
                     // What cannot be read could not be filtered.
-                    let unreadable = ["accept-encoding", "range"].map(Text::from);
-                    obligations.remove.extend(unreadable);
+                    let unreadable = names().filter(|name| UNREADABLE.contains(name));
+                    obligations.remove.extend(unreadable.map(Text::copy));
                 }
                 let started = judgement.session_started;
                 Ending {
