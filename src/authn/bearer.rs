@@ -39,14 +39,14 @@ pub fn token<'a>(
     if token.len() > token_bytes_max {
         return Err(AuthenticationError::TokenTooLarge);
     }
-    // No token contains a comma; it is how proxies, Envoy among them, merge repeated headers.
-    if token.contains(',') {
-        return Err(AuthenticationError::RepeatedCredentials);
+    if is_b64token(token) {
+        Ok(token)
+    } else if token.contains(',') {
+        // It is how proxies, Envoy among them, merge repeated headers.
+        Err(AuthenticationError::RepeatedCredentials)
+    } else {
+        Err(AuthenticationError::MalformedToken)
     }
-    if !is_b64token(token) {
-        return Err(AuthenticationError::MalformedToken);
-    }
-    Ok(token)
 }
 
 /// Whether the query of `path` (`:path`, undecoded) names a parameter `access_token`.

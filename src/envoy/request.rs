@@ -239,15 +239,12 @@ impl<'m> Described<'m> {
             }
         }
         require_distinct(&mut joined)?;
-        let header = |(name, value)| (lower_case(name), Cow::Borrowed(value));
-        Ok(joined.into_iter().map(header).collect())
+        let header = |(name, value)| Ok((header_name(name)?, Cow::Borrowed(value)));
+        joined.into_iter().map(header).collect()
     }
 
-    /// Whether a header can be one, says the same as the fields, and is one to keep.
+    /// Whether a header's value can be one, says the same as the fields, and is one to keep.
     fn keep(&self, name: &str, value: &str) -> Result<bool, InvalidCheck> {
-        if !is_token(name.strip_prefix(':').unwrap_or(name)) {
-            return Err(InvalidCheck::InvalidHeaderName);
-        }
         if has_controls(value) {
             return Err(InvalidCheck::InvalidHeaderValue);
         }
@@ -295,7 +292,7 @@ fn raw_header(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidChe
             _ => {}
         }
     }
-    let name = lower_case(name.unwrap_or_default());
+    let name = header_name(name.unwrap_or_default())?;
     match (value.unwrap_or_default(), raw.unwrap_or_default()) {
         (value, []) => Ok((name, Cow::Borrowed(value))),
         (value, raw) if value.is_empty() || value.as_bytes() == raw => {
@@ -310,11 +307,17 @@ fn raw_header(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidChe
     }
 }
 
-fn lower_case(name: &str) -> Cow<'_, str> {
-    if Kind::NAME.holds(name.strip_prefix(':').unwrap_or(name)) {
-        Cow::Borrowed(name)
+/// The name of a header in lower case: a token (RFC 9110 §5.6.2), behind a colon in a pseudo-header.
+fn header_name(name: &str) -> Result<Cow<'_, str>, InvalidCheck> {
+    let token = name.strip_prefix(':').unwrap_or(name);
+    if token.is_empty() {
+        Err(InvalidCheck::InvalidHeaderName)
+    } else if Kind::NAME.holds(token) {
+        Ok(Cow::Borrowed(name))
+    } else if Kind::TOKEN.holds(token) {
+        Ok(Cow::Owned(name.to_ascii_lowercase()))
     } else {
-        Cow::Owned(name.to_ascii_lowercase())
+        Err(InvalidCheck::InvalidHeaderName)
     }
 }
 
