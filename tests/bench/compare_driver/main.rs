@@ -56,7 +56,8 @@ struct Arguments {
     /// The loads whose names have this text only, as `deny` or `16 connections, ES256`.
     #[arg(long, default_value = "")]
     load: String,
-    /// Requests per second of the open loop [default: half of what the stock no-op takes at most].
+    /// Requests per second of the open loop [default: so many that the core of the stock no-op and
+    /// its Envoy is half busy].
     #[arg(long)]
     rate: Option<u32>,
     /// Where the figures go as JSON.
