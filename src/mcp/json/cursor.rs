@@ -22,7 +22,7 @@ pub(in crate::mcp) enum Syntax {
 #[derive(Debug, Clone)]
 pub(in crate::mcp) struct Cursor<'a> {
     text: &'a str,
-    /// INVARIANT: at the beginning of a character.
+    /// INVARIANT: at the beginning of a character, as long as nothing is refused.
     at: usize,
 }
 

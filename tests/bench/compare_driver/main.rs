@@ -1,9 +1,10 @@
 //! `tests/bench/compare`: what authorization costs behind a real Envoy, several ways, in one run.
 //!
 //! The load generator and the upstream are this process, on one core; each variant's Envoy and
-//! authorizer are on another. In every round each load is put on each variant for a short while,
-//! in an order that rotates, and medians are taken over the rounds: what disturbs the machine for
-//! a while disturbs all of them.
+//! authorizer are on another. In every round all of them are started anew, and each load is put on
+//! each variant for a short while, in an order that rotates. Medians are taken over the rounds: what
+//! disturbs the machine for a while disturbs all of them, and how a process happens to lie in memory
+//! is the luck of one round.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

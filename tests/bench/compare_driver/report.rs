@@ -26,14 +26,15 @@ pub(crate) struct Report {
     envoy: String,
     rounds: usize,
     seconds: f64,
-    rate: u32,
+    /// Of the open loop, if there is one.
+    pub(crate) rate: Option<u32>,
     access_log: bool,
     cells: Vec<Cell>,
     ends: Vec<End>,
     described: Vec<String>,
 }
 
-/// What is seen of a variant at the end.
+/// What is seen of a variant at the end of a round.
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) variant: Variant,
@@ -71,13 +72,13 @@ struct Figures {
 }
 
 impl Report {
-    pub(crate) fn new(arguments: &Arguments, rate: u32) -> Result<Self> {
+    pub(crate) fn new(arguments: &Arguments) -> Result<Self> {
         Ok(Self {
             machine: usage::machine(),
             envoy: envoy_version(arguments)?,
             rounds: arguments.rounds,
             seconds: arguments.seconds,
-            rate,
+            rate: None,
             access_log: !arguments.no_access_log,
             cells: Vec::new(),
             ends: Vec::new(),
@@ -103,9 +104,16 @@ impl Report {
         }
     }
 
-    /// Adds what is seen at the end.
-    pub(crate) fn add_end(&mut self, end: End) {
-        self.ends.push(end);
+    /// Adds what is seen at the end of a round: sizes are those of the last one.
+    pub(crate) fn add_end(&mut self, mut end: End) {
+        let same = |other: &&mut End| other.variant == end.variant;
+        match self.ends.iter_mut().find(same) {
+            Some(earlier) => {
+                end.audit_lost = end.audit_lost.saturating_add(earlier.audit_lost);
+                *earlier = end;
+            }
+            None => self.ends.push(end),
+        }
     }
 
     /// Prints the tables and writes the JSON. The exit status is 1 if an answer was wrong.
@@ -158,8 +166,8 @@ impl Report {
             "Medians over rounds: {} of {} s each.",
             self.rounds, self.seconds
         )?;
-        if self.rate > 0 {
-            writeln!(text, "The open loop has {} requests per second.", self.rate)?;
+        if let Some(rate) = self.rate {
+            writeln!(text, "The open loop has {rate} requests per second.")?;
         }
         writeln!(text, "{LEGEND}")?;
         for load in self.loads() {

@@ -1,4 +1,5 @@
-//! A run: everything is started and checked, then rounds of slices, then the report.
+//! A run: rounds in each of which everything is started, checked and measured in slices, then the
+//! report.
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -45,21 +46,18 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode> {
     );
     let _alone = stage::claim_home()?;
     usage::move_to(&arguments.load_core)?;
-    let mut processes = Processes::default();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let done = tokio::select! {
+    tokio::select! {
         biased;
         _ = interrupt.recv() => Ok(ExitCode::from(130)),
         _ = terminate.recv() => Ok(ExitCode::from(143)),
-        done = compare(&arguments, &mut processes) => done,
-    };
-    processes.stop().await;
-    done
+        done = compare(&arguments) => done,
+    }
 }
 
-async fn compare(arguments: &Arguments, processes: &mut Processes) -> Result<ExitCode> {
-    let variants = variants(arguments)?;
+async fn compare(arguments: &Arguments) -> Result<ExitCode> {
+    let mut variants = variants(arguments)?;
     let mut loads = plan::loads(&arguments.connections);
     loads.retain(|load| load.name().contains(&arguments.load));
     ensure!(!loads.is_empty(), "no load has `{}`", arguments.load);
@@ -67,26 +65,33 @@ async fn compare(arguments: &Arguments, processes: &mut Processes) -> Result<Exi
     let mut issuer = Issuer::generate()?;
     let jwks = issuer.jwks();
     let base = Base::read(jwks.clone(), upstream::start()?, !arguments.no_access_log)?;
-    let runners = stage::start(arguments, &variants, &base, &jwks, processes)?;
     let known = Tokens::generate(&mut issuer, &loads)?;
-    let token = known.es.first().context("no token")?;
-    for runner in &runners {
-        stage::check(runner, token, processes).await?;
-    }
-    eprintln!("every variant answers as it should");
-
-    let mut round = Rounds {
+    let mut run = Run {
         arguments,
-        runners: &runners,
+        loads,
         issuer,
         known,
-        rate: 0,
+        rate: arguments.rate,
     };
-    tokio::select! {
-        biased;
-        error = processes.ended() => Err(error),
-        report = round.all(&loads) => report?.publish(&arguments.json),
+    let mut report = Report::new(arguments)?;
+    for round in 0..arguments.rounds {
+        let number = round.saturating_add(1);
+        eprintln!("round {number} of {}", arguments.rounds);
+        // How fast a process is depends on where its memory happens to lie, by a tenth, for as long
+        // as it runs, and who starts first has another choice. So each round has processes of its
+        // own, in an order of its own.
+        variants.rotate_left(1);
+        let mut processes = Processes::default();
+        let runners = stage::start(arguments, &variants, &base, &jwks, &mut processes)?;
+        tokio::select! {
+            biased;
+            error = processes.ended() => return Err(error),
+            measured = run.round(&runners, &mut report) => measured?,
+        }
+        processes.stop().await;
     }
+    report.rate = run.rate;
+    report.publish(&arguments.json)
 }
 
 /// The variants that are asked for.
@@ -137,45 +142,42 @@ impl Tokens {
 }
 
 /// What the rounds of a run have in common.
-struct Rounds<'r> {
+struct Run<'r> {
     arguments: &'r Arguments,
-    runners: &'r [Runner],
+    loads: Vec<Load>,
     issuer: Issuer,
     known: Tokens,
-    rate: u32,
+    /// Of the open loop, once it is known.
+    rate: Option<u32>,
 }
 
-impl Rounds<'_> {
-    async fn all(&mut self, loads: &[Load]) -> Result<Report> {
-        for runner in self.runners {
+impl Run<'_> {
+    /// Measures every load on every variant, beginning with another one for each load.
+    async fn round(&mut self, runners: &[Runner], report: &mut Report) -> Result<()> {
+        let token = self.known.es.first().context("no token")?;
+        for runner in runners {
+            stage::check(runner, token).await?;
+        }
+        for runner in runners {
             self.introduce(runner).await?;
         }
-        self.rate = match self.arguments.rate {
-            Some(rate) => rate,
-            None if loads.iter().all(|load| load.pace != Pace::Open) => 0,
-            None => self.half_load().await?,
-        };
-        let mut report = Report::new(self.arguments, self.rate)?;
-        for round in 0..self.arguments.rounds {
-            eprintln!(
-                "round {} of {}",
-                round.saturating_add(1),
-                self.arguments.rounds
-            );
-            for (number, load) in loads.iter().enumerate() {
-                let order = self.order(*load)?;
-                let first = round.saturating_add(number) % self.runners.len();
-                let (after, before) = self.runners.split_at(first);
-                for runner in before.iter().chain(after) {
-                    if load.outcome == Outcome::Denied && !runner.variant.can_deny() {
-                        continue;
-                    }
-                    let sample = measure(runner, order.clone()).await?;
-                    report.add(*load, runner.variant, &sample);
+        let is_open = |load: &Load| load.pace == Pace::Open;
+        if self.rate.is_none() && self.loads.iter().any(is_open) {
+            self.rate = Some(self.half_load(runners).await?);
+        }
+        for (number, load) in self.loads.clone().into_iter().enumerate() {
+            let order = self.order(load)?;
+            let first = number % runners.len();
+            let (after, before) = runners.split_at(first);
+            for runner in before.iter().chain(after) {
+                if load.outcome == Outcome::Denied && !runner.variant.can_deny() {
+                    continue;
                 }
+                let sample = measure(runner, order.clone()).await?;
+                report.add(load, runner.variant, &sample);
             }
         }
-        for runner in self.runners {
+        for runner in runners {
             report.add_end(End {
                 variant: runner.variant,
                 envoy_kib: usage::resident_kib(runner.envoy)?,
@@ -183,7 +185,7 @@ impl Rounds<'_> {
                 audit_lost: runner.audit_lost().await?,
             });
         }
-        Ok(report)
+        Ok(())
     }
 
     /// Shows every known token to a variant once.
@@ -213,9 +215,9 @@ impl Rounds<'_> {
     /// half busy; without it, that of the first variant. Half of what a closed loop of many
     /// connections gets would be more than all of it: there, whatever comes together is answered
     /// together, at a fraction of the cost.
-    async fn half_load(&mut self) -> Result<u32> {
+    async fn half_load(&mut self, runners: &[Runner]) -> Result<u32> {
         let stock = |runner: &&Runner| runner.variant == Variant::NoopStock;
-        let runner = self.runners.iter().find(stock).or(self.runners.first());
+        let runner = runners.iter().find(stock).or(runners.first());
         let runner = runner.context("there is nothing to compare")?;
         let order = self.order(Load {
             pace: Pace::Closed(1),
@@ -252,7 +254,7 @@ impl Rounds<'_> {
             call: Rc::new(Call::with(load.outcome)),
             tokens,
             once,
-            rate: self.rate,
+            rate: self.rate.unwrap_or_default(),
             warmup: if once { SHORT_WARMUP } else { WARMUP },
             measured: Duration::from_secs_f64(self.arguments.seconds),
         })

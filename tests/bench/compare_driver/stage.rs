@@ -1,5 +1,5 @@
 //! Everything that runs for a comparison: per variant an Envoy of its own and, where it has one,
-//! its authorizer; all of them on the measured core, and all of them up from the start.
+//! its authorizer; all of them on the measured core, and all of them up at once.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -202,22 +202,12 @@ impl Starting<'_> {
 
 /// Waits until a variant answers both requests as it should, which it must before anything is
 /// measured.
-pub(crate) async fn check(runner: &Runner, token: &str, processes: &mut Processes) -> Result<()> {
-    let mut outcomes = vec![Outcome::Allowed];
+pub(crate) async fn check(runner: &Runner, token: &str) -> Result<()> {
+    wait_for(runner, &Call::with(Outcome::Allowed), token).await?;
     if runner.variant.can_deny() {
-        outcomes.push(Outcome::Denied);
+        wait_for(runner, &Call::with(Outcome::Denied), token).await?;
     }
-    let answered = async {
-        for outcome in outcomes {
-            wait_for(runner, &Call::with(outcome), token).await?;
-        }
-        Ok(())
-    };
-    tokio::select! {
-        biased;
-        error = processes.ended() => Err(error),
-        answered = answered => answered,
-    }
+    Ok(())
 }
 
 async fn wait_for(runner: &Runner, call: &Call, token: &str) -> Result<()> {
