@@ -200,7 +200,7 @@ fn to_u64(count: usize) -> u64 {
 /// Room for most lines.
 const LINE_BYTES_USUAL: usize = 1024;
 
-/// Whoever gathers as many bytes while the writer rests has no rest any more.
+/// After a write of as many bytes the writer does not rest: more will have come.
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// How long the writer rests after a write. To wake it costs a check more than to hand a record

@@ -66,9 +66,6 @@ pub(super) fn unauthenticated(
     Ending::answer(reason, answer::unauthenticated(to, server, error))
 }
 
-/// What asks for an answer that cannot be read: coded, or a part.
-const UNREADABLE: [&str; 2] = ["accept-encoding", "range"];
-
 impl Context<'_> {
     pub(super) fn ending(
         &self,
@@ -167,3 +164,6 @@ impl Context<'_> {
         obligations
     }
 }
+
+/// What asks for an answer that cannot be read: coded, or a part.
+const UNREADABLE: [&str; 2] = ["accept-encoding", "range"];
