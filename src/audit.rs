@@ -176,9 +176,9 @@ impl Queue {
             if count == 0 {
                 return;
             }
-            let Losses { failed, .. } = &*self.losses;
+            let lost = u64::try_from(count).unwrap_or(u64::MAX);
             if let Err(error) = sink.write_all(&batch).and_then(|()| sink.flush())
-                && failed.fetch_add(to_u64(count), Ordering::Relaxed) == 0
+                && self.losses.failed.fetch_add(lost, Ordering::Relaxed) == 0
             {
                 tracing::error!(%error, "cannot write audit records");
             }
@@ -191,10 +191,6 @@ impl Queue {
             }
         }
     }
-}
-
-fn to_u64(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// Room for most lines.

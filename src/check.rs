@@ -155,6 +155,11 @@ impl HttpRequest<'_> {
             .map(|(_, value)| &**value)
     }
 
+    /// The name of every header, in lower case.
+    pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|(name, _)| &**name)
+    }
+
     /// What the route's context says under a name.
     #[must_use]
     pub fn context(&self, name: &str) -> Option<&str> {

@@ -88,18 +88,15 @@ impl Context<'_> {
                 let mut obligations = self.obligations(to.decision_id, read);
                 let assigned = judgement.assigned.as_ref();
                 let assigned = assigned.map_or(&[][..], |assigned| &assigned.headers);
-                let names = || self.request.headers.iter().map(|(name, _)| &**name);
-                upstream::assign(
-                    &mut obligations,
-                    assigned,
-                    &judgement.owned_headers,
-                    names(),
-                );
+                let owned = &judgement.owned_headers;
+                let names = self.request.header_names();
+                upstream::assign(&mut obligations, assigned, owned, names);
                 let rule = judgement.rules.first().cloned();
                 let expected = Expected::of(self.request, self.server, read);
                 if expected.reads_body() {
                     // What cannot be read could not be filtered.
-                    let unreadable = names().filter(|name| UNREADABLE.contains(name));
+                    let names = self.request.header_names();
+                    let unreadable = names.filter(|name| UNREADABLE.contains(name));
                     obligations.remove.extend(unreadable.map(Text::copy));
                 }
                 let started = judgement.session_started;
@@ -155,7 +152,7 @@ impl Context<'_> {
             name: name.map(Text::copy),
             decision_id: decision_id.into(),
         };
-        let names = self.request.headers.iter().map(|(name, _)| &**name);
+        let names = self.request.header_names();
         let mut obligations =
             upstream::obligations(facts, self.server.settings.authorization, names);
         let session = read.routing.as_ref().and_then(|routing| routing.session);

@@ -195,7 +195,7 @@ fn unknown(kind: BindingKind) -> Reason {
 /// modern request, which has no session, so that a server without the modern era cannot take it
 /// for one; and names that CGI and WSGI cannot tell from the header's.
 pub(super) fn unjudged_headers(request: &HttpRequest<'_>, session: Option<&str>) -> Vec<Text> {
-    let names = request.headers.iter().map(|(name, _)| &**name);
+    let names = request.header_names();
     let mut unjudged: Vec<&str> = names
         .filter(|name| *name != SESSION_HEADER || session.is_none())
         .filter(|name| upstream::reads_as(name, SESSION_HEADER))

@@ -310,11 +310,9 @@ fn raw_header(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidChe
 /// The name of a header in lower case: a token (RFC 9110 §5.6.2), behind a colon in a pseudo-header.
 fn header_name(name: &str) -> Result<Cow<'_, str>, InvalidCheck> {
     let token = name.strip_prefix(':').unwrap_or(name);
-    if token.is_empty() {
-        Err(InvalidCheck::InvalidHeaderName)
-    } else if Kind::NAME.holds(token) {
+    if !token.is_empty() && Kind::NAME.holds(token) {
         Ok(Cow::Borrowed(name))
-    } else if Kind::TOKEN.holds(token) {
+    } else if is_token(token) {
         Ok(Cow::Owned(name.to_ascii_lowercase()))
     } else {
         Err(InvalidCheck::InvalidHeaderName)

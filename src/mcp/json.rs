@@ -70,14 +70,18 @@ impl<'a, 'o> Reader<'a, 'o> {
         self.cursor.skip()
     }
 
-    /// Whether a container inside `depth` others is too deep; notes it and reads past it if so.
-    fn passes_too_deep(&mut self, depth: usize) -> Result<bool, Syntax> {
-        let is_too_deep = depth >= self.options.json_depth_max.min(DEPTH_MAX_CEILING);
-        if is_too_deep {
+    /// Reads past the mark that opens a container inside `depth` others, and says whether it has
+    /// something to be read. One that is too deep is noted and passed.
+    fn enters(&mut self, opener: u8, closer: u8, depth: usize) -> Result<bool, Syntax> {
+        if depth >= self.options.json_depth_max.min(DEPTH_MAX_CEILING) {
             self.note(Refusal::TooDeep);
             self.skip()?;
+            return Ok(false);
         }
-        Ok(is_too_deep)
+        if !self.cursor.takes(opener)? {
+            return Err(Syntax::Invalid);
+        }
+        Ok(!self.cursor.takes(closer)?)
     }
 
     /// Reads an object inside `depth` containers: `member` reads the value of each member, and is
@@ -88,17 +92,9 @@ impl<'a, 'o> Reader<'a, 'o> {
         depth: usize,
         mut member: impl FnMut(&mut Self, Cow<'a, str>, bool) -> Result<(), Syntax>,
     ) -> Result<(), Syntax> {
-        if self.passes_too_deep(depth)? {
-            return Ok(());
-        }
         let mut keys = Keys::new(place, self.options);
-        if !self.cursor.takes(b'{')? {
-            return Err(Syntax::Invalid);
-        }
-        if self.cursor.takes(b'}')? {
-            return Ok(());
-        }
-        loop {
+        let mut goes_on = self.enters(b'{', b'}', depth)?;
+        while goes_on {
             let key = self.cursor.key()?;
             let fault = keys.fault(key.clone());
             let is_good = fault.is_none();
@@ -106,10 +102,9 @@ impl<'a, 'o> Reader<'a, 'o> {
                 self.note(refusal);
             }
             member(self, key, is_good)?;
-            if !self.cursor.goes_on(b'}')? {
-                return Ok(());
-            }
+            goes_on = self.cursor.goes_on(b'}')?;
         }
+        Ok(())
     }
 
     /// Reads an array inside `depth` containers: `item` reads each item.
@@ -118,36 +113,26 @@ impl<'a, 'o> Reader<'a, 'o> {
         depth: usize,
         mut item: impl FnMut(&mut Self) -> Result<(), Syntax>,
     ) -> Result<(), Syntax> {
-        if self.passes_too_deep(depth)? {
-            return Ok(());
-        }
-        if !self.cursor.takes(b'[')? {
-            return Err(Syntax::Invalid);
-        }
-        if self.cursor.takes(b']')? {
-            return Ok(());
-        }
-        loop {
+        let mut goes_on = self.enters(b'[', b']', depth)?;
+        while goes_on {
             item(self)?;
-            if !self.cursor.goes_on(b']')? {
-                return Ok(());
-            }
+            goes_on = self.cursor.goes_on(b']')?;
         }
+        Ok(())
     }
 
     /// Reads any value. What is not kept is checked all the same and comes back empty, but of its
     /// own kind.
     pub(super) fn value(&mut self, at: At) -> Result<Value<'a>, Syntax> {
-        let depth = at.depth;
         match self.shape()? {
             Shape::Scalar => self.cursor.scalar(at.keep),
             Shape::Array => {
                 let mut items = Vec::new();
                 let inside = At {
-                    depth: depth.saturating_add(1),
+                    depth: at.depth.saturating_add(1),
                     ..at
                 };
-                self.array(depth, |reader| {
+                self.array(at.depth, |reader| {
                     let item = reader.value(inside)?;
                     if at.keep {
                         items.push(item);
@@ -158,7 +143,7 @@ impl<'a, 'o> Reader<'a, 'o> {
             }
             Shape::Object => {
                 let mut members = Vec::new();
-                self.object(at.place, depth, |reader, key, _| {
+                self.object(at.place, at.depth, |reader, key, _| {
                     let inside = at.member(&key);
                     let value = reader.value(inside)?;
                     if inside.keep {

@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
-use std::str::Utf8Error;
 
 use super::envelope::{Draft, Gathered};
 use super::json::{META_PROTOCOL_VERSION, Reader, Syntax};
@@ -189,16 +188,17 @@ impl fmt::Display for Id<'_> {
 /// body that is no JSON comes first, then the first fault of keys and depth, then the envelope.
 pub fn decode<'a>(body: &'a [u8], options: &DecodeOptions) -> Result<Payload<'a>, RefusedBody<'a>> {
     // What comes before a fault in the encoding is read all the same: it may name the method.
-    let (text, is_utf8) = match std::str::from_utf8(body) {
-        Ok(text) => (text, true),
-        Err(error) => (valid_part(body, &error), false),
-    };
+    let utf8 = std::str::from_utf8(body);
+    let text = utf8.unwrap_or_else(|_| {
+        let first = body.utf8_chunks().next();
+        first.map_or("", |chunk| chunk.valid())
+    });
     let mut reader = Reader::new(text, options);
     let mut gathered = Gathered::Nothing;
     let read = gathered.read(&mut reader);
     let refusal = if text.starts_with(BYTE_ORDER_MARK) {
         Some(Refusal::Bom)
-    } else if !is_utf8 {
+    } else if utf8.is_err() {
         Some(Refusal::NotUtf8)
     } else {
         match read {
@@ -220,11 +220,6 @@ pub fn decode<'a>(body: &'a [u8], options: &DecodeOptions) -> Result<Payload<'a>
             .map(Payload::Batch)
             .map_err(refuse_unknown),
     }
-}
-
-fn valid_part<'a>(body: &'a [u8], error: &Utf8Error) -> &'a str {
-    let valid = body.get(..error.valid_up_to()).unwrap_or_default();
-    std::str::from_utf8(valid).unwrap_or_default()
 }
 
 impl<'a> Draft<'a> {

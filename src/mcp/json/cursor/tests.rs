@@ -5,6 +5,8 @@ use serde_json::error::Category;
 
 use super::*;
 use crate::json::Json;
+use crate::mcp::DecodeOptions;
+use crate::mcp::json::{At, Place, Reader};
 
 /// What `serde_json` makes of a text, in the same order and with the same kinds of numbers. None if
 /// an object has a key twice, of which a cursor says nothing.
@@ -19,36 +21,23 @@ fn theirs(text: &str) -> Option<Result<Value<'static>, Syntax>> {
     }
 }
 
-/// What a cursor makes of it.
+/// What the reader of bodies makes of it, in a place whose keys are not judged but for being there
+/// twice, which does not end the reading.
 fn ours(text: &str) -> Result<Value<'_>, Syntax> {
-    let mut cursor = Cursor::new(text);
-    let value = value(&mut cursor)?;
-    if cursor.is_at_end() {
+    let options = DecodeOptions {
+        json_depth_max: usize::MAX,
+        ..DecodeOptions::default()
+    };
+    let mut reader = Reader::new(text, &options);
+    let value = reader.value(At {
+        place: Place::Data,
+        keep: true,
+        depth: 0,
+    })?;
+    if reader.is_at_end() {
         Ok(value)
     } else {
         Err(Syntax::Invalid)
-    }
-}
-
-fn value<'a>(cursor: &mut Cursor<'a>) -> Result<Value<'a>, Syntax> {
-    if cursor.takes(b'[')? {
-        let mut items = Vec::new();
-        let mut goes_on = !cursor.takes(b']')?;
-        while goes_on {
-            items.push(value(cursor)?);
-            goes_on = cursor.goes_on(b']')?;
-        }
-        Ok(Value::List(items))
-    } else if cursor.takes(b'{')? {
-        let mut members = Vec::new();
-        let mut goes_on = !cursor.takes(b'}')?;
-        while goes_on {
-            members.push((cursor.key()?, value(cursor)?));
-            goes_on = cursor.goes_on(b'}')?;
-        }
-        Ok(Value::Map(members))
-    } else {
-        cursor.scalar(true)
     }
 }
 
