@@ -244,6 +244,7 @@ pub fn compile_context(config: &Config, hints: TrustedHints) -> CompileContext {
             .map(|issuer| issuer.issuer.clone())
             .unwrap_or_default(),
         hints: Arc::new(hints),
+        uris: Arc::new(config.uri_forms()),
         has_countries: config.country_db_file.is_some(),
         rules_max: config.limits.rules_max,
         cel_bytes_max: config.limits.cel_bytes_max,

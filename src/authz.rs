@@ -5,6 +5,7 @@
 
 mod assignment;
 mod classes;
+mod compare;
 mod condition;
 mod counting;
 mod decision;
@@ -13,16 +14,20 @@ mod explain;
 mod expression;
 mod glob;
 mod index;
+mod json_text;
 mod outlook;
+mod path;
 mod policy;
 mod request;
+mod spelling;
+mod uri;
 mod visibility;
 
 pub use assignment::{Assigned, Assignments, InvalidTemplate, REFERENCES, Template};
 pub use classes::{HintedClass, Hints, ToolClasses, TrustedHints, UNCLASSIFIED};
 pub use condition::{
     Behaviour, ClaimSelector, Clock, Expected, Hours, Match, MethodPattern, Names, ResourceKind,
-    ValuePath, ValueSelector, What, When, Where, Who, Why, canonical_network,
+    TextPattern, ValueSelector, What, When, Where, Who, Why, canonical_network,
 };
 pub use counting::{
     Count, CounterKey, KeyPart, Limit, LimitDemand, Readings, Window, WindowDemand,
@@ -39,8 +44,11 @@ pub use expression::{
 };
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
 pub use outlook::{Outlook, Prospect, outlook};
+pub use path::{InvalidPath, PATH_NAMES_MAX, UnclearClaim, ValuePath, claim, is_left_out};
 pub use policy::{Effect, Mode, Needs, Policy, PolicyParts, Rule, Rules};
 pub use request::{
-    AccessRequest, Action, ActionKind, Context, Declared, Http, Resource, Subject, Value,
+    AccessRequest, Action, ActionKind, Context, Declared, Http, Resource, Subject, UnknownFacts,
+    Value,
 };
+pub use uri::{UriForm, UriPattern, never_normal};
 pub use visibility::is_visible;

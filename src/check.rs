@@ -36,7 +36,7 @@ pub use process::AnswerExchange;
 pub use reason::{Effect, Reason};
 pub use server::{
     DenySettings, DenyShape, Disclose, InvalidServer, Server, ServerSettings, Servers,
-    SessionBinding, UnknownServer,
+    SessionBinding, UnknownServer, UriForm,
 };
 pub use tools::Reader;
 

@@ -20,7 +20,7 @@ pub use lint::{LINTS, lint};
 
 use crate::authn;
 use crate::catalog::{self, WatchedServer};
-use crate::check::{self, Fact, PurposeSettings, ServerSettings};
+use crate::check::{self, Fact, PurposeSettings, ServerSettings, UriForm};
 use crate::envoy::request::Source;
 use crate::listen;
 use crate::state;
@@ -74,6 +74,15 @@ impl Config {
             snapshot: self.tools_snapshots.get(&server.name).cloned(),
         });
         servers.collect()
+    }
+
+    /// How each server reads URIs.
+    #[must_use]
+    pub fn uri_forms(&self) -> HashMap<String, UriForm> {
+        let servers = self.servers.iter();
+        servers
+            .map(|server| (server.name.clone(), server.uris))
+            .collect()
     }
 
     /// What may be remembered of tools.

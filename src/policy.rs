@@ -218,6 +218,7 @@ fn compile_all(sources: Sources, context: &CompileContext) -> Result<Policy, Loa
         servers: context.servers.clone(),
         issuer: context.issuer.clone(),
         hints: Arc::clone(&context.hints),
+        uris: Arc::clone(&context.uris),
     };
     let suite = testing::Suite::read(&files.tests, &samples).map_err(LoadPolicyError::Invalid)?;
     let report = suite.run(&policy);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::authz::Subject;
+use crate::authz::{Subject, UnknownFacts};
 use crate::json::Json;
 
 /// A [`Subject`] that can be written as JSON and read again.
@@ -29,6 +29,38 @@ struct Form {
     tenant: Option<Arc<str>>,
     device: Option<Json<'static>>,
     claims: Json<'static>,
+    /// The facts of the above that the token leaves out.
+    unknown: Vec<Cow<'static, str>>,
+}
+
+/// The names of facts in `unknown`.
+const FACTS: [&str; 5] = ["agent", "groups", "roles", "scopes", "tenant"];
+
+fn names_of(unknown: UnknownFacts) -> Vec<Cow<'static, str>> {
+    let UnknownFacts {
+        agent,
+        groups,
+        roles,
+        scopes,
+        tenant,
+    } = unknown;
+    let named = FACTS
+        .into_iter()
+        .zip([agent, groups, roles, scopes, tenant]);
+    let named = named.filter(|(_, is_unknown)| *is_unknown);
+    named.map(|(name, _)| Cow::Borrowed(name)).collect()
+}
+
+fn unknown_of(names: &[Cow<'static, str>]) -> UnknownFacts {
+    let [agent, groups, roles, scopes, tenant] =
+        FACTS.map(|fact| names.iter().any(|name| name == fact));
+    UnknownFacts {
+        agent,
+        groups,
+        roles,
+        scopes,
+        tenant,
+    }
 }
 
 impl From<CarriedSubject> for Form {
@@ -46,6 +78,7 @@ impl From<CarriedSubject> for Form {
                 .as_ref()
                 .map(|device| Json(Cow::Owned(device.clone()))),
             claims: Json(Cow::Owned(subject.claims.clone())),
+            unknown: names_of(subject.unknown),
         }
     }
 }
@@ -62,6 +95,7 @@ impl From<Form> for CarriedSubject {
             tenant: carried.tenant,
             device: carried.device.map(|device| device.0.into_owned()),
             claims: carried.claims.0.into_owned(),
+            unknown: unknown_of(&carried.unknown),
         }))
     }
 }

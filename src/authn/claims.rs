@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::settings::ClaimSettings;
 use super::{AuthenticationError, Claim};
-use crate::authz::{Subject, Value};
+use crate::authz::{Subject, UnclearClaim, UnknownFacts, Value, ValuePath, claim, is_left_out};
 
 /// The claims about when and where a token is valid.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,19 +89,47 @@ pub(super) fn subject(
             .filter(|id| !id.is_empty())
             .ok_or(AuthenticationError::ClaimInvalid(Claim::Subject)),
     }?;
+    let agent = text(&claims, &settings.agent, Claim::Agent)?;
+    let tenant = text(&claims, &settings.tenant, Claim::Tenant)?;
+    let groups = texts(&claims, &settings.groups, Claim::Groups)?;
+    let roles = texts(&claims, &settings.roles, Claim::Roles)?;
+    let scopes = scopes(&claims, &settings.scopes)?;
     Ok(Subject {
         issuer,
         id: id.into(),
-        agent: text(&claims, &settings.agent, Claim::Agent)?,
-        groups: texts(&claims, &settings.groups, Claim::Groups)?,
-        roles: texts(&claims, &settings.roles, Claim::Roles)?,
-        scopes: scopes(&claims, &settings.scopes)?,
-        tenant: text(&claims, &settings.tenant, Claim::Tenant)?,
+        agent: agent.value,
+        groups: groups.value,
+        roles: roles.value,
+        scopes: scopes.value,
+        tenant: tenant.value,
         device: first(&claims, &settings.device)
+            .value
             .filter(|device| matches!(device, Value::Map(_)))
             .cloned(),
+        unknown: UnknownFacts {
+            agent: agent.is_unknown,
+            groups: groups.is_unknown,
+            roles: roles.is_unknown,
+            scopes: scopes.is_unknown,
+            tenant: tenant.is_unknown,
+        },
         claims,
     })
+}
+
+/// What a token says of one thing, and whether it leaves out that or more of it.
+struct Told<T> {
+    value: T,
+    is_unknown: bool,
+}
+
+impl<T> Told<T> {
+    fn try_map<U, E>(self, map: impl FnOnce(T) -> Result<U, E>) -> Result<Told<U>, E> {
+        Ok(Told {
+            value: map(self.value)?,
+            is_unknown: self.is_unknown,
+        })
+    }
 }
 
 fn audience(claims: &Value<'_>) -> Result<Vec<Arc<str>>, AuthenticationError> {
@@ -136,32 +164,38 @@ fn text(
     claims: &Value<'_>,
     names: &[String],
     claim: Claim,
-) -> Result<Option<Arc<str>>, AuthenticationError> {
-    let Some(value) = first(claims, names) else {
-        return Ok(None);
-    };
-    let text = value
-        .as_str()
-        .ok_or(AuthenticationError::ClaimInvalid(claim))?;
-    Ok((!text.is_empty()).then(|| text.into()))
+) -> Result<Told<Option<Arc<str>>>, AuthenticationError> {
+    first(claims, names).try_map(|value| {
+        let Some(value) = value else {
+            return Ok(None);
+        };
+        let text = value
+            .as_str()
+            .ok_or(AuthenticationError::ClaimInvalid(claim))?;
+        Ok((!text.is_empty()).then(|| text.into()))
+    })
 }
 
 fn texts(
     claims: &Value<'_>,
     names: &[String],
     claim: Claim,
-) -> Result<Vec<Arc<str>>, AuthenticationError> {
-    first(claims, names).map_or(Ok(Vec::new()), |value| strings(value, claim))
+) -> Result<Told<Vec<Arc<str>>>, AuthenticationError> {
+    first(claims, names)
+        .try_map(|value| value.map_or(Ok(Vec::new()), |value| strings(value, claim)))
 }
 
-fn scopes(claims: &Value<'_>, names: &[String]) -> Result<Vec<Arc<str>>, AuthenticationError> {
-    let Some(value) = first(claims, names) else {
-        return Ok(Vec::new());
-    };
-    match value.as_str() {
-        Some(text) => Ok(distinct(text.split_ascii_whitespace())),
-        None => strings(value, Claim::Scopes),
-    }
+fn scopes(
+    claims: &Value<'_>,
+    names: &[String],
+) -> Result<Told<Vec<Arc<str>>>, AuthenticationError> {
+    first(claims, names).try_map(|value| match value {
+        None => Ok(Vec::new()),
+        Some(value) => match value.as_str() {
+            Some(text) => Ok(distinct(text.split_ascii_whitespace())),
+            None => strings(value, Claim::Scopes),
+        },
+    })
 }
 
 /// A string, or a list of nothing but strings; empty ones are left out.
@@ -191,23 +225,26 @@ fn distinct<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<Arc<str>> {
         .collect()
 }
 
-/// The first of `names` that is there and not `null`.
-fn first<'v, 'a>(claims: &'v Value<'a>, names: &[String]) -> Option<&'v Value<'a>> {
-    names
-        .iter()
-        .filter_map(|name| lookup(claims, name))
-        .find(|value| !matches!(value, Value::Null))
-}
-
-/// The member `path`, or else the way through nested members that its dots describe, longest names
-/// first: claim names may be URLs, which have dots of their own.
-fn lookup<'v, 'a>(value: &'v Value<'a>, path: &str) -> Option<&'v Value<'a>> {
-    value.member(path).or_else(|| {
-        path.rmatch_indices('.').find_map(|(at, _)| {
-            let (name, rest) = path.split_at_checked(at)?;
-            lookup(value.member(name)?, rest.strip_prefix('.')?)
-        })
-    })
+/// The first of `names` that is there and not `null`. Where one before it cannot be told, or the
+/// issuer left it out, nobody knows which is the first.
+fn first<'v, 'a>(claims: &'v Value<'a>, names: &[String]) -> Told<Option<&'v Value<'a>>> {
+    let mut is_unknown = false;
+    for name in names {
+        // Other paths were refused with the configuration.
+        let Ok(path) = ValuePath::new(name) else {
+            continue;
+        };
+        is_unknown |= is_left_out(claims, name);
+        match claim(claims, &path) {
+            Ok(None | Some(Value::Null)) => {}
+            Ok(value) => return Told { value, is_unknown },
+            Err(UnclearClaim) => is_unknown = true,
+        }
+    }
+    Told {
+        value: None,
+        is_unknown,
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::jwks;
+use crate::authz::{InvalidPath, ValuePath};
 
 /// Everything that authentication takes from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +129,25 @@ pub struct ClaimSettings {
     pub device: Vec<String>,
 }
 
+impl ClaimSettings {
+    /// The paths that lead to no claim of any token.
+    fn invalid_paths(&self) -> Vec<(&str, InvalidPath)> {
+        let ClaimSettings {
+            groups,
+            roles,
+            tenant,
+            agent,
+            scopes,
+            device,
+        } = self;
+        let all = [groups, roles, tenant, agent, scopes, device];
+        let paths = all.into_iter().flatten().map(String::as_str);
+        paths
+            .filter_map(|path| Some((path, ValuePath::new(path).err()?)))
+            .collect()
+    }
+}
+
 impl Default for ClaimSettings {
     fn default() -> Self {
         let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
@@ -229,6 +249,16 @@ pub enum InvalidSettings {
         "issuer `{0}`: `refresh` and `min_interval` must be above zero, `stale_max` at least `refresh`"
     )]
     Interval(String),
+    /// A path in `claims` leads to no claim.
+    #[error("`claims` of issuer `{issuer}`: `{path}` can never match: {error}")]
+    ClaimPath {
+        /// The issuer.
+        issuer: String,
+        /// The path.
+        path: String,
+        /// Why.
+        error: InvalidPath,
+    },
     /// `ca_file` cannot be read, or has no certificate.
     #[error("`ca_file` of issuer `{issuer}`: {cause}")]
     CaFile {
@@ -277,6 +307,13 @@ impl Settings {
             }
             if settings.algorithms.is_empty() {
                 fault(InvalidSettings::NoAlgorithm(name.clone()));
+            }
+            for (path, error) in settings.claims.invalid_paths() {
+                fault(InvalidSettings::ClaimPath {
+                    issuer: name.clone(),
+                    path: path.to_owned(),
+                    error,
+                });
             }
             let keys = settings.keys;
             if keys.refresh.is_zero()

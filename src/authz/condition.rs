@@ -1,8 +1,9 @@
 //! The selectors of a rule, and whether they match a request.
 //!
 //! A selector whose subject is simply not there (no tenant, no such argument) does not match; one
-//! that cannot be told, because the request is of a shape the rule's author did not mean, is
-//! [`Match::Indeterminate`], which keeps an allow from granting and makes a deny deny.
+//! that cannot be told, because the request is of a shape the rule's author did not mean or some
+//! server may read a value otherwise, is [`Match::Indeterminate`], which keeps an allow from
+//! granting and makes a deny deny.
 
 mod place;
 mod value;
@@ -12,7 +13,7 @@ mod who;
 mod why;
 
 pub use place::{Where, canonical_network};
-pub use value::{Expected, ValuePath, ValueSelector};
+pub use value::{Expected, TextPattern, ValueSelector};
 pub(super) use what::{Class, Target};
 pub use what::{MethodPattern, ResourceKind, What};
 pub(super) use when::match_auth_age;

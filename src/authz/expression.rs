@@ -8,6 +8,8 @@ mod check;
 mod depth;
 mod facts;
 mod functions;
+mod origin;
+mod outside;
 mod partial;
 mod prepare;
 
@@ -192,10 +194,12 @@ impl InvalidExpression {
 /// Enough for [`EXPRESSION_DEPTH_MAX`] levels in an unoptimized build.
 const PARSER_STACK_BYTES: usize = 16 << 20;
 
-/// CEL's standard set without optional values, and our functions.
+/// CEL's standard set without optional values, our functions, and what operators over values from
+/// outside become.
 static ENVIRONMENT: LazyLock<Result<Arc<Env>, DeclarationError>> = LazyLock::new(|| {
     let mut environment = Env::stdlib().with_optional_support(false);
     functions::declare(&mut environment)?;
+    outside::declare(&mut environment)?;
     Ok(Arc::new(environment))
 });
 

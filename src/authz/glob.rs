@@ -15,7 +15,8 @@ pub const PATTERN_TOKENS_MAX: usize = 255;
 
 /// A case-sensitive pattern: `*` is any run of characters, `?` is one.
 ///
-/// For URIs neither crosses a `/`, and `**` does.
+/// For URIs neither stands for `/` or `?`, `**` is a run of any characters, and `[?]` is a
+/// question mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob {
     text: Arc<str>,
@@ -63,14 +64,26 @@ impl Glob {
         }
     }
 
+    /// A text with any run before it, behind it or both.
+    ///
+    /// # Errors
+    /// If it is too long.
+    pub(super) fn around(before: bool, text: &str, behind: bool) -> Result<Self, InvalidGlob> {
+        let run = |there: bool| there.then_some(Token::RunAny);
+        let tokens = run(before).into_iter();
+        let tokens = tokens
+            .chain(text.chars().map(Token::Char))
+            .chain(run(behind));
+        Self::from_tokens(text.into(), &tokens.collect::<Vec<_>>())
+    }
+
     fn parse(text: &str, uri: bool) -> Result<Self, InvalidGlob> {
         if text.is_empty() {
             return Err(InvalidGlob::Empty);
         }
-        let start = text.find(['*', '?']).unwrap_or(text.len());
-        let (prefix, rest) = text.split_at_checked(start).unwrap_or((text, ""));
         let mut tokens: Vec<Token> = Vec::new();
-        for character in rest.chars() {
+        let mut rest = text.chars();
+        while let Some(character) = rest.next() {
             match (character, tokens.last(), uri) {
                 ('*', Some(Token::Run), true) => {
                     tokens.pop();
@@ -81,16 +94,31 @@ impl Glob {
                 ('*', _, false) => tokens.push(Token::RunAny),
                 ('?', _, true) => tokens.push(Token::One),
                 ('?', _, false) => tokens.push(Token::OneAny),
+                ('[', _, true) if rest.as_str().starts_with("?]") => {
+                    rest = rest.as_str().strip_prefix("?]").unwrap_or_default().chars();
+                    tokens.push(Token::Char('?'));
+                }
                 (other, ..) => tokens.push(Token::Char(other)),
             }
         }
-        if tokens.len() > PATTERN_TOKENS_MAX {
+        Self::from_tokens(text.into(), &tokens)
+    }
+
+    /// A pattern of these tokens; `text` is how it is shown.
+    pub(super) fn from_tokens(text: Arc<str>, tokens: &[Token]) -> Result<Self, InvalidGlob> {
+        let literal = |token: &Token| match token {
+            Token::Char(character) => Some(*character),
+            Token::One | Token::OneAny | Token::Run | Token::RunAny => None,
+        };
+        let prefix: Vec<char> = tokens.iter().map_while(literal).collect();
+        let rest = tokens.get(prefix.len()..).unwrap_or_default();
+        if rest.len() > PATTERN_TOKENS_MAX {
             return Err(InvalidGlob::TooLong);
         }
         Ok(Glob {
-            text: text.into(),
-            prefix: prefix.into(),
-            tokens: tokens.into(),
+            text,
+            prefix: prefix.into_iter().collect(),
+            tokens: rest.into(),
         })
     }
 
@@ -100,10 +128,10 @@ impl Glob {
         &self.text
     }
 
-    /// The only text that matches, if there is just one.
+    /// The only text that matches, if there is just one and it is the pattern itself.
     #[must_use]
     pub fn exact(&self) -> Option<&Arc<str>> {
-        self.tokens.is_empty().then_some(&self.text)
+        (self.tokens.is_empty() && *self.text == *self.prefix).then_some(&self.text)
     }
 
     /// The characters every matching text starts with.
@@ -135,7 +163,8 @@ impl Glob {
         common_text(&self.all_tokens(), &other.all_tokens())
     }
 
-    fn all_tokens(&self) -> Vec<Token> {
+    /// The literal start and what follows it.
+    pub(super) fn all_tokens(&self) -> Vec<Token> {
         self.prefix
             .chars()
             .map(Token::Char)
@@ -144,28 +173,31 @@ impl Glob {
     }
 }
 
+/// A part of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
+pub(super) enum Token {
+    /// This character.
     Char(char),
-    /// One character but `/`.
+    /// One character but `/` and `?`.
     One,
     /// One character.
     OneAny,
-    /// A run without `/`.
+    /// A run without `/` and `?`.
     Run,
     /// A run.
     RunAny,
 }
 
 impl Token {
-    fn is_run(self) -> bool {
+    /// Whether it can stand for no character and for many.
+    pub(super) fn is_run(self) -> bool {
         matches!(self, Token::Run | Token::RunAny)
     }
 
     fn takes(self, character: char) -> bool {
         match self {
             Token::Char(own) => own == character,
-            Token::One | Token::Run => character != '/',
+            Token::One | Token::Run => !matches!(character, '/' | '?'),
             Token::OneAny | Token::RunAny => true,
         }
     }
@@ -331,6 +363,12 @@ mod tests {
             ("a**b*c", "a/b/bxc", true, true),
             ("exact", "exact", true, true),
             ("exact", "exactly", false, false),
+            ("a*c", "a?c", true, false),
+            ("a**c", "a?c", true, true),
+            ("a[?]c", "a?c", false, true),
+            ("a[?]c", "a[xc", false, false),
+            ("a[?]c", "a[x]c", true, false),
+            ("a[?]*", "a?b", false, true),
         ] {
             assert_eq!(
                 Glob::name(pattern).unwrap().matches(text),

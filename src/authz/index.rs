@@ -249,7 +249,10 @@ impl Bucket {
         if let Some(rules) = self.subjects.get(&subject.id) {
             found.extend_from_slice(rules);
         }
-        if !self.groups.is_empty() {
+        if subject.unknown.groups {
+            // The subject may be in any of them.
+            found.extend(self.groups.values().flatten());
+        } else if !self.groups.is_empty() {
             for group in &subject.groups {
                 if let Some(rules) = self.groups.get(group) {
                     found.extend_from_slice(rules);

@@ -11,6 +11,7 @@ use super::counting::{Limit, Window, is_counted};
 use super::expression::{Expression, Facts};
 use super::index::Index;
 use super::request::{AccessRequest, Resource};
+use super::uri::UriCell;
 
 /// Every rule and risk class in force.
 ///
@@ -382,6 +383,7 @@ impl<'a> Call<'a> {
             request,
             class,
             arguments_open: false,
+            uri: UriCell::default(),
         };
         Call {
             target,

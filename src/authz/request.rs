@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::classes::Hints;
 use super::counting::Readings;
+use super::uri::UriForm;
 
 /// One call by one caller in one context: the input of a decision.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +57,11 @@ pub struct Context<'a> {
     pub readings: Option<&'a Readings>,
     /// What the server's own annotations say of the tool, where they are a source of classes.
     pub hints: Hints,
+    /// The defaults of the arguments that the tool's recorded input schema declares, an object
+    /// shaped like the arguments.
+    pub defaults: Option<&'a Value<'a>>,
+    /// How the server reads URIs.
+    pub uris: UriForm,
 }
 
 /// What a client declares.
@@ -125,8 +131,9 @@ pub enum Resource<'a> {
     Prompt(&'a str),
     /// An MCP resource, by URI; in completions by URI template.
     Uri(&'a str),
-    /// Every MCP resource that a URI template (RFC 6570) can expand to. Only for
-    /// [`super::is_visible`]: selectors over its URI cannot be evaluated otherwise.
+    /// Every MCP resource that a URI template (RFC 6570) can expand to. A selector over URIs
+    /// matches it if it matches all of them, and has no result if it may match some; for
+    /// [`super::is_visible`] those are possible.
     Template(&'a str),
     /// A task, by id.
     Task(&'a str),
@@ -170,6 +177,28 @@ pub struct Subject {
     pub device: Option<Value<'static>>,
     /// Every claim of the token, as verified.
     pub claims: Value<'static>,
+    /// What of the above the token does not tell.
+    pub unknown: UnknownFacts,
+}
+
+/// Facts about a subject that its token neither has nor lacks: the issuer left them out, or their
+/// claim can be read in two ways. What is there of them holds; what is not is not absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact that is known or not"
+)]
+pub struct UnknownFacts {
+    /// The OAuth client.
+    pub agent: bool,
+    /// Groups.
+    pub groups: bool,
+    /// Roles.
+    pub roles: bool,
+    /// Scopes.
+    pub scopes: bool,
+    /// The tenant.
+    pub tenant: bool,
 }
 
 /// A JSON value whose strings are borrowed from the text where no escape forbids it.

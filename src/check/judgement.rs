@@ -186,6 +186,7 @@ impl Context<'_> {
                 country: self.country,
                 device: self.device,
                 hints: ask.standing.hints,
+                uris: self.server.settings.uris,
                 ..authz::Context::default()
             },
         }

@@ -298,6 +298,7 @@ impl AnswerExchange {
             let visible = session::visible_tasks(state, server, owner, &[name], now).await?;
             return Ok(visible == [true]);
         };
+        request.context.uris = server.settings.uris;
         if item.kind == ListKind::Tools {
             let reader = self.about.reader(now, *told >= TOLD_MAX);
             let observed = self

@@ -7,6 +7,7 @@ use super::{HttpRequest, Reason};
 use crate::authn::Audience;
 use crate::authn::challenge::{Challenges, InvalidChallenge};
 use crate::authn::metadata::{self, InvalidResource, ResourceMetadata};
+pub use crate::authz::UriForm;
 use crate::catalog::Trust;
 use crate::telemetry::metrics::{Counter, Metrics};
 use crate::upstream::AuthorizationHeader;
@@ -41,6 +42,8 @@ pub struct ServerSettings {
     pub string_body: bool,
     /// Whether arguments may have keys that are equal under case folding.
     pub fold_arguments: bool,
+    /// How it reads the URIs of resources.
+    pub uris: UriForm,
     /// What happens to the client's token on the way to the upstream.
     pub authorization: AuthorizationHeader,
     /// Whether sessions and tasks belong to a subject.

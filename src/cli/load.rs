@@ -83,6 +83,7 @@ pub(super) fn samples(context: &CompileContext) -> SampleContext {
         servers: context.servers.clone(),
         issuer: context.issuer.clone(),
         hints: Arc::clone(&context.hints),
+        uris: Arc::clone(&context.uris),
     }
 }
 

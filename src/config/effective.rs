@@ -12,6 +12,7 @@ use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSe
 use crate::catalog::{OnChange, Trust};
 use crate::check::{
     self, DenySettings, DenyShape, Disclose, PurposeSettings, ServerSettings, SessionBinding,
+    UriForm,
 };
 use crate::envoy::request::Source;
 use crate::listen::{self, TlsFiles};
@@ -222,6 +223,7 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         batch_max,
         string_body,
         fold_arguments,
+        uris,
         authorization,
         session_binding,
         answers_on_get,
@@ -250,6 +252,11 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         SessionBinding::Strict => "strict",
         SessionBinding::Off => "off",
     };
+    let uris = match uris {
+        UriForm::Normal => "normal",
+        UriForm::Strict => "strict",
+        UriForm::Opaque => "opaque",
+    };
     let place = (!hosts.is_empty()).then(|| json!({"hosts": hosts, "path": path}));
     let scopes_supported = (!scopes_supported.is_empty()).then_some(scopes_supported);
     let accept = |accepts: bool| if accepts { "accept" } else { "reject" };
@@ -267,6 +274,7 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         "batch_max": batch_max,
         "string_body": accept(*string_body),
         "fold_arguments": accept(*fold_arguments),
+        "uris": uris,
         "upstream": {"authorization": authorization},
         "session_binding": session_binding,
         "answers_on_get": answers_on_get,

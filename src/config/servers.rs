@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{Reader, lint};
 use crate::authn::{challenge, metadata};
 use crate::catalog::{OnChange, Trust};
-use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings, SessionBinding};
+use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings, SessionBinding, UriForm};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::{self, Fields, Findings, Node};
 
@@ -18,6 +18,13 @@ const BINDINGS: &[(&str, SessionBinding)] = &[
     ("on", SessionBinding::On),
     ("strict", SessionBinding::Strict),
     ("off", SessionBinding::Off),
+];
+
+/// The words of `uris`.
+const URI_FORMS: &[(&str, UriForm)] = &[
+    ("normal", UriForm::Normal),
+    ("strict", UriForm::Strict),
+    ("opaque", UriForm::Opaque),
 ];
 
 /// What is guarded, and where each server's recorded tools are.
@@ -87,6 +94,9 @@ fn server(
     let fold_arguments = fields
         .optional("fold_arguments", findings, &accept)
         .unwrap_or(false);
+    let uris = fields
+        .optional("uris", findings, yaml::choice(URI_FORMS))
+        .unwrap_or_default();
     let authorization = fields
         .optional("upstream", findings, upstream)
         .unwrap_or_default();
@@ -112,6 +122,7 @@ fn server(
             .unwrap_or(0),
         string_body,
         fold_arguments,
+        uris,
         authorization,
         session_binding,
         answers_on_get,

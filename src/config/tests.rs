@@ -78,6 +78,7 @@ servers:
   batch_max: 3
   string_body: accept
   fold_arguments: accept
+  uris: strict
   upstream: {authorization: pass}
   session_binding: strict
   answers_on_get: true

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 
 use crate::authz::{
-    HintedClass, Policy, PolicyParts, Rule, ToolClasses, TrustedHints, UNCLASSIFIED,
+    HintedClass, Policy, PolicyParts, Rule, ToolClasses, TrustedHints, UNCLASSIFIED, UriForm,
 };
 use crate::yaml::{self, Findings, Node, Source};
 
@@ -24,6 +24,8 @@ pub struct CompileContext {
     pub issuer: String,
     /// What trusted annotations say of recorded tools; also which servers' are trusted.
     pub hints: Arc<TrustedHints>,
+    /// How servers read URIs, where it is not as usual.
+    pub uris: Arc<HashMap<String, UriForm>>,
     /// How many rules a policy may have.
     pub rules_max: usize,
     /// How long an expression may be, in bytes.
@@ -37,6 +39,7 @@ impl Default for CompileContext {
             has_countries: true,
             issuer: String::new(),
             hints: Arc::default(),
+            uris: Arc::default(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
         }

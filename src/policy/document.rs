@@ -131,7 +131,7 @@ fn read_tools<'n>(node: &'n Node, findings: &mut Findings) -> Option<Vec<ToolTab
         let mut read = Vec::new();
         for (class, patterns) in entries {
             let patterns = list(patterns, findings, |node, findings| {
-                selectors::glob(node, Glob::name, findings).map(|glob| (node, glob))
+                selectors::pattern(node, Glob::name, findings).map(|glob| (node, glob))
             });
             read.push((class, patterns.unwrap_or_default()));
         }

@@ -10,13 +10,13 @@ mod narration;
 mod request;
 mod subject;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use narration::{Named, effect_name, match_name, narrate, narrate_rule};
 pub use request::{Listed, SampleAsk, SampleRequest, Unasked};
 
-use crate::authz::{Policy, Subject, TrustedHints};
+use crate::authz::{Policy, Subject, TrustedHints, UriForm};
 use crate::yaml::{self, Findings, Node, Source};
 use case::Case;
 
@@ -29,6 +29,8 @@ pub struct SampleContext {
     pub issuer: String,
     /// What trusted annotations say of recorded tools.
     pub hints: Arc<TrustedHints>,
+    /// How servers read URIs, where it is not as usual.
+    pub uris: Arc<HashMap<String, UriForm>>,
 }
 
 /// Somebody who might call, for previews.

@@ -170,6 +170,7 @@ mod tests {
             tenant: Some(Arc::from("acme")),
             device: None,
             claims: Value::Null,
+            unknown: crate::authz::UnknownFacts::default(),
         }
     }
 

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use divan::{Bencher, black_box};
 use jiff::Timestamp;
 use mcp_authz::authz::{
-    self, AccessRequest, Action, ActionKind, Context, Http, Policy, Resource, Subject, Value,
+    self, AccessRequest, Action, ActionKind, Context, Http, Policy, Resource, Subject,
+    UnknownFacts, Value,
 };
 use mcp_authz::policy::{CompileContext, compile};
 use mcp_authz::yaml::Source;
@@ -88,6 +89,7 @@ fn decide(bencher: Bencher<'_, '_>, count: usize, matching: Matching, cel: Cel) 
         tenant: None,
         device: None,
         claims: Value::Map(Vec::new()),
+        unknown: UnknownFacts::default(),
     };
     let arguments = Value::Map(vec![
         ("owner".into(), Value::String("acme".into())),

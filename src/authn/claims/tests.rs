@@ -35,6 +35,7 @@ fn claims_become_the_subject() {
             tenant: Some("t".into()),
             device: None,
             claims,
+            unknown: UnknownFacts::default(),
         }
     );
 }

@@ -1,18 +1,15 @@
-//! Selectors over JSON values: arguments and claims.
+//! Selectors over JSON values: arguments, claims and what is known of the device.
 
-use std::sync::Arc;
-
+use crate::authz::compare::{self, spellings};
 use crate::authz::glob::Glob;
+use crate::authz::path::{Found, Keys, ValuePath};
 use crate::authz::request::Value;
+use crate::authz::spelling::fold;
 
 use super::Match;
 
-/// A dotted path into an object: `issue.owner`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ValuePath {
-    text: Arc<str>,
-    segments: Box<[Box<str>]>,
-}
+/// How many elements a list may have to be compared; a longer one has no result.
+const ITEMS_MAX: usize = 10_000;
 
 /// One argument and the values that fulfil the selector.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,93 +23,134 @@ pub struct ValueSelector {
 /// A value that a selector accepts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expected {
+    /// Exactly this: a string, a number or a truth value.
+    Exactly(Value<'static>),
     /// A string that matches the pattern.
-    Text(Glob),
-    /// This integer, also when written with a fraction of zero.
-    Integer(i64),
-    /// This number.
-    Number(f64),
-    /// This truth value.
-    Truth(bool),
+    Pattern(TextPattern),
 }
 
-impl ValuePath {
-    /// A path, or nothing if a segment is empty.
+/// A pattern over texts, with what it is to servers that fold texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextPattern {
+    glob: Glob,
+    folded: Option<Glob>,
+}
+
+impl TextPattern {
+    /// Wraps a pattern over names.
     #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let segments: Box<[Box<str>]> = text.split('.').map(Box::from).collect();
-        let whole = segments.iter().all(|segment| !segment.is_empty());
-        whole.then(|| ValuePath {
-            text: text.into(),
-            segments,
-        })
+    pub fn new(glob: Glob) -> Self {
+        // Folding keeps the wildcards, but for full-width ones, which are none as they stand.
+        let folded = glob
+            .as_str()
+            .split_inclusive(['*', '?'])
+            .map(|part| match part.char_indices().next_back() {
+                Some((at, wildcard @ ('*' | '?'))) => {
+                    format!("{}{wildcard}", fold(part.get(..at).unwrap_or_default()))
+                }
+                Some(_) | None => fold(part).into_owned(),
+            })
+            .collect::<String>();
+        TextPattern {
+            folded: Glob::name(&folded).ok(),
+            glob,
+        }
     }
 
-    /// The path as written.
+    /// The pattern as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.text
+        self.glob.as_str()
     }
 
-    /// Applies `test` to the value at the path. An absent or null one does not match; something
-    /// other than an object on the way cannot be evaluated, since a server might still find
-    /// a value in it.
-    pub(super) fn resolve(
-        &self,
-        root: &Value<'_>,
-        test: impl FnOnce(&Value<'_>) -> Match,
-    ) -> Match {
-        let mut value = root;
-        for segment in &self.segments {
-            match value {
-                Value::Map(_) => match value.member(segment) {
-                    Some(member) => value = member,
-                    None => return Match::No,
-                },
-                Value::Null => return Match::No,
-                Value::Bool(_)
-                | Value::Int(_)
-                | Value::Uint(_)
-                | Value::Float(_)
-                | Value::String(_)
-                | Value::List(_) => return Match::Indeterminate,
-            }
+    fn matches_text(&self, text: &str) -> Match {
+        if self.glob.matches(text) {
+            return Match::Yes;
         }
-        test(value)
+        let folded = fold(text);
+        match &self.folded {
+            Some(glob) if !glob.matches(&folded) => Match::No,
+            Some(_) | None => Match::Indeterminate,
+        }
+    }
+
+    fn matches(&self, value: &Value<'_>) -> Match {
+        let is_far = match value {
+            Value::String(text) => return self.matches_text(text),
+            Value::List(items) => items.iter().all(|item| self.matches(item) == Match::No),
+            // What servers make a text of is not the text that was sent.
+            Value::Map(_) => false,
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
+                let mut spelled = spellings(value).into_iter();
+                spelled.all(|text| self.matches_text(&text) == Match::No)
+            }
+        };
+        if is_far {
+            Match::No
+        } else {
+            Match::Indeterminate
+        }
     }
 }
 
 impl ValueSelector {
-    /// Absent arguments are as an empty object.
+    /// An argument that is not there does not match, unless the tool has a default for it that
+    /// might; absent arguments are as an empty object.
     ///
-    /// A list matches if all of its elements do, does not match if none does, and cannot be
-    /// evaluated if only some do: so neither an allow can be widened nor a deny evaded by
-    /// wrapping a value in a list. Objects, nested lists and values of another scalar type (which
-    /// a lenient server may convert) cannot be evaluated.
-    pub(super) fn matches(&self, arguments: Option<&Value<'_>>) -> Match {
-        let Some(arguments) = arguments else {
-            return Match::No;
-        };
-        self.path.resolve(arguments, |value| match value {
-            Value::List(items) => {
-                let mut results = items
-                    .iter()
-                    .map(|item| Expected::match_one(&self.expected, item));
-                let first = results.next().unwrap_or(Match::No);
-                if results.all(|result| result == first) {
-                    first
-                } else {
-                    Match::Indeterminate
+    /// A list matches if all of its elements do, does not match if no server reads one that does
+    /// out of it, and has no result otherwise: so neither an allow can be widened nor a deny
+    /// evaded by wrapping a value in a list.
+    pub(super) fn matches(
+        &self,
+        arguments: Option<&Value<'_>>,
+        defaults: Option<&Value<'_>>,
+    ) -> Match {
+        let found = arguments.map_or(Found::Absent, |arguments| {
+            self.path.find(arguments, Keys::Sent)
+        });
+        match found {
+            Found::Value(value) => self.matches_value(value),
+            Found::Unclear => Match::Indeterminate,
+            Found::Absent => {
+                let default = defaults.map_or(Found::Absent, |defaults| {
+                    self.path.find(defaults, Keys::Proven)
+                });
+                match default {
+                    Found::Value(default) if self.matches_value(default) != Match::No => {
+                        Match::Indeterminate
+                    }
+                    Found::Value(_) | Found::Absent => Match::No,
+                    Found::Unclear => Match::Indeterminate,
                 }
             }
-            Value::Null
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::Uint(_)
-            | Value::Float(_)
-            | Value::String(_)
-            | Value::Map(_) => Expected::match_one(&self.expected, value),
-        })
+        }
+    }
+
+    fn matches_value(&self, value: &Value<'_>) -> Match {
+        let Value::List(items) = value else {
+            return Expected::match_one(&self.expected, value);
+        };
+        if items.len() > ITEMS_MAX {
+            return Match::Indeterminate;
+        }
+        let mut results = items
+            .iter()
+            .map(|item| Expected::match_one(&self.expected, item));
+        let first = results.next().unwrap_or(Match::No);
+        if !results.all(|result| result == first) {
+            return Match::Indeterminate;
+        }
+        // No element is one of the values, but the list as a whole may be.
+        let is_far = |expected: &Expected| match expected {
+            Expected::Exactly(named) => compare::equals(named, value) == Match::No,
+            Expected::Pattern(pattern) => {
+                pattern.matches_text(&compare::joined(items)) == Match::No
+            }
+        };
+        if first == Match::No && !self.expected.iter().all(is_far) {
+            return Match::Indeterminate;
+        }
+        first
     }
 }
 
@@ -138,49 +176,9 @@ impl Expected {
     }
 
     fn matches(&self, value: &Value<'_>) -> Match {
-        match (self, value) {
-            (_, Value::Null) => Match::No,
-            (Expected::Text(pattern), Value::String(text)) => Match::of(pattern.matches(text)),
-            (Expected::Truth(expected), Value::Bool(truth)) => Match::of(expected == truth),
-            (Expected::Integer(_) | Expected::Number(_), _) => self.matches_number(value),
-            (Expected::Text(_) | Expected::Truth(_), _) => Match::Indeterminate,
-        }
-    }
-
-    fn matches_number(&self, value: &Value<'_>) -> Match {
-        let number = match value {
-            Value::Int(number) => i128::from(*number),
-            Value::Uint(number) => i128::from(*number),
-            Value::Float(number) => return self.matches_float(*number),
-            Value::Null | Value::Bool(_) | Value::String(_) | Value::List(_) | Value::Map(_) => {
-                return Match::Indeterminate;
-            }
-        };
         match self {
-            Expected::Integer(expected) => Match::of(i128::from(*expected) == number),
-            Expected::Number(expected) => Match::of(whole(*expected) == Some(number)),
-            Expected::Text(_) | Expected::Truth(_) => Match::Indeterminate,
+            Expected::Exactly(named) => compare::equals(named, value),
+            Expected::Pattern(pattern) => pattern.matches(value),
         }
     }
-
-    #[expect(
-        clippy::float_cmp,
-        reason = "a value is compared with the one written in the rule"
-    )]
-    fn matches_float(&self, number: f64) -> Match {
-        match self {
-            Expected::Integer(expected) => Match::of(whole(number) == Some(i128::from(*expected))),
-            Expected::Number(expected) => Match::of(*expected == number),
-            Expected::Text(_) | Expected::Truth(_) => Match::Indeterminate,
-        }
-    }
-}
-
-/// The integer that a float is, if it is one of a size that JSON integers have.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the range is checked first"
-)]
-fn whole(number: f64) -> Option<i128> {
-    (number.fract() == 0.0 && number.abs() < 1e20).then_some(number as i128)
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::authz::glob::{Expansions, Glob, Template};
+use crate::authz::glob::Glob;
 use crate::authz::request::{AccessRequest, Resource};
+use crate::authz::uri::{UriCell, UriPattern};
 
 use super::value::ValueSelector;
 use super::{Match, Names, selects};
@@ -22,7 +23,7 @@ pub struct What {
     /// Prompt names.
     pub prompts: Option<Box<[Glob]>>,
     /// Resource URIs.
-    pub resources: Option<Box<[Glob]>>,
+    pub resources: Option<Box<[UriPattern]>>,
     /// Arguments of the call.
     pub arguments: Box<[ValueSelector]>,
     /// What it must not be.
@@ -177,7 +178,7 @@ impl What {
         let resources = self
             .resources
             .as_ref()
-            .map(|globs| match_uri(globs, target));
+            .map(|patterns| match_uri(patterns, target));
         let arguments = self
             .arguments
             .iter()
@@ -227,6 +228,8 @@ pub(in crate::authz) struct Target<'a> {
     pub(in crate::authz) class: Class<'a>,
     /// Whether the arguments are those of some later call.
     pub(in crate::authz) arguments_open: bool,
+    /// The URI of the resource, if it is one.
+    pub(in crate::authz) uri: UriCell<'a>,
 }
 
 impl Target<'_> {
@@ -234,7 +237,8 @@ impl Target<'_> {
         if self.arguments_open {
             return Match::Unknown;
         }
-        selector.matches(self.request.arguments)
+        let request = self.request;
+        selector.matches(request.arguments, request.context.defaults)
     }
 }
 
@@ -249,79 +253,29 @@ impl MethodPattern {
     }
 }
 
-/// A URI that is not in normal form may reach another resource than its text says, so a pattern
-/// cannot be evaluated for it, unless the schemes differ.
-fn match_uri(globs: &[Glob], target: &Target<'_>) -> Match {
-    let uri = match target.request.resource {
-        Resource::Uri(uri) => uri,
-        Resource::Template(template) => return match_template(globs, template, target),
+/// A URI that some server may read as another one cannot be evaluated, unless the schemes differ.
+fn match_uri(patterns: &[UriPattern], target: &Target<'_>) -> Match {
+    let form = target.request.context.uris;
+    let text = match target.request.resource {
+        Resource::Uri(text) => text,
+        Resource::Template(template) => {
+            let found = patterns.iter().map(|pattern| {
+                let found = pattern.matches_template(template, form);
+                // What is completed may be any expansion; what is listed is one of them later.
+                if found == Match::Unknown && !target.arguments_open {
+                    Match::Indeterminate
+                } else {
+                    found
+                }
+            });
+            return Match::any(found);
+        }
         Resource::Server | Resource::Tool(_) | Resource::Prompt(_) | Resource::Task(_) => {
             return Match::No;
         }
     };
-    if is_normal(uri) {
-        return Match::of(globs.iter().any(|glob| glob.matches(uri)));
+    match target.uri.get(text, form) {
+        Some(uri) => Match::any(patterns.iter().map(|pattern| pattern.matches(uri))),
+        None => Match::any(patterns.iter().map(|pattern| pattern.could_match(text))),
     }
-    let scheme = uri.split(':').next().unwrap_or_default();
-    Match::any(
-        globs
-            .iter()
-            .map(|glob| match glob.literal_start().split_once(':') {
-                Some((own, _)) if !own.eq_ignore_ascii_case(scheme) => Match::No,
-                _ => Match::Indeterminate,
-            }),
-    )
-}
-
-/// What holds of every URI that a template expands to. Those that are not in normal form cannot be
-/// evaluated, which lets nothing pass, so they need no look here.
-fn match_template(globs: &[Glob], template: &str, target: &Target<'_>) -> Match {
-    if !target.arguments_open {
-        return Match::Indeterminate;
-    }
-    let template = Template::parse(template);
-    Match::any(
-        globs
-            .iter()
-            .map(|glob| match glob.matches_template(&template) {
-                Expansions::All => Match::Yes,
-                Expansions::None => Match::No,
-                Expansions::Some => Match::Unknown,
-            }),
-    )
-}
-
-/// Whether no usual normalization would change the URI (RFC 3986 §6.2.2): a lower-case scheme, no
-/// `.` or `..` segments however written, no backslashes, no encoded unreserved characters.
-fn is_normal(uri: &str) -> bool {
-    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
-    let plain = !scheme.bytes().any(|byte| byte.is_ascii_uppercase())
-        && !uri
-            .bytes()
-            .any(|byte| byte == b'\\' || byte.is_ascii_control());
-    if !plain || !uri.contains(['.', '%']) {
-        return plain;
-    }
-    let path_end = uri.find(['?', '#']).unwrap_or(uri.len());
-    let path = uri.get(..path_end).unwrap_or(uri);
-    let dots = |segment: &str| segment == "." || segment == "..";
-    let split_slashes = || {
-        path.split('/')
-            .flat_map(|part| part.split("%2F"))
-            .flat_map(|part| part.split("%2f"))
-    };
-    !split_slashes().any(dots) && !encodes_needlessly(uri)
-}
-
-/// Whether some `%XX` stands for a character that needs no encoding, for `\` or for `%` itself
-/// (which a second decoding would turn into something else), or is no encoding at all.
-fn encodes_needlessly(uri: &str) -> bool {
-    uri.split('%').skip(1).any(|after| {
-        let code = after
-            .get(..2)
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        code.is_none_or(|code| {
-            code.is_ascii_alphanumeric() || b"-._~\\%".contains(&code) || code.is_ascii_control()
-        })
-    })
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::authz::path::{Found, ValuePath, find_claim};
 use crate::authz::request::{AccessRequest, Value};
 
-use super::value::{Expected, ValuePath};
+use super::value::Expected;
 use super::{Match, Names, selects};
 
 /// Selectors over the caller. Keys combine with AND, values with OR; all compare exactly.
@@ -35,7 +36,7 @@ pub struct Who {
 /// One claim and the values that fulfil the selector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClaimSelector {
-    /// Where the claim is. A claim whose whole name is the dotted path comes first.
+    /// Where the claim is. Names may have dots of their own.
     pub path: ValuePath,
     /// Any of these.
     pub expected: Box<[Expected]>,
@@ -44,20 +45,49 @@ pub struct ClaimSelector {
 impl Who {
     pub(in crate::authz) fn matches(&self, request: &AccessRequest<'_>) -> Match {
         let subject = request.subject;
+        let unknown = subject.unknown;
         let named = |names: &Option<Names>, value: Option<&str>| {
             selects(names.as_deref(), |name| value == Some(&**name))
         };
         let held = |names: &Option<Names>, values: &[Arc<str>]| {
             selects(names.as_deref(), |name| values.contains(name))
         };
+        // What the token leaves out may be what is selected.
+        let unless = |unknown: bool, names: &Option<Names>, found: Match| {
+            if unknown && names.is_some() && found == Match::No {
+                Match::Indeterminate
+            } else {
+                found
+            }
+        };
         let plain = Match::all([
             named(&self.issuers, Some(&subject.issuer)),
             named(&self.subjects, Some(&subject.id)),
-            held(&self.groups, &subject.groups),
-            held(&self.roles, &subject.roles),
-            held(&self.scopes, &subject.scopes),
-            named(&self.tenants, subject.tenant.as_deref()),
-            named(&self.agents, subject.agent.as_deref()),
+            unless(
+                unknown.groups,
+                &self.groups,
+                held(&self.groups, &subject.groups),
+            ),
+            unless(
+                unknown.roles,
+                &self.roles,
+                held(&self.roles, &subject.roles),
+            ),
+            unless(
+                unknown.scopes,
+                &self.scopes,
+                held(&self.scopes, &subject.scopes),
+            ),
+            unless(
+                unknown.tenant,
+                &self.tenants,
+                named(&self.tenants, subject.tenant.as_deref()),
+            ),
+            unless(
+                unknown.agent,
+                &self.agents,
+                named(&self.agents, subject.agent.as_deref()),
+            ),
             named(&self.peers, request.peer),
         ]);
         if plain == Match::No {
@@ -76,11 +106,10 @@ impl Who {
 impl ClaimSelector {
     /// A list claim is a set: it matches if any element does, as groups and roles do.
     pub(super) fn matches_in(&self, claims: &Value<'_>) -> Match {
-        match claims.member(self.path.as_str()) {
-            Some(claim) => Expected::match_any_element(&self.expected, claim),
-            None => self.path.resolve(claims, |claim| {
-                Expected::match_any_element(&self.expected, claim)
-            }),
+        match find_claim(claims, &self.path) {
+            Found::Value(claim) => Expected::match_any_element(&self.expected, claim),
+            Found::Absent => Match::No,
+            Found::Unclear => Match::Indeterminate,
         }
     }
 }

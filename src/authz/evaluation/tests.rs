@@ -11,8 +11,7 @@ use proptest::sample::{Index as Pick, select, subsequence};
 use super::*;
 use crate::authz::classes::{HintedClass, Hints, ToolClasses};
 use crate::authz::condition::{
-    Behaviour, Class, Expected, MethodPattern, Names, ValuePath, ValueSelector, What, Where, Who,
-    Why,
+    Behaviour, Class, Expected, MethodPattern, Names, ValueSelector, What, Where, Who, Why,
 };
 use crate::authz::counting::{KeyPart, Limit, Readings, Window};
 use crate::authz::explain::explain;
@@ -56,16 +55,17 @@ fn who() -> impl Strategy<Value = Who> {
     (plain_who(), not).prop_map(|(who, not)| Who { not, ..who })
 }
 
-fn globs(values: &'static [&'static str]) -> impl Strategy<Value = Option<Box<[Glob]>>> {
-    let some = subsequence(values, 1..=2).prop_map(|texts| {
-        Some(
-            texts
-                .into_iter()
-                .map(|text| Glob::uri(text).unwrap())
-                .collect(),
-        )
-    });
+fn patterns<P: Clone + std::fmt::Debug + 'static>(
+    values: &'static [&'static str],
+    parse: fn(&str) -> Result<P, crate::authz::InvalidGlob>,
+) -> impl Strategy<Value = Option<Box<[P]>>> {
+    let some = subsequence(values, 1..=2)
+        .prop_map(move |texts| Some(texts.into_iter().map(|text| parse(text).unwrap()).collect()));
     prop_oneof![1 => Just(None), 2 => some]
+}
+
+fn globs(values: &'static [&'static str]) -> impl Strategy<Value = Option<Box<[Glob]>>> {
+    patterns(values, Glob::name)
 }
 
 fn methods() -> impl Strategy<Value = Option<Box<[MethodPattern]>>> {
@@ -87,10 +87,10 @@ fn methods() -> impl Strategy<Value = Option<Box<[MethodPattern]>>> {
 
 fn arguments() -> impl Strategy<Value = Box<[ValueSelector]>> {
     let selector = ValueSelector {
-        path: ValuePath::new("a").unwrap(),
+        path: crate::authz::ValuePath::new("a").unwrap(),
         expected: Box::new([
-            Expected::Integer(1),
-            Expected::Text(Glob::name("x*").unwrap()),
+            Expected::Exactly(Value::Int(1)),
+            Expected::Pattern(crate::authz::TextPattern::new(Glob::name("x*").unwrap())),
         ]),
     };
     prop_oneof![3 => Just(Box::default()), 1 => Just([selector].into())]
@@ -122,11 +122,18 @@ fn plain_what() -> impl Strategy<Value = What> {
             prompts,
             ..What::default()
         }),
-        (servers(), globs(&["f:/a", "f:/*", "f:/**"])).prop_map(|(servers, resources)| What {
-            servers,
-            resources,
-            ..What::default()
-        }),
+        (
+            servers(),
+            patterns(
+                &["f://h/a", "f://h/*", "f://h/**"],
+                crate::authz::UriPattern::new
+            )
+        )
+            .prop_map(|(servers, resources)| What {
+                servers,
+                resources,
+                ..What::default()
+            }),
     ]
 }
 
@@ -281,11 +288,11 @@ fn calls() -> Vec<(Action<'static>, Resource<'static>)> {
         call("tools/call", ActionKind::Use, Resource::Tool("get_b")),
         call("tools/call", ActionKind::Use, Resource::Tool("put")),
         call("prompts/get", ActionKind::Use, Resource::Prompt("p1")),
-        call("resources/read", ActionKind::Use, Resource::Uri("f:/a")),
+        call("resources/read", ActionKind::Use, Resource::Uri("f://h/a")),
         call(
             "resources/read",
             ActionKind::Use,
-            Resource::Uri("f:/b/../a"),
+            Resource::Uri("f://h/b/../a"),
         ),
         (
             Action {
@@ -293,7 +300,7 @@ fn calls() -> Vec<(Action<'static>, Resource<'static>)> {
                 authorized_as: Some("resources/read"),
                 kind: ActionKind::Use,
             },
-            Resource::Uri("f:/a"),
+            Resource::Uri("f://h/a"),
         ),
         call("tasks/get", ActionKind::Use, Resource::Task("t")),
         call("initialize", ActionKind::Open, Resource::Server),
@@ -320,6 +327,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         tenant: None,
         device: None,
         claims: Value::Map(vec![("acr".into(), Value::String(acr.into()))]),
+        unknown: crate::authz::UnknownFacts::default(),
     });
     let argument = prop_oneof![
         Just(Value::Int(1)),
@@ -363,12 +371,15 @@ fn ask() -> impl Strategy<Value = Ask> {
 /// Templates with some of what they expand to.
 fn templates() -> impl Strategy<Value = (&'static str, Vec<&'static str>)> {
     select(vec![
-        ("f:/{x}", vec!["f:/a", "f:/b", "f:/..", "f:/"]),
-        ("f:/{+x}", vec!["f:/a", "f:/b/../a", "f:/b/c"]),
-        ("f:{/x}", vec!["f:/a", "f:"]),
-        ("f:/a{?x}", vec!["f:/a", "f:/a?x=1"]),
-        ("g:/{x}", vec!["g:/a"]),
-        ("f:/a", vec!["f:/a"]),
+        (
+            "f://h/{x}",
+            vec!["f://h/a", "f://h/b", "f://h/..", "f://h/"],
+        ),
+        ("f://h/{+x}", vec!["f://h/a", "f://h/b/../a", "f://h/b/c"]),
+        ("f://h{/x}", vec!["f://h/a", "f://h"]),
+        ("f://h/a{?x}", vec!["f://h/a", "f://h/a?x=1"]),
+        ("g:{x}", vec!["g:a"]),
+        ("f://h/a", vec!["f://h/a"]),
     ])
 }
 
@@ -760,6 +771,7 @@ fn claims_and_headers_are_read_where_they_are() {
         tenant: None,
         device: None,
         claims: Value::Null,
+        unknown: crate::authz::UnknownFacts::default(),
     };
     let ask = Ask {
         subject,
@@ -840,6 +852,7 @@ fn rules_that_cannot_matter_are_not_looked_at() {
         tenant: None,
         device: None,
         claims: Value::Null,
+        unknown: crate::authz::UnknownFacts::default(),
     };
     let ask = Ask {
         subject,

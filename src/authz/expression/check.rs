@@ -7,7 +7,7 @@ use cel::common::ast::{
 
 use super::depth::{children, depth_exceeds, too_deep};
 use super::facts::{MCP_FIELDS, REQUEST_FIELDS, SOURCE_FIELDS, SUBJECT_FIELDS};
-use super::functions::{GLOB, IP_IN, MATCHES};
+use super::functions::{GIVEN, GLOB, IP_IN, MATCHES};
 use super::prepare::Constant;
 use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, InvalidExpression};
 
@@ -137,6 +137,13 @@ const FUNCTIONS: &[(&str, &[usize], &[usize])] = &[
     ("getSeconds", &[], &[0, 1]),
     (IP_IN, &[2], &[]),
     (GLOB, &[2], &[]),
+    (GIVEN, &[1], &[]),
+    ("num", &[1], &[]),
+    ("text", &[1], &[]),
+    ("fold", &[1], &[]),
+    ("plain", &[1], &[]),
+    ("list", &[1], &[]),
+    ("time", &[1], &[]),
 ];
 
 impl<'p> Checker<'p> {
@@ -219,7 +226,7 @@ impl<'p> Checker<'p> {
         self.traits.reads_arguments |= record == "mcp" && field == "arguments";
         self.traits.reads_country |= record == "source" && field == "country";
         self.traits.reads_class |= record == "mcp" && field == "class";
-        self.traits.reads_uri |= record == "mcp" && field == "uri";
+        self.traits.reads_uri |= record == "mcp" && matches!(field, "uri" | "uri_folded");
         if !fields.contains(&field) {
             let message = format!("`{record}` has no field `{field}`");
             self.error(node, message, format!("known here: {}", quoted(fields)));
@@ -271,6 +278,13 @@ impl<'p> Checker<'p> {
             );
             self.error(node, message, usage(name, plain, method));
             return;
+        }
+        if let (GIVEN, [argument]) = (name, call.args.as_slice())
+            && !matches!(&argument.expr, Expr::Select(select) if !select.test)
+            && !matches!(&argument.expr, Expr::Call(call) if call.func_name == operators::INDEX)
+        {
+            let message = "`given` needs a member, which may not be there";
+            self.error(argument, message, "for instance `given(args.owner)`");
         }
         self.visit_literal(node, name, call.args.last());
     }

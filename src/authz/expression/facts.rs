@@ -9,7 +9,9 @@ use cel::common::types::{
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 
+use crate::authz::path::{Found, Keys, ValuePath, find_claim, is_left_out};
 use crate::authz::request::{AccessRequest, Resource, Value};
+use crate::authz::uri::{PlainUri, UriCell};
 
 use super::functions::truth;
 use super::{ENVIRONMENT, EXPRESSION_VALUES_MAX};
@@ -21,6 +23,7 @@ type Boxed<'a> = Box<dyn Val + 'a>;
 pub(in crate::authz) struct Facts<'a> {
     request: &'a AccessRequest<'a>,
     class: Option<&'a str>,
+    uri: UriCell<'a>,
     roots: [OnceLock<Option<Boxed<'a>>>; ROOTS.len()],
 }
 
@@ -31,10 +34,18 @@ pub(super) enum Reading {
     Field(&'static str, &'static str),
     /// Whether that is there.
     HasField(&'static str, &'static str),
-    /// A member of an object.
-    Member(Container, Box<str>),
-    /// Whether the object has it.
-    Has(Container, Box<str>),
+    /// What is at a path in an object.
+    Member(Container, ValuePath),
+    /// Whether something is there.
+    Has(Container, ValuePath),
+    /// Whether something is there that is not null.
+    Given(Container, ValuePath),
+    /// A header of the request.
+    Header(Box<str>),
+    /// Whether the request has it.
+    HasHeader(Box<str>),
+    /// The URI of the resource, to be compared as one.
+    Uri,
 }
 
 /// An object whose members others chose.
@@ -46,8 +57,6 @@ pub(super) enum Container {
     Device,
     /// The claims of the token.
     Claims,
-    /// The headers of the request.
-    Headers,
 }
 
 /// The variables that are built as a whole, in the order of [`Facts::roots`].
@@ -67,6 +76,7 @@ impl<'a> Facts<'a> {
         Facts {
             request,
             class,
+            uri: UriCell::default(),
             roots: Default::default(),
         }
     }
@@ -84,32 +94,71 @@ impl<'a> Facts<'a> {
     pub(super) fn read<'b>(&'b self, reading: &Reading) -> Option<CowVal<'b, 'b>> {
         match reading {
             Reading::Field(record, field) => self.field(record, field).map(CowVal::Owned),
-            Reading::HasField(record, field) => Some(truth(self.has_field(record, field))),
-            Reading::Member(Container::Headers, name) => {
-                self.header(name).map(string).map(CowVal::Owned)
+            Reading::HasField(record, field) => {
+                let is_known = !self.is_unknown(record, field);
+                is_known.then(|| truth(self.has_field(record, field)))
             }
-            Reading::Has(Container::Headers, name) => Some(truth(self.header(name).is_some())),
-            Reading::Member(container, name) => {
-                let member = self.container(*container)?.member(name)?;
-                bounded(member).map(CowVal::Owned)
+            Reading::Header(name) => self.header(name).map(string).map(CowVal::Owned),
+            Reading::HasHeader(name) => Some(truth(self.header(name).is_some())),
+            Reading::Uri => {
+                let uri = self.uri()?.to_owned();
+                Some(CowVal::Owned(Box::new(uri)))
             }
-            Reading::Has(Container::Arguments, _) if self.request.arguments.is_none() => {
-                Some(truth(false))
-            }
-            Reading::Has(container, name) => {
-                let whole = self.container(*container)?;
-                let is_object = matches!(whole, Value::Map(_));
-                (is_object && is_bounded(whole)).then(|| truth(whole.member(name).is_some()))
-            }
+            Reading::Member(container, path) => match self.find(*container, path) {
+                Found::Value(member) => bounded(member).map(CowVal::Owned),
+                Found::Absent | Found::Unclear => None,
+            },
+            Reading::Has(container, path) => self.is_there(*container, path).map(truth),
+            Reading::Given(container, path) => match self.find(*container, path) {
+                Found::Value(member) => Some(truth(*member != Value::Null)),
+                Found::Absent => Some(truth(false)),
+                Found::Unclear => None,
+            },
         }
     }
 
-    fn container(&self, container: Container) -> Option<&'a Value<'a>> {
+    fn find(&self, container: Container, path: &ValuePath) -> Found<'a, 'a> {
         match container {
-            Container::Arguments => self.request.arguments,
-            Container::Device => self.request.context.device,
-            Container::Claims => Some(&self.request.subject.claims),
-            Container::Headers => None,
+            Container::Arguments => match self.request.arguments {
+                Some(arguments) => path.find(arguments, Keys::Sent),
+                None => Found::Absent,
+            },
+            Container::Device => match self.request.context.device {
+                Some(device) => path.find(device, Keys::Proven),
+                None => Found::Unclear,
+            },
+            Container::Claims => find_claim(&self.request.subject.claims, path),
+        }
+    }
+
+    /// Whether something is at a path; nothing if that cannot be told.
+    fn is_there(&self, container: Container, path: &ValuePath) -> Option<bool> {
+        let (whole, keys) = match container {
+            Container::Arguments => match self.request.arguments {
+                Some(arguments) => (arguments, Keys::Sent),
+                // A call without arguments has none to name.
+                None => return (path.len() == 1).then_some(false),
+            },
+            Container::Device => (self.request.context.device?, Keys::Proven),
+            Container::Claims => (&self.request.subject.claims, Keys::Proven),
+        };
+        if !is_bounded(whole) {
+            return None;
+        }
+        let left_out = container == Container::Claims && is_left_out(whole, path.as_str());
+        let found = path.is_there(whole, keys)?;
+        (found || !left_out).then_some(found)
+    }
+
+    /// The URI, if it can be evaluated.
+    fn uri(&self) -> Option<&PlainUri<'a>> {
+        match self.request.resource {
+            Resource::Uri(uri) => self.uri.get(uri, self.request.context.uris),
+            Resource::Server
+            | Resource::Tool(_)
+            | Resource::Prompt(_)
+            | Resource::Template(_)
+            | Resource::Task(_) => None,
         }
     }
 
@@ -124,6 +173,27 @@ impl<'a> Facts<'a> {
             ("mcp", "arguments") => self.request.arguments.is_none_or(is_bounded),
             ("request", "headers") => true,
             _ => self.field(record, field).is_some(),
+        }
+    }
+
+    /// Whether a field is neither there nor absent: its claim was left out, or the URI cannot be
+    /// evaluated.
+    fn is_unknown(&self, record: &str, field: &str) -> bool {
+        let unknown = self.request.subject.unknown;
+        match (record, field) {
+            ("subject", "agent") => unknown.agent,
+            ("subject", "tenant") => unknown.tenant,
+            ("subject", "groups") => unknown.groups,
+            ("subject", "roles") => unknown.roles,
+            ("subject", "scopes") => unknown.scopes,
+            ("mcp", "uri" | "uri_folded") => {
+                let is_uri = matches!(
+                    self.request.resource,
+                    Resource::Uri(_) | Resource::Template(_)
+                );
+                is_uri && self.uri().is_none()
+            }
+            _ => false,
         }
     }
 
@@ -160,6 +230,9 @@ impl<'a> Facts<'a> {
     fn field(&self, record: &str, field: &str) -> Option<Boxed<'a>> {
         let request = self.request;
         let subject = request.subject;
+        if self.is_unknown(record, field) {
+            return None;
+        }
         match (record, field) {
             ("subject", "issuer") => Some(string(&subject.issuer)),
             ("subject", "id") => Some(string(&subject.id)),
@@ -177,14 +250,14 @@ impl<'a> Facts<'a> {
                     None
                 }
             },
-            ("mcp", "uri") => match request.resource {
-                Resource::Uri(uri) => Some(string(uri)),
-                Resource::Server
-                | Resource::Tool(_)
-                | Resource::Prompt(_)
-                | Resource::Template(_)
-                | Resource::Task(_) => None,
-            },
+            ("mcp", "uri") => {
+                let uri = self.uri()?.as_str();
+                Some(Box::new(CelString::from(uri.to_owned())))
+            }
+            ("mcp", "uri_folded") => {
+                let folded = self.uri()?.folded();
+                Some(Box::new(CelString::from(folded.to_owned())))
+            }
             ("mcp", "class") => self.class.map(string),
             ("mcp", "arguments") => self.arguments(),
             ("mcp", "protocol_version") => request.protocol_version.map(string),
@@ -228,6 +301,7 @@ pub(super) const MCP_FIELDS: &[&str] = &[
     "method",
     "name",
     "uri",
+    "uri_folded",
     "class",
     "arguments",
     "protocol_version",
@@ -252,10 +326,9 @@ impl VariableResolver for Facts<'_> {
             return self.now().map(CowVal::Owned);
         }
         let (record, field) = variable.rsplit_once('.')?;
+        // Members of objects are readings: only they know how servers take keys.
         let value: Option<Boxed<'b>> = match record {
-            "args" | "mcp.arguments" => self.request.arguments?.member(field).and_then(bounded),
-            "device" => self.request.context.device?.member(field).and_then(bounded),
-            "subject.claims" => self.request.subject.claims.member(field).and_then(bounded),
+            "args" | "mcp.arguments" | "device" | "subject.claims" => None,
             _ => self.field(record, field),
         };
         value.map(CowVal::Owned)

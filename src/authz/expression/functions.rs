@@ -14,6 +14,7 @@ use crate::authz::glob::Glob;
 pub(super) const IP_IN: &str = "ip_in";
 pub(super) const GLOB: &str = "glob";
 pub(super) const MATCHES: &str = "matches";
+pub(super) const GIVEN: &str = "given";
 
 /// Adds `ip_in(string, string)` and `glob(string, string)`, and forms of them and of `matches`
 /// whose last argument is compiled.
@@ -61,6 +62,7 @@ fn apply<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Execu
     Ok(truth(match constant {
         Constant::Pattern(pattern) => pattern.is_match(text),
         Constant::Glob(glob) => glob.matches(text),
+        Constant::Operation(_) => return Err(failure(MATCHES, "not a pattern")),
         Constant::Network(network) => {
             let address: IpAddr = text.parse().map_err(|_| failure(IP_IN, "not an address"))?;
             network.contains(&address.to_canonical())

@@ -2,22 +2,30 @@
 //!
 //! Patterns and networks that the author wrote are compiled, and what is read of a request by
 //! name becomes a number in a table. Both stand in the tree as variables that no author can
-//! write: `@` and their place in the table.
+//! write: `@` and their place in the table. Operators over what comes from outside become
+//! operations that have no result where servers may read a value in two ways.
 
 use std::any::Any;
 use std::fmt;
 
 use cel::IdedExpr;
-use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, SelectExpr, operators};
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr, operators,
+};
 use cel::common::types::Type;
 use cel::common::value::{StaticVal, Val};
 use ipnet::IpNet;
 use regex::{Regex, RegexBuilder};
 
 use super::facts::{Container, MCP_FIELDS, REQUEST_FIELDS, Reading, SOURCE_FIELDS, SUBJECT_FIELDS};
-use super::functions::{GLOB, IP_IN, MATCHES, parse_network};
+use super::functions::{GIVEN, GLOB, IP_IN, MATCHES, parse_network};
+use super::origin::Origin;
+use super::outside::{
+    BINARY, CEL_CONVERSIONS, Conversion, HELPERS, Operation, OperationName, UNARY, UriTest,
+};
 use super::{EXPRESSION_PATTERN_BYTES_MAX, InvalidExpression};
 use crate::authz::glob::Glob;
+use crate::authz::path::ValuePath;
 
 /// How much memory the states of one pattern may take that are found while it is matched, in
 /// bytes for each thread. Where that is not enough, it is matched another way.
@@ -49,6 +57,8 @@ pub(super) enum Constant {
     Network(IpNet),
     /// A pattern over names.
     Glob(Glob),
+    /// What is done with values from outside.
+    Operation(Operation),
 }
 
 /// Its type in CEL, which nothing but our functions takes.
@@ -101,6 +111,7 @@ pub(super) fn prepare(root: &IdedExpr, constants: Vec<(u64, Constant)>) -> Prepa
     let mut preparation = Preparation {
         constants,
         references: Vec::new(),
+        bound: Vec::new(),
     };
     let mut root = root.clone();
     preparation.visit(&mut root);
@@ -118,48 +129,229 @@ pub(super) fn reference_number(variable: &str) -> Option<usize> {
 struct Preparation {
     constants: Vec<(u64, Constant)>,
     references: Vec<Reference>,
+    /// The variables of the loops around the node, and what may be in them.
+    bound: Vec<(String, Origin)>,
 }
 
 impl Preparation {
-    fn visit(&mut self, node: &mut IdedExpr) {
-        if let Some(reading) = reading(&node.expr) {
-            return self.refer(node, Reference::Reading(reading));
+    /// Prepares a node, and tells what may be in its value.
+    fn visit(&mut self, node: &mut IdedExpr) -> Origin {
+        if let Some((reading, origin)) = reading(&node.expr) {
+            self.refer(node, Reference::Reading(reading));
+            return origin;
         }
         match &mut node.expr {
-            Expr::Call(call) => self.visit_call(call),
-            Expr::Comprehension(inner) => {
-                for part in [
-                    &mut inner.iter_range,
-                    &mut inner.accu_init,
-                    &mut inner.loop_cond,
-                    &mut inner.loop_step,
-                    &mut inner.result,
-                ] {
-                    self.visit(part);
-                }
+            Expr::Call(_) => self.visit_call(node),
+            Expr::Comprehension(inner) => self.visit_loop(inner),
+            Expr::List(list) => {
+                let elements = list.elements.iter_mut();
+                elements.fold(Origin::PLAIN, |all, item| all.and(self.visit(item)))
             }
-            Expr::List(list) => list.elements.iter_mut().for_each(|item| self.visit(item)),
             Expr::Map(map) => {
+                let mut all = Origin::PLAIN;
                 for entry in &mut map.entries {
                     if let EntryExpr::MapEntry(entry) = &mut entry.expr {
-                        self.visit(&mut entry.key);
-                        self.visit(&mut entry.value);
+                        all = all.and(self.visit(&mut entry.key));
+                        all = all.and(self.visit(&mut entry.value));
                     }
                 }
+                all
             }
-            Expr::Select(select) => self.visit(&mut select.operand),
+            Expr::Select(_) => self.visit_select(node),
+            Expr::Ident(name) => self.origin_of(name),
             // Structs were refused.
-            Expr::Struct(_) | Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => {}
+            Expr::Struct(_) | Expr::Unspecified | Expr::Literal(_) => Origin::PLAIN,
         }
     }
 
-    fn visit_call(&mut self, call: &mut CallExpr) {
-        if let Some(target) = &mut call.target {
-            self.visit(target);
+    fn origin_of(&self, name: &str) -> Origin {
+        let mut bound = self.bound.iter().rev();
+        match bound.find(|(own, _)| own == name) {
+            Some((_, origin)) => *origin,
+            None if name == "args" => Origin::ARGUMENTS,
+            None if name == "device" => Origin::PROVEN,
+            None => Origin::PLAIN,
         }
-        for argument in &mut call.args {
-            self.visit(argument);
+    }
+
+    /// A member of what is no object of the request itself, such as an element of a list.
+    fn visit_select(&mut self, node: &mut IdedExpr) -> Origin {
+        let Expr::Select(select) = &mut node.expr else {
+            return Origin::PLAIN;
+        };
+        if let Some(origin) = whole(select) {
+            return origin;
         }
+        let origin = self.visit(&mut select.operand);
+        if !origin.outside {
+            return origin;
+        }
+        let (name, found) = if select.test {
+            (OperationName::Has, Origin::PLAIN)
+        } else {
+            (OperationName::Member, origin)
+        };
+        let (operand, key) = taken_apart(select);
+        self.operate(node, name, (operand, origin), (key, Origin::PLAIN));
+        found
+    }
+
+    fn visit_loop(&mut self, inner: &mut ComprehensionExpr) -> Origin {
+        let range = self.visit(&mut inner.iter_range);
+        let start = self.visit(&mut inner.accu_init);
+        let outer = self.bound.len();
+        let variables = [Some(&inner.iter_var), inner.iter_var2.as_ref()];
+        let variables = variables.into_iter().flatten();
+        self.bound
+            .extend(variables.map(|name| (name.clone(), range.elements())));
+        let gathered = range.elements().and(start);
+        self.bound.push((inner.accu_var.clone(), gathered));
+        self.visit(&mut inner.loop_cond);
+        self.visit(&mut inner.loop_step);
+        let result = self.visit(&mut inner.result);
+        self.bound.truncate(outer);
+        result
+    }
+
+    fn visit_call(&mut self, node: &mut IdedExpr) -> Origin {
+        let Expr::Call(call) = &mut node.expr else {
+            return Origin::PLAIN;
+        };
+        if call.func_name == GIVEN {
+            return self.visit_given(node);
+        }
+        let target = call.target.as_mut().map(|target| self.visit(target));
+        let origins: Vec<Origin> = call.args.iter_mut().map(|one| self.visit(one)).collect();
+        let all = origins
+            .iter()
+            .fold(target.unwrap_or_default(), |all, one| all.and(*one));
+        let result = result_of(call, &origins, all);
+        if all.is_plain() && !is_helper(call) {
+            self.use_constant(call);
+            return result;
+        }
+        if let [left, right] = origins.as_slice()
+            && target.is_none()
+            && let Some(name) = operator(&call.func_name)
+        {
+            let (left, right) = (*left, *right);
+            self.operate_call(node, name, (left, right));
+            return result;
+        }
+        if let Some((name, left)) = uri_test(call, target, &origins) {
+            self.operate_call(node, name, (left, Origin::PLAIN));
+            return result;
+        }
+        if let ([origin], None) = (origins.as_slice(), target)
+            && let Some(to) = conversion(&call.func_name, *origin)
+        {
+            let operation = Operation {
+                name: OperationName::Convert(to),
+                left: *origin,
+                right: Origin::PLAIN,
+            };
+            UNARY.clone_into(&mut call.func_name);
+            let constant = self.constant(Constant::Operation(operation));
+            call.args.push(constant);
+            return result;
+        }
+        self.use_constant(call);
+        result
+    }
+
+    /// `given(args.a)`, where `args.a` may not be there.
+    fn visit_given(&mut self, node: &mut IdedExpr) -> Origin {
+        let Expr::Call(call) = &mut node.expr else {
+            return Origin::PLAIN;
+        };
+        let Some(mut argument) = call.args.pop() else {
+            return Origin::PLAIN;
+        };
+        if let Some((Reading::Member(container, path), _)) = reading(&argument.expr) {
+            self.refer(node, Reference::Reading(Reading::Given(container, path)));
+            return Origin::PLAIN;
+        }
+        let operands = match &mut argument.expr {
+            Expr::Select(select) => Some(taken_apart(select)),
+            Expr::Call(index) => {
+                let (key, own) = (index.args.pop(), index.args.pop());
+                own.zip(key)
+            }
+            Expr::Comprehension(_)
+            | Expr::Ident(_)
+            | Expr::List(_)
+            | Expr::Literal(_)
+            | Expr::Map(_)
+            | Expr::Struct(_)
+            | Expr::Unspecified => None,
+        };
+        if let Some((mut operand, mut key)) = operands {
+            let origin = self.visit(&mut operand);
+            self.visit(&mut key);
+            let key = (key, Origin::PLAIN);
+            self.operate(node, OperationName::Given, (operand, origin), key);
+        }
+        Origin::PLAIN
+    }
+
+    /// Makes an operation of a call that has its two operands as target and argument, or as
+    /// arguments.
+    fn operate_call(
+        &mut self,
+        node: &mut IdedExpr,
+        name: OperationName,
+        origins: (Origin, Origin),
+    ) {
+        let Expr::Call(call) = &mut node.expr else {
+            return;
+        };
+        let target = call.target.take().map(|target| *target);
+        let mut operands = target.into_iter().chain(std::mem::take(&mut call.args));
+        if let (Some(left), Some(right)) = (operands.next(), operands.next()) {
+            drop(operands);
+            self.operate(node, name, (left, origins.0), (right, origins.1));
+        }
+    }
+
+    fn operate(
+        &mut self,
+        node: &mut IdedExpr,
+        name: OperationName,
+        (mut left, from_left): (IdedExpr, Origin),
+        (mut right, from_right): (IdedExpr, Origin),
+    ) {
+        for operand in [&mut left, &mut right] {
+            self.as_uri(operand);
+        }
+        let operation = Operation {
+            name,
+            left: from_left,
+            right: from_right,
+        };
+        let constant = self.constant(Constant::Operation(operation));
+        node.expr = Expr::Call(CallExpr {
+            func_name: BINARY.to_owned(),
+            target: None,
+            args: vec![left, right, constant],
+        });
+    }
+
+    /// The URI as it is compared, where an operand is just that.
+    fn as_uri(&mut self, operand: &mut IdedExpr) {
+        let Expr::Ident(name) = &operand.expr else {
+            return;
+        };
+        let reference = reference_number(name).and_then(|number| self.references.get(number));
+        if matches!(
+            reference,
+            Some(Reference::Reading(Reading::Field("mcp", "uri")))
+        ) {
+            self.refer(operand, Reference::Reading(Reading::Uri));
+        }
+    }
+
+    /// What was compiled of the last argument, in its place.
+    fn use_constant(&mut self, call: &mut CallExpr) {
         let Some(last) = call.args.last_mut() else {
             return;
         };
@@ -170,26 +362,214 @@ impl Preparation {
         }
     }
 
+    fn constant(&mut self, constant: Constant) -> IdedExpr {
+        let mut node = IdedExpr::default();
+        self.refer(&mut node, Reference::Constant(constant));
+        node
+    }
+
     fn refer(&mut self, node: &mut IdedExpr, reference: Reference) {
         node.expr = Expr::Ident(format!("@{}", self.references.len()));
         self.references.push(reference);
     }
 }
 
+/// What a select is of, and the name that it selects.
+fn taken_apart(select: &mut SelectExpr) -> (IdedExpr, IdedExpr) {
+    let name = std::mem::take(&mut select.field);
+    let key = IdedExpr {
+        expr: Expr::Literal(LiteralValue::String(name.into())),
+        ..IdedExpr::default()
+    };
+    (std::mem::take(&mut *select.operand), key)
+}
+
+/// The operation that an operator becomes.
+fn operator(function: &str) -> Option<OperationName> {
+    Some(match function {
+        operators::EQUALS => OperationName::Equals,
+        operators::NOT_EQUALS => OperationName::NotEquals,
+        operators::LESS => OperationName::Less,
+        operators::LESS_EQUALS => OperationName::LessOrEquals,
+        operators::GREATER => OperationName::Greater,
+        operators::GREATER_EQUALS => OperationName::GreaterOrEquals,
+        operators::IN => OperationName::In,
+        operators::INDEX => OperationName::Member,
+        _ => return None,
+    })
+}
+
+/// The operation that a test of the text of the URI becomes, and where the text comes from.
+fn uri_test(
+    call: &CallExpr,
+    target: Option<Origin>,
+    arguments: &[Origin],
+) -> Option<(OperationName, Origin)> {
+    let test = match call.func_name.as_str() {
+        GLOB => UriTest::Glob,
+        "startsWith" => UriTest::StartsWith,
+        "endsWith" => UriTest::EndsWith,
+        "contains" => UriTest::Contains,
+        _ => return None,
+    };
+    let origin = match (target, arguments) {
+        (Some(target), [_]) => target,
+        (None, [first, _]) => *first,
+        _ => return None,
+    };
+    (origin.uri && !origin.outside).then_some((OperationName::Uri(test), origin))
+}
+
+/// The operation that a conversion becomes: that of CEL's own names over values from outside
+/// alone.
+fn conversion(function: &str, origin: Origin) -> Option<Conversion> {
+    let named = |list: &[(&str, Conversion)]| {
+        let found = list.iter().find(|(own, _)| *own == function);
+        found.map(|(_, conversion)| *conversion)
+    };
+    named(HELPERS).or_else(|| named(CEL_CONVERSIONS).filter(|_| origin.outside))
+}
+
+fn is_helper(call: &CallExpr) -> bool {
+    HELPERS.iter().any(|(name, _)| *name == call.func_name)
+}
+
+/// What may be in the result of a call.
+fn result_of(call: &CallExpr, arguments: &[Origin], all: Origin) -> Origin {
+    const TESTS: [&str; 16] = [
+        operators::EQUALS,
+        operators::NOT_EQUALS,
+        operators::LESS,
+        operators::LESS_EQUALS,
+        operators::GREATER,
+        operators::GREATER_EQUALS,
+        operators::IN,
+        operators::LOGICAL_AND,
+        operators::LOGICAL_OR,
+        operators::LOGICAL_NOT,
+        "contains",
+        "startsWith",
+        "endsWith",
+        MATCHES,
+        GLOB,
+        IP_IN,
+    ];
+    let function = call.func_name.as_str();
+    match (function, arguments) {
+        (operators::CONDITIONAL, [_, yes, no]) => yes.and(*no),
+        ("list", _) => all,
+        ("duration", _) => Origin::PLAIN,
+        (_, [origin]) if call.target.is_none() && conversion(function, *origin).is_some() => {
+            Origin::PLAIN
+        }
+        _ if TESTS.contains(&function) => Origin::PLAIN,
+        _ => all,
+    }
+}
+
+/// What may be in a whole object of the request, if a select names one.
+fn whole(select: &SelectExpr) -> Option<Origin> {
+    let Expr::Ident(record) = &select.operand.expr else {
+        return None;
+    };
+    match (record.as_str(), select.field.as_str(), select.test) {
+        ("mcp", "arguments", false) => Some(Origin::ARGUMENTS),
+        ("subject", "claims", false) => Some(Origin::PROVEN),
+        _ => None,
+    }
+}
+
 /// What of the request an expression reads, if it is just that. The names of our records cannot
 /// be those of loop variables.
-fn reading(expr: &Expr) -> Option<Reading> {
+fn reading(expr: &Expr) -> Option<(Reading, Origin)> {
+    let (test, key) = match expr {
+        Expr::Select(select) => {
+            if let Some(found) = read_field(select) {
+                return Some(found);
+            }
+            (select.test, None)
+        }
+        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
+            (operators::INDEX, [_, _]) => (false, None),
+            (operators::IN, [key, operand]) => (true, Some((text_of(key)?, operand))),
+            _ => return None,
+        },
+        Expr::Comprehension(_)
+        | Expr::Ident(_)
+        | Expr::List(_)
+        | Expr::Literal(_)
+        | Expr::Map(_)
+        | Expr::Struct(_)
+        | Expr::Unspecified => return None,
+    };
+    let mut names = Vec::new();
+    let root = match key {
+        Some((key, operand)) => {
+            names.push(key);
+            root_of(&operand.expr, &mut names)?
+        }
+        None => root_of(expr, &mut names)?,
+    };
+    names.reverse();
+    let container = match (root, names.as_slice()) {
+        (_, []) => return None,
+        (Root::Object(container), _) => container,
+        (Root::Headers, [name]) => {
+            let name = (*name).into();
+            let reading = if test {
+                Reading::HasHeader(name)
+            } else {
+                Reading::Header(name)
+            };
+            return Some((reading, Origin::PLAIN));
+        }
+        (Root::Headers, _) => return None,
+    };
+    let path = ValuePath::of_names(&names).ok()?;
+    Some(match (test, container) {
+        // What is known of the device may be a list, which has no members.
+        (true, Container::Device) if key.is_some() => return None,
+        (true, _) => (Reading::Has(container, path), Origin::PLAIN),
+        (false, Container::Arguments) => (Reading::Member(container, path), Origin::ARGUMENTS),
+        (false, Container::Claims | Container::Device) => {
+            (Reading::Member(container, path), Origin::PROVEN)
+        }
+    })
+}
+
+/// Where a path of names begins.
+enum Root {
+    /// In an object whose members others chose.
+    Object(Container),
+    /// In the headers of the request.
+    Headers,
+}
+
+/// Follows names to where they begin, the last first.
+fn root_of<'e>(expr: &'e Expr, names: &mut Vec<&'e str>) -> Option<Root> {
     match expr {
-        Expr::Select(select) => read_select(select),
+        Expr::Ident(name) if name == "args" => Some(Root::Object(Container::Arguments)),
+        Expr::Ident(name) if name == "device" => Some(Root::Object(Container::Device)),
+        Expr::Select(select) => {
+            if let Expr::Ident(record) = &select.operand.expr {
+                match (record.as_str(), select.field.as_str()) {
+                    ("mcp", "arguments") => return Some(Root::Object(Container::Arguments)),
+                    ("subject", "claims") => return Some(Root::Object(Container::Claims)),
+                    ("request", "headers") => return Some(Root::Headers),
+                    _ => {}
+                }
+            }
+            // `has(a.b)` has its test at the end alone.
+            if select.test && !names.is_empty() {
+                return None;
+            }
+            names.push(&select.field);
+            root_of(&select.operand.expr, names)
+        }
         Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
             (operators::INDEX, [operand, key]) => {
-                Some(Reading::Member(container(operand)?, text_of(key)?.into()))
-            }
-            // What is known of the device may be a list, which has no members.
-            (operators::IN, [key, operand]) => {
-                let container = container(operand)?;
-                let is_object = container != Container::Device;
-                is_object.then_some(Reading::Has(container, text_of(key)?.into()))
+                names.push(text_of(key)?);
+                root_of(&operand.expr, names)
             }
             _ => None,
         },
@@ -203,15 +583,8 @@ fn reading(expr: &Expr) -> Option<Reading> {
     }
 }
 
-fn read_select(select: &SelectExpr) -> Option<Reading> {
-    if let Some(container) = container(&select.operand) {
-        let field = select.field.as_str().into();
-        return Some(if select.test {
-            Reading::Has(container, field)
-        } else {
-            Reading::Member(container, field)
-        });
-    }
+/// A field of one of our records.
+fn read_field(select: &SelectExpr) -> Option<(Reading, Origin)> {
     let Expr::Ident(record) = &select.operand.expr else {
         return None;
     };
@@ -225,37 +598,15 @@ fn read_select(select: &SelectExpr) -> Option<Reading> {
     let field = fields.iter().find(|field| **field == select.field)?;
     // Those are built once for all rules.
     let is_whole = matches!(*field, "claims" | "headers" | "arguments");
+    let origin = if *field == "uri" && !select.test {
+        Origin::URI
+    } else {
+        Origin::PLAIN
+    };
     match (select.test, is_whole) {
-        (true, _) => Some(Reading::HasField(record, field)),
+        (true, _) => Some((Reading::HasField(record, field), origin)),
         (false, true) => None,
-        (false, false) => Some(Reading::Field(record, field)),
-    }
-}
-
-/// The object whose members the node names.
-fn container(node: &IdedExpr) -> Option<Container> {
-    let select = match &node.expr {
-        Expr::Ident(name) if name == "args" => return Some(Container::Arguments),
-        Expr::Ident(name) if name == "device" => return Some(Container::Device),
-        Expr::Select(select) if !select.test => select,
-        Expr::Select(_)
-        | Expr::Ident(_)
-        | Expr::Call(_)
-        | Expr::Comprehension(_)
-        | Expr::List(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => return None,
-    };
-    let Expr::Ident(record) = &select.operand.expr else {
-        return None;
-    };
-    match (record.as_str(), select.field.as_str()) {
-        ("mcp", "arguments") => Some(Container::Arguments),
-        ("subject", "claims") => Some(Container::Claims),
-        ("request", "headers") => Some(Container::Headers),
-        _ => None,
+        (false, false) => Some((Reading::Field(record, field), origin)),
     }
 }
 
@@ -273,6 +624,7 @@ impl fmt::Debug for Constant {
             Constant::Pattern(pattern) => formatter.write_str(pattern.as_str()),
             Constant::Network(network) => fmt::Display::fmt(network, formatter),
             Constant::Glob(glob) => formatter.write_str(glob.as_str()),
+            Constant::Operation(operation) => fmt::Debug::fmt(operation, formatter),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{Glob, PATTERN_TOKENS_MAX, Positions, Token};
 /// It stands for more than its expansions, never for fewer: servers differ in what they let a
 /// variable match.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::authz) struct Template(Box<[Token]>);
+pub(in crate::authz) struct Template(pub(in crate::authz) Box<[Token]>);
 
 /// How many expansions of a template a pattern matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +51,11 @@ impl Template {
     }
 }
 
-/// What an expression can become (RFC 6570 §3.2). Only plain variables, labels, parameters and
-/// query parts cannot contain a `/`; a `*` means a list of segments to some servers.
+/// What an expression can become (RFC 6570 §3.2). Only plain variables, labels and parameters
+/// contain neither `/` nor `?`; a `*` means a list of segments to some servers.
 fn run(expression: &str) -> Token {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ',' | ':' | '%');
-    let variables = expression
-        .strip_prefix([';', '?', '&'])
-        .unwrap_or(expression);
+    let variables = expression.strip_prefix(';').unwrap_or(expression);
     if !variables.is_empty() && variables.chars().all(plain) {
         Token::Run
     } else {
@@ -152,7 +150,7 @@ fn alphabet(pattern: &[Token]) -> Vec<char> {
             Token::Char(character) => Some(*character),
             Token::One | Token::OneAny | Token::Run | Token::RunAny => None,
         })
-        .chain(['/'])
+        .chain(['/', '?'])
         .collect();
     known.sort_unstable();
     known.dedup();
@@ -191,9 +189,10 @@ mod tests {
             ("docs://public/*.md", "docs://public/{name}.md", All),
             ("docs://public/*.md", "docs://public/{name}.txt", None),
             ("docs://public/*.md", "docs://public/{name}{.kind}", Some),
-            ("docs://x/*", "docs://x/a{?q,r}", All),
+            ("docs://x/*", "docs://x/a{?q,r}", Some),
+            ("docs://x/**", "docs://x/a{?q,r}", All),
             ("docs://x/*", "docs://x/a{;q}", All),
-            ("docs://x/*", "docs://x/a{&q}", All),
+            ("docs://x/*", "docs://x/a{&q}", Some),
             ("docs://x/*", "docs://x/a{#q}", Some),
             ("**", "{+url}", All),
             ("file:///**", "{+url}", Some),

@@ -17,6 +17,7 @@ fn server(name: &str, session_binding: SessionBinding) -> Server {
         batch_max: 0,
         string_body: false,
         fold_arguments: false,
+        uris: crate::check::UriForm::Normal,
         authorization: AuthorizationHeader::Remove,
         session_binding,
         answers_on_get: false,
@@ -36,6 +37,7 @@ fn subject(id: &str) -> Subject {
         tenant: None,
         device: None,
         claims: Value::Null,
+        unknown: crate::authz::UnknownFacts::default(),
     }
 }
 

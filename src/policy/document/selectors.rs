@@ -1,10 +1,11 @@
 //! `who`, `what` and `where`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::authz::{
-    ClaimSelector, Expected, Glob, InvalidGlob, MethodPattern, Names, ResourceKind, ValuePath,
-    ValueSelector, What, Where, Who, canonical_network,
+    ClaimSelector, Expected, Glob, InvalidGlob, InvalidPath, MethodPattern, Names, ResourceKind,
+    TextPattern, UriPattern, Value, ValuePath, ValueSelector, What, Where, Who, canonical_network,
 };
 use crate::yaml::{Data, Fields, Findings, Node, boolean, list, list_or_one, network, string};
 
@@ -86,19 +87,26 @@ fn read_what_not<'n>(node: &'n Node, findings: &mut Findings) -> Option<WhatDocu
 fn what_fields<'n>(fields: &mut Fields<'n>, findings: &mut Findings) -> WhatDocument<'n> {
     let servers = fields.node_of("servers");
     let classes = fields.node_of("classes");
-    let globs = |fields: &mut Fields<'n>, key, parse: ParseGlob, findings: &mut Findings| {
+    let globs = |fields: &mut Fields<'n>, key, findings: &mut Findings| {
         let read = |node, findings: &mut Findings| {
-            list(node, findings, |node, findings| glob(node, parse, findings))
+            list(node, findings, |node, findings| {
+                pattern(node, Glob::name, findings)
+            })
         };
         fields.optional(key, findings, read).map(Box::from)
+    };
+    let uris = |node: &Node, findings: &mut Findings| {
+        list(node, findings, |node, findings| {
+            pattern(node, UriPattern::new, findings)
+        })
     };
     let what = What {
         servers: servers.and_then(|node| names(node, findings)),
         methods: fields.optional("methods", findings, read_methods),
-        tools: globs(fields, "tools", Glob::name, findings),
+        tools: globs(fields, "tools", findings),
         classes: classes.and_then(|node| names(node, findings)),
-        prompts: globs(fields, "prompts", Glob::name, findings),
-        resources: globs(fields, "resources", Glob::uri, findings),
+        prompts: globs(fields, "prompts", findings),
+        resources: fields.optional("resources", findings, uris).map(Box::from),
         arguments: fields
             .optional("arguments", findings, read_arguments)
             .unwrap_or_default(),
@@ -200,9 +208,13 @@ fn exact_names(node: &Node, findings: &mut Findings) -> Option<Names> {
     list(node, findings, exact).map(Box::from)
 }
 
-type ParseGlob = fn(&str) -> Result<Glob, InvalidGlob>;
+type ParsePattern<P> = fn(&str) -> Result<P, InvalidGlob>;
 
-pub(super) fn glob(node: &Node, parse: ParseGlob, findings: &mut Findings) -> Option<Glob> {
+pub(super) fn pattern<P>(
+    node: &Node,
+    parse: ParsePattern<P>,
+    findings: &mut Findings,
+) -> Option<P> {
     let text = string(node, findings)?;
     match parse(&text) {
         Ok(glob) => Some(glob),
@@ -239,7 +251,13 @@ fn read_method(node: &Node, findings: &mut Findings) -> Option<MethodPattern> {
 }
 
 fn read_arguments(node: &Node, findings: &mut Findings) -> Option<Box<[ValueSelector]>> {
-    let text = |node: &Node, findings: &mut Findings| glob(node, Glob::name, findings);
+    let text = |node: &Node, findings: &mut Findings| {
+        let glob = pattern(node, Glob::name, findings)?;
+        Some(match glob.exact() {
+            Some(text) => Expected::Exactly(Value::String(Cow::Owned(text.to_string()))),
+            None => Expected::Pattern(TextPattern::new(glob)),
+        })
+    };
     let read = read_values(node, "`arguments`", text, findings)?;
     Some(
         read.into_iter()
@@ -250,7 +268,7 @@ fn read_arguments(node: &Node, findings: &mut Findings) -> Option<Box<[ValueSele
 
 fn read_facts(node: &Node, what: &str, findings: &mut Findings) -> Option<Box<[ClaimSelector]>> {
     let text = |node: &Node, findings: &mut Findings| {
-        string(node, findings).map(|text| Glob::literal(&text))
+        string(node, findings).map(|text| Expected::Exactly(Value::String(Cow::Owned(text))))
     };
     let read = read_values(node, what, text, findings)?;
     Some(
@@ -266,7 +284,7 @@ type Values = Vec<(ValuePath, Box<[Expected]>)>;
 fn read_values(
     node: &Node,
     what: &str,
-    text: fn(&Node, &mut Findings) -> Option<Glob>,
+    text: fn(&Node, &mut Findings) -> Option<Expected>,
     findings: &mut Findings,
 ) -> Option<Values> {
     let Data::Map(entries) = &node.data else {
@@ -286,14 +304,7 @@ fn read_values(
     }
     let mut values = Vec::new();
     for (key, value) in entries.iter().filter(|(_, value)| value.data != Data::Null) {
-        let path = key.as_str().and_then(ValuePath::new);
-        if path.is_none() {
-            findings.error(
-                key,
-                "not a path",
-                "names joined by dots, such as `issue.owner`",
-            );
-        }
+        let path = read_path(key, findings);
         let expected = list_or_one(value, findings, |node, findings| {
             read_value(node, text, findings)
         });
@@ -302,16 +313,35 @@ fn read_values(
     Some(values)
 }
 
+fn read_path(key: &Node, findings: &mut Findings) -> Option<ValuePath> {
+    let text = key.as_str().unwrap_or_default();
+    match ValuePath::new(text) {
+        Ok(path) => Some(path),
+        Err(error) => {
+            let help = match error {
+                InvalidPath::Empty => "names joined by dots, such as `issue.owner`",
+                InvalidPath::Form => {
+                    "names joined by dots, such as `issue.owner`; for lists use `if`, for instance \
+                     `args.items.exists(item, item.owner == \"acme\")`"
+                }
+                InvalidPath::TooLong => "use `if` and name the members one by one",
+            };
+            findings.error(key, format!("`{text}` can never match: {error}"), help);
+            None
+        }
+    }
+}
+
 fn read_value(
     node: &Node,
-    text: fn(&Node, &mut Findings) -> Option<Glob>,
+    text: fn(&Node, &mut Findings) -> Option<Expected>,
     findings: &mut Findings,
 ) -> Option<Expected> {
     match &node.data {
-        Data::String(_) => text(node, findings).map(Expected::Text),
-        Data::Int(number) => Some(Expected::Integer(*number)),
-        Data::Float(number) if number.is_finite() => Some(Expected::Number(*number)),
-        Data::Bool(truth) => Some(Expected::Truth(*truth)),
+        Data::String(_) => text(node, findings),
+        Data::Int(number) => Some(Expected::Exactly(Value::Int(*number))),
+        Data::Float(number) if number.is_finite() => Some(Expected::Exactly(Value::Float(*number))),
+        Data::Bool(truth) => Some(Expected::Exactly(Value::Bool(*truth))),
         Data::Float(_) | Data::Null | Data::List(_) | Data::Map(_) => {
             let message = format!(
                 "expected a string, a number or a boolean, found {}",

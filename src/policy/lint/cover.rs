@@ -166,7 +166,7 @@ fn covers_what(wide: &What, narrow: &What) -> bool {
         && covers_list(
             resources.as_deref(),
             narrow.resources.as_deref(),
-            covers_glob,
+            |wide, narrow| covers_glob(wide.glob(), narrow.glob()),
         )
         && arguments
             .iter()

@@ -2,6 +2,7 @@
 //! a request from outside: its message is written as JSON-RPC and read back.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::authz::{
     AccessRequest, Action, ActionKind, Context, Count, Decision, Declared, Http, Policy, Readings,
-    Resource, Subject, Taken, TrustedHints, Value,
+    Resource, Subject, Taken, TrustedHints, UriForm, Value,
 };
 use crate::mcp::{DecodeOptions, Form, METHODS, Message, decode};
 
@@ -61,6 +62,8 @@ pub struct Situation {
     pub exhausted: Vec<String>,
     /// What trusted annotations say of recorded tools.
     pub hints: Arc<TrustedHints>,
+    /// How servers read URIs, where it is not as usual.
+    pub uris: Arc<HashMap<String, UriForm>>,
 }
 
 /// What a caller did before.
@@ -240,6 +243,12 @@ impl SampleRequest {
                 device: situation.device.as_ref(),
                 readings: Some(readings),
                 hints: situation.hints.of(&self.server, ""),
+                uris: situation
+                    .uris
+                    .get(&self.server)
+                    .copied()
+                    .unwrap_or_default(),
+                ..Context::default()
             },
         }
     }

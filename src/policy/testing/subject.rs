@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::authz::{Subject, Value};
+use crate::authz::{Subject, UnknownFacts, Value};
 
 /// Who a policy test says is calling.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +32,7 @@ impl AssumedSubject {
             tenant: self.tenant.map(Arc::from),
             device: None,
             claims: self.claims.unwrap_or(Value::Map(Vec::new())),
+            unknown: UnknownFacts::default(),
         }
     }
 }

@@ -51,6 +51,7 @@ fn with_request<T>(id: &str, tool: &str, then: impl FnOnce(&AccessRequest<'_>) -
         tenant: None,
         device: None,
         claims: Value::Null,
+        unknown: crate::authz::UnknownFacts::default(),
     };
     then(&AccessRequest {
         subject: &subject,

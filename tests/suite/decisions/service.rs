@@ -178,6 +178,7 @@ fn context(config: &Config, catalog: &Catalog) -> CompileContext {
     CompileContext {
         servers: Some(names.collect()),
         hints: Arc::new(catalog.trusted_hints()),
+        uris: Arc::new(config.uri_forms()),
         has_countries: config.country_db_file.is_some(),
         rules_max: config.limits.rules_max,
         cel_bytes_max: config.limits.cel_bytes_max,

@@ -1,0 +1,345 @@
+//! How a value of a request compares with one that a rule names.
+//!
+//! Servers convert what they get: `"true"` becomes `true`, `"5"` becomes `5`, `"Root"` becomes
+//! `root`, `["root"]` becomes `"root"`. So two values are equal if they are written alike,
+//! different if every server keeps them apart, and everything between has no result. What is
+//! surely different is in this file and nowhere else; selectors and expressions share it.
+
+use super::condition::Match;
+use super::request::Value;
+use super::spelling::{fold, is_near, is_same_key};
+
+/// From here on, not every integer is a double of its own.
+const EXACT_MAX: u64 = 1 << 53;
+
+/// Whether a value of a request is the one that a rule names.
+pub(super) fn equals(named: &Value<'_>, value: &Value<'_>) -> Match {
+    if is_same(named, value) {
+        Match::Yes
+    } else if is_far(named, value) {
+        Match::No
+    } else {
+        Match::Indeterminate
+    }
+}
+
+/// Whether two values of a request are the same one. Nobody knows which of them a server
+/// converts.
+pub(super) fn equals_mutually(one: &Value<'_>, other: &Value<'_>) -> Match {
+    match (equals(one, other), equals(other, one)) {
+        (Match::Yes, Match::Yes) => Match::Yes,
+        (Match::No, Match::No) => Match::No,
+        _ => Match::Indeterminate,
+    }
+}
+
+/// Whether an element of a list was named by a loop: it may be a key of an object.
+pub(super) fn equals_as_key(named: &Value<'_>, value: &Value<'_>) -> Match {
+    match (named, value) {
+        (Value::String(named), Value::String(value))
+            if named != value && is_same_key(named, value) =>
+        {
+            Match::Indeterminate
+        }
+        _ => equals(named, value),
+    }
+}
+
+/// The number that a value is, as the readers of numbers take it: as it is written, as a double,
+/// and cut to an integer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Readings([Number; 3]);
+
+/// A number that is compared exactly.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Number {
+    Integer(i128),
+    Float(f64),
+}
+
+impl Readings {
+    /// Those of a number; none of another value.
+    pub(super) fn of(value: &Value<'_>) -> Option<Self> {
+        let number = Number::of(value)?;
+        let double = number.as_double();
+        Some(Readings([
+            number,
+            Number::of_double(double),
+            Number::of_double(double.trunc()),
+        ]))
+    }
+
+    /// The same number in each of them.
+    pub(super) fn plain(self) -> Self {
+        let Readings([number, ..]) = self;
+        Readings([number; 3])
+    }
+
+    /// How it compares with another number, if every reading agrees.
+    pub(super) fn compare(self, other: Self, test: fn(std::cmp::Ordering) -> bool) -> Match {
+        let mut results = self.0.iter().flat_map(|one| {
+            other
+                .0
+                .iter()
+                .map(|other| one.order(*other).is_some_and(test))
+        });
+        let first = results.next().unwrap_or(false);
+        if results.all(|result| result == first) {
+            Match::of(first)
+        } else {
+            Match::Indeterminate
+        }
+    }
+}
+
+impl Number {
+    fn of(value: &Value<'_>) -> Option<Self> {
+        match value {
+            Value::Int(number) => Some(Number::Integer(i128::from(*number))),
+            Value::Uint(number) => Some(Number::Integer(i128::from(*number))),
+            Value::Float(number) => Some(Number::of_double(*number)),
+            Value::Null | Value::Bool(_) | Value::String(_) | Value::List(_) | Value::Map(_) => {
+                None
+            }
+        }
+    }
+
+    /// A double that is an integer of a size that JSON integers have is that integer.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the range is checked first"
+    )]
+    fn of_double(number: f64) -> Self {
+        if number.fract() == 0.0 && number.abs() < 1e20 {
+            Number::Integer(number as i128)
+        } else {
+            Number::Float(number)
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "rounding is what readers do")]
+    fn as_double(self) -> f64 {
+        match self {
+            Number::Integer(number) => number as f64,
+            Number::Float(number) => number,
+        }
+    }
+
+    fn order(self, other: Self) -> Option<std::cmp::Ordering> {
+        match (self, other) {
+            (Number::Integer(one), Number::Integer(other)) => Some(one.cmp(&other)),
+            (Number::Integer(_) | Number::Float(_), _) => {
+                self.as_double().partial_cmp(&other.as_double())
+            }
+        }
+    }
+
+    /// Whether every reader keeps two numbers apart: as doubles, where those are coarse by more
+    /// than two, and cut to integers.
+    #[expect(clippy::float_cmp, reason = "readers compare doubles so")]
+    fn is_far(self, other: Self) -> bool {
+        let (one, two) = (self.as_double(), other.as_double());
+        let is_coarse =
+            one.abs().min(two.abs()) >= Number::Integer(i128::from(EXACT_MAX)).as_double();
+        let apart = match (self, other) {
+            (Number::Integer(one), Number::Integer(other)) if is_coarse => one.abs_diff(other) > 2,
+            _ => true,
+        };
+        apart && one != two && one.trunc() != two.trunc()
+    }
+}
+
+/// Whether two values are written alike: numbers by what they are, objects in any order.
+fn is_same(one: &Value<'_>, other: &Value<'_>) -> bool {
+    match (one, other) {
+        (Value::List(one), Value::List(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .zip(other)
+                    .all(|(one, other)| is_same(one, other))
+        }
+        (Value::Map(one), Value::Map(members)) => {
+            one.len() == members.len()
+                && one.iter().all(|(key, value)| {
+                    other.member(key).is_some_and(|other| is_same(value, other))
+                })
+        }
+        _ => match (Number::of(one), Number::of(other)) {
+            (Some(one), Some(other)) => one == other,
+            (_, _) => one == other,
+        },
+    }
+}
+
+/// Whether every server keeps a value apart from the one that a rule names.
+fn is_far(named: &Value<'_>, value: &Value<'_>) -> bool {
+    match named {
+        // One text is true here and false there, and so are numbers, null, lists and objects.
+        Value::Bool(named) => matches!(value, Value::Bool(truth) if truth != named),
+        Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
+            Number::of(named).is_some_and(|number| is_far_from_number(number, value))
+        }
+        Value::String(named) => is_far_from_text(named, value),
+        Value::Null => is_far_from_null(value),
+        Value::List(elements) => is_far_from_list(elements, value),
+        Value::Map(members) => is_far_from_map(members, value),
+    }
+}
+
+fn is_far_from_number(number: Number, value: &Value<'_>) -> bool {
+    let is_zero = number == Number::Integer(0);
+    match value {
+        Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
+            Number::of(value).is_some_and(|other| number.is_far(other))
+        }
+        Value::String(text) => {
+            let has_digit = text.chars().any(char::is_numeric);
+            let folded = fold(text);
+            !has_digit && !(is_zero && (folded.is_empty() || folded == "null"))
+        }
+        Value::Bool(_) => !is_zero && number != Number::Integer(1),
+        Value::Null => !is_zero,
+        // Whoever takes an object apart may find anything.
+        Value::Map(_) => false,
+        Value::List(items) => match items.as_slice() {
+            [] => !is_zero,
+            [item] => is_far_from_number(number, item),
+            [_, _, ..] => true,
+        },
+    }
+}
+
+fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
+    match value {
+        Value::String(text) => !is_near(named, text),
+        Value::List(items) => {
+            let near = |item: &Value<'_>| !is_far_from_text(named, item);
+            !items.iter().any(near) && !is_near(named, &joined(items))
+        }
+        // Whoever takes an object apart may find anything.
+        Value::Map(_) => false,
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
+            !spellings(value)
+                .iter()
+                .any(|spelling| is_near(named, spelling))
+        }
+    }
+}
+
+fn is_far_from_null(value: &Value<'_>) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => {
+            let folded = fold(text);
+            !folded.is_empty() && folded != "null"
+        }
+        Value::List(items) => !matches!(items.as_slice(), [] | [Value::Bool(false)]),
+        Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) | Value::Map(_) => true,
+    }
+}
+
+fn is_far_from_list(named: &[Value<'_>], value: &Value<'_>) -> bool {
+    let far_from_all = |value: &Value<'_>| named.iter().all(|named| is_far(named, value));
+    match value {
+        Value::List(items) => {
+            let empties = |named: &Value<'_>| {
+                matches!(named, Value::Null)
+                    || matches!(named, Value::String(text) if text.is_empty())
+            };
+            let is_empty = items.is_empty() && matches!(named, [only] if empties(only));
+            !is_empty
+                && named
+                    .iter()
+                    .any(|named| items.iter().all(|item| is_far(named, item)))
+        }
+        Value::String(text) => {
+            !text.contains(',') && !is_json(text, &['[', '{']) && far_from_all(value)
+        }
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Uint(_)
+        | Value::Float(_)
+        | Value::Map(_) => match named {
+            [] => false,
+            [only] => !matches!(value, Value::Null) && is_far(only, value),
+            [_, _, ..] => true,
+        },
+    }
+}
+
+fn is_far_from_map(named: &[(std::borrow::Cow<'_, str>, Value<'_>)], value: &Value<'_>) -> bool {
+    match value {
+        Value::Map(members) => named.iter().any(|(key, named)| {
+            members
+                .iter()
+                .filter(|(other, _)| is_same_key(key, other))
+                .all(|(_, value)| is_far(named, value))
+        }),
+        Value::String(text) => !is_json(text, &['{', '"']),
+        Value::List(items) => items.len() != 1,
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => true,
+    }
+}
+
+/// Whether a text may be read as JSON that begins like this.
+fn is_json(text: &str, starts: &[char]) -> bool {
+    text.trim_start().starts_with(starts)
+}
+
+/// A list as JavaScript makes a text of it.
+pub(super) fn joined(items: &[Value<'_>]) -> String {
+    let texts = items.iter().map(|item| match item {
+        Value::String(text) => text.to_string(),
+        Value::List(items) => joined(items),
+        Value::Null => String::new(),
+        Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) | Value::Map(_) => {
+            spellings(item).into_iter().next().unwrap_or_default()
+        }
+    });
+    texts.collect::<Vec<_>>().join(",")
+}
+
+/// The texts that JavaScript, Java and Python make of null, a number or a truth value.
+pub(super) fn spellings(value: &Value<'_>) -> Vec<String> {
+    match value {
+        Value::Null => vec!["null".to_owned(), String::new(), "undefined".to_owned()],
+        Value::Bool(truth) => vec![truth.to_string()],
+        Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
+            Number::of(value).map_or_else(Vec::new, number_spellings)
+        }
+        Value::String(_) | Value::List(_) | Value::Map(_) => Vec::new(),
+    }
+}
+
+fn number_spellings(number: Number) -> Vec<String> {
+    let double = number.as_double();
+    let mut spelled = match number {
+        Number::Integer(number) => vec![number.to_string(), format!("{number}.0")],
+        Number::Float(number) => vec![number.to_string()],
+    };
+    // JavaScript from 1e21, Python from 1e16, Java from 1e7 on, and below 1e-3 or so.
+    let scientific = format!("{double:e}");
+    if let Some((digits, exponent)) = scientific.split_once('e') {
+        let point = if digits.contains('.') { "" } else { ".0" };
+        let (sign, size) = match exponent.strip_prefix('-') {
+            Some(size) => ("-", size),
+            None => ("+", exponent),
+        };
+        spelled.push(format!("{digits}e{sign}{size}"));
+        spelled.push(format!("{digits}e{sign}{size:0>2}"));
+        spelled.push(format!("{digits}{point}e{exponent}"));
+        spelled.push(scientific.clone());
+    }
+    if double.to_string() != spelled.first().map_or("", String::as_str) {
+        spelled.push(double.to_string());
+    }
+    if double == 0.0 {
+        spelled.extend(["-0".to_owned(), "-0.0".to_owned()]);
+    }
+    spelled
+}
+
+#[cfg(test)]
+mod tests;

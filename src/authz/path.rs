@@ -1,0 +1,350 @@
+//! Where a value is: dotted paths into arguments, claims and what is known of the device.
+//!
+//! There is one lookup for all of them. Names may have dots of their own, so every reading of a
+//! path is tried, and where two of them find different values, neither is taken.
+
+use std::sync::Arc;
+
+use super::request::Value;
+use super::spelling::is_same_key;
+
+/// How many names a path may join; the readings double with each.
+pub const PATH_NAMES_MAX: usize = 8;
+
+/// A dotted path into an object: `issue.owner`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValuePath {
+    text: Arc<str>,
+    /// The first byte of each name.
+    starts: Box<[usize]>,
+}
+
+/// Why a text is not a path that can lead to a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPath {
+    /// A name is empty.
+    #[error("a name in the path is empty")]
+    Empty,
+    /// More than [`PATH_NAMES_MAX`] names.
+    #[error("the path joins more than {PATH_NAMES_MAX} names")]
+    TooLong,
+    /// A form of another language of paths, which is no name here.
+    #[error("paths have neither patterns nor indexes")]
+    Form,
+}
+
+/// Whose keys a path goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// Those of a client: a server may take a key that differs in case or separators for another.
+    Sent,
+    /// Those of a verified token or a trusted proxy, which are as they are.
+    Proven,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Found<'v, 'a> {
+    /// This value.
+    Value(&'v Value<'a>),
+    /// Nothing.
+    Absent,
+    /// It cannot be told: two readings differ, something on the way is no object, or a server
+    /// may find a value under another key.
+    Unclear,
+}
+
+impl ValuePath {
+    /// A path.
+    ///
+    /// # Errors
+    /// If no value can ever be there.
+    pub fn new(text: &str) -> Result<Self, InvalidPath> {
+        let names: Vec<&str> = text.split('.').collect();
+        if names.iter().any(|name| name.is_empty()) {
+            return Err(InvalidPath::Empty);
+        }
+        let is_number = |name: &&str| name.bytes().all(|byte| byte.is_ascii_digit());
+        let is_form = text.contains(['[', ']', '*'])
+            || text.starts_with(['$', '/'])
+            || (names.len() > 1 && names.iter().skip(1).any(is_number));
+        if is_form {
+            return Err(InvalidPath::Form);
+        }
+        Self::of_names(&names)
+    }
+
+    /// A path of names that are taken as they are, as an expression selects them one by one.
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub(super) fn of_names(names: &[&str]) -> Result<Self, InvalidPath> {
+        if names.len() > PATH_NAMES_MAX {
+            return Err(InvalidPath::TooLong);
+        }
+        let mut start = 0_usize;
+        let starts = names.iter().map(|name| {
+            let own = start;
+            start = own.saturating_add(name.len()).saturating_add(1);
+            own
+        });
+        let starts = starts.collect();
+        Ok(ValuePath {
+            text: names.join(".").into(),
+            starts,
+        })
+    }
+
+    /// The path as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// How many names it joins.
+    pub(super) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The value at the path.
+    pub(super) fn find<'v, 'a>(&self, root: &'v Value<'a>, keys: Keys) -> Found<'v, 'a> {
+        self.walk(root, 0, self.len(), keys)
+    }
+
+    /// Whether the last name is a key of the object before it; nothing if that cannot be told,
+    /// as where there is no such object.
+    pub(super) fn is_there(&self, root: &Value<'_>, keys: Keys) -> Option<bool> {
+        match self.find(root, keys) {
+            Found::Value(_) => return Some(true),
+            Found::Unclear => return None,
+            Found::Absent => {}
+        }
+        let parent = self.len().checked_sub(1)?;
+        match self.walk(root, 0, parent, keys) {
+            Found::Value(Value::Map(_)) => Some(false),
+            Found::Value(_) | Found::Absent | Found::Unclear => None,
+        }
+    }
+
+    /// Follows the names from `from` up to `to` in every way they can be joined.
+    fn walk<'v, 'a>(
+        &self,
+        value: &'v Value<'a>,
+        from: usize,
+        to: usize,
+        keys: Keys,
+    ) -> Found<'v, 'a> {
+        if from == to {
+            return Found::Value(value);
+        }
+        let Value::Map(members) = value else {
+            let is_null = *value == Value::Null;
+            return if is_null {
+                Found::Absent
+            } else {
+                Found::Unclear
+            };
+        };
+        let mut found = Found::Absent;
+        for next in from.saturating_add(1)..=to {
+            let name = self.joined(from, next);
+            let mut own = None;
+            for (key, member) in members {
+                if key == name {
+                    own = Some(member);
+                } else if keys == Keys::Sent && is_same_key(key, name) {
+                    return Found::Unclear;
+                }
+            }
+            if let Some(member) = own {
+                found = found.or(self.walk(member, next, to, keys));
+            }
+        }
+        found
+    }
+
+    /// The names from one to another as one name.
+    fn joined(&self, from: usize, to: usize) -> &str {
+        let start = self.starts.get(from).copied().unwrap_or(self.text.len());
+        // Before the next name is a dot.
+        let end = self.starts.get(to).map(|next| next.saturating_sub(1));
+        let end = end.unwrap_or(self.text.len());
+        self.text.get(start..end).unwrap_or_default()
+    }
+}
+
+impl Found<'_, '_> {
+    /// What two readings of a path come to together.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Found::Absent, found) | (found, Found::Absent) => found,
+            (Found::Value(one), Found::Value(other)) if one == other => Found::Value(one),
+            (Found::Value(_) | Found::Unclear, Found::Value(_) | Found::Unclear) => Found::Unclear,
+        }
+    }
+}
+
+/// A claim of a verified token.
+pub(super) fn find_claim<'v, 'a>(claims: &'v Value<'a>, path: &ValuePath) -> Found<'v, 'a> {
+    let found = path.find(claims, Keys::Proven);
+    if found == Found::Absent && is_left_out(claims, path.as_str()) {
+        return Found::Unclear;
+    }
+    found
+}
+
+/// Whether the issuer has left a claim out that the subject has: by a reference to where it can be
+/// had (`OpenID` Connect Core §5.6.2), or, for groups, by saying that there are too many.
+#[must_use]
+pub fn is_left_out(claims: &Value<'_>, path: &str) -> bool {
+    let is_under = |name: &str| {
+        path.strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let referred = match claims.member("_claim_names") {
+        Some(Value::Map(references)) => references.iter().any(|(name, _)| is_under(name)),
+        // Names of a form that cannot be read may be any.
+        Some(Value::Null) | None => false,
+        Some(_) => true,
+    };
+    let too_many = match claims.member("hasgroups") {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(_) => true,
+    };
+    referred || (too_many && is_under("groups"))
+}
+
+/// The claim at a dotted path, in whatever way its names are joined.
+///
+/// # Errors
+/// If it cannot be told whether the token has it.
+pub fn claim<'v, 'a>(
+    claims: &'v Value<'a>,
+    path: &ValuePath,
+) -> Result<Option<&'v Value<'a>>, UnclearClaim> {
+    match find_claim(claims, path) {
+        Found::Value(value) => Ok(Some(value)),
+        Found::Absent => Ok(None),
+        Found::Unclear => Err(UnclearClaim),
+    }
+}
+
+/// A claim that the token neither has nor lacks: it was left out, or its path has two readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnclearClaim;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Json;
+
+    fn value(text: &str) -> Value<'static> {
+        let Json(value) = serde_json::from_str(text).unwrap();
+        value.into_owned()
+    }
+
+    fn find(path: &str, root: &str, keys: Keys) -> String {
+        let root = value(root);
+        match ValuePath::new(path).unwrap().find(&root, keys) {
+            Found::Value(value) => format!("{value:?}"),
+            Found::Absent => "absent".to_owned(),
+            Found::Unclear => "unclear".to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_reading_of_a_path_is_tried() {
+        for (path, root, found) in [
+            ("a.b", r#"{"a":{"b":1}}"#, "Int(1)"),
+            ("a.b", r#"{"a.b":1}"#, "Int(1)"),
+            ("a.b", r#"{"a.b":1,"a":{"b":1}}"#, "Int(1)"),
+            ("a.b", r#"{"a.b":1,"a":{"b":2}}"#, "unclear"),
+            ("a.b", r#"{"a":{}}"#, "absent"),
+            ("a.b", r#"{"a":null}"#, "absent"),
+            ("a.b", r#"{"a":"{\"b\":1}"}"#, "unclear"),
+            ("a.b", r#"{"a":[{"b":1}]}"#, "unclear"),
+            (
+                "kubernetes.io.namespace",
+                r#"{"kubernetes.io":{"namespace":"x"}}"#,
+                "String(\"x\")",
+            ),
+            (
+                "resource_access.notes.example.com.roles",
+                r#"{"resource_access":{"notes.example.com":{"roles":1}}}"#,
+                "Int(1)",
+            ),
+            (
+                "https://example.com/roles",
+                r#"{"https://example.com/roles":1}"#,
+                "Int(1)",
+            ),
+        ] {
+            assert_eq!(find(path, root, Keys::Proven), found, "{path} {root}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_a_server_may_take_for_the_named_one_makes_it_unclear() {
+        for (path, root, sent, proven) in [
+            ("force", r#"{"Force":1}"#, "unclear", "absent"),
+            ("force", r#"{"Force":1,"force":2}"#, "unclear", "Int(2)"),
+            ("dry_run", r#"{"dryRun":1}"#, "unclear", "absent"),
+            ("a.force", r#"{"a":{"FORCE":1}}"#, "unclear", "absent"),
+            ("a.force", r#"{"A":{"force":1}}"#, "unclear", "absent"),
+            ("force", r#"{"forced":1}"#, "absent", "absent"),
+            ("skip", r#"{"ſkip":1}"#, "unclear", "absent"),
+        ] {
+            assert_eq!(find(path, root, Keys::Sent), sent, "{path} {root}");
+            assert_eq!(find(path, root, Keys::Proven), proven, "{path} {root}");
+        }
+    }
+
+    #[test]
+    fn paths_that_never_lead_to_a_value_are_refused() {
+        for (path, error) in [
+            ("", InvalidPath::Empty),
+            ("a..b", InvalidPath::Empty),
+            (".a", InvalidPath::Empty),
+            ("a[0].b", InvalidPath::Form),
+            ("a.0.b", InvalidPath::Form),
+            ("a.*", InvalidPath::Form),
+            ("$.a", InvalidPath::Form),
+            ("/a/b", InvalidPath::Form),
+            ("a.b.c.d.e.f.g.h.i", InvalidPath::TooLong),
+        ] {
+            assert_eq!(ValuePath::new(path).err(), Some(error), "{path}");
+        }
+        assert!(ValuePath::new("0").is_ok());
+    }
+
+    #[test]
+    fn what_the_issuer_left_out_is_not_absent() {
+        let claim = |claims: &str, path: &str| {
+            let claims = value(claims);
+            let path = ValuePath::new(path).unwrap();
+            claim(&claims, &path).map(|found| found.is_some())
+        };
+        for (claims, path, found) in [
+            (
+                r#"{"_claim_names":{"groups":"src1"}}"#,
+                "groups",
+                Err(UnclearClaim),
+            ),
+            (r#"{"_claim_names":{"groups":"src1"}}"#, "roles", Ok(false)),
+            (
+                r#"{"_claim_names":{"realm_access":"src1"}}"#,
+                "realm_access.roles",
+                Err(UnclearClaim),
+            ),
+            (r#"{"hasgroups":true}"#, "groups", Err(UnclearClaim)),
+            (r#"{"hasgroups":"true"}"#, "groups", Err(UnclearClaim)),
+            (r#"{"hasgroups":false}"#, "groups", Ok(false)),
+            (r#"{"hasgroups":true}"#, "roles", Ok(false)),
+            (r#"{"_claim_names":"groups"}"#, "roles", Err(UnclearClaim)),
+            (r#"{"groups":[],"_claim_names":{}}"#, "groups", Ok(true)),
+            ("{}", "groups", Ok(false)),
+        ] {
+            assert_eq!(claim(claims, path), found, "{claims} {path}");
+        }
+    }
+}

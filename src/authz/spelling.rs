@@ -1,0 +1,177 @@
+//! Texts that some server reads as one: what is left of a text when everything is taken away that
+//! servers take away.
+
+use std::borrow::Cow;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+use unicase::UniCase;
+
+use super::json_text;
+use super::request::Value;
+
+/// Folds a text as servers do at most: trimmed, out of JSON quotes, in compatibility form (NFKC)
+/// and full case folding. Texts with different folds are different to every server.
+pub(super) fn fold(text: &str) -> Cow<'_, str> {
+    let text = trim(text);
+    match unquote(text) {
+        Some(inner) => Cow::Owned(fold_plain(trim(&inner)).into_owned()),
+        None => fold_plain(text),
+    }
+}
+
+fn fold_plain(text: &str) -> Cow<'_, str> {
+    if !text.is_ascii() {
+        let folded = nfkc(&UniCase::unicode(nfkc(text)).to_folded_case()).into_owned();
+        Cow::Owned(trim(&folded).to_owned())
+    } else if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(text.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Whether some server reads two texts as one.
+pub(super) fn is_near(one: &str, other: &str) -> bool {
+    let quoted = |text: &str| trim(text).starts_with('"');
+    if one.is_ascii() && other.is_ascii() && !quoted(one) && !quoted(other) {
+        return trim(one).eq_ignore_ascii_case(trim(other));
+    }
+    fold(one) == fold(other)
+}
+
+/// A text as a reader sees it: folded, and without what cannot be seen.
+pub(super) fn visible(text: &str) -> String {
+    let seen: String = fold(text)
+        .chars()
+        .filter(|character| !is_invisible(*character))
+        .collect();
+    // What was taken out may have stood between what composes.
+    fold(&seen).into_owned()
+}
+
+/// Whether two keys of an object may be one to a server that decodes into named members:
+/// without regard to case, `_`, `-` and blanks.
+pub(super) fn is_same_key(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        let squeezed = |key: &str| -> Vec<u8> { squeezed_bytes(key).collect() };
+        let alike = squeezed_bytes(one).eq(squeezed_bytes(other));
+        // A key of nothing but separators is only itself.
+        return alike && (!squeezed(one).is_empty() || one == other);
+    }
+    squeeze(one) == squeeze(other)
+}
+
+fn squeezed_bytes(key: &str) -> impl Iterator<Item = u8> {
+    let kept = key.bytes().filter(|byte| !b"_- \t".contains(byte));
+    kept.map(|byte| byte.to_ascii_lowercase())
+}
+
+fn squeeze(key: &str) -> String {
+    let folded = UniCase::unicode(key).to_folded_case();
+    let kept = |character: &char| !matches!(character, '_' | '-') && !character.is_whitespace();
+    folded.chars().filter(kept).collect()
+}
+
+fn nfkc(text: &str) -> Cow<'_, str> {
+    ComposingNormalizerBorrowed::new_nfkc().normalize(text)
+}
+
+/// Without white space, byte order marks and NUL at the ends.
+fn trim(text: &str) -> &str {
+    text.trim_matches(is_blank)
+}
+
+fn is_blank(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\u{feff}' | '\0')
+}
+
+/// The text that a JSON string is.
+fn unquote(text: &str) -> Option<String> {
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    Some(match json_text::parse(text) {
+        Some(Value::String(text)) => text.into_owned(),
+        Some(_) | None => inner.to_owned(),
+    })
+}
+
+/// Format characters, variation selectors and controls: a reader does not see them.
+fn is_invisible(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_some_server_reads_as_one_are_near() {
+        for (one, other, near) in [
+            ("root", "root", true),
+            (" root\n", "root", true),
+            ("Root", "ROOT", true),
+            ("\u{feff}root\0", "root", true),
+            ("\"root\"", "root", true),
+            ("\"r\\u006fot\"", "root", true),
+            ("\"root", "root", false),
+            ("ｒｏｏｔ", "root", true),
+            ("\u{212a}ey", "key", true),
+            ("ſkip", "skip", true),
+            ("Straße", "STRASSE", true),
+            ("e\u{301}", "é", true),
+            ("\u{a0}root", "root", true),
+            ("r oot", "root", false),
+            ("rооt", "root", false),
+            ("ro\u{200b}ot", "root", false),
+            ("Größe", "Grösse", true),
+            ("日本", "日本語", false),
+            ("ΣΑΣ", "σας", true),
+            ("", " ", true),
+            ("acme", "acme-eu", false),
+            ("ﬁle", "FILE", true),
+        ] {
+            assert_eq!(is_near(one, other), near, "{one:?} {other:?}");
+            assert_eq!(fold(one) == fold(other), near, "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_dropped() {
+        for (text, seen) in [
+            ("s\u{ad}ecret", "secret"),
+            ("\u{200b}Secret ", "secret"),
+            ("ｓｅｃｒｅｔ", "secret"),
+            ("se\u{2060}cret\u{fe0f}", "secret"),
+            ("e\u{200d}\u{301}", "é"),
+            ("two words", "two words"),
+        ] {
+            assert_eq!(visible(text), seen, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn keys_that_decoders_take_for_one_are_the_same() {
+        for (one, other, same) in [
+            ("force", "Force", true),
+            ("dry_run", "dryRun", true),
+            ("dry-run", "DRYRUN", true),
+            ("dry run", "dryRun", true),
+            ("ſkip", "skip", true),
+            ("\u{212a}ey", "key", true),
+            ("force", "forced", false),
+            ("dry.run", "dryrun", false),
+            ("_", "-", false),
+            ("_", "_", true),
+            ("größe", "GRÖSSE", true),
+            ("", "", true),
+            ("a", "", false),
+        ] {
+            assert_eq!(is_same_key(one, other), same, "{one:?} {other:?}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! URIs of MCP resources, as rules compare them.
+//!
+//! Servers hand a URI through parsers that differ: blanks, case, escapes, dot segments, empty
+//! ports and more make another text of it. So a rule is evaluated only over a URI that every
+//! parser leaves as it is, and where it would match another spelling that some server takes for
+//! the same resource, it has no result.
+
+mod fold;
+mod normal;
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use super::condition::Match;
+use super::glob::{Expansions, Glob, InvalidGlob, Template, Token};
+
+/// How a server reads URIs (`uris` in its configuration).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UriForm {
+    /// It may parse them. A URI in normal form can be evaluated; another spelling of what a rule
+    /// names has no result.
+    #[default]
+    Normal,
+    /// It may take them apart by hand. Only URIs of which no two are equal to any reader can be
+    /// evaluated.
+    Strict,
+    /// It compares texts: it neither parses nor decodes. Every URI without control characters
+    /// can be evaluated, and each is another resource.
+    Opaque,
+}
+
+/// A URI that every reader of a server takes for the same resource. Nothing else is compared.
+#[derive(Debug, Clone)]
+pub(super) struct PlainUri<'u> {
+    text: Cow<'u, str>,
+    /// The folded form, with a slash behind; nothing where texts are what servers compare.
+    folded: Option<String>,
+}
+
+impl<'u> PlainUri<'u> {
+    /// The URI, if it can be evaluated.
+    pub(super) fn new(text: &'u str, form: UriForm) -> Option<Self> {
+        let is_plain = match form {
+            UriForm::Normal => normal::is_normal(text),
+            UriForm::Strict => normal::is_strict(text),
+            UriForm::Opaque => !text.contains(char::is_control),
+        };
+        is_plain.then(|| PlainUri {
+            text: Cow::Borrowed(text),
+            folded: (form != UriForm::Opaque).then(|| {
+                let mut folded = fold::fold(text);
+                folded.push('/');
+                folded
+            }),
+        })
+    }
+
+    /// The text, which is the same for every reader.
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The same with a text of its own.
+    pub(super) fn to_owned(&self) -> PlainUri<'static> {
+        PlainUri {
+            text: Cow::Owned(self.text.clone().into_owned()),
+            folded: self.folded.clone(),
+        }
+    }
+
+    /// The folded form.
+    pub(super) fn folded(&self) -> &str {
+        self.folded.as_ref().map_or(&self.text, |folded| {
+            folded.strip_suffix('/').unwrap_or(folded)
+        })
+    }
+
+    /// Whether it is the URI that a rule names.
+    pub(super) fn equals(&self, other: &str) -> Match {
+        if self.text == other {
+            return Match::Yes;
+        }
+        match &self.folded {
+            Some(_) if self.folded() == fold::fold(other) => Match::Indeterminate,
+            Some(_) | None => Match::No,
+        }
+    }
+}
+
+/// The URI of a request, read once.
+#[derive(Debug, Default)]
+pub(super) struct UriCell<'u>(OnceLock<Option<PlainUri<'u>>>);
+
+impl<'u> UriCell<'u> {
+    /// The URI, if it can be evaluated.
+    pub(super) fn get(&self, text: &'u str, form: UriForm) -> Option<&PlainUri<'u>> {
+        self.0.get_or_init(|| PlainUri::new(text, form)).as_ref()
+    }
+}
+
+/// A pattern over URIs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UriPattern {
+    glob: Glob,
+    /// What matches the fold of every URI that the pattern matches.
+    folded: Box<[Glob]>,
+}
+
+impl UriPattern {
+    /// A pattern: `*` is a run without `/` and `?`, `?` is one such character, `**` is a run of any,
+    /// and `[?]` is a question mark.
+    ///
+    /// # Errors
+    /// If the text is empty or too long.
+    pub fn new(text: &str) -> Result<Self, InvalidGlob> {
+        Self::of(Glob::uri(text)?)
+    }
+
+    /// A pattern over whole texts, in which `*` crosses everything.
+    pub(super) fn of(glob: Glob) -> Result<Self, InvalidGlob> {
+        Ok(UriPattern {
+            folded: fold::fold_pattern(&glob)?,
+            glob,
+        })
+    }
+
+    /// The pattern as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.glob.as_str()
+    }
+
+    /// The pattern over the text of URIs in normal form.
+    #[must_use]
+    pub fn glob(&self) -> &Glob {
+        &self.glob
+    }
+
+    /// Whether a URI matches.
+    pub(super) fn matches(&self, uri: &PlainUri<'_>) -> Match {
+        if self.glob.matches(&uri.text) {
+            return Match::Yes;
+        }
+        let Some(with_slash) = &uri.folded else {
+            return Match::No;
+        };
+        let mut folded = self.folded.iter();
+        if folded.any(|glob| glob.matches(uri.folded()) || glob.matches(with_slash)) {
+            Match::Indeterminate
+        } else {
+            Match::No
+        }
+    }
+
+    /// Whether a URI that cannot be evaluated could match: unless its scheme is another one.
+    pub(super) fn could_match(&self, text: &str) -> Match {
+        let own = self.glob.literal_start().split_once(':');
+        match (own, sure_scheme(text)) {
+            (Some((own, _)), Some(scheme)) if !own.eq_ignore_ascii_case(scheme) => Match::No,
+            _ => Match::Indeterminate,
+        }
+    }
+
+    /// How many of the URIs that a template can expand to match; [`Match::Unknown`] for some. One
+    /// that matches only another spelling of them has no result.
+    pub(super) fn matches_template(&self, text: &str, form: UriForm) -> Match {
+        if !literals_are_plain(text, form) {
+            return self.could_match(text);
+        }
+        let template = Template::parse(text);
+        match self.glob.matches_template(&template) {
+            Expansions::All => return Match::Yes,
+            Expansions::Some => return Match::Unknown,
+            Expansions::None if form == UriForm::Opaque => return Match::No,
+            Expansions::None => {}
+        }
+        let folded = fold::fold_template(&template.0);
+        let with_slash = [&folded[..], &[Token::Char('/')]].concat();
+        let forms = [Template(folded), Template(with_slash.into())];
+        let could_match = |glob: &Glob| {
+            let mut forms = forms.iter();
+            forms.any(|form| glob.matches_template(form) != Expansions::None)
+        };
+        if self.folded.iter().any(could_match) {
+            Match::Indeterminate
+        } else {
+            Match::No
+        }
+    }
+}
+
+/// Why a pattern matches no URI that can be evaluated: its literal part is in no normal URI. With
+/// what would be right, where that can be told.
+#[must_use]
+pub fn never_normal(pattern: &UriPattern) -> Option<String> {
+    let stand_in = |one: &str| -> String {
+        let tokens = pattern.glob.all_tokens();
+        let text = tokens.iter().map(|token| match token {
+            Token::Char(character) => character.to_string(),
+            Token::One | Token::OneAny | Token::Run | Token::RunAny => one.to_owned(),
+        });
+        text.collect()
+    };
+    let could_be = |text: &str| normal::is_normal(text) || normal::is_strict(text);
+    let starts_open = !pattern.glob.literal_start().contains(':');
+    let candidates = ["x", "1", "x/x", "", "x?x", "x/?x"];
+    if starts_open || candidates.iter().any(|one| could_be(&stand_in(one))) {
+        return None;
+    }
+    // Only a pattern without wildcards can be spelled for its author.
+    let has_wildcards = pattern
+        .glob
+        .all_tokens()
+        .iter()
+        .any(|token| !matches!(token, Token::Char(_)));
+    let parsed = url::Url::parse(&stand_in("x")).ok().map(String::from);
+    let right = parsed.filter(|text| !has_wildcards && normal::is_normal(text));
+    Some(right.unwrap_or_default())
+}
+
+/// The form in which texts are equal that some server takes for the same resource.
+pub(super) fn fold_uri(text: &str) -> String {
+    fold::fold(text)
+}
+
+/// The scheme that every reader finds in a text, which may be no URI otherwise.
+fn sure_scheme(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once(':')?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    (!scheme.is_empty() && scheme.bytes().all(plain)).then_some(scheme)
+}
+
+/// Whether what a template says literally may stand in a URI that can be evaluated. A template
+/// that may expand to any scheme has nothing to be looked at.
+fn literals_are_plain(template: &str, form: UriForm) -> bool {
+    let (start, _) = template.split_once('{').unwrap_or((template, ""));
+    if !start.contains(':') {
+        return true;
+    }
+    ["x", "1"]
+        .iter()
+        .any(|value| PlainUri::new(&expand(template, value), form).is_some())
+}
+
+/// A template with the same value for every variable; one without an end stands for nothing.
+fn expand(template: &str, value: &str) -> String {
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((literal, after)) = rest.split_once('{') {
+        text.push_str(literal);
+        let (expression, next) = after.split_once('}').unwrap_or(("", ""));
+        match expression.chars().next() {
+            Some(operator @ ('/' | '.' | ';')) => {
+                text.push(operator);
+                text.push_str(value);
+            }
+            Some('?' | '&' | '#') | None => {}
+            Some(_) => text.push_str(value),
+        }
+        rest = next;
+    }
+    text.push_str(rest);
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! The form in which URIs are equal that some server takes for the same resource.
+//!
+//! Folding only makes rules less sure: nothing matches by it, and what differs in it differs for
+//! every reader.
+
+use std::sync::Arc;
+
+use crate::authz::glob::{Glob, InvalidGlob, Token};
+
+/// Folds a URI: cut off the query, take `//` for nothing, decode the escapes of reserved
+/// characters, lower the case, cut parameters and colons off the end of each segment, and drop
+/// empty segments. So `note://s/x`, `note:///s/x`, `note:s/x`, `note://S/x/`, `note://s/x?q` and
+/// `note://s/x;v=1` are one.
+pub(super) fn fold(uri: &str) -> String {
+    let tokens: Vec<Token> = uri.chars().map(Token::Char).collect();
+    let folded = fold_tokens(&tokens);
+    let literal = folded.into_iter().filter_map(|token| match token {
+        Token::Char(character) => Some(character),
+        Token::One | Token::OneAny | Token::Run | Token::RunAny => None,
+    });
+    literal.collect()
+}
+
+/// Folds a pattern: what comes out matches the fold of every normal URI that the pattern matches.
+/// Mostly that is one pattern; a wildcard in the place of a host may stand for none.
+pub(super) fn fold_pattern(pattern: &Glob) -> Result<Box<[Glob]>, InvalidGlob> {
+    let tokens = pattern.all_tokens();
+    let whole = fold_tokens(&tokens);
+    let text: Arc<str> = pattern.as_str().into();
+    let glob = |tokens: &[Token]| Glob::from_tokens(Arc::clone(&text), tokens);
+    let folded = glob(&whole)?;
+    Ok(match without_host(&tokens, &whole) {
+        Some(short) => Box::new([folded, glob(&short)?]),
+        None => Box::new([folded]),
+    })
+}
+
+/// Folds the tokens of a template, to be compared with folded patterns.
+pub(super) fn fold_template(tokens: &[Token]) -> Box<[Token]> {
+    fold_tokens(tokens).into()
+}
+
+/// The folded pattern without the segment of a host that is nothing but wildcards.
+fn without_host(tokens: &[Token], folded: &[Token]) -> Option<Vec<Token>> {
+    let colon = tokens.iter().position(|token| *token == Token::Char(':'))?;
+    let after = tokens.get(colon..)?.get(1..)?;
+    let slashes = [Token::Char('/'), Token::Char('/')];
+    let host = after.strip_prefix(&slashes)?;
+    let end = host.iter().position(|token| *token == Token::Char('/'))?;
+    let host = host.get(..end)?;
+    if host.is_empty() || !host.iter().all(|token| token.is_run()) {
+        return None;
+    }
+    let start = folded.iter().position(|token| *token == Token::Char(':'))?;
+    let start = start.saturating_add(1);
+    let rest = folded.get(start.saturating_add(1).saturating_add(host.len())..)?;
+    Some([folded.get(..start)?, rest].concat())
+}
+
+fn fold_tokens(tokens: &[Token]) -> Vec<Token> {
+    let query = tokens.iter().position(|token| *token == Token::Char('?'));
+    let tokens = tokens
+        .get(..query.unwrap_or(tokens.len()))
+        .unwrap_or(tokens);
+    let (scheme, rest) = split_scheme(tokens);
+    let mut folded = scheme;
+    let rest = lower(&decode(rest));
+    let mut is_first = folded.is_empty();
+    for segment in rest.split(|token| *token == Token::Char('/')) {
+        let segment = if is_first { segment } else { cut(segment) };
+        if segment.is_empty() {
+            continue;
+        }
+        if !is_first {
+            folded.push(Token::Char('/'));
+        }
+        if is_first {
+            // The wildcard may stand for the scheme and what follows it, so it may cross what
+            // stands between them.
+            push_open(&mut folded, segment);
+        } else {
+            folded.extend_from_slice(segment);
+        }
+        is_first = false;
+    }
+    joined_runs(folded)
+}
+
+/// The scheme with its colon, if it is literal, and the rest.
+fn split_scheme(tokens: &[Token]) -> (Vec<Token>, &[Token]) {
+    let is_literal = |token: &Token| matches!(token, Token::Char(character) if *character != '/');
+    let literal = tokens.iter().take_while(|token| is_literal(token)).count();
+    let colon = tokens.iter().position(|token| *token == Token::Char(':'));
+    match colon.filter(|colon| *colon < literal) {
+        Some(colon) => {
+            let (scheme, rest) = tokens
+                .split_at_checked(colon.saturating_add(1))
+                .unwrap_or((tokens, &[]));
+            (lower(scheme), rest)
+        }
+        None => (Vec::new(), tokens),
+    }
+}
+
+/// Pushes a segment that may hold the scheme: its wildcards stand for anything, and so does what
+/// follows a colon.
+fn push_open(folded: &mut Vec<Token>, segment: &[Token]) {
+    for token in segment {
+        match token {
+            Token::Char(':') => folded.extend([Token::Char(':'), Token::RunAny]),
+            Token::Char(_) => folded.push(*token),
+            Token::One | Token::OneAny | Token::Run | Token::RunAny => folded.push(Token::RunAny),
+        }
+    }
+}
+
+/// A pattern has no two runs in a row.
+fn joined_runs(tokens: Vec<Token>) -> Vec<Token> {
+    let mut joined: Vec<Token> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        match (joined.last().copied(), token) {
+            (Some(Token::RunAny), Token::Run | Token::RunAny) | (Some(Token::Run), Token::Run) => {}
+            (Some(Token::Run), Token::RunAny) => {
+                joined.pop();
+                joined.push(token);
+            }
+            _ => joined.push(token),
+        }
+    }
+    joined
+}
+
+/// Decodes the escapes of reserved characters, in either case.
+fn decode(tokens: &[Token]) -> Vec<Token> {
+    let mut decoded = Vec::with_capacity(tokens.len());
+    let mut rest = tokens;
+    while let Some((first, after)) = rest.split_first() {
+        if let [
+            Token::Char('%'),
+            Token::Char(high),
+            Token::Char(low),
+            after @ ..,
+        ] = rest
+            && let Some(reserved) = reserved(*high, *low)
+        {
+            decoded.push(Token::Char(reserved));
+            rest = after;
+        } else {
+            decoded.push(*first);
+            rest = after;
+        }
+    }
+    decoded
+}
+
+fn reserved(high: char, low: char) -> Option<char> {
+    let value = high
+        .to_digit(16)?
+        .checked_mul(16)?
+        .checked_add(low.to_digit(16)?)?;
+    char::from_u32(value).filter(|character| "!$&'()*+,;=:@".contains(*character))
+}
+
+fn lower(tokens: &[Token]) -> Vec<Token> {
+    let lower = |token: &Token| match token {
+        Token::Char(character) => Token::Char(character.to_ascii_lowercase()),
+        Token::One | Token::OneAny | Token::Run | Token::RunAny => *token,
+    };
+    tokens.iter().map(lower).collect()
+}
+
+/// A segment without its parameters and the colons at its end.
+fn cut(segment: &[Token]) -> &[Token] {
+    let end = segment.iter().position(|token| *token == Token::Char(';'));
+    let mut segment = segment
+        .get(..end.unwrap_or(segment.len()))
+        .unwrap_or(segment);
+    while let Some((Token::Char(':'), before)) = segment.split_last() {
+        segment = before;
+    }
+    segment
+}
