@@ -93,7 +93,8 @@ pub enum Body<'m> {
     Absent,
     /// The bytes as sent.
     Bytes(&'m [u8]),
-    /// A string in which lost bytes were replaced by `!` (Envoy without `pack_as_bytes`).
+    /// A string in which lost bytes were replaced: by `!` (Envoy without `pack_as_bytes`), or by
+    /// U+FFFD (others).
     Lossy(&'m [u8]),
 }
 

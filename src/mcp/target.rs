@@ -288,7 +288,7 @@ fn check_uri<'a>(uri: Cow<'a, str>, options: &DecodeOptions) -> Result<Cow<'a, s
 }
 
 fn check_lossy<'a>(text: Cow<'a, str>, options: &DecodeOptions) -> Result<Cow<'a, str>, Refusal> {
-    if options.lossy && text.contains('!') {
+    if options.may_have_lost(&text) {
         return Err(Refusal::LossyText);
     }
     Ok(text)
