@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use smallvec::{SmallVec, smallvec};
 
 use super::jsonrpc::{DecodeOptions, Kind, Message};
+use super::listing::ListKind;
 use super::refusal::Refusal;
 use crate::authz::{Action, ActionKind, Resource, Value};
 
@@ -24,6 +25,8 @@ pub struct Method {
     pub selector: Selector,
     /// Whether a modern request must repeat the selector in `Mcp-Name` (mcp.md §1.3).
     pub needs_name_header: bool,
+    /// The list that its result carries, whose items show what their reader may use.
+    pub lists: Option<ListKind>,
 }
 
 impl Method {
@@ -85,8 +88,8 @@ pub(crate) type Targets<'m> = SmallVec<[Target<'m>; 1]>;
 
 /// Every method of the protocol and of the extensions that mcp.md §2 names, sorted by name.
 ///
-/// The open ones are those of SPEC §3.4. `skills/list` is not among them: its answer is not
-/// filtered by what may be read, so a rule has to name it, as for `tasks/*`.
+/// The open ones are those of SPEC §3.4. `skills/list` is not among them: its answer is none of
+/// the lists that are filtered, so a rule has to name it, as for `tasks/*`.
 pub const METHODS: &[Method] = &[
     uses("completion/complete", Selector::Reference),
     open("initialize"),
@@ -98,12 +101,15 @@ pub const METHODS: &[Method] = &[
     notification("notifications/tasks/status"),
     open("ping"),
     named(uses("prompts/get", Selector::Prompt)),
-    open("prompts/list"),
-    uses("resources/directory/read", Selector::Uri),
-    open("resources/list"),
+    listing(ListKind::Prompts, open("prompts/list")),
+    listing(
+        ListKind::Resources,
+        uses("resources/directory/read", Selector::Uri),
+    ),
+    listing(ListKind::Resources, open("resources/list")),
     named(uses("resources/read", Selector::Uri)),
     uses("resources/subscribe", Selector::Uri),
-    open("resources/templates/list"),
+    listing(ListKind::Templates, open("resources/templates/list")),
     uses("resources/unsubscribe", Selector::Uri),
     open("server/discover"),
     uses("skills/get", Selector::Uri),
@@ -111,11 +117,11 @@ pub const METHODS: &[Method] = &[
     uses("subscriptions/listen", Selector::Subscriptions),
     named(uses("tasks/cancel", Selector::Task)),
     named(uses("tasks/get", Selector::Task)),
-    uses("tasks/list", Selector::None),
+    listing(ListKind::Tasks, uses("tasks/list", Selector::None)),
     uses("tasks/result", Selector::Task),
     named(uses("tasks/update", Selector::Task)),
     named(uses("tools/call", Selector::Tool)),
-    open("tools/list"),
+    listing(ListKind::Tools, open("tools/list")),
 ];
 
 impl Message<'_> {
@@ -403,6 +409,7 @@ const fn open(name: &'static str) -> Method {
         kind: ActionKind::Open,
         selector: Selector::None,
         needs_name_header: false,
+        lists: None,
     }
 }
 
@@ -424,6 +431,13 @@ const fn uses(name: &'static str, selector: Selector) -> Method {
 const fn named(method: Method) -> Method {
     Method {
         needs_name_header: true,
+        ..method
+    }
+}
+
+const fn listing(kind: ListKind, method: Method) -> Method {
+    Method {
+        lists: Some(kind),
         ..method
     }
 }

@@ -8,6 +8,41 @@ fn the_table_is_sorted_and_unique() {
     assert!(METHODS.is_sorted_by(|a, b| a.name < b.name));
 }
 
+/// The methods whose results are lists, and the member that is the list. The skills are none of the
+/// lists that are filtered.
+const LISTS: &[(&str, Option<&str>)] = &[
+    ("prompts/list", Some("prompts")),
+    ("resources/directory/read", Some("resources")),
+    ("resources/list", Some("resources")),
+    ("resources/templates/list", Some("resourceTemplates")),
+    ("skills/list", None),
+    ("tasks/list", Some("tasks")),
+    ("tools/list", Some("tools")),
+];
+
+#[test]
+fn every_method_that_lists_says_what() {
+    for entry in METHODS {
+        let known = LISTS.iter().find(|(name, _)| *name == entry.name);
+        let member = entry.lists.map(ListKind::member);
+        assert_eq!(
+            member,
+            known.and_then(|(_, member)| *member),
+            "{}",
+            entry.name
+        );
+        let is_list = entry.name.ends_with("/list");
+        assert!(
+            known.is_some() || !is_list,
+            "{}: what does it list?",
+            entry.name
+        );
+        // What is not filtered needs a rule.
+        let is_open = entry.kind == ActionKind::Open;
+        assert!(!is_open || !is_list || member.is_some(), "{}", entry.name);
+    }
+}
+
 /// Kind, resource, other way, method and the members of `params`.
 const TARGETS: &str = r#"
 Open | Server |  | initialize      | "protocolVersion":"2025-06-18"
