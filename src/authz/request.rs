@@ -123,10 +123,11 @@ pub enum Resource<'a> {
     Tool(&'a str),
     /// A prompt, by name.
     Prompt(&'a str),
-    /// An MCP resource, by URI; in completions by URI template.
+    /// An MCP resource, by URI.
     Uri(&'a str),
-    /// Every MCP resource that a URI template (RFC 6570) can expand to. Only for
-    /// [`super::is_visible`]: selectors over its URI cannot be evaluated otherwise.
+    /// Every MCP resource that a URI template (RFC 6570) can expand to: a listed template, or one
+    /// whose completion is asked for, with the variables filled in that the caller has chosen.
+    /// Outside [`super::is_visible`] selectors over its URI cannot be evaluated.
     Template(&'a str),
     /// A task, by id.
     Task(&'a str),

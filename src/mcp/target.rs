@@ -10,6 +10,7 @@ use smallvec::{SmallVec, smallvec};
 use super::jsonrpc::{DecodeOptions, Kind, Message};
 use super::listing::ListKind;
 use super::refusal::Refusal;
+use super::template;
 use crate::authz::{Action, ActionKind, Resource, Value};
 
 /// One method of the protocol.
@@ -79,6 +80,8 @@ pub struct Target<'m> {
     pub action: Action<'m>,
     /// What is reached.
     pub resource: Resource<'m>,
+    /// What it is called, as sent: of a template the text whose variables are not filled in.
+    pub name: Option<&'m str>,
     /// What it is called with; see [`Message::arguments`].
     pub arguments: Option<&'m Value<'m>>,
 }
@@ -141,6 +144,7 @@ impl Message<'_> {
                 kind,
             },
             resource,
+            name: resource.name(),
             arguments,
         };
         match &self.selected {
@@ -151,6 +155,18 @@ impl Message<'_> {
             }
             Selected::Uri(uri) => {
                 smallvec![target(self.other_way(RESOURCES_READ), Resource::Uri(uri))]
+            }
+            Selected::Template { sent, known } => {
+                let text = known.as_deref().unwrap_or(sent);
+                let resource = if text.contains('{') {
+                    Resource::Template(text)
+                } else {
+                    Resource::Uri(text)
+                };
+                smallvec![Target {
+                    name: Some(sent),
+                    ..target(self.other_way(RESOURCES_READ), resource)
+                }]
             }
             Selected::Task(id) => smallvec![target(None, Resource::Task(id))],
             Selected::Subscriptions { uris, tasks } if uris.is_empty() && tasks.is_empty() => {
@@ -199,6 +215,7 @@ impl Message<'_> {
             Selected::Tool(own)
             | Selected::Prompt(own)
             | Selected::Uri(own)
+            | Selected::Template { sent: own, .. }
             | Selected::Task(own) => own == name,
             Selected::Unknown(names) => names.iter().any(|own| own == name),
         }
@@ -212,6 +229,12 @@ pub(super) enum Selected<'a> {
     Tool(Cow<'a, str>),
     Prompt(Cow<'a, str>),
     Uri(Cow<'a, str>),
+    /// What a URI template can become.
+    Template {
+        sent: Cow<'a, str>,
+        /// With the variables filled in that are known, if there are some.
+        known: Option<String>,
+    },
     Task(Cow<'a, str>),
     Subscriptions {
         uris: Vec<Cow<'a, str>>,
@@ -345,10 +368,14 @@ fn select_reference<'a>(
             text(&mut members, "name")?,
             options,
         )?)),
-        "ref/resource" => Ok(Selected::Uri(check_uri(
-            text(&mut members, "uri")?,
-            options,
-        )?)),
+        "ref/resource" => {
+            let sent = check_uri(text(&mut members, "uri")?, options)?;
+            if !sent.contains('{') {
+                return Ok(Selected::Uri(sent));
+            }
+            let known = template::fill_in(&sent, params, options.uri_bytes_max);
+            Ok(Selected::Template { sent, known })
+        }
         _ => Err(Refusal::ReferenceInvalid),
     }
 }
