@@ -532,3 +532,6 @@ fn asks<'a>(context: &Context<'a>, read: &'a Read<'_>) -> SmallVec<[Ask<'a>; 1]>
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
