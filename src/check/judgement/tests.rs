@@ -15,10 +15,9 @@ use crate::yaml::Source;
 const ALL: &str = "{id: all, effect: allow, who: {anyone: true}, what: {servers: [notes]}}";
 
 fn policy(rules: &[&str]) -> Policy {
-    let rules: String = rules.iter().map(|rule| format!("- {rule}\n")).collect();
     let source = Source {
         name: "p".to_owned(),
-        text: format!("rules:\n{rules}"),
+        text: format!("rules:\n- {}", rules.join("\n- ")),
     };
     compile(&[source], &CompileContext::default())
         .unwrap_or_else(|findings| panic!("{}", findings.render(false)))
