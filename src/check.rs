@@ -71,7 +71,8 @@ pub struct HttpRequest<'m> {
     pub headers: Vec<(Cow<'m, str>, Cow<'m, str>)>,
     /// The body as it was buffered.
     pub body: Body<'m>,
-    /// Whether the PEP says that the body was cut (`x-envoy-auth-partial-body: true`).
+    /// Whether the PEP says that the body was cut: by a header (`x-envoy-auth-partial-body: true`),
+    /// or by a size that is not known or more than arrived.
     pub truncated: bool,
     /// Whether two headers of one name are two entries; otherwise they may have been joined by a
     /// comma.
@@ -92,7 +93,8 @@ pub enum Body<'m> {
     Absent,
     /// The bytes as sent.
     Bytes(&'m [u8]),
-    /// A string in which lost bytes were replaced by `!` (Envoy without `pack_as_bytes`).
+    /// A string in which lost bytes were replaced: by `!` (Envoy without `pack_as_bytes`), or by
+    /// U+FFFD (others).
     Lossy(&'m [u8]),
 }
 

@@ -16,6 +16,7 @@ mod keys;
 mod listing;
 mod refusal;
 mod target;
+mod template;
 #[cfg(test)]
 mod tests;
 

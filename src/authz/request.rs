@@ -129,11 +129,12 @@ pub enum Resource<'a> {
     Tool(&'a str),
     /// A prompt, by name.
     Prompt(&'a str),
-    /// An MCP resource, by URI; in completions by URI template.
+    /// An MCP resource, by URI.
     Uri(&'a str),
-    /// Every MCP resource that a URI template (RFC 6570) can expand to. A selector over URIs
-    /// matches it if it matches all of them, and has no result if it may match some; for
-    /// [`super::is_visible`] those are possible.
+    /// Every MCP resource that a URI template (RFC 6570) can expand to: a listed template, or one
+    /// whose completion is asked for, with the variables filled in that the caller has chosen. A
+    /// selector over URIs matches it if it matches all of them, and has no result if it may match
+    /// some; for [`super::is_visible`] those are possible.
     Template(&'a str),
     /// A task, by id.
     Task(&'a str),

@@ -139,7 +139,7 @@ impl Context<'_> {
         };
         let targets = single.map(Message::targets).unwrap_or_default();
         let name = match targets.as_slice() {
-            [target] => target.resource.name(),
+            [target] => target.name,
             _ => None,
         };
         let facts = Facts {

@@ -69,19 +69,13 @@ impl Expected {
     }
 
     fn add(&mut self, message: &Message<'_>, binds: bool) {
-        match &*message.method {
-            "tools/list" => self.list(ListKind::Tools),
-            "prompts/list" => self.list(ListKind::Prompts),
-            "resources/list" => self.list(ListKind::Resources),
-            "resources/templates/list" => self.list(ListKind::Templates),
-            "tasks/list" if binds => self.list(ListKind::Tasks),
-            "initialize" => self.session |= binds,
-            _ => self.task |= binds && message.may_create_task(),
+        match message.entry.and_then(|entry| entry.lists) {
+            Some(ListKind::Tasks) if !binds => {}
+            Some(kind) => self.lists = self.lists.with(kind),
+            None => {}
         }
-    }
-
-    fn list(&mut self, kind: ListKind) {
-        self.lists = self.lists.with(kind);
+        self.session |= binds && message.method == "initialize";
+        self.task |= binds && message.may_create_task();
     }
 
     /// The value that the PEP matches on; none if the answer is not to be looked at.

@@ -10,9 +10,9 @@ use smallvec::{SmallVec, smallvec};
 use super::session::Used;
 use super::{HttpRequest, Read, Reason, Server};
 use crate::authz::{
-    self, AccessRequest, Action, ActionKind, Assigned, Decision, Declared, Denial, Evaluation,
-    Http, LimitDemand, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules, Subject, Taken,
-    WindowDemand,
+    self, AccessRequest, Action, ActionKind, Assigned, Count, Decision, Declared, Denial,
+    Evaluation, Http, LimitDemand, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules,
+    Subject, Taken, WindowDemand,
 };
 use crate::catalog::{Catalog, Standing};
 use crate::mcp::Message;
@@ -68,6 +68,8 @@ pub(super) struct Judgement {
     pub(super) decisive: usize,
     /// The class of its tool.
     pub(super) class: Option<Arc<str>>,
+    /// Of limits of several targets, where those of each after the first begin.
+    joined: Vec<Joined>,
     pub(super) rules: Vec<Arc<str>>,
     pub(super) indeterminate: Vec<Arc<str>>,
     /// What the policy sets; of several targets, what all of them agree on.
@@ -78,6 +80,16 @@ pub(super) struct Judgement {
     pub(super) shadow: Option<Rehearsal>,
     /// What it would be with the candidate.
     pub(super) candidate: Option<Rehearsal>,
+}
+
+/// A target whose limits stand behind those of others.
+struct Joined {
+    /// The number of its first limit.
+    begin: usize,
+    /// The number of the target.
+    index: usize,
+    /// The class of its tool.
+    class: Option<Arc<str>>,
 }
 
 impl Policies<'_> {
@@ -105,10 +117,19 @@ impl Policies<'_> {
         }
         events
     }
+
+    /// What is recorded of a request that was recorded already and is denied after all.
+    fn late_denial(&self, request: &AccessRequest<'_>) -> Vec<WindowDemand> {
+        let mut events = self.events(request, true);
+        events.retain(|event| event.window.count == Count::Denials);
+        events
+    }
 }
 
 impl Context<'_> {
-    /// Evaluates everything, takes what limits ask for, and remembers what happened.
+    /// Evaluates everything, takes what limits ask for, and remembers what happened. Of several
+    /// parts each is remembered before the next is evaluated, so that windows show no less of them
+    /// than of as many requests.
     pub(super) async fn judge(
         &self,
         policies: Policies<'_>,
@@ -126,6 +147,8 @@ impl Context<'_> {
             session_started: found.session_started,
             ..Judgement::default()
         };
+        let in_turn = asks.len() > 1 && policies.have_windows() && found.refusal.is_none();
+        let mut is_denied = false;
         if found.refusal.is_none() {
             for (index, ask) in asks.iter().enumerate() {
                 let mut request = self.access_request(ask, read);
@@ -137,7 +160,12 @@ impl Context<'_> {
                     state.read(&demands, self.now).await?
                 };
                 request.context.readings = Some(&readings);
-                judgement.evaluate(index, policies, &request, ask.standing.is_refused);
+                let denied = judgement.evaluate(index, policies, &request, ask.standing.is_refused);
+                is_denied |= denied;
+                if in_turn {
+                    let events = policies.events(&request, denied);
+                    self.record(state, &events).await?;
+                }
             }
             judgement.settle(state, self.now).await?;
         }
@@ -153,13 +181,26 @@ impl Context<'_> {
         }
         let denied = !judgement.is_allowed();
         for (index, ask) in asks.iter().enumerate() {
-            let request = self.access_request(ask, read);
-            let events = policies.events(&request, denied && index == judgement.decisive);
-            if !events.is_empty() {
-                state.record(&events, self.now).await?;
-            }
+            let denied = denied && index == judgement.decisive;
+            let events = match (in_turn, denied && !is_denied) {
+                (true, true) => policies.late_denial(&self.access_request(ask, read)),
+                (true, false) => continue,
+                (false, _) => policies.events(&self.access_request(ask, read), denied),
+            };
+            self.record(state, &events).await?;
         }
         Ok(judgement)
+    }
+
+    async fn record(
+        &self,
+        state: &dyn State,
+        events: &[WindowDemand],
+    ) -> Result<(), StateUnavailable> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        state.record(events, self.now).await
     }
 
     fn access_request<'a>(&'a self, ask: &Ask<'a>, read: &'a Read<'_>) -> AccessRequest<'a> {
@@ -235,20 +276,24 @@ impl Judgement {
         };
     }
 
-    /// A tool that has changed is refused whatever the policy says, unless it denies anyway: its
-    /// reason says more.
+    /// Evaluates one target, and says whether it is denied or challenged. A tool that has changed
+    /// is refused whatever the policy says, unless it denies anyway: its reason says more.
     fn evaluate(
         &mut self,
         index: usize,
         policies: Policies<'_>,
         request: &AccessRequest<'_>,
         has_changed: bool,
-    ) {
+    ) -> bool {
         let (mut evaluation, shadow) = authz::evaluate_beside_shadow(policies.enforced, request);
         if has_changed && !matches!(evaluation.decision, Decision::Deny(_)) {
             evaluation.decision = Decision::Deny(tool_changed());
             evaluation.rules.clear();
         }
+        let is_denied = matches!(
+            evaluation.decision,
+            Decision::Deny(_) | Decision::Challenge(_)
+        );
         self.add(index, evaluation);
         let refuse = |mut rehearsal: Rehearsal| {
             if has_changed && !matches!(rehearsal.outcome, Rehearsed::Deny(_)) {
@@ -263,6 +308,7 @@ impl Judgement {
             let rehearsal = authz::rehearse(candidate, request, Rules::Enforced);
             add_rehearsal(&mut self.candidate, refuse(rehearsal));
         }
+        is_denied
     }
 
     /// A denial outweighs a challenge, and a challenge an allow; challenges and limits add up.
@@ -280,7 +326,14 @@ impl Judgement {
                 Decision::Allow(_),
             )
             | (Some(Decision::Challenge(_)), Decision::Limit(_)) => {}
-            (Some(Decision::Limit(all)), Decision::Limit(more)) => all.join(more),
+            (Some(Decision::Limit(all)), Decision::Limit(more)) => {
+                self.joined.push(Joined {
+                    begin: all.limits().len(),
+                    index,
+                    class: evaluation.class,
+                });
+                all.join(more);
+            }
             (Some(Decision::Challenge(all)), Decision::Challenge(more)) => {
                 add_new(&mut all.scopes, more.scopes);
                 add_new(&mut all.missing, more.missing);
@@ -316,6 +369,12 @@ impl Judgement {
         {
             enforced.extend(pending.limits().iter().map(|limit| Arc::clone(&limit.rule)));
             let taken = state.take(pending.limits(), now).await?;
+            if let Taken::Exhausted { first, .. } = taken
+                && let Some(joined) = self.joined.iter().rfind(|joined| joined.begin <= first)
+            {
+                self.decisive = joined.index;
+                self.class.clone_from(&joined.class);
+            }
             self.decision = Some(pending.settle(taken));
         }
         if let Some(Decision::Deny(denial)) = &self.decision
@@ -474,3 +533,6 @@ fn asks<'a>(context: &Context<'a>, read: &'a Read<'_>) -> SmallVec<[Ask<'a>; 1]>
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

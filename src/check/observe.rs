@@ -205,7 +205,7 @@ impl<'p> Observation<'p> {
                 Some(entry) => Cow::Borrowed(entry.name),
                 None => Cow::Owned(Record::text(&message.method)),
             });
-            record.name = target.resource.name().map(Record::shared);
+            record.name = target.name.map(Record::shared);
             record.arguments = target.arguments.map(audit::Arguments::of);
             return;
         }

@@ -156,7 +156,7 @@ impl<'r> Read<'r> {
         read
     }
 
-    fn decoded(
+    pub(super) fn decoded(
         decoded: Result<Payload<'r>, RefusedBody<'r>>,
         headers: &Headers<'r>,
         fault: Option<Fault>,

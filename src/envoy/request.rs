@@ -65,9 +65,10 @@ pub fn http_request(message: &[u8], settings: Settings) -> Result<HttpRequest<'_
         Source::Peer => peer,
         Source::ExternalAddress => external_address(&headers)?.or(peer),
     };
-    let truncated = headers
-        .iter()
-        .any(|(name, value)| name == PARTIAL_BODY && value != "false");
+    let truncated = described.is_cut(&body)
+        || headers
+            .iter()
+            .any(|(name, value)| name == PARTIAL_BODY && value != "false");
     Ok(HttpRequest {
         method: described.method,
         path: described.path,
@@ -150,6 +151,7 @@ struct Described<'m> {
     method: &'m str,
     path: &'m str,
     host: &'m str,
+    size: i64,
     body: &'m str,
     raw_body: &'m [u8],
     header_map: &'m [u8],
@@ -159,7 +161,7 @@ struct Described<'m> {
 
 impl<'m> Described<'m> {
     fn read(message: &'m [u8]) -> Result<Self, InvalidCheck> {
-        let (mut method, mut path, mut host) = (None, None, None);
+        let (mut method, mut path, mut host, mut size) = (None, None, None, None);
         let (mut body, mut raw_body, mut header_map) = (None, None, None);
         let mut joined: usize = 0;
         for field in Fields::of(message) {
@@ -168,6 +170,7 @@ impl<'m> Described<'m> {
                 (3, _) => joined = joined.saturating_add(1),
                 (4, text) => once(&mut path, text.text()?)?,
                 (5, text) => once(&mut host, text.text()?)?,
+                (9, number) => once(&mut size, number.signed()?)?,
                 (11, text) => once(&mut body, text.text()?)?,
                 (12, bytes) => once(&mut raw_body, bytes.bytes()?)?,
                 (13, map) => once(&mut header_map, map.bytes()?)?,
@@ -179,11 +182,26 @@ impl<'m> Described<'m> {
             method: method.unwrap_or_default(),
             path: path.unwrap_or_default(),
             host: host.unwrap_or_default(),
+            size: size.unwrap_or_default(),
             body: body.unwrap_or_default(),
             raw_body: raw_body.unwrap_or_default(),
             header_map: header_map.unwrap_or_default(),
             joined,
         })
+    }
+
+    /// Whether less of the body is here than there was. Envoy counts all that it received, and the
+    /// marker that it sets on a body it cuts is not set by others, who say -1 of such a body.
+    fn is_cut(&self, body: &Body<'_>) -> bool {
+        let arrived = match body {
+            Body::Absent => 0,
+            Body::Bytes(body) | Body::Lossy(body) => body.len(),
+        };
+        match usize::try_from(self.size) {
+            Ok(size) => size > arrived,
+            // Of a body that is not there, -1 says nothing.
+            Err(_) => arrived > 0,
+        }
     }
 
     /// The headers of either form, without pseudo-headers, and whether repeated ones are apart:

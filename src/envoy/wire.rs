@@ -16,8 +16,10 @@ pub(super) struct Undecodable;
 pub(super) enum Field<'m> {
     /// A text, bytes or a message.
     Bytes(&'m [u8]),
-    /// A number or an enumerator, none of which is asked for.
-    Number,
+    /// A number or an enumerator, as a varint.
+    Number(u64),
+    /// A number of a fixed length, none of which is asked for.
+    Fixed,
 }
 
 impl<'m> Field<'m> {
@@ -25,7 +27,15 @@ impl<'m> Field<'m> {
     pub(super) fn bytes(self) -> Result<&'m [u8], Undecodable> {
         match self {
             Field::Bytes(bytes) => Ok(bytes),
-            Field::Number => Err(Undecodable),
+            Field::Number(_) | Field::Fixed => Err(Undecodable),
+        }
+    }
+
+    /// An `int64`.
+    pub(super) fn signed(self) -> Result<i64, Undecodable> {
+        match self {
+            Field::Number(number) => Ok(number.cast_signed()),
+            Field::Bytes(_) | Field::Fixed => Err(Undecodable),
         }
     }
 
@@ -56,13 +66,13 @@ impl<'m> Fields<'m> {
     fn read(&mut self) -> Result<(u64, Field<'m>), Undecodable> {
         let tag = self.varint()?;
         let field = match tag & 7 {
-            0 => self.varint().map(|_| Field::Number)?,
-            1 => self.take(8).map(|_| Field::Number)?,
+            0 => Field::Number(self.varint()?),
+            1 => self.take(8).map(|_| Field::Fixed)?,
             2 => {
                 let length = usize::try_from(self.varint()?).map_err(|_| Undecodable)?;
                 Field::Bytes(self.take(length)?)
             }
-            5 => self.take(4).map(|_| Field::Number)?,
+            5 => self.take(4).map(|_| Field::Fixed)?,
             // Groups, which no message of ours has, and what is nothing.
             _ => return Err(Undecodable),
         };
@@ -208,9 +218,9 @@ mod tests {
         ];
         let expected = [
             (1, Field::Bytes(b"abc")),
-            (2, Field::Number),
-            (3, Field::Number),
-            (4, Field::Number),
+            (2, Field::Number(u64::MAX)),
+            (3, Field::Fixed),
+            (4, Field::Fixed),
             (31, Field::Bytes(b"")),
         ];
         assert_eq!(fields(&message.concat()), Ok(expected.to_vec()));
@@ -237,7 +247,12 @@ mod tests {
             assert_eq!(fields(message), Err(Undecodable), "{message:x?}");
         }
         assert_eq!(Field::Bytes(b"\xff").text(), Err(Undecodable));
-        assert_eq!(Field::Number.bytes(), Err(Undecodable));
+        assert_eq!(Field::Number(1).bytes(), Err(Undecodable));
+        assert_eq!(Field::Fixed.bytes(), Err(Undecodable));
+        assert_eq!(Field::Number(7).signed(), Ok(7));
+        assert_eq!(Field::Number(u64::MAX).signed(), Ok(-1));
+        assert_eq!(Field::Fixed.signed(), Err(Undecodable));
+        assert_eq!(Field::Bytes(b"\x07").signed(), Err(Undecodable));
     }
 
     #[test]
@@ -250,7 +265,7 @@ mod tests {
             put_bytes(&mut message, 1, b"after");
             put_number(&mut message, 2, 503);
             let read = fields(&message).unwrap();
-            let [(3, Field::Bytes(inner)), after, (2, Field::Number)] = *read else {
+            let [(3, Field::Bytes(inner)), after, (2, Field::Number(503))] = *read else {
                 panic!("{read:?}")
             };
             assert_eq!(after, (1, Field::Bytes(b"after")));

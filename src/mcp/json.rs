@@ -197,11 +197,12 @@ impl Place {
             (Place::Params, "_meta") => (Place::Meta, true),
             (Place::Params, "notifications") => (Place::Notifications, true),
             (Place::Params, "context") => (Place::Context, true),
-            (Place::Params, "argument") => (Place::Argument, false),
+            (Place::Params, "argument") => (Place::Argument, true),
             (Place::Params, "task") => (Place::Task, true),
             (Place::Params, "name" | "uri" | "taskId" | "protocolVersion")
             | (Place::Notifications, "resourceSubscriptions" | "taskIds")
             | (Place::Context, "arguments")
+            | (Place::Argument, "name")
             | (Place::Reference | Place::Meta | Place::Free, _) => (Place::Free, true),
             (Place::Params, "arguments") | (Place::Arguments, _) => (Place::Arguments, true),
             (Place::Item, "annotations") => (Place::Hints, true),

@@ -31,7 +31,8 @@ pub struct DecodeOptions {
     /// Whether keys inside `arguments` may differ only in case (`fold_arguments: accept`). Equal
     /// keys are refused all the same.
     pub accept_folded_arguments: bool,
-    /// Whether the body came as a string in which Envoy put `!` for lost bytes.
+    /// Whether the body came as a string in which something stands for lost bytes: `!` where Envoy
+    /// made it, U+FFFD where others did.
     pub lossy: bool,
 }
 
@@ -46,6 +47,13 @@ impl Default for DecodeOptions {
             accept_folded_arguments: false,
             lossy: false,
         }
+    }
+}
+
+impl DecodeOptions {
+    /// Whether bytes of a text may have been lost.
+    pub(super) fn may_have_lost(&self, text: &str) -> bool {
+        self.lossy && text.contains(['!', char::REPLACEMENT_CHARACTER])
     }
 }
 

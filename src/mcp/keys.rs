@@ -99,7 +99,7 @@ impl<'o, 'a> Keys<'o, 'a> {
         if key.as_bytes().contains(&0) {
             return Some(Refusal::NulInKey);
         }
-        if self.options.lossy && key.contains('!') {
+        if self.options.may_have_lost(key) {
             return Some(Refusal::LossyText);
         }
         self.insert(known)

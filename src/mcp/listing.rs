@@ -27,15 +27,15 @@ use filter::{Filter, Signal, Waiting};
 /// A list in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ListKind {
-    /// The answer to `tools/list`.
+    /// Of tools.
     Tools,
-    /// The answer to `prompts/list`.
+    /// Of prompts.
     Prompts,
-    /// The answer to `resources/list`.
+    /// Of resources, of all or of those in a directory.
     Resources,
-    /// The answer to `resources/templates/list`.
+    /// Of templates of resources.
     Templates,
-    /// The answer to `tasks/list`.
+    /// Of tasks.
     Tasks,
 }
 

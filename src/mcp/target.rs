@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use smallvec::{SmallVec, smallvec};
 
 use super::jsonrpc::{DecodeOptions, Kind, Message};
+use super::listing::ListKind;
 use super::refusal::Refusal;
+use super::template;
 use crate::authz::{Action, ActionKind, Resource, Value};
 
 /// One method of the protocol.
@@ -24,6 +26,8 @@ pub struct Method {
     pub selector: Selector,
     /// Whether a modern request must repeat the selector in `Mcp-Name` (mcp.md §1.3).
     pub needs_name_header: bool,
+    /// The list that its result carries, whose items show what their reader may use.
+    pub lists: Option<ListKind>,
 }
 
 impl Method {
@@ -76,6 +80,8 @@ pub struct Target<'m> {
     pub action: Action<'m>,
     /// What is reached.
     pub resource: Resource<'m>,
+    /// What it is called, as sent: of a template the text whose variables are not filled in.
+    pub name: Option<&'m str>,
     /// What it is called with; see [`Message::arguments`].
     pub arguments: Option<&'m Value<'m>>,
 }
@@ -85,8 +91,8 @@ pub(crate) type Targets<'m> = SmallVec<[Target<'m>; 1]>;
 
 /// Every method of the protocol and of the extensions that mcp.md §2 names, sorted by name.
 ///
-/// The open ones are those of SPEC §3.4. `skills/list` is not among them: its answer is not
-/// filtered by what may be read, so a rule has to name it, as for `tasks/*`.
+/// The open ones are those of SPEC §3.4. `skills/list` is not among them: its answer is none of
+/// the lists that are filtered, so a rule has to name it, as for `tasks/*`.
 pub const METHODS: &[Method] = &[
     uses("completion/complete", Selector::Reference),
     open("initialize"),
@@ -98,12 +104,15 @@ pub const METHODS: &[Method] = &[
     notification("notifications/tasks/status"),
     open("ping"),
     named(uses("prompts/get", Selector::Prompt)),
-    open("prompts/list"),
-    uses("resources/directory/read", Selector::Uri),
-    open("resources/list"),
+    listing(ListKind::Prompts, open("prompts/list")),
+    listing(
+        ListKind::Resources,
+        uses("resources/directory/read", Selector::Uri),
+    ),
+    listing(ListKind::Resources, open("resources/list")),
     named(uses("resources/read", Selector::Uri)),
     uses("resources/subscribe", Selector::Uri),
-    open("resources/templates/list"),
+    listing(ListKind::Templates, open("resources/templates/list")),
     uses("resources/unsubscribe", Selector::Uri),
     open("server/discover"),
     uses("skills/get", Selector::Uri),
@@ -111,11 +120,11 @@ pub const METHODS: &[Method] = &[
     uses("subscriptions/listen", Selector::Subscriptions),
     named(uses("tasks/cancel", Selector::Task)),
     named(uses("tasks/get", Selector::Task)),
-    uses("tasks/list", Selector::None),
+    listing(ListKind::Tasks, uses("tasks/list", Selector::None)),
     uses("tasks/result", Selector::Task),
     named(uses("tasks/update", Selector::Task)),
     named(uses("tools/call", Selector::Tool)),
-    open("tools/list"),
+    listing(ListKind::Tools, open("tools/list")),
 ];
 
 impl Message<'_> {
@@ -135,6 +144,7 @@ impl Message<'_> {
                 kind,
             },
             resource,
+            name: resource.name(),
             arguments,
         };
         match &self.selected {
@@ -145,6 +155,18 @@ impl Message<'_> {
             }
             Selected::Uri(uri) => {
                 smallvec![target(self.other_way(RESOURCES_READ), Resource::Uri(uri))]
+            }
+            Selected::Template { sent, known } => {
+                let text = known.as_deref().unwrap_or(sent);
+                let resource = if text.contains('{') {
+                    Resource::Template(text)
+                } else {
+                    Resource::Uri(text)
+                };
+                smallvec![Target {
+                    name: Some(sent),
+                    ..target(self.other_way(RESOURCES_READ), resource)
+                }]
             }
             Selected::Task(id) => smallvec![target(None, Resource::Task(id))],
             Selected::Subscriptions { uris, tasks } if uris.is_empty() && tasks.is_empty() => {
@@ -193,6 +215,7 @@ impl Message<'_> {
             Selected::Tool(own)
             | Selected::Prompt(own)
             | Selected::Uri(own)
+            | Selected::Template { sent: own, .. }
             | Selected::Task(own) => own == name,
             Selected::Unknown(names) => names.iter().any(|own| own == name),
         }
@@ -206,6 +229,12 @@ pub(super) enum Selected<'a> {
     Tool(Cow<'a, str>),
     Prompt(Cow<'a, str>),
     Uri(Cow<'a, str>),
+    /// What a URI template can become.
+    Template {
+        sent: Cow<'a, str>,
+        /// With the variables filled in that are known, if there are some.
+        known: Option<String>,
+    },
     Task(Cow<'a, str>),
     Subscriptions {
         uris: Vec<Cow<'a, str>>,
@@ -288,7 +317,7 @@ fn check_uri<'a>(uri: Cow<'a, str>, options: &DecodeOptions) -> Result<Cow<'a, s
 }
 
 fn check_lossy<'a>(text: Cow<'a, str>, options: &DecodeOptions) -> Result<Cow<'a, str>, Refusal> {
-    if options.lossy && text.contains('!') {
+    if options.may_have_lost(&text) {
         return Err(Refusal::LossyText);
     }
     Ok(text)
@@ -339,10 +368,14 @@ fn select_reference<'a>(
             text(&mut members, "name")?,
             options,
         )?)),
-        "ref/resource" => Ok(Selected::Uri(check_uri(
-            text(&mut members, "uri")?,
-            options,
-        )?)),
+        "ref/resource" => {
+            let sent = check_uri(text(&mut members, "uri")?, options)?;
+            if !sent.contains('{') {
+                return Ok(Selected::Uri(sent));
+            }
+            let known = template::fill_in(&sent, params, options.uri_bytes_max);
+            Ok(Selected::Template { sent, known })
+        }
         _ => Err(Refusal::ReferenceInvalid),
     }
 }
@@ -403,6 +436,7 @@ const fn open(name: &'static str) -> Method {
         kind: ActionKind::Open,
         selector: Selector::None,
         needs_name_header: false,
+        lists: None,
     }
 }
 
@@ -424,6 +458,13 @@ const fn uses(name: &'static str, selector: Selector) -> Method {
 const fn named(method: Method) -> Method {
     Method {
         needs_name_header: true,
+        ..method
+    }
+}
+
+const fn listing(kind: ListKind, method: Method) -> Method {
+    Method {
+        lists: Some(kind),
         ..method
     }
 }

@@ -52,6 +52,12 @@ proptest! {
             Body::Bytes(bytes) | Body::Lossy(bytes) => bytes,
         };
         prop_assert_eq!(body, [http.body.as_bytes(), &http.raw_body].concat());
+        let received = usize::try_from(http.size);
+        let is_whole = match request.body {
+            Body::Absent => received.is_err() || received == Ok(0),
+            Body::Bytes(body) | Body::Lossy(body) => received.is_ok_and(|size| size <= body.len()),
+        };
+        prop_assert!(request.truncated || is_whole, "{} of {}", body.len(), http.size);
         prop_assert_eq!(request.context.len(), attributes.context_extensions.len());
         for (name, value) in &request.context {
             prop_assert_eq!(&attributes.context_extensions[*name], value);

@@ -219,12 +219,17 @@ fn a_field_that_is_there_twice_is_refused() {
         context_extensions: map(&[("mcp_server", "github")]),
         ..AttributeContext::default()
     };
+    let size = Described {
+        size: 1,
+        ..Described::default()
+    };
     for (part, tags) in [
         (whole.encode_to_vec(), [].as_slice()),
         (attributes.encode_to_vec(), &[0x0a]),
         (extension.encode_to_vec(), &[0x0a]),
         (request.encode_to_vec(), &[0x0a, 0x22]),
         (http.encode_to_vec(), &[0x0a, 0x22, 0x12]),
+        (size.encode_to_vec(), &[0x0a, 0x22, 0x12]),
     ] {
         assert_eq!(twice(part, tags), InvalidCheck::RepeatedField, "{tags:x?}");
     }
@@ -530,6 +535,37 @@ fn a_body_is_whole_only_if_envoy_says_so_or_nothing() {
         })
         .unwrap();
         assert_eq!(request.truncated, truncated, "{values:?}");
+    }
+}
+
+#[test]
+fn a_body_is_whole_only_if_no_more_was_received() {
+    for (size, length, truncated) in [
+        (0, 0, false),
+        (-1, 0, false),
+        (1, 0, true),
+        (0, 2, false),
+        (1, 2, false),
+        (2, 2, false),
+        (3, 2, true),
+        (i64::MAX, 2, true),
+        (-1, 2, true),
+        (i64::MIN, 2, true),
+    ] {
+        let body = "é".repeat(length / 2);
+        let as_text = convert(Described {
+            size,
+            body: body.clone(),
+            ..described()
+        });
+        let as_bytes = convert(Described {
+            size,
+            raw_body: body.into_bytes().into(),
+            ..described()
+        });
+        for request in [as_text.unwrap(), as_bytes.unwrap()] {
+            assert_eq!(request.truncated, truncated, "{size} {length}");
+        }
     }
 }
 

@@ -8,6 +8,41 @@ fn the_table_is_sorted_and_unique() {
     assert!(METHODS.is_sorted_by(|a, b| a.name < b.name));
 }
 
+/// The methods whose results are lists, and the member that is the list. The skills are none of the
+/// lists that are filtered.
+const LISTS: &[(&str, Option<&str>)] = &[
+    ("prompts/list", Some("prompts")),
+    ("resources/directory/read", Some("resources")),
+    ("resources/list", Some("resources")),
+    ("resources/templates/list", Some("resourceTemplates")),
+    ("skills/list", None),
+    ("tasks/list", Some("tasks")),
+    ("tools/list", Some("tools")),
+];
+
+#[test]
+fn every_method_that_lists_says_what() {
+    for entry in METHODS {
+        let known = LISTS.iter().find(|(name, _)| *name == entry.name);
+        let member = entry.lists.map(ListKind::member);
+        assert_eq!(
+            member,
+            known.and_then(|(_, member)| *member),
+            "{}",
+            entry.name
+        );
+        let is_list = entry.name.ends_with("/list");
+        assert!(
+            known.is_some() || !is_list,
+            "{}: what does it list?",
+            entry.name
+        );
+        // What is not filtered needs a rule.
+        let is_open = entry.kind == ActionKind::Open;
+        assert!(!is_open || !is_list || member.is_some(), "{}", entry.name);
+    }
+}
+
 /// Kind, resource, other way, method and the members of `params`.
 const TARGETS: &str = r#"
 Open | Server |  | initialize      | "protocolVersion":"2025-06-18"
@@ -32,7 +67,8 @@ Use  | Uri("u") | resources/read | subscriptions/listen | "notifications":{"reso
 Use  | Task("i") | tasks/get     | subscriptions/listen | "notifications":{"taskIds":["i"]}
 
 Use | Prompt("p")  | prompts/get    | completion/complete | "ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":"v"}
-Use | Uri("u/{x}") | resources/read | completion/complete | "ref":{"type":"ref/resource","uri":"u/{x}"}
+Use | Uri("u/x") | resources/read | completion/complete | "ref":{"type":"ref/resource","uri":"u/x"}
+Use | Template("u/{x}") | resources/read | completion/complete | "ref":{"type":"ref/resource","uri":"u/{x}"}
 
 Use | Task("i") |  | tasks/get    | "taskId":"i"
 Use | Task("i") |  | tasks/cancel | "taskId":"i"
@@ -148,6 +184,88 @@ fn a_subscription_reaches_each_uri_and_task() {
         (ActionKind::Use, Resource::Task("t"), Some("tasks/get")),
     ];
     assert_eq!(found, expected);
+}
+
+/// What the template becomes, the template, the variable to be completed, and what is known of
+/// others.
+const COMPLETIONS: &str = r#"
+Uri("n://pub/x")          | n://{dir}/x        | "name"  | {"dir":"pub"}
+Uri("n://a.b_c~d-1/x")    | n://{dir}/x        | "name"  | {"dir":"a.b_c~d-1"}
+Uri("n://pub/pub")        | n://{dir}/{dir}    | "name"  | {"dir":"pub"}
+Uri("n://a/b")            | n://{x}/{Y_1}      | "name"  | {"x":"a","Y_1":"b"}
+Uri("n://pub}")           | n://{dir}}         | "name"  | {"dir":"pub"}
+Template("n://pub/{name}") | n://{dir}/{name}  | "name"  | {"dir":"pub"}
+Template("n://{dir}/a")    | n://{dir}/{name}  | "dir"   | {"dir":"pub","name":"a"}
+Template("n://{dir}/a")    | n://{dir}/{name}  | "D i-r" | {"dir":"pub","name":"a"}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | null
+Template("n://{dir}/x")    | n://{dir}/x       | 5       | {"dir":"pub"}
+Template("n://{dir}/x")    | n://{dir}/x       | null    | {"dir":"pub"}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {"dir":""}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {"dir":"."}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {"dir":".."}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {"dir":"a/b"}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {"dir":"a b"}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {"dir":"a%62"}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {"dir":"é"}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {"dir":"{name}"}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {"dir":5}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {"dir":["pub"]}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {"Dir":"pub"}
+Template("n://{dir}/x")    | n://{dir}/x       | "name"  | {"dir":"pub","d_i-r ":"secret"}
+Template("n://{disk}/x")   | n://{disk}/x      | "name"  | {"disk":"pub","di_\u017f\u212a":"secret"}
+Template("n://{+dir}/x")   | n://{+dir}/x      | "name"  | {"dir":"pub"}
+Template("n://pub{/dir}")  | n://{dir}{/dir}   | "name"  | {"dir":"pub"}
+Template("n://{dir*}")     | n://{dir*}        | "name"  | {"dir":"pub"}
+Template("n://{dir:2}")    | n://{dir:2}       | "name"  | {"dir":"pub"}
+Template("n://{dir,name}") | n://{dir,name}    | "x"     | {"dir":"pub","name":"a"}
+Template("n://{ dir}")     | n://{ dir}        | "name"  | {"dir":"pub"}
+Template("n://{}")         | n://{}            | "name"  | {"":"pub"}
+Template("n://{{dir}}")    | n://{{dir}}       | "name"  | {"dir":"pub"}
+Template("n://pub/{dir")   | n://{dir}/{dir    | "name"  | {"dir":"pub"}
+"#;
+
+#[test]
+fn a_template_is_completed_as_far_as_it_is_not_known() {
+    for [resource, template, argument, known] in rows(COMPLETIONS) {
+        let body = completion(template, argument, known);
+        let message = one(&body);
+        let [target] = message.targets()[..] else {
+            panic!("{body}: not one target")
+        };
+        assert_eq!(format!("{:?}", target.resource), resource, "{body}");
+        assert_eq!(target.name, Some(template), "{body}");
+        assert!(message.is_named(template) && !message.is_named("n://pub/x"));
+    }
+}
+
+fn completion(template: &str, argument: &str, known: &str) -> String {
+    let params = format!(
+        r#"{{"ref":{{"type":"ref/resource","uri":"{template}"}},"argument":{{"name":{argument},"value":"v"}},"context":{{"arguments":{known}}}}}"#
+    );
+    format!(r#"{{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{params}}}"#)
+}
+
+/// However often a long value is to stand in a template, it becomes no longer than a URI may be.
+#[test]
+fn a_template_grows_no_longer_than_a_uri() {
+    let known = |length: usize| format!(r#"{{"a":"{}"}}"#, "v".repeat(length));
+    let longest = DecodeOptions::default().uri_bytes_max;
+    let is_filled = |template: &str, known: &str| {
+        let body = completion(template, r#""name""#, known);
+        let message = one(&body);
+        matches!(message.targets()[0].resource, Resource::Uri(_))
+    };
+    assert!(is_filled("{a}", &known(longest)));
+    assert!(!is_filled("{a}", &known(longest + 1)));
+    assert!(!is_filled("{a}x", &known(longest)));
+    assert!(!is_filled(&"{a}".repeat(2000), &known(100_000)));
+    let many = |count: usize| {
+        let others: Vec<String> = (1..count).map(|n| format!(r#""b{n}":0"#)).collect();
+        format!(r#"{{"a":"v",{}}}"#, others.join(","))
+    };
+    assert!(is_filled("{a}", &many(64)));
+    assert!(!is_filled("{a}", &many(65)));
 }
 
 #[test]

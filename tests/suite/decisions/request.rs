@@ -84,6 +84,8 @@ struct EnvoySpec {
     string_body: bool,
     /// `x-envoy-auth-partial-body`; by default `false` where there is a body.
     partial: Option<bool>,
+    /// How many bytes of body Envoy has received; by default those of the body.
+    size: Option<i64>,
     /// The route's context extensions.
     #[serde(default)]
     context: HashMap<String, String>,
@@ -311,6 +313,9 @@ fn check(spec: RequestSpec, headers: Vec<(String, String)>, body: &[u8]) -> Chec
             headers: all.map(one).collect(),
         });
     }
+    described.size = envoy
+        .size
+        .unwrap_or_else(|| i64::try_from(body.len()).expect("a body in memory"));
     if envoy.string_body {
         described.body = lossy(body);
     } else {

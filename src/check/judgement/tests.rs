@@ -1,0 +1,408 @@
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::authz::{DenialReason, LimitDemand, WindowDemand};
+use crate::catalog::Limits;
+use crate::check::{Body, DenySettings, ServerSettings, SessionBinding};
+use crate::mcp::{DecodeOptions, Headers, decode};
+use crate::policy::{CompileContext, compile};
+use crate::state::{Bind, Binding, BindingKey, Memory, Owner, Reply, Settings};
+use crate::upstream::AuthorizationHeader;
+use crate::yaml::Source;
+
+const ALL: &str = "{id: all, effect: allow, who: {anyone: true}, what: {servers: [notes]}}";
+
+fn policy(rules: &[&str]) -> Policy {
+    let source = Source {
+        name: "p".to_owned(),
+        text: format!("rules:\n- {}", rules.join("\n- ")),
+    };
+    compile(&[source], &CompileContext::default())
+        .unwrap_or_else(|findings| panic!("{}", findings.render(false)))
+}
+
+/// A store in memory that tells what was done to it.
+#[derive(Debug)]
+struct Watched {
+    memory: Memory,
+    /// Whether everything looks free, so that it is seen to be another's only when it is bound.
+    hides_bindings: bool,
+    reads: Mutex<usize>,
+    records: Mutex<usize>,
+    /// What was counted, and how often.
+    events: Mutex<Vec<WindowDemand>>,
+}
+
+impl Watched {
+    fn new() -> Self {
+        Watched {
+            memory: Memory::new(Settings::default()),
+            hides_bindings: false,
+            reads: Mutex::default(),
+            records: Mutex::default(),
+            events: Mutex::default(),
+        }
+    }
+
+    fn counted(&self, count: Count) -> usize {
+        let events = self.events.lock().unwrap();
+        events.iter().filter(|it| it.window.count == count).count()
+    }
+
+    /// How often a tool was counted by a window that is kept by tool.
+    fn counted_of(&self, count: Count, tool: &str) -> usize {
+        let events = self.events.lock().unwrap();
+        let is_it = |event: &&WindowDemand| {
+            event.window.count == count && event.key.as_bytes().ends_with(tool.as_bytes())
+        };
+        events.iter().filter(is_it).count()
+    }
+
+    fn operations(&self) -> (usize, usize) {
+        (*self.reads.lock().unwrap(), *self.records.lock().unwrap())
+    }
+}
+
+impl State for Watched {
+    fn read<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, Readings> {
+        *self.reads.lock().unwrap() += 1;
+        self.memory.read(windows, now)
+    }
+
+    fn take<'a>(&'a self, limits: &'a [LimitDemand], now: Timestamp) -> Reply<'a, Taken> {
+        self.memory.take(limits, now)
+    }
+
+    fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()> {
+        *self.records.lock().unwrap() += 1;
+        self.events.lock().unwrap().extend_from_slice(windows);
+        self.memory.record(windows, now)
+    }
+
+    fn bindings<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        now: Timestamp,
+    ) -> Reply<'a, Vec<Option<Binding>>> {
+        if self.hides_bindings {
+            return Reply::now(vec![None; keys.len()]);
+        }
+        self.memory.bindings(keys, now)
+    }
+
+    fn bind<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        owner: Owner,
+        how: Bind,
+        now: Timestamp,
+    ) -> Reply<'a, Vec<Binding>> {
+        self.memory.bind(keys, owner, how, now)
+    }
+}
+
+fn server() -> Arc<Server> {
+    let settings = ServerSettings {
+        name: "notes".to_owned(),
+        hosts: Vec::new(),
+        path: None,
+        resource: "https://mcp.example.com/mcp".to_owned(),
+        audiences: Vec::new(),
+        issuers: vec!["https://idp.test".to_owned()],
+        scopes_supported: Vec::new(),
+        deny: DenySettings::default(),
+        batch_max: 1000,
+        string_body: false,
+        fold_arguments: false,
+        authorization: AuthorizationHeader::Remove,
+        session_binding: SessionBinding::On,
+        answers_on_get: false,
+        trust: crate::catalog::Trust::default(),
+    };
+    Arc::new(Server::new(settings).unwrap())
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
+/// Judges a body as Alice's.
+async fn judge(policies: Policies<'_>, state: &Watched, body: &Value) -> Judgement {
+    let body = body.to_string();
+    let options = DecodeOptions {
+        batch_max: 1000,
+        ..DecodeOptions::default()
+    };
+    let request = HttpRequest {
+        method: "POST",
+        path: "/mcp",
+        host: "mcp.example.com",
+        body: Body::Bytes(body.as_bytes()),
+        ..HttpRequest::default()
+    };
+    let headers = Headers::collect([("content-type", "application/json")], true);
+    let read = Read::decoded(decode(body.as_bytes(), &options), &headers, None, None);
+    assert!(read.fault.is_none(), "{body}");
+    let limits = Limits {
+        tools_max: 10,
+        name_bytes_max: 256,
+    };
+    let catalog = Catalog::open(Vec::new(), limits, now()).unwrap();
+    let subject = Arc::new(Subject {
+        issuer: "https://idp.test".into(),
+        id: "alice".into(),
+        agent: None,
+        groups: Vec::new(),
+        roles: Vec::new(),
+        scopes: Vec::new(),
+        tenant: None,
+        device: None,
+        claims: authz::Value::Null,
+    });
+    let context = Context {
+        request: &request,
+        server: &server(),
+        subject: &subject,
+        host: "mcp.example.com",
+        headers: &Vec::new(),
+        catalog: &catalog,
+        purpose: &PurposeSettings::default(),
+        country: None,
+        device: None,
+        now: now(),
+    };
+    context.judge(policies, state, &read).await.unwrap()
+}
+
+async fn enforce(policy: &Policy, state: &Watched, body: &Value) -> Judgement {
+    let policies = Policies {
+        enforced: policy,
+        candidate: None,
+    };
+    judge(policies, state, body).await
+}
+
+fn call(id: usize, tool: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool}})
+}
+
+fn batch<'t>(tools: impl IntoIterator<Item = &'t str>) -> Value {
+    let tools = tools.into_iter().enumerate();
+    tools.map(|(id, tool)| call(id, tool)).collect()
+}
+
+fn denial(judgement: &Judgement) -> (DenialReason, Option<&str>, usize) {
+    let Some(Decision::Deny(denial)) = &judgement.decision else {
+        panic!("{:?}", judgement.decision)
+    };
+    (denial.reason, denial.rule.as_deref(), judgement.decisive)
+}
+
+const DENIED: DenialReason = DenialReason::DeniedByRule;
+
+#[tokio::test]
+async fn the_calls_of_a_batch_are_counted_before_the_next_is_judged() {
+    let policy = policy(&[
+        ALL,
+        "{id: few, effect: deny, why: {calls: {more_than: 5, per: 1h, by: [subject]}}}",
+        "{id: counts, effect: deny, what: {tools: [none]}, why: {denials: {more_than: 9, per: 1h, by: [subject]}}}",
+    ]);
+    let state = Watched::new();
+    let judgement = enforce(&policy, &state, &batch(["t"; 5])).await;
+    assert!(judgement.is_allowed());
+    let state = Watched::new();
+    let judgement = enforce(&policy, &state, &batch(["t"; 200])).await;
+    assert_eq!(denial(&judgement), (DENIED, Some("few"), 5));
+    assert_eq!(state.counted(Count::Calls), 200);
+    assert_eq!(state.counted(Count::Denials), 195);
+    assert_eq!(state.operations(), (200, 200));
+}
+
+#[tokio::test]
+async fn the_tools_of_a_batch_are_counted_before_the_next_is_judged() {
+    let policy = policy(&[
+        ALL,
+        "{id: few, effect: deny, why: {distinct_tools: {more_than: 3, per: 1h, by: [subject]}}}",
+    ]);
+    let tools: Vec<String> = (0..50).map(|number| format!("t{number}")).collect();
+    let state = Watched::new();
+    let body = batch(tools.iter().map(String::as_str));
+    assert_eq!(
+        denial(&enforce(&policy, &state, &body).await),
+        (DENIED, Some("few"), 3)
+    );
+    assert_eq!(state.counted(Count::DistinctTools), 50);
+    // The same few again and again are few.
+    let state = Watched::new();
+    let body = batch(["a", "b", "c"].into_iter().cycle().take(50));
+    assert!(enforce(&policy, &state, &body).await.is_allowed());
+}
+
+const PROBER: [&str; 3] = [
+    ALL,
+    "{id: no, effect: deny, what: {tools: [no]}}",
+    "{id: prober, effect: deny, what: {tools: [safe]}, why: {denials: {more_than: 9, per: 1h, by: [subject]}}}",
+];
+
+#[tokio::test]
+async fn each_denied_part_of_a_batch_counts_for_itself() {
+    let policy = policy(&PROBER);
+    for (denied, is_allowed) in [(9, true), (10, false)] {
+        let state = Watched::new();
+        let judgement = enforce(&policy, &state, &batch(vec!["no"; denied])).await;
+        assert_eq!(denial(&judgement), (DENIED, Some("no"), 0));
+        assert_eq!(state.counted(Count::Denials), denied);
+        let judgement = enforce(&policy, &state, &call(1, "safe")).await;
+        assert_eq!(judgement.is_allowed(), is_allowed, "{denied}");
+
+        // In one batch as well.
+        let state = Watched::new();
+        let tools = vec!["no"; denied].into_iter().chain(["safe"]);
+        let judgement = enforce(&policy, &state, &batch(tools)).await;
+        let is_prober = judgement.rules.iter().any(|rule| &**rule == "prober");
+        assert_eq!(is_prober, !is_allowed, "{denied}");
+        assert_eq!(
+            state.counted(Count::Denials),
+            denied + usize::from(is_prober)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_challenged_part_counts_as_a_denied_one() {
+    let policy = policy(&[
+        ALL,
+        "{id: scope, effect: require, what: {tools: [no]}, needs: {scopes: [more]}}",
+        PROBER[2],
+    ]);
+    let state = Watched::new();
+    let judgement = enforce(&policy, &state, &batch(["no", "other", "no"])).await;
+    assert!(matches!(judgement.decision, Some(Decision::Challenge(_))));
+    assert_eq!(state.counted(Count::Denials), 2);
+}
+
+#[tokio::test]
+async fn a_subscription_counts_each_uri() {
+    let policy = policy(&[
+        ALL,
+        "{id: few, effect: deny, why: {calls: {more_than: 5, per: 1h, by: [subject]}}}",
+        PROBER[2],
+    ]);
+    let uris: Vec<String> = (0..7).map(|number| format!("note://{number}")).collect();
+    let listen = |uris: &[String]| {
+        json!({
+            "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
+            "params": {"notifications": {"resourceSubscriptions": uris}},
+        })
+    };
+    let state = Watched::new();
+    assert!(
+        enforce(&policy, &state, &listen(&uris[..5]))
+            .await
+            .is_allowed()
+    );
+    let state = Watched::new();
+    let judgement = enforce(&policy, &state, &listen(&uris)).await;
+    assert_eq!(denial(&judgement), (DENIED, Some("few"), 5));
+    assert_eq!(
+        (state.counted(Count::Calls), state.counted(Count::Denials)),
+        (7, 2)
+    );
+}
+
+#[tokio::test]
+async fn a_limit_without_room_is_the_denial_of_its_part_alone() {
+    let policy = policy(&[
+        ALL,
+        "{id: one-a, effect: limit, what: {tools: [a]}, limit: {calls: 1, per: 1h, by: [subject, tool]}}",
+        "{id: one-b, effect: limit, what: {tools: [b]}, limit: {calls: 1, per: 1h, by: [subject, tool]}}",
+        "{id: counts, effect: deny, what: {tools: [none]}, why: {denials: {more_than: 9, per: 1h, by: [tool]}}}",
+        "{id: counts-too, effect: deny, what: {tools: [none]}, why: {calls: {more_than: 9, per: 1h, by: [tool]}}}",
+    ]);
+    let limited = DenialReason::RateLimited;
+    for (tools, rule, part) in [
+        (&["a", "x", "b", "b"][..], "one-b", 3),
+        (&["x", "a", "a", "b"], "one-a", 2),
+        (&["x", "a", "b", "a"], "one-a", 3),
+    ] {
+        let state = Watched::new();
+        let judgement = enforce(&policy, &state, &batch(tools.iter().copied())).await;
+        assert_eq!(denial(&judgement), (limited, Some(rule), part), "{tools:?}");
+        assert_eq!(state.counted(Count::Denials), 1);
+        assert_eq!(
+            state.counted_of(Count::Denials, tools[part]),
+            1,
+            "{tools:?}"
+        );
+        assert_eq!(state.counted(Count::Calls), 4);
+    }
+}
+
+#[tokio::test]
+async fn what_proves_to_be_anothers_is_the_denial_of_its_part_alone() {
+    let policy = policy(&[
+        ALL,
+        PROBER[2],
+        "{id: few, effect: deny, why: {calls: {more_than: 9, per: 1h, by: [subject]}}}",
+    ]);
+    let mallorys = Owner::new("https://idp.test", "mallory");
+    let key = BindingKey::task("notes", "theirs");
+    let task = |id: usize, task: &str| json!({"jsonrpc": "2.0", "id": id, "method": "tasks/get", "params": {"taskId": task}});
+    for hides_bindings in [false, true] {
+        let state = Watched {
+            hides_bindings,
+            ..Watched::new()
+        };
+        let memory = &state.memory;
+        memory
+            .bind(&[key], mallorys, Bind::Anew, now())
+            .await
+            .unwrap();
+        let body = json!([task(1, "mine"), task(2, "theirs"), task(3, "theirs")]);
+        let judgement = enforce(&policy, &state, &body).await;
+        assert_eq!(judgement.refusal, Some(Reason::TaskMismatch));
+        assert_eq!(judgement.decisive, 1);
+        let counted = (state.counted(Count::Calls), state.counted(Count::Denials));
+        assert_eq!(counted, (3, 1), "{hides_bindings}");
+    }
+}
+
+/// What is only tried out sees of a batch what is in force would.
+#[tokio::test]
+async fn a_rehearsal_sees_the_parts_before_it() {
+    let few = "effect: deny, why: {calls: {more_than: 5, per: 1h, by: [subject]}}}";
+    let enforced = policy(&[ALL, &format!("{{id: shadow, mode: shadow, {few}")]);
+    let candidate = policy(&[ALL, &format!("{{id: few, {few}")]);
+    for (calls, is_allowed) in [(5, true), (6, false)] {
+        let policies = Policies {
+            enforced: &enforced,
+            candidate: Some(&candidate),
+        };
+        let judgement = judge(policies, &Watched::new(), &batch(vec!["t"; calls])).await;
+        assert!(judgement.is_allowed());
+        for rehearsal in [judgement.shadow, judgement.candidate] {
+            let outcome = rehearsal.unwrap().outcome;
+            assert_eq!(matches!(outcome, Rehearsed::Allow), is_allowed, "{calls}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_one_part_is_read_and_recorded_once() {
+    let policy = policy(&[&PROBER[..], &["{id: one, effect: limit, what: {tools: [limited]}, limit: {calls: 1, per: 1h, by: [subject]}}"]].concat());
+    for (tool, denied, operations) in [
+        ("t", [0, 0], (0, 0)),
+        ("safe", [0, 0], (2, 0)),
+        ("no", [1, 2], (0, 2)),
+        ("limited", [0, 1], (0, 1)),
+    ] {
+        let state = Watched::new();
+        for denied in denied {
+            enforce(&policy, &state, &call(1, tool)).await;
+            assert_eq!(state.counted(Count::Denials), denied, "{tool}");
+        }
+        assert_eq!(state.operations(), operations, "{tool}");
+    }
+}

@@ -1,0 +1,88 @@
+//! What is known of the variables of a URI template whose completion is asked for.
+//!
+//! A client names a template and says in `context.arguments` what it has chosen for some of its
+//! variables. What completes another variable is then about fewer resources, and may be judged so,
+//! if every server reads the choice alike.
+
+use std::borrow::Cow;
+
+use super::keys::fold;
+use super::target::Params;
+use crate::authz::Value;
+
+/// The template with the variables filled in that are known, if there are some.
+///
+/// A variable is known if it is alone in its expression, without an operator or a modifier, its
+/// value is a string that no expansion changes, and no other key could be taken for its name. The
+/// variable that is to be completed is not: every value of it may be told. A template that would
+/// become longer than `bytes_max` stays as it is, and so does one among too many arguments.
+pub(super) fn fill_in(template: &str, params: &Params<'_>, bytes_max: usize) -> Option<String> {
+    let Value::Map(arguments) = member(params, "context")?.member("arguments")? else {
+        return None;
+    };
+    if arguments.len() > ARGUMENTS_MAX {
+        return None;
+    }
+    let completed = squeeze(member(params, "argument")?.member("name")?.as_str()?);
+    let keys: Vec<String> = arguments.iter().map(|(key, _)| squeeze(key)).collect();
+    let value = |name: &str| {
+        let squeezed = squeeze(name);
+        let mut same = arguments
+            .iter()
+            .zip(&keys)
+            .filter_map(|(argument, key)| (*key == squeezed).then_some(argument));
+        let (Some((key, value)), None) = (same.next(), same.next()) else {
+            return None;
+        };
+        let value = value.as_str().filter(|value| is_literal(value))?;
+        (key == name && squeezed != completed).then_some(value)
+    };
+    let mut filled = String::with_capacity(template.len());
+    let mut is_filled = false;
+    let mut rest = template;
+    while let Some((literal, after)) = rest.split_once('{') {
+        let Some((expression, next)) = after.split_once('}') else {
+            break;
+        };
+        filled.push_str(literal);
+        let known = is_variable(expression).then(|| value(expression)).flatten();
+        match known {
+            Some(value) => filled.push_str(value),
+            None => filled.extend(["{", expression, "}"]),
+        }
+        is_filled |= known.is_some();
+        if filled.len() > bytes_max {
+            return None;
+        }
+        rest = next;
+    }
+    filled.push_str(rest);
+    (is_filled && filled.len() <= bytes_max).then_some(filled)
+}
+
+/// With more of them a template could take long to fill in.
+const ARGUMENTS_MAX: usize = 64;
+
+fn member<'p, 'a>(params: &'p Params<'a>, key: &str) -> Option<&'p Value<'a>> {
+    let found = params.iter().find(|(name, _)| name == key);
+    found.map(|(_, value)| value)
+}
+
+/// Whether an expression is one plain variable.
+fn is_variable(expression: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !expression.is_empty() && expression.bytes().all(is_plain)
+}
+
+/// Whether a value stands in a URI as it is (RFC 3986 §2.3), and is no segment with a meaning.
+fn is_literal(value: &str) -> bool {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    !matches!(value, "" | "." | "..") && value.bytes().all(is_unreserved)
+}
+
+/// What is left of a name for servers that take no notice of case and of what joins words.
+fn squeeze(name: &str) -> String {
+    let is_joint = |c: char| matches!(c, '_' | '-') || c.is_whitespace();
+    let joined = name.chars().filter(|c| !is_joint(*c)).collect();
+    fold(&Cow::Owned(joined)).into_owned()
+}
