@@ -56,6 +56,9 @@ pub struct Context<'a> {
     pub readings: Option<&'a Readings>,
     /// What the server's own annotations say of the tool, where they are a source of classes.
     pub hints: Hints,
+    /// The defaults of the arguments that the tool's recorded input schema declares, an object
+    /// shaped like the arguments.
+    pub defaults: Option<&'a Value<'a>>,
 }
 
 /// What a client declares.

@@ -12,6 +12,7 @@ use crate::authz::{
 use crate::yaml::{self, Findings, Node, Source};
 
 use super::document::{Document, RuleDocument, ToolTable, error_at_start};
+use super::testing::ToolDefaults;
 
 /// What a policy is compiled against.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct CompileContext {
     pub issuer: String,
     /// What trusted annotations say of recorded tools; also which servers' are trusted.
     pub hints: Arc<TrustedHints>,
+    /// The defaults of the arguments of recorded tools, for policy tests.
+    pub defaults: Arc<ToolDefaults>,
     /// How many rules a policy may have.
     pub rules_max: usize,
     /// How long an expression may be, in bytes.
@@ -37,6 +40,7 @@ impl Default for CompileContext {
             has_countries: true,
             issuer: String::new(),
             hints: Arc::default(),
+            defaults: Arc::default(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
         }

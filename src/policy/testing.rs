@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use narration::{Named, effect_name, match_name, narrate, narrate_rule};
-pub use request::{Listed, SampleAsk, SampleRequest, Unasked};
+pub use request::{Listed, SampleAsk, SampleRequest, ToolDefaults, Unasked};
 
 use crate::authz::{Policy, Subject, TrustedHints};
 use crate::yaml::{self, Findings, Node, Source};
@@ -29,6 +29,8 @@ pub struct SampleContext {
     pub issuer: String,
     /// What trusted annotations say of recorded tools.
     pub hints: Arc<TrustedHints>,
+    /// The defaults of the arguments of recorded tools.
+    pub defaults: Arc<ToolDefaults>,
 }
 
 /// Somebody who might call, for previews.

@@ -100,6 +100,7 @@ pub(super) fn read_request(
         .unwrap_or_default();
     let situation = Situation {
         hints: Arc::clone(&context.hints),
+        defaults: Arc::clone(&context.defaults),
         ..read_situation(&mut fields, findings)
     };
     fields.finish(findings);

@@ -2,6 +2,7 @@
 //! a request from outside: its message is written as JSON-RPC and read back.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +62,13 @@ pub struct Situation {
     pub exhausted: Vec<String>,
     /// What trusted annotations say of recorded tools.
     pub hints: Arc<TrustedHints>,
+    /// The defaults of the arguments of recorded tools.
+    pub defaults: Arc<ToolDefaults>,
 }
+
+/// The defaults of the arguments of recorded tools, by server and tool: objects shaped like the
+/// arguments.
+pub type ToolDefaults = HashMap<String, HashMap<String, Value<'static>>>;
 
 /// What a caller did before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -169,6 +176,10 @@ impl SampleRequest {
                 request.arguments = target.arguments;
                 let name = target.resource.name().unwrap_or_default();
                 request.context.hints = self.situation.hints.of(&self.server, name);
+                if let Resource::Tool(name) = target.resource {
+                    let tools = self.situation.defaults.get(&self.server);
+                    request.context.defaults = tools.and_then(|tools| tools.get(name));
+                }
                 Ok(judge(&request))
             }
             several => Err(Unasked::Several(several.len())),
@@ -240,6 +251,7 @@ impl SampleRequest {
                 device: situation.device.as_ref(),
                 readings: Some(readings),
                 hints: situation.hints.of(&self.server, ""),
+                defaults: None,
             },
         }
     }
