@@ -18,7 +18,6 @@ use jiff::Timestamp;
 
 use crate::audit::{Audit, Losses};
 use crate::authn::{Authenticator, InvalidSettings, KeyRefresher};
-use crate::authz::TrustedHints;
 use crate::catalog::{Catalog, InvalidSnapshot};
 use crate::check::countries::{Countries, InvalidCountries};
 use crate::check::{InvalidServer, Pipeline, Servers};
@@ -207,7 +206,7 @@ struct Core {
 impl Core {
     fn build(config: &Config) -> Result<(Self, Vec<KeyRefresher>), RunError> {
         let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK())?;
-        let context = compile_context(config, catalog.trusted_hints());
+        let context = compile_context(config, Some(&catalog));
         let candidate = config.candidate_policy.clone();
         let candidate = candidate
             .map(|path| PolicyStore::open(path, context.clone(), CLOCK()))
@@ -232,10 +231,10 @@ impl Core {
     }
 }
 
-/// What a policy is compiled against under this configuration, where the recorded tools of trusted
-/// servers say this of themselves.
+/// What a policy is compiled against under this configuration and its recorded tools, as far as
+/// they can be used.
 #[must_use]
-pub fn compile_context(config: &Config, hints: TrustedHints) -> CompileContext {
+pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileContext {
     let servers = config.servers.iter().map(|server| server.name.clone());
     let issuer = config.authn.issuers.first();
     CompileContext {
@@ -243,7 +242,8 @@ pub fn compile_context(config: &Config, hints: TrustedHints) -> CompileContext {
         issuer: issuer
             .map(|issuer| issuer.issuer.clone())
             .unwrap_or_default(),
-        hints: Arc::new(hints),
+        hints: Arc::new(catalog.map(Catalog::trusted_hints).unwrap_or_default()),
+        defaults: Arc::new(catalog.map(Catalog::recorded_defaults).unwrap_or_default()),
         uris: Arc::new(config.uri_forms()),
         has_countries: config.country_db_file.is_some(),
         rules_max: config.limits.rules_max,

@@ -5,13 +5,15 @@
 //! turn a harmless tool into another. Every tool of every list passes through
 //! [`Catalog::observe`], those that the caller does not get to see too; a call asks for the
 //! [`Catalog::standing`] of its tool. What was accepted is what the server's record says, or else
-//! what was seen first in this process.
+//! what was seen first in this process. A record also says what arguments a tool takes, which
+//! those of a call can be held against ([`InputSchema`]).
 //!
 //! A server may describe a tool differently to different callers. That is a change each time it
 //! is first seen, and where changes are refused, the tool is refused to everybody as long as the
 //! definition seen last is not the accepted one.
 
 mod description;
+mod input_schema;
 mod snapshot;
 mod watch;
 
@@ -23,10 +25,11 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 pub use description::{Annotations, InvalidRecord, PARTS, RecordedTool, digest, parse_record};
+pub use input_schema::{InputSchema, InvalidArguments, UnusableSchema};
 pub use snapshot::InvalidSnapshot;
 
 use crate::authz::{HintedClass, Hints, TrustedHints, Value};
-use snapshot::{Accepted, Snapshot};
+use snapshot::{Accepted, Recorded, Snapshot};
 
 /// What becomes of a tool whose definition changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -56,6 +59,8 @@ pub struct WatchedServer {
     pub trust: Trust,
     /// Its recorded and accepted `tools/list` result.
     pub snapshot: Option<PathBuf>,
+    /// Whether the arguments of calls have to fit the recorded input schemas.
+    pub check_arguments: bool,
 }
 
 /// What the catalog may hold.
@@ -81,6 +86,8 @@ pub struct Catalog {
 #[derive(Debug)]
 struct ServerTools {
     trust: Trust,
+    /// Whether unusable input schemas are told of.
+    check_arguments: bool,
     path: Option<PathBuf>,
     /// Empty where there is no record.
     accepted: ArcSwap<Snapshot>,
@@ -135,12 +142,26 @@ pub struct Change {
 }
 
 /// What a call of a tool has to know of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Standing {
     /// Whether it is to be refused, because the definition seen last is not the accepted one.
     pub is_refused: bool,
     /// What its annotations are worth; those of the accepted definition.
     pub hints: Hints,
+    /// What the accepted definition says of the arguments, if it is recorded.
+    pub input: Option<Arc<InputSchema>>,
+}
+
+impl Standing {
+    /// Of what is no tool.
+    #[must_use]
+    pub fn of_none(hints: Hints) -> Self {
+        Standing {
+            is_refused: false,
+            hints,
+            input: None,
+        }
+    }
 }
 
 /// What is known of one server's tools, for operators.
@@ -163,8 +184,8 @@ impl Catalog {
     /// [`Catalog::overview`] where nothing depends on it.
     ///
     /// # Errors
-    /// A record that cannot be used, of a server that refuses changed tools or whose hints are
-    /// trusted.
+    /// A record that cannot be used, of a server that refuses changed tools, whose hints are
+    /// trusted, or whose calls have to fit the record.
     pub fn open(
         servers: Vec<WatchedServer>,
         limits: Limits,
@@ -174,12 +195,13 @@ impl Catalog {
         for server in servers {
             let trust = server.trust;
             let mut failing = None;
-            let read = server.snapshot.as_deref().map(snapshot::read).transpose();
+            let read = |path| snapshot::read(path, &Snapshot::new());
+            let read = server.snapshot.as_deref().map(read).transpose();
+            let is_needed =
+                trust.hints || trust.on_change == OnChange::Deny || server.check_arguments;
             let accepted = match read {
                 Ok(accepted) => accepted.unwrap_or_default(),
-                Err(error) if trust.hints || trust.on_change == OnChange::Deny => {
-                    return Err(error);
-                }
+                Err(error) if is_needed => return Err(error),
                 Err(error) => {
                     tracing::error!(server = server.name, "{error}");
                     failing = Some(Failing {
@@ -189,8 +211,12 @@ impl Catalog {
                     Snapshot::default()
                 }
             };
+            if server.check_arguments {
+                tell_unusable(&server.name, &accepted);
+            }
             let known = ServerTools {
                 trust,
+                check_arguments: server.check_arguments,
                 path: server.snapshot,
                 accepted: ArcSwap::from_pointee(accepted),
                 seen: Mutex::default(),
@@ -227,12 +253,11 @@ impl Catalog {
     /// What a call of a tool has to know of it.
     #[must_use]
     pub fn standing(&self, server: &str, tool: &str) -> Standing {
-        let nothing = Standing {
-            is_refused: false,
-            hints: Hints::Untrusted,
-        };
         let known = self.servers.get(server);
-        known.map_or(nothing, |known| known.standing(tool))
+        known.map_or_else(
+            || Standing::of_none(Hints::Untrusted),
+            |known| known.standing(tool),
+        )
     }
 
     /// What annotations are worth for requests that are about no tool.
@@ -248,10 +273,28 @@ impl Catalog {
         let mut hints = TrustedHints::default();
         for (name, known) in self.servers.iter().filter(|(_, known)| known.trust.hints) {
             let accepted = known.accepted.load();
-            let classes = accepted.iter().map(|(tool, own)| (tool.clone(), own.class));
+            let class = |(tool, own): (&String, &Recorded)| (tool.clone(), own.accepted.class);
+            let classes = accepted.iter().map(class);
             hints.insert(name, classes.collect());
         }
         hints
+    }
+
+    /// What the records of the servers say at this moment of the arguments of their tools, as far
+    /// as there are defaults: by server and tool, an object shaped like the arguments.
+    #[must_use]
+    pub fn recorded_defaults(&self) -> HashMap<String, HashMap<String, Value<'static>>> {
+        let mut all = HashMap::new();
+        for (name, known) in &self.servers {
+            let accepted = known.accepted.load();
+            let has_some = |value: &Value<'_>| *value != Value::Map(Vec::new());
+            let defaults = accepted
+                .iter()
+                .map(|(tool, own)| (tool.clone(), own.input.defaults().clone()))
+                .filter(|(_, defaults)| has_some(defaults));
+            all.insert(name.clone(), defaults.collect());
+        }
+        all
     }
 
     /// What is known of each server, by name.
@@ -278,7 +321,7 @@ impl Catalog {
 impl ServerTools {
     fn observe(&self, name: &str, found: Accepted, limits: Limits) -> Observed {
         let recorded = self.accepted.load();
-        let recorded = recorded.get(name);
+        let recorded = recorded.get(name).map(|recorded| &recorded.accepted);
         let mut seen = lock(&self.seen);
         let has_room = seen.len() < limits.tools_max && name.len() <= limits.name_bytes_max;
         let is_new = !seen.contains_key(name);
@@ -329,7 +372,8 @@ impl ServerTools {
         let recorded = recorded.get(name);
         let seen = lock(&self.seen);
         let tool = seen.get(name);
-        let accepted = recorded.or_else(|| tool.map(|tool| &tool.first));
+        let accepted = recorded.map(|recorded| &recorded.accepted);
+        let accepted = accepted.or_else(|| tool.map(|tool| &tool.first));
         let is_other = match (tool, accepted) {
             (Some(tool), Some(accepted)) => tool.last != accepted.digest,
             (_, _) => false,
@@ -337,6 +381,7 @@ impl ServerTools {
         Standing {
             is_refused: is_other && self.trust.on_change == OnChange::Deny,
             hints: self.hints(accepted.map(|accepted| accepted.class)),
+            input: recorded.map(|recorded| Arc::clone(&recorded.input)),
         }
     }
 
@@ -352,7 +397,8 @@ impl ServerTools {
         let recorded = self.accepted.load();
         let seen = lock(&self.seen);
         let is_other = |name: &str, tool: &Tool| {
-            let accepted = recorded.get(name).unwrap_or(&tool.first);
+            let accepted = recorded.get(name).map(|recorded| &recorded.accepted);
+            let accepted = accepted.unwrap_or(&tool.first);
             tool.last != accepted.digest
         };
         let changed = seen.iter().filter(|(name, tool)| is_other(name, tool));
@@ -369,11 +415,14 @@ impl ServerTools {
         let Some(path) = &self.path else {
             return;
         };
-        let read = snapshot::read(path);
+        let read = snapshot::read(path, &self.accepted.load());
         let mut failing = lock(&self.failing);
         match read {
             Ok(accepted) => {
                 *failing = None;
+                if self.check_arguments {
+                    tell_unusable(server, &accepted);
+                }
                 if accepted != **self.accepted.load() {
                     tracing::info!(server, tools = accepted.len(), "recorded tools in force");
                     self.accepted.store(Arc::new(accepted));
@@ -387,6 +436,21 @@ impl ServerTools {
                     error: error.to_string(),
                 });
             }
+        }
+    }
+}
+
+/// Logs the tools whose calls are refused because nothing can be held against their schemas.
+fn tell_unusable(server: &str, recorded: &Snapshot) {
+    let mut tools: Vec<_> = recorded.iter().collect();
+    tools.sort_by_key(|(name, _)| name.as_str());
+    for (name, recorded) in tools {
+        if let Some(error) = recorded.input.unusable() {
+            let tool = name.escape_debug();
+            tracing::error!(
+                server,
+                "the input schema of the recorded tool `{tool}` cannot be used, so its calls are refused: {error}"
+            );
         }
     }
 }

@@ -16,7 +16,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use lint::{LINTS, lint};
+pub use lint::{LINTS, PolicyUsage, lint};
 
 use crate::authn;
 use crate::catalog::{self, WatchedServer};
@@ -72,6 +72,7 @@ impl Config {
             name: server.name.clone(),
             trust: server.trust,
             snapshot: self.tools_snapshots.get(&server.name).cloned(),
+            check_arguments: server.check_arguments,
         });
         servers.collect()
     }

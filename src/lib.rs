@@ -25,9 +25,9 @@
 //! 6. [`mcp::Message::targets`]: what is to be done, and to what.
 //! 7. `check/session.rs`: a session or task that is another subject's is denied now; one that is
 //!    nobody's becomes the caller's after an allow.
-//! 8. [`catalog`]: what is known of the tool. [`authz::evaluate`]: synchronous and pure.
-//!    [`state`] is read before and taken from after,
-//!    only where a rule that may match needs it.
+//! 8. [`catalog`]: what is known of the tool, and whether the arguments fit its schema, where
+//!    that is asked for. [`authz::evaluate`]: synchronous and pure. [`state`] is read before and
+//!    taken from after, only where a rule that may match needs it.
 //! 9. [`upstream`]: the header changes of an allow.
 //! 10. `check/observe.rs`: audit, metrics and span, once.
 //! 11. [`envoy::response`]: [`check::Verdict`] to `CheckResponse`.

@@ -19,11 +19,12 @@ use jiff::Timestamp;
 
 pub use compile::{CompileContext, compile};
 pub use files::{ReadPolicyError, read, read_all, read_tests};
-pub use lint::{LINTS, LintContext, lint, scopes_of};
+pub use lint::{LINTS, LintContext, argument_servers, lint, scopes_of};
 pub use watch::watch;
 
 use crate::authz::{Policy, TrustedHints};
 use crate::yaml::{Findings, Source};
+use testing::ToolDefaults;
 use watch::Seen;
 
 /// The policy in force.
@@ -33,6 +34,8 @@ pub struct PolicyStore {
     context: CompileContext,
     /// The hints that policies are compiled and tested with: those of the context may have changed.
     hints: ArcSwap<TrustedHints>,
+    /// The same of the defaults that they are tested with.
+    defaults: ArcSwap<ToolDefaults>,
     /// What the files were when the store was opened, so that a change since then is noticed.
     opened: Seen,
     current: ArcSwap<Policy>,
@@ -123,6 +126,7 @@ impl PolicyStore {
         Ok(PolicyStore {
             path,
             hints: ArcSwap::new(Arc::clone(&context.hints)),
+            defaults: ArcSwap::new(Arc::clone(&context.defaults)),
             context,
             opened,
             current,
@@ -153,20 +157,23 @@ impl PolicyStore {
         self.take(read_files(&self.path), now)
     }
 
-    /// Compiles and tests from now on with what trusted annotations say now. Whether that is
-    /// something else than before, so that the files are worth another look.
-    pub fn set_hints(&self, hints: TrustedHints) -> bool {
-        let changed = **self.hints.load() != hints;
-        if changed {
+    /// Compiles and tests from now on with what the records of tools say now: trusted annotations,
+    /// and the defaults of arguments. Whether that is something else than before, so that the
+    /// files are worth another look.
+    pub fn set_recorded(&self, hints: TrustedHints, defaults: ToolDefaults) -> bool {
+        let has_changed = **self.hints.load() != hints || **self.defaults.load() != defaults;
+        if has_changed {
             self.hints.store(Arc::new(hints));
+            self.defaults.store(Arc::new(defaults));
         }
-        changed
+        has_changed
     }
 
     /// Takes what was read of the files into force, or keeps what is there.
     fn take(&self, sources: Sources, now: Timestamp) -> Result<(), LoadPolicyError> {
         let context = CompileContext {
             hints: self.hints.load_full(),
+            defaults: self.defaults.load_full(),
             ..self.context.clone()
         };
         let loaded = compile_all(sources, &context);
@@ -219,6 +226,7 @@ fn compile_all(sources: Sources, context: &CompileContext) -> Result<Policy, Loa
         issuer: context.issuer.clone(),
         hints: Arc::clone(&context.hints),
         uris: Arc::clone(&context.uris),
+        defaults: Arc::clone(&context.defaults),
     };
     let suite = testing::Suite::read(&files.tests, &samples).map_err(LoadPolicyError::Invalid)?;
     let report = suite.run(&policy);

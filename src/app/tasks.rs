@@ -118,8 +118,9 @@ impl Tasks {
             .collect();
         let reloaded = move |catalog: &Catalog| {
             for (store, reload) in &policies {
-                if store.set_hints(catalog.trusted_hints()) && reload.try_send(()).is_err() {
-                    tracing::debug!("a reload is asked for already and serves the hints too");
+                let (hints, defaults) = (catalog.trusted_hints(), catalog.recorded_defaults());
+                if store.set_recorded(hints, defaults) && reload.try_send(()).is_err() {
+                    tracing::debug!("a reload is asked for already and serves the records too");
                 }
             }
         };

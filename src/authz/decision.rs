@@ -130,6 +130,8 @@ pub enum DenialReason {
     /// The definition of the tool is not the accepted one. Never by a policy: who knows the
     /// tools refuses what it would allow.
     ToolChanged,
+    /// The arguments do not fit the recorded input schema of the tool. Never by a policy either.
+    ArgumentsInvalid,
 }
 
 /// What the caller has to bring.

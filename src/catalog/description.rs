@@ -1,5 +1,6 @@
 //! What a server says of one tool, and recorded lists of that.
 
+use super::input_schema::InputSchema;
 use crate::authz::{HintedClass, Value};
 use crate::json::{self, InvalidJson};
 
@@ -100,6 +101,12 @@ impl RecordedTool {
     #[must_use]
     pub fn digest(&self) -> String {
         digest(&self.name, &self.definition)
+    }
+
+    /// What it says of its arguments.
+    #[must_use]
+    pub fn input_schema(&self) -> InputSchema {
+        InputSchema::new(self.part("inputSchema"))
     }
 
     /// A part of the definition, if it is there.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::description::{InvalidRecord, parse_record};
+use super::input_schema::InputSchema;
 use crate::authz::HintedClass;
 
 /// The most bytes of a record.
@@ -39,11 +40,25 @@ pub(super) struct Accepted {
     pub(super) class: HintedClass,
 }
 
-/// The accepted definitions by name.
-pub(super) type Snapshot = HashMap<String, Accepted>;
+/// One tool of a record.
+#[derive(Debug, Clone)]
+pub(super) struct Recorded {
+    pub(super) accepted: Accepted,
+    pub(super) input: Arc<InputSchema>,
+}
 
-/// Reads the record at `path`.
-pub(super) fn read(path: &Path) -> Result<Snapshot, InvalidSnapshot> {
+impl PartialEq for Recorded {
+    /// The digest is of the input schema too.
+    fn eq(&self, other: &Self) -> bool {
+        self.accepted == other.accepted
+    }
+}
+
+/// The accepted definitions by name.
+pub(super) type Snapshot = HashMap<String, Recorded>;
+
+/// Reads the record at `path`. What it has in common with the one before is taken from there.
+pub(super) fn read(path: &Path, before: &Snapshot) -> Result<Snapshot, InvalidSnapshot> {
     let text = text(path).map_err(|source| InvalidSnapshot::Read {
         path: path.to_owned(),
         source,
@@ -52,14 +67,20 @@ pub(super) fn read(path: &Path) -> Result<Snapshot, InvalidSnapshot> {
         path: path.to_owned(),
         source,
     })?;
-    let accepted = tools.into_iter().map(|tool| {
+    let recorded = tools.into_iter().map(|tool| {
         let accepted = Accepted {
             digest: tool.digest().into(),
             class: tool.annotations().class(),
         };
-        (tool.name, accepted)
+        let same = before.get(&tool.name);
+        let same = same.filter(|before| before.accepted.digest == accepted.digest);
+        let input = same.map_or_else(
+            || Arc::new(tool.input_schema()),
+            |before| Arc::clone(&before.input),
+        );
+        (tool.name, Recorded { accepted, input })
     });
-    Ok(accepted.collect())
+    Ok(recorded.collect())
 }
 
 fn text(path: &Path) -> io::Result<String> {

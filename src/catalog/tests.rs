@@ -29,6 +29,7 @@ fn open(trust: Trust, snapshot: Option<&Path>) -> Catalog {
     let server = WatchedServer {
         name: "s".into(),
         trust,
+        check_arguments: false,
         snapshot: snapshot.map(Path::to_owned),
     };
     Catalog::open(vec![server], LIMITS, now()).unwrap()
@@ -121,20 +122,20 @@ fn a_record_that_cannot_be_used_changes_nothing_and_is_told() {
     assert_eq!(catalog.overview()[0].failing, None);
     assert!(!catalog.standing("s", "t").is_refused);
     // At the start it is an error where something depends on it.
-    for (trust, is_error) in [
-        (Trust::default(), false),
-        (DENY, true),
-        (
-            Trust {
-                hints: true,
-                ..Trust::default()
-            },
-            true,
-        ),
+    let hints = Trust {
+        hints: true,
+        ..Trust::default()
+    };
+    for (trust, check_arguments, is_error) in [
+        (Trust::default(), false, false),
+        (Trust::default(), true, true),
+        (DENY, false, true),
+        (hints, false, true),
     ] {
         let server = WatchedServer {
             name: "s".into(),
             trust,
+            check_arguments,
             snapshot: Some(directory.path().join("none.json")),
         };
         let opened = Catalog::open(vec![server], LIMITS, now());
@@ -213,4 +214,37 @@ async fn changed_records_are_taken_up_when_asked_for() {
     // It ends once it has done what it was asked for and nobody can ask any more.
     tokio::join!(Arc::clone(&catalog).watch(asked, now, |_| ()), asking);
     assert!(!catalog.standing("s", "t").is_refused);
+}
+
+/// What a record says of arguments is taken over from the record before where it is the same.
+#[test]
+fn input_schemas_are_those_of_the_record_in_force() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tools.json");
+    let record = |kind: &str| {
+        let text = format!(
+            r#"[{{"name":"same","inputSchema":{{"properties":{{"a":{{"default":1}}}}}}}},
+                {{"name":"t","inputSchema":{{"properties":{{"a":{{"type":"{kind}"}}}}}}}}]"#
+        );
+        std::fs::write(&path, text).unwrap();
+    };
+    record("string");
+    let catalog = open(Trust::default(), Some(&path));
+    let input = |name: &str| catalog.standing("s", name).input;
+    let arguments = crate::json::decode(br#"{"a": 1}"#, 9).unwrap();
+    let fits = || input("t").unwrap().check(Some(&arguments)).is_ok();
+    let same = input("same").unwrap();
+    assert!(!fits());
+    record("integer");
+    catalog.reload(now());
+    assert!(fits());
+    assert!(Arc::ptr_eq(&same, &input("same").unwrap()));
+    assert!(input("other").is_none() && catalog.standing("x", "t").input.is_none());
+
+    let defaults = catalog.recorded_defaults();
+    let expected = crate::json::decode(br#"{"a": 1}"#, 9).unwrap();
+    assert_eq!(
+        defaults["s"],
+        HashMap::from([("same".to_owned(), expected)])
+    );
 }

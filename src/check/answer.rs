@@ -15,6 +15,7 @@ use super::{Answer, Effect, Reason};
 use crate::authn::AuthenticationError;
 use crate::authn::challenge::{self, StepUp};
 use crate::authz::{Challenge, Denial};
+use crate::catalog::InvalidArguments;
 use crate::mcp::{Era, Id, Kind, MODERN_REVISION, Message, Payload, Refusal, answer as rpc};
 
 /// JSON-RPC 2.0 §5.1.
@@ -82,6 +83,9 @@ pub(super) struct Data<'a> {
     /// The message of the rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<&'a str>,
+    /// Where the arguments do not fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub misfit: Option<Misfit<'a>>,
     /// The reason code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
@@ -100,6 +104,15 @@ pub(super) struct Data<'a> {
     /// The protocol revisions there are.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub supported: &'a [&'static str],
+}
+
+/// The first fault of arguments that do not fit the schema of their tool.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Misfit<'a> {
+    /// A JSON Pointer into the arguments.
+    pub at: &'a str,
+    /// What is not met.
+    pub kind: &'static str,
 }
 
 /// 401, or 400 where the request for authorization is itself malformed (RFC 6750 §3.1).
@@ -214,15 +227,19 @@ pub(super) struct Denied<'a> {
     rule: Option<&'a str>,
     message: Option<&'a str>,
     retry_after: Option<Duration>,
+    misfit: Option<&'a InvalidArguments>,
 }
 
-impl<'a> From<&'a Denial> for Denied<'a> {
-    fn from(denial: &'a Denial) -> Self {
+impl<'a> Denied<'a> {
+    /// By policy, or because the arguments do not fit as the second says.
+    pub(super) fn new(denial: &'a Denial, misfit: Option<&'a InvalidArguments>) -> Self {
+        let reason = Reason::from(denial.reason);
         Denied {
-            reason: Reason::from(denial.reason),
+            reason,
             rule: denial.rule.as_deref(),
             message: denial.message.as_deref(),
             retry_after: denial.retry_after,
+            misfit: misfit.filter(|_| reason == Reason::ArgumentsInvalid),
         }
     }
 }
@@ -245,6 +262,7 @@ pub(super) fn not_owned(to: &Addressee<'_>, settings: DenySettings, reason: Reas
         rule: None,
         message: None,
         retry_after: None,
+        misfit: None,
     };
     denied(to, settings, denied_so)
 }
@@ -254,6 +272,10 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: Denied<
     let reason = denial.reason;
     let mut data = to.data(reason);
     data.retry_after = denial.retry_after.map(whole_seconds);
+    data.misfit = denial.misfit.map(|misfit| Misfit {
+        at: &misfit.path,
+        kind: misfit.kind,
+    });
     if settings.disclose == Disclose::Rule {
         data.rule = denial.rule;
         data.message = denial.message;
@@ -279,6 +301,7 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: Denied<
         },
         data,
         message: denial.message,
+        misfit: denial.misfit,
     };
     let body = match to.payload {
         None => {
@@ -323,6 +346,7 @@ struct Told<'a> {
     code: i32,
     data: Data<'a>,
     message: Option<&'a str>,
+    misfit: Option<&'a InvalidArguments>,
 }
 
 impl Told<'_> {
@@ -359,7 +383,12 @@ impl Told<'_> {
             (Disclose::Rule, Some(message)) => message,
             (Disclose::Rule | Disclose::Reason | Disclose::Nothing, _) => self.reason.text(),
         };
-        format!("Denied: {why} ({})", self.reason.code())
+        let code = self.reason.code();
+        let misfit = self.misfit.map_or_else(String::new, |misfit| {
+            let gap = if misfit.path.is_empty() { ":" } else { "" };
+            format!("{gap} {misfit}")
+        });
+        format!("Denied: {why}{misfit} ({code})")
     }
 }
 

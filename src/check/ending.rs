@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use uuid::Uuid;
 
-use super::answer::{self, Addressee};
+use super::answer::{self, Addressee, Denied};
 use super::handoff::{self, Expected};
 use super::judgement::{Context, Judgement};
 use super::{Answer, Outcome, Read, Reason, Server, Text, session};
@@ -124,7 +124,7 @@ impl Context<'_> {
                 outcome: Outcome::Answer(answer::denied(
                     to,
                     self.server.settings.deny,
-                    (&denial).into(),
+                    Denied::new(&denial, judgement.misfit.as_ref()),
                 )),
                 rule: denial.rule,
                 handoff: Vec::new(),

@@ -2,6 +2,7 @@
 //! none, and what the decision needs of the state is read before and taken after.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use crate::authz::{
     Evaluation, Http, LimitDemand, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules,
     Subject, Taken, WindowDemand,
 };
-use crate::catalog::{Catalog, Standing};
+use crate::catalog::{Catalog, InputSchema, InvalidArguments, Standing};
 use crate::mcp::Message;
 use crate::state::{BindingKind, State, StateUnavailable};
 
@@ -60,6 +61,8 @@ pub(super) struct Judgement {
     pub(super) decision: Option<Decision>,
     /// What the request uses is not the caller's; then there is no decision.
     pub(super) refusal: Option<Reason>,
+    /// Where the arguments do not fit, if that is why it is denied.
+    pub(super) misfit: Option<InvalidArguments>,
     /// Since when the caller has the session of the request.
     pub(super) session_started: Option<Timestamp>,
     /// What the request has bound to the caller.
@@ -160,7 +163,7 @@ impl Context<'_> {
                     state.read(&demands, self.now).await?
                 };
                 request.context.readings = Some(&readings);
-                let denied = judgement.evaluate(index, policies, &request, ask.standing.is_refused);
+                let denied = judgement.evaluate(index, policies, &request, || self.objection(ask));
                 is_denied |= denied;
                 if in_turn {
                     let events = policies.events(&request, denied);
@@ -203,7 +206,18 @@ impl Context<'_> {
         state.record(events, self.now).await
     }
 
-    fn access_request<'a>(&'a self, ask: &Ask<'a>, read: &'a Read<'_>) -> AccessRequest<'a> {
+    /// What speaks against a call besides the policy.
+    fn objection(&self, ask: &Ask<'_>) -> Option<Objection> {
+        if ask.standing.is_refused {
+            return Some(Objection::ToolChanged);
+        }
+        let input = ask.standing.input.as_deref();
+        let input = input.filter(|_| self.server.settings.check_arguments)?;
+        let checked = input.check(ask.arguments);
+        checked.err().map(Objection::ArgumentsInvalid)
+    }
+
+    fn access_request<'a>(&'a self, ask: &'a Ask<'_>, read: &'a Read<'_>) -> AccessRequest<'a> {
         let routing = read.routing.as_ref();
         let spoken = routing.and_then(|routing| routing.protocol_version);
         AccessRequest {
@@ -228,6 +242,7 @@ impl Context<'_> {
                 device: self.device,
                 hints: ask.standing.hints,
                 uris: self.server.settings.uris,
+                defaults: ask.standing.input.as_deref().map(InputSchema::defaults),
                 ..authz::Context::default()
             },
         }
@@ -276,19 +291,29 @@ impl Judgement {
         };
     }
 
-    /// Evaluates one target, and says whether it is denied or challenged. A tool that has changed
-    /// is refused whatever the policy says, unless it denies anyway: its reason says more.
+    /// Evaluates one target, and says whether it is denied or challenged. An objection refuses
+    /// whatever the policy says, unless it denies anyway: its reason says more, but for arguments
+    /// that it could not evaluate. What nobody would allow is not objected to, as that may cost
+    /// something.
     fn evaluate(
         &mut self,
         index: usize,
         policies: Policies<'_>,
         request: &AccessRequest<'_>,
-        has_changed: bool,
+        object: impl FnOnce() -> Option<Objection>,
     ) -> bool {
+        let objection = LazyCell::new(object);
         let (mut evaluation, shadow) = authz::evaluate_beside_shadow(policies.enforced, request);
-        if has_changed && !matches!(evaluation.decision, Decision::Deny(_)) {
-            evaluation.decision = Decision::Deny(tool_changed());
+        let denied = match &evaluation.decision {
+            Decision::Deny(denial) => Some(denial.reason),
+            Decision::Allow(_) | Decision::Challenge(_) | Decision::Limit(_) => None,
+        };
+        if let Some(objection) = objected(&objection, denied) {
+            evaluation.decision = Decision::Deny(objection.denial());
             evaluation.rules.clear();
+            if let (Objection::ArgumentsInvalid(misfit), None) = (objection, &self.misfit) {
+                self.misfit = Some(misfit.clone());
+            }
         }
         let is_denied = matches!(
             evaluation.decision,
@@ -296,8 +321,12 @@ impl Judgement {
         );
         self.add(index, evaluation);
         let refuse = |mut rehearsal: Rehearsal| {
-            if has_changed && !matches!(rehearsal.outcome, Rehearsed::Deny(_)) {
-                rehearsal.outcome = Rehearsed::Deny(authz::DenialReason::ToolChanged);
+            let denied = match &rehearsal.outcome {
+                Rehearsed::Deny(reason) => Some(*reason),
+                Rehearsed::Allow | Rehearsed::Limit(_) | Rehearsed::Challenge { .. } => None,
+            };
+            if let Some(objection) = objected(&objection, denied) {
+                rehearsal.outcome = Rehearsed::Deny(objection.reason());
             }
             rehearsal
         };
@@ -403,6 +432,21 @@ impl Judgement {
     }
 }
 
+/// The objection that counts, where the policy alone denies for this reason or not at all.
+fn objected<O: FnOnce() -> Option<Objection>>(
+    objection: &LazyCell<Option<Objection>, O>,
+    denied: Option<authz::DenialReason>,
+) -> Option<&Objection> {
+    match denied {
+        None => objection.as_ref(),
+        // Arguments that a client can put right say more than that no rule could read them.
+        Some(authz::DenialReason::Indeterminate) => objection
+            .as_ref()
+            .filter(|objection| matches!(objection, Objection::ArgumentsInvalid(_))),
+        Some(_) => None,
+    }
+}
+
 async fn take_aside(
     state: &dyn State,
     limits: impl Iterator<Item = &LimitDemand>,
@@ -468,12 +512,29 @@ fn add_new<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
     }
 }
 
-fn tool_changed() -> Denial {
-    Denial {
-        reason: authz::DenialReason::ToolChanged,
-        rule: None,
-        message: None,
-        retry_after: None,
+/// What speaks against a call, whatever the policy says.
+enum Objection {
+    /// The definition of the tool is not the accepted one.
+    ToolChanged,
+    /// The arguments do not fit it.
+    ArgumentsInvalid(InvalidArguments),
+}
+
+impl Objection {
+    fn reason(&self) -> authz::DenialReason {
+        match self {
+            Objection::ToolChanged => authz::DenialReason::ToolChanged,
+            Objection::ArgumentsInvalid(_) => authz::DenialReason::ArgumentsInvalid,
+        }
+    }
+
+    fn denial(&self) -> Denial {
+        Denial {
+            reason: self.reason(),
+            rule: None,
+            message: None,
+            retry_after: None,
+        }
     }
 }
 
@@ -497,10 +558,7 @@ fn asks<'a>(context: &Context<'a>, read: &'a Read<'_>) -> SmallVec<[Ask<'a>; 1]>
             | Resource::Prompt(_)
             | Resource::Uri(_)
             | Resource::Template(_)
-            | Resource::Task(_) => Standing {
-                is_refused: false,
-                hints: catalog.hints(server),
-            },
+            | Resource::Task(_) => Standing::of_none(catalog.hints(server)),
         }
     };
     if read.payload.is_none() {

@@ -74,6 +74,8 @@ reasons! {
         "the access token must be bound to its sender";
     ToolChanged, Deny, "tool_changed",
         "the definition of the tool has changed and is not accepted yet";
+    ArgumentsInvalid, Deny, "arguments_invalid",
+        "the arguments do not fit the tool's input schema";
     RateLimited, Deny, "rate_limited", "too many calls; try again later";
     SessionMismatch, Deny, "session_mismatch", "the session belongs to another subject";
     SessionUnknown, Deny, "session_unknown", "the session is not known; initialize a new one";
@@ -228,6 +230,7 @@ impl From<DenialReason> for Reason {
             DenialReason::UnknownMethod => Reason::UnknownMethod,
             DenialReason::SenderConstraint => Reason::SenderConstraintRequired,
             DenialReason::ToolChanged => Reason::ToolChanged,
+            DenialReason::ArgumentsInvalid => Reason::ArgumentsInvalid,
             DenialReason::RateLimited => Reason::RateLimited,
         }
     }

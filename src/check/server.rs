@@ -17,6 +17,10 @@ const CONTEXT_EXTENSION: &str = "mcp_server";
 
 /// One MCP server as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of its own in the configuration"
+)]
 pub struct ServerSettings {
     /// Its name in policy, audit and metrics.
     pub name: String,
@@ -53,6 +57,8 @@ pub struct ServerSettings {
     pub answers_on_get: bool,
     /// How far it is trusted in what it says of its tools.
     pub trust: Trust,
+    /// Whether the arguments of calls have to fit the recorded input schemas.
+    pub check_arguments: bool,
 }
 
 /// Whether sessions and tasks belong to a subject.

@@ -64,10 +64,8 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Stop> {
         config.catalog_limits(),
         app::now(),
     );
-    let hints = catalog
-        .map_err(|error| Stop::failed(&error))?
-        .trusted_hints();
-    let context = app::compile_context(&config, hints);
+    let catalog = catalog.map_err(|error| Stop::failed(&error))?;
+    let context = app::compile_context(&config, Some(&catalog));
     let sources = policy::read(&config.policy).map_err(|error| Stop::failed(&error))?;
     let policy = policy::compile(&sources, &context).map_err(Stop::Findings)?;
     Ok(Loaded {
@@ -84,6 +82,7 @@ pub(super) fn samples(context: &CompileContext) -> SampleContext {
         issuer: context.issuer.clone(),
         hints: Arc::clone(&context.hints),
         uris: Arc::clone(&context.uris),
+        defaults: Arc::clone(&context.defaults),
     }
 }
 
@@ -93,14 +92,26 @@ pub(super) fn parse_record(source: &Source) -> Result<Vec<RecordedTool>, Stop> {
     tools.map_err(|error| Stop::Failed(format!("`{}`: {error}", source.name)))
 }
 
-/// The recorded tools of the servers that have a record.
-pub(super) fn recorded_tools(config: &Config) -> Result<BTreeMap<String, Vec<String>>, Stop> {
-    let mut recorded = BTreeMap::new();
+/// The records of the servers that have one.
+pub(super) fn records(config: &Config) -> Result<BTreeMap<String, Vec<RecordedTool>>, Stop> {
+    let mut records = BTreeMap::new();
     for (server, path) in &config.tools_snapshots {
         let source = read(path)?;
-        let tools = parse_record(&source)?;
-        let names = tools.into_iter().map(|tool| tool.name).collect();
-        recorded.insert(server.clone(), names);
+        records.insert(server.clone(), parse_record(&source)?);
     }
-    Ok(recorded)
+    Ok(records)
+}
+
+/// The recorded tools of the servers that have a record.
+pub(super) fn recorded_tools(config: &Config) -> Result<BTreeMap<String, Vec<String>>, Stop> {
+    Ok(names(records(config)?))
+}
+
+/// The names of recorded tools.
+pub(super) fn names(records: BTreeMap<String, Vec<RecordedTool>>) -> BTreeMap<String, Vec<String>> {
+    let names = |tools: Vec<RecordedTool>| tools.into_iter().map(|tool| tool.name).collect();
+    let records = records.into_iter();
+    records
+        .map(|(server, tools)| (server, names(tools)))
+        .collect()
 }

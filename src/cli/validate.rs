@@ -1,6 +1,6 @@
 //! `mcp-authz validate`: everything that is wrong, at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use serde_json::json;
 
 use super::{FINDINGS, Stop, TextFormat, error_line, load, print};
 use crate::app::{self, RunError};
-use crate::catalog::Catalog;
-use crate::config::{self, Inspection};
+use crate::catalog::{Catalog, RecordedTool};
+use crate::config::{self, Inspection, PolicyUsage};
 use crate::policy::testing::Suite;
 use crate::policy::{self, CompileContext, LintContext};
-use crate::yaml::{Findings, Severity, Source};
+use crate::yaml::{Findings, Node, Severity, Source};
 
 pub(super) fn run(path: &Path, deny_warnings: bool, format: TextFormat) -> Result<ExitCode, Stop> {
     let source = load::read(path)?;
@@ -40,8 +40,7 @@ fn validate(source: Source, base: &Path) -> Findings {
                 app::now(),
             );
             // What is wrong with it is found by the preflight.
-            let hints = catalog.map(|catalog| catalog.trusted_hints());
-            app::compile_context(config, hints.unwrap_or_default())
+            app::compile_context(config, catalog.ok().as_ref())
         }
         None => CompileContext {
             servers: inspection.servers.clone(),
@@ -50,8 +49,8 @@ fn validate(source: Source, base: &Path) -> Findings {
     };
     preflight(&mut inspection);
     let tools = recorded_tools(&mut inspection);
-    let (scopes, about_policy) = look_at_policy(&mut inspection, &context, tools);
-    config::lint(&mut inspection, scopes.as_ref());
+    let (usage, about_policy) = look_at_policy(&mut inspection, &context, tools);
+    config::lint(&mut inspection, usage.as_ref());
     let mut findings = inspection.findings;
     findings.absorb(about_policy);
     findings
@@ -95,8 +94,11 @@ fn preflight(inspection: &mut Inspection) {
 
 /// The recorded tools, if all records are good.
 fn recorded_tools(inspection: &mut Inspection) -> BTreeMap<String, Vec<String>> {
-    match inspection.config.as_ref().map(load::recorded_tools) {
-        Some(Ok(tools)) => tools,
+    match inspection.config.as_ref().map(load::records) {
+        Some(Ok(records)) => {
+            look_at_schemas(inspection, &records);
+            load::names(records)
+        }
         Some(Err(stop)) => {
             if let Stop::Failed(line) = stop {
                 error_at(inspection, "servers", &line);
@@ -104,6 +106,37 @@ fn recorded_tools(inspection: &mut Inspection) -> BTreeMap<String, Vec<String>> 
             BTreeMap::default()
         }
         None => BTreeMap::default(),
+    }
+}
+
+/// Tools of which every call would be refused.
+fn look_at_schemas(inspection: &mut Inspection, records: &BTreeMap<String, Vec<RecordedTool>>) {
+    let Inspection {
+        tree: Some(root),
+        config: Some(config),
+        findings,
+        ..
+    } = inspection
+    else {
+        return;
+    };
+    let servers = root.member("servers").map_or(&[][..], Node::items);
+    for server in config.servers.iter().filter(|one| one.check_arguments) {
+        let named =
+            |node: &&Node| node.member("name").and_then(Node::as_str) == Some(server.name.as_str());
+        let node = servers.iter().find(named);
+        let node = node.and_then(|node| node.member("tools_snapshot"));
+        let tools = records.get(&server.name).map_or(&[][..], Vec::as_slice);
+        for (node, tool) in node
+            .into_iter()
+            .flat_map(|node| tools.iter().map(move |tool| (node, tool)))
+        {
+            if let Some(error) = tool.input_schema().unusable() {
+                let name = tool.name.escape_debug();
+                let message = format!("the input schema of `{name}` cannot be used: {error}");
+                findings.error(node, message, "every call of the tool would be refused");
+            }
+        }
     }
 }
 
@@ -115,12 +148,12 @@ fn error_at(inspection: &mut Inspection, key: &str, message: &str) {
     }
 }
 
-/// The scopes that the policy names, if it is good, and what is wrong with it and its tests.
+/// What the policy looks at, if it is good, and what is wrong with it and its tests.
 fn look_at_policy(
     inspection: &mut Inspection,
     context: &CompileContext,
     tools: BTreeMap<String, Vec<String>>,
-) -> (Option<BTreeSet<String>>, Findings) {
+) -> (Option<PolicyUsage>, Findings) {
     let mut findings = Findings::new();
     let Some(path) = inspection.policy.clone() else {
         return (None, findings);
@@ -152,7 +185,16 @@ fn look_at_policy(
         Ok(suite) => findings.absorb(suite.run(&policy).failures),
         Err(wrong) => findings.absorb(wrong),
     }
-    (Some(policy::scopes_of(&policy)), findings)
+    let servers = inspection.config.as_ref().map(|config| &config.servers);
+    let servers = servers
+        .into_iter()
+        .flatten()
+        .map(|server| server.name.as_str());
+    let usage = PolicyUsage {
+        scopes: policy::scopes_of(&policy),
+        argument_servers: policy::argument_servers(&policy, servers),
+    };
+    (Some(usage), findings)
 }
 
 fn text(findings: &Findings, errors: usize, warnings: usize) -> String {

@@ -228,6 +228,7 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         session_binding,
         answers_on_get,
         trust: Trust { on_change, hints },
+        check_arguments,
     } = settings;
     let on_change = match on_change {
         OnChange::Audit => "audit",
@@ -269,6 +270,7 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         "tools_snapshot": tools_snapshot,
         "on_tool_change": on_change,
         "trust_tool_hints": hints,
+        "check_arguments": check_arguments,
         "scopes_supported": scopes_supported,
         "deny": {"shape": shape, "disclose": disclose},
         "batch_max": batch_max,

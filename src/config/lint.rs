@@ -13,8 +13,25 @@ const UNUSED_SCOPE: &str = "unused-scope";
 /// Something rests on the definitions of tools, and which are accepted is not recorded.
 const UNRECORDED_TOOLS: &str = "unrecorded-tools";
 
+/// Rules read arguments that nothing holds against the recorded schemas.
+const UNCHECKED_ARGUMENTS: &str = "unchecked-arguments";
+
 /// The lints that a server can silence.
-pub const LINTS: &[&str] = &[PASSED_TOKEN, UNUSED_SCOPE, UNRECORDED_TOOLS];
+pub const LINTS: &[&str] = &[
+    PASSED_TOKEN,
+    UNUSED_SCOPE,
+    UNRECORDED_TOOLS,
+    UNCHECKED_ARGUMENTS,
+];
+
+/// What the rules of a policy look at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PolicyUsage {
+    /// The scopes that they name.
+    pub scopes: BTreeSet<String>,
+    /// The servers of whose tools they read arguments.
+    pub argument_servers: BTreeSet<String>,
+}
 
 /// Reads `silence`: names of lints, all known.
 pub(super) fn silenced(node: &Node, findings: &mut Findings) -> Option<Vec<&'static str>> {
@@ -24,9 +41,9 @@ pub(super) fn silenced(node: &Node, findings: &mut Findings) -> Option<Vec<&'sta
     yaml::list(node, findings, read)
 }
 
-/// Adds warnings about a configuration to its findings. `policy_scopes` are the scopes that rules
-/// name; without a policy, nothing is said about scopes.
-pub fn lint(inspection: &mut Inspection, policy_scopes: Option<&BTreeSet<String>>) {
+/// Adds warnings about a configuration to its findings. Without a policy, nothing is said about
+/// what its rules would look at.
+pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
     let servers = inspection
         .tree
         .as_ref()
@@ -50,20 +67,39 @@ pub fn lint(inspection: &mut Inspection, policy_scopes: Option<&BTreeSet<String>
         if server.member("tools_snapshot").is_none() && !is_silent(UNRECORDED_TOOLS) {
             look_at_tools(server, findings);
         }
-        let Some(used) = policy_scopes.filter(|_| !is_silent(UNUSED_SCOPE)) else {
+        if let Some(usage) = usage.filter(|_| !is_silent(UNCHECKED_ARGUMENTS)) {
+            look_at_arguments(server, usage, findings);
+        }
+        let Some(usage) = usage.filter(|_| !is_silent(UNUSED_SCOPE)) else {
             continue;
         };
         for node in server
             .member("scopes_supported")
             .map_or(&[][..], Node::items)
         {
-            let Some(scope) = node.as_str().filter(|scope| !used.contains(*scope)) else {
+            let Some(scope) = node.as_str().filter(|scope| !usage.scopes.contains(*scope)) else {
                 continue;
             };
             let message = format!("clients are told to ask for `{scope}`, and no rule looks at it");
             let help = "name it in a rule's `who.scopes` or `needs.scopes`, or leave it out";
             findings.lint(node, UNUSED_SCOPE, message, help);
         }
+    }
+}
+
+/// For a server whose recorded tools could be held against their schemas.
+fn look_at_arguments(server: &Node, usage: &PolicyUsage, findings: &mut Findings) {
+    let name = server.member("name").and_then(Node::as_str);
+    let is_read = name.is_some_and(|name| usage.argument_servers.contains(name));
+    let checks = server.member("check_arguments");
+    if checks.is_some_and(|node| node.data == yaml::Data::Bool(true)) || !is_read {
+        return;
+    }
+    if let Some(node) = server.member("tools_snapshot") {
+        let message = "rules read arguments of its tools, which may not be of the recorded types";
+        let help = "`check_arguments: true` refuses arguments that do not fit their schema, or \
+                    silence this with `silence: [unchecked-arguments]`";
+        findings.lint(node, UNCHECKED_ARGUMENTS, message, help);
     }
 }
 

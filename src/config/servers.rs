@@ -85,6 +85,17 @@ fn server(
     let deny = fields.optional("deny", findings, deny).unwrap_or_default();
     let snapshot = fields.optional("tools_snapshot", findings, yaml::string);
     let trust = trust(&mut fields, findings);
+    let has_snapshot = node.member("tools_snapshot").is_some();
+    let check_arguments = fields
+        .optional("check_arguments", findings, |node, findings| {
+            let checks = yaml::boolean(node, findings)?;
+            if checks && !has_snapshot {
+                let help = "name a recorded `tools/list` result as `tools_snapshot`";
+                findings.error(node, "no input schemas are recorded to check against", help);
+            }
+            Some(checks)
+        })
+        .unwrap_or(false);
     fields.optional("silence", findings, lint::silenced);
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
     let accept = yaml::choice(&[("reject", false), ("accept", true)]);
@@ -127,6 +138,7 @@ fn server(
         session_binding,
         answers_on_get,
         trust,
+        check_arguments,
     };
     Some((settings, snapshot))
 }

@@ -85,6 +85,7 @@ servers:
   tools_snapshot: tools.json
   on_tool_change: deny
   trust_tool_hints: true
+  check_arguments: true
 policy: policies
 candidate_policy: next
 device: {header: x-device}

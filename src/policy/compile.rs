@@ -12,6 +12,7 @@ use crate::authz::{
 use crate::yaml::{self, Findings, Node, Source};
 
 use super::document::{Document, RuleDocument, ToolTable, error_at_start};
+use super::testing::ToolDefaults;
 
 /// What a policy is compiled against.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct CompileContext {
     pub hints: Arc<TrustedHints>,
     /// How servers read URIs, where it is not as usual.
     pub uris: Arc<HashMap<String, UriForm>>,
+    /// The defaults of the arguments of recorded tools, for policy tests.
+    pub defaults: Arc<ToolDefaults>,
     /// How many rules a policy may have.
     pub rules_max: usize,
     /// How long an expression may be, in bytes.
@@ -40,6 +43,7 @@ impl Default for CompileContext {
             issuer: String::new(),
             hints: Arc::default(),
             uris: Arc::default(),
+            defaults: Arc::default(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
         }

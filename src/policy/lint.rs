@@ -11,7 +11,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::testing::Suite;
-use crate::authz::{Effect, Glob, Mode, Policy, Rule, TrustedHints, UNCLASSIFIED, What};
+use crate::authz::{
+    Effect, Expression, Glob, MethodPattern, Mode, Policy, ResourceKind, Rule, TrustedHints,
+    UNCLASSIFIED, What,
+};
 use crate::yaml::{self, Findings, Node, Source};
 
 /// A rule does nothing that another one does not do already.
@@ -395,6 +398,47 @@ pub(super) fn named(policy: &Policy) -> (BTreeSet<&str>, BTreeSet<&str>) {
 #[must_use]
 pub fn scopes_of(policy: &Policy) -> BTreeSet<String> {
     named(policy).1.into_iter().map(str::to_owned).collect()
+}
+
+/// Those of the servers of whose tools some rule reads arguments.
+#[must_use]
+pub fn argument_servers<'s>(
+    policy: &Policy,
+    servers: impl Iterator<Item = &'s str>,
+) -> BTreeSet<String> {
+    let reading: Vec<&Rule> = policy
+        .rules()
+        .iter()
+        .filter(|rule| reads_tools(rule))
+        .collect();
+    let is_read = |server: &&str| {
+        reading.iter().any(|rule| {
+            let named = rule.what.as_ref().and_then(|what| what.servers.as_ref());
+            named.is_none_or(|names| names.iter().any(|name| **name == **server))
+        })
+    };
+    servers.filter(is_read).map(str::to_owned).collect()
+}
+
+/// Whether a rule may read arguments of a tool.
+fn reads_tools(rule: &Rule) -> bool {
+    let condition = rule.condition.as_ref();
+    let what = rule.what.as_ref();
+    let selects = |what: &What| !what.arguments.is_empty();
+    let reads = condition.is_some_and(Expression::reads_arguments)
+        || what.is_some_and(|what| selects(what) || what.not.as_deref().is_some_and(selects));
+    let is_about_tools = what.is_none_or(|what| {
+        let kinds = what.kinds();
+        let names_calls = |methods: &[MethodPattern]| {
+            methods.iter().any(|method| match method {
+                MethodPattern::Exact(name) => **name == *"tools/call",
+                MethodPattern::Under(prefix) => **prefix == *"tools/",
+            })
+        };
+        (kinds.is_empty() || kinds.contains(&ResourceKind::Tool))
+            && what.methods.as_deref().is_none_or(names_calls)
+    });
+    reads && is_about_tools
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use narration::{Named, effect_name, match_name, narrate, narrate_rule};
-pub use request::{Listed, SampleAsk, SampleRequest, Unasked};
+pub use request::{Listed, SampleAsk, SampleRequest, ToolDefaults, Unasked};
 
 use crate::authz::{Policy, Subject, TrustedHints, UriForm};
 use crate::yaml::{self, Findings, Node, Source};
@@ -31,6 +31,8 @@ pub struct SampleContext {
     pub hints: Arc<TrustedHints>,
     /// How servers read URIs, where it is not as usual.
     pub uris: Arc<HashMap<String, UriForm>>,
+    /// The defaults of the arguments of recorded tools.
+    pub defaults: Arc<ToolDefaults>,
 }
 
 /// Somebody who might call, for previews.

@@ -50,7 +50,7 @@ impl Service {
         let clock = Timestamp::now;
         let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), clock());
         let catalog = catalog.unwrap();
-        let context = compile_context(&config, catalog.trusted_hints());
+        let context = compile_context(&config, Some(&catalog));
         let policy = PolicyStore::open(config.policy.clone(), context, clock()).unwrap();
         let (authenticator, refreshers) = Authenticator::new(&config.authn).unwrap();
         let (audit, _writer) = Audit::start(std::io::sink(), limits.audit_queue_max).unwrap();

@@ -106,9 +106,10 @@ error: unknown value `teapot`
 #[test]
 fn validate_reads_standard_input_and_warns() {
     let good = fs::read_to_string(data(GOOD)).unwrap();
-    let text = good
-        .replace("policy.yaml", "good/policy.yaml")
-        .replace("tools.json", "good/tools.json");
+    let text = good.replace("policy.yaml", "good/policy.yaml").replace(
+        "tools.json",
+        "good/tools.json\n  silence: [unchecked-arguments]",
+    );
     let ran = run_with(&["validate", "--config", "-"], &text);
     assert_eq!(
         (ran.out.as_str(), ran.code),
@@ -136,8 +137,8 @@ fn validate_reads_standard_input_and_warns() {
     assert!(ran.out.contains("warning[passed-token]"), "{}", ran.out);
 
     let silenced = passing.replace(
-        "authorization: pass}",
-        "authorization: pass}\n  silence: [passed-token, unused-scope]",
+        "silence: [unchecked-arguments]",
+        "silence: [unchecked-arguments, passed-token, unused-scope]",
     );
     let ran = run_with(&["validate", "--config", "-", "--deny-warnings"], &silenced);
     assert_eq!(
@@ -163,6 +164,100 @@ fn validate_warns_where_no_accepted_tools_are_recorded() {
         let ran = run_with(&["validate", "--config", "-"], &text);
         let found = ran.out.matches("warning[unrecorded-tools]").count();
         assert_eq!((found, ran.code), (warnings, 0), "{lines}: {}", ran.out);
+    }
+}
+
+#[test]
+fn validate_warns_where_arguments_are_read_and_not_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "tools.json",
+        r#"[{"name": "drop", "inputSchema": {"type": "object"}}]"#,
+    );
+    let config = directory.path().join("mcp-authz.yaml");
+    let selector = "{id: a, effect: allow, who: {groups: [g]}, what: {servers: [s], arguments: {force: false}}}";
+    let condition = "{id: a, effect: deny, what: {tools: [drop]}, if: 'args.force == true', silence: [fallible-deny]}";
+    for (keys, rule, warnings) in [
+        ("", selector, 1),
+        ("", condition, 1),
+        (", check_arguments: false", condition, 1),
+        (", check_arguments: true", condition, 0),
+        (", silence: [unchecked-arguments]", condition, 0),
+        (
+            "",
+            "{id: a, effect: deny, what: {servers: [other], arguments: {force: true}}}",
+            0,
+        ),
+        (
+            "",
+            "{id: a, effect: deny, what: {methods: [prompts/get]}, if: 'args.force == true', silence: [fallible-deny]}",
+            0,
+        ),
+        ("", "{id: a, effect: deny, what: {tools: [drop]}}", 0),
+    ] {
+        let text = format!(
+            "listen: 127.0.0.1:9001\nissuers: [{{issuer: https://idp.example.com}}]\nservers:\n- {{name: s, resource: https://x.test/mcp, match: {{hosts: [x.test]}}, tools_snapshot: tools.json{keys}}}\n- {{name: other, match: {{hosts: [y.test]}}, resource: https://y.test/mcp}}\npolicy: policy.yaml\n"
+        );
+        write("mcp-authz.yaml", &text);
+        write("policy.yaml", &format!("rules: [{rule}]"));
+        let ran = run(&["validate", "--config", config.to_str().unwrap()]);
+        let found = ran.out.matches("warning[unchecked-arguments]").count();
+        assert_eq!(
+            (found, ran.code),
+            (warnings, 0),
+            "{keys} {rule}: {}",
+            ran.out
+        );
+    }
+}
+
+#[test]
+fn validate_refuses_schemas_that_no_call_could_fit() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "tools.json",
+        r#"[{"name": "good", "inputSchema": {"type": "object"}}, {"name": "a\nb", "inputSchema": {"$ref": "http://127.0.0.1:9/"}}, {"name": "bare"}]"#,
+    );
+    write("policy.yaml", "rules: [{id: a, effect: deny}]");
+    let config = directory.path().join("mcp-authz.yaml");
+    for (checks, errors) in [(true, 2), (false, 0)] {
+        let text = format!(
+            "listen: 127.0.0.1:9001\nissuers: [{{issuer: https://idp.example.com}}]\nservers:\n- {{name: s, resource: https://x.test/mcp, tools_snapshot: tools.json, check_arguments: {checks}}}\npolicy: policy.yaml\n"
+        );
+        write("mcp-authz.yaml", &text);
+        let ran = run(&[
+            "validate",
+            "--config",
+            config.to_str().unwrap(),
+            "--format",
+            "json",
+        ]);
+        let told: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(told["errors"], errors, "{}", ran.out);
+        let findings = told["findings"].as_array().unwrap();
+        let messages: Vec<_> = findings
+            .iter()
+            .filter(|finding| finding["severity"] == "error")
+            .map(|finding| {
+                (
+                    finding["line"].as_u64(),
+                    finding["message"].as_str().unwrap(),
+                )
+            })
+            .collect();
+        let expected = [
+            (
+                Some(4),
+                "the input schema of `a\\nb` cannot be used: `http://127.0.0.1:9/` is not followed: only `$ref` to `#` or `#/…` within the schema is",
+            ),
+            (
+                Some(4),
+                "the input schema of `bare` cannot be used: it is not a JSON object",
+            ),
+        ];
+        assert_eq!(messages, if checks { expected.to_vec() } else { vec![] });
     }
 }
 

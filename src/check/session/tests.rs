@@ -22,6 +22,7 @@ fn server(name: &str, session_binding: SessionBinding) -> Server {
         session_binding,
         answers_on_get: false,
         trust: crate::catalog::Trust::default(),
+        check_arguments: false,
     };
     Server::new(settings).unwrap()
 }

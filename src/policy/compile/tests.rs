@@ -250,6 +250,7 @@ fn outcome(evaluation: &Evaluation) -> &'static str {
             DenialReason::SenderConstraint => "sender_constraint_required",
             DenialReason::RateLimited => "rate_limited",
             DenialReason::ToolChanged => "tool_changed",
+            DenialReason::ArgumentsInvalid => "arguments_invalid",
         },
         Decision::Challenge(_) => "challenge",
         Decision::Limit(_) => "limit",

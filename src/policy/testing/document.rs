@@ -101,6 +101,7 @@ pub(super) fn read_request(
     let situation = Situation {
         hints: Arc::clone(&context.hints),
         uris: Arc::clone(&context.uris),
+        defaults: Arc::clone(&context.defaults),
         ..read_situation(&mut fields, findings)
     };
     fields.finish(findings);

@@ -67,6 +67,7 @@ pub(super) fn denial_code(reason: DenialReason) -> &'static str {
         DenialReason::UnknownMethod => "unknown_method",
         DenialReason::SenderConstraint => "sender_constraint_required",
         DenialReason::ToolChanged => "tool_changed",
+        DenialReason::ArgumentsInvalid => "arguments_invalid",
         DenialReason::RateLimited => "rate_limited",
     }
 }

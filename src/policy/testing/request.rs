@@ -64,7 +64,13 @@ pub struct Situation {
     pub hints: Arc<TrustedHints>,
     /// How servers read URIs, where it is not as usual.
     pub uris: Arc<HashMap<String, UriForm>>,
+    /// The defaults of the arguments of recorded tools.
+    pub defaults: Arc<ToolDefaults>,
 }
+
+/// The defaults of the arguments of recorded tools, by server and tool: objects shaped like the
+/// arguments.
+pub type ToolDefaults = HashMap<String, HashMap<String, Value<'static>>>;
 
 /// What a caller did before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -172,6 +178,10 @@ impl SampleRequest {
                 request.arguments = target.arguments;
                 let name = target.resource.name().unwrap_or_default();
                 request.context.hints = self.situation.hints.of(&self.server, name);
+                if let Resource::Tool(name) = target.resource {
+                    let tools = self.situation.defaults.get(&self.server);
+                    request.context.defaults = tools.and_then(|tools| tools.get(name));
+                }
                 Ok(judge(&request))
             }
             several => Err(Unasked::Several(several.len())),
@@ -248,7 +258,7 @@ impl SampleRequest {
                     .get(&self.server)
                     .copied()
                     .unwrap_or_default(),
-                ..Context::default()
+                defaults: None,
             },
         }
     }

@@ -1,9 +1,10 @@
+use std::collections::HashMap;
 use std::fs;
 
 use jiff::Timestamp;
 
 use super::*;
-use crate::authz::DenialReason;
+use crate::authz::{AccessRequest, DenialReason, Value};
 use crate::policy::{CompileContext, LoadPolicyError, PolicyStore, compile, read, read_tests};
 
 const POLICY: &str = "rules: [{id: a, effect: allow, who: {groups: [g]}, what: {servers: [s]}}]\n";
@@ -110,6 +111,8 @@ fn reasons_are_named_as_clients_see_them() {
         DenialReason::UnknownMethod,
         DenialReason::SenderConstraint,
         DenialReason::RateLimited,
+        DenialReason::ToolChanged,
+        DenialReason::ArgumentsInvalid,
     ] {
         let code = crate::check::Reason::from(reason).code();
         assert_eq!(narration::denial_code(reason), code);
@@ -169,4 +172,41 @@ fn requests_go_the_way_of_messages() {
     ));
     let folded = "{server: s, method: tools/call, name: a, arguments: {a: 1, A: 2}, subject: {}}";
     assert!(matches!(ask(folded), Err(Unasked::Rejected(_))));
+}
+
+#[test]
+fn a_call_of_a_recorded_tool_has_its_defaults() {
+    let defaults = Value::Map(vec![("force".into(), Value::Bool(true))]);
+    let of_tools = HashMap::from([("drop".to_owned(), defaults.clone())]);
+    let context = SampleContext {
+        defaults: Arc::new(HashMap::from([("s".to_owned(), of_tools)])),
+        ..SampleContext::default()
+    };
+    let policy = compile(&[], &CompileContext::default()).unwrap();
+    for (text, expected) in [
+        (
+            "{server: s, method: tools/call, name: drop, subject: {}}",
+            Some(&defaults),
+        ),
+        (
+            "{server: s, method: tools/call, name: other, subject: {}}",
+            None,
+        ),
+        (
+            "{server: t, method: tools/call, name: drop, subject: {}}",
+            None,
+        ),
+        (
+            "{server: s, method: prompts/get, name: drop, subject: {}}",
+            None,
+        ),
+    ] {
+        let source = Source {
+            name: "r".to_owned(),
+            text: text.to_owned(),
+        };
+        let request = read_request(source, &context).unwrap();
+        let are_those = |request: &AccessRequest<'_>| request.context.defaults == expected;
+        assert_eq!(request.ask(&policy, are_those), Ok(true), "{text}");
+    }
 }
