@@ -6,8 +6,9 @@
 //! surely different is in this file and nowhere else; selectors and expressions share it.
 
 use super::condition::Match;
+use super::json_text;
 use super::request::Value;
-use super::spelling::{fold, is_near, is_same_key};
+use super::spelling::{fold, is_near, is_same_key, visible};
 
 /// From here on, not every integer is a double of its own.
 const EXACT_MAX: u64 = 1 << 53;
@@ -211,8 +212,11 @@ fn is_far_from_number(number: Number, value: &Value<'_>) -> bool {
 }
 
 fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
+    if let Some(date) = Date::of(named) {
+        return is_far_from_date(date, value);
+    }
     match value {
-        Value::String(text) => !is_near(named, text),
+        Value::String(text) => is_far_text(named, text),
         Value::List(items) => {
             let near = |item: &Value<'_>| !is_far_from_text(named, item);
             !items.iter().any(near) && !is_near(named, &joined(items))
@@ -224,6 +228,111 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
                 .iter()
                 .any(|spelling| is_near(named, spelling))
         }
+    }
+}
+
+/// Whether no server reads two texts as one: as texts, as the numbers or truth values that they
+/// spell, or as a list that one of them is in JSON.
+fn is_far_text(named: &str, text: &str) -> bool {
+    if is_near(named, text) {
+        return false;
+    }
+    let (named_folded, folded) = (fold(named), fold(text));
+    if let Ok(number) = named_folded.parse::<f64>() {
+        let is_same = folded
+            .parse::<f64>()
+            .is_ok_and(|other| other.partial_cmp(&number) == Some(std::cmp::Ordering::Equal));
+        let has_other_digits = folded
+            .chars()
+            .any(|one| one.is_numeric() && !one.is_ascii());
+        if is_same || has_other_digits {
+            return false;
+        }
+    }
+    let is_true = |word: &str| TRUE_WORDS.contains(&word);
+    let is_false = |word: &str| FALSE_WORDS.contains(&word);
+    let is_same_truth = (named_folded == "true" && is_true(&folded))
+        || (named_folded == "false" && is_false(&folded));
+    !is_same_truth && as_list(text).is_none_or(|list| is_far_from_text(named, &list))
+}
+
+/// Words that servers take for true, and for false.
+const TRUE_WORDS: [&str; 7] = ["true", "t", "y", "yes", "1", "on", "enabled"];
+const FALSE_WORDS: [&str; 7] = ["false", "f", "n", "no", "0", "off", "disabled"];
+
+/// The list that a text is in JSON.
+pub(super) fn as_list(text: &str) -> Option<Value<'static>> {
+    let is_list = text.trim_start().starts_with('[');
+    let parsed = json_text::parse_leniently(text).filter(|_| is_list)?;
+    matches!(parsed, Value::List(_)).then_some(parsed)
+}
+
+/// A date as ISO 8601 writes it, alone or with a time behind it.
+#[derive(Debug, Clone, Copy)]
+struct Date {
+    day: jiff::civil::Date,
+    has_time: bool,
+}
+
+impl Date {
+    fn of(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let (day, time) = text.split_at_checked(10)?;
+        let is_plain = day.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+        let is_time = |byte: u8| byte.is_ascii_digit() || b":.+-TtZz ".contains(&byte);
+        let has_time = !time.is_empty();
+        let good = is_plain
+            && (!has_time || time.starts_with(['T', 't', ' ']))
+            && time.bytes().all(is_time);
+        Some(Date {
+            day: good.then(|| day.parse().ok()).flatten()?,
+            has_time,
+        })
+    }
+}
+
+/// Servers that read dates take them in many forms, numbers of seconds or milliseconds among
+/// them. Only another day in the plainest form is another date to all of them.
+fn is_far_from_date(date: Date, value: &Value<'_>) -> bool {
+    match value {
+        Value::String(text) => match Date::of(text) {
+            Some(other) if date.has_time || other.has_time => {
+                let apart = date.day.duration_since(other.day).abs();
+                // An offset may move a time into the next day.
+                apart > jiff::SignedDuration::from_hours(24)
+            }
+            Some(other) => date.day != other.day,
+            None => !text.chars().any(char::is_numeric),
+        },
+        Value::List(items) => items.iter().all(|item| is_far_from_date(date, item)),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Uint(_)
+        | Value::Float(_)
+        | Value::Map(_) => false,
+    }
+}
+
+/// Whether two texts that were made of texts from outside differ by more than what servers take
+/// away from the parts.
+pub(super) fn equals_made(one: &str, other: &str) -> Match {
+    let bare = |text: &str| -> String {
+        let visible = visible(text);
+        let kept = visible
+            .chars()
+            .filter(|one| !one.is_whitespace() && *one != '"');
+        kept.collect()
+    };
+    if one == other {
+        Match::Yes
+    } else if bare(one) == bare(other) {
+        Match::Indeterminate
+    } else {
+        Match::No
     }
 }
 

@@ -1,18 +1,26 @@
 //! JSON inside a text: some servers take `"[\"a\"]"` for `["a"]`.
-//!
-//! Only what every reader takes alike is read: no duplicate keys, no lone surrogates, nothing
-//! deeper than a few levels.
 
 use std::borrow::Cow;
 
 use super::request::Value;
 
 /// How deep such a text may nest.
-const DEPTH_MAX: usize = 16;
+const DEPTH_MAX: usize = 64;
 
-/// The value that a text is in JSON (RFC 8259), if it is one.
+/// The value that a text is in JSON (RFC 8259), if every reader takes it for the same: without
+/// duplicate keys and lone surrogates.
 pub(super) fn parse(text: &str) -> Option<Value<'static>> {
-    let mut reader = Reader { rest: text };
+    read(text, true)
+}
+
+/// A value that some reader takes a text for: duplicate keys are all kept, and what is no number
+/// to others (`NaN`) is null.
+pub(super) fn parse_leniently(text: &str) -> Option<Value<'static>> {
+    read(text, false)
+}
+
+fn read(text: &str, strict: bool) -> Option<Value<'static>> {
+    let mut reader = Reader { rest: text, strict };
     let value = reader.value(DEPTH_MAX)?;
     reader.skip_blanks();
     reader.rest.is_empty().then_some(value)
@@ -20,6 +28,7 @@ pub(super) fn parse(text: &str) -> Option<Value<'static>> {
 
 struct Reader<'t> {
     rest: &'t str,
+    strict: bool,
 }
 
 impl Reader<'_> {
@@ -44,6 +53,11 @@ impl Reader<'_> {
             '"' => self.string().map(|text| Value::String(Cow::Owned(text))),
             '[' => self.list(depth),
             '{' => self.map(depth),
+            _ if !self.strict => ["NaN", "Infinity", "-Infinity"]
+                .iter()
+                .find_map(|word| self.take(word))
+                .map(|()| Value::Null)
+                .or_else(|| self.number()),
             _ => self.number(),
         }
     }
@@ -74,7 +88,7 @@ impl Reader<'_> {
             let key = self.string()?;
             self.take(":")?;
             let value = self.value(depth)?;
-            if members.iter().any(|(other, _)| *other == key) {
+            if self.strict && members.iter().any(|(other, _)| *other == key) {
                 return None;
             }
             members.push((Cow::Owned(key), value));
@@ -107,6 +121,9 @@ impl Reader<'_> {
             return Some(Value::Uint(number));
         }
         let number = text.parse::<f64>().ok()?;
+        if !number.is_finite() && !self.strict {
+            return Some(Value::Null);
+        }
         number.is_finite().then_some(Value::Float(number))
     }
 
@@ -140,6 +157,10 @@ impl Reader<'_> {
             't' => '\t',
             'u' => {
                 let high = self.code()?;
+                if !self.strict {
+                    // Which character it is does not matter where anything may be meant.
+                    return Some(char::from_u32(high).unwrap_or('\u{fffd}'));
+                }
                 if !(0xd800..0xdc00).contains(&high) {
                     return char::from_u32(high);
                 }
@@ -216,6 +237,11 @@ mod tests {
             assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(parse(&"[".repeat(100_000)), None);
+        for text in ["[NaN]", "{\"a\":1,\"a\":2}", "[\"\\ud800\"]", "[1e999]"] {
+            assert_eq!(parse(text), None, "{text}");
+            assert!(parse_leniently(text).is_some(), "{text}");
+        }
+        assert_eq!(parse_leniently("[draft]"), None);
     }
 
     proptest::proptest! {

@@ -1,5 +1,7 @@
 //! Selectors over JSON values: arguments, claims and what is known of the device.
 
+use std::borrow::Cow;
+
 use crate::authz::compare::{self, spellings};
 use crate::authz::glob::Glob;
 use crate::authz::path::{Found, Keys, ValuePath};
@@ -127,8 +129,15 @@ impl ValueSelector {
     }
 
     fn matches_value(&self, value: &Value<'_>) -> Match {
-        let Value::List(items) = value else {
-            return Expected::match_one(&self.expected, value);
+        let items = match value {
+            Value::List(items) => items,
+            Value::String(text) => return self.matches_text(text, value),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::Map(_) => return Expected::match_one(&self.expected, value),
         };
         if items.len() > ITEMS_MAX {
             return Match::Indeterminate;
@@ -140,7 +149,7 @@ impl ValueSelector {
         if !results.all(|result| result == first) {
             return Match::Indeterminate;
         }
-        // No element is one of the values, but the list as a whole may be.
+        // No element is one of the values, but the list as a whole may be one.
         let is_far = |expected: &Expected| match expected {
             Expected::Exactly(named) => compare::equals(named, value) == Match::No,
             Expected::Pattern(pattern) => {
@@ -151,6 +160,28 @@ impl ValueSelector {
             return Match::Indeterminate;
         }
         first
+    }
+}
+
+impl ValueSelector {
+    /// A text may be a list to some servers: in JSON, or of parts between commas.
+    fn matches_text(&self, text: &str, value: &Value<'_>) -> Match {
+        let found = Expected::match_one(&self.expected, value);
+        if found != Match::No {
+            return found;
+        }
+        let part = |part: &str| {
+            let part = Value::String(Cow::Borrowed(part.trim()));
+            Expected::match_one(&self.expected, &part)
+        };
+        let near_part = text.contains(',') && text.split(',').any(|one| part(one) != Match::No);
+        let list = compare::as_list(text);
+        let near_list = list.is_some_and(|list| self.matches_value(&list) != Match::No);
+        if near_part || near_list {
+            Match::Indeterminate
+        } else {
+            Match::No
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Origin {
     pub(super) sent: bool,
     /// What a loop found, which may be a key of an object.
     pub(super) element: bool,
+    /// A text that was made of several.
+    pub(super) made: bool,
     /// The URI of the resource.
     pub(super) uri: bool,
 }
@@ -23,6 +25,7 @@ impl Origin {
         outside: true,
         sent: true,
         element: false,
+        made: false,
         uri: false,
     };
     /// Claims, or what is known of the device.
@@ -35,6 +38,7 @@ impl Origin {
         outside: false,
         sent: false,
         element: false,
+        made: false,
         uri: true,
     };
     /// The author's, or ours.
@@ -54,6 +58,7 @@ impl Origin {
             outside: self.outside || other.outside,
             sent: self.sent || other.sent,
             element: self.element || other.element,
+            made: self.made || other.made,
             uri: self.uri || other.uri,
         }
     }

@@ -78,7 +78,10 @@ pub(super) enum Conversion {
     Int,
     Uint,
     Num,
+    /// A text, and nothing else.
     Text,
+    /// A text, or that of an integer or a truth value, of which there is one.
+    Spelled,
     Fold,
     Plain,
     List,
@@ -91,7 +94,7 @@ pub(super) const CEL_CONVERSIONS: &[(&str, Conversion)] = &[
     ("int", Conversion::Int),
     ("uint", Conversion::Uint),
     ("double", Conversion::Num),
-    ("string", Conversion::Text),
+    ("string", Conversion::Spelled),
     ("timestamp", Conversion::Time),
 ];
 
@@ -188,6 +191,11 @@ fn equals_values(left: &dyn Val, right: &dyn Val, operation: Operation) -> Match
         compare::equals
     };
     match (to_value(left), to_value(right)) {
+        (Some(Value::String(left)), Some(Value::String(right)))
+            if operation.left.made || operation.right.made =>
+        {
+            compare::equals_made(&left, &right)
+        }
         (Some(left), Some(right)) => match (operation.left.outside, operation.right.outside) {
             (true, true) => compare::equals_mutually(&left, &right),
             (true, false) => named(&right, &left),
@@ -264,20 +272,31 @@ fn is_in(left: &dyn Val, right: &dyn Val, operation: Operation) -> Result<Match,
     }
     let map = right.downcast_ref::<CelMap<'_>>();
     let map = map.ok_or_else(|| no_result("neither a list nor an object"))?;
+    let is_key = |value: Value<'_>| match value {
+        Value::String(_) | Value::Int(_) | Value::Uint(_) | Value::Bool(_) => true,
+        Value::Null | Value::Float(_) | Value::List(_) | Value::Map(_) => false,
+    };
+    if !to_value(left).is_some_and(is_key) {
+        return Err(no_result("no key of an object"));
+    }
     let text = left.downcast_ref::<CelString<'_>>();
-    let text = text.ok_or_else(|| no_result("no key of an object"))?;
-    let keys = map.inner().keys();
-    Ok(keys.fold(Match::No, |found, key| {
+    let found = map.inner().keys().map(|key| {
         let key = key.inner();
-        let is_near = |key: &CelString<'_>| spelling::is_same_key(text.inner(), key.inner());
-        let same = match key.downcast_ref::<CelString<'_>>() {
-            Some(_) if key == left => Match::Yes,
-            Some(key) if operation.right.sent && is_near(key) => Match::Indeterminate,
-            Some(_) if operation.left.outside => equals(left, key, operation),
-            Some(_) | None => Match::No,
-        };
-        found.or(same)
-    }))
+        let own = key.downcast_ref::<CelString<'_>>();
+        let is_near = text
+            .zip(own)
+            .is_some_and(|(text, own)| spelling::is_same_key(text.inner(), own.inner()));
+        if key == left {
+            Match::Yes
+        } else if operation.right.sent && is_near {
+            Match::Indeterminate
+        } else if operation.left.outside {
+            equals(left, key, operation)
+        } else {
+            Match::No
+        }
+    });
+    Ok(found.fold(Match::No, Match::or))
 }
 
 fn member<'b, 'v>(
@@ -375,6 +394,9 @@ fn convert<'b, 'v>(to: Conversion, value: &Value<'_>) -> Option<CowVal<'b, 'v>> 
         }
         (Conversion::Num, value) => CowVal::owned(CelDouble::from(number(value)?)),
         (Conversion::Text, Value::String(own)) => text(own.to_string()),
+        (Conversion::Spelled, Value::String(own)) => text(own.to_string()),
+        (Conversion::Spelled, Value::Bool(truth)) => text(truth.to_string()),
+        (Conversion::Spelled, Value::Int(number)) => text(number.to_string()),
         (Conversion::Fold, Value::String(own)) => text(spelling::fold(own).into_owned()),
         (Conversion::Plain, Value::String(own)) => text(spelling::visible(own)),
         (Conversion::List, Value::List(items)) => list(items),

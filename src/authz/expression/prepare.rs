@@ -457,11 +457,19 @@ fn result_of(call: &CallExpr, arguments: &[Origin], all: Origin) -> Origin {
     let function = call.func_name.as_str();
     match (function, arguments) {
         (operators::CONDITIONAL, [_, yes, no]) => yes.and(*no),
-        ("list", _) => all,
-        ("duration", _) => Origin::PLAIN,
-        (_, [origin]) if call.target.is_none() && conversion(function, *origin).is_some() => {
-            Origin::PLAIN
-        }
+        (operators::ADD, _) => Origin {
+            made: all.outside,
+            ..all
+        },
+        ("duration" | GIVEN, _) => Origin::PLAIN,
+        (_, [origin]) if call.target.is_none() => match conversion(function, *origin) {
+            // The one form that these accept is the same to every reader.
+            Some(Conversion::Bool | Conversion::Int | Conversion::Uint | Conversion::Time) => {
+                Origin::PLAIN
+            }
+            _ if TESTS.contains(&function) => Origin::PLAIN,
+            _ => all,
+        },
         _ if TESTS.contains(&function) => Origin::PLAIN,
         _ => all,
     }
@@ -529,6 +537,8 @@ fn reading(expr: &Expr) -> Option<(Reading, Origin)> {
     Some(match (test, container) {
         // What is known of the device may be a list, which has no members.
         (true, Container::Device) if key.is_some() => return None,
+        // Nor is it known of what is further inside.
+        (true, _) if key.is_some() && path.len() > 1 => return None,
         (true, _) => (Reading::Has(container, path), Origin::PLAIN),
         (false, Container::Arguments) => (Reading::Member(container, path), Origin::ARGUMENTS),
         (false, Container::Claims | Container::Device) => {

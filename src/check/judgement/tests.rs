@@ -116,6 +116,8 @@ fn server() -> Arc<Server> {
         batch_max: 1000,
         string_body: false,
         fold_arguments: false,
+        check_arguments: false,
+        uris: crate::check::UriForm::Normal,
         authorization: AuthorizationHeader::Remove,
         session_binding: SessionBinding::On,
         answers_on_get: false,
@@ -160,6 +162,7 @@ async fn judge(policies: Policies<'_>, state: &Watched, body: &Value) -> Judgeme
         tenant: None,
         device: None,
         claims: authz::Value::Null,
+        unknown: authz::UnknownFacts::default(),
     });
     let context = Context {
         request: &request,
