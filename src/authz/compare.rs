@@ -201,8 +201,10 @@ fn is_far_from_number(number: Number, value: &Value<'_>) -> bool {
         }
         Value::Bool(_) => !is_zero && number != Number::Integer(1),
         Value::Null => !is_zero,
-        // Whoever takes an object apart may find anything.
-        Value::Map(_) => false,
+        // Whoever takes an object apart finds what is in it: `{"$eq": 5}` is 5 to a database.
+        Value::Map(members) => members
+            .iter()
+            .all(|(_, value)| is_far_from_number(number, value)),
         Value::List(items) => match items.as_slice() {
             [] => !is_zero,
             [item] => is_far_from_number(number, item),
@@ -221,8 +223,10 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
             let near = |item: &Value<'_>| !is_far_from_text(named, item);
             !items.iter().any(near) && !is_near(named, &joined(items))
         }
-        // Whoever takes an object apart may find anything.
-        Value::Map(_) => false,
+        // Whoever takes an object apart finds what is in it.
+        Value::Map(members) => members
+            .iter()
+            .all(|(_, value)| is_far_from_text(named, value)),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
             !spellings(value)
                 .iter()
@@ -308,12 +312,10 @@ fn is_far_from_date(date: Date, value: &Value<'_>) -> bool {
             None => !text.chars().any(char::is_numeric),
         },
         Value::List(items) => items.iter().all(|item| is_far_from_date(date, item)),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Uint(_)
-        | Value::Float(_)
-        | Value::Map(_) => false,
+        Value::Map(members) => members
+            .iter()
+            .all(|(_, value)| is_far_from_date(date, value)),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => false,
     }
 }
 

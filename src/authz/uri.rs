@@ -68,11 +68,17 @@ impl<'u> PlainUri<'u> {
         }
     }
 
-    /// The folded form.
-    pub(super) fn folded(&self) -> &str {
+    /// The folded form; the text itself where texts are what servers compare.
+    fn folded(&self) -> &str {
         self.folded.as_ref().map_or(&self.text, |folded| {
             folded.strip_suffix('/').unwrap_or(folded)
         })
+    }
+
+    /// The folded form as policies see it, with nothing between scheme and rest: `note:s/x`.
+    pub(super) fn shown_folded(&self) -> Option<String> {
+        self.folded.as_ref()?;
+        Some(self.folded().replacen(":/", ":", 1))
     }
 
     /// Whether it is the URI that a rule names.

@@ -20,6 +20,7 @@ use mcp_authz::check::Reason;
 use serde_json::Value;
 use service::Service;
 use table::Table;
+pub(crate) use table::read_yaml;
 
 #[test]
 fn every_row_ends_as_written() {

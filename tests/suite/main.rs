@@ -21,6 +21,8 @@ mod drain;
 #[cfg(test)]
 mod grpc;
 #[cfg(test)]
+mod honest;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod reload;

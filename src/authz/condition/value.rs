@@ -81,7 +81,9 @@ impl TextPattern {
             Value::String(text) => return self.matches_text(text),
             Value::List(items) => items.iter().all(|item| self.matches(item) == Match::No),
             // What servers make a text of is not the text that was sent.
-            Value::Map(_) => false,
+            Value::Map(members) => members
+                .iter()
+                .all(|(_, value)| self.matches(value) == Match::No),
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
                 let mut spelled = spellings(value).into_iter();
                 spelled.all(|text| self.matches_text(&text) == Match::No)

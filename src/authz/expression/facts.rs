@@ -11,7 +11,7 @@ use cel::context::VariableResolver;
 
 use crate::authz::path::{Found, Keys, ValuePath, find_claim, is_left_out};
 use crate::authz::request::{AccessRequest, Resource, Value};
-use crate::authz::uri::{PlainUri, UriCell};
+use crate::authz::uri::{PlainUri, UriCell, UriForm};
 
 use super::functions::truth;
 use super::{ENVIRONMENT, EXPRESSION_VALUES_MAX};
@@ -191,7 +191,8 @@ impl<'a> Facts<'a> {
                     self.request.resource,
                     Resource::Uri(_) | Resource::Template(_)
                 );
-                is_uri && self.uri().is_none()
+                let is_opaque = self.request.context.uris == UriForm::Opaque;
+                is_uri && (self.uri().is_none() || (is_opaque && field == "uri_folded"))
             }
             _ => false,
         }
@@ -255,8 +256,8 @@ impl<'a> Facts<'a> {
                 Some(Box::new(CelString::from(uri.to_owned())))
             }
             ("mcp", "uri_folded") => {
-                let folded = self.uri()?.folded();
-                Some(Box::new(CelString::from(folded.to_owned())))
+                let folded = self.uri()?.shown_folded()?;
+                Some(Box::new(CelString::from(folded)))
             }
             ("mcp", "class") => self.class.map(string),
             ("mcp", "arguments") => self.arguments(),

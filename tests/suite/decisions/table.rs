@@ -135,14 +135,7 @@ impl Table {
 
     fn read(path: &Path) -> Table {
         let file = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let mut findings = Findings::new();
-        let source = findings.add_source(Source {
-            name: file.clone(),
-            text: std::fs::read_to_string(path).unwrap(),
-        });
-        let root = yaml::parse(source, &mut findings);
-        assert!(!findings.has_errors(), "{}", findings.render(false));
-        let mut table: Table = serde_json::from_value(value(&root.unwrap()))
+        let mut table: Table = serde_json::from_value(read_yaml(path))
             .unwrap_or_else(|error| panic!("{file}: {error}"));
         table.file = file;
         let mut names = BTreeSet::new();
@@ -195,6 +188,18 @@ fn deepen(old: &mut Value, new: &Value) {
         }
         (old, new) => *old = new.clone(),
     }
+}
+
+/// Reads a YAML file with the service's own reader.
+pub(crate) fn read_yaml(path: &Path) -> Value {
+    let mut findings = Findings::new();
+    let source = findings.add_source(Source {
+        name: path.display().to_string(),
+        text: std::fs::read_to_string(path).unwrap(),
+    });
+    let root = yaml::parse(source, &mut findings);
+    assert!(!findings.has_errors(), "{}", findings.render(false));
+    value(&root.unwrap())
 }
 
 fn value(node: &Node) -> Value {
