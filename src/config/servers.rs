@@ -85,17 +85,7 @@ fn server(
     let deny = fields.optional("deny", findings, deny).unwrap_or_default();
     let snapshot = fields.optional("tools_snapshot", findings, yaml::string);
     let trust = trust(&mut fields, findings);
-    let has_snapshot = node.member("tools_snapshot").is_some();
-    let check_arguments = fields
-        .optional("check_arguments", findings, |node, findings| {
-            let checks = yaml::boolean(node, findings)?;
-            if checks && !has_snapshot {
-                let help = "name a recorded `tools/list` result as `tools_snapshot`";
-                findings.error(node, "no input schemas are recorded to check against", help);
-            }
-            Some(checks)
-        })
-        .unwrap_or(false);
+    let check_arguments = check_arguments(node, &mut fields, findings);
     fields.optional("silence", findings, lint::silenced);
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
     let accept = yaml::choice(&[("reject", false), ("accept", true)]);
@@ -141,6 +131,19 @@ fn server(
         check_arguments,
     };
     Some((settings, snapshot))
+}
+
+fn check_arguments(node: &Node, fields: &mut Fields<'_>, findings: &mut Findings) -> bool {
+    let has_snapshot = node.member("tools_snapshot").is_some();
+    let checks = fields.optional("check_arguments", findings, |node, findings| {
+        let checks = yaml::boolean(node, findings)?;
+        if checks && !has_snapshot {
+            let help = "name a recorded `tools/list` result as `tools_snapshot`";
+            findings.error(node, "no input schemas are recorded to check against", help);
+        }
+        Some(checks)
+    });
+    checks.unwrap_or(false)
 }
 
 fn trust(fields: &mut Fields<'_>, findings: &mut Findings) -> Trust {

@@ -393,8 +393,7 @@ fn convert<'b, 'v>(to: Conversion, value: &Value<'_>) -> Option<CowVal<'b, 'v>> 
             CowVal::owned(CelUInt::from(u64::try_from(integer(value)?).ok()?))
         }
         (Conversion::Num, value) => CowVal::owned(CelDouble::from(number(value)?)),
-        (Conversion::Text, Value::String(own)) => text(own.to_string()),
-        (Conversion::Spelled, Value::String(own)) => text(own.to_string()),
+        (Conversion::Text | Conversion::Spelled, Value::String(own)) => text(own.to_string()),
         (Conversion::Spelled, Value::Bool(truth)) => text(truth.to_string()),
         (Conversion::Spelled, Value::Int(number)) => text(number.to_string()),
         (Conversion::Fold, Value::String(own)) => text(spelling::fold(own).into_owned()),
