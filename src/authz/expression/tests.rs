@@ -1,3 +1,5 @@
+mod outside;
+
 use std::borrow::Cow;
 
 use proptest::prelude::*;

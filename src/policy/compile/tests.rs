@@ -326,6 +326,16 @@ fn who_selects_callers() {
     ] {
         check(selectors, &Call::default(), expected);
     }
+    let mut left_out = Call::default();
+    left_out.subject.unknown.groups = true;
+    for (selectors, expected) in [
+        ("who: {groups: [oncall]}", "yes"),
+        ("who: {groups: [sales]}", "?"),
+        ("who: {not: {groups: [sales]}}", "?"),
+        ("who: {roles: [ops]}", "no"),
+    ] {
+        check(selectors, &left_out, expected);
+    }
     let nobody = Call {
         peer: None,
         ..Call::default()
