@@ -76,13 +76,14 @@ fn nfkc(text: &str) -> Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfkc().normalize(text)
 }
 
-/// Without white space, byte order marks and NUL at the ends.
+/// Without white space, controls and byte order marks at the ends.
 fn trim(text: &str) -> &str {
     text.trim_matches(is_blank)
 }
 
 fn is_blank(character: char) -> bool {
-    character.is_whitespace() || matches!(character, '\u{feff}' | '\0')
+    // Python strips the separators of information too, others all controls.
+    character.is_whitespace() || character.is_control() || character == '\u{feff}'
 }
 
 /// The text that a JSON string is.
@@ -116,6 +117,7 @@ mod tests {
             (" root\n", "root", true),
             ("Root", "ROOT", true),
             ("\u{feff}root\0", "root", true),
+            ("\u{1c}root\u{1f}", "root", true),
             ("\"root\"", "root", true),
             ("\"r\\u006fot\"", "root", true),
             ("\"root", "root", false),

@@ -158,10 +158,13 @@ impl ValueSelector {
                 pattern.matches_text(&compare::joined(items)) == Match::No
             }
         };
-        if first == Match::No && !self.expected.iter().all(is_far) {
-            return Match::Indeterminate;
+        // Every list is true to a server that takes what is there for true.
+        let is_truth = |expected: &Expected| matches!(expected, Expected::Exactly(Value::Bool(_)));
+        match first {
+            Match::No if !self.expected.iter().all(is_far) => Match::Indeterminate,
+            Match::Yes if self.expected.iter().any(is_truth) => Match::Indeterminate,
+            Match::Yes | Match::No | Match::Indeterminate | Match::Unknown => first,
         }
-        first
     }
 }
 

@@ -865,6 +865,7 @@ fn arguments_select_values() {
         ("{a: '*'}", list(&[]), "?"),
         ("{a: true}", Value::Null, "?"),
         ("{a: true}", list(&[Value::Bool(false)]), "?"),
+        ("{a: false}", list(&[Value::Bool(false)]), "?"),
         ("{a: 'x,y'}", list(&[text("x"), text("y")]), "?"),
         ("{a.owner: acme}", deep.clone(), "yes"),
         ("{a.owner: acme}", acme.clone(), "?"),

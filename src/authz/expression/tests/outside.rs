@@ -153,7 +153,6 @@ fn arguments_are_compared_as_every_server_reads_them() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "rows")]
 fn a_key_that_a_server_may_take_for_the_named_one_leaves_no_result() {
     for (expression, arguments, expected) in [
         (
@@ -223,7 +222,6 @@ fn a_key_that_a_server_may_take_for_the_named_one_leaves_no_result() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "rows")]
 fn functions_accept_the_forms_that_they_say() {
     for (expression, arguments, expected) in [
         ("bool(args.x)", r#"{"x":true}"#, "yes"),
