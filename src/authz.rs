@@ -2,6 +2,12 @@
 //!
 //! Nothing here waits, reads a clock or does I/O, and nothing can fail: what cannot be evaluated
 //! is a denial with its own reason.
+//!
+//! A value that some server may read as another cannot be evaluated. Take `deny` with
+//! `if: args.force == true` and a call with `{"force": "true"}`: the argument is neither equal to
+//! the literal nor different to every server, so the comparison has no result, the rule is
+//! [`Match::Indeterminate`], and the call is denied. An `allow` with the same condition would not
+//! grant.
 
 mod assignment;
 mod classes;

@@ -58,6 +58,9 @@
 //!   token types only in [`authn`].
 //! - The inner module owns the type that it consumes: [`check::HttpRequest`] is defined by the
 //!   pipeline and produced by the edge.
+//! - A rule compares a value from outside only where every server reads it alike: URIs by
+//!   `authz/uri.rs`, arguments and claims by `authz/compare.rs`, keys and paths by
+//!   `authz/path.rs`. Selectors and expressions share these, and there is no other comparison.
 //! - Time is read once per check, and so is the policy: no request ever sees two.
 //! - Only verification makes a [`authz::Subject`] (and assumption, where a policy is tested or
 //!   previewed: [`policy::testing`]), only compilation makes a [`authz::Policy`], and

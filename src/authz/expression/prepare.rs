@@ -17,6 +17,7 @@ use cel::common::value::{StaticVal, Val};
 use ipnet::IpNet;
 use regex::{Regex, RegexBuilder};
 
+use super::depth::children;
 use super::facts::{Container, MCP_FIELDS, REQUEST_FIELDS, Reading, SOURCE_FIELDS, SUBJECT_FIELDS};
 use super::functions::{GIVEN, GLOB, IP_IN, MATCHES, parse_network};
 use super::origin::Origin;
@@ -204,13 +205,34 @@ impl Preparation {
         let variables = variables.into_iter().flatten();
         self.bound
             .extend(variables.map(|name| (name.clone(), range.elements())));
-        let gathered = range.elements().and(start);
+        let steps = self.mentioned(&inner.loop_step);
+        let gathered = range.elements().and(start).and(steps);
         self.bound.push((inner.accu_var.clone(), gathered));
         self.visit(&mut inner.loop_cond);
         self.visit(&mut inner.loop_step);
         let result = self.visit(&mut inner.result);
         self.bound.truncate(outer);
         result
+    }
+
+    /// All that a node reads, whatever it makes of it: what a loop gathers may be any of it.
+    fn mentioned(&self, node: &IdedExpr) -> Origin {
+        if let Some((_, origin)) = reading(&node.expr) {
+            return origin;
+        }
+        let own = match &node.expr {
+            Expr::Ident(name) => self.origin_of(name),
+            Expr::Select(select) => whole(select).unwrap_or_default(),
+            Expr::Call(_)
+            | Expr::Comprehension(_)
+            | Expr::List(_)
+            | Expr::Literal(_)
+            | Expr::Map(_)
+            | Expr::Struct(_)
+            | Expr::Unspecified => Origin::PLAIN,
+        };
+        let parts = children(node).into_iter();
+        parts.fold(own, |all, part| all.and(self.mentioned(part)))
     }
 
     fn visit_call(&mut self, node: &mut IdedExpr) -> Origin {

@@ -128,6 +128,22 @@ fn arguments_are_compared_as_every_server_reads_them() {
         ("args.day == '2026-01-02'", r#"{"day":1767312000}"#, "?"),
         ("args.day == '2026-01-02'", r#"{"day":"Jan 2, 2026"}"#, "?"),
         ("args.day == '2026-01-02'", r#"{"day":"2026-05-02"}"#, "no"),
+        (
+            "[1].map(x, args.owner) == ['root']",
+            r#"{"owner":"Root"}"#,
+            "?",
+        ),
+        (
+            "['root'].exists(r, r == args.owner)",
+            r#"{"owner":"Root"}"#,
+            "?",
+        ),
+        (
+            "[1].map(x, {'o': args.owner})[0].o == 'root'",
+            r#"{"owner":"Root"}"#,
+            "?",
+        ),
+        ("subject.groups.map(g, args.n)[0] == 5", r#"{"n":"5"}"#, "?"),
         ("args == {'a': 1}", r#"{"a":"1"}"#, "?"),
         ("[args.owner] == ['root']", r#"{"owner":"ROOT"}"#, "?"),
         (
