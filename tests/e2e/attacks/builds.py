@@ -73,6 +73,8 @@ class Build:
     of: str | None = None
     """The build whose process this one shares."""
     settings: dict[str, Any] = field(default_factory=dict)
+    compares: bool = False
+    """Guarded as a server that compares the texts of URIs, and attacked where it does."""
     session: str | None = None
 
 
@@ -84,6 +86,9 @@ BUILDS = [
     Build("ts1", True, ZOD, TEMPLATES, completes=True, subscribes=True, batches=True),
     Build("ts2", True, ZOD, TEMPLATES, completes=True, subscribes=True),
     Build("everything", True, {"message": ["echo"]}),
+    Build("py2-strict", True, {}, TEMPLATES, of="py2", settings={"uris": "strict"}),
+    Build("py2-opaque", True, {}, of="py2", settings={"uris": "opaque"}, compares=True),
+    Build("ts1-strict", True, {}, TEMPLATES, of="ts1", settings={"uris": "strict"}),
     Build("go", False, GO, batches=True),
     Build("go-folds", False, GO, of="go", settings={"fold_arguments": "accept"}),
 ]
@@ -120,6 +125,8 @@ def start(run_dir: Path) -> Running:
         for build in BUILDS:
             if build.name in ("ts1", "everything"):
                 build.session = _open_session(ports[build.name])
+            if build.of == "ts1":
+                build.session = next(one.session for one in BUILDS if one.name == "ts1")
     except BaseException:
         running.stop()
         raise

@@ -208,6 +208,12 @@ _BOOLEANS = [
     (DENY, 'has(args.force) && {"f": args.force}.f == true', True),
     (DENY, 'args.exists(k, k == "force" && args[k] == true)', True),
     (DENY, "has(args.force) && args.force == subject.claims.force", True),
+    (DENY, "(has(args.force) && args.force == true) == true", True),
+    (DENY, "has(args.force) && [args.force] == [true]", True),
+    (DENY, 'args == {"force": true}', True),
+    (DENY, 'has(args.force) && dyn(args.force) == true', True),
+    (DENY, 'args.map(k, args[k]).exists(v, v == true)', True),
+    (DENY, 'has(args.force) && args["for" + "ce"] == true', True),
     (DENY, "has(args.force) && args.force == false", False),
     (DENY, "has(args.force) && !args.force", False),
     (ALLOW, {"arguments": {"force": False}}, False),
@@ -236,6 +242,13 @@ _NUMBERS = [
     (DENY, "has(args.n) && args.n > 4.5", above(4.5), 5, "3", "5"),
     (DENY, "has(args.n) && args.n < 6", below(6), 5, "7", "5"),
     (DENY, "has(args.n) && args.n + 1 == 6", equal(5), 5, "7", "5"),
+    (DENY, "has(args.n) && args.n - 5 == 0", equal(5), 5, "7", "5"),
+    (DENY, "has(args.n) && args.n * 2 == 10", equal(5), 5, "7", "5"),
+    (DENY, "has(args.n) && [args.n, 3].exists(m, m > 4)", above(4), 5, "3", "5"),
+    (DENY, "has(args.n) && [args.n] == [5]", equal(5), 5, "7", "5"),
+    (DENY, "has(args.n) && args.n > subject.claims.n - 1", above(4), 5, "3", "5"),
+    (DENY, "has(args.n) && {5: true, 17: true}.exists(k, k == args.n)", equal(5), 5, "7", "5"),
+    (DENY, "has(args.n) && args.n in {5: true}", equal(5), 5, None, "5"),
     (DENY, "has(args.n) && args.n == 0", equal(0), 0, "7", "0"),
     (DENY, "has(args.n) && args.n == 1", equal(1), 1, "7", "1"),
     (DENY, "has(args.n) && args.n == -1", equal(-1), -1, "7", "-1"),
@@ -248,6 +261,9 @@ _NUMBERS = [
     (ALLOW, "args.n <= 5", no(lambda got: is_number(got) and got <= 5), 6, "5", "6"),
     (ALLOW, "!(args.n > 5)", above(5), 6, "5", "6"),
     (ALLOW, "int(args.n) != 5", equal(5), 5, "6", "5"),
+    (ALLOW, "int(args.n) == 5", other_than(5), 5, "5", "6"),
+    (ALLOW, "num(args.n) <= 5", no(lambda got: is_number(got) and got <= 5), 6, "5", "6"),
+    (DENY, "has(args.n) && num(args.n) == 5", equal(5), 5, "7", "5"),
 ]
 _TEXTS = [
     (DENY, {"arguments": {"owner": "root"}}, equal("root"), "guest", "root"),
@@ -269,6 +285,24 @@ _TEXTS = [
     (DENY, 'has(args.owner) && string(args.owner) == "root"', equal("root"), "guest", "root"),
     (DENY, "has(args.owner) && args.owner == subject.claims.owner", equal("root"), "guest", "root"),
     (DENY, "has(args.owner) && args.owner in subject.claims.owners", equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && args.owner + "/x" == "root/x"', equal("root"), None, "root"),
+    (DENY, 'has(args.owner) && [args.owner] == ["root"]', equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && args.owner in {"root": 1}', equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && {"root": 1, "guest": 0}[args.owner] == 1', equal("root"), "guest", "root"),
+    (DENY, 'args == {"owner": "root"}', equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && [[args.owner]].exists(l, "root" in l)', equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && args.owner >= "roos" && args.owner <= "rooz"', equal("root"), None, "root"),
+    (DENY, 'has(args.owner) && ["root"].filter(o, o == args.owner).size() == 1', equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && !["guest"].exists(o, o == args.owner)', other_than("guest"), "guest", "root"),
+    (DENY, 'args.exists_one(k, args[k] == "root")', equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && plain(args.owner) == "root"', equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && fold(args.owner) == "root"', equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && plain(args.owner).startsWith("ro")', matches("ro*"), "guest", "root"),
+    (DENY, 'has(args.owner) && plain(args.owner).contains("oo")', matches("*oo*"), "guest", "root"),
+    (DENY, 'has(args.owner) && plain(args.owner).matches("^r[aeo]+t$")', equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && glob(plain(args.owner), "r*t")', matches("r*t"), "guest", "root"),
+    (DENY, 'has(args.owner) && text(args.owner) == "root"', equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && plain(args.owner) == "kiosk"', equal("kiosk"), "guest", "kiosk"),
     (DENY, 'has(args.owner) && args.owner == "5"', equal("5"), "guest", "5"),
     (DENY, 'has(args.owner) && args.owner == "true"', equal("true"), "guest", "true"),
     (DENY, 'has(args.owner) && args.owner == "stra\u00dfe"', equal("stra\u00dfe"), "guest", "stra\u00dfe"),
@@ -280,6 +314,9 @@ _TEXTS = [
     (ALLOW, 'args.owner != "root"', equal("root"), "guest", "root"),
     (ALLOW, '!(args.owner in ["root", "admin"])', equal("root"), "guest", "root"),
     (ALLOW, "args.owner != subject.claims.owner", equal("root"), "guest", "root"),
+    (ALLOW, 'text(args.owner) == "guest"', other_than("guest"), "guest", "root"),
+    (ALLOW, 'plain(args.owner) != "root"', equal("root"), "guest", "root"),
+    (ALLOW, '!plain(args.owner).contains("root")', matches("*root*"), "guest", "root"),
     (ALLOW, 'args.all(k, args[k] != "root")', equal("root"), "guest", "root"),
     (ALLOW, '["guest"].exists(o, o == args.owner)', other_than("guest"), "guest", "root"),
     (ALLOW, 'args.owner == "root" ? false : true', equal("root"), "guest", "root"),
@@ -292,6 +329,11 @@ _OTHERS = [
     (TAGS, LISTS, DENY, 'args.tags == ["root"]', equal(["root"]), '["guest"]', '["root"]'),
     (TAGS, LISTS, DENY, 'size(args.tags.filter(t, t == "root")) > 0', holds("root"), '["guest"]', '["root"]'),
     (TAGS, LISTS, DENY, 'args.tags.exists(t, t in ["root", "admin"])', holds("root"), '["guest"]', '["root"]'),
+    (TAGS, LISTS, DENY, 'args.tags[0] == "root"', lambda got: isinstance(got, list) and holds("root")(got[:1]), '["guest"]', '["root"]'),
+    (TAGS, LISTS, DENY, 'args.tags.map(t, t == "root").exists(x, x)', holds("root"), '["guest"]', '["root"]'),
+    (TAGS, LISTS, DENY, '["root", "admin"].exists(t, t in args.tags)', holds("root"), '["guest"]', '["root"]'),
+    (TAGS, LISTS, DENY, '"root" in list(args.tags)', holds("root"), '["guest"]', '["root"]'),
+    (TAGS, LISTS, DENY, 'args.tags.exists(t, plain(t) == "root")', holds("root"), '["guest"]', '["root"]'),
     (TAGS, LISTS, ALLOW, 'args.tags.all(t, t == "guest")', holds_other("guest"), '["guest"]', '["root"]'),
     (TAGS, LISTS, ALLOW, '!("root" in args.tags)', holds("root"), '["guest"]', '["root"]'),
     (TAGS, LISTS, ALLOW, '!args.tags.exists(t, t == "root")', holds("root"), '["guest"]', '["root"]'),
@@ -320,6 +362,9 @@ _OTHERS = [
     (OPTS_N, spellings.numbers(5), ALLOW, "args.opts.n < 5", no(below(5)), "3", "5"),
     (ROWS_FORCE, TRUE, DENY, "args.rows.exists(r, r.force == true)", equal(True), "false", "true"),
     (ROWS_FORCE, TRUE, DENY, "args.rows.exists(r, has(r.force) && r.force == true)", equal(True), "false", "true"),
+    (ROWS_FORCE, TRUE, DENY, "args.rows.map(r, r.force).exists(f, f == true)", equal(True), "false", "true"),
+    (ROWS_FORCE, TRUE, DENY, "args.rows.filter(r, has(r.force) && r.force).size() > 0", equal(True), "false", "true"),
+    (ROWS_FORCE, TRUE, DENY, "args.rows[0].force == true", equal(True), "false", "true"),
     (ROWS_FORCE, FALSE, ALLOW, "args.rows.all(r, r.force == false)", other_than(False), "false", "true"),
     (ROWS_FORCE, FALSE, ALLOW, "!args.rows.exists(r, has(r.force) && r.force != false)", equal(True), "false", "true"),
     (ROWS_OWNER, ROOT, DENY, 'args.rows.exists(r, has(r.owner) && r.owner == "root")', equal("root"), '"guest"', '"root"'),
@@ -361,7 +406,8 @@ def argument_cases() -> Iterator[Case]:
         yield _case(N, spellings.numbers(literal), effect, rule, meaning, passes, denied)
     for effect, rule, meaning, passes, denied in _TEXTS:
         table = spellings.strings(denied)
-        yield _case(OWNER, table, effect, rule, meaning, json.dumps(passes), json.dumps(denied))
+        honest = None if passes is None else json.dumps(passes)
+        yield _case(OWNER, table, effect, rule, meaning, honest, json.dumps(denied))
     for argument, table, effect, rule, meaning, passes, denied in _OTHERS:
         yield _case(argument, table, effect, rule, meaning, passes, denied)
 
@@ -461,7 +507,10 @@ def read(uri: str, method: str = "resources/read") -> Sent:
 def host_of(received: str) -> str:
     """The host that a handler would connect to."""
     host = unicodedata.normalize("NFKC", unquote(received)).lower()
-    host = host.rpartition("@")[2].partition(":")[0].rstrip(".")
+    host, _, port = host.rpartition("@")[2].partition(":")
+    if port.isdecimal() and int(port) != 443:
+        return f"{host}:{port}"  # another server
+    host = host.rstrip(".")
     try:
         return socket.inet_ntoa(socket.inet_aton(host))
     except OSError:
@@ -588,6 +637,9 @@ _RESOURCES = [
     (DENY, 'mcp.uri == "item://secret"', item("secret"), ["item://secret"], "item://pub", "item://secret"),
     (DENY, f'mcp.uri == "{PAYROLL}"', leaf(lambda dir, name: (dir, name) == ("secret", "payroll")), [PAYROLL], "leaf://pub/a", PAYROLL),
     (DENY, f'["{SECRET}", "{PASSWD}"].exists(u, u == mcp.uri)', ran("secret", "passwd"), [SECRET, PASSWD], PUB, SECRET),
+    (DENY, 'mcp.uri_folded.startsWith("note:/secret/")', ran("secret"), [SECRET], PUB, SECRET),
+    (DENY, 'mcp.uri_folded == "leaf:/secret/payroll"', leaf(lambda dir, name: (dir.lower(), name.lower()) == ("secret", "payroll")), [PAYROLL, "leaf://secret/pay%72oll"], "leaf://pub/a", PAYROLL),
+    (DENY, 'mcp.uri.endsWith("/payroll")', leaf(lambda _, name: name == "payroll"), [PAYROLL, "leaf://pub/payroll"], "leaf://pub/a", PAYROLL),
     (ALLOW, f'mcp.uri != "{SECRET}"', ran("secret"), [SECRET], PUB, SECRET),
     (ALLOW, f'mcp.uri == "{PUB}"', only(ran("pub")), [*ESCAPES, SECRET], PUB, SECRET),
     (ALLOW, 'mcp.uri.startsWith("note://pub/")', only(ran("pub")), [*ESCAPES, SECRET], PUB, SECRET),
@@ -607,6 +659,8 @@ def resource_cases() -> Iterator[Case]:
 
 
 def _serves(build: Build, uri: str) -> bool:
+    if build.compares:
+        return uri.startswith(("note:", "doc:"))
     if uri.startswith("demo:"):
         return build.name == "everything"
     if not build.templates:

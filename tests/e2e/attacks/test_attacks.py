@@ -24,11 +24,11 @@ SEED = int(os.environ.get("MCP_AUTHZ_ATTACKS_SEED") or 20261130)
 COUNT = int(os.environ.get("MCP_AUTHZ_ATTACKS_COUNT") or 36)
 VARIATIONS_MIN = 20_000
 BUILDS_MIN = 6
-SHOWN_MAX = 60
+SHOWN_MAX = 80
 TOKEN_SECONDS = 12 * 3600
 IN_BATCH = 0.1
 SELF_TEST_COUNT = 12
-SELF_TEST_MIN = 20
+SELF_TEST_MIN = 8
 SUBJECTS = 60
 
 
@@ -123,7 +123,8 @@ def test_what_is_allowed_runs_and_what_is_denied_does_not(shooting):
     for (case, subject), few in wrong.items():
         lines.append(f"{case} as {subject} at {', '.join(shot.build for shot in few)}: {rules_of(case)}")
         lines.append(f"  sent {few[0].body!r}\n  said {few[0].said!r}")
-    assert not wrong, f"{len(wrong)} plain requests went wrong\n" + "\n".join(lines)
+    if wrong:
+        pytest.fail(f"{len(wrong)} plain requests went wrong\n" + "\n".join(lines), pytrace=False)
 
 
 def rules_of(name: str) -> str:
@@ -133,7 +134,7 @@ def rules_of(name: str) -> str:
 
 
 @pytest.mark.timeout(3600)
-def test_nothing_that_is_denied_runs(shooting, capsys):
+def test_nothing_that_is_denied_runs(shooting, run_dir, capsys):
     rng = Random(SEED)
     shots = []
     for case, build in pairs():
@@ -159,9 +160,7 @@ def test_nothing_that_is_denied_runs(shooting, capsys):
         ran[shot.build] += bool(told)
         if any(shot.about.forbids(one, shot.build) for one in told):
             failures.setdefault((shot.about.name, shot.build), []).append(shot)
-    real = {shot.build for shot in shots if ran[shot.build]} & {
-        build.name for build in builds.BUILDS if build.real
-    }
+    real = {build.name for build in builds.BUILDS if build.real and not build.of and ran[build.name]}
     with capsys.disabled():
         print(f"\nattacks: seed {SEED}, {len(shots)} variations in {seconds:.0f} s")
         print("  " + ", ".join(f"{reason} {count}" for reason, count in reasons.most_common()))
@@ -169,21 +168,25 @@ def test_nothing_that_is_denied_runs(shooting, capsys):
     if COUNT >= 36:
         assert len(shots) >= VARIATIONS_MIN
     assert len(real) >= BUILDS_MIN
-    report(failures)
+    report(failures, run_dir)
 
 
-def report(failures: dict[tuple[str, str], list[Shot]]) -> None:
+def report(failures: dict[tuple[str, str], list[Shot]], run_dir: Path) -> None:
     """Fails with what ran: the policy, the server, what was sent, what it said."""
     lines = [f"{sum(map(len, failures.values()))} denied requests ran"]
+    full = list(lines)
     for (case, build), shots in sorted(failures.items()):
-        lines.append(f"\n{case} at {build}: {len(shots)} ran. {rules_of(case)}")
-        for shot in shots[:3]:
-            lines.append(f"  sent {shot.body!r}")
-            lines.append(f"  said {[one for one in builds.told(shot.build, shot.answer)]}")
+        head = f"\n{case} at {build}: {len(shots)} ran. {rules_of(case)}"
+        few = [
+            f"  sent {shot.body!r}\n  said {builds.told(shot.build, shot.answer)}" for shot in shots
+        ]
+        lines.extend([head, few[0]])
+        full.extend([head, *few])
     if failures:
-        full = Path(os.environ.get("MCP_AUTHZ_ATTACKS_REPORT") or os.devnull)
-        full.write_text("\n".join(lines))
-        pytest.fail("\n".join(lines[: SHOWN_MAX * 4]), pytrace=False)
+        file = run_dir / "attacks.txt"
+        file.write_text("\n".join(full))
+        lines[0] += f"; all of them are in {file}"
+        pytest.fail("\n".join(lines[:SHOWN_MAX]), pytrace=False)
 
 
 def test_without_the_deny_the_attacks_run(shooting):
@@ -201,7 +204,12 @@ def test_without_the_deny_the_attacks_run(shooting):
     for shot in shots:
         told = builds.told(shot.build, shot.answer)
         ran[shot.build] += any(shot.about.forbids(one, shot.build) for one in told)
-    assert all(ran[build.name] >= SELF_TEST_MIN for build in builds.BUILDS), ran
+    few = {
+        build.name: ran[build.name]
+        for build in builds.BUILDS
+        if build.of is None and ran[build.name] < SELF_TEST_MIN
+    }
+    assert not few
 
 
 def step(number: int) -> rules.Sent:
