@@ -1,4 +1,4 @@
-"""The servers under attack: real builds of MCP servers, and a reader that does as Go's does.
+"""The servers under attack: real builds of MCP servers, and a reader that does as Go's and Java's do.
 
 Each tells what ran, see `python/attacked.py`, `python/attacked_go.py` and `node/attacked.mjs`.
 """
@@ -33,19 +33,20 @@ PYDANTIC = {
     "aliased": ["aliased"],
 }
 ZOD = {
-    "force": ["flag", "flag_coerce", "flag_words", "flag_lower", "flag_json", "flag_any"],
-    "n": ["level", "level_coerce", "level_parsed"],
-    "owner": ["owner", "owner_coerce", "owner_lower", "owner_composed", "owner_enum"],
-    "tags": ["tags", "tags_json", "tags_wrapped", "tags_split"],
-    "ids": ["ids", "ids_coerce"],
+    "force": ["flag", "flag_coerce", "flag_words", "flag_lower", "flag_json", "flag_schema", "flag_any"],
+    "n": ["level", "level_coerce", "level_schema", "level_parsed"],
+    "owner": ["owner", "owner_coerce", "owner_lower", "owner_composed", "owner_enum"]
+    + ["owner_schema"],
+    "tags": ["tags", "tags_json", "tags_wrapped", "tags_split", "tags_schema"],
+    "ids": ["ids", "ids_coerce", "ids_schema"],
     "day": ["day"],
     "opts": ["options", "options_coerce", "options_json"],
     "rows": ["rows", "rows_coerce"],
 }
 GO = {
-    "force": ["flag", "flag_string"],
-    "n": ["level", "level_string", "level_float"],
-    "owner": ["owner", "owner_string"],
+    "force": ["flag", "flag_string", "flag_lenient"],
+    "n": ["level", "level_string", "level_float", "level_lenient"],
+    "owner": ["owner", "owner_string", "owner_lenient"],
     "tags": ["tags"],
     "ids": ["ids"],
     "opts": ["options"],
@@ -67,6 +68,7 @@ class Build:
     tools: dict[str, list[str]] = field(default_factory=dict)
     """The tools that take an argument, by its name."""
     templates: set[str] = field(default_factory=set)
+    prompts: bool = False
     completes: bool = False
     subscribes: bool = False
     batches: bool = False
@@ -79,12 +81,12 @@ class Build:
 
 
 BUILDS = [
-    Build("py1", True, PYDANTIC, TEMPLATES - {"tree", "logs"}, completes=True, subscribes=True),
-    Build("py2", True, PYDANTIC, TEMPLATES, completes=True),
-    Build("fm2", True, PYDANTIC, TEMPLATES),
-    Build("fm4", True, PYDANTIC, TEMPLATES),
-    Build("ts1", True, ZOD, TEMPLATES, completes=True, subscribes=True, batches=True),
-    Build("ts2", True, ZOD, TEMPLATES, completes=True, subscribes=True),
+    Build("py1", True, PYDANTIC, TEMPLATES - {"tree", "logs"}, prompts=True, completes=True, subscribes=True),
+    Build("py2", True, PYDANTIC, TEMPLATES, prompts=True, completes=True),
+    Build("fm2", True, PYDANTIC, TEMPLATES, prompts=True),
+    Build("fm4", True, PYDANTIC, TEMPLATES, prompts=True),
+    Build("ts1", True, ZOD, TEMPLATES, prompts=True, completes=True, subscribes=True, batches=True),
+    Build("ts2", True, ZOD, TEMPLATES, prompts=True, completes=True, subscribes=True),
     Build("everything", True, {"message": ["echo"]}),
     Build("py2-strict", True, {}, TEMPLATES, of="py2", settings={"uris": "strict"}),
     Build("py2-opaque", True, {}, of="py2", settings={"uris": "opaque"}, compares=True),

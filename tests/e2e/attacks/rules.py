@@ -66,9 +66,9 @@ def policy(cases: list[Case], more: list[dict[str, Any]]) -> dict[str, Any]:
 # --- arguments ---
 
 
-def call(tool: str, arguments: str) -> Sent:
+def call(tool: str, arguments: str, method: str = "tools/call") -> Sent:
     """A call with arguments as JSON text."""
-    return "tools/call", f'{{"name":"{tool}","arguments":{arguments}}}'
+    return method, f'{{"name":"{tool}","arguments":{arguments}}}'
 
 
 @dataclass
@@ -113,10 +113,16 @@ def same(received: Any, literal: Any) -> bool:
 
 Meaning = Callable[[Any], bool]
 DENY, ALLOW = "deny", "allow"
+PROMPTS = ["ask_owner", "ask_owner_lower"]
 
 
 def equal(literal: Any) -> Meaning:
     return lambda received: same(received, literal)
+
+
+def exactly(literal: Any) -> Meaning:
+    """For helpers, which say which form of a value they take."""
+    return lambda received: type(received) is type(literal) and received == literal
 
 
 def other_than(literal: Any) -> Meaning:
@@ -221,6 +227,9 @@ _BOOLEANS = [
     (ALLOW, "args.force == false", False),
     (ALLOW, "args.force != true", False),
     (ALLOW, "!args.force", False),
+    (ALLOW, "!has(args.force) || args.force == false", False),
+    (ALLOW, '!("force" in args) || args.force == false', False),
+    (ALLOW, 'args.all(k, k != "force" || args[k] == false)', False),
     (ALLOW, "!(args.force == true)", False),
     (ALLOW, "args.force in [false]", False),
     (ALLOW, "args.force == true", True),
@@ -263,7 +272,6 @@ _NUMBERS = [
     (ALLOW, "int(args.n) != 5", equal(5), 5, "6", "5"),
     (ALLOW, "int(args.n) == 5", other_than(5), 5, "5", "6"),
     (ALLOW, "num(args.n) <= 5", no(lambda got: is_number(got) and got <= 5), 6, "5", "6"),
-    (DENY, "has(args.n) && num(args.n) == 5", equal(5), 5, "7", "5"),
 ]
 _TEXTS = [
     (DENY, {"arguments": {"owner": "root"}}, equal("root"), "guest", "root"),
@@ -295,14 +303,13 @@ _TEXTS = [
     (DENY, 'has(args.owner) && ["root"].filter(o, o == args.owner).size() == 1', equal("root"), "guest", "root"),
     (DENY, 'has(args.owner) && !["guest"].exists(o, o == args.owner)', other_than("guest"), "guest", "root"),
     (DENY, 'args.exists_one(k, args[k] == "root")', equal("root"), "guest", "root"),
-    (DENY, 'has(args.owner) && plain(args.owner) == "root"', equal("root"), "guest", "root"),
-    (DENY, 'has(args.owner) && fold(args.owner) == "root"', equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && plain(args.owner) == "root"', exactly("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && fold(args.owner) == "root"', exactly("root"), "guest", "root"),
     (DENY, 'has(args.owner) && plain(args.owner).startsWith("ro")', matches("ro*"), "guest", "root"),
     (DENY, 'has(args.owner) && plain(args.owner).contains("oo")', matches("*oo*"), "guest", "root"),
-    (DENY, 'has(args.owner) && plain(args.owner).matches("^r[aeo]+t$")', equal("root"), "guest", "root"),
+    (DENY, 'has(args.owner) && plain(args.owner).matches("^r[aeo]+t$")', exactly("root"), "guest", "root"),
     (DENY, 'has(args.owner) && glob(plain(args.owner), "r*t")', matches("r*t"), "guest", "root"),
-    (DENY, 'has(args.owner) && text(args.owner) == "root"', equal("root"), "guest", "root"),
-    (DENY, 'has(args.owner) && plain(args.owner) == "kiosk"', equal("kiosk"), "guest", "kiosk"),
+    (DENY, 'has(args.owner) && plain(args.owner) == "kiosk"', exactly("kiosk"), "guest", "kiosk"),
     (DENY, 'has(args.owner) && args.owner == "5"', equal("5"), "guest", "5"),
     (DENY, 'has(args.owner) && args.owner == "true"', equal("true"), "guest", "true"),
     (DENY, 'has(args.owner) && args.owner == "stra\u00dfe"', equal("stra\u00dfe"), "guest", "stra\u00dfe"),
@@ -315,7 +322,7 @@ _TEXTS = [
     (ALLOW, '!(args.owner in ["root", "admin"])', equal("root"), "guest", "root"),
     (ALLOW, "args.owner != subject.claims.owner", equal("root"), "guest", "root"),
     (ALLOW, 'text(args.owner) == "guest"', other_than("guest"), "guest", "root"),
-    (ALLOW, 'plain(args.owner) != "root"', equal("root"), "guest", "root"),
+    (ALLOW, 'plain(args.owner) != "root"', exactly("root"), "guest", "root"),
     (ALLOW, '!plain(args.owner).contains("root")', matches("*root*"), "guest", "root"),
     (ALLOW, 'args.all(k, args[k] != "root")', equal("root"), "guest", "root"),
     (ALLOW, '["guest"].exists(o, o == args.owner)', other_than("guest"), "guest", "root"),
@@ -395,7 +402,7 @@ def argument_cases() -> Iterator[Case]:
     for effect, rule, literal in _BOOLEANS:  # what passes is the other one
         table = TRUE if literal == (effect == DENY) else FALSE
         forbids = equal(literal) if effect == DENY else other_than(literal)
-        if effect == ALLOW and isinstance(rule, str) and ("!=" in rule or "!(" in rule):
+        if effect == ALLOW and isinstance(rule, str) and ("!=" in rule or "!(" in rule or "!has" in rule):
             forbids = equal(not literal)
         passes: str | None = json.dumps(literal if effect == ALLOW else not literal)
         if isinstance(rule, str) and "string(" in rule:
@@ -425,8 +432,12 @@ def _case(
     denied: str,
 ) -> Case:
     head = {"effect": effect, "what": {"servers": SERVERS, "methods": ["tools/call"]}}
+    prompts = False
     if isinstance(rule, str):
         head["if"] = rule
+        prompts = argument is OWNER
+        if prompts:
+            head["what"]["methods"].append("prompts/get")
     else:
         head["what"] |= rule
         if "arguments" in rule:
@@ -445,11 +456,10 @@ def _case(
         made = spellings.values(rng, table)
         spelled = [spellings.keys(rng, name) for name in argument.path]
         go = build.name.startswith("go") or argument is ALIASED
-        loops = isinstance(rule, str) and "(k," in rule
         while True:
             value = next(made)
             how = rng.random()
-            if go and not loops and how < 0.6:
+            if go and how < 0.6:
                 wanted = denied if rng.random() < 0.8 else value
                 last = len(argument.path) - 1
                 path = tuple(
@@ -472,6 +482,8 @@ def _case(
                 inner = whole[len(outer) + 4 : -1]
                 inner = rng.choice([spellings.as_text(rng, inner), f"[{inner}]"])
                 yield call(rng.choice(names), f'{{"{outer}":{inner}}}')
+            elif prompts and build.prompts and how < 0.2:
+                yield call(rng.choice(PROMPTS), argument.arguments(value), "prompts/get")
             else:
                 yield call(rng.choice(names), argument.arguments(value))
 

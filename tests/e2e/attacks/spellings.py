@@ -187,6 +187,7 @@ def numbers(value: float) -> list[str]:
         made += [f"{text}.5", f'"{text}.0"', f'"{text}."', f'"{text}e0"', f'"{text}.5"', f'"{text}_0"']
         made += [f'"0x{abs(whole):x}"', f'"0b{abs(whole):b}"', f'"0o{abs(whole):o}"', f'"{whole:_}"']
         made += [f'"{whole:,}"', f'"00{text}"', f'"-{text}"', f"-{abs(whole)}", f"{whole + 1}"]
+        made += [f"{text}E0", f"{text}E+0", f"{text}00e-2", f"{text}.{'0' * 25}1", f"0.{text}e{len(text)}"]
         made += [f"{whole}.9999999999999999", str(whole * 10) + "e-1", f'"{whole * 10}e-1"']
         for zero in (0x660, 0xFF10, 0x966):
             other = "".join(chr(zero + int(digit)) if digit.isdigit() else digit for digit in text)

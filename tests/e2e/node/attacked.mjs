@@ -1,6 +1,7 @@
 // What both TypeScript servers under attack share: tools and resources that tell what ran.
 // Each answers with JSON text: what ran, and the values that its handler received. A tool takes one
 // argument in one of the ways in which servers declare it, so some convert what they are sent.
+import Ajv from "ajv";
 import { z } from "zod";
 
 export const LEAVES = "leaf://{dir}/{name}";
@@ -24,6 +25,7 @@ const TEMPLATES = {
 };
 
 const asJson = (value) => {
+  if (typeof value !== "string") return value;
   try {
     return JSON.parse(value);
   } catch {
@@ -38,6 +40,19 @@ const coerced = z.object({
   n: z.coerce.number().optional(),
 });
 
+const ajv = new Ajv({ coerceTypes: "array" });
+
+// What a handler gets that has its arguments checked, and converted, by a JSON Schema.
+const bySchema = (schema) => {
+  const check = ajv.compile({ type: "object", properties: { value: schema }, required: ["value"] });
+  return z.any().transform((value, context) => {
+    const converted = { value };
+    if (check(converted)) return converted.value;
+    context.addIssue({ code: "custom", message: "refused by the schema" });
+    return z.NEVER;
+  });
+};
+
 // One shape for each way to declare an argument.
 const TOOLS = {
   flag: { force: z.boolean() },
@@ -45,18 +60,22 @@ const TOOLS = {
   flag_words: { force: z.stringbool() },
   flag_lower: { force: z.preprocess((value) => lower(value) === "true" || value === true, z.boolean()) },
   flag_json: { force: z.preprocess(asJson, z.boolean()) },
+  flag_schema: { force: bySchema({ type: "boolean" }) },
   flag_any: { force: z.any() },
   level: { n: z.number() },
   level_coerce: { n: z.coerce.number() },
+  level_schema: { n: bySchema({ type: "integer" }) },
   level_parsed: { n: z.preprocess((value) => Number.parseInt(value, 10), z.number()) },
   owner: { owner: z.string() },
   owner_coerce: { owner: z.coerce.string() },
   owner_lower: { owner: z.string().trim().toLowerCase() },
   owner_composed: { owner: z.string().transform((text) => text.normalize("NFKC")) },
+  owner_schema: { owner: bySchema({ type: "string" }) },
   owner_enum: { owner: z.enum(["root", "guest"]) },
   tags: { tags: z.array(z.string()) },
   tags_json: { tags: z.preprocess(asJson, z.array(z.string())) },
   tags_wrapped: { tags: z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(z.string())) },
+  tags_schema: { tags: bySchema({ type: "array", items: { type: "string" } }) },
   tags_split: {
     tags: z.preprocess(
       (value) => (typeof value === "string" ? value.split(",").map((part) => part.trim()) : value),
@@ -64,6 +83,7 @@ const TOOLS = {
     ),
   },
   ids: { ids: z.array(z.number()) },
+  ids_schema: { ids: bySchema({ type: "array", items: { type: "number" } }) },
   ids_coerce: { ids: z.array(z.coerce.number()) },
   day: { day: z.coerce.date().transform((moment) => moment.toISOString().slice(0, 10)) },
   options: { opts: options },
@@ -83,6 +103,12 @@ export function register(server, { schema, template }) {
       content: [{ type: "text", text: tell(name, got) }],
     }));
   }
+  const ask = (name, shape) =>
+    server.registerPrompt(name, { argsSchema: schema(shape) }, (got) => ({
+      messages: [{ role: "user", content: { type: "text", text: tell(name, got) } }],
+    }));
+  ask("ask_owner", { owner: z.string() });
+  ask("ask_owner_lower", { owner: z.string().trim().toLowerCase() });
   const contents = (href, text) => ({ contents: [{ uri: href, text }] });
   for (const [name, uri] of Object.entries(EXACT)) {
     server.registerResource(name, uri, {}, async ({ href }) => contents(href, tell(name)));

@@ -170,6 +170,18 @@ def register_tools(register: Register) -> None:
         register(function)
 
 
+def register_prompts(prompt: Callable[[], Register]) -> None:
+    """Registers prompts."""
+
+    @prompt()
+    def ask_owner(owner: str) -> str:
+        return tell("ask_owner", owner=owner)
+
+    @prompt()
+    def ask_owner_lower(owner: Lower) -> str:
+        return tell("ask_owner_lower", owner=owner)
+
+
 def register_resources(resource: Callable[[str], Register], greedy: str | None, query: bool) -> None:
     """Registers resources; `greedy` is how this SDK writes a variable that crosses slashes."""
     for name, uri in EXACT.items():

@@ -1,9 +1,13 @@
-"""The server under attack that reads JSON as Go's `encoding/json` v1 does. Usage: attacked_go.py PATH.
+"""The server under attack that reads JSON as Go's `encoding/json` v1 does.
+
+Usage: attacked_go.py PATH. Prints one line, {"port": N}, when it listens on 127.0.0.1.
 
 It stands for servers on the Go SDKs: a struct's member takes every key that equals its name when
 case is folded (the long s is an s, the Kelvin sign a k), and of several the last one wins. `null`
 leaves a member as it is. A member with the option `,string` takes its value as a text that holds
 JSON. Unknown keys are dropped. Arrays of requests are answered one by one.
+
+Tools with `lenient` in their name convert as Jackson does with its lenient features on.
 """
 
 import asyncio
@@ -101,6 +105,57 @@ def slice_of(read: Any, zero: Any) -> Any:
     return read_all
 
 
+def only_element(value: Any) -> Any:
+    """Jackson's UNWRAP_SINGLE_VALUE_ARRAYS."""
+    while isinstance(value, list) and not isinstance(value, Pairs) and len(value) == 1:
+        value = value[0]
+    return value
+
+
+def lenient_boolean(value: Any) -> bool:
+    value = only_element(value)
+    if isinstance(value, str):
+        word = value.strip(BLANKS)
+        if word in ("true", "True", "TRUE", "false", "False", "FALSE", "", "null"):
+            return word.lower() == "true"
+    elif isinstance(value, (bool, int)):
+        return bool(value)
+    raise Refused("no boolean")
+
+
+def lenient_integer(value: Any) -> int:
+    value = only_element(value)
+    if isinstance(value, str):
+        word = value.strip(BLANKS)
+        if word in ("", "null"):
+            return 0
+        if word.lstrip("+-").isdecimal():
+            return integer(int(word))
+        value = finite(word)
+    if isinstance(value, float):
+        return integer(int(value))
+    return integer(value)
+
+
+def finite(word: str) -> float:
+    """The number in a text, if it is one."""
+    try:
+        number = float(word)
+    except ValueError:
+        raise Refused("no number") from None
+    if "_" in word or not math.isfinite(number):
+        raise Refused("no number")
+    return number
+
+
+def lenient_text(value: Any) -> str:
+    value = only_element(value)
+    return text(json.dumps(value) if isinstance(value, (bool, int, float)) else value)
+
+
+BLANKS = "".join(map(chr, range(33)))
+
+
 class Pairs(list):
     """An object as its members came."""
 
@@ -115,6 +170,9 @@ OPTIONS = struct(
 TOOLS = {
     "flag": struct(Field("force", boolean, False)),
     "flag_string": struct(Field("force", boolean, False, as_string=True)),
+    "flag_lenient": struct(Field("force", lenient_boolean, False)),
+    "level_lenient": struct(Field("n", lenient_integer, 0)),
+    "owner_lenient": struct(Field("owner", lenient_text, "")),
     "level": struct(Field("n", integer, 0)),
     "level_string": struct(Field("n", integer, 0, as_string=True)),
     "level_float": struct(Field("n", double, 0.0)),

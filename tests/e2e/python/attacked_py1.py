@@ -2,7 +2,7 @@
 
 import sys
 
-from attacked import register_resources, register_tools, serve, tell, told_completion
+from attacked import register_prompts, register_resources, register_tools, serve, tell, told_completion
 from mcp.server.fastmcp import FastMCP
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import Completion
@@ -17,6 +17,7 @@ server = FastMCP(
     transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
 )
 register_tools(server.tool(structured_output=False))
+register_prompts(server.prompt)
 register_resources(server.resource, greedy=None, query=False)
 
 

@@ -2,13 +2,14 @@
 
 import sys
 
-from attacked import register_resources, register_tools, serve, told_completion
+from attacked import register_prompts, register_resources, register_tools, serve, told_completion
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import Completion
 
 server = MCPServer("attacked-py2", log_level="ERROR")
 register_tools(server.tool(structured_output=False))
+register_prompts(server.prompt)
 register_resources(server.resource, greedy="{+path}", query=True)
 
 
