@@ -12,7 +12,7 @@ import httpx
 from gate import Upstream
 from processes import Process, free_port, wait_for
 from tools import HERE, NODE_DIR, node, sdk_script
-from wire import INITIALIZE
+from wire import HEADERS, INITIALIZE, list_message
 
 SETTINGS = {
     "audiences": ["attacks"],
@@ -75,6 +75,8 @@ class Build:
     of: str | None = None
     """The build whose process this one shares."""
     settings: dict[str, Any] = field(default_factory=dict)
+    checked: bool = False
+    """Its tools are recorded, and their arguments have to fit what is recorded."""
     compares: bool = False
     """Guarded as a server that compares the texts of URIs, and attacked where it does."""
     session: str | None = None
@@ -91,6 +93,8 @@ BUILDS = [
     Build("py2-strict", True, {}, TEMPLATES, of="py2", settings={"uris": "strict"}),
     Build("py2-opaque", True, {}, of="py2", settings={"uris": "opaque"}, compares=True),
     Build("ts1-strict", True, {}, TEMPLATES, of="ts1", settings={"uris": "strict"}),
+    Build("py1-checked", True, PYDANTIC, of="py1", checked=True),
+    Build("fm4-checked", True, PYDANTIC, of="fm4", checked=True),
     Build("go", False, GO, batches=True),
     Build("go-folds", False, GO, of="go", settings={"fold_arguments": "accept"}),
 ]
@@ -123,6 +127,10 @@ def start(run_dir: Path) -> Running:
         for build in BUILDS:
             port = ports[build.of or build.name]
             settings = SETTINGS | build.settings
+            if build.checked:
+                file = run_dir / f"{build.name}.json"
+                file.write_text(json.dumps(_list(port)))
+                settings |= {"tools_snapshot": str(file), "check_arguments": True}
             running.upstreams.append(Upstream(build.name, port, "/mcp", True, settings))
         for build in BUILDS:
             if build.name in ("ts1", "everything"):
@@ -146,6 +154,20 @@ def _everything(port: int, run_dir: Path) -> Process:
     script = "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
     environment = {"PORT": str(port), "PATH": str(NODE_DIR / "bin")}
     return Process("everything", node(script, "streamableHttp"), run_dir, env=environment)
+
+
+def _list(port: int) -> dict[str, Any]:
+    """The tools of a server without sessions."""
+    url = f"http://127.0.0.1:{port}/mcp"
+
+    def listed() -> dict[str, Any]:
+        try:
+            answer = httpx.post(url, json=list_message(), headers=HEADERS)
+        except httpx.TransportError as error:
+            raise AssertionError(f"no server yet: {error}") from error
+        return answer.json()["result"]
+
+    return wait_for(f"tools on port {port}", listed)
 
 
 def _open_session(port: int) -> str:
