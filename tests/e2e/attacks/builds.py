@@ -33,7 +33,15 @@ PYDANTIC = {
     "aliased": ["aliased"],
 }
 ZOD = {
-    "force": ["flag", "flag_coerce", "flag_words", "flag_lower", "flag_json", "flag_schema", "flag_any"],
+    "force": [
+        "flag",
+        "flag_coerce",
+        "flag_words",
+        "flag_lower",
+        "flag_json",
+        "flag_schema",
+        "flag_any",
+    ],
     "n": ["level", "level_coerce", "level_schema", "level_parsed"],
     "owner": ["owner", "owner_coerce", "owner_lower", "owner_composed", "owner_enum"]
     + ["owner_schema"],
@@ -83,7 +91,15 @@ class Build:
 
 
 BUILDS = [
-    Build("py1", True, PYDANTIC, TEMPLATES - {"tree", "logs"}, prompts=True, completes=True, subscribes=True),
+    Build(
+        "py1",
+        True,
+        PYDANTIC,
+        TEMPLATES - {"tree", "logs"},
+        prompts=True,
+        completes=True,
+        subscribes=True,
+    ),
     Build("py2", True, PYDANTIC, TEMPLATES, prompts=True, completes=True),
     Build("fm2", True, PYDANTIC, TEMPLATES, prompts=True),
     Build("fm4", True, PYDANTIC, TEMPLATES, prompts=True),

@@ -188,10 +188,43 @@ def text(words: list[str]) -> list[str]:
 TRUE = ["true", *spellings.TRUE]
 FALSE = ["false", *spellings.FALSE]
 ROOT = spellings.strings("root")
-LISTS = ['["root"]', '"[\\"root\\"]"', '"root"', '"root,guest"', '["root","guest"]', '[" root"]', '["ROOT"]']
-LISTS += ['"[ \\"root\\" ]"', '{"0":"root"}', '[["root"]]', '["guest,root"]', '["guest",null,"root"]']
-LISTS += ['"guest, root"', '" [\\"root\\"] "', '["\\u0072oot"]', '["root\\n"]', '["r","oot"]', '"[\\"guest\\",\\"root\\"]"']
-NUMBERS = ["[5]", '["5"]', "[5.0]", '"[5]"', '"5"', "5", '[" 5"]', '["5.0"]', "[true,5]", '["0x5"]', "[[5]]"]
+LISTS = [
+    '["root"]',
+    '"[\\"root\\"]"',
+    '"root"',
+    '"root,guest"',
+    '["root","guest"]',
+    '[" root"]',
+    '["ROOT"]',
+]
+LISTS += [
+    '"[ \\"root\\" ]"',
+    '{"0":"root"}',
+    '[["root"]]',
+    '["guest,root"]',
+    '["guest",null,"root"]',
+]
+LISTS += [
+    '"guest, root"',
+    '" [\\"root\\"] "',
+    '["\\u0072oot"]',
+    '["root\\n"]',
+    '["r","oot"]',
+    '"[\\"guest\\",\\"root\\"]"',
+]
+NUMBERS = [
+    "[5]",
+    '["5"]',
+    "[5.0]",
+    '"[5]"',
+    '"5"',
+    "5",
+    '[" 5"]',
+    '["5.0"]',
+    "[true,5]",
+    '["0x5"]',
+    "[[5]]",
+]
 NUMBERS += ['"[1,5]"', "[1,5]", '["+5"]', '["05"]', "[5e0]", '[1,"5"]', "[true]", '["1"]', "[6,7]"]
 
 # What each policy is: argument, table of values, effect, selector or expression, what it forbids a
@@ -208,7 +241,6 @@ _BOOLEANS = [
     (DENY, "has(args.force) && !(args.force == false)", True),
     (DENY, '"force" in args && args["force"] == true', True),
     (DENY, "has(mcp.arguments.force) && mcp.arguments.force == true", True),
-    (DENY, 'has(args.force) && string(args.force) == "true"', True),
     (DENY, "has(args.force) ? args.force == true : false", True),
     (DENY, "has(args.force) && [args.force].exists(f, f == true)", True),
     (DENY, 'has(args.force) && {"f": args.force}.f == true', True),
@@ -217,8 +249,8 @@ _BOOLEANS = [
     (DENY, "(has(args.force) && args.force == true) == true", True),
     (DENY, "has(args.force) && [args.force] == [true]", True),
     (DENY, 'args == {"force": true}', True),
-    (DENY, 'has(args.force) && dyn(args.force) == true', True),
-    (DENY, 'args.map(k, args[k]).exists(v, v == true)', True),
+    (DENY, "has(args.force) && dyn(args.force) == true", True),
+    (DENY, "args.map(k, args[k]).exists(v, v == true)", True),
     (DENY, 'has(args.force) && args["for" + "ce"] == true', True),
     (DENY, "has(args.force) && args.force == false", False),
     (DENY, "has(args.force) && !args.force", False),
@@ -243,7 +275,6 @@ _NUMBERS = [
     (DENY, "has(args.n) && !(args.n != 5)", equal(5), 5, "7", "5"),
     (DENY, "has(args.n) && int(args.n) == 5", equal(5), 5, "7", "5"),
     (DENY, "has(args.n) && double(args.n) == 5.0", equal(5), 5, "7", "5"),
-    (DENY, 'has(args.n) && string(args.n) == "5"', equal(5), 5, None, "5"),
     (DENY, "has(args.n) && args.n >= 5 && args.n <= 5", equal(5), 5, "7", "5"),
     (DENY, "has(args.n) && args.n == subject.claims.n", equal(5), 5, "7", "5"),
     (DENY, "has(args.n) && args.n > 4", above(4), 5, "3", "5"),
@@ -283,38 +314,116 @@ _TEXTS = [
     (DENY, 'has(args.owner) && args.owner in ["root", "admin"]', equal("root"), "guest", "root"),
     (DENY, 'has(args.owner) && !(args.owner != "root")', equal("root"), "guest", "root"),
     (DENY, 'has(args.owner) && args["owner"] == "root"', equal("root"), "guest", "root"),
-    (DENY, 'has(args.owner) && (args.owner == "x" || "root" == args.owner)', equal("root"), "guest", "root"),
+    (
+        DENY,
+        'has(args.owner) && (args.owner == "x" || "root" == args.owner)',
+        equal("root"),
+        "guest",
+        "root",
+    ),
     (DENY, '(has(args.owner) ? args.owner : "") == "root"', equal("root"), "guest", "root"),
-    (DENY, 'has(args.owner) && [args.owner].exists(o, o == "root")', equal("root"), "guest", "root"),
-    (DENY, 'has(args.owner) && ["root", "admin"].exists(o, o == args.owner)', equal("root"), "guest", "root"),
+    (
+        DENY,
+        'has(args.owner) && [args.owner].exists(o, o == "root")',
+        equal("root"),
+        "guest",
+        "root",
+    ),
+    (
+        DENY,
+        'has(args.owner) && ["root", "admin"].exists(o, o == args.owner)',
+        equal("root"),
+        "guest",
+        "root",
+    ),
     (DENY, 'args.exists(k, args[k] == "root")', equal("root"), "guest", "root"),
     (DENY, 'args.map(k, args[k]).exists(v, v == "root")', equal("root"), "guest", "root"),
     (DENY, 'args.filter(k, args[k] == "root").size() > 0', equal("root"), "guest", "root"),
     (DENY, 'has(args.owner) && string(args.owner) == "root"', equal("root"), "guest", "root"),
     (DENY, "has(args.owner) && args.owner == subject.claims.owner", equal("root"), "guest", "root"),
-    (DENY, "has(args.owner) && args.owner in subject.claims.owners", equal("root"), "guest", "root"),
-    (DENY, 'has(args.owner) && args.owner + "/x" == "root/x"', equal("root"), None, "root"),
+    (
+        DENY,
+        "has(args.owner) && args.owner in subject.claims.owners",
+        equal("root"),
+        "guest",
+        "root",
+    ),
+    (DENY, 'has(args.owner) && args.owner + "/x" == "root/x"', exactly("root"), None, "root"),
     (DENY, 'has(args.owner) && [args.owner] == ["root"]', equal("root"), "guest", "root"),
     (DENY, 'has(args.owner) && args.owner in {"root": 1}', equal("root"), "guest", "root"),
-    (DENY, 'has(args.owner) && {"root": 1, "guest": 0}[args.owner] == 1', equal("root"), "guest", "root"),
+    (
+        DENY,
+        'has(args.owner) && {"root": 1, "guest": 0}[args.owner] == 1',
+        equal("root"),
+        "guest",
+        "root",
+    ),
     (DENY, 'args == {"owner": "root"}', equal("root"), "guest", "root"),
-    (DENY, 'has(args.owner) && [[args.owner]].exists(l, "root" in l)', equal("root"), "guest", "root"),
-    (DENY, 'has(args.owner) && args.owner >= "roos" && args.owner <= "rooz"', equal("root"), None, "root"),
-    (DENY, 'has(args.owner) && ["root"].filter(o, o == args.owner).size() == 1', equal("root"), "guest", "root"),
-    (DENY, 'has(args.owner) && !["guest"].exists(o, o == args.owner)', other_than("guest"), "guest", "root"),
+    (
+        DENY,
+        'has(args.owner) && [[args.owner]].exists(l, "root" in l)',
+        equal("root"),
+        "guest",
+        "root",
+    ),
+    (
+        DENY,
+        'has(args.owner) && args.owner >= "roos" && args.owner <= "rooz"',
+        equal("root"),
+        None,
+        "root",
+    ),
+    (
+        DENY,
+        'has(args.owner) && ["root"].filter(o, o == args.owner).size() == 1',
+        equal("root"),
+        "guest",
+        "root",
+    ),
+    (
+        DENY,
+        'has(args.owner) && !["guest"].exists(o, o == args.owner)',
+        other_than("guest"),
+        "guest",
+        "root",
+    ),
     (DENY, 'args.exists_one(k, args[k] == "root")', equal("root"), "guest", "root"),
     (DENY, 'has(args.owner) && plain(args.owner) == "root"', exactly("root"), "guest", "root"),
     (DENY, 'has(args.owner) && fold(args.owner) == "root"', exactly("root"), "guest", "root"),
-    (DENY, 'has(args.owner) && plain(args.owner).startsWith("ro")', matches("ro*"), "guest", "root"),
+    (
+        DENY,
+        'has(args.owner) && plain(args.owner).startsWith("ro")',
+        matches("ro*"),
+        "guest",
+        "root",
+    ),
     (DENY, 'has(args.owner) && plain(args.owner).contains("oo")', matches("*oo*"), "guest", "root"),
-    (DENY, 'has(args.owner) && plain(args.owner).matches("^r[aeo]+t$")', exactly("root"), "guest", "root"),
+    (
+        DENY,
+        'has(args.owner) && plain(args.owner).matches("^r[aeo]+t$")',
+        exactly("root"),
+        "guest",
+        "root",
+    ),
     (DENY, 'has(args.owner) && glob(plain(args.owner), "r*t")', matches("r*t"), "guest", "root"),
     (DENY, 'has(args.owner) && plain(args.owner) == "kiosk"', exactly("kiosk"), "guest", "kiosk"),
     (DENY, 'has(args.owner) && args.owner == "5"', equal("5"), "guest", "5"),
     (DENY, 'has(args.owner) && args.owner == "true"', equal("true"), "guest", "true"),
-    (DENY, 'has(args.owner) && args.owner == "stra\u00dfe"', equal("stra\u00dfe"), "guest", "stra\u00dfe"),
+    (
+        DENY,
+        'has(args.owner) && args.owner == "stra\u00dfe"',
+        equal("stra\u00dfe"),
+        "guest",
+        "stra\u00dfe",
+    ),
     (DENY, 'has(args.owner) && args.owner == "kiosk"', equal("kiosk"), "guest", "kiosk"),
-    (DENY, 'has(args.owner) && args.owner == "caf\u00e9"', equal("caf\u00e9"), "guest", "caf\u00e9"),
+    (
+        DENY,
+        'has(args.owner) && args.owner == "caf\u00e9"',
+        equal("caf\u00e9"),
+        "guest",
+        "caf\u00e9",
+    ),
     (ALLOW, {"arguments": {"owner": "guest"}}, other_than("guest"), "guest", "root"),
     (ALLOW, {"not": {"arguments": {"owner": "root"}}}, equal("root"), "guest", "root"),
     (ALLOW, 'args.owner == "guest"', other_than("guest"), "guest", "root"),
@@ -331,52 +440,276 @@ _TEXTS = [
 ABSENT = ""
 _OTHERS = [
     (TAGS, LISTS, DENY, {"arguments": {"tags": "root"}}, holds("root"), '["guest"]', '["root"]'),
-    (TAGS, LISTS, DENY, 'has(args.tags) && "root" in args.tags', holds("root"), '["guest"]', '["root"]'),
+    (
+        TAGS,
+        LISTS,
+        DENY,
+        'has(args.tags) && "root" in args.tags',
+        holds("root"),
+        '["guest"]',
+        '["root"]',
+    ),
     (TAGS, LISTS, DENY, 'args.tags.exists(t, t == "root")', holds("root"), '["guest"]', '["root"]'),
     (TAGS, LISTS, DENY, 'args.tags == ["root"]', equal(["root"]), '["guest"]', '["root"]'),
-    (TAGS, LISTS, DENY, 'size(args.tags.filter(t, t == "root")) > 0', holds("root"), '["guest"]', '["root"]'),
-    (TAGS, LISTS, DENY, 'args.tags.exists(t, t in ["root", "admin"])', holds("root"), '["guest"]', '["root"]'),
-    (TAGS, LISTS, DENY, 'args.tags[0] == "root"', lambda got: isinstance(got, list) and holds("root")(got[:1]), '["guest"]', '["root"]'),
-    (TAGS, LISTS, DENY, 'args.tags.map(t, t == "root").exists(x, x)', holds("root"), '["guest"]', '["root"]'),
-    (TAGS, LISTS, DENY, '["root", "admin"].exists(t, t in args.tags)', holds("root"), '["guest"]', '["root"]'),
+    (
+        TAGS,
+        LISTS,
+        DENY,
+        'size(args.tags.filter(t, t == "root")) > 0',
+        holds("root"),
+        '["guest"]',
+        '["root"]',
+    ),
+    (
+        TAGS,
+        LISTS,
+        DENY,
+        'args.tags.exists(t, t in ["root", "admin"])',
+        holds("root"),
+        '["guest"]',
+        '["root"]',
+    ),
+    (
+        TAGS,
+        LISTS,
+        DENY,
+        'args.tags[0] == "root"',
+        lambda got: isinstance(got, list) and holds("root")(got[:1]),
+        '["guest"]',
+        '["root"]',
+    ),
+    (
+        TAGS,
+        LISTS,
+        DENY,
+        'args.tags.map(t, t == "root").exists(x, x)',
+        holds("root"),
+        '["guest"]',
+        '["root"]',
+    ),
+    (
+        TAGS,
+        LISTS,
+        DENY,
+        '["root", "admin"].exists(t, t in args.tags)',
+        holds("root"),
+        '["guest"]',
+        '["root"]',
+    ),
     (TAGS, LISTS, DENY, '"root" in list(args.tags)', holds("root"), '["guest"]', '["root"]'),
-    (TAGS, LISTS, DENY, 'args.tags.exists(t, plain(t) == "root")', holds("root"), '["guest"]', '["root"]'),
-    (TAGS, LISTS, ALLOW, 'args.tags.all(t, t == "guest")', holds_other("guest"), '["guest"]', '["root"]'),
+    (
+        TAGS,
+        LISTS,
+        DENY,
+        'args.tags.exists(t, plain(t) == "root")',
+        holds("root"),
+        '["guest"]',
+        '["root"]',
+    ),
+    (
+        TAGS,
+        LISTS,
+        ALLOW,
+        'args.tags.all(t, t == "guest")',
+        holds_other("guest"),
+        '["guest"]',
+        '["root"]',
+    ),
     (TAGS, LISTS, ALLOW, '!("root" in args.tags)', holds("root"), '["guest"]', '["root"]'),
-    (TAGS, LISTS, ALLOW, '!args.tags.exists(t, t == "root")', holds("root"), '["guest"]', '["root"]'),
+    (
+        TAGS,
+        LISTS,
+        ALLOW,
+        '!args.tags.exists(t, t == "root")',
+        holds("root"),
+        '["guest"]',
+        '["root"]',
+    ),
     (TAGS, LISTS, ALLOW, 'args.tags.all(t, t != "root")', holds("root"), '["guest"]', '["root"]'),
     (TAGS, LISTS, ALLOW, 'args.tags == ["guest"]', other_than(["guest"]), '["guest"]', '["root"]'),
     (IDS, NUMBERS, DENY, "has(args.ids) && 5 in args.ids", holds(5), "[7]", "[5]"),
     (IDS, NUMBERS, DENY, "args.ids.exists(i, i == 5)", holds(5), "[7]", "[5]"),
-    (IDS, NUMBERS, DENY, "args.ids.exists(i, i > 4)", lambda got: any(map(above(4), got)), "[3]", "[5]"),
+    (
+        IDS,
+        NUMBERS,
+        DENY,
+        "args.ids.exists(i, i > 4)",
+        lambda got: any(map(above(4), got)),
+        "[3]",
+        "[5]",
+    ),
     (IDS, NUMBERS, ALLOW, "args.ids.all(i, i != 5)", holds(5), "[7]", "[5]"),
     (IDS, NUMBERS, ALLOW, "!(5 in args.ids)", holds(5), "[7]", "[5]"),
-    (DAY, spellings.DATES, DENY, 'args.day == "2026-01-02"', equal("2026-01-02"), '"2026-05-06"', '"2026-01-02"'),
-    (DAY, spellings.DATES, DENY, {"arguments": {"day": "2026-01-02"}}, equal("2026-01-02"), '"2026-05-06"', '"2026-01-02"'),
-    (DAY, spellings.DATES, ALLOW, 'args.day != "2026-01-02"', equal("2026-01-02"), '"2026-05-06"', '"2026-01-02"'),
+    (
+        DAY,
+        spellings.DATES,
+        DENY,
+        'args.day == "2026-01-02"',
+        equal("2026-01-02"),
+        '"2026-05-06"',
+        '"2026-01-02"',
+    ),
+    (
+        DAY,
+        spellings.DATES,
+        DENY,
+        {"arguments": {"day": "2026-01-02"}},
+        equal("2026-01-02"),
+        '"2026-05-06"',
+        '"2026-01-02"',
+    ),
+    (
+        DAY,
+        spellings.DATES,
+        ALLOW,
+        'args.day != "2026-01-02"',
+        equal("2026-01-02"),
+        '"2026-05-06"',
+        '"2026-01-02"',
+    ),
     (OPTS_FORCE, TRUE, DENY, {"arguments": {"opts.force": True}}, equal(True), "false", "true"),
     (OPTS_FORCE, TRUE, DENY, "args.opts.force == true", equal(True), "false", "true"),
-    (OPTS_FORCE, TRUE, DENY, "has(args.opts) && has(args.opts.force) && args.opts.force == true", equal(True), "false", "true"),
-    (OPTS_FORCE, TRUE, DENY, 'has(args.opts) && "force" in args.opts && args.opts["force"] != false', equal(True), "false", "true"),
-    (OPTS_FORCE, TRUE, DENY, 'args.opts.exists(k, k == "force" && args.opts[k] == true)', equal(True), "false", "true"),
+    (
+        OPTS_FORCE,
+        TRUE,
+        DENY,
+        "has(args.opts) && has(args.opts.force) && args.opts.force == true",
+        equal(True),
+        "false",
+        "true",
+    ),
+    (
+        OPTS_FORCE,
+        TRUE,
+        DENY,
+        'has(args.opts) && "force" in args.opts && args.opts["force"] != false',
+        equal(True),
+        "false",
+        "true",
+    ),
+    (
+        OPTS_FORCE,
+        TRUE,
+        DENY,
+        'args.opts.exists(k, k == "force" && args.opts[k] == true)',
+        equal(True),
+        "false",
+        "true",
+    ),
     (OPTS_FORCE, FALSE, ALLOW, "args.opts.force == false", other_than(False), "false", "true"),
-    (OPTS_FORCE, FALSE, ALLOW, "!has(args.opts.force) || args.opts.force == false", equal(True), "false", "true"),
-    (OPTS_OWNER, ROOT, DENY, {"arguments": {"opts.owner": "root"}}, equal("root"), '"guest"', '"root"'),
-    (OPTS_OWNER, ROOT, DENY, 'has(args.opts.owner) && args.opts.owner == "root"', equal("root"), '"guest"', '"root"'),
+    (
+        OPTS_FORCE,
+        FALSE,
+        ALLOW,
+        "!has(args.opts.force) || args.opts.force == false",
+        equal(True),
+        "false",
+        "true",
+    ),
+    (
+        OPTS_OWNER,
+        ROOT,
+        DENY,
+        {"arguments": {"opts.owner": "root"}},
+        equal("root"),
+        '"guest"',
+        '"root"',
+    ),
+    (
+        OPTS_OWNER,
+        ROOT,
+        DENY,
+        'has(args.opts.owner) && args.opts.owner == "root"',
+        equal("root"),
+        '"guest"',
+        '"root"',
+    ),
     (OPTS_OWNER, ROOT, ALLOW, 'args.opts.owner != "root"', equal("root"), '"guest"', '"root"'),
-    (OPTS_N, spellings.numbers(5), DENY, "has(args.opts.n) && args.opts.n == 5", equal(5), "7", "5"),
+    (
+        OPTS_N,
+        spellings.numbers(5),
+        DENY,
+        "has(args.opts.n) && args.opts.n == 5",
+        equal(5),
+        "7",
+        "5",
+    ),
     (OPTS_N, spellings.numbers(5), DENY, {"arguments": {"opts.n": 5}}, equal(5), "7", "5"),
     (OPTS_N, spellings.numbers(5), ALLOW, "args.opts.n < 5", no(below(5)), "3", "5"),
     (ROWS_FORCE, TRUE, DENY, "args.rows.exists(r, r.force == true)", equal(True), "false", "true"),
-    (ROWS_FORCE, TRUE, DENY, "args.rows.exists(r, has(r.force) && r.force == true)", equal(True), "false", "true"),
-    (ROWS_FORCE, TRUE, DENY, "args.rows.map(r, r.force).exists(f, f == true)", equal(True), "false", "true"),
-    (ROWS_FORCE, TRUE, DENY, "args.rows.filter(r, has(r.force) && r.force).size() > 0", equal(True), "false", "true"),
+    (
+        ROWS_FORCE,
+        TRUE,
+        DENY,
+        "args.rows.exists(r, has(r.force) && r.force == true)",
+        equal(True),
+        "false",
+        "true",
+    ),
+    (
+        ROWS_FORCE,
+        TRUE,
+        DENY,
+        "args.rows.map(r, r.force).exists(f, f == true)",
+        equal(True),
+        "false",
+        "true",
+    ),
+    (
+        ROWS_FORCE,
+        TRUE,
+        DENY,
+        "args.rows.filter(r, has(r.force) && r.force).size() > 0",
+        equal(True),
+        "false",
+        "true",
+    ),
     (ROWS_FORCE, TRUE, DENY, "args.rows[0].force == true", equal(True), "false", "true"),
-    (ROWS_FORCE, FALSE, ALLOW, "args.rows.all(r, r.force == false)", other_than(False), "false", "true"),
-    (ROWS_FORCE, FALSE, ALLOW, "!args.rows.exists(r, has(r.force) && r.force != false)", equal(True), "false", "true"),
-    (ROWS_OWNER, ROOT, DENY, 'args.rows.exists(r, has(r.owner) && r.owner == "root")', equal("root"), '"guest"', '"root"'),
-    (ROWS_OWNER, ROOT, ALLOW, 'args.rows.all(r, r.owner != "root")', equal("root"), '"guest"', '"root"'),
-    (ALIASED, TRUE, DENY, "has(args.opts.dry_run) && args.opts.dry_run == true", equal(True), "false", "true"),
+    (
+        ROWS_FORCE,
+        FALSE,
+        ALLOW,
+        "args.rows.all(r, r.force == false)",
+        other_than(False),
+        "false",
+        "true",
+    ),
+    (
+        ROWS_FORCE,
+        FALSE,
+        ALLOW,
+        "!args.rows.exists(r, has(r.force) && r.force != false)",
+        equal(True),
+        "false",
+        "true",
+    ),
+    (
+        ROWS_OWNER,
+        ROOT,
+        DENY,
+        'args.rows.exists(r, has(r.owner) && r.owner == "root")',
+        equal("root"),
+        '"guest"',
+        '"root"',
+    ),
+    (
+        ROWS_OWNER,
+        ROOT,
+        ALLOW,
+        'args.rows.all(r, r.owner != "root")',
+        equal("root"),
+        '"guest"',
+        '"root"',
+    ),
+    (
+        ALIASED,
+        TRUE,
+        DENY,
+        "has(args.opts.dry_run) && args.opts.dry_run == true",
+        equal(True),
+        "false",
+        "true",
+    ),
     (ALIASED, TRUE, DENY, {"arguments": {"opts.dry_run": True}}, equal(True), "false", "true"),
     (SKIP, TRUE, DENY, {"arguments": {"skip": True}}, equal(True), "false", "true"),
     (SKIP, TRUE, DENY, "has(args.skip) && args.skip == true", equal(True), "false", "true"),
@@ -389,24 +722,50 @@ _OTHERS = [
     (DRY, TRUE, DENY, {"arguments": {"dry_run": True}}, equal(True), "false", "true"),
     (DRY, TRUE, DENY, "has(args.dry_run) && args.dry_run == true", equal(True), "false", "true"),
     (DRY_UNTAGGED, TRUE, DENY, {"arguments": {"DryRun": True}}, equal(True), "false", "true"),
-    (DRY_UNTAGGED, TRUE, DENY, "has(args.DryRun) && args.DryRun == true", equal(True), "false", "true"),
-    (DRY_UNTAGGED, TRUE, DENY, "has(args.dry_run) && args.dry_run == true || has(args.DryRun) && args.DryRun", equal(True), None, "true"),
+    (
+        DRY_UNTAGGED,
+        TRUE,
+        DENY,
+        "has(args.DryRun) && args.DryRun == true",
+        equal(True),
+        "false",
+        "true",
+    ),
+    (
+        DRY_UNTAGGED,
+        TRUE,
+        DENY,
+        "has(args.dry_run) && args.dry_run == true || has(args.DryRun) && args.DryRun",
+        equal(True),
+        None,
+        "true",
+    ),
     (MESSAGE, ROOT, DENY, {"arguments": {"message": "root"}}, equal("root"), '"guest"', '"root"'),
-    (MESSAGE, ROOT, DENY, 'has(args.message) && args.message == "root"', equal("root"), '"guest"', '"root"'),
+    (
+        MESSAGE,
+        ROOT,
+        DENY,
+        'has(args.message) && args.message == "root"',
+        equal("root"),
+        '"guest"',
+        '"root"',
+    ),
     (MESSAGE, ROOT, ALLOW, 'args.message != "root"', equal("root"), '"guest"', '"root"'),
 ]
 
 
 def argument_cases() -> Iterator[Case]:
     """The cases about arguments."""
-    for effect, rule, literal in _BOOLEANS:  # what passes is the other one
+    for effect, rule, literal in _BOOLEANS:
         table = TRUE if literal == (effect == DENY) else FALSE
         forbids = equal(literal) if effect == DENY else other_than(literal)
-        if effect == ALLOW and isinstance(rule, str) and ("!=" in rule or "!(" in rule or "!has" in rule):
+        if (
+            effect == ALLOW
+            and isinstance(rule, str)
+            and ("!=" in rule or "!(" in rule or "!has" in rule)
+        ):
             forbids = equal(not literal)
-        passes: str | None = json.dumps(literal if effect == ALLOW else not literal)
-        if isinstance(rule, str) and "string(" in rule:
-            passes = None  # what a conversion makes of a value is not known, so nothing passes
+        passes = json.dumps(literal if effect == ALLOW else not literal)
         denied = json.dumps(not literal if effect == ALLOW else literal)
         yield _case(FORCE, table, effect, rule, forbids, passes, denied)
     for effect, rule, meaning, literal, passes, denied in _NUMBERS:
@@ -420,6 +779,15 @@ def argument_cases() -> Iterator[Case]:
 
 
 _numbers: dict[str, int] = {}
+
+
+def _values(rng: Random, table: list[str], names: list[str]) -> Iterator[tuple[str, str]]:
+    """Values for tools without end: first the table for all tools, then chains of changes."""
+    both = [(value, name) for value in table for name in names]
+    rng.shuffle(both)
+    yield from both
+    for value in spellings.values(rng, table):
+        yield value, rng.choice(names)
 
 
 def _case(
@@ -453,18 +821,16 @@ def _case(
         names = build.tools.get(argument.tools)
         if not names:
             return
-        made = spellings.values(rng, table)
         spelled = [spellings.keys(rng, name) for name in argument.path]
         go = build.name.startswith("go") or argument is ALIASED
-        while True:
-            value = next(made)
+        for value, name in _values(rng, table, names):
             how = rng.random()
             if go and how < 0.6:
                 wanted = denied if rng.random() < 0.8 else value
                 last = len(argument.path) - 1
                 path = tuple(
-                    next(keys) if rng.random() < 0.5 or at == last else name
-                    for at, (keys, name) in enumerate(zip(spelled, argument.path, strict=True))
+                    next(keys) if rng.random() < 0.5 or at == last else plain
+                    for at, (keys, plain) in enumerate(zip(spelled, argument.path, strict=True))
                 )
                 made_of_it = argument.arguments(wanted, path)
                 if how < 0.15 and passes:
@@ -474,18 +840,18 @@ def _case(
                     inner = made_of_it.rindex(f'"{path[-1]}":')
                     ends = made_of_it[inner:].removeprefix(f'"{path[-1]}":{wanted}')
                     made_of_it = made_of_it[:inner] + ",".join(both) + ends
-                yield call(rng.choice(names), made_of_it)
+                yield call(name, made_of_it)
             elif len(argument.path) > 1 and how > 0.8:
                 # The whole of it as JSON text, or in a list.
                 outer = argument.path[0]
                 whole = argument.arguments(denied if rng.random() < 0.5 else value)
                 inner = whole[len(outer) + 4 : -1]
                 inner = rng.choice([spellings.as_text(rng, inner), f"[{inner}]"])
-                yield call(rng.choice(names), f'{{"{outer}":{inner}}}')
+                yield call(name, f'{{"{outer}":{inner}}}')
             elif prompts and build.prompts and how < 0.2:
                 yield call(rng.choice(PROMPTS), argument.arguments(value), "prompts/get")
             else:
-                yield call(rng.choice(names), argument.arguments(value))
+                yield call(name, argument.arguments(value))
 
     def plainly(value: str | None) -> Callable[[Build], Sent | None]:
         def sent(build: Build) -> Sent | None:
@@ -566,8 +932,8 @@ def either(*all_of_them: Ran) -> Ran:
 
 
 def leaf(test: Callable[[str, str], bool]) -> Ran:
-    return lambda told, _: told["ran"] == "leaf" and test(
-        str(told["got"]["dir"]), str(told["got"]["name"])
+    return lambda told, _: (
+        told["ran"] == "leaf" and test(str(told["got"]["dir"]), str(told["got"]["name"]))
     )
 
 
@@ -587,6 +953,12 @@ def document(prefix: str) -> Ran:
     return lambda told, _: told["ran"] == "document" and told["got"]["uri"].startswith(prefix)
 
 
+def in_pub(told: Told, _: str) -> bool:
+    """What is in the public folder was read or subscribed to, be it there or not."""
+    uri = str(told["got"].get("uri"))
+    return told["ran"] == "pub" or (uri.startswith("note://pub/") and "/../" not in uri + "/")
+
+
 def only(*allowed: Ran) -> Ran:
     """Nothing but this may run."""
     return lambda told, build: not any(one(told, build) for one in allowed)
@@ -599,14 +971,51 @@ BLANK, CAFE = "doc://top/a%20b", "doc://top/caf%C3%A9"
 PAYROLL = "leaf://secret/payroll"
 STATIC = "demo://resource/static/document/"
 DYNAMIC = "demo://resource/dynamic/"
-ESCAPES = ["note://pub/../secret/x", "note://pub/%2e%2e/secret/x", "note://pub/.. ", "note://pub%2F../secret/x"]
-TREES = ["tree://root/private/x", "tree://root/pub/../private/x", "tree://root/pub/%2E%2E/private/x"]
-TREES += ["tree://root/pub%2F..%2Fprivate%2Fx", "tree://root/pub/..%2Fprivate/x", "tree://root//private/x"]
-TREES += ["tree://root/./private/x", "tree://root/private%2Fx", "tree://root/pub/..\\private\\x", "tree://root/PRIVATE/x"]
-DEEPER = ["tree://root/pub/a%2Fb", "tree://root/pub/a/b", "tree://root/pub/a%2fb", "tree://root/pub/a\\b"]
-HOSTS = ["https://evil.test?.corp/x", "https://evil.test#.corp/x", "https://evil.test/.corp/x", "https://evil.test\\.corp/x"]
-HOSTS += ["https://evil.test%2F.corp/x", "https://evil.test%23.corp/x", "https://evil.test@.corp/x", "https://a.corp@evil.test/x"]
-HOSTS += ["https://evil.test:80.corp/x", "https://evil.test%3F.corp/x", "https://a.corp:x@evil.test/x"]
+ESCAPES = [
+    "note://pub/../secret/x",
+    "note://pub/%2e%2e/secret/x",
+    "note://pub/.. ",
+    "note://pub%2F../secret/x",
+]
+TREES = [
+    "tree://root/private/x",
+    "tree://root/pub/../private/x",
+    "tree://root/pub/%2E%2E/private/x",
+]
+TREES += [
+    "tree://root/pub%2F..%2Fprivate%2Fx",
+    "tree://root/pub/..%2Fprivate/x",
+    "tree://root//private/x",
+]
+TREES += [
+    "tree://root/./private/x",
+    "tree://root/private%2Fx",
+    "tree://root/pub/..\\private\\x",
+    "tree://root/PRIVATE/x",
+]
+DEEPER = [
+    "tree://root/pub/a%2Fb",
+    "tree://root/pub/a/b",
+    "tree://root/pub/a%2fb",
+    "tree://root/pub/a\\b",
+]
+HOSTS = [
+    "https://evil.test?.corp/x",
+    "https://evil.test#.corp/x",
+    "https://evil.test/.corp/x",
+    "https://evil.test\\.corp/x",
+]
+HOSTS += [
+    "https://evil.test%2F.corp/x",
+    "https://evil.test%23.corp/x",
+    "https://evil.test@.corp/x",
+    "https://a.corp@evil.test/x",
+]
+HOSTS += [
+    "https://evil.test:80.corp/x",
+    "https://evil.test%3F.corp/x",
+    "https://a.corp:x@evil.test/x",
+]
 
 # Effect, selector or expression, what it forbids to have run, URIs to start from, one that has to
 # pass, one that has not.
@@ -615,52 +1024,230 @@ _RESOURCES = [
     (DENY, ["note://secret/**"], ran("secret"), [SECRET, *ESCAPES[:2]], PUB, SECRET),
     (DENY, ["note://secret/*"], ran("secret"), [SECRET], PUB, SECRET),
     (DENY, ["note://secret/x", "note://secret"], ran("secret"), [SECRET], PUB, SECRET),
-    (DENY, ["https://intra.corp/**"], either(ran("intra"), web("intra.corp")), [INTRA, "https://intra.corp/y"], OPEN, INTRA),
+    (
+        DENY,
+        ["https://intra.corp/**"],
+        either(ran("intra"), web("intra.corp")),
+        [INTRA, "https://intra.corp/y"],
+        OPEN,
+        INTRA,
+    ),
     (DENY, [INTRA], either(ran("intra")), [INTRA], OPEN, INTRA),
     (DENY, ["http://127.0.0.1/**"], ran("local"), [LOCAL], OPEN, LOCAL),
     (DENY, ["file:///etc/**"], ran("passwd"), [PASSWD], README, PASSWD),
     (DENY, ["file:///etc/passwd"], ran("passwd"), [PASSWD], README, PASSWD),
     (DENY, [BLANK, CAFE], ran("blank", "cafe"), [BLANK, CAFE], PUB, CAFE),
-    (DENY, ["leaf://secret/**"], leaf(lambda dir, _: dir.lower() == "secret"), [PAYROLL], "leaf://pub/a", PAYROLL),
-    (DENY, ["leaf://*/payroll"], leaf(lambda _, name: name.lower() == "payroll"), [PAYROLL, "leaf://pub/payroll"], "leaf://pub/a", PAYROLL),
-    (DENY, [PAYROLL], leaf(lambda dir, name: (dir, name) == ("secret", "payroll")), [PAYROLL], "leaf://pub/a", PAYROLL),
-    (DENY, ["leaf://secret/pay,roll"], leaf(lambda dir, name: (dir, name) == ("secret", "pay,roll")), ["leaf://secret/pay%2Croll", "leaf://secret/pay,roll"], "leaf://pub/a", None),
+    (
+        DENY,
+        ["leaf://secret/**"],
+        leaf(lambda dir, _: dir.lower() == "secret"),
+        [PAYROLL],
+        "leaf://pub/a",
+        PAYROLL,
+    ),
+    (
+        DENY,
+        ["leaf://*/payroll"],
+        leaf(lambda _, name: name.lower() == "payroll"),
+        [PAYROLL, "leaf://pub/payroll"],
+        "leaf://pub/a",
+        PAYROLL,
+    ),
+    (
+        DENY,
+        [PAYROLL],
+        leaf(lambda dir, name: (dir, name) == ("secret", "payroll")),
+        [PAYROLL],
+        "leaf://pub/a",
+        PAYROLL,
+    ),
+    (
+        DENY,
+        ["leaf://secret/pay,roll"],
+        leaf(lambda dir, name: (dir, name) == ("secret", "pay,roll")),
+        ["leaf://secret/pay%2Croll", "leaf://secret/pay,roll"],
+        "leaf://pub/a",
+        None,
+    ),
     (DENY, ["item://secret"], item("secret"), ["item://secret"], "item://pub", "item://secret"),
-    (DENY, ["tree://root/private/**"], tree(lambda path: path.lower().startswith("private/")), TREES, "tree://root/pub/a", TREES[0]),
+    (
+        DENY,
+        ["tree://root/private/**"],
+        tree(lambda path: path.lower().startswith("private/")),
+        TREES,
+        "tree://root/pub/a",
+        TREES[0],
+    ),
     (DENY, ["logs://api"], logs(), ["logs://api", "logs://api?level=error"], PUB, None),
-    (DENY, ["logs://api[?]level=error"], logs("error"), ["logs://api?level=error"], PUB, "logs://api?level=error"),
-    (ALLOW, ["note://pub/**"], only(ran("pub")), [*ESCAPES, SECRET], PUB, SECRET),
-    (ALLOW, ["https://pub.corp/**"], only(ran("open"), web("pub.corp")), [INTRA, "https://pub.corp@intra.corp/x", *HOSTS], OPEN, INTRA),
-    (ALLOW, ["https://*.corp/**"], only(ran("intra", "open"), lambda told, _: told["ran"] == "web" and host_of(told["got"]["host"]).endswith(".corp")), HOSTS, OPEN, "https://evil.test/x"),
-    (ALLOW, ["tree://root/pub/**"], only(tree(lambda path: path.startswith("pub/"))), TREES, "tree://root/pub/a", TREES[0]),
-    (ALLOW, ["tree://root/pub/*"], only(tree(lambda path: path.startswith("pub/") and path.count("/") == 1)), DEEPER, "tree://root/pub/a", DEEPER[1]),
-    (ALLOW, ["leaf://pub/*"], only(leaf(lambda dir, name: dir == "pub" and "/" not in name)), [PAYROLL, "leaf://pub/../secret/x", "leaf://pub/a%2Fb"], "leaf://pub/a", PAYROLL),
+    (
+        DENY,
+        ["logs://api[?]level=error"],
+        logs("error"),
+        ["logs://api?level=error"],
+        PUB,
+        "logs://api?level=error",
+    ),
+    (ALLOW, ["note://pub/**"], only(in_pub), [*ESCAPES, SECRET], PUB, SECRET),
+    (
+        ALLOW,
+        ["https://pub.corp/**"],
+        only(ran("open"), web("pub.corp")),
+        [INTRA, "https://pub.corp@intra.corp/x", *HOSTS],
+        OPEN,
+        INTRA,
+    ),
+    (
+        ALLOW,
+        ["https://*.corp/**"],
+        only(
+            ran("intra", "open"),
+            lambda told, _: told["ran"] == "web" and host_of(told["got"]["host"]).endswith(".corp"),
+        ),
+        HOSTS,
+        OPEN,
+        "https://evil.test/x",
+    ),
+    (
+        ALLOW,
+        ["tree://root/pub/**"],
+        only(tree(lambda path: path.startswith("pub/"))),
+        TREES,
+        "tree://root/pub/a",
+        TREES[0],
+    ),
+    (
+        ALLOW,
+        ["tree://root/pub/*"],
+        only(tree(lambda path: path.startswith("pub/") and path.count("/") == 1)),
+        DEEPER,
+        "tree://root/pub/a",
+        DEEPER[1],
+    ),
+    (
+        ALLOW,
+        ["leaf://pub/*"],
+        only(leaf(lambda dir, name: dir == "pub" and "/" not in name)),
+        [PAYROLL, "leaf://pub/../secret/x", "leaf://pub/a%2Fb"],
+        "leaf://pub/a",
+        PAYROLL,
+    ),
     (ALLOW, {"not": {"resources": ["note://secret/**"]}}, ran("secret"), [SECRET], PUB, SECRET),
-    (DENY, {"not": {"resources": ["note://pub/**"]}}, only(ran("pub")), [SECRET, *ESCAPES], PUB, SECRET),
+    (
+        DENY,
+        {"not": {"resources": ["note://pub/**"]}},
+        only(in_pub),
+        [SECRET, *ESCAPES],
+        PUB,
+        SECRET,
+    ),
     (DENY, f'mcp.uri == "{SECRET}"', ran("secret"), [SECRET], PUB, SECRET),
-    (DENY, f'mcp.uri in ["{SECRET}", "{INTRA}"]', ran("secret", "intra"), [SECRET, INTRA], PUB, SECRET),
+    (
+        DENY,
+        f'mcp.uri in ["{SECRET}", "{INTRA}"]',
+        ran("secret", "intra"),
+        [SECRET, INTRA],
+        PUB,
+        SECRET,
+    ),
     (DENY, 'mcp.uri.startsWith("note://secret/")', ran("secret"), [SECRET], PUB, SECRET),
-    (DENY, 'mcp.uri.startsWith("https://intra.corp/") || mcp.uri.startsWith("file:///etc/")', ran("intra", "passwd"), [INTRA, PASSWD], OPEN, INTRA),
+    (
+        DENY,
+        'mcp.uri.startsWith("https://intra.corp/") || mcp.uri.startsWith("file:///etc/")',
+        ran("intra", "passwd"),
+        [INTRA, PASSWD],
+        OPEN,
+        INTRA,
+    ),
     (DENY, 'glob(mcp.uri, "note://secret/*")', ran("secret"), [SECRET], PUB, SECRET),
     (DENY, 'mcp.uri.matches("^note://secret/")', ran("secret"), [SECRET], PUB, SECRET),
     (DENY, 'mcp.uri.contains("secret")', ran("secret"), [SECRET], PUB, SECRET),
-    (DENY, '!mcp.uri.startsWith("note://pub/")', only(ran("pub")), [SECRET, *ESCAPES], PUB, SECRET),
+    (DENY, '!mcp.uri.startsWith("note://pub/")', only(in_pub), [SECRET, *ESCAPES], PUB, SECRET),
     (DENY, f'has(mcp.uri) && mcp.uri == "{CAFE}"', ran("cafe"), [CAFE], PUB, CAFE),
-    (DENY, 'mcp.uri == "item://secret"', item("secret"), ["item://secret"], "item://pub", "item://secret"),
-    (DENY, f'mcp.uri == "{PAYROLL}"', leaf(lambda dir, name: (dir, name) == ("secret", "payroll")), [PAYROLL], "leaf://pub/a", PAYROLL),
-    (DENY, f'["{SECRET}", "{PASSWD}"].exists(u, u == mcp.uri)', ran("secret", "passwd"), [SECRET, PASSWD], PUB, SECRET),
-    (DENY, 'mcp.uri_folded.startsWith("note:/secret/")', ran("secret"), [SECRET], PUB, SECRET),
-    (DENY, 'mcp.uri_folded == "leaf:/secret/payroll"', leaf(lambda dir, name: (dir.lower(), name.lower()) == ("secret", "payroll")), [PAYROLL, "leaf://secret/pay%72oll"], "leaf://pub/a", PAYROLL),
-    (DENY, 'mcp.uri.endsWith("/payroll")', leaf(lambda _, name: name == "payroll"), [PAYROLL, "leaf://pub/payroll"], "leaf://pub/a", PAYROLL),
+    (
+        DENY,
+        'mcp.uri == "item://secret"',
+        item("secret"),
+        ["item://secret"],
+        "item://pub",
+        "item://secret",
+    ),
+    (
+        DENY,
+        f'mcp.uri == "{PAYROLL}"',
+        leaf(lambda dir, name: (dir, name) == ("secret", "payroll")),
+        [PAYROLL],
+        "leaf://pub/a",
+        PAYROLL,
+    ),
+    (
+        DENY,
+        f'["{SECRET}", "{PASSWD}"].exists(u, u == mcp.uri)',
+        ran("secret", "passwd"),
+        [SECRET, PASSWD],
+        PUB,
+        SECRET,
+    ),
+    (DENY, 'mcp.uri_folded.startsWith("note:secret/")', ran("secret"), [SECRET], PUB, SECRET),
+    (
+        DENY,
+        'mcp.uri_folded == "leaf:secret/payroll"',
+        leaf(lambda dir, name: (dir.lower(), name.lower()) == ("secret", "payroll")),
+        [PAYROLL, "leaf://secret/pay%72oll"],
+        "leaf://pub/a",
+        PAYROLL,
+    ),
+    (
+        DENY,
+        'mcp.uri.endsWith("/payroll")',
+        leaf(lambda _, name: name == "payroll"),
+        [PAYROLL, "leaf://pub/payroll"],
+        "leaf://pub/a",
+        PAYROLL,
+    ),
     (ALLOW, f'mcp.uri != "{SECRET}"', ran("secret"), [SECRET], PUB, SECRET),
-    (ALLOW, f'mcp.uri == "{PUB}"', only(ran("pub")), [*ESCAPES, SECRET], PUB, SECRET),
-    (ALLOW, 'mcp.uri.startsWith("note://pub/")', only(ran("pub")), [*ESCAPES, SECRET], PUB, SECRET),
-    (ALLOW, 'mcp.uri.startsWith("tree://root/pub/")', only(tree(lambda path: path.startswith("pub/"))), TREES, "tree://root/pub/a", TREES[0]),
+    (ALLOW, f'mcp.uri == "{PUB}"', only(in_pub), [*ESCAPES, SECRET], PUB, SECRET),
+    (ALLOW, 'mcp.uri.startsWith("note://pub/")', only(in_pub), [*ESCAPES, SECRET], PUB, SECRET),
+    (
+        ALLOW,
+        'mcp.uri.startsWith("tree://root/pub/")',
+        only(tree(lambda path: path.startswith("pub/"))),
+        TREES,
+        "tree://root/pub/a",
+        TREES[0],
+    ),
     (ALLOW, f'!(mcp.uri in ["{SECRET}"])', ran("secret"), [SECRET], PUB, SECRET),
-    (DENY, [f"{STATIC}architecture.md"], document(f"{STATIC}architecture.md"), [f"{STATIC}architecture.md"], f"{STATIC}features.md", f"{STATIC}architecture.md"),
-    (DENY, [f"{DYNAMIC}**"], document(DYNAMIC), [f"{DYNAMIC}text/1", f"{DYNAMIC}blob/2"], f"{STATIC}features.md", f"{DYNAMIC}text/1"),
-    (DENY, f'mcp.uri.startsWith("{DYNAMIC}")', document(DYNAMIC), [f"{DYNAMIC}text/1"], f"{STATIC}features.md", f"{DYNAMIC}text/1"),
-    (ALLOW, [f"{STATIC}**"], only(document(STATIC)), [f"{DYNAMIC}text/1", f"{STATIC}../../dynamic/text/1"], f"{STATIC}features.md", f"{DYNAMIC}text/1"),
+    (
+        DENY,
+        [f"{STATIC}architecture.md"],
+        document(f"{STATIC}architecture.md"),
+        [f"{STATIC}architecture.md"],
+        f"{STATIC}features.md",
+        f"{STATIC}architecture.md",
+    ),
+    (
+        DENY,
+        [f"{DYNAMIC}**"],
+        document(DYNAMIC),
+        [f"{DYNAMIC}text/1", f"{DYNAMIC}blob/2"],
+        f"{STATIC}features.md",
+        f"{DYNAMIC}text/1",
+    ),
+    (
+        DENY,
+        f'mcp.uri.startsWith("{DYNAMIC}")',
+        document(DYNAMIC),
+        [f"{DYNAMIC}text/1"],
+        f"{STATIC}features.md",
+        f"{DYNAMIC}text/1",
+    ),
+    (
+        ALLOW,
+        [f"{STATIC}**"],
+        only(document(STATIC)),
+        [f"{DYNAMIC}text/1", f"{STATIC}../../dynamic/text/1"],
+        f"{STATIC}features.md",
+        f"{DYNAMIC}text/1",
+    ),
 ]
 
 
@@ -745,7 +1332,11 @@ def completion_cases() -> Iterator[Case]:
     def in_secret(told: Told, _: str) -> bool:
         got = told["got"]
         directory = got["known"].get("dir")
-        return told["ran"] == "complete" and got["argument"] == "name" and directory in (None, "secret")
+        return (
+            told["ran"] == "complete"
+            and got["argument"] == "name"
+            and directory in (None, "secret")
+        )
 
     def beside_pub(told: Told, _: str) -> bool:
         got = told["got"]
@@ -758,13 +1349,29 @@ def completion_cases() -> Iterator[Case]:
             return
         while True:
             names = ["dir", "Dir", "DIR", "name", "d", "\\u0064ir"]
-            values = ["secret", "pub", "Secret", "SECRET", "", "*", "secret/x", "s%65cret", "pub/../secret", " secret"]
-            pairs = [
-                f'"{rng.choice(names)}":{json.dumps(rng.choice(values))}' for _ in range(rng.randrange(3))
+            values = [
+                "secret",
+                "pub",
+                "Secret",
+                "SECRET",
+                "",
+                "*",
+                "secret/x",
+                "s%65cret",
+                "pub/../secret",
+                " secret",
             ]
-            known = rng.choice([None, "{}", "{" + ",".join(pairs) + "}", '{"dir":"secret"}', '{"dir":"pub"}'])
+            pairs = [
+                f'"{rng.choice(names)}":{json.dumps(rng.choice(values))}'
+                for _ in range(rng.randrange(3))
+            ]
+            known = rng.choice(
+                [None, "{}", "{" + ",".join(pairs) + "}", '{"dir":"secret"}', '{"dir":"pub"}']
+            )
             argument = rng.choice(["name", "name", "dir"])
-            yield complete(argument, rng.choice(["", "a", "pub", "x", "secret", "../secret/", "p"]), known)
+            yield complete(
+                argument, rng.choice(["", "a", "pub", "x", "secret", "../secret/", "p"]), known
+            )
 
     def at(known: str) -> Callable[[Build], Sent | None]:
         return lambda build: complete("name", "", known) if build.completes else None

@@ -8,7 +8,19 @@ from random import Random
 
 # --- URIs ---
 
-BLANKS = [" ", "\t", "\n", "\r", "\u00a0", "\u3000", "\ufeff", "\u0000", "\u001f", "\u200b", "\u2028"]
+BLANKS = [
+    " ",
+    "\t",
+    "\n",
+    "\r",
+    "\u00a0",
+    "\u3000",
+    "\ufeff",
+    "\u0000",
+    "\u001f",
+    "\u200b",
+    "\u2028",
+]
 FULL_WIDTH = {chr(code): chr(code + 0xFEE0) for code in range(0x21, 0x7F)}
 DOTS = ["\u3002", "\uff0e", "\uff61"]
 
@@ -107,10 +119,25 @@ def _segment(pieces: list[str]) -> Change:
 
 def _slashes(rng: Random, uri: str) -> str:
     scheme, _, host, rest = _split(uri)
-    return scheme + rng.choice([":", ":/", ":///", "://", ":////", ":\\\\", ":/\\", "://@"]) + host + rest
+    return (
+        scheme
+        + rng.choice([":", ":/", ":///", "://", ":////", ":\\\\", ":/\\", "://@"])
+        + host
+        + rest
+    )
 
 
-DOT_SEGMENTS = ["./", "x/../", "x/%2e%2e/", "x/.%2E/", "%2e/", "x/..\\", "x/y/../../", "x/..%2f", "../"]
+DOT_SEGMENTS = [
+    "./",
+    "x/../",
+    "x/%2e%2e/",
+    "x/.%2E/",
+    "%2e/",
+    "x/..\\",
+    "x/y/../../",
+    "x/..%2f",
+    "../",
+]
 URI_CHANGES: list[Change] = [
     _scheme(mixed),
     _host(mixed),
@@ -121,22 +148,40 @@ URI_CHANGES: list[Change] = [
     _host(_one(_escape)),
     _path(_one(_escape)),
     _one(_escape),
-    _path(lambda rng, path: path.replace("/", rng.choice(["%2F", "%2f", "\\", "//", "/./", "%5C", "%252F"]))),
+    _path(
+        lambda rng, path: path.replace(
+            "/", rng.choice(["%2F", "%2f", "\\", "//", "/./", "%5C", "%252F"])
+        )
+    ),
     _path(_segment(DOT_SEGMENTS)),
     _path(_segment(["/", "//", ";v=1/", "%20/"])),
-    lambda rng, uri: uri + rng.choice(["/", "//", "/.", "/..", "/x/..", "/%2e", "\\", ".", "%00", "/%2E%2E"]),
-    lambda rng, uri: uri + rng.choice(["?", "?x", "?x=1", "?level=error", "?/x", "??", "?x#y", "?%6c=1"]),
+    lambda rng, uri: (
+        uri + rng.choice(["/", "//", "/.", "/..", "/x/..", "/%2e", "\\", ".", "%00", "/%2E%2E"])
+    ),
+    lambda rng, uri: (
+        uri + rng.choice(["?", "?x", "?x=1", "?level=error", "?/x", "??", "?x#y", "?%6c=1"])
+    ),
     lambda rng, uri: uri + rng.choice(["#", "#x", "#/../x", "##", "#?x"]),
     _path(_insert(["?", "#", ";", "%3F", "%23", "%3B", "&", "@", ":", "%00", "%FF", "%"])),
-    _host(lambda rng, host: host + rng.choice([":", ":80", ":443", ":0443", ":0", ":8080", ".", "%2e"])),
-    _host(lambda rng, host: rng.choice(["@", "user@", "user:pw@", ":@", "evil.test@", "x%40"]) + host),
+    _host(
+        lambda rng, host: (
+            host + rng.choice([":", ":80", ":443", ":0443", ":0", ":8080", ".", "%2e"])
+        )
+    ),
+    _host(
+        lambda rng, host: rng.choice(["@", "user@", "user:pw@", ":@", "evil.test@", "x%40"]) + host
+    ),
     _host(_number_host),
     _host(lambda rng, host: host.replace(".", rng.choice(DOTS))),
     _host(_one(lambda _, one: FULL_WIDTH.get(one, one))),
     _host(_one(lambda _, one: {"s": "\u017f", "k": "\u212a"}.get(one, one))),
     _path(_one(lambda _, one: FULL_WIDTH.get(one, one))),
     _path(_one(lambda _, one: {"s": "\u017f", "k": "\u212a", "e": "\u00e9"}.get(one, one))),
-    _host(lambda rng, host: rng.choice(["localhost", "", "LOCALHOST", "127.0.0.1", "."]) if not host else host),
+    _host(
+        lambda rng, host: (
+            rng.choice(["localhost", "", "LOCALHOST", "127.0.0.1", "."]) if not host else host
+        )
+    ),
     _slashes,
     lambda _, uri: uri.replace("://", ":", 1),
     lambda _, uri: uri.replace("%C3%A9", "\u00e9").replace("%20", " "),
@@ -164,14 +209,86 @@ def uris(rng: Random, targets: list[str]) -> Iterator[str]:
 
 # --- values ---
 
-TRUE = ["1", "1.0", "1e0", '"true"', '"True"', '"TRUE"', '"tRuE"', '"t"', '"T"', '"y"', '"Y"', '"yes"']
-TRUE += ['"YES"', '"on"', '"On"', '"1"', '"enabled"', "[true]", '["true"]', "[1]", '" true"', '"true "']
-TRUE += ['"true\\n"', '"true\\u0000"', '"\\u0074rue"', "5", "-1", "2", '"false"', '"0"', '"no"', "{}", "[]"]
+TRUE = [
+    "1",
+    "1.0",
+    "1e0",
+    '"true"',
+    '"True"',
+    '"TRUE"',
+    '"tRuE"',
+    '"t"',
+    '"T"',
+    '"y"',
+    '"Y"',
+    '"yes"',
+]
+TRUE += [
+    '"YES"',
+    '"on"',
+    '"On"',
+    '"1"',
+    '"enabled"',
+    "[true]",
+    '["true"]',
+    "[1]",
+    '" true"',
+    '"true "',
+]
+TRUE += [
+    '"true\\n"',
+    '"true\\u0000"',
+    '"\\u0074rue"',
+    "5",
+    "-1",
+    "2",
+    '"false"',
+    '"0"',
+    '"no"',
+    "{}",
+    "[]",
+]
 TRUE += ["[false]", '"x"', '[["true"]]', '"[true]"', '"\\"true\\""', "0.5", "1e400"]
-FALSE = ["0", "0.0", "-0", "-0.0", "0e5", '"false"', '"False"', '"FALSE"', '"f"', '"F"', '"n"', '"N"']
-FALSE += ['"no"', '"NO"', '"off"', '"Off"', '"0"', '"disabled"', "[false]", '["false"]', "null", '"null"']
+FALSE = [
+    "0",
+    "0.0",
+    "-0",
+    "-0.0",
+    "0e5",
+    '"false"',
+    '"False"',
+    '"FALSE"',
+    '"f"',
+    '"F"',
+    '"n"',
+    '"N"',
+]
+FALSE += [
+    '"no"',
+    '"NO"',
+    '"off"',
+    '"Off"',
+    '"0"',
+    '"disabled"',
+    "[false]",
+    '["false"]',
+    "null",
+    '"null"',
+]
 FALSE += ['""', '" "', '" false"', "[]", '"x"', "1", '"false\\n"', "{}"]
-SPACES = ["\\t", "\\n", " ", "\u00a0", "\ufeff", "\u3000", "\u2003", "\\u0000", "\\u001c", "\u0085", "\u200b"]
+SPACES = [
+    "\\t",
+    "\\n",
+    " ",
+    "\u00a0",
+    "\ufeff",
+    "\u3000",
+    "\u2003",
+    "\\u0000",
+    "\\u001c",
+    "\u0085",
+    "\u200b",
+]
 
 
 def numbers(value: float) -> list[str]:
@@ -179,21 +296,61 @@ def numbers(value: float) -> list[str]:
     whole = int(value) if value == int(value) else None
     text = repr(value) if whole is None else str(whole)
     made = [text, f'"{text}"', f"[{text}]", f'["{text}"]', f'[["{text}"]]', f'"[{text}]"']
-    made += [f'" {text}"', f'"{text} "', f'"\\t{text}\\n"', f'"+{text}"', f'"0{text}"', f'"{text}n"']
+    made += [
+        f'" {text}"',
+        f'"{text} "',
+        f'"\\t{text}\\n"',
+        f'"+{text}"',
+        f'"0{text}"',
+        f'"{text}n"',
+    ]
     made += [f'"{text}%"', f'"{text}\\u0000"', f'"\\"{text}\\""', f'"{text},000"', f'"{text}px"']
-    made += ["null", '""', '" "', "true", "false", "[]", '"NaN"', '"Infinity"', '"inf"', "1e400", "{}"]
+    made += [
+        "null",
+        '""',
+        '" "',
+        "true",
+        "false",
+        "[]",
+        '"NaN"',
+        '"Infinity"',
+        '"inf"',
+        "1e400",
+        "{}",
+    ]
     if whole is not None:
         made += [f"{text}.0", f"{text}e0", f"{text}0e-1", f"{text}.00", f"{text}.0000000000000001"]
-        made += [f"{text}.5", f'"{text}.0"', f'"{text}."', f'"{text}e0"', f'"{text}.5"', f'"{text}_0"']
-        made += [f'"0x{abs(whole):x}"', f'"0b{abs(whole):b}"', f'"0o{abs(whole):o}"', f'"{whole:_}"']
+        made += [
+            f"{text}.5",
+            f'"{text}.0"',
+            f'"{text}."',
+            f'"{text}e0"',
+            f'"{text}.5"',
+            f'"{text}_0"',
+        ]
+        made += [
+            f'"0x{abs(whole):x}"',
+            f'"0b{abs(whole):b}"',
+            f'"0o{abs(whole):o}"',
+            f'"{whole:_}"',
+        ]
         made += [f'"{whole:,}"', f'"00{text}"', f'"-{text}"', f"-{abs(whole)}", f"{whole + 1}"]
-        made += [f"{text}E0", f"{text}E+0", f"{text}00e-2", f"{text}.{'0' * 25}1", f"0.{text}e{len(text)}"]
+        made += [
+            f"{text}E0",
+            f"{text}E+0",
+            f"{text}00e-2",
+            f"{text}.{'0' * 25}1",
+            f"0.{text}e{len(text)}",
+        ]
         made += [f"{whole}.9999999999999999", str(whole * 10) + "e-1", f'"{whole * 10}e-1"']
         for zero in (0x660, 0xFF10, 0x966):
             other = "".join(chr(zero + int(digit)) if digit.isdigit() else digit for digit in text)
             made.append(f'"{other}"')
     if whole is not None and abs(whole) >= 2**53:
-        made += [str(whole + step) for step in (-2, -1, 1, 2)] + [f'"{whole + 1}"', f"{whole + 1}.0"]
+        made += [str(whole + step) for step in (-2, -1, 1, 2)] + [
+            f'"{whole + 1}"',
+            f"{whole + 1}.0",
+        ]
     return made
 
 
@@ -201,15 +358,37 @@ def strings(value: str) -> list[str]:
     """Ways to write a text, right and nearly right ones."""
     decomposed = {"\u00e9": "e\u0301", "s": "\u017f", "k": "\u212a", "\u00df": "\u1e9e"}
     quoted = [value, value.upper(), value.title(), value.swapcase(), f" {value}", f"{value} "]
+    quoted += [f"\u001c{value}", f"{value}\u001f", f"\u0085{value}"]
     quoted += [f"\u00a0{value}", f"{value}\ufeff", f"{value}\u0000", f"\u200b{value}", f"{value}\n"]
     quoted += ["".join(decomposed.get(one, one) for one in value), f'"{value}"', f"'{value}'"]
     quoted += ["".join(FULL_WIDTH.get(one, one) for one in value), f"{value},{value}", f",{value}"]
-    quoted += [value.replace("o", "\u043e"), value.replace("ss", "\u00df"), value.replace("\u00df", "ss")]
+    quoted += [
+        value.replace("o", "\u043e"),
+        value.replace("ss", "\u00df"),
+        value.replace("\u00df", "ss"),
+    ]
     made = [json.dumps(text, ensure_ascii=False) for text in quoted]
     made += [json.dumps(value)[:-1].replace(value[:1], f"\\u{ord(value[:1]):04x}", 1) + '"']
     plain = json.dumps(value)
-    made += [f"[{plain}]", f"[{plain},{plain}]", f"[[{plain}]]", json.dumps(f"[{plain}]"), f'{{"0":{plain}}}']
-    made += [json.dumps(plain), "null", "[]", "{}", "0", "1", "true", "false", '""', f"[{plain},null]"]
+    made += [
+        f"[{plain}]",
+        f"[{plain},{plain}]",
+        f"[[{plain}]]",
+        json.dumps(f"[{plain}]"),
+        f'{{"0":{plain}}}',
+    ]
+    made += [
+        json.dumps(plain),
+        "null",
+        "[]",
+        "{}",
+        "0",
+        "1",
+        "true",
+        "false",
+        '""',
+        f"[{plain},null]",
+    ]
     made += [f'["x",{plain}]', '"null"', '"undefined"']
     try:
         json.loads(value)
@@ -219,11 +398,41 @@ def strings(value: str) -> list[str]:
     return made
 
 
-DATES = ['"2026-01-02"', '"2026-01-02T00:00:00Z"', '"2026-01-02T00:00:00+00:00"', '"2026-01-02 00:00:00"']
-DATES += ['"2026-01-02T00:00:00.000Z"', '"2026-01-02T00:00"', '"2026-01-02t00:00:00z"', "1767312000"]
-DATES += ['"1767312000"', "1767312000000", '"1767312000000"', '"2026-1-2"', '"Jan 2, 2026"', '"01/02/2026"']
-DATES += ['" 2026-01-02"', '"2026-01-02 "', '["2026-01-02"]', "1767312000.0", '"1767312000.0"', "null"]
-DATES += ['"2026-01-02T01:00:00+01:00"', '"02 Jan 2026"', '"2026-01-02T00:00:00"', '"20260102"', "20260102"]
+DATES = [
+    '"2026-01-02"',
+    '"2026-01-02T00:00:00Z"',
+    '"2026-01-02T00:00:00+00:00"',
+    '"2026-01-02 00:00:00"',
+]
+DATES += [
+    '"2026-01-02T00:00:00.000Z"',
+    '"2026-01-02T00:00"',
+    '"2026-01-02t00:00:00z"',
+    "1767312000",
+]
+DATES += [
+    '"1767312000"',
+    "1767312000000",
+    '"1767312000000"',
+    '"2026-1-2"',
+    '"Jan 2, 2026"',
+    '"01/02/2026"',
+]
+DATES += [
+    '" 2026-01-02"',
+    '"2026-01-02 "',
+    '["2026-01-02"]',
+    "1767312000.0",
+    '"1767312000.0"',
+    "null",
+]
+DATES += [
+    '"2026-01-02T01:00:00+01:00"',
+    '"02 Jan 2026"',
+    '"2026-01-02T00:00:00"',
+    '"20260102"',
+    "20260102",
+]
 
 
 def pad(rng: Random, raw: str) -> str:
@@ -279,8 +488,7 @@ VALUE_CHANGES: list[Change] = [
 
 
 def values(rng: Random, table: list[str]) -> Iterator[str]:
-    """Spellings of a value without end: first the table, then chains of one to three changes."""
-    yield from table
+    """Spellings of a value without end: chains of one to three changes."""
     while True:
         raw = rng.choice(table)
         for _ in range(rng.choice((1, 1, 2, 3))):
@@ -296,8 +504,21 @@ def keys(rng: Random, name: str) -> Iterator[str]:
     words = name.replace("-", "_").split("_")
     camel = words[0] + "".join(word.title() for word in words[1:])
     letters = {"s": "\u017f", "k": "\u212a"}
-    yield from [name, name.upper(), name.title(), name.swapcase(), camel, camel[:1].upper() + camel[1:]]
-    yield from ["-".join(words), "".join(words), "".join(words).upper(), " ".join(words), "__".join(words)]
+    yield from [
+        name,
+        name.upper(),
+        name.title(),
+        name.swapcase(),
+        camel,
+        camel[:1].upper() + camel[1:],
+    ]
+    yield from [
+        "-".join(words),
+        "".join(words),
+        "".join(words).upper(),
+        " ".join(words),
+        "__".join(words),
+    ]
     yield "".join(letters.get(one, one) for one in name)
     yield f"\\u{ord(name[0]):04x}{name[1:]}"
     yield f"\\u{ord(name[0].upper()):04x}{name[1:]}"

@@ -20,8 +20,9 @@ from gate import Gate
 from keys import Key, claims
 from volley import Shot
 
+COUNT_DEFAULT = 48
 SEED = int(os.environ.get("MCP_AUTHZ_ATTACKS_SEED") or 20261130)
-COUNT = int(os.environ.get("MCP_AUTHZ_ATTACKS_COUNT") or 36)
+COUNT = int(os.environ.get("MCP_AUTHZ_ATTACKS_COUNT") or COUNT_DEFAULT)
 VARIATIONS_MIN = 20_000
 BUILDS_MIN = 6
 SHOWN_MAX = 80
@@ -83,7 +84,9 @@ def shooting(run_dir: Path) -> Iterator[Range]:
     running = builds.start(run_dir)
     policy = rules.policy(rules.CASES, rules.window_rules())
     try:
-        with Gate(run_dir / "attacks", running.upstreams, policy, "https://attacks.test", key=key) as gate:
+        with Gate(
+            run_dir / "attacks", running.upstreams, policy, "https://attacks.test", key=key
+        ) as gate:
             yield Range(gate, key)
     finally:
         running.stop()
@@ -121,7 +124,9 @@ def test_what_is_allowed_runs_and_what_is_denied_does_not(shooting):
             wrong.setdefault((case.name, shot.case), []).append(shot)
     lines = []
     for (case, subject), few in wrong.items():
-        lines.append(f"{case} as {subject} at {', '.join(shot.build for shot in few)}: {rules_of(case)}")
+        lines.append(
+            f"{case} as {subject} at {', '.join(shot.build for shot in few)}: {rules_of(case)}"
+        )
         lines.append(f"  sent {few[0].body!r}\n  said {few[0].said!r}")
     if wrong:
         pytest.fail(f"{len(wrong)} plain requests went wrong\n" + "\n".join(lines), pytrace=False)
@@ -160,12 +165,14 @@ def test_nothing_that_is_denied_runs(shooting, run_dir, capsys):
         ran[shot.build] += bool(told)
         if any(shot.about.forbids(one, shot.build) for one in told):
             failures.setdefault((shot.about.name, shot.build), []).append(shot)
-    real = {build.name for build in builds.BUILDS if build.real and not build.of and ran[build.name]}
+    real = {
+        build.name for build in builds.BUILDS if build.real and not build.of and ran[build.name]
+    }
     with capsys.disabled():
         print(f"\nattacks: seed {SEED}, {len(shots)} variations in {seconds:.0f} s")
         print("  " + ", ".join(f"{reason} {count}" for reason, count in reasons.most_common()))
         print("  ran on " + ", ".join(f"{build} {count}" for build, count in ran.most_common()))
-    if COUNT >= 36:
+    if COUNT >= COUNT_DEFAULT:
         assert len(shots) >= VARIATIONS_MIN
     assert len(real) >= BUILDS_MIN
     report(failures, run_dir)

@@ -42,7 +42,9 @@ async def _fire(port: int, queue: list[Shot]) -> None:
             if writer is None:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
             try:
-                closes = await asyncio.wait_for(_exchange(port, reader, writer, shot), ANSWER_SECONDS)
+                closes = await asyncio.wait_for(
+                    _exchange(port, reader, writer, shot), ANSWER_SECONDS
+                )
                 break
             except (OSError, asyncio.IncompleteReadError):
                 # Envoy closes connections now and then; once more on a fresh one.
@@ -87,7 +89,9 @@ async def _exchange(
 def _read(shot: Shot, content_type: str) -> None:
     text = shot.said
     if content_type.startswith("text/event-stream"):
-        data = [line[5:] for line in text.splitlines() if line.startswith(b"data:") and line[5:].strip()]
+        data = [
+            line[5:] for line in text.splitlines() if line.startswith(b"data:") and line[5:].strip()
+        ]
         text = data[-1] if data else b""
     try:
         shot.answer = json.loads(text)

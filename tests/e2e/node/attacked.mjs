@@ -65,7 +65,9 @@ const TOOLS = {
   level: { n: z.number() },
   level_coerce: { n: z.coerce.number() },
   level_schema: { n: bySchema({ type: "integer" }) },
-  level_parsed: { n: z.preprocess((value) => Number.parseInt(value, 10), z.number()) },
+  level_parsed: {
+    n: z.preprocess((value) => (Array.isArray(value) ? value : Number.parseInt(value, 10)), z.number()),
+  },
   owner: { owner: z.string() },
   owner_coerce: { owner: z.coerce.string() },
   owner_lower: { owner: z.string().trim().toLowerCase() },

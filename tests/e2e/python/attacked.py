@@ -182,7 +182,9 @@ def register_prompts(prompt: Callable[[], Register]) -> None:
         return tell("ask_owner_lower", owner=owner)
 
 
-def register_resources(resource: Callable[[str], Register], greedy: str | None, query: bool) -> None:
+def register_resources(
+    resource: Callable[[str], Register], greedy: str | None, query: bool
+) -> None:
     """Registers resources; `greedy` is how this SDK writes a variable that crosses slashes."""
     for name, uri in EXACT.items():
         resource(uri)(_exact(name))

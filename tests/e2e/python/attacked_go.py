@@ -221,7 +221,7 @@ async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamW
     try:
         while line := await reader.readline():
             headers = {}
-            while (header := (await reader.readline()).strip()):
+            while header := (await reader.readline()).strip():
                 name, _, value = header.decode("latin-1").partition(":")
                 headers[name.lower()] = value.strip()
             body = await reader.readexactly(int(headers.get("content-length", 0)))

@@ -2,7 +2,14 @@
 
 import sys
 
-from attacked import register_prompts, register_resources, register_tools, serve, tell, told_completion
+from attacked import (
+    register_prompts,
+    register_resources,
+    register_tools,
+    serve,
+    tell,
+    told_completion,
+)
 from mcp.server.fastmcp import FastMCP
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import Completion
