@@ -1,4 +1,4 @@
-"""The servers under attack: real builds of MCP servers, and a reader that does as Go's and Java's do.
+"""The servers under attack: real builds of MCP servers, and readers that do as Go's and Java's.
 
 Each tells what ran, see `python/attacked.py`, `python/attacked_go.py` and `node/attacked.mjs`.
 """

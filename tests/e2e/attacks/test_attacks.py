@@ -16,6 +16,8 @@ import builds
 import pytest
 import rules
 import volley
+from arguments import call
+from cases import CLAIMS, Case, Sent
 from gate import Gate
 from keys import Key, claims
 from volley import Shot
@@ -45,18 +47,18 @@ class Range:
     def token(self, subject: str, **more: object) -> str:
         """The token of a subject."""
         if subject not in self.tokens:
-            wanted = claims(self.gate.issuer, "attacks", subject, **rules.CLAIMS)
+            wanted = claims(self.gate.issuer, "attacks", subject, **CLAIMS)
             wanted |= {"exp": int(time.time()) + TOKEN_SECONDS} | more
             self.tokens[subject] = self.key.sign(wanted)
         return self.tokens[subject]
 
-    def message(self, sent: rules.Sent) -> str:
+    def message(self, sent: Sent) -> str:
         """A request with an id of its own."""
         self.sent += 1
         method, params = sent
         return f'{{"jsonrpc":"2.0","id":{self.sent},"method":"{method}","params":{params}}}'
 
-    def batch(self, sent: list[rules.Sent]) -> str:
+    def batch(self, sent: list[Sent]) -> str:
         """A batch of requests."""
         return f"[{','.join(map(self.message, sent))}]"
 
@@ -92,7 +94,7 @@ def shooting(run_dir: Path) -> Iterator[Range]:
         running.stop()
 
 
-def pairs() -> Iterator[tuple[rules.Case, builds.Build]]:
+def pairs() -> Iterator[tuple[Case, builds.Build]]:
     """All cases at all builds."""
     for case in rules.CASES:
         for build in builds.BUILDS:
@@ -169,7 +171,9 @@ def test_nothing_that_is_denied_runs(shooting, run_dir, capsys):
         build.name for build in builds.BUILDS if build.real and not build.of and ran[build.name]
     }
     with capsys.disabled():
+        kinds = Counter(shot.about.kind for shot in shots)
         print(f"\nattacks: seed {SEED}, {len(shots)} variations in {seconds:.0f} s")
+        print("  of " + ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()))
         print("  " + ", ".join(f"{reason} {count}" for reason, count in reasons.most_common()))
         print("  ran on " + ", ".join(f"{build} {count}" for build, count in ran.most_common()))
     if COUNT >= COUNT_DEFAULT:
@@ -219,9 +223,9 @@ def test_without_the_deny_the_attacks_run(shooting):
     assert not few
 
 
-def step(number: int) -> rules.Sent:
+def step(number: int) -> Sent:
     """A call of a tool that only tells that it ran."""
-    return rules.call(f"step_{number}", "{}")
+    return call(f"step_{number}", "{}")
 
 
 def several(shooting: Range, rng: Random, build: builds.Build, subject: str) -> list[Shot]:
@@ -264,7 +268,7 @@ def test_each_denied_part_of_a_batch_counts(shooting):
     """Whoever probes names in one batch is denied more than once."""
     rng = Random(SEED)
     batching = [build for build in builds.BUILDS if build.batches]
-    denied = rules.call(rules.DENIED_STEP, "{}")
+    denied = call(rules.DENIED_STEP, "{}")
     probes, later = [], []
     for number in range(SUBJECTS):
         subject, build = f"denials/{number}", batching[number % len(batching)]
