@@ -231,44 +231,101 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
             !spellings(value)
                 .iter()
                 .any(|spelling| is_near(named, spelling))
+                && is_far_from_spelled(&fold(named), value)
         }
+    }
+}
+
+/// Whether a scalar differs from the number or the truth value that a folded text spells.
+fn is_far_from_spelled(named: &str, value: &Value<'_>) -> bool {
+    let is_zero = matches!(value, Value::Null)
+        || Number::of(value).is_some_and(|number| number == Number::Integer(0));
+    match named {
+        "true" => !Number::of(value).is_some_and(|number| number != Number::Integer(0)),
+        "false" => !is_zero,
+        _ => named.parse::<f64>().map_or(true, |number| {
+            is_far_from_number(Number::of_double(number), value)
+        }),
     }
 }
 
 /// Whether no server reads two texts as one: as texts, as the numbers or truth values that they
 /// spell, or as a list that one of them is in JSON.
 fn is_far_text(named: &str, text: &str) -> bool {
-    if is_near(named, text) {
-        return false;
-    }
-    let (named_folded, folded) = (fold(named), fold(text));
-    if let Ok(number) = named_folded.parse::<f64>() {
-        let is_same = folded
-            .parse::<f64>()
-            .is_ok_and(|other| other.partial_cmp(&number) == Some(std::cmp::Ordering::Equal));
-        let has_other_digits = folded
-            .chars()
-            .any(|one| one.is_numeric() && !one.is_ascii());
-        if is_same || has_other_digits {
+    // Folding cannot make so little of so much.
+    let is_long = text.trim().len() > FOLD_RATIO.saturating_mul(named.len().saturating_add(1));
+    if !is_long {
+        if is_near(named, text) {
+            return false;
+        }
+        let (named, folded) = (fold(named), fold(text));
+        if is_same_number(&named, &folded) || is_same_truth(&named, &folded) {
             return false;
         }
     }
-    let is_true = |word: &str| TRUE_WORDS.contains(&word);
-    let is_false = |word: &str| FALSE_WORDS.contains(&word);
-    let is_same_truth = (named_folded == "true" && is_true(&folded))
-        || (named_folded == "false" && is_false(&folded));
-    !is_same_truth && as_list(text).is_none_or(|list| is_far_from_text(named, &list))
+    match as_list(text) {
+        TextList::Of(list) => is_far_from_text(named, &list),
+        TextList::TooLong => false,
+        TextList::None => true,
+    }
+}
+
+/// The most bytes of a text that can fold to one byte of another: twelve for an escaped pair of
+/// surrogates, and one character folds to eighteen at most.
+const FOLD_RATIO: usize = 12 * 18;
+
+/// Whether two folded texts may be one number. Digits of other scripts, separators and other
+/// bases may be any.
+fn is_same_number(named: &str, folded: &str) -> bool {
+    let Ok(number) = named.parse::<f64>() else {
+        return false;
+    };
+    if let Ok(other) = folded.parse::<f64>() {
+        return other.partial_cmp(&number) == Some(std::cmp::Ordering::Equal);
+    }
+    let digits = folded.strip_prefix(['+', '-']).unwrap_or(folded);
+    let is_other_base =
+        digits.starts_with("0x") || digits.starts_with("0b") || digits.starts_with("0o");
+    let is_separated =
+        digits.contains(['_', ',']) && digits.starts_with(|one: char| one.is_ascii_digit());
+    let other_digits = folded
+        .chars()
+        .any(|one| one.is_numeric() && !one.is_ascii());
+    is_other_base || is_separated || other_digits
+}
+
+fn is_same_truth(named: &str, folded: &str) -> bool {
+    (named == "true" && TRUE_WORDS.contains(&folded))
+        || (named == "false" && FALSE_WORDS.contains(&folded))
 }
 
 /// Words that servers take for true, and for false.
 const TRUE_WORDS: [&str; 7] = ["true", "t", "y", "yes", "1", "on", "enabled"];
 const FALSE_WORDS: [&str; 7] = ["false", "f", "n", "no", "0", "off", "disabled"];
 
+/// What list a text is in JSON.
+pub(super) enum TextList {
+    /// None.
+    None,
+    /// This.
+    Of(Value<'static>),
+    /// It begins like one, and is too long to be read for each comparison.
+    TooLong,
+}
+
+/// The longest text that is read as a list, in bytes.
+const LIST_BYTES_MAX: usize = 64 << 10;
+
 /// The list that a text is in JSON.
-pub(super) fn as_list(text: &str) -> Option<Value<'static>> {
-    let is_list = text.trim_start().starts_with('[');
-    let parsed = json_text::parse_leniently(text).filter(|_| is_list)?;
-    matches!(parsed, Value::List(_)).then_some(parsed)
+pub(super) fn as_list(text: &str) -> TextList {
+    let trimmed = text.trim();
+    if !trimmed.starts_with('[') || !trimmed.ends_with(']') {
+        return TextList::None;
+    }
+    if trimmed.len() > LIST_BYTES_MAX {
+        return TextList::TooLong;
+    }
+    json_text::parse_leniently(text).map_or(TextList::None, TextList::Of)
 }
 
 /// A date as ISO 8601 writes it, alone or with a time behind it.
@@ -305,8 +362,8 @@ fn is_far_from_date(date: Date, value: &Value<'_>) -> bool {
         Value::String(text) => match Date::of(text) {
             Some(other) if date.has_time || other.has_time => {
                 let apart = date.day.duration_since(other.day).abs();
-                // An offset may move a time into the next day.
-                apart > jiff::SignedDuration::from_hours(24)
+                // Offsets may move a time by more than a day.
+                apart > jiff::SignedDuration::from_hours(48)
             }
             Some(other) => date.day != other.day,
             None => !text.chars().any(char::is_numeric),
@@ -331,7 +388,7 @@ pub(super) fn equals_made(one: &str, other: &str) -> Match {
     };
     if one == other {
         Match::Yes
-    } else if bare(one) == bare(other) {
+    } else if bare(one) == bare(other) || !is_far_text(one, other) || !is_far_text(other, one) {
         Match::Indeterminate
     } else {
         Match::No
@@ -345,7 +402,7 @@ fn is_far_from_null(value: &Value<'_>) -> bool {
             let folded = fold(text);
             !folded.is_empty() && folded != "null"
         }
-        Value::List(items) => !matches!(items.as_slice(), [] | [Value::Bool(false)]),
+        Value::List(items) => !matches!(items.as_slice(), [] | [Value::Bool(false) | Value::Null]),
         Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) | Value::Map(_) => true,
     }
 }
@@ -365,7 +422,9 @@ fn is_far_from_list(named: &[Value<'_>], value: &Value<'_>) -> bool {
                     .any(|named| items.iter().all(|item| is_far(named, item)))
         }
         Value::String(text) => {
-            !text.contains(',') && !is_json(text, &['[', '{']) && far_from_all(value)
+            let folded = fold(text);
+            let is_empty = named.is_empty() && (folded.is_empty() || folded == "null");
+            !is_empty && !text.contains(',') && !is_json(text, &['[', '{']) && far_from_all(value)
         }
         Value::Null
         | Value::Bool(_)
@@ -390,7 +449,8 @@ fn is_far_from_map(named: &[(std::borrow::Cow<'_, str>, Value<'_>)], value: &Val
         }),
         Value::String(text) => !is_json(text, &['{', '"']),
         Value::List(items) => items.len() != 1,
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => true,
+        Value::Null => !named.is_empty(),
+        Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => true,
     }
 }
 

@@ -1,6 +1,7 @@
 //! JSON inside a text: some servers take `"[\"a\"]"` for `["a"]`.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::request::Value;
 
@@ -80,6 +81,7 @@ impl Reader<'_> {
     fn map(&mut self, depth: usize) -> Option<Value<'static>> {
         self.take("{")?;
         let mut members: Vec<(Cow<'static, str>, Value<'static>)> = Vec::new();
+        let mut keys = HashSet::new();
         if self.take("}").is_some() {
             return Some(Value::Map(members));
         }
@@ -88,7 +90,7 @@ impl Reader<'_> {
             let key = self.string()?;
             self.take(":")?;
             let value = self.value(depth)?;
-            if self.strict && members.iter().any(|(other, _)| *other == key) {
+            if self.strict && !keys.insert(key.clone()) {
                 return None;
             }
             members.push((Cow::Owned(key), value));

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 use unicase::UniCase;
 
 use super::json_text;
@@ -28,6 +28,17 @@ fn fold_plain(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(text)
     }
+}
+
+/// Folds a part of a text, whose ends are not those of the text, with everything taken apart that
+/// composes: what begins a text begins its fold.
+pub(super) fn fold_decomposed(part: &str) -> String {
+    if part.is_ascii() {
+        return part.to_ascii_lowercase();
+    }
+    let nfkd = DecomposingNormalizerBorrowed::new_nfkd();
+    let folded = UniCase::unicode(nfkd.normalize(part)).to_folded_case();
+    nfkd.normalize(&folded).into_owned()
 }
 
 /// Whether some server reads two texts as one.

@@ -55,6 +55,14 @@ impl<'u> PlainUri<'u> {
         })
     }
 
+    /// A text that was made of a URI, compared as one.
+    pub(super) fn made(text: &'u str) -> Self {
+        PlainUri {
+            text: Cow::Borrowed(text),
+            folded: Some(fold::fold(text) + "/"),
+        }
+    }
+
     /// The text, which is the same for every reader.
     pub(super) fn as_str(&self) -> &str {
         &self.text
@@ -199,27 +207,38 @@ impl UriPattern {
 /// what would be right, where that can be told.
 #[must_use]
 pub fn never_normal(pattern: &UriPattern) -> Option<String> {
-    let stand_in = |one: &str| -> String {
-        let tokens = pattern.glob.all_tokens();
+    let tokens = pattern.glob.all_tokens();
+    let stand_in = |one: &str, any: &str| -> String {
         let text = tokens.iter().map(|token| match token {
             Token::Char(character) => character.to_string(),
-            Token::One | Token::OneAny | Token::Run | Token::RunAny => one.to_owned(),
+            Token::One => "x".to_owned(),
+            Token::Run => one.to_owned(),
+            Token::OneAny | Token::RunAny => any.to_owned(),
         });
         text.collect()
     };
     let could_be = |text: &str| normal::is_normal(text) || normal::is_strict(text);
+    let mut pairs = ["x", "1", ""].into_iter().flat_map(|one| {
+        let any = ["x", "1", "", "x/x", "x?x", "x://x/x"];
+        any.into_iter().map(move |any| (one, any))
+    });
     let starts_open = !pattern.glob.literal_start().contains(':');
-    let candidates = ["x", "1", "x/x", "", "x?x", "x/?x"];
-    if starts_open || candidates.iter().any(|one| could_be(&stand_in(one))) {
+    let is_possible = |token: &Token| match token {
+        Token::Char(character) => {
+            let is_other = |byte: char| {
+                byte.is_ascii_alphanumeric() || "[]-._~!$&'()*+,;=:@/?%".contains(byte)
+            };
+            is_other(*character)
+        }
+        Token::One | Token::OneAny | Token::Run | Token::RunAny => true,
+    };
+    let possible = tokens.iter().all(is_possible);
+    if possible && (starts_open || pairs.any(|(one, any)| could_be(&stand_in(one, any)))) {
         return None;
     }
     // Only a pattern without wildcards can be spelled for its author.
-    let has_wildcards = pattern
-        .glob
-        .all_tokens()
-        .iter()
-        .any(|token| !matches!(token, Token::Char(_)));
-    let parsed = url::Url::parse(&stand_in("x")).ok().map(String::from);
+    let has_wildcards = tokens.iter().any(|token| !matches!(token, Token::Char(_)));
+    let parsed = url::Url::parse(&stand_in("x", "x")).ok().map(String::from);
     let right = parsed.filter(|text| !has_wildcards && normal::is_normal(text));
     Some(right.unwrap_or_default())
 }

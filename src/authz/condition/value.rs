@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::authz::compare::{self, spellings};
+use crate::authz::compare::{self, TextList, spellings};
 use crate::authz::glob::Glob;
 use crate::authz::path::{Found, Keys, ValuePath};
 use crate::authz::request::Value;
-use crate::authz::spelling::fold;
+use crate::authz::spelling::{fold, fold_decomposed};
 
 use super::Match;
 
@@ -42,17 +42,9 @@ impl TextPattern {
     /// Wraps a pattern over names.
     #[must_use]
     pub fn new(glob: Glob) -> Self {
-        // Folding keeps the wildcards, but for full-width ones, which are none as they stand.
-        let folded = glob
-            .as_str()
-            .split_inclusive(['*', '?'])
-            .map(|part| match part.char_indices().next_back() {
-                Some((at, wildcard @ ('*' | '?'))) => {
-                    format!("{}{wildcard}", fold(part.get(..at).unwrap_or_default()))
-                }
-                Some(_) | None => fold(part).into_owned(),
-            })
-            .collect::<String>();
+        // Folding may make several characters of one, or none at the ends, so one of any is a run.
+        let parts = glob.as_str().split(['*', '?']).map(fold_decomposed);
+        let folded = parts.collect::<Vec<_>>().join("*");
         TextPattern {
             folded: Glob::name(&folded).ok(),
             glob,
@@ -69,10 +61,14 @@ impl TextPattern {
         if self.glob.matches(text) {
             return Match::Yes;
         }
-        let folded = fold(text);
-        match &self.folded {
-            Some(glob) if !glob.matches(&folded) => Match::No,
-            Some(_) | None => Match::Indeterminate,
+        let could_match = |text: &str| {
+            let folded = self.folded.as_ref();
+            folded.is_none_or(|glob| glob.matches(&fold_decomposed(text)))
+        };
+        if could_match(text) || could_match(&fold(text)) {
+            Match::Indeterminate
+        } else {
+            Match::No
         }
     }
 
@@ -180,8 +176,11 @@ impl ValueSelector {
             Expected::match_one(&self.expected, &part)
         };
         let near_part = text.contains(',') && text.split(',').any(|one| part(one) != Match::No);
-        let list = compare::as_list(text);
-        let near_list = list.is_some_and(|list| self.matches_value(&list) != Match::No);
+        let near_list = match compare::as_list(text) {
+            TextList::Of(list) => self.matches_value(&list) != Match::No,
+            TextList::TooLong => true,
+            TextList::None => false,
+        };
         if near_part || near_list {
             Match::Indeterminate
         } else {

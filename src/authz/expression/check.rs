@@ -252,6 +252,9 @@ impl<'p> Checker<'p> {
         if !OPERATORS.contains(&name) {
             self.visit_function(node, call);
         }
+        if loops > 0 && searches(call) {
+            self.traits.loops = self.traits.loops.max(loops.saturating_add(1));
+        }
         for child in children(node) {
             self.visit(child, loops);
         }
@@ -336,6 +339,18 @@ impl<'p> Checker<'p> {
             self.visit(child, loops);
         }
         self.bound.truncate(outer);
+    }
+}
+
+/// Whether a call looks through a list or an object of the request, as another loop would.
+fn searches(call: &CallExpr) -> bool {
+    let is_ours = |node: &IdedExpr| matches!(&node.expr, Expr::List(_) | Expr::Map(_));
+    match (call.func_name.as_str(), call.args.as_slice()) {
+        (operators::IN, [_, within]) => !is_ours(within),
+        (operators::INDEX, [within, key]) => {
+            !is_ours(within) && !matches!(key.expr, Expr::Literal(_))
+        }
+        _ => false,
     }
 }
 

@@ -16,10 +16,10 @@ use cel::common::types::{
 use cel::common::value::{CowVal, StaticVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 
-use super::ENVIRONMENT;
 use super::functions::truth;
 use super::origin::Origin;
 use super::prepare::{CONSTANT_TYPE, Constant};
+use super::{ENVIRONMENT, EXPRESSION_NESTED_VALUES_MAX};
 use crate::authz::compare::{self, Readings};
 use crate::authz::condition::Match;
 use crate::authz::glob::Glob;
@@ -280,7 +280,8 @@ fn is_in(left: &dyn Val, right: &dyn Val, operation: Operation) -> Result<Match,
         return Err(no_result("no key of an object"));
     }
     let text = left.downcast_ref::<CelString<'_>>();
-    let found = map.inner().keys().map(|key| {
+    let is_plain = operation.left.is_plain() && operation.right.is_plain();
+    let found = map.inner().iter().map(|(key, value)| {
         let key = key.inner();
         let own = key.downcast_ref::<CelString<'_>>();
         let is_near = text
@@ -290,10 +291,13 @@ fn is_in(left: &dyn Val, right: &dyn Val, operation: Operation) -> Result<Match,
             Match::Yes
         } else if operation.right.sent && is_near {
             Match::Indeterminate
-        } else if operation.left.outside {
-            equals(left, key, operation)
-        } else {
+        } else if is_plain {
             Match::No
+        } else if operation.right.outside && equals(left, &**value, operation) != Match::No {
+            // A server that wants a list may take the members for its elements.
+            Match::Indeterminate
+        } else {
+            equals(left, key, operation)
         }
     });
     Ok(found.fold(Match::No, Match::or))
@@ -359,7 +363,7 @@ fn match_uri(uri: &dyn Val, part: &dyn Val, test: UriTest) -> Result<Match, Exec
     // Something that was made of the URI.
     let made = uri.downcast_ref::<CelString<'_>>();
     let made = made.ok_or_else(|| no_result("not a text"))?;
-    Ok(Match::of(pattern.glob().matches(made.inner())))
+    Ok(pattern.matches(&PlainUri::made(made.inner())))
 }
 
 #[expect(
@@ -400,7 +404,9 @@ fn convert<'b, 'v>(to: Conversion, value: &Value<'_>) -> Option<CowVal<'b, 'v>> 
         (Conversion::Plain, Value::String(own)) => text(spelling::visible(own)),
         (Conversion::List, Value::List(items)) => list(items),
         (Conversion::List, Value::String(text)) => match json_text::parse(text)? {
-            Value::List(items) => list(&items),
+            // Loops over the arguments count their values, and a text is one.
+            Value::List(items) if items.len() <= EXPRESSION_NESTED_VALUES_MAX => list(&items),
+            Value::List(_) => return None,
             Value::Null
             | Value::Bool(_)
             | Value::Int(_)

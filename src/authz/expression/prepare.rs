@@ -289,8 +289,15 @@ impl Preparation {
         let Some(mut argument) = call.args.pop() else {
             return Origin::PLAIN;
         };
-        if let Some((Reading::Member(container, path), _)) = reading(&argument.expr) {
-            self.refer(node, Reference::Reading(Reading::Given(container, path)));
+        let given = match reading(&argument.expr) {
+            Some((Reading::Member(container, path), _)) => Some(Reading::Given(container, path)),
+            // What is there of our own is never null.
+            Some((Reading::Field(record, field), _)) => Some(Reading::HasField(record, field)),
+            Some((Reading::Header(name), _)) => Some(Reading::HasHeader(name)),
+            Some(_) | None => None,
+        };
+        if let Some(given) = given {
+            self.refer(node, Reference::Reading(given));
             return Origin::PLAIN;
         }
         let operands = match &mut argument.expr {

@@ -860,6 +860,12 @@ fn arguments_select_values() {
         ("{a: acme}", text(" acme\n"), "?"),
         ("{a: 'ac*'}", text("ACME"), "?"),
         ("{a: 'ac*'}", text("evil"), "no"),
+        ("{a: 'drop ?able'}", text("DROP table"), "?"),
+        ("{a: 'root?'}", text("ROOT "), "?"),
+        ("{a: 'stra?e'}", text("STRAẞE"), "?"),
+        ("{a: 'admin*'}", text("ADMIN\u{301}x"), "?"),
+        ("{a: 'é*'}", text("École"), "?"),
+        ("{a: 'é*'}", text("ecole"), "no"),
         ("{a: '5*'}", Value::Int(57), "?"),
         ("{a: '5*'}", Value::Int(75), "no"),
         ("{a: '*'}", list(&[]), "?"),
@@ -1044,6 +1050,9 @@ fn an_expression_does_not_look_at_too_much() {
         ("args.l.all(x, x == 1)", 10_001, "?"),
         ("args.l.all(x, args.l.all(y, y == x))", 100, "yes"),
         ("args.l.all(x, args.l.all(y, y == x))", 600, "?"),
+        ("args.l.all(x, x in args.l)", 100, "yes"),
+        ("args.l.all(x, x in args.l)", 600, "?"),
+        ("args.l.all(x, x in [1, 2])", 9_000, "yes"),
     ] {
         let call = Call::with(&[("l", list(length))]);
         check(&format!("if: {expression:?}"), &call, expected);

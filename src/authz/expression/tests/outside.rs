@@ -415,6 +415,37 @@ fn the_uri_is_compared_as_one() {
         ("mcp.uri == 'note://s/x'", "note://S/x", Opaque, "no"),
         ("mcp.uri == 'note://s/a b'", "note://s/a b", Opaque, "yes"),
         ("mcp.uri_folded == 'note:s/x'", "note://s/x", Opaque, "?"),
+        (
+            "mcp.uri in {'note://s/x': true}",
+            "note://s/x",
+            Normal,
+            "yes",
+        ),
+        ("mcp.uri in {'note://s/x': true}", "note:s/x", Normal, "?"),
+        (
+            "(has(mcp.uri) ? mcp.uri : '').startsWith('note://s/')",
+            "note:s/x",
+            Normal,
+            "?",
+        ),
+        (
+            "[mcp.uri].exists(u, u.startsWith('note://s/'))",
+            "note:s/x",
+            Normal,
+            "?",
+        ),
+        (
+            "['note://s/x'].map(p, mcp.uri)[0] == 'note://s/x'",
+            "note:s/x",
+            Normal,
+            "?",
+        ),
+        (
+            "given(mcp.uri) && mcp.uri == 'note://s/x'",
+            "NOTE://s/x",
+            Normal,
+            "?",
+        ),
         ("mcp.uri + '' == 'note://s/x'", "note://S/x", Normal, "?"),
     ] {
         let subject = subject(Value::Map(Vec::new()));
