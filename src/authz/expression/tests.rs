@@ -363,3 +363,35 @@ fn hostile_texts_do_not_exhaust_the_stack() {
         .collect();
     assert_eq!(good, [8, 9, 16, 17, 18, 19, 20, 22, 24, 25]);
 }
+
+#[test]
+fn a_field_that_is_selected_by_index_is_the_field() {
+    let arguments = Value::Map(vec![(Cow::Borrowed("force"), Value::String("true".into()))]);
+    let claims = || Value::Map(vec![(Cow::Borrowed("staff"), Value::String("true".into()))]);
+    for text in [
+        "args.force == true",
+        "mcp.arguments.force == true",
+        r#"mcp["arguments"].force == true"#,
+        r#"mcp["arguments"]["force"] == true"#,
+        r#"mcp["arguments"].exists(key, key == "Force")"#,
+        "subject.claims.staff == true",
+        r#"subject["claims"].staff == true"#,
+        r#"subject["claims"]["staff"] == true"#,
+        r#"has(subject["claims"].staff) && subject["claims"].staff == true"#,
+    ] {
+        let expression = Expression::compile(text).unwrap();
+        let found = evaluate(&expression, &arguments, claims());
+        assert_eq!(found, Match::Indeterminate, "{text}");
+    }
+    let subject = subject(claims());
+    let mut request = request(&subject, &arguments);
+    request.resource = Resource::Uri("note://s/x/");
+    for text in [
+        r#"mcp.uri == "note://s/x""#,
+        r#"mcp["uri"] == "note://s/x""#,
+    ] {
+        let expression = Expression::compile(text).unwrap();
+        let found = expression.evaluate(&Facts::new(&request, None));
+        assert_eq!(found, Match::Indeterminate, "{text}");
+    }
+}
