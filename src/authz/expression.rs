@@ -12,6 +12,7 @@ mod origin;
 mod outside;
 mod partial;
 mod prepare;
+mod remarks;
 
 use std::sync::{Arc, LazyLock};
 
@@ -22,8 +23,10 @@ use cel::{Context, DeclarationError, Env};
 
 pub(super) use facts::Facts;
 use prepare::{Prepared, Reference};
+pub use remarks::{Remark, Sense};
 
 use super::condition::Match;
+use super::path::ValuePath;
 
 /// How deep an expression may nest, chains of operators included.
 pub const EXPRESSION_DEPTH_MAX: usize = 48;
@@ -43,6 +46,8 @@ pub struct Expression {
     prepared: Arc<Prepared>,
     traits: check::Traits,
     can_fail: bool,
+    remarks: Arc<[Remark]>,
+    argument_paths: Arc<[ValuePath]>,
 }
 
 /// Why a text is not an expression that can be used.
@@ -97,11 +102,14 @@ impl Expression {
         })?;
         let (traits, constants) = check::check(&program)?;
         let root = program.expression();
+        let found = remarks::remarks(root);
         Ok(Expression {
             source: source.into(),
             prepared: Arc::new(prepare::prepare(root, constants)),
             traits,
             can_fail: partial::can_fail(root),
+            remarks: found.remarks.into(),
+            argument_paths: found.arguments.into(),
         })
     }
 
@@ -135,10 +143,23 @@ impl Expression {
         self.traits.reads_uri
     }
 
-    /// Whether some request may leave it without a result. May say yes where none does.
+    /// Whether some request may leave it without a result, by what is not there or of another
+    /// type. May say yes where none does. Values that servers may read otherwise do not count.
     #[must_use]
     pub fn can_fail(&self) -> bool {
         self.can_fail
+    }
+
+    /// What in it may mean something else than its author thinks.
+    #[must_use]
+    pub fn remarks(&self) -> &[Remark] {
+        &self.remarks
+    }
+
+    /// Where it looks into the arguments of the call.
+    #[must_use]
+    pub fn argument_paths(&self) -> &[ValuePath] {
+        &self.argument_paths
     }
 
     /// Evaluates it over the facts of one request.
