@@ -9,7 +9,9 @@ use super::depth::{children, depth_exceeds, too_deep};
 use super::facts::{MCP_FIELDS, REQUEST_FIELDS, SOURCE_FIELDS, SUBJECT_FIELDS};
 use super::functions::{GIVEN, GLOB, IP_IN, MATCHES};
 use super::prepare::Constant;
+use super::remarks::is_folded_uri;
 use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, InvalidExpression};
+use crate::authz::uri::{shown_fold, shown_fold_start};
 
 /// What an expression was found to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,8 +254,48 @@ impl<'p> Checker<'p> {
         if !OPERATORS.contains(&name) {
             self.visit_function(node, call);
         }
+        self.refuse_unfolded(call);
         for child in children(node) {
             self.visit(child, loops);
+        }
+    }
+
+    /// A text that no folded URI is, or begins with, would never be met.
+    fn refuse_unfolded(&mut self, call: &'p CallExpr) {
+        let name = call.func_name.as_str();
+        let (folded, compared) = match (name, call.target.as_deref(), call.args.as_slice()) {
+            (operators::EQUALS | operators::NOT_EQUALS, None, [left, right])
+                if is_folded_uri(right) =>
+            {
+                (right, vec![left])
+            }
+            (operators::IN, None, [left, right]) => {
+                let items = match &right.expr {
+                    Expr::List(list) => list.elements.iter().collect(),
+                    _ => Vec::new(),
+                };
+                (left, items)
+            }
+            (operators::EQUALS | operators::NOT_EQUALS, None, [left, right])
+            | ("startsWith", Some(left), [right]) => (left, vec![right]),
+            _ => return,
+        };
+        if !is_folded_uri(folded) {
+            return;
+        }
+        let is_start = name == "startsWith";
+        for node in compared {
+            let Some(text) = text_of(node) else { continue };
+            let right = if is_start {
+                shown_fold_start(text)
+            } else {
+                shown_fold(text)
+            };
+            if right != text {
+                let verb = if is_start { "begins with" } else { "is" };
+                let message = format!("no folded URI {verb} `{text}`");
+                self.error(node, message, format!("the folded form is `{right}`"));
+            }
         }
     }
 

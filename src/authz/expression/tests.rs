@@ -395,3 +395,54 @@ fn a_field_that_is_selected_by_index_is_the_field() {
         assert_eq!(found, Match::Indeterminate, "{text}");
     }
 }
+
+#[test]
+fn a_text_that_no_folded_uri_is_or_begins_with_is_refused() {
+    for (text, right) in [
+        (r#"mcp.uri_folded == "note://s/x""#, Some("note:s/x")),
+        (r#"mcp.uri_folded == "note:S/x""#, Some("note:s/x")),
+        (r#"mcp.uri_folded == "note:s//x""#, Some("note:s/x")),
+        (r#""note:s/x?q" != mcp["uri_folded"]"#, Some("note:s/x")),
+        (
+            r#"mcp.uri_folded in ["note:s/x", "note:s/y;v"]"#,
+            Some("note:s/y"),
+        ),
+        (r#"mcp.uri_folded.startsWith("note://")"#, Some("note:")),
+        (r#"mcp.uri_folded.startsWith("note:/")"#, Some("note:")),
+        (r#"mcp.uri_folded.startsWith("note:s/A")"#, Some("note:s/a")),
+        (
+            r#"mcp.uri_folded.startsWith("note:s/x?")"#,
+            Some("note:s/x"),
+        ),
+        (r#"mcp.uri_folded == "note:s/x""#, None),
+        (r#"mcp.uri_folded == "https:example.com/x%c3""#, None),
+        (r#"mcp.uri_folded in ["note:s/x", subject.id]"#, None),
+        (r#"mcp.uri_folded.startsWith("note:s/")"#, None),
+        (r#"mcp.uri_folded.startsWith("note:")"#, None),
+        (r#"mcp.uri_folded.startsWith("urn:a:")"#, None),
+        (r#"mcp.uri_folded.startsWith("no")"#, None),
+        (
+            r#"mcp.uri == "note://s/x" && mcp.uri.startsWith("note://S")"#,
+            None,
+        ),
+    ] {
+        let errors = Expression::compile(text).err().unwrap_or_default();
+        let helps: Vec<&str> = errors.iter().map(|error| error.help.as_str()).collect();
+        let right = right.map(|right| format!("the folded form is `{right}`"));
+        assert_eq!(helps, right.as_deref().as_slice(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_folded_uri_is_its_own_fold(text in "(note|https|urn):(//)?[a-zA-Z0-9;:/%A-F3.?=]{0,24}", cut in 0_usize..24) {
+        use crate::authz::uri::{shown_fold, shown_fold_start};
+        let folded = shown_fold(&text);
+        // No normal URI has an escape of `%`.
+        prop_assume!(!text.contains("%2"));
+        prop_assert_eq!(&shown_fold(&folded), &folded);
+        if let Some(start) = folded.get(..cut) {
+            prop_assert_eq!(&shown_fold_start(start), start);
+        }
+    }
+}
