@@ -8,7 +8,7 @@ use cel::common::ast::{
 use super::depth::{children, depth_exceeds, too_deep};
 use super::facts::{MCP_FIELDS, REQUEST_FIELDS, SOURCE_FIELDS, SUBJECT_FIELDS};
 use super::functions::{GIVEN, GLOB, IP_IN, MATCHES};
-use super::prepare::Constant;
+use super::prepare::{Constant, text_of};
 use super::remarks::is_folded_uri;
 use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, InvalidExpression};
 use crate::authz::uri::{shown_fold, shown_fold_start};
@@ -270,9 +270,10 @@ impl<'p> Checker<'p> {
                 (right, vec![left])
             }
             (operators::IN, None, [left, right]) => {
-                let items = match &right.expr {
-                    Expr::List(list) => list.elements.iter().collect(),
-                    _ => Vec::new(),
+                let items = if let Expr::List(list) = &right.expr {
+                    list.elements.iter().collect()
+                } else {
+                    Vec::new()
                 };
                 (left, items)
             }
@@ -388,14 +389,6 @@ fn fields_of(name: &str) -> Option<&'static [&'static str]> {
         "source" => Some(SOURCE_FIELDS),
         "request" => Some(REQUEST_FIELDS),
         _ => None,
-    }
-}
-
-fn text_of(node: &IdedExpr) -> Option<&str> {
-    if let Expr::Literal(LiteralValue::String(text)) = &node.expr {
-        Some(text.inner())
-    } else {
-        None
     }
 }
 

@@ -501,10 +501,10 @@ pub(super) fn field_of(expr: &Expr) -> Option<(&str, &str, bool)> {
         | Expr::Struct(_)
         | Expr::Unspecified => return None,
     };
-    match &operand.expr {
-        Expr::Ident(record) => Some((record, field, test)),
-        _ => None,
-    }
+    let Expr::Ident(record) = &operand.expr else {
+        return None;
+    };
+    Some((record, field, test))
 }
 
 /// What of the request an expression reads, if it is just that. The names of our records cannot
@@ -634,7 +634,7 @@ fn read_field(expr: &Expr) -> Option<(Reading, Origin)> {
     }
 }
 
-fn text_of(node: &IdedExpr) -> Option<&str> {
+pub(super) fn text_of(node: &IdedExpr) -> Option<&str> {
     if let Expr::Literal(LiteralValue::String(text)) = &node.expr {
         Some(text.inner())
     } else {

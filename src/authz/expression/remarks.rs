@@ -8,7 +8,7 @@ use super::depth::children;
 use super::facts::{Container, Reading};
 use super::functions::{GLOB, MATCHES};
 use super::origin::Origin;
-use super::prepare::{field_of, reading, result_of, whole};
+use super::prepare::{field_of, reading, result_of, text_of, whole};
 use crate::authz::path::ValuePath;
 
 /// Something whose meaning rests on how a value is read.
@@ -182,15 +182,11 @@ impl<'e> Reader<'e> {
             .chain(call.args.iter().zip(origins.iter().copied()))
             .collect();
         match (function, operands.as_slice()) {
-            (operators::EQUALS | operators::IN, [left, right]) => {
-                if sense == Sense::Fails {
-                    self.remark_exception(*left, *right);
-                }
+            (operators::EQUALS | operators::IN, [left, right]) if sense == Sense::Fails => {
+                self.remark_exception(*left, *right);
             }
-            (operators::NOT_EQUALS, [left, right]) => {
-                if sense != Sense::Fails {
-                    self.remark_exception(*left, *right);
-                }
+            (operators::NOT_EQUALS, [left, right]) if sense != Sense::Fails => {
+                self.remark_exception(*left, *right);
             }
             ("contains" | "startsWith" | "endsWith" | MATCHES | GLOB, [text, part]) => {
                 self.remark_part(function, *text, part.0, sense);
@@ -212,12 +208,12 @@ impl<'e> Reader<'e> {
     /// Values of which there are but two, and null, leave nothing that was not thought of; nor do
     /// sizes and types.
     fn remark_exception(&mut self, left: (&IdedExpr, Origin), right: (&IdedExpr, Origin)) {
-        let is_few = |node: &IdedExpr| match &node.expr {
-            Expr::Literal(literal) => {
+        let is_few = |node: &IdedExpr| {
+            let literal = literal_of(node);
+            literal.is_some_and(|literal| {
                 matches!(literal, LiteralValue::Boolean(_) | LiteralValue::Null)
-            }
-            Expr::Call(call) => matches!(call.func_name.as_str(), "size" | "type"),
-            _ => false,
+            }) || is_call_of(node, "size")
+                || is_call_of(node, "type")
         };
         let outside = [left, right].into_iter().find(|(_, origin)| origin.outside);
         let Some((node, _)) = outside else { return };
@@ -234,10 +230,7 @@ impl<'e> Reader<'e> {
         part: &IdedExpr,
         sense: Sense,
     ) {
-        let part = match &part.expr {
-            Expr::Literal(LiteralValue::String(part)) => Some(part.inner().to_owned()),
-            _ => None,
-        };
+        let part = text_of(part).map(str::to_owned);
         let folded = is_folded_uri(text);
         let is_uri = folded || (origin.uri && !origin.outside);
         if let Some(pattern) = part.as_ref().filter(|_| function == MATCHES)
@@ -289,28 +282,38 @@ fn is_call_of(node: &IdedExpr, function: &str) -> bool {
     matches!(&node.expr, Expr::Call(call) if call.func_name == function)
 }
 
+fn literal_of(node: &IdedExpr) -> Option<&LiteralValue> {
+    if let Expr::Literal(literal) = &node.expr {
+        Some(literal)
+    } else {
+        None
+    }
+}
+
 /// A value as its author wrote it, without what converts it; `…` for anything but a path.
 fn written(node: &IdedExpr) -> String {
+    path(node).unwrap_or_else(|| "…".to_owned())
+}
+
+fn path(node: &IdedExpr) -> Option<String> {
     const CONVERSIONS: [&str; 5] = ["string", "text", "fold", "plain", "dyn"];
-    let path = match &node.expr {
-        Expr::Ident(name) => Some(name.clone()),
-        Expr::Select(select) if !select.test => {
-            let operand = written(&select.operand);
-            Some(format!("{operand}.{}", select.field))
-        }
-        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::INDEX, [operand, key]) => match &key.expr {
-                Expr::Literal(LiteralValue::String(key)) => {
-                    Some(format!("{}[{:?}]", written(operand), key.inner()))
-                }
-                _ => None,
-            },
-            (name, [inner]) if CONVERSIONS.contains(&name) => Some(written(inner)),
-            _ => None,
-        },
-        _ => None,
+    if let Expr::Ident(name) = &node.expr {
+        return Some(name.clone());
+    }
+    if let Expr::Select(select) = &node.expr {
+        let operand = written(&select.operand);
+        return (!select.test).then(|| format!("{operand}.{}", select.field));
+    }
+    let Expr::Call(call) = &node.expr else {
+        return None;
     };
-    path.unwrap_or_else(|| "…".to_owned())
+    match (call.func_name.as_str(), call.args.as_slice()) {
+        (operators::INDEX, [operand, key]) => {
+            Some(format!("{}[{:?}]", written(operand), text_of(key)?))
+        }
+        (name, [inner]) if CONVERSIONS.contains(&name) => path(inner),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
