@@ -213,6 +213,51 @@ fn validate_warns_where_arguments_are_read_and_not_checked() {
 }
 
 #[test]
+fn validate_holds_rules_against_what_servers_declare() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "tools.json",
+        r#"[{"name": "drop", "inputSchema": {"type": "object", "properties": {"force": {"type": "boolean"}}}}]"#,
+    );
+    let config = directory.path().join("mcp-authz.yaml");
+    let argument = |name: &str| {
+        format!(
+            "{{id: a, effect: deny, what: {{servers: [s], tools: [drop], arguments: {{{name}: true}}}}}}"
+        )
+    };
+    let uri = "{id: a, effect: deny, what: {servers: [s], resources: ['NOTE://s/x']}}".to_owned();
+    for (keys, rule, lint, warnings) in [
+        ("", argument("force"), "unknown-argument", 0),
+        ("", argument("forced"), "unknown-argument", 1),
+        ("", uri.clone(), "uri-never-normal", 1),
+        (", uris: opaque", uri, "uri-never-normal", 0),
+    ] {
+        let text = format!(
+            "listen: 127.0.0.1:9001\nissuers: [{{issuer: https://idp.example.com}}]\nservers:\n- {{name: s, resource: https://x.test/mcp, tools_snapshot: tools.json{keys}}}\npolicy: policy.yaml\n"
+        );
+        write("mcp-authz.yaml", &text);
+        write("policy.yaml", &format!("rules: [{rule}]"));
+        let ran = run(&["validate", "--config", config.to_str().unwrap()]);
+        let found = ran.out.matches(&format!("warning[{lint}]")).count();
+        assert_eq!((found, ran.code), (warnings, 0), "{rule}: {}", ran.out);
+    }
+}
+
+/// The example is what authors begin with.
+#[test]
+fn nothing_is_to_be_said_of_the_example() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy/mcp-authz.yaml");
+    let ran = run(&["validate", "--config", example.to_str().unwrap()]);
+    let spoken: Vec<&str> = ran
+        .out
+        .lines()
+        .filter(|line| line.contains("warning["))
+        .collect();
+    assert_eq!(spoken, [""; 0], "{}", ran.out);
+}
+
+#[test]
 fn validate_refuses_schemas_that_no_call_could_fit() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
