@@ -7,6 +7,7 @@
 mod check;
 mod depth;
 mod facts;
+mod failure;
 mod functions;
 mod origin;
 mod outside;
@@ -22,6 +23,7 @@ use cel::context::VariableResolver;
 use cel::{Context, DeclarationError, Env};
 
 pub(super) use facts::Facts;
+use failure::Failure;
 use prepare::{Prepared, Reference};
 pub use remarks::{Remark, Sense};
 
@@ -164,11 +166,22 @@ impl Expression {
 
     /// Evaluates it over the facts of one request.
     pub(super) fn evaluate(&self, facts: &Facts<'_>) -> Match {
+        self.run(facts).map_or(Match::Indeterminate, Match::of)
+    }
+
+    /// Why it has no result, for people.
+    pub(super) fn no_result(&self, facts: &Facts<'_>) -> Option<String> {
+        self.run(facts)
+            .err()
+            .map(|failure| failure.tell(facts, &self.prepared.references))
+    }
+
+    fn run(&self, facts: &Facts<'_>) -> Result<bool, Failure> {
         let Ok(environment) = ENVIRONMENT.as_ref() else {
-            return Match::Indeterminate;
+            return Err(Failure::NotTrueOrFalse);
         };
         if self.traits.loops > 1 && facts.has_more_values_than(EXPRESSION_NESTED_VALUES_MAX) {
-            return Match::Indeterminate;
+            return Err(Failure::TooMuch);
         }
         let scope = Scope {
             facts,
@@ -176,11 +189,10 @@ impl Expression {
         };
         let mut context = Context::with_env(Arc::clone(environment));
         context.set_variable_resolver(&scope);
-        let Ok(result) = cel::Value::resolve_val(&self.prepared.root, &context) else {
-            return Match::Indeterminate;
-        };
+        let result = cel::Value::resolve_val(&self.prepared.root, &context);
+        let result = result.map_err(Failure::Error)?;
         let truth = result.downcast_ref::<CelBool>();
-        truth.map_or(Match::Indeterminate, |truth| Match::of(*truth.inner()))
+        truth.map_or(Err(Failure::NotTrueOrFalse), |truth| Ok(*truth.inner()))
     }
 }
 

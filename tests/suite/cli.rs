@@ -2,8 +2,9 @@
 
 mod schema;
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Write;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -477,6 +478,48 @@ fn an_explanation_names_the_selector_that_did_not_match() {
     );
     assert!(ran.err.contains("`subject` is missing"), "{}", ran.err);
     assert_eq!(ran.code, 1);
+}
+
+/// What could not be evaluated of some requests, and why.
+#[test]
+fn an_explanation_says_why_a_value_has_no_result() {
+    let call = |arguments: &str| format!("method: tools/call, name: t, arguments: {arguments}");
+    let read = |uri: &str| format!("method: resources/read, uri: \"{uri}\"");
+    let mut told = String::new();
+    for (ask, about) in [
+        (read("NOTE://s/x"), "claims: {}"),
+        (read("note://s/x/"), "claims: {}"),
+        (
+            call("{force: 'true', opts: {owner: [Root, x]}, count: '+5', title: 5}"),
+            "claims: {staff: 'yes', realm: {roles: [Root]}}",
+        ),
+        (
+            call("{Force: true, opts: text, COUNT: 1}"),
+            "claims: {staff: 1, realm: text}",
+        ),
+        (
+            call("{opts: {Owner: x}}"),
+            "claims: {_claim_names: {staff: a, realm: a}}",
+        ),
+    ] {
+        let request = format!("request: {{server: notes, {ask}, subject: {{id: a, {about}}}}}");
+        let ran = run_with(
+            &["explain", "--config", "unread/mcp-authz.yaml", "-"],
+            &request,
+        );
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        writeln!(told, "{ask}, {about}").unwrap();
+        let mut rule = "";
+        for line in ran.out.lines() {
+            if let Some((id, _)) = line.split_once(" (deny): ") {
+                rule = id.trim_start_matches([' ', '=', '>']);
+            }
+            if let Some((_, selector)) = line.split_once("? ") {
+                writeln!(told, "  {rule}: {selector}").unwrap();
+            }
+        }
+    }
+    expect("unread.txt", &told);
 }
 
 #[test]

@@ -446,3 +446,87 @@ proptest! {
         }
     }
 }
+
+/// Reasons for there being no result, over one request.
+const REASONS: &[(&str, &str)] = &[
+    ("args.force == true", "servers may read it otherwise"),
+    ("args.x == 1", "there is no `args.x`"),
+    (
+        r#"args.owner == "x""#,
+        "a server may take the key `Owner` where `args.owner` is read",
+    ),
+    (
+        "has(args.a.b)",
+        "`args.a.b` leads into something that is no object",
+    ),
+    ("device.managed == true", "nothing is known of the device"),
+    (
+        r#""g" in subject.groups"#,
+        "the token leaves `subject.groups` out",
+    ),
+    (
+        "has(subject.claims.groups)",
+        "the token leaves `subject.claims.groups` out",
+    ),
+    (r#"subject.tenant == "x""#, "there is no `subject.tenant`"),
+    (
+        r#"mcp.uri == "note://s/x""#,
+        "the URI is not in normal form",
+    ),
+    ("has(mcp.uri_folded)", "the URI is not in normal form"),
+    (
+        r#"request.headers["x-a"] == "x""#,
+        "there is no header `x-a`",
+    ),
+    (
+        "num(args.force) > 1.0",
+        "not of the one form that is accepted",
+    ),
+    (
+        r#"ip_in(subject.id, "10.0.0.0/8")"#,
+        "`ip_in`: not an address",
+    ),
+    ("args.list.exists(one, one.b == 1)", "no members"),
+    ("size(args.list)", "it is neither true nor false"),
+    ("subject.id > 1", "`>` is not defined for such a value"),
+    (
+        "args.list.contains(\"x\")",
+        "`contains` is not defined for such a value",
+    ),
+];
+
+#[test]
+fn why_there_is_no_result_is_told() {
+    let map = |members: Vec<(&'static str, Value<'static>)>| {
+        let members = members.into_iter();
+        Value::Map(
+            members
+                .map(|(key, value)| (Cow::Borrowed(key), value))
+                .collect(),
+        )
+    };
+    let text = |text: &'static str| Value::String(text.into());
+    let arguments = map(vec![
+        ("force", text("true")),
+        ("Owner", text("x")),
+        ("a", text("x")),
+        ("list", Value::List(vec![text("x")])),
+    ]);
+    let claims = map(vec![("hasgroups", Value::Bool(true))]);
+    let mut subject = subject(claims);
+    subject.unknown.groups = true;
+    let mut request = request(&subject, &arguments);
+    request.resource = Resource::Uri("NOTE://s/x");
+    for (text, expected) in REASONS {
+        let expression = Expression::compile(text).unwrap();
+        let facts = Facts::new(&request, None);
+        assert_eq!(
+            expression.no_result(&facts).as_deref(),
+            Some(*expected),
+            "{text}"
+        );
+        assert_eq!(expression.evaluate(&facts), Match::Indeterminate, "{text}");
+    }
+    let expression = Expression::compile("true").unwrap();
+    assert_eq!(expression.no_result(&Facts::new(&request, None)), None);
+}
