@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 pub use compile::{CompileContext, compile};
 pub use files::{ReadPolicyError, read, read_all, read_tests};
-pub use lint::{LINTS, LintContext, argument_servers, lint, scopes_of};
+pub use lint::{Declared, LINTS, LintContext, argument_servers, lint, scopes_of};
 pub use watch::watch;
 
 use crate::authz::{Policy, TrustedHints};

@@ -4,7 +4,11 @@
 //! selector in it is a block too. Unlike an evaluation this looks at every rule of the policy, so
 //! it is for people and not for the request path.
 
+mod no_result;
+
 use std::sync::Arc;
+
+pub use no_result::NoResult;
 
 use super::condition::{Match, What, When, Where, Who, Why};
 use super::decision::Evaluation;
@@ -42,6 +46,8 @@ pub struct SelectorExplanation {
     pub name: String,
     /// Whether it holds.
     pub found: Match,
+    /// Why that cannot be evaluated, where it is because of a value.
+    pub because: Option<NoResult>,
 }
 
 /// Decides one request as [`evaluate`] does, and tells how every rule came out.
@@ -76,33 +82,44 @@ fn found(policy: &Policy, call: &Call<'_>, position: usize, rule: &Rule) -> Matc
 
 fn selectors(rule: &Rule, call: &Call<'_>) -> Vec<SelectorExplanation> {
     let mut explained = Vec::new();
-    let mut tell = |name: String, found: Match| {
-        explained.push(SelectorExplanation { name, found });
+    let mut tell = |name: String, found: Match, why: &dyn Fn() -> Option<NoResult>| {
+        let because = (found == Match::Indeterminate).then(why).flatten();
+        explained.push(SelectorExplanation {
+            name,
+            found,
+            because,
+        });
     };
-    let request = call.target.request;
+    let untold = || None;
+    let (request, target) = (call.target.request, &call.target);
     for (name, part) in rule.who.iter().flat_map(who_parts) {
-        tell(format!("who.{name}"), part.matches(request));
+        let why = || no_result::of_who(&part, request);
+        tell(format!("who.{name}"), part.matches(request), &why);
     }
     if !rule.fits_kind(request.resource) {
-        tell("what (another kind of resource)".to_owned(), Match::No);
+        let name = "what (another kind of resource)";
+        tell(name.to_owned(), Match::No, &untold);
     }
     for (name, part) in rule.what.iter().flat_map(what_parts) {
-        tell(format!("what.{name}"), part.matches(&call.target));
+        let why = || no_result::of_what(&part, target);
+        tell(format!("what.{name}"), part.matches(target), &why);
     }
     for (name, part) in rule.when.iter().flat_map(when_parts) {
-        tell(format!("when.{name}"), part.matches(request));
+        tell(format!("when.{name}"), part.matches(request), &untold);
     }
     for (name, part) in rule.place.iter().flat_map(where_parts) {
-        tell(format!("where.{name}"), part.matches(request));
+        let why = || no_result::of_where(&part, request);
+        tell(format!("where.{name}"), part.matches(request), &why);
     }
     for (name, part) in rule.why.iter().flat_map(why_parts) {
-        tell(format!("why.{name}"), call.judge_why(&part));
+        tell(format!("why.{name}"), call.judge_why(&part), &untold);
     }
     if let Effect::Limit(_) = rule.effect {
-        tell("limit".to_owned(), rule.counts(request));
+        tell("limit".to_owned(), rule.counts(request), &untold);
     }
     if let Some(condition) = &rule.condition {
-        tell("if".to_owned(), call.judge(condition));
+        let why = || no_result::of_condition(condition, call);
+        tell("if".to_owned(), call.judge(condition), &why);
     }
     explained
 }
@@ -316,4 +333,68 @@ fn why_parts(why: &Why) -> Vec<(String, Why)> {
         parts.push(("not".to_owned(), Why { not, ..empty() }));
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authz::request::{Action, Context, Http, Resource, Subject, UnknownFacts, Value};
+
+    #[test]
+    fn what_the_token_leaves_out_is_said_to_be() {
+        let subject = Subject {
+            issuer: "i".into(),
+            id: "s".into(),
+            agent: None,
+            groups: Vec::new(),
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            tenant: None,
+            device: None,
+            claims: Value::Map(Vec::new()),
+            unknown: UnknownFacts {
+                groups: true,
+                ..UnknownFacts::default()
+            },
+        };
+        let request = AccessRequest {
+            subject: &subject,
+            peer: None,
+            server: "s",
+            action: Action {
+                method: "tools/call",
+                authorized_as: None,
+                kind: ActionKind::Use,
+            },
+            resource: Resource::Tool("t"),
+            arguments: None,
+            protocol_version: None,
+            session: None,
+            source: None,
+            http: Http {
+                host: "h",
+                path: "/",
+                headers: &[],
+            },
+            now: jiff::Timestamp::UNIX_EPOCH,
+            context: Context::default(),
+        };
+        let groups = Who {
+            groups: Some(Box::new(["g".into()])),
+            ..Who::default()
+        };
+        let not = Who {
+            not: Some(Box::new(groups.clone())),
+            ..Who::default()
+        };
+        for who in [groups, not] {
+            let found = no_result::of_who(&who, &request);
+            assert_eq!(found, Some(NoResult::LeftOut), "{who:?}");
+        }
+        let roles = Who {
+            roles: Some(Box::new(["r".into()])),
+            ..Who::default()
+        };
+        assert_eq!(no_result::of_who(&roles, &request), None);
+    }
 }

@@ -7,11 +7,13 @@
 mod check;
 mod depth;
 mod facts;
+mod failure;
 mod functions;
 mod origin;
 mod outside;
 mod partial;
 mod prepare;
+mod remarks;
 
 use std::sync::{Arc, LazyLock};
 
@@ -21,9 +23,12 @@ use cel::context::VariableResolver;
 use cel::{Context, DeclarationError, Env};
 
 pub(super) use facts::Facts;
+use failure::Failure;
 use prepare::{Prepared, Reference};
+pub use remarks::{Remark, Sense};
 
 use super::condition::Match;
+use super::path::ValuePath;
 
 /// How deep an expression may nest, chains of operators included.
 pub const EXPRESSION_DEPTH_MAX: usize = 48;
@@ -43,6 +48,8 @@ pub struct Expression {
     prepared: Arc<Prepared>,
     traits: check::Traits,
     can_fail: bool,
+    remarks: Arc<[Remark]>,
+    argument_paths: Arc<[ValuePath]>,
 }
 
 /// Why a text is not an expression that can be used.
@@ -97,11 +104,14 @@ impl Expression {
         })?;
         let (traits, constants) = check::check(&program)?;
         let root = program.expression();
+        let found = remarks::remarks(root);
         Ok(Expression {
             source: source.into(),
             prepared: Arc::new(prepare::prepare(root, constants)),
             traits,
             can_fail: partial::can_fail(root),
+            remarks: found.remarks.into(),
+            argument_paths: found.arguments.into(),
         })
     }
 
@@ -135,19 +145,43 @@ impl Expression {
         self.traits.reads_uri
     }
 
-    /// Whether some request may leave it without a result. May say yes where none does.
+    /// Whether some request may leave it without a result, by what is not there or of another
+    /// type. May say yes where none does. Values that servers may read otherwise do not count.
     #[must_use]
     pub fn can_fail(&self) -> bool {
         self.can_fail
     }
 
+    /// What in it may mean something else than its author thinks.
+    #[must_use]
+    pub fn remarks(&self) -> &[Remark] {
+        &self.remarks
+    }
+
+    /// Where it looks into the arguments of the call.
+    #[must_use]
+    pub fn argument_paths(&self) -> &[ValuePath] {
+        &self.argument_paths
+    }
+
     /// Evaluates it over the facts of one request.
     pub(super) fn evaluate(&self, facts: &Facts<'_>) -> Match {
+        self.run(facts).map_or(Match::Indeterminate, Match::of)
+    }
+
+    /// Why it has no result, for people.
+    pub(super) fn no_result(&self, facts: &Facts<'_>) -> Option<String> {
+        self.run(facts)
+            .err()
+            .map(|failure| failure.tell(facts, &self.prepared.references))
+    }
+
+    fn run(&self, facts: &Facts<'_>) -> Result<bool, Failure> {
         let Ok(environment) = ENVIRONMENT.as_ref() else {
-            return Match::Indeterminate;
+            return Err(Failure::NotTrueOrFalse);
         };
         if self.traits.loops > 1 && facts.has_more_values_than(EXPRESSION_NESTED_VALUES_MAX) {
-            return Match::Indeterminate;
+            return Err(Failure::TooMuch);
         }
         let scope = Scope {
             facts,
@@ -155,11 +189,10 @@ impl Expression {
         };
         let mut context = Context::with_env(Arc::clone(environment));
         context.set_variable_resolver(&scope);
-        let Ok(result) = cel::Value::resolve_val(&self.prepared.root, &context) else {
-            return Match::Indeterminate;
-        };
+        let result = cel::Value::resolve_val(&self.prepared.root, &context);
+        let result = result.map_err(Failure::Error)?;
         let truth = result.downcast_ref::<CelBool>();
-        truth.map_or(Match::Indeterminate, |truth| Match::of(*truth.inner()))
+        truth.map_or(Err(Failure::NotTrueOrFalse), |truth| Ok(*truth.inner()))
     }
 }
 

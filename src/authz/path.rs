@@ -54,6 +54,17 @@ pub(super) enum Found<'v, 'a> {
     Unclear,
 }
 
+/// Why it cannot be told what is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unclear {
+    /// A server may take this key for a named one.
+    Key(String),
+    /// Something on the way is no object.
+    NoObject,
+    /// Two readings of the path lead to different values.
+    TwoPaths,
+}
+
 impl ValuePath {
     /// A path.
     ///
@@ -109,6 +120,31 @@ impl ValuePath {
     /// The value at the path.
     pub(super) fn find<'v, 'a>(&self, root: &'v Value<'a>, keys: Keys) -> Found<'v, 'a> {
         self.walk(root, 0, self.len(), keys)
+    }
+
+    /// Why what [`ValuePath::find`] finds is unclear, if it is.
+    pub(super) fn why_unclear(&self, root: &Value<'_>, keys: Keys) -> Option<Unclear> {
+        let is_unclear = self.find(root, keys) == Found::Unclear;
+        is_unclear.then(|| self.obstacle(root, 0, keys).unwrap_or(Unclear::TwoPaths))
+    }
+
+    /// What keeps some reading of the path from being followed.
+    fn obstacle(&self, value: &Value<'_>, from: usize, keys: Keys) -> Option<Unclear> {
+        let to = self.len();
+        let Value::Map(members) = value else {
+            let is_open = from < to && *value != Value::Null;
+            return is_open.then_some(Unclear::NoObject);
+        };
+        (from.saturating_add(1)..=to).find_map(|next| {
+            let name = self.joined(from, next);
+            let mut others = members.iter().filter(|(key, _)| key != name);
+            let near = others.find(|(key, _)| keys == Keys::Sent && is_same_key(key, name));
+            if let Some((key, _)) = near {
+                return Some(Unclear::Key(key.to_string()));
+            }
+            let own = members.iter().rfind(|(key, _)| key == name);
+            self.obstacle(&own?.1, next, keys)
+        })
     }
 
     /// Whether the last name is a key of the object before it; nothing if that cannot be told,
@@ -296,6 +332,28 @@ mod tests {
         ] {
             assert_eq!(find(path, root, Keys::Sent), sent, "{path} {root}");
             assert_eq!(find(path, root, Keys::Proven), proven, "{path} {root}");
+        }
+    }
+
+    #[test]
+    fn what_makes_a_path_unclear_is_told() {
+        let key = |key: &str| Some(Unclear::Key(key.to_owned()));
+        for (path, root, expected) in [
+            ("force", r#"{"Force":1}"#, key("Force")),
+            ("force", r#"{"force":2,"FORCE":1}"#, key("FORCE")),
+            ("a.force", r#"{"a":{"Force":1}}"#, key("Force")),
+            ("a.b", r#"{"A.B":1}"#, key("A.B")),
+            ("a.b", r#"{"a":"{\"b\":1}"}"#, Some(Unclear::NoObject)),
+            ("a.b", r#"{"a.b":1,"a":2}"#, Some(Unclear::NoObject)),
+            ("a.b", r#"{"a.b":1,"a":{"b":2}}"#, Some(Unclear::TwoPaths)),
+            ("a.b", r#"{"a.b":1,"a":{"b":1}}"#, None),
+            ("a.b", r#"{"a":null}"#, None),
+            ("a", r#"{"a":1}"#, None),
+        ] {
+            let root = value(root);
+            let path = ValuePath::new(path).unwrap();
+            let found = path.why_unclear(&root, Keys::Sent);
+            assert_eq!(found, expected, "{} {root:?}", path.as_str());
         }
     }
 

@@ -86,7 +86,7 @@ impl<'u> PlainUri<'u> {
     /// The folded form as policies see it, with nothing between scheme and rest: `note:s/x`.
     pub(super) fn shown_folded(&self) -> Option<String> {
         self.folded.as_ref()?;
-        Some(self.folded().replacen(":/", ":", 1))
+        Some(as_shown(self.folded()))
     }
 
     /// Whether it is the URI that a rule names.
@@ -246,6 +246,23 @@ pub fn never_normal(pattern: &UriPattern) -> Option<String> {
 /// The form in which texts are equal that some server takes for the same resource.
 pub(super) fn fold_uri(text: &str) -> String {
     fold::fold(text)
+}
+
+fn as_shown(folded: &str) -> String {
+    folded.replacen(":/", ":", 1)
+}
+
+/// The folded form of a text as policies see it. A folded URI is its own.
+pub(super) fn shown_fold(text: &str) -> String {
+    as_shown(&fold::fold(text))
+}
+
+/// The same of a text that a folded URI may begin with.
+pub(super) fn shown_fold_start(text: &str) -> String {
+    // What follows keeps the end from being taken for that of a segment.
+    const REST: char = '\0';
+    let folded = shown_fold(&format!("{text}{REST}"));
+    folded.strip_suffix(REST).unwrap_or(&folded).to_owned()
 }
 
 /// The scheme that every reader finds in a text, which may be no URI otherwise.

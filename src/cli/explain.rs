@@ -72,11 +72,8 @@ fn narrate(head: &str, explanation: &Explanation) -> String {
                 Match::No => "-",
                 Match::Indeterminate | Match::Unknown => "?",
             };
-            line(&format!(
-                "     {sign} {}: {}",
-                selector.name,
-                match_name(selector.found)
-            ));
+            let found = testing::narrate_selector(selector);
+            line(&format!("     {sign} {}: {found}", selector.name));
         }
     }
     let named = Named::of(&evaluation.decision);

@@ -12,8 +12,11 @@ use crate::app::{self, RunError};
 use crate::catalog::{Catalog, RecordedTool};
 use crate::config::{self, Inspection, PolicyUsage};
 use crate::policy::testing::Suite;
-use crate::policy::{self, CompileContext, LintContext};
+use crate::policy::{self, CompileContext, Declared, LintContext};
 use crate::yaml::{Findings, Node, Severity, Source};
+
+/// The recorded tools by server.
+type Records = BTreeMap<String, Vec<RecordedTool>>;
 
 pub(super) fn run(path: &Path, deny_warnings: bool, format: TextFormat) -> Result<ExitCode, Stop> {
     let source = load::read(path)?;
@@ -48,8 +51,8 @@ fn validate(source: Source, base: &Path) -> Findings {
         },
     };
     preflight(&mut inspection);
-    let tools = recorded_tools(&mut inspection);
-    let (usage, about_policy) = look_at_policy(&mut inspection, &context, tools);
+    let records = recorded_tools(&mut inspection);
+    let (usage, about_policy) = look_at_policy(&mut inspection, &context, records);
     config::lint(&mut inspection, usage.as_ref());
     let mut findings = inspection.findings;
     findings.absorb(about_policy);
@@ -93,24 +96,36 @@ fn preflight(inspection: &mut Inspection) {
 }
 
 /// The recorded tools, if all records are good.
-fn recorded_tools(inspection: &mut Inspection) -> BTreeMap<String, Vec<String>> {
+fn recorded_tools(inspection: &mut Inspection) -> Records {
     match inspection.config.as_ref().map(load::records) {
         Some(Ok(records)) => {
             look_at_schemas(inspection, &records);
-            load::names(records)
+            records
         }
         Some(Err(stop)) => {
             if let Stop::Failed(line) = stop {
                 error_at(inspection, "servers", &line);
             }
-            BTreeMap::default()
+            Records::default()
         }
-        None => BTreeMap::default(),
+        None => Records::default(),
     }
 }
 
+/// What the tools of each record declare.
+fn declared(records: &Records) -> BTreeMap<String, BTreeMap<String, Declared>> {
+    let of_tool = |tool: &RecordedTool| {
+        let declared = Declared::of(tool.part("inputSchema"));
+        (tool.name.clone(), declared)
+    };
+    let records = records.iter();
+    records
+        .map(|(server, tools)| (server.clone(), tools.iter().map(of_tool).collect()))
+        .collect()
+}
+
 /// Tools of which every call would be refused.
-fn look_at_schemas(inspection: &mut Inspection, records: &BTreeMap<String, Vec<RecordedTool>>) {
+fn look_at_schemas(inspection: &mut Inspection, records: &Records) {
     let Inspection {
         tree: Some(root),
         config: Some(config),
@@ -152,7 +167,7 @@ fn error_at(inspection: &mut Inspection, key: &str, message: &str) {
 fn look_at_policy(
     inspection: &mut Inspection,
     context: &CompileContext,
-    tools: BTreeMap<String, Vec<String>>,
+    records: Records,
 ) -> (Option<PolicyUsage>, Findings) {
     let mut findings = Findings::new();
     let Some(path) = inspection.policy.clone() else {
@@ -175,8 +190,10 @@ fn look_at_policy(
         }
     };
     let lint = LintContext {
-        tools,
+        arguments: declared(&records),
+        tools: load::names(records),
         hints: Arc::clone(&context.hints),
+        uris: Arc::clone(&context.uris),
         suite: suite.as_ref().ok(),
         now: Some(app::now()),
     };

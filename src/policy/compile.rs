@@ -285,7 +285,7 @@ fn compile_rule(rule: RuleDocument<'_>) -> Option<Rule> {
 }
 
 /// The nearest known name, or all of them if none is near.
-fn suggestion(name: &str, mut known: Vec<&str>) -> String {
+pub(super) fn suggestion(name: &str, mut known: Vec<&str>) -> String {
     known.sort_unstable();
     known.dedup();
     let near = known

@@ -3,18 +3,24 @@
 //! A lint never keeps a policy from being used. Each has a name, which a rule silences with
 //! `silence: [name]`, and a file for all of its rules with a `silence` of its own.
 
+mod arguments;
 mod cover;
+mod names;
+mod uris;
+mod usage;
+mod values;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use arguments::Declared;
+pub(super) use usage::named;
+pub use usage::{argument_servers, scopes_of};
+
 use super::testing::Suite;
-use crate::authz::{
-    Effect, Expression, Glob, MethodPattern, Mode, Policy, ResourceKind, Rule, TrustedHints,
-    UNCLASSIFIED, What,
-};
+use crate::authz::{Effect, Mode, Policy, Rule, TrustedHints, UriForm, What};
 use crate::yaml::{self, Findings, Node, Source};
 
 /// A rule does nothing that another one does not do already.
@@ -37,7 +43,25 @@ const UNKNOWN_GROUP: &str = "unknown-group";
 const UNLIMITED_DESTRUCTIVE: &str = "unlimited-destructive";
 /// The time of a rule has passed.
 const EXPIRED_RULE: &str = "expired-rule";
+/// A pattern matches more than whole values, and a match lets a call through.
+const UNANCHORED_REGEX: &str = "unanchored-regex";
+/// An allow names what may not be.
+const NEGATED_ALLOW: &str = "negated-allow";
+/// A rule that refuses looks for a part of a text that can be spelled otherwise.
+const SPELLED_TEXT: &str = "spelled-text";
+/// An allow tests the text of a URI.
+const URI_IN_EXPRESSION: &str = "uri-in-expression";
+/// A pattern over resources matches no URI that is evaluated.
+const URI_NEVER_NORMAL: &str = "uri-never-normal";
+/// A pattern over resources has a query.
+const URI_QUERY: &str = "uri-query";
+/// A rule that refuses converts a value from outside.
+const CONVERSION_IN_DENY: &str = "conversion-in-deny";
+/// No recorded tool declares an argument that is read.
+const UNKNOWN_ARGUMENT: &str = "unknown-argument";
 
+/// The method that calls tools.
+const TOOLS_CALL: &str = "tools/call";
 /// The class that the lint about limits looks for.
 const DESTRUCTIVE: &str = "destructive";
 
@@ -53,6 +77,14 @@ pub const LINTS: &[&str] = &[
     UNKNOWN_GROUP,
     UNLIMITED_DESTRUCTIVE,
     EXPIRED_RULE,
+    UNANCHORED_REGEX,
+    NEGATED_ALLOW,
+    SPELLED_TEXT,
+    URI_IN_EXPRESSION,
+    URI_NEVER_NORMAL,
+    URI_QUERY,
+    CONVERSION_IN_DENY,
+    UNKNOWN_ARGUMENT,
 ];
 
 /// What is known around a policy.
@@ -60,8 +92,12 @@ pub const LINTS: &[&str] = &[
 pub struct LintContext<'c> {
     /// The recorded tools by server; nothing is said about tools of other servers.
     pub tools: BTreeMap<String, Vec<String>>,
+    /// What they declare, by server and tool.
+    pub arguments: BTreeMap<String, BTreeMap<String, Declared>>,
     /// What trusted annotations say of them.
     pub hints: Arc<TrustedHints>,
+    /// How servers read URIs, where it is not as usual.
+    pub uris: Arc<HashMap<String, UriForm>>,
     /// The policy's tests, if they could be read.
     pub suite: Option<&'c Suite>,
     /// The time; without it nothing is said about what has passed.
@@ -161,6 +197,9 @@ impl Lint<'_> {
         let covers = cover::Covers::new(policy.rules());
         for (position, rule) in policy.rules().iter().enumerate() {
             self.look_at_condition(rule);
+            self.look_at_values(rule);
+            self.look_at_uris(rule);
+            self.look_at_arguments(rule);
             self.look_at_cover(rule, covers.of(position));
             self.look_at_names(rule);
             self.look_at_limits(rule);
@@ -182,12 +221,6 @@ impl Lint<'_> {
             let message = "this is also about `initialize` and the lists, which have no arguments";
             let help = "say `methods: [tools/call]` in `what`";
             self.warn(rule, &["if"], ARGUMENTS_EVERYWHERE, message, help);
-        }
-        if condition.can_fail() {
-            let message = "where this cannot be evaluated, the request is denied";
-            let help =
-                "test with `has(…)` first, or say that it is meant: `silence: [fallible-deny]`";
-            self.warn(rule, &["if"], FALLIBLE_DENY, message, help);
         }
     }
 
@@ -264,83 +297,6 @@ impl Lint<'_> {
         }
     }
 
-    /// The recorded tools of the servers that a rule is about, if all of them are recorded.
-    fn recorded(&self, what: &What) -> Option<Vec<(&str, &str)>> {
-        let recorded = &self.context.tools;
-        let servers: Vec<&str> = match &what.servers {
-            Some(servers) => servers.iter().map(|name| &**name).collect(),
-            None => recorded.keys().map(String::as_str).collect(),
-        };
-        let mut tools = Vec::new();
-        for server in servers {
-            let (server, own) = recorded.get_key_value(server)?;
-            tools.extend(own.iter().map(|tool| (server.as_str(), tool.as_str())));
-        }
-        (!tools.is_empty()).then_some(tools)
-    }
-
-    fn look_at_names(&mut self, rule: &Rule) {
-        let Some(what) = rule.what.as_ref() else {
-            return;
-        };
-        let Some(recorded) = self.recorded(what) else {
-            return;
-        };
-        let names: Vec<(&str, &str)> = recorded.clone();
-        let exists = |glob: &Glob| names.iter().any(|(_, tool)| glob.matches(tool));
-        let missing: Vec<&Glob> = what
-            .tools
-            .iter()
-            .flatten()
-            .filter(|glob| !exists(glob))
-            .collect();
-        let (policy, hints) = (self.policy, &self.context.hints);
-        let empty = |class: &str| {
-            !names.iter().any(|(server, tool)| {
-                let own = policy.class(server, tool, hints.of(server, tool));
-                own.is_some_and(|own| **own == *class)
-            })
-        };
-        let classes = what.classes.iter().flatten();
-        let empty: Vec<&Arc<str>> = classes
-            .filter(|class| empty(class) && &***class != UNCLASSIFIED)
-            .collect();
-        let help = "see `tools_snapshot` in the configuration";
-        for glob in missing {
-            let message = format!("no recorded tool matches `{}`", glob.as_str());
-            self.warn(rule, &["what", "tools"], UNKNOWN_TOOL, &message, help);
-        }
-        for class in empty {
-            let message = format!("no recorded tool is in the class `{class}`");
-            self.warn(rule, &["what", "classes"], EMPTY_CLASS, &message, help);
-        }
-    }
-
-    /// Patterns of the class tables that match no recorded tool.
-    fn look_at_tables(&mut self, trees: &[Node]) {
-        for root in trees {
-            if silence_of(root).contains(&UNKNOWN_TOOL) {
-                continue;
-            }
-            for (server, recorded) in &self.context.tools {
-                let table = root.member("tools").and_then(|tools| tools.member(server));
-                let Some(yaml::Data::Map(classes)) = table.map(|table| &table.data) else {
-                    continue;
-                };
-                for node in classes.iter().flat_map(|(_, patterns)| patterns.items()) {
-                    let glob = node.as_str().and_then(|text| Glob::name(text).ok());
-                    let Some(glob) = glob else { continue };
-                    if !recorded.iter().any(|tool| glob.matches(tool)) {
-                        let message =
-                            format!("no recorded tool of `{server}` matches `{}`", glob.as_str());
-                        let help = "see `tools_snapshot` in the configuration";
-                        self.findings.lint(node, UNKNOWN_TOOL, message, help);
-                    }
-                }
-            }
-        }
-    }
-
     fn look_at_tests(&mut self) {
         let policy = self.policy;
         let Some(suite) = self.context.suite else {
@@ -373,72 +329,6 @@ impl Lint<'_> {
             }
         }
     }
-}
-
-/// The groups and scopes that rules name.
-pub(super) fn named(policy: &Policy) -> (BTreeSet<&str>, BTreeSet<&str>) {
-    let (mut groups, mut scopes) = (BTreeSet::new(), BTreeSet::new());
-    for rule in policy.rules() {
-        let who = rule.who.iter();
-        for who in who
-            .flat_map(|who| [Some(who), who.not.as_deref()])
-            .flatten()
-        {
-            groups.extend(who.groups.iter().flatten().map(|name| &**name));
-            scopes.extend(who.scopes.iter().flatten().map(|name| &**name));
-        }
-        if let Effect::Require(needs) = &rule.effect {
-            scopes.extend(needs.scopes.iter().map(|name| &**name));
-        }
-    }
-    (groups, scopes)
-}
-
-/// The scopes that rules name.
-#[must_use]
-pub fn scopes_of(policy: &Policy) -> BTreeSet<String> {
-    named(policy).1.into_iter().map(str::to_owned).collect()
-}
-
-/// Those of the servers of whose tools some rule reads arguments.
-#[must_use]
-pub fn argument_servers<'s>(
-    policy: &Policy,
-    servers: impl Iterator<Item = &'s str>,
-) -> BTreeSet<String> {
-    let reading: Vec<&Rule> = policy
-        .rules()
-        .iter()
-        .filter(|rule| reads_tools(rule))
-        .collect();
-    let is_read = |server: &&str| {
-        reading.iter().any(|rule| {
-            let named = rule.what.as_ref().and_then(|what| what.servers.as_ref());
-            named.is_none_or(|names| names.iter().any(|name| **name == **server))
-        })
-    };
-    servers.filter(is_read).map(str::to_owned).collect()
-}
-
-/// Whether a rule may read arguments of a tool.
-fn reads_tools(rule: &Rule) -> bool {
-    let condition = rule.condition.as_ref();
-    let what = rule.what.as_ref();
-    let selects = |what: &What| !what.arguments.is_empty();
-    let reads = condition.is_some_and(Expression::reads_arguments)
-        || what.is_some_and(|what| selects(what) || what.not.as_deref().is_some_and(selects));
-    let is_about_tools = what.is_none_or(|what| {
-        let kinds = what.kinds();
-        let names_calls = |methods: &[MethodPattern]| {
-            methods.iter().any(|method| match method {
-                MethodPattern::Exact(name) => **name == *"tools/call",
-                MethodPattern::Under(prefix) => **prefix == *"tools/",
-            })
-        };
-        (kinds.is_empty() || kinds.contains(&ResourceKind::Tool))
-            && what.methods.as_deref().is_none_or(names_calls)
-    });
-    reads && is_about_tools
 }
 
 #[cfg(test)]

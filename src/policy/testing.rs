@@ -13,7 +13,7 @@ mod subject;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-pub use narration::{Named, effect_name, match_name, narrate, narrate_rule};
+pub use narration::{Named, effect_name, match_name, narrate, narrate_rule, narrate_selector};
 pub use request::{Listed, SampleAsk, SampleRequest, ToolDefaults, Unasked};
 
 use crate::authz::{Policy, Subject, TrustedHints, UriForm};

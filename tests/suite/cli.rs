@@ -2,8 +2,9 @@
 
 mod schema;
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Write;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -210,6 +211,51 @@ fn validate_warns_where_arguments_are_read_and_not_checked() {
             ran.out
         );
     }
+}
+
+#[test]
+fn validate_holds_rules_against_what_servers_declare() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "tools.json",
+        r#"[{"name": "drop", "inputSchema": {"type": "object", "properties": {"force": {"type": "boolean"}}}}]"#,
+    );
+    let config = directory.path().join("mcp-authz.yaml");
+    let argument = |name: &str| {
+        format!(
+            "{{id: a, effect: deny, what: {{servers: [s], tools: [drop], arguments: {{{name}: true}}}}}}"
+        )
+    };
+    let uri = "{id: a, effect: deny, what: {servers: [s], resources: ['NOTE://s/x']}}".to_owned();
+    for (keys, rule, lint, warnings) in [
+        ("", argument("force"), "unknown-argument", 0),
+        ("", argument("forced"), "unknown-argument", 1),
+        ("", uri.clone(), "uri-never-normal", 1),
+        (", uris: opaque", uri, "uri-never-normal", 0),
+    ] {
+        let text = format!(
+            "listen: 127.0.0.1:9001\nissuers: [{{issuer: https://idp.example.com}}]\nservers:\n- {{name: s, resource: https://x.test/mcp, tools_snapshot: tools.json{keys}}}\npolicy: policy.yaml\n"
+        );
+        write("mcp-authz.yaml", &text);
+        write("policy.yaml", &format!("rules: [{rule}]"));
+        let ran = run(&["validate", "--config", config.to_str().unwrap()]);
+        let found = ran.out.matches(&format!("warning[{lint}]")).count();
+        assert_eq!((found, ran.code), (warnings, 0), "{rule}: {}", ran.out);
+    }
+}
+
+/// The example is what authors begin with.
+#[test]
+fn nothing_is_to_be_said_of_the_example() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy/mcp-authz.yaml");
+    let ran = run(&["validate", "--config", example.to_str().unwrap()]);
+    let spoken: Vec<&str> = ran
+        .out
+        .lines()
+        .filter(|line| line.contains("warning["))
+        .collect();
+    assert_eq!(spoken, [""; 0], "{}", ran.out);
 }
 
 #[test]
@@ -432,6 +478,48 @@ fn an_explanation_names_the_selector_that_did_not_match() {
     );
     assert!(ran.err.contains("`subject` is missing"), "{}", ran.err);
     assert_eq!(ran.code, 1);
+}
+
+/// What could not be evaluated of some requests, and why.
+#[test]
+fn an_explanation_says_why_a_value_has_no_result() {
+    let call = |arguments: &str| format!("method: tools/call, name: t, arguments: {arguments}");
+    let read = |uri: &str| format!("method: resources/read, uri: \"{uri}\"");
+    let mut told = String::new();
+    for (ask, about) in [
+        (read("NOTE://s/x"), "claims: {}"),
+        (read("note://s/x/"), "claims: {}"),
+        (
+            call("{force: 'true', opts: {owner: [Root, x]}, count: '+5', title: 5}"),
+            "claims: {staff: 'yes', realm: {roles: [Root]}}",
+        ),
+        (
+            call("{Force: true, opts: text, COUNT: 1}"),
+            "claims: {staff: 1, realm: text}",
+        ),
+        (
+            call("{opts: {Owner: x}}"),
+            "claims: {_claim_names: {staff: a, realm: a}}",
+        ),
+    ] {
+        let request = format!("request: {{server: notes, {ask}, subject: {{id: a, {about}}}}}");
+        let ran = run_with(
+            &["explain", "--config", "unread/mcp-authz.yaml", "-"],
+            &request,
+        );
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        writeln!(told, "{ask}, {about}").unwrap();
+        let mut rule = "";
+        for line in ran.out.lines() {
+            if let Some((id, _)) = line.split_once(" (deny): ") {
+                rule = id.trim_start_matches([' ', '=', '>']);
+            }
+            if let Some((_, selector)) = line.split_once("? ") {
+                writeln!(told, "  {rule}: {selector}").unwrap();
+            }
+        }
+    }
+    expect("unread.txt", &told);
 }
 
 #[test]

@@ -264,6 +264,20 @@ fn every_reason_is_documented() {
 }
 
 #[test]
+fn every_lint_is_documented() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let lints = readme.split("### Lints\n").nth(1).unwrap();
+    let rows = lints.split("\n## ").next().unwrap().lines();
+    let named: String = rows.filter_map(|row| row.split('|').nth(1)).collect();
+    let missing: Vec<&str> = policy::LINTS
+        .iter()
+        .copied()
+        .filter(|name| !named.contains(&format!("`{name}`")))
+        .collect();
+    assert!(missing.is_empty(), "not in README.md: {missing:?}");
+}
+
+#[test]
 fn the_examples_load() {
     let config = config::load(&root().join("envoy/mcp-authz.yaml")).unwrap();
     let sources = policy::read(&config.policy).unwrap();

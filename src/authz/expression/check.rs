@@ -8,8 +8,10 @@ use cel::common::ast::{
 use super::depth::{children, depth_exceeds, too_deep};
 use super::facts::{MCP_FIELDS, REQUEST_FIELDS, SOURCE_FIELDS, SUBJECT_FIELDS};
 use super::functions::{GIVEN, GLOB, IP_IN, MATCHES};
-use super::prepare::Constant;
+use super::prepare::{Constant, text_of};
+use super::remarks::is_folded_uri;
 use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, InvalidExpression};
+use crate::authz::uri::{shown_fold, shown_fold_start};
 
 /// What an expression was found to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,8 +257,49 @@ impl<'p> Checker<'p> {
         if loops > 0 && searches(call) {
             self.traits.loops = self.traits.loops.max(loops.saturating_add(1));
         }
+        self.refuse_unfolded(call);
         for child in children(node) {
             self.visit(child, loops);
+        }
+    }
+
+    /// A text that no folded URI is, or begins with, would never be met.
+    fn refuse_unfolded(&mut self, call: &'p CallExpr) {
+        let name = call.func_name.as_str();
+        let (folded, compared) = match (name, call.target.as_deref(), call.args.as_slice()) {
+            (operators::EQUALS | operators::NOT_EQUALS, None, [left, right])
+                if is_folded_uri(right) =>
+            {
+                (right, vec![left])
+            }
+            (operators::IN, None, [left, right]) => {
+                let items = if let Expr::List(list) = &right.expr {
+                    list.elements.iter().collect()
+                } else {
+                    Vec::new()
+                };
+                (left, items)
+            }
+            (operators::EQUALS | operators::NOT_EQUALS, None, [left, right])
+            | ("startsWith", Some(left), [right]) => (left, vec![right]),
+            _ => return,
+        };
+        if !is_folded_uri(folded) {
+            return;
+        }
+        let is_start = name == "startsWith";
+        for node in compared {
+            let Some(text) = text_of(node) else { continue };
+            let right = if is_start {
+                shown_fold_start(text)
+            } else {
+                shown_fold(text)
+            };
+            if right != text {
+                let verb = if is_start { "begins with" } else { "is" };
+                let message = format!("no folded URI {verb} `{text}`");
+                self.error(node, message, format!("the folded form is `{right}`"));
+            }
         }
     }
 
@@ -361,14 +404,6 @@ fn fields_of(name: &str) -> Option<&'static [&'static str]> {
         "source" => Some(SOURCE_FIELDS),
         "request" => Some(REQUEST_FIELDS),
         _ => None,
-    }
-}
-
-fn text_of(node: &IdedExpr) -> Option<&str> {
-    if let Expr::Literal(LiteralValue::String(text)) = &node.expr {
-        Some(text.inner())
-    } else {
-        None
     }
 }
 

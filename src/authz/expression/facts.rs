@@ -1,5 +1,7 @@
 //! What an expression can see of a request, built when it first looks.
 
+mod missing;
+
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 

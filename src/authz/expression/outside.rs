@@ -32,6 +32,9 @@ use crate::authz::uri::{PlainUri, UriPattern, fold_uri};
 pub(super) const BINARY: &str = "@binary";
 pub(super) const UNARY: &str = "@unary";
 
+/// What errors of both are said to come from.
+pub(super) const COMPARISON: &str = "comparison";
+
 /// An operation with what is known of its operands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Operation {
@@ -553,7 +556,7 @@ fn to_value(value: &dyn Val) -> Option<Value<'_>> {
 }
 
 fn no_result(why: &str) -> ExecutionError {
-    ExecutionError::function_error("comparison", why)
+    ExecutionError::function_error(COMPARISON, why)
 }
 
 /// The URI as the operators above take it.

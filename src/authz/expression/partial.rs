@@ -4,6 +4,7 @@ use cel::common::ast::{Expr, operators};
 use cel::{IdedExpr, common::ast::CallExpr};
 
 use super::depth::children;
+use super::functions::GIVEN;
 
 /// Fields of our records that every request has.
 const ALWAYS_THERE: &[&str] = &[
@@ -89,6 +90,8 @@ fn call_fails(node: &IdedExpr, call: &CallExpr, known: &[String]) -> bool {
                     .chain(args)
                     .all(is_string)
         }
+        // What is not there is not given, either.
+        (GIVEN, [inner]) => !path(inner).is_some_and(|path| is_of_arguments(&path)),
         // `now.getHours()` and its like.
         _ if name.starts_with("get") => {
             let of_now = call.target.as_deref().and_then(path).as_deref() == Some("now");
@@ -109,6 +112,7 @@ fn tested(node: &IdedExpr, truth: bool) -> Vec<String> {
                 .collect()
         }
         Expr::Call(call) => match (call.func_name.as_str(), truth) {
+            (GIVEN, true) => call.args.iter().filter_map(path).collect(),
             (operators::LOGICAL_AND, true) | (operators::LOGICAL_OR, false) => call
                 .args
                 .iter()
@@ -150,6 +154,10 @@ fn path(node: &IdedExpr) -> Option<String> {
     }
 }
 
+fn is_of_arguments(path: &str) -> bool {
+    path.starts_with("args.") || path.starts_with("mcp.arguments.")
+}
+
 fn is_string(node: &IdedExpr) -> bool {
     matches!(
         &node.expr,
@@ -175,6 +183,7 @@ fn is_truth(node: &IdedExpr) -> bool {
                     | operators::EQUALS
                     | operators::NOT_EQUALS
                     | operators::IN
+                    | GIVEN
             ) || (STRING_FUNCTIONS.contains(&name) && name != "size")
         }
         Expr::Literal(cel::common::ast::LiteralValue::Boolean(_)) => true,
@@ -212,6 +221,19 @@ mod tests {
             (r#"subject.id in ["alice", "bob"]"#, false),
             (r#"has(args.a) && "x" in args.a"#, true),
             (r#"request.path.startsWith("/admin")"#, false),
+            ("given(args.a)", false),
+            ("!given(args.a)", false),
+            ("given(args.a.b)", false),
+            ("given(device.a)", true),
+            ("given(args.a) && args.a == 1", false),
+            ("given(args.a) || args.a == 1", true),
+            ("num(args.n) > 5.0", true),
+            ("has(args.n) && num(args.n) > 5.0", true),
+            (r#"has(args.a) && plain(args.a).contains("x")"#, true),
+            (r#"has(args.a) && fold(args.a) == "x""#, true),
+            (r#"has(args.a) && text(args.a) == "x""#, true),
+            (r#"has(args.a) && "x" in list(args.a)"#, true),
+            ("has(args.a) && time(args.a) < now", true),
             ("now.getDayOfWeek() == 0", false),
             (r#"ip_in(source.ip, "10.0.0.0/8")"#, true),
             (r#"args.all(key, key == "a")"#, true),

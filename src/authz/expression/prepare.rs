@@ -141,6 +141,9 @@ impl Preparation {
             self.refer(node, Reference::Reading(reading));
             return origin;
         }
+        if let Some(origin) = whole(&node.expr) {
+            return origin;
+        }
         match &mut node.expr {
             Expr::Call(_) => self.visit_call(node),
             Expr::Comprehension(inner) => self.visit_loop(inner),
@@ -180,9 +183,6 @@ impl Preparation {
         let Expr::Select(select) = &mut node.expr else {
             return Origin::PLAIN;
         };
-        if let Some(origin) = whole(select) {
-            return origin;
-        }
         let origin = self.visit(&mut select.operand);
         if !origin.outside {
             return origin;
@@ -222,9 +222,8 @@ impl Preparation {
         }
         let own = match &node.expr {
             Expr::Ident(name) => self.origin_of(name),
-            Expr::Select(select) => whole(select).unwrap_or_default(),
-            Expr::Call(_)
-            | Expr::Comprehension(_)
+            Expr::Select(_) | Expr::Call(_) => whole(&node.expr).unwrap_or_default(),
+            Expr::Comprehension(_)
             | Expr::List(_)
             | Expr::Literal(_)
             | Expr::Map(_)
@@ -464,7 +463,7 @@ fn is_helper(call: &CallExpr) -> bool {
 }
 
 /// What may be in the result of a call.
-fn result_of(call: &CallExpr, arguments: &[Origin], all: Origin) -> Origin {
+pub(super) fn result_of(call: &CallExpr, arguments: &[Origin], all: Origin) -> Origin {
     const TESTS: [&str; 16] = [
         operators::EQUALS,
         operators::NOT_EQUALS,
@@ -504,28 +503,46 @@ fn result_of(call: &CallExpr, arguments: &[Origin], all: Origin) -> Origin {
     }
 }
 
-/// What may be in a whole object of the request, if a select names one.
-fn whole(select: &SelectExpr) -> Option<Origin> {
-    let Expr::Ident(record) = &select.operand.expr else {
-        return None;
-    };
-    match (record.as_str(), select.field.as_str(), select.test) {
+/// What may be in a whole object of the request, if the node names one.
+pub(super) fn whole(expr: &Expr) -> Option<Origin> {
+    match field_of(expr)? {
         ("mcp", "arguments", false) => Some(Origin::ARGUMENTS),
         ("subject", "claims", false) => Some(Origin::PROVEN),
         _ => None,
     }
 }
 
+/// A variable and its field, `mcp.uri` or `mcp["uri"]`, and whether it is only asked for.
+pub(super) fn field_of(expr: &Expr) -> Option<(&str, &str, bool)> {
+    let (operand, field, test) = match expr {
+        Expr::Select(select) => (&*select.operand, select.field.as_str(), select.test),
+        Expr::Call(call) if call.func_name == operators::INDEX => match call.args.as_slice() {
+            [operand, key] => (operand, text_of(key)?, false),
+            _ => return None,
+        },
+        Expr::Call(_)
+        | Expr::Comprehension(_)
+        | Expr::Ident(_)
+        | Expr::List(_)
+        | Expr::Literal(_)
+        | Expr::Map(_)
+        | Expr::Struct(_)
+        | Expr::Unspecified => return None,
+    };
+    let Expr::Ident(record) = &operand.expr else {
+        return None;
+    };
+    Some((record, field, test))
+}
+
 /// What of the request an expression reads, if it is just that. The names of our records cannot
 /// be those of loop variables.
-fn reading(expr: &Expr) -> Option<(Reading, Origin)> {
+pub(super) fn reading(expr: &Expr) -> Option<(Reading, Origin)> {
+    if let Some(found) = read_field(expr) {
+        return Some(found);
+    }
     let (test, key) = match expr {
-        Expr::Select(select) => {
-            if let Some(found) = read_field(select) {
-                return Some(found);
-            }
-            (select.test, None)
-        }
+        Expr::Select(select) => (select.test, None),
         Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
             (operators::INDEX, [_, _]) => (false, None),
             (operators::IN, [key, operand]) => (true, Some((text_of(key)?, operand))),
@@ -586,18 +603,16 @@ enum Root {
 
 /// Follows names to where they begin, the last first.
 fn root_of<'e>(expr: &'e Expr, names: &mut Vec<&'e str>) -> Option<Root> {
+    match field_of(expr) {
+        Some(("mcp", "arguments", _)) => return Some(Root::Object(Container::Arguments)),
+        Some(("subject", "claims", _)) => return Some(Root::Object(Container::Claims)),
+        Some(("request", "headers", _)) => return Some(Root::Headers),
+        Some(_) | None => {}
+    }
     match expr {
         Expr::Ident(name) if name == "args" => Some(Root::Object(Container::Arguments)),
         Expr::Ident(name) if name == "device" => Some(Root::Object(Container::Device)),
         Expr::Select(select) => {
-            if let Expr::Ident(record) = &select.operand.expr {
-                match (record.as_str(), select.field.as_str()) {
-                    ("mcp", "arguments") => return Some(Root::Object(Container::Arguments)),
-                    ("subject", "claims") => return Some(Root::Object(Container::Claims)),
-                    ("request", "headers") => return Some(Root::Headers),
-                    _ => {}
-                }
-            }
             // `has(a.b)` has its test at the end alone.
             if select.test && !names.is_empty() {
                 return None;
@@ -623,33 +638,31 @@ fn root_of<'e>(expr: &'e Expr, names: &mut Vec<&'e str>) -> Option<Root> {
 }
 
 /// A field of one of our records.
-fn read_field(select: &SelectExpr) -> Option<(Reading, Origin)> {
-    let Expr::Ident(record) = &select.operand.expr else {
-        return None;
-    };
-    let (record, fields) = match record.as_str() {
+fn read_field(expr: &Expr) -> Option<(Reading, Origin)> {
+    let (record, field, test) = field_of(expr)?;
+    let (record, fields) = match record {
         "subject" => ("subject", SUBJECT_FIELDS),
         "mcp" => ("mcp", MCP_FIELDS),
         "source" => ("source", SOURCE_FIELDS),
         "request" => ("request", REQUEST_FIELDS),
         _ => return None,
     };
-    let field = fields.iter().find(|field| **field == select.field)?;
+    let field = fields.iter().find(|own| **own == field)?;
     // Those are built once for all rules.
     let is_whole = matches!(*field, "claims" | "headers" | "arguments");
-    let origin = if *field == "uri" && !select.test {
+    let origin = if *field == "uri" && !test {
         Origin::URI
     } else {
         Origin::PLAIN
     };
-    match (select.test, is_whole) {
+    match (test, is_whole) {
         (true, _) => Some((Reading::HasField(record, field), origin)),
         (false, true) => None,
         (false, false) => Some((Reading::Field(record, field), origin)),
     }
 }
 
-fn text_of(node: &IdedExpr) -> Option<&str> {
+pub(super) fn text_of(node: &IdedExpr) -> Option<&str> {
     if let Expr::Literal(LiteralValue::String(text)) = &node.expr {
         Some(text.inner())
     } else {

@@ -365,3 +365,170 @@ fn hostile_texts_do_not_exhaust_the_stack() {
         .collect();
     assert_eq!(good, [8, 9, 16, 17, 18, 19, 20, 22, 24, 25]);
 }
+
+#[test]
+fn a_field_that_is_selected_by_index_is_the_field() {
+    let arguments = Value::Map(vec![(Cow::Borrowed("force"), Value::String("true".into()))]);
+    let claims = || Value::Map(vec![(Cow::Borrowed("staff"), Value::String("true".into()))]);
+    for text in [
+        "args.force == true",
+        "mcp.arguments.force == true",
+        r#"mcp["arguments"].force == true"#,
+        r#"mcp["arguments"]["force"] == true"#,
+        r#"mcp["arguments"].exists(key, key == "Force")"#,
+        "subject.claims.staff == true",
+        r#"subject["claims"].staff == true"#,
+        r#"subject["claims"]["staff"] == true"#,
+        r#"has(subject["claims"].staff) && subject["claims"].staff == true"#,
+    ] {
+        let expression = Expression::compile(text).unwrap();
+        let found = evaluate(&expression, &arguments, claims());
+        assert_eq!(found, Match::Indeterminate, "{text}");
+    }
+    let subject = subject(claims());
+    let mut request = request(&subject, &arguments);
+    request.resource = Resource::Uri("note://s/x/");
+    for text in [
+        r#"mcp.uri == "note://s/x""#,
+        r#"mcp["uri"] == "note://s/x""#,
+    ] {
+        let expression = Expression::compile(text).unwrap();
+        let found = expression.evaluate(&Facts::new(&request, None));
+        assert_eq!(found, Match::Indeterminate, "{text}");
+    }
+}
+
+#[test]
+fn a_text_that_no_folded_uri_is_or_begins_with_is_refused() {
+    for (text, right) in [
+        (r#"mcp.uri_folded == "note://s/x""#, Some("note:s/x")),
+        (r#"mcp.uri_folded == "note:S/x""#, Some("note:s/x")),
+        (r#"mcp.uri_folded == "note:s//x""#, Some("note:s/x")),
+        (r#""note:s/x?q" != mcp["uri_folded"]"#, Some("note:s/x")),
+        (
+            r#"mcp.uri_folded in ["note:s/x", "note:s/y;v"]"#,
+            Some("note:s/y"),
+        ),
+        (r#"mcp.uri_folded.startsWith("note://")"#, Some("note:")),
+        (r#"mcp.uri_folded.startsWith("note:/")"#, Some("note:")),
+        (r#"mcp.uri_folded.startsWith("note:s/A")"#, Some("note:s/a")),
+        (
+            r#"mcp.uri_folded.startsWith("note:s/x?")"#,
+            Some("note:s/x"),
+        ),
+        (r#"mcp.uri_folded == "note:s/x""#, None),
+        (r#"mcp.uri_folded == "https:example.com/x%c3""#, None),
+        (r#"mcp.uri_folded in ["note:s/x", subject.id]"#, None),
+        (r#"mcp.uri_folded.startsWith("note:s/")"#, None),
+        (r#"mcp.uri_folded.startsWith("note:")"#, None),
+        (r#"mcp.uri_folded.startsWith("urn:a:")"#, None),
+        (r#"mcp.uri_folded.startsWith("no")"#, None),
+        (
+            r#"mcp.uri == "note://s/x" && mcp.uri.startsWith("note://S")"#,
+            None,
+        ),
+    ] {
+        let errors = Expression::compile(text).err().unwrap_or_default();
+        let helps: Vec<&str> = errors.iter().map(|error| error.help.as_str()).collect();
+        let right = right.map(|right| format!("the folded form is `{right}`"));
+        assert_eq!(helps, right.as_deref().as_slice(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_folded_uri_is_its_own_fold(text in "(note|https|urn):(//)?[a-zA-Z0-9;:/%A-F3.?=]{0,24}", cut in 0_usize..24) {
+        use crate::authz::uri::{shown_fold, shown_fold_start};
+        let folded = shown_fold(&text);
+        // No normal URI has an escape of `%`.
+        prop_assume!(!text.contains("%2"));
+        prop_assert_eq!(&shown_fold(&folded), &folded);
+        if let Some(start) = folded.get(..cut) {
+            prop_assert_eq!(&shown_fold_start(start), start);
+        }
+    }
+}
+
+/// Reasons for there being no result, over one request.
+const REASONS: &[(&str, &str)] = &[
+    ("args.force == true", "servers may read it otherwise"),
+    ("args.x == 1", "there is no `args.x`"),
+    (
+        r#"args.owner == "x""#,
+        "a server may take the key `Owner` where `args.owner` is read",
+    ),
+    (
+        "has(args.a.b)",
+        "`args.a.b` leads into something that is no object",
+    ),
+    ("device.managed == true", "nothing is known of the device"),
+    (
+        r#""g" in subject.groups"#,
+        "the token leaves `subject.groups` out",
+    ),
+    (
+        "has(subject.claims.groups)",
+        "the token leaves `subject.claims.groups` out",
+    ),
+    (r#"subject.tenant == "x""#, "there is no `subject.tenant`"),
+    (
+        r#"mcp.uri == "note://s/x""#,
+        "the URI is not in normal form",
+    ),
+    ("has(mcp.uri_folded)", "the URI is not in normal form"),
+    (
+        r#"request.headers["x-a"] == "x""#,
+        "there is no header `x-a`",
+    ),
+    (
+        "num(args.force) > 1.0",
+        "not of the one form that is accepted",
+    ),
+    (
+        r#"ip_in(subject.id, "10.0.0.0/8")"#,
+        "`ip_in`: not an address",
+    ),
+    ("args.list.exists(one, one.b == 1)", "no members"),
+    ("size(args.list)", "it is neither true nor false"),
+    ("subject.id > 1", "`>` is not defined for such a value"),
+    (
+        "args.list.contains(\"x\")",
+        "`contains` is not defined for such a value",
+    ),
+];
+
+#[test]
+fn why_there_is_no_result_is_told() {
+    let map = |members: Vec<(&'static str, Value<'static>)>| {
+        let members = members.into_iter();
+        Value::Map(
+            members
+                .map(|(key, value)| (Cow::Borrowed(key), value))
+                .collect(),
+        )
+    };
+    let text = |text: &'static str| Value::String(text.into());
+    let arguments = map(vec![
+        ("force", text("true")),
+        ("Owner", text("x")),
+        ("a", text("x")),
+        ("list", Value::List(vec![text("x")])),
+    ]);
+    let claims = map(vec![("hasgroups", Value::Bool(true))]);
+    let mut subject = subject(claims);
+    subject.unknown.groups = true;
+    let mut request = request(&subject, &arguments);
+    request.resource = Resource::Uri("NOTE://s/x");
+    for (text, expected) in REASONS {
+        let expression = Expression::compile(text).unwrap();
+        let facts = Facts::new(&request, None);
+        assert_eq!(
+            expression.no_result(&facts).as_deref(),
+            Some(*expected),
+            "{text}"
+        );
+        assert_eq!(expression.evaluate(&facts), Match::Indeterminate, "{text}");
+    }
+    let expression = Expression::compile("true").unwrap();
+    assert_eq!(expression.no_result(&Facts::new(&request, None)), None);
+}

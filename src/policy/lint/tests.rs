@@ -1,3 +1,5 @@
+mod values;
+
 use super::*;
 use crate::policy::testing::SampleContext;
 use crate::policy::{CompileContext, compile};
@@ -21,8 +23,28 @@ fn lines(policy: &str, tests: &str) -> Vec<String> {
         "github".to_owned(),
         vec!["get_issue".to_owned(), "create_issue".to_owned()],
     )]);
+    let property = |name: &str, below: &[&str]| {
+        let below = below.iter();
+        let below: BTreeMap<_, _> = below
+            .map(|name| ((*name).to_owned(), Declared::Anything))
+            .collect();
+        let below = if below.is_empty() {
+            Declared::Anything
+        } else {
+            Declared::Properties(below)
+        };
+        (name.to_owned(), below)
+    };
+    let get = BTreeMap::from([property("owner", &[]), property("repo", &["name"])]);
+    let create = BTreeMap::from([property("title", &[]), property("x", &[])]);
+    let arguments = BTreeMap::from([
+        ("get_issue".to_owned(), Declared::Properties(get)),
+        ("create_issue".to_owned(), Declared::Properties(create)),
+    ]);
     let context = LintContext {
         tools,
+        arguments: BTreeMap::from([("github".to_owned(), arguments)]),
+        uris: Arc::new(HashMap::from([("texts".to_owned(), UriForm::Opaque)])),
         hints: Arc::default(),
         suite: suite.as_ref(),
         now: "2026-11-20T10:00:00Z".parse().ok(),
@@ -70,7 +92,7 @@ fn lints_find_what_they_are_named_for() {
         (
             ARGUMENTS_EVERYWHERE,
             "- {id: a, effect: deny, if: 'has(args.x)'SILENCE}".to_owned(),
-            "- {id: a, effect: deny, what: {classes: [read]}, if: 'has(args.x)'}".to_owned(),
+            "- {id: a, effect: deny, what: {classes: [write]}, if: 'has(args.x)'}".to_owned(),
         ),
         (
             SHADOWED_RULE,

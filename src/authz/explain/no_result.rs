@@ -1,0 +1,131 @@
+//! Why a selector has no result. The evaluation does not tell, so it is found out afterwards.
+
+use super::{what_parts, where_parts, who_parts};
+use crate::authz::condition::{
+    ClaimSelector, Class, Match, Target, ValueSelector, What, Where, Who,
+};
+use crate::authz::expression::Expression;
+use crate::authz::path::{Found, Keys, Unclear, find_claim};
+use crate::authz::policy::Call;
+use crate::authz::request::{AccessRequest, Resource, Value};
+use crate::authz::uri::UriForm;
+
+/// Why a selector has no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoResult {
+    /// The URI is not in the form in which URIs of the server are evaluated.
+    UriForm(UriForm),
+    /// The URI is another spelling of one that matches.
+    UriSpelling,
+    /// A template may expand to a URI that matches.
+    Expansion,
+    /// A server may read the value as one that matches.
+    Reading,
+    /// The tool may have a default that matches.
+    Default,
+    /// A server may take this key for the one that is named.
+    Key(String),
+    /// The path leads into something that is no object.
+    NoObject,
+    /// The names of the path can be joined in two ways, and both lead to a value.
+    TwoPaths,
+    /// The issuer has left it out of the token.
+    LeftOut,
+    /// Only annotations tell the class, and they are not known.
+    NoClass,
+    /// Nothing is known of the device.
+    NoDevice,
+    /// The expression has no result, for this reason.
+    Expression(String),
+}
+
+impl From<Unclear> for NoResult {
+    fn from(unclear: Unclear) -> Self {
+        match unclear {
+            Unclear::Key(key) => NoResult::Key(key),
+            Unclear::NoObject => NoResult::NoObject,
+            Unclear::TwoPaths => NoResult::TwoPaths,
+        }
+    }
+}
+
+pub(super) fn of_who(who: &Who, request: &AccessRequest<'_>) -> Option<NoResult> {
+    let mut parts = who_parts(who).into_iter().map(|(_, part)| part);
+    let part = parts.find(|part| part.matches(request) == Match::Indeterminate)?;
+    if let Some(not) = &part.not {
+        return of_who(not, request);
+    }
+    match part.claims.first() {
+        Some(claim) => of_claim(claim, &request.subject.claims),
+        None => Some(NoResult::LeftOut),
+    }
+}
+
+fn of_claim(claim: &ClaimSelector, claims: &Value<'_>) -> Option<NoResult> {
+    if let Some(unclear) = claim.path.why_unclear(claims, Keys::Proven) {
+        return Some(unclear.into());
+    }
+    Some(match find_claim(claims, &claim.path) {
+        Found::Value(_) => NoResult::Reading,
+        Found::Unclear => NoResult::LeftOut,
+        Found::Absent => return None,
+    })
+}
+
+pub(super) fn of_what(what: &What, target: &Target<'_>) -> Option<NoResult> {
+    let mut parts = what_parts(what).into_iter().map(|(_, part)| part);
+    let part = parts.find(|part| part.matches(target) == Match::Indeterminate)?;
+    if let Some(not) = &part.not {
+        return of_what(not, target);
+    }
+    if part.resources.is_some() {
+        return of_uri(target);
+    }
+    match part.arguments.first() {
+        Some(selector) => Some(of_argument(selector, target.request)),
+        None => part.classes.is_some().then_some(NoResult::NoClass),
+    }
+}
+
+fn of_uri(target: &Target<'_>) -> Option<NoResult> {
+    let form = target.request.context.uris;
+    match target.request.resource {
+        Resource::Uri(text) if target.uri.get(text, form).is_none() => {
+            Some(NoResult::UriForm(form))
+        }
+        Resource::Uri(_) => Some(NoResult::UriSpelling),
+        Resource::Template(_) => Some(NoResult::Expansion),
+        Resource::Server | Resource::Tool(_) | Resource::Prompt(_) | Resource::Task(_) => None,
+    }
+}
+
+fn of_argument(selector: &ValueSelector, request: &AccessRequest<'_>) -> NoResult {
+    let Some(arguments) = request.arguments else {
+        return NoResult::Default;
+    };
+    match selector.path.why_unclear(arguments, Keys::Sent) {
+        Some(unclear) => unclear.into(),
+        None if selector.path.find(arguments, Keys::Sent) == Found::Absent => NoResult::Default,
+        None => NoResult::Reading,
+    }
+}
+
+pub(super) fn of_where(place: &Where, request: &AccessRequest<'_>) -> Option<NoResult> {
+    let mut parts = where_parts(place).into_iter().map(|(_, part)| part);
+    let part = parts.find(|part| part.matches(request) == Match::Indeterminate)?;
+    if let Some(not) = &part.not {
+        return of_where(not, request);
+    }
+    let selector = part.device.first()?;
+    match request.context.device {
+        Some(device) => of_claim(selector, device),
+        None => Some(NoResult::NoDevice),
+    }
+}
+
+pub(super) fn of_condition(condition: &Expression, call: &Call<'_>) -> Option<NoResult> {
+    if call.target.class == Class::Unknown && condition.reads_class() {
+        return Some(NoResult::NoClass);
+    }
+    condition.no_result(&call.facts).map(NoResult::Expression)
+}

@@ -1,0 +1,431 @@
+//! What an expression does that may mean something else than its author thinks, for lints.
+
+use cel::IdedExpr;
+use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr, operators};
+use regex_syntax::hir::Look;
+
+use super::depth::children;
+use super::facts::{Container, Reading};
+use super::functions::{GLOB, MATCHES};
+use super::origin::Origin;
+use super::prepare::{field_of, reading, result_of, text_of, whole};
+use crate::authz::path::ValuePath;
+
+/// Something whose meaning rests on how a value is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// A pattern that need not match the whole of a value from outside, or of the URI.
+    Unanchored {
+        /// The pattern.
+        pattern: String,
+        /// What a match does to the expression.
+        sense: Sense,
+    },
+    /// A comparison by which every value from outside passes but those that are named.
+    AllBut {
+        /// The value.
+        of: String,
+    },
+    /// A part of a text of the arguments that is looked for as it is spelled.
+    PartOfText {
+        /// The function that looks for it.
+        function: String,
+        /// The text.
+        of: String,
+        /// The part, if the author wrote it.
+        part: Option<String>,
+        /// What finding it does to the expression.
+        sense: Sense,
+    },
+    /// A part of the URI that the author wrote.
+    PartOfUri {
+        /// The function that looks for it.
+        function: String,
+        /// The part.
+        part: String,
+        /// Whether the URI is the folded one.
+        folded: bool,
+    },
+    /// A conversion of a value from outside.
+    Converted {
+        /// The function that converts.
+        function: String,
+        /// The value.
+        of: String,
+    },
+}
+
+/// What a test does to the expression that it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sense {
+    /// Where the test holds, the expression may hold because of it.
+    Holds,
+    /// Where the test holds, the expression may fail because of it.
+    Fails,
+    /// Either, as far as can be told.
+    Either,
+}
+
+impl Sense {
+    fn flipped(self) -> Self {
+        match self {
+            Sense::Holds => Sense::Fails,
+            Sense::Fails => Sense::Holds,
+            Sense::Either => Sense::Either,
+        }
+    }
+}
+
+/// What was found in an expression.
+#[derive(Debug, Default)]
+pub(super) struct Remarks {
+    pub(super) remarks: Vec<Remark>,
+    /// Where it looks into the arguments.
+    pub(super) arguments: Vec<ValuePath>,
+}
+
+/// Looks over a checked expression, as its author wrote it.
+pub(super) fn remarks(root: &IdedExpr) -> Remarks {
+    let mut reader = Reader {
+        bound: Vec::new(),
+        found: Remarks::default(),
+    };
+    reader.visit(root, Sense::Holds);
+    reader.found
+}
+
+struct Reader<'e> {
+    /// The variables of the loops around the node, and what may be in them.
+    bound: Vec<(&'e str, Origin)>,
+    found: Remarks,
+}
+
+impl<'e> Reader<'e> {
+    /// Looks over a node, and tells what may be in its value.
+    fn visit(&mut self, node: &'e IdedExpr, sense: Sense) -> Origin {
+        if let Some((reading, origin)) = reading(&node.expr) {
+            if let Reading::Member(Container::Arguments, path)
+            | Reading::Has(Container::Arguments, path) = reading
+            {
+                self.found.arguments.push(path);
+            }
+            return origin;
+        }
+        if let Some(origin) = whole(&node.expr) {
+            return origin;
+        }
+        match &node.expr {
+            Expr::Call(call) => self.visit_call(call, sense),
+            Expr::Comprehension(inner) => self.visit_loop(inner, sense),
+            Expr::Ident(name) => self.origin_of(name),
+            Expr::Select(select) => self.visit_select(select),
+            Expr::List(_) | Expr::Map(_) | Expr::Struct(_) => {
+                let parts = children(node).into_iter();
+                parts.fold(Origin::PLAIN, |all, part| {
+                    all.and(self.visit(part, Sense::Either))
+                })
+            }
+            Expr::Literal(_) | Expr::Unspecified => Origin::PLAIN,
+        }
+    }
+
+    fn origin_of(&self, name: &str) -> Origin {
+        let mut bound = self.bound.iter().rev();
+        match bound.find(|(own, _)| *own == name) {
+            Some((_, origin)) => *origin,
+            None if name == "args" => Origin::ARGUMENTS,
+            None if name == "device" => Origin::PROVEN,
+            None => Origin::PLAIN,
+        }
+    }
+
+    fn visit_select(&mut self, select: &'e SelectExpr) -> Origin {
+        let origin = self.visit(&select.operand, Sense::Either);
+        if select.test { Origin::PLAIN } else { origin }
+    }
+
+    fn visit_loop(&mut self, inner: &'e ComprehensionExpr, sense: Sense) -> Origin {
+        let range = self.visit(&inner.iter_range, Sense::Either);
+        let start = self.visit(&inner.accu_init, Sense::Either);
+        let outer = self.bound.len();
+        let variables = [Some(&inner.iter_var), inner.iter_var2.as_ref()];
+        for name in variables.into_iter().flatten() {
+            self.bound.push((name, range.elements()));
+        }
+        let gathered = range.elements().and(start);
+        self.bound.push((&inner.accu_var, gathered));
+        // The condition only asks what was gathered so far.
+        self.visit(&inner.loop_step, sense);
+        let result = self.visit(&inner.result, sense);
+        self.bound.truncate(outer);
+        result
+    }
+
+    fn visit_call(&mut self, call: &'e CallExpr, sense: Sense) -> Origin {
+        let function = call.func_name.as_str();
+        let inner = match function {
+            operators::LOGICAL_AND | operators::LOGICAL_OR => sense,
+            operators::LOGICAL_NOT => sense.flipped(),
+            _ => Sense::Either,
+        };
+        let target = call.target.as_deref().map(|node| self.visit(node, inner));
+        let mut origins = Vec::with_capacity(call.args.len());
+        for (position, node) in call.args.iter().enumerate() {
+            let is_branch = function == operators::CONDITIONAL && position > 0;
+            origins.push(self.visit(node, if is_branch { sense } else { inner }));
+        }
+        let operands: Vec<(&IdedExpr, Origin)> = call
+            .target
+            .as_deref()
+            .zip(target)
+            .into_iter()
+            .chain(call.args.iter().zip(origins.iter().copied()))
+            .collect();
+        match (function, operands.as_slice()) {
+            (operators::EQUALS | operators::IN, [left, right]) if sense == Sense::Fails => {
+                self.remark_exception(*left, *right);
+            }
+            (operators::NOT_EQUALS, [left, right]) if sense != Sense::Fails => {
+                self.remark_exception(*left, *right);
+            }
+            ("contains" | "startsWith" | "endsWith" | MATCHES | GLOB, [text, part]) => {
+                self.remark_part(function, *text, part.0, sense);
+            }
+            ("bool" | "int" | "uint", [(node, origin)]) if origin.outside => {
+                self.found.remarks.push(Remark::Converted {
+                    function: function.to_owned(),
+                    of: written(node),
+                });
+            }
+            _ => {}
+        }
+        let all = origins
+            .iter()
+            .fold(target.unwrap_or_default(), |all, one| all.and(*one));
+        result_of(call, &origins, all)
+    }
+
+    /// Values of which there are but two, and null, leave nothing that was not thought of; nor do
+    /// sizes and types.
+    fn remark_exception(&mut self, left: (&IdedExpr, Origin), right: (&IdedExpr, Origin)) {
+        let is_few = |node: &IdedExpr| {
+            let literal = literal_of(node);
+            literal.is_some_and(|literal| {
+                matches!(literal, LiteralValue::Boolean(_) | LiteralValue::Null)
+            }) || is_call_of(node, "size")
+                || is_call_of(node, "type")
+        };
+        let outside = [left, right].into_iter().find(|(_, origin)| origin.outside);
+        let Some((node, _)) = outside else { return };
+        if !is_few(left.0) && !is_few(right.0) {
+            let of = written(node);
+            self.found.remarks.push(Remark::AllBut { of });
+        }
+    }
+
+    fn remark_part(
+        &mut self,
+        function: &str,
+        (text, origin): (&IdedExpr, Origin),
+        part: &IdedExpr,
+        sense: Sense,
+    ) {
+        let part = text_of(part).map(str::to_owned);
+        let folded = is_folded_uri(text);
+        let is_uri = folded || (origin.uri && !origin.outside);
+        if let Some(pattern) = part.as_ref().filter(|_| function == MATCHES)
+            && (origin.outside || is_uri)
+            && !is_anchored(pattern)
+        {
+            let pattern = pattern.clone();
+            let remark = Remark::Unanchored { pattern, sense };
+            self.found.remarks.push(remark);
+        }
+        let function = function.to_owned();
+        if is_uri {
+            if let Some(part) = part {
+                let remark = Remark::PartOfUri {
+                    function,
+                    part,
+                    folded,
+                };
+                self.found.remarks.push(remark);
+            }
+        } else if origin.sent && !is_call_of(text, "plain") {
+            let of = written(text);
+            let remark = Remark::PartOfText {
+                function,
+                of,
+                part,
+                sense,
+            };
+            self.found.remarks.push(remark);
+        }
+    }
+}
+
+/// `mcp.uri_folded`.
+pub(super) fn is_folded_uri(node: &IdedExpr) -> bool {
+    field_of(&node.expr) == Some(("mcp", "uri_folded", false))
+}
+
+/// Whether a pattern matches nothing but a whole text.
+fn is_anchored(pattern: &str) -> bool {
+    regex_syntax::parse(pattern).is_ok_and(|pattern| {
+        let properties = pattern.properties();
+        properties.look_set_prefix().contains(Look::Start)
+            && properties.look_set_suffix().contains(Look::End)
+    })
+}
+
+fn is_call_of(node: &IdedExpr, function: &str) -> bool {
+    matches!(&node.expr, Expr::Call(call) if call.func_name == function)
+}
+
+fn literal_of(node: &IdedExpr) -> Option<&LiteralValue> {
+    if let Expr::Literal(literal) = &node.expr {
+        Some(literal)
+    } else {
+        None
+    }
+}
+
+/// A value as its author wrote it, without what converts it; `…` for anything but a path.
+fn written(node: &IdedExpr) -> String {
+    path(node).unwrap_or_else(|| "…".to_owned())
+}
+
+fn path(node: &IdedExpr) -> Option<String> {
+    const CONVERSIONS: [&str; 5] = ["string", "text", "fold", "plain", "dyn"];
+    if let Expr::Ident(name) = &node.expr {
+        return Some(name.clone());
+    }
+    if let Expr::Select(select) = &node.expr {
+        let operand = written(&select.operand);
+        return (!select.test).then(|| format!("{operand}.{}", select.field));
+    }
+    let Expr::Call(call) = &node.expr else {
+        return None;
+    };
+    match (call.func_name.as_str(), call.args.as_slice()) {
+        (operators::INDEX, [operand, key]) => {
+            Some(format!("{}[{:?}]", written(operand), text_of(key)?))
+        }
+        (name, [inner]) if CONVERSIONS.contains(&name) => path(inner),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authz::Expression;
+
+    fn found(text: &str) -> Vec<String> {
+        let expression = Expression::compile(text).unwrap();
+        let remarks = expression.remarks().iter();
+        remarks
+            .map(|remark| match remark {
+                Remark::Unanchored { pattern, sense } => format!("unanchored {pattern} {sense:?}"),
+                Remark::AllBut { of } => format!("all but {of}"),
+                Remark::PartOfText {
+                    function,
+                    of,
+                    part,
+                    sense,
+                } => format!("{function} {of} {part:?} {sense:?}"),
+                Remark::PartOfUri {
+                    function,
+                    part,
+                    folded,
+                } => format!("uri {function} {part} {folded}"),
+                Remark::Converted { function, of } => format!("{function}({of})"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn patterns_that_match_whole_texts_are_anchored() {
+        for (pattern, anchored) in [
+            ("^a$", true),
+            (r"\Aa\z", true),
+            ("^(a|b)$", true),
+            ("(?:^a$|^b$)", true),
+            ("(?i)^a$", true),
+            ("^a|b$", false),
+            ("^a", false),
+            ("a$", false),
+            ("a", false),
+            ("(?m)^a$", false),
+            ("x?^a$", false),
+            ("(^a$)?", false),
+            ("", false),
+        ] {
+            assert_eq!(is_anchored(pattern), anchored, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_a_test_does_to_the_expression_is_told() {
+        for (text, expected) in [
+            (
+                r#"args.a.matches("x")"#,
+                &["unanchored x Holds", r#"matches args.a Some("x") Holds"#][..],
+            ),
+            (
+                r#"!(true && args.a.b.contains("x"))"#,
+                &[r#"contains args.a.b Some("x") Fails"#],
+            ),
+            (
+                r#"args.a.contains("x") ? args.b.endsWith("y") : true"#,
+                &[
+                    r#"contains args.a Some("x") Either"#,
+                    r#"endsWith args.b Some("y") Holds"#,
+                ],
+            ),
+            (
+                r#"!args.list.exists(one, glob(one, "x*"))"#,
+                &[r#"glob one Some("x*") Fails"#],
+            ),
+            (
+                r#"string(args["a b"]).startsWith(subject.id)"#,
+                &[r#"startsWith args["a b"] None Holds"#],
+            ),
+            (r#"plain(args.a).contains("x")"#, &[]),
+            (r#"plain(args.a).matches("x")"#, &["unanchored x Holds"]),
+            (r#"subject.claims.a.contains("x")"#, &[]),
+            (r#"subject.claims.a.matches("x")"#, &["unanchored x Holds"]),
+            (r#"subject.id.matches("x")"#, &[]),
+            (
+                r#"mcp["uri"].startsWith("note://s/") && mcp.uri_folded.contains("x")"#,
+                &["uri startsWith note://s/ false", "uri contains x true"],
+            ),
+            (r#"mcp.uri.startsWith("note://" + subject.id)"#, &[]),
+            (r#"args.a != "x""#, &["all but args.a"]),
+            (r#"!(args.a in ["x"])"#, &["all but args.a"]),
+            (r#"!(args.a == "x")"#, &["all but args.a"]),
+            (r#"!(args.a != "x")"#, &[]),
+            (r#"args.a == "x""#, &[]),
+            ("args.a != true && args.b != null", &[]),
+            ("size(args.a) != 0", &[]),
+            (r#"subject.id != "x""#, &[]),
+            (
+                "int(args.a) > 1 && bool(args.b)",
+                &["int(args.a)", "bool(args.b)"],
+            ),
+            ("int(subject.id) > 1", &[]),
+        ] {
+            assert_eq!(found(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_arguments_that_are_read_are_told() {
+        let text = r#"has(args.a.b) && args["c"].d == 1 && "e" in args && given(args.f)
+            && mcp["arguments"].g.exists(one, one.h == 1) && subject.claims.i == 1"#;
+        let expression = Expression::compile(text).unwrap();
+        let paths = expression.argument_paths().iter();
+        let paths: Vec<&str> = paths.map(ValuePath::as_str).collect();
+        assert_eq!(paths, ["a.b", "c.d", "e", "f", "g"]);
+    }
+}

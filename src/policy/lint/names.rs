@@ -1,0 +1,86 @@
+//! Names of tools and classes that no recorded tool has.
+
+use std::sync::Arc;
+
+use super::{EMPTY_CLASS, Lint, UNKNOWN_TOOL, silence_of};
+use crate::authz::{Glob, Rule, UNCLASSIFIED, What};
+use crate::yaml::{self, Node};
+
+impl Lint<'_> {
+    /// The recorded tools of the servers that a rule is about, if all of them are recorded.
+    pub(super) fn recorded(&self, what: &What) -> Option<Vec<(&str, &str)>> {
+        let recorded = &self.context.tools;
+        let servers: Vec<&str> = match &what.servers {
+            Some(servers) => servers.iter().map(|name| &**name).collect(),
+            None => recorded.keys().map(String::as_str).collect(),
+        };
+        let mut tools = Vec::new();
+        for server in servers {
+            let (server, own) = recorded.get_key_value(server)?;
+            tools.extend(own.iter().map(|tool| (server.as_str(), tool.as_str())));
+        }
+        (!tools.is_empty()).then_some(tools)
+    }
+
+    pub(super) fn look_at_names(&mut self, rule: &Rule) {
+        let Some(what) = rule.what.as_ref() else {
+            return;
+        };
+        let Some(recorded) = self.recorded(what) else {
+            return;
+        };
+        let names: Vec<(&str, &str)> = recorded.clone();
+        let exists = |glob: &Glob| names.iter().any(|(_, tool)| glob.matches(tool));
+        let missing: Vec<&Glob> = what
+            .tools
+            .iter()
+            .flatten()
+            .filter(|glob| !exists(glob))
+            .collect();
+        let (policy, hints) = (self.policy, &self.context.hints);
+        let empty = |class: &str| {
+            !names.iter().any(|(server, tool)| {
+                let own = policy.class(server, tool, hints.of(server, tool));
+                own.is_some_and(|own| **own == *class)
+            })
+        };
+        let classes = what.classes.iter().flatten();
+        let empty: Vec<&Arc<str>> = classes
+            .filter(|class| empty(class) && &***class != UNCLASSIFIED)
+            .collect();
+        let help = "see `tools_snapshot` in the configuration";
+        for glob in missing {
+            let message = format!("no recorded tool matches `{}`", glob.as_str());
+            self.warn(rule, &["what", "tools"], UNKNOWN_TOOL, &message, help);
+        }
+        for class in empty {
+            let message = format!("no recorded tool is in the class `{class}`");
+            self.warn(rule, &["what", "classes"], EMPTY_CLASS, &message, help);
+        }
+    }
+
+    /// Patterns of the class tables that match no recorded tool.
+    pub(super) fn look_at_tables(&mut self, trees: &[Node]) {
+        for root in trees {
+            if silence_of(root).contains(&UNKNOWN_TOOL) {
+                continue;
+            }
+            for (server, recorded) in &self.context.tools {
+                let table = root.member("tools").and_then(|tools| tools.member(server));
+                let Some(yaml::Data::Map(classes)) = table.map(|table| &table.data) else {
+                    continue;
+                };
+                for node in classes.iter().flat_map(|(_, patterns)| patterns.items()) {
+                    let glob = node.as_str().and_then(|text| Glob::name(text).ok());
+                    let Some(glob) = glob else { continue };
+                    if !recorded.iter().any(|tool| glob.matches(tool)) {
+                        let message =
+                            format!("no recorded tool of `{server}` matches `{}`", glob.as_str());
+                        let help = "see `tools_snapshot` in the configuration";
+                        self.findings.lint(node, UNKNOWN_TOOL, message, help);
+                    }
+                }
+            }
+        }
+    }
+}

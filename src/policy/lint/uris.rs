@@ -1,0 +1,78 @@
+//! Patterns over resources that say less, or more, than they seem to.
+
+use super::{Lint, URI_NEVER_NORMAL, URI_QUERY};
+use crate::authz::{Effect, Rule, UriForm, UriPattern, What, never_normal};
+
+/// What a query may be replaced with by an author who does not care for it.
+const ANY_QUERY: &str = "**";
+
+impl Lint<'_> {
+    pub(super) fn look_at_uris(&mut self, rule: &Rule) {
+        let Some(what) = rule.what.as_ref().filter(|what| !self.is_opaque(what)) else {
+            return;
+        };
+        let not = what.not.as_deref().and_then(|not| not.resources.as_deref());
+        let own = what.resources.as_deref().unwrap_or_default();
+        let places: [(&[UriPattern], &[&str]); 2] = [
+            (own, &["what", "resources"]),
+            (not.unwrap_or_default(), &["what", "not", "resources"]),
+        ];
+        for (patterns, way) in places {
+            let found = patterns
+                .iter()
+                .find_map(|pattern| Some((pattern, never_normal(pattern)?)));
+            if let Some((pattern, right)) = found {
+                let message = format!(
+                    "no URI in normal form matches `{}`, and no other is evaluated",
+                    pattern.as_str()
+                );
+                let help = if right.is_empty() {
+                    "scheme and host in small letters, no blank, `//`, `.` or `..` in the path, \
+                     no escape that needs none; or say `uris: opaque` of the server"
+                        .to_owned()
+                } else {
+                    format!("write `{right}`")
+                };
+                self.warn(rule, way, URI_NEVER_NORMAL, &message, &help);
+                break;
+            }
+        }
+        self.look_at_queries(rule, own);
+    }
+
+    fn look_at_queries(&mut self, rule: &Rule, patterns: &[UriPattern]) {
+        let is_allow = rule.effect == Effect::Allow;
+        let queries = patterns
+            .iter()
+            .filter_map(|pattern| pattern.as_str().split_once("[?]"));
+        let mut queries = queries.filter(|(_, query)| !is_allow || *query != ANY_QUERY);
+        let Some((resource, query)) = queries.next() else {
+            return;
+        };
+        let (message, help) = if is_allow {
+            (
+                format!("the query `{query}` is allowed in exactly this text"),
+                format!("`{resource}[?]**` allows any query"),
+            )
+        } else {
+            (
+                format!("`{resource}` is denied with any query, and without one"),
+                format!(
+                    "servers read a query in any order and skip what they do not know, so no \
+                     query can be told from another: write `{resource}`"
+                ),
+            )
+        };
+        self.warn(rule, &["what", "resources"], URI_QUERY, &message, &help);
+    }
+
+    /// Whether the rule may be meant for a server that compares texts.
+    fn is_opaque(&self, what: &What) -> bool {
+        let mut forms = self.context.uris.iter();
+        forms.any(|(server, form)| {
+            let named = what.servers.as_ref();
+            *form == UriForm::Opaque
+                && named.is_none_or(|names| names.iter().any(|name| **name == **server))
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! What of its surroundings a policy speaks of.
+
+use std::collections::BTreeSet;
+
+use super::TOOLS_CALL;
+use crate::authz::{Effect, Expression, MethodPattern, Policy, ResourceKind, Rule, What};
+
+/// The groups and scopes that rules name.
+pub(in crate::policy) fn named(policy: &Policy) -> (BTreeSet<&str>, BTreeSet<&str>) {
+    let (mut groups, mut scopes) = (BTreeSet::new(), BTreeSet::new());
+    for rule in policy.rules() {
+        let who = rule.who.iter();
+        for who in who
+            .flat_map(|who| [Some(who), who.not.as_deref()])
+            .flatten()
+        {
+            groups.extend(who.groups.iter().flatten().map(|name| &**name));
+            scopes.extend(who.scopes.iter().flatten().map(|name| &**name));
+        }
+        if let Effect::Require(needs) = &rule.effect {
+            scopes.extend(needs.scopes.iter().map(|name| &**name));
+        }
+    }
+    (groups, scopes)
+}
+
+/// The scopes that rules name.
+#[must_use]
+pub fn scopes_of(policy: &Policy) -> BTreeSet<String> {
+    named(policy).1.into_iter().map(str::to_owned).collect()
+}
+
+/// Those of the servers of whose tools some rule reads arguments.
+#[must_use]
+pub fn argument_servers<'s>(
+    policy: &Policy,
+    servers: impl Iterator<Item = &'s str>,
+) -> BTreeSet<String> {
+    let reading: Vec<&Rule> = policy
+        .rules()
+        .iter()
+        .filter(|rule| reads_tools(rule))
+        .collect();
+    let is_read = |server: &&str| {
+        reading.iter().any(|rule| {
+            let named = rule.what.as_ref().and_then(|what| what.servers.as_ref());
+            named.is_none_or(|names| names.iter().any(|name| **name == **server))
+        })
+    };
+    servers.filter(is_read).map(str::to_owned).collect()
+}
+
+/// Whether a rule may read arguments of a tool.
+fn reads_tools(rule: &Rule) -> bool {
+    let condition = rule.condition.as_ref();
+    let what = rule.what.as_ref();
+    let selects = |what: &What| !what.arguments.is_empty();
+    let reads = condition.is_some_and(Expression::reads_arguments)
+        || what.is_some_and(|what| selects(what) || what.not.as_deref().is_some_and(selects));
+    let is_about_tools = what.is_none_or(|what| {
+        let kinds = what.kinds();
+        let names_calls = |methods: &[MethodPattern]| {
+            methods.iter().any(|method| match method {
+                MethodPattern::Exact(name) => **name == *TOOLS_CALL,
+                MethodPattern::Under(prefix) => **prefix == *"tools/",
+            })
+        };
+        (kinds.is_empty() || kinds.contains(&ResourceKind::Tool))
+            && what.methods.as_deref().is_none_or(names_calls)
+    });
+    reads && is_about_tools
+}

@@ -1,0 +1,130 @@
+//! Expressions whose meaning rests on how a value is spelled or read.
+
+use super::{
+    CONVERSION_IN_DENY, FALLIBLE_DENY, Lint, NEGATED_ALLOW, SPELLED_TEXT, UNANCHORED_REGEX,
+    URI_IN_EXPRESSION,
+};
+use crate::authz::{Effect, Expression, Remark, Rule, Sense};
+
+impl Lint<'_> {
+    pub(super) fn look_at_values(&mut self, rule: &Rule) {
+        let Some(condition) = rule.condition.as_ref() else {
+            return;
+        };
+        let is_allow = rule.effect == Effect::Allow;
+        let mut said = Vec::new();
+        for remark in condition.remarks() {
+            let Some((lint, message, help)) = finding(remark, is_allow) else {
+                continue;
+            };
+            if !said.contains(&lint) {
+                said.push(lint);
+                self.warn(rule, &["if"], lint, &message, &help);
+            }
+        }
+        if !is_allow {
+            self.look_at_failures(rule, condition);
+        }
+    }
+
+    fn look_at_failures(&mut self, rule: &Rule, condition: &Expression) {
+        if condition.can_fail() {
+            let message = "where this cannot be evaluated, the request is denied";
+            let help = "a call that lacks what is read is denied. `!has(args.x) || …` says so, \
+                        `has(args.x) && …` lets calls without it through; if it is meant as it \
+                        stands: `silence: [fallible-deny]`";
+            self.warn(rule, &["if"], FALLIBLE_DENY, message, help);
+        }
+    }
+}
+
+/// What a lint has to say to a remark, with its help.
+fn finding(remark: &Remark, is_allow: bool) -> Option<(&'static str, String, String)> {
+    match remark {
+        Remark::Unanchored { pattern, sense } if is_granting(*sense, is_allow) => Some((
+            UNANCHORED_REGEX,
+            format!("`{pattern}` matches every text with such a part in it"),
+            "describe the whole text between `^` and `$`; where a part is meant, say \
+             `startsWith`, `endsWith` or `contains`"
+                .to_owned(),
+        )),
+        Remark::AllBut { of } if is_allow => Some((
+            NEGATED_ALLOW,
+            "this allows every value but those that are named".to_owned(),
+            format!("name what may be: `{of} == …` or `{of} in […]`"),
+        )),
+        Remark::PartOfText {
+            function,
+            of,
+            part,
+            sense,
+        } if !is_allow && *sense != Sense::Fails => Some((
+            SPELLED_TEXT,
+            format!(
+                "`{of}` can be spelled otherwise: in capitals, full width or with characters \
+                 that nobody sees"
+            ),
+            plain(function, of, part.as_deref()),
+        )),
+        Remark::PartOfUri {
+            function,
+            part,
+            folded,
+        } if is_allow => Some((
+            URI_IN_EXPRESSION,
+            "this allows resources by a part of the text of their URI".to_owned(),
+            format!(
+                "name them in `what`: `resources: [\"{}\"]`",
+                uri_pattern(function, part, *folded)
+            ),
+        )),
+        Remark::Converted { function, of } if !is_allow => Some((
+            CONVERSION_IN_DENY,
+            format!("where `{function}` does not take `{of}`, the request is denied"),
+            format!("compare `{of}` itself"),
+        )),
+        Remark::Unanchored { .. }
+        | Remark::AllBut { .. }
+        | Remark::PartOfText { .. }
+        | Remark::PartOfUri { .. }
+        | Remark::Converted { .. } => None,
+    }
+}
+
+/// Whether a call may pass because the test holds.
+fn is_granting(sense: Sense, is_allow: bool) -> bool {
+    match sense {
+        Sense::Holds => is_allow,
+        Sense::Fails => !is_allow,
+        Sense::Either => true,
+    }
+}
+
+/// The test over the plain text. What is plain is in lower case.
+fn plain(function: &str, of: &str, part: Option<&str>) -> String {
+    let literal = |part: &str| format!("\"{}\"", part.to_lowercase());
+    let part = part.map_or_else(|| "…".to_owned(), literal);
+    match function {
+        // The classes of a pattern tell capitals from small letters.
+        "matches" => format!("`plain({of}).matches(\"…\")`, with a pattern over small letters"),
+        "glob" => format!("`glob(plain({of}), {part})`"),
+        _ => format!("`plain({of}).{function}({part})`"),
+    }
+}
+
+/// The pattern over resources that says about the same as a test of their text.
+fn uri_pattern(function: &str, part: &str, folded: bool) -> String {
+    let written = part.replace('?', "[?]");
+    let written = if folded && !written.contains("//") {
+        written.replacen(':', "://", 1)
+    } else {
+        written
+    };
+    match function {
+        "startsWith" => format!("{written}**"),
+        "endsWith" => format!("**{written}"),
+        "contains" => format!("**{written}**"),
+        "glob" => part.replace("**", "*").replace('*', "**"),
+        _ => "scheme://host/**".to_owned(),
+    }
+}
