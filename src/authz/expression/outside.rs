@@ -409,8 +409,8 @@ fn convert<'b, 'v>(to: Conversion, value: &Value<'_>) -> Option<CowVal<'b, 'v>> 
         (Conversion::List, Value::String(text)) => match json_text::parse(text)? {
             // Loops over the arguments count their values, and a text is one.
             Value::List(items) if items.len() <= EXPRESSION_NESTED_VALUES_MAX => list(&items),
-            Value::List(_) => return None,
-            Value::Null
+            Value::List(_)
+            | Value::Null
             | Value::Bool(_)
             | Value::Int(_)
             | Value::Uint(_)

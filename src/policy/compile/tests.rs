@@ -822,6 +822,7 @@ fn a_uri_that_may_mean_another_cannot_be_matched() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "rows")]
 fn arguments_select_values() {
     let list = |items: &[Value<'static>]| Value::List(items.to_vec());
     let (acme, evil) = (text("acme"), text("evil"));
