@@ -5,13 +5,16 @@
 //! different if every server keeps them apart, and everything between has no result. What is
 //! surely different is in this file and nowhere else; selectors and expressions share it.
 
+mod date;
+mod number;
+
 use super::condition::Match;
 use super::json_text;
 use super::request::Value;
 use super::spelling::{fold, is_near, is_same_key, visible};
-
-/// From here on, not every integer is a double of its own.
-const EXACT_MAX: u64 = 1 << 53;
+use date::Date;
+use number::Number;
+pub(super) use number::Readings;
 
 /// Whether a value of a request is the one that a rule names.
 pub(super) fn equals(named: &Value<'_>, value: &Value<'_>) -> Match {
@@ -43,110 +46,6 @@ pub(super) fn equals_as_key(named: &Value<'_>, value: &Value<'_>) -> Match {
             Match::Indeterminate
         }
         _ => equals(named, value),
-    }
-}
-
-/// The number that a value is, as the readers of numbers take it: as it is written, as a double,
-/// and cut to an integer.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Readings([Number; 3]);
-
-/// A number that is compared exactly.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Number {
-    Integer(i128),
-    Float(f64),
-}
-
-impl Readings {
-    /// Those of a number; none of another value.
-    pub(super) fn of(value: &Value<'_>) -> Option<Self> {
-        let number = Number::of(value)?;
-        let double = number.as_double();
-        Some(Readings([
-            number,
-            Number::of_double(double),
-            Number::of_double(double.trunc()),
-        ]))
-    }
-
-    /// The same number in each of them.
-    pub(super) fn plain(self) -> Self {
-        let Readings([number, ..]) = self;
-        Readings([number; 3])
-    }
-
-    /// How it compares with another number, if every reading agrees.
-    pub(super) fn compare(self, other: Self, test: fn(std::cmp::Ordering) -> bool) -> Match {
-        let mut results = self.0.iter().flat_map(|one| {
-            other
-                .0
-                .iter()
-                .map(|other| one.order(*other).is_some_and(test))
-        });
-        let first = results.next().unwrap_or(false);
-        if results.all(|result| result == first) {
-            Match::of(first)
-        } else {
-            Match::Indeterminate
-        }
-    }
-}
-
-impl Number {
-    fn of(value: &Value<'_>) -> Option<Self> {
-        match value {
-            Value::Int(number) => Some(Number::Integer(i128::from(*number))),
-            Value::Uint(number) => Some(Number::Integer(i128::from(*number))),
-            Value::Float(number) => Some(Number::of_double(*number)),
-            Value::Null | Value::Bool(_) | Value::String(_) | Value::List(_) | Value::Map(_) => {
-                None
-            }
-        }
-    }
-
-    /// A double that is an integer of a size that JSON integers have is that integer.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the range is checked first"
-    )]
-    fn of_double(number: f64) -> Self {
-        if number.fract() == 0.0 && number.abs() < 1e20 {
-            Number::Integer(number as i128)
-        } else {
-            Number::Float(number)
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "rounding is what readers do")]
-    fn as_double(self) -> f64 {
-        match self {
-            Number::Integer(number) => number as f64,
-            Number::Float(number) => number,
-        }
-    }
-
-    fn order(self, other: Self) -> Option<std::cmp::Ordering> {
-        match (self, other) {
-            (Number::Integer(one), Number::Integer(other)) => Some(one.cmp(&other)),
-            (Number::Integer(_) | Number::Float(_), _) => {
-                self.as_double().partial_cmp(&other.as_double())
-            }
-        }
-    }
-
-    /// Whether every reader keeps two numbers apart: as doubles, where those are coarse by more
-    /// than two, and cut to integers.
-    #[expect(clippy::float_cmp, reason = "readers compare doubles so")]
-    fn is_far(self, other: Self) -> bool {
-        let (one, two) = (self.as_double(), other.as_double());
-        let is_coarse =
-            one.abs().min(two.abs()) >= Number::Integer(i128::from(EXACT_MAX)).as_double();
-        let apart = match (self, other) {
-            (Number::Integer(one), Number::Integer(other)) if is_coarse => one.abs_diff(other) > 2,
-            _ => true,
-        };
-        apart && one != two && one.trunc() != two.trunc()
     }
 }
 
@@ -215,7 +114,7 @@ fn is_far_from_number(number: Number, value: &Value<'_>) -> bool {
 
 fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
     if let Some(date) = Date::of(named) {
-        return is_far_from_date(date, value);
+        return date.is_far_from(value);
     }
     match value {
         Value::String(text) => is_far_text(named, text),
@@ -328,54 +227,6 @@ pub(super) fn as_list(text: &str) -> TextList {
     json_text::parse_leniently(text).map_or(TextList::None, TextList::Of)
 }
 
-/// A date as ISO 8601 writes it, alone or with a time behind it.
-#[derive(Debug, Clone, Copy)]
-struct Date {
-    day: jiff::civil::Date,
-    has_time: bool,
-}
-
-impl Date {
-    fn of(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let (day, time) = text.split_at_checked(10)?;
-        let is_plain = day.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-        let is_time = |byte: u8| byte.is_ascii_digit() || b":.+-TtZz ".contains(&byte);
-        let has_time = !time.is_empty();
-        let good = is_plain
-            && (!has_time || time.starts_with(['T', 't', ' ']))
-            && time.bytes().all(is_time);
-        Some(Date {
-            day: good.then(|| day.parse().ok()).flatten()?,
-            has_time,
-        })
-    }
-}
-
-/// Servers that read dates take them in many forms, numbers of seconds or milliseconds among
-/// them. Only another day in the plainest form is another date to all of them.
-fn is_far_from_date(date: Date, value: &Value<'_>) -> bool {
-    match value {
-        Value::String(text) => match Date::of(text) {
-            Some(other) if date.has_time || other.has_time => {
-                let apart = date.day.duration_since(other.day).abs();
-                // Offsets may move a time by more than a day.
-                apart > jiff::SignedDuration::from_hours(48)
-            }
-            Some(other) => date.day != other.day,
-            None => !text.chars().any(char::is_numeric),
-        },
-        Value::List(items) => items.iter().all(|item| is_far_from_date(date, item)),
-        Value::Map(members) => members
-            .iter()
-            .all(|(_, value)| is_far_from_date(date, value)),
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => false,
-    }
-}
-
 /// Whether two texts that were made of texts from outside differ by more than what servers take
 /// away from the parts.
 pub(super) fn equals_made(one: &str, other: &str) -> Match {
@@ -478,38 +329,10 @@ pub(super) fn spellings(value: &Value<'_>) -> Vec<String> {
         Value::Null => vec!["null".to_owned(), String::new(), "undefined".to_owned()],
         Value::Bool(truth) => vec![truth.to_string()],
         Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
-            Number::of(value).map_or_else(Vec::new, number_spellings)
+            Number::of(value).map_or_else(Vec::new, Number::spellings)
         }
         Value::String(_) | Value::List(_) | Value::Map(_) => Vec::new(),
     }
-}
-
-fn number_spellings(number: Number) -> Vec<String> {
-    let double = number.as_double();
-    let mut spelled = match number {
-        Number::Integer(number) => vec![number.to_string(), format!("{number}.0")],
-        Number::Float(number) => vec![number.to_string()],
-    };
-    // JavaScript from 1e21, Python from 1e16, Java from 1e7 on, and below 1e-3 or so.
-    let scientific = format!("{double:e}");
-    if let Some((digits, exponent)) = scientific.split_once('e') {
-        let point = if digits.contains('.') { "" } else { ".0" };
-        let (sign, size) = match exponent.strip_prefix('-') {
-            Some(size) => ("-", size),
-            None => ("+", exponent),
-        };
-        spelled.push(format!("{digits}e{sign}{size}"));
-        spelled.push(format!("{digits}e{sign}{size:0>2}"));
-        spelled.push(format!("{digits}{point}e{exponent}"));
-        spelled.push(scientific.clone());
-    }
-    if double.to_string() != spelled.first().map_or("", String::as_str) {
-        spelled.push(double.to_string());
-    }
-    if double == 0.0 {
-        spelled.extend(["-0".to_owned(), "-0.0".to_owned()]);
-    }
-    spelled
 }
 
 #[cfg(test)]

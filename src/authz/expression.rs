@@ -5,6 +5,7 @@
 //! an error, a missing member or a result that is not a truth value is [`Match::Indeterminate`].
 
 mod check;
+mod constant;
 mod depth;
 mod facts;
 mod failure;
@@ -13,6 +14,7 @@ mod origin;
 mod outside;
 mod partial;
 mod prepare;
+mod reading;
 mod remarks;
 
 use std::sync::{Arc, LazyLock};

@@ -5,10 +5,11 @@ use cel::common::ast::{
     CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators,
 };
 
+use super::constant::Constant;
 use super::depth::{children, depth_exceeds, too_deep};
 use super::facts::{MCP_FIELDS, REQUEST_FIELDS, SOURCE_FIELDS, SUBJECT_FIELDS};
 use super::functions::{GIVEN, GLOB, IP_IN, MATCHES};
-use super::prepare::{Constant, text_of};
+use super::reading::text_of;
 use super::remarks::is_folded_uri;
 use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, InvalidExpression};
 use crate::authz::uri::{shown_fold, shown_fold_start};

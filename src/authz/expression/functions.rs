@@ -7,7 +7,7 @@ use cel::common::value::CowVal;
 use cel::{DeclarationError, Env, ExecutionError};
 use ipnet::IpNet;
 
-use super::prepare::{CONSTANT_TYPE, Constant};
+use super::constant::{CONSTANT_TYPE, Constant};
 use crate::authz::condition::canonical_network;
 use crate::authz::glob::Glob;
 

@@ -5,28 +5,27 @@
 //! operators and conversions over arguments, claims, the device and the URI are replaced by
 //! these when an expression is loaded.
 
-use std::any::Any;
-use std::borrow::Cow;
+mod convert;
+mod json;
+
 use std::cmp::Ordering;
 
-use cel::common::types::{
-    CelBool, CelDouble, CelInt, CelList, CelMap, CelNull, CelString, CelUInt, DYN_TYPE,
-    STRING_TYPE, Type,
-};
-use cel::common::value::{CowVal, StaticVal, Val};
+use cel::common::types::{CelList, CelMap, CelNull, CelString, DYN_TYPE};
+use cel::common::value::{CowVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 
+pub(super) use convert::{CEL_CONVERSIONS, Conversion, HELPERS};
+
+use super::constant::{CONSTANT_TYPE, Constant};
 use super::functions::truth;
 use super::origin::Origin;
-use super::prepare::{CONSTANT_TYPE, Constant};
-use super::{ENVIRONMENT, EXPRESSION_NESTED_VALUES_MAX};
 use crate::authz::compare::{self, Readings};
 use crate::authz::condition::Match;
 use crate::authz::glob::Glob;
-use crate::authz::json_text;
 use crate::authz::request::Value;
 use crate::authz::spelling;
 use crate::authz::uri::{PlainUri, UriPattern, fold_uri};
+use json::to_value;
 
 /// The function that an operation on two values becomes, and on one.
 pub(super) const BINARY: &str = "@binary";
@@ -73,43 +72,6 @@ pub(super) enum UriTest {
     EndsWith,
     Contains,
 }
-
-/// What a value is converted to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Conversion {
-    Bool,
-    Int,
-    Uint,
-    Num,
-    /// A text, and nothing else.
-    Text,
-    /// A text, or that of an integer or a truth value, of which there is one.
-    Spelled,
-    Fold,
-    Plain,
-    List,
-    Time,
-}
-
-/// The conversions of CEL, which are these for values from outside.
-pub(super) const CEL_CONVERSIONS: &[(&str, Conversion)] = &[
-    ("bool", Conversion::Bool),
-    ("int", Conversion::Int),
-    ("uint", Conversion::Uint),
-    ("double", Conversion::Num),
-    ("string", Conversion::Spelled),
-    ("timestamp", Conversion::Time),
-];
-
-/// The functions that policies have for values from outside.
-pub(super) const HELPERS: &[(&str, Conversion)] = &[
-    ("num", Conversion::Num),
-    ("text", Conversion::Text),
-    ("fold", Conversion::Fold),
-    ("plain", Conversion::Plain),
-    ("list", Conversion::List),
-    ("time", Conversion::Time),
-];
 
 /// Adds both functions.
 pub(super) fn declare(environment: &mut Env) -> Result<(), DeclarationError> {
@@ -380,202 +342,9 @@ fn unary<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Execu
     let OperationName::Convert(conversion) = operation_of(operation.as_ref())?.name else {
         return Err(no_result("not an operation on one value"));
     };
-    if conversion == Conversion::Time {
-        return time(value.as_ref());
-    }
-    let value = to_value(value.as_ref()).ok_or_else(|| no_result("not a JSON value"))?;
-    let converted = convert(conversion, &value);
-    converted.ok_or_else(|| no_result("not of the one form that is accepted"))
-}
-
-/// The conversions, each from the forms that every reader takes for the same.
-fn convert<'b, 'v>(to: Conversion, value: &Value<'_>) -> Option<CowVal<'b, 'v>> {
-    let text = |text: String| CowVal::owned(CelString::from(text));
-    Some(match (to, value) {
-        // `"false"` is true to a server that takes every text that is not empty for true.
-        (Conversion::Bool, Value::Bool(value)) => truth(*value),
-        (Conversion::Bool, Value::String(text)) if text == "true" => truth(true),
-        (Conversion::Int, value) => CowVal::owned(CelInt::from(integer(value)?)),
-        (Conversion::Uint, value) => {
-            CowVal::owned(CelUInt::from(u64::try_from(integer(value)?).ok()?))
-        }
-        (Conversion::Num, value) => CowVal::owned(CelDouble::from(number(value)?)),
-        (Conversion::Text | Conversion::Spelled, Value::String(own)) => text(own.to_string()),
-        (Conversion::Spelled, Value::Bool(truth)) => text(truth.to_string()),
-        (Conversion::Spelled, Value::Int(number)) => text(number.to_string()),
-        (Conversion::Fold, Value::String(own)) => text(spelling::fold(own).into_owned()),
-        (Conversion::Plain, Value::String(own)) => text(spelling::visible(own)),
-        (Conversion::List, Value::List(items)) => list(items),
-        (Conversion::List, Value::String(text)) => match json_text::parse(text)? {
-            // Loops over the arguments count their values, and a text is one.
-            Value::List(items) if items.len() <= EXPRESSION_NESTED_VALUES_MAX => list(&items),
-            Value::List(_)
-            | Value::Null
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::Uint(_)
-            | Value::Float(_)
-            | Value::String(_)
-            | Value::Map(_) => return None,
-        },
-        _ => return None,
-    })
-}
-
-/// The largest integer up to which every reader keeps integers apart.
-const INTEGER_MAX: i64 = 1 << 53;
-
-/// A number without a fraction, or the plainest text of one.
-fn integer(value: &Value<'_>) -> Option<i64> {
-    let number = match value {
-        Value::Int(number) => *number,
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the range is checked first"
-        )]
-        Value::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => *number as i64,
-        Value::String(text) if is_plain_integer(text) => text.parse().ok()?,
-        Value::Float(_)
-        | Value::Uint(_)
-        | Value::Null
-        | Value::Bool(_)
-        | Value::String(_)
-        | Value::List(_)
-        | Value::Map(_) => return None,
-    };
-    (number.unsigned_abs() < INTEGER_MAX.unsigned_abs()).then_some(number)
-}
-
-/// A number, or the plainest text of one, with a fraction or without.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "integers are below what doubles keep apart"
-)]
-fn number(value: &Value<'_>) -> Option<f64> {
-    match value {
-        Value::Float(number) => Some(*number),
-        Value::String(text) => {
-            let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-            let digits = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
-            (is_plain_integer(whole) && digits).then(|| text.parse().ok())?
-        }
-        Value::Int(_) => integer(value).map(|number| number as f64),
-        Value::Uint(_) | Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => None,
-    }
-}
-
-/// `-?(0|[1-9][0-9]*)`.
-fn is_plain_integer(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = digits == "0" || !digits.starts_with('0');
-    plain && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// A moment as RFC 3339 writes it, with its offset. Never a number: to some servers it counts
-/// seconds, to others milliseconds.
-fn time<'b, 'v>(value: &dyn Val) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    let text = value.downcast_ref::<CelString<'_>>();
-    let text = text.ok_or_else(|| no_result("not a text"))?;
-    let is_plain = text.inner().parse::<jiff::Timestamp>().is_ok()
-        && text.inner().contains('T')
-        && !text.inner().contains(['t', 'z', '[']);
-    let environment = ENVIRONMENT.as_ref().ok().filter(|_| is_plain);
-    let environment = environment.ok_or_else(|| no_result("not a time of RFC 3339"))?;
-    let arguments: Vec<CowVal<'b, 'v>> =
-        vec![CowVal::owned(CelString::from(text.inner().to_owned()))];
-    let convert = environment.find_overload("timestamp", &arguments);
-    let convert = convert.ok_or_else(|| no_result("no times"))?;
-    convert(arguments)
-}
-
-fn list<'b, 'v>(items: &[Value<'_>]) -> CowVal<'b, 'v> {
-    CowVal::owned(CelList::from(items.iter().map(to_val).collect::<Vec<_>>()))
-}
-
-/// A value in CEL, with texts of its own.
-fn to_val<'v>(value: &Value<'_>) -> Box<dyn Val + 'v> {
-    match value {
-        Value::Null => Box::new(CelNull),
-        Value::Bool(value) => Box::new(CelBool::from(*value)),
-        Value::Int(value) => Box::new(CelInt::from(*value)),
-        Value::Uint(value) => Box::new(CelUInt::from(*value)),
-        Value::Float(value) => Box::new(CelDouble::from(*value)),
-        Value::String(value) => Box::new(CelString::from(value.to_string())),
-        Value::List(items) => Box::new(CelList::from(items.iter().map(to_val).collect::<Vec<_>>())),
-        Value::Map(members) => {
-            let members = members.iter().map(|(key, value)| {
-                (
-                    cel::common::types::CelMapKey::from(key.to_string()),
-                    to_val(value),
-                )
-            });
-            Box::new(CelMap::from(
-                members.collect::<std::collections::HashMap<_, _>>(),
-            ))
-        }
-    }
-}
-
-/// The JSON value that a value of CEL is, if it is one.
-fn to_value(value: &dyn Val) -> Option<Value<'_>> {
-    if let Some(text) = value.downcast_ref::<CelString<'_>>() {
-        return Some(Value::String(Cow::Borrowed(text.inner())));
-    }
-    if let Some(value) = value.downcast_ref::<CelBool>() {
-        return Some(Value::Bool(*value.inner()));
-    }
-    if let Some(value) = value.downcast_ref::<CelInt>() {
-        return Some(Value::Int(*value.inner()));
-    }
-    if let Some(value) = value.downcast_ref::<CelDouble>() {
-        return value
-            .inner()
-            .is_finite()
-            .then(|| Value::Float(*value.inner()));
-    }
-    if let Some(value) = value.downcast_ref::<CelUInt>() {
-        let number = *value.inner();
-        return Some(i64::try_from(number).map_or(Value::Uint(number), Value::Int));
-    }
-    if value.downcast_ref::<CelNull>().is_some() {
-        return Some(Value::Null);
-    }
-    if let Some(list) = value.downcast_ref::<CelList<'_>>() {
-        let items = list.inner().iter().map(|item| to_value(&**item));
-        return items.collect::<Option<_>>().map(Value::List);
-    }
-    if let Some(map) = value.downcast_ref::<CelMap<'_>>() {
-        let members = map.inner().iter().map(|(key, value)| {
-            let key = key.inner().downcast_ref::<CelString<'_>>()?;
-            Some((Cow::Borrowed(key.inner()), to_value(&**value)?))
-        });
-        return members.collect::<Option<_>>().map(Value::Map);
-    }
-    let uri = value.downcast_ref::<PlainUri<'static>>()?;
-    Some(Value::String(Cow::Borrowed(uri.as_str())))
+    convert::convert(conversion, value.as_ref())
 }
 
 fn no_result(why: &str) -> ExecutionError {
     ExecutionError::function_error(COMPARISON, why)
 }
-
-/// The URI as the operators above take it.
-impl Val for PlainUri<'static> {
-    fn get_type(&self) -> &Type {
-        &STRING_TYPE
-    }
-
-    fn cel_type() -> &'static Type {
-        &STRING_TYPE
-    }
-
-    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {
-        Box::new(self.clone())
-    }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
-    }
-}
-
-impl StaticVal for PlainUri<'static> {}

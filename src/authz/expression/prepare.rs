@@ -5,32 +5,20 @@
 //! write: `@` and their place in the table. Operators over what comes from outside become
 //! operations that have no result where servers may read a value in two ways.
 
-use std::any::Any;
-use std::fmt;
-
 use cel::IdedExpr;
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SelectExpr, operators,
 };
-use cel::common::types::Type;
-use cel::common::value::{StaticVal, Val};
-use ipnet::IpNet;
-use regex::{Regex, RegexBuilder};
 
+use super::constant::Constant;
 use super::depth::children;
-use super::facts::{Container, MCP_FIELDS, REQUEST_FIELDS, Reading, SOURCE_FIELDS, SUBJECT_FIELDS};
-use super::functions::{GIVEN, GLOB, IP_IN, MATCHES, parse_network};
+use super::facts::Reading;
+use super::functions::{GIVEN, GLOB, IP_IN, MATCHES};
 use super::origin::Origin;
 use super::outside::{
     BINARY, CEL_CONVERSIONS, Conversion, HELPERS, Operation, OperationName, UNARY, UriTest,
 };
-use super::{EXPRESSION_PATTERN_BYTES_MAX, InvalidExpression};
-use crate::authz::glob::Glob;
-use crate::authz::path::ValuePath;
-
-/// How much memory the states of one pattern may take that are found while it is matched, in
-/// bytes for each thread. Where that is not enough, it is matched another way.
-const PATTERN_CACHE_BYTES_MAX: usize = 256 << 10;
+use super::reading::{reading, whole};
 
 /// An expression as it is evaluated.
 #[derive(Debug, Clone)]
@@ -47,64 +35,6 @@ pub(super) enum Reference {
     Constant(Constant),
     /// Something of the request.
     Reading(Reading),
-}
-
-/// What the author wrote as the last argument of some functions, ready to be used.
-#[derive(Clone)]
-pub(super) enum Constant {
-    /// A regular expression.
-    Pattern(Regex),
-    /// A network.
-    Network(IpNet),
-    /// A pattern over names.
-    Glob(Glob),
-    /// What is done with values from outside.
-    Operation(Operation),
-}
-
-/// Its type in CEL, which nothing but our functions takes.
-pub(super) static CONSTANT_TYPE: Type = Type::new_unspecified_type("@constant");
-
-impl Constant {
-    /// Compiles the last argument of a function, if that is one that is compiled.
-    pub(super) fn compile(function: &str, text: &str) -> Result<Option<Self>, InvalidExpression> {
-        Ok(match function {
-            IP_IN => {
-                let network = parse_network(text).ok_or_else(|| {
-                    let message = format!("`{text}` is not a network");
-                    InvalidExpression::new(message, "a network such as `10.0.0.0/8`")
-                })?;
-                Some(Constant::Network(network))
-            }
-            GLOB => {
-                let glob = Glob::name(text);
-                let glob = glob.map_err(|error| InvalidExpression::new(error.to_string(), ""))?;
-                Some(Constant::Glob(glob))
-            }
-            MATCHES => Some(Constant::Pattern(compile_pattern(text)?)),
-            _ => None,
-        })
-    }
-}
-
-fn compile_pattern(text: &str) -> Result<Regex, InvalidExpression> {
-    let pattern = RegexBuilder::new(text)
-        .size_limit(EXPRESSION_PATTERN_BYTES_MAX)
-        .dfa_size_limit(PATTERN_CACHE_BYTES_MAX)
-        .build();
-    pattern.map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => InvalidExpression::new(
-            format!(
-                "`{text}` takes more than {} KiB once it is compiled",
-                EXPRESSION_PATTERN_BYTES_MAX >> 10
-            ),
-            "repeat less, or ask for ASCII: `[0-9]` instead of `\\d`",
-        ),
-        regex::Error::Syntax(_) | _ => InvalidExpression::new(
-            format!("`{text}` is not a regular expression"),
-            "RE2 syntax",
-        ),
-    })
 }
 
 /// Prepares a checked expression. `constants` are those of its nodes, by their number.
@@ -502,201 +432,3 @@ pub(super) fn result_of(call: &CallExpr, arguments: &[Origin], all: Origin) -> O
         _ => all,
     }
 }
-
-/// What may be in a whole object of the request, if the node names one.
-pub(super) fn whole(expr: &Expr) -> Option<Origin> {
-    match field_of(expr)? {
-        ("mcp", "arguments", false) => Some(Origin::ARGUMENTS),
-        ("subject", "claims", false) => Some(Origin::PROVEN),
-        _ => None,
-    }
-}
-
-/// A variable and its field, `mcp.uri` or `mcp["uri"]`, and whether it is only asked for.
-pub(super) fn field_of(expr: &Expr) -> Option<(&str, &str, bool)> {
-    let (operand, field, test) = match expr {
-        Expr::Select(select) => (&*select.operand, select.field.as_str(), select.test),
-        Expr::Call(call) if call.func_name == operators::INDEX => match call.args.as_slice() {
-            [operand, key] => (operand, text_of(key)?, false),
-            _ => return None,
-        },
-        Expr::Call(_)
-        | Expr::Comprehension(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => return None,
-    };
-    let Expr::Ident(record) = &operand.expr else {
-        return None;
-    };
-    Some((record, field, test))
-}
-
-/// What of the request an expression reads, if it is just that. The names of our records cannot
-/// be those of loop variables.
-pub(super) fn reading(expr: &Expr) -> Option<(Reading, Origin)> {
-    if let Some(found) = read_field(expr) {
-        return Some(found);
-    }
-    let (test, key) = match expr {
-        Expr::Select(select) => (select.test, None),
-        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::INDEX, [_, _]) => (false, None),
-            (operators::IN, [key, operand]) => (true, Some((text_of(key)?, operand))),
-            _ => return None,
-        },
-        Expr::Comprehension(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => return None,
-    };
-    let mut names = Vec::new();
-    let root = match key {
-        Some((key, operand)) => {
-            names.push(key);
-            root_of(&operand.expr, &mut names)?
-        }
-        None => root_of(expr, &mut names)?,
-    };
-    names.reverse();
-    let container = match (root, names.as_slice()) {
-        (_, []) => return None,
-        (Root::Object(container), _) => container,
-        (Root::Headers, [name]) => {
-            let name = (*name).into();
-            let reading = if test {
-                Reading::HasHeader(name)
-            } else {
-                Reading::Header(name)
-            };
-            return Some((reading, Origin::PLAIN));
-        }
-        (Root::Headers, _) => return None,
-    };
-    let path = ValuePath::of_names(&names).ok()?;
-    Some(match (test, container) {
-        // What is known of the device may be a list, which has no members.
-        (true, Container::Device) if key.is_some() => return None,
-        // Nor is it known of what is further inside.
-        (true, _) if key.is_some() && path.len() > 1 => return None,
-        (true, _) => (Reading::Has(container, path), Origin::PLAIN),
-        (false, Container::Arguments) => (Reading::Member(container, path), Origin::ARGUMENTS),
-        (false, Container::Claims | Container::Device) => {
-            (Reading::Member(container, path), Origin::PROVEN)
-        }
-    })
-}
-
-/// Where a path of names begins.
-enum Root {
-    /// In an object whose members others chose.
-    Object(Container),
-    /// In the headers of the request.
-    Headers,
-}
-
-/// Follows names to where they begin, the last first.
-fn root_of<'e>(expr: &'e Expr, names: &mut Vec<&'e str>) -> Option<Root> {
-    match field_of(expr) {
-        Some(("mcp", "arguments", _)) => return Some(Root::Object(Container::Arguments)),
-        Some(("subject", "claims", _)) => return Some(Root::Object(Container::Claims)),
-        Some(("request", "headers", _)) => return Some(Root::Headers),
-        Some(_) | None => {}
-    }
-    match expr {
-        Expr::Ident(name) if name == "args" => Some(Root::Object(Container::Arguments)),
-        Expr::Ident(name) if name == "device" => Some(Root::Object(Container::Device)),
-        Expr::Select(select) => {
-            // `has(a.b)` has its test at the end alone.
-            if select.test && !names.is_empty() {
-                return None;
-            }
-            names.push(&select.field);
-            root_of(&select.operand.expr, names)
-        }
-        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::INDEX, [operand, key]) => {
-                names.push(text_of(key)?);
-                root_of(&operand.expr, names)
-            }
-            _ => None,
-        },
-        Expr::Comprehension(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => None,
-    }
-}
-
-/// A field of one of our records.
-fn read_field(expr: &Expr) -> Option<(Reading, Origin)> {
-    let (record, field, test) = field_of(expr)?;
-    let (record, fields) = match record {
-        "subject" => ("subject", SUBJECT_FIELDS),
-        "mcp" => ("mcp", MCP_FIELDS),
-        "source" => ("source", SOURCE_FIELDS),
-        "request" => ("request", REQUEST_FIELDS),
-        _ => return None,
-    };
-    let field = fields.iter().find(|own| **own == field)?;
-    // Those are built once for all rules.
-    let is_whole = matches!(*field, "claims" | "headers" | "arguments");
-    let origin = if *field == "uri" && !test {
-        Origin::URI
-    } else {
-        Origin::PLAIN
-    };
-    match (test, is_whole) {
-        (true, _) => Some((Reading::HasField(record, field), origin)),
-        (false, true) => None,
-        (false, false) => Some((Reading::Field(record, field), origin)),
-    }
-}
-
-pub(super) fn text_of(node: &IdedExpr) -> Option<&str> {
-    if let Expr::Literal(LiteralValue::String(text)) = &node.expr {
-        Some(text.inner())
-    } else {
-        None
-    }
-}
-
-impl fmt::Debug for Constant {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Constant::Pattern(pattern) => formatter.write_str(pattern.as_str()),
-            Constant::Network(network) => fmt::Display::fmt(network, formatter),
-            Constant::Glob(glob) => formatter.write_str(glob.as_str()),
-            Constant::Operation(operation) => fmt::Debug::fmt(operation, formatter),
-        }
-    }
-}
-
-impl Val for Constant {
-    fn get_type(&self) -> &Type {
-        &CONSTANT_TYPE
-    }
-
-    fn cel_type() -> &'static Type {
-        &CONSTANT_TYPE
-    }
-
-    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {
-        Box::new(self.clone())
-    }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
-    }
-}
-
-impl StaticVal for Constant {}

@@ -8,7 +8,8 @@ use super::depth::children;
 use super::facts::{Container, Reading};
 use super::functions::{GLOB, MATCHES};
 use super::origin::Origin;
-use super::prepare::{field_of, reading, result_of, text_of, whole};
+use super::prepare::result_of;
+use super::reading::{field_of, reading, text_of, whole};
 use crate::authz::path::ValuePath;
 
 /// Something whose meaning rests on how a value is read.

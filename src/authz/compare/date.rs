@@ -1,0 +1,52 @@
+//! Dates in texts.
+
+use crate::authz::request::Value;
+
+/// A date as ISO 8601 writes it, alone or with a time behind it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Date {
+    day: jiff::civil::Date,
+    has_time: bool,
+}
+
+impl Date {
+    /// The date that a text is.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let (day, time) = text.split_at_checked(10)?;
+        let is_plain = day.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+        let is_time = |byte: u8| byte.is_ascii_digit() || b":.+-TtZz ".contains(&byte);
+        let has_time = !time.is_empty();
+        let good = is_plain
+            && (!has_time || time.starts_with(['T', 't', ' ']))
+            && time.bytes().all(is_time);
+        Some(Date {
+            day: good.then(|| day.parse().ok()).flatten()?,
+            has_time,
+        })
+    }
+
+    /// Servers that read dates take them in many forms, numbers of seconds or milliseconds among
+    /// them. Only another day in the plainest form is another date to all of them.
+    pub(super) fn is_far_from(self, value: &Value<'_>) -> bool {
+        match value {
+            Value::String(text) => match Date::of(text) {
+                Some(other) if self.has_time || other.has_time => {
+                    let apart = self.day.duration_since(other.day).abs();
+                    // Offsets may move a time by more than a day.
+                    apart > jiff::SignedDuration::from_hours(48)
+                }
+                Some(other) => self.day != other.day,
+                None => !text.chars().any(char::is_numeric),
+            },
+            Value::List(items) => items.iter().all(|item| self.is_far_from(item)),
+            Value::Map(members) => members.iter().all(|(_, value)| self.is_far_from(value)),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What the author of an expression wrote, compiled: patterns, networks and what is done with values
+//! from outside.
+
+use std::any::Any;
+use std::fmt;
+
+use cel::common::types::Type;
+use cel::common::value::{StaticVal, Val};
+use ipnet::IpNet;
+use regex::{Regex, RegexBuilder};
+
+use super::functions::{GLOB, IP_IN, MATCHES, parse_network};
+use super::outside::Operation;
+use super::{EXPRESSION_PATTERN_BYTES_MAX, InvalidExpression};
+use crate::authz::glob::Glob;
+
+/// How much memory the states of one pattern may take that are found while it is matched, in
+/// bytes for each thread. Where that is not enough, it is matched another way.
+const PATTERN_CACHE_BYTES_MAX: usize = 256 << 10;
+
+/// What the author wrote as the last argument of some functions, ready to be used.
+#[derive(Clone)]
+pub(super) enum Constant {
+    /// A regular expression.
+    Pattern(Regex),
+    /// A network.
+    Network(IpNet),
+    /// A pattern over names.
+    Glob(Glob),
+    /// What is done with values from outside.
+    Operation(Operation),
+}
+
+/// Its type in CEL, which nothing but our functions takes.
+pub(super) static CONSTANT_TYPE: Type = Type::new_unspecified_type("@constant");
+
+impl Constant {
+    /// Compiles the last argument of a function, if that is one that is compiled.
+    pub(super) fn compile(function: &str, text: &str) -> Result<Option<Self>, InvalidExpression> {
+        Ok(match function {
+            IP_IN => {
+                let network = parse_network(text).ok_or_else(|| {
+                    let message = format!("`{text}` is not a network");
+                    InvalidExpression::new(message, "a network such as `10.0.0.0/8`")
+                })?;
+                Some(Constant::Network(network))
+            }
+            GLOB => {
+                let glob = Glob::name(text);
+                let glob = glob.map_err(|error| InvalidExpression::new(error.to_string(), ""))?;
+                Some(Constant::Glob(glob))
+            }
+            MATCHES => Some(Constant::Pattern(compile_pattern(text)?)),
+            _ => None,
+        })
+    }
+}
+
+fn compile_pattern(text: &str) -> Result<Regex, InvalidExpression> {
+    let pattern = RegexBuilder::new(text)
+        .size_limit(EXPRESSION_PATTERN_BYTES_MAX)
+        .dfa_size_limit(PATTERN_CACHE_BYTES_MAX)
+        .build();
+    pattern.map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => InvalidExpression::new(
+            format!(
+                "`{text}` takes more than {} KiB once it is compiled",
+                EXPRESSION_PATTERN_BYTES_MAX >> 10
+            ),
+            "repeat less, or ask for ASCII: `[0-9]` instead of `\\d`",
+        ),
+        regex::Error::Syntax(_) | _ => InvalidExpression::new(
+            format!("`{text}` is not a regular expression"),
+            "RE2 syntax",
+        ),
+    })
+}
+
+impl fmt::Debug for Constant {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Constant::Pattern(pattern) => formatter.write_str(pattern.as_str()),
+            Constant::Network(network) => fmt::Display::fmt(network, formatter),
+            Constant::Glob(glob) => formatter.write_str(glob.as_str()),
+            Constant::Operation(operation) => fmt::Debug::fmt(operation, formatter),
+        }
+    }
+}
+
+impl Val for Constant {
+    fn get_type(&self) -> &Type {
+        &CONSTANT_TYPE
+    }
+
+    fn cel_type() -> &'static Type {
+        &CONSTANT_TYPE
+    }
+
+    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {
+        Box::new(self.clone())
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+}
+
+impl StaticVal for Constant {}
