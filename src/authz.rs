@@ -45,9 +45,9 @@ pub use decision::{
 pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse};
 pub use explain::{Explanation, NoResult, RuleExplanation, SelectorExplanation, explain};
 pub use expression::{
-    EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_VALUES_MAX,
-    EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX, Expression, InvalidExpression, Remark,
-    Sense,
+    EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
+    EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX, Expression,
+    InvalidExpression, Remark, Sense,
 };
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
 pub use outlook::{Outlook, Prospect, outlook};

@@ -20,6 +20,8 @@ pub(super) use number::Readings;
 pub(super) fn equals(named: &Value<'_>, value: &Value<'_>) -> Match {
     if is_same(named, value) {
         Match::Yes
+    } else if is_too_much(named, value) {
+        Match::Indeterminate
     } else if is_far(named, value) {
         Match::No
     } else {
@@ -72,6 +74,20 @@ fn is_same(one: &Value<'_>, other: &Value<'_>) -> bool {
     }
 }
 
+/// The most pairs of values in two lists or objects that are compared.
+const PAIRS_MAX: usize = 250_000;
+
+/// Whether two lists or objects have more pairs of values than are compared.
+fn is_too_much(named: &Value<'_>, value: &Value<'_>) -> bool {
+    let is_container = |value: &Value<'_>| matches!(value, Value::List(_) | Value::Map(_));
+    is_container(named)
+        && is_container(value)
+        && named
+            .count(PAIRS_MAX)
+            .saturating_mul(value.count(PAIRS_MAX))
+            > PAIRS_MAX
+}
+
 /// Whether every server keeps a value apart from the one that a rule names.
 fn is_far(named: &Value<'_>, value: &Value<'_>) -> bool {
     match named {
@@ -120,7 +136,10 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
         Value::String(text) => is_far_text(named, text),
         Value::List(items) => {
             let near = |item: &Value<'_>| !is_far_from_text(named, item);
-            !items.iter().any(near) && !is_near(named, &joined(items))
+            !items.iter().any(near) && {
+                let joined = joined(items);
+                is_too_long(named, &joined) || !is_near(named, &joined)
+            }
         }
         // Whoever takes an object apart finds what is in it.
         Value::Map(members) => members
@@ -151,9 +170,7 @@ fn is_far_from_spelled(named: &str, value: &Value<'_>) -> bool {
 /// Whether no server reads two texts as one: as texts, as the numbers or truth values that they
 /// spell, or as a list that one of them is in JSON.
 fn is_far_text(named: &str, text: &str) -> bool {
-    // Folding cannot make so little of so much.
-    let is_long = text.trim().len() > FOLD_RATIO.saturating_mul(named.len().saturating_add(1));
-    if !is_long {
+    if !is_too_long(named, text) {
         if is_near(named, text) {
             return false;
         }
@@ -167,6 +184,11 @@ fn is_far_text(named: &str, text: &str) -> bool {
         TextList::TooLong => false,
         TextList::None => true,
     }
+}
+
+/// Whether folding cannot make so little of so much.
+fn is_too_long(named: &str, text: &str) -> bool {
+    text.trim().len() > FOLD_RATIO.saturating_mul(named.len().saturating_add(1))
 }
 
 /// The most bytes of a text that can fold to one byte of another: twelve for an escaped pair of

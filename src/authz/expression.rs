@@ -40,6 +40,8 @@ pub const EXPRESSION_LOOPS_MAX: usize = 2;
 pub const EXPRESSION_VALUES_MAX: usize = 10_000;
 /// The same for an expression with loops inside loops.
 pub const EXPRESSION_NESTED_VALUES_MAX: usize = 500;
+/// How many bytes their texts may have then.
+pub const EXPRESSION_NESTED_BYTES_MAX: usize = 32 << 10;
 /// How much memory one regular expression may take once it is compiled, in bytes.
 pub const EXPRESSION_PATTERN_BYTES_MAX: usize = 1 << 20;
 
@@ -182,7 +184,7 @@ impl Expression {
         let Ok(environment) = ENVIRONMENT.as_ref() else {
             return Err(Failure::NotTrueOrFalse);
         };
-        if self.traits.loops > 1 && facts.has_more_values_than(EXPRESSION_NESTED_VALUES_MAX) {
+        if self.traits.loops > 1 && facts.are_too_much_for_nested_loops() {
             return Err(Failure::TooMuch);
         }
         let scope = Scope {

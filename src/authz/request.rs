@@ -241,6 +241,43 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The number of values in the value, itself included, or some number above `most` if there
+    /// are more.
+    pub(super) fn count(&self, most: usize) -> usize {
+        let sum = |total: usize, value: &Value<'_>| {
+            if total > most {
+                total
+            } else {
+                total.saturating_add(value.count(most))
+            }
+        };
+        match self {
+            Value::List(items) => items.iter().fold(1, sum),
+            Value::Map(members) => members.iter().map(|(_, value)| value).fold(1, sum),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::String(_) => 1,
+        }
+    }
+
+    /// The bytes of all texts and keys in the value.
+    pub(super) fn text_bytes(&self) -> usize {
+        match self {
+            Value::String(text) => text.len(),
+            Value::List(items) => items
+                .iter()
+                .fold(0, |sum, item| sum.saturating_add(item.text_bytes())),
+            Value::Map(members) => members.iter().fold(0, |sum, (key, value)| {
+                sum.saturating_add(key.len())
+                    .saturating_add(value.text_bytes())
+            }),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => 0,
+        }
+    }
+
     /// The text of a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {

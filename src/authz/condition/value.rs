@@ -13,6 +13,14 @@ use super::Match;
 /// How many elements a list may have to be compared; a longer one has no result.
 const ITEMS_MAX: usize = 10_000;
 
+/// How many bytes a text beyond ASCII may have to be folded for a pattern; a longer one has no
+/// result unless it matches as it is.
+const FOLDED_BYTES_MAX: usize = 256 << 10;
+
+fn is_too_long(text: &str) -> bool {
+    text.len() > FOLDED_BYTES_MAX && !text.is_ascii()
+}
+
 /// One argument and the values that fulfil the selector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValueSelector {
@@ -61,11 +69,13 @@ impl TextPattern {
         if self.glob.matches(text) {
             return Match::Yes;
         }
-        let could_match = |text: &str| {
-            let folded = self.folded.as_ref();
-            folded.is_none_or(|glob| glob.matches(&fold_decomposed(text)))
+        let Some(glob) = self.folded.as_ref().filter(|_| !is_too_long(text)) else {
+            return Match::Indeterminate;
         };
-        if could_match(text) || could_match(&fold(text)) {
+        let folded = fold_decomposed(text);
+        let trimmed = fold(text);
+        if glob.matches(&folded) || (trimmed != folded && glob.matches(&fold_decomposed(&trimmed)))
+        {
             Match::Indeterminate
         } else {
             Match::No
@@ -175,7 +185,9 @@ impl ValueSelector {
             let part = Value::String(Cow::Borrowed(part.trim()));
             Expected::match_one(&self.expected, &part)
         };
-        let near_part = text.contains(',') && text.split(',').any(|one| part(one) != Match::No);
+        let near_part = text.contains(',')
+            && (text.split(',').nth(ITEMS_MAX).is_some()
+                || text.split(',').any(|one| part(one) != Match::No));
         let near_list = match compare::as_list(text) {
             TextList::Of(list) => self.matches_value(&list) != Match::No,
             TextList::TooLong => true,

@@ -255,7 +255,7 @@ impl<'p> Checker<'p> {
         if !OPERATORS.contains(&name) {
             self.visit_function(node, call);
         }
-        if loops > 0 && searches(call) {
+        if loops > 0 && (searches(call) || self.folds_again(call)) {
             self.traits.loops = self.traits.loops.max(loops.saturating_add(1));
         }
         self.refuse_unfolded(call);
@@ -302,6 +302,21 @@ impl<'p> Checker<'p> {
                 self.error(node, message, format!("the folded form is `{right}`"));
             }
         }
+    }
+
+    /// Whether a call folds the same text in every round of a loop.
+    fn folds_again(&self, call: &CallExpr) -> bool {
+        let folds = matches!(call.func_name.as_str(), "plain" | "fold" | "list");
+        folds && !call.args.iter().any(|argument| self.names_bound(argument))
+    }
+
+    fn names_bound(&self, node: &IdedExpr) -> bool {
+        let is_bound =
+            matches!(&node.expr, Expr::Ident(name) if self.bound.contains(&name.as_str()));
+        is_bound
+            || children(node)
+                .into_iter()
+                .any(|child| self.names_bound(child))
     }
 
     fn visit_function(&mut self, node: &'p IdedExpr, call: &'p CallExpr) {

@@ -16,7 +16,9 @@ use crate::authz::request::{AccessRequest, Resource, Value};
 use crate::authz::uri::{PlainUri, UriCell, UriForm};
 
 use super::functions::truth;
-use super::{ENVIRONMENT, EXPRESSION_VALUES_MAX};
+use super::{
+    ENVIRONMENT, EXPRESSION_NESTED_BYTES_MAX, EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_VALUES_MAX,
+};
 
 type Boxed<'a> = Box<dyn Val + 'a>;
 
@@ -83,13 +85,13 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether the arguments or the claims hold more values than `most`.
-    pub(super) fn has_more_values_than(&self, most: usize) -> bool {
-        let arguments = self
-            .request
-            .arguments
-            .is_some_and(|value| count(value, most) > most);
-        arguments || count(&self.request.subject.claims, most) > most
+    /// Whether the arguments or the claims are too much for loops inside loops.
+    pub(super) fn are_too_much_for_nested_loops(&self) -> bool {
+        let is_too_much = |value: &Value<'_>| {
+            value.count(EXPRESSION_NESTED_VALUES_MAX) > EXPRESSION_NESTED_VALUES_MAX
+                || value.text_bytes() > EXPRESSION_NESTED_BYTES_MAX
+        };
+        self.request.arguments.is_some_and(is_too_much) || is_too_much(&self.request.subject.claims)
     }
 
     /// What an expression reads by name, if it is there.
@@ -338,29 +340,8 @@ impl VariableResolver for Facts<'_> {
     }
 }
 
-/// The number of values in a value, or some number above `most` if there are more.
-fn count(value: &Value<'_>, most: usize) -> usize {
-    let sum = |total: usize, value: &Value<'_>| {
-        if total > most {
-            total
-        } else {
-            total.saturating_add(count(value, most))
-        }
-    };
-    match value {
-        Value::List(items) => items.iter().fold(1, sum),
-        Value::Map(members) => members.iter().map(|(_, value)| value).fold(1, sum),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Uint(_)
-        | Value::Float(_)
-        | Value::String(_) => 1,
-    }
-}
-
 fn is_bounded(value: &Value<'_>) -> bool {
-    count(value, EXPRESSION_VALUES_MAX) <= EXPRESSION_VALUES_MAX
+    value.count(EXPRESSION_VALUES_MAX) <= EXPRESSION_VALUES_MAX
 }
 
 fn bounded<'a>(value: &'a Value<'_>) -> Option<Boxed<'a>> {

@@ -22,17 +22,24 @@ pub(super) fn fold(uri: &str) -> String {
 }
 
 /// Folds a pattern: what comes out matches the fold of every normal URI that the pattern matches.
-/// Mostly that is one pattern; a wildcard in the place of a host may stand for none.
+/// Mostly that is one pattern. A wildcard in the place of a host may stand for none, and one that
+/// crosses everything, before what looks like a query, may stand for its start.
 pub(super) fn fold_pattern(pattern: &Glob) -> Result<Box<[Glob]>, InvalidGlob> {
     let tokens = pattern.all_tokens();
     let whole = fold_tokens(&tokens);
+    let without_host = without_host(&whole);
+    let forms = [Some(whole), without_host, before_query(&tokens)];
     let text: Arc<str> = pattern.as_str().into();
-    let glob = |tokens: &[Token]| Glob::from_tokens(Arc::clone(&text), tokens);
-    let folded = glob(&whole)?;
-    Ok(match without_host(&tokens, &whole) {
-        Some(short) => Box::new([folded, glob(&short)?]),
-        None => Box::new([folded]),
-    })
+    let glob = |tokens: Vec<Token>| Glob::from_tokens(Arc::clone(&text), &tokens);
+    forms.into_iter().flatten().map(glob).collect()
+}
+
+/// The fold of a pattern up to a run of anything that may take in the beginning of a query.
+fn before_query(tokens: &[Token]) -> Option<Vec<Token>> {
+    let run = tokens.iter().position(|token| *token == Token::RunAny)?;
+    let (start, rest) = tokens.split_at_checked(run.saturating_add(1))?;
+    let is_query = |token: &Token| matches!(token, Token::Char('=' | '&'));
+    rest.iter().any(is_query).then(|| fold_tokens(start))
 }
 
 /// Folds the tokens of a template, to be compared with folded patterns.
@@ -40,21 +47,17 @@ pub(super) fn fold_template(tokens: &[Token]) -> Box<[Token]> {
     fold_tokens(tokens).into()
 }
 
-/// The folded pattern without the segment of a host that is nothing but wildcards.
-fn without_host(tokens: &[Token], folded: &[Token]) -> Option<Vec<Token>> {
-    let colon = tokens.iter().position(|token| *token == Token::Char(':'))?;
-    let after = tokens.get(colon..)?.get(1..)?;
-    let slashes = [Token::Char('/'), Token::Char('/')];
-    let host = after.strip_prefix(&slashes)?;
-    let end = host.iter().position(|token| *token == Token::Char('/'))?;
-    let host = host.get(..end)?;
-    if host.is_empty() || !host.iter().all(|token| token.is_run()) {
-        return None;
-    }
-    let start = folded.iter().position(|token| *token == Token::Char(':'))?;
-    let start = start.saturating_add(1);
-    let rest = folded.get(start.saturating_add(1).saturating_add(host.len())..)?;
-    Some([folded.get(..start)?, rest].concat())
+/// The folded pattern without its first segment, if that is nothing but wildcards.
+fn without_host(folded: &[Token]) -> Option<Vec<Token>> {
+    let colon = folded.iter().position(|token| *token == Token::Char(':'))?;
+    let (scheme, rest) = folded.split_at_checked(colon.saturating_add(1))?;
+    let segment = rest.strip_prefix(&[Token::Char('/')]).unwrap_or(rest);
+    let end = segment
+        .iter()
+        .position(|token| *token == Token::Char('/'))?;
+    let (segment, rest) = segment.split_at_checked(end)?;
+    let is_open = !segment.is_empty() && segment.iter().all(|token| token.is_run());
+    is_open.then(|| [scheme, rest].concat())
 }
 
 fn fold_tokens(tokens: &[Token]) -> Vec<Token> {

@@ -80,6 +80,7 @@ fn accepted<'b, 'v>(to: Conversion, value: &Value<'_>) -> Option<CowVal<'b, 'v>>
         (Conversion::Fold, Value::String(own)) => text(spelling::fold(own).into_owned()),
         (Conversion::Plain, Value::String(own)) => text(spelling::visible(own)),
         (Conversion::List, Value::List(items)) => list(items),
+        (Conversion::List, Value::String(text)) if text.len() > LIST_BYTES_MAX => return None,
         (Conversion::List, Value::String(text)) => match json_text::parse(text)? {
             // Loops over the arguments count their values, and a text is one.
             Value::List(items) if items.len() <= EXPRESSION_NESTED_VALUES_MAX => list(&items),
@@ -95,6 +96,9 @@ fn accepted<'b, 'v>(to: Conversion, value: &Value<'_>) -> Option<CowVal<'b, 'v>>
         _ => return None,
     })
 }
+
+/// The longest text that is read as a list, in bytes.
+const LIST_BYTES_MAX: usize = 16 << 10;
 
 /// The largest integer up to which every reader keeps integers apart.
 const INTEGER_MAX: i64 = 1 << 53;
