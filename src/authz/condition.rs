@@ -5,6 +5,8 @@
 //! server may read a value otherwise, is [`Match::Indeterminate`], which keeps an allow from
 //! granting and makes a deny deny.
 
+#[cfg(test)]
+mod breaking;
 mod place;
 mod value;
 mod what;

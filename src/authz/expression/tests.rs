@@ -1,3 +1,4 @@
+mod breaking;
 mod outside;
 
 use std::borrow::Cow;
