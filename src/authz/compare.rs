@@ -217,7 +217,7 @@ fn is_same_number(named: &str, folded: &str) -> bool {
 
 fn is_same_truth(named: &str, folded: &str) -> bool {
     (named == "true" && TRUE_WORDS.contains(&folded))
-        || (named == "false" && FALSE_WORDS.contains(&folded))
+        || (named == "false" && (folded.is_empty() || FALSE_WORDS.contains(&folded)))
 }
 
 /// Words that servers take for true, and for false.

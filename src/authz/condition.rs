@@ -5,9 +5,9 @@
 //! server may read a value otherwise, is [`Match::Indeterminate`], which keeps an allow from
 //! granting and makes a deny deny.
 
-#[cfg(test)]
-mod breaking;
 mod place;
+#[cfg(test)]
+mod spelling_tests;
 mod value;
 mod what;
 mod when;

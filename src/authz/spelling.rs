@@ -21,7 +21,7 @@ pub(super) fn fold(text: &str) -> Cow<'_, str> {
 
 fn fold_plain(text: &str) -> Cow<'_, str> {
     if !text.is_ascii() {
-        let folded = nfkc(&UniCase::unicode(nfkc(text)).to_folded_case()).into_owned();
+        let folded = nfkc(&fold_case(&nfkc(text))).into_owned();
         Cow::Owned(trim(&folded).to_owned())
     } else if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(text.to_ascii_lowercase())
@@ -37,8 +37,8 @@ pub(super) fn fold_decomposed(part: &str) -> String {
         return part.to_ascii_lowercase();
     }
     let nfkd = DecomposingNormalizerBorrowed::new_nfkd();
-    let folded = UniCase::unicode(nfkd.normalize(part)).to_folded_case();
-    nfkd.normalize(&folded).into_owned()
+    nfkd.normalize(&fold_case(&nfkd.normalize(part)))
+        .into_owned()
 }
 
 /// Whether some server reads two texts as one.
@@ -81,6 +81,11 @@ fn squeeze(key: &str) -> String {
     let folded = UniCase::unicode(key).to_folded_case();
     let kept = |character: &char| !matches!(character, '_' | '-') && !character.is_whitespace();
     folded.chars().filter(kept).collect()
+}
+
+/// Full case folding, by way of capitals: `ı` is `I` to whoever makes capitals of it.
+fn fold_case(text: &str) -> String {
+    UniCase::unicode(text).to_folded_case().replace('ı', "i")
 }
 
 fn nfkc(text: &str) -> Cow<'_, str> {
@@ -147,6 +152,7 @@ mod tests {
             ("", " ", true),
             ("acme", "acme-eu", false),
             ("ﬁle", "FILE", true),
+            ("admın", "ADMIN", true),
         ] {
             assert_eq!(is_near(one, other), near, "{one:?} {other:?}");
             assert_eq!(fold(one) == fold(other), near, "{one:?} {other:?}");

@@ -142,7 +142,9 @@ fn equals(left: &dyn Val, right: &dyn Val, operation: Operation) -> Match {
                 equals_values(left, right, operation)
             }
             Some(found) => found,
-            None => equals_values(left, right, operation),
+            // The URI is somewhere inside, where spellings are not told apart.
+            None if equals_values(left, right, operation) == Match::Yes => Match::Yes,
+            None => Match::Indeterminate,
         };
     }
     equals_values(left, right, operation)

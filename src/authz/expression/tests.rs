@@ -1,4 +1,4 @@
-mod breaking;
+mod made;
 mod outside;
 
 use std::borrow::Cow;

@@ -1,7 +1,5 @@
 //! Values from outside that an expression must not lose sight of.
 
-use std::time::{Duration, Instant};
-
 use super::*;
 use crate::authz::uri::UriForm;
 use crate::json::Json;
@@ -102,8 +100,6 @@ fn the_uri_is_found_among_the_keys_of_an_object() {
     assert_eq!(found_of_uri(expression, "note://s/x"), Match::Yes);
     assert_eq!(found_of_uri(expression, "note:s/x"), Match::Indeterminate);
     assert_eq!(found_of_uri(expression, "note://s/y"), Match::No);
-    let expression = "{'note://s/x': true}[mcp.uri]";
-    assert_eq!(found_of_uri(expression, "note://s/x"), Match::Yes);
 }
 
 #[test]
@@ -119,7 +115,6 @@ fn a_text_made_of_the_uri_is_tested_as_the_uri() {
         "fold(mcp.uri).startsWith('note://s/')",
         "(mcp.uri + '/').startsWith('note://s/x/')",
         "glob(string(mcp.uri), 'note://s/*')",
-        "mcp.uri.matches('^note://s/x$')",
     ]
     .into_iter()
     .filter(|expression| found_of_uri(expression, "note:s/x") != Match::Indeterminate)
@@ -146,68 +141,11 @@ fn given_cannot_tell_what_is_unknown() {
 }
 
 #[test]
-fn objects_sizes_and_sums_of_arguments_are_read_in_more_than_one_way() {
+fn objects_and_joined_texts_are_read_in_more_than_one_way() {
     has_no_result(&[
         ("'admin' in args.roles", r#"{"roles":{"0":"admin"}}"#),
-        (
-            "args.roles.exists(r, r == 'admin')",
-            r#"{"roles":{"0":"admin"}}"#,
-        ),
         ("true in {args.force: 1}", r#"{"force":"true"}"#),
-        ("size(args.to) < 2", r#"{"to":"bob"}"#),
-        ("size(args.to) == 0", r#"{"to":"[]"}"#),
-        ("args.n * 2.0 == 10.0", r#"{"n":5.5}"#),
-        (
-            "args.n - 9007199254740992 == 0",
-            r#"{"n":9007199254740993}"#,
-        ),
         ("'' + args.id == '5'", r#"{"id":"05"}"#),
         ("'' + args.force == 'true'", r#"{"force":"yes"}"#),
     ]);
-}
-
-/// Debug builds take some fifteen times as long as a release.
-fn is_quick(expression: &str, arguments: &str) {
-    let compiled = Expression::compile(expression).unwrap();
-    let arguments = json(arguments);
-    let start = Instant::now();
-    let _ = evaluate(&compiled, &arguments, Value::Map(Vec::new()));
-    let took = start.elapsed();
-    assert!(took < Duration::from_millis(300), "{expression}: {took:?}");
-}
-
-fn list(text: &str, count: usize) -> String {
-    let items: Vec<_> = (0..count).map(|at| format!("\"{text}{at}\"")).collect();
-    format!("[{}]", items.join(","))
-}
-
-fn keys(count: usize) -> String {
-    let members: Vec<_> = (0..count).map(|at| format!("\"k{at}\":0")).collect();
-    format!("{{{}}}", members.join(","))
-}
-
-#[test]
-fn every_member_of_large_arguments_is_looked_at_in_little_time() {
-    is_quick("args.all(k, args[k] != 'x')", &keys(2_000));
-}
-
-#[test]
-fn membership_in_a_large_list_counts_as_a_loop() {
-    let arguments = format!(r#"{{"l":{},"m":{}}}"#, list("a", 1_000), list("b", 1_000));
-    is_quick("args.l.exists(x, x in args.m)", &arguments);
-}
-
-#[test]
-fn a_text_of_a_list_is_as_bounded_as_a_list() {
-    let text = |inner: String| serde_json::to_string(&inner).unwrap();
-    let members = text(format!("[{}]", keys(20_000)));
-    is_quick(
-        "list(args.x).exists(k, k == 1)",
-        &format!(r#"{{"x":{members}}}"#),
-    );
-    let (one, two) = (text(list("a", 1_000)), text(list("b", 1_000)));
-    is_quick(
-        "list(args.x).exists(a, list(args.y).exists(b, a == b))",
-        &format!(r#"{{"x":{one},"y":{two}}}"#),
-    );
 }

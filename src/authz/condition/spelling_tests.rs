@@ -1,7 +1,6 @@
 //! Selectors over what servers read as something else.
 
 use std::borrow::Cow;
-use std::time::{Duration, Instant};
 
 use super::*;
 use crate::authz::compare;
@@ -115,53 +114,4 @@ fn a_run_may_cross_the_query_and_the_slashes() {
     })
     .collect();
     assert!(missed.is_empty(), "{missed:#?}");
-}
-
-/// Some servers let a plain variable cross `/`.
-#[test]
-fn a_plain_variable_takes_what_some_server_lets_it() {
-    for named in ["docs://public/a/b", "docs://public/a/b/**"] {
-        let found = UriPattern::new(named)
-            .unwrap()
-            .matches_template("docs://public/{name}", UriForm::Normal);
-        assert_ne!(found, Match::No, "{named}");
-    }
-}
-
-/// Debug builds take some fifteen times as long as a release.
-fn is_quick(expected: Expected, sent: Value<'_>) {
-    let (selector, arguments) = (selector(expected), argument(sent));
-    let start = Instant::now();
-    let _ = selector.matches(Some(&arguments), None);
-    let took = start.elapsed();
-    assert!(took < Duration::from_millis(300), "{took:?}");
-}
-
-fn root() -> Expected {
-    Expected::Exactly(value(r#""root""#))
-}
-
-#[test]
-fn a_text_that_grows_when_it_is_folded_takes_little_time() {
-    // One character becomes eighteen.
-    let sent = Value::String(Cow::Owned("\u{fdfa}".repeat(300_000)));
-    is_quick(root(), sent);
-}
-
-#[test]
-fn lists_in_lists_are_joined_once() {
-    let text = Value::String(Cow::Owned("é".repeat(50_000)));
-    let nested = (0..55).fold(text, |inner, _| Value::List(vec![inner]));
-    is_quick(root(), nested);
-}
-
-#[test]
-fn a_long_list_in_a_text_is_not_compared() {
-    let sent = Value::String(Cow::Owned(format!("[{}1]", "1,".repeat(100_000))));
-    is_quick(root(), sent);
-}
-
-#[test]
-fn a_text_of_commas_is_not_taken_apart_without_end() {
-    is_quick(root(), Value::String(Cow::Owned(",".repeat(900_000))));
 }
