@@ -60,6 +60,23 @@ pub(super) fn visible(text: &str) -> String {
     fold(&seen).into_owned()
 }
 
+/// A part of a text as it is within the fold of one.
+pub(super) fn folded_part(part: &str) -> String {
+    unwrapped(&fold(&format!("x{part}x")))
+}
+
+/// A part of a text as it is within what a reader sees of one.
+pub(super) fn visible_part(part: &str) -> String {
+    unwrapped(&visible(&format!("x{part}x")))
+}
+
+fn unwrapped(text: &str) -> String {
+    let inner = text
+        .strip_prefix('x')
+        .and_then(|text| text.strip_suffix('x'));
+    inner.unwrap_or(text).to_owned()
+}
+
 /// Whether two keys of an object may be one to a server that decodes into named members:
 /// without regard to case, `_`, `-` and blanks.
 pub(super) fn is_same_key(one: &str, other: &str) -> bool {

@@ -223,13 +223,9 @@ pub fn never_normal(pattern: &UriPattern) -> Option<String> {
         any.into_iter().map(move |any| (one, any))
     });
     let starts_open = !pattern.glob.literal_start().contains(':');
+    let occurs = |one: char| one.is_ascii_alphanumeric() || "[]-._~!$&'()*+,;=:@/?%".contains(one);
     let is_possible = |token: &Token| match token {
-        Token::Char(character) => {
-            let is_other = |byte: char| {
-                byte.is_ascii_alphanumeric() || "[]-._~!$&'()*+,;=:@/?%".contains(byte)
-            };
-            is_other(*character)
-        }
+        Token::Char(character) => occurs(*character),
         Token::One | Token::OneAny | Token::Run | Token::RunAny => true,
     };
     let possible = tokens.iter().all(is_possible);

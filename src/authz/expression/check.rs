@@ -12,6 +12,7 @@ use super::functions::{GIVEN, GLOB, IP_IN, MATCHES};
 use super::reading::text_of;
 use super::remarks::is_folded_uri;
 use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, InvalidExpression};
+use crate::authz::spelling::{folded_part, visible_part};
 use crate::authz::uri::{shown_fold, shown_fold_start};
 
 /// What an expression was found to do.
@@ -264,41 +265,35 @@ impl<'p> Checker<'p> {
         }
     }
 
-    /// A text that no folded URI is, or begins with, would never be met.
+    /// A text that no folded URI is, or begins with, would never be met; nor would one that is no
+    /// part of a folded text.
     fn refuse_unfolded(&mut self, call: &'p CallExpr) {
-        let name = call.func_name.as_str();
-        let (folded, compared) = match (name, call.target.as_deref(), call.args.as_slice()) {
-            (operators::EQUALS | operators::NOT_EQUALS, None, [left, right])
-                if is_folded_uri(right) =>
-            {
-                (right, vec![left])
-            }
-            (operators::IN, None, [left, right]) => {
-                let items = if let Expr::List(list) = &right.expr {
-                    list.elements.iter().collect()
-                } else {
-                    Vec::new()
-                };
-                (left, items)
-            }
-            (operators::EQUALS | operators::NOT_EQUALS, None, [left, right])
-            | ("startsWith", Some(left), [right]) => (left, vec![right]),
-            _ => return,
-        };
-        if !is_folded_uri(folded) {
-            return;
-        }
-        let is_start = name == "startsWith";
-        for node in compared {
+        let is_start = call.func_name == "startsWith";
+        for (folded, node) in compared(call) {
             let Some(text) = text_of(node) else { continue };
-            let right = if is_start {
-                shown_fold_start(text)
-            } else {
-                shown_fold(text)
+            if is_folded_uri(folded) && UNFOLDED_TESTS.contains(&&*call.func_name) {
+                let right = if is_start {
+                    shown_fold_start(text)
+                } else {
+                    shown_fold(text)
+                };
+                if right != text {
+                    let verb = if is_start { "begins with" } else { "is" };
+                    let message = format!("no folded URI {verb} `{text}`");
+                    self.error(node, message, format!("the folded form is `{right}`"));
+                }
+            }
+            let Expr::Call(folding) = &folded.expr else {
+                continue;
+            };
+            let function = folding.func_name.as_str();
+            let right = match function {
+                "fold" => folded_part(text),
+                "plain" => visible_part(text),
+                _ => continue,
             };
             if right != text {
-                let verb = if is_start { "begins with" } else { "is" };
-                let message = format!("no folded URI {verb} `{text}`");
+                let message = format!("`{function}` never gives a text with `{text}`");
                 self.error(node, message, format!("the folded form is `{right}`"));
             }
         }
@@ -398,6 +393,36 @@ impl<'p> Checker<'p> {
             self.visit(child, loops);
         }
         self.bound.truncate(outer);
+    }
+}
+
+/// The tests of a folded URI whose text is known to be none.
+const UNFOLDED_TESTS: [&str; 4] = [
+    operators::EQUALS,
+    operators::NOT_EQUALS,
+    operators::IN,
+    "startsWith",
+];
+
+/// What a call compares, each with what it is compared with.
+fn compared(call: &CallExpr) -> Vec<(&IdedExpr, &IdedExpr)> {
+    match (
+        call.func_name.as_str(),
+        call.target.as_deref(),
+        call.args.as_slice(),
+    ) {
+        (operators::EQUALS | operators::NOT_EQUALS, None, [left, right]) => {
+            vec![(left, right), (right, left)]
+        }
+        (operators::IN, None, [left, right]) => {
+            let Expr::List(list) = &right.expr else {
+                return Vec::new();
+            };
+            list.elements.iter().map(|item| (left, item)).collect()
+        }
+        ("startsWith" | "endsWith" | "contains", Some(left), [right])
+        | (GLOB, None, [left, right]) => vec![(left, right)],
+        _ => Vec::new(),
     }
 }
 

@@ -458,3 +458,28 @@ fn the_uri_is_compared_as_one() {
         assert_eq!(shown(found), expected, "{expression} {uri} {form:?}");
     }
 }
+
+#[test]
+fn a_text_that_no_folded_text_can_hold_is_refused() {
+    for (expression, right) in [
+        ("plain(args.a).contains('SECRET')", "secret"),
+        ("fold(args.a) == 'Root'", "root"),
+        ("'Root' == fold(args.a)", "root"),
+        ("fold(args.a) in ['root', 'Admin']", "admin"),
+        ("glob(plain(args.a), 'Release-*')", "release-*"),
+        ("plain(args.a).startsWith('ｓecret')", "secret"),
+        ("plain(args.a).endsWith('s\u{200b}x')", "sx"),
+    ] {
+        let errors = Expression::compile(expression).unwrap_err();
+        assert_eq!(errors.len(), 1, "{expression}");
+        assert_eq!(errors[0].help, format!("the folded form is `{right}`"));
+    }
+    for expression in [
+        "plain(args.a).contains(' secret')",
+        "fold(args.a) == 'strasse'",
+        "args.a.contains('SECRET')",
+        "plain(args.a) in ['grösse', '日本']",
+    ] {
+        assert!(Expression::compile(expression).is_ok(), "{expression}");
+    }
+}
