@@ -158,13 +158,17 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
 fn is_far_from_spelled(named: &str, value: &Value<'_>) -> bool {
     let is_zero = matches!(value, Value::Null)
         || Number::of(value).is_some_and(|number| number == Number::Integer(0));
-    match named {
-        "true" => !Number::of(value).is_some_and(|number| number != Number::Integer(0)),
-        "false" => !is_zero,
-        _ => named.parse::<f64>().map_or(true, |number| {
-            is_far_from_number(Number::of_double(number), value)
-        }),
-    }
+    // YAML 1.1 took `yes` for a truth value, and so do authors.
+    let is_word = matches!(value, Value::Bool(true)) && TRUE_WORDS.contains(&named)
+        || matches!(value, Value::Bool(false)) && FALSE_WORDS.contains(&named);
+    !is_word
+        && match named {
+            "true" => !Number::of(value).is_some_and(|number| number != Number::Integer(0)),
+            "false" => !is_zero,
+            _ => named.parse::<f64>().map_or(true, |number| {
+                is_far_from_number(Number::of_double(number), value)
+            }),
+        }
 }
 
 /// Whether no server reads two texts as one: as texts, as the numbers or truth values that they
@@ -215,9 +219,13 @@ fn is_same_number(named: &str, folded: &str) -> bool {
     is_other_base || is_separated || other_digits
 }
 
+/// Whether two folded texts are words for the same truth value, one of them the plain one.
 fn is_same_truth(named: &str, folded: &str) -> bool {
-    (named == "true" && TRUE_WORDS.contains(&folded))
-        || (named == "false" && (folded.is_empty() || FALSE_WORDS.contains(&folded)))
+    let is_either = |word: &str| named == word || folded == word;
+    let both = |words: &[&str]| words.contains(&named) && words.contains(&folded);
+    (is_either("true") && both(&TRUE_WORDS))
+        || (is_either("false") && both(&FALSE_WORDS))
+        || (named == "false" && folded.is_empty())
 }
 
 /// Words that servers take for true, and for false.

@@ -203,10 +203,10 @@ impl UriPattern {
     }
 }
 
-/// Why a pattern matches no URI that can be evaluated: its literal part is in no normal URI. With
-/// what would be right, where that can be told.
+/// Whether a pattern matches no URI that can be evaluated, because its literal part is in none of
+/// this form: then what would be right, which is empty where that cannot be told.
 #[must_use]
-pub fn never_normal(pattern: &UriPattern) -> Option<String> {
+pub fn never_normal(pattern: &UriPattern, form: UriForm) -> Option<String> {
     let tokens = pattern.glob.all_tokens();
     let stand_in = |one: &str, any: &str| -> String {
         let text = tokens.iter().map(|token| match token {
@@ -217,7 +217,11 @@ pub fn never_normal(pattern: &UriPattern) -> Option<String> {
         });
         text.collect()
     };
-    let could_be = |text: &str| normal::is_normal(text) || normal::is_strict(text);
+    let could_be = |text: &str| match form {
+        UriForm::Normal => normal::is_normal(text),
+        UriForm::Strict => normal::is_strict(text),
+        UriForm::Opaque => true,
+    };
     let mut pairs = ["x", "1", ""].into_iter().flat_map(|one| {
         let any = ["x", "1", "", "x/x", "x?x", "x://x/x"];
         any.into_iter().map(move |any| (one, any))
@@ -235,7 +239,7 @@ pub fn never_normal(pattern: &UriPattern) -> Option<String> {
     // Only a pattern without wildcards can be spelled for its author.
     let has_wildcards = tokens.iter().any(|token| !matches!(token, Token::Char(_)));
     let parsed = url::Url::parse(&stand_in("x", "x")).ok().map(String::from);
-    let right = parsed.filter(|text| !has_wildcards && normal::is_normal(text));
+    let right = parsed.filter(|text| !has_wildcards && could_be(text));
     Some(right.unwrap_or_default())
 }
 

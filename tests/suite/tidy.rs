@@ -278,6 +278,23 @@ fn every_lint_is_documented() {
 }
 
 #[test]
+fn every_lint_can_be_silenced_in_an_editor() {
+    for (schema, lints) in [
+        ("policy.json", policy::LINTS),
+        ("tests.json", policy::LINTS),
+        ("config.json", config::LINTS),
+    ] {
+        let text = fs::read_to_string(root().join("src/cli/schema").join(schema)).unwrap();
+        let missing: Vec<&str> = lints
+            .iter()
+            .copied()
+            .filter(|name| !text.contains(&format!("\"{name}\"")))
+            .collect();
+        assert!(missing.is_empty(), "not in {schema}: {missing:?}");
+    }
+}
+
+#[test]
 fn the_examples_load() {
     let config = config::load(&root().join("envoy/mcp-authz.yaml")).unwrap();
     let sources = policy::read(&config.policy).unwrap();

@@ -304,6 +304,21 @@ fn a_template_is_what_it_can_expand_to() {
 }
 
 #[test]
+fn patterns_that_no_strict_uri_matches_are_told() {
+    for (pattern, never) in [
+        ("logs://api[?]**", true),
+        ("docs://H/**", true),
+        ("docs://h/f/", true),
+        ("docs://h/a;v=1", true),
+        ("docs://h/**", false),
+        ("docs://h/*", false),
+    ] {
+        let found = never_normal(&UriPattern::new(pattern).unwrap(), UriForm::Strict);
+        assert_eq!(found.is_some(), never, "{pattern}");
+    }
+}
+
+#[test]
 fn patterns_that_no_normal_uri_matches_are_told() {
     for (pattern, right) in [
         ("NOTE://s/x", Some("note://s/x")),
@@ -330,7 +345,7 @@ fn patterns_that_no_normal_uri_matches_are_told() {
         ("note://s/a?b", None),
         ("note://**", None),
     ] {
-        let found = never_normal(&UriPattern::new(pattern).unwrap());
+        let found = never_normal(&UriPattern::new(pattern).unwrap(), UriForm::Normal);
         assert_eq!(found.as_deref(), right, "{pattern}");
     }
 }

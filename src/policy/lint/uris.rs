@@ -8,9 +8,13 @@ const ANY_QUERY: &str = "**";
 
 impl Lint<'_> {
     pub(super) fn look_at_uris(&mut self, rule: &Rule) {
-        let Some(what) = rule.what.as_ref().filter(|what| !self.is_opaque(what)) else {
+        let Some(what) = rule.what.as_ref() else {
             return;
         };
+        let form = self.form_of(what);
+        if form == UriForm::Opaque {
+            return;
+        }
         let not = what.not.as_deref().and_then(|not| not.resources.as_deref());
         let own = what.resources.as_deref().unwrap_or_default();
         let places: [(&[UriPattern], &[&str]); 2] = [
@@ -20,13 +24,17 @@ impl Lint<'_> {
         for (patterns, way) in places {
             let found = patterns
                 .iter()
-                .find_map(|pattern| Some((pattern, never_normal(pattern)?)));
+                .find_map(|pattern| Some((pattern, never_normal(pattern, form)?)));
             if let Some((pattern, right)) = found {
                 let message = format!(
                     "no URI in normal form matches `{}`, and no other is evaluated",
                     pattern.as_str()
                 );
-                let help = if right.is_empty() {
+                let help = if form == UriForm::Strict {
+                    "`uris: strict` of the server leaves no query, parameter, slash at the end or \
+                     capital in the host"
+                        .to_owned()
+                } else if right.is_empty() {
                     "scheme and host in small letters, no blank, `//`, `.` or `..` in the path, \
                      no escape that needs none; or say `uris: opaque` of the server"
                         .to_owned()
@@ -66,13 +74,23 @@ impl Lint<'_> {
         self.warn(rule, &["what", "resources"], URI_QUERY, &message, &help);
     }
 
-    /// Whether the rule may be meant for a server that compares texts.
-    fn is_opaque(&self, what: &What) -> bool {
-        let mut forms = self.context.uris.iter();
-        forms.any(|(server, form)| {
-            let named = what.servers.as_ref();
-            *form == UriForm::Opaque
-                && named.is_none_or(|names| names.iter().any(|name| **name == **server))
-        })
+    /// The least strict form of the servers that the rule is about, as far as they are known.
+    fn form_of(&self, what: &What) -> UriForm {
+        let known = &self.context.uris;
+        let named = what.servers.as_ref();
+        let is_meant =
+            |server: &str| named.is_none_or(|names| names.iter().any(|name| **name == *server));
+        let forms: Vec<UriForm> = known
+            .iter()
+            .filter(|(server, _)| is_meant(server))
+            .map(|(_, form)| *form)
+            .collect();
+        if forms.contains(&UriForm::Opaque) {
+            UriForm::Opaque
+        } else if !forms.is_empty() && forms.iter().all(|form| *form == UriForm::Strict) {
+            UriForm::Strict
+        } else {
+            UriForm::Normal
+        }
     }
 }
