@@ -228,22 +228,26 @@ fn distinct<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<Arc<str>> {
 /// The first of `names` that is there and not `null`. Where one before it cannot be told, or the
 /// issuer left it out, nobody knows which is the first.
 fn first<'v, 'a>(claims: &'v Value<'a>, names: &[String]) -> Told<Option<&'v Value<'a>>> {
-    let mut is_unknown = false;
     for name in names {
         // Other paths were refused with the configuration.
         let Ok(path) = ValuePath::new(name) else {
             continue;
         };
-        is_unknown |= is_left_out(claims, name);
+        let is_unknown = is_left_out(claims, name);
         match claim(claims, &path) {
-            Ok(None | Some(Value::Null)) => {}
+            Ok(None | Some(Value::Null)) if !is_unknown => {}
+            Ok(None | Some(Value::Null)) | Err(UnclearClaim) => {
+                return Told {
+                    value: None,
+                    is_unknown: true,
+                };
+            }
             Ok(value) => return Told { value, is_unknown },
-            Err(UnclearClaim) => is_unknown = true,
         }
     }
     Told {
         value: None,
-        is_unknown,
+        is_unknown: false,
     }
 }
 

@@ -11,7 +11,7 @@ mod number;
 use super::condition::Match;
 use super::json_text;
 use super::request::Value;
-use super::spelling::{fold, is_near, is_same_key, visible};
+use super::spelling::{fold, is_near, is_same_key, trim, visible};
 use date::Date;
 use number::Number;
 pub(super) use number::Readings;
@@ -39,16 +39,10 @@ pub(super) fn equals_mutually(one: &Value<'_>, other: &Value<'_>) -> Match {
     }
 }
 
-/// Whether an element of a list was named by a loop: it may be a key of an object.
-pub(super) fn equals_as_key(named: &Value<'_>, value: &Value<'_>) -> Match {
-    match (named, value) {
-        (Value::String(named), Value::String(value))
-            if named != value && is_same_key(named, value) =>
-        {
-            Match::Indeterminate
-        }
-        _ => equals(named, value),
-    }
+/// Whether two texts are different keys that a server may take for one.
+pub(super) fn are_near_keys(one: &Value<'_>, other: &Value<'_>) -> bool {
+    matches!((one, other), (Value::String(one), Value::String(other))
+        if one != other && is_same_key(one, other))
 }
 
 /// Whether two values are written alike: numbers by what they are, objects in any order.
@@ -110,9 +104,10 @@ fn is_far_from_number(number: Number, value: &Value<'_>) -> bool {
             Number::of(value).is_some_and(|other| number.is_far(other))
         }
         Value::String(text) => {
+            let is_empty = || matches!(&*fold(text), "" | "null");
             let has_digit = text.chars().any(char::is_numeric);
-            let folded = fold(text);
-            !has_digit && !(is_zero && (folded.is_empty() || folded == "null"))
+            let is_near = has_digit || (is_zero && is_empty());
+            !is_near
         }
         Value::Bool(_) => !is_zero && number != Number::Integer(1),
         Value::Null => !is_zero,
@@ -174,6 +169,10 @@ fn is_far_from_spelled(named: &str, value: &Value<'_>) -> bool {
 /// Whether no server reads two texts as one: as texts, as the numbers or truth values that they
 /// spell, or as a list that one of them is in JSON.
 fn is_far_text(named: &str, text: &str) -> bool {
+    let trimmed = trim(text);
+    if trimmed.starts_with('"') && trimmed.ends_with('"') && trimmed.len() > TEXT_BYTES_MAX {
+        return false;
+    }
     if !is_too_long(named, text) {
         if is_near(named, text) {
             return false;
@@ -190,9 +189,10 @@ fn is_far_text(named: &str, text: &str) -> bool {
     }
 }
 
-/// Whether folding cannot make so little of so much.
+/// Whether folding cannot make so little of so much. What is in quotes may be blank to its end.
 fn is_too_long(named: &str, text: &str) -> bool {
-    text.trim().len() > FOLD_RATIO.saturating_mul(named.len().saturating_add(1))
+    let text = trim(text);
+    !text.starts_with('"') && text.len() > FOLD_RATIO.saturating_mul(named.len().saturating_add(1))
 }
 
 /// The most bytes of a text that can fold to one byte of another: twelve for an escaped pair of
@@ -242,8 +242,8 @@ pub(super) enum TextList {
     TooLong,
 }
 
-/// The longest text that is read as a list, in bytes.
-const LIST_BYTES_MAX: usize = 64 << 10;
+/// The longest text that is read as JSON, in bytes.
+const TEXT_BYTES_MAX: usize = 64 << 10;
 
 /// The list that a text is in JSON.
 pub(super) fn as_list(text: &str) -> TextList {
@@ -251,7 +251,7 @@ pub(super) fn as_list(text: &str) -> TextList {
     if !trimmed.starts_with('[') || !trimmed.ends_with(']') {
         return TextList::None;
     }
-    if trimmed.len() > LIST_BYTES_MAX {
+    if trimmed.len() > TEXT_BYTES_MAX {
         return TextList::TooLong;
     }
     json_text::parse_leniently(text).map_or(TextList::None, TextList::Of)
@@ -303,8 +303,7 @@ fn is_far_from_list(named: &[Value<'_>], value: &Value<'_>) -> bool {
                     .any(|named| items.iter().all(|item| is_far(named, item)))
         }
         Value::String(text) => {
-            let folded = fold(text);
-            let is_empty = named.is_empty() && (folded.is_empty() || folded == "null");
+            let is_empty = named.is_empty() && matches!(&*fold(text), "" | "null");
             !is_empty && !text.contains(',') && !is_json(text, &['[', '{']) && far_from_all(value)
         }
         Value::Null

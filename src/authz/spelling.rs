@@ -110,7 +110,7 @@ fn nfkc(text: &str) -> Cow<'_, str> {
 }
 
 /// Without white space, controls and byte order marks at the ends.
-fn trim(text: &str) -> &str {
+pub(super) fn trim(text: &str) -> &str {
     text.trim_matches(is_blank)
 }
 

@@ -165,3 +165,19 @@ fn audiences_are_compared_exactly() {
         assert_eq!(outcome, expected, "{text}");
     }
 }
+
+#[test]
+fn a_claim_after_one_that_is_left_out_is_not_the_first() {
+    let settings = ClaimSettings {
+        tenant: vec!["tid".to_owned(), "org".to_owned()],
+        ..ClaimSettings::default()
+    };
+    let subject = |text| subject(claims(text), "i".into(), &settings).unwrap();
+    let left_out = subject(r#"{"sub":"a","org":"acme","_claim_names":{"tid":"src1"}}"#);
+    assert_eq!((left_out.tenant, left_out.unknown.tenant), (None, true));
+    let told = subject(r#"{"sub":"a","org":"acme"}"#);
+    assert_eq!(
+        (told.tenant.as_deref(), told.unknown.tenant),
+        (Some("acme"), false)
+    );
+}

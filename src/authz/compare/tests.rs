@@ -250,3 +250,19 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn blanks_however_many_make_no_text_another() {
+    for sent in [
+        format!("{}root", "\u{1c}".repeat(5000)),
+        format!("{}root\0", "\0".repeat(5000)),
+        format!("\"{}root\"", " ".repeat(5000)),
+        format!("\"{}root\"", "\\u0020".repeat(5000)),
+        format!("\"{}root\"", " ".repeat(100_000)),
+    ] {
+        let found = equals(&value("\"root\""), &Value::String(Cow::Owned(sent)));
+        assert_eq!(found, Match::Indeterminate);
+    }
+    let long = Value::String(Cow::Owned("lorem ipsum ".repeat(5000)));
+    assert_eq!(equals(&value("\"root\""), &long), Match::No);
+}

@@ -17,7 +17,7 @@ const ITEMS_MAX: usize = 10_000;
 /// result unless it matches as it is.
 const FOLDED_BYTES_MAX: usize = 256 << 10;
 
-fn is_too_long(text: &str) -> bool {
+fn is_too_long_to_fold(text: &str) -> bool {
     text.len() > FOLDED_BYTES_MAX && !text.is_ascii()
 }
 
@@ -69,7 +69,7 @@ impl TextPattern {
         if self.glob.matches(text) {
             return Match::Yes;
         }
-        let Some(glob) = self.folded.as_ref().filter(|_| !is_too_long(text)) else {
+        let Some(glob) = self.folded.as_ref().filter(|_| !is_too_long_to_fold(text)) else {
             return Match::Indeterminate;
         };
         let folded = fold_decomposed(text);
@@ -86,10 +86,10 @@ impl TextPattern {
         let is_far = match value {
             Value::String(text) => return self.matches_text(text),
             Value::List(items) => items.iter().all(|item| self.matches(item) == Match::No),
-            // What servers make a text of is not the text that was sent.
             Value::Map(members) => members
                 .iter()
                 .all(|(_, value)| self.matches(value) == Match::No),
+            // What servers make a text of is not the text that was sent.
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
                 let mut spelled = spellings(value).into_iter();
                 spelled.all(|text| self.matches_text(&text) == Match::No)
