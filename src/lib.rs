@@ -48,8 +48,8 @@
 //!
 //! `main → cli → app → envoy, admin → check → authn, policy, catalog → mcp, upstream, state, audit → authz`;
 //! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
-//! [`yaml`], [`json`], [`bytewise`] and [`telemetry`] serve all of them and import none but [`authz`]'s
-//! values.
+//! [`yaml`], [`json`], [`bytewise`], [`file`] and [`telemetry`] serve all of them and import none but
+//! [`authz`]'s values.
 //!
 //! - [`authz`] imports nothing of ours: no async, no clock, no I/O, no serialization. The same
 //!   arguments give the same decision, and it cannot panic.
@@ -61,6 +61,8 @@
 //! - A rule compares a value from outside only where every server reads it alike: URIs by
 //!   `authz/uri.rs`, arguments and claims by `authz/compare.rs`, keys and paths by
 //!   `authz/path.rs`. Selectors and expressions share these, and there is no other comparison.
+//! - Every file is read by [`file`]: what cannot be read is an error, never absent, and a file system
+//!   that gives no answer holds up nothing else.
 //! - Time is read once per check, and so is the policy: no request ever sees two.
 //! - Only verification makes a [`authz::Subject`] (and assumption, where a policy is tested or
 //!   previewed: [`policy::testing`]), only compilation makes a [`authz::Policy`], and
@@ -97,6 +99,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod envoy;
+pub mod file;
 pub mod health;
 pub mod json;
 pub mod listen;

@@ -5,14 +5,18 @@
 //! found the same content, because a file caught half-written could be a valid policy with its
 //! last deny rules missing.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{LoadPolicyError, PolicyStore, Sources, read_files};
+use super::{LoadPolicyError, PolicyStore, ReadPolicyError, Sources, read_files};
+use crate::file::{LOOK_TIME_MAX, Looks};
 
 /// How often the files are looked at: twice this is well within a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -23,26 +27,114 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// `clock` gives the time that the reload's status shows.
 pub async fn watch(
     store: Arc<PolicyStore>,
-    mut reload_now: mpsc::Receiver<()>,
+    reload_now: mpsc::Receiver<()>,
     clock: fn() -> jiff::Timestamp,
 ) {
-    let mut looks = tokio::time::interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    watch_by(store, reload_now, clock, read_files).await;
+}
+
+/// [`watch`] with a reader, which need not return.
+async fn watch_by(
+    store: Arc<PolicyStore>,
+    mut reload_now: mpsc::Receiver<()>,
+    clock: fn() -> jiff::Timestamp,
+    read: impl Fn(&Path) -> Sources + Clone + Send + 'static,
+) {
+    let mut ticks = tokio::time::interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let looks = Looks::new(LOOK_TIME_MAX);
     let mut watched = Watched::new(store.opened.clone());
+    let mut taking: Option<Taking> = None;
+    // Also while a policy is being taken, which it then comes after.
+    let mut is_asked = false;
     loop {
-        let is_asked = tokio::select! {
-            _ = looks.tick() => false,
+        tokio::select! {
+            _ = ticks.tick() => {}
             asked = reload_now.recv() => match asked {
-                Some(()) => true,
+                Some(()) => is_asked = true,
+                None => return,
+            },
+        }
+        let (path, read) = (store.path.clone(), read.clone());
+        let look = looks.look(is_asked, move || {
+            let sources = read(&path);
+            (seen(&sources), sources)
+        });
+        let looked = tokio::select! {
+            looked = look => looked,
+            // Who asks does not wait for a look that may hang: the next one begins beside it.
+            asked = reload_now.recv() => match asked {
+                Some(()) => {
+                    is_asked = true;
+                    continue;
+                }
                 None => return,
             },
         };
-        let Some((seen, sources)) = look(&store).await else {
-            continue;
+        let (seen, sources) = match looked {
+            Ok(looked) => looked,
+            Err(cause) => {
+                let error = ReadPolicyError::of(&store.path, cause).into();
+                if watched.is_news(&error) {
+                    // It would be told of as the policy in place, which nobody knows.
+                    if let Some(before) = taking.take() {
+                        before.end().await;
+                    }
+                    store.fail(&error, clock());
+                    report(&store, &error);
+                }
+                continue;
+            }
         };
+        if taking.as_ref().is_some_and(Taking::is_done)
+            && let Some(done) = taking.take()
+        {
+            done.end().await;
+        }
+        if !watched.is_due(seen, is_asked && taking.is_none()) {
+            continue;
+        }
+        if let Some(before) = taking.take() {
+            before.end().await;
+        }
+        is_asked = false;
         // What was looked at is what is taken: read again, it might be another half-written file.
-        if watched.is_due(seen, is_asked) {
-            take(&store, sources, clock).await;
+        taking = Some(Taking::begin(&store, sources, clock));
+    }
+}
+
+/// A policy on its way into force: it is compiled, and its tests run.
+struct Taking {
+    is_replaced: Arc<AtomicBool>,
+    work: JoinHandle<()>,
+}
+
+impl Taking {
+    fn begin(store: &Arc<PolicyStore>, sources: Sources, clock: fn() -> jiff::Timestamp) -> Self {
+        let is_replaced = Arc::new(AtomicBool::new(false));
+        let (store, replaced) = (Arc::clone(store), Arc::clone(&is_replaced));
+        let work = tokio::task::spawn_blocking(move || {
+            match store.take(sources, clock(), &replaced) {
+                Ok(()) => tracing::info!(
+                    revision = %store.status().revision,
+                    rules = store.snapshot().rules().len(),
+                    "policy in force"
+                ),
+                Err(error) => report(&store, &error),
+            }
+        });
+        Taking { is_replaced, work }
+    }
+
+    fn is_done(&self) -> bool {
+        self.work.is_finished()
+    }
+
+    /// Gives it up for a newer one, unless it is done.
+    async fn end(self) {
+        self.is_replaced.store(true, Ordering::Relaxed);
+        if let Err(error) = self.work.await {
+            tracing::error!(%error, "the policy reload did not finish");
         }
     }
 }
@@ -94,40 +186,22 @@ impl Watched {
         }
         is_due
     }
-}
 
-async fn look(store: &Arc<PolicyStore>) -> Option<(Seen, Sources)> {
-    let path = store.path.clone();
-    let looked = tokio::task::spawn_blocking(move || {
-        let sources = read_files(&path);
-        (seen(&sources), sources)
-    });
-    match looked.await {
-        Ok(looked) => Some(looked),
-        Err(error) => {
-            tracing::error!(%error, "looking at the policy did not finish");
-            None
-        }
-    }
-}
-
-async fn take(store: &Arc<PolicyStore>, sources: Sources, clock: fn() -> jiff::Timestamp) {
-    let taking = Arc::clone(store);
-    let result = tokio::task::spawn_blocking(move || taking.take(sources, clock())).await;
-    match result {
-        Ok(Ok(())) => tracing::info!(
-            revision = %store.status().revision,
-            rules = store.snapshot().rules().len(),
-            "policy in force"
-        ),
-        Ok(Err(error)) => report(store, &error),
-        Err(error) => tracing::error!(%error, "the policy reload did not finish"),
+    /// Whether that nothing can be seen is to be told, at once: once for each time. What is seen
+    /// next is a change from it.
+    fn is_news(&mut self, error: &LoadPolicyError) -> bool {
+        let seen = Err(error.to_string());
+        let is_news = self.taken != seen;
+        self.taken = seen.clone();
+        self.last = seen;
+        is_news
     }
 }
 
 fn report(store: &PolicyStore, error: &LoadPolicyError) {
     let revision = store.status().revision;
     match error {
+        LoadPolicyError::Replaced => tracing::info!("{error}; the newer one is next"),
         LoadPolicyError::Read(_) => {
             tracing::error!(%revision, "{error}; the policy in force stays");
         }
