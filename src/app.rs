@@ -158,6 +158,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         losses: Arc::clone(audit.losses()),
         metrics: Metrics::new(),
         readiness: Readiness::new(),
+        tls: sockets.grpc.tls().cloned(),
         core,
     };
     let pipeline = Arc::new(Pipeline {
@@ -254,14 +255,14 @@ pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileCon
 /// Everything that would keep the service from starting, though the file itself is good: files
 /// that are missing or unusable, and settings that no part can be built from.
 #[must_use]
-pub async fn preflight(config: &Config) -> Vec<RunError> {
+pub fn preflight(config: &Config) -> Vec<RunError> {
     let mut faults = Vec::new();
     faults.extend(Authenticator::new(&config.authn).err().map(RunError::from));
     faults.extend(Servers::new(&config.servers).err().map(RunError::from));
     let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK());
     faults.extend(catalog.err().map(RunError::from));
     if let Some(files) = &config.tls {
-        faults.extend(Tls::load(files.clone()).await.err().map(RunError::from));
+        faults.extend(Tls::load(files.clone()).err().map(RunError::from));
     }
     faults
 }
@@ -273,6 +274,7 @@ struct Parts {
     losses: Arc<Losses>,
     metrics: Metrics,
     readiness: Readiness,
+    tls: Option<Arc<Tls>>,
 }
 
 /// Everything that is listened on, bound before anything else starts so that a port in use ends
@@ -288,7 +290,7 @@ impl Sockets {
     async fn bind(config: &Config) -> Result<Self, RunError> {
         let unknown = "cannot tell the address that was bound";
         let tls = match &config.tls {
-            Some(files) => Some(Tls::load(files.clone()).await?),
+            Some(files) => Some(Tls::load(files.clone())?),
             None => None,
         };
         let socket = listen::bind(&config.listen).await?;

@@ -5,6 +5,7 @@
 //! that gives no answer is noticed: [`Looks`] and [`within`] do not wait for it for ever.
 
 mod looks;
+mod settled;
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -13,6 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use looks::{LOOK_TIME_MAX, Looks, START_TIME_MAX, within};
+pub use settled::Settled;
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ use super::Parts;
 use crate::admin::{Admin, Detail};
 use crate::authn::Authenticator;
 use crate::catalog::Catalog;
+use crate::check::countries::Countries;
 use crate::policy::PolicyStore;
 use crate::telemetry::metrics::{KeyTotals, Metrics, PolicyTotals};
 
@@ -29,6 +30,14 @@ pub(super) fn admin(parts: &Parts) -> Admin {
         },
     ];
     details.extend(candidate);
+    details.extend(parts.tls.clone().map(|tls| Detail {
+        name: "tls",
+        state: Box::new(move || json!({"failing": tls.failing()})),
+    }));
+    details.extend(parts.core.countries.clone().map(|countries| Detail {
+        name: "geoip",
+        state: Box::new(move || countries_detail(&countries)),
+    }));
     let catalog = Arc::clone(&parts.core.catalog);
     details.push(Detail {
         name: "tools",
@@ -51,6 +60,13 @@ fn policy_detail(store: &PolicyStore) -> Value {
         "rules": store.snapshot().rules().len(),
         "failing": failing,
     })
+}
+
+fn countries_detail(countries: &Countries) -> Value {
+    let failing = countries
+        .failing()
+        .map(|failing| json!({"since": failing.since.to_string(), "error": failing.error}));
+    json!({"failing": failing})
 }
 
 fn tools_detail(catalog: &Catalog) -> Value {
@@ -95,6 +111,16 @@ fn sample(parts: &Parts, metrics: &Metrics) {
         rules: parts.core.policy.snapshot().rules().len(),
         failing: status.failing.is_some(),
     });
+    if let Some(candidate) = &parts.core.candidate {
+        let is_failing = candidate.status().failing.is_some();
+        metrics.set_file_failing("candidate_policy", is_failing);
+    }
+    if let Some(tls) = &parts.tls {
+        metrics.set_file_failing("tls", tls.failing().is_some());
+    }
+    if let Some(countries) = &parts.core.countries {
+        metrics.set_file_failing("geoip", countries.failing().is_some());
+    }
     for one in parts.core.catalog.overview() {
         if one.recorded.is_some() {
             metrics.set_snapshot_failing(one.server, one.failing.is_some());

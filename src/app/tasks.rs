@@ -116,21 +116,26 @@ impl Tasks {
             .cloned()
             .zip(reloads.clone())
             .collect();
-        let reloaded = move |catalog: &Catalog| {
+        let reloaded = Arc::new(move |catalog: &Catalog| {
             for (store, reload) in &policies {
                 let (hints, defaults) = (catalog.trusted_hints(), catalog.recorded_defaults());
                 if store.set_recorded(hints, defaults) && reload.try_send(()).is_err() {
                     tracing::debug!("a reload is asked for already and serves the records too");
                 }
             }
-        };
-        let (reload, asked) = mpsc::channel(1);
-        reloads.push(reload);
-        let catalog = Arc::clone(&parts.core.catalog);
-        self.background.spawn(async move {
-            catalog.watch(asked, CLOCK, reloaded).await;
-            Err(RunError::TaskEnded("tools"))
         });
+        // Each by itself: a file system that gives no answer holds up the records of no other.
+        for server in parts.core.catalog.recorded_servers() {
+            let (reload, asked) = mpsc::channel(1);
+            reloads.push(reload);
+            let (catalog, server) = (Arc::clone(&parts.core.catalog), server.to_owned());
+            let reloaded = Arc::clone(&reloaded);
+            self.background.spawn(async move {
+                let reloaded = |catalog: &Catalog| reloaded(catalog);
+                catalog.watch(server, asked, CLOCK, reloaded).await;
+                Err(RunError::TaskEnded("tools"))
+            });
+        }
         self.background.spawn(async move {
             while hangup.recv().await.is_some() {
                 for reload in &reloads {
@@ -143,7 +148,7 @@ impl Tasks {
         });
         if let Some(countries) = parts.core.countries.clone() {
             self.background.spawn(async move {
-                countries.watch().await;
+                countries.watch(CLOCK).await;
                 Err(RunError::TaskEnded("countries"))
             });
         }

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{LoadPolicyError, PolicyStore, ReadPolicyError, Sources, read_files};
-use crate::file::{LOOK_TIME_MAX, Looks};
+use crate::file::{LOOK_TIME_MAX, Looks, Settled};
 
 /// How often the files are looked at: twice this is well within a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -43,7 +43,7 @@ async fn watch_by(
     let mut ticks = tokio::time::interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let looks = Looks::new(LOOK_TIME_MAX);
-    let mut watched = Watched::new(store.opened.clone());
+    let mut watched = Settled::at(store.opened.clone());
     let mut taking: Option<Taking> = None;
     // Also while a policy is being taken, which it then comes after.
     let mut is_asked = false;
@@ -52,7 +52,7 @@ async fn watch_by(
             _ = ticks.tick() => {}
             asked = reload_now.recv() => match asked {
                 Some(()) => is_asked = true,
-                None => return,
+                None => break,
             },
         }
         let (path, read) = (store.path.clone(), read.clone());
@@ -63,19 +63,16 @@ async fn watch_by(
         let looked = tokio::select! {
             looked = look => looked,
             // Who asks does not wait for a look that may hang: the next one begins beside it.
-            asked = reload_now.recv() => match asked {
-                Some(()) => {
-                    is_asked = true;
-                    continue;
-                }
-                None => return,
-            },
+            Some(()) = reload_now.recv() => {
+                is_asked = true;
+                continue;
+            }
         };
         let (seen, sources) = match looked {
             Ok(looked) => looked,
             Err(cause) => {
-                let error = ReadPolicyError::of(&store.path, cause).into();
-                if watched.is_news(&error) {
+                let error = LoadPolicyError::from(ReadPolicyError::of(&store.path, cause));
+                if watched.is_news(Err(error.to_string())) {
                     // It would be told of as the policy in place, which nobody knows.
                     if let Some(before) = taking.take() {
                         before.end().await;
@@ -100,6 +97,9 @@ async fn watch_by(
         is_asked = false;
         // What was looked at is what is taken: read again, it might be another half-written file.
         taking = Some(Taking::begin(&store, sources, clock));
+    }
+    if let Some(last) = taking {
+        last.done().await;
     }
 }
 
@@ -133,6 +133,10 @@ impl Taking {
     /// Gives it up for a newer one, unless it is done.
     async fn end(self) {
         self.is_replaced.store(true, Ordering::Relaxed);
+        self.done().await;
+    }
+
+    async fn done(self) {
         if let Err(error) = self.work.await {
             tracing::error!(%error, "the policy reload did not finish");
         }
@@ -159,45 +163,6 @@ pub(super) fn seen(sources: &Sources) -> Seen {
     }
 }
 
-struct Watched {
-    /// The content that was last taken up, good or not.
-    taken: Seen,
-    /// The content at the last look.
-    last: Seen,
-}
-
-impl Watched {
-    fn new(seen: Seen) -> Self {
-        Watched {
-            taken: seen.clone(),
-            last: seen,
-        }
-    }
-
-    /// Whether what is seen now is to be taken up: when that was asked for, or once it has changed
-    /// and settled.
-    fn is_due(&mut self, seen: Seen, is_asked: bool) -> bool {
-        let settled = seen == self.last;
-        let changed = seen != self.taken;
-        self.last = seen;
-        let is_due = is_asked || (settled && changed);
-        if is_due {
-            self.taken.clone_from(&self.last);
-        }
-        is_due
-    }
-
-    /// Whether that nothing can be seen is to be told, at once: once for each time. What is seen
-    /// next is a change from it.
-    fn is_news(&mut self, error: &LoadPolicyError) -> bool {
-        let seen = Err(error.to_string());
-        let is_news = self.taken != seen;
-        self.taken = seen.clone();
-        self.last = seen;
-        is_news
-    }
-}
-
 fn report(store: &PolicyStore, error: &LoadPolicyError) {
     let revision = store.status().revision;
     match error {
@@ -215,56 +180,4 @@ fn report(store: &PolicyStore, error: &LoadPolicyError) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is seen of a file with this text; `!` before it makes it why it cannot be read.
-    fn content(text: &str) -> Seen {
-        match text.strip_prefix('!') {
-            Some(cause) => Err(cause.to_owned()),
-            None => Ok(text.as_bytes().to_vec()),
-        }
-    }
-
-    #[test]
-    fn a_change_is_taken_up_once_and_only_when_it_has_settled() {
-        let mut watched = Watched::new(content("a"));
-        let steps = [
-            (content("a"), false),
-            (content(""), false),
-            (content("b"), false),
-            (content("b"), true),
-            (content("b"), false),
-            (content("!gone"), false),
-            (content("!gone"), true),
-            (content("!gone"), false),
-            (content("!denied"), false),
-            (content("!denied"), true),
-            (content("b"), false),
-            (content("b"), true),
-            // Back where it was before anybody took it up.
-            (content("c"), false),
-            (content("b"), false),
-            (content("b"), false),
-        ];
-        for (step, (now, due)) in steps.into_iter().enumerate() {
-            assert_eq!(watched.is_due(now, false), due, "step {step}");
-        }
-    }
-
-    #[test]
-    fn what_is_asked_for_is_taken_up_at_once_and_not_again() {
-        let mut watched = Watched::new(content("a"));
-        let steps = [
-            (content("a"), true, true),
-            (content("b"), true, true),
-            (content("b"), false, false),
-            (content("c"), false, false),
-            (content("c"), true, true),
-            (content("c"), false, false),
-        ];
-        for (step, (now, asked, due)) in steps.into_iter().enumerate() {
-            assert_eq!(watched.is_due(now, asked), due, "step {step}");
-        }
-    }
-}
+mod tests;
