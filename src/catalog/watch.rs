@@ -70,7 +70,11 @@ impl Catalog {
         let place = path.clone();
         let stamp = match looks.look(is_asked, move || file::stamp(&place)).await {
             Ok(stamp) => stamp,
-            Err(error) => return watched.is_news(Err(error.to_string())).then_some(Err(error)),
+            Err(error) => {
+                return watched
+                    .is_news(Err(error.to_string()))
+                    .then_some(Err(error));
+            }
         };
         if !watched.is_due(stamp.map_err(|error| error.to_string()), is_asked) {
             return None;

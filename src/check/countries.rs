@@ -146,7 +146,11 @@ impl Countries {
         let place = self.path.clone();
         let stamp = match looks.look(false, move || file::stamp(&place)).await {
             Ok(stamp) => stamp,
-            Err(error) => return watched.is_news(Err(error.to_string())).then_some(Err(error)),
+            Err(error) => {
+                return watched
+                    .is_news(Err(error.to_string()))
+                    .then_some(Err(error));
+            }
         };
         if !watched.is_due(stamp.map_err(|error| error.to_string()), false) {
             return None;

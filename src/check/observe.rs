@@ -291,9 +291,7 @@ fn decision_id(now: Timestamp) -> Uuid {
     let seconds = u64::try_from(now.as_second()).ok();
     let nanoseconds = seconds.and_then(|_| u32::try_from(now.subsec_nanosecond()).ok());
     let (seconds, nanoseconds) = (seconds.unwrap_or(0), nanoseconds.unwrap_or(0));
-    CONTEXT.with(|context| {
-        Uuid::new_v7(uuid::Timestamp::from_unix(context, seconds, nanoseconds))
-    })
+    CONTEXT.with(|context| Uuid::new_v7(uuid::Timestamp::from_unix(context, seconds, nanoseconds)))
 }
 
 fn metadata(facts: &[Fact], record: &Record, ending: &Ending) -> Vec<(Text, Text)> {
@@ -332,7 +330,15 @@ mod tests {
     #[test]
     fn decisions_have_ids_of_their_own_at_any_time() {
         let mut seen = HashSet::new();
-        for second in [-62_135_596_800, -1, 0, 1, 1_795_000_000, 4_000_000_000, 253_402_207_200] {
+        for second in [
+            -62_135_596_800,
+            -1,
+            0,
+            1,
+            1_795_000_000,
+            4_000_000_000,
+            253_402_207_200,
+        ] {
             for nanosecond in [0, 1, 999_999_999] {
                 let now = Timestamp::new(second, nanosecond).unwrap();
                 for _ in 0..100 {

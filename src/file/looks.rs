@@ -93,7 +93,9 @@ impl Looks {
         if let Some(doublings) = state.running.checked_sub(STUCK_AT_ONCE) {
             let doublings = u32::try_from(doublings).unwrap_or(u32::MAX);
             let pause = PAUSE.saturating_mul(2_u32.saturating_pow(doublings));
-            let since = state.begun.map(|begun| now.saturating_duration_since(begun));
+            let since = state
+                .begun
+                .map(|begun| now.saturating_duration_since(begun));
             let is_due = since.is_none_or(|since| since >= self.time_max.saturating_add(pause));
             if !is_due && !is_asked {
                 return None;

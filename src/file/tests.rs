@@ -29,11 +29,7 @@ fn only_a_regular_file_is_read_and_the_rest_is_told_apart() {
         ("link", "4 bytes", Some(Some(Kind::File))),
         ("none", "there is no such file", Some(None)),
         ("none/below", "there is no such file", Some(None)),
-        (
-            "file/below",
-            "Not a directory (os error 20)",
-            Some(None),
-        ),
+        ("file/below", "Not a directory (os error 20)", Some(None)),
         ("dangling", "it is a link to nothing", None),
         (
             "folder",
@@ -90,7 +86,13 @@ fn an_input_may_be_a_pipe_of_the_shell() {
     assert_eq!(read_input(Path::new(&path), 99).unwrap(), "from a pipe");
     let directory = tempfile::tempdir().unwrap();
     let pipe = directory.path().join("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
     assert!(matches!(
         read_input(&pipe, 99),
         Err(ReadError::NotAFile("a pipe"))

@@ -113,16 +113,15 @@ impl Taking {
     fn begin(store: &Arc<PolicyStore>, sources: Sources, clock: fn() -> jiff::Timestamp) -> Self {
         let is_replaced = Arc::new(AtomicBool::new(false));
         let (store, replaced) = (Arc::clone(store), Arc::clone(&is_replaced));
-        let work = tokio::task::spawn_blocking(move || {
-            match store.take(sources, clock(), &replaced) {
+        let work =
+            tokio::task::spawn_blocking(move || match store.take(sources, clock(), &replaced) {
                 Ok(()) => tracing::info!(
                     revision = %store.status().revision,
                     rules = store.snapshot().rules().len(),
                     "policy in force"
                 ),
                 Err(error) => report(&store, &error),
-            }
-        });
+            });
         Taking { is_replaced, work }
     }
 

@@ -365,5 +365,10 @@ fn excerpt<'t>(text: &'t str, span: &Range<usize>) -> Option<(&'t str, Range<usi
     };
     let excerpt = text.get(first..last)?;
     let is_short = excerpt.len() <= EXCERPT_BYTES_MAX;
-    is_short.then(|| (excerpt, start.saturating_sub(first)..end.saturating_sub(first)))
+    is_short.then(|| {
+        (
+            excerpt,
+            start.saturating_sub(first)..end.saturating_sub(first),
+        )
+    })
 }

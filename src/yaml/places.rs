@@ -30,10 +30,7 @@ impl Places {
         let index = (offset / STEP).min(self.marks.len().saturating_sub(1));
         let mark = self.marks.get(index).copied().unwrap_or_default();
         let from = index.saturating_mul(STEP);
-        let (line, column) = after(
-            mark,
-            text.as_bytes().get(from..offset).unwrap_or_default(),
-        );
+        let (line, column) = after(mark, text.as_bytes().get(from..offset).unwrap_or_default());
         (line.saturating_add(1), column.saturating_add(1))
     }
 }
@@ -79,7 +76,14 @@ pub(super) mod tests {
         let line = "a\u{e9}\u{1f600}: [1, 2]\n";
         let long = "\u{e9}x".repeat(STEP);
         let text = format!("{}{long}\n\n{}", line.repeat(100), line.repeat(100));
-        for text in [text.as_str(), "", "\n", "ab", &"x".repeat(STEP), &"\n".repeat(STEP * 2)] {
+        for text in [
+            text.as_str(),
+            "",
+            "\n",
+            "ab",
+            &"x".repeat(STEP),
+            &"\n".repeat(STEP * 2),
+        ] {
             let places = Places::of(text);
             let mut expected = (1, 1);
             for (offset, character) in text.char_indices() {

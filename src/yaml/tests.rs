@@ -122,7 +122,9 @@ fn positions_count_characters_not_bytes() {
 fn many_findings_cost_what_they_show() {
     let many = 20_000;
     for separator in ["\n", " "] {
-        let text: String = (0..many).map(|_| format!("- {{id: r}}{separator}")).collect();
+        let text: String = (0..many)
+            .map(|_| format!("- {{id: r}}{separator}"))
+            .collect();
         let length = text.len();
         let step = length / many;
         let mut findings = Findings::new();
@@ -150,7 +152,11 @@ fn many_findings_cost_what_they_show() {
         // Where one line has them all, it is not shown a thousand times.
         assert!(shown.len() < 1000 * 200, "{} bytes", shown.len());
         let second = if separator == "\n" { "2:3" } else { "1:14" };
-        assert!(shown.contains(&format!("--> f.yaml:{second}\n")), "{}", &shown[..400]);
+        assert!(
+            shown.contains(&format!("--> f.yaml:{second}\n")),
+            "{}",
+            &shown[..400]
+        );
     }
 }
 
@@ -175,7 +181,11 @@ error: wrong
   | ^^^^^^";
     let shown = findings.render(false);
     assert!(shown.starts_with(expected), "{shown}");
-    for part in ["3 | /   a: \u{e9}\n4 | |   b: 2", "--> f.yaml:5:8", "--> f.yaml:6:1"] {
+    for part in [
+        "3 | /   a: \u{e9}\n4 | |   b: 2",
+        "--> f.yaml:5:8",
+        "--> f.yaml:6:1",
+    ] {
         assert!(shown.contains(part), "no `{part}` in {shown}");
     }
 }

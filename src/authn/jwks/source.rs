@@ -354,7 +354,9 @@ fn cause_of(error: &reqwest::Error) -> String {
     let Some(cause) = causes(error).last() else {
         return "http request failed".to_owned();
     };
-    let within = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let within = cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
     let tls = within
         .and_then(|within| within.downcast_ref::<rustls::Error>())
         .or_else(|| cause.downcast_ref());

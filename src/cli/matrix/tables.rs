@@ -149,8 +149,8 @@ pub(super) fn csv(matrix: &Matrix) -> String {
 
 /// The full-width and small forms too: some programs take them for the same.
 const FORMULA_SIGNS: [char; 16] = [
-    '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{fe66}',
-    '\u{fe62}', '\u{fe63}', '\u{fe6b}', '\u{2212}',
+    '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    '\u{fe66}', '\u{fe62}', '\u{fe63}', '\u{fe6b}', '\u{2212}',
 ];
 
 /// Spreadsheets take some first characters for a formula; a quote in front keeps it a text.
@@ -209,15 +209,51 @@ mod tests {
     #[test]
     fn a_name_has_nothing_that_hides_or_turns_text() {
         let hidden = [
-            '\u{1b}', '\u{7f}', '\u{85}', '\u{ad}', '\u{34f}', '\u{61c}', '\u{115f}', '\u{180e}',
-            '\u{200b}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}',
-            '\u{202e}', '\u{2060}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}', '\u{206a}',
-            '\u{3164}', '\u{fe0f}', '\u{feff}', '\u{ffa0}', '\u{fff9}', '\u{e0041}', '\u{e0100}',
+            '\u{1b}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2067}',
+            '\u{2068}',
+            '\u{2069}',
+            '\u{206a}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{ffa0}',
+            '\u{fff9}',
+            '\u{e0041}',
+            '\u{e0100}',
         ];
         for character in hidden {
-            assert_eq!(plain(&format!("a{character}b")), "a\u{fffd}b", "{character:?}");
+            assert_eq!(
+                plain(&format!("a{character}b")),
+                "a\u{fffd}b",
+                "{character:?}"
+            );
         }
-        for honest in ["get_notes", "e\u{301}t\u{e9}", "\u{30c4}\u{30fc}\u{30eb}", "\u{645}", "\u{1f600}", "a b"] {
+        for honest in [
+            "get_notes",
+            "e\u{301}t\u{e9}",
+            "\u{30c4}\u{30fc}\u{30eb}",
+            "\u{645}",
+            "\u{1f600}",
+            "a b",
+        ] {
             assert_eq!(plain(honest), honest);
         }
     }

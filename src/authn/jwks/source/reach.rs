@@ -123,7 +123,9 @@ fn is_internal_v6(address: Ipv6Addr) -> bool {
     let v4 = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match (one, two) {
         // NAT64 (RFC 6052), also as it is chosen locally (RFC 8215).
-        (0x64, 0xff9b) => (three, four, five, six) != (0, 0, 0, 0) || is_internal_v4(v4(seven, eight)),
+        (0x64, 0xff9b) => {
+            (three, four, five, six) != (0, 0, 0, 0) || is_internal_v4(v4(seven, eight))
+        }
         // 6to4 (RFC 3056).
         (0x2002, _) => is_internal_v4(v4(two, three)),
         // Teredo, ORCHID, documentation: none that a server has.
@@ -214,14 +216,19 @@ mod tests {
         let reach = Reach::of(&url("idp.example"));
         let allowed = |name: &str, list: &[&str]| {
             let allowed = reach.allowed(name, addresses(list).into_iter());
-            allowed.map(|found| found.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>()).ok()
+            allowed
+                .map(|found| found.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>())
+                .ok()
         };
         let all = |list: &[&str]| Some(list.iter().map(|&a| a.to_owned()).collect());
         // Outside, and one of its addresses inside does not make it an issuer that is inside.
         for own in [&["8.8.8.8"][..], &["8.8.8.8", "10.0.0.1"]] {
             assert_eq!(allowed("idp.example", own), all(own));
             assert_eq!(allowed("keys.example", &["10.0.0.1"]), None);
-            assert_eq!(allowed("keys.example", &["10.0.0.1", "9.9.9.9"]), all(&["9.9.9.9"]));
+            assert_eq!(
+                allowed("keys.example", &["10.0.0.1", "9.9.9.9"]),
+                all(&["9.9.9.9"])
+            );
             assert!(!reach.may_lead_to(&url("10.0.0.1")));
         }
         // Inside.

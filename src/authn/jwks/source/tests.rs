@@ -271,7 +271,10 @@ async fn what_a_certificate_says_is_not_told() {
         ..IssuerSettings::new("i")
     };
     let fault = fetch(issuer).await.unwrap_err().to_string();
-    assert!(fault.contains("another name") && !fault.contains("evil"), "{fault}");
+    assert!(
+        fault.contains("another name") && !fault.contains("evil"),
+        "{fault}"
+    );
     assert!(fault.len() < 200, "{fault}");
 }
 
@@ -285,7 +288,10 @@ async fn a_name_that_leads_inside_is_told_from_one_that_does_not_answer() {
     let guarded = client(&issuer, &settings, &outside, Some(&Reach::of(&outside))).unwrap();
     let fault = get(&guarded, &keys, 9).await.unwrap_err();
     assert_eq!(fault, FetchError::InternalKeysUrl);
-    assert!(fault.to_string().contains("configure `jwks_uri`"), "{fault}");
+    assert!(
+        fault.to_string().contains("configure `jwks_uri`"),
+        "{fault}"
+    );
     let inside = Reach::of(&keys);
     let guarded = client(&issuer, &settings, &outside, Some(&inside)).unwrap();
     let fault = get(&guarded, &keys, 9).await.unwrap_err();
@@ -352,16 +358,23 @@ async fn files_are_read_up_to_the_limit() {
     std::fs::write(at("good"), jwks(&[P256.jwk(&json!({}))])).unwrap();
     std::fs::write(at("large"), " ".repeat(4097)).unwrap();
     std::fs::write(at("bad"), "{}").unwrap();
-    let made = std::process::Command::new("mkfifo").arg(at("pipe")).status();
+    let made = std::process::Command::new("mkfifo")
+        .arg(at("pipe"))
+        .status();
     assert!(made.unwrap().success());
     let rows = [
         ("good", Ok(1)),
         ("large", Err(FetchError::TooLarge(4096))),
         ("bad", Err(FetchError::KeySet(InvalidKeySet::Shape))),
-        ("none", Err(FetchError::File("there is no such file".to_owned()))),
+        (
+            "none",
+            Err(FetchError::File("there is no such file".to_owned())),
+        ),
         (
             "pipe",
-            Err(FetchError::File("it is a pipe, not a regular file".to_owned())),
+            Err(FetchError::File(
+                "it is a pipe, not a regular file".to_owned(),
+            )),
         ),
     ];
     for (name, expected) in rows {
