@@ -145,14 +145,17 @@ fn what_has_the_name_of_a_policy_or_test_and_cannot_be_read_is_an_error() {
             if is_test {
                 places.push(path.join("a.yaml"));
             } else {
-                places.extend([path.join("deny.*"), path.join("[a-d]*.y?*ml")]);
+                places.extend([path.join("deny.*"), path.join("[a-d]*.y*ml")]);
             }
             for place in places {
                 let error = read_files(&place).unwrap_err().to_string();
                 let told = error.contains(how) && error.contains(name);
                 assert!(told, "{how}, {name}, {}: {error}", place.display());
-                // The policy itself is none the worse for a test.
-                assert_eq!(read(&place).is_ok(), is_test, "{how}, {name}");
+                // The policy itself is none the worse for a test, but what `**` cannot look at
+                // could be a directory.
+                if !place.ends_with("**/*.y*ml") {
+                    assert_eq!(read(&place).is_ok(), is_test, "{how}, {name}");
+                }
             }
         }
         let directory = tempfile::tempdir().unwrap();

@@ -342,7 +342,7 @@ impl Findings {
 }
 
 /// The lines that a span is on, and the span in them: what is shown of a finding costs what is
-/// shown, and not the file. `None` if that is too much to show.
+/// shown, and not the file. `None` if that is nothing, or too much to show.
 fn excerpt<'t>(text: &'t str, span: &Range<usize>) -> Option<(&'t str, Range<usize>)> {
     let end = span.end.min(text.len());
     let start = span.start.min(end);
@@ -364,8 +364,8 @@ fn excerpt<'t>(text: &'t str, span: &Range<usize>) -> Option<(&'t str, Range<usi
         None => return None,
     };
     let excerpt = text.get(first..last)?;
-    let is_short = excerpt.len() <= EXCERPT_BYTES_MAX;
-    is_short.then(|| {
+    let is_shown = (1..=EXCERPT_BYTES_MAX).contains(&excerpt.len());
+    is_shown.then(|| {
         (
             excerpt,
             start.saturating_sub(first)..end.saturating_sub(first),

@@ -355,24 +355,3 @@ async fn a_directory_keeps_the_denials_that_cannot_be_read() {
 const ALLOW_ALL: &str =
     "rules: [{id: all, effect: allow, who: {anyone: true}, what: {servers: [notes]}}]\n";
 const DENY_B: &str = "rules: [{id: b, effect: deny, what: {servers: [notes], tools: [b]}}]\n";
-
-/// Whoever asks for the state does not wait for a broken policy to be explained, and a good one does
-/// not wait for the tests of one before it.
-#[tokio::test]
-async fn a_good_policy_does_not_wait_for_the_tests_of_another() {
-    let home = Home::new();
-    let running = home.ready().await;
-    let test = |index: usize| {
-        format!(
-            "- {{name: t{index}, request: {{server: notes, method: tools/call, name: q, \
-             subject: {{id: a}}}}, expect: {{decision: allow}}}}\n"
-        )
-    };
-    let tests: String = (0..20_000).map(test).collect();
-    home.rename_over("policy_test.yaml", &format!("tests:\n{tests}"));
-    // Nothing is told of it before it has failed or was given up.
-    home.rename_over("policy.yaml", &policy("b", "a"));
-    std::fs::remove_file(home.path("policy_test.yaml")).unwrap();
-    in_force(&running, 2).await;
-    assert_eq!(reason(&running, "b").await, "allowed");
-}

@@ -149,19 +149,48 @@ async fn the_report_goes_when_the_same_files_can_be_read_again() {
     tokio::join!(watching, steps);
 }
 
-/// A policy whose tests run is given up between two of them for a newer one.
-#[test]
-fn a_test_suite_ends_where_a_newer_policy_is_there() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(&directory);
+/// Tests that no policy of these passes.
+fn failing_tests(count: usize) -> Vec<Source> {
     let test = |index: usize| {
         format!(
             "- {{name: t{index}, request: {{server: notes, method: tools/call, name: x, \
              subject: {{id: a}}}}, expect: {{decision: allow}}}}\n"
         )
     };
-    let tests: String = (0..50).map(test).collect();
-    let tests = vec![source("t", &format!("tests:\n{tests}"))];
+    let tests: String = (0..count).map(test).collect();
+    vec![source("t", &format!("tests:\n{tests}"))]
+}
+
+/// In real time: a paused clock waits for the tests too.
+#[tokio::test]
+async fn a_newer_policy_does_not_wait_for_the_tests_of_the_one_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory);
+    let files = FakeFiles::of(&rule("first"));
+    let (ask, asked) = mpsc::channel(1);
+    let watching = watch_by(Arc::clone(&store), asked, now, files.reader());
+    let steps = async {
+        *files.tests.lock().unwrap() = failing_tests(20_000);
+        files.put(&rule("second"));
+        // Two looks to find it settled, and one to be sure that it was taken up.
+        let begun = files.begun.load(Ordering::SeqCst);
+        until(|| files.begun.load(Ordering::SeqCst) >= begun + 4).await;
+        files.tests.lock().unwrap().clear();
+        files.put(&rule("third"));
+        until(|| ids(&store) == ["third"]).await;
+        let status = store.status();
+        assert_eq!((status.failures, status.successes), (0, 2), "given up");
+        drop(ask);
+    };
+    tokio::join!(watching, steps);
+}
+
+/// A policy whose tests run is given up between two of them for a newer one.
+#[test]
+fn a_test_suite_ends_where_a_newer_policy_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory);
+    let tests = failing_tests(50);
     let sample = super::super::testing::SampleContext::default();
     let suite = super::super::testing::Suite::read(&tests, &sample).unwrap();
     let policy = store.snapshot();
