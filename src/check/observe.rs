@@ -97,6 +97,11 @@ impl<'p> Observation<'p> {
         self.lap = now;
     }
 
+    /// Begins the next stage now: the time since the last one was spent on others.
+    pub(super) fn waited(&mut self) {
+        self.lap = Instant::now();
+    }
+
     pub(super) fn server(&mut self, server: &'p Server) {
         self.server = Some(server);
         if let Some(record) = &mut self.record {
