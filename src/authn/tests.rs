@@ -189,10 +189,6 @@ async fn claims_are_refused_each_with_its_reason() {
         (json!({"nbf": null, "iat": null}), Ok(())),
         (json!({"nbf": NOW + 30, "iat": NOW + 30}), Ok(())),
         (json!({"exp": NOW - 29}), Ok(())),
-        (json!({"exp": 253_402_300_799_i64}), Ok(())),
-        (json!({"exp": 9_007_199_254_740_991_i64}), Ok(())),
-        (json!({"exp": i64::MAX}), Ok(())),
-        (json!({"exp": 1e18}), Ok(())),
         (json!({"iss": null}), Err(E::ClaimMissing(Claim::Issuer))),
         (
             json!({"iss": ["https://idp.example"]}),
@@ -226,12 +222,7 @@ async fn claims_are_refused_each_with_its_reason() {
         (json!({"exp": "never"}), Err(E::ClaimInvalid(Claim::Expiry))),
         (json!({"exp": -1}), Err(E::ClaimInvalid(Claim::Expiry))),
         (json!({"exp": 1e30}), Err(E::ClaimInvalid(Claim::Expiry))),
-        (json!({"exp": u64::MAX}), Err(E::ClaimInvalid(Claim::Expiry))),
         (json!({"exp": NOW - 30}), Err(E::TokenExpired)),
-        (json!({"nbf": i64::MAX}), Err(E::TokenNotYetValid)),
-        (json!({"nbf": u64::MAX}), Err(E::ClaimInvalid(Claim::NotBefore))),
-        (json!({"iat": 253_402_300_799_i64}), Err(E::IssuedInFuture)),
-        (json!({"iat": -1}), Err(E::ClaimInvalid(Claim::IssuedAt))),
         (json!({"nbf": NOW + 31}), Err(E::TokenNotYetValid)),
         (
             json!({"nbf": "soon"}),
@@ -250,8 +241,38 @@ async fn claims_are_refused_each_with_its_reason() {
     for (changes, expected) in rows {
         let token = P256.token(&json!({}), &claims(&changes));
         assert_eq!(bench.ask(&token).await.map(|_| ()), expected, "{changes}");
-        let again = bench.ask(&token).await.map(|_| ());
-        assert_eq!(again, expected, "{changes}, once it is known");
+    }
+}
+
+/// Issuers write the end of the year 9999, or the largest number they have, for what never ends.
+#[tokio::test]
+async fn times_in_the_far_future_are_times() {
+    use AuthenticationError as E;
+    let bench = Bench::new().await;
+    let year_9999: i64 = 253_402_300_799;
+    let rows = [
+        (json!({"exp": year_9999}), Ok(())),
+        (json!({"exp": 9_007_199_254_740_991_i64}), Ok(())),
+        (json!({"exp": i64::MAX}), Ok(())),
+        (json!({"exp": 1e18}), Ok(())),
+        (
+            json!({"exp": u64::MAX}),
+            Err(E::ClaimInvalid(Claim::Expiry)),
+        ),
+        (json!({"nbf": i64::MAX}), Err(E::TokenNotYetValid)),
+        (
+            json!({"nbf": u64::MAX}),
+            Err(E::ClaimInvalid(Claim::NotBefore)),
+        ),
+        (json!({"iat": year_9999}), Err(E::IssuedInFuture)),
+        (json!({"iat": -1}), Err(E::ClaimInvalid(Claim::IssuedAt))),
+    ];
+    for (changes, expected) in rows {
+        let token = P256.token(&json!({}), &claims(&changes));
+        for known in [false, true] {
+            let outcome = bench.ask(&token).await.map(|_| ());
+            assert_eq!(outcome, expected, "{changes}, known: {known}");
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::answer::{self, Addressee};
 use super::{Body, Ending, HttpRequest, Pipeline, Reason, Server};
 use crate::mcp::{
-    DecodeOptions, Era, Headers, Id, Message, Payload, Refusal, RefusedBody, Routing, decode, glance,
+    DecodeOptions, Era, Headers, Id, Message, Payload, Refusal, RefusedBody, Routing, decode,
+    glance,
 };
 
 impl Pipeline {

@@ -158,7 +158,8 @@ mod tests {
         let first = bodies.turn(Body::Bytes(LONG)).await;
         {
             let mut given_up = std::pin::pin!(bodies.turn(Body::Bytes(LONG)));
-            let poll = std::future::poll_fn(|cx| std::task::Poll::Ready(given_up.as_mut().poll(cx)));
+            let poll =
+                std::future::poll_fn(|cx| std::task::Poll::Ready(given_up.as_mut().poll(cx)));
             assert!(poll.await.is_pending());
         }
         drop(first);

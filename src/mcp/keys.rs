@@ -197,25 +197,21 @@ impl<'o, 'a> Keys<'o, 'a> {
     /// Inserts a key, unless an equal one is there.
     fn insert(&mut self, key: Known<'a>) -> Option<Refusal> {
         let folding = self.folding;
-        let many = match &mut self.many {
-            Some(many) => many,
-            None => {
-                let mut few = self.few.iter();
-                if let Some(earlier) = few.find(|other| other.is_same(&key, folding)) {
-                    return Some(key.beside(earlier));
-                }
-                if self.few.len() < KEYS_COMPARED_ONE_BY_ONE {
-                    self.few.push(key);
-                    return None;
-                }
-                let many = self.many.insert(Many::default());
-                for known in std::mem::take(&mut self.few) {
-                    // INVARIANT: they differ.
-                    let _same = many.insert(known, folding);
-                }
-                many
+        if self.many.is_none() {
+            let mut few = self.few.iter();
+            if let Some(earlier) = few.find(|other| other.is_same(&key, folding)) {
+                return Some(key.beside(earlier));
             }
-        };
+            if self.few.len() < KEYS_COMPARED_ONE_BY_ONE {
+                self.few.push(key);
+                return None;
+            }
+        }
+        let many = self.many.get_or_insert_default();
+        for known in self.few.drain(..) {
+            // INVARIANT: they differ.
+            let _same = many.insert(known, folding);
+        }
         many.insert(key, folding)
     }
 }

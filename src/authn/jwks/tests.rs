@@ -239,10 +239,16 @@ async fn nobody_waits_longer_than_told_and_the_fetch_goes_on() {
     bench.pass(WAIT / 2).await;
     let late = bench.ask("k2", 1).await;
     bench.pass(WAIT / 2).await;
-    assert_eq!(answers(early).await, [Err(AuthenticationError::KeysUnavailable); 2]);
+    assert_eq!(
+        answers(early).await,
+        [Err(AuthenticationError::KeysUnavailable); 2]
+    );
     assert_eq!(late.len(), 1, "it came later and waits on");
     bench.pass(WAIT / 2).await;
-    assert_eq!(answers(late).await, [Err(AuthenticationError::KeysUnavailable)]);
+    assert_eq!(
+        answers(late).await,
+        [Err(AuthenticationError::KeysUnavailable)]
+    );
     assert_eq!(bench.fetches(), 2, "all of them asked for one");
     bench.answer(Ok(set(&["k1", "k2"]))).await;
     assert_eq!(answers(bench.ask("k2", 1).await).await, [Ok(1)]);
@@ -260,7 +266,10 @@ async fn the_wait_is_for_both_fetches_together() {
     bench.answer(Ok(set(&["k1"]))).await;
     assert_eq!(bench.fetches(), 3, "another follows it");
     bench.pass(WAIT / 2).await;
-    assert_eq!(answers(asked).await, [Err(AuthenticationError::KeysUnavailable)]);
+    assert_eq!(
+        answers(asked).await,
+        [Err(AuthenticationError::KeysUnavailable)]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -80,7 +80,10 @@ fn nothing_is_taken_for_whole_that_is_cut() {
         let body = format!("{{{blanks}{members},\"rest\":[1,2,3]}}");
         let (id, method) = seen(body.as_bytes());
         assert!(matches!(id, None | Some("123456")), "{missing}: {id:?}");
-        assert!(matches!(method.as_deref(), None | Some("ping")), "{missing}");
+        assert!(
+            matches!(method.as_deref(), None | Some("ping")),
+            "{missing}"
+        );
         let is_seen = missing > r#""id":123456,"#.len();
         assert_eq!(id.is_some(), is_seen, "{missing}");
     }

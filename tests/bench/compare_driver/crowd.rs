@@ -150,7 +150,9 @@ pub(crate) async fn compare(arguments: &Arguments) -> Result<ExitCode> {
                 measured = measure => measured?,
             };
             for (crowd, figures) in measured {
-                let known = rows.iter_mut().find(|row| (row.0, row.1) == (variant, crowd));
+                let known = rows
+                    .iter_mut()
+                    .find(|row| (row.0, row.1) == (variant, crowd));
                 match known {
                     Some(row) => row.2.push(figures),
                     None => rows.push((variant, crowd, vec![figures])),
@@ -231,7 +233,10 @@ struct Running {
 
 impl Running {
     fn start(address: SocketAddr, request: Vec<u8>, status: u16) -> Result<Self> {
-        let (over, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (over, sent) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicU64::new(0)),
+        );
         let (is_over, count) = (Arc::clone(&over), Arc::clone(&sent));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -285,7 +290,9 @@ async fn repeat(
 }
 
 fn report(variants: &[Variant], rows: &[(Variant, Crowd, Vec<Figures>)]) {
-    println!("| who asks | crowd/s | p50 ms | p99 ms | p50, p99 to alone | wrong ‰ | cores of Envoy + authorizer |");
+    println!(
+        "| who asks | crowd/s | p50 ms | p99 ms | p50, p99 to alone | wrong ‰ | cores of Envoy + authorizer |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for &variant in variants {
         let of = |crowd: Crowd, figure: fn(&Figures) -> f64| {

@@ -33,7 +33,11 @@ fn asked(service: &Service, row: &Value) -> CheckResponse {
         full[key] = value.clone();
     }
     let response = service.check(&request::build(&full).check);
-    assert!(response.encoded_len() <= ENVOY_TAKES, "{}", response.encoded_len());
+    assert!(
+        response.encoded_len() <= ENVOY_TAKES,
+        "{}",
+        response.encoded_len()
+    );
     response
 }
 
@@ -72,9 +76,15 @@ fn a_denied_batch_is_answered_within_what_envoy_takes() {
         let (status, body) = answer(BATCH_MAX, 36);
         let answers = body.as_array().unwrap();
         assert_eq!((status, answers.len()), (200, BATCH_MAX), "{path}");
-        let ids: Vec<&str> = answers.iter().map(|one| one["id"].as_str().unwrap()).collect();
+        let ids: Vec<&str> = answers
+            .iter()
+            .map(|one| one["id"].as_str().unwrap())
+            .collect();
         assert!(ids.iter().enumerate().all(|(at, id)| id.parse() == Ok(at)));
-        assert!(answers.iter().all(|one| one["error"]["code"].is_i64()), "{path}");
+        assert!(
+            answers.iter().all(|one| one["error"]["code"].is_i64()),
+            "{path}"
+        );
         // There is no room for the ids alone.
         let (status, body) = answer(BATCH_MAX, 256);
         assert_eq!(status, 403, "{path}");
@@ -109,7 +119,11 @@ fn what_is_handed_on_fits_into_what_envoy_takes() {
     let facts = expectation::facts(&response);
     assert_eq!(facts["response_filter"], "list/tools");
     assert!(facts.contains_key("response_context"), "it can be filtered");
-    assert!(response.encoded_len() > 100_000, "{}", response.encoded_len());
+    assert!(
+        response.encoded_len() > 100_000,
+        "{}",
+        response.encoded_len()
+    );
     // More than is handed on: nothing is, and the list comes out empty.
     let row = json!({
         "path": "/tool/reason", "call": {"method": "tools/list", "params": {}},

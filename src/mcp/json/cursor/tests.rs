@@ -115,7 +115,10 @@ fn depth_costs_no_stack() {
     let deep = "[".repeat(200_000) + "1" + &"]".repeat(200_000);
     assert_eq!(Cursor::new(&deep, usize::MAX).skip(), Ok(deep.as_str()));
     let unclosed = "{\"a\":".repeat(200_000);
-    assert_eq!(Cursor::new(&unclosed, usize::MAX).skip(), Err(Syntax::Incomplete));
+    assert_eq!(
+        Cursor::new(&unclosed, usize::MAX).skip(),
+        Err(Syntax::Incomplete)
+    );
 }
 
 /// Pieces of which many texts are nearly JSON.
