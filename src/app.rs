@@ -9,6 +9,7 @@ mod tasks;
 mod worker;
 
 use std::io;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -20,7 +21,7 @@ use crate::audit::{Audit, Losses};
 use crate::authn::{Authenticator, InvalidSettings, KeyRefresher};
 use crate::catalog::{Catalog, InvalidSnapshot};
 use crate::check::countries::{Countries, InvalidCountries};
-use crate::check::{InvalidServer, Pipeline, Servers};
+use crate::check::{InvalidServer, LongBodies, Pipeline, Servers};
 use crate::config::{self, Config, ConfigError};
 use crate::envoy;
 use crate::health::Readiness;
@@ -136,6 +137,11 @@ pub fn now() -> Timestamp {
 /// How long work that cannot be cut, such as reading a file, may hold the end up.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How many workers serve checks: one for each core.
+fn workers() -> NonZero<usize> {
+    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+}
+
 /// The threads that outlive the runtime.
 #[derive(Debug, Default)]
 struct Threads {
@@ -175,6 +181,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         audit,
         metrics: parts.metrics.clone(),
         limits: config.limits.check,
+        long_bodies: LongBodies::new(workers()),
         clock: CLOCK,
     });
     let (grpc, admin) = (sockets.grpc_address, sockets.admin_address);

@@ -19,8 +19,10 @@
 //! 1. [`envoy`]: gRPC in, deadline and size capped, span opened; `CheckRequest` to
 //!    [`check::HttpRequest`], which borrows from the message.
 //! 2. [`check`]: one look at the clock, one policy snapshot, the server that is meant.
-//! 3. [`mcp`]: body to [`mcp::Message`], or the reason it is refused; kept, not yet judged.
-//! 4. [`authn`]: credentials to [`authz::Subject`]. Without one: 401 now.
+//! 3. [`authn`]: credentials to [`authz::Subject`]. Without one: 401 now, after a look at the
+//!    beginning of the body ([`mcp::glance`]) for what the answer is addressed to.
+//! 4. `check/turn.rs`: a long body waits for its turn. [`mcp`]: body to [`mcp::Message`], or the
+//!    reason it is refused.
 //! 5. A refused message, or a request that is wrong in any other way, is rejected now.
 //! 6. [`mcp::Message::targets`]: what is to be done, and to what.
 //! 7. `check/session.rs`: a session or task that is another subject's is denied now; one that is

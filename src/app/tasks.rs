@@ -4,9 +4,8 @@
 //! error: half a service would leave Envoy asking nobody.
 
 use std::io;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -15,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use super::worker::Worker;
-use super::{CLOCK, Parts, RunError};
+use super::{CLOCK, Parts, RunError, workers};
 use crate::admin::Admin;
 use crate::authn::{Authenticator, KeyRefresher};
 use crate::catalog::Catalog;
@@ -170,7 +169,7 @@ impl Tasks {
         parts: &Parts,
         settings: envoy::Settings,
     ) -> io::Result<Vec<JoinHandle<()>>> {
-        let count = thread::available_parallelism().map_or(1, NonZero::get);
+        let count = workers().get();
         let mut threads = Vec::with_capacity(count);
         for _ in 0..count {
             let share = listener.share();

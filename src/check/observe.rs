@@ -97,6 +97,11 @@ impl<'p> Observation<'p> {
         self.lap = now;
     }
 
+    /// Begins the next stage now: the time since the last one was spent on others.
+    pub(super) fn waited(&mut self) {
+        self.lap = Instant::now();
+    }
+
     pub(super) fn server(&mut self, server: &'p Server) {
         self.server = Some(server);
         if let Some(record) = &mut self.record {
@@ -104,17 +109,19 @@ impl<'p> Observation<'p> {
         }
     }
 
+    /// Records what is known of the request. What was recorded of a look at it before is forgotten.
     pub(super) fn read(&mut self, read: &Read<'_>) {
         let Some(record) = &mut self.record else {
             return;
         };
         let refused = read.refused_method.as_deref().map(Record::text);
         record.method = refused.map(Cow::Owned);
-        if let Some(routing) = &read.routing {
-            record.session = routing.session.map(audit::SessionHash::of);
-            let revision = |text| Record::word(text, LEGACY_REVISIONS);
-            record.protocol_version = routing.protocol_version.map(revision);
-        }
+        let routing = read.routing.as_ref();
+        let session = routing.and_then(|routing| routing.session);
+        record.session = session.map(audit::SessionHash::of);
+        let version = routing.and_then(|routing| routing.protocol_version);
+        let revision = |text| Record::word(text, LEGACY_REVISIONS);
+        record.protocol_version = version.map(revision);
         let messages = read.messages();
         record.batch = (messages.len() > 1).then_some(messages.len());
         self.describe(read, 0);

@@ -90,6 +90,7 @@ impl Config {
                 check::Limits {
                     body_bytes_max,
                     json_depth_max,
+                    json_values_max,
                     name_bytes_max,
                     uri_bytes_max,
                     subscriptions_max,
@@ -115,12 +116,14 @@ impl Config {
             jwks_bytes_max,
             jwks_keys_max,
             fetch_timeout,
+            fetch_wait,
         } = &self.authn;
         json!({
             "connections_max": connections_max,
             "handshake_timeout": yaml::duration_text(handshake_timeout),
             "body_bytes_max": body_bytes_max,
             "json_depth_max": json_depth_max,
+            "json_values_max": json_values_max,
             "name_bytes_max": name_bytes_max,
             "uri_bytes_max": uri_bytes_max,
             "subscriptions_max": subscriptions_max,
@@ -138,6 +141,7 @@ impl Config {
             "jwks_bytes_max": jwks_bytes_max,
             "jwks_keys_max": jwks_keys_max,
             "fetch_timeout": yaml::duration_text(*fetch_timeout),
+            "fetch_wait": yaml::duration_text(*fetch_wait),
         })
     }
 }

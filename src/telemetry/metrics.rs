@@ -27,7 +27,7 @@ pub struct Metrics {
     bindings: Family<BindingLabels, Counter>,
     durations: Family<StageLabels, Histogram, fn() -> Histogram>,
     /// Those of each stage, in the order of [`Stage`], so that nobody has to look for them.
-    stages: [Histogram; 4],
+    stages: [Histogram; 5],
     policy_reloads: Family<ResultLabels, Counter>,
     policy_loaded: Gauge,
     policy_rules: Gauge,
@@ -78,10 +78,12 @@ impl Effect {
 /// A part of a check that is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// The body to a message.
-    Parse,
     /// Credentials to a subject.
     Authenticate,
+    /// A long body until its turn to be read. Other bodies do not wait.
+    Wait,
+    /// The body to a message; where the caller is refused, a look at its beginning.
+    Parse,
     /// The decision proper.
     Evaluate,
     /// The whole check.
@@ -124,8 +126,9 @@ impl Metrics {
         registry.register("build", "The running version", build);
         let durations = Family::new_with_constructor(histogram as fn() -> Histogram);
         let stages = [
-            Stage::Parse,
             Stage::Authenticate,
+            Stage::Wait,
+            Stage::Parse,
             Stage::Evaluate,
             Stage::Total,
         ];
@@ -276,10 +279,11 @@ impl Metrics {
 
     /// Observes how long a stage of a check took. `mcp_authz_check_duration_seconds`.
     pub fn record_stage(&self, stage: Stage, took: Duration) {
-        let [parse, authenticate, evaluate, total] = &self.stages;
+        let [authenticate, wait, parse, evaluate, total] = &self.stages;
         let histogram = match stage {
-            Stage::Parse => parse,
             Stage::Authenticate => authenticate,
+            Stage::Wait => wait,
+            Stage::Parse => parse,
             Stage::Evaluate => evaluate,
             Stage::Total => total,
         };
@@ -472,6 +476,7 @@ impl EncodeLabelValue for Stage {
         let name = match self {
             Self::Parse => "parse",
             Self::Authenticate => "authenticate",
+            Self::Wait => "wait",
             Self::Evaluate => "evaluate",
             Self::Total => "total",
         };

@@ -26,6 +26,8 @@ mod memory;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod refused;
+#[cfg(test)]
 mod service;
 #[cfg(test)]
 mod tokens;
