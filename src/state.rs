@@ -18,15 +18,21 @@ use jiff::Timestamp;
 
 use crate::authz::{LimitDemand, Readings, Taken, WindowDemand};
 
-pub use binding::{Bind, Binding, BindingKey, BindingKind, Owner};
-pub use memory::{Memory, WINDOW_SLOTS};
+pub use binding::{Bind, Binding, BindingKey, BindingKind, Owner, Whose};
+pub use memory::{Forgotten, Memory, WINDOW_SLOTS};
 
 /// Remembers. Keys are told apart exactly, whatever is in them.
+///
+/// A store may forget for want of room, but what it forgot is unknown from then on, never zero and
+/// never free: a window gives no reading, a limit has no room, an id is [`Whose::Unknown`]. A
+/// reading is never less than what happened. A store that cannot tell fails.
 pub trait State: Debug + Send + Sync + 'static {
-    /// What windows show, without this request except for the tool it names.
+    /// What windows show, without this request except for the tool it names. One of which
+    /// something is forgotten is read as unknown.
     fn read<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, Readings>;
 
-    /// Takes one call from each limit, from all of them or from none.
+    /// Takes one call from each limit, from all of them or from none. A limit of which something
+    /// is forgotten, or for which there is no room in the store, has no room either.
     fn take<'a>(&'a self, limits: &'a [LimitDemand], now: Timestamp) -> Reply<'a, Taken>;
 
     /// Adds a request to windows.
@@ -37,16 +43,17 @@ pub trait State: Debug + Send + Sync + 'static {
         &'a self,
         keys: &'a [BindingKey],
         now: Timestamp,
-    ) -> Reply<'a, Vec<Option<Binding>>>;
+    ) -> Reply<'a, Vec<Whose>>;
 
-    /// Binds each of these, by itself, and says in their order whose it is after that.
+    /// Binds each of these, by itself, and says in their order whose it is after that. What is
+    /// bound [`Bind::Anew`] always is.
     fn bind<'a>(
         &'a self,
         keys: &'a [BindingKey],
         owner: Owner,
         how: Bind,
         now: Timestamp,
-    ) -> Reply<'a, Vec<Binding>>;
+    ) -> Reply<'a, Vec<Whose>>;
 }
 
 /// What a store replies: at once, or in time.

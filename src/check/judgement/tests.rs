@@ -8,7 +8,7 @@ use crate::catalog::Limits;
 use crate::check::{Body, DenySettings, ServerSettings, SessionBinding};
 use crate::mcp::{DecodeOptions, Headers, decode};
 use crate::policy::{CompileContext, compile};
-use crate::state::{Bind, Binding, BindingKey, Memory, Owner, Reply, Settings};
+use crate::state::{Bind, BindingKey, Memory, Owner, Reply, Settings, Whose};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::Source;
 
@@ -85,9 +85,9 @@ impl State for Watched {
         &'a self,
         keys: &'a [BindingKey],
         now: Timestamp,
-    ) -> Reply<'a, Vec<Option<Binding>>> {
+    ) -> Reply<'a, Vec<Whose>> {
         if self.hides_bindings {
-            return Reply::now(vec![None; keys.len()]);
+            return Reply::now(vec![Whose::Nobodys; keys.len()]);
         }
         self.memory.bindings(keys, now)
     }
@@ -98,7 +98,7 @@ impl State for Watched {
         owner: Owner,
         how: Bind,
         now: Timestamp,
-    ) -> Reply<'a, Vec<Binding>> {
+    ) -> Reply<'a, Vec<Whose>> {
         self.memory.bind(keys, owner, how, now)
     }
 }

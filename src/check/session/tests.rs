@@ -1,7 +1,7 @@
 use super::*;
 use crate::authz::Value;
 use crate::check::ServerSettings;
-use crate::state::{Binding, Memory, Reply, Settings};
+use crate::state::{Memory, Reply, Settings, Whose};
 use crate::upstream::AuthorizationHeader;
 
 fn server(name: &str, session_binding: SessionBinding) -> Server {
@@ -99,8 +99,8 @@ async fn of_two_who_find_an_id_free_the_first_to_bind_it_has_it() {
     assert_eq!(for_alice.bound, [BindingKind::Task]);
     let keys = ["1", "2"].map(|id| BindingKey::task("notes", id));
     let bound = state.bindings(&keys, at(2)).await.unwrap();
-    let owners: Vec<_> = bound.iter().map(|binding| binding.unwrap().owner).collect();
-    assert_eq!(owners, [owner("bob"), owner("alice")]);
+    let owners: Vec<_> = bound.into_iter().map(whose).collect();
+    assert_eq!(owners, [Some(owner("bob")), Some(owner("alice"))]);
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ impl State for Terse {
         &'a self,
         _: &'a [BindingKey],
         _: Timestamp,
-    ) -> Reply<'a, Vec<Option<Binding>>> {
+    ) -> Reply<'a, Vec<Whose>> {
         Reply::Now(std::future::ready(Ok(Vec::new())))
     }
 
@@ -250,7 +250,7 @@ impl State for Terse {
         _: Owner,
         _: Bind,
         _: Timestamp,
-    ) -> Reply<'a, Vec<Binding>> {
+    ) -> Reply<'a, Vec<Whose>> {
         Reply::Now(std::future::ready(Ok(Vec::new())))
     }
 }
