@@ -5,6 +5,7 @@
 //! told to operators in `status`.
 
 mod status;
+mod store;
 mod tasks;
 mod worker;
 
@@ -26,7 +27,7 @@ use crate::envoy;
 use crate::health::Readiness;
 use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
 use crate::policy::{CompileContext, LoadPolicyError, PolicyStore};
-use crate::state::Memory;
+use crate::state::{Memory, State};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, InvalidTelemetry};
 use tasks::{Signals, Tasks};
@@ -151,6 +152,9 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
     let (core, refreshers) = Core::build(&config)?;
     let servers = Servers::new(&config.servers)?;
     let sockets = Sockets::bind(&config).await?;
+    if let Some(notice) = store::notice(config.replicas) {
+        tracing::warn!("{notice}");
+    }
     let (audit, thread) = Audit::start(io::stdout(), config.limits.audit_queue_max)
         .map_err(RunError::system("cannot start the audit thread"))?;
     threads.writer = Some(thread);
@@ -158,6 +162,8 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         losses: Arc::clone(audit.losses()),
         metrics: Metrics::new(),
         readiness: Readiness::new(),
+        memory: Arc::new(Memory::new(config.limits.state)),
+        replicas: config.replicas,
         core,
     };
     let pipeline = Arc::new(Pipeline {
@@ -166,7 +172,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         policy: Arc::clone(&parts.core.policy),
         candidate: parts.core.candidate.clone(),
         catalog: Arc::clone(&parts.core.catalog),
-        state: Arc::new(Memory::new(config.limits.state)),
+        state: Arc::clone(&parts.memory) as Arc<dyn State>,
         purpose: config.purpose.clone(),
         device_header: config.device_header.clone(),
         facts: config.facts.clone(),
@@ -273,6 +279,8 @@ struct Parts {
     losses: Arc<Losses>,
     metrics: Metrics,
     readiness: Readiness,
+    memory: Arc<Memory>,
+    replicas: u32,
 }
 
 /// Everything that is listened on, bound before anything else starts so that a port in use ends

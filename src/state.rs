@@ -39,11 +39,7 @@ pub trait State: Debug + Send + Sync + 'static {
     fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()>;
 
     /// Whose each of these is, in their order.
-    fn bindings<'a>(
-        &'a self,
-        keys: &'a [BindingKey],
-        now: Timestamp,
-    ) -> Reply<'a, Vec<Whose>>;
+    fn bindings<'a>(&'a self, keys: &'a [BindingKey], now: Timestamp) -> Reply<'a, Vec<Whose>>;
 
     /// Binds each of these, by itself, and says in their order whose it is after that. What is
     /// bound [`Bind::Anew`] always is.
@@ -126,3 +122,8 @@ fn short_digest(bytes: &[u8]) -> Digest {
     }
     short
 }
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;

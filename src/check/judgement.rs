@@ -560,7 +560,11 @@ fn asks<'a>(
         match resource {
             Resource::Tool(name) => {
                 let mut standing = catalog.standing(server, name);
-                let is_named = || policies.each().any(|policy| policy.names_tool(server, name));
+                let is_named = || {
+                    policies
+                        .each()
+                        .any(|policy| policy.names_tool(server, name))
+                };
                 standing.is_unlisted = standing.is_unlisted && !is_named();
                 standing
             }

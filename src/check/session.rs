@@ -234,8 +234,7 @@ pub(super) async fn bind_issued(
         return Ok(());
     }
     let bound = state.bind(&[key], owner, Bind::Anew, now).await?;
-    let is_bound =
-        |whose: &Whose| matches!(whose, Whose::Of(binding) if binding.owner == owner);
+    let is_bound = |whose: &Whose| matches!(whose, Whose::Of(binding) if binding.owner == owner);
     if !bound.first().is_some_and(is_bound) {
         return Err(StateUnavailable);
     }

@@ -116,6 +116,7 @@ limits:
   jwks_keys_max: 22
   fetch_timeout: 500ms
 drain: {delay: 0s, timeout: 2m}
+replicas: 27
 ";
 
 #[test]

@@ -3,6 +3,7 @@
 //! Labels are closed sets and names from the configuration, never what a client sent.
 
 mod lists;
+mod state;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +38,7 @@ pub struct Metrics {
     audit_lost: Counter,
     tokens_cached: Gauge,
     lists: lists::Lists,
+    state: state::State,
 }
 
 pub use lists::{Listed, ToolEvent};
@@ -146,6 +148,7 @@ impl Metrics {
             audit_lost: Counter::default(),
             tokens_cached: Gauge::default(),
             lists: lists::Lists::default(),
+            state: state::State::default(),
         };
         metrics.register(&mut registry);
         metrics.registry = Arc::new(registry);
@@ -154,6 +157,7 @@ impl Metrics {
 
     fn register(&self, to: &mut Registry) {
         self.lists.register(to);
+        self.state.register(to);
         to.register("decisions", "Decisions", self.decisions.clone());
         to.register(
             "decisions_different",

@@ -28,6 +28,8 @@ mod policy;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod state;
+#[cfg(test)]
 mod tokens;
 
 #[global_allocator]

@@ -63,11 +63,7 @@ impl Holder {
             )
         } else if has(KeyPart::Agent) {
             let agent = subject.agent.as_ref()?;
-            (
-                HolderKind::Agent,
-                Some(&subject.issuer),
-                Arc::clone(agent),
-            )
+            (HolderKind::Agent, Some(&subject.issuer), Arc::clone(agent))
         } else if has(KeyPart::Tenant) {
             let tenant = subject.tenant.as_ref()?;
             (

@@ -96,7 +96,10 @@ impl Bound {
         entry.used = entry.used.max(now);
         let Entry { owner, since, .. } = *entry;
         let party = owner.party();
-        for order in [self.held.get_mut(&party.id), self.issued.get_mut(&party.group)] {
+        for order in [
+            self.held.get_mut(&party.id),
+            self.issued.get_mut(&party.group),
+        ] {
             order.map(|order| order.promote(&key));
         }
         Whose::Of(Binding { owner, since })
@@ -121,7 +124,9 @@ impl Bound {
         self.lost.remove(key);
         let party = new.owner.party();
         for order in [
-            self.held.entry(party.id).or_insert_with(LruCache::unbounded),
+            self.held
+                .entry(party.id)
+                .or_insert_with(LruCache::unbounded),
             self.issued
                 .entry(party.group)
                 .or_insert_with(LruCache::unbounded),
@@ -213,10 +218,7 @@ impl Bound {
     fn remove(&mut self, key: Digest) -> Option<Entry> {
         let entry = self.entries.remove(&key)?;
         let party = entry.owner.party();
-        for (orders, id) in [
-            (&mut self.held, party.id),
-            (&mut self.issued, party.group),
-        ] {
+        for (orders, id) in [(&mut self.held, party.id), (&mut self.issued, party.group)] {
             if let Some(order) = orders.get_mut(&id) {
                 order.pop(&key);
                 if order.is_empty() {

@@ -181,20 +181,29 @@ impl Counters {
 
     /// When the bucket of a limit is full, or how long that is unknown.
     fn full_at(
-        &self,
+        &mut self,
         key: &Key,
         demand: &LimitDemand,
         bucket: Bucket,
         now: Timestamp,
     ) -> Result<i128, i128> {
-        if let Some(counter) = self.counters.get(key) {
-            return Ok(match counter.cell {
-                Cell::Limit(full_at) => full_at,
-                Cell::Window(_) | Cell::Tools(_) => i128::MIN,
-            });
+        let Some(counter) = self.counters.get_mut(key) else {
+            let party = demand.key.holder().party();
+            let lapsed = self.lapsed(&party, now, || seconds(bucket.fill));
+            return lapsed.map_or(Ok(i128::MIN), |until| Err(nanos_until(until, now)));
+        };
+        let Cell::Limit(full_at) = &mut counter.cell else {
+            return Ok(i128::MIN);
+        };
+        // It is later than an empty bucket takes where the clock was set back, and would stay so.
+        let latest = now.as_nanosecond().saturating_add(bucket.fill);
+        let is_set_back = *full_at > latest;
+        *full_at = latest.min(*full_at);
+        let full_at = *full_at;
+        if is_set_back {
+            self.postpone(*key, seconds(full_at));
         }
-        let lapsed = self.lapsed(&demand.key.holder().party(), now, || seconds(bucket.fill));
-        lapsed.map_or(Ok(i128::MIN), |until| Err(nanos_until(until, now)))
+        Ok(full_at)
     }
 
     /// Puts down what was taken, all of it or nothing: then for which limit there is no room, and
@@ -358,7 +367,13 @@ impl Holder {
         let space: &[u8] = if self.is_rehearsed { b"rehearsed" } else { b"" };
         Party {
             group: digest_of([b"group".as_slice(), space, kind, issuer]),
-            id: digest_of([b"holder".as_slice(), space, kind, issuer, self.name.as_bytes()]),
+            id: digest_of([
+                b"holder".as_slice(),
+                space,
+                kind,
+                issuer,
+                self.name.as_bytes(),
+            ]),
             yields_first: self.is_rehearsed,
         }
     }

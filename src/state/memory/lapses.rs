@@ -100,7 +100,12 @@ impl Lapses {
     /// for longer than `longest` seconds.
     pub(super) fn unknown_until(&self, party: &Party, now: i64, longest: i64) -> Option<i64> {
         let group = self.groups.get(&party.group).and_then(|group| group.own);
-        let lapses = self.holders.get(&party.id).copied().into_iter().chain(group);
+        let lapses = self
+            .holders
+            .get(&party.id)
+            .copied()
+            .into_iter()
+            .chain(group);
         let until = lapses.map(|lapse| lapse.over_for(longest)).max()?;
         (until > now).then_some(until)
     }
@@ -122,7 +127,10 @@ impl Lapses {
         if is_made {
             return true;
         }
-        let sizes = self.groups.iter().map(|(id, group)| (group.ends.len(), *id));
+        let sizes = self
+            .groups
+            .iter()
+            .map(|(id, group)| (group.ends.len(), *id));
         let most = sizes.max().and_then(|(_, id)| self.groups.get_mut(&id));
         let Some(group) = most else {
             return false;
