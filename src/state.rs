@@ -95,9 +95,11 @@ pub struct StateUnavailable;
 /// What is remembered, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How many counters and windows are remembered together.
+    /// How many counters and windows are remembered together, and of how many holders that they
+    /// have lost some.
     pub keys_max: usize,
-    /// How many sessions are remembered, and besides them as many tasks.
+    /// How many sessions are remembered, and how many that were forgotten; and besides them as
+    /// many tasks.
     pub bindings_max: usize,
 }
 

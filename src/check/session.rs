@@ -3,7 +3,7 @@
 //! An id is bound to a subject and a server when the server issues it, where answers are looked at;
 //! else when it is first used, and then only by a request that is allowed. From then on it is
 //! nobody else's. It is not set free when its owner deletes it: a server that ignores DELETE would
-//! hand the session to the next one.
+//! hand the session to the next one. What the store has forgotten is nobody's to take either.
 
 use std::collections::HashSet;
 

@@ -527,7 +527,15 @@ async fn a_window_that_was_forgotten_grants_nothing_and_denies() {
 
 #[tokio::test]
 async fn tools_that_the_server_does_not_have_are_counted_as_one() {
-    let policy = policy(&LIMITED);
+    let source = Source {
+        name: "p".to_owned(),
+        text: format!(
+            "tools: {{notes: {{write: [create_classed]}}}}\nrules:\n- {}",
+            LIMITED.join("\n- ")
+        ),
+    };
+    let policy = compile(&[source], &CompileContext::default())
+        .unwrap_or_else(|findings| panic!("{}", findings.render(false)));
     let tool = crate::json::decode(br#"{"name": "create_note"}"#, 8).unwrap();
     for is_known in [true, false] {
         let (state, catalog) = (Watched::new(), catalog());
@@ -541,8 +549,8 @@ async fn tools_that_the_server_does_not_have_are_counted_as_one() {
             allowed += usize::from(judgement.is_allowed());
         }
         assert_eq!(allowed, if is_known { 3 } else { 10 });
-        // Each that the server lists or a rule names has its own limit, as everywhere.
-        for tool in ["create_note", "named"] {
+        // Each that the server lists, or a rule or the table names, has its own limit.
+        for tool in ["create_note", "create_classed", "named"] {
             for is_allowed in [true, true, true, false] {
                 let tools = [tool.to_owned()];
                 let judgement = call_as("alice", &catalog, &policy, &state, &tools).await;

@@ -109,9 +109,8 @@ impl Counters {
     /// What a window shows; nothing if that is unknown.
     pub(super) fn read(&self, asked: &Asked<'_>, now: Timestamp) -> Option<u64> {
         let Some(counter) = self.counters.get(&asked.key) else {
-            let lapsed = self.lapsed(&asked.demand.key.holder().party(), now, || {
-                asked.slots.longest()
-            });
+            let party = || asked.demand.key.holder().party();
+            let lapsed = self.lapsed(party, now, || asked.slots.longest());
             let at_hand = u64::from(asked.tool.is_some());
             return lapsed.is_none().then_some(at_hand);
         };
@@ -137,7 +136,7 @@ impl Counters {
             return;
         }
         // Making room may have been forgetting.
-        let lapsed = self.lapsed(&party, now, || asked.slots.longest());
+        let lapsed = self.lapsed(|| party, now, || asked.slots.longest());
         let counter = Counter {
             cell,
             holder: party.id,
@@ -188,8 +187,8 @@ impl Counters {
         now: Timestamp,
     ) -> Result<i128, i128> {
         let Some(counter) = self.counters.get_mut(key) else {
-            let party = demand.key.holder().party();
-            let lapsed = self.lapsed(&party, now, || seconds(bucket.fill));
+            let party = || demand.key.holder().party();
+            let lapsed = self.lapsed(party, now, || seconds(bucket.fill));
             return lapsed.map_or(Ok(i128::MIN), |until| Err(nanos_until(until, now)));
         };
         let Cell::Limit(full_at) = &mut counter.cell else {
@@ -251,14 +250,19 @@ impl Counters {
         Ok(())
     }
 
-    /// Until when a counter that is not there is unknown, if it is. `longest` says for how many
-    /// seconds something in it can matter.
-    fn lapsed(&self, party: &Party, now: Timestamp, longest: impl FnOnce() -> i64) -> Option<i64> {
+    /// Until when a counter of a holder that is not there is unknown, if it is. `longest` says for
+    /// how many seconds something in it can matter.
+    fn lapsed(
+        &self,
+        party: impl FnOnce() -> Party,
+        now: Timestamp,
+        longest: impl FnOnce() -> i64,
+    ) -> Option<i64> {
         let now = now.as_second();
         if self.lapses.are_over(now) {
             return None;
         }
-        self.lapses.unknown_until(party, now, longest())
+        self.lapses.unknown_until(&party(), now, longest())
     }
 
     /// Makes room for a counter more, and says whether there is some. Without the time at which
