@@ -5,6 +5,7 @@
 //! told to operators in `status`.
 
 mod status;
+mod store;
 mod tasks;
 mod worker;
 
@@ -27,7 +28,7 @@ use crate::envoy;
 use crate::health::Readiness;
 use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
 use crate::policy::{CompileContext, LoadPolicyError, PolicyStore};
-use crate::state::Memory;
+use crate::state::{Memory, State};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, InvalidTelemetry};
 use tasks::{Signals, Tasks};
@@ -157,6 +158,9 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
     let (core, refreshers) = Core::build(&config)?;
     let servers = Servers::new(&config.servers)?;
     let sockets = Sockets::bind(&config).await?;
+    if let Some(notice) = store::notice(config.replicas) {
+        tracing::warn!("{notice}");
+    }
     let (audit, thread) = Audit::start(io::stdout(), config.limits.audit_queue_max)
         .map_err(RunError::system("cannot start the audit thread"))?;
     threads.writer = Some(thread);
@@ -165,6 +169,8 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         metrics: Metrics::new(),
         readiness: Readiness::new(),
         tls: sockets.grpc.tls().cloned(),
+        memory: Arc::new(Memory::new(config.limits.state)),
+        replicas: config.replicas,
         core,
     };
     let pipeline = Arc::new(Pipeline {
@@ -173,7 +179,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         policy: Arc::clone(&parts.core.policy),
         candidate: parts.core.candidate.clone(),
         catalog: Arc::clone(&parts.core.catalog),
-        state: Arc::new(Memory::new(config.limits.state)),
+        state: Arc::clone(&parts.memory) as Arc<dyn State>,
         purpose: config.purpose.clone(),
         device_header: config.device_header.clone(),
         facts: config.facts.clone(),
@@ -282,6 +288,8 @@ struct Parts {
     metrics: Metrics,
     readiness: Readiness,
     tls: Option<Arc<Tls>>,
+    memory: Arc<Memory>,
+    replicas: u32,
 }
 
 /// Everything that is listened on, bound before anything else starts so that a port in use ends

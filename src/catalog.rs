@@ -151,6 +151,9 @@ pub struct Standing {
     pub hints: Hints,
     /// What the accepted definition says of the arguments, if it is recorded.
     pub input: Option<Arc<InputSchema>>,
+    /// Whether the server's tools are known, by its record or by a list that passed by, and this
+    /// is none of them.
+    pub is_unlisted: bool,
 }
 
 impl Standing {
@@ -161,6 +164,7 @@ impl Standing {
             is_refused: false,
             hints,
             input: None,
+            is_unlisted: false,
         }
     }
 }
@@ -256,7 +260,7 @@ impl Catalog {
         let known = self.servers.get(server);
         known.map_or_else(
             || Standing::of_none(Hints::Untrusted),
-            |known| known.standing(tool),
+            |known| known.standing(tool, self.limits),
         )
     }
 
@@ -387,9 +391,9 @@ impl ServerTools {
         }
     }
 
-    fn standing(&self, name: &str) -> Standing {
-        let recorded = self.accepted.load();
-        let recorded = recorded.get(name);
+    fn standing(&self, name: &str, limits: Limits) -> Standing {
+        let record = self.accepted.load();
+        let recorded = record.get(name);
         let seen = lock(&self.seen);
         let tool = seen.get(name);
         let accepted = recorded.map(|recorded| &recorded.accepted);
@@ -398,10 +402,14 @@ impl ServerTools {
             (Some(tool), Some(accepted)) => tool.last != accepted.digest,
             (_, _) => false,
         };
+        // Of a server with more tools than can be remembered, not all are known.
+        let knows_some = !record.is_empty() || !seen.is_empty();
+        let knows_all = knows_some && seen.len() < limits.tools_max;
         Standing {
             is_refused: is_other && self.trust.on_change == OnChange::Deny,
             hints: self.hints(accepted.map(|accepted| accepted.class)),
             input: recorded.map(|recorded| Arc::clone(&recorded.input)),
+            is_unlisted: accepted.is_none() && knows_all,
         }
     }
 

@@ -56,6 +56,8 @@ pub struct Config {
     pub facts: Vec<Fact>,
     /// The database of countries.
     pub country_db_file: Option<PathBuf>,
+    /// How many processes serve the same Envoys.
+    pub replicas: u32,
     /// Logs and traces.
     pub telemetry: telemetry::Settings,
     /// Every limit that is not part of another module's settings.
@@ -184,6 +186,8 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     decode(path.display().to_string(), text, base).map_err(ConfigError::Invalid)
 }
 
+/// The most processes that may serve the same Envoys.
+const REPLICAS_MAX: u64 = 10_000;
 /// The most bytes a configuration file may have.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
@@ -270,6 +274,7 @@ impl Reader<'_> {
         let telemetry = fields
             .optional("telemetry", findings, telemetry)
             .unwrap_or_default();
+        let replicas = fields.optional("replicas", findings, yaml::integer(1..=REPLICAS_MAX));
         let drain = fields
             .optional("drain", findings, drain)
             .unwrap_or_default();
@@ -289,6 +294,9 @@ impl Reader<'_> {
             device_header,
             facts: facts.unwrap_or_else(|| Fact::USUAL.to_vec()),
             country_db_file: country_db_file.map(|path| self.path(&path)),
+            replicas: replicas
+                .and_then(|replicas| u32::try_from(replicas).ok())
+                .unwrap_or(1),
             telemetry,
             limits,
             drain,

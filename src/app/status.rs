@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Parts;
+use super::{Parts, store};
 use crate::admin::{Admin, Detail};
 use crate::authn::Authenticator;
 use crate::catalog::Catalog;
@@ -42,6 +42,11 @@ pub(super) fn admin(parts: &Parts) -> Admin {
     details.push(Detail {
         name: "tools",
         state: Box::new(move || tools_detail(&catalog)),
+    });
+    let (memory, replicas) = (Arc::clone(&parts.memory), parts.replicas);
+    details.push(Detail {
+        name: "state",
+        state: Box::new(move || store::detail(&memory, replicas)),
     });
     let (readiness, metrics) = (parts.readiness.clone(), parts.metrics.clone());
     let parts = parts.clone();
@@ -136,6 +141,7 @@ fn sample(parts: &Parts, metrics: &Metrics) {
         };
         metrics.set_keys(&issuer.issuer, &totals);
     }
+    store::sample(&parts.memory, metrics);
     metrics.set_tokens_cached(parts.core.authenticator.tokens_cached());
     metrics.set_audit_lost(parts.losses.dropped().saturating_add(parts.losses.failed()));
 }

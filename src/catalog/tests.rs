@@ -53,6 +53,34 @@ fn look(catalog: &Catalog, name: &str, description: &str) -> (bool, bool, bool, 
 }
 
 #[test]
+fn a_tool_is_unlisted_where_others_are_known_and_it_is_not() {
+    let is_unlisted = |catalog: &Catalog, name| catalog.standing("s", name).is_unlisted;
+    let catalog = open(DENY, None);
+    assert!(!is_unlisted(&catalog, "t"));
+    look(&catalog, "t", "a");
+    look(&catalog, "u", "a");
+    assert_eq!(
+        ["t", "u", "v"].map(|name| is_unlisted(&catalog, name)),
+        [false, false, true]
+    );
+    // There is no room for more, so there may be more.
+    look(&catalog, "v", "a");
+    assert!(!is_unlisted(&catalog, "w"));
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tools.json");
+    write(&path, &[("t", "a", "{}")]);
+    let catalog = open(DENY, Some(&path));
+    assert_eq!(
+        ["t", "u"].map(|name| is_unlisted(&catalog, name)),
+        [false, true]
+    );
+    look(&catalog, "u", "a");
+    assert!(!is_unlisted(&catalog, "u"));
+    assert!(!catalog.standing("other", "t").is_unlisted);
+}
+
+#[test]
 fn the_first_definition_is_accepted_where_nothing_is_recorded() {
     let catalog = open(DENY, None);
     assert!(!catalog.standing("s", "t").is_refused);

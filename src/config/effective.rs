@@ -39,6 +39,7 @@ impl Config {
             device_header,
             facts,
             country_db_file,
+            replicas,
             telemetry,
             limits: _,
             drain: Drain { delay, timeout },
@@ -68,6 +69,7 @@ impl Config {
             "device": device_header.as_ref().map(|header| json!({"header": header})),
             "dynamic_metadata": facts.iter().map(|fact| fact.name()).collect::<Vec<_>>(),
             "geoip": country_db_file.as_ref().map(|file| json!({"country_db_file": file})),
+            "replicas": replicas,
             "telemetry": {
                 "otlp_endpoint": otlp_endpoint,
                 "service_name": service_name,

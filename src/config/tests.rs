@@ -118,6 +118,7 @@ limits:
   fetch_timeout: 500ms
   fetch_wait: 250ms
 drain: {delay: 0s, timeout: 2m}
+replicas: 27
 ";
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod files;
 mod lists;
+mod state;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,6 +40,7 @@ pub struct Metrics {
     tokens_cached: Gauge,
     lists: lists::Lists,
     files: files::Files,
+    state: state::State,
 }
 
 pub use lists::{Listed, ToolEvent};
@@ -152,6 +154,7 @@ impl Metrics {
             tokens_cached: Gauge::default(),
             lists: lists::Lists::default(),
             files: files::Files::default(),
+            state: state::State::default(),
         };
         metrics.register(&mut registry);
         metrics.registry = Arc::new(registry);
@@ -161,6 +164,7 @@ impl Metrics {
     fn register(&self, to: &mut Registry) {
         self.lists.register(to);
         self.files.register(to);
+        self.state.register(to);
         to.register("decisions", "Decisions", self.decisions.clone());
         to.register(
             "decisions_different",

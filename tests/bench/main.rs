@@ -30,6 +30,8 @@ mod refused;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod state;
+#[cfg(test)]
 mod tokens;
 
 #[global_allocator]

@@ -348,3 +348,29 @@ async fn a_configuration_may_come_from_standard_input_only_if_asked_for() {
     assert_eq!(status, 1);
     assert!(shown.contains("mcp-authz: 1 error"), "{shown}");
 }
+
+#[tokio::test]
+async fn what_replicas_do_not_share_is_told_of() {
+    let home = Home::new();
+    home.configure("drain:", "replicas: 3\ndrain:");
+    let running = home.ready().await;
+    let notice = "3 replicas share no state: ";
+    let line = running.logs.line(notice).await;
+    assert!(line.contains(" WARN "), "{line}");
+    let (status, state) = running.readyz().await;
+    let detail = &state["details"]["state"];
+    assert_eq!((status, &detail["replicas"]), (200, &json!(3)));
+    let told = detail["notice"].as_str().unwrap();
+    assert!(told.starts_with(notice), "{told}");
+    for (metric, value) in [
+        (r#"mcp_authz_state_keys{kind="counter"}"#, "0"),
+        (r#"mcp_authz_state_forgotten_total{kind="limit"}"#, "0"),
+        (r#"mcp_authz_state_first_use_ended{kind="task"}"#, "0"),
+    ] {
+        assert_eq!(
+            running.metric(metric).await.as_deref(),
+            Some(value),
+            "{metric}"
+        );
+    }
+}

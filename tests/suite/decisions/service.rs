@@ -18,7 +18,7 @@ use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckRespo
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::json;
 use mcp_authz::policy::{CompileContext, PolicyStore};
-use mcp_authz::state::{Bind, Binding, BindingKey, Memory, Owner, Reply, State, StateUnavailable};
+use mcp_authz::state::{Bind, BindingKey, Memory, Owner, Reply, State, StateUnavailable, Whose};
 use mcp_authz::telemetry::metrics::Metrics;
 use prost::Message;
 use tempfile::TempDir;
@@ -227,11 +227,7 @@ impl State for Away {
         away()
     }
 
-    fn bindings<'a>(
-        &'a self,
-        _: &'a [BindingKey],
-        _: Timestamp,
-    ) -> Reply<'a, Vec<Option<Binding>>> {
+    fn bindings<'a>(&'a self, _: &'a [BindingKey], _: Timestamp) -> Reply<'a, Vec<Whose>> {
         away()
     }
 
@@ -241,7 +237,7 @@ impl State for Away {
         _: Owner,
         _: Bind,
         _: Timestamp,
-    ) -> Reply<'a, Vec<Binding>> {
+    ) -> Reply<'a, Vec<Whose>> {
         away()
     }
 }
