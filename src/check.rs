@@ -30,6 +30,7 @@ use uuid::Uuid;
 pub use crate::upstream::{Obligations, Text};
 pub use exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
 pub use fact::Fact;
+pub use handoff::RESPONSE_FILTERS;
 pub use invalid::{InvalidCheck, StatedFact};
 pub use judgement::PurposeSettings;
 pub use process::AnswerExchange;
@@ -228,6 +229,9 @@ pub struct Limits {
     pub subscriptions_max: usize,
     /// The largest item of a list in an answer, in bytes. A larger one is hidden.
     pub list_item_bytes_max: usize,
+    /// The most header fields that a request may have once those that the server is told are
+    /// added, pseudo-headers not counted.
+    pub headers_max: usize,
 }
 
 impl Default for Limits {
@@ -239,6 +243,8 @@ impl Default for Limits {
             uri_bytes_max: 8 << 10,
             subscriptions_max: 256,
             list_item_bytes_max: 256 << 10,
+            // Envoy takes 100 unless told otherwise, and counts four pseudo-headers.
+            headers_max: 96,
         }
     }
 }
@@ -311,6 +317,11 @@ impl Pipeline {
         if let Some(fault) = &read.fault {
             return fault.ending(&to);
         }
+        if !self.has_room_for_headers(request, policy) {
+            let reason = Reason::TooManyHeaders;
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return Ending::answer(reason, answer::rejected(&to, status, reason));
+        }
 
         let host = request.host_folded();
         let headers = visible_headers(request);
@@ -347,6 +358,13 @@ impl Pipeline {
             observation.candidate(rehearsal, candidate.revision());
         }
         context.ending(judgement, &to, &read)
+    }
+
+    /// Whether the headers that the server would be told fit in. Envoy would refuse what has too
+    /// many only after it was allowed, counted and recorded.
+    fn has_room_for_headers(&self, request: &HttpRequest<'_>, policy: &Policy) -> bool {
+        let own = upstream::SET_MAX.saturating_add(policy.set_headers().len());
+        request.headers.len().saturating_add(own) <= self.limits.headers_max
     }
 
     /// The country of the source, where a rule asks for it.

@@ -94,8 +94,8 @@ impl Config {
                     uri_bytes_max,
                     subscriptions_max,
                     list_item_bytes_max,
+                    headers_max,
                 },
-            headers_max,
             rules_max,
             cel_bytes_max,
             state:

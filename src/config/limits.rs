@@ -33,10 +33,15 @@ pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Set
             *field = value;
         }
     }
+    // What the server is told has eight of its own.
+    if let Some(value) = fields.optional("headers_max", findings, yaml::integer(16..=1024))
+        && let Ok(value) = usize::try_from(value)
+    {
+        limits.check.headers_max = value;
+    }
     for (key, most, field) in [
         // serde_json itself stops at 128.
         ("json_depth_max", 120, &mut limits.check.json_depth_max),
-        ("headers_max", 1024, &mut limits.headers_max),
         (
             "subscriptions_max",
             10_000,
