@@ -227,10 +227,7 @@ fn way<'n>(gate: &Gate<'_, 'n>, own: Option<Message<'n>>, case: Case<'_>) -> Way
         if configs.is_empty() {
             continue;
         }
-        let Some(matcher) = own
-            .or_else(|| filter.at.at("typed_config.xds_matcher"))
-            .or_else(|| in_struct(filter))
-        else {
+        let Some(matcher) = own.or_else(|| filter.body.get("xds_matcher")) else {
             return Way::Shown(configs);
         };
         match matcher::evaluate(matcher, case) {
@@ -241,6 +238,8 @@ fn way<'n>(gate: &Gate<'_, 'n>, own: Option<Message<'n>>, case: Case<'_>) -> Way
                 }
                 passed = Some(*filter);
             }
+            // What stands in the matcher itself runs unless an action skips it.
+            Hit::Nothing if stands_in_matcher(filter) => return Way::Shown(configs),
             Hit::Nothing => passed = Some(*filter),
             Hit::Unknown(predicate) => unknown = Some(predicate),
         }
@@ -251,9 +250,11 @@ fn way<'n>(gate: &Gate<'_, 'n>, own: Option<Message<'n>>, case: Case<'_>) -> Way
     }
 }
 
-/// The matcher of a filter whose configuration is a `TypedStruct`.
-fn in_struct<'n>(filter: &Filter<'n>) -> Option<Message<'n>> {
-    filter.body.get("xds_matcher")
+/// Whether a matcher chooses for which requests an `ext_proc` filter is skipped.
+fn stands_in_matcher(filter: &Filter<'_>) -> bool {
+    let inner = filter.body.at("extension_config.typed_config");
+    let inner = inner.and_then(Message::typed);
+    inner.is_some_and(|typed| typed.is(PROCESSOR))
 }
 
 /// Lists are let out piece by piece, as they come.

@@ -61,7 +61,7 @@ pub(super) fn load(
 }
 
 /// Members below which paths are of other things: secrets, and endpoints.
-const NOT_FOLLOWED: [&str; 2] = ["sds_config", "eds_config"];
+const NOT_FOLLOWED: [&str; 4] = ["sds_config", "sdsConfig", "eds_config", "edsConfig"];
 
 fn find_pointers<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
     let message = Message::of(node);
@@ -72,12 +72,8 @@ fn find_pointers<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
         find_pointers(item.node(), found);
     }
     for (key, value) in message.entries() {
-        let skipped = |name: &&str| {
-            message
-                .get(name)
-                .is_some_and(|own| std::ptr::eq(own.node(), value.node()))
-        };
-        if key.as_str().is_some() && !NOT_FOLLOWED.iter().any(|name| skipped(name)) {
+        let is_skipped = key.as_str().is_none_or(|key| NOT_FOLLOWED.contains(&key));
+        if !is_skipped {
             find_pointers(value.node(), found);
         }
     }

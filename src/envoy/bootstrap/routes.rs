@@ -1,6 +1,6 @@
 //! Routes: which of them are judged, and as what.
 
-use super::chain::{Authz, Chain};
+use super::chain::{Authz, Chain, Filter};
 use super::{Message, Report, World};
 
 /// One way of a request: a route, or one of the clusters among which a route chooses.
@@ -56,13 +56,18 @@ impl<'n> Route<'n> {
             .collect()
     }
 
-    /// Whether a filter sees its requests.
+    /// Whether a filter is switched off for it.
+    pub(super) fn is_off(&self, filter: &Filter<'_>) -> bool {
+        let is_mentioned = self.entries(filter.name).next().is_some();
+        self.switched_off(filter.name).is_some() || (filter.at.is("disabled") && !is_mentioned)
+    }
+
+    /// Whether the decision is asked for.
     pub(super) fn state(&self, authz: &Authz<'_>) -> State<'n> {
         if let Some(field) = self.switched_off(authz.filter.name) {
             return State::Off(field);
         }
-        let is_mentioned = self.entries(authz.filter.name).next().is_some();
-        if authz.filter.at.is("disabled") && !is_mentioned {
+        if self.is_off(&authz.filter) {
             return State::NeverOn;
         }
         let config = self.configs(authz.filter.name).into_iter().next();

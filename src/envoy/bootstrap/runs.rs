@@ -232,17 +232,26 @@ fn age(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
 
 /// What the route says to the filters that show answers.
 fn processing(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
-    for filter in gate.behind() {
-        if filter.configs(answers::PROCESSOR).is_empty() {
-            continue;
-        }
+    let shows = |filter: &&chain::Filter<'_>| !filter.configs(answers::PROCESSOR).is_empty();
+    let processors: Vec<_> = gate.behind().filter(shows).collect();
+    let (on, off): (Vec<_>, Vec<_>) = processors
+        .into_iter()
+        .partition(|filter| !route.is_off(filter));
+    for filter in &on {
         if let Some(config) = route.configs(filter.name).first() {
             answers::look_at_route(gate, *config, report);
         }
-        if let Some(off) = route.switched_off(filter.name) {
-            let message =
-                "on this route lists pass whole, and sessions are bound on first use only";
-            report.error(off, message, "leave `disabled` out");
+    }
+    let Some(filter) = off.first().filter(|_| on.is_empty()) else {
+        return;
+    };
+    let message = "on this route lists pass whole, and sessions are bound on first use only";
+    match route.switched_off(filter.name) {
+        Some(field) => report.error(field, message, "leave `disabled` out"),
+        None => {
+            let help = "name the ext_proc filter in `typed_per_filter_config` of the route, or \
+                        leave `disabled` out of the filter";
+            report.missing(route.entry, message, help);
         }
     }
 }
