@@ -15,6 +15,7 @@ mod observe;
 mod process;
 mod read;
 mod reason;
+mod room;
 mod server;
 mod session;
 mod tools;
@@ -232,6 +233,8 @@ pub struct Limits {
     /// The most header fields that a request may have once those that the server is told are
     /// added, pseudo-headers not counted.
     pub headers_max: usize,
+    /// The most bytes of their names and values, with the pseudo-headers.
+    pub header_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -245,6 +248,8 @@ impl Default for Limits {
             list_item_bytes_max: 256 << 10,
             // Envoy takes 100 unless told otherwise, and counts four pseudo-headers.
             headers_max: 96,
+            // What Envoy takes unless told otherwise.
+            header_bytes_max: 60 << 10,
         }
     }
 }
@@ -317,7 +322,7 @@ impl Pipeline {
         if let Some(fault) = &read.fault {
             return fault.ending(&to);
         }
-        if !self.has_room_for_headers(request, policy) {
+        if !room::has_room(request, server, &subject, policy, &self.limits) {
             let reason = Reason::TooManyHeaders;
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             return Ending::answer(reason, answer::rejected(&to, status, reason));
@@ -358,13 +363,6 @@ impl Pipeline {
             observation.candidate(rehearsal, candidate.revision());
         }
         context.ending(judgement, &to, &read)
-    }
-
-    /// Whether the headers that the server would be told fit in. Envoy would refuse what has too
-    /// many only after it was allowed, counted and recorded.
-    fn has_room_for_headers(&self, request: &HttpRequest<'_>, policy: &Policy) -> bool {
-        let own = upstream::SET_MAX.saturating_add(policy.set_headers().len());
-        request.headers.len().saturating_add(own) <= self.limits.headers_max
     }
 
     /// The country of the source, where a rule asks for it.

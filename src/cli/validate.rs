@@ -83,6 +83,7 @@ fn look_at_envoy(
         string_body: config.servers.iter().all(|server| server.string_body),
         body_bytes_max: config.limits.check.body_bytes_max,
         headers_max: config.limits.check.headers_max,
+        header_bytes_max: config.limits.check.header_bytes_max,
         streams_max: config.limits.streams_max,
         client_address: config.client_address,
         set_headers: usage.map_or_else(Vec::new, |usage| usage.set_headers.clone()),

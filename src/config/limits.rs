@@ -25,6 +25,7 @@ pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Set
             1024,
             &mut limits.check.list_item_bytes_max,
         ),
+        ("header_bytes_max", 8192, &mut limits.check.header_bytes_max),
         ("cel_bytes_max", 1, &mut limits.cel_bytes_max),
         ("jwks_bytes_max", 1024, &mut authn.jwks_bytes_max),
     ] {

@@ -52,6 +52,8 @@ pub struct Expected {
     pub body_bytes_max: usize,
     /// `limits.headers_max`.
     pub headers_max: usize,
+    /// `limits.header_bytes_max`.
+    pub header_bytes_max: usize,
     /// `limits.streams_max`.
     pub streams_max: u32,
     /// Which address of a request is the client's.

@@ -22,6 +22,7 @@ fn expected() -> Expected {
         string_body: false,
         body_bytes_max: 1 << 20,
         headers_max: 96,
+        header_bytes_max: 60 << 10,
         streams_max: 1024,
         client_address: ClientAddress::Peer,
         set_headers: Vec::new(),

@@ -11,7 +11,7 @@ pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 5] = [
     fields,
     client_address,
     internal_addresses,
-    header_count,
+    header_room,
     idle,
 ];
 
@@ -134,27 +134,40 @@ const HEADERS_MAX: u64 = 100;
 /// `:method`, `:path`, `:authority` and `:scheme`.
 const PSEUDO_HEADERS: usize = 4;
 
-fn header_count(gate: &Gate<'_, '_>, report: &mut Report) {
+/// Envoy's own limit on their names and values.
+const HEADER_KIB_MAX: u64 = 60;
+
+/// What Envoy takes is to be no less than what is allowed.
+fn header_room(gate: &Gate<'_, '_>, report: &mut Report) {
     let Some(expected) = gate.expected else {
         return;
     };
-    let manager = gate.chain.manager;
-    let field = manager.at("common_http_protocol_options.max_headers_count");
-    let most = field.and_then(Message::count).unwrap_or(HEADERS_MAX);
     let needed = expected.headers_max.saturating_add(PSEUDO_HEADERS);
-    let needed = u64::try_from(needed).unwrap_or(u64::MAX);
-    if most >= needed {
-        return;
-    }
-    let message = "a request with as many headers as `limits.headers_max` is allowed, counted and \
-                   recorded, and then Envoy answers 500";
-    let help = format!(
-        "`common_http_protocol_options: {{max_headers_count: {needed}}}`, or a lower \
-         `limits.headers_max` in mcp-authz.yaml"
-    );
-    match field {
-        Some(field) => report.error(field, message, &help),
-        None => report.missing(manager, message, &help),
+    let kib = expected.header_bytes_max.div_ceil(1024);
+    let common = "common_http_protocol_options.max_headers_count";
+    for (path, default, needed, limit) in [
+        (common, HEADERS_MAX, needed, "headers_max"),
+        (
+            "max_request_headers_kb",
+            HEADER_KIB_MAX,
+            kib,
+            "header_bytes_max",
+        ),
+    ] {
+        let field = gate.chain.manager.at(path);
+        let needed = u64::try_from(needed).unwrap_or(u64::MAX);
+        if field.and_then(Message::count).unwrap_or(default) >= needed {
+            continue;
+        }
+        let message = format!(
+            "a request with as much in its headers as `limits.{limit}` is allowed, counted and \
+             recorded, and then Envoy answers 500"
+        );
+        let help = format!("`{path}: {needed}`, or a lower `limits.{limit}` in mcp-authz.yaml");
+        match field {
+            Some(field) => report.error(field, message, &help),
+            None => report.missing(gate.chain.manager, message, &help),
+        }
     }
 }
 

@@ -232,11 +232,17 @@ fn age(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
 
 /// What the route says to the filters that show answers.
 fn processing(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
-    let shows = |filter: &&chain::Filter<'_>| !filter.configs(answers::PROCESSOR).is_empty();
-    let processors: Vec<_> = gate.behind().filter(shows).collect();
-    let (on, off): (Vec<_>, Vec<_>) = processors
-        .into_iter()
-        .partition(|filter| !route.is_off(filter));
+    let (mut on, mut off) = (Vec::new(), Vec::new());
+    for filter in gate.behind() {
+        if filter.configs(answers::PROCESSOR).is_empty() {
+            continue;
+        }
+        if route.is_off(filter) {
+            off.push(filter);
+        } else {
+            on.push(filter);
+        }
+    }
     for filter in &on {
         if let Some(config) = route.configs(filter.name).first() {
             answers::look_at_route(gate, *config, report);
@@ -246,12 +252,11 @@ fn processing(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
         return;
     };
     let message = "on this route lists pass whole, and sessions are bound on first use only";
-    match route.switched_off(filter.name) {
-        Some(field) => report.error(field, message, "leave `disabled` out"),
-        None => {
-            let help = "name the ext_proc filter in `typed_per_filter_config` of the route, or \
-                        leave `disabled` out of the filter";
-            report.missing(route.entry, message, help);
-        }
+    if let Some(field) = route.switched_off(filter.name) {
+        report.error(field, message, "leave `disabled` out");
+    } else {
+        let help = "name the ext_proc filter in `typed_per_filter_config` of the route, or leave \
+                    `disabled` out of the filter";
+        report.missing(route.entry, message, help);
     }
 }
