@@ -6,7 +6,9 @@ import http2
 import httpx
 import pytest
 import yaml
+from clients import Client
 from gate import Gate, Upstream, pass_on
+from policies import POLICY as MEMBERS
 from processes import free_port, wait_for
 from scripted import answer, result, scripted
 from tools import ROOT
@@ -200,3 +202,36 @@ def test_no_trailer_reaches_a_server(own, key, locked):
             assert dict(upstream.headers[0])["x-mcp-authz-subject"] == "alice"
             # Without it they pass whole, which is why it is there.
             assert upstream.trailers == ([] if locked else [FORGED])
+
+
+STREAM_SECONDS = 2
+
+
+@pytest.fixture(scope="module")
+def short(run_dir, upstreams, key):
+    """A gate whose streams live for two seconds."""
+
+    def adjust(envoy: dict) -> None:
+        host = manager_of(envoy)["route_config"]["virtual_hosts"][0]
+        for route in host["routes"]:
+            if "route" in route:
+                bound = route["route"]["max_stream_duration"]
+                assert bound == {"max_stream_duration": "900s"}
+                bound["max_stream_duration"] = f"{STREAM_SECONDS}s"
+
+    with Gate(run_dir / "short", upstreams, MEMBERS, key=key, adjust=adjust) as gate:
+        yield gate
+
+
+# How many streams a client opens of those that Envoy breaks off. The Python SDKs give up after the
+# second in a row; their calls go on.
+STREAMS = {"py1": 2, "py2": 2, "ts1": 5, "ts2": 5}
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_clients_open_a_stream_again_that_envoy_ended(short, run_dir, kind):
+    seen = {"decision": "allow", "server": "py1", "http.request.method": "GET"}
+    wanted = len(short.audit(**seen)) + STREAMS[kind]
+    with Client(kind, short.url("py1"), run_dir, token=short.token("py1")) as client:
+        wait_for("several streams", lambda: len(short.audit(**seen)) >= wanted, seconds=40)
+        assert client.call("whoami").ok
