@@ -97,9 +97,10 @@ pub fn inspect(
                 chain,
                 authz: *authz,
                 expected,
+                world: &world,
                 clusters: &clusters,
             };
-            gate.look(&world, tables, &mut report);
+            gate.look(tables, &mut report);
         }
     }
     ways::look(&chains, &ours, &tables, &mut report);
@@ -122,6 +123,7 @@ struct Gate<'a, 'n> {
     chain: &'a Chain<'n>,
     authz: Authz<'n>,
     expected: Option<&'a Expected>,
+    world: &'a World<'n>,
     /// The clusters that are mcp-authz.
     clusters: &'a BTreeSet<&'n str>,
 }
@@ -138,13 +140,13 @@ impl<'a, 'n> Gate<'a, 'n> {
         self.chain.filters.iter().skip(skipped)
     }
 
-    fn look(&self, world: &World<'n>, tables: &[Message<'n>], report: &mut Report) {
+    fn look(&self, tables: &[Message<'n>], report: &mut Report) {
         let of_chain = authz::CHECKS.iter().chain(&order::CHECKS);
         let of_chain = of_chain.chain(&locks::CHECKS).chain(&answers::CHECKS);
         for check in of_chain.chain(&connection::CHECKS) {
             check(self, report);
         }
-        clusters::look(self, world, report);
+        clusters::look(self, report);
         for table in tables {
             for route in routes::routes(*table) {
                 routes::look_for_strays(self.chain, &route, report);

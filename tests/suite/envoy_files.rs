@@ -292,3 +292,147 @@ fn several_filters_that_ask_different_services_are_told_apart() {
         .replace("port_value: 9001", "port_value: 9999");
     assert_eq!(lines(&inspect("envoy.yaml", alone, &expected())), "");
 }
+
+/// The shipped file, and the filter that shows answers.
+fn without_answers() -> (String, String) {
+    let whole = shipped();
+    let begin = whole
+        .find("          # Answers that mcp-authz has to see")
+        .unwrap();
+    let end = whole
+        .find("          - name: envoy.filters.http.router")
+        .unwrap();
+    let filter = whole[begin..end].to_owned();
+    (whole.replacen(&filter, "", 1), filter)
+}
+
+#[test]
+fn answers_that_nobody_sees_are_found() {
+    let (without, filter) = without_answers();
+    let found = lines(&inspect("envoy.yaml", without.clone(), &expected()));
+    assert!(
+        found.contains("error: no ext_proc filter shows answers to mcp-authz"),
+        "{found}"
+    );
+    let first = "          - name: envoy.filters.http.ext_authz\n";
+    let early = without.replacen(first, &format!("{filter}{first}"), 1);
+    let found = lines(&inspect("envoy.yaml", early, &expected()));
+    assert!(
+        found.contains("error: this filter comes before the decision"),
+        "{found}"
+    );
+}
+
+#[test]
+fn an_envoy_without_the_filter_judges_nothing() {
+    let whole = shipped();
+    let begin = whole
+        .find("          - name: envoy.filters.http.ext_authz\n            typed")
+        .unwrap();
+    let end = whole
+        .find("          # Answers that mcp-authz has to see")
+        .unwrap();
+    let text = whole.replacen(&whole[begin..end], "", 1);
+    let found = lines(&inspect("envoy.yaml", text, &expected()));
+    assert!(
+        found.contains("error: no ext_authz filter asks mcp-authz: nothing is judged"),
+        "{found}"
+    );
+}
+
+#[test]
+fn routes_are_found_wherever_a_listener_has_them() {
+    let whole = shipped().replace(
+        "                  timeout: 0s\n",
+        "                  timeout: 0s\n                  retry_policy: {retry_on: reset}\n",
+    );
+    let begin = whole.find("          route_config:\n").unwrap();
+    let end = whole.find("          http_filters:\n").unwrap();
+    let inner = whole[begin..end].replacen("route_config:", "route_configuration:", 1);
+    let inner: String = inner
+        .lines()
+        .map(|line| format!("        {line}\n"))
+        .collect();
+    let inner = inner.replacen(
+        "                  route_configuration",
+        "                - route_configuration",
+        1,
+    );
+    let scoped = format!(
+        "          scoped_routes:\n            name: scopes\n            scope_key_builder: {{fragments: [{{header_value_extractor: {{name: x, element_separator: a, index: 0}}}}]}}\n            scoped_route_configurations_list:\n              scoped_route_configurations:\n{inner}                  name: one\n                  key: {{fragments: [{{string_key: a}}]}}\n"
+    );
+    let text = format!("{}{scoped}{}", &whole[..begin], &whole[end..]);
+    let found = lines(&inspect("envoy.yaml", text, &expected()));
+    assert!(
+        found.contains("one decided call can run 2 times"),
+        "{found}"
+    );
+    // And in the listener that Envoy has for applications.
+    let begin = whole.find("    filter_chains:\n").unwrap();
+    let manager = whole
+        .find("          \"@type\": type.googleapis.com/envoy.extensions.filters.network")
+        .unwrap();
+    let text = format!(
+        "{}    api_listener:\n        api_listener:\n{}",
+        &whole[..begin],
+        &whole[manager..]
+    );
+    let found = lines(&inspect("envoy.yaml", text, &expected()));
+    assert!(
+        found.contains("one decided call can run 2 times"),
+        "{found}"
+    );
+}
+
+/// Runs `validate` in the folder of the examples.
+fn validate(arguments: &[&str]) -> (i32, String, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mcp-authz"))
+        .args(["validate", "--config", "mcp-authz.yaml"])
+        .args(arguments)
+        .current_dir(root().join("envoy"))
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn the_command_reads_envoys_files_beside_its_own() {
+    let (code, out, _) = validate(&["--envoy", "envoy.yaml", "--deny-warnings"]);
+    assert_eq!((code, out.as_str()), (0, "0 error(s), 0 warning(s)\n"));
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = folder.path().join("envoy.yaml");
+    let text = shipped().replace("failure_mode_allow: false", "failure_mode_allow: true");
+    fs::write(
+        &wrong,
+        text.replace("mcp_server: notes", "mcp_server: note"),
+    )
+    .unwrap();
+    let (code, out, _) = validate(&["--envoy", wrong.to_str().unwrap()]);
+    assert_eq!(code, 1);
+    assert!(
+        out.contains("error: everything passes, without a token too"),
+        "{out}"
+    );
+    assert!(out.contains("mcp-authz.yaml has no server `note`"), "{out}");
+    assert!(
+        out.contains("5 error(s), 0 warning(s)") || out.contains("4 error(s), 0 warning(s)"),
+        "{out}"
+    );
+    let warned = folder.path().join("warned.yaml");
+    fs::write(
+        &warned,
+        shipped().replace("merge_slashes: true", "merge_slashes: false"),
+    )
+    .unwrap();
+    let warned = warned.to_str().unwrap();
+    let (code, out, _) = validate(&["--envoy", warned, "--format", "json"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("\"lint\": \"envoy\""), "{out}");
+    assert_eq!(validate(&["--envoy", warned, "--deny-warnings"]).0, 1);
+    assert_eq!(validate(&["--envoy", "none.yaml"]).0, 2);
+}

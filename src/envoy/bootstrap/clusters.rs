@@ -1,12 +1,12 @@
 //! The clusters that are mcp-authz: whether Envoy can ask as much and in the way that it answers.
 
-use super::{Gate, Message, Report, World};
+use super::{Gate, Message, Report};
 
 /// Envoy's own limit on the streams of a connection.
 const STREAMS_MAX: u64 = 1024;
 
 /// Looks at a cluster that a filter asks.
-pub(super) fn look(gate: &Gate<'_, '_>, world: &World<'_>, report: &mut Report) {
+pub(super) fn look(gate: &Gate<'_, '_>, report: &mut Report) {
     let service = gate.authz.config.at("grpc_service.envoy_grpc.cluster_name");
     let Some(service) = service else {
         if let Some(google) = gate.authz.config.at("grpc_service.google_grpc") {
@@ -14,9 +14,9 @@ pub(super) fn look(gate: &Gate<'_, '_>, world: &World<'_>, report: &mut Report) 
         }
         return;
     };
-    match world.cluster(service.text().unwrap_or_default()) {
+    match gate.world.cluster(service.text().unwrap_or_default()) {
         Some(cluster) => look_at(gate, cluster, report),
-        None if world.clusters.is_empty() => {
+        None if gate.world.clusters.is_empty() => {
             report.unseen(
                 service,
                 "the clusters are in none of the files, and not looked at",
@@ -65,16 +65,20 @@ fn look_at(gate: &Gate<'_, '_>, cluster: Message<'_>, report: &mut Report) {
     }
 }
 
-/// The HTTP/2 options of a cluster that speaks it, whatever the client spoke.
-fn http2(cluster: Message<'_>) -> Option<Message<'_>> {
+/// The `HttpProtocolOptions` of a cluster.
+pub(super) fn options(cluster: Message<'_>) -> Option<Message<'_>> {
     const OPTIONS: &str = "upstreams.http.v3.HttpProtocolOptions";
     let all = cluster.get("typed_extension_protocol_options");
     let mut all = all.into_iter().flat_map(Message::entries);
-    let options = all.find_map(|(_, entry)| entry.typed().filter(|typed| typed.is(OPTIONS)));
-    let Some(options) = options else {
+    let found = all.find_map(|(_, entry)| entry.typed().filter(|typed| typed.is(OPTIONS)));
+    found.map(|typed| typed.body)
+}
+
+/// The HTTP/2 options of a cluster that speaks it, whatever the client spoke.
+fn http2(cluster: Message<'_>) -> Option<Message<'_>> {
+    let Some(options) = options(cluster) else {
         return cluster.get("http2_protocol_options");
     };
-    let options = options.body;
     let explicit = options.at("explicit_http_config.http2_protocol_options");
     let chosen = explicit.or_else(|| options.at("auto_config.http2_protocol_options"));
     // By ALPN, with Envoy's own limits.

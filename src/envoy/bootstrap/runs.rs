@@ -2,7 +2,7 @@
 //! server that it was judged for.
 
 use super::routes::Route;
-use super::{Gate, Message, Report, answers, authz, chain, locks};
+use super::{Gate, Message, Report, answers, authz, chain, clusters, locks};
 
 /// Checks of a route that is judged and leads to a server.
 const CHECKS: [Check; 11] = [
@@ -92,25 +92,34 @@ fn server(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     }
 }
 
-fn retries(_: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
-    let Some(policy) = route.policy("retry_policy") else {
-        if let Some(packed) = route.policy("retry_policy_typed_config") {
-            report.error(packed, ONCE, "leave it out");
-        }
-        return;
-    };
+/// The protocol options of the server that a route leads to.
+fn options<'n>(gate: &Gate<'_, 'n>, route: &Route<'_>) -> Option<Message<'n>> {
+    let name = route.cluster.and_then(Message::text)?;
+    gate.world.cluster(name).and_then(clusters::options)
+}
+
+fn retries(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    if let Some(packed) = route.policy("retry_policy_typed_config") {
+        report.error(packed, ONCE, "leave it out");
+    }
+    let own = route.policy("retry_policy");
+    let of_cluster = options(gate, route).and_then(|options| options.get("retry_policy"));
+    for policy in own.into_iter().chain(of_cluster) {
+        look_at_retries(policy, report);
+    }
+}
+
+fn look_at_retries(policy: Message<'_>, report: &mut Report) {
     if policy.count_of("num_retries") == Some(0) {
         return;
     }
-    let conditions = policy.text_of("retry_on").split(',').map(str::trim);
+    let mut conditions = policy.text_of("retry_on").split(',').map(str::trim);
     let begun = |condition: &&str| !condition.is_empty() && !NOT_BEGUN.contains(condition);
-    let Some(condition) = conditions.into_iter().find(begun) else {
+    let Some(condition) = conditions.find(begun) else {
         return;
     };
-    let times = policy
-        .count_of("num_retries")
-        .unwrap_or(1)
-        .saturating_add(1);
+    let retries = policy.count_of("num_retries").unwrap_or(1);
+    let times = retries.saturating_add(1);
     let message =
         format!("one decided call can run {times} times: `{condition}` may come after it ran");
     let help = "leave `retry_policy` out, or have it `retry_on: connect-failure,refused-stream` \
@@ -133,9 +142,10 @@ fn hedges(_: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     }
 }
 
-fn copies(_: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+fn copies(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let action = route.entry.get("route").into_iter();
-    for place in action.chain([route.host, route.table]) {
+    let places = action.chain([route.host, route.table]);
+    for place in places.chain(options(gate, route)) {
         for copy in place.list("request_mirror_policies") {
             let message = "a copy of each judged call runs on another server, for which it was not \
                            judged";
