@@ -333,7 +333,7 @@ impl Sockets {
 
 fn envoy_settings(config: &Config) -> envoy::Settings {
     let mut settings = envoy::Settings::default();
-    settings.request.headers_max = config.limits.headers_max;
+    settings.request.headers_max = config.limits.check.headers_max;
     settings.request.source = config.client_address;
     settings.body_bytes_max = config.limits.check.body_bytes_max;
     settings.streams_max = config.limits.streams_max;

@@ -15,6 +15,7 @@ mod observe;
 mod process;
 mod read;
 mod reason;
+mod room;
 mod server;
 mod session;
 mod tools;
@@ -31,6 +32,7 @@ use uuid::Uuid;
 pub use crate::upstream::{Obligations, Text};
 pub use exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
 pub use fact::Fact;
+pub use handoff::RESPONSE_FILTERS;
 pub use invalid::{InvalidCheck, StatedFact};
 pub use judgement::PurposeSettings;
 pub use process::AnswerExchange;
@@ -235,6 +237,11 @@ pub struct Limits {
     pub subscriptions_max: usize,
     /// The largest item of a list in an answer, in bytes. A larger one is hidden.
     pub list_item_bytes_max: usize,
+    /// The most header fields that a request may have once those that the server is told are
+    /// added, pseudo-headers not counted.
+    pub headers_max: usize,
+    /// The most bytes of their names and values, with the pseudo-headers.
+    pub header_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -247,6 +254,10 @@ impl Default for Limits {
             uri_bytes_max: 8 << 10,
             subscriptions_max: 256,
             list_item_bytes_max: 256 << 10,
+            // Envoy takes 100 unless told otherwise, and counts four pseudo-headers.
+            headers_max: 96,
+            // What Envoy takes unless told otherwise.
+            header_bytes_max: 60 << 10,
         }
     }
 }
@@ -327,6 +338,11 @@ impl Pipeline {
         let to = read.addressee(decision_id);
         if let Some(fault) = &read.fault {
             return fault.ending(&to);
+        }
+        if !room::has_room(request, server, &subject, policy, &self.limits) {
+            let reason = Reason::TooManyHeaders;
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return Ending::answer(reason, answer::rejected(&to, status, reason));
         }
         let asked = Asked {
             request,

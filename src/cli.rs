@@ -42,6 +42,10 @@ enum Command {
         /// The configuration file
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// A file of the Envoy in front: a bootstrap, or one with `resources`. Several are of one
+        /// Envoy
+        #[arg(long, value_name = "FILE")]
+        envoy: Vec<PathBuf>,
         /// Exit with 1 for warnings too
         #[arg(long)]
         deny_warnings: bool,
@@ -156,9 +160,10 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Serve { config } => return serve::run(&config),
         Command::Validate {
             config,
+            envoy,
             deny_warnings,
             format,
-        } => validate::run(&config, deny_warnings, format),
+        } => validate::run(&config, &envoy, deny_warnings, format),
         Command::Test {
             config,
             paths,

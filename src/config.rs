@@ -105,8 +105,6 @@ pub struct Limits {
     pub listen: listen::Limits,
     /// What bodies may be like.
     pub check: check::Limits,
-    /// The most header fields of a request.
-    pub headers_max: usize,
     /// The most rules of a policy.
     pub rules_max: usize,
     /// The longest CEL expression, in bytes.
@@ -126,7 +124,6 @@ impl Default for Limits {
         Limits {
             listen: listen::Limits::default(),
             check: check::Limits::default(),
-            headers_max: 128,
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
             state: state::Settings::default(),

@@ -4,6 +4,7 @@
 //! into what Envoy does, and answers of upstreams into a [`crate::check::Exchange`]; it decides
 //! nothing.
 
+pub mod bootstrap;
 mod ext_authz;
 mod ext_proc;
 mod front;
@@ -58,7 +59,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             request: request::Settings {
-                headers_max: 128,
+                headers_max: 96,
                 source: request::Source::Peer,
             },
             body_bytes_max: 1024 * 1024,

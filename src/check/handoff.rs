@@ -26,6 +26,17 @@ use crate::mcp::{Era, Id, ListKind, Lists, Message};
 pub(super) const FILTER_FACT: &str = "response_filter";
 /// The member with the context.
 pub(super) const CONTEXT_FACT: &str = "response_context";
+/// Every value of [`FILTER_FACT`], which PEPs match on, and whether the body of the answer is read.
+pub const RESPONSE_FILTERS: [(&str, bool); 8] = [
+    ("list", true),
+    ("list/tools", true),
+    ("list/prompts", true),
+    ("list/resources", true),
+    ("list/templates", true),
+    ("list/tasks", true),
+    ("task", true),
+    ("initialize", false),
+];
 /// The longest context. The limits on tokens and headers keep it far below.
 const CONTEXT_BYTES_MAX: usize = 192 * 1024;
 
@@ -78,7 +89,7 @@ impl Expected {
         self.task |= binds && message.may_create_task();
     }
 
-    /// The value that the PEP matches on; none if the answer is not to be looked at.
+    /// The value that the PEP matches on, one of [`RESPONSE_FILTERS`]; none if the answer is not to be looked at.
     pub(super) fn code(self) -> Option<&'static str> {
         let mut kinds = self.kinds();
         match (kinds.next(), kinds.next()) {
@@ -307,5 +318,35 @@ impl Handoff {
                 ..authz::Context::default()
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_one_that_peps_are_told_to_match_on() {
+        let mut given: Vec<(&str, bool)> = Vec::new();
+        let kinds = ListKind::ALL;
+        for chosen in 0..1_usize << kinds.len() {
+            for (task, session) in [(false, false), (true, false), (false, true), (true, true)] {
+                let lists = kinds.iter().enumerate();
+                let lists = lists.filter(|(at, _)| chosen >> at & 1 == 1);
+                let expected = Expected {
+                    lists: lists.fold(Lists::NONE, |lists, (_, kind)| lists.with(*kind)),
+                    task,
+                    session,
+                };
+                if let Some(code) = expected.code() {
+                    let known = RESPONSE_FILTERS.iter().find(|(known, _)| *known == code);
+                    let (_, reads_body) = *known.unwrap();
+                    assert_eq!(expected.reads_body(), reads_body, "{code}");
+                    given.push((code, reads_body));
+                }
+            }
+        }
+        let never = RESPONSE_FILTERS.iter().filter(|code| !given.contains(code));
+        assert_eq!(never.count(), 0);
     }
 }

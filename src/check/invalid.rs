@@ -37,7 +37,7 @@ pub enum InvalidCheck {
     /// comma.
     #[error("the host is not one host")]
     InvalidHost,
-    /// More headers than `headers_max`.
+    /// More headers than `headers_max`, those not counted that the server would be told.
     #[error("the request has more than `headers_max` = {max} headers")]
     TooManyHeaders {
         /// The limit.

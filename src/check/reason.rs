@@ -85,7 +85,7 @@ reasons! {
     StepUpRequired, Challenge, "step_up_required", "a stronger or fresher login is required";
 
     InvalidCheck, Reject, "invalid_check", "the request could not be read";
-    TooManyHeaders, Reject, "too_many_headers", "the request exceeds `headers_max`";
+    TooManyHeaders, Reject, "too_many_headers", "the request exceeds `headers_max` or `header_bytes_max`";
     AmbiguousHost, Reject, "ambiguous_host", "the host is missing or ambiguous";
     AmbiguousPath, Reject, "ambiguous_path", "the path can be read in more than one way";
     MethodNotAllowed, Reject, "method_not_allowed", "the HTTP method is not allowed";

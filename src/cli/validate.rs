@@ -1,7 +1,7 @@
 //! `mcp-authz validate`: everything that is wrong, at once.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use serde_json::json;
 use super::{FINDINGS, Stop, TextFormat, error_line, load, print};
 use crate::app::{self, RunError};
 use crate::catalog::{Catalog, RecordedTool};
-use crate::config::{self, Inspection, PolicyUsage};
+use crate::config::{self, Config, Inspection, PolicyUsage};
+use crate::envoy::bootstrap::{self, Expected};
 use crate::policy::testing::Suite;
 use crate::policy::{self, CompileContext, Declared, LintContext};
 use crate::yaml::{Findings, Node, Severity, Source};
@@ -18,9 +19,15 @@ use crate::yaml::{Findings, Node, Severity, Source};
 /// The recorded tools by server.
 type Records = BTreeMap<String, Vec<RecordedTool>>;
 
-pub(super) fn run(path: &Path, deny_warnings: bool, format: TextFormat) -> Result<ExitCode, Stop> {
+pub(super) fn run(
+    path: &Path,
+    envoy: &[PathBuf],
+    deny_warnings: bool,
+    format: TextFormat,
+) -> Result<ExitCode, Stop> {
     let source = load::read(path)?;
-    let findings = validate(source, load::base(path));
+    let envoy: Result<Vec<Source>, Stop> = envoy.iter().map(|path| load::read(path)).collect();
+    let findings = validate(source, load::base(path), envoy?);
     let errors = findings.count(Severity::Error);
     let warnings = findings.count(Severity::Warning);
     let text = match format {
@@ -33,7 +40,7 @@ pub(super) fn run(path: &Path, deny_warnings: bool, format: TextFormat) -> Resul
 
 /// Everything about a configuration, its policy and the policy's tests. What one of them does not
 /// tell, because it is wrong, is left open when the others are looked at.
-fn validate(source: Source, base: &Path) -> Findings {
+fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> Findings {
     let mut inspection = config::inspect(source.name, source.text, base);
     let context = match &inspection.config {
         Some(config) => {
@@ -54,9 +61,34 @@ fn validate(source: Source, base: &Path) -> Findings {
     let records = recorded_tools(&mut inspection);
     let (usage, about_policy) = look_at_policy(&mut inspection, &context, records);
     config::lint(&mut inspection, usage.as_ref());
+    let about_envoy = look_at_envoy(inspection.config.as_ref(), usage.as_ref(), envoy);
     let mut findings = inspection.findings;
     findings.absorb(about_policy);
+    findings.absorb(about_envoy);
     findings
+}
+
+/// What is wrong with the configuration of the Envoy in front, if it was given.
+fn look_at_envoy(
+    config: Option<&Config>,
+    usage: Option<&PolicyUsage>,
+    files: Vec<Source>,
+) -> Findings {
+    if files.is_empty() {
+        return Findings::new();
+    }
+    let expected = config.map(|config| Expected {
+        listen: config.listen.clone(),
+        servers: config.servers.iter().map(|one| one.name.clone()).collect(),
+        string_body: config.servers.iter().all(|server| server.string_body),
+        body_bytes_max: config.limits.check.body_bytes_max,
+        headers_max: config.limits.check.headers_max,
+        header_bytes_max: config.limits.check.header_bytes_max,
+        streams_max: config.limits.streams_max,
+        client_address: config.client_address,
+        set_headers: usage.map_or_else(Vec::new, |usage| usage.set_headers.clone()),
+    });
+    bootstrap::inspect(files, expected.as_ref(), &load::named)
 }
 
 /// What would keep the service from starting, where the file says it.
@@ -201,6 +233,11 @@ fn look_at_policy(
     let usage = PolicyUsage {
         scopes: policy::scopes_of(&policy),
         argument_servers: policy::argument_servers(&policy, servers),
+        set_headers: policy
+            .set_headers()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     };
     (Some(usage), findings)
 }

@@ -97,8 +97,9 @@ impl Config {
                     uri_bytes_max,
                     subscriptions_max,
                     list_item_bytes_max,
+                    headers_max,
+                    header_bytes_max,
                 },
-            headers_max,
             rules_max,
             cel_bytes_max,
             state:
@@ -131,6 +132,7 @@ impl Config {
             "subscriptions_max": subscriptions_max,
             "list_item_bytes_max": list_item_bytes_max,
             "headers_max": headers_max,
+            "header_bytes_max": header_bytes_max,
             "rules_max": rules_max,
             "cel_bytes_max": cel_bytes_max,
             "state_keys_max": keys_max,

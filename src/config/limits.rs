@@ -25,6 +25,7 @@ pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Set
             1024,
             &mut limits.check.list_item_bytes_max,
         ),
+        ("header_bytes_max", 8192, &mut limits.check.header_bytes_max),
         ("cel_bytes_max", 1, &mut limits.cel_bytes_max),
         ("jwks_bytes_max", 1024, &mut authn.jwks_bytes_max),
     ] {
@@ -33,10 +34,15 @@ pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Set
             *field = value;
         }
     }
+    // What the server is told has eight of its own.
+    if let Some(value) = fields.optional("headers_max", findings, yaml::integer(16..=1024))
+        && let Ok(value) = usize::try_from(value)
+    {
+        limits.check.headers_max = value;
+    }
     for (key, most, field) in [
         // serde_json itself stops at 128.
         ("json_depth_max", 120, &mut limits.check.json_depth_max),
-        ("headers_max", 1024, &mut limits.headers_max),
         (
             "subscriptions_max",
             10_000,

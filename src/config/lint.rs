@@ -35,6 +35,8 @@ pub struct PolicyUsage {
     pub scopes: BTreeSet<String>,
     /// The servers of whose tools they read arguments.
     pub argument_servers: BTreeSet<String>,
+    /// The headers that they set.
+    pub set_headers: Vec<String>,
 }
 
 /// Reads `silence`: names of lints, all known.

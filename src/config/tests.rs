@@ -104,6 +104,7 @@ limits:
   subscriptions_max: 16
   list_item_bytes_max: 25 KiB
   headers_max: 17
+  header_bytes_max: 9 KiB
   rules_max: 18
   cel_bytes_max: 19
   audit_queue_max: 20

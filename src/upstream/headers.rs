@@ -15,6 +15,53 @@ use crate::bytewise;
 /// The prefix of the headers that only this service writes.
 pub const OWN_PREFIX: &str = "x-mcp-authz-";
 
+/// The headers that are set for every server, but for those without a value.
+pub const OWN: [&str; SET_MAX] = [
+    "x-mcp-authz-subject",
+    "x-mcp-authz-issuer",
+    "x-mcp-authz-agent",
+    "x-mcp-authz-tenant",
+    "x-mcp-authz-server",
+    "x-mcp-authz-method",
+    "x-mcp-authz-name",
+    "x-mcp-authz-decision-id",
+];
+
+/// Beginnings of the headers by which a client that Envoy takes for an internal one tells its
+/// router to run a request again, more than once at a time, or to wait otherwise ("router filter",
+/// HTTP headers consumed, in Envoy's documentation).
+const STEERING_PREFIXES: [&str; 4] = [
+    "x-envoy-retry-",
+    "x-envoy-retriable-",
+    "x-envoy-hedge-",
+    "x-envoy-upstream-",
+];
+
+/// Further headers of that kind, and the one that names the span of a request.
+const STEERING: [&str; 3] = [
+    "x-envoy-max-retries",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-decorator-operation",
+];
+
+/// Those of them that Envoy 1.40 documents.
+pub const ROUTER_HEADERS: [&str; 14] = [
+    "x-envoy-retry-on",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-max-retries",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-canary",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-upstream-stream-duration-ms",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-decorator-operation",
+];
+
 /// Header changes for the upstream request. A name is never in both lists.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Obligations {
@@ -60,27 +107,27 @@ pub fn obligations<'h>(
     let subject = facts.subject;
     let mut set: Vec<(Text, Text)> = Vec::with_capacity(SET_MAX);
     let texts = [
-        ("x-mcp-authz-subject", Some((&subject.id).into())),
-        ("x-mcp-authz-issuer", Some((&subject.issuer).into())),
-        ("x-mcp-authz-agent", subject.agent.as_ref().map(Text::from)),
-        (
-            "x-mcp-authz-tenant",
-            subject.tenant.as_ref().map(Text::from),
-        ),
-        ("x-mcp-authz-server", Some(facts.server.into())),
-        ("x-mcp-authz-method", facts.method),
-        ("x-mcp-authz-name", facts.name),
-        ("x-mcp-authz-decision-id", Some(facts.decision_id)),
+        Some((&subject.id).into()),
+        Some((&subject.issuer).into()),
+        subject.agent.as_ref().map(Text::from),
+        subject.tenant.as_ref().map(Text::from),
+        Some(facts.server.into()),
+        facts.method,
+        facts.name,
+        Some(facts.decision_id),
     ];
-    for (name, value) in texts {
+    for (name, value) in OWN.into_iter().zip(texts) {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             set.push((name.into(), header_value(value)));
         }
     }
     let mut remove: Vec<Text> = Vec::with_capacity(REMOVED_MIN);
     // Each name that is removed costs Envoy a hundredth of its work, so only what is there is.
-    let others = headers
-        .filter(|name| *name == "dpop" || is_ours(name) && set.iter().all(|(own, _)| own != name));
+    let others = headers.filter(|name| {
+        *name == "dpop"
+            || is_ours(name) && set.iter().all(|(own, _)| own != name)
+            || steers_envoy(name)
+    });
     remove.extend(others.map(Text::copy));
     remove.sort_unstable_by(|one, other| one.cmp(other));
     remove.dedup();
@@ -116,7 +163,7 @@ pub fn assign<'h>(
 }
 
 /// How many headers are set at most, but for those of the policy.
-const SET_MAX: usize = 8;
+pub const SET_MAX: usize = 8;
 /// Room for the headers that are removed of nearly all requests.
 const REMOVED_MIN: usize = 4;
 
@@ -131,12 +178,21 @@ pub fn reads_as(name: &str, other: &str) -> bool {
 /// Whether an upstream could take a header for one of ours. Servers that hand headers to programs
 /// as variables (CGI, WSGI) cannot tell `_` from `-`.
 fn is_ours(name: &str) -> bool {
-    let prefix = OWN_PREFIX.bytes();
-    name.len() >= OWN_PREFIX.len()
-        && name
-            .bytes()
-            .zip(prefix)
-            .all(|(byte, own)| byte == own || (byte == b'_' && own == b'-'))
+    begins_as(name, OWN_PREFIX)
+}
+
+/// Whether a header tells Envoy's router how to run the request. What was decided once is to run
+/// once, and another Envoy further on may read `_` as `-`.
+fn steers_envoy(name: &str) -> bool {
+    begins_as(name, "x-envoy-")
+        && (STEERING_PREFIXES.iter().any(|own| begins_as(name, own))
+            || STEERING.iter().any(|own| reads_as(name, own)))
+}
+
+/// Whether a name begins with a prefix that has no `_`, if `_` is read as `-`.
+fn begins_as(name: &str, prefix: &str) -> bool {
+    let same = |(byte, own): (u8, u8)| byte == own || (byte == b'_' && own == b'-');
+    name.len() >= prefix.len() && name.bytes().zip(prefix.bytes()).all(same)
 }
 
 /// A value as it travels: as it is if that is unmistakable, otherwise as `=?base64?…?=`, the
@@ -234,6 +290,49 @@ mod tests {
                 "authorization",
             ]
         );
+    }
+
+    #[test]
+    fn every_header_that_envoy_documents_for_its_router_is_known() {
+        for name in ROUTER_HEADERS {
+            assert!(steers_envoy(name), "{name}");
+            assert!(steers_envoy(&name.replace('-', "_")), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_makes_envoy_run_a_request_again_is_removed() {
+        let steering = [
+            "x-envoy-decorator-operation",
+            "x-envoy-expected-rq-timeout-ms",
+            "x-envoy-hedge-on-per-try-timeout",
+            "x-envoy-max-retries",
+            "x-envoy-retriable-header-names",
+            "x-envoy-retriable-status-codes",
+            "x-envoy-retry-grpc-on",
+            "x-envoy-retry-on",
+            "x-envoy-upstream-alt-stat-name",
+            "x-envoy-upstream-rq-per-try-timeout-ms",
+            "x-envoy-upstream-rq-timeout-alt-response",
+            "x-envoy-upstream-rq-timeout-ms",
+            "x-envoy-upstream-stream-duration-ms",
+            "x_envoy_max_retries",
+            "x_envoy_retry_on",
+        ];
+        let envoys_own = [
+            "x-envoy-external-address",
+            "x-envoy-internal",
+            "x-envoy-retry",
+            "x-envoy-max-retries-",
+            "x-envoy",
+        ];
+        let subject = subject("alice");
+        let got = obligations(
+            facts(&subject, &Arc::from("github")),
+            AuthorizationHeader::Pass,
+            steering.into_iter().chain(envoys_own),
+        );
+        assert_eq!(got.remove, steering);
     }
 
     #[test]

@@ -29,15 +29,18 @@ pub enum Severity {
     Error,
     /// The file can be used, but probably does not say what is meant.
     Warning,
+    /// Nothing is wrong, but something could not be looked at.
+    Note,
 }
 
 impl Severity {
-    /// `error` or `warning`.
+    /// `error`, `warning` or `note`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         }
     }
 }
@@ -168,6 +171,18 @@ impl Findings {
             message.into(),
             help.into(),
             Some(lint),
+        );
+    }
+
+    /// Records about a node what could not be looked at.
+    pub fn note(&mut self, node: &Node, message: impl Into<String>) {
+        self.push(
+            Severity::Note,
+            node.source,
+            node.span.clone(),
+            message.into(),
+            String::new(),
+            None,
         );
     }
 
@@ -316,6 +331,7 @@ impl Findings {
         let level = match finding.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
         };
         let title = level.primary_title(finding.message.as_str());
         let title = match finding.lint {

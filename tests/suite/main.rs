@@ -19,6 +19,8 @@ mod decisions;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod envoy_files;
+#[cfg(test)]
 mod grpc;
 #[cfg(test)]
 mod honest;

@@ -15,7 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "authz", "catalog", "config", "file", "json", "policy", "yaml",
+            "app", "authz", "catalog", "config", "envoy", "file", "json", "policy", "yaml",
         ],
     ),
     (
@@ -54,7 +54,16 @@ const EDGES: &[(&str, &[&str])] = &[
     ("admin", &["health", "telemetry"]),
     (
         "envoy",
-        &["bytewise", "check", "health", "listen", "telemetry"],
+        // The headers that it has to let through, and Envoy's own files.
+        &[
+            "bytewise",
+            "check",
+            "health",
+            "listen",
+            "telemetry",
+            "upstream",
+            "yaml",
+        ],
     ),
     (
         "check",

@@ -94,7 +94,7 @@ impl Service {
         };
         let pipeline = Arc::new(pipeline);
         let mut settings = Settings::default().request;
-        settings.headers_max = config.limits.headers_max;
+        settings.headers_max = config.limits.check.headers_max;
         settings.source = config.client_address;
         for refresher in refreshers {
             runtime

@@ -1,0 +1,339 @@
+//! The `ext_authz` filter: whether every request is judged, whole, by its own words.
+
+use super::chain::AUTHZ;
+use super::rows::{self, Row, Weight, When};
+use super::{Expected, Gate, Message, Report, fraction};
+
+/// Checks of the filter and of what surrounds it.
+pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 8] = [
+    fields,
+    service,
+    body,
+    enabled,
+    enabled_by_metadata,
+    denied_when_disabled,
+    wrapped,
+    message_sizes,
+];
+
+const ROWS: &[Row] = &[
+    (
+        "failure_mode_allow",
+        When::True,
+        Weight::Error,
+        "everything passes, without a token too, whenever mcp-authz is slow or away",
+        "`failure_mode_allow: false`",
+    ),
+    (
+        "failure_mode_allow_header_add",
+        When::True,
+        Weight::Warning,
+        "the header that this adds has a meaning only where requests pass unjudged",
+        "leave it out, and keep `failure_mode_allow: false`",
+    ),
+    (
+        "shadow_mode",
+        When::True,
+        Weight::Error,
+        "nothing is ever denied: decisions are only counted",
+        "leave `shadow_mode` out; a policy is tried out as `candidate_policy` of mcp-authz.yaml",
+    ),
+    (
+        "allowed_headers",
+        When::Given,
+        Weight::Error,
+        "mcp-authz is not told of all headers, so that it neither sees another's session nor \
+         removes a forged `x-mcp-authz-*`",
+        "leave `allowed_headers` out",
+    ),
+    (
+        "disallowed_headers",
+        When::Given,
+        Weight::Error,
+        "mcp-authz is not told of all headers, so that it neither sees another's session nor \
+         removes a forged `x-mcp-authz-*`",
+        "leave `disallowed_headers` out",
+    ),
+    (
+        "clear_route_cache",
+        When::True,
+        Weight::Error,
+        "a request may go to another route than the one that it was judged for",
+        "leave `clear_route_cache` out",
+    ),
+    (
+        "clear_route_cache_headers",
+        When::Given,
+        Weight::Error,
+        "a request may go to another route than the one that it was judged for",
+        "leave `clear_route_cache_headers` out",
+    ),
+    (
+        "enable_dynamic_metadata_ingestion",
+        When::False,
+        Weight::Error,
+        "Envoy drops what says which answers are to be looked at: lists pass whole, and sessions \
+         are bound on first use only",
+        "leave `enable_dynamic_metadata_ingestion` out",
+    ),
+    (
+        "validate_mutations",
+        When::NotTrue,
+        Weight::Warning,
+        "Envoy does not check the headers that it is told to set",
+        "`validate_mutations: true`",
+    ),
+    (
+        "encode_raw_headers",
+        When::NotTrue,
+        Weight::Warning,
+        "repeated headers arrive joined, so that they cannot always be told from single ones and \
+         refused",
+        "`encode_raw_headers: true`",
+    ),
+    (
+        "transport_api_version",
+        When::IsNot("V3", 2),
+        Weight::Warning,
+        "the version of the API is not said",
+        "`transport_api_version: V3`",
+    ),
+    (
+        "max_denied_response_body_bytes",
+        When::Given,
+        Weight::Warning,
+        "a refusal that is cut is no JSON, and clients cannot read it",
+        "leave `max_denied_response_body_bytes` out",
+    ),
+];
+
+fn fields(gate: &Gate<'_, '_>, report: &mut Report) {
+    rows::look(gate.authz.config, ROWS, report);
+    let entry = gate.authz.filter.at;
+    if let Some(optional) = entry.set("is_optional") {
+        let message = "an Envoy that lacks this filter goes on without it, and nothing is judged";
+        report.error(optional, message, "leave `is_optional` out");
+    }
+}
+
+fn service(gate: &Gate<'_, '_>, report: &mut Report) {
+    let config = gate.authz.config;
+    if let Some(http) = config.get("http_service") {
+        let message = "mcp-authz is asked over HTTP, and answers gRPC only: no request passes";
+        report.error(http, message, "`grpc_service` with `envoy_grpc`");
+        return;
+    }
+    let Some(service) = config.get("grpc_service") else {
+        let message = "nobody is asked: no request passes";
+        report.missing(
+            config,
+            message,
+            "`grpc_service: {envoy_grpc: {cluster_name: …}, timeout: 0.5s}`",
+        );
+        return;
+    };
+    look_at_timeout(service, report);
+}
+
+/// Envoy gives up after 200 ms unless told otherwise, and tells mcp-authz how long it waits.
+pub(super) fn look_at_timeout(service: Message<'_>, report: &mut Report) {
+    let help = "`timeout: 0.5s`, within which mcp-authz ends what it waits for";
+    match service.milliseconds_of("timeout") {
+        None => {
+            let message = "checks have 200 ms, which a first token of a new key can take";
+            report.warn_missing(service, message, help);
+        }
+        Some(0) => {
+            let field = service.get("timeout").unwrap_or(service);
+            let message = "a request waits for its decision without end";
+            report.error(field, message, help);
+        }
+        Some(milliseconds) => {
+            let message = if milliseconds < 100 {
+                "checks have less time than an issuer's key or a busy moment can take"
+            } else if milliseconds > 10_000 {
+                "requests pile up for this long when mcp-authz does not answer"
+            } else {
+                return;
+            };
+            report.warn(service.get("timeout").unwrap_or(service), message, help);
+        }
+    }
+}
+
+fn body(gate: &Gate<'_, '_>, report: &mut Report) {
+    let config = gate.authz.config;
+    match config.get("with_request_body") {
+        Some(settings) => look_at_body(settings, gate.expected, report),
+        None => report.missing(
+            config,
+            "mcp-authz does not get the body: every call is refused as `body_missing`",
+            BODY,
+        ),
+    }
+}
+
+const BODY: &str = "`with_request_body: {max_request_bytes: 1048576, allow_partial_message: false, \
+                    pack_as_bytes: true}`, the size being `limits.body_bytes_max`";
+
+/// The settings of a filter or of a route.
+pub(super) fn look_at_body(
+    settings: Message<'_>,
+    expected: Option<&Expected>,
+    report: &mut Report,
+) {
+    let takes_text = expected.is_some_and(|expected| expected.string_body);
+    if !settings.is("pack_as_bytes") && !takes_text {
+        let message = "the body comes as text that has lost bytes: every call is refused as \
+                       `body_not_bytes`";
+        let help = "`pack_as_bytes: true`; or `string_body: accept` for each server in \
+                    mcp-authz.yaml, where Envoy cannot";
+        match settings.get("pack_as_bytes") {
+            Some(field) => report.error(field, message, help),
+            None => report.missing(settings, message, help),
+        }
+    }
+    if let Some(field) = settings.set("allow_partial_message") {
+        let message = "a longer body is cut, so that what is judged is not what runs: it is \
+                       refused as `body_truncated`";
+        report.error(field, message, "`allow_partial_message: false`");
+    }
+    let size = settings.get("max_request_bytes");
+    let (Some(size), Some(expected)) = (size, expected) else {
+        return;
+    };
+    let most = u64::try_from(expected.body_bytes_max).unwrap_or(u64::MAX);
+    let help = format!("`max_request_bytes: {most}`, which is `limits.body_bytes_max`");
+    match size.count() {
+        Some(bytes) if bytes > most => {
+            let message = "Envoy holds bodies that mcp-authz refuses as too large";
+            report.error(size, message, &help);
+        }
+        Some(bytes) if bytes < most => {
+            let message = "Envoy refuses bodies that mcp-authz would take";
+            report.warn(size, message, &help);
+        }
+        Some(_) | None => {}
+    }
+}
+
+fn enabled(gate: &Gate<'_, '_>, report: &mut Report) {
+    let Some(enabled) = gate.authz.config.get("filter_enabled") else {
+        return;
+    };
+    let help = "leave `filter_enabled` out";
+    if fraction::is_whole(enabled.get("default_value")) {
+        if let Some(key) = enabled.get("runtime_key") {
+            let message = "whoever sets this runtime key lets requests pass unjudged";
+            report.warn(key, message, help);
+        }
+        return;
+    }
+    let message = "a part of the requests passes unjudged, without a token too";
+    if is_denied_when_disabled(gate.authz.config) {
+        report.warn(enabled, "a part of the requests is refused unjudged", help);
+    } else {
+        report.error(enabled, message, help);
+    }
+}
+
+/// Whether what the filter is switched off for is refused.
+fn is_denied_when_disabled(config: Message<'_>) -> bool {
+    config.is("deny_at_disable.default_value")
+}
+
+fn denied_when_disabled(gate: &Gate<'_, '_>, report: &mut Report) {
+    let config = gate.authz.config;
+    let can_be_off = config.get("filter_enabled").is_some();
+    if can_be_off && !is_denied_when_disabled(config) {
+        let message = "what the filter is switched off for passes";
+        let help = "`deny_at_disable: {default_value: true, runtime_key: …}`, or leave \
+                    `filter_enabled` out";
+        match config.get("deny_at_disable") {
+            Some(field) => report.warn(field, message, help),
+            None => report.warn(
+                config.get("filter_enabled").unwrap_or(config),
+                message,
+                help,
+            ),
+        }
+    }
+}
+
+/// The filter is on where an earlier one says so. Istio has an RBAC filter say it, by rules that
+/// only make metadata.
+fn enabled_by_metadata(gate: &Gate<'_, '_>, report: &mut Report) {
+    let config = gate.authz.config;
+    let Some(enabled) = config.get("filter_enabled_metadata") else {
+        return;
+    };
+    if is_denied_when_disabled(config) || is_always_written(gate, enabled) {
+        return;
+    }
+    let help = "leave `filter_enabled_metadata` out; in Istio, `rules: [{}]` in the \
+                AuthorizationPolicy, which every request matches";
+    if enabled.text_of("filter") == RBAC {
+        let message = "requests that the rules of the RBAC filter do not match pass unjudged";
+        report.warn(enabled, message, help);
+    } else {
+        let message = "requests without this metadata pass unjudged, without a token too";
+        report.error(enabled, message, help);
+    }
+}
+
+/// The namespace of the RBAC filter's metadata.
+const RBAC: &str = "envoy.filters.http.rbac";
+
+/// Whether an RBAC filter in front has a shadow rule that every request matches and that writes
+/// the metadata.
+fn is_always_written(gate: &Gate<'_, '_>, enabled: Message<'_>) -> bool {
+    let key = enabled.list("path").map(|part| part.text_of("key")).last();
+    let key = key.unwrap_or_default();
+    let before = gate.chain.filters.iter().take(gate.authz.position);
+    let mut rules = before.flat_map(|filter| filter.configs("rbac.v3.RBAC"));
+    enabled.text_of("filter") == RBAC
+        && !enabled.is("invert")
+        && rules.any(|rbac| {
+            let prefix = rbac.text_of("shadow_rules_stat_prefix");
+            let is_any = |of: Message<'_>| of.is("any");
+            let policies = rbac.at("shadow_rules.policies");
+            let mut policies = policies.into_iter().flat_map(Message::entries);
+            !prefix.is_empty()
+                && key.starts_with(prefix)
+                && policies.any(|(_, policy)| {
+                    policy.list("permissions").any(is_any) && policy.list("principals").any(is_any)
+                })
+        })
+}
+
+/// The filter may stand inside a matcher, which chooses whom it is for.
+fn wrapped(gate: &Gate<'_, '_>, report: &mut Report) {
+    let filter = gate.authz.filter;
+    if !filter.is(AUTHZ) {
+        let message = "the filter stands in a matcher, and what that does not choose passes \
+                       unjudged";
+        let help = "put the filter into `http_filters` itself";
+        report.error(filter.at, message, help);
+    }
+}
+
+/// The most that mcp-authz says at once: the context of an answer, and the rest of a verdict.
+const MESSAGE_BYTES: u64 = 256 * 1024;
+
+fn message_sizes(gate: &Gate<'_, '_>, report: &mut Report) {
+    look_at_size(gate.authz.config, report);
+}
+
+/// The limit of a gRPC service on messages from mcp-authz.
+pub(super) fn look_at_size(config: Message<'_>, report: &mut Report) {
+    let Some(size) = config.at("grpc_service.envoy_grpc.max_receive_message_length") else {
+        return;
+    };
+    if size
+        .count()
+        .is_some_and(|bytes| bytes > 0 && bytes < MESSAGE_BYTES)
+    {
+        let message = "Envoy takes a long verdict for a failure: 503, though it was allowed";
+        report.error(size, message, "`max_receive_message_length: 262144`");
+    }
+}

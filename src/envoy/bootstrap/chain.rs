@@ -1,0 +1,145 @@
+//! A chain of HTTP filters, and which of them asks mcp-authz.
+
+use std::collections::BTreeSet;
+
+use super::{Expected, Message, Report, World};
+
+/// What one listener does with the requests of one of its filter chains.
+#[derive(Debug)]
+pub(super) struct Chain<'n> {
+    /// The HTTP connection manager; or a TCP proxy, which has no HTTP filters.
+    pub(super) manager: Message<'n>,
+    pub(super) filters: Vec<Filter<'n>>,
+    /// Whether bytes are forwarded unread.
+    pub(super) is_bytes: bool,
+}
+
+/// One HTTP filter.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Filter<'n> {
+    /// Its name, by which routes configure it.
+    pub(super) name: &'n str,
+    /// Its entry in the chain.
+    pub(super) at: Message<'n>,
+    /// The type of its configuration.
+    kind: &'n str,
+    /// Its configuration.
+    pub(super) body: Message<'n>,
+}
+
+impl<'n> Chain<'n> {
+    pub(super) fn of(manager: Message<'n>) -> Self {
+        Chain {
+            manager,
+            filters: manager.list("http_filters").map(Filter::of).collect(),
+            is_bytes: false,
+        }
+    }
+
+    pub(super) fn of_bytes(proxy: Message<'n>) -> Self {
+        Chain {
+            manager: proxy,
+            filters: Vec::new(),
+            is_bytes: true,
+        }
+    }
+}
+
+impl<'n> Filter<'n> {
+    fn of(at: Message<'n>) -> Self {
+        let typed = at.get("typed_config").and_then(Message::typed);
+        Filter {
+            name: at.text_of("name"),
+            at,
+            kind: typed.map_or("", |typed| typed.name),
+            body: typed.map_or(at, |typed| typed.body),
+        }
+    }
+
+    /// Whether its configuration is of a type.
+    pub(super) fn is(&self, end: &str) -> bool {
+        self.kind.ends_with(end)
+    }
+
+    /// Every configuration of a type in it: its own, or what a matcher chooses.
+    pub(super) fn configs(&self, end: &str) -> Vec<Message<'n>> {
+        self.at
+            .get("typed_config")
+            .map_or_else(Vec::new, |config| config.packed(end))
+    }
+}
+
+/// The type of the filter that asks for a decision.
+pub(super) const AUTHZ: &str = "filters.http.ext_authz.v3.ExtAuthz";
+
+/// An `ext_authz` filter that asks mcp-authz.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Authz<'n> {
+    /// Where it stands in its chain.
+    pub(super) position: usize,
+    pub(super) filter: Filter<'n>,
+    pub(super) config: Message<'n>,
+}
+
+/// The cluster that a gRPC service is.
+pub(super) fn cluster_of(service: Message<'_>) -> &str {
+    service.text_of("grpc_service.envoy_grpc.cluster_name")
+}
+
+/// The `ext_authz` filters of each chain that ask mcp-authz: those whose cluster has the port
+/// where it listens, or its name. Where none has, one of them or several that ask the same cluster
+/// are ours all the same; of those that ask different ones none is.
+pub(super) fn find<'n>(
+    chains: &[Chain<'n>],
+    world: &World<'n>,
+    expected: Option<&Expected>,
+    report: &mut Report,
+) -> (Vec<Vec<Authz<'n>>>, BTreeSet<&'n str>) {
+    let all: Vec<Vec<Authz<'n>>> = chains.iter().map(candidates).collect();
+    let mut clusters = world.authz_clusters(expected);
+    let asked: BTreeSet<&str> = all
+        .iter()
+        .flatten()
+        .map(|one| cluster_of(one.config))
+        .collect();
+    let is_known = |cluster: &str| {
+        clusters.contains(cluster) || cluster.replace('_', "-").contains("mcp-authz")
+    };
+    let known: BTreeSet<&str> = asked.iter().copied().filter(|one| is_known(one)).collect();
+    let ours = match (known.is_empty(), asked.len()) {
+        (false, _) => known,
+        (true, 0 | 1) => asked,
+        (true, _) => {
+            for one in all.iter().flatten() {
+                let message = "there are several ext_authz filters, and it cannot be told whether \
+                               this one asks mcp-authz";
+                let help = "the one whose cluster has the port of `listen` in mcp-authz.yaml, or \
+                            `mcp_authz` in its name, is looked at";
+                report.error(one.filter.at, message, help);
+            }
+            BTreeSet::new()
+        }
+    };
+    let is_ours = |one: &Authz<'n>| ours.contains(cluster_of(one.config));
+    let found = all.into_iter();
+    let found = found.map(|mut of_chain| {
+        of_chain.retain(is_ours);
+        of_chain
+    });
+    let found = found.collect();
+    clusters.extend(ours.iter().filter(|name| !name.is_empty()));
+    (found, clusters)
+}
+
+fn candidates<'n>(chain: &Chain<'n>) -> Vec<Authz<'n>> {
+    let filters = chain.filters.iter().enumerate();
+    let found = filters.flat_map(|(position, filter)| {
+        let configs = filter.configs(AUTHZ).into_iter();
+        configs.map(move |config| Authz {
+            position,
+            filter: *filter,
+            config,
+        })
+    });
+    found.collect()
+}

@@ -1,0 +1,86 @@
+//! The clusters that are mcp-authz: whether Envoy can ask as much and in the way that it answers.
+
+use super::{Gate, Message, Report};
+
+/// Envoy's own limit on the streams of a connection.
+const STREAMS_MAX: u64 = 1024;
+
+/// Looks at a cluster that a filter asks.
+pub(super) fn look(gate: &Gate<'_, '_>, report: &mut Report) {
+    let service = gate.authz.config.at("grpc_service.envoy_grpc.cluster_name");
+    let Some(service) = service else {
+        if let Some(google) = gate.authz.config.at("grpc_service.google_grpc") {
+            report.unseen(google, "what Google's gRPC client does is not looked at");
+        }
+        return;
+    };
+    match gate.world.cluster(service.text().unwrap_or_default()) {
+        Some(cluster) => look_at(gate, cluster, report),
+        None if gate.world.clusters.is_empty() => {
+            report.unseen(
+                service,
+                "the clusters are in none of the files, and not looked at",
+            );
+        }
+        None => {
+            let message = "no file has a cluster of this name: no request passes";
+            report.error(
+                service,
+                message,
+                "a cluster that leads to `listen` of mcp-authz.yaml",
+            );
+        }
+    }
+}
+
+fn look_at(gate: &Gate<'_, '_>, cluster: Message<'_>, report: &mut Report) {
+    let Some(options) = http2(cluster) else {
+        let message = "Envoy does not speak HTTP/2 to mcp-authz, as gRPC needs: no request passes";
+        let help = "`explicit_http_config: {http2_protocol_options: {max_concurrent_streams: 200}}` \
+                    in `typed_extension_protocol_options`";
+        report.missing(cluster, message, help);
+        return;
+    };
+    let field = options.get("max_concurrent_streams");
+    let streams = field.and_then(Message::count).unwrap_or(STREAMS_MAX);
+    if let Some(expected) = gate.expected
+        && streams > u64::from(expected.streams_max)
+    {
+        let message = "Envoy opens more streams than mcp-authz takes on one connection: bursts are \
+                       refused";
+        let help = format!("`max_concurrent_streams: {}` or less", expected.streams_max);
+        match field {
+            Some(field) => report.error(field, message, &help),
+            None => report.missing(cluster, message, &help),
+        }
+    }
+    let raised = cluster.list("circuit_breakers.thresholds");
+    if !raised
+        .into_iter()
+        .any(|threshold| threshold.get("max_requests").is_some())
+    {
+        let message = "Envoy asks for 1024 decisions at a time, and refuses requests above that";
+        let help = "`circuit_breakers` as in envoy/envoy.yaml";
+        report.warn_missing(cluster, message, help);
+    }
+}
+
+/// The `HttpProtocolOptions` of a cluster.
+pub(super) fn options(cluster: Message<'_>) -> Option<Message<'_>> {
+    const OPTIONS: &str = "upstreams.http.v3.HttpProtocolOptions";
+    let all = cluster.get("typed_extension_protocol_options");
+    let mut all = all.into_iter().flat_map(Message::entries);
+    let found = all.find_map(|(_, entry)| entry.typed().filter(|typed| typed.is(OPTIONS)));
+    found.map(|typed| typed.body)
+}
+
+/// The HTTP/2 options of a cluster that speaks it, whatever the client spoke.
+fn http2(cluster: Message<'_>) -> Option<Message<'_>> {
+    let Some(options) = options(cluster) else {
+        return cluster.get("http2_protocol_options");
+    };
+    let explicit = options.at("explicit_http_config.http2_protocol_options");
+    let chosen = explicit.or_else(|| options.at("auto_config.http2_protocol_options"));
+    // By ALPN, with Envoy's own limits.
+    chosen.or_else(|| options.get("auto_config"))
+}

@@ -1,0 +1,80 @@
+//! The files of one Envoy: those that were named, and those that they point to.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use crate::yaml::{self, Data, Findings, Node, Source};
+
+use super::Message;
+
+/// How many files are read at most. A bootstrap points to a few.
+const FILES_MAX: usize = 256;
+
+/// Reads files and whatever they name as sources of listeners, routes, clusters and filters. What
+/// cannot be read is an error where it is named. Envoy looks for relative paths from its working
+/// directory; so does `read`.
+pub(super) fn load(
+    named: Vec<Source>,
+    read: &dyn Fn(&Path) -> std::io::Result<String>,
+    findings: &mut Findings,
+) -> Vec<Node> {
+    let mut trees = Vec::new();
+    let mut seen: HashSet<PathBuf> = named.iter().map(|one| PathBuf::from(&one.name)).collect();
+    let mut waiting = named;
+    while let Some(source) = waiting.pop() {
+        let id = findings.add_source(source);
+        let Some(tree) = yaml::parse(id, findings) else {
+            continue;
+        };
+        if !matches!(tree.data, Data::Map(_)) {
+            findings.error(
+                &tree,
+                format!("Envoy's configuration is a mapping, found {}", tree.kind()),
+                "a bootstrap, or a file with `resources`",
+            );
+            continue;
+        }
+        let mut pointers = Vec::new();
+        find_pointers(&tree, &mut pointers);
+        for pointer in pointers {
+            let Some(path) = pointer.as_str() else {
+                continue;
+            };
+            if seen.len() >= FILES_MAX || !seen.insert(PathBuf::from(path)) {
+                continue;
+            }
+            match read(Path::new(path)) {
+                Ok(text) => waiting.push(Source {
+                    name: path.to_owned(),
+                    text,
+                }),
+                Err(error) => findings.error(
+                    pointer,
+                    format!("cannot read the file that Envoy is to take this from: {error}"),
+                    "relative paths are looked for from the working directory, as by Envoy",
+                ),
+            }
+        }
+        trees.push(tree);
+    }
+    trees
+}
+
+/// Members below which paths are of other things: secrets, and endpoints.
+const NOT_FOLLOWED: [&str; 4] = ["sds_config", "sdsConfig", "eds_config", "edsConfig"];
+
+fn find_pointers<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
+    let message = Message::of(node);
+    if let Some(path) = message.at("path_config_source.path") {
+        found.push(path.node());
+    }
+    for item in message.items() {
+        find_pointers(item.node(), found);
+    }
+    for (key, value) in message.entries() {
+        let is_skipped = key.as_str().is_none_or(|key| NOT_FOLLOWED.contains(&key));
+        if !is_skipped {
+            find_pointers(value.node(), found);
+        }
+    }
+}

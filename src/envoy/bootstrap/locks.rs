@@ -1,0 +1,179 @@
+//! Header changes: that Envoy lets mcp-authz make its own, that nothing undoes them, and that what
+//! only mcp-authz may say is taken from clients twice.
+
+use crate::upstream::{OWN, OWN_PREFIX, ROUTER_HEADERS};
+
+use super::chain::Filter;
+use super::{Gate, Message, Report, matcher};
+
+/// Checks of the changes that are made to headers.
+pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 4] =
+    [rules, second_lock, trailers, undone];
+
+/// The type of the filter that is the second lock.
+const MUTATION: &str = "header_mutation.v3.HeaderMutation";
+/// What mcp-authz removes of requests that it allows, besides its own and the router's.
+const REMOVED: [&str; 4] = ["authorization", "dpop", "accept-encoding", "mcp-session-id"];
+/// Headers of Envoy's own that a client must not be able to send to the server.
+const ENVOYS: [&str; 2] = [
+    "x-envoy-auth-partial-body",
+    "x-envoy-auth-failure-mode-allowed",
+];
+
+/// What `decoder_header_mutation_rules` refuses of what mcp-authz does.
+fn rules(gate: &Gate<'_, '_>, report: &mut Report) {
+    let config = gate.authz.config;
+    let Some(rules) = config.get("decoder_header_mutation_rules") else {
+        let message = "nothing holds mcp-authz to headers that do not say where a request goes or \
+                       how long it is";
+        let help = "`decoder_header_mutation_rules` as in envoy/envoy.yaml";
+        report.warn_missing(config, message, help);
+        return;
+    };
+    let assigned = gate
+        .expected
+        .map_or(&[][..], |expected| &expected.set_headers);
+    let assigned = assigned.iter().map(String::as_str);
+    let own = OWN.into_iter().chain(assigned).chain(REMOVED);
+    let refused: Vec<&str> = own.filter(|name| !is_allowed(rules, name)).collect();
+    let is_error = rules.is("disallow_is_error");
+    if let Some(name) = refused.first() {
+        let what = if is_error {
+            "every request that it allows becomes a 500"
+        } else {
+            "what the client sent under its name reaches the server"
+        };
+        let message = format!("Envoy does not let mcp-authz change `{name}`: {what}");
+        let help = "let `disallow_expression` match none of its headers, and leave `disallow_all` \
+                    out";
+        report.error(rules, message, help);
+    }
+    let locked = |name: &&str| !is_allowed(rules, name) && !is_removed_before(gate, name);
+    if let Some(name) = ROUTER_HEADERS.iter().find(|name| locked(name)) {
+        let what = if is_error {
+            "with it an allowed request becomes a 500"
+        } else {
+            "with it Envoy runs a request several times that was decided once"
+        };
+        let message = format!("Envoy does not let mcp-authz remove `{name}`: {what}");
+        let help = "`allow_envoy: true`";
+        report.error(rules, message, help);
+    }
+}
+
+/// Whether `HeaderMutationRules` let a header be changed.
+fn is_allowed(rules: Message<'_>, name: &str) -> bool {
+    let matches = |path: &str| {
+        let pattern = rules.get(path);
+        // A pattern that is not understood may match anything.
+        pattern.map(|pattern| {
+            matcher::regex_holds(pattern, name).unwrap_or(path == "disallow_expression")
+        })
+    };
+    if matches("disallow_expression") == Some(true) {
+        return false;
+    }
+    if matches("allow_expression") == Some(true) {
+        return true;
+    }
+    !rules.is("disallow_all") && (rules.is("allow_envoy") || !name.starts_with("x-envoy-"))
+}
+
+/// The mutations of some kind in filters of the chain.
+fn mutations<'n>(
+    filters: impl Iterator<Item = &'n Filter<'n>>,
+    kind: &'static str,
+) -> impl Iterator<Item = Message<'n>> {
+    let configs = filters.flat_map(|filter| filter.configs(MUTATION));
+    configs.flat_map(move |config| config.list(kind))
+}
+
+const REQUEST: &str = "mutations.request_mutations";
+const TRAILERS: &str = "mutations.request_trailers_mutations";
+
+/// Whether a mutation removes a header.
+fn removes(mutation: Message<'_>, name: &str) -> bool {
+    let pattern = mutation.at("remove_on_match.key_matcher");
+    mutation.text_of("remove").eq_ignore_ascii_case(name)
+        || pattern.is_some_and(|pattern| matcher::string_holds(pattern, name) == Some(true))
+}
+
+fn is_removed_before(gate: &Gate<'_, '_>, name: &str) -> bool {
+    mutations(gate.before(), REQUEST).any(|mutation| removes(mutation, name))
+}
+
+/// A second lock, for when mcp-authz is not asked or Envoy does not do what it says.
+fn second_lock(gate: &Gate<'_, '_>, report: &mut Report) {
+    let names = OWN.into_iter().chain(ENVOYS).chain(ROUTER_HEADERS);
+    let left: Vec<&str> = names
+        .filter(|name| !is_removed_before(gate, name))
+        .collect();
+    let Some(first) = left.first() else {
+        return;
+    };
+    let others = left.len().saturating_sub(1);
+    let message = format!(
+        "no header_mutation filter in front removes `{first}` and {others} more that clients must \
+         not send: mcp-authz is the only lock"
+    );
+    let help = "`request_mutations` of the header_mutation filter in envoy/envoy.yaml";
+    let lock = gate.before().find(|filter| filter.is(MUTATION));
+    report.warn_missing(
+        lock.map_or(gate.authz.filter.at, |filter| filter.at),
+        message,
+        help,
+    );
+}
+
+/// No filter shows trailers to mcp-authz.
+fn trailers(gate: &Gate<'_, '_>, report: &mut Report) {
+    let names = OWN.into_iter().chain(["authorization", "mcp-session-id"]);
+    let mut left = names.filter(|name| {
+        !mutations(gate.chain.filters.iter(), TRAILERS).any(|mutation| removes(mutation, name))
+    });
+    let Some(name) = left.next() else {
+        return;
+    };
+    let message = format!(
+        "a client's trailer `{name}` reaches a server that speaks HTTP/2, and mcp-authz is not \
+         shown it"
+    );
+    let help = "`request_trailers_mutations` of the header_mutation filter in envoy/envoy.yaml";
+    let lock = gate.before().find(|filter| filter.is(MUTATION));
+    report.warn_missing(
+        lock.map_or(gate.authz.filter.at, |filter| filter.at),
+        message,
+        help,
+    );
+}
+
+/// Filters behind that change what mcp-authz told the server.
+fn undone(gate: &Gate<'_, '_>, report: &mut Report) {
+    for mutation in mutations(gate.behind(), REQUEST) {
+        if touches_ours(gate, mutation) {
+            let message = "what mcp-authz tells the server is changed after it was said";
+            let help = "put the header_mutation filter in front of ext_authz";
+            report.error(mutation, message, help);
+        }
+    }
+}
+
+/// Whether a mutation changes a header that is mcp-authz's to set.
+fn touches_ours(gate: &Gate<'_, '_>, mutation: Message<'_>) -> bool {
+    let assigned = gate
+        .expected
+        .map_or(&[][..], |expected| &expected.set_headers);
+    let assigned = assigned.iter().map(String::as_str);
+    let mut names = OWN.into_iter().chain(assigned);
+    let added = mutation.text_of("append.header.key");
+    is_ours(gate, added) || names.any(|name| removes(mutation, name))
+}
+
+/// Whether a header is mcp-authz's to set.
+pub(super) fn is_ours(gate: &Gate<'_, '_>, name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let assigned = gate
+        .expected
+        .map_or(&[][..], |expected| &expected.set_headers);
+    name.starts_with(OWN_PREFIX) || assigned.contains(&name)
+}

@@ -1,0 +1,220 @@
+//! Messages of Envoy's API as they stand in a file: proto JSON, or YAML that means the same.
+
+use crate::yaml::{Data, Node};
+
+/// A message, or any value that stands in a field of one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Message<'n> {
+    node: &'n Node,
+}
+
+/// A message that says which it is: a `google.protobuf.Any`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Typed<'n> {
+    /// The full name of its type, such as `envoy.extensions.filters.http.router.v3.Router`.
+    pub(super) name: &'n str,
+    /// Its fields.
+    pub(super) body: Message<'n>,
+}
+
+impl Typed<'_> {
+    /// Whether it is of a type. Versions of a type share the end of its name.
+    pub(super) fn is(&self, end: &str) -> bool {
+        self.name.ends_with(end)
+    }
+}
+
+impl<'n> Message<'n> {
+    pub(super) fn of(node: &'n Node) -> Self {
+        Message { node }
+    }
+
+    /// Where findings about the value point to.
+    pub(super) fn node(self) -> &'n Node {
+        self.node
+    }
+
+    /// Where findings about something that is not there point to: what the message is called.
+    pub(super) fn head(self) -> &'n Node {
+        let Data::Map(entries) = &self.node.data else {
+            return self.node;
+        };
+        let named = self.node.member("@type").or(self.node.member("name"));
+        named.unwrap_or_else(|| entries.first().map_or(self.node, |(key, _)| key))
+    }
+
+    /// A field by its name in the API. Proto JSON writes it as it is or in lower camel case.
+    pub(super) fn get(self, name: &str) -> Option<Message<'n>> {
+        let found = self.node.member(name);
+        let found = found.or_else(|| self.node.member(&camel(name)))?;
+        (found.data != Data::Null).then_some(Message { node: found })
+    }
+
+    /// A field of a field and so on, by names with dots between them.
+    pub(super) fn at(self, path: &str) -> Option<Message<'n>> {
+        path.split('.').try_fold(self, Message::get)
+    }
+
+    /// The items of a repeated field.
+    pub(super) fn list(self, path: &str) -> impl Iterator<Item = Message<'n>> + use<'n> {
+        let items = self.at(path).map_or(&[][..], |list| list.node.items());
+        items.iter().map(Message::of)
+    }
+
+    /// The items of a list, or a single value.
+    pub(super) fn items(self) -> impl Iterator<Item = Message<'n>> {
+        self.node.items().iter().map(Message::of)
+    }
+
+    /// The entries of a map.
+    pub(super) fn entries(self) -> impl Iterator<Item = (&'n Node, Message<'n>)> {
+        let entries = if let Data::Map(entries) = &self.node.data {
+            entries.as_slice()
+        } else {
+            &[]
+        };
+        let entries = entries.iter();
+        entries.map(|(key, value)| (key, Message::of(value)))
+    }
+
+    /// Whether a field is set to `true`, alone or as a `google.protobuf.BoolValue`.
+    pub(super) fn is(self, path: &str) -> bool {
+        self.at(path)
+            .is_some_and(|field| field.truth() == Some(true))
+    }
+
+    /// The field, if it is `true`.
+    pub(super) fn set(self, path: &str) -> Option<Message<'n>> {
+        self.at(path).filter(|field| field.truth() == Some(true))
+    }
+
+    /// A boolean.
+    pub(super) fn truth(self) -> Option<bool> {
+        match &self.plain().data {
+            Data::Bool(value) => Some(*value),
+            Data::String(text) => text.parse().ok(),
+            Data::Null | Data::Int(_) | Data::Float(_) | Data::List(_) | Data::Map(_) => None,
+        }
+    }
+
+    /// A text.
+    pub(super) fn text(self) -> Option<&'n str> {
+        self.plain().as_str()
+    }
+
+    /// The text of a field; empty if it is not there.
+    pub(super) fn text_of(self, path: &str) -> &'n str {
+        self.at(path).and_then(Message::text).unwrap_or_default()
+    }
+
+    /// Whether a field has a value of an enumeration, written by name or by number. Without the
+    /// field it has the one that is numbered 0.
+    pub(super) fn has_choice(self, path: &str, name: &str, number: i64) -> bool {
+        let Some(field) = self.at(path) else {
+            return number == 0;
+        };
+        match &field.plain().data {
+            Data::Int(value) => *value == number,
+            Data::String(text) => text == name || *text == number.to_string(),
+            Data::Null | Data::Bool(_) | Data::Float(_) | Data::List(_) | Data::Map(_) => false,
+        }
+    }
+
+    /// A number that is not below zero; proto JSON quotes those of 64 bits.
+    pub(super) fn count(self) -> Option<u64> {
+        match &self.plain().data {
+            Data::Int(value) => u64::try_from(*value).ok(),
+            Data::String(text) => text.parse().ok(),
+            Data::Float(value) => format!("{value:.0}").parse().ok(),
+            Data::Null | Data::Bool(_) | Data::List(_) | Data::Map(_) => None,
+        }
+    }
+
+    /// The number in a field.
+    pub(super) fn count_of(self, path: &str) -> Option<u64> {
+        self.at(path).and_then(Message::count)
+    }
+
+    /// A `google.protobuf.Duration` in milliseconds, rounded up.
+    pub(super) fn milliseconds(self) -> Option<u64> {
+        let (whole, fraction) = match self.text()?.strip_suffix('s')?.split_once('.') {
+            Some((whole, fraction)) => (whole, fraction),
+            None => (self.text()?.strip_suffix('s')?, ""),
+        };
+        let whole: u64 = whole.parse().ok()?;
+        let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
+        let rest = fraction.chars().skip(3).any(|digit| digit != '0');
+        let milliseconds = digits.parse::<u64>().ok()?;
+        let milliseconds = milliseconds.checked_add(u64::from(rest))?;
+        whole.checked_mul(1000)?.checked_add(milliseconds)
+    }
+
+    /// The duration in a field, in milliseconds.
+    pub(super) fn milliseconds_of(self, path: &str) -> Option<u64> {
+        self.at(path).and_then(Message::milliseconds)
+    }
+
+    /// What is packed in it: a message by its `@type`, or by the `type_url` of a `TypedStruct`.
+    pub(super) fn typed(self) -> Option<Typed<'n>> {
+        let url = self.node.member("@type").and_then(Node::as_str)?;
+        let name = last_part(url);
+        if !name.ends_with(".TypedStruct") {
+            return Some(Typed { name, body: self });
+        }
+        let body = self.get("value").unwrap_or(self);
+        let name = last_part(self.text_of("type_url"));
+        Some(Typed { name, body })
+    }
+
+    /// Every message of a type that is packed in it, at any depth.
+    pub(super) fn packed(self, end: &str) -> Vec<Message<'n>> {
+        let mut found = Vec::new();
+        self.each(&mut |message| {
+            if let Some(typed) = message.typed().filter(|typed| typed.is(end)) {
+                found.push(typed.body);
+            }
+        });
+        found
+    }
+
+    /// Looks at every mapping in it, itself first.
+    pub(super) fn each(self, look: &mut impl FnMut(Message<'n>)) {
+        match &self.node.data {
+            Data::Map(entries) => {
+                look(self);
+                for (_, value) in entries {
+                    Message::of(value).each(look);
+                }
+            }
+            Data::List(items) => {
+                for item in items {
+                    Message::of(item).each(look);
+                }
+            }
+            Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::String(_) => {}
+        }
+    }
+
+    /// The value in a wrapper such as `google.protobuf.UInt32Value`, or the value itself.
+    fn plain(self) -> &'n Node {
+        self.node.member("value").unwrap_or(self.node)
+    }
+}
+
+/// What stands behind the last slash of the URL of a type.
+fn last_part(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or(url)
+}
+
+/// A field's name in lower camel case.
+fn camel(name: &str) -> String {
+    let mut camel = String::with_capacity(name.len());
+    let mut parts = name.split('_');
+    camel.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let mut letters = part.chars();
+        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(letters.as_str());
+    }
+    camel
+}

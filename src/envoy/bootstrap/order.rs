@@ -1,0 +1,45 @@
+//! Where the filter stands among the others.
+
+use super::{Gate, Report};
+
+/// Checks of the order of filters.
+pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 3] = [router, unread, preflights];
+
+const ROUTER: &str = "router.v3.Router";
+
+fn router(gate: &Gate<'_, '_>, report: &mut Report) {
+    if gate.before().any(|filter| filter.is(ROUTER)) {
+        let message =
+            "the filter comes after the router, which no request passes: nothing is judged";
+        report.error(
+            gate.authz.filter.at,
+            message,
+            "put it in front of the router",
+        );
+    } else if !gate.behind().any(|filter| filter.is(ROUTER)) {
+        let message = "no router follows, so that no request goes anywhere";
+        let help = "`envoy.filters.http.router` as the last filter";
+        report.missing(gate.authz.filter.at, message, help);
+    }
+}
+
+/// Filters whose configuration Envoy gets over xDS.
+fn unread(gate: &Gate<'_, '_>, report: &mut Report) {
+    for filter in &gate.chain.filters {
+        if let Some(source) = filter.at.get("config_discovery") {
+            let message = "a filter that Envoy gets over xDS is not looked at";
+            report.unseen(source, message);
+        }
+    }
+}
+
+fn preflights(gate: &Gate<'_, '_>, report: &mut Report) {
+    if let Some(filter) = gate.behind().find(|filter| filter.is("cors.v3.Cors")) {
+        let message = "preflights are judged before they are answered, and refused without a token";
+        report.warn(
+            filter.at,
+            message,
+            "put the cors filter in front of ext_authz",
+        );
+    }
+}

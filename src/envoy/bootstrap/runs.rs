@@ -1,0 +1,272 @@
+//! What becomes of a judged request on its route: that it runs once, as it was judged, by the
+//! server that it was judged for.
+
+use super::routes::Route;
+use super::{Gate, Message, Report, answers, authz, chain, clusters, locks};
+
+/// Checks of a route that is judged and leads to a server.
+const CHECKS: [Check; 11] = [
+    settings,
+    server,
+    retries,
+    hedges,
+    copies,
+    cluster_by_header,
+    headers,
+    upgrades,
+    timeout,
+    age,
+    processing,
+];
+
+type Check = fn(&Gate<'_, '_>, &Route<'_>, &mut Report);
+
+/// Holds a route against every row of the table.
+pub(super) fn look(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    for check in CHECKS {
+        check(gate, route, report);
+    }
+}
+
+/// Conditions under which Envoy tries again what the server has not begun to run.
+const NOT_BEGUN: [&str; 3] = ["connect-failure", "refused-stream", "reset-before-request"];
+
+fn settings(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    for settings in route.settings(&gate.authz) {
+        if let Some(field) = settings.set("disable_request_body_buffering") {
+            let message = "on this route mcp-authz does not get the body: every call is refused as \
+                           `body_missing`";
+            report.error(field, message, "leave `disable_request_body_buffering` out");
+        }
+        if let Some(body) = settings.get("with_request_body") {
+            authz::look_at_body(body, gate.expected, report);
+        }
+        if settings.get("grpc_service").is_some() {
+            let cluster = chain::cluster_of(settings);
+            if !gate.clusters.contains(cluster) {
+                let message = "on this route another service than mcp-authz decides";
+                let at = settings.get("grpc_service").unwrap_or(settings);
+                report.error(at, message, "leave `grpc_service` out of the route");
+            }
+        }
+        if let Some(service) = settings.get("http_service") {
+            let message = "on this route another service than mcp-authz decides";
+            report.error(service, message, "leave `http_service` out of the route");
+        }
+    }
+}
+
+fn server(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    let Some(expected) = gate.expected else {
+        return;
+    };
+    let names = || {
+        let names = expected.servers.iter().map(|name| format!("`{name}`"));
+        format!(
+            "`context_extensions: {{mcp_server: NAME}}`, one of {}",
+            names.collect::<Vec<_>>().join(", ")
+        )
+    };
+    if let Some(named) = route.server(&gate.authz) {
+        let name = named.text().unwrap_or_default();
+        if !expected.servers.iter().any(|known| known == name) {
+            let message = format!("mcp-authz.yaml has no server `{name}`: nothing passes here");
+            report.error(named, message, &names());
+        }
+        return;
+    }
+    if expected.servers.len() < 2 {
+        return;
+    }
+    let any = route
+        .host
+        .list("domains")
+        .any(|domain| domain.text() == Some("*"));
+    if any {
+        let message = "the client's `Host` says which server a call is judged for, and any passes \
+                       here";
+        report.missing(route.entry, message, &names());
+    } else {
+        let message = "the client's `Host` and path say which server a call is judged for";
+        report.warn_missing(route.entry, message, &names());
+    }
+}
+
+/// The protocol options of the server that a route leads to.
+fn options<'n>(gate: &Gate<'_, 'n>, route: &Route<'_>) -> Option<Message<'n>> {
+    let name = route.cluster.and_then(Message::text)?;
+    gate.world.cluster(name).and_then(clusters::options)
+}
+
+fn retries(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    if let Some(packed) = route.policy("retry_policy_typed_config") {
+        report.error(packed, ONCE, "leave it out");
+    }
+    let own = route.policy("retry_policy");
+    let of_cluster = options(gate, route).and_then(|options| options.get("retry_policy"));
+    for policy in own.into_iter().chain(of_cluster) {
+        look_at_retries(policy, report);
+    }
+}
+
+fn look_at_retries(policy: Message<'_>, report: &mut Report) {
+    if policy.count_of("num_retries") == Some(0) {
+        return;
+    }
+    let mut conditions = policy.text_of("retry_on").split(',').map(str::trim);
+    let begun = |condition: &&str| !condition.is_empty() && !NOT_BEGUN.contains(condition);
+    let Some(condition) = conditions.find(begun) else {
+        return;
+    };
+    let retries = policy.count_of("num_retries").unwrap_or(1);
+    let times = retries.saturating_add(1);
+    let message =
+        format!("one decided call can run {times} times: `{condition}` may come after it ran");
+    let help = "leave `retry_policy` out, or have it `retry_on: connect-failure,refused-stream` \
+                alone";
+    report.error(policy, message, help);
+}
+
+/// What is wrong with a request that runs more often than it was decided.
+const ONCE: &str = "one decided call can run several times";
+
+fn hedges(_: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    let Some(policy) = route.policy("hedge_policy") else {
+        return;
+    };
+    let many = policy
+        .count_of("initial_requests")
+        .is_some_and(|count| count > 1);
+    if many || policy.is("hedge_on_per_try_timeout") {
+        report.error(policy, ONCE, "leave `hedge_policy` out");
+    }
+}
+
+fn copies(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    let action = route.entry.get("route").into_iter();
+    let places = action.chain([route.host, route.table]);
+    for place in places.chain(options(gate, route)) {
+        for copy in place.list("request_mirror_policies") {
+            let message = "a copy of each judged call runs on another server, for which it was not \
+                           judged";
+            report.error(copy, message, "leave `request_mirror_policies` out");
+        }
+    }
+}
+
+fn cluster_by_header(_: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    if let Some(header) = route.entry.at("route.cluster_header") {
+        let message = "the client chooses the server by a header, whichever it was judged for";
+        report.error(header, message, "`cluster`, with a route for each server");
+    }
+}
+
+/// Routes change headers after every filter.
+fn headers(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    let message = "the route changes what mcp-authz tells the server";
+    for place in route.levels() {
+        for added in place.list("request_headers_to_add") {
+            if locks::is_ours(gate, added.text_of("header.key")) {
+                report.error(added, message, "leave it out of `request_headers_to_add`");
+            }
+        }
+        for removed in place.list("request_headers_to_remove") {
+            if locks::is_ours(gate, removed.text().unwrap_or_default()) {
+                report.error(
+                    removed,
+                    message,
+                    "leave it out of `request_headers_to_remove`",
+                );
+            }
+        }
+    }
+}
+
+fn upgrades(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    let manager = gate.chain.manager.list("upgrade_configs");
+    for upgrade in manager.chain(route.entry.list("route.upgrade_configs")) {
+        if upgrade.at("enabled").and_then(Message::truth) == Some(false) {
+            continue;
+        }
+        let help = "leave `upgrade_configs` out";
+        if upgrade
+            .text_of("upgrade_type")
+            .eq_ignore_ascii_case("connect")
+        {
+            let message = "a CONNECT has no path by which a server could be found: none passes";
+            report.error(upgrade, message, help);
+        } else {
+            let message = "mcp-authz refuses every upgrade as `upgrade_refused`";
+            report.warn(upgrade, message, help);
+        }
+    }
+}
+
+fn timeout(_: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    let help = "`timeout: 0s`, with `max_stream_duration`";
+    match route.entry.at("route.timeout") {
+        None => {
+            let message = "Envoy ends every answer after 15 s, a stream too";
+            report.warn_missing(route.entry, message, help);
+        }
+        Some(field) if field.milliseconds() != Some(0) => {
+            let message = "Envoy ends every answer after this time, a stream too";
+            report.warn(field, message, help);
+        }
+        Some(_) => {}
+    }
+}
+
+fn age(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    let own = route
+        .entry
+        .at("route.max_stream_duration.max_stream_duration");
+    let common = gate
+        .chain
+        .manager
+        .at("common_http_protocol_options.max_stream_duration");
+    let bound = own.or(common);
+    if bound
+        .and_then(Message::milliseconds)
+        .is_none_or(|bound| bound == 0)
+    {
+        let message = "an open stream goes on when its token has ended and when a new policy would \
+                       not allow it";
+        let help = "`max_stream_duration: {max_stream_duration: 900s}`; clients open streams again";
+        match bound {
+            Some(field) => report.warn(field, message, help),
+            None => report.warn_missing(route.entry, message, help),
+        }
+    }
+}
+
+/// What the route says to the filters that show answers.
+fn processing(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    let (mut on, mut off) = (Vec::new(), Vec::new());
+    for filter in gate.behind() {
+        if filter.configs(answers::PROCESSOR).is_empty() {
+            continue;
+        }
+        if route.is_off(filter) {
+            off.push(filter);
+        } else {
+            on.push(filter);
+        }
+    }
+    for filter in &on {
+        if let Some(config) = route.configs(filter.name).first() {
+            answers::look_at_route(gate, *config, report);
+        }
+    }
+    let Some(filter) = off.first().filter(|_| on.is_empty()) else {
+        return;
+    };
+    let message = "on this route lists pass whole, and sessions are bound on first use only";
+    if let Some(field) = route.switched_off(filter.name) {
+        report.error(field, message, "leave `disabled` out");
+    } else {
+        let help = "name the ext_proc filter in `typed_per_filter_config` of the route, or leave \
+                    `disabled` out of the filter";
+        report.missing(route.entry, message, help);
+    }
+}
