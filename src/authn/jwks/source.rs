@@ -96,7 +96,7 @@ impl Source {
         let name = &issuer.issuer;
         let place = match &issuer.source {
             KeySourceSettings::File(path) => {
-                Place::File(path.clone(), Looks::new(settings.fetch_timeout))
+                Place::File(path.clone(), Looks::shared(settings.fetch_timeout))
             }
             KeySourceSettings::Uri(uri) => {
                 let url =
