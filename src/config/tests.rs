@@ -179,8 +179,13 @@ fn a_file_without_end_is_not_read_to_the_end() {
     let ConfigError::Read { source, .. } = error else {
         panic!("{error}");
     };
-    assert_eq!(
-        source.to_string(),
-        format!("more than {FILE_BYTES_MAX} bytes")
-    );
+    assert_eq!(source.to_string(), "it is a device, not a regular file");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let length = FILE_BYTES_MAX + 1;
+    file.as_file().set_len(length).unwrap();
+    let error = load(file.path()).unwrap_err();
+    let ConfigError::Read { source, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(source.to_string(), "it has more than 4194304 bytes");
 }
