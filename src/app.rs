@@ -5,10 +5,12 @@
 //! told to operators in `status`.
 
 mod status;
+mod store;
 mod tasks;
 mod worker;
 
 use std::io;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -20,13 +22,13 @@ use crate::audit::{Audit, Losses};
 use crate::authn::{Authenticator, InvalidSettings, KeyRefresher};
 use crate::catalog::{Catalog, InvalidSnapshot};
 use crate::check::countries::{Countries, InvalidCountries};
-use crate::check::{InvalidServer, Pipeline, Servers};
+use crate::check::{InvalidServer, LongBodies, Pipeline, Servers};
 use crate::config::{self, Config, ConfigError};
 use crate::envoy;
 use crate::health::Readiness;
 use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
 use crate::policy::{CompileContext, LoadPolicyError, PolicyStore};
-use crate::state::Memory;
+use crate::state::{Memory, State};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, InvalidTelemetry};
 use tasks::{Signals, Tasks};
@@ -136,6 +138,11 @@ pub fn now() -> Timestamp {
 /// How long work that cannot be cut, such as reading a file, may hold the end up.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How many workers serve checks: one for each core.
+fn workers() -> NonZero<usize> {
+    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+}
+
 /// The threads that outlive the runtime.
 #[derive(Debug, Default)]
 struct Threads {
@@ -151,6 +158,9 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
     let (core, refreshers) = Core::build(&config)?;
     let servers = Servers::new(&config.servers)?;
     let sockets = Sockets::bind(&config).await?;
+    if let Some(notice) = store::notice(config.replicas) {
+        tracing::warn!("{notice}");
+    }
     let (audit, thread) = Audit::start(io::stdout(), config.limits.audit_queue_max)
         .map_err(RunError::system("cannot start the audit thread"))?;
     threads.writer = Some(thread);
@@ -158,6 +168,9 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         losses: Arc::clone(audit.losses()),
         metrics: Metrics::new(),
         readiness: Readiness::new(),
+        tls: sockets.grpc.tls().cloned(),
+        memory: Arc::new(Memory::new(config.limits.state)),
+        replicas: config.replicas,
         core,
     };
     let pipeline = Arc::new(Pipeline {
@@ -166,7 +179,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         policy: Arc::clone(&parts.core.policy),
         candidate: parts.core.candidate.clone(),
         catalog: Arc::clone(&parts.core.catalog),
-        state: Arc::new(Memory::new(config.limits.state)),
+        state: Arc::clone(&parts.memory) as Arc<dyn State>,
         purpose: config.purpose.clone(),
         device_header: config.device_header.clone(),
         facts: config.facts.clone(),
@@ -174,6 +187,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         audit,
         metrics: parts.metrics.clone(),
         limits: config.limits.check,
+        long_bodies: LongBodies::new(workers()),
         clock: CLOCK,
     });
     let (grpc, admin) = (sockets.grpc_address, sockets.admin_address);
@@ -254,14 +268,14 @@ pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileCon
 /// Everything that would keep the service from starting, though the file itself is good: files
 /// that are missing or unusable, and settings that no part can be built from.
 #[must_use]
-pub async fn preflight(config: &Config) -> Vec<RunError> {
+pub fn preflight(config: &Config) -> Vec<RunError> {
     let mut faults = Vec::new();
     faults.extend(Authenticator::new(&config.authn).err().map(RunError::from));
     faults.extend(Servers::new(&config.servers).err().map(RunError::from));
     let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK());
     faults.extend(catalog.err().map(RunError::from));
     if let Some(files) = &config.tls {
-        faults.extend(Tls::load(files.clone()).await.err().map(RunError::from));
+        faults.extend(Tls::load(files.clone()).err().map(RunError::from));
     }
     faults
 }
@@ -273,6 +287,9 @@ struct Parts {
     losses: Arc<Losses>,
     metrics: Metrics,
     readiness: Readiness,
+    tls: Option<Arc<Tls>>,
+    memory: Arc<Memory>,
+    replicas: u32,
 }
 
 /// Everything that is listened on, bound before anything else starts so that a port in use ends
@@ -288,7 +305,7 @@ impl Sockets {
     async fn bind(config: &Config) -> Result<Self, RunError> {
         let unknown = "cannot tell the address that was bound";
         let tls = match &config.tls {
-            Some(files) => Some(Tls::load(files.clone()).await?),
+            Some(files) => Some(Tls::load(files.clone())?),
             None => None,
         };
         let socket = listen::bind(&config.listen).await?;

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use crate::authz::{Subject, Value};
 use crate::json;
 use cache::{TokenCache, TokenHash};
-use jwks::{Keys, Refresher, Source};
+use jwks::{FetchTimes, Keys, Refresher, Source};
 use token::{Expected, Unverified, Verified};
 
 pub use carried::CarriedSubject;
@@ -104,12 +104,11 @@ impl Authenticator {
             if source.is_file() {
                 key_settings.refresh = key_settings.refresh.min(key_settings.min_interval);
             }
-            let (refresher, keys) = Refresher::new(
-                Arc::clone(&name),
-                source,
-                key_settings,
-                settings.fetch_timeout,
-            );
+            let times = FetchTimes {
+                timeout: settings.fetch_timeout,
+                wait: settings.fetch_wait,
+            };
+            let (refresher, keys) = Refresher::new(Arc::clone(&name), source, key_settings, times);
             refreshers.push(refresher.into_public());
             let issuer = Issuer {
                 name: Arc::clone(&name),
@@ -132,8 +131,8 @@ impl Authenticator {
     /// Who is calling: the subject of the one bearer token in `authorization`, the values of every
     /// such header of the request.
     ///
-    /// Returns without waiting, unless the token names an unknown key: then it waits for at most
-    /// two fetches of the issuer's keys. May be dropped at any time.
+    /// Returns without waiting, unless the token names an unknown key: then it waits for the
+    /// issuer's keys, at most for `fetch_wait`. May be dropped at any time.
     ///
     /// # Errors
     /// The reason why the caller is not authenticated; of those only

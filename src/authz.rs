@@ -36,7 +36,8 @@ pub use condition::{
     TextPattern, ValueSelector, What, When, Where, Who, Why, canonical_network,
 };
 pub use counting::{
-    Count, CounterKey, KeyPart, Limit, LimitDemand, Readings, Window, WindowDemand,
+    Count, CounterKey, Holder, HolderKind, KeyPart, Limit, LimitDemand, Readings, Window,
+    WindowDemand,
 };
 pub use decision::{
     Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Pending, Rehearsal, Rehearsed,

@@ -18,7 +18,7 @@ mod snapshot;
 mod watch;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -29,6 +29,7 @@ pub use input_schema::{InputSchema, InvalidArguments, UnusableSchema};
 pub use snapshot::InvalidSnapshot;
 
 use crate::authz::{HintedClass, Hints, TrustedHints, Value};
+use crate::file::{self, ReadError, START_TIME_MAX};
 use snapshot::{Accepted, Recorded, Snapshot};
 
 /// What becomes of a tool whose definition changes.
@@ -150,6 +151,9 @@ pub struct Standing {
     pub hints: Hints,
     /// What the accepted definition says of the arguments, if it is recorded.
     pub input: Option<Arc<InputSchema>>,
+    /// Whether the server's tools are known, by its record or by a list that passed by, and this
+    /// is none of them.
+    pub is_unlisted: bool,
 }
 
 impl Standing {
@@ -160,6 +164,7 @@ impl Standing {
             is_refused: false,
             hints,
             input: None,
+            is_unlisted: false,
         }
     }
 }
@@ -195,8 +200,7 @@ impl Catalog {
         for server in servers {
             let trust = server.trust;
             let mut failing = None;
-            let read = |path| snapshot::read(path, &Snapshot::new());
-            let read = server.snapshot.as_deref().map(read).transpose();
+            let read = server.snapshot.as_deref().map(read_at_start).transpose();
             let is_needed =
                 trust.hints || trust.on_change == OnChange::Deny || server.check_arguments;
             let accepted = match read {
@@ -256,7 +260,7 @@ impl Catalog {
         let known = self.servers.get(server);
         known.map_or_else(
             || Standing::of_none(Hints::Untrusted),
-            |known| known.standing(tool),
+            |known| known.standing(tool, self.limits),
         )
     }
 
@@ -313,9 +317,29 @@ impl Catalog {
     /// and [`Catalog::overview`] say so.
     pub fn reload(&self, now: Timestamp) {
         for (name, known) in &self.servers {
-            known.reload(name, now);
+            if let Some(path) = &known.path {
+                known.take(name, path, snapshot::text(path), now);
+            }
         }
     }
+
+    /// The servers that have a record, by name.
+    #[must_use]
+    pub fn recorded_servers(&self) -> Vec<&str> {
+        let servers = self.servers.iter();
+        let mut names: Vec<&str> = servers
+            .filter(|(_, known)| known.path.is_some())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+fn read_at_start(path: &Path) -> Result<Snapshot, InvalidSnapshot> {
+    let place = path.to_owned();
+    let text = file::within(START_TIME_MAX, move || snapshot::text(&place));
+    snapshot::read(path, text.and_then(|text| text), &Snapshot::new())
 }
 
 impl ServerTools {
@@ -367,9 +391,9 @@ impl ServerTools {
         }
     }
 
-    fn standing(&self, name: &str) -> Standing {
-        let recorded = self.accepted.load();
-        let recorded = recorded.get(name);
+    fn standing(&self, name: &str, limits: Limits) -> Standing {
+        let record = self.accepted.load();
+        let recorded = record.get(name);
         let seen = lock(&self.seen);
         let tool = seen.get(name);
         let accepted = recorded.map(|recorded| &recorded.accepted);
@@ -378,10 +402,14 @@ impl ServerTools {
             (Some(tool), Some(accepted)) => tool.last != accepted.digest,
             (_, _) => false,
         };
+        // Of a server with more tools than can be remembered, not all are known.
+        let knows_some = !record.is_empty() || !seen.is_empty();
+        let knows_all = knows_some && seen.len() < limits.tools_max;
         Standing {
             is_refused: is_other && self.trust.on_change == OnChange::Deny,
             hints: self.hints(accepted.map(|accepted| accepted.class)),
             input: recorded.map(|recorded| Arc::clone(&recorded.input)),
+            is_unlisted: accepted.is_none() && knows_all,
         }
     }
 
@@ -411,11 +439,9 @@ impl ServerTools {
         }
     }
 
-    fn reload(&self, server: &str, now: Timestamp) {
-        let Some(path) = &self.path else {
-            return;
-        };
-        let read = snapshot::read(path, &self.accepted.load());
+    /// Takes what was read of the record into force, or says why it stays as it is.
+    fn take(&self, server: &str, path: &Path, text: Result<String, ReadError>, now: Timestamp) {
+        let read = snapshot::read(path, text, &self.accepted.load());
         let mut failing = lock(&self.failing);
         match read {
             Ok(accepted) => {

@@ -19,6 +19,7 @@ mod room;
 mod server;
 mod session;
 mod tools;
+mod turn;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -41,6 +42,7 @@ pub use server::{
     SessionBinding, UnknownServer, UriForm,
 };
 pub use tools::Reader;
+pub use turn::LongBodies;
 
 use crate::audit::Audit;
 use crate::authn::{AuthenticationError, Authenticator, bearer, device_posture, metadata};
@@ -58,6 +60,7 @@ use ending::{Ending, failed, unauthenticated, unread};
 use judgement::{Context, Judgement, Policies, VisibleHeaders};
 use observe::Observation;
 use read::Read;
+use turn::Turn;
 
 /// One HTTP request as the PEP describes it. Produced by [`crate::envoy`].
 #[derive(Debug, Clone, Default)]
@@ -211,6 +214,8 @@ pub struct Pipeline {
     pub metrics: Metrics,
     /// What bodies may be like.
     pub limits: Limits,
+    /// How long bodies take turns.
+    pub long_bodies: LongBodies,
     /// The time; read once per check.
     pub clock: fn() -> Timestamp,
 }
@@ -222,6 +227,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// How deep a body may nest.
     pub json_depth_max: usize,
+    /// How many values and keys a body may have.
+    pub json_values_max: usize,
     /// The longest method, tool, prompt or task name, in bytes.
     pub name_bytes_max: usize,
     /// The longest resource URI, in bytes.
@@ -242,6 +249,7 @@ impl Default for Limits {
         Limits {
             body_bytes_max: 1 << 20,
             json_depth_max: 64,
+            json_values_max: 20_000,
             name_bytes_max: 256,
             uri_bytes_max: 8 << 10,
             subscriptions_max: 256,
@@ -307,18 +315,27 @@ impl Pipeline {
             return unread(decision_id, StatusCode::FORBIDDEN, Reason::UnknownServer);
         };
         observation.server(server);
-        let read = self.read(request, server);
-        observation.read(&read);
-        observation.stage(Stage::Parse);
-        let to = read.addressee(decision_id);
-
         let subject = self.authenticate(request, server, now).await;
         observation.stage(Stage::Authenticate);
         let subject = match subject {
             Ok(subject) => subject,
-            Err(error) => return unauthenticated(&to, server, error),
+            Err(error) => {
+                // Whoever is refused costs no more than it takes to say so.
+                let read = self.glimpse(request, server);
+                observation.read(&read);
+                observation.stage(Stage::Parse);
+                return unauthenticated(&read.addressee(decision_id), server, error);
+            }
         };
         observation.subject(&subject);
+        let turn = self.turn(request, server, observation).await;
+        let read = self.read(request, server);
+        observation.read(&read);
+        observation.stage(Stage::Parse);
+        if turn.pause().await {
+            observation.waited();
+        }
+        let to = read.addressee(decision_id);
         if let Some(fault) = &read.fault {
             return fault.ending(&to);
         }
@@ -327,7 +344,51 @@ impl Pipeline {
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             return Ending::answer(reason, answer::rejected(&to, status, reason));
         }
+        let asked = Asked {
+            request,
+            server,
+            subject: &subject,
+            policy,
+            now,
+        };
+        let ending = self.evaluate(asked, &read, &to, observation).await;
+        turn.pause().await;
+        ending
+    }
 
+    /// Waits until a body may be read, if it is long.
+    async fn turn<'p>(
+        &'p self,
+        request: &HttpRequest<'_>,
+        server: &Server,
+        observation: &mut Observation<'p>,
+    ) -> Turn<'p> {
+        let turn = self.long_bodies.turn(request.body);
+        if !turn::is_long(request.body) {
+            return turn.await;
+        }
+        // For the record, should the check be given up meanwhile.
+        observation.read(&self.glimpse(request, server));
+        let turn = turn.await;
+        observation.stage(Stage::Wait);
+        turn
+    }
+
+    /// Judges what was read of a request whose caller is proved.
+    async fn evaluate(
+        &self,
+        asked: Asked<'_>,
+        read: &Read<'_>,
+        to: &Addressee<'_>,
+        observation: &mut Observation<'_>,
+    ) -> Ending {
+        let Asked {
+            request,
+            server,
+            subject,
+            policy,
+            now,
+        } = asked;
         let host = request.host_folded();
         let headers = visible_headers(request);
         let candidate = self.candidate.as_ref().map(|store| store.snapshot());
@@ -336,11 +397,11 @@ impl Pipeline {
             candidate: candidate.as_deref(),
         };
         let country = self.country(request, policies);
-        let device = self.device(request, &subject);
+        let device = self.device(request, subject);
         let context = Context {
             request,
             server,
-            subject: &subject,
+            subject,
             host: &host,
             headers: &headers,
             catalog: &self.catalog,
@@ -349,20 +410,20 @@ impl Pipeline {
             device: device.as_deref(),
             now,
         };
-        let judgement = context.judge(policies, &*self.state, &read).await;
+        let judgement = context.judge(policies, &*self.state, read).await;
         observation.stage(Stage::Evaluate);
         let judgement = match judgement {
             Ok(judgement) => judgement,
             Err(error) => {
                 tracing::error!(%error, "a request cannot be judged");
-                return failed(&to, Reason::StateUnavailable);
+                return failed(to, Reason::StateUnavailable);
             }
         };
-        observation.judgement(&judgement, &read);
+        observation.judgement(&judgement, read);
         if let (Some(rehearsal), Some(candidate)) = (&judgement.candidate, &candidate) {
             observation.candidate(rehearsal, candidate.revision());
         }
-        context.ending(judgement, &to, &read)
+        context.ending(judgement, to, read)
     }
 
     /// The country of the source, where a rule asks for it.
@@ -427,6 +488,16 @@ impl Pipeline {
             .authenticate(authorization, &server.audience, now)
             .await
     }
+}
+
+/// What is judged: by which rules, of whom, and when.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    request: &'a HttpRequest<'a>,
+    server: &'a Arc<Server>,
+    subject: &'a Arc<Subject>,
+    policy: &'a Policy,
+    now: Timestamp,
 }
 
 /// Whether a path can be read in one way only. Servers and proxies differ about everything that

@@ -12,7 +12,6 @@ mod lint;
 mod servers;
 
 use std::collections::HashMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use crate::authn;
 use crate::catalog::{self, WatchedServer};
 use crate::check::{self, Fact, PurposeSettings, ServerSettings, UriForm};
 use crate::envoy::request::Source;
+use crate::file::{self, ReadError};
 use crate::listen;
 use crate::state;
 use crate::telemetry;
@@ -56,6 +56,8 @@ pub struct Config {
     pub facts: Vec<Fact>,
     /// The database of countries.
     pub country_db_file: Option<PathBuf>,
+    /// How many processes serve the same Envoys.
+    pub replicas: u32,
     /// Logs and traces.
     pub telemetry: telemetry::Settings,
     /// Every limit that is not part of another module's settings.
@@ -158,9 +160,9 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Why not.
         #[source]
-        source: std::io::Error,
+        source: ReadError,
     },
     /// The file is wrong.
     #[error("the configuration has {}", .0.total())]
@@ -168,12 +170,12 @@ pub enum ConfigError {
 }
 
 /// Reads a configuration file; `-` is standard input, whose paths are relative to the working
-/// directory.
+/// directory. It may also be a pipe that the shell made.
 ///
 /// # Errors
 /// When it cannot be read, or with everything that is wrong in it.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = read(path).map_err(|source| ConfigError::Read {
+    let text = file::read_input(path, FILE_BYTES_MAX).map_err(|source| ConfigError::Read {
         path: path.to_owned(),
         source,
     })?;
@@ -181,24 +183,10 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     decode(path.display().to_string(), text, base).map_err(ConfigError::Invalid)
 }
 
+/// The most processes that may serve the same Envoys.
+const REPLICAS_MAX: u64 = 10_000;
 /// The most bytes a configuration file may have.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-
-fn read(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    let most = FILE_BYTES_MAX.saturating_add(1);
-    let length = if path == Path::new("-") {
-        std::io::stdin().take(most).read_to_string(&mut text)?
-    } else {
-        let file = std::fs::File::open(path)?;
-        file.take(most).read_to_string(&mut text)?
-    };
-    if u64::try_from(length).is_ok_and(|length| length <= FILE_BYTES_MAX) {
-        return Ok(text);
-    }
-    let cause = format!("more than {FILE_BYTES_MAX} bytes");
-    Err(std::io::Error::other(cause))
-}
 
 /// Decodes the text of a configuration. Paths in it are relative to `base`.
 ///
@@ -283,6 +271,7 @@ impl Reader<'_> {
         let telemetry = fields
             .optional("telemetry", findings, telemetry)
             .unwrap_or_default();
+        let replicas = fields.optional("replicas", findings, yaml::integer(1..=REPLICAS_MAX));
         let drain = fields
             .optional("drain", findings, drain)
             .unwrap_or_default();
@@ -302,6 +291,9 @@ impl Reader<'_> {
             device_header,
             facts: facts.unwrap_or_else(|| Fact::USUAL.to_vec()),
             country_db_file: country_db_file.map(|path| self.path(&path)),
+            replicas: replicas
+                .and_then(|replicas| u32::try_from(replicas).ok())
+                .unwrap_or(1),
             telemetry,
             limits,
             drain,

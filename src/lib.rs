@@ -19,8 +19,10 @@
 //! 1. [`envoy`]: gRPC in, deadline and size capped, span opened; `CheckRequest` to
 //!    [`check::HttpRequest`], which borrows from the message.
 //! 2. [`check`]: one look at the clock, one policy snapshot, the server that is meant.
-//! 3. [`mcp`]: body to [`mcp::Message`], or the reason it is refused; kept, not yet judged.
-//! 4. [`authn`]: credentials to [`authz::Subject`]. Without one: 401 now.
+//! 3. [`authn`]: credentials to [`authz::Subject`]. Without one: 401 now, after a look at the
+//!    beginning of the body ([`mcp::glance`]) for what the answer is addressed to.
+//! 4. `check/turn.rs`: a long body waits for its turn. [`mcp`]: body to [`mcp::Message`], or the
+//!    reason it is refused.
 //! 5. A refused message, or a request that is wrong in any other way, is rejected now.
 //! 6. [`mcp::Message::targets`]: what is to be done, and to what.
 //! 7. `check/session.rs`: a session or task that is another subject's is denied now; one that is
@@ -48,8 +50,8 @@
 //!
 //! `main → cli → app → envoy, admin → check → authn, policy, catalog → mcp, upstream, state, audit → authz`;
 //! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
-//! [`yaml`], [`json`], [`bytewise`] and [`telemetry`] serve all of them and import none but [`authz`]'s
-//! values.
+//! [`yaml`], [`json`], [`bytewise`], [`file`] and [`telemetry`] serve all of them and import none but
+//! [`authz`]'s values.
 //!
 //! - [`authz`] imports nothing of ours: no async, no clock, no I/O, no serialization. The same
 //!   arguments give the same decision, and it cannot panic.
@@ -61,6 +63,8 @@
 //! - A rule compares a value from outside only where every server reads it alike: URIs by
 //!   `authz/uri.rs`, arguments and claims by `authz/compare.rs`, keys and paths by
 //!   `authz/path.rs`. Selectors and expressions share these, and there is no other comparison.
+//! - Every file is read by [`file`]: what cannot be read is an error, never absent, and a file system
+//!   that gives no answer holds up nothing else.
 //! - Time is read once per check, and so is the policy: no request ever sees two.
 //! - Only verification makes a [`authz::Subject`] (and assumption, where a policy is tested or
 //!   previewed: [`policy::testing`]), only compilation makes a [`authz::Policy`], and
@@ -97,6 +101,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod envoy;
+pub mod file;
 pub mod health;
 pub mod json;
 pub mod listen;

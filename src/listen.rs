@@ -92,6 +92,12 @@ impl Listener {
         }
     }
 
+    /// The TLS of the listener, if there is any.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
+    }
+
     /// A further share of the connections, for a runtime of its own or for this one.
     pub fn share(&mut self) -> Share {
         let (taker, arrivals) = mpsc::unbounded_channel();
@@ -116,8 +122,19 @@ impl Listener {
             shares,
         } = self;
         let places = Arc::new(Semaphore::new(limits.connections_max));
-        let mut reload = interval(limits.tls_reload_interval);
-        reload.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Beside the rest: no connection waits for files.
+        let watched = async {
+            let Some(tls) = &tls else {
+                return std::future::pending().await;
+            };
+            let mut ticks = interval(limits.tls_reload_interval);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                tls.reload().await;
+            }
+        };
+        tokio::pin!(watched);
         let closed = async {
             for share in &shares {
                 share.arrivals.closed().await;
@@ -127,11 +144,7 @@ impl Listener {
         loop {
             tokio::select! {
                 () = &mut closed => return,
-                _ = reload.tick(), if tls.is_some() => {
-                    if let Some(tls) = &tls {
-                        tls.reload().await;
-                    }
-                }
+                () = &mut watched => {}
                 (io, place) = accept(&socket, &places) => deal(&shares, io, place),
             }
         }

@@ -12,7 +12,8 @@ pub mod testing;
 mod watch;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -23,6 +24,7 @@ pub use lint::{Declared, LINTS, LintContext, argument_servers, lint, scopes_of};
 pub use watch::watch;
 
 use crate::authz::{Policy, TrustedHints};
+use crate::file::{self, START_TIME_MAX};
 use crate::yaml::{Findings, Source};
 use testing::ToolDefaults;
 use watch::Seen;
@@ -76,30 +78,32 @@ pub enum LoadPolicyError {
     #[error("the policy has {}", .0.total())]
     Invalid(Findings),
     /// It does not do what its tests want.
-    #[error("the policy fails its tests in {} place(s)", .0.to_lines().len())]
+    #[error("the policy fails its tests in {} place(s)", .0.len())]
     Tests(Findings),
+    /// A newer one is there, for which this one was given up.
+    #[error("the policy was replaced while its tests ran")]
+    Replaced,
 }
 
 impl LoadPolicyError {
     /// One line for each thing that is wrong; beyond the first hundred only how many there are.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = match self {
-            LoadPolicyError::Read(error) => vec![error.to_string()],
+        match self {
+            LoadPolicyError::Read(_) | LoadPolicyError::Replaced => vec![self.to_string()],
             LoadPolicyError::Invalid(findings) | LoadPolicyError::Tests(findings) => {
-                findings.to_lines()
+                let mut lines = findings.first_lines(LINES_MAX);
+                let beyond = findings.len().saturating_sub(lines.len());
+                if beyond > 0 {
+                    lines.push(format!("and {beyond} more"));
+                }
+                lines
             }
-        };
-        let beyond = lines.len().saturating_sub(LINES_MAX);
-        lines.truncate(LINES_MAX);
-        if beyond > 0 {
-            lines.push(format!("and {beyond} more"));
         }
-        lines
     }
 }
 
-/// How many findings logs and readiness list. The command `validate` shows them all.
+/// How many findings logs and readiness list.
 const LINES_MAX: usize = 100;
 
 impl PolicyStore {
@@ -112,9 +116,11 @@ impl PolicyStore {
         context: CompileContext,
         now: Timestamp,
     ) -> Result<Self, LoadPolicyError> {
-        let sources = read_files(&path);
+        let place = path.clone();
+        let sources = file::within(START_TIME_MAX, move || read_files(&place));
+        let sources = sources.unwrap_or_else(|cause| Err(ReadPolicyError::of(&path, cause)));
         let opened = watch::seen(&sources);
-        let policy = compile_all(sources, &context)?;
+        let policy = compile_all(sources, &context, &AtomicBool::new(false))?;
         let status = ReloadStatus {
             revision: Arc::clone(policy.revision()),
             applied: now,
@@ -143,10 +149,7 @@ impl PolicyStore {
     /// What became of the last attempts.
     #[must_use]
     pub fn status(&self) -> ReloadStatus {
-        self.status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.locked().clone()
     }
 
     /// Reads the files again and takes them into force, or keeps what is there.
@@ -154,7 +157,7 @@ impl PolicyStore {
     /// # Errors
     /// Why the policy in force stayed the same. The status says so too.
     pub fn reload(&self, now: Timestamp) -> Result<(), LoadPolicyError> {
-        self.take(read_files(&self.path), now)
+        self.take(read_files(&self.path), now, &AtomicBool::new(false))
     }
 
     /// Compiles and tests from now on with what the records of tools say now: trusted annotations,
@@ -169,17 +172,22 @@ impl PolicyStore {
         has_changed
     }
 
-    /// Takes what was read of the files into force, or keeps what is there.
-    fn take(&self, sources: Sources, now: Timestamp) -> Result<(), LoadPolicyError> {
+    /// Takes what was read of the files into force, or keeps what is there. Nothing is told of one
+    /// that was given up for a newer one: `is_replaced`, asked between tests.
+    fn take(
+        &self,
+        sources: Sources,
+        now: Timestamp,
+        is_replaced: &AtomicBool,
+    ) -> Result<(), LoadPolicyError> {
         let context = CompileContext {
             hints: self.hints.load_full(),
             defaults: self.defaults.load_full(),
             ..self.context.clone()
         };
-        let loaded = compile_all(sources, &context);
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        match loaded {
+        match compile_all(sources, &context, is_replaced) {
             Ok(policy) => {
+                let mut status = self.locked();
                 status.revision = Arc::clone(policy.revision());
                 status.applied = now;
                 status.successes = status.successes.saturating_add(1);
@@ -187,16 +195,26 @@ impl PolicyStore {
                 self.current.store(Arc::new(policy));
                 Ok(())
             }
+            Err(LoadPolicyError::Replaced) => Err(LoadPolicyError::Replaced),
             Err(error) => {
-                status.failures = status.failures.saturating_add(1);
-                let since = status.failing.as_ref().map_or(now, |failing| failing.since);
-                status.failing = Some(Failing {
-                    since,
-                    lines: error.lines(),
-                });
+                self.fail(&error, now);
                 Err(error)
             }
         }
+    }
+
+    /// Says that the files in place cannot be used.
+    fn fail(&self, error: &LoadPolicyError, now: Timestamp) {
+        // Many findings take their time, and whoever asks for the status must not wait for it.
+        let lines = error.lines();
+        let mut status = self.locked();
+        status.failures = status.failures.saturating_add(1);
+        let since = status.failing.as_ref().map_or(now, |failing| failing.since);
+        status.failing = Some(Failing { since, lines });
+    }
+
+    fn locked(&self) -> MutexGuard<'_, ReloadStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -217,8 +235,12 @@ fn read_files(path: &Path) -> Sources {
     })
 }
 
-/// Compiles a policy and runs its tests.
-fn compile_all(sources: Sources, context: &CompileContext) -> Result<Policy, LoadPolicyError> {
+/// Compiles a policy and runs its tests, as long as it is not replaced.
+fn compile_all(
+    sources: Sources,
+    context: &CompileContext,
+    is_replaced: &AtomicBool,
+) -> Result<Policy, LoadPolicyError> {
     let files = sources?;
     let policy = compile(&files.policy, context).map_err(LoadPolicyError::Invalid)?;
     let samples = testing::SampleContext {
@@ -229,7 +251,8 @@ fn compile_all(sources: Sources, context: &CompileContext) -> Result<Policy, Loa
         defaults: Arc::clone(&context.defaults),
     };
     let suite = testing::Suite::read(&files.tests, &samples).map_err(LoadPolicyError::Invalid)?;
-    let report = suite.run(&policy);
+    let report = suite.run_while(&policy, || !is_replaced.load(Ordering::Relaxed));
+    let report = report.ok_or(LoadPolicyError::Replaced)?;
     if report.failures.has_errors() {
         return Err(LoadPolicyError::Tests(report.failures));
     }

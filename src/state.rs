@@ -18,35 +18,38 @@ use jiff::Timestamp;
 
 use crate::authz::{LimitDemand, Readings, Taken, WindowDemand};
 
-pub use binding::{Bind, Binding, BindingKey, BindingKind, Owner};
-pub use memory::{Memory, WINDOW_SLOTS};
+pub use binding::{Bind, Binding, BindingKey, BindingKind, Owner, Whose};
+pub use memory::{Forgotten, Memory, WINDOW_SLOTS};
 
 /// Remembers. Keys are told apart exactly, whatever is in them.
+///
+/// A store may forget for want of room, but what it forgot is unknown from then on, never zero and
+/// never free: a window gives no reading, a limit has no room, an id is [`Whose::Unknown`]. A
+/// reading is never less than what happened. A store that cannot tell fails.
 pub trait State: Debug + Send + Sync + 'static {
-    /// What windows show, without this request except for the tool it names.
+    /// What windows show, without this request except for the tool it names. One of which
+    /// something is forgotten is read as unknown.
     fn read<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, Readings>;
 
-    /// Takes one call from each limit, from all of them or from none.
+    /// Takes one call from each limit, from all of them or from none. A limit of which something
+    /// is forgotten, or for which there is no room in the store, has no room either.
     fn take<'a>(&'a self, limits: &'a [LimitDemand], now: Timestamp) -> Reply<'a, Taken>;
 
     /// Adds a request to windows.
     fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()>;
 
     /// Whose each of these is, in their order.
-    fn bindings<'a>(
-        &'a self,
-        keys: &'a [BindingKey],
-        now: Timestamp,
-    ) -> Reply<'a, Vec<Option<Binding>>>;
+    fn bindings<'a>(&'a self, keys: &'a [BindingKey], now: Timestamp) -> Reply<'a, Vec<Whose>>;
 
-    /// Binds each of these, by itself, and says in their order whose it is after that.
+    /// Binds each of these, by itself, and says in their order whose it is after that. What is
+    /// bound [`Bind::Anew`] always is.
     fn bind<'a>(
         &'a self,
         keys: &'a [BindingKey],
         owner: Owner,
         how: Bind,
         now: Timestamp,
-    ) -> Reply<'a, Vec<Binding>>;
+    ) -> Reply<'a, Vec<Whose>>;
 }
 
 /// What a store replies: at once, or in time.
@@ -92,9 +95,11 @@ pub struct StateUnavailable;
 /// What is remembered, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How many counters and windows are remembered together.
+    /// How many counters and windows are remembered together, and of how many holders that they
+    /// have lost some.
     pub keys_max: usize,
-    /// How many sessions are remembered, and besides them as many tasks.
+    /// How many sessions are remembered, and how many that were forgotten; and besides them as
+    /// many tasks.
     pub bindings_max: usize,
 }
 
@@ -119,3 +124,8 @@ fn short_digest(bytes: &[u8]) -> Digest {
     }
     short
 }
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;

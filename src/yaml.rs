@@ -9,6 +9,7 @@
 
 mod decode;
 mod finding;
+mod places;
 mod tree;
 
 pub use decode::{

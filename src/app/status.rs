@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Parts;
+use super::{Parts, store};
 use crate::admin::{Admin, Detail};
 use crate::authn::Authenticator;
 use crate::catalog::Catalog;
+use crate::check::countries::Countries;
 use crate::policy::PolicyStore;
 use crate::telemetry::metrics::{KeyTotals, Metrics, PolicyTotals};
 
@@ -29,10 +30,23 @@ pub(super) fn admin(parts: &Parts) -> Admin {
         },
     ];
     details.extend(candidate);
+    details.extend(parts.tls.clone().map(|tls| Detail {
+        name: "tls",
+        state: Box::new(move || json!({"failing": tls.failing()})),
+    }));
+    details.extend(parts.core.countries.clone().map(|countries| Detail {
+        name: "geoip",
+        state: Box::new(move || countries_detail(&countries)),
+    }));
     let catalog = Arc::clone(&parts.core.catalog);
     details.push(Detail {
         name: "tools",
         state: Box::new(move || tools_detail(&catalog)),
+    });
+    let (memory, replicas) = (Arc::clone(&parts.memory), parts.replicas);
+    details.push(Detail {
+        name: "state",
+        state: Box::new(move || store::detail(&memory, replicas)),
     });
     let (readiness, metrics) = (parts.readiness.clone(), parts.metrics.clone());
     let parts = parts.clone();
@@ -51,6 +65,13 @@ fn policy_detail(store: &PolicyStore) -> Value {
         "rules": store.snapshot().rules().len(),
         "failing": failing,
     })
+}
+
+fn countries_detail(countries: &Countries) -> Value {
+    let failing = countries
+        .failing()
+        .map(|failing| json!({"since": failing.since.to_string(), "error": failing.error}));
+    json!({"failing": failing})
 }
 
 fn tools_detail(catalog: &Catalog) -> Value {
@@ -95,6 +116,16 @@ fn sample(parts: &Parts, metrics: &Metrics) {
         rules: parts.core.policy.snapshot().rules().len(),
         failing: status.failing.is_some(),
     });
+    if let Some(candidate) = &parts.core.candidate {
+        let is_failing = candidate.status().failing.is_some();
+        metrics.set_file_failing("candidate_policy", is_failing);
+    }
+    if let Some(tls) = &parts.tls {
+        metrics.set_file_failing("tls", tls.failing().is_some());
+    }
+    if let Some(countries) = &parts.core.countries {
+        metrics.set_file_failing("geoip", countries.failing().is_some());
+    }
     for one in parts.core.catalog.overview() {
         if one.recorded.is_some() {
             metrics.set_snapshot_failing(one.server, one.failing.is_some());
@@ -110,6 +141,7 @@ fn sample(parts: &Parts, metrics: &Metrics) {
         };
         metrics.set_keys(&issuer.issuer, &totals);
     }
+    store::sample(&parts.memory, metrics);
     metrics.set_tokens_cached(parts.core.authenticator.tokens_cached());
     metrics.set_audit_lost(parts.losses.dropped().saturating_add(parts.losses.failed()));
 }

@@ -4,9 +4,8 @@
 //! error: half a service would leave Envoy asking nobody.
 
 use std::io;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -15,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use super::worker::Worker;
-use super::{CLOCK, Parts, RunError};
+use super::{CLOCK, Parts, RunError, workers};
 use crate::admin::Admin;
 use crate::authn::{Authenticator, KeyRefresher};
 use crate::catalog::Catalog;
@@ -116,21 +115,26 @@ impl Tasks {
             .cloned()
             .zip(reloads.clone())
             .collect();
-        let reloaded = move |catalog: &Catalog| {
+        let reloaded = Arc::new(move |catalog: &Catalog| {
             for (store, reload) in &policies {
                 let (hints, defaults) = (catalog.trusted_hints(), catalog.recorded_defaults());
                 if store.set_recorded(hints, defaults) && reload.try_send(()).is_err() {
                     tracing::debug!("a reload is asked for already and serves the records too");
                 }
             }
-        };
-        let (reload, asked) = mpsc::channel(1);
-        reloads.push(reload);
-        let catalog = Arc::clone(&parts.core.catalog);
-        self.background.spawn(async move {
-            catalog.watch(asked, CLOCK, reloaded).await;
-            Err(RunError::TaskEnded("tools"))
         });
+        // Each by itself: a file system that gives no answer holds up the records of no other.
+        for server in parts.core.catalog.recorded_servers() {
+            let (reload, asked) = mpsc::channel(1);
+            reloads.push(reload);
+            let (catalog, server) = (Arc::clone(&parts.core.catalog), server.to_owned());
+            let reloaded = Arc::clone(&reloaded);
+            self.background.spawn(async move {
+                let reloaded = |catalog: &Catalog| reloaded(catalog);
+                catalog.watch(server, asked, CLOCK, reloaded).await;
+                Err(RunError::TaskEnded("tools"))
+            });
+        }
         self.background.spawn(async move {
             while hangup.recv().await.is_some() {
                 for reload in &reloads {
@@ -143,7 +147,7 @@ impl Tasks {
         });
         if let Some(countries) = parts.core.countries.clone() {
             self.background.spawn(async move {
-                countries.watch().await;
+                countries.watch(CLOCK).await;
                 Err(RunError::TaskEnded("countries"))
             });
         }
@@ -165,7 +169,7 @@ impl Tasks {
         parts: &Parts,
         settings: envoy::Settings,
     ) -> io::Result<Vec<JoinHandle<()>>> {
-        let count = thread::available_parallelism().map_or(1, NonZero::get);
+        let count = workers().get();
         let mut threads = Vec::with_capacity(count);
         for _ in 0..count {
             let share = listener.share();

@@ -139,7 +139,8 @@ fn audience(claims: &Value<'_>) -> Result<Vec<Arc<str>>, AuthenticationError> {
     }
 }
 
-/// A `NumericDate` (RFC 7519 §2) between 1970 and 9999; `null` is no date.
+/// A `NumericDate` (RFC 7519 §2), 0 to 2^63−1 seconds; `null` is no date. One beyond the year 9999,
+/// which issuers write for what never ends, is the last one there is.
 fn timestamp(
     claims: &Value<'_>,
     name: &str,
@@ -155,7 +156,7 @@ fn timestamp(
     };
     since_epoch
         .filter(|since_epoch| !since_epoch.is_negative())
-        .and_then(|since_epoch| Timestamp::from_duration(since_epoch).ok())
+        .map(|since| Timestamp::from_duration(since).unwrap_or(Timestamp::MAX))
         .map(Some)
         .ok_or(AuthenticationError::ClaimInvalid(claim))
 }

@@ -72,6 +72,8 @@ pub(super) struct Keys {
     state: watch::Receiver<KeyState>,
     demand: Arc<Notify>,
     settings: KeySettings,
+    /// How long one request waits.
+    wait: Duration,
 }
 
 /// How an issuer's keys are, for readiness and metrics.
@@ -105,21 +107,23 @@ impl Keys {
         self.usable(&self.state.borrow())
     }
 
-    /// The keys to try for a token; waits for one fetch if its key id is unknown.
+    /// The keys to try for a token; waits for a fetch if its key id is unknown.
     ///
     /// All who wait at a time wait for the same fetch, and there is at most one such fetch per
-    /// `min_interval`; in between the answer is given at once. May be dropped at any time.
+    /// `min_interval`; in between the answer is given at once. Nobody waits longer than
+    /// `fetch_wait`, and the fetch goes on for those who ask later. May be dropped at any time.
     ///
     /// # Errors
     /// Those of [`KeySet::candidates`]. An unknown key id is
-    /// [`KeysUnavailable`](AuthenticationError::KeysUnavailable) while the issuer cannot be reached:
-    /// the key may be new, and we cannot know.
+    /// [`KeysUnavailable`](AuthenticationError::KeysUnavailable) while the issuer cannot be reached,
+    /// or does not answer in time: the key may be new, and we cannot know.
     pub(super) async fn candidates(
         &self,
         id: Option<&str>,
         algorithm: SignatureAlgorithm,
     ) -> Result<Vec<Arc<VerificationKey>>, AuthenticationError> {
         let mut state = self.state.clone();
+        let until = Instant::now().checked_add(self.wait);
         // A fetch under way may have begun before the key existed, so one more may follow it.
         for _ in 0..2 {
             let seen = state.borrow_and_update().clone();
@@ -133,8 +137,15 @@ impl Keys {
                 }
                 self.demand.notify_one();
             }
-            let ended = state.wait_for(|now| now.fetches > seen.fetches).await;
-            if ended.is_err() {
+            let ended = async {
+                let ended = state.wait_for(|now| now.fetches > seen.fetches).await;
+                ended.is_ok()
+            };
+            let ended = match until {
+                Some(until) => tokio::time::timeout_at(until, ended).await,
+                None => Ok(ended.await),
+            };
+            if ended != Ok(true) {
                 return Err(AuthenticationError::KeysUnavailable);
             }
         }
@@ -185,6 +196,13 @@ impl Keys {
     }
 }
 
+/// How long a fetch may take, and how long one request waits for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FetchTimes {
+    pub(super) timeout: Duration,
+    pub(super) wait: Duration,
+}
+
 /// The actor: fetches and publishes.
 #[derive(Debug)]
 pub(super) struct Refresher<S> {
@@ -202,7 +220,7 @@ impl<S: FetchKeys> Refresher<S> {
         issuer: Arc<str>,
         source: S,
         settings: KeySettings,
-        fetch_timeout: Duration,
+        times: FetchTimes,
     ) -> (Self, Keys) {
         let (state, receiver) = watch::channel(KeyState::default());
         let demand = Arc::new(Notify::new());
@@ -210,13 +228,14 @@ impl<S: FetchKeys> Refresher<S> {
             state: receiver,
             demand: Arc::clone(&demand),
             settings,
+            wait: times.wait,
         };
         (
             Self {
                 issuer,
                 source,
                 settings,
-                fetch_timeout,
+                fetch_timeout: times.timeout,
                 state,
                 demand,
             },

@@ -24,6 +24,9 @@ pub struct Settings {
     pub jwks_keys_max: usize,
     /// The time for one fetch of a key set as a whole, discovery included.
     pub fetch_timeout: Duration,
+    /// How long one caller waits for a fetch that its token's unknown key id has asked for. The
+    /// fetch itself goes on.
+    pub fetch_wait: Duration,
 }
 
 impl Default for Settings {
@@ -36,6 +39,7 @@ impl Default for Settings {
             jwks_bytes_max: 1024 * 1024,
             jwks_keys_max: 100,
             fetch_timeout: Duration::from_secs(3),
+            fetch_wait: Duration::from_millis(300),
         }
     }
 }

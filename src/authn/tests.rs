@@ -244,6 +244,38 @@ async fn claims_are_refused_each_with_its_reason() {
     }
 }
 
+/// Issuers write the end of the year 9999, or the largest number they have, for what never ends.
+#[tokio::test]
+async fn times_in_the_far_future_are_times() {
+    use AuthenticationError as E;
+    let bench = Bench::new().await;
+    let year_9999: i64 = 253_402_300_799;
+    let rows = [
+        (json!({"exp": year_9999}), Ok(())),
+        (json!({"exp": 9_007_199_254_740_991_i64}), Ok(())),
+        (json!({"exp": i64::MAX}), Ok(())),
+        (json!({"exp": 1e18}), Ok(())),
+        (
+            json!({"exp": u64::MAX}),
+            Err(E::ClaimInvalid(Claim::Expiry)),
+        ),
+        (json!({"nbf": i64::MAX}), Err(E::TokenNotYetValid)),
+        (
+            json!({"nbf": u64::MAX}),
+            Err(E::ClaimInvalid(Claim::NotBefore)),
+        ),
+        (json!({"iat": year_9999}), Err(E::IssuedInFuture)),
+        (json!({"iat": -1}), Err(E::ClaimInvalid(Claim::IssuedAt))),
+    ];
+    for (changes, expected) in rows {
+        let token = P256.token(&json!({}), &claims(&changes));
+        for known in [false, true] {
+            let outcome = bench.ask(&token).await.map(|_| ());
+            assert_eq!(outcome, expected, "{changes}, known: {known}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn texts_that_are_no_token_are_refused() {
     use AuthenticationError as E;

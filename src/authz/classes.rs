@@ -41,6 +41,11 @@ impl ToolClasses {
             .map(|(pattern, class)| (pattern, class))
     }
 
+    /// Whether the table names the tool, not only a pattern that it matches.
+    pub(super) fn names(&self, tool: &str) -> bool {
+        self.exact.contains_key(tool)
+    }
+
     /// Whether the table has the class.
     pub(super) fn has_class(&self, class: &Arc<str>) -> bool {
         self.names.contains(class)

@@ -3,8 +3,12 @@
 //! Nothing is counted here. Evaluation says which counters matter for a request, and gets what
 //! they show as data.
 
+mod holder;
+
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use holder::{Holder, HolderKind};
 
 use super::condition::Match;
 use super::request::{AccessRequest, ActionKind, Resource};
@@ -22,7 +26,7 @@ pub enum KeyPart {
     Session,
     /// The server.
     Server,
-    /// The tool on its server.
+    /// The tool on its server. Those that the server is known not to have are one.
     Tool,
 }
 
@@ -76,11 +80,14 @@ pub struct Window {
 
 /// What windows showed for one request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Readings(Vec<(Window, u64)>);
+pub struct Readings(Vec<(Window, Option<u64>)>);
 
 /// The exact name of a counter: no two counters share one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CounterKey(Box<[u8]>);
+pub struct CounterKey {
+    bytes: Box<[u8]>,
+    holder: Holder,
+}
 
 /// A window that matters for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,13 +117,23 @@ impl Readings {
     /// Adds what a window showed: for [`Count::Calls`] the calls before this one, for
     /// [`Count::DistinctTools`] the tools with this one.
     pub fn insert(&mut self, window: Window, reading: u64) {
-        self.0.push((window, reading));
+        self.0.push((window, Some(reading)));
     }
 
-    /// What a window showed, if it was read.
-    pub(super) fn reading(&self, window: &Window) -> Option<u64> {
+    /// Adds a window of which something was forgotten that would still count.
+    pub fn insert_unknown(&mut self, window: Window) {
+        self.0.push((window, None));
+    }
+
+    /// What a window showed, if it was read and is known.
+    pub fn reading(&self, window: &Window) -> Option<u64> {
         let found = self.0.iter().find(|(known, _)| known == window);
-        found.map(|(_, reading)| *reading)
+        found.and_then(|(_, reading)| *reading)
+    }
+
+    /// Whether a window was read, known or not.
+    pub(super) fn has(&self, window: &Window) -> bool {
+        self.0.iter().any(|(known, _)| known == window)
     }
 }
 
@@ -124,7 +141,13 @@ impl CounterKey {
     /// The key as bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
+    }
+
+    /// Whose the counter is.
+    #[must_use]
+    pub fn holder(&self) -> &Holder {
+        &self.holder
     }
 
     /// The counter for what a request is by. `Err` is [`Match::No`] for a request that is not
@@ -155,20 +178,34 @@ impl CounterKey {
                 KeyPart::Server => add(&mut key, request.server.as_bytes()),
                 KeyPart::Tool => {
                     let tool = tool(request).ok_or(Match::No)?;
-                    add_all(&mut key, [request.server, tool]);
+                    add(&mut key, request.server.as_bytes());
+                    // Names that callers make up would be as many counters as they like.
+                    if !request.context.tool_is_unlisted {
+                        add(&mut key, tool.as_bytes());
+                    }
                 }
             }
         }
-        Ok(CounterKey(key.into()))
+        Ok(CounterKey {
+            bytes: key.into(),
+            holder: Holder::of(by, request).ok_or(Match::Indeterminate)?,
+        })
     }
 
     /// The same counter kept apart from the real one, for what is only rehearsed.
     #[must_use]
     pub fn within(&self, space: &str) -> Self {
-        let mut key = Vec::with_capacity(self.0.len().saturating_add(16));
+        let mut key = Vec::with_capacity(self.bytes.len().saturating_add(16));
         add(&mut key, space.as_bytes());
-        key.extend(&self.0);
-        CounterKey(key.into())
+        key.extend(&self.bytes);
+        let holder = Holder {
+            is_rehearsed: true,
+            ..self.holder.clone()
+        };
+        CounterKey {
+            bytes: key.into(),
+            holder,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The compiled policy: immutable, indexed, replaced as a whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub struct Policy {
     /// The shadow rules, if there are any.
     shadow: Option<Index>,
     windows: Box<[Window]>,
+    /// The tools that rules name exactly, whatever the server.
+    exact_tools: HashSet<Arc<str>>,
     has_session_ages: bool,
     has_countries: bool,
     set_headers: Arc<[Arc<str>]>,
@@ -142,6 +144,8 @@ impl Policy {
             .filter_map(|(_, rule)| rule.set.as_ref())
             .flat_map(|set| set.headers.iter().map(|(name, _)| Arc::clone(name)))
             .collect();
+        let whats = parts.rules.iter().filter_map(|rule| rule.what.as_ref());
+        let exact_tools = whats.flat_map(What::exact_tools).cloned().collect();
         let has_countries = parts.rules.iter().any(Rule::asks_country);
         let has_session_ages = parts
             .rules
@@ -156,6 +160,7 @@ impl Policy {
             enforced,
             shadow,
             windows: windows.into(),
+            exact_tools,
             has_session_ages,
             has_countries,
             set_headers: set_headers.into_iter().collect(),
@@ -187,6 +192,14 @@ impl Policy {
                 .iter()
                 .find(|name| hint.is_some_and(|class| class.name() == &***name)),
         })
+    }
+
+    /// Whether a rule or the tool table of a server names the tool, not only a pattern that it
+    /// matches.
+    #[must_use]
+    pub fn names_tool(&self, server: &str, tool: &str) -> bool {
+        let table = self.classes.get(server);
+        self.exact_tools.contains(tool) || table.is_some_and(|table| table.names(tool))
     }
 
     /// The risk classes by server.

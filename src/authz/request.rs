@@ -60,6 +60,9 @@ pub struct Context<'a> {
     /// The defaults of the arguments that the tool's recorded input schema declares, an object
     /// shaped like the arguments.
     pub defaults: Option<&'a Value<'a>>,
+    /// Whether the tool at hand is none that the server is known to have, though its tools are
+    /// known, and none that a rule or a class names: all of these share what is counted by tool.
+    pub tool_is_unlisted: bool,
     /// How the server reads URIs.
     pub uris: UriForm,
 }

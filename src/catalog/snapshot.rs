@@ -1,13 +1,13 @@
 //! The accepted definitions of a server's tools, from a file that is read again when it changes.
 
 use std::collections::HashMap;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::description::{InvalidRecord, parse_record};
 use super::input_schema::InputSchema;
 use crate::authz::HintedClass;
+use crate::file::{self, ReadError};
 
 /// The most bytes of a record.
 const BYTES_MAX: u64 = 64 << 20;
@@ -20,8 +20,8 @@ pub enum InvalidSnapshot {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
+        /// Why not.
+        source: ReadError,
     },
     /// It is no record.
     #[error("the recorded tools `{}` cannot be used: {source}", path.display())]
@@ -57,9 +57,19 @@ impl PartialEq for Recorded {
 /// The accepted definitions by name.
 pub(super) type Snapshot = HashMap<String, Recorded>;
 
-/// Reads the record at `path`. What it has in common with the one before is taken from there.
-pub(super) fn read(path: &Path, before: &Snapshot) -> Result<Snapshot, InvalidSnapshot> {
-    let text = text(path).map_err(|source| InvalidSnapshot::Read {
+/// The text of the record at `path`.
+pub(super) fn text(path: &Path) -> Result<String, ReadError> {
+    file::read_text(path, BYTES_MAX)
+}
+
+/// Reads a record from the text that was had of its file. What it has in common with the one before
+/// is taken from there.
+pub(super) fn read(
+    path: &Path,
+    text: Result<String, ReadError>,
+    before: &Snapshot,
+) -> Result<Snapshot, InvalidSnapshot> {
+    let text = text.map_err(|source| InvalidSnapshot::Read {
         path: path.to_owned(),
         source,
     })?;
@@ -81,21 +91,4 @@ pub(super) fn read(path: &Path, before: &Snapshot) -> Result<Snapshot, InvalidSn
         (tool.name, Recorded { accepted, input })
     });
     Ok(recorded.collect())
-}
-
-fn text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path)?;
-    // Reading a pipe or a device might never end.
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    file.take(BYTES_MAX.saturating_add(1))
-        .read_to_string(&mut text)?;
-    if u64::try_from(text.len()).is_ok_and(|length| length <= BYTES_MAX) {
-        return Ok(text);
-    }
-    Err(io::Error::other(format!(
-        "it has more than {BYTES_MAX} bytes"
-    )))
 }

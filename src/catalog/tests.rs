@@ -53,6 +53,34 @@ fn look(catalog: &Catalog, name: &str, description: &str) -> (bool, bool, bool, 
 }
 
 #[test]
+fn a_tool_is_unlisted_where_others_are_known_and_it_is_not() {
+    let is_unlisted = |catalog: &Catalog, name| catalog.standing("s", name).is_unlisted;
+    let catalog = open(DENY, None);
+    assert!(!is_unlisted(&catalog, "t"));
+    look(&catalog, "t", "a");
+    look(&catalog, "u", "a");
+    assert_eq!(
+        ["t", "u", "v"].map(|name| is_unlisted(&catalog, name)),
+        [false, false, true]
+    );
+    // There is no room for more, so there may be more.
+    look(&catalog, "v", "a");
+    assert!(!is_unlisted(&catalog, "w"));
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tools.json");
+    write(&path, &[("t", "a", "{}")]);
+    let catalog = open(DENY, Some(&path));
+    assert_eq!(
+        ["t", "u"].map(|name| is_unlisted(&catalog, name)),
+        [false, true]
+    );
+    look(&catalog, "u", "a");
+    assert!(!is_unlisted(&catalog, "u"));
+    assert!(!catalog.standing("other", "t").is_unlisted);
+}
+
+#[test]
 fn the_first_definition_is_accepted_where_nothing_is_recorded() {
     let catalog = open(DENY, None);
     assert!(!catalog.standing("s", "t").is_refused);
@@ -212,7 +240,8 @@ async fn changed_records_are_taken_up_when_asked_for() {
         drop(ask);
     };
     // It ends once it has done what it was asked for and nobody can ask any more.
-    tokio::join!(Arc::clone(&catalog).watch(asked, now, |_| ()), asking);
+    let watching = Arc::clone(&catalog).watch("s".to_owned(), asked, now, |_| ());
+    tokio::join!(watching, asking);
     assert!(!catalog.standing("s", "t").is_refused);
 }
 
@@ -247,4 +276,48 @@ fn input_schemas_are_those_of_the_record_in_force() {
         defaults["s"],
         HashMap::from([("same".to_owned(), expected)])
     );
+}
+
+/// A pipe is told of without being opened, and what comes after it is taken up.
+#[tokio::test]
+async fn a_record_that_is_no_file_is_told_of_and_holds_nothing_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tools.json");
+    write(&path, &[("t", "a", "{}")]);
+    let catalog = Arc::new(open(DENY, Some(&path)));
+    let failing = |catalog: &Catalog| {
+        let failing = catalog.overview().remove(0).failing;
+        failing.map(|failing| failing.error).unwrap_or_default()
+    };
+    assert_eq!(catalog.recorded_servers(), ["s"]);
+    let (ask, asked) = tokio::sync::mpsc::channel(1);
+    let (told, mut reloads) = tokio::sync::mpsc::unbounded_channel();
+    let watching = Arc::clone(&catalog).watch("s".to_owned(), asked, now, move |_| {
+        told.send(()).unwrap();
+    });
+    let steps = async {
+        std::fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        for (spoilt, expected) in [(true, "it is a pipe"), (false, "it is not JSON")] {
+            if !spoilt {
+                std::fs::remove_file(&path).unwrap();
+                std::fs::write(&path, "[").unwrap();
+            }
+            ask.send(()).await.unwrap();
+            reloads.recv().await.unwrap();
+            assert!(
+                failing(&catalog).contains(expected),
+                "{}",
+                failing(&catalog)
+            );
+        }
+        write(&path, &[("t", "a", "{}"), ("u", "b", "{}")]);
+        ask.send(()).await.unwrap();
+        reloads.recv().await.unwrap();
+        assert_eq!(failing(&catalog), "");
+        assert_eq!(catalog.overview().remove(0).recorded, Some(2));
+        drop(ask);
+    };
+    tokio::join!(watching, steps);
 }

@@ -22,6 +22,9 @@ use crate::mcp::{Era, Id, Kind, MODERN_REVISION, Message, Payload, Refusal, answ
 const INVALID_REQUEST: i32 = -32600;
 const INVALID_PARAMS: i32 = -32602;
 const METHOD_NOT_FOUND: i32 = -32601;
+/// The most bytes of the answers to a batch. With the facts that Envoy is told besides it stays below
+/// the longest message that Envoy takes (`max_receive_message_length: 262144`).
+const BATCH_ANSWER_BYTES_MAX: usize = 192 << 10;
 /// How long a client is asked to wait before it tries again what could not be decided.
 const RETRY_AFTER_SECONDS: u32 = 5;
 
@@ -310,13 +313,11 @@ pub(super) fn denied(to: &Addressee<'_>, settings: DenySettings, denial: Denied<
         }
         Some(_) if to.is_silent() => return accepted(),
         Some(Payload::One(message)) => told.answer(message, to.era).unwrap_or_default(),
-        Some(Payload::Batch(messages)) => {
-            let answers: Vec<String> = messages
-                .iter()
-                .filter_map(|message| told.answer(message, to.era))
-                .collect();
-            rpc::batch(&answers)
-        }
+        Some(Payload::Batch(messages)) => match told.batch(messages, to.era) {
+            Some(body) => body,
+            // Clients take a refusal by its status.
+            None => return with_retry_after(told.refused(to, refused), denial, is_limited),
+        },
     };
     with_retry_after(json_answer(status, body), denial, is_limited)
 }
@@ -350,6 +351,38 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
+    /// The answers to a batch. Where there is no room for all that could be told, each request is
+    /// told the reason alone; where there is no room for that, there is no such answer.
+    fn batch(&self, messages: &[Message<'_>], era: Era) -> Option<String> {
+        let answers = |answer: &dyn Fn(&Message<'_>) -> Option<String>| {
+            let mut answers = Vec::new();
+            let mut bytes: usize = 0;
+            for answer in messages.iter().filter_map(answer) {
+                bytes = bytes.saturating_add(answer.len());
+                if bytes > BATCH_ANSWER_BYTES_MAX {
+                    return None;
+                }
+                answers.push(answer);
+            }
+            Some(rpc::batch(&answers))
+        };
+        answers(&|message| self.answer(message, era))
+            .or_else(|| answers(&|message| self.bare(message)))
+    }
+
+    /// The reason alone.
+    fn bare(&self, message: &Message<'_>) -> Option<String> {
+        let Kind::Request { id } = message.kind else {
+            return None;
+        };
+        if self.settings.disclose == Disclose::Nothing {
+            return Some(unknown(id, &message.method, self.reason));
+        }
+        let text = format!("Denied ({})", self.reason.code());
+        let data = None::<&Data<'_>>;
+        Some(rpc::error(Some(id), self.code, &text, data))
+    }
+
     fn answer(&self, message: &Message<'_>, era: Era) -> Option<String> {
         let Kind::Request { id } = message.kind else {
             return None;

@@ -1,23 +1,42 @@
 //! Where an address is, by a database in `MaxMind`'s format that is read again when it changes.
 
-use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use maxminddb::{MaxMindDbError, PathElement, Reader};
 use tokio::time::MissedTickBehavior;
 
+use crate::file::{self, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
+
 /// How often the file is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// The most bytes of a database; the largest that are sold have fewer.
+const BYTES_MAX: u64 = 1 << 30;
 
 /// A database of countries.
 #[derive(Debug)]
 pub struct Countries {
     path: PathBuf,
+    /// What the file was when it was opened.
+    opened: Seen,
     current: ArcSwap<Reader<Vec<u8>>>,
+    failing: Mutex<Option<Failing>>,
+}
+
+/// The state of the file, or why it cannot be told.
+type Seen = Result<file::Stamp, String>;
+
+/// A file in place that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// When that was first noticed.
+    pub since: Timestamp,
+    /// Why.
+    pub error: String,
 }
 
 /// Why there is no database.
@@ -28,8 +47,8 @@ pub enum InvalidCountries {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
+        /// Why not.
+        source: ReadError,
     },
     /// It is no database.
     #[error("`{}` is no database of countries: {source}", path.display())]
@@ -47,10 +66,22 @@ impl Countries {
     /// # Errors
     /// When there is none to begin with.
     pub fn open(path: PathBuf) -> Result<Self, InvalidCountries> {
-        let reader = read(&path)?;
+        let place = path.clone();
+        // The stamp before the content: what changes in between is a change.
+        let read = file::within(START_TIME_MAX, move || {
+            let stamp = file::stamp(&place).map_err(|error| error.to_string());
+            (stamp, file::read(&place, BYTES_MAX))
+        });
+        let (opened, bytes) = match read {
+            Ok((opened, bytes)) => (opened, bytes),
+            Err(error) => (Err(error.to_string()), Err(error)),
+        };
+        let reader = parse(&path, bytes)?;
         Ok(Countries {
             path,
+            opened,
             current: ArcSwap::from_pointee(reader),
+            failing: Mutex::default(),
         })
     }
 
@@ -68,46 +99,98 @@ impl Countries {
     /// # Errors
     /// Why the database stayed what it was.
     pub fn reload(&self) -> Result<(), InvalidCountries> {
-        self.current.store(Arc::new(read(&self.path)?));
-        Ok(())
+        self.take(file::read(&self.path, BYTES_MAX))
     }
 
-    /// Reads the file again whenever it changed and two looks found it the same.
-    pub async fn watch(self: Arc<Self>) {
-        let mut looks = tokio::time::interval(LOOK_INTERVAL);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut taken = self.look().await;
-        let mut last = taken;
+    /// Why the file in place cannot be used, and since when.
+    #[must_use]
+    pub fn failing(&self) -> Option<Failing> {
+        self.locked().clone()
+    }
+
+    /// Reads the file again whenever it changed and two looks found it the same, for as long as
+    /// this is polled. `clock` gives the time since when it is failing.
+    pub async fn watch(self: Arc<Self>, clock: fn() -> Timestamp) {
+        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let looks = Looks::new(LOOK_TIME_MAX);
+        let mut watched = Settled::at(self.opened.clone());
         loop {
-            looks.tick().await;
-            let seen = self.look().await;
-            let settled = seen == last;
-            last = seen;
-            if !settled || seen == taken {
+            ticks.tick().await;
+            let Some(bytes) = self.look(&looks, &mut watched).await else {
                 continue;
-            }
-            taken = seen;
+            };
             let countries = Arc::clone(&self);
-            let path = self.path.display();
-            match tokio::task::spawn_blocking(move || countries.reload()).await {
-                Ok(Ok(())) => tracing::info!(%path, "database of countries in force"),
-                Ok(Err(error)) => tracing::error!("{error}; the one in force stays"),
-                Err(error) => tracing::error!(%error, "reading the countries did not finish"),
+            let taking = tokio::task::spawn_blocking(move || {
+                let path = countries.path.display();
+                match countries.take(bytes) {
+                    Ok(()) => {
+                        *countries.locked() = None;
+                        tracing::info!(%path, "database of countries in force");
+                    }
+                    Err(error) => countries.fail(&error, clock()),
+                }
+            });
+            if let Err(error) = taking.await {
+                tracing::error!(%error, "reading the countries did not finish");
             }
         }
     }
 
-    /// The length of the file and when it changed; nothing if it is not there.
-    async fn look(&self) -> Option<(u64, Duration)> {
-        let found = tokio::fs::metadata(&self.path).await.ok()?;
-        let changed = found.modified().ok()?;
-        let since = changed.duration_since(std::time::UNIX_EPOCH).ok()?;
-        Some((found.len(), since))
+    /// What is to be taken of the file, if anything is: its content, or why it cannot be had.
+    async fn look(
+        &self,
+        looks: &Looks,
+        watched: &mut Settled<Seen>,
+    ) -> Option<Result<Vec<u8>, ReadError>> {
+        let place = self.path.clone();
+        let stamp = match looks.look(false, move || file::stamp(&place)).await {
+            Ok(stamp) => stamp,
+            Err(error) => {
+                return watched
+                    .is_news(Err(error.to_string()))
+                    .then_some(Err(error));
+            }
+        };
+        if !watched.is_due(stamp.map_err(|error| error.to_string()), false) {
+            return None;
+        }
+        let place = self.path.clone();
+        let read = looks.look(false, move || file::read(&place, BYTES_MAX));
+        match read.await {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                watched.is_news(Err(error.to_string()));
+                Some(Err(error))
+            }
+        }
+    }
+
+    fn take(&self, bytes: Result<Vec<u8>, ReadError>) -> Result<(), InvalidCountries> {
+        self.current.store(Arc::new(parse(&self.path, bytes)?));
+        Ok(())
+    }
+
+    fn fail(&self, error: &InvalidCountries, now: Timestamp) {
+        tracing::error!("{error}; the one in force stays");
+        let mut failing = self.locked();
+        let since = failing.as_ref().map_or(now, |failing| failing.since);
+        *failing = Some(Failing {
+            since,
+            error: error.to_string(),
+        });
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Option<Failing>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn read(path: &std::path::Path) -> Result<Reader<Vec<u8>>, InvalidCountries> {
-    let bytes = std::fs::read(path).map_err(|source| InvalidCountries::Read {
+fn parse(
+    path: &Path,
+    bytes: Result<Vec<u8>, ReadError>,
+) -> Result<Reader<Vec<u8>>, InvalidCountries> {
+    let bytes = bytes.map_err(|source| InvalidCountries::Read {
         path: path.to_owned(),
         source,
     })?;

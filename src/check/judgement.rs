@@ -139,7 +139,7 @@ impl Context<'_> {
         state: &dyn State,
         read: &Read<'_>,
     ) -> Result<Judgement, StateUnavailable> {
-        let asks = asks(self, read);
+        let asks = asks(self, policies, read);
         let session = read.routing.as_ref().and_then(|routing| routing.session);
         let resources = asks.iter().map(|ask| ask.resource);
         let used = Used::of(self.server, self.subject, session, resources);
@@ -241,6 +241,7 @@ impl Context<'_> {
                 country: self.country,
                 device: self.device,
                 hints: ask.standing.hints,
+                tool_is_unlisted: ask.standing.is_unlisted,
                 uris: self.server.settings.uris,
                 defaults: ask.standing.input.as_deref().map(InputSchema::defaults),
                 ..authz::Context::default()
@@ -549,11 +550,24 @@ struct Ask<'a> {
     standing: Standing,
 }
 
-fn asks<'a>(context: &Context<'a>, read: &'a Read<'_>) -> SmallVec<[Ask<'a>; 1]> {
+fn asks<'a>(
+    context: &Context<'a>,
+    policies: Policies<'_>,
+    read: &'a Read<'_>,
+) -> SmallVec<[Ask<'a>; 1]> {
     let standing = |resource: Resource<'_>| {
         let (catalog, server) = (context.catalog, &context.server.name);
         match resource {
-            Resource::Tool(name) => catalog.standing(server, name),
+            Resource::Tool(name) => {
+                let mut standing = catalog.standing(server, name);
+                let is_named = || {
+                    policies
+                        .each()
+                        .any(|policy| policy.names_tool(server, name))
+                };
+                standing.is_unlisted = standing.is_unlisted && !is_named();
+                standing
+            }
             Resource::Server
             | Resource::Prompt(_)
             | Resource::Uri(_)

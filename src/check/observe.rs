@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use uuid::Uuid;
+use uuid::{ContextV7, Uuid};
 
 use super::judgement::rehearsed_reason;
 use super::session::word;
@@ -44,7 +44,7 @@ impl<'p> Observation<'p> {
         let started = Instant::now();
         let record = Record {
             time: now,
-            decision_id: Uuid::now_v7(),
+            decision_id: decision_id(now),
             request_id: request.header("x-request-id").next().map(Record::text),
             trace_id: telemetry::trace_id(),
             decision: Reason::Cancelled.effect().name(),
@@ -97,6 +97,11 @@ impl<'p> Observation<'p> {
         self.lap = now;
     }
 
+    /// Begins the next stage now: the time since the last one was spent on others.
+    pub(super) fn waited(&mut self) {
+        self.lap = Instant::now();
+    }
+
     pub(super) fn server(&mut self, server: &'p Server) {
         self.server = Some(server);
         if let Some(record) = &mut self.record {
@@ -104,17 +109,19 @@ impl<'p> Observation<'p> {
         }
     }
 
+    /// Records what is known of the request. What was recorded of a look at it before is forgotten.
     pub(super) fn read(&mut self, read: &Read<'_>) {
         let Some(record) = &mut self.record else {
             return;
         };
         let refused = read.refused_method.as_deref().map(Record::text);
         record.method = refused.map(Cow::Owned);
-        if let Some(routing) = &read.routing {
-            record.session = routing.session.map(audit::SessionHash::of);
-            let revision = |text| Record::word(text, LEGACY_REVISIONS);
-            record.protocol_version = routing.protocol_version.map(revision);
-        }
+        let routing = read.routing.as_ref();
+        let session = routing.and_then(|routing| routing.session);
+        record.session = session.map(audit::SessionHash::of);
+        let version = routing.and_then(|routing| routing.protocol_version);
+        let revision = |text| Record::word(text, LEGACY_REVISIONS);
+        record.protocol_version = version.map(revision);
         let messages = read.messages();
         record.batch = (messages.len() > 1).then_some(messages.len());
         self.describe(read, 0);
@@ -282,6 +289,18 @@ fn would_be(rehearsal: &Rehearsal, rules: &[Arc<str>], revision: Option<Arc<str>
 }
 
 /// Facts for Envoy's access log and later filters.
+/// Unique, and in the order of time: a UUID of version 7 (RFC 9562 §5.7). It counts from 1970, so that
+/// a clock that is before is taken to be there.
+fn decision_id(now: Timestamp) -> Uuid {
+    thread_local! {
+        static CONTEXT: ContextV7 = const { ContextV7::new() };
+    }
+    let seconds = u64::try_from(now.as_second()).ok();
+    let nanoseconds = seconds.and_then(|_| u32::try_from(now.subsec_nanosecond()).ok());
+    let (seconds, nanoseconds) = (seconds.unwrap_or(0), nanoseconds.unwrap_or(0));
+    CONTEXT.with(|context| Uuid::new_v7(uuid::Timestamp::from_unix(context, seconds, nanoseconds)))
+}
+
 fn metadata(facts: &[Fact], record: &Record, ending: &Ending) -> Vec<(Text, Text)> {
     let text = |value: &Option<Arc<str>>| value.as_ref().map(Text::from);
     let value = |fact: &Fact| match fact {
@@ -308,3 +327,36 @@ fn metadata(facts: &[Fact], record: &Record, ending: &Ending) -> Vec<(Text, Text
 
 /// How many facts there are at most, but for those of the policy.
 const FACTS_MAX: usize = 14;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn decisions_have_ids_of_their_own_at_any_time() {
+        let mut seen = HashSet::new();
+        for second in [
+            -62_135_596_800,
+            -1,
+            0,
+            1,
+            1_795_000_000,
+            4_000_000_000,
+            253_402_207_200,
+        ] {
+            for nanosecond in [0, 1, 999_999_999] {
+                let now = Timestamp::new(second, nanosecond).unwrap();
+                for _ in 0..100 {
+                    let id = decision_id(now);
+                    assert_eq!(id.get_version_num(), 7);
+                    assert!(seen.insert(id), "{now}");
+                }
+            }
+        }
+        let now = Timestamp::new(253_402_207_200, 7_000_000).unwrap();
+        let (seconds, _) = decision_id(now).get_timestamp().unwrap().to_unix();
+        assert_eq!(seconds, 253_402_207_200);
+    }
+}

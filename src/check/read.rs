@@ -1,4 +1,5 @@
-//! What can be said of a request before its caller is known: its messages, and why it is rejected.
+//! What can be said of a request: of a caller's, its messages and why it is rejected; of one whose
+//! caller is refused, whom the refusal is addressed to.
 
 use std::borrow::Cow;
 
@@ -9,16 +10,29 @@ use super::answer::{self, Addressee};
 use super::{Body, Ending, HttpRequest, Pipeline, Reason, Server};
 use crate::mcp::{
     DecodeOptions, Era, Headers, Id, Message, Payload, Refusal, RefusedBody, Routing, decode,
+    glance,
 };
 
 impl Pipeline {
-    /// The body and what else there is to reject, kept until the caller is known.
+    /// What is answered and recorded of a request whatever it asks for: the headers that say where
+    /// it belongs, and of its body no more than the beginning. Nothing is judged.
+    pub(super) fn glimpse<'r>(&self, request: &'r HttpRequest<'_>, server: &Server) -> Read<'r> {
+        let headers = headers(request);
+        let mut read = Read::unread(&headers, None);
+        read.routing = Some(headers.claimed_routing());
+        if request.method == "POST"
+            && let Ok(body) = self.body(request, server)
+        {
+            let glance = glance(body, self.limits.name_bytes_max);
+            read.refused_id = glance.id;
+            read.refused_method = glance.method;
+        }
+        read
+    }
+
+    /// The body and what else there is to reject.
     pub(super) fn read<'r>(&self, request: &'r HttpRequest<'_>, server: &Server) -> Read<'r> {
-        let pairs = request
-            .headers
-            .iter()
-            .map(|(name, value)| (&**name, &**value));
-        let headers = Headers::collect(pairs, request.repeats_kept_apart);
+        let headers = headers(request);
         let fault = shape_fault(request);
         if request.method != "POST" {
             return Read::bodiless(request, &headers, fault);
@@ -30,6 +44,7 @@ impl Pipeline {
         let settings = &server.settings;
         let options = DecodeOptions {
             json_depth_max: self.limits.json_depth_max,
+            json_values_max: self.limits.json_values_max,
             name_bytes_max: self.limits.name_bytes_max,
             uri_bytes_max: self.limits.uri_bytes_max,
             batch_max: settings.batch_max,
@@ -65,6 +80,14 @@ impl Pipeline {
     }
 }
 
+fn headers<'r>(request: &'r HttpRequest<'_>) -> Headers<'r> {
+    let pairs = request
+        .headers
+        .iter()
+        .map(|(name, value)| (&**name, &**value));
+    Headers::collect(pairs, request.repeats_kept_apart)
+}
+
 /// What is wrong with a request whatever its body says.
 fn shape_fault(request: &HttpRequest<'_>) -> Option<Fault> {
     let bad = StatusCode::BAD_REQUEST;
@@ -86,7 +109,7 @@ fn shape_fault(request: &HttpRequest<'_>) -> Option<Fault> {
     None
 }
 
-/// What was read of a request before its caller was known.
+/// What was read of a request.
 pub(super) struct Read<'r> {
     pub(super) payload: Option<Payload<'r>>,
     pub(super) refused_id: Option<Id<'r>>,
@@ -96,7 +119,7 @@ pub(super) struct Read<'r> {
     pub(super) fault: Option<Fault>,
 }
 
-/// Why a request is rejected once its caller is known.
+/// Why a request is rejected, which its caller alone is told.
 pub(super) enum Fault {
     Shape(StatusCode, Reason),
     Message(Refusal),

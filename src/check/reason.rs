@@ -104,6 +104,8 @@ reasons! {
     InvalidJson, Reject, "invalid_json", "the body is not valid JSON";
     TrailingData, Reject, "trailing_data", "data follows the JSON value";
     TooDeep, Reject, "too_deep", "the body is nested deeper than `json_depth_max`";
+    TooManyValues, Reject, "too_many_values",
+        "the body has more values and keys than `json_values_max`";
     DuplicateKey, Reject, "duplicate_key", "an object has the same key twice";
     FoldedKey, Reject, "folded_key", "an object has two keys that differ only in case";
     FoldedMember, Reject, "folded_member", "a key differs only in case from a protocol member";
@@ -114,7 +116,8 @@ reasons! {
     BatchInvalid, Reject, "batch_invalid", "the batch is empty, or an element must not be in it";
     InvalidEnvelope, Reject, "invalid_envelope", "the JSON-RPC envelope is not valid";
     MethodWithResult, Reject, "method_with_result", "a message is a call and a response at once";
-    InvalidId, Reject, "invalid_id", "the id is missing, or neither a string nor a safe integer";
+    InvalidId, Reject, "invalid_id",
+        "the id is missing, or neither a string of at most 256 bytes nor a safe integer";
     InvalidParams, Reject, "invalid_params", "`params` or one of its members has the wrong type";
     InvalidSelector, Reject, "invalid_selector",
         "the parameter that names the resource is missing or not a string";
@@ -178,6 +181,7 @@ impl From<&Refusal> for Reason {
             Refusal::InvalidJson | Refusal::IncompleteJson => Reason::InvalidJson,
             Refusal::TrailingData => Reason::TrailingData,
             Refusal::TooDeep => Reason::TooDeep,
+            Refusal::TooManyValues => Reason::TooManyValues,
             Refusal::DuplicateKey => Reason::DuplicateKey,
             Refusal::FoldedKey => Reason::FoldedKey,
             Refusal::FoldedMember => Reason::FoldedMember,
@@ -197,7 +201,7 @@ impl From<&Refusal> for Reason {
             | Refusal::ResponseMalformed
             | Refusal::ResponseModern => Reason::InvalidEnvelope,
             Refusal::MethodWithResult => Reason::MethodWithResult,
-            Refusal::IdInvalid | Refusal::IdMissing => Reason::InvalidId,
+            Refusal::IdInvalid | Refusal::IdTooLong | Refusal::IdMissing => Reason::InvalidId,
             Refusal::ParamsInvalid
             | Refusal::ArgumentsInvalid
             | Refusal::MetaInvalid

@@ -3,7 +3,7 @@
 //! An id is bound to a subject and a server when the server issues it, where answers are looked at;
 //! else when it is first used, and then only by a request that is allowed. From then on it is
 //! nobody else's. It is not set free when its owner deletes it: a server that ignores DELETE would
-//! hand the session to the next one.
+//! hand the session to the next one. What the store has forgotten is nobody's to take either.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{HttpRequest, Reason, Server, SessionBinding, Text};
 use crate::authz::{Resource, Subject};
-use crate::state::{Bind, BindingKey, BindingKind, Owner, State, StateUnavailable};
+use crate::state::{Bind, BindingKey, BindingKind, Owner, State, StateUnavailable, Whose};
 use crate::telemetry::metrics::{Bound, Metrics};
 use crate::upstream;
 
@@ -93,7 +93,11 @@ impl<'u> Used<'u> {
                 let owner = self.owner();
                 let key = BindingKey::session_as_seen_by(owner, &self.server.name, id);
                 let seen = state.bind(&[key], owner, Bind::IfFree, now).await?;
-                found.session_started = seen.first().map(|binding| binding.since);
+                // One that was forgotten must not look young.
+                found.session_started = seen.first().and_then(|seen| match seen {
+                    Whose::Of(binding) => Some(binding.since),
+                    Whose::Nobodys | Whose::Unknown => None,
+                });
             }
             return Ok(found);
         }
@@ -107,14 +111,16 @@ impl<'u> Used<'u> {
         let owner = self.owner();
         let is_strict = self.server.settings.session_binding == SessionBinding::Strict;
         let users = self.users.iter().copied().chain(std::iter::repeat(0));
-        for ((index, key), binding) in users.zip(&self.keys).zip(bindings) {
-            let started = match binding {
-                Some(binding) if binding.owner == owner => binding.since,
-                Some(_) => return Ok(Found::refused(mismatch(key.kind()), index)),
-                None if is_strict => return Ok(Found::refused(unknown(key.kind()), index)),
-                None => {
+        for ((index, key), whose) in users.zip(&self.keys).zip(bindings) {
+            let started = match whose {
+                Whose::Of(binding) if binding.owner == owner => binding.since,
+                Whose::Of(_) => return Ok(Found::refused(mismatch(key.kind()), index)),
+                Whose::Nobodys if !is_strict => {
                     found.free.push((index, *key));
                     now
+                }
+                Whose::Nobodys | Whose::Unknown => {
+                    return Ok(Found::refused(unknown(key.kind()), index));
                 }
             };
             if key.kind() == BindingKind::Session {
@@ -125,7 +131,8 @@ impl<'u> Used<'u> {
     }
 
     /// Binds what was free to the caller, who was allowed to use it. What somebody else has taken
-    /// meanwhile is theirs, and the request is refused after all; the rest stays the caller's.
+    /// meanwhile is theirs, and what there is no room for is unknown: the request is refused after
+    /// all, and the rest stays the caller's.
     pub(super) async fn claim(
         &self,
         found: &mut Found,
@@ -142,12 +149,16 @@ impl<'u> Used<'u> {
         if bindings.len() != keys.len() {
             return Err(StateUnavailable);
         }
-        for ((index, key), binding) in free.iter().zip(bindings) {
-            if binding.owner == owner {
-                found.bound.push(key.kind());
-            } else if found.refusal.is_none() {
-                found.refusal = Some((mismatch(key.kind()), *index));
-            }
+        for ((index, key), whose) in free.iter().zip(bindings) {
+            let refusal = match whose {
+                Whose::Of(binding) if binding.owner == owner => {
+                    found.bound.push(key.kind());
+                    continue;
+                }
+                Whose::Of(_) => mismatch(key.kind()),
+                Whose::Nobodys | Whose::Unknown => unknown(key.kind()),
+            };
+            found.refusal = found.refusal.or(Some((refusal, *index)));
         }
         Ok(())
     }
@@ -223,7 +234,8 @@ pub(super) async fn bind_issued(
         return Ok(());
     }
     let bound = state.bind(&[key], owner, Bind::Anew, now).await?;
-    if bound.first().map(|binding| binding.owner) != Some(owner) {
+    let is_bound = |whose: &Whose| matches!(whose, Whose::Of(binding) if binding.owner == owner);
+    if !bound.first().is_some_and(is_bound) {
         return Err(StateUnavailable);
     }
     metrics.record_binding(&server.name, word(key.kind()), Bound::Issued);
@@ -231,7 +243,8 @@ pub(super) async fn bind_issued(
 }
 
 /// Which of these tasks a subject may see, in their order: its own, and those that belong to
-/// nobody unless only issued ids are known. All of them where tasks are not bound.
+/// nobody unless only issued ids are known. Not those of which nobody knows whose they are. All of
+/// them where tasks are not bound.
 ///
 /// # Errors
 /// The store cannot be asked.
@@ -255,9 +268,10 @@ pub(super) async fn visible_tasks(
     if bindings.len() != keys.len() {
         return Err(StateUnavailable);
     }
-    let is_visible = bindings.iter().map(|binding| match binding {
-        Some(binding) => binding.owner == owner,
-        None => !is_strict,
+    let is_visible = bindings.iter().map(|whose| match whose {
+        Whose::Of(binding) => binding.owner == owner,
+        Whose::Nobodys => !is_strict,
+        Whose::Unknown => false,
     });
     Ok(is_visible.collect())
 }

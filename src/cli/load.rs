@@ -1,7 +1,6 @@
 //! The files that commands work on.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use crate::app;
 use crate::authz::Policy;
 use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
+use crate::file;
 use crate::policy::testing::SampleContext;
 use crate::policy::{self, CompileContext};
 use crate::yaml::Source;
@@ -25,7 +25,7 @@ pub(super) struct Loaded {
     pub(super) samples: SampleContext,
 }
 
-/// Reads a file, or standard input for `-`.
+/// Reads a file, standard input for `-`, or a pipe that the shell made.
 pub(super) fn read(path: &Path) -> Result<Source, Stop> {
     let is_input = path == Path::new("-");
     let name = if is_input {
@@ -33,19 +33,8 @@ pub(super) fn read(path: &Path) -> Result<Source, Stop> {
     } else {
         path.display().to_string()
     };
-    let mut text = String::new();
-    let read = if is_input {
-        std::io::stdin().take(BYTES_MAX).read_to_string(&mut text)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text))
-    };
-    match read {
-        Ok(length) if u64::try_from(length).is_ok_and(|length| length < BYTES_MAX) => {
-            Ok(Source { name, text })
-        }
-        Ok(_) => Err(Stop::Failed(format!(
-            "`{name}` has {BYTES_MAX} bytes or more"
-        ))),
+    match file::read_input(path, BYTES_MAX) {
+        Ok(text) => Ok(Source { name, text }),
         Err(error) => Err(Stop::Failed(format!("cannot read `{name}`: {error}"))),
     }
 }

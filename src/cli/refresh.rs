@@ -12,13 +12,14 @@ use std::{fs, io};
 use super::{FINDINGS, Stop, load, print};
 use crate::authz::Value;
 use crate::catalog::RecordedTool;
+use crate::file;
 use crate::json::Json;
 
 /// A snapshot that is not there yet has no tools.
 pub(super) fn run(tools: &Path, snapshot: &Path, accept: bool) -> Result<ExitCode, Stop> {
     let source = load::read(tools)?;
     let listed = load::parse_record(&source)?;
-    let accepted = if snapshot.try_exists().is_ok_and(|exists| !exists) {
+    let accepted = if matches!(file::kind(snapshot), Ok(None)) {
         Vec::new()
     } else {
         load::parse_record(&load::read(snapshot)?)?
@@ -103,17 +104,21 @@ fn shown(value: Option<&Value<'_>>) -> String {
 /// Puts a file in the place of another at once: a reader sees the old or the new one, whole.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     // A link stays one.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        found => found?,
+    };
     let mut name = path.clone().into_os_string();
     name.push(format!(".{}.new", std::process::id()));
     let beside = PathBuf::from(name);
     let write = || {
-        let mut file = fs::File::create_new(&beside)?;
-        file.write_all(content)?;
-        if let Ok(old) = fs::metadata(&path) {
-            file.set_permissions(old.permissions())?;
+        let mut new = fs::File::create_new(&beside)?;
+        new.write_all(content)?;
+        match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            old => new.set_permissions(old?.permissions())?,
         }
-        file.sync_all()?;
+        new.sync_all()?;
         fs::rename(&beside, &path)
     };
     write().inspect_err(|_| {

@@ -39,6 +39,7 @@ impl Config {
             device_header,
             facts,
             country_db_file,
+            replicas,
             telemetry,
             limits: _,
             drain: Drain { delay, timeout },
@@ -68,6 +69,7 @@ impl Config {
             "device": device_header.as_ref().map(|header| json!({"header": header})),
             "dynamic_metadata": facts.iter().map(|fact| fact.name()).collect::<Vec<_>>(),
             "geoip": country_db_file.as_ref().map(|file| json!({"country_db_file": file})),
+            "replicas": replicas,
             "telemetry": {
                 "otlp_endpoint": otlp_endpoint,
                 "service_name": service_name,
@@ -90,6 +92,7 @@ impl Config {
                 check::Limits {
                     body_bytes_max,
                     json_depth_max,
+                    json_values_max,
                     name_bytes_max,
                     uri_bytes_max,
                     subscriptions_max,
@@ -116,12 +119,14 @@ impl Config {
             jwks_bytes_max,
             jwks_keys_max,
             fetch_timeout,
+            fetch_wait,
         } = &self.authn;
         json!({
             "connections_max": connections_max,
             "handshake_timeout": yaml::duration_text(handshake_timeout),
             "body_bytes_max": body_bytes_max,
             "json_depth_max": json_depth_max,
+            "json_values_max": json_values_max,
             "name_bytes_max": name_bytes_max,
             "uri_bytes_max": uri_bytes_max,
             "subscriptions_max": subscriptions_max,
@@ -140,6 +145,7 @@ impl Config {
             "jwks_bytes_max": jwks_bytes_max,
             "jwks_keys_max": jwks_keys_max,
             "fetch_timeout": yaml::duration_text(*fetch_timeout),
+            "fetch_wait": yaml::duration_text(*fetch_wait),
         })
     }
 }

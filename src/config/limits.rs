@@ -60,6 +60,10 @@ pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Set
             *field = value;
         }
     }
+    let values = fields.optional("json_values_max", findings, yaml::integer(100..=COUNT_MAX));
+    if let Some(value) = values.and_then(|value| usize::try_from(value).ok()) {
+        limits.check.json_values_max = value;
+    }
     if let Some(value) = fields.optional("token_cache_max", findings, yaml::integer(0..=COUNT_MAX))
     {
         authn.token_cache_max = value;
@@ -75,6 +79,9 @@ pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Set
     let timeout = yaml::duration(Duration::from_millis(10)..=Duration::from_mins(1));
     if let Some(value) = fields.optional("fetch_timeout", findings, &timeout) {
         authn.fetch_timeout = value;
+    }
+    if let Some(value) = fields.optional("fetch_wait", findings, &timeout) {
+        authn.fetch_wait = value;
     }
     if let Some(value) = fields.optional("handshake_timeout", findings, &timeout) {
         limits.listen.handshake_timeout = value;

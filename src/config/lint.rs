@@ -16,12 +16,16 @@ const UNRECORDED_TOOLS: &str = "unrecorded-tools";
 /// Rules read arguments that nothing holds against the recorded schemas.
 const UNCHECKED_ARGUMENTS: &str = "unchecked-arguments";
 
+/// What belongs to a subject does so in each process by itself.
+const UNSHARED_SESSIONS: &str = "unshared-sessions";
+
 /// The lints that a server can silence.
 pub const LINTS: &[&str] = &[
     PASSED_TOKEN,
     UNUSED_SCOPE,
     UNRECORDED_TOOLS,
     UNCHECKED_ARGUMENTS,
+    UNSHARED_SESSIONS,
 ];
 
 /// What the rules of a policy look at.
@@ -46,10 +50,10 @@ pub(super) fn silenced(node: &Node, findings: &mut Findings) -> Option<Vec<&'sta
 /// Adds warnings about a configuration to its findings. Without a policy, nothing is said about
 /// what its rules would look at.
 pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
-    let servers = inspection
-        .tree
-        .as_ref()
-        .and_then(|root| root.member("servers"));
+    let root = inspection.tree.as_ref();
+    let servers = root.and_then(|root| root.member("servers"));
+    let replicas = root.and_then(|root| root.member("replicas"));
+    let replicas = replicas.filter(|node| matches!(node.data, yaml::Data::Int(2..)));
     for server in servers.map_or(&[][..], Node::items) {
         let is_silent = |name: &str| {
             let silence = server.member("silence").map_or(&[][..], Node::items);
@@ -69,6 +73,9 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
         if server.member("tools_snapshot").is_none() && !is_silent(UNRECORDED_TOOLS) {
             look_at_tools(server, findings);
         }
+        if let Some(replicas) = replicas.filter(|_| !is_silent(UNSHARED_SESSIONS)) {
+            look_at_sessions(server, replicas, findings);
+        }
         if let Some(usage) = usage.filter(|_| !is_silent(UNCHECKED_ARGUMENTS)) {
             look_at_arguments(server, usage, findings);
         }
@@ -87,6 +94,23 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
             findings.lint(node, UNUSED_SCOPE, message, help);
         }
     }
+}
+
+/// For a server with several processes in front of it, which share nothing.
+fn look_at_sessions(server: &Node, replicas: &Node, findings: &mut Findings) {
+    let binding = server.member("session_binding");
+    let message = match binding.and_then(Node::as_str) {
+        Some("off") => return,
+        Some("strict") => {
+            "each replica refuses the sessions and tasks that another has seen issued"
+        }
+        Some(_) | None => {
+            "at each replica a session or task belongs to whoever uses it first there"
+        }
+    };
+    let help = "run one process, or silence this with `silence: [unshared-sessions]`";
+    let node = binding.or_else(|| server.member("name"));
+    findings.lint(node.unwrap_or(replicas), UNSHARED_SESSIONS, message, help);
 }
 
 /// For a server whose recorded tools could be held against their schemas.

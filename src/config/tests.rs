@@ -98,6 +98,7 @@ limits:
   handshake_timeout: 1s
   body_bytes_max: 12 KiB
   json_depth_max: 13
+  json_values_max: 127
   name_bytes_max: 14
   uri_bytes_max: 15
   subscriptions_max: 16
@@ -116,7 +117,9 @@ limits:
   jwks_bytes_max: 2 MiB
   jwks_keys_max: 22
   fetch_timeout: 500ms
+  fetch_wait: 250ms
 drain: {delay: 0s, timeout: 2m}
+replicas: 27
 ";
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
@@ -15,6 +15,8 @@ use rustls::{RootCertStore, server::danger::ClientCertVerifier};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use crate::file::{self, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX};
 
 /// The files TLS is made of, all PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub enum TlsError {
         /// The file.
         path: PathBuf,
         /// Why.
-        cause: io::Error,
+        cause: ReadError,
     },
     /// A file has no certificate, or a damaged one.
     #[error("`{}` has no PEM certificate", .0.display())]
@@ -74,7 +76,13 @@ pub struct Tls {
     config: ArcSwap<ServerConfig>,
     /// What was last looked at, good or bad, so that each content is tried and logged once.
     seen: Mutex<Fingerprint>,
+    looks: Looks,
+    /// Why the files in place cannot be used, if so.
+    failing: Mutex<Option<String>>,
 }
+
+/// The most bytes of one of the files.
+const BYTES_MAX: u64 = 4 << 20;
 
 /// What a look at the files showed.
 #[derive(Debug)]
@@ -96,15 +104,25 @@ impl Tls {
     ///
     /// # Errors
     /// [`TlsError`] if one cannot be read or used.
-    pub async fn load(files: TlsFiles) -> Result<Self, TlsError> {
-        let contents = Contents::read(&files).await?;
+    pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
+        let places = files.clone();
+        let read = file::within(START_TIME_MAX, move || Contents::read(&places));
+        let contents = read.unwrap_or_else(|cause| Err(unreadable(&files.cert_file, cause)))?;
         let config = contents.config(&files)?;
         let seen = Mutex::new(contents.fingerprint());
         Ok(Self {
             files,
             config: ArcSwap::from_pointee(config),
             seen,
+            looks: Looks::new(LOOK_TIME_MAX),
+            failing: Mutex::default(),
         })
+    }
+
+    /// Why the files in place cannot be used, if so; those that were last good are in force.
+    #[must_use]
+    pub fn failing(&self) -> Option<String> {
+        lock(&self.failing).clone()
     }
 
     /// Looks at the files and takes them if they changed and are good. Otherwise the old ones
@@ -120,13 +138,16 @@ impl Tls {
     }
 
     pub(super) async fn look(&self) -> Change {
-        let read = Contents::read(&self.files).await;
+        let places = self.files.clone();
+        let read = self.looks.look(false, move || Contents::read(&places));
+        let read = read.await;
+        let read = read.unwrap_or_else(|cause| Err(unreadable(&self.files.cert_file, cause)));
         let fingerprint = match &read {
             Ok(contents) => contents.fingerprint(),
             Err(error) => Fingerprint(error.to_string().into_bytes()),
         };
         {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut seen = lock(&self.seen);
             if *seen == fingerprint {
                 return Change::None;
             }
@@ -135,9 +156,13 @@ impl Tls {
         match read.and_then(|contents| contents.config(&self.files)) {
             Ok(config) => {
                 self.config.store(Arc::new(config));
+                *lock(&self.failing) = None;
                 Change::Replaced
             }
-            Err(error) => Change::Refused(error),
+            Err(error) => {
+                *lock(&self.failing) = Some(error.to_string());
+                Change::Refused(error)
+            }
         }
     }
 
@@ -160,15 +185,11 @@ struct Contents {
 }
 
 impl Contents {
-    async fn read(files: &TlsFiles) -> Result<Self, TlsError> {
-        let client_ca = match &files.client_ca_file {
-            Some(path) => Some(read(path).await?),
-            None => None,
-        };
+    fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         Ok(Self {
-            cert: read(&files.cert_file).await?,
-            key: read(&files.key_file).await?,
-            client_ca,
+            cert: read(&files.cert_file)?,
+            key: read(&files.key_file)?,
+            client_ca: files.client_ca_file.as_deref().map(read).transpose()?,
         })
     }
 
@@ -240,10 +261,21 @@ fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>,
     }
 }
 
-async fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    let unreadable = |cause| TlsError::Unreadable {
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    file::read(path, BYTES_MAX).map_err(|cause| unreadable(path, cause))
+}
+
+fn unreadable(path: &Path, cause: ReadError) -> TlsError {
+    TlsError::Unreadable {
         path: path.to_owned(),
         cause,
-    };
-    tokio::fs::read(path).await.map_err(unreadable)
+    }
 }
+
+/// What is locked is whole after every step, so a panic elsewhere did not spoil it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -156,6 +156,21 @@ impl<'a> Headers<'a> {
         }
     }
 
+    /// What the headers say of a request that is refused whatever its body says: nothing is
+    /// compared, and what [`Headers::check_routing`] would refuse in a header is left out.
+    #[must_use]
+    pub fn claimed_routing(&self) -> Routing<'a> {
+        let single = |header| self.single(header).ok().flatten();
+        let version = single(Header::ProtocolVersion);
+        let version = version.filter(|version| check_bare_version(Some(version)).is_ok());
+        let era = self.era(None);
+        Routing {
+            era,
+            protocol_version: version,
+            session: single(Header::SessionId).filter(|_| era == Era::Legacy),
+        }
+    }
+
     /// Checks the headers that repeat the body, and the session id. A request without a body
     /// (GET, DELETE) has no payload.
     ///

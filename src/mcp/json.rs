@@ -1,6 +1,6 @@
 //! Any JSON value below a message, read in one pass under our own rules for keys and depth.
 //!
-//! A text that is no JSON ends the reading. A fault in keys or depth is noted in the [`Reader`] and
+//! A text that is no JSON, or has too many values, ends the reading. A fault in keys or depth is noted in the [`Reader`] and
 //! reading goes on, so that the id behind it can still be answered; nothing that was read leaves
 //! this module's callers once a fault is noted.
 
@@ -13,8 +13,7 @@ use super::keys::Keys;
 use super::refusal::Refusal;
 use crate::authz::Value;
 
-use cursor::Cursor;
-pub(super) use cursor::Syntax;
+pub(super) use cursor::{Cursor, Syntax};
 
 /// One reading of a text.
 #[derive(Debug)]
@@ -36,7 +35,7 @@ impl<'a, 'o> Reader<'a, 'o> {
     pub(super) fn new(text: &'a str, options: &'o DecodeOptions) -> Self {
         Reader {
             options,
-            cursor: Cursor::new(text),
+            cursor: Cursor::new(text, options.json_values_max),
             fault: None,
         }
     }
@@ -78,7 +77,7 @@ impl<'a, 'o> Reader<'a, 'o> {
             self.skip()?;
             return Ok(false);
         }
-        if !self.cursor.takes(opener)? {
+        if !self.cursor.opens(opener)? {
             return Err(Syntax::Invalid);
         }
         Ok(!self.cursor.takes(closer)?)
@@ -92,8 +91,11 @@ impl<'a, 'o> Reader<'a, 'o> {
         depth: usize,
         mut member: impl FnMut(&mut Self, Cow<'a, str>, bool) -> Result<(), Syntax>,
     ) -> Result<(), Syntax> {
+        if !self.enters(b'{', b'}', depth)? {
+            return Ok(());
+        }
         let mut keys = Keys::new(place, self.options);
-        let mut goes_on = self.enters(b'{', b'}', depth)?;
+        let mut goes_on = true;
         while goes_on {
             let key = self.cursor.key()?;
             let fault = keys.fault(key.clone());

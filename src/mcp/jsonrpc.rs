@@ -20,6 +20,9 @@ pub struct DecodeOptions {
     /// How deep arrays and objects may be nested, the message itself and a batch included.
     /// A value above 126 acts as 126.
     pub json_depth_max: usize,
+    /// How many values and keys the body may have, whatever they belong to: each scalar, array,
+    /// object and key of a member is one, the message itself and a batch included.
+    pub json_values_max: usize,
     /// The length of a method, a tool's or prompt's name and a task id, in bytes after unescaping.
     pub name_bytes_max: usize,
     /// The length of a URI, in bytes after unescaping.
@@ -40,6 +43,7 @@ impl Default for DecodeOptions {
     fn default() -> Self {
         Self {
             json_depth_max: 64,
+            json_values_max: 20_000,
             name_bytes_max: 256,
             uri_bytes_max: 8 * 1024,
             batch_max: 0,
@@ -148,7 +152,8 @@ impl<'a> Kind<'a> {
     }
 }
 
-/// An id as it was written: the JSON text of a string or of an integer of at most 2^53−1.
+/// An id as it was written: the JSON text of a string of at most 256 bytes between its quotes, or
+/// of an integer of at most 2^53−1.
 ///
 /// INVARIANT: made only here, from checked JSON, so it may be put into JSON as it is.
 /// `-0`, `1.0` and `1e3` are refused: no server repeats them as they are written.
@@ -165,21 +170,26 @@ impl<'a> Id<'a> {
     /// An id from its JSON text, if that is one.
     #[must_use]
     pub fn new(lexeme: &'a str) -> Option<Self> {
-        Self::parse(lexeme).map(|(id, _)| id)
+        Self::parse(lexeme).ok().map(|(id, _)| id)
     }
 
-    fn parse(lexeme: &'a str) -> Option<(Self, IdValue)> {
+    fn parse(lexeme: &'a str) -> Result<(Self, IdValue), Refusal> {
         let value = if lexeme.starts_with('"') {
-            IdValue::Text(serde_json::from_str(lexeme).ok()?)
+            // Answers repeat it as it is written, so that is what counts.
+            if lexeme.len() > ID_BYTES_MAX.saturating_add(r#""""#.len()) {
+                return Err(Refusal::IdTooLong);
+            }
+            let text = serde_json::from_str(lexeme);
+            IdValue::Text(text.map_err(|_| Refusal::IdInvalid)?)
         } else {
-            let number: i64 = lexeme.parse().ok()?;
+            let number: i64 = lexeme.parse().map_err(|_| Refusal::IdInvalid)?;
             let is_plain = lexeme.starts_with(|c: char| c == '-' || c.is_ascii_digit());
             if !is_plain || lexeme == "-0" || number.unsigned_abs() > SAFE_INTEGER_MAX {
-                return None;
+                return Err(Refusal::IdInvalid);
             }
             IdValue::Number(number)
         };
-        Some((Self(lexeme), value))
+        Ok((Self(lexeme), value))
     }
 }
 
@@ -193,7 +203,8 @@ impl fmt::Display for Id<'_> {
 ///
 /// # Errors
 /// The [`Refusal`], with the id and the method as far as they are sure. Where several apply, a
-/// body that is no JSON comes first, then the first fault of keys and depth, then the envelope.
+/// body that is no JSON or has too many values comes first, then the first fault of keys and
+/// depth, then the envelope.
 pub fn decode<'a>(body: &'a [u8], options: &DecodeOptions) -> Result<Payload<'a>, RefusedBody<'a>> {
     // What comes before a fault in the encoding is read all the same: it may name the method.
     let utf8 = std::str::from_utf8(body);
@@ -212,6 +223,7 @@ pub fn decode<'a>(body: &'a [u8], options: &DecodeOptions) -> Result<Payload<'a>
         match read {
             Err(Syntax::Incomplete) => Some(Refusal::IncompleteJson),
             Err(Syntax::Invalid) => Some(Refusal::InvalidJson),
+            Err(Syntax::TooMany) => Some(Refusal::TooManyValues),
             Ok(()) if !reader.is_at_end() => Some(Refusal::TrailingData),
             Ok(()) => reader.into_fault(),
         }
@@ -248,10 +260,8 @@ impl<'a> Draft<'a> {
         if RESERVED_METHODS.contains(&method.as_ref()) {
             return Err(Refusal::MethodReserved);
         }
-        let id = self.id.map(Id::parse);
-        let kind = match id {
-            Some(Some((id, _))) => Kind::Request { id },
-            Some(None) => return Err(Refusal::IdInvalid),
+        let kind = match self.id.map(Id::parse).transpose()? {
+            Some((id, _)) => Kind::Request { id },
             None => Kind::Notification,
         };
         let entry = target::find(&method);
@@ -300,7 +310,7 @@ impl<'a> Draft<'a> {
             return Err(Refusal::ResponseMalformed);
         }
         let lexeme = self.id.ok_or(Refusal::ResponseMalformed)?;
-        let (id, _) = Id::parse(lexeme).ok_or(Refusal::IdInvalid)?;
+        let (id, _) = Id::parse(lexeme)?;
         Ok(Message {
             kind: Kind::Response { id },
             method: Cow::Borrowed(RESPONSE),
@@ -326,7 +336,7 @@ impl<'a> Draft<'a> {
         );
         let is_response = self.method.is_none() && (self.result.is_some() || self.error.is_some());
         let id = if is_json && !self.id_is_unsure && !is_response {
-            self.id.and_then(Id::parse).map(|(id, _)| id)
+            self.id.and_then(Id::new)
         } else {
             None
         };
@@ -367,7 +377,7 @@ fn judge_batch<'a>(
             Kind::Response { .. } => true,
             Kind::Request { .. } | Kind::Notification => false,
         };
-        if let Some((_, id)) = draft.id.and_then(Id::parse)
+        if let Some(Ok((_, id))) = draft.id.map(Id::parse)
             && !ids.insert((is_response, id))
         {
             return Err(Refusal::BatchDuplicateId);
@@ -416,5 +426,7 @@ const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabiliti
 const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";
 const INITIALIZE: &str = "initialize";
 const RESERVED_METHODS: &[&str] = &["GET", "DELETE", "OPTIONS", RESPONSE];
+/// The longest id that is a string, in bytes as it is written between its quotes.
+const ID_BYTES_MAX: usize = 256;
 /// 2^53−1: beyond it, a JavaScript server answers another number.
 const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;

@@ -4,8 +4,8 @@
 //! case (mcp.md §7, rules 1 to 3), so an object that could be read in two ways is refused.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 
 use smallvec::SmallVec;
 use unicase::UniCase;
@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 
 /// The keys of one object so far.
 ///
-/// A few are compared one by one; many go into a map whose hash is keyed at random, so that an
+/// A few are compared one by one; many go into a set whose hash is keyed at random, so that an
 /// object of a hundred thousand keys costs no more than its length, whoever chose them.
 #[derive(Debug)]
 pub(super) struct Keys<'o, 'a> {
@@ -25,8 +25,89 @@ pub(super) struct Keys<'o, 'a> {
     /// Whether keys that differ in case are one key.
     folding: bool,
     few: SmallVec<[Known<'a>; KEYS_USUAL]>,
-    /// By what they are when folded.
-    many: HashMap<Cow<'a, str>, Known<'a>>,
+    /// All of them, once they are more than a few.
+    many: Option<Many<'a>>,
+}
+
+/// Many keys.
+#[derive(Debug, Default)]
+struct Many<'a> {
+    hashing: RandomState,
+    known: HashSet<Hashed<'a>, BuildHasherDefault<Ready>>,
+}
+
+/// A key with its hash, which is worked out once for all moves of the set.
+#[derive(Debug)]
+struct Hashed<'a> {
+    key: Known<'a>,
+    hash: u64,
+    folding: bool,
+}
+
+impl Hash for Hashed<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl PartialEq for Hashed<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.key.is_same(&other.key, self.folding)
+    }
+}
+
+impl Eq for Hashed<'_> {}
+
+/// Takes hashes as they are.
+#[derive(Debug, Default)]
+struct Ready(u64);
+
+impl Hasher for Ready {
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // INVARIANT: never called, as `Hashed` writes a number. Any sum would do.
+        let sum = bytes.iter().map(|byte| u64::from(*byte));
+        self.0 = sum.fold(self.0, u64::wrapping_add);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl<'a> Many<'a> {
+    /// Inserts a key, unless an equal one is there.
+    fn insert(&mut self, key: Known<'a>, folding: bool) -> Option<Refusal> {
+        let hashed = Hashed {
+            hash: self.hash(&key, folding),
+            key,
+            folding,
+        };
+        if let Some(earlier) = self.known.get(&hashed) {
+            return Some(hashed.key.beside(&earlier.key));
+        }
+        self.known.insert(hashed);
+        None
+    }
+
+    fn hash(&self, key: &Known<'_>, folding: bool) -> u64 {
+        let mut hasher = self.hashing.build_hasher();
+        let mut folded = [0; FOLDED_AT_ONCE];
+        for piece in key.compared.as_bytes().chunks(FOLDED_AT_ONCE) {
+            match folded.get_mut(..piece.len()) {
+                Some(folded) if folding => {
+                    folded.copy_from_slice(piece);
+                    folded.make_ascii_lowercase();
+                    hasher.write(folded);
+                }
+                Some(_) | None => hasher.write(piece),
+            }
+        }
+        hasher.finish()
+    }
 }
 
 /// A key.
@@ -39,6 +120,14 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
+    fn is_same(&self, other: &Self, folding: bool) -> bool {
+        if folding {
+            self.compared.eq_ignore_ascii_case(&other.compared)
+        } else {
+            self.compared == other.compared
+        }
+    }
+
     fn spelling(&self) -> &str {
         self.spelling.as_ref().unwrap_or(&self.compared)
     }
@@ -75,7 +164,7 @@ impl<'o, 'a> Keys<'o, 'a> {
             place,
             folding,
             few: SmallVec::new(),
-            many: HashMap::new(),
+            many: None,
         }
     }
 
@@ -107,40 +196,23 @@ impl<'o, 'a> Keys<'o, 'a> {
 
     /// Inserts a key, unless an equal one is there.
     fn insert(&mut self, key: Known<'a>) -> Option<Refusal> {
-        if self.many.is_empty() {
-            let is_same = |other: &&Known<'_>| {
-                if self.folding {
-                    other.compared.eq_ignore_ascii_case(&key.compared)
-                } else {
-                    other.compared == key.compared
-                }
-            };
-            if let Some(earlier) = self.few.iter().find(is_same) {
+        let folding = self.folding;
+        if self.many.is_none() {
+            let mut few = self.few.iter();
+            if let Some(earlier) = few.find(|other| other.is_same(&key, folding)) {
                 return Some(key.beside(earlier));
             }
             if self.few.len() < KEYS_COMPARED_ONE_BY_ONE {
                 self.few.push(key);
                 return None;
             }
-            for known in std::mem::take(&mut self.few) {
-                self.many.insert(self.hashed(&known), known);
-            }
         }
-        match self.many.entry(self.hashed(&key)) {
-            Entry::Occupied(earlier) => Some(key.beside(earlier.get())),
-            Entry::Vacant(free) => {
-                free.insert(key);
-                None
-            }
+        let many = self.many.get_or_insert_default();
+        for known in self.few.drain(..) {
+            // INVARIANT: they differ.
+            let _same = many.insert(known, folding);
         }
-    }
-
-    fn hashed(&self, key: &Known<'a>) -> Cow<'a, str> {
-        if self.folding {
-            fold(&key.compared)
-        } else {
-            key.compared.clone()
-        }
+        many.insert(key, folding)
     }
 }
 
@@ -198,6 +270,8 @@ fn is_near_member(place: Place, key: &str, folded: &str) -> bool {
 }
 
 const KEYS_COMPARED_ONE_BY_ONE: usize = 16;
+/// How many bytes of a key are put into lower case at a time.
+const FOLDED_AT_ONCE: usize = 64;
 /// So many keys need no memory of their own.
 const KEYS_USUAL: usize = 8;
 const META_PREFIX: &str = "io.modelcontextprotocol/";

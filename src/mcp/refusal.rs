@@ -19,8 +19,8 @@ pub enum Era {
 pub struct RefusedBody<'a> {
     /// Why.
     pub refusal: Refusal,
-    /// The id to answer with. Absent if the body is no JSON, is a batch, or if the id is missing,
-    /// invalid or given twice.
+    /// The id to answer with, as far as the body was read. Absent if the body is no JSON, is a
+    /// batch, or if the id is missing, invalid or given twice.
     pub id: Option<Id<'a>>,
     /// The method, for the record: as far as the body was read it was given once, as a string
     /// within its limit. Never of a batch.
@@ -50,6 +50,10 @@ pub enum Refusal {
     /// Arrays and objects are nested too deeply (rule 15).
     #[error("nesting is deeper than `json_depth_max`")]
     TooDeep,
+    /// The body has too many values and keys. It was read no further, so nobody knows whether the
+    /// rest of it is JSON.
+    #[error("the body has more values and keys than `json_values_max`")]
+    TooManyValues,
     /// One object has the same key twice, compared after unescaping (rule 1).
     #[error("an object has the same key twice")]
     DuplicateKey,
@@ -112,6 +116,9 @@ pub enum Refusal {
     /// The id is neither a string nor an integer of at most 2^53−1 (rule 7).
     #[error("`id` is neither a string nor a safe integer")]
     IdInvalid,
+    /// The id is a string of more than 256 bytes.
+    #[error("`id` is longer than 256 bytes")]
+    IdTooLong,
     /// A method that is a request has no id (rules 7 and 8).
     #[error("the request has no `id`")]
     IdMissing,
@@ -224,7 +231,7 @@ impl Refusal {
     }
 
     /// The HTTP status for the answer: 415 for what `Content-Type` and `Content-Encoding` say,
-    /// otherwise 400.
+    /// 413 for a body that is too much as a whole, otherwise 400.
     #[must_use]
     pub fn http_status(&self) -> u16 {
         if matches!(
@@ -232,6 +239,8 @@ impl Refusal {
             Refusal::ContentType | Refusal::Charset | Refusal::ContentEncoding
         ) {
             415
+        } else if *self == Refusal::TooManyValues {
+            413
         } else {
             400
         }

@@ -1,8 +1,10 @@
 //! The files a policy consists of.
 
-use std::io::Read;
+mod expand;
+
 use std::path::{Path, PathBuf};
 
+use crate::file::{self, Kind, ReadError};
 use crate::yaml::Source;
 
 /// The most bytes all files of a policy may have together.
@@ -24,20 +26,30 @@ pub enum ReadPolicyError {
         /// What is wrong with it.
         cause: &'static str,
     },
-    /// One of them could not be read.
+    /// One of them could not be read, or one of the directories that they are looked for in.
     #[error("cannot read the policy `{}`: {cause}", path.display())]
     Read {
         /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
-        cause: std::io::Error,
+        /// Why not.
+        cause: ReadError,
     },
-    /// A pipe or a device: reading it might never end.
-    #[error("the policy `{}` is neither a file nor a directory", .0.display())]
-    NotAFile(PathBuf),
+    /// The path is a glob that leads through too much.
+    #[error("`{}` leads through too many directories or names", .0.display())]
+    TooWide(PathBuf),
     /// Too much to be a policy.
     #[error("the policy has more than {FILES_MAX} files or {BYTES_MAX} bytes")]
     TooLarge,
+}
+
+impl ReadPolicyError {
+    /// That this file or directory cannot be read.
+    pub(super) fn of(path: &Path, cause: impl Into<ReadError>) -> Self {
+        ReadPolicyError::Read {
+            path: path.to_owned(),
+            cause: cause.into(),
+        }
+    }
 }
 
 /// Reads the file at `path`, every `*.yaml` and `*.yml` file of the directory there, or every
@@ -45,7 +57,8 @@ pub enum ReadPolicyError {
 /// [`read_tests`]) are not part of it.
 ///
 /// # Errors
-/// When there is none, or one cannot be read: a policy is whole or nothing.
+/// When there is none, or one cannot be read: a policy is whole or nothing. A link to nothing, a
+/// pipe or a directory of such a name is one that cannot be read.
 pub fn read(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
     let paths = policy_paths(path)?;
     if paths.is_empty() {
@@ -76,38 +89,95 @@ pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, ReadPolicyError> {
     paths.iter().map(|path| read_one(path, &mut left)).collect()
 }
 
-fn policy_paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
-    let mut found = paths(path)?;
-    if !path.is_file() {
-        found.retain(|file| !is_test_file(file));
+/// How a policy is configured.
+enum Place {
+    File,
+    Directory,
+    Glob,
+}
+
+impl Place {
+    fn of(path: &Path) -> Result<Self, ReadPolicyError> {
+        match file::kind(path).map_err(|cause| ReadPolicyError::of(path, cause))? {
+            // Something else is refused as it is read.
+            Some(Kind::File | Kind::Other(_)) => Ok(Place::File),
+            Some(Kind::Directory) => Ok(Place::Directory),
+            None if expand::is_glob(path) => Ok(Place::Glob),
+            None => Err(ReadPolicyError::Missing(path.to_owned())),
+        }
     }
+}
+
+fn policy_paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
+    let mut found = match Place::of(path)? {
+        Place::File => return Ok(vec![path.to_owned()]),
+        Place::Directory => listed(path)?,
+        Place::Glob => expand::expand(path)?,
+    };
+    found.retain(|file| !is_test_file(file));
     Ok(found)
 }
 
 fn test_paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
-    if path.is_file() {
-        let stem = path.file_stem().and_then(|stem| stem.to_str());
-        let beside = ["yaml", "yml"].into_iter().filter_map(|extension| {
-            let beside = path.with_file_name(format!("{}_test.{extension}", stem?));
-            beside.is_file().then_some(beside)
-        });
-        return Ok(beside.collect());
-    }
-    let mut folders: Vec<PathBuf> = policy_paths(path)?
-        .iter()
-        .filter_map(|file| file.parent().map(Path::to_owned))
-        .collect();
-    folders.dedup();
+    let folders = match Place::of(path)? {
+        Place::File => return tests_beside(path),
+        Place::Directory => vec![path.to_owned()],
+        Place::Glob => {
+            let files = policy_paths(path)?;
+            let mut folders: Vec<PathBuf> = files
+                .iter()
+                .filter_map(|file| file.parent().map(Path::to_owned))
+                .collect();
+            folders.sort();
+            folders.dedup();
+            folders
+        }
+    };
     let mut found = Vec::new();
     for folder in folders {
-        let here = if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            &folder
-        };
-        found.extend(paths(here)?.into_iter().filter(|file| is_test_file(file)));
+        let here = here_if_empty(&folder);
+        found.extend(listed(here)?.into_iter().filter(|file| is_test_file(file)));
     }
     Ok(found)
+}
+
+/// The tests of a single file. Only of a name that nothing has, in a directory that is there, is it
+/// known that there are no tests.
+fn tests_beside(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
+    let Some(stem) = path.file_stem() else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for extension in ["yaml", "yml"] {
+        let mut name = stem.to_owned();
+        name.push("_test.");
+        name.push(extension);
+        let beside = path.with_file_name(name);
+        match file::kind(&beside) {
+            Ok(None) => {}
+            // What is wrong with it is told as it is read.
+            Ok(Some(_)) | Err(_) => found.push(beside),
+        }
+    }
+    if found.is_empty() {
+        let folder = here_if_empty(path.parent().unwrap_or(Path::new("")));
+        match file::kind(folder) {
+            Ok(Some(Kind::Directory)) => {}
+            Ok(Some(Kind::File | Kind::Other(_)) | None) => {
+                return Err(ReadPolicyError::of(folder, ReadError::Missing));
+            }
+            Err(cause) => return Err(ReadPolicyError::of(folder, cause)),
+        }
+    }
+    Ok(found)
+}
+
+fn here_if_empty(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    }
 }
 
 /// `*_test.yaml`, `*_test.yml`.
@@ -117,14 +187,12 @@ fn is_test_file(path: &Path) -> bool {
 }
 
 fn read_one(path: &Path, left: &mut u64) -> Result<Source, ReadPolicyError> {
-    let mut text = String::new();
-    let read = std::fs::File::open(path)
-        .and_then(|file| file.take(left.saturating_add(1)).read_to_string(&mut text));
-    let length = read.map_err(|cause| ReadPolicyError::Read {
-        path: path.to_owned(),
-        cause,
-    })?;
-    *left = u64::try_from(length)
+    let text = match file::read_text(path, *left) {
+        Ok(text) => text,
+        Err(ReadError::TooLarge(_)) => return Err(ReadPolicyError::TooLarge),
+        Err(cause) => return Err(ReadPolicyError::of(path, cause)),
+    };
+    *left = u64::try_from(text.len())
         .ok()
         .and_then(|length| left.checked_sub(length))
         .ok_or(ReadPolicyError::TooLarge)?;
@@ -134,76 +202,27 @@ fn read_one(path: &Path, left: &mut u64) -> Result<Source, ReadPolicyError> {
     })
 }
 
-fn paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
-    let read_error = |cause| ReadPolicyError::Read {
-        path: path.to_owned(),
-        cause,
-    };
-    match std::fs::metadata(path) {
-        Ok(found) if found.is_dir() => {
-            let entries = std::fs::read_dir(path).map_err(read_error)?;
-            let mut files = Vec::new();
-            for entry in entries {
-                let file = entry.map_err(read_error)?.path();
-                if is_policy_file(&file) {
-                    files.push(file);
-                }
-            }
-            files.sort();
-            Ok(files)
+/// What has the name of a policy file in a directory, be it a file or not.
+fn listed(folder: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
+    let read_error = |cause: std::io::Error| ReadPolicyError::of(folder, cause);
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(read_error)? {
+        let file = entry.map_err(read_error)?.path();
+        if is_named_as_policy(&file) {
+            files.push(file);
         }
-        Ok(found) if found.is_file() => Ok(vec![path.to_owned()]),
-        Ok(_) => Err(ReadPolicyError::NotAFile(path.to_owned())),
-        Err(_) if is_glob(path) => expand(path),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(ReadPolicyError::Missing(path.to_owned()))
-        }
-        Err(error) => Err(read_error(error)),
     }
+    files.sort();
+    Ok(files)
 }
 
 /// Hidden files are left out: editors and Kubernetes volumes keep their own there.
-fn is_policy_file(path: &Path) -> bool {
+fn is_named_as_policy(path: &Path) -> bool {
     let hidden = path
         .file_name()
         .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     let yaml = path
         .extension()
         .is_some_and(|extension| extension == "yaml" || extension == "yml");
-    yaml && !hidden && path.is_file()
-}
-
-fn is_glob(path: &Path) -> bool {
-    path.as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .any(|byte| matches!(byte, b'*' | b'?' | b'['))
-}
-
-/// As in a shell: `*` matches no hidden file, as a directory leaves them out too.
-const VISIBLE: glob::MatchOptions = glob::MatchOptions {
-    case_sensitive: true,
-    require_literal_separator: true,
-    require_literal_leading_dot: true,
-};
-
-fn expand(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
-    let pattern_error = |cause| ReadPolicyError::Pattern {
-        path: path.to_owned(),
-        cause,
-    };
-    let pattern = path.to_str().ok_or_else(|| pattern_error("not UTF-8"))?;
-    let matches = glob::glob_with(pattern, VISIBLE).map_err(|error| pattern_error(error.msg))?;
-    let mut files = Vec::new();
-    for found in matches {
-        let file = found.map_err(|error| ReadPolicyError::Read {
-            path: error.path().to_owned(),
-            cause: error.into_error(),
-        })?;
-        if file.is_file() {
-            files.push(file);
-        }
-    }
-    files.sort();
-    Ok(files)
+    yaml && !hidden
 }

@@ -1,4 +1,4 @@
-//! Policy tests (SPEC §3.6): questions with the answers that the author wants, asked of the same
+//! Policy tests: questions with the answers that the author wants, asked of the same
 //! evaluation that the server runs.
 //!
 //! The tests of a policy are found by [`super::read_tests`]. They are run before a policy is taken
@@ -10,7 +10,7 @@ mod narration;
 mod request;
 mod subject;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 pub use narration::{Named, effect_name, match_name, narrate, narrate_rule, narrate_selector};
@@ -185,13 +185,14 @@ impl Suite {
     pub fn read(sources: &[Source], context: &SampleContext) -> Result<Self, Findings> {
         let mut findings = Findings::new();
         let mut tests: Vec<Test> = Vec::new();
+        let mut names = HashSet::new();
         for source in sources {
             let id = findings.add_source(source.clone());
             let Some(root) = yaml::parse(id, &mut findings) else {
                 continue;
             };
             for test in document::read_tests(&root, context, &mut findings) {
-                if tests.iter().any(|other| other.name == test.name) {
+                if !names.insert(test.name.clone()) {
                     let message = format!("there is another test named `{}`", test.name);
                     findings.error(&test.place, message, "names tell failures apart");
                 }
@@ -248,12 +249,26 @@ impl Suite {
     /// Asks the policy every question.
     #[must_use]
     pub fn run(&self, policy: &Policy) -> Report {
+        self.ask_while(policy, || true).0
+    }
+
+    /// The same, for as long as it is wanted: `None` when it was not to the end.
+    #[must_use]
+    pub fn run_while(&self, policy: &Policy, is_wanted: impl Fn() -> bool) -> Option<Report> {
+        let (report, is_whole) = self.ask_while(policy, is_wanted);
+        is_whole.then_some(report)
+    }
+
+    fn ask_while(&self, policy: &Policy, is_wanted: impl Fn() -> bool) -> (Report, bool) {
         let mut report = Report {
             cases: Vec::new(),
             failures: self.findings.clone(),
             reached: BTreeSet::new(),
         };
         for test in &self.tests {
+            if !is_wanted() {
+                return (report, false);
+            }
             let mut case = Case {
                 test,
                 report: &mut report,
@@ -270,7 +285,7 @@ impl Suite {
                 failures,
             });
         }
-        report
+        (report, true)
     }
 }
 

@@ -5,14 +5,18 @@
 //! found the same content, because a file caught half-written could be a valid policy with its
 //! last deny rules missing.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{LoadPolicyError, PolicyStore, Sources, read_files};
+use super::{LoadPolicyError, PolicyStore, ReadPolicyError, Sources, read_files};
+use crate::file::{LOOK_TIME_MAX, Looks, Settled};
 
 /// How often the files are looked at: twice this is well within a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -23,26 +27,117 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// `clock` gives the time that the reload's status shows.
 pub async fn watch(
     store: Arc<PolicyStore>,
-    mut reload_now: mpsc::Receiver<()>,
+    reload_now: mpsc::Receiver<()>,
     clock: fn() -> jiff::Timestamp,
 ) {
-    let mut looks = tokio::time::interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut watched = Watched::new(store.opened.clone());
+    watch_by(store, reload_now, clock, read_files).await;
+}
+
+/// [`watch`] with a reader, which need not return.
+async fn watch_by(
+    store: Arc<PolicyStore>,
+    mut reload_now: mpsc::Receiver<()>,
+    clock: fn() -> jiff::Timestamp,
+    read: impl Fn(&Path) -> Sources + Clone + Send + 'static,
+) {
+    let mut ticks = tokio::time::interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let looks = Looks::new(LOOK_TIME_MAX);
+    let mut watched = Settled::at(store.opened.clone());
+    let mut taking: Option<Taking> = None;
+    // Also while a policy is being taken, which it then comes after.
+    let mut is_asked = false;
     loop {
-        let is_asked = tokio::select! {
-            _ = looks.tick() => false,
+        tokio::select! {
+            _ = ticks.tick() => {}
             asked = reload_now.recv() => match asked {
-                Some(()) => true,
-                None => return,
+                Some(()) => is_asked = true,
+                None => break,
             },
+        }
+        let (path, read) = (store.path.clone(), read.clone());
+        let look = looks.look(is_asked, move || {
+            let sources = read(&path);
+            (seen(&sources), sources)
+        });
+        let looked = tokio::select! {
+            looked = look => looked,
+            // Who asks does not wait for a look that may hang: the next one begins beside it.
+            Some(()) = reload_now.recv() => {
+                is_asked = true;
+                continue;
+            }
         };
-        let Some((seen, sources)) = look(&store).await else {
+        let (seen, sources) = match looked {
+            Ok(looked) => looked,
+            Err(cause) => {
+                let error = LoadPolicyError::from(ReadPolicyError::of(&store.path, cause));
+                if watched.is_news(Err(error.to_string())) {
+                    // It would be told of as the policy in place, which nobody knows.
+                    if let Some(before) = taking.take() {
+                        before.end().await;
+                    }
+                    store.fail(&error, clock());
+                    report(&store, &error);
+                }
+                continue;
+            }
+        };
+        if taking.as_ref().is_some_and(Taking::is_done)
+            && let Some(done) = taking.take()
+        {
+            done.end().await;
+        }
+        if !watched.is_due(seen, is_asked && taking.is_none()) {
             continue;
-        };
+        }
+        if let Some(before) = taking.take() {
+            before.end().await;
+        }
+        is_asked = false;
         // What was looked at is what is taken: read again, it might be another half-written file.
-        if watched.is_due(seen, is_asked) {
-            take(&store, sources, clock).await;
+        taking = Some(Taking::begin(&store, sources, clock));
+    }
+    if let Some(last) = taking {
+        last.done().await;
+    }
+}
+
+/// A policy on its way into force: it is compiled, and its tests run.
+struct Taking {
+    is_replaced: Arc<AtomicBool>,
+    work: JoinHandle<()>,
+}
+
+impl Taking {
+    fn begin(store: &Arc<PolicyStore>, sources: Sources, clock: fn() -> jiff::Timestamp) -> Self {
+        let is_replaced = Arc::new(AtomicBool::new(false));
+        let (store, replaced) = (Arc::clone(store), Arc::clone(&is_replaced));
+        let work =
+            tokio::task::spawn_blocking(move || match store.take(sources, clock(), &replaced) {
+                Ok(()) => tracing::info!(
+                    revision = %store.status().revision,
+                    rules = store.snapshot().rules().len(),
+                    "policy in force"
+                ),
+                Err(error) => report(&store, &error),
+            });
+        Taking { is_replaced, work }
+    }
+
+    fn is_done(&self) -> bool {
+        self.work.is_finished()
+    }
+
+    /// Gives it up for a newer one, unless it is done.
+    async fn end(self) {
+        self.is_replaced.store(true, Ordering::Relaxed);
+        self.done().await;
+    }
+
+    async fn done(self) {
+        if let Err(error) = self.work.await {
+            tracing::error!(%error, "the policy reload did not finish");
         }
     }
 }
@@ -67,67 +162,10 @@ pub(super) fn seen(sources: &Sources) -> Seen {
     }
 }
 
-struct Watched {
-    /// The content that was last taken up, good or not.
-    taken: Seen,
-    /// The content at the last look.
-    last: Seen,
-}
-
-impl Watched {
-    fn new(seen: Seen) -> Self {
-        Watched {
-            taken: seen.clone(),
-            last: seen,
-        }
-    }
-
-    /// Whether what is seen now is to be taken up: when that was asked for, or once it has changed
-    /// and settled.
-    fn is_due(&mut self, seen: Seen, is_asked: bool) -> bool {
-        let settled = seen == self.last;
-        let changed = seen != self.taken;
-        self.last = seen;
-        let is_due = is_asked || (settled && changed);
-        if is_due {
-            self.taken.clone_from(&self.last);
-        }
-        is_due
-    }
-}
-
-async fn look(store: &Arc<PolicyStore>) -> Option<(Seen, Sources)> {
-    let path = store.path.clone();
-    let looked = tokio::task::spawn_blocking(move || {
-        let sources = read_files(&path);
-        (seen(&sources), sources)
-    });
-    match looked.await {
-        Ok(looked) => Some(looked),
-        Err(error) => {
-            tracing::error!(%error, "looking at the policy did not finish");
-            None
-        }
-    }
-}
-
-async fn take(store: &Arc<PolicyStore>, sources: Sources, clock: fn() -> jiff::Timestamp) {
-    let taking = Arc::clone(store);
-    let result = tokio::task::spawn_blocking(move || taking.take(sources, clock())).await;
-    match result {
-        Ok(Ok(())) => tracing::info!(
-            revision = %store.status().revision,
-            rules = store.snapshot().rules().len(),
-            "policy in force"
-        ),
-        Ok(Err(error)) => report(store, &error),
-        Err(error) => tracing::error!(%error, "the policy reload did not finish"),
-    }
-}
-
 fn report(store: &PolicyStore, error: &LoadPolicyError) {
     let revision = store.status().revision;
     match error {
+        LoadPolicyError::Replaced => tracing::info!("{error}; the newer one is next"),
         LoadPolicyError::Read(_) => {
             tracing::error!(%revision, "{error}; the policy in force stays");
         }
@@ -141,56 +179,4 @@ fn report(store: &PolicyStore, error: &LoadPolicyError) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is seen of a file with this text; `!` before it makes it why it cannot be read.
-    fn content(text: &str) -> Seen {
-        match text.strip_prefix('!') {
-            Some(cause) => Err(cause.to_owned()),
-            None => Ok(text.as_bytes().to_vec()),
-        }
-    }
-
-    #[test]
-    fn a_change_is_taken_up_once_and_only_when_it_has_settled() {
-        let mut watched = Watched::new(content("a"));
-        let steps = [
-            (content("a"), false),
-            (content(""), false),
-            (content("b"), false),
-            (content("b"), true),
-            (content("b"), false),
-            (content("!gone"), false),
-            (content("!gone"), true),
-            (content("!gone"), false),
-            (content("!denied"), false),
-            (content("!denied"), true),
-            (content("b"), false),
-            (content("b"), true),
-            // Back where it was before anybody took it up.
-            (content("c"), false),
-            (content("b"), false),
-            (content("b"), false),
-        ];
-        for (step, (now, due)) in steps.into_iter().enumerate() {
-            assert_eq!(watched.is_due(now, false), due, "step {step}");
-        }
-    }
-
-    #[test]
-    fn what_is_asked_for_is_taken_up_at_once_and_not_again() {
-        let mut watched = Watched::new(content("a"));
-        let steps = [
-            (content("a"), true, true),
-            (content("b"), true, true),
-            (content("b"), false, false),
-            (content("c"), false, false),
-            (content("c"), true, true),
-            (content("c"), false, false),
-        ];
-        for (step, (now, asked, due)) in steps.into_iter().enumerate() {
-            assert_eq!(watched.is_due(now, asked), due, "step {step}");
-        }
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 
+use super::memory::Party;
 use super::{Digest, short_digest};
 use crate::authz::Subject;
 
@@ -25,7 +26,11 @@ pub struct BindingKey {
 
 /// A subject as the owner of something: its issuer and its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Owner(Digest);
+pub struct Owner {
+    issuer: Digest,
+    /// The issuer is part of it.
+    id: Digest,
+}
 
 /// What a store knows of something that is bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +41,22 @@ pub struct Binding {
     pub since: Timestamp,
 }
 
+/// Whose something is, as far as a store can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// It was never bound.
+    Nobodys,
+    /// It is bound.
+    Of(Binding),
+    /// It was bound or may have been, and to whom was forgotten; or there is no room to bind it.
+    /// It is nobody's to take.
+    Unknown,
+}
+
 /// How something is bound that may be another's already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bind {
-    /// Not at all then: whoever was first keeps it.
+    /// Not at all then: whoever was first keeps it, and what is unknown stays so.
     IfFree,
     /// Over what was there: the server has issued the id now.
     Anew,
@@ -61,7 +78,7 @@ impl BindingKey {
     pub fn session_as_seen_by(owner: Owner, server: &str, id: &str) -> Self {
         let parts = [
             b"seen".as_slice(),
-            &owner.0,
+            &owner.id,
             server.as_bytes(),
             id.as_bytes(),
         ];
@@ -101,7 +118,10 @@ impl Owner {
     /// else a token says is not part of it.
     #[must_use]
     pub fn new(issuer: &str, id: &str) -> Self {
-        Owner(digest_of([b"owner", issuer.as_bytes(), id.as_bytes()]))
+        Owner {
+            issuer: digest_of([b"issuer".as_slice(), issuer.as_bytes()]),
+            id: digest_of([b"owner", issuer.as_bytes(), id.as_bytes()]),
+        }
     }
 
     /// This subject.
@@ -109,10 +129,19 @@ impl Owner {
     pub fn of(subject: &Subject) -> Self {
         Owner::new(&subject.issuer, &subject.id)
     }
+
+    /// Who makes room where there is too much.
+    pub(super) fn party(&self) -> Party {
+        Party {
+            group: self.issuer,
+            id: self.id,
+            yields_first: false,
+        }
+    }
 }
 
 /// Every part with its length before it, so that no two lists of parts give the same bytes.
-fn digest_of<const N: usize>(parts: [&[u8]; N]) -> Digest {
+pub(super) fn digest_of<const N: usize>(parts: [&[u8]; N]) -> Digest {
     let mut few = [0; 512];
     if let Some(bytes) = joined(parts, &mut few) {
         return short_digest(bytes);

@@ -2,7 +2,9 @@
 //!
 //! Labels are closed sets and names from the configuration, never what a client sent.
 
+mod files;
 mod lists;
+mod state;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +28,7 @@ pub struct Metrics {
     bindings: Family<BindingLabels, Counter>,
     durations: Family<StageLabels, Histogram, fn() -> Histogram>,
     /// Those of each stage, in the order of [`Stage`], so that nobody has to look for them.
-    stages: [Histogram; 4],
+    stages: [Histogram; 5],
     policy_reloads: Family<ResultLabels, Counter>,
     policy_loaded: Gauge,
     policy_rules: Gauge,
@@ -37,6 +39,8 @@ pub struct Metrics {
     audit_lost: Counter,
     tokens_cached: Gauge,
     lists: lists::Lists,
+    files: files::Files,
+    state: state::State,
 }
 
 pub use lists::{Listed, ToolEvent};
@@ -76,10 +80,12 @@ impl Effect {
 /// A part of a check that is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// The body to a message.
-    Parse,
     /// Credentials to a subject.
     Authenticate,
+    /// A long body until its turn to be read. Other bodies do not wait.
+    Wait,
+    /// The body to a message; where the caller is refused, a look at its beginning.
+    Parse,
     /// The decision proper.
     Evaluate,
     /// The whole check.
@@ -122,8 +128,9 @@ impl Metrics {
         registry.register("build", "The running version", build);
         let durations = Family::new_with_constructor(histogram as fn() -> Histogram);
         let stages = [
-            Stage::Parse,
             Stage::Authenticate,
+            Stage::Wait,
+            Stage::Parse,
             Stage::Evaluate,
             Stage::Total,
         ];
@@ -146,6 +153,8 @@ impl Metrics {
             audit_lost: Counter::default(),
             tokens_cached: Gauge::default(),
             lists: lists::Lists::default(),
+            files: files::Files::default(),
+            state: state::State::default(),
         };
         metrics.register(&mut registry);
         metrics.registry = Arc::new(registry);
@@ -154,6 +163,8 @@ impl Metrics {
 
     fn register(&self, to: &mut Registry) {
         self.lists.register(to);
+        self.files.register(to);
+        self.state.register(to);
         to.register("decisions", "Decisions", self.decisions.clone());
         to.register(
             "decisions_different",
@@ -272,10 +283,11 @@ impl Metrics {
 
     /// Observes how long a stage of a check took. `mcp_authz_check_duration_seconds`.
     pub fn record_stage(&self, stage: Stage, took: Duration) {
-        let [parse, authenticate, evaluate, total] = &self.stages;
+        let [authenticate, wait, parse, evaluate, total] = &self.stages;
         let histogram = match stage {
-            Stage::Parse => parse,
             Stage::Authenticate => authenticate,
+            Stage::Wait => wait,
+            Stage::Parse => parse,
             Stage::Evaluate => evaluate,
             Stage::Total => total,
         };
@@ -468,6 +480,7 @@ impl EncodeLabelValue for Stage {
         let name = match self {
             Self::Parse => "parse",
             Self::Authenticate => "authenticate",
+            Self::Wait => "wait",
             Self::Evaluate => "evaluate",
             Self::Total => "total",
         };

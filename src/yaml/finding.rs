@@ -1,10 +1,12 @@
 //! What is wrong with a file, where, and what would be right.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
+use super::places::Places;
 use super::tree::Node;
 
 /// One file as read.
@@ -63,9 +65,41 @@ pub struct Finding {
 /// The findings of a set of files, in the order of the files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
-    sources: Vec<Source>,
+    sources: Vec<Placed>,
     findings: Vec<Finding>,
 }
+
+/// A file with its places, once somebody asks for one.
+#[derive(Debug, Clone)]
+struct Placed {
+    source: Source,
+    places: OnceLock<Places>,
+}
+
+impl PartialEq for Placed {
+    /// The places follow from the text.
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Placed {}
+
+impl Placed {
+    fn places(&self) -> &Places {
+        self.places.get_or_init(|| Places::of(&self.source.text))
+    }
+
+    /// Line and column of a byte, both from 1, the column in characters.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        self.places().position(&self.source.text, offset)
+    }
+}
+
+/// The most findings that are shown with their excerpts: nobody reads more.
+const SHOWN_MAX: usize = 1000;
+/// The longest excerpt, in bytes: many findings in one long line would show it as many times.
+const EXCERPT_BYTES_MAX: usize = 64 << 10;
 
 impl Findings {
     /// No files, no findings.
@@ -76,7 +110,10 @@ impl Findings {
 
     /// Takes a file in, so that findings can point into it.
     pub fn add_source(&mut self, source: Source) -> SourceId {
-        self.sources.push(source);
+        self.sources.push(Placed {
+            source,
+            places: OnceLock::new(),
+        });
         SourceId(self.sources.len().saturating_sub(1))
     }
 
@@ -85,7 +122,7 @@ impl Findings {
     pub fn text(&self, source: SourceId) -> &str {
         self.sources
             .get(source.0)
-            .map_or("", |source| source.text.as_str())
+            .map_or("", |placed| placed.source.text.as_str())
     }
 
     /// The name of a file taken in; empty for an id of another set.
@@ -93,7 +130,7 @@ impl Findings {
     pub fn name(&self, source: SourceId) -> &str {
         self.sources
             .get(source.0)
-            .map_or("", |source| source.name.as_str())
+            .map_or("", |placed| placed.source.name.as_str())
     }
 
     /// Records an error about a node.
@@ -203,23 +240,30 @@ impl Findings {
         sorted
     }
 
+    /// How many findings there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.findings.is_empty()
+    }
+
     /// The line a node starts on, from 1.
     #[must_use]
     pub fn line(&self, node: &Node) -> usize {
-        let before = self.text(node.source).get(..node.span.start);
-        before
-            .map_or(0, |text| text.matches('\n').count())
-            .saturating_add(1)
+        let placed = self.sources.get(node.source.0);
+        placed.map_or(1, |placed| placed.position(node.span.start).0)
     }
 
     /// Line and column of a finding's start, both from 1, the column in characters.
     #[must_use]
     pub fn position(&self, finding: &Finding) -> (usize, usize) {
-        let text = self.text(finding.source);
-        let before = text.get(..finding.span.start).unwrap_or(text);
-        let line = before.matches('\n').count().saturating_add(1);
-        let last = before.rsplit('\n').next().unwrap_or(before);
-        (line, last.chars().count().saturating_add(1))
+        let placed = self.sources.get(finding.source.0);
+        placed.map_or((1, 1), |placed| placed.position(finding.span.start))
     }
 
     /// How many findings there are, in words: `2 errors, 1 warning`.
@@ -240,25 +284,30 @@ impl Findings {
     /// One line for each finding: `file:line:column: severity: message (help)`.
     #[must_use]
     pub fn to_lines(&self) -> Vec<String> {
-        self.sorted()
-            .into_iter()
-            .map(|finding| {
-                let (line, column) = self.position(finding);
-                let name = self.name(finding.source);
-                let name_of_lint = finding.lint.map(|name| format!("[{name}]"));
-                let which = name_of_lint.unwrap_or_default();
-                let severity = finding.severity.name();
-                let help = finding.help.as_ref().map(|help| format!(" ({help})"));
-                let help = help.unwrap_or_default();
-                format!(
-                    "{name}:{line}:{column}: {severity}{which}: {}{help}",
-                    finding.message
-                )
-            })
-            .collect()
+        self.first_lines(usize::MAX)
     }
 
-    /// Every finding with its excerpt, as a compiler shows it.
+    /// The same for the first ones.
+    #[must_use]
+    pub fn first_lines(&self, count: usize) -> Vec<String> {
+        let first = self.sorted().into_iter().take(count);
+        first.map(|finding| self.one_line(finding)).collect()
+    }
+
+    fn one_line(&self, finding: &Finding) -> String {
+        let (line, column) = self.position(finding);
+        let name = self.name(finding.source);
+        let name_of_lint = finding.lint.map(|name| format!("[{name}]"));
+        let which = name_of_lint.unwrap_or_default();
+        let severity = finding.severity.name();
+        let help = finding.help.as_ref().map(|help| format!(" ({help})"));
+        let help = help.unwrap_or_default();
+        let message = &finding.message;
+        format!("{name}:{line}:{column}: {severity}{which}: {message}{help}")
+    }
+
+    /// The first thousand findings with their excerpts, as a compiler shows them, and how many more
+    /// there are.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour {
@@ -267,11 +316,15 @@ impl Findings {
             Renderer::plain()
         };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
-        let reports = self
-            .sorted()
-            .into_iter()
-            .map(|finding| self.render_one(&renderer, finding));
-        reports.collect::<Vec<_>>().join("\n\n")
+        let first = self.sorted().into_iter().take(SHOWN_MAX);
+        let mut reports: Vec<String> = first
+            .map(|finding| self.render_one(&renderer, finding))
+            .collect();
+        let beyond = self.findings.len().saturating_sub(reports.len());
+        if beyond > 0 {
+            reports.push(format!("and {beyond} more"));
+        }
+        reports.join("\n\n")
     }
 
     fn render_one(&self, renderer: &Renderer, finding: &Finding) -> String {
@@ -280,22 +333,58 @@ impl Findings {
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        let text = self.text(finding.source);
-        let end = finding.span.end.min(text.len());
-        let span = finding.span.start.min(end)..end;
-        let snippet = Snippet::source(text)
-            .path(self.name(finding.source))
-            .annotation(AnnotationKind::Primary.span(span));
         let title = level.primary_title(finding.message.as_str());
         let title = match finding.lint {
             Some(lint) => title.id(lint),
             None => title,
         };
-        let group = title.element(snippet);
+        let name = self.name(finding.source);
+        let (line, column) = self.position(finding);
+        let group = match excerpt(self.text(finding.source), &finding.span) {
+            Some((excerpt, span)) => title.element(
+                Snippet::source(excerpt)
+                    .path(name)
+                    .line_start(line)
+                    .annotation(AnnotationKind::Primary.span(span)),
+            ),
+            None => title.element(Origin::path(name).line(line).char_column(column)),
+        };
         let group = match &finding.help {
             Some(help) => group.element(Level::HELP.message(help.as_str())),
             None => group,
         };
         renderer.render(&[group])
     }
+}
+
+/// The lines that a span is on, and the span in them: what is shown of a finding costs what is
+/// shown, and not the file. `None` if that is nothing, or too much to show.
+fn excerpt<'t>(text: &'t str, span: &Range<usize>) -> Option<(&'t str, Range<usize>)> {
+    let end = span.end.min(text.len());
+    let start = span.start.min(end);
+    // A line that is longer is not even searched for its ends.
+    let reach = |from: usize, by: usize| from.saturating_add(by).min(text.len());
+    let bytes = text.as_bytes();
+    let before = bytes.get(start.saturating_sub(EXCERPT_BYTES_MAX)..start)?;
+    let after = bytes.get(end..reach(end, EXCERPT_BYTES_MAX))?;
+    let behind = before.iter().rev().position(|byte| *byte == b'\n');
+    let ahead = after.iter().position(|byte| *byte == b'\n');
+    let first = match behind {
+        Some(behind) => start.saturating_sub(behind),
+        None if before.len() == start => 0,
+        None => return None,
+    };
+    let last = match ahead {
+        Some(ahead) => reach(end, ahead),
+        None if reach(end, EXCERPT_BYTES_MAX) == text.len() => text.len(),
+        None => return None,
+    };
+    let excerpt = text.get(first..last)?;
+    let is_shown = (1..=EXCERPT_BYTES_MAX).contains(&excerpt.len());
+    is_shown.then(|| {
+        (
+            excerpt,
+            start.saturating_sub(first)..end.saturating_sub(first),
+        )
+    })
 }

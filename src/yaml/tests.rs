@@ -116,3 +116,79 @@ fn positions_count_characters_not_bytes() {
         ["f.yaml:2:14: error: expected `true` or `false`, found an integer"]
     );
 }
+
+/// What a finding costs to place and to show does not grow with the file, be it many lines or one.
+#[test]
+fn many_findings_cost_what_they_show() {
+    let many = 20_000;
+    for separator in ["\n", " "] {
+        let text: String = (0..many)
+            .map(|_| format!("- {{id: r}}{separator}"))
+            .collect();
+        let length = text.len();
+        let step = length / many;
+        let mut findings = Findings::new();
+        let source = findings.add_source(Source {
+            name: "f.yaml".to_owned(),
+            text,
+        });
+        // The last first, so that no order helps.
+        for index in (0..many).rev() {
+            let start = index * step + 2;
+            findings.error_at(source, start..start + 3, "wrong", "");
+        }
+        let before = super::places::tests::looked_at();
+        let first = findings.first_lines(100);
+        assert_eq!(first.len(), 100);
+        let cost = super::places::tests::looked_at() - before;
+        assert!(cost < length + 100 * 512, "{cost} bytes for {length}");
+        assert_eq!(findings.to_lines().len(), many);
+        assert_eq!(findings.to_lines()[..100], first);
+        let cost = super::places::tests::looked_at() - before;
+        assert!(cost < length + 3 * many * 512, "{cost} bytes for {length}");
+
+        let shown = findings.render(false);
+        assert!(shown.ends_with(&format!("\n\nand {} more", many - 1000)));
+        // Where one line has them all, it is not shown a thousand times.
+        assert!(shown.len() < 1000 * 200, "{} bytes", shown.len());
+        let second = if separator == "\n" { "2:3" } else { "1:13" };
+        assert!(
+            shown.contains(&format!("--> f.yaml:{second}\n")),
+            "{}",
+            &shown[..400]
+        );
+    }
+}
+
+#[test]
+fn an_excerpt_is_of_the_lines_that_the_finding_is_on() {
+    let text = "first: 1\nsecond:\n  a: \u{e9}\n  b: 2\nthird: 3\n";
+    let mut findings = Findings::new();
+    let source = findings.add_source(Source {
+        name: "f.yaml".to_owned(),
+        text: text.to_owned(),
+    });
+    for part in ["second", "a: \u{e9}\n  b: 2", "3"] {
+        let start = text.rfind(part).unwrap();
+        findings.error_at(source, start..start + part.len(), "wrong", "");
+    }
+    findings.error_at(source, text.len()..text.len(), "at the end", "");
+    let expected = "\
+error: wrong
+ --> f.yaml:2:1
+  |
+2 | second:
+  | ^^^^^^";
+    let shown = findings.render(false);
+    assert!(shown.starts_with(expected), "{shown}");
+    for part in [
+        "3 | ",
+        "a: \u{e9}",
+        "4 | ",
+        "b: 2",
+        "--> f.yaml:5:8",
+        "--> f.yaml:6:1",
+    ] {
+        assert!(shown.contains(part), "no `{part}` in {shown}");
+    }
+}

@@ -26,7 +26,11 @@ mod memory;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod refused;
+#[cfg(test)]
 mod service;
+#[cfg(test)]
+mod state;
 #[cfg(test)]
 mod tokens;
 

@@ -1,4 +1,5 @@
-//! What stays in memory: of the process at rest, of a token, and of ten million checks.
+//! What stays in memory: of the process at rest, of a token, of ten million checks, and of a full
+//! store.
 #![expect(clippy::print_stdout, reason = "it is a report")]
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use super::check::{self, Callers};
 use super::issuer;
 use super::policy::{Cel, Matching, rules};
 use super::service::{self, Service, finish};
+use super::state;
 
 /// Tokens that are shown before others are counted: what they need once is there then.
 const FIRST_TOKENS: usize = 10_000;
@@ -39,6 +41,7 @@ pub(super) fn report() {
         );
     }
     service.assert_nothing_lost();
+    state::report();
 }
 
 /// What the process has when it has started and nobody asks it, in bytes.
@@ -98,7 +101,7 @@ fn token_bytes() -> (usize, usize) {
 }
 
 /// What a process has resident, in bytes.
-fn resident(process: &str) -> usize {
+pub(super) fn resident(process: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib: usize = line

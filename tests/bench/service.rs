@@ -1,5 +1,6 @@
 //! The service with everything on, but for sockets and the audit's sink.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Once};
@@ -10,7 +11,7 @@ use mcp_authz::app::compile_context;
 use mcp_authz::audit::{Audit, Losses};
 use mcp_authz::authn::Authenticator;
 use mcp_authz::catalog::Catalog;
-use mcp_authz::check::{Decide, HttpRequest, Pipeline, Servers, Verdict};
+use mcp_authz::check::{Decide, HttpRequest, LongBodies, Pipeline, Servers, Verdict};
 use mcp_authz::config;
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::policy::PolicyStore;
@@ -79,6 +80,7 @@ impl Service {
             audit,
             metrics: Metrics::new(),
             limits: limits.check,
+            long_bodies: LongBodies::new(NonZero::<usize>::MIN),
             clock,
         });
         Service {

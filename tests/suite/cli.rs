@@ -169,6 +169,38 @@ fn validate_warns_where_no_accepted_tools_are_recorded() {
 }
 
 #[test]
+fn validate_warns_where_replicas_bind_sessions() {
+    let good = fs::read_to_string(data(GOOD)).unwrap();
+    let text = good.replace("policy.yaml", "good/policy.yaml");
+    let text = text.replace(
+        "tools_snapshot: tools.json",
+        "tools_snapshot: good/tools.json",
+    );
+    let silenced = "session_binding: on\n  silence: [unshared-sessions]";
+    // The other server says nothing of it.
+    for (replicas, lines, warnings) in [
+        ("", "session_binding: on", 0),
+        ("replicas: 1\n", "session_binding: on", 0),
+        ("replicas: 2\n", "session_binding: on", 2),
+        ("replicas: 2\n", "session_binding: strict", 2),
+        ("replicas: 2\n", "batch_max: 0", 2),
+        ("replicas: 2\n", "session_binding: off", 1),
+        ("replicas: 2\n", silenced, 1),
+    ] {
+        let server = format!("tools_snapshot: good/tools.json\n  {lines}");
+        let text = text.replace("tools_snapshot: good/tools.json", &server);
+        let ran = run_with(&["validate", "--config", "-"], &format!("{replicas}{text}"));
+        let found = ran.out.matches("warning[unshared-sessions]").count();
+        assert_eq!(
+            (found, ran.code),
+            (warnings, 0),
+            "{replicas}{lines}: {}",
+            ran.out
+        );
+    }
+}
+
+#[test]
 fn validate_warns_where_arguments_are_read_and_not_checked() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();

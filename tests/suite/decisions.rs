@@ -11,6 +11,7 @@ mod issuer;
 mod properties;
 mod request;
 mod service;
+mod sizes;
 mod table;
 
 use std::collections::BTreeSet;

@@ -10,9 +10,9 @@ async fn a_configuration_that_cannot_be_read_is_one_line() {
     std::fs::create_dir(home.path("directory")).unwrap();
     std::fs::write(home.path("latin1.yaml"), b"listen: \xe9").unwrap();
     let rows = [
-        ("none.yaml", "No such file or directory (os error 2)"),
-        ("directory", "Is a directory (os error 21)"),
-        ("latin1.yaml", "stream did not contain valid UTF-8"),
+        ("none.yaml", "there is no such file"),
+        ("directory", "it is a directory, not a regular file"),
+        ("latin1.yaml", "it is not UTF-8"),
     ];
     for (name, cause) in rows {
         let path = home.path(name);
@@ -75,17 +75,17 @@ const NOT_RUNNABLE: [Row; 15] = [
     (
         "a policy that never ends",
         |home| home.configure("policy.yaml", "/dev/zero"),
-        "the policy `/dev/zero` is neither a file nor a directory",
+        "cannot read the policy `/dev/zero`: it is a device, not a regular file",
     ),
     (
         "no certificate",
         |home| tls(home, None, Some("")),
-        "cannot read `@/cert.pem`: No such file or directory (os error 2)",
+        "cannot read `@/cert.pem`: there is no such file",
     ),
     (
         "no key",
         |home| tls(home, Some(&certificate().0), None),
-        "cannot read `@/key.pem`: No such file or directory (os error 2)",
+        "cannot read `@/key.pem`: there is no such file",
     ),
     (
         "a key that cannot be read",
@@ -93,7 +93,7 @@ const NOT_RUNNABLE: [Row; 15] = [
             tls(home, Some(&certificate().0), None);
             std::fs::create_dir(home.path("key.pem")).unwrap();
         },
-        "cannot read `@/key.pem`: Is a directory (os error 21)",
+        "cannot read `@/key.pem`: it is a directory, not a regular file",
     ),
     (
         "a key that is none",
@@ -120,7 +120,7 @@ const NOT_RUNNABLE: [Row; 15] = [
                 "key_file: key.pem, client_ca_file: ca.pem",
             );
         },
-        "cannot read `@/ca.pem`: No such file or directory (os error 2)",
+        "cannot read `@/ca.pem`: there is no such file",
     ),
     (
         "no directory for the socket",
@@ -135,7 +135,7 @@ const NOT_RUNNABLE: [Row; 15] = [
     (
         "no trust root",
         |home| home.configure("jwks_file: jwks.json", "ca_file: ca.pem"),
-        "`ca_file` of issuer `https://idp.test`: No such file or directory (os error 2)",
+        "`ca_file` of issuer `https://idp.test`: there is no such file",
     ),
     (
         "a trust root that is none",
@@ -347,4 +347,30 @@ async fn a_configuration_may_come_from_standard_input_only_if_asked_for() {
     let (status, shown) = refused("-".as_ref()).await;
     assert_eq!(status, 1);
     assert!(shown.contains("mcp-authz: 1 error"), "{shown}");
+}
+
+#[tokio::test]
+async fn what_replicas_do_not_share_is_told_of() {
+    let home = Home::new();
+    home.configure("drain:", "replicas: 3\ndrain:");
+    let running = home.ready().await;
+    let notice = "3 replicas share no state: ";
+    let line = running.logs.line(notice).await;
+    assert!(line.contains(" WARN "), "{line}");
+    let (status, state) = running.readyz().await;
+    let detail = &state["details"]["state"];
+    assert_eq!((status, &detail["replicas"]), (200, &json!(3)));
+    let told = detail["notice"].as_str().unwrap();
+    assert!(told.starts_with(notice), "{told}");
+    for (metric, value) in [
+        (r#"mcp_authz_state_keys{kind="counter"}"#, "0"),
+        (r#"mcp_authz_state_forgotten_total{kind="limit"}"#, "0"),
+        (r#"mcp_authz_state_first_use_ended{kind="task"}"#, "0"),
+    ] {
+        assert_eq!(
+            running.metric(metric).await.as_deref(),
+            Some(value),
+            "{metric}"
+        );
+    }
 }

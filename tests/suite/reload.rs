@@ -309,3 +309,49 @@ async fn a_policy_is_tested_with_the_hints_that_are_in_force() {
     in_force(&running, 2).await;
     assert_eq!(reason(&running, "look").await, "allowed");
 }
+
+/// A denial that cannot be read is not one that is gone: whatever has its name.
+#[tokio::test]
+async fn a_directory_keeps_the_denials_that_cannot_be_read() {
+    let home = Home::new();
+    std::fs::create_dir(home.path("policies")).unwrap();
+    home.write("policies/allow.yaml", ALLOW_ALL);
+    home.write("denials.yaml", DENY_B);
+    let deny = home.path("policies/deny.yaml");
+    std::os::unix::fs::symlink("../denials.yaml", &deny).unwrap();
+    home.configure("policy: policy.yaml", "policy: policies");
+    let running = home.ready().await;
+    let made = std::process::Command::new("mkfifo")
+        .arg(home.path("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    for (round, target) in ["../nothing", "deny.yaml", "../pipe", "/dev/zero", ".."]
+        .into_iter()
+        .enumerate()
+    {
+        let next = home.path("policies/.next");
+        std::os::unix::fs::symlink(target, &next).unwrap();
+        std::fs::rename(next, &deny).unwrap();
+        let lines = running
+            .logs
+            .lines("the policy in force stays", round + 1)
+            .await;
+        let line = lines.last().unwrap();
+        assert!(line.contains("deny.yaml`: "), "{line}");
+        assert_eq!(reason(&running, "b").await, "denied_by_rule", "{target}");
+        assert_eq!(reason(&running, "a").await, "allowed", "{target}");
+        let failing = running.metric("mcp_authz_policy_failing").await;
+        assert_eq!(failing.as_deref(), Some("1"), "{target}");
+        let (status, line) = home.refused().await;
+        assert_eq!(status, 2, "{line}");
+    }
+    std::fs::remove_file(&deny).unwrap();
+    home.write("policies/deny.yaml", DENY_B);
+    in_force(&running, 2).await;
+    let failing = running.metric("mcp_authz_policy_failing").await;
+    assert_eq!(failing.as_deref(), Some("0"));
+}
+
+const ALLOW_ALL: &str =
+    "rules: [{id: all, effect: allow, who: {anyone: true}, what: {servers: [notes]}}]\n";
+const DENY_B: &str = "rules: [{id: b, effect: deny, what: {servers: [notes], tools: [b]}}]\n";

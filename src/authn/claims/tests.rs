@@ -71,7 +71,7 @@ fn claims_of_a_wrong_type_are_refused() {
 }
 
 #[test]
-fn dates_are_numbers_between_1970_and_9999() {
+fn dates_are_numbers_from_1970_on() {
     let rows = [
         (
             r#"{"exp":1.5}"#,
@@ -85,10 +85,19 @@ fn dates_are_numbers_between_1970_and_9999() {
         (r#"{"exp":-0.5}"#, Err(())),
         (r#"{"exp":"1"}"#, Err(())),
         (r#"{"exp":true}"#, Err(())),
-        (r#"{"exp":253402300800}"#, Err(())),
-        (r#"{"exp":9223372036854775807}"#, Err(())),
+        // The end of 9999, and later.
+        (r#"{"exp":253402300799}"#, Ok(Some(Timestamp::MAX))),
+        (r#"{"exp":253402300799.5}"#, Ok(Some(Timestamp::MAX))),
+        (r#"{"exp":253402300800}"#, Ok(Some(Timestamp::MAX))),
+        (r#"{"exp":9007199254740991}"#, Ok(Some(Timestamp::MAX))),
+        (r#"{"exp":9223372036854775807}"#, Ok(Some(Timestamp::MAX))),
+        (r#"{"exp":1e18}"#, Ok(Some(Timestamp::MAX))),
+        (r#"{"exp":9223372036854775808}"#, Err(())),
         (r#"{"exp":18446744073709551615}"#, Err(())),
+        (r#"{"exp":1e19}"#, Err(())),
         (r#"{"exp":1e300}"#, Err(())),
+        (r#"{"exp":-9223372036854775808}"#, Err(())),
+        (r#"{"exp":-1e18}"#, Err(())),
     ];
     for (text, expected) in rows {
         let expected = expected.map_err(|()| AuthenticationError::ClaimInvalid(Claim::Expiry));

@@ -3,19 +3,24 @@
 //! Only configured issuers are asked, over https (http on loopback), without redirects or proxy;
 //! sizes are capped while reading. The time for the whole is capped by the caller.
 
-use std::path::PathBuf;
+mod reach;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use reqwest::{Certificate, Client, StatusCode, header, redirect};
-use tokio::io::AsyncReadExt as _;
 use url::{Host, Url};
 
 use super::FetchKeys;
 use crate::authn::keyset::{InvalidKeySet, KeySet};
 use crate::authn::settings::{InvalidSettings, IssuerSettings, KeySourceSettings, Settings};
 use crate::authz::Value;
+use crate::file::{self, Looks, ReadError, START_TIME_MAX};
 use crate::json::{self, InvalidJson};
+use reach::{LeadsInside, Reach};
 
-/// Why keys could not be had. Its text has no URL and nothing of what the other side said.
+/// Why keys could not be had. Its text has no URL and of what the other side said a little at most.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(in crate::authn) enum FetchError {
     /// Longer than `fetch_timeout` as a whole.
@@ -23,7 +28,7 @@ pub(in crate::authn) enum FetchError {
     TimedOut,
     /// The file cannot be read.
     #[error("cannot read `jwks_file`: {0}")]
-    File(std::io::ErrorKind),
+    File(String),
     /// No connection, or it broke.
     #[error("{0}")]
     Transport(String),
@@ -42,10 +47,19 @@ pub(in crate::authn) enum FetchError {
     /// The metadata document has no acceptable `jwks_uri`.
     #[error("issuer metadata has no `jwks_uri` that is an https URL")]
     NoKeysUrl,
+    /// The metadata document of an issuer outside names a `jwks_uri` inside.
+    #[error(
+        "issuer metadata has a `jwks_uri` at an internal address, and the issuer is at none; \
+         configure `jwks_uri` to have keys from there"
+    )]
+    InternalKeysUrl,
     /// The key set is not acceptable.
     #[error(transparent)]
     KeySet(#[from] InvalidKeySet),
 }
+
+/// The most bytes of a `ca_file`.
+const CA_BYTES_MAX: u64 = 16 << 20;
 
 /// The configured way to the keys of one issuer.
 #[derive(Debug)]
@@ -56,12 +70,13 @@ pub(in crate::authn) struct Source {
 
 #[derive(Debug)]
 enum Place {
-    File(PathBuf),
+    File(PathBuf, Looks),
     Uri(Client, Url),
     Discovery {
         client: Client,
         issuer: String,
         documents: Vec<Url>,
+        reach: Reach,
     },
 }
 
@@ -80,11 +95,13 @@ impl Source {
     ) -> Result<Self, InvalidSettings> {
         let name = &issuer.issuer;
         let place = match &issuer.source {
-            KeySourceSettings::File(path) => Place::File(path.clone()),
+            KeySourceSettings::File(path) => {
+                Place::File(path.clone(), Looks::new(settings.fetch_timeout))
+            }
             KeySourceSettings::Uri(uri) => {
                 let url =
                     fetchable_url(uri).ok_or_else(|| InvalidSettings::KeysUrl(name.clone()))?;
-                Place::Uri(client(issuer, settings, &url)?, url)
+                Place::Uri(client(issuer, settings, &url, None)?, url)
             }
             KeySourceSettings::Discovery => {
                 let documents =
@@ -92,11 +109,13 @@ impl Source {
                 let first = documents
                     .first()
                     .ok_or_else(|| InvalidSettings::IssuerUrl(name.clone()))?;
-                let client = client(issuer, settings, first)?;
+                let reach = Reach::of(first);
+                let client = client(issuer, settings, first, Some(&reach))?;
                 Place::Discovery {
                     client,
                     issuer: name.clone(),
                     documents,
+                    reach,
                 }
             }
         };
@@ -110,7 +129,7 @@ impl Source {
 
     /// Whether reading is cheap enough to notice changes by reading again.
     pub(in crate::authn) fn is_file(&self) -> bool {
-        matches!(self.place, Place::File(_))
+        matches!(self.place, Place::File(..))
     }
 }
 
@@ -118,14 +137,18 @@ impl FetchKeys for Source {
     async fn fetch(&mut self) -> Result<KeySet, FetchError> {
         let limits = self.limits;
         let text = match &self.place {
-            Place::File(path) => read(path, limits.document_bytes).await?,
+            Place::File(path, looks) => read(path, looks, limits.document_bytes).await?,
             Place::Uri(client, url) => get(client, url, limits.document_bytes).await?,
             Place::Discovery {
                 client,
                 issuer,
                 documents,
+                reach,
             } => {
                 let url = discover(client, issuer, documents, limits).await?;
+                if !reach.may_lead_to(&url) {
+                    return Err(FetchError::InternalKeysUrl);
+                }
                 get(client, &url, limits.document_bytes).await?
             }
         };
@@ -181,9 +204,15 @@ fn client(
     issuer: &IssuerSettings,
     settings: &Settings,
     url: &Url,
+    reach: Option<&Reach>,
 ) -> Result<Client, InvalidSettings> {
     let builder = || {
-        Client::builder()
+        let builder = Client::builder();
+        let builder = match reach {
+            Some(reach) => builder.dns_resolver(Arc::new(reach.clone())),
+            None => builder,
+        };
+        builder
             .user_agent("mcp-authz")
             .redirect(redirect::Policy::none())
             .referer(false)
@@ -213,7 +242,11 @@ fn roots(issuer: &IssuerSettings) -> Result<Vec<Certificate>, InvalidSettings> {
         issuer: issuer.issuer.clone(),
         cause,
     };
-    let text = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
+    let place = path.clone();
+    let read = file::within(START_TIME_MAX, move || file::read(&place, CA_BYTES_MAX));
+    let text = read
+        .and_then(|text| text)
+        .map_err(|error| fault(error.to_string()))?;
     let roots = Certificate::from_pem_bundle(&text)
         .map_err(|_| fault("not a PEM file of certificates".to_owned()))?;
     if roots.is_empty() {
@@ -262,7 +295,7 @@ fn keys_url(metadata: &Value<'_>, issuer: &str, document: &Url) -> Result<Url, F
     if metadata.member("issuer").and_then(Value::as_str) != Some(issuer) {
         return Err(FetchError::IssuerMismatch);
     }
-    // A remote issuer has no business on our loopback.
+    // A remote issuer has no business on our loopback, least of all without TLS.
     metadata
         .member("jwks_uri")
         .and_then(Value::as_str)
@@ -275,6 +308,8 @@ async fn get(client: &Client, url: &Url, bytes_max: usize) -> Result<Vec<u8>, Fe
     let transport = |error: reqwest::Error| {
         if error.is_timeout() {
             FetchError::TimedOut
+        } else if has_cause::<LeadsInside>(&error) {
+            FetchError::InternalKeysUrl
         } else {
             FetchError::Transport(cause_of(&error))
         }
@@ -296,33 +331,81 @@ async fn get(client: &Client, url: &Url, bytes_max: usize) -> Result<Vec<u8>, Fe
     Ok(body)
 }
 
-async fn read(path: &PathBuf, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
-    let fault = |error: std::io::Error| FetchError::File(error.kind());
-    let file = tokio::fs::File::open(path).await.map_err(fault)?;
-    let mut text = Vec::new();
-    let bytes_read = u64::try_from(bytes_max)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    file.take(bytes_read)
-        .read_to_end(&mut text)
-        .await
-        .map_err(fault)?;
-    if text.len() > bytes_max {
-        return Err(FetchError::TooLarge(bytes_max));
-    }
-    Ok(text)
+async fn read(path: &Path, looks: &Looks, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
+    let place = path.to_owned();
+    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    let looked = looks.look(false, move || file::read(&place, most)).await;
+    looked.and_then(|read| read).map_err(|error| match error {
+        ReadError::TooLarge(_) => FetchError::TooLarge(bytes_max),
+        ReadError::Hangs(_) => FetchError::TimedOut,
+        error @ (ReadError::Missing
+        | ReadError::Dangling
+        | ReadError::NotAFile(_)
+        | ReadError::NotText
+        | ReadError::Other(_)) => FetchError::File(error.to_string()),
+    })
 }
+
+/// The most characters of a cause: some repeat what the other side sent.
+const CAUSE_MAX: usize = 160;
 
 /// The innermost cause, such as "connection refused"; the outer ones repeat the URL.
 fn cause_of(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    if std::ptr::addr_eq(cause, error) {
+    let Some(cause) = causes(error).last() else {
         return "http request failed".to_owned();
+    };
+    let within = cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    let tls = within
+        .and_then(|within| within.downcast_ref::<rustls::Error>())
+        .or_else(|| cause.downcast_ref());
+    if let Some(rustls::Error::InvalidCertificate(wrong)) = tls
+        && let Some(cause) = about_certificate(wrong)
+    {
+        return cause.to_owned();
     }
-    cause.to_string()
+    let shown = cause.to_string();
+    let plain = |character: char| {
+        if character.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            character
+        }
+    };
+    let mut short: String = shown.chars().take(CAUSE_MAX).map(plain).collect();
+    if short.len() < shown.len() {
+        short.push('…');
+    }
+    short
+}
+
+/// Where rustls repeats what is in a certificate, the same without.
+fn about_certificate(wrong: &rustls::CertificateError) -> Option<&'static str> {
+    use rustls::CertificateError as Wrong;
+    if matches!(
+        wrong,
+        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. }
+    ) {
+        return Some("invalid peer certificate: it is for another name");
+    }
+    if matches!(
+        wrong,
+        Wrong::InvalidPurpose | Wrong::InvalidPurposeContext { .. }
+    ) {
+        return Some("invalid peer certificate: it is for another purpose");
+    }
+    None
+}
+
+/// The causes of an error, without itself.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let first = std::error::Error::source(error);
+    std::iter::successors(first, |cause| cause.source())
+}
+
+fn has_cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| cause.is::<E>())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::authn::fixtures::{P256, jwks};
 
 const ES256: SignatureAlgorithm = SignatureAlgorithm::Es256;
 const TIMEOUT: Duration = Duration::from_secs(3);
+const WAIT: Duration = Duration::from_millis(300);
 
 /// A source whose fetches end when the test says so.
 struct Scripted {
@@ -43,7 +44,11 @@ impl Bench {
             started: Arc::clone(&started),
             outcomes: receiver,
         };
-        let (refresher, keys) = Refresher::new("i".into(), source, KeySettings::default(), TIMEOUT);
+        let times = FetchTimes {
+            timeout: TIMEOUT,
+            wait: WAIT,
+        };
+        let (refresher, keys) = Refresher::new("i".into(), source, KeySettings::default(), times);
         let (stop, stopped) = oneshot::channel();
         let mut tasks = JoinSet::new();
         tasks.spawn(refresher.run(async {
@@ -225,6 +230,46 @@ async fn a_fetch_goes_on_without_those_who_asked_for_it() {
     bench.answer(Ok(set(&["k2"]))).await;
     assert_eq!(answers(bench.ask("k2", 1).await).await, [Ok(1)]);
     assert_eq!(bench.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_longer_than_told_and_the_fetch_goes_on() {
+    let bench = Bench::loaded().await;
+    let early = bench.ask("k2", 2).await;
+    bench.pass(WAIT / 2).await;
+    let late = bench.ask("k2", 1).await;
+    bench.pass(WAIT / 2).await;
+    assert_eq!(
+        answers(early).await,
+        [Err(AuthenticationError::KeysUnavailable); 2]
+    );
+    assert_eq!(late.len(), 1, "it came later and waits on");
+    bench.pass(WAIT / 2).await;
+    assert_eq!(
+        answers(late).await,
+        [Err(AuthenticationError::KeysUnavailable)]
+    );
+    assert_eq!(bench.fetches(), 2, "all of them asked for one");
+    bench.answer(Ok(set(&["k1", "k2"]))).await;
+    assert_eq!(answers(bench.ask("k2", 1).await).await, [Ok(1)]);
+    assert_eq!(bench.fetches(), 2);
+}
+
+/// A fetch that had begun and the one after it do not get a full wait each.
+#[tokio::test(start_paused = true)]
+async fn the_wait_is_for_both_fetches_together() {
+    let bench = Bench::loaded().await;
+    bench.pass(Duration::from_mins(5)).await;
+    assert_eq!(bench.fetches(), 2, "one is under way");
+    let asked = bench.ask("k2", 1).await;
+    bench.pass(WAIT / 2).await;
+    bench.answer(Ok(set(&["k1"]))).await;
+    assert_eq!(bench.fetches(), 3, "another follows it");
+    bench.pass(WAIT / 2).await;
+    assert_eq!(
+        answers(asked).await,
+        [Err(AuthenticationError::KeysUnavailable)]
+    );
 }
 
 #[tokio::test(start_paused = true)]

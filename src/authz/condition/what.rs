@@ -117,6 +117,13 @@ impl What {
             || self.not.is_some()
     }
 
+    /// The tools that it names, its negation too, by more than a pattern.
+    pub(in crate::authz) fn exact_tools(&self) -> impl Iterator<Item = &Arc<str>> {
+        let not = self.not.iter().filter_map(|not| not.tools.as_deref());
+        let all = self.tools.as_deref().into_iter().chain(not).flatten();
+        all.filter_map(Glob::exact)
+    }
+
     /// Whether something on a server could match.
     pub(in crate::authz) fn covers_server(&self, server: &str) -> bool {
         let listed = |what: &What| {

@@ -52,7 +52,7 @@ impl Why {
     pub(in crate::authz) fn lacks_reading(&self, request: &AccessRequest<'_>) -> bool {
         let readings = request.context.readings;
         self.windows().any(|window| {
-            let is_read = readings.is_some_and(|readings| readings.reading(window).is_some());
+            let is_read = readings.is_some_and(|readings| readings.has(window));
             !is_read && window.demand(request).is_ok()
         })
     }

@@ -78,3 +78,34 @@ fn countries_are_read_and_read_again() {
     countries.reload().unwrap();
     assert_eq!(countries.country(address).as_deref(), Some("FR"));
 }
+
+/// The looks are five seconds apart, and two have to find the same.
+#[tokio::test]
+async fn a_database_that_cannot_be_read_is_told_of_until_it_can() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("countries.mmdb");
+    std::fs::write(&path, database("DE")).unwrap();
+    let countries = Arc::new(Countries::open(path.clone()).unwrap());
+    assert_eq!(countries.failing(), None);
+    let looks = Looks::new(LOOK_TIME_MAX);
+    let mut watched = Settled::at(countries.opened.clone());
+    assert!(countries.look(&looks, &mut watched).await.is_none());
+    std::fs::remove_file(&path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    assert!(countries.look(&looks, &mut watched).await.is_none());
+    let read = countries.look(&looks, &mut watched).await.unwrap();
+    let error = countries.take(read).unwrap_err();
+    countries.fail(&error, Timestamp::UNIX_EPOCH);
+    let failing = countries.failing().unwrap();
+    assert!(failing.error.contains("it is a pipe"), "{}", failing.error);
+    assert!(countries.look(&looks, &mut watched).await.is_none(), "once");
+    let address = "10.1.2.3".parse().unwrap();
+    assert_eq!(countries.country(address).as_deref(), Some("DE"));
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, database("FR")).unwrap();
+    assert!(countries.look(&looks, &mut watched).await.is_none());
+    let read = countries.look(&looks, &mut watched).await.unwrap();
+    countries.take(read).unwrap();
+    assert_eq!(countries.country(address).as_deref(), Some("FR"));
+}

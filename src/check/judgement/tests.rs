@@ -8,7 +8,7 @@ use crate::catalog::Limits;
 use crate::check::{Body, DenySettings, ServerSettings, SessionBinding};
 use crate::mcp::{DecodeOptions, Headers, decode};
 use crate::policy::{CompileContext, compile};
-use crate::state::{Bind, Binding, BindingKey, Memory, Owner, Reply, Settings};
+use crate::state::{Bind, BindingKey, Memory, Owner, Reply, Settings, Whose};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::Source;
 
@@ -37,8 +37,15 @@ struct Watched {
 
 impl Watched {
     fn new() -> Self {
+        Watched::with_room_for(Settings::default().keys_max)
+    }
+
+    fn with_room_for(keys_max: usize) -> Self {
         Watched {
-            memory: Memory::new(Settings::default()),
+            memory: Memory::new(Settings {
+                keys_max,
+                ..Settings::default()
+            }),
             hides_bindings: false,
             reads: Mutex::default(),
             records: Mutex::default(),
@@ -81,13 +88,9 @@ impl State for Watched {
         self.memory.record(windows, now)
     }
 
-    fn bindings<'a>(
-        &'a self,
-        keys: &'a [BindingKey],
-        now: Timestamp,
-    ) -> Reply<'a, Vec<Option<Binding>>> {
+    fn bindings<'a>(&'a self, keys: &'a [BindingKey], now: Timestamp) -> Reply<'a, Vec<Whose>> {
         if self.hides_bindings {
-            return Reply::now(vec![None; keys.len()]);
+            return Reply::now(vec![Whose::Nobodys; keys.len()]);
         }
         self.memory.bindings(keys, now)
     }
@@ -98,7 +101,7 @@ impl State for Watched {
         owner: Owner,
         how: Bind,
         now: Timestamp,
-    ) -> Reply<'a, Vec<Binding>> {
+    ) -> Reply<'a, Vec<Whose>> {
         self.memory.bind(keys, owner, how, now)
     }
 }
@@ -130,8 +133,33 @@ fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
 }
 
+/// What is known of tools: nothing at first.
+fn catalog() -> Catalog {
+    let limits = Limits {
+        tools_max: 10,
+        name_bytes_max: 256,
+    };
+    let server = crate::catalog::WatchedServer {
+        name: "notes".to_owned(),
+        trust: crate::catalog::Trust::default(),
+        snapshot: None,
+        check_arguments: false,
+    };
+    Catalog::open(vec![server], limits, now()).unwrap()
+}
+
 /// Judges a body as Alice's.
 async fn judge(policies: Policies<'_>, state: &Watched, body: &Value) -> Judgement {
+    judge_as("alice", &catalog(), policies, state, body).await
+}
+
+async fn judge_as(
+    id: &str,
+    catalog: &Catalog,
+    policies: Policies<'_>,
+    state: &Watched,
+    body: &Value,
+) -> Judgement {
     let body = body.to_string();
     let options = DecodeOptions {
         batch_max: 1000,
@@ -147,14 +175,9 @@ async fn judge(policies: Policies<'_>, state: &Watched, body: &Value) -> Judgeme
     let headers = Headers::collect([("content-type", "application/json")], true);
     let read = Read::decoded(decode(body.as_bytes(), &options), &headers, None, None);
     assert!(read.fault.is_none(), "{body}");
-    let limits = Limits {
-        tools_max: 10,
-        name_bytes_max: 256,
-    };
-    let catalog = Catalog::open(Vec::new(), limits, now()).unwrap();
     let subject = Arc::new(Subject {
         issuer: "https://idp.test".into(),
-        id: "alice".into(),
+        id: id.into(),
         agent: None,
         groups: Vec::new(),
         roles: Vec::new(),
@@ -170,7 +193,7 @@ async fn judge(policies: Policies<'_>, state: &Watched, body: &Value) -> Judgeme
         subject: &subject,
         host: "mcp.example.com",
         headers: &Vec::new(),
-        catalog: &catalog,
+        catalog,
         purpose: &PurposeSettings::default(),
         country: None,
         device: None,
@@ -407,5 +430,132 @@ async fn a_request_of_one_part_is_read_and_recorded_once() {
             assert_eq!(state.counted(Count::Denials), denied, "{tool}");
         }
         assert_eq!(state.operations(), operations, "{tool}");
+    }
+}
+
+/// One call, or one batch of calls, by somebody.
+async fn call_as(
+    id: &str,
+    catalog: &Catalog,
+    policy: &Policy,
+    state: &Watched,
+    tools: &[String],
+) -> Judgement {
+    let policies = Policies {
+        enforced: policy,
+        candidate: None,
+    };
+    let body = match tools {
+        [tool] => call(1, tool),
+        several => batch(several.iter().map(String::as_str)),
+    };
+    judge_as(id, catalog, policies, state, &body).await
+}
+
+const LIMITED: [&str; 4] = [
+    ALL,
+    "{id: few, effect: limit, what: {tools: [create_*, named]}, limit: {calls: 3, per: 1d, by: [subject, tool]}}",
+    "{id: no, effect: deny, what: {tools: [no]}}",
+    "{id: quarantine, effect: deny, what: {tools: [safe]}, why: {denials: {more_than: 9, per: 1h, by: [subject]}}}",
+];
+
+#[tokio::test]
+async fn a_flood_of_made_up_tools_ends_no_limit_and_no_quarantine() {
+    let policy = policy(&LIMITED);
+    let (state, catalog) = (Watched::with_room_for(2000), catalog());
+    let by = async |id: &str, tool: &str| {
+        call_as(id, &catalog, &policy, &state, &[tool.to_owned()]).await
+    };
+    for id in ["mallory", "bob"] {
+        for _ in 0..3 {
+            assert!(by(id, "create_note").await.is_allowed());
+        }
+        for _ in 0..10 {
+            by(id, "no").await;
+        }
+    }
+    for flood in 0..100 {
+        let tools: Vec<String> = (0..100).map(|n| format!("create_{flood}_{n}")).collect();
+        call_as("mallory", &catalog, &policy, &state, &tools).await;
+    }
+    assert!(state.memory.keys() <= 2000);
+    for id in ["mallory", "bob"] {
+        let limited = by(id, "create_note").await;
+        assert_eq!(
+            denial(&limited),
+            (DenialReason::RateLimited, Some("few"), 0)
+        );
+        let quarantined = by(id, "safe").await;
+        assert_eq!(denial(&quarantined), (DENIED, Some("quarantine"), 0));
+    }
+    // There is room for others by what the flood has too much of.
+    for id in ["carol", "dave"] {
+        for _ in 0..3 {
+            assert!(by(id, "create_note").await.is_allowed(), "{id}");
+        }
+        let limited = by(id, "create_note").await;
+        assert_eq!(
+            denial(&limited),
+            (DenialReason::RateLimited, Some("few"), 0)
+        );
+        assert!(by(id, "safe").await.is_allowed());
+    }
+}
+
+#[tokio::test]
+async fn a_window_that_was_forgotten_grants_nothing_and_denies() {
+    let behaved = "{id: behaved, effect: allow, who: {anyone: true}, what: {servers: [notes], tools: [safe]}, why: {not: {calls: {more_than: 9, per: 1d, by: [subject]}}}}";
+    let quarantine = "{id: quarantine, effect: deny, what: {tools: [safe]}, why: {calls: {more_than: 9, per: 1d, by: [subject]}}}";
+    let flooding = "{id: flooding, effect: deny, what: {tools: [none]}, why: {calls: {more_than: 9, per: 2d, by: [subject, tool]}}}";
+    let indeterminate = (DenialReason::Indeterminate, Some("quarantine"), 0);
+    let no_rule = (DenialReason::NoMatchingRule, None, 0);
+    for (rules, expected) in [
+        (&[ALL, quarantine, flooding][..], indeterminate),
+        (&[behaved, flooding], no_rule),
+    ] {
+        let policy = policy(rules);
+        let (state, catalog) = (Watched::with_room_for(50), catalog());
+        let by =
+            async |id: &str| call_as(id, &catalog, &policy, &state, &["safe".to_owned()]).await;
+        assert!(by("mallory").await.is_allowed());
+        let tools: Vec<String> = (0..100).map(|n| format!("made-up-{n}")).collect();
+        call_as("mallory", &catalog, &policy, &state, &tools).await;
+        assert_eq!(denial(&by("mallory").await), expected);
+        assert!(by("bob").await.is_allowed());
+    }
+}
+
+#[tokio::test]
+async fn tools_that_the_server_does_not_have_are_counted_as_one() {
+    let source = Source {
+        name: "p".to_owned(),
+        text: format!(
+            "tools: {{notes: {{write: [create_classed]}}}}\nrules:\n- {}",
+            LIMITED.join("\n- ")
+        ),
+    };
+    let policy = compile(&[source], &CompileContext::default())
+        .unwrap_or_else(|findings| panic!("{}", findings.render(false)));
+    let tool = crate::json::decode(br#"{"name": "create_note"}"#, 8).unwrap();
+    for is_known in [true, false] {
+        let (state, catalog) = (Watched::new(), catalog());
+        if is_known {
+            assert!(catalog.observe("notes", "create_note", &tool).is_new);
+        }
+        let mut allowed = 0;
+        for number in 0..10 {
+            let tools = [format!("create_{number}")];
+            let judgement = call_as("alice", &catalog, &policy, &state, &tools).await;
+            allowed += usize::from(judgement.is_allowed());
+        }
+        assert_eq!(allowed, if is_known { 3 } else { 10 });
+        // Each that the server lists, or a rule or the table names, has its own limit.
+        for tool in ["create_note", "create_classed", "named"] {
+            for is_allowed in [true, true, true, false] {
+                let tools = [tool.to_owned()];
+                let judgement = call_as("alice", &catalog, &policy, &state, &tools).await;
+                assert_eq!(judgement.is_allowed(), is_allowed, "{tool}");
+            }
+        }
     }
 }

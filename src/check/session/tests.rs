@@ -1,7 +1,7 @@
 use super::*;
 use crate::authz::Value;
 use crate::check::ServerSettings;
-use crate::state::{Binding, Memory, Reply, Settings};
+use crate::state::{Memory, Reply, Settings, Whose};
 use crate::upstream::AuthorizationHeader;
 
 fn server(name: &str, session_binding: SessionBinding) -> Server {
@@ -48,6 +48,13 @@ fn owner(id: &str) -> Owner {
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn whose(whose: Whose) -> Option<Owner> {
+    match whose {
+        Whose::Of(binding) => Some(binding.owner),
+        Whose::Nobodys | Whose::Unknown => None,
+    }
 }
 
 fn memory() -> Memory {
@@ -99,8 +106,8 @@ async fn of_two_who_find_an_id_free_the_first_to_bind_it_has_it() {
     assert_eq!(for_alice.bound, [BindingKind::Task]);
     let keys = ["1", "2"].map(|id| BindingKey::task("notes", id));
     let bound = state.bindings(&keys, at(2)).await.unwrap();
-    let owners: Vec<_> = bound.iter().map(|binding| binding.unwrap().owner).collect();
-    assert_eq!(owners, [owner("bob"), owner("alice")]);
+    let owners: Vec<_> = bound.into_iter().map(whose).collect();
+    assert_eq!(owners, [Some(owner("bob")), Some(owner("alice"))]);
 }
 
 #[tokio::test]
@@ -211,6 +218,77 @@ async fn only_ones_own_tasks_are_visible() {
     }
 }
 
+fn with_room_for(bindings_max: usize) -> Memory {
+    Memory::new(Settings {
+        bindings_max,
+        ..Settings::default()
+    })
+}
+
+#[tokio::test]
+async fn what_was_forgotten_is_unknown_and_nobodys_to_take() {
+    let (state, metrics) = (with_room_for(1), Metrics::new());
+    let server = server("notes", SessionBinding::On);
+    let issue = async |id: &str, key: BindingKey| {
+        bind_issued(&state, &metrics, &server, owner(id), key, at(1))
+            .await
+            .unwrap();
+    };
+    let (_, started) = use_session(&state, &server, "alice", 0).await;
+    assert_eq!(started, Some(at(0)));
+    issue("bob", BindingKey::session(&server.name, "another")).await;
+    for id in ["mallory", "alice"] {
+        let used = use_session(&state, &server, id, 2).await;
+        assert_eq!(used, (Some(Reason::SessionUnknown), None), "{id}");
+    }
+    issue("alice", BindingKey::session(&server.name, "s")).await;
+    let used = use_session(&state, &server, "alice", 3).await;
+    assert_eq!(used, (None, Some(at(1))));
+
+    issue("alice", BindingKey::task(&server.name, "1")).await;
+    issue("alice", BindingKey::task(&server.name, "2")).await;
+    let visible = visible_tasks(&state, &server, owner("alice"), &["1", "2", "3"], at(2)).await;
+    assert_eq!(visible, Ok(vec![false, true, true]));
+    let alice = subject("alice");
+    let used = Used::of(&server, &alice, None, [Resource::Task("1")].into_iter());
+    let found = used.find(&state, false, at(2)).await.unwrap();
+    assert_eq!(found.refusal, Some((Reason::TaskUnknown, 0)));
+}
+
+#[tokio::test]
+async fn what_finds_no_room_is_refused_after_all() {
+    let (state, server) = (with_room_for(1), server("notes", SessionBinding::On));
+    let (_, started) = use_session(&state, &server, "alice", 0).await;
+    assert_eq!(started, Some(at(0)));
+    let bob = subject("bob");
+    let used = Used::of(&server, &bob, Some("t"), [Resource::Server].into_iter());
+    let mut found = used.find(&state, false, at(1)).await.unwrap();
+    assert_eq!(found.refusal, None);
+    used.claim(&mut found, &state, at(1)).await.unwrap();
+    assert_eq!(found.refusal, Some((Reason::SessionUnknown, 0)));
+    assert_eq!(found.bound, []);
+    assert_eq!(
+        use_session(&state, &server, "alice", 2).await,
+        (None, Some(at(0)))
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_was_forgotten_does_not_look_young() {
+    let server = server("notes", SessionBinding::Off);
+    let state = with_room_for(1);
+    let alices = use_session(&state, &server, "alice", 0).await;
+    assert_eq!(alices, (None, Some(at(0))));
+    // There is no room to remember since when.
+    assert_eq!(use_session(&state, &server, "bob", 1).await, (None, None));
+    // A day later hers is forgotten for his, and not young when she comes again.
+    let day = 24 * 60 * 60;
+    let bobs = use_session(&state, &server, "bob", day).await;
+    assert_eq!(bobs, (None, Some(at(day))));
+    let alices = use_session(&state, &server, "alice", day + 1).await;
+    assert_eq!(alices, (None, None));
+}
+
 /// A store that says less than it was asked.
 #[derive(Debug)]
 struct Terse;
@@ -236,11 +314,7 @@ impl State for Terse {
         Reply::Now(std::future::ready(Err(StateUnavailable)))
     }
 
-    fn bindings<'a>(
-        &'a self,
-        _: &'a [BindingKey],
-        _: Timestamp,
-    ) -> Reply<'a, Vec<Option<Binding>>> {
+    fn bindings<'a>(&'a self, _: &'a [BindingKey], _: Timestamp) -> Reply<'a, Vec<Whose>> {
         Reply::Now(std::future::ready(Ok(Vec::new())))
     }
 
@@ -250,7 +324,7 @@ impl State for Terse {
         _: Owner,
         _: Bind,
         _: Timestamp,
-    ) -> Reply<'a, Vec<Binding>> {
+    ) -> Reply<'a, Vec<Whose>> {
         Reply::Now(std::future::ready(Ok(Vec::new())))
     }
 }

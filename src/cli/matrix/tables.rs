@@ -3,6 +3,10 @@
 use std::fmt::{self, Write as _};
 use std::iter::once;
 
+use icu_properties::props::{
+    BidiControl, DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup,
+};
+use icu_properties::{CodePointMapData, CodePointSetData};
 use serde_json::json;
 
 use super::{Matrix, word};
@@ -68,7 +72,10 @@ pub(super) fn text(matrix: &Matrix) -> String {
     for server in &matrix.unknown {
         add(
             &mut text,
-            format_args!("no tool of `{server}` is known: set its `tools_snapshot`\n"),
+            format_args!(
+                "no tool of `{}` is known: set its `tools_snapshot`\n",
+                plain(server)
+            ),
         );
     }
     text
@@ -97,11 +104,24 @@ fn colour(prospect: Prospect) -> &'static str {
     }
 }
 
-/// A name without characters that a terminal acts upon.
+/// A name without characters that a terminal acts upon, that turn the direction of text, or that
+/// nobody sees: two names that look alike could be one.
 fn plain(name: &str) -> String {
+    let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+    let turning = CodePointSetData::new::<BidiControl>();
+    let categories = CodePointMapData::<GeneralCategory>::new();
+    let is_hidden = |character: char| {
+        let category = GeneralCategoryGroup::Control
+            .union(GeneralCategoryGroup::Format)
+            .union(GeneralCategoryGroup::LineSeparator)
+            .union(GeneralCategoryGroup::ParagraphSeparator);
+        ignorable.contains(character)
+            || turning.contains(character)
+            || category.contains(categories.get(character))
+    };
     let shown = |character: char| {
-        if character.is_control() || matches!(character, '\u{2028}'..='\u{202e}') {
-            '\u{fffd}'
+        if is_hidden(character) {
+            char::REPLACEMENT_CHARACTER
         } else {
             character
         }
@@ -127,9 +147,15 @@ pub(super) fn csv(matrix: &Matrix) -> String {
     text
 }
 
+/// The full-width and small forms too: some programs take them for the same.
+const FORMULA_SIGNS: [char; 16] = [
+    '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    '\u{fe66}', '\u{fe62}', '\u{fe63}', '\u{fe6b}', '\u{2212}',
+];
+
 /// Spreadsheets take some first characters for a formula; a quote in front keeps it a text.
 fn csv_field(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let formula = text.starts_with(FORMULA_SIGNS);
     let text = if formula {
         format!("'{text}")
     } else {
@@ -174,4 +200,70 @@ fn cells(matrix: &Matrix) -> impl Iterator<Item = Cell<'_>> {
             .zip(&row.cells)
             .map(move |(caller, cell)| (row, caller, cell))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_nothing_that_hides_or_turns_text() {
+        let hidden = [
+            '\u{1b}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2067}',
+            '\u{2068}',
+            '\u{2069}',
+            '\u{206a}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{ffa0}',
+            '\u{fff9}',
+            '\u{e0041}',
+            '\u{e0100}',
+        ];
+        for character in hidden {
+            assert_eq!(
+                plain(&format!("a{character}b")),
+                "a\u{fffd}b",
+                "{character:?}"
+            );
+        }
+        for honest in [
+            "get_notes",
+            "e\u{301}t\u{e9}",
+            "\u{30c4}\u{30fc}\u{30eb}",
+            "\u{645}",
+            "\u{1f600}",
+            "a b",
+        ] {
+            assert_eq!(plain(honest), honest);
+        }
+    }
+
+    #[test]
+    fn no_field_begins_as_a_formula() {
+        for first in FORMULA_SIGNS {
+            let field = csv_field(&format!("{first}cmd"));
+            assert_eq!(field, format!("\"'{first}cmd\""));
+        }
+        assert_eq!(csv_field("cmd=1"), "cmd=1");
+    }
 }

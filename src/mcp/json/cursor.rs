@@ -16,6 +16,8 @@ pub(in crate::mcp) enum Syntax {
     Incomplete,
     /// It could not go on to be one; this includes lone surrogates and numbers out of range.
     Invalid,
+    /// It may be one, but has more values and keys than are read.
+    TooMany,
 }
 
 /// A place in a text.
@@ -24,11 +26,19 @@ pub(in crate::mcp) struct Cursor<'a> {
     text: &'a str,
     /// INVARIANT: at the beginning of a character, as long as nothing is refused.
     at: usize,
+    /// How many more values and keys are read.
+    values_left: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(in crate::mcp) fn new(text: &'a str) -> Self {
-        Cursor { text, at: 0 }
+    /// At the beginning of a text, of which at most `values_max` values and keys are read: each
+    /// scalar, array, object and key of a member is one, those that are skipped included.
+    pub(in crate::mcp) fn new(text: &'a str, values_max: usize) -> Self {
+        Cursor {
+            text,
+            at: 0,
+            values_left: values_max,
+        }
     }
 
     /// Whether nothing but white space is left.
@@ -55,6 +65,16 @@ impl<'a> Cursor<'a> {
         Ok(is_next)
     }
 
+    /// Reads past the bracket that begins an array or object, if it is next.
+    #[inline]
+    pub(in crate::mcp) fn opens(&mut self, opener: u8) -> Result<bool, Syntax> {
+        let opens = self.takes(opener)?;
+        if opens {
+            self.count()?;
+        }
+        Ok(opens)
+    }
+
     /// Whether another element follows in the array or object that `closer` ends; reads past the
     /// mark that says so.
     #[inline]
@@ -74,6 +94,7 @@ impl<'a> Cursor<'a> {
         if self.peek()? != b'"' {
             return Err(Syntax::Invalid);
         }
+        self.count()?;
         let key = self.string(true)?;
         if self.takes(b':')? {
             Ok(key)
@@ -86,7 +107,9 @@ impl<'a> Cursor<'a> {
     /// same, and comes back empty.
     #[inline]
     pub(in crate::mcp) fn scalar(&mut self, keep: bool) -> Result<Value<'a>, Syntax> {
-        match self.peek()? {
+        let first = self.peek()?;
+        self.count()?;
+        match first {
             b'"' => self.string(keep).map(Value::String),
             b'-' | b'0'..=b'9' => self.number(),
             b't' => self.word("true", Value::Bool(true)),
@@ -103,13 +126,13 @@ impl<'a> Cursor<'a> {
         let mut closers = Vec::new();
         loop {
             // Here a value begins.
-            if self.takes(b'{')? {
+            if self.opens(b'{')? {
                 if !self.takes(b'}')? {
                     self.key()?;
                     closers.push(b'}');
                     continue;
                 }
-            } else if self.takes(b'[')? {
+            } else if self.opens(b'[')? {
                 if !self.takes(b']')? {
                     closers.push(b']');
                     continue;
@@ -131,6 +154,14 @@ impl<'a> Cursor<'a> {
                 closers.pop();
             }
         }
+    }
+
+    /// Counts a value or key.
+    #[inline]
+    fn count(&mut self) -> Result<(), Syntax> {
+        let left = self.values_left.checked_sub(1);
+        self.values_left = left.ok_or(Syntax::TooMany)?;
+        Ok(())
     }
 
     fn bytes(&self) -> &'a [u8] {

@@ -246,6 +246,23 @@ fn echoes_ids_and_refuses_unsafe_ones() {
         let answered = one(&body).kind.answer_id().map(|id| id.lexeme().to_owned());
         assert_eq!(answered.as_deref(), Some(id));
     }
+    let long = |bytes: usize| format!("\"{}\"", "x".repeat(bytes));
+    let escaped = format!("\"{}\"", "\\u0061".repeat(43));
+    for (id, refusal) in [
+        (long(256), None),
+        (long(257), Some(Refusal::IdTooLong)),
+        (long(1 << 20), Some(Refusal::IdTooLong)),
+        (escaped, Some(Refusal::IdTooLong)),
+        ("9".repeat(257), Some(Refusal::IdInvalid)),
+    ] {
+        for rest in [r#""method":"ping""#, r#""result":{}"#] {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{id},{rest}}}"#);
+            let decoded = decode(body.as_bytes(), &DecodeOptions::default());
+            let refused = decoded.err();
+            assert_eq!(refused.as_ref().and_then(|one| one.id), None, "{rest}");
+            assert_eq!(refused.map(|one| one.refusal), refusal, "{rest}");
+        }
+    }
     let bad = [
         "null",
         "true",
@@ -290,7 +307,7 @@ fn limits_depth() {
         Some(Refusal::TooDeep)
     );
     assert_eq!(
-        refusal(nested(100_000).as_bytes(), default),
+        refusal(nested(10_000).as_bytes(), default),
         Some(Refusal::TooDeep)
     );
     assert_eq!(
@@ -519,8 +536,88 @@ fn a_hundred_thousand_keys_cost_their_length() {
     }
     let good = format!(r#"{body}"z":0}}}}}}"#);
     let bad = format!(r#"{body}"k99999":0}}}}}}"#);
-    assert_eq!(refusal(good.as_bytes(), default), None);
-    assert_eq!(refusal(bad.as_bytes(), default), Some(Refusal::FoldedKey));
+    let unlimited = |options: &mut DecodeOptions| options.json_values_max = usize::MAX;
+    assert_eq!(refusal(good.as_bytes(), unlimited), None);
+    assert_eq!(refusal(bad.as_bytes(), unlimited), Some(Refusal::FoldedKey));
+    assert_eq!(
+        refusal(bad.as_bytes(), default),
+        Some(Refusal::TooManyValues)
+    );
+}
+
+#[test]
+fn counts_values_and_keys_wherever_they_stand() {
+    // How many there are in all, and the text.
+    let rows = [
+        (
+            11,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":0}}"#,
+        ),
+        (
+            12,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":[0]}}"#,
+        ),
+        (
+            13,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":{"a":0}}}"#,
+        ),
+        (
+            13,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":["a",{}]}}"#,
+        ),
+        (
+            13,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":null,"y":1.5}}"#,
+        ),
+        (
+            11,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","x":{"y":true}}"#,
+        ),
+        (
+            13,
+            r#"{"jsonrpc":"2.0","id":1,"result":{"x":{"y":"text, [1], {}"},"z":[]}}"#,
+        ),
+    ];
+    for (count, body) in rows {
+        let limited = |max| {
+            let limit = |options: &mut DecodeOptions| options.json_values_max = max;
+            refusal(body.as_bytes(), limit)
+        };
+        assert_eq!(limited(count), None, "{body}");
+        assert_eq!(limited(count - 1), Some(Refusal::TooManyValues), "{body}");
+    }
+    let batch = format!("[{},{}]", rows[0].1, rows[5].1.replace('1', "2"));
+    let batches = |max| {
+        move |options: &mut DecodeOptions| {
+            options.batch_max = 2;
+            options.json_values_max = max;
+        }
+    };
+    assert_eq!(refusal(batch.as_bytes(), batches(23)), None);
+    assert_eq!(
+        refusal(batch.as_bytes(), batches(22)),
+        Some(Refusal::TooManyValues)
+    );
+}
+
+#[test]
+fn what_is_beyond_the_limit_on_values_is_not_read() {
+    let head = r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":["#;
+    let zeros = "0,".repeat(100);
+    let limit = |options: &mut DecodeOptions| options.json_values_max = 50;
+    for tail in ["0]}}", "0]", "NaN", "0]},\"id\":2}"] {
+        let body = format!("{head}{zeros}{tail}");
+        let found = refusal(body.as_bytes(), limit);
+        assert_eq!(found, Some(Refusal::TooManyValues), "{tail}");
+    }
+    let body = format!("{head}{zeros}0]}}}}");
+    let options = DecodeOptions {
+        json_values_max: 50,
+        ..DecodeOptions::default()
+    };
+    let refused = decode(body.as_bytes(), &options).unwrap_err();
+    assert_eq!(refused.id.map(|id| id.lexeme()), Some("1"));
+    assert_eq!(refused.method.as_deref(), Some("ping"));
 }
 
 #[test]

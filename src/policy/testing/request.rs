@@ -259,6 +259,7 @@ impl SampleRequest {
                     .copied()
                     .unwrap_or_default(),
                 defaults: None,
+                tool_is_unlisted: false,
             },
         }
     }

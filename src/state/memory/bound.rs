@@ -1,123 +1,237 @@
 //! Bindings in the memory of one process, and who makes room when there are too many.
 //!
-//! A binding that is forgotten is there for the next one to take, so nobody may drive out another's
-//! by ids of their own making. Room is made by the owner who has the most, and among equals by the
-//! one who was idle for the longest time: it loses the binding it has not used for longest. An
-//! owner with few bindings loses one only when there are more owners than room.
+//! Nobody may drive out another's bindings by ids or subjects of their own making, and what is
+//! forgotten may not become anybody's. Room is made in the issuer that has the most ([`Shares`]):
+//!
+//! 1. A subject with more than a few bindings, and more than the one who asks, loses the one that
+//!    it has not used for longest.
+//! 2. Where nobody has more than a few, the binding goes that nobody has used for longest, if it
+//!    was not used for a day.
+//! 3. Else an id that the server has issued takes the place of another of its own subject, or of
+//!    whoever came last; and one that is only used gets none.
+//!
+//! Using a binding costs `O(1)`, and to add one `O(log n)`.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use lru::LruCache;
 
-use crate::state::{Bind, Binding, Digest, Owner};
+use super::lost::Lost;
+use super::shares::Shares;
+use crate::state::{Bind, Binding, BindingKind, Digest, Owner, Whose};
+
+/// How long a binding is not used that may be forgotten for any other, in seconds: a day.
+const IDLE: i64 = 24 * 60 * 60;
 
 /// The bindings of one kind.
 #[derive(Debug)]
 pub(super) struct Bound {
+    kind: BindingKind,
     most: usize,
-    owners: HashMap<Digest, Owner>,
-    held: HashMap<Owner, Held>,
-    /// Every owner; who makes room next is last. INVARIANT: what [`Held::turn`] says of each.
-    turns: BTreeSet<Turn>,
-    /// Counts uses, to tell which was later.
-    uses: u64,
+    entries: HashMap<Digest, Entry>,
+    /// Those of each subject, in the order of their use.
+    held: HashMap<Digest, Order>,
+    /// Those of all subjects of an issuer.
+    issued: HashMap<Digest, Order>,
+    shares: Shares,
+    lost: Lost,
+    forgotten: u64,
+    has_refused: bool,
 }
 
-type Turn = (usize, Reverse<u64>, Owner);
+type Order = LruCache<Digest, ()>;
 
-/// What one owner has.
-#[derive(Debug)]
-struct Held {
-    bindings: LruCache<Digest, Timestamp>,
-    last_use: u64,
-}
-
-impl Held {
-    fn turn(&self, owner: Owner) -> Turn {
-        (self.bindings.len(), Reverse(self.last_use), owner)
-    }
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    owner: Owner,
+    since: Timestamp,
+    /// When it was used last, in seconds since 1970.
+    used: i64,
 }
 
 impl Bound {
     /// At most `most` bindings, but one at least.
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(kind: BindingKind, most: usize) -> Self {
+        let most = most.max(1);
         Bound {
-            most: most.max(1),
-            owners: HashMap::new(),
+            kind,
+            most,
+            entries: HashMap::new(),
             held: HashMap::new(),
-            turns: BTreeSet::new(),
-            uses: 0,
+            issued: HashMap::new(),
+            shares: Shares::new(most),
+            lost: Lost::new(most),
+            forgotten: 0,
+            has_refused: false,
         }
     }
 
     /// How many there are.
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.owners.len()
+        self.entries.len()
+    }
+
+    /// How many were forgotten.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// Whether so many were forgotten that every id that is not bound is unknown.
+    pub(super) fn has_ended_first_use(&self, now: Timestamp) -> bool {
+        self.lost.is_full(now.as_second())
     }
 
     /// Whose it is; asking is using it.
-    pub(super) fn find(&mut self, key: Digest) -> Option<Binding> {
-        let owner = *self.owners.get(&key)?;
-        let since = self.change(owner, |held| held.bindings.get(&key).copied())?;
-        Some(Binding { owner, since })
+    pub(super) fn find(&mut self, key: Digest, now: Timestamp) -> Whose {
+        let now = now.as_second();
+        let Some(entry) = self.entries.get_mut(&key) else {
+            let is_lost = self.lost.has(key, now);
+            return if is_lost {
+                Whose::Unknown
+            } else {
+                Whose::Nobodys
+            };
+        };
+        entry.used = entry.used.max(now);
+        let Entry { owner, since, .. } = *entry;
+        let party = owner.party();
+        for order in [
+            self.held.get_mut(&party.id),
+            self.issued.get_mut(&party.group),
+        ] {
+            order.map(|order| order.promote(&key));
+        }
+        Whose::Of(Binding { owner, since })
     }
 
     /// Binds it, and says whose it is after that.
-    pub(super) fn bind(&mut self, key: Digest, new: Binding, how: Bind) -> Binding {
-        match (self.find(key), how) {
-            (Some(old), Bind::IfFree) => return old,
-            (Some(_), Bind::Anew) => self.forget(key),
-            (None, Bind::IfFree | Bind::Anew) => {}
+    pub(super) fn bind(&mut self, key: Digest, new: Binding, how: Bind, now: Timestamp) -> Whose {
+        match (self.find(key, now), how) {
+            (found @ (Whose::Of(_) | Whose::Unknown), Bind::IfFree) => return found,
+            (Whose::Of(_), Bind::Anew) => {
+                self.remove(key);
+            }
+            (Whose::Nobodys | Whose::Unknown, Bind::Anew) | (Whose::Nobodys, Bind::IfFree) => {}
         }
-        self.owners.insert(key, new.owner);
-        self.change(new.owner, |held| held.bindings.put(key, new.since));
-        while self.owners.len() > self.most {
-            // INVARIANT: what was used just now is never the last of those who have as many.
-            let Some((_, _, owner)) = self.turns.last().copied() else {
-                break;
+        while self.entries.len() >= self.most {
+            let Some(victim) = self.victim(new.owner, how, now) else {
+                self.tell_refused();
+                return Whose::Unknown;
             };
-            let oldest = self
-                .held
-                .get(&owner)
-                .and_then(|held| held.bindings.peek_lru());
-            let Some(oldest) = oldest.map(|(key, _)| *key) else {
-                break;
-            };
-            self.forget(oldest);
+            self.forget(victim, now);
         }
-        new
+        self.lost.remove(key);
+        let party = new.owner.party();
+        for order in [
+            self.held
+                .entry(party.id)
+                .or_insert_with(LruCache::unbounded),
+            self.issued
+                .entry(party.group)
+                .or_insert_with(LruCache::unbounded),
+        ] {
+            order.put(key, ());
+        }
+        self.shares.add(&party);
+        let entry = Entry {
+            owner: new.owner,
+            since: new.since,
+            used: now.as_second(),
+        };
+        self.entries.insert(key, entry);
+        Whose::Of(new)
     }
 
-    fn forget(&mut self, key: Digest) {
-        let Some(owner) = self.owners.remove(&key) else {
+    /// Which binding is forgotten for one more of an owner. There is one for [`Bind::Anew`] if
+    /// there is any.
+    fn victim(&self, owner: Owner, how: Bind, now: Timestamp) -> Option<Digest> {
+        let asking = owner.party();
+        let payer = self.shares.payer(&asking);
+        let oldest_of = |holder: Digest| oldest(self.held.get(&holder));
+        let is_idle = |key: &Digest| {
+            let idle_since = now.as_second().saturating_sub(IDLE);
+            let entry = self.entries.get(key);
+            entry.is_some_and(|entry| entry.used <= idle_since)
+        };
+        if payer.is_heavy {
+            let oldest = oldest_of(payer.other.unwrap_or(asking.id));
+            let is_own = payer.other.is_none();
+            return oldest.filter(|key| !is_own || how == Bind::Anew || is_idle(key));
+        }
+        let idle = oldest(self.issued.get(&payer.group)).filter(is_idle);
+        let other = payer.other.and_then(oldest_of);
+        let anew = || {
+            let next = || self.shares.next_besides(&asking).and_then(oldest_of);
+            oldest_of(asking.id).or_else(next)
+        };
+        idle.or(other).or_else(|| match how {
+            Bind::Anew => anew(),
+            Bind::IfFree => None,
+        })
+    }
+
+    fn forget(&mut self, key: Digest, now: Timestamp) {
+        let Some(entry) = self.remove(key) else {
             return;
         };
-        let Some(held) = self.held.get_mut(&owner) else {
-            return;
-        };
-        self.turns.remove(&held.turn(owner));
-        held.bindings.pop(&key);
-        if held.bindings.is_empty() {
-            self.held.remove(&owner);
-        } else {
-            self.turns.insert(held.turn(owner));
+        let (kind, now) = (self.word(), now.as_second());
+        if self.forgotten == 0 {
+            tracing::warn!(
+                kind,
+                most = self.most,
+                "bindings are forgotten, and what was bound is unknown from then on: \
+                 `limits.bindings_max` is too low, or a caller floods the store"
+            );
+        }
+        self.forgotten = self.forgotten.saturating_add(1);
+        let was_full = self.lost.is_full(now);
+        self.lost.add(key, entry.used, now);
+        if !was_full && self.lost.is_full(now) {
+            tracing::error!(
+                kind,
+                "more bindings were forgotten than can be told apart, so nothing is bound by its \
+                 first use any more, and what is not bound is unknown"
+            );
         }
     }
 
-    /// Uses what an owner has, and keeps the turns in order.
-    fn change<T>(&mut self, owner: Owner, change: impl FnOnce(&mut Held) -> T) -> T {
-        self.uses = self.uses.saturating_add(1);
-        let held = self.held.entry(owner).or_insert_with(|| Held {
-            bindings: LruCache::unbounded(),
-            last_use: 0,
-        });
-        self.turns.remove(&held.turn(owner));
-        held.last_use = self.uses;
-        let changed = change(held);
-        self.turns.insert(held.turn(owner));
-        changed
+    fn tell_refused(&mut self) {
+        if !self.has_refused {
+            self.has_refused = true;
+            tracing::warn!(
+                kind = self.word(),
+                most = self.most,
+                "there is no room to bind what is used first: `limits.bindings_max` is too low, \
+                 or a caller floods the store"
+            );
+        }
     }
+
+    fn word(&self) -> &'static str {
+        match self.kind {
+            BindingKind::Session => "session",
+            BindingKind::Task => "task",
+        }
+    }
+
+    fn remove(&mut self, key: Digest) -> Option<Entry> {
+        let entry = self.entries.remove(&key)?;
+        let party = entry.owner.party();
+        for (orders, id) in [(&mut self.held, party.id), (&mut self.issued, party.group)] {
+            if let Some(order) = orders.get_mut(&id) {
+                order.pop(&key);
+                if order.is_empty() {
+                    orders.remove(&id);
+                }
+            }
+        }
+        self.shares.remove(party.id);
+        Some(entry)
+    }
+}
+
+/// What was not used for longest.
+fn oldest(order: Option<&Order>) -> Option<Digest> {
+    order.and_then(LruCache::peek_lru).map(|(key, ())| *key)
 }

@@ -1,241 +1,386 @@
-use std::sync::LazyLock;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::bucket::Bucket;
 use super::*;
-use crate::authz::{
-    AccessRequest, Action, ActionKind, Context, CounterKey, Http, KeyPart, Policy, Resource,
-    Subject, Value, events,
-};
+use crate::authz::{Limit, Policy};
+use crate::state::fixtures::{Asked as _, Who, is_of, limited, session, watched};
+
+mod bindings;
+mod model;
+
+fn memory(most: usize) -> Memory {
+    Memory::new(Settings {
+        keys_max: most,
+        bindings_max: most,
+    })
+}
+
+/// Names that nobody has made up before.
+fn names(prefix: &str, count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(move |number| format!("{prefix}-{number}"))
+}
+
+fn is_refused(taken: Taken) -> bool {
+    matches!(taken, Taken::Exhausted { .. })
+}
+
+/// What a flood must not change: a limit that is taken from, a quarantine, and a window.
+struct Watched {
+    daily: Policy,
+    windows: Policy,
+}
+
+impl Watched {
+    const PROBER: [Option<u64>; 2] = [Some(12), Some(12)];
+
+    fn new() -> Self {
+        Watched {
+            daily: limited(&["{calls: 3, per: 1d, by: [subject, tool]}"]),
+            windows: watched(&[
+                "denials: {more_than: 10, per: 10m, by: [subject]}",
+                "calls: {more_than: 10, per: 1h, by: [subject]}",
+            ]),
+        }
+    }
+
+    /// Takes all that a subject may, and is denied often.
+    fn exhaust(&self, memory: &Memory, who: Who<'_>) {
+        for _ in 0..3 {
+            assert_eq!(memory.take_at(&self.daily, who, 0), Taken::All);
+        }
+        assert!(is_refused(memory.take_at(&self.daily, who, 0)));
+        for _ in 0..12 {
+            memory.record_at(&self.windows, who, 0);
+        }
+        self.assert_as_it_was(memory, who, 0);
+    }
+
+    fn assert_as_it_was(&self, memory: &Memory, who: Who<'_>, seconds: i64) {
+        let taken = memory.take_at(&self.daily, who, seconds);
+        assert!(is_refused(taken), "{who:?}: {taken:?}");
+        assert_eq!(
+            memory.read_at(&self.windows, who, seconds),
+            Self::PROBER,
+            "{who:?}"
+        );
+    }
+
+    /// Nothing of a subject's that was full has room now, and nothing that counts shows less.
+    fn assert_not_free(&self, memory: &Memory, who: Who<'_>, seconds: i64) {
+        assert!(
+            is_refused(memory.take_at(&self.daily, who, seconds)),
+            "{who:?}"
+        );
+        let shown = memory.read_at(&self.windows, who, seconds);
+        for (shown, was) in shown.into_iter().zip(Self::PROBER) {
+            assert!(shown.is_none() || shown >= was, "{who:?}: {shown:?}");
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_tools_frees_nothing_of_anybodys() {
+    let memory = Memory::new(Settings::default());
+    let watched = Watched::new();
+    let (mallory, alice, bob) = (Who::new("mallory"), Who::new("alice"), Who::new("bob"));
+    let alice = alice.of("other");
+    for who in [mallory, alice, bob] {
+        watched.exhaust(&memory, who);
+    }
+    let mut refused = 0;
+    for tool in names("made-up", 100_100) {
+        refused += usize::from(is_refused(memory.take_at(
+            &watched.daily,
+            mallory.with(&tool),
+            1,
+        )));
+    }
+    assert!(refused >= 100, "{refused}");
+    assert!(memory.keys() <= Settings::default().keys_max);
+    for who in [mallory, alice, bob] {
+        watched.assert_as_it_was(&memory, who, 2);
+        let quiet = Who { id: "quiet", ..who };
+        assert_eq!(memory.read_at(&watched.windows, quiet, 2), [Some(0); 2]);
+    }
+    // Who has little finds room by what the flood has too much of.
+    for who in [alice, bob] {
+        assert_eq!(memory.take_at(&watched.daily, who.with("u"), 3), Taken::All);
+    }
+    // What the flood lost for it is what would have been over first, and unknown until then.
+    let lost = memory.forgotten();
+    assert_eq!((lost.limits, lost.windows), (0, 2));
+    watched.assert_not_free(&memory, mallory, 3);
+    assert_eq!(memory.read_at(&watched.windows, mallory, 3), [None, None]);
+    let Taken::Exhausted { retry_after, .. } =
+        memory.take_at(&watched.daily, mallory.with("never"), 3)
+    else {
+        panic!("it is free")
+    };
+    let hour = Duration::from_hours(1);
+    assert!(retry_after > hour && retry_after < hour + Duration::from_mins(2));
+    let later = 3 + 60 * 62;
+    assert_eq!(
+        memory.read_at(&watched.windows, mallory, later),
+        [Some(0); 2]
+    );
+    let taken = memory.take_at(&watched.daily, mallory.with("never"), later);
+    assert_eq!(taken, Taken::All);
+}
+
+/// Windows are recorded whatever they are about, so one's own have to be forgotten for them.
+#[test]
+fn a_flood_of_windows_leaves_its_callers_quarantine_in_place() {
+    let by_tool = watched(&["calls: {more_than: 1, per: 1m, by: [subject, tool]}"]);
+    let by_tool_for_long = watched(&["calls: {more_than: 1, per: 2d, by: [subject, tool]}"]);
+    let watched = Watched::new();
+    let (mallory, bob) = (Who::new("mallory"), Who::new("bob"));
+    for (flood, own_stay) in [(&by_tool, true), (&by_tool_for_long, false)] {
+        let memory = memory(200);
+        watched.exhaust(&memory, mallory);
+        watched.exhaust(&memory, bob);
+        for tool in names("made-up", 1000) {
+            memory.record_at(flood, mallory.with(&tool), 1);
+        }
+        assert!(memory.keys() <= 200);
+        assert!(memory.forgotten().windows > 700);
+        if own_stay {
+            watched.assert_as_it_was(&memory, mallory, 2);
+        } else {
+            watched.assert_not_free(&memory, mallory, 2);
+            assert_eq!(memory.read_at(&watched.windows, mallory, 2), [None, None]);
+        }
+        watched.assert_as_it_was(&memory, bob, 2);
+        assert_eq!(memory.take_at(&watched.daily, bob.with("u"), 2), Taken::All);
+        // It was ten minutes of denials, so that long later none would count.
+        assert_eq!(memory.read_at(&watched.windows, mallory, 700)[0], Some(0));
+        // What was lost of the flood itself is not read as nothing either.
+        for tool in names("made-up", 1000) {
+            assert_ne!(memory.read_at(flood, mallory.with(&tool), 3), [Some(0)]);
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_subjects_frees_nothing_of_anybodys() {
+    let watched = Watched::new();
+    for early in [true, false] {
+        let memory = memory(1000);
+        let (alice, bob) = (Who::new("alice").of("other"), Who::new("bob"));
+        let exhaust = || [alice, bob].map(|who| watched.exhaust(&memory, who));
+        if early {
+            exhaust();
+        }
+        for id in names("sybil", 10_000) {
+            let sybil = Who::new(&id);
+            memory.take_at(&watched.daily, sybil, 1);
+            memory.record_at(&watched.windows, sybil, 1);
+        }
+        assert!(memory.keys() <= 1000);
+        if early {
+            for who in [alice, bob] {
+                watched.assert_as_it_was(&memory, who, 2);
+            }
+        } else {
+            // An issuer that has little finds room.
+            watched.exhaust(&memory, alice);
+        }
+        // Of the others nobody is free, those for whom there was no room neither.
+        for id in names("sybil", 10_000) {
+            let sybil = Who::new(&id);
+            let shown = memory.read_at(&watched.windows, sybil, 3);
+            let is_right = |shown: &Option<u64>| *shown != Some(0);
+            assert!(shown.iter().all(is_right), "{id}: {shown:?}");
+        }
+        let newcomer = Who::new("newcomer");
+        assert!(is_refused(memory.take_at(&watched.daily, newcomer, 3)));
+        let elsewhere = newcomer.of("third");
+        assert_eq!(memory.take_at(&watched.daily, elsewhere, 3), Taken::All);
+        assert_eq!(memory.read_at(&watched.windows, elsewhere, 3), [Some(0); 2]);
+    }
+}
+
+/// Each kind of holder has its own room, however many of another kind there are.
+#[test]
+fn what_many_share_is_not_driven_out() {
+    let shared = [
+        "{calls: 1, per: 2d, by: [server]}",
+        "{calls: 1, per: 2d, by: [tool]}",
+        "{calls: 1, per: 2d, by: [tenant]}",
+        "{calls: 1, per: 2d, by: [agent]}",
+    ];
+    let floods = [
+        "{calls: 1, per: 1d, by: [subject]}",
+        "{calls: 1, per: 1d, by: [session]}",
+        "{calls: 1, per: 1d, by: [agent]}",
+        "{calls: 1, per: 1d, by: [tenant]}",
+        "{calls: 1, per: 1d, by: [tool]}",
+        "{calls: 1, per: 1d, by: [agent, tool]}",
+        "{calls: 1, per: 1d, by: [server, tool]}",
+    ];
+    for flood in floods {
+        let memory = memory(100);
+        let flood = limited(&[flood]);
+        let alice = Who::new("alice");
+        // Whoever touches it first: here the one who floods.
+        let shared = shared.map(|limit| limited(&[limit]));
+        for limit in &shared {
+            assert_eq!(memory.take_at(limit, Who::new("mallory"), 0), Taken::All);
+        }
+        for name in names("made-up", 1000) {
+            let mallory = Who {
+                session: &name,
+                agent: &name,
+                tenant: &name,
+                tool: &name,
+                ..Who::new(&name)
+            };
+            memory.take_at(&flood, mallory, 1);
+        }
+        assert!(memory.keys() <= 100);
+        for limit in &shared {
+            assert!(is_refused(memory.take_at(limit, alice, 2)), "{limit:?}");
+        }
+        let free = limited(&["{calls: 1, per: 1h, by: [subject]}"]);
+        let elsewhere = alice.of("other");
+        assert_eq!(memory.take_at(&free, elsewhere, 3), Taken::All);
+    }
+}
+
+#[test]
+fn what_is_over_makes_room_first_whosever_it_is() {
+    let memory = memory(100);
+    let short = limited(&["{calls: 60, per: 1m, by: [subject, tool]}"]);
+    let long = limited(&["{calls: 1, per: 1d, by: [subject, tool]}"]);
+    let (alice, bob) = (Who::new("alice"), Who::new("bob"));
+    for tool in names("t", 60) {
+        assert_eq!(memory.take_at(&long, alice.with(&tool), 0), Taken::All);
+    }
+    for tool in names("t", 40) {
+        assert_eq!(memory.take_at(&short, bob.with(&tool), 0), Taken::All);
+    }
+    // Alice has the most, and what is full again of Bob's goes.
+    for tool in names("u", 40) {
+        assert_eq!(memory.take_at(&long, bob.with(&tool), 10), Taken::All);
+    }
+    assert_eq!(memory.forgotten(), Forgotten::default());
+    for tool in names("t", 60) {
+        assert!(is_refused(memory.take_at(&long, alice.with(&tool), 11)));
+    }
+}
+
+#[test]
+fn all_of_several_limits_find_room_or_none_is_taken_from() {
+    let one = "{calls: 1, per: 1h, by: [subject]}";
+    let both = limited(&[one, "{calls: 1, per: 1h, by: [server]}"]);
+    let memory = memory(1);
+    for seconds in 0..3 {
+        let Taken::Exhausted { first, .. } = memory.take_at(&both, Who::new("a"), seconds) else {
+            panic!("there is no room for two")
+        };
+        assert_eq!((first, memory.keys()), (1, 0));
+    }
+    // Nothing was taken from the first.
+    assert_eq!(
+        memory.take_at(&limited(&[one]), Who::new("a"), 5),
+        Taken::All
+    );
+    assert_eq!(memory.forgotten(), Forgotten::default());
+}
+
+#[test]
+fn what_is_only_tried_out_never_drives_out_what_counts() {
+    let memory = memory(100);
+    let by_tool = limited(&["{calls: 1, per: 1d, by: [subject, tool]}"]);
+    let (alice, bob) = (Who::new("alice"), Who::new("bob").of("other"));
+    let rehearse = |who: Who<'_>| {
+        let limits = crate::state::fixtures::limits(&by_tool, who);
+        let aside: Vec<LimitDemand> = limits
+            .into_iter()
+            .map(|limit| LimitDemand {
+                key: limit.key.within("candidate"),
+                ..limit
+            })
+            .collect();
+        crate::state::fixtures::ready(memory.take(&aside, at(1)))
+    };
+    for tool in names("t", 95) {
+        assert_eq!(memory.take_at(&by_tool, alice.with(&tool), 0), Taken::All);
+    }
+    let tried = names("t", 1000).filter(|tool| rehearse(bob.with(tool)) == Taken::All);
+    assert_eq!(tried.count(), 5);
+    // What counts takes the room of what is tried out, though it has more already.
+    for tool in names("u", 5) {
+        assert_eq!(memory.take_at(&by_tool, alice.with(&tool), 2), Taken::All);
+    }
+    assert!(is_refused(rehearse(bob.with("t-0"))));
+    assert_eq!(
+        memory.read_at(&Watched::new().windows, alice, 2),
+        [Some(0); 2]
+    );
+    for tool in names("t", 95) {
+        assert!(is_refused(memory.take_at(&by_tool, alice.with(&tool), 3)));
+    }
+}
+
+#[test]
+fn tools_that_a_server_does_not_have_share_one_counter() {
+    fn unlisted(tool: &str) -> Who<'_> {
+        Who {
+            tool_is_unlisted: true,
+            ..Who::new("mallory").with(tool)
+        }
+    }
+    let memory = memory(1000);
+    let by_tool = limited(&["{calls: 3, per: 1d, by: [subject, tool]}"]);
+    let probing = watched(&["distinct_tools: {more_than: 3, per: 1h, by: [subject]}"]);
+    let mut taken = 0;
+    for tool in names("made-up", 100) {
+        taken += usize::from(memory.take_at(&by_tool, unlisted(&tool), 0) == Taken::All);
+        memory.record_at(&probing, unlisted(&tool), 0);
+    }
+    assert_eq!((taken, memory.keys()), (3, 2));
+    // Each of them is a tool that was tried.
+    let shown = memory.read_at(&probing, unlisted("another"), 1);
+    assert_eq!(shown, [Some(101)]);
+    // One that the server has is counted by itself.
+    assert_eq!(memory.take_at(&by_tool, Who::new("mallory"), 1), Taken::All);
+    let bob = Who {
+        id: "bob",
+        ..unlisted("made-up-0")
+    };
+    assert_eq!(memory.take_at(&by_tool, bob, 1), Taken::All);
+}
+
+#[test]
+fn keys_tell_apart_what_joins_to_the_same_text() {
+    let by = watched(&["calls: {more_than: 1, per: 1m, by: [subject, tool]}"]);
+    let key = |id: &str, tool: &str| {
+        let windows = crate::state::fixtures::windows(&by, Who::new(id).with(tool));
+        windows[0].key.clone()
+    };
+    assert_ne!(key("ab", "c"), key("a", "bc"));
+    assert_eq!(key("ab", "c"), key("ab", "c"));
+    assert_ne!(key("ab", "c"), key("ab", "c").within("candidate"));
+    let unlisted = Who {
+        tool_is_unlisted: true,
+        ..Who::new("ab").with("")
+    };
+    let unlisted = &crate::state::fixtures::windows(&by, unlisted)[0].key;
+    assert_ne!(*unlisted, key("ab", ""));
+}
 
 fn limit(calls: u32, seconds: u64, burst: u32) -> Limit {
     Limit {
         calls,
         per: Duration::from_secs(seconds),
         burst,
-        by: Box::new([KeyPart::Subject]),
+        by: Box::new([crate::authz::KeyPart::Subject]),
     }
-}
-
-fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
-}
-
-/// The counter of a subject's calls stands for any counter.
-fn key(name: &str) -> CounterKey {
-    static BY_SUBJECT: LazyLock<Policy> = LazyLock::new(|| counting("subject"));
-    with_request(name, "t", |request| {
-        let mut events = events(&BY_SUBJECT, request, false);
-        events.pop().unwrap().key
-    })
-}
-
-/// A policy that counts calls.
-fn counting(by: &str) -> Policy {
-    let calls = format!("{{more_than: 1, per: 1m, by: [{by}]}}");
-    let source = crate::yaml::Source {
-        name: "p".to_owned(),
-        text: format!("rules: [{{id: r, effect: deny, why: {{calls: {calls}}}}}]"),
-    };
-    crate::policy::compile(&[source], &crate::policy::CompileContext::default()).unwrap()
-}
-
-fn with_request<T>(id: &str, tool: &str, then: impl FnOnce(&AccessRequest<'_>) -> T) -> T {
-    let subject = Subject {
-        issuer: "i".into(),
-        id: id.into(),
-        agent: None,
-        groups: Vec::new(),
-        roles: Vec::new(),
-        scopes: Vec::new(),
-        tenant: None,
-        device: None,
-        claims: Value::Null,
-        unknown: crate::authz::UnknownFacts::default(),
-    };
-    then(&AccessRequest {
-        subject: &subject,
-        peer: None,
-        server: "s",
-        action: Action {
-            method: "tools/call",
-            authorized_as: None,
-            kind: ActionKind::Use,
-        },
-        resource: Resource::Tool(tool),
-        arguments: None,
-        protocol_version: None,
-        session: Some("1"),
-        source: None,
-        http: Http {
-            host: "h",
-            path: "/",
-            headers: &[],
-        },
-        now: at(0),
-        context: Context::default(),
-    })
-}
-
-fn demand(name: &str, limit: &Limit) -> LimitDemand {
-    LimitDemand {
-        rule: "r".into(),
-        message: None,
-        limit: limit.clone(),
-        key: key(name),
-    }
-}
-
-fn wait(seconds: u64) -> Taken {
-    Taken::Exhausted {
-        first: 0,
-        retry_after: Duration::from_secs(seconds),
-    }
-}
-
-#[test]
-fn a_bucket_empties_by_bursts_and_fills_at_its_rate() {
-    let memory = Memory::new(Settings::default());
-    let two_in_ten = limit(2, 10, 2);
-    let one_at_once = limit(2, 10, 1);
-    for (limit, name, seconds, expected) in [
-        (&two_in_ten, "a", 0, Taken::All),
-        (&two_in_ten, "a", 0, Taken::All),
-        (&two_in_ten, "a", 0, wait(5)),
-        (&two_in_ten, "b", 0, Taken::All),
-        (&two_in_ten, "a", 4, wait(1)),
-        (&two_in_ten, "a", 5, Taken::All),
-        (&two_in_ten, "a", 5, wait(5)),
-        (&two_in_ten, "a", 100, Taken::All),
-        (&two_in_ten, "a", 100, Taken::All),
-        (&two_in_ten, "a", 100, wait(5)),
-        // The clock was set back by a day.
-        (&two_in_ten, "a", -86_400, wait(5)),
-        (&two_in_ten, "a", -86_395, wait(5)),
-        (&one_at_once, "c", 0, Taken::All),
-        (&one_at_once, "c", 0, wait(5)),
-        (&one_at_once, "c", 5, Taken::All),
-    ] {
-        let taken = memory.take_all(&[demand(name, limit)], at(seconds));
-        assert_eq!(taken, expected, "{name} at {seconds}");
-    }
-}
-
-#[test]
-fn all_limits_are_taken_from_or_none() {
-    let memory = Memory::new(Settings::default());
-    let (wide, narrow) = (limit(3, 60, 3), limit(1, 60, 1));
-    let both = [demand("wide", &wide), demand("narrow", &narrow)];
-    assert_eq!(memory.take_all(&both, at(0)), Taken::All);
-    for _ in 0..5 {
-        let exhausted = Taken::Exhausted {
-            first: 1,
-            retry_after: Duration::from_mins(1),
-        };
-        assert_eq!(memory.take_all(&both, at(0)), exhausted);
-    }
-    // One that is there twice is taken from twice.
-    let twice = [demand("wide", &wide), demand("wide", &wide)];
-    assert_eq!(memory.take_all(&twice, at(0)), Taken::All);
-    assert_eq!(memory.take_all(&[demand("wide", &wide)], at(0)), wait(20));
-    let thrice = [
-        demand("new", &narrow),
-        demand("new", &narrow),
-        demand("other", &narrow),
-    ];
-    assert_ne!(memory.take_all(&thrice, at(0)), Taken::All);
-    assert_eq!(
-        memory.take_all(&[demand("new", &narrow)], at(0)),
-        Taken::All
-    );
-    assert_eq!(
-        memory.take_all(&[demand("other", &narrow)], at(0)),
-        Taken::All
-    );
-}
-
-#[test]
-fn what_is_asked_about_is_remembered_longest() {
-    let memory = Memory::new(Settings {
-        keys_max: 32,
-        ..Settings::default()
-    });
-    let once = limit(1, 3600, 1);
-    assert_eq!(memory.take_all(&[demand("mine", &once)], at(0)), Taken::All);
-    for other in 0..500 {
-        let flood = demand(&format!("flood{other}"), &once);
-        assert_eq!(memory.take_all(&[flood], at(0)), Taken::All);
-        assert_eq!(memory.take_all(&[demand("mine", &once)], at(0)), wait(3600));
-    }
-    assert!(memory.keys() <= 32);
-}
-
-fn window(count: Count, seconds: u64) -> Window {
-    Window {
-        count,
-        per: Duration::from_secs(seconds),
-        by: Box::new([KeyPart::Subject]),
-    }
-}
-
-fn window_demand(window: &Window, tool: Option<&str>) -> WindowDemand {
-    WindowDemand {
-        window: window.clone(),
-        key: key("w"),
-        tool: tool.map(Into::into),
-    }
-}
-
-#[test]
-fn tools_count_once_each_while_they_are_recent() {
-    let memory = Memory::new(Settings::default());
-    let tools = window(Count::DistinctTools, 64);
-    for (seconds, tool, seen) in [
-        (0, "a", 1),
-        (1, "a", 1),
-        (2, "b", 2),
-        (3, "a", 2),
-        (60, "c", 3),
-        (67, "d", 3),
-        (68, "a", 3),
-        (124, "c", 3),
-    ] {
-        let demand = window_demand(&tools, Some(tool));
-        assert_eq!(memory.read_window(&demand, at(seconds)), seen, "{seconds}");
-        memory.add_event(&demand, at(seconds));
-    }
-    for tool in 0..1000 {
-        memory.add_event(&window_demand(&tools, Some(&tool.to_string())), at(124));
-    }
-    let last = window_demand(&tools, Some("999"));
-    assert_eq!(memory.read_window(&last, at(124)), 101);
 }
 
 proptest! {
-    /// Never less than what happened within the window, and never more than within a slot more.
-    #[test]
-    fn windows_slide_within_their_stated_error(
-        per in 1_u64..1000,
-        steps in prop::collection::vec(0_i64..60_000, 1..80),
-    ) {
-        let memory = Memory::new(Settings::default());
-        let calls = window(Count::Calls, per);
-        let demand = window_demand(&calls, None);
-        let per_ms = i64::try_from(per * 1000).unwrap();
-        let slot_ms = per_ms / 64 + 1;
-        let mut now = 1_800_000_000_000_i64;
-        let mut past: Vec<i64> = Vec::new();
-        for step in steps {
-            now += step;
-            let seen = memory.read_window(&demand, Timestamp::from_millisecond(now).unwrap());
-            let within = |age: i64| past.iter().filter(|then| now - **then <= age).count() as u64;
-            prop_assert!(seen >= within(per_ms - 1), "{seen} {past:?} {now}");
-            prop_assert!(seen <= within(per_ms + slot_ms), "{seen} {past:?} {now}");
-            memory.add_event(&demand, Timestamp::from_millisecond(now).unwrap());
-            past.push(now);
-        }
-    }
-
     /// In no stretch of time more than its calls and the burst.
     #[test]
     fn no_stretch_of_time_passes_more_than_the_rate_and_the_burst(
@@ -259,160 +404,4 @@ proptest! {
             }
         }
     }
-}
-
-/// What a store replies that waits for nothing.
-fn ready<T>(mut reply: Reply<'_, T>) -> T {
-    let waker = std::task::Waker::noop();
-    match std::pin::Pin::new(&mut reply).poll(&mut std::task::Context::from_waker(waker)) {
-        std::task::Poll::Ready(reply) => reply.unwrap(),
-        std::task::Poll::Pending => panic!("memory waits for nothing"),
-    }
-}
-
-fn session(id: &str) -> BindingKey {
-    BindingKey::session("s", id)
-}
-
-fn owner(id: &str) -> Owner {
-    Owner::new("i", id)
-}
-
-/// Who owns these, by a store.
-fn owners(memory: &Memory, keys: &[BindingKey]) -> Vec<Option<Owner>> {
-    let found = ready(memory.bindings(keys, at(0))).into_iter();
-    found
-        .map(|binding| binding.map(|binding| binding.owner))
-        .collect()
-}
-
-#[test]
-fn who_is_first_owns_it_until_it_is_issued_anew() {
-    let memory = Memory::new(Settings::default());
-    let key = [session("a")];
-    assert_eq!(ready(memory.bindings(&key, at(0))), [None]);
-    for (seconds, by, how, whose, since) in [
-        (1, "alice", Bind::IfFree, "alice", 1),
-        (2, "alice", Bind::IfFree, "alice", 1),
-        (3, "bob", Bind::IfFree, "alice", 1),
-        (4, "bob", Bind::Anew, "bob", 4),
-        (5, "alice", Bind::IfFree, "bob", 4),
-        (6, "bob", Bind::Anew, "bob", 6),
-    ] {
-        let expected = Binding {
-            owner: owner(whose),
-            since: at(since),
-        };
-        let bound = ready(memory.bind(&key, owner(by), how, at(seconds)));
-        assert_eq!(bound, [expected], "at {seconds}");
-        assert_eq!(ready(memory.bindings(&key, at(9))), [Some(expected)]);
-    }
-    assert_eq!(memory.sessions.lock().unwrap().len(), 1);
-}
-
-#[test]
-fn many_are_bound_in_their_order_and_by_kind() {
-    let memory = Memory::new(Settings::default());
-    let keys = [
-        session("a"),
-        BindingKey::task("s", "a"),
-        session("b"),
-        session("a"),
-    ];
-    ready(memory.bind(&keys[1..2], owner("bob"), Bind::IfFree, at(0)));
-    let bound = ready(memory.bind(&keys, owner("alice"), Bind::IfFree, at(1)));
-    let bound: Vec<Owner> = bound.into_iter().map(|binding| binding.owner).collect();
-    let (alice, bob) = (owner("alice"), owner("bob"));
-    assert_eq!(bound, [alice, bob, alice, alice]);
-    let elsewhere = [
-        BindingKey::session("other", "a"),
-        BindingKey::task("s", "b"),
-    ];
-    assert_eq!(owners(&memory, &elsewhere), [None, None]);
-}
-
-#[test]
-fn who_floods_the_store_makes_room_by_what_is_theirs() {
-    let memory = Memory::new(Settings {
-        bindings_max: 8,
-        ..Settings::default()
-    });
-    let alices = [session("a1"), session("a2")];
-    let task = [BindingKey::task("s", "a")];
-    ready(memory.bind(&alices, owner("alice"), Bind::IfFree, at(0)));
-    ready(memory.bind(&task, owner("alice"), Bind::IfFree, at(0)));
-    for number in 0..1000 {
-        let made_up = [session(&format!("m{number}"))];
-        for how in [Bind::IfFree, Bind::Anew] {
-            let bound = ready(memory.bind(&made_up, owner("mallory"), how, at(1)));
-            assert_eq!(bound[0].owner, owner("mallory"));
-        }
-    }
-    assert_eq!(memory.sessions.lock().unwrap().len(), 8);
-    assert_eq!(owners(&memory, &alices), [Some(owner("alice")); 2]);
-    assert_eq!(owners(&memory, &task), [Some(owner("alice"))]);
-    let last: Vec<_> = (993..1000)
-        .map(|number| session(&format!("m{number}")))
-        .collect();
-    let mut expected = [Some(owner("mallory")); 7];
-    expected[0] = None;
-    assert_eq!(owners(&memory, &last), expected);
-}
-
-#[test]
-fn of_owners_who_have_as_many_the_idle_one_makes_room() {
-    let memory = Memory::new(Settings {
-        bindings_max: 3,
-        ..Settings::default()
-    });
-    let bind = |id: &str| ready(memory.bind(&[session(id)], owner(id), Bind::IfFree, at(0)));
-    for id in ["a", "b", "c"] {
-        bind(id);
-    }
-    // Asking is using, whoever asks.
-    assert_eq!(owners(&memory, &[session("a")]), [Some(owner("a"))]);
-    bind("d");
-    let all = ["a", "b", "c", "d"].map(session);
-    let left = owners(&memory, &all);
-    assert_eq!(
-        left,
-        [Some(owner("a")), None, Some(owner("c")), Some(owner("d"))]
-    );
-}
-
-proptest! {
-    /// Never more than there is room for, and what was bound last is there.
-    #[test]
-    fn bindings_are_bounded_and_the_latest_is_kept(
-        most in 1_usize..6,
-        steps in prop::collection::vec((0_u8..12, 0_u8..4, any::<bool>(), any::<bool>()), 1..120),
-    ) {
-        let mut bound = Bound::new(most);
-        for (key, by, asks, anew) in steps {
-            let digest = short(&[key]);
-            if asks {
-                bound.find(digest);
-                continue;
-            }
-            let new = Binding { owner: owner(&by.to_string()), since: at(0) };
-            let how = if anew { Bind::Anew } else { Bind::IfFree };
-            let now = bound.bind(digest, new, how);
-            prop_assert!(!anew || now == new);
-            prop_assert!(bound.len() <= most);
-            prop_assert_eq!(bound.find(digest), Some(now));
-        }
-    }
-}
-
-/// What is recorded under one name is not read under another.
-#[test]
-fn keys_tell_apart_what_joins_to_the_same_text() {
-    let by = counting("tool, subject");
-    let of = |id: &str, tool: &str| with_request(id, tool, |request| events(&by, request, true));
-    let first = of("ab", "c");
-    assert_eq!(first.len(), 1);
-    assert_ne!(first, of("a", "bc"));
-    assert_eq!(first, of("ab", "c"));
-    let key = &first.first().unwrap().key;
-    assert_ne!(*key, key.within("candidate"));
 }

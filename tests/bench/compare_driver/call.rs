@@ -56,7 +56,20 @@ impl Call {
             Outcome::Allowed => policy::ALLOWED_TOOL,
             Outcome::Denied => policy::DENIED_TOOL,
         };
-        let body = body(tool);
+        Self::new(tool, &body(tool), outcome)
+    }
+
+    /// The allowed request with these arguments, which are a text of JSON.
+    pub(crate) fn of(arguments: &str) -> Self {
+        let tool = policy::ALLOWED_TOOL;
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","_meta":{},"arguments":{arguments}}}}}"#,
+            meta()
+        );
+        Self::new(tool, &body, Outcome::Allowed)
+    }
+
+    fn new(tool: &str, body: &str, outcome: Outcome) -> Self {
         let head = format!(
             "POST /mcp HTTP/1.1\r\nhost: {HOST}\r\nuser-agent: compare\r\n\
              accept: application/json, text/event-stream\r\ncontent-type: application/json\r\n\
@@ -93,12 +106,17 @@ fn body(tool: &str) -> String {
                          about, and who takes which part. Everybody brings numbers.",
                 "labels": ["planning", "team", "q4"], "priority": 2, "notify": true,
             },
-            "_meta": {
-                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                "io.modelcontextprotocol/clientCapabilities": {},
-                "io.modelcontextprotocol/clientInfo": {"name": "compare", "version": "1.0.0"},
-            },
+            "_meta": meta(),
         },
     })
     .to_string()
+}
+
+/// What each request of 2026-07-28 says of its client.
+fn meta() -> serde_json::Value {
+    serde_json::json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "compare", "version": "1.0.0"},
+    })
 }

@@ -13,6 +13,7 @@
 
 mod call;
 mod connection;
+mod crowd;
 mod envoy;
 mod plan;
 mod policy;
@@ -45,6 +46,9 @@ struct Arguments {
     /// Two rounds of half a second each, to see that it works; the figures mean little.
     #[arg(long)]
     quick: bool,
+    /// How one caller fares beside a crowd that sends bodies of 1 MiB, instead of everything else.
+    #[arg(long)]
+    crowd: bool,
     /// These variants only: a Envoy alone, b stock no-op, c lean no-op, d mcp-authz, e Envoy's own
     /// filters, f the same with a token cache, g another mcp-authz (see --candidate),
     /// h mcp-authz through a unix socket (only if asked for),

@@ -381,10 +381,11 @@ fn percentile(sorted: &[u64], percent: usize) -> f64 {
     float(nanos) / 1e3
 }
 
+/// A number of a run.
 #[expect(
     clippy::cast_precision_loss,
     reason = "counts and nanoseconds of a run are far below 2^53"
 )]
-fn float(number: u64) -> f64 {
+pub(crate) fn float(number: u64) -> f64 {
     number as f64
 }

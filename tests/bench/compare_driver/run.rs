@@ -18,7 +18,7 @@ use crate::slice::{self, Order, Sample};
 use crate::stage::{self, Runner};
 use crate::tokens::{Algorithm, Issuer};
 use crate::variant::Variant;
-use crate::{upstream, usage};
+use crate::{crowd, upstream, usage};
 
 /// Not measured at the beginning of each slice.
 const WARMUP: Duration = Duration::from_millis(300);
@@ -52,7 +52,15 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode> {
         biased;
         _ = interrupt.recv() => Ok(ExitCode::from(130)),
         _ = terminate.recv() => Ok(ExitCode::from(143)),
-        done = compare(&arguments) => done,
+        done = measured(&arguments) => done,
+    }
+}
+
+async fn measured(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.crowd {
+        crowd::compare(arguments).await
+    } else {
+        compare(arguments).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The service of one table: everything real but the clock, the sockets and the audit's sink.
 
 use std::io::Write;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -11,13 +12,13 @@ use mcp_authz::authn::Authenticator;
 use mcp_authz::authz::{LimitDemand, Readings, Taken, WindowDemand};
 use mcp_authz::catalog::Catalog;
 use mcp_authz::check::countries::Countries;
-use mcp_authz::check::{Pipeline, Reader, Servers};
+use mcp_authz::check::{LongBodies, Pipeline, Reader, Servers};
 use mcp_authz::config::{self, Config};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::json;
 use mcp_authz::policy::{CompileContext, PolicyStore};
-use mcp_authz::state::{Bind, Binding, BindingKey, Memory, Owner, Reply, State, StateUnavailable};
+use mcp_authz::state::{Bind, BindingKey, Memory, Owner, Reply, State, StateUnavailable, Whose};
 use mcp_authz::telemetry::metrics::Metrics;
 use prost::Message;
 use tempfile::TempDir;
@@ -88,6 +89,7 @@ impl Service {
             audit,
             metrics: Metrics::new(),
             limits: config.limits.check,
+            long_bodies: LongBodies::new(NonZero::<usize>::MIN),
             clock,
         };
         let pipeline = Arc::new(pipeline);
@@ -225,11 +227,7 @@ impl State for Away {
         away()
     }
 
-    fn bindings<'a>(
-        &'a self,
-        _: &'a [BindingKey],
-        _: Timestamp,
-    ) -> Reply<'a, Vec<Option<Binding>>> {
+    fn bindings<'a>(&'a self, _: &'a [BindingKey], _: Timestamp) -> Reply<'a, Vec<Whose>> {
         away()
     }
 
@@ -239,7 +237,7 @@ impl State for Away {
         _: Owner,
         _: Bind,
         _: Timestamp,
-    ) -> Reply<'a, Vec<Binding>> {
+    ) -> Reply<'a, Vec<Whose>> {
         away()
     }
 }

@@ -253,6 +253,51 @@ async fn a_private_authority_is_trusted_only_through_its_ca_file() {
     assert_eq!(fetch(issuer).await, Ok(1));
 }
 
+/// An issuer whose certificate says a lot, and is for other names.
+#[tokio::test]
+async fn what_a_certificate_says_is_not_told() {
+    let names: Vec<String> = (0..200).map(|n| format!("evil-{n}.example")).collect();
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    let listener = TlsListener::new(&made).await;
+    let port = listener.tcp.local_addr().unwrap().port();
+    let mut tasks = JoinSet::new();
+    let router = Router::new().fallback(|| async { keys() });
+    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, made.cert.pem()).unwrap();
+    let issuer = IssuerSettings {
+        source: KeySourceSettings::Uri(format!("https://localhost:{port}/jwks")),
+        ca_file: Some(file.path().to_owned()),
+        ..IssuerSettings::new("i")
+    };
+    let fault = fetch(issuer).await.unwrap_err().to_string();
+    assert!(
+        fault.contains("another name") && !fault.contains("evil"),
+        "{fault}"
+    );
+    assert!(fault.len() < 200, "{fault}");
+}
+
+/// The name is resolved as the connection is made, so it cannot be another address by then.
+#[tokio::test]
+async fn a_name_that_leads_inside_is_told_from_one_that_does_not_answer() {
+    let outside = Url::parse("https://idp.example/").unwrap();
+    let settings = Settings::default();
+    let issuer = IssuerSettings::new("i");
+    let keys = Url::parse("https://localhost:9/jwks").unwrap();
+    let guarded = client(&issuer, &settings, &outside, Some(&Reach::of(&outside))).unwrap();
+    let fault = get(&guarded, &keys, 9).await.unwrap_err();
+    assert_eq!(fault, FetchError::InternalKeysUrl);
+    assert!(
+        fault.to_string().contains("configure `jwks_uri`"),
+        "{fault}"
+    );
+    let inside = Reach::of(&keys);
+    let guarded = client(&issuer, &settings, &outside, Some(&inside)).unwrap();
+    let fault = get(&guarded, &keys, 9).await.unwrap_err();
+    assert!(matches!(fault, FetchError::Transport(_)), "{fault}");
+}
+
 struct TlsListener {
     tcp: TcpListener,
     acceptor: tokio_rustls::TlsAcceptor,
@@ -313,11 +358,24 @@ async fn files_are_read_up_to_the_limit() {
     std::fs::write(at("good"), jwks(&[P256.jwk(&json!({}))])).unwrap();
     std::fs::write(at("large"), " ".repeat(4097)).unwrap();
     std::fs::write(at("bad"), "{}").unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(at("pipe"))
+        .status();
+    assert!(made.unwrap().success());
     let rows = [
         ("good", Ok(1)),
         ("large", Err(FetchError::TooLarge(4096))),
         ("bad", Err(FetchError::KeySet(InvalidKeySet::Shape))),
-        ("none", Err(FetchError::File(std::io::ErrorKind::NotFound))),
+        (
+            "none",
+            Err(FetchError::File("there is no such file".to_owned())),
+        ),
+        (
+            "pipe",
+            Err(FetchError::File(
+                "it is a pipe, not a regular file".to_owned(),
+            )),
+        ),
     ];
     for (name, expected) in rows {
         let source = KeySourceSettings::File(at(name));
@@ -409,7 +467,7 @@ fn a_ca_file_without_a_certificate_is_refused() {
     };
     assert_eq!(with(file.path().to_owned()), fault("no certificate in it"));
     let gone = file.path().with_extension("gone");
-    assert_eq!(with(gone), fault("No such file or directory (os error 2)"));
+    assert_eq!(with(gone), fault("there is no such file"));
 }
 
 #[test]

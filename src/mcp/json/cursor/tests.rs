@@ -26,6 +26,7 @@ fn theirs(text: &str) -> Option<Result<Value<'static>, Syntax>> {
 fn ours(text: &str) -> Result<Value<'_>, Syntax> {
     let options = DecodeOptions {
         json_depth_max: usize::MAX,
+        json_values_max: usize::MAX,
         ..DecodeOptions::default()
     };
     let mut reader = Reader::new(text, &options);
@@ -57,7 +58,7 @@ fn check(text: &str) {
         // Zeros of either sign are equal.
         assert_eq!(found.to_bits(), expected.to_bits(), "{text:?}");
     }
-    let mut cursor = Cursor::new(text);
+    let mut cursor = Cursor::new(text, usize::MAX);
     let skipped = cursor.skip().and_then(|spelling| {
         if cursor.is_at_end() {
             Ok(spelling)
@@ -112,9 +113,12 @@ fn what_stands_for_itself_is_told_wherever_it_stands() {
 #[test]
 fn depth_costs_no_stack() {
     let deep = "[".repeat(200_000) + "1" + &"]".repeat(200_000);
-    assert_eq!(Cursor::new(&deep).skip(), Ok(deep.as_str()));
+    assert_eq!(Cursor::new(&deep, usize::MAX).skip(), Ok(deep.as_str()));
     let unclosed = "{\"a\":".repeat(200_000);
-    assert_eq!(Cursor::new(&unclosed).skip(), Err(Syntax::Incomplete));
+    assert_eq!(
+        Cursor::new(&unclosed, usize::MAX).skip(),
+        Err(Syntax::Incomplete)
+    );
 }
 
 /// Pieces of which many texts are nearly JSON.

@@ -1,0 +1,42 @@
+use super::*;
+
+fn files(directory: &tempfile::TempDir) -> TlsFiles {
+    let files = TlsFiles {
+        cert_file: directory.path().join("cert.pem"),
+        key_file: directory.path().join("key.pem"),
+        client_ca_file: Some(directory.path().join("ca.pem")),
+    };
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    std::fs::write(&files.cert_file, made.cert.pem()).unwrap();
+    std::fs::write(&files.key_file, made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(files.client_ca_file.as_ref().unwrap(), made.cert.pem()).unwrap();
+    files
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_read_are_told_of_and_change_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = files(&directory);
+    let tls = Tls::load(files.clone()).unwrap();
+    assert!(matches!(tls.look().await, Change::None));
+    let places = [&files.cert_file, &files.key_file];
+    for path in places.into_iter().chain(&files.client_ca_file) {
+        let good = std::fs::read(path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.unwrap().success());
+        assert!(matches!(tls.look().await, Change::Refused(_)));
+        assert!(matches!(tls.look().await, Change::None), "told of once");
+        let failing = tls.failing().unwrap();
+        assert!(
+            failing.contains("it is a pipe, not a regular file"),
+            "{failing}"
+        );
+        let error = Tls::load(files.clone()).unwrap_err();
+        assert_eq!(error.to_string(), failing);
+        std::fs::remove_file(path).unwrap();
+        std::fs::write(path, good).unwrap();
+        assert!(matches!(tls.look().await, Change::Replaced));
+        assert_eq!(tls.failing(), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! A look at a body whose sender is refused whatever it says: who is answered, and what is recorded.
+
+use std::borrow::Cow;
+
+use super::json::{Cursor, Syntax};
+use super::jsonrpc::Id;
+use super::keys::fold;
+use crate::authz::Value;
+
+/// What the beginning of a body says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Glance<'a> {
+    /// The id to answer with. Absent if it does not stand there, is invalid or given twice, if the
+    /// body is a batch or a response, or as far as it was looked at no JSON.
+    pub id: Option<Id<'a>>,
+    /// The method, for the record. Absent if it does not stand there, is given twice, is no string
+    /// or too long. Never of a batch.
+    pub method: Option<Cow<'a, str>>,
+}
+
+/// Looks at the first 4 KiB of a body, at the members of its one message. Nothing is said about
+/// what is wrong with it, and nothing is kept of its other values, so that a look costs the same
+/// small amount whatever the body is.
+///
+/// A method longer than `name_bytes_max` bytes is left out.
+#[must_use]
+pub fn glance(body: &[u8], name_bytes_max: usize) -> Glance<'_> {
+    let (seen, is_whole) = match body.get(..BYTES_SEEN) {
+        Some(seen) => (seen, seen.len() == body.len()),
+        None => (body, true),
+    };
+    let (text, is_text) = match std::str::from_utf8(seen) {
+        Ok(text) => (text, true),
+        Err(error) => {
+            // The last character may be cut here.
+            let is_cut = error.error_len().is_none() && !is_whole;
+            let chunk = seen.utf8_chunks().next();
+            (chunk.map_or("", |chunk| chunk.valid()), is_cut)
+        }
+    };
+    let mut cursor = Cursor::new(text, usize::MAX);
+    let mut found = Found::default();
+    let read = found.read(&mut cursor);
+    let may_be_json = is_text
+        && match read {
+            Ok(()) => cursor.is_at_end(),
+            Err(Syntax::Incomplete) => !is_whole,
+            Err(Syntax::Invalid | Syntax::TooMany) => false,
+        };
+    let is_response = found.has_outcome && !found.method.is_there();
+    let id = found.id.once().filter(|_| may_be_json && !is_response);
+    let method = found.method.once();
+    Glance {
+        id: id.and_then(Id::new),
+        method: method.filter(|method| method.len() <= name_bytes_max),
+    }
+}
+
+/// What was found of a member.
+#[derive(Debug, Default)]
+enum Seen<T> {
+    #[default]
+    Nothing,
+    Once(T),
+    /// Given twice, or in a way that some reader could take for it.
+    Unsure,
+}
+
+impl<T> Seen<T> {
+    fn is_there(&self) -> bool {
+        !matches!(self, Seen::Nothing)
+    }
+
+    fn once(self) -> Option<T> {
+        match self {
+            Seen::Once(value) => Some(value),
+            Seen::Nothing | Seen::Unsure => None,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Found<'a> {
+    id: Seen<&'a str>,
+    method: Seen<Cow<'a, str>>,
+    /// Whether there is a `result` or an `error`.
+    has_outcome: bool,
+}
+
+impl<'a> Found<'a> {
+    /// Reads the members of an object as far as they go. The id is taken note of once something
+    /// follows it: the rest of a number may be cut off.
+    fn read(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
+        if !cursor.opens(b'{')? {
+            return Err(Syntax::Invalid);
+        }
+        let mut goes_on = !cursor.takes(b'}')?;
+        while goes_on {
+            let key = cursor.key()?;
+            self.has_outcome |= matches!(&*key, "result" | "error");
+            let is_string = cursor.peek()? == b'"';
+            if key == "method" && is_string {
+                self.method = match (&self.method, cursor.scalar(true)?) {
+                    (Seen::Nothing, Value::String(method)) => Seen::Once(method),
+                    _ => Seen::Unsure,
+                };
+                goes_on = cursor.goes_on(b'}')?;
+                continue;
+            }
+            let value = cursor.skip()?;
+            goes_on = cursor.goes_on(b'}')?;
+            match fold(&key).trim_end_matches('\0') {
+                "id" if key == "id" && !self.id.is_there() => self.id = Seen::Once(value),
+                "id" => self.id = Seen::Unsure,
+                "method" => self.method = Seen::Unsure,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much of a body is looked at. Requests of ordinary size are shorter, and to look at so much
+/// costs a few microseconds.
+const BYTES_SEEN: usize = 4 << 10;
+
+#[cfg(test)]
+mod tests;

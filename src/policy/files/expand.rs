@@ -1,0 +1,188 @@
+//! The files that match a glob. What keeps one of them from being found is an error: libraries
+//! leave out what they cannot look at.
+
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
+
+use glob::{MatchOptions, Pattern};
+
+use super::{FILES_MAX, ReadPolicyError, is_named_as_policy};
+use crate::file::{self, Kind};
+
+/// The most names that are looked at: a glob can go through a whole disk.
+const NAMES_MAX: usize = 100_000;
+/// The deepest that `**` goes, where a link leads back up.
+const DEPTH_MAX: usize = 64;
+
+/// As in a shell: `*` matches no hidden file, as a directory leaves them out too.
+const VISIBLE: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
+/// One part of the path between separators.
+enum Part {
+    /// A name that is meant as it is.
+    Plain(PathBuf),
+    /// A name with `*`, `?` or `[…]`.
+    Pattern {
+        pattern: Pattern,
+        /// Whether it is nothing but `*`, and so names no files.
+        is_any: bool,
+    },
+    /// `**`: any directories, or none.
+    Deep,
+}
+
+pub(super) fn is_glob(path: &Path) -> bool {
+    has_signs(path.as_os_str())
+}
+
+fn has_signs(text: &OsStr) -> bool {
+    let bytes = text.as_encoded_bytes();
+    bytes.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
+}
+
+/// What matches the glob, in the order of the paths; a directory only where it has the name of a
+/// file.
+pub(super) fn expand(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
+    let mut parts = Vec::new();
+    for component in path.components() {
+        parts.push(part(component, path)?);
+    }
+    // Two in a row are one.
+    parts.dedup_by(|one, other| matches!((one, other), (Part::Deep, Part::Deep)));
+    let mut walk = Walk {
+        glob: path,
+        left: NAMES_MAX,
+        found: Vec::new(),
+    };
+    walk.go(Path::new(""), &parts, 0)?;
+    walk.found.sort();
+    walk.found.dedup();
+    Ok(walk.found)
+}
+
+fn part(component: Component<'_>, path: &Path) -> Result<Part, ReadPolicyError> {
+    let pattern_error = |cause| ReadPolicyError::Pattern {
+        path: path.to_owned(),
+        cause,
+    };
+    let text = component.as_os_str();
+    if !has_signs(text) {
+        return Ok(Part::Plain(PathBuf::from(text)));
+    }
+    let text = text.to_str().ok_or_else(|| pattern_error("not UTF-8"))?;
+    if text == "**" {
+        return Ok(Part::Deep);
+    }
+    let pattern = Pattern::new(text).map_err(|error| pattern_error(error.msg))?;
+    let is_any = text.bytes().all(|byte| byte == b'*');
+    Ok(Part::Pattern { pattern, is_any })
+}
+
+struct Walk<'p> {
+    glob: &'p Path,
+    left: usize,
+    found: Vec<PathBuf>,
+}
+
+impl Walk<'_> {
+    /// Goes on from a directory with the parts that are left.
+    fn go(&mut self, folder: &Path, parts: &[Part], depth: usize) -> Result<(), ReadPolicyError> {
+        let Some((part, rest)) = parts.split_first() else {
+            return Ok(());
+        };
+        match part {
+            Part::Plain(name) => {
+                let path = folder.join(name);
+                self.take(&path, rest, false, depth)
+            }
+            Part::Pattern { pattern, is_any } => {
+                for (name, path) in self.names(folder)? {
+                    if pattern.matches_with(&name, VISIBLE) {
+                        self.take(&path, rest, *is_any, depth)?;
+                    }
+                }
+                Ok(())
+            }
+            Part::Deep => {
+                self.go(folder, rest, depth)?;
+                self.deeper(folder, parts, depth)
+            }
+        }
+    }
+
+    /// Goes into every visible directory below with the same parts.
+    fn deeper(
+        &mut self,
+        folder: &Path,
+        parts: &[Part],
+        depth: usize,
+    ) -> Result<(), ReadPolicyError> {
+        if depth >= DEPTH_MAX {
+            return Err(self.too_wide());
+        }
+        for (name, path) in self.names(folder)? {
+            if !name.starts_with('.') && kind(&path)? == Some(Kind::Directory) {
+                self.go(&path, parts, depth.saturating_add(1))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what a part named: at the end as a file, else as a directory to go into.
+    fn take(
+        &mut self,
+        path: &Path,
+        rest: &[Part],
+        is_any: bool,
+        depth: usize,
+    ) -> Result<(), ReadPolicyError> {
+        if !rest.is_empty() {
+            return match kind(path)? {
+                Some(Kind::Directory) => self.go(path, rest, depth),
+                // Nothing is below those.
+                Some(Kind::File | Kind::Other(_)) | None => Ok(()),
+            };
+        }
+        let is_left_out = match file::kind(path) {
+            Ok(None) => true,
+            // `*` is not said of directories, which may well be beside the files.
+            Ok(Some(Kind::Directory)) => is_any && !is_named_as_policy(path),
+            // What is wrong with it is told as it is read.
+            Ok(Some(Kind::File | Kind::Other(_))) | Err(_) => false,
+        };
+        if is_left_out {
+            return Ok(());
+        }
+        if self.found.len() > FILES_MAX {
+            return Err(ReadPolicyError::TooLarge);
+        }
+        self.found.push(path.to_owned());
+        Ok(())
+    }
+
+    fn too_wide(&self) -> ReadPolicyError {
+        ReadPolicyError::TooWide(self.glob.to_owned())
+    }
+
+    /// The names in a directory, with their paths. What is not UTF-8 in a name matches as U+FFFD.
+    fn names(&mut self, folder: &Path) -> Result<Vec<(String, PathBuf)>, ReadPolicyError> {
+        let here = super::here_if_empty(folder);
+        let read_error = |cause: std::io::Error| ReadPolicyError::of(here, cause);
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(here).map_err(read_error)? {
+            let name = entry.map_err(read_error)?.file_name();
+            self.left = self.left.checked_sub(1).ok_or_else(|| self.too_wide())?;
+            let path = folder.join(&name);
+            names.push((name.to_string_lossy().into_owned(), path));
+        }
+        Ok(names)
+    }
+}
+
+fn kind(path: &Path) -> Result<Option<Kind>, ReadPolicyError> {
+    file::kind(path).map_err(|cause| ReadPolicyError::of(path, cause))
+}

@@ -1,0 +1,33 @@
+//! Limits as buckets.
+
+use crate::authz::Limit;
+
+/// The generic cell rate algorithm (ITU-T I.371): a bucket as the moment at which it is full, in
+/// nanoseconds since 1970. Exact but for the rounding of `per / calls` to nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bucket {
+    /// How long one call takes to come back.
+    pub(super) interval: i128,
+    /// How long an empty bucket takes to fill.
+    pub(super) fill: i128,
+}
+
+impl Bucket {
+    pub(super) fn new(limit: &Limit) -> Self {
+        let per = i128::try_from(limit.per.as_nanos()).unwrap_or(i128::from(i64::MAX));
+        let interval = per.checked_div(i128::from(limit.calls)).unwrap_or(per);
+        Bucket {
+            interval,
+            fill: interval.saturating_mul(i128::from(limit.burst)),
+        }
+    }
+
+    /// When it is full after a call more, or how long to wait. A clock that was set back must not
+    /// keep callers out for longer than an empty bucket does.
+    pub(super) fn take(&self, full_at: i128, now: i128) -> Result<i128, i128> {
+        let known = full_at.clamp(now, now.saturating_add(self.fill));
+        let after = known.saturating_add(self.interval);
+        let wait = after.saturating_sub(self.fill).saturating_sub(now);
+        if wait > 0 { Err(wait) } else { Ok(after) }
+    }
+}

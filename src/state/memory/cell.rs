@@ -1,0 +1,132 @@
+//! What one counter remembers.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use crate::authz::{Count, Window};
+use crate::state::Digest;
+
+/// How finely windows slide: what happened counts for `per` and for up to one part in this many
+/// of it longer, never shorter.
+pub const WINDOW_SLOTS: u64 = 64;
+/// One more than the most tools that a rule can ask about.
+const TOOLS_MAX: usize = 101;
+/// By how many places what is remembered grows, so that little of it is spare.
+const GROWTH: usize = 4;
+
+/// What one counter remembers. At most 32 bytes for a limit, 1.1 KiB for a window of counts, and
+/// 2.5 KiB for one of tools.
+#[derive(Debug)]
+pub(super) enum Cell {
+    /// When the bucket is full again, in nanoseconds since 1970.
+    Limit(i128),
+    /// Slots with their counts, oldest first.
+    Window(VecDeque<(u64, u64)>),
+    /// Tools with the slot they were last called in.
+    Tools(Vec<(Digest, u64)>),
+}
+
+/// A window at a moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slots {
+    /// How long a slot is, in microseconds.
+    length: u64,
+    /// The slot of the moment.
+    now: u64,
+}
+
+impl Slots {
+    pub(super) fn new(window: &Window, now: Timestamp) -> Self {
+        let length = window.per.as_micros().div_ceil(u128::from(WINDOW_SLOTS));
+        let length = u64::try_from(length).unwrap_or(u64::MAX).max(1);
+        let now = u64::try_from(now.as_microsecond()).unwrap_or(0);
+        Slots {
+            length,
+            now: now.checked_div(length).unwrap_or(0),
+        }
+    }
+
+    /// The oldest slot of which some part is within the window.
+    fn oldest(self) -> u64 {
+        self.now.saturating_sub(WINDOW_SLOTS)
+    }
+
+    /// When nothing of this moment's slot is within the window any more, in seconds since 1970.
+    pub(super) fn over(self) -> i64 {
+        let slot = self.now.saturating_add(WINDOW_SLOTS).saturating_add(1);
+        let end = slot.saturating_mul(self.length).div_ceil(1_000_000);
+        i64::try_from(end).unwrap_or(i64::MAX)
+    }
+
+    /// How long something stays within the window at most, in seconds.
+    pub(super) fn longest(self) -> i64 {
+        let slots = WINDOW_SLOTS.saturating_add(1);
+        let longest = slots.saturating_mul(self.length).div_ceil(1_000_000);
+        i64::try_from(longest).unwrap_or(i64::MAX)
+    }
+}
+
+impl Cell {
+    /// What a window remembers of its first event; nothing where tools are counted and it has
+    /// none.
+    pub(super) fn first(count: Count, tool: Option<Digest>, slots: Slots) -> Option<Self> {
+        match (count, tool) {
+            (Count::DistinctTools, Some(tool)) => Some(Cell::Tools(vec![(tool, slots.now)])),
+            (Count::DistinctTools, None) => None,
+            (Count::Calls | Count::Denials, _) => Some(Cell::Window([(slots.now, 1)].into())),
+        }
+    }
+
+    /// What a window shows, with the tool at hand.
+    pub(super) fn read(&self, at_hand: Option<Digest>, slots: Slots) -> u64 {
+        let oldest = slots.oldest();
+        match self {
+            Cell::Window(events) => events
+                .iter()
+                .filter(|(slot, _)| *slot >= oldest)
+                .fold(0, |sum, (_, count)| sum.saturating_add(*count)),
+            Cell::Tools(tools) => {
+                let others = tools
+                    .iter()
+                    .filter(|(tool, slot)| *slot >= oldest && Some(*tool) != at_hand);
+                let others = u64::try_from(others.count()).unwrap_or(u64::MAX);
+                others.saturating_add(u64::from(at_hand.is_some()))
+            }
+            Cell::Limit(_) => u64::from(at_hand.is_some()),
+        }
+    }
+
+    /// Adds an event to a window.
+    pub(super) fn add(&mut self, tool: Option<Digest>, slots: Slots) {
+        let oldest = slots.oldest();
+        match (self, tool) {
+            (Cell::Window(events), _) => {
+                while events.front().is_some_and(|(slot, _)| *slot < oldest) {
+                    events.pop_front();
+                }
+                match events.back_mut() {
+                    // A check that began earlier may come later: it counts with the latest.
+                    Some((last, count)) if *last >= slots.now => *count = count.saturating_add(1),
+                    Some(_) | None => {
+                        if events.len() == events.capacity() {
+                            events.reserve_exact(GROWTH);
+                        }
+                        events.push_back((slots.now, 1));
+                    }
+                }
+            }
+            (Cell::Tools(tools), Some(tool)) => {
+                tools.retain(|(known, slot)| *known != tool && *slot >= oldest);
+                if tools.len() >= TOOLS_MAX {
+                    tools.remove(0);
+                }
+                if tools.len() == tools.capacity() {
+                    tools.reserve_exact(GROWTH);
+                }
+                tools.push((tool, slots.now));
+            }
+            (Cell::Tools(_) | Cell::Limit(_), _) => {}
+        }
+    }
+}

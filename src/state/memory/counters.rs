@@ -1,0 +1,397 @@
+//! Limits and windows, at most so many together, and which of them are forgotten.
+//!
+//! What is over is forgotten first, whosever it is: a bucket that is full again and a window with
+//! nothing in it are as good as none. Where nothing is over, [`Shares`] says whose counter makes
+//! room, and of that holder's it is the one that is over first. Its holder's counters that are not
+//! there are then unknown until it would have been over ([`Lapses`]). A limit never makes room by
+//! another counter of its own holder: there it has none.
+//!
+//! Using a counter costs a look into a hash table, and `O(log n)` of all counters where the second
+//! changes at which it is over; adding one costs `O(log n)`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use smallvec::SmallVec;
+
+use super::Forgotten;
+use super::bucket::Bucket;
+use super::cell::{Cell, Slots};
+use super::lapses::Lapses;
+use super::shares::{Party, Shares};
+use crate::authz::{Holder, LimitDemand, Taken, WindowDemand};
+use crate::state::Digest as Key;
+use crate::state::binding::digest_of;
+
+/// How many counters that are over are dropped when one is added.
+const SWEPT: usize = 2;
+const NANOS: i128 = 1_000_000_000;
+
+#[derive(Debug)]
+pub(super) struct Counters {
+    most: usize,
+    counters: HashMap<Key, Counter>,
+    /// Every counter by when it is over.
+    ends: BTreeSet<(i64, Key)>,
+    /// The same by holder.
+    held: BTreeSet<(Key, i64, Key)>,
+    shares: Shares,
+    lapses: Lapses,
+    forgotten: Forgotten,
+}
+
+#[derive(Debug)]
+struct Counter {
+    cell: Cell,
+    holder: Key,
+    /// When it is as good as none, in seconds since 1970.
+    over: i64,
+    /// Until when something that was forgotten would count too.
+    unknown_until: i64,
+}
+
+/// A window that is asked about, with digests of its names.
+#[derive(Debug)]
+pub(super) struct Asked<'d> {
+    key: Key,
+    tool: Option<Key>,
+    slots: Slots,
+    demand: &'d WindowDemand,
+}
+
+impl<'d> Asked<'d> {
+    pub(super) fn new(demand: &'d WindowDemand, now: Timestamp) -> Self {
+        let tool = demand.tool.as_deref();
+        Asked {
+            key: super::short(demand.key.as_bytes()),
+            tool: tool.map(|tool| super::short(tool.as_bytes())),
+            slots: Slots::new(&demand.window, now),
+            demand,
+        }
+    }
+}
+
+/// What is done to one limit.
+struct Taking<'d> {
+    key: Key,
+    /// When the bucket is full after it.
+    full_at: i128,
+    position: usize,
+    demand: &'d LimitDemand,
+}
+
+impl Counters {
+    /// At most `most` counters, but one at least.
+    pub(super) fn new(most: usize) -> Self {
+        let most = most.max(1);
+        Counters {
+            most,
+            counters: HashMap::new(),
+            ends: BTreeSet::new(),
+            held: BTreeSet::new(),
+            shares: Shares::new(most),
+            lapses: Lapses::new(most),
+            forgotten: Forgotten::default(),
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.counters.len()
+    }
+
+    /// How many were forgotten though they mattered.
+    pub(super) fn forgotten(&self) -> Forgotten {
+        self.forgotten
+    }
+
+    /// What a window shows; nothing if that is unknown.
+    pub(super) fn read(&self, asked: &Asked<'_>, now: Timestamp) -> Option<u64> {
+        let Some(counter) = self.counters.get(&asked.key) else {
+            let party = || asked.demand.key.holder().party();
+            let lapsed = self.lapsed(party, now, || asked.slots.longest());
+            let at_hand = u64::from(asked.tool.is_some());
+            return lapsed.is_none().then_some(at_hand);
+        };
+        let is_known = counter.unknown_until <= now.as_second();
+        is_known.then(|| counter.cell.read(asked.tool, asked.slots))
+    }
+
+    /// Adds an event to a window.
+    pub(super) fn record(&mut self, asked: &Asked<'_>, now: Timestamp) {
+        let over = asked.slots.over();
+        if let Some(counter) = self.counters.get_mut(&asked.key) {
+            counter.cell.add(asked.tool, asked.slots);
+            let over = over.max(counter.over);
+            self.postpone(asked.key, over);
+            return;
+        }
+        let Some(cell) = Cell::first(asked.demand.window.count, asked.tool, asked.slots) else {
+            return;
+        };
+        let party = asked.demand.key.holder().party();
+        if !self.has_room(&party, Some(over), now) {
+            self.lose(&party, &cell, over, now);
+            return;
+        }
+        // Making room may have been forgetting.
+        let lapsed = self.lapsed(|| party, now, || asked.slots.longest());
+        let counter = Counter {
+            cell,
+            holder: party.id,
+            over,
+            unknown_until: lapsed.unwrap_or(i64::MIN),
+        };
+        self.insert(asked.key, counter, &party);
+    }
+
+    /// Takes a call from each limit, or from none.
+    pub(super) fn take(&mut self, limits: &[LimitDemand], keys: &[Key], now: Timestamp) -> Taken {
+        let at = now.as_nanosecond();
+        let mut takings: SmallVec<[Taking<'_>; 4]> = SmallVec::new();
+        let mut exhausted: Option<(usize, i128)> = None;
+        for (position, (key, demand)) in keys.iter().zip(limits).enumerate() {
+            let bucket = Bucket::new(&demand.limit);
+            let earlier = takings.iter().rfind(|taking| taking.key == *key);
+            let full_at = match earlier {
+                Some(taking) => Ok(taking.full_at),
+                None => self.full_at(key, demand, bucket, now),
+            };
+            match full_at.and_then(|full_at| bucket.take(full_at, at)) {
+                Ok(full_at) => takings.push(Taking {
+                    key: *key,
+                    full_at,
+                    position,
+                    demand,
+                }),
+                Err(wait) => {
+                    let (first, longest) = exhausted.unwrap_or((position, wait));
+                    exhausted = Some((first, longest.max(wait)));
+                }
+            }
+        }
+        let refused = exhausted.or_else(|| self.put(&takings, now).err());
+        refused.map_or(Taken::All, |(first, wait)| Taken::Exhausted {
+            first,
+            retry_after: Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX)),
+        })
+    }
+
+    /// When the bucket of a limit is full, or how long that is unknown.
+    fn full_at(
+        &mut self,
+        key: &Key,
+        demand: &LimitDemand,
+        bucket: Bucket,
+        now: Timestamp,
+    ) -> Result<i128, i128> {
+        let Some(counter) = self.counters.get_mut(key) else {
+            let party = || demand.key.holder().party();
+            let lapsed = self.lapsed(party, now, || seconds(bucket.fill));
+            return lapsed.map_or(Ok(i128::MIN), |until| Err(nanos_until(until, now)));
+        };
+        let Cell::Limit(full_at) = &mut counter.cell else {
+            return Ok(i128::MIN);
+        };
+        // It is later than an empty bucket takes where the clock was set back, and would stay so.
+        let latest = now.as_nanosecond().saturating_add(bucket.fill);
+        let is_set_back = *full_at > latest;
+        *full_at = latest.min(*full_at);
+        let full_at = *full_at;
+        if is_set_back {
+            self.postpone(*key, seconds(full_at));
+        }
+        Ok(full_at)
+    }
+
+    /// Puts down what was taken, all of it or nothing: then for which limit there is no room, and
+    /// how long it takes until there may be.
+    fn put(&mut self, takings: &[Taking<'_>], now: Timestamp) -> Result<(), (usize, i128)> {
+        let mut added: SmallVec<[Key; 4]> = SmallVec::new();
+        let mut lacking = None;
+        for taking in takings {
+            if self.counters.contains_key(&taking.key) {
+                continue;
+            }
+            let party = taking.demand.key.holder().party();
+            if !self.has_room(&party, None, now) {
+                lacking = Some(taking.position);
+                break;
+            }
+            // Until all have room it is a full bucket, which is as good as none, and kept as long
+            // as what it is to become.
+            let counter = Counter {
+                cell: Cell::Limit(i128::MIN),
+                holder: party.id,
+                over: seconds(taking.full_at),
+                unknown_until: i64::MIN,
+            };
+            self.insert(taking.key, counter, &party);
+            added.push(taking.key);
+        }
+        // Room for one may have been made by another.
+        let gone = takings
+            .iter()
+            .find(|taking| !self.counters.contains_key(&taking.key));
+        if let Some(first) = lacking.or(gone.map(|taking| taking.position)) {
+            for key in added {
+                self.remove(&key);
+            }
+            let (soonest, _) = self.ends.first().copied().unwrap_or_default();
+            return Err((first, nanos_until(soonest, now)));
+        }
+        for taking in takings {
+            if let Some(counter) = self.counters.get_mut(&taking.key) {
+                counter.cell = Cell::Limit(taking.full_at);
+            }
+            self.postpone(taking.key, seconds(taking.full_at));
+        }
+        Ok(())
+    }
+
+    /// Until when a counter of a holder that is not there is unknown, if it is. `longest` says for
+    /// how many seconds something in it can matter.
+    fn lapsed(
+        &self,
+        party: impl FnOnce() -> Party,
+        now: Timestamp,
+        longest: impl FnOnce() -> i64,
+    ) -> Option<i64> {
+        let now = now.as_second();
+        if self.lapses.are_over(now) {
+            return None;
+        }
+        self.lapses.unknown_until(&party(), now, longest())
+    }
+
+    /// Makes room for a counter more, and says whether there is some. Without the time at which
+    /// it will be over, nothing of its own holder's is forgotten for it.
+    fn has_room(&mut self, party: &Party, over: Option<i64>, now: Timestamp) -> bool {
+        for _ in 0..SWEPT {
+            if !self.sweep(now) {
+                break;
+            }
+        }
+        while self.counters.len() >= self.most {
+            if !self.sweep(now) && !self.forget_for(party, over, now) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Drops a counter that is over, if there is one.
+    fn sweep(&mut self, now: Timestamp) -> bool {
+        let Some((over, key)) = self.ends.first().copied() else {
+            return false;
+        };
+        let is_over = over <= now.as_second();
+        if is_over {
+            self.remove(&key);
+        }
+        is_over
+    }
+
+    /// Forgets a counter that still matters, for one more of a holder.
+    fn forget_for(&mut self, party: &Party, over: Option<i64>, now: Timestamp) -> bool {
+        let payer = self.shares.payer(party);
+        let holder = payer.other.unwrap_or(party.id);
+        let mut own = self.held.range((holder, i64::MIN, Key::default())..);
+        let first = own.next().filter(|(whose, _, _)| *whose == holder);
+        let Some((_, soonest, key)) = first.copied() else {
+            return false;
+        };
+        if payer.other.is_none() && over.is_none_or(|over| over < soonest) {
+            return false;
+        }
+        let party = Party {
+            group: payer.group,
+            id: holder,
+            yields_first: false,
+        };
+        if let Some(counter) = self.remove(&key) {
+            self.lose(&party, &counter.cell, counter.over, now);
+        }
+        true
+    }
+
+    /// Remembers that a counter is forgotten which matters until a time.
+    fn lose(&mut self, party: &Party, cell: &Cell, over: i64, now: Timestamp) {
+        if self.forgotten.limits == 0 && self.forgotten.windows == 0 {
+            tracing::warn!(
+                most = self.most,
+                "limits and windows are forgotten though they matter, and unknown until they \
+                 would be over: `limits.state_keys_max` is too low, or a caller floods the store"
+            );
+        }
+        let forgotten = match cell {
+            Cell::Limit(_) => &mut self.forgotten.limits,
+            Cell::Window(_) | Cell::Tools(_) => &mut self.forgotten.windows,
+        };
+        *forgotten = forgotten.saturating_add(1);
+        self.lapses.note(party, now.as_second(), over);
+    }
+
+    fn insert(&mut self, key: Key, counter: Counter, party: &Party) {
+        self.ends.insert((counter.over, key));
+        self.held.insert((counter.holder, counter.over, key));
+        self.shares.add(party);
+        self.counters.insert(key, counter);
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Counter> {
+        let counter = self.counters.remove(key)?;
+        self.ends.remove(&(counter.over, *key));
+        self.held.remove(&(counter.holder, counter.over, *key));
+        self.shares.remove(counter.holder);
+        Some(counter)
+    }
+
+    /// Sets when a counter is over.
+    fn postpone(&mut self, key: Key, over: i64) {
+        let Some(counter) = self.counters.get_mut(&key) else {
+            return;
+        };
+        if counter.over == over {
+            return;
+        }
+        self.ends.remove(&(counter.over, key));
+        self.held.remove(&(counter.holder, counter.over, key));
+        counter.over = over;
+        self.ends.insert((over, key));
+        self.held.insert((counter.holder, over, key));
+    }
+}
+
+impl Holder {
+    fn party(&self) -> Party {
+        let kind = self.kind.name().as_bytes();
+        let issuer = self.issuer.as_deref().unwrap_or_default().as_bytes();
+        let space: &[u8] = if self.is_rehearsed { b"rehearsed" } else { b"" };
+        Party {
+            group: digest_of([b"group".as_slice(), space, kind, issuer]),
+            id: digest_of([
+                b"holder".as_slice(),
+                space,
+                kind,
+                issuer,
+                self.name.as_bytes(),
+            ]),
+            yields_first: self.is_rehearsed,
+        }
+    }
+}
+
+/// Nanoseconds as seconds that have all begun and ended.
+fn seconds(nanos: i128) -> i64 {
+    let whole = nanos.saturating_add(NANOS).saturating_sub(1);
+    let whole = whole.div_euclid(NANOS);
+    i64::try_from(whole).unwrap_or(i64::MAX)
+}
+
+/// How long it takes until a second begins, and a nanosecond at least.
+fn nanos_until(second: i64, now: Timestamp) -> i128 {
+    let at = i128::from(second).saturating_mul(NANOS);
+    at.saturating_sub(now.as_nanosecond()).max(1)
+}

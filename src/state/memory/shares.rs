@@ -1,0 +1,177 @@
+//! Who has how much of a store, and who makes room.
+//!
+//! Holders are in groups: the subjects of one issuer are one. Room is made by the group that has
+//! the most, and in it by the holder that has the most. So neither many keys of one holder nor
+//! many holders of one group can take what others have: with `n` groups, one that has less than
+//! an `n`th of the room keeps all of it.
+//!
+//! Holders that have no more than a few keys each count as having equally many, and do not take
+//! from each other in their group: who comes then and finds no room gets none.
+//!
+//! To add, to remove and to find who makes room costs `O(log n)` of the holders, and a look at
+//! each group: there are a few for each issuer that is configured.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::state::Digest;
+
+/// The most keys that count as few.
+const FEW_MAX: usize = 16;
+/// What part of a store few keys may be, so that there are few in a small one too.
+const FEW_PART: usize = 64;
+
+/// A holder and its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::state) struct Party {
+    /// The group.
+    pub(in crate::state) group: Digest,
+    /// The holder; no other group has one of this name.
+    pub(in crate::state) id: Digest,
+    /// Whether the group makes room before all others that do not, whatever they have.
+    pub(in crate::state) yields_first: bool,
+}
+
+/// Who makes room for a key more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Payer {
+    /// The group.
+    pub(super) group: Digest,
+    /// The holder in it; none if it is the one who asks.
+    pub(super) other: Option<Digest>,
+    /// Whether the holder has, or would have, more than a few keys.
+    pub(super) is_heavy: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Shares {
+    few: usize,
+    groups: HashMap<Digest, Group>,
+    holders: HashMap<Digest, Share>,
+    /// Counts holders as they come.
+    arrivals: u64,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    yields_first: bool,
+    /// All keys in it.
+    count: usize,
+    /// Every holder; who makes room is last. INVARIANT: what [`Shares::turn`] says of each.
+    turns: BTreeSet<Turn>,
+}
+
+/// How many keys more than a few, the number of its arrival, and the holder.
+type Turn = (usize, u64, Digest);
+
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    group: Digest,
+    arrival: u64,
+    count: usize,
+}
+
+impl Shares {
+    /// The shares of a store with room for so many keys.
+    pub(super) fn new(most: usize) -> Self {
+        Shares {
+            few: most.checked_div(FEW_PART).unwrap_or(0).clamp(1, FEW_MAX),
+            groups: HashMap::new(),
+            holders: HashMap::new(),
+            arrivals: 0,
+        }
+    }
+
+    /// How many keys a holder has.
+    #[cfg(test)]
+    pub(super) fn count(&self, holder: Digest) -> usize {
+        self.holders.get(&holder).map_or(0, |share| share.count)
+    }
+
+    /// Adds a key of a holder.
+    pub(super) fn add(&mut self, party: &Party) {
+        let arrival = self.arrivals.saturating_add(1);
+        let share = self.holders.entry(party.id).or_insert_with(|| {
+            self.arrivals = arrival;
+            Share {
+                group: party.group,
+                arrival,
+                count: 0,
+            }
+        });
+        let group = self.groups.entry(share.group).or_default();
+        group.yields_first = party.yields_first;
+        group.turns.remove(&turn(self.few, *share, party.id));
+        share.count = share.count.saturating_add(1);
+        group.count = group.count.saturating_add(1);
+        group.turns.insert(turn(self.few, *share, party.id));
+    }
+
+    /// Takes a key of a holder away.
+    pub(super) fn remove(&mut self, holder: Digest) {
+        let Some(share) = self.holders.get_mut(&holder) else {
+            return;
+        };
+        let Some(group) = self.groups.get_mut(&share.group) else {
+            return;
+        };
+        group.turns.remove(&turn(self.few, *share, holder));
+        share.count = share.count.saturating_sub(1);
+        group.count = group.count.saturating_sub(1);
+        if share.count > 0 {
+            group.turns.insert(turn(self.few, *share, holder));
+        } else {
+            self.holders.remove(&holder);
+        }
+    }
+
+    /// Who makes room for a key more of a holder. Of those who have as much it is the one who
+    /// asks.
+    pub(super) fn payer(&self, asking: &Party) -> Payer {
+        let own = self.groups.get(&asking.group);
+        let own_count = own.map_or(0, |group| group.count).saturating_add(1);
+        let larger = self
+            .largest_besides(asking)
+            .filter(|(weight, _, _)| *weight > (asking.yields_first, own_count));
+        if let Some((_, group, (excess, _, holder))) = larger {
+            return Payer {
+                group,
+                other: Some(holder),
+                is_heavy: excess > 0,
+            };
+        }
+        let count = self.holders.get(&asking.id).map_or(0, |share| share.count);
+        let own_excess = count.saturating_add(1).saturating_sub(self.few);
+        let heavier = own
+            .and_then(|group| group.turns.last())
+            .filter(|(excess, _, holder)| *excess > own_excess && *holder != asking.id);
+        Payer {
+            group: asking.group,
+            other: heavier.map(|(_, _, holder)| *holder),
+            is_heavy: heavier.is_some() || own_excess > 0,
+        }
+    }
+
+    /// Who has the most or came last besides a holder: in its group, or else in the largest one.
+    pub(super) fn next_besides(&self, asking: &Party) -> Option<Digest> {
+        let own = self.groups.get(&asking.group);
+        let mut turns = own.into_iter().flat_map(|group| group.turns.iter().rev());
+        let beside = turns.find(|(_, _, holder)| *holder != asking.id).copied();
+        let elsewhere = || self.largest_besides(asking).map(|(_, _, turn)| turn);
+        let (_, _, holder) = beside.or_else(elsewhere)?;
+        Some(holder)
+    }
+
+    /// The largest group besides that of a holder, and who in it makes room.
+    fn largest_besides(&self, asking: &Party) -> Option<((bool, usize), Digest, Turn)> {
+        let others = self.groups.iter().filter(|(id, _)| **id != asking.group);
+        let sized = others.filter_map(|(id, group)| {
+            let turn = group.turns.last()?;
+            Some(((group.yields_first, group.count), *id, *turn))
+        });
+        sized.max()
+    }
+}
+
+fn turn(few: usize, share: Share, holder: Digest) -> Turn {
+    (share.count.saturating_sub(few), share.arrival, holder)
+}

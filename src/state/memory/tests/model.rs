@@ -1,0 +1,264 @@
+//! The store against one that has room for everything.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::memory;
+use crate::authz::{Policy, Taken};
+use crate::state::fixtures::{Asked as _, Who, is_of, limited, session, watched};
+use crate::state::memory::Memory;
+use crate::state::memory::lapses::Lapses;
+use crate::state::memory::shares::{Party, Shares};
+use crate::state::{Bind, Whose};
+
+const SUBJECTS: [(&str, &str); 6] = [
+    ("i", "a"),
+    ("i", "b"),
+    ("i", "c"),
+    ("i", "d"),
+    ("j", "a"),
+    ("j", "b"),
+];
+const TOOLS: [&str; 6] = ["t0", "t1", "t2", "t3", "t4", "t5"];
+
+fn who((subject, tool): (usize, usize)) -> Who<'static> {
+    let (issuer, id) = SUBJECTS[subject];
+    Who::new(id).of(issuer).with(TOOLS[tool])
+}
+
+fn calls() -> impl Strategy<Value = Vec<((usize, usize), bool, i64)>> {
+    let call = (0..SUBJECTS.len(), 0..TOOLS.len());
+    prop::collection::vec((call, any::<bool>(), 0_i64..40), 1..120)
+}
+
+struct Policies {
+    limits: Policy,
+    windows: Policy,
+}
+
+impl Policies {
+    fn new() -> Self {
+        Policies {
+            limits: limited(&[
+                "{calls: 2, per: 5m, by: [subject, tool]}",
+                "{calls: 20, per: 1h, by: [subject]}",
+            ]),
+            windows: watched(&[
+                "calls: {more_than: 1, per: 2m, by: [subject, tool]}",
+                "denials: {more_than: 1, per: 10m, by: [subject]}",
+                "distinct_tools: {more_than: 1, per: 5m, by: [subject]}",
+            ]),
+        }
+    }
+}
+
+/// Does the same to both, and holds what the small one says against the large one.
+fn compare(small: &Memory, large: &Memory, calls: &[((usize, usize), bool, i64)], most: usize) {
+    let policies = Policies::new();
+    let mut now = 0;
+    for (call, takes, step) in calls {
+        now += step;
+        let who = who(*call);
+        let read = small.read_at(&policies.windows, who, now);
+        let truth = large.read_at(&policies.windows, who, now);
+        for (shown, truth) in read.iter().zip(&truth) {
+            assert!(shown.is_none() || shown == truth, "{read:?} {truth:?}");
+        }
+        if *takes {
+            // What the small one lets through the large one does too.
+            if small.take_at(&policies.limits, who, now) == Taken::All {
+                let taken = large.take_at(&policies.limits, who, now);
+                assert_eq!(taken, Taken::All);
+            }
+        } else {
+            small.record_at(&policies.windows, who, now);
+            large.record_at(&policies.windows, who, now);
+        }
+        assert!(small.keys() <= most, "{}", small.keys());
+    }
+}
+
+proptest! {
+    /// A counter is right or unknown, and never too low.
+    #[test]
+    fn a_counter_is_right_or_unknown(calls in calls(), most in 1_usize..40) {
+        compare(&memory(most), &memory(10_000), &calls, most);
+    }
+
+    /// One that has less than its share is always right, whatever others do.
+    #[test]
+    fn who_has_less_than_a_share_is_known(calls in calls(), most in 30_usize..40) {
+        let policies = Policies::new();
+        let memory = memory(most);
+        // Of three issuers each may have ten keys at least, and this one has three.
+        let watched = Who::new("watched").of("k");
+        let mut now = 0;
+        let mut denials = Vec::new();
+        for (call, takes, step) in calls {
+            now += step;
+            let flood = who(call);
+            if takes {
+                memory.take_at(&policies.limits, flood, now);
+            }
+            memory.record_at(&policies.windows, flood, now);
+            let shown = memory.read_at(&policies.windows, watched, now)[1];
+            let within = |age: i64| denials.iter().filter(|then| now - **then <= age).count();
+            let shown = usize::try_from(shown.expect("it is known")).unwrap();
+            prop_assert!((within(599)..=within(611)).contains(&shown));
+            memory.record_at(&policies.windows, watched, now);
+            denials.push(now);
+        }
+    }
+
+    /// A binding is right, or unknown, and not free again within the month that this takes.
+    #[test]
+    fn what_was_bound_is_never_free(
+        most in 1_usize..6,
+        steps in prop::collection::vec((0_usize..6, 0_usize..12, any::<bool>(), 0_i64..20_000), 1..120),
+    ) {
+        let memory = memory(most);
+        let mut owners: HashMap<usize, Who<'_>> = HashMap::new();
+        let mut now = 0;
+        for (subject, id, anew, step) in steps {
+            now += step;
+            let who = who((subject, 0));
+            let key = session(&id.to_string());
+            let found = memory.whose_at(key, now);
+            match owners.get(&id) {
+                None => prop_assert!(matches!(found, Whose::Nobodys | Whose::Unknown)),
+                Some(owner) => prop_assert!(is_of(found, *owner) || found == Whose::Unknown),
+            }
+            let how = if anew { Bind::Anew } else { Bind::IfFree };
+            let bound = memory.bind_at(key, who, how, now);
+            prop_assert!(!anew || is_of(bound, who));
+            if is_of(bound, who) {
+                owners.insert(id, who);
+            }
+            prop_assert_eq!(memory.whose_at(key, now), bound_or(bound, found));
+            prop_assert!(memory.bound(key.kind()) <= most);
+        }
+    }
+
+    /// Windows: never less than what happened within, and never more than within a slot more.
+    #[test]
+    fn windows_slide_within_their_stated_error(
+        per in 1_u64..1000,
+        steps in prop::collection::vec(0_i64..60_000, 1..80),
+    ) {
+        let policy = watched(&[&format!("calls: {{more_than: 1, per: {per}s, by: [subject]}}")]);
+        let demands = crate::state::fixtures::windows(&policy, Who::new("a"));
+        let memory = memory(10);
+        let per_ms = i64::try_from(per * 1000).unwrap();
+        let slot_ms = per_ms / 64 + 1;
+        let mut now = 1_800_000_000_000_i64;
+        let mut past: Vec<i64> = Vec::new();
+        for step in steps {
+            now += step;
+            let time = jiff::Timestamp::from_millisecond(now).unwrap();
+            let readings = crate::state::fixtures::ready(crate::state::State::read(&memory, &demands, time));
+            let seen = readings.reading(&demands[0].window).unwrap();
+            let within = |age: i64| past.iter().filter(|then| now - **then <= age).count() as u64;
+            prop_assert!(seen >= within(per_ms - 1), "{seen} {past:?} {now}");
+            prop_assert!(seen <= within(per_ms + slot_ms), "{seen} {past:?} {now}");
+            crate::state::fixtures::ready(crate::state::State::record(&memory, &demands, time));
+            past.push(now);
+        }
+    }
+
+    /// Who pays has the most, and of equals it is who asks.
+    #[test]
+    fn who_makes_room_has_the_most(
+        steps in prop::collection::vec((0_usize..6, any::<bool>()), 1..80),
+        asking in 0_usize..6,
+    ) {
+        let party = |number: usize| {
+            let name = |number: usize| u128::try_from(number).unwrap().to_be_bytes();
+            Party { group: name(number / 3), id: name(10 + number), yields_first: false }
+        };
+        // A few is one here.
+        let mut shares = Shares::new(64);
+        let mut counts = [0_usize; 6];
+        for (number, adds) in steps {
+            if adds {
+                shares.add(&party(number));
+                counts[number] += 1;
+            } else if counts[number] > 0 {
+                shares.remove(party(number).id);
+                counts[number] -= 1;
+            }
+        }
+        for number in 0..6 {
+            prop_assert_eq!(shares.count(party(number).id), counts[number]);
+        }
+        counts[asking] += 1;
+        let group = |number: usize| counts[number / 3 * 3..][..3].iter().sum::<usize>();
+        let payer = shares.payer(&party(asking));
+        let number = payer.other.map_or(asking, |other| {
+            (0..6).find(|number| party(*number).id == other).unwrap()
+        });
+        prop_assert_eq!(payer.group, party(number).group);
+        let largest = (0..6).map(group).max().unwrap();
+        prop_assert_eq!(group(number), largest);
+        prop_assert!(payer.other.is_none() || number != asking);
+        prop_assert!(group(asking) < largest || party(asking).group == payer.group);
+        let in_group = (number / 3 * 3)..(number / 3 * 3 + 3);
+        let heaviest = in_group.map(|one| counts[one].saturating_sub(1)).max().unwrap();
+        prop_assert_eq!(counts[number].saturating_sub(1), heaviest);
+        prop_assert_eq!(payer.is_heavy, heaviest > 0);
+    }
+
+    /// No lapse is ever forgotten before it is over.
+    #[test]
+    fn lapses_are_kept_until_they_are_over(
+        most in 1_usize..5,
+        steps in prop::collection::vec((0_usize..8, 0_i64..30, 1_i64..100, 1_i64..100), 1..80),
+    ) {
+        let party = |number: usize| {
+            let name = |number: usize| u128::try_from(number).unwrap().to_be_bytes();
+            Party { group: name(number / 4), id: name(10 + number), yields_first: false }
+        };
+        let mut lapses = Lapses::new(most);
+        let mut all: Vec<(usize, i64, i64)> = Vec::new();
+        let mut now = 0;
+        for (number, step, lasts, longest) in steps {
+            now += step;
+            lapses.note(&party(number), now, now + lasts);
+            all.push((number, now + 1, now + lasts));
+            prop_assert!(lapses.len() <= most);
+            for number in 0..8 {
+                let own = all.iter().filter(|(whose, _, _)| *whose == number);
+                let until = own.map(|(_, at, until)| *until.min(&(at + longest))).max();
+                let until = until.filter(|until| *until > now);
+                prop_assert!(lapses.unknown_until(&party(number), now, longest) >= until);
+                prop_assert!(until.is_none() || !lapses.are_over(now));
+            }
+        }
+    }
+}
+
+/// Whose something is after it was bound: what it was where that did not work.
+fn bound_or(bound: Whose, found: Whose) -> Whose {
+    match bound {
+        Whose::Unknown => found,
+        Whose::Of(_) | Whose::Nobodys => bound,
+    }
+}
+
+#[test]
+fn what_is_lost_of_one_is_known_of_another() {
+    let by_tool = watched(&["calls: {more_than: 1, per: 1h, by: [subject, tool]}"]);
+    let memory = memory(64);
+    let many: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+    for tool in &many {
+        memory.record_at(&by_tool, Who::new("mallory").with(tool), 0);
+    }
+    assert_eq!(
+        memory.read_at(&by_tool, Who::new("mallory").with("new"), 1),
+        [None]
+    );
+    assert_eq!(
+        memory.read_at(&by_tool, Who::new("bob").with("new"), 1),
+        [Some(0)]
+    );
+}

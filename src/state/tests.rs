@@ -1,0 +1,206 @@
+//! What every store does. One that replicas share is to be given to [`keeps_its_word`] too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fixtures::{Who, at, limited, limits, session, watched, windows};
+use super::*;
+use crate::authz::Policy;
+
+/// Tries a store that is empty each time.
+pub(super) async fn keeps_its_word(fresh: impl Fn() -> Arc<dyn State>) {
+    buckets_empty_by_bursts_and_fill_at_their_rate(&*fresh()).await;
+    a_clock_that_is_set_back_keeps_nobody_out(&*fresh()).await;
+    all_limits_are_taken_from_or_none(&*fresh()).await;
+    windows_show_what_was_recorded(&*fresh()).await;
+    tools_count_once_each_while_they_are_recent(&*fresh()).await;
+    who_is_first_owns_it_until_it_is_issued_anew(&*fresh()).await;
+    many_are_bound_in_their_order_and_by_kind(&*fresh()).await;
+}
+
+async fn take(store: &dyn State, policy: &Policy, id: &str, seconds: i64) -> Taken {
+    let limits = limits(policy, Who::new(id));
+    store.take(&limits, at(seconds)).await.unwrap()
+}
+
+fn wait(seconds: u64) -> Taken {
+    Taken::Exhausted {
+        first: 0,
+        retry_after: Duration::from_secs(seconds),
+    }
+}
+
+async fn buckets_empty_by_bursts_and_fill_at_their_rate(store: &dyn State) {
+    let two = limited(&["{calls: 2, per: 10s, by: [subject]}"]);
+    let one_at_once = limited(&["{calls: 2, per: 10s, burst: 1, by: [subject]}"]);
+    for (limit, id, seconds, expected) in [
+        (&two, "a", 0, Taken::All),
+        (&two, "a", 0, Taken::All),
+        (&two, "a", 0, wait(5)),
+        (&two, "b", 0, Taken::All),
+        (&two, "a", 4, wait(1)),
+        (&two, "a", 5, Taken::All),
+        (&two, "a", 5, wait(5)),
+        (&two, "a", 100, Taken::All),
+        (&two, "a", 100, Taken::All),
+        (&two, "a", 100, wait(5)),
+        (&one_at_once, "c", 0, Taken::All),
+        (&one_at_once, "c", 0, wait(5)),
+        (&one_at_once, "c", 5, Taken::All),
+    ] {
+        let taken = take(store, limit, id, seconds).await;
+        assert_eq!(taken, expected, "{id} at {seconds}");
+    }
+}
+
+async fn a_clock_that_is_set_back_keeps_nobody_out(store: &dyn State) {
+    let two = limited(&["{calls: 2, per: 10s, by: [subject]}"]);
+    for (seconds, expected) in [
+        (100, Taken::All),
+        (100, Taken::All),
+        (-86_400, wait(5)),
+        (-86_395, Taken::All),
+        (-86_395, wait(5)),
+    ] {
+        assert_eq!(take(store, &two, "a", seconds).await, expected, "{seconds}");
+    }
+}
+
+async fn all_limits_are_taken_from_or_none(store: &dyn State) {
+    let wide = "{calls: 3, per: 1m, by: [subject]}";
+    let both = limited(&[wide, "{calls: 1, per: 1m, by: [server]}"]);
+    assert_eq!(take(store, &both, "a", 0).await, Taken::All);
+    for _ in 0..5 {
+        let exhausted = Taken::Exhausted {
+            first: 1,
+            retry_after: Duration::from_mins(1),
+        };
+        assert_eq!(take(store, &both, "a", 0).await, exhausted);
+    }
+    // One that is there twice is taken from twice.
+    let wide = limited(&[wide]);
+    let once = limits(&wide, Who::new("a"));
+    let twice = [once.clone(), once].concat();
+    assert_eq!(store.take(&twice, at(0)).await, Ok(Taken::All));
+    assert_eq!(take(store, &wide, "a", 0).await, wait(20));
+    // Nothing is left of what was refused.
+    let other = limits(
+        &limited(&["{calls: 1, per: 1h, by: [tool]}"]),
+        Who::new("b"),
+    );
+    let new = limits(&wide, Who::new("new"));
+    let too_many = [new.clone(), other.clone(), other.clone()].concat();
+    assert_ne!(store.take(&too_many, at(0)).await, Ok(Taken::All));
+    assert_eq!(store.take(&other, at(0)).await, Ok(Taken::All));
+    let thrice = [new.clone(), new.clone(), new].concat();
+    assert_eq!(store.take(&thrice, at(0)).await, Ok(Taken::All));
+}
+
+async fn windows_show_what_was_recorded(store: &dyn State) {
+    let policy = watched(&[
+        "calls: {more_than: 1, per: 64s, by: [subject]}",
+        "denials: {more_than: 1, per: 128s, by: [subject]}",
+    ]);
+    let (alice, bob) = (Who::new("alice"), Who::new("bob"));
+    let all = windows(&policy, alice);
+    for (seconds, expected) in [
+        (0, [0, 0]),
+        (10, [1, 1]),
+        (63, [2, 2]),
+        (74, [2, 3]),
+        (127, [2, 4]),
+        (500, [0, 0]),
+    ] {
+        let readings = store.read(&all, at(seconds)).await.unwrap();
+        let shown = all.iter().map(|demand| readings.reading(&demand.window));
+        let expected = expected.map(Some);
+        assert_eq!(shown.collect::<Vec<_>>(), expected, "{seconds}");
+        store.record(&all, at(seconds)).await.unwrap();
+    }
+    let bobs = windows(&policy, bob);
+    let readings = store.read(&bobs, at(500)).await.unwrap();
+    assert_eq!(readings.reading(&bobs[0].window), Some(0));
+}
+
+async fn tools_count_once_each_while_they_are_recent(store: &dyn State) {
+    let policy = watched(&["distinct_tools: {more_than: 3, per: 64s, by: [subject]}"]);
+    let read = async |tool: &str, seconds| {
+        let demand = windows(&policy, Who::new("a").with(tool));
+        let readings = store.read(&demand, at(seconds)).await.unwrap();
+        readings.reading(&demand[0].window)
+    };
+    let record = async |tool: &str, seconds| {
+        let demand = windows(&policy, Who::new("a").with(tool));
+        store.record(&demand, at(seconds)).await.unwrap();
+    };
+    for (seconds, tool, seen) in [
+        (0, "a", 1),
+        (1, "a", 1),
+        (2, "b", 2),
+        (3, "a", 2),
+        (60, "c", 3),
+        (67, "d", 3),
+        (68, "a", 3),
+        (124, "c", 3),
+    ] {
+        assert_eq!(read(tool, seconds).await, Some(seen), "{seconds}");
+        record(tool, seconds).await;
+    }
+    for tool in 0..1000 {
+        record(&tool.to_string(), 124).await;
+    }
+    // No rule can ask about more than a hundred.
+    assert!(read("999", 124).await > Some(100));
+}
+
+async fn who_is_first_owns_it_until_it_is_issued_anew(store: &dyn State) {
+    let key = [session("a")];
+    assert_eq!(store.bindings(&key, at(0)).await.unwrap(), [Whose::Nobodys]);
+    for (seconds, by, how, whose, since) in [
+        (1, "alice", Bind::IfFree, "alice", 1),
+        (2, "alice", Bind::IfFree, "alice", 1),
+        (3, "bob", Bind::IfFree, "alice", 1),
+        (4, "bob", Bind::Anew, "bob", 4),
+        (5, "alice", Bind::IfFree, "bob", 4),
+        (6, "bob", Bind::Anew, "bob", 6),
+    ] {
+        let expected = Whose::Of(Binding {
+            owner: Who::new(whose).owner(),
+            since: at(since),
+        });
+        let owner = Who::new(by).owner();
+        let bound = store.bind(&key, owner, how, at(seconds)).await.unwrap();
+        assert_eq!(bound, [expected], "at {seconds}");
+        assert_eq!(store.bindings(&key, at(9)).await.unwrap(), [expected]);
+    }
+}
+
+async fn many_are_bound_in_their_order_and_by_kind(store: &dyn State) {
+    let keys = [
+        session("a"),
+        BindingKey::task("s", "a"),
+        session("b"),
+        session("a"),
+    ];
+    let (alice, bob) = (Who::new("alice").owner(), Who::new("bob").owner());
+    let bobs = store.bind(&keys[1..2], bob, Bind::IfFree, at(0)).await;
+    assert_eq!(bobs.unwrap().len(), 1);
+    let bound = store.bind(&keys, alice, Bind::IfFree, at(1)).await.unwrap();
+    let owners = bound.into_iter().map(|whose| match whose {
+        Whose::Of(binding) => Some(binding.owner),
+        Whose::Nobodys | Whose::Unknown => None,
+    });
+    let expected = [alice, bob, alice, alice].map(Some);
+    assert_eq!(owners.collect::<Vec<_>>(), expected);
+    let elsewhere = [
+        BindingKey::session("other", "a"),
+        BindingKey::task("s", "b"),
+    ];
+    let free = store.bindings(&elsewhere, at(2)).await.unwrap();
+    assert_eq!(free, [Whose::Nobodys; 2]);
+}
+
+#[tokio::test]
+async fn memory_keeps_its_word() {
+    keeps_its_word(|| Arc::new(Memory::new(Settings::default()))).await;
+}

@@ -1,0 +1,56 @@
+//! Metrics of watched files that have none of their own.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::Metrics;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Files {
+    failing: Family<FileLabels, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FileLabels {
+    file: &'static str,
+}
+
+impl Files {
+    pub(super) fn register(&self, to: &mut Registry) {
+        to.register(
+            "file_failing",
+            "Whether the files in place of a configuration key cannot be used",
+            self.failing.clone(),
+        );
+    }
+}
+
+impl Metrics {
+    /// Sets whether the files in place cannot be used; `file` is the key of the configuration that
+    /// names them. `mcp_authz_file_failing`.
+    pub fn set_file_failing(&self, file: &'static str, failing: bool) {
+        let gauge = self.files.failing.get_or_create(&FileLabels { file });
+        gauge.set(i64::from(failing));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_by_their_key() {
+        let metrics = Metrics::new();
+        metrics.set_file_failing("tls", true);
+        metrics.set_file_failing("geoip", false);
+        let text = metrics.text();
+        for line in [
+            "mcp_authz_file_failing{file=\"tls\"} 1",
+            "mcp_authz_file_failing{file=\"geoip\"} 0",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line}\n{text}");
+        }
+    }
+}
