@@ -41,19 +41,7 @@ pub(super) fn read(path: &Path) -> Result<Source, Stop> {
 
 /// Reads a file that another one names.
 pub(super) fn named(path: &Path) -> std::io::Result<String> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is no file"));
-    }
-    let mut text = String::new();
-    let length = std::fs::File::open(path)?
-        .take(BYTES_MAX)
-        .read_to_string(&mut text)?;
-    if u64::try_from(length).is_ok_and(|length| length < BYTES_MAX) {
-        return Ok(text);
-    }
-    Err(std::io::Error::other(format!(
-        "it has {BYTES_MAX} bytes or more"
-    )))
+    file::read_text(path, BYTES_MAX).map_err(std::io::Error::other)
 }
 
 /// What paths in a configuration are relative to.

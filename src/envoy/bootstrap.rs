@@ -151,6 +151,9 @@ impl<'a, 'n> Gate<'a, 'n> {
             for route in routes::routes(*table) {
                 routes::look_for_strays(self.chain, &route, report);
                 let is_on = matches!(route.state(&self.authz), routes::State::On);
+                if is_on {
+                    runs::unknown_server(self, &route, report);
+                }
                 if is_on && route.leads_on() {
                     runs::look(self, &route, report);
                 }

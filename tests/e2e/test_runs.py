@@ -23,6 +23,12 @@ POLICY = {
             "what": {"servers": ["raw"], "tools": ["*"]},
         },
         {
+            "id": "readers",
+            "effect": "allow",
+            "who": {"groups": ["members"]},
+            "what": {"servers": ["raw"], "resources": ["note://**"]},
+        },
+        {
             "id": "some",
             "effect": "limit",
             "what": {"servers": ["raw"], "tools": ["counted"]},
@@ -149,6 +155,26 @@ def test_however_many_headers_a_call_runs_or_is_refused_with_a_reason(counted):
         return counts == [ran, refused]
 
     wait_for("the records of all", recorded, seconds=5)
+
+
+def test_however_long_headers_are_a_read_runs_or_is_refused_with_a_reason(counted):
+    gate, upstream = counted
+    ran = refused = unread = 0
+    params = {"uri": "note://" + "a" * 8000}
+    message = {"jsonrpc": "2.0", "id": 7, "method": "resources/read", "params": params}
+    for kib in range(30, 62):
+        upstream.says(answer(DONE))
+        got = fetch(gate.url("raw"), gate.token("raw"), message, x_long="a" * kib * 1024)
+        if upstream.requests:
+            assert (got.status, len(upstream.requests)) == (200, 1), kib
+            ran += 1
+        elif got.status == 431 and got.body.startswith(b"{"):
+            assert got.reason == "too_many_headers"
+            refused += 1
+        else:
+            assert got.status == 431, kib
+            unread += 1
+    assert min(ran, refused, unread) > 0, (ran, refused, unread)
 
 
 def test_a_call_with_too_many_headers_takes_nothing_from_a_limit(counted):

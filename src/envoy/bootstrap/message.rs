@@ -218,3 +218,78 @@ fn camel(name: &str) -> String {
     }
     camel
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::{self, Findings, Source};
+
+    fn tree(text: &str) -> Node {
+        let mut findings = Findings::new();
+        let source = findings.add_source(Source {
+            name: "envoy.yaml".to_owned(),
+            text: text.to_owned(),
+        });
+        yaml::parse(source, &mut findings).unwrap()
+    }
+
+    #[test]
+    fn durations_are_read_as_proto_json_writes_them() {
+        for (text, expected) in [
+            ("0s", Some(0)),
+            ("900s", Some(900_000)),
+            ("0.5s", Some(500)),
+            ("0.500s", Some(500)),
+            ("1.25s", Some(1_250)),
+            // Never shorter than it is: 0 would be no limit.
+            ("0.0001s", Some(1)),
+            ("15m", None),
+            ("500ms", None),
+            ("-1s", None),
+            ("s", None),
+            ("1", None),
+        ] {
+            let node = tree(&format!("'{text}'"));
+            assert_eq!(Message::of(&node).milliseconds(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_are_found_in_both_spellings() {
+        let node = tree("{max_request_bytes: 1, packAsBytes: true, a: {bC: {d_e: '7'}}, n: ~}");
+        let message = Message::of(&node);
+        assert_eq!(message.count_of("max_request_bytes"), Some(1));
+        assert!(message.is("pack_as_bytes"));
+        assert_eq!(message.count_of("a.b_c.d_e"), Some(7));
+        assert!(message.get("n").is_none());
+    }
+
+    #[test]
+    fn enumerations_are_read_by_name_and_by_number() {
+        let node = tree("{name: SKIP, number: 2, text: '2', other: SEND}");
+        let message = Message::of(&node);
+        for (field, expected) in [
+            ("name", true),
+            ("number", true),
+            ("text", true),
+            ("other", false),
+            ("none", false),
+        ] {
+            assert_eq!(message.has_choice(field, "SKIP", 2), expected, "{field}");
+        }
+        assert!(message.has_choice("none", "DEFAULT", 0));
+    }
+
+    #[test]
+    fn what_is_packed_is_found_under_either_name_of_a_struct() {
+        for kind in ["xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct"] {
+            let node = tree(&format!(
+                "{{'@type': type.googleapis.com/{kind}, type_url: type.googleapis.com/a.b.Thing, value: {{x: true}}}}"
+            ));
+            let typed = Message::of(&node).typed().unwrap();
+            assert_eq!(typed.name, "a.b.Thing");
+            assert!(typed.body.is("x"));
+            assert_eq!(Message::of(&node).packed("b.Thing").len(), 1);
+        }
+    }
+}

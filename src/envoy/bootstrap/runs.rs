@@ -2,12 +2,12 @@
 //! server that it was judged for.
 
 use super::routes::Route;
-use super::{Gate, Message, Report, answers, authz, chain, clusters, locks};
+use super::{Expected, Gate, Message, Report, answers, authz, chain, clusters, locks};
 
 /// Checks of a route that is judged and leads to a server.
 const CHECKS: [Check; 11] = [
     settings,
-    server,
+    unnamed_server,
     retries,
     hedges,
     copies,
@@ -56,39 +56,41 @@ fn settings(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     }
 }
 
-fn server(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+/// What a route writes to name its server.
+fn names(expected: &Expected) -> String {
+    let names = expected.servers.iter().map(|name| format!("`{name}`"));
+    let names = names.collect::<Vec<_>>().join(", ");
+    format!("`context_extensions: {{mcp_server: NAME}}`, one of {names}")
+}
+
+/// A name that no server has. This goes for routes too on which Envoy answers itself, since the
+/// metadata of servers is asked for on such.
+pub(super) fn unknown_server(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    let (Some(expected), Some(named)) = (gate.expected, route.server(&gate.authz)) else {
+        return;
+    };
+    let name = named.text().unwrap_or_default();
+    if !expected.servers.iter().any(|known| known == name) {
+        let message = format!("mcp-authz.yaml has no server `{name}`: nothing passes here");
+        report.error(named, message, &names(expected));
+    }
+}
+
+fn unnamed_server(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let Some(expected) = gate.expected else {
         return;
     };
-    let names = || {
-        let names = expected.servers.iter().map(|name| format!("`{name}`"));
-        format!(
-            "`context_extensions: {{mcp_server: NAME}}`, one of {}",
-            names.collect::<Vec<_>>().join(", ")
-        )
-    };
-    if let Some(named) = route.server(&gate.authz) {
-        let name = named.text().unwrap_or_default();
-        if !expected.servers.iter().any(|known| known == name) {
-            let message = format!("mcp-authz.yaml has no server `{name}`: nothing passes here");
-            report.error(named, message, &names());
-        }
+    if expected.servers.len() < 2 || route.server(&gate.authz).is_some() {
         return;
     }
-    if expected.servers.len() < 2 {
-        return;
-    }
-    let any = route
-        .host
-        .list("domains")
-        .any(|domain| domain.text() == Some("*"));
-    if any {
+    let mut domains = route.host.list("domains");
+    if domains.any(|domain| domain.text() == Some("*")) {
         let message = "the client's `Host` says which server a call is judged for, and any passes \
                        here";
-        report.missing(route.entry, message, &names());
+        report.missing(route.entry, message, &names(expected));
     } else {
         let message = "the client's `Host` and path say which server a call is judged for";
-        report.warn_missing(route.entry, message, &names());
+        report.warn_missing(route.entry, message, &names(expected));
     }
 }
 
