@@ -33,7 +33,16 @@ fn record(reason: &'static str) -> Record {
         arguments: None,
         shadow: None,
         candidate: None,
+        is_cut: false,
         duration_seconds: 0.001,
+    }
+}
+
+/// Room for so many records.
+fn records(records_max: usize) -> Limits {
+    Limits {
+        records_max,
+        ..Limits::default()
     }
 }
 
@@ -54,7 +63,7 @@ impl Write for Shared {
 #[test]
 fn a_record_is_one_line_whatever_the_client_sent() {
     let sink = Shared::default();
-    let (audit, thread) = Audit::start(sink.clone(), 8).unwrap();
+    let (audit, thread) = Audit::start(sink.clone(), records(8)).unwrap();
     audit.record(&record("denied_by_rule"));
     drop(audit);
     thread.join().unwrap();
@@ -90,7 +99,7 @@ impl Write for Stuck {
 fn a_full_queue_drops_and_counts() {
     let gate = Arc::new(Mutex::new(()));
     let held = gate.lock().unwrap();
-    let (audit, thread) = Audit::start(Stuck(Arc::clone(&gate)), 2).unwrap();
+    let (audit, thread) = Audit::start(Stuck(Arc::clone(&gate)), records(2)).unwrap();
     for _ in 0..1000 {
         audit.record(&record("denied_by_rule"));
     }
@@ -116,7 +125,7 @@ impl Write for Broken {
 
 #[test]
 fn a_broken_sink_is_counted_and_ends_nothing() {
-    let (audit, thread) = Audit::start(Broken, 8).unwrap();
+    let (audit, thread) = Audit::start(Broken, records(8)).unwrap();
     let losses = Arc::clone(audit.losses());
     audit.record(&record("denied_by_rule"));
     drop(audit);
@@ -159,7 +168,7 @@ use crate::authz::Value;
 #[test]
 fn a_notice_is_a_line_of_its_own_kind() {
     let sink = Shared::default();
-    let (audit, thread) = Audit::start(sink.clone(), 8).unwrap();
+    let (audit, thread) = Audit::start(sink.clone(), records(8)).unwrap();
     let long = "x".repeat(300);
     let notice = |event| Notice {
         time: "2026-11-20T10:00:00Z".parse().unwrap(),

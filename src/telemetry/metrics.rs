@@ -2,6 +2,7 @@
 //!
 //! Labels are closed sets and names from the configuration, never what a client sent.
 
+mod handoff;
 mod lists;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub struct Metrics {
     audit_lost: Counter,
     tokens_cached: Gauge,
     lists: lists::Lists,
+    handoff: handoff::Handoff,
 }
 
 pub use lists::{Listed, ToolEvent};
@@ -146,6 +148,7 @@ impl Metrics {
             audit_lost: Counter::default(),
             tokens_cached: Gauge::default(),
             lists: lists::Lists::default(),
+            handoff: handoff::Handoff::default(),
         };
         metrics.register(&mut registry);
         metrics.registry = Arc::new(registry);
@@ -154,6 +157,7 @@ impl Metrics {
 
     fn register(&self, to: &mut Registry) {
         self.lists.register(to);
+        self.handoff.register(to);
         to.register("decisions", "Decisions", self.decisions.clone());
         to.register(
             "decisions_different",

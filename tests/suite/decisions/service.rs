@@ -11,7 +11,7 @@ use mcp_authz::authn::Authenticator;
 use mcp_authz::authz::{LimitDemand, Readings, Taken, WindowDemand};
 use mcp_authz::catalog::Catalog;
 use mcp_authz::check::countries::Countries;
-use mcp_authz::check::{Pipeline, Reader, Servers};
+use mcp_authz::check::{Handoffs, Pipeline, Reader, Servers};
 use mcp_authz::config::{self, Config};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, Settings};
@@ -19,6 +19,7 @@ use mcp_authz::json;
 use mcp_authz::policy::{CompileContext, PolicyStore};
 use mcp_authz::state::{Bind, Binding, BindingKey, Memory, Owner, Reply, State, StateUnavailable};
 use mcp_authz::telemetry::metrics::Metrics;
+use mcp_authz::telemetry::notices::Notices;
 use prost::Message;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -60,7 +61,7 @@ impl Service {
         let countries = countries.map(|path| Countries::open(path).unwrap());
         let (authenticator, refreshers) = Authenticator::new(&config.authn).unwrap();
         let written = Sink::default();
-        let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue_max).unwrap();
+        let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue).unwrap();
         let authenticator = Arc::new(authenticator);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -87,6 +88,8 @@ impl Service {
             countries: countries.map(Arc::new),
             audit,
             metrics: Metrics::new(),
+            notices: Notices::default(),
+            handoffs: Arc::new(Handoffs::new(&config.handoff).unwrap()),
             limits: config.limits.check,
             clock,
         };
