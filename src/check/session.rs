@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{HttpRequest, Reason, Server, SessionBinding, Text};
 use crate::authz::{Resource, Subject};
-use crate::state::{Bind, BindingKey, BindingKind, Owner, State, StateUnavailable};
+use crate::state::{Bind, Binding, BindingKey, BindingKind, Owner, State, StateUnavailable};
 use crate::telemetry::metrics::{Bound, Metrics};
 use crate::upstream;
 

@@ -109,12 +109,11 @@ fn bench(bencher: Bencher<'_, '_>, framing: Framing, group: &str, is_kept: bool)
     let service = Service::start(&(check::policy() + all));
     let answer = answer(framing);
     let chunks = chunks(&answer);
-    let carried = carried(&service, group);
-    let left = filter(&service, carried.clone(), framing, &chunks);
+    let left = filter(&service, carried(&service, group), framing, &chunks);
     assert_eq!(left == answer.len(), is_kept, "{left} bytes are left");
     bencher
         .counter(BytesCount::new(answer.len()))
-        .with_inputs(|| carried.clone())
+        .with_inputs(|| carried(&service, group))
         .bench_local_values(|carried| filter(&service, carried, framing, &chunks));
     service.assert_nothing_lost();
 }

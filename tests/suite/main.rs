@@ -21,6 +21,8 @@ mod drain;
 #[cfg(test)]
 mod grpc;
 #[cfg(test)]
+mod handoff;
+#[cfg(test)]
 mod honest;
 #[cfg(test)]
 mod process;
