@@ -23,7 +23,7 @@ const ARGUMENT_NAMES_MAX: usize = 64;
 /// How many bytes the names of rules that decided, or of arguments, may take as they are written.
 const LONG_LIST_BYTES_MAX: usize = 2048;
 /// How many bytes other names of rules may take.
-const SHORT_LIST_BYTES_MAX: usize = 1024;
+const SHORT_LIST_BYTES_MAX: usize = 640;
 
 /// One decision. Absent fields are left out of the line.
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ impl WouldBe {
         object.text("reason", self.reason);
         let mut limited = Limited { object, is_cut };
         limited.texts("rules", each(&self.rules), SHORT_LIST_BYTES_MAX);
-        object.text_if("policy_revision", self.policy_revision.as_deref());
+        limited.text_if("policy_revision", self.policy_revision.as_deref());
     }
 }
 
