@@ -147,9 +147,9 @@ impl Record {
             batch,
             session,
             protocol_version,
-            arguments,
-            shadow,
-            candidate,
+            arguments: _,
+            shadow: _,
+            candidate: _,
             is_cut,
             duration_seconds,
         } = self;
@@ -191,17 +191,22 @@ impl Record {
         object.object.value_if("batch", batch.as_ref());
         object.object.value_if("mcp.session.id", session.as_ref());
         object.text_if("mcp.protocol.version", protocol_version.as_deref());
-        whole.object_if("arguments", arguments.as_ref(), |arguments, object| {
+        self.write_objects(&mut whole, is_cut);
+        whole.value("duration_seconds", duration_seconds);
+        whole.end();
+    }
+
+    /// Adds what is an object itself, and whether anything is left out.
+    fn write_objects(&self, whole: &mut Object<'_>, mut is_cut: bool) {
+        whole.object_if("arguments", self.arguments.as_ref(), |arguments, object| {
             arguments.write(object, &mut is_cut);
         });
-        for (name, would_be) in [("shadow", shadow), ("candidate", candidate)] {
+        for (name, would_be) in [("shadow", &self.shadow), ("candidate", &self.candidate)] {
             whole.object_if(name, would_be.as_ref(), |would_be, object| {
                 would_be.write(object, &mut is_cut);
             });
         }
         whole.value_if("cut", is_cut.then_some(&true));
-        whole.value("duration_seconds", duration_seconds);
-        whole.end();
     }
 
     /// Client text as far as a record keeps it: at most 256 characters, and 512 bytes as it is

@@ -131,8 +131,15 @@ fn what_waits_is_bounded_in_bytes_and_what_is_being_written_counts() {
     let waiting = queue.lock();
     let kept = 1000 - usize::try_from(audit.losses().dropped()).unwrap();
     assert_eq!(kept, fit);
-    assert_eq!(waiting.lines.len() + waiting.writing, fit * (line.len() + 1));
-    assert!(waiting.lines.capacity() <= 10_000, "{}", waiting.lines.capacity());
+    assert_eq!(
+        waiting.lines.len() + waiting.writing,
+        fit * (line.len() + 1)
+    );
+    assert!(
+        waiting.lines.capacity() <= 10_000,
+        "{}",
+        waiting.lines.capacity()
+    );
     drop(waiting);
     drop(held);
     // Once it is written there is room again.
@@ -200,10 +207,19 @@ fn no_record_is_larger_than_it_may_be_whatever_is_in_it() {
             ..record("denied_by_rule")
         };
         let (text, is_cut) = line(&record);
-        assert!(text.len() < LINE_BYTES_MAX, "{} bytes of {filler:?}", text.len());
+        assert!(
+            text.len() < LINE_BYTES_MAX,
+            "{} bytes of {filler:?}",
+            text.len()
+        );
         assert!(is_cut);
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
-        for list in ["/rules", "/rules_indeterminate", "/arguments/names", "/shadow/rules"] {
+        for list in [
+            "/rules",
+            "/rules_indeterminate",
+            "/arguments/names",
+            "/shadow/rules",
+        ] {
             let list = read.pointer(list).unwrap().as_array().unwrap();
             assert!(!list.is_empty(), "{filler:?}");
         }
@@ -221,7 +237,9 @@ fn a_record_says_when_it_is_cut_and_only_then() {
         ..record("allowed")
     };
     let ruled = |count: usize| Record {
-        rules: (0..count).map(|number| format!("rule-{number:03}").into()).collect(),
+        rules: (0..count)
+            .map(|number| format!("rule-{number:03}").into())
+            .collect(),
         ..record("allowed")
     };
     let subject = |text: String| Record {
@@ -234,7 +252,11 @@ fn a_record_says_when_it_is_cut_and_only_then() {
         ("a name too many", named(65, "name"), true),
         ("a long name", named(1, &"x".repeat(254)), false),
         ("too long a name", named(1, &"x".repeat(255)), true),
-        ("names that take much", named(64, &"\u{1}".repeat(252)), true),
+        (
+            "names that take much",
+            named(64, &"\u{1}".repeat(252)),
+            true,
+        ),
         ("names that take too much", named(64, &"x".repeat(60)), true),
         ("many rules", ruled(186), false),
         ("too many rules", ruled(187), true),
@@ -367,7 +389,11 @@ fn a_notice_is_a_line_of_its_own_kind() {
     assert_eq!(lines.len(), whole.len());
     for (line, whole) in lines.iter().zip(&whole) {
         assert!(line.starts_with(whole.as_str()), "{line}\n{whole}");
-        let cut = if line.contains(&cut) { r#","cut":true"# } else { "" };
+        let cut = if line.contains(&cut) {
+            r#","cut":true"#
+        } else {
+            ""
+        };
         let end = format!(r#""subject":"alice"{cut}}}"#);
         assert!(line.ends_with(&end), "{line}");
     }
