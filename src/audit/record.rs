@@ -122,8 +122,8 @@ impl Record {
     /// Appends the record as a JSON object of less than [`super::LINE_BYTES_MAX`].
     pub(super) fn write(&self, to: &mut Vec<u8>) {
         let Record {
-            time,
-            decision_id,
+            time: _,
+            decision_id: _,
             request_id,
             trace_id,
             decision,
@@ -155,11 +155,7 @@ impl Record {
         } = self;
         let mut is_cut = *is_cut;
         let mut whole = Object::begin(to);
-        whole.value("time", time);
-        whole.text(
-            "decision_id",
-            decision_id.hyphenated().encode_lower(&mut [0; 36]),
-        );
+        self.write_begin(&mut whole);
         let mut object = Limited {
             object: &mut whole,
             is_cut: &mut is_cut,
@@ -194,6 +190,13 @@ impl Record {
         self.write_objects(&mut whole, is_cut);
         whole.value("duration_seconds", duration_seconds);
         whole.end();
+    }
+
+    fn write_begin(&self, whole: &mut Object<'_>) {
+        let mut id = [0; 36];
+        let id = self.decision_id.hyphenated().encode_lower(&mut id);
+        whole.value("time", &self.time);
+        whole.text("decision_id", id);
     }
 
     /// Adds what is an object itself, and whether anything is left out.
