@@ -22,7 +22,9 @@ use crate::audit::{Audit, Losses};
 use crate::authn::{Authenticator, InvalidSettings, KeyRefresher};
 use crate::catalog::{Catalog, InvalidSnapshot};
 use crate::check::countries::{Countries, InvalidCountries};
-use crate::check::{InvalidServer, LongBodies, Pipeline, Servers};
+use crate::check::{
+    Handoffs, InvalidHandoffKeys, InvalidServer, LongBodies, Pipeline, Servers,
+};
 use crate::config::{self, Config, ConfigError};
 use crate::envoy;
 use crate::health::Readiness;
@@ -30,6 +32,7 @@ use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
 use crate::policy::{CompileContext, LoadPolicyError, PolicyStore};
 use crate::state::{Memory, State};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::notices::Notices;
 use crate::telemetry::{self, InvalidTelemetry};
 use tasks::{Signals, Tasks};
 
@@ -57,6 +60,9 @@ pub enum RunError {
     /// A server cannot be guarded as configured.
     #[error(transparent)]
     Servers(#[from] InvalidServer),
+    /// There are no keys for what checks hand on.
+    #[error(transparent)]
+    Handoff(#[from] InvalidHandoffKeys),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -161,10 +167,12 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
     if let Some(notice) = store::notice(config.replicas) {
         tracing::warn!("{notice}");
     }
-    let (audit, thread) = Audit::start(io::stdout(), config.limits.audit_queue_max)
+    let (audit, thread) = Audit::start(io::stdout(), config.limits.audit_queue)
         .map_err(RunError::system("cannot start the audit thread"))?;
     threads.writer = Some(thread);
+    let notices = Notices::default();
     let parts = Parts {
+        notices: notices.clone(),
         losses: Arc::clone(audit.losses()),
         metrics: Metrics::new(),
         readiness: Readiness::new(),
@@ -186,6 +194,8 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         countries: parts.core.countries.clone(),
         audit,
         metrics: parts.metrics.clone(),
+        notices,
+        handoffs: Arc::clone(&parts.core.handoffs),
         limits: config.limits.check,
         long_bodies: LongBodies::new(workers()),
         clock: CLOCK,
@@ -215,6 +225,7 @@ struct Core {
     countries: Option<Arc<Countries>>,
     catalog: Arc<Catalog>,
     authenticator: Arc<Authenticator>,
+    handoffs: Arc<Handoffs>,
 }
 
 impl Core {
@@ -229,6 +240,7 @@ impl Core {
         let countries = countries.map(Countries::open).transpose()?;
         let policy = PolicyStore::open(config.policy.clone(), context, CLOCK())?;
         let (authenticator, refreshers) = Authenticator::new(&config.authn)?;
+        let handoffs = Handoffs::new(&config.handoff)?;
         tracing::info!(
             revision = %policy.status().revision,
             rules = policy.snapshot().rules().len(),
@@ -240,6 +252,7 @@ impl Core {
             countries: countries.map(Arc::new),
             catalog: Arc::new(catalog),
             authenticator: Arc::new(authenticator),
+            handoffs: Arc::new(handoffs),
         };
         Ok((core, refreshers))
     }
@@ -274,6 +287,7 @@ pub fn preflight(config: &Config) -> Vec<RunError> {
     faults.extend(Servers::new(&config.servers).err().map(RunError::from));
     let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK());
     faults.extend(catalog.err().map(RunError::from));
+    faults.extend(Handoffs::new(&config.handoff).err().map(RunError::from));
     if let Some(files) = &config.tls {
         faults.extend(Tls::load(files.clone()).err().map(RunError::from));
     }
@@ -285,6 +299,7 @@ pub fn preflight(config: &Config) -> Vec<RunError> {
 struct Parts {
     core: Core,
     losses: Arc<Losses>,
+    notices: Notices,
     metrics: Metrics,
     readiness: Readiness,
     tls: Option<Arc<Tls>>,

@@ -32,7 +32,10 @@ use uuid::Uuid;
 pub use crate::upstream::{Obligations, Text};
 pub use exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
 pub use fact::Fact;
-pub use handoff::RESPONSE_FILTERS;
+pub use handoff::{
+    HandoffSettings, HandoffStatus, Handoffs, InvalidHandoffKeys, KeyFault, KeysFailing,
+    RESPONSE_FILTERS,
+};
 pub use invalid::{InvalidCheck, StatedFact};
 pub use judgement::PurposeSettings;
 pub use process::AnswerExchange;
@@ -53,6 +56,7 @@ use crate::mcp::Era;
 use crate::policy::PolicyStore;
 use crate::state::State;
 use crate::telemetry::metrics::{Metrics, Stage};
+use crate::telemetry::notices::{Noticed, Notices};
 use crate::upstream::{self};
 use answer::Addressee;
 use countries::Countries;
@@ -88,6 +92,8 @@ pub struct HttpRequest<'m> {
     pub principal: Option<&'m str>,
     /// Envoy's per-route context extensions, each name once.
     pub context: Vec<(&'m str, &'m str)>,
+    /// A mistake of the PEP's that shows in how it describes the request.
+    pub noticed: Option<Noticed>,
 }
 
 /// The body of a described request.
@@ -212,6 +218,10 @@ pub struct Pipeline {
     pub audit: Audit,
     /// What is counted.
     pub metrics: Metrics,
+    /// What is noticed of the PEP.
+    pub notices: Notices,
+    /// How what a check hands on to the answer is sealed.
+    pub handoffs: Arc<Handoffs>,
     /// What bodies may be like.
     pub limits: Limits,
     /// How long bodies take turns.
@@ -315,6 +325,7 @@ impl Pipeline {
             return unread(decision_id, StatusCode::FORBIDDEN, Reason::UnknownServer);
         };
         observation.server(server);
+        self.notice(request, now);
         let subject = self.authenticate(request, server, now).await;
         observation.stage(Stage::Authenticate);
         let subject = match subject {
@@ -424,6 +435,16 @@ impl Pipeline {
             observation.candidate(rehearsal, candidate.revision());
         }
         context.ending(judgement, to, read)
+    }
+
+    /// Takes note of what the PEP was told wrong.
+    fn notice(&self, request: &HttpRequest<'_>, now: Timestamp) {
+        if let Some(noticed) = request.noticed {
+            self.notices.raise(noticed, now);
+        }
+        if self.servers.is_chosen_by_host(request) {
+            self.notices.raise(Noticed::ServerByHost, now);
+        }
     }
 
     /// The country of the source, where a rule asks for it.

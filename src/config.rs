@@ -17,9 +17,10 @@ use std::time::Duration;
 
 pub use lint::{LINTS, PolicyUsage, lint};
 
+use crate::audit;
 use crate::authn;
 use crate::catalog::{self, WatchedServer};
-use crate::check::{self, Fact, PurposeSettings, ServerSettings, UriForm};
+use crate::check::{self, Fact, HandoffSettings, PurposeSettings, ServerSettings, UriForm};
 use crate::envoy::request::Source;
 use crate::file::{self, ReadError};
 use crate::listen;
@@ -58,6 +59,8 @@ pub struct Config {
     pub country_db_file: Option<PathBuf>,
     /// How many processes serve the same Envoys.
     pub replicas: u32,
+    /// How what a check hands on to the answer is sealed.
+    pub handoff: HandoffSettings,
     /// Logs and traces.
     pub telemetry: telemetry::Settings,
     /// Every limit that is not part of another module's settings.
@@ -112,7 +115,7 @@ pub struct Limits {
     /// What is remembered between requests.
     pub state: state::Settings,
     /// How many audit records may wait to be written.
-    pub audit_queue_max: usize,
+    pub audit_queue: audit::Limits,
     /// How many checks one connection may have under way.
     pub streams_max: u32,
     /// How many tools of a server are remembered, besides those of its record.
@@ -127,7 +130,7 @@ impl Default for Limits {
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
             state: state::Settings::default(),
-            audit_queue_max: 65_536,
+            audit_queue: audit::Limits::default(),
             streams_max: 1024,
             tools_max: 10_000,
         }
@@ -268,6 +271,9 @@ impl Reader<'_> {
         let device_header = fields.optional("device", findings, context::device_header);
         let facts = fields.optional("dynamic_metadata", findings, facts);
         let country_db_file = fields.optional("geoip", findings, context::country_db_file);
+        let handoff = fields.optional("handoff", findings, |node, findings| {
+            self.handoff(node, findings)
+        });
         let telemetry = fields
             .optional("telemetry", findings, telemetry)
             .unwrap_or_default();
@@ -294,6 +300,7 @@ impl Reader<'_> {
             replicas: replicas
                 .and_then(|replicas| u32::try_from(replicas).ok())
                 .unwrap_or(1),
+            handoff: handoff.unwrap_or_default(),
             telemetry,
             limits,
             drain,
@@ -310,6 +317,18 @@ impl Reader<'_> {
             cert_file: self.path(&cert_file?),
             key_file: self.path(&key_file?),
             client_ca_file: client_ca_file.map(|path| self.path(&path)),
+        })
+    }
+
+    fn handoff(self, node: &Node, findings: &mut Findings) -> Option<HandoffSettings> {
+        let mut fields = Fields::open(node, "`handoff`", findings)?;
+        let key_file = fields.optional("key_file", findings, yaml::string);
+        let span = yaml::duration(Duration::from_secs(1)..=Duration::from_hours(24));
+        let max_age = fields.optional("max_age", findings, span);
+        fields.finish(findings);
+        Some(HandoffSettings {
+            key_file: key_file.map(|path| self.path(&path)),
+            max_age: max_age.unwrap_or(HandoffSettings::default().max_age),
         })
     }
 

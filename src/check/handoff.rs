@@ -3,7 +3,11 @@
 //! Answers that carry lists, open a session or create a task are looked at on their way back, by
 //! this replica or another. What that takes travels as two members of the verdict's metadata:
 //! `response_filter` says that the answer is to be looked at and why, which the PEP matches on,
-//! and `response_context` has the proven caller and the rest of the request's context.
+//! and `response_context` has the proven caller and the rest of the request's context, sealed so that
+//! only what a check said is believed.
+
+mod keys;
+mod seal;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -21,6 +25,11 @@ use crate::authn::CarriedSubject;
 use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, Resource, Subject};
 use crate::json::Json;
 use crate::mcp::{Era, Id, ListKind, Lists, Message};
+
+pub(super) use seal::Refused;
+
+pub use keys::{HandoffStatus, InvalidHandoffKeys, KeyFault, KeysFailing};
+pub use seal::{HandoffSettings, Handoffs};
 
 /// The member that the PEP matches on.
 pub(super) const FILTER_FACT: &str = "response_filter";
@@ -116,21 +125,26 @@ impl Expected {
     }
 }
 
+/// What is to be said for the answer to an allowed request.
+pub(super) struct Handover {
+    /// The value that the PEP matches on.
+    pub(super) code: &'static str,
+    /// The context as text, yet to be sealed.
+    pub(super) context: Option<String>,
+}
+
 /// What the verdict on an allowed request says for its answer.
-pub(super) fn facts(
+pub(super) fn handover(
     expected: Expected,
     context: &Context<'_>,
     read: &Read<'_>,
     to: &Addressee<'_>,
     session_started: Option<Timestamp>,
-) -> Vec<(&'static str, String)> {
-    let Some(code) = expected.code() else {
-        return Vec::new();
-    };
-    let mut facts = vec![(FILTER_FACT, code.to_owned())];
+) -> Option<Handover> {
+    let code = expected.code()?;
     let handoff = Handoff::of(expected, context, read, to, session_started);
-    facts.extend(handoff.text().map(|text| (CONTEXT_FACT, text)));
-    facts
+    let context = handoff.text();
+    Some(Handover { code, context })
 }
 
 /// The context of a request, for its answer.

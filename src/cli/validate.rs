@@ -103,6 +103,7 @@ fn preflight(inspection: &mut Inspection) {
             RunError::Servers(_) => "servers",
             // Every record is looked at below, those on which nothing rests too.
             RunError::Tools(_) => continue,
+            RunError::Handoff(_) => "handoff",
             RunError::Tls(_) => "tls",
             RunError::AdminAddress => "admin",
             RunError::Countries(_) => "geoip",

@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use super::{Config, Drain, Limits};
+use crate::audit;
 use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings};
 use crate::catalog::{OnChange, Trust};
 use crate::check::{
-    self, DenySettings, DenyShape, Disclose, PurposeSettings, ServerSettings, SessionBinding,
-    UriForm,
+    self, DenySettings, DenyShape, Disclose, HandoffSettings, PurposeSettings, ServerSettings,
+    SessionBinding, UriForm,
 };
 use crate::envoy::request::Source;
 use crate::listen::{self, TlsFiles};
@@ -40,6 +41,7 @@ impl Config {
             facts,
             country_db_file,
             replicas,
+            handoff: HandoffSettings { key_file, max_age },
             telemetry,
             limits: _,
             drain: Drain { delay, timeout },
@@ -70,6 +72,7 @@ impl Config {
             "dynamic_metadata": facts.iter().map(|fact| fact.name()).collect::<Vec<_>>(),
             "geoip": country_db_file.as_ref().map(|file| json!({"country_db_file": file})),
             "replicas": replicas,
+            "handoff": {"key_file": key_file, "max_age": yaml::duration_text(*max_age)},
             "telemetry": {
                 "otlp_endpoint": otlp_endpoint,
                 "service_name": service_name,
@@ -107,7 +110,11 @@ impl Config {
                     keys_max,
                     bindings_max,
                 },
-            audit_queue_max,
+            audit_queue:
+                audit::Limits {
+                    records_max,
+                    bytes_max,
+                },
             streams_max,
             tools_max,
         } = self.limits;
@@ -138,7 +145,8 @@ impl Config {
             "state_keys_max": keys_max,
             "bindings_max": bindings_max,
             "tools_max": tools_max,
-            "audit_queue_max": audit_queue_max,
+            "audit_queue_max": records_max,
+            "audit_queue_bytes_max": bytes_max,
             "streams_max": streams_max,
             "token_bytes_max": token_bytes_max,
             "token_cache_max": token_cache_max,

@@ -92,6 +92,7 @@ device: {header: x-device}
 dynamic_metadata: [reason, class]
 geoip: {country_db_file: countries.mmdb}
 purpose: {header: X-Purpose, meta: example.com/purpose}
+handoff: {key_file: handoff.keys, max_age: 2h}
 telemetry: {otlp_endpoint: http://127.0.0.1:4317, service_name: pdp, log: debug}
 limits:
   connections_max: 11
@@ -108,6 +109,7 @@ limits:
   rules_max: 18
   cel_bytes_max: 19
   audit_queue_max: 20
+  audit_queue_bytes_max: 27 MiB
   state_keys_max: 23
   bindings_max: 24
   tools_max: 26
@@ -129,6 +131,8 @@ fn paths_are_relative_to_the_file() {
     let tls = config.tls.unwrap();
     assert_eq!(tls.cert_file, Path::new("/etc/x/cert.pem"));
     assert_eq!(tls.key_file, Path::new("/keys/key.pem"));
+    let key_file = config.handoff.key_file.unwrap();
+    assert_eq!(key_file, Path::new("/etc/x/handoff.keys"));
 }
 
 #[test]

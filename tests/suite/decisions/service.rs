@@ -12,7 +12,7 @@ use mcp_authz::authn::Authenticator;
 use mcp_authz::authz::{LimitDemand, Readings, Taken, WindowDemand};
 use mcp_authz::catalog::Catalog;
 use mcp_authz::check::countries::Countries;
-use mcp_authz::check::{LongBodies, Pipeline, Reader, Servers};
+use mcp_authz::check::{Handoffs, LongBodies, Pipeline, Reader, Servers};
 use mcp_authz::config::{self, Config};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, Settings};
@@ -20,6 +20,7 @@ use mcp_authz::json;
 use mcp_authz::policy::{CompileContext, PolicyStore};
 use mcp_authz::state::{Bind, BindingKey, Memory, Owner, Reply, State, StateUnavailable, Whose};
 use mcp_authz::telemetry::metrics::Metrics;
+use mcp_authz::telemetry::notices::Notices;
 use prost::Message;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -61,7 +62,7 @@ impl Service {
         let countries = countries.map(|path| Countries::open(path).unwrap());
         let (authenticator, refreshers) = Authenticator::new(&config.authn).unwrap();
         let written = Sink::default();
-        let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue_max).unwrap();
+        let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue).unwrap();
         let authenticator = Arc::new(authenticator);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -88,6 +89,8 @@ impl Service {
             countries: countries.map(Arc::new),
             audit,
             metrics: Metrics::new(),
+            notices: Notices::default(),
+            handoffs: Arc::new(Handoffs::new(&config.handoff).unwrap()),
             limits: config.limits.check,
             long_bodies: LongBodies::new(NonZero::<usize>::MIN),
             clock,
