@@ -17,7 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::audit::{Audit, Losses};
-use crate::authn::{Authenticator, InvalidSettings, KeyRefresher};
+use crate::authn::{Authenticator, InvalidPeers, InvalidSettings, KeyRefresher, Peers};
 use crate::catalog::{Catalog, InvalidSnapshot};
 use crate::check::countries::{Countries, InvalidCountries};
 use crate::check::{InvalidServer, Pipeline, Servers};
@@ -25,7 +25,7 @@ use crate::config::{self, Config, ConfigError};
 use crate::envoy;
 use crate::health::Readiness;
 use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
-use crate::policy::{CompileContext, LoadPolicyError, PolicyStore};
+use crate::policy::{CompileContext, Issuers, LoadPolicyError, PolicyStore};
 use crate::state::Memory;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, InvalidTelemetry};
@@ -49,6 +49,9 @@ pub enum RunError {
     /// There is no database of countries to begin with.
     #[error(transparent)]
     Countries(#[from] InvalidCountries),
+    /// Nobody can vouch for TLS peers as configured.
+    #[error(transparent)]
+    Peers(#[from] InvalidPeers),
     /// What was accepted of a server's tools cannot be read.
     #[error(transparent)]
     Tools(#[from] InvalidSnapshot),
@@ -170,6 +173,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         purpose: config.purpose.clone(),
         device_header: config.device_header.clone(),
         facts: config.facts.clone(),
+        peers: Arc::clone(&parts.core.peers),
         countries: parts.core.countries.clone(),
         audit,
         metrics: parts.metrics.clone(),
@@ -198,6 +202,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
 struct Core {
     policy: Arc<PolicyStore>,
     candidate: Option<Arc<PolicyStore>>,
+    peers: Arc<Peers>,
     countries: Option<Arc<Countries>>,
     catalog: Arc<Catalog>,
     authenticator: Arc<Authenticator>,
@@ -213,7 +218,14 @@ impl Core {
             .transpose()?;
         let countries = config.country_db_file.clone();
         let countries = countries.map(Countries::open).transpose()?;
+        let peers = Peers::open(config.peers_ca_file.clone())?;
         let policy = PolicyStore::open(config.policy.clone(), context, CLOCK())?;
+        if policy.snapshot().has_peers() && !peers.are_verified() {
+            tracing::warn!(
+                "rules ask for TLS peers, which are who Envoy says; `peers.ca_file` has their \
+                 certificates verified"
+            );
+        }
         let (authenticator, refreshers) = Authenticator::new(&config.authn)?;
         tracing::info!(
             revision = %policy.status().revision,
@@ -223,6 +235,7 @@ impl Core {
         let core = Core {
             policy: Arc::new(policy),
             candidate: candidate.map(Arc::new),
+            peers: Arc::new(peers),
             countries: countries.map(Arc::new),
             catalog: Arc::new(catalog),
             authenticator: Arc::new(authenticator),
@@ -236,12 +249,18 @@ impl Core {
 #[must_use]
 pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileContext {
     let servers = config.servers.iter().map(|server| server.name.clone());
-    let issuer = config.authn.issuers.first();
+    let names = || config.authn.issuers.iter().map(|one| one.issuer.clone());
+    let of_servers = config.servers.iter();
+    let of_servers = of_servers.map(|server| (server.name.clone(), server.issuers.clone()));
+    let issuers = Issuers {
+        names: names().collect(),
+        of_servers: of_servers.collect(),
+        are_strict: config.issuers_strict,
+    };
     CompileContext {
         servers: Some(servers.collect()),
-        issuer: issuer
-            .map(|issuer| issuer.issuer.clone())
-            .unwrap_or_default(),
+        issuer: names().next().unwrap_or_default(),
+        issuers: Arc::new(issuers),
         hints: Arc::new(catalog.map(Catalog::trusted_hints).unwrap_or_default()),
         defaults: Arc::new(catalog.map(Catalog::recorded_defaults).unwrap_or_default()),
         uris: Arc::new(config.uri_forms()),
@@ -260,6 +279,8 @@ pub async fn preflight(config: &Config) -> Vec<RunError> {
     faults.extend(Servers::new(&config.servers).err().map(RunError::from));
     let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK());
     faults.extend(catalog.err().map(RunError::from));
+    let peers = Peers::open(config.peers_ca_file.clone());
+    faults.extend(peers.err().map(RunError::from));
     if let Some(files) = &config.tls {
         faults.extend(Tls::load(files.clone()).await.err().map(RunError::from));
     }

@@ -30,6 +30,7 @@ pub struct Policy {
     windows: Box<[Window]>,
     has_session_ages: bool,
     has_countries: bool,
+    has_peers: bool,
     set_headers: Arc<[Arc<str>]>,
 }
 
@@ -143,6 +144,7 @@ impl Policy {
             .flat_map(|set| set.headers.iter().map(|(name, _)| Arc::clone(name)))
             .collect();
         let has_countries = parts.rules.iter().any(Rule::asks_country);
+        let has_peers = parts.rules.iter().any(Rule::asks_peer);
         let has_session_ages = parts
             .rules
             .iter()
@@ -158,6 +160,7 @@ impl Policy {
             windows: windows.into(),
             has_session_ages,
             has_countries,
+            has_peers,
             set_headers: set_headers.into_iter().collect(),
         }
     }
@@ -247,6 +250,12 @@ impl Policy {
         self.has_countries
     }
 
+    /// Whether some rule asks for the TLS peer.
+    #[must_use]
+    pub fn has_peers(&self) -> bool {
+        self.has_peers
+    }
+
     pub(super) fn indexes(&self, rules: Rules) -> impl Iterator<Item = &Index> {
         let shadow = match rules {
             Rules::Enforced => None,
@@ -288,6 +297,14 @@ impl Rule {
             || condition.is_some_and(Expression::reads_country)
     }
 
+    /// Whether the rule asks for the TLS peer.
+    #[must_use]
+    pub fn asks_peer(&self) -> bool {
+        let condition = self.condition.as_ref();
+        self.who.as_ref().is_some_and(Who::has_peers)
+            || condition.is_some_and(Expression::reads_peer)
+    }
+
     /// Whether everything the rule asks for holds. The expression comes last, and only if the
     /// rest does not settle it.
     pub(super) fn matches(&self, call: &Call<'_>) -> Match {
@@ -318,11 +335,12 @@ impl Rule {
         condition.map_or(plain, |condition| plain.and(call.judge(condition)))
     }
 
-    /// Whether what the rule asks for can depend on the arguments of the call.
+    /// Whether what the rule asks for can depend on the arguments of the call, or on what else is
+    /// sent with it.
     pub(super) fn reads_arguments(&self) -> bool {
         let what = self.what.as_ref().is_some_and(What::reads_arguments);
         let condition = self.condition.as_ref();
-        what || condition.is_some_and(Expression::reads_arguments)
+        what || condition.is_some_and(Expression::reads_call)
     }
 
     /// Whether the request is one that the rule's limit counts, if it has one. What needs no rule
@@ -397,7 +415,7 @@ impl<'a> Call<'a> {
     pub(super) fn judge(&self, condition: &Expression) -> Match {
         let is_template = matches!(self.target.request.resource, Resource::Template(_));
         let is_open = self.target.arguments_open
-            && (condition.reads_arguments() || (is_template && condition.reads_uri()));
+            && (condition.reads_call() || (is_template && condition.reads_uri()));
         if is_open {
             return Match::Unknown;
         }

@@ -16,12 +16,16 @@ const UNRECORDED_TOOLS: &str = "unrecorded-tools";
 /// Rules read arguments that nothing holds against the recorded schemas.
 const UNCHECKED_ARGUMENTS: &str = "unchecked-arguments";
 
+/// What is denied is told from what is unknown by the status.
+const TELLING_STATUS: &str = "telling-status";
+
 /// The lints that a server can silence.
 pub const LINTS: &[&str] = &[
     PASSED_TOKEN,
     UNUSED_SCOPE,
     UNRECORDED_TOOLS,
     UNCHECKED_ARGUMENTS,
+    TELLING_STATUS,
 ];
 
 /// What the rules of a policy look at.
@@ -64,6 +68,9 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
             let help = "`remove` keeps it, or silence this with `silence: [passed-token]`";
             findings.lint(node, PASSED_TOKEN, message, help);
         }
+        if !is_silent(TELLING_STATUS) {
+            look_at_shape(server, findings);
+        }
         if server.member("tools_snapshot").is_none() && !is_silent(UNRECORDED_TOOLS) {
             look_at_tools(server, findings);
         }
@@ -84,6 +91,18 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
             let help = "name it in a rule's `who.scopes` or `needs.scopes`, or leave it out";
             findings.lint(node, UNUSED_SCOPE, message, help);
         }
+    }
+}
+
+/// For a server that is to say nothing.
+fn look_at_shape(server: &Node, findings: &mut Findings) {
+    let deny = server.member("deny");
+    let member = |key| deny.and_then(|deny| deny.member(key));
+    let is = |key, word| member(key).filter(|node: &&Node| node.as_str() == Some(word));
+    if let (Some(node), Some(_)) = (is("shape", "http_403"), is("disclose", "nothing")) {
+        let message = "403 tells what is denied from what the server does not know";
+        let help = "`shape: jsonrpc_error`, or silence this with `silence: [telling-status]`";
+        findings.lint(node, TELLING_STATUS, message, help);
     }
 }
 

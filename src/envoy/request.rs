@@ -57,13 +57,11 @@ pub fn http_request(message: &[u8], settings: Settings) -> Result<HttpRequest<'_
         (_, _) => return Err(InvalidCheck::TwoBodies),
     };
     let (headers, repeats_kept_apart) = described.headers(settings.headers_max)?;
-    let (peer, principal) = match attributes.source {
-        Some(peer) => read_peer(peer)?,
-        None => (None, None),
-    };
+    let peer = attributes.source.map(read_peer).transpose()?;
+    let peer = peer.unwrap_or_default();
     let source = match settings.source {
-        Source::Peer => peer,
-        Source::ExternalAddress => external_address(&headers)?.or(peer),
+        Source::Peer => peer.address,
+        Source::ExternalAddress => external_address(&headers)?.or(peer.address),
     };
     let truncated = described.is_cut(&body)
         || headers
@@ -78,7 +76,8 @@ pub fn http_request(message: &[u8], settings: Settings) -> Result<HttpRequest<'_
         truncated,
         repeats_kept_apart,
         source,
-        principal,
+        principal: peer.principal,
+        certificate: peer.certificate,
         context: attributes.context,
     })
 }
@@ -355,14 +354,24 @@ fn agree(joined: &HeaderList<'_>, listed: &HeaderList<'_>) -> bool {
             .all(|(name, value)| expected.get(&**name).is_some_and(|own| **own == **value))
 }
 
-/// The IP address of the TCP peer and its name in its certificate. There is no address for a unix
-/// socket or an internal listener.
-fn read_peer(message: &[u8]) -> Result<(Option<IpAddr>, Option<&str>), InvalidCheck> {
-    let (mut address, mut principal) = (None, None);
+/// The `AttributeContext.Peer`.
+#[derive(Default)]
+struct Peer<'m> {
+    /// The IP address. There is none for a unix socket or an internal listener.
+    address: Option<IpAddr>,
+    /// The name in the certificate.
+    principal: Option<&'m str>,
+    /// The certificate.
+    certificate: Option<&'m str>,
+}
+
+fn read_peer(message: &[u8]) -> Result<Peer<'_>, InvalidCheck> {
+    let (mut address, mut principal, mut certificate) = (None, None, None);
     for field in Fields::of(message) {
         match field? {
             (1, message) => once(&mut address, message.bytes()?)?,
             (4, text) => once(&mut principal, text.text()?)?,
+            (5, text) => once(&mut certificate, text.text()?)?,
             _ => {}
         }
     }
@@ -376,7 +385,11 @@ fn read_peer(message: &[u8]) -> Result<(Option<IpAddr>, Option<&str>), InvalidCh
         }
     }
     let address = kind.flatten().map(socket_address).transpose()?;
-    Ok((address, principal.filter(|name| !name.is_empty())))
+    Ok(Peer {
+        address,
+        principal: principal.filter(|name| !name.is_empty()),
+        certificate: certificate.filter(|text| !text.is_empty()),
+    })
 }
 
 fn socket_address(message: &[u8]) -> Result<IpAddr, InvalidCheck> {

@@ -174,6 +174,7 @@ async fn judge(policies: Policies<'_>, state: &Watched, body: &Value) -> Judgeme
         purpose: &PurposeSettings::default(),
         country: None,
         device: None,
+        peer: &FoundPeer::Absent,
         now: now(),
     };
     context.judge(policies, state, &read).await.unwrap()

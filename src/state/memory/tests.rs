@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::authz::{
-    AccessRequest, Action, ActionKind, Context, CounterKey, Http, KeyPart, Policy, Resource,
+    AccessRequest, Action, ActionKind, Context, CounterKey, Http, KeyPart, Peer, Policy, Resource,
     Subject, Value, events,
 };
 
@@ -55,7 +55,7 @@ fn with_request<T>(id: &str, tool: &str, then: impl FnOnce(&AccessRequest<'_>) -
     };
     then(&AccessRequest {
         subject: &subject,
-        peer: None,
+        peer: Peer::Absent,
         server: "s",
         action: Action {
             method: "tools/call",
@@ -64,6 +64,8 @@ fn with_request<T>(id: &str, tool: &str, then: impl FnOnce(&AccessRequest<'_>) -
         },
         resource: Resource::Tool(tool),
         arguments: None,
+        input: None,
+        meta: None,
         protocol_version: None,
         session: Some("1"),
         source: None,

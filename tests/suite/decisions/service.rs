@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
+use mcp_authz::app;
 use mcp_authz::audit::Audit;
-use mcp_authz::authn::Authenticator;
+use mcp_authz::authn::{Authenticator, Peers};
 use mcp_authz::authz::{LimitDemand, Readings, Taken, WindowDemand};
 use mcp_authz::catalog::Catalog;
 use mcp_authz::check::countries::Countries;
 use mcp_authz::check::{Pipeline, Reader, Servers};
-use mcp_authz::config::{self, Config};
+use mcp_authz::config;
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::json;
-use mcp_authz::policy::{CompileContext, PolicyStore};
+use mcp_authz::policy::PolicyStore;
 use mcp_authz::state::{Bind, Binding, BindingKey, Memory, Owner, Reply, State, StateUnavailable};
 use mcp_authz::telemetry::metrics::Metrics;
 use prost::Message;
@@ -26,6 +27,7 @@ use tokio::runtime::Runtime;
 use super::answer::Returned;
 use super::expectation;
 use super::issuer::{self, NOW};
+use super::peers;
 use super::table::{Issued, Table};
 
 pub(super) struct Service {
@@ -49,7 +51,7 @@ impl Service {
             .unwrap_or_else(|findings| panic!("{}", findings.render(false)));
         let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), clock());
         let catalog = catalog.unwrap();
-        let context = context(&config, &catalog);
+        let context = app::compile_context(&config, Some(&catalog));
         let policy = PolicyStore::open(config.policy.clone(), context.clone(), clock())
             .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()));
         let candidate = config.candidate_policy.clone().map(|path| {
@@ -84,6 +86,7 @@ impl Service {
             purpose: config.purpose.clone(),
             device_header: config.device_header.clone(),
             facts: config.facts.clone(),
+            peers: Arc::new(Peers::open(config.peers_ca_file.clone()).unwrap()),
             countries: countries.map(Arc::new),
             audit,
             metrics: Metrics::new(),
@@ -160,6 +163,7 @@ impl Service {
 /// The files that the configuration names.
 fn write_files(table: &Table, directory: &Path) {
     issuer::publish(directory);
+    std::fs::write(directory.join("peers.pem"), peers::authorities()).unwrap();
     std::fs::write(directory.join("policy.yaml"), &table.policy).unwrap();
     let countries = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/countries.mmdb");
     std::fs::copy(countries, directory.join("countries.mmdb")).unwrap();
@@ -170,19 +174,6 @@ fn write_files(table: &Table, directory: &Path) {
         if let Some(text) = text {
             std::fs::write(directory.join(name), text).unwrap();
         }
-    }
-}
-
-fn context(config: &Config, catalog: &Catalog) -> CompileContext {
-    let names = config.servers.iter().map(|server| server.name.clone());
-    CompileContext {
-        servers: Some(names.collect()),
-        hints: Arc::new(catalog.trusted_hints()),
-        uris: Arc::new(config.uri_forms()),
-        has_countries: config.country_db_file.is_some(),
-        rules_max: config.limits.rules_max,
-        cel_bytes_max: config.limits.cel_bytes_max,
-        ..CompileContext::default()
     }
 }
 
