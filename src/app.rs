@@ -19,7 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::audit::{Audit, Losses};
-use crate::authn::{Authenticator, InvalidSettings, KeyRefresher};
+use crate::authn::{Authenticator, InvalidPeers, InvalidSettings, KeyRefresher, Peers};
 use crate::catalog::{Catalog, InvalidSnapshot};
 use crate::check::countries::{Countries, InvalidCountries};
 use crate::check::{
@@ -29,7 +29,7 @@ use crate::config::{self, Config, ConfigError};
 use crate::envoy;
 use crate::health::Readiness;
 use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
-use crate::policy::{CompileContext, LoadPolicyError, PolicyStore};
+use crate::policy::{CompileContext, Issuers, LoadPolicyError, PolicyStore};
 use crate::state::{Memory, State};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::notices::Notices;
@@ -54,6 +54,9 @@ pub enum RunError {
     /// There is no database of countries to begin with.
     #[error(transparent)]
     Countries(#[from] InvalidCountries),
+    /// Nobody can vouch for TLS peers as configured.
+    #[error(transparent)]
+    Peers(#[from] InvalidPeers),
     /// What was accepted of a server's tools cannot be read.
     #[error(transparent)]
     Tools(#[from] InvalidSnapshot),
@@ -191,6 +194,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         purpose: config.purpose.clone(),
         device_header: config.device_header.clone(),
         facts: config.facts.clone(),
+        peers: Arc::clone(&parts.core.peers),
         countries: parts.core.countries.clone(),
         audit,
         metrics: parts.metrics.clone(),
@@ -222,6 +226,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
 struct Core {
     policy: Arc<PolicyStore>,
     candidate: Option<Arc<PolicyStore>>,
+    peers: Arc<Peers>,
     countries: Option<Arc<Countries>>,
     catalog: Arc<Catalog>,
     authenticator: Arc<Authenticator>,
@@ -238,7 +243,14 @@ impl Core {
             .transpose()?;
         let countries = config.country_db_file.clone();
         let countries = countries.map(Countries::open).transpose()?;
+        let peers = Peers::open(config.peers_ca_file.clone())?;
         let policy = PolicyStore::open(config.policy.clone(), context, CLOCK())?;
+        if policy.snapshot().has_peers() && !peers.are_verified() {
+            tracing::warn!(
+                "rules ask for TLS peers, which are who Envoy says; `peers.ca_file` has their \
+                 certificates verified"
+            );
+        }
         let (authenticator, refreshers) = Authenticator::new(&config.authn)?;
         let handoffs = Handoffs::new(&config.handoff)?;
         tracing::info!(
@@ -249,6 +261,7 @@ impl Core {
         let core = Core {
             policy: Arc::new(policy),
             candidate: candidate.map(Arc::new),
+            peers: Arc::new(peers),
             countries: countries.map(Arc::new),
             catalog: Arc::new(catalog),
             authenticator: Arc::new(authenticator),
@@ -263,12 +276,18 @@ impl Core {
 #[must_use]
 pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileContext {
     let servers = config.servers.iter().map(|server| server.name.clone());
-    let issuer = config.authn.issuers.first();
+    let names = || config.authn.issuers.iter().map(|one| one.issuer.clone());
+    let of_servers = config.servers.iter();
+    let of_servers = of_servers.map(|server| (server.name.clone(), server.issuers.clone()));
+    let issuers = Issuers {
+        names: names().collect(),
+        of_servers: of_servers.collect(),
+        are_strict: config.issuers_strict,
+    };
     CompileContext {
         servers: Some(servers.collect()),
-        issuer: issuer
-            .map(|issuer| issuer.issuer.clone())
-            .unwrap_or_default(),
+        issuer: names().next().unwrap_or_default(),
+        issuers: Arc::new(issuers),
         hints: Arc::new(catalog.map(Catalog::trusted_hints).unwrap_or_default()),
         defaults: Arc::new(catalog.map(Catalog::recorded_defaults).unwrap_or_default()),
         uris: Arc::new(config.uri_forms()),
@@ -288,6 +307,8 @@ pub fn preflight(config: &Config) -> Vec<RunError> {
     let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK());
     faults.extend(catalog.err().map(RunError::from));
     faults.extend(Handoffs::new(&config.handoff).err().map(RunError::from));
+    let peers = Peers::open(config.peers_ca_file.clone());
+    faults.extend(peers.err().map(RunError::from));
     if let Some(files) = &config.tls {
         faults.extend(Tls::load(files.clone()).err().map(RunError::from));
     }

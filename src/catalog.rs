@@ -274,6 +274,18 @@ impl Catalog {
         )
     }
 
+    /// Whether a list may show the tool, as far as is known: one that is not in the record of its
+    /// server and was in no list does not show.
+    #[must_use]
+    pub fn may_be_listed(&self, server: &str, tool: &str) -> bool {
+        let Some(known) = self.servers.get(server) else {
+            return true;
+        };
+        let accepted = known.accepted.load();
+        let seen = known.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.is_empty() || accepted.contains_key(tool) || seen.contains_key(tool)
+    }
+
     /// What annotations are worth for requests that are about no tool.
     #[must_use]
     pub fn hints(&self, server: &str) -> Hints {

@@ -48,7 +48,9 @@ pub use tools::Reader;
 pub use turn::LongBodies;
 
 use crate::audit::Audit;
-use crate::authn::{AuthenticationError, Authenticator, bearer, device_posture, metadata};
+use crate::authn::{
+    AuthenticationError, Authenticator, FoundPeer, Peers, bearer, device_posture, metadata,
+};
 use crate::authz::{self, Policy, Subject};
 use crate::bytewise;
 use crate::catalog::Catalog;
@@ -88,8 +90,10 @@ pub struct HttpRequest<'m> {
     pub repeats_kept_apart: bool,
     /// The TCP peer of Envoy, or the client address Envoy proved (`x-envoy-external-address`).
     pub source: Option<IpAddr>,
-    /// The authenticated TLS peer of Envoy.
+    /// What Envoy calls its TLS peer, verified or not.
     pub principal: Option<&'m str>,
+    /// The certificate of that peer: PEM, URL-encoded.
+    pub certificate: Option<&'m str>,
     /// Envoy's per-route context extensions, each name once.
     pub context: Vec<(&'m str, &'m str)>,
     /// A mistake of the PEP's that shows in how it describes the request.
@@ -212,6 +216,8 @@ pub struct Pipeline {
     pub device_header: Option<String>,
     /// What the PEP is told beside each decision.
     pub facts: Vec<Fact>,
+    /// Who TLS peers are.
+    pub peers: Arc<Peers>,
     /// Where addresses are.
     pub countries: Option<Arc<Countries>>,
     /// Where evidence goes.
@@ -409,6 +415,7 @@ impl Pipeline {
         };
         let country = self.country(request, policies);
         let device = self.device(request, subject);
+        let peer = self.peer(request, policies, now);
         let context = Context {
             request,
             server,
@@ -419,6 +426,7 @@ impl Pipeline {
             purpose: &self.purpose,
             country: country.as_deref(),
             device: device.as_deref(),
+            peer: &peer,
             now,
         };
         let judgement = context.judge(policies, &*self.state, read).await;
@@ -452,6 +460,16 @@ impl Pipeline {
         let countries = self.countries.as_ref()?;
         let is_asked_for = policies.each().any(Policy::has_countries);
         countries.country(request.source.filter(|_| is_asked_for)?)
+    }
+
+    /// Who the TLS peer is. It costs something to tell, so that is not known where no rule asks.
+    fn peer(&self, request: &HttpRequest<'_>, policies: Policies<'_>, now: Timestamp) -> FoundPeer {
+        let (principal, certificate) = (request.principal, request.certificate);
+        let is_there = principal.is_some() || certificate.is_some();
+        if is_there && !policies.each().any(Policy::has_peers) {
+            return FoundPeer::Unknown;
+        }
+        self.peers.find(principal, certificate, now)
     }
 
     /// What the token says of the device, or a trusted proxy: said by both or twice, neither can

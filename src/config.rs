@@ -41,6 +41,10 @@ pub struct Config {
     pub admin: Option<listen::Address>,
     /// Who vouches for callers.
     pub authn: authn::Settings,
+    /// Whether each rule has to say whose names it means.
+    pub issuers_strict: bool,
+    /// The certificates that vouch for the TLS peers of Envoy.
+    pub peers_ca_file: Option<PathBuf>,
     /// What is guarded.
     pub servers: Vec<ServerSettings>,
     /// By server: a file with its recorded and accepted `tools/list` result.
@@ -260,6 +264,7 @@ impl Reader<'_> {
         let names = fields.required("issuers", findings, |node, findings| {
             self.issuers(node, &mut authn, findings)
         });
+        let issuers_strict = fields.optional("issuers_strict", findings, yaml::boolean);
         let servers = fields.required("servers", findings, |node, findings| {
             self.servers(node, names.as_deref(), findings)
         });
@@ -269,6 +274,7 @@ impl Reader<'_> {
             .optional("purpose", findings, context::purpose)
             .unwrap_or_default();
         let device_header = fields.optional("device", findings, context::device_header);
+        let peers_ca_file = fields.optional("peers", findings, context::peers_ca_file);
         let facts = fields.optional("dynamic_metadata", findings, facts);
         let country_db_file = fields.optional("geoip", findings, context::country_db_file);
         let handoff = fields.optional("handoff", findings, |node, findings| {
@@ -289,6 +295,8 @@ impl Reader<'_> {
             tls,
             admin,
             authn,
+            issuers_strict: issuers_strict.unwrap_or(false),
+            peers_ca_file: peers_ca_file.map(|path| self.path(&path)),
             servers,
             tools_snapshots,
             policy: self.path(&policy?),

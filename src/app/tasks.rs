@@ -156,6 +156,11 @@ impl Tasks {
             handoffs.watch(CLOCK).await;
             Err(RunError::TaskEnded("handoff"))
         });
+        let peers = Arc::clone(&parts.core.peers);
+        self.background.spawn(async move {
+            peers.watch().await;
+            Err(RunError::TaskEnded("peers"))
+        });
         let gate = parts.readiness.gate("keys");
         let authenticator = Arc::clone(&parts.core.authenticator);
         self.background.spawn(async move {

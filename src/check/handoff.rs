@@ -22,7 +22,10 @@ use super::judgement::Context;
 use super::read::Read;
 use super::{HttpRequest, Server, SessionBinding};
 use crate::authn::CarriedSubject;
-use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, Resource, Subject};
+use crate::authn::FoundPeer;
+use crate::authz::{
+    self, AccessRequest, Action, ActionKind, Declared, Http, PeerNames, Resource, Subject,
+};
 use crate::json::Json;
 use crate::mcp::{Era, Id, ListKind, Lists, Message};
 
@@ -147,6 +150,55 @@ pub(super) fn handover(
     Some(Handover { code, context })
 }
 
+/// The TLS peer, as it was found. Of a list that is judged by a later policy it is unknown if no rule
+/// asked when the request was judged.
+#[derive(Debug, Clone, PartialEq)]
+struct CarriedPeer(FoundPeer);
+
+/// The form in which it is carried: what is left out is unknown.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PeerText {
+    is_absent: bool,
+    names: Option<(Vec<Arc<str>>, Vec<Arc<str>>, Option<Arc<str>>)>,
+}
+
+impl CarriedPeer {
+    fn of(found: &FoundPeer) -> Self {
+        CarriedPeer(found.clone())
+    }
+}
+
+impl Serialize for CarriedPeer {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = match &self.0 {
+            FoundPeer::Absent => PeerText {
+                is_absent: true,
+                names: None,
+            },
+            FoundPeer::Unknown => PeerText::default(),
+            FoundPeer::Known(known) => PeerText {
+                is_absent: false,
+                names: Some((known.uris.clone(), known.dns.clone(), known.subject.clone())),
+            },
+        };
+        text.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for CarriedPeer {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = PeerText::deserialize(deserializer)?;
+        Ok(CarriedPeer(match (text.names, text.is_absent) {
+            (Some((uris, dns, subject)), _) => {
+                FoundPeer::Known(Arc::new(PeerNames { uris, dns, subject }))
+            }
+            (None, true) => FoundPeer::Absent,
+            (None, false) => FoundPeer::Unknown,
+        }))
+    }
+}
+
 /// The context of a request, for its answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,7 +213,7 @@ pub(super) struct Handoff {
     /// The id of the request as JSON text, if a single answer is awaited.
     id: Option<String>,
     subject: CarriedSubject,
-    peer: Option<String>,
+    peer: CarriedPeer,
     source: Option<IpAddr>,
     country: Option<String>,
     device: Option<Json<'static>>,
@@ -209,7 +261,7 @@ impl Handoff {
             modern: read.era == Era::Modern,
             id: to.id().map(|id| id.lexeme().to_owned()),
             subject: CarriedSubject(Arc::clone(context.subject)),
-            peer: context.request.principal.map(str::to_owned),
+            peer: CarriedPeer::of(context.peer),
             source: context.request.source,
             country: context.country.map(str::to_owned),
             device: context
@@ -302,7 +354,7 @@ impl Handoff {
         };
         Some(AccessRequest {
             subject: &self.subject.0,
-            peer: self.peer.as_deref(),
+            peer: self.peer.0.as_peer(),
             server: &self.server,
             action: Action {
                 method,
@@ -311,6 +363,8 @@ impl Handoff {
             },
             resource,
             arguments: None,
+            input: None,
+            meta: None,
             protocol_version: self.protocol_version.as_deref(),
             session: self.session.as_deref(),
             source: self.source,

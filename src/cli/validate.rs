@@ -107,6 +107,7 @@ fn preflight(inspection: &mut Inspection) {
             RunError::Tls(_) => "tls",
             RunError::AdminAddress => "admin",
             RunError::Countries(_) => "geoip",
+            RunError::Peers(_) => "peers",
             RunError::Config(_)
             | RunError::Telemetry(_)
             | RunError::Policy(_)
@@ -218,6 +219,11 @@ fn look_at_policy(
         tools: load::names(records),
         hints: Arc::clone(&context.hints),
         uris: Arc::clone(&context.uris),
+        issuers: Arc::clone(&context.issuers),
+        peers_are_verified: inspection
+            .config
+            .as_ref()
+            .is_none_or(|config| config.peers_ca_file.is_some()),
         suite: suite.as_ref().ok(),
         now: Some(app::now()),
     };

@@ -32,6 +32,8 @@ impl Config {
             tls,
             admin,
             authn,
+            issuers_strict,
+            peers_ca_file,
             servers,
             tools_snapshots,
             policy,
@@ -61,6 +63,7 @@ impl Config {
             "tls": tls.as_ref().map(tls_files),
             "admin": admin.as_ref().map(|listen| json!({"listen": listen.to_string()})),
             "issuers": authn.issuers.iter().map(issuer).collect::<Vec<_>>(),
+            "issuers_strict": issuers_strict,
             "servers": servers
                 .iter()
                 .map(|one| server(one, tools_snapshots.get(&one.name)))
@@ -69,6 +72,7 @@ impl Config {
             "candidate_policy": candidate_policy,
             "purpose": purpose_value(purpose),
             "device": device_header.as_ref().map(|header| json!({"header": header})),
+            "peers": peers_ca_file.as_ref().map(|file| json!({"ca_file": file})),
             "dynamic_metadata": facts.iter().map(|fact| fact.name()).collect::<Vec<_>>(),
             "geoip": country_db_file.as_ref().map(|file| json!({"country_db_file": file})),
             "replicas": replicas,

@@ -67,6 +67,7 @@ issuers:
   keys: {refresh: 1m, stale_max: 1h, min_interval: 1500ms}
 - issuer: local
   jwks_file: keys.json
+issuers_strict: true
 servers:
 - name: notes
   match: {hosts: [MCP.example.com], path: /mcp/}
@@ -89,6 +90,7 @@ servers:
 policy: policies
 candidate_policy: next
 device: {header: x-device}
+peers: {ca_file: peers.pem}
 dynamic_metadata: [reason, class]
 geoip: {country_db_file: countries.mmdb}
 purpose: {header: X-Purpose, meta: example.com/purpose}

@@ -63,15 +63,13 @@ pub fn http_request(message: &[u8], settings: Settings) -> Result<HttpRequest<'_
         are_kept_apart: repeats_kept_apart,
         have_pseudo,
     } = headers;
-    let (peer, principal) = match attributes.source {
-        Some(peer) => read_peer(peer)?,
-        None => (None, None),
-    };
+    let peer = attributes.source.map(read_peer).transpose()?;
+    let peer = peer.unwrap_or_default();
     let source = match settings.source {
-        Source::Peer => peer,
-        Source::ExternalAddress => external_address(&headers)?.or(peer),
+        Source::Peer => peer.address,
+        Source::ExternalAddress => external_address(&headers)?.or(peer.address),
     };
-    let noticed = noticed(&headers, have_pseudo, settings.source, peer);
+    let noticed = noticed(&headers, have_pseudo, settings.source, peer.address);
     let truncated = described.is_cut(&body)
         || headers
             .iter()
@@ -85,7 +83,8 @@ pub fn http_request(message: &[u8], settings: Settings) -> Result<HttpRequest<'_
         truncated,
         repeats_kept_apart,
         source,
-        principal,
+        principal: peer.principal,
+        certificate: peer.certificate,
         context: attributes.context,
         noticed,
     })
@@ -418,14 +417,24 @@ fn agree(joined: &HeaderList<'_>, listed: &HeaderList<'_>) -> bool {
             .all(|(name, value)| expected.get(&**name).is_some_and(|own| **own == **value))
 }
 
-/// The IP address of the TCP peer and its name in its certificate. There is no address for a unix
-/// socket or an internal listener.
-fn read_peer(message: &[u8]) -> Result<(Option<IpAddr>, Option<&str>), InvalidCheck> {
-    let (mut address, mut principal) = (None, None);
+/// The `AttributeContext.Peer`.
+#[derive(Default)]
+struct Peer<'m> {
+    /// The IP address. There is none for a unix socket or an internal listener.
+    address: Option<IpAddr>,
+    /// The name in the certificate.
+    principal: Option<&'m str>,
+    /// The certificate.
+    certificate: Option<&'m str>,
+}
+
+fn read_peer(message: &[u8]) -> Result<Peer<'_>, InvalidCheck> {
+    let (mut address, mut principal, mut certificate) = (None, None, None);
     for field in Fields::of(message) {
         match field? {
             (1, message) => once(&mut address, message.bytes()?)?,
             (4, text) => once(&mut principal, text.text()?)?,
+            (5, text) => once(&mut certificate, text.text()?)?,
             _ => {}
         }
     }
@@ -439,7 +448,11 @@ fn read_peer(message: &[u8]) -> Result<(Option<IpAddr>, Option<&str>), InvalidCh
         }
     }
     let address = kind.flatten().map(socket_address).transpose()?;
-    Ok((address, principal.filter(|name| !name.is_empty())))
+    Ok(Peer {
+        address,
+        principal: principal.filter(|name| !name.is_empty()),
+        certificate: certificate.filter(|text| !text.is_empty()),
+    })
 }
 
 fn socket_address(message: &[u8]) -> Result<IpAddr, InvalidCheck> {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use jiff::Timestamp;
 use mcp_authz::app::compile_context;
 use mcp_authz::audit::{Audit, Losses};
-use mcp_authz::authn::Authenticator;
+use mcp_authz::authn::{Authenticator, Peers};
 use mcp_authz::catalog::Catalog;
 use mcp_authz::check::{Decide, Handoffs, HttpRequest, LongBodies, Pipeline, Servers, Verdict};
 use mcp_authz::config;
@@ -76,6 +76,7 @@ impl Service {
             purpose: config.purpose.clone(),
             device_header: None,
             facts: config.facts.clone(),
+            peers: Arc::new(Peers::open(None).unwrap()),
             countries: None,
             audit,
             metrics: Metrics::new(),

@@ -73,6 +73,7 @@ fn peer(address: Option<AddressKind>) -> Peer {
     Peer {
         address: Some(Address { address }),
         principal: String::new(),
+        certificate: String::new(),
     }
 }
 
@@ -98,6 +99,7 @@ fn takes_over_every_fact() {
     let attributes = check.attributes.as_mut().unwrap();
     attributes.source = Some(Peer {
         principal: "spiffe://a/b".to_owned(),
+        certificate: "-----BEGIN%20".to_owned(),
         ..ip("10.0.0.1")
     });
     attributes.context_extensions = map(&[("mcp_server", "github")]);
@@ -110,6 +112,7 @@ fn takes_over_every_fact() {
     assert!(!request.truncated);
     assert_eq!(request.source, Some([10, 0, 0, 1].into()));
     assert_eq!(request.principal, Some("spiffe://a/b"));
+    assert_eq!(request.certificate, Some("-----BEGIN%20"));
     assert_eq!(request.context, [("mcp_server", "github")]);
     assert_eq!(request.context("mcp_server"), Some("github"));
     assert_eq!(request.context("mcp"), None);

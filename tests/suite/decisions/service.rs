@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
+use mcp_authz::app;
 use mcp_authz::audit::Audit;
-use mcp_authz::authn::Authenticator;
+use mcp_authz::authn::{Authenticator, Peers};
 use mcp_authz::authz::{LimitDemand, Readings, Taken, WindowDemand};
 use mcp_authz::catalog::Catalog;
 use mcp_authz::check::countries::Countries;
@@ -28,6 +29,7 @@ use tokio::runtime::Runtime;
 use super::answer::Returned;
 use super::expectation;
 use super::issuer::{self, NOW};
+use super::peers;
 use super::table::{Issued, Table};
 
 pub(super) struct Service {
@@ -51,7 +53,7 @@ impl Service {
             .unwrap_or_else(|findings| panic!("{}", findings.render(false)));
         let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), clock());
         let catalog = catalog.unwrap();
-        let context = context(&config, &catalog);
+        let context = app::compile_context(&config, Some(&catalog));
         let policy = PolicyStore::open(config.policy.clone(), context.clone(), clock())
             .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()));
         let candidate = config.candidate_policy.clone().map(|path| {
@@ -86,6 +88,7 @@ impl Service {
             purpose: config.purpose.clone(),
             device_header: config.device_header.clone(),
             facts: config.facts.clone(),
+            peers: Arc::new(Peers::open(config.peers_ca_file.clone()).unwrap()),
             countries: countries.map(Arc::new),
             audit,
             metrics: Metrics::new(),
@@ -165,6 +168,7 @@ impl Service {
 /// The files that the configuration names.
 fn write_files(table: &Table, directory: &Path) {
     issuer::publish(directory);
+    std::fs::write(directory.join("peers.pem"), peers::authorities()).unwrap();
     std::fs::write(directory.join("policy.yaml"), &table.policy).unwrap();
     let countries = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/countries.mmdb");
     std::fs::copy(countries, directory.join("countries.mmdb")).unwrap();
@@ -175,19 +179,6 @@ fn write_files(table: &Table, directory: &Path) {
         if let Some(text) = text {
             std::fs::write(directory.join(name), text).unwrap();
         }
-    }
-}
-
-fn context(config: &Config, catalog: &Catalog) -> CompileContext {
-    let names = config.servers.iter().map(|server| server.name.clone());
-    CompileContext {
-        servers: Some(names.collect()),
-        hints: Arc::new(catalog.trusted_hints()),
-        uris: Arc::new(config.uri_forms()),
-        has_countries: config.country_db_file.is_some(),
-        rules_max: config.limits.rules_max,
-        cel_bytes_max: config.limits.cel_bytes_max,
-        ..CompileContext::default()
     }
 }
 
