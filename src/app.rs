@@ -300,7 +300,7 @@ pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileCon
 /// Everything that would keep the service from starting, though the file itself is good: files
 /// that are missing or unusable, and settings that no part can be built from.
 #[must_use]
-pub fn preflight(config: &Config) -> Vec<RunError> {
+pub async fn preflight(config: &Config) -> Vec<RunError> {
     let mut faults = Vec::new();
     faults.extend(Authenticator::new(&config.authn).err().map(RunError::from));
     faults.extend(Servers::new(&config.servers).err().map(RunError::from));
@@ -310,7 +310,7 @@ pub fn preflight(config: &Config) -> Vec<RunError> {
     let peers = Peers::open(config.peers_ca_file.clone());
     faults.extend(peers.err().map(RunError::from));
     if let Some(files) = &config.tls {
-        faults.extend(Tls::load(files.clone()).err().map(RunError::from));
+        faults.extend(Tls::load(files.clone()).await.err().map(RunError::from));
     }
     faults
 }
@@ -341,7 +341,7 @@ impl Sockets {
     async fn bind(config: &Config) -> Result<Self, RunError> {
         let unknown = "cannot tell the address that was bound";
         let tls = match &config.tls {
-            Some(files) => Some(Tls::load(files.clone())?),
+            Some(files) => Some(Tls::load(files.clone()).await?),
             None => None,
         };
         let socket = listen::bind(&config.listen).await?;

@@ -96,7 +96,16 @@ fn preflight(inspection: &mut Inspection) {
     let Some(config) = &inspection.config else {
         return;
     };
-    let faults = app::preflight(config);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let faults = match runtime {
+        Ok(runtime) => runtime.block_on(app::preflight(config)),
+        Err(source) => vec![RunError::System {
+            what: "cannot start a runtime",
+            source,
+        }],
+    };
     for fault in faults {
         let key = match fault {
             RunError::Issuers(_) => "issuers",

@@ -104,9 +104,10 @@ impl Tls {
     ///
     /// # Errors
     /// [`TlsError`] if one cannot be read or used.
-    pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
+    pub async fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let places = files.clone();
-        let read = file::within(START_TIME_MAX, move || Contents::read(&places));
+        let looks = Looks::new(START_TIME_MAX);
+        let read = looks.look(true, move || Contents::read(&places)).await;
         let contents = read.unwrap_or_else(|cause| Err(unreadable(&files.cert_file, cause)))?;
         let config = contents.config(&files)?;
         let seen = Mutex::new(contents.fingerprint());

@@ -17,7 +17,7 @@ fn files(directory: &tempfile::TempDir) -> TlsFiles {
 async fn files_that_cannot_be_read_are_told_of_and_change_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let files = files(&directory);
-    let tls = Tls::load(files.clone()).unwrap();
+    let tls = Tls::load(files.clone()).await.unwrap();
     assert!(matches!(tls.look().await, Change::None));
     let places = [&files.cert_file, &files.key_file];
     for path in places.into_iter().chain(&files.client_ca_file) {
@@ -32,7 +32,7 @@ async fn files_that_cannot_be_read_are_told_of_and_change_nothing() {
             failing.contains("it is a pipe, not a regular file"),
             "{failing}"
         );
-        let error = Tls::load(files.clone()).unwrap_err();
+        let error = Tls::load(files.clone()).await.unwrap_err();
         assert_eq!(error.to_string(), failing);
         std::fs::remove_file(path).unwrap();
         std::fs::write(path, good).unwrap();
