@@ -260,7 +260,7 @@ impl Catalog {
         let known = self.servers.get(server);
         known.map_or_else(
             || Standing::of_none(Hints::Untrusted),
-            |known| known.compare(name, &digest(name, tool)),
+            |known| known.compare(name, &digest(name, tool), self.limits),
         )
     }
 

@@ -257,9 +257,9 @@ pub(super) async fn is_bound(
         return Ok(true);
     }
     let bindings = state.bindings(&[key], now).await?;
-    let is_owned = |binding: &Option<Binding>| {
-        let binding = binding.as_ref();
-        binding.is_some_and(|binding| binding.owner == owner)
+    let is_owned = |whose: &Whose| match whose {
+        Whose::Of(binding) => binding.owner == owner,
+        Whose::Nobodys | Whose::Unknown => false,
     };
     Ok(bindings.iter().any(is_owned))
 }

@@ -61,7 +61,7 @@ impl<'w> Who<'w> {
         };
         then(&AccessRequest {
             subject: &subject,
-            peer: None,
+            peer: Peer::Absent,
             server: "s",
             action: Action {
                 method: "tools/call",
@@ -70,6 +70,8 @@ impl<'w> Who<'w> {
             },
             resource: Resource::Tool(self.tool),
             arguments: None,
+            input: None,
+            meta: None,
             protocol_version: None,
             session: Some(self.session),
             source: None,
