@@ -43,6 +43,8 @@ impl Bench {
         second.algorithms = vec![SignatureAlgorithm::EdDsa];
         let settings = Settings {
             issuers: vec![issuer("https://idp.example", &file), second],
+            // However busy the machine is.
+            fetch_wait: Duration::from_mins(1),
             ..Settings::default()
         };
         let (authenticator, refreshers) = Authenticator::new(&settings).unwrap();

@@ -298,7 +298,11 @@ fn report(variants: &[Variant], rows: &[(Variant, Crowd, Vec<Figures>)]) {
     for &variant in variants {
         let of = |crowd: Crowd, figure: fn(&Figures) -> f64| {
             let row = rows.iter().find(|row| (row.0, row.1) == (variant, crowd));
-            median(row.map_or(&[][..], |row| row.2.as_slice()).iter().map(figure))
+            median(
+                row.map_or(&[][..], |row| row.2.as_slice())
+                    .iter()
+                    .map(figure),
+            )
         };
         for crowd in Crowd::ALL {
             let ratio = |figure: fn(&Figures) -> f64| of(crowd, figure) / of(Crowd::Nobody, figure);

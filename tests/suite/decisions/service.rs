@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use mcp_authz::app;
@@ -48,9 +49,7 @@ impl Service {
     pub(super) fn start(table: &Table) -> Self {
         let directory = tempfile::tempdir().unwrap();
         write_files(table, directory.path());
-        let name = format!("{}: config", table.file);
-        let config = config::decode(name, table.config.clone(), directory.path())
-            .unwrap_or_else(|findings| panic!("{}", findings.render(false)));
+        let config = decode(table, directory.path());
         let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), clock());
         let catalog = catalog.unwrap();
         let context = app::compile_context(&config, Some(&catalog));
@@ -163,6 +162,16 @@ impl Service {
         let text = String::from_utf8(written.clone()).unwrap();
         text.lines().map(str::to_owned).collect()
     }
+}
+
+/// The configuration of a table.
+fn decode(table: &Table, directory: &Path) -> Config {
+    let name = format!("{}: config", table.file);
+    let mut config = config::decode(name, table.config.clone(), directory)
+        .unwrap_or_else(|findings| panic!("{}", findings.render(false)));
+    // A row does not depend on how busy the machine is.
+    config.authn.fetch_wait = Duration::from_mins(1);
+    config
 }
 
 /// The files that the configuration names.
