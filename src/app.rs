@@ -19,17 +19,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::audit::{Audit, Losses};
-use crate::authn::{Authenticator, InvalidSettings, KeyRefresher};
+use crate::authn::{Authenticator, InvalidPeers, InvalidSettings, KeyRefresher, Peers};
 use crate::catalog::{Catalog, InvalidSnapshot};
 use crate::check::countries::{Countries, InvalidCountries};
-use crate::check::{InvalidServer, LongBodies, Pipeline, Servers};
+use crate::check::{
+    Handoffs, InvalidHandoffKeys, InvalidServer, LongBodies, Pipeline, Servers,
+};
 use crate::config::{self, Config, ConfigError};
 use crate::envoy;
 use crate::health::Readiness;
 use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
-use crate::policy::{CompileContext, LoadPolicyError, PolicyStore};
+use crate::policy::{CompileContext, Issuers, LoadPolicyError, PolicyStore};
 use crate::state::{Memory, State};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::notices::Notices;
 use crate::telemetry::{self, InvalidTelemetry};
 use tasks::{Signals, Tasks};
 
@@ -51,12 +54,18 @@ pub enum RunError {
     /// There is no database of countries to begin with.
     #[error(transparent)]
     Countries(#[from] InvalidCountries),
+    /// Nobody can vouch for TLS peers as configured.
+    #[error(transparent)]
+    Peers(#[from] InvalidPeers),
     /// What was accepted of a server's tools cannot be read.
     #[error(transparent)]
     Tools(#[from] InvalidSnapshot),
     /// A server cannot be guarded as configured.
     #[error(transparent)]
     Servers(#[from] InvalidServer),
+    /// There are no keys for what checks hand on.
+    #[error(transparent)]
+    Handoff(#[from] InvalidHandoffKeys),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -161,10 +170,12 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
     if let Some(notice) = store::notice(config.replicas) {
         tracing::warn!("{notice}");
     }
-    let (audit, thread) = Audit::start(io::stdout(), config.limits.audit_queue_max)
+    let (audit, thread) = Audit::start(io::stdout(), config.limits.audit_queue)
         .map_err(RunError::system("cannot start the audit thread"))?;
     threads.writer = Some(thread);
+    let notices = Notices::default();
     let parts = Parts {
+        notices: notices.clone(),
         losses: Arc::clone(audit.losses()),
         metrics: Metrics::new(),
         readiness: Readiness::new(),
@@ -183,9 +194,12 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         purpose: config.purpose.clone(),
         device_header: config.device_header.clone(),
         facts: config.facts.clone(),
+        peers: Arc::clone(&parts.core.peers),
         countries: parts.core.countries.clone(),
         audit,
         metrics: parts.metrics.clone(),
+        notices,
+        handoffs: Arc::clone(&parts.core.handoffs),
         limits: config.limits.check,
         long_bodies: LongBodies::new(workers()),
         clock: CLOCK,
@@ -212,9 +226,11 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
 struct Core {
     policy: Arc<PolicyStore>,
     candidate: Option<Arc<PolicyStore>>,
+    peers: Arc<Peers>,
     countries: Option<Arc<Countries>>,
     catalog: Arc<Catalog>,
     authenticator: Arc<Authenticator>,
+    handoffs: Arc<Handoffs>,
 }
 
 impl Core {
@@ -227,8 +243,16 @@ impl Core {
             .transpose()?;
         let countries = config.country_db_file.clone();
         let countries = countries.map(Countries::open).transpose()?;
+        let peers = Peers::open(config.peers_ca_file.clone())?;
         let policy = PolicyStore::open(config.policy.clone(), context, CLOCK())?;
+        if policy.snapshot().has_peers() && !peers.are_verified() {
+            tracing::warn!(
+                "rules ask for TLS peers, which are who Envoy says; `peers.ca_file` has their \
+                 certificates verified"
+            );
+        }
         let (authenticator, refreshers) = Authenticator::new(&config.authn)?;
+        let handoffs = Handoffs::new(&config.handoff)?;
         tracing::info!(
             revision = %policy.status().revision,
             rules = policy.snapshot().rules().len(),
@@ -237,9 +261,11 @@ impl Core {
         let core = Core {
             policy: Arc::new(policy),
             candidate: candidate.map(Arc::new),
+            peers: Arc::new(peers),
             countries: countries.map(Arc::new),
             catalog: Arc::new(catalog),
             authenticator: Arc::new(authenticator),
+            handoffs: Arc::new(handoffs),
         };
         Ok((core, refreshers))
     }
@@ -250,12 +276,18 @@ impl Core {
 #[must_use]
 pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileContext {
     let servers = config.servers.iter().map(|server| server.name.clone());
-    let issuer = config.authn.issuers.first();
+    let names = || config.authn.issuers.iter().map(|one| one.issuer.clone());
+    let of_servers = config.servers.iter();
+    let of_servers = of_servers.map(|server| (server.name.clone(), server.issuers.clone()));
+    let issuers = Issuers {
+        names: names().collect(),
+        of_servers: of_servers.collect(),
+        are_strict: config.issuers_strict,
+    };
     CompileContext {
         servers: Some(servers.collect()),
-        issuer: issuer
-            .map(|issuer| issuer.issuer.clone())
-            .unwrap_or_default(),
+        issuer: names().next().unwrap_or_default(),
+        issuers: Arc::new(issuers),
         hints: Arc::new(catalog.map(Catalog::trusted_hints).unwrap_or_default()),
         defaults: Arc::new(catalog.map(Catalog::recorded_defaults).unwrap_or_default()),
         uris: Arc::new(config.uri_forms()),
@@ -274,6 +306,9 @@ pub fn preflight(config: &Config) -> Vec<RunError> {
     faults.extend(Servers::new(&config.servers).err().map(RunError::from));
     let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK());
     faults.extend(catalog.err().map(RunError::from));
+    faults.extend(Handoffs::new(&config.handoff).err().map(RunError::from));
+    let peers = Peers::open(config.peers_ca_file.clone());
+    faults.extend(peers.err().map(RunError::from));
     if let Some(files) = &config.tls {
         faults.extend(Tls::load(files.clone()).err().map(RunError::from));
     }
@@ -285,6 +320,7 @@ pub fn preflight(config: &Config) -> Vec<RunError> {
 struct Parts {
     core: Core,
     losses: Arc<Losses>,
+    notices: Notices,
     metrics: Metrics,
     readiness: Readiness,
     tls: Option<Arc<Tls>>,

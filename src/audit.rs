@@ -2,9 +2,10 @@
 //!
 //! A check leaves its record as a line of JSON and goes on; a thread of its own writes what has
 //! gathered. To pass records on as they are and let the thread turn them into text costs more: their
-//! parts would be freed by another thread than made them. What waits is bounded: beyond that a record
-//! is dropped and counted, since a slow log must not become an outage.
+//! parts would be freed by another thread than made them. What waits is bounded, in records and in
+//! bytes: beyond that a record is dropped and counted, since a slow log must not become an outage.
 
+mod cut;
 mod notice;
 mod record;
 
@@ -15,6 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use cut::{Kept, LINE_BYTES_MAX};
 pub use notice::{Event, Notice};
 pub use record::{Arguments, Names, Record, SessionHash, WouldBe};
 
@@ -32,8 +34,26 @@ struct Queue {
     waiting: Mutex<Waiting>,
     /// Told when the writer may go on.
     more: Condvar,
-    lines_max: usize,
+    limits: Limits,
     losses: Arc<Losses>,
+}
+
+/// How much may wait to be written, whichever comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many records.
+    pub records_max: usize,
+    /// How many bytes of them, those that are being written included.
+    pub bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            records_max: 65_536,
+            bytes_max: 64 << 20,
+        }
+    }
 }
 
 /// The lines that wait for the writer.
@@ -42,6 +62,8 @@ struct Waiting {
     lines: Vec<u8>,
     /// How many they are.
     count: usize,
+    /// How many bytes the writer has taken and not written yet.
+    writing: usize,
     /// Whether the writer waits for some, and has to be told.
     is_awaited: bool,
     is_closed: bool,
@@ -69,24 +91,24 @@ impl Losses {
 }
 
 impl Audit {
-    /// Starts the thread that writes to `sink`, with room for `queue_max` waiting records.
+    /// Starts the thread that writes to `sink`, with room for as many waiting records.
     ///
     /// # Errors
     /// When the operating system gives no thread.
     pub fn start(
         sink: impl Write + Send + 'static,
-        queue_max: usize,
+        limits: Limits,
     ) -> io::Result<(Self, JoinHandle<()>)> {
         let queue = Arc::new(Queue {
             waiting: Mutex::default(),
             more: Condvar::new(),
-            lines_max: queue_max,
+            limits,
             losses: Arc::default(),
         });
         let audit = Audit(Arc::new(Open(Arc::clone(&queue))));
         let thread = std::thread::Builder::new()
             .name("audit".into())
-            .spawn(move || queue.write_all(sink, linger(queue_max)))?;
+            .spawn(move || queue.write_all(sink, linger(limits)))?;
         Ok((audit, thread))
     }
 
@@ -100,7 +122,7 @@ impl Audit {
     /// Hands over what is no decision. Never waits for the sink.
     pub fn notice(&self, notice: &Notice) {
         // Writing to memory does not fail.
-        if let Ok(line) = serde_json::to_vec(notice) {
+        if let Ok(line) = notice.line() {
             self.hand_over(line);
         }
     }
@@ -113,7 +135,10 @@ impl Audit {
         }
         // Only the first loss is logged: whoever watches the counter sees the rest.
         if queue.losses.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
-            tracing::error!("`audit_queue_max` records wait; further ones are dropped");
+            tracing::error!(
+                "`audit_queue_max` records or `audit_queue_bytes_max` bytes wait to be written; \
+                 further ones are dropped"
+            );
         }
     }
 
@@ -142,9 +167,15 @@ impl Queue {
     /// Takes a line, unless there is no room for it.
     fn put(&self, line: &[u8]) -> bool {
         let mut waiting = self.lock();
-        if waiting.count >= self.lines_max {
+        let Limits {
+            records_max,
+            bytes_max,
+        } = self.limits;
+        let held = waiting.lines.len().saturating_add(waiting.writing);
+        if waiting.count >= records_max || held.saturating_add(line.len()) > bytes_max {
             return false;
         }
+        make_room(&mut waiting.lines, line.len(), bytes_max);
         waiting.lines.extend_from_slice(line);
         waiting.count += 1;
         let is_awaited = mem::take(&mut waiting.is_awaited);
@@ -165,6 +196,7 @@ impl Queue {
             waiting = woken.unwrap_or_else(PoisonError::into_inner);
         }
         mem::swap(&mut waiting.lines, batch);
+        waiting.writing = batch.len();
         mem::take(&mut waiting.count)
     }
 
@@ -183,6 +215,7 @@ impl Queue {
                 tracing::error!(%error, "cannot write audit records");
             }
             let is_large = batch.len() >= BATCH_BYTES;
+            self.lock().writing = 0;
             batch.clear();
             // What a slow sink let gather is not kept as room for ever.
             batch.shrink_to(BATCH_BYTES);
@@ -190,6 +223,16 @@ impl Queue {
                 std::thread::sleep(linger);
             }
         }
+    }
+}
+
+/// Makes room for so many bytes more: twice as much as there was, but no more than may ever wait.
+fn make_room(lines: &mut Vec<u8>, more: usize, bytes_max: usize) {
+    let needed = lines.len().saturating_add(more);
+    if needed > lines.capacity() {
+        let room = lines.capacity().saturating_mul(2);
+        let room = room.min(bytes_max).max(needed);
+        lines.reserve_exact(room.saturating_sub(lines.len()));
     }
 }
 
@@ -204,10 +247,12 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// many records. The first record after a pause is written at once.
 const LINGER: Duration = Duration::from_millis(10);
 /// Smaller queues are never left alone: they could fill up meanwhile.
-const LINGERING_QUEUE_MIN: usize = 4096;
+const LINGERING_RECORDS_MIN: usize = 4096;
+/// The same in bytes.
+const LINGERING_BYTES_MIN: usize = LINGERING_RECORDS_MIN * LINE_BYTES_USUAL;
 
-fn linger(queue_max: usize) -> Duration {
-    if queue_max < LINGERING_QUEUE_MIN {
+fn linger(limits: Limits) -> Duration {
+    if limits.records_max < LINGERING_RECORDS_MIN || limits.bytes_max < LINGERING_BYTES_MIN {
         Duration::ZERO
     } else {
         LINGER

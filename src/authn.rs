@@ -13,6 +13,7 @@ mod error;
 mod jwks;
 mod keyset;
 pub mod metadata;
+mod peers;
 mod settings;
 mod token;
 
@@ -31,6 +32,7 @@ use token::{Expected, Unverified, Verified};
 pub use carried::CarriedSubject;
 pub use error::{AuthenticationError, Claim};
 pub use jwks::{KeyHealth, KeyRefresher};
+pub use peers::{FoundPeer, InvalidPeers, Peers};
 pub use settings::{
     ClaimSettings, InvalidSettings, IssuerSettings, KeySettings, KeySourceSettings, Settings,
     SignatureAlgorithm,

@@ -23,6 +23,7 @@ mod index;
 mod json_text;
 mod outlook;
 mod path;
+mod peer;
 mod policy;
 mod request;
 mod spelling;
@@ -53,6 +54,7 @@ pub use expression::{
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
 pub use outlook::{Outlook, Prospect, outlook};
 pub use path::{InvalidPath, PATH_NAMES_MAX, UnclearClaim, ValuePath, claim, is_left_out};
+pub use peer::{Peer, PeerNames};
 pub use policy::{Effect, Mode, Needs, Policy, PolicyParts, Rule, Rules};
 pub use request::{
     AccessRequest, Action, ActionKind, Context, Declared, Http, Resource, Subject, UnknownFacts,

@@ -254,6 +254,16 @@ impl Catalog {
         known.observe(name, seen, self.limits)
     }
 
+    /// What a tool in a list is beside the accepted one, of which no note is taken.
+    #[must_use]
+    pub fn compare(&self, server: &str, name: &str, tool: &Value<'_>) -> Standing {
+        let known = self.servers.get(server);
+        known.map_or_else(
+            || Standing::of_none(Hints::Untrusted),
+            |known| known.compare(name, &digest(name, tool)),
+        )
+    }
+
     /// What a call of a tool has to know of it.
     #[must_use]
     pub fn standing(&self, server: &str, tool: &str) -> Standing {
@@ -262,6 +272,18 @@ impl Catalog {
             || Standing::of_none(Hints::Untrusted),
             |known| known.standing(tool, self.limits),
         )
+    }
+
+    /// Whether a list may show the tool, as far as is known: one that is not in the record of its
+    /// server and was in no list does not show.
+    #[must_use]
+    pub fn may_be_listed(&self, server: &str, tool: &str) -> bool {
+        let Some(known) = self.servers.get(server) else {
+            return true;
+        };
+        let accepted = known.accepted.load();
+        let seen = known.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.is_empty() || accepted.contains_key(tool) || seen.contains_key(tool)
     }
 
     /// What annotations are worth for requests that are about no tool.
@@ -392,14 +414,26 @@ impl ServerTools {
     }
 
     fn standing(&self, name: &str, limits: Limits) -> Standing {
+        let last = lock(&self.seen)
+            .get(name)
+            .map(|tool| Arc::clone(&tool.last));
+        self.beside_accepted(name, last.as_deref(), limits)
+    }
+
+    fn compare(&self, name: &str, digest: &str, limits: Limits) -> Standing {
+        self.beside_accepted(name, Some(digest), limits)
+    }
+
+    /// What a tool of this digest is beside the accepted one.
+    fn beside_accepted(&self, name: &str, digest: Option<&str>, limits: Limits) -> Standing {
         let record = self.accepted.load();
         let recorded = record.get(name);
         let seen = lock(&self.seen);
         let tool = seen.get(name);
         let accepted = recorded.map(|recorded| &recorded.accepted);
         let accepted = accepted.or_else(|| tool.map(|tool| &tool.first));
-        let is_other = match (tool, accepted) {
-            (Some(tool), Some(accepted)) => tool.last != accepted.digest,
+        let is_other = match (digest, accepted) {
+            (Some(digest), Some(accepted)) => *digest != *accepted.digest,
             (_, _) => false,
         };
         // Of a server with more tools than can be remembered, not all are known.

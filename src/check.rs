@@ -32,7 +32,10 @@ use uuid::Uuid;
 pub use crate::upstream::{Obligations, Text};
 pub use exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
 pub use fact::Fact;
-pub use handoff::RESPONSE_FILTERS;
+pub use handoff::{
+    HandoffSettings, HandoffStatus, Handoffs, InvalidHandoffKeys, KeyFault, KeysFailing,
+    RESPONSE_FILTERS,
+};
 pub use invalid::{InvalidCheck, StatedFact};
 pub use judgement::PurposeSettings;
 pub use process::AnswerExchange;
@@ -45,7 +48,9 @@ pub use tools::Reader;
 pub use turn::LongBodies;
 
 use crate::audit::Audit;
-use crate::authn::{AuthenticationError, Authenticator, bearer, device_posture, metadata};
+use crate::authn::{
+    AuthenticationError, Authenticator, FoundPeer, Peers, bearer, device_posture, metadata,
+};
 use crate::authz::{self, Policy, Subject};
 use crate::bytewise;
 use crate::catalog::Catalog;
@@ -53,6 +58,7 @@ use crate::mcp::Era;
 use crate::policy::PolicyStore;
 use crate::state::State;
 use crate::telemetry::metrics::{Metrics, Stage};
+use crate::telemetry::notices::{Noticed, Notices};
 use crate::upstream::{self};
 use answer::Addressee;
 use countries::Countries;
@@ -84,10 +90,14 @@ pub struct HttpRequest<'m> {
     pub repeats_kept_apart: bool,
     /// The TCP peer of Envoy, or the client address Envoy proved (`x-envoy-external-address`).
     pub source: Option<IpAddr>,
-    /// The authenticated TLS peer of Envoy.
+    /// What Envoy calls its TLS peer, verified or not.
     pub principal: Option<&'m str>,
+    /// The certificate of that peer: PEM, URL-encoded.
+    pub certificate: Option<&'m str>,
     /// Envoy's per-route context extensions, each name once.
     pub context: Vec<(&'m str, &'m str)>,
+    /// A mistake of the PEP's that shows in how it describes the request.
+    pub noticed: Option<Noticed>,
 }
 
 /// The body of a described request.
@@ -206,12 +216,18 @@ pub struct Pipeline {
     pub device_header: Option<String>,
     /// What the PEP is told beside each decision.
     pub facts: Vec<Fact>,
+    /// Who TLS peers are.
+    pub peers: Arc<Peers>,
     /// Where addresses are.
     pub countries: Option<Arc<Countries>>,
     /// Where evidence goes.
     pub audit: Audit,
     /// What is counted.
     pub metrics: Metrics,
+    /// What is noticed of the PEP.
+    pub notices: Notices,
+    /// How what a check hands on to the answer is sealed.
+    pub handoffs: Arc<Handoffs>,
     /// What bodies may be like.
     pub limits: Limits,
     /// How long bodies take turns.
@@ -315,6 +331,7 @@ impl Pipeline {
             return unread(decision_id, StatusCode::FORBIDDEN, Reason::UnknownServer);
         };
         observation.server(server);
+        self.notice(request, now);
         let subject = self.authenticate(request, server, now).await;
         observation.stage(Stage::Authenticate);
         let subject = match subject {
@@ -398,6 +415,7 @@ impl Pipeline {
         };
         let country = self.country(request, policies);
         let device = self.device(request, subject);
+        let peer = self.peer(request, policies, now);
         let context = Context {
             request,
             server,
@@ -408,6 +426,7 @@ impl Pipeline {
             purpose: &self.purpose,
             country: country.as_deref(),
             device: device.as_deref(),
+            peer: &peer,
             now,
         };
         let judgement = context.judge(policies, &*self.state, read).await;
@@ -426,11 +445,31 @@ impl Pipeline {
         context.ending(judgement, to, read)
     }
 
+    /// Takes note of what the PEP was told wrong.
+    fn notice(&self, request: &HttpRequest<'_>, now: Timestamp) {
+        if let Some(noticed) = request.noticed {
+            self.notices.raise(noticed, now);
+        }
+        if self.servers.is_chosen_by_host(request) {
+            self.notices.raise(Noticed::ServerByHost, now);
+        }
+    }
+
     /// The country of the source, where a rule asks for it.
     fn country(&self, request: &HttpRequest<'_>, policies: Policies<'_>) -> Option<String> {
         let countries = self.countries.as_ref()?;
         let is_asked_for = policies.each().any(Policy::has_countries);
         countries.country(request.source.filter(|_| is_asked_for)?)
+    }
+
+    /// Who the TLS peer is. It costs something to tell, so that is not known where no rule asks.
+    fn peer(&self, request: &HttpRequest<'_>, policies: Policies<'_>, now: Timestamp) -> FoundPeer {
+        let (principal, certificate) = (request.principal, request.certificate);
+        let is_there = principal.is_some() || certificate.is_some();
+        if is_there && !policies.each().any(Policy::has_peers) {
+            return FoundPeer::Unknown;
+        }
+        self.peers.find(principal, certificate, now)
     }
 
     /// What the token says of the device, or a trusted proxy: said by both or twice, neither can

@@ -17,9 +17,10 @@ use std::time::Duration;
 
 pub use lint::{LINTS, PolicyUsage, lint};
 
+use crate::audit;
 use crate::authn;
 use crate::catalog::{self, WatchedServer};
-use crate::check::{self, Fact, PurposeSettings, ServerSettings, UriForm};
+use crate::check::{self, Fact, HandoffSettings, PurposeSettings, ServerSettings, UriForm};
 use crate::envoy::request::Source;
 use crate::file::{self, ReadError};
 use crate::listen;
@@ -40,6 +41,10 @@ pub struct Config {
     pub admin: Option<listen::Address>,
     /// Who vouches for callers.
     pub authn: authn::Settings,
+    /// Whether each rule has to say whose names it means.
+    pub issuers_strict: bool,
+    /// The certificates that vouch for the TLS peers of Envoy.
+    pub peers_ca_file: Option<PathBuf>,
     /// What is guarded.
     pub servers: Vec<ServerSettings>,
     /// By server: a file with its recorded and accepted `tools/list` result.
@@ -58,6 +63,8 @@ pub struct Config {
     pub country_db_file: Option<PathBuf>,
     /// How many processes serve the same Envoys.
     pub replicas: u32,
+    /// How what a check hands on to the answer is sealed.
+    pub handoff: HandoffSettings,
     /// Logs and traces.
     pub telemetry: telemetry::Settings,
     /// Every limit that is not part of another module's settings.
@@ -112,7 +119,7 @@ pub struct Limits {
     /// What is remembered between requests.
     pub state: state::Settings,
     /// How many audit records may wait to be written.
-    pub audit_queue_max: usize,
+    pub audit_queue: audit::Limits,
     /// How many checks one connection may have under way.
     pub streams_max: u32,
     /// How many tools of a server are remembered, besides those of its record.
@@ -127,7 +134,7 @@ impl Default for Limits {
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
             state: state::Settings::default(),
-            audit_queue_max: 65_536,
+            audit_queue: audit::Limits::default(),
             streams_max: 1024,
             tools_max: 10_000,
         }
@@ -257,6 +264,7 @@ impl Reader<'_> {
         let names = fields.required("issuers", findings, |node, findings| {
             self.issuers(node, &mut authn, findings)
         });
+        let issuers_strict = fields.optional("issuers_strict", findings, yaml::boolean);
         let servers = fields.required("servers", findings, |node, findings| {
             self.servers(node, names.as_deref(), findings)
         });
@@ -266,8 +274,12 @@ impl Reader<'_> {
             .optional("purpose", findings, context::purpose)
             .unwrap_or_default();
         let device_header = fields.optional("device", findings, context::device_header);
+        let peers_ca_file = fields.optional("peers", findings, context::peers_ca_file);
         let facts = fields.optional("dynamic_metadata", findings, facts);
         let country_db_file = fields.optional("geoip", findings, context::country_db_file);
+        let handoff = fields.optional("handoff", findings, |node, findings| {
+            self.handoff(node, findings)
+        });
         let telemetry = fields
             .optional("telemetry", findings, telemetry)
             .unwrap_or_default();
@@ -283,6 +295,8 @@ impl Reader<'_> {
             tls,
             admin,
             authn,
+            issuers_strict: issuers_strict.unwrap_or(false),
+            peers_ca_file: peers_ca_file.map(|path| self.path(&path)),
             servers,
             tools_snapshots,
             policy: self.path(&policy?),
@@ -294,6 +308,7 @@ impl Reader<'_> {
             replicas: replicas
                 .and_then(|replicas| u32::try_from(replicas).ok())
                 .unwrap_or(1),
+            handoff: handoff.unwrap_or_default(),
             telemetry,
             limits,
             drain,
@@ -310,6 +325,18 @@ impl Reader<'_> {
             cert_file: self.path(&cert_file?),
             key_file: self.path(&key_file?),
             client_ca_file: client_ca_file.map(|path| self.path(&path)),
+        })
+    }
+
+    fn handoff(self, node: &Node, findings: &mut Findings) -> Option<HandoffSettings> {
+        let mut fields = Fields::open(node, "`handoff`", findings)?;
+        let key_file = fields.optional("key_file", findings, yaml::string);
+        let span = yaml::duration(Duration::from_secs(1)..=Duration::from_hours(24));
+        let max_age = fields.optional("max_age", findings, span);
+        fields.finish(findings);
+        Some(HandoffSettings {
+            key_file: key_file.map(|path| self.path(&path)),
+            max_age: max_age.unwrap_or(HandoffSettings::default().max_age),
         })
     }
 

@@ -363,11 +363,35 @@ fn separate(index: usize, hash: &mut Hash) {
     }
 }
 
+/// How many bytes a text takes in JSON, without its quotes.
+#[must_use]
+pub fn written_length(text: &str) -> usize {
+    if is_plain(text) {
+        return text.len();
+    }
+    let lengths = text.chars().map(written_length_of);
+    lengths.fold(0, usize::saturating_add)
+}
+
+/// How many bytes a character takes in a text in JSON.
+#[must_use]
+pub fn written_length_of(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\u{8}' | '\t' | '\n' | '\u{c}' | '\r' => 2,
+        '\0'..='\u{1f}' => 6,
+        _ => character.len_utf8(),
+    }
+}
+
+/// Whether a text is written as it is, as most are.
+fn is_plain(text: &str) -> bool {
+    let is_plain = |byte| !matches!(byte, ..b' ' | b'"' | b'\\');
+    bytewise::all(text.as_bytes(), b'a', is_plain)
+}
+
 /// Writes a string in pieces.
 fn string(text: &str, mut put: impl FnMut(&[u8])) {
-    // Most texts are as they are written.
-    let is_plain = |byte| !matches!(byte, ..b' ' | b'"' | b'\\');
-    if bytewise::all(text.as_bytes(), b'a', is_plain) {
+    if is_plain(text) {
         put(b"\"");
         put(text.as_bytes());
         put(b"\"");
@@ -471,6 +495,16 @@ mod tests {
                 "{text:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_length_of_a_text_is_that_of_what_is_written() {
+        for character in ('\0'..='\u{100}').chain(['語', '\u{2028}', '\u{1f600}', char::MAX]) {
+            let text = format!("a{character}");
+            let written = serde_json::to_string(&text).unwrap();
+            assert_eq!(written_length(&text), written.len() - 2, "{character:?}");
+        }
+        assert_eq!(written_length(""), 0);
     }
 
     #[test]

@@ -41,10 +41,15 @@
 //!
 //! 1. [`envoy`]: pieces of the answer as they come, to a [`check::Exchange`], and what is told of
 //!    them back.
-//! 2. `check/process.rs`: from the head, whether and how the body is read; what is issued is bound
+//! 2. `check/handoff/seal.rs`: what came with it is believed if a check of this service made it, not
+//!    too long ago and for one exchange; else the answer is nobody's.
+//!    `check/process.rs`: from the head, whether and how the body is read; what is issued is bound
 //!    in [`state`] before the client can know of it.
 //! 3. [`mcp::Listing`]: the body, let out as it is but for items of lists, which wait to be judged.
 //! 4. [`catalog`] takes note of each tool, [`authz::is_visible`] judges each item.
+//!
+//! What shows on either way that Envoy is not configured as it should be is no reason to refuse: it
+//! is a [`telemetry::notices::Noticed`], which operators see.
 //!
 //! # Who may import whom
 //!

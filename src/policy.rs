@@ -10,6 +10,7 @@ mod files;
 mod lint;
 pub mod testing;
 mod watch;
+mod whose;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,7 @@ pub use compile::{CompileContext, compile};
 pub use files::{ReadPolicyError, read, read_all, read_tests};
 pub use lint::{Declared, LINTS, LintContext, argument_servers, lint, scopes_of};
 pub use watch::watch;
+pub use whose::Issuers;
 
 use crate::authz::{Policy, TrustedHints};
 use crate::file::{self, START_TIME_MAX};

@@ -4,6 +4,7 @@
 //! recorded by [`crate::check`], not here.
 
 pub mod metrics;
+pub mod notices;
 
 use std::borrow::Cow;
 use std::io::IsTerminal;

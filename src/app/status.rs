@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Parts, store};
 use crate::admin::{Admin, Detail};
 use crate::authn::Authenticator;
 use crate::catalog::Catalog;
+use crate::check::Handoffs;
 use crate::check::countries::Countries;
 use crate::policy::PolicyStore;
 use crate::telemetry::metrics::{KeyTotals, Metrics, PolicyTotals};
+use crate::telemetry::notices::Notices;
 
 pub(super) fn admin(parts: &Parts) -> Admin {
     let policy = Arc::clone(&parts.core.policy);
@@ -47,6 +50,16 @@ pub(super) fn admin(parts: &Parts) -> Admin {
     details.push(Detail {
         name: "state",
         state: Box::new(move || store::detail(&memory, replicas)),
+    });
+    let handoffs = Arc::clone(&parts.core.handoffs);
+    details.push(Detail {
+        name: "handoff",
+        state: Box::new(move || handoff_detail(&handoffs)),
+    });
+    let notices = parts.notices.clone();
+    details.push(Detail {
+        name: "notices",
+        state: Box::new(move || notices_detail(&notices)),
     });
     let (readiness, metrics) = (parts.readiness.clone(), parts.metrics.clone());
     let parts = parts.clone();
@@ -88,6 +101,28 @@ fn tools_detail(catalog: &Catalog) -> Value {
         })
     });
     Value::Array(servers.collect())
+}
+
+fn handoff_detail(handoffs: &Handoffs) -> Value {
+    let status = handoffs.status();
+    let failing = status
+        .failing
+        .map(|failing| json!({"since": failing.since.to_string(), "error": failing.error}));
+    json!({"keys": status.keys, "shared": status.is_shared, "failing": failing})
+}
+
+fn notices_detail(notices: &Notices) -> Value {
+    let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
+    let standing = notices.standing().into_iter().map(|one| {
+        json!({
+            "notice": one.noticed.name(),
+            "text": one.noticed.text(),
+            "count": one.count,
+            "first": text(one.first),
+            "last": text(one.last),
+        })
+    });
+    Value::Array(standing.collect())
 }
 
 fn keys_detail(authenticator: &Authenticator) -> Value {
@@ -142,6 +177,11 @@ fn sample(parts: &Parts, metrics: &Metrics) {
         metrics.set_keys(&issuer.issuer, &totals);
     }
     store::sample(&parts.memory, metrics);
+    let keys = parts.core.handoffs.status();
+    metrics.set_handoff_keys(keys.successes, keys.failures, keys.failing.is_some());
+    for (noticed, total) in parts.notices.totals() {
+        metrics.set_notice(noticed.name(), total);
+    }
     metrics.set_tokens_cached(parts.core.authenticator.tokens_cached());
     metrics.set_audit_lost(parts.losses.dropped().saturating_add(parts.losses.failed()));
 }

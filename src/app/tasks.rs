@@ -151,6 +151,16 @@ impl Tasks {
                 Err(RunError::TaskEnded("countries"))
             });
         }
+        let handoffs = Arc::clone(&parts.core.handoffs);
+        self.background.spawn(async move {
+            handoffs.watch(CLOCK).await;
+            Err(RunError::TaskEnded("handoff"))
+        });
+        let peers = Arc::clone(&parts.core.peers);
+        self.background.spawn(async move {
+            peers.watch().await;
+            Err(RunError::TaskEnded("peers"))
+        });
         let gate = parts.readiness.gate("keys");
         let authenticator = Arc::clone(&parts.core.authenticator);
         self.background.spawn(async move {

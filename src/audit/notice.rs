@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Record, SessionHash};
+use super::SessionHash;
+use super::cut::{Kept, limited};
 
 /// Something that was noticed, with where it was. Absent fields are left out of the line, and the
 /// member `event` tells it from a decision.
@@ -31,7 +32,37 @@ pub struct Notice {
     pub subject: Option<Arc<str>>,
 }
 
-/// What was noticed. Text of clients and servers is cut as in [`Record::text`]: make those that
+impl Notice {
+    /// The notice as it is written: an object of less than [`super::LINE_BYTES_MAX`], with `cut`
+    /// where some text is not all there.
+    pub(super) fn line(&self) -> serde_json::Result<Vec<u8>> {
+        let mut is_cut = self.event.is_cut();
+        let mut whole = self.clone();
+        for text in [&mut whole.server, &mut whole.issuer, &mut whole.subject] {
+            if let Some(text) = text
+                && let (kept, true) = limited(text)
+            {
+                is_cut = true;
+                *text = kept.into();
+            }
+        }
+        serde_json::to_vec(&Line {
+            notice: &whole,
+            cut: is_cut.then_some(true),
+        })
+    }
+}
+
+/// A notice with what is told of it only as it is written.
+#[derive(Serialize)]
+struct Line<'n> {
+    #[serde(flatten)]
+    notice: &'n Notice,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut: Option<bool>,
+}
+
+/// What was noticed. Text of clients and servers is cut as in [`super::Record::text`]: make those that
 /// carry some with the functions here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -39,7 +70,7 @@ pub enum Event {
     /// A tool is described otherwise than was accepted; once for each description.
     ToolChanged {
         /// The tool.
-        name: String,
+        name: Kept,
         /// The digest of what was seen.
         digest: Arc<str>,
         /// The digest of what was accepted.
@@ -48,7 +79,7 @@ pub enum Event {
     /// A tool was seen for the first time, and is in no class.
     ToolUnclassified {
         /// The tool.
-        name: String,
+        name: Kept,
     },
     /// A list was handed on with what its reader may see.
     ListFiltered {
@@ -75,16 +106,27 @@ pub enum Event {
     /// A task was bound to its creator.
     TaskBound {
         /// The task's id.
-        task: String,
+        task: Kept,
     },
 }
 
 impl Event {
+    fn is_cut(&self) -> bool {
+        match self {
+            Event::ToolChanged { name: text, .. }
+            | Event::ToolUnclassified { name: text }
+            | Event::TaskBound { task: text } => text.is_cut,
+            Event::ListFiltered { .. }
+            | Event::AnswerRefused { .. }
+            | Event::SessionBound { .. } => false,
+        }
+    }
+
     /// [`Event::ToolChanged`].
     #[must_use]
     pub fn tool_changed(name: &str, digest: Arc<str>, digest_accepted: Arc<str>) -> Self {
         Event::ToolChanged {
-            name: Record::text(name),
+            name: Kept::of(name),
             digest,
             digest_accepted,
         }
@@ -94,7 +136,7 @@ impl Event {
     #[must_use]
     pub fn tool_unclassified(name: &str) -> Self {
         Event::ToolUnclassified {
-            name: Record::text(name),
+            name: Kept::of(name),
         }
     }
 
@@ -110,7 +152,7 @@ impl Event {
     #[must_use]
     pub fn task_bound(task: &str) -> Self {
         Event::TaskBound {
-            task: Record::text(task),
+            task: Kept::of(task),
         }
     }
 }

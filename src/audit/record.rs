@@ -14,13 +14,16 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use super::cut::{Limited, cut};
 use crate::authz::Value;
 use crate::json::{self, Object};
 
 /// How many argument names a record lists.
 const ARGUMENT_NAMES_MAX: usize = 64;
-/// How many characters of client text a field keeps.
-const TEXT_CHARS_MAX: usize = 256;
+/// How many bytes the names of rules that decided, or of arguments, may take as they are written.
+const LONG_LIST_BYTES_MAX: usize = 2048;
+/// How many bytes other names of rules may take.
+const SHORT_LIST_BYTES_MAX: usize = 640;
 
 /// One decision. Absent fields are left out of the line.
 #[derive(Debug, Clone)]
@@ -81,17 +84,11 @@ pub struct Record {
     pub shadow: Option<WouldBe>,
     /// What the candidate policy would decide; only where it is something else.
     pub candidate: Option<WouldBe>,
+    /// Whether some text of the above is less than what was sent. What is left out only as the
+    /// record is written counts besides.
+    pub is_cut: bool,
     /// How long the check took, in seconds.
     pub duration_seconds: f64,
-}
-
-/// Client text as far as a record keeps it. What is that short in bytes is so in characters.
-fn cut(text: &str) -> &str {
-    if text.len() <= TEXT_CHARS_MAX {
-        return text;
-    }
-    let end = text.char_indices().nth(TEXT_CHARS_MAX);
-    end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 /// A decision that was not made.
@@ -108,11 +105,12 @@ pub struct WouldBe {
 }
 
 impl WouldBe {
-    fn write(&self, object: &mut Object<'_>) {
+    fn write(&self, object: &mut Object<'_>, is_cut: &mut bool) {
         object.text("decision", self.decision);
         object.text("reason", self.reason);
-        object.texts("rules", each(&self.rules));
-        object.text_if("policy_revision", self.policy_revision.as_deref());
+        let mut limited = Limited { object, is_cut };
+        limited.texts("rules", each(&self.rules), SHORT_LIST_BYTES_MAX);
+        limited.text_if("policy_revision", self.policy_revision.as_deref());
     }
 }
 
@@ -121,11 +119,11 @@ fn each(texts: &[Arc<str>]) -> impl Iterator<Item = &str> {
 }
 
 impl Record {
-    /// Appends the record as a JSON object.
+    /// Appends the record as a JSON object of less than [`super::LINE_BYTES_MAX`].
     pub(super) fn write(&self, to: &mut Vec<u8>) {
         let Record {
-            time,
-            decision_id,
+            time: _,
+            decision_id: _,
             request_id,
             trace_id,
             decision,
@@ -149,24 +147,27 @@ impl Record {
             batch,
             session,
             protocol_version,
-            arguments,
-            shadow,
-            candidate,
+            arguments: _,
+            shadow: _,
+            candidate: _,
+            is_cut,
             duration_seconds,
         } = self;
-        let mut object = Object::begin(to);
-        object.value("time", time);
-        object.text(
-            "decision_id",
-            decision_id.hyphenated().encode_lower(&mut [0; 36]),
-        );
+        let mut is_cut = *is_cut;
+        let mut whole = Object::begin(to);
+        self.write_begin(&mut whole);
+        let mut object = Limited {
+            object: &mut whole,
+            is_cut: &mut is_cut,
+        };
         object.text_if("request_id", request_id.as_deref());
         object.text_if("trace_id", trace_id.as_deref());
         object.text("decision", decision);
         object.text("reason", reason);
-        object.texts("rules", each(rules));
+        object.texts("rules", each(rules), LONG_LIST_BYTES_MAX);
         if !rules_indeterminate.is_empty() {
-            object.texts("rules_indeterminate", each(rules_indeterminate));
+            let rules = each(rules_indeterminate);
+            object.texts("rules_indeterminate", rules, SHORT_LIST_BYTES_MAX);
         }
         object.text("policy_revision", policy_revision);
         object.text_if("issuer", issuer.as_deref());
@@ -174,51 +175,77 @@ impl Record {
         object.text_if("agent", agent.as_deref());
         object.text_if("tenant", tenant.as_deref());
         object.text_if("peer", peer.as_deref());
-        object.value_if("client.address", source.as_ref());
+        object.object.value_if("client.address", source.as_ref());
         object.text("http.request.method", http_method);
         object.text("url.path", path);
-        object.value_if("http.response.status_code", status.as_ref());
+        let status = status.as_ref();
+        object.object.value_if("http.response.status_code", status);
         object.text_if("server", server.as_deref());
         object.text_if("mcp.method.name", method.as_deref());
         object.text_if("name", name.as_deref());
         object.text_if("class", class.as_deref());
-        object.value_if("batch", batch.as_ref());
-        object.value_if("mcp.session.id", session.as_ref());
+        object.object.value_if("batch", batch.as_ref());
+        object.object.value_if("mcp.session.id", session.as_ref());
         object.text_if("mcp.protocol.version", protocol_version.as_deref());
-        object.object_if("arguments", arguments.as_ref(), Arguments::write);
-        object.object_if("shadow", shadow.as_ref(), WouldBe::write);
-        object.object_if("candidate", candidate.as_ref(), WouldBe::write);
-        object.value("duration_seconds", duration_seconds);
-        object.end();
+        self.write_objects(&mut whole, is_cut);
+        whole.value("duration_seconds", duration_seconds);
+        whole.end();
     }
 
-    /// Client text as far as a record keeps it.
+    fn write_begin(&self, whole: &mut Object<'_>) {
+        let mut id = [0; 36];
+        let id = self.decision_id.hyphenated().encode_lower(&mut id);
+        whole.value("time", &self.time);
+        whole.text("decision_id", id);
+    }
+
+    /// Adds what is an object itself, and whether anything is left out.
+    fn write_objects(&self, whole: &mut Object<'_>, mut is_cut: bool) {
+        whole.object_if("arguments", self.arguments.as_ref(), |arguments, object| {
+            arguments.write(object, &mut is_cut);
+        });
+        for (name, would_be) in [("shadow", &self.shadow), ("candidate", &self.candidate)] {
+            whole.object_if(name, would_be.as_ref(), |would_be, object| {
+                would_be.write(object, &mut is_cut);
+            });
+        }
+        whole.value_if("cut", is_cut.then_some(&true));
+    }
+
+    /// Client text as far as a record keeps it: at most 256 characters, and 512 bytes as it is
+    /// written. `is_cut` becomes true where that is not all of it.
     #[must_use]
-    pub fn text(text: &str) -> String {
-        cut(text).to_owned()
+    pub fn text(text: &str, is_cut: &mut bool) -> String {
+        kept(text, is_cut).to_owned()
     }
 
     /// The same, to be shared.
     #[must_use]
-    pub fn shared(text: &str) -> Arc<str> {
-        cut(text).into()
+    pub fn shared(text: &str, is_cut: &mut bool) -> Arc<str> {
+        kept(text, is_cut).into()
     }
 
     /// The same of text that is mostly one of these words, which then are not copied.
     #[must_use]
-    pub fn word(text: &str, known: &[&'static str]) -> Cow<'static, str> {
+    pub fn word(text: &str, known: &[&'static str], is_cut: &mut bool) -> Cow<'static, str> {
         match known.iter().find(|word| **word == text) {
             Some(word) => Cow::Borrowed(word),
-            None => Cow::Owned(Record::text(text)),
+            None => Cow::Owned(Record::text(text, is_cut)),
         }
     }
+}
+
+fn kept<'t>(text: &'t str, is_cut: &mut bool) -> &'t str {
+    let kept = cut(text);
+    *is_cut |= kept.len() < text.len();
+    kept
 }
 
 /// The arguments of a call as evidence: which there were, and a digest that two equal calls
 /// share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
-    /// Top-level names in sorted order, at most 64.
+    /// Top-level names in sorted order, at most 64, and as many as fit.
     pub names: Names,
     /// `sha256:` and the digest of the arguments as JSON without white space, members sorted by
     /// name at every depth.
@@ -226,8 +253,10 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    fn write(&self, object: &mut Object<'_>) {
-        object.texts("names", self.names.iter());
+    fn write(&self, object: &mut Object<'_>, is_cut: &mut bool) {
+        *is_cut |= self.names.is_cut;
+        let mut limited = Limited { object, is_cut };
+        limited.texts("names", self.names.iter(), LONG_LIST_BYTES_MAX);
         object.value("digest", &self.digest);
     }
 
@@ -257,20 +286,25 @@ pub struct Names {
     text: String,
     /// Where in `text` each ends.
     ends: Vec<usize>,
+    /// Whether there were more, or longer ones.
+    is_cut: bool,
 }
 
 impl Names {
     fn of(mut names: Vec<&str>) -> Self {
         names.sort_unstable();
+        let mut is_cut = names.len() > ARGUMENT_NAMES_MAX;
         names.truncate(ARGUMENT_NAMES_MAX);
-        let length = names.iter().map(|name| name.len().min(TEXT_CHARS_MAX));
-        let mut text = String::with_capacity(length.sum());
+        for name in &mut names {
+            *name = kept(name, &mut is_cut);
+        }
+        let mut text = String::with_capacity(names.iter().map(|name| name.len()).sum());
         let add = |name| {
-            text.push_str(cut(name));
+            text.push_str(name);
             text.len()
         };
         let ends = names.into_iter().map(add).collect();
-        Names { text, ends }
+        Names { text, ends, is_cut }
     }
 
     /// Each of them.

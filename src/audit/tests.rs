@@ -33,7 +33,16 @@ fn record(reason: &'static str) -> Record {
         arguments: None,
         shadow: None,
         candidate: None,
+        is_cut: false,
         duration_seconds: 0.001,
+    }
+}
+
+/// Room for so many records.
+fn records(records_max: usize) -> Limits {
+    Limits {
+        records_max,
+        ..Limits::default()
     }
 }
 
@@ -54,7 +63,7 @@ impl Write for Shared {
 #[test]
 fn a_record_is_one_line_whatever_the_client_sent() {
     let sink = Shared::default();
-    let (audit, thread) = Audit::start(sink.clone(), 8).unwrap();
+    let (audit, thread) = Audit::start(sink.clone(), records(8)).unwrap();
     audit.record(&record("denied_by_rule"));
     drop(audit);
     thread.join().unwrap();
@@ -90,7 +99,7 @@ impl Write for Stuck {
 fn a_full_queue_drops_and_counts() {
     let gate = Arc::new(Mutex::new(()));
     let held = gate.lock().unwrap();
-    let (audit, thread) = Audit::start(Stuck(Arc::clone(&gate)), 2).unwrap();
+    let (audit, thread) = Audit::start(Stuck(Arc::clone(&gate)), records(2)).unwrap();
     for _ in 0..1000 {
         audit.record(&record("denied_by_rule"));
     }
@@ -100,6 +109,170 @@ fn a_full_queue_drops_and_counts() {
     assert!((1..=998).contains(&dropped), "{dropped}");
     drop(audit);
     thread.join().unwrap();
+}
+
+#[test]
+fn what_waits_is_bounded_in_bytes_and_what_is_being_written_counts() {
+    let gate = Arc::new(Mutex::new(()));
+    let held = gate.lock().unwrap();
+    let limits = Limits {
+        bytes_max: 10_000,
+        ..Limits::default()
+    };
+    let (audit, thread) = Audit::start(Stuck(Arc::clone(&gate)), limits).unwrap();
+    let mut line = Vec::new();
+    record("denied_by_rule").write(&mut line);
+    let fit = 10_000 / (line.len() + 1);
+    // Whatever the writer has taken by then, no more fits than that.
+    for _ in 0..1000 {
+        audit.record(&record("denied_by_rule"));
+    }
+    let Open(queue) = &*audit.0;
+    let waiting = queue.lock();
+    let kept = 1000 - usize::try_from(audit.losses().dropped()).unwrap();
+    assert_eq!(kept, fit);
+    assert_eq!(
+        waiting.lines.len() + waiting.writing,
+        fit * (line.len() + 1)
+    );
+    assert!(
+        waiting.lines.capacity() <= 10_000,
+        "{}",
+        waiting.lines.capacity()
+    );
+    drop(waiting);
+    drop(held);
+    // Once it is written there is room again.
+    while queue.lock().writing > 0 || queue.lock().count > 0 {
+        std::thread::yield_now();
+    }
+    let dropped = audit.losses().dropped();
+    audit.record(&record("denied_by_rule"));
+    assert_eq!(audit.losses().dropped(), dropped);
+    drop(audit);
+    thread.join().unwrap();
+}
+
+/// The line of a record, and whether it says that something was cut.
+fn line(record: &Record) -> (String, bool) {
+    let mut line = Vec::new();
+    record.write(&mut line);
+    let text = String::from_utf8(line).unwrap();
+    let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let is_cut = read.get("cut").is_some();
+    assert!(!is_cut || read["cut"] == true, "{text}");
+    (text, is_cut)
+}
+
+#[test]
+fn no_record_is_larger_than_it_may_be_whatever_is_in_it() {
+    for filler in ["\u{1}", "\"", "x", "\u{7f}", "é", "語", "\u{1f600}"] {
+        let long = filler.repeat(20_000);
+        let text = || Some(Arc::<str>::from(long.as_str()));
+        let rules: Vec<Arc<str>> = (0..10_000)
+            .map(|number| format!("{number}{}", filler.repeat(250)).into())
+            .collect();
+        let names = (0..1000).map(|number| (format!("{number}{long}").into(), Value::Null));
+        let arguments = Value::Map(names.collect());
+        let would_be = Some(WouldBe {
+            decision: "deny",
+            reason: "denied_by_rule",
+            rules: rules.clone(),
+            policy_revision: text(),
+        });
+        let record = Record {
+            request_id: Some(long.clone()),
+            trace_id: Some(long.clone()),
+            rules: rules.clone(),
+            rules_indeterminate: rules,
+            policy_revision: long.as_str().into(),
+            issuer: text(),
+            subject: text(),
+            agent: text(),
+            tenant: text(),
+            peer: Some(long.clone()),
+            source: Some("2001:db8:1111:2222:3333:4444:5555:6666".parse().unwrap()),
+            http_method: long.clone().into(),
+            path: long.clone(),
+            server: text(),
+            method: Some(long.clone().into()),
+            name: text(),
+            class: text(),
+            batch: Some(1000),
+            session: Some(SessionHash::of(&long)),
+            protocol_version: Some(long.clone().into()),
+            arguments: Some(Arguments::of(&arguments)),
+            shadow: would_be.clone(),
+            candidate: would_be,
+            ..record("denied_by_rule")
+        };
+        let (text, is_cut) = line(&record);
+        assert!(
+            text.len() < LINE_BYTES_MAX,
+            "{} bytes of {filler:?}",
+            text.len()
+        );
+        assert!(is_cut);
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for list in [
+            "/rules",
+            "/rules_indeterminate",
+            "/arguments/names",
+            "/shadow/rules",
+        ] {
+            let list = read.pointer(list).unwrap().as_array().unwrap();
+            assert!(!list.is_empty(), "{filler:?}");
+        }
+    }
+}
+
+#[test]
+fn a_record_says_when_it_is_cut_and_only_then() {
+    let named = |count: usize, name: &str| Record {
+        arguments: Some(Arguments::of(&Value::Map(
+            (0..count)
+                .map(|number| (format!("{number:02}{name}").into(), Value::Null))
+                .collect(),
+        ))),
+        ..record("allowed")
+    };
+    let ruled = |count: usize| Record {
+        rules: (0..count)
+            .map(|number| format!("rule-{number:03}").into())
+            .collect(),
+        ..record("allowed")
+    };
+    let subject = |text: String| Record {
+        subject: Some(text.into()),
+        ..record("allowed")
+    };
+    for (what, record, expected) in [
+        ("nothing", record("allowed"), false),
+        ("few names", named(64, "name"), false),
+        ("a name too many", named(65, "name"), true),
+        ("a long name", named(1, &"x".repeat(254)), false),
+        ("too long a name", named(1, &"x".repeat(255)), true),
+        (
+            "names that take much",
+            named(64, &"\u{1}".repeat(252)),
+            true,
+        ),
+        ("names that take too much", named(64, &"x".repeat(60)), true),
+        ("many rules", ruled(186), false),
+        ("too many rules", ruled(187), true),
+        ("a long subject", subject("x".repeat(512)), false),
+        ("too long a subject", subject("x".repeat(513)), true),
+        (
+            "what was cut before",
+            Record {
+                is_cut: true,
+                ..record("allowed")
+            },
+            true,
+        ),
+    ] {
+        assert_eq!(line(&record).1, expected, "{what}");
+    }
 }
 
 struct Broken;
@@ -116,7 +289,7 @@ impl Write for Broken {
 
 #[test]
 fn a_broken_sink_is_counted_and_ends_nothing() {
-    let (audit, thread) = Audit::start(Broken, 8).unwrap();
+    let (audit, thread) = Audit::start(Broken, records(8)).unwrap();
     let losses = Arc::clone(audit.losses());
     audit.record(&record("denied_by_rule"));
     drop(audit);
@@ -159,7 +332,7 @@ use crate::authz::Value;
 #[test]
 fn a_notice_is_a_line_of_its_own_kind() {
     let sink = Shared::default();
-    let (audit, thread) = Audit::start(sink.clone(), 8).unwrap();
+    let (audit, thread) = Audit::start(sink.clone(), records(8)).unwrap();
     let long = "x".repeat(300);
     let notice = |event| Notice {
         time: "2026-11-20T10:00:00Z".parse().unwrap(),
@@ -189,6 +362,10 @@ fn a_notice_is_a_line_of_its_own_kind() {
         issuer: Some("i".into()),
         ..notice(Event::AnswerRefused { reason: "late" })
     });
+    audit.notice(&Notice {
+        subject: Some("s".repeat(513).into()),
+        ..notice(Event::AnswerRefused { reason: "late" })
+    });
     drop(audit);
     thread.join().unwrap();
     let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
@@ -205,10 +382,19 @@ fn a_notice_is_a_line_of_its_own_kind() {
     .iter()
     .map(|event| format!(r#"{{"time":"2026-11-20T10:00:00Z",{event},"server":"github","#))
     .collect();
-    let lines: Vec<&str> = text.lines().collect();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let long = lines.pop().unwrap();
+    let end = format!(r#""subject":"{}","cut":true}}"#, "s".repeat(512));
+    assert!(long.ends_with(&end), "{long}");
     assert_eq!(lines.len(), whole.len());
     for (line, whole) in lines.iter().zip(&whole) {
         assert!(line.starts_with(whole.as_str()), "{line}\n{whole}");
-        assert!(line.ends_with(r#""subject":"alice"}"#), "{line}");
+        let cut = if line.contains(&cut) {
+            r#","cut":true"#
+        } else {
+            ""
+        };
+        let end = format!(r#""subject":"alice"{cut}}}"#);
+        assert!(line.ends_with(&end), "{line}");
     }
 }

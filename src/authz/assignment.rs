@@ -38,6 +38,9 @@ pub const REFERENCES: [&str; 10] = [
     "source.country",
 ];
 
+/// Those of them that an issuer names.
+const OF_AN_ISSUER: [&str; 3] = ["subject.id", "subject.agent", "subject.tenant"];
+
 /// Why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTemplate {
@@ -58,7 +61,24 @@ pub struct Assigned {
     pub metadata: Vec<(Arc<str>, Option<String>)>,
 }
 
+impl Assignments {
+    /// Whether it tells who the caller is and not whose name for the caller that is.
+    #[must_use]
+    pub fn leaves_the_issuer_out(&self) -> bool {
+        let templates = || self.headers.iter().chain(&self.metadata);
+        let refers = |names: &[&str]| templates().any(|(_, template)| template.refers_to(names));
+        refers(&OF_AN_ISSUER) && !refers(&["subject.issuer"])
+    }
+}
+
 impl Template {
+    fn refers_to(&self, names: &[&str]) -> bool {
+        self.0.iter().any(|piece| match piece {
+            Piece::Text(_) => false,
+            Piece::Reference(at) => REFERENCES.get(*at).is_some_and(|name| names.contains(name)),
+        })
+    }
+
     /// Reads a text.
     ///
     /// # Errors

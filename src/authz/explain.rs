@@ -338,6 +338,7 @@ fn why_parts(why: &Why) -> Vec<(String, Why)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authz::peer::Peer;
     use crate::authz::request::{Action, Context, Http, Resource, Subject, UnknownFacts, Value};
 
     #[test]
@@ -359,7 +360,7 @@ mod tests {
         };
         let request = AccessRequest {
             subject: &subject,
-            peer: None,
+            peer: Peer::Absent,
             server: "s",
             action: Action {
                 method: "tools/call",
@@ -368,6 +369,8 @@ mod tests {
             },
             resource: Resource::Tool("t"),
             arguments: None,
+            input: None,
+            meta: None,
             protocol_version: None,
             session: None,
             source: None,

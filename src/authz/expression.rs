@@ -16,6 +16,7 @@ mod partial;
 mod prepare;
 mod reading;
 mod remarks;
+mod whose;
 
 use std::sync::{Arc, LazyLock};
 
@@ -53,6 +54,7 @@ pub struct Expression {
     traits: check::Traits,
     can_fail: bool,
     remarks: Arc<[Remark]>,
+    whose: whose::Whose,
     argument_paths: Arc<[ValuePath]>,
 }
 
@@ -115,6 +117,7 @@ impl Expression {
             traits,
             can_fail: partial::can_fail(root),
             remarks: found.remarks.into(),
+            whose: whose::whose(root),
             argument_paths: found.arguments.into(),
         })
     }
@@ -129,6 +132,19 @@ impl Expression {
     #[must_use]
     pub fn reads_arguments(&self) -> bool {
         self.traits.reads_arguments
+    }
+
+    /// Whether its result can depend on what is sent with the call: arguments, answers to the server
+    /// and `_meta`.
+    #[must_use]
+    pub fn reads_call(&self) -> bool {
+        self.traits.reads_arguments || self.traits.reads_sent
+    }
+
+    /// Whether its result can depend on the TLS peer.
+    #[must_use]
+    pub fn reads_peer(&self) -> bool {
+        self.traits.reads_peer
     }
 
     /// Whether its result can depend on the country of the source.
@@ -154,6 +170,24 @@ impl Expression {
     #[must_use]
     pub fn can_fail(&self) -> bool {
         self.can_fail
+    }
+
+    /// Whether it holds for issuers alone that its author named.
+    #[must_use]
+    pub fn says_whose(&self) -> bool {
+        self.whose.is_said
+    }
+
+    /// Whether it reads names of the caller that may be those of any issuer.
+    #[must_use]
+    pub fn reads_anybodys_names(&self) -> bool {
+        self.whose.reads_names
+    }
+
+    /// Whether a caller may make it fail by such a name.
+    #[must_use]
+    pub fn fails_by_anybodys_names(&self) -> bool {
+        self.whose.fails_by_names
     }
 
     /// What in it may mean something else than its author thinks.

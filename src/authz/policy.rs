@@ -32,6 +32,7 @@ pub struct Policy {
     exact_tools: HashSet<Arc<str>>,
     has_session_ages: bool,
     has_countries: bool,
+    has_peers: bool,
     set_headers: Arc<[Arc<str>]>,
 }
 
@@ -147,6 +148,7 @@ impl Policy {
         let whats = parts.rules.iter().filter_map(|rule| rule.what.as_ref());
         let exact_tools = whats.flat_map(What::exact_tools).cloned().collect();
         let has_countries = parts.rules.iter().any(Rule::asks_country);
+        let has_peers = parts.rules.iter().any(Rule::asks_peer);
         let has_session_ages = parts
             .rules
             .iter()
@@ -163,6 +165,7 @@ impl Policy {
             exact_tools,
             has_session_ages,
             has_countries,
+            has_peers,
             set_headers: set_headers.into_iter().collect(),
         }
     }
@@ -260,6 +263,12 @@ impl Policy {
         self.has_countries
     }
 
+    /// Whether some rule asks for the TLS peer.
+    #[must_use]
+    pub fn has_peers(&self) -> bool {
+        self.has_peers
+    }
+
     pub(super) fn indexes(&self, rules: Rules) -> impl Iterator<Item = &Index> {
         let shadow = match rules {
             Rules::Enforced => None,
@@ -301,6 +310,14 @@ impl Rule {
             || condition.is_some_and(Expression::reads_country)
     }
 
+    /// Whether the rule asks for the TLS peer.
+    #[must_use]
+    pub fn asks_peer(&self) -> bool {
+        let condition = self.condition.as_ref();
+        self.who.as_ref().is_some_and(Who::has_peers)
+            || condition.is_some_and(Expression::reads_peer)
+    }
+
     /// Whether everything the rule asks for holds. The expression comes last, and only if the
     /// rest does not settle it.
     pub(super) fn matches(&self, call: &Call<'_>) -> Match {
@@ -331,11 +348,12 @@ impl Rule {
         condition.map_or(plain, |condition| plain.and(call.judge(condition)))
     }
 
-    /// Whether what the rule asks for can depend on the arguments of the call.
+    /// Whether what the rule asks for can depend on the arguments of the call, or on what else is
+    /// sent with it.
     pub(super) fn reads_arguments(&self) -> bool {
         let what = self.what.as_ref().is_some_and(What::reads_arguments);
         let condition = self.condition.as_ref();
-        what || condition.is_some_and(Expression::reads_arguments)
+        what || condition.is_some_and(Expression::reads_call)
     }
 
     /// Whether the request is one that the rule's limit counts, if it has one. What needs no rule
@@ -410,7 +428,7 @@ impl<'a> Call<'a> {
     pub(super) fn judge(&self, condition: &Expression) -> Match {
         let is_template = matches!(self.target.request.resource, Resource::Template(_));
         let is_open = self.target.arguments_open
-            && (condition.reads_arguments() || (is_template && condition.reads_uri()));
+            && (condition.reads_call() || (is_template && condition.reads_uri()));
         if is_open {
             return Match::Unknown;
         }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::classes::Hints;
 use super::counting::Readings;
+use super::peer::Peer;
 use super::uri::UriForm;
 
 /// One call by one caller in one context: the input of a decision.
@@ -18,8 +19,8 @@ use super::uri::UriForm;
 pub struct AccessRequest<'a> {
     /// The verified caller.
     pub subject: &'a Subject,
-    /// The TLS peer of Envoy (SPIFFE id, DNS name or subject), if it presented a certificate.
-    pub peer: Option<&'a str>,
+    /// The TLS peer of Envoy.
+    pub peer: Peer<'a>,
     /// The configured name of the MCP server the call is for.
     pub server: &'a str,
     /// What is to be done.
@@ -28,6 +29,11 @@ pub struct AccessRequest<'a> {
     pub resource: Resource<'a>,
     /// `params.arguments`, if the message has any.
     pub arguments: Option<&'a Value<'a>>,
+    /// What is answered to the server: objects by the keys that it chose, or, in a response, by
+    /// `result`.
+    pub input: Option<&'a Value<'a>>,
+    /// `params._meta`, if the message has it.
+    pub meta: Option<&'a Value<'a>>,
     /// The protocol revision the message claims (body in the modern era, header otherwise).
     pub protocol_version: Option<&'a str>,
     /// `Mcp-Session-Id`, if present.

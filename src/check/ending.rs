@@ -6,7 +6,7 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use super::answer::{self, Addressee, Denied};
-use super::handoff::{self, Expected};
+use super::handoff::{self, Expected, Handover};
 use super::judgement::{Context, Judgement};
 use super::{Answer, Outcome, Read, Reason, Server, Text, session};
 use crate::authn::AuthenticationError;
@@ -20,7 +20,7 @@ pub(super) struct Ending {
     pub(super) outcome: Outcome,
     pub(super) rule: Option<Arc<str>>,
     /// What is said of the request to whoever sees its answer.
-    pub(super) handoff: Vec<(&'static str, String)>,
+    pub(super) handoff: Option<Handover>,
 }
 
 impl Ending {
@@ -29,7 +29,7 @@ impl Ending {
             reason,
             outcome: Outcome::Answer(answer),
             rule: None,
-            handoff: Vec::new(),
+            handoff: None,
         }
     }
 }
@@ -50,7 +50,7 @@ pub(super) fn failed(to: &Addressee<'_>, reason: Reason) -> Ending {
         reason,
         outcome: Outcome::Fail(answer::failed(to, reason)),
         rule: None,
-        handoff: Vec::new(),
+        handoff: None,
     }
 }
 
@@ -104,7 +104,7 @@ impl Context<'_> {
                     reason: Reason::Allowed,
                     outcome: Outcome::Allow(obligations),
                     rule,
-                    handoff: handoff::facts(expected, self, read, to, started),
+                    handoff: handoff::handover(expected, self, read, to, started),
                 }
             }
             Decision::Challenge(challenge) => {
@@ -114,7 +114,7 @@ impl Context<'_> {
                     reason,
                     outcome: Outcome::Answer(answer),
                     rule: Some(challenge.rule),
-                    handoff: Vec::new(),
+                    handoff: None,
                 }
             }
             // INVARIANT: judging has settled it; were it not, nobody has taken from its limits.
@@ -127,7 +127,7 @@ impl Context<'_> {
                     Denied::new(&denial, judgement.misfit.as_ref()),
                 )),
                 rule: denial.rule,
-                handoff: Vec::new(),
+                handoff: None,
             },
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Answer;
+use crate::telemetry::notices::Noticed;
 
 /// What the check of a request said of it, carried here by the PEP: the string members of the
 /// dynamic metadata of its verdict, or none if the PEP does not forward them.
@@ -82,6 +83,9 @@ pub trait Process: Send + Sync + 'static {
         carried: Carried,
         head: AnswerHead,
     ) -> impl Future<Output = (Self::Exchange, Vec<Output>)> + Send;
+
+    /// Takes note of a mistake of the PEP's.
+    fn notice(&self, _noticed: Noticed) {}
 }
 
 /// One answer that is looked at. May be dropped at any await, when the client has left.

@@ -3,7 +3,11 @@
 //! Answers that carry lists, open a session or create a task are looked at on their way back, by
 //! this replica or another. What that takes travels as two members of the verdict's metadata:
 //! `response_filter` says that the answer is to be looked at and why, which the PEP matches on,
-//! and `response_context` has the proven caller and the rest of the request's context.
+//! and `response_context` has the proven caller and the rest of the request's context, sealed so that
+//! only what a check said is believed.
+
+mod keys;
+mod seal;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -18,9 +22,17 @@ use super::judgement::Context;
 use super::read::Read;
 use super::{HttpRequest, Server, SessionBinding};
 use crate::authn::CarriedSubject;
-use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, Resource, Subject};
+use crate::authn::FoundPeer;
+use crate::authz::{
+    self, AccessRequest, Action, ActionKind, Declared, Http, PeerNames, Resource, Subject,
+};
 use crate::json::Json;
 use crate::mcp::{Era, Id, ListKind, Lists, Message};
+
+pub(super) use seal::Refused;
+
+pub use keys::{HandoffStatus, InvalidHandoffKeys, KeyFault, KeysFailing};
+pub use seal::{HandoffSettings, Handoffs};
 
 /// The member that the PEP matches on.
 pub(super) const FILTER_FACT: &str = "response_filter";
@@ -117,21 +129,75 @@ impl Expected {
     }
 }
 
+/// What is to be said for the answer to an allowed request.
+pub(super) struct Handover {
+    /// The value that the PEP matches on.
+    pub(super) code: &'static str,
+    /// The context as text, yet to be sealed.
+    pub(super) context: Option<String>,
+}
+
 /// What the verdict on an allowed request says for its answer.
-pub(super) fn facts(
+pub(super) fn handover(
     expected: Expected,
     context: &Context<'_>,
     read: &Read<'_>,
     to: &Addressee<'_>,
     session_started: Option<Timestamp>,
-) -> Vec<(&'static str, String)> {
-    let Some(code) = expected.code() else {
-        return Vec::new();
-    };
-    let mut facts = vec![(FILTER_FACT, code.to_owned())];
+) -> Option<Handover> {
+    let code = expected.code()?;
     let handoff = Handoff::of(expected, context, read, to, session_started);
-    facts.extend(handoff.text().map(|text| (CONTEXT_FACT, text)));
-    facts
+    let context = handoff.text();
+    Some(Handover { code, context })
+}
+
+/// The TLS peer, as it was found. Of a list that is judged by a later policy it is unknown if no rule
+/// asked when the request was judged.
+#[derive(Debug, Clone, PartialEq)]
+struct CarriedPeer(FoundPeer);
+
+/// The form in which it is carried: what is left out is unknown.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PeerText {
+    is_absent: bool,
+    names: Option<(Vec<Arc<str>>, Vec<Arc<str>>, Option<Arc<str>>)>,
+}
+
+impl CarriedPeer {
+    fn of(found: &FoundPeer) -> Self {
+        CarriedPeer(found.clone())
+    }
+}
+
+impl Serialize for CarriedPeer {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = match &self.0 {
+            FoundPeer::Absent => PeerText {
+                is_absent: true,
+                names: None,
+            },
+            FoundPeer::Unknown => PeerText::default(),
+            FoundPeer::Known(known) => PeerText {
+                is_absent: false,
+                names: Some((known.uris.clone(), known.dns.clone(), known.subject.clone())),
+            },
+        };
+        text.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for CarriedPeer {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = PeerText::deserialize(deserializer)?;
+        Ok(CarriedPeer(match (text.names, text.is_absent) {
+            (Some((uris, dns, subject)), _) => {
+                FoundPeer::Known(Arc::new(PeerNames { uris, dns, subject }))
+            }
+            (None, true) => FoundPeer::Absent,
+            (None, false) => FoundPeer::Unknown,
+        }))
+    }
 }
 
 /// The context of a request, for its answer.
@@ -148,7 +214,7 @@ pub(super) struct Handoff {
     /// The id of the request as JSON text, if a single answer is awaited.
     id: Option<String>,
     subject: CarriedSubject,
-    peer: Option<String>,
+    peer: CarriedPeer,
     source: Option<IpAddr>,
     country: Option<String>,
     device: Option<Json<'static>>,
@@ -196,7 +262,7 @@ impl Handoff {
             modern: read.era == Era::Modern,
             id: to.id().map(|id| id.lexeme().to_owned()),
             subject: CarriedSubject(Arc::clone(context.subject)),
-            peer: context.request.principal.map(str::to_owned),
+            peer: CarriedPeer::of(context.peer),
             source: context.request.source,
             country: context.country.map(str::to_owned),
             device: context
@@ -289,7 +355,7 @@ impl Handoff {
         };
         Some(AccessRequest {
             subject: &self.subject.0,
-            peer: self.peer.as_deref(),
+            peer: self.peer.0.as_peer(),
             server: &self.server,
             action: Action {
                 method,
@@ -298,6 +364,8 @@ impl Handoff {
             },
             resource,
             arguments: None,
+            input: None,
+            meta: None,
             protocol_version: self.protocol_version.as_deref(),
             session: self.session.as_deref(),
             source: self.source,

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use smallvec::{SmallVec, smallvec};
 
 use super::session::Used;
-use super::{HttpRequest, Read, Reason, Server};
+use super::{Disclose, HttpRequest, Read, Reason, Server};
+use crate::authn::FoundPeer;
 use crate::authz::{
     self, AccessRequest, Action, ActionKind, Assigned, Count, Decision, Declared, Denial,
     Evaluation, Http, LimitDemand, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules,
@@ -42,6 +43,7 @@ pub(super) struct Context<'c> {
     pub(super) purpose: &'c PurposeSettings,
     pub(super) country: Option<&'c str>,
     pub(super) device: Option<&'c authz::Value<'static>>,
+    pub(super) peer: &'c FoundPeer,
     pub(super) now: Timestamp,
 }
 
@@ -171,6 +173,10 @@ impl Context<'_> {
                 }
             }
             judgement.settle(state, self.now).await?;
+            let says_nothing = self.server.settings.deny.disclose == Disclose::Nothing;
+            if says_nothing && !asks.iter().all(|ask| self.may_be_listed(ask)) {
+                judgement.conceal();
+            }
         }
         if judgement.is_allowed() {
             used.claim(&mut found, state, self.now).await?;
@@ -217,16 +223,31 @@ impl Context<'_> {
         checked.err().map(Objection::ArgumentsInvalid)
     }
 
+    /// Whether the caller may know of what is asked for, as far as the lists tell. What the policy
+    /// hides from the caller it denies.
+    fn may_be_listed(&self, ask: &Ask<'_>) -> bool {
+        match ask.resource {
+            Resource::Tool(name) => self.catalog.may_be_listed(&self.server.name, name),
+            Resource::Server
+            | Resource::Prompt(_)
+            | Resource::Uri(_)
+            | Resource::Template(_)
+            | Resource::Task(_) => true,
+        }
+    }
+
     fn access_request<'a>(&'a self, ask: &'a Ask<'_>, read: &'a Read<'_>) -> AccessRequest<'a> {
         let routing = read.routing.as_ref();
         let spoken = routing.and_then(|routing| routing.protocol_version);
         AccessRequest {
             subject: self.subject,
-            peer: self.request.principal,
+            peer: self.peer.as_peer(),
             server: &self.server.name,
             action: ask.action,
             resource: ask.resource,
             arguments: ask.arguments,
+            input: ask.input,
+            meta: ask.meta,
             protocol_version: spoken.or(ask.proposed_version),
             session: routing.and_then(|routing| routing.session),
             source: self.request.source,
@@ -280,6 +301,18 @@ impl Context<'_> {
 impl Judgement {
     fn is_allowed(&self) -> bool {
         matches!(self.decision, Some(Decision::Allow(_)))
+    }
+
+    /// Makes a challenge a denial: what is missing says that there is something to be had.
+    fn conceal(&mut self) {
+        if let Some(Decision::Challenge(challenge)) = &self.decision {
+            self.decision = Some(Decision::Deny(Denial {
+                reason: authz::DenialReason::DeniedByRule,
+                rule: Some(Arc::clone(&challenge.rule)),
+                message: None,
+                retry_after: None,
+            }));
+        }
     }
 
     /// Takes back whatever was decided: what is used there is not the caller's.
@@ -544,6 +577,8 @@ struct Ask<'a> {
     action: Action<'a>,
     resource: Resource<'a>,
     arguments: Option<&'a authz::Value<'a>>,
+    input: Option<&'a authz::Value<'a>>,
+    meta: Option<&'a authz::Value<'a>>,
     proposed_version: Option<&'a str>,
     message: Option<&'a Message<'a>>,
     /// What is known of the tool, if it is one.
@@ -586,6 +621,8 @@ fn asks<'a>(
             action,
             resource,
             arguments: None,
+            input: None,
+            meta: None,
             proposed_version: None,
             message: None,
             standing: standing(resource),
@@ -598,6 +635,8 @@ fn asks<'a>(
                 action: target.action,
                 resource: target.resource,
                 arguments: target.arguments,
+                input: target.input,
+                meta: target.meta,
                 proposed_version: message.proposed_version.as_deref(),
                 message: Some(message),
                 standing: standing(target.resource),

@@ -10,6 +10,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use uuid::{ContextV7, Uuid};
 
+use super::handoff::{CONTEXT_FACT, FILTER_FACT};
 use super::judgement::rehearsed_reason;
 use super::session::word;
 use super::{
@@ -42,10 +43,15 @@ impl<'p> Observation<'p> {
         now: Timestamp,
     ) -> Self {
         let started = Instant::now();
+        let mut is_cut = false;
+        let mut kept = |text| Record::text(text, &mut is_cut);
+        let request_id = request.header("x-request-id").next().map(&mut kept);
+        let path = kept(request.path_only());
+        let http_method = Record::word(request.method, &["POST", "GET", "DELETE"], &mut is_cut);
         let record = Record {
             time: now,
             decision_id: decision_id(now),
-            request_id: request.header("x-request-id").next().map(Record::text),
+            request_id,
             trace_id: telemetry::trace_id(),
             decision: Reason::Cancelled.effect().name(),
             reason: Reason::Cancelled.code(),
@@ -58,8 +64,8 @@ impl<'p> Observation<'p> {
             tenant: None,
             peer: request.principal.map(str::to_owned),
             source: request.source,
-            http_method: Record::word(request.method, &["POST", "GET", "DELETE"]),
-            path: Record::text(request.path_only()),
+            http_method,
+            path,
             status: None,
             server: None,
             method: None,
@@ -71,6 +77,7 @@ impl<'p> Observation<'p> {
             arguments: None,
             shadow: None,
             candidate: None,
+            is_cut,
             duration_seconds: 0.0,
         };
         Observation {
@@ -114,13 +121,15 @@ impl<'p> Observation<'p> {
         let Some(record) = &mut self.record else {
             return;
         };
-        let refused = read.refused_method.as_deref().map(Record::text);
+        let is_cut = &mut record.is_cut;
+        let refused = read.refused_method.as_deref();
+        let refused = refused.map(|method| Record::text(method, is_cut));
         record.method = refused.map(Cow::Owned);
         let routing = read.routing.as_ref();
         let session = routing.and_then(|routing| routing.session);
         record.session = session.map(audit::SessionHash::of);
         let version = routing.and_then(|routing| routing.protocol_version);
-        let revision = |text| Record::word(text, LEGACY_REVISIONS);
+        let revision = |text| Record::word(text, LEGACY_REVISIONS, is_cut);
         record.protocol_version = version.map(revision);
         let messages = read.messages();
         record.batch = (messages.len() > 1).then_some(messages.len());
@@ -208,11 +217,12 @@ impl<'p> Observation<'p> {
                 index = index.saturating_sub(targets.len());
                 continue;
             };
+            let is_cut = &mut record.is_cut;
             record.method = Some(match message.entry {
                 Some(entry) => Cow::Borrowed(entry.name),
-                None => Cow::Owned(Record::text(&message.method)),
+                None => Cow::Owned(Record::text(&message.method, is_cut)),
             });
-            record.name = target.name.map(Record::shared);
+            record.name = target.name.map(|name| Record::shared(name, is_cut));
             record.arguments = target.arguments.map(audit::Arguments::of);
             return;
         }
@@ -239,8 +249,14 @@ impl<'p> Observation<'p> {
             metadata.extend(
                 assigned.filter_map(|(name, value)| Some((Text::Shared(name), value?.into()))),
             );
-            let handoff = ending.handoff.into_iter();
-            metadata.extend(handoff.map(|(name, value)| (name.into(), value.into())));
+            if let Some(handover) = ending.handoff {
+                metadata.push((FILTER_FACT.into(), handover.code.into()));
+                let context = handover.context;
+                let sealed = context.map(|text| self.pipeline.handoffs.seal(&text, record.time));
+                metadata.extend(sealed.map(|text| (CONTEXT_FACT.into(), text.into())));
+                self.pipeline.metrics.record_answer_expected();
+                self.pipeline.notices.answer_expected(record.time);
+            }
         }
         self.emit(record, ending.reason);
         Verdict {

@@ -7,6 +7,7 @@
 mod evidence;
 mod framing;
 mod unfit;
+mod wanted;
 
 use std::sync::Arc;
 
@@ -23,9 +24,11 @@ use crate::authz::{self, Policy};
 use crate::mcp::{self, Framing, ListItem, ListKind, Listing, ListingSettings, answer as rpc};
 use crate::state::{BindingKey, Owner};
 use crate::telemetry::metrics::Listed;
+use crate::telemetry::notices::Noticed;
 use evidence::{About, Tally};
 use framing::framing;
 use unfit::Unfit;
+use wanted::{Wanted, wanted};
 
 /// One answer.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct AnswerExchange {
     error_status: Option<StatusCode>,
     /// Nobody's answer shows nothing.
     handoff: Option<Handoff>,
+    /// Whether an exchange with this context has begun before. Then nothing new comes of it.
+    is_repeated: bool,
     phase: Phase,
 }
 
@@ -94,51 +99,35 @@ impl Process for Pipeline {
             about: About::new(self, None),
             error_status: head.error_status(),
             handoff: None,
+            is_repeated: false,
             phase: Phase::Passing,
         };
-        let expected = match expected(carried) {
-            Wanted::Nothing => return (exchange, vec![Output::Head { remove: &[] }]),
-            Wanted::ForNobody => Expected::ANYTHING,
-            Wanted::For(handoff) => {
+        let wanted = wanted(self, carried, (self.clock)());
+        if let Wanted::Nothing = wanted {
+            return (exchange, vec![Output::Head { remove: &[] }]);
+        }
+        self.metrics.record_answer_begun();
+        self.notices.answer_begun();
+        let expected = match wanted {
+            Wanted::Nothing | Wanted::ForNobody => Expected::ANYTHING,
+            Wanted::For {
+                handoff,
+                is_repeated,
+            } => {
                 let expected = handoff.expected();
                 exchange.about = About::new(self, Some(&handoff));
                 exchange.handoff = Some(*handoff);
+                exchange.is_repeated = is_repeated;
                 expected
             }
         };
         let outputs = exchange.open(expected, &head).await;
         (exchange, outputs)
     }
-}
 
-/// What is wanted with an answer.
-enum Wanted {
-    /// Its request was checked, and nothing is.
-    Nothing,
-    /// Nobody said whose it is.
-    ForNobody,
-    /// This.
-    For(Box<Handoff>),
-}
-
-fn expected(carried: Carried) -> Wanted {
-    // Every check says its reason.
-    let Some(facts) = carried.filter(|facts| facts.contains_key(Fact::Reason.name())) else {
-        tracing::error!(
-            "an answer came without what its check said; set `forwarding_namespaces` on Envoy's \
-             `ext_proc` filter, and `ext_authz` before it"
-        );
-        return Wanted::ForNobody;
-    };
-    if !facts.contains_key(FILTER_FACT) {
-        return Wanted::Nothing;
+    fn notice(&self, noticed: Noticed) {
+        self.notices.raise(noticed, (self.clock)());
     }
-    let context = facts.get(CONTEXT_FACT);
-    if let Some(handoff) = context.and_then(|text| Handoff::parse(text)) {
-        return Wanted::For(Box::new(handoff));
-    }
-    tracing::error!("an answer came with a context that cannot be read");
-    Wanted::ForNobody
 }
 
 impl AnswerExchange {
@@ -165,10 +154,11 @@ impl AnswerExchange {
             Err(unfit) => return self.replace(unfit),
         };
         if head.body != BodyMode::Streamed {
-            tracing::error!(
-                "Envoy's `ext_proc` filter has to give the body of answers with \
-                 `response_body_mode: FULL_DUPLEX_STREAMED`"
-            );
+            if self.handoff.is_none() {
+                return self.replace(Unfit::Context);
+            }
+            let now = (self.pipeline.clock)();
+            self.pipeline.notices.raise(Noticed::BodyNotStreamed, now);
             return self.replace(Unfit::NotStreamed);
         }
         let handoff = self.handoff.as_ref();
@@ -276,6 +266,10 @@ impl AnswerExchange {
         };
         let Pipeline { state, metrics, .. } = &*self.pipeline;
         let (owner, key) = (Owner::of(handoff.subject()), key(&server.name, id));
+        if self.is_repeated {
+            let is_bound = session::is_bound(&**state, server, owner, key, now).await?;
+            return is_bound.then_some(()).ok_or(Unfit::Context);
+        }
         session::bind_issued(&**state, metrics, server, owner, key, now).await?;
         self.about.tell(event(id));
         Ok(())
@@ -299,7 +293,16 @@ impl AnswerExchange {
             return Ok(visible == [true]);
         };
         request.context.uris = server.settings.uris;
-        if item.kind == ListKind::Tools {
+        if item.kind == ListKind::Tools && self.is_repeated {
+            let standing = self
+                .pipeline
+                .catalog
+                .compare(&server.name, name, &item.value);
+            if standing.is_refused {
+                return Ok(false);
+            }
+            request.context.hints = standing.hints;
+        } else if item.kind == ListKind::Tools {
             let reader = self.about.reader(now, *told >= TOLD_MAX);
             let observed = self
                 .pipeline

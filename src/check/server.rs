@@ -178,6 +178,11 @@ impl Servers {
             .ok_or(UnknownServer)
     }
 
+    /// Whether a request is for one of several servers, and only what its client sent says which.
+    pub(super) fn is_chosen_by_host(&self, request: &HttpRequest<'_>) -> bool {
+        self.servers.len() > 1 && request.context(CONTEXT_EXTENSION).is_none()
+    }
+
     /// The server whose metadata document a request asks for.
     ///
     /// The form with the resource's path is looked for first; the form without a path serves a

@@ -242,6 +242,28 @@ pub(super) async fn bind_issued(
     Ok(())
 }
 
+/// Whether a session or task is its owner's already, or ids stand for nothing.
+///
+/// # Errors
+/// The store cannot be asked.
+pub(super) async fn is_bound(
+    state: &dyn State,
+    server: &Server,
+    owner: Owner,
+    key: BindingKey,
+    now: Timestamp,
+) -> Result<bool, StateUnavailable> {
+    if server.settings.session_binding == SessionBinding::Off {
+        return Ok(true);
+    }
+    let bindings = state.bindings(&[key], now).await?;
+    let is_owned = |binding: &Option<Binding>| {
+        let binding = binding.as_ref();
+        binding.is_some_and(|binding| binding.owner == owner)
+    };
+    Ok(bindings.iter().any(is_owned))
+}
+
 /// Which of these tasks a subject may see, in their order: its own, and those that belong to
 /// nobody unless only issued ids are known. Not those of which nobody knows whose they are. All of
 /// them where tasks are not bound.

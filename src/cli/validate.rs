@@ -103,9 +103,11 @@ fn preflight(inspection: &mut Inspection) {
             RunError::Servers(_) => "servers",
             // Every record is looked at below, those on which nothing rests too.
             RunError::Tools(_) => continue,
+            RunError::Handoff(_) => "handoff",
             RunError::Tls(_) => "tls",
             RunError::AdminAddress => "admin",
             RunError::Countries(_) => "geoip",
+            RunError::Peers(_) => "peers",
             RunError::Config(_)
             | RunError::Telemetry(_)
             | RunError::Policy(_)
@@ -217,6 +219,11 @@ fn look_at_policy(
         tools: load::names(records),
         hints: Arc::clone(&context.hints),
         uris: Arc::clone(&context.uris),
+        issuers: Arc::clone(&context.issuers),
+        peers_are_verified: inspection
+            .config
+            .as_ref()
+            .is_none_or(|config| config.peers_ca_file.is_some()),
         suite: suite.as_ref().ok(),
         now: Some(app::now()),
     };

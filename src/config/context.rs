@@ -1,4 +1,4 @@
-//! What the service may know beyond the request: `purpose`, `device`, `geoip`.
+//! What the service may know beyond the request: `purpose`, `device`, `geoip`, `peers`.
 
 use crate::check::PurposeSettings;
 use crate::yaml::{self, Fields, Findings, Node};
@@ -38,6 +38,13 @@ pub(super) fn device_header(node: &Node, findings: &mut Findings) -> Option<Stri
 pub(super) fn country_db_file(node: &Node, findings: &mut Findings) -> Option<String> {
     let mut fields = Fields::open(node, "`geoip`", findings)?;
     let file = fields.required("country_db_file", findings, yaml::string);
+    fields.finish(findings);
+    file
+}
+
+pub(super) fn peers_ca_file(node: &Node, findings: &mut Findings) -> Option<String> {
+    let mut fields = Fields::open(node, "`peers`", findings)?;
+    let file = fields.required("ca_file", findings, yaml::string);
     fields.finish(findings);
     file
 }

@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use super::{Config, Drain, Limits};
+use crate::audit;
 use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings};
 use crate::catalog::{OnChange, Trust};
 use crate::check::{
-    self, DenySettings, DenyShape, Disclose, PurposeSettings, ServerSettings, SessionBinding,
-    UriForm,
+    self, DenySettings, DenyShape, Disclose, HandoffSettings, PurposeSettings, ServerSettings,
+    SessionBinding, UriForm,
 };
 use crate::envoy::request::Source;
 use crate::listen::{self, TlsFiles};
@@ -31,6 +32,8 @@ impl Config {
             tls,
             admin,
             authn,
+            issuers_strict,
+            peers_ca_file,
             servers,
             tools_snapshots,
             policy,
@@ -40,6 +43,7 @@ impl Config {
             facts,
             country_db_file,
             replicas,
+            handoff: HandoffSettings { key_file, max_age },
             telemetry,
             limits: _,
             drain: Drain { delay, timeout },
@@ -59,6 +63,7 @@ impl Config {
             "tls": tls.as_ref().map(tls_files),
             "admin": admin.as_ref().map(|listen| json!({"listen": listen.to_string()})),
             "issuers": authn.issuers.iter().map(issuer).collect::<Vec<_>>(),
+            "issuers_strict": issuers_strict,
             "servers": servers
                 .iter()
                 .map(|one| server(one, tools_snapshots.get(&one.name)))
@@ -67,9 +72,11 @@ impl Config {
             "candidate_policy": candidate_policy,
             "purpose": purpose_value(purpose),
             "device": device_header.as_ref().map(|header| json!({"header": header})),
+            "peers": peers_ca_file.as_ref().map(|file| json!({"ca_file": file})),
             "dynamic_metadata": facts.iter().map(|fact| fact.name()).collect::<Vec<_>>(),
             "geoip": country_db_file.as_ref().map(|file| json!({"country_db_file": file})),
             "replicas": replicas,
+            "handoff": {"key_file": key_file, "max_age": yaml::duration_text(*max_age)},
             "telemetry": {
                 "otlp_endpoint": otlp_endpoint,
                 "service_name": service_name,
@@ -107,7 +114,11 @@ impl Config {
                     keys_max,
                     bindings_max,
                 },
-            audit_queue_max,
+            audit_queue:
+                audit::Limits {
+                    records_max,
+                    bytes_max,
+                },
             streams_max,
             tools_max,
         } = self.limits;
@@ -138,7 +149,8 @@ impl Config {
             "state_keys_max": keys_max,
             "bindings_max": bindings_max,
             "tools_max": tools_max,
-            "audit_queue_max": audit_queue_max,
+            "audit_queue_max": records_max,
+            "audit_queue_bytes_max": bytes_max,
             "streams_max": streams_max,
             "token_bytes_max": token_bytes_max,
             "token_cache_max": token_cache_max,

@@ -8,6 +8,10 @@ use crate::yaml::{self, Fields, Findings, Node};
 
 /// The largest value of a limit that counts bytes: what one machine can be asked to hold.
 const BYTES_MAX: u64 = 64 << 20;
+/// The least that may wait of the audit: a few records of the largest size.
+const AUDIT_BYTES_MIN: u64 = 64 << 10;
+/// The most that may wait of the audit.
+const AUDIT_BYTES_MAX: u64 = 1 << 30;
 /// The largest value of a limit that counts things.
 const COUNT_MAX: u64 = 10_000_000;
 
@@ -50,7 +54,11 @@ pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Set
         ),
         ("rules_max", COUNT_MAX, &mut limits.rules_max),
         ("jwks_keys_max", 10_000, &mut authn.jwks_keys_max),
-        ("audit_queue_max", COUNT_MAX, &mut limits.audit_queue_max),
+        (
+            "audit_queue_max",
+            COUNT_MAX,
+            &mut limits.audit_queue.records_max,
+        ),
         ("tools_max", 1_000_000, &mut limits.tools_max),
         ("state_keys_max", COUNT_MAX, &mut limits.state.keys_max),
         ("bindings_max", COUNT_MAX, &mut limits.state.bindings_max),
@@ -63,6 +71,11 @@ pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Set
     let values = fields.optional("json_values_max", findings, yaml::integer(100..=COUNT_MAX));
     if let Some(value) = values.and_then(|value| usize::try_from(value).ok()) {
         limits.check.json_values_max = value;
+    }
+    let range = AUDIT_BYTES_MIN..=AUDIT_BYTES_MAX;
+    let bytes = fields.optional("audit_queue_bytes_max", findings, yaml::bytes(range));
+    if let Some(value) = bytes.and_then(|value| usize::try_from(value).ok()) {
+        limits.audit_queue.bytes_max = value;
     }
     if let Some(value) = fields.optional("token_cache_max", findings, yaml::integer(0..=COUNT_MAX))
     {

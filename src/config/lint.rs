@@ -18,6 +18,8 @@ const UNCHECKED_ARGUMENTS: &str = "unchecked-arguments";
 
 /// What belongs to a subject does so in each process by itself.
 const UNSHARED_SESSIONS: &str = "unshared-sessions";
+/// What is denied is told from what is unknown by the status.
+const TELLING_STATUS: &str = "telling-status";
 
 /// The lints that a server can silence.
 pub const LINTS: &[&str] = &[
@@ -26,6 +28,7 @@ pub const LINTS: &[&str] = &[
     UNRECORDED_TOOLS,
     UNCHECKED_ARGUMENTS,
     UNSHARED_SESSIONS,
+    TELLING_STATUS,
 ];
 
 /// What the rules of a policy look at.
@@ -70,6 +73,9 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
             let help = "`remove` keeps it, or silence this with `silence: [passed-token]`";
             findings.lint(node, PASSED_TOKEN, message, help);
         }
+        if !is_silent(TELLING_STATUS) {
+            look_at_shape(server, findings);
+        }
         if server.member("tools_snapshot").is_none() && !is_silent(UNRECORDED_TOOLS) {
             look_at_tools(server, findings);
         }
@@ -111,6 +117,18 @@ fn look_at_sessions(server: &Node, replicas: &Node, findings: &mut Findings) {
     let help = "run one process, or silence this with `silence: [unshared-sessions]`";
     let node = binding.or_else(|| server.member("name"));
     findings.lint(node.unwrap_or(replicas), UNSHARED_SESSIONS, message, help);
+}
+
+/// For a server that is to say nothing.
+fn look_at_shape(server: &Node, findings: &mut Findings) {
+    let deny = server.member("deny");
+    let member = |key| deny.and_then(|deny| deny.member(key));
+    let is = |key, word| member(key).filter(|node: &&Node| node.as_str() == Some(word));
+    if let (Some(node), Some(_)) = (is("shape", "http_403"), is("disclose", "nothing")) {
+        let message = "403 tells what is denied from what the server does not know";
+        let help = "`shape: jsonrpc_error`, or silence this with `silence: [telling-status]`";
+        findings.lint(node, TELLING_STATUS, message, help);
+    }
 }
 
 /// For a server whose recorded tools could be held against their schemas.

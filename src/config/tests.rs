@@ -67,6 +67,7 @@ issuers:
   keys: {refresh: 1m, stale_max: 1h, min_interval: 1500ms}
 - issuer: local
   jwks_file: keys.json
+issuers_strict: true
 servers:
 - name: notes
   match: {hosts: [MCP.example.com], path: /mcp/}
@@ -89,9 +90,11 @@ servers:
 policy: policies
 candidate_policy: next
 device: {header: x-device}
+peers: {ca_file: peers.pem}
 dynamic_metadata: [reason, class]
 geoip: {country_db_file: countries.mmdb}
 purpose: {header: X-Purpose, meta: example.com/purpose}
+handoff: {key_file: handoff.keys, max_age: 2h}
 telemetry: {otlp_endpoint: http://127.0.0.1:4317, service_name: pdp, log: debug}
 limits:
   connections_max: 11
@@ -108,6 +111,7 @@ limits:
   rules_max: 18
   cel_bytes_max: 19
   audit_queue_max: 20
+  audit_queue_bytes_max: 27 MiB
   state_keys_max: 23
   bindings_max: 24
   tools_max: 26
@@ -129,6 +133,8 @@ fn paths_are_relative_to_the_file() {
     let tls = config.tls.unwrap();
     assert_eq!(tls.cert_file, Path::new("/etc/x/cert.pem"));
     assert_eq!(tls.key_file, Path::new("/keys/key.pem"));
+    let key_file = config.handoff.key_file.unwrap();
+    assert_eq!(key_file, Path::new("/etc/x/handoff.keys"));
 }
 
 #[test]
@@ -179,8 +185,13 @@ fn a_file_without_end_is_not_read_to_the_end() {
     let ConfigError::Read { source, .. } = error else {
         panic!("{error}");
     };
-    assert_eq!(
-        source.to_string(),
-        format!("more than {FILE_BYTES_MAX} bytes")
-    );
+    assert_eq!(source.to_string(), "it is a device, not a regular file");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let length = FILE_BYTES_MAX + 1;
+    file.as_file().set_len(length).unwrap();
+    let error = load(file.path()).unwrap_err();
+    let ConfigError::Read { source, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(source.to_string(), "it has more than 4194304 bytes");
 }

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 
 use crate::bytewise::{self, Kind};
 use crate::check::{Body, HttpRequest, InvalidCheck, StatedFact};
+use crate::telemetry::notices::Noticed;
 
 use super::wire::{self, Field, Fields, Undecodable};
 
@@ -56,15 +57,19 @@ pub fn http_request(message: &[u8], settings: Settings) -> Result<HttpRequest<'_
         (text, []) => Body::Lossy(text.as_bytes()),
         (_, _) => return Err(InvalidCheck::TwoBodies),
     };
-    let (headers, repeats_kept_apart) = described.headers(settings.headers_max)?;
-    let (peer, principal) = match attributes.source {
-        Some(peer) => read_peer(peer)?,
-        None => (None, None),
-    };
+    let headers = described.headers(settings.headers_max)?;
+    let Headers {
+        list: headers,
+        are_kept_apart: repeats_kept_apart,
+        have_pseudo,
+    } = headers;
+    let peer = attributes.source.map(read_peer).transpose()?;
+    let peer = peer.unwrap_or_default();
     let source = match settings.source {
-        Source::Peer => peer,
-        Source::ExternalAddress => external_address(&headers)?.or(peer),
+        Source::Peer => peer.address,
+        Source::ExternalAddress => external_address(&headers)?.or(peer.address),
     };
+    let noticed = noticed(&headers, have_pseudo, settings.source, peer.address);
     let truncated = described.is_cut(&body)
         || headers
             .iter()
@@ -78,9 +83,52 @@ pub fn http_request(message: &[u8], settings: Settings) -> Result<HttpRequest<'_
         truncated,
         repeats_kept_apart,
         source,
-        principal,
+        principal: peer.principal,
+        certificate: peer.certificate,
         context: attributes.context,
+        noticed,
     })
+}
+
+/// What the PEP's configuration has wrong, as far as the description of a request shows it. Envoy
+/// sends every header unless it is told otherwise, pseudo-headers too, and sets `x-request-id` and
+/// `x-forwarded-proto` itself. Other PEPs may not, so that nothing is refused for it.
+fn noticed(
+    headers: &HeaderList<'_>,
+    have_pseudo: bool,
+    source: Source,
+    peer: Option<IpAddr>,
+) -> Option<Noticed> {
+    let has = |wanted: &str| headers.iter().any(|(name, _)| name == wanted);
+    if !have_pseudo || !has(REQUEST_ID) && !has(FORWARDED_PROTO) {
+        return Some(Noticed::HeadersHeldBack);
+    }
+    // That the header differs from the peer says nothing: a proxy in front may have an address of
+    // its own. Where nobody sets the header, honest clients come without.
+    let is_unsaid =
+        source == Source::ExternalAddress && peer.is_some_and(is_public) && !has(EXTERNAL_ADDRESS);
+    is_unsaid.then_some(Noticed::NoExternalAddress)
+}
+
+/// Whether an address is one on the Internet. Proxies of one's own may have others (RFC 1918,
+/// RFC 6598, RFC 4193), and then it is theirs to say where a client is.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            !(address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || first == 100 && second & 0xc0 == 64)
+        }
+        IpAddr::V6(address) => {
+            !(address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local())
+        }
+    }
 }
 
 impl From<Undecodable> for InvalidCheck {
@@ -207,7 +255,7 @@ impl<'m> Described<'m> {
     /// The headers of either form, without pseudo-headers, and whether repeated ones are apart:
     /// Envoy joins them by a comma unless it is told to send them raw, as a list. The map form has
     /// no order, so it is sorted.
-    fn headers(&self, headers_max: usize) -> Result<(HeaderList<'m>, bool), InvalidCheck> {
+    fn headers(&self, headers_max: usize) -> Result<Headers<'m>, InvalidCheck> {
         let too_many = InvalidCheck::TooManyHeaders { max: headers_max };
         // The three to four pseudo-headers are dropped further down.
         let described_max = headers_max.saturating_add(PSEUDO_HEADERS);
@@ -234,6 +282,7 @@ impl<'m> Described<'m> {
                 return Err(InvalidCheck::Contradiction(StatedFact::Headers));
             }
         }
+        let have_pseudo = headers.iter().any(|(name, _)| name.starts_with(':'));
         let mut fault = None;
         headers.retain(|(name, value)| {
             let keep = self.keep(name, value);
@@ -245,7 +294,11 @@ impl<'m> Described<'m> {
         match fault {
             Some(fault) => Err(fault),
             None if headers.len() > headers_max => Err(too_many),
-            None => Ok((headers, is_list)),
+            None => Ok(Headers {
+                list: headers,
+                are_kept_apart: is_list,
+                have_pseudo,
+            }),
         }
     }
 
@@ -280,6 +333,15 @@ impl<'m> Described<'m> {
             Err(InvalidCheck::Contradiction(fact))
         }
     }
+}
+
+/// The headers of a request, without pseudo-headers.
+struct Headers<'m> {
+    list: HeaderList<'m>,
+    /// Whether repeated ones are apart.
+    are_kept_apart: bool,
+    /// Whether there were pseudo-headers among them.
+    have_pseudo: bool,
 }
 
 /// Names in lower case, and values.
@@ -355,14 +417,24 @@ fn agree(joined: &HeaderList<'_>, listed: &HeaderList<'_>) -> bool {
             .all(|(name, value)| expected.get(&**name).is_some_and(|own| **own == **value))
 }
 
-/// The IP address of the TCP peer and its name in its certificate. There is no address for a unix
-/// socket or an internal listener.
-fn read_peer(message: &[u8]) -> Result<(Option<IpAddr>, Option<&str>), InvalidCheck> {
-    let (mut address, mut principal) = (None, None);
+/// The `AttributeContext.Peer`.
+#[derive(Default)]
+struct Peer<'m> {
+    /// The IP address. There is none for a unix socket or an internal listener.
+    address: Option<IpAddr>,
+    /// The name in the certificate.
+    principal: Option<&'m str>,
+    /// The certificate.
+    certificate: Option<&'m str>,
+}
+
+fn read_peer(message: &[u8]) -> Result<Peer<'_>, InvalidCheck> {
+    let (mut address, mut principal, mut certificate) = (None, None, None);
     for field in Fields::of(message) {
         match field? {
             (1, message) => once(&mut address, message.bytes()?)?,
             (4, text) => once(&mut principal, text.text()?)?,
+            (5, text) => once(&mut certificate, text.text()?)?,
             _ => {}
         }
     }
@@ -376,7 +448,11 @@ fn read_peer(message: &[u8]) -> Result<(Option<IpAddr>, Option<&str>), InvalidCh
         }
     }
     let address = kind.flatten().map(socket_address).transpose()?;
-    Ok((address, principal.filter(|name| !name.is_empty())))
+    Ok(Peer {
+        address,
+        principal: principal.filter(|name| !name.is_empty()),
+        certificate: certificate.filter(|text| !text.is_empty()),
+    })
 }
 
 fn socket_address(message: &[u8]) -> Result<IpAddr, InvalidCheck> {
@@ -459,6 +535,10 @@ fn is_token(text: &str) -> bool {
 const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
 /// Set by Envoy to the address of the client it trusts.
 const EXTERNAL_ADDRESS: &str = "x-envoy-external-address";
+/// Set by Envoy on every request.
+const REQUEST_ID: &str = "x-request-id";
+/// The same.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 /// `:method`, `:path`, `:authority`, `:scheme`.
 const PSEUDO_HEADERS: usize = 4;
 /// Room for the headers of most requests.

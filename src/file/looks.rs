@@ -1,7 +1,8 @@
 //! Work on a file system that may give no answer: a network volume that is away.
 //!
 //! Nothing can end a thread that waits for one. So it is given up: its result is never taken, and
-//! the next look starts beside it. The threads are nobody else's, and there are few.
+//! the next look starts beside it, a few times. The threads are nobody else's, or few of those that
+//! are.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -23,11 +24,15 @@ const STUCK_AT_ONCE: usize = 3;
 const PAUSE: Duration = Duration::from_secs(5);
 /// The most looks at one thing that do not end.
 const STUCK_MAX: usize = 16;
+/// The same on threads that are shared, of which the runtime has 512.
+const STUCK_SHARED_MAX: usize = 8;
 
 /// Looks at one watched thing, one at a time.
 #[derive(Debug)]
 pub struct Looks {
     time_max: Duration,
+    /// Whether the runtime's threads for blocking work are used.
+    is_shared: bool,
     state: Arc<Mutex<State>>,
 }
 
@@ -48,7 +53,18 @@ impl Looks {
     pub fn new(time_max: Duration) -> Self {
         Looks {
             time_max,
+            is_shared: false,
             state: Arc::default(),
+        }
+    }
+
+    /// The same on the runtime's threads for blocking work: few of them, and a clock that tests
+    /// pause waits for them.
+    #[must_use]
+    pub fn shared(time_max: Duration) -> Self {
+        Looks {
+            is_shared: true,
+            ..Looks::new(time_max)
         }
     }
 
@@ -56,7 +72,7 @@ impl Looks {
     /// it is given up: it may go on, but its result is not taken.
     ///
     /// Behind three that have not ended a further one waits, longer each time; one that is asked
-    /// for does not. There are never more than sixteen.
+    /// for does not. There are never more than sixteen, eight on shared threads.
     ///
     /// # Errors
     /// [`ReadError::Hangs`] when it was given up, or was not begun because others hang.
@@ -68,15 +84,20 @@ impl Looks {
         let hangs = || ReadError::Hangs(self.time_max);
         let place = self.place(is_asked).ok_or_else(hangs)?;
         let (done, result) = oneshot::channel();
-        thread::Builder::new()
-            .name("files".to_owned())
-            .spawn(move || {
-                let found = work();
-                drop(place);
-                if done.send(found).is_err() {
-                    tracing::debug!("a look that was given up has ended");
-                }
-            })?;
+        let work = move || {
+            let found = work();
+            drop(place);
+            if done.send(found).is_err() {
+                tracing::debug!("a look that was given up has ended");
+            }
+        };
+        if self.is_shared {
+            drop(tokio::task::spawn_blocking(work));
+        } else {
+            thread::Builder::new()
+                .name("files".to_owned())
+                .spawn(work)?;
+        }
         match tokio::time::timeout(self.time_max, result).await {
             Ok(Ok(found)) => Ok(found),
             Ok(Err(_)) => Err(unfinished()),
@@ -87,7 +108,12 @@ impl Looks {
     fn place(&self, is_asked: bool) -> Option<Place> {
         let now = Instant::now();
         let mut state = lock(&self.state);
-        if state.running >= STUCK_MAX {
+        let most = if self.is_shared {
+            STUCK_SHARED_MAX
+        } else {
+            STUCK_MAX
+        };
+        if state.running >= most {
             return None;
         }
         if let Some(doublings) = state.running.checked_sub(STUCK_AT_ONCE) {

@@ -102,7 +102,7 @@ impl<'a> Draft<'a> {
                     };
                     self.params = Some(reader.value(params)?);
                 }
-                "result" => self.result = Some(reader.value(checked)?),
+                "result" => self.result = Some(reader.value(kept)?),
                 "error" => self.error = Some(reader.value(checked)?),
                 _ => {
                     reader.value(checked)?;

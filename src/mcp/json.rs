@@ -201,7 +201,7 @@ impl Place {
             (Place::Params, "context") => (Place::Context, true),
             (Place::Params, "argument") => (Place::Argument, true),
             (Place::Params, "task") => (Place::Task, true),
-            (Place::Params, "name" | "uri" | "taskId" | "protocolVersion")
+            (Place::Params, "name" | "uri" | "taskId" | "protocolVersion" | "inputResponses")
             | (Place::Notifications, "resourceSubscriptions" | "taskIds")
             | (Place::Context, "arguments")
             | (Place::Argument, "name")

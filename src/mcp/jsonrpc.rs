@@ -93,6 +93,9 @@ pub struct Message<'a> {
     /// What is called with: `arguments` of `tools/call`, `prompts/get` and of methods outside the
     /// table, `context.arguments` of `completion/complete`. Always an object; null is absent.
     pub arguments: Option<Value<'a>>,
+    /// What a user or client answers to the server: `params.inputResponses` (2026-07-28), by the keys
+    /// that the server chose; of a response the member `result`. Always an object; null is absent.
+    pub input: Option<Value<'a>>,
     /// `params._meta`, always an object.
     pub meta: Option<Value<'a>>,
     /// `params.protocolVersion` of `initialize`: a proposal, not yet what is spoken.
@@ -283,6 +286,7 @@ impl<'a> Draft<'a> {
             target::select(entry, &mut params, options)?
         };
         let arguments = target::arguments(entry, &mut params)?;
+        let input = target::input(&mut params)?;
         let proposed_version = match target::take(&mut params, "protocolVersion") {
             Some(Value::String(version)) if method == INITIALIZE => Some(version),
             Some(_) if method == INITIALIZE => return Err(Refusal::ProtocolVersionInvalid),
@@ -293,6 +297,7 @@ impl<'a> Draft<'a> {
             method,
             entry,
             arguments,
+            input,
             meta,
             proposed_version,
             is_task: target::take(&mut params, "task").is_some(),
@@ -300,7 +305,7 @@ impl<'a> Draft<'a> {
         })
     }
 
-    fn judge_response(&self) -> Result<Message<'a>, Refusal> {
+    fn judge_response(&mut self) -> Result<Message<'a>, Refusal> {
         let outcome = match (&self.result, &self.error) {
             (None, None) => return Err(Refusal::MethodMissing),
             (Some(_), Some(_)) => return Err(Refusal::ResponseMalformed),
@@ -311,11 +316,13 @@ impl<'a> Draft<'a> {
         }
         let lexeme = self.id.ok_or(Refusal::ResponseMalformed)?;
         let (id, _) = Id::parse(lexeme)?;
+        let result = self.result.take();
         Ok(Message {
             kind: Kind::Response { id },
             method: Cow::Borrowed(RESPONSE),
             entry: None,
             arguments: None,
+            input: result.map(|result| Value::Map(vec![(Cow::Borrowed(RESULT), result)])),
             meta: None,
             proposed_version: None,
             is_task: false,
@@ -421,6 +428,8 @@ enum IdValue {
 const BYTE_ORDER_MARK: char = '\u{feff}';
 /// What a response is called where a method is asked for.
 const RESPONSE: &str = "response";
+/// What the answer in a response is called.
+const RESULT: &str = "result";
 const TOOLS_CALL: &str = "tools/call";
 const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";

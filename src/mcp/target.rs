@@ -84,6 +84,10 @@ pub struct Target<'m> {
     pub name: Option<&'m str>,
     /// What it is called with; see [`Message::arguments`].
     pub arguments: Option<&'m Value<'m>>,
+    /// What is answered to the server; see [`Message::input`].
+    pub input: Option<&'m Value<'m>>,
+    /// [`Message::meta`].
+    pub meta: Option<&'m Value<'m>>,
 }
 
 /// What a message wants done, which mostly is one thing.
@@ -146,6 +150,8 @@ impl Message<'_> {
             resource,
             name: resource.name(),
             arguments,
+            input: self.input.as_ref(),
+            meta: self.meta.as_ref(),
         };
         match &self.selected {
             Selected::Server | Selected::Unknown(_) => smallvec![target(None, Resource::Server)],
@@ -296,6 +302,11 @@ pub(super) fn arguments<'a>(
         },
         Selector::None | Selector::Uri | Selector::Task | Selector::Subscriptions => Ok(None),
     }
+}
+
+/// Reads what is answered to the server, whatever the method.
+pub(super) fn input<'a>(params: &mut Params<'a>) -> Result<Option<Value<'a>>, Refusal> {
+    object_or_null(take(params, "inputResponses")).map_err(|_| Refusal::ParamsInvalid)
 }
 
 /// Checks a method, name or task id against its limit.

@@ -13,6 +13,7 @@ use crate::yaml::{self, Findings, Node, Source};
 
 use super::document::{Document, RuleDocument, ToolTable, error_at_start};
 use super::testing::ToolDefaults;
+use super::whose::{Issuers, Parts};
 
 /// What a policy is compiled against.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct CompileContext {
     pub servers: Option<Vec<String>>,
     /// Whether there is a database of countries.
     pub has_countries: bool,
+    /// The issuers, and which of them each server takes tokens of.
+    pub issuers: Arc<Issuers>,
     /// The issuer of subjects in policy tests that do not name one.
     pub issuer: String,
     /// What trusted annotations say of recorded tools; also which servers' are trusted.
@@ -40,6 +43,7 @@ impl Default for CompileContext {
         CompileContext {
             servers: None,
             has_countries: true,
+            issuers: Arc::default(),
             issuer: String::new(),
             hints: Arc::default(),
             uris: Arc::default(),
@@ -242,6 +246,7 @@ fn check_rules(
                 seen.insert(id, node);
             }
         }
+        check_issuers(rule, &context.issuers, findings);
         let Some(what) = &rule.what else {
             continue;
         };
@@ -256,6 +261,34 @@ fn check_rules(
         for class in &what.classes {
             names.check_class(class, about, findings);
         }
+    }
+}
+
+/// Issuers that are not configured, and names that may be those of any.
+fn check_issuers(rule: &RuleDocument<'_>, issuers: &Issuers, findings: &mut Findings) {
+    let member = |way: &[&str]| way.iter().try_fold(rule.node, |node, key| node.member(key));
+    for way in [&["who", "issuers"][..], &["who", "not", "issuers"]] {
+        let named = member(way).map_or(&[][..], Node::items);
+        for node in named.iter().filter(|_| !issuers.names.is_empty()) {
+            let name = node.as_str().filter(|name| !name.is_empty());
+            let known = |name: &&str| issuers.names.iter().any(|known| known == name);
+            if let Some(name) = name.filter(|name| !known(name)) {
+                let message = format!("unknown issuer `{name}`");
+                let names = issuers.names.iter().map(String::as_str).collect();
+                findings.error(node, message, suggestion(name, names));
+            }
+        }
+    }
+    let parts = Parts {
+        effect: rule.effect.as_ref(),
+        who: rule.who.as_ref(),
+        what: rule.what.as_ref().map(|what| &what.what),
+        condition: rule.condition.as_ref(),
+        set: rule.set.as_ref(),
+    };
+    if let Some(unsaid) = issuers.unsaid(parts).filter(|_| issuers.are_strict) {
+        let node = member(&unsaid.way).unwrap_or(rule.node);
+        findings.error(node, unsaid.message(), unsaid.help());
     }
 }
 

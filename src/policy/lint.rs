@@ -20,7 +20,8 @@ pub(super) use usage::named;
 pub use usage::{argument_servers, scopes_of};
 
 use super::testing::Suite;
-use crate::authz::{Effect, Mode, Policy, Rule, TrustedHints, UriForm, What};
+use super::whose::{Issuers, Parts};
+use crate::authz::{Effect, Mode, Policy, Rule, TrustedHints, UriForm, What, Who};
 use crate::yaml::{self, Findings, Node, Source};
 
 /// A rule does nothing that another one does not do already.
@@ -57,6 +58,10 @@ const URI_NEVER_NORMAL: &str = "uri-never-normal";
 const URI_QUERY: &str = "uri-query";
 /// A rule that refuses converts a value from outside.
 const CONVERSION_IN_DENY: &str = "conversion-in-deny";
+/// Names of callers may be those of any of several issuers.
+const ANY_ISSUER: &str = "any-issuer";
+/// Nobody but Envoy says who a TLS peer is.
+const UNVERIFIED_PEERS: &str = "unverified-peers";
 /// No recorded tool declares an argument that is read.
 const UNKNOWN_ARGUMENT: &str = "unknown-argument";
 
@@ -85,6 +90,8 @@ pub const LINTS: &[&str] = &[
     URI_QUERY,
     CONVERSION_IN_DENY,
     UNKNOWN_ARGUMENT,
+    ANY_ISSUER,
+    UNVERIFIED_PEERS,
 ];
 
 /// What is known around a policy.
@@ -98,6 +105,10 @@ pub struct LintContext<'c> {
     pub hints: Arc<TrustedHints>,
     /// How servers read URIs, where it is not as usual.
     pub uris: Arc<HashMap<String, UriForm>>,
+    /// The issuers, and which of them each server takes tokens of.
+    pub issuers: Arc<Issuers>,
+    /// Whether the certificates of TLS peers are verified.
+    pub peers_are_verified: bool,
     /// The policy's tests, if they could be read.
     pub suite: Option<&'c Suite>,
     /// The time; without it nothing is said about what has passed.
@@ -202,9 +213,46 @@ impl Lint<'_> {
             self.look_at_arguments(rule);
             self.look_at_cover(rule, covers.of(position));
             self.look_at_names(rule);
+            self.look_at_issuers(rule);
+            self.look_at_peers(rule);
             self.look_at_limits(rule);
             self.look_at_time(rule);
         }
+    }
+
+    /// Names that each issuer gives by itself.
+    fn look_at_issuers(&mut self, rule: &Rule) {
+        let issuers = Arc::clone(&self.context.issuers);
+        let parts = Parts {
+            effect: Some(&rule.effect),
+            who: rule.who.as_ref(),
+            what: rule.what.as_ref(),
+            condition: rule.condition.as_ref(),
+            set: rule.set.as_ref(),
+        };
+        if let Some(unsaid) = issuers.unsaid(parts) {
+            let (message, help) = (unsaid.message(), unsaid.help());
+            self.warn(rule, &unsaid.way, ANY_ISSUER, &message, help);
+        }
+    }
+
+    fn look_at_peers(&mut self, rule: &Rule) {
+        if self.context.peers_are_verified || !rule.asks_peer() {
+            return;
+        }
+        let has_peers = |who: &Who| who.peers.is_some();
+        let who = rule.who.as_ref();
+        let way: &[&str] = if who.is_some_and(has_peers) {
+            &["who", "peers"]
+        } else if who.is_some_and(|who| who.not.as_deref().is_some_and(has_peers)) {
+            &["who", "not", "peers"]
+        } else {
+            &["if"]
+        };
+        let message = "TLS peers are who Envoy says, whether or not it verified their certificates";
+        let help = "`peers: {ca_file: …}` in the configuration has them verified, or silence this \
+                    where every listener requires and verifies client certificates";
+        self.warn(rule, way, UNVERIFIED_PEERS, message, help);
     }
 
     fn look_at_condition(&mut self, rule: &Rule) {

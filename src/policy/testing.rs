@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use narration::{Named, effect_name, match_name, narrate, narrate_rule, narrate_selector};
 pub use request::{Listed, SampleAsk, SampleRequest, ToolDefaults, Unasked};
 
-use crate::authz::{Policy, Subject, TrustedHints, UriForm};
+use crate::authz::{PeerNames, Policy, Subject, TrustedHints, UriForm};
 use crate::yaml::{self, Findings, Node, Source};
 use case::Case;
 
@@ -47,7 +47,7 @@ pub struct SampleCaller {
     /// Where they call from; none: anywhere.
     pub from: Option<std::net::IpAddr>,
     /// The TLS peer.
-    pub peer: Option<String>,
+    pub peer: Option<PeerNames>,
 }
 
 impl SampleCaller {

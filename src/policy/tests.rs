@@ -308,3 +308,37 @@ fn a_thousand_findings_are_not_all_kept() {
     assert_eq!(lines.len(), 101);
     assert!(lines[100].starts_with("and "), "{}", lines[100]);
 }
+
+#[test]
+fn a_policy_that_does_not_say_whose_names_it_means_is_not_taken_where_it_has_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("policy.yaml");
+    let issuers = |are_strict| Issuers {
+        names: vec!["https://a.test".to_owned(), "https://b.test".to_owned()],
+        of_servers: [(
+            "notes".to_owned(),
+            vec!["https://a.test".to_owned(), "https://b.test".to_owned()],
+        )]
+        .into(),
+        are_strict,
+    };
+    let context = |are_strict| CompileContext {
+        issuers: Arc::new(issuers(are_strict)),
+        ..context()
+    };
+    let allow = |who: &str| {
+        let rule = format!("{{id: r, effect: allow, who: {{{who}}}, what: {{servers: [notes]}}}}");
+        write(&directory, "policy.yaml", &format!("rules: [{rule}]\n"));
+    };
+    allow("groups: [g]");
+    assert!(PolicyStore::open(path.clone(), context(false), at(1)).is_ok());
+    let refused = PolicyStore::open(path.clone(), context(true), at(1)).unwrap_err();
+    assert!(refused.lines()[0].contains("any issuer that `notes` takes"));
+    allow("groups: [g], issuers: ['https://a.test']");
+    let store = PolicyStore::open(path, context(true), at(1)).unwrap();
+    let revision = Arc::clone(store.snapshot().revision());
+    allow("groups: [g]");
+    assert!(store.reload(at(2)).is_err());
+    assert_eq!(*store.snapshot().revision(), revision, "the good one stays");
+    assert!(store.status().failing.is_some());
+}

@@ -120,9 +120,12 @@ fn compile(rules: &str) -> Policy {
 
 /// The limits of a policy for a call.
 pub(super) fn limits(policy: &Policy, who: Who<'_>) -> Vec<LimitDemand> {
-    who.request(|request| match evaluate(policy, request).decision {
-        Decision::Limit(pending) => pending.limits().to_vec(),
-        other => panic!("{other:?}"),
+    who.request(|request| {
+        let decision = evaluate(policy, request).decision;
+        let Decision::Limit(pending) = &decision else {
+            panic!("{decision:?}")
+        };
+        pending.limits().to_vec()
     })
 }
 

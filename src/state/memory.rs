@@ -32,9 +32,9 @@ pub(super) use shares::Party;
 
 /// Counters and bindings of one process.
 ///
-/// At their largest, a limit takes some 400 bytes, a window of calls or denials 1.4 KiB, one of
-/// tools 2.9 KiB, and a holder of counters 150 more; a binding takes some 500 bytes, and the
-/// fingerprint of a forgotten one 50.
+/// At their largest, a limit takes 500 bytes with its holder, a window of calls or denials 1.5 KiB,
+/// one of tools 3 KiB, and what a holder has lost 110 bytes; a binding takes 750 bytes with its
+/// owner, and the fingerprint of a forgotten one 60.
 #[derive(Debug)]
 pub struct Memory {
     counters: Mutex<Counters>,

@@ -3,6 +3,7 @@
 //! Labels are closed sets and names from the configuration, never what a client sent.
 
 mod files;
+mod handoff;
 mod lists;
 mod state;
 
@@ -41,6 +42,7 @@ pub struct Metrics {
     lists: lists::Lists,
     files: files::Files,
     state: state::State,
+    handoff: handoff::Handoff,
 }
 
 pub use lists::{Listed, ToolEvent};
@@ -155,6 +157,7 @@ impl Metrics {
             lists: lists::Lists::default(),
             files: files::Files::default(),
             state: state::State::default(),
+            handoff: handoff::Handoff::default(),
         };
         metrics.register(&mut registry);
         metrics.registry = Arc::new(registry);
@@ -165,6 +168,7 @@ impl Metrics {
         self.lists.register(to);
         self.files.register(to);
         self.state.register(to);
+        self.handoff.register(to);
         to.register("decisions", "Decisions", self.decisions.clone());
         to.register(
             "decisions_different",

@@ -4,7 +4,7 @@ use std::io::sink;
 
 use divan::{Bencher, black_box};
 use jiff::Timestamp;
-use mcp_authz::audit::{Arguments, Audit, Record, SessionHash};
+use mcp_authz::audit::{Arguments, Audit, Limits, Record, SessionHash};
 use mcp_authz::authz::Value;
 use uuid::Uuid;
 
@@ -43,6 +43,7 @@ fn record() -> Record {
         arguments: Some(Arguments::of(&arguments)),
         shadow: None,
         candidate: None,
+        is_cut: false,
         duration_seconds: 0.000_012,
     }
 }
@@ -52,7 +53,7 @@ fn record() -> Record {
 /// Budget: 1 µs, 1 allocation.
 #[divan::bench(sample_count = 100, sample_size = 200)]
 fn hand_over(bencher: Bencher<'_, '_>) {
-    let (audit, _writer) = Audit::start(sink(), 1 << 16).unwrap();
+    let (audit, _writer) = Audit::start(sink(), Limits::default()).unwrap();
     let record = record();
     bencher.bench_local(|| audit.record(black_box(&record)));
     assert_eq!(audit.losses().dropped(), 0, "records were dropped");

@@ -104,17 +104,47 @@ fn filter(
     outputs.iter().map(length).sum()
 }
 
-fn bench(bencher: Bencher<'_, '_>, framing: Framing, group: &str, is_kept: bool) {
+fn started() -> Service {
     let all = "- {id: all, effect: allow, who: {groups: [all]}, what: {servers: [github]}}\n";
-    let service = Service::start(&(check::policy() + all));
+    Service::start(&(check::policy() + all))
+}
+
+/// The check of a `tools/list`, whose context is sealed.
+#[divan::bench(sample_count = 100, sample_size = 100)]
+fn asked(bencher: Bencher<'_, '_>) {
+    let service = started();
+    let token = issuer::token(Algorithm::ES256, "user-1", "all");
+    let body = br#"{"jsonrpc":"2.0","id":7,"method":"tools/list"}"#;
+    let message = envoy::message(&token, check::SESSION, body);
+    bencher.bench_local(|| service.check(black_box(&message)));
+    service.assert_nothing_lost();
+}
+
+/// The head of its answer: the seal is verified and the context read.
+#[divan::bench(sample_count = 100, sample_size = 100)]
+fn begun(bencher: Bencher<'_, '_>) {
+    let service = started();
+    let head = AnswerHead {
+        status: Some(200),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        is_all: false,
+        body: BodyMode::Streamed,
+    };
+    bencher
+        .with_inputs(|| (carried(&service, "all"), head.clone()))
+        .bench_local_values(|(carried, head)| finish(service.pipeline.begin(Some(carried), head)));
+    service.assert_nothing_lost();
+}
+
+fn bench(bencher: Bencher<'_, '_>, framing: Framing, group: &str, is_kept: bool) {
+    let service = started();
     let answer = answer(framing);
     let chunks = chunks(&answer);
-    let carried = carried(&service, group);
-    let left = filter(&service, carried.clone(), framing, &chunks);
+    let left = filter(&service, carried(&service, group), framing, &chunks);
     assert_eq!(left == answer.len(), is_kept, "{left} bytes are left");
     bencher
         .counter(BytesCount::new(answer.len()))
-        .with_inputs(|| carried.clone())
+        .with_inputs(|| carried(&service, group))
         .bench_local_values(|carried| filter(&service, carried, framing, &chunks));
     service.assert_nothing_lost();
 }

@@ -9,14 +9,14 @@ use std::task::{Context, Poll, Waker};
 use jiff::Timestamp;
 use mcp_authz::app::compile_context;
 use mcp_authz::audit::{Audit, Losses};
-use mcp_authz::authn::Authenticator;
+use mcp_authz::authn::{Authenticator, Peers};
 use mcp_authz::catalog::Catalog;
-use mcp_authz::check::{Decide, HttpRequest, LongBodies, Pipeline, Servers, Verdict};
+use mcp_authz::check::{Decide, Handoffs, HttpRequest, LongBodies, Pipeline, Servers, Verdict};
 use mcp_authz::config;
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::policy::PolicyStore;
 use mcp_authz::state::Memory;
-use mcp_authz::telemetry::{self, metrics::Metrics};
+use mcp_authz::telemetry::{self, metrics::Metrics, notices::Notices};
 
 use super::issuer;
 
@@ -54,7 +54,7 @@ impl Service {
         let context = compile_context(&config, Some(&catalog));
         let policy = PolicyStore::open(config.policy.clone(), context, clock()).unwrap();
         let (authenticator, refreshers) = Authenticator::new(&config.authn).unwrap();
-        let (audit, _writer) = Audit::start(std::io::sink(), limits.audit_queue_max).unwrap();
+        let (audit, _writer) = Audit::start(std::io::sink(), limits.audit_queue).unwrap();
         let losses = Arc::clone(audit.losses());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -76,9 +76,12 @@ impl Service {
             purpose: config.purpose.clone(),
             device_header: None,
             facts: config.facts.clone(),
+            peers: Arc::new(Peers::open(None).unwrap()),
             countries: None,
             audit,
             metrics: Metrics::new(),
+            notices: Notices::default(),
+            handoffs: Arc::new(Handoffs::new(&config.handoff).unwrap()),
             limits: limits.check,
             long_bodies: LongBodies::new(NonZero::<usize>::MIN),
             clock,

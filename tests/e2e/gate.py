@@ -56,6 +56,7 @@ class Gate:
         keys: dict[str, str] | None = None,
         key: Key | None = None,
         adjust: Callable[[dict[str, Any]], None] | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> None:
         self.run_dir = run_dir
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -65,6 +66,7 @@ class Gate:
         self.admin = httpx.Client(base_url=f"http://127.0.0.1:{self.ports['admin']}", timeout=5)
         self.upstreams = upstreams
         self.key = key
+        self.settings = settings or {}
         self.adjust = adjust
         self.provider_port = provider_port
         self.policy_file = run_dir / "policy.yaml"
@@ -218,7 +220,7 @@ class Gate:
             "servers": servers,
             "policy": self.policy_file.name,
             "drain": {"delay": "0s"},
-        }
+        } | self.settings
 
     def _envoy(self) -> dict[str, Any]:
         config = yaml.safe_load((ROOT / "envoy" / "envoy.yaml").read_text())

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use mcp_authz::check::{Body, HttpRequest};
 use mcp_authz::envoy::Settings;
 use mcp_authz::envoy::proto::envoy::service::auth::v3::CheckRequest;
-use mcp_authz::envoy::request::http_request;
+use mcp_authz::envoy::request::{Source, http_request};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -17,6 +17,11 @@ use prost::Message;
 fn captured_checks_are_understood() {
     for path in captured() {
         let check = std::fs::read(&path).unwrap();
+        let mut settings = Settings::default().request;
+        settings.source = Source::ExternalAddress;
+        let noticed = http_request(&check, settings).map(|request| request.noticed);
+        // Envoy held nothing back.
+        assert_eq!(noticed.unwrap_or_default(), None, "{}", path.display());
         let understood = match http_request(&check, Settings::default().request) {
             Ok(request) => text(&request),
             Err(fault) => format!("invalid: {fault}\n"),

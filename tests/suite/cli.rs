@@ -148,6 +148,96 @@ fn validate_reads_standard_input_and_warns() {
     );
 }
 
+/// Where two issuers are taken, what a rule means is warned of, or refused by every command.
+#[test]
+fn rules_say_whose_names_they_mean() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let config = directory.path().join("mcp-authz.yaml");
+    let config_path = config.to_str().unwrap();
+    write("keys.json", r#"{"keys": []}"#);
+    write(
+        "policy_test.yaml",
+        "tests: [{name: t, request: {server: s, method: ping, subject: {groups: [g]}}, expect: {decision: allow}}]\n",
+    );
+    let issuer = |name: &str| format!("{{issuer: 'https://{name}.test', jwks_file: keys.json}}");
+    let (one, two) = (issuer("a"), format!("{}, {}", issuer("a"), issuer("b")));
+    let (anybodys, ours) = ("groups: [g]", "groups: [g], issuers: ['https://a.test']");
+    for (issuers, more, server, who, warnings, code) in [
+        (&one, "", "", anybodys, 0, 0),
+        (&one, "issuers_strict: true", "", anybodys, 0, 0),
+        (&two, "", "", anybodys, 1, 0),
+        (&two, "", "", ours, 0, 0),
+        (&two, "issuers_strict: true", "", ours, 0, 0),
+        (&two, "issuers_strict: true", "", anybodys, 0, 1),
+        (
+            &two,
+            "issuers_strict: true",
+            ", issuers: ['https://b.test']",
+            anybodys,
+            0,
+            0,
+        ),
+        (
+            &two,
+            "issuers_strict: true",
+            ", issuers: ['https://a.test', 'https://b.test']",
+            anybodys,
+            0,
+            1,
+        ),
+    ] {
+        write(
+            "mcp-authz.yaml",
+            &format!(
+                "listen: 127.0.0.1:0\nissuers: [{issuers}]\nservers: [{{name: s, resource: https://m.test/mcp{server}}}]\npolicy: policy.yaml\n{more}\n"
+            ),
+        );
+        write(
+            "policy.yaml",
+            &format!("rules: [{{id: x, effect: allow, who: {{{who}}}, what: {{servers: [s]}}}}]\n"),
+        );
+        let ran = run(&["validate", "--config", config_path]);
+        let found = ran.out.matches("warning[any-issuer]").count();
+        assert_eq!(
+            (found, ran.code),
+            (warnings, code),
+            "{more} {server} {who}: {}",
+            ran.out
+        );
+        let refused = ran
+            .out
+            .contains("error: `groups` may be those of any issuer");
+        assert_eq!(refused, code == 1, "{}", ran.out);
+        let ran = run(&["test", "--config", config_path]);
+        assert_eq!(
+            ran.code, code,
+            "{more} {server} {who}: {}{}",
+            ran.out, ran.err
+        );
+    }
+}
+
+#[test]
+fn validate_warns_where_a_status_tells() {
+    let good = fs::read_to_string(data(GOOD)).unwrap();
+    let text = good.replace("policy.yaml", "good/policy.yaml");
+    for (deny, warnings) in [
+        ("{shape: http_403, disclose: nothing}", 1),
+        ("{shape: http_403}", 0),
+        ("{shape: jsonrpc_error, disclose: nothing}", 0),
+        (
+            "{shape: http_403, disclose: nothing}\n  silence: [telling-status]",
+            0,
+        ),
+    ] {
+        let text = text.replace("tools_snapshot: tools.json", &format!("deny: {deny}"));
+        let ran = run_with(&["validate", "--config", "-"], &text);
+        let found = ran.out.matches("warning[telling-status]").count();
+        assert_eq!((found, ran.code), (warnings, 0), "{deny}: {}", ran.out);
+    }
+}
+
 #[test]
 fn validate_warns_where_no_accepted_tools_are_recorded() {
     let good = fs::read_to_string(data(GOOD)).unwrap();

@@ -122,6 +122,7 @@ fn check_request_rows() -> Vec<Row> {
                 address: Some(address),
             }),
             principal: "spiffe://a/b".to_owned(),
+            certificate: "-----BEGIN%20CERTIFICATE-----".to_owned(),
         };
         let http = our_auth::attribute_context::HttpRequest {
             method: "POST".to_owned(),
@@ -148,6 +149,7 @@ fn check_request_rows() -> Vec<Row> {
                 address: Some(address),
             }),
             principal: "spiffe://a/b".to_owned(),
+            certificate: "-----BEGIN%20CERTIFICATE-----".to_owned(),
             ..Default::default()
         };
         let http = their_auth::attribute_context::HttpRequest {

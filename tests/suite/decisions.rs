@@ -8,6 +8,7 @@
 mod answer;
 mod expectation;
 mod issuer;
+mod peers;
 mod properties;
 mod request;
 mod service;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use mcp_authz::authz::{
-    self, AccessRequest, Context, Decision, DenialReason, Http, Policy, Resource, Subject,
+    self, AccessRequest, Context, Decision, DenialReason, Http, Peer, Policy, Resource, Subject,
     UnknownFacts, Value,
 };
 use mcp_authz::mcp::{DecodeOptions, decode};
@@ -66,11 +66,13 @@ fn holds(policy: &Policy, method: &str, params: &serde_json::Value) -> Option<bo
     ));
     let request = AccessRequest {
         subject: &subject,
-        peer: None,
+        peer: Peer::Absent,
         server: "s",
         action: target.action,
         resource: target.resource,
         arguments: target.arguments,
+        input: None,
+        meta: None,
         protocol_version: None,
         session: None,
         source: None,

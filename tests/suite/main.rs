@@ -23,6 +23,8 @@ mod envoy_files;
 #[cfg(test)]
 mod grpc;
 #[cfg(test)]
+mod handoff;
+#[cfg(test)]
 mod honest;
 #[cfg(test)]
 mod process;

@@ -53,7 +53,32 @@ async fn every_mistake_of_a_configuration_is_shown_at_its_place() {
 /// A change to a good home, and what the process then says with `@` for the directory.
 type Row = (&'static str, fn(&Home), &'static str);
 
-const NOT_RUNNABLE: [Row; 15] = [
+const NOT_RUNNABLE: [Row; 19] = [
+    (
+        "no keys for contexts",
+        |home| home.configure("drain:", "handoff: {key_file: handoff.keys}\ndrain:"),
+        "cannot read the keys of `handoff.key_file` `@/handoff.keys`: No such file or directory (os error 2)",
+    ),
+    (
+        "keys for contexts that are none",
+        |home| handoff_keys(home, "# none yet\n\n"),
+        "`handoff.key_file` `@/handoff.keys` has no key",
+    ),
+    (
+        "a key for contexts that is short",
+        |home| {
+            handoff_keys(
+                home,
+                "# 31 bytes\n0123456789012345678901234567890123456789012345678901234567890a\n",
+            )
+        },
+        "`handoff.key_file` `@/handoff.keys`: line 2 has a key of less than 32 bytes",
+    ),
+    (
+        "keys for contexts that never end",
+        |home| home.configure("drain:", "handoff: {key_file: /dev/zero}\ndrain:"),
+        "cannot read the keys of `handoff.key_file` `/dev/zero`: it is not a file",
+    ),
     (
         "no policy",
         |home| std::fs::remove_file(home.path("policy.yaml")).unwrap(),
@@ -150,6 +175,12 @@ const NOT_RUNNABLE: [Row; 15] = [
 fn certificate() -> (String, String) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+/// Configures a file of keys for contexts.
+fn handoff_keys(home: &Home, text: &str) {
+    home.write("handoff.keys", text);
+    home.configure("drain:", "handoff: {key_file: handoff.keys}\ndrain:");
 }
 
 fn tls(home: &Home, cert: Option<&str>, key: Option<&str>) {

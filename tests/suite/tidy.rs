@@ -39,6 +39,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "config",
         &[
+            "audit",
             "authn",
             "catalog",
             "check",

@@ -96,7 +96,7 @@ impl Source {
         let name = &issuer.issuer;
         let place = match &issuer.source {
             KeySourceSettings::File(path) => {
-                Place::File(path.clone(), Looks::new(settings.fetch_timeout))
+                Place::File(path.clone(), Looks::shared(settings.fetch_timeout))
             }
             KeySourceSettings::Uri(uri) => {
                 let url =
@@ -354,12 +354,15 @@ fn cause_of(error: &reqwest::Error) -> String {
     let Some(cause) = causes(error).last() else {
         return "http request failed".to_owned();
     };
-    let within = cause
+    // Errors of I/O hide what they wrap, and may be wrapped in each other.
+    let mut within = cause;
+    while let Some(inner) = within
         .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref);
-    let tls = within
-        .and_then(|within| within.downcast_ref::<rustls::Error>())
-        .or_else(|| cause.downcast_ref());
+        .and_then(io::Error::get_ref)
+    {
+        within = inner;
+    }
+    let tls = within.downcast_ref::<rustls::Error>();
     if let Some(rustls::Error::InvalidCertificate(wrong)) = tls
         && let Some(cause) = about_certificate(wrong)
     {

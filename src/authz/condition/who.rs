@@ -43,6 +43,11 @@ pub struct ClaimSelector {
 }
 
 impl Who {
+    /// Whether the TLS peer matters.
+    pub(in crate::authz) fn has_peers(&self) -> bool {
+        self.peers.is_some() || self.not.as_ref().is_some_and(|who| who.has_peers())
+    }
+
     pub(in crate::authz) fn matches(&self, request: &AccessRequest<'_>) -> Match {
         let subject = request.subject;
         let unknown = subject.unknown;
@@ -88,7 +93,9 @@ impl Who {
                 &self.agents,
                 named(&self.agents, subject.agent.as_deref()),
             ),
-            named(&self.peers, request.peer),
+            self.peers
+                .as_deref()
+                .map_or(Match::Yes, |names| request.peer.is_any_of(names)),
         ]);
         if plain == Match::No {
             return Match::No;

@@ -18,6 +18,7 @@ use crate::authz::explain::explain;
 use crate::authz::expression::Expression;
 use crate::authz::glob::Glob;
 use crate::authz::outlook::{Prospect, outlook};
+use crate::authz::peer::{Peer, PeerNames};
 use crate::authz::policy::{Mode, Needs, PolicyParts};
 use crate::authz::request::{Action, Context, Http, Resource, Subject, Value};
 use crate::authz::visibility::is_visible;
@@ -266,7 +267,7 @@ struct Ask {
     action: Action<'static>,
     resource: Resource<'static>,
     arguments: Option<Value<'static>>,
-    peer: Option<&'static str>,
+    peer: Option<PeerNames>,
     source: Option<IpAddr>,
     readings: Readings,
     hints: Hints,
@@ -337,7 +338,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     ];
     let arguments = argument.prop_map(|value| Value::Map(vec![("a".into(), value)]));
     let server = select(&["github", "files"]);
-    let peer = select(&[None, Some("p1")]);
+    let peer = select(vec![None, Some(PeerNames::called("p1"))]);
     let source = select(vec![
         None,
         Some([10, 0, 0, 1].into()),
@@ -403,11 +404,13 @@ impl Ask {
     fn request(&self) -> AccessRequest<'_> {
         AccessRequest {
             subject: &self.subject,
-            peer: self.peer,
+            peer: self.peer.as_ref().map_or(Peer::Absent, Peer::Known),
             server: self.server,
             action: self.action,
             resource: self.resource,
             arguments: self.arguments.as_ref(),
+            input: None,
+            meta: None,
             protocol_version: None,
             session: None,
             source: self.source,

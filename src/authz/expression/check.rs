@@ -26,6 +26,10 @@ pub(super) struct Traits {
     pub(super) loops: usize,
     /// Whether it looks at the arguments of the call.
     pub(super) reads_arguments: bool,
+    /// Whether it looks at what else is sent with the call.
+    pub(super) reads_sent: bool,
+    /// Whether it looks at the TLS peer.
+    pub(super) reads_peer: bool,
     /// Whether it looks at the country of the source.
     pub(super) reads_country: bool,
     /// Whether it looks at the class of the tool.
@@ -51,6 +55,8 @@ pub(super) fn check(program: &Program) -> Result<(Traits, Constants), Vec<Invali
         traits: Traits {
             loops: 0,
             reads_arguments: false,
+            reads_sent: false,
+            reads_peer: false,
             reads_country: false,
             reads_class: false,
             reads_uri: false,
@@ -228,7 +234,9 @@ impl<'p> Checker<'p> {
 
     fn visit_field(&mut self, node: &IdedExpr, record: &str, fields: &[&str], field: &str) {
         self.traits.reads_arguments |= record == "mcp" && field == "arguments";
+        self.traits.reads_sent |= record == "mcp" && matches!(field, "input" | "meta");
         self.traits.reads_country |= record == "source" && field == "country";
+        self.traits.reads_peer |= record == "source" && field == "principal";
         self.traits.reads_class |= record == "mcp" && field == "class";
         self.traits.reads_uri |= record == "mcp" && matches!(field, "uri" | "uri_folded");
         if !fields.contains(&field) {

@@ -12,6 +12,7 @@ use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 
 use crate::authz::path::{Found, Keys, ValuePath, find_claim, is_left_out};
+use crate::authz::peer::Peer;
 use crate::authz::request::{AccessRequest, Resource, Value};
 use crate::authz::uri::{PlainUri, UriCell, UriForm};
 
@@ -57,6 +58,10 @@ pub(super) enum Reading {
 pub(super) enum Container {
     /// The arguments of the call.
     Arguments,
+    /// What is answered to the server.
+    Input,
+    /// What else the client says: `_meta`.
+    Meta,
     /// What is known of the device.
     Device,
     /// The claims of the token.
@@ -64,7 +69,7 @@ pub(super) enum Container {
 }
 
 /// The variables that are built as a whole, in the order of [`Facts::roots`].
-const ROOTS: [&str; 8] = [
+const ROOTS: [&str; 10] = [
     "subject",
     "mcp",
     "source",
@@ -73,6 +78,8 @@ const ROOTS: [&str; 8] = [
     "device",
     "subject.claims",
     "request.headers",
+    "mcp.input",
+    "mcp.meta",
 ];
 
 impl<'a> Facts<'a> {
@@ -91,7 +98,9 @@ impl<'a> Facts<'a> {
             value.count(EXPRESSION_NESTED_VALUES_MAX) > EXPRESSION_NESTED_VALUES_MAX
                 || value.text_bytes() > EXPRESSION_NESTED_BYTES_MAX
         };
-        self.request.arguments.is_some_and(is_too_much) || is_too_much(&self.request.subject.claims)
+        let request = self.request;
+        let sent = [request.arguments, request.input, request.meta];
+        sent.into_iter().flatten().any(is_too_much) || is_too_much(&request.subject.claims)
     }
 
     /// What an expression reads by name, if it is there.
@@ -121,12 +130,22 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// What the client sent under one name; nothing if it did not.
+    fn sent(&self, container: Container) -> Option<&'a Value<'a>> {
+        match container {
+            Container::Arguments => self.request.arguments,
+            Container::Input => self.request.input,
+            Container::Meta => self.request.meta,
+            Container::Device | Container::Claims => None,
+        }
+    }
+
     fn find(&self, container: Container, path: &ValuePath) -> Found<'a, 'a> {
         match container {
-            Container::Arguments => match self.request.arguments {
-                Some(arguments) => path.find(arguments, Keys::Sent),
-                None => Found::Absent,
-            },
+            Container::Arguments | Container::Input | Container::Meta => {
+                let sent = self.sent(container);
+                sent.map_or(Found::Absent, |sent| path.find(sent, Keys::Sent))
+            }
             Container::Device => match self.request.context.device {
                 Some(device) => path.find(device, Keys::Proven),
                 None => Found::Unclear,
@@ -138,11 +157,13 @@ impl<'a> Facts<'a> {
     /// Whether something is at a path; nothing if that cannot be told.
     fn is_there(&self, container: Container, path: &ValuePath) -> Option<bool> {
         let (whole, keys) = match container {
-            Container::Arguments => match self.request.arguments {
-                Some(arguments) => (arguments, Keys::Sent),
-                // A call without arguments has none to name.
-                None => return (path.len() == 1).then_some(false),
-            },
+            Container::Arguments | Container::Input | Container::Meta => {
+                match self.sent(container) {
+                    Some(sent) => (sent, Keys::Sent),
+                    // A call without arguments has none to name.
+                    None => return (path.len() == 1).then_some(false),
+                }
+            }
             Container::Device => (self.request.context.device?, Keys::Proven),
             Container::Claims => (&self.request.subject.claims, Keys::Proven),
         };
@@ -175,6 +196,8 @@ impl<'a> Facts<'a> {
         match (record, field) {
             ("subject", "claims") => is_bounded(&self.request.subject.claims),
             ("mcp", "arguments") => self.request.arguments.is_none_or(is_bounded),
+            ("mcp", "input") => self.request.input.is_some(),
+            ("mcp", "meta") => self.request.meta.is_some(),
             ("request", "headers") => true,
             _ => self.field(record, field).is_some(),
         }
@@ -190,6 +213,11 @@ impl<'a> Facts<'a> {
             ("subject", "groups") => unknown.groups,
             ("subject", "roles") => unknown.roles,
             ("subject", "scopes") => unknown.scopes,
+            ("source", "principal") => match self.request.peer {
+                Peer::Absent => false,
+                Peer::Unknown => true,
+                Peer::Known(names) => names.principal().is_none(),
+            },
             ("mcp", "uri" | "uri_folded") => {
                 let is_uri = matches!(
                     self.request.resource,
@@ -211,7 +239,9 @@ impl<'a> Facts<'a> {
     fn build(&self, name: &str) -> Option<Boxed<'a>> {
         let request = self.request;
         match name {
-            "args" => self.arguments(),
+            "args" => self.all_sent(Container::Arguments),
+            "mcp.input" => self.all_sent(Container::Input),
+            "mcp.meta" => self.all_sent(Container::Meta),
             "device" => request.context.device.and_then(bounded),
             "subject.claims" => bounded(&request.subject.claims),
             "request.headers" => {
@@ -264,7 +294,9 @@ impl<'a> Facts<'a> {
                 Some(Box::new(CelString::from(folded)))
             }
             ("mcp", "class") => self.class.map(string),
-            ("mcp", "arguments") => self.arguments(),
+            ("mcp", "arguments") => self.all_sent(Container::Arguments),
+            ("mcp", "input") => self.all_sent(Container::Input),
+            ("mcp", "meta") => self.all_sent(Container::Meta),
             ("mcp", "protocol_version") => request.protocol_version.map(string),
             ("mcp", "session") => request.session.map(string),
             ("source", "ip") => {
@@ -272,7 +304,10 @@ impl<'a> Facts<'a> {
                 Some(Box::new(CelString::from(address.to_string())))
             }
             ("source", "country") => request.context.country.map(string),
-            ("source", "principal") => request.peer.map(string),
+            ("source", "principal") => match request.peer {
+                Peer::Known(names) => names.principal().map(string),
+                Peer::Absent | Peer::Unknown => None,
+            },
             ("request", "host") => Some(string(request.http.host)),
             ("request", "path") => Some(string(request.http.path)),
             ("request", "headers") => self.build("request.headers"),
@@ -281,9 +316,9 @@ impl<'a> Facts<'a> {
     }
 
     /// A call without arguments has none to name, which `has` can tell.
-    fn arguments(&self) -> Option<Boxed<'a>> {
-        match self.request.arguments {
-            Some(arguments) => bounded(arguments),
+    fn all_sent(&self, container: Container) -> Option<Boxed<'a>> {
+        match self.sent(container) {
+            Some(sent) => bounded(sent),
             None => Some(map(std::iter::empty())),
         }
     }
@@ -309,6 +344,8 @@ pub(super) const MCP_FIELDS: &[&str] = &[
     "uri_folded",
     "class",
     "arguments",
+    "input",
+    "meta",
     "protocol_version",
     "session",
 ];
@@ -333,7 +370,9 @@ impl VariableResolver for Facts<'_> {
         let (record, field) = variable.rsplit_once('.')?;
         // Members of objects are readings: only they know how servers take keys.
         let value: Option<Boxed<'b>> = match record {
-            "args" | "mcp.arguments" | "device" | "subject.claims" => None,
+            "args" | "mcp.arguments" | "mcp.input" | "mcp.meta" | "device" | "subject.claims" => {
+                None
+            }
             _ => self.field(record, field),
         };
         value.map(CowVal::Owned)

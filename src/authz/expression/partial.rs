@@ -17,6 +17,8 @@ const ALWAYS_THERE: &[&str] = &[
     "mcp.server",
     "mcp.method",
     "mcp.arguments",
+    "mcp.input",
+    "mcp.meta",
     "request.host",
     "request.path",
     "request.headers",
@@ -155,7 +157,8 @@ fn path(node: &IdedExpr) -> Option<String> {
 }
 
 fn is_of_arguments(path: &str) -> bool {
-    path.starts_with("args.") || path.starts_with("mcp.arguments.")
+    let sent = ["args.", "mcp.arguments.", "mcp.input.", "mcp.meta."];
+    sent.iter().any(|prefix| path.starts_with(prefix))
 }
 
 fn is_string(node: &IdedExpr) -> bool {

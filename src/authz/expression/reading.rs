@@ -10,7 +10,7 @@ use crate::authz::path::ValuePath;
 /// What may be in a whole object of the request, if the node names one.
 pub(super) fn whole(expr: &Expr) -> Option<Origin> {
     match field_of(expr)? {
-        ("mcp", "arguments", false) => Some(Origin::ARGUMENTS),
+        ("mcp", "arguments" | "input" | "meta", false) => Some(Origin::ARGUMENTS),
         ("subject", "claims", false) => Some(Origin::PROVEN),
         _ => None,
     }
@@ -90,7 +90,9 @@ pub(super) fn reading(expr: &Expr) -> Option<(Reading, Origin)> {
         // Nor is it known of what is further inside.
         (true, _) if key.is_some() && path.len() > 1 => return None,
         (true, _) => (Reading::Has(container, path), Origin::PLAIN),
-        (false, Container::Arguments) => (Reading::Member(container, path), Origin::ARGUMENTS),
+        (false, Container::Arguments | Container::Input | Container::Meta) => {
+            (Reading::Member(container, path), Origin::ARGUMENTS)
+        }
         (false, Container::Claims | Container::Device) => {
             (Reading::Member(container, path), Origin::PROVEN)
         }
@@ -109,6 +111,8 @@ enum Root {
 fn root_of<'e>(expr: &'e Expr, names: &mut Vec<&'e str>) -> Option<Root> {
     match field_of(expr) {
         Some(("mcp", "arguments", _)) => return Some(Root::Object(Container::Arguments)),
+        Some(("mcp", "input", _)) => return Some(Root::Object(Container::Input)),
+        Some(("mcp", "meta", _)) => return Some(Root::Object(Container::Meta)),
         Some(("subject", "claims", _)) => return Some(Root::Object(Container::Claims)),
         Some(("request", "headers", _)) => return Some(Root::Headers),
         Some(_) | None => {}
@@ -153,7 +157,10 @@ fn read_field(expr: &Expr) -> Option<(Reading, Origin)> {
     };
     let field = fields.iter().find(|own| **own == field)?;
     // Those are built once for all rules.
-    let is_whole = matches!(*field, "claims" | "headers" | "arguments");
+    let is_whole = matches!(
+        *field,
+        "claims" | "headers" | "arguments" | "input" | "meta"
+    );
     let origin = if *field == "uri" && !test {
         Origin::URI
     } else {

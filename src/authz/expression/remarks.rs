@@ -68,7 +68,7 @@ pub enum Sense {
 }
 
 impl Sense {
-    fn flipped(self) -> Self {
+    pub(super) fn flipped(self) -> Self {
         match self {
             Sense::Holds => Sense::Fails,
             Sense::Fails => Sense::Holds,

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 
 use super::*;
+use crate::authz::peer::Peer;
 use crate::authz::request::{AccessRequest, Action, ActionKind, Http, Resource, Subject, Value};
 
 fn subject(claims: Value<'static>) -> Subject {
@@ -48,7 +49,7 @@ fn agrees(found: Match, expected: Match) -> bool {
 fn request<'a>(subject: &'a Subject, arguments: &'a Value<'a>) -> AccessRequest<'a> {
     AccessRequest {
         subject,
-        peer: None,
+        peer: Peer::Absent,
         server: "github",
         action: Action {
             method: "tools/call",
@@ -57,6 +58,8 @@ fn request<'a>(subject: &'a Subject, arguments: &'a Value<'a>) -> AccessRequest<
         },
         resource: Resource::Tool("t"),
         arguments: Some(arguments),
+        input: None,
+        meta: None,
         protocol_version: None,
         session: None,
         source: None,

@@ -197,6 +197,7 @@ async fn judge_as(
         purpose: &PurposeSettings::default(),
         country: None,
         device: None,
+        peer: &FoundPeer::Absent,
         now: now(),
     };
     context.judge(policies, state, &read).await.unwrap()

@@ -20,6 +20,8 @@ pub(super) enum Unfit {
     Incomplete,
     /// The session id that is issued is there twice or is none.
     SessionId,
+    /// The context of the request is not believed, where something would come of it.
+    Context,
     /// The state store cannot be asked whose a session is.
     StateUnavailable,
 }
@@ -35,6 +37,7 @@ impl Unfit {
             Unfit::Unreadable => "answer_unreadable",
             Unfit::Incomplete => "answer_incomplete",
             Unfit::SessionId => "answer_session_id",
+            Unfit::Context => "answer_context",
             Unfit::StateUnavailable => "state_unavailable",
         }
     }
@@ -49,6 +52,7 @@ impl Unfit {
             Unfit::Unreadable => "the answer of the server cannot be read",
             Unfit::Incomplete => "the answer of the server did not arrive whole",
             Unfit::SessionId => "the server issued a session id that is none",
+            Unfit::Context => "nobody said whose the answer of the server is",
             Unfit::StateUnavailable => "the session cannot be bound to its subject now",
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::authz::{Effect, Names, Policy, Subject, Who};
+use crate::authz::{Effect, Names, PeerNames, Policy, Subject, Who};
 use crate::policy::testing::{SampleCaller, sample_subject};
 
 /// For each allow rule somebody whom its `who` means, one for each group it names; and a stranger.
@@ -42,7 +42,7 @@ fn caller(who: &Who, group: Option<Arc<str>>, issuer: &str) -> Option<SampleCall
         Some(issuer) => Subject { issuer, ..subject },
         None => subject,
     };
-    let peer = first(&who.peers).map(|peer| peer.to_string());
+    let peer = first(&who.peers);
     let mut parts: Vec<String> = Vec::new();
     parts.extend(first(&who.subjects).map(|id| id.to_string()));
     parts.extend(subject.groups.iter().map(ToString::to_string));
@@ -60,5 +60,6 @@ fn caller(who: &Who, group: Option<Arc<str>>, issuer: &str) -> Option<SampleCall
         return None;
     }
     let caller = SampleCaller::new(parts.join(" + "), subject)?;
+    let peer = peer.map(|name| PeerNames::called(&name));
     Some(SampleCaller { peer, ..caller })
 }

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use tonic::Status;
 
 use crate::check::{Answer, BodyMode, Exchange, Output, Process};
 use crate::telemetry::Scope;
+use crate::telemetry::notices::Noticed;
 
 use super::super::proto::envoy::config::core::v3::Metadata;
 use super::super::proto::envoy::extensions::filters::http::ext_proc::v3::processing_mode::BodySendMode;
@@ -123,10 +123,8 @@ impl<P: Process> Session<P> {
             protocol_config,
             request,
         } = message;
-        if observability_mode && !IGNORED.swap(true, Ordering::Relaxed) {
-            tracing::error!(
-                "an ext_proc filter is in observability_mode: answers pass unfiltered, whatever is said"
-            );
+        if observability_mode {
+            self.process.notice(Noticed::AnswersOnlyObserved);
         }
         let modes = *self
             .modes
@@ -300,5 +298,3 @@ fn broken_off() -> Status {
 /// The most bytes of a body in one message to Envoy, whose `max_receive_message_length` has to be
 /// higher.
 const PIECE_BYTES_MAX: usize = 64 * 1024;
-/// Whether it was logged that our answers are ignored.
-static IGNORED: AtomicBool = AtomicBool::new(false);

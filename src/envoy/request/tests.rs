@@ -73,6 +73,7 @@ fn peer(address: Option<AddressKind>) -> Peer {
     Peer {
         address: Some(Address { address }),
         principal: String::new(),
+        certificate: String::new(),
     }
 }
 
@@ -98,6 +99,7 @@ fn takes_over_every_fact() {
     let attributes = check.attributes.as_mut().unwrap();
     attributes.source = Some(Peer {
         principal: "spiffe://a/b".to_owned(),
+        certificate: "-----BEGIN%20".to_owned(),
         ..ip("10.0.0.1")
     });
     attributes.context_extensions = map(&[("mcp_server", "github")]);
@@ -110,6 +112,7 @@ fn takes_over_every_fact() {
     assert!(!request.truncated);
     assert_eq!(request.source, Some([10, 0, 0, 1].into()));
     assert_eq!(request.principal, Some("spiffe://a/b"));
+    assert_eq!(request.certificate, Some("-----BEGIN%20"));
     assert_eq!(request.context, [("mcp_server", "github")]);
     assert_eq!(request.context("mcp_server"), Some("github"));
     assert_eq!(request.context("mcp"), None);
@@ -644,4 +647,72 @@ fn repeats_are_kept_apart_only_where_the_list_is_read() {
     assert!(with(&[], Some(raw(&[("x-a", b"1")]))));
     assert!(!with(&[("x-a", "1,2")], None));
     assert!(!with(&[("x-a", "1,2")], Some(raw(&[]))));
+}
+
+#[test]
+fn headers_that_are_held_back_are_noticed() {
+    const ALL: [(&str, &[u8]); 3] = [
+        (":path", b"/mcp?a=b"),
+        ("x-request-id", b"1"),
+        ("x-forwarded-proto", b"https"),
+    ];
+    let noticed = |headers: &[(&str, &[u8])]| {
+        let header_map = Some(raw(headers));
+        let described = Described {
+            header_map,
+            ..described()
+        };
+        convert(described).unwrap().noticed
+    };
+    let held_back = Some(Noticed::HeadersHeldBack);
+    assert_eq!(noticed(&ALL), None);
+    // Envoy may be told to make no ids of requests.
+    assert_eq!(noticed(&[ALL[0], ALL[1]]), None);
+    assert_eq!(noticed(&[ALL[0], ALL[2]]), None);
+    assert_eq!(noticed(&[ALL[0], ("x-other", b"1")]), held_back);
+    assert_eq!(noticed(&[ALL[1], ALL[2]]), held_back);
+    assert_eq!(noticed(&[]), held_back);
+    let headers = map(&[(":path", "/mcp?a=b"), ("x-request-id", "1")]);
+    let described = Described {
+        headers,
+        ..described()
+    };
+    assert_eq!(convert(described).unwrap().noticed, None);
+}
+
+#[test]
+fn a_public_client_without_the_header_of_its_address_is_noticed() {
+    let noticed = |source: Source, peer: &str, said: Option<&[u8]>| {
+        let mut headers: Vec<(&str, &[u8])> = vec![(":path", b"/mcp?a=b"), ("x-request-id", b"1")];
+        headers.extend(said.map(|address| (EXTERNAL_ADDRESS, address)));
+        let mut check = check(Described {
+            header_map: Some(raw(&headers)),
+            ..described()
+        });
+        check.attributes.as_mut().unwrap().source = Some(ip(peer));
+        let settings = Settings { source, ..SETTINGS };
+        read(&check, settings).unwrap().noticed
+    };
+    let external = Source::ExternalAddress;
+    let missing = Some(Noticed::NoExternalAddress);
+    for public in ["8.8.8.8", "100.128.0.1", "2001:4860::8", "::ffff:8.8.8.8"] {
+        assert_eq!(noticed(external, public, None), missing, "{public}");
+        assert_eq!(
+            noticed(external, public, Some(b"9.9.9.9")),
+            None,
+            "{public}"
+        );
+        assert_eq!(noticed(Source::Peer, public, None), None, "{public}");
+    }
+    for own in [
+        "10.1.2.3",
+        "192.168.0.1",
+        "127.0.0.1",
+        "100.64.0.1",
+        "169.254.1.1",
+        "::1",
+        "fd00::1",
+    ] {
+        assert_eq!(noticed(external, own, None), None, "{own}");
+    }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::authz::{
     AccessRequest, Action, ActionKind, Allow, Challenge, Context, Count, Decision, Declared,
-    Denial, DenialReason, Evaluation, Hints, Http, KeyPart, Readings, Resource, Subject, Value,
-    Window, demands, evaluate, is_visible,
+    Denial, DenialReason, Evaluation, Hints, Http, KeyPart, Peer, PeerNames, Readings, Resource,
+    Subject, Value, Window, demands, evaluate, is_visible,
 };
 
 use super::*;
@@ -122,7 +122,7 @@ fn several_files_are_one_policy() {
 #[derive(Clone)]
 struct Call<'a> {
     subject: Subject,
-    peer: Option<&'a str>,
+    peer: Option<PeerNames>,
     method: &'a str,
     kind: ActionKind,
     resource: Resource<'a>,
@@ -167,7 +167,7 @@ impl Default for Call<'_> {
                     ("tags", Value::List(vec![text("a"), text("b")])),
                 ]),
             },
-            peer: Some("spiffe://td/agent"),
+            peer: Some(PeerNames::called("spiffe://td/agent")),
             method: "tools/call",
             kind: ActionKind::Use,
             resource: Resource::Tool("get_issue"),
@@ -209,7 +209,7 @@ impl<'a> Call<'a> {
     fn request<'r>(&'r self, headers: &'r [(Cow<'r, str>, Cow<'r, str>)]) -> AccessRequest<'r> {
         AccessRequest {
             subject: &self.subject,
-            peer: self.peer,
+            peer: self.peer.as_ref().map_or(Peer::Absent, Peer::Known),
             server: "github",
             action: Action {
                 method: self.method,
@@ -218,6 +218,8 @@ impl<'a> Call<'a> {
             },
             resource: self.resource,
             arguments: self.arguments.as_ref(),
+            input: None,
+            meta: None,
             protocol_version: Some("2025-06-18"),
             session: None,
             source: self.source,

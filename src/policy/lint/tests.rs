@@ -14,6 +14,10 @@ fn source(name: &str, text: &str) -> Source {
 }
 
 fn lines(policy: &str, tests: &str) -> Vec<String> {
+    lines_among(&Arc::default(), policy, tests)
+}
+
+fn lines_among(issuers: &Arc<Issuers>, policy: &str, tests: &str) -> Vec<String> {
     let sources = [source("p", policy)];
     let compiled = compile(&sources, &CompileContext::default())
         .unwrap_or_else(|findings| panic!("{:#?}", findings.to_lines()));
@@ -46,6 +50,8 @@ fn lines(policy: &str, tests: &str) -> Vec<String> {
         arguments: BTreeMap::from([("github".to_owned(), arguments)]),
         uris: Arc::new(HashMap::from([("texts".to_owned(), UriForm::Opaque)])),
         hints: Arc::default(),
+        issuers: Arc::clone(issuers),
+        peers_are_verified: false,
         suite: suite.as_ref(),
         now: "2026-11-20T10:00:00Z".parse().ok(),
     };

@@ -8,11 +8,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json, json};
 
-use crate::authz::{Subject, Value};
+use crate::authz::{PeerNames, Subject, Value};
 use crate::yaml::{self, Data, Fields, Findings, Node, choice, list, list_or_one, string};
 
 use super::super::lint;
-use super::request::{History, Listed, SampleAsk, SampleRequest, Situation};
+use super::request::{History, INPUT, Listed, SampleAsk, SampleRequest, Situation};
 use super::subject::AssumedSubject;
 use super::{Expectation, Expected, ExpectedCall, OutcomeName, SampleCaller, SampleContext, Test};
 
@@ -90,7 +90,7 @@ pub(super) fn read_request(
     });
     let at = fields.optional("at", findings, timestamp);
     let from = fields.optional("from", findings, address);
-    let peer = fields.optional("peer", findings, string);
+    let peer = fields.optional("peer", findings, peer);
     let session = fields.optional("session", findings, string);
     let protocol_version = fields.optional("protocol_version", findings, string);
     let host = fields.optional("host", findings, string);
@@ -185,8 +185,9 @@ fn read_ask(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<SampleAs
         fields.node_of("name"),
         fields.node_of("uri"),
         fields.node_of("arguments"),
+        fields.node_of("input"),
     ];
-    let [name_node, uri_node, arguments_node] = selectors;
+    let [name_node, uri_node, arguments_node, input_node] = selectors;
     let params_node = fields.node_of("params");
     if let Some(node) = list_node {
         let others = [
@@ -194,6 +195,7 @@ fn read_ask(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<SampleAs
             name_node,
             uri_node,
             arguments_node,
+            input_node,
             params_node,
         ];
         for other in others.into_iter().flatten() {
@@ -222,6 +224,7 @@ fn read_ask(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<SampleAs
         ("name", name_node),
         ("uri", uri_node),
         ("arguments", arguments_node),
+        (INPUT, input_node),
     ] {
         let Some(node) = node else { continue };
         if params.insert(key.to_owned(), to_json(node)).is_some() {
@@ -258,7 +261,7 @@ pub(super) fn read_caller(
     let name = fields.optional("name", findings, string);
     let subject = subject_fields(&mut fields, findings).assume(issuer);
     let from = fields.optional("from", findings, address);
-    let peer = fields.optional("peer", findings, string);
+    let peer = fields.optional("peer", findings, peer);
     let at = fields.optional("at", findings, timestamp);
     fields.finish(findings);
     Some(SampleCaller {
@@ -395,6 +398,11 @@ fn read_expect(node: &Node, findings: &mut Findings) -> Option<Expected> {
             None
         }
     }
+}
+
+/// Nothing of the peer is proved: a name is of the kind that it looks like.
+fn peer(node: &Node, findings: &mut Findings) -> Option<PeerNames> {
+    string(node, findings).map(|name| PeerNames::called(&name))
 }
 
 fn timestamp(node: &Node, findings: &mut Findings) -> Option<Timestamp> {

@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json, json};
 
 use crate::authz::{
-    AccessRequest, Action, ActionKind, Context, Count, Decision, Declared, Http, Policy, Readings,
-    Resource, Subject, Taken, TrustedHints, UriForm, Value,
+    AccessRequest, Action, ActionKind, Context, Count, Decision, Declared, Http, Peer, PeerNames,
+    Policy, Readings, Resource, Subject, Taken, TrustedHints, UriForm, Value,
 };
 use crate::mcp::{DecodeOptions, Form, METHODS, Message, decode};
 
@@ -30,7 +30,7 @@ pub struct SampleRequest {
     /// Where from.
     pub from: Option<IpAddr>,
     /// The TLS peer.
-    pub peer: Option<String>,
+    pub peer: Option<PeerNames>,
     /// `Mcp-Session-Id`.
     pub session: Option<String>,
     /// The protocol revision.
@@ -176,6 +176,8 @@ impl SampleRequest {
                 request.action = target.action;
                 request.resource = target.resource;
                 request.arguments = target.arguments;
+                request.input = target.input;
+                request.meta = target.meta;
                 let name = target.resource.name().unwrap_or_default();
                 request.context.hints = self.situation.hints.of(&self.server, name);
                 if let Resource::Tool(name) = target.resource {
@@ -226,7 +228,7 @@ impl SampleRequest {
         let purpose = situation.purpose.as_deref();
         AccessRequest {
             subject: &self.subject,
-            peer: self.peer.as_deref(),
+            peer: self.peer.as_ref().map_or(Peer::Absent, Peer::Known),
             server: &self.server,
             action: Action {
                 method,
@@ -235,6 +237,8 @@ impl SampleRequest {
             },
             resource: Resource::Server,
             arguments: None,
+            input: None,
+            meta: None,
             protocol_version: self.protocol_version.as_deref(),
             session: self.session.as_deref(),
             source: self.from,
@@ -265,8 +269,17 @@ impl SampleRequest {
     }
 }
 
+/// What the client answers to the server.
+pub(super) const INPUT: &str = "inputResponses";
+/// The method of a test that is an answer to a request of the server.
+const RESPONSE: &str = "response";
+
 /// The message on the wire. What the protocol has as a notification gets no id.
 fn body(method: &str, params: &Map<String, Json>) -> String {
+    if method == RESPONSE {
+        let answers = params.get(INPUT).and_then(|input| input.get("result"));
+        return json!({"jsonrpc": "2.0", "id": 1, "result": answers}).to_string();
+    }
     let entry = METHODS.iter().find(|entry| entry.name == method);
     let notification = entry.map_or(method.starts_with("notifications/"), |entry| {
         entry.form == Form::Notification

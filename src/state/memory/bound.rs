@@ -96,11 +96,10 @@ impl Bound {
         entry.used = entry.used.max(now);
         let Entry { owner, since, .. } = *entry;
         let party = owner.party();
-        for order in [
-            self.held.get_mut(&party.id),
-            self.issued.get_mut(&party.group),
-        ] {
-            order.map(|order| order.promote(&key));
+        let own = self.held.get_mut(&party.id);
+        let issued = self.issued.get_mut(&party.group);
+        for order in own.into_iter().chain(issued) {
+            order.promote(&key);
         }
         Whose::Of(Binding { owner, since })
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::bucket::Bucket;
 use super::*;
 use crate::authz::{Limit, Policy};
-use crate::state::fixtures::{Asked as _, Who, is_of, limited, session, watched};
+use crate::state::fixtures::{Asked as _, Who, at, is_of, limited, session, watched};
 
 mod bindings;
 mod model;

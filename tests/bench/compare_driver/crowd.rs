@@ -101,7 +101,8 @@ fn keys() -> Call {
 fn values() -> Call {
     let text = format!("\"{}\"", "x".repeat(ARGUMENT_BYTES / VALUES - 3));
     let list = vec![text; VALUES].join(",");
-    Call::of(&format!("{{\"items\":[{list}]}}"))
+    let rest = r#""folder":"projects/roadmap","title":"Quarterly planning""#;
+    Call::of(&format!("{{{rest},\"items\":[{list}]}}"))
 }
 
 /// A token whose signature is of the right form and wrong.
@@ -297,10 +298,10 @@ fn report(variants: &[Variant], rows: &[(Variant, Crowd, Vec<Figures>)]) {
     for &variant in variants {
         let of = |crowd: Crowd, figure: fn(&Figures) -> f64| {
             let row = rows.iter().find(|row| (row.0, row.1) == (variant, crowd));
-            median(row.map_or(&[][..], |row| &row.2).iter().map(figure))
+            median(row.map_or(&[][..], |row| row.2.as_slice()).iter().map(figure))
         };
         for crowd in Crowd::ALL {
-            let ratio = |figure| of(crowd, figure) / of(Crowd::Nobody, figure);
+            let ratio = |figure: fn(&Figures) -> f64| of(crowd, figure) / of(Crowd::Nobody, figure);
             println!(
                 "| {}, {} | {:.0} | {:.2} | {:.2} | {:.2}, {:.2} | {:.1} | {:.2} + {:.2} |",
                 variant.name(),

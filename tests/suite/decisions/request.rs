@@ -94,6 +94,9 @@ struct EnvoySpec {
     /// The name of Envoy's TLS peer.
     #[serde(default)]
     principal: String,
+    /// Its certificate, by the name that the tables give it.
+    #[serde(default)]
+    certificate: Option<String>,
     /// Pseudo-headers other than those of the request.
     #[serde(default)]
     pseudo: BTreeMap<String, String>,
@@ -334,6 +337,9 @@ fn check(spec: RequestSpec, headers: Vec<(String, String)>, body: &[u8]) -> Chec
         source: Some(Peer {
             address: socket,
             principal: envoy.principal,
+            certificate: envoy
+                .certificate
+                .map_or_else(String::new, |name| super::peers::encoded(&name)),
         }),
         request: Some(Request {
             http: Some(described),

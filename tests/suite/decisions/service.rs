@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
+use mcp_authz::app;
 use mcp_authz::audit::Audit;
-use mcp_authz::authn::Authenticator;
+use mcp_authz::authn::{Authenticator, Peers};
 use mcp_authz::authz::{LimitDemand, Readings, Taken, WindowDemand};
 use mcp_authz::catalog::Catalog;
 use mcp_authz::check::countries::Countries;
-use mcp_authz::check::{LongBodies, Pipeline, Reader, Servers};
+use mcp_authz::check::{Handoffs, LongBodies, Pipeline, Reader, Servers};
 use mcp_authz::config::{self, Config};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, Settings};
@@ -20,6 +21,7 @@ use mcp_authz::json;
 use mcp_authz::policy::{CompileContext, PolicyStore};
 use mcp_authz::state::{Bind, BindingKey, Memory, Owner, Reply, State, StateUnavailable, Whose};
 use mcp_authz::telemetry::metrics::Metrics;
+use mcp_authz::telemetry::notices::Notices;
 use prost::Message;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -27,6 +29,7 @@ use tokio::runtime::Runtime;
 use super::answer::Returned;
 use super::expectation;
 use super::issuer::{self, NOW};
+use super::peers;
 use super::table::{Issued, Table};
 
 pub(super) struct Service {
@@ -50,7 +53,7 @@ impl Service {
             .unwrap_or_else(|findings| panic!("{}", findings.render(false)));
         let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), clock());
         let catalog = catalog.unwrap();
-        let context = context(&config, &catalog);
+        let context = app::compile_context(&config, Some(&catalog));
         let policy = PolicyStore::open(config.policy.clone(), context.clone(), clock())
             .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()));
         let candidate = config.candidate_policy.clone().map(|path| {
@@ -61,7 +64,7 @@ impl Service {
         let countries = countries.map(|path| Countries::open(path).unwrap());
         let (authenticator, refreshers) = Authenticator::new(&config.authn).unwrap();
         let written = Sink::default();
-        let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue_max).unwrap();
+        let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue).unwrap();
         let authenticator = Arc::new(authenticator);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -85,9 +88,12 @@ impl Service {
             purpose: config.purpose.clone(),
             device_header: config.device_header.clone(),
             facts: config.facts.clone(),
+            peers: Arc::new(Peers::open(config.peers_ca_file.clone()).unwrap()),
             countries: countries.map(Arc::new),
             audit,
             metrics: Metrics::new(),
+            notices: Notices::default(),
+            handoffs: Arc::new(Handoffs::new(&config.handoff).unwrap()),
             limits: config.limits.check,
             long_bodies: LongBodies::new(NonZero::<usize>::MIN),
             clock,
@@ -162,6 +168,7 @@ impl Service {
 /// The files that the configuration names.
 fn write_files(table: &Table, directory: &Path) {
     issuer::publish(directory);
+    std::fs::write(directory.join("peers.pem"), peers::authorities()).unwrap();
     std::fs::write(directory.join("policy.yaml"), &table.policy).unwrap();
     let countries = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/countries.mmdb");
     std::fs::copy(countries, directory.join("countries.mmdb")).unwrap();
@@ -172,19 +179,6 @@ fn write_files(table: &Table, directory: &Path) {
         if let Some(text) = text {
             std::fs::write(directory.join(name), text).unwrap();
         }
-    }
-}
-
-fn context(config: &Config, catalog: &Catalog) -> CompileContext {
-    let names = config.servers.iter().map(|server| server.name.clone());
-    CompileContext {
-        servers: Some(names.collect()),
-        hints: Arc::new(catalog.trusted_hints()),
-        uris: Arc::new(config.uri_forms()),
-        has_countries: config.country_db_file.is_some(),
-        rules_max: config.limits.rules_max,
-        cel_bytes_max: config.limits.cel_bytes_max,
-        ..CompileContext::default()
     }
 }
 

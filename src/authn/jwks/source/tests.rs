@@ -172,13 +172,13 @@ async fn answers_that_are_no_key_set_are_refused() {
         "/large" => " ".repeat(4097).into_response(),
         "/largest" => format!("{:4096}", jwks(&[P256.jwk(&json!({}))])).into_response(),
         "/endless" => {
-            let chunk = || Ok::<_, std::io::Error>(bytes::Bytes::from_static(&[b' '; 1024]));
+            let chunk = || Ok::<_, io::Error>(bytes::Bytes::from_static(&[b' '; 1024]));
             let chunks = tokio_stream::iter(std::iter::repeat_with(chunk));
             Response::new(Body::from_stream(chunks))
         }
         "/broken" => {
             let start = Ok(bytes::Bytes::from_static(b"{\"keys\":"));
-            let end = Err(std::io::Error::other("gone"));
+            let end = Err(io::Error::other("gone"));
             Response::new(Body::from_stream(tokio_stream::iter([start, end])))
         }
         _ => keys(),
@@ -333,7 +333,7 @@ impl axum::serve::Listener for TlsListener {
         }
     }
 
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+    fn local_addr(&self) -> io::Result<Self::Addr> {
         self.tcp.local_addr()
     }
 }

@@ -20,6 +20,8 @@ impl Facts<'_> {
         };
         let (whole, keys, prefix) = match container {
             Container::Arguments => (self.request.arguments, Keys::Sent, "args"),
+            Container::Input => (self.request.input, Keys::Sent, "mcp.input"),
+            Container::Meta => (self.request.meta, Keys::Sent, "mcp.meta"),
             Container::Device => (self.request.context.device, Keys::Proven, "device"),
             Container::Claims => {
                 let claims = &self.request.subject.claims;
@@ -55,6 +57,7 @@ impl Facts<'_> {
             return format!("there is no `{record}.{field}`");
         }
         match field {
+            "principal" => "nobody can tell who the peer is".to_owned(),
             "uri" | "uri_folded" => "the URI is not in normal form".to_owned(),
             _ => format!("the token leaves `{record}.{field}` out"),
         }

@@ -1,0 +1,237 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::policy::{CompileContext, LintContext, compile, lint};
+use crate::yaml::Source;
+
+/// `mixed` takes two issuers, `own` one, and `twice` names one of them twice.
+fn issuers(are_strict: bool) -> Arc<Issuers> {
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    Arc::new(Issuers {
+        names: texts(&["https://a.test", "https://b.test"]),
+        of_servers: HashMap::from([
+            (
+                "mixed".to_owned(),
+                texts(&["https://a.test", "https://b.test"]),
+            ),
+            ("own".to_owned(), texts(&["https://a.test"])),
+            (
+                "twice".to_owned(),
+                texts(&["https://a.test", "https://a.test"]),
+            ),
+        ]),
+        are_strict,
+    })
+}
+
+/// What is wrong with one rule.
+fn refused(rule: &str, are_strict: bool) -> Vec<String> {
+    let context = CompileContext {
+        issuers: issuers(are_strict),
+        ..CompileContext::default()
+    };
+    let source = Source {
+        name: "p".to_owned(),
+        text: format!("rules:\n- {{id: x, {rule}}}\n"),
+    };
+    let sources = [source];
+    match compile(&sources, &context) {
+        Err(findings) => findings.to_lines(),
+        Ok(policy) => {
+            let context = LintContext {
+                issuers: context.issuers,
+                ..LintContext::default()
+            };
+            let lines = lint(&sources, &policy, &context).to_lines();
+            lines
+                .into_iter()
+                .filter(|line| line.contains("any-issuer"))
+                .collect()
+        }
+    }
+}
+
+const ON_MIXED: &str = "what: {servers: [mixed], methods: [tools/call]}";
+const LIMIT: &str = "limit: {calls: 1, per: 1m, by: [subject]}";
+
+/// Each rule is warned of where rules need not say whose names they mean, and refused where they
+/// have to.
+#[test]
+fn names_of_any_issuer_are_warned_of_or_refused() {
+    for (rule, what) in [
+        (
+            format!("effect: allow, who: {{groups: [g]}}, {ON_MIXED}"),
+            "`groups`",
+        ),
+        (
+            format!("effect: allow, who: {{roles: [g]}}, {ON_MIXED}"),
+            "`roles`",
+        ),
+        (
+            format!("effect: allow, who: {{scopes: [g]}}, {ON_MIXED}"),
+            "`scopes`",
+        ),
+        (
+            format!("effect: allow, who: {{tenants: [g]}}, {ON_MIXED}"),
+            "`tenants`",
+        ),
+        (
+            format!("effect: allow, who: {{subjects: [g]}}, {ON_MIXED}"),
+            "`subjects`",
+        ),
+        (
+            format!("effect: allow, who: {{agents: [g]}}, {ON_MIXED}"),
+            "`agents`",
+        ),
+        (
+            format!("effect: allow, who: {{claims: {{c: g}}}}, {ON_MIXED}"),
+            "`claims`",
+        ),
+        (
+            format!("effect: allow, who: {{peers: [p], groups: [g]}}, {ON_MIXED}"),
+            "`groups`",
+        ),
+        (
+            "effect: allow, who: {groups: [g]}, what: {methods: [tools/call]}".to_owned(),
+            "`groups`",
+        ),
+        (
+            "effect: allow, who: {groups: [g]}, what: {servers: [own, mixed]}".to_owned(),
+            "`groups`",
+        ),
+        (
+            "effect: allow, who: {groups: [g]}, what: {not: {servers: [mixed], tools: [t]}}"
+                .to_owned(),
+            "`groups`",
+        ),
+        (
+            format!("effect: allow, who: {{anyone: true, not: {{groups: [g]}}}}, {ON_MIXED}"),
+            "`groups`",
+        ),
+        (
+            format!(
+                "effect: allow, who: {{groups: [g], not: {{issuers: ['https://b.test']}}}}, {ON_MIXED}"
+            ),
+            "`groups`",
+        ),
+        (
+            format!(
+                "effect: allow, who: {{anyone: true}}, {ON_MIXED}, if: '\"g\" in subject.groups'"
+            ),
+            "the names in the expression",
+        ),
+        (
+            format!(
+                "effect: allow, who: {{anyone: true}}, {ON_MIXED}, set: {{headers: {{x-t: '${{subject.tenant}}'}}}}"
+            ),
+            "the names that are set",
+        ),
+        (
+            format!("effect: allow, mode: shadow, who: {{groups: [g]}}, {ON_MIXED}"),
+            "`groups`",
+        ),
+        (
+            format!("effect: deny, who: {{not: {{groups: [g]}}}}, {ON_MIXED}"),
+            "`groups`",
+        ),
+        (
+            format!("effect: deny, who: {{roles: [r], not: {{claims: {{c: g}}}}}}, {ON_MIXED}"),
+            "`claims`",
+        ),
+        (
+            format!("effect: deny, {ON_MIXED}, if: '!(\"g\" in subject.groups)'"),
+            "the names in the expression",
+        ),
+        (
+            format!("effect: deny, {ON_MIXED}, if: 'subject.id != \"g\"'"),
+            "the names in the expression",
+        ),
+        (
+            "effect: deny, who: {not: {tenants: [g]}}".to_owned(),
+            "`tenants`",
+        ),
+        (
+            format!(
+                "effect: require, who: {{not: {{groups: [g]}}}}, {ON_MIXED}, needs: {{scopes: [s]}}"
+            ),
+            "`groups`",
+        ),
+        (
+            format!("effect: limit, who: {{not: {{groups: [g]}}}}, {ON_MIXED}, {LIMIT}"),
+            "`groups`",
+        ),
+    ] {
+        let message = format!("{what} may be those of any issuer that `mixed` takes");
+        for (strict, begin) in [(false, "warning[any-issuer]"), (true, "error")] {
+            let found = refused(&rule, strict);
+            assert_eq!(found.len(), 1, "{rule}: {found:#?}");
+            assert!(
+                found[0].contains(&format!("{begin}: {message}")),
+                "{found:#?}"
+            );
+        }
+        let silenced = format!("{rule}, silence: [any-issuer]");
+        assert_eq!(refused(&silenced, false), [""; 0], "{rule}");
+        assert_eq!(
+            refused(&silenced, true).len(),
+            1,
+            "nothing silences an error: {rule}"
+        );
+    }
+}
+
+#[test]
+fn rules_that_say_whose_names_they_mean_are_let_be() {
+    let whose = "issuers: ['https://a.test']";
+    for rule in [
+        format!("effect: allow, who: {{groups: [g], {whose}}}, {ON_MIXED}"),
+        format!("effect: allow, who: {{{whose}, not: {{groups: [g]}}}}, {ON_MIXED}"),
+        format!("effect: allow, who: {{anyone: true, not: {{groups: [g], {whose}}}}}, {ON_MIXED}"),
+        format!("effect: allow, who: {{anyone: true}}, {ON_MIXED}"),
+        format!("effect: allow, who: {{peers: [p]}}, {ON_MIXED}"),
+        format!(
+            "effect: allow, who: {{groups: [g]}}, {ON_MIXED}, if: 'subject.issuer == \"https://a.test\"'"
+        ),
+        format!(
+            "effect: allow, who: {{anyone: true}}, {ON_MIXED}, if: 'subject.issuer == \"https://a.test\" && \"g\" in subject.groups'"
+        ),
+        format!(
+            "effect: allow, who: {{anyone: true}}, {ON_MIXED}, set: {{headers: {{x-t: '${{subject.issuer}} ${{subject.tenant}}'}}}}"
+        ),
+        "effect: allow, who: {groups: [g]}, what: {servers: [own, twice]}".to_owned(),
+        "effect: allow, who: {groups: [g]}, what: {methods: [tools/call], not: {servers: [mixed]}}"
+            .to_owned(),
+        // These only add to what is refused.
+        format!("effect: deny, who: {{groups: [g]}}, {ON_MIXED}"),
+        format!("effect: deny, {ON_MIXED}, if: '\"g\" in subject.groups'"),
+        format!("effect: deny, who: {{not: {{groups: [g], {whose}}}}}, {ON_MIXED}"),
+        format!("effect: require, who: {{groups: [g]}}, {ON_MIXED}, needs: {{scopes: [s]}}"),
+        format!("effect: limit, who: {{groups: [g]}}, {ON_MIXED}, {LIMIT}"),
+    ] {
+        for strict in [false, true] {
+            assert_eq!(refused(&rule, strict), [""; 0], "{rule}");
+        }
+    }
+}
+
+#[test]
+fn unknown_issuers_are_refused_with_the_nearest_known_one() {
+    let known = "(did you mean `https://a.test`?)";
+    for (who, column) in [
+        ("{issuers: ['https://a.tset']}", 42),
+        ("{anyone: true, not: {issuers: ['https://a.tset']}}", 62),
+    ] {
+        let rule = format!("effect: allow, who: {who}, {ON_MIXED}");
+        let expected = format!("p:2:{column}: error: unknown issuer `https://a.tset` {known}");
+        assert_eq!(refused(&rule, false), [expected]);
+    }
+    // A slash at the end is another issuer (RFC 8414, section 2).
+    let slash = format!("effect: allow, who: {{issuers: ['https://b.test/']}}, {ON_MIXED}");
+    assert!(refused(&slash, false)[0].contains("did you mean `https://b.test`?"));
+    let unknown = CompileContext::default();
+    let source = Source {
+        name: "p".to_owned(),
+        text: format!("rules:\n- {{id: x, {slash}}}\n"),
+    };
+    assert!(compile(&[source], &unknown).is_ok(), "where none is known");
+}

@@ -1,0 +1,354 @@
+//! Mistakes in what stands around this process, noticed while it runs: each is counted, told in
+//! the log now and then, and shown to operators with what to change. None of them ever makes the
+//! process less ready.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+/// What can be noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Noticed {
+    /// Envoy does not send all headers of a request.
+    HeadersHeldBack,
+    /// Answers that were to be filtered never came.
+    AnswersNotShown,
+    /// Of several servers one is found by what the client says.
+    ServerByHost,
+    /// Envoy only shows answers, and ignores what is said of them.
+    AnswersOnlyObserved,
+    /// An answer came without what its check said.
+    AnswerWithoutCheck,
+    /// An answer came in a way in which it cannot be filtered.
+    BodyNotStreamed,
+    /// A context came that another process made.
+    ContextOfAnotherProcess,
+    /// A context came that no check made.
+    ContextForged,
+    /// A context came too late, or from the future.
+    ContextTooOld,
+    /// A context came a second time.
+    ContextReplayed,
+    /// Envoy does not say which address the client has.
+    NoExternalAddress,
+}
+
+impl Noticed {
+    /// All of them, in their order.
+    pub const ALL: [Noticed; 11] = [
+        Noticed::HeadersHeldBack,
+        Noticed::AnswersNotShown,
+        Noticed::ServerByHost,
+        Noticed::AnswersOnlyObserved,
+        Noticed::AnswerWithoutCheck,
+        Noticed::BodyNotStreamed,
+        Noticed::ContextOfAnotherProcess,
+        Noticed::ContextForged,
+        Noticed::ContextTooOld,
+        Noticed::ContextReplayed,
+        Noticed::NoExternalAddress,
+    ];
+
+    /// The stable name, in metrics, log and `/readyz`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Noticed::HeadersHeldBack => "headers_held_back",
+            Noticed::AnswersNotShown => "answers_not_shown",
+            Noticed::ServerByHost => "server_by_host",
+            Noticed::AnswersOnlyObserved => "answers_only_observed",
+            Noticed::AnswerWithoutCheck => "answer_without_check",
+            Noticed::BodyNotStreamed => "body_not_streamed",
+            Noticed::ContextOfAnotherProcess => "context_of_another_process",
+            Noticed::ContextForged => "context_forged",
+            Noticed::ContextTooOld => "context_too_old",
+            Noticed::ContextReplayed => "context_replayed",
+            Noticed::NoExternalAddress => "no_external_address",
+        }
+    }
+
+    /// What is wrong and what to change, in one line.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Noticed::HeadersHeldBack => {
+                "checks come without the headers that Envoy always sends: remove `allowed_headers` \
+                 and `disallowed_headers` from its `ext_authz` filter, or sessions may not be seen"
+            }
+            Noticed::AnswersNotShown => {
+                "ten or more answers were to be filtered and none was shown, so lists may pass \
+                 whole: Envoy needs the `composite` filter with `ext_proc` behind `ext_authz`, \
+                 and `enable_dynamic_metadata_ingestion` on; or else the server does not answer"
+            }
+            Noticed::ServerByHost => {
+                "several servers are configured and a route names none, so the host that the \
+                 client sends chooses: set the context extension `mcp_server` on each route"
+            }
+            Noticed::AnswersOnlyObserved => {
+                "an `ext_proc` filter is in `observability_mode`: answers pass unfiltered, \
+                 whatever is said; remove it"
+            }
+            Noticed::AnswerWithoutCheck => {
+                "an answer came without what its check said; set `forwarding_namespaces` on \
+                 Envoy's `ext_proc` filter, and `ext_authz` before it"
+            }
+            Noticed::BodyNotStreamed => {
+                "Envoy's `ext_proc` filter has to give the body of answers with \
+                 `response_body_mode: FULL_DUPLEX_STREAMED`"
+            }
+            Noticed::ContextOfAnotherProcess => {
+                "an answer came with a context made by another process: set `handoff.key_file` on \
+                 all replicas, with the same keys; until then its lists come out empty"
+            }
+            Noticed::ContextForged => {
+                "an answer came with a context that no check made or that was changed: see who \
+                 else reaches the gRPC port, and that nothing else writes to the metadata \
+                 `envoy.filters.http.ext_authz`"
+            }
+            Noticed::ContextTooOld => {
+                "an answer came with a context older than `handoff.max_age`, or from the future: \
+                 raise it if answers begin so late, and see that the clocks of replicas agree"
+            }
+            Noticed::ContextReplayed => {
+                "a context came a second time: see who else reaches the gRPC port"
+            }
+            Noticed::NoExternalAddress => {
+                "`client_address` is `x-envoy-external-address` and a client with a public address \
+                 came without that header: set `use_remote_address: true` on Envoy's connection \
+                 manager, or clients write the header themselves"
+            }
+        }
+    }
+}
+
+/// What was noticed so far. Clones are handles to the same.
+#[derive(Debug, Clone, Default)]
+pub struct Notices(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    each: [Tally; Noticed::ALL.len()],
+    answers: Mutex<Awaited>,
+}
+
+/// How often something was noticed; times in Unix milliseconds.
+#[derive(Debug)]
+struct Tally {
+    count: AtomicU64,
+    first: AtomicI64,
+    last: AtomicI64,
+    logged: AtomicI64,
+    stands: AtomicBool,
+}
+
+/// The time of what has not been.
+const NEVER: i64 = i64::MIN;
+/// How long a notice is not logged again.
+const LOG_INTERVAL_MS: i64 = 60 * 60 * 1000;
+
+impl Default for Shared {
+    fn default() -> Self {
+        let tally = || Tally {
+            count: AtomicU64::new(0),
+            first: AtomicI64::new(NEVER),
+            last: AtomicI64::new(NEVER),
+            logged: AtomicI64::new(NEVER),
+            stands: AtomicBool::new(false),
+        };
+        Shared {
+            each: Noticed::ALL.map(|_| tally()),
+            answers: Mutex::default(),
+        }
+    }
+}
+
+/// Something that was noticed and still stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// What.
+    pub noticed: Noticed,
+    /// How often.
+    pub count: u64,
+    /// When first; none if the time is none that can be written.
+    pub first: Option<Timestamp>,
+    /// When last.
+    pub last: Option<Timestamp>,
+}
+
+impl Notices {
+    /// Takes note of a mistake. It is logged at once, and then at most once per hour.
+    pub fn raise(&self, noticed: Noticed, now: Timestamp) {
+        let Some(tally) = self.0.each.get(noticed as usize) else {
+            return;
+        };
+        let now = now.as_millisecond();
+        tally.count.fetch_add(1, Ordering::Relaxed);
+        let relaxed = Ordering::Relaxed;
+        // Only the first one is it.
+        let _kept = tally.first.compare_exchange(NEVER, now, relaxed, relaxed);
+        tally.last.fetch_max(now, relaxed);
+        tally.stands.store(true, relaxed);
+        let logged = tally.logged.load(relaxed);
+        let is_due = logged == NEVER || now.saturating_sub(logged) >= LOG_INTERVAL_MS;
+        let logs = is_due && {
+            let swapped = tally.logged.compare_exchange(logged, now, relaxed, relaxed);
+            swapped.is_ok()
+        };
+        if logs {
+            tracing::warn!(notice = noticed.name(), "{}", noticed.text());
+        }
+    }
+
+    /// Takes note that a mistake is no longer there.
+    fn clear(&self, noticed: Noticed) {
+        if let Some(tally) = self.0.each.get(noticed as usize) {
+            tally.stands.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// How often each was noticed, whether it stands or not.
+    pub fn totals(&self) -> impl Iterator<Item = (Noticed, u64)> {
+        let counts = self.0.each.iter();
+        let counts = counts.map(|tally| tally.count.load(Ordering::Relaxed));
+        Noticed::ALL.into_iter().zip(counts)
+    }
+
+    /// What stands now.
+    #[must_use]
+    pub fn standing(&self) -> Vec<Standing> {
+        let time = |of: &AtomicI64| Timestamp::from_millisecond(of.load(Ordering::Relaxed)).ok();
+        let each = Noticed::ALL.into_iter().zip(&self.0.each);
+        each.filter(|(_, tally)| tally.stands.load(Ordering::Relaxed))
+            .map(|(noticed, tally)| Standing {
+                noticed,
+                count: tally.count.load(Ordering::Relaxed),
+                first: time(&tally.first),
+                last: time(&tally.last),
+            })
+            .collect()
+    }
+
+    /// Takes note that a request was allowed whose answer is to be shown to this service, here or
+    /// in another replica: of as many as are expected here, as many begin here.
+    pub fn answer_expected(&self, now: Timestamp) {
+        let now_ms = now.as_millisecond();
+        let mut awaited = self
+            .0
+            .answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if awaited.count == 0 {
+            awaited.since_ms = now_ms;
+        }
+        awaited.count = awaited.count.saturating_add(1);
+        let waited = now_ms.saturating_sub(awaited.since_ms);
+        let is_missing = awaited.count >= EXPECTED_MIN && waited > WAITED_MIN_MS;
+        drop(awaited);
+        if is_missing {
+            self.raise(Noticed::AnswersNotShown, now);
+        }
+    }
+
+    /// Takes note that such an answer is shown.
+    pub fn answer_begun(&self) {
+        let mut awaited = self
+            .0
+            .answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *awaited = Awaited::default();
+        drop(awaited);
+        self.clear(Noticed::AnswersNotShown);
+    }
+}
+
+/// The answers that were expected since the last one began.
+#[derive(Debug, Default)]
+struct Awaited {
+    count: u64,
+    /// When the first of them was.
+    since_ms: i64,
+}
+
+/// How many answers have to be missing. Of replicas each sees its share of the answers: that of ten
+/// none comes here by chance happens once in 20 000 times.
+const EXPECTED_MIN: u64 = 10;
+/// How long ago the first of them has to be: a server may take its time.
+const WAITED_MIN_MS: i64 = 30 * 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn each_has_a_name_of_its_own_and_its_place() {
+        for (index, noticed) in Noticed::ALL.into_iter().enumerate() {
+            assert_eq!(noticed as usize, index, "{}", noticed.name());
+            let same = Noticed::ALL
+                .iter()
+                .filter(|other| other.name() == noticed.name());
+            assert_eq!(same.count(), 1, "{}", noticed.name());
+            assert!(!noticed.text().contains('\n'), "{}", noticed.text());
+            assert!(!noticed.text().contains("  "), "{}", noticed.text());
+        }
+    }
+
+    #[test]
+    fn what_is_raised_stands_with_its_times() {
+        let notices = Notices::default();
+        assert_eq!(notices.standing(), []);
+        for seconds in [5, 1, 9] {
+            notices.raise(Noticed::ServerByHost, at(seconds));
+        }
+        let standing = Standing {
+            noticed: Noticed::ServerByHost,
+            count: 3,
+            first: Some(at(5)),
+            last: Some(at(9)),
+        };
+        assert_eq!(notices.clone().standing(), [standing]);
+        let raised = notices.totals().filter(|(_, count)| *count > 0);
+        assert!(raised.eq([(Noticed::ServerByHost, 3)]));
+    }
+
+    #[test]
+    fn answers_are_missed_once_many_are_expected_for_long_and_none_came() {
+        let notices = Notices::default();
+        let stands = || !notices.standing().is_empty();
+        for _ in 0..100 {
+            notices.answer_expected(at(0));
+        }
+        notices.answer_expected(at(30));
+        assert!(!stands(), "not for long");
+        notices.answer_expected(at(31));
+        assert!(stands());
+        notices.answer_begun();
+        assert!(!stands(), "cleared");
+        for seconds in [100, 200, 300, 400, 500, 600, 700, 800, 900] {
+            notices.answer_expected(at(seconds));
+        }
+        assert!(!stands(), "not many");
+        notices.answer_expected(at(901));
+        assert!(stands());
+        let count = notices.totals().map(|(_, count)| count).sum::<u64>();
+        assert_eq!(count, 2);
+    }
+
+    #[test]
+    fn answers_that_come_now_and_then_are_not_missed() {
+        let notices = Notices::default();
+        for round in 0..100 {
+            for _ in 0..9 {
+                notices.answer_expected(at(round * 60));
+            }
+            notices.answer_expected(at(round * 60 + 20));
+            notices.answer_begun();
+        }
+        assert_eq!(notices.totals().map(|(_, count)| count).sum::<u64>(), 0);
+    }
+}
