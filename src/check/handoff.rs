@@ -38,7 +38,7 @@ pub use seal::{HandoffSettings, Handoffs};
 pub(super) const FILTER_FACT: &str = "response_filter";
 /// The member with the context.
 pub(super) const CONTEXT_FACT: &str = "response_context";
-/// Every value of [`FILTER_FACT`], which PEPs match on, and whether the body of the answer is read.
+/// Every value of `response_filter`, which PEPs match on, and whether the body of the answer is read.
 pub const RESPONSE_FILTERS: [(&str, bool); 8] = [
     ("list", true),
     ("list/tools", true),
@@ -101,7 +101,8 @@ impl Expected {
         self.task |= binds && message.may_create_task();
     }
 
-    /// The value that the PEP matches on, one of [`RESPONSE_FILTERS`]; none if the answer is not to be looked at.
+    /// The value that the PEP matches on, one of [`RESPONSE_FILTERS`]; none if the answer is not to
+    /// be looked at.
     pub(super) fn code(self) -> Option<&'static str> {
         let mut kinds = self.kinds();
         match (kinds.next(), kinds.next()) {

@@ -24,8 +24,10 @@ pub(super) fn has_room(
     let names = OWN.iter().map(|name| name.len());
     let names = names.chain(assigned.iter().map(|name| name.len())).sum();
     let told = told_bytes_max(request, server, subject, limits);
-    let each = told.saturating_add(ASSIGNED_BYTES);
-    let own = told.saturating_add(each.saturating_mul(assigned.len()));
+    // The policy's together are taken to say no more of the request than ours.
+    let said = if assigned.is_empty() { 0 } else { told };
+    let assigned = ASSIGNED_BYTES.saturating_mul(assigned.len());
+    let own = told.saturating_add(said).saturating_add(assigned);
     let described = described_bytes(request);
     described.saturating_add(own).saturating_add(names) <= limits.header_bytes_max
 }

@@ -4,10 +4,10 @@
 //! held back, an answer that is not shown. They are found in the files, before Envoy reads them.
 //! What a file does not have, since Envoy gets it over xDS, is said and not guessed.
 //!
-//! Each mistake is a row of a table ([`rows`]) or a function in one (`CHECKS`), by what it is
-//! about: the filter itself ([`authz`]), the headers that are changed ([`locks`]), the way of
-//! answers ([`answers`]), the connection ([`connection`]), what becomes of a judged request on its
-//! route ([`runs`]), ways around the filter ([`ways`]), and the cluster ([`clusters`]).
+//! Each mistake is a row of a table (`rows`) or a function in one (`CHECKS`), by what it is
+//! about: the filter itself (`authz`), the headers that are changed (`locks`), the way of
+//! answers (`answers`), the connection (`connection`), what becomes of a judged request on its
+//! route (`runs`), ways around the filter (`ways`), and the cluster (`clusters`).
 
 mod answers;
 mod authz;
