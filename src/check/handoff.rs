@@ -21,8 +21,7 @@ use super::answer::Addressee;
 use super::judgement::Context;
 use super::read::Read;
 use super::{HttpRequest, Server, SessionBinding};
-use crate::authn::CarriedSubject;
-use crate::authn::FoundPeer;
+use crate::authn::{CarriedSubject, FoundPeer};
 use crate::authz::{
     self, AccessRequest, Action, ActionKind, Declared, Http, PeerNames, Resource, Subject,
 };
@@ -161,7 +160,10 @@ struct CarriedPeer(FoundPeer);
 #[serde(deny_unknown_fields)]
 struct PeerText {
     is_absent: bool,
-    names: Option<(Vec<Arc<str>>, Vec<Arc<str>>, Option<Arc<str>>)>,
+    is_known: bool,
+    uris: Vec<Arc<str>>,
+    dns: Vec<Arc<str>>,
+    subject: Option<Arc<str>>,
 }
 
 impl CarriedPeer {
@@ -175,12 +177,15 @@ impl Serialize for CarriedPeer {
         let text = match &self.0 {
             FoundPeer::Absent => PeerText {
                 is_absent: true,
-                names: None,
+                ..PeerText::default()
             },
             FoundPeer::Unknown => PeerText::default(),
             FoundPeer::Known(known) => PeerText {
-                is_absent: false,
-                names: Some((known.uris.clone(), known.dns.clone(), known.subject.clone())),
+                is_known: true,
+                uris: known.uris.clone(),
+                dns: known.dns.clone(),
+                subject: known.subject.clone(),
+                ..PeerText::default()
             },
         };
         text.serialize(serializer)
@@ -190,12 +195,17 @@ impl Serialize for CarriedPeer {
 impl<'de> Deserialize<'de> for CarriedPeer {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = PeerText::deserialize(deserializer)?;
-        Ok(CarriedPeer(match (text.names, text.is_absent) {
-            (Some((uris, dns, subject)), _) => {
-                FoundPeer::Known(Arc::new(PeerNames { uris, dns, subject }))
-            }
-            (None, true) => FoundPeer::Absent,
-            (None, false) => FoundPeer::Unknown,
+        let PeerText {
+            is_absent,
+            is_known,
+            uris,
+            dns,
+            subject,
+        } = text;
+        Ok(CarriedPeer(match (is_known, is_absent) {
+            (true, _) => FoundPeer::Known(Arc::new(PeerNames { uris, dns, subject })),
+            (false, true) => FoundPeer::Absent,
+            (false, false) => FoundPeer::Unknown,
         }))
     }
 }

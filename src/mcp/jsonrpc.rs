@@ -63,6 +63,10 @@ impl DecodeOptions {
 
 /// What a body holds.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every body is one message, and a box would cost each an allocation"
+)]
 pub enum Payload<'a> {
     /// One message.
     One(Message<'a>),

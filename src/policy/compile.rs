@@ -274,8 +274,8 @@ fn check_issuers(rule: &RuleDocument<'_>, issuers: &Issuers, findings: &mut Find
             let known = |name: &&str| issuers.names.iter().any(|known| known == name);
             if let Some(name) = name.filter(|name| !known(name)) {
                 let message = format!("unknown issuer `{name}`");
-                let names = issuers.names.iter().map(String::as_str).collect();
-                findings.error(node, message, suggestion(name, names));
+                let all = issuers.names.iter().map(String::as_str).collect();
+                findings.error(node, message, suggestion(name, all));
             }
         }
     }
