@@ -26,7 +26,7 @@ use crate::envoy;
 use crate::health::Readiness;
 use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
 use crate::policy::{CompileContext, LoadPolicyError, PolicyStore};
-use crate::state::Memory;
+use crate::state::{InFlight, Memory};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, InvalidTelemetry};
 use tasks::{Signals, Tasks};
@@ -167,6 +167,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         candidate: parts.core.candidate.clone(),
         catalog: Arc::clone(&parts.core.catalog),
         state: Arc::new(Memory::new(config.limits.state)),
+        in_flight: InFlight::new(config.limits.state.bindings_max),
         purpose: config.purpose.clone(),
         device_header: config.device_header.clone(),
         facts: config.facts.clone(),

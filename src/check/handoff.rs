@@ -14,16 +14,21 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::answer::Addressee;
+use super::in_flight::lists_awaited;
 use super::judgement::Context;
 use super::read::Read;
-use super::{HttpRequest, Server, SessionBinding};
+use super::{HttpRequest, Server, SessionBinding, resume};
 use crate::authn::CarriedSubject;
 use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, Resource, Subject};
 use crate::json::Json;
 use crate::mcp::{Era, Id, ListKind, Lists, Message};
+use crate::state::PlaceKey;
 
 /// The member that the PEP matches on.
 pub(super) const FILTER_FACT: &str = "response_filter";
+/// What ends the codes of requests that have places under limits on how many are open at once: the
+/// PEP shows them from their heads to the ends of their answers.
+const STREAM: &str = "stream";
 /// The member with the context.
 pub(super) const CONTEXT_FACT: &str = "response_context";
 /// The longest context. The limits on tokens and headers keep it far below.
@@ -48,15 +53,17 @@ impl Expected {
         session: false,
     };
 
+    const NOTHING: Expected = Expected {
+        lists: Lists::NONE,
+        task: false,
+        session: false,
+    };
+
     pub(super) fn of(request: &HttpRequest<'_>, server: &Server, read: &Read<'_>) -> Self {
-        let mut expected = Expected {
-            lists: Lists::NONE,
-            task: false,
-            session: false,
-        };
+        let mut expected = Expected::NOTHING;
         // A stream that is resumed repeats answers that the client has missed. Any other GET
         // stream carries none (2025-03-26 and later), unless the server speaks 2024-11-05.
-        let is_resumed = request.header("last-event-id").next().is_some();
+        let is_resumed = resume::resumes(request, server, read.era);
         let binds = server.settings.session_binding != SessionBinding::Off;
         if request.method == "GET" && (is_resumed || server.settings.answers_on_get) {
             expected.lists = Lists::ALL;
@@ -65,6 +72,13 @@ impl Expected {
         for message in read.messages() {
             expected.add(message, binds);
         }
+        expected
+    }
+
+    /// What the answer to one message may have; `binds` says whether sessions and tasks are bound.
+    pub(super) fn of_message(message: &Message<'_>, binds: bool) -> Self {
+        let mut expected = Expected::NOTHING;
+        expected.add(message, binds);
         expected
     }
 
@@ -111,13 +125,17 @@ pub(super) fn facts(
     context: &Context<'_>,
     read: &Read<'_>,
     to: &Addressee<'_>,
-    session_started: Option<Timestamp>,
+    (session_started, places): (Option<Timestamp>, Vec<PlaceKey>),
 ) -> Vec<(&'static str, String)> {
-    let Some(code) = expected.code() else {
-        return Vec::new();
+    let code = match (expected.code(), places.is_empty()) {
+        (None, true) => return Vec::new(),
+        (Some(code), true) => code.to_owned(),
+        (None, false) => STREAM.to_owned(),
+        (Some(code), false) => format!("{code}+{STREAM}"),
     };
-    let mut facts = vec![(FILTER_FACT, code.to_owned())];
-    let handoff = Handoff::of(expected, context, read, to, session_started);
+    let mut facts = vec![(FILTER_FACT, code)];
+    let mut handoff = Handoff::of(expected, context, read, to, session_started);
+    handoff.places = places;
     facts.extend(handoff.text().map(|text| (CONTEXT_FACT, text)));
     facts
 }
@@ -131,6 +149,12 @@ pub(super) struct Handoff {
     /// Lists, by the member of a result that they are.
     lists: Vec<Cow<'static, str>>,
     task: bool,
+    /// How many lists there are in the whole answer, one for each id that waits for one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    lists_awaited: usize,
+    /// The places that it has under limits on how many are open at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    places: Vec<PlaceKey>,
     session_opens: bool,
     modern: bool,
     /// The id of the request as JSON text, if a single answer is awaited.
@@ -157,6 +181,11 @@ enum Purpose {
     Unclear,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 impl Handoff {
     fn of(
         expected: Expected,
@@ -180,6 +209,8 @@ impl Handoff {
                 .map(|kind| Cow::Borrowed(kind.member()))
                 .collect(),
             task: expected.task,
+            lists_awaited: lists_awaited(read, context.server),
+            places: Vec::new(),
             session_opens: expected.session,
             modern: read.era == Era::Modern,
             id: to.id().map(|id| id.lexeme().to_owned()),
@@ -238,6 +269,24 @@ impl Handoff {
     /// The id of the decision about the request.
     pub(super) fn decision_id(&self) -> Uuid {
         self.decision_id
+    }
+
+    /// How many lists there are in the whole answer.
+    pub(super) fn lists_awaited(&self) -> usize {
+        self.lists_awaited
+    }
+
+    /// The places that the request has.
+    pub(super) fn places(&self) -> &[PlaceKey] {
+        &self.places
+    }
+
+    /// Whether a code is that of a request with places.
+    pub(super) fn has_places(code: &str) -> bool {
+        code == STREAM
+            || code
+                .strip_suffix(STREAM)
+                .is_some_and(|code| code.ends_with('+'))
     }
 
     /// The name of the server.

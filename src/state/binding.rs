@@ -112,7 +112,7 @@ impl Owner {
 }
 
 /// Every part with its length before it, so that no two lists of parts give the same bytes.
-fn digest_of<const N: usize>(parts: [&[u8]; N]) -> Digest {
+pub(super) fn digest_of<const N: usize>(parts: [&[u8]; N]) -> Digest {
     let mut few = [0; 512];
     if let Some(bytes) = joined(parts, &mut few) {
         return short_digest(bytes);

@@ -14,12 +14,15 @@ use std::time::Duration;
 use bound::Bound;
 use jiff::Timestamp;
 use lru::LruCache;
+use uuid::Uuid;
 
 use super::{
-    Bind, Binding, BindingKey, BindingKind, Digest as Key, Owner, Reply, Settings, State,
-    short_digest as short,
+    Bind, Binding, BindingKey, BindingKind, Digest as Key, Owner, PlaceKey, Places, Reply,
+    Settings, State, short_digest as short,
 };
-use crate::authz::{Count, Limit, LimitDemand, Readings, Taken, Window, WindowDemand};
+use crate::authz::{
+    Count, Limit, LimitDemand, OpenDemand, Opened, Readings, Taken, Window, WindowDemand,
+};
 
 /// How finely windows slide: what happened counts for `per` and for up to one part in this many
 /// of it longer, never shorter.
@@ -36,6 +39,7 @@ pub struct Memory {
     shard_keys_max: usize,
     sessions: Mutex<Bound>,
     tasks: Mutex<Bound>,
+    places: Places,
 }
 
 type Shard = LruCache<Key, Cell>;
@@ -59,6 +63,7 @@ impl Memory {
             shard_keys_max: settings.keys_max.div_ceil(SHARDS).max(1),
             sessions: Mutex::new(Bound::new(settings.bindings_max)),
             tasks: Mutex::new(Bound::new(settings.bindings_max)),
+            places: Places::default(),
         }
     }
 
@@ -269,6 +274,23 @@ impl State for Memory {
     fn take<'a>(&'a self, limits: &'a [LimitDemand], now: Timestamp) -> Reply<'a, Taken> {
         let taken = self.take_all(limits, now);
         Reply::now(taken)
+    }
+
+    fn open<'a>(
+        &'a self,
+        places: &'a [OpenDemand],
+        request: Uuid,
+        now: Timestamp,
+    ) -> Reply<'a, Opened> {
+        Reply::now(self.places.open(places, request, now))
+    }
+
+    fn attend(&self, places: &[PlaceKey], request: Uuid) {
+        self.places.attend(places, request);
+    }
+
+    fn close(&self, places: &[PlaceKey], request: Uuid) {
+        self.places.close(places, request);
     }
 
     fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()> {

@@ -14,7 +14,7 @@ use mcp_authz::check::{Decide, HttpRequest, Pipeline, Servers, Verdict};
 use mcp_authz::config;
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::policy::PolicyStore;
-use mcp_authz::state::Memory;
+use mcp_authz::state::{InFlight, Memory};
 use mcp_authz::telemetry::{self, metrics::Metrics};
 
 use super::issuer;
@@ -72,6 +72,7 @@ impl Service {
             candidate: None,
             catalog: Arc::new(catalog),
             state: Arc::new(Memory::new(limits.state)),
+            in_flight: InFlight::new(limits.state.bindings_max),
             purpose: config.purpose.clone(),
             device_header: None,
             facts: config.facts.clone(),
