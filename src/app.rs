@@ -30,7 +30,7 @@ use crate::envoy;
 use crate::health::Readiness;
 use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
 use crate::policy::{CompileContext, Issuers, LoadPolicyError, PolicyStore};
-use crate::state::{Memory, State};
+use crate::state::{InFlight, Memory, State};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::notices::Notices;
 use crate::telemetry::{self, InvalidTelemetry};
@@ -191,6 +191,7 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         candidate: parts.core.candidate.clone(),
         catalog: Arc::clone(&parts.core.catalog),
         state: Arc::clone(&parts.memory) as Arc<dyn State>,
+        in_flight: InFlight::new(config.limits.state.bindings_max),
         purpose: config.purpose.clone(),
         device_header: config.device_header.clone(),
         facts: config.facts.clone(),

@@ -37,12 +37,12 @@ pub use condition::{
     TextPattern, ValueSelector, What, When, Where, Who, Why, canonical_network,
 };
 pub use counting::{
-    Count, CounterKey, Holder, HolderKind, KeyPart, Limit, LimitDemand, Readings, Window,
-    WindowDemand,
+    Count, CounterKey, Holder, HolderKind, KeyPart, Limit, LimitDemand, OpenDemand, OpenLimit,
+    Readings, Takings, Window, WindowDemand,
 };
 pub use decision::{
-    Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Pending, Rehearsal, Rehearsed,
-    Taken,
+    Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Opened, Pending, Rehearsal,
+    Rehearsed, Taken,
 };
 pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse};
 pub use explain::{Explanation, NoResult, RuleExplanation, SelectorExplanation, explain};

@@ -9,12 +9,14 @@ mod ending;
 mod exchange;
 mod fact;
 mod handoff;
+mod in_flight;
 mod invalid;
 mod judgement;
 mod observe;
 mod process;
 mod read;
 mod reason;
+mod resume;
 mod room;
 mod server;
 mod session;
@@ -30,11 +32,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use crate::upstream::{Obligations, Text};
-pub use exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
+pub use exchange::{AnswerHead, Attendance, BodyMode, Carried, Exchange, Output, Process};
 pub use fact::Fact;
 pub use handoff::{
     HandoffSettings, HandoffStatus, Handoffs, InvalidHandoffKeys, KeyFault, KeysFailing,
-    RESPONSE_FILTERS,
+    OPEN_FILTERS, RESPONSE_FILTERS,
 };
 pub use invalid::{InvalidCheck, StatedFact};
 pub use judgement::PurposeSettings;
@@ -56,7 +58,7 @@ use crate::bytewise;
 use crate::catalog::Catalog;
 use crate::mcp::Era;
 use crate::policy::PolicyStore;
-use crate::state::State;
+use crate::state::{InFlight, State};
 use crate::telemetry::metrics::{Metrics, Stage};
 use crate::telemetry::notices::{Noticed, Notices};
 use crate::upstream::{self};
@@ -210,6 +212,8 @@ pub struct Pipeline {
     pub catalog: Arc<Catalog>,
     /// What is remembered between requests.
     pub state: Arc<dyn State>,
+    /// The ids of requests whose answers are looked at.
+    pub in_flight: InFlight,
     /// Where clients say what a call is for.
     pub purpose: PurposeSettings,
     /// The header, in lower case, in which a trusted proxy says what it knows of the device.
@@ -428,16 +432,19 @@ impl Pipeline {
             device: device.as_deref(),
             peer: &peer,
             now,
+            decision_id: to.decision_id,
         };
         let judgement = context.judge(policies, &*self.state, read).await;
         observation.stage(Stage::Evaluate);
-        let judgement = match judgement {
+        let mut judgement = match judgement {
             Ok(judgement) => judgement,
             Err(error) => {
                 tracing::error!(%error, "a request cannot be judged");
                 return failed(to, Reason::StateUnavailable);
             }
         };
+        self.keep_ids(&context, read, &mut judgement);
+        self.count_ignored(&context, read, &judgement);
         observation.judgement(&judgement, read);
         if let (Some(rehearsal), Some(candidate)) = (&judgement.candidate, &candidate) {
             observation.candidate(rehearsal, candidate.revision());

@@ -29,15 +29,17 @@
 //!    nobody's becomes the caller's after an allow.
 //! 8. [`catalog`]: what is known of the tool, and whether the arguments fit its schema, where
 //!    that is asked for. [`authz::evaluate`]: synchronous and pure. [`state`] is read before and
-//!    taken from after, only where a rule that may match needs it.
+//!    taken from after, only where a rule that may match needs it. `check/in_flight.rs`: an id
+//!    that waits for a list is nobody else's in its session.
 //! 9. [`upstream`]: the header changes of an allow.
 //! 10. `check/observe.rs`: audit, metrics and span, once.
 //! 11. [`envoy::response`]: [`check::Verdict`] to `CheckResponse`.
 //!
 //! # The way of an answer
 //!
-//! Where an answer has lists, opens a session or creates a task, the verdict says so in metadata
-//! (`check/handoff.rs`), and the PEP opens a stream for it, to this replica or another:
+//! Where an answer has lists, opens a session or creates a task, or the request counts as long as
+//! it is open, the verdict says so in metadata (`check/handoff.rs`), and the PEP opens a stream for
+//! it, to this replica or another:
 //!
 //! 1. [`envoy`]: pieces of the answer as they come, to a [`check::Exchange`], and what is told of
 //!    them back.

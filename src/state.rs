@@ -6,7 +6,9 @@
 //! and a store never looks at a clock.
 
 mod binding;
+mod in_flight;
 mod memory;
+mod open;
 
 use std::fmt::{Debug, Formatter};
 use std::future::{Ready, ready};
@@ -15,11 +17,14 @@ use std::task::{Context, Poll};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
+use uuid::Uuid;
 
-use crate::authz::{LimitDemand, Readings, Taken, WindowDemand};
+use crate::authz::{LimitDemand, OpenDemand, Opened, Readings, Taken, WindowDemand};
 
 pub use binding::{Bind, Binding, BindingKey, BindingKind, Owner, Whose};
+pub use in_flight::{IN_FLIGHT_MAX, IdInUse, InFlight, RequestKey};
 pub use memory::{Forgotten, Memory, WINDOW_SLOTS};
+pub use open::{PlaceKey, Places, UNATTENDED_MAX};
 
 /// Remembers. Keys are told apart exactly, whatever is in them.
 ///
@@ -34,6 +39,31 @@ pub trait State: Debug + Send + Sync + 'static {
     /// Takes one call from each limit, from all of them or from none. A limit of which something
     /// is forgotten, or for which there is no room in the store, has no room either.
     fn take<'a>(&'a self, limits: &'a [LimitDemand], now: Timestamp) -> Reply<'a, Taken>;
+
+    /// Takes a place under each limit for a request, under all of them or under none. They are the
+    /// request's until it is closed, or until it is late to be attended. A store without places
+    /// cannot be asked for any.
+    fn open<'a>(
+        &'a self,
+        places: &'a [OpenDemand],
+        request: Uuid,
+        now: Timestamp,
+    ) -> Reply<'a, Opened> {
+        let _ = (places, request, now);
+        Reply::Now(ready(Err(StateUnavailable)))
+    }
+
+    /// The stream of a request's answer has begun, here or anywhere: its places are kept until it
+    /// is closed. Takes them if they are not taken, whatever the limits.
+    fn attend(&self, places: &[PlaceKey], request: Uuid) {
+        let _ = (places, request);
+    }
+
+    /// Gives back the places of a request, if it has them. May be called from a destructor, so a
+    /// store that replicas share does the rest behind.
+    fn close(&self, places: &[PlaceKey], request: Uuid) {
+        let _ = (places, request);
+    }
 
     /// Adds a request to windows.
     fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()>;

@@ -44,6 +44,15 @@ pub struct Limit {
     pub by: Box<[KeyPart]>,
 }
 
+/// How many requests may be open at once: from their checks to the ends of their answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenLimit {
+    /// So many; at least 1.
+    pub most: u32,
+    /// Whose requests share the limit. Never empty, sorted, without repeats.
+    pub by: Box<[KeyPart]>,
+}
+
 /// What a window counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Count {
@@ -113,6 +122,85 @@ pub struct LimitDemand {
     pub key: CounterKey,
 }
 
+/// A limit under which a request has to find a place, and which keeps it for as long as the
+/// request is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenDemand {
+    /// The rule that says so.
+    pub rule: Arc<str>,
+    /// Its message for the caller.
+    pub message: Option<Arc<str>>,
+    /// How many places there are.
+    pub most: u32,
+    /// Its counter.
+    pub key: CounterKey,
+}
+
+/// What a request takes from limits, from all of them or from none. What is there twice is taken
+/// twice.
+///
+/// The parts of one request that is answered once, such as the URIs of a subscription, have one
+/// place together; calls they are each.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Takings {
+    /// Calls, of limits on how often.
+    pub calls: Vec<LimitDemand>,
+    /// Places, of limits on how many at once.
+    pub places: Vec<OpenDemand>,
+}
+
+impl Takings {
+    /// Adds what another part takes that stands or falls with this one: of a batch, or of a request
+    /// that `is_one`.
+    pub fn join(&mut self, other: Takings, is_one: bool) {
+        self.calls.extend(other.calls);
+        for place in other.places {
+            if !is_one || !self.places.contains(&place) {
+                self.places.push(place);
+            }
+        }
+    }
+
+    /// Whether it is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.places.is_empty()
+    }
+
+    /// The rules that say so; some may be there twice.
+    pub fn rules(&self) -> impl Iterator<Item = &Arc<str>> {
+        let calls = self.calls.iter().map(|demand| &demand.rule);
+        calls.chain(self.places.iter().map(|demand| &demand.rule))
+    }
+
+    /// The same but for these rules, from counters of their own.
+    #[must_use]
+    pub fn aside(&self, but: &[Arc<str>], space: &str) -> Self {
+        let calls = self
+            .calls
+            .iter()
+            .filter(|demand| !but.contains(&demand.rule));
+        let places = self
+            .places
+            .iter()
+            .filter(|demand| !but.contains(&demand.rule));
+        Takings {
+            calls: calls
+                .map(|demand| LimitDemand {
+                    key: demand.key.within(space),
+                    ..demand.clone()
+                })
+                .collect(),
+            places: places
+                .map(|demand| OpenDemand {
+                    key: demand.key.within(space),
+                    ..demand.clone()
+                })
+                .collect(),
+        }
+    }
+}
+
 impl Readings {
     /// Adds what a window showed: for [`Count::Calls`] the calls before this one, for
     /// [`Count::DistinctTools`] the tools with this one.
@@ -148,6 +236,12 @@ impl CounterKey {
     #[must_use]
     pub fn holder(&self) -> &Holder {
         &self.holder
+    }
+
+    /// A counter of this name.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        CounterKey(name.as_bytes().into())
     }
 
     /// The counter for what a request is by. `Err` is [`Match::No`] for a request that is not
@@ -254,6 +348,28 @@ pub(super) fn is_counted(request: &AccessRequest<'_>) -> bool {
     match request.action.kind {
         ActionKind::Use | ActionKind::Unknown => true,
         ActionKind::Open => false,
+    }
+}
+
+/// Whether an action waits for an answer: what is only told, and what ends a session, does not.
+pub(super) fn is_awaited(request: &AccessRequest<'_>) -> bool {
+    let method = request.action.method;
+    let is_told =
+        method.starts_with("notifications/") || matches!(method, "response" | "DELETE" | "OPTIONS");
+    !is_told || request.action.kind != ActionKind::Open
+}
+
+impl OpenLimit {
+    /// Whether there is a counter of the limit for a request.
+    pub(super) fn check(&self, request: &AccessRequest<'_>) -> Result<(), Match> {
+        check_parts(&self.by, request)
+    }
+
+    /// The counter of a rule's limit for a request, or whether there is none.
+    pub(super) fn key(&self, rule: &str, request: &AccessRequest<'_>) -> Result<CounterKey, Match> {
+        let mut name = b"open:".to_vec();
+        name.extend(rule.as_bytes());
+        CounterKey::new(&name, &self.by, request)
     }
 }
 

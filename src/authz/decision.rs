@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::assignment::Assigned;
-use super::counting::LimitDemand;
+use super::counting::{LimitDemand, OpenDemand, Takings};
 
 /// Whether the request may pass.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Allow {
 /// An allow that waits for its limits.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pending {
-    limits: Vec<LimitDemand>,
+    takings: Takings,
     allow: Allow,
 }
 
@@ -59,34 +59,68 @@ pub enum Taken {
     },
 }
 
+/// What became of an attempt to take a place under all limits at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// Each had one.
+    All,
+    /// None was taken.
+    Full {
+        /// The position of the first limit without a place.
+        first: usize,
+    },
+}
+
 impl Pending {
-    pub(super) fn new(limits: Vec<LimitDemand>, allow: Allow) -> Self {
-        Pending { limits, allow }
+    pub(super) fn new(takings: Takings, allow: Allow) -> Self {
+        Pending { takings, allow }
     }
 
-    /// The limits, each of which has to have room. One that is there twice is taken from twice.
+    /// What is taken from limits, each of which has to have room.
     #[must_use]
-    pub fn limits(&self) -> &[LimitDemand] {
-        &self.limits
+    pub fn takings(&self) -> &Takings {
+        &self.takings
     }
 
-    /// This and another request that stand or fall together.
-    pub fn join(&mut self, other: Pending) {
-        self.limits.extend(other.limits);
+    /// This and another part of a batch, or of a request that `is_one`, stand or fall together.
+    pub fn join(&mut self, other: Pending, is_one: bool) {
+        self.takings.join(other.takings, is_one);
     }
 
-    /// Decides, now that it is known whether there was room.
+    /// Denies, as there is no place under this limit.
+    pub fn refuse(self, first: usize) -> Decision {
+        Decision::Deny(Denial::full(self.takings.places.get(first)))
+    }
+
+    /// Decides, now that it is known whether there was room for the call. INVARIANT: the places
+    /// were taken before.
     pub fn settle(self, taken: Taken) -> Decision {
         match taken {
             Taken::All => Decision::Allow(self.allow),
             Taken::Exhausted { first, retry_after } => {
-                Decision::Deny(Denial::rate_limited(self.limits.get(first), retry_after))
+                let first = self.takings.calls.get(first);
+                Decision::Deny(Denial::rate_limited(first, retry_after))
             }
         }
     }
 }
 
+/// How long a client is asked to wait before it opens one request more than it may. Nobody knows
+/// when another one ends.
+const FULL_RETRY: Duration = Duration::from_secs(5);
+
 impl Denial {
+    /// The denial of a request for which a limit has no place.
+    #[must_use]
+    pub fn full(limit: Option<&OpenDemand>) -> Self {
+        Denial {
+            reason: DenialReason::RateLimited,
+            rule: limit.map(|limit| Arc::clone(&limit.rule)),
+            message: limit.and_then(|limit| limit.message.clone()),
+            retry_after: Some(FULL_RETRY),
+        }
+    }
+
     /// The denial of a request for which a limit has no room.
     #[must_use]
     pub fn rate_limited(limit: Option<&LimitDemand>, retry_after: Duration) -> Self {
@@ -186,7 +220,7 @@ pub enum Rehearsed {
     /// It would pass.
     Allow,
     /// It would if these limits had room.
-    Limit(Vec<LimitDemand>),
+    Limit(Takings),
     /// It would not.
     Deny(DenialReason),
     /// It would as soon as the caller brought these scopes, or stepped up otherwise.
@@ -200,7 +234,7 @@ impl From<Decision> for Rehearsed {
     fn from(decision: Decision) -> Self {
         match decision {
             Decision::Allow(_) => Rehearsed::Allow,
-            Decision::Limit(pending) => Rehearsed::Limit(pending.limits),
+            Decision::Limit(pending) => Rehearsed::Limit(pending.takings),
             Decision::Deny(denial) => Rehearsed::Deny(denial.reason),
             Decision::Challenge(challenge) => Rehearsed::Challenge {
                 scope: !challenge.missing.is_empty(),

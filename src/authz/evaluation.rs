@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::assignment::Assigned;
 use super::condition::{Match, match_auth_age};
-use super::counting::{Count, LimitDemand, WindowDemand, is_counted};
+use super::counting::{Count, LimitDemand, OpenDemand, Takings, WindowDemand, is_counted};
 use super::decision::{
     Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Pending, Rehearsal,
 };
@@ -202,31 +202,46 @@ fn grant<'l>(
         return (decision, unmet, grants);
     }
     let determining = [&*grants.matched, &*gates.matched].concat();
-    let limits = limits(policy, request, &gates.matched);
+    let takings = takings(policy, request, &gates.matched);
     let allow = Allow::grant();
-    let decision = if limits.is_empty() {
+    let decision = if takings.is_empty() {
         Decision::Allow(allow)
     } else {
-        Decision::Limit(Pending::new(limits, allow))
+        Decision::Limit(Pending::new(takings, allow))
     };
     (decision, determining, grants)
 }
 
 /// The limits among the rules that match. Their counters are known, as they would not match.
-fn limits(policy: &Policy, request: &AccessRequest<'_>, gates: &[usize]) -> Vec<LimitDemand> {
+fn takings(policy: &Policy, request: &AccessRequest<'_>, gates: &[usize]) -> Takings {
+    let mut takings = Takings::default();
     let rules = gates
         .iter()
         .filter_map(|position| policy.rules().get(*position));
-    let demand = |rule: &Rule| match &rule.effect {
-        Effect::Limit(limit) => Some(LimitDemand {
-            rule: Arc::clone(&rule.id),
-            message: rule.message.clone(),
-            key: limit.key(&rule.id, request).ok()?,
-            limit: limit.clone(),
-        }),
-        Effect::Allow | Effect::Deny | Effect::Require(_) => None,
-    };
-    rules.filter_map(demand).collect()
+    for rule in rules {
+        match &rule.effect {
+            Effect::Limit(limit) => {
+                let key = limit.key(&rule.id, request).ok();
+                takings.calls.extend(key.map(|key| LimitDemand {
+                    rule: Arc::clone(&rule.id),
+                    message: rule.message.clone(),
+                    limit: limit.clone(),
+                    key,
+                }));
+            }
+            Effect::Open(limit) => {
+                let key = limit.key(&rule.id, request).ok();
+                takings.places.extend(key.map(|key| OpenDemand {
+                    rule: Arc::clone(&rule.id),
+                    message: rule.message.clone(),
+                    most: limit.most,
+                    key,
+                }));
+            }
+            Effect::Allow | Effect::Deny | Effect::Require(_) => {}
+        }
+    }
+    takings
 }
 
 /// The first rule that could serve stands for all: an open action needs no more than one.

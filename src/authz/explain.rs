@@ -76,7 +76,9 @@ fn found(policy: &Policy, call: &Call<'_>, position: usize, rule: &Rule) -> Matc
             Match::No
         }
         (Effect::Allow, ActionKind::Use | ActionKind::Unknown)
-        | (Effect::Deny | Effect::Require(_) | Effect::Limit(_), _) => rule.matches(call),
+        | (Effect::Deny | Effect::Require(_) | Effect::Limit(_) | Effect::Open(_), _) => {
+            rule.matches(call)
+        }
     }
 }
 
@@ -114,7 +116,7 @@ fn selectors(rule: &Rule, call: &Call<'_>) -> Vec<SelectorExplanation> {
     for (name, part) in rule.why.iter().flat_map(why_parts) {
         tell(format!("why.{name}"), call.judge_why(&part), &untold);
     }
-    if let Effect::Limit(_) = rule.effect {
+    if let Effect::Limit(_) | Effect::Open(_) = rule.effect {
         tell("limit".to_owned(), rule.counts(request), &untold);
     }
     if let Some(condition) = &rule.condition {

@@ -134,7 +134,7 @@ impl Tables {
                 self.serving.insert(position, rule);
                 self.grants.insert(position, rule);
             }
-            Effect::Deny | Effect::Require(_) | Effect::Limit(_) => {
+            Effect::Deny | Effect::Require(_) | Effect::Limit(_) | Effect::Open(_) => {
                 self.gates.insert(position, rule);
             }
         }

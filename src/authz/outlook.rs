@@ -133,6 +133,6 @@ fn lacks(request: &AccessRequest<'_>, rule: &Rule) -> bool {
     match &rule.effect {
         Effect::Require(needs) => is_unmet(needs, rule, request),
         // Room for a call is a matter of the moment, not of who calls what.
-        Effect::Allow | Effect::Deny | Effect::Limit(_) => false,
+        Effect::Allow | Effect::Deny | Effect::Limit(_) | Effect::Open(_) => false,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::assignment::Assignments;
 use super::classes::{HintedClass, Hints, ToolClasses, UNCLASSIFIED};
 use super::condition::{Class, Match, ResourceKind, Target, What, When, Where, Who, Why};
-use super::counting::{Limit, Window, is_counted};
+use super::counting::{Limit, OpenLimit, Window, is_awaited, is_counted};
 use super::expression::{Expression, Facts};
 use super::index::Index;
 use super::request::{AccessRequest, Resource};
@@ -85,6 +85,8 @@ pub enum Effect {
     Require(Needs),
     /// Allows only so often.
     Limit(Limit),
+    /// Allows only so many at once.
+    Open(OpenLimit),
 }
 
 /// Whether a rule counts.
@@ -356,18 +358,21 @@ impl Rule {
         what || condition.is_some_and(Expression::reads_call)
     }
 
-    /// Whether the request is one that the rule's limit counts, if it has one. What needs no rule
-    /// of its own is not, unless the rule names its method.
+    /// Whether the request is one that the rule's limit counts, if it has one. Of how often, what
+    /// needs no rule of its own is not, and of how many at once, what waits for no answer, unless
+    /// the rule names the method.
     pub(super) fn counts(&self, request: &AccessRequest<'_>) -> Match {
-        let Effect::Limit(limit) = &self.effect else {
-            return Match::Yes;
+        let (is_meant, parts) = match &self.effect {
+            Effect::Limit(limit) => (is_counted(request), limit.check(request)),
+            Effect::Open(limit) => (is_awaited(request), limit.check(request)),
+            Effect::Allow | Effect::Deny | Effect::Require(_) => return Match::Yes,
         };
         let what = self.what.as_ref();
-        let is_named = what.is_some_and(|what| what.names_method(request.action.method));
-        if !is_named && !is_counted(request) {
+        let is_named = || what.is_some_and(|what| what.names_method(request.action.method));
+        if !is_meant && !is_named() {
             return Match::No;
         }
-        limit.check(request).err().unwrap_or(Match::Yes)
+        parts.err().unwrap_or(Match::Yes)
     }
 
     /// Whether the rule could grant its subject something on the server: who is judged, the call

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::answer::{self, Addressee, Denied};
 use super::handoff::{self, Expected, Handover};
 use super::judgement::{Context, Judgement};
-use super::{Answer, Outcome, Read, Reason, Server, Text, session};
+use super::{Answer, Outcome, Read, Reason, Server, Text, resume, session};
 use crate::authn::AuthenticationError;
 use crate::authz::{Decision, Denial, DenialReason};
 use crate::mcp::{Era, Kind, Message};
@@ -79,6 +79,10 @@ impl Context<'_> {
             message: None,
             retry_after: None,
         };
+        if judgement.refusal == Some(Reason::IdInUse) {
+            let answer = answer::rejected(to, StatusCode::BAD_REQUEST, Reason::IdInUse);
+            return Ending::answer(Reason::IdInUse, answer);
+        }
         if let Some(reason) = judgement.refusal {
             let answer = answer::not_owned(to, self.server.settings.deny, reason);
             return Ending::answer(reason, answer);
@@ -104,7 +108,7 @@ impl Context<'_> {
                     reason: Reason::Allowed,
                     outcome: Outcome::Allow(obligations),
                     rule,
-                    handoff: handoff::handover(expected, self, read, to, started),
+                    handoff: handoff::handover(expected, self, read, to, (started, judgement.places)),
                 }
             }
             Decision::Challenge(challenge) => {
@@ -158,6 +162,8 @@ impl Context<'_> {
         let session = read.routing.as_ref().and_then(|routing| routing.session);
         let unjudged = session::unjudged_headers(self.request, session);
         obligations.remove.extend(unjudged);
+        let unheeded = resume::unheeded_headers(self.request, self.server, read.era);
+        obligations.remove.extend(unheeded);
         obligations
     }
 }

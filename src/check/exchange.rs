@@ -1,6 +1,7 @@
 //! The answer of an upstream on its way back to the client, as the PEP describes it piece by piece.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -36,6 +37,20 @@ pub enum BodyMode {
     /// In a way in which it cannot be filtered as it streams. If the head goes on, so does the
     /// body, as it is and unseen.
     Other,
+}
+
+/// What a request has for as long as the stream about its answer lasts. It ends when this is
+/// dropped, whatever has ended the stream.
+#[derive(Debug, Default)]
+pub struct Attendance(
+    #[expect(dead_code, reason = "it is there to be dropped")] Option<Box<dyn Debug + Send + Sync>>,
+);
+
+impl Attendance {
+    /// This.
+    pub fn of(what: impl Debug + Send + Sync + 'static) -> Self {
+        Attendance(Some(Box::new(what)))
+    }
 }
 
 /// What the PEP is told, in order.
@@ -76,6 +91,13 @@ impl Output {
 pub trait Process: Send + Sync + 'static {
     /// The state of one answer.
     type Exchange: Exchange;
+
+    /// What the request of an answer has for as long as its stream lasts, from the first that the
+    /// PEP says of it. Is kept even if nothing of the answer is shown.
+    fn attend(self: &Arc<Self>, carried: &Carried) -> Attendance {
+        let _ = carried;
+        Attendance::default()
+    }
 
     /// Begins with the head of an answer.
     fn begin(

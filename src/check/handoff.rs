@@ -18,15 +18,17 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::answer::Addressee;
+use super::in_flight::lists_awaited;
 use super::judgement::Context;
 use super::read::Read;
-use super::{HttpRequest, Server, SessionBinding};
+use super::{HttpRequest, Server, SessionBinding, resume};
 use crate::authn::{CarriedSubject, FoundPeer};
 use crate::authz::{
     self, AccessRequest, Action, ActionKind, Declared, Http, PeerNames, Resource, Subject,
 };
 use crate::json::Json;
 use crate::mcp::{Era, Id, ListKind, Lists, Message};
+use crate::state::PlaceKey;
 
 pub(super) use seal::Refused;
 
@@ -35,6 +37,22 @@ pub use seal::{HandoffSettings, Handoffs};
 
 /// The member that the PEP matches on.
 pub(super) const FILTER_FACT: &str = "response_filter";
+/// What the values stand for of requests that count under a limit on how many are open at once, as
+/// in [`RESPONSE_FILTERS`].
+pub const OPEN_FILTERS: [(&str, bool); 9] = [
+    (STREAM, false),
+    ("list+stream", true),
+    ("list/tools+stream", true),
+    ("list/prompts+stream", true),
+    ("list/resources+stream", true),
+    ("list/templates+stream", true),
+    ("list/tasks+stream", true),
+    ("task+stream", true),
+    ("initialize+stream", false),
+];
+/// What ends the codes of requests that have places under limits on how many are open at once: the
+/// PEP shows them from their heads to the ends of their answers.
+const STREAM: &str = "stream";
 /// The member with the context.
 pub(super) const CONTEXT_FACT: &str = "response_context";
 /// Every value of `response_filter`, which PEPs match on, and whether the body of the answer is read.
@@ -70,15 +88,17 @@ impl Expected {
         session: false,
     };
 
+    const NOTHING: Expected = Expected {
+        lists: Lists::NONE,
+        task: false,
+        session: false,
+    };
+
     pub(super) fn of(request: &HttpRequest<'_>, server: &Server, read: &Read<'_>) -> Self {
-        let mut expected = Expected {
-            lists: Lists::NONE,
-            task: false,
-            session: false,
-        };
+        let mut expected = Expected::NOTHING;
         // A stream that is resumed repeats answers that the client has missed. Any other GET
         // stream carries none (2025-03-26 and later), unless the server speaks 2024-11-05.
-        let is_resumed = request.header("last-event-id").next().is_some();
+        let is_resumed = resume::resumes(request, server, read.era);
         let binds = server.settings.session_binding != SessionBinding::Off;
         if request.method == "GET" && (is_resumed || server.settings.answers_on_get) {
             expected.lists = Lists::ALL;
@@ -87,6 +107,13 @@ impl Expected {
         for message in read.messages() {
             expected.add(message, binds);
         }
+        expected
+    }
+
+    /// What the answer to one message may have; `binds` says whether sessions and tasks are bound.
+    pub(super) fn of_message(message: &Message<'_>, binds: bool) -> Self {
+        let mut expected = Expected::NOTHING;
+        expected.add(message, binds);
         expected
     }
 
@@ -131,7 +158,7 @@ impl Expected {
 /// What is to be said for the answer to an allowed request.
 pub(super) struct Handover {
     /// The value that the PEP matches on.
-    pub(super) code: &'static str,
+    pub(super) code: Cow<'static, str>,
     /// The context as text, yet to be sealed.
     pub(super) context: Option<String>,
 }
@@ -142,12 +169,23 @@ pub(super) fn handover(
     context: &Context<'_>,
     read: &Read<'_>,
     to: &Addressee<'_>,
-    session_started: Option<Timestamp>,
+    (session_started, places): (Option<Timestamp>, Vec<PlaceKey>),
 ) -> Option<Handover> {
-    let code = expected.code()?;
-    let handoff = Handoff::of(expected, context, read, to, session_started);
+    let code = code(expected, &places)?;
+    let mut handoff = Handoff::of(expected, context, read, to, session_started);
+    handoff.places = places;
     let context = handoff.text();
     Some(Handover { code, context })
+}
+
+/// The value that the PEP matches on for such an answer to a request with these places.
+fn code(expected: Expected, places: &[PlaceKey]) -> Option<Cow<'static, str>> {
+    match (expected.code(), places.is_empty()) {
+        (None, true) => None,
+        (Some(code), true) => Some(Cow::Borrowed(code)),
+        (None, false) => Some(Cow::Borrowed(STREAM)),
+        (Some(code), false) => Some(Cow::Owned(format!("{code}+{STREAM}"))),
+    }
 }
 
 /// The TLS peer, as it was found. Of a list that is judged by a later policy it is unknown if no rule
@@ -219,6 +257,12 @@ pub(super) struct Handoff {
     /// Lists, by the member of a result that they are.
     lists: Vec<Cow<'static, str>>,
     task: bool,
+    /// How many lists there are in the whole answer, one for each id that waits for one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    lists_awaited: usize,
+    /// The places that it has under limits on how many are open at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    places: Vec<PlaceKey>,
     session_opens: bool,
     modern: bool,
     /// The id of the request as JSON text, if a single answer is awaited.
@@ -245,6 +289,11 @@ enum Purpose {
     Unclear,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 impl Handoff {
     fn of(
         expected: Expected,
@@ -268,6 +317,8 @@ impl Handoff {
                 .map(|kind| Cow::Borrowed(kind.member()))
                 .collect(),
             task: expected.task,
+            lists_awaited: lists_awaited(read, context.server),
+            places: Vec::new(),
             session_opens: expected.session,
             modern: read.era == Era::Modern,
             id: to.id().map(|id| id.lexeme().to_owned()),
@@ -326,6 +377,29 @@ impl Handoff {
     /// The id of the decision about the request.
     pub(super) fn decision_id(&self) -> Uuid {
         self.decision_id
+    }
+
+    /// How many lists there are in the whole answer.
+    pub(super) fn lists_awaited(&self) -> usize {
+        self.lists_awaited
+    }
+
+    /// The places that the request has.
+    pub(super) fn places(&self) -> &[PlaceKey] {
+        &self.places
+    }
+
+    /// The value that the PEP matches on.
+    pub(super) fn code(&self) -> Option<Cow<'static, str>> {
+        code(self.expected(), &self.places)
+    }
+
+    /// Whether a code is that of a request with places.
+    pub(super) fn has_places(code: &str) -> bool {
+        code == STREAM
+            || code
+                .strip_suffix(STREAM)
+                .is_some_and(|code| code.ends_with('+'))
     }
 
     /// The name of the server.
@@ -427,5 +501,10 @@ mod tests {
         }
         let never = RESPONSE_FILTERS.iter().filter(|code| !given.contains(code));
         assert_eq!(never.count(), 0);
+        let open = RESPONSE_FILTERS.map(|(code, reads)| (format!("{code}+{STREAM}"), reads));
+        let stream = (STREAM.to_owned(), false);
+        let known = OPEN_FILTERS.map(|(code, reads)| (code.to_owned(), reads));
+        let all: Vec<_> = std::iter::once(stream).chain(open).collect();
+        assert_eq!(all, known);
     }
 }

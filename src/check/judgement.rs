@@ -7,18 +7,19 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use smallvec::{SmallVec, smallvec};
+use uuid::Uuid;
 
 use super::session::Used;
 use super::{Disclose, HttpRequest, Read, Reason, Server};
 use crate::authn::FoundPeer;
 use crate::authz::{
     self, AccessRequest, Action, ActionKind, Assigned, Count, Decision, Declared, Denial,
-    Evaluation, Http, LimitDemand, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules,
-    Subject, Taken, WindowDemand,
+    Evaluation, Http, Opened, Policy, Readings, Rehearsal, Rehearsed, Resource, Rules, Subject,
+    Taken, Takings, WindowDemand,
 };
 use crate::catalog::{Catalog, InputSchema, InvalidArguments, Standing};
 use crate::mcp::Message;
-use crate::state::{BindingKind, State, StateUnavailable};
+use crate::state::{BindingKind, PlaceKey, State, StateUnavailable};
 
 pub(super) type VisibleHeaders<'r> = Vec<(Cow<'r, str>, Cow<'r, str>)>;
 
@@ -45,6 +46,7 @@ pub(super) struct Context<'c> {
     pub(super) device: Option<&'c authz::Value<'static>>,
     pub(super) peer: &'c FoundPeer,
     pub(super) now: Timestamp,
+    pub(super) decision_id: Uuid,
 }
 
 /// The policies of one decision.
@@ -61,7 +63,7 @@ pub(super) struct Judgement {
     /// None as long as nothing was evaluated, which allows nothing. Not [`Decision::Limit`] once
     /// it is settled.
     pub(super) decision: Option<Decision>,
-    /// What the request uses is not the caller's; then there is no decision.
+    /// What the request uses is not the caller's, or in use; then there is no decision.
     pub(super) refusal: Option<Reason>,
     /// Where the arguments do not fit, if that is why it is denied.
     pub(super) misfit: Option<InvalidArguments>,
@@ -69,6 +71,10 @@ pub(super) struct Judgement {
     pub(super) session_started: Option<Timestamp>,
     /// What the request has bound to the caller.
     pub(super) bound: Vec<BindingKind>,
+    /// The places that it has under limits on how many are open at once.
+    pub(super) places: Vec<PlaceKey>,
+    /// Whether there is one message, whatever it reaches.
+    is_one: bool,
     /// Which target decided.
     pub(super) decisive: usize,
     /// The class of its tool.
@@ -89,8 +95,10 @@ pub(super) struct Judgement {
 
 /// A target whose limits stand behind those of others.
 struct Joined {
-    /// The number of its first limit.
-    begin: usize,
+    /// The number of its first limit on how often.
+    calls: usize,
+    /// The number of its first limit on how many at once.
+    places: usize,
     /// The number of the target.
     index: usize,
     /// The class of its tool.
@@ -150,6 +158,7 @@ impl Context<'_> {
         let mut judgement = Judgement {
             owned_headers: Arc::clone(policies.enforced.set_headers()),
             session_started: found.session_started,
+            is_one: read.messages().len() <= 1,
             ..Judgement::default()
         };
         let in_turn = asks.len() > 1 && policies.have_windows() && found.refusal.is_none();
@@ -172,7 +181,7 @@ impl Context<'_> {
                     self.record(state, &events).await?;
                 }
             }
-            judgement.settle(state, self.now).await?;
+            judgement.settle(state, self.decision_id, self.now).await?;
             let says_nothing = self.server.settings.deny.disclose == Disclose::Nothing;
             if says_nothing && !asks.iter().all(|ask| self.may_be_listed(ask)) {
                 judgement.conceal();
@@ -183,6 +192,7 @@ impl Context<'_> {
             judgement.bound = found.bound;
         }
         if let Some((reason, index)) = found.refusal {
+            judgement.give_back(state, self.decision_id);
             judgement.refuse(reason, index);
         }
         if !policies.have_windows() {
@@ -299,7 +309,7 @@ impl Context<'_> {
 }
 
 impl Judgement {
-    fn is_allowed(&self) -> bool {
+    pub(super) fn is_allowed(&self) -> bool {
         matches!(self.decision, Some(Decision::Allow(_)))
     }
 
@@ -315,8 +325,15 @@ impl Judgement {
         }
     }
 
-    /// Takes back whatever was decided: what is used there is not the caller's.
-    fn refuse(&mut self, reason: Reason, index: usize) {
+    /// Gives back the places of a request that is not allowed after all.
+    pub(super) fn give_back(&mut self, state: &dyn State, request: Uuid) {
+        if !self.places.is_empty() {
+            state.close(&std::mem::take(&mut self.places), request);
+        }
+    }
+
+    /// Takes back whatever was decided: what is used there is not the caller's to use.
+    pub(super) fn refuse(&mut self, reason: Reason, index: usize) {
         *self = Judgement {
             refusal: Some(reason),
             bound: std::mem::take(&mut self.bound),
@@ -365,11 +382,11 @@ impl Judgement {
             rehearsal
         };
         if let Some(rehearsal) = shadow {
-            add_rehearsal(&mut self.shadow, refuse(rehearsal));
+            add_rehearsal(&mut self.shadow, refuse(rehearsal), self.is_one);
         }
         if let Some(candidate) = policies.candidate {
             let rehearsal = authz::rehearse(candidate, request, Rules::Enforced);
-            add_rehearsal(&mut self.candidate, refuse(rehearsal));
+            add_rehearsal(&mut self.candidate, refuse(rehearsal), self.is_one);
         }
         is_denied
     }
@@ -391,11 +408,12 @@ impl Judgement {
             | (Some(Decision::Challenge(_)), Decision::Limit(_)) => {}
             (Some(Decision::Limit(all)), Decision::Limit(more)) => {
                 self.joined.push(Joined {
-                    begin: all.limits().len(),
+                    calls: all.takings().calls.len(),
+                    places: all.takings().places.len(),
                     index,
                     class: evaluation.class,
                 });
-                all.join(more);
+                all.join(more, self.is_one);
             }
             (Some(Decision::Challenge(all)), Decision::Challenge(more)) => {
                 add_new(&mut all.scopes, more.scopes);
@@ -424,21 +442,35 @@ impl Judgement {
 
     /// Takes what limits ask for: of the policy in force first, then, kept apart from it, of what
     /// is only rehearsed.
-    async fn settle(&mut self, state: &dyn State, now: Timestamp) -> Result<(), StateUnavailable> {
+    async fn settle(
+        &mut self,
+        state: &dyn State,
+        request: Uuid,
+        now: Timestamp,
+    ) -> Result<(), StateUnavailable> {
         let mut enforced = Vec::new();
         if let Some(Decision::Limit(pending)) = self
             .decision
             .take_if(|decision| matches!(decision, Decision::Limit(_)))
         {
-            enforced.extend(pending.limits().iter().map(|limit| Arc::clone(&limit.rule)));
-            let taken = state.take(pending.limits(), now).await?;
-            if let Taken::Exhausted { first, .. } = taken
-                && let Some(joined) = self.joined.iter().rfind(|joined| joined.begin <= first)
-            {
-                self.decisive = joined.index;
-                self.class.clone_from(&joined.class);
+            enforced.extend(pending.takings().rules().cloned());
+            let (joined, decision) = match take(state, pending.takings(), request, now).await? {
+                Took::All(places) => {
+                    self.places = places;
+                    (None, pending.settle(Taken::All))
+                }
+                Took::NoPlace(first) => {
+                    (self.joined_at(|it| it.places, first), pending.refuse(first))
+                }
+                Took::NoCall(first, taken) => {
+                    (self.joined_at(|it| it.calls, first), pending.settle(taken))
+                }
+            };
+            if let Some((index, class)) = joined {
+                self.decisive = index;
+                self.class = class;
             }
-            self.decision = Some(pending.settle(taken));
+            self.decision = Some(decision);
         }
         if let Some(Decision::Deny(denial)) = &self.decision
             && denial.reason == authz::DenialReason::RateLimited
@@ -447,22 +479,36 @@ impl Judgement {
         }
         let is_allowed = self.is_allowed();
         if let Some(shadow) = &mut self.shadow
-            && let Rehearsed::Limit(limits) = &shadow.outcome
+            && let Rehearsed::Limit(takings) = &shadow.outcome
         {
-            let own = |limit: &&LimitDemand| !enforced.contains(&limit.rule);
             shadow.outcome = if is_allowed {
-                let own = limits.iter().filter(own);
-                take_aside(state, own, "shadow", now).await?
+                let own = takings.aside(&enforced, "shadow");
+                rehearsed(take(state, &own, request, now).await?, &mut self.places)
             } else {
                 Rehearsed::Deny(authz::DenialReason::RateLimited)
             };
         }
         if let Some(candidate) = &mut self.candidate
-            && let Rehearsed::Limit(limits) = &candidate.outcome
+            && let Rehearsed::Limit(takings) = &candidate.outcome
         {
-            candidate.outcome = take_aside(state, limits.iter(), "candidate", now).await?;
+            let mut own = takings.aside(&[], "candidate");
+            if !is_allowed {
+                // Nobody would see when it ends.
+                own.places.clear();
+            }
+            candidate.outcome = rehearsed(take(state, &own, request, now).await?, &mut self.places);
         }
         Ok(())
+    }
+
+    /// The target that a limit belongs to, and the class of its tool; none if it is the first.
+    fn joined_at(
+        &self,
+        begin: impl Fn(&Joined) -> usize,
+        limit: usize,
+    ) -> Option<(usize, Option<Arc<str>>)> {
+        let joined = self.joined.iter().rfind(|joined| begin(joined) <= limit)?;
+        Some((joined.index, joined.class.clone()))
     }
 }
 
@@ -481,25 +527,60 @@ fn objected<O: FnOnce() -> Option<Objection>>(
     }
 }
 
-async fn take_aside(
+/// What became of an attempt to take all that limits are asked for.
+enum Took {
+    /// All of it, with these places.
+    All(Vec<PlaceKey>),
+    /// Nothing: the limit of this number on how many are open at once has no place.
+    NoPlace(usize),
+    /// Nothing: the limit of this number on how often has no room.
+    NoCall(usize, Taken),
+}
+
+/// Places are taken first, since they alone can be given back.
+async fn take(
     state: &dyn State,
-    limits: impl Iterator<Item = &LimitDemand>,
-    space: &str,
+    takings: &Takings,
+    request: Uuid,
     now: Timestamp,
-) -> Result<Rehearsed, StateUnavailable> {
-    let limits: Vec<LimitDemand> = limits
-        .map(|limit| LimitDemand {
-            key: limit.key.within(space),
-            ..limit.clone()
-        })
-        .collect();
-    Ok(match state.take(&limits, now).await? {
-        Taken::All => Rehearsed::Allow,
-        Taken::Exhausted { .. } => Rehearsed::Deny(authz::DenialReason::RateLimited),
+) -> Result<Took, StateUnavailable> {
+    let mut places = Vec::new();
+    if !takings.places.is_empty() {
+        if let Opened::Full { first } = state.open(&takings.places, request, now).await? {
+            return Ok(Took::NoPlace(first));
+        }
+        places.extend(
+            takings
+                .places
+                .iter()
+                .map(|demand| PlaceKey::of(&demand.key)),
+        );
+    }
+    if takings.calls.is_empty() {
+        return Ok(Took::All(places));
+    }
+    let taken = state.take(&takings.calls, now).await;
+    if taken != Ok(Taken::All) && !places.is_empty() {
+        state.close(&places, request);
+    }
+    Ok(match taken? {
+        Taken::All => Took::All(places),
+        taken @ Taken::Exhausted { first, .. } => Took::NoCall(first, taken),
     })
 }
 
-fn add_rehearsal(all: &mut Option<Rehearsal>, more: Rehearsal) {
+/// What a rehearsal comes to; the places that it has taken are added to those of the request.
+fn rehearsed(took: Took, places: &mut Vec<PlaceKey>) -> Rehearsed {
+    match took {
+        Took::All(own) => {
+            places.extend(own);
+            Rehearsed::Allow
+        }
+        Took::NoPlace(_) | Took::NoCall(..) => Rehearsed::Deny(authz::DenialReason::RateLimited),
+    }
+}
+
+fn add_rehearsal(all: &mut Option<Rehearsal>, more: Rehearsal, is_one: bool) {
     let Some(all) = all else {
         *all = Some(more);
         return;
@@ -507,7 +588,7 @@ fn add_rehearsal(all: &mut Option<Rehearsal>, more: Rehearsal) {
     add_new(&mut all.rules, more.rules);
     add_new(&mut all.shadow, more.shadow);
     match (&mut all.outcome, more.outcome) {
-        (Rehearsed::Limit(all), Rehearsed::Limit(more)) => all.extend(more),
+        (Rehearsed::Limit(all), Rehearsed::Limit(more)) => all.join(more, is_one),
         (Rehearsed::Challenge { scope }, Rehearsed::Challenge { scope: more }) => *scope |= more,
         (old, new) if weight(&new) > weight(old) => *old = new,
         _ => {}

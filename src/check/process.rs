@@ -4,6 +4,7 @@
 //! An answer is never repaired. What cannot be read is refused with a reason of its own, and what
 //! nobody said the caller of comes out empty.
 
+mod attended;
 mod evidence;
 mod framing;
 mod unfit;
@@ -16,7 +17,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 
 use super::answer::{Data, json_answer};
-use super::exchange::{AnswerHead, BodyMode, Carried, Exchange, Output, Process};
+use super::exchange::{AnswerHead, Attendance, BodyMode, Carried, Exchange, Output, Process};
 use super::handoff::{CONTEXT_FACT, Expected, FILTER_FACT, Handoff};
 use super::{Fact, Pipeline, Server, session};
 use crate::audit::Event;
@@ -69,6 +70,8 @@ struct Reading {
     tally: Tally,
     /// What was read while the head is held back; none once the head was sent.
     held: Option<Vec<u8>>,
+    /// Whether the ids of the request are free again.
+    is_answered: bool,
 }
 
 /// How much of a JSON answer is read before its head is sent: as long as it was not, an answer
@@ -88,6 +91,10 @@ const BODY_HEADERS: &[&str] = &[
 
 impl Process for Pipeline {
     type Exchange = AnswerExchange;
+
+    fn attend(self: &Arc<Self>, carried: &Carried) -> Attendance {
+        attended::attend(self, carried)
+    }
 
     async fn begin(
         self: &Arc<Self>,
@@ -133,6 +140,13 @@ impl Process for Pipeline {
 impl AnswerExchange {
     /// What becomes of the head.
     async fn open(&mut self, expected: Expected, head: &AnswerHead) -> Vec<Output> {
+        if self
+            .error_status
+            .is_some_and(|status| status.is_client_error())
+        {
+            // The server has not taken the request, so there is no answer to come elsewhere.
+            self.answered();
+        }
         if expected.session
             && let Err(unfit) = self.bind_session(head).await
         {
@@ -187,8 +201,31 @@ impl AnswerExchange {
             told: 0,
             tally: Tally::new(&self.about),
             held: waiting,
+            is_answered: false,
         }));
         outputs
+    }
+
+    /// Sets the ids of the request free.
+    fn answered(&self) {
+        if let Some(handoff) = &self.handoff {
+            self.pipeline.in_flight.leave(handoff.decision_id());
+        }
+    }
+
+    /// Notes whether the answer has come, and not its stream alone. One without a list, such as an
+    /// error, may be that of another request with the same id, and the list may yet come as the
+    /// answer to a third one: then the ids are kept.
+    fn note(&self, reading: &mut Reading, end: bool) {
+        let awaited = self.handoff.as_ref().map_or(0, Handoff::lists_awaited);
+        let has_come = if awaited == 0 {
+            end
+        } else {
+            u64::try_from(awaited).is_ok_and(|awaited| reading.listing.counts().lists >= awaited)
+        };
+        if has_come && !std::mem::replace(&mut reading.is_answered, true) {
+            self.answered();
+        }
     }
 
     /// Binds the session that an answer opens to the caller, before the client can know of it.
@@ -393,6 +430,7 @@ impl Exchange for AnswerExchange {
             return self.fail(reading, unfit);
         }
         let mut outputs = reading.outputs(end);
+        self.note(&mut reading, end);
         if end {
             outputs.push(Output::End);
         } else {
@@ -404,7 +442,10 @@ impl Exchange for AnswerExchange {
     async fn trailers(&mut self) -> Vec<Output> {
         match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Reading(mut reading) => match reading.listing.finish() {
-                Ok(()) => reading.outputs(true),
+                Ok(()) => {
+                    self.note(&mut reading, true);
+                    reading.outputs(true)
+                }
                 Err(fault) => self.fail(reading, fault.into()),
             },
             Phase::Passing | Phase::Dropping | Phase::Ended => Vec::new(),

@@ -7,7 +7,7 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use super::answer::{self, Addressee};
-use super::{Body, Ending, HttpRequest, Pipeline, Reason, Server};
+use super::{Body, Ending, HttpRequest, Pipeline, Reason, Server, resume};
 use crate::mcp::{
     DecodeOptions, Era, Headers, Id, Message, Payload, Refusal, RefusedBody, Routing, decode,
     glance,
@@ -35,6 +35,7 @@ impl Pipeline {
         let headers = headers(request);
         let fault = shape_fault(request);
         if request.method != "POST" {
+            let fault = fault.or_else(|| resume::fault(request, server));
             return Read::bodiless(request, &headers, fault);
         }
         let body = match self.body(request, server) {

@@ -118,6 +118,7 @@ reasons! {
     MethodWithResult, Reject, "method_with_result", "a message is a call and a response at once";
     InvalidId, Reject, "invalid_id",
         "the id is missing, or neither a string of at most 256 bytes nor a safe integer";
+    IdInUse, Reject, "id_in_use", "another request of the session with this id waits for its answer";
     InvalidParams, Reject, "invalid_params", "`params` or one of its members has the wrong type";
     InvalidSelector, Reject, "invalid_selector",
         "the parameter that names the resource is missing or not a string";

@@ -168,7 +168,7 @@ fn notes(loaded: &Loaded, rows: &[Row]) -> Vec<Note> {
         message: rule.message.as_ref().map(ToString::to_string),
         asks: match &rule.effect {
             Effect::Require(needs) => needs.scopes.iter().map(ToString::to_string).collect(),
-            Effect::Allow | Effect::Deny | Effect::Limit(_) => Vec::new(),
+            Effect::Allow | Effect::Deny | Effect::Limit(_) | Effect::Open(_) => Vec::new(),
         },
     };
     rules.map(note).collect()

@@ -230,6 +230,13 @@ fn issuer(settings: &IssuerSettings) -> Value {
     Value::Object(members)
 }
 
+fn authorization_word(authorization: AuthorizationHeader) -> &'static str {
+    match authorization {
+        AuthorizationHeader::Remove => "remove",
+        AuthorizationHeader::Pass => "pass",
+    }
+}
+
 fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value {
     let ServerSettings {
         name,
@@ -247,6 +254,7 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         authorization,
         session_binding,
         answers_on_get,
+        resume,
         trust: Trust { on_change, hints },
         check_arguments,
     } = settings;
@@ -263,10 +271,6 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         Disclose::Nothing => "nothing",
         Disclose::Reason => "reason",
         Disclose::Rule => "rule",
-    };
-    let authorization = match authorization {
-        AuthorizationHeader::Remove => "remove",
-        AuthorizationHeader::Pass => "pass",
     };
     let session_binding = match session_binding {
         SessionBinding::On => "on",
@@ -297,8 +301,9 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         "string_body": accept(*string_body),
         "fold_arguments": accept(*fold_arguments),
         "uris": uris,
-        "upstream": {"authorization": authorization},
+        "upstream": {"authorization": authorization_word(*authorization)},
         "session_binding": session_binding,
         "answers_on_get": answers_on_get,
+        "resume": if *resume { "on" } else { "off" },
     })
 }

@@ -20,6 +20,9 @@ const BINDINGS: &[(&str, SessionBinding)] = &[
     ("off", SessionBinding::Off),
 ];
 
+/// The words of `resume`.
+const RESUME: &[(&str, bool)] = &[("on", true), ("off", false)];
+
 /// The words of `uris`.
 const URI_FORMS: &[(&str, UriForm)] = &[
     ("normal", UriForm::Normal),
@@ -107,6 +110,7 @@ fn server(
     let answers_on_get = fields
         .optional("answers_on_get", findings, yaml::boolean)
         .unwrap_or(false);
+    let resume = fields.optional("resume", findings, yaml::choice(RESUME));
     fields.finish(findings);
     let all = || issuers.unwrap_or_default().to_vec();
     let settings = ServerSettings {
@@ -127,6 +131,7 @@ fn server(
         authorization,
         session_binding,
         answers_on_get,
+        resume: resume.unwrap_or(false),
         trust,
         check_arguments,
     };

@@ -83,6 +83,7 @@ servers:
   upstream: {authorization: pass}
   session_binding: strict
   answers_on_get: true
+  resume: on
   tools_snapshot: tools.json
   on_tool_change: deny
   trust_tool_hints: true

@@ -180,6 +180,21 @@ impl<'a> Id<'a> {
         Self::parse(lexeme).ok().map(|(id, _)| id)
     }
 
+    /// What the id is to servers that keep ids as texts or numbers: of a text that spells an
+    /// integer, the integer, so that `7`, `"7"`, `"07"`, `"7.0"` and `" 0x7 "` are one.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        match Self::parse(self.0) {
+            Ok((_, IdValue::Text(text))) => match spelled_integer(&text) {
+                Some(number) => number.to_string(),
+                // No number has a quote.
+                None => format!("\"{text}"),
+            },
+            Ok((_, IdValue::Number(number))) => number.to_string(),
+            Err(_) => self.0.to_owned(),
+        }
+    }
+
     fn parse(lexeme: &'a str) -> Result<(Self, IdValue), Refusal> {
         let value = if lexeme.starts_with('"') {
             // Answers repeat it as it is written, so that is what counts.
@@ -198,6 +213,39 @@ impl<'a> Id<'a> {
         };
         Ok((Self(lexeme), value))
     }
+}
+
+/// The integer that some server reads of a text, as Python's `int` and `JavaScript`'s `Number` do.
+/// Larger ones stay texts: rounded, different ids would be one.
+fn spelled_integer(text: &str) -> Option<i64> {
+    const LONGEST: usize = 32;
+    if text.len() > LONGEST {
+        return None;
+    }
+    let text = text.trim().replace('_', "").to_ascii_lowercase();
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(&text)),
+    };
+    let radixes = [("0x", 16), ("0o", 8), ("0b", 2)];
+    let based = radixes.iter().find_map(|(prefix, radix)| {
+        let digits = digits.strip_prefix(prefix)?;
+        i64::from_str_radix(digits, *radix).ok()
+    });
+    let number = match based {
+        Some(number) => number,
+        // A fraction of zeros, as in `7.0`.
+        None => match digits.split_once('.') {
+            Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole,
+            Some(_) | None => digits,
+        }
+        .parse()
+        .ok()?,
+    };
+    let is_safe = number >= 0 && number.unsigned_abs() <= SAFE_INTEGER_MAX;
+    is_safe
+        .then_some(number)
+        .and_then(|number: i64| number.checked_mul(sign))
 }
 
 impl fmt::Display for Id<'_> {

@@ -20,12 +20,13 @@ use bound::Bound;
 use counters::{Asked, Counters};
 use jiff::Timestamp;
 use smallvec::SmallVec;
+use uuid::Uuid;
 
 use super::{
-    Bind, Binding, BindingKey, BindingKind, Digest, Owner, Reply, Settings, State, Whose,
-    short_digest as short,
+    Bind, Binding, BindingKey, BindingKind, Digest, Owner, PlaceKey, Places, Reply, Settings, State,
+    Whose, short_digest as short,
 };
-use crate::authz::{LimitDemand, Readings, Taken, WindowDemand};
+use crate::authz::{LimitDemand, OpenDemand, Opened, Readings, Taken, WindowDemand};
 
 pub use cell::WINDOW_SLOTS;
 pub(super) use shares::Party;
@@ -40,6 +41,7 @@ pub struct Memory {
     counters: Mutex<Counters>,
     sessions: Mutex<Bound>,
     tasks: Mutex<Bound>,
+    places: Places,
 }
 
 /// How much was forgotten for want of room though it mattered, since the store is there.
@@ -64,6 +66,7 @@ impl Memory {
             counters: Mutex::new(Counters::new(settings.keys_max)),
             sessions: bound(BindingKind::Session),
             tasks: bound(BindingKind::Task),
+            places: Places::default(),
         }
     }
 
@@ -130,6 +133,23 @@ impl State for Memory {
             .collect();
         let taken = lock(&self.counters).take(limits, &keys, now);
         Reply::now(taken)
+    }
+
+    fn open<'a>(
+        &'a self,
+        places: &'a [OpenDemand],
+        request: Uuid,
+        now: Timestamp,
+    ) -> Reply<'a, Opened> {
+        Reply::now(self.places.open(places, request, now))
+    }
+
+    fn attend(&self, places: &[PlaceKey], request: Uuid) {
+        self.places.attend(places, request);
+    }
+
+    fn close(&self, places: &[PlaceKey], request: Uuid) {
+        self.places.close(places, request);
     }
 
     fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()> {

@@ -27,6 +27,8 @@ pub struct Metrics {
     differences: Family<DifferenceLabels, Counter>,
     shadow_rules: Family<RuleLabels, Counter>,
     bindings: Family<BindingLabels, Counter>,
+    resumptions_ignored: Family<ServerLabels, Counter>,
+    ids_forgotten: Counter,
     durations: Family<StageLabels, Histogram, fn() -> Histogram>,
     /// Those of each stage, in the order of [`Stage`], so that nobody has to look for them.
     stages: [Histogram; 5],
@@ -143,6 +145,8 @@ impl Metrics {
             differences: Family::default(),
             shadow_rules: Family::default(),
             bindings: Family::default(),
+            resumptions_ignored: Family::default(),
+            ids_forgotten: Counter::default(),
             durations,
             stages,
             policy_reloads: Family::default(),
@@ -162,6 +166,19 @@ impl Metrics {
         metrics.register(&mut registry);
         metrics.registry = Arc::new(registry);
         metrics
+    }
+
+    fn register_streams(&self, to: &mut Registry) {
+        to.register(
+            "resumptions_ignored",
+            "Streams that clients would have resumed and that were opened anew",
+            self.resumptions_ignored.clone(),
+        );
+        to.register(
+            "ids_forgotten",
+            "JSON-RPC ids forgotten before their answers came, for want of room",
+            self.ids_forgotten.clone(),
+        );
     }
 
     fn register(&self, to: &mut Registry) {
@@ -185,6 +202,7 @@ impl Metrics {
             "Sessions and tasks bound to a subject",
             self.bindings.clone(),
         );
+        self.register_streams(to);
         to.register_with_unit(
             "check_duration",
             "Time that checks take, by stage",
@@ -283,6 +301,20 @@ impl Metrics {
         let server = server.to_owned();
         let labels = BindingLabels { server, kind, how };
         self.bindings.get_or_create(&labels).inc();
+    }
+
+    /// Counts a stream that a client would have resumed and that was opened anew.
+    /// `mcp_authz_resumptions_ignored_total`.
+    pub fn record_resumption_ignored(&self, server: &str) {
+        let server = server.to_owned();
+        let labels = ServerLabels { server };
+        self.resumptions_ignored.get_or_create(&labels).inc();
+    }
+
+    /// Counts JSON-RPC ids that were forgotten before their answers came.
+    /// `mcp_authz_ids_forgotten_total`.
+    pub fn record_ids_forgotten(&self, ids: u64) {
+        self.ids_forgotten.inc_by(ids);
     }
 
     /// Observes how long a stage of a check took. `mcp_authz_check_duration_seconds`.
@@ -433,6 +465,11 @@ struct BindingLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ServerLabels {
+    server: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StageLabels {
     stage: Stage,
 }
@@ -524,6 +561,8 @@ mod tests {
         metrics.record_shadow_rule("r1");
         metrics.record_binding("github", "session", Bound::FirstUse);
         metrics.record_binding("github", "task", Bound::Issued);
+        metrics.record_resumption_ignored("github");
+        metrics.record_ids_forgotten(3);
         metrics.record_stage(Stage::Total, Duration::from_micros(30));
         metrics.set_policy(&PolicyTotals {
             successes: 4,
@@ -550,6 +589,8 @@ mod tests {
             "mcp_authz_shadow_rule_matches_total{rule=\"r1\"} 1",
             "mcp_authz_bindings_total{server=\"github\",kind=\"session\",how=\"first_use\"} 1",
             "mcp_authz_bindings_total{server=\"github\",kind=\"task\",how=\"issued\"} 1",
+            "mcp_authz_resumptions_ignored_total{server=\"github\"} 1",
+            "mcp_authz_ids_forgotten_total 3",
             "mcp_authz_check_duration_seconds_bucket{le=\"0.00005\",stage=\"total\"} 1",
             "mcp_authz_check_duration_seconds_count{stage=\"total\"} 1",
             "mcp_authz_policy_reloads_total{result=\"ok\"} 4",

@@ -15,7 +15,7 @@ use mcp_authz::check::{Decide, Handoffs, HttpRequest, LongBodies, Pipeline, Serv
 use mcp_authz::config;
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::policy::PolicyStore;
-use mcp_authz::state::Memory;
+use mcp_authz::state::{InFlight, Memory};
 use mcp_authz::telemetry::{self, metrics::Metrics, notices::Notices};
 
 use super::issuer;
@@ -73,6 +73,7 @@ impl Service {
             candidate: None,
             catalog: Arc::new(catalog),
             state: Arc::new(Memory::new(limits.state)),
+            in_flight: InFlight::new(limits.state.bindings_max),
             purpose: config.purpose.clone(),
             device_header: None,
             facts: config.facts.clone(),

@@ -128,10 +128,14 @@ class Gate:
 
     def start(self) -> None:
         """Starts both; they may not serve yet."""
+        self.start_envoy()
+        self.start_authz()
+
+    def start_envoy(self) -> None:
+        """Starts Envoy alone."""
         options = ["--concurrency", "1", "--use-dynamic-base-id", "-l", "warning"]
         options += ["--file-flush-interval-msec", "100"]
         self.envoy = Process("envoy", [ENVOY, "-c", self.envoy_file, *options], self.run_dir)
-        self.start_authz()
 
     def start_authz(self) -> None:
         """Starts mcp-authz alone."""

@@ -62,7 +62,7 @@ def upstream():
 def gated(upstream):
     """Makes the upstreams of a gate."""
     return [
-        Upstream("raw", upstream.port, "/raw/mcp"),
+        Upstream("raw", upstream.port, "/raw/mcp", settings={"resume": "on"}),
         Upstream("old", upstream.port, "/old/mcp", settings={"answers_on_get": True}),
     ]
 

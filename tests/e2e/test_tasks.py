@@ -202,7 +202,8 @@ def test_a_resumed_stream_of_an_official_server_is_filtered(run_dir, key):
     }
     policy["rules"].append(hide)
     with Process("everything-2", node("everything.mjs", "/everything/mcp"), run_dir) as everything:
-        guarded = Upstream("everything", everything.port(), "/everything/mcp")
+        resumes = {"resume": "on"}
+        guarded = Upstream("everything", everything.port(), "/everything/mcp", settings=resumes)
         with Gate(run_dir / "resumed", [guarded], policy, key=key) as gate, httpx.Client() as http:
             url, token = gate.url("everything"), gate.token("everything")
             session = open_session(http, url, token)
@@ -228,3 +229,32 @@ def test_a_resumed_stream_of_an_official_server_is_filtered(run_dir, key):
                         break
             assert b'"slow_compute"' in again
             assert b'"greet"' not in again
+
+
+def test_the_stream_of_another_is_not_repeated(run_dir, key):
+    policy = {"rules": [POLICY["rules"][0] | {"what": {"servers": ["everything"]}}]}
+    with Process("everything-3", node("everything.mjs", "/everything/mcp"), run_dir) as everything:
+        guarded = Upstream("everything", everything.port(), "/everything/mcp")
+        with Gate(run_dir / "not-resumed", [guarded], policy, key=key) as gate, httpx.Client() as http:
+            url = gate.url("everything")
+            alice = gate.token("everything", subject="alice")
+            session = open_session(http, url, alice)
+            first = fetch(url, alice, list_message(), mcp_session_id=session)
+            primed = first.body.split(b"id: ", 1)[1].split(b"\n", 1)[0].decode()
+            mallory = gate.token("everything", subject="mallory")
+            headers = {
+                "authorization": f"Bearer {mallory}",
+                "accept": "text/event-stream",
+                "mcp-session-id": open_session(http, url, mallory),
+                "mcp-protocol-version": "2025-11-25",
+                "last-event-id": primed,
+            }
+            got = b""
+            with http.stream("GET", url, headers=headers, timeout=2) as opened:
+                assert opened.status_code == 200
+                try:
+                    for part in opened.iter_raw():
+                        got += part
+                except httpx.ReadTimeout:
+                    pass
+            assert b"slow_compute" not in got

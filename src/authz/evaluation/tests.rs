@@ -518,7 +518,7 @@ fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<
                 && (needs.acr.is_empty() || needs.acr.iter().any(|one| Some(&**one) == acr));
             !met && rule.matches(&call) == Match::Yes
         }
-        Effect::Allow | Effect::Deny | Effect::Limit(_) => false,
+        Effect::Allow | Effect::Deny | Effect::Limit(_) | Effect::Open(_) => false,
     });
     if !unmet.is_empty() {
         return ("challenge", None, unmet);
@@ -534,10 +534,7 @@ fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<
 
 fn limiting(evaluation: &Evaluation) -> Vec<Arc<str>> {
     match &evaluation.decision {
-        Decision::Limit(pending) => {
-            let limits = pending.limits().iter();
-            limits.map(|limit| Arc::clone(&limit.rule)).collect()
-        }
+        Decision::Limit(pending) => pending.takings().rules().cloned().collect(),
         Decision::Allow(_) | Decision::Deny(_) | Decision::Challenge(_) => Vec::new(),
     }
 }

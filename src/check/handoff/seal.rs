@@ -66,6 +66,8 @@ pub struct Handoffs {
     keys: Keys,
     max_age_ms: i64,
     used: Mutex<Used>,
+    /// The same for the heads of requests, which come before their answers.
+    attended: Mutex<Used>,
 }
 
 /// Why a context is not believed. The codes are stable.
@@ -128,6 +130,7 @@ impl Handoffs {
             keys: Keys::open(settings.key_file.clone())?,
             max_age_ms: milliseconds(settings.max_age),
             used: Mutex::new(Used::new(USED_MAX)),
+            attended: Mutex::new(Used::new(USED_MAX)),
         })
     }
 
@@ -188,14 +191,26 @@ impl Handoffs {
 
     /// Takes note that an exchange with a context begins, and says whether it is a repetition.
     pub(in crate::check) fn take(&self, opened: &Opened, now: Timestamp) -> Result<bool, Refused> {
-        let id = opened.handoff.decision_id();
-        let now_ms = now.as_millisecond();
-        let use_ = lock(&self.used).take((opened.made_ms, id), now_ms, self.max_age_ms);
-        match use_ {
+        match self.count(&self.used, opened, now) {
             Use::First => Ok(false),
             Use::Again => Ok(true),
             Use::Replay => Err(Refused::Replayed),
         }
+    }
+
+    /// Takes a context out of its envelope, for the stream of its request to begin: none if it is
+    /// not believed or was used for that before. Why not is told when the answer comes.
+    pub(in crate::check) fn attend(&self, text: &str, now: Timestamp) -> Option<Box<Handoff>> {
+        let opened = self.open(text, now).ok()?;
+        match self.count(&self.attended, &opened, now) {
+            Use::First | Use::Again => Some(opened.handoff),
+            Use::Replay => None,
+        }
+    }
+
+    fn count(&self, used: &Mutex<Used>, opened: &Opened, now: Timestamp) -> Use {
+        let context = (opened.made_ms, opened.handoff.decision_id());
+        lock(used).take(context, now.as_millisecond(), self.max_age_ms)
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::authz::{DenialReason, LimitDemand, WindowDemand};
+use crate::authz::{DenialReason, LimitDemand, OpenDemand, Opened, WindowDemand};
 use crate::catalog::Limits;
 use crate::check::{Body, DenySettings, ServerSettings, SessionBinding};
 use crate::mcp::{DecodeOptions, Headers, decode};
@@ -82,6 +82,23 @@ impl State for Watched {
         self.memory.take(limits, now)
     }
 
+    fn open<'a>(
+        &'a self,
+        places: &'a [OpenDemand],
+        request: Uuid,
+        now: Timestamp,
+    ) -> Reply<'a, Opened> {
+        self.memory.open(places, request, now)
+    }
+
+    fn attend(&self, places: &[PlaceKey], request: Uuid) {
+        self.memory.attend(places, request);
+    }
+
+    fn close(&self, places: &[PlaceKey], request: Uuid) {
+        self.memory.close(places, request);
+    }
+
     fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()> {
         *self.records.lock().unwrap() += 1;
         self.events.lock().unwrap().extend_from_slice(windows);
@@ -124,6 +141,7 @@ fn server() -> Arc<Server> {
         authorization: AuthorizationHeader::Remove,
         session_binding: SessionBinding::On,
         answers_on_get: false,
+        resume: false,
         trust: crate::catalog::Trust::default(),
     };
     Arc::new(Server::new(settings).unwrap())
@@ -199,6 +217,7 @@ async fn judge_as(
         device: None,
         peer: &FoundPeer::Absent,
         now: now(),
+        decision_id: Uuid::from_u128(1),
     };
     context.judge(policies, state, &read).await.unwrap()
 }
@@ -559,4 +578,94 @@ async fn tools_that_the_server_does_not_have_are_counted_as_one() {
             }
         }
     }
+const OPEN: &str = "{id: open, effect: limit, limit: {open: 1, by: [subject]}}";
+
+/// Whether a call is let through that needs the one place.
+async fn has_place(state: &Watched) -> bool {
+    let judgement = enforce(&policy(&[ALL, OPEN]), state, &call(1, "t")).await;
+    judgement.is_allowed()
+}
+
+#[tokio::test]
+async fn what_is_denied_after_all_gives_its_places_back() {
+    let limited = DenialReason::RateLimited;
+    // A limit on how often has no room.
+    let state = Watched::new();
+    let rate = "{id: rate, effect: limit, limit: {calls: 1, per: 1h, by: [subject]}}";
+    let both = policy(&[ALL, OPEN, rate]);
+    let mut judgement = enforce(&both, &state, &call(1, "t")).await;
+    assert!(judgement.is_allowed());
+    assert_eq!(judgement.places.len(), 1);
+    let second = enforce(&both, &state, &call(1, "t")).await;
+    assert_eq!(denial(&second), (limited, Some("open"), 0));
+    judgement.give_back(&state, Uuid::from_u128(1));
+    assert_eq!(judgement.places, []);
+    let second = enforce(&both, &state, &call(1, "t")).await;
+    assert_eq!(denial(&second), (limited, Some("rate"), 0));
+    assert_eq!(second.places, []);
+    assert!(has_place(&state).await);
+    assert!(!has_place(&state).await);
+
+    // A rule denies, or what is used turns out to be somebody else's.
+    let state = Watched {
+        hides_bindings: true,
+        ..Watched::new()
+    };
+    let mallorys = Owner::new("https://idp.test", "mallory");
+    let key = BindingKey::task("notes", "theirs");
+    let keys = [key];
+    let bound = state.memory.bind(&keys, mallorys, Bind::Anew, now());
+    bound.await.unwrap();
+    let theirs =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": "theirs"}});
+    let judgement = enforce(&policy(&[ALL, OPEN]), &state, &theirs).await;
+    assert_eq!(judgement.refusal, Some(Reason::TaskMismatch));
+    let denies = policy(&[ALL, OPEN, "{id: no, effect: deny, what: {tools: [t]}}"]);
+    let judgement = enforce(&denies, &state, &call(1, "t")).await;
+    assert_eq!(denial(&judgement), (DENIED, Some("no"), 0));
+    assert!(has_place(&state).await);
+}
+
+#[tokio::test]
+async fn each_call_of_a_batch_has_a_place_and_a_subscription_has_one() {
+    let policy = policy(&[
+        ALL,
+        "{id: two, effect: limit, limit: {open: 2, by: [subject]}}",
+    ]);
+    let judgement = enforce(&policy, &Watched::new(), &batch(["t"; 2])).await;
+    assert_eq!(judgement.places.len(), 2);
+    let judgement = enforce(&policy, &Watched::new(), &batch(["a", "b", "c"])).await;
+    assert_eq!(
+        denial(&judgement),
+        (DenialReason::RateLimited, Some("two"), 2)
+    );
+    let listen = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
+        "params": {"notifications": {"resourceSubscriptions": ["note://a", "note://b", "note://c"]}},
+    });
+    let judgement = enforce(&policy, &Watched::new(), &listen).await;
+    assert!(judgement.is_allowed());
+    assert_eq!(judgement.places.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_tried_out_has_places_of_its_own() {
+    let shadow = "{id: open, mode: shadow, effect: limit, limit: {open: 1, by: [subject]}}";
+    let enforced = policy(&[ALL, shadow]);
+    let candidate = policy(&[ALL, OPEN]);
+    let policies = Policies {
+        enforced: &enforced,
+        candidate: Some(&candidate),
+    };
+    let state = Watched::new();
+    for (places, is_allowed) in [(2, true), (0, false)] {
+        let judgement = judge(policies, &state, &call(1, "t")).await;
+        assert!(judgement.is_allowed());
+        assert_eq!(judgement.places.len(), places);
+        for rehearsal in [judgement.shadow, judgement.candidate] {
+            let outcome = rehearsal.unwrap().outcome;
+            assert_eq!(matches!(outcome, Rehearsed::Allow), is_allowed);
+        }
+    }
+    assert!(has_place(&state).await);
 }

@@ -60,7 +60,7 @@ fn opened(
         .handoffs
         .open(context.ok_or(Refused::Missing)?, now)?;
     let handoff = &opened.handoff;
-    if handoff.expected().code() != Some(filter) {
+    if handoff.code().as_deref() != Some(filter) {
         return Err(Refused::OtherAnswer);
     }
     let is_other = server.is_some_and(|server| *server != **handoff.server());

@@ -21,6 +21,7 @@ fn server(name: &str, session_binding: SessionBinding) -> Server {
         authorization: AuthorizationHeader::Remove,
         session_binding,
         answers_on_get: false,
+        resume: false,
         trust: crate::catalog::Trust::default(),
         check_arguments: false,
     };

@@ -1,6 +1,6 @@
 //! The `ext_proc` filters: whether every answer that has to be looked at is, whole, and by whom.
 
-use crate::check::RESPONSE_FILTERS;
+use crate::check::{OPEN_FILTERS, RESPONSE_FILTERS};
 
 use super::chain::{Filter, cluster_of};
 use super::matcher::{self, Case, Hit};
@@ -163,7 +163,9 @@ fn coverage(gate: &Gate<'_, '_>, report: &mut Report) {
         report.missing(gate.authz.filter.at, message, help);
         return;
     }
-    for (code, reads_body) in RESPONSE_FILTERS {
+    let mut shows_open = true;
+    for (code, reads_body) in RESPONSE_FILTERS.into_iter().chain(OPEN_FILTERS) {
+        let is_open = OPEN_FILTERS.iter().any(|(open, _)| *open == code);
         let method = METHODS
             .iter()
             .find(|(own, _)| *own == code)
@@ -182,6 +184,7 @@ fn coverage(gate: &Gate<'_, '_>, report: &mut Report) {
                 }
             }
             Way::Shown(_) => {}
+            Way::Passes(_) | Way::Unknown(_) if is_open => shows_open = false,
             Way::Unknown(predicate) => {
                 let message = format!("it cannot be told whether answers marked `{code}` match");
                 let help =
@@ -190,6 +193,14 @@ fn coverage(gate: &Gate<'_, '_>, report: &mut Report) {
             }
             Way::Passes(filter) => passes(gate, code, filter, report),
         }
+    }
+    if !shows_open {
+        let message = "not all requests under `limit: {open: N}` are shown to mcp-authz, marked \
+                       `stream` or with `+stream` at the end: such a request counts for 10 seconds \
+                       and no longer";
+        let help = "the matchers `stream` and `+stream` of envoy/envoy.yaml, if a policy has such \
+                    limits";
+        report.warn_missing(gate.authz.filter.at, message, help);
     }
 }
 

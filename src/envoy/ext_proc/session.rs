@@ -7,11 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tonic::Status;
 
-use crate::check::{Answer, BodyMode, Exchange, Output, Process};
+use crate::check::{Answer, Attendance, BodyMode, Carried, Exchange, Output, Process};
 use crate::telemetry::Scope;
 use crate::telemetry::notices::Noticed;
 
-use super::super::proto::envoy::config::core::v3::Metadata;
 use super::super::proto::envoy::extensions::filters::http::ext_proc::v3::processing_mode::BodySendMode;
 use super::super::proto::envoy::service::ext_proc::v3::processing_request::Request;
 use super::super::proto::envoy::service::ext_proc::v3::processing_response::Response;
@@ -52,6 +51,8 @@ pub(super) struct Session<P: Process> {
     modes: Option<Modes>,
     stage: Stage<P::Exchange>,
     sent: Sent,
+    /// What the request has while this stream lasts, once the first message has come.
+    attendance: Option<Attendance>,
 }
 
 /// How Envoy gives bodies; none if it does not say.
@@ -90,6 +91,7 @@ impl<P: Process> Session<P> {
             modes: None,
             stage: Stage::Expected,
             sent: Sent::Nothing,
+            attendance: None,
         }
     }
 
@@ -130,12 +132,19 @@ impl<P: Process> Session<P> {
             .modes
             .get_or_insert_with(|| Modes::new(protocol_config.as_ref()));
         match request.ok_or_else(|| Status::invalid_argument("a message says nothing"))? {
-            Request::ResponseHeaders(headers) => self.head(headers, metadata_context, modes).await,
+            Request::ResponseHeaders(headers) => {
+                let carried = message::carried(metadata_context);
+                self.attend(&carried);
+                self.head(headers, carried, modes).await
+            }
             Request::ResponseBody(body) => self.body(body, modes).await,
             Request::ResponseTrailers(_) => self.trailers().await,
-            Request::RequestHeaders(_) => Ok(unchanged(Response::RequestHeaders(
-                message::head_goes_on(&[]),
-            ))),
+            Request::RequestHeaders(_) => {
+                self.attend(&message::carried(metadata_context));
+                Ok(unchanged(Response::RequestHeaders(message::head_goes_on(
+                    &[],
+                ))))
+            }
             Request::RequestBody(body) => Ok(unchanged(Response::RequestBody(
                 message::passed(body, modes.request)
                     .ok_or_else(|| Status::failed_precondition("request bodies are not framed"))?,
@@ -146,10 +155,16 @@ impl<P: Process> Session<P> {
         }
     }
 
+    fn attend(&mut self, carried: &Carried) {
+        let process = &self.process;
+        self.attendance
+            .get_or_insert_with(|| process.attend(carried));
+    }
+
     async fn head(
         &mut self,
         headers: HttpHeaders,
-        metadata: Option<Metadata>,
+        carried: Carried,
         modes: Modes,
     ) -> Result<Told, Status> {
         let Stage::Expected = self.stage else {
@@ -157,7 +172,7 @@ impl<P: Process> Session<P> {
         };
         let head = message::head(headers, modes.response_body())?;
         let is_all = head.is_all;
-        let (exchange, outputs) = self.process.begin(message::carried(metadata), head).await;
+        let (exchange, outputs) = self.process.begin(carried, head).await;
         self.stage = if is_all {
             Stage::Over
         } else {
@@ -195,6 +210,13 @@ impl<P: Process> Session<P> {
     }
 
     async fn trailers(&mut self) -> Result<Told, Status> {
+        if matches!(self.stage, Stage::Expected) && self.attendance.is_some() {
+            // Nothing of the answer was shown but its end.
+            self.stage = Stage::Over;
+            return Ok(unchanged(Response::ResponseTrailers(
+                message::trailers_go_on(),
+            )));
+        }
         let (Stage::Begun(mut exchange) | Stage::Whole(mut exchange)) =
             mem::replace(&mut self.stage, Stage::Over)
         else {

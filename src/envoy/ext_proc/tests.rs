@@ -8,7 +8,7 @@ use prost_types::value::Kind;
 use tonic::Code;
 
 use super::*;
-use crate::check::{Answer, AnswerHead, BodyMode, Carried, Exchange, Output};
+use crate::check::{Answer, AnswerHead, Attendance, BodyMode, Carried, Exchange, Output};
 use crate::envoy::proto::envoy::config::core::v3::{HeaderMap, HeaderValue, Metadata};
 use crate::envoy::proto::envoy::extensions::filters::http::ext_proc::v3::processing_mode::BodySendMode;
 use crate::envoy::proto::envoy::service::ext_proc::v3::body_mutation::Mutation;
@@ -25,8 +25,20 @@ struct Script {
     shown: Mutex<Vec<Shown>>,
 }
 
+/// Notes when it is dropped.
+#[derive(Debug)]
+struct Attended(Arc<Script>);
+
+impl Drop for Attended {
+    fn drop(&mut self) {
+        self.0.shown().push(Shown::Left);
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 enum Shown {
+    Attended(Carried),
+    Left,
     Head(Carried, AnswerHead),
     Body(Bytes, bool),
     Trailers,
@@ -52,6 +64,15 @@ impl Script {
 
 impl Process for Stage {
     type Exchange = Scene;
+
+    fn attend(self: &Arc<Self>, carried: &Carried) -> Attendance {
+        let stays = |facts: &HashMap<String, String>| facts.contains_key("stays");
+        if !carried.as_ref().is_some_and(stays) {
+            return Attendance::default();
+        }
+        self.0.shown().push(Shown::Attended(carried.clone()));
+        Attendance::of(Attended(Arc::clone(&self.0)))
+    }
 
     async fn begin(self: &Arc<Self>, carried: Carried, head: AnswerHead) -> (Scene, Vec<Output>) {
         let outputs = self.0.show(Shown::Head(carried, head));
@@ -610,6 +631,78 @@ async fn only_strings_under_the_name_of_ext_authz_are_carried() {
         });
         assert_eq!(shown_head(first).await.0, expected);
     }
+}
+
+#[tokio::test]
+async fn what_a_request_has_stays_while_its_stream_lasts() {
+    let metadata = |key: &str| {
+        let value = prost_types::Value {
+            kind: Some(Kind::StringValue("yes".to_owned())),
+        };
+        let said = prost_types::Struct {
+            fields: [(key.to_owned(), value)].into(),
+        };
+        Some(Metadata {
+            filter_metadata: [("envoy.filters.http.ext_authz".to_owned(), said)].into(),
+        })
+    };
+    let begins_with = |key: &str| {
+        let mut first = message(Said::RequestHeaders(HttpHeaders::default()));
+        first.metadata_context = metadata(key);
+        first
+    };
+    let has = Shown::Attended(Some([("stays".to_owned(), "yes".to_owned())].into()));
+
+    // Nothing of the answer is shown, or its trailers alone.
+    for (messages, words_told) in [
+        (vec![begins_with("stays")], vec!["request head"]),
+        (
+            vec![begins_with("stays"), trailers()],
+            vec!["request head", "trailers"],
+        ),
+    ] {
+        let script = script(vec![]);
+        let (told, end) = stream(&script, messages).await;
+        assert_eq!(
+            (words(&told), end),
+            (words_told.iter().map(ToString::to_string).collect(), Ok(()))
+        );
+        assert_eq!(*script.shown(), [has.clone(), Shown::Left]);
+    }
+    let none = script(vec![]);
+    let (told, end) = stream(&none, vec![begins_with("other"), trailers()]).await;
+    assert_eq!((words(&told).len(), end), (2, Ok(())));
+    assert_eq!(*none.shown(), []);
+
+    // The answer is shown too, after the request or without it, and it is had once.
+    for with_request in [true, false] {
+        let script = script(vec![vec![HEAD], vec![chunk("a"), Output::End]]);
+        let mut answer = begins(DUPLEX, false);
+        answer.metadata_context = metadata("stays");
+        let mut messages = vec![answer, body("1", true)];
+        if with_request {
+            let mut request = begins_with("stays");
+            request
+                .protocol_config
+                .clone_from(&messages.first().unwrap().protocol_config);
+            messages.insert(0, request);
+        }
+        let (_, end) = stream(&script, messages).await;
+        assert_eq!(end, Ok(()));
+        let shown = script.shown();
+        assert_eq!(shown.iter().filter(|one| **one == has).count(), 1);
+        assert_eq!(shown.iter().filter(|one| **one == Shown::Left).count(), 1);
+        assert_eq!(shown.first(), Some(&has));
+    }
+
+    // While it lasts.
+    let script = script(vec![]);
+    let messages = tokio_stream::iter([Ok(begins_with("stays"))]).chain(tokio_stream::pending());
+    let mut replies = Replies::new(session(&script), messages);
+    assert!(replies.next().await.is_some());
+    assert_eq!(*script.shown(), [has.clone()]);
+    drop(replies);
+    assert_eq!(*script.shown(), [has, Shown::Left]);
 }
 
 #[tokio::test]

@@ -635,3 +635,44 @@ fn borrows_what_is_written_plainly() {
     assert_eq!((members.len(), owned(0), owned(1)), (2, false, true));
     assert_eq!(members[1], ("escaped".into(), Value::String("\n".into())));
 }
+
+#[test]
+fn ids_that_some_server_takes_for_one_are_folded_to_one() {
+    let folded = |lexeme: &str| Id::new(lexeme).unwrap().folded();
+    for lexeme in [
+        "7",
+        "\"7\"",
+        "\" 7\\t\"",
+        "\"07\"",
+        "\"+7\"",
+        "\"7.0\"",
+        "\"7.\"",
+        "\"0x7\"",
+        "\"0X07\"",
+        "\"0b111\"",
+        "\"0o7\"",
+        "\"\\u0037\"",
+    ] {
+        assert_eq!(folded(lexeme), "7", "{lexeme}");
+    }
+    assert_eq!(folded("\"1_000\""), "1000");
+    assert_eq!(folded("\"-7\""), folded("-7"));
+    assert_eq!(folded("\"-0\""), folded("0"));
+    let others = [
+        "7",
+        "-7",
+        "70",
+        "\"7a\"",
+        "\"7.5\"",
+        "\"7 7\"",
+        "\"a\"",
+        "\"A\"",
+        "\"\"",
+        "\"9007199254740993\"",
+        "\"9007199254740992\"",
+        "\"\\\"7\"",
+        "\"123e4567-e89b-12d3-a456-426614174000\"",
+    ];
+    let folded: std::collections::HashSet<String> = others.iter().map(|id| folded(id)).collect();
+    assert_eq!(folded.len(), others.len());
+}

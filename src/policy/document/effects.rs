@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::authz::{Effect, Limit, Mode, Needs};
+use crate::authz::{Effect, Limit, Mode, Needs, OpenLimit};
 use crate::yaml::{Fields, Findings, Node, boolean, choice, duration, integer, list, string};
 
 use super::behaviour::{PERIODS, read_by};
@@ -12,6 +12,9 @@ use super::time::AGES;
 
 /// The most calls that a limit counts.
 const CALLS_MAX: u64 = 1_000_000;
+
+/// The most requests that a limit lets be open at once.
+const OPEN_MAX: u64 = 10_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum EffectName {
@@ -77,7 +80,7 @@ pub(super) fn complete(
         (EffectName::Allow, ..) => Some(Effect::Allow),
         (EffectName::Deny, ..) => Some(Effect::Deny),
         (EffectName::Require, Some(node), _) => read_needs(node, findings).map(Effect::Require),
-        (EffectName::Limit, _, Some(node)) => read_limit(node, findings).map(Effect::Limit),
+        (EffectName::Limit, _, Some(node)) => read_limit(node, findings),
         (EffectName::Require, None, _) => {
             let help = "such as `needs: {scopes: [name]}`";
             let message = "a require rule must say what it `needs`";
@@ -85,7 +88,8 @@ pub(super) fn complete(
             None
         }
         (EffectName::Limit, _, None) => {
-            let help = "such as `limit: {calls: 30, per: 1m, by: [subject]}`";
+            let help = "such as `limit: {calls: 30, per: 1m, by: [subject]}`, or `limit: {open: 20, \
+                        by: [subject]}`";
             let message = "a limit rule must say its `limit`";
             error_at_start(rule, message, help, findings);
             None
@@ -135,8 +139,11 @@ fn read_token(node: &Node, what: &str, findings: &mut Findings) -> Option<Arc<st
     good.then(|| text.into())
 }
 
-fn read_limit(node: &Node, findings: &mut Findings) -> Option<Limit> {
+fn read_limit(node: &Node, findings: &mut Findings) -> Option<Effect> {
     let mut fields = Fields::open(node, "`limit`", findings)?;
+    if let Some(places) = fields.node_of("open") {
+        return read_open_limit(places, fields, findings).map(Effect::Open);
+    }
     let number = |value: u64| u32::try_from(value).ok();
     let count = integer(1..=CALLS_MAX);
     let calls = fields.required("calls", findings, &count).and_then(number);
@@ -145,10 +152,31 @@ fn read_limit(node: &Node, findings: &mut Findings) -> Option<Limit> {
     let burst = fields.optional("burst", findings, &count).and_then(number);
     fields.finish(findings);
     let calls = calls?;
-    Some(Limit {
+    Some(Effect::Limit(Limit {
         calls,
         per: per?,
         by: by?,
         burst: burst.unwrap_or(calls),
+    }))
+}
+
+fn read_open_limit(
+    places: &Node,
+    mut fields: Fields<'_>,
+    findings: &mut Findings,
+) -> Option<OpenLimit> {
+    let most = integer(1..=OPEN_MAX)(places, findings);
+    let by = fields.required("by", findings, read_by);
+    for key in ["calls", "per", "burst"] {
+        if let Some(node) = fields.node_of(key) {
+            let help = "two rules can say both";
+            let message = format!("a limit has either `open` or `{key}`");
+            findings.error(node, message, help);
+        }
+    }
+    fields.finish(findings);
+    Some(OpenLimit {
+        most: most.and_then(|most| u32::try_from(most).ok())?,
+        by: by?,
     })
 }

@@ -83,7 +83,7 @@ pub fn effect_name(effect: &Effect) -> &'static str {
         Effect::Allow => "allow",
         Effect::Deny => "deny",
         Effect::Require(_) => "require",
-        Effect::Limit(_) => "limit",
+        Effect::Limit(_) | Effect::Open(_) => "limit",
     }
 }
 

@@ -197,7 +197,12 @@ impl SampleRequest {
             return decision;
         };
         let is_exhausted = |rule: &str| self.situation.exhausted.iter().any(|id| id == rule);
-        let mut limits = pending.limits().iter();
+        let takings = pending.takings();
+        let mut places = takings.places.iter();
+        if let Some(first) = places.position(|place| is_exhausted(&place.rule)) {
+            return pending.refuse(first);
+        }
+        let mut limits = takings.calls.iter();
         let taken = match limits.position(|limit| is_exhausted(&limit.rule)) {
             Some(first) => Taken::Exhausted {
                 first,

@@ -101,6 +101,7 @@ impl Returned {
             Some(carried) => Some(carried.clone()),
             None => Some(facts),
         };
+        let _attendance = pipeline.attend(&carried);
         let (mut exchange, outputs) = pipeline.begin(carried, self.head()).await;
         let mut told = Told::default();
         told.take(outputs);

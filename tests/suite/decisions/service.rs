@@ -20,7 +20,9 @@ use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckRespo
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::json;
 use mcp_authz::policy::{CompileContext, PolicyStore};
-use mcp_authz::state::{Bind, BindingKey, Memory, Owner, Reply, State, StateUnavailable, Whose};
+use mcp_authz::state::{
+    Bind, BindingKey, InFlight, Memory, Owner, Reply, State, StateUnavailable, Whose,
+};
 use mcp_authz::telemetry::metrics::Metrics;
 use mcp_authz::telemetry::notices::Notices;
 use prost::Message;
@@ -84,6 +86,7 @@ impl Service {
             candidate: candidate.map(Arc::new),
             catalog: Arc::new(catalog),
             state,
+            in_flight: InFlight::new(config.limits.state.bindings_max),
             purpose: config.purpose.clone(),
             device_header: config.device_header.clone(),
             facts: config.facts.clone(),

@@ -1,0 +1,71 @@
+//! `Last-Event-ID`: whether a client may have a server repeat what it missed of a stream.
+//!
+//! Servers find what to repeat by the id of an event alone, whoever asks for it. So the header
+//! does not reach a server that is not said to look at the session too; the stream that opens then
+//! is a new one, with which clients go on, while after a refusal they listen no more.
+
+use http::StatusCode;
+
+use super::judgement::{Context, Judgement};
+use super::read::Fault;
+use super::{HttpRequest, Pipeline, Read, Reason, Server, Text};
+use crate::mcp::Era;
+use crate::upstream;
+
+/// The header with the id of the last event that the client has got, in lower case.
+const HEADER: &str = "last-event-id";
+
+/// Whether the server gets to know what to repeat: a GET of the revisions that have streams to
+/// resume, to a server that is said to resume.
+pub(super) fn resumes(request: &HttpRequest<'_>, server: &Server, era: Era) -> bool {
+    may_resume(request, server, era) && request.header(HEADER).any(|id| !id.is_empty())
+}
+
+impl Pipeline {
+    /// Counts an allowed request whose client does not get what it missed.
+    pub(super) fn count_ignored(
+        &self,
+        context: &Context<'_>,
+        read: &Read<'_>,
+        judgement: &Judgement,
+    ) {
+        let server = context.server;
+        if judgement.is_allowed() && is_ignored(context.request, server, read.era) {
+            self.metrics.record_resumption_ignored(&server.name);
+        }
+    }
+}
+
+/// Whether a client asks for what it missed, and does not get it.
+fn is_ignored(request: &HttpRequest<'_>, server: &Server, era: Era) -> bool {
+    request.method == "GET"
+        && !may_resume(request, server, era)
+        && request.header(HEADER).any(|id| !id.is_empty())
+}
+
+/// What is wrong with a request that may resume: two ids, of which servers take one or the other.
+pub(super) fn fault(request: &HttpRequest<'_>, server: &Server) -> Option<Fault> {
+    let is_asked = request.method == "GET" && server.settings.resume;
+    let is_repeated = is_asked && request.header(HEADER).nth(1).is_some();
+    is_repeated.then_some(Fault::Shape(
+        StatusCode::BAD_REQUEST,
+        Reason::HeaderRepeated,
+    ))
+}
+
+/// The headers that must not reach the server: this one where nothing is resumed, and always the
+/// names that CGI and WSGI cannot tell from it.
+pub(super) fn unheeded_headers(request: &HttpRequest<'_>, server: &Server, era: Era) -> Vec<Text> {
+    let resumes = resumes(request, server, era);
+    let mut unheeded: Vec<&str> = request
+        .header_names()
+        .filter(|name| upstream::reads_as(name, HEADER) && !(resumes && *name == HEADER))
+        .collect();
+    unheeded.sort_unstable();
+    unheeded.dedup();
+    unheeded.into_iter().map(Text::copy).collect()
+}
+
+fn may_resume(request: &HttpRequest<'_>, server: &Server, era: Era) -> bool {
+    server.settings.resume && request.method == "GET" && era == Era::Legacy
+}

@@ -1,0 +1,325 @@
+//! Which requests are open: the places that `open` limits give, in one process.
+//!
+//! A check takes a place, and whoever sees the stream of the answer keeps it for as long as that
+//! lasts. Until the stream begins the place is taken all the same, so more than the limit never
+//! get through at once; one whose stream does not begin is free after [`UNATTENDED_MAX`]. The
+//! stream may be seen by another replica than the check: then it counts there.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use super::{Digest, short_digest};
+use crate::authz::{CounterKey, OpenDemand, Opened};
+
+/// How long a place is kept whose stream does not begin.
+pub const UNATTENDED_MAX: Duration = Duration::from_secs(10);
+
+/// The name of a limit's counter, of one size. No two counters share one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PlaceKey(Digest);
+
+impl PlaceKey {
+    /// The name of this counter.
+    #[must_use]
+    pub fn of(key: &CounterKey) -> Self {
+        PlaceKey(short_digest(key.as_bytes()))
+    }
+}
+
+impl fmt::Display for PlaceKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PlaceKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl Serialize for PlaceKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PlaceKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let number = (text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .then(|| u128::from_str_radix(&text, 16).ok())
+            .flatten();
+        let number = number.ok_or_else(|| serde::de::Error::custom("no name of a counter"))?;
+        Ok(PlaceKey(number.to_be_bytes()))
+    }
+}
+
+/// The places of one process.
+#[derive(Debug, Default)]
+pub struct Places(Mutex<Taken>);
+
+#[derive(Debug, Default)]
+struct Taken {
+    /// Who has the places of each counter, once for each. INVARIANT: none of the lists is empty.
+    by_key: HashMap<PlaceKey, Vec<Place>>,
+    /// Checks that took places, in their order, with the end of the time in which a stream has to
+    /// begin.
+    unattended: VecDeque<(Timestamp, Uuid, Box<[PlaceKey]>)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    request: Uuid,
+    is_attended: bool,
+}
+
+impl Places {
+    /// Takes a place of each counter for a request, of all of them or of none.
+    pub fn open(&self, demands: &[OpenDemand], request: Uuid, now: Timestamp) -> Opened {
+        let mut taken = self.lock();
+        taken.drop_unattended(now);
+        let mut keys: Vec<PlaceKey> = Vec::with_capacity(demands.len());
+        for (first, demand) in demands.iter().enumerate() {
+            let key = PlaceKey::of(&demand.key);
+            let own = keys.iter().filter(|other| **other == key).count();
+            let others = taken.by_key.get(&key).map_or(0, Vec::len);
+            let most = usize::try_from(demand.most).unwrap_or(usize::MAX);
+            if own.saturating_add(others) >= most {
+                return Opened::Full { first };
+            }
+            keys.push(key);
+        }
+        for key in &keys {
+            taken.add(*key, request, false);
+        }
+        if !keys.is_empty() {
+            let until = now.saturating_add(UNATTENDED_MAX).unwrap_or(Timestamp::MAX);
+            taken.unattended.push_back((until, request, keys.into()));
+        }
+        Opened::All
+    }
+
+    /// Keeps the places of a request until it is closed: its stream has begun. Places that were
+    /// taken in another process, or were free again already, count from now on, whatever the limit.
+    pub fn attend(&self, keys: &[PlaceKey], request: Uuid) {
+        let mut taken = self.lock();
+        for (index, key) in keys.iter().enumerate() {
+            let earlier = keys.iter().take(index).filter(|other| *other == key);
+            let wanted = earlier.count().saturating_add(1);
+            let places = taken.by_key.get_mut(key);
+            let mut own = places
+                .into_iter()
+                .flatten()
+                .filter(|place| place.request == request);
+            match own.nth(wanted.saturating_sub(1)) {
+                Some(place) => place.is_attended = true,
+                None => taken.add(*key, request, true),
+            }
+        }
+    }
+
+    /// Gives back the places of a request.
+    pub fn close(&self, keys: &[PlaceKey], request: Uuid) {
+        let mut taken = self.lock();
+        for key in keys {
+            taken.remove(key, |place| place.request == request);
+        }
+    }
+
+    /// How many places are taken.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().by_key.values().map(Vec::len).sum()
+    }
+
+    /// Whether no place is taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    fn add(&mut self, key: PlaceKey, request: Uuid, is_attended: bool) {
+        let place = Place {
+            request,
+            is_attended,
+        };
+        self.by_key.entry(key).or_default().push(place);
+    }
+
+    fn remove(&mut self, key: &PlaceKey, is_it: impl Fn(&Place) -> bool) {
+        let Some(places) = self.by_key.get_mut(key) else {
+            return;
+        };
+        places.retain(|place| !is_it(place));
+        if places.is_empty() {
+            self.by_key.remove(key);
+        }
+    }
+
+    /// Frees what no stream has begun for. After a clock was set back, that takes longer.
+    fn drop_unattended(&mut self, now: Timestamp) {
+        while let Some((_, request, keys)) =
+            self.unattended.pop_front_if(|(until, ..)| *until <= now)
+        {
+            for key in keys {
+                self.remove(&key, |place| place.request == request && !place.is_attended);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn request(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
+    fn demand(name: &str, most: u32) -> OpenDemand {
+        OpenDemand {
+            rule: Arc::from(name),
+            message: None,
+            most,
+            key: CounterKey::named(name),
+        }
+    }
+
+    fn key(name: &str) -> PlaceKey {
+        PlaceKey::of(&CounterKey::named(name))
+    }
+
+    #[test]
+    fn so_many_are_open_at_once_and_no_more() {
+        let places = Places::default();
+        let demand = [demand("a", 2)];
+        assert_eq!(places.open(&demand, request(1), at(0)), Opened::All);
+        assert_eq!(places.open(&demand, request(2), at(0)), Opened::All);
+        assert_eq!(
+            places.open(&demand, request(3), at(0)),
+            Opened::Full { first: 0 }
+        );
+        places.attend(&[key("a")], request(1));
+        places.attend(&[key("a")], request(2));
+        assert_eq!(
+            places.open(&demand, request(3), at(99)),
+            Opened::Full { first: 0 }
+        );
+        places.close(&[key("a")], request(1));
+        places.close(&[key("a")], request(1));
+        assert_eq!(places.open(&demand, request(3), at(99)), Opened::All);
+        assert_eq!(
+            places.open(&demand, request(4), at(99)),
+            Opened::Full { first: 0 }
+        );
+        places.close(&[key("a")], request(2));
+        places.close(&[key("a")], request(3));
+        assert!(places.is_empty());
+    }
+
+    #[test]
+    fn a_place_of_each_counter_is_taken_or_none() {
+        let places = Places::default();
+        assert_eq!(
+            places.open(&[demand("b", 1)], request(1), at(0)),
+            Opened::All
+        );
+        let both = [demand("a", 1), demand("b", 1)];
+        assert_eq!(
+            places.open(&both, request(2), at(0)),
+            Opened::Full { first: 1 }
+        );
+        assert_eq!(places.len(), 1);
+        // A batch may ask twice.
+        let twice = [demand("c", 2), demand("c", 2)];
+        assert_eq!(
+            places.open(&[demand("c", 1), demand("c", 1)], request(3), at(0)),
+            Opened::Full { first: 1 }
+        );
+        assert_eq!(places.open(&twice, request(3), at(0)), Opened::All);
+        places.attend(&[key("c"), key("c")], request(3));
+        assert_eq!(places.len(), 3);
+        assert_eq!(
+            places.open(&[demand("c", 2)], request(4), at(99)),
+            Opened::Full { first: 0 }
+        );
+        places.close(&[key("c"), key("c")], request(3));
+        assert_eq!(
+            places.open(&[demand("c", 2)], request(4), at(99)),
+            Opened::All
+        );
+    }
+
+    #[test]
+    fn a_place_whose_stream_does_not_begin_is_free_in_time() {
+        let places = Places::default();
+        let demand = [demand("a", 1)];
+        assert_eq!(places.open(&demand, request(1), at(0)), Opened::All);
+        assert_eq!(
+            places.open(&demand, request(2), at(9)),
+            Opened::Full { first: 0 }
+        );
+        assert_eq!(places.open(&demand, request(2), at(10)), Opened::All);
+        // A stream that begins too late counts all the same, and ends its own place alone.
+        places.attend(&[key("a")], request(1));
+        places.attend(&[key("a")], request(2));
+        assert_eq!(places.len(), 2);
+        places.close(&[key("a")], request(1));
+        assert_eq!(
+            places.open(&demand, request(3), at(99)),
+            Opened::Full { first: 0 }
+        );
+        places.close(&[key("a")], request(2));
+        assert!(places.is_empty());
+    }
+
+    #[test]
+    fn a_stream_may_be_seen_by_another_replica() {
+        let (one, other) = (Places::default(), Places::default());
+        let demand = [demand("a", 1)];
+        assert_eq!(one.open(&demand, request(1), at(0)), Opened::All);
+        other.attend(&[key("a")], request(1));
+        assert_eq!(
+            other.open(&demand, request(2), at(1)),
+            Opened::Full { first: 0 }
+        );
+        assert_eq!(one.open(&demand, request(2), at(10)), Opened::All);
+        other.close(&[key("a")], request(1));
+        assert_eq!(other.open(&demand, request(3), at(10)), Opened::All);
+    }
+
+    #[test]
+    fn names_of_counters_travel_as_text() {
+        let text = serde_json::to_string(&key("a")).unwrap();
+        assert_eq!(serde_json::from_str::<PlaceKey>(&text).unwrap(), key("a"));
+        for wrong in [
+            "\"\"",
+            "\"+0000000000000000000000000000000\"",
+            "7",
+            "\"zz\"",
+        ] {
+            assert!(serde_json::from_str::<PlaceKey>(wrong).is_err(), "{wrong}");
+        }
+    }
+}
