@@ -5,8 +5,8 @@ use serde::{Serialize, Serializer};
 
 use crate::json::{self, Object};
 
-/// The most bytes of a record or notice, its line feed included. It follows from the limits here
-/// and in [`super::record`].
+/// The most bytes of a record or notice, its line feed included. It follows from the limits on each
+/// text and list.
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
 /// How many characters of client text a field keeps.
 const TEXT_CHARS_MAX: usize = 256;
@@ -45,7 +45,7 @@ fn is_short(length: usize, bytes_max: usize) -> bool {
     length.saturating_mul(ESCAPE_BYTES_MAX) <= bytes_max
 }
 
-/// Client text that was cut as [`cut`] does, and whether it was.
+/// Client text as far as a record keeps it, and whether that is less than there was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     text: String,

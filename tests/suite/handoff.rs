@@ -389,7 +389,7 @@ async fn keys_that_break_stay_what_they_were() {
     home.configure("drain:", "handoff: {key_file: handoff.keys}\ndrain:");
     let running = home.ready().await;
     let asked = list(&running).await;
-    home.rename_over("handoff.keys", "short\n");
+    home.rename_over("handoff.keys", "c2hvcnQ\n");
     running.logs.line("the keys in force stay").await;
     assert_eq!(shown(&running, &asked.facts).await, FILTERED);
     let (status, ready) = running.readyz().await;

@@ -4,7 +4,7 @@ const PATH: &str = "handoff.keys";
 const A: &str = "0a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223242526272829";
 /// The bytes of [`A`].
 const A_BASE64: &str = "CgsMDQ4PEBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCk";
-const B: &str = "_-7_-7_-7_-7_-7_-7_-7_-7_-7_-7_-7_-7_-7_-7_";
+const B: &str = "_-7_-7_-7_-7_-7_-7_-7_-7_-7_-7_-7_-7_-7_-78";
 
 fn ids(text: &str) -> Vec<String> {
     parse(Path::new(PATH), text).unwrap().ids()
