@@ -700,7 +700,7 @@ async fn what_a_request_has_stays_while_its_stream_lasts() {
     let messages = tokio_stream::iter([Ok(begins_with("stays"))]).chain(tokio_stream::pending());
     let mut replies = Replies::new(session(&script), messages);
     assert!(replies.next().await.is_some());
-    assert_eq!(*script.shown(), [has.clone()]);
+    assert_eq!(*script.shown(), std::slice::from_ref(&has));
     drop(replies);
     assert_eq!(*script.shown(), [has, Shown::Left]);
 }

@@ -76,9 +76,8 @@ impl Service {
         } else {
             Arc::new(Memory::new(config.limits.state))
         };
-        for issued in &table.issued {
-            runtime.block_on(issue(issued, &*state));
-        }
+        let issued = table.issued.iter();
+        issued.for_each(|issued| runtime.block_on(issue(issued, &*state)));
         let pipeline = Pipeline {
             servers: Servers::new(&config.servers).unwrap(),
             authenticator: Arc::clone(&authenticator),
