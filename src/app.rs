@@ -22,9 +22,7 @@ use crate::audit::{Audit, Losses};
 use crate::authn::{Authenticator, InvalidPeers, InvalidSettings, KeyRefresher, Peers};
 use crate::catalog::{Catalog, InvalidSnapshot};
 use crate::check::countries::{Countries, InvalidCountries};
-use crate::check::{
-    Handoffs, InvalidHandoffKeys, InvalidServer, LongBodies, Pipeline, Servers,
-};
+use crate::check::{Handoffs, InvalidHandoffKeys, InvalidServer, LongBodies, Pipeline, Servers};
 use crate::config::{self, Config, ConfigError};
 use crate::envoy;
 use crate::health::Readiness;

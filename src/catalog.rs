@@ -29,7 +29,7 @@ pub use input_schema::{InputSchema, InvalidArguments, UnusableSchema};
 pub use snapshot::InvalidSnapshot;
 
 use crate::authz::{HintedClass, Hints, TrustedHints, Value};
-use crate::file::{self, ReadError, START_TIME_MAX};
+use crate::file::{self, Failing, ReadError, START_TIME_MAX};
 use snapshot::{Accepted, Recorded, Snapshot};
 
 /// What becomes of a tool whose definition changes.
@@ -107,15 +107,6 @@ struct Tool {
     against: Arc<str>,
     /// Digests that were reported as changes, the latest last.
     reported: Vec<Arc<str>>,
-}
-
-/// A record in place that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failing {
-    /// When that was first noticed.
-    pub since: Timestamp,
-    /// Why.
-    pub error: String,
 }
 
 /// What a listed tool was found to be.
@@ -208,10 +199,7 @@ impl Catalog {
                 Err(error) if is_needed => return Err(error),
                 Err(error) => {
                     tracing::error!(server = server.name, "{error}");
-                    failing = Some(Failing {
-                        since: now,
-                        error: error.to_string(),
-                    });
+                    failing = Some(Failing::after(None, error.to_string(), now));
                     Snapshot::default()
                 }
             };
@@ -490,11 +478,7 @@ impl ServerTools {
             }
             Err(error) => {
                 tracing::error!(server, "{error}; those in force stay");
-                let since = failing.as_ref().map_or(now, |failing| failing.since);
-                *failing = Some(Failing {
-                    since,
-                    error: error.to_string(),
-                });
+                *failing = Some(Failing::after(failing.as_ref(), error.to_string(), now));
             }
         }
     }

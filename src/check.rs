@@ -35,8 +35,8 @@ pub use crate::upstream::{Obligations, Text};
 pub use exchange::{AnswerHead, Attendance, BodyMode, Carried, Exchange, Output, Process};
 pub use fact::Fact;
 pub use handoff::{
-    HandoffSettings, HandoffStatus, Handoffs, InvalidHandoffKeys, KeyFault, KeysFailing,
-    OPEN_FILTERS, RESPONSE_FILTERS,
+    HandoffSettings, HandoffStatus, Handoffs, InvalidHandoffKeys, KeyFault, OPEN_FILTERS,
+    RESPONSE_FILTERS,
 };
 pub use invalid::{InvalidCheck, StatedFact};
 pub use judgement::PurposeSettings;

@@ -13,6 +13,8 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _}
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 pub use looks::{LOOK_TIME_MAX, Looks, START_TIME_MAX, within};
 pub use settled::Settled;
 
@@ -52,6 +54,26 @@ impl ReadError {
             Ok(_) => ReadError::Dangling,
             Err(error) if error.kind() == io::ErrorKind::NotFound => ReadError::Missing,
             Err(error) => ReadError::Other(error),
+        }
+    }
+}
+
+/// A watched file in place that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// When that was first noticed.
+    pub since: Timestamp,
+    /// Why.
+    pub error: String,
+}
+
+impl Failing {
+    /// What is told of an error now, after what was told before.
+    #[must_use]
+    pub fn after(earlier: Option<&Failing>, error: String, now: Timestamp) -> Self {
+        Failing {
+            since: earlier.map_or(now, |failing| failing.since),
+            error,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::admin::{Admin, Detail};
 use crate::authn::Authenticator;
 use crate::catalog::Catalog;
 use crate::check::Handoffs;
-use crate::check::countries::Countries;
+use crate::file::Failing;
 use crate::policy::PolicyStore;
 use crate::telemetry::metrics::{KeyTotals, Metrics, PolicyTotals};
 use crate::telemetry::notices::Notices;
@@ -39,7 +39,12 @@ pub(super) fn admin(parts: &Parts) -> Admin {
     }));
     details.extend(parts.core.countries.clone().map(|countries| Detail {
         name: "geoip",
-        state: Box::new(move || countries_detail(&countries)),
+        state: Box::new(move || json!({"failing": failing_value(countries.failing())})),
+    }));
+    let peers = Arc::clone(&parts.core.peers);
+    details.extend(peers.are_verified().then(|| Detail {
+        name: "peers",
+        state: Box::new(move || json!({"failing": failing_value(peers.failing())})),
     }));
     let catalog = Arc::clone(&parts.core.catalog);
     details.push(Detail {
@@ -80,24 +85,21 @@ fn policy_detail(store: &PolicyStore) -> Value {
     })
 }
 
-fn countries_detail(countries: &Countries) -> Value {
-    let failing = countries
-        .failing()
-        .map(|failing| json!({"since": failing.since.to_string(), "error": failing.error}));
-    json!({"failing": failing})
+fn failing_value(failing: Option<Failing>) -> Value {
+    failing.map_or(
+        Value::Null,
+        |failing| json!({"since": failing.since.to_string(), "error": failing.error}),
+    )
 }
 
 fn tools_detail(catalog: &Catalog) -> Value {
     let servers = catalog.overview().into_iter().map(|one| {
-        let failing = one
-            .failing
-            .map(|failing| json!({"since": failing.since.to_string(), "error": failing.error}));
         json!({
             "server": one.server,
             "recorded": one.recorded,
             "seen": one.seen,
             "changed": one.changed,
-            "failing": failing,
+            "failing": failing_value(one.failing),
         })
     });
     Value::Array(servers.collect())
@@ -105,9 +107,7 @@ fn tools_detail(catalog: &Catalog) -> Value {
 
 fn handoff_detail(handoffs: &Handoffs) -> Value {
     let status = handoffs.status();
-    let failing = status
-        .failing
-        .map(|failing| json!({"since": failing.since.to_string(), "error": failing.error}));
+    let failing = failing_value(status.failing);
     json!({"keys": status.keys, "shared": status.is_shared, "failing": failing})
 }
 
@@ -160,6 +160,9 @@ fn sample(parts: &Parts, metrics: &Metrics) {
     }
     if let Some(countries) = &parts.core.countries {
         metrics.set_file_failing("geoip", countries.failing().is_some());
+    }
+    if parts.core.peers.are_verified() {
+        metrics.set_file_failing("peers", parts.core.peers.failing().is_some());
     }
     for one in parts.core.catalog.overview() {
         if one.recorded.is_some() {

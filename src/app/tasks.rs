@@ -145,6 +145,18 @@ impl Tasks {
             }
             Err(RunError::TaskEnded("signals"))
         });
+        self.watch_files(parts);
+        let gate = parts.readiness.gate("keys");
+        let authenticator = Arc::clone(&parts.core.authenticator);
+        self.background.spawn(async move {
+            keys_tried(&authenticator).await;
+            drop(gate);
+            Ok(())
+        });
+    }
+
+    /// Starts watching the files that only one part reads.
+    fn watch_files(&mut self, parts: &Parts) {
         if let Some(countries) = parts.core.countries.clone() {
             self.background.spawn(async move {
                 countries.watch(CLOCK).await;
@@ -158,15 +170,8 @@ impl Tasks {
         });
         let peers = Arc::clone(&parts.core.peers);
         self.background.spawn(async move {
-            peers.watch().await;
+            peers.watch(CLOCK).await;
             Err(RunError::TaskEnded("peers"))
-        });
-        let gate = parts.readiness.gate("keys");
-        let authenticator = Arc::clone(&parts.core.authenticator);
-        self.background.spawn(async move {
-            keys_tried(&authenticator).await;
-            drop(gate);
-            Ok(())
         });
     }
 

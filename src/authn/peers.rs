@@ -4,9 +4,8 @@
 //! subject, and it does so whether or not it verified the certificate. What kind of name that is and
 //! whether somebody vouches for it is told by the certificate alone.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -24,6 +23,7 @@ use tokio::time::MissedTickBehavior;
 use x509_parser::extensions::GeneralName;
 
 use crate::authz::{Peer, PeerNames};
+use crate::file::{self, Failing, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
 
 /// The longest certificate that is looked at, in bytes as Envoy encodes it.
 const CERTIFICATE_BYTES_MAX: usize = 32 << 10;
@@ -39,6 +39,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 pub struct Peers {
     ca_file: Option<PathBuf>,
     current: ArcSwap<Reader>,
+    failing: Mutex<Option<Failing>>,
 }
 
 /// Why there are no authorities.
@@ -49,8 +50,8 @@ pub enum InvalidPeers {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
+        /// Why not.
+        source: ReadError,
     },
     /// It has no certificates, or one that cannot be used.
     #[error("`{}` is no PEM file of certificates that can vouch for others", .0.display())]
@@ -65,11 +66,17 @@ impl Peers {
     /// # Errors
     /// When the file cannot be used.
     pub fn open(ca_file: Option<PathBuf>) -> Result<Self, InvalidPeers> {
-        let text = ca_file.as_deref().map(read).transpose()?;
+        let text = ca_file.as_deref().map(|path| {
+            let place = path.to_owned();
+            let read = file::within(START_TIME_MAX, move || file::read(&place, FILE_BYTES_MAX));
+            read.and_then(|text| text).map_err(unreadable(path))
+        });
+        let text = text.transpose()?;
         let reader = Reader::new(ca_file.as_deref().zip(text))?;
         Ok(Peers {
             ca_file,
             current: ArcSwap::from_pointee(reader),
+            failing: Mutex::default(),
         })
     }
 
@@ -101,46 +108,70 @@ impl Peers {
         }
     }
 
-    /// Reads the authorities again.
-    ///
-    /// # Errors
-    /// Why they stayed what they were.
-    pub fn reload(&self) -> Result<(), InvalidPeers> {
-        if let Some(path) = self.ca_file.as_deref() {
-            let reader = Reader::new(Some((path, read(path)?)))?;
-            self.current.store(Arc::new(reader));
-        }
-        Ok(())
+    /// Why the file in place cannot be used, and since when.
+    #[must_use]
+    pub fn failing(&self) -> Option<Failing> {
+        self.locked().clone()
     }
 
-    /// Reads the file again whenever it changed and two looks found it the same.
-    pub async fn watch(self: Arc<Self>) {
+    /// Reads the file again whenever it changed and two looks found it the same. `clock` gives the
+    /// time since when it is failing.
+    pub async fn watch(self: Arc<Self>, clock: fn() -> Timestamp) {
         let Some(path) = self.ca_file.clone() else {
             return std::future::pending().await;
         };
-        let mut looks = tokio::time::interval(LOOK_INTERVAL);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut taken = Some(self.current.load().text.clone());
-        let mut last = taken.clone();
+        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let looks = Looks::shared(LOOK_TIME_MAX);
+        let mut watched = Settled::at(Ok(self.current.load().text.clone()));
         loop {
-            looks.tick().await;
-            let looked = path.clone();
-            let seen = tokio::task::spawn_blocking(move || read(&looked).ok()).await;
-            let seen = seen.unwrap_or_default();
-            let is_due = seen == last && seen != taken;
-            last = seen;
-            if !is_due {
-                continue;
-            }
-            taken.clone_from(&last);
-            let path = path.display();
-            match self.reload() {
-                Ok(()) => tracing::info!(%path, "authorities of peers in force"),
-                Err(error) => tracing::error!("{error}; the ones in force stay"),
+            ticks.tick().await;
+            let place = path.clone();
+            let look = looks.look(false, move || file::read(&place, FILE_BYTES_MAX));
+            let seen: Seen = match look.await {
+                Ok(found) => found.map_err(|error| error.to_string()),
+                Err(error) => {
+                    let error = unreadable(&path)(error).to_string();
+                    if watched.is_news(Err(error.clone())) {
+                        self.fail(error, clock());
+                    }
+                    continue;
+                }
+            };
+            if watched.is_due(seen.clone(), false) {
+                self.take(&path, seen, clock());
             }
         }
     }
+
+    fn take(&self, path: &Path, seen: Seen, now: Timestamp) {
+        let read = seen.and_then(|text| {
+            let reader = Reader::new(Some((path, text)));
+            reader.map_err(|error| error.to_string())
+        });
+        match read {
+            Ok(reader) => {
+                self.current.store(Arc::new(reader));
+                *self.locked() = None;
+                tracing::info!(path = %path.display(), "authorities of peers in force");
+            }
+            Err(error) => self.fail(error, now),
+        }
+    }
+
+    fn fail(&self, error: String, now: Timestamp) {
+        tracing::error!("{error}; the authorities of peers in force stay");
+        let mut failing = self.locked();
+        *failing = Some(Failing::after(failing.as_ref(), error, now));
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Option<Failing>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+/// The text of the file, or why it cannot be read.
+type Seen = Result<Vec<u8>, String>;
 
 /// The peer of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -317,24 +348,11 @@ fn verifier(text: &[u8]) -> Option<Arc<dyn ClientCertVerifier>> {
     builder.build().ok()
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, InvalidPeers> {
-    let unreadable = |source| InvalidPeers::Read {
+fn unreadable(path: &Path) -> impl FnOnce(ReadError) -> InvalidPeers {
+    |source| InvalidPeers::Read {
         path: path.to_owned(),
         source,
-    };
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(unreadable(std::io::Error::other("not a file")));
     }
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut text = Vec::new();
-    let most = FILE_BYTES_MAX.saturating_add(1);
-    file.take(most).read_to_end(&mut text).map_err(unreadable)?;
-    if u64::try_from(text.len()).is_ok_and(|length| length <= FILE_BYTES_MAX) {
-        return Ok(text);
-    }
-    let cause = format!("more than {FILE_BYTES_MAX} bytes");
-    Err(unreadable(std::io::Error::other(cause)))
 }
 
 #[cfg(test)]

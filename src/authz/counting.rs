@@ -214,6 +214,7 @@ impl Readings {
     }
 
     /// What a window showed, if it was read and is known.
+    #[must_use]
     pub fn reading(&self, window: &Window) -> Option<u64> {
         let found = self.0.iter().find(|(known, _)| known == window);
         found.and_then(|(_, reading)| *reading)
@@ -241,7 +242,15 @@ impl CounterKey {
     /// A counter of this name.
     #[cfg(test)]
     pub(crate) fn named(name: &str) -> Self {
-        CounterKey(name.as_bytes().into())
+        CounterKey {
+            bytes: name.as_bytes().into(),
+            holder: Holder {
+                kind: HolderKind::Server,
+                issuer: None,
+                name: name.into(),
+                is_rehearsed: false,
+            },
+        }
     }
 
     /// The counter for what a request is by. `Err` is [`Match::No`] for a request that is not

@@ -145,6 +145,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "rows")]
     fn each_kind_of_name_is_compared_with_its_own_kind() {
         let (gateway, other) = ("spiffe://acme/gateway", "spiffe://acme/other");
         for (peer, names, expected, principal) in [

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use maxminddb::{MaxMindDbError, PathElement, Reader};
 use tokio::time::MissedTickBehavior;
 
-use crate::file::{self, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
+use crate::file::{self, Failing, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
 
 /// How often the file is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -29,15 +29,6 @@ pub struct Countries {
 
 /// The state of the file, or why it cannot be told.
 type Seen = Result<file::Stamp, String>;
-
-/// A file in place that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failing {
-    /// When that was first noticed.
-    pub since: Timestamp,
-    /// Why.
-    pub error: String,
-}
 
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
@@ -174,11 +165,7 @@ impl Countries {
     fn fail(&self, error: &InvalidCountries, now: Timestamp) {
         tracing::error!("{error}; the one in force stays");
         let mut failing = self.locked();
-        let since = failing.as_ref().map_or(now, |failing| failing.since);
-        *failing = Some(Failing {
-            since,
-            error: error.to_string(),
-        });
+        *failing = Some(Failing::after(failing.as_ref(), error.to_string(), now));
     }
 
     fn locked(&self) -> MutexGuard<'_, Option<Failing>> {

@@ -108,7 +108,13 @@ impl Context<'_> {
                     reason: Reason::Allowed,
                     outcome: Outcome::Allow(obligations),
                     rule,
-                    handoff: handoff::handover(expected, self, read, to, (started, judgement.places)),
+                    handoff: handoff::handover(
+                        expected,
+                        self,
+                        read,
+                        to,
+                        (started, judgement.places),
+                    ),
                 }
             }
             Decision::Challenge(challenge) => {

@@ -32,7 +32,7 @@ use crate::state::PlaceKey;
 
 pub(super) use seal::Refused;
 
-pub use keys::{HandoffStatus, InvalidHandoffKeys, KeyFault, KeysFailing};
+pub use keys::{HandoffStatus, InvalidHandoffKeys, KeyFault};
 pub use seal::{HandoffSettings, Handoffs};
 
 /// The member that the PEP matches on.

@@ -87,6 +87,7 @@ impl Config {
         })
     }
 
+    #[expect(clippy::too_many_lines, reason = "one row for each limit")]
     fn limits(&self) -> Value {
         let Limits {
             listen:

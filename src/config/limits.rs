@@ -15,6 +15,7 @@ const AUDIT_BYTES_MAX: u64 = 1 << 30;
 /// The largest value of a limit that counts things.
 const COUNT_MAX: u64 = 10_000_000;
 
+#[expect(clippy::too_many_lines, reason = "a row or two for each limit")]
 pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limits)> {
     let mut fields = Fields::open(node, "`limits`", findings)?;
     let mut authn = authn::Settings::default();

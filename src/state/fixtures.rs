@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::{Bind, BindingKey, Owner, Reply, State, Whose};
 use crate::authz::{
-    AccessRequest, Action, ActionKind, Context, Decision, Http, LimitDemand, Policy, Readings,
-    Resource, Subject, Taken, UnknownFacts, Value, WindowDemand, evaluate, events,
+    AccessRequest, Action, ActionKind, Context, Decision, Http, LimitDemand, Peer, Policy,
+    Readings, Resource, Subject, Taken, UnknownFacts, Value, WindowDemand, evaluate, events,
 };
 
 /// Who does what.
@@ -127,7 +127,7 @@ pub(super) fn limits(policy: &Policy, who: Who<'_>) -> Vec<LimitDemand> {
         let Decision::Limit(pending) = &decision else {
             panic!("{decision:?}")
         };
-        pending.limits().to_vec()
+        pending.takings().calls.clone()
     })
 }
 

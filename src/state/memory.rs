@@ -23,8 +23,8 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::{
-    Bind, Binding, BindingKey, BindingKind, Digest, Owner, PlaceKey, Places, Reply, Settings, State,
-    Whose, short_digest as short,
+    Bind, Binding, BindingKey, BindingKind, Digest, Owner, PlaceKey, Places, Reply, Settings,
+    State, Whose, short_digest as short,
 };
 use crate::authz::{LimitDemand, OpenDemand, Opened, Readings, Taken, WindowDemand};
 

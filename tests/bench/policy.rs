@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use divan::{Bencher, black_box};
 use jiff::Timestamp;
 use mcp_authz::authz::{
-    self, AccessRequest, Action, ActionKind, Context, Http, Policy, Resource, Subject,
+    self, AccessRequest, Action, ActionKind, Context, Http, Peer, Policy, Resource, Subject,
     UnknownFacts, Value,
 };
 use mcp_authz::policy::{CompileContext, compile};
@@ -97,7 +97,7 @@ fn decide(bencher: Bencher<'_, '_>, count: usize, matching: Matching, cel: Cel) 
     ]);
     let request = AccessRequest {
         subject: &subject,
-        peer: None,
+        peer: Peer::Absent,
         server: "github",
         action: Action {
             method: "tools/call",
@@ -106,6 +106,8 @@ fn decide(bencher: Bencher<'_, '_>, count: usize, matching: Matching, cel: Cel) 
         },
         resource: Resource::Tool("tool-1"),
         arguments: Some(&arguments),
+        input: None,
+        meta: None,
         protocol_version: None,
         session: None,
         source: None,

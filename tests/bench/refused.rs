@@ -26,7 +26,7 @@ const BODIES: [&str; 8] = [
 /// A call of which the arguments are of one kind and as many as fit.
 fn body(kind: &str) -> Vec<u8> {
     let (open, close) = if kind.contains("keys") {
-        (r#"{"#, "}")
+        ("{", "}")
     } else {
         (r#"{"list":["#, "]}")
     };

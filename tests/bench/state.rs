@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use mcp_authz::authz::{
-    AccessRequest, Action, ActionKind, Context, Decision, Http, Policy, Resource, Subject,
+    AccessRequest, Action, ActionKind, Context, Decision, Http, Peer, Policy, Resource, Subject,
     UnknownFacts, Value, evaluate, events,
 };
 use mcp_authz::policy::{CompileContext, compile};
@@ -64,7 +64,7 @@ fn limits(memory: &Memory, each: usize) {
         else {
             panic!("it has a limit")
         };
-        finish(memory.take(pending.limits(), at(0))).unwrap();
+        finish(memory.take(&pending.takings().calls, at(0))).unwrap();
     }
     assert_eq!(memory.keys(), COUNT);
 }
@@ -136,7 +136,7 @@ fn with_request<T>(id: &str, tool: &str, then: impl FnOnce(&AccessRequest<'_>) -
     };
     then(&AccessRequest {
         subject: &subject,
-        peer: None,
+        peer: Peer::Absent,
         server: "s",
         action: Action {
             method: "tools/call",
@@ -145,6 +145,8 @@ fn with_request<T>(id: &str, tool: &str, then: impl FnOnce(&AccessRequest<'_>) -
         },
         resource: Resource::Tool(tool),
         arguments: None,
+        input: None,
+        meta: None,
         protocol_version: None,
         session: None,
         source: None,

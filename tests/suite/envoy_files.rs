@@ -1,4 +1,5 @@
 //! What `validate --envoy` finds in configurations of Envoy.
+#![expect(clippy::string_slice, reason = "the texts are ASCII")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -155,10 +156,8 @@ fn in_files() -> [(&'static str, String); 4] {
     };
     let rds = "          rds:\n            route_config_name: local\n            config_source: {path_config_source: {path: rds.yaml}}\n";
     let listeners = format!("\n{before}{rds}          http_filters:\n{after}");
-    let routes: String = routes
-        .lines()
-        .map(|line| format!("\n{}", line.get(10..).unwrap_or("")))
-        .collect();
+    let routes = routes.lines().map(|line| line.get(10..).unwrap_or(""));
+    let routes = format!("\n{}", routes.collect::<Vec<_>>().join("\n"));
     let routes = routes.replacen("  name: local", "- name: local", 1);
     let bootstrap = "\
 node: {id: one, cluster: one}
@@ -349,10 +348,8 @@ fn routes_are_found_wherever_a_listener_has_them() {
     let begin = whole.find("          route_config:\n").unwrap();
     let end = whole.find("          http_filters:\n").unwrap();
     let inner = whole[begin..end].replacen("route_config:", "route_configuration:", 1);
-    let inner: String = inner
-        .lines()
-        .map(|line| format!("        {line}\n"))
-        .collect();
+    let inner = inner.lines().map(|line| ["        ", line, "\n"].concat());
+    let inner: String = inner.collect();
     let inner = inner.replacen(
         "                  route_configuration",
         "                - route_configuration",

@@ -1,5 +1,6 @@
 //! What a check hands on for the answer comes back as Envoy carries it, or as somebody else does
 //! who reaches the port; and mistakes of Envoy's configuration are noticed.
+#![expect(clippy::string_slice, reason = "the texts are ASCII")]
 
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::extensions::filters::http::ext_proc::v3::processing_mode::BodySendMode;
@@ -96,7 +97,11 @@ impl<'s> Shown<'s> {
                 }
                 Response::ImmediateResponse(answer) => text.extend(answer.body),
                 Response::ResponseHeaders(_) => {}
-                other => panic!("{other:?}"),
+                other @ (Response::RequestHeaders(_)
+                | Response::RequestBody(_)
+                | Response::RequestTrailers(_)
+                | Response::ResponseTrailers(_)
+                | Response::StreamedImmediateResponse(_)) => panic!("{other:?}"),
             }
         }
         String::from_utf8(text).unwrap()

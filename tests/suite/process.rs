@@ -70,7 +70,7 @@ const NOT_RUNNABLE: [Row; 19] = [
             handoff_keys(
                 home,
                 "# 31 bytes\n0123456789012345678901234567890123456789012345678901234567890a\n",
-            )
+            );
         },
         "`handoff.key_file` `@/handoff.keys`: line 2 has a key of less than 32 bytes",
     ),

@@ -408,7 +408,7 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Erro
 }
 
 fn has_cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> bool {
-    causes(error).any(|cause| cause.is::<E>())
+    causes(error).any(<dyn std::error::Error>::is::<E>)
 }
 
 #[cfg(test)]

@@ -248,18 +248,24 @@ async fn other_authorities_are_taken_up_and_broken_ones_are_not() {
     let peers = Arc::new(Peers::open(Some(path.clone())).unwrap());
     let signed = theirs.sign(&params(vec![uri(GATEWAY)]));
     assert_eq!(found(&peers, GATEWAY, &signed), "unknown");
-    let watching = tokio::spawn(Arc::clone(&peers).watch());
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(Arc::clone(&peers).watch(Timestamp::now));
     std::fs::write(&path, "nothing").unwrap();
     tokio::time::sleep(LOOK_INTERVAL * 4).await;
     assert_eq!(found(&peers, GATEWAY, &signed), "unknown");
     let own = ours.sign(&params(vec![uri(GATEWAY)]));
     assert_eq!(found(&peers, GATEWAY, &own), GATEWAY, "the old ones stay");
+    assert!(peers.failing().is_some());
+    std::fs::remove_file(&path).unwrap();
+    tokio::time::sleep(LOOK_INTERVAL * 4).await;
+    let failing = peers.failing().unwrap();
+    assert_eq!(failing.error, "there is no such file");
     std::fs::write(&path, &theirs.pem).unwrap();
     while found(&peers, GATEWAY, &signed) != GATEWAY {
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
     assert_eq!(found(&peers, GATEWAY, &own), "unknown");
-    watching.abort();
+    assert_eq!(peers.failing(), None);
 }
 
 #[test]

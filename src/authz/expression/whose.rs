@@ -141,6 +141,7 @@ mod tests {
     use crate::authz::Expression;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "rows")]
     fn names_are_said_whose_they_are_or_not() {
         // Whether it is said for the whole, whether names are read, whether it fails by them.
         for (text, expected) in [

@@ -1,7 +1,6 @@
 //! The keys that contexts are sealed with: those of a file that all replicas share, read again when
 //! it changes, or one that only this process knows.
 
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,8 +12,10 @@ use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jiff::Timestamp;
+use tokio::time::MissedTickBehavior;
 
 use super::seal::lock;
+use crate::file::{self, Failing, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
 use crate::json;
 
 /// The fewest bytes of a key: as many as SHA-256 gives (RFC 2104 §3).
@@ -32,8 +33,8 @@ pub enum InvalidHandoffKeys {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
+        /// Why not.
+        source: ReadError,
     },
     /// A line is no key. The message has nothing of the line.
     #[error("`handoff.key_file` `{}`: line {line} {fault}", path.display())]
@@ -131,16 +132,7 @@ pub(super) struct Keys {
 struct Reloads {
     successes: u64,
     failures: u64,
-    failing: Option<KeysFailing>,
-}
-
-/// Since when the keys of a file cannot be used, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeysFailing {
-    /// When this was first seen.
-    pub since: Timestamp,
-    /// Why.
-    pub error: String,
+    failing: Option<Failing>,
 }
 
 /// What is known of the keys for contexts, for operators.
@@ -155,20 +147,24 @@ pub struct HandoffStatus {
     /// How often new ones could not be used.
     pub failures: u64,
     /// The file in place cannot be used; the keys before it stay in force.
-    pub failing: Option<KeysFailing>,
+    pub failing: Option<Failing>,
 }
 
 impl Keys {
     pub(super) fn open(file: Option<PathBuf>) -> Result<Self, InvalidHandoffKeys> {
-        let ring = match &file {
-            Some(path) => parse(path, &read(path)?)?,
-            None => {
-                let key = hmac::Key::generate(HMAC_SHA256, &SystemRandom::new());
-                let key = key.map_err(|_| InvalidHandoffKeys::Random)?;
-                Ring {
-                    first: Key::new(OWN, key),
-                    others: Vec::new(),
-                }
+        let ring = if let Some(path) = &file {
+            let place = path.clone();
+            let read = file::within(START_TIME_MAX, move || {
+                file::read_text(&place, FILE_BYTES_MAX)
+            });
+            let text = read.and_then(|text| text).map_err(unreadable(path))?;
+            parse(path, &text)?
+        } else {
+            let key = hmac::Key::generate(HMAC_SHA256, &SystemRandom::new());
+            let key = key.map_err(|_| InvalidHandoffKeys::Random)?;
+            Ring {
+                first: Key::new(OWN, key),
+                others: Vec::new(),
             }
         };
         Ok(Keys {
@@ -199,24 +195,21 @@ impl Keys {
         let Some(path) = self.file.clone() else {
             return std::future::pending().await;
         };
-        let mut looks = tokio::time::interval(LOOK_INTERVAL);
-        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut watched = Watched::default();
+        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let looks = Looks::new(LOOK_TIME_MAX);
+        let mut watched = Settled::new();
         loop {
-            looks.tick().await;
-            let path = path.clone();
-            let mut look = tokio::task::spawn_blocking(move || read(&path));
-            let found = match tokio::time::timeout(LOOK_TIMEOUT, &mut look).await {
-                Ok(found) => found,
-                Err(_) => {
-                    self.fail("reading it does not end".to_owned(), clock());
-                    look.await
-                }
-            };
-            match found {
-                Ok(found) => self.look(&mut watched, found, clock()),
+            ticks.tick().await;
+            let place = path.clone();
+            let read = looks.look(false, move || file::read_text(&place, FILE_BYTES_MAX));
+            match read.await {
+                Ok(found) => self.look(&mut watched, &path, found, clock()),
                 Err(error) => {
-                    tracing::error!(%error, "a look at `handoff.key_file` did not finish")
+                    let error = unreadable(&path)(error).to_string();
+                    if watched.is_news(Err(error.clone())) {
+                        self.fail(error, clock());
+                    }
                 }
             }
         }
@@ -225,22 +218,16 @@ impl Keys {
     /// Takes what a look found, if it is new and the look before found it too.
     pub(super) fn look(
         &self,
-        watched: &mut Watched,
-        found: Result<String, InvalidHandoffKeys>,
+        watched: &mut Settled<Seen>,
+        path: &Path,
+        found: Result<String, ReadError>,
         now: Timestamp,
     ) {
-        let Some(path) = &self.file else { return };
-        let seen = match &found {
-            Ok(text) => Ok(text.clone()),
-            Err(error) => Err(error.to_string()),
-        };
-        let settled = watched.last.as_ref() == Some(&seen);
-        watched.last = Some(seen.clone());
-        if !settled || watched.taken.as_ref() == Some(&seen) {
+        let seen = found.map_err(|error| unreadable(path)(error).to_string());
+        if !watched.is_due(seen.clone(), false) {
             return;
         }
-        watched.taken = Some(seen);
-        match found.and_then(|text| parse(path, &text)) {
+        match seen.and_then(|text| parse(path, &text).map_err(|error| error.to_string())) {
             Ok(ring) => {
                 let mut record = lock(&self.record);
                 record.failing = None;
@@ -250,7 +237,7 @@ impl Keys {
                     self.ring.store(ring.into());
                 }
             }
-            Err(error) => self.fail(error.to_string(), now),
+            Err(error) => self.fail(error, now),
         }
     }
 
@@ -258,44 +245,21 @@ impl Keys {
         tracing::error!("{error}; the keys in force stay");
         let mut record = lock(&self.record);
         record.failures = record.failures.saturating_add(1);
-        let since = record.failing.as_ref().map_or(now, |failing| failing.since);
-        record.failing = Some(KeysFailing { since, error });
+        record.failing = Some(Failing::after(record.failing.as_ref(), error, now));
     }
 }
 
-/// What the looks at a file have found.
-#[derive(Debug, Default)]
-pub(super) struct Watched {
-    last: Option<Result<String, String>>,
-    taken: Option<Result<String, String>>,
-}
+/// The text of the file, or why it cannot be read.
+pub(super) type Seen = Result<String, String>;
 
 /// How often the file is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-/// After how long a look is told of that has not ended.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) fn read(path: &Path) -> Result<String, InvalidHandoffKeys> {
-    text(path).map_err(|source| InvalidHandoffKeys::Read {
+fn unreadable(path: &Path) -> impl FnOnce(ReadError) -> InvalidHandoffKeys {
+    |source| InvalidHandoffKeys::Read {
         path: path.to_owned(),
         source,
-    })
-}
-
-fn text(path: &Path) -> io::Result<String> {
-    // To open a pipe or to read a device might never end.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a file"));
     }
-    let mut text = String::new();
-    let file = std::fs::File::open(path)?;
-    file.take(FILE_BYTES_MAX.saturating_add(1))
-        .read_to_string(&mut text)?;
-    if u64::try_from(text.len()).is_ok_and(|length| length <= FILE_BYTES_MAX) {
-        return Ok(text);
-    }
-    let cause = format!("it has more than {FILE_BYTES_MAX} bytes");
-    Err(io::Error::other(cause))
 }
 
 /// Reads one key from each line; blank lines and those that begin with `#` have none.

@@ -35,7 +35,7 @@ const FORM: &str = "mcp-authz-1";
 /// The most bytes that the envelope adds.
 const ENVELOPE_BYTES_MAX: usize = 128;
 /// How far ahead the clock of another replica may be.
-const AHEAD_MAX: Duration = Duration::from_secs(60);
+const AHEAD_MAX: Duration = Duration::from_mins(1);
 /// How long after the first exchange of a context another one may be Envoy's retry of it. Envoy
 /// tries again after tens of milliseconds; until then nothing was said.
 const RETRY_WITHIN: Duration = Duration::from_secs(10);

@@ -578,6 +578,8 @@ async fn tools_that_the_server_does_not_have_are_counted_as_one() {
             }
         }
     }
+}
+
 const OPEN: &str = "{id: open, effect: limit, limit: {open: 1, by: [subject]}}";
 
 /// Whether a call is let through that needs the one place.

@@ -47,6 +47,7 @@ impl FakeFiles {
     }
 
     /// Threads that hang end with the process of the tests.
+    #[expect(clippy::unnecessary_wraps, reason = "as files are read")]
     fn read(&self) -> Sources {
         self.begun.fetch_add(1, Ordering::SeqCst);
         let hung_at_first = self.hangs.load(Ordering::SeqCst);

@@ -57,6 +57,7 @@ const LIMIT: &str = "limit: {calls: 1, per: 1m, by: [subject]}";
 /// Each rule is warned of where rules need not say whose names they mean, and refused where they
 /// have to.
 #[test]
+#[expect(clippy::too_many_lines, reason = "rows")]
 fn names_of_any_issuer_are_warned_of_or_refused() {
     for (rule, what) in [
         (

@@ -31,7 +31,7 @@ const NANOS: i128 = 1_000_000_000;
 #[derive(Debug)]
 pub(super) struct Counters {
     most: usize,
-    counters: HashMap<Key, Counter>,
+    known: HashMap<Key, Counter>,
     /// Every counter by when it is over.
     ends: BTreeSet<(i64, Key)>,
     /// The same by holder.
@@ -87,7 +87,7 @@ impl Counters {
         let most = most.max(1);
         Counters {
             most,
-            counters: HashMap::new(),
+            known: HashMap::new(),
             ends: BTreeSet::new(),
             held: BTreeSet::new(),
             shares: Shares::new(most),
@@ -98,7 +98,7 @@ impl Counters {
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.counters.len()
+        self.known.len()
     }
 
     /// How many were forgotten though they mattered.
@@ -108,7 +108,7 @@ impl Counters {
 
     /// What a window shows; nothing if that is unknown.
     pub(super) fn read(&self, asked: &Asked<'_>, now: Timestamp) -> Option<u64> {
-        let Some(counter) = self.counters.get(&asked.key) else {
+        let Some(counter) = self.known.get(&asked.key) else {
             let party = || asked.demand.key.holder().party();
             let lapsed = self.lapsed(party, now, || asked.slots.longest());
             let at_hand = u64::from(asked.tool.is_some());
@@ -121,7 +121,7 @@ impl Counters {
     /// Adds an event to a window.
     pub(super) fn record(&mut self, asked: &Asked<'_>, now: Timestamp) {
         let over = asked.slots.over();
-        if let Some(counter) = self.counters.get_mut(&asked.key) {
+        if let Some(counter) = self.known.get_mut(&asked.key) {
             counter.cell.add(asked.tool, asked.slots);
             let over = over.max(counter.over);
             self.postpone(asked.key, over);
@@ -186,7 +186,7 @@ impl Counters {
         bucket: Bucket,
         now: Timestamp,
     ) -> Result<i128, i128> {
-        let Some(counter) = self.counters.get_mut(key) else {
+        let Some(counter) = self.known.get_mut(key) else {
             let party = || demand.key.holder().party();
             let lapsed = self.lapsed(party, now, || seconds(bucket.fill));
             return lapsed.map_or(Ok(i128::MIN), |until| Err(nanos_until(until, now)));
@@ -211,7 +211,7 @@ impl Counters {
         let mut added: SmallVec<[Key; 4]> = SmallVec::new();
         let mut lacking = None;
         for taking in takings {
-            if self.counters.contains_key(&taking.key) {
+            if self.known.contains_key(&taking.key) {
                 continue;
             }
             let party = taking.demand.key.holder().party();
@@ -233,7 +233,7 @@ impl Counters {
         // Room for one may have been made by another.
         let gone = takings
             .iter()
-            .find(|taking| !self.counters.contains_key(&taking.key));
+            .find(|taking| !self.known.contains_key(&taking.key));
         if let Some(first) = lacking.or(gone.map(|taking| taking.position)) {
             for key in added {
                 self.remove(&key);
@@ -242,7 +242,7 @@ impl Counters {
             return Err((first, nanos_until(soonest, now)));
         }
         for taking in takings {
-            if let Some(counter) = self.counters.get_mut(&taking.key) {
+            if let Some(counter) = self.known.get_mut(&taking.key) {
                 counter.cell = Cell::Limit(taking.full_at);
             }
             self.postpone(taking.key, seconds(taking.full_at));
@@ -273,7 +273,7 @@ impl Counters {
                 break;
             }
         }
-        while self.counters.len() >= self.most {
+        while self.known.len() >= self.most {
             if !self.sweep(now) && !self.forget_for(party, over, now) {
                 return false;
             }
@@ -337,11 +337,11 @@ impl Counters {
         self.ends.insert((counter.over, key));
         self.held.insert((counter.holder, counter.over, key));
         self.shares.add(party);
-        self.counters.insert(key, counter);
+        self.known.insert(key, counter);
     }
 
     fn remove(&mut self, key: &Key) -> Option<Counter> {
-        let counter = self.counters.remove(key)?;
+        let counter = self.known.remove(key)?;
         self.ends.remove(&(counter.over, *key));
         self.held.remove(&(counter.holder, counter.over, *key));
         self.shares.remove(counter.holder);
@@ -350,7 +350,7 @@ impl Counters {
 
     /// Sets when a counter is over.
     fn postpone(&mut self, key: Key, over: i64) {
-        let Some(counter) = self.counters.get_mut(&key) else {
+        let Some(counter) = self.known.get_mut(&key) else {
             return;
         };
         if counter.over == over {

@@ -36,6 +36,7 @@ use clap::Parser;
 /// Compares what authorization costs behind a real Envoy.
 #[derive(Debug, Parser)]
 #[command(name = "tests/bench/compare")]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 struct Arguments {
     /// How many times everything is measured; reported are medians.
     #[arg(long, default_value_t = 11)]

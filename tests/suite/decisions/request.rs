@@ -276,6 +276,7 @@ fn mirrored(name: &str) -> String {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one line for each field")]
 fn check(spec: RequestSpec, headers: Vec<(String, String)>, body: &[u8]) -> CheckRequest {
     let RequestSpec {
         method,

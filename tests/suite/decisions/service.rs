@@ -19,7 +19,7 @@ use mcp_authz::config::{self, Config};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::json;
-use mcp_authz::policy::{CompileContext, PolicyStore};
+use mcp_authz::policy::PolicyStore;
 use mcp_authz::state::{
     Bind, BindingKey, InFlight, Memory, Owner, Reply, State, StateUnavailable, Whose,
 };
@@ -48,6 +48,7 @@ pub(super) struct Service {
 impl Service {
     /// Builds the service from the table's configuration and policy, as `app::run` does, and
     /// waits until the keys of every issuer were looked for once.
+    #[expect(clippy::too_many_lines, reason = "one line for each part")]
     pub(super) fn start(table: &Table) -> Self {
         let directory = tempfile::tempdir().unwrap();
         write_files(table, directory.path());

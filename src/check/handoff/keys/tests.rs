@@ -1,3 +1,4 @@
+#![expect(clippy::string_slice, reason = "the texts are ASCII")]
 use super::*;
 
 const PATH: &str = "handoff.keys";
@@ -75,13 +76,14 @@ fn new_keys_are_taken_once_two_looks_agree_and_broken_ones_change_nothing() {
     let path = directory.path().join(PATH);
     std::fs::write(&path, A).unwrap();
     let keys = Keys::open(Some(path.clone())).unwrap();
-    let mut watched = Watched::default();
+    let mut watched = Settled::new();
     let mut look = |text: Option<&str>, seconds| {
         match text {
             Some(text) => std::fs::write(&path, text).unwrap(),
             None => std::fs::remove_file(&path).unwrap_or_default(),
         }
-        keys.look(&mut watched, read(&path), at(seconds));
+        let found = file::read_text(&path, FILE_BYTES_MAX);
+        keys.look(&mut watched, &path, found, at(seconds));
         let status = keys.status();
         let since = status.failing.map(|failing| failing.since);
         (status.keys, status.successes, status.failures, since)

@@ -38,8 +38,8 @@ fn a_flood_of_ids_takes_nothing_of_anybodys() {
             assert_eq!(memory.bound(kind), 100);
             // What he made up and does not have is nobody's to take.
             let takes = |id: &String| is_of(memory.bind_at(key(id), bob, Bind::IfFree, 3), bob);
-            let taken = names("made-up", 150).filter(takes).count();
-            assert!(how == Bind::IfFree || taken == 0, "{taken}");
+            let bound = names("made-up", 150).filter(takes).count();
+            assert!(how == Bind::IfFree || bound == 0, "{bound}");
             assert_eq!(memory.bound(kind), 100);
             assert!(!memory.has_ended_first_use(kind, at(3)));
             assert!(is_of(memory.whose_at(key("a1"), 4), alice));

@@ -188,8 +188,8 @@ proptest! {
                 counts[number] -= 1;
             }
         }
-        for number in 0..6 {
-            prop_assert_eq!(shares.count(party(number).id), counts[number]);
+        for (number, count) in counts.iter().enumerate() {
+            prop_assert_eq!(shares.count(party(number).id), *count);
         }
         counts[asking] += 1;
         let group = |number: usize| counts[number / 3 * 3..][..3].iter().sum::<usize>();
