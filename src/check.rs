@@ -24,8 +24,11 @@ mod tools;
 mod turn;
 
 use std::borrow::Cow;
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -336,7 +339,7 @@ impl Pipeline {
         };
         observation.server(server);
         self.notice(request, now);
-        let subject = self.authenticate(request, server, now).await;
+        let subject = self.subject(request, server, now, observation).await;
         observation.stage(Stage::Authenticate);
         let subject = match subject {
             Ok(subject) => subject,
@@ -375,6 +378,24 @@ impl Pipeline {
         let ending = self.evaluate(asked, &read, &to, observation).await;
         turn.pause().await;
         ending
+    }
+
+    /// Proves who is calling.
+    async fn subject<'p>(
+        &'p self,
+        request: &HttpRequest<'_>,
+        server: &Server,
+        now: Timestamp,
+        observation: &mut Observation<'p>,
+    ) -> Result<Arc<Subject>, AuthenticationError> {
+        let mut proving = pin!(self.authenticate(request, server, now));
+        let at_once = poll_fn(|cx| Poll::Ready(proving.as_mut().poll(cx))).await;
+        if let Poll::Ready(subject) = at_once {
+            return subject;
+        }
+        // For the record, should the check be given up meanwhile.
+        observation.read(&self.glimpse(request, server));
+        proving.await
     }
 
     /// Waits until a body may be read, if it is long.

@@ -394,6 +394,11 @@ impl Handoff {
         code(self.expected(), &self.places)
     }
 
+    /// Whether the answer is looked at, and not only its end waited for.
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.expected().code().is_some()
+    }
+
     /// Whether a code is that of a request with places.
     pub(super) fn has_places(code: &str) -> bool {
         code == STREAM

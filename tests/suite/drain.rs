@@ -18,7 +18,10 @@ async fn with_hanging_issuer(change: impl FnOnce(&Home)) -> (Home, HttpIssuer, R
     let home = Home::new();
     let issuer = HttpIssuer::start().await;
     HttpIssuer::configure(issuer.address, &home);
-    home.configure("policy:", "limits: {fetch_timeout: 1m}\npolicy:");
+    home.configure(
+        "policy:",
+        "limits: {fetch_timeout: 1m, fetch_wait: 1m}\npolicy:",
+    );
     change(&home);
     let running = home.ready().await;
     issuer.conduct.send_replace(Conduct::Hang);

@@ -57,7 +57,7 @@ const NOT_RUNNABLE: [Row; 19] = [
     (
         "no keys for contexts",
         |home| home.configure("drain:", "handoff: {key_file: handoff.keys}\ndrain:"),
-        "cannot read the keys of `handoff.key_file` `@/handoff.keys`: No such file or directory (os error 2)",
+        "cannot read the keys of `handoff.key_file` `@/handoff.keys`: there is no such file",
     ),
     (
         "keys for contexts that are none",
@@ -334,7 +334,7 @@ async fn a_key_file_that_is_not_there_yet_is_waited_for() {
     let running = home.start().await;
     let line = running.logs.line("keys could not be fetched").await;
     assert!(
-        line.contains("cannot read `jwks_file`: entity not found"),
+        line.contains("cannot read `jwks_file`: there is no such file"),
         "{line}"
     );
     assert_eq!(running.readyz().await.0, 503);

@@ -29,6 +29,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "check",
             "config",
             "envoy",
+            "file",
             "health",
             "listen",
             "policy",

@@ -285,5 +285,10 @@ fn files_without_authorities_are_refused() {
         assert!(refused(Some(text)).ends_with("certificates that can vouch for others"));
     }
     let directory = Peers::open(Some(folder.path().to_owned()));
-    assert!(directory.unwrap_err().to_string().ends_with("not a file"));
+    assert!(
+        directory
+            .unwrap_err()
+            .to_string()
+            .ends_with("it is a directory, not a regular file")
+    );
 }

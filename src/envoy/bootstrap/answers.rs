@@ -58,13 +58,6 @@ const ROWS: &[Row] = &[
         "leave `allow_mode_override` out",
     ),
     (
-        "processing_mode.response_header_mode",
-        When::Is("SKIP", 2),
-        Weight::Error,
-        "mcp-authz is not shown the head of an answer: it neither filters it nor binds its session",
-        "`response_header_mode: SEND`",
-    ),
-    (
         "disable_clear_route_cache",
         When::False,
         Weight::Warning,
@@ -178,12 +171,14 @@ fn coverage(gate: &Gate<'_, '_>, report: &mut Report) {
                 method,
             },
         ) {
-            Way::Shown(configs) if reads_body => {
+            Way::Shown(configs) => {
                 for config in configs {
-                    look_at_body_mode(config, config.get("processing_mode"), report);
+                    look_at_heads(config, code, report);
+                    if reads_body {
+                        look_at_body_mode(config, config.get("processing_mode"), report);
+                    }
                 }
             }
-            Way::Shown(_) => {}
             Way::Passes(_) | Way::Unknown(_) if is_open => shows_open = false,
             Way::Unknown(predicate) => {
                 let message = format!("it cannot be told whether answers marked `{code}` match");
@@ -266,6 +261,29 @@ fn stands_in_matcher(filter: &Filter<'_>) -> bool {
     let inner = filter.body.at("extension_config.typed_config");
     let inner = inner.and_then(Message::typed);
     inner.is_some_and(|typed| typed.is(PROCESSOR))
+}
+
+/// An answer is looked at from its head on, and a request counts as open from its own on.
+fn look_at_heads(config: Message<'_>, code: &str, report: &mut Report) {
+    let skipped = |path| {
+        config
+            .at(path)
+            .filter(|_| config.has_choice(path, "SKIP", 2))
+    };
+    if code != "stream"
+        && let Some(field) = skipped("processing_mode.response_header_mode")
+    {
+        let message = "mcp-authz is not shown the head of an answer: it neither filters it nor \
+                       binds its session";
+        report.error(field, message, "`response_header_mode: SEND`");
+    }
+    if code.ends_with("stream")
+        && let Some(field) = skipped("processing_mode.request_header_mode")
+    {
+        let message = "a request counts as open once its answer begins, and for 10 seconds at \
+                       most until then";
+        report.warn(field, message, "`request_header_mode: SEND`");
+    }
 }
 
 /// Lists are let out piece by piece, as they come.

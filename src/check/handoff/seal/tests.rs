@@ -14,7 +14,7 @@ fn at(milliseconds: i64) -> Timestamp {
 fn context(decision: u128) -> String {
     let decision = Uuid::from_u128(decision);
     let text = format!(
-        r#"{{"decision_id":"{decision}","server":"notes","lists":["tools"],"task":false,"session_opens":false,"modern":false,"id":"1.5","subject":{{"issuer":"https://idp.test","id":"alice","agent":null,"groups":["a.b"],"roles":[],"scopes":[],"tenant":null,"device":null,"claims":{{"sub":"alice"}},"unknown":[]}},"peer":null,"source":null,"country":null,"device":null,"purpose":"nothing","protocol_version":null,"session":null,"session_started":null,"host":"mcp.test","path":"/mcp","headers":[]}}"#
+        r#"{{"decision_id":"{decision}","server":"notes","lists":["tools"],"task":false,"session_opens":false,"modern":false,"id":"1.5","subject":{{"issuer":"https://idp.test","id":"alice","agent":null,"groups":["a.b"],"roles":[],"scopes":[],"tenant":null,"device":null,"claims":{{"sub":"alice"}},"unknown":[]}},"peer":{{"is_absent":true,"is_known":false,"uris":[],"dns":[],"subject":null}},"source":null,"country":null,"device":null,"purpose":"nothing","protocol_version":null,"session":null,"session_started":null,"host":"mcp.test","path":"/mcp","headers":[]}}"#
     );
     assert!(Handoff::parse(&text).is_some(), "{text}");
     text
