@@ -77,7 +77,7 @@ const NOT_RUNNABLE: [Row; 19] = [
     (
         "keys for contexts that never end",
         |home| home.configure("drain:", "handoff: {key_file: /dev/zero}\ndrain:"),
-        "cannot read the keys of `handoff.key_file` `/dev/zero`: it is not a file",
+        "cannot read the keys of `handoff.key_file` `/dev/zero`: it is a device, not a regular file",
     ),
     (
         "no policy",

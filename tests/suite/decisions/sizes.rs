@@ -113,14 +113,14 @@ fn what_is_handed_on_fits_into_what_envoy_takes() {
     let row = json!({
         "path": "/tool/reason", "token": token,
         "call": {"method": "tools/list", "params": {}},
-        "headers": headers(40 << 10, "x-quotes-"),
+        "headers": headers(24 << 10, "x-quotes-"),
     });
     let response = asked(&service, &row);
     let facts = expectation::facts(&response);
     assert_eq!(facts["response_filter"], "list/tools");
     assert!(facts.contains_key("response_context"), "it can be filtered");
     assert!(
-        response.encoded_len() > 100_000,
+        response.encoded_len() > 60_000,
         "{}",
         response.encoded_len()
     );
