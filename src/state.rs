@@ -24,6 +24,7 @@ use crate::authz::{LimitDemand, OpenDemand, Opened, Readings, Taken, WindowDeman
 pub use binding::{Bind, Binding, BindingKey, BindingKind, Owner, Whose};
 pub use in_flight::{IN_FLIGHT_MAX, IdInUse, InFlight, RequestKey};
 pub use memory::{Forgotten, Memory, WINDOW_SLOTS};
+pub(crate) use memory::{Party, Shares};
 pub use open::{PlaceKey, Places, UNATTENDED_MAX};
 
 /// Remembers. Keys are told apart exactly, whatever is in them.
@@ -68,8 +69,14 @@ pub trait State: Debug + Send + Sync + 'static {
     /// Adds a request to windows.
     fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()>;
 
-    /// Whose each of these is, in their order.
-    fn bindings<'a>(&'a self, keys: &'a [BindingKey], now: Timestamp) -> Reply<'a, Vec<Whose>>;
+    /// Whose each of these is, in their order, as far as one who asks is told: what is nobody's to
+    /// some may be unknown to others.
+    fn bindings<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        asking: Owner,
+        now: Timestamp,
+    ) -> Reply<'a, Vec<Whose>>;
 
     /// Binds each of these, by itself, and says in their order whose it is after that. What is
     /// bound [`Bind::Anew`] always is.
@@ -144,7 +151,7 @@ impl Default for Settings {
 
 /// The first half of a SHA-256: long enough that no two names meet, and of one size whatever a
 /// client calls itself.
-type Digest = [u8; 16];
+pub(crate) type Digest = [u8; 16];
 
 fn short_digest(bytes: &[u8]) -> Digest {
     let digest = digest(&SHA256, bytes);

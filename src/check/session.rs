@@ -104,11 +104,11 @@ impl<'u> Used<'u> {
         if self.keys.is_empty() {
             return Ok(found);
         }
-        let bindings = state.bindings(&self.keys, now).await?;
+        let owner = self.owner();
+        let bindings = state.bindings(&self.keys, owner, now).await?;
         if bindings.len() != self.keys.len() {
             return Err(StateUnavailable);
         }
-        let owner = self.owner();
         let is_strict = self.server.settings.session_binding == SessionBinding::Strict;
         let users = self.users.iter().copied().chain(std::iter::repeat(0));
         for ((index, key), whose) in users.zip(&self.keys).zip(bindings) {
@@ -256,7 +256,7 @@ pub(super) async fn is_bound(
     if server.settings.session_binding == SessionBinding::Off {
         return Ok(true);
     }
-    let bindings = state.bindings(&[key], now).await?;
+    let bindings = state.bindings(&[key], owner, now).await?;
     let is_owned = |whose: &Whose| match whose {
         Whose::Of(binding) => binding.owner == owner,
         Whose::Nobodys | Whose::Unknown => false,
@@ -286,7 +286,7 @@ pub(super) async fn visible_tasks(
         .iter()
         .map(|id| BindingKey::task(&server.name, id))
         .collect();
-    let bindings = state.bindings(&keys, now).await?;
+    let bindings = state.bindings(&keys, owner, now).await?;
     if bindings.len() != keys.len() {
         return Err(StateUnavailable);
     }

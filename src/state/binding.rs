@@ -131,7 +131,7 @@ impl Owner {
     }
 
     /// Who makes room where there is too much.
-    pub(super) fn party(&self) -> Party {
+    pub(crate) fn party(&self) -> Party {
         Party {
             group: self.issuer,
             id: self.id,

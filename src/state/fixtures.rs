@@ -173,8 +173,13 @@ pub(super) trait Asked: State + Sized {
         ready(self.bind(&[key], who.owner(), how, at(seconds))).remove(0)
     }
 
+    /// Whose it is as some subject of the issuer `i` is told.
     fn whose_at(&self, key: BindingKey, seconds: i64) -> Whose {
-        ready(self.bindings(&[key], at(seconds))).remove(0)
+        self.whose_for(Who::new("asking"), key, seconds)
+    }
+
+    fn whose_for(&self, asking: Who<'_>, key: BindingKey, seconds: i64) -> Whose {
+        ready(self.bindings(&[key], asking.owner(), at(seconds))).remove(0)
     }
 }
 

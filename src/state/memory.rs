@@ -29,7 +29,7 @@ use super::{
 use crate::authz::{LimitDemand, OpenDemand, Opened, Readings, Taken, WindowDemand};
 
 pub use cell::WINDOW_SLOTS;
-pub(super) use shares::Party;
+pub(crate) use shares::{Party, Shares};
 
 /// Counters and bindings of one process.
 ///
@@ -93,7 +93,7 @@ impl Memory {
     }
 
     /// Whether so many bindings of a kind were forgotten that every id that is not bound is
-    /// unknown.
+    /// unknown to the subjects of some issuer.
     #[must_use]
     pub fn has_ended_first_use(&self, kind: BindingKind, now: Timestamp) -> bool {
         self.of(kind).has_ended_first_use(now)
@@ -162,8 +162,13 @@ impl State for Memory {
         Reply::now(())
     }
 
-    fn bindings<'a>(&'a self, keys: &'a [BindingKey], now: Timestamp) -> Reply<'a, Vec<Whose>> {
-        let find = |key: &BindingKey| self.of(key.kind()).find(key.digest(), now);
+    fn bindings<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        asking: Owner,
+        now: Timestamp,
+    ) -> Reply<'a, Vec<Whose>> {
+        let find = |key: &BindingKey| self.of(key.kind()).find(key.digest(), asking, now);
         let found = keys.iter().map(find).collect();
         Reply::now(found)
     }

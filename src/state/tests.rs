@@ -155,7 +155,9 @@ async fn tools_count_once_each_while_they_are_recent(store: &dyn State) {
 
 async fn who_is_first_owns_it_until_it_is_issued_anew(store: &dyn State) {
     let key = [session("a")];
-    assert_eq!(store.bindings(&key, at(0)).await.unwrap(), [Whose::Nobodys]);
+    let carol = Who::new("carol").owner();
+    let found = store.bindings(&key, carol, at(0)).await.unwrap();
+    assert_eq!(found, [Whose::Nobodys]);
     for (seconds, by, how, whose, since) in [
         (1, "alice", Bind::IfFree, "alice", 1),
         (2, "alice", Bind::IfFree, "alice", 1),
@@ -171,7 +173,10 @@ async fn who_is_first_owns_it_until_it_is_issued_anew(store: &dyn State) {
         let owner = Who::new(by).owner();
         let bound = store.bind(&key, owner, how, at(seconds)).await.unwrap();
         assert_eq!(bound, [expected], "at {seconds}");
-        assert_eq!(store.bindings(&key, at(9)).await.unwrap(), [expected]);
+        for asking in [owner, carol] {
+            let found = store.bindings(&key, asking, at(9)).await.unwrap();
+            assert_eq!(found, [expected]);
+        }
     }
 }
 
@@ -196,7 +201,7 @@ async fn many_are_bound_in_their_order_and_by_kind(store: &dyn State) {
         BindingKey::session("other", "a"),
         BindingKey::task("s", "b"),
     ];
-    let free = store.bindings(&elsewhere, at(2)).await.unwrap();
+    let free = store.bindings(&elsewhere, alice, at(2)).await.unwrap();
     assert_eq!(free, [Whose::Nobodys; 2]);
 }
 

@@ -12,10 +12,11 @@
 //! Nothing of a context is parsed before the MAC was verified.
 //!
 //! A context is good for one exchange. Envoy may open the stream of one twice, when the first one
-//! broke before anything came back on it: a second exchange within [`RETRY_WITHIN`] is a repetition,
+//! broke before anything came back on it: a second exchange within ten seconds is a repetition,
 //! which shows a list filtered as before, and has no other effect. What comes later is a replay.
 
-use std::collections::BTreeMap;
+mod used;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,10 +26,11 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::keys::{HandoffStatus, InvalidHandoffKeys, Key, Keys};
 use super::{CONTEXT_BYTES_MAX, Handoff};
+use crate::state::Owner;
+use used::{Known, Use, Used};
 
 /// The form of the envelope.
 const FORM: &str = "mcp-authz-1";
@@ -36,10 +38,8 @@ const FORM: &str = "mcp-authz-1";
 const ENVELOPE_BYTES_MAX: usize = 128;
 /// How far ahead the clock of another replica may be.
 const AHEAD_MAX: Duration = Duration::from_mins(1);
-/// How long after the first exchange of a context another one may be Envoy's retry of it. Envoy
-/// tries again after tens of milliseconds; until then nothing was said.
-const RETRY_WITHIN: Duration = Duration::from_secs(10);
-/// How many contexts that were used are remembered: some 6 MiB.
+/// How many contexts that were used are remembered: some 16 MiB, and 60 MiB where each is of
+/// another subject.
 const USED_MAX: usize = 1 << 17;
 
 /// How contexts are sealed.
@@ -209,8 +209,12 @@ impl Handoffs {
     }
 
     fn count(&self, used: &Mutex<Used>, opened: &Opened, now: Timestamp) -> Use {
-        let context = (opened.made_ms, opened.handoff.decision_id());
-        lock(used).take(context, now.as_millisecond(), self.max_age_ms)
+        let context = Known {
+            party: Owner::of(opened.handoff.subject()).party(),
+            made_ms: opened.made_ms,
+            id: opened.handoff.decision_id(),
+        };
+        lock(used).take(&context, now.as_millisecond(), self.max_age_ms)
     }
 }
 
@@ -238,66 +242,6 @@ impl<'t> Envelope<'t> {
             signed,
             tag,
         })
-    }
-}
-
-/// The contexts that were used, by when they were made, and when each was first.
-#[derive(Debug)]
-struct Used {
-    first: BTreeMap<(i64, Uuid), i64>,
-    max: usize,
-    /// Of what was made at this time or before, some may have been forgotten.
-    forgotten_ms: i64,
-}
-
-/// The how manieth use of a context it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
-    First,
-    /// It may be a retry of Envoy's.
-    Again,
-    Replay,
-}
-
-impl Used {
-    fn new(max: usize) -> Self {
-        Used {
-            first: BTreeMap::new(),
-            max,
-            forgotten_ms: i64::MIN,
-        }
-    }
-
-    fn take(&mut self, context: (i64, Uuid), now_ms: i64, max_age_ms: i64) -> Use {
-        let (made_ms, _) = context;
-        while let Some((&(oldest_ms, _), _)) = self.first.first_key_value()
-            && now_ms.saturating_sub(oldest_ms) > max_age_ms
-        {
-            self.forget_oldest();
-        }
-        if let Some(first_ms) = self.first.get(&context) {
-            let since = now_ms.saturating_sub(*first_ms);
-            return if since <= milliseconds(RETRY_WITHIN) {
-                Use::Again
-            } else {
-                Use::Replay
-            };
-        }
-        // It may have been used, so it has no effect; that it was is not known, so its lists show.
-        if made_ms <= self.forgotten_ms {
-            return Use::Again;
-        }
-        self.first.insert(context, now_ms);
-        if self.first.len() > self.max {
-            self.forget_oldest();
-        }
-        Use::First
-    }
-
-    fn forget_oldest(&mut self) {
-        if let Some(((made_ms, _), _)) = self.first.pop_first() {
-            self.forgotten_ms = self.forgotten_ms.max(made_ms);
-        }
     }
 }
 

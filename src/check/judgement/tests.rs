@@ -105,11 +105,16 @@ impl State for Watched {
         self.memory.record(windows, now)
     }
 
-    fn bindings<'a>(&'a self, keys: &'a [BindingKey], now: Timestamp) -> Reply<'a, Vec<Whose>> {
+    fn bindings<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        asking: Owner,
+        now: Timestamp,
+    ) -> Reply<'a, Vec<Whose>> {
         if self.hides_bindings {
             return Reply::now(vec![Whose::Nobodys; keys.len()]);
         }
-        self.memory.bindings(keys, now)
+        self.memory.bindings(keys, asking, now)
     }
 
     fn bind<'a>(

@@ -106,7 +106,7 @@ async fn of_two_who_find_an_id_free_the_first_to_bind_it_has_it() {
     // The other one was free, and she was allowed to use it.
     assert_eq!(for_alice.bound, [BindingKind::Task]);
     let keys = ["1", "2"].map(|id| BindingKey::task("notes", id));
-    let bound = state.bindings(&keys, at(2)).await.unwrap();
+    let bound = state.bindings(&keys, owner("bob"), at(2)).await.unwrap();
     let owners: Vec<_> = bound.into_iter().map(whose).collect();
     assert_eq!(owners, [Some(owner("bob")), Some(owner("alice"))]);
 }
@@ -315,7 +315,12 @@ impl State for Terse {
         Reply::Now(std::future::ready(Err(StateUnavailable)))
     }
 
-    fn bindings<'a>(&'a self, _: &'a [BindingKey], _: Timestamp) -> Reply<'a, Vec<Whose>> {
+    fn bindings<'a>(
+        &'a self,
+        _: &'a [BindingKey],
+        _: Owner,
+        _: Timestamp,
+    ) -> Reply<'a, Vec<Whose>> {
         Reply::Now(std::future::ready(Ok(Vec::new())))
     }
 

@@ -10,6 +10,8 @@
 //! 3. Else an id that the server has issued takes the place of another of its own subject, or of
 //!    whoever came last; and one that is only used gets none.
 //!
+//! What is forgotten is remembered as such, within bounds too: `lost.rs` says whose is not.
+//!
 //! Using a binding costs `O(1)`, and to add one `O(log n)`.
 
 use std::collections::HashMap;
@@ -17,7 +19,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use lru::LruCache;
 
-use super::lost::Lost;
+use super::lost::{Cost, Lost};
 use super::shares::Shares;
 use crate::state::{Bind, Binding, BindingKind, Digest, Owner, Whose};
 
@@ -37,6 +39,7 @@ pub(super) struct Bound {
     shares: Shares,
     lost: Lost,
     forgotten: u64,
+    has_freed: bool,
     has_refused: bool,
 }
 
@@ -63,6 +66,7 @@ impl Bound {
             shares: Shares::new(most),
             lost: Lost::new(most),
             forgotten: 0,
+            has_freed: false,
             has_refused: false,
         }
     }
@@ -77,16 +81,17 @@ impl Bound {
         self.forgotten
     }
 
-    /// Whether so many were forgotten that every id that is not bound is unknown.
+    /// Whether so many were forgotten that every id that is not bound is unknown to the subjects of
+    /// some issuer.
     pub(super) fn has_ended_first_use(&self, now: Timestamp) -> bool {
-        self.lost.is_full(now.as_second())
+        self.lost.has_ended(now.as_second())
     }
 
-    /// Whose it is; asking is using it.
-    pub(super) fn find(&mut self, key: Digest, now: Timestamp) -> Whose {
+    /// Whose it is, as one who asks is told; asking is using it.
+    pub(super) fn find(&mut self, key: Digest, asking: Owner, now: Timestamp) -> Whose {
         let now = now.as_second();
         let Some(entry) = self.entries.get_mut(&key) else {
-            let is_lost = self.lost.has(key, now);
+            let is_lost = self.lost.has(key, &asking.party(), now);
             return if is_lost {
                 Whose::Unknown
             } else {
@@ -106,7 +111,7 @@ impl Bound {
 
     /// Binds it, and says whose it is after that.
     pub(super) fn bind(&mut self, key: Digest, new: Binding, how: Bind, now: Timestamp) -> Whose {
-        match (self.find(key, now), how) {
+        match (self.find(key, new.owner, now), how) {
             (found @ (Whose::Of(_) | Whose::Unknown), Bind::IfFree) => return found,
             (Whose::Of(_), Bind::Anew) => {
                 self.remove(key);
@@ -184,14 +189,23 @@ impl Bound {
             );
         }
         self.forgotten = self.forgotten.saturating_add(1);
-        let was_full = self.lost.is_full(now);
-        self.lost.add(key, entry.used, now);
-        if !was_full && self.lost.is_full(now) {
-            tracing::error!(
+        let had_ended = self.lost.has_ended(now);
+        match self.lost.add(key, &entry.owner.party(), entry.used, now) {
+            Cost::Ended if !had_ended => tracing::error!(
                 kind,
-                "more bindings were forgotten than can be told apart, so nothing is bound by its \
-                 first use any more, and what is not bound is unknown"
-            );
+                "more bindings of the subjects of one issuer were forgotten than can be told apart, \
+                 so nothing is bound to them by its first use any more, and what is not bound is \
+                 unknown to them"
+            ),
+            Cost::Freed if !self.has_freed => {
+                self.has_freed = true;
+                tracing::warn!(
+                    kind,
+                    "a subject has lost more bindings than can be told apart, so the ids that it \
+                     has not used for longest are free again"
+                );
+            }
+            Cost::None | Cost::Freed | Cost::Ended => {}
         }
     }
 

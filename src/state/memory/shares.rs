@@ -22,28 +22,28 @@ const FEW_PART: usize = 64;
 
 /// A holder and its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::state) struct Party {
+pub(crate) struct Party {
     /// The group.
-    pub(in crate::state) group: Digest,
+    pub(crate) group: Digest,
     /// The holder; no other group has one of this name.
-    pub(in crate::state) id: Digest,
+    pub(crate) id: Digest,
     /// Whether the group makes room before all others that do not, whatever they have.
-    pub(in crate::state) yields_first: bool,
+    pub(crate) yields_first: bool,
 }
 
 /// Who makes room for a key more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Payer {
+pub(crate) struct Payer {
     /// The group.
-    pub(super) group: Digest,
+    pub(crate) group: Digest,
     /// The holder in it; none if it is the one who asks.
-    pub(super) other: Option<Digest>,
+    pub(crate) other: Option<Digest>,
     /// Whether the holder has, or would have, more than a few keys.
-    pub(super) is_heavy: bool,
+    pub(crate) is_heavy: bool,
 }
 
 #[derive(Debug)]
-pub(super) struct Shares {
+pub(crate) struct Shares {
     few: usize,
     groups: HashMap<Digest, Group>,
     holders: HashMap<Digest, Share>,
@@ -72,7 +72,7 @@ struct Share {
 
 impl Shares {
     /// The shares of a store with room for so many keys.
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Shares {
             few: most.checked_div(FEW_PART).unwrap_or(0).clamp(1, FEW_MAX),
             groups: HashMap::new(),
@@ -87,8 +87,13 @@ impl Shares {
         self.holders.get(&holder).map_or(0, |share| share.count)
     }
 
+    /// The group of a holder that has a key.
+    pub(super) fn group(&self, holder: Digest) -> Option<Digest> {
+        self.holders.get(&holder).map(|share| share.group)
+    }
+
     /// Adds a key of a holder.
-    pub(super) fn add(&mut self, party: &Party) {
+    pub(crate) fn add(&mut self, party: &Party) {
         let arrival = self.arrivals.saturating_add(1);
         let share = self.holders.entry(party.id).or_insert_with(|| {
             self.arrivals = arrival;
@@ -107,7 +112,7 @@ impl Shares {
     }
 
     /// Takes a key of a holder away.
-    pub(super) fn remove(&mut self, holder: Digest) {
+    pub(crate) fn remove(&mut self, holder: Digest) {
         let Some(share) = self.holders.get_mut(&holder) else {
             return;
         };
@@ -126,7 +131,7 @@ impl Shares {
 
     /// Who makes room for a key more of a holder. Of those who have as much it is the one who
     /// asks.
-    pub(super) fn payer(&self, asking: &Party) -> Payer {
+    pub(crate) fn payer(&self, asking: &Party) -> Payer {
         let own = self.groups.get(&asking.group);
         let own_count = own.map_or(0, |group| group.count).saturating_add(1);
         let larger = self

@@ -248,6 +248,75 @@ fn what_many_share_is_not_driven_out() {
     }
 }
 
+/// Names of tenants and agents may be made up, and so may what is only tried out.
+#[test]
+fn floods_of_other_kinds_touch_no_subject_of_their_issuer() {
+    let floods = [
+        ("{calls: 1, per: 1d, by: [tenant]}", false),
+        ("{calls: 1, per: 1d, by: [tenant, tool]}", false),
+        ("{calls: 1, per: 1d, by: [agent]}", false),
+        ("{calls: 1, per: 1d, by: [subject]}", true),
+        ("{calls: 1, per: 1d, by: [subject, tool]}", true),
+        ("{calls: 1, per: 1d, by: [tenant]}", true),
+        ("{calls: 1, per: 1d, by: [agent]}", true),
+    ];
+    let watched = Watched::new();
+    for (flood, is_rehearsed) in floods {
+        let memory = memory(1000);
+        let flood = limited(&[flood]);
+        let subjects = [Who::new("alice"), Who::new("mallory"), Who::new("late")];
+        let [alice, mallory, late] = subjects;
+        for who in [alice, mallory] {
+            watched.exhaust(&memory, who);
+        }
+        for (number, name) in names("made-up", 5000).enumerate() {
+            let made_up = Who {
+                agent: &name,
+                tenant: &name,
+                tool: &name,
+                ..mallory
+            };
+            let mut limits = crate::state::fixtures::limits(&flood, made_up);
+            if is_rehearsed {
+                for limit in &mut limits {
+                    limit.key = limit.key.within("candidate");
+                }
+            }
+            crate::state::fixtures::ready(memory.take(&limits, at(1)));
+            if number == 4000 {
+                watched.exhaust(&memory, late);
+            }
+        }
+        assert!(memory.keys() <= 1000);
+        for who in subjects {
+            watched.assert_as_it_was(&memory, who, 2);
+        }
+    }
+}
+
+/// However many come, whether they have one counter each, as many as count as few, or more.
+#[test]
+fn a_quarantine_outlasts_any_number_of_subjects_of_its_issuer() {
+    let denials = watched(&["denials: {more_than: 10, per: 1h, by: [subject]}"]);
+    let by_tool = limited(&["{calls: 1, per: 2d, by: [subject, tool]}"]);
+    for each in [1, 15, 16, 17, 100] {
+        let memory = memory(1024);
+        let prober = Who::new("prober");
+        for _ in 0..12 {
+            memory.record_at(&denials, prober, 0);
+        }
+        for id in names("sybil", 10_000 / each + 100) {
+            let sybil = Who::new(&id);
+            memory.record_at(&denials, sybil, 1);
+            for tool in names("t", each) {
+                memory.take_at(&by_tool, sybil.with(&tool), 1);
+            }
+        }
+        assert_eq!(memory.keys(), 1024);
+        assert_eq!(memory.read_at(&denials, prober, 2), [Some(12)]);
+    }
+}
+
 #[test]
 fn what_is_over_makes_room_first_whosever_it_is() {
     let memory = memory(100);

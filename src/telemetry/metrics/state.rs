@@ -34,7 +34,7 @@ impl State {
         );
         to.register(
             "state_first_use_ended",
-            "Whether what is not bound is unknown, as too much was forgotten",
+            "Whether what is not bound is unknown to the subjects of some issuer, as too much was forgotten",
             self.first_use_ended.clone(),
         );
     }

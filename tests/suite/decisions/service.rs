@@ -233,7 +233,12 @@ impl State for Away {
         away()
     }
 
-    fn bindings<'a>(&'a self, _: &'a [BindingKey], _: Timestamp) -> Reply<'a, Vec<Whose>> {
+    fn bindings<'a>(
+        &'a self,
+        _: &'a [BindingKey],
+        _: Owner,
+        _: Timestamp,
+    ) -> Reply<'a, Vec<Whose>> {
         away()
     }
 

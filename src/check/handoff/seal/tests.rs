@@ -1,6 +1,8 @@
 use std::path::Path;
 
 use super::super::keys;
+use uuid::Uuid;
+
 use super::*;
 
 const A: &str = "0a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223242526272829";
@@ -165,37 +167,4 @@ fn a_context_is_for_one_exchange_and_a_retry() {
     let other = handoffs.seal(&context(2), at(0));
     let other = handoffs.open(&other, at(15_001)).unwrap();
     assert_eq!(handoffs.take(&other, at(15_001)), Ok(false));
-}
-
-#[test]
-fn what_was_forgotten_counts_as_used() {
-    let mut used = Used::new(2);
-    let mut take = |made: i64, now: i64| used.take((made, Uuid::from_u128(1)), now, 1000);
-    assert_eq!(take(10, 10), Use::First);
-    assert_eq!(take(20, 20), Use::First);
-    assert_eq!(take(30, 30), Use::First);
-    // Of 10 nothing is known any more, and so of nothing before it.
-    assert_eq!(take(10, 31), Use::Again);
-    assert_eq!(take(5, 31), Use::Again);
-    assert_eq!(take(11, 32), Use::First);
-    assert_eq!(take(20, 33), Use::Again);
-    assert_eq!(take(30, 33), Use::Again);
-    // What is too old leaves room, and is not new when the clock goes back.
-    assert_eq!(take(2000, 2000), Use::First);
-    assert_eq!(take(30, 40), Use::Again);
-    assert_eq!(used.first.len(), 1);
-}
-
-#[test]
-fn memory_is_bounded() {
-    let mut used = Used::new(100);
-    for made in 0..10_000 {
-        let context = (made, Uuid::from_u128(1));
-        assert_eq!(used.take(context, made, i64::MAX), Use::First);
-    }
-    assert_eq!(used.first.len(), 100);
-    assert_eq!(
-        used.take((9_899, Uuid::from_u128(1)), 10_000, i64::MAX),
-        Use::Again
-    );
 }

@@ -1,8 +1,8 @@
 //! Floods of sessions and tasks.
 
-use super::{is_of, memory, names, session};
+use super::{Memory, is_of, memory, names, session};
 use crate::state::fixtures::{Asked as _, Who, at};
-use crate::state::memory::lost::Lost;
+use crate::state::memory::lost::{Cost, Lost};
 use crate::state::{Bind, BindingKey, BindingKind, Whose};
 
 const DAY: i64 = 24 * 60 * 60;
@@ -116,45 +116,185 @@ fn what_nobody_used_for_a_day_makes_room_and_is_nobodys() {
     assert_eq!(memory.bound(BindingKind::Session), 100);
 }
 
-#[test]
-fn where_too_much_is_forgotten_first_use_ends() {
-    let memory = memory(10);
-    let robot = Who::new("robot");
-    for id in names("session", 20) {
-        memory.bind_at(session(&id), robot, Bind::Anew, 0);
+/// Each is told that its id is unknown, and that one that nobody has used is free.
+fn assert_free_and_lost(memory: &Memory, who: Who<'_>, lost: &[BindingKey], seconds: i64) {
+    for key in lost {
+        let found = memory.whose_for(who, *key, seconds);
+        assert_eq!(found, Whose::Unknown, "{who:?}");
+        let used = memory.bind_at(*key, who, Bind::IfFree, seconds);
+        assert_eq!(used, Whose::Unknown, "{who:?}");
     }
-    let (alice, kind) = (Who::new("alice").of("other"), BindingKind::Session);
-    assert!(!memory.has_ended_first_use(kind, at(0)));
-    assert_eq!(memory.whose_at(session("new"), 0), Whose::Nobodys);
-    memory.bind_at(session("one more"), robot, Bind::Anew, 0);
-    assert!(memory.has_ended_first_use(kind, at(0)));
-    for id in ["new", "session-0", "session-5"] {
-        let used = memory.bind_at(session(id), alice, Bind::IfFree, 1);
-        assert_eq!(used, Whose::Unknown, "{id}");
-    }
-    assert!(is_of(
-        memory.bind_at(session("new"), alice, Bind::Anew, 1),
-        alice
-    ));
-    // Tasks are others.
-    assert_eq!(memory.whose_at(task("new"), 1), Whose::Nobodys);
-    let later = 30 * DAY + 1;
-    assert!(!memory.has_ended_first_use(kind, at(later)));
-    assert_eq!(memory.whose_at(session("newer"), later), Whose::Nobodys);
-    assert_eq!(memory.forgotten().sessions, 12);
+    let new = BindingKey::session("elsewhere", &format!("{who:?} at {seconds}"));
+    assert_eq!(memory.whose_for(who, new, seconds), Whose::Nobodys);
+    assert!(is_of(memory.bind_at(new, who, Bind::IfFree, seconds), who));
 }
 
 #[test]
-fn fingerprints_are_bounded() {
+fn one_subject_does_not_end_first_use_for_anybody() {
+    for (most, count) in [(60, 130), (60, 5000), (1, 100), (2000, 4100)] {
+        let memory = memory(most);
+        let mallory = Who::new("mallory");
+        let mut now = 0;
+        for id in names("session", count) {
+            let bound = memory.bind_at(session(&id), mallory, Bind::Anew, now);
+            assert!(is_of(bound, mallory));
+            now += 1;
+        }
+        assert!(!memory.has_ended_first_use(BindingKind::Session, at(now)));
+        // What he has lost last is not free, and what he lost long ago is.
+        let lost = |number: usize| session(&format!("session-{number}"));
+        let (last, first) = (lost(count - most - 1), lost(0));
+        assert_eq!(memory.whose_for(mallory, last, now), Whose::Unknown);
+        assert_eq!(memory.whose_for(mallory, first, now), Whose::Nobodys);
+        for who in [Who::new("carol"), Who::new("carol").of("other")] {
+            assert_free_and_lost(&memory, who, &[], now);
+        }
+        // His own go on too.
+        let newer = session("newer");
+        assert!(is_of(
+            memory.bind_at(newer, mallory, Bind::Anew, now),
+            mallory
+        ));
+    }
+}
+
+/// What others lost before a flood and within it is not free, whether of the flood's issuer or not.
+#[test]
+fn a_flood_frees_only_what_is_its_own() {
+    let owners = [
+        Who::new("alice"),
+        Who::new("bob").of("other"),
+        Who::new("late"),
+    ];
+    let [alice, bob, late] = owners;
+    for many in [1, 3, 40] {
+        let memory = memory(640);
+        let keys = [session("a"), session("b"), session("l")];
+        for (key, who) in [(keys[0], alice), (keys[1], bob)] {
+            memory.bind_at(key, who, Bind::IfFree, 0);
+        }
+        let flood = |from: usize, to: usize, seconds: i64| {
+            for number in from..to {
+                let id = format!("mallory-{}", number % many);
+                let key = session(&format!("made-up-{number}"));
+                let mallory = Who::new(&id);
+                let bound = memory.bind_at(key, mallory, Bind::Anew, seconds);
+                assert!(is_of(bound, mallory));
+            }
+        };
+        // Whatever is idle for a day goes first only where nobody has more than a few.
+        flood(0, 640, 2 * DAY);
+        memory.bind_at(keys[2], late, Bind::IfFree, 2 * DAY);
+        flood(640, 10_000, 2 * DAY + 1);
+        assert!(!memory.has_ended_first_use(BindingKind::Session, at(2 * DAY + 2)));
+        for (key, who) in keys.into_iter().zip(owners) {
+            let found = memory.whose_for(who, key, 2 * DAY + 2);
+            assert!(is_of(found, who) || found == Whose::Unknown, "{found:?}");
+            let taken = memory.bind_at(key, Who::new("thief"), Bind::IfFree, 2 * DAY + 2);
+            assert!(is_of(taken, who) || taken == Whose::Unknown, "{taken:?}");
+        }
+        for who in [alice, bob, Who::new("carol")] {
+            assert_free_and_lost(&memory, who, &[], 2 * DAY + 3);
+        }
+    }
+}
+
+#[test]
+fn many_subjects_of_one_issuer_do_not_end_first_use_for_another() {
+    let memory = memory(64);
+    let (alice, kind) = (Who::new("alice").of("other"), BindingKind::Session);
+    // Hers is idle when others need room, and is forgotten.
+    memory.bind_at(session("a"), alice, Bind::IfFree, 0);
+    for issuer in ["other", "p", "q"] {
+        for id in names(issuer, 21) {
+            memory.bind_at(session(&id), Who::new(&id).of(issuer), Bind::IfFree, 1);
+        }
+    }
+    memory.bind_at(session("b"), Who::new("bob").of("other"), Bind::Anew, DAY);
+    assert_eq!(memory.whose_for(alice, session("a"), DAY), Whose::Unknown);
+    for id in names("sybil", 1000) {
+        let sybil = Who::new(&id);
+        let bound = memory.bind_at(session(&id), sybil, Bind::Anew, DAY);
+        assert!(is_of(bound, sybil));
+    }
+    assert!(memory.has_ended_first_use(kind, at(DAY)));
+    let lost = [session("a")];
+    assert_free_and_lost(&memory, alice, &lost, DAY + 1);
+    assert_free_and_lost(&memory, Who::new("carol").of("third"), &lost, DAY + 1);
+    // To the subjects of the flood's issuer nothing is free, but what is issued is theirs.
+    let carol = Who::new("carol");
+    for id in ["new", "sybil-500", "sybil-900", "a"] {
+        let found = memory.whose_for(carol, session(id), DAY + 1);
+        assert_eq!(found, Whose::Unknown, "{id}");
+        let used = memory.bind_at(session(id), carol, Bind::IfFree, DAY + 1);
+        assert_eq!(used, Whose::Unknown, "{id}");
+    }
+    let issued = memory.bind_at(session("new"), carol, Bind::Anew, DAY + 1);
+    assert!(is_of(issued, carol));
+    // Tasks are others.
+    assert_eq!(
+        memory.whose_for(carol, task("new"), DAY + 1),
+        Whose::Nobodys
+    );
+    let later = 31 * DAY + 1;
+    assert!(!memory.has_ended_first_use(kind, at(later)));
+    let found = memory.whose_for(carol, session("newer"), later);
+    assert_eq!(found, Whose::Nobodys);
+}
+
+#[test]
+fn fingerprints_are_bounded_and_last_a_month() {
+    let id = |number: u128| number.to_le_bytes();
+    let party = |name: &str, issuer: &str| Who::new(name).of(issuer).owner().party();
+    let (robot, other) = (party("robot", "i"), party("other", "j"));
     let mut lost = Lost::new(10);
-    for number in 0_u128..100 {
-        lost.add(number.to_le_bytes(), i64::try_from(number).unwrap(), 100);
+    for number in 0..100 {
+        let used = i64::try_from(number).unwrap();
+        let cost = lost.add(id(number), &robot, used, 100);
+        assert_eq!(cost == Cost::Freed, number >= 10);
         assert!(lost.len() <= 10);
     }
-    assert!(lost.is_full(100));
-    assert!(lost.has(u128::MAX.to_le_bytes(), 100));
-    assert!(!lost.is_full(89 + 30 * DAY) && lost.has(95_u128.to_le_bytes(), 89 + 30 * DAY));
-    assert!(!lost.has(u128::MAX.to_le_bytes(), 89 + 30 * DAY));
-    lost.remove(95_u128.to_le_bytes());
-    assert!(!lost.has(95_u128.to_le_bytes(), 89 + 30 * DAY));
+    assert!(!lost.has_ended(100) && !lost.has(id(89), &other, 100));
+    assert!(lost.has(id(90), &other, 100) && lost.has(id(95), &robot, 94 + 30 * DAY));
+    assert!(!lost.has(id(95), &robot, 95 + 30 * DAY));
+    lost.remove(id(95));
+    assert!(!lost.has(id(95), &robot, 100));
+    // Who has one keeps it, and what is too old makes room at nobody's cost.
+    assert_eq!(lost.add(id(200), &other, 100, 100), Cost::None);
+    assert_eq!(lost.add(id(201), &robot, 200, 200), Cost::Freed);
+    assert!(lost.has(id(200), &robot, 200));
+    let later = 99 + 30 * DAY;
+    assert_eq!(lost.add(id(202), &robot, later, later), Cost::None);
+    assert_eq!(lost.len(), 3);
+    // What is too old already is not remembered.
+    assert_eq!(lost.add(id(203), &robot, 0, later), Cost::None);
+    assert_eq!(lost.len(), 3);
+}
+
+#[test]
+fn where_nobody_has_lost_more_than_one_the_issuer_ends_with_what_was_first() {
+    let id = |number: u128| number.to_le_bytes();
+    let mut lost = Lost::new(3);
+    let names: Vec<String> = names("s", 5).collect();
+    let party = |number: usize| Who::new(&names[number]).owner().party();
+    for (number, used) in [(0_u8, 50), (1, 20), (2, 40)] {
+        let cost = lost.add(id(number.into()), &party(number.into()), used, 60);
+        assert_eq!(cost, Cost::None);
+    }
+    let other = Who::new("o").of("j").owner().party();
+    assert_eq!(lost.add(id(3), &party(3), 30, 60), Cost::Ended);
+    // Of the four it is the one of 20.
+    for (asking, at, expected) in [
+        (party(4), 19 + 30 * DAY, true),
+        (party(4), 20 + 30 * DAY, false),
+        (other, 60, false),
+    ] {
+        assert_eq!(lost.has(id(9), &asking, at), expected, "{at}");
+    }
+    // One that is over sooner than all others is itself not remembered.
+    assert_eq!(lost.add(id(4), &party(4), 10, 60), Cost::Ended);
+    assert!(!lost.has(id(4), &other, 60) && lost.has(id(3), &other, 60));
+    // Another issuer finds room by the one that has the most.
+    assert_eq!(lost.add(id(5), &other, 10, 60), Cost::Ended);
+    assert!(lost.has(id(5), &other, 60) && !lost.has(id(6), &other, 60));
 }

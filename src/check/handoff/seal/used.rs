@@ -1,0 +1,199 @@
+//! Which contexts were used, and when first.
+//!
+//! At most so many are remembered. Where there are more, room is made by whoever has the most
+//! ([`Shares`]): the subject with the most of the largest issuer, if it has more than a few, loses
+//! its oldest, and else the issuer does. Of that subject, what is as old or older counts as used
+//! from then on if it is not remembered. So the many lists of one caller take nothing from the slow
+//! calls of others. Where too many subjects have lost some, their issuer counts as they did.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::state::{Digest, Party, Shares};
+
+/// How long after the first exchange of a context another one may be Envoy's retry of it. Envoy
+/// tries again after tens of milliseconds; until then nothing was said.
+const RETRY_WITHIN: Duration = Duration::from_secs(10);
+
+/// A context, by what tells it from others.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// Its subject.
+    pub(super) party: Party,
+    pub(super) made_ms: i64,
+    pub(super) id: Uuid,
+}
+
+/// The how manieth use of a context it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    First,
+    /// It may be a retry of Envoy's.
+    Again,
+    Replay,
+}
+
+/// The contexts that were used, at most `most`.
+#[derive(Debug)]
+pub(super) struct Used {
+    most: usize,
+    /// When each was used first, by its subject and when it was made.
+    first: BTreeMap<(Digest, i64, Uuid), i64>,
+    shares: Shares,
+    issuers: HashMap<Digest, Issuer>,
+    /// Of what was made by a subject at this time or before, some was forgotten.
+    marks: HashMap<Digest, i64>,
+    /// What was made at this time or before was too old once.
+    over_ms: i64,
+}
+
+#[derive(Debug)]
+struct Issuer {
+    /// The contexts of its subjects, by when they were made.
+    made: BTreeSet<(i64, Digest, Uuid)>,
+    /// Those of `marks` that are of its subjects.
+    marks: BTreeSet<(i64, Digest)>,
+    /// The same for all of its subjects together.
+    mark: i64,
+}
+
+impl Used {
+    pub(super) fn new(most: usize) -> Self {
+        Used {
+            most,
+            first: BTreeMap::new(),
+            shares: Shares::new(most),
+            issuers: HashMap::new(),
+            marks: HashMap::new(),
+            over_ms: i64::MIN,
+        }
+    }
+
+    /// Takes note of a use.
+    pub(super) fn take(&mut self, context: &Known, now_ms: i64, max_age_ms: i64) -> Use {
+        let Known { party, made_ms, id } = *context;
+        self.sweep(now_ms.saturating_sub(max_age_ms));
+        if let Some(first_ms) = self.first.get(&(party.id, made_ms, id)) {
+            let since = now_ms.saturating_sub(*first_ms);
+            return if since <= super::milliseconds(RETRY_WITHIN) {
+                Use::Again
+            } else {
+                Use::Replay
+            };
+        }
+        // It may have been used, so it has no effect; that it was is not known, so its lists show.
+        if made_ms <= self.mark(&party) {
+            return Use::Again;
+        }
+        if self.first.len() >= self.most {
+            self.make_room(&party);
+        }
+        self.first.insert((party.id, made_ms, id), now_ms);
+        let issuer = self.issuer(party.group);
+        issuer.made.insert((made_ms, party.id, id));
+        self.shares.add(&party);
+        Use::First
+    }
+
+    fn mark(&self, party: &Party) -> i64 {
+        let own = self.marks.get(&party.id).copied();
+        let issuer = self.issuers.get(&party.group).map(|issuer| issuer.mark);
+        let marks = own.into_iter().chain(issuer);
+        marks.fold(self.over_ms, i64::max)
+    }
+
+    /// Drops what was made before a time. There are few issuers: those that are configured.
+    fn sweep(&mut self, before_ms: i64) {
+        let is_old = |made_ms: i64| made_ms < before_ms;
+        let groups: smallvec::SmallVec<[Digest; 4]> = self.issuers.keys().copied().collect();
+        for group in groups {
+            while let Some((made_ms, holder, id)) = self.issuer(group).made.first().copied()
+                && is_old(made_ms)
+            {
+                self.drop(group, (made_ms, holder, id));
+                self.over_ms = self.over_ms.max(made_ms);
+            }
+            while let Some((mark, holder)) = self.issuer(group).marks.first().copied()
+                && is_old(mark)
+            {
+                self.issuer(group).marks.remove(&(mark, holder));
+                self.marks.remove(&holder);
+                self.over_ms = self.over_ms.max(mark);
+            }
+        }
+    }
+
+    /// Forgets one, for one more of a subject.
+    fn make_room(&mut self, asking: &Party) {
+        let payer = self.shares.payer(asking);
+        let holder = payer.other.unwrap_or(asking.id);
+        let of_holder = || {
+            let mut own = self.first.range((holder, i64::MIN, Uuid::nil())..);
+            let (&(whose, made_ms, id), _) = own.next()?;
+            (whose == holder).then_some((made_ms, holder, id))
+        };
+        let of_group = |group: Digest| self.issuers.get(&group)?.made.first().copied();
+        let own = payer.is_heavy.then(of_holder).flatten();
+        let first = own.or_else(|| of_group(payer.group));
+        // One that is alone in its issuer has nothing to give where others have as little.
+        let victim = first.map(|it| (payer.group, it)).or_else(|| {
+            let groups = self.issuers.keys();
+            groups
+                .filter_map(|group| Some((*group, of_group(*group)?)))
+                .min_by_key(|(_, it)| *it)
+        });
+        if let Some((group, it)) = victim {
+            self.drop(group, it);
+            let (made_ms, holder, _) = it;
+            self.set_mark(group, holder, made_ms);
+        }
+    }
+
+    /// Remembers that something of a subject was forgotten.
+    fn set_mark(&mut self, group: Digest, holder: Digest, made_ms: i64) {
+        let old = self.marks.get(&holder).copied();
+        if old.is_none() && self.marks.len() >= self.most {
+            self.fold_mark();
+        }
+        let mark = old.map_or(made_ms, |old| old.max(made_ms));
+        self.marks.insert(holder, mark);
+        let issuer = self.issuer(group);
+        if let Some(old) = old {
+            issuer.marks.remove(&(old, holder));
+        }
+        issuer.marks.insert((mark, holder));
+    }
+
+    /// Of the issuer that has the most marks, the oldest becomes that of all its subjects.
+    fn fold_mark(&mut self) {
+        let issuers = self.issuers.values_mut();
+        let Some(issuer) = issuers.max_by_key(|issuer| issuer.marks.len()) else {
+            return;
+        };
+        if let Some((mark, holder)) = issuer.marks.pop_first() {
+            issuer.mark = issuer.mark.max(mark);
+            self.marks.remove(&holder);
+        }
+    }
+
+    fn issuer(&mut self, group: Digest) -> &mut Issuer {
+        self.issuers.entry(group).or_insert_with(|| Issuer {
+            made: BTreeSet::new(),
+            marks: BTreeSet::new(),
+            mark: i64::MIN,
+        })
+    }
+
+    fn drop(&mut self, group: Digest, it: (i64, Digest, Uuid)) {
+        let (made_ms, holder, id) = it;
+        self.issuer(group).made.remove(&it);
+        if self.first.remove(&(holder, made_ms, id)).is_some() {
+            self.shares.remove(holder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
