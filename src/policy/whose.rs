@@ -26,6 +26,8 @@ pub(super) struct Unsaid<'r> {
     pub(super) way: Vec<&'static str>,
     /// A server with several issuers that the rule is about.
     server: &'r str,
+    /// Whether the rule is an allow.
+    is_allow: bool,
 }
 
 /// The parts of a rule that decide who is meant.
@@ -50,7 +52,11 @@ impl Issuers {
             return None;
         }
         let way = way(rule, is_allow)?;
-        Some(Unsaid { way, server })
+        Some(Unsaid {
+            way,
+            server,
+            is_allow,
+        })
     }
 
     /// The first server that a rule is about and that takes tokens of several issuers.
@@ -99,7 +105,8 @@ fn way(rule: Parts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
         (None, Some(key)) => Some(vec!["who", "not", key]),
         (None, None) if condition => Some(vec!["if"]),
         (None, None) => {
-            let tells = rule.set.is_some_and(Assignments::leaves_the_issuer_out);
+            let set = rule.set.filter(|_| is_allow);
+            let tells = set.is_some_and(Assignments::leaves_the_issuer_out);
             tells.then(|| vec!["set"])
         }
     }
@@ -145,13 +152,17 @@ impl Unsaid<'_> {
         format!("{names} may be those of any issuer that `{server}` takes")
     }
 
-    /// What would be right.
+    /// What would be right. It never lets more through than the rule does as it stands: an allow is
+    /// kept to the callers of named issuers, and from any other rule only their names exempt.
     pub(super) fn help(&self) -> &'static str {
-        match self.way.as_slice() {
-            ["who", "not", _] => "say whose, with `issuers` beside it",
-            ["if"] => "say whose: `subject.issuer == \"…\" && …`, or `issuers` in `who`",
-            ["set"] => "set `${subject.issuer}` too, or say `issuers` in `who`",
-            _ => "say whose, with `issuers` in `who`",
+        match (self.is_allow, self.way.as_slice()) {
+            (true, ["if"]) => "say whose: `subject.issuer == \"…\" && (…)`, or `issuers` in `who`",
+            (true, ["set"]) => "set `${subject.issuer}` too, or say `issuers` in `who`",
+            (true, _) => "say whose, with `issuers` in `who`",
+            (false, ["if"]) => {
+                "say whose: `!(subject.issuer == \"…\" && …)`, with what exempts after the `&&`"
+            }
+            (false, _) => "say whose, with `issuers` in the same `not`",
         }
     }
 }

@@ -4,11 +4,12 @@
 //! issuers may mean different things by one name. An expression says whose they are where it holds
 //! only for named issuers.
 
+mod effect;
+
 use cel::IdedExpr;
-use cel::common::ast::{CallExpr, Expr, operators};
+use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, operators};
 
 use super::depth::children;
-use super::functions::{GLOB, MATCHES};
 use super::reading::{field_of, text_of};
 use super::remarks::Sense;
 
@@ -26,7 +27,7 @@ pub(super) struct Whose {
 /// Looks over a checked expression, as its author wrote it.
 pub(super) fn whose(root: &IdedExpr) -> Whose {
     let mut found = Whose {
-        is_said: names_issuers(root),
+        is_said: Named::of(root).where_it_holds,
         ..Whose::default()
     };
     found.visit(root, Sense::Holds);
@@ -35,13 +36,24 @@ pub(super) fn whose(root: &IdedExpr) -> Whose {
 
 impl Whose {
     fn visit(&mut self, node: &IdedExpr, sense: Sense) {
-        if names_issuers(node) || !reads_names(node) {
+        // For an issuer that the author did not name, it comes to the same whatever the names.
+        if Named::of(node).is_either() || !reads_names(node) {
             return;
         }
-        let Expr::Call(call) = &node.expr else {
-            let is_test = matches!(&node.expr, Expr::Select(select) if select.test);
-            return self.note(if is_test { sense } else { Sense::Either });
-        };
+        match &node.expr {
+            Expr::Call(call) => self.visit_call(node, call, sense),
+            Expr::Comprehension(inner) => self.visit_loop(inner, sense),
+            Expr::Select(_)
+            | Expr::Ident(_)
+            | Expr::List(_)
+            | Expr::Literal(_)
+            | Expr::Map(_)
+            | Expr::Struct(_)
+            | Expr::Unspecified => self.note(effect::of(node, sense)),
+        }
+    }
+
+    fn visit_call(&mut self, node: &IdedExpr, call: &CallExpr, sense: Sense) {
         match (call.func_name.as_str(), call.args.as_slice()) {
             (operators::LOGICAL_AND | operators::LOGICAL_OR, parts) => {
                 for part in parts {
@@ -50,25 +62,38 @@ impl Whose {
             }
             (operators::LOGICAL_NOT, [inner]) => self.visit(inner, sense.flipped()),
             (operators::CONDITIONAL, [test, yes, no]) => {
-                self.visit(test, Sense::Either);
-                if !names_issuers(test) {
+                let of_test = match (truth_of(yes), truth_of(no)) {
+                    (Some(true), _) | (_, Some(false)) => sense,
+                    (Some(false), _) | (_, Some(true)) => sense.flipped(),
+                    (None, None) => Sense::Either,
+                };
+                self.visit(test, of_test);
+                // What the issuers that are not named never come to says nothing of their names.
+                let named = Named::of(test);
+                if !named.where_it_holds {
                     self.visit(yes, sense);
                 }
-                self.visit(no, sense);
+                if !named.where_it_fails {
+                    self.visit(no, sense);
+                }
             }
-            (operators::NOT_EQUALS, _) => self.note(sense.flipped()),
-            (
-                operators::EQUALS
-                | operators::IN
-                | "startsWith"
-                | "endsWith"
-                | "contains"
-                | MATCHES
-                | GLOB,
-                _,
-            ) => self.note(sense),
-            _ => self.note(Sense::Either),
+            _ => self.note(effect::of(node, sense)),
         }
+    }
+
+    fn visit_loop(&mut self, inner: &ComprehensionExpr, sense: Sense) {
+        let Some((is_exists, test)) = quantified(inner) else {
+            return self.note(Sense::Either);
+        };
+        if reads_names(&inner.iter_range) {
+            // A further name is a further element: it makes `exists` hold and `all` fail.
+            self.note(match (effect::grows(&inner.iter_range), is_exists) {
+                (true, true) => sense,
+                (true, false) => sense.flipped(),
+                (false, _) => Sense::Either,
+            });
+        }
+        self.visit(test, sense);
     }
 
     fn note(&mut self, sense: Sense) {
@@ -77,20 +102,136 @@ impl Whose {
     }
 }
 
-/// Whether the node holds only for issuers that the author named.
-fn names_issuers(node: &IdedExpr) -> bool {
-    let Expr::Call(call) = &node.expr else {
-        return false;
+/// For which results of a node the issuer is one that the author named. Both are found at once, as
+/// each rests on the other: asked one by one they would be asked again at every level.
+#[derive(Debug, Clone, Copy, Default)]
+struct Named {
+    where_it_holds: bool,
+    where_it_fails: bool,
+}
+
+impl Named {
+    const NEVER: Self = Named {
+        where_it_holds: false,
+        where_it_fails: false,
     };
-    match (call.func_name.as_str(), call.args.as_slice()) {
-        (operators::LOGICAL_AND, parts) => parts.iter().any(names_issuers),
-        (operators::LOGICAL_OR, parts) => parts.iter().all(names_issuers),
-        (operators::EQUALS, [left, right]) => {
-            (is_issuer(left) && text_of(right).is_some())
-                || (is_issuer(right) && text_of(left).is_some())
+
+    fn of(node: &IdedExpr) -> Self {
+        if let Some(truth) = truth_of(node) {
+            // The other result is that of nobody.
+            return Named {
+                where_it_holds: !truth,
+                where_it_fails: truth,
+            };
         }
-        (operators::IN, [issuer, list]) => is_issuer(issuer) && is_of_texts(list),
-        _ => false,
+        match &node.expr {
+            Expr::Call(call) => Self::of_call(call),
+            Expr::Comprehension(inner) => match quantified(inner) {
+                Some((true, test)) => Named {
+                    where_it_holds: Self::of(test).where_it_holds,
+                    ..Self::NEVER
+                },
+                Some((false, test)) => Named {
+                    where_it_fails: Self::of(test).where_it_fails,
+                    ..Self::NEVER
+                },
+                None => Self::NEVER,
+            },
+            Expr::Select(_)
+            | Expr::Ident(_)
+            | Expr::List(_)
+            | Expr::Literal(_)
+            | Expr::Map(_)
+            | Expr::Struct(_)
+            | Expr::Unspecified => Self::NEVER,
+        }
+    }
+
+    fn of_call(call: &CallExpr) -> Self {
+        let is_named = |left, right| is_issuer(left) && text_of(right).is_some();
+        match (call.func_name.as_str(), call.args.as_slice()) {
+            (operators::LOGICAL_AND, parts) => {
+                let parts: Vec<Named> = parts.iter().map(Self::of).collect();
+                Named {
+                    where_it_holds: parts.iter().any(|part| part.where_it_holds),
+                    where_it_fails: parts.iter().all(|part| part.where_it_fails),
+                }
+            }
+            (operators::LOGICAL_OR, parts) => {
+                let parts: Vec<Named> = parts.iter().map(Self::of).collect();
+                Named {
+                    where_it_holds: parts.iter().all(|part| part.where_it_holds),
+                    where_it_fails: parts.iter().any(|part| part.where_it_fails),
+                }
+            }
+            (operators::LOGICAL_NOT, [inner]) => Self::of(inner).flipped(),
+            (operators::CONDITIONAL, [test, yes, no]) => {
+                let (test, yes, no) = (Self::of(test), Self::of(yes), Self::of(no));
+                Named {
+                    where_it_holds: (test.where_it_holds || yes.where_it_holds)
+                        && (test.where_it_fails || no.where_it_holds),
+                    where_it_fails: (test.where_it_holds || yes.where_it_fails)
+                        && (test.where_it_fails || no.where_it_fails),
+                }
+            }
+            (operators::EQUALS, [left, right]) => Named {
+                where_it_holds: is_named(left, right) || is_named(right, left),
+                ..Self::NEVER
+            },
+            (operators::NOT_EQUALS, [left, right]) => Named {
+                where_it_fails: is_named(left, right) || is_named(right, left),
+                ..Self::NEVER
+            },
+            (operators::IN, [issuer, list]) => Named {
+                where_it_holds: is_issuer(issuer) && is_of_texts(list),
+                ..Self::NEVER
+            },
+            _ => Self::NEVER,
+        }
+    }
+
+    fn is_either(self) -> bool {
+        self.where_it_holds || self.where_it_fails
+    }
+
+    fn flipped(self) -> Self {
+        Named {
+            where_it_holds: self.where_it_fails,
+            where_it_fails: self.where_it_holds,
+        }
+    }
+}
+
+/// What the macros `exists` (true) and `all` (false) ask of each element.
+fn quantified(inner: &ComprehensionExpr) -> Option<(bool, &IdedExpr)> {
+    let (Expr::Call(step), Expr::Ident(result)) = (&inner.loop_step.expr, &inner.result.expr)
+    else {
+        return None;
+    };
+    let [so_far, test] = step.args.as_slice() else {
+        return None;
+    };
+    let is_gathered = *result == inner.accu_var
+        && matches!(&so_far.expr, Expr::Ident(name) if *name == inner.accu_var);
+    match (truth_of(&inner.accu_init)?, step.func_name.as_str()) {
+        (false, operators::LOGICAL_OR) if is_gathered => Some((true, test)),
+        (true, operators::LOGICAL_AND) if is_gathered => Some((false, test)),
+        _ => None,
+    }
+}
+
+fn truth_of(node: &IdedExpr) -> Option<bool> {
+    match &node.expr {
+        Expr::Literal(LiteralValue::Boolean(truth)) => Some(*truth.inner()),
+        Expr::Literal(_)
+        | Expr::Call(_)
+        | Expr::Comprehension(_)
+        | Expr::Select(_)
+        | Expr::Ident(_)
+        | Expr::List(_)
+        | Expr::Map(_)
+        | Expr::Struct(_)
+        | Expr::Unspecified => None,
     }
 }
 
@@ -100,12 +241,20 @@ fn is_of_texts(node: &IdedExpr) -> bool {
 
 /// `subject.issuer`, or the claim that it is read from.
 fn is_issuer(node: &IdedExpr) -> bool {
-    if field_of(&node.expr) == Some(("subject", "issuer", false)) {
-        return true;
-    }
-    let claim = match &node.expr {
-        Expr::Select(select) if !select.test => Some((&*select.operand, select.field.as_str())),
-        Expr::Call(call) => index_of(call),
+    field_of(&node.expr) == Some(("subject", "issuer", false))
+        || member_of(node).is_some_and(|(claims, name)| {
+            name == "iss" && field_of(&claims.expr) == Some(("subject", "claims", false))
+        })
+}
+
+/// An object, and the name of the member that is read of it.
+fn member_of(node: &IdedExpr) -> Option<(&IdedExpr, &str)> {
+    match &node.expr {
+        Expr::Select(select) if !select.test => Some((&select.operand, &select.field)),
+        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
+            (operators::INDEX, [operand, key]) => Some((operand, text_of(key)?)),
+            _ => None,
+        },
         Expr::Select(_)
         | Expr::Comprehension(_)
         | Expr::Ident(_)
@@ -114,16 +263,6 @@ fn is_issuer(node: &IdedExpr) -> bool {
         | Expr::Map(_)
         | Expr::Struct(_)
         | Expr::Unspecified => None,
-    };
-    claim.is_some_and(|(claims, name)| {
-        name == "iss" && field_of(&claims.expr) == Some(("subject", "claims", false))
-    })
-}
-
-fn index_of(call: &CallExpr) -> Option<(&IdedExpr, &str)> {
-    match (call.func_name.as_str(), call.args.as_slice()) {
-        (operators::INDEX, [operand, key]) => Some((operand, text_of(key)?)),
-        _ => None,
     }
 }
 
@@ -137,93 +276,4 @@ fn reads_names(node: &IdedExpr) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::authz::Expression;
-
-    #[test]
-    #[expect(clippy::too_many_lines, reason = "rows")]
-    fn names_are_said_whose_they_are_or_not() {
-        // Whether it is said for the whole, whether names are read, whether it fails by them.
-        for (text, expected) in [
-            (r#"mcp.name == "x""#, (false, false, false)),
-            (r#"subject.issuer == "https://a""#, (true, false, false)),
-            (r#""https://a" == subject.issuer"#, (true, false, false)),
-            (r#"subject["issuer"] == "https://a""#, (true, false, false)),
-            (r#"subject.claims.iss == "https://a""#, (true, false, false)),
-            (
-                r#"subject.claims["iss"] in ["https://a"]"#,
-                (true, false, false),
-            ),
-            (
-                r#"subject.issuer in ["https://a", "https://b"]"#,
-                (true, false, false),
-            ),
-            (r#"subject.issuer != "https://a""#, (false, false, false)),
-            ("subject.issuer == args.issuer", (false, false, false)),
-            ("subject.issuer in [args.issuer]", (false, false, false)),
-            (
-                r#"subject.issuer.startsWith("https://a")"#,
-                (false, false, false),
-            ),
-            (r#""x" in subject.groups"#, (false, true, false)),
-            (r#"!("x" in subject.groups)"#, (false, true, true)),
-            (r#"!!("x" in subject.groups)"#, (false, true, false)),
-            (r#"subject.tenant == "x""#, (false, true, false)),
-            (r#"subject.tenant != "x""#, (false, true, true)),
-            (r#"!(subject.tenant != "x")"#, (false, true, false)),
-            ("has(subject.agent)", (false, true, false)),
-            ("!has(subject.claims.x)", (false, true, true)),
-            (r#"subject.id.startsWith("x")"#, (false, true, false)),
-            (r#"glob(subject.id, "x*")"#, (false, true, false)),
-            (r#"subject.groups.exists(g, g == "x")"#, (false, true, true)),
-            ("size(subject.groups) > 1", (false, true, true)),
-            ("args.owner == subject.id", (false, true, false)),
-            (r#"args.owner != subject["id"]"#, (false, true, true)),
-            (
-                r#"subject.issuer == "https://a" && "x" in subject.groups"#,
-                (true, false, false),
-            ),
-            (
-                r#"mcp.name == "y" && ("x" in subject.groups && subject.issuer in ["https://a"])"#,
-                (true, false, false),
-            ),
-            (
-                r#"subject.issuer == "https://a" || "x" in subject.groups"#,
-                (false, true, false),
-            ),
-            (
-                r#"subject.issuer != "https://a" && "x" in subject.groups"#,
-                (false, true, false),
-            ),
-            (
-                r#"(subject.issuer == "https://a" && "x" in subject.groups) || (subject.issuer == "https://b" && "y" in subject.groups)"#,
-                (true, false, false),
-            ),
-            (
-                r#"(subject.issuer == "https://a" && "x" in subject.groups) || mcp.name == "y""#,
-                (false, false, false),
-            ),
-            (
-                r#"!(subject.issuer == "https://a" && "x" in subject.groups)"#,
-                (false, false, false),
-            ),
-            (
-                r#"subject.issuer == "https://a" ? "x" in subject.groups : mcp.name == "y""#,
-                (false, false, false),
-            ),
-            (
-                r#"subject.issuer == "https://a" ? mcp.name == "y" : "x" in subject.groups"#,
-                (false, true, false),
-            ),
-            (
-                r#"subject.tenant == "x" ? mcp.name == "y" : mcp.name == "z""#,
-                (false, true, true),
-            ),
-        ] {
-            let expression = Expression::compile(text).unwrap();
-            let found = expression.whose;
-            let found = (found.is_said, found.reads_names, found.fails_by_names);
-            assert_eq!(found, expected, "{text}");
-        }
-    }
-}
+mod tests;

@@ -148,6 +148,10 @@ fn names_of_any_issuer_are_warned_of_or_refused() {
             "the names in the expression",
         ),
         (
+            format!("effect: deny, {ON_MIXED}, if: 'size(subject.groups) == 0'"),
+            "the names in the expression",
+        ),
+        (
             "effect: deny, who: {not: {tenants: [g]}}".to_owned(),
             "`tenants`",
         ),
@@ -181,6 +185,92 @@ fn names_of_any_issuer_are_warned_of_or_refused() {
     }
 }
 
+/// Where it says to, each rule speaks of named issuers, and lets no more through than before.
+#[test]
+#[expect(clippy::too_many_lines, reason = "rows")]
+fn the_help_makes_no_rule_weaker() {
+    let whose = "issuers: ['https://a.test']";
+    let in_who = "say whose, with `issuers` in `who`";
+    let in_not = "say whose, with `issuers` in the same `not`";
+    let first = "say whose: `subject.issuer == \"…\" && (…)`, or `issuers` in `who`";
+    let negated = "say whose: `!(subject.issuer == \"…\" && …)`, with what exempts after the `&&`";
+    let names = "subject.issuer == \"https://a.test\"";
+    let expected = "needs: {scopes: [s]}";
+    for (rule, help, mended) in [
+        (
+            "effect: allow, who: {groups: [g]}".to_owned(),
+            in_who,
+            format!("effect: allow, who: {{groups: [g], {whose}}}"),
+        ),
+        // With `issuers` in the `not`, callers of the other issuer would be let through.
+        (
+            "effect: allow, who: {anyone: true, not: {groups: [g]}}".to_owned(),
+            in_who,
+            format!("effect: allow, who: {{{whose}, not: {{groups: [g]}}}}"),
+        ),
+        (
+            "effect: allow, who: {anyone: true}, if: '!(\"g\" in subject.groups)'".to_owned(),
+            first,
+            format!(
+                "effect: allow, who: {{anyone: true}}, if: '{names} && (!(\"g\" in subject.groups))'"
+            ),
+        ),
+        (
+            "effect: allow, who: {anyone: true}, set: {headers: {x-t: '${subject.tenant}'}}"
+                .to_owned(),
+            "set `${subject.issuer}` too, or say `issuers` in `who`",
+            "effect: allow, who: {anyone: true}, set: {headers: {x-t: '${subject.tenant}', x-i: '${subject.issuer}'}}"
+                .to_owned(),
+        ),
+        (
+            "effect: deny, who: {not: {groups: [g]}}".to_owned(),
+            in_not,
+            format!("effect: deny, who: {{not: {{groups: [g], {whose}}}}}"),
+        ),
+        (
+            format!("effect: require, who: {{not: {{groups: [g]}}}}, {expected}"),
+            in_not,
+            format!("effect: require, who: {{not: {{groups: [g], {whose}}}}}, {expected}"),
+        ),
+        (
+            format!("effect: limit, who: {{not: {{groups: [g]}}}}, {LIMIT}"),
+            in_not,
+            format!("effect: limit, who: {{not: {{groups: [g], {whose}}}}}, {LIMIT}"),
+        ),
+        (
+            "effect: deny, if: '!(\"g\" in subject.groups)'".to_owned(),
+            negated,
+            format!("effect: deny, if: '!({names} && \"g\" in subject.groups)'"),
+        ),
+        (
+            "effect: deny, if: 'size(subject.groups) == 0'".to_owned(),
+            negated,
+            format!("effect: deny, if: '!({names} && size(subject.groups) != 0)'"),
+        ),
+        (
+            format!("effect: require, if: 'subject.tenant != \"t\"', {expected}"),
+            negated,
+            format!("effect: require, if: '!({names} && subject.tenant == \"t\")', {expected}"),
+        ),
+        (
+            format!("effect: limit, if: 'subject.groups.all(g, g != \"g\")', {LIMIT}"),
+            negated,
+            format!(
+                "effect: limit, if: '!({names} && subject.groups.exists(g, g == \"g\"))', {LIMIT}"
+            ),
+        ),
+    ] {
+        let help = format!(" ({help})");
+        for strict in [false, true] {
+            let found = refused(&format!("{rule}, {ON_MIXED}"), strict);
+            assert_eq!(found.len(), 1, "{rule}: {found:#?}");
+            assert!(found[0].ends_with(&help), "{rule}: {found:#?}");
+        }
+        let mended = format!("{mended}, {ON_MIXED}");
+        assert_eq!(refused(&mended, true), [""; 0], "{mended}");
+    }
+}
+
 #[test]
 fn rules_that_say_whose_names_they_mean_are_let_be() {
     let whose = "issuers: ['https://a.test']";
@@ -205,7 +295,13 @@ fn rules_that_say_whose_names_they_mean_are_let_be() {
         // These only add to what is refused.
         format!("effect: deny, who: {{groups: [g]}}, {ON_MIXED}"),
         format!("effect: deny, {ON_MIXED}, if: '\"g\" in subject.groups'"),
+        format!(
+            "effect: deny, {ON_MIXED}, if: 'subject.groups.exists(g, g.startsWith(\"contractor-\"))'"
+        ),
         format!("effect: deny, who: {{not: {{groups: [g], {whose}}}}}, {ON_MIXED}"),
+        format!(
+            "effect: deny, {ON_MIXED}, if: 'subject.issuer != \"https://a.test\" || !(\"adm\" in subject.groups)'"
+        ),
         format!("effect: require, who: {{groups: [g]}}, {ON_MIXED}, needs: {{scopes: [s]}}"),
         format!("effect: limit, who: {{groups: [g]}}, {ON_MIXED}, {LIMIT}"),
     ] {
