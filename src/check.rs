@@ -441,6 +441,7 @@ impl Pipeline {
         let country = self.country(request, policies);
         let device = self.device(request, subject);
         let peer = self.peer(request, policies, now);
+        observation.peer(&peer);
         let context = Context {
             request,
             server,

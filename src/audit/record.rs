@@ -54,7 +54,7 @@ pub struct Record {
     pub agent: Option<Arc<str>>,
     /// The subject's tenant.
     pub tenant: Option<Arc<str>>,
-    /// The TLS peer of Envoy.
+    /// The TLS peer of Envoy: who it proved to be where it has to, else who Envoy says.
     pub peer: Option<String>,
     /// The address of the client.
     pub source: Option<IpAddr>,

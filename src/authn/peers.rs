@@ -4,6 +4,7 @@
 //! subject, and it does so whether or not it verified the certificate. What kind of name that is and
 //! whether somebody vouches for it is told by the certificate alone.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -193,6 +194,21 @@ impl FoundPeer {
             FoundPeer::Unknown => Peer::Unknown,
             FoundPeer::Known(names) => Peer::Known(names),
         }
+    }
+
+    /// Who it is, for evidence: the name that stands for it, else its URIs with a space between, which
+    /// no URI has. Nothing unless that is known.
+    #[must_use]
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        let FoundPeer::Known(names) = self else {
+            return None;
+        };
+        let is_plain = |uri: &Arc<str>| !uri.contains(char::is_whitespace);
+        let uris = || {
+            let is_told = names.uris.len() > 1 && names.uris.iter().all(is_plain);
+            is_told.then(|| Cow::Owned(names.uris.join(" ")))
+        };
+        names.principal().map(Cow::Borrowed).or_else(uris)
     }
 }
 

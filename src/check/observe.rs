@@ -17,6 +17,7 @@ use super::{
     Ending, Fact, HttpRequest, Judgement, Outcome, Pipeline, Read, Reason, Server, Text, Verdict,
 };
 use crate::audit::{self, Record, WouldBe};
+use crate::authn::FoundPeer;
 use crate::authz::{Rehearsal, Subject};
 use crate::mcp::LEGACY_REVISIONS;
 use crate::telemetry;
@@ -62,7 +63,11 @@ impl<'p> Observation<'p> {
             subject: None,
             agent: None,
             tenant: None,
-            peer: request.principal.map(str::to_owned),
+            // Who Envoy says it is, unless the peer has to prove it.
+            peer: request
+                .principal
+                .filter(|_| !pipeline.peers.are_verified())
+                .map(str::to_owned),
             source: request.source,
             http_method,
             path,
@@ -144,6 +149,15 @@ impl<'p> Observation<'p> {
         record.subject = Some(Arc::clone(&subject.id));
         record.agent.clone_from(&subject.agent);
         record.tenant.clone_from(&subject.tenant);
+    }
+
+    /// Records who the TLS peer has proved to be, where it has to.
+    pub(super) fn peer(&mut self, peer: &FoundPeer) {
+        if let Some(record) = &mut self.record
+            && self.pipeline.peers.are_verified()
+        {
+            record.peer = peer.name().map(Cow::into_owned);
+        }
     }
 
     /// Records what decided; of several targets, the one that did.

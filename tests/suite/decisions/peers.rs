@@ -40,6 +40,11 @@ pub(super) fn encoded(name: &str) -> String {
         "other" => vec![uri(OTHER)],
         "dns_name_like_a_uri" => vec![dns(GATEWAY)],
         "two" => vec![uri(OTHER), uri(GATEWAY)],
+        "spaced" => vec![
+            uri("spiffe://example.com/a spiffe://example.com/b"),
+            uri(GATEWAY),
+        ],
+        "nameless" => Vec::new(),
         "host" => vec![dns("gateway.internal")],
         unknown => panic!("no certificate is called `{unknown}`"),
     };
