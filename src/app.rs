@@ -9,8 +9,10 @@ mod store;
 mod tasks;
 mod worker;
 
+use std::fs::File;
 use std::io;
 use std::num::NonZero;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -159,6 +161,13 @@ struct Threads {
     writer: Option<JoinHandle<()>>,
 }
 
+/// Standard output as it is. [`io::Stdout`] keeps back what could not be written, and puts it in the
+/// middle of what comes later.
+fn standard_output() -> io::Result<File> {
+    let own = io::stdout().as_fd().try_clone_to_owned()?;
+    Ok(File::from(own))
+}
+
 async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
     tracing::info!(config = %config.effective(), "starting");
     let signals = Signals::watch().map_err(RunError::system("cannot watch for signals"))?;
@@ -168,7 +177,8 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
     if let Some(notice) = store::notice(config.replicas) {
         tracing::warn!("{notice}");
     }
-    let (audit, thread) = Audit::start(io::stdout(), config.limits.audit_queue)
+    let (audit, thread) = standard_output()
+        .and_then(|sink| Audit::start(sink, config.limits.audit_queue))
         .map_err(RunError::system("cannot start the audit thread"))?;
     threads.writer = Some(thread);
     let notices = Notices::default();

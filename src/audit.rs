@@ -83,7 +83,7 @@ impl Losses {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Records that the sink refused.
+    /// Records that the sink refused, in whole or in part.
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
@@ -91,7 +91,8 @@ impl Losses {
 }
 
 impl Audit {
-    /// Starts the thread that writes to `sink`, with room for as many waiting records.
+    /// Starts the thread that writes to `sink`, with room for as many waiting records. The sink
+    /// keeps nothing back: what it says is written is. It is never flushed.
     ///
     /// # Errors
     /// When the operating system gives no thread.
@@ -203,16 +204,18 @@ impl Queue {
     /// Writes what is handed over until nobody is left who could.
     fn write_all(&self, mut sink: impl Write, linger: Duration) {
         let mut batch = Vec::new();
+        let mut is_torn = false;
         loop {
             let count = self.take(&mut batch);
             if count == 0 {
                 return;
             }
-            let lost = u64::try_from(count).unwrap_or(u64::MAX);
-            if let Err(error) = sink.write_all(&batch).and_then(|()| sink.flush())
-                && self.losses.failed.fetch_add(lost, Ordering::Relaxed) == 0
-            {
-                tracing::error!(%error, "cannot write audit records");
+            if let Err(error) = write(&mut sink, &batch, &mut is_torn) {
+                let lost = count.saturating_sub(error.lines);
+                let lost = u64::try_from(lost).unwrap_or(u64::MAX);
+                if self.losses.failed.fetch_add(lost, Ordering::Relaxed) == 0 {
+                    tracing::error!(error = %error.cause, "cannot write audit records");
+                }
             }
             let is_large = batch.len() >= BATCH_BYTES;
             self.lock().writing = 0;
@@ -224,6 +227,40 @@ impl Queue {
             }
         }
     }
+}
+
+/// Lines that could not all be written.
+struct Unwritten {
+    /// How many were, whole.
+    lines: usize,
+    cause: io::Error,
+}
+
+/// Writes lines. Behind one that `is_torn` they begin on a line of their own, so that the half of a
+/// record spoils no other.
+fn write(sink: &mut impl Write, batch: &[u8], is_torn: &mut bool) -> Result<(), Unwritten> {
+    if *is_torn {
+        sink.write_all(b"\n")
+            .map_err(|cause| Unwritten { lines: 0, cause })?;
+        *is_torn = false;
+    }
+    let mut rest = batch;
+    while !rest.is_empty() {
+        let cause = match sink.write(rest) {
+            Ok(0) => io::ErrorKind::WriteZero.into(),
+            Ok(count) => {
+                rest = rest.get(count..).unwrap_or_default();
+                continue;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => error,
+        };
+        let written = batch.strip_suffix(rest).unwrap_or_default();
+        *is_torn = written.last().is_some_and(|&byte| byte != b'\n');
+        let lines = written.iter().filter(|&&byte| byte == b'\n').count();
+        return Err(Unwritten { lines, cause });
+    }
+    Ok(())
 }
 
 /// Makes room for so many bytes more: twice as much as there was, but no more than may ever wait.

@@ -287,6 +287,115 @@ impl Write for Broken {
     }
 }
 
+/// A sink with room for so many bytes, which comes back.
+struct Disk {
+    room: usize,
+    text: Vec<u8>,
+    is_interrupted: bool,
+}
+
+impl Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.is_interrupted = !self.is_interrupted;
+        if self.is_interrupted {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let count = bytes.len().min(self.room);
+        if count == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.room -= count;
+        self.text.extend(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Of each batch: the room that there is, how many lines come whole, and what the file has then.
+#[test]
+fn a_record_that_is_written_in_part_spoils_no_other() {
+    let mut disk = Disk {
+        room: 0,
+        text: Vec::new(),
+        is_interrupted: false,
+    };
+    let mut is_torn = false;
+    for (room, whole, text) in [
+        (0, Some(0), ""),
+        // The end of a line is no tear.
+        (8, Some(2), "{1}\n{2}\n"),
+        (100, None, "{1}\n{2}\n{1}\n{2}\n{3}\n"),
+        (6, Some(1), "{1}\n{2"),
+        (0, Some(0), "{1}\n{2"),
+        // All but the end of the line is a tear too.
+        (4, Some(0), "{1}\n{2\n{1}"),
+        (1, Some(0), "{1}\n{2\n{1}\n"),
+        (100, None, "{1}\n{2\n{1}\n{1}\n{2}\n{3}\n"),
+    ] {
+        if text.starts_with("{1}\n{2") && room == 6 {
+            disk.text.clear();
+        }
+        disk.room = room;
+        let lines = write(&mut disk, b"{1}\n{2}\n{3}\n", &mut is_torn);
+        assert_eq!(lines.err().map(|error| error.lines), whole, "{text:?}");
+        assert_eq!(str::from_utf8(&disk.text).unwrap(), text);
+    }
+}
+
+/// A sink that fails once, within the second record.
+struct Failing(Shared, usize);
+
+impl Write for Failing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Failing(sink, room) = self;
+        match *room {
+            0 => {
+                *room = usize::MAX;
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            _ => {
+                let count = bytes.len().min(*room);
+                *room -= count;
+                sink.write(&bytes[..count])
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_written_and_what_is_lost_are_all_records() {
+    let sink = Shared::default();
+    let mut line = Vec::new();
+    record("denied_by_rule").write(&mut line);
+    let (audit, thread) =
+        Audit::start(Failing(sink.clone(), line.len() + 20), records(100)).unwrap();
+    let losses = Arc::clone(audit.losses());
+    for _ in 0..50 {
+        audit.record(&record("denied_by_rule"));
+    }
+    // Whichever batches they made, one comes after the fault.
+    while losses.failed() == 0 {
+        std::thread::yield_now();
+    }
+    audit.record(&record("denied_by_rule"));
+    drop(audit);
+    thread.join().unwrap();
+    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let whole = text.lines().filter(|text| text.as_bytes() == line);
+    let whole = u64::try_from(whole.count()).unwrap();
+    assert!(whole >= 2, "one before it and one after it");
+    assert_eq!(whole + losses.failed(), 51);
+    assert_eq!(losses.dropped(), 0);
+    assert_eq!(text.lines().count() as u64, whole + 1, "one half");
+}
+
 #[test]
 fn a_broken_sink_is_counted_and_ends_nothing() {
     let (audit, thread) = Audit::start(Broken, records(8)).unwrap();

@@ -130,7 +130,8 @@ impl Peers {
             let place = path.clone();
             let look = looks.look(false, move || file::read(&place, FILE_BYTES_MAX));
             let seen: Seen = match look.await {
-                Ok(found) => found.map_err(|error| error.to_string()),
+                Ok(None) => continue,
+                Ok(Some(found)) => found.map_err(|error| unreadable(&path)(error).to_string()),
                 Err(error) => {
                     let error = unreadable(&path)(error).to_string();
                     if watched.is_news(Err(error.clone())) {

@@ -321,3 +321,31 @@ async fn a_record_that_is_no_file_is_told_of_and_holds_nothing_up() {
     };
     tokio::join!(watching, steps);
 }
+
+/// Looks that hang for good keep a new record out only until one succeeds.
+#[tokio::test]
+async fn a_record_is_taken_up_though_earlier_looks_still_hang() {
+    use crate::file::{LOOK_TIME_MAX, Looks, Settled};
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tools.json");
+    write(&path, &[("t", "a", "{}")]);
+    let catalog = open(DENY, Some(&path));
+    let looks = Looks::new(LOOK_TIME_MAX);
+    let mut watched = Settled::new();
+    tokio::time::pause();
+    let ends = looks.hang(3).await;
+    // It is asked for, and the urgent look for it was one of those.
+    let asked = (true, false);
+    let looked = catalog.look("s", &looks, &mut watched, asked).await;
+    assert!(looked.is_none(), "not begun: {looked:?}");
+    tokio::time::advance(LOOK_TIME_MAX * 2).await;
+    tokio::time::resume();
+    let looked = catalog.look("s", &looks, &mut watched, asked).await;
+    assert!(looked.unwrap().is_ok());
+    write(&path, &[("t", "b", "{}")]);
+    let no = (false, false);
+    assert!(catalog.look("s", &looks, &mut watched, no).await.is_none());
+    let looked = catalog.look("s", &looks, &mut watched, no).await;
+    assert!(looked.unwrap().unwrap().contains(r#""b""#));
+    drop(ends);
+}

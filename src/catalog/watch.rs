@@ -1,5 +1,6 @@
 //! Taking changed records into force.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,19 +30,22 @@ impl Catalog {
         let looks = Looks::new(LOOK_TIME_MAX);
         let mut watched = Settled::new();
         let mut is_asked = false;
+        // Only for the next look: what is asked for waits as others do where that one hangs.
+        let mut is_urgent = false;
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 asked = asked.recv() => match asked {
-                    Some(()) => is_asked = true,
+                    Some(()) => (is_asked, is_urgent) = (true, true),
                     None => return,
                 },
             }
+            let asks = (is_asked, mem::take(&mut is_urgent));
             let looked = tokio::select! {
-                looked = self.look(&server, &looks, &mut watched, is_asked) => looked,
+                looked = self.look(&server, &looks, &mut watched, asks) => looked,
                 // Who asks does not wait for a look that may hang.
                 Some(()) = asked.recv() => {
-                    is_asked = true;
+                    (is_asked, is_urgent) = (true, true);
                     continue;
                 }
             };
@@ -58,34 +62,31 @@ impl Catalog {
         }
     }
 
-    /// What is to be taken of the record, if anything is: its text, or why it cannot be had.
-    async fn look(
+    /// What is to be taken of the record, if anything is: its text, or why it cannot be had. It may
+    /// be asked for, and the look may be urgent.
+    pub(super) async fn look(
         &self,
         server: &str,
         looks: &Looks,
         watched: &mut Settled<Result<file::Stamp, String>>,
-        is_asked: bool,
+        (is_asked, is_urgent): (bool, bool),
     ) -> Option<Result<String, ReadError>> {
-        let path = self.servers.get(server)?.path.as_ref()?;
-        let place = path.clone();
-        let stamp = match looks.look(is_asked, move || file::stamp(&place)).await {
-            Ok(stamp) => stamp,
-            Err(error) => {
-                return watched
-                    .is_news(Err(error.to_string()))
-                    .then_some(Err(error));
+        let path = self.servers.get(server)?.path.clone()?;
+        let mut seen = watched.clone();
+        let look = looks.look(is_urgent, move || {
+            let stamp = file::stamp(&path).map_err(|error| error.to_string());
+            let text = seen.is_due(stamp, is_asked).then(|| snapshot::text(&path));
+            (seen, text)
+        });
+        match look.await {
+            Ok(looked) => {
+                let (seen, text) = looked?;
+                *watched = seen;
+                text
             }
-        };
-        if !watched.is_due(stamp.map_err(|error| error.to_string()), is_asked) {
-            return None;
-        }
-        let place = path.clone();
-        match looks.look(is_asked, move || snapshot::text(&place)).await {
-            Ok(text) => Some(text),
-            Err(error) => {
-                watched.is_news(Err(error.to_string()));
-                Some(Err(error))
-            }
+            Err(error) => watched
+                .is_news(Err(error.to_string()))
+                .then_some(Err(error)),
         }
     }
 

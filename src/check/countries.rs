@@ -135,25 +135,23 @@ impl Countries {
         watched: &mut Settled<Seen>,
     ) -> Option<Result<Vec<u8>, ReadError>> {
         let place = self.path.clone();
-        let stamp = match looks.look(false, move || file::stamp(&place)).await {
-            Ok(stamp) => stamp,
-            Err(error) => {
-                return watched
-                    .is_news(Err(error.to_string()))
-                    .then_some(Err(error));
+        let mut seen = watched.clone();
+        let look = looks.look(false, move || {
+            let stamp = file::stamp(&place).map_err(|error| error.to_string());
+            let bytes = seen
+                .is_due(stamp, false)
+                .then(|| file::read(&place, BYTES_MAX));
+            (seen, bytes)
+        });
+        match look.await {
+            Ok(looked) => {
+                let (seen, bytes) = looked?;
+                *watched = seen;
+                bytes
             }
-        };
-        if !watched.is_due(stamp.map_err(|error| error.to_string()), false) {
-            return None;
-        }
-        let place = self.path.clone();
-        let read = looks.look(false, move || file::read(&place, BYTES_MAX));
-        match read.await {
-            Ok(bytes) => Some(bytes),
-            Err(error) => {
-                watched.is_news(Err(error.to_string()));
-                Some(Err(error))
-            }
+            Err(error) => watched
+                .is_news(Err(error.to_string()))
+                .then_some(Err(error)),
         }
     }
 

@@ -20,12 +20,16 @@ pub const START_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// How many looks that do not end the next one follows at once.
 const STUCK_AT_ONCE: usize = 3;
-/// How long a further one waits; twice as long after each.
+/// How long a further one waits; twice as long after each, up to [`LONG_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(5);
-/// The most looks at one thing that do not end.
-const STUCK_MAX: usize = 16;
+/// As many looks at one thing that do not end are many.
+const MANY: usize = 16;
 /// The same on threads that are shared, of which the runtime has 512.
-const STUCK_SHARED_MAX: usize = 8;
+const MANY_SHARED: usize = 8;
+/// How long a further one waits behind many; twice as long after each, up to [`PAUSE_MAX`]. They
+/// may never end though the file system works again, so there is always another one.
+const LONG_PAUSE: Duration = Duration::from_mins(10);
+const PAUSE_MAX: Duration = Duration::from_hours(24);
 
 /// Looks at one watched thing, one at a time.
 #[derive(Debug)]
@@ -40,8 +44,31 @@ pub struct Looks {
 struct State {
     /// Looks whose threads have not ended.
     running: usize,
+    /// Those of them that were there when a look last succeeded. They may never end, and say
+    /// nothing of the file system as it is now.
+    outlived: usize,
     /// When the last one began.
     begun: Option<Instant>,
+}
+
+impl State {
+    /// How long after the end of the last look's time the next one may begin; none: at once.
+    fn pause(&self, many: usize, is_urgent: bool) -> Option<Duration> {
+        let stuck = self.running.saturating_sub(self.outlived);
+        if stuck == 0 {
+            return None;
+        }
+        if let Some(more) = self.running.checked_sub(many) {
+            return Some(doubled(LONG_PAUSE, more).min(PAUSE_MAX));
+        }
+        let more = stuck.checked_sub(STUCK_AT_ONCE)?;
+        (!is_urgent).then(|| doubled(PAUSE, more).min(LONG_PAUSE))
+    }
+}
+
+fn doubled(pause: Duration, times: usize) -> Duration {
+    let times = u32::try_from(times).unwrap_or(u32::MAX);
+    pause.saturating_mul(2_u32.saturating_pow(times))
 }
 
 /// Held by a thread as long as it works.
@@ -71,18 +98,21 @@ impl Looks {
     /// Does the work on a thread of its own. After [`Looks::new`]'s time, or when this is dropped,
     /// it is given up: it may go on, but its result is not taken.
     ///
-    /// Behind three that have not ended a further one waits, longer each time; one that is asked
-    /// for does not. There are never more than sixteen, eight on shared threads.
+    /// Behind three that have hung since a look last succeeded a further one waits, longer each
+    /// time; an urgent one does not. Behind sixteen in all, eight on shared threads, both wait, from
+    /// ten minutes up to a day, unless the last look succeeded. `None`: for that it was not begun,
+    /// which says nothing of what is looked at.
     ///
     /// # Errors
-    /// [`ReadError::Hangs`] when it was given up, or was not begun because others hang.
+    /// [`ReadError::Hangs`] when it was given up.
     pub async fn look<T: Send + 'static>(
         &self,
-        is_asked: bool,
+        is_urgent: bool,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, ReadError> {
-        let hangs = || ReadError::Hangs(self.time_max);
-        let place = self.place(is_asked).ok_or_else(hangs)?;
+    ) -> Result<Option<T>, ReadError> {
+        let Some(place) = self.place(is_urgent) else {
+            return Ok(None);
+        };
         let (done, result) = oneshot::channel();
         let work = move || {
             let found = work();
@@ -99,31 +129,23 @@ impl Looks {
                 .spawn(work)?;
         }
         match tokio::time::timeout(self.time_max, result).await {
-            Ok(Ok(found)) => Ok(found),
+            Ok(Ok(found)) => {
+                let mut state = lock(&self.state);
+                state.outlived = state.running;
+                Ok(Some(found))
+            }
             Ok(Err(_)) => Err(unfinished()),
-            Err(_) => Err(hangs()),
+            Err(_) => Err(ReadError::Hangs(self.time_max)),
         }
     }
 
-    fn place(&self, is_asked: bool) -> Option<Place> {
+    fn place(&self, is_urgent: bool) -> Option<Place> {
         let now = Instant::now();
         let mut state = lock(&self.state);
-        let most = if self.is_shared {
-            STUCK_SHARED_MAX
-        } else {
-            STUCK_MAX
-        };
-        if state.running >= most {
-            return None;
-        }
-        if let Some(doublings) = state.running.checked_sub(STUCK_AT_ONCE) {
-            let doublings = u32::try_from(doublings).unwrap_or(u32::MAX);
-            let pause = PAUSE.saturating_mul(2_u32.saturating_pow(doublings));
-            let since = state
-                .begun
-                .map(|begun| now.saturating_duration_since(begun));
-            let is_due = since.is_none_or(|since| since >= self.time_max.saturating_add(pause));
-            if !is_due && !is_asked {
+        let many = if self.is_shared { MANY_SHARED } else { MANY };
+        if let Some(pause) = state.pause(many, is_urgent) {
+            let begun = state.begun?;
+            if now.saturating_duration_since(begun) < self.time_max.saturating_add(pause) {
                 return None;
             }
         }
@@ -131,12 +153,32 @@ impl Looks {
         state.begun = Some(now);
         Some(Place(Arc::clone(&self.state)))
     }
+
+    /// Begins as many urgent looks that hang until what is returned is dropped, on a paused clock.
+    #[cfg(test)]
+    pub(crate) async fn hang(&self, count: usize) -> Vec<mpsc::Sender<()>> {
+        let mut ends = Vec::new();
+        for _ in 0..count {
+            let before = lock(&self.state).running;
+            let (end, ended) = mpsc::channel::<()>();
+            let work = move || assert!(ended.recv().is_err());
+            // Timers are rounded up to the next millisecond, and work on shared threads keeps the
+            // clock from going there by itself.
+            let over = tokio::time::advance(self.time_max + Duration::from_millis(1));
+            let (hung, ()) = tokio::join!(self.look(true, work), over);
+            assert!(matches!(hung, Err(ReadError::Hangs(_))), "{hung:?}");
+            assert_eq!(lock(&self.state).running, before + 1);
+            ends.push(end);
+        }
+        ends
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = lock(&self.0);
         state.running = state.running.saturating_sub(1);
+        state.outlived = state.outlived.min(state.running);
     }
 }
 
@@ -194,31 +236,31 @@ mod tests {
     #[tokio::test]
     async fn a_look_that_hangs_is_given_up_and_its_result_is_never_taken() {
         let looks = Looks::new(LOOK_TIME_MAX);
-        assert_eq!(looks.look(false, || 1).await.unwrap(), 1);
+        assert_eq!(looks.look(false, || 1).await.unwrap(), Some(1));
         let (end, work) = hanging(2);
         tokio::time::pause();
         let given_up = looks.look(false, work).await;
         assert!(matches!(given_up, Err(ReadError::Hangs(LOOK_TIME_MAX))));
         tokio::time::resume();
         assert_eq!(running(&looks), 1);
-        assert_eq!(looks.look(false, || 3).await.unwrap(), 3, "beside it");
+        assert_eq!(looks.look(false, || 3).await.unwrap(), Some(3), "beside it");
         drop(end);
         left(&looks, 0).await;
-        assert_eq!(looks.look(false, || 4).await.unwrap(), 4);
+        assert_eq!(looks.look(false, || 4).await.unwrap(), Some(4));
     }
 
     #[tokio::test]
-    async fn looks_that_hang_become_rare_and_end_at_a_number() {
+    async fn looks_that_hang_become_rare() {
         let looks = Looks::new(LOOK_TIME_MAX);
         tokio::time::pause();
         let start = Instant::now();
         let mut ends = Vec::new();
         let mut begun = Vec::new();
-        while ends.len() < STUCK_MAX {
+        while ends.len() < MANY + 2 {
             let (end, work) = hanging(0);
-            let before = running(&looks);
-            assert!(looks.look(false, work).await.is_err());
-            if running(&looks) > before {
+            // Not begun is no finding.
+            if let Err(error) = looks.look(false, work).await {
+                assert!(matches!(error, ReadError::Hangs(_)), "{error}");
                 ends.push(end);
                 begun.push(start.elapsed().as_secs());
             }
@@ -226,32 +268,88 @@ mod tests {
         }
         // Each is told of when its five seconds are over.
         assert_eq!(begun.get(..5), Some(&[5, 11, 17, 27, 42][..]));
-        tokio::time::advance(Duration::from_secs(1_000_000)).await;
-        for is_asked in [false, true] {
-            assert!(looks.look(is_asked, || 0).await.is_err());
-            assert_eq!(running(&looks), STUCK_MAX);
-        }
-        ends.pop();
-        tokio::time::resume();
-        left(&looks, STUCK_MAX - 1).await;
-        assert_eq!(looks.look(false, || 5).await.unwrap(), 5);
-        drop(ends);
-        left(&looks, 0).await;
+        let pauses: Vec<u64> = begun.windows(2).map(|two| two[1] - two[0]).collect();
+        assert_eq!(pauses[8..], [325, 605, 605, 605, 605, 605, 605, 605, 1205]);
+        assert_eq!(running(&looks), ends.len());
     }
 
     #[tokio::test]
-    async fn what_is_asked_for_does_not_wait_behind_those_that_hang() {
+    async fn behind_many_that_hang_there_is_still_another_look_now_and_then() {
+        for (looks, many) in [
+            (Looks::new(LOOK_TIME_MAX), MANY),
+            (Looks::shared(LOOK_TIME_MAX), MANY_SHARED),
+        ] {
+            tokio::time::pause();
+            let mut ends = looks.hang(many).await;
+            for is_urgent in [false, true] {
+                assert_eq!(looks.look(is_urgent, || 0).await.unwrap(), None);
+            }
+            tokio::time::advance(LONG_PAUSE).await;
+            ends.extend(looks.hang(1).await);
+            tokio::time::advance(LONG_PAUSE).await;
+            assert_eq!(looks.look(true, || 0).await.unwrap(), None);
+            tokio::time::advance(LONG_PAUSE).await;
+            tokio::time::resume();
+            // Where one succeeds, those that still hang are no reason to wait.
+            for number in 0..3 {
+                assert_eq!(
+                    looks.look(false, move || number).await.unwrap(),
+                    Some(number)
+                );
+            }
+            assert_eq!(running(&looks), many + 1);
+            tokio::time::pause();
+            ends.extend(looks.hang(1).await);
+            assert_eq!(looks.look(true, || 0).await.unwrap(), None);
+            tokio::time::resume();
+            drop(ends);
+            left(&looks, 0).await;
+            assert_eq!(looks.look(false, || 5).await.unwrap(), Some(5));
+        }
+    }
+
+    #[test]
+    fn a_pause_ends_within_a_day() {
+        let state = State {
+            running: usize::MAX,
+            ..State::default()
+        };
+        assert_eq!(state.pause(MANY, true), Some(PAUSE_MAX));
+    }
+
+    #[tokio::test]
+    async fn looks_that_succeed_do_not_wait_for_those_before_that_still_hang() {
         let looks = Looks::new(LOOK_TIME_MAX);
         tokio::time::pause();
-        let mut ends = Vec::new();
-        for _ in 0..STUCK_AT_ONCE {
-            let (end, work) = hanging(0);
-            assert!(looks.look(false, work).await.is_err());
-            ends.push(end);
-        }
+        let mut ends = looks.hang(STUCK_AT_ONCE).await;
+        assert_eq!(looks.look(false, || 0).await.unwrap(), None);
+        tokio::time::advance(PAUSE).await;
         tokio::time::resume();
-        assert!(looks.look(false, || 1).await.is_err());
-        assert_eq!(looks.look(true, || 1).await.unwrap(), 1);
+        for number in 0..3 {
+            assert_eq!(
+                looks.look(false, move || number).await.unwrap(),
+                Some(number)
+            );
+        }
+        // It hangs again: three are begun at once, as at first.
+        tokio::time::pause();
+        ends.extend(looks.hang(STUCK_AT_ONCE).await);
+        assert_eq!(looks.look(false, || 0).await.unwrap(), None);
+        tokio::time::resume();
+        // Ended looks count once.
+        ends.drain(..STUCK_AT_ONCE + 1);
+        left(&looks, STUCK_AT_ONCE - 1).await;
+        assert_eq!(lock(&looks.state).outlived, STUCK_AT_ONCE - 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_urgent_does_not_wait_behind_those_that_hang() {
+        let looks = Looks::new(LOOK_TIME_MAX);
+        tokio::time::pause();
+        let _ends = looks.hang(STUCK_AT_ONCE).await;
+        tokio::time::resume();
+        assert_eq!(looks.look(false, || 1).await.unwrap(), None);
+        assert_eq!(looks.look(true, || 1).await.unwrap(), Some(1));
     }
 
     #[tokio::test]

@@ -107,8 +107,11 @@ impl Tls {
     pub async fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let places = files.clone();
         let looks = Looks::new(START_TIME_MAX);
-        let read = looks.look(true, move || Contents::read(&places)).await;
-        let contents = read.unwrap_or_else(|cause| Err(unreadable(&files.cert_file, cause)))?;
+        let look = looks.look(true, move || Contents::read(&places));
+        let hangs = |cause| unreadable(&files.cert_file, cause);
+        // The first look is always begun.
+        let read = look.await.map_err(hangs)?;
+        let contents = read.ok_or_else(|| hangs(ReadError::Hangs(START_TIME_MAX)))??;
         let config = contents.config(&files)?;
         let seen = Mutex::new(contents.fingerprint());
         Ok(Self {
@@ -140,9 +143,12 @@ impl Tls {
 
     pub(super) async fn look(&self) -> Change {
         let places = self.files.clone();
-        let read = self.looks.look(false, move || Contents::read(&places));
-        let read = read.await;
-        let read = read.unwrap_or_else(|cause| Err(unreadable(&self.files.cert_file, cause)));
+        let look = self.looks.look(false, move || Contents::read(&places));
+        let read = match look.await {
+            Ok(Some(read)) => read,
+            Ok(None) => return Change::None,
+            Err(cause) => Err(unreadable(&self.files.cert_file, cause)),
+        };
         let fingerprint = match &read {
             Ok(contents) => contents.fingerprint(),
             Err(error) => Fingerprint(error.to_string().into_bytes()),

@@ -5,6 +5,7 @@
 //! found the same content, because a file caught half-written could be a valid policy with its
 //! last deny rules missing.
 
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,16 +48,18 @@ async fn watch_by(
     let mut taking: Option<Taking> = None;
     // Also while a policy is being taken, which it then comes after.
     let mut is_asked = false;
+    // Only for the next look: what is asked for waits as others do where that one hangs.
+    let mut is_urgent = false;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             asked = reload_now.recv() => match asked {
-                Some(()) => is_asked = true,
+                Some(()) => (is_asked, is_urgent) = (true, true),
                 None => break,
             },
         }
         let (path, read) = (store.path.clone(), read.clone());
-        let look = looks.look(is_asked, move || {
+        let look = looks.look(mem::take(&mut is_urgent), move || {
             let sources = read(&path);
             (seen(&sources), sources)
         });
@@ -64,12 +67,13 @@ async fn watch_by(
             looked = look => looked,
             // Who asks does not wait for a look that may hang: the next one begins beside it.
             Some(()) = reload_now.recv() => {
-                is_asked = true;
+                (is_asked, is_urgent) = (true, true);
                 continue;
             }
         };
         let (seen, sources) = match looked {
-            Ok(looked) => looked,
+            Ok(Some(looked)) => looked,
+            Ok(None) => continue,
             Err(cause) => {
                 let error = LoadPolicyError::from(ReadPolicyError::of(&store.path, cause));
                 if watched.is_news(Err(error.to_string())) {

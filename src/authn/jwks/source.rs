@@ -335,7 +335,11 @@ async fn read(path: &Path, looks: &Looks, bytes_max: usize) -> Result<Vec<u8>, F
     let place = path.to_owned();
     let most = u64::try_from(bytes_max).unwrap_or(u64::MAX);
     let looked = looks.look(false, move || file::read(&place, most)).await;
-    looked.and_then(|read| read).map_err(|error| match error {
+    // Not begun: behind others that gave no answer.
+    let Some(read) = looked.transpose() else {
+        return Err(FetchError::TimedOut);
+    };
+    read.and_then(|read| read).map_err(|error| match error {
         ReadError::TooLarge(_) => FetchError::TooLarge(bytes_max),
         ReadError::Hangs(_) => FetchError::TimedOut,
         error @ (ReadError::Missing

@@ -259,7 +259,11 @@ async fn other_authorities_are_taken_up_and_broken_ones_are_not() {
     std::fs::remove_file(&path).unwrap();
     tokio::time::sleep(LOOK_INTERVAL * 4).await;
     let failing = peers.failing().unwrap();
-    assert_eq!(failing.error, "there is no such file");
+    let expected = format!(
+        "cannot read the authorities of peers `{}`: there is no such file",
+        path.display()
+    );
+    assert_eq!(failing.error, expected);
     std::fs::write(&path, &theirs.pem).unwrap();
     while found(&peers, GATEWAY, &signed) != GATEWAY {
         tokio::time::sleep(LOOK_INTERVAL).await;

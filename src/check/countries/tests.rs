@@ -109,3 +109,26 @@ async fn a_database_that_cannot_be_read_is_told_of_until_it_can() {
     countries.take(read).unwrap();
     assert_eq!(countries.country(address).as_deref(), Some("FR"));
 }
+
+/// Looks that hang for good keep a new database out only until one succeeds.
+#[tokio::test]
+async fn a_database_is_taken_up_though_earlier_looks_still_hang() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("countries.mmdb");
+    std::fs::write(&path, database("DE")).unwrap();
+    let countries = Arc::new(Countries::open(path.clone()).unwrap());
+    let looks = Looks::new(LOOK_TIME_MAX);
+    let mut watched = Settled::at(countries.opened.clone());
+    tokio::time::pause();
+    let _ends = looks.hang(3).await;
+    std::fs::write(&path, database("FR")).unwrap();
+    let looked = countries.look(&looks, &mut watched).await;
+    assert!(looked.is_none(), "not begun: {looked:?}");
+    tokio::time::advance(LOOK_TIME_MAX * 2).await;
+    tokio::time::resume();
+    assert!(countries.look(&looks, &mut watched).await.is_none());
+    let read = countries.look(&looks, &mut watched).await.unwrap();
+    countries.take(read).unwrap();
+    let address = "10.1.2.3".parse().unwrap();
+    assert_eq!(countries.country(address).as_deref(), Some("FR"));
+}

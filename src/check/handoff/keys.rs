@@ -204,7 +204,8 @@ impl Keys {
             let place = path.clone();
             let read = looks.look(false, move || file::read_text(&place, FILE_BYTES_MAX));
             match read.await {
-                Ok(found) => self.look(&mut watched, &path, found, clock()),
+                Ok(None) => {}
+                Ok(Some(found)) => self.look(&mut watched, &path, found, clock()),
                 Err(error) => {
                     let error = unreadable(&path)(error).to_string();
                     if watched.is_news(Err(error.clone())) {

@@ -40,3 +40,23 @@ async fn files_that_cannot_be_read_are_told_of_and_change_nothing() {
         assert_eq!(tls.failing(), None);
     }
 }
+
+/// A look that was not begun finds nothing; the files are taken once one succeeds.
+#[tokio::test]
+async fn looks_that_hang_are_told_of_only_where_they_are_the_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = files(&directory);
+    let tls = Tls::load(old.clone()).await.unwrap();
+    tokio::time::pause();
+    let _ends = tls.looks.hang(3).await;
+    assert_eq!(files(&directory).cert_file, old.cert_file);
+    assert!(matches!(tls.look().await, Change::None));
+    assert_eq!(tls.failing(), None);
+    tokio::time::advance(LOOK_TIME_MAX * 2).await;
+    tokio::time::resume();
+    assert!(matches!(tls.look().await, Change::Replaced));
+    for _ in 0..3 {
+        assert!(matches!(tls.look().await, Change::None));
+        assert_eq!(tls.failing(), None);
+    }
+}

@@ -32,6 +32,8 @@ struct FakeFiles {
     content: Arc<Mutex<Vec<Source>>>,
     tests: Arc<Mutex<Vec<Source>>>,
     hangs: Arc<AtomicBool>,
+    /// The same, and what was begun meanwhile never ends.
+    is_gone: Arc<AtomicBool>,
     begun: Arc<AtomicUsize>,
 }
 
@@ -50,6 +52,9 @@ impl FakeFiles {
     #[expect(clippy::unnecessary_wraps, reason = "as files are read")]
     fn read(&self) -> Sources {
         self.begun.fetch_add(1, Ordering::SeqCst);
+        while self.is_gone.load(Ordering::SeqCst) {
+            never();
+        }
         let hung_at_first = self.hangs.load(Ordering::SeqCst);
         let policy = self.content.lock().unwrap().clone();
         while hung_at_first && self.hangs.load(Ordering::SeqCst) {
@@ -65,6 +70,13 @@ impl FakeFiles {
     }
 }
 
+/// Ends with the process.
+fn never() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
 fn source(name: &str, text: &str) -> Source {
     Source {
         name: name.to_owned(),
@@ -72,9 +84,12 @@ fn source(name: &str, text: &str) -> Source {
     }
 }
 
-/// Waits until it is so; on a paused clock, which goes on whenever the runtime has nothing to do.
+/// Waits until it is so, for a day; on a paused clock, which goes on whenever the runtime has
+/// nothing to do.
 async fn until(what: impl Fn() -> bool) {
+    let start = Instant::now();
     while !what() {
+        assert!(start.elapsed() < Duration::from_hours(24), "it never is");
         tokio::time::sleep(Duration::from_millis(50)).await;
         // Threads of ours are no business of the runtime's: give them real time too.
         std::thread::sleep(Duration::from_millis(1));
@@ -129,6 +144,60 @@ async fn a_read_that_does_not_return_is_told_of_and_holds_nothing_up() {
     };
     tokio::join!(watching, steps);
     assert_eq!(ids(&store), ["third"]);
+}
+
+/// A volume that is mounted anew: what waits for the old one waits for ever.
+#[tokio::test(start_paused = true)]
+async fn a_policy_is_taken_up_though_earlier_looks_still_hang() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory);
+    let files = FakeFiles::of(&rule("first"));
+    let (ask, asked) = mpsc::channel(1);
+    let watching = watch_by(Arc::clone(&store), asked, now, files.reader());
+    let steps = async {
+        for name in ["second", "third", "fourth"] {
+            let begun = files.begun.load(Ordering::SeqCst);
+            files.is_gone.store(true, Ordering::SeqCst);
+            until(|| files.begun.load(Ordering::SeqCst) >= begun + 3).await;
+            until(|| failing(&store).is_some()).await;
+            files.put(&rule(name));
+            files.is_gone.store(false, Ordering::SeqCst);
+            until(|| ids(&store) == [name]).await;
+            assert_eq!(failing(&store), None);
+        }
+        drop(ask);
+    };
+    tokio::join!(watching, steps);
+}
+
+/// Being asked makes one look urgent, not all until one succeeds.
+#[tokio::test(start_paused = true)]
+async fn being_asked_while_it_hangs_begins_one_more_look_and_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(&directory);
+    let files = FakeFiles::of(&rule("first"));
+    let (ask, asked) = mpsc::channel(1);
+    let watching = watch_by(Arc::clone(&store), asked, now, files.reader());
+    let begun = || files.begun.load(Ordering::SeqCst);
+    let steps = async {
+        files.is_gone.store(true, Ordering::SeqCst);
+        let before = begun();
+        until(|| begun() >= before + 3).await;
+        until(|| failing(&store).is_some()).await;
+        tokio::time::sleep(LOOK_TIME_MAX).await;
+        let (before, successes) = (begun(), store.status().successes);
+        ask.send(()).await.unwrap();
+        until(|| begun() > before).await;
+        // It hangs 5 s; then the pauses are 10 s, 20 s and 40 s, each after 5 s.
+        tokio::time::sleep(Duration::from_secs(70)).await;
+        assert!(begun() <= before + 4, "{} more looks", begun() - before);
+        assert_eq!(store.status().successes, successes);
+        files.is_gone.store(false, Ordering::SeqCst);
+        // The same policy, as it was asked for: at the first look.
+        until(|| store.status().successes > successes).await;
+        drop(ask);
+    };
+    tokio::join!(watching, steps);
 }
 
 /// Where nothing is otherwise than before it hung, only the report goes.

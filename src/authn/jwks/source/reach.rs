@@ -20,6 +20,9 @@ pub(super) struct Reach {
     issuer: Arc<str>,
     /// Whether the issuer is inside: by its address, or all that its name was resolved to last.
     is_inside: Arc<AtomicBool>,
+    /// Whether its name was ever resolved to an address outside. Then it stays outside: whoever
+    /// answers for the name could else let it in with the next answer.
+    was_outside: Arc<AtomicBool>,
 }
 
 /// A name that leads inside, where it must not.
@@ -33,6 +36,7 @@ impl Reach {
         Reach {
             issuer: document.host_str().unwrap_or_default().into(),
             is_inside: Arc::new(AtomicBool::new(names_inside(document))),
+            was_outside: Arc::default(),
         }
     }
 
@@ -51,7 +55,10 @@ impl Reach {
         let mut addresses: Vec<SocketAddr> = addresses.collect();
         let inside = |address: &SocketAddr| is_internal(address.ip());
         if *name == *self.issuer {
-            let is_inside = addresses.iter().all(inside);
+            if !addresses.iter().all(inside) {
+                self.was_outside.store(true, Ordering::Relaxed);
+            }
+            let is_inside = !addresses.is_empty() && !self.was_outside.load(Ordering::Relaxed);
             self.is_inside.store(is_inside, Ordering::Relaxed);
             return Ok(addresses);
         }
@@ -213,27 +220,43 @@ mod tests {
                 .map(|address| SocketAddr::new(address.parse().unwrap(), 0))
                 .collect()
         };
-        let reach = Reach::of(&url("idp.example"));
-        let allowed = |name: &str, list: &[&str]| {
+        let at = |reach: &Reach, name: &str, list: &[&str]| {
             let allowed = reach.allowed(name, addresses(list).into_iter());
             allowed
                 .map(|found| found.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>())
                 .ok()
         };
         let all = |list: &[&str]| Some(list.iter().map(|&a| a.to_owned()).collect());
-        // Outside, and one of its addresses inside does not make it an issuer that is inside.
-        for own in [&["8.8.8.8"][..], &["8.8.8.8", "10.0.0.1"]] {
-            assert_eq!(allowed("idp.example", own), all(own));
-            assert_eq!(allowed("keys.example", &["10.0.0.1"]), None);
+        let is_outside = |reach: &Reach| {
+            assert_eq!(at(reach, "keys.example", &["10.0.0.1"]), None);
             assert_eq!(
-                allowed("keys.example", &["10.0.0.1", "9.9.9.9"]),
+                at(reach, "keys.example", &["10.0.0.1", "9.9.9.9"]),
                 all(&["9.9.9.9"])
             );
             assert!(!reach.may_lead_to(&url("10.0.0.1")));
+        };
+        // Outside, and one of its addresses inside does not make it an issuer that is inside.
+        for own in [&["8.8.8.8"][..], &["8.8.8.8", "10.0.0.1"]] {
+            let reach = Reach::of(&url("idp.example"));
+            is_outside(&reach);
+            assert_eq!(at(&reach, "idp.example", own), all(own));
+            is_outside(&reach);
+            // Nor does another answer later, for whichever copy of the way asks.
+            let inside = &["10.0.0.1"];
+            assert_eq!(at(&reach.clone(), "idp.example", inside), all(inside));
+            is_outside(&reach);
         }
-        // Inside.
-        assert_eq!(allowed("idp.example", &["10.0.0.1"]), all(&["10.0.0.1"]));
-        assert_eq!(allowed("keys.example", &["10.0.0.2"]), all(&["10.0.0.2"]));
+        // Inside, until an answer says otherwise.
+        let reach = Reach::of(&url("idp.example"));
+        assert_eq!(at(&reach, "idp.example", &[]), all(&[]));
+        is_outside(&reach);
+        assert_eq!(at(&reach, "idp.example", &["10.0.0.1"]), all(&["10.0.0.1"]));
+        assert_eq!(
+            at(&reach, "keys.example", &["10.0.0.2"]),
+            all(&["10.0.0.2"])
+        );
         assert!(reach.may_lead_to(&url("10.0.0.2")));
+        assert_eq!(at(&reach, "idp.example", &["8.8.8.8"]), all(&["8.8.8.8"]));
+        is_outside(&reach);
     }
 }

@@ -490,3 +490,21 @@ fn only_a_loopback_issuer_may_have_its_keys_on_plain_loopback() {
         assert_eq!(outcome, expected, "{issuer} {jwks_uri}");
     }
 }
+
+/// A file system that works again is noticed though looks at it hang for good.
+#[tokio::test]
+async fn a_file_is_read_again_though_many_looks_still_hang() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, jwks(&[P256.jwk(&json!({}))])).unwrap();
+    let looks = Looks::shared(Settings::default().fetch_timeout);
+    tokio::time::pause();
+    let ends = looks.hang(8).await;
+    let fault = read(file.path(), &looks, 4096).await.unwrap_err();
+    assert_eq!(fault, FetchError::TimedOut);
+    tokio::time::advance(std::time::Duration::from_mins(10)).await;
+    tokio::time::resume();
+    for _ in 0..3 {
+        assert!(read(file.path(), &looks, 4096).await.is_ok());
+    }
+    drop(ends);
+}
