@@ -35,7 +35,7 @@ pub(crate) use shares::{Party, Shares};
 ///
 /// At their largest, a limit takes 500 bytes with its holder, a window of calls or denials 1.5 KiB,
 /// one of tools 3 KiB, and what a holder has lost 110 bytes; a binding takes 750 bytes with its
-/// owner, and the fingerprint of a forgotten one 60.
+/// owner, and the fingerprint of a forgotten one 350.
 #[derive(Debug)]
 pub struct Memory {
     counters: Mutex<Counters>,
