@@ -219,7 +219,7 @@ async fn judge_as(
         now: now(),
         decision_id: Uuid::from_u128(1),
     };
-    context.judge(policies, state, &read).await.unwrap()
+    context.judge(policies, state, &read, false).await.unwrap()
 }
 
 async fn enforce(policy: &Policy, state: &Watched, body: &Value) -> Judgement {
