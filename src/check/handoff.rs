@@ -149,7 +149,7 @@ impl Expected {
         let all = ListKind::ALL.into_iter();
         let flags = all.map(|kind| self.lists.contains(kind));
         let flags = flags.chain([self.task, self.session]);
-        flags.fold(0, |number, flag| number << 1 | u8::from(flag))
+        flags.fold(0, |number, flag| (number << 1) | u8::from(flag))
     }
 
     /// Whether the body of the answer is read.

@@ -352,7 +352,7 @@ impl Recent {
             owners = owners.saturating_sub(1);
         }
         let before = self.current.len();
-        theirs.values_mut().for_each(|count| *count = 0);
+        theirs.clear();
         self.current.retain(|_, owner| {
             let count = theirs.entry(*owner).or_default();
             *count = count.saturating_add(1);
