@@ -61,7 +61,7 @@ use crate::bytewise;
 use crate::catalog::Catalog;
 use crate::mcp::Era;
 use crate::policy::PolicyStore;
-use crate::state::{InFlight, State};
+use crate::state::{IdInUse, InFlight, State};
 use crate::telemetry::metrics::{Metrics, Stage};
 use crate::telemetry::notices::{Noticed, Notices};
 use crate::upstream::{self};
@@ -456,7 +456,14 @@ impl Pipeline {
             now,
             decision_id: to.decision_id,
         };
-        let judgement = context.judge(policies, &*self.state, read).await;
+        let ids = context.request_ids(read);
+        let is_in_use = match &ids {
+            Ok(ids) => ids
+                .as_ref()
+                .is_some_and(|ids| self.in_flight.is_in_use(ids, now)),
+            Err(IdInUse) => true,
+        };
+        let judgement = context.judge(policies, &*self.state, read, is_in_use).await;
         observation.stage(Stage::Evaluate);
         let mut judgement = match judgement {
             Ok(judgement) => judgement,
@@ -465,13 +472,14 @@ impl Pipeline {
                 return failed(to, Reason::StateUnavailable);
             }
         };
-        self.keep_ids(&context, read, &mut judgement);
+        let handoff = context.hand_over(&mut judgement, &*self.state, to, read);
+        self.keep_ids(ids.ok().flatten().as_ref(), &context, &mut judgement);
         self.count_ignored(&context, read, &judgement);
         observation.judgement(&judgement, read);
         if let (Some(rehearsal), Some(candidate)) = (&judgement.candidate, &candidate) {
             observation.candidate(rehearsal, candidate.revision());
         }
-        context.ending(judgement, to, read)
+        context.ending(judgement, handoff, to, read)
     }
 
     /// Takes note of what the PEP was told wrong.

@@ -23,7 +23,9 @@ mod template;
 mod tests;
 
 pub use glance::{Glance, glance};
-pub use headers::{Header, Headers, LEGACY_REVISIONS, MODERN_REVISION, Routing, media_type};
+pub use headers::{
+    Header, Headers, LEGACY_REVISIONS, MODERN_REVISION, Routing, SESSION_BYTES_MAX, media_type,
+};
 pub use jsonrpc::{DecodeOptions, Id, Kind, Message, Payload, decode};
 pub use listing::{
     Framing, ListItem, ListKind, Listing, ListingCounts, ListingSettings, Lists, Reading, Unjudged,

@@ -22,7 +22,9 @@ use uuid::Uuid;
 use crate::authz::{LimitDemand, OpenDemand, Opened, Readings, Taken, WindowDemand};
 
 pub use binding::{Bind, Binding, BindingKey, BindingKind, Owner, Whose};
-pub use in_flight::{IN_FLIGHT_MAX, IdInUse, InFlight, RequestKey};
+pub use in_flight::{
+    AFTER_ERROR_MAX, IN_FLIGHT_MAX, IdInUse, InFlight, RECENT_MIN, RequestIds, RequestKey,
+};
 pub use memory::{Forgotten, Memory, WINDOW_SLOTS};
 pub(crate) use memory::{Party, Shares};
 pub use open::{PlaceKey, Places, UNATTENDED_MAX};

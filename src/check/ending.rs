@@ -6,12 +6,13 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use super::answer::{self, Addressee, Denied};
-use super::handoff::{self, Expected, Handover};
+use super::handoff::{self, ContextTooLong, Expected, Handover};
 use super::judgement::{Context, Judgement};
 use super::{Answer, Outcome, Read, Reason, Server, Text, resume, session};
 use crate::authn::AuthenticationError;
 use crate::authz::{Decision, Denial, DenialReason};
 use crate::mcp::{Era, Kind, Message};
+use crate::state::State;
 use crate::upstream::{self, Facts, Obligations};
 
 /// How a check ends: the reason, and what the PEP is told.
@@ -67,9 +68,34 @@ pub(super) fn unauthenticated(
 }
 
 impl Context<'_> {
+    /// What is said of an allowed request for its answer. The request is refused after all if that
+    /// is too long.
+    pub(super) fn hand_over(
+        &self,
+        judgement: &mut Judgement,
+        state: &dyn State,
+        to: &Addressee<'_>,
+        read: &Read<'_>,
+    ) -> Option<Handover> {
+        if !judgement.is_allowed() {
+            return None;
+        }
+        let expected = Expected::of(self.request, self.server, read);
+        let held = (judgement.session_started, &*judgement.places);
+        match handoff::handover(expected, self, read, to, held) {
+            Ok(handover) => handover,
+            Err(ContextTooLong) => {
+                judgement.give_back(state, self.decision_id);
+                judgement.refuse(Reason::TooManyHeaders, 0);
+                None
+            }
+        }
+    }
+
     pub(super) fn ending(
         &self,
         judgement: Judgement,
+        handoff: Option<Handover>,
         to: &Addressee<'_>,
         read: &Read<'_>,
     ) -> Ending {
@@ -79,12 +105,15 @@ impl Context<'_> {
             message: None,
             retry_after: None,
         };
-        if judgement.refusal == Some(Reason::IdInUse) {
-            let answer = answer::rejected(to, StatusCode::BAD_REQUEST, Reason::IdInUse);
-            return Ending::answer(Reason::IdInUse, answer);
-        }
         if let Some(reason) = judgement.refusal {
-            let answer = answer::not_owned(to, self.server.settings.deny, reason);
+            let rejected = |status| answer::rejected(to, status, reason);
+            let answer = if reason == Reason::IdInUse {
+                rejected(StatusCode::BAD_REQUEST)
+            } else if reason == Reason::TooManyHeaders {
+                rejected(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+            } else {
+                answer::not_owned(to, self.server.settings.deny, reason)
+            };
             return Ending::answer(reason, answer);
         }
         match judgement.decision.unwrap_or(Decision::Deny(nothing_asked)) {
@@ -103,18 +132,11 @@ impl Context<'_> {
                     let unreadable = names.filter(|name| UNREADABLE.contains(name));
                     obligations.remove.extend(unreadable.map(Text::copy));
                 }
-                let started = judgement.session_started;
                 Ending {
                     reason: Reason::Allowed,
                     outcome: Outcome::Allow(obligations),
                     rule,
-                    handoff: handoff::handover(
-                        expected,
-                        self,
-                        read,
-                        to,
-                        (started, judgement.places),
-                    ),
+                    handoff,
                 }
             }
             Decision::Challenge(challenge) => {

@@ -66,7 +66,7 @@ pub const RESPONSE_FILTERS: [(&str, bool); 8] = [
     ("task", true),
     ("initialize", false),
 ];
-/// The longest context. The limits on tokens and headers keep it far below.
+/// The longest context. The limits on tokens and headers keep it below unless they are raised.
 const CONTEXT_BYTES_MAX: usize = 192 * 1024;
 
 /// Why an answer is to be looked at.
@@ -144,6 +144,14 @@ impl Expected {
         }
     }
 
+    /// A number that only what is looked at alike has.
+    pub(super) fn number(self) -> u8 {
+        let all = ListKind::ALL.into_iter();
+        let flags = all.map(|kind| self.lists.contains(kind));
+        let flags = flags.chain([self.task, self.session]);
+        flags.fold(0, |number, flag| (number << 1) | u8::from(flag))
+    }
+
     /// Whether the body of the answer is read.
     pub(super) fn reads_body(self) -> bool {
         self.task || !self.lists.is_empty()
@@ -160,22 +168,39 @@ pub(super) struct Handover {
     /// The value that the PEP matches on.
     pub(super) code: Cow<'static, str>,
     /// The context as text, yet to be sealed.
-    pub(super) context: Option<String>,
+    pub(super) context: String,
 }
 
-/// What the verdict on an allowed request says for its answer.
+impl Handover {
+    /// Whether the answer is looked at, and not only its end waited for.
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.code != STREAM
+    }
+}
+
+/// The context of a request is too long to be carried to its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ContextTooLong;
+
+/// What the verdict on an allowed request says for its answer, if it says anything.
+///
+/// # Errors
+/// The context is too long. Without it lists would come out empty, and nobody would know when the
+/// places of the request are free.
 pub(super) fn handover(
     expected: Expected,
     context: &Context<'_>,
     read: &Read<'_>,
     to: &Addressee<'_>,
-    (session_started, places): (Option<Timestamp>, Vec<PlaceKey>),
-) -> Option<Handover> {
-    let code = code(expected, &places)?;
+    (session_started, places): (Option<Timestamp>, &[PlaceKey]),
+) -> Result<Option<Handover>, ContextTooLong> {
+    let Some(code) = code(expected, places) else {
+        return Ok(None);
+    };
     let mut handoff = Handoff::of(expected, context, read, to, session_started);
-    handoff.places = places;
-    let context = handoff.text();
-    Some(Handover { code, context })
+    places.clone_into(&mut handoff.places);
+    let context = handoff.text().ok_or(ContextTooLong)?;
+    Ok(Some(Handover { code, context }))
 }
 
 /// The value that the PEP matches on for such an answer to a request with these places.
@@ -347,14 +372,10 @@ impl Handoff {
         }
     }
 
-    /// As text; none if it is too long, with which lists come out empty.
+    /// As text; none if it is too long.
     fn text(&self) -> Option<String> {
         let text = serde_json::to_string(self).ok()?;
-        if text.len() > CONTEXT_BYTES_MAX {
-            tracing::error!("the context of a request is too long to filter its answer");
-            return None;
-        }
-        Some(text)
+        (text.len() <= CONTEXT_BYTES_MAX).then_some(text)
     }
 
     /// Reads a context.
@@ -392,11 +413,6 @@ impl Handoff {
     /// The value that the PEP matches on.
     pub(super) fn code(&self) -> Option<Cow<'static, str>> {
         code(self.expected(), &self.places)
-    }
-
-    /// Whether the answer is looked at, and not only its end waited for.
-    pub(super) fn is_looked_at(&self) -> bool {
-        self.expected().code().is_some()
     }
 
     /// Whether a code is that of a request with places.

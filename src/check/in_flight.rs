@@ -4,73 +4,96 @@
 //! another request of the session uses too comes as the answer to that one, which nobody filters.
 //! MCP forbids to use an id twice in a session, so nothing is lost by a refusal.
 
+use smallvec::SmallVec;
+
 use super::handoff::Expected;
 use super::judgement::{Context, Judgement};
 use super::{Pipeline, Read, Reason, Server, SessionBinding};
 use crate::mcp::{Id, Message};
-use crate::state::{IdInUse, Owner, RequestKey};
+use crate::state::{IdInUse, Owner, RequestIds, RequestKey};
 
 /// The id under which the Python SDK's servers keep the GET stream among the requests of a session:
 /// what is asked for with it is answered there, if the stream is opened in time.
 const GET_STREAM_ID: &str = "\"_GET_stream\"";
 
 impl Pipeline {
-    /// Refuses an allowed request after all if one of its ids is in use.
+    /// Refuses an allowed request after all if one of its ids has come into use meanwhile.
     pub(super) fn keep_ids(
         &self,
+        ids: Option<&RequestIds>,
         context: &Context<'_>,
-        read: &Read<'_>,
         judgement: &mut Judgement,
     ) {
-        if judgement.is_allowed() && self.enter(context, read).is_err() {
-            judgement.give_back(&*self.state, context.decision_id);
-            judgement.refuse(Reason::IdInUse, 0);
+        let Some(ids) = ids.filter(|_| judgement.is_allowed()) else {
+            return;
+        };
+        match self.in_flight.enter(context.decision_id, ids, context.now) {
+            Ok(0) => {}
+            Ok(forgotten) => {
+                tracing::warn!(forgotten, "ids in flight are forgotten; there are too many");
+                let forgotten = u64::try_from(forgotten).unwrap_or(u64::MAX);
+                self.metrics.record_ids_forgotten(forgotten);
+            }
+            Err(IdInUse) => {
+                judgement.give_back(&*self.state, context.decision_id);
+                judgement.refuse(Reason::IdInUse, 0);
+            }
         }
     }
+}
 
-    /// Checks the ids of a request, and keeps those of it whose answers are looked at
-    /// until these have come. Without a session there is no stream that another request shares.
-    fn enter(&self, context: &Context<'_>, read: &Read<'_>) -> Result<(), IdInUse> {
-        let server = context.server;
+impl Context<'_> {
+    /// The ids of a request, if it has any in a session. Without one there is no stream that
+    /// another request shares.
+    ///
+    /// # Errors
+    /// Two ids of a batch may be one to some server, and the answer to one of them is looked at.
+    pub(super) fn request_ids(&self, read: &Read<'_>) -> Result<Option<RequestIds>, IdInUse> {
+        let server = self.server;
         let routing = read.routing.as_ref();
         let Some(session) = routing.and_then(|routing| routing.session) else {
-            return Ok(());
+            return Ok(None);
         };
-        let is_awaited = |message: &Message<'_>| is_awaited(message, server);
-        let messages = read.messages();
-        if self.in_flight.is_empty() && !messages.iter().any(is_awaited) {
-            return Ok(());
+        let owner = Owner::of(self.subject);
+        // A session that subjects share is nobody's to lock.
+        let is_shared = server.settings.session_binding == SessionBinding::Off;
+        let of = is_shared.then_some(owner);
+        let key_of = |id: Id<'_>| RequestKey::new(&server.name, session, of, &id.folded());
+        let (mut awaited, mut others) = (SmallVec::new(), SmallVec::new());
+        for message in read.messages() {
+            let Some(key) = message.kind.answer_id().map(key_of) else {
+                continue;
+            };
+            if is_awaited(message, server) {
+                awaited.push(key);
+            } else {
+                others.push(key);
+            }
         }
-        let key_of = |id: Id<'_>| RequestKey::new(&server.name, session, &id.folded());
-        let key = |message: &Message<'_>| message.kind.answer_id().map(key_of);
-        let mut ids: Vec<RequestKey> = messages.iter().filter_map(key).collect();
-        if context.request.method == "GET" {
-            ids.extend(Id::new(GET_STREAM_ID).map(key_of));
+        if self.request.method == "GET" {
+            others.extend(Id::new(GET_STREAM_ID).map(key_of));
         }
-        if ids.is_empty() {
-            return Ok(());
+        if awaited.is_empty() && others.is_empty() {
+            return Ok(None);
         }
-        let mut awaited: Vec<RequestKey> = Vec::new();
-        for id in messages.iter().filter(|it| is_awaited(it)).filter_map(key) {
-            // Two ids of a batch may be one to some server.
-            if awaited.contains(&id) {
+        let mut look = 0;
+        if !awaited.is_empty() {
+            look = Expected::of(self.request, server, read).number();
+            awaited.sort_unstable();
+            let is_twice = awaited
+                .windows(2)
+                .any(|two| matches!(two, [a, b] if a == b));
+            let is_other = |key: &RequestKey| awaited.binary_search(key).is_ok();
+            if is_twice || others.iter().any(is_other) {
                 return Err(IdInUse);
             }
-            awaited.push(id);
         }
-        if ids.iter().filter(|id| awaited.contains(id)).count() > awaited.len() {
-            return Err(IdInUse);
-        }
-        let (owner, request) = (Owner::of(context.subject), context.decision_id);
-        let forgotten = self
-            .in_flight
-            .enter(request, owner, &ids, &awaited, context.now)?;
-        if forgotten > 0 {
-            tracing::warn!(forgotten, "ids in flight are forgotten; there are too many");
-            let forgotten = u64::try_from(forgotten).unwrap_or(u64::MAX);
-            self.metrics.record_ids_forgotten(forgotten);
-        }
-        Ok(())
+        Ok(Some(RequestIds {
+            owner,
+            look,
+            awaited,
+            others,
+        }))
     }
 }
 

@@ -143,11 +143,15 @@ impl Context<'_> {
     /// Evaluates everything, takes what limits ask for, and remembers what happened. Of several
     /// parts each is remembered before the next is evaluated, so that windows show no less of them
     /// than of as many requests.
+    ///
+    /// Nothing is taken and nothing remembered of a request whose ids are in use, unless it is
+    /// denied anyway.
     pub(super) async fn judge(
         &self,
         policies: Policies<'_>,
         state: &dyn State,
         read: &Read<'_>,
+        is_id_in_use: bool,
     ) -> Result<Judgement, StateUnavailable> {
         let asks = asks(self, policies, read);
         let session = read.routing.as_ref().and_then(|routing| routing.session);
@@ -161,7 +165,8 @@ impl Context<'_> {
             is_one: read.messages().len() <= 1,
             ..Judgement::default()
         };
-        let in_turn = asks.len() > 1 && policies.have_windows() && found.refusal.is_none();
+        let in_turn =
+            asks.len() > 1 && policies.have_windows() && found.refusal.is_none() && !is_id_in_use;
         let mut is_denied = false;
         if found.refusal.is_none() {
             for (index, ask) in asks.iter().enumerate() {
@@ -180,6 +185,10 @@ impl Context<'_> {
                     let events = policies.events(&request, denied);
                     self.record(state, &events).await?;
                 }
+            }
+            if is_id_in_use && judgement.may_be_allowed() {
+                judgement.refuse(Reason::IdInUse, 0);
+                return Ok(judgement);
             }
             judgement.settle(state, self.decision_id, self.now).await?;
             let says_nothing = self.server.settings.deny.disclose == Disclose::Nothing;
@@ -311,6 +320,11 @@ impl Context<'_> {
 impl Judgement {
     pub(super) fn is_allowed(&self) -> bool {
         matches!(self.decision, Some(Decision::Allow(_)))
+    }
+
+    /// Whether it is allowed if its limits allow it.
+    fn may_be_allowed(&self) -> bool {
+        self.is_allowed() || matches!(self.decision, Some(Decision::Limit(_)))
     }
 
     /// Makes a challenge a denial: what is missing says that there is something to be had.

@@ -264,12 +264,13 @@ impl<'p> Observation<'p> {
                 assigned.filter_map(|(name, value)| Some((Text::Shared(name), value?.into()))),
             );
             if let Some(handover) = ending.handoff {
+                if handover.is_looked_at() {
+                    self.pipeline.metrics.record_answer_expected();
+                    self.pipeline.notices.answer_expected(record.time);
+                }
                 metadata.push((FILTER_FACT.into(), handover.code.into()));
-                let context = handover.context;
-                let sealed = context.map(|text| self.pipeline.handoffs.seal(&text, record.time));
-                metadata.extend(sealed.map(|text| (CONTEXT_FACT.into(), text.into())));
-                self.pipeline.metrics.record_answer_expected();
-                self.pipeline.notices.answer_expected(record.time);
+                let sealed = self.pipeline.handoffs.seal(&handover.context, record.time);
+                metadata.push((CONTEXT_FACT.into(), sealed.into()));
             }
         }
         self.emit(record, ending.reason);

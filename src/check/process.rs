@@ -22,7 +22,9 @@ use super::handoff::{CONTEXT_FACT, Expected, FILTER_FACT, Handoff};
 use super::{Fact, Pipeline, Server, session};
 use crate::audit::Event;
 use crate::authz::{self, Policy};
-use crate::mcp::{self, Framing, ListItem, ListKind, Listing, ListingSettings, answer as rpc};
+use crate::mcp::{
+    self, Framing, ListItem, ListKind, Listing, ListingSettings, SESSION_BYTES_MAX, answer as rpc,
+};
 use crate::state::{BindingKey, Owner};
 use crate::telemetry::metrics::Listed;
 use crate::telemetry::notices::Noticed;
@@ -72,6 +74,8 @@ struct Reading {
     held: Option<Vec<u8>>,
     /// Whether the ids of the request are free again.
     is_answered: bool,
+    /// Whether they are so soon, since errors have come in the place of lists.
+    is_refused: bool,
 }
 
 /// How much of a JSON answer is read before its head is sent: as long as it was not, an answer
@@ -202,6 +206,7 @@ impl AnswerExchange {
             tally: Tally::new(&self.about),
             held: waiting,
             is_answered: false,
+            is_refused: false,
         }));
         outputs
     }
@@ -213,18 +218,31 @@ impl AnswerExchange {
         }
     }
 
-    /// Notes whether the answer has come, and not its stream alone. One without a list, such as an
-    /// error, may be that of another request with the same id, and the list may yet come as the
-    /// answer to a third one: then the ids are kept.
+    /// Notes whether the answer has come, and not its stream alone. An error may be that of a
+    /// request that used the same id before, so the ids are kept for a while after one. A result
+    /// without a list is not the answer, and a stream that ends without one may go on elsewhere:
+    /// then the list may yet come as the answer to another request, and the ids are kept.
     fn note(&self, reading: &mut Reading, end: bool) {
         let awaited = self.handoff.as_ref().map_or(0, Handoff::lists_awaited);
+        let awaited = u64::try_from(awaited).unwrap_or(u64::MAX);
+        let counts = reading.listing.counts();
         let has_come = if awaited == 0 {
             end
         } else {
-            u64::try_from(awaited).is_ok_and(|awaited| reading.listing.counts().lists >= awaited)
+            counts.lists >= awaited
         };
         if has_come && !std::mem::replace(&mut reading.is_answered, true) {
             self.answered();
+        }
+        // Of a batch nobody knows whose error it is, and what a gateway says with a status of its
+        // own is not the server's last word.
+        let single = self.handoff.as_ref().filter(|it| it.id().is_some());
+        let is_last = counts.errors > 0 && self.error_status.is_none();
+        if let Some(handoff) = single.filter(|_| !has_come && is_last && !reading.is_refused) {
+            reading.is_refused = true;
+            let now = (self.pipeline.clock)();
+            let in_flight = &self.pipeline.in_flight;
+            in_flight.expire_soon(handoff.decision_id(), now);
         }
     }
 
@@ -235,7 +253,8 @@ impl AnswerExchange {
             return Ok(());
         };
         let is_id = !id.is_empty() && id.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
-        if another.is_some() || !is_id || id.contains(',') {
+        let is_long = id.len() > SESSION_BYTES_MAX;
+        if another.is_some() || !is_id || is_long || id.contains(',') {
             return Err(Unfit::SessionId);
         }
         let now = (self.pipeline.clock)();

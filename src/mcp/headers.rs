@@ -13,6 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::jsonrpc::{Kind, Message, Payload};
 use super::refusal::{Era, Refusal};
 
+/// The longest session id, in bytes. Servers give UUIDs and tokens, which are far shorter.
+pub const SESSION_BYTES_MAX: usize = 1024;
+
 /// A header that this module reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Header {
@@ -223,7 +226,8 @@ impl<'a> Headers<'a> {
         // A space is ordinary in a name and in a media type, not in the others.
         let has_words = matches!(header, Header::Name | Header::ContentType);
         let is_plain = |byte: u8| byte.is_ascii_graphic() || (byte == b' ' && has_words);
-        if value.is_empty() || !value.bytes().all(is_plain) {
+        let is_long = header == Header::SessionId && value.len() > SESSION_BYTES_MAX;
+        if value.is_empty() || is_long || !value.bytes().all(is_plain) {
             return Err(Refusal::HeaderMalformed(header));
         }
         Ok(Some(value))

@@ -237,6 +237,8 @@ pub enum Unreadable {
 pub struct ListingCounts {
     /// Lists met, each repeat included.
     pub lists: u64,
+    /// Errors met in the place of results.
+    pub errors: u64,
     /// Items kept.
     pub kept: u64,
     /// Items hidden because they were judged so.

@@ -130,6 +130,11 @@ impl Owner {
         Owner::new(&subject.issuer, &subject.id)
     }
 
+    /// For names of which the owner is a part.
+    pub(super) fn bytes(self) -> [u8; 16] {
+        self.id
+    }
+
     /// Who makes room where there is too much.
     pub(crate) fn party(&self) -> Party {
         Party {

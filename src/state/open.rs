@@ -69,17 +69,26 @@ pub struct Places(Mutex<Taken>);
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// Who has the places of each counter, once for each. INVARIANT: none of the lists is empty.
-    by_key: HashMap<PlaceKey, Vec<Place>>,
+    /// Who has the places of each counter. INVARIANT: none of them has no place.
+    by_key: HashMap<PlaceKey, Counter>,
     /// Checks that took places, in their order, with the end of the time in which a stream has to
-    /// begin.
+    /// begin. Each counter is there once.
     unattended: VecDeque<(Timestamp, Uuid, Box<[PlaceKey]>)>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    request: Uuid,
-    is_attended: bool,
+/// The places of one counter.
+#[derive(Debug, Default)]
+struct Counter {
+    taken: usize,
+    requests: HashMap<Uuid, Own>,
+}
+
+/// The places of one request under one counter.
+#[derive(Debug, Clone, Copy, Default)]
+struct Own {
+    attended: usize,
+    /// Those whose stream has not begun.
+    unattended: usize,
 }
 
 impl Places {
@@ -87,23 +96,26 @@ impl Places {
     pub fn open(&self, demands: &[OpenDemand], request: Uuid, now: Timestamp) -> Opened {
         let mut taken = self.lock();
         taken.drop_unattended(now);
-        let mut keys: Vec<PlaceKey> = Vec::with_capacity(demands.len());
+        let mut wanted: HashMap<PlaceKey, usize> = HashMap::with_capacity(demands.len().min(16));
         for (first, demand) in demands.iter().enumerate() {
             let key = PlaceKey::of(&demand.key);
-            let own = keys.iter().filter(|other| **other == key).count();
-            let others = taken.by_key.get(&key).map_or(0, Vec::len);
+            let others = taken.by_key.get(&key).map_or(0, |counter| counter.taken);
             let most = usize::try_from(demand.most).unwrap_or(usize::MAX);
+            let own = wanted.entry(key).or_default();
             if own.saturating_add(others) >= most {
                 return Opened::Full { first };
             }
-            keys.push(key);
+            *own = own.saturating_add(1);
         }
-        for key in &keys {
-            taken.add(*key, request, false);
+        for (key, places) in &wanted {
+            taken.change(*key, request, |own| {
+                own.unattended = own.unattended.saturating_add(*places);
+            });
         }
-        if !keys.is_empty() {
+        if !wanted.is_empty() {
             let until = now.saturating_add(UNATTENDED_MAX).unwrap_or(Timestamp::MAX);
-            taken.unattended.push_back((until, request, keys.into()));
+            let keys = wanted.into_keys().collect();
+            taken.unattended.push_back((until, request, keys));
         }
         Opened::All
     }
@@ -111,19 +123,18 @@ impl Places {
     /// Keeps the places of a request until it is closed: its stream has begun. Places that were
     /// taken in another process, or were free again already, count from now on, whatever the limit.
     pub fn attend(&self, keys: &[PlaceKey], request: Uuid) {
+        let mut wanted: HashMap<PlaceKey, usize> = HashMap::new();
+        for key in keys {
+            let places = wanted.entry(*key).or_default();
+            *places = places.saturating_add(1);
+        }
         let mut taken = self.lock();
-        for (index, key) in keys.iter().enumerate() {
-            let earlier = keys.iter().take(index).filter(|other| *other == key);
-            let wanted = earlier.count().saturating_add(1);
-            let places = taken.by_key.get_mut(key);
-            let mut own = places
-                .into_iter()
-                .flatten()
-                .filter(|place| place.request == request);
-            match own.nth(wanted.saturating_sub(1)) {
-                Some(place) => place.is_attended = true,
-                None => taken.add(*key, request, true),
-            }
+        for (key, places) in wanted {
+            taken.change(key, request, |own| {
+                let more = places.saturating_sub(own.attended);
+                own.unattended = own.unattended.saturating_sub(more);
+                own.attended = own.attended.max(places);
+            });
         }
     }
 
@@ -131,14 +142,15 @@ impl Places {
     pub fn close(&self, keys: &[PlaceKey], request: Uuid) {
         let mut taken = self.lock();
         for key in keys {
-            taken.remove(key, |place| place.request == request);
+            taken.change(*key, request, |own| *own = Own::default());
         }
     }
 
     /// How many places are taken.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.lock().by_key.values().map(Vec::len).sum()
+        let taken = self.lock();
+        taken.by_key.values().map(|counter| counter.taken).sum()
     }
 
     /// Whether no place is taken.
@@ -153,21 +165,19 @@ impl Places {
 }
 
 impl Taken {
-    fn add(&mut self, key: PlaceKey, request: Uuid, is_attended: bool) {
-        let place = Place {
-            request,
-            is_attended,
-        };
-        self.by_key.entry(key).or_default().push(place);
-    }
-
-    fn remove(&mut self, key: &PlaceKey, is_it: impl Fn(&Place) -> bool) {
-        let Some(places) = self.by_key.get_mut(key) else {
-            return;
-        };
-        places.retain(|place| !is_it(place));
-        if places.is_empty() {
-            self.by_key.remove(key);
+    /// Changes how many places a request has under a counter.
+    fn change(&mut self, key: PlaceKey, request: Uuid, change: impl FnOnce(&mut Own)) {
+        let counter = self.by_key.entry(key).or_default();
+        let own = counter.requests.entry(request).or_default();
+        let before = own.count();
+        change(own);
+        let after = own.count();
+        counter.taken = counter.taken.saturating_sub(before).saturating_add(after);
+        if after == 0 {
+            counter.requests.remove(&request);
+        }
+        if counter.taken == 0 {
+            self.by_key.remove(&key);
         }
     }
 
@@ -177,9 +187,15 @@ impl Taken {
             self.unattended.pop_front_if(|(until, ..)| *until <= now)
         {
             for key in keys {
-                self.remove(&key, |place| place.request == request && !place.is_attended);
+                self.change(key, request, |own| own.unattended = 0);
             }
         }
+    }
+}
+
+impl Own {
+    fn count(self) -> usize {
+        self.attended.saturating_add(self.unattended)
     }
 }
 
@@ -269,6 +285,31 @@ mod tests {
             places.open(&[demand("c", 2)], request(4), at(99)),
             Opened::All
         );
+    }
+
+    #[test]
+    fn a_batch_has_as_many_places_as_it_asks_for() {
+        let places = Places::default();
+        let many: Vec<OpenDemand> = (0..1000).map(|_| demand("a", 1000)).collect();
+        let (one, two) = (vec![key("a"); 1000], vec![key("a"); 2]);
+        assert_eq!(places.open(&many, request(1), at(0)), Opened::All);
+        assert_eq!(places.len(), 1000);
+        assert_eq!(
+            places.open(&[demand("a", 1000)], request(2), at(0)),
+            Opened::Full { first: 0 }
+        );
+        // Of some of them a stream begins; the others are free in time.
+        places.attend(&two, request(1));
+        places.attend(&two, request(1));
+        assert_eq!(places.len(), 1000);
+        assert_eq!(places.open(&[], request(3), at(10)), Opened::All);
+        assert_eq!(places.len(), 2);
+        places.attend(&one, request(1));
+        assert_eq!(places.len(), 1000);
+        places.close(&one, request(2));
+        assert_eq!(places.len(), 1000);
+        places.close(&one, request(1));
+        assert!(places.is_empty());
     }
 
     #[test]

@@ -296,6 +296,61 @@ def test_a_list_does_not_come_as_the_answer_to_another_request(gate, bridge, oth
     assert b"shown_a" in again.body
 
 
+@pytest.mark.parametrize("other", [7, "7", "07"])
+def test_a_list_does_not_overtake_a_call_with_its_id(gate, bridge, other):
+    session = {"mcp_session_id": f"overtaken-{other}"}
+    token = gate.token("raw", subject="overtaker")
+    url = gate.url("raw")
+    called = call_message("shown_a") | {"id": other}
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(fetch, url, token, called, **session)
+        wait_for("the call", lambda: len(bridge.asked) == 1)
+        listed = fetch(url, token, list_message() | {"id": 7}, **session)
+        assert (listed.status, listed.reason) == (400, "id_in_use")
+        bridge.list_is_ready.set()
+        # Another id is nothing to it.
+        other_list = list_message() | {"id": 8}
+        assert b"shown_a" in fetch(url, token, other_list, **session).body
+        bridge.waiting[str(other)].send(chunk(event(result(id=other, content=[]))), chunk(b""))
+        assert b"SECRET" not in waiting.result().body
+    assert [message["method"] for message in bridge.asked] == ["tools/call", "tools/list"]
+
+
+def test_a_list_may_be_checked_twice(gate, bridge):
+    session = {"mcp_session_id": "twice"}
+    token = gate.token("raw", subject="twice")
+    url = gate.url("raw")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(fetch, url, token, list_message(), timeout=3, **session)
+        wait_for("the list", lambda: len(bridge.asked) == 1)
+        second = pool.submit(fetch, url, token, list_message(), **session)
+        wait_for("the list once more", lambda: len(bridge.asked) == 2)
+        called = fetch(url, token, call_message("shown_a"), **session)
+        assert called.reason == "id_in_use"
+        bridge.list_is_ready.set()
+        got = second.result()
+        first.exception()
+    assert b"shown_a" in got.body
+    assert b"SECRET" not in got.body
+
+
+def test_streams_are_no_answers_to_be_looked_at(gate, streams):
+    token = gate.token("raw", subject="counted-streams")
+    before = looked_at(gate)
+    assert len(before) == 2
+    for _ in range(3):
+        status, connected = opened(gate, token)
+        assert status == 200
+        connected.close()
+    assert looked_at(gate) == before
+
+
+def looked_at(gate: Gate) -> list[str]:
+    """How many answers were expected to be shown, and how many were."""
+    names = ("mcp_authz_answers_expected_total ", "mcp_authz_answers_begun_total ")
+    return [line for line in gate.metrics().splitlines() if line.startswith(names)]
+
+
 def test_a_client_that_leaves_a_list_does_not_get_it_elsewhere(gate, bridge):
     session = "left"
     token = gate.token("raw", subject="leaver")

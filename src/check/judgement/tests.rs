@@ -183,6 +183,17 @@ async fn judge_as(
     state: &Watched,
     body: &Value,
 ) -> Judgement {
+    judge_ids(id, catalog, policies, state, body, false).await
+}
+
+async fn judge_ids(
+    id: &str,
+    catalog: &Catalog,
+    policies: Policies<'_>,
+    state: &Watched,
+    body: &Value,
+    is_id_in_use: bool,
+) -> Judgement {
     let body = body.to_string();
     let options = DecodeOptions {
         batch_max: 1000,
@@ -224,7 +235,8 @@ async fn judge_as(
         now: now(),
         decision_id: Uuid::from_u128(1),
     };
-    context.judge(policies, state, &read).await.unwrap()
+    let judged = context.judge(policies, state, &read, is_id_in_use).await;
+    judged.unwrap()
 }
 
 async fn enforce(policy: &Policy, state: &Watched, body: &Value) -> Judgement {
@@ -289,6 +301,34 @@ async fn the_tools_of_a_batch_are_counted_before_the_next_is_judged() {
     let state = Watched::new();
     let body = batch(["a", "b", "c"].into_iter().cycle().take(50));
     assert!(enforce(&policy, &state, &body).await.is_allowed());
+}
+
+#[tokio::test]
+async fn nothing_is_remembered_of_a_request_whose_id_is_in_use() {
+    let policy = policy(&[
+        ALL,
+        "{id: secret, effect: deny, what: {tools: [secret]}}",
+        "{id: few, effect: deny, why: {calls: {more_than: 5, per: 1h, by: [subject]}}}",
+        "{id: probes, effect: deny, why: {denials: {more_than: 5, per: 1h, by: [subject]}}}",
+    ]);
+    let policies = Policies {
+        enforced: &policy,
+        candidate: None,
+    };
+    for body in [call(1, "t"), batch(["t"; 3])] {
+        let state = Watched::new();
+        let judgement = judge_ids("alice", &catalog(), policies, &state, &body, true).await;
+        assert_eq!(judgement.refusal, Some(Reason::IdInUse));
+        assert_eq!(state.operations().1, 0);
+    }
+    // A denial says more, and counts as any does.
+    for (body, calls) in [(call(1, "secret"), 1), (batch(["t", "secret"]), 2)] {
+        let state = Watched::new();
+        let judgement = judge_ids("alice", &catalog(), policies, &state, &body, true).await;
+        assert_eq!(denial(&judgement).1, Some("secret"));
+        assert_eq!(state.counted(Count::Calls), calls);
+        assert_eq!(state.counted(Count::Denials), 1);
+    }
 }
 
 const PROBER: [&str; 3] = [

@@ -33,11 +33,6 @@ pub(super) fn attend(pipeline: &Pipeline, carried: &Carried) -> Attendance {
     let Some(handoff) = believed else {
         return Attendance::default();
     };
-    if !handoff.is_looked_at() {
-        // Nothing of its answer is shown.
-        pipeline.metrics.record_answer_begun();
-        pipeline.notices.answer_begun();
-    }
     let (places, request) = (handoff.places(), handoff.decision_id());
     pipeline.state.attend(places, request);
     Attendance::of(Attended {

@@ -72,6 +72,7 @@ enum Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Member {
     Result,
+    Error,
     List(ListKind),
     /// `cacheScope`, and whether it is spelled like that.
     CacheScope(bool),
@@ -266,6 +267,7 @@ impl Filter {
         let folded = keys::fold(&key);
         match self.places.last() {
             Some(Place::Message) if folded == "result" => Member::Result,
+            Some(Place::Message) if folded == "error" => Member::Error,
             Some(Place::Result { .. }) => match folded.as_ref() {
                 "cachescope" => Member::CacheScope(is_whole && key == CACHE_SCOPE),
                 "task" if is_whole && key == "task" => Member::Task,
@@ -298,6 +300,9 @@ impl Filter {
                         has_scope: false,
                     });
                 }
+                if self.member == Member::Error && shape == Shape::Object {
+                    self.counts.errors += 1;
+                }
             }
             Some(Place::Result { .. }) => return self.meet_member(shape),
             Some(Place::Task) => self.note_task_id(shape),
@@ -323,6 +328,7 @@ impl Filter {
             }
             Member::TaskId => self.note_task_id(shape),
             Member::Result
+            | Member::Error
             | Member::List(_)
             | Member::CacheScope(_)
             | Member::Task

@@ -307,3 +307,21 @@ fn answers_repeat_the_id_byte_for_byte() {
     );
     assert_eq!(answer::batch(&[]), "");
 }
+
+#[test]
+fn a_session_id_has_a_length() {
+    for (length, is_taken) in [(1, true), (1024, true), (1025, false)] {
+        let id = "s".repeat(length);
+        let headers = Headers::collect([("mcp-session-id", id.as_str())], true);
+        let routed = headers.check_routing(None);
+        let claimed = headers.claimed_routing().session;
+        if is_taken {
+            assert_eq!(routed.unwrap().session, Some(&*id));
+            assert_eq!(claimed, Some(&*id));
+        } else {
+            let refused = Refusal::HeaderMalformed(Header::SessionId);
+            assert_eq!(routed, Err(refused), "{length}");
+            assert_eq!(claimed, None);
+        }
+    }
+}

@@ -103,6 +103,9 @@ struct EnvoySpec {
     /// So many further headers.
     #[serde(default)]
     more_headers: usize,
+    /// A further header of so many quotes, each of which takes two bytes in JSON.
+    #[serde(default)]
+    quotes: usize,
     /// What a check lacks or says twice.
     broken: Option<Broken>,
 }
@@ -263,6 +266,9 @@ fn headers(
     }
     for number in 0..spec.envoy.more_headers {
         headers.push((format!("x-more-{number}"), "1".to_owned()));
+    }
+    if spec.envoy.quotes > 0 {
+        headers.push(("x-quotes".to_owned(), "\"".repeat(spec.envoy.quotes)));
     }
     headers
 }
