@@ -416,7 +416,7 @@ fn the_command_reads_envoys_files_beside_its_own() {
         "{out}"
     );
     assert!(out.contains("mcp-authz.yaml has no server `note`"), "{out}");
-    assert!(out.contains("5 error(s), 0 warning(s)"), "{out}");
+    assert!(out.contains("7 error(s), 0 warning(s)"), "{out}");
     let warned = folder.path().join("warned.yaml");
     fs::write(
         &warned,
