@@ -61,6 +61,8 @@ pub struct Expected {
     pub header_bytes_max: usize,
     /// `limits.streams_max`.
     pub streams_max: u32,
+    /// Whether the certificates of Envoy's TLS peers are verified.
+    pub peers: bool,
     /// Which address of a request is the client's.
     pub client_address: request::Source,
     /// The headers that the policy sets, in lower case.

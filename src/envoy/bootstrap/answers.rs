@@ -43,17 +43,22 @@ const ROWS: &[Row] = &[
     ),
 ];
 
-/// Whether an `ext_proc` configuration is one that shows answers to mcp-authz: by its cluster.
-/// Where no cluster is known to be its by address or by name, nor by one of the chain that
-/// `ext_authz` asks too, it is whichever.
+/// Whether an `ext_proc` configuration is one that shows answers to mcp-authz, as far as its
+/// cluster says, or may be one.
 fn is_ours(gate: &Gate<'_, '_>, config: Message<'_>) -> bool {
-    gate.asks_us(config) || is_guessed(gate)
+    gate.asks_us(config) || is_guessed(gate, config)
 }
 
-fn is_guessed(gate: &Gate<'_, '_>) -> bool {
+/// Whether it is taken for one that does: none of the chain does for sure, and no cluster is known
+/// to be mcp-authz's by its address or name, or this one is in none of the files. Control planes
+/// give the same service one name for each filter that asks it.
+fn is_guessed(gate: &Gate<'_, '_>, config: Message<'_>) -> bool {
+    let cluster = config.at("grpc_service.envoy_grpc.cluster_name");
+    let cluster = cluster.and_then(Message::text);
+    let is_unseen = cluster.is_some_and(|name| gate.world.cluster(name).is_none());
     let filters = gate.chain.filters.iter();
     let mut all = filters.flat_map(|filter| filter.configs(PROCESSOR));
-    !gate.ours.is_certain && !all.any(|config| gate.asks_us(config))
+    (is_unseen || !gate.ours.is_certain) && !all.any(|config| gate.asks_us(config))
 }
 
 /// Those of some configurations that show answers to mcp-authz.
@@ -68,9 +73,8 @@ pub(super) fn ours<'n>(gate: &Gate<'_, 'n>, filter: &Filter<'n>) -> Vec<Message<
 }
 
 fn processors(gate: &Gate<'_, '_>, report: &mut Report) {
-    let is_guessed = is_guessed(gate);
     for config in gate.behind().flat_map(|filter| ours(gate, filter)) {
-        if is_guessed {
+        if is_guessed(gate, config) {
             let message = "it cannot be told whether this filter asks mcp-authz, and it is taken \
                            for one that does: it does not ask the cluster that ext_authz does";
             let help = "the cluster of ext_authz, or one with the port of `listen` in \
