@@ -69,7 +69,8 @@ pub(super) fn unknown_server(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mu
         return;
     };
     let name = named.text().unwrap_or_default();
-    if !expected.servers.iter().any(|known| known == name) {
+    // What a running Envoy does not show of itself is not known.
+    if name != "[redacted]" && !expected.servers.iter().any(|known| known == name) {
         let message = format!("mcp-authz.yaml has no server `{name}`: nothing passes here");
         report.error(named, message, &names(expected));
     }
