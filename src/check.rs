@@ -35,6 +35,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use crate::upstream::{Obligations, Text};
+pub use ending::REMOVED;
 pub use exchange::{AnswerHead, Attendance, BodyMode, Carried, Exchange, Output, Process};
 pub use fact::Fact;
 pub use handoff::{

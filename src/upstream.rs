@@ -4,7 +4,7 @@ mod headers;
 mod text;
 
 pub use headers::{
-    AuthorizationHeader, Facts, OWN, OWN_PREFIX, Obligations, ROUTER_HEADERS, SET_MAX, assign,
-    obligations, reads_as,
+    AUTHORIZATION, AuthorizationHeader, DPOP, Facts, OWN, OWN_PREFIX, Obligations, ROUTER_HEADERS,
+    SET_MAX, assign, obligations, reads_as,
 };
 pub use text::Text;

@@ -196,5 +196,18 @@ impl Context<'_> {
     }
 }
 
+const ACCEPT_ENCODING: &str = "accept-encoding";
+const RANGE: &str = "range";
 /// What asks for an answer that cannot be read: coded, or a part.
-const UNREADABLE: [&str; 2] = ["accept-encoding", "range"];
+const UNREADABLE: [&str; 2] = [ACCEPT_ENCODING, RANGE];
+
+/// What is removed of requests that are allowed, some of it now and then, besides the headers that
+/// are ours to set and those that steer the PEP's router.
+pub const REMOVED: [&str; 6] = [
+    upstream::AUTHORIZATION,
+    upstream::DPOP,
+    ACCEPT_ENCODING,
+    RANGE,
+    resume::HEADER,
+    session::SESSION_HEADER,
+];

@@ -13,7 +13,7 @@ use crate::mcp::Era;
 use crate::upstream;
 
 /// The header with the id of the last event that the client has got, in lower case.
-const HEADER: &str = "last-event-id";
+pub(super) const HEADER: &str = "last-event-id";
 
 /// Whether the server gets to know what to repeat: a GET of the revisions that have streams to
 /// resume, to a server that is said to resume.

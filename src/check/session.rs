@@ -16,7 +16,7 @@ use crate::telemetry::metrics::{Bound, Metrics};
 use crate::upstream;
 
 /// The header with the session's id, in lower case.
-const SESSION_HEADER: &str = "mcp-session-id";
+pub(super) const SESSION_HEADER: &str = "mcp-session-id";
 
 /// What a request uses that belongs to somebody.
 pub(super) struct Used<'u> {

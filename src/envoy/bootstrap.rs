@@ -5,17 +5,23 @@
 //! What a file does not have, since Envoy gets it over xDS, is said and not guessed.
 //!
 //! Each mistake is a row of a table (`rows`) or a function in one (`CHECKS`), by what it is
-//! about: the filter itself (`authz`), the headers that are changed (`locks`), the way of
-//! answers (`answers`), the connection (`connection`), what becomes of a judged request on its
-//! route (`runs`), ways around the filter (`ways`), and the cluster (`clusters`).
+//! about: the filter itself (`authz`), the headers that are changed (`locks`) and what changes
+//! them again (`behind`), the way of answers (`answers`, `coverage`), the connection
+//! (`connection`), what is written of decisions (`leaks`), what becomes of a judged request on its
+//! route (`runs`) and where it goes (`choice`), ways around the filter (`ways`), and the cluster
+//! (`clusters`).
 
 mod answers;
 mod authz;
+mod behind;
 mod chain;
+mod choice;
 mod clusters;
 mod connection;
+mod coverage;
 mod files;
 mod fraction;
+mod leaks;
 mod locks;
 mod matcher;
 mod message;
@@ -27,14 +33,13 @@ mod runs;
 mod ways;
 mod world;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::listen::Address;
 use crate::yaml::{Findings, Source};
 
 use super::request;
-use chain::{Authz, Chain, Filter};
+use chain::{Authz, Chain, Filter, Ours};
 use message::Message;
 use report::Report;
 use world::World;
@@ -56,6 +61,8 @@ pub struct Expected {
     pub header_bytes_max: usize,
     /// `limits.streams_max`.
     pub streams_max: u32,
+    /// Whether the certificates of Envoy's TLS peers are verified.
+    pub peers: bool,
     /// Which address of a request is the client's.
     pub client_address: request::Source,
     /// The headers that the policy sets, in lower case.
@@ -78,37 +85,45 @@ pub fn inspect(
     let trees = files::load(files, read, &mut findings);
     let mut report = Report::new(findings);
     let world = World::of(&trees, &mut report);
-    let chains = world::chains(&world);
-    let (ours, clusters) = chain::find(&chains, &world, expected, &mut report);
+    let chains = world::chains(&world, &mut report);
+    let (gates, ours) = chain::find(&chains, &world, expected, &mut report);
     if let Some(tree) = trees.last()
-        && ours.iter().all(Vec::is_empty)
+        && gates.iter().all(Vec::is_empty)
     {
-        nothing_asked(Message::of(tree), &chains, &mut report);
+        nothing_asked(Message::of(tree), &chains, &world, &mut report);
         return report.findings;
     }
     let tables: Vec<_> = chains
         .iter()
         .map(|chain| routes::tables(chain, &world, &mut report))
         .collect();
-    let all = chains.iter().zip(&ours).zip(&tables);
-    for ((chain, ours), tables) in all {
-        for authz in ours {
+    let all = chains.iter().zip(&gates).zip(&tables);
+    for ((chain, of_chain), tables) in all {
+        for authz in of_chain {
             let gate = Gate {
                 chain,
                 authz: *authz,
                 expected,
                 world: &world,
-                clusters: &clusters,
+                ours: &ours,
             };
             gate.look(tables, &mut report);
         }
     }
-    ways::look(&chains, &ours, &tables, &mut report);
+    ways::look(&chains, &gates, &tables, &world, &mut report);
     report.findings
 }
 
-/// No filter asks mcp-authz.
-fn nothing_asked(root: Message<'_>, chains: &[Chain<'_>], report: &mut Report) {
+/// No filter asks mcp-authz, or what would ask it comes from elsewhere.
+fn nothing_asked(root: Message<'_>, chains: &[Chain<'_>], world: &World<'_>, report: &mut Report) {
+    let mut filters = chains.iter().flat_map(|chain| &chain.filters);
+    let unread = filters.find(|filter| filter.is_elsewhere());
+    let unseen = unread.map(|filter| filter.at).or(world.elsewhere(root));
+    if let Some(unseen) = unseen {
+        let message = "it cannot be seen from these files whether mcp-authz is asked";
+        report.unseen(unseen, message);
+        return;
+    }
     let message = "no ext_authz filter asks mcp-authz: nothing is judged";
     let help = "the filter of envoy/envoy.yaml in the `http_filters` of each listener";
     match chains.iter().find(|chain| !chain.is_bytes) {
@@ -124,11 +139,15 @@ struct Gate<'a, 'n> {
     authz: Authz<'n>,
     expected: Option<&'a Expected>,
     world: &'a World<'n>,
-    /// The clusters that are mcp-authz.
-    clusters: &'a BTreeSet<&'n str>,
+    ours: &'a Ours<'n>,
 }
 
 impl<'a, 'n> Gate<'a, 'n> {
+    /// Whether a configuration names mcp-authz as the service to ask.
+    fn asks_us(&self, config: Message<'_>) -> bool {
+        self.ours.has(chain::cluster_of(config))
+    }
+
     /// The filters in front of it.
     fn before(&self) -> impl Iterator<Item = &'a Filter<'n>> + use<'a, 'n> {
         self.chain.filters.iter().take(self.authz.position)
@@ -143,16 +162,20 @@ impl<'a, 'n> Gate<'a, 'n> {
     fn look(&self, tables: &[Message<'n>], report: &mut Report) {
         let of_chain = authz::CHECKS.iter().chain(&order::CHECKS);
         let of_chain = of_chain.chain(&locks::CHECKS).chain(&answers::CHECKS);
-        for check in of_chain.chain(&connection::CHECKS) {
+        let of_chain = of_chain.chain(&connection::CHECKS);
+        for check in of_chain.chain(&behind::CHECKS).chain(&leaks::CHECKS) {
             check(self, report);
         }
         clusters::look(self, report);
         for table in tables {
+            leaks::look_at_table(*table, report);
             for route in routes::routes(*table) {
                 routes::look_for_strays(self.chain, &route, report);
                 let is_on = matches!(route.state(&self.authz), routes::State::On);
                 if is_on {
                     runs::unknown_server(self, &route, report);
+                } else {
+                    runs::unanswered_metadata(&route, report);
                 }
                 if is_on && route.leads_on() {
                     runs::look(self, &route, report);

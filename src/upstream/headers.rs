@@ -124,7 +124,7 @@ pub fn obligations<'h>(
     let mut remove: Vec<Text> = Vec::with_capacity(REMOVED_MIN);
     // Each name that is removed costs Envoy a hundredth of its work, so only what is there is.
     let others = headers.filter(|name| {
-        *name == "dpop"
+        *name == DPOP
             || is_ours(name) && set.iter().all(|(own, _)| own != name)
             || steers_envoy(name)
     });
@@ -132,7 +132,7 @@ pub fn obligations<'h>(
     remove.sort_unstable_by(|one, other| one.cmp(other));
     remove.dedup();
     if authorization == AuthorizationHeader::Remove {
-        remove.push("authorization".into());
+        remove.push(AUTHORIZATION.into());
     }
     Obligations { set, remove }
 }
@@ -161,6 +161,11 @@ pub fn assign<'h>(
         obligations.remove.extend(alike.map(Text::copy));
     }
 }
+
+/// The header with the client's token.
+pub const AUTHORIZATION: &str = "authorization";
+/// The header with the proof that the client holds the token's key (RFC 9449).
+pub const DPOP: &str = "dpop";
 
 /// How many headers are set at most, but for those of the policy.
 pub const SET_MAX: usize = 8;

@@ -25,6 +25,7 @@ fn expected() -> Expected {
         headers_max: 96,
         header_bytes_max: 60 << 10,
         streams_max: 1024,
+        peers: false,
         client_address: ClientAddress::Peer,
         set_headers: Vec::new(),
     }
@@ -93,6 +94,7 @@ fn each_mistake_is_found_where_it_stands() {
         if row.member("servers").is_some() {
             expected.servers.push("other".to_owned());
         }
+        expected.peers = row.member("peers").is_some();
         if row.member("address").is_some() {
             expected.client_address = ClientAddress::ExternalAddress;
         }
@@ -247,11 +249,210 @@ dynamic_resources:
   lds_config: {ads: {}}
 ";
     let found = inspect("bootstrap.yaml", bootstrap.to_owned(), &expected());
-    let found = lines(&found);
-    assert!(
-        found.contains(
-            "bootstrap.yaml:4:15: note: listeners that Envoy gets over xDS are not looked at"
+    assert_eq!(
+        lines(&found),
+        "\
+bootstrap.yaml:3:15: note: configuration that Envoy gets over xDS is not looked at
+bootstrap.yaml:4:15: note: listeners that Envoy gets over xDS are not looked at
+bootstrap.yaml:4:15: note: it cannot be seen from these files whether mcp-authz is asked"
+    );
+}
+
+#[test]
+fn filters_that_come_over_xds_are_said_and_not_guessed() {
+    let whole = shipped();
+    let begin = whole
+        .find("          - name: envoy.filters.http.ext_authz\n            typed")
+        .unwrap();
+    let end = whole
+        .find("          # Answers that mcp-authz has to see")
+        .unwrap();
+    let discovered = "          - name: envoy.filters.http.ext_authz
+            config_discovery:
+              config_source: {ads: {}}
+              type_urls: [type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz]
+";
+    let http = whole.replacen(&whole[begin..end], discovered, 1);
+    let network = "\
+static_resources:
+  listeners:
+  - name: one
+    filter_chains:
+    - filters:
+      - name: hcm
+        config_discovery: {config_source: {ads: {}}, type_urls: []}
+";
+    for (text, says) in [
+        (
+            http,
+            "note: it cannot be seen from these files whether mcp-authz is asked",
         ),
+        (
+            network.to_owned(),
+            "envoy.yaml:7:27: note: a network filter that Envoy gets over xDS is not looked at",
+        ),
+    ] {
+        let found = inspect("envoy.yaml", text, &expected());
+        assert!(!found.has_errors(), "{}", lines(&found));
+        assert!(lines(&found).contains(says), "{}", lines(&found));
+    }
+    let (without, filter) = without_answers();
+    let router = "          - name: envoy.filters.http.router\n";
+    let answers = discovered.replace("ext_authz", "ext_proc");
+    let text = without.replacen(router, &format!("{answers}{router}"), 1);
+    let found = lines(&inspect("envoy.yaml", text, &expected()));
+    assert!(filter.contains("ext_proc"));
+    assert!(
+        found.ends_with("note: a filter that Envoy gets over xDS is not looked at"),
+        "{found}"
+    );
+    assert_eq!(found.lines().count(), 1, "{found}");
+}
+
+#[test]
+fn routes_or_clusters_alone_are_not_a_configuration_that_judges_nothing() {
+    let [_, _, routes, clusters] = in_files();
+    for (name, text) in [routes, clusters] {
+        let found = lines(&inspect(name, text, &expected()));
+        assert!(
+            found.ends_with("note: it cannot be seen from these files whether mcp-authz is asked"),
+            "{found}"
+        );
+        assert_eq!(found.lines().count(), 1, "{found}");
+    }
+}
+
+#[test]
+fn files_that_are_named_as_they_once_were_are_read() {
+    let mut files = in_files();
+    for file in &mut files {
+        file.1 = file.1.replace("{path_config_source: {path: ", "{path: ");
+        file.1 = file.1.replace(".yaml}}", ".yaml}");
+    }
+    assert!(files[0].1.contains("lds_config: {path: lds.yaml}\n"));
+    let unseen =
+        "bootstrap.yaml:5:28: note: what this layer of the runtime overrides is not looked at";
+    assert_eq!(inspect_files(&files), unseen);
+    files[1].1 = files[1]
+        .1
+        .replace("failure_mode_allow: false", "failure_mode_allow: true");
+    let found = inspect_files(&files);
+    assert!(found.contains("lds.yaml:"), "{found}");
+    assert!(
+        found.contains("error: everything passes, without a token too"),
+        "{found}"
+    );
+}
+
+/// What the admin interface of an Envoy with the shipped configuration says, as YAML.
+fn dump(kind: &str) -> String {
+    let whole = shipped();
+    let (_, rest) = whole
+        .split_once("static_resources:\n  listeners:\n")
+        .unwrap();
+    let (listeners, clusters) = rest.split_once("\n  clusters:\n").unwrap();
+    let deeper = |text: &str| {
+        let text = text.replacen("  - name: ", "    name: ", 1);
+        let lines = text.lines().map(|line| format!("      {line}\n"));
+        lines.collect::<String>()
+    };
+    let listener = deeper(listeners);
+    let second = clusters.find("  - name: mcp_server").unwrap();
+    let (first, second) = (deeper(&clusters[..second]), deeper(&clusters[second..]));
+    let (listeners, state, clusters) = if kind == "static" {
+        ("static_listeners", "", "static_clusters")
+    } else {
+        (
+            "dynamic_listeners",
+            "active_state:\n      ",
+            "dynamic_active_clusters",
+        )
+    };
+    format!(
+        "configs:
+- \"@type\": type.googleapis.com/envoy.admin.v3.BootstrapConfigDump
+  bootstrap: {{dynamic_resources: {{lds_config: {{path_config_source: {{path: lds.yaml}}}}}}}}
+- \"@type\": type.googleapis.com/envoy.admin.v3.ClustersConfigDump
+  {clusters}:
+  - version_info: a
+    cluster:
+{first}  - version_info: a
+    cluster:
+{second}- \"@type\": type.googleapis.com/envoy.admin.v3.ListenersConfigDump
+  {listeners}:
+  - {state}listener:
+{listener}"
+    )
+}
+
+#[test]
+fn what_a_running_envoy_says_of_itself_is_read() {
+    for kind in ["static", "dynamic"] {
+        let text = dump(kind);
+        assert_eq!(
+            lines(&inspect("config_dump.yaml", text.clone(), &expected())),
+            "",
+            "{kind}"
+        );
+        let text = text
+            .replace("failure_mode_allow: false", "failure_mode_allow: true")
+            .replace(
+                "max_concurrent_streams: 200",
+                "max_concurrent_streams: 4096",
+            );
+        let found = lines(&inspect("config_dump.yaml", text, &expected()));
+        assert!(
+            found.contains("error: everything passes, without a token too"),
+            "{found}"
+        );
+        assert!(
+            found.contains("error: Envoy opens more streams than mcp-authz takes"),
+            "{found}"
+        );
+    }
+    let routes = "\
+configs:
+- \"@type\": type.googleapis.com/envoy.admin.v3.ListenersConfigDump
+  dynamic_listeners: []
+";
+    let found = lines(&inspect("dump.yaml", routes.to_owned(), &expected()));
+    assert!(
+        found.contains("error: no ext_authz filter asks mcp-authz"),
+        "{found}"
+    );
+}
+
+#[test]
+fn routes_of_a_running_envoy_are_looked_at() {
+    let [_, (_, listeners), (_, routes), _] = in_files();
+    let routes = routes.replace(
+        "timeout: 0s",
+        "timeout: 0s\n        retry_policy: {retry_on: 5xx}",
+    );
+    let routes = routes.replacen("resources:", "dynamic_route_configs:", 1);
+    let routes = routes.replacen("\n- ", "\n- route_config:\n    ", 1);
+    let (head, body) = routes.split_once("route_config:\n").unwrap();
+    let body = body.lines().map(|line| format!("    {line}\n"));
+    let routes = [head, "route_config:\n", &body.collect::<String>()].concat();
+    let routes = routes.replacen("        \"@type\"", "      \"@type\"", 1);
+    let listeners = listeners.replacen("resources:", "  static_listeners:", 1);
+    let listeners = listeners.replacen("\n  - ", "\n  - listener:\n      ", 1);
+    let (head, body) = listeners.split_once("- listener:\n").unwrap();
+    let body = body.lines().map(|line| format!("  {line}\n"));
+    let body = body.collect::<String>();
+    let body = body.replacen("        \"@type\"", "      \"@type\"", 1);
+    let listeners = [head, "- listener:\n", &body].concat();
+    let routes: String = routes.lines().map(|line| format!("  {line}\n")).collect();
+    let text = format!(
+        "configs:\n- \"@type\": type.googleapis.com/envoy.admin.v3.ListenersConfigDump\n{listeners}- \"@type\": type.googleapis.com/envoy.admin.v3.RoutesConfigDump\n{routes}"
+    );
+    let text = text.replace(
+        "config_source: {path_config_source: {path: rds.yaml}}",
+        "config_source: {ads: {}}",
+    );
+    let found = lines(&inspect("dump.yaml", text, &expected()));
+    assert!(
+        found.contains("one decided call can run 2 times"),
         "{found}"
     );
 }
@@ -416,7 +617,7 @@ fn the_command_reads_envoys_files_beside_its_own() {
         "{out}"
     );
     assert!(out.contains("mcp-authz.yaml has no server `note`"), "{out}");
-    assert!(out.contains("5 error(s), 0 warning(s)"), "{out}");
+    assert!(out.contains("7 error(s), 0 warning(s)"), "{out}");
     let warned = folder.path().join("warned.yaml");
     fs::write(
         &warned,

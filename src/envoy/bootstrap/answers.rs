@@ -1,31 +1,15 @@
 //! The `ext_proc` filters: whether every answer that has to be looked at is, whole, and by whom.
 
-use crate::check::{OPEN_FILTERS, RESPONSE_FILTERS};
-
-use super::chain::{Filter, cluster_of};
-use super::matcher::{self, Case, Hit};
+use super::chain::Filter;
 use super::rows::{self, Row, Weight, When};
-use super::{Gate, Message, NAMESPACE, Report, authz};
+use super::{Gate, Message, NAMESPACE, Report, authz, coverage};
 
 /// Checks of the way of answers.
 pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 4] =
-    [processors, in_front, coverage, others];
+    [processors, in_front, coverage::look, others];
 
 /// The type of the filter that shows answers.
 pub(super) const PROCESSOR: &str = "ext_proc.v3.ExternalProcessor";
-
-/// What each value of `response_filter` stands for, as the header `x-mcp-authz-method` has it: of
-/// several messages at once, and of streams, there is none.
-const METHODS: [(&str, Option<&str>); 8] = [
-    ("list", None),
-    ("list/tools", Some("tools/list")),
-    ("list/prompts", Some("prompts/list")),
-    ("list/resources", Some("resources/list")),
-    ("list/templates", Some("resources/templates/list")),
-    ("list/tasks", Some("tasks/list")),
-    ("task", Some("tools/call")),
-    ("initialize", Some("initialize")),
-];
 
 const ROWS: &[Row] = &[
     (
@@ -57,32 +41,47 @@ const ROWS: &[Row] = &[
         "mcp-authz never asks for another processing mode, so that this serves nobody",
         "leave `allow_mode_override` out",
     ),
-    (
-        "disable_clear_route_cache",
-        When::False,
-        Weight::Warning,
-        "mcp-authz never chooses a route",
-        "leave `disable_clear_route_cache` out",
-    ),
 ];
 
-/// Whether an `ext_proc` configuration is one that shows answers to mcp-authz: by its cluster, or,
-/// where no cluster is known to be its, whichever it is.
+/// Whether an `ext_proc` configuration is one that shows answers to mcp-authz, as far as its
+/// cluster says, or may be one.
 fn is_ours(gate: &Gate<'_, '_>, config: Message<'_>) -> bool {
-    let all = gate
-        .chain
-        .filters
-        .iter()
-        .flat_map(|filter| filter.configs(PROCESSOR));
-    let is_known = |config: Message<'_>| gate.clusters.contains(cluster_of(config));
-    is_known(config) || !all.into_iter().any(is_known)
+    gate.asks_us(config) || is_guessed(gate, config)
+}
+
+/// Whether it is taken for one that does: none of the chain does for sure, and no cluster is known
+/// to be mcp-authz's by its address or name, or this one is in none of the files. Control planes
+/// give the same service one name for each filter that asks it.
+fn is_guessed(gate: &Gate<'_, '_>, config: Message<'_>) -> bool {
+    let cluster = config.at("grpc_service.envoy_grpc.cluster_name");
+    let cluster = cluster.and_then(Message::text);
+    let is_unseen = cluster.is_some_and(|name| gate.world.cluster(name).is_none());
+    let filters = gate.chain.filters.iter();
+    let mut all = filters.flat_map(|filter| filter.configs(PROCESSOR));
+    (is_unseen || !gate.ours.is_certain) && !all.any(|config| gate.asks_us(config))
+}
+
+/// Those of some configurations that show answers to mcp-authz.
+pub(super) fn of_ours<'n>(gate: &Gate<'_, 'n>, mut configs: Vec<Message<'n>>) -> Vec<Message<'n>> {
+    configs.retain(|config| is_ours(gate, *config));
+    configs
+}
+
+/// The configurations of a filter that show answers to mcp-authz.
+pub(super) fn ours<'n>(gate: &Gate<'_, 'n>, filter: &Filter<'n>) -> Vec<Message<'n>> {
+    of_ours(gate, filter.configs(PROCESSOR))
 }
 
 fn processors(gate: &Gate<'_, '_>, report: &mut Report) {
-    for config in gate.behind().flat_map(|filter| filter.configs(PROCESSOR)) {
-        if is_ours(gate, config) {
-            look_at(config, report);
+    for config in gate.behind().flat_map(|filter| ours(gate, filter)) {
+        if is_guessed(gate, config) {
+            let message = "it cannot be told whether this filter asks mcp-authz, and it is taken \
+                           for one that does: it does not ask the cluster that ext_authz does";
+            let help = "the cluster of ext_authz, or one with the port of `listen` in \
+                        mcp-authz.yaml or `mcp_authz` in its name";
+            report.warn_missing(config, message, help);
         }
+        look_at(config, report);
     }
 }
 
@@ -120,8 +119,7 @@ fn look_at_namespaces(config: Message<'_>, report: &mut Report) {
 /// What stands in front of `ext_authz` does not know yet which answers are to be looked at.
 fn in_front(gate: &Gate<'_, '_>, report: &mut Report) {
     for filter in gate.before() {
-        let mut ours = filter.configs(PROCESSOR).into_iter();
-        if ours.any(|config| is_ours(gate, config)) {
+        if !ours(gate, filter).is_empty() {
             let message = "this filter comes before the decision, so that it does not know what \
                            to look at: lists pass whole";
             report.error(
@@ -133,156 +131,45 @@ fn in_front(gate: &Gate<'_, '_>, report: &mut Report) {
     }
 }
 
-/// What becomes of an answer with a value of `response_filter`.
-enum Way<'n> {
-    /// It is shown by one of these configurations.
-    Shown(Vec<Message<'n>>),
-    /// It passes, by this filter or by none.
-    Passes(Option<Filter<'n>>),
-    /// The matcher cannot be evaluated.
-    Unknown(Message<'n>),
-}
-
-fn coverage(gate: &Gate<'_, '_>, report: &mut Report) {
-    let has_any = gate
-        .chain
-        .filters
-        .iter()
-        .any(|filter| !filter.configs(PROCESSOR).is_empty());
-    if !has_any {
-        let message = "no ext_proc filter shows answers to mcp-authz: lists pass whole, and \
-                       sessions and tasks are bound on first use only";
-        let help = "the composite filter of envoy/envoy.yaml behind ext_authz";
-        report.missing(gate.authz.filter.at, message, help);
-        return;
-    }
-    let mut shows_open = true;
-    for (code, reads_body) in RESPONSE_FILTERS.into_iter().chain(OPEN_FILTERS) {
-        let is_open = OPEN_FILTERS.iter().any(|(open, _)| *open == code);
-        let method = METHODS
-            .iter()
-            .find(|(own, _)| *own == code)
-            .and_then(|(_, method)| *method);
-        match way(
-            gate,
-            None,
-            Case {
-                filter: code,
-                method,
-            },
-        ) {
-            Way::Shown(configs) => {
-                for config in configs {
-                    look_at_heads(config, code, report);
-                    if reads_body {
-                        look_at_body_mode(config, config.get("processing_mode"), report);
-                    }
-                }
-            }
-            Way::Passes(_) | Way::Unknown(_) if is_open => shows_open = false,
-            Way::Unknown(predicate) => {
-                let message = format!("it cannot be told whether answers marked `{code}` match");
-                let help =
-                    "match on the metadata `response_filter` of envoy.filters.http.ext_authz";
-                report.warn(predicate, message, help);
-            }
-            Way::Passes(filter) => passes(gate, code, filter, report),
-        }
-    }
-    if !shows_open {
-        let message = "not all requests under `limit: {open: N}` are shown to mcp-authz, marked \
-                       `stream` or with `+stream` at the end: such a request counts for 10 seconds \
-                       and no longer";
-        let help = "the matchers `stream` and `+stream` of envoy/envoy.yaml, if a policy has such \
-                    limits";
-        report.warn_missing(gate.authz.filter.at, message, help);
-    }
-}
-
-fn passes(gate: &Gate<'_, '_>, code: &str, filter: Option<Filter<'_>>, report: &mut Report) {
-    let what = match code {
-        "initialize" => "the sessions that they open are bound on first use only",
-        "task" => "the tasks that they create are bound on first use only",
-        _ => "their lists pass whole",
-    };
-    let message = format!("no ext_proc filter sees the answers marked `{code}`: {what}");
-    let help = "a matcher on `response_filter` as in envoy/envoy.yaml: prefix `list`, `task` and \
-                `initialize`";
-    let at = filter.map_or(gate.authz.filter.at, |filter| filter.at);
-    // By the header alone these cannot be told from others.
-    let by_header = filter.is_some_and(|filter| asks_for_header(filter));
-    if by_header && matches!(code, "list" | "task") {
-        report.warn_missing(at, message, help);
-    } else {
-        report.missing(at, message, help);
-    }
-}
-
-fn asks_for_header(filter: Filter<'_>) -> bool {
-    let config = filter.at.get("typed_config");
-    config.is_some_and(|config| !config.packed("HttpRequestHeaderMatchInput").is_empty())
-}
-
-/// The way of an answer through the filters behind `ext_authz`, with the matcher of a route where
-/// it has one of its own.
-fn way<'n>(gate: &Gate<'_, 'n>, own: Option<Message<'n>>, case: Case<'_>) -> Way<'n> {
-    let mut passed = None;
-    let mut unknown = None;
-    for filter in gate.behind() {
-        let configs = filter.configs(PROCESSOR);
-        if configs.is_empty() {
-            continue;
-        }
-        let Some(matcher) = own.or_else(|| filter.body.get("xds_matcher")) else {
-            return Way::Shown(configs);
-        };
-        match matcher::evaluate(matcher, case) {
-            Hit::Action(action) => {
-                let shown = action.packed(PROCESSOR);
-                if !shown.is_empty() {
-                    return Way::Shown(shown);
-                }
-                passed = Some(*filter);
-            }
-            // What stands in the matcher itself runs unless an action skips it.
-            Hit::Nothing if stands_in_matcher(filter) => return Way::Shown(configs),
-            Hit::Nothing => passed = Some(*filter),
-            Hit::Unknown(predicate) => unknown = Some(predicate),
-        }
-    }
-    match unknown {
-        Some(predicate) => Way::Unknown(predicate),
-        None => Way::Passes(passed),
-    }
-}
-
-/// Whether a matcher chooses for which requests an `ext_proc` filter is skipped.
-fn stands_in_matcher(filter: &Filter<'_>) -> bool {
-    let inner = filter.body.at("extension_config.typed_config");
-    let inner = inner.and_then(Message::typed);
-    inner.is_some_and(|typed| typed.is(PROCESSOR))
-}
-
-/// An answer is looked at from its head on, and a request counts as open from its own on.
-fn look_at_heads(config: Message<'_>, code: &str, report: &mut Report) {
+/// An answer is looked at from its head on. A request counts as open from its own head on, and
+/// until the gRPC stream ends.
+pub(super) fn look_at_heads(config: Message<'_>, code: &str, report: &mut Report) {
     let skipped = |path| {
         config
             .at(path)
             .filter(|_| config.has_choice(path, "SKIP", 2))
     };
+    let no_answer = skipped("processing_mode.response_header_mode");
     if code != "stream"
-        && let Some(field) = skipped("processing_mode.response_header_mode")
+        && let Some(field) = no_answer
     {
         let message = "mcp-authz is not shown the head of an answer: it neither filters it nor \
                        binds its session";
         report.error(field, message, "`response_header_mode: SEND`");
     }
-    if code.ends_with("stream")
-        && let Some(field) = skipped("processing_mode.request_header_mode")
-    {
-        let message = "a request counts as open once its answer begins, and for 10 seconds at \
-                       most until then";
+    if !code.ends_with("stream") {
+        return;
+    }
+    if let Some(field) = skipped("processing_mode.request_header_mode") {
+        let message = if no_answer.is_some() {
+            "mcp-authz is not shown that a request under `limit: {open: N}` is open: it counts for \
+             10 seconds and no longer"
+        } else {
+            "a request under `limit: {open: N}` counts as open once its answer begins, and for 10 \
+             seconds at most until then"
+        };
         report.warn(field, message, "`request_header_mode: SEND`");
+    }
+    let mode = config.get("processing_mode").unwrap_or(config);
+    let shows_body = mode.has_choice("response_body_mode", "FULL_DUPLEX_STREAMED", 4);
+    if !shows_body && !mode.has_choice("response_trailer_mode", "SEND", 1) {
+        let message = "Envoy ends the stream to mcp-authz before the answer ends: a request under \
+                       `limit: {open: N}` no longer counts while it is open";
+        let help = "`response_trailer_mode: SEND`";
+        match mode.get("response_trailer_mode") {
+            Some(field) => report.warn(field, message, help),
+            None => report.warn_missing(mode, message, help),
+        }
     }
 }
 
@@ -327,35 +214,27 @@ fn others(gate: &Gate<'_, '_>, report: &mut Report) {
     }
 }
 
-/// What a route says otherwise than the filters: `ExtProcPerRoute` and `CompositePerRoute`.
-pub(super) fn look_at_route(gate: &Gate<'_, '_>, config: Message<'_>, report: &mut Report) {
+/// What a route says otherwise than a filter: `ExtProcPerRoute` and a matcher of its own.
+pub(super) fn look_at_route<'n>(
+    gate: &Gate<'_, 'n>,
+    filter: &Filter<'n>,
+    config: Message<'n>,
+    report: &mut Report,
+) {
     let Some(typed) = config.typed() else {
         return;
     };
     if typed.is("ext_proc.v3.ExtProcPerRoute") {
-        look_at_overrides(typed.body, report);
+        look_at_overrides(gate, typed.body, report);
     } else if let Some(matcher) = typed.body.get("matcher").or(typed.body.get("xds_matcher")) {
-        for (code, _) in RESPONSE_FILTERS {
-            let method = METHODS.iter().find(|(own, _)| *own == code);
-            let method = method.and_then(|(_, method)| *method);
-            if let Way::Passes(_) = way(
-                gate,
-                Some(matcher),
-                Case {
-                    filter: code,
-                    method,
-                },
-            ) {
-                let message =
-                    format!("on this route no ext_proc filter sees the answers marked `{code}`");
-                let help = "leave the matcher of the route out";
-                report.error(config, message, help);
-            }
+        for own in of_ours(gate, matcher.packed(PROCESSOR)) {
+            look_at(own, report);
         }
+        coverage::look_at_matcher(gate, filter, config, matcher, report);
     }
 }
 
-fn look_at_overrides(route: Message<'_>, report: &mut Report) {
+fn look_at_overrides(gate: &Gate<'_, '_>, route: Message<'_>, report: &mut Report) {
     if let Some(field) = route.set("disabled") {
         let message = "on this route lists pass whole, and sessions are bound on first use only";
         report.error(field, message, "leave `disabled` out");
@@ -366,6 +245,13 @@ fn look_at_overrides(route: Message<'_>, report: &mut Report) {
     if let Some(field) = overrides.set("failure_mode_allow") {
         let message = "on this route lists pass whole whenever mcp-authz is slow or away";
         report.error(field, message, "leave it out of `overrides`");
+    }
+    if let Some(service) = overrides.get("grpc_service")
+        && !gate.asks_us(overrides)
+    {
+        let message = "on this route another service than mcp-authz is shown the answers: lists \
+                       pass whole, and sessions are bound on first use only";
+        report.error(service, message, "leave `grpc_service` out of `overrides`");
     }
     if let Some(mode) = overrides.get("processing_mode") {
         look_at_body_mode(overrides, Some(mode), report);

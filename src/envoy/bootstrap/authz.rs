@@ -5,8 +5,9 @@ use super::rows::{self, Row, Weight, When};
 use super::{Expected, Gate, Message, Report, fraction};
 
 /// Checks of the filter and of what surrounds it.
-pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 8] = [
+pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 9] = [
     fields,
+    peers,
     service,
     body,
     enabled,
@@ -113,6 +114,22 @@ fn fields(gate: &Gate<'_, '_>, report: &mut Report) {
     if let Some(optional) = entry.set("is_optional") {
         let message = "an Envoy that lacks this filter goes on without it, and nothing is judged";
         report.error(optional, message, "leave `is_optional` out");
+    }
+}
+
+/// Without its certificate a peer has no name.
+fn peers(gate: &Gate<'_, '_>, report: &mut Report) {
+    let config = gate.authz.config;
+    let expects = gate.expected.is_some_and(|expected| expected.peers);
+    if !expects || config.is("include_peer_certificate") {
+        return;
+    }
+    let message = "mcp-authz is not shown the certificates that `peers` is to verify: no peer has \
+                   a name";
+    let help = "`include_peer_certificate: true`";
+    match config.get("include_peer_certificate") {
+        Some(field) => report.warn(field, message, help),
+        None => report.warn_missing(config, message, help),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::listen::Address;
+
 use super::{Expected, Message, Report, World};
 
 /// What one listener does with the requests of one of its filter chains.
@@ -46,7 +48,7 @@ impl<'n> Chain<'n> {
 }
 
 impl<'n> Filter<'n> {
-    fn of(at: Message<'n>) -> Self {
+    pub(super) fn of(at: Message<'n>) -> Self {
         let typed = at.get("typed_config").and_then(Message::typed);
         Filter {
             name: at.text_of("name"),
@@ -59,6 +61,11 @@ impl<'n> Filter<'n> {
     /// Whether its configuration is of a type.
     pub(super) fn is(&self, end: &str) -> bool {
         self.kind.ends_with(end)
+    }
+
+    /// Whether Envoy gets its configuration over xDS.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.at.get("config_discovery").is_some()
     }
 
     /// Every configuration of a type in it: its own, or what a matcher chooses.
@@ -81,9 +88,39 @@ pub(super) struct Authz<'n> {
     pub(super) config: Message<'n>,
 }
 
-/// The cluster that a gRPC service is.
-pub(super) fn cluster_of(service: Message<'_>) -> &str {
-    service.text_of("grpc_service.envoy_grpc.cluster_name")
+/// The clusters that are mcp-authz.
+#[derive(Debug)]
+pub(super) struct Ours<'n> {
+    pub(super) clusters: BTreeSet<&'n str>,
+    /// Whether one of them is so by its address or its name, and not for lack of another.
+    pub(super) is_certain: bool,
+    /// The port where mcp-authz listens.
+    port: Option<&'n str>,
+}
+
+impl Ours<'_> {
+    /// Whether a cluster, or the target of Google's client, is mcp-authz.
+    pub(super) fn has(&self, cluster: &str) -> bool {
+        self.clusters.contains(cluster) || is_named_so(cluster) || self.is_on_port(cluster)
+    }
+
+    fn is_on_port(&self, target: &str) -> bool {
+        let port = target.rsplit_once(':').map(|(_, port)| port);
+        port.is_some() && port == self.port
+    }
+}
+
+/// Whether the name of a cluster says that it is mcp-authz.
+pub(super) fn is_named_so(cluster: &str) -> bool {
+    cluster.replace('_', "-").contains("mcp-authz")
+}
+
+/// The cluster that a gRPC service is, or its target where Google's client asks it.
+pub(super) fn cluster_of(config: Message<'_>) -> &str {
+    let cluster = config.at("grpc_service.envoy_grpc.cluster_name");
+    let target = || config.at("grpc_service.google_grpc.target_uri");
+    let named = cluster.or_else(target).and_then(Message::text);
+    named.unwrap_or_default()
 }
 
 /// The `ext_authz` filters of each chain that ask mcp-authz: those whose cluster has the port
@@ -92,21 +129,26 @@ pub(super) fn cluster_of(service: Message<'_>) -> &str {
 pub(super) fn find<'n>(
     chains: &[Chain<'n>],
     world: &World<'n>,
-    expected: Option<&Expected>,
+    expected: Option<&'n Expected>,
     report: &mut Report,
-) -> (Vec<Vec<Authz<'n>>>, BTreeSet<&'n str>) {
+) -> (Vec<Vec<Authz<'n>>>, Ours<'n>) {
     let all: Vec<Vec<Authz<'n>>> = chains.iter().map(candidates).collect();
-    let mut clusters = world.authz_clusters(expected);
+    let mut ours = Ours {
+        clusters: world.authz_clusters(expected),
+        is_certain: true,
+        port: expected.and_then(|expected| match &expected.listen {
+            Address::Tcp(address) => address.rsplit_once(':').map(|(_, port)| port),
+            Address::Unix(_) => None,
+        }),
+    };
     let asked: BTreeSet<&str> = all
         .iter()
         .flatten()
         .map(|one| cluster_of(one.config))
         .collect();
-    let is_known = |cluster: &str| {
-        clusters.contains(cluster) || cluster.replace('_', "-").contains("mcp-authz")
-    };
-    let known: BTreeSet<&str> = asked.iter().copied().filter(|one| is_known(one)).collect();
-    let ours = match (known.is_empty(), asked.len()) {
+    let known: BTreeSet<&str> = asked.iter().copied().filter(|one| ours.has(one)).collect();
+    ours.is_certain = !known.is_empty() || !ours.clusters.is_empty();
+    let chosen = match (known.is_empty(), asked.len()) {
         (false, _) => known,
         (true, 0 | 1) => asked,
         (true, _) => {
@@ -120,15 +162,16 @@ pub(super) fn find<'n>(
             BTreeSet::new()
         }
     };
-    let is_ours = |one: &Authz<'n>| ours.contains(cluster_of(one.config));
+    let is_ours = |one: &Authz<'n>| chosen.contains(cluster_of(one.config));
     let found = all.into_iter();
     let found = found.map(|mut of_chain| {
         of_chain.retain(is_ours);
         of_chain
     });
     let found = found.collect();
-    clusters.extend(ours.iter().filter(|name| !name.is_empty()));
-    (found, clusters)
+    ours.clusters
+        .extend(chosen.iter().filter(|name| !name.is_empty()));
+    (found, ours)
 }
 
 fn candidates<'n>(chain: &Chain<'n>) -> Vec<Authz<'n>> {

@@ -35,7 +35,10 @@ pub(super) fn load(
             continue;
         }
         let mut pointers = Vec::new();
-        find_pointers(&tree, &mut pointers);
+        // What a running Envoy has read is in what it says of itself.
+        if !Message::of(&tree).is_dump() {
+            find_pointers(&tree, &mut pointers);
+        }
         for pointer in pointers {
             let Some(path) = pointer.as_str() else {
                 continue;
@@ -63,6 +66,16 @@ pub(super) fn load(
 /// Members below which paths are of other things: secrets, and endpoints.
 const NOT_FOLLOWED: [&str; 4] = ["sds_config", "sdsConfig", "eds_config", "edsConfig"];
 
+/// Members that say where something comes from, and may do so by `path` alone, as they once did.
+const SOURCES: [&str; 6] = [
+    "lds_config",
+    "ldsConfig",
+    "cds_config",
+    "cdsConfig",
+    "config_source",
+    "configSource",
+];
+
 fn find_pointers<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
     let message = Message::of(node);
     if let Some(path) = message.at("path_config_source.path") {
@@ -72,6 +85,10 @@ fn find_pointers<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
         find_pointers(item.node(), found);
     }
     for (key, value) in message.entries() {
+        let is_source = key.as_str().is_some_and(|key| SOURCES.contains(&key));
+        if is_source && let Some(path) = value.get("path") {
+            found.push(path.node());
+        }
         let is_skipped = key.as_str().is_none_or(|key| NOT_FOLLOWED.contains(&key));
         if !is_skipped {
             find_pointers(value.node(), found);

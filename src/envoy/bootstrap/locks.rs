@@ -1,19 +1,17 @@
 //! Header changes: that Envoy lets mcp-authz make its own, that nothing undoes them, and that what
 //! only mcp-authz may say is taken from clients twice.
 
-use crate::upstream::{OWN, OWN_PREFIX, ROUTER_HEADERS};
+use crate::check::REMOVED;
+use crate::upstream::{AUTHORIZATION, OWN, OWN_PREFIX, ROUTER_HEADERS};
 
 use super::chain::Filter;
 use super::{Gate, Message, Report, matcher};
 
 /// Checks of the changes that are made to headers.
-pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 4] =
-    [rules, second_lock, trailers, undone];
+pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 3] = [rules, second_lock, trailers];
 
 /// The type of the filter that is the second lock.
-const MUTATION: &str = "header_mutation.v3.HeaderMutation";
-/// What mcp-authz removes of requests that it allows, besides its own and the router's.
-const REMOVED: [&str; 4] = ["authorization", "dpop", "accept-encoding", "mcp-session-id"];
+pub(super) const MUTATION: &str = "header_mutation.v3.HeaderMutation";
 /// Headers of Envoy's own that a client must not be able to send to the server.
 const ENVOYS: [&str; 2] = [
     "x-envoy-auth-partial-body",
@@ -88,7 +86,7 @@ fn mutations<'n>(
     configs.flat_map(move |config| config.list(kind))
 }
 
-const REQUEST: &str = "mutations.request_mutations";
+pub(super) const REQUEST: &str = "mutations.request_mutations";
 const TRAILERS: &str = "mutations.request_trailers_mutations";
 
 /// Whether a mutation removes a header.
@@ -111,10 +109,13 @@ fn second_lock(gate: &Gate<'_, '_>, report: &mut Report) {
     let Some(first) = left.first() else {
         return;
     };
-    let others = left.len().saturating_sub(1);
+    let more = match left.len().saturating_sub(1) {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    };
     let message = format!(
-        "no header_mutation filter in front removes `{first}` and {others} more that clients must \
-         not send: mcp-authz is the only lock"
+        "no header_mutation filter in front removes `{first}`{more}, which clients must not send: \
+         mcp-authz is the only lock"
     );
     let help = "`request_mutations` of the header_mutation filter in envoy/envoy.yaml";
     let lock = gate.before().find(|filter| filter.is(MUTATION));
@@ -127,7 +128,7 @@ fn second_lock(gate: &Gate<'_, '_>, report: &mut Report) {
 
 /// No filter shows trailers to mcp-authz.
 fn trailers(gate: &Gate<'_, '_>, report: &mut Report) {
-    let names = OWN.into_iter().chain(["authorization", "mcp-session-id"]);
+    let names = OWN.into_iter().chain([AUTHORIZATION, "mcp-session-id"]);
     let mut left = names.filter(|name| {
         !mutations(gate.chain.filters.iter(), TRAILERS).any(|mutation| removes(mutation, name))
     });
@@ -147,19 +148,8 @@ fn trailers(gate: &Gate<'_, '_>, report: &mut Report) {
     );
 }
 
-/// Filters behind that change what mcp-authz told the server.
-fn undone(gate: &Gate<'_, '_>, report: &mut Report) {
-    for mutation in mutations(gate.behind(), REQUEST) {
-        if touches_ours(gate, mutation) {
-            let message = "what mcp-authz tells the server is changed after it was said";
-            let help = "put the header_mutation filter in front of ext_authz";
-            report.error(mutation, message, help);
-        }
-    }
-}
-
 /// Whether a mutation changes a header that is mcp-authz's to set.
-fn touches_ours(gate: &Gate<'_, '_>, mutation: Message<'_>) -> bool {
+pub(super) fn touches_ours(gate: &Gate<'_, '_>, mutation: Message<'_>) -> bool {
     let assigned = gate
         .expected
         .map_or(&[][..], |expected| &expected.set_headers);

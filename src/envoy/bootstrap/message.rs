@@ -50,6 +50,12 @@ impl<'n> Message<'n> {
         (found.data != Data::Null).then_some(Message { node: found })
     }
 
+    /// Whether it is what a running Envoy says of itself (`/config_dump` of its admin interface).
+    pub(super) fn is_dump(self) -> bool {
+        let mut parts = self.list("configs").filter_map(Message::typed);
+        parts.any(|part| part.name.starts_with("envoy.admin."))
+    }
+
     /// A field of a field and so on, by names with dots between them.
     pub(super) fn at(self, path: &str) -> Option<Message<'n>> {
         path.split('.').try_fold(self, Message::get)
@@ -88,11 +94,11 @@ impl<'n> Message<'n> {
         self.at(path).filter(|field| field.truth() == Some(true))
     }
 
-    /// A boolean.
+    /// A boolean, in every way that Envoy reads one.
     pub(super) fn truth(self) -> Option<bool> {
         match &self.plain().data {
             Data::Bool(value) => Some(*value),
-            Data::String(text) => text.parse().ok(),
+            Data::String(text) => boolean(text),
             Data::Null | Data::Int(_) | Data::Float(_) | Data::List(_) | Data::Map(_) => None,
         }
     }
@@ -107,15 +113,15 @@ impl<'n> Message<'n> {
         self.at(path).and_then(Message::text).unwrap_or_default()
     }
 
-    /// Whether a field has a value of an enumeration, written by name or by number. Without the
-    /// field it has the one that is numbered 0.
+    /// Whether a field has a value of an enumeration, written by name, in any case, or by number.
+    /// Without the field it has the one that is numbered 0.
     pub(super) fn has_choice(self, path: &str, name: &str, number: i64) -> bool {
         let Some(field) = self.at(path) else {
             return number == 0;
         };
         match &field.plain().data {
             Data::Int(value) => *value == number,
-            Data::String(text) => text == name || *text == number.to_string(),
+            Data::String(text) => text.eq_ignore_ascii_case(name) || *text == number.to_string(),
             Data::Null | Data::Bool(_) | Data::Float(_) | Data::List(_) | Data::Map(_) => false,
         }
     }
@@ -201,6 +207,16 @@ impl<'n> Message<'n> {
     }
 }
 
+/// The words that Envoy takes for booleans, in any case: its YAML reader those without quotes, and
+/// its reader of proto JSON all but `on` and `off` with quotes too, `t` and `1` among them.
+fn boolean(text: &str) -> Option<bool> {
+    let is = |words: [&str; 6]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if is(["true", "t", "yes", "y", "on", "1"]) {
+        return Some(true);
+    }
+    is(["false", "f", "no", "n", "off", "0"]).then_some(false)
+}
+
 /// What stands behind the last slash of the URL of a type.
 fn last_part(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or(url)
@@ -265,11 +281,31 @@ mod tests {
     }
 
     #[test]
+    fn booleans_are_read_as_envoy_reads_them() {
+        for (texts, expected) in [
+            (
+                "true True TRUE yes Yes YES yEs y Y on On ON t 'true' 'yes' '1'",
+                Some(true),
+            ),
+            ("false no No n off OFF f 'false' '0'", Some(false)),
+            ("1 0 1.0 truth '' ~", None),
+        ] {
+            for text in texts.split(' ') {
+                let node = tree(text);
+                assert_eq!(Message::of(&node).truth(), expected, "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn enumerations_are_read_by_name_and_by_number() {
-        let node = tree("{name: SKIP, number: 2, text: '2', other: SEND}");
+        let node =
+            tree("{name: SKIP, lower: skip, mixed: Skip, number: 2, text: '2', other: SEND}");
         let message = Message::of(&node);
         for (field, expected) in [
             ("name", true),
+            ("lower", true),
+            ("mixed", true),
             ("number", true),
             ("text", true),
             ("other", false),

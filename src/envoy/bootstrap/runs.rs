@@ -2,17 +2,18 @@
 //! server that it was judged for.
 
 use super::routes::Route;
-use super::{Expected, Gate, Message, Report, answers, authz, chain, clusters, locks};
+use super::{Expected, Gate, Message, Report, answers, authz, behind, choice, clusters, locks};
 
 /// Checks of a route that is judged and leads to a server.
-const CHECKS: [Check; 11] = [
+const CHECKS: [Check; 12] = [
     settings,
     unnamed_server,
     retries,
     hedges,
     copies,
-    cluster_by_header,
+    choice::look,
     headers,
+    behind::look_at_route,
     upgrades,
     timeout,
     age,
@@ -41,13 +42,11 @@ fn settings(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
         if let Some(body) = settings.get("with_request_body") {
             authz::look_at_body(body, gate.expected, report);
         }
-        if settings.get("grpc_service").is_some() {
-            let cluster = chain::cluster_of(settings);
-            if !gate.clusters.contains(cluster) {
-                let message = "on this route another service than mcp-authz decides";
-                let at = settings.get("grpc_service").unwrap_or(settings);
-                report.error(at, message, "leave `grpc_service` out of the route");
-            }
+        if let Some(service) = settings.get("grpc_service")
+            && !gate.asks_us(settings)
+        {
+            let message = "on this route another service than mcp-authz decides";
+            report.error(service, message, "leave `grpc_service` out of the route");
         }
         if let Some(service) = settings.get("http_service") {
             let message = "on this route another service than mcp-authz decides";
@@ -70,9 +69,29 @@ pub(super) fn unknown_server(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mu
         return;
     };
     let name = named.text().unwrap_or_default();
-    if !expected.servers.iter().any(|known| known == name) {
+    // What a running Envoy does not show of itself is not known.
+    if name != "[redacted]" && !expected.servers.iter().any(|known| known == name) {
         let message = format!("mcp-authz.yaml has no server `{name}`: nothing passes here");
         report.error(named, message, &names(expected));
+    }
+}
+
+/// The metadata of a server, asked for on a route on which Envoy answers and nobody is asked.
+pub(super) fn unanswered_metadata(route: &Route<'_>, report: &mut Report) {
+    let matches = ["path", "prefix", "path_separated_prefix"];
+    let mut matches = matches.iter();
+    let own = route.entry.get("match");
+    let is_metadata = own.is_some_and(|own| {
+        matches.any(|kind| {
+            own.text_of(kind)
+                .starts_with("/.well-known/oauth-protected-resource")
+        })
+    });
+    if is_metadata && !route.leads_on() {
+        let message = "mcp-authz is not asked for the metadata of its servers here: clients do not \
+                       learn where to get a token";
+        let help = "leave the filter on here; mcp-authz answers without a token";
+        report.warn_missing(route.entry, message, help);
     }
 }
 
@@ -153,13 +172,6 @@ fn copies(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
                            judged";
             report.error(copy, message, "leave `request_mirror_policies` out");
         }
-    }
-}
-
-fn cluster_by_header(_: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
-    if let Some(header) = route.entry.at("route.cluster_header") {
-        let message = "the client chooses the server by a header, whichever it was judged for";
-        report.error(header, message, "`cluster`, with a route for each server");
     }
 }
 
@@ -246,7 +258,7 @@ fn age(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
 fn processing(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let (mut on, mut off) = (Vec::new(), Vec::new());
     for filter in gate.behind() {
-        if filter.configs(answers::PROCESSOR).is_empty() {
+        if answers::ours(gate, filter).is_empty() {
             continue;
         }
         if route.is_off(filter) {
@@ -257,7 +269,7 @@ fn processing(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     }
     for filter in &on {
         if let Some(config) = route.configs(filter.name).first() {
-            answers::look_at_route(gate, *config, report);
+            answers::look_at_route(gate, filter, *config, report);
         }
     }
     let Some(filter) = off.first().filter(|_| on.is_empty()) else {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::chain::{Authz, Chain};
 use super::routes::{self, Route, State};
+use super::world::{self, World};
 use super::{Message, Report};
 
 /// Looks for routes on which nobody is asked: to a cluster to which others lead that are judged,
@@ -12,14 +13,19 @@ pub(super) fn look<'n>(
     chains: &[Chain<'n>],
     ours: &[Vec<Authz<'n>>],
     tables: &[Vec<Message<'n>>],
+    world: &World<'n>,
     report: &mut Report,
 ) {
     let all = || chains.iter().zip(ours).zip(tables);
-    let mut judged: BTreeSet<&str> = BTreeSet::new();
+    let mut judged = Judged {
+        world,
+        clusters: BTreeSet::new(),
+        addresses: BTreeSet::new(),
+    };
     for ((_, ours), tables) in all() {
         for route in tables.iter().flat_map(|table| routes::routes(*table)) {
             if is_judged(ours, &route) {
-                judged.extend(route.cluster.and_then(Message::text));
+                judged.add(route.cluster.and_then(Message::text));
             }
         }
     }
@@ -29,9 +35,38 @@ pub(super) fn look<'n>(
         }
         for route in tables.iter().flat_map(|table| routes::routes(*table)) {
             if route.leads_on() && !is_judged(ours, &route) {
-                look_at_route(ours, &route, &judged, report);
+                look_at_route(chain, ours, &route, &judged, report);
             }
         }
+    }
+}
+
+/// The servers to which judged requests go.
+struct Judged<'a, 'n> {
+    world: &'a World<'n>,
+    clusters: BTreeSet<&'n str>,
+    /// Of their endpoints: the same server may have another name.
+    addresses: BTreeSet<String>,
+}
+
+impl<'n> Judged<'_, 'n> {
+    fn add(&mut self, cluster: Option<&'n str>) {
+        let Some(name) = cluster else {
+            return;
+        };
+        if self.clusters.insert(name) {
+            let cluster = self.world.cluster(name);
+            let addresses = cluster.into_iter().flat_map(world::addresses);
+            self.addresses.extend(addresses);
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let cluster = self.world.cluster(name).into_iter();
+        self.clusters.contains(name)
+            || cluster
+                .flat_map(world::addresses)
+                .any(|address| self.addresses.contains(&address))
     }
 }
 
@@ -41,14 +76,19 @@ fn is_judged<'n>(ours: &[Authz<'n>], route: &Route<'n>) -> bool {
 }
 
 fn look_at_route<'n>(
+    chain: &Chain<'n>,
     ours: &[Authz<'n>],
     route: &Route<'n>,
-    judged: &BTreeSet<&str>,
+    judged: &Judged<'_, 'n>,
     report: &mut Report,
 ) {
     let cluster = route.cluster.and_then(Message::text).unwrap_or_default();
     let Some(authz) = ours.first() else {
-        if judged.contains(cluster) {
+        let mut filters = chain.filters.iter();
+        if let Some(unread) = filters.find(|filter| filter.is_elsewhere()) {
+            let message = "it cannot be seen from these files whether mcp-authz is asked";
+            report.unseen(unread.at, message);
+        } else if judged.has(cluster) {
             let message = "this listener has no ext_authz filter, and leads to the same server: \
                            everything passes, without a token too";
             let at = route.cluster.unwrap_or(route.entry);
@@ -58,7 +98,8 @@ fn look_at_route<'n>(
     };
     let message = "nobody is asked on this route: everything passes, without a token too";
     let help = "leave it out; what needs no judgement gets a route to a cluster of its own";
-    let is_server = judged.contains(cluster) || judged.is_empty() || route.server(authz).is_some();
+    let is_server =
+        judged.has(cluster) || judged.clusters.is_empty() || route.server(authz).is_some();
     match route.state(authz) {
         State::Off(field) if is_server => report.error(field, message, help),
         State::Off(field) => report.warn(field, message, help),
@@ -76,12 +117,12 @@ fn look_at_route<'n>(
 }
 
 /// A TCP proxy forwards what nobody has read.
-fn look_at_bytes(chain: &Chain<'_>, judged: &BTreeSet<&str>, report: &mut Report) {
+fn look_at_bytes(chain: &Chain<'_>, judged: &Judged<'_, '_>, report: &mut Report) {
     let proxy = chain.manager;
     let parts = proxy.list("weighted_clusters.clusters");
     let parts = parts.filter_map(|part| part.get("name"));
     for cluster in parts.chain(proxy.get("cluster")) {
-        if cluster.text().is_some_and(|name| judged.contains(name)) {
+        if cluster.text().is_some_and(|name| judged.has(name)) {
             let message = "this listener forwards bytes to the same server: everything passes, \
                            without a token too";
             report.error(

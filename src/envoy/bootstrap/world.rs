@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::listen::Address;
 use crate::yaml::Node;
 
-use super::chain::Chain;
+use super::chain::{self, Chain};
 use super::{Expected, Message, Report};
 
 /// Everything that the files define.
@@ -14,6 +14,10 @@ pub(super) struct World<'n> {
     pub(super) listeners: Vec<Message<'n>>,
     pub(super) clusters: Vec<Message<'n>>,
     route_tables: Vec<Message<'n>>,
+    /// Where listeners come from that are in none of the files.
+    listeners_elsewhere: Option<Message<'n>>,
+    /// Whether one of the files is a whole configuration, and not only some resources of one.
+    is_whole: bool,
 }
 
 impl<'n> World<'n> {
@@ -21,6 +25,11 @@ impl<'n> World<'n> {
         let mut world = World::default();
         for tree in trees {
             let root = Message::of(tree);
+            if root.is_dump() {
+                world.add_dump(root, report);
+                continue;
+            }
+            world.is_whole |= root.get("resources").is_none();
             world
                 .listeners
                 .extend(root.list("static_resources.listeners"));
@@ -30,9 +39,44 @@ impl<'n> World<'n> {
             for resource in root.list("resources") {
                 world.add(resource);
             }
-            look_for_unseen(root, report);
+            let elsewhere = look_for_unseen(root, report);
+            world.listeners_elsewhere = world.listeners_elsewhere.or(elsewhere);
         }
         world
+    }
+
+    /// What a running Envoy has. What it got over xDS and has not taken yet is left out.
+    fn add_dump(&mut self, root: Message<'n>, report: &mut Report) {
+        self.is_whole = true;
+        for part in root.list("configs").filter_map(Message::typed) {
+            let of = |path, field| part.body.list(path).filter_map(move |one| one.at(field));
+            if part.is("ListenersConfigDump") {
+                self.listeners.extend(of("static_listeners", "listener"));
+                let dynamic = of("dynamic_listeners", "active_state.listener");
+                self.listeners.extend(dynamic);
+            } else if part.is("ClustersConfigDump") {
+                self.clusters.extend(of("static_clusters", "cluster"));
+                self.clusters
+                    .extend(of("dynamic_active_clusters", "cluster"));
+            } else if part.is("RoutesConfigDump") {
+                let fixed = of("static_route_configs", "route_config");
+                self.route_tables.extend(fixed);
+                let dynamic = of("dynamic_route_configs", "route_config");
+                self.route_tables.extend(dynamic);
+            } else if part.is("BootstrapConfigDump")
+                && let Some(bootstrap) = part.body.get("bootstrap")
+            {
+                look_at_runtime(bootstrap, report);
+            }
+        }
+    }
+
+    /// Where listeners may be that are in none of the files.
+    pub(super) fn elsewhere(&self, root: Message<'n>) -> Option<Message<'n>> {
+        let part = (!self.is_whole && self.listeners.is_empty()).then_some(root);
+        let filters = self.listeners.iter().flat_map(network_filters);
+        let mut unread = filters.filter(|filter| filter.get("config_discovery").is_some());
+        self.listeners_elsewhere.or(part).or_else(|| unread.next())
     }
 
     fn add(&mut self, resource: Message<'n>) {
@@ -72,8 +116,7 @@ impl<'n> World<'n> {
     /// The clusters that are mcp-authz for sure: by their address, or by their name.
     pub(super) fn authz_clusters(&self, expected: Option<&Expected>) -> BTreeSet<&'n str> {
         let is_ours = |cluster: &&Message<'n>| {
-            let name = cluster.text_of("name").replace('_', "-");
-            name.contains("mcp-authz")
+            chain::is_named_so(cluster.text_of("name"))
                 || expected.is_some_and(|expected| leads_to(**cluster, &expected.listen))
         };
         let clusters = self.clusters.iter().filter(is_ours);
@@ -103,25 +146,32 @@ fn leads_to(cluster: Message<'_>, listen: &Address) -> bool {
     }
 }
 
-/// Says what is not in the files.
-fn look_for_unseen(root: Message<'_>, report: &mut Report) {
+/// Says what is not in the files, and returns where listeners come from that are not.
+fn look_for_unseen<'n>(root: Message<'n>, report: &mut Report) -> Option<Message<'n>> {
+    let mut listeners = None;
     let dynamic = ["lds_config", "cds_config", "ads_config"];
     for name in dynamic {
         let Some(source) = root.at("dynamic_resources").and_then(|all| all.get(name)) else {
             continue;
         };
-        if source.get("path_config_source").is_none() {
-            let what = match name {
-                "lds_config" => "listeners",
-                "cds_config" => "clusters",
-                _ => "configuration",
-            };
-            report.unseen(
-                source,
-                format!("{what} that Envoy gets over xDS are not looked at"),
-            );
+        if source.get("path_config_source").is_some() || source.get("path").is_some() {
+            continue;
         }
+        let what = match name {
+            "lds_config" => {
+                listeners = Some(source);
+                "listeners that Envoy gets over xDS are"
+            }
+            "cds_config" => "clusters that Envoy gets over xDS are",
+            _ => "configuration that Envoy gets over xDS is",
+        };
+        report.unseen(source, format!("{what} not looked at"));
     }
+    look_at_runtime(root, report);
+    listeners
+}
+
+fn look_at_runtime(root: Message<'_>, report: &mut Report) {
     for layer in root.list("layered_runtime.layers") {
         let dynamic = ["rtds_layer", "disk_layer", "admin_layer"];
         if dynamic.iter().any(|kind| layer.get(kind).is_some()) {
@@ -131,15 +181,56 @@ fn look_for_unseen(root: Message<'_>, report: &mut Report) {
     }
 }
 
+/// The network filters of a listener.
+fn network_filters<'n>(listener: &Message<'n>) -> impl Iterator<Item = Message<'n>> + use<'n> {
+    let chains = listener.list("filter_chains");
+    let chains = chains.chain(listener.get("default_filter_chain"));
+    chains.flat_map(|chain| chain.list("filters"))
+}
+
+/// Where the endpoints of a cluster are, in words that are the same for the same place.
+pub(super) fn addresses(cluster: Message<'_>) -> impl Iterator<Item = String> {
+    let localities = cluster.list("load_assignment.endpoints");
+    let endpoints = localities.flat_map(|locality| locality.list("lb_endpoints"));
+    let fixed = endpoints.filter_map(|one| {
+        let address = one.at("endpoint.address")?;
+        if let Some(path) = address.at("pipe.path").and_then(Message::text) {
+            return Some(format!("unix:{path}"));
+        }
+        let socket = address.get("socket_address")?;
+        let host = socket.text_of("address").trim_end_matches('.');
+        let host = match host.to_ascii_lowercase().as_str() {
+            "localhost" => "127.0.0.1".to_owned(),
+            other => other.to_owned(),
+        };
+        let port = socket.count_of("port_value");
+        let port = port.map_or_else(
+            || socket.text_of("named_port").to_owned(),
+            |port| port.to_string(),
+        );
+        Some(format!("{host}:{port}"))
+    });
+    // Envoy asks for them by this name.
+    let asked = cluster.get("eds_cluster_config").map(|eds| {
+        let name = eds.get("service_name").or(cluster.get("name"));
+        format!("eds:{}", name.and_then(Message::text).unwrap_or_default())
+    });
+    fixed.chain(asked)
+}
+
 /// The chains of HTTP filters, each where it listens.
-pub(super) fn chains<'n>(world: &World<'n>) -> Vec<Chain<'n>> {
+pub(super) fn chains<'n>(world: &World<'n>, report: &mut Report) -> Vec<Chain<'n>> {
     const MANAGER: &str = "http_connection_manager.v3.HttpConnectionManager";
     const PROXY: &str = "tcp_proxy.v3.TcpProxy";
     let mut chains = Vec::new();
     for listener in &world.listeners {
-        let filters = listener.list("filter_chains");
-        let filters = filters.chain(listener.get("default_filter_chain"));
-        let filters = filters.flat_map(|chain| chain.list("filters"));
+        for filter in network_filters(listener) {
+            if let Some(source) = filter.get("config_discovery") {
+                let message = "a network filter that Envoy gets over xDS is not looked at";
+                report.unseen(source, message);
+            }
+        }
+        let filters = network_filters(listener);
         let configs = filters.filter_map(|filter| filter.get("typed_config"));
         let configs = configs.chain(listener.at("api_listener.api_listener"));
         for typed in configs.filter_map(Message::typed) {

@@ -1,0 +1,99 @@
+//! Filters that change what mcp-authz said, or what was judged, after the decision.
+
+use super::chain::Filter;
+use super::locks::{self, MUTATION, REQUEST};
+use super::routes::Route;
+use super::{Gate, Message, NAMESPACE, Report, clusters};
+
+/// Checks of the filters behind the decision.
+pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 3] = [undone, upstream, metadata];
+
+/// Types of filters that run code of others on requests.
+const CODE: [&str; 4] = [
+    "filters.http.lua.v3.Lua",
+    "filters.http.wasm.v3.Wasm",
+    "filters.http.golang.v3alpha.Config",
+    "dynamic_modules.v3.DynamicModuleFilter",
+];
+
+/// Filters of the chain.
+fn undone(gate: &Gate<'_, '_>, report: &mut Report) {
+    for filter in gate.behind() {
+        look_at(gate, filter, report);
+    }
+}
+
+/// Filters that the router runs, once it has a cluster.
+fn upstream(gate: &Gate<'_, '_>, report: &mut Report) {
+    let routers = gate
+        .behind()
+        .flat_map(|filter| filter.configs("router.v3.Router"));
+    for entry in routers.flat_map(|router| router.list("upstream_http_filters")) {
+        look_at(gate, &Filter::of(entry), report);
+    }
+}
+
+fn look_at(gate: &Gate<'_, '_>, filter: &Filter<'_>, report: &mut Report) {
+    for config in filter.configs(MUTATION) {
+        look_at_mutations(gate, config, report);
+    }
+    let mut code = CODE.iter();
+    if code.any(|kind| !filter.configs(kind).is_empty()) {
+        let message = "this filter runs code behind the decision, which can change what was judged \
+                       and what mcp-authz tells the server";
+        report.warn(filter.at, message, "put it in front of ext_authz");
+    }
+}
+
+fn look_at_mutations(gate: &Gate<'_, '_>, config: Message<'_>, report: &mut Report) {
+    for mutation in config.list(REQUEST) {
+        if locks::touches_ours(gate, mutation) {
+            let message = "what mcp-authz tells the server is changed after it was said";
+            let help = "put the header_mutation filter in front of ext_authz";
+            report.error(mutation, message, help);
+        }
+    }
+}
+
+/// What a route says to filters behind, and the filters of its cluster.
+pub(super) fn look_at_route(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    for filter in gate.behind() {
+        for config in route.configs(filter.name) {
+            for own in config.packed("header_mutation.v3.HeaderMutationPerRoute") {
+                look_at_mutations(gate, own, report);
+            }
+        }
+    }
+    for filter in &gate.chain.filters {
+        for config in route.configs(filter.name) {
+            look_for_namespaces(config, report);
+        }
+    }
+    let name = route.cluster.and_then(Message::text).unwrap_or_default();
+    let options = gate.world.cluster(name).and_then(clusters::options);
+    for entry in options.into_iter().flat_map(|all| all.list("http_filters")) {
+        look_at(gate, &Filter::of(entry), report);
+    }
+}
+
+/// Filters that write where Envoy keeps what mcp-authz says: those behind over it, and those in
+/// front what it leaves out, which is then taken for its own.
+fn metadata(gate: &Gate<'_, '_>, report: &mut Report) {
+    for filter in &gate.chain.filters {
+        if let Some(config) = filter.at.get("typed_config") {
+            look_for_namespaces(config, report);
+        }
+    }
+}
+
+fn look_for_namespaces(config: Message<'_>, report: &mut Report) {
+    config.each(&mut |message| {
+        if let Some(space) = message.get("metadata_namespace")
+            && space.text() == Some(NAMESPACE)
+        {
+            let what = "this filter writes what is taken for mcp-authz's word: which answers are \
+                        looked at, and for whom";
+            report.error(space, what, "another `metadata_namespace`");
+        }
+    });
+}

@@ -1,0 +1,302 @@
+//! Whether every answer that has to be looked at is shown, whatever matchers make of it.
+
+use crate::check::{OPEN_FILTERS, RESPONSE_FILTERS};
+
+use super::answers::{self, PROCESSOR};
+use super::chain::Filter;
+use super::matcher::{self, Case, Hit};
+use super::{Gate, Message, Report, fraction};
+
+/// What each value of `response_filter` stands for, as the header `x-mcp-authz-method` has it: of
+/// several messages at once, and of streams, there is none.
+const METHODS: [(&str, Option<&str>); 8] = [
+    ("list", None),
+    ("list/tools", Some("tools/list")),
+    ("list/prompts", Some("prompts/list")),
+    ("list/resources", Some("resources/list")),
+    ("list/templates", Some("resources/templates/list")),
+    ("list/tasks", Some("tasks/list")),
+    ("task", Some("tools/call")),
+    ("initialize", Some("initialize")),
+];
+
+/// What becomes of an answer with a value of `response_filter`.
+enum Way<'n> {
+    /// It is shown by one of these configurations.
+    Shown(Vec<Message<'n>>),
+    /// It passes, by this filter or by none.
+    Passes(Option<Filter<'n>>),
+    /// Only this part of such answers is shown.
+    Part(Message<'n>),
+    /// The matcher cannot be evaluated.
+    Unknown(Message<'n>),
+}
+
+/// What is wrong with the way of some answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// They pass, with these consequences.
+    Passes(&'static str),
+    /// They pass, as far as can be told by the header alone.
+    MayPass(&'static str),
+    /// A part of them passes.
+    Part,
+    /// It is not known.
+    Unknown,
+}
+
+/// The faults of a chain, those of one place together.
+#[derive(Debug, Default)]
+struct Faults<'n> {
+    all: Vec<(Message<'n>, Fault, Vec<&'static str>)>,
+}
+
+impl<'n> Faults<'n> {
+    fn add(&mut self, at: Message<'n>, fault: Fault, code: &'static str) {
+        let mut all = self.all.iter_mut();
+        let same =
+            all.find(|(place, known, _)| std::ptr::eq(place.node(), at.node()) && *known == fault);
+        match same {
+            Some((_, _, codes)) => codes.push(code),
+            None => self.all.push((at, fault, vec![code])),
+        }
+    }
+
+    fn tell(self, report: &mut Report) {
+        for (at, fault, codes) in self.all {
+            let codes: Vec<_> = codes.iter().map(|code| format!("`{code}`")).collect();
+            let codes = codes.join(", ");
+            let help = "a matcher on `response_filter` as in envoy/envoy.yaml: prefix `list`, \
+                        `task` and `initialize`";
+            let passes =
+                |what| format!("no ext_proc filter sees the answers marked {codes}: {what}");
+            match fault {
+                Fault::Passes(what) => report.missing(at, passes(what), help),
+                Fault::MayPass(what) => report.warn_missing(at, passes(what), help),
+                Fault::Part => {
+                    let message =
+                        format!("a part of the answers marked {codes} passes, and nobody sees it");
+                    report.error(at, message, "leave `sample_percent` out");
+                }
+                Fault::Unknown => {
+                    let message = format!("it cannot be told whether answers marked {codes} match");
+                    let help =
+                        "match on the metadata `response_filter` of envoy.filters.http.ext_authz";
+                    report.warn(at, message, help);
+                }
+            }
+        }
+    }
+}
+
+/// The request of an answer with a value of `response_filter`.
+fn case(code: &str) -> Case<'_> {
+    let found = METHODS.iter().find(|(own, _)| *own == code);
+    Case {
+        filter: code,
+        method: found.and_then(|(_, method)| *method),
+    }
+}
+
+/// Looks at the way of every answer that is marked.
+pub(super) fn look(gate: &Gate<'_, '_>, report: &mut Report) {
+    let filters = || gate.chain.filters.iter();
+    if filters().all(|filter| answers::ours(gate, filter).is_empty()) {
+        // What comes over xDS may be it, and is said to be unseen.
+        if gate.behind().all(|filter| !filter.is_elsewhere()) {
+            let message = "no ext_proc filter shows answers to mcp-authz: lists pass whole, and \
+                           sessions and tasks are bound on first use only";
+            let help = "the composite filter of envoy/envoy.yaml behind ext_authz";
+            report.missing(gate.authz.filter.at, message, help);
+        }
+        return;
+    }
+    let mut faults = Faults::default();
+    for (code, reads_body) in RESPONSE_FILTERS {
+        match way(gate, None, case(code)) {
+            Way::Shown(configs) => look_at_shown(&configs, code, reads_body, report),
+            Way::Unknown(predicate) => faults.add(predicate, Fault::Unknown, code),
+            Way::Part(field) => faults.add(field, Fault::Part, code),
+            Way::Passes(filter) => {
+                let at = filter.map_or(gate.authz.filter.at, |filter| filter.at);
+                faults.add(at, passes(code, filter), code);
+            }
+        }
+    }
+    faults.tell(report);
+    look_at_open(gate, report);
+    for config in gate
+        .behind()
+        .filter_map(|filter| filter.at.get("typed_config"))
+    {
+        look_at_samples(config, report);
+    }
+}
+
+fn look_at_shown(configs: &[Message<'_>], code: &str, reads_body: bool, report: &mut Report) {
+    for config in configs {
+        answers::look_at_heads(*config, code, report);
+        if reads_body {
+            answers::look_at_body_mode(*config, config.get("processing_mode"), report);
+        }
+    }
+}
+
+/// Requests whose end a limit waits for.
+fn look_at_open(gate: &Gate<'_, '_>, report: &mut Report) {
+    let mut shows_all = true;
+    for (code, reads_body) in OPEN_FILTERS {
+        match way(gate, None, case(code)) {
+            Way::Shown(configs) => look_at_shown(&configs, code, reads_body, report),
+            Way::Passes(_) | Way::Part(_) | Way::Unknown(_) => shows_all = false,
+        }
+    }
+    if !shows_all {
+        let message = "not all requests under `limit: {open: N}` are shown to mcp-authz, marked \
+                       `stream` or with `+stream` at the end: such a request counts for 10 seconds \
+                       and no longer";
+        let help = "the matchers `stream` and `+stream` of envoy/envoy.yaml, if a policy has such \
+                    limits";
+        report.warn_missing(gate.authz.filter.at, message, help);
+    }
+}
+
+fn passes(code: &str, filter: Option<Filter<'_>>) -> Fault {
+    let what = match code {
+        "initialize" => "the sessions that they open are bound on first use only",
+        "task" => "the tasks that they create are bound on first use only",
+        _ => "their lists pass whole",
+    };
+    // By the header alone these cannot be told from others.
+    let by_header = filter.is_some_and(asks_for_header);
+    if by_header && matches!(code, "list" | "task") {
+        Fault::MayPass(what)
+    } else {
+        Fault::Passes(what)
+    }
+}
+
+fn asks_for_header(filter: Filter<'_>) -> bool {
+    let config = filter.at.get("typed_config");
+    config.is_some_and(|config| !config.packed("HttpRequestHeaderMatchInput").is_empty())
+}
+
+/// Looks at the matcher that a route has for a filter in the place of the filter's own.
+pub(super) fn look_at_matcher<'n>(
+    gate: &Gate<'_, 'n>,
+    filter: &Filter<'n>,
+    config: Message<'n>,
+    matcher: Message<'n>,
+    report: &mut Report,
+) {
+    let mut passed = Vec::new();
+    let mut faults = Faults::default();
+    for (code, reads_body) in RESPONSE_FILTERS {
+        match way(gate, Some((filter, matcher)), case(code)) {
+            Way::Shown(configs) => look_at_shown(&configs, code, reads_body, report),
+            Way::Unknown(predicate) => faults.add(predicate, Fault::Unknown, code),
+            Way::Part(field) => faults.add(field, Fault::Part, code),
+            Way::Passes(_) => passed.push(format!("`{code}`")),
+        }
+    }
+    faults.tell(report);
+    if !passed.is_empty() {
+        let passed = passed.join(", ");
+        let message = format!("on this route no ext_proc filter sees the answers marked {passed}");
+        report.error(config, message, "leave the matcher of the route out");
+    }
+}
+
+/// The type of the action that runs a filter.
+const EXECUTE: &str = "composite.v3.ExecuteFilterAction";
+
+/// The way of an answer through the filters behind `ext_authz`, with the matcher that a route has
+/// for one of them.
+fn way<'n>(
+    gate: &Gate<'_, 'n>,
+    own: Option<(&Filter<'n>, Message<'n>)>,
+    case: Case<'_>,
+) -> Way<'n> {
+    let (mut passed, mut part, mut unknown) = (None, None, None);
+    for filter in gate.behind() {
+        let own = own.filter(|(known, _)| known.name == filter.name);
+        let own = own.map(|(_, matcher)| matcher);
+        let configs = answers::ours(gate, filter);
+        if configs.is_empty() && own.is_none() {
+            continue;
+        }
+        let Some(matcher) = own.or_else(|| filter.body.get("xds_matcher")) else {
+            return Way::Shown(configs);
+        };
+        match matcher::evaluate(matcher, case) {
+            Hit::Action(action) => {
+                let sample = sample(action);
+                let shown = answers::of_ours(gate, shown_by(filter, action));
+                match sample {
+                    None if !shown.is_empty() => return Way::Shown(shown),
+                    Some(field) if !shown.is_empty() => part = Some(field),
+                    Some(_) | None if is_elsewhere(action) => unknown = Some(action),
+                    Some(_) | None => passed = Some(*filter),
+                }
+            }
+            // What stands in the matcher itself runs unless an action skips it.
+            Hit::Nothing if stands_in_matcher(filter) => return Way::Shown(configs),
+            Hit::Nothing => passed = Some(*filter),
+            Hit::Unknown(predicate) => unknown = Some(predicate),
+        }
+    }
+    match (unknown, part) {
+        (Some(predicate), _) => Way::Unknown(predicate),
+        (None, Some(field)) => Way::Part(field),
+        (None, None) => Way::Passes(passed),
+    }
+}
+
+/// The `ext_proc` filters that an action runs: in it, or under the name of a chain that it says.
+fn shown_by<'n>(filter: &Filter<'n>, action: Message<'n>) -> Vec<Message<'n>> {
+    let mut shown = action.packed(PROCESSOR);
+    for execute in action.packed(EXECUTE) {
+        let name = execute.text_of("filter_chain_name");
+        let composites = filter.configs("composite.v3.Composite").into_iter();
+        let maps = composites.filter_map(|composite| composite.get("named_filter_chains"));
+        let chains = maps.flat_map(Message::entries);
+        let named = chains.filter(|(key, _)| !name.is_empty() && key.as_str() == Some(name));
+        shown.extend(named.flat_map(|(_, chain)| chain.packed(PROCESSOR)));
+    }
+    shown
+}
+
+/// Actions that are taken always until somebody says otherwise.
+fn look_at_samples(config: Message<'_>, report: &mut Report) {
+    for execute in config.packed(EXECUTE) {
+        let field = execute.get("sample_percent");
+        let field = field.filter(|field| fraction::is_whole(field.get("default_value")));
+        if let Some(key) = field.and_then(|field| field.get("runtime_key")) {
+            let message = "whoever sets this runtime key lets answers pass, and nobody sees them";
+            report.warn(key, message, "leave `sample_percent` out");
+        }
+    }
+}
+
+/// Where an action is taken for a part of the requests only.
+fn sample(action: Message<'_>) -> Option<Message<'_>> {
+    let mut actions = action.packed(EXECUTE).into_iter();
+    actions.find_map(|execute| {
+        let field = execute.get("sample_percent")?;
+        let is_whole = fraction::is_whole(field.get("default_value"));
+        (!is_whole).then_some(field)
+    })
+}
+
+/// Whether Envoy gets what an action runs over xDS.
+fn is_elsewhere(action: Message<'_>) -> bool {
+    let mut actions = action.packed(EXECUTE).into_iter();
+    actions.any(|execute| execute.get("dynamic_config").is_some())
+}
+
+/// Whether a matcher chooses for which requests an `ext_proc` filter is skipped.
+fn stands_in_matcher(filter: &Filter<'_>) -> bool {
+    let inner = filter.body.at("extension_config.typed_config");
+    let inner = inner.and_then(Message::typed);
+    inner.is_some_and(|typed| typed.is(PROCESSOR))
+}
