@@ -257,7 +257,7 @@ fn write(sink: &mut impl Write, batch: &[u8], is_torn: &mut bool) -> Result<(), 
         };
         let written = batch.strip_suffix(rest).unwrap_or_default();
         *is_torn = written.last().is_some_and(|&byte| byte != b'\n');
-        let lines = written.iter().filter(|&&byte| byte == b'\n').count();
+        let lines = written.split(|byte| *byte == b'\n').skip(1).count();
         return Err(Unwritten { lines, cause });
     }
     Ok(())

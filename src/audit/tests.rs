@@ -351,17 +351,13 @@ struct Failing(Shared, usize);
 impl Write for Failing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Failing(sink, room) = self;
-        match *room {
-            0 => {
-                *room = usize::MAX;
-                Err(io::ErrorKind::StorageFull.into())
-            }
-            _ => {
-                let count = bytes.len().min(*room);
-                *room -= count;
-                sink.write(&bytes[..count])
-            }
+        if *room == 0 {
+            *room = usize::MAX;
+            return Err(io::ErrorKind::StorageFull.into());
         }
+        let count = bytes.len().min(*room);
+        *room -= count;
+        sink.write(&bytes[..count])
     }
 
     fn flush(&mut self) -> io::Result<()> {

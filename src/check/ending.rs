@@ -82,14 +82,12 @@ impl Context<'_> {
         }
         let expected = Expected::of(self.request, self.server, read);
         let held = (judgement.session_started, &*judgement.places);
-        match handoff::handover(expected, self, read, to, held) {
-            Ok(handover) => handover,
-            Err(ContextTooLong) => {
-                judgement.give_back(state, self.decision_id);
-                judgement.refuse(Reason::TooManyHeaders, 0);
-                None
-            }
-        }
+        let handover = handoff::handover(expected, self, read, to, held);
+        handover.unwrap_or_else(|ContextTooLong| {
+            judgement.give_back(state, self.decision_id);
+            judgement.refuse(Reason::TooManyHeaders, 0);
+            None
+        })
     }
 
     pub(super) fn ending(

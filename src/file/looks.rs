@@ -337,7 +337,7 @@ mod tests {
         assert_eq!(looks.look(false, || 0).await.unwrap(), None);
         tokio::time::resume();
         // Ended looks count once.
-        ends.drain(..STUCK_AT_ONCE + 1);
+        ends.drain(..=STUCK_AT_ONCE);
         left(&looks, STUCK_AT_ONCE - 1).await;
         assert_eq!(lock(&looks.state).outlived, STUCK_AT_ONCE - 1);
     }

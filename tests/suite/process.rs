@@ -95,7 +95,7 @@ const NOT_RUNNABLE: [Row; 19] = [
     (
         "unreadable policy",
         |home| std::fs::write(home.path("policy.yaml"), b"\xff\xfe").unwrap(),
-        "cannot read the policy `@/policy.yaml`: stream did not contain valid UTF-8",
+        "cannot read the policy `@/policy.yaml`: it is not UTF-8",
     ),
     (
         "a policy that never ends",

@@ -74,7 +74,7 @@ impl<'n> World<'n> {
     /// Where listeners may be that are in none of the files.
     pub(super) fn elsewhere(&self, root: Message<'n>) -> Option<Message<'n>> {
         let part = (!self.is_whole && self.listeners.is_empty()).then_some(root);
-        let filters = self.listeners.iter().flat_map(network_filters);
+        let filters = self.listeners.iter().copied().flat_map(network_filters);
         let mut unread = filters.filter(|filter| filter.get("config_discovery").is_some());
         self.listeners_elsewhere.or(part).or_else(|| unread.next())
     }
@@ -182,7 +182,7 @@ fn look_at_runtime(root: Message<'_>, report: &mut Report) {
 }
 
 /// The network filters of a listener.
-fn network_filters<'n>(listener: &Message<'n>) -> impl Iterator<Item = Message<'n>> + use<'n> {
+fn network_filters(listener: Message<'_>) -> impl Iterator<Item = Message<'_>> {
     let chains = listener.list("filter_chains");
     let chains = chains.chain(listener.get("default_filter_chain"));
     chains.flat_map(|chain| chain.list("filters"))
@@ -224,13 +224,13 @@ pub(super) fn chains<'n>(world: &World<'n>, report: &mut Report) -> Vec<Chain<'n
     const PROXY: &str = "tcp_proxy.v3.TcpProxy";
     let mut chains = Vec::new();
     for listener in &world.listeners {
-        for filter in network_filters(listener) {
+        for filter in network_filters(*listener) {
             if let Some(source) = filter.get("config_discovery") {
                 let message = "a network filter that Envoy gets over xDS is not looked at";
                 report.unseen(source, message);
             }
         }
-        let filters = network_filters(listener);
+        let filters = network_filters(*listener);
         let configs = filters.filter_map(|filter| filter.get("typed_config"));
         let configs = configs.chain(listener.at("api_listener.api_listener"));
         for typed in configs.filter_map(Message::typed) {

@@ -131,7 +131,7 @@ fn assert_free_and_lost(memory: &Memory, who: Who<'_>, lost: &[BindingKey], seco
 
 #[test]
 fn one_subject_does_not_end_first_use_for_anybody() {
-    for (most, count) in [(60, 130), (60, 5000), (1, 100), (2000, 4100)] {
+    for (most, count) in [(60, 130), (60, 5000), (2000, 4100)] {
         let memory = memory(most);
         let mallory = Who::new("mallory");
         let mut now = 0;
@@ -143,9 +143,9 @@ fn one_subject_does_not_end_first_use_for_anybody() {
         assert!(!memory.has_ended_first_use(BindingKind::Session, at(now)));
         // What he has lost last is not free, and what he lost long ago is.
         let lost = |number: usize| session(&format!("session-{number}"));
-        let (last, first) = (lost(count - most - 1), lost(0));
-        assert_eq!(memory.whose_for(mallory, last, now), Whose::Unknown);
-        assert_eq!(memory.whose_for(mallory, first, now), Whose::Nobodys);
+        let (latest, earliest) = (lost(count - most - 1), lost(0));
+        assert_eq!(memory.whose_for(mallory, latest, now), Whose::Unknown);
+        assert_eq!(memory.whose_for(mallory, earliest, now), Whose::Nobodys);
         for who in [Who::new("carol"), Who::new("carol").of("other")] {
             assert_free_and_lost(&memory, who, &[], now);
         }
