@@ -57,7 +57,7 @@
 //!
 //! `main → cli → app → envoy, admin → check → authn, policy, catalog → mcp, upstream, state, audit → authz`;
 //! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
-//! [`yaml`], [`json`], [`bytewise`], [`file`] and [`telemetry`] serve all of them and import none but
+//! [`yaml`], [`json`], [`bytewise`], [`mod@file`] and [`telemetry`] serve all of them and import none but
 //! [`authz`]'s values.
 //!
 //! - [`authz`] imports nothing of ours: no async, no clock, no I/O, no serialization. The same
@@ -70,7 +70,7 @@
 //! - A rule compares a value from outside only where every server reads it alike: URIs by
 //!   `authz/uri.rs`, arguments and claims by `authz/compare.rs`, keys and paths by
 //!   `authz/path.rs`. Selectors and expressions share these, and there is no other comparison.
-//! - Every file is read by [`file`]: what cannot be read is an error, never absent, and a file system
+//! - Every file is read by [`mod@file`]: what cannot be read is an error, never absent, and a file system
 //!   that gives no answer holds up nothing else.
 //! - Time is read once per check, and so is the policy: no request ever sees two.
 //! - Only verification makes a [`authz::Subject`] (and assumption, where a policy is tested or
