@@ -178,7 +178,7 @@ def test_the_servers_word_on_a_session_passes(upstream, ask):
     assert ask("alice", "raw", INITIALIZE).headers["mcp-session-id"] == "restarts"
     gone = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}'
     upstream.says(answer(gone, status="404 Not Found"))
-    for message in (call_message("x"), list_message()):
+    for message in (call_message("x"), list_message() | {"id": 8}):
         got = ask("alice", "raw", message, mcp_session_id="restarts")
         assert (got.status, got.body) == (404, gone)
     # Issued again, it belongs to whom it was issued last.
