@@ -442,7 +442,8 @@ fn routes_of_a_running_envoy_are_looked_at() {
     let body = body.collect::<String>();
     let body = body.replacen("        \"@type\"", "      \"@type\"", 1);
     let listeners = [head, "- listener:\n", &body].concat();
-    let routes: String = routes.lines().map(|line| format!("  {line}\n")).collect();
+    let routes = routes.lines().map(|line| ["  ", line, "\n"].concat());
+    let routes: String = routes.collect();
     let text = format!(
         "configs:\n- \"@type\": type.googleapis.com/envoy.admin.v3.ListenersConfigDump\n{listeners}- \"@type\": type.googleapis.com/envoy.admin.v3.RoutesConfigDump\n{routes}"
     );
