@@ -74,7 +74,10 @@ def runs(run_dir, key):
         ports = [server.port() for server in servers]
         # Named by their routes: a hostile Host has to reach the server, whose answer is checked.
         upstreams = [
-            Upstream(leg.name, port, leg.path, found_by_route=True)
+            # The suite takes up streams that broke off, each in its own session.
+            Upstream(
+                leg.name, port, leg.path, found_by_route=True, settings={"resume": "on"}
+            )
             for leg, port in zip(LEGS, ports, strict=True)
         ]
         provider = Provider(own / "provider", [key])
