@@ -26,7 +26,7 @@ pub(super) struct Known {
     pub(super) id: Uuid,
 }
 
-/// The how manieth use of a context it is.
+/// Whether a context is used for the first time, again, or as a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     First,
