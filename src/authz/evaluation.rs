@@ -347,9 +347,15 @@ impl<'p> Missing<'p> {
     /// Adds the needs of one rule, and tells whether some are not met. An `acr` or `auth_time`
     /// that is not in the token is not met: a new login brings it.
     fn add(&mut self, needs: &'p Needs, rule: &'p Rule, request: &AccessRequest<'_>) -> bool {
+        let Needs {
+            scopes,
+            acr: accepted,
+            auth_age_max,
+            sender_constrained,
+        } = needs;
         let subject = request.subject;
         let mut is_unmet = false;
-        for scope in &needs.scopes {
+        for scope in scopes {
             let lacks = !subject.scopes.contains(scope);
             is_unmet |= lacks;
             if !self.scopes.contains(scope) {
@@ -360,18 +366,18 @@ impl<'p> Missing<'p> {
             }
         }
         let acr = subject.claims.member("acr").and_then(|acr| acr.as_str());
-        if !needs.acr.is_empty() && !needs.acr.iter().any(|value| Some(&**value) == acr) {
+        if !accepted.is_empty() && !accepted.iter().any(|value| Some(&**value) == acr) {
             is_unmet = true;
-            self.narrow_acr(&needs.acr);
+            self.narrow_acr(accepted);
         }
-        if let Some(most) = needs.auth_age_max
+        if let Some(most) = *auth_age_max
             && match_auth_age(request, most) != Match::Yes
         {
             is_unmet = true;
             self.max_age = Some(self.max_age.map_or(most, |age| age.min(most)));
         }
         // Tokens that are bound to their sender are not accepted yet, so this is never met.
-        if needs.sender_constrained {
+        if *sender_constrained {
             is_unmet = true;
             self.proof = self.proof.or(Some(rule));
         }

@@ -323,30 +323,36 @@ impl Rule {
     /// Whether everything the rule asks for holds. The expression comes last, and only if the
     /// rest does not settle it.
     pub(super) fn matches(&self, call: &Call<'_>) -> Match {
-        let who = self
-            .who
-            .as_ref()
-            .map_or(Match::Yes, |who| who.matches(call.target.request));
-        if who == Match::No || !self.fits_kind(call.target.request.resource) {
+        let Rule {
+            who,
+            what,
+            when,
+            place,
+            why,
+            condition,
+            id: _,
+            effect: _,
+            mode: _,
+            set: _,
+            message: _,
+        } = self;
+        let request = call.target.request;
+        let who = who.as_ref();
+        let who = who.map_or(Match::Yes, |who| who.matches(request));
+        if who == Match::No || !self.fits_kind(request.resource) {
             return Match::No;
         }
-        let what = self
-            .what
-            .as_ref()
-            .map_or(Match::Yes, |what| what.matches(&call.target));
-        let place = self.place.as_ref();
-        let place = place.map_or(Match::Yes, |place| place.matches(call.target.request));
-        let when = self.when.as_ref();
-        let when = when.map_or(Match::Yes, |when| when.matches(call.target.request));
-        let plain = who
-            .and(what)
-            .and(place)
-            .and(when)
-            .and(self.counts(call.target.request));
-        let why = self.why.as_ref().filter(|_| plain != Match::No);
+        let what = what.as_ref();
+        let what = what.map_or(Match::Yes, |what| what.matches(&call.target));
+        let place = place.as_ref();
+        let place = place.map_or(Match::Yes, |place| place.matches(request));
+        let when = when.as_ref();
+        let when = when.map_or(Match::Yes, |when| when.matches(request));
+        let plain = who.and(what).and(place).and(when).and(self.counts(request));
+        let why = why.as_ref().filter(|_| plain != Match::No);
         let why = why.map_or(Match::Yes, |why| call.judge_why(why));
         let plain = plain.and(why);
-        let condition = self.condition.as_ref().filter(|_| plain != Match::No);
+        let condition = condition.as_ref().filter(|_| plain != Match::No);
         condition.map_or(plain, |condition| plain.and(call.judge(condition)))
     }
 

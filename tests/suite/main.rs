@@ -6,6 +6,8 @@ mod admin;
 #[cfg(test)]
 mod captured;
 #[cfg(test)]
+mod circles;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 #[expect(
@@ -34,6 +36,8 @@ mod reload;
 mod running;
 #[cfg(test)]
 mod secure;
+#[cfg(test)]
+mod source;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

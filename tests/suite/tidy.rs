@@ -9,6 +9,8 @@ use mcp_authz::policy::{self, CompileContext};
 use mcp_authz::yaml::Source;
 use mcp_authz::{config, policy::compile};
 
+use super::source::{code, files, root};
+
 /// Who may import whom; a module may always import itself.
 const EDGES: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
@@ -101,45 +103,6 @@ const EDGES: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("yaml", &[]),
 ];
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn files(below: &str, ending: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut open = vec![root().join(below)];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                open.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|extension| extension == ending)
-            {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    assert!(!found.is_empty(), "nothing below {below}");
-    found
-}
-
-/// The code of a file: without comments, and without tests at its end or of its own.
-fn code(path: &Path) -> String {
-    let name = path.to_string_lossy();
-    if name.ends_with("tests.rs") || name.contains("/tests/") || name.ends_with("fixtures.rs") {
-        return String::new();
-    }
-    let text = fs::read_to_string(path).unwrap();
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
-    lines.collect::<Vec<_>>().join("\n")
-}
 
 fn module_of(path: &Path) -> String {
     let below = path.strip_prefix(root().join("src")).unwrap();
@@ -256,6 +219,42 @@ fn the_core_has_no_io_and_no_serialization() {
     }
 }
 
+/// Functions that judge a part of a rule, and the type whose every field they have to judge.
+const JUDGES: &[(&str, &str, &str)] = &[
+    ("authz/condition/who.rs", "fn matches(", "Who"),
+    ("authz/condition/what.rs", "fn matches(", "What"),
+    ("authz/condition/when.rs", "fn matches(", "When"),
+    ("authz/condition/place.rs", "fn matches(", "Where"),
+    ("authz/condition/why.rs", "fn matches(", "Why"),
+    ("authz/policy.rs", "fn matches(", "Rule"),
+    ("authz/evaluation.rs", "fn add(", "Needs"),
+    ("cli/matrix/callers.rs", "fn caller(", "Who"),
+];
+
+/// A selector that is added to a rule and judged by nobody would widen every allow that has it.
+/// A pattern that names every field does not compile until the new one is named too.
+#[test]
+fn what_judges_a_rule_names_every_field_of_it() {
+    for (file, function, judged) in JUDGES {
+        let code = code(&root().join("src").join(file));
+        let body = code.split(function).nth(1).unwrap();
+        let body = body.split("\n    }\n").next().unwrap();
+        let (_, pattern) = body
+            .split_once(&format!("let {judged} {{"))
+            .unwrap_or_else(|| panic!("{file}: `{function}` does not take {judged} apart"));
+        let (pattern, rest) = pattern.split_once('}').unwrap();
+        assert!(!pattern.contains(".."), "{file}: {judged} has a rest");
+        let names = pattern
+            .split(',')
+            .map(|field| field.split(':').next().unwrap().trim());
+        for name in names.filter(|name| !name.is_empty()) {
+            let words = rest.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'));
+            let past = words.filter(|word| *word == format!("self.{name}")).count();
+            assert_eq!(past, 0, "{file}: `self.{name}` goes past the pattern");
+        }
+    }
+}
+
 #[test]
 fn no_test_is_switched_off() {
     for path in files("src", "rs").into_iter().chain(files("tests", "rs")) {
@@ -351,6 +350,7 @@ fn the_top_level_is_as_drawn() {
     let drawn = [
         "Cargo.lock",
         "Cargo.toml",
+        "LICENSE",
         "README.md",
         "envoy",
         "proto",

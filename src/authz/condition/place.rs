@@ -24,17 +24,22 @@ impl Where {
     /// Without a known source address, country or device, neither "inside" nor "outside" can be
     /// told.
     pub(in crate::authz) fn matches(&self, request: &AccessRequest<'_>) -> Match {
-        let networks = self.networks.as_ref().map_or(Match::Yes, |networks| {
+        let Where {
+            networks,
+            countries,
+            device,
+            not,
+        } = self;
+        let networks = networks.as_ref().map_or(Match::Yes, |networks| {
             request.source.map_or(Match::Indeterminate, |source| {
                 let source = source.to_canonical();
                 Match::of(networks.iter().any(|network| network.contains(&source)))
             })
         });
-        let not = self
-            .not
+        let not = not
             .as_ref()
             .map_or(Match::Yes, |place| place.matches(request).negate());
-        let countries = self.countries.as_ref().map_or(Match::Yes, |countries| {
+        let countries = countries.as_ref().map_or(Match::Yes, |countries| {
             request
                 .context
                 .country
@@ -42,7 +47,7 @@ impl Where {
                     selects(Some(countries), |name| &**name == country)
                 })
         });
-        let device = self.device.iter().map(|selector| {
+        let device = device.iter().map(|selector| {
             let device = request.context.device;
             device.map_or(Match::Indeterminate, |device| selector.matches_in(device))
         });

@@ -147,6 +147,16 @@ impl What {
 
     /// Everything but the kind of the resource, which the rule has checked.
     pub(in crate::authz) fn matches(&self, target: &Target<'_>) -> Match {
+        let What {
+            servers,
+            methods,
+            tools,
+            classes,
+            prompts,
+            resources,
+            arguments,
+            not,
+        } = self;
         let request = target.request;
         let globs = |globs: &Option<Box<[Glob]>>, name: Option<&str>| {
             selects(globs.as_deref(), |glob| {
@@ -160,37 +170,35 @@ impl What {
                 (None, None)
             }
         };
-        let classes = if target.class == Class::Unknown && self.classes.is_some() {
+        let classes = if target.class == Class::Unknown && classes.is_some() {
             Match::Indeterminate
         } else {
-            selects(self.classes.as_deref(), |name| {
+            selects(classes.as_deref(), |name| {
                 target.class.known() == Some(&**name)
             })
         };
         let plain = Match::all([
-            selects(self.servers.as_deref(), |name| &**name == request.server),
-            selects(self.methods.as_deref(), |pattern| {
+            selects(servers.as_deref(), |name| &**name == request.server),
+            selects(methods.as_deref(), |pattern| {
                 request
                     .action
                     .methods()
                     .any(|method| pattern.matches(method))
             }),
-            globs(&self.tools, tool),
+            globs(tools, tool),
             classes,
-            globs(&self.prompts, prompt),
+            globs(prompts, prompt),
         ]);
         if plain == Match::No {
             return Match::No;
         }
-        let resources = self
-            .resources
+        let resources = resources
             .as_ref()
             .map(|patterns| match_uri(patterns, target));
-        let arguments = self
-            .arguments
+        let arguments = arguments
             .iter()
             .map(|selector| target.matches_argument(selector));
-        let not = self.not.iter().map(|what| {
+        let not = not.iter().map(|what| {
             let found = what.matches(target);
             // The arguments that come may make it a no, whatever else cannot be evaluated.
             let is_open = target.arguments_open && what.has_arguments();

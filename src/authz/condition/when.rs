@@ -61,21 +61,26 @@ impl When {
 
     /// An age that is not known is neither young nor old.
     pub(in crate::authz) fn matches(&self, request: &AccessRequest<'_>) -> Match {
+        let When {
+            clock,
+            from,
+            until,
+            auth_age_max,
+            session_age_max,
+            not,
+        } = self;
         let now = request.now;
-        let clock = self.clock.as_ref();
+        let clock = clock.as_ref();
         let plain = Match::all([
             clock.map_or(Match::Yes, |clock| Match::of(clock.shows(now))),
-            self.from.map_or(Match::Yes, |from| Match::of(now >= from)),
-            self.until
-                .map_or(Match::Yes, |until| Match::of(now < until)),
+            from.map_or(Match::Yes, |from| Match::of(now >= from)),
+            until.map_or(Match::Yes, |until| Match::of(now < until)),
         ]);
-        let auth_age = self
-            .auth_age_max
-            .map_or(Match::Yes, |most| match_auth_age(request, most));
-        let session_age = self.session_age_max.map_or(Match::Yes, |most| {
+        let auth_age = auth_age_max.map_or(Match::Yes, |most| match_auth_age(request, most));
+        let session_age = session_age_max.map_or(Match::Yes, |most| {
             match_age(request.context.session_started, now, most)
         });
-        let not = self.not.as_ref();
+        let not = not.as_ref();
         let not = not.map_or(Match::Yes, |when| when.matches(request).negate());
         Match::all([plain, auth_age, session_age, not])
     }

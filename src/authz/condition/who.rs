@@ -49,6 +49,18 @@ impl Who {
     }
 
     pub(in crate::authz) fn matches(&self, request: &AccessRequest<'_>) -> Match {
+        let Who {
+            issuers,
+            subjects,
+            groups,
+            roles,
+            scopes,
+            tenants,
+            agents,
+            peers,
+            claims,
+            not,
+        } = self;
         let subject = request.subject;
         let unknown = subject.unknown;
         let named = |names: &Option<Names>, value: Option<&str>| {
@@ -66,46 +78,32 @@ impl Who {
             }
         };
         let plain = Match::all([
-            named(&self.issuers, Some(&subject.issuer)),
-            named(&self.subjects, Some(&subject.id)),
-            unless(
-                unknown.groups,
-                &self.groups,
-                held(&self.groups, &subject.groups),
-            ),
-            unless(
-                unknown.roles,
-                &self.roles,
-                held(&self.roles, &subject.roles),
-            ),
-            unless(
-                unknown.scopes,
-                &self.scopes,
-                held(&self.scopes, &subject.scopes),
-            ),
+            named(issuers, Some(&subject.issuer)),
+            named(subjects, Some(&subject.id)),
+            unless(unknown.groups, groups, held(groups, &subject.groups)),
+            unless(unknown.roles, roles, held(roles, &subject.roles)),
+            unless(unknown.scopes, scopes, held(scopes, &subject.scopes)),
             unless(
                 unknown.tenant,
-                &self.tenants,
-                named(&self.tenants, subject.tenant.as_deref()),
+                tenants,
+                named(tenants, subject.tenant.as_deref()),
             ),
             unless(
                 unknown.agent,
-                &self.agents,
-                named(&self.agents, subject.agent.as_deref()),
+                agents,
+                named(agents, subject.agent.as_deref()),
             ),
-            self.peers
+            peers
                 .as_deref()
                 .map_or(Match::Yes, |names| request.peer.is_any_of(names)),
         ]);
         if plain == Match::No {
             return Match::No;
         }
-        let claims = &request.subject.claims;
-        let claims = self
-            .claims
+        let claims = claims
             .iter()
-            .map(|selector| selector.matches_in(claims));
-        let not = self.not.iter().map(|who| who.matches(request).negate());
+            .map(|selector| selector.matches_in(&subject.claims));
+        let not = not.iter().map(|who| who.matches(request).negate());
         plain.and(Match::all(claims.chain(not)))
     }
 }

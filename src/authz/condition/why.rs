@@ -29,7 +29,12 @@ impl Why {
     /// A purpose that was not declared is none of those named; one that was declared in two ways
     /// cannot be told.
     pub(in crate::authz) fn matches(&self, request: &AccessRequest<'_>) -> Match {
-        let purposes = match (&self.purposes, request.context.purpose) {
+        let Why {
+            purposes,
+            behaviours,
+            not,
+        } = self;
+        let purposes = match (purposes, request.context.purpose) {
             (None, _) => Match::Yes,
             (Some(_), Declared::Nothing) => Match::No,
             (Some(_), Declared::Unclear) => Match::Indeterminate,
@@ -40,11 +45,10 @@ impl Why {
         if purposes == Match::No {
             return Match::No;
         }
-        let behaviours = self
-            .behaviours
+        let behaviours = behaviours
             .iter()
             .map(|behaviour| behaviour.window.exceeds(behaviour.more_than, request));
-        let not = self.not.iter().map(|why| why.matches(request).negate());
+        let not = not.iter().map(|why| why.matches(request).negate());
         purposes.and(Match::all(behaviours.chain(not)))
     }
 

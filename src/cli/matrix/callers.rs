@@ -29,22 +29,36 @@ pub(super) fn named_in_rules(policy: &Policy, issuer: &str) -> Vec<SampleCaller>
 
 /// None where the rule means everybody.
 fn caller(who: &Who, group: Option<Arc<str>>, issuer: &str) -> Option<SampleCaller> {
+    let Who {
+        issuers,
+        subjects,
+        // Each group has a caller of its own, `group`.
+        groups: _,
+        roles,
+        scopes,
+        tenants,
+        agents,
+        peers,
+        // A sample of these cannot be made up from the rule.
+        claims: _,
+        not: _,
+    } = who;
     let first = |names: &Option<Names>| names.as_ref().and_then(|names| names.first().cloned());
     let subject = Subject {
         groups: group.into_iter().collect(),
-        roles: first(&who.roles).into_iter().collect(),
-        scopes: first(&who.scopes).into_iter().collect(),
-        tenant: first(&who.tenants),
-        agent: first(&who.agents),
-        ..sample_subject(first(&who.subjects).as_deref().unwrap_or("anyone"), issuer)
+        roles: first(roles).into_iter().collect(),
+        scopes: first(scopes).into_iter().collect(),
+        tenant: first(tenants),
+        agent: first(agents),
+        ..sample_subject(first(subjects).as_deref().unwrap_or("anyone"), issuer)
     };
-    let subject = match first(&who.issuers) {
+    let subject = match first(issuers) {
         Some(issuer) => Subject { issuer, ..subject },
         None => subject,
     };
-    let peer = first(&who.peers);
+    let peer = first(peers);
     let mut parts: Vec<String> = Vec::new();
-    parts.extend(first(&who.subjects).map(|id| id.to_string()));
+    parts.extend(first(subjects).map(|id| id.to_string()));
     parts.extend(subject.groups.iter().map(ToString::to_string));
     parts.extend(subject.roles.iter().map(|role| format!("role {role}")));
     parts.extend(
