@@ -199,7 +199,10 @@ fn headers(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
 fn upgrades(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let manager = gate.chain.manager.list("upgrade_configs");
     for upgrade in manager.chain(route.entry.list("route.upgrade_configs")) {
-        if upgrade.at("enabled").and_then(Message::truth) == Some(false) {
+        // Where those filters do not ask, that is said of them.
+        if has_own_filters(gate, upgrade)
+            || upgrade.at("enabled").and_then(Message::truth) == Some(false)
+        {
             continue;
         }
         let help = "leave `upgrade_configs` out";
@@ -214,6 +217,16 @@ fn upgrades(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
             report.warn(upgrade, message, help);
         }
     }
+}
+
+/// Whether requests with an upgrade pass other filters than those of the chain.
+fn has_own_filters(gate: &Gate<'_, '_>, upgrade: Message<'_>) -> bool {
+    let kind = upgrade.text_of("upgrade_type");
+    let mut all = gate.chain.manager.list("upgrade_configs");
+    all.any(|one| {
+        let is_same = one.text_of("upgrade_type").eq_ignore_ascii_case(kind);
+        is_same && one.list("filters").next().is_some()
+    })
 }
 
 fn timeout(_: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
@@ -268,9 +281,7 @@ fn processing(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
         }
     }
     for filter in &on {
-        if let Some(config) = route.configs(filter.name).first() {
-            answers::look_at_route(gate, filter, *config, report);
-        }
+        answers::look_at_route(gate, filter, &route.configs(filter.name), report);
     }
     let Some(filter) = off.first().filter(|_| on.is_empty()) else {
         return;
