@@ -5,7 +5,7 @@ use super::routes::Route;
 use super::{Expected, Gate, Message, Report, answers, authz, behind, choice, clusters, locks};
 
 /// Checks of a route that is judged and leads to a server.
-const CHECKS: [Check; 12] = [
+const CHECKS: [Check; 13] = [
     settings,
     unnamed_server,
     retries,
@@ -13,6 +13,7 @@ const CHECKS: [Check; 12] = [
     copies,
     choice::look,
     headers,
+    second_lock,
     behind::look_at_route,
     upgrades,
     timeout,
@@ -192,6 +193,17 @@ fn headers(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
                     "leave it out of `request_headers_to_remove`",
                 );
             }
+        }
+    }
+}
+
+/// The filter in front that removes what clients must not send.
+fn second_lock(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    for filter in gate.before().filter(|filter| filter.is(locks::MUTATION)) {
+        if let Some(field) = route.switched_off(filter.name) {
+            let message = "on this route mcp-authz alone removes what clients must not send, and \
+                           nobody what they send as trailers";
+            report.warn(field, message, "leave `disabled` out");
         }
     }
 }
