@@ -432,7 +432,8 @@ fn a_part_of_what_a_running_envoy_says_is_read() {
         format!("configs:\n- \"@type\": type.googleapis.com/envoy.admin.v3.{kind}\n{text}")
     };
     let fixed = part("ListenersConfigDump.StaticListener", &listener);
-    let deeper: String = listener.lines().map(|line| format!("  {line}\n")).collect();
+    let indented: Vec<String> = listener.lines().map(|line| format!("  {line}\n")).collect();
+    let deeper = indented.concat();
     let dynamic = format!("  active_state:\n{deeper}");
     let dynamic = part("ListenersConfigDump.DynamicListener", &dynamic);
     for text in [fixed, dynamic] {

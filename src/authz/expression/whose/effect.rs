@@ -57,10 +57,8 @@ impl<'e> Scope<'e> {
             }
             (operators::IN, None, [item, list]) => only(self.is_search(item, list), sense),
             (GIVEN, None, [member]) => only(self.is_path(member), sense),
-            (MATCHES, Some(text), [part])
-            | (MATCHES, None, [text, part])
-            | ("startsWith" | "endsWith" | "contains", Some(text), [part])
-            | (GLOB, None, [text, part]) => {
+            (MATCHES | "startsWith" | "endsWith" | "contains", Some(text), [part])
+            | (MATCHES | GLOB, None, [text, part]) => {
                 let is_for_a_name = self.is_value(text)
                     && self.is_value(part)
                     && !is_met_without_names(self, function, text, part)

@@ -158,7 +158,7 @@ fn the_device_is_a_name_or_not() {
         ("device == args.device", true, true),
         ("device.all(key, key != \"managed\")", true, true),
         (r#"mcp.name == "x""#, false, false),
-        (r#"args.exists(d, !args[d])"#, false, false),
+        (r"args.exists(d, !args[d])", false, false),
         (
             r#"subject.issuer != "https://a" || device.managed != true"#,
             false,

@@ -196,7 +196,7 @@ fn names_make_a_test_fail_or_only_hold() {
             false,
         ),
         (
-            r#"args.teams.exists(t, subject.claims.x.exists(g, g == t.name && !t.off))"#,
+            r"args.teams.exists(t, subject.claims.x.exists(g, g == t.name && !t.off))",
             false,
         ),
         // Any name.
