@@ -288,8 +288,11 @@ pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileCon
     let names = || config.authn.issuers.iter().map(|one| one.issuer.clone());
     let of_servers = config.servers.iter();
     let of_servers = of_servers.map(|server| (server.name.clone(), server.issuers.clone()));
+    let telling = config.authn.issuers.iter();
+    let telling = telling.filter(|one| !one.claims.device.is_empty());
     let issuers = Issuers {
         names: names().collect(),
+        of_devices: telling.map(|one| one.issuer.clone()).collect(),
         of_servers: of_servers.collect(),
         are_strict: config.issuers_strict,
     };

@@ -240,19 +240,16 @@ struct Unwritten {
 /// record spoils no other.
 fn write(sink: &mut impl Write, batch: &[u8], is_torn: &mut bool) -> Result<(), Unwritten> {
     if *is_torn {
-        sink.write_all(b"\n")
-            .map_err(|cause| Unwritten { lines: 0, cause })?;
+        write_some(sink, b"\n").map_err(|cause| Unwritten { lines: 0, cause })?;
         *is_torn = false;
     }
     let mut rest = batch;
     while !rest.is_empty() {
-        let cause = match sink.write(rest) {
-            Ok(0) => io::ErrorKind::WriteZero.into(),
+        let cause = match write_some(sink, rest) {
             Ok(count) => {
                 rest = rest.get(count..).unwrap_or_default();
                 continue;
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => error,
         };
         let written = batch.strip_suffix(rest).unwrap_or_default();
@@ -262,6 +259,26 @@ fn write(sink: &mut impl Write, batch: &[u8], is_torn: &mut bool) -> Result<(), 
     }
     Ok(())
 }
+
+/// Writes some of these bytes. Where the sink has no room just now it waits: whoever shares standard
+/// output may have made it non-blocking.
+fn write_some(sink: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
+    loop {
+        let error = match sink.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => return Ok(count),
+            Err(error) => error,
+        };
+        if error.kind() == io::ErrorKind::WouldBlock {
+            std::thread::sleep(FULL_PAUSE);
+        } else if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// How long a sink without room is left alone.
+const FULL_PAUSE: Duration = Duration::from_millis(10);
 
 /// Makes room for so many bytes more: twice as much as there was, but no more than may ever wait.
 fn make_room(lines: &mut Vec<u8>, more: usize, bytes_max: usize) {

@@ -60,7 +60,6 @@ use crate::authn::{
 use crate::authz::{self, Policy, Subject};
 use crate::bytewise;
 use crate::catalog::Catalog;
-use crate::mcp::Era;
 use crate::policy::PolicyStore;
 use crate::state::{IdInUse, InFlight, State};
 use crate::telemetry::metrics::{Metrics, Stage};
@@ -68,7 +67,7 @@ use crate::telemetry::notices::{Noticed, Notices};
 use crate::upstream::{self};
 use answer::Addressee;
 use countries::Countries;
-use ending::{Ending, failed, unauthenticated, unread};
+use ending::{Ending, failed, no_metadata, unauthenticated, unread};
 use judgement::{Context, Judgement, Policies, VisibleHeaders};
 use observe::Observation;
 use read::Read;
@@ -301,22 +300,8 @@ impl Decide for Pipeline {
         let nothing = HttpRequest::default();
         let observation = Observation::begin(self, &nothing, policy.revision(), now);
         tracing::warn!(%fault, "a check describes no request");
-        let reason = Reason::from(fault);
-        let to = Addressee {
-            payload: None,
-            refused_id: None,
-            era: Era::Legacy,
-            decision_id: observation.decision_id(),
-        };
-        let status = if reason == Reason::TooManyHeaders {
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-        } else {
-            StatusCode::BAD_REQUEST
-        };
-        observation.finish(Ending::answer(
-            reason,
-            answer::rejected(&to, status, reason),
-        ))
+        let ending = unread(observation.decision_id(), Reason::from(fault));
+        observation.finish(ending)
     }
 }
 
@@ -330,13 +315,13 @@ impl Pipeline {
     ) -> Ending {
         let decision_id = observation.decision_id();
         if !path_is_plain(request.path_only()) {
-            return unread(decision_id, StatusCode::BAD_REQUEST, Reason::AmbiguousPath);
+            return unread(decision_id, Reason::AmbiguousPath);
         }
         if matches!(request.method, "GET" | "HEAD") && metadata::is_metadata(request.path) {
             return self.metadata(request, decision_id, observation);
         }
         let Ok(server) = self.servers.find(request) else {
-            return unread(decision_id, StatusCode::FORBIDDEN, Reason::UnknownServer);
+            return unread(decision_id, Reason::UnknownServer);
         };
         observation.server(server);
         self.notice(request, now);
@@ -366,8 +351,7 @@ impl Pipeline {
         }
         if !room::has_room(request, server, &subject, policy, &self.limits) {
             let reason = Reason::TooManyHeaders;
-            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return Ending::answer(reason, answer::rejected(&to, status, reason));
+            return Ending::answer(reason, answer::rejected(&to, reason));
         }
         let asked = Asked {
             request,
@@ -533,8 +517,7 @@ impl Pipeline {
         observation: &mut Observation<'p>,
     ) -> Ending {
         let Ok(server) = self.servers.find_metadata(request) else {
-            // 404 is what makes clients try the next form of the document's address.
-            return unread(decision_id, StatusCode::NOT_FOUND, Reason::UnknownServer);
+            return no_metadata(decision_id);
         };
         observation.server(server);
         let document = server.metadata.document().to_owned();

@@ -392,6 +392,47 @@ fn what_is_written_and_what_is_lost_are_all_records() {
     assert_eq!(text.lines().count() as u64, whole + 1, "one half");
 }
 
+/// A non-blocking pipe that is read slowly: it has room for a few bytes every other time.
+struct Crowded(Shared, bool);
+
+impl Write for Crowded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Crowded(sink, is_full) = self;
+        *is_full = !*is_full;
+        if *is_full {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        sink.write(&bytes[..bytes.len().min(100)])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sink_without_room_is_waited_for_and_nothing_is_lost() {
+    let sink = Shared::default();
+    let (audit, thread) = Audit::start(Crowded(sink.clone(), false), records(8)).unwrap();
+    let losses = Arc::clone(audit.losses());
+    let mut line = Vec::new();
+    record("denied_by_rule").write(&mut line);
+    for _ in 0..2 {
+        audit.record(&record("denied_by_rule"));
+    }
+    drop(audit);
+    thread.join().unwrap();
+    let text = sink.0.lock().unwrap().clone();
+    line.push(b'\n');
+    assert_eq!(text, line.repeat(2));
+    assert_eq!((losses.failed(), losses.dropped()), (0, 0));
+    // A line feed that ends a torn line waits too.
+    let mut is_torn = true;
+    let written = write(&mut Crowded(sink.clone(), false), b"{1}\n", &mut is_torn);
+    assert!(written.is_ok() && !is_torn);
+    assert!(sink.0.lock().unwrap().ends_with(b"\n\n{1}\n"));
+}
+
 #[test]
 fn a_broken_sink_is_counted_and_ends_nothing() {
     let (audit, thread) = Audit::start(Broken, records(8)).unwrap();

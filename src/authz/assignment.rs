@@ -65,9 +65,11 @@ impl Assignments {
     /// Whether it tells who the caller is and not whose name for the caller that is.
     #[must_use]
     pub fn leaves_the_issuer_out(&self) -> bool {
-        let templates = || self.headers.iter().chain(&self.metadata);
-        let refers = |names: &[&str]| templates().any(|(_, template)| template.refers_to(names));
-        refers(&OF_AN_ISSUER) && !refers(&["subject.issuer"])
+        // Headers are for the server, metadata for Envoy: neither sees the other's.
+        [&self.headers, &self.metadata].iter().any(|told| {
+            let refers = |names: &[&str]| told.iter().any(|(_, text)| text.refers_to(names));
+            refers(&OF_AN_ISSUER) && !refers(&["subject.issuer"])
+        })
     }
 }
 

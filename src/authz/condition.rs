@@ -15,6 +15,7 @@ mod who;
 mod why;
 
 pub use place::{Where, canonical_network};
+pub(super) use value::is_nothing;
 pub use value::{Expected, TextPattern, ValueSelector};
 pub(super) use what::{Class, Target};
 pub use what::{MethodPattern, ResourceKind, What};

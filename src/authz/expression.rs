@@ -178,16 +178,17 @@ impl Expression {
         self.whose.is_said
     }
 
-    /// Whether it reads names of the caller that may be those of any issuer.
+    /// Whether it reads names of the caller that may be those of any issuer. `with_device` tells
+    /// whether what is known of the device is among them.
     #[must_use]
-    pub fn reads_anybodys_names(&self) -> bool {
-        self.whose.reads_names
+    pub fn reads_anybodys_names(&self, with_device: bool) -> bool {
+        self.whose.names(with_device).are_read
     }
 
     /// Whether a caller may make it fail by such a name.
     #[must_use]
-    pub fn fails_by_anybodys_names(&self) -> bool {
-        self.whose.fails_by_names
+    pub fn fails_by_anybodys_names(&self, with_device: bool) -> bool {
+        self.whose.names(with_device).make_it_fail
     }
 
     /// What in it may mean something else than its author thinks.

@@ -173,7 +173,22 @@ pub(super) fn refused(to: &Addressee<'_>, refusal: &Refusal) -> Answer {
 }
 
 /// A request that was rejected for anything but its body, or that no server is meant by.
-pub(super) fn rejected(to: &Addressee<'_>, status: StatusCode, reason: Reason) -> Answer {
+pub(super) fn rejected(to: &Addressee<'_>, reason: Reason) -> Answer {
+    let status = reason.rejection_status();
+    let mut answer = rejected_with(to, status, reason);
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let allowed = "POST, GET, DELETE, OPTIONS".to_owned();
+        answer.headers.push(("allow", allowed));
+    }
+    answer
+}
+
+/// Metadata that no server has: 404 is what makes clients try the next form of its address.
+pub(super) fn no_metadata(to: &Addressee<'_>) -> Answer {
+    rejected_with(to, StatusCode::NOT_FOUND, Reason::UnknownServer)
+}
+
+fn rejected_with(to: &Addressee<'_>, status: StatusCode, reason: Reason) -> Answer {
     let code = match reason.effect() {
         Effect::Reject => INVALID_REQUEST,
         Effect::Deny | Effect::Challenge | Effect::Fail | Effect::Allow | Effect::Answer => {

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
 use uuid::Uuid;
 
 use super::answer::{self, Addressee, Denied};
 use super::handoff::{self, ContextTooLong, Expected, Handover};
 use super::judgement::{Context, Judgement};
-use super::{Answer, Outcome, Read, Reason, Server, Text, resume, session};
+use super::{Answer, Effect, Outcome, Read, Reason, Server, Text, resume, session};
 use crate::authn::AuthenticationError;
 use crate::authz::{Decision, Denial, DenialReason};
 use crate::mcp::{Era, Kind, Message};
@@ -36,14 +35,24 @@ impl Ending {
 }
 
 /// A check that ends before a server is known.
-pub(super) fn unread(decision_id: Uuid, status: StatusCode, reason: Reason) -> Ending {
-    let to = Addressee {
+pub(super) fn unread(decision_id: Uuid, reason: Reason) -> Ending {
+    Ending::answer(reason, answer::rejected(&nobody(decision_id), reason))
+}
+
+/// Metadata was asked for that no server has.
+pub(super) fn no_metadata(decision_id: Uuid) -> Ending {
+    let answer = answer::no_metadata(&nobody(decision_id));
+    Ending::answer(Reason::UnknownServer, answer)
+}
+
+/// Who gets the answer to a request of which nothing was read.
+fn nobody(decision_id: Uuid) -> Addressee<'static> {
+    Addressee {
         payload: None,
         refused_id: None,
         era: Era::Legacy,
         decision_id,
-    };
-    Ending::answer(reason, answer::rejected(&to, status, reason))
+    }
 }
 
 pub(super) fn failed(to: &Addressee<'_>, reason: Reason) -> Ending {
@@ -104,11 +113,8 @@ impl Context<'_> {
             retry_after: None,
         };
         if let Some(reason) = judgement.refusal {
-            let rejected = |status| answer::rejected(to, status, reason);
-            let answer = if reason == Reason::IdInUse {
-                rejected(StatusCode::BAD_REQUEST)
-            } else if reason == Reason::TooManyHeaders {
-                rejected(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+            let answer = if reason.effect() == Effect::Reject {
+                answer::rejected(to, reason)
             } else {
                 answer::not_owned(to, self.server.settings.deny, reason)
             };

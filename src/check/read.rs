@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use http::StatusCode;
 use uuid::Uuid;
 
 use super::answer::{self, Addressee};
@@ -58,24 +57,23 @@ impl Pipeline {
     }
 
     fn body<'r>(&self, request: &'r HttpRequest<'_>, server: &Server) -> Result<&'r [u8], Fault> {
-        let too_large = StatusCode::PAYLOAD_TOO_LARGE;
         if request.truncated {
-            return Err(Fault::Shape(too_large, Reason::BodyTruncated));
+            return Err(Fault::Shape(Reason::BodyTruncated));
         }
         let body = match request.body {
             Body::Bytes(body) if !body.is_empty() => body,
             Body::Lossy(body) if !body.is_empty() => {
                 if !server.settings.string_body {
-                    return Err(Fault::Shape(StatusCode::BAD_REQUEST, Reason::BodyNotBytes));
+                    return Err(Fault::Shape(Reason::BodyNotBytes));
                 }
                 body
             }
             Body::Absent | Body::Bytes(_) | Body::Lossy(_) => {
-                return Err(Fault::Shape(StatusCode::BAD_REQUEST, Reason::BodyMissing));
+                return Err(Fault::Shape(Reason::BodyMissing));
             }
         };
         if body.len() > self.limits.body_bytes_max {
-            return Err(Fault::Shape(too_large, Reason::BodyTooLarge));
+            return Err(Fault::Shape(Reason::BodyTooLarge));
         }
         Ok(body)
     }
@@ -91,7 +89,6 @@ fn headers<'r>(request: &'r HttpRequest<'_>) -> Headers<'r> {
 
 /// What is wrong with a request whatever its body says.
 fn shape_fault(request: &HttpRequest<'_>) -> Option<Fault> {
-    let bad = StatusCode::BAD_REQUEST;
     let upgrades = request.header("upgrade").next().is_some()
         || request.header("connection").any(|value| {
             value
@@ -99,13 +96,10 @@ fn shape_fault(request: &HttpRequest<'_>) -> Option<Fault> {
                 .any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
         });
     if upgrades || request.method == "CONNECT" {
-        return Some(Fault::Shape(bad, Reason::UpgradeRefused));
+        return Some(Fault::Shape(Reason::UpgradeRefused));
     }
     if !matches!(request.method, "POST" | "GET" | "DELETE" | "OPTIONS") {
-        return Some(Fault::Shape(
-            StatusCode::METHOD_NOT_ALLOWED,
-            Reason::MethodNotAllowed,
-        ));
+        return Some(Fault::Shape(Reason::MethodNotAllowed));
     }
     None
 }
@@ -122,22 +116,14 @@ pub(super) struct Read<'r> {
 
 /// Why a request is rejected, which its caller alone is told.
 pub(super) enum Fault {
-    Shape(StatusCode, Reason),
+    Shape(Reason),
     Message(Refusal),
 }
 
 impl Fault {
     pub(super) fn ending(&self, to: &Addressee<'_>) -> Ending {
         match self {
-            Fault::Shape(status, reason) => {
-                let mut answer = answer::rejected(to, *status, *reason);
-                if *status == StatusCode::METHOD_NOT_ALLOWED {
-                    answer
-                        .headers
-                        .push(("allow", "POST, GET, DELETE, OPTIONS".to_owned()));
-                }
-                Ending::answer(*reason, answer)
-            }
+            Fault::Shape(reason) => Ending::answer(*reason, answer::rejected(to, *reason)),
             Fault::Message(refusal) => {
                 Ending::answer(Reason::from(refusal), answer::refused(to, refusal))
             }
@@ -168,10 +154,7 @@ impl<'r> Read<'r> {
                 .any(|length| length.trim() != "0")
             // In chunks, with a length that only who reads on would know.
             || request.header("transfer-encoding").next().is_some();
-        let unexpected = has_body.then_some(Fault::Shape(
-            StatusCode::BAD_REQUEST,
-            Reason::BodyUnexpected,
-        ));
+        let unexpected = has_body.then_some(Fault::Shape(Reason::BodyUnexpected));
         let mut read = Read::unread(headers, fault.or(unexpected));
         match headers.check_routing(None) {
             Ok(routing) => read.routing = Some(routing),

@@ -3,6 +3,8 @@
 //! A code is part of the contract with auditors and dashboards: it is added, never changed. The
 //! text is what a client may read; the cause, for operators, is logged where it arises.
 
+use http::StatusCode;
+
 use crate::authn::AuthenticationError;
 use crate::authz::{Challenge, DenialReason};
 use crate::mcp::Refusal;
@@ -170,6 +172,23 @@ impl From<AuthenticationError> for Reason {
             AuthenticationError::ClaimInvalid(_) => Reason::ClaimInvalid,
             AuthenticationError::ProofRequired => Reason::ProofRequired,
             AuthenticationError::KeysUnavailable => Reason::KeysUnavailable,
+        }
+    }
+}
+
+impl Reason {
+    /// The status of a request that is rejected for it, or that no server is meant by.
+    pub(super) const fn rejection_status(self) -> StatusCode {
+        if let Reason::TooManyHeaders = self {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        } else if let Reason::MethodNotAllowed = self {
+            StatusCode::METHOD_NOT_ALLOWED
+        } else if let Reason::BodyTruncated | Reason::BodyTooLarge = self {
+            StatusCode::PAYLOAD_TOO_LARGE
+        } else if let Reason::UnknownServer = self {
+            StatusCode::FORBIDDEN
+        } else {
+            StatusCode::BAD_REQUEST
         }
     }
 }

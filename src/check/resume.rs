@@ -4,8 +4,6 @@
 //! does not reach a server that is not said to look at the session too; the stream that opens then
 //! is a new one, with which clients go on, while after a refusal they listen no more.
 
-use http::StatusCode;
-
 use super::judgement::{Context, Judgement};
 use super::read::Fault;
 use super::{HttpRequest, Pipeline, Read, Reason, Server, Text};
@@ -47,10 +45,7 @@ fn is_ignored(request: &HttpRequest<'_>, server: &Server, era: Era) -> bool {
 pub(super) fn fault(request: &HttpRequest<'_>, server: &Server) -> Option<Fault> {
     let is_asked = request.method == "GET" && server.settings.resume;
     let is_repeated = is_asked && request.header(HEADER).nth(1).is_some();
-    is_repeated.then_some(Fault::Shape(
-        StatusCode::BAD_REQUEST,
-        Reason::HeaderRepeated,
-    ))
+    is_repeated.then_some(Fault::Shape(Reason::HeaderRepeated))
 }
 
 /// The headers that must not reach the server: this one where nothing is resumed, and always the

@@ -8,8 +8,8 @@
 //! about: the filter itself (`authz`), the headers that are changed (`locks`) and what changes
 //! them again (`behind`), the way of answers (`answers`, `coverage`), the connection
 //! (`connection`), what is written of decisions (`leaks`), what becomes of a judged request on its
-//! route (`runs`) and where it goes (`choice`), ways around the filter (`ways`), and the cluster
-//! (`clusters`).
+//! route (`runs`) and where it goes (`choice`), ways around the filter (`ways`), the cluster
+//! (`clusters`), and what Envoy reads in another way (`spellings`).
 
 mod answers;
 mod authz;
@@ -30,6 +30,7 @@ mod report;
 mod routes;
 mod rows;
 mod runs;
+mod spellings;
 mod ways;
 mod world;
 
@@ -84,6 +85,9 @@ pub fn inspect(
     let mut findings = Findings::new();
     let trees = files::load(files, read, &mut findings);
     let mut report = Report::new(findings);
+    for tree in &trees {
+        spellings::look(tree, &mut report);
+    }
     let world = World::of(&trees, &mut report);
     let chains = world::chains(&world, &mut report);
     let (gates, ours) = chain::find(&chains, &world, expected, &mut report);
@@ -160,6 +164,13 @@ impl<'a, 'n> Gate<'a, 'n> {
     }
 
     fn look(&self, tables: &[Message<'n>], report: &mut Report) {
+        if self.chain.upgrade.is_some() {
+            // mcp-authz refuses every upgrade, as long as it is asked.
+            for check in authz::CHECKS {
+                check(self, report);
+            }
+            return;
+        }
         let of_chain = authz::CHECKS.iter().chain(&order::CHECKS);
         let of_chain = of_chain.chain(&locks::CHECKS).chain(&answers::CHECKS);
         let of_chain = of_chain.chain(&connection::CHECKS);

@@ -283,6 +283,7 @@ fn check_issuers(rule: &RuleDocument<'_>, issuers: &Issuers, findings: &mut Find
         effect: rule.effect.as_ref(),
         who: rule.who.as_ref(),
         what: rule.what.as_ref().map(|what| &what.what),
+        place: rule.place.as_ref(),
         condition: rule.condition.as_ref(),
         set: rule.set.as_ref(),
     };

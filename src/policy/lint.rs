@@ -227,6 +227,7 @@ impl Lint<'_> {
             effect: Some(&rule.effect),
             who: rule.who.as_ref(),
             what: rule.what.as_ref(),
+            place: rule.place.as_ref(),
             condition: rule.condition.as_ref(),
             set: rule.set.as_ref(),
         };

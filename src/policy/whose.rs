@@ -6,13 +6,15 @@
 
 use std::collections::HashMap;
 
-use crate::authz::{Assignments, Effect, Expression, What, Who};
+use crate::authz::{Assignments, ClaimSelector, Effect, Expected, Expression, What, Where, Who};
 
 /// The configured issuers, and which of them each server takes tokens of.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Issuers {
     /// All of them; none where they are not known.
     pub names: Vec<String>,
+    /// Those whose tokens tell of the device.
+    pub of_devices: Vec<String>,
     /// By server.
     pub of_servers: HashMap<String, Vec<String>>,
     /// Whether a rule has to say whose names it means (`issuers_strict`).
@@ -36,6 +38,7 @@ pub(super) struct Parts<'r> {
     pub(super) effect: Option<&'r Effect>,
     pub(super) who: Option<&'r Who>,
     pub(super) what: Option<&'r What>,
+    pub(super) place: Option<&'r Where>,
     pub(super) condition: Option<&'r Expression>,
     pub(super) set: Option<&'r Assignments>,
 }
@@ -44,23 +47,33 @@ impl Issuers {
     /// A part of a rule that does not say whose names it means and lets more through by the names
     /// of another issuer: any of an allow; of every other rule what exempts from it.
     pub(super) fn unsaid<'r>(&'r self, rule: Parts<'r>) -> Option<Unsaid<'r>> {
-        let server = self.server_of_several(rule.what)?;
         let is_allow = *rule.effect? == Effect::Allow;
         let is_said = rule.who.is_some_and(|who| who.issuers.is_some())
             || rule.condition.is_some_and(Expression::says_whose);
         if is_said {
             return None;
         }
-        let way = way(rule, is_allow)?;
-        Some(Unsaid {
+        let unsaid = |way, server| Unsaid {
             way,
             server,
             is_allow,
-        })
+        };
+        let server = self.server_of_several(rule.what, |_| true)?;
+        if let Some(way) = way(rule, is_allow) {
+            return Some(unsaid(way, server));
+        }
+        // What a proxy says of the device is no issuer's.
+        let tells = |issuer: &String| self.of_devices.contains(issuer);
+        let server = self.server_of_several(rule.what, tells)?;
+        Some(unsaid(way_to_device(rule, is_allow)?, server))
     }
 
-    /// The first server that a rule is about and that takes tokens of several issuers.
-    fn server_of_several(&self, what: Option<&What>) -> Option<&str> {
+    /// The first server that a rule is about and that takes tokens of several such issuers.
+    fn server_of_several(
+        &self,
+        what: Option<&What>,
+        counts: impl Fn(&String) -> bool,
+    ) -> Option<&str> {
         let is_named = |name: &str| {
             let named = what.and_then(|what| what.servers.as_deref());
             named.is_none_or(|names| names.iter().any(|own| **own == *name))
@@ -78,8 +91,9 @@ impl Issuers {
             })
         };
         let several = self.of_servers.iter().filter(|(_, issuers)| {
-            let first = issuers.first();
-            issuers.iter().any(|issuer| Some(issuer) != first)
+            let counted = || issuers.iter().filter(|issuer| counts(issuer));
+            let first = counted().next();
+            counted().any(|issuer| Some(issuer) != first)
         });
         let names = several.map(|(name, _)| name.as_str());
         names
@@ -90,30 +104,55 @@ impl Issuers {
 
 /// Where the names stand.
 fn way(rule: Parts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
-    let condition = rule.condition.is_some_and(|condition| {
-        if is_allow {
-            condition.reads_anybodys_names()
-        } else {
-            condition.fails_by_anybodys_names()
-        }
-    });
-    let own = rule.who.filter(|_| is_allow).and_then(named);
-    let not = rule.who.and_then(|who| who.not.as_deref());
-    let not = not.filter(|not| not.issuers.is_none()).and_then(named);
-    match (own, not) {
-        (Some(key), _) => Some(vec!["who", key]),
-        (None, Some(key)) => Some(vec!["who", "not", key]),
-        (None, None) if condition => Some(vec!["if"]),
-        (None, None) => {
-            let set = rule.set.filter(|_| is_allow);
-            let tells = set.is_some_and(Assignments::leaves_the_issuer_out);
-            tells.then(|| vec!["set"])
-        }
+    if let Some(key) = rule.who.and_then(|who| named(who, is_allow)) {
+        return Some(vec!["who", key]);
     }
+    let not = rule.who.and_then(|who| who.not.as_deref());
+    let not = not.filter(|not| not.issuers.is_none());
+    if let Some(key) = not.and_then(|not| named(not, true)) {
+        return Some(vec!["who", "not", key]);
+    }
+    if reads_names(rule, is_allow, false) {
+        return Some(vec!["if"]);
+    }
+    let set = rule.set.filter(|_| is_allow);
+    let tells = set.is_some_and(Assignments::leaves_the_issuer_out);
+    tells.then(|| vec!["set"])
 }
 
-/// The first selector over names that an issuer gives.
-fn named(who: &Who) -> Option<&'static str> {
+/// Where the device stands.
+fn way_to_device(rule: Parts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
+    let place = rule.place;
+    let not = place.and_then(|place| place.not.as_deref());
+    if place.is_some_and(|place| lets_through(&place.device, is_allow)) {
+        return Some(vec!["where", "device"]);
+    }
+    if not.is_some_and(|not| lets_through(&not.device, true)) {
+        return Some(vec!["where", "not", "device"]);
+    }
+    reads_names(rule, is_allow, true).then(|| vec!["if"])
+}
+
+/// Whether an expression lets through by names.
+fn reads_names(rule: Parts<'_>, is_allow: bool, with_device: bool) -> bool {
+    rule.condition.is_some_and(|condition| {
+        if is_allow {
+            condition.reads_anybodys_names(with_device)
+        } else {
+            condition.fails_by_anybodys_names(with_device)
+        }
+    })
+}
+
+/// Whether claims let through: any that may be had, else those of who has none.
+fn lets_through(claims: &[ClaimSelector], by_any: bool) -> bool {
+    let mut expected = claims.iter().flat_map(|claim| &claim.expected);
+    expected.any(|expected| by_any || Expected::is_nothing(expected))
+}
+
+/// The first selector over names that an issuer gives and that lets through: by any name, else by
+/// having none.
+fn named(who: &Who, by_any: bool) -> Option<&'static str> {
     let Who {
         issuers: _,
         subjects,
@@ -128,13 +167,13 @@ fn named(who: &Who) -> Option<&'static str> {
         not: _,
     } = who;
     let keys = [
-        ("subjects", subjects.is_some()),
-        ("groups", groups.is_some()),
-        ("roles", roles.is_some()),
-        ("scopes", scopes.is_some()),
-        ("tenants", tenants.is_some()),
-        ("agents", agents.is_some()),
-        ("claims", !claims.is_empty()),
+        ("subjects", by_any && subjects.is_some()),
+        ("groups", by_any && groups.is_some()),
+        ("roles", by_any && roles.is_some()),
+        ("scopes", by_any && scopes.is_some()),
+        ("tenants", by_any && tenants.is_some()),
+        ("agents", by_any && agents.is_some()),
+        ("claims", lets_through(claims, by_any)),
     ];
     keys.iter()
         .find_map(|(key, is_there)| is_there.then_some(*key))
@@ -162,7 +201,14 @@ impl Unsaid<'_> {
             (false, ["if"]) => {
                 "say whose: `!(subject.issuer == \"…\" && …)`, with what exempts after the `&&`"
             }
-            (false, _) => "say whose, with `issuers` in the same `not`",
+            (false, ["who", "not", _]) => "say whose, with `issuers` in the same `not`",
+            (false, ["who", _]) => {
+                "say whose: `not: {issuers: […], claims: …}` instead, with the values that exempt"
+            }
+            (false, _) => {
+                "say whose, in `if` instead: `!(subject.issuer == \"…\" && device.… == …)`, with \
+                 what exempts after the `&&`"
+            }
         }
     }
 }

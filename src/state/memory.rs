@@ -29,6 +29,7 @@ use super::{
 use crate::authz::{LimitDemand, OpenDemand, Opened, Readings, Taken, WindowDemand};
 
 pub use cell::WINDOW_SLOTS;
+pub(super) use lapses::Lapses;
 pub(crate) use shares::{Party, Shares};
 
 /// Counters and bindings of one process.

@@ -181,8 +181,21 @@ impl Taken {
         }
     }
 
-    /// Frees what no stream has begun for. After a clock was set back, that takes longer.
+    /// Frees what no stream has begun for.
     fn drop_unattended(&mut self, now: Timestamp) {
+        // Only after a clock was set back is the end so late. It is as far off as if it were new.
+        let latest = now.saturating_add(UNATTENDED_MAX.saturating_mul(2));
+        let latest = latest.unwrap_or(Timestamp::MAX);
+        if self
+            .unattended
+            .front()
+            .is_some_and(|(until, ..)| *until > latest)
+        {
+            let anew = now.saturating_add(UNATTENDED_MAX).unwrap_or(Timestamp::MAX);
+            for (until, ..) in &mut self.unattended {
+                *until = anew.min(*until);
+            }
+        }
         while let Some((_, request, keys)) =
             self.unattended.pop_front_if(|(until, ..)| *until <= now)
         {
@@ -333,6 +346,25 @@ mod tests {
         );
         places.close(&[key("a")], request(2));
         assert!(places.is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_no_place_for_longer() {
+        let places = Places::default();
+        let demand = [demand("a", 1)];
+        assert_eq!(places.open(&demand, request(1), at(100_000)), Opened::All);
+        for now in [0, 9] {
+            let full = places.open(&demand, request(2), at(now));
+            assert_eq!(full, Opened::Full { first: 0 });
+        }
+        assert_eq!(places.open(&demand, request(2), at(10)), Opened::All);
+        // Nor is anything remembered for longer.
+        for number in 3..100_u128 {
+            places.close(&[key("a")], request(number - 1));
+            let now = i64::try_from(number).unwrap() * 20;
+            assert_eq!(places.open(&demand, request(number), at(now)), Opened::All);
+        }
+        assert_eq!(places.lock().unattended.len(), 1);
     }
 
     #[test]

@@ -422,6 +422,39 @@ configs:
     );
 }
 
+/// `/config_dump?resource=static_listeners` and the like say one thing alone.
+#[test]
+fn a_part_of_what_a_running_envoy_says_is_read() {
+    let whole = dump("static");
+    let begin = whole.find("  - listener:\n").unwrap();
+    let listener = whole[begin..].replacen("  - listener:", "  listener:", 1);
+    let part = |kind: &str, text: &str| {
+        format!("configs:\n- \"@type\": type.googleapis.com/envoy.admin.v3.{kind}\n{text}")
+    };
+    let fixed = part("ListenersConfigDump.StaticListener", &listener);
+    let indented: Vec<String> = listener.lines().map(|line| format!("  {line}\n")).collect();
+    let deeper = indented.concat();
+    let dynamic = format!("  active_state:\n{deeper}");
+    let dynamic = part("ListenersConfigDump.DynamicListener", &dynamic);
+    for text in [fixed, dynamic] {
+        let found = lines(&inspect("dump.yaml", text.clone(), &expected()));
+        assert!(!found.contains(": error: "), "{found}");
+        let text = text.replace("failure_mode_allow: false", "failure_mode_allow: true");
+        let found = lines(&inspect("dump.yaml", text, &expected()));
+        assert!(
+            found.contains("error: everything passes, without a token too"),
+            "{found}"
+        );
+    }
+    let cluster = "  cluster: {name: mcp_authz}\n";
+    let clusters = part("ClustersConfigDump.StaticCluster", cluster);
+    let found = lines(&inspect("dump.yaml", clusters, &expected()));
+    assert!(
+        found.ends_with("note: it cannot be seen from these files whether mcp-authz is asked"),
+        "{found}"
+    );
+}
+
 #[test]
 fn routes_of_a_running_envoy_are_looked_at() {
     let [_, (_, listeners), (_, routes), _] = in_files();

@@ -46,6 +46,30 @@ pub struct TextPattern {
     folded: Option<Glob>,
 }
 
+impl Expected {
+    /// Whether it is a value of who has no name, or that says no.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        match self {
+            Expected::Exactly(Value::Null) => true,
+            Expected::Exactly(Value::Bool(truth)) => !truth,
+            Expected::Exactly(Value::Int(number)) => *number == 0,
+            Expected::Exactly(Value::Float(number)) => *number == 0.0,
+            Expected::Exactly(Value::String(text)) => is_nothing(text),
+            Expected::Exactly(Value::Uint(_) | Value::List(_) | Value::Map(_))
+            | Expected::Pattern(_) => false,
+        }
+    }
+}
+
+/// Whether a text is one of who has no name, or spells no.
+pub(in crate::authz) fn is_nothing(text: &str) -> bool {
+    const NOTHING: [&str; 10] = [
+        "", "0", "false", "n", "no", "none", "null", "off", "[]", "{}",
+    ];
+    NOTHING.contains(&&*fold(text))
+}
+
 impl TextPattern {
     /// Wraps a pattern over names.
     #[must_use]

@@ -5,6 +5,7 @@ use cel::{IdedExpr, common::ast::CallExpr};
 
 use super::depth::children;
 use super::functions::GIVEN;
+use super::reading::{call_of, name_of, tested_of, text_of, truth_of};
 
 /// Fields of our records that every request has.
 const ALWAYS_THERE: &[&str] = &[
@@ -105,55 +106,37 @@ fn call_fails(node: &IdedExpr, call: &CallExpr, known: &[String]) -> bool {
 
 /// The paths that are there if the node is `truth`.
 fn tested(node: &IdedExpr, truth: bool) -> Vec<String> {
-    match &node.expr {
-        Expr::Select(select) if select.test && truth => {
-            let operand = path(&select.operand);
-            operand
-                .map(|operand| format!("{operand}.{}", select.field))
-                .into_iter()
-                .collect()
+    if let Some((operand, field)) = tested_of(node).filter(|_| truth) {
+        let operand = path(operand);
+        return operand
+            .map(|operand| format!("{operand}.{field}"))
+            .into_iter()
+            .collect();
+    }
+    let Some(call) = call_of(node) else {
+        return Vec::new();
+    };
+    let parts = call.args.iter();
+    match (call.func_name.as_str(), truth) {
+        (GIVEN, true) => parts.filter_map(path).collect(),
+        (operators::LOGICAL_AND, true) | (operators::LOGICAL_OR, false) => {
+            parts.flat_map(|part| tested(part, truth)).collect()
         }
-        Expr::Call(call) => match (call.func_name.as_str(), truth) {
-            (GIVEN, true) => call.args.iter().filter_map(path).collect(),
-            (operators::LOGICAL_AND, true) | (operators::LOGICAL_OR, false) => call
-                .args
-                .iter()
-                .flat_map(|part| tested(part, truth))
-                .collect(),
-            (operators::LOGICAL_NOT, _) => call
-                .args
-                .iter()
-                .flat_map(|part| tested(part, !truth))
-                .collect(),
-            _ => Vec::new(),
-        },
-        Expr::Select(_)
-        | Expr::Comprehension(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => Vec::new(),
+        (operators::LOGICAL_NOT, _) => parts.flat_map(|part| tested(part, !truth)).collect(),
+        _ => Vec::new(),
     }
 }
 
 /// `a.b.c`, as text.
 fn path(node: &IdedExpr) -> Option<String> {
-    match &node.expr {
-        Expr::Ident(name) => Some(name.clone()),
-        Expr::Select(select) if !select.test => {
-            Some(format!("{}.{}", path(&select.operand)?, select.field))
-        }
-        Expr::Select(_)
-        | Expr::Call(_)
-        | Expr::Comprehension(_)
-        | Expr::List(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => None,
+    if let Some(name) = name_of(node) {
+        return Some(name.to_owned());
     }
+    let Expr::Select(select) = &node.expr else {
+        return None;
+    };
+    let operand = path(&select.operand).filter(|_| !select.test)?;
+    Some(format!("{operand}.{}", select.field))
 }
 
 fn is_of_arguments(path: &str) -> bool {
@@ -162,10 +145,7 @@ fn is_of_arguments(path: &str) -> bool {
 }
 
 fn is_string(node: &IdedExpr) -> bool {
-    matches!(
-        &node.expr,
-        Expr::Literal(cel::common::ast::LiteralValue::String(_))
-    ) || path(node).is_some_and(|path| STRINGS.contains(&&*path))
+    text_of(node).is_some() || path(node).is_some_and(|path| STRINGS.contains(&&*path))
 }
 
 fn is_list(node: &IdedExpr) -> bool {
@@ -174,30 +154,20 @@ fn is_list(node: &IdedExpr) -> bool {
 
 /// Whether the result, if there is one, is a truth value.
 fn is_truth(node: &IdedExpr) -> bool {
-    match &node.expr {
-        Expr::Select(select) => select.test,
-        Expr::Call(call) => {
-            let name = call.func_name.as_str();
-            matches!(
-                name,
-                operators::LOGICAL_AND
-                    | operators::LOGICAL_OR
-                    | operators::LOGICAL_NOT
-                    | operators::EQUALS
-                    | operators::NOT_EQUALS
-                    | operators::IN
-                    | GIVEN
-            ) || (STRING_FUNCTIONS.contains(&name) && name != "size")
-        }
-        Expr::Literal(cel::common::ast::LiteralValue::Boolean(_)) => true,
-        Expr::Literal(_)
-        | Expr::Comprehension(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => false,
-    }
+    const TESTS: [&str; 7] = [
+        operators::LOGICAL_AND,
+        operators::LOGICAL_OR,
+        operators::LOGICAL_NOT,
+        operators::EQUALS,
+        operators::NOT_EQUALS,
+        operators::IN,
+        GIVEN,
+    ];
+    let name = call_of(node).map_or("", |call| &call.func_name);
+    TESTS.contains(&name)
+        || (STRING_FUNCTIONS.contains(&name) && name != "size")
+        || tested_of(node).is_some()
+        || truth_of(node).is_some()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What of a request a node of an expression reads by name.
 
 use cel::IdedExpr;
-use cel::common::ast::{Expr, LiteralValue, operators};
+use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 
 use super::facts::{Container, MCP_FIELDS, REQUEST_FIELDS, Reading, SOURCE_FIELDS, SUBJECT_FIELDS};
 use super::origin::Origin;
@@ -173,6 +173,57 @@ fn read_field(expr: &Expr) -> Option<(Reading, Origin)> {
     }
 }
 
+/// The call that a node is.
+pub(super) fn call_of(node: &IdedExpr) -> Option<&CallExpr> {
+    if let Expr::Call(call) = &node.expr {
+        Some(call)
+    } else {
+        None
+    }
+}
+
+/// An object, and the name of the member that a node reads of it: `a.b` or `a["b"]`.
+pub(super) fn member_of(node: &IdedExpr) -> Option<(&IdedExpr, &str)> {
+    if let Expr::Select(select) = &node.expr {
+        return (!select.test).then_some((&*select.operand, select.field.as_str()));
+    }
+    let call = call_of(node)?;
+    match (call.func_name.as_str(), call.args.as_slice()) {
+        (operators::INDEX, [operand, key]) => Some((operand, text_of(key)?)),
+        _ => None,
+    }
+}
+
+/// The object that `has` asks for a member.
+pub(super) fn tested_of(node: &IdedExpr) -> Option<(&IdedExpr, &str)> {
+    if let Expr::Select(select) = &node.expr {
+        select
+            .test
+            .then_some((&*select.operand, select.field.as_str()))
+    } else {
+        None
+    }
+}
+
+/// The name that a node is.
+pub(super) fn name_of(node: &IdedExpr) -> Option<&str> {
+    if let Expr::Ident(name) = &node.expr {
+        Some(name)
+    } else {
+        None
+    }
+}
+
+/// The truth value that the author wrote.
+pub(super) fn truth_of(node: &IdedExpr) -> Option<bool> {
+    if let Expr::Literal(LiteralValue::Boolean(truth)) = &node.expr {
+        Some(*truth.inner())
+    } else {
+        None
+    }
+}
+
+/// The text that the author wrote.
 pub(super) fn text_of(node: &IdedExpr) -> Option<&str> {
     if let Expr::Literal(LiteralValue::String(text)) = &node.expr {
         Some(text.inner())

@@ -5,55 +5,92 @@
 //! only for named issuers.
 
 mod effect;
+mod named;
+mod nothing;
+mod scope;
 
 use cel::IdedExpr;
-use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, operators};
+use cel::common::ast::{CallExpr, Expr, operators};
 
-use super::depth::children;
-use super::reading::{field_of, text_of};
+use super::reading::{call_of, name_of, truth_of};
 use super::remarks::Sense;
+use named::Named;
+use nothing::has_nothing;
+use scope::Scope;
 
 /// The names in an expression that may be those of any issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Whose {
     /// Whether it holds for named issuers alone.
     pub(super) is_said: bool,
-    /// Whether it reads such names.
-    pub(super) reads_names: bool,
-    /// Whether a caller may make the expression fail by such a name.
-    pub(super) fails_by_names: bool,
+    /// The names, but for what is known of the device.
+    names: Names,
+    /// All names. The device is one where tokens tell of it.
+    names_and_device: Names,
+}
+
+/// What an expression does with names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Names {
+    /// Whether it reads some.
+    pub(super) are_read: bool,
+    /// Whether a caller may make the expression fail by one.
+    pub(super) make_it_fail: bool,
 }
 
 /// Looks over a checked expression, as its author wrote it.
 pub(super) fn whose(root: &IdedExpr) -> Whose {
-    let mut found = Whose {
-        is_said: Named::of(root).where_it_holds,
-        ..Whose::default()
+    let names = |with_device| {
+        let mut walk = Walk::new(Scope::new(with_device));
+        walk.visit(root, Sense::Holds);
+        walk.names
     };
-    found.visit(root, Sense::Holds);
-    found
+    Whose {
+        is_said: Named::of(root).where_it_holds,
+        names: names(false),
+        names_and_device: names(true),
+    }
 }
 
 impl Whose {
-    fn visit(&mut self, node: &IdedExpr, sense: Sense) {
-        // For an issuer that the author did not name, it comes to the same whatever the names.
-        if Named::of(node).is_either() || !reads_names(node) {
-            return;
+    /// What it does with names. `with_device` tells whether the device is one.
+    pub(super) fn names(self, with_device: bool) -> Names {
+        if with_device {
+            self.names_and_device
+        } else {
+            self.names
         }
-        match &node.expr {
-            Expr::Call(call) => self.visit_call(node, call, sense),
-            Expr::Comprehension(inner) => self.visit_loop(inner, sense),
-            Expr::Select(_)
-            | Expr::Ident(_)
-            | Expr::List(_)
-            | Expr::Literal(_)
-            | Expr::Map(_)
-            | Expr::Struct(_)
-            | Expr::Unspecified => self.note(effect::of(node, sense)),
+    }
+}
+
+struct Walk<'e> {
+    scope: Scope<'e>,
+    names: Names,
+}
+
+impl<'e> Walk<'e> {
+    fn new(scope: Scope<'e>) -> Self {
+        Walk {
+            scope,
+            names: Names::default(),
         }
     }
 
-    fn visit_call(&mut self, node: &IdedExpr, call: &CallExpr, sense: Sense) {
+    fn visit(&mut self, node: &'e IdedExpr, sense: Sense) {
+        // For an issuer that the author did not name, it comes to the same whatever the names.
+        if Named::of(node).is_either() || !self.scope.reads_names(node) {
+            return;
+        }
+        if let Some((is_exists, test)) = quantified(node) {
+            self.visit_loop(node, test, is_exists, sense);
+        } else if let Some(call) = call_of(node) {
+            self.visit_call(node, call, sense);
+        } else {
+            self.note(self.scope.effect(node, sense));
+        }
+    }
+
+    fn visit_call(&mut self, node: &'e IdedExpr, call: &'e CallExpr, sense: Sense) {
         match (call.func_name.as_str(), call.args.as_slice()) {
             (operators::LOGICAL_AND | operators::LOGICAL_OR, parts) => {
                 for part in parts {
@@ -77,202 +114,59 @@ impl Whose {
                     self.visit(no, sense);
                 }
             }
-            _ => self.note(effect::of(node, sense)),
+            _ => self.note(self.scope.effect(node, sense)),
         }
     }
 
-    fn visit_loop(&mut self, inner: &ComprehensionExpr, sense: Sense) {
-        let Some((is_exists, test)) = quantified(inner) else {
-            return self.note(Sense::Either);
+    fn visit_loop(
+        &mut self,
+        node: &'e IdedExpr,
+        test: &'e IdedExpr,
+        is_exists: bool,
+        sense: Sense,
+    ) {
+        let Expr::Comprehension(inner) = &node.expr else {
+            return;
         };
-        if reads_names(&inner.iter_range) {
+        let range = &inner.iter_range;
+        let mut of_test = sense;
+        if self.scope.has_names(range) {
             // A further name is a further element: it makes `exists` hold and `all` fail.
-            self.note(match (effect::grows(&inner.iter_range), is_exists) {
+            self.note(match (self.scope.grows(range), is_exists) {
                 (true, true) => sense,
                 (true, false) => sense.flipped(),
                 (false, _) => Sense::Either,
             });
+        } else if has_nothing(range) {
+            of_test = Sense::Either;
         }
-        self.visit(test, sense);
+        let outer = self.scope.enter(inner);
+        self.visit(test, of_test);
+        self.scope.leave(outer);
     }
 
     fn note(&mut self, sense: Sense) {
-        self.reads_names = true;
-        self.fails_by_names |= sense != Sense::Holds;
-    }
-}
-
-/// For which results of a node the issuer is one that the author named. Both are found at once, as
-/// each rests on the other: asked one by one they would be asked again at every level.
-#[derive(Debug, Clone, Copy, Default)]
-struct Named {
-    where_it_holds: bool,
-    where_it_fails: bool,
-}
-
-impl Named {
-    const NEVER: Self = Named {
-        where_it_holds: false,
-        where_it_fails: false,
-    };
-
-    fn of(node: &IdedExpr) -> Self {
-        if let Some(truth) = truth_of(node) {
-            // The other result is that of nobody.
-            return Named {
-                where_it_holds: !truth,
-                where_it_fails: truth,
-            };
-        }
-        match &node.expr {
-            Expr::Call(call) => Self::of_call(call),
-            Expr::Comprehension(inner) => match quantified(inner) {
-                Some((true, test)) => Named {
-                    where_it_holds: Self::of(test).where_it_holds,
-                    ..Self::NEVER
-                },
-                Some((false, test)) => Named {
-                    where_it_fails: Self::of(test).where_it_fails,
-                    ..Self::NEVER
-                },
-                None => Self::NEVER,
-            },
-            Expr::Select(_)
-            | Expr::Ident(_)
-            | Expr::List(_)
-            | Expr::Literal(_)
-            | Expr::Map(_)
-            | Expr::Struct(_)
-            | Expr::Unspecified => Self::NEVER,
-        }
-    }
-
-    fn of_call(call: &CallExpr) -> Self {
-        let is_named = |left, right| is_issuer(left) && text_of(right).is_some();
-        match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::LOGICAL_AND, parts) => {
-                let parts: Vec<Named> = parts.iter().map(Self::of).collect();
-                Named {
-                    where_it_holds: parts.iter().any(|part| part.where_it_holds),
-                    where_it_fails: parts.iter().all(|part| part.where_it_fails),
-                }
-            }
-            (operators::LOGICAL_OR, parts) => {
-                let parts: Vec<Named> = parts.iter().map(Self::of).collect();
-                Named {
-                    where_it_holds: parts.iter().all(|part| part.where_it_holds),
-                    where_it_fails: parts.iter().any(|part| part.where_it_fails),
-                }
-            }
-            (operators::LOGICAL_NOT, [inner]) => Self::of(inner).flipped(),
-            (operators::CONDITIONAL, [test, yes, no]) => {
-                let (test, yes, no) = (Self::of(test), Self::of(yes), Self::of(no));
-                Named {
-                    where_it_holds: (test.where_it_holds || yes.where_it_holds)
-                        && (test.where_it_fails || no.where_it_holds),
-                    where_it_fails: (test.where_it_holds || yes.where_it_fails)
-                        && (test.where_it_fails || no.where_it_fails),
-                }
-            }
-            (operators::EQUALS, [left, right]) => Named {
-                where_it_holds: is_named(left, right) || is_named(right, left),
-                ..Self::NEVER
-            },
-            (operators::NOT_EQUALS, [left, right]) => Named {
-                where_it_fails: is_named(left, right) || is_named(right, left),
-                ..Self::NEVER
-            },
-            (operators::IN, [issuer, list]) => Named {
-                where_it_holds: is_issuer(issuer) && is_of_texts(list),
-                ..Self::NEVER
-            },
-            _ => Self::NEVER,
-        }
-    }
-
-    fn is_either(self) -> bool {
-        self.where_it_holds || self.where_it_fails
-    }
-
-    fn flipped(self) -> Self {
-        Named {
-            where_it_holds: self.where_it_fails,
-            where_it_fails: self.where_it_holds,
-        }
+        self.names.are_read = true;
+        self.names.make_it_fail |= sense != Sense::Holds;
     }
 }
 
 /// What the macros `exists` (true) and `all` (false) ask of each element.
-fn quantified(inner: &ComprehensionExpr) -> Option<(bool, &IdedExpr)> {
-    let (Expr::Call(step), Expr::Ident(result)) = (&inner.loop_step.expr, &inner.result.expr)
-    else {
+fn quantified(node: &IdedExpr) -> Option<(bool, &IdedExpr)> {
+    let Expr::Comprehension(inner) = &node.expr else {
         return None;
     };
+    let step = call_of(&inner.loop_step)?;
     let [so_far, test] = step.args.as_slice() else {
         return None;
     };
-    let is_gathered = *result == inner.accu_var
-        && matches!(&so_far.expr, Expr::Ident(name) if *name == inner.accu_var);
+    let is_accumulator = |node: &IdedExpr| name_of(node) == Some(inner.accu_var.as_str());
+    let is_gathered = is_accumulator(&inner.result) && is_accumulator(so_far);
     match (truth_of(&inner.accu_init)?, step.func_name.as_str()) {
         (false, operators::LOGICAL_OR) if is_gathered => Some((true, test)),
         (true, operators::LOGICAL_AND) if is_gathered => Some((false, test)),
         _ => None,
     }
-}
-
-fn truth_of(node: &IdedExpr) -> Option<bool> {
-    match &node.expr {
-        Expr::Literal(LiteralValue::Boolean(truth)) => Some(*truth.inner()),
-        Expr::Literal(_)
-        | Expr::Call(_)
-        | Expr::Comprehension(_)
-        | Expr::Select(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => None,
-    }
-}
-
-fn is_of_texts(node: &IdedExpr) -> bool {
-    matches!(&node.expr, Expr::List(list) if list.elements.iter().all(|item| text_of(item).is_some()))
-}
-
-/// `subject.issuer`, or the claim that it is read from.
-fn is_issuer(node: &IdedExpr) -> bool {
-    field_of(&node.expr) == Some(("subject", "issuer", false))
-        || member_of(node).is_some_and(|(claims, name)| {
-            name == "iss" && field_of(&claims.expr) == Some(("subject", "claims", false))
-        })
-}
-
-/// An object, and the name of the member that is read of it.
-fn member_of(node: &IdedExpr) -> Option<(&IdedExpr, &str)> {
-    match &node.expr {
-        Expr::Select(select) if !select.test => Some((&select.operand, &select.field)),
-        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::INDEX, [operand, key]) => Some((operand, text_of(key)?)),
-            _ => None,
-        },
-        Expr::Select(_)
-        | Expr::Comprehension(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => None,
-    }
-}
-
-/// Whether something in the node is a name that its issuer gives.
-fn reads_names(node: &IdedExpr) -> bool {
-    if is_issuer(node) {
-        return false;
-    }
-    matches!(field_of(&node.expr), Some(("subject", field, _)) if field != "issuer")
-        || children(node).into_iter().any(reads_names)
 }
 
 #[cfg(test)]

@@ -35,6 +35,21 @@ const ROWS: &[Row] = &[
         "leave `disable_immediate_response` out",
     ),
     (
+        "forward_rules",
+        When::Given,
+        Weight::Error,
+        "mcp-authz is not shown all headers of an answer, so that it neither sees a new session nor \
+         tells a list from other answers",
+        "leave `forward_rules` out",
+    ),
+    (
+        "route_cache_action",
+        When::Is("CLEAR", 1),
+        Weight::Error,
+        "a request may go to another route than the one that it was judged for",
+        "leave `route_cache_action` out",
+    ),
+    (
         "allow_mode_override",
         When::True,
         Weight::Warning,
@@ -214,18 +229,22 @@ fn others(gate: &Gate<'_, '_>, report: &mut Report) {
     }
 }
 
-/// What a route says otherwise than a filter: `ExtProcPerRoute` and a matcher of its own.
+/// What a route says otherwise than a filter, the most specific first: `ExtProcPerRoute`, and a
+/// matcher of its own.
 pub(super) fn look_at_route<'n>(
     gate: &Gate<'_, 'n>,
     filter: &Filter<'n>,
-    config: Message<'n>,
+    configs: &[Message<'n>],
     report: &mut Report,
 ) {
-    let Some(typed) = config.typed() else {
+    let Some((config, typed)) = configs.first().and_then(|one| Some((*one, one.typed()?))) else {
         return;
     };
-    if typed.is("ext_proc.v3.ExtProcPerRoute") {
-        look_at_overrides(gate, typed.body, report);
+    if typed.is(PER_ROUTE) {
+        let all = configs.iter().filter_map(|config| config.typed());
+        let all = all.filter(|typed| typed.is(PER_ROUTE));
+        let all: Vec<_> = all.map(|typed| typed.body).collect();
+        look_at_overrides(gate, &all, report);
     } else if let Some(matcher) = typed.body.get("matcher").or(typed.body.get("xds_matcher")) {
         for own in of_ours(gate, matcher.packed(PROCESSOR)) {
             look_at(own, report);
@@ -234,33 +253,43 @@ pub(super) fn look_at_route<'n>(
     }
 }
 
-fn look_at_overrides(gate: &Gate<'_, '_>, route: Message<'_>, report: &mut Report) {
-    if let Some(field) = route.set("disabled") {
+/// The type of what a route says to a filter that shows answers.
+const PER_ROUTE: &str = "ext_proc.v3.ExtProcPerRoute";
+
+/// Only the most specific place can switch the filter off. Each override is taken from the most
+/// specific place that has it.
+fn look_at_overrides(gate: &Gate<'_, '_>, places: &[Message<'_>], report: &mut Report) {
+    if let Some(field) = places.first().and_then(|place| place.set("disabled")) {
         let message = "on this route lists pass whole, and sessions are bound on first use only";
         report.error(field, message, "leave `disabled` out");
-    }
-    let Some(overrides) = route.get("overrides") else {
         return;
+    }
+    let with = |path: &str| {
+        let mut overrides = places.iter().filter_map(|place| place.get("overrides"));
+        overrides.find(|overrides| overrides.at(path).is_some())
     };
-    if let Some(field) = overrides.set("failure_mode_allow") {
+    if let Some(field) = with("failure_mode_allow").and_then(|all| all.set("failure_mode_allow")) {
         let message = "on this route lists pass whole whenever mcp-authz is slow or away";
         report.error(field, message, "leave it out of `overrides`");
     }
-    if let Some(service) = overrides.get("grpc_service")
+    if let Some(overrides) = with("grpc_service")
+        && let Some(service) = overrides.get("grpc_service")
         && !gate.asks_us(overrides)
     {
         let message = "on this route another service than mcp-authz is shown the answers: lists \
                        pass whole, and sessions are bound on first use only";
         report.error(service, message, "leave `grpc_service` out of `overrides`");
     }
-    if let Some(mode) = overrides.get("processing_mode") {
+    if let Some(overrides) = with("processing_mode")
+        && let Some(mode) = overrides.get("processing_mode")
+    {
         look_at_body_mode(overrides, Some(mode), report);
         if mode.has_choice("response_header_mode", "SKIP", 2) {
             let message = "on this route mcp-authz is not shown the head of an answer";
             report.error(mode, message, "`response_header_mode: SEND`");
         }
     }
-    if overrides.get("metadata_options").is_some() {
+    if let Some(overrides) = with("metadata_options.forwarding_namespaces") {
         look_at_namespaces(overrides, report);
     }
 }

@@ -306,7 +306,7 @@ const RBAC: &str = "envoy.filters.http.rbac";
 fn is_always_written(gate: &Gate<'_, '_>, enabled: Message<'_>) -> bool {
     let key = enabled.list("path").map(|part| part.text_of("key")).last();
     let key = key.unwrap_or_default();
-    let before = gate.chain.filters.iter().take(gate.authz.position);
+    let before = gate.before().filter(|filter| !filter.at.is("disabled"));
     let mut rules = before.flat_map(|filter| filter.configs("rbac.v3.RBAC"));
     enabled.text_of("filter") == RBAC
         && !enabled.is("invert")

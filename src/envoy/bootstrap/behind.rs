@@ -66,7 +66,7 @@ pub(super) fn look_at_route(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut
     }
     for filter in &gate.chain.filters {
         for config in route.configs(filter.name) {
-            look_for_namespaces(config, report);
+            look_for_namespaces(gate, config, report);
         }
     }
     let name = route.cluster.and_then(Message::text).unwrap_or_default();
@@ -81,16 +81,19 @@ pub(super) fn look_at_route(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut
 fn metadata(gate: &Gate<'_, '_>, report: &mut Report) {
     for filter in &gate.chain.filters {
         if let Some(config) = filter.at.get("typed_config") {
-            look_for_namespaces(config, report);
+            look_for_namespaces(gate, config, report);
         }
     }
 }
 
-fn look_for_namespaces(config: Message<'_>, report: &mut Report) {
+fn look_for_namespaces(gate: &Gate<'_, '_>, config: Message<'_>, report: &mut Report) {
     config.each(&mut |message| {
-        if let Some(space) = message.get("metadata_namespace")
-            && space.text() == Some(NAMESPACE)
-        {
+        let own = message.get("metadata_namespace");
+        // What another service says of a request may be written under any name that is listed.
+        let of_service = message.list("metadata_options.receiving_namespaces.untyped");
+        let of_service = of_service.filter(|_| !gate.asks_us(message));
+        let mut spaces = own.into_iter().chain(of_service);
+        if let Some(space) = spaces.find(|space| space.text() == Some(NAMESPACE)) {
             let what = "this filter writes what is taken for mcp-authz's word: which answers are \
                         looked at, and for whom";
             report.error(space, what, "another `metadata_namespace`");

@@ -14,6 +14,8 @@ pub(super) struct Chain<'n> {
     pub(super) filters: Vec<Filter<'n>>,
     /// Whether bytes are forwarded unread.
     pub(super) is_bytes: bool,
+    /// The upgrade that has these filters in the place of the manager's, if it is for one.
+    pub(super) upgrade: Option<Message<'n>>,
 }
 
 /// One HTTP filter.
@@ -35,7 +37,20 @@ impl<'n> Chain<'n> {
             manager,
             filters: manager.list("http_filters").map(Filter::of).collect(),
             is_bytes: false,
+            upgrade: None,
         }
+    }
+
+    /// The chains that requests with an upgrade pass instead.
+    pub(super) fn of_upgrades(manager: Message<'n>) -> impl Iterator<Item = Self> {
+        let chains = manager.list("upgrade_configs").map(move |upgrade| Chain {
+            manager,
+            filters: upgrade.list("filters").map(Filter::of).collect(),
+            is_bytes: false,
+            upgrade: Some(upgrade),
+        });
+        // An upgrade without filters of its own passes those of the manager.
+        chains.filter(|chain| !chain.filters.is_empty())
     }
 
     pub(super) fn of_bytes(proxy: Message<'n>) -> Self {
@@ -43,6 +58,7 @@ impl<'n> Chain<'n> {
             manager: proxy,
             filters: Vec::new(),
             is_bytes: true,
+            upgrade: None,
         }
     }
 }

@@ -1,61 +1,99 @@
-//! Which server a judged request goes to: that its route says it, and not the client.
+//! Which server a request goes to: that its route says it, and not the client.
 
 use super::routes::Route;
-use super::{Gate, Message, Report};
+use super::{Gate, Message, Report, World};
+
+/// Something by which a request chooses its server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice<'n> {
+    pub(super) at: Message<'n>,
+    /// Who chooses, and by what.
+    pub(super) what: &'static str,
+    help: &'static str,
+    /// Whether it chooses among the clusters of this Envoy, those of servers included.
+    pub(super) of_clusters: bool,
+}
 
 /// Looks for what lets the client say to which server a judged request goes.
 pub(super) fn look(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
-    let help = "`cluster`, with a route for each server";
+    for choice in all(route, gate.world) {
+        let message = format!("{}, whichever it was judged for", choice.what);
+        report.error(choice.at, message, choice.help);
+    }
+    if let Some(named) = route.cluster
+        && gate
+            .world
+            .cluster(named.text().unwrap_or_default())
+            .is_none()
+    {
+        look_for_proxies(gate, named, report);
+    }
+}
+
+/// Everything by which requests on a route choose their server.
+pub(super) fn all<'n>(route: &Route<'n>, world: &World<'n>) -> Vec<Choice<'n>> {
+    let mut found = Vec::new();
     let own = route.entry.at("route.cluster_header");
     let parts = route.entry.list("route.weighted_clusters.clusters");
     let parts = parts.filter_map(|part| part.get("cluster_header"));
-    for header in own.into_iter().chain(parts) {
-        let message = "the client chooses the server by a header, whichever it was judged for";
-        report.error(header, message, help);
-    }
-    for plugin in [
+    found.extend(own.into_iter().chain(parts).map(|at| Choice {
+        at,
+        what: "the client chooses the server by a header",
+        help: "`cluster`, with a route for each server",
+        of_clusters: true,
+    }));
+    let plugins = [
         "cluster_specifier_plugin",
         "inline_cluster_specifier_plugin",
-    ] {
-        if let Some(field) = route.entry.get("route").and_then(|route| route.get(plugin)) {
-            let message = "an extension chooses the server by the request, whichever it was judged \
-                           for";
-            report.error(field, message, help);
-        }
-    }
-    let Some(named) = route.cluster else {
-        return;
-    };
-    match gate.world.cluster(named.text().unwrap_or_default()) {
-        Some(cluster) => look_at_cluster(cluster, report),
-        None => look_for_proxies(gate, named, report),
-    }
+    ];
+    let action = route.entry.get("route");
+    let plugins = plugins.iter().filter_map(|plugin| action?.get(plugin));
+    found.extend(plugins.map(|at| Choice {
+        at,
+        what: "an extension chooses the server by the request",
+        help: "`cluster`, with a route for each server",
+        of_clusters: true,
+    }));
+    let named = route.cluster.and_then(Message::text);
+    let reached = named.map(|name| world.reached(name)).unwrap_or_default();
+    let clusters = reached.iter().filter_map(|name| world.cluster(name));
+    found.extend(clusters.flat_map(of_cluster));
+    found
 }
 
-/// A cluster whose endpoints are what a request says.
-fn look_at_cluster(cluster: Message<'_>, report: &mut Report) {
-    let help = "a cluster with the server's own endpoints";
-    if let Some(field) = cluster.set("original_dst_lb_config.use_http_header") {
-        let message = "the client chooses the server by `x-envoy-original-dst-host` or the like, \
-                       whichever it was judged for";
-        report.error(field, message, help);
-    }
-    if let Some(proxy) = cluster.get("cluster_type")
-        && !proxy
-            .packed("dynamic_forward_proxy.v3.ClusterConfig")
-            .is_empty()
-    {
-        report.error(proxy, ANY_HOST, help);
-    }
+/// What makes the endpoints of a cluster those that a request says.
+fn of_cluster(cluster: Message<'_>) -> impl Iterator<Item = Choice<'_>> {
+    let kind = cluster.get("cluster_type");
+    let own = cluster.get("original_dst_lb_config");
+    let typed = kind.map_or_else(Vec::new, |kind| {
+        kind.packed("original_dst.v3.OriginalDstCluster")
+    });
+    let by_header = own.into_iter().chain(typed);
+    let by_header = by_header.filter_map(|config| config.set("use_http_header"));
+    let by_header = by_header.map(|at| (at, ANY_ADDRESS));
+    let by_host = kind.filter(|kind| {
+        let proxies = kind.packed("dynamic_forward_proxy.v3.ClusterConfig");
+        !proxies.is_empty()
+    });
+    let by_host = by_host.map(|at| (at, ANY_HOST));
+    by_header.chain(by_host).map(|(at, what)| Choice {
+        at,
+        what,
+        help: "a cluster with the server's own endpoints",
+        of_clusters: false,
+    })
 }
 
-const ANY_HOST: &str = "the client chooses the server by its `Host`, whichever it was judged for";
+const ANY_ADDRESS: &str =
+    "the client chooses the server by `x-envoy-original-dst-host` or the like";
+const ANY_HOST: &str = "the client chooses the server by its `Host`";
 
 /// A cluster that is in none of the files, behind a filter that looks for the host of a request.
 fn look_for_proxies(gate: &Gate<'_, '_>, cluster: Message<'_>, report: &mut Report) {
     let mut filters = gate.chain.filters.iter();
     if filters.any(|filter| filter.is("dynamic_forward_proxy.v3.FilterConfig")) {
+        let message = format!("{ANY_HOST}, whichever it was judged for");
         let help = "a cluster with the server's own endpoints, and no dynamic_forward_proxy filter";
-        report.warn(cluster, ANY_HOST, help);
+        report.warn(cluster, message, help);
     }
 }

@@ -82,6 +82,7 @@ fn mutations<'n>(
     filters: impl Iterator<Item = &'n Filter<'n>>,
     kind: &'static str,
 ) -> impl Iterator<Item = Message<'n>> {
+    let filters = filters.filter(|filter| !filter.at.is("disabled"));
     let configs = filters.flat_map(|filter| filter.configs(MUTATION));
     configs.flat_map(move |config| config.list(kind))
 }

@@ -45,9 +45,22 @@ impl<'n> Message<'n> {
 
     /// A field by its name in the API. Proto JSON writes it as it is or in lower camel case.
     pub(super) fn get(self, name: &str) -> Option<Message<'n>> {
-        let found = self.node.member(name);
-        let found = found.or_else(|| self.node.member(&camel(name)))?;
-        (found.data != Data::Null).then_some(Message { node: found })
+        let given = |name: &str| {
+            let found = self.node.member(name);
+            found.filter(|found| found.data != Data::Null)
+        };
+        given(name).or_else(|| given(&camel(name))).map(Message::of)
+    }
+
+    /// The fields that stand in it in both spellings. Envoy takes either of the two.
+    pub(super) fn doubled(self) -> impl Iterator<Item = (&'n Node, String)> {
+        self.entries().filter_map(move |(key, value)| {
+            let name = key.as_str().filter(|name| name.contains('_'))?;
+            let other = camel(name);
+            let is_given = |value: &Node| value.data != Data::Null;
+            let is_doubled = is_given(value.node) && self.node.member(&other).is_some_and(is_given);
+            (is_doubled && other != name).then_some((key, other))
+        })
     }
 
     /// Whether it is what a running Envoy says of itself (`/config_dump` of its admin interface).
@@ -272,12 +285,16 @@ mod tests {
 
     #[test]
     fn fields_are_found_in_both_spellings() {
-        let node = tree("{max_request_bytes: 1, packAsBytes: true, a: {bC: {d_e: '7'}}, n: ~}");
+        let node = tree(
+            "{max_request_bytes: 1, packAsBytes: true, a: {bC: {d_e: '7'}}, n: ~, o_n: ~, oN: 2}",
+        );
         let message = Message::of(&node);
         assert_eq!(message.count_of("max_request_bytes"), Some(1));
         assert!(message.is("pack_as_bytes"));
         assert_eq!(message.count_of("a.b_c.d_e"), Some(7));
         assert!(message.get("n").is_none());
+        assert_eq!(message.count_of("o_n"), Some(2));
+        assert_eq!(message.doubled().count(), 0);
     }
 
     #[test]

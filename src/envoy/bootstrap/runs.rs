@@ -5,7 +5,7 @@ use super::routes::Route;
 use super::{Expected, Gate, Message, Report, answers, authz, behind, choice, clusters, locks};
 
 /// Checks of a route that is judged and leads to a server.
-const CHECKS: [Check; 12] = [
+const CHECKS: [Check; 13] = [
     settings,
     unnamed_server,
     retries,
@@ -13,6 +13,7 @@ const CHECKS: [Check; 12] = [
     copies,
     choice::look,
     headers,
+    second_lock,
     behind::look_at_route,
     upgrades,
     timeout,
@@ -196,10 +197,24 @@ fn headers(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     }
 }
 
+/// The filter in front that removes what clients must not send.
+fn second_lock(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    for filter in gate.before().filter(|filter| filter.is(locks::MUTATION)) {
+        if let Some(field) = route.switched_off(filter.name) {
+            let message = "on this route mcp-authz alone removes what clients must not send, and \
+                           nobody what they send as trailers";
+            report.warn(field, message, "leave `disabled` out");
+        }
+    }
+}
+
 fn upgrades(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let manager = gate.chain.manager.list("upgrade_configs");
     for upgrade in manager.chain(route.entry.list("route.upgrade_configs")) {
-        if upgrade.at("enabled").and_then(Message::truth) == Some(false) {
+        // Where those filters do not ask, that is said of them.
+        if has_own_filters(gate, upgrade)
+            || upgrade.at("enabled").and_then(Message::truth) == Some(false)
+        {
             continue;
         }
         let help = "leave `upgrade_configs` out";
@@ -214,6 +229,16 @@ fn upgrades(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
             report.warn(upgrade, message, help);
         }
     }
+}
+
+/// Whether requests with an upgrade pass other filters than those of the chain.
+fn has_own_filters(gate: &Gate<'_, '_>, upgrade: Message<'_>) -> bool {
+    let kind = upgrade.text_of("upgrade_type");
+    let mut all = gate.chain.manager.list("upgrade_configs");
+    all.any(|one| {
+        let is_same = one.text_of("upgrade_type").eq_ignore_ascii_case(kind);
+        is_same && one.list("filters").next().is_some()
+    })
 }
 
 fn timeout(_: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
@@ -268,9 +293,7 @@ fn processing(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
         }
     }
     for filter in &on {
-        if let Some(config) = route.configs(filter.name).first() {
-            answers::look_at_route(gate, filter, *config, report);
-        }
+        answers::look_at_route(gate, filter, &route.configs(filter.name), report);
     }
     let Some(filter) = off.first().filter(|_| on.is_empty()) else {
         return;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::chain::{Authz, Chain};
 use super::routes::{self, Route, State};
 use super::world::{self, World};
-use super::{Message, Report};
+use super::{Message, Report, choice};
 
 /// Looks for routes on which nobody is asked: to a cluster to which others lead that are judged,
 /// or by which the filter was switched off.
@@ -54,19 +54,24 @@ impl<'n> Judged<'_, 'n> {
         let Some(name) = cluster else {
             return;
         };
-        if self.clusters.insert(name) {
+        if self.clusters.contains(name) {
+            return;
+        }
+        for name in self.world.reached(name) {
+            self.clusters.insert(name);
             let cluster = self.world.cluster(name);
             let addresses = cluster.into_iter().flat_map(world::addresses);
             self.addresses.extend(addresses);
         }
     }
 
-    fn has(&self, name: &str) -> bool {
-        let cluster = self.world.cluster(name).into_iter();
-        self.clusters.contains(name)
-            || cluster
-                .flat_map(world::addresses)
-                .any(|address| self.addresses.contains(&address))
+    fn has(&self, name: &'n str) -> bool {
+        self.world.reached(name).into_iter().any(|name| {
+            let cluster = self.world.cluster(name).into_iter();
+            let mut addresses = cluster.flat_map(world::addresses);
+            self.clusters.contains(name)
+                || addresses.any(|address| self.addresses.contains(&address))
+        })
     }
 }
 
@@ -88,18 +93,17 @@ fn look_at_route<'n>(
         if let Some(unread) = filters.find(|filter| filter.is_elsewhere()) {
             let message = "it cannot be seen from these files whether mcp-authz is asked";
             report.unseen(unread.at, message);
-        } else if judged.has(cluster) {
-            let message = "this listener has no ext_authz filter, and leads to the same server: \
-                           everything passes, without a token too";
-            let at = route.cluster.unwrap_or(route.entry);
-            report.error(at, message, "the filters of the listener that has them");
+        } else {
+            look_at_open(chain, route, judged, report);
         }
         return;
     };
     let message = "nobody is asked on this route: everything passes, without a token too";
     let help = "leave it out; what needs no judgement gets a route to a cluster of its own";
-    let is_server =
-        judged.has(cluster) || judged.clusters.is_empty() || route.server(authz).is_some();
+    let is_server = judged.has(cluster)
+        || judged.clusters.is_empty()
+        || route.server(authz).is_some()
+        || !choice::all(route, judged.world).is_empty();
     match route.state(authz) {
         State::Off(field) if is_server => report.error(field, message, help),
         State::Off(field) => report.warn(field, message, help),
@@ -114,6 +118,57 @@ fn look_at_route<'n>(
         }
         State::On => {}
     }
+}
+
+/// A route that no filter guards.
+fn look_at_open<'n>(
+    chain: &Chain<'n>,
+    route: &Route<'n>,
+    judged: &Judged<'_, 'n>,
+    report: &mut Report,
+) {
+    let leads = judged.has(route.cluster.and_then(Message::text).unwrap_or_default());
+    let choices = choice::all(route, judged.world);
+    if let Some(upgrade) = chain.upgrade {
+        if (leads || !choices.is_empty()) && is_upgraded(upgrade, route) {
+            let message = "requests with this upgrade pass these filters alone, without ext_authz: \
+                           everything passes, without a token too";
+            let at = upgrade.get("filters").unwrap_or(upgrade);
+            report.error(at, message, "leave `upgrade_configs` out");
+        }
+        return;
+    }
+    let help = "the filters of the listener that has them";
+    if leads {
+        let message = "this listener has no ext_authz filter, and leads to the same server: \
+                       everything passes, without a token too";
+        report.error(route.cluster.unwrap_or(route.entry), message, help);
+    }
+    for choice in choices {
+        let what = choice.what;
+        if choice.of_clusters {
+            let message = format!(
+                "this listener has no ext_authz filter, and {what}: everything passes, without a \
+                 token too"
+            );
+            report.error(choice.at, message, help);
+        } else {
+            let message = format!(
+                "a listener without an ext_authz filter leads here, and {what}, which may be one \
+                 whose requests are judged elsewhere"
+            );
+            report.warn(choice.at, message, help);
+        }
+    }
+}
+
+/// Whether requests with an upgrade are taken on a route, which may say so itself.
+fn is_upgraded(upgrade: Message<'_>, route: &Route<'_>) -> bool {
+    let kind = upgrade.text_of("upgrade_type");
+    let mut own = route.entry.list("route.upgrade_configs");
+    let own = own.find(|own| own.text_of("upgrade_type").eq_ignore_ascii_case(kind));
+    let enabled = own.unwrap_or(upgrade).at("enabled");
+    enabled.and_then(Message::truth) != Some(false)
 }
 
 /// A TCP proxy forwards what nobody has read.

@@ -1,11 +1,12 @@
 //! What Envoy's files define, by kind, wherever it stands.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::listen::Address;
 use crate::yaml::Node;
 
 use super::chain::{self, Chain};
+use super::message::Typed;
 use super::{Expected, Message, Report};
 
 /// Everything that the files define.
@@ -13,6 +14,8 @@ use super::{Expected, Message, Report};
 pub(super) struct World<'n> {
     pub(super) listeners: Vec<Message<'n>>,
     pub(super) clusters: Vec<Message<'n>>,
+    /// The first one of each name: there can be many, and as many routes.
+    cluster_names: HashMap<&'n str, Message<'n>>,
     route_tables: Vec<Message<'n>>,
     /// Where listeners come from that are in none of the files.
     listeners_elsewhere: Option<Message<'n>>,
@@ -42,15 +45,19 @@ impl<'n> World<'n> {
             let elsewhere = look_for_unseen(root, report);
             world.listeners_elsewhere = world.listeners_elsewhere.or(elsewhere);
         }
+        for cluster in &world.clusters {
+            let name = cluster.text_of("name");
+            world.cluster_names.entry(name).or_insert(*cluster);
+        }
         world
     }
 
     /// What a running Envoy has. What it got over xDS and has not taken yet is left out.
     fn add_dump(&mut self, root: Message<'n>, report: &mut Report) {
-        self.is_whole = true;
         for part in root.list("configs").filter_map(Message::typed) {
             let of = |path, field| part.body.list(path).filter_map(move |one| one.at(field));
             if part.is("ListenersConfigDump") {
+                self.is_whole = true;
                 self.listeners.extend(of("static_listeners", "listener"));
                 let dynamic = of("dynamic_listeners", "active_state.listener");
                 self.listeners.extend(dynamic);
@@ -67,8 +74,33 @@ impl<'n> World<'n> {
                 && let Some(bootstrap) = part.body.get("bootstrap")
             {
                 look_at_runtime(bootstrap, report);
+            } else {
+                self.add_part_of_dump(part);
             }
         }
+    }
+
+    /// What is asked for alone: `/config_dump?resource=dynamic_listeners`.
+    fn add_part_of_dump(&mut self, part: Typed<'n>) {
+        let of = |kinds: &[(&str, &str)]| {
+            let mut kinds = kinds.iter().filter(|(kind, _)| part.is(kind));
+            kinds.next().and_then(|(_, field)| part.body.at(field))
+        };
+        self.listeners.extend(of(&[
+            ("ListenersConfigDump.StaticListener", "listener"),
+            (
+                "ListenersConfigDump.DynamicListener",
+                "active_state.listener",
+            ),
+        ]));
+        self.clusters.extend(of(&[
+            ("ClustersConfigDump.StaticCluster", "cluster"),
+            ("ClustersConfigDump.DynamicCluster", "cluster"),
+        ]));
+        self.route_tables.extend(of(&[
+            ("RoutesConfigDump.StaticRouteConfig", "route_config"),
+            ("RoutesConfigDump.DynamicRouteConfig", "route_config"),
+        ]));
     }
 
     /// Where listeners may be that are in none of the files.
@@ -109,8 +141,21 @@ impl<'n> World<'n> {
     }
 
     pub(super) fn cluster(&self, name: &str) -> Option<Message<'n>> {
-        let mut clusters = self.clusters.iter().copied();
-        clusters.find(|cluster| cluster.text_of("name") == name)
+        self.cluster_names.get(name).copied()
+    }
+
+    /// The names of a cluster and of those that it hands requests on to.
+    pub(super) fn reached(&self, name: &'n str) -> BTreeSet<&'n str> {
+        let mut reached = BTreeSet::new();
+        let mut waiting = vec![name];
+        while let Some(name) = waiting.pop() {
+            if reached.insert(name)
+                && let Some(cluster) = self.cluster(name)
+            {
+                waiting.extend(members(cluster));
+            }
+        }
+        reached
     }
 
     /// The clusters that are mcp-authz for sure: by their address, or by their name.
@@ -122,6 +167,18 @@ impl<'n> World<'n> {
         let clusters = self.clusters.iter().filter(is_ours);
         clusters.map(|cluster| cluster.text_of("name")).collect()
     }
+}
+
+/// The clusters that a cluster is made of.
+fn members(cluster: Message<'_>) -> impl Iterator<Item = &str> {
+    let kinds = ["aggregate.v3.ClusterConfig", "composite.v3.ClusterConfig"];
+    let config = cluster.at("cluster_type.typed_config");
+    let config = config.and_then(Message::typed);
+    let config = config.filter(|typed| kinds.iter().any(|kind| typed.is(kind)));
+    let members = config
+        .into_iter()
+        .flat_map(|typed| typed.body.list("clusters"));
+    members.filter_map(|member| member.text().or_else(|| member.get("name")?.text()))
 }
 
 /// Whether a cluster has an endpoint on the port or socket where mcp-authz listens. The host may
@@ -197,6 +254,10 @@ pub(super) fn addresses(cluster: Message<'_>) -> impl Iterator<Item = String> {
         if let Some(path) = address.at("pipe.path").and_then(Message::text) {
             return Some(format!("unix:{path}"));
         }
+        if let Some(internal) = address.get("envoy_internal_address") {
+            let listener = internal.text_of("server_listener_name");
+            return Some(format!("internal:{listener}"));
+        }
         let socket = address.get("socket_address")?;
         let host = socket.text_of("address").trim_end_matches('.');
         let host = match host.to_ascii_lowercase().as_str() {
@@ -236,6 +297,7 @@ pub(super) fn chains<'n>(world: &World<'n>, report: &mut Report) -> Vec<Chain<'n
         for typed in configs.filter_map(Message::typed) {
             if typed.is(MANAGER) {
                 chains.push(Chain::of(typed.body));
+                chains.extend(Chain::of_upgrades(typed.body));
             } else if typed.is(PROXY) {
                 chains.push(Chain::of_bytes(typed.body));
             }

@@ -96,127 +96,155 @@ async fn until(what: impl Fn() -> bool) {
     }
 }
 
-fn ids(store: &PolicyStore) -> Vec<String> {
-    let policy = store.snapshot();
-    policy
-        .rules()
-        .iter()
-        .map(|rule| rule.id.to_string())
-        .collect()
+/// A policy that is watched in fake files, `first` at the beginning, and who may ask for a reload.
+struct Watched {
+    store: Arc<PolicyStore>,
+    files: FakeFiles,
+    ask: mpsc::Sender<()>,
 }
 
-fn failing(store: &PolicyStore) -> Option<String> {
-    store
-        .status()
-        .failing
-        .map(|failing| failing.lines.join("\n"))
+/// The ids of the rules in force.
+fn ids(store: &PolicyStore) -> Vec<String> {
+    let policy = store.snapshot();
+    let rules = policy.rules().iter();
+    rules.map(|rule| rule.id.to_string()).collect()
+}
+
+impl Watched {
+    fn ids(&self) -> Vec<String> {
+        ids(&self.store)
+    }
+
+    fn failing(&self) -> Option<String> {
+        let failing = self.store.status().failing;
+        failing.map(|failing| failing.lines.join("\n"))
+    }
+
+    fn begun(&self) -> usize {
+        self.files.begun.load(Ordering::SeqCst)
+    }
+
+    fn hang(&self, hangs: bool) {
+        self.files.hangs.store(hangs, Ordering::SeqCst);
+    }
+
+    fn go(&self, is_gone: bool) {
+        self.files.is_gone.store(is_gone, Ordering::SeqCst);
+    }
+
+    async fn begins(&self, more: usize) {
+        let begun = self.begun();
+        until(|| self.begun() >= begun + more).await;
+    }
+
+    async fn fails(&self) {
+        until(|| self.failing().is_some()).await;
+    }
+
+    async fn has(&self, id: &str) {
+        until(|| self.ids() == [id]).await;
+    }
+}
+
+/// Watches until the steps are done.
+async fn watched(steps: impl AsyncFnOnce(&Watched)) {
+    let directory = tempfile::tempdir().unwrap();
+    let (ask, asked) = mpsc::channel(1);
+    let policy = Watched {
+        store: store(&directory),
+        files: FakeFiles::of(&rule("first")),
+        ask,
+    };
+    let (store, read) = (Arc::clone(&policy.store), policy.files.reader());
+    let last = async {
+        steps(&policy).await;
+        let in_force = policy.ids();
+        drop(policy);
+        in_force
+    };
+    let watching = watch_by(Arc::clone(&store), asked, now, read);
+    let ((), in_force) = tokio::join!(watching, last);
+    assert_eq!(ids(&store), in_force, "the end changes nothing");
 }
 
 /// A file system that hangs is told of, and does not keep a later policy out: the reads that were
 /// begun give an old content when they end, and it is not taken.
 #[tokio::test(start_paused = true)]
 async fn a_read_that_does_not_return_is_told_of_and_holds_nothing_up() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(&directory);
-    let files = FakeFiles::of(&rule("first"));
-    let (ask, asked) = mpsc::channel(1);
-    let watching = watch_by(Arc::clone(&store), asked, now, files.reader());
-    let steps = async {
-        files.put(&rule("second"));
-        until(|| ids(&store) == ["second"]).await;
+    watched(async |policy| {
+        policy.files.put(&rule("second"));
+        policy.has("second").await;
         // It hangs with an old content in its hands.
-        files.put(&rule("old"));
-        files.hangs.store(true, Ordering::SeqCst);
-        until(|| failing(&store).is_some()).await;
-        let told = failing(&store).unwrap();
+        policy.files.put(&rule("old"));
+        policy.hang(true);
+        policy.fails().await;
+        let told = policy.failing().unwrap();
         assert!(told.contains("gave no answer within 5 s"), "{told}");
-        let failures = store.status().failures;
-        let begun = files.begun.load(Ordering::SeqCst);
-        until(|| files.begun.load(Ordering::SeqCst) >= begun + 2).await;
-        assert_eq!(store.status().failures, failures, "told of once");
-        assert_eq!(ids(&store), ["second"]);
+        let failures = policy.store.status().failures;
+        policy.begins(2).await;
+        assert_eq!(policy.store.status().failures, failures, "told of once");
+        assert_eq!(policy.ids(), ["second"]);
         // The next look is beside those that hang.
-        files.put(&rule("third"));
-        files.hangs.store(false, Ordering::SeqCst);
-        until(|| ids(&store) == ["third"]).await;
-        assert_eq!(failing(&store), None);
-        drop(ask);
-    };
-    tokio::join!(watching, steps);
-    assert_eq!(ids(&store), ["third"]);
+        policy.files.put(&rule("third"));
+        policy.hang(false);
+        policy.has("third").await;
+        assert_eq!(policy.failing(), None);
+    })
+    .await;
 }
 
 /// A volume that is mounted anew: what waits for the old one waits for ever.
 #[tokio::test(start_paused = true)]
 async fn a_policy_is_taken_up_though_earlier_looks_still_hang() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(&directory);
-    let files = FakeFiles::of(&rule("first"));
-    let (ask, asked) = mpsc::channel(1);
-    let watching = watch_by(Arc::clone(&store), asked, now, files.reader());
-    let steps = async {
+    watched(async |policy| {
         for name in ["second", "third", "fourth"] {
-            let begun = files.begun.load(Ordering::SeqCst);
-            files.is_gone.store(true, Ordering::SeqCst);
-            until(|| files.begun.load(Ordering::SeqCst) >= begun + 3).await;
-            until(|| failing(&store).is_some()).await;
-            files.put(&rule(name));
-            files.is_gone.store(false, Ordering::SeqCst);
-            until(|| ids(&store) == [name]).await;
-            assert_eq!(failing(&store), None);
+            let begun = policy.begun();
+            policy.go(true);
+            until(|| policy.begun() >= begun + 3).await;
+            policy.fails().await;
+            policy.files.put(&rule(name));
+            policy.go(false);
+            policy.has(name).await;
+            assert_eq!(policy.failing(), None);
         }
-        drop(ask);
-    };
-    tokio::join!(watching, steps);
+    })
+    .await;
 }
 
 /// Being asked makes one look urgent, not all until one succeeds.
 #[tokio::test(start_paused = true)]
 async fn being_asked_while_it_hangs_begins_one_more_look_and_is_kept() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(&directory);
-    let files = FakeFiles::of(&rule("first"));
-    let (ask, asked) = mpsc::channel(1);
-    let watching = watch_by(Arc::clone(&store), asked, now, files.reader());
-    let begun = || files.begun.load(Ordering::SeqCst);
-    let steps = async {
-        files.is_gone.store(true, Ordering::SeqCst);
-        let before = begun();
-        until(|| begun() >= before + 3).await;
-        until(|| failing(&store).is_some()).await;
+    watched(async |policy| {
+        policy.go(true);
+        policy.begins(3).await;
+        policy.fails().await;
         tokio::time::sleep(LOOK_TIME_MAX).await;
-        let (before, successes) = (begun(), store.status().successes);
-        ask.send(()).await.unwrap();
-        until(|| begun() > before).await;
+        let (before, successes) = (policy.begun(), policy.store.status().successes);
+        policy.ask.send(()).await.unwrap();
+        until(|| policy.begun() > before).await;
         // It hangs 5 s; then the pauses are 10 s, 20 s and 40 s, each after 5 s.
         tokio::time::sleep(Duration::from_secs(70)).await;
-        assert!(begun() <= before + 4, "{} more looks", begun() - before);
-        assert_eq!(store.status().successes, successes);
-        files.is_gone.store(false, Ordering::SeqCst);
+        let more = policy.begun() - before;
+        assert!(more <= 4, "{more} more looks");
+        assert_eq!(policy.store.status().successes, successes);
+        policy.go(false);
         // The same policy, as it was asked for: at the first look.
-        until(|| store.status().successes > successes).await;
-        drop(ask);
-    };
-    tokio::join!(watching, steps);
+        until(|| policy.store.status().successes > successes).await;
+    })
+    .await;
 }
 
 /// Where nothing is otherwise than before it hung, only the report goes.
 #[tokio::test(start_paused = true)]
 async fn the_report_goes_when_the_same_files_can_be_read_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(&directory);
-    let files = FakeFiles::of(&rule("first"));
-    let (ask, asked) = mpsc::channel(1);
-    let watching = watch_by(Arc::clone(&store), asked, now, files.reader());
-    let steps = async {
-        files.hangs.store(true, Ordering::SeqCst);
-        until(|| failing(&store).is_some()).await;
-        files.hangs.store(false, Ordering::SeqCst);
-        until(|| failing(&store).is_none()).await;
-        assert_eq!(ids(&store), ["first"]);
-        drop(ask);
-    };
-    tokio::join!(watching, steps);
+    watched(async |policy| {
+        policy.hang(true);
+        policy.fails().await;
+        policy.hang(false);
+        until(|| policy.failing().is_none()).await;
+        assert_eq!(policy.ids(), ["first"]);
+    })
+    .await;
 }
 
 /// Tests that no policy of these passes.
@@ -234,25 +262,18 @@ fn failing_tests(count: usize) -> Vec<Source> {
 /// In real time: a paused clock waits for the tests too.
 #[tokio::test]
 async fn a_newer_policy_does_not_wait_for_the_tests_of_the_one_before() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = store(&directory);
-    let files = FakeFiles::of(&rule("first"));
-    let (ask, asked) = mpsc::channel(1);
-    let watching = watch_by(Arc::clone(&store), asked, now, files.reader());
-    let steps = async {
-        *files.tests.lock().unwrap() = failing_tests(20_000);
-        files.put(&rule("second"));
+    watched(async |policy| {
+        *policy.files.tests.lock().unwrap() = failing_tests(20_000);
+        policy.files.put(&rule("second"));
         // Two looks to find it settled, and one to be sure that it was taken up.
-        let begun = files.begun.load(Ordering::SeqCst);
-        until(|| files.begun.load(Ordering::SeqCst) >= begun + 4).await;
-        files.tests.lock().unwrap().clear();
-        files.put(&rule("third"));
-        until(|| ids(&store) == ["third"]).await;
-        let status = store.status();
+        policy.begins(4).await;
+        policy.files.tests.lock().unwrap().clear();
+        policy.files.put(&rule("third"));
+        policy.has("third").await;
+        let status = policy.store.status();
         assert_eq!((status.failures, status.successes), (0, 2), "given up");
-        drop(ask);
-    };
-    tokio::join!(watching, steps);
+    })
+    .await;
 }
 
 /// A policy whose tests run is given up between two of them for a newer one.

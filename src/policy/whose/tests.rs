@@ -1,18 +1,26 @@
+mod device;
+
 use std::sync::Arc;
 
 use super::*;
 use crate::policy::{CompileContext, LintContext, compile, lint};
 use crate::yaml::Source;
 
-/// `mixed` takes two issuers, `own` one, and `twice` names one of them twice.
+/// `mixed` takes two issuers, `own` one, and `twice` names one of them twice. Tokens tell of the
+/// device on `posture`; on `mixed` those of one issuer do.
 fn issuers(are_strict: bool) -> Arc<Issuers> {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     Arc::new(Issuers {
         names: texts(&["https://a.test", "https://b.test"]),
+        of_devices: texts(&["https://a.test", "https://c.test"]),
         of_servers: HashMap::from([
             (
                 "mixed".to_owned(),
                 texts(&["https://a.test", "https://b.test"]),
+            ),
+            (
+                "posture".to_owned(),
+                texts(&["https://a.test", "https://c.test"]),
             ),
             ("own".to_owned(), texts(&["https://a.test"])),
             (
@@ -140,6 +148,20 @@ fn names_of_any_issuer_are_warned_of_or_refused() {
             "`claims`",
         ),
         (
+            format!("effect: deny, who: {{claims: {{c: [x, false]}}}}, {ON_MIXED}"),
+            "`claims`",
+        ),
+        (
+            format!("effect: limit, who: {{claims: {{c: 'No'}}}}, {ON_MIXED}, {LIMIT}"),
+            "`claims`",
+        ),
+        (
+            format!(
+                "effect: allow, who: {{anyone: true}}, {ON_MIXED}, set: {{headers: {{x-t: '${{subject.tenant}}'}}, metadata: {{i: '${{subject.issuer}}'}}}}"
+            ),
+            "the names that are set",
+        ),
+        (
             format!("effect: deny, {ON_MIXED}, if: '!(\"g\" in subject.groups)'"),
             "the names in the expression",
         ),
@@ -192,6 +214,8 @@ fn the_help_makes_no_rule_weaker() {
     let whose = "issuers: ['https://a.test']";
     let in_who = "say whose, with `issuers` in `who`";
     let in_not = "say whose, with `issuers` in the same `not`";
+    let in_claims =
+        "say whose: `not: {issuers: […], claims: …}` instead, with the values that exempt";
     let first = "say whose: `subject.issuer == \"…\" && (…)`, or `issuers` in `who`";
     let negated = "say whose: `!(subject.issuer == \"…\" && …)`, with what exempts after the `&&`";
     let names = "subject.issuer == \"https://a.test\"";
@@ -236,6 +260,11 @@ fn the_help_makes_no_rule_weaker() {
             format!("effect: limit, who: {{not: {{groups: [g]}}}}, {LIMIT}"),
             in_not,
             format!("effect: limit, who: {{not: {{groups: [g], {whose}}}}}, {LIMIT}"),
+        ),
+        (
+            "effect: deny, who: {claims: {c: false}}".to_owned(),
+            in_claims,
+            format!("effect: deny, who: {{not: {{claims: {{c: true}}, {whose}}}}}"),
         ),
         (
             "effect: deny, if: '!(\"g\" in subject.groups)'".to_owned(),
@@ -289,8 +318,12 @@ fn rules_that_say_whose_names_they_mean_are_let_be() {
         format!(
             "effect: allow, who: {{anyone: true}}, {ON_MIXED}, set: {{headers: {{x-t: '${{subject.issuer}} ${{subject.tenant}}'}}}}"
         ),
+        format!("effect: deny, who: {{claims: {{c: [x, true]}}}}, {ON_MIXED}"),
+        format!(
+            "effect: deny, who: {{not: {{claims: {{c: false}}, {whose}}}}}, {ON_MIXED}"
+        ),
         "effect: allow, who: {groups: [g]}, what: {servers: [own, twice]}".to_owned(),
-        "effect: allow, who: {groups: [g]}, what: {methods: [tools/call], not: {servers: [mixed]}}"
+        "effect: allow, who: {groups: [g]}, what: {methods: [tools/call], not: {servers: [mixed, posture]}}"
             .to_owned(),
         // These only add to what is refused.
         format!("effect: deny, who: {{groups: [g]}}, {ON_MIXED}"),

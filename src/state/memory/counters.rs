@@ -20,12 +20,13 @@ use super::bucket::Bucket;
 use super::cell::{Cell, Slots};
 use super::lapses::Lapses;
 use super::shares::{Party, Shares};
-use crate::authz::{Holder, LimitDemand, Taken, WindowDemand};
+use crate::authz::{LimitDemand, Taken, WindowDemand};
 use crate::state::Digest as Key;
-use crate::state::binding::digest_of;
 
 /// How many counters that are over are dropped when one is added.
 const SWEPT: usize = 2;
+/// The most limits of a request that are looked through one by one.
+const MANY: usize = 16;
 const NANOS: i128 = 1_000_000_000;
 
 #[derive(Debug)]
@@ -151,20 +152,33 @@ impl Counters {
         let at = now.as_nanosecond();
         let mut takings: SmallVec<[Taking<'_>; 4]> = SmallVec::new();
         let mut exhausted: Option<(usize, i128)> = None;
+        // What was taken from each, where there are too many to look through them.
+        let mut latest: HashMap<Key, i128> = HashMap::new();
+        let are_many = limits.len() > MANY;
         for (position, (key, demand)) in keys.iter().zip(limits).enumerate() {
             let bucket = Bucket::new(&demand.limit);
-            let earlier = takings.iter().rfind(|taking| taking.key == *key);
+            let earlier = if are_many {
+                latest.get(key).copied()
+            } else {
+                let earlier = takings.iter().rfind(|taking| taking.key == *key);
+                earlier.map(|taking| taking.full_at)
+            };
             let full_at = match earlier {
-                Some(taking) => Ok(taking.full_at),
+                Some(full_at) => Ok(full_at),
                 None => self.full_at(key, demand, bucket, now),
             };
             match full_at.and_then(|full_at| bucket.take(full_at, at)) {
-                Ok(full_at) => takings.push(Taking {
-                    key: *key,
-                    full_at,
-                    position,
-                    demand,
-                }),
+                Ok(full_at) => {
+                    if are_many {
+                        latest.insert(*key, full_at);
+                    }
+                    takings.push(Taking {
+                        key: *key,
+                        full_at,
+                        position,
+                        demand,
+                    });
+                }
                 Err(wait) => {
                     let (first, longest) = exhausted.unwrap_or((position, wait));
                     exhausted = Some((first, longest.max(wait)));
@@ -361,25 +375,6 @@ impl Counters {
         counter.over = over;
         self.ends.insert((over, key));
         self.held.insert((counter.holder, over, key));
-    }
-}
-
-impl Holder {
-    fn party(&self) -> Party {
-        let kind = self.kind.name().as_bytes();
-        let issuer = self.issuer.as_deref().unwrap_or_default().as_bytes();
-        let space: &[u8] = if self.is_rehearsed { b"rehearsed" } else { b"" };
-        Party {
-            group: digest_of([b"group".as_slice(), space, kind, issuer]),
-            id: digest_of([
-                b"holder".as_slice(),
-                space,
-                kind,
-                issuer,
-                self.name.as_bytes(),
-            ]),
-            yields_first: self.is_rehearsed,
-        }
     }
 }
 

@@ -20,7 +20,7 @@ struct Lapse {
 
 /// Every lapse that is not over.
 #[derive(Debug)]
-pub(super) struct Lapses {
+pub(in crate::state) struct Lapses {
     most: usize,
     holders: HashMap<Digest, Lapse>,
     groups: HashMap<Digest, Group>,
@@ -52,7 +52,7 @@ impl Lapse {
 
 impl Lapses {
     /// Remembers the lapses of at most so many holders one by one.
-    pub(super) fn new(most: usize) -> Self {
+    pub(in crate::state) fn new(most: usize) -> Self {
         Lapses {
             most,
             holders: HashMap::new(),
@@ -73,7 +73,7 @@ impl Lapses {
     }
 
     /// A counter of a holder was forgotten that matters until a time.
-    pub(super) fn note(&mut self, party: &Party, now: i64, until: i64) {
+    pub(in crate::state) fn note(&mut self, party: &Party, now: i64, until: i64) {
         let new = Lapse {
             // Times are whole seconds that have begun.
             at: now.saturating_add(1),
@@ -94,6 +94,11 @@ impl Lapses {
         self.holders.insert(party.id, lapse);
         let ends = &mut self.groups.entry(party.group).or_default().ends;
         ends.insert((lapse.until, party.id));
+    }
+
+    /// Whether something of a holder may have been forgotten that matters at a time.
+    pub(in crate::state) fn has(&self, party: &Party, now: i64) -> bool {
+        !self.are_over(now) && self.unknown_until(party, now, i64::MAX).is_some()
     }
 
     /// Until when a counter is unknown that is not there, if it is. Nothing in it would matter

@@ -13,7 +13,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::authz::Holder;
 use crate::state::Digest;
+use crate::state::binding::digest_of;
 
 /// The most keys that count as few.
 const FEW_MAX: usize = 16;
@@ -174,6 +176,26 @@ impl Shares {
             Some(((group.yields_first, group.count), *id, *turn))
         });
         sized.max()
+    }
+}
+
+impl Holder {
+    /// As the holder of counters, among those of its kind and issuer.
+    pub(super) fn party(&self) -> Party {
+        let kind = self.kind.name().as_bytes();
+        let issuer = self.issuer.as_deref().unwrap_or_default().as_bytes();
+        let space: &[u8] = if self.is_rehearsed { b"rehearsed" } else { b"" };
+        Party {
+            group: digest_of([b"group".as_slice(), space, kind, issuer]),
+            id: digest_of([
+                b"holder".as_slice(),
+                space,
+                kind,
+                issuer,
+                self.name.as_bytes(),
+            ]),
+            yields_first: self.is_rehearsed,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::authz::{Limit, Policy};
 use crate::state::fixtures::{Asked as _, Who, at, is_of, limited, session, watched};
 
+mod batches;
 mod bindings;
 mod model;
 

@@ -6,15 +6,16 @@
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 
-use super::super::constant::Constant;
 use super::super::functions::{GIVEN, GLOB, MATCHES};
-use super::super::reading::{field_of, text_of};
+use super::super::reading::{call_of, name_of, tested_of, text_of};
 use super::super::remarks::Sense;
-use super::{member_of, reads_names};
+use super::nothing::{has_nothing, is_met_without_names, matches_anything, says_nothing};
+use super::scope::Scope;
 
 /// What gives a value, or a part of it, in another form.
-const CONVERSIONS: [&str; 11] = [
+const CONVERSIONS: [&str; 12] = [
     "dyn",
+    "bool",
     "string",
     "text",
     "fold",
@@ -26,44 +27,133 @@ const CONVERSIONS: [&str; 11] = [
     "time",
     "timestamp",
 ];
-/// Names of the caller that are lists.
-const LISTS: [&str; 3] = ["groups", "roles", "scopes"];
 
-/// What having a name does to the expression, by a test that reads names. `sense` is what the test
-/// does to it where it holds.
-pub(super) fn of(node: &IdedExpr, sense: Sense) -> Sense {
-    let is_for_a_name = match &node.expr {
-        Expr::Select(select) if select.test => {
-            field_of(&node.expr).is_some() || is_path(&select.operand)
+impl<'e> Scope<'e> {
+    /// What having a name does to the expression, by a test that reads names. `sense` is what the
+    /// test does to it where it holds.
+    pub(super) fn effect(&self, node: &'e IdedExpr, sense: Sense) -> Sense {
+        if let Some((object, _)) = tested_of(node) {
+            let is_subject = name_of(object) == Some("subject");
+            return only(is_subject || self.is_path(object), sense);
         }
-        Expr::Call(call) => return of_call(node, call, sense),
-        Expr::Select(_)
-        | Expr::Comprehension(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => is_one_value(node),
-    };
-    only(is_for_a_name, sense)
-}
+        match call_of(node) {
+            Some(call) => self.effect_of_call(node, call, sense),
+            None => only(self.is_one_name(node), sense),
+        }
+    }
 
-fn of_call(node: &IdedExpr, call: &CallExpr, sense: Sense) -> Sense {
-    let target = call.target.as_deref();
-    match (call.func_name.as_str(), target, call.args.as_slice()) {
-        (operators::EQUALS, None, [left, right]) => only(is_comparison(left, right), sense),
-        (operators::NOT_EQUALS, None, [left, right]) => {
-            only(is_comparison(left, right), sense.flipped())
+    fn effect_of_call(&self, node: &'e IdedExpr, call: &'e CallExpr, sense: Sense) -> Sense {
+        if let Some(asks_for_any) = self.asks_for_any(call) {
+            return if asks_for_any { sense } else { sense.flipped() };
         }
-        (operators::IN, None, [item, list]) => only(is_search(item, list), sense),
-        (GIVEN, None, [member]) => only(is_path(member), sense),
-        (MATCHES, Some(text), [pattern]) | (MATCHES, None, [text, pattern]) => {
-            only(is_value(text) && !matches_anything(pattern), sense)
+        let function = call.func_name.as_str();
+        let target = call.target.as_deref();
+        match (function, target, call.args.as_slice()) {
+            (operators::EQUALS, None, [left, right]) => {
+                only(self.is_comparison(left, right), sense)
+            }
+            (operators::NOT_EQUALS, None, [left, right]) => {
+                only(self.is_comparison(left, right), sense.flipped())
+            }
+            (operators::IN, None, [item, list]) => only(self.is_search(item, list), sense),
+            (GIVEN, None, [member]) => only(self.is_path(member), sense),
+            (MATCHES | "startsWith" | "endsWith" | "contains", Some(text), [part])
+            | (MATCHES | GLOB, None, [text, part]) => {
+                let is_for_a_name = self.is_value(text)
+                    && self.is_value(part)
+                    && !is_met_without_names(self, function, text, part)
+                    && !(function == MATCHES && matches_anything(part));
+                only(is_for_a_name, sense)
+            }
+            _ => only(self.is_value(node), sense),
         }
-        ("startsWith" | "endsWith" | "contains", Some(text), [part])
-        | (GLOB, None, [text, part]) => only(is_value(text) && is_value(part), sense),
-        _ => only(is_one_value(node), sense),
+    }
+
+    /// Whether a test holds for who has any of some names (true), or for who has none (false).
+    fn asks_for_any(&self, call: &'e CallExpr) -> Option<bool> {
+        let [left, right] = call.args.as_slice() else {
+            return None;
+        };
+        let own =
+            |node: &'e IdedExpr| (self.is_value(node) || self.grows(node)) && self.has_names(node);
+        let is_different = call.func_name == operators::NOT_EQUALS;
+        if (is_different || call.func_name == operators::EQUALS)
+            && ((says_nothing(left) && own(right)) || (says_nothing(right) && own(left)))
+        {
+            return Some(is_different);
+        }
+        let (function, counted, number) = match (number_of(left), number_of(right)) {
+            (None, Some(number)) => (call.func_name.as_str(), left, number),
+            (Some(number), None) => (mirrored(&call.func_name), right, number),
+            _ => return None,
+        };
+        if !counted_of(counted).is_some_and(|names| self.has_names(names) && self.grows(names)) {
+            return None;
+        }
+        match (function, number) {
+            (operators::GREATER | operators::NOT_EQUALS, 0) | (operators::GREATER_EQUALS, 1) => {
+                Some(true)
+            }
+            (operators::EQUALS | operators::LESS_EQUALS, 0) | (operators::LESS, 1) => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Whether two sides are compared of which one is a name, and the other a certain value.
+    fn is_comparison(&self, left: &'e IdedExpr, right: &'e IdedExpr) -> bool {
+        let is_side = |node: &'e IdedExpr| self.is_value(node) && !says_nothing(node);
+        is_side(left)
+            && is_side(right)
+            && !is_met_without_names(self, operators::EQUALS, left, right)
+    }
+
+    fn is_search(&self, item: &'e IdedExpr, list: &'e IdedExpr) -> bool {
+        if !self.is_value(item) || says_nothing(item) {
+            return false;
+        }
+        if let Expr::List(list) = &list.expr {
+            return list
+                .elements
+                .iter()
+                .all(|own| self.is_comparison(item, own));
+        }
+        if let Some(sum) = call_of(list).filter(|call| call.func_name == operators::ADD) {
+            return sum.args.iter().all(|part| self.is_search(item, part));
+        }
+        if self.reads_names(list) {
+            self.grows(list)
+        } else {
+            !has_nothing(list)
+        }
+    }
+
+    /// Whether the node is one value that something is called, or made of some by joining texts.
+    pub(super) fn is_value(&self, node: &'e IdedExpr) -> bool {
+        if let Some(call) = call_of(node) {
+            return match (call.func_name.as_str(), call.args.as_slice()) {
+                (operators::ADD, [left, right]) => {
+                    self.is_value(left)
+                        && self.is_value(right)
+                        && (has_text(left) || has_text(right))
+                }
+                (function, [inner]) if CONVERSIONS.contains(&function) => self.is_value(inner),
+                (operators::INDEX, _) if !self.reads_names(node) => true,
+                _ => self.is_one_name(node),
+            };
+        }
+        if self.reads_names(node) {
+            return self.is_one_name(node);
+        }
+        match &node.expr {
+            Expr::Literal(_) | Expr::Ident(_) => true,
+            Expr::Select(select) => !select.test,
+            Expr::Call(_)
+            | Expr::Comprehension(_)
+            | Expr::List(_)
+            | Expr::Map(_)
+            | Expr::Struct(_)
+            | Expr::Unspecified => false,
+        }
     }
 }
 
@@ -71,153 +161,36 @@ fn only(is_for_a_name: bool, sense: Sense) -> Sense {
     if is_for_a_name { sense } else { Sense::Either }
 }
 
-/// Whether two sides are compared of which one is a name, and the other a certain value.
-fn is_comparison(left: &IdedExpr, right: &IdedExpr) -> bool {
-    let is_side = |node: &IdedExpr| is_value(node) && !says_nothing(node);
-    is_side(left) && is_side(right)
-}
-
-fn is_search(item: &IdedExpr, list: &IdedExpr) -> bool {
-    if !is_value(item) || says_nothing(item) {
-        return false;
-    }
-    match &list.expr {
-        Expr::List(list) => list.elements.iter().all(|own| is_comparison(item, own)),
-        Expr::Call(call) if call.func_name == operators::ADD => {
-            call.args.iter().all(|part| is_search(item, part))
-        }
-        _ if !reads_names(list) => true,
-        Expr::Call(_)
-        | Expr::Comprehension(_)
-        | Expr::Ident(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Select(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => grows(list),
-    }
-}
-
-/// Whether a further name in the node is a further element of it, and takes none away.
-pub(super) fn grows(node: &IdedExpr) -> bool {
-    if !reads_names(node) || is_path(node) {
-        return true;
-    }
-    match &node.expr {
-        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::ADD, parts) => parts.iter().all(grows),
-            ("list" | "dyn", [inner]) => grows(inner),
-            _ => false,
-        },
-        // `filter` and `map`: each element is looked at by itself.
-        Expr::Comprehension(inner) => {
-            let begins_empty =
-                matches!(&inner.accu_init.expr, Expr::List(list) if list.elements.is_empty());
-            begins_empty && !reads_names(&inner.loop_step) && grows(&inner.iter_range)
-        }
-        Expr::Select(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => false,
-    }
-}
-
-/// Whether the node is one value that something is called, or made of some by joining texts.
-fn is_value(node: &IdedExpr) -> bool {
-    match &node.expr {
-        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
-            (operators::ADD, [left, right]) => {
-                is_value(left) && is_value(right) && (has_text(left) || has_text(right))
-            }
-            (function, [inner]) if CONVERSIONS.contains(&function) => is_value(inner),
-            (operators::INDEX, _) if !reads_names(node) => true,
-            _ => is_one_value(node),
-        },
-        Expr::Literal(_) | Expr::Ident(_) => true,
-        Expr::Select(select) if !reads_names(node) => !select.test,
-        Expr::Select(_) => is_one_value(node),
-        Expr::Comprehension(_)
-        | Expr::List(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => false,
-    }
-}
-
-/// Whether the node is a name that is no list.
-fn is_one_value(node: &IdedExpr) -> bool {
-    let is_list = matches!(
-        field_of(&node.expr),
-        Some(("subject", field, _)) if LISTS.contains(&field)
-    );
-    is_path(node) && !is_list
-}
-
-/// Whether the node is a field of the subject, or a member of its claims by names.
-fn is_path(node: &IdedExpr) -> bool {
-    let mut node = node;
-    loop {
-        if let Some((record, _, is_test)) = field_of(&node.expr) {
-            return record == "subject" && !is_test;
-        }
-        let Some((operand, _)) = member_of(node) else {
-            return false;
-        };
-        node = operand;
-    }
-}
-
 /// Whether a text that the author wrote is joined there.
 fn has_text(node: &IdedExpr) -> bool {
-    match &node.expr {
-        Expr::Call(call) if call.func_name == operators::ADD => call.args.iter().any(has_text),
-        Expr::Call(_)
-        | Expr::Comprehension(_)
-        | Expr::Select(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => text_of(node).is_some_and(|text| !text.is_empty()),
+    match call_of(node).filter(|call| call.func_name == operators::ADD) {
+        Some(sum) => sum.args.iter().any(has_text),
+        None => text_of(node).is_some_and(|text| !text.is_empty()),
     }
 }
 
-/// Whether the node is a value of who has no name, or says no.
-fn says_nothing(node: &IdedExpr) -> bool {
-    match &node.expr {
-        Expr::Literal(LiteralValue::String(text)) => text.inner().is_empty(),
-        Expr::Literal(LiteralValue::Boolean(truth)) => !*truth.inner(),
-        Expr::Literal(LiteralValue::Null) => true,
-        Expr::Literal(
-            LiteralValue::Bytes(_)
-            | LiteralValue::Double(_)
-            | LiteralValue::Int(_)
-            | LiteralValue::UInt(_),
-        )
-        | Expr::Call(_)
-        | Expr::Comprehension(_)
-        | Expr::Select(_)
-        | Expr::Ident(_)
-        | Expr::List(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => false,
+/// What `size` counts.
+fn counted_of(node: &IdedExpr) -> Option<&IdedExpr> {
+    let call = call_of(node).filter(|call| call.func_name == "size")?;
+    call.target.as_deref().or_else(|| call.args.first())
+}
+
+/// The number that the author wrote.
+fn number_of(node: &IdedExpr) -> Option<i64> {
+    if let Expr::Literal(LiteralValue::Int(number)) = &node.expr {
+        Some(*number.inner())
+    } else {
+        None
     }
 }
 
-/// Whether a pattern is met by texts that nobody thought of, as `^[^a]` is: then it is about what
-/// does not meet it. It is tried on a character for private use, in some lengths.
-fn matches_anything(pattern: &IdedExpr) -> bool {
-    let text = text_of(pattern).unwrap_or_default();
-    let Ok(Some(Constant::Pattern(pattern))) = Constant::compile(MATCHES, text) else {
-        return true;
-    };
-    let lengths = [0, 1, 2, 4, 8, 16, 32, 64, 256];
-    lengths
-        .iter()
-        .any(|length| pattern.is_match(&"\u{e000}".repeat(*length)))
+/// An ordering with its sides changed.
+fn mirrored(operator: &str) -> &str {
+    match operator {
+        operators::LESS => operators::GREATER,
+        operators::LESS_EQUALS => operators::GREATER_EQUALS,
+        operators::GREATER => operators::LESS,
+        operators::GREATER_EQUALS => operators::LESS_EQUALS,
+        other => other,
+    }
 }
