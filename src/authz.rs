@@ -10,9 +10,10 @@
 //! grant.
 
 mod assignment;
+mod call;
 mod classes;
+mod classified;
 mod compare;
-mod condition;
 mod counting;
 mod decision;
 mod evaluation;
@@ -21,24 +22,25 @@ mod expression;
 mod glob;
 mod index;
 mod json_text;
-mod outlook;
+mod limit;
+mod matching;
 mod path;
 mod peer;
 mod policy;
+mod preview;
 mod request;
+mod rule;
+mod selectors;
 mod spelling;
 mod uri;
+mod value;
 mod visibility;
+mod window;
 
 pub use assignment::{Assigned, Assignments, InvalidTemplate, REFERENCES, Template};
 pub use classes::{HintedClass, Hints, ToolClasses, TrustedHints, UNCLASSIFIED};
-pub use condition::{
-    Behaviour, ClaimSelector, Clock, Expected, Hours, Match, MethodPattern, Names, ResourceKind,
-    TextPattern, ValueSelector, What, When, Where, Who, Why, canonical_network,
-};
 pub use counting::{
-    Count, CounterKey, Holder, HolderKind, KeyPart, Limit, LimitDemand, OpenDemand, OpenLimit,
-    Readings, Takings, Window, WindowDemand,
+    CounterKey, Holder, HolderKind, LimitDemand, OpenDemand, Takings, WindowDemand,
 };
 pub use decision::{
     Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Opened, Pending, Rehearsal,
@@ -52,13 +54,21 @@ pub use expression::{
     InvalidExpression, Remark, Sense,
 };
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
-pub use outlook::{Outlook, Prospect, outlook};
+pub use limit::{Limit, OpenLimit};
+pub use matching::Match;
 pub use path::{InvalidPath, PATH_NAMES_MAX, UnclearClaim, ValuePath, claim, is_left_out};
 pub use peer::{Peer, PeerNames};
-pub use policy::{Effect, Mode, Needs, Policy, PolicyParts, Rule, Rules};
+pub use policy::{Policy, PolicyParts};
+pub use preview::{Preview, PreviewOutcome, preview};
 pub use request::{
     AccessRequest, Action, ActionKind, Context, Declared, Http, Resource, Subject, UnknownFacts,
-    Value,
+};
+pub use rule::{Effect, Mode, Needs, Rule, Rules};
+pub use selectors::{
+    Behaviour, ClaimSelector, Clock, ExpectedValue, Hours, MethodPattern, Names, ResourceKind,
+    TextPattern, ValueSelector, What, When, Where, Who, Why, canonical_network,
 };
 pub use uri::{UriForm, UriPattern, never_normal};
+pub use value::Value;
 pub use visibility::is_visible;
+pub use window::{Count, KeyPart, Readings, Window};

@@ -1,9 +1,6 @@
 //! Why a message is refused, and with which code the client is told.
 
-use std::borrow::Cow;
-
-use super::headers::Header;
-use super::jsonrpc::Id;
+use super::header::Header;
 
 /// Which half of the protocol's history a message belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,19 +9,6 @@ pub enum Era {
     Legacy,
     /// 2026-07-28: stateless, metadata in each request.
     Modern,
-}
-
-/// A refused body, with what could be read of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedBody<'a> {
-    /// Why.
-    pub refusal: Refusal,
-    /// The id to answer with, as far as the body was read. Absent if the body is no JSON, is a
-    /// batch, or if the id is missing, invalid or given twice.
-    pub id: Option<Id<'a>>,
-    /// The method, for the record: as far as the body was read it was given once, as a string
-    /// within its limit. Never of a batch.
-    pub method: Option<Cow<'a, str>>,
 }
 
 /// Why a message is refused: the sender is at fault in every case.

@@ -227,7 +227,7 @@ impl Lint<'_> {
             effect: Some(&rule.effect),
             who: rule.who.as_ref(),
             what: rule.what.as_ref(),
-            condition: rule.condition.as_ref(),
+            condition: rule.expression.as_ref(),
             set: rule.set.as_ref(),
         };
         if let Some(unsaid) = issuers.unsaid(parts) {
@@ -257,7 +257,7 @@ impl Lint<'_> {
 
     fn look_at_condition(&mut self, rule: &Rule) {
         let Some(condition) = rule
-            .condition
+            .expression
             .as_ref()
             .filter(|_| rule.effect != Effect::Allow)
         else {
