@@ -1,10 +1,27 @@
-//! JSON text to [`Value`] and back, for what is not a message of a client: tokens, key sets,
-//! descriptions of tools.
+//! JSON text (RFC 8259) to a [`Value`](crate::authz::Value) and back.
 //!
-//! [`decode`] refuses what says two things at once: `serde_json` keeps the last of two equal keys
-//! in silence, and here that is a fault. It already refuses trailing data, a byte order mark,
-//! invalid UTF-8 and numbers out of range. [`digest`] is the same for equal values however they
-//! were spelled.
+//! ```
+//! use mcp_authz::authz::Value;
+//! use mcp_authz::json::{InvalidJson, decode, digest};
+//!
+//! let one = decode(br#"{"b": 1, "a": "\u0061"}"#, 2).unwrap();
+//! assert_eq!(one.member("a"), Some(&Value::String("a".into())));
+//!
+//! // The digest does not depend on spelling or on the order of members.
+//! let other = decode(br#"{"a":"a","b":1}"#, 2).unwrap();
+//! assert_eq!(digest(&one), digest(&other));
+//!
+//! // `serde_json` keeps the last of two equal keys in silence. Here they are an error.
+//! assert_eq!(decode(br#"{"a":1,"a":2}"#, 2), Err(InvalidJson::DuplicateKey));
+//! ```
+//!
+//! | file | use |
+//! |---|---|
+//! | `decode.rs` | whole texts of ours and of issuers: tokens, key sets, descriptions of tools |
+//! | `cursor.rs` | bodies of clients, where every value counts against a limit and no key is lost |
+//! | `lexer.rs` | responses that arrive in pieces, and pass byte for byte |
+//! | `digest.rs` | digests of values |
+//! | `object.rs`, `text.rs` | records, written member by member |
 
 mod cursor;
 mod decode;

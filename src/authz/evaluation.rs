@@ -1,4 +1,4 @@
-//! From a policy and a request to a decision (SPEC §3.3, §3.4).
+//! From a policy and a request to a decision.
 
 mod requirements;
 mod rule_matches;

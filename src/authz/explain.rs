@@ -132,6 +132,7 @@ mod tests {
     use super::*;
     use crate::authz::peer::Peer;
     use crate::authz::request::{Action, Context, Http, Resource, Subject, UnknownFacts};
+    use crate::authz::selectors::Who;
     use crate::authz::value::Value;
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A rule is filed once for each server it names (or once for all), under the narrowest of its
 //! selectors, and within that under the subjects or groups it names. What is found is a superset
-//! of the rules that match; [`super::policy::Rule::matches`] decides.
+//! of the rules that match; [`Rule::matches`] decides.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Whether something shows in a list (SPEC §3.5).
+//! Whether something shows in a list.
 
 use super::classified::Class;
 use super::index::Index;

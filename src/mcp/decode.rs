@@ -1,4 +1,4 @@
-//! The JSON-RPC envelope: one body to one message or a batch, under the rules of mcp.md §7.
+//! The JSON-RPC envelope: one body to one message or a batch.
 //!
 //! The members of the envelope are gathered first and judged when the body is at its end, since
 //! they may stand in any order. Unknown members of the envelope are checked like everything else

@@ -36,7 +36,7 @@ impl Header {
         }
     }
 
-    /// Whether the header repeats something of the body (mcp.md §1.3).
+    /// Whether the header repeats something of the body.
     pub(super) fn is_mirrored(self) -> bool {
         matches!(
             self,

@@ -1,7 +1,7 @@
 //! The HTTP headers against the body: what they say must be what it says, in any revision.
 //!
 //! Nothing is ever decided from these headers alone. Servers differ in which of header and body
-//! they believe (mcp.md §1.3), so a disagreement is refused. `Mcp-Param-*` needs the schema of
+//! they believe, so a disagreement is refused. `Mcp-Param-*` needs the schema of
 //! the tool and is left to the server.
 
 use std::borrow::Cow;

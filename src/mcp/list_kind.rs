@@ -1,7 +1,5 @@
 //! The kinds of lists that results carry: one row for each.
 
-use std::hash::Hash;
-
 use crate::authz::Resource;
 
 /// What there is to know of a kind of list.

@@ -22,7 +22,7 @@ pub struct Method {
     pub kind: ActionKind,
     /// The parameter that names what it reaches.
     pub selector: Selector,
-    /// Whether a modern request must repeat the selector in `Mcp-Name` (mcp.md §1.3).
+    /// Whether a modern request must repeat the selector in `Mcp-Name`.
     pub needs_name_header: bool,
     /// Whether rules that name the method which reads the resource are about this one too: what may
     /// be read may be subscribed to and completed.
@@ -77,10 +77,10 @@ pub enum Selector {
     Subscriptions,
 }
 
-/// Every method of the protocol and of the extensions that mcp.md §2 names, sorted by name.
+/// Every method of the protocol and of its extensions, sorted by name.
 ///
-/// The open ones are those of SPEC §3.4. `skills/list` is not among them: its answer is none of
-/// the lists that are filtered, so a rule has to name it, as for `tasks/*`.
+/// `skills/list` is not open, although it lists: its result is none of the lists that are filtered,
+/// so a rule has to name it, as for `tasks/*`.
 pub const METHODS: &[Method] = &[
     like_reading(uses("completion/complete", Selector::Reference)),
     open("initialize"),

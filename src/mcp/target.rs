@@ -30,7 +30,7 @@ impl Message<'_> {
     /// What the message wants done: at least one target.
     ///
     /// A method outside the table is [`ActionKind::Unknown`], except that any `notifications/*`
-    /// without an id is open (SPEC §3.4). A method of the table is judged the same with and
+    /// without an id is open. A method of the table is judged the same with and
     /// without an id.
     #[must_use]
     pub fn targets(&self) -> Targets<'_> {

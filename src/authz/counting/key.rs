@@ -28,6 +28,8 @@ impl CounterKey {
     /// A counter of this name.
     #[cfg(test)]
     pub(crate) fn named(name: &str) -> Self {
+        use super::holder::HolderKind;
+
         CounterKey {
             bytes: name.as_bytes().into(),
             holder: Holder {

@@ -5,27 +5,28 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use proptest::prelude::*;
 use proptest::sample::{Index as Pick, select, subsequence};
 
 use super::*;
 use crate::authz::classes::{HintedClass, Hints, ToolClasses};
 use crate::authz::classified::Class;
 use crate::authz::explain::explain;
-use crate::authz::expression::{Expected, Expression};
+use crate::authz::expression::Expression;
 use crate::authz::glob::Glob;
 use crate::authz::limit::Limit;
+use crate::authz::matching::Match;
 use crate::authz::peer::{Peer, PeerNames};
 use crate::authz::policy::PolicyParts;
 use crate::authz::preview::{PreviewOutcome, preview};
 use crate::authz::request::{Action, Context, Http, Resource, Subject};
-use crate::authz::rule::{Mode, Needs};
+use crate::authz::rule::{Mode, Needs, Rule};
 use crate::authz::selectors::{
-    Behaviour, MethodPattern, Names, ValueSelector, What, Where, Who, Why,
+    Behaviour, ExpectedValue, MethodPattern, Names, ValueSelector, What, Where, Who, Why,
 };
 use crate::authz::value::Value;
 use crate::authz::visibility::is_visible;
-use crate::authz::window::{KeyPart, Readings, Window};
-use proptest::prelude::*;
+use crate::authz::window::{Count, KeyPart, Readings, Window};
 
 const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
 const SCOPES: [&str; 3] = ["s1", "s2", "s3"];
@@ -94,8 +95,8 @@ fn arguments() -> impl Strategy<Value = Box<[ValueSelector]>> {
     let selector = ValueSelector {
         path: crate::authz::ValuePath::new("a").unwrap(),
         expected: Box::new([
-            Expected::Exactly(Value::Int(1)),
-            Expected::Pattern(crate::authz::TextPattern::new(Glob::name("x*").unwrap())),
+            ExpectedValue::Exactly(Value::Int(1)),
+            ExpectedValue::Pattern(crate::authz::TextPattern::new(Glob::name("x*").unwrap())),
         ]),
     };
     prop_oneof![3 => Just(Box::default()), 1 => Just([selector].into())]
@@ -468,7 +469,7 @@ fn may_pass(evaluation: &Evaluation) -> bool {
     matches!(evaluation.decision, Decision::Allow(_) | Decision::Limit(_))
 }
 
-/// SPEC §3.3 and §3.4 word for word, over every rule.
+/// What [`evaluate`] documents, word for word, over every rule.
 fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<Arc<str>>) {
     let policy = policy(rules);
     let request = ask.request();

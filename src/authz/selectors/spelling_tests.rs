@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::*;
 use crate::authz::compare;
 use crate::authz::glob::Glob;
+use crate::authz::matching::Match;
 use crate::authz::path::ValuePath;
 use crate::authz::uri::{PlainUri, UriForm, UriPattern};
 use crate::authz::value::Value;

@@ -1,7 +1,5 @@
 //! What cannot be judged, and what cannot be read.
 
-use std::hash::Hash;
-
 use crate::json::StreamFault;
 
 /// Why something is hidden without having been judged.

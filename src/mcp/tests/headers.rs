@@ -287,29 +287,29 @@ fn answers_repeat_the_id_byte_for_byte() {
     let body = r#"{"jsonrpc":"2.0","id":"\u0061\/é","method":"ping"}"#;
     let id = one(body).kind.answer_id();
     assert_eq!(
-        answer::error(id, 403, "denied", Some(&json!({"reason": "x\"y"}))),
+        reply::error(id, 403, "denied", Some(&json!({"reason": "x\"y"}))),
         r#"{"jsonrpc":"2.0","id":"\u0061\/é","error":{"code":403,"data":{"reason":"x\"y"},"message":"denied"}}"#
     );
-    let text = answer::error(None, -32700, "m", None::<&()>);
+    let text = reply::error(None, -32700, "m", None::<&()>);
     assert_eq!(
         text,
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"m"}}"#
     );
-    let tool = answer::tool_error(id.unwrap(), "no", &json!({"reason": "r"}), true);
+    let tool = reply::tool_error(id.unwrap(), "no", &json!({"reason": "r"}), true);
     assert_eq!(
         tool,
         r#"{"jsonrpc":"2.0","id":"\u0061\/é","result":{"_meta":{"reason":"r"},"content":[{"text":"no","type":"text"}],"isError":true,"resultType":"complete"}}"#
     );
-    let legacy = answer::tool_error(id.unwrap(), "no", &json!({}), false);
+    let legacy = reply::tool_error(id.unwrap(), "no", &json!({}), false);
     assert_eq!(
         legacy,
         r#"{"jsonrpc":"2.0","id":"\u0061\/é","result":{"_meta":{},"content":[{"text":"no","type":"text"}],"isError":true}}"#
     );
     assert_eq!(
-        answer::batch(&[text.clone(), text.clone()]),
+        reply::batch(&[text.clone(), text.clone()]),
         format!("[{text},{text}]")
     );
-    assert_eq!(answer::batch(&[]), "");
+    assert_eq!(reply::batch(&[]), "");
 }
 
 #[test]

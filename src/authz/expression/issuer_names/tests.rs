@@ -84,7 +84,7 @@ fn names_are_said_whose_they_are_or_not() {
         ),
     ] {
         let expression = Expression::compile(text).unwrap();
-        let found = expression.whose;
+        let found = expression.issuer_names;
         let found = (found.is_said, found.reads_names, found.fails_by_names);
         assert_eq!(found, expected, "{text}");
     }

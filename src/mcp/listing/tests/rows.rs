@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::authz::Value;
+use crate::mcp::ListKinds;
 
 fn result(result: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#)
