@@ -1,18 +1,104 @@
-//! The decision: who may do what, as a pure function of policy and request.
+//! The core: whether one call may happen, as a pure function of the policy and the call.
 //!
 //! Nothing here waits, reads a clock or does I/O, and nothing can fail: what cannot be evaluated
 //! is a denial with its own reason.
 //!
-//! A value that some server may read as another cannot be evaluated. Take `deny` with
-//! `if: args.force == true` and a call with `{"force": "true"}`: the argument is neither equal to
-//! the literal nor different to every server, so the comparison has no result, the rule is
-//! [`Match::Indeterminate`], and the call is denied. An `allow` with the same condition would not
-//! grant.
+//! # Words
+//!
+//! - A [`Subject`] is the verified caller: issuer, id, groups, scopes and claims of a token.
+//! - An [`Action`] is the MCP method, such as `tools/call`.
+//! - A [`Resource`] is what the action reaches: a tool, a prompt, a URI, a task or the whole server.
+//! - An [`AccessRequest`] is all of these with arguments, time, place and purpose.
+//! - A [`Rule`] has an [`Effect`] (allow, deny, require, limit). Its selectors ([`Who`], [`What`],
+//!   [`When`], [`Where`], [`Why`]) and its [`Expression`] say which requests it is about.
+//! - A [`Policy`] is all rules in force. Their order does not change a decision.
+//! - An [`Evaluation`] is the [`Decision`] about one request with the rules that led to it.
+//!
+//! # One call by three callers
+//!
+//! Alice, Bob and Carol each call the tool `create_repo`. Alice and Bob are engineers, Carol is not.
+//! Alice's token has the scope `repo:write`.
+//!
+//! 1. `index.rs` finds the rules that may be about the call: all three below. Every other rule of a
+//!    large policy is left out without a look at it.
+//! 2. `evaluation/rule_matches.rs` judges the deny, require and limit rules first. `no-force` does
+//!    not match, because `force` is false. `scope` matches.
+//! 3. It judges the allow rules. `engineers` matches for Alice and Bob. Nothing matches for Carol, so
+//!    she is denied: [`DenialReason::NoMatchingRule`].
+//! 4. `evaluation/requirements.rs` checks what the matching require rules need. Alice has the scope,
+//!    so she is allowed. Bob is challenged to bring it.
+//!
+//! ```
+//! use mcp_authz::authz::{
+//!     AccessRequest, Action, ActionKind, Context, Decision, DenialReason, Http, Peer, Resource,
+//!     Subject, UnknownFacts, Value, evaluate,
+//! };
+//! use mcp_authz::{policy, yaml::Source};
+//!
+//! let rules = "
+//! rules:
+//! - {id: engineers, effect: allow, who: {groups: [engineering]}, what: {tools: [create_*]}}
+//! - {id: scope, effect: require, what: {tools: [create_*]}, needs: {scopes: [repo:write]}}
+//! - {id: no-force, effect: deny, what: {tools: [create_*]}, if: args.force == true}
+//! ";
+//! let source = Source { name: "policy.yaml".to_owned(), text: rules.to_owned() };
+//! let policy = policy::compile(&[source], &policy::CompileContext::default())
+//!     .unwrap_or_else(|findings| panic!("{:?}", findings.to_lines()));
+//!
+//! let arguments = Value::Map(vec![("force".into(), Value::Bool(false))]);
+//! let decide = |id: &str, group: &str, scopes: &[&str]| {
+//!     let subject = Subject {
+//!         issuer: "https://idp.example.com".into(),
+//!         id: id.into(),
+//!         groups: vec![group.into()],
+//!         scopes: scopes.iter().map(|scope| (*scope).into()).collect(),
+//! #       agent: None, roles: Vec::new(), tenant: None, device: None,
+//! #       claims: Value::Map(Vec::new()), unknown: UnknownFacts::default(),
+//!     };
+//!     let request = AccessRequest {
+//!         subject: &subject,
+//!         server: "github",
+//!         action: Action { method: "tools/call", authorized_as: None, kind: ActionKind::Use },
+//!         resource: Resource::Tool("create_repo"),
+//!         arguments: Some(&arguments),
+//! #       peer: Peer::Absent, input: None, meta: None, protocol_version: None, session: None,
+//! #       source: None, http: Http { host: "localhost", path: "/", headers: &[] },
+//! #       now: jiff::Timestamp::UNIX_EPOCH, context: Context::default(),
+//!     };
+//!     evaluate(&policy, &request).decision
+//! };
+//!
+//! assert!(matches!(decide("alice", "engineering", &["repo:write"]), Decision::Allow(_)));
+//! assert!(matches!(decide("bob", "engineering", &[]), Decision::Challenge(_)));
+//! assert!(matches!(
+//!     decide("carol", "support", &["repo:write"]),
+//!     Decision::Deny(denial) if denial.reason == DenialReason::NoMatchingRule
+//! ));
+//! ```
+//!
+//! # What cannot be evaluated
+//!
+//! A value that some server may read as another cannot be evaluated. If the call above had
+//! `{"force": "true"}`, the argument would neither equal the literal nor differ from it for every
+//! server. The comparison then has no result, the rule is [`Match::Indeterminate`], and the call is
+//! denied. An allow rule with the same expression would not grant.
+//!
+//! # Where to look
+//!
+//! | question | files |
+//! |---|---|
+//! | What is a request made of? | `request.rs`, `value.rs`, `peer.rs`, `window.rs` |
+//! | When does a rule match? | `rule.rs`, `selectors/`, `expression/`, `call.rs` |
+//! | What decides among rules? | `evaluation.rs`, `evaluation/`, `decision.rs`, `index.rs` |
+//! | What is counted? | `limit.rs`, `counting/` |
+//! | How are values compared? | `compare/`, `path.rs`, `uri/`, `glob.rs`, `spelling.rs` |
+//! | What do people see of it? | `explain.rs`, `preview.rs`, `visibility.rs` |
 
 mod assignment;
+mod call;
 mod classes;
+mod classified;
 mod compare;
-mod condition;
 mod counting;
 mod decision;
 mod evaluation;
@@ -21,24 +107,25 @@ mod expression;
 mod glob;
 mod index;
 mod json_text;
-mod outlook;
+mod limit;
+mod matching;
 mod path;
 mod peer;
 mod policy;
+mod preview;
 mod request;
+mod rule;
+mod selectors;
 mod spelling;
 mod uri;
+mod value;
 mod visibility;
+mod window;
 
 pub use assignment::{Assigned, Assignments, InvalidTemplate, REFERENCES, Template};
 pub use classes::{HintedClass, Hints, ToolClasses, TrustedHints, UNCLASSIFIED};
-pub use condition::{
-    Behaviour, ClaimSelector, Clock, Expected, Hours, Match, MethodPattern, Names, ResourceKind,
-    TextPattern, ValueSelector, What, When, Where, Who, Why, canonical_network,
-};
 pub use counting::{
-    Count, CounterKey, Holder, HolderKind, KeyPart, Limit, LimitDemand, OpenDemand, OpenLimit,
-    Readings, Takings, Window, WindowDemand,
+    CounterKey, Holder, HolderKind, LimitDemand, OpenDemand, Takings, WindowDemand,
 };
 pub use decision::{
     Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Opened, Pending, Rehearsal,
@@ -52,13 +139,21 @@ pub use expression::{
     InvalidExpression, Remark, Sense,
 };
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
-pub use outlook::{Outlook, Prospect, outlook};
+pub use limit::{Limit, OpenLimit};
+pub use matching::Match;
 pub use path::{InvalidPath, PATH_NAMES_MAX, UnclearClaim, ValuePath, claim, is_left_out};
 pub use peer::{Peer, PeerNames};
-pub use policy::{Effect, Mode, Needs, Policy, PolicyParts, Rule, Rules};
+pub use policy::{Policy, PolicyParts};
+pub use preview::{Preview, PreviewOutcome, preview};
 pub use request::{
     AccessRequest, Action, ActionKind, Context, Declared, Http, Resource, Subject, UnknownFacts,
-    Value,
+};
+pub use rule::{Effect, Mode, Needs, Rule, Rules};
+pub use selectors::{
+    Behaviour, ClaimSelector, Clock, ExpectedValue, Hours, MethodPattern, Names, ResourceKind,
+    TextPattern, ValueSelector, What, When, Where, Who, Why, canonical_network,
 };
 pub use uri::{UriForm, UriPattern, never_normal};
+pub use value::Value;
 pub use visibility::is_visible;
+pub use window::{Count, KeyPart, Readings, Window};

@@ -40,7 +40,7 @@ pub use exchange::{AnswerHead, Attendance, BodyMode, Carried, Exchange, Output, 
 pub use fact::Fact;
 pub use handoff::{
     HandoffSettings, HandoffStatus, Handoffs, InvalidHandoffKeys, KeyFault, OPEN_FILTERS,
-    RESPONSE_FILTERS,
+    RESPONSE_FILTERS, filtered_method,
 };
 pub use invalid::{InvalidCheck, StatedFact};
 pub use judgement::PurposeSettings;

@@ -1,35 +1,90 @@
-//! Body bytes to a message, or the reason it is refused.
+//! MCP messages: the body of a request to a [`Message`], or the reason it is refused, and the lists
+//! in a response with items taken out.
 //!
-//! What is judged must be what runs, and the PEP cannot rewrite a body, so ambiguous input is
-//! refused and never repaired. Everything here is synchronous, without I/O and without a clock:
-//! [`decode`] reads the body in one pass, [`Headers`] compares the headers with it, the table
-//! [`METHODS`] turns a [`Message`] into [`Target`]s, and [`answer`] writes JSON-RPC answers.
-//! Of a body whose sender is refused anyway, [`glance`] finds what the refusal is addressed to.
-//! Whether a target is allowed is not decided here. The other direction is [`Listing`]: it reads a
-//! server's answer as it streams, and takes out of its lists what is not to be seen.
+//! What is judged must be what runs, and Envoy cannot rewrite a body, so ambiguous input is
+//! refused and never repaired. Everything here is synchronous, without I/O and without a clock.
+//! Whether a target is allowed is not decided here.
+//!
+//! # One message
+//!
+//! ```
+//! use mcp_authz::authz::{ActionKind, Resource};
+//! use mcp_authz::mcp::{DecodeOptions, MessageHeaders, Payload, Refusal, decode};
+//!
+//! let body = br#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"search"}}"#;
+//! let payload = decode(body, &DecodeOptions::default()).unwrap();
+//!
+//! // The table of methods says what the message reaches and which authority that needs.
+//! let [target] = &payload.messages()[0].targets()[..] else { panic!() };
+//! assert_eq!(target.action.kind, ActionKind::Use);
+//! assert_eq!(target.resource, Resource::Tool("search"));
+//!
+//! // A header that disagrees with the body is refused, since servers may believe either.
+//! let headers = MessageHeaders::collect([("mcp-method", "tools/list")], true);
+//! assert!(matches!(
+//!     headers.check_routing(Some(&payload)),
+//!     Err(Refusal::HeaderMismatch(_))
+//! ));
+//!
+//! // A body that can be read in two ways is refused too.
+//! let twice = br#"{"jsonrpc":"2.0","id":7,"method":"ping","Method":"tools/call"}"#;
+//! let refused = decode(twice, &DecodeOptions::default()).unwrap_err();
+//! assert_eq!(refused.refusal, Refusal::FoldedMember);
+//! ```
+//!
+//! 1. `reader.rs` reads the JSON of the body in one pass, with the rules of `key_rules.rs` for the
+//!    keys of each object. `place.rs` says which members belong to the protocol and are kept.
+//! 2. `envelope.rs` gathers the members of the message, and `decode.rs` judges them.
+//! 3. `selection.rs` reads what the method reaches from its parameters, as the row of the method in
+//!    `method.rs` says.
+//! 4. `headers.rs` compares the headers with the message.
+//! 5. `target.rs` turns the message into one [`Target`] or several.
+//!
+//! If the sender is refused anyway, [`glance`] finds in the body only what the refusal is addressed
+//! to. [`reply`] writes JSON-RPC replies.
+//!
+//! # Responses
+//!
+//! A [`Listing`] reads a response as it streams and takes out the items that its reader may not see.
+//! `list_kind.rs` has a row for each kind of list. A new list method needs a row there and one in
+//! `method.rs`.
 
-pub mod answer;
+mod decode;
 mod envelope;
 mod glance;
+mod header;
 mod headers;
-mod json;
-mod jsonrpc;
-mod keys;
+mod id;
+mod key_rules;
+mod list_kind;
 mod listing;
+mod media_type;
+mod message;
+mod method;
+mod options;
+mod params;
+mod place;
+mod reader;
 mod refusal;
+pub mod reply;
+mod selection;
 mod target;
 mod template;
 #[cfg(test)]
 mod tests;
 
+pub use decode::{RefusedBody, decode};
 pub use glance::{Glance, glance};
-pub use headers::{
-    Header, Headers, LEGACY_REVISIONS, MODERN_REVISION, Routing, SESSION_BYTES_MAX, media_type,
-};
-pub use jsonrpc::{DecodeOptions, Id, Kind, Message, Payload, decode};
+pub use header::Header;
+pub use headers::{LEGACY_REVISIONS, MODERN_REVISION, MessageHeaders, Routing, SESSION_BYTES_MAX};
+pub use id::Id;
+pub use list_kind::{ListKind, ListKinds, ListedCall};
 pub use listing::{
-    Framing, ListItem, ListKind, Listing, ListingCounts, ListingSettings, Lists, Reading, Unjudged,
-    Unreadable,
+    Framing, ListItem, Listing, ListingCounts, ListingSettings, ListingStep, Unjudged, Unreadable,
 };
-pub use refusal::{Era, Refusal, RefusedBody};
-pub use target::{Form, METHODS, Method, Selector, Target};
+pub use media_type::media_type;
+pub use message::{Message, MessageKind, Payload};
+pub use method::{METHODS, Method, MethodForm, Selector};
+pub use options::DecodeOptions;
+pub use refusal::{Era, Refusal};
+pub use target::Target;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::condition::Target;
+use super::classified::ClassifiedRequest;
 use super::request::Resource;
 
 /// What one rule sets, in the order it is written.
@@ -105,7 +105,7 @@ impl Template {
     }
 
     /// The text for one request, if all that it refers to is known.
-    fn expand(&self, target: &Target<'_>) -> Option<String> {
+    fn expand(&self, target: &ClassifiedRequest<'_>) -> Option<String> {
         let mut text = String::new();
         for piece in &self.0 {
             match piece {
@@ -117,7 +117,7 @@ impl Template {
     }
 }
 
-fn value(reference: &str, target: &Target<'_>) -> Option<String> {
+fn value(reference: &str, target: &ClassifiedRequest<'_>) -> Option<String> {
     let request = target.request;
     let subject = request.subject;
     match reference {
@@ -140,7 +140,7 @@ fn value(reference: &str, target: &Target<'_>) -> Option<String> {
 
 impl Assigned {
     /// Adds what a rule sets; what several rules set is what the last one says.
-    pub(super) fn add(&mut self, rule: &Assignments, target: &Target<'_>) {
+    pub(super) fn add(&mut self, rule: &Assignments, target: &ClassifiedRequest<'_>) {
         for (all, own) in [
             (&mut self.headers, &rule.headers),
             (&mut self.metadata, &rule.metadata),

@@ -8,13 +8,14 @@
 mod date;
 mod number;
 
-use super::condition::Match;
+pub(super) use number::NumberReadings;
+
 use super::json_text;
-use super::request::Value;
+use super::matching::Match;
 use super::spelling::{fold, is_near, is_same_key, trim, visible};
+use super::value::Value;
 use date::Date;
 use number::Number;
-pub(super) use number::Readings;
 
 /// Whether a value of a request is the one that a rule names.
 pub(super) fn equals(named: &Value<'_>, value: &Value<'_>) -> Match {
@@ -230,6 +231,7 @@ fn is_same_truth(named: &str, folded: &str) -> bool {
 
 /// Words that servers take for true, and for false.
 const TRUE_WORDS: [&str; 7] = ["true", "t", "y", "yes", "1", "on", "enabled"];
+
 const FALSE_WORDS: [&str; 7] = ["false", "f", "n", "no", "0", "off", "disabled"];
 
 /// What list a text is in JSON.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::assignment::Assigned;
 use super::counting::{LimitDemand, OpenDemand, Takings};
+use super::rule::Rule;
 
 /// Whether the request may pass.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,6 +111,16 @@ impl Pending {
 const FULL_RETRY: Duration = Duration::from_secs(5);
 
 impl Denial {
+    /// The denial for a reason, by the rule that caused it.
+    pub(super) fn new(reason: DenialReason, rule: Option<&Rule>) -> Self {
+        Denial {
+            reason,
+            rule: rule.map(|rule| Arc::clone(&rule.id)),
+            message: rule.and_then(|rule| rule.message.clone()),
+            retry_after: None,
+        }
+    }
+
     /// The denial of a request for which a limit has no place.
     #[must_use]
     pub fn full(limit: Option<&OpenDemand>) -> Self {

@@ -1,20 +1,24 @@
-//! From a policy and a request to a decision (SPEC §3.3, §3.4).
+//! From a policy and a request to a decision.
 
-mod look;
+mod requirements;
+mod rule_matches;
+mod windows;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub(super) use requirements::is_unmet;
+pub use windows::{demands, events};
+
 use super::assignment::Assigned;
-use super::condition::{Match, match_auth_age};
-use super::counting::{Count, LimitDemand, OpenDemand, Takings, WindowDemand, is_counted};
-use super::decision::{
-    Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Pending, Rehearsal,
-};
+use super::counting::{LimitDemand, OpenDemand, Takings};
+use super::decision::{Allow, Decision, Denial, DenialReason, Evaluation, Pending, Rehearsal};
 use super::index::Index;
-use super::policy::{Call, Effect, Needs, Policy, Rule, Rules};
+use super::policy::Policy;
 use super::request::{AccessRequest, ActionKind};
-use look::{Findings, Look};
+use super::rule::{Effect, Rules};
+use requirements::unmet;
+use rule_matches::{Matched, RuleMatches};
 
 /// Decides one request. The order of the rules never changes the decision, only which of several
 /// rules with the same effect is named first.
@@ -40,7 +44,7 @@ use look::{Findings, Look};
 /// A scope required for a whole server is asked for at the first request, which is MCP's way
 /// of stepping up, and one with tool selectors does not disturb connecting.
 pub fn evaluate(policy: &Policy, request: &AccessRequest<'_>) -> Evaluation {
-    Look::new(policy, request).evaluate(Rules::Enforced)
+    RuleMatches::new(policy, request).evaluate(Rules::Enforced)
 }
 
 /// Decides one request as [`evaluate`] does, and as [`rehearse`] would with the shadow rules, if
@@ -49,67 +53,19 @@ pub fn evaluate_beside_shadow(
     policy: &Policy,
     request: &AccessRequest<'_>,
 ) -> (Evaluation, Option<Rehearsal>) {
-    let look = Look::new(policy, request);
-    let rehearsal = policy.has_shadow().then(|| look.rehearse(Rules::All));
-    (look.evaluate(Rules::Enforced), rehearsal)
+    let matches = RuleMatches::new(policy, request);
+    let rehearsal = policy.has_shadow().then(|| matches.rehearse(Rules::All));
+    (matches.evaluate(Rules::Enforced), rehearsal)
 }
 
 /// Evaluates a request as if other rules were in force: the policy's own, or its shadow rules too.
 /// Nothing that is decided here can let a request pass.
 #[must_use]
 pub fn rehearse(policy: &Policy, request: &AccessRequest<'_>, rules: Rules) -> Rehearsal {
-    Look::new(policy, request).rehearse(rules)
+    RuleMatches::new(policy, request).rehearse(rules)
 }
 
-/// The windows that may matter for a request, to be read before it is evaluated: those of rules,
-/// shadow rules included, that nothing else keeps from matching.
-#[must_use]
-pub fn demands(policy: &Policy, request: &AccessRequest<'_>) -> Vec<WindowDemand> {
-    let mut demands: Vec<WindowDemand> = Vec::new();
-    if policy.windows().is_empty() {
-        return demands;
-    }
-    let call = Call::new(policy, request);
-    let found = policy.indexes(Rules::All).flat_map(|index| {
-        let gates = index.gates(request, call.target.class);
-        gates
-            .into_iter()
-            .chain(index.grants(request, call.target.class))
-    });
-    for rule in found.filter_map(|position| policy.rules().get(position)) {
-        let Some(why) = rule
-            .why
-            .as_ref()
-            .filter(|_| rule.matches(&call) != Match::No)
-        else {
-            continue;
-        };
-        for demand in why
-            .windows()
-            .filter_map(|window| window.demand(request).ok())
-        {
-            if !demands.contains(&demand) {
-                demands.push(demand);
-            }
-        }
-    }
-    demands
-}
-
-/// The windows in which a request is to be recorded once it is decided.
-#[must_use]
-pub fn events(policy: &Policy, request: &AccessRequest<'_>, denied: bool) -> Vec<WindowDemand> {
-    if !is_counted(request) {
-        return Vec::new();
-    }
-    let windows = policy.windows().iter();
-    windows
-        .filter(|window| denied || window.count != Count::Denials)
-        .filter_map(|window| window.demand(request).ok())
-        .collect()
-}
-
-impl Look<'_> {
+impl RuleMatches<'_> {
     fn evaluate(&self, rules: Rules) -> Evaluation {
         let (policy, request) = (self.policy, self.call.target.request);
         let gates = self.gates(rules);
@@ -161,7 +117,7 @@ impl Look<'_> {
     }
 }
 
-fn refuse(policy: &Policy, gates: &Findings) -> Option<(Denial, Vec<usize>)> {
+fn refuse(policy: &Policy, gates: &Matched) -> Option<(Denial, Vec<usize>)> {
     let deny = |position: &usize| {
         let rule = policy.rules().get(*position);
         rule.is_some_and(|rule| rule.effect == Effect::Deny)
@@ -175,27 +131,30 @@ fn refuse(policy: &Policy, gates: &Findings) -> Option<(Denial, Vec<usize>)> {
     let first = rules
         .first()
         .and_then(|position| policy.rules().get(*position))?;
-    Some((denial(reason, Some(first)), rules))
+    Some((Denial::new(reason, Some(first)), rules))
 }
 
 fn grant<'l>(
-    look: &'l Look<'_>,
+    matches: &'l RuleMatches<'_>,
     rules: Rules,
-    gates: &Findings,
-) -> (Decision, Vec<usize>, Cow<'l, Findings>) {
-    let (policy, request) = (look.policy, look.call.target.request);
+    gates: &Matched,
+) -> (Decision, Vec<usize>, Cow<'l, Matched>) {
+    let (policy, request) = (matches.policy, matches.call.target.request);
     let mut grants = match request.action.kind {
-        ActionKind::Open => Cow::Owned(serving(look, rules)),
-        ActionKind::Use | ActionKind::Unknown => look.grants(rules),
+        ActionKind::Open => Cow::Owned(serving(matches, rules)),
+        ActionKind::Use | ActionKind::Unknown => matches.grants(rules),
     };
     if request.action.kind == ActionKind::Unknown {
-        let named = |position: &usize| names_method(policy, *position, request);
+        let named = |position: &usize| {
+            let rule = policy.rules().get(*position);
+            rule.is_some_and(|rule| rule.names_method(request))
+        };
         let grants = grants.to_mut();
         grants.matched.retain(named);
         grants.indeterminate.retain(named);
     }
     if grants.matched.is_empty() {
-        let denial = denial(missing_grant(look, rules), None);
+        let denial = Denial::new(missing_grant(matches, rules), None);
         return (Decision::Deny(denial), Vec::new(), grants);
     }
     if let Some((decision, unmet)) = unmet(policy, request, &gates.matched) {
@@ -245,154 +204,33 @@ fn takings(policy: &Policy, request: &AccessRequest<'_>, gates: &[usize]) -> Tak
 }
 
 /// The first rule that could serve stands for all: an open action needs no more than one.
-fn serving(look: &Look<'_>, rules: Rules) -> Findings {
-    let (policy, request) = (look.policy, look.call.target.request);
+fn serving(matches: &RuleMatches<'_>, rules: Rules) -> Matched {
+    let (policy, request) = (matches.policy, matches.call.target.request);
     let could = |position: &usize| {
         let rule = policy.rules().get(*position);
-        rule.is_some_and(|rule| rule.could_serve(policy, request))
+        rule.is_some_and(|rule| policy.could_serve(rule, request))
     };
     let first = policy
         .indexes(rules)
         .filter_map(|index| index.serving(request).find(could))
         .min();
     let matched = first.into_iter().collect();
-    Findings {
+    Matched {
         matched,
         indeterminate: Vec::new(),
     }
 }
 
-pub(super) fn names_method(policy: &Policy, position: usize, request: &AccessRequest<'_>) -> bool {
-    let what = policy
-        .rules()
-        .get(position)
-        .and_then(|rule| rule.what.as_ref());
-    what.is_some_and(|what| {
-        what.names_method(request.action.method) && what.covers_server(request.server)
-    })
-}
-
-fn missing_grant(look: &Look<'_>, rules: Rules) -> DenialReason {
-    let (policy, request) = (look.policy, look.call.target.request);
+fn missing_grant(matches: &RuleMatches<'_>, rules: Rules) -> DenialReason {
+    let (policy, request) = (matches.policy, matches.call.target.request);
+    let named = |position: usize| {
+        let rule = policy.rules().get(position);
+        rule.is_some_and(|rule| rule.names_method(request))
+    };
     let mut naming = policy.indexes(rules).flat_map(Index::naming_methods);
     match request.action.kind {
-        ActionKind::Unknown if !naming.any(|rule| names_method(policy, rule, request)) => {
-            DenialReason::UnknownMethod
-        }
+        ActionKind::Unknown if !naming.any(named) => DenialReason::UnknownMethod,
         ActionKind::Unknown | ActionKind::Open | ActionKind::Use => DenialReason::NoMatchingRule,
-    }
-}
-
-fn denial(reason: DenialReason, rule: Option<&Rule>) -> Denial {
-    Denial {
-        reason,
-        rule: rule.map(|rule| Arc::clone(&rule.id)),
-        message: rule.and_then(|rule| rule.message.clone()),
-        retry_after: None,
-    }
-}
-
-/// What the requirements come to together, and those that are not met.
-fn unmet(
-    policy: &Policy,
-    request: &AccessRequest<'_>,
-    gates: &[usize],
-) -> Option<(Decision, Vec<usize>)> {
-    let mut missing = Missing::default();
-    let mut unmet = Vec::new();
-    for &position in gates {
-        let Some(rule) = policy.rules().get(position) else {
-            continue;
-        };
-        if let Effect::Require(needs) = &rule.effect
-            && missing.add(needs, rule, request)
-        {
-            unmet.push(position);
-        }
-    }
-    if let Some(rule) = missing.proof {
-        let denial = denial(DenialReason::SenderConstraint, Some(rule));
-        return Some((Decision::Deny(denial), unmet));
-    }
-    let first = unmet
-        .first()
-        .and_then(|position| policy.rules().get(*position))?;
-    let challenge = Challenge {
-        scopes: missing.scopes,
-        missing: missing.lacking,
-        acr_values: missing.acr.unwrap_or_default(),
-        max_age: missing.max_age,
-        rule: Arc::clone(&first.id),
-        message: first.message.clone(),
-    };
-    Some((Decision::Challenge(challenge), unmet))
-}
-
-/// Whether a caller lacks something that one requirement asks for.
-pub(super) fn is_unmet(needs: &Needs, rule: &Rule, request: &AccessRequest<'_>) -> bool {
-    Missing::default().add(needs, rule, request)
-}
-
-/// What several requirements need together, and what of it is missing.
-#[derive(Default)]
-struct Missing<'p> {
-    scopes: Vec<Arc<str>>,
-    lacking: Vec<Arc<str>>,
-    acr: Option<Vec<Arc<str>>>,
-    max_age: Option<std::time::Duration>,
-    proof: Option<&'p Rule>,
-}
-
-impl<'p> Missing<'p> {
-    /// Adds the needs of one rule, and tells whether some are not met. An `acr` or `auth_time`
-    /// that is not in the token is not met: a new login brings it.
-    fn add(&mut self, needs: &'p Needs, rule: &'p Rule, request: &AccessRequest<'_>) -> bool {
-        let Needs {
-            scopes,
-            acr: accepted,
-            auth_age_max,
-            sender_constrained,
-        } = needs;
-        let subject = request.subject;
-        let mut is_unmet = false;
-        for scope in scopes {
-            let lacks = !subject.scopes.contains(scope);
-            is_unmet |= lacks;
-            if !self.scopes.contains(scope) {
-                self.scopes.push(Arc::clone(scope));
-            }
-            if lacks && !self.lacking.contains(scope) {
-                self.lacking.push(Arc::clone(scope));
-            }
-        }
-        let acr = subject.claims.member("acr").and_then(|acr| acr.as_str());
-        if !accepted.is_empty() && !accepted.iter().any(|value| Some(&**value) == acr) {
-            is_unmet = true;
-            self.narrow_acr(accepted);
-        }
-        if let Some(most) = *auth_age_max
-            && match_auth_age(request, most) != Match::Yes
-        {
-            is_unmet = true;
-            self.max_age = Some(self.max_age.map_or(most, |age| age.min(most)));
-        }
-        // Tokens that are bound to their sender are not accepted yet, so this is never met.
-        if *sender_constrained {
-            is_unmet = true;
-            self.proof = self.proof.or(Some(rule));
-        }
-        is_unmet
-    }
-
-    /// One value is to serve every rule; where none can, those of the first are asked for.
-    fn narrow_acr(&mut self, values: &[Arc<str>]) {
-        let Some(known) = &mut self.acr else {
-            self.acr = Some(values.to_vec());
-            return;
-        };
-        if known.iter().any(|value| values.contains(value)) {
-            known.retain(|value| values.contains(value));
-        }
     }
 }
 

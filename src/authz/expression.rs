@@ -4,70 +4,57 @@
 //! and functions, invalid patterns and networks, expressions too deep or too costly. At run time
 //! an error, a missing member or a result that is not a truth value is [`Match::Indeterminate`].
 
+mod cel_value;
 mod check;
 mod constant;
 mod depth;
-mod facts;
+mod environment;
+mod error;
 mod failure;
 mod functions;
+mod issuer_names;
+mod limits;
+mod lookup;
 mod origin;
 mod outside;
-mod partial;
-mod prepare;
-mod reading;
+mod precompute;
 mod remarks;
-mod whose;
+mod substitutes;
+mod totality;
+mod variables;
+mod vocabulary;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
+use cel::Context;
 use cel::common::types::CelBool;
 use cel::common::value::CowVal;
 use cel::context::VariableResolver;
-use cel::{Context, DeclarationError, Env};
 
-pub(super) use facts::Facts;
-use failure::Failure;
-use prepare::{Prepared, Reference};
+pub use error::InvalidExpression;
+pub use limits::{
+    EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
+    EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX,
+};
 pub use remarks::{Remark, Sense};
+pub(super) use variables::Variables;
 
-use super::condition::Match;
+use super::matching::Match;
 use super::path::ValuePath;
-
-/// How deep an expression may nest, chains of operators included.
-pub const EXPRESSION_DEPTH_MAX: usize = 48;
-/// How many loops (`all`, `exists`, `map`, `filter`) may run inside each other.
-pub const EXPRESSION_LOOPS_MAX: usize = 2;
-/// How many values the arguments or claims may hold for an expression to look at them.
-pub const EXPRESSION_VALUES_MAX: usize = 10_000;
-/// The same for an expression with loops inside loops.
-pub const EXPRESSION_NESTED_VALUES_MAX: usize = 500;
-/// How many bytes their texts may have then.
-pub const EXPRESSION_NESTED_BYTES_MAX: usize = 32 << 10;
-/// How much memory one regular expression may take once it is compiled, in bytes.
-pub const EXPRESSION_PATTERN_BYTES_MAX: usize = 1 << 20;
+use environment::ENVIRONMENT;
+use failure::Failure;
+use precompute::{Precomputed, Reference};
 
 /// A checked CEL expression.
 #[derive(Debug, Clone)]
 pub struct Expression {
     source: Arc<str>,
-    prepared: Arc<Prepared>,
+    precomputed: Arc<Precomputed>,
     traits: check::Traits,
     can_fail: bool,
     remarks: Arc<[Remark]>,
-    whose: whose::Whose,
+    issuer_names: issuer_names::IssuerNames,
     argument_paths: Arc<[ValuePath]>,
-}
-
-/// Why a text is not an expression that can be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct InvalidExpression {
-    /// What is wrong.
-    pub message: String,
-    /// What would be right; may be empty.
-    pub help: String,
-    /// The character of the expression it is about, from 1, if it is about one.
-    pub column: Option<usize>,
 }
 
 impl Expression {
@@ -113,11 +100,11 @@ impl Expression {
         let found = remarks::remarks(root);
         Ok(Expression {
             source: source.into(),
-            prepared: Arc::new(prepare::prepare(root, constants)),
+            precomputed: Arc::new(precompute::precompute(root, constants)),
             traits,
-            can_fail: partial::can_fail(root),
+            can_fail: totality::can_fail(root),
             remarks: found.remarks.into(),
-            whose: whose::whose(root),
+            issuer_names: issuer_names::issuer_names(root),
             argument_paths: found.arguments.into(),
         })
     }
@@ -175,20 +162,20 @@ impl Expression {
     /// Whether it holds for issuers alone that its author named.
     #[must_use]
     pub fn says_whose(&self) -> bool {
-        self.whose.is_said
+        self.issuer_names.is_said
     }
 
     /// Whether it reads names of the caller that may be those of any issuer. `with_device` tells
     /// whether what is known of the device is among them.
     #[must_use]
     pub fn reads_anybodys_names(&self, with_device: bool) -> bool {
-        self.whose.names(with_device).are_read
+        self.issuer_names.names(with_device).are_read
     }
 
     /// Whether a caller may make it fail by such a name.
     #[must_use]
     pub fn fails_by_anybodys_names(&self, with_device: bool) -> bool {
-        self.whose.names(with_device).make_it_fail
+        self.issuer_names.names(with_device).make_it_fail
     }
 
     /// What in it may mean something else than its author thinks.
@@ -203,32 +190,32 @@ impl Expression {
         &self.argument_paths
     }
 
-    /// Evaluates it over the facts of one request.
-    pub(super) fn evaluate(&self, facts: &Facts<'_>) -> Match {
-        self.run(facts).map_or(Match::Indeterminate, Match::of)
+    /// Evaluates it over the variables of one request.
+    pub(super) fn evaluate(&self, variables: &Variables<'_>) -> Match {
+        self.run(variables).map_or(Match::Indeterminate, Match::of)
     }
 
     /// Why it has no result, for people.
-    pub(super) fn no_result(&self, facts: &Facts<'_>) -> Option<String> {
-        self.run(facts)
+    pub(super) fn no_result(&self, variables: &Variables<'_>) -> Option<String> {
+        self.run(variables)
             .err()
-            .map(|failure| failure.tell(facts, &self.prepared.references))
+            .map(|failure| failure.tell(variables, &self.precomputed.references))
     }
 
-    fn run(&self, facts: &Facts<'_>) -> Result<bool, Failure> {
+    fn run(&self, variables: &Variables<'_>) -> Result<bool, Failure> {
         let Ok(environment) = ENVIRONMENT.as_ref() else {
             return Err(Failure::NotTrueOrFalse);
         };
-        if self.traits.loops > 1 && facts.are_too_much_for_nested_loops() {
+        if self.traits.loops > 1 && variables.are_too_much_for_nested_loops() {
             return Err(Failure::TooMuch);
         }
-        let scope = Scope {
-            facts,
-            references: &self.prepared.references,
+        let scope = Resolver {
+            variables,
+            references: &self.precomputed.references,
         };
         let mut context = Context::with_env(Arc::clone(environment));
         context.set_variable_resolver(&scope);
-        let result = cel::Value::resolve_val(&self.prepared.root, &context);
+        let result = cel::Value::resolve_val(&self.precomputed.root, &context);
         let result = result.map_err(Failure::Error)?;
         let truth = result.downcast_ref::<CelBool>();
         truth.map_or(Err(Failure::NotTrueOrFalse), |truth| Ok(*truth.inner()))
@@ -236,44 +223,22 @@ impl Expression {
 }
 
 /// The variables of one expression for one request.
-struct Scope<'e, 'a> {
-    facts: &'e Facts<'a>,
+struct Resolver<'e, 'a> {
+    variables: &'e Variables<'a>,
     references: &'e [Reference],
 }
 
-impl VariableResolver for Scope<'_, '_> {
+impl VariableResolver for Resolver<'_, '_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        let Some(number) = prepare::reference_number(variable) else {
-            return self.facts.resolve(variable);
+        let Some(number) = precompute::reference_number(variable) else {
+            return self.variables.resolve(variable);
         };
         match self.references.get(number)? {
             Reference::Constant(constant) => Some(CowVal::Borrowed(constant)),
-            Reference::Reading(reading) => self.facts.read(reading),
-        }
-    }
-}
-
-impl InvalidExpression {
-    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        InvalidExpression {
-            message: message.into(),
-            help: help.into(),
-            column: None,
+            Reference::Lookup(lookup) => self.variables.read(lookup),
         }
     }
 }
 
 /// Enough for [`EXPRESSION_DEPTH_MAX`] levels in an unoptimized build.
 const PARSER_STACK_BYTES: usize = 16 << 20;
-
-/// CEL's standard set without optional values, our functions, and what operators over values from
-/// outside become.
-static ENVIRONMENT: LazyLock<Result<Arc<Env>, DeclarationError>> = LazyLock::new(|| {
-    let mut environment = Env::stdlib().with_optional_support(false);
-    functions::declare(&mut environment)?;
-    outside::declare(&mut environment)?;
-    Ok(Arc::new(environment))
-});
-
-#[cfg(test)]
-mod tests;

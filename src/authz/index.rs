@@ -2,16 +2,17 @@
 //!
 //! A rule is filed once for each server it names (or once for all), under the narrowest of its
 //! selectors, and within that under the subjects or groups it names. What is found is a superset
-//! of the rules that match; [`super::policy::Rule::matches`] decides.
+//! of the rules that match; [`Rule::matches`] decides.
 
 use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use super::condition::{Class, MethodPattern, Names, ResourceKind, What};
+use super::classified::Class;
 use super::glob::Glob;
-use super::policy::{Effect, Rule};
 use super::request::{AccessRequest, Resource, Subject};
+use super::rule::{Effect, Rule};
+use super::selectors::{MethodPattern, Names, ResourceKind, What};
 
 /// Rules by server. Positions are those in the policy.
 #[derive(Debug, Default)]
@@ -28,30 +29,30 @@ struct Tables {
     /// Allow rules.
     grants: Table,
     /// Allow rules again, whatever they are about.
-    serving: Bucket,
+    serving: ByCaller,
 }
 
 /// Rules by what they are about.
 #[derive(Debug, Default)]
 struct Table {
-    any: Bucket,
-    methods: HashMap<Arc<str>, Bucket>,
-    tools: Named,
-    classes: HashMap<Arc<str>, Bucket>,
-    prompts: Named,
-    uris: Named,
+    any: ByCaller,
+    methods: HashMap<Arc<str>, ByCaller>,
+    tools: ByName,
+    classes: HashMap<Arc<str>, ByCaller>,
+    prompts: ByName,
+    uris: ByName,
 }
 
 /// Rules by exact name, and those with patterns or none.
 #[derive(Debug, Default)]
-struct Named {
-    exact: HashMap<Arc<str>, Bucket>,
-    others: Bucket,
+struct ByName {
+    exact: HashMap<Arc<str>, ByCaller>,
+    others: ByCaller,
 }
 
 /// Rules by whom they are about.
 #[derive(Debug, Default)]
-struct Bucket {
+struct ByCaller {
     subjects: HashMap<Arc<str>, Vec<usize>>,
     groups: HashMap<Arc<str>, Vec<usize>>,
     anyone: Vec<usize>,
@@ -212,7 +213,7 @@ impl Table {
     }
 }
 
-impl Named {
+impl ByName {
     fn insert(&mut self, position: usize, rule: &Rule, patterns: Option<&[Glob]>) {
         match exact_names(patterns) {
             Some(names) => {
@@ -232,7 +233,7 @@ impl Named {
     }
 }
 
-impl Bucket {
+impl ByCaller {
     fn insert(&mut self, position: usize, rule: &Rule) {
         let who = rule.who.as_ref();
         let subjects = who.and_then(|who| who.subjects.as_ref());

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::request::Value;
+use super::value::Value;
 
 /// How deep such a text may nest.
 const DEPTH_MAX: usize = 64;
@@ -21,18 +21,18 @@ pub(super) fn parse_leniently(text: &str) -> Option<Value<'static>> {
 }
 
 fn read(text: &str, strict: bool) -> Option<Value<'static>> {
-    let mut reader = Reader { rest: text, strict };
+    let mut reader = TextReader { rest: text, strict };
     let value = reader.value(DEPTH_MAX)?;
     reader.skip_blanks();
     reader.rest.is_empty().then_some(value)
 }
 
-struct Reader<'t> {
+struct TextReader<'t> {
     rest: &'t str,
     strict: bool,
 }
 
-impl Reader<'_> {
+impl TextReader<'_> {
     fn skip_blanks(&mut self) {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
     }

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::request::Value;
 use super::spelling::is_same_key;
+use super::value::Value;
 
 /// How many names a path may join; the readings double with each.
 pub const PATH_NAMES_MAX: usize = 8;
@@ -35,7 +35,7 @@ pub enum InvalidPath {
 
 /// Whose keys a path goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keys {
+pub(super) enum KeyOrigin {
     /// Those of a client: a server may take a key that differs in case or separators for another.
     Sent,
     /// Those of a verified token or a trusted proxy, which are as they are.
@@ -44,7 +44,7 @@ pub(super) enum Keys {
 
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Found<'v, 'a> {
+pub(super) enum FoundValue<'v, 'a> {
     /// This value.
     Value(&'v Value<'a>),
     /// Nothing.
@@ -118,18 +118,18 @@ impl ValuePath {
     }
 
     /// The value at the path.
-    pub(super) fn find<'v, 'a>(&self, root: &'v Value<'a>, keys: Keys) -> Found<'v, 'a> {
+    pub(super) fn find<'v, 'a>(&self, root: &'v Value<'a>, keys: KeyOrigin) -> FoundValue<'v, 'a> {
         self.walk(root, 0, self.len(), keys)
     }
 
     /// Why what [`ValuePath::find`] finds is unclear, if it is.
-    pub(super) fn why_unclear(&self, root: &Value<'_>, keys: Keys) -> Option<Unclear> {
-        let is_unclear = self.find(root, keys) == Found::Unclear;
+    pub(super) fn why_unclear(&self, root: &Value<'_>, keys: KeyOrigin) -> Option<Unclear> {
+        let is_unclear = self.find(root, keys) == FoundValue::Unclear;
         is_unclear.then(|| self.obstacle(root, 0, keys).unwrap_or(Unclear::TwoPaths))
     }
 
     /// What keeps some reading of the path from being followed.
-    fn obstacle(&self, value: &Value<'_>, from: usize, keys: Keys) -> Option<Unclear> {
+    fn obstacle(&self, value: &Value<'_>, from: usize, keys: KeyOrigin) -> Option<Unclear> {
         let to = self.len();
         let Value::Map(members) = value else {
             let is_open = from < to && *value != Value::Null;
@@ -138,7 +138,7 @@ impl ValuePath {
         (from.saturating_add(1)..=to).find_map(|next| {
             let name = self.joined(from, next);
             let mut others = members.iter().filter(|(key, _)| key != name);
-            let near = others.find(|(key, _)| keys == Keys::Sent && is_same_key(key, name));
+            let near = others.find(|(key, _)| keys == KeyOrigin::Sent && is_same_key(key, name));
             if let Some((key, _)) = near {
                 return Some(Unclear::Key(key.to_string()));
             }
@@ -149,16 +149,16 @@ impl ValuePath {
 
     /// Whether the last name is a key of the object before it; nothing if that cannot be told,
     /// as where there is no such object.
-    pub(super) fn is_there(&self, root: &Value<'_>, keys: Keys) -> Option<bool> {
+    pub(super) fn is_there(&self, root: &Value<'_>, keys: KeyOrigin) -> Option<bool> {
         match self.find(root, keys) {
-            Found::Value(_) => return Some(true),
-            Found::Unclear => return None,
-            Found::Absent => {}
+            FoundValue::Value(_) => return Some(true),
+            FoundValue::Unclear => return None,
+            FoundValue::Absent => {}
         }
         let parent = self.len().checked_sub(1)?;
         match self.walk(root, 0, parent, keys) {
-            Found::Value(Value::Map(_)) => Some(false),
-            Found::Value(_) | Found::Absent | Found::Unclear => None,
+            FoundValue::Value(Value::Map(_)) => Some(false),
+            FoundValue::Value(_) | FoundValue::Absent | FoundValue::Unclear => None,
         }
     }
 
@@ -168,28 +168,28 @@ impl ValuePath {
         value: &'v Value<'a>,
         from: usize,
         to: usize,
-        keys: Keys,
-    ) -> Found<'v, 'a> {
+        keys: KeyOrigin,
+    ) -> FoundValue<'v, 'a> {
         if from == to {
-            return Found::Value(value);
+            return FoundValue::Value(value);
         }
         let Value::Map(members) = value else {
             let is_null = *value == Value::Null;
             return if is_null {
-                Found::Absent
+                FoundValue::Absent
             } else {
-                Found::Unclear
+                FoundValue::Unclear
             };
         };
-        let mut found = Found::Absent;
+        let mut found = FoundValue::Absent;
         for next in from.saturating_add(1)..=to {
             let name = self.joined(from, next);
             let mut own = None;
             for (key, member) in members {
                 if key == name {
                     own = Some(member);
-                } else if keys == Keys::Sent && is_same_key(key, name) {
-                    return Found::Unclear;
+                } else if keys == KeyOrigin::Sent && is_same_key(key, name) {
+                    return FoundValue::Unclear;
                 }
             }
             if let Some(member) = own {
@@ -209,22 +209,27 @@ impl ValuePath {
     }
 }
 
-impl Found<'_, '_> {
+impl FoundValue<'_, '_> {
     /// What two readings of a path come to together.
     fn or(self, other: Self) -> Self {
         match (self, other) {
-            (Found::Absent, found) | (found, Found::Absent) => found,
-            (Found::Value(one), Found::Value(other)) if one == other => Found::Value(one),
-            (Found::Value(_) | Found::Unclear, Found::Value(_) | Found::Unclear) => Found::Unclear,
+            (FoundValue::Absent, found) | (found, FoundValue::Absent) => found,
+            (FoundValue::Value(one), FoundValue::Value(other)) if one == other => {
+                FoundValue::Value(one)
+            }
+            (
+                FoundValue::Value(_) | FoundValue::Unclear,
+                FoundValue::Value(_) | FoundValue::Unclear,
+            ) => FoundValue::Unclear,
         }
     }
 }
 
 /// A claim of a verified token.
-pub(super) fn find_claim<'v, 'a>(claims: &'v Value<'a>, path: &ValuePath) -> Found<'v, 'a> {
-    let found = path.find(claims, Keys::Proven);
-    if found == Found::Absent && is_left_out(claims, path.as_str()) {
-        return Found::Unclear;
+pub(super) fn find_claim<'v, 'a>(claims: &'v Value<'a>, path: &ValuePath) -> FoundValue<'v, 'a> {
+    let found = path.find(claims, KeyOrigin::Proven);
+    if found == FoundValue::Absent && is_left_out(claims, path.as_str()) {
+        return FoundValue::Unclear;
     }
     found
 }
@@ -259,9 +264,9 @@ pub fn claim<'v, 'a>(
     path: &ValuePath,
 ) -> Result<Option<&'v Value<'a>>, UnclearClaim> {
     match find_claim(claims, path) {
-        Found::Value(value) => Ok(Some(value)),
-        Found::Absent => Ok(None),
-        Found::Unclear => Err(UnclearClaim),
+        FoundValue::Value(value) => Ok(Some(value)),
+        FoundValue::Absent => Ok(None),
+        FoundValue::Unclear => Err(UnclearClaim),
     }
 }
 
@@ -270,139 +275,4 @@ pub fn claim<'v, 'a>(
 pub struct UnclearClaim;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::json::Json;
-
-    fn value(text: &str) -> Value<'static> {
-        let Json(value) = serde_json::from_str(text).unwrap();
-        value.into_owned()
-    }
-
-    fn find(path: &str, root: &str, keys: Keys) -> String {
-        let root = value(root);
-        match ValuePath::new(path).unwrap().find(&root, keys) {
-            Found::Value(value) => format!("{value:?}"),
-            Found::Absent => "absent".to_owned(),
-            Found::Unclear => "unclear".to_owned(),
-        }
-    }
-
-    #[test]
-    fn every_reading_of_a_path_is_tried() {
-        for (path, root, found) in [
-            ("a.b", r#"{"a":{"b":1}}"#, "Int(1)"),
-            ("a.b", r#"{"a.b":1}"#, "Int(1)"),
-            ("a.b", r#"{"a.b":1,"a":{"b":1}}"#, "Int(1)"),
-            ("a.b", r#"{"a.b":1,"a":{"b":2}}"#, "unclear"),
-            ("a.b", r#"{"a":{}}"#, "absent"),
-            ("a.b", r#"{"a":null}"#, "absent"),
-            ("a.b", r#"{"a":"{\"b\":1}"}"#, "unclear"),
-            ("a.b", r#"{"a":[{"b":1}]}"#, "unclear"),
-            (
-                "kubernetes.io.namespace",
-                r#"{"kubernetes.io":{"namespace":"x"}}"#,
-                "String(\"x\")",
-            ),
-            (
-                "resource_access.notes.example.com.roles",
-                r#"{"resource_access":{"notes.example.com":{"roles":1}}}"#,
-                "Int(1)",
-            ),
-            (
-                "https://example.com/roles",
-                r#"{"https://example.com/roles":1}"#,
-                "Int(1)",
-            ),
-        ] {
-            assert_eq!(find(path, root, Keys::Proven), found, "{path} {root}");
-        }
-    }
-
-    #[test]
-    fn a_key_that_a_server_may_take_for_the_named_one_makes_it_unclear() {
-        for (path, root, sent, proven) in [
-            ("force", r#"{"Force":1}"#, "unclear", "absent"),
-            ("force", r#"{"Force":1,"force":2}"#, "unclear", "Int(2)"),
-            ("dry_run", r#"{"dryRun":1}"#, "unclear", "absent"),
-            ("a.force", r#"{"a":{"FORCE":1}}"#, "unclear", "absent"),
-            ("a.force", r#"{"A":{"force":1}}"#, "unclear", "absent"),
-            ("force", r#"{"forced":1}"#, "absent", "absent"),
-            ("skip", r#"{"ſkip":1}"#, "unclear", "absent"),
-        ] {
-            assert_eq!(find(path, root, Keys::Sent), sent, "{path} {root}");
-            assert_eq!(find(path, root, Keys::Proven), proven, "{path} {root}");
-        }
-    }
-
-    #[test]
-    fn what_makes_a_path_unclear_is_told() {
-        let key = |key: &str| Some(Unclear::Key(key.to_owned()));
-        for (path, root, expected) in [
-            ("force", r#"{"Force":1}"#, key("Force")),
-            ("force", r#"{"force":2,"FORCE":1}"#, key("FORCE")),
-            ("a.force", r#"{"a":{"Force":1}}"#, key("Force")),
-            ("a.b", r#"{"A.B":1}"#, key("A.B")),
-            ("a.b", r#"{"a":"{\"b\":1}"}"#, Some(Unclear::NoObject)),
-            ("a.b", r#"{"a.b":1,"a":2}"#, Some(Unclear::NoObject)),
-            ("a.b", r#"{"a.b":1,"a":{"b":2}}"#, Some(Unclear::TwoPaths)),
-            ("a.b", r#"{"a.b":1,"a":{"b":1}}"#, None),
-            ("a.b", r#"{"a":null}"#, None),
-            ("a", r#"{"a":1}"#, None),
-        ] {
-            let root = value(root);
-            let path = ValuePath::new(path).unwrap();
-            let found = path.why_unclear(&root, Keys::Sent);
-            assert_eq!(found, expected, "{} {root:?}", path.as_str());
-        }
-    }
-
-    #[test]
-    fn paths_that_never_lead_to_a_value_are_refused() {
-        for (path, error) in [
-            ("", InvalidPath::Empty),
-            ("a..b", InvalidPath::Empty),
-            (".a", InvalidPath::Empty),
-            ("a[0].b", InvalidPath::Form),
-            ("a.0.b", InvalidPath::Form),
-            ("a.*", InvalidPath::Form),
-            ("$.a", InvalidPath::Form),
-            ("/a/b", InvalidPath::Form),
-            ("a.b.c.d.e.f.g.h.i", InvalidPath::TooLong),
-        ] {
-            assert_eq!(ValuePath::new(path).err(), Some(error), "{path}");
-        }
-        assert!(ValuePath::new("0").is_ok());
-    }
-
-    #[test]
-    fn what_the_issuer_left_out_is_not_absent() {
-        let claim = |claims: &str, path: &str| {
-            let claims = value(claims);
-            let path = ValuePath::new(path).unwrap();
-            claim(&claims, &path).map(|found| found.is_some())
-        };
-        for (claims, path, found) in [
-            (
-                r#"{"_claim_names":{"groups":"src1"}}"#,
-                "groups",
-                Err(UnclearClaim),
-            ),
-            (r#"{"_claim_names":{"groups":"src1"}}"#, "roles", Ok(false)),
-            (
-                r#"{"_claim_names":{"realm_access":"src1"}}"#,
-                "realm_access.roles",
-                Err(UnclearClaim),
-            ),
-            (r#"{"hasgroups":true}"#, "groups", Err(UnclearClaim)),
-            (r#"{"hasgroups":"true"}"#, "groups", Err(UnclearClaim)),
-            (r#"{"hasgroups":false}"#, "groups", Ok(false)),
-            (r#"{"hasgroups":true}"#, "roles", Ok(false)),
-            (r#"{"_claim_names":"groups"}"#, "roles", Err(UnclearClaim)),
-            (r#"{"groups":[],"_claim_names":{}}"#, "groups", Ok(true)),
-            ("{}", "groups", Ok(false)),
-        ] {
-            assert_eq!(claim(claims, path), found, "{claims} {path}");
-        }
-    }
-}
+mod tests;

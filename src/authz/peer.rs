@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::condition::Match;
+use super::matching::Match;
 
 /// The TLS peer of Envoy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,10 +32,10 @@ impl PeerNames {
     #[must_use]
     pub fn called(name: &str) -> Self {
         let mut names = PeerNames::default();
-        match Form::of(name) {
-            Form::Uri => names.uris.push(name.into()),
-            Form::Dns => names.dns.push(name.into()),
-            Form::Subject => names.subject = Some(name.into()),
+        match PeerForm::of(name) {
+            PeerForm::Uri => names.uris.push(name.into()),
+            PeerForm::Dns => names.dns.push(name.into()),
+            PeerForm::Subject => names.subject = Some(name.into()),
         }
         names
     }
@@ -46,12 +46,12 @@ impl PeerNames {
     #[must_use]
     pub fn principal(&self) -> Option<&str> {
         let (form, name) = match (self.uris.as_slice(), self.dns.first(), &self.subject) {
-            ([uri], _, _) => (Form::Uri, uri),
-            ([], Some(name), _) => (Form::Dns, name),
-            ([], None, Some(subject)) => (Form::Subject, subject),
+            ([uri], _, _) => (PeerForm::Uri, uri),
+            ([], Some(name), _) => (PeerForm::Dns, name),
+            ([], None, Some(subject)) => (PeerForm::Subject, subject),
             ([], None, None) | ([_, _, ..], _, _) => return None,
         };
-        (Form::of(name) == form).then_some(name)
+        (PeerForm::of(name) == form).then_some(name)
     }
 
     /// Whether the peer is one of those. A name that looks like a URI is compared with URIs alone.
@@ -64,7 +64,7 @@ impl PeerNames {
         let mut uris = self
             .uris
             .iter()
-            .filter(|uri| Form::of(uri) == Form::Uri)
+            .filter(|uri| PeerForm::of(uri) == PeerForm::Uri)
             .peekable();
         let by_uri = if uris.peek().is_none() {
             Match::No
@@ -75,11 +75,11 @@ impl PeerNames {
         } else {
             Match::No
         };
-        let by_name = names.iter().any(|name| match Form::of(name) {
-            Form::Uri => false,
+        let by_name = names.iter().any(|name| match PeerForm::of(name) {
+            PeerForm::Uri => false,
             // The case of letters in a DNS name means nothing (RFC 4343).
-            Form::Dns => self.dns.iter().any(|own| own.eq_ignore_ascii_case(name)),
-            Form::Subject => self.subject.as_deref() == Some(&**name),
+            PeerForm::Dns => self.dns.iter().any(|own| own.eq_ignore_ascii_case(name)),
+            PeerForm::Subject => self.subject.as_deref() == Some(&**name),
         });
         by_uri.or(Match::of(by_name))
     }
@@ -98,7 +98,7 @@ impl Peer<'_> {
 
 /// What kind of name a text looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum PeerForm {
     /// It has a scheme (RFC 3986, section 3.1).
     Uri,
     Dns,
@@ -106,7 +106,7 @@ enum Form {
     Subject,
 }
 
-impl Form {
+impl PeerForm {
     fn of(name: &str) -> Self {
         let is_scheme = |scheme: &str| {
             scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -118,11 +118,11 @@ impl Form {
             .split_once(':')
             .is_some_and(|(scheme, _)| is_scheme(scheme))
         {
-            Form::Uri
+            PeerForm::Uri
         } else if name.contains('=') {
-            Form::Subject
+            PeerForm::Subject
         } else {
-            Form::Dns
+            PeerForm::Dns
         }
     }
 }

@@ -7,7 +7,7 @@ use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed}
 use unicase::UniCase;
 
 use super::json_text;
-use super::request::Value;
+use super::value::Value;
 
 /// Folds a text as servers do at most: trimmed, out of JSON quotes, in compatibility form (NFKC)
 /// and full case folding. Texts with different folds are different to every server.

@@ -11,8 +11,8 @@ mod normal;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use super::condition::Match;
-use super::glob::{Expansions, Glob, InvalidGlob, Template, Token};
+use super::glob::{Expansions, Glob, InvalidGlob, Token, UriTemplate};
+use super::matching::Match;
 
 /// How a server reads URIs (`uris` in its configuration).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,7 +103,7 @@ impl<'u> PlainUri<'u> {
 
 /// The URI of a request, read once.
 #[derive(Debug, Default)]
-pub(super) struct UriCell<'u>(OnceLock<Option<PlainUri<'u>>>);
+pub(crate) struct UriCell<'u>(OnceLock<Option<PlainUri<'u>>>);
 
 impl<'u> UriCell<'u> {
     /// The URI, if it can be evaluated.
@@ -181,7 +181,7 @@ impl UriPattern {
         if !literals_are_plain(text, form) {
             return self.could_match(text);
         }
-        let template = Template::parse(text);
+        let template = UriTemplate::parse(text);
         match self.glob.matches_template(&template) {
             Expansions::All => return Match::Yes,
             Expansions::Some => return Match::Unknown,
@@ -190,7 +190,7 @@ impl UriPattern {
         }
         let folded = fold::fold_template(&template.0);
         let with_slash = [&folded[..], &[Token::Char('/')]].concat();
-        let forms = [Template(folded), Template(with_slash.into())];
+        let forms = [UriTemplate(folded), UriTemplate(with_slash.into())];
         let could_match = |glob: &Glob| {
             let mut forms = forms.iter();
             forms.any(|form| glob.matches_template(form) != Expansions::None)

@@ -1,9 +1,11 @@
-//! Whether something shows in a list (SPEC §3.5).
+//! Whether something shows in a list.
 
-use super::condition::{Class, Match};
+use super::classified::Class;
 use super::index::Index;
-use super::policy::{Call, Effect, Policy, Rules};
+use super::matching::Match;
+use super::policy::Policy;
 use super::request::AccessRequest;
+use super::rule::{Effect, Rules};
 
 /// Whether the subject may see a tool, prompt or resource: no deny rule surely matches, and some
 /// allow rule could match for some arguments. The request is the call that the listed thing would
@@ -15,7 +17,7 @@ use super::request::AccessRequest;
 /// and limits never hide: the caller can do something about them.
 #[must_use]
 pub fn is_visible(policy: &Policy, request: &AccessRequest<'_>) -> bool {
-    let mut call = Call::new(policy, request);
+    let mut call = policy.call(request);
     call.target.arguments_open = true;
     let class = call.target.class;
     let any = |find: fn(&Index, &AccessRequest<'_>, Class<'_>) -> Vec<usize>,

@@ -16,7 +16,7 @@ use crate::authn::AuthenticationError;
 use crate::authn::challenge::{self, StepUp};
 use crate::authz::{Challenge, Denial};
 use crate::catalog::InvalidArguments;
-use crate::mcp::{Era, Id, Kind, MODERN_REVISION, Message, Payload, Refusal, answer as rpc};
+use crate::mcp::{Era, Id, MODERN_REVISION, Message, MessageKind, Payload, Refusal, reply as rpc};
 
 /// JSON-RPC 2.0 §5.1.
 const INVALID_REQUEST: i32 = -32600;
@@ -387,7 +387,7 @@ impl Told<'_> {
 
     /// The reason alone.
     fn bare(&self, message: &Message<'_>) -> Option<String> {
-        let Kind::Request { id } = message.kind else {
+        let MessageKind::Request { id } = message.kind else {
             return None;
         };
         if self.settings.disclose == Disclose::Nothing {
@@ -399,7 +399,7 @@ impl Told<'_> {
     }
 
     fn answer(&self, message: &Message<'_>, era: Era) -> Option<String> {
-        let Kind::Request { id } = message.kind else {
+        let MessageKind::Request { id } = message.kind else {
             return None;
         };
         if self.settings.disclose == Disclose::Nothing {

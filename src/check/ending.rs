@@ -10,7 +10,7 @@ use super::judgement::{Context, Judgement};
 use super::{Answer, Effect, Outcome, Read, Reason, Server, Text, resume, session};
 use crate::authn::AuthenticationError;
 use crate::authz::{Decision, Denial, DenialReason};
-use crate::mcp::{Era, Kind, Message};
+use crate::mcp::{Era, Message, MessageKind};
 use crate::state::State;
 use crate::upstream::{self, Facts, Obligations};
 
@@ -170,7 +170,7 @@ impl Context<'_> {
 
     fn obligations(&self, decision_id: Uuid, read: &Read<'_>) -> Obligations {
         let single = match read.messages() {
-            [message] if !matches!(message.kind, Kind::Response { .. }) => Some(message),
+            [message] if !matches!(message.kind, MessageKind::Response { .. }) => Some(message),
             _ => None,
         };
         let targets = single.map(Message::targets).unwrap_or_default();

@@ -23,11 +23,9 @@ use super::judgement::Context;
 use super::read::Read;
 use super::{HttpRequest, Server, SessionBinding, resume};
 use crate::authn::{CarriedSubject, FoundPeer};
-use crate::authz::{
-    self, AccessRequest, Action, ActionKind, Declared, Http, PeerNames, Resource, Subject,
-};
+use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, PeerNames, Subject};
 use crate::json::Json;
-use crate::mcp::{Era, Id, ListKind, Lists, Message};
+use crate::mcp::{Era, Id, ListKind, ListKinds, Message};
 use crate::state::PlaceKey;
 
 pub(super) use seal::Refused;
@@ -50,6 +48,16 @@ pub const OPEN_FILTERS: [(&str, bool); 9] = [
     ("task+stream", true),
     ("initialize+stream", false),
 ];
+/// The method whose response alone has this value of `response_filter`, if there is one.
+#[must_use]
+pub fn filtered_method(code: &str) -> Option<&'static str> {
+    let mut kinds = ListKind::ALL.into_iter();
+    match code {
+        "task" => Some("tools/call"),
+        "initialize" => Some("initialize"),
+        _ => kinds.find(|kind| kind.response_filter() == code)?.method(),
+    }
+}
 /// What ends the codes of requests that have places under limits on how many are open at once: the
 /// PEP shows them from their heads to the ends of their answers.
 const STREAM: &str = "stream";
@@ -73,7 +81,7 @@ const CONTEXT_BYTES_MAX: usize = 192 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Expected {
     /// It may have these lists.
-    pub(super) lists: Lists,
+    pub(super) lists: ListKinds,
     /// It may create a task.
     pub(super) task: bool,
     /// It may open a session.
@@ -83,13 +91,13 @@ pub(super) struct Expected {
 impl Expected {
     /// What an answer may have if nobody knows its request.
     pub(super) const ANYTHING: Expected = Expected {
-        lists: Lists::ALL,
+        lists: ListKinds::ALL,
         task: false,
         session: false,
     };
 
     const NOTHING: Expected = Expected {
-        lists: Lists::NONE,
+        lists: ListKinds::NONE,
         task: false,
         session: false,
     };
@@ -101,7 +109,7 @@ impl Expected {
         let is_resumed = resume::resumes(request, server, read.era);
         let binds = server.settings.session_binding != SessionBinding::Off;
         if request.method == "GET" && (is_resumed || server.settings.answers_on_get) {
-            expected.lists = Lists::ALL;
+            expected.lists = ListKinds::ALL;
             expected.task = binds;
         }
         for message in read.messages() {
@@ -133,11 +141,7 @@ impl Expected {
         let mut kinds = self.kinds();
         match (kinds.next(), kinds.next()) {
             (Some(_), Some(_)) => Some("list"),
-            (Some(ListKind::Tools), None) => Some("list/tools"),
-            (Some(ListKind::Prompts), None) => Some("list/prompts"),
-            (Some(ListKind::Resources), None) => Some("list/resources"),
-            (Some(ListKind::Templates), None) => Some("list/templates"),
-            (Some(ListKind::Tasks), None) => Some("list/tasks"),
+            (Some(kind), None) => Some(kind.response_filter()),
             (None, _) if self.task => Some("task"),
             (None, _) if self.session => Some("initialize"),
             (None, _) => None,
@@ -451,23 +455,17 @@ impl Handoff {
         name: &'a str,
         now: Timestamp,
     ) -> Option<AccessRequest<'a>> {
-        let (method, resource) = match kind {
-            ListKind::Tools => ("tools/call", Resource::Tool(name)),
-            ListKind::Prompts => ("prompts/get", Resource::Prompt(name)),
-            ListKind::Resources => ("resources/read", Resource::Uri(name)),
-            ListKind::Templates => ("resources/read", Resource::Template(name)),
-            ListKind::Tasks => return None,
-        };
+        let call = kind.call()?;
         Some(AccessRequest {
             subject: &self.subject.0,
             peer: self.peer.0.as_peer(),
             server: &self.server,
             action: Action {
-                method,
+                method: call.method,
                 authorized_as: None,
                 kind: ActionKind::Use,
             },
-            resource,
+            resource: (call.resource)(name),
             arguments: None,
             input: None,
             meta: None,
@@ -508,7 +506,7 @@ mod tests {
                 let lists = kinds.iter().enumerate();
                 let lists = lists.filter(|(at, _)| chosen >> at & 1 == 1);
                 let expected = Expected {
-                    lists: lists.fold(Lists::NONE, |lists, (_, kind)| lists.with(*kind)),
+                    lists: lists.fold(ListKinds::NONE, |lists, (_, kind)| lists.with(*kind)),
                     task,
                     session,
                 };

@@ -23,7 +23,7 @@ use super::{Fact, Pipeline, Server, session};
 use crate::audit::Event;
 use crate::authz::{self, Policy};
 use crate::mcp::{
-    self, Framing, ListItem, ListKind, Listing, ListingSettings, SESSION_BYTES_MAX, answer as rpc,
+    self, Framing, ListItem, ListKind, Listing, ListingSettings, SESSION_BYTES_MAX, reply as rpc,
 };
 use crate::state::{BindingKey, Owner};
 use crate::telemetry::metrics::Listed;
@@ -281,8 +281,8 @@ impl AnswerExchange {
             // A chunk may have tens of thousands of items; others are to have their turn.
             tokio::task::consume_budget().await;
             match reading.listing.read(&mut rest)? {
-                mcp::Reading::More => return Ok(()),
-                mcp::Reading::Item(item) => {
+                mcp::ListingStep::More => return Ok(()),
+                mcp::ListingStep::Item(item) => {
                     let kind = item.kind;
                     let is_shown = self
                         .is_shown(&policy, &item, &mut reading.told, now)
@@ -295,13 +295,13 @@ impl AnswerExchange {
                     };
                     reading.tally.count(kind, result);
                 }
-                mcp::Reading::Unjudged(kind, why) => {
+                mcp::ListingStep::Unjudged(kind, why) => {
                     // An upstream must not be able to flood the log.
                     if reading.tally.count(kind, Listed::Unjudged) == 1 {
                         tracing::warn!(%why, list = kind.member(), "hidden from a list");
                     }
                 }
-                mcp::Reading::NewTask(id) => {
+                mcp::ListingStep::NewTask(id) => {
                     self.bind(BindingKey::task, Event::task_bound, &id, now)
                         .await?;
                 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::answer::{self, Addressee};
 use super::{Body, Ending, HttpRequest, Pipeline, Reason, Server, resume};
 use crate::mcp::{
-    DecodeOptions, Era, Headers, Id, Message, Payload, Refusal, RefusedBody, Routing, decode,
-    glance,
+    DecodeOptions, Era, Id, Message, MessageHeaders, Payload, Refusal, RefusedBody, Routing,
+    decode, glance,
 };
 
 impl Pipeline {
@@ -79,12 +79,12 @@ impl Pipeline {
     }
 }
 
-fn headers<'r>(request: &'r HttpRequest<'_>) -> Headers<'r> {
+fn headers<'r>(request: &'r HttpRequest<'_>) -> MessageHeaders<'r> {
     let pairs = request
         .headers
         .iter()
         .map(|(name, value)| (&**name, &**value));
-    Headers::collect(pairs, request.repeats_kept_apart)
+    MessageHeaders::collect(pairs, request.repeats_kept_apart)
 }
 
 /// What is wrong with a request whatever its body says.
@@ -132,7 +132,7 @@ impl Fault {
 }
 
 impl<'r> Read<'r> {
-    fn unread(headers: &Headers<'r>, fault: Option<Fault>) -> Self {
+    fn unread(headers: &MessageHeaders<'r>, fault: Option<Fault>) -> Self {
         Read {
             payload: None,
             refused_id: None,
@@ -143,7 +143,11 @@ impl<'r> Read<'r> {
         }
     }
 
-    fn bodiless(request: &HttpRequest<'_>, headers: &Headers<'r>, fault: Option<Fault>) -> Self {
+    fn bodiless(
+        request: &HttpRequest<'_>,
+        headers: &MessageHeaders<'r>,
+        fault: Option<Fault>,
+    ) -> Self {
         let has_body = request.truncated
             || match request.body {
                 Body::Absent => false,
@@ -165,7 +169,7 @@ impl<'r> Read<'r> {
 
     pub(super) fn decoded(
         decoded: Result<Payload<'r>, RefusedBody<'r>>,
-        headers: &Headers<'r>,
+        headers: &MessageHeaders<'r>,
         fault: Option<Fault>,
         content: Option<Refusal>,
     ) -> Self {

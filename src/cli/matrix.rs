@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use super::load::Loaded;
 use super::{MatrixFormat, Stop, load, print};
-use crate::authz::{self, Effect, Outlook, Prospect, UNCLASSIFIED};
+use crate::authz::{self, Effect, Preview, PreviewOutcome, UNCLASSIFIED};
 use crate::policy::testing::{SampleCaller, effect_name, read_subjects};
 
 /// The most cells that are worked out.
@@ -54,7 +54,7 @@ struct Row {
     tool: String,
     class: String,
     /// One for each caller.
-    cells: Vec<Outlook>,
+    cells: Vec<Preview>,
 }
 
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Matrix {
                 let class = class.map_or_else(|| "unknown".to_owned(), ToString::to_string);
                 let cell = |caller: &SampleCaller| {
                     let call = caller.calling(&server, &tool, hints);
-                    call.ask(policy, |request| authz::outlook(policy, request))
+                    call.ask(policy, |request| authz::preview(policy, request))
                         .map_err(|error| {
                             Stop::Failed(format!("the tool `{}`: {error}", tool.escape_debug()))
                         })
@@ -125,7 +125,7 @@ impl Matrix {
     }
 
     /// The footnotes of a cell, from 1.
-    fn footnotes(&self, cell: &Outlook) -> Vec<usize> {
+    fn footnotes(&self, cell: &Preview) -> Vec<usize> {
         let named = self.notes.iter().enumerate();
         let named = named.filter(|(_, note)| cell.rules.iter().any(|rule| **rule == *note.rule));
         named.map(|(index, _)| index.saturating_add(1)).collect()
@@ -212,11 +212,11 @@ fn named_tools(loaded: &Loaded, server: &str) -> BTreeSet<String> {
     names
 }
 
-fn word(prospect: Prospect) -> &'static str {
-    match prospect {
-        Prospect::Allow => "allow",
-        Prospect::Challenge => "challenge",
-        Prospect::Depends => "depends",
-        Prospect::Deny => "deny",
+fn word(outcome: PreviewOutcome) -> &'static str {
+    match outcome {
+        PreviewOutcome::Allow => "allow",
+        PreviewOutcome::Challenge => "challenge",
+        PreviewOutcome::Depends => "depends",
+        PreviewOutcome::Deny => "deny",
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{scalar, string};
+use super::text::{scalar, string};
 
 /// An object in the making, for what is written with every request. Its names are ours, and nothing
 /// in them has to be escaped.

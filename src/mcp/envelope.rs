@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::json::{At, Place, Reader, Shape, Syntax};
-use super::keys::fold;
+use super::key_rules::fold;
+use super::place::{ObjectPlace, ValuePlace};
+use super::reader::{BodyReader, Shape};
 use super::refusal::Refusal;
 use crate::authz::Value;
+use crate::json::Syntax;
 
 /// What the body holds, while it is read. It outlives the reading, so that after a syntax error
 /// the record can still name the method.
@@ -33,7 +35,7 @@ pub(super) struct Draft<'a> {
 
 impl<'a> Gathered<'a> {
     /// Reads the body: an object or an array.
-    pub(super) fn read(&mut self, reader: &mut Reader<'a, '_>) -> Result<(), Syntax> {
+    pub(super) fn read(&mut self, reader: &mut BodyReader<'a, '_>) -> Result<(), Syntax> {
         match reader.shape()? {
             Shape::Object => {
                 *self = Gathered::One(Box::default());
@@ -69,24 +71,24 @@ impl<'a> Gathered<'a> {
     }
 }
 
-fn pass_no_object(reader: &mut Reader<'_, '_>) -> Result<(), Syntax> {
+fn pass_no_object(reader: &mut BodyReader<'_, '_>) -> Result<(), Syntax> {
     reader.note(Refusal::NotAnObject);
     reader.skip().map(drop)
 }
 
 impl<'a> Draft<'a> {
     /// Reads one message, an object inside `depth` arrays.
-    fn read(&mut self, reader: &mut Reader<'a, '_>, depth: usize) -> Result<(), Syntax> {
-        let checked = At {
-            place: Place::Free,
+    fn read(&mut self, reader: &mut BodyReader<'a, '_>, depth: usize) -> Result<(), Syntax> {
+        let checked = ValuePlace {
+            place: ObjectPlace::Free,
             keep: false,
             depth: depth.saturating_add(1),
         };
-        let kept = At {
+        let kept = ValuePlace {
             keep: true,
             ..checked
         };
-        reader.object(Place::Message, depth, |reader, key, is_good| {
+        reader.object(ObjectPlace::Message, depth, |reader, key, is_good| {
             match &*key {
                 _ if !is_good => {
                     self.doubt(&key);
@@ -96,8 +98,8 @@ impl<'a> Draft<'a> {
                 "id" => self.id = Some(reader.skip()?),
                 "method" => self.method = Some(reader.value(kept)?),
                 "params" => {
-                    let params = At {
-                        place: Place::Params,
+                    let params = ValuePlace {
+                        place: ObjectPlace::Params,
                         ..kept
                     };
                     self.params = Some(reader.value(params)?);

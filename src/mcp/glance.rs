@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::json::{Cursor, Syntax};
-use super::jsonrpc::Id;
-use super::keys::fold;
+use super::id::Id;
+use super::key_rules::fold;
 use crate::authz::Value;
+use crate::json::{Cursor, Syntax};
 
 /// What the beginning of a body says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,7 +39,7 @@ pub fn glance(body: &[u8], name_bytes_max: usize) -> Glance<'_> {
         }
     };
     let mut cursor = Cursor::new(text, usize::MAX);
-    let mut found = Found::default();
+    let mut found = GlimpsedMembers::default();
     let read = found.read(&mut cursor);
     let may_be_json = is_text
         && match read {
@@ -58,7 +58,7 @@ pub fn glance(body: &[u8], name_bytes_max: usize) -> Glance<'_> {
 
 /// What was found of a member.
 #[derive(Debug, Default)]
-enum Seen<T> {
+enum Glimpse<T> {
     #[default]
     Nothing,
     Once(T),
@@ -66,28 +66,28 @@ enum Seen<T> {
     Unsure,
 }
 
-impl<T> Seen<T> {
+impl<T> Glimpse<T> {
     fn is_there(&self) -> bool {
-        !matches!(self, Seen::Nothing)
+        !matches!(self, Glimpse::Nothing)
     }
 
     fn once(self) -> Option<T> {
         match self {
-            Seen::Once(value) => Some(value),
-            Seen::Nothing | Seen::Unsure => None,
+            Glimpse::Once(value) => Some(value),
+            Glimpse::Nothing | Glimpse::Unsure => None,
         }
     }
 }
 
 #[derive(Debug, Default)]
-struct Found<'a> {
-    id: Seen<&'a str>,
-    method: Seen<Cow<'a, str>>,
+struct GlimpsedMembers<'a> {
+    id: Glimpse<&'a str>,
+    method: Glimpse<Cow<'a, str>>,
     /// Whether there is a `result` or an `error`.
     has_outcome: bool,
 }
 
-impl<'a> Found<'a> {
+impl<'a> GlimpsedMembers<'a> {
     /// Reads the members of an object as far as they go. The id is taken note of once something
     /// follows it: the rest of a number may be cut off.
     fn read(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
@@ -101,8 +101,8 @@ impl<'a> Found<'a> {
             let is_string = cursor.peek()? == b'"';
             if key == "method" && is_string {
                 self.method = match (&self.method, cursor.scalar(true)?) {
-                    (Seen::Nothing, Value::String(method)) => Seen::Once(method),
-                    _ => Seen::Unsure,
+                    (Glimpse::Nothing, Value::String(method)) => Glimpse::Once(method),
+                    _ => Glimpse::Unsure,
                 };
                 goes_on = cursor.goes_on(b'}')?;
                 continue;
@@ -110,9 +110,9 @@ impl<'a> Found<'a> {
             let value = cursor.skip()?;
             goes_on = cursor.goes_on(b'}')?;
             match fold(&key).trim_end_matches('\0') {
-                "id" if key == "id" && !self.id.is_there() => self.id = Seen::Once(value),
-                "id" => self.id = Seen::Unsure,
-                "method" => self.method = Seen::Unsure,
+                "id" if key == "id" && !self.id.is_there() => self.id = Glimpse::Once(value),
+                "id" => self.id = Glimpse::Unsure,
+                "method" => self.method = Glimpse::Unsure,
                 _ => {}
             }
         }

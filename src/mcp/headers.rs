@@ -1,73 +1,25 @@
 //! The HTTP headers against the body: what they say must be what it says, in any revision.
 //!
 //! Nothing is ever decided from these headers alone. Servers differ in which of header and body
-//! they believe (mcp.md §1.3), so a disagreement is refused. `Mcp-Param-*` needs the schema of
+//! they believe, so a disagreement is refused. `Mcp-Param-*` needs the schema of
 //! the tool and is left to the server.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::jsonrpc::{Kind, Message, Payload};
+use super::header::{HEADERS, Header};
+use super::media_type::{OWS, check_content_type};
+use super::message::{Message, MessageKind, Payload};
 use super::refusal::{Era, Refusal};
 
 /// The longest session id, in bytes. Servers give UUIDs and tokens, which are far shorter.
 pub const SESSION_BYTES_MAX: usize = 1024;
 
-/// A header that this module reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Header {
-    /// `Content-Type`.
-    ContentType,
-    /// `Content-Encoding`.
-    ContentEncoding,
-    /// `Content-Length`.
-    ContentLength,
-    /// `Mcp-Method`.
-    Method,
-    /// `Mcp-Name`.
-    Name,
-    /// `MCP-Protocol-Version`.
-    ProtocolVersion,
-    /// `Mcp-Session-Id`.
-    SessionId,
-}
-
-impl Header {
-    /// The name in lower case.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Header::ContentType => "content-type",
-            Header::ContentEncoding => "content-encoding",
-            Header::ContentLength => "content-length",
-            Header::Method => "mcp-method",
-            Header::Name => "mcp-name",
-            Header::ProtocolVersion => "mcp-protocol-version",
-            Header::SessionId => "mcp-session-id",
-        }
-    }
-
-    /// Whether the header repeats something of the body (mcp.md §1.3).
-    pub(super) fn is_mirrored(self) -> bool {
-        matches!(
-            self,
-            Header::Method | Header::Name | Header::ProtocolVersion
-        )
-    }
-}
-
-impl fmt::Display for Header {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// The headers of one HTTP request as far as they concern the message.
 #[derive(Debug, Clone, Default)]
-pub struct Headers<'a> {
+pub struct MessageHeaders<'a> {
     values: Vec<(Header, &'a str)>,
     repeats_kept_apart: bool,
 }
@@ -83,7 +35,7 @@ pub struct Routing<'a> {
     pub session: Option<&'a str>,
 }
 
-impl<'a> Headers<'a> {
+impl<'a> MessageHeaders<'a> {
     /// Picks the headers of [`Header`] out of all headers, whose names are in lower case.
     ///
     /// `repeats_kept_apart` says that the PEP gave two headers of the same name as two (Envoy
@@ -138,7 +90,7 @@ impl<'a> Headers<'a> {
     }
 
     /// The era of a request, for the form of its answer: modern if any version header or any
-    /// message says so, even where [`Headers::check_routing`] refuses it. A future revision is
+    /// message says so, even where [`MessageHeaders::check_routing`] refuses it. A future revision is
     /// modern.
     #[must_use]
     pub fn era(&self, payload: Option<&Payload<'_>>) -> Era {
@@ -160,7 +112,7 @@ impl<'a> Headers<'a> {
     }
 
     /// What the headers say of a request that is refused whatever its body says: nothing is
-    /// compared, and what [`Headers::check_routing`] would refuse in a header is left out.
+    /// compared, and what [`MessageHeaders::check_routing`] would refuse in a header is left out.
     #[must_use]
     pub fn claimed_routing(&self) -> Routing<'a> {
         let single = |header| self.single(header).ok().flatten();
@@ -248,9 +200,9 @@ fn check_version(version: Option<&str>, message: &Message<'_>) -> Result<Era, Re
         (header, None) => {
             let era = check_bare_version(header)?;
             match (era, message.kind) {
-                (Era::Modern, Kind::Request { .. }) => return Err(Refusal::EnvelopeMissing),
-                (Era::Modern, Kind::Response { .. }) => return Err(Refusal::ResponseModern),
-                (Era::Modern, Kind::Notification) | (Era::Legacy, _) => {}
+                (Era::Modern, MessageKind::Request { .. }) => return Err(Refusal::EnvelopeMissing),
+                (Era::Modern, MessageKind::Response { .. }) => return Err(Refusal::ResponseModern),
+                (Era::Modern, MessageKind::Notification) | (Era::Legacy, _) => {}
             }
             let proposed = message.proposed_version.as_deref();
             if header.is_some() && proposed.is_some() && header != proposed {
@@ -314,11 +266,14 @@ fn check_name(
 }
 
 fn is_request(message: &Message<'_>) -> bool {
-    matches!(message.kind, Kind::Request { .. })
+    matches!(message.kind, MessageKind::Request { .. })
 }
 
 fn is_call(message: &Message<'_>) -> bool {
-    matches!(message.kind, Kind::Request { .. } | Kind::Notification)
+    matches!(
+        message.kind,
+        MessageKind::Request { .. } | MessageKind::Notification
+    )
 }
 
 /// Undoes the base64 form of `Mcp-Name`: `=?base64?…?=`, standard alphabet, padded, of UTF-8.
@@ -339,66 +294,6 @@ fn decode_name(value: &str) -> Result<Cow<'_, str>, Refusal> {
     String::from_utf8(bytes)
         .map(Cow::Owned)
         .map_err(|_| malformed)
-}
-
-fn check_content_type(value: &str) -> Result<(), Refusal> {
-    if !media_type(value)?.eq_ignore_ascii_case("application/json") {
-        return Err(Refusal::ContentType);
-    }
-    Ok(())
-}
-
-/// The media type that a `Content-Type` names, as it is spelled (RFC 9110 §8.3.1, with empty
-/// parameters allowed, §5.6.6).
-///
-/// # Errors
-/// It has a parameter other than one `charset` of utf-8. Programs look for types anywhere in the
-/// value, and decode by any charset.
-pub fn media_type(value: &str) -> Result<&str, Refusal> {
-    let (media_type, mut rest) = value.split_once(';').unwrap_or((value, ""));
-    let mut has_charset = false;
-    loop {
-        rest = rest.trim_start_matches(OWS);
-        if let Some(next) = rest.strip_prefix(';') {
-            rest = next;
-            continue;
-        }
-        if rest.is_empty() {
-            return Ok(media_type.trim_matches(OWS));
-        }
-        let (name, after) = rest.split_once('=').ok_or(Refusal::ContentType)?;
-        if !name.eq_ignore_ascii_case("charset") || has_charset {
-            return Err(Refusal::ContentType);
-        }
-        has_charset = true;
-        let (charset, after) = parameter_value(after)?;
-        if !charset.eq_ignore_ascii_case("utf-8") {
-            return Err(Refusal::Charset);
-        }
-        rest = after.trim_start_matches(OWS);
-        if !rest.is_empty() && !rest.starts_with(';') {
-            return Err(Refusal::ContentType);
-        }
-    }
-}
-
-/// A token or a quoted string, and what follows it.
-fn parameter_value(text: &str) -> Result<(Cow<'_, str>, &str), Refusal> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find([';', ' ', '\t', '"']).unwrap_or(text.len());
-        let (token, rest) = text.split_at_checked(end).ok_or(Refusal::ContentType)?;
-        return Ok((Cow::Borrowed(token), rest));
-    };
-    let mut value = String::new();
-    let mut chars = quoted.chars();
-    loop {
-        match chars.next() {
-            Some('"') => return Ok((Cow::Owned(value), chars.as_str())),
-            Some('\\') => value.push(chars.next().ok_or(Refusal::ContentType)?),
-            Some(char) => value.push(char),
-            None => return Err(Refusal::ContentType),
-        }
-    }
 }
 
 fn unsupported(version: &str) -> Refusal {
@@ -430,6 +325,7 @@ fn is_modern_revision(version: &str) -> bool {
 
 /// The modern revision.
 pub const MODERN_REVISION: &str = "2026-07-28";
+
 /// The legacy revisions, oldest first.
 pub const LEGACY_REVISIONS: &[&str] = &[
     "2024-10-07",
@@ -438,18 +334,9 @@ pub const LEGACY_REVISIONS: &[&str] = &[
     "2025-06-18",
     "2025-11-25",
 ];
-const HEADERS: &[Header] = &[
-    Header::ContentType,
-    Header::ContentEncoding,
-    Header::ContentLength,
-    Header::Method,
-    Header::Name,
-    Header::ProtocolVersion,
-    Header::SessionId,
-];
-/// Optional whitespace (RFC 9110 §5.6.3).
-const OWS: [char; 2] = [' ', '\t'];
+
 const BASE64_BEGIN: &str = "=?base64?";
 const BASE64_END: &str = "?=";
+
 /// How long a version may be to be repeated to its sender.
 const REQUESTED_BYTES_MAX: usize = 32;

@@ -1,9 +1,6 @@
 //! Why a message is refused, and with which code the client is told.
 
-use std::borrow::Cow;
-
-use super::headers::Header;
-use super::jsonrpc::Id;
+use super::header::Header;
 
 /// Which half of the protocol's history a message belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,65 +11,52 @@ pub enum Era {
     Modern,
 }
 
-/// A refused body, with what could be read of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedBody<'a> {
-    /// Why.
-    pub refusal: Refusal,
-    /// The id to answer with, as far as the body was read. Absent if the body is no JSON, is a
-    /// batch, or if the id is missing, invalid or given twice.
-    pub id: Option<Id<'a>>,
-    /// The method, for the record: as far as the body was read it was given once, as a string
-    /// within its limit. Never of a batch.
-    pub method: Option<Cow<'a, str>>,
-}
-
 /// Why a message is refused: the sender is at fault in every case.
 ///
 /// The texts are fixed, apart from names of our own headers and limits; no client text is in them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The body is not UTF-8 (mcp.md §7, rule 9).
+    /// The body is not UTF-8.
     #[error("the body is not UTF-8")]
     NotUtf8,
-    /// The body begins with a byte order mark (rule 9).
+    /// The body begins with a byte order mark.
     #[error("the body begins with a byte order mark")]
     Bom,
-    /// The body is not JSON; includes lone surrogates, NaN and numbers out of range (13, 14).
+    /// The body is not JSON; includes lone surrogates, NaN and numbers out of range.
     #[error("the body is not valid JSON")]
     InvalidJson,
     /// The body ends before its JSON value does.
     #[error("the body ends in the middle of a JSON value")]
     IncompleteJson,
-    /// Something other than whitespace follows the JSON value (rule 4).
+    /// Something other than whitespace follows the JSON value.
     #[error("data follows the JSON value")]
     TrailingData,
-    /// Arrays and objects are nested too deeply (rule 15).
+    /// Arrays and objects are nested too deeply.
     #[error("nesting is deeper than `json_depth_max`")]
     TooDeep,
     /// The body has too many values and keys. It was read no further, so nobody knows whether the
     /// rest of it is JSON.
     #[error("the body has more values and keys than `json_values_max`")]
     TooManyValues,
-    /// One object has the same key twice, compared after unescaping (rule 1).
+    /// One object has the same key twice, compared after unescaping.
     #[error("an object has the same key twice")]
     DuplicateKey,
-    /// One object has two keys that are equal under Unicode case folding (rule 2).
+    /// One object has two keys that are equal under Unicode case folding.
     #[error("an object has two keys that differ only in case")]
     FoldedKey,
-    /// A key folds to a member of the protocol without being it (rule 2).
+    /// A key folds to a member of the protocol without being it.
     #[error("a key differs only in case from a member of the protocol")]
     FoldedMember,
-    /// A key contains U+0000 (rule 3).
+    /// A key contains U+0000.
     #[error("a key contains U+0000")]
     NulInKey,
-    /// A `!` where bytes may have been lost in Envoy's string form of the body (SPEC §4).
+    /// A `!` where bytes may have been lost in Envoy's string form of the body.
     #[error("a `!` in a method, name, URI or key; set `pack_as_bytes` on Envoy's ext_authz filter")]
     LossyText,
     /// The body, or an element of a batch, is not a JSON object.
     #[error("a message is not a JSON object")]
     NotAnObject,
-    /// The body is a batch and the server takes none (`batch_max: 0`; rule 5).
+    /// The body is a batch and the server takes none (`batch_max: 0`).
     #[error("batches are not accepted")]
     BatchNotAllowed,
     /// The batch has more elements than `batch_max`.
@@ -84,48 +68,48 @@ pub enum Refusal {
     /// `initialize` inside a batch (2025-03-26 forbids it).
     #[error("`initialize` is inside a batch")]
     BatchInitialize,
-    /// A batch in the modern era, which has none (mcp.md §1.3).
+    /// A batch in the modern era, which has none.
     #[error("batches do not exist in this protocol revision")]
     BatchModern,
     /// Two requests, or two responses, of one batch have the same id.
     #[error("two elements of the batch have the same id")]
     BatchDuplicateId,
-    /// `jsonrpc` is not exactly `"2.0"` (rule 18).
+    /// `jsonrpc` is not exactly `"2.0"`.
     #[error("`jsonrpc` is not `2.0`")]
     JsonrpcVersion,
     /// Neither `method` nor `result` nor `error`.
     #[error("`method` is missing")]
     MethodMissing,
-    /// `method` is not a string (rule 12).
+    /// `method` is not a string.
     #[error("`method` is not a string")]
     MethodNotString,
     /// The method is one of the words this service gives to what has no method: `GET`, `DELETE`,
     /// `response`. A rule that means those must not be met by a message that spells them.
     #[error("`method` is a reserved word")]
     MethodReserved,
-    /// `method` together with `result` or `error` (rule 6).
+    /// `method` together with `result` or `error`.
     #[error("`method` together with `result` or `error`")]
     MethodWithResult,
     /// A response with both or neither of `result` and `error`, with one that is no object, with
-    /// `params`, or without an id (rule 6).
+    /// `params`, or without an id.
     #[error("the response is malformed")]
     ResponseMalformed,
     /// A response in the modern era, which forbids clients to send any.
     #[error("responses do not exist in this protocol revision")]
     ResponseModern,
-    /// The id is neither a string nor an integer of at most 2^53−1 (rule 7).
+    /// The id is neither a string nor an integer of at most 2^53−1.
     #[error("`id` is neither a string nor a safe integer")]
     IdInvalid,
     /// The id is a string of more than 256 bytes.
     #[error("`id` is longer than 256 bytes")]
     IdTooLong,
-    /// A method that is a request has no id (rules 7 and 8).
+    /// A method that is a request has no id.
     #[error("the request has no `id`")]
     IdMissing,
-    /// `params` is not an object (rule 17).
+    /// `params` is not an object.
     #[error("`params` is not an object")]
     ParamsInvalid,
-    /// `arguments` is neither an object nor null (rule 17).
+    /// `arguments` is neither an object nor null.
     #[error("`arguments` is not an object")]
     ArgumentsInvalid,
     /// `params._meta` is not an object.
@@ -137,7 +121,7 @@ pub enum Refusal {
     /// The parameter that names the resource is missing.
     #[error("the parameter that names the resource is missing")]
     SelectorMissing,
-    /// The parameter that names the resource has the wrong type (rule 12).
+    /// The parameter that names the resource has the wrong type.
     #[error("the parameter that names the resource is not a string")]
     SelectorNotString,
     /// `params.ref` is of no known type, or names a prompt and a resource at once.
@@ -152,28 +136,28 @@ pub enum Refusal {
     /// A URI is too long.
     #[error("a URI is longer than `uri_bytes_max`")]
     UriTooLong,
-    /// `Content-Type` is missing or something other than `application/json` (rule 11).
+    /// `Content-Type` is missing or something other than `application/json`.
     #[error("the content type is not `application/json`")]
     ContentType,
-    /// The charset is something other than utf-8 (rule 9).
+    /// The charset is something other than utf-8.
     #[error("the charset is not utf-8")]
     Charset,
-    /// The body is encoded (rule 10).
+    /// The body is encoded.
     #[error("content encodings are not accepted")]
     ContentEncoding,
     /// `Content-Length` is not the length of the body.
     #[error("`content-length` is not the length of the body")]
     ContentLength,
-    /// A header is there twice, or its value may be two joined by a comma (rule 19).
+    /// A header is there twice, or its value may be two joined by a comma.
     #[error("header `{0}` is repeated or comma-joined")]
     HeaderRepeated(Header),
     /// A header value has characters it cannot have, or is no proper base64 form.
     #[error("header `{0}` is malformed")]
     HeaderMalformed(Header),
-    /// A header that a modern request must carry is missing (mcp.md §1.3).
+    /// A header that a modern request must carry is missing.
     #[error("header `{0}` is missing")]
     HeaderMissing(Header),
-    /// A header says something other than the body (mcp.md §1.3).
+    /// A header says something other than the body.
     #[error("header `{0}` disagrees with the body")]
     HeaderMismatch(Header),
     /// A modern version header over a request without a protocol version in `_meta`.
@@ -191,7 +175,7 @@ impl Refusal {
     /// The JSON-RPC code for the answer.
     ///
     /// −32020 and −32022 tell a probing client that the server is modern, so they are only given
-    /// in the modern era (mcp.md §1.2); elsewhere the same faults are −32600.
+    /// in the modern era; elsewhere the same faults are −32600.
     #[must_use]
     pub fn rpc_code(&self, era: Era) -> i32 {
         let is_no_json = matches!(

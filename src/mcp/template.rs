@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::keys::fold;
-use super::target::Params;
+use super::key_rules::fold;
+use super::params::Params;
 use crate::authz::Value;
 
 /// The template with the variables filled in that are known, if there are some.

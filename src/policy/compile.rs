@@ -312,7 +312,7 @@ fn compile_rule(rule: RuleDocument<'_>) -> Option<Rule> {
         when: rule.when,
         place: rule.place,
         why: rule.why,
-        condition: rule.condition,
+        expression: rule.condition,
         set: rule.set,
         message: rule.message,
     })

@@ -228,7 +228,7 @@ impl Lint<'_> {
             who: rule.who.as_ref(),
             what: rule.what.as_ref(),
             place: rule.place.as_ref(),
-            condition: rule.condition.as_ref(),
+            condition: rule.expression.as_ref(),
             set: rule.set.as_ref(),
         };
         if let Some(unsaid) = issuers.unsaid(parts) {
@@ -258,7 +258,7 @@ impl Lint<'_> {
 
     fn look_at_condition(&mut self, rule: &Rule) {
         let Some(condition) = rule
-            .condition
+            .expression
             .as_ref()
             .filter(|_| rule.effect != Effect::Allow)
         else {

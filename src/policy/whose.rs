@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 
-use crate::authz::{Assignments, ClaimSelector, Effect, Expected, Expression, What, Where, Who};
+use crate::authz::{
+    Assignments, ClaimSelector, Effect, ExpectedValue, Expression, What, Where, Who,
+};
 
 /// The configured issuers, and which of them each server takes tokens of.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -147,7 +149,7 @@ fn reads_names(rule: Parts<'_>, is_allow: bool, with_device: bool) -> bool {
 /// Whether claims let through: any that may be had, else those of who has none.
 fn lets_through(claims: &[ClaimSelector], by_any: bool) -> bool {
     let mut expected = claims.iter().flat_map(|claim| &claim.expected);
-    expected.any(|expected| by_any || Expected::is_nothing(expected))
+    expected.any(|expected| by_any || ExpectedValue::is_nothing(expected))
 }
 
 /// The first selector over names that an issuer gives and that lets through: by any name, else by

@@ -8,7 +8,7 @@ use divan::{Bencher, black_box};
 use jsonwebtoken::Algorithm;
 use mcp_authz::check::{AnswerHead, BodyMode, Exchange, Output, Process};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::CheckResponse;
-use mcp_authz::mcp::{Framing, Listing, ListingSettings, Reading};
+use mcp_authz::mcp::{Framing, Listing, ListingSettings, ListingStep};
 use prost::Message;
 use prost_types::value::Kind;
 use serde_json::json;
@@ -181,9 +181,9 @@ fn only_read(bencher: Bencher<'_, '_>, framing: Framing) {
                 let mut rest = &**chunk;
                 loop {
                     match listing.read(&mut rest).unwrap() {
-                        Reading::More => break,
-                        Reading::Item(_) => listing.settle(true),
-                        other @ (Reading::Unjudged(..) | Reading::NewTask(_)) => {
+                        ListingStep::More => break,
+                        ListingStep::Item(_) => listing.settle(true),
+                        other @ (ListingStep::Unjudged(..) | ListingStep::NewTask(_)) => {
                             panic!("{other:?}")
                         }
                     }

@@ -221,13 +221,13 @@ fn the_core_has_no_io_and_no_serialization() {
 
 /// Functions that judge a part of a rule, and the type whose every field they have to judge.
 const JUDGES: &[(&str, &str, &str)] = &[
-    ("authz/condition/who.rs", "fn matches(", "Who"),
-    ("authz/condition/what.rs", "fn matches(", "What"),
-    ("authz/condition/when.rs", "fn matches(", "When"),
-    ("authz/condition/place.rs", "fn matches(", "Where"),
-    ("authz/condition/why.rs", "fn matches(", "Why"),
-    ("authz/policy.rs", "fn matches(", "Rule"),
-    ("authz/evaluation.rs", "fn add(", "Needs"),
+    ("authz/selectors/who.rs", "fn matches(", "Who"),
+    ("authz/selectors/what.rs", "fn matches(", "What"),
+    ("authz/selectors/when.rs", "fn matches(", "When"),
+    ("authz/selectors/place.rs", "fn matches(", "Where"),
+    ("authz/selectors/why.rs", "fn matches(", "Why"),
+    ("authz/rule.rs", "fn matches(", "Rule"),
+    ("authz/evaluation/requirements.rs", "fn add(", "Needs"),
     ("cli/matrix/callers.rs", "fn caller(", "Who"),
 ];
 

@@ -1,6 +1,6 @@
 //! Dates in texts.
 
-use crate::authz::request::Value;
+use crate::authz::value::Value;
 
 /// A date as ISO 8601 writes it, alone or with a time behind it.
 #[derive(Debug, Clone, Copy)]

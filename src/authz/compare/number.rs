@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::authz::condition::Match;
-use crate::authz::request::Value;
+use crate::authz::matching::Match;
+use crate::authz::value::Value;
 
 /// From here on, not every integer is a double of its own.
 const EXACT_MAX: u64 = 1 << 53;
@@ -11,7 +11,7 @@ const EXACT_MAX: u64 = 1 << 53;
 /// The number that a value is, as the readers of numbers take it: as it is written, as a double,
 /// and cut to an integer.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::authz) struct Readings([Number; 3]);
+pub(crate) struct NumberReadings([Number; 3]);
 
 /// A number that is compared exactly.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,12 +20,12 @@ pub(super) enum Number {
     Float(f64),
 }
 
-impl Readings {
+impl NumberReadings {
     /// Those of a number; none of another value.
-    pub(in crate::authz) fn of(value: &Value<'_>) -> Option<Self> {
+    pub(crate) fn of(value: &Value<'_>) -> Option<Self> {
         let number = Number::of(value)?;
         let double = number.as_double();
-        Some(Readings([
+        Some(NumberReadings([
             number,
             Number::of_double(double),
             Number::of_double(double.trunc()),
@@ -33,13 +33,13 @@ impl Readings {
     }
 
     /// The same number in each of them.
-    pub(in crate::authz) fn plain(self) -> Self {
-        let Readings([number, ..]) = self;
-        Readings([number; 3])
+    pub(crate) fn plain(self) -> Self {
+        let NumberReadings([number, ..]) = self;
+        NumberReadings([number; 3])
     }
 
     /// How it compares with another number, if every reading agrees.
-    pub(in crate::authz) fn compare(self, other: Self, test: fn(Ordering) -> bool) -> Match {
+    pub(crate) fn compare(self, other: Self, test: fn(Ordering) -> bool) -> Match {
         let mut results = self.0.iter().flat_map(|one| {
             other
                 .0

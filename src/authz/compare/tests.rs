@@ -172,8 +172,10 @@ fn null_lists_and_objects_have_their_own_neighbours() {
 #[test]
 fn orderings_hold_for_every_reading_or_not_at_all() {
     let order = |one: &str, other: &str, test| {
-        let other = Readings::of(&value(other)).unwrap().plain();
-        Readings::of(&value(one)).unwrap().compare(other, test)
+        let other = NumberReadings::of(&value(other)).unwrap().plain();
+        NumberReadings::of(&value(one))
+            .unwrap()
+            .compare(other, test)
     };
     for (one, other, less) in [
         ("4", "5", Match::Yes),

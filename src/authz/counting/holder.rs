@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::KeyPart;
 use crate::authz::request::AccessRequest;
+use crate::authz::window::KeyPart;
 
 /// Who has a counter. A store that has no room for all counters takes it from whoever has the
 /// most, so that nobody drives out another's by counters of their own making.

@@ -10,18 +10,23 @@ use proptest::sample::{Index as Pick, select, subsequence};
 
 use super::*;
 use crate::authz::classes::{HintedClass, Hints, ToolClasses};
-use crate::authz::condition::{
-    Behaviour, Class, Expected, MethodPattern, Names, ValueSelector, What, Where, Who, Why,
-};
-use crate::authz::counting::{KeyPart, Limit, Readings, Window};
+use crate::authz::classified::Class;
 use crate::authz::explain::explain;
 use crate::authz::expression::Expression;
 use crate::authz::glob::Glob;
-use crate::authz::outlook::{Prospect, outlook};
+use crate::authz::limit::Limit;
+use crate::authz::matching::Match;
 use crate::authz::peer::{Peer, PeerNames};
-use crate::authz::policy::{Mode, Needs, PolicyParts};
-use crate::authz::request::{Action, Context, Http, Resource, Subject, Value};
+use crate::authz::policy::PolicyParts;
+use crate::authz::preview::{PreviewOutcome, preview};
+use crate::authz::request::{Action, Context, Http, Resource, Subject};
+use crate::authz::rule::{Mode, Needs, Rule};
+use crate::authz::selectors::{
+    Behaviour, ExpectedValue, MethodPattern, Names, ValueSelector, What, Where, Who, Why,
+};
+use crate::authz::value::Value;
 use crate::authz::visibility::is_visible;
+use crate::authz::window::{Count, KeyPart, Readings, Window};
 
 const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
 const SCOPES: [&str; 3] = ["s1", "s2", "s3"];
@@ -90,8 +95,8 @@ fn arguments() -> impl Strategy<Value = Box<[ValueSelector]>> {
     let selector = ValueSelector {
         path: crate::authz::ValuePath::new("a").unwrap(),
         expected: Box::new([
-            Expected::Exactly(Value::Int(1)),
-            Expected::Pattern(crate::authz::TextPattern::new(Glob::name("x*").unwrap())),
+            ExpectedValue::Exactly(Value::Int(1)),
+            ExpectedValue::Pattern(crate::authz::TextPattern::new(Glob::name("x*").unwrap())),
         ]),
     };
     prop_oneof![3 => Just(Box::default()), 1 => Just([selector].into())]
@@ -161,7 +166,7 @@ static CONDITIONS: LazyLock<Vec<Expression>> = LazyLock::new(|| {
         .collect()
 });
 
-fn condition() -> impl Strategy<Value = Option<Expression>> {
+fn expression() -> impl Strategy<Value = Option<Expression>> {
     let some = select(&**CONDITIONS).prop_map(Some);
     prop_oneof![3 => Just(None), 1 => some]
 }
@@ -234,24 +239,26 @@ fn effect() -> impl Strategy<Value = Effect> {
 }
 
 fn rules() -> impl Strategy<Value = Vec<Rule>> {
-    let selectors = (who(), what(), any::<bool>(), place(), why(), condition());
+    let selectors = (who(), what(), any::<bool>(), place(), why(), expression());
     let rule = (effect(), mode(), selectors);
-    let rule = rule.prop_map(|(effect, mode, (who, what, bare, place, why, condition))| {
-        let bare = bare && effect != Effect::Allow;
-        Rule {
-            id: "".into(),
-            who: (!bare).then_some(who),
-            what: (!bare || effect == Effect::Deny).then_some(what),
-            effect,
-            mode,
-            when: None,
-            place,
-            why,
-            condition,
-            set: None,
-            message: None,
-        }
-    });
+    let rule = rule.prop_map(
+        |(effect, mode, (who, what, bare, place, why, expression))| {
+            let bare = bare && effect != Effect::Allow;
+            Rule {
+                id: "".into(),
+                who: (!bare).then_some(who),
+                what: (!bare || effect == Effect::Deny).then_some(what),
+                effect,
+                mode,
+                when: None,
+                place,
+                why,
+                expression,
+                set: None,
+                message: None,
+            }
+        },
+    );
     prop::collection::vec(rule, 0..14).prop_map(|mut rules| {
         for (position, rule) in rules.iter_mut().enumerate() {
             rule.id = format!("r{position}").into();
@@ -462,11 +469,11 @@ fn may_pass(evaluation: &Evaluation) -> bool {
     matches!(evaluation.decision, Decision::Allow(_) | Decision::Limit(_))
 }
 
-/// SPEC §3.3 and §3.4 word for word, over every rule.
+/// What [`evaluate`] documents, word for word, over every rule.
 fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<Arc<str>>) {
     let policy = policy(rules);
     let request = ask.request();
-    let call = Call::new(&policy, &request);
+    let call = policy.call(&request);
     let ids = |test: &dyn Fn(&Rule) -> bool| -> Vec<Arc<str>> {
         rules
             .iter()
@@ -492,7 +499,7 @@ fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<
     let granting = ids(&|rule| {
         rule.effect == Effect::Allow
             && match request.action.kind {
-                ActionKind::Open => rule.could_serve(&policy, &request),
+                ActionKind::Open => policy.could_serve(rule, &request),
                 ActionKind::Use => rule.matches(&call) == Match::Yes,
                 ActionKind::Unknown => is_named(rule) && rule.matches(&call) == Match::Yes,
             }
@@ -698,17 +705,17 @@ proptest! {
         let policy = policy(&rules);
         let request = ask.request();
         prop_assume!(request.action.kind == ActionKind::Use);
-        let outlook = outlook(&policy, &request);
+        let preview = preview(&policy, &request);
         let (decision, _) = reason(&evaluate(&policy, &request));
-        // Whether a limit has room is not for the outlook to know.
+        // Whether a limit has room is not for the preview to know.
         let decision = if decision == "limit" { "allow" } else { decision };
-        let expected = match outlook.prospect {
-            Prospect::Allow => "allow",
-            Prospect::Challenge => "challenge",
-            Prospect::Deny => "deny",
-            Prospect::Depends => decision,
+        let expected = match preview.outcome {
+            PreviewOutcome::Allow => "allow",
+            PreviewOutcome::Challenge => "challenge",
+            PreviewOutcome::Deny => "deny",
+            PreviewOutcome::Depends => decision,
         };
-        prop_assert_eq!(decision, expected, "{:?}", outlook);
+        prop_assert_eq!(decision, expected, "{:?}", preview);
     }
 
     #[test]
@@ -757,7 +764,7 @@ fn claims_and_headers_are_read_where_they_are() {
         why: None,
         when: None,
         place: None,
-        condition: Some(Expression::compile("request.headers['x-a'] == '1'").unwrap()),
+        expression: Some(Expression::compile("request.headers['x-a'] == '1'").unwrap()),
         set: None,
         message: None,
     }];
@@ -828,7 +835,7 @@ fn rules_that_cannot_matter_are_not_looked_at() {
             why: None,
             when: None,
             place: None,
-            condition: None,
+            expression: None,
             set: None,
             message: None,
         }

@@ -1,14 +1,15 @@
 //! Why a selector has no result. The evaluation does not tell, so it is found out afterwards.
 
-use super::{what_parts, where_parts, who_parts};
-use crate::authz::condition::{
-    ClaimSelector, Class, Match, Target, ValueSelector, What, Where, Who,
-};
+use super::parts::{what_parts, where_parts, who_parts};
+use crate::authz::call::Call;
+use crate::authz::classified::{Class, ClassifiedRequest};
 use crate::authz::expression::Expression;
-use crate::authz::path::{Found, Keys, Unclear, find_claim};
-use crate::authz::policy::Call;
-use crate::authz::request::{AccessRequest, Resource, Value};
+use crate::authz::matching::Match;
+use crate::authz::path::{FoundValue, KeyOrigin, Unclear, find_claim};
+use crate::authz::request::{AccessRequest, Resource};
+use crate::authz::selectors::{ClaimSelector, ValueSelector, What, Where, Who};
 use crate::authz::uri::UriForm;
+use crate::authz::value::Value;
 
 /// Why a selector has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,17 +63,17 @@ pub(super) fn of_who(who: &Who, request: &AccessRequest<'_>) -> Option<NoResult>
 }
 
 fn of_claim(claim: &ClaimSelector, claims: &Value<'_>) -> Option<NoResult> {
-    if let Some(unclear) = claim.path.why_unclear(claims, Keys::Proven) {
+    if let Some(unclear) = claim.path.why_unclear(claims, KeyOrigin::Proven) {
         return Some(unclear.into());
     }
     Some(match find_claim(claims, &claim.path) {
-        Found::Value(_) => NoResult::Reading,
-        Found::Unclear => NoResult::LeftOut,
-        Found::Absent => return None,
+        FoundValue::Value(_) => NoResult::Reading,
+        FoundValue::Unclear => NoResult::LeftOut,
+        FoundValue::Absent => return None,
     })
 }
 
-pub(super) fn of_what(what: &What, target: &Target<'_>) -> Option<NoResult> {
+pub(super) fn of_what(what: &What, target: &ClassifiedRequest<'_>) -> Option<NoResult> {
     let mut parts = what_parts(what).into_iter().map(|(_, part)| part);
     let part = parts.find(|part| part.matches(target) == Match::Indeterminate)?;
     if let Some(not) = &part.not {
@@ -87,7 +88,7 @@ pub(super) fn of_what(what: &What, target: &Target<'_>) -> Option<NoResult> {
     }
 }
 
-fn of_uri(target: &Target<'_>) -> Option<NoResult> {
+fn of_uri(target: &ClassifiedRequest<'_>) -> Option<NoResult> {
     let form = target.request.context.uris;
     match target.request.resource {
         Resource::Uri(text) if target.uri.get(text, form).is_none() => {
@@ -103,9 +104,11 @@ fn of_argument(selector: &ValueSelector, request: &AccessRequest<'_>) -> NoResul
     let Some(arguments) = request.arguments else {
         return NoResult::Default;
     };
-    match selector.path.why_unclear(arguments, Keys::Sent) {
+    match selector.path.why_unclear(arguments, KeyOrigin::Sent) {
         Some(unclear) => unclear.into(),
-        None if selector.path.find(arguments, Keys::Sent) == Found::Absent => NoResult::Default,
+        None if selector.path.find(arguments, KeyOrigin::Sent) == FoundValue::Absent => {
+            NoResult::Default
+        }
         None => NoResult::Reading,
     }
 }
@@ -123,9 +126,11 @@ pub(super) fn of_where(place: &Where, request: &AccessRequest<'_>) -> Option<NoR
     }
 }
 
-pub(super) fn of_condition(condition: &Expression, call: &Call<'_>) -> Option<NoResult> {
-    if call.target.class == Class::Unknown && condition.reads_class() {
+pub(super) fn of_expression(expression: &Expression, call: &Call<'_>) -> Option<NoResult> {
+    if call.target.class == Class::Unknown && expression.reads_class() {
         return Some(NoResult::NoClass);
     }
-    condition.no_result(&call.facts).map(NoResult::Expression)
+    expression
+        .no_result(&call.variables)
+        .map(NoResult::Expression)
 }

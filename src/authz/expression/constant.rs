@@ -3,16 +3,23 @@
 
 use std::any::Any;
 use std::fmt;
+use std::net::IpAddr;
 
 use cel::common::types::Type;
 use cel::common::value::{StaticVal, Val};
 use ipnet::IpNet;
 use regex::{Regex, RegexBuilder};
 
-use super::functions::{GLOB, IP_IN, MATCHES, parse_network};
+use super::error::InvalidExpression;
+use super::limits::EXPRESSION_PATTERN_BYTES_MAX;
 use super::outside::Operation;
-use super::{EXPRESSION_PATTERN_BYTES_MAX, InvalidExpression};
 use crate::authz::glob::Glob;
+use crate::authz::selectors::canonical_network;
+
+pub(super) const IP_IN: &str = "ip_in";
+pub(super) const GLOB: &str = "glob";
+pub(super) const MATCHES: &str = "matches";
+pub(super) const GIVEN: &str = "given";
 
 /// How much memory the states of one pattern may take that are found while it is matched, in
 /// bytes for each thread. Where that is not enough, it is matched another way.
@@ -106,3 +113,10 @@ impl Val for Constant {
 }
 
 impl StaticVal for Constant {}
+
+/// A network as `ip_in` takes it.
+pub(super) fn parse_network(text: &str) -> Option<IpNet> {
+    let network = text.parse::<IpNet>().ok();
+    let network = network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    network.map(canonical_network)
+}

@@ -2,7 +2,8 @@
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 
-use super::{EXPRESSION_DEPTH_MAX, InvalidExpression};
+use super::error::InvalidExpression;
+use super::limits::EXPRESSION_DEPTH_MAX;
 
 /// Refuses a text so nested or chained that the parser's own recursion would be deep. What it
 /// counts is never less than the depth of the tree: brackets, and the operators between two

@@ -2,9 +2,10 @@
 
 use cel::ExecutionError;
 
-use super::facts::{Facts, Reading};
+use super::lookup::Lookup;
 use super::outside::COMPARISON;
-use super::prepare::{Reference, reference_number};
+use super::precompute::{Reference, reference_number};
+use super::variables::Variables;
 
 /// Why there is no result.
 #[derive(Debug)]
@@ -19,15 +20,15 @@ pub(super) enum Failure {
 
 impl Failure {
     /// `references` are those of the expression.
-    pub(super) fn tell(&self, facts: &Facts<'_>, references: &[Reference]) -> String {
+    pub(super) fn tell(&self, variables: &Variables<'_>, references: &[Reference]) -> String {
         let error = match self {
             Failure::TooMuch => return "there are too many values for loops in loops".to_owned(),
             Failure::NotTrueOrFalse => return "it is neither true nor false".to_owned(),
             Failure::Error(error) => error,
         };
         if let ExecutionError::UndeclaredReference(name) = error {
-            return match reading(name, references) {
-                Some(reading) => facts.why_missing(reading),
+            return match lookup(name, references) {
+                Some(lookup) => variables.why_missing(lookup),
                 None => format!("there is no `{name}`"),
             };
         }
@@ -51,9 +52,9 @@ impl Failure {
     }
 }
 
-fn reading<'r>(name: &str, references: &'r [Reference]) -> Option<&'r Reading> {
+fn lookup<'r>(name: &str, references: &'r [Reference]) -> Option<&'r Lookup> {
     match references.get(reference_number(name)?)? {
-        Reference::Reading(reading) => Some(reading),
+        Reference::Lookup(lookup) => Some(lookup),
         Reference::Constant(_) => None,
     }
 }

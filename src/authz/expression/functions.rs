@@ -2,19 +2,13 @@
 
 use std::net::IpAddr;
 
-use cel::common::types::{CelBool, CelString, STRING_TYPE};
+use cel::common::types::{CelString, STRING_TYPE};
 use cel::common::value::CowVal;
 use cel::{DeclarationError, Env, ExecutionError};
-use ipnet::IpNet;
 
-use super::constant::{CONSTANT_TYPE, Constant};
-use crate::authz::condition::canonical_network;
+use super::cel_value::truth;
+use super::constant::{CONSTANT_TYPE, Constant, GLOB, IP_IN, MATCHES, parse_network};
 use crate::authz::glob::Glob;
-
-pub(super) const IP_IN: &str = "ip_in";
-pub(super) const GLOB: &str = "glob";
-pub(super) const MATCHES: &str = "matches";
-pub(super) const GIVEN: &str = "given";
 
 /// Adds `ip_in(string, string)` and `glob(string, string)`, and forms of them and of `matches`
 /// whose last argument is compiled.
@@ -70,13 +64,6 @@ fn apply<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Execu
     }))
 }
 
-/// A network as `ip_in` takes it.
-pub(super) fn parse_network(text: &str) -> Option<IpNet> {
-    let network = text.parse::<IpNet>().ok();
-    let network = network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-    network.map(canonical_network)
-}
-
 fn two_strings<'b>(
     arguments: &'b [CowVal<'_, '_>],
     function: &str,
@@ -93,13 +80,4 @@ fn two_strings<'b>(
 
 fn failure(function: &str, message: &str) -> ExecutionError {
     ExecutionError::function_error(function, message)
-}
-
-/// A result that needs no memory of its own.
-pub(super) fn truth<'b, 'v>(truth: bool) -> CowVal<'b, 'v> {
-    CowVal::Borrowed(if truth {
-        &CelBool::TRUE
-    } else {
-        &CelBool::FALSE
-    })
 }

@@ -6,7 +6,7 @@
 //! these when an expression is loaded.
 
 mod convert;
-mod json;
+mod operation;
 
 use std::cmp::Ordering;
 
@@ -14,64 +14,21 @@ use cel::common::types::{CelList, CelMap, CelNull, CelString, DYN_TYPE};
 use cel::common::value::{CowVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 
-pub(super) use convert::{CEL_CONVERSIONS, Conversion, HELPERS};
+pub(super) use operation::{
+    BINARY, CEL_CONVERSIONS, COMPARISON, Conversion, HELPERS, Operation, OperationName, UNARY,
+    UriTest,
+};
 
+use super::cel_value::{to_value, truth};
 use super::constant::{CONSTANT_TYPE, Constant};
-use super::functions::truth;
 use super::origin::Origin;
-use crate::authz::compare::{self, Readings};
-use crate::authz::condition::Match;
+use crate::authz::compare::NumberReadings;
 use crate::authz::glob::Glob;
-use crate::authz::request::Value;
-use crate::authz::spelling;
+use crate::authz::matching::Match;
 use crate::authz::uri::{PlainUri, UriPattern, fold_uri};
-use json::to_value;
-
-/// The function that an operation on two values becomes, and on one.
-pub(super) const BINARY: &str = "@binary";
-pub(super) const UNARY: &str = "@unary";
-
-/// What errors of both are said to come from.
-pub(super) const COMPARISON: &str = "comparison";
-
-/// An operation with what is known of its operands.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Operation {
-    pub(super) name: OperationName,
-    pub(super) left: Origin,
-    pub(super) right: Origin,
-}
-
-/// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OperationName {
-    Equals,
-    NotEquals,
-    Less,
-    LessOrEquals,
-    Greater,
-    GreaterOrEquals,
-    In,
-    /// The member of an object.
-    Member,
-    /// Whether an object has a member.
-    Has,
-    /// Whether it has one that is not null.
-    Given,
-    /// The text of the URI against what the author wrote.
-    Uri(UriTest),
-    /// A conversion that accepts one form of a value.
-    Convert(Conversion),
-}
-
-/// How the text of the URI is tested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum UriTest {
-    Glob,
-    StartsWith,
-    EndsWith,
-    Contains,
-}
+use crate::authz::value::Value;
+use crate::authz::{compare, spelling};
+use operation::no_result;
 
 /// Adds both functions.
 pub(super) fn declare(environment: &mut Env) -> Result<(), DeclarationError> {
@@ -209,7 +166,7 @@ fn order(
     test: fn(Ordering) -> bool,
 ) -> Result<Match, ExecutionError> {
     let readings = |value: &dyn Val, origin: Origin| {
-        let readings = to_value(value).as_ref().and_then(Readings::of);
+        let readings = to_value(value).as_ref().and_then(NumberReadings::of);
         readings.map(|readings| {
             if origin.outside {
                 readings
@@ -344,8 +301,4 @@ fn unary<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Execu
         return Err(no_result("not an operation on one value"));
     };
     convert::convert(conversion, value.as_ref())
-}
-
-fn no_result(why: &str) -> ExecutionError {
-    ExecutionError::function_error(COMPARISON, why)
 }

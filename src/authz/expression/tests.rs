@@ -4,10 +4,10 @@ mod outside;
 use std::borrow::Cow;
 
 use proptest::prelude::*;
-
 use super::*;
 use crate::authz::peer::Peer;
-use crate::authz::request::{AccessRequest, Action, ActionKind, Http, Resource, Subject, Value};
+use crate::authz::request::{AccessRequest, Action, ActionKind, Http, Resource, Subject};
+use crate::authz::value::Value;
 
 fn subject(claims: Value<'static>) -> Subject {
     Subject {
@@ -26,14 +26,14 @@ fn subject(claims: Value<'static>) -> Subject {
 
 fn evaluate(expression: &Expression, arguments: &Value<'_>, claims: Value<'static>) -> Match {
     let subject = subject(claims);
-    expression.evaluate(&Facts::new(&request(&subject, arguments), None))
+    expression.evaluate(&Variables::new(&request(&subject, arguments), None))
 }
 
 /// Evaluates an expression as it was parsed, without what is settled beforehand.
-fn evaluate_unprepared(program: &cel::Program, facts: &Facts<'_>) -> Match {
+fn evaluate_unprepared(program: &cel::Program, variables: &Variables<'_>) -> Match {
     let environment = ENVIRONMENT.as_ref().unwrap();
     let mut context = Context::with_env(Arc::clone(environment));
-    context.set_variable_resolver(facts);
+    context.set_variable_resolver(variables);
     let result = cel::Value::resolve_val(program.expression(), &context);
     let truth = result
         .ok()
@@ -275,18 +275,18 @@ proptest! {
         request.http.headers = &headers;
         request.context.device = Some(&c);
         request.source = Some([10, 0, 0, 1].into());
-        let facts = Facts::new(&request, Some("read"));
+        let variables = Variables::new(&request, Some("read"));
         for (expression, program) in PARSED.iter() {
-            let expected = evaluate_unprepared(program, &facts);
-            prop_assert!(agrees(expression.evaluate(&facts), expected), "{}", expression.as_str());
+            let expected = evaluate_unprepared(program, &variables);
+            prop_assert!(agrees(expression.evaluate(&variables), expected), "{}", expression.as_str());
         }
         let mut bare = request;
         bare.arguments = None;
         bare.context.device = None;
-        let facts = Facts::new(&bare, None);
+        let variables = Variables::new(&bare, None);
         for (expression, program) in PARSED.iter() {
-            let expected = evaluate_unprepared(program, &facts);
-            prop_assert!(agrees(expression.evaluate(&facts), expected), "{}", expression.as_str());
+            let expected = evaluate_unprepared(program, &variables);
+            prop_assert!(agrees(expression.evaluate(&variables), expected), "{}", expression.as_str());
         }
     }
 
@@ -397,7 +397,7 @@ fn a_field_that_is_selected_by_index_is_the_field() {
         r#"mcp["uri"] == "note://s/x""#,
     ] {
         let expression = Expression::compile(text).unwrap();
-        let found = expression.evaluate(&Facts::new(&request, None));
+        let found = expression.evaluate(&Variables::new(&request, None));
         assert_eq!(found, Match::Indeterminate, "{text}");
     }
 }
@@ -525,14 +525,14 @@ fn why_there_is_no_result_is_told() {
     request.resource = Resource::Uri("NOTE://s/x");
     for (text, expected) in REASONS {
         let expression = Expression::compile(text).unwrap();
-        let facts = Facts::new(&request, None);
+        let variables = Variables::new(&request, None);
         assert_eq!(
-            expression.no_result(&facts).as_deref(),
+            expression.no_result(&variables).as_deref(),
             Some(*expected),
             "{text}"
         );
-        assert_eq!(expression.evaluate(&facts), Match::Indeterminate, "{text}");
+        assert_eq!(expression.evaluate(&variables), Match::Indeterminate, "{text}");
     }
     let expression = Expression::compile("true").unwrap();
-    assert_eq!(expression.no_result(&Facts::new(&request, None)), None);
+    assert_eq!(expression.no_result(&Variables::new(&request, None)), None);
 }

@@ -9,11 +9,11 @@ use super::{Glob, PATTERN_TOKENS_MAX, Positions, Token};
 /// It stands for more than its expansions, never for fewer: servers differ in what they let a
 /// variable match.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::authz) struct Template(pub(in crate::authz) Box<[Token]>);
+pub(crate) struct UriTemplate(pub(crate) Box<[Token]>);
 
 /// How many expansions of a template a pattern matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::authz) enum Expansions {
+pub(crate) enum Expansions {
     /// Every one.
     All,
     /// None.
@@ -25,10 +25,10 @@ pub(in crate::authz) enum Expansions {
 /// How much work one comparison may take; beyond it nothing is said.
 const STEPS_MAX: usize = 1 << 13;
 
-impl Template {
+impl UriTemplate {
     /// Reads a template. One that is malformed stands for anything from there on.
     #[must_use]
-    pub(in crate::authz) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut tokens = Vec::new();
         let mut rest = text;
         while let Some((literal, after)) = rest.split_once('{') {
@@ -47,7 +47,7 @@ impl Template {
             rest = next;
         }
         tokens.extend(rest.chars().map(Token::Char));
-        Template(tokens.into())
+        UriTemplate(tokens.into())
     }
 }
 
@@ -66,7 +66,7 @@ fn run(expression: &str) -> Token {
 impl Glob {
     /// How many expansions of a template the pattern matches. For patterns over URIs.
     #[must_use]
-    pub(in crate::authz) fn matches_template(&self, template: &Template) -> Expansions {
+    pub(crate) fn matches_template(&self, template: &UriTemplate) -> Expansions {
         let literal = |token: &Token, own: char| *token == Token::Char(own);
         let mut prefix = self.prefix.chars();
         let mut tokens = &*template.0;
@@ -209,7 +209,7 @@ mod tests {
             ("docs://\u{e000}*", "docs://{a}", Some),
         ] {
             let glob = Glob::uri(pattern).unwrap();
-            let found = glob.matches_template(&Template::parse(template));
+            let found = glob.matches_template(&UriTemplate::parse(template));
             assert_eq!(found, expected, "{pattern} {template}");
         }
     }
@@ -217,11 +217,11 @@ mod tests {
     #[test]
     fn what_would_take_long_is_left_open() {
         let pattern = format!("{}*", "*a?".repeat(80));
-        let template = Template::parse(&"{+a}b".repeat(2000));
+        let template = UriTemplate::parse(&"{+a}b".repeat(2000));
         let glob = Glob::uri(&pattern).unwrap();
         assert_eq!(glob.matches_template(&template), Expansions::Some);
         let long = Glob::uri(&format!("x{}", "a".repeat(5000))).unwrap();
-        let template = Template::parse("x{a}");
+        let template = UriTemplate::parse("x{a}");
         assert_eq!(long.matches_template(&template), Expansions::Some);
     }
 }

@@ -2,6 +2,7 @@
 
 /// Schemes that URL parsers treat specially (WHATWG URL, "Special").
 const SPECIAL_SCHEMES: [&str; 6] = ["http", "https", "ws", "wss", "ftp", "file"];
+
 /// Schemes in which Python's `urllib` looks for a host, so that an opaque form has two readings.
 const HOST_SCHEMES: [&str; 26] = [
     "ftp",
@@ -53,11 +54,11 @@ pub(super) fn is_normal(uri: &str) -> bool {
 /// Whether it is besides not equal to any other strict URI to any common reader: no query, no
 /// trailing slash, no escape of a reserved character, no parameters.
 pub(super) fn is_strict(uri: &str) -> bool {
-    has_form(uri, true) && Parts::of(uri).is_some_and(|parts| parts.is_strict())
+    has_form(uri, true) && UriParts::of(uri).is_some_and(|parts| parts.is_strict())
 }
 
 fn has_form(uri: &str, strict: bool) -> bool {
-    let Some(parts) = Parts::of(uri) else {
+    let Some(parts) = UriParts::of(uri) else {
         return false;
     };
     parts.has_form(strict)
@@ -66,7 +67,7 @@ fn has_form(uri: &str, strict: bool) -> bool {
 }
 
 /// A URI taken apart, nothing of it checked but that it has a scheme.
-struct Parts<'u> {
+struct UriParts<'u> {
     scheme: &'u str,
     /// What follows `//`, up to the path.
     authority: Option<&'u str>,
@@ -74,7 +75,7 @@ struct Parts<'u> {
     query: Option<&'u str>,
 }
 
-impl<'u> Parts<'u> {
+impl<'u> UriParts<'u> {
     fn of(uri: &'u str) -> Option<Self> {
         let (scheme, rest) = uri.split_once(':')?;
         let (rest, query) = match rest.split_once('?') {
@@ -89,7 +90,7 @@ impl<'u> Parts<'u> {
             }
             None => (None, rest),
         };
-        Some(Parts {
+        Some(UriParts {
             scheme,
             authority,
             path,

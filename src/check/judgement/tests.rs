@@ -6,7 +6,7 @@ use super::*;
 use crate::authz::{DenialReason, LimitDemand, OpenDemand, Opened, WindowDemand};
 use crate::catalog::Limits;
 use crate::check::{Body, DenySettings, ServerSettings, SessionBinding};
-use crate::mcp::{DecodeOptions, Headers, decode};
+use crate::mcp::{DecodeOptions, MessageHeaders, decode};
 use crate::policy::{CompileContext, compile};
 use crate::state::{Bind, BindingKey, Memory, Owner, Reply, Settings, Whose};
 use crate::upstream::AuthorizationHeader;
@@ -206,7 +206,7 @@ async fn judge_ids(
         body: Body::Bytes(body.as_bytes()),
         ..HttpRequest::default()
     };
-    let headers = Headers::collect([("content-type", "application/json")], true);
+    let headers = MessageHeaders::collect([("content-type", "application/json")], true);
     let read = Read::decoded(decode(body.as_bytes(), &options), &headers, None, None);
     assert!(read.fault.is_none(), "{body}");
     let subject = Arc::new(Subject {

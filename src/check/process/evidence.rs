@@ -101,7 +101,7 @@ impl Tally {
 impl Drop for Tally {
     fn drop(&mut self) {
         for (kind, counts) in &self.counts {
-            let list = name(*kind);
+            let list = kind.label();
             let Counts {
                 visible,
                 hidden,
@@ -122,16 +122,5 @@ impl Drop for Tally {
                 unjudged,
             });
         }
-    }
-}
-
-/// The name of a list in metrics and audit.
-fn name(kind: ListKind) -> &'static str {
-    match kind {
-        ListKind::Tools => "tools",
-        ListKind::Prompts => "prompts",
-        ListKind::Resources => "resources",
-        ListKind::Templates => "resource_templates",
-        ListKind::Tasks => "tasks",
     }
 }

@@ -7,13 +7,13 @@
 use std::fmt::Write as _;
 
 use super::{Matrix, Note, Row, word};
-use crate::authz::{Outlook, Prospect};
+use crate::authz::{Preview, PreviewOutcome};
 
-const PROSPECTS: [Prospect; 4] = [
-    Prospect::Allow,
-    Prospect::Challenge,
-    Prospect::Depends,
-    Prospect::Deny,
+const OUTCOMES: [PreviewOutcome; 4] = [
+    PreviewOutcome::Allow,
+    PreviewOutcome::Challenge,
+    PreviewOutcome::Depends,
+    PreviewOutcome::Deny,
 ];
 
 /// The whole page.
@@ -46,10 +46,10 @@ fn add(page: &mut String, line: &str) {
 
 fn legend(page: &mut String, matrix: &Matrix) {
     page.push_str("<ul class=\"legend\">\n");
-    for prospect in PROSPECTS {
+    for outcome in OUTCOMES {
         let cells = matrix.rows.iter().flat_map(|row| &row.cells);
-        let count = cells.filter(|cell| cell.prospect == prospect).count();
-        let (word, sign, means) = (word(prospect), sign(prospect), means(prospect));
+        let count = cells.filter(|cell| cell.outcome == outcome).count();
+        let (word, sign, means) = (word(outcome), sign(outcome), means(outcome));
         add(
             page,
             &format!(
@@ -60,21 +60,21 @@ fn legend(page: &mut String, matrix: &Matrix) {
     page.push_str("</ul>\n");
 }
 
-fn sign(prospect: Prospect) -> &'static str {
-    match prospect {
-        Prospect::Allow => "✓&#8202;A",
-        Prospect::Challenge => "▲&#8202;C",
-        Prospect::Depends => "?&#8202;if",
-        Prospect::Deny => "✕&#8202;D",
+fn sign(outcome: PreviewOutcome) -> &'static str {
+    match outcome {
+        PreviewOutcome::Allow => "✓&#8202;A",
+        PreviewOutcome::Challenge => "▲&#8202;C",
+        PreviewOutcome::Depends => "?&#8202;if",
+        PreviewOutcome::Deny => "✕&#8202;D",
     }
 }
 
-fn means(prospect: Prospect) -> &'static str {
-    match prospect {
-        Prospect::Allow => "whatever the arguments",
-        Prospect::Challenge => "after a step-up: a scope is missing",
-        Prospect::Depends => "on the arguments, or on where the call comes from",
-        Prospect::Deny => "by a rule, or because none allows",
+fn means(outcome: PreviewOutcome) -> &'static str {
+    match outcome {
+        PreviewOutcome::Allow => "whatever the arguments",
+        PreviewOutcome::Challenge => "after a step-up: a scope is missing",
+        PreviewOutcome::Depends => "on the arguments, or on where the call comes from",
+        PreviewOutcome::Deny => "by a rule, or because none allows",
     }
 }
 
@@ -135,7 +135,7 @@ fn table_row(page: &mut String, matrix: &Matrix, row: &Row) {
     );
     for (caller, cell) in matrix.callers.iter().zip(&row.cells) {
         let hover = escape(&hover(&caller.name, row, cell));
-        let (word, sign) = (word(cell.prospect), sign(cell.prospect));
+        let (word, sign) = (word(cell.outcome), sign(cell.outcome));
         let _ok = write!(page, "<td class=\"{word}\" title=\"{hover}\">{sign}");
         let notes = matrix.footnotes(cell);
         if !notes.is_empty() {
@@ -148,14 +148,14 @@ fn table_row(page: &mut String, matrix: &Matrix, row: &Row) {
     page.push_str("</tr>\n");
 }
 
-fn hover(caller: &str, row: &Row, cell: &Outlook) -> String {
+fn hover(caller: &str, row: &Row, cell: &Preview) -> String {
     let rules: Vec<&str> = cell.rules.iter().map(|rule| &**rule).collect();
     let by = if rules.is_empty() {
         "no rule allows it".to_owned()
     } else {
         rules.join(", ")
     };
-    format!("{caller} → {}: {} — {by}", row.tool, word(cell.prospect))
+    format!("{caller} → {}: {} — {by}", row.tool, word(cell.outcome))
 }
 
 fn notes(page: &mut String, matrix: &Matrix) {

@@ -10,7 +10,7 @@ use icu_properties::{CodePointMapData, CodePointSetData};
 use serde_json::json;
 
 use super::{Matrix, word};
-use crate::authz::{Outlook, Prospect};
+use crate::authz::{Preview, PreviewOutcome};
 
 /// Writing to a string cannot fail.
 fn add(text: &mut String, what: fmt::Arguments<'_>) {
@@ -42,10 +42,10 @@ pub(super) fn text(matrix: &Matrix) -> String {
             let padding = widths
                 .get(column)
                 .map_or(0, |width| width.saturating_sub(cell.chars().count()));
-            let outlook = column
+            let preview = column
                 .checked_sub(3)
                 .and_then(|column| row?.cells.get(column));
-            let colour = outlook.map(|outlook| colour(outlook.prospect));
+            let colour = preview.map(|preview| colour(preview.outcome));
             match colour {
                 Some(colour) => add(&mut text, format_args!("\u{1b}[{colour}m{cell}\u{1b}[0m")),
                 None => text.push_str(cell),
@@ -81,13 +81,13 @@ pub(super) fn text(matrix: &Matrix) -> String {
     text
 }
 
-fn cell_text(matrix: &Matrix, cell: &Outlook) -> String {
+fn cell_text(matrix: &Matrix, cell: &Preview) -> String {
     let notes: Vec<String> = matrix
         .footnotes(cell)
         .iter()
         .map(usize::to_string)
         .collect();
-    let word = word(cell.prospect);
+    let word = word(cell.outcome);
     if notes.is_empty() {
         word.to_owned()
     } else {
@@ -95,12 +95,12 @@ fn cell_text(matrix: &Matrix, cell: &Outlook) -> String {
     }
 }
 
-fn colour(prospect: Prospect) -> &'static str {
-    match prospect {
-        Prospect::Allow => "32",
-        Prospect::Challenge => "33",
-        Prospect::Depends => "36",
-        Prospect::Deny => "31",
+fn colour(outcome: PreviewOutcome) -> &'static str {
+    match outcome {
+        PreviewOutcome::Allow => "32",
+        PreviewOutcome::Challenge => "33",
+        PreviewOutcome::Depends => "36",
+        PreviewOutcome::Deny => "31",
     }
 }
 
@@ -139,7 +139,7 @@ pub(super) fn csv(matrix: &Matrix) -> String {
             .map(String::as_str);
         let rules = rules.join(" ");
         let fields = fields
-            .chain(once(word(cell.prospect)))
+            .chain(once(word(cell.outcome)))
             .chain(once(rules.as_str()));
         text.push_str(&fields.map(csv_field).collect::<Vec<_>>().join(","));
         text.push_str("\r\n");
@@ -176,7 +176,7 @@ pub(super) fn json(matrix: &Matrix) -> String {
             "tool": row.tool,
             "class": row.class,
             "subject": caller.name,
-            "outcome": word(cell.prospect),
+            "outcome": word(cell.outcome),
             "rules": rules,
         })
     });
@@ -189,7 +189,7 @@ pub(super) fn json(matrix: &Matrix) -> String {
     format!("{whole:#}\n")
 }
 
-type Cell<'m> = (&'m super::Row, &'m super::SampleCaller, &'m Outlook);
+type Cell<'m> = (&'m super::Row, &'m super::SampleCaller, &'m Preview);
 
 fn cells(matrix: &Matrix) -> impl Iterator<Item = Cell<'_>> {
     let rows = matrix.rows.iter();

@@ -1,24 +1,11 @@
 //! Whether every answer that has to be looked at is shown, whatever matchers make of it.
 
-use crate::check::{OPEN_FILTERS, RESPONSE_FILTERS};
+use crate::check::{OPEN_FILTERS, RESPONSE_FILTERS, filtered_method};
 
 use super::answers::{self, PROCESSOR};
 use super::chain::Filter;
 use super::matcher::{self, Case, Hit};
 use super::{Gate, Message, Report, fraction};
-
-/// What each value of `response_filter` stands for, as the header `x-mcp-authz-method` has it: of
-/// several messages at once, and of streams, there is none.
-const METHODS: [(&str, Option<&str>); 8] = [
-    ("list", None),
-    ("list/tools", Some("tools/list")),
-    ("list/prompts", Some("prompts/list")),
-    ("list/resources", Some("resources/list")),
-    ("list/templates", Some("resources/templates/list")),
-    ("list/tasks", Some("tasks/list")),
-    ("task", Some("tools/call")),
-    ("initialize", Some("initialize")),
-];
 
 /// What becomes of an answer with a value of `response_filter`.
 enum Way<'n> {
@@ -89,12 +76,12 @@ impl<'n> Faults<'n> {
     }
 }
 
-/// The request of an answer with a value of `response_filter`.
+/// The request of an answer with a value of `response_filter`, by the method that the header
+/// `x-mcp-authz-method` has. Several messages at once, and streams, have none.
 fn case(code: &str) -> Case<'_> {
-    let found = METHODS.iter().find(|(own, _)| *own == code);
     Case {
         filter: code,
-        method: found.and_then(|(_, method)| *method),
+        method: filtered_method(code),
     }
 }
 

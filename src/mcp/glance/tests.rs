@@ -1,7 +1,8 @@
-use proptest::prelude::*;
-
 use super::*;
-use crate::mcp::{DecodeOptions, Kind, Payload, decode};
+use crate::mcp::decode;
+use crate::mcp::message::{MessageKind, Payload};
+use crate::mcp::options::DecodeOptions;
+use proptest::prelude::*;
 
 const NAME_BYTES_MAX: usize = 256;
 
@@ -124,7 +125,7 @@ proptest! {
         let glance = glance(body.as_bytes(), NAME_BYTES_MAX);
         match decode(body.as_bytes(), &DecodeOptions::default()) {
             Ok(Payload::One(message)) => {
-                let is_response = matches!(message.kind, Kind::Response { .. });
+                let is_response = matches!(message.kind, MessageKind::Response { .. });
                 prop_assert_eq!(glance.id, message.kind.answer_id());
                 prop_assert_eq!(glance.method, (!is_response).then_some(message.method));
             }

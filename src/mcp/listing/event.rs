@@ -2,8 +2,8 @@
 
 use memchr::memchr2;
 
-use super::Unreadable;
-use super::filter::{Filter, Signal};
+use super::fault::Unreadable;
+use super::filter::{ListFilter, Signal};
 
 /// The reader of an event stream. The data of an event is one JSON text, or no message at all.
 ///
@@ -12,18 +12,18 @@ use super::filter::{Filter, Signal};
 /// further characters at which Unicode breaks lines. A carriage return alone gets a line feed.
 #[derive(Debug)]
 pub(super) struct EventStream {
-    line: Line,
+    line: LinePart,
     /// Whether the event has data, be it empty.
     has_data: bool,
     /// What its data is.
-    data: Data,
+    data: EventData,
     /// The last two bytes of a line that is not JSON.
     tail: [u8; 2],
 }
 
 /// What the data of an event is, as far as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Data {
+enum EventData {
     /// White space so far.
     Blank,
     /// An object or an array, which may be a message.
@@ -35,7 +35,7 @@ enum Data {
 
 /// Where in a line the reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
+enum LinePart {
     /// So many bytes of the byte order mark with which a stream may begin.
     Mark(usize),
     /// So many bytes of the name `data`; a line begins with none.
@@ -52,9 +52,9 @@ enum Line {
 impl EventStream {
     pub(super) fn new() -> Self {
         Self {
-            line: Line::Mark(0),
+            line: LinePart::Mark(0),
             has_data: false,
-            data: Data::Blank,
+            data: EventData::Blank,
             tail: [0; 2],
         }
     }
@@ -63,11 +63,11 @@ impl EventStream {
     pub(super) fn read(
         &mut self,
         input: &mut &[u8],
-        filter: &mut Filter,
+        filter: &mut ListFilter,
     ) -> Result<Option<Signal>, Unreadable> {
         while let Some(&byte) = input.first() {
             let signal = match self.line {
-                Line::Data => {
+                LinePart::Data => {
                     // Every item ends a read, so a line is not searched whole for each of its items.
                     let ahead = input.get(..AHEAD_BYTES).unwrap_or(input);
                     match memchr2(b'\n', b'\r', ahead) {
@@ -75,32 +75,32 @@ impl EventStream {
                         end => self.read_data(input, end.unwrap_or(ahead.len()), filter)?,
                     }
                 }
-                Line::Other => match memchr2(b'\n', b'\r', input) {
+                LinePart::Other => match memchr2(b'\n', b'\r', input) {
                     Some(0) => self.end_line(input, filter)?,
                     end => self.read_text(input, end.unwrap_or(input.len()), filter)?,
                 },
-                Line::Return if byte == b'\n' => {
-                    self.line = Line::Name(0);
+                LinePart::Return if byte == b'\n' => {
+                    self.line = LinePart::Name(0);
                     push_framing(input, 1, filter)
                 }
-                Line::Return => {
-                    self.line = Line::Name(0);
+                LinePart::Return => {
+                    self.line = LinePart::Name(0);
                     filter.push_framing(b"\n")
                 }
-                Line::Space => {
-                    self.line = Line::Data;
+                LinePart::Space => {
+                    self.line = LinePart::Data;
                     push_framing(input, usize::from(byte == b' '), filter)
                 }
-                Line::Mark(matched) => {
+                LinePart::Mark(matched) => {
                     let next = mark(matched, byte);
                     self.line = next.unwrap_or(if matched == 0 {
-                        Line::Name(0)
+                        LinePart::Name(0)
                     } else {
-                        Line::Other
+                        LinePart::Other
                     });
                     push_framing(input, usize::from(next.is_some()), filter)
                 }
-                Line::Name(matched) => self.read_name(input, matched, filter)?,
+                LinePart::Name(matched) => self.read_name(input, matched, filter)?,
             };
             if signal.is_some() {
                 return Ok(signal);
@@ -113,23 +113,23 @@ impl EventStream {
         &mut self,
         input: &mut &[u8],
         matched: usize,
-        filter: &mut Filter,
+        filter: &mut ListFilter,
     ) -> Result<Option<Signal>, Unreadable> {
         let byte = input.first();
         match (NAME.get(matched), byte) {
             (Some(expected), Some(byte)) if expected == byte => {
-                self.line = Line::Name(matched + 1);
+                self.line = LinePart::Name(matched + 1);
                 Ok(push_framing(input, 1, filter))
             }
             (None, Some(b':')) => {
-                self.line = Line::Space;
+                self.line = LinePart::Space;
                 let framing = push_framing(input, 1, filter);
                 let text = self.begin_data(filter)?;
                 Ok(framing.or(text))
             }
             // A field without a colon has an empty value.
             (None, Some(b'\n' | b'\r')) => {
-                self.line = Line::Data;
+                self.line = LinePart::Data;
                 self.begin_data(filter)
             }
             (Some(_), Some(b'\n' | b'\r')) => self.end_line(input, filter),
@@ -138,15 +138,15 @@ impl EventStream {
             }
             (None, Some(byte)) if may_be_trimmed(*byte) => Err(Unreadable::AmbiguousLine),
             (Some(_) | None, _) => {
-                self.line = Line::Other;
+                self.line = LinePart::Other;
                 Ok(None)
             }
         }
     }
 
     /// Puts a line feed between the data of two lines.
-    fn begin_data(&mut self, filter: &mut Filter) -> Result<Option<Signal>, Unreadable> {
-        if std::mem::replace(&mut self.has_data, true) && self.data != Data::Opaque {
+    fn begin_data(&mut self, filter: &mut ListFilter) -> Result<Option<Signal>, Unreadable> {
+        if std::mem::replace(&mut self.has_data, true) && self.data != EventData::Opaque {
             filter.end_line()
         } else {
             Ok(None)
@@ -158,21 +158,21 @@ impl EventStream {
         &mut self,
         input: &mut &[u8],
         length: usize,
-        filter: &mut Filter,
+        filter: &mut ListFilter,
     ) -> Result<Option<Signal>, Unreadable> {
         let (mut data, rest) = input.split_at_checked(length).unwrap_or((input, &[]));
-        if self.data == Data::Blank {
+        if self.data == EventData::Blank {
             let first = data.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
             self.data = match first {
-                None => Data::Blank,
+                None => EventData::Blank,
                 // A byte order mark is for the filter to refuse.
-                Some(b'{' | b'[') => Data::Json,
-                Some(byte) if byte.is_ascii_graphic() => Data::Opaque,
+                Some(b'{' | b'[') => EventData::Json,
+                Some(byte) if byte.is_ascii_graphic() => EventData::Opaque,
                 // What some clients trim, a byte order mark too, is for the filter to refuse.
-                Some(_) => Data::Json,
+                Some(_) => EventData::Json,
             };
         }
-        if self.data == Data::Opaque {
+        if self.data == EventData::Opaque {
             return self.read_text(input, length, filter);
         }
         let signal = filter.read(&mut data)?;
@@ -186,7 +186,7 @@ impl EventStream {
         &mut self,
         input: &mut &[u8],
         length: usize,
-        filter: &mut Filter,
+        filter: &mut ListFilter,
     ) -> Result<Option<Signal>, Unreadable> {
         for &byte in input.iter().take(length) {
             if breaks_line(self.tail, byte) {
@@ -202,24 +202,24 @@ impl EventStream {
     fn end_line(
         &mut self,
         input: &mut &[u8],
-        filter: &mut Filter,
+        filter: &mut ListFilter,
     ) -> Result<Option<Signal>, Unreadable> {
-        if self.line == Line::Name(0) {
+        if self.line == LinePart::Name(0) {
             // Data without JSON is no message to any client; such events prime a reconnection.
             filter.end(true)?;
             self.has_data = false;
-            self.data = Data::Blank;
+            self.data = EventData::Blank;
         }
         self.line = if input.first() == Some(&b'\r') {
-            Line::Return
+            LinePart::Return
         } else {
-            Line::Name(0)
+            LinePart::Name(0)
         };
         Ok(push_framing(input, 1, filter))
     }
 }
 
-fn push_framing(input: &mut &[u8], length: usize, filter: &mut Filter) -> Option<Signal> {
+fn push_framing(input: &mut &[u8], length: usize, filter: &mut ListFilter) -> Option<Signal> {
     let (framing, rest) = input.split_at_checked(length).unwrap_or((input, &[]));
     *input = rest;
     if framing.is_empty() {
@@ -243,16 +243,18 @@ fn breaks_line(before: [u8; 2], byte: u8) -> bool {
 }
 
 /// Where the reader is behind the next byte of a byte order mark; none if it is another byte.
-fn mark(matched: usize, byte: u8) -> Option<Line> {
+fn mark(matched: usize, byte: u8) -> Option<LinePart> {
     let next = matched + 1;
     (MARK.get(matched) == Some(&byte)).then_some(if next == MARK.len() {
-        Line::Name(0)
+        LinePart::Name(0)
     } else {
-        Line::Mark(next)
+        LinePart::Mark(next)
     })
 }
 
 const NAME: &[u8] = b"data";
+
 /// How far a line of data is searched for its end at once.
 const AHEAD_BYTES: usize = 1024;
+
 const MARK: &[u8] = "\u{feff}".as_bytes();

@@ -1,27 +1,28 @@
 //! Where the lists of an answer are, and what happens to each byte of it.
 
-use std::borrow::Cow;
 use std::mem;
 
-use super::held::Held;
-use super::lexer::{Lexer, Shape, Step};
-use super::text::unescape;
-use super::{ListKind, ListingCounts, ListingSettings, Unjudged, Unreadable};
-use crate::mcp::keys;
+use super::fault::{Unjudged, Unreadable};
+use super::member::{Member, OpenPlace};
+use super::pending_item::PendingItem;
+use super::report::ListingCounts;
+use super::settings::ListingSettings;
+use crate::json::{Lexer, LexerStep, ValueStart, unescape};
+use crate::mcp::list_kind::ListKind;
 
 /// The filter of one JSON text after the other.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(super) struct ListFilter {
     settings: ListingSettings,
     lexer: Lexer,
     /// The containers that are open and whose members are told apart, outermost first. Their
     /// number is the floor of the lexer.
-    places: Vec<Place>,
+    places: Vec<OpenPlace>,
     /// What the last key at the floor names.
     member: Member,
-    mode: Mode,
-    pub(super) held: Held,
-    pub(super) waiting: Waiting,
+    mode: Fate,
+    pub(super) item: PendingItem,
+    pub(super) waiting: Awaits,
     pub(super) out: Vec<u8>,
     pub(super) counts: ListingCounts,
 }
@@ -39,7 +40,7 @@ pub(super) enum Signal {
 
 /// What a held item that is whole waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Waiting {
+pub(super) enum Awaits {
     /// There is none.
     #[default]
     Nothing,
@@ -49,41 +50,9 @@ pub(super) enum Waiting {
     Removal,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// An array of messages.
-    Batch,
-    Message,
-    Result {
-        /// Whether a list was in it.
-        has_list: bool,
-        /// Whether it has a `cacheScope`.
-        has_scope: bool,
-    },
-    List {
-        kind: ListKind,
-        /// Whether an item was kept.
-        has_items: bool,
-    },
-    /// `result.task`.
-    Task,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Member {
-    Result,
-    Error,
-    List(ListKind),
-    /// `cacheScope`, and whether it is spelled like that.
-    CacheScope(bool),
-    Task,
-    TaskId,
-    Other,
-}
-
 /// What happens to the text that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+enum Fate {
     /// It passes.
     Pass,
     /// It belongs to an item that is yet to be judged.
@@ -92,16 +61,16 @@ enum Mode {
     Skip,
 }
 
-impl Filter {
+impl ListFilter {
     pub(super) fn new(settings: ListingSettings) -> Self {
         Self {
             settings,
             lexer: Lexer::new(settings.depth_max.min(DEPTH_MAX_CEILING)),
             places: Vec::new(),
             member: Member::Other,
-            mode: Mode::Pass,
-            held: Held::default(),
-            waiting: Waiting::Nothing,
+            mode: Fate::Pass,
+            item: PendingItem::default(),
+            waiting: Awaits::Nothing,
             out: Vec::new(),
             counts: ListingCounts::default(),
         }
@@ -119,7 +88,7 @@ impl Filter {
             if let Some(signal) = oversized.or(signal) {
                 return Ok(Some(signal));
             }
-            if step == Step::More {
+            if step == LexerStep::More {
                 return Ok(None);
             }
         }
@@ -134,12 +103,12 @@ impl Filter {
     /// Takes bytes that are not part of the text.
     pub(super) fn push_framing(&mut self, bytes: &[u8]) -> Option<Signal> {
         match self.mode {
-            Mode::Pass | Mode::Skip => {
+            Fate::Pass | Fate::Skip => {
                 self.out.extend_from_slice(bytes);
                 None
             }
-            Mode::Hold => {
-                self.held.push_framing(bytes);
+            Fate::Hold => {
+                self.item.push_framing(bytes);
                 self.drop_oversized()
             }
         }
@@ -154,33 +123,36 @@ impl Filter {
         }
         self.lexer.restart();
         self.places.clear();
-        self.mode = Mode::Pass;
+        self.mode = Fate::Pass;
         Ok(())
     }
 
     /// Judges the held item; nothing happens if none is waiting.
     pub(super) fn settle(&mut self, keep: bool) {
         match mem::take(&mut self.waiting) {
-            Waiting::Nothing => return,
-            Waiting::Judgement if keep => {
+            Awaits::Nothing => return,
+            Awaits::Judgement if keep => {
                 let is_first = self.begin_kept();
-                self.held.keep(&mut self.out, is_first);
+                self.item.keep(&mut self.out, is_first);
                 self.counts.kept += 1;
             }
-            Waiting::Judgement => {
-                self.held.hide(&mut self.out);
+            Awaits::Judgement => {
+                self.item.hide(&mut self.out);
                 self.counts.hidden += 1;
             }
-            Waiting::Removal => self.held.hide(&mut self.out),
+            Awaits::Removal => self.item.hide(&mut self.out),
         }
-        self.mode = Mode::Pass;
+        self.mode = Fate::Pass;
     }
 
     /// Notes that an item is kept, and says whether it is the first one of its list.
     fn begin_kept(&mut self) -> bool {
         match self.places.last_mut() {
-            Some(Place::List { has_items, .. }) => !mem::replace(has_items, true),
-            Some(Place::Batch | Place::Message | Place::Result { .. } | Place::Task) | None => true,
+            Some(OpenPlace::List { has_items, .. }) => !mem::replace(has_items, true),
+            Some(
+                OpenPlace::Batch | OpenPlace::Message | OpenPlace::Result { .. } | OpenPlace::Task,
+            )
+            | None => true,
         }
     }
 
@@ -194,25 +166,25 @@ impl Filter {
 
     /// Forgets what is held, for good.
     pub(super) fn forget(&mut self) {
-        self.waiting = Waiting::Nothing;
-        self.held.clear();
+        self.waiting = Awaits::Nothing;
+        self.item.clear();
     }
 
     pub(super) fn held(&self) -> usize {
-        self.held.size() + self.lexer.held()
+        self.item.size() + self.lexer.held()
     }
 
     fn push_text(&mut self, bytes: &[u8]) {
         match self.mode {
-            Mode::Pass => self.out.extend_from_slice(bytes),
-            Mode::Hold => self.held.push_text(bytes),
-            Mode::Skip => {}
+            Fate::Pass => self.out.extend_from_slice(bytes),
+            Fate::Hold => self.item.push_text(bytes),
+            Fate::Skip => {}
         }
     }
 
     /// Gives up an item that has become too large to be judged.
     fn drop_oversized(&mut self) -> Option<Signal> {
-        if self.mode != Mode::Hold || self.held.size() <= self.settings.item_bytes_max {
+        if self.mode != Fate::Hold || self.item.size() <= self.settings.item_bytes_max {
             return None;
         }
         self.refuse_item(Unjudged::TooLarge)
@@ -220,111 +192,89 @@ impl Filter {
 
     /// Takes out the rest of the item that is being read.
     fn refuse_item(&mut self, unjudged: Unjudged) -> Option<Signal> {
-        self.held.hide(&mut self.out);
-        self.mode = Mode::Skip;
+        self.item.hide(&mut self.out);
+        self.mode = Fate::Skip;
         self.counts.unjudged += 1;
         match self.places.last() {
-            Some(Place::List { kind, .. }) => Some(Signal::Unjudged(*kind, unjudged)),
-            Some(Place::Batch | Place::Message | Place::Result { .. } | Place::Task) | None => None,
+            Some(OpenPlace::List { kind, .. }) => Some(Signal::Unjudged(*kind, unjudged)),
+            Some(
+                OpenPlace::Batch | OpenPlace::Message | OpenPlace::Result { .. } | OpenPlace::Task,
+            )
+            | None => None,
         }
     }
 
-    fn take(&mut self, step: Step) -> Option<Signal> {
+    fn take(&mut self, step: LexerStep) -> Option<Signal> {
         match step {
-            Step::More => None,
-            Step::Key => {
+            LexerStep::More => None,
+            LexerStep::Key => {
                 self.member = self.recognize();
                 None
             }
-            Step::Before(shape) => self.meet(shape),
-            Step::Comma => {
-                if let Some(Place::List { .. }) = self.places.last() {
-                    self.mode = Mode::Hold;
+            LexerStep::Before(shape) => self.meet(shape),
+            LexerStep::Comma => {
+                if let Some(OpenPlace::List { .. }) = self.places.last() {
+                    self.mode = Fate::Hold;
                 }
                 None
             }
-            Step::Close => {
+            LexerStep::Close => {
                 self.leave();
                 None
             }
-            Step::End => self.pass_end(),
+            LexerStep::End => self.pass_end(),
         }
     }
 
-    /// What the key that was read last names where it stands: compared after unescaping, without
-    /// regard to case and to what follows a NUL, since there are clients that read it so.
+    /// What the key that was read last names where it stands.
     fn recognize(&mut self) -> Member {
         let Some((spelling, is_cut)) = self.lexer.take_text() else {
             return Member::Other;
         };
-        let Some((key, is_whole)) = unescape(spelling) else {
-            return Member::Other;
-        };
-        if is_cut && is_whole {
-            return Member::Other;
-        }
-        let key = Cow::Owned(key);
-        let folded = keys::fold(&key);
-        match self.places.last() {
-            Some(Place::Message) if folded == "result" => Member::Result,
-            Some(Place::Message) if folded == "error" => Member::Error,
-            Some(Place::Result { .. }) => match folded.as_ref() {
-                "cachescope" => Member::CacheScope(is_whole && key == CACHE_SCOPE),
-                "task" if is_whole && key == "task" => Member::Task,
-                "taskid" if is_whole && key == "taskId" => Member::TaskId,
-                _ => ListKind::ALL
-                    .into_iter()
-                    .find(|kind| kind.member().eq_ignore_ascii_case(&folded))
-                    .map_or(Member::Other, Member::List),
-            },
-            Some(Place::Task) if is_whole && key == "taskId" => Member::TaskId,
-            Some(Place::Message | Place::Batch | Place::List { .. } | Place::Task) | None => {
-                Member::Other
-            }
-        }
+        Member::of(self.places.last(), spelling, is_cut)
     }
 
     /// Stands in front of a value at the floor.
-    fn meet(&mut self, shape: Shape) -> Option<Signal> {
+    fn meet(&mut self, shape: ValueStart) -> Option<Signal> {
         match self.places.last() {
-            None if shape == Shape::Array => self.places.push(Place::Batch),
-            None | Some(Place::Batch) => {
-                if shape == Shape::Object {
-                    self.places.push(Place::Message);
+            None if shape == ValueStart::Array => self.places.push(OpenPlace::Batch),
+            None | Some(OpenPlace::Batch) => {
+                if shape == ValueStart::Object {
+                    self.places.push(OpenPlace::Message);
                 }
             }
-            Some(Place::Message) => {
-                if self.member == Member::Result && shape == Shape::Object {
-                    self.places.push(Place::Result {
+            Some(OpenPlace::Message) => {
+                if self.member == Member::Result && shape == ValueStart::Object {
+                    self.places.push(OpenPlace::Result {
                         has_list: false,
                         has_scope: false,
                     });
                 }
-                if self.member == Member::Error && shape == Shape::Object {
+                if self.member == Member::Error && shape == ValueStart::Object {
                     self.counts.errors += 1;
                 }
             }
-            Some(Place::Result { .. }) => return self.meet_member(shape),
-            Some(Place::Task) => self.note_task_id(shape),
-            Some(Place::List { .. }) => return self.meet_item(shape),
+            Some(OpenPlace::Result { .. }) => return self.meet_member(shape),
+            Some(OpenPlace::Task) => self.note_task_id(shape),
+            Some(OpenPlace::List { .. }) => return self.meet_item(shape),
         }
         None
     }
 
     /// Stands in front of a member of a result.
-    fn meet_member(&mut self, shape: Shape) -> Option<Signal> {
+    fn meet_member(&mut self, shape: ValueStart) -> Option<Signal> {
         match self.member {
             Member::List(kind) if self.settings.lists.contains(kind) => {
                 return self.meet_list(kind, shape);
             }
             Member::CacheScope(is_exact) if !self.settings.lists.is_empty() => {
-                if let Some(Place::Result { has_scope, .. }) = self.places.last_mut() {
+                if let Some(OpenPlace::Result { has_scope, .. }) = self.places.last_mut() {
                     *has_scope |= is_exact;
                 }
                 self.replace(PRIVATE);
             }
-            Member::Task if self.settings.new_tasks && shape == Shape::Object => {
-                self.places.push(Place::Task);
+            Member::Task if self.settings.new_tasks && shape == ValueStart::Object => {
+                self.places.push(OpenPlace::Task);
             }
             Member::TaskId => self.note_task_id(shape),
             Member::Result
@@ -337,13 +287,13 @@ impl Filter {
         None
     }
 
-    fn meet_list(&mut self, kind: ListKind, shape: Shape) -> Option<Signal> {
-        if let Some(Place::Result { has_list, .. }) = self.places.last_mut() {
+    fn meet_list(&mut self, kind: ListKind, shape: ValueStart) -> Option<Signal> {
+        if let Some(OpenPlace::Result { has_list, .. }) = self.places.last_mut() {
             *has_list = true;
         }
         self.counts.lists += 1;
-        if shape == Shape::Array {
-            self.places.push(Place::List {
+        if shape == ValueStart::Array {
+            self.places.push(OpenPlace::List {
                 kind,
                 has_items: false,
             });
@@ -354,22 +304,23 @@ impl Filter {
         Some(Signal::Unjudged(kind, Unjudged::NotAList))
     }
 
-    fn meet_item(&mut self, shape: Shape) -> Option<Signal> {
+    fn meet_item(&mut self, shape: ValueStart) -> Option<Signal> {
         match (self.mode, shape) {
             // Given up already, in front of its first byte.
-            (Mode::Skip, _) => None,
-            (Mode::Pass | Mode::Hold, Shape::Object) => {
-                self.mode = Mode::Hold;
+            (Fate::Skip, _) => None,
+            (Fate::Pass | Fate::Hold, ValueStart::Object) => {
+                self.mode = Fate::Hold;
                 None
             }
-            (Mode::Pass | Mode::Hold, Shape::Array | Shape::Text | Shape::Scalar) => {
-                self.refuse_item(Unjudged::NotAnObject)
-            }
+            (
+                Fate::Pass | Fate::Hold,
+                ValueStart::Array | ValueStart::Text | ValueStart::Scalar,
+            ) => self.refuse_item(Unjudged::NotAnObject),
         }
     }
 
-    fn note_task_id(&mut self, shape: Shape) {
-        if self.settings.new_tasks && self.member == Member::TaskId && shape == Shape::Text {
+    fn note_task_id(&mut self, shape: ValueStart) {
+        if self.settings.new_tasks && self.member == Member::TaskId && shape == ValueStart::Text {
             let spelled = self.settings.task_id_bytes_max.saturating_mul(ESCAPE_BYTES);
             self.lexer.note_text(spelled);
         }
@@ -378,17 +329,20 @@ impl Filter {
     /// Lets `text` out in place of the value that begins.
     fn replace(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
-        self.mode = Mode::Skip;
+        self.mode = Fate::Skip;
     }
 
     /// Stands in front of the bracket that closes the innermost place.
     fn leave(&mut self) {
         let is_public = match self.places.pop() {
-            Some(Place::Result {
+            Some(OpenPlace::Result {
                 has_list,
                 has_scope,
             }) => has_list && !has_scope,
-            Some(Place::Batch | Place::Message | Place::List { .. } | Place::Task) | None => false,
+            Some(
+                OpenPlace::Batch | OpenPlace::Message | OpenPlace::List { .. } | OpenPlace::Task,
+            )
+            | None => false,
         };
         if is_public && self.settings.make_private {
             // A comma is right: a result with a list is not empty.
@@ -398,20 +352,21 @@ impl Filter {
 
     /// Stands behind a value at the floor.
     fn pass_end(&mut self) -> Option<Signal> {
-        if let (Mode::Hold, Some(Place::List { kind, .. })) = (self.mode, self.places.last()) {
-            self.waiting = Waiting::Judgement;
+        if let (Fate::Hold, Some(OpenPlace::List { kind, .. })) = (self.mode, self.places.last()) {
+            self.waiting = Awaits::Judgement;
             return Some(Signal::Item(*kind));
         }
-        self.mode = Mode::Pass;
+        self.mode = Fate::Pass;
         self.lexer.has_text().then_some(Signal::Task)
     }
 }
 
 /// `serde_json`, which reads the items, does not enter the 128th level.
 const DEPTH_MAX_CEILING: usize = 126;
+
 /// The longest spelling of a byte of text.
 const ESCAPE_BYTES: usize = 6;
-const CACHE_SCOPE: &str = "cacheScope";
+
 const PRIVATE: &str = r#""private""#;
 const PRIVATE_MEMBER: &str = r#","cacheScope":"private""#;
 const EMPTY_LIST: &str = "[]";

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::{ListKind, Unjudged};
+use super::fault::Unjudged;
 use crate::authz::Value;
-use crate::mcp::json::{At, Place, Reader};
-use crate::mcp::jsonrpc::DecodeOptions;
+use crate::mcp::list_kind::ListKind;
+use crate::mcp::options::DecodeOptions;
+use crate::mcp::place::{ObjectPlace, ValuePlace};
+use crate::mcp::reader::BodyReader;
 
 /// An item of a list that waits for [`Listing::settle`](super::Listing::settle).
 #[derive(Debug, Clone, PartialEq)]
@@ -28,9 +30,9 @@ pub(super) fn read(kind: ListKind, text: &[u8]) -> Result<ListItem<'_>, Unjudged
         ..DecodeOptions::default()
     };
     let text = std::str::from_utf8(text).map_err(|_| Unjudged::Unsound)?;
-    let mut reader = Reader::new(text, &options);
-    let item = At {
-        place: Place::Item,
+    let mut reader = BodyReader::new(text, &options);
+    let item = ValuePlace {
+        place: ObjectPlace::Item,
         keep: true,
         depth: 0,
     };

@@ -48,17 +48,17 @@ fn filter<'c>(
         let mut input = chunk;
         loop {
             let keep = match listing.read(&mut input) {
-                Ok(Reading::More) => break,
-                Ok(Reading::Item(item)) => {
+                Ok(ListingStep::More) => break,
+                Ok(ListingStep::Item(item)) => {
                     log.push(format!("{} {}", item.kind.member(), item.name));
                     !is_hidden(&item.name)
                 }
-                Ok(Reading::Unjudged(kind, unjudged)) => {
+                Ok(ListingStep::Unjudged(kind, unjudged)) => {
                     log.push(format!("{}: {unjudged}", kind.member()));
                     // Settling what cannot be judged has no effect.
                     true
                 }
-                Ok(Reading::NewTask(id)) => {
+                Ok(ListingStep::NewTask(id)) => {
                     log.push(format!("task {id}"));
                     true
                 }

@@ -66,7 +66,7 @@ fn route(body: &str, pairs: &[(&str, &str)]) -> Result<(Era, Option<String>), (R
         },
     );
     let payload = payload.unwrap();
-    let headers = Headers::collect(pairs.iter().copied(), false);
+    let headers = MessageHeaders::collect(pairs.iter().copied(), false);
     let era = headers.era(Some(&payload));
     headers
         .check_routing(Some(&payload))
@@ -174,7 +174,7 @@ fn a_comma_in_a_name_passes_only_if_repeats_are_kept_apart() {
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a,b"}}"#;
     let message = Payload::One(one(body));
     let check = |name, kept_apart| {
-        Headers::collect([("mcp-name", name)], kept_apart)
+        MessageHeaders::collect([("mcp-name", name)], kept_apart)
             .check_routing(Some(&message))
             .err()
     };
@@ -196,14 +196,16 @@ fn requests_without_a_body_keep_session_and_version() {
         ("mcp-session-id", "s-1"),
         ("mcp-protocol-version", "2025-06-18"),
     ];
-    let routing = Headers::collect(pairs, true).check_routing(None).unwrap();
+    let routing = MessageHeaders::collect(pairs, true)
+        .check_routing(None)
+        .unwrap();
     let expected = Routing {
         era: Era::Legacy,
         protocol_version: Some("2025-06-18"),
         session: Some("s-1"),
     };
     assert_eq!(routing, expected);
-    let refusal = Headers::collect([("mcp-method", "ping")], true)
+    let refusal = MessageHeaders::collect([("mcp-method", "ping")], true)
         .check_routing(None)
         .err();
     assert_eq!(refusal, Some(Refusal::HeaderMismatch(Header::Method)));
@@ -254,7 +256,9 @@ ContentLength   | PLAIN && length=99999999999999999999999
 fn checks_how_the_body_is_written() {
     for [expected, cell] in rows(CONTENT) {
         let cell = cell.replace("PLAIN", "type=application/json");
-        let found = Headers::collect(pairs(&cell), true).check_content(7).err();
+        let found = MessageHeaders::collect(pairs(&cell), true)
+            .check_content(7)
+            .err();
         let found = found
             .map(|refusal| format!("{refusal:?}"))
             .unwrap_or_default();
@@ -283,36 +287,36 @@ fn answers_repeat_the_id_byte_for_byte() {
     let body = r#"{"jsonrpc":"2.0","id":"\u0061\/é","method":"ping"}"#;
     let id = one(body).kind.answer_id();
     assert_eq!(
-        answer::error(id, 403, "denied", Some(&json!({"reason": "x\"y"}))),
+        reply::error(id, 403, "denied", Some(&json!({"reason": "x\"y"}))),
         r#"{"jsonrpc":"2.0","id":"\u0061\/é","error":{"code":403,"data":{"reason":"x\"y"},"message":"denied"}}"#
     );
-    let text = answer::error(None, -32700, "m", None::<&()>);
+    let text = reply::error(None, -32700, "m", None::<&()>);
     assert_eq!(
         text,
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"m"}}"#
     );
-    let tool = answer::tool_error(id.unwrap(), "no", &json!({"reason": "r"}), true);
+    let tool = reply::tool_error(id.unwrap(), "no", &json!({"reason": "r"}), true);
     assert_eq!(
         tool,
         r#"{"jsonrpc":"2.0","id":"\u0061\/é","result":{"_meta":{"reason":"r"},"content":[{"text":"no","type":"text"}],"isError":true,"resultType":"complete"}}"#
     );
-    let legacy = answer::tool_error(id.unwrap(), "no", &json!({}), false);
+    let legacy = reply::tool_error(id.unwrap(), "no", &json!({}), false);
     assert_eq!(
         legacy,
         r#"{"jsonrpc":"2.0","id":"\u0061\/é","result":{"_meta":{},"content":[{"text":"no","type":"text"}],"isError":true}}"#
     );
     assert_eq!(
-        answer::batch(&[text.clone(), text.clone()]),
+        reply::batch(&[text.clone(), text.clone()]),
         format!("[{text},{text}]")
     );
-    assert_eq!(answer::batch(&[]), "");
+    assert_eq!(reply::batch(&[]), "");
 }
 
 #[test]
 fn a_session_id_has_a_length() {
     for (length, is_taken) in [(1, true), (1024, true), (1025, false)] {
         let id = "s".repeat(length);
-        let headers = Headers::collect([("mcp-session-id", id.as_str())], true);
+        let headers = MessageHeaders::collect([("mcp-session-id", id.as_str())], true);
         let routed = headers.check_routing(None);
         let claimed = headers.claimed_routing().session;
         if is_taken {

@@ -1,10 +1,10 @@
 //! What holds for any body.
 
-use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 use crate::authz::{Resource, Value};
+use proptest::prelude::*;
 
 /// Whether a value is what `serde_json` reads, whose maps are sorted.
 fn is_same(ours: &Value<'_>, theirs: &serde_json::Value) -> bool {
@@ -142,7 +142,7 @@ proptest! {
     fn ids_come_back_byte_for_byte(text in any::<String>(), number in -(1_i64 << 53) + 1..1 << 53) {
         for id in [json!(text).to_string(), number.to_string()] {
             let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
-            let answer = answer::error(one(&body).kind.answer_id(), 1, "m", None::<&()>);
+            let answer = reply::error(one(&body).kind.answer_id(), 1, "m", None::<&()>);
             let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":"#);
             prop_assert!(answer.starts_with(&head));
         }
@@ -167,13 +167,13 @@ proptest! {
         let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
         let payload = Payload::One(one(body));
         for name in ["mcp-name", "mcp-method", "mcp-protocol-version", "mcp-session-id"] {
-            let headers = Headers::collect([(name, value.as_str())], true);
+            let headers = MessageHeaders::collect([(name, value.as_str())], true);
             let routing = headers.check_routing(Some(&payload));
             let is_known = name == "mcp-session-id" || ["a", "tools/call"].contains(&value.trim())
                 || LEGACY_REVISIONS.contains(&value.trim());
             prop_assert!(routing.is_err() || is_known);
         }
-        let headers = Headers::collect([("content-type", value.as_str())], true);
+        let headers = MessageHeaders::collect([("content-type", value.as_str())], true);
         if headers.check_content(0).is_ok() {
             prop_assert!(value.to_ascii_lowercase().starts_with("application/json"));
         }

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::authz::{
-    ClaimSelector, Expected, Glob, InvalidGlob, InvalidPath, MethodPattern, Names, ResourceKind,
-    TextPattern, UriPattern, Value, ValuePath, ValueSelector, What, Where, Who, canonical_network,
+    ClaimSelector, ExpectedValue, Glob, InvalidGlob, InvalidPath, MethodPattern, Names,
+    ResourceKind, TextPattern, UriPattern, Value, ValuePath, ValueSelector, What, Where, Who,
+    canonical_network,
 };
 use crate::yaml::{Data, Fields, Findings, Node, boolean, list, list_or_one, network, string};
 
@@ -254,8 +255,8 @@ fn read_arguments(node: &Node, findings: &mut Findings) -> Option<Box<[ValueSele
     let text = |node: &Node, findings: &mut Findings| {
         let glob = pattern(node, Glob::name, findings)?;
         Some(match glob.exact() {
-            Some(text) => Expected::Exactly(Value::String(Cow::Owned(text.to_string()))),
-            None => Expected::Pattern(TextPattern::new(glob)),
+            Some(text) => ExpectedValue::Exactly(Value::String(Cow::Owned(text.to_string()))),
+            None => ExpectedValue::Pattern(TextPattern::new(glob)),
         })
     };
     let read = read_values(node, "`arguments`", text, findings)?;
@@ -268,7 +269,7 @@ fn read_arguments(node: &Node, findings: &mut Findings) -> Option<Box<[ValueSele
 
 fn read_facts(node: &Node, what: &str, findings: &mut Findings) -> Option<Box<[ClaimSelector]>> {
     let text = |node: &Node, findings: &mut Findings| {
-        string(node, findings).map(|text| Expected::Exactly(Value::String(Cow::Owned(text))))
+        string(node, findings).map(|text| ExpectedValue::Exactly(Value::String(Cow::Owned(text))))
     };
     let read = read_values(node, what, text, findings)?;
     Some(
@@ -278,13 +279,13 @@ fn read_facts(node: &Node, what: &str, findings: &mut Findings) -> Option<Box<[C
     )
 }
 
-type Values = Vec<(ValuePath, Box<[Expected]>)>;
+type Values = Vec<(ValuePath, Box<[ExpectedValue]>)>;
 
 /// A mapping from paths to a value or a list of them.
 fn read_values(
     node: &Node,
     what: &str,
-    text: fn(&Node, &mut Findings) -> Option<Expected>,
+    text: fn(&Node, &mut Findings) -> Option<ExpectedValue>,
     findings: &mut Findings,
 ) -> Option<Values> {
     let Data::Map(entries) = &node.data else {
@@ -334,14 +335,16 @@ fn read_path(key: &Node, findings: &mut Findings) -> Option<ValuePath> {
 
 fn read_value(
     node: &Node,
-    text: fn(&Node, &mut Findings) -> Option<Expected>,
+    text: fn(&Node, &mut Findings) -> Option<ExpectedValue>,
     findings: &mut Findings,
-) -> Option<Expected> {
+) -> Option<ExpectedValue> {
     match &node.data {
         Data::String(_) => text(node, findings),
-        Data::Int(number) => Some(Expected::Exactly(Value::Int(*number))),
-        Data::Float(number) if number.is_finite() => Some(Expected::Exactly(Value::Float(*number))),
-        Data::Bool(truth) => Some(Expected::Exactly(Value::Bool(*truth))),
+        Data::Int(number) => Some(ExpectedValue::Exactly(Value::Int(*number))),
+        Data::Float(number) if number.is_finite() => {
+            Some(ExpectedValue::Exactly(Value::Float(*number)))
+        }
+        Data::Bool(truth) => Some(ExpectedValue::Exactly(Value::Bool(*truth))),
         Data::Float(_) | Data::Null | Data::List(_) | Data::Map(_) => {
             let message = format!(
                 "expected a string, a number or a boolean, found {}",

@@ -92,7 +92,7 @@ impl Lint<'_> {
         };
         let path = |selector: &'_ crate::authz::ValueSelector| selector.path.clone();
         let not = what.not.as_deref();
-        let read = rule.condition.as_ref();
+        let read = rule.expression.as_ref();
         let places: [(Vec<ValuePath>, &[&str]); 3] = [
             (
                 what.arguments.iter().map(path).collect(),

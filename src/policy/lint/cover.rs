@@ -85,7 +85,7 @@ fn covers(wide: &Rule, narrow: &Rule) -> bool {
         when,
         place,
         why,
-        condition,
+        expression,
         set,
         message: _,
     } = wide;
@@ -112,8 +112,8 @@ fn covers(wide: &Rule, narrow: &Rule) -> bool {
                 .as_ref()
                 .is_some_and(|own| covers_where(place, own))
         })
-        && condition.as_ref().is_none_or(|wide| {
-            let own = narrow.condition.as_ref().map(Expression::as_str);
+        && expression.as_ref().is_none_or(|wide| {
+            let own = narrow.expression.as_ref().map(Expression::as_str);
             own == Some(wide.as_str())
         })
 }

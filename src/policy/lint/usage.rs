@@ -52,7 +52,7 @@ pub fn argument_servers<'s>(
 
 /// Whether a rule may read arguments of a tool.
 fn reads_tools(rule: &Rule) -> bool {
-    let condition = rule.condition.as_ref();
+    let condition = rule.expression.as_ref();
     let what = rule.what.as_ref();
     let selects = |what: &What| !what.arguments.is_empty();
     let reads = condition.is_some_and(Expression::reads_arguments)

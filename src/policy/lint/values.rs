@@ -8,7 +8,7 @@ use crate::authz::{Effect, Expression, Remark, Rule, Sense};
 
 impl Lint<'_> {
     pub(super) fn look_at_values(&mut self, rule: &Rule) {
-        let Some(condition) = rule.condition.as_ref() else {
+        let Some(condition) = rule.expression.as_ref() else {
             return;
         };
         let is_allow = rule.effect == Effect::Allow;

@@ -14,7 +14,7 @@ use crate::authz::{
     AccessRequest, Action, ActionKind, Context, Count, Decision, Declared, Http, Peer, PeerNames,
     Policy, Readings, Resource, Subject, Taken, TrustedHints, UriForm, Value,
 };
-use crate::mcp::{DecodeOptions, Form, METHODS, Message, decode};
+use crate::mcp::{DecodeOptions, METHODS, Message, MethodForm, decode};
 
 /// One request that a policy can be asked about without a server.
 #[derive(Debug, Clone)]
@@ -287,7 +287,7 @@ fn body(method: &str, params: &Map<String, Json>) -> String {
     }
     let entry = METHODS.iter().find(|entry| entry.name == method);
     let notification = entry.map_or(method.starts_with("notifications/"), |entry| {
-        entry.form == Form::Notification
+        entry.form == MethodForm::Notification
     });
     let mut message = json!({"jsonrpc": "2.0", "method": method, "params": params});
     if let (false, Some(members)) = (notification, message.as_object_mut()) {

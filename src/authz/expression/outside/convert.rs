@@ -4,50 +4,11 @@ use cel::ExecutionError;
 use cel::common::types::{CelDouble, CelInt, CelList, CelString, CelUInt};
 use cel::common::value::{CowVal, Val};
 
-use super::json::{to_val, to_value};
-use super::no_result;
-use crate::authz::expression::functions::truth;
-use crate::authz::expression::{ENVIRONMENT, EXPRESSION_NESTED_VALUES_MAX};
-use crate::authz::json_text;
-use crate::authz::request::Value;
-use crate::authz::spelling;
-
-/// What a value is converted to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::authz::expression) enum Conversion {
-    Bool,
-    Int,
-    Uint,
-    Num,
-    /// A text, and nothing else.
-    Text,
-    /// A text, or that of an integer or a truth value, of which there is one.
-    Spelled,
-    Fold,
-    Plain,
-    List,
-    Time,
-}
-
-/// The conversions of CEL, which are these for values from outside.
-pub(in crate::authz::expression) const CEL_CONVERSIONS: &[(&str, Conversion)] = &[
-    ("bool", Conversion::Bool),
-    ("int", Conversion::Int),
-    ("uint", Conversion::Uint),
-    ("double", Conversion::Num),
-    ("string", Conversion::Spelled),
-    ("timestamp", Conversion::Time),
-];
-
-/// The functions that policies have for values from outside.
-pub(in crate::authz::expression) const HELPERS: &[(&str, Conversion)] = &[
-    ("num", Conversion::Num),
-    ("text", Conversion::Text),
-    ("fold", Conversion::Fold),
-    ("plain", Conversion::Plain),
-    ("list", Conversion::List),
-    ("time", Conversion::Time),
-];
+use super::operation::{Conversion, no_result};
+use crate::authz::expression::cel_value::{timestamp, to_val, to_value, truth};
+use crate::authz::expression::limits::EXPRESSION_NESTED_VALUES_MAX;
+use crate::authz::value::Value;
+use crate::authz::{json_text, spelling};
 
 /// Converts a value, if it has the one form that is accepted.
 pub(super) fn convert<'b, 'v>(
@@ -157,13 +118,10 @@ fn time<'b, 'v>(value: &dyn Val) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let is_plain = text.inner().parse::<jiff::Timestamp>().is_ok()
         && text.inner().contains('T')
         && !text.inner().contains(['t', 'z', '[']);
-    let environment = ENVIRONMENT.as_ref().ok().filter(|_| is_plain);
-    let environment = environment.ok_or_else(|| no_result("not a time of RFC 3339"))?;
-    let arguments: Vec<CowVal<'b, 'v>> =
-        vec![CowVal::owned(CelString::from(text.inner().to_owned()))];
-    let convert = environment.find_overload("timestamp", &arguments);
-    let convert = convert.ok_or_else(|| no_result("no times"))?;
-    convert(arguments)
+    if !is_plain {
+        return Err(no_result("not a time of RFC 3339"));
+    }
+    timestamp(text.inner().to_owned())
 }
 
 fn list<'b, 'v>(items: &[Value<'_>]) -> CowVal<'b, 'v> {

@@ -21,7 +21,7 @@ fn found_of_uri(expression: &str, uri: &str) -> Match {
     request.resource = Resource::Uri(uri);
     request.context.uris = UriForm::Normal;
     let compiled = Expression::compile(expression).unwrap();
-    compiled.evaluate(&Facts::new(&request, None))
+    compiled.evaluate(&Variables::new(&request, None))
 }
 
 fn has_no_result(rows: &[(&str, &str)]) {
@@ -136,7 +136,7 @@ fn given_cannot_tell_what_is_unknown() {
     let arguments = Value::Map(Vec::new());
     let request = request(&subject, &arguments);
     let compiled = Expression::compile("!given(subject.tenant)").unwrap();
-    let found = compiled.evaluate(&Facts::new(&request, None));
+    let found = compiled.evaluate(&Variables::new(&request, None));
     assert_eq!(found, Match::Indeterminate);
 }
 

@@ -347,7 +347,7 @@ fn facts_that_a_token_leaves_out_are_neither_there_nor_absent() {
         "size(subject.groups) == 1",
     ] {
         let compiled = Expression::compile(expression).unwrap();
-        let found = compiled.evaluate(&Facts::new(&request, None));
+        let found = compiled.evaluate(&Variables::new(&request, None));
         assert_eq!(found, Match::Indeterminate, "{expression}");
     }
 }
@@ -454,7 +454,7 @@ fn the_uri_is_compared_as_one() {
         request.resource = Resource::Uri(uri);
         request.context.uris = form;
         let compiled = Expression::compile(expression).unwrap();
-        let found = compiled.evaluate(&Facts::new(&request, None));
+        let found = compiled.evaluate(&Variables::new(&request, None));
         assert_eq!(shown(found), expected, "{expression} {uri} {form:?}");
     }
 }

@@ -139,7 +139,7 @@ fn bytes_pass_at_once() {
     for (count, byte) in stream.iter().enumerate() {
         let mut input = std::slice::from_ref(byte);
         while !input.is_empty() {
-            if let Reading::Item(_) = listing.read(&mut input).unwrap() {
+            if let ListingStep::Item(_) = listing.read(&mut input).unwrap() {
                 listing.settle(true);
             }
         }

@@ -1,9 +1,9 @@
 //! What holds for any answer.
 
-use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
+use proptest::prelude::*;
 
 const HIDDEN: &str = "hide-Zq7";
 
@@ -252,7 +252,7 @@ fn memory_does_not_grow_with_the_answer() {
             for _ in 0..times {
                 let mut input = text.as_bytes();
                 while !input.is_empty() {
-                    if let Reading::Item(item) = listing.read(&mut input).unwrap() {
+                    if let ListingStep::Item(item) = listing.read(&mut input).unwrap() {
                         let keep = !is_hidden(&item.name);
                         listing.settle(keep);
                     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::authz::Value;
+use crate::mcp::ListKinds;
 
 fn result(result: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#)
@@ -399,7 +400,7 @@ fn a_modern_list_gets_a_cache_scope() {
 #[test]
 fn new_tasks_are_told() {
     let calls = ListingSettings {
-        lists: Lists::NONE,
+        lists: ListKinds::NONE,
         new_tasks: true,
         make_private: true,
         ..settings()
@@ -439,10 +440,10 @@ fn new_tasks_are_told() {
     let mut input: &[u8] = br#"{"result":{"taskId":"t","ttlMs":1}}"#;
     assert_eq!(
         listing.read(&mut input),
-        Ok(Reading::NewTask("t".to_owned()))
+        Ok(ListingStep::NewTask("t".to_owned()))
     );
     assert_eq!(listing.take_output(), br#"{"result":{"taskId":"t""#);
-    assert_eq!(listing.read(&mut input), Ok(Reading::More));
+    assert_eq!(listing.read(&mut input), Ok(ListingStep::More));
     assert_eq!(listing.take_output(), br#","ttlMs":1}}"#);
 }
 
@@ -562,7 +563,7 @@ fn strange_but_valid_json_passes() {
 fn a_fault_ends_all_output() {
     let mut listing = Listing::new(settings());
     let mut input: &[u8] = br#"{"result":{"tools":[{"name":"a"},{"name":"b"}"#;
-    let Ok(Reading::Item(item)) = listing.read(&mut input) else {
+    let Ok(ListingStep::Item(item)) = listing.read(&mut input) else {
         panic!("no item");
     };
     assert_eq!(
@@ -570,7 +571,7 @@ fn a_fault_ends_all_output() {
         Value::Map(vec![("name".into(), Value::String("a".into()))])
     );
     listing.settle(true);
-    assert!(matches!(listing.read(&mut input), Ok(Reading::Item(_))));
+    assert!(matches!(listing.read(&mut input), Ok(ListingStep::Item(_))));
     assert!(listing.is_untouched());
     assert_eq!(
         listing.take_output(),

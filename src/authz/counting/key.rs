@@ -1,0 +1,145 @@
+//! The names of counters: whose calls of what are counted together.
+
+use super::holder::Holder;
+use crate::authz::matching::Match;
+use crate::authz::request::{AccessRequest, Resource};
+use crate::authz::window::KeyPart;
+
+/// The exact name of a counter: no two counters share one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CounterKey {
+    bytes: Box<[u8]>,
+    holder: Holder,
+}
+
+impl CounterKey {
+    /// The key as bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whose the counter is.
+    #[must_use]
+    pub fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    /// A counter of this name.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        use super::holder::HolderKind;
+
+        CounterKey {
+            bytes: name.as_bytes().into(),
+            holder: Holder {
+                kind: HolderKind::Server,
+                issuer: None,
+                name: name.into(),
+                is_rehearsed: false,
+            },
+        }
+    }
+
+    /// The counter for what a request is by. `Err` is [`Match::No`] for a request that is not
+    /// about such a thing at all, and [`Match::Indeterminate`] where a part is not known.
+    pub(crate) fn new(
+        name: &[u8],
+        by: &[KeyPart],
+        request: &AccessRequest<'_>,
+    ) -> Result<Self, Match> {
+        let mut key = Vec::with_capacity(128);
+        add(&mut key, name);
+        let subject = request.subject;
+        for part in by {
+            // INVARIANT: parts are sorted, so equal ones are in equal places; the tag says which.
+            key.push(*part as u8);
+            match part {
+                KeyPart::Subject => add_all(&mut key, [&*subject.issuer, &subject.id]),
+                KeyPart::Agent => {
+                    let agent = subject.agent.as_deref().ok_or(Match::Indeterminate)?;
+                    add_all(&mut key, [&*subject.issuer, agent]);
+                }
+                KeyPart::Tenant => {
+                    let tenant = subject.tenant.as_deref().ok_or(Match::Indeterminate)?;
+                    add_all(&mut key, [&*subject.issuer, tenant]);
+                }
+                KeyPart::Session => {
+                    let session = request.session.ok_or(Match::Indeterminate)?;
+                    let owner = [&*subject.issuer, &subject.id, request.server];
+                    add_all(&mut key, owner);
+                    add(&mut key, session.as_bytes());
+                }
+                KeyPart::Server => add(&mut key, request.server.as_bytes()),
+                KeyPart::Tool => {
+                    let tool = tool(request).ok_or(Match::No)?;
+                    add(&mut key, request.server.as_bytes());
+                    // Names that callers make up would be as many counters as they like.
+                    if !request.context.tool_is_unlisted {
+                        add(&mut key, tool.as_bytes());
+                    }
+                }
+            }
+        }
+        Ok(CounterKey {
+            bytes: key.into(),
+            holder: Holder::of(by, request).ok_or(Match::Indeterminate)?,
+        })
+    }
+
+    /// The same counter kept apart from the real one, for what is only rehearsed.
+    #[must_use]
+    pub fn within(&self, space: &str) -> Self {
+        let mut key = Vec::with_capacity(self.bytes.len().saturating_add(16));
+        add(&mut key, space.as_bytes());
+        key.extend(&self.bytes);
+        let holder = Holder {
+            is_rehearsed: true,
+            ..self.holder.clone()
+        };
+        CounterKey {
+            bytes: key.into(),
+            holder,
+        }
+    }
+}
+
+/// Every part with its length before it, so that no two lists of parts give the same bytes.
+fn add(key: &mut Vec<u8>, part: &[u8]) {
+    key.extend(part.len().to_be_bytes());
+    key.extend(part);
+}
+
+fn add_all<const N: usize>(key: &mut Vec<u8>, parts: [&str; N]) {
+    for part in parts {
+        add(key, part.as_bytes());
+    }
+}
+
+pub(crate) fn tool<'a>(request: &AccessRequest<'a>) -> Option<&'a str> {
+    match request.resource {
+        Resource::Tool(name) => Some(name),
+        Resource::Server
+        | Resource::Prompt(_)
+        | Resource::Uri(_)
+        | Resource::Template(_)
+        | Resource::Task(_) => None,
+    }
+}
+
+/// Whether a request has all that it would be counted by: the error of [`CounterKey::new`], without
+/// a key.
+pub(crate) fn check_parts(by: &[KeyPart], request: &AccessRequest<'_>) -> Result<(), Match> {
+    let subject = request.subject;
+    by.iter().try_for_each(|part| match part {
+        KeyPart::Subject | KeyPart::Server => Ok(()),
+        KeyPart::Agent => subject.agent.as_ref().map(drop).ok_or(Match::Indeterminate),
+        KeyPart::Tenant => subject
+            .tenant
+            .as_ref()
+            .map(drop)
+            .ok_or(Match::Indeterminate),
+        KeyPart::Session => request.session.map(drop).ok_or(Match::Indeterminate),
+        KeyPart::Tool => tool(request).map(drop).ok_or(Match::No),
+    })
+}

@@ -1,0 +1,114 @@
+//! What require rules ask for together, and what of it the caller lacks.
+
+use std::sync::Arc;
+
+use crate::authz::decision::{Challenge, Decision, Denial, DenialReason};
+use crate::authz::matching::Match;
+use crate::authz::policy::Policy;
+use crate::authz::request::AccessRequest;
+use crate::authz::rule::{Effect, Needs, Rule};
+use crate::authz::selectors::match_auth_age;
+
+/// What the requirements come to together, and those that are not met.
+pub(super) fn unmet(
+    policy: &Policy,
+    request: &AccessRequest<'_>,
+    gates: &[usize],
+) -> Option<(Decision, Vec<usize>)> {
+    let mut missing = Missing::default();
+    let mut unmet = Vec::new();
+    for &position in gates {
+        let Some(rule) = policy.rules().get(position) else {
+            continue;
+        };
+        if let Effect::Require(needs) = &rule.effect
+            && missing.add(needs, rule, request)
+        {
+            unmet.push(position);
+        }
+    }
+    if let Some(rule) = missing.proof {
+        let denial = Denial::new(DenialReason::SenderConstraint, Some(rule));
+        return Some((Decision::Deny(denial), unmet));
+    }
+    let first = unmet
+        .first()
+        .and_then(|position| policy.rules().get(*position))?;
+    let challenge = Challenge {
+        scopes: missing.scopes,
+        missing: missing.lacking,
+        acr_values: missing.acr.unwrap_or_default(),
+        max_age: missing.max_age,
+        rule: Arc::clone(&first.id),
+        message: first.message.clone(),
+    };
+    Some((Decision::Challenge(challenge), unmet))
+}
+
+/// Whether a caller lacks something that one requirement asks for.
+pub(crate) fn is_unmet(needs: &Needs, rule: &Rule, request: &AccessRequest<'_>) -> bool {
+    Missing::default().add(needs, rule, request)
+}
+
+/// What several requirements need together, and what of it is missing.
+#[derive(Default)]
+struct Missing<'p> {
+    scopes: Vec<Arc<str>>,
+    lacking: Vec<Arc<str>>,
+    acr: Option<Vec<Arc<str>>>,
+    max_age: Option<std::time::Duration>,
+    proof: Option<&'p Rule>,
+}
+
+impl<'p> Missing<'p> {
+    /// Adds the needs of one rule, and tells whether some are not met. An `acr` or `auth_time`
+    /// that is not in the token is not met: a new login brings it.
+    fn add(&mut self, needs: &'p Needs, rule: &'p Rule, request: &AccessRequest<'_>) -> bool {
+        let Needs {
+            scopes,
+            acr: accepted,
+            auth_age_max,
+            sender_constrained,
+        } = needs;
+        let subject = request.subject;
+        let mut is_unmet = false;
+        for scope in scopes {
+            let lacks = !subject.scopes.contains(scope);
+            is_unmet |= lacks;
+            if !self.scopes.contains(scope) {
+                self.scopes.push(Arc::clone(scope));
+            }
+            if lacks && !self.lacking.contains(scope) {
+                self.lacking.push(Arc::clone(scope));
+            }
+        }
+        let acr = subject.claims.member("acr").and_then(|acr| acr.as_str());
+        if !accepted.is_empty() && !accepted.iter().any(|value| Some(&**value) == acr) {
+            is_unmet = true;
+            self.narrow_acr(accepted);
+        }
+        if let Some(most) = *auth_age_max
+            && match_auth_age(request, most) != Match::Yes
+        {
+            is_unmet = true;
+            self.max_age = Some(self.max_age.map_or(most, |age| age.min(most)));
+        }
+        // Tokens that are bound to their sender are not accepted yet, so this is never met.
+        if *sender_constrained {
+            is_unmet = true;
+            self.proof = self.proof.or(Some(rule));
+        }
+        is_unmet
+    }
+
+    /// One value is to serve every rule; where none can, those of the first are asked for.
+    fn narrow_acr(&mut self, values: &[Arc<str>]) {
+        let Some(known) = &mut self.acr else {
+            self.acr = Some(values.to_vec());
+            return;
+        };
+        if known.iter().any(|value| values.contains(value)) {
+            known.retain(|value| values.contains(value));
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What a name does to the test that it is in.
+//!
+//! A test for a name that the author wrote holds for who has it. One that holds for all but some
+//! names, or for who has none, fails by a name, however it is spelled.
+
+use cel::IdedExpr;
+use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
+
+use super::super::constant::{GIVEN, GLOB, MATCHES};
+use super::super::lookup::{call_of, name_of, tested_of, text_of};
+use super::super::remarks::Sense;
+use super::nothing::{has_nothing, is_met_without_names, matches_anything, says_nothing};
+use super::scope::Scope;
+
+/// What gives a value, or a part of it, in another form.
+const CONVERSIONS: [&str; 12] = [
+    "dyn",
+    "bool",
+    "string",
+    "text",
+    "fold",
+    "plain",
+    "int",
+    "uint",
+    "double",
+    "num",
+    "time",
+    "timestamp",
+];
+
+impl<'e> Scope<'e> {
+    /// What having a name does to the expression, by a test that reads names. `sense` is what the
+    /// test does to it where it holds.
+    pub(super) fn effect(&self, node: &'e IdedExpr, sense: Sense) -> Sense {
+        if let Some((object, _)) = tested_of(node) {
+            let is_subject = name_of(object) == Some("subject");
+            return only(is_subject || self.is_path(object), sense);
+        }
+        match call_of(node) {
+            Some(call) => self.effect_of_call(node, call, sense),
+            None => only(self.is_one_name(node), sense),
+        }
+    }
+
+    fn effect_of_call(&self, node: &'e IdedExpr, call: &'e CallExpr, sense: Sense) -> Sense {
+        if let Some(asks_for_any) = self.asks_for_any(call) {
+            return if asks_for_any { sense } else { sense.flipped() };
+        }
+        let function = call.func_name.as_str();
+        let target = call.target.as_deref();
+        match (function, target, call.args.as_slice()) {
+            (operators::EQUALS, None, [left, right]) => {
+                only(self.is_comparison(left, right), sense)
+            }
+            (operators::NOT_EQUALS, None, [left, right]) => {
+                only(self.is_comparison(left, right), sense.flipped())
+            }
+            (operators::IN, None, [item, list]) => only(self.is_search(item, list), sense),
+            (GIVEN, None, [member]) => only(self.is_path(member), sense),
+            (MATCHES | "startsWith" | "endsWith" | "contains", Some(text), [part])
+            | (MATCHES | GLOB, None, [text, part]) => {
+                let is_for_a_name = self.is_value(text)
+                    && self.is_value(part)
+                    && !is_met_without_names(self, function, text, part)
+                    && !(function == MATCHES && matches_anything(part));
+                only(is_for_a_name, sense)
+            }
+            _ => only(self.is_value(node), sense),
+        }
+    }
+
+    /// Whether a test holds for who has any of some names (true), or for who has none (false).
+    fn asks_for_any(&self, call: &'e CallExpr) -> Option<bool> {
+        let [left, right] = call.args.as_slice() else {
+            return None;
+        };
+        let own =
+            |node: &'e IdedExpr| (self.is_value(node) || self.grows(node)) && self.has_names(node);
+        let is_different = call.func_name == operators::NOT_EQUALS;
+        if (is_different || call.func_name == operators::EQUALS)
+            && ((says_nothing(left) && own(right)) || (says_nothing(right) && own(left)))
+        {
+            return Some(is_different);
+        }
+        let (function, counted, number) = match (number_of(left), number_of(right)) {
+            (None, Some(number)) => (call.func_name.as_str(), left, number),
+            (Some(number), None) => (mirrored(&call.func_name), right, number),
+            _ => return None,
+        };
+        if !counted_of(counted).is_some_and(|names| self.has_names(names) && self.grows(names)) {
+            return None;
+        }
+        match (function, number) {
+            (operators::GREATER | operators::NOT_EQUALS, 0) | (operators::GREATER_EQUALS, 1) => {
+                Some(true)
+            }
+            (operators::EQUALS | operators::LESS_EQUALS, 0) | (operators::LESS, 1) => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Whether two sides are compared of which one is a name, and the other a certain value.
+    fn is_comparison(&self, left: &'e IdedExpr, right: &'e IdedExpr) -> bool {
+        let is_side = |node: &'e IdedExpr| self.is_value(node) && !says_nothing(node);
+        is_side(left)
+            && is_side(right)
+            && !is_met_without_names(self, operators::EQUALS, left, right)
+    }
+
+    fn is_search(&self, item: &'e IdedExpr, list: &'e IdedExpr) -> bool {
+        if !self.is_value(item) || says_nothing(item) {
+            return false;
+        }
+        if let Expr::List(list) = &list.expr {
+            return list
+                .elements
+                .iter()
+                .all(|own| self.is_comparison(item, own));
+        }
+        if let Some(sum) = call_of(list).filter(|call| call.func_name == operators::ADD) {
+            return sum.args.iter().all(|part| self.is_search(item, part));
+        }
+        if self.reads_names(list) {
+            self.grows(list)
+        } else {
+            !has_nothing(list)
+        }
+    }
+
+    /// Whether the node is one value that something is called, or made of some by joining texts.
+    pub(super) fn is_value(&self, node: &'e IdedExpr) -> bool {
+        if let Some(call) = call_of(node) {
+            return match (call.func_name.as_str(), call.args.as_slice()) {
+                (operators::ADD, [left, right]) => {
+                    self.is_value(left)
+                        && self.is_value(right)
+                        && (has_text(left) || has_text(right))
+                }
+                (function, [inner]) if CONVERSIONS.contains(&function) => self.is_value(inner),
+                (operators::INDEX, _) if !self.reads_names(node) => true,
+                _ => self.is_one_name(node),
+            };
+        }
+        if self.reads_names(node) {
+            return self.is_one_name(node);
+        }
+        match &node.expr {
+            Expr::Literal(_) | Expr::Ident(_) => true,
+            Expr::Select(select) => !select.test,
+            Expr::Call(_)
+            | Expr::Comprehension(_)
+            | Expr::List(_)
+            | Expr::Map(_)
+            | Expr::Struct(_)
+            | Expr::Unspecified => false,
+        }
+    }
+}
+
+fn only(is_for_a_name: bool, sense: Sense) -> Sense {
+    if is_for_a_name { sense } else { Sense::Either }
+}
+
+/// Whether a text that the author wrote is joined there.
+fn has_text(node: &IdedExpr) -> bool {
+    match call_of(node).filter(|call| call.func_name == operators::ADD) {
+        Some(sum) => sum.args.iter().any(has_text),
+        None => text_of(node).is_some_and(|text| !text.is_empty()),
+    }
+}
+
+/// What `size` counts.
+fn counted_of(node: &IdedExpr) -> Option<&IdedExpr> {
+    let call = call_of(node).filter(|call| call.func_name == "size")?;
+    call.target.as_deref().or_else(|| call.args.first())
+}
+
+/// The number that the author wrote.
+fn number_of(node: &IdedExpr) -> Option<i64> {
+    if let Expr::Literal(LiteralValue::Int(number)) = &node.expr {
+        Some(*number.inner())
+    } else {
+        None
+    }
+}
+
+/// An ordering with its sides changed.
+fn mirrored(operator: &str) -> &str {
+    match operator {
+        operators::LESS => operators::GREATER,
+        operators::LESS_EQUALS => operators::GREATER_EQUALS,
+        operators::GREATER => operators::LESS,
+        operators::GREATER_EQUALS => operators::LESS_EQUALS,
+        other => other,
+    }
+}

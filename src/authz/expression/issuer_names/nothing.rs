@@ -1,0 +1,120 @@
+//! What is said of who has no name.
+//!
+//! A test that holds for them fails by a name, whichever it is.
+
+use cel::IdedExpr;
+use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
+
+use super::super::constant::Constant;
+use super::super::constant::{GLOB, MATCHES};
+use super::super::depth::children;
+use super::super::lookup::{call_of, text_of};
+use super::scope::Scope;
+use crate::authz::glob::Glob;
+use crate::authz::selectors::is_nothing;
+
+/// How often a character is repeated in texts that nobody thought of.
+const REPEATED: [usize; 9] = [0, 1, 2, 4, 8, 16, 32, 64, 256];
+
+/// Whether a node is a value of who has no name, or says no.
+pub(super) fn says_nothing(node: &IdedExpr) -> bool {
+    match &node.expr {
+        Expr::Literal(LiteralValue::String(text)) => is_nothing(text.inner()),
+        Expr::Literal(LiteralValue::Boolean(truth)) => !*truth.inner(),
+        Expr::Literal(LiteralValue::Int(number)) => *number.inner() == 0,
+        Expr::Literal(LiteralValue::UInt(number)) => *number.inner() == 0,
+        Expr::Literal(LiteralValue::Double(number)) => *number.inner() == 0.0,
+        Expr::Literal(LiteralValue::Bytes(bytes)) => bytes.inner().is_empty(),
+        Expr::Literal(LiteralValue::Null) => true,
+        Expr::List(list) => list.elements.is_empty(),
+        Expr::Map(map) => map.entries.is_empty(),
+        Expr::Call(_)
+        | Expr::Comprehension(_)
+        | Expr::Select(_)
+        | Expr::Ident(_)
+        | Expr::Struct(_)
+        | Expr::Unspecified => false,
+    }
+}
+
+/// Whether such a value is in a list or is a key that the author wrote somewhere in the node.
+pub(super) fn has_nothing(node: &IdedExpr) -> bool {
+    let is_here = match &node.expr {
+        Expr::List(list) => list.elements.iter().any(says_nothing),
+        Expr::Map(map) => map.entries.iter().any(
+            |entry| matches!(&entry.expr, EntryExpr::MapEntry(entry) if says_nothing(&entry.key)),
+        ),
+        Expr::Literal(_)
+        | Expr::Call(_)
+        | Expr::Comprehension(_)
+        | Expr::Select(_)
+        | Expr::Ident(_)
+        | Expr::Struct(_)
+        | Expr::Unspecified => false,
+    };
+    is_here || children(node).into_iter().any(has_nothing)
+}
+
+/// Whether a test is met where every name in it is empty.
+pub(super) fn is_met_without_names(
+    scope: &Scope<'_>,
+    function: &str,
+    text: &IdedExpr,
+    part: &IdedExpr,
+) -> bool {
+    let (Some(text), Some(part)) = (without_names(scope, text), without_names(scope, part)) else {
+        return false;
+    };
+    match function {
+        "startsWith" => text.starts_with(&part),
+        "endsWith" => text.ends_with(&part),
+        "contains" => text.contains(&part),
+        GLOB => Glob::name(&part).is_ok_and(|pattern| pattern.matches(&text)),
+        MATCHES => matches!(
+            Constant::compile(MATCHES, &part),
+            Ok(Some(Constant::Pattern(pattern))) if pattern.is_match(&text)
+        ),
+        _ => text == part,
+    }
+}
+
+/// The text that a node is where every name in it is empty, if nothing else is in it.
+fn without_names(scope: &Scope<'_>, node: &IdedExpr) -> Option<String> {
+    if let Some(text) = text_of(node) {
+        return Some(text.to_owned());
+    }
+    if scope.reads_names(node) && scope.is_path(node) {
+        return Some(String::new());
+    }
+    let CallExpr {
+        func_name, args, ..
+    } = call_of(node)?;
+    match (func_name.as_str(), args.as_slice()) {
+        (operators::ADD, parts) => parts
+            .iter()
+            .map(|part| without_names(scope, part))
+            .collect(),
+        ("dyn" | "string" | "text" | "fold" | "plain", [inner]) => without_names(scope, inner),
+        _ => None,
+    }
+}
+
+/// Whether a pattern is met by texts that nobody thought of, as `^[^a]` and `^[b-z]` are: then it is
+/// about what does not meet it. It is tried on a character for private use and on all letters, in
+/// some lengths.
+pub(super) fn matches_anything(pattern: &IdedExpr) -> bool {
+    let text = text_of(pattern).unwrap_or_default();
+    let Ok(Some(Constant::Pattern(pattern))) = Constant::compile(MATCHES, text) else {
+        return true;
+    };
+    let is_met = |character: char| {
+        REPEATED
+            .iter()
+            .any(|length| pattern.is_match(&character.to_string().repeat(*length)))
+    };
+    let by_most = |letters: std::ops::RangeInclusive<char>| {
+        let (met, unmet): (Vec<char>, Vec<char>) = letters.partition(|letter| is_met(*letter));
+        met.len() > unmet.len()
+    };
+    is_met('\u{e000}') || by_most('a'..='z') || by_most('A'..='Z')
+}

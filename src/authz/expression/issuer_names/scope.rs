@@ -1,0 +1,169 @@
+//! What is a name where a node stands.
+
+use cel::IdedExpr;
+use cel::common::ast::{ComprehensionExpr, Expr, operators};
+
+use super::super::depth::children;
+use super::super::lookup::{call_of, field_of, member_of, name_of, tested_of};
+use super::super::remarks::Sense;
+use super::Walk;
+use super::named::is_issuer;
+
+/// Names of the caller that are more than one, and the whole of them.
+const SEVERAL: [&str; 4] = ["groups", "roles", "scopes", "claims"];
+
+/// The names that a node may read.
+#[derive(Debug, Clone)]
+pub(super) struct Scope<'e> {
+    with_device: bool,
+    /// The variables of the loops around the node, and whether they run over names.
+    bound: Vec<(&'e str, bool)>,
+}
+
+impl<'e> Scope<'e> {
+    pub(super) fn new(with_device: bool) -> Self {
+        Scope {
+            with_device,
+            bound: Vec::new(),
+        }
+    }
+
+    /// Goes into a loop. Gives what [`Scope::leave`] takes.
+    pub(super) fn enter(&mut self, inner: &'e ComprehensionExpr) -> usize {
+        let outer = self.bound.len();
+        let is_over_names = self.has_names(&inner.iter_range);
+        let variables = [Some(&inner.iter_var), inner.iter_var2.as_ref()];
+        let variables = variables.into_iter().flatten();
+        self.bound
+            .extend(variables.map(|name| (name.as_str(), is_over_names)));
+        outer
+    }
+
+    pub(super) fn leave(&mut self, outer: usize) {
+        self.bound.truncate(outer);
+    }
+
+    /// Whether something in the node is a name that its issuer gives. An element of a list of names
+    /// is one that is there or not; what is in the element is names again.
+    pub(super) fn reads_names(&self, node: &IdedExpr) -> bool {
+        if is_issuer(node) {
+            return false;
+        }
+        matches!(field_of(&node.expr), Some(("subject", field, _)) if field != "issuer")
+            || self.is_device(node)
+            || looked_into(node).is_some_and(|object| self.is_element(object))
+            || children(node)
+                .into_iter()
+                .any(|part| self.reads_names(part))
+    }
+
+    /// Whether the node reads names or is an element of some.
+    pub(super) fn has_names(&self, node: &IdedExpr) -> bool {
+        self.is_element(node) || self.reads_names(node)
+    }
+
+    fn is_element(&self, node: &IdedExpr) -> bool {
+        let mut bound = self.bound.iter().rev();
+        name_of(node).is_some_and(|name| {
+            let found = bound.find(|(own, _)| *own == name);
+            found.is_some_and(|(_, is_element)| *is_element)
+        })
+    }
+
+    fn is_device(&self, node: &IdedExpr) -> bool {
+        self.with_device && name_of(node) == Some("device")
+    }
+
+    /// Whether the node is a field of the subject, the device, an element of names, or a member of
+    /// one of them by names.
+    pub(super) fn is_path(&self, node: &IdedExpr) -> bool {
+        let mut node = node;
+        loop {
+            if let Some(("subject", _, is_test)) = field_of(&node.expr) {
+                return !is_test;
+            }
+            if self.is_device(node) || self.is_element(node) {
+                return true;
+            }
+            let Some((operand, _)) = member_of(node) else {
+                return false;
+            };
+            node = operand;
+        }
+    }
+
+    /// Whether the node is a name that is not several.
+    pub(super) fn is_one_name(&self, node: &IdedExpr) -> bool {
+        let is_several = matches!(
+            field_of(&node.expr),
+            Some(("subject", field, _)) if SEVERAL.contains(&field)
+        );
+        self.is_path(node) && !is_several && !self.is_device(node)
+    }
+
+    /// Whether a further name in the node is a further element of it, and takes none away.
+    pub(super) fn grows(&self, node: &'e IdedExpr) -> bool {
+        if !self.reads_names(node) || self.is_path(node) {
+            return true;
+        }
+        if let Expr::Comprehension(inner) = &node.expr {
+            return self.grows_by(inner);
+        }
+        let Some(call) = call_of(node) else {
+            return false;
+        };
+        match (call.func_name.as_str(), call.args.as_slice()) {
+            (operators::ADD, parts) => parts.iter().all(|part| self.grows(part)),
+            ("list" | "dyn", [inner]) => self.grows(inner),
+            _ => false,
+        }
+    }
+
+    /// The same of `filter` and `map`, which look at each element by itself.
+    fn grows_by(&self, inner: &'e ComprehensionExpr) -> bool {
+        let begins_empty =
+            matches!(&inner.accu_init.expr, Expr::List(list) if list.elements.is_empty());
+        if !begins_empty || !self.grows(&inner.iter_range) {
+            return false;
+        }
+        let mut within = self.clone();
+        within.enter(inner);
+        let step = call_of(&inner.loop_step).map(|step| (&*step.func_name, step.args.as_slice()));
+        let (chosen, gathered) = match step {
+            Some((operators::CONDITIONAL, [chosen, gathered, _])) => (Some(chosen), Some(gathered)),
+            Some((operators::ADD, _)) => (None, Some(&inner.loop_step)),
+            _ => (None, None),
+        };
+        let is_gathered = gathered.is_some_and(|gathered| {
+            let mut items = children(gathered).into_iter().flat_map(children);
+            items.all(|item| !within.reads_names(item) || within.is_value(item))
+        });
+        is_gathered && chosen.is_none_or(|chosen| !within.may_fail(chosen))
+    }
+
+    /// Whether a name may make a test fail.
+    fn may_fail(&self, test: &'e IdedExpr) -> bool {
+        let mut walk = Walk::new(self.clone());
+        walk.visit(test, Sense::Holds);
+        walk.names.make_it_fail
+    }
+}
+
+/// The object that a node looks into.
+fn looked_into(node: &IdedExpr) -> Option<&IdedExpr> {
+    if let Expr::Comprehension(inner) = &node.expr {
+        return Some(&inner.iter_range);
+    }
+    if let Some((object, _)) = member_of(node).or_else(|| tested_of(node)) {
+        return Some(object);
+    }
+    let call = call_of(node)?;
+    let target = call.target.as_deref();
+    match (call.func_name.as_str(), target, call.args.as_slice()) {
+        (operators::INDEX, None, [object, _])
+        | (operators::IN, None, [_, object])
+        | ("size" | "list", None, [object])
+        | ("size", Some(object), []) => Some(object),
+        _ => None,
+    }
+}

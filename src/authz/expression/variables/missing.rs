@@ -1,0 +1,66 @@
+//! Why something that an expression reads is not there, in words.
+
+use super::{Variables, is_bounded};
+use crate::authz::expression::lookup::{ForeignObject, Lookup};
+use crate::authz::path::{KeyOrigin, Unclear, is_left_out};
+
+impl Variables<'_> {
+    /// Why [`Variables::read`] finds nothing, in words.
+    pub(crate) fn why_missing(&self, lookup: &Lookup) -> String {
+        let (container, path) = match lookup {
+            Lookup::Field(record, field) | Lookup::HasField(record, field) => {
+                return self.why_no_field(record, field);
+            }
+            Lookup::Uri => return self.why_no_field("mcp", "uri"),
+            Lookup::Header(name) | Lookup::HasHeader(name) => {
+                return format!("there is no header `{name}`");
+            }
+            Lookup::Member(container, path)
+            | Lookup::Has(container, path)
+            | Lookup::Given(container, path) => (*container, path),
+        };
+        let (whole, keys, prefix) = match container {
+            ForeignObject::Arguments => (self.request.arguments, KeyOrigin::Sent, "args"),
+            ForeignObject::Input => (self.request.input, KeyOrigin::Sent, "mcp.input"),
+            ForeignObject::Meta => (self.request.meta, KeyOrigin::Sent, "mcp.meta"),
+            ForeignObject::Device => (self.request.context.device, KeyOrigin::Proven, "device"),
+            ForeignObject::Claims => {
+                let claims = &self.request.subject.claims;
+                (Some(claims), KeyOrigin::Proven, "subject.claims")
+            }
+        };
+        let name = format!("{prefix}.{}", path.as_str());
+        let unclear = whole.and_then(|whole| path.why_unclear(whole, keys));
+        match (unclear, whole) {
+            (Some(Unclear::Key(key)), _) => {
+                let key = key.escape_debug();
+                format!("a server may take the key `{key}` where `{name}` is read")
+            }
+            (Some(Unclear::NoObject), _) => {
+                format!("`{name}` leads into something that is no object")
+            }
+            (Some(Unclear::TwoPaths), _) => format!("`{name}` has two readings"),
+            (None, None) if container == ForeignObject::Device => {
+                "nothing is known of the device".to_owned()
+            }
+            (None, Some(whole)) if !is_bounded(whole) => format!("`{prefix}` holds too much"),
+            (None, Some(whole))
+                if container == ForeignObject::Claims && is_left_out(whole, path.as_str()) =>
+            {
+                format!("the token leaves `{name}` out")
+            }
+            (None, _) => format!("there is no `{name}`"),
+        }
+    }
+
+    fn why_no_field(&self, record: &str, field: &str) -> String {
+        if !self.is_unknown(record, field) {
+            return format!("there is no `{record}.{field}`");
+        }
+        match field {
+            "principal" => "nobody can tell who the peer is".to_owned(),
+            "uri" | "uri_folded" => "the URI is not in normal form".to_owned(),
+            _ => format!("the token leaves `{record}.{field}` out"),
+        }
+    }
+}

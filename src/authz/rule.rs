@@ -1,0 +1,189 @@
+//! One rule of a policy: who may do what, when, where and why, and what follows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::assignment::Assignments;
+use super::call::Call;
+use super::counting::{is_awaited, is_counted};
+use super::expression::Expression;
+use super::limit::{Limit, OpenLimit};
+use super::matching::Match;
+use super::request::{AccessRequest, Resource};
+use super::selectors::{ResourceKind, What, When, Where, Who, Why};
+
+/// One rule: everything it asks for must hold for its effect to apply.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Its name, which audit prints.
+    pub id: Arc<str>,
+    /// What it does where it matches.
+    pub effect: Effect,
+    /// Whether it does that, or is only watched.
+    pub mode: Mode,
+    /// The caller.
+    pub who: Option<Who>,
+    /// The call.
+    pub what: Option<What>,
+    /// The time.
+    pub when: Option<When>,
+    /// The place.
+    pub place: Option<Where>,
+    /// Purpose and behaviour.
+    pub why: Option<Why>,
+    /// The CEL expression.
+    pub expression: Option<Expression>,
+    /// What is set where an allow rule matches.
+    pub set: Option<Assignments>,
+    /// A text for the caller.
+    pub message: Option<Arc<str>>,
+}
+
+/// What a rule does where it matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Grants.
+    Allow,
+    /// Refuses.
+    Deny,
+    /// Asks for more.
+    Require(Needs),
+    /// Allows only so often.
+    Limit(Limit),
+    /// Allows only so many at once.
+    Open(OpenLimit),
+}
+
+/// Whether a rule counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// It does.
+    #[default]
+    Enforce,
+    /// It is evaluated, and what it would do is recorded.
+    Shadow,
+}
+
+/// Which rules are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// Those that count.
+    Enforced,
+    /// Shadow rules too, as if they counted.
+    All,
+}
+
+/// What a require rule asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// Scopes, all of which the token must have.
+    pub scopes: Box<[Arc<str>]>,
+    /// Values of the claim `acr`, one of which the token must have; empty: any.
+    pub acr: Box<[Arc<str>]>,
+    /// The greatest age of the login (claim `auth_time`).
+    pub auth_age_max: Option<Duration>,
+    /// Whether the token must be bound to its sender.
+    pub sender_constrained: bool,
+}
+
+impl Rule {
+    /// The one kind of resource that the rule is about; none if it is about any.
+    pub(super) fn kind(&self) -> Option<ResourceKind> {
+        self.what.as_ref().and_then(What::kind)
+    }
+
+    /// Whether the rule asks for the country of the source.
+    pub(super) fn asks_country(&self) -> bool {
+        let expression = self.expression.as_ref();
+        self.place.as_ref().is_some_and(Where::has_countries)
+            || expression.is_some_and(Expression::reads_country)
+    }
+
+    /// Whether the rule asks for the TLS peer.
+    #[must_use]
+    pub fn asks_peer(&self) -> bool {
+        let expression = self.expression.as_ref();
+        self.who.as_ref().is_some_and(Who::has_peers)
+            || expression.is_some_and(Expression::reads_peer)
+    }
+
+    /// Whether everything the rule asks for holds. The expression comes last, and only if the
+    /// rest does not settle it.
+    pub(super) fn matches(&self, call: &Call<'_>) -> Match {
+        let Rule {
+            who,
+            what,
+            when,
+            place,
+            why,
+            expression,
+            id: _,
+            effect: _,
+            mode: _,
+            set: _,
+            message: _,
+        } = self;
+        let request = call.target.request;
+        let who = who.as_ref();
+        let who = who.map_or(Match::Yes, |who| who.matches(request));
+        if who == Match::No || !self.fits_kind(request.resource) {
+            return Match::No;
+        }
+        let what = what.as_ref();
+        let what = what.map_or(Match::Yes, |what| what.matches(&call.target));
+        let place = place.as_ref();
+        let place = place.map_or(Match::Yes, |place| place.matches(request));
+        let when = when.as_ref();
+        let when = when.map_or(Match::Yes, |when| when.matches(request));
+        let plain = who.and(what).and(place).and(when).and(self.counts(request));
+        let why = why.as_ref().filter(|_| plain != Match::No);
+        let why = why.map_or(Match::Yes, |why| call.judge_why(why));
+        let plain = plain.and(why);
+        let expression = expression.as_ref().filter(|_| plain != Match::No);
+        expression.map_or(plain, |expression| plain.and(call.judge(expression)))
+    }
+
+    /// Whether what the rule asks for can depend on the arguments of the call, or on what else is
+    /// sent with it.
+    pub(super) fn reads_arguments(&self) -> bool {
+        let what = self.what.as_ref().is_some_and(What::reads_arguments);
+        let expression = self.expression.as_ref();
+        what || expression.is_some_and(Expression::reads_call)
+    }
+
+    /// Whether the request is one that the rule's limit counts, if it has one. Of how often, what
+    /// needs no rule of its own is not, and of how many at once, what waits for no answer, unless
+    /// the rule names the method.
+    pub(super) fn counts(&self, request: &AccessRequest<'_>) -> Match {
+        let (is_meant, parts) = match &self.effect {
+            Effect::Limit(limit) => (is_counted(request), limit.check(request)),
+            Effect::Open(limit) => (is_awaited(request), limit.check(request)),
+            Effect::Allow | Effect::Deny | Effect::Require(_) => return Match::Yes,
+        };
+        let what = self.what.as_ref();
+        let is_named = || what.is_some_and(|what| what.names_method(request.action.method));
+        if !is_meant && !is_named() {
+            return Match::No;
+        }
+        parts.err().unwrap_or(Match::Yes)
+    }
+
+    /// Whether the rule names the method of the request and is about its server.
+    pub(super) fn names_method(&self, request: &AccessRequest<'_>) -> bool {
+        let what = self.what.as_ref();
+        what.is_some_and(|what| {
+            what.names_method(request.action.method) && what.covers_server(request.server)
+        })
+    }
+
+    /// Whether the rule can be about a resource of this kind.
+    pub(super) fn fits_kind(&self, resource: Resource<'_>) -> bool {
+        let kind = match resource {
+            Resource::Tool(_) => Some(ResourceKind::Tool),
+            Resource::Prompt(_) => Some(ResourceKind::Prompt),
+            Resource::Uri(_) | Resource::Template(_) => Some(ResourceKind::Uri),
+            Resource::Server | Resource::Task(_) => None,
+        };
+        self.kind().is_none_or(|own| kind == Some(own))
+    }
+}

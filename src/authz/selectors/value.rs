@@ -1,0 +1,258 @@
+//! Selectors over JSON values: arguments, claims and what is known of the device.
+
+use std::borrow::Cow;
+
+use crate::authz::compare;
+use crate::authz::compare::{TextList, spellings};
+use crate::authz::glob::Glob;
+use crate::authz::matching::Match;
+use crate::authz::path::{FoundValue, KeyOrigin, ValuePath};
+use crate::authz::spelling::{fold, fold_decomposed};
+use crate::authz::value::Value;
+
+/// How many elements a list may have to be compared; a longer one has no result.
+const ITEMS_MAX: usize = 10_000;
+
+/// How many bytes a text beyond ASCII may have to be folded for a pattern; a longer one has no
+/// result unless it matches as it is.
+const FOLDED_BYTES_MAX: usize = 256 << 10;
+
+fn is_too_long_to_fold(text: &str) -> bool {
+    text.len() > FOLDED_BYTES_MAX && !text.is_ascii()
+}
+
+/// One argument and the values that fulfil the selector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValueSelector {
+    /// Where the argument is.
+    pub path: ValuePath,
+    /// Any of these.
+    pub expected: Box<[ExpectedValue]>,
+}
+
+/// A value that a selector accepts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExpectedValue {
+    /// Exactly this: a string, a number or a truth value.
+    Exactly(Value<'static>),
+    /// A string that matches the pattern.
+    Pattern(TextPattern),
+}
+
+/// A pattern over texts, with what it is to servers that fold texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextPattern {
+    glob: Glob,
+    folded: Option<Glob>,
+}
+
+impl ExpectedValue {
+    /// Whether it is a value of who has no name, or that says no.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        match self {
+            ExpectedValue::Exactly(Value::Null) => true,
+            ExpectedValue::Exactly(Value::Bool(truth)) => !truth,
+            ExpectedValue::Exactly(Value::Int(number)) => *number == 0,
+            ExpectedValue::Exactly(Value::Float(number)) => *number == 0.0,
+            ExpectedValue::Exactly(Value::String(text)) => is_nothing(text),
+            ExpectedValue::Exactly(Value::Uint(_) | Value::List(_) | Value::Map(_))
+            | ExpectedValue::Pattern(_) => false,
+        }
+    }
+}
+
+/// Whether a text is one of who has no name, or spells no.
+pub(in crate::authz) fn is_nothing(text: &str) -> bool {
+    const NOTHING: [&str; 10] = [
+        "", "0", "false", "n", "no", "none", "null", "off", "[]", "{}",
+    ];
+    NOTHING.contains(&&*fold(text))
+}
+
+impl TextPattern {
+    /// Wraps a pattern over names.
+    #[must_use]
+    pub fn new(glob: Glob) -> Self {
+        // Folding may make several characters of one, or none at the ends, so one of any is a run.
+        let parts = glob.as_str().split(['*', '?']).map(fold_decomposed);
+        let folded = parts.collect::<Vec<_>>().join("*");
+        TextPattern {
+            folded: Glob::name(&folded).ok(),
+            glob,
+        }
+    }
+
+    /// The pattern as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.glob.as_str()
+    }
+
+    fn matches_text(&self, text: &str) -> Match {
+        if self.glob.matches(text) {
+            return Match::Yes;
+        }
+        let Some(glob) = self.folded.as_ref().filter(|_| !is_too_long_to_fold(text)) else {
+            return Match::Indeterminate;
+        };
+        let folded = fold_decomposed(text);
+        let trimmed = fold(text);
+        if glob.matches(&folded) || (trimmed != folded && glob.matches(&fold_decomposed(&trimmed)))
+        {
+            Match::Indeterminate
+        } else {
+            Match::No
+        }
+    }
+
+    fn matches(&self, value: &Value<'_>) -> Match {
+        let is_far = match value {
+            Value::String(text) => return self.matches_text(text),
+            Value::List(items) => items.iter().all(|item| self.matches(item) == Match::No),
+            Value::Map(members) => members
+                .iter()
+                .all(|(_, value)| self.matches(value) == Match::No),
+            // What servers make a text of is not the text that was sent.
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
+                let mut spelled = spellings(value).into_iter();
+                spelled.all(|text| self.matches_text(&text) == Match::No)
+            }
+        };
+        if is_far {
+            Match::No
+        } else {
+            Match::Indeterminate
+        }
+    }
+}
+
+impl ValueSelector {
+    /// An argument that is not there does not match, unless the tool has a default for it that
+    /// might; absent arguments are as an empty object.
+    ///
+    /// A list matches if all of its elements do, does not match if no server reads one that does
+    /// out of it, and has no result otherwise: so neither an allow can be widened nor a deny
+    /// evaded by wrapping a value in a list.
+    pub(super) fn matches(
+        &self,
+        arguments: Option<&Value<'_>>,
+        defaults: Option<&Value<'_>>,
+    ) -> Match {
+        let found = arguments.map_or(FoundValue::Absent, |arguments| {
+            self.path.find(arguments, KeyOrigin::Sent)
+        });
+        match found {
+            FoundValue::Value(value) => self.matches_value(value),
+            FoundValue::Unclear => Match::Indeterminate,
+            FoundValue::Absent => {
+                let default = defaults.map_or(FoundValue::Absent, |defaults| {
+                    self.path.find(defaults, KeyOrigin::Proven)
+                });
+                match default {
+                    FoundValue::Value(default) if self.matches_value(default) != Match::No => {
+                        Match::Indeterminate
+                    }
+                    FoundValue::Value(_) | FoundValue::Absent => Match::No,
+                    FoundValue::Unclear => Match::Indeterminate,
+                }
+            }
+        }
+    }
+
+    fn matches_value(&self, value: &Value<'_>) -> Match {
+        let items = match value {
+            Value::List(items) => items,
+            Value::String(text) => return self.matches_text(text, value),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::Map(_) => return ExpectedValue::match_one(&self.expected, value),
+        };
+        if items.len() > ITEMS_MAX {
+            return Match::Indeterminate;
+        }
+        let mut results = items
+            .iter()
+            .map(|item| ExpectedValue::match_one(&self.expected, item));
+        let first = results.next().unwrap_or(Match::No);
+        if !results.all(|result| result == first) {
+            return Match::Indeterminate;
+        }
+        // No element is one of the values, but the list as a whole may be one.
+        let is_far = |expected: &ExpectedValue| match expected {
+            ExpectedValue::Exactly(named) => compare::equals(named, value) == Match::No,
+            ExpectedValue::Pattern(pattern) => {
+                pattern.matches_text(&compare::joined(items)) == Match::No
+            }
+        };
+        // Every list is true to a server that takes what is there for true.
+        let is_truth =
+            |expected: &ExpectedValue| matches!(expected, ExpectedValue::Exactly(Value::Bool(_)));
+        match first {
+            Match::No if !self.expected.iter().all(is_far) => Match::Indeterminate,
+            Match::Yes if self.expected.iter().any(is_truth) => Match::Indeterminate,
+            Match::Yes | Match::No | Match::Indeterminate | Match::Unknown => first,
+        }
+    }
+}
+
+impl ValueSelector {
+    /// A text may be a list to some servers: in JSON, or of parts between commas.
+    fn matches_text(&self, text: &str, value: &Value<'_>) -> Match {
+        let found = ExpectedValue::match_one(&self.expected, value);
+        if found != Match::No {
+            return found;
+        }
+        let part = |part: &str| {
+            let part = Value::String(Cow::Borrowed(part.trim()));
+            ExpectedValue::match_one(&self.expected, &part)
+        };
+        let near_part = text.contains(',')
+            && (text.split(',').nth(ITEMS_MAX).is_some()
+                || text.split(',').any(|one| part(one) != Match::No));
+        let near_list = match compare::as_list(text) {
+            TextList::Of(list) => self.matches_value(&list) != Match::No,
+            TextList::TooLong => true,
+            TextList::None => false,
+        };
+        if near_part || near_list {
+            Match::Indeterminate
+        } else {
+            Match::No
+        }
+    }
+}
+
+impl ExpectedValue {
+    /// For values that are sets where they are lists.
+    pub(super) fn match_any_element(expected: &[ExpectedValue], value: &Value<'_>) -> Match {
+        match value {
+            Value::List(items) => Match::any(
+                items
+                    .iter()
+                    .map(|item| ExpectedValue::match_one(expected, item)),
+            ),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::String(_)
+            | Value::Map(_) => ExpectedValue::match_one(expected, value),
+        }
+    }
+
+    fn match_one(expected: &[ExpectedValue], value: &Value<'_>) -> Match {
+        Match::any(expected.iter().map(|expected| expected.matches(value)))
+    }
+
+    fn matches(&self, value: &Value<'_>) -> Match {
+        match self {
+            ExpectedValue::Exactly(named) => compare::equals(named, value),
+            ExpectedValue::Pattern(pattern) => pattern.matches(value),
+        }
+    }
+}

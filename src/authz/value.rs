@@ -1,0 +1,95 @@
+//! A JSON value: what arguments, claims and metadata are to rules.
+
+use std::borrow::Cow;
+
+/// A JSON value whose strings are borrowed from the text where no escape forbids it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer that fits `i64`.
+    Int(i64),
+    /// An integer above `i64::MAX` that fits `u64`.
+    Uint(u64),
+    /// Any other number; always finite.
+    Float(f64),
+    /// A string.
+    String(Cow<'a, str>),
+    /// An array.
+    List(Vec<Value<'a>>),
+    /// An object, in document order. INVARIANT: keys are unique.
+    Map(Vec<(Cow<'a, str>, Value<'a>)>),
+}
+
+impl<'a> Value<'a> {
+    /// The member `key` of an object.
+    #[must_use]
+    pub fn member(&self, key: &str) -> Option<&Value<'a>> {
+        match self {
+            Value::Map(members) => members
+                .iter()
+                .find_map(|(name, value)| (name == key).then_some(value)),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::String(_)
+            | Value::List(_) => None,
+        }
+    }
+
+    /// The number of values in the value, itself included, or some number above `most` if there
+    /// are more.
+    pub(super) fn count(&self, most: usize) -> usize {
+        let sum = |total: usize, value: &Value<'_>| {
+            if total > most {
+                total
+            } else {
+                total.saturating_add(value.count(most))
+            }
+        };
+        match self {
+            Value::List(items) => items.iter().fold(1, sum),
+            Value::Map(members) => members.iter().map(|(_, value)| value).fold(1, sum),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::String(_) => 1,
+        }
+    }
+
+    /// The bytes of all texts and keys in the value.
+    pub(super) fn text_bytes(&self) -> usize {
+        match self {
+            Value::String(text) => text.len(),
+            Value::List(items) => items
+                .iter()
+                .fold(0, |sum, item| sum.saturating_add(item.text_bytes())),
+            Value::Map(members) => members.iter().fold(0, |sum, (key, value)| {
+                sum.saturating_add(key.len())
+                    .saturating_add(value.text_bytes())
+            }),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => 0,
+        }
+    }
+
+    /// The text of a string.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::String(text) => Some(text),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::List(_)
+            | Value::Map(_) => None,
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! JSON text (RFC 8259) read from its beginning to its end, byte by byte where that matters and many
+//! bytes at a time where it does not.
+//!
+//! It knows the grammar and nothing of meaning. What it accepts and refuses is what `serde_json`
+//! does, which the tests compare it with; that reads each value by way of a type, which costs more
+//! than to decide. For what comes in pieces there is the lexer of [`listing`](crate::mcp::Listing).
+
+use std::borrow::Cow;
+
+use crate::authz::Value;
+
+/// Why a text is no JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    /// It ends before its value does.
+    Incomplete,
+    /// It could not go on to be one; this includes lone surrogates and numbers out of range.
+    Invalid,
+    /// It may be one, but has more values and keys than are read.
+    TooMany,
+}
+
+/// A place in a text.
+#[derive(Debug, Clone)]
+pub(crate) struct Cursor<'a> {
+    text: &'a str,
+    /// INVARIANT: at the beginning of a character, as long as nothing is refused.
+    at: usize,
+    /// How many more values and keys are read.
+    values_left: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the beginning of a text, of which at most `values_max` values and keys are read: each
+    /// scalar, array, object and key of a member is one, those that are skipped included.
+    pub(crate) fn new(text: &'a str, values_max: usize) -> Self {
+        Cursor {
+            text,
+            at: 0,
+            values_left: values_max,
+        }
+    }
+
+    /// Whether nothing but white space is left.
+    pub(crate) fn is_at_end(&mut self) -> bool {
+        self.peek().is_err()
+    }
+
+    /// The next byte that is no white space.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> Result<u8, Syntax> {
+        loop {
+            match self.byte()? {
+                b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
+                byte => return Ok(byte),
+            }
+        }
+    }
+
+    /// Reads past a bracket or another mark, if it is next.
+    #[inline]
+    pub(crate) fn takes(&mut self, mark: u8) -> Result<bool, Syntax> {
+        let is_next = self.peek()? == mark;
+        self.at += usize::from(is_next);
+        Ok(is_next)
+    }
+
+    /// Reads past the bracket that begins an array or object, if it is next.
+    #[inline]
+    pub(crate) fn opens(&mut self, opener: u8) -> Result<bool, Syntax> {
+        let opens = self.takes(opener)?;
+        if opens {
+            self.count()?;
+        }
+        Ok(opens)
+    }
+
+    /// Whether another element follows in the array or object that `closer` ends; reads past the
+    /// mark that says so.
+    #[inline]
+    pub(crate) fn goes_on(&mut self, closer: u8) -> Result<bool, Syntax> {
+        if self.takes(b',')? {
+            Ok(true)
+        } else if self.takes(closer)? {
+            Ok(false)
+        } else {
+            Err(Syntax::Invalid)
+        }
+    }
+
+    /// A key and the colon behind it.
+    #[inline]
+    pub(crate) fn key(&mut self) -> Result<Cow<'a, str>, Syntax> {
+        if self.peek()? != b'"' {
+            return Err(Syntax::Invalid);
+        }
+        self.count()?;
+        let key = self.string(true)?;
+        if self.takes(b':')? {
+            Ok(key)
+        } else {
+            Err(Syntax::Invalid)
+        }
+    }
+
+    /// A value that is neither an array nor an object. A text that is not kept is checked all the
+    /// same, and comes back empty.
+    #[inline]
+    pub(crate) fn scalar(&mut self, keep: bool) -> Result<Value<'a>, Syntax> {
+        let first = self.peek()?;
+        self.count()?;
+        match first {
+            b'"' => self.string(keep).map(Value::String),
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.word("true", Value::Bool(true)),
+            b'f' => self.word("false", Value::Bool(false)),
+            b'n' => self.word("null", Value::Null),
+            _ => Err(Syntax::Invalid),
+        }
+    }
+
+    /// Reads past a value of any kind and depth, and returns how it is spelled.
+    pub(crate) fn skip(&mut self) -> Result<&'a str, Syntax> {
+        self.peek()?;
+        let start = self.at;
+        let mut closers = Vec::new();
+        loop {
+            // Here a value begins.
+            if self.opens(b'{')? {
+                if !self.takes(b'}')? {
+                    self.key()?;
+                    closers.push(b'}');
+                    continue;
+                }
+            } else if self.opens(b'[')? {
+                if !self.takes(b']')? {
+                    closers.push(b']');
+                    continue;
+                }
+            } else {
+                self.scalar(false)?;
+            }
+            // Here one has ended, and maybe those around it.
+            loop {
+                let Some(closer) = closers.last().copied() else {
+                    return self.since(start);
+                };
+                if self.goes_on(closer)? {
+                    if closer == b'}' {
+                        self.key()?;
+                    }
+                    break;
+                }
+                closers.pop();
+            }
+        }
+    }
+
+    /// Counts a value or key.
+    #[inline]
+    fn count(&mut self) -> Result<(), Syntax> {
+        let left = self.values_left.checked_sub(1);
+        self.values_left = left.ok_or(Syntax::TooMany)?;
+        Ok(())
+    }
+
+    fn bytes(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
+    #[inline]
+    fn byte(&self) -> Result<u8, Syntax> {
+        let byte = self.bytes().get(self.at);
+        byte.copied().ok_or(Syntax::Incomplete)
+    }
+
+    fn next(&mut self) -> Result<u8, Syntax> {
+        let byte = self.byte()?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn since(&self, start: usize) -> Result<&'a str, Syntax> {
+        self.text.get(start..self.at).ok_or(Syntax::Invalid)
+    }
+
+    fn word(&mut self, word: &str, value: Value<'a>) -> Result<Value<'a>, Syntax> {
+        for expected in word.bytes() {
+            if self.next()? != expected {
+                return Err(Syntax::Invalid);
+            }
+        }
+        Ok(value)
+    }
+
+    /// A string, of which the quotation mark is next.
+    #[inline]
+    fn string(&mut self, keep: bool) -> Result<Cow<'a, str>, Syntax> {
+        self.at += 1;
+        let start = self.at;
+        self.pass_plain();
+        if self.byte()? == b'"' {
+            let text = self.since(start)?;
+            self.at += 1;
+            return Ok(Cow::Borrowed(if keep { text } else { "" }));
+        }
+        self.escaped_string(start, keep)
+    }
+
+    /// The rest of a string that began at `start` and has more than plain characters.
+    fn escaped_string(&mut self, start: usize, keep: bool) -> Result<Cow<'a, str>, Syntax> {
+        let mut text = String::new();
+        let mut from = start;
+        loop {
+            let plain = self.since(from)?;
+            if keep {
+                text.push_str(plain);
+            }
+            match self.next()? {
+                b'"' => return Ok(Cow::Owned(text)),
+                b'\\' => {
+                    let character = self.escape()?;
+                    if keep {
+                        text.push(character);
+                    }
+                }
+                // Control characters have to be escaped.
+                _ => return Err(Syntax::Invalid),
+            }
+            from = self.at;
+            self.pass_plain();
+        }
+    }
+
+    /// Reads past what stands for itself in a string.
+    #[inline]
+    fn pass_plain(&mut self) {
+        let mut rest = self.bytes().get(self.at..).unwrap_or_default();
+        while let Some((word, behind)) = rest.split_first_chunk() {
+            let marks = marks(u64::from_le_bytes(*word));
+            if marks != 0 {
+                self.at += (marks.trailing_zeros() / u8::BITS) as usize;
+                return;
+            }
+            self.at += word.len();
+            rest = behind;
+        }
+        let is_mark = |byte: &u8| matches!(byte, ..b' ' | b'"' | b'\\');
+        self.at += rest.iter().position(is_mark).unwrap_or(rest.len());
+    }
+
+    /// What a backslash and the characters behind it stand for (RFC 8259 §7).
+    fn escape(&mut self) -> Result<char, Syntax> {
+        Ok(match self.next()? {
+            b'"' => '"',
+            b'\\' => '\\',
+            b'/' => '/',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => return self.code_point(),
+            _ => return Err(Syntax::Invalid),
+        })
+    }
+
+    fn code_point(&mut self) -> Result<char, Syntax> {
+        let first = self.code_unit()?;
+        let code = match first {
+            0xd800..=0xdbff => {
+                if self.next()? != b'\\' || self.next()? != b'u' {
+                    return Err(Syntax::Invalid);
+                }
+                let low = self.code_unit()?;
+                if !(0xdc00..=0xdfff).contains(&low) {
+                    return Err(Syntax::Invalid);
+                }
+                0x1_0000 + ((first - 0xd800) << 10) + (low - 0xdc00)
+            }
+            code => code,
+        };
+        // A surrogate that stands alone is no character.
+        char::from_u32(code).ok_or(Syntax::Invalid)
+    }
+
+    fn code_unit(&mut self) -> Result<u32, Syntax> {
+        let mut unit = 0;
+        for _ in 0..4 {
+            let digit = char::from(self.next()?).to_digit(16);
+            unit = (unit << 4) | digit.ok_or(Syntax::Invalid)?;
+        }
+        Ok(unit)
+    }
+
+    /// A number (RFC 8259 §6): an integer where it is written as one and there is room for it.
+    fn number(&mut self) -> Result<Value<'a>, Syntax> {
+        let start = self.at;
+        let is_negative = self.byte()? == b'-';
+        self.at += usize::from(is_negative);
+        let first = self.at;
+        let value = self.digits()?;
+        if self.since(first)?.len() > 1 && self.bytes().get(first) == Some(&b'0') {
+            return Err(Syntax::Invalid);
+        }
+        let mut is_integer = true;
+        if self.byte() == Ok(b'.') {
+            is_integer = false;
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Ok(b'e' | b'E') = self.byte() {
+            is_integer = false;
+            self.at += 1;
+            if let b'+' | b'-' = self.byte()? {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        let integer = match value {
+            Some(value) if is_integer && !is_negative => {
+                Some(i64::try_from(value).map_or(Value::Uint(value), Value::Int))
+            }
+            // There is no negative zero among the integers.
+            Some(1..) if is_integer => value
+                .and_then(|value| 0_i64.checked_sub_unsigned(value))
+                .map(Value::Int),
+            Some(_) | None => None,
+        };
+        if let Some(integer) = integer {
+            return Ok(integer);
+        }
+        let number: f64 = self.since(start)?.parse().map_err(|_| Syntax::Invalid)?;
+        if number.is_finite() {
+            Ok(Value::Float(number))
+        } else {
+            Err(Syntax::Invalid)
+        }
+    }
+
+    /// One digit or more, and the integer they are if there is room for it.
+    #[inline]
+    fn digits(&mut self) -> Result<Option<u64>, Syntax> {
+        let mut value = Some(0_u64);
+        let start = self.at;
+        while let Ok(digit @ b'0'..=b'9') = self.byte() {
+            let digit = u64::from(digit - b'0');
+            value = value.and_then(|value| value.checked_mul(10)?.checked_add(digit));
+            self.at += 1;
+        }
+        if self.at == start {
+            self.byte()?;
+            return Err(Syntax::Invalid);
+        }
+        Ok(value)
+    }
+}
+
+/// The highest bit of each of eight bytes that may not stand for itself in a string: control
+/// characters, the quotation mark and the backslash. Bits above the lowest one may be wrong.
+#[inline]
+fn marks(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHEST: u64 = ONES << 7;
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (below(word, 0x20) | is(b'"') | is(b'\\')) & HIGHEST
+}
+
+#[cfg(test)]
+mod tests;

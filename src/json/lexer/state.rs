@@ -1,0 +1,103 @@
+//! Where in a JSON text the lexer is, and where it stops.
+
+use crate::json::number::NumberState;
+
+/// Where the reader stopped. `Before`, `Comma` and `Close` stop in front of the byte they are
+/// about, which the next run takes; the others behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LexerStep {
+    /// The input is used up.
+    More,
+    /// Behind a key; see [`Lexer::key`].
+    Key,
+    /// In front of the first byte of a value.
+    Before(ValueStart),
+    /// In front of a comma.
+    Comma,
+    /// In front of the bracket that closes the container at the floor.
+    Close,
+    /// Behind a value; behind it at once, except that a number ends where something else begins.
+    End,
+}
+
+/// What kind of value begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ValueStart {
+    Object,
+    Array,
+    Text,
+    Scalar,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LexerState {
+    /// A value.
+    Value,
+    /// A value or the end of the array that has just begun.
+    FirstValue,
+    /// A key.
+    Key,
+    /// A key or the end of the object that has just begun.
+    FirstKey,
+    /// The colon behind a key.
+    Colon,
+    /// A comma or a closing bracket; at depth 0 nothing but white space.
+    After,
+    /// The inside of a string.
+    Text(Role),
+    /// What a backslash stands before.
+    Escape(Role),
+    /// As many hexadecimal digits.
+    Hex(Role, u8),
+    Number(NumberState),
+    /// The rest of `true`, `false` or `null`.
+    Word(&'static [u8]),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Key,
+    Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Container {
+    Object,
+    Array,
+}
+
+impl LexerState {
+    /// Whether a value may end here.
+    pub(super) fn may_end(self) -> bool {
+        match self {
+            LexerState::After => true,
+            LexerState::Number(number) => number.may_end(),
+            LexerState::Value
+            | LexerState::FirstValue
+            | LexerState::Key
+            | LexerState::FirstKey
+            | LexerState::Colon
+            | LexerState::Text(_)
+            | LexerState::Escape(_)
+            | LexerState::Hex(..)
+            | LexerState::Word(_) => false,
+        }
+    }
+
+    /// Whether a line may not end here, since a token does not.
+    pub(super) fn is_inside_token(self) -> bool {
+        match self {
+            LexerState::Text(_)
+            | LexerState::Escape(_)
+            | LexerState::Hex(..)
+            | LexerState::Word(_) => true,
+            LexerState::Number(number) => !number.may_end(),
+            LexerState::Value
+            | LexerState::FirstValue
+            | LexerState::Key
+            | LexerState::FirstKey
+            | LexerState::Colon
+            | LexerState::After => false,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The JSON-RPC envelope: one body to one message or a batch.
+//!
+//! The members of the envelope are gathered first and judged when the body is at its end, since
+//! they may stand in any order. Unknown members of the envelope are checked like everything else
+//! and then ignored: no server gives them a meaning.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::envelope::{Draft, Gathered};
+use super::id::Id;
+use super::message::{Message, MessageKind, Payload};
+use super::method::{Method, find};
+use super::options::DecodeOptions;
+use super::params::take;
+use super::place::META_PROTOCOL_VERSION;
+use super::reader::BodyReader;
+use super::refusal::Refusal;
+use super::selection::{Selected, arguments, check_name, input, select};
+use crate::authz::Value;
+use crate::json::Syntax;
+
+/// A refused body, with what could be read of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedBody<'a> {
+    /// Why.
+    pub refusal: Refusal,
+    /// The id to answer with, as far as the body was read. Absent if the body is no JSON, is a
+    /// batch, or if the id is missing, invalid or given twice.
+    pub id: Option<Id<'a>>,
+    /// The method, for the record: as far as the body was read it was given once, as a string
+    /// within its limit. Never of a batch.
+    pub method: Option<Cow<'a, str>>,
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// The [`Refusal`], with the id and the method as far as they are sure. Where several apply, a
+/// body that is no JSON or has too many values comes first, then the first fault of keys and
+/// depth, then the envelope.
+pub fn decode<'a>(body: &'a [u8], options: &DecodeOptions) -> Result<Payload<'a>, RefusedBody<'a>> {
+    // What comes before a fault in the encoding is read all the same: it may name the method.
+    let utf8 = std::str::from_utf8(body);
+    let text = utf8.unwrap_or_else(|_| {
+        let first = body.utf8_chunks().next();
+        first.map_or("", |chunk| chunk.valid())
+    });
+    let mut reader = BodyReader::new(text, options);
+    let mut gathered = Gathered::Nothing;
+    let read = gathered.read(&mut reader);
+    let refusal = if text.starts_with(BYTE_ORDER_MARK) {
+        Some(Refusal::Bom)
+    } else if utf8.is_err() {
+        Some(Refusal::NotUtf8)
+    } else {
+        match read {
+            Err(Syntax::Incomplete) => Some(Refusal::IncompleteJson),
+            Err(Syntax::Invalid) => Some(Refusal::InvalidJson),
+            Err(Syntax::TooMany) => Some(Refusal::TooManyValues),
+            Ok(()) if !reader.is_at_end() => Some(Refusal::TrailingData),
+            Ok(()) => reader.into_fault(),
+        }
+    };
+    match (refusal, gathered) {
+        (Some(refusal), Gathered::One(draft)) => Err(draft.refuse(refusal, options)),
+        (Some(refusal), Gathered::Nothing | Gathered::Many(_)) => Err(refuse_unknown(refusal)),
+        (None, Gathered::Nothing) => Err(refuse_unknown(Refusal::NotAnObject)),
+        (None, Gathered::One(mut draft)) => match draft.judge(options) {
+            Ok(message) => Ok(Payload::One(message)),
+            Err(refusal) => Err(draft.refuse(refusal, options)),
+        },
+        (None, Gathered::Many(drafts)) => judge_batch(drafts, options)
+            .map(Payload::Batch)
+            .map_err(refuse_unknown),
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn judge(&mut self, options: &DecodeOptions) -> Result<Message<'a>, Refusal> {
+        if self.jsonrpc.as_ref().and_then(Value::as_str) != Some("2.0") {
+            return Err(Refusal::JsonrpcVersion);
+        }
+        if self.method.is_none() {
+            return self.judge_response();
+        }
+        if self.result.is_some() || self.error.is_some() {
+            return Err(Refusal::MethodWithResult);
+        }
+        let Some(Value::String(method)) = &self.method else {
+            return Err(Refusal::MethodNotString);
+        };
+        let method = check_name(method.clone(), options)?;
+        if RESERVED_METHODS.contains(&method.as_ref()) {
+            return Err(Refusal::MethodReserved);
+        }
+        let kind = match self.id.map(Id::parse).transpose()? {
+            Some((id, _)) => MessageKind::Request { id },
+            None => MessageKind::Notification,
+        };
+        let entry = find(&method);
+        if kind == MessageKind::Notification && entry.is_some_and(Method::needs_id) {
+            return Err(Refusal::IdMissing);
+        }
+        let mut params = match self.params.take() {
+            None => Vec::new(),
+            Some(Value::Map(members)) => members,
+            Some(_) => return Err(Refusal::ParamsInvalid),
+        };
+        let meta = meta(&mut params)?;
+        let is_modern = meta
+            .as_ref()
+            .is_some_and(|meta| meta.member(META_PROTOCOL_VERSION).is_some());
+        let selected = if is_modern && entry.is_some_and(|entry| entry.reaches_nothing(&params)) {
+            Selected::Server
+        } else {
+            select(entry, &mut params, options)?
+        };
+        let arguments = arguments(entry, &mut params)?;
+        let input = input(&mut params)?;
+        let proposed_version = match take(&mut params, "protocolVersion") {
+            Some(Value::String(version)) if method == INITIALIZE => Some(version),
+            Some(_) if method == INITIALIZE => return Err(Refusal::ProtocolVersionInvalid),
+            Some(_) | None => None,
+        };
+        Ok(Message {
+            kind,
+            method,
+            entry,
+            arguments,
+            input,
+            meta,
+            proposed_version,
+            is_task: take(&mut params, "task").is_some(),
+            selected,
+        })
+    }
+
+    fn judge_response(&mut self) -> Result<Message<'a>, Refusal> {
+        let outcome = match (&self.result, &self.error) {
+            (None, None) => return Err(Refusal::MethodMissing),
+            (Some(_), Some(_)) => return Err(Refusal::ResponseMalformed),
+            (Some(outcome), None) | (None, Some(outcome)) => outcome,
+        };
+        if !matches!(outcome, Value::Map(_)) || self.params.is_some() {
+            return Err(Refusal::ResponseMalformed);
+        }
+        let lexeme = self.id.ok_or(Refusal::ResponseMalformed)?;
+        let (id, _) = Id::parse(lexeme)?;
+        let result = self.result.take();
+        Ok(Message {
+            kind: MessageKind::Response { id },
+            method: Cow::Borrowed(RESPONSE),
+            entry: None,
+            arguments: None,
+            input: result.map(|result| Value::Map(vec![(Cow::Borrowed(RESULT), result)])),
+            meta: None,
+            proposed_version: None,
+            is_task: false,
+            selected: Selected::Server,
+        })
+    }
+
+    /// Keeps the id and the method as far as they are sure. After a syntax error nobody can say
+    /// what else the sender meant, so there is no id (JSON-RPC 2.0 §5: null).
+    fn refuse(self, refusal: Refusal, options: &DecodeOptions) -> RefusedBody<'a> {
+        let is_json = !matches!(
+            refusal,
+            Refusal::NotUtf8
+                | Refusal::Bom
+                | Refusal::InvalidJson
+                | Refusal::IncompleteJson
+                | Refusal::TrailingData
+        );
+        let is_response = self.method.is_none() && (self.result.is_some() || self.error.is_some());
+        let id = if is_json && !self.id_is_unsure && !is_response {
+            self.id.and_then(Id::new)
+        } else {
+            None
+        };
+        let method = match self.method {
+            Some(Value::String(method))
+                if !self.method_is_unsure && method.len() <= options.name_bytes_max =>
+            {
+                Some(method)
+            }
+            Some(_) | None => None,
+        };
+        RefusedBody {
+            refusal,
+            id,
+            method,
+        }
+    }
+}
+
+fn judge_batch<'a>(
+    drafts: Vec<Draft<'a>>,
+    options: &DecodeOptions,
+) -> Result<Vec<Message<'a>>, Refusal> {
+    if drafts.is_empty() {
+        return Err(Refusal::BatchEmpty);
+    }
+    let mut ids = HashSet::new();
+    let mut messages = Vec::with_capacity(drafts.len());
+    for mut draft in drafts {
+        let message = draft.judge(options)?;
+        if message.method == INITIALIZE {
+            return Err(Refusal::BatchInitialize);
+        }
+        if message.envelope_version().is_some() {
+            return Err(Refusal::BatchModern);
+        }
+        let is_response = match message.kind {
+            MessageKind::Response { .. } => true,
+            MessageKind::Request { .. } | MessageKind::Notification => false,
+        };
+        if let Some(Ok((_, id))) = draft.id.map(Id::parse)
+            && !ids.insert((is_response, id))
+        {
+            return Err(Refusal::BatchDuplicateId);
+        }
+        messages.push(message);
+    }
+    Ok(messages)
+}
+
+/// `params._meta`, whose protocol version must be a string where it is present.
+fn meta<'a>(params: &mut Vec<(Cow<'a, str>, Value<'a>)>) -> Result<Option<Value<'a>>, Refusal> {
+    let Some(meta) = take(params, "_meta") else {
+        return Ok(None);
+    };
+    if !matches!(meta, Value::Map(_)) {
+        return Err(Refusal::MetaInvalid);
+    }
+    let version = meta.member(META_PROTOCOL_VERSION);
+    if version.is_some_and(|version| version.as_str().is_none()) {
+        return Err(Refusal::ProtocolVersionInvalid);
+    }
+    Ok(Some(meta))
+}
+
+fn refuse_unknown(refusal: Refusal) -> RefusedBody<'static> {
+    RefusedBody {
+        refusal,
+        id: None,
+        method: None,
+    }
+}
+
+/// What no JSON text may begin with (RFC 8259 §8.1).
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// What a response is called where a method is asked for.
+const RESPONSE: &str = "response";
+
+/// What the answer in a response is called.
+const RESULT: &str = "result";
+
+const INITIALIZE: &str = "initialize";
+const RESERVED_METHODS: &[&str] = &["GET", "DELETE", "OPTIONS", RESPONSE];

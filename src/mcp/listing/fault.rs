@@ -1,0 +1,69 @@
+//! What cannot be judged, and what cannot be read.
+
+use crate::json::StreamFault;
+
+/// Why something is hidden without having been judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Unjudged {
+    /// An item is larger than `item_bytes_max`, or the id of a new task than `task_id_bytes_max`.
+    #[error("an item is too large")]
+    TooLarge,
+    /// The list is not an array. It is replaced by an empty one.
+    #[error("the list is not an array")]
+    NotAList,
+    /// An item is not an object.
+    #[error("an item is not an object")]
+    NotAnObject,
+    /// An item has text with a lone surrogate, or a number out of range.
+    #[error("an item has text or a number that cannot be represented")]
+    Unsound,
+    /// An item can be read in two ways: equal keys, keys that differ only in case from one another
+    /// or from a member of the protocol, or NUL in a key. Free data in it, such as a schema, may
+    /// have keys that differ only in case.
+    #[error("an item can be read in two ways")]
+    Ambiguous,
+    /// An item lacks the string that names it.
+    #[error("an item has no name")]
+    Unnamed,
+}
+
+/// Why an answer cannot be read on. Nothing is let out from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Unreadable {
+    /// It is not JSON.
+    #[error("the answer is not valid JSON")]
+    NotJson,
+    /// A JSON text begins with a byte order mark.
+    #[error("the answer begins with a byte order mark")]
+    Bom,
+    /// A string is not UTF-8.
+    #[error("the answer is not UTF-8")]
+    NotUtf8,
+    /// Arrays and objects are nested too deeply.
+    #[error("nesting in the answer is deeper than `depth_max`")]
+    TooDeep,
+    /// Something other than white space follows the JSON value.
+    #[error("data follows the JSON value of the answer")]
+    TrailingData,
+    /// The answer, or an event in it, ends before its JSON value does.
+    #[error("the answer ends in the middle of a JSON value")]
+    Incomplete,
+    /// A line of an event stream is read differently by different clients.
+    #[error("a line of the event stream can be read in two ways")]
+    AmbiguousLine,
+    /// The caller has abandoned it.
+    #[error("the answer was abandoned")]
+    Abandoned,
+}
+
+impl From<StreamFault> for Unreadable {
+    fn from(fault: StreamFault) -> Self {
+        match fault {
+            StreamFault::NotJson => Unreadable::NotJson,
+            StreamFault::Bom => Unreadable::Bom,
+            StreamFault::NotUtf8 => Unreadable::NotUtf8,
+            StreamFault::TooDeep => Unreadable::TooDeep,
+            StreamFault::TrailingData => Unreadable::TrailingData,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What of a response is open, and what a key names in it.
+
+use std::borrow::Cow;
+
+use crate::json::unescape;
+use crate::mcp::key_rules;
+use crate::mcp::list_kind::ListKind;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OpenPlace {
+    /// An array of messages.
+    Batch,
+    Message,
+    Result {
+        /// Whether a list was in it.
+        has_list: bool,
+        /// Whether it has a `cacheScope`.
+        has_scope: bool,
+    },
+    List {
+        kind: ListKind,
+        /// Whether an item was kept.
+        has_items: bool,
+    },
+    /// `result.task`.
+    Task,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Member {
+    Result,
+    Error,
+    List(ListKind),
+    /// `cacheScope`, and whether it is spelled like that.
+    CacheScope(bool),
+    Task,
+    TaskId,
+    Other,
+}
+
+impl Member {
+    /// What a key names where it stands: compared after unescaping, without
+    /// regard to case and to what follows a NUL, since there are clients that read it so.
+    /// A key comes as it is spelled, as far as it was noted.
+    pub(super) fn of(place: Option<&OpenPlace>, spelling: &[u8], is_cut: bool) -> Self {
+        let Some((key, is_whole)) = unescape(spelling) else {
+            return Member::Other;
+        };
+        if is_cut && is_whole {
+            return Member::Other;
+        }
+        let key = Cow::Owned(key);
+        let folded = key_rules::fold(&key);
+        match place {
+            Some(OpenPlace::Message) if folded == "result" => Member::Result,
+            Some(OpenPlace::Message) if folded == "error" => Member::Error,
+            Some(OpenPlace::Result { .. }) => match folded.as_ref() {
+                "cachescope" => Member::CacheScope(is_whole && key == CACHE_SCOPE),
+                "task" if is_whole && key == "task" => Member::Task,
+                "taskid" if is_whole && key == "taskId" => Member::TaskId,
+                _ => ListKind::ALL
+                    .into_iter()
+                    .find(|kind| kind.member().eq_ignore_ascii_case(&folded))
+                    .map_or(Member::Other, Member::List),
+            },
+            Some(OpenPlace::Task) if is_whole && key == "taskId" => Member::TaskId,
+            Some(
+                OpenPlace::Message | OpenPlace::Batch | OpenPlace::List { .. } | OpenPlace::Task,
+            )
+            | None => Member::Other,
+        }
+    }
+}
+
+const CACHE_SCOPE: &str = "cacheScope";

@@ -1,0 +1,49 @@
+//! What a listing filters, and within which limits.
+
+use crate::mcp::list_kind::ListKinds;
+
+/// How an answer carries its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// `application/json`: one JSON text.
+    Json,
+    /// `text/event-stream`: one JSON text per event.
+    EventStream,
+}
+
+/// What a [`Listing`] filters, and within which limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListingSettings {
+    /// The lists to filter. Others pass.
+    pub lists: ListKinds,
+    /// How messages are carried.
+    pub framing: Framing,
+    /// Whether a result with a list and without a `cacheScope` is given one (revision 2026-07-28).
+    /// One that is there is made `private` in any case, as long as `lists` are filtered.
+    pub make_private: bool,
+    /// Whether the ids of new tasks are reported: `result.task.taskId` (revision 2025-11-25) and
+    /// `result.taskId` (the extension `io.modelcontextprotocol/tasks`). They pass unchanged.
+    pub new_tasks: bool,
+    /// The size of an item, with the comma in front of it, the white space between and, in an
+    /// event stream, framing inside it, in bytes. A larger item is hidden.
+    pub item_bytes_max: usize,
+    /// The length of the id of a new task, in bytes after unescaping. A longer one is not reported.
+    pub task_id_bytes_max: usize,
+    /// How deep arrays and objects may be nested, the message itself and a batch included.
+    /// A value above 126 acts as 126.
+    pub depth_max: usize,
+}
+
+impl Default for ListingSettings {
+    fn default() -> Self {
+        Self {
+            lists: ListKinds::ALL,
+            framing: Framing::Json,
+            make_private: false,
+            new_tasks: false,
+            item_bytes_max: 256 * 1024,
+            task_id_bytes_max: 256,
+            depth_max: 64,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! JSON-RPC messages as they were decoded.
+
+use std::borrow::Cow;
+
+use super::id::Id;
+use super::method::Method;
+use super::place::META_PROTOCOL_VERSION;
+use super::selection::Selected;
+use crate::authz::Value;
+
+/// One JSON-RPC message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message<'a> {
+    /// Request, notification or response.
+    pub kind: MessageKind<'a>,
+    /// The method as written, unescaped; `response` for a response.
+    pub method: Cow<'a, str>,
+    /// The table's entry for the method. Absent for a method outside it and for a response.
+    pub entry: Option<&'static Method>,
+    /// What is called with: `arguments` of `tools/call`, `prompts/get` and of methods outside the
+    /// table, `context.arguments` of `completion/complete`. Always an object; null is absent.
+    pub arguments: Option<Value<'a>>,
+    /// What a user or client answers to the server: `params.inputResponses` (2026-07-28), by the keys
+    /// that the server chose; of a response the member `result`. Always an object; null is absent.
+    pub input: Option<Value<'a>>,
+    /// `params._meta`, always an object.
+    pub meta: Option<Value<'a>>,
+    /// `params.protocolVersion` of `initialize`: a proposal, not yet what is spoken.
+    pub proposed_version: Option<Cow<'a, str>>,
+    /// Whether the call is asked to run as a task, by `params.task` (2025-11-25).
+    pub is_task: bool,
+    /// What the method reaches.
+    pub(super) selected: Selected<'a>,
+}
+
+impl Message<'_> {
+    /// Whether the answer to the message may create a task: the call asks for one, or its client
+    /// says that it understands them (extension `io.modelcontextprotocol/tasks`).
+    #[must_use]
+    pub fn may_create_task(&self) -> bool {
+        let capabilities = || self.meta.as_ref()?.member(META_CLIENT_CAPABILITIES);
+        let extension = || {
+            capabilities()?
+                .member("extensions")?
+                .member(TASKS_EXTENSION)
+        };
+        self.entry.is_some_and(|entry| entry.creates_task)
+            && (self.is_task || extension().is_some())
+    }
+
+    /// The protocol version in `_meta`, which makes a message modern.
+    #[must_use]
+    pub fn envelope_version(&self) -> Option<&str> {
+        self.meta.as_ref()?.member(META_PROTOCOL_VERSION)?.as_str()
+    }
+}
+
+/// What a body holds.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every body is one message, and a box would cost each an allocation"
+)]
+pub enum Payload<'a> {
+    /// One message.
+    One(Message<'a>),
+    /// A batch; never empty, without `initialize`, without modern messages, ids unique.
+    Batch(Vec<Message<'a>>),
+}
+
+impl<'a> Payload<'a> {
+    /// The messages, in order.
+    #[must_use]
+    pub fn messages(&self) -> &[Message<'a>] {
+        match self {
+            Payload::One(message) => std::slice::from_ref(message),
+            Payload::Batch(messages) => messages,
+        }
+    }
+}
+
+/// What form a message has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageKind<'a> {
+    /// Wants an answer with this id.
+    Request {
+        /// The id to answer with.
+        id: Id<'a>,
+    },
+    /// Wants none.
+    Notification,
+    /// Answers a request of the server.
+    Response {
+        /// The server's id.
+        id: Id<'a>,
+    },
+}
+
+impl<'a> MessageKind<'a> {
+    /// The id to answer with, if an answer is wanted.
+    #[must_use]
+    pub fn answer_id(&self) -> Option<Id<'a>> {
+        match self {
+            MessageKind::Request { id } => Some(*id),
+            MessageKind::Notification | MessageKind::Response { .. } => None,
+        }
+    }
+}
+
+const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";

@@ -1,0 +1,194 @@
+//! The methods of MCP, and what each of them needs: one row for each.
+//!
+//! Whether a method exists in the revision that is spoken is left to the server: judging a
+//! request that the server then does not know harms nobody.
+
+use super::list_kind::ListKind;
+use super::params::Params;
+use crate::authz::ActionKind;
+
+/// One method of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact about a method that holds or not"
+)]
+pub struct Method {
+    /// The method, matched exactly.
+    pub name: &'static str,
+    /// Whether it is a request or a notification.
+    pub form: MethodForm,
+    /// What kind of authority it needs.
+    pub kind: ActionKind,
+    /// The parameter that names what it reaches.
+    pub selector: Selector,
+    /// Whether a modern request must repeat the selector in `Mcp-Name`.
+    pub needs_name_header: bool,
+    /// Whether rules that name the method which reads the resource are about this one too: what may
+    /// be read may be subscribed to and completed.
+    pub is_like_reading: bool,
+    /// Whether revision 2026-07-28 has removed it.
+    pub is_legacy: bool,
+    /// Whether its result may create a task.
+    pub creates_task: bool,
+    /// The list that its result carries, whose items show what their reader may use.
+    pub lists: Option<ListKind>,
+}
+
+impl Method {
+    /// Whether a message with this method and without an id is refused.
+    #[must_use]
+    pub fn needs_id(&self) -> bool {
+        self.form == MethodForm::Request
+    }
+
+    /// Whether a modern message with these parameters reaches nothing: the method is one that
+    /// revision 2026-07-28 has removed, whose servers answer 404, and names no resource either.
+    pub(super) fn reaches_nothing(&self, params: &Params<'_>) -> bool {
+        self.is_legacy && !params.iter().any(|(name, _)| name == "uri")
+    }
+}
+
+/// Whether a method wants an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MethodForm {
+    /// It does.
+    Request,
+    /// It does not.
+    Notification,
+}
+
+/// The parameter that names what a method reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selector {
+    /// None: the server as a whole.
+    None,
+    /// `params.name`, a tool.
+    Tool,
+    /// `params.name`, a prompt.
+    Prompt,
+    /// `params.uri`.
+    Uri,
+    /// `params.taskId`.
+    Task,
+    /// `params.ref`: a prompt by `name` or a resource by `uri`.
+    Reference,
+    /// `params.notifications.resourceSubscriptions[]` and `.taskIds[]`.
+    Subscriptions,
+}
+
+/// Every method of the protocol and of its extensions, sorted by name.
+///
+/// `skills/list` is not open, although it lists: its result is none of the lists that are filtered,
+/// so a rule has to name it, as for `tasks/*`.
+pub const METHODS: &[Method] = &[
+    like_reading(uses("completion/complete", Selector::Reference)),
+    open("initialize"),
+    open("logging/setLevel"),
+    notification("notifications/cancelled"),
+    notification("notifications/initialized"),
+    notification("notifications/progress"),
+    notification("notifications/roots/list_changed"),
+    notification("notifications/tasks/status"),
+    open("ping"),
+    named(uses("prompts/get", Selector::Prompt)),
+    listing(ListKind::Prompts, open("prompts/list")),
+    listing(
+        ListKind::Resources,
+        uses("resources/directory/read", Selector::Uri),
+    ),
+    listing(ListKind::Resources, open("resources/list")),
+    named(uses("resources/read", Selector::Uri)),
+    legacy(like_reading(uses("resources/subscribe", Selector::Uri))),
+    listing(ListKind::Templates, open("resources/templates/list")),
+    legacy(like_reading(uses("resources/unsubscribe", Selector::Uri))),
+    open("server/discover"),
+    uses("skills/get", Selector::Uri),
+    uses("skills/list", Selector::None),
+    uses("subscriptions/listen", Selector::Subscriptions),
+    named(uses("tasks/cancel", Selector::Task)),
+    named(uses("tasks/get", Selector::Task)),
+    listing(ListKind::Tasks, uses("tasks/list", Selector::None)),
+    uses("tasks/result", Selector::Task),
+    named(uses("tasks/update", Selector::Task)),
+    creates_task(named(uses("tools/call", Selector::Tool))),
+    listing(ListKind::Tools, open("tools/list")),
+];
+
+/// The table's entry for a method.
+pub(super) fn find(method: &str) -> Option<&'static Method> {
+    METHODS.iter().find(|entry| entry.name == method)
+}
+
+const fn open(name: &'static str) -> Method {
+    Method {
+        name,
+        form: MethodForm::Request,
+        kind: ActionKind::Open,
+        selector: Selector::None,
+        needs_name_header: false,
+        is_like_reading: false,
+        is_legacy: false,
+        creates_task: false,
+        lists: None,
+    }
+}
+
+const fn notification(name: &'static str) -> Method {
+    Method {
+        form: MethodForm::Notification,
+        ..open(name)
+    }
+}
+
+const fn uses(name: &'static str, selector: Selector) -> Method {
+    Method {
+        kind: ActionKind::Use,
+        selector,
+        ..open(name)
+    }
+}
+
+const fn named(method: Method) -> Method {
+    Method {
+        needs_name_header: true,
+        ..method
+    }
+}
+
+const fn listing(kind: ListKind, method: Method) -> Method {
+    Method {
+        lists: Some(kind),
+        ..method
+    }
+}
+
+const fn like_reading(method: Method) -> Method {
+    Method {
+        is_like_reading: true,
+        ..method
+    }
+}
+
+const fn legacy(method: Method) -> Method {
+    Method {
+        is_legacy: true,
+        ..method
+    }
+}
+
+const fn creates_task(method: Method) -> Method {
+    Method {
+        creates_task: true,
+        ..method
+    }
+}
+
+impl ListKind {
+    /// The method that lists all items of the kind.
+    #[must_use]
+    pub fn method(self) -> Option<&'static str> {
+        let lists = |entry: &&Method| entry.lists == Some(self) && entry.selector == Selector::None;
+        METHODS.iter().find(lists).map(|entry| entry.name)
+    }
+}
