@@ -1,12 +1,15 @@
 //! What belongs to whom: sessions and tasks, each bound to the subject that it is for.
 //!
-//! Ids and subjects are kept as digests: a store that is read tells nobody a session id.
+//! Ids and subjects are kept as digests, so that whoever reads a store learns no session id.
 
 use jiff::Timestamp;
 
-use super::memory::Party;
-use super::{Digest, short_digest};
+use super::Reply;
+use super::digest::Digest;
+use super::shares::Party;
 use crate::authz::Subject;
+
+pub(super) use super::digest::digest_of;
 
 /// A kind of thing that belongs to somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,6 +63,28 @@ pub enum Bind {
     IfFree,
     /// Over what was there: the server has issued the id now.
     Anew,
+}
+
+/// Remembers to whom sessions and tasks belong.
+pub trait BindingStore {
+    /// Whose each of these is, in their order, as far as one who asks is told: what is nobody's to
+    /// some may be unknown to others.
+    fn bindings<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        asking: Owner,
+        now: Timestamp,
+    ) -> Reply<'a, Vec<Whose>>;
+
+    /// Binds each of these, by itself, and says in their order whose it is after that. What is
+    /// bound [`Bind::Anew`] always is.
+    fn bind<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        owner: Owner,
+        how: Bind,
+        now: Timestamp,
+    ) -> Reply<'a, Vec<Whose>>;
 }
 
 impl BindingKey {
@@ -145,33 +170,6 @@ impl Owner {
     }
 }
 
-/// Every part with its length before it, so that no two lists of parts give the same bytes.
-pub(super) fn digest_of<const N: usize>(parts: [&[u8]; N]) -> Digest {
-    let mut few = [0; 512];
-    if let Some(bytes) = joined(parts, &mut few) {
-        return short_digest(bytes);
-    }
-    let mut bytes = Vec::new();
-    for part in parts {
-        bytes.extend(part.len().to_be_bytes());
-        bytes.extend(part);
-    }
-    short_digest(&bytes)
-}
-
-/// The same in a buffer, if it has room.
-fn joined<'b, const N: usize>(parts: [&[u8]; N], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    let mut end = 0_usize;
-    for part in parts {
-        for bytes in [&part.len().to_be_bytes()[..], part] {
-            let start = end;
-            end = start.checked_add(bytes.len())?;
-            buffer.get_mut(start..end)?.copy_from_slice(bytes);
-        }
-    }
-    buffer.get(..end)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,19 +190,5 @@ mod tests {
         assert_eq!(keys[0], BindingKey::session("ab", "c"));
         assert_ne!(Owner::new("ia", "b"), Owner::new("i", "ab"));
         assert_ne!(Owner::new("i", "a"), Owner::new("j", "a"));
-    }
-
-    #[test]
-    fn long_names_are_digested_as_short_ones_are() {
-        for length in [0, 483, 484, 485, 9000] {
-            let id = "x".repeat(length);
-            let parts = [b"task".as_slice(), b"ab", id.as_bytes()];
-            let mut bytes = Vec::new();
-            for part in parts {
-                bytes.extend(part.len().to_be_bytes());
-                bytes.extend(part);
-            }
-            assert_eq!(digest_of(parts), short_digest(&bytes), "{length}");
-        }
     }
 }

@@ -20,15 +20,16 @@ use jiff::Timestamp;
 use lru::LruCache;
 
 use super::lost::{Cost, Lost};
-use super::shares::Shares;
-use crate::state::{Bind, Binding, BindingKind, Digest, Owner, Whose};
+use crate::state::digest::Digest;
+use crate::state::shares::Shares;
+use crate::state::{Bind, Binding, BindingKind, Owner, Whose};
 
 /// How long a binding is not used that may be forgotten for any other, in seconds: a day.
 const IDLE: i64 = 24 * 60 * 60;
 
 /// The bindings of one kind.
 #[derive(Debug)]
-pub(super) struct Bound {
+pub(super) struct Bindings {
     kind: BindingKind,
     most: usize,
     entries: HashMap<Digest, Entry>,
@@ -53,11 +54,11 @@ struct Entry {
     used: i64,
 }
 
-impl Bound {
+impl Bindings {
     /// At most `most` bindings, but one at least.
     pub(super) fn new(kind: BindingKind, most: usize) -> Self {
         let most = most.max(1);
-        Bound {
+        Bindings {
             kind,
             most,
             entries: HashMap::new(),
