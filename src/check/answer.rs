@@ -11,7 +11,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::server::{DenySettings, DenyShape, Disclose, Server};
-use super::{Answer, Effect, Reason};
+use super::{Answer, DecisionKind, Reason};
 use crate::authn::AuthenticationError;
 use crate::authn::challenge::{self, StepUp};
 use crate::authz::{Challenge, Denial};
@@ -175,8 +175,8 @@ pub(super) fn refused(to: &Addressee<'_>, refusal: &Refusal) -> Answer {
 /// A request that was rejected for anything but its body, or that no server is meant by.
 pub(super) fn rejected(to: &Addressee<'_>, status: StatusCode, reason: Reason) -> Answer {
     let code = match reason.effect() {
-        Effect::Reject => INVALID_REQUEST,
-        Effect::Deny | Effect::Challenge | Effect::Fail | Effect::Allow | Effect::Answer => {
+        DecisionKind::Reject => INVALID_REQUEST,
+        DecisionKind::Deny | DecisionKind::Challenge | DecisionKind::Fail | DecisionKind::Allow | DecisionKind::Answer => {
             i32::from(status.as_u16())
         }
     };
