@@ -46,7 +46,7 @@ impl Notice {
                 *text = kept.into();
             }
         }
-        serde_json::to_vec(&Line {
+        serde_json::to_vec(&NoticeLine {
             notice: &whole,
             cut: is_cut.then_some(true),
         })
@@ -55,7 +55,7 @@ impl Notice {
 
 /// A notice with what is told of it only as it is written.
 #[derive(Serialize)]
-struct Line<'n> {
+struct NoticeLine<'n> {
     #[serde(flatten)]
     notice: &'n Notice,
     #[serde(skip_serializing_if = "Option::is_none")]
