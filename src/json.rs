@@ -20,7 +20,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::authz::Value;
-use crate::bytewise;
+use crate::byte_class;
 
 pub use object::Object;
 
@@ -386,7 +386,7 @@ pub fn written_length_of(character: char) -> usize {
 /// Whether a text is written as it is, as most are.
 fn is_plain(text: &str) -> bool {
     let is_plain = |byte| !matches!(byte, ..b' ' | b'"' | b'\\');
-    bytewise::all(text.as_bytes(), b'a', is_plain)
+    byte_class::all(text.as_bytes(), b'a', is_plain)
 }
 
 /// Writes a string in pieces.

@@ -1,4 +1,4 @@
-//! Texts of a verdict, which mostly stand elsewhere already.
+//! Strings of a verdict, most of which exist elsewhere already and are not copied.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Text;
 use crate::authz::Subject;
-use crate::bytewise;
+use crate::byte_class;
+use crate::text::Text;
 
 /// The prefix of the headers that only this service writes.
 pub const OWN_PREFIX: &str = "x-mcp-authz-";
@@ -204,7 +204,7 @@ fn begins_as(name: &str, prefix: &str) -> bool {
 /// form that MCP defines for its own headers (2026-07-28, header mirroring).
 fn header_value(value: Text) -> Text {
     let is_plain = |byte| matches!(byte, b' '..=b'~');
-    let plain = bytewise::all(value.as_bytes(), b' ', is_plain)
+    let plain = byte_class::all(value.as_bytes(), b' ', is_plain)
         && !value.starts_with(' ')
         && !value.ends_with(' ')
         && !value.starts_with("=?base64?");

@@ -2,17 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::CLOCK;
-use crate::state::{BindingKind, Memory};
+use crate::app::clock::CLOCK;
+use crate::state::{BindingUsage, StoreUsage, Usage};
 use crate::telemetry::metrics::Metrics;
 
-const KINDS: [(BindingKind, &str); 2] = [
-    (BindingKind::Session, "session"),
-    (BindingKind::Task, "task"),
-];
-
 /// What is not as with one process, where there are more of them.
-pub(super) fn notice(replicas: u32) -> Option<String> {
+pub(crate) fn notice(replicas: u32) -> Option<String> {
     (replicas > 1).then(|| {
         format!(
             "{replicas} replicas share no state: a session or task belongs to whoever uses it \
@@ -23,52 +18,52 @@ pub(super) fn notice(replicas: u32) -> Option<String> {
 }
 
 /// The part of `/readyz`.
-pub(super) fn detail(memory: &Memory, replicas: u32) -> Value {
-    let now = CLOCK();
-    let ended = KINDS.map(|(kind, word)| (word, memory.has_ended_first_use(kind, now)));
-    let ended: Vec<&str> = ended
-        .iter()
-        .filter(|(_, ended)| *ended)
-        .map(|(word, _)| *word)
-        .collect();
+pub(super) fn detail(store: &dyn Usage, replicas: u32) -> Value {
+    let usage = store.usage(CLOCK());
+    let ended = kinds(&usage).filter(|(_, kind)| kind.has_ended_first_use);
+    let ended: Vec<&str> = ended.map(|(word, _)| word).collect();
     json!({
         "replicas": replicas,
         "notice": notice(replicas),
-        "counters": memory.keys(),
-        "sessions": memory.bound(BindingKind::Session),
-        "tasks": memory.bound(BindingKind::Task),
+        "counters": usage.counters,
+        "sessions": usage.sessions.bound,
+        "tasks": usage.tasks.bound,
         "first_use_ended": ended,
     })
 }
 
-pub(super) fn sample(memory: &Memory, metrics: &Metrics) {
-    let now = CLOCK();
-    metrics.set_state_keys("counter", memory.keys());
-    for (kind, word) in KINDS {
-        metrics.set_state_keys(word, memory.bound(kind));
-        metrics.set_first_use_ended(word, memory.has_ended_first_use(kind, now));
+pub(super) fn sample(store: &dyn Usage, metrics: &Metrics) {
+    let usage = store.usage(CLOCK());
+    metrics.state.set_keys("counter", usage.counters);
+    for (word, kind) in kinds(&usage) {
+        metrics.state.set_keys(word, kind.bound);
+        metrics.state.set_first_use_ended(word, kind.has_ended_first_use);
     }
-    let forgotten = memory.forgotten();
+    let forgotten = usage.forgotten;
     for (kind, total) in [
         ("limit", forgotten.limits),
         ("window", forgotten.windows),
         ("session", forgotten.sessions),
         ("task", forgotten.tasks),
     ] {
-        metrics.set_state_forgotten(kind, total);
+        metrics.state.set_forgotten(kind, total);
     }
+}
+
+fn kinds(usage: &StoreUsage) -> impl Iterator<Item = (&'static str, BindingUsage)> {
+    [("session", usage.sessions), ("task", usage.tasks)].into_iter()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::Settings;
+    use crate::state::{self, Settings};
 
     #[test]
     fn replicas_are_told_of_where_there_are_some() {
-        let memory = Memory::new(Settings::default());
-        assert_eq!(detail(&memory, 1)["notice"], Value::Null);
-        let three = detail(&memory, 3);
+        let store = state::open(Settings::default()).usage;
+        assert_eq!(detail(&*store, 1)["notice"], Value::Null);
+        let three = detail(&*store, 3);
         let notice = three["notice"].as_str().unwrap();
         assert!(
             notice.starts_with("3 replicas share no state: "),

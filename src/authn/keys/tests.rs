@@ -311,7 +311,7 @@ async fn a_set_without_usable_keys_keeps_the_old_ones() {
     let requests = bench.ask("k2", 1).await;
     bench
         .answer(Err(FetchError::KeySet(
-            super::super::keyset::InvalidKeySet::NoUsableKey { skipped: 1 },
+            set::InvalidKeySet::NoUsableKey { skipped: 1 },
         )))
         .await;
     assert_eq!(
