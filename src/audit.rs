@@ -39,7 +39,7 @@ pub use queue::{Losses, QueueLimits};
 pub use record::{Arguments, ArgumentNames, Record, SessionHash, WouldBe};
 pub use sink::standard_output;
 
-/// The handing-in side. Cheap to clone; the writer ends when the last one is gone.
+/// The producers' side. Cheap to clone; the writer ends when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Audit(Arc<OpenQueue>);
 
@@ -75,7 +75,7 @@ impl Audit {
         self.hand_over(line);
     }
 
-    /// Hands over what is no decision. Never waits for the sink.
+    /// Hands over a notice. Never waits for the sink.
     pub fn notice(&self, notice: &Notice) {
         // Writing to memory does not fail.
         if let Ok(line) = notice.line() {
@@ -89,7 +89,7 @@ impl Audit {
         if queue.put(&line) {
             return;
         }
-        // Only the first loss is logged: whoever watches the counter sees the rest.
+        // Only the first loss is logged; the counter shows the rest.
         if queue.losses.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::error!(
                 "`audit_queue_max` records or `audit_queue_bytes_max` bytes wait to be written; \

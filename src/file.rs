@@ -10,7 +10,7 @@
 //! 1. Four times a second a loop looks at the file through [`Looks`], on a thread of its own: if the
 //!    volume gives no answer, the look is given up after [`LOOK_TIME_MAX`], and checks go on with
 //!    the policy in force.
-//! 2. [`read`] finds half of the file, and [`Settled::is_due`] says no: one look is not enough.
+//! 2. [`read()`] finds half of the file, and [`Settled::is_due`] says no: one look is not enough.
 //! 3. The next look finds the whole file, the one after it the same again. Now the change is due, and
 //!    what was looked at is compiled and taken into force.
 //! 4. If it does not compile, the policy in force stays, and [`Failing`] tells operators why and since

@@ -1,6 +1,6 @@
 //! Readiness: gates that have to open before the process takes work, and the drain that ends it.
 //!
-//! How readiness is told to others is in [`crate::envoy`] (gRPC) and [`crate::admin`] (HTTP).
+//! [`crate::envoy`] reports it over gRPC and [`crate::admin`] over HTTP.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,6 +1,6 @@
 //! Sockets: where the process listens, TLS on top, and connections that are ready to be served.
 //!
-//! What is spoken on a connection is not known here.
+//! The protocol on a connection is not known here.
 
 mod socket;
 mod tls;
@@ -26,7 +26,7 @@ pub struct ConnectionLimits {
     pub connections_max: usize,
     /// How long a client may take to finish the TLS handshake, if any, and to say anything.
     pub handshake_timeout: Duration,
-    /// How often TLS files are looked at.
+    /// How often TLS files are read.
     pub tls_reload_interval: Duration,
 }
 
@@ -112,8 +112,8 @@ impl Listener {
         }
     }
 
-    /// Takes connections and hands each to the share that has the fewest, until nobody serves any
-    /// share.
+    /// Takes connections and hands each to the share that has the fewest, until no share is served any
+    /// more.
     pub async fn run(self) {
         let Self {
             socket,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-/// A text that is a constant or shared with whoever else has it. Clones copy nothing.
+/// A string that is a constant or shared. Clones copy nothing.
 #[derive(Clone)]
 pub enum Text {
     /// A constant.

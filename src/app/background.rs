@@ -17,7 +17,7 @@ use crate::policy::{self, PolicyStore};
 /// Work that does not end by itself.
 pub(super) type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Who can be asked to read its files again now.
+/// Each asks one watcher to read its files now.
 type ReloadSenders = Vec<mpsc::Sender<()>>;
 
 /// Each task with its name. A new one is a line here.
@@ -91,7 +91,7 @@ async fn first_keys(authenticator: Arc<Authenticator>, gate: Gate) {
     std::future::pending().await
 }
 
-/// How often the first fetches of keys are looked at.
+/// How often the first fetches of keys are polled.
 const KEYS_LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Waits until every issuer was asked once and one of them answered. An issuer that is away must

@@ -30,7 +30,7 @@ pub enum RunError {
     /// There is no database of countries to begin with.
     #[error(transparent)]
     Countries(#[from] InvalidCountries),
-    /// Nobody can vouch for TLS peers as configured.
+    /// The authorities of TLS peers cannot be used.
     #[error(transparent)]
     Peers(#[from] InvalidPeers),
     /// What was accepted of a server's tools cannot be read.

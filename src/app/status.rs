@@ -1,4 +1,4 @@
-//! What operators are told of the running parts: readiness details and sampled metrics.
+//! The state of the running parts for operators: readiness details and sampled metrics.
 
 mod state;
 

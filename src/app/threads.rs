@@ -11,12 +11,12 @@ use super::worker::SHUTDOWN_TIMEOUT;
 pub(super) struct Threads {
     /// They serve checks.
     pub(super) workers: Vec<JoinHandle<()>>,
-    /// It writes the audit records, and ends once nobody can hand in any.
+    /// It writes the audit records, and ends when the last [`Audit`](crate::audit::Audit) is dropped.
     pub(super) writer: Option<JoinHandle<()>>,
 }
 
 impl Threads {
-    /// Waits for all of them; for the writer as long as that.
+    /// Waits for all of them, for the writer at most `timeout`.
     pub(super) fn end(self, timeout: Duration) {
         // Connections that the drain had to cut end with the workers, and what was asked on them is
         // recorded as given up. Only then is the audit complete.

@@ -1,4 +1,4 @@
-//! What is evidence and no decision.
+//! Evidence that is not a decision, such as a tool that changed.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl Notice {
     }
 }
 
-/// A notice with what is told of it only as it is written.
+/// A notice as it is written.
 #[derive(Serialize)]
 struct NoticeLine<'n> {
     #[serde(flatten)]
@@ -67,7 +67,7 @@ struct NoticeLine<'n> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A tool is described otherwise than was accepted; once for each description.
+    /// A tool has another description than the accepted one; once for each description.
     ToolChanged {
         /// The tool.
         name: Kept,

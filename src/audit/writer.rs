@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::queue::{Queue, QueueLimits};
 
-/// Writes what is handed over until nobody is left who could.
+/// Writes lines until the queue is closed and empty.
 pub(super) fn write_all(queue: &Queue, mut sink: impl Write) {
     let linger = linger(queue.limits);
     let mut batch = Vec::new();

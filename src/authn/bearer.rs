@@ -1,6 +1,6 @@
 //! From `Authorization` header values to the one bearer token, or why there is none.
 //!
-//! RFC 6750 §2.1. What the token says is not looked at here.
+//! RFC 6750 §2.1. The content of the token is not read here.
 
 use super::AuthenticationError;
 use crate::byte_class;

@@ -227,7 +227,7 @@ fn distinct<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<Arc<str>> {
 }
 
 /// The first of `names` that is there and not `null`. Where one before it cannot be told, or the
-/// issuer left it out, nobody knows which is the first.
+/// issuer left it out, the first is unknown.
 fn first<'v, 'a>(claims: &'v Value<'a>, names: &[String]) -> Extracted<Option<&'v Value<'a>>> {
     for name in names {
         // Other paths were refused with the configuration.

@@ -129,7 +129,7 @@ impl IssuerKeys {
     /// The keys to try for a token; waits for a fetch if its key id is unknown.
     ///
     /// All who wait at a time wait for the same fetch, and there is at most one such fetch per
-    /// `min_interval`; in between the answer is given at once. Nobody waits longer than
+    /// `min_interval`; in between the answer is immediate. No request waits longer than
     /// `fetch_wait`, and the fetch goes on for those who ask later. May be dropped at any time.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! Who the TLS peer of Envoy is, by the certificate that Envoy passes on.
 //!
 //! Envoy names a peer by the first URI in its certificate, else by its first DNS name, else by its
-//! subject, and it does so whether or not it verified the certificate. What kind of name that is and
-//! whether somebody vouches for it is told by the certificate alone.
+//! subject, whether or not it verified the certificate. Only the certificate shows which kind of name
+//! that is, and whether an authority vouches for it.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -26,13 +26,13 @@ use x509_parser::extensions::GeneralName;
 use crate::authz::{Peer, PeerNames};
 use crate::file::{self, Failing, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
 
-/// The longest certificate that is looked at, in bytes as Envoy encodes it.
+/// The longest certificate that is parsed, in bytes as Envoy encodes it.
 const CERTIFICATE_BYTES_MAX: usize = 32 << 10;
 /// How many certificates are remembered, so that each is verified once.
 const CERTIFICATES_MAX: u64 = 1000;
 /// The most bytes the file of authorities may have.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-/// How often that file is looked at.
+/// How often that file is read.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Tells who the peers of Envoy are.
@@ -180,7 +180,7 @@ type AuthoritiesText = Result<Vec<u8>, String>;
 pub enum FoundPeer {
     /// No certificate was shown.
     Absent,
-    /// Nobody can tell who it is.
+    /// Its identity is unknown.
     Unknown,
     /// Who it is.
     Known(Arc<PeerNames>),
@@ -225,12 +225,12 @@ struct CertificateReader {
 /// The holder of a certificate.
 #[derive(Debug, Clone)]
 enum CertificateHolder {
-    /// Nobody vouches for it, or it cannot be read.
+    /// No authority vouches for it, or it cannot be parsed.
     Unknown,
     /// Somebody does, for a time.
     Known {
         names: Arc<PeerNames>,
-        /// When that begins and ends; always, where nobody has to vouch.
+        /// Its validity; unlimited where no authority has to vouch.
         valid: Option<(Timestamp, Timestamp)>,
     },
 }

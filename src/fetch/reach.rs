@@ -20,8 +20,8 @@ pub struct Reach {
     issuer: Arc<str>,
     /// Whether the issuer is inside: by its address, or all that its name was resolved to last.
     is_inside: Arc<AtomicBool>,
-    /// Whether its name was ever resolved to an address outside. Then it stays outside: whoever
-    /// answers for the name could else let it in with the next answer.
+    /// Whether its name was ever resolved to an address outside. Then it stays outside: otherwise the
+    /// DNS server of the name could let it in with the next answer.
     was_outside: Arc<AtomicBool>,
 }
 
@@ -48,7 +48,7 @@ impl Reach {
         is_own || self.is_inside.load(Ordering::Relaxed) || !names_inside(url)
     }
 
-    /// Those of the addresses of a name that may be asked.
+    /// The addresses of a name that may be connected to.
     fn allowed(
         &self,
         name: &str,

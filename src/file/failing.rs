@@ -1,4 +1,4 @@
-//! What operators are told of a watched file that cannot be used.
+//! A watched file that cannot be used, for operators.
 
 use jiff::Timestamp;
 
@@ -12,7 +12,7 @@ pub struct Failing {
 }
 
 impl Failing {
-    /// What is told of an error now, after what was told before.
+    /// The failure after an earlier one, whose beginning it keeps.
     #[must_use]
     pub fn after(earlier: Option<&Failing>, error: String, now: Timestamp) -> Self {
         Failing {

@@ -1,8 +1,8 @@
 //! Work on a file system that may give no answer: a network volume that is away.
 //!
-//! Nothing can end a thread that waits for one. So it is given up: its result is never taken, and
-//! the next look starts beside it, a few times. The threads are nobody else's, or few of those that
-//! are.
+//! A thread that waits for one cannot be ended. So it is given up: its result is never taken, and the
+//! next look starts beside it, a few times. The threads serve nothing else, or are few of a pool that
+//! does.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;

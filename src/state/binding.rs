@@ -1,4 +1,4 @@
-//! What belongs to whom: sessions and tasks, each bound to the subject that it is for.
+//! Ownership of sessions and tasks: each is bound to one subject.
 //!
 //! Ids and subjects are kept as digests, so that whoever reads a store learns no session id.
 
@@ -52,14 +52,14 @@ pub enum Whose {
     /// It is bound.
     Of(Binding),
     /// It was bound or may have been, and to whom was forgotten; or there is no room to bind it.
-    /// It is nobody's to take.
+    /// No one may take it.
     Unknown,
 }
 
 /// How something is bound that may be another's already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bind {
-    /// Not at all then: whoever was first keeps it, and what is unknown stays so.
+    /// Not at all then: the first owner keeps it, and what is unknown stays unknown.
     IfFree,
     /// Over what was there: the server has issued the id now.
     Anew,
@@ -67,8 +67,8 @@ pub enum Bind {
 
 /// Remembers to whom sessions and tasks belong.
 pub trait BindingStore {
-    /// Whose each of these is, in their order, as far as one who asks is told: what is nobody's to
-    /// some may be unknown to others.
+    /// The owner of each key, in order, as the asking owner may know it: a key that is unbound for some
+    /// owners may be unknown to others.
     fn bindings<'a>(
         &'a self,
         keys: &'a [BindingKey],
@@ -76,8 +76,8 @@ pub trait BindingStore {
         now: Timestamp,
     ) -> Reply<'a, Vec<Whose>>;
 
-    /// Binds each of these, by itself, and says in their order whose it is after that. What is
-    /// bound [`Bind::Anew`] always is.
+    /// Binds each key independently, and returns in order who owns it afterwards. [`Bind::Anew`] always
+    /// binds.
     fn bind<'a>(
         &'a self,
         keys: &'a [BindingKey],
@@ -97,8 +97,8 @@ impl BindingKey {
         )
     }
 
-    /// What one owner calls a session, whoever else uses the id. It is bound to nobody else, so
-    /// it tells only since when.
+    /// A session id as one owner uses it, whether or not others use it too. It is never bound to anyone
+    /// else, so it only shows since when.
     #[must_use]
     pub fn session_as_seen_by(owner: Owner, server: &str, id: &str) -> Self {
         let parts = [

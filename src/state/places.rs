@@ -1,7 +1,7 @@
 //! Which requests are open: the places that `open` limits give, in one process.
 //!
-//! A check takes a place, and whoever sees the stream of the answer keeps it for as long as that
-//! lasts. Until the stream begins the place is taken all the same, so more than the limit never
+//! A check takes a place, and the replica that serves the stream of the response keeps it until the
+//! stream ends. Until the stream begins the place is taken all the same, so more than the limit never
 //! get through at once; one whose stream does not begin is free after [`UNATTENDED_MAX`]. The
 //! stream may be seen by another replica than the check: then it counts there.
 

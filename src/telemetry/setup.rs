@@ -12,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// What of the process is shown to whom.
+/// Where logs and traces go, and which.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The collector that traces are sent to with OTLP over gRPC, as `http://host:port`; none

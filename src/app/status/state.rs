@@ -1,4 +1,4 @@
-//! What operators are told of what is remembered between requests.
+//! The state of the store for operators.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::app::clock::CLOCK;
 use crate::state::{BindingUsage, StoreUsage, Usage};
 use crate::telemetry::metrics::Metrics;
 
-/// What is not as with one process, where there are more of them.
+/// What differs with several replicas from one process.
 pub(crate) fn notice(replicas: u32) -> Option<String> {
     (replicas > 1).then(|| {
         format!(

@@ -1,7 +1,7 @@
 //! Limits and windows, at most so many together, and which of them are forgotten.
 //!
-//! What is over is forgotten first, whosever it is: a bucket that is full again and a window with
-//! nothing in it are as good as none. Where nothing is over, [`Shares`] says whose counter makes
+//! Expired counters are dropped first, whoever holds them: a full bucket and an empty window are
+//! equivalent to none. Where nothing is over, [`Shares`] says whose counter makes
 //! room, and of that holder's it is the one that is over first. Its holder's counters that are not
 //! there are then unknown until it would have been over ([`Lapses`]). A limit never makes room by
 //! another counter of its own holder: there it has none.

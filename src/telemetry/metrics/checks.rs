@@ -148,7 +148,7 @@ impl CheckMetrics {
         self.decision_counter(server, effect, reason).inc();
     }
 
-    /// What [`CheckMetrics::record_decision`] counts in, for whoever counts there often.
+    /// The counter of [`CheckMetrics::record_decision`], for callers that keep it.
     #[must_use]
     pub fn decision_counter(&self, server: &str, effect: DecisionKind, reason: &'static str) -> Counter {
         let labels = DecisionLabels {

@@ -1,4 +1,4 @@
-//! What is remembered between requests, and what of it was forgotten.
+//! Metrics of the store: what is remembered between requests, and what was forgotten.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
