@@ -36,7 +36,7 @@ use queue::Queue;
 pub use cut::{Kept, LINE_BYTES_MAX};
 pub use notice::{Event, Notice};
 pub use queue::{Losses, QueueLimits};
-pub use record::{Arguments, ArgumentNames, Record, SessionHash, WouldBe};
+pub use record::{ArgumentNames, Arguments, Record, SessionHash, WouldBe};
 pub use sink::standard_output;
 
 /// The producers' side. Cheap to clone; the writer ends when the last clone is dropped.

@@ -7,10 +7,12 @@ pub struct ByteClass([bool; 256]);
 
 impl ByteClass {
     /// What a token is made of (RFC 9110 §5.6.2), as names of headers and methods are.
-    pub const TOKEN: ByteClass =
-        ByteClass::of(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    pub const TOKEN: ByteClass = ByteClass::of(
+        b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+    );
     /// What the name of a header is made of in HTTP/2, where it is in lower case (RFC 9113 §8.2.1).
-    pub const NAME: ByteClass = ByteClass::of(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz");
+    pub const NAME: ByteClass =
+        ByteClass::of(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz");
 
     #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
     const fn of(bytes: &[u8]) -> ByteClass {
@@ -68,7 +70,9 @@ mod tests {
             let is_of_name = is_token && !byte.is_ascii_uppercase();
             assert_eq!(ByteClass::NAME.matches(&text), is_of_name, "{text:?}");
         }
-        assert!(ByteClass::NAME.matches("content-type") && !ByteClass::NAME.matches("Content-Type"));
+        assert!(
+            ByteClass::NAME.matches("content-type") && !ByteClass::NAME.matches("Content-Type")
+        );
     }
 
     #[test]

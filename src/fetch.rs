@@ -138,8 +138,8 @@ fn roots(path: Option<&Path>) -> Result<Vec<Certificate>, InvalidClient> {
         .and_then(|text| text)
         .map_err(|error| InvalidClient::CaFile(error.to_string()))?;
     let fault = |cause: &str| InvalidClient::CaFile(cause.to_owned());
-    let roots = Certificate::from_pem_bundle(&text)
-        .map_err(|_| fault("not a PEM file of certificates"))?;
+    let roots =
+        Certificate::from_pem_bundle(&text).map_err(|_| fault("not a PEM file of certificates"))?;
     if roots.is_empty() {
         return Err(fault("no certificate in it"));
     }

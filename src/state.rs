@@ -46,7 +46,7 @@ pub use in_flight::{
 };
 pub use limits::LimitStore;
 pub use memory::{Memory, WINDOW_SLOTS};
-pub use places::{PlaceKey, OpenPlaces, UNATTENDED_MAX};
+pub use places::{OpenPlaces, PlaceKey, UNATTENDED_MAX};
 pub use reply::{Reply, StateUnavailable};
 pub use settings::Settings;
 pub(crate) use shares::{Party, Shares};

@@ -55,10 +55,16 @@ pub(super) fn tasks(
         tasks.push(("countries", Box::pin(countries.watch(CLOCK))));
     }
     let handoffs = Arc::clone(&core.handoffs);
-    tasks.push(("handoff", Box::pin(async move { handoffs.watch(CLOCK).await })));
+    tasks.push((
+        "handoff",
+        Box::pin(async move { handoffs.watch(CLOCK).await }),
+    ));
     tasks.push(("peers", Box::pin(Arc::clone(&core.peers).watch(CLOCK))));
     tasks.push(("signals", Box::pin(pass_on(hangup, reloads))));
-    let first = first_keys(Arc::clone(&core.authenticator), parts.readiness.gate("keys"));
+    let first = first_keys(
+        Arc::clone(&core.authenticator),
+        parts.readiness.gate("keys"),
+    );
     tasks.push(("readiness", Box::pin(first)));
     tasks
 }

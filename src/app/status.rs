@@ -163,14 +163,20 @@ fn sample(parts: &ServiceParts, metrics: &Metrics) {
         metrics.files.set_failing("tls", tls.failing().is_some());
     }
     if let Some(countries) = &parts.core.countries {
-        metrics.files.set_failing("geoip", countries.failing().is_some());
+        metrics
+            .files
+            .set_failing("geoip", countries.failing().is_some());
     }
     if parts.core.peers.are_verified() {
-        metrics.files.set_failing("peers", parts.core.peers.failing().is_some());
+        metrics
+            .files
+            .set_failing("peers", parts.core.peers.failing().is_some());
     }
     for one in parts.core.catalog.overview() {
         if one.recorded.is_some() {
-            metrics.lists.set_snapshot_failing(one.server, one.failing.is_some());
+            metrics
+                .lists
+                .set_snapshot_failing(one.server, one.failing.is_some());
         }
     }
     for issuer in parts.core.authenticator.issuers() {
@@ -185,10 +191,16 @@ fn sample(parts: &ServiceParts, metrics: &Metrics) {
     }
     state::sample(&*parts.state.usage, metrics);
     let keys = parts.core.handoffs.status();
-    metrics.handoff.set_keys(keys.successes, keys.failures, keys.failing.is_some());
+    metrics
+        .handoff
+        .set_keys(keys.successes, keys.failures, keys.failing.is_some());
     for (noticed, total) in parts.notices.totals() {
         metrics.notices.set(noticed.name(), total);
     }
-    metrics.keys.set_tokens_cached(parts.core.authenticator.tokens_cached());
-    metrics.audit.set_lost(parts.losses.dropped().saturating_add(parts.losses.failed()));
+    metrics
+        .keys
+        .set_tokens_cached(parts.core.authenticator.tokens_cached());
+    metrics
+        .audit
+        .set_lost(parts.losses.dropped().saturating_add(parts.losses.failed()));
 }

@@ -241,7 +241,9 @@ impl Arguments {
     #[must_use]
     pub fn of(arguments: &Value<'_>) -> Self {
         let names = match arguments {
-            Value::Map(members) => ArgumentNames::of(members.iter().map(|(name, _)| &**name).collect()),
+            Value::Map(members) => {
+                ArgumentNames::of(members.iter().map(|(name, _)| &**name).collect())
+            }
             Value::Null
             | Value::Bool(_)
             | Value::Int(_)

@@ -198,7 +198,11 @@ impl Authenticator {
     }
 
     /// The configured issuer of that exact name, if this server trusts it.
-    fn trusted(&self, name: &str, audience: &Audience) -> Result<&TrustedIssuer, AuthenticationError> {
+    fn trusted(
+        &self,
+        name: &str,
+        audience: &Audience,
+    ) -> Result<&TrustedIssuer, AuthenticationError> {
         let is_trusted_here = audience
             .issuers
             .as_ref()

@@ -41,7 +41,9 @@ impl<'r> Credentials<'r> {
 
 impl fmt::Debug for Credentials<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Credentials").finish_non_exhaustive()
+        formatter
+            .debug_struct("Credentials")
+            .finish_non_exhaustive()
     }
 }
 

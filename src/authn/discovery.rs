@@ -126,8 +126,8 @@ mod tests {
             ("accounts.example", None),
         ];
         for (issuer, expected) in rows {
-            let found = urls(issuer)
-                .map(|urls| urls.iter().map(ToString::to_string).collect::<Vec<_>>());
+            let found =
+                urls(issuer).map(|urls| urls.iter().map(ToString::to_string).collect::<Vec<_>>());
             let expected = expected.map(|urls| urls.iter().map(ToString::to_string).collect());
             assert_eq!(found, expected, "{issuer}");
         }

@@ -125,8 +125,7 @@ pub fn is_root(path_and_query: &str) -> bool {
 /// # Errors
 /// What is wrong with it.
 pub fn check_resource(resource: &str) -> Result<Url, InvalidResource> {
-    let url =
-        fetchable_url(resource).ok_or_else(|| InvalidResource::Url(resource.to_owned()))?;
+    let url = fetchable_url(resource).ok_or_else(|| InvalidResource::Url(resource.to_owned()))?;
     if url.path() == "/" && url.query().is_none() {
         // The normal form of a URL without path has a slash, which identifiers leave out.
         let bare = url.as_str().trim_end_matches('/');

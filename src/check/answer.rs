@@ -176,9 +176,11 @@ pub(super) fn refused(to: &Addressee<'_>, refusal: &Refusal) -> Answer {
 pub(super) fn rejected(to: &Addressee<'_>, status: StatusCode, reason: Reason) -> Answer {
     let code = match reason.effect() {
         DecisionKind::Reject => INVALID_REQUEST,
-        DecisionKind::Deny | DecisionKind::Challenge | DecisionKind::Fail | DecisionKind::Allow | DecisionKind::Answer => {
-            i32::from(status.as_u16())
-        }
+        DecisionKind::Deny
+        | DecisionKind::Challenge
+        | DecisionKind::Fail
+        | DecisionKind::Allow
+        | DecisionKind::Answer => i32::from(status.as_u16()),
     };
     http_error(to, status, code, reason, &to.data(reason))
 }

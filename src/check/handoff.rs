@@ -22,7 +22,7 @@ use super::in_flight::lists_awaited;
 use super::judgement::Context;
 use super::read::Read;
 use super::{HttpRequest, Server, SessionBinding, resume};
-use crate::authn::{SerializedSubject, FoundPeer};
+use crate::authn::{FoundPeer, SerializedSubject};
 use crate::authz::{
     self, AccessRequest, Action, ActionKind, Declared, Http, PeerNames, Resource, Subject,
 };

@@ -174,7 +174,11 @@ impl<'p> Observation<'p> {
             .and_then(|record| record.server.as_deref());
         for kind in &judgement.bound {
             let metrics = &self.pipeline.metrics;
-            metrics.sessions.record_binding(server.unwrap_or_default(), word(*kind), BoundBy::FirstUse);
+            metrics.sessions.record_binding(
+                server.unwrap_or_default(),
+                word(*kind),
+                BoundBy::FirstUse,
+            );
         }
         let Some(record) = &mut self.record else {
             return;
@@ -212,7 +216,9 @@ impl<'p> Observation<'p> {
             (RehearsalKind::Candidate, &record.candidate),
         ] {
             if let Some(other) = other.as_ref().filter(|other| other.reason != reason.code()) {
-                metrics.checks.record_difference(by, server, reason.code(), other.reason);
+                metrics
+                    .checks
+                    .record_difference(by, server, reason.code(), other.reason);
             }
         }
         record
@@ -287,7 +293,9 @@ impl<'p> Observation<'p> {
         metrics.checks.record_stage(Stage::Total, took);
         match self.server {
             Some(server) => server.count(metrics, reason),
-            None => metrics.checks.record_decision("", reason.effect(), reason.code()),
+            None => metrics
+                .checks
+                .record_decision("", reason.effect(), reason.code()),
         }
         let server = record.server.as_deref().unwrap_or_default();
         telemetry::record_decision(&telemetry::Ended {

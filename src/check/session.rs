@@ -238,7 +238,9 @@ pub(super) async fn bind_issued(
     if !bound.first().is_some_and(is_bound) {
         return Err(StateUnavailable);
     }
-    metrics.sessions.record_binding(&server.name, word(key.kind()), BoundBy::Issued);
+    metrics
+        .sessions
+        .record_binding(&server.name, word(key.kind()), BoundBy::Issued);
     Ok(())
 }
 

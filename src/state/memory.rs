@@ -16,7 +16,7 @@ mod lost;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bindings::Bindings;
-use counters::{WindowQuery, Counters};
+use counters::{Counters, WindowQuery};
 use jiff::Timestamp;
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -25,7 +25,7 @@ use super::digest::{Digest, short_digest};
 use super::shares;
 use super::usage::{BindingUsage, Forgotten, StoreUsage, Usage};
 use super::{
-    Bind, Binding, BindingKey, BindingKind, BindingStore, LimitStore, Owner, PlaceKey, OpenPlaces,
+    Bind, Binding, BindingKey, BindingKind, BindingStore, LimitStore, OpenPlaces, Owner, PlaceKey,
     Reply, Settings, Whose, WindowStore,
 };
 use crate::authz::{LimitDemand, OpenDemand, Opened, Readings, Taken, WindowDemand};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fixtures::{Who, at, limited, limits, session, watched, windows};
-use super::{Bind, BindingKey, Binding, Memory, Settings, State, Whose};
+use super::{Bind, Binding, BindingKey, Memory, Settings, State, Whose};
 use crate::authz::{Policy, Taken};
 
 /// Tries a store that is empty each time.

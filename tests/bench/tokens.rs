@@ -44,9 +44,7 @@ fn verify(bencher: Bencher<'_, '_>, algorithm: Algorithm) {
     let mut values = values.iter();
     bencher
         .with_inputs(|| values.next().unwrap())
-        .bench_local_refs(|value| {
-            authenticate(authenticator, value, &audience)
-        });
+        .bench_local_refs(|value| authenticate(authenticator, value, &audience));
 }
 
 /// Budget: 50 µs, 100 allocations.
@@ -85,9 +83,7 @@ fn known(bencher: Bencher<'_, '_>, count: u32) {
     let (service, values) = setting(Algorithm::ES256, count);
     let authenticator = &service.pipeline.authenticator;
     let audience = audience();
-    let ask = |value: &str| {
-        authenticate(authenticator, value, &audience)
-    };
+    let ask = |value: &str| authenticate(authenticator, value, &audience);
     for value in &values {
         ask(value);
     }

@@ -37,7 +37,9 @@ pub(super) fn sample(store: &dyn Usage, metrics: &Metrics) {
     metrics.state.set_keys("counter", usage.counters);
     for (word, kind) in kinds(&usage) {
         metrics.state.set_keys(word, kind.bound);
-        metrics.state.set_first_use_ended(word, kind.has_ended_first_use);
+        metrics
+            .state
+            .set_first_use_ended(word, kind.has_ended_first_use);
     }
     let forgotten = usage.forgotten;
     for (kind, total) in [

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
 
-use crate::authn::fixtures::{ED, NOW, OTHER_P256, P256, P384, RSA, Signer, at, claims, jwks, now};
 use super::*;
-use crate::authn::{Claim, KeySourceSettings, SignatureAlgorithm};
+use crate::authn::fixtures::{ED, NOW, OTHER_P256, P256, P384, RSA, Signer, at, claims, jwks, now};
+use crate::authn::{Claim, KeySettings, KeySourceSettings, SignatureAlgorithm};
 
 /// An authenticator for `https://idp.example`, whose keys are in a file, and one for another.
 struct Bench {
@@ -73,7 +73,11 @@ impl Bench {
         now: Timestamp,
     ) -> Result<Arc<Subject>, AuthenticationError> {
         self.authenticator
-            .authenticate(&Credentials::new("/mcp", [&*format!("Bearer {token}")]), audience, now)
+            .authenticate(
+                &Credentials::new("/mcp", [&*format!("Bearer {token}")]),
+                audience,
+                now,
+            )
             .await
     }
 
@@ -336,7 +340,11 @@ async fn texts_that_are_no_token_are_refused() {
     assert_eq!(
         bench
             .authenticator
-            .authenticate(&Credentials::new("/mcp", []), &audience(&["https://h/mcp"]), now())
+            .authenticate(
+                &Credentials::new("/mcp", []),
+                &audience(&["https://h/mcp"]),
+                now()
+            )
             .await,
         Err(E::MissingToken)
     );

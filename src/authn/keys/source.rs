@@ -51,8 +51,8 @@ impl KeySource {
                 KeyPlace::Uri(client(issuer, settings, &url, None)?, url)
             }
             KeySourceSettings::Discovery => {
-                let documents =
-                    discovery::urls(name).ok_or_else(|| InvalidSettings::IssuerUrl(name.clone()))?;
+                let documents = discovery::urls(name)
+                    .ok_or_else(|| InvalidSettings::IssuerUrl(name.clone()))?;
                 let first = documents
                     .first()
                     .ok_or_else(|| InvalidSettings::IssuerUrl(name.clone()))?;

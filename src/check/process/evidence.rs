@@ -113,7 +113,9 @@ impl Drop for Tally {
                 (ItemFate::Unjudged, unjudged),
             ] {
                 let metrics = &self.about.pipeline.metrics;
-                metrics.lists.record_items(self.about.server_name(), list, result, items);
+                metrics
+                    .lists
+                    .record_items(self.about.server_name(), list, result, items);
             }
             self.about.tell(Event::ListFiltered {
                 list,

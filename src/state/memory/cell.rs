@@ -74,7 +74,9 @@ impl CounterCell {
         match (count, tool) {
             (Count::DistinctTools, Some(tool)) => Some(CounterCell::Tools(vec![(tool, slots.now)])),
             (Count::DistinctTools, None) => None,
-            (Count::Calls | Count::Denials, _) => Some(CounterCell::Window([(slots.now, 1)].into())),
+            (Count::Calls | Count::Denials, _) => {
+                Some(CounterCell::Window([(slots.now, 1)].into()))
+            }
         }
     }
 

@@ -126,7 +126,8 @@ impl Counters {
             self.postpone(asked.key, over);
             return;
         }
-        let Some(cell) = CounterCell::first(asked.demand.window.count, asked.tool, asked.slots) else {
+        let Some(cell) = CounterCell::first(asked.demand.window.count, asked.tool, asked.slots)
+        else {
             return;
         };
         let party = asked.demand.key.holder().party();

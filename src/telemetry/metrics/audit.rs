@@ -30,8 +30,6 @@ mod tests {
     fn names_and_labels_are_as_documented() {
         let metrics = Metrics::new();
         metrics.audit.set_lost(2);
-        metrics.assert_has(&[
-            "mcp_authz_audit_lost_total 2",
-        ]);
+        metrics.assert_has(&["mcp_authz_audit_lost_total 2"]);
     }
 }

@@ -150,7 +150,12 @@ impl CheckMetrics {
 
     /// The counter of [`CheckMetrics::record_decision`], for callers that keep it.
     #[must_use]
-    pub fn decision_counter(&self, server: &str, effect: DecisionKind, reason: &'static str) -> Counter {
+    pub fn decision_counter(
+        &self,
+        server: &str,
+        effect: DecisionKind,
+        reason: &'static str,
+    ) -> Counter {
         let labels = DecisionLabels {
             server: server.to_owned(),
             effect,
@@ -245,10 +250,19 @@ mod tests {
     #[test]
     fn names_and_labels_are_as_documented() {
         let metrics = Metrics::new();
-        metrics.checks.record_decision("github", DecisionKind::Deny, "denied_by_rule");
-        metrics.checks.record_difference(RehearsalKind::Candidate, "github", "allowed", "rate_limited");
+        metrics
+            .checks
+            .record_decision("github", DecisionKind::Deny, "denied_by_rule");
+        metrics.checks.record_difference(
+            RehearsalKind::Candidate,
+            "github",
+            "allowed",
+            "rate_limited",
+        );
         metrics.checks.record_shadow_rule("r1");
-        metrics.checks.record_stage(Stage::Total, Duration::from_micros(30));
+        metrics
+            .checks
+            .record_stage(Stage::Total, Duration::from_micros(30));
         metrics.assert_has(&[
             "mcp_authz_decisions_total{server=\"github\",effect=\"deny\",reason=\"denied_by_rule\"} 1",
             "mcp_authz_decisions_different_total{by=\"candidate\",server=\"github\",reason=\"allowed\",would_be=\"rate_limited\"} 1",

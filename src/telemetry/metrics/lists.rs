@@ -154,9 +154,15 @@ mod tests {
         metrics.lists.record_tool("s", ToolEvent::Changed);
         metrics.lists.record_tool("s", ToolEvent::Unclassified);
         metrics.lists.record_tool("s", ToolEvent::Untracked);
-        metrics.lists.record_items("s", "tools", ItemFate::Visible, 3);
-        metrics.lists.record_items("s", "prompts", ItemFate::Hidden, 2);
-        metrics.lists.record_items("s", "resource_templates", ItemFate::Unjudged, 1);
+        metrics
+            .lists
+            .record_items("s", "tools", ItemFate::Visible, 3);
+        metrics
+            .lists
+            .record_items("s", "prompts", ItemFate::Hidden, 2);
+        metrics
+            .lists
+            .record_items("s", "resource_templates", ItemFate::Unjudged, 1);
         metrics.lists.record_refusal("s", "encoded");
         metrics.lists.set_snapshot_failing("s", true);
         metrics.assert_has(&[

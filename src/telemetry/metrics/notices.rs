@@ -42,8 +42,6 @@ mod tests {
     fn names_and_labels_are_as_documented() {
         let metrics = Metrics::new();
         metrics.notices.set("server_by_host", 3);
-        metrics.assert_has(&[
-            "mcp_authz_notices_total{notice=\"server_by_host\"} 3",
-        ]);
+        metrics.assert_has(&["mcp_authz_notices_total{notice=\"server_by_host\"} 3"]);
     }
 }

@@ -64,10 +64,7 @@ impl PolicyMetrics {
             (Success::Ok, policy.successes),
             (Success::Error, policy.failures),
         ] {
-            set_total(
-                &self.reloads.get_or_create(&ResultLabels { result }),
-                total,
-            );
+            set_total(&self.reloads.get_or_create(&ResultLabels { result }), total);
         }
         self.loaded.set(policy.applied_unix_seconds);
         self.rules

@@ -89,8 +89,12 @@ mod tests {
     #[test]
     fn names_and_labels_are_as_documented() {
         let metrics = Metrics::new();
-        metrics.sessions.record_binding("github", "session", BoundBy::FirstUse);
-        metrics.sessions.record_binding("github", "task", BoundBy::Issued);
+        metrics
+            .sessions
+            .record_binding("github", "session", BoundBy::FirstUse);
+        metrics
+            .sessions
+            .record_binding("github", "task", BoundBy::Issued);
         metrics.sessions.record_resumption_ignored("github");
         metrics.sessions.record_ids_forgotten(3);
         metrics.assert_has(&[

@@ -49,17 +49,13 @@ impl StateMetrics {
     /// Sets how much was forgotten: `limit`, `window`, `session`, `task`.
     /// `mcp_authz_state_forgotten_total`.
     pub fn set_forgotten(&self, kind: &'static str, total: u64) {
-        set_total(
-            &self.forgotten.get_or_create(&KindLabels { kind }),
-            total,
-        );
+        set_total(&self.forgotten.get_or_create(&KindLabels { kind }), total);
     }
 
     /// Sets whether nothing of a kind, `session` or `task`, is bound by its first use any more.
     /// `mcp_authz_state_first_use_ended`.
     pub fn set_first_use_ended(&self, kind: &'static str, ended: bool) {
-        let gauge = self.first_use_ended
-            .get_or_create(&KindLabels { kind });
+        let gauge = self.first_use_ended.get_or_create(&KindLabels { kind });
         gauge.set(i64::from(ended));
     }
 }

@@ -188,7 +188,11 @@ impl Service {
         Self::start_at(loopback, None, ConnectionLimits::default()).await
     }
 
-    pub(super) async fn start_at(address: Address, tls: Option<Tls>, limits: ConnectionLimits) -> Self {
+    pub(super) async fn start_at(
+        address: Address,
+        tls: Option<Tls>,
+        limits: ConnectionLimits,
+    ) -> Self {
         let socket = bind(&address).await.unwrap();
         let address = socket.address().unwrap();
         let (events_to, events) = mpsc::unbounded_channel();

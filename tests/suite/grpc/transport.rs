@@ -23,7 +23,12 @@ use super::service::{Service, check_over, check_request};
 async fn a_unix_socket_serves_and_is_removed_at_the_end() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mcp-authz.sock");
-    let mut service = Service::start_at(Address::Unix(path.clone()), None, ConnectionLimits::default()).await;
+    let mut service = Service::start_at(
+        Address::Unix(path.clone()),
+        None,
+        ConnectionLimits::default(),
+    )
+    .await;
     service.check(check_request("/allow")).await.unwrap();
     service.stop();
     service.ended().await;
@@ -194,7 +199,12 @@ async fn files_that_do_not_work_are_named() {
 
 async fn tls_service(files: &Files) -> Service {
     let loopback = Address::Tcp("127.0.0.1:0".to_owned());
-    Service::start_at(loopback, Some(files.load().await), ConnectionLimits::default()).await
+    Service::start_at(
+        loopback,
+        Some(files.load().await),
+        ConnectionLimits::default(),
+    )
+    .await
 }
 
 async fn channel(stream: TlsStream<TcpStream>) -> Channel {
