@@ -10,7 +10,7 @@ use axum::routing::get;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-use crate::health::{self, Readiness};
+use crate::health::{Readiness, ReadinessState};
 use crate::telemetry::metrics::{CONTENT_TYPE, Metrics};
 
 /// What the endpoint tells.
@@ -79,8 +79,8 @@ async fn livez() -> &'static str {
 async fn readyz(State(admin): State<Admin>) -> Response {
     let state = admin.readiness.state();
     let status = match state {
-        health::State::Ready => StatusCode::OK,
-        health::State::Starting | health::State::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        ReadinessState::Ready => StatusCode::OK,
+        ReadinessState::Starting | ReadinessState::Draining => StatusCode::SERVICE_UNAVAILABLE,
     };
     let details: Map<String, Value> = admin
         .details

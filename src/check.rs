@@ -34,7 +34,8 @@ use http::StatusCode;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use crate::upstream::{Obligations, Text};
+pub use crate::text::Text;
+pub use crate::upstream::Obligations;
 pub use ending::REMOVED;
 pub use exchange::{AnswerHead, Attendance, BodyMode, Carried, Exchange, Output, Process};
 pub use fact::Fact;
@@ -45,7 +46,7 @@ pub use handoff::{
 pub use invalid::{InvalidCheck, StatedFact};
 pub use judgement::PurposeSettings;
 pub use process::AnswerExchange;
-pub use reason::{Effect, Reason};
+pub use reason::{DecisionKind, Reason};
 pub use server::{
     DenySettings, DenyShape, Disclose, InvalidServer, Server, ServerSettings, Servers,
     SessionBinding, UnknownServer, UriForm,
@@ -55,10 +56,10 @@ pub use turn::LongBodies;
 
 use crate::audit::Audit;
 use crate::authn::{
-    AuthenticationError, Authenticator, FoundPeer, Peers, bearer, device_posture, metadata,
+    AuthenticationError, Authenticator, Credentials, FoundPeer, Peers, device_posture, metadata,
 };
 use crate::authz::{self, Policy, Subject};
-use crate::bytewise;
+use crate::byte_class;
 use crate::catalog::Catalog;
 use crate::policy::PolicyStore;
 use crate::state::{IdInUse, InFlight, State};
@@ -534,18 +535,9 @@ impl Pipeline {
         server: &Server,
         now: Timestamp,
     ) -> Result<Arc<Subject>, AuthenticationError> {
-        if bearer::is_in_query(request.path) {
-            return Err(AuthenticationError::TokenInQuery);
-        }
-        let mut values = request.header("authorization");
-        // Two are as wrong as more.
-        let authorization = match (values.next(), values.next()) {
-            (None, _) => &[][..],
-            (Some(value), None) => &[value],
-            (Some(one), Some(other)) => &[one, other],
-        };
+        let credentials = Credentials::new(request.path, request.header("authorization"));
         self.authenticator
-            .authenticate(authorization, &server.audience, now)
+            .authenticate(&credentials, &server.audience, now)
             .await
     }
 }
@@ -567,7 +559,7 @@ pub fn path_is_plain(path: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_graphic() & !matches!(byte, b'%' | b';' | b'\\' | b'#');
     let dots = |segment: &str| matches!(segment, "." | "..");
     path.starts_with('/')
-        && bytewise::all(path.as_bytes(), b'/', plain)
+        && byte_class::all(path.as_bytes(), b'/', plain)
         && !path.as_bytes().windows(2).any(|pair| pair == b"//")
         && !path.split('/').any(dots)
 }

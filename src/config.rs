@@ -109,7 +109,7 @@ impl Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// What connections may cost before anything is said on them.
-    pub listen: listen::Limits,
+    pub listen: listen::ConnectionLimits,
     /// What bodies may be like.
     pub check: check::Limits,
     /// The most rules of a policy.
@@ -119,7 +119,7 @@ pub struct Limits {
     /// What is remembered between requests.
     pub state: state::Settings,
     /// How many audit records may wait to be written.
-    pub audit_queue: audit::Limits,
+    pub audit_queue: audit::QueueLimits,
     /// How many checks one connection may have under way.
     pub streams_max: u32,
     /// How many tools of a server are remembered, besides those of its record.
@@ -129,12 +129,12 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            listen: listen::Limits::default(),
+            listen: listen::ConnectionLimits::default(),
             check: check::Limits::default(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
             state: state::Settings::default(),
-            audit_queue: audit::Limits::default(),
+            audit_queue: audit::QueueLimits::default(),
             streams_max: 1024,
             tools_max: 10_000,
         }

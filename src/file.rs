@@ -1,233 +1,37 @@
-//! Files of the operator's, as everything here reads them.
+//! Files: how everything here reads what the operator wrote.
 //!
-//! What cannot be read is an error and never an absent file: a deny rule may be in it. Only a
-//! regular file is read, and its size is bounded: a pipe or a device might never end. A file system
-//! that gives no answer is noticed: [`Looks`] and [`within`] do not wait for it for ever.
+//! What cannot be read is an error and never an absent file, because a deny rule may be in it. Only a
+//! regular file is read, and its size is bounded: a pipe or a device might never end.
+//!
+//! # An example
+//!
+//! The policy is on a network volume, and an editor saves it while the process runs:
+//!
+//! 1. Four times a second a loop looks at the file through [`Looks`], on a thread of its own: if the
+//!    volume gives no answer, the look is given up after [`LOOK_TIME_MAX`], and checks go on with
+//!    the policy in force.
+//! 2. [`read()`] finds half of the file, and [`Settled::is_due`] says no: one look is not enough.
+//! 3. The next look finds the whole file, the one after it the same again. Now the change is due, and
+//!    what was looked at is compiled and taken into force.
+//! 4. If it does not compile, the policy in force stays, and [`Failing`] tells operators why and since
+//!    when.
+//!
+//! [`Settled`] is the one rule for all files that are watched: policies, recorded tools, TLS, countries,
+//! keys of contexts, authorities of peers. A `jwks_file` is not watched but read as a URL is, again
+//! and again. At the start, and in commands,
+//! [`within`] bounds how long reading takes.
 
+mod error;
+mod failing;
 mod looks;
+mod read;
 mod settled;
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
-use std::time::Duration;
-
-use jiff::Timestamp;
-
+pub use error::ReadError;
+pub use failing::Failing;
 pub use looks::{LOOK_TIME_MAX, Looks, START_TIME_MAX, within};
+pub use read::{FileKind, Stamp, kind, read, read_input, read_text, stamp};
 pub use settled::Settled;
-
-/// Why a file cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// Nothing has this name.
-    #[error("there is no such file")]
-    Missing,
-    /// A link has this name, and nothing is where it points.
-    #[error("it is a link to nothing")]
-    Dangling,
-    /// Something else has this name: reading it might never end.
-    #[error("it is {0}, not a regular file")]
-    NotAFile(&'static str),
-    /// More bytes than this.
-    #[error("it has more than {0} bytes")]
-    TooLarge(u64),
-    /// Not UTF-8.
-    #[error("it is not UTF-8")]
-    NotText,
-    /// The file system gave no answer within this time.
-    #[error("the file system gave no answer within {} s", .0.as_secs_f64())]
-    Hangs(Duration),
-    /// Anything else that the operating system said.
-    #[error(transparent)]
-    Other(#[from] io::Error),
-}
-
-impl ReadError {
-    /// The error of asking for the file at `path`.
-    fn of(path: &Path, error: io::Error) -> Self {
-        if error.kind() != io::ErrorKind::NotFound {
-            return ReadError::Other(error);
-        }
-        match std::fs::symlink_metadata(path) {
-            Ok(_) => ReadError::Dangling,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => ReadError::Missing,
-            Err(error) => ReadError::Other(error),
-        }
-    }
-}
-
-/// A watched file in place that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failing {
-    /// When that was first noticed.
-    pub since: Timestamp,
-    /// Why.
-    pub error: String,
-}
-
-impl Failing {
-    /// What is told of an error now, after what was told before.
-    #[must_use]
-    pub fn after(earlier: Option<&Failing>, error: String, now: Timestamp) -> Self {
-        Failing {
-            since: earlier.map_or(now, |failing| failing.since),
-            error,
-        }
-    }
-}
-
-/// What has a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// Something else, in words.
-    Other(&'static str),
-}
-
-impl Kind {
-    fn of(found: &Metadata) -> Self {
-        let kind = found.file_type();
-        if kind.is_file() {
-            Kind::File
-        } else if kind.is_dir() {
-            Kind::Directory
-        } else if kind.is_fifo() {
-            Kind::Other("a pipe")
-        } else if kind.is_socket() {
-            Kind::Other("a socket")
-        } else if kind.is_block_device() || kind.is_char_device() {
-            Kind::Other("a device")
-        } else {
-            Kind::Other("something else")
-        }
-    }
-
-    fn regular(self) -> Result<(), ReadError> {
-        match self {
-            Kind::File => Ok(()),
-            Kind::Directory => Err(ReadError::NotAFile("a directory")),
-            Kind::Other(what) => Err(ReadError::NotAFile(what)),
-        }
-    }
-}
-
-/// What has the name `path`, behind links; `None` only if nothing has.
-///
-/// # Errors
-/// When that cannot be told, a link to nothing included.
-pub fn kind(path: &Path) -> Result<Option<Kind>, ReadError> {
-    match std::fs::metadata(path) {
-        Ok(found) => Ok(Some(Kind::of(&found))),
-        // Below a file nothing can be.
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
-        Err(error) => match ReadError::of(path, error) {
-            ReadError::Missing => Ok(None),
-            error @ (ReadError::Dangling
-            | ReadError::NotAFile(_)
-            | ReadError::TooLarge(_)
-            | ReadError::NotText
-            | ReadError::Hangs(_)
-            | ReadError::Other(_)) => Err(error),
-        },
-    }
-}
-
-/// Reads a regular file whole.
-///
-/// # Errors
-/// When it is none, has more than `bytes_max` bytes, or cannot be read.
-pub fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
-    let of = |error| ReadError::of(path, error);
-    // A device is not even opened.
-    Kind::of(&std::fs::metadata(path).map_err(of)?).regular()?;
-    // Should a pipe have taken its place by now, opening it does not wait for a writer.
-    let mut open = OpenOptions::new();
-    open.read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-    let file = open.open(path).map_err(of)?;
-    Kind::of(&file.metadata()?).regular()?;
-    whole(file, bytes_max)
-}
-
-/// Reads a regular file of text whole.
-///
-/// # Errors
-/// Those of [`read`], and when it is not UTF-8.
-pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, ReadError> {
-    text(read(path, bytes_max)?)
-}
-
-/// Reads what a command line names: standard input for `-`, a pipe that the shell made (`<(…)`), or
-/// a regular file. The writer of a pipe may take its time.
-///
-/// # Errors
-/// Those of [`read_text`].
-pub fn read_input(path: &Path, bytes_max: u64) -> Result<String, ReadError> {
-    let bytes = if path == Path::new("-") {
-        whole(io::stdin().lock(), bytes_max)?
-    } else if is_descriptor(path) {
-        whole(File::open(path)?, bytes_max)?
-    } else {
-        let owned = path.to_owned();
-        within(START_TIME_MAX, move || read(&owned, bytes_max))??
-    };
-    text(bytes)
-}
-
-/// Whether the path names what this process was started with, which the shell opened for it.
-fn is_descriptor(path: &Path) -> bool {
-    path == Path::new("/dev/stdin")
-        || ["/dev/fd", "/proc/self/fd"]
-            .into_iter()
-            .any(|folder| path.parent() == Some(Path::new(folder)))
-}
-
-fn whole(from: impl Read, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
-    let mut bytes = Vec::new();
-    from.take(bytes_max.saturating_add(1))
-        .read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= bytes_max) {
-        Ok(bytes)
-    } else {
-        Err(ReadError::TooLarge(bytes_max))
-    }
-}
-
-fn text(bytes: Vec<u8>) -> Result<String, ReadError> {
-    String::from_utf8(bytes).map_err(|_| ReadError::NotText)
-}
-
-/// What tells one state of a file from another without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
-    /// Which file it is.
-    file: (u64, u64),
-    length: u64,
-    /// When its content changed: seconds and nanoseconds, before 1970 too.
-    modified: (i64, i64),
-    /// When anything about it changed.
-    changed: (i64, i64),
-}
-
-/// The state of the regular file at `path`.
-///
-/// # Errors
-/// When it is none, or cannot be told.
-pub fn stamp(path: &Path) -> Result<Stamp, ReadError> {
-    let found = std::fs::metadata(path).map_err(|error| ReadError::of(path, error))?;
-    Kind::of(&found).regular()?;
-    Ok(Stamp {
-        file: (found.dev(), found.ino()),
-        length: found.len(),
-        modified: (found.mtime(), found.mtime_nsec()),
-        changed: (found.ctime(), found.ctime_nsec()),
-    })
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Readiness: gates that have to open before the process takes work, and the drain that ends it.
 //!
-//! How readiness is told to others is in [`crate::envoy`] (gRPC) and [`crate::admin`] (HTTP).
+//! [`crate::envoy`] reports it over gRPC and [`crate::admin`] over HTTP.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 /// Whether the process takes work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum ReadinessState {
     /// A gate is still closed.
     Starting,
     /// Every gate is open.
@@ -17,7 +17,7 @@ pub enum State {
     Draining,
 }
 
-impl State {
+impl ReadinessState {
     /// The name, in lower case.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -46,14 +46,14 @@ pub struct Gate {
 #[derive(Debug)]
 struct Shared {
     closed: Mutex<Vec<&'static str>>,
-    state: watch::Sender<State>,
+    state: watch::Sender<ReadinessState>,
 }
 
 impl Readiness {
     /// Not ready. It becomes so when the last gate opens: close every gate before the first opens.
     #[must_use]
     pub fn new() -> Self {
-        let (state, _) = watch::channel(State::Starting);
+        let (state, _) = watch::channel(ReadinessState::Starting);
         Self {
             shared: Arc::new(Shared {
                 closed: Mutex::default(),
@@ -66,7 +66,7 @@ impl Readiness {
     pub fn gate(&self, name: &'static str) -> Gate {
         let mut closed = self.shared.closed();
         closed.push(name);
-        self.shared.enter(State::Starting);
+        self.shared.enter(ReadinessState::Starting);
         Gate {
             shared: Arc::clone(&self.shared),
             name,
@@ -75,20 +75,20 @@ impl Readiness {
 
     /// Begins the drain; readiness ends for good.
     pub fn drain(&self) {
-        if self.shared.enter(State::Draining) {
+        if self.shared.enter(ReadinessState::Draining) {
             tracing::info!("draining");
         }
     }
 
     /// The state now.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> ReadinessState {
         *self.shared.state.borrow()
     }
 
     /// The state now and at every change.
     #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<State> {
+    pub fn subscribe(&self) -> watch::Receiver<ReadinessState> {
         self.shared.state.subscribe()
     }
 
@@ -112,7 +112,7 @@ impl Drop for Gate {
             closed.swap_remove(index);
         }
         tracing::debug!(gate = self.name, "gate open");
-        if closed.is_empty() && self.shared.enter(State::Ready) {
+        if closed.is_empty() && self.shared.enter(ReadinessState::Ready) {
             tracing::info!("ready");
         }
     }
@@ -120,9 +120,9 @@ impl Drop for Gate {
 
 impl Shared {
     /// Moves to a state unless the drain has begun; whether anything changed.
-    fn enter(&self, next: State) -> bool {
+    fn enter(&self, next: ReadinessState) -> bool {
         self.state.send_if_modified(|state| {
-            let moves = *state != State::Draining && *state != next;
+            let moves = *state != ReadinessState::Draining && *state != next;
             if moves {
                 *state = next;
             }
@@ -143,18 +143,18 @@ mod tests {
     #[test]
     fn is_ready_when_the_last_gate_opens() {
         let readiness = Readiness::new();
-        assert_eq!(readiness.state(), State::Starting);
+        assert_eq!(readiness.state(), ReadinessState::Starting);
         let policy = readiness.gate("policy");
         let keys = readiness.gate("keys");
         drop(policy);
         assert_eq!(
             (readiness.state(), readiness.closed()),
-            (State::Starting, vec!["keys"])
+            (ReadinessState::Starting, vec!["keys"])
         );
         drop(keys);
         assert_eq!(
             (readiness.state(), readiness.closed()),
-            (State::Ready, vec![])
+            (ReadinessState::Ready, vec![])
         );
     }
 
@@ -164,8 +164,8 @@ mod tests {
         let gate = readiness.gate("policy");
         readiness.drain();
         drop(gate);
-        assert_eq!(readiness.state(), State::Draining);
+        assert_eq!(readiness.state(), ReadinessState::Draining);
         drop(readiness.gate("late"));
-        assert_eq!(readiness.state(), State::Draining);
+        assert_eq!(readiness.state(), ReadinessState::Draining);
     }
 }

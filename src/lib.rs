@@ -53,12 +53,31 @@
 //! What shows on either way that Envoy is not configured as it should be is no reason to refuse: it
 //! is a [`telemetry::notices::Noticed`], which operators see.
 //!
+//! # Threads and ports
+//!
+//! | thread | runtime | what it does, and why apart |
+//! |---|---|---|
+//! | main | tokio, one thread | Accepts connections, serves `admin.listen`, fetches keys, watches files, hears signals. None of it is a check, so a slow file system or issuer delays none. |
+//! | `checks`, one for each core | tokio, one thread each | Serve checks and responses. A connection stays on one of them, so nothing of a check goes from core to core, and checks that came in together are answered in one write. |
+//! | `audit` | none | Writes records to standard output, which may block. |
+//! | `files` | none | One look at a watched file each. A file system may never answer, and then the thread is given up: a pool would run out of threads. |
+//! | blocking pool of main | | Compiles policies and runs their tests, reads databases, and looks at files in few places. |
+//! | batch processor | OpenTelemetry's own | Sends spans, if a collector is configured. |
+//!
+//! | port | protocol | why apart |
+//! |---|---|---|
+//! | `listen` | gRPC: `ext_authz`, `ext_proc`, health, reflection; TCP or a unix socket, TLS optional | For Envoy alone: whoever reaches it can ask whether a token is good. |
+//! | `admin.listen` | HTTP: `/livez`, `/readyz`, `/metrics` | For operators and the kubelet, who have no client certificate of Envoy's. |
+//!
+//! Outwards the process speaks to the issuers ([`fetch`]) and to the collector of traces
+//! ([`telemetry`]), and to nobody else.
+//!
 //! # Who may import whom
 //!
 //! `main → cli → app → envoy, admin → check → authn, policy, catalog → mcp, upstream, state, audit → authz`;
 //! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
-//! [`yaml`], [`json`], [`bytewise`], [`mod@file`] and [`telemetry`] serve all of them and import none but
-//! [`authz`]'s values.
+//! [`yaml`], [`json`], [`byte_class`], [`text`], [`fetch`], [`mod@file`] and [`telemetry`] serve all of
+//! them and import none but [`authz`]'s values.
 //!
 //! - [`authz`] imports nothing of ours: no async, no clock, no I/O, no serialization. The same
 //!   arguments give the same decision, and it cannot panic.
@@ -71,7 +90,7 @@
 //!   `authz/uri.rs`, arguments and claims by `authz/compare.rs`, keys and paths by
 //!   `authz/path.rs`. Selectors and expressions share these, and there is no other comparison.
 //! - Every file is read by [`mod@file`]: what cannot be read is an error, never absent, and a file system
-//!   that gives no answer holds up nothing else.
+//!   that gives no answer holds up nothing else. Every outbound HTTP request is made by [`fetch`].
 //! - Time is read once per check, and so is the policy: no request ever sees two.
 //! - Only verification makes a [`authz::Subject`] (and assumption, where a policy is tested or
 //!   previewed: [`policy::testing`]), only compilation makes a [`authz::Policy`], and
@@ -90,6 +109,44 @@
 //! - Text of a client in a header, a metric label or a log line.
 //! - `unsafe`, and panics on the request path: lints deny both.
 //!
+//! # Design decisions
+//!
+//! Each of these had another road, and this is why it was not taken.
+//!
+//! - *No switch that fails open.* Whether Envoy lets requests pass without a decision is
+//!   `failure_mode_allow` in Envoy. A second switch here could only disagree with it, so an error on
+//!   this side is always a refusal.
+//! - *A gRPC front of our own instead of tonic's server* (`envoy/front.rs`). Tonic boxes the bodies of
+//!   each call, clones all services and starts a timer, which together cost half as much as a decision.
+//!   Checks go straight from HTTP/2 to their service; health and reflection still go through
+//!   tonic's routes. `tests/bench/noop` has both for comparison.
+//! - *Check requests are read from the bytes, not by generated types* (`envoy/wire.rs`). Generated types
+//!   copy each of about thirty strings of a check, and they accept a field that is there twice. The
+//!   tests hold the reader to `envoy-types`, field by field.
+//! - *JSON readers of our own* for bodies and lists. Serde keeps the last of two equal keys or fails
+//!   without saying where, and cannot filter a list that comes in pieces byte for byte.
+//! - *One worker for each core, each with a runtime of its own,* instead of one runtime of many threads.
+//!   That runtime wakes a connection's task after each check, so each answer is a write of its own,
+//!   and Envoy reads them one by one: its share of a request grows by an eighth, ours by a sixth.
+//! - *mimalloc instead of the system's allocator.* A check makes many small allocations of the same
+//!   sizes. Version 2, because version 3 takes the slow path for every aligned allocation above a
+//!   kilobyte; without huge pages, because they nearly double the resident memory.
+//! - *Watched files are compared by content or state, not by notification.* Notifications differ
+//!   between local disks, network volumes and the links of Kubernetes. Two looks in a row that
+//!   found the same settle a change: a half-written policy may be a valid one without its last deny
+//!   rules.
+//! - *Keys are fetched ahead of need,* not when a token asks for them. Otherwise the first request
+//!   after each expiry waits for the issuer, and a burst of unknown key ids becomes a burst of fetches.
+//! - *A verified token is remembered by its hash, a decision is not remembered.* Verifying costs fifty
+//!   microseconds and depends on the token alone; deciding costs a few, and depends on the time, the
+//!   arguments and the policy.
+//! - *What is forgotten is unknown, never free* ([`state`]). A store that evicts quietly would let a
+//!   flood of made-up names reset somebody's limits.
+//! - *A full audit queue drops and counts.* Waiting for a slow log would turn it into an outage of
+//!   every server behind the gate.
+//! - *The context of a response travels through Envoy, sealed,* instead of lying in a shared store. So any
+//!   replica can filter a response, and without a store that all have to reach.
+//!
 //! # Words
 //!
 //! *Deny*: authentication or policy says no (401, 403). *Reject*: the input is not acceptable
@@ -102,12 +159,13 @@ pub mod app;
 pub mod audit;
 pub mod authn;
 pub mod authz;
-pub mod bytewise;
+pub mod byte_class;
 pub mod catalog;
 pub mod check;
 pub mod cli;
 pub mod config;
 pub mod envoy;
+pub mod fetch;
 pub mod file;
 pub mod health;
 pub mod json;
@@ -116,5 +174,6 @@ pub mod mcp;
 pub mod policy;
 pub mod state;
 pub mod telemetry;
+pub mod text;
 pub mod upstream;
 pub mod yaml;

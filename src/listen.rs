@@ -1,6 +1,6 @@
 //! Sockets: where the process listens, TLS on top, and connections that are ready to be served.
 //!
-//! What is spoken on a connection is not known here.
+//! The protocol on a connection is not known here.
 
 mod socket;
 mod tls;
@@ -21,16 +21,16 @@ pub use tls::{Tls, TlsError, TlsFiles};
 
 /// What connections may cost before anything is said on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// The most connections at a time; further ones wait in the kernel's queue.
     pub connections_max: usize,
     /// How long a client may take to finish the TLS handshake, if any, and to say anything.
     pub handshake_timeout: Duration,
-    /// How often TLS files are looked at.
+    /// How often TLS files are read.
     pub tls_reload_interval: Duration,
 }
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connections_max: 4096,
@@ -45,7 +45,7 @@ impl Default for Limits {
 pub struct Listener {
     socket: Socket,
     tls: Option<Arc<Tls>>,
-    limits: Limits,
+    limits: ConnectionLimits,
     shares: Vec<Taker>,
 }
 
@@ -62,7 +62,7 @@ pub struct Share {
 struct Taker {
     /// Each connection has a place, which bounds how many wait here.
     arrivals: mpsc::UnboundedSender<Arrival>,
-    /// Held by each connection of the share.
+    /// ConnectionHold by each connection of the share.
     load: Arc<()>,
 }
 
@@ -70,12 +70,12 @@ struct Taker {
 #[derive(Debug)]
 struct Arrival {
     io: socket::Detached,
-    held: Held,
+    held: ConnectionHold,
 }
 
 /// What a connection holds for as long as it lives.
 #[derive(Debug)]
-struct Held {
+struct ConnectionHold {
     _place: OwnedSemaphorePermit,
     _load: Arc<()>,
 }
@@ -83,7 +83,7 @@ struct Held {
 impl Listener {
     /// A listener on a bound socket, with TLS if there is any.
     #[must_use]
-    pub fn new(socket: Socket, tls: Option<Tls>, limits: Limits) -> Self {
+    pub fn new(socket: Socket, tls: Option<Tls>, limits: ConnectionLimits) -> Self {
         Self {
             socket,
             tls: tls.map(Arc::new),
@@ -112,8 +112,8 @@ impl Listener {
         }
     }
 
-    /// Takes connections and hands each to the share that has the fewest, until nobody serves any
-    /// share.
+    /// Takes connections and hands each to the share that has the fewest, until no share is served any
+    /// more.
     pub async fn run(self) {
         let Self {
             socket,
@@ -157,7 +157,7 @@ fn deal(shares: &[Taker], io: socket::Stream, place: OwnedSemaphorePermit) {
     let Some(share) = open.min_by_key(|share| Arc::strong_count(&share.load)) else {
         return;
     };
-    let held = Held {
+    let held = ConnectionHold {
         _place: place,
         _load: Arc::clone(&share.load),
     };
@@ -203,7 +203,7 @@ impl Share {
 /// together leave in one write. Told that buffers may be many, it writes each answer by itself.
 pub struct Connection {
     io: BufReader<Box<dyn Io>>,
-    _held: Held,
+    _held: ConnectionHold,
 }
 
 /// What a connection is made of.

@@ -1,167 +1,84 @@
-//! What is remembered from one request to the next: limits, windows of behaviour, and to whom
-//! sessions and tasks belong.
+//! State: what is remembered from one request to the next.
 //!
-//! A store is asked only for what the rules that may match a request need. [`Memory`] keeps it in
-//! this process; a store that replicas share fits the same trait. Times are those of the check,
-//! and a store never looks at a clock.
+//! Limits count calls and open requests, windows count what happened lately, and bindings say to whom
+//! sessions and tasks belong. A store is asked only for what the rules that may match a request need.
+//! Times are those of the check: a store never looks at a clock.
+//!
+//! # An example
+//!
+//! A rule limits `create_issue` to 10 calls an hour for each subject, another one denies a subject
+//! with more than 20 denials in ten minutes. Alice calls `create_issue` in session `s1`:
+//!
+//! 1. [`BindingStore::bindings`] says whose `s1` is. It is [`Whose::Of`] Alice, so the check goes on;
+//!    were it Bob's, it would end here.
+//! 2. [`WindowStore::read`] shows how many denials Alice has had: 3, so the rule does not match.
+//! 3. The rules allow the call within the limit. [`LimitStore::take`] takes one of the ten calls. Of
+//!    several limits it takes from all or from none.
+//! 4. [`WindowStore::record`] adds the call to the windows that count it.
+//!
+//! # Where it is
+//!
+//! The traits stand in `limits.rs`, `windows.rs` and `binding.rs`, and [`State`] is all of them.
+//! [`Memory`] keeps everything in this process; [`open`] chooses the store. `tests.rs` has what
+//! every store has to do. A store that replicas share becomes a folder beside `memory/` with files
+//! of the same names: [`Reply::Later`] is for it. [`InFlight`] is no part of a store, since it
+//! knows the ids that wait for a response in this process.
 
 mod binding;
+mod digest;
 mod in_flight;
+mod limits;
 mod memory;
-mod open;
+mod places;
+mod reply;
+mod settings;
+mod shares;
+mod usage;
+mod windows;
 
-use std::fmt::{Debug, Formatter};
-use std::future::{Ready, ready};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::fmt::Debug;
+use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use jiff::Timestamp;
-use uuid::Uuid;
-
-use crate::authz::{LimitDemand, OpenDemand, Opened, Readings, Taken, WindowDemand};
-
-pub use binding::{Bind, Binding, BindingKey, BindingKind, Owner, Whose};
+pub use binding::{Bind, Binding, BindingKey, BindingKind, BindingStore, Owner, Whose};
+pub(crate) use digest::Digest;
 pub use in_flight::{
     AFTER_ERROR_MAX, IN_FLIGHT_MAX, IdInUse, InFlight, RECENT_MIN, RequestIds, RequestKey,
 };
-pub use memory::{Forgotten, Memory, WINDOW_SLOTS};
-pub(crate) use memory::{Party, Shares};
-pub use open::{PlaceKey, Places, UNATTENDED_MAX};
+pub use limits::LimitStore;
+pub use memory::{Memory, WINDOW_SLOTS};
+pub use places::{OpenPlaces, PlaceKey, UNATTENDED_MAX};
+pub use reply::{Reply, StateUnavailable};
+pub use settings::Settings;
+pub(crate) use shares::{Party, Shares};
+pub use usage::{BindingUsage, Forgotten, StoreUsage, Usage};
+pub use windows::WindowStore;
 
-/// Remembers. Keys are told apart exactly, whatever is in them.
+/// A store of everything that checks remember. Keys are told apart exactly, whatever is in them.
 ///
-/// A store may forget for want of room, but what it forgot is unknown from then on, never zero and
+/// A store may forget when it has no room, but what it forgot is unknown from then on, never zero and
 /// never free: a window gives no reading, a limit has no room, an id is [`Whose::Unknown`]. A
 /// reading is never less than what happened. A store that cannot tell fails.
-pub trait State: Debug + Send + Sync + 'static {
-    /// What windows show, without this request except for the tool it names. One of which
-    /// something is forgotten is read as unknown.
-    fn read<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, Readings>;
+pub trait State: LimitStore + WindowStore + BindingStore + Debug + Send + Sync + 'static {}
 
-    /// Takes one call from each limit, from all of them or from none. A limit of which something
-    /// is forgotten, or for which there is no room in the store, has no room either.
-    fn take<'a>(&'a self, limits: &'a [LimitDemand], now: Timestamp) -> Reply<'a, Taken>;
+impl<S: LimitStore + WindowStore + BindingStore + Debug + Send + Sync + 'static> State for S {}
 
-    /// Takes a place under each limit for a request, under all of them or under none. They are the
-    /// request's until it is closed, or until it is late to be attended. A store without places
-    /// cannot be asked for any.
-    fn open<'a>(
-        &'a self,
-        places: &'a [OpenDemand],
-        request: Uuid,
-        now: Timestamp,
-    ) -> Reply<'a, Opened> {
-        let _ = (places, request, now);
-        Reply::Now(ready(Err(StateUnavailable)))
-    }
-
-    /// The stream of a request's answer has begun, here or anywhere: its places are kept until it
-    /// is closed. Takes them if they are not taken, whatever the limits.
-    fn attend(&self, places: &[PlaceKey], request: Uuid) {
-        let _ = (places, request);
-    }
-
-    /// Gives back the places of a request, if it has them. May be called from a destructor, so a
-    /// store that replicas share does the rest behind.
-    fn close(&self, places: &[PlaceKey], request: Uuid) {
-        let _ = (places, request);
-    }
-
-    /// Adds a request to windows.
-    fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()>;
-
-    /// Whose each of these is, in their order, as far as one who asks is told: what is nobody's to
-    /// some may be unknown to others.
-    fn bindings<'a>(
-        &'a self,
-        keys: &'a [BindingKey],
-        asking: Owner,
-        now: Timestamp,
-    ) -> Reply<'a, Vec<Whose>>;
-
-    /// Binds each of these, by itself, and says in their order whose it is after that. What is
-    /// bound [`Bind::Anew`] always is.
-    fn bind<'a>(
-        &'a self,
-        keys: &'a [BindingKey],
-        owner: Owner,
-        how: Bind,
-        now: Timestamp,
-    ) -> Reply<'a, Vec<Whose>>;
+/// An open store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// For checks.
+    pub state: Arc<dyn State>,
+    /// For operators.
+    pub usage: Arc<dyn Usage>,
 }
 
-/// What a store replies: at once, or in time.
-pub enum Reply<'a, T> {
-    /// It is known already.
-    Now(Ready<Result<T, StateUnavailable>>),
-    /// It has to be waited for.
-    Later(Pin<Box<dyn Future<Output = Result<T, StateUnavailable>> + Send + 'a>>),
-}
-
-impl<T> Reply<'_, T> {
-    /// A reply that is known already.
-    pub fn now(reply: T) -> Self {
-        Reply::Now(ready(Ok(reply)))
+/// Opens the store that the settings ask for: the memory of this process.
+#[must_use]
+pub fn open(settings: Settings) -> Store {
+    let memory = Arc::new(Memory::new(settings));
+    Store {
+        state: Arc::clone(&memory) as Arc<dyn State>,
+        usage: memory,
     }
-}
-
-impl<T> Future for Reply<'_, T> {
-    type Output = Result<T, StateUnavailable>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Reply::Now(reply) => Pin::new(reply).poll(cx),
-            Reply::Later(reply) => reply.as_mut().poll(cx),
-        }
-    }
-}
-
-impl<T> Debug for Reply<'_, T> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Reply::Now(_) => "Now",
-            Reply::Later(_) => "Later",
-        })
-    }
-}
-
-/// The store cannot be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the state store is unavailable")]
-pub struct StateUnavailable;
-
-/// What is remembered, and how much of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// How many counters and windows are remembered together, and of how many holders that they
-    /// have lost some.
-    pub keys_max: usize,
-    /// How many sessions are remembered, and how many that were forgotten; and besides them as
-    /// many tasks.
-    pub bindings_max: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            keys_max: 100_000,
-            bindings_max: 100_000,
-        }
-    }
-}
-
-/// The first half of a SHA-256: long enough that no two names meet, and of one size whatever a
-/// client calls itself.
-pub(crate) type Digest = [u8; 16];
-
-fn short_digest(bytes: &[u8]) -> Digest {
-    let digest = digest(&SHA256, bytes);
-    let mut short = Digest::default();
-    for (to, from) in short.iter_mut().zip(digest.as_ref()) {
-        *to = *from;
-    }
-    short
 }
 
 #[cfg(test)]

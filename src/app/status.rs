@@ -1,11 +1,13 @@
-//! What operators are told of the running parts: readiness details and sampled metrics.
+//! The state of the running parts for operators: readiness details and sampled metrics.
+
+mod state;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Parts, store};
+use super::parts::ServiceParts;
 use crate::admin::{Admin, Detail};
 use crate::authn::Authenticator;
 use crate::catalog::Catalog;
@@ -15,7 +17,9 @@ use crate::policy::PolicyStore;
 use crate::telemetry::metrics::{KeyTotals, Metrics, PolicyTotals};
 use crate::telemetry::notices::Notices;
 
-pub(super) fn admin(parts: &Parts) -> Admin {
+pub(super) use state::notice;
+
+pub(super) fn admin(parts: &ServiceParts) -> Admin {
     let policy = Arc::clone(&parts.core.policy);
     let authenticator = Arc::clone(&parts.core.authenticator);
     let candidate = parts.core.candidate.clone().map(|candidate| Detail {
@@ -51,10 +55,10 @@ pub(super) fn admin(parts: &Parts) -> Admin {
         name: "tools",
         state: Box::new(move || tools_detail(&catalog)),
     });
-    let (memory, replicas) = (Arc::clone(&parts.memory), parts.replicas);
+    let (usage, replicas) = (Arc::clone(&parts.state.usage), parts.replicas);
     details.push(Detail {
         name: "state",
-        state: Box::new(move || store::detail(&memory, replicas)),
+        state: Box::new(move || state::detail(&*usage, replicas)),
     });
     let handoffs = Arc::clone(&parts.core.handoffs);
     details.push(Detail {
@@ -142,9 +146,9 @@ fn keys_detail(authenticator: &Authenticator) -> Value {
     Value::Array(issuers.collect())
 }
 
-fn sample(parts: &Parts, metrics: &Metrics) {
+fn sample(parts: &ServiceParts, metrics: &Metrics) {
     let status = parts.core.policy.status();
-    metrics.set_policy(&PolicyTotals {
+    metrics.policy.set(&PolicyTotals {
         successes: status.successes,
         failures: status.failures,
         applied_unix_seconds: status.applied.as_second(),
@@ -153,20 +157,26 @@ fn sample(parts: &Parts, metrics: &Metrics) {
     });
     if let Some(candidate) = &parts.core.candidate {
         let is_failing = candidate.status().failing.is_some();
-        metrics.set_file_failing("candidate_policy", is_failing);
+        metrics.files.set_failing("candidate_policy", is_failing);
     }
     if let Some(tls) = &parts.tls {
-        metrics.set_file_failing("tls", tls.failing().is_some());
+        metrics.files.set_failing("tls", tls.failing().is_some());
     }
     if let Some(countries) = &parts.core.countries {
-        metrics.set_file_failing("geoip", countries.failing().is_some());
+        metrics
+            .files
+            .set_failing("geoip", countries.failing().is_some());
     }
     if parts.core.peers.are_verified() {
-        metrics.set_file_failing("peers", parts.core.peers.failing().is_some());
+        metrics
+            .files
+            .set_failing("peers", parts.core.peers.failing().is_some());
     }
     for one in parts.core.catalog.overview() {
         if one.recorded.is_some() {
-            metrics.set_snapshot_failing(one.server, one.failing.is_some());
+            metrics
+                .lists
+                .set_snapshot_failing(one.server, one.failing.is_some());
         }
     }
     for issuer in parts.core.authenticator.issuers() {
@@ -177,14 +187,20 @@ fn sample(parts: &Parts, metrics: &Metrics) {
             age: keys.age,
             usable: keys.is_usable,
         };
-        metrics.set_keys(&issuer.issuer, &totals);
+        metrics.keys.set(&issuer.issuer, &totals);
     }
-    store::sample(&parts.memory, metrics);
+    state::sample(&*parts.state.usage, metrics);
     let keys = parts.core.handoffs.status();
-    metrics.set_handoff_keys(keys.successes, keys.failures, keys.failing.is_some());
+    metrics
+        .handoff
+        .set_keys(keys.successes, keys.failures, keys.failing.is_some());
     for (noticed, total) in parts.notices.totals() {
-        metrics.set_notice(noticed.name(), total);
+        metrics.notices.set(noticed.name(), total);
     }
-    metrics.set_tokens_cached(parts.core.authenticator.tokens_cached());
-    metrics.set_audit_lost(parts.losses.dropped().saturating_add(parts.losses.failed()));
+    metrics
+        .keys
+        .set_tokens_cached(parts.core.authenticator.tokens_cached());
+    metrics
+        .audit
+        .set_lost(parts.losses.dropped().saturating_add(parts.losses.failed()));
 }

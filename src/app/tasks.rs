@@ -1,60 +1,28 @@
 //! The tasks of the process, and how they end.
 //!
-//! Every task is started here. One that ends before it was told to ends the process with its
-//! error: half a service would leave Envoy asking nobody.
+//! Every task is started here; `background.rs` lists those that serve no connection. One that ends
+//! before it was told to ends the process with its error: half a service would leave Envoy asking
+//! nobody.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use super::worker::Worker;
-use super::{CLOCK, Parts, RunError, workers};
+use super::background::Background;
+use super::error::RunError;
+use super::parts::ServiceParts;
+use super::signals::EndSignals;
+use super::worker::{Worker, workers};
 use crate::admin::Admin;
-use crate::authn::{Authenticator, KeyRefresher};
-use crate::catalog::Catalog;
 use crate::check::Pipeline;
 use crate::config::Drain;
 use crate::envoy;
 use crate::health::Readiness;
 use crate::listen::Listener;
-use crate::policy;
-
-/// The signals that the process knows, watched from the start: until then they would kill it.
-pub(super) struct Signals {
-    /// SIGHUP: reload the policy and the recorded tools.
-    pub(super) hangup: Signal,
-    /// SIGTERM and SIGINT: end.
-    pub(super) end: EndSignals,
-}
-
-pub(super) struct EndSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    pub(super) fn watch() -> io::Result<Self> {
-        Ok(Signals {
-            hangup: signal(SignalKind::hangup())?,
-            end: EndSignals {
-                terminate: signal(SignalKind::terminate())?,
-                interrupt: signal(SignalKind::interrupt())?,
-            },
-        })
-    }
-}
-
-impl EndSignals {
-    async fn told(&mut self) {
-        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
-    }
-}
 
 /// The running tasks.
 pub(super) struct Tasks {
@@ -88,91 +56,14 @@ impl Tasks {
         }
     }
 
-    pub(super) fn start_background(
-        &mut self,
-        parts: &Parts,
-        refreshers: Vec<KeyRefresher>,
-        mut hangup: Signal,
-    ) {
-        for refresher in refreshers {
+    /// Starts what goes on for the life of the process. One of these that ends, ends the process.
+    pub(super) fn start_background(&mut self, tasks: Vec<(&'static str, Background)>) {
+        for (name, task) in tasks {
             self.background.spawn(async move {
-                refresher.run(std::future::pending()).await;
-                Err(RunError::TaskEnded("keys"))
+                task.await;
+                Err(RunError::TaskEnded(name))
             });
         }
-        let mut reloads = Vec::new();
-        for store in std::iter::once(&parts.core.policy).chain(&parts.core.candidate) {
-            let (reload, asked) = mpsc::channel(1);
-            reloads.push(reload);
-            let store = Arc::clone(store);
-            self.background.spawn(async move {
-                policy::watch(store, asked, CLOCK).await;
-                Err(RunError::TaskEnded("policy"))
-            });
-        }
-        let policies: Vec<_> = std::iter::once(&parts.core.policy)
-            .chain(&parts.core.candidate)
-            .cloned()
-            .zip(reloads.clone())
-            .collect();
-        let reloaded = Arc::new(move |catalog: &Catalog| {
-            for (store, reload) in &policies {
-                let (hints, defaults) = (catalog.trusted_hints(), catalog.recorded_defaults());
-                if store.set_recorded(hints, defaults) && reload.try_send(()).is_err() {
-                    tracing::debug!("a reload is asked for already and serves the records too");
-                }
-            }
-        });
-        // Each by itself: a file system that gives no answer holds up the records of no other.
-        for server in parts.core.catalog.recorded_servers() {
-            let (reload, asked) = mpsc::channel(1);
-            reloads.push(reload);
-            let (catalog, server) = (Arc::clone(&parts.core.catalog), server.to_owned());
-            let reloaded = Arc::clone(&reloaded);
-            self.background.spawn(async move {
-                let reloaded = |catalog: &Catalog| reloaded(catalog);
-                catalog.watch(server, asked, CLOCK, reloaded).await;
-                Err(RunError::TaskEnded("tools"))
-            });
-        }
-        self.background.spawn(async move {
-            while hangup.recv().await.is_some() {
-                for reload in &reloads {
-                    if reload.try_send(()).is_err() {
-                        tracing::debug!("a reload is asked for already and serves this signal too");
-                    }
-                }
-            }
-            Err(RunError::TaskEnded("signals"))
-        });
-        self.watch_files(parts);
-        let gate = parts.readiness.gate("keys");
-        let authenticator = Arc::clone(&parts.core.authenticator);
-        self.background.spawn(async move {
-            keys_tried(&authenticator).await;
-            drop(gate);
-            Ok(())
-        });
-    }
-
-    /// Starts watching the files that only one part reads.
-    fn watch_files(&mut self, parts: &Parts) {
-        if let Some(countries) = parts.core.countries.clone() {
-            self.background.spawn(async move {
-                countries.watch(CLOCK).await;
-                Err(RunError::TaskEnded("countries"))
-            });
-        }
-        let handoffs = Arc::clone(&parts.core.handoffs);
-        self.background.spawn(async move {
-            handoffs.watch(CLOCK).await;
-            Err(RunError::TaskEnded("handoff"))
-        });
-        let peers = Arc::clone(&parts.core.peers);
-        self.background.spawn(async move {
-            peers.watch(CLOCK).await;
-            Err(RunError::TaskEnded("peers"))
-        });
     }
 
     /// Starts as many workers as there are cores, and returns their threads. They end when they
@@ -181,7 +72,7 @@ impl Tasks {
         &mut self,
         mut listener: Listener,
         pipeline: &Arc<Pipeline>,
-        parts: &Parts,
+        parts: &ServiceParts,
         settings: envoy::Settings,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         let count = workers().get();
@@ -279,21 +170,5 @@ fn outcome(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), RunErro
             what: "a task did not finish",
             source: io::Error::other(error),
         }),
-    }
-}
-
-/// How often the first fetches of keys are looked at.
-const KEYS_LOOK_INTERVAL: Duration = Duration::from_millis(50);
-
-/// Waits until every issuer was asked once and one of them answered. An issuer that is away must
-/// not keep a new replica from serving the callers of the others.
-async fn keys_tried(authenticator: &Authenticator) {
-    loop {
-        let issuers: Vec<_> = authenticator.issuers().collect();
-        let tried = issuers.iter().all(|issuer| issuer.keys.fetches > 0);
-        if tried && issuers.iter().any(|issuer| issuer.keys.was_loaded) {
-            return;
-        }
-        tokio::time::sleep(KEYS_LOOK_INTERVAL).await;
     }
 }

@@ -6,11 +6,21 @@
 //! many threads wakes the connection's task after each.
 
 use std::io;
+use std::num::NonZero;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{RunError, SHUTDOWN_TIMEOUT};
+use super::error::RunError;
+
+/// How long work that cannot be cut, such as reading a file, may hold the end up.
+pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How many workers serve checks: one for each core.
+pub(super) fn workers() -> NonZero<usize> {
+    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+}
 
 /// A running worker.
 pub(super) struct Worker {

@@ -96,6 +96,18 @@ impl Limited<'_, '_> {
         }
     }
 
+    /// An object whose members `write` adds, if there is what it is made of.
+    pub(super) fn object_if<T>(
+        &mut self,
+        name: &'static str,
+        of: Option<&T>,
+        write: impl FnOnce(&T, &mut Object<'_>, &mut bool),
+    ) {
+        let is_cut = &mut *self.is_cut;
+        self.object
+            .object_if(name, of, |of, object| write(of, object, is_cut));
+    }
+
     /// The first of these texts, as many as are written in so many bytes, quotes and commas
     /// included.
     pub(super) fn texts<'a>(

@@ -1,4 +1,4 @@
-//! What is evidence and no decision.
+//! Evidence that is not a decision, such as a tool that changed.
 
 use std::sync::Arc;
 
@@ -46,16 +46,16 @@ impl Notice {
                 *text = kept.into();
             }
         }
-        serde_json::to_vec(&Line {
+        serde_json::to_vec(&NoticeLine {
             notice: &whole,
             cut: is_cut.then_some(true),
         })
     }
 }
 
-/// A notice with what is told of it only as it is written.
+/// A notice as it is written.
 #[derive(Serialize)]
-struct Line<'n> {
+struct NoticeLine<'n> {
     #[serde(flatten)]
     notice: &'n Notice,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ struct Line<'n> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A tool is described otherwise than was accepted; once for each description.
+    /// A tool has another description than the accepted one; once for each description.
     ToolChanged {
         /// The tool.
         name: Kept,

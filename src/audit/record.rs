@@ -1,6 +1,6 @@
 //! The fields of an audit record, and how they are written.
 //!
-//! Names follow OpenTelemetry's semantic conventions where those have one (`http.*`, `url.*`,
+//! ArgumentNames follow OpenTelemetry's semantic conventions where those have one (`http.*`, `url.*`,
 //! `client.address`, `mcp.*`); all others are this service's own. No field ever carries a
 //! token, a secret or the value of an argument.
 
@@ -25,70 +25,129 @@ const LONG_LIST_BYTES_MAX: usize = 2048;
 /// How many bytes other names of rules may take.
 const SHORT_LIST_BYTES_MAX: usize = 640;
 
-/// One decision. Absent fields are left out of the line.
-#[derive(Debug, Clone)]
-pub struct Record {
+/// Writes one field in one form.
+macro_rules! write_field {
+    (text, $line:ident, $name:literal, $value:expr) => {
+        $line.text($name, &$value)
+    };
+    (text_if, $line:ident, $name:literal, $value:expr) => {
+        $line.text_if($name, $value.as_deref())
+    };
+    (value, $line:ident, $name:literal, $value:expr) => {
+        $line.object.value($name, &$value)
+    };
+    (value_if, $line:ident, $name:literal, $value:expr) => {
+        $line.object.value_if($name, $value.as_ref())
+    };
+    (id, $line:ident, $name:literal, $value:expr) => {{
+        let mut text = Uuid::encode_buffer();
+        let text = $value.hyphenated().encode_lower(&mut text);
+        $line.object.text($name, text);
+    }};
+    (long_list, $line:ident, $name:literal, $value:expr) => {
+        $line.texts($name, each(&$value), LONG_LIST_BYTES_MAX)
+    };
+    (short_list_if_any, $line:ident, $name:literal, $value:expr) => {
+        if !$value.is_empty() {
+            $line.texts($name, each(&$value), SHORT_LIST_BYTES_MAX);
+        }
+    };
+    (object_if, $line:ident, $name:literal, $value:expr) => {
+        $line.object_if($name, $value.as_ref(), |of, object, is_cut| {
+            of.write(object, is_cut);
+        })
+    };
+    // What is left out while the record is written counts too.
+    (cut, $line:ident, $name:literal, $value:expr) => {{
+        let is_cut = *$line.is_cut;
+        $line.object.value_if($name, is_cut.then_some(&true));
+    }};
+}
+
+/// Declares the record from its table of fields.
+macro_rules! record {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $name:literal, $form:ident;)+) => {
+        /// One decision. Absent fields are left out of the line.
+        #[derive(Debug, Clone, Default)]
+        pub struct Record {
+            $($(#[doc = $doc])+ pub $field: $type,)+
+        }
+
+        impl Record {
+            /// The name of each field in a line, in the order of the line.
+            pub const FIELDS: &[&str] = &[$($name),+];
+
+            fn write_fields(&self, line: &mut Limited<'_, '_>) {
+                $(write_field!($form, line, $name, self.$field);)+
+            }
+        }
+    };
+}
+
+// Each row: the field, its type, its name in the line, and the form in which it is written. A new
+// field is a row here, and the assignment where its value is known.
+record! {
     /// When the check began.
-    pub time: Timestamp,
+    time: Timestamp = "time", value;
     /// The id that the answer and the upstream carry too.
-    pub decision_id: Uuid,
+    decision_id: Uuid = "decision_id", id;
     /// `x-request-id`, as Envoy set it.
-    pub request_id: Option<String>,
+    request_id: Option<String> = "request_id", text_if;
     /// The trace the check belongs to, 32 hexadecimal digits.
-    pub trace_id: Option<String>,
+    trace_id: Option<String> = "trace_id", text_if;
     /// `allow`, `deny`, `challenge`, `reject` or `fail`.
-    pub decision: &'static str,
+    decision: &'static str = "decision", text;
     /// The stable reason code.
-    pub reason: &'static str,
+    reason: &'static str = "reason", text;
     /// The rules that decided or allowed, in file order.
-    pub rules: Vec<Arc<str>>,
+    rules: Vec<Arc<str>> = "rules", long_list;
     /// Rules that could not be evaluated.
-    pub rules_indeterminate: Vec<Arc<str>>,
+    rules_indeterminate: Vec<Arc<str>> = "rules_indeterminate", short_list_if_any;
     /// The policy that was in force.
-    pub policy_revision: Arc<str>,
+    policy_revision: Arc<str> = "policy_revision", text;
     /// `iss` of the verified token.
-    pub issuer: Option<Arc<str>>,
+    issuer: Option<Arc<str>> = "issuer", text_if;
     /// `sub` of the verified token.
-    pub subject: Option<Arc<str>>,
+    subject: Option<Arc<str>> = "subject", text_if;
     /// The OAuth client acting for the subject.
-    pub agent: Option<Arc<str>>,
+    agent: Option<Arc<str>> = "agent", text_if;
     /// The subject's tenant.
-    pub tenant: Option<Arc<str>>,
+    tenant: Option<Arc<str>> = "tenant", text_if;
     /// The TLS peer of Envoy: who it proved to be where it has to, else who Envoy says.
-    pub peer: Option<String>,
+    peer: Option<String> = "peer", text_if;
     /// The address of the client.
-    pub source: Option<IpAddr>,
+    source: Option<IpAddr> = "client.address", value_if;
     /// The HTTP method.
-    pub http_method: Cow<'static, str>,
+    http_method: Cow<'static, str> = "http.request.method", text;
     /// The path, without its query.
-    pub path: String,
+    path: String = "url.path", text;
     /// The status of the answer; absent when the request went to the upstream.
-    pub status: Option<u16>,
+    status: Option<u16> = "http.response.status_code", value_if;
     /// The configured name of the MCP server.
-    pub server: Option<Arc<str>>,
+    server: Option<Arc<str>> = "server", text_if;
     /// The JSON-RPC method; of a batch, that of the element that decided.
-    pub method: Option<Cow<'static, str>>,
+    method: Option<Cow<'static, str>> = "mcp.method.name", text_if;
     /// The tool, prompt, resource URI or task.
-    pub name: Option<Arc<str>>,
+    name: Option<Arc<str>> = "name", text_if;
     /// The risk class of the tool.
-    pub class: Option<Arc<str>>,
+    class: Option<Arc<str>> = "class", text_if;
     /// How many messages the body carried, if it was a batch.
-    pub batch: Option<usize>,
+    batch: Option<usize> = "batch", value_if;
     /// The session, hashed.
-    pub session: Option<SessionHash>,
+    session: Option<SessionHash> = "mcp.session.id", value_if;
     /// The protocol revision.
-    pub protocol_version: Option<Cow<'static, str>>,
+    protocol_version: Option<Cow<'static, str>> = "mcp.protocol.version", text_if;
     /// What the arguments were, without their values.
-    pub arguments: Option<Arguments>,
+    arguments: Option<Arguments> = "arguments", object_if;
     /// What would be decided if the shadow rules counted; only where one of them matches.
-    pub shadow: Option<WouldBe>,
+    shadow: Option<WouldBe> = "shadow", object_if;
     /// What the candidate policy would decide; only where it is something else.
-    pub candidate: Option<WouldBe>,
+    candidate: Option<WouldBe> = "candidate", object_if;
     /// Whether some text of the above is less than what was sent. What is left out only as the
     /// record is written counts besides.
-    pub is_cut: bool,
+    is_cut: bool = "cut", cut;
     /// How long the check took, in seconds.
-    pub duration_seconds: f64,
+    duration_seconds: f64 = "duration_seconds", value;
 }
 
 /// A decision that was not made.
@@ -121,95 +180,13 @@ fn each(texts: &[Arc<str>]) -> impl Iterator<Item = &str> {
 impl Record {
     /// Appends the record as a JSON object of less than [`super::LINE_BYTES_MAX`].
     pub(super) fn write(&self, to: &mut Vec<u8>) {
-        let Record {
-            time: _,
-            decision_id: _,
-            request_id,
-            trace_id,
-            decision,
-            reason,
-            rules,
-            rules_indeterminate,
-            policy_revision,
-            issuer,
-            subject,
-            agent,
-            tenant,
-            peer,
-            source,
-            http_method,
-            path,
-            status,
-            server,
-            method,
-            name,
-            class,
-            batch,
-            session,
-            protocol_version,
-            arguments: _,
-            shadow: _,
-            candidate: _,
-            is_cut,
-            duration_seconds,
-        } = self;
-        let mut is_cut = *is_cut;
-        let mut whole = Object::begin(to);
-        self.write_begin(&mut whole);
-        let mut object = Limited {
-            object: &mut whole,
+        let mut is_cut = self.is_cut;
+        let mut object = Object::begin(to);
+        self.write_fields(&mut Limited {
+            object: &mut object,
             is_cut: &mut is_cut,
-        };
-        object.text_if("request_id", request_id.as_deref());
-        object.text_if("trace_id", trace_id.as_deref());
-        object.text("decision", decision);
-        object.text("reason", reason);
-        object.texts("rules", each(rules), LONG_LIST_BYTES_MAX);
-        if !rules_indeterminate.is_empty() {
-            let rules = each(rules_indeterminate);
-            object.texts("rules_indeterminate", rules, SHORT_LIST_BYTES_MAX);
-        }
-        object.text("policy_revision", policy_revision);
-        object.text_if("issuer", issuer.as_deref());
-        object.text_if("subject", subject.as_deref());
-        object.text_if("agent", agent.as_deref());
-        object.text_if("tenant", tenant.as_deref());
-        object.text_if("peer", peer.as_deref());
-        object.object.value_if("client.address", source.as_ref());
-        object.text("http.request.method", http_method);
-        object.text("url.path", path);
-        let status = status.as_ref();
-        object.object.value_if("http.response.status_code", status);
-        object.text_if("server", server.as_deref());
-        object.text_if("mcp.method.name", method.as_deref());
-        object.text_if("name", name.as_deref());
-        object.text_if("class", class.as_deref());
-        object.object.value_if("batch", batch.as_ref());
-        object.object.value_if("mcp.session.id", session.as_ref());
-        object.text_if("mcp.protocol.version", protocol_version.as_deref());
-        self.write_objects(&mut whole, is_cut);
-        whole.value("duration_seconds", duration_seconds);
-        whole.end();
-    }
-
-    fn write_begin(&self, whole: &mut Object<'_>) {
-        let mut id = [0; 36];
-        let id = self.decision_id.hyphenated().encode_lower(&mut id);
-        whole.value("time", &self.time);
-        whole.text("decision_id", id);
-    }
-
-    /// Adds what is an object itself, and whether anything is left out.
-    fn write_objects(&self, whole: &mut Object<'_>, mut is_cut: bool) {
-        whole.object_if("arguments", self.arguments.as_ref(), |arguments, object| {
-            arguments.write(object, &mut is_cut);
         });
-        for (name, would_be) in [("shadow", &self.shadow), ("candidate", &self.candidate)] {
-            whole.object_if(name, would_be.as_ref(), |would_be, object| {
-                would_be.write(object, &mut is_cut);
-            });
-        }
-        whole.value_if("cut", is_cut.then_some(&true));
+        object.end();
     }
 
     /// Client text as far as a record keeps it: at most 256 characters, and 512 bytes as it is
@@ -246,7 +223,7 @@ fn kept<'t>(text: &'t str, is_cut: &mut bool) -> &'t str {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
     /// Top-level names in sorted order, at most 64, and as many as fit.
-    pub names: Names,
+    pub names: ArgumentNames,
     /// `sha256:` and the digest of the arguments as JSON without white space, members sorted by
     /// name at every depth.
     pub digest: json::Digest,
@@ -264,14 +241,16 @@ impl Arguments {
     #[must_use]
     pub fn of(arguments: &Value<'_>) -> Self {
         let names = match arguments {
-            Value::Map(members) => Names::of(members.iter().map(|(name, _)| &**name).collect()),
+            Value::Map(members) => {
+                ArgumentNames::of(members.iter().map(|(name, _)| &**name).collect())
+            }
             Value::Null
             | Value::Bool(_)
             | Value::Int(_)
             | Value::Uint(_)
             | Value::Float(_)
             | Value::String(_)
-            | Value::List(_) => Names::default(),
+            | Value::List(_) => ArgumentNames::default(),
         };
         Arguments {
             names,
@@ -280,9 +259,9 @@ impl Arguments {
     }
 }
 
-/// Names, each as far as a record keeps it, in one text instead of many.
+/// ArgumentNames, each as far as a record keeps it, in one text instead of many.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Names {
+pub struct ArgumentNames {
     text: String,
     /// Where in `text` each ends.
     ends: Vec<usize>,
@@ -290,7 +269,7 @@ pub struct Names {
     is_cut: bool,
 }
 
-impl Names {
+impl ArgumentNames {
     fn of(mut names: Vec<&str>) -> Self {
         names.sort_unstable();
         let mut is_cut = names.len() > ARGUMENT_NAMES_MAX;
@@ -304,7 +283,7 @@ impl Names {
             text.len()
         };
         let ends = names.into_iter().map(add).collect();
-        Names { text, ends, is_cut }
+        ArgumentNames { text, ends, is_cut }
     }
 
     /// Each of them.
@@ -318,7 +297,7 @@ impl Names {
     }
 }
 
-impl fmt::Debug for Names {
+impl fmt::Debug for ArgumentNames {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.iter()).finish()
     }

@@ -1,9 +1,9 @@
 //! From `Authorization` header values to the one bearer token, or why there is none.
 //!
-//! RFC 6750 §2.1. What the token says is not looked at here.
+//! RFC 6750 §2.1. The content of the token is not read here.
 
 use super::AuthenticationError;
-use crate::bytewise;
+use crate::byte_class;
 
 /// The bearer token in the values of every `Authorization` header of one request.
 ///
@@ -12,7 +12,7 @@ use crate::bytewise;
 ///
 /// # Errors
 /// One for each way not to carry exactly one well-formed token of at most `token_bytes_max` bytes.
-pub fn token<'a>(
+pub(super) fn token<'a>(
     values: &[&'a str],
     token_bytes_max: usize,
 ) -> Result<&'a str, AuthenticationError> {
@@ -53,8 +53,7 @@ pub fn token<'a>(
 ///
 /// Names are compared after percent-decoding. Both `&` and `;` separate parameters, since some
 /// servers still split at `;`.
-#[must_use]
-pub fn is_in_query(path: &str) -> bool {
+pub(super) fn is_in_query(path: &str) -> bool {
     let Some((_, query)) = path.split_once('?') else {
         return false;
     };
@@ -73,7 +72,7 @@ fn is_b64token(token: &str) -> bool {
             | byte.is_ascii_digit()
             | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
     };
-    !body.is_empty() && bytewise::all(body.as_bytes(), b'a', is_allowed)
+    !body.is_empty() && byte_class::all(body.as_bytes(), b'a', is_allowed)
 }
 
 #[cfg(test)]

@@ -117,15 +117,15 @@ pub(super) fn subject(
     })
 }
 
-/// What a token says of one thing, and whether it leaves out that or more of it.
-struct Told<T> {
+/// What a token says of one fact, and whether it leaves out all or part of it.
+struct Extracted<T> {
     value: T,
     is_unknown: bool,
 }
 
-impl<T> Told<T> {
-    fn try_map<U, E>(self, map: impl FnOnce(T) -> Result<U, E>) -> Result<Told<U>, E> {
-        Ok(Told {
+impl<T> Extracted<T> {
+    fn try_map<U, E>(self, map: impl FnOnce(T) -> Result<U, E>) -> Result<Extracted<U>, E> {
+        Ok(Extracted {
             value: map(self.value)?,
             is_unknown: self.is_unknown,
         })
@@ -165,7 +165,7 @@ fn text(
     claims: &Value<'_>,
     names: &[String],
     claim: Claim,
-) -> Result<Told<Option<Arc<str>>>, AuthenticationError> {
+) -> Result<Extracted<Option<Arc<str>>>, AuthenticationError> {
     first(claims, names).try_map(|value| {
         let Some(value) = value else {
             return Ok(None);
@@ -181,7 +181,7 @@ fn texts(
     claims: &Value<'_>,
     names: &[String],
     claim: Claim,
-) -> Result<Told<Vec<Arc<str>>>, AuthenticationError> {
+) -> Result<Extracted<Vec<Arc<str>>>, AuthenticationError> {
     first(claims, names)
         .try_map(|value| value.map_or(Ok(Vec::new()), |value| strings(value, claim)))
 }
@@ -189,7 +189,7 @@ fn texts(
 fn scopes(
     claims: &Value<'_>,
     names: &[String],
-) -> Result<Told<Vec<Arc<str>>>, AuthenticationError> {
+) -> Result<Extracted<Vec<Arc<str>>>, AuthenticationError> {
     first(claims, names).try_map(|value| match value {
         None => Ok(Vec::new()),
         Some(value) => match value.as_str() {
@@ -227,8 +227,8 @@ fn distinct<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<Arc<str>> {
 }
 
 /// The first of `names` that is there and not `null`. Where one before it cannot be told, or the
-/// issuer left it out, nobody knows which is the first.
-fn first<'v, 'a>(claims: &'v Value<'a>, names: &[String]) -> Told<Option<&'v Value<'a>>> {
+/// issuer left it out, the first is unknown.
+fn first<'v, 'a>(claims: &'v Value<'a>, names: &[String]) -> Extracted<Option<&'v Value<'a>>> {
     for name in names {
         // Other paths were refused with the configuration.
         let Ok(path) = ValuePath::new(name) else {
@@ -238,15 +238,15 @@ fn first<'v, 'a>(claims: &'v Value<'a>, names: &[String]) -> Told<Option<&'v Val
         match claim(claims, &path) {
             Ok(None | Some(Value::Null)) if !is_unknown => {}
             Ok(None | Some(Value::Null)) | Err(UnclearClaim) => {
-                return Told {
+                return Extracted {
                     value: None,
                     is_unknown: true,
                 };
             }
-            Ok(value) => return Told { value, is_unknown },
+            Ok(value) => return Extracted { value, is_unknown },
         }
     }
-    Told {
+    Extracted {
         value: None,
         is_unknown: false,
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::challenge;
-use super::jwks;
+use crate::fetch::fetchable_url;
 
 /// Where metadata is, before the path of the resource (RFC 9728 §3).
 pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
@@ -66,7 +66,7 @@ impl ResourceMetadata {
             .unwrap_or_default();
         let path = if url.path() == "/" { "" } else { url.path() };
         let path_and_query = format!("{WELL_KNOWN}{path}{query}");
-        let document = Document {
+        let document = MetadataDocument {
             resource,
             authorization_servers,
             scopes_supported,
@@ -125,8 +125,7 @@ pub fn is_root(path_and_query: &str) -> bool {
 /// # Errors
 /// What is wrong with it.
 pub fn check_resource(resource: &str) -> Result<Url, InvalidResource> {
-    let url =
-        jwks::fetchable_url(resource).ok_or_else(|| InvalidResource::Url(resource.to_owned()))?;
+    let url = fetchable_url(resource).ok_or_else(|| InvalidResource::Url(resource.to_owned()))?;
     if url.path() == "/" && url.query().is_none() {
         // The normal form of a URL without path has a slash, which identifiers leave out.
         let bare = url.as_str().trim_end_matches('/');
@@ -156,7 +155,7 @@ pub fn check_resource(resource: &str) -> Result<Url, InvalidResource> {
 
 /// RFC 9728 §2, in the order of the text.
 #[derive(Serialize)]
-struct Document<'d> {
+struct MetadataDocument<'d> {
     resource: &'d str,
     authorization_servers: &'d [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]

@@ -1,8 +1,8 @@
 //! Who the TLS peer of Envoy is, by the certificate that Envoy passes on.
 //!
 //! Envoy names a peer by the first URI in its certificate, else by its first DNS name, else by its
-//! subject, and it does so whether or not it verified the certificate. What kind of name that is and
-//! whether somebody vouches for it is told by the certificate alone.
+//! subject, whether or not it verified the certificate. Only the certificate shows which kind of name
+//! that is, and whether an authority vouches for it.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -26,20 +26,20 @@ use x509_parser::extensions::GeneralName;
 use crate::authz::{Peer, PeerNames};
 use crate::file::{self, Failing, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
 
-/// The longest certificate that is looked at, in bytes as Envoy encodes it.
+/// The longest certificate that is parsed, in bytes as Envoy encodes it.
 const CERTIFICATE_BYTES_MAX: usize = 32 << 10;
 /// How many certificates are remembered, so that each is verified once.
 const CERTIFICATES_MAX: u64 = 1000;
 /// The most bytes the file of authorities may have.
 const FILE_BYTES_MAX: u64 = 4 << 20;
-/// How often that file is looked at.
+/// How often that file is read.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Tells who the peers of Envoy are.
 #[derive(Debug)]
 pub struct Peers {
     ca_file: Option<PathBuf>,
-    current: ArcSwap<Reader>,
+    current: ArcSwap<CertificateReader>,
     failing: Mutex<Option<Failing>>,
 }
 
@@ -73,7 +73,7 @@ impl Peers {
             read.and_then(|text| text).map_err(unreadable(path))
         });
         let text = text.transpose()?;
-        let reader = Reader::new(ca_file.as_deref().zip(text))?;
+        let reader = CertificateReader::new(ca_file.as_deref().zip(text))?;
         Ok(Peers {
             ca_file,
             current: ArcSwap::from_pointee(reader),
@@ -129,7 +129,7 @@ impl Peers {
             ticks.tick().await;
             let place = path.clone();
             let look = looks.look(false, move || file::read(&place, FILE_BYTES_MAX));
-            let seen: Seen = match look.await {
+            let seen: AuthoritiesText = match look.await {
                 Ok(None) => continue,
                 Ok(Some(found)) => found.map_err(|error| unreadable(&path)(error).to_string()),
                 Err(error) => {
@@ -146,9 +146,9 @@ impl Peers {
         }
     }
 
-    fn take(&self, path: &Path, seen: Seen, now: Timestamp) {
+    fn take(&self, path: &Path, seen: AuthoritiesText, now: Timestamp) {
         let read = seen.and_then(|text| {
-            let reader = Reader::new(Some((path, text)));
+            let reader = CertificateReader::new(Some((path, text)));
             reader.map_err(|error| error.to_string())
         });
         match read {
@@ -173,14 +173,14 @@ impl Peers {
 }
 
 /// The text of the file, or why it cannot be read.
-type Seen = Result<Vec<u8>, String>;
+type AuthoritiesText = Result<Vec<u8>, String>;
 
 /// The peer of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundPeer {
     /// No certificate was shown.
     Absent,
-    /// Nobody can tell who it is.
+    /// Its identity is unknown.
     Unknown,
     /// Who it is.
     Known(Arc<PeerNames>),
@@ -215,32 +215,32 @@ impl FoundPeer {
 
 /// Reads certificates, with the authorities of one moment.
 #[derive(Debug)]
-struct Reader {
+struct CertificateReader {
     /// The text that the authorities were read from.
     text: Vec<u8>,
     verifier: Option<Arc<dyn ClientCertVerifier>>,
-    holders: Cache<[u8; 32], Holder>,
+    holders: Cache<[u8; 32], CertificateHolder>,
 }
 
 /// The holder of a certificate.
 #[derive(Debug, Clone)]
-enum Holder {
-    /// Nobody vouches for it, or it cannot be read.
+enum CertificateHolder {
+    /// No authority vouches for it, or it cannot be parsed.
     Unknown,
     /// Somebody does, for a time.
     Known {
         names: Arc<PeerNames>,
-        /// When that begins and ends; always, where nobody has to vouch.
+        /// Its validity; unlimited where no authority has to vouch.
         valid: Option<(Timestamp, Timestamp)>,
     },
 }
 
-impl Holder {
+impl CertificateHolder {
     /// A certificate is good from its first to its last second, both included (RFC 5280, section
     /// 4.1.2.5).
     fn at(&self, now: Timestamp) -> FoundPeer {
         match self {
-            Holder::Known { names, valid } => {
+            CertificateHolder::Known { names, valid } => {
                 let second = now.as_second();
                 let is_valid = valid
                     .is_none_or(|(from, to)| (from.as_second()..=to.as_second()).contains(&second));
@@ -250,12 +250,12 @@ impl Holder {
                     FoundPeer::Unknown
                 }
             }
-            Holder::Unknown => FoundPeer::Unknown,
+            CertificateHolder::Unknown => FoundPeer::Unknown,
         }
     }
 }
 
-impl Reader {
+impl CertificateReader {
     fn new(authorities: Option<(&Path, Vec<u8>)>) -> Result<Self, InvalidPeers> {
         let (text, verifier) = match authorities {
             None => (Vec::new(), None),
@@ -265,7 +265,7 @@ impl Reader {
                 (text, Some(verifier))
             }
         };
-        Ok(Reader {
+        Ok(CertificateReader {
             text,
             verifier,
             holders: Cache::new(CERTIFICATES_MAX),
@@ -273,7 +273,7 @@ impl Reader {
     }
 
     /// The holder of a certificate; nothing if the text is too long to be one.
-    fn read(&self, principal: Option<&str>, certificate: &str) -> Option<Holder> {
+    fn read(&self, principal: Option<&str>, certificate: &str) -> Option<CertificateHolder> {
         if certificate.len() > CERTIFICATE_BYTES_MAX {
             tracing::debug!("a peer's certificate is too long to be read");
             return None;
@@ -289,11 +289,11 @@ impl Reader {
             if holder.is_none() {
                 tracing::debug!(peer = principal, "nobody vouches for a peer's certificate");
             }
-            holder.unwrap_or(Holder::Unknown)
+            holder.unwrap_or(CertificateHolder::Unknown)
         }))
     }
 
-    fn holder(&self, principal: &str, certificate: &str) -> Option<Holder> {
+    fn holder(&self, principal: &str, certificate: &str) -> Option<CertificateHolder> {
         let pem: Vec<u8> = percent_decode_str(certificate).collect();
         let mut chain = CertificateDer::pem_slice_iter(&pem);
         let (Some(Ok(der)), None) = (chain.next(), chain.next()) else {
@@ -305,7 +305,7 @@ impl Reader {
         }
         let names = Arc::new(names(&parsed, principal)?);
         let Some(verifier) = &self.verifier else {
-            return Some(Holder::Known { names, valid: None });
+            return Some(CertificateHolder::Known { names, valid: None });
         };
         let validity = parsed.validity();
         let from = Timestamp::from_second(validity.not_before.timestamp()).ok()?;
@@ -315,7 +315,7 @@ impl Reader {
         let first = UnixTime::since_unix_epoch(Duration::from_secs(first));
         verifier.verify_client_cert(&der, &[], first).ok()?;
         let valid = Some((from, to));
-        Some(Holder::Known { names, valid })
+        Some(CertificateHolder::Known { names, valid })
     }
 }
 

@@ -15,9 +15,9 @@ use jsonwebtoken::{Algorithm, Validation};
 use serde::de::IgnoredAny;
 
 use super::claims::{self, Validity};
-use super::keyset::{Thumbprint, VerificationKey};
-use super::settings::{ClaimSettings, SignatureAlgorithm};
-use super::{AuthenticationError, Claim};
+use super::keys::{Thumbprint, VerificationKey};
+use super::settings::ClaimSettings;
+use super::{AuthenticationError, Claim, SignatureAlgorithm};
 use crate::authz::{Subject, Value};
 use crate::json::{self, InvalidJson};
 
@@ -42,15 +42,15 @@ pub(super) struct Verified {
     validity: Validity,
 }
 
-/// What the verification of a token needs to know of its issuer and of this server.
+/// What a token has to meet: its issuer's settings, this server's audience, and the time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Expected<'e> {
+pub(super) struct Requirements<'r> {
     /// `iss`.
-    pub(super) issuer: &'e Arc<str>,
+    pub(super) issuer: &'r Arc<str>,
     /// One of which has to be in `aud`.
-    pub(super) audience: &'e [String],
+    pub(super) audience: &'r [String],
     /// Which claims say what.
-    pub(super) claims: &'e ClaimSettings,
+    pub(super) claims: &'r ClaimSettings,
     /// How far clocks may be apart.
     pub(super) leeway: Duration,
     /// The time of the check.
@@ -105,13 +105,13 @@ impl<'t> Unverified<'t> {
 
     /// Verifies the signature with the first of `keys` that fits it, then the claims.
     ///
-    /// INVARIANT: `keys` are of the expected issuer and for this token's algorithm.
+    /// INVARIANT: `keys` are of the required issuer and for this token's algorithm.
     pub(super) fn verify(
         self,
         keys: &[Arc<VerificationKey>],
-        expected: Expected<'_>,
+        required: Requirements<'_>,
     ) -> Result<Verified, AuthenticationError> {
-        let validation = validation(self.algorithm, expected);
+        let validation = validation(self.algorithm, required);
         let mut outcome = Err(AuthenticationError::InvalidSignature);
         for key in keys {
             outcome = match jsonwebtoken::decode::<IgnoredAny>(self.raw, &key.decoding, &validation)
@@ -124,7 +124,7 @@ impl<'t> Unverified<'t> {
             }
         }
         let (key, claims_are_accepted) = outcome?;
-        if self.issuer()? != &**expected.issuer {
+        if self.issuer()? != &**required.issuer {
             return Err(AuthenticationError::UnknownIssuer);
         }
         // Confirmation by any method (RFC 7800) is a demand that cannot be met yet.
@@ -132,9 +132,9 @@ impl<'t> Unverified<'t> {
             return Err(AuthenticationError::ProofRequired);
         }
         let validity = Validity::from_claims(&self.claims)?;
-        let subject = claims::subject(self.claims, Arc::clone(expected.issuer), expected.claims)?;
-        validity.check_audience(expected.audience)?;
-        validity.check_time(expected.now, expected.leeway)?;
+        let subject = claims::subject(self.claims, Arc::clone(required.issuer), required.claims)?;
+        validity.check_audience(required.audience)?;
+        validity.check_time(required.now, required.leeway)?;
         // Both the library and the checks above must be content.
         if !claims_are_accepted {
             return Err(AuthenticationError::MalformedToken);
@@ -169,7 +169,7 @@ impl Verified {
 /// The one place that says what `jsonwebtoken` checks: signature, algorithm, presence of the
 /// required claims, `iss` and `aud`. It would take the time from the system clock, so `exp` and
 /// `nbf` are left to [`Validity::check_time`].
-fn validation(algorithm: SignatureAlgorithm, expected: Expected<'_>) -> Validation {
+fn validation(algorithm: SignatureAlgorithm, required: Requirements<'_>) -> Validation {
     let algorithm = match algorithm {
         SignatureAlgorithm::Rs256 => Algorithm::RS256,
         SignatureAlgorithm::Rs384 => Algorithm::RS384,
@@ -186,13 +186,13 @@ fn validation(algorithm: SignatureAlgorithm, expected: Expected<'_>) -> Validati
         .into_iter()
         .map(str::to_owned)
         .collect();
-    validation.leeway = expected.leeway.as_secs();
+    validation.leeway = required.leeway.as_secs();
     validation.reject_tokens_expiring_in_less_than = 0;
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.validate_aud = true;
-    validation.aud = Some(expected.audience.iter().cloned().collect());
-    validation.iss = Some(HashSet::from([expected.issuer.to_string()]));
+    validation.aud = Some(required.audience.iter().cloned().collect());
+    validation.iss = Some(HashSet::from([required.issuer.to_string()]));
     validation.sub = None;
     validation.algorithms = vec![algorithm];
     validation

@@ -11,7 +11,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::server::{DenySettings, DenyShape, Disclose, Server};
-use super::{Answer, Effect, Reason};
+use super::{Answer, DecisionKind, Reason};
 use crate::authn::AuthenticationError;
 use crate::authn::challenge::{self, StepUp};
 use crate::authz::{Challenge, Denial};
@@ -190,10 +190,12 @@ pub(super) fn no_metadata(to: &Addressee<'_>) -> Answer {
 
 fn rejected_with(to: &Addressee<'_>, status: StatusCode, reason: Reason) -> Answer {
     let code = match reason.effect() {
-        Effect::Reject => INVALID_REQUEST,
-        Effect::Deny | Effect::Challenge | Effect::Fail | Effect::Allow | Effect::Answer => {
-            i32::from(status.as_u16())
-        }
+        DecisionKind::Reject => INVALID_REQUEST,
+        DecisionKind::Deny
+        | DecisionKind::Challenge
+        | DecisionKind::Fail
+        | DecisionKind::Allow
+        | DecisionKind::Answer => i32::from(status.as_u16()),
     };
     http_error(to, status, code, reason, &to.data(reason))
 }

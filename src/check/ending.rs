@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::answer::{self, Addressee, Denied};
 use super::handoff::{self, ContextTooLong, Expected, Handover};
 use super::judgement::{Context, Judgement};
-use super::{Answer, Effect, Outcome, Read, Reason, Server, Text, resume, session};
+use super::{Answer, DecisionKind, Outcome, Read, Reason, Server, Text, resume, session};
 use crate::authn::AuthenticationError;
 use crate::authz::{Decision, Denial, DenialReason};
 use crate::mcp::{Era, Message, MessageKind};
@@ -113,7 +113,7 @@ impl Context<'_> {
             retry_after: None,
         };
         if let Some(reason) = judgement.refusal {
-            let answer = if reason.effect() == Effect::Reject {
+            let answer = if reason.effect() == DecisionKind::Reject {
                 answer::rejected(to, reason)
             } else {
                 answer::not_owned(to, self.server.settings.deny, reason)

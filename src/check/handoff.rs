@@ -22,7 +22,7 @@ use super::in_flight::lists_awaited;
 use super::judgement::Context;
 use super::read::Read;
 use super::{HttpRequest, Server, SessionBinding, resume};
-use crate::authn::{CarriedSubject, FoundPeer};
+use crate::authn::{FoundPeer, SerializedSubject};
 use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, PeerNames, Subject};
 use crate::json::Json;
 use crate::mcp::{Era, Id, ListKind, ListKinds, Message};
@@ -296,7 +296,7 @@ pub(super) struct Handoff {
     modern: bool,
     /// The id of the request as JSON text, if a single answer is awaited.
     id: Option<String>,
-    subject: CarriedSubject,
+    subject: SerializedSubject,
     peer: CarriedPeer,
     source: Option<IpAddr>,
     country: Option<String>,
@@ -351,7 +351,7 @@ impl Handoff {
             session_opens: expected.session,
             modern: read.era == Era::Modern,
             id: to.id().map(|id| id.lexeme().to_owned()),
-            subject: CarriedSubject(Arc::clone(context.subject)),
+            subject: SerializedSubject(Arc::clone(context.subject)),
             peer: CarriedPeer::of(context.peer),
             source: context.request.source,
             country: context.country.map(str::to_owned),

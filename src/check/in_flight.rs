@@ -32,7 +32,7 @@ impl Pipeline {
             Ok(forgotten) => {
                 tracing::warn!(forgotten, "ids in flight are forgotten; there are too many");
                 let forgotten = u64::try_from(forgotten).unwrap_or(u64::MAX);
-                self.metrics.record_ids_forgotten(forgotten);
+                self.metrics.sessions.record_ids_forgotten(forgotten);
             }
             Err(IdInUse) => {
                 judgement.give_back(&*self.state, context.decision_id);

@@ -21,7 +21,7 @@ use crate::authn::FoundPeer;
 use crate::authz::{Rehearsal, Subject};
 use crate::mcp::LEGACY_REVISIONS;
 use crate::telemetry;
-use crate::telemetry::metrics::{Bound, Rehearsed, Stage};
+use crate::telemetry::metrics::{BoundBy, RehearsalKind, Stage};
 
 /// The evidence of one check in the making.
 pub(super) struct Observation<'p> {
@@ -105,7 +105,7 @@ impl<'p> Observation<'p> {
     pub(super) fn stage(&mut self, stage: Stage) {
         let now = Instant::now();
         let took = now.duration_since(self.lap);
-        self.pipeline.metrics.record_stage(stage, took);
+        self.pipeline.metrics.checks.record_stage(stage, took);
         self.lap = now;
     }
 
@@ -174,7 +174,11 @@ impl<'p> Observation<'p> {
             .and_then(|record| record.server.as_deref());
         for kind in &judgement.bound {
             let metrics = &self.pipeline.metrics;
-            metrics.record_binding(server.unwrap_or_default(), word(*kind), Bound::FirstUse);
+            metrics.sessions.record_binding(
+                server.unwrap_or_default(),
+                word(*kind),
+                BoundBy::FirstUse,
+            );
         }
         let Some(record) = &mut self.record else {
             return;
@@ -204,15 +208,17 @@ impl<'p> Observation<'p> {
         let server = record.server.as_deref().unwrap_or_default();
         if let Some(shadow) = &record.shadow {
             for rule in &shadow.rules {
-                metrics.record_shadow_rule(rule);
+                metrics.checks.record_shadow_rule(rule);
             }
         }
         for (by, other) in [
-            (Rehearsed::Shadow, &record.shadow),
-            (Rehearsed::Candidate, &record.candidate),
+            (RehearsalKind::Shadow, &record.shadow),
+            (RehearsalKind::Candidate, &record.candidate),
         ] {
             if let Some(other) = other.as_ref().filter(|other| other.reason != reason.code()) {
-                metrics.record_difference(by, server, reason.code(), other.reason);
+                metrics
+                    .checks
+                    .record_difference(by, server, reason.code(), other.reason);
             }
         }
         record
@@ -265,7 +271,7 @@ impl<'p> Observation<'p> {
             );
             if let Some(handover) = ending.handoff {
                 if handover.is_looked_at() {
-                    self.pipeline.metrics.record_answer_expected();
+                    self.pipeline.metrics.handoff.record_answer_expected();
                     self.pipeline.notices.answer_expected(record.time);
                 }
                 metadata.push((FILTER_FACT.into(), handover.code.into()));
@@ -284,10 +290,12 @@ impl<'p> Observation<'p> {
         let took = self.started.elapsed();
         record.duration_seconds = took.as_secs_f64();
         let metrics = &self.pipeline.metrics;
-        metrics.record_stage(Stage::Total, took);
+        metrics.checks.record_stage(Stage::Total, took);
         match self.server {
             Some(server) => server.count(metrics, reason),
-            None => metrics.record_decision("", reason.effect(), reason.code()),
+            None => metrics
+                .checks
+                .record_decision("", reason.effect(), reason.code()),
         }
         let server = record.server.as_deref().unwrap_or_default();
         telemetry::record_decision(&telemetry::Ended {

@@ -26,7 +26,7 @@ use crate::mcp::{
     self, Framing, ListItem, ListKind, Listing, ListingSettings, SESSION_BYTES_MAX, reply as rpc,
 };
 use crate::state::{BindingKey, Owner};
-use crate::telemetry::metrics::Listed;
+use crate::telemetry::metrics::ItemFate;
 use crate::telemetry::notices::Noticed;
 use evidence::{About, Tally};
 use framing::framing;
@@ -117,7 +117,7 @@ impl Process for Pipeline {
         if let Wanted::Nothing = wanted {
             return (exchange, vec![Output::Head { remove: &[] }]);
         }
-        self.metrics.record_answer_begun();
+        self.metrics.handoff.record_answer_begun();
         self.notices.answer_begun();
         let expected = match wanted {
             Wanted::Nothing | Wanted::ForNobody => Expected::ANYTHING,
@@ -289,15 +289,15 @@ impl AnswerExchange {
                         .await?;
                     reading.listing.settle(is_shown);
                     let result = if is_shown {
-                        Listed::Visible
+                        ItemFate::Visible
                     } else {
-                        Listed::Hidden
+                        ItemFate::Hidden
                     };
                     reading.tally.count(kind, result);
                 }
                 mcp::ListingStep::Unjudged(kind, why) => {
                     // An upstream must not be able to flood the log.
-                    if reading.tally.count(kind, Listed::Unjudged) == 1 {
+                    if reading.tally.count(kind, ItemFate::Unjudged) == 1 {
                         tracing::warn!(%why, list = kind.member(), "hidden from a list");
                     }
                 }

@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::authn::AuthenticationError;
 use crate::authz::{Challenge, DenialReason};
 use crate::mcp::Refusal;
-pub use crate::telemetry::metrics::Effect;
+pub use crate::telemetry::metrics::DecisionKind;
 
 use super::InvalidCheck;
 
@@ -32,8 +32,8 @@ macro_rules! reasons {
 
             /// The kind of ending it belongs to.
             #[must_use]
-            pub const fn effect(self) -> Effect {
-                match self { $(Reason::$variant => Effect::$effect,)+ }
+            pub const fn effect(self) -> DecisionKind {
+                match self { $(Reason::$variant => DecisionKind::$effect,)+ }
             }
 
             /// What a client may read. Fixed, without any text of the client.

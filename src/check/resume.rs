@@ -29,7 +29,9 @@ impl Pipeline {
     ) {
         let server = context.server;
         if judgement.is_allowed() && is_ignored(context.request, server, read.era) {
-            self.metrics.record_resumption_ignored(&server.name);
+            self.metrics
+                .sessions
+                .record_resumption_ignored(&server.name);
         }
     }
 }

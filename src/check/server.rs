@@ -268,7 +268,11 @@ impl Server {
     /// Counts a decision about a request to it. INVARIANT: always in the same metrics, those of
     /// its pipeline.
     pub(super) fn count(&self, metrics: &Metrics, reason: Reason) {
-        let new = || metrics.decision_counter(&self.name, reason.effect(), reason.code());
+        let new = || {
+            metrics
+                .checks
+                .decision_counter(&self.name, reason.effect(), reason.code())
+        };
         match self.decisions.get(reason as usize) {
             Some(counter) => counter.get_or_init(new).inc(),
             None => new().inc(),

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{HttpRequest, Reason, Server, SessionBinding, Text};
 use crate::authz::{Resource, Subject};
 use crate::state::{Bind, BindingKey, BindingKind, Owner, State, StateUnavailable, Whose};
-use crate::telemetry::metrics::{Bound, Metrics};
+use crate::telemetry::metrics::{BoundBy, Metrics};
 use crate::upstream;
 
 /// The header with the session's id, in lower case.
@@ -238,7 +238,9 @@ pub(super) async fn bind_issued(
     if !bound.first().is_some_and(is_bound) {
         return Err(StateUnavailable);
     }
-    metrics.record_binding(&server.name, word(key.kind()), Bound::Issued);
+    metrics
+        .sessions
+        .record_binding(&server.name, word(key.kind()), BoundBy::Issued);
     Ok(())
 }
 

@@ -55,16 +55,21 @@ impl Pipeline {
     ) -> Observed {
         let observed = self.catalog.observe(&server.name, name, tool);
         if !observed.is_tracked {
-            self.metrics.record_tool(&server.name, ToolEvent::Untracked);
+            self.metrics
+                .lists
+                .record_tool(&server.name, ToolEvent::Untracked);
         }
         if let Some(change) = &observed.change {
-            self.metrics.record_tool(&server.name, ToolEvent::Changed);
+            self.metrics
+                .lists
+                .record_tool(&server.name, ToolEvent::Changed);
             let (digest, accepted) = (Arc::clone(&change.digest), Arc::clone(&change.accepted));
             self.tell(server, Event::tool_changed(name, digest, accepted), reader);
         }
         let class = policy.class(&server.name, name, observed.hints);
         if observed.is_new && class.is_some_and(|class| **class == *UNCLASSIFIED) {
             self.metrics
+                .lists
                 .record_tool(&server.name, ToolEvent::Unclassified);
             self.tell(server, Event::tool_unclassified(name), reader);
         }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::load::Loaded;
 use super::{FINDINGS, Stop, TestFormat, load, print};
-use crate::file::{self, Kind};
+use crate::file::{self, FileKind};
 use crate::policy;
 use crate::policy::testing::{CaseReport, Report, Suite};
 use crate::yaml::Source;
@@ -39,7 +39,7 @@ fn sources(loaded: &Loaded, paths: &[PathBuf]) -> Result<Vec<Source>, Stop> {
     }
     let mut sources = Vec::new();
     for path in paths {
-        if matches!(file::kind(path), Ok(Some(Kind::Directory))) {
+        if matches!(file::kind(path), Ok(Some(FileKind::Directory))) {
             let below = policy::read_tests(path).map_err(|error| Stop::failed(&error))?;
             sources.extend(below);
         } else {

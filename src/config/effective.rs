@@ -91,7 +91,7 @@ impl Config {
     fn limits(&self) -> Value {
         let Limits {
             listen:
-                listen::Limits {
+                listen::ConnectionLimits {
                     connections_max,
                     handshake_timeout,
                     tls_reload_interval: _,
@@ -116,7 +116,7 @@ impl Config {
                     bindings_max,
                 },
             audit_queue:
-                audit::Limits {
+                audit::QueueLimits {
                     records_max,
                     bytes_max,
                 },

@@ -8,7 +8,7 @@ use tokio_stream::wrappers::WatchStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
-use crate::health::{Readiness, State};
+use crate::health::{Readiness, ReadinessState};
 
 use super::proto::grpc::health::v1::health_check_response::ServingStatus;
 use super::proto::grpc::health::v1::health_server::Health;
@@ -72,12 +72,12 @@ impl Health for HealthService {
 /// The health now and at each change. It ends with the drain: nothing changes after it, and an
 /// open stream would hold the drain up.
 struct Changes {
-    states: WatchStream<State>,
+    states: WatchStream<ReadinessState>,
     drained: bool,
 }
 
 impl Changes {
-    fn new(states: watch::Receiver<State>) -> Self {
+    fn new(states: watch::Receiver<ReadinessState>) -> Self {
         Self {
             states: WatchStream::new(states),
             drained: false,
@@ -94,7 +94,7 @@ impl Stream for Changes {
         }
         Pin::new(&mut self.states).poll_next(cx).map(|state| {
             state.map(|state| {
-                self.drained = state == State::Draining;
+                self.drained = state == ReadinessState::Draining;
                 Ok(answer(status_of(state)))
             })
         })
@@ -103,10 +103,10 @@ impl Stream for Changes {
 
 /// Nothing, until the drain.
 fn until_drain(
-    states: watch::Receiver<State>,
+    states: watch::Receiver<ReadinessState>,
 ) -> impl Stream<Item = Result<HealthCheckResponse, Status>> {
     WatchStream::new(states)
-        .take_while(|state| *state != State::Draining)
+        .take_while(|state| *state != ReadinessState::Draining)
         .filter_map(|_| None)
 }
 
@@ -116,9 +116,9 @@ fn answer(status: ServingStatus) -> HealthCheckResponse {
     }
 }
 
-fn status_of(state: State) -> ServingStatus {
+fn status_of(state: ReadinessState) -> ServingStatus {
     match state {
-        State::Starting | State::Draining => ServingStatus::NotServing,
-        State::Ready => ServingStatus::Serving,
+        ReadinessState::Starting | ReadinessState::Draining => ServingStatus::NotServing,
+        ReadinessState::Ready => ServingStatus::Serving,
     }
 }

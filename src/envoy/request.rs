@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::bytewise::{self, Kind};
+use crate::byte_class::{self, ByteClass};
 use crate::check::{Body, HttpRequest, InvalidCheck, StatedFact};
 use crate::telemetry::notices::Noticed;
 
@@ -390,7 +390,7 @@ fn raw_header(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), InvalidChe
 /// The name of a header in lower case: a token (RFC 9110 §5.6.2), behind a colon in a pseudo-header.
 fn header_name(name: &str) -> Result<Cow<'_, str>, InvalidCheck> {
     let token = name.strip_prefix(':').unwrap_or(name);
-    if !token.is_empty() && Kind::NAME.holds(token) {
+    if !token.is_empty() && ByteClass::NAME.matches(token) {
         Ok(Cow::Borrowed(name))
     } else if is_token(token) {
         Ok(Cow::Owned(name.to_ascii_lowercase()))
@@ -522,13 +522,13 @@ fn require_host(host: &str) -> Result<(), InvalidCheck> {
 /// Whether a value has control characters other than the tab, those beyond ASCII included.
 fn has_controls(value: &str) -> bool {
     let is_plain = |byte| matches!(byte, b' '..=b'~' | b'\t');
-    !bytewise::all(value.as_bytes(), b' ', is_plain)
+    !byte_class::all(value.as_bytes(), b' ', is_plain)
         && value.chars().any(|c| c.is_control() && c != '\t')
 }
 
 /// Whether a text is a token (RFC 9110 §5.6.2).
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && Kind::TOKEN.holds(text)
+    !text.is_empty() && ByteClass::TOKEN.matches(text)
 }
 
 /// Set by Envoy whenever it buffered a body: `true` if it cut it.

@@ -6,7 +6,7 @@
 //!
 //! Messages and their fields are those of `proto/envoy/service/auth/v3`.
 
-use crate::bytewise::{self, Kind};
+use crate::byte_class::{self, ByteClass};
 use crate::check::{Answer, Obligations, Outcome, Text, Verdict};
 
 use super::wire::{put_bytes, put_message, put_number};
@@ -135,9 +135,9 @@ fn put_header(to: &mut Vec<u8>, name: &str, value: &str) {
 /// through to the wire.
 fn is_settable(name: &str, value: &str) -> bool {
     let is_of_value = |byte| matches!(byte, b' '..=b'~');
-    let named = !name.is_empty() && Kind::NAME.holds(name);
+    let named = !name.is_empty() && ByteClass::NAME.matches(name);
     let valued = !value.is_empty()
-        && bytewise::all(value.as_bytes(), b' ', is_of_value)
+        && byte_class::all(value.as_bytes(), b' ', is_of_value)
         && !value.starts_with(' ')
         && !value.ends_with(' ');
     named && valued && !is_reserved(name)

@@ -1,8 +1,8 @@
 //! Work on a file system that may give no answer: a network volume that is away.
 //!
-//! Nothing can end a thread that waits for one. So it is given up: its result is never taken, and
-//! the next look starts beside it, a few times. The threads are nobody else's, or few of those that
-//! are.
+//! A thread that waits for one cannot be ended. So it is given up: its result is never taken, and the
+//! next look starts beside it, a few times. The threads serve nothing else, or are few of a pool that
+//! does.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::ReadError;
+use super::error::ReadError;
 
 /// How long a look may take.
 pub const LOOK_TIME_MAX: Duration = Duration::from_secs(5);
@@ -37,11 +37,11 @@ pub struct Looks {
     time_max: Duration,
     /// Whether the runtime's threads for blocking work are used.
     is_shared: bool,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<LookState>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LookState {
     /// Looks whose threads have not ended.
     running: usize,
     /// Those of them that were there when a look last succeeded. They may never end, and say
@@ -51,7 +51,7 @@ struct State {
     begun: Option<Instant>,
 }
 
-impl State {
+impl LookState {
     /// How long after the end of the last look's time the next one may begin; none: at once.
     fn pause(&self, many: usize, is_urgent: bool) -> Option<Duration> {
         let stuck = self.running.saturating_sub(self.outlived);
@@ -72,7 +72,7 @@ fn doubled(pause: Duration, times: usize) -> Duration {
 }
 
 /// Held by a thread as long as it works.
-struct Place(Arc<Mutex<State>>);
+struct LookPlace(Arc<Mutex<LookState>>);
 
 impl Looks {
     /// Looks that are given up after this time.
@@ -139,7 +139,7 @@ impl Looks {
         }
     }
 
-    fn place(&self, is_urgent: bool) -> Option<Place> {
+    fn place(&self, is_urgent: bool) -> Option<LookPlace> {
         let now = Instant::now();
         let mut state = lock(&self.state);
         let many = if self.is_shared { MANY_SHARED } else { MANY };
@@ -151,7 +151,7 @@ impl Looks {
         }
         state.running = state.running.saturating_add(1);
         state.begun = Some(now);
-        Some(Place(Arc::clone(&self.state)))
+        Some(LookPlace(Arc::clone(&self.state)))
     }
 
     /// Begins as many urgent looks that hang until what is returned is dropped, on a paused clock.
@@ -174,7 +174,7 @@ impl Looks {
     }
 }
 
-impl Drop for Place {
+impl Drop for LookPlace {
     fn drop(&mut self) {
         let mut state = lock(&self.0);
         state.running = state.running.saturating_sub(1);
@@ -183,7 +183,7 @@ impl Drop for Place {
 }
 
 /// What is locked is whole after every step, so a panic elsewhere did not spoil it.
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<LookState>) -> MutexGuard<'_, LookState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -310,9 +310,9 @@ mod tests {
 
     #[test]
     fn a_pause_ends_within_a_day() {
-        let state = State {
+        let state = LookState {
             running: usize::MAX,
-            ..State::default()
+            ..LookState::default()
         };
         assert_eq!(state.pause(MANY, true), Some(PAUSE_MAX));
     }

@@ -1,6 +1,6 @@
 //! When a change of a file is taken up.
 
-/// What was seen of files, and what of it was taken up: content, or its stamp, or why it cannot be
+/// What the looks at a file found, and what was taken up: its content, its stamp, or why it cannot be
 /// read.
 ///
 /// A change is taken up after two looks in a row that found the same: a file caught half-written
@@ -33,8 +33,8 @@ impl<T: Clone + PartialEq> Settled<T> {
         }
     }
 
-    /// Whether what is seen now is to be taken up: when that was asked for, or once it has changed
-    /// and settled.
+    /// Whether to take up what this look found: because a reload was asked for, or because it has
+    /// changed and settled.
     pub fn is_due(&mut self, seen: T, is_asked: bool) -> bool {
         let seen = Some(seen);
         let is_settled = seen == self.last;
@@ -46,8 +46,8 @@ impl<T: Clone + PartialEq> Settled<T> {
         is_due
     }
 
-    /// Whether that nothing could be seen is to be told: at once, and once for each time. What is
-    /// seen next is a change from it.
+    /// Whether to report that a look failed: at once, and once for each failure. Whatever the next look
+    /// finds is a change.
     pub fn is_news(&mut self, failure: T) -> bool {
         let failure = Some(failure);
         let is_news = failure != self.taken;

@@ -1,6 +1,10 @@
+use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use super::*;
 
@@ -25,8 +29,8 @@ fn only_a_regular_file_is_read_and_the_rest_is_told_apart() {
     let made = Command::new("mkfifo").arg(at("pipe")).status().unwrap();
     assert!(made.success());
     let rows = [
-        ("file", "4 bytes", Some(Some(Kind::File))),
-        ("link", "4 bytes", Some(Some(Kind::File))),
+        ("file", "4 bytes", Some(Some(FileKind::File))),
+        ("link", "4 bytes", Some(Some(FileKind::File))),
         ("none", "there is no such file", Some(None)),
         ("none/below", "there is no such file", Some(None)),
         ("file/below", "Not a directory (os error 20)", Some(None)),
@@ -34,28 +38,28 @@ fn only_a_regular_file_is_read_and_the_rest_is_told_apart() {
         (
             "folder",
             "it is a directory, not a regular file",
-            Some(Some(Kind::Directory)),
+            Some(Some(FileKind::Directory)),
         ),
         (
             "pipe",
             "it is a pipe, not a regular file",
-            Some(Some(Kind::Other("a pipe"))),
+            Some(Some(FileKind::Other("a pipe"))),
         ),
         (
             "socket",
             "it is a socket, not a regular file",
-            Some(Some(Kind::Other("a socket"))),
+            Some(Some(FileKind::Other("a socket"))),
         ),
         (
             "device",
             "it is a device, not a regular file",
-            Some(Some(Kind::Other("a device"))),
+            Some(Some(FileKind::Other("a device"))),
         ),
     ];
     for (name, expected, of_kind) in rows {
         assert_eq!(told(read(&at(name), 4)), expected, "{name}");
         assert_eq!(kind(&at(name)).ok(), of_kind, "{name}");
-        let is_regular = of_kind == Some(Some(Kind::File));
+        let is_regular = of_kind == Some(Some(FileKind::File));
         assert_eq!(stamp(&at(name)).is_ok(), is_regular, "{name}");
     }
     let looped = told(read(&at("loop"), 4));

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::bytewise;
+use crate::byte_class;
 
 /// How many bytes a text takes in JSON, without its quotes.
 #[must_use]
@@ -29,7 +29,7 @@ pub fn written_length_of(character: char) -> usize {
 /// Whether a text is written as it is, as most are.
 fn is_plain(text: &str) -> bool {
     let is_plain = |byte| !matches!(byte, ..b' ' | b'"' | b'\\');
-    bytewise::all(text.as_bytes(), b'a', is_plain)
+    byte_class::all(text.as_bytes(), b'a', is_plain)
 }
 
 /// Writes a string in pieces.

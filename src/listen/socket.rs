@@ -268,7 +268,7 @@ const SOCKET_MODE: u32 = 0o660;
 mod tests {
     use super::*;
 
-    type Fault = fn(String) -> InvalidAddress;
+    type AddressFault = fn(String) -> InvalidAddress;
 
     #[test]
     fn an_address_is_a_host_and_port_or_a_path() {
@@ -285,7 +285,7 @@ mod tests {
             "unix:/run/a.sock".parse(),
             Ok(Address::Unix("/run/a.sock".into()))
         );
-        let rows: [(&str, Fault); 12] = [
+        let rows: [(&str, AddressFault); 12] = [
             ("", InvalidAddress::Form),
             ("9001", InvalidAddress::Form),
             (":9001", InvalidAddress::Form),

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::file::{self, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX};
+use crate::file::{self, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
 
 /// The files TLS is made of, all PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +74,8 @@ pub enum TlsError {
 pub struct Tls {
     files: TlsFiles,
     config: ArcSwap<ServerConfig>,
-    /// What was last looked at, good or bad, so that each content is tried and logged once.
-    seen: Mutex<Fingerprint>,
+    /// What the looks found, so that a change is taken up once it has settled.
+    watched: Mutex<Settled<Fingerprint>>,
     looks: Looks,
     /// Why the files in place cannot be used, if so.
     failing: Mutex<Option<String>>,
@@ -86,7 +86,7 @@ const BYTES_MAX: u64 = 4 << 20;
 
 /// What a look at the files showed.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(super) enum TlsChange {
     /// They are as before.
     None,
     /// New ones are in force.
@@ -98,6 +98,13 @@ pub(super) enum Change {
 /// The SHA-256 of the files as they were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fingerprint(Vec<u8>);
+
+impl Fingerprint {
+    /// Of files that cannot be read.
+    fn of(error: &TlsError) -> Self {
+        Fingerprint(error.to_string().into_bytes())
+    }
+}
 
 impl Tls {
     /// Reads the files.
@@ -113,11 +120,11 @@ impl Tls {
         let read = look.await.map_err(hangs)?;
         let contents = read.ok_or_else(|| hangs(ReadError::Hangs(START_TIME_MAX)))??;
         let config = contents.config(&files)?;
-        let seen = Mutex::new(contents.fingerprint());
+        let watched = Mutex::new(Settled::at(contents.fingerprint()));
         Ok(Self {
             files,
             config: ArcSwap::from_pointee(config),
-            seen,
+            watched,
             looks: Looks::new(LOOK_TIME_MAX),
             failing: Mutex::default(),
         })
@@ -129,48 +136,52 @@ impl Tls {
         lock(&self.failing).clone()
     }
 
-    /// Looks at the files and takes them if they changed and are good. Otherwise the old ones
-    /// stay; connections that exist stay in any case.
+    /// Looks at the files and takes them if they changed, two looks found them the same, and they are
+    /// good. Otherwise the old ones stay; connections that exist stay in any case.
     pub async fn reload(&self) {
         match self.look().await {
-            Change::None => {}
-            Change::Replaced => tracing::info!("TLS files replaced"),
-            Change::Refused(error) => {
+            TlsChange::None => {}
+            TlsChange::Replaced => tracing::info!("TLS files replaced"),
+            TlsChange::Refused(error) => {
                 tracing::error!(%error, "new TLS files refused, the old ones stay in force");
             }
         }
     }
 
-    pub(super) async fn look(&self) -> Change {
+    pub(super) async fn look(&self) -> TlsChange {
         let places = self.files.clone();
         let look = self.looks.look(false, move || Contents::read(&places));
         let read = match look.await {
             Ok(Some(read)) => read,
-            Ok(None) => return Change::None,
-            Err(cause) => Err(unreadable(&self.files.cert_file, cause)),
+            Ok(None) => return TlsChange::None,
+            Err(cause) => {
+                let error = unreadable(&self.files.cert_file, cause);
+                if lock(&self.watched).is_news(Fingerprint::of(&error)) {
+                    return self.refuse(error);
+                }
+                return TlsChange::None;
+            }
         };
         let fingerprint = match &read {
             Ok(contents) => contents.fingerprint(),
-            Err(error) => Fingerprint(error.to_string().into_bytes()),
+            Err(error) => Fingerprint::of(error),
         };
-        {
-            let mut seen = lock(&self.seen);
-            if *seen == fingerprint {
-                return Change::None;
-            }
-            *seen = fingerprint;
+        if !lock(&self.watched).is_due(fingerprint, false) {
+            return TlsChange::None;
         }
         match read.and_then(|contents| contents.config(&self.files)) {
             Ok(config) => {
                 self.config.store(Arc::new(config));
                 *lock(&self.failing) = None;
-                Change::Replaced
+                TlsChange::Replaced
             }
-            Err(error) => {
-                *lock(&self.failing) = Some(error.to_string());
-                Change::Refused(error)
-            }
+            Err(error) => self.refuse(error),
         }
+    }
+
+    fn refuse(&self, error: TlsError) -> TlsChange {
+        *lock(&self.failing) = Some(error.to_string());
+        TlsChange::Refused(error)
     }
 
     /// Does the handshake on a connection.

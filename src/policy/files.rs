@@ -4,7 +4,7 @@ mod expand;
 
 use std::path::{Path, PathBuf};
 
-use crate::file::{self, Kind, ReadError};
+use crate::file::{self, FileKind, ReadError};
 use crate::yaml::Source;
 
 /// The most bytes all files of a policy may have together.
@@ -100,8 +100,8 @@ impl Place {
     fn of(path: &Path) -> Result<Self, ReadPolicyError> {
         match file::kind(path).map_err(|cause| ReadPolicyError::of(path, cause))? {
             // Something else is refused as it is read.
-            Some(Kind::File | Kind::Other(_)) => Ok(Place::File),
-            Some(Kind::Directory) => Ok(Place::Directory),
+            Some(FileKind::File | FileKind::Other(_)) => Ok(Place::File),
+            Some(FileKind::Directory) => Ok(Place::Directory),
             None if expand::is_glob(path) => Ok(Place::Glob),
             None => Err(ReadPolicyError::Missing(path.to_owned())),
         }
@@ -162,8 +162,8 @@ fn tests_beside(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
     if found.is_empty() {
         let folder = here_if_empty(path.parent().unwrap_or(Path::new("")));
         match file::kind(folder) {
-            Ok(Some(Kind::Directory)) => {}
-            Ok(Some(Kind::File | Kind::Other(_)) | None) => {
+            Ok(Some(FileKind::Directory)) => {}
+            Ok(Some(FileKind::File | FileKind::Other(_)) | None) => {
                 return Err(ReadPolicyError::of(folder, ReadError::Missing));
             }
             Err(cause) => return Err(ReadPolicyError::of(folder, cause)),

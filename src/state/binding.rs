@@ -1,12 +1,15 @@
-//! What belongs to whom: sessions and tasks, each bound to the subject that it is for.
+//! Ownership of sessions and tasks: each is bound to one subject.
 //!
-//! Ids and subjects are kept as digests: a store that is read tells nobody a session id.
+//! Ids and subjects are kept as digests, so that whoever reads a store learns no session id.
 
 use jiff::Timestamp;
 
-use super::memory::Party;
-use super::{Digest, short_digest};
+use super::Reply;
+use super::digest::Digest;
+use super::shares::Party;
 use crate::authz::Subject;
+
+pub(super) use super::digest::digest_of;
 
 /// A kind of thing that belongs to somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,17 +52,39 @@ pub enum Whose {
     /// It is bound.
     Of(Binding),
     /// It was bound or may have been, and to whom was forgotten; or there is no room to bind it.
-    /// It is nobody's to take.
+    /// No one may take it.
     Unknown,
 }
 
 /// How something is bound that may be another's already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bind {
-    /// Not at all then: whoever was first keeps it, and what is unknown stays so.
+    /// Not at all then: the first owner keeps it, and what is unknown stays unknown.
     IfFree,
     /// Over what was there: the server has issued the id now.
     Anew,
+}
+
+/// Remembers to whom sessions and tasks belong.
+pub trait BindingStore {
+    /// The owner of each key, in order, as the asking owner may know it: a key that is unbound for some
+    /// owners may be unknown to others.
+    fn bindings<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        asking: Owner,
+        now: Timestamp,
+    ) -> Reply<'a, Vec<Whose>>;
+
+    /// Binds each key independently, and returns in order who owns it afterwards. [`Bind::Anew`] always
+    /// binds.
+    fn bind<'a>(
+        &'a self,
+        keys: &'a [BindingKey],
+        owner: Owner,
+        how: Bind,
+        now: Timestamp,
+    ) -> Reply<'a, Vec<Whose>>;
 }
 
 impl BindingKey {
@@ -72,8 +97,8 @@ impl BindingKey {
         )
     }
 
-    /// What one owner calls a session, whoever else uses the id. It is bound to nobody else, so
-    /// it tells only since when.
+    /// A session id as one owner uses it, whether or not others use it too. It is never bound to anyone
+    /// else, so it only shows since when.
     #[must_use]
     pub fn session_as_seen_by(owner: Owner, server: &str, id: &str) -> Self {
         let parts = [
@@ -145,33 +170,6 @@ impl Owner {
     }
 }
 
-/// Every part with its length before it, so that no two lists of parts give the same bytes.
-pub(super) fn digest_of<const N: usize>(parts: [&[u8]; N]) -> Digest {
-    let mut few = [0; 512];
-    if let Some(bytes) = joined(parts, &mut few) {
-        return short_digest(bytes);
-    }
-    let mut bytes = Vec::new();
-    for part in parts {
-        bytes.extend(part.len().to_be_bytes());
-        bytes.extend(part);
-    }
-    short_digest(&bytes)
-}
-
-/// The same in a buffer, if it has room.
-fn joined<'b, const N: usize>(parts: [&[u8]; N], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    let mut end = 0_usize;
-    for part in parts {
-        for bytes in [&part.len().to_be_bytes()[..], part] {
-            let start = end;
-            end = start.checked_add(bytes.len())?;
-            buffer.get_mut(start..end)?.copy_from_slice(bytes);
-        }
-    }
-    buffer.get(..end)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,19 +190,5 @@ mod tests {
         assert_eq!(keys[0], BindingKey::session("ab", "c"));
         assert_ne!(Owner::new("ia", "b"), Owner::new("i", "ab"));
         assert_ne!(Owner::new("i", "a"), Owner::new("j", "a"));
-    }
-
-    #[test]
-    fn long_names_are_digested_as_short_ones_are() {
-        for length in [0, 483, 484, 485, 9000] {
-            let id = "x".repeat(length);
-            let parts = [b"task".as_slice(), b"ab", id.as_bytes()];
-            let mut bytes = Vec::new();
-            for part in parts {
-                bytes.extend(part.len().to_be_bytes());
-                bytes.extend(part);
-            }
-            assert_eq!(digest_of(parts), short_digest(&bytes), "{length}");
-        }
     }
 }

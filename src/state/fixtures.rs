@@ -150,7 +150,7 @@ pub(super) fn ready<T>(mut reply: Reply<'_, T>) -> T {
 }
 
 /// A store that is asked at some seconds, and waits for nothing.
-pub(super) trait Asked: State + Sized {
+pub(super) trait StoreAt: State + Sized {
     fn take_at(&self, policy: &Policy, who: Who<'_>, seconds: i64) -> Taken {
         ready(self.take(&limits(policy, who), at(seconds)))
     }
@@ -183,7 +183,7 @@ pub(super) trait Asked: State + Sized {
     }
 }
 
-impl<S: State + Sized> Asked for S {}
+impl<S: State + Sized> StoreAt for S {}
 
 /// Whether something is bound to somebody.
 pub(super) fn is_of(whose: Whose, who: Who<'_>) -> bool {

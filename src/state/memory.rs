@@ -2,35 +2,36 @@
 //!
 //! What is remembered is bounded. Where there is no room, the one who has the most makes it, and
 //! what is forgotten is unknown from then on: `memory/counters.rs` says so of limits and windows,
-//! `memory/bound.rs` of sessions and tasks.
+//! `memory/bindings.rs` of sessions and tasks.
 //!
 //! A lock is held for one part of a check at most, which takes about a microsecond.
 
-mod bound;
+mod bindings;
 mod bucket;
 mod cell;
 mod counters;
 mod lapses;
 mod lost;
-mod shares;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bound::Bound;
-use counters::{Asked, Counters};
+use bindings::Bindings;
+use counters::{Counters, WindowQuery};
 use jiff::Timestamp;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+use super::digest::{Digest, short_digest};
+use super::shares;
+use super::usage::{BindingUsage, Forgotten, StoreUsage, Usage};
 use super::{
-    Bind, Binding, BindingKey, BindingKind, Digest, Owner, PlaceKey, Places, Reply, Settings,
-    State, Whose, short_digest as short,
+    Bind, Binding, BindingKey, BindingKind, BindingStore, LimitStore, OpenPlaces, Owner, PlaceKey,
+    Reply, Settings, Whose, WindowStore,
 };
 use crate::authz::{LimitDemand, OpenDemand, Opened, Readings, Taken, WindowDemand};
 
 pub use cell::WINDOW_SLOTS;
 pub(super) use lapses::Lapses;
-pub(crate) use shares::{Party, Shares};
 
 /// Counters and bindings of one process.
 ///
@@ -40,34 +41,21 @@ pub(crate) use shares::{Party, Shares};
 #[derive(Debug)]
 pub struct Memory {
     counters: Mutex<Counters>,
-    sessions: Mutex<Bound>,
-    tasks: Mutex<Bound>,
-    places: Places,
-}
-
-/// How much was forgotten for want of room though it mattered, since the store is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Forgotten {
-    /// Limits.
-    pub limits: u64,
-    /// Windows of behaviour, and events of those for which there was no room.
-    pub windows: u64,
-    /// Bindings of sessions.
-    pub sessions: u64,
-    /// Bindings of tasks.
-    pub tasks: u64,
+    sessions: Mutex<Bindings>,
+    tasks: Mutex<Bindings>,
+    places: OpenPlaces,
 }
 
 impl Memory {
     /// An empty store.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let bound = |kind| Mutex::new(Bound::new(kind, settings.bindings_max));
+        let bound = |kind| Mutex::new(Bindings::new(kind, settings.bindings_max));
         Memory {
             counters: Mutex::new(Counters::new(settings.keys_max)),
             sessions: bound(BindingKind::Session),
             tasks: bound(BindingKind::Task),
-            places: Places::default(),
+            places: OpenPlaces::default(),
         }
     }
 
@@ -100,7 +88,7 @@ impl Memory {
         self.of(kind).has_ended_first_use(now)
     }
 
-    fn of(&self, kind: BindingKind) -> MutexGuard<'_, Bound> {
+    fn of(&self, kind: BindingKind) -> MutexGuard<'_, Bindings> {
         match kind {
             BindingKind::Session => lock(&self.sessions),
             BindingKind::Task => lock(&self.tasks),
@@ -112,10 +100,10 @@ fn lock<T>(part: &Mutex<T>) -> MutexGuard<'_, T> {
     part.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl State for Memory {
+impl WindowStore for Memory {
     fn read<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, Readings> {
-        let asked: SmallVec<[Asked<'_>; 2]> =
-            windows.iter().map(|it| Asked::new(it, now)).collect();
+        let asked: SmallVec<[WindowQuery<'_>; 2]> =
+            windows.iter().map(|it| WindowQuery::new(it, now)).collect();
         let mut readings = Readings::default();
         let counters = lock(&self.counters);
         for (asked, demand) in asked.iter().zip(windows) {
@@ -127,10 +115,22 @@ impl State for Memory {
         Reply::now(readings)
     }
 
+    fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()> {
+        let asked: SmallVec<[WindowQuery<'_>; 2]> =
+            windows.iter().map(|it| WindowQuery::new(it, now)).collect();
+        let mut counters = lock(&self.counters);
+        for asked in &asked {
+            counters.record(asked, now);
+        }
+        Reply::now(())
+    }
+}
+
+impl LimitStore for Memory {
     fn take<'a>(&'a self, limits: &'a [LimitDemand], now: Timestamp) -> Reply<'a, Taken> {
         let keys: SmallVec<[Digest; 4]> = limits
             .iter()
-            .map(|limit| short(limit.key.as_bytes()))
+            .map(|limit| short_digest(limit.key.as_bytes()))
             .collect();
         let taken = lock(&self.counters).take(limits, &keys, now);
         Reply::now(taken)
@@ -152,17 +152,9 @@ impl State for Memory {
     fn close(&self, places: &[PlaceKey], request: Uuid) {
         self.places.close(places, request);
     }
+}
 
-    fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()> {
-        let asked: SmallVec<[Asked<'_>; 2]> =
-            windows.iter().map(|it| Asked::new(it, now)).collect();
-        let mut counters = lock(&self.counters);
-        for asked in &asked {
-            counters.record(asked, now);
-        }
-        Reply::now(())
-    }
-
+impl BindingStore for Memory {
     fn bindings<'a>(
         &'a self,
         keys: &'a [BindingKey],
@@ -185,6 +177,21 @@ impl State for Memory {
         let bind = |key: &BindingKey| self.of(key.kind()).bind(key.digest(), binding, how, now);
         let bound = keys.iter().map(bind).collect();
         Reply::now(bound)
+    }
+}
+
+impl Usage for Memory {
+    fn usage(&self, now: Timestamp) -> StoreUsage {
+        let of = |kind| BindingUsage {
+            bound: self.bound(kind),
+            has_ended_first_use: self.has_ended_first_use(kind, now),
+        };
+        StoreUsage {
+            counters: self.keys(),
+            sessions: of(BindingKind::Session),
+            tasks: of(BindingKind::Task),
+            forgotten: self.forgotten(),
+        }
     }
 }
 

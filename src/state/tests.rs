@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fixtures::{Who, at, limited, limits, session, watched, windows};
-use super::*;
-use crate::authz::Policy;
+use super::{Bind, Binding, BindingKey, Memory, Settings, State, Whose};
+use crate::authz::{Policy, Taken};
 
 /// Tries a store that is empty each time.
 pub(super) async fn keeps_its_word(fresh: impl Fn() -> Arc<dyn State>) {

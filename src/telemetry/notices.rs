@@ -124,17 +124,17 @@ impl Noticed {
 
 /// What was noticed so far. Clones are handles to the same.
 #[derive(Debug, Clone, Default)]
-pub struct Notices(Arc<Shared>);
+pub struct Notices(Arc<SharedNotices>);
 
 #[derive(Debug)]
-struct Shared {
-    each: [Tally; Noticed::ALL.len()],
-    answers: Mutex<Awaited>,
+struct SharedNotices {
+    each: [NoticeTally; Noticed::ALL.len()],
+    answers: Mutex<AwaitedAnswers>,
 }
 
 /// How often something was noticed; times in Unix milliseconds.
 #[derive(Debug)]
-struct Tally {
+struct NoticeTally {
     count: AtomicU64,
     first: AtomicI64,
     last: AtomicI64,
@@ -147,16 +147,16 @@ const NEVER: i64 = i64::MIN;
 /// How long a notice is not logged again.
 const LOG_INTERVAL_MS: i64 = 60 * 60 * 1000;
 
-impl Default for Shared {
+impl Default for SharedNotices {
     fn default() -> Self {
-        let tally = || Tally {
+        let tally = || NoticeTally {
             count: AtomicU64::new(0),
             first: AtomicI64::new(NEVER),
             last: AtomicI64::new(NEVER),
             logged: AtomicI64::new(NEVER),
             stands: AtomicBool::new(false),
         };
-        Shared {
+        SharedNotices {
             each: Noticed::ALL.map(|_| tally()),
             answers: Mutex::default(),
         }
@@ -165,7 +165,7 @@ impl Default for Shared {
 
 /// Something that was noticed and still stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct StandingNotice {
     /// What.
     pub noticed: Noticed,
     /// How often.
@@ -216,11 +216,11 @@ impl Notices {
 
     /// What stands now.
     #[must_use]
-    pub fn standing(&self) -> Vec<Standing> {
+    pub fn standing(&self) -> Vec<StandingNotice> {
         let time = |of: &AtomicI64| Timestamp::from_millisecond(of.load(Ordering::Relaxed)).ok();
         let each = Noticed::ALL.into_iter().zip(&self.0.each);
         each.filter(|(_, tally)| tally.stands.load(Ordering::Relaxed))
-            .map(|(noticed, tally)| Standing {
+            .map(|(noticed, tally)| StandingNotice {
                 noticed,
                 count: tally.count.load(Ordering::Relaxed),
                 first: time(&tally.first),
@@ -257,7 +257,7 @@ impl Notices {
             .answers
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *awaited = Awaited::default();
+        *awaited = AwaitedAnswers::default();
         drop(awaited);
         self.clear(Noticed::AnswersNotShown);
     }
@@ -265,7 +265,7 @@ impl Notices {
 
 /// The answers that were expected since the last one began.
 #[derive(Debug, Default)]
-struct Awaited {
+struct AwaitedAnswers {
     count: u64,
     /// When the first of them was.
     since_ms: i64,
@@ -305,7 +305,7 @@ mod tests {
         for seconds in [5, 1, 9] {
             notices.raise(Noticed::ServerByHost, at(seconds));
         }
-        let standing = Standing {
+        let standing = StandingNotice {
             noticed: Noticed::ServerByHost,
             count: 3,
             first: Some(at(5)),

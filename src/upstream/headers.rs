@@ -8,14 +8,14 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Text;
 use crate::authz::Subject;
-use crate::bytewise;
+use crate::byte_class;
+use crate::text::Text;
 
 /// The prefix of the headers that only this service writes.
 pub const OWN_PREFIX: &str = "x-mcp-authz-";
 
-/// The headers that are set for every server, but for those without a value.
+/// The headers that are set for every server, except those without a value.
 pub const OWN: [&str; SET_MAX] = [
     "x-mcp-authz-subject",
     "x-mcp-authz-issuer",
@@ -82,7 +82,7 @@ pub enum AuthorizationHeader {
     Pass,
 }
 
-/// What the upstream is told.
+/// What the upstream learns.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
     /// The verified caller.
@@ -167,7 +167,7 @@ pub const AUTHORIZATION: &str = "authorization";
 /// The header with the proof that the client holds the token's key (RFC 9449).
 pub const DPOP: &str = "dpop";
 
-/// How many headers are set at most, but for those of the policy.
+/// How many headers are set at most, without those of the policy.
 pub const SET_MAX: usize = 8;
 /// Room for the headers that are removed of nearly all requests.
 const REMOVED_MIN: usize = 4;
@@ -204,7 +204,7 @@ fn begins_as(name: &str, prefix: &str) -> bool {
 /// form that MCP defines for its own headers (2026-07-28, header mirroring).
 fn header_value(value: Text) -> Text {
     let is_plain = |byte| matches!(byte, b' '..=b'~');
-    let plain = bytewise::all(value.as_bytes(), b' ', is_plain)
+    let plain = byte_class::all(value.as_bytes(), b' ', is_plain)
         && !value.starts_with(' ')
         && !value.ends_with(' ')
         && !value.starts_with("=?base64?");

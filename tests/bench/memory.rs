@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jsonwebtoken::Algorithm;
-use mcp_authz::authn::Audience;
+use mcp_authz::authn::{Audience, Credentials};
 
 use super::check::{self, Callers};
 use super::issuer;
@@ -87,7 +87,8 @@ fn token_bytes() -> (usize, usize) {
         let token = issuer::token(Algorithm::EdDSA, &format!("user-{number}"), "team-1");
         let value = format!("Bearer {token}");
         let authenticator = &service.pipeline.authenticator;
-        finish(authenticator.authenticate(&[&value], &audience, Timestamp::now())).unwrap();
+        let credentials = Credentials::new("/mcp", [&*value]);
+        finish(authenticator.authenticate(&credentials, &audience, Timestamp::now())).unwrap();
         token.len()
     };
     for number in 0..FIRST_TOKENS {

@@ -7,7 +7,10 @@ use mcp_authz::authz::{
     UnknownFacts, Value, evaluate, events,
 };
 use mcp_authz::policy::{CompileContext, compile};
-use mcp_authz::state::{Bind, BindingKey, Memory, Owner, Settings, State, WINDOW_SLOTS};
+use mcp_authz::state::{
+    Bind, BindingKey, BindingStore as _, LimitStore as _, Memory, Owner, Settings, WINDOW_SLOTS,
+    WindowStore as _,
+};
 use mcp_authz::yaml::Source;
 
 use super::memory::resident;

@@ -2,7 +2,7 @@
 
 use mcp_authz::admin::{Admin, Detail};
 use mcp_authz::health::Readiness;
-use mcp_authz::telemetry::metrics::{Effect, Metrics};
+use mcp_authz::telemetry::metrics::{DecisionKind, Metrics};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -29,7 +29,7 @@ impl Running {
         let admin = Admin::new(
             readiness.clone(),
             metrics.clone(),
-            |metrics| metrics.set_tokens_cached(3),
+            |metrics| metrics.keys.set_tokens_cached(3),
             vec![policy],
         );
         let (stop, stopped) = oneshot::channel::<()>();
@@ -96,7 +96,8 @@ async fn metrics_are_open_metrics() {
     let running = Running::start().await;
     running
         .metrics
-        .record_decision("github", Effect::Allow, "allowed");
+        .checks
+        .record_decision("github", DecisionKind::Allow, "allowed");
     let (status, kind, body) = running.ask(Method::GET, "/metrics").await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(

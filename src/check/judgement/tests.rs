@@ -8,7 +8,9 @@ use crate::catalog::Limits;
 use crate::check::{Body, DenySettings, ServerSettings, SessionBinding};
 use crate::mcp::{DecodeOptions, MessageHeaders, decode};
 use crate::policy::{CompileContext, compile};
-use crate::state::{Bind, BindingKey, Memory, Owner, Reply, Settings, Whose};
+use crate::state::{
+    Bind, BindingKey, BindingStore, LimitStore, Memory, Owner, Reply, Settings, Whose, WindowStore,
+};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::Source;
 
@@ -72,12 +74,20 @@ impl Watched {
     }
 }
 
-impl State for Watched {
+impl WindowStore for Watched {
     fn read<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, Readings> {
         *self.reads.lock().unwrap() += 1;
         self.memory.read(windows, now)
     }
 
+    fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()> {
+        *self.records.lock().unwrap() += 1;
+        self.events.lock().unwrap().extend_from_slice(windows);
+        self.memory.record(windows, now)
+    }
+}
+
+impl LimitStore for Watched {
     fn take<'a>(&'a self, limits: &'a [LimitDemand], now: Timestamp) -> Reply<'a, Taken> {
         self.memory.take(limits, now)
     }
@@ -98,13 +108,9 @@ impl State for Watched {
     fn close(&self, places: &[PlaceKey], request: Uuid) {
         self.memory.close(places, request);
     }
+}
 
-    fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()> {
-        *self.records.lock().unwrap() += 1;
-        self.events.lock().unwrap().extend_from_slice(windows);
-        self.memory.record(windows, now)
-    }
-
+impl BindingStore for Watched {
     fn bindings<'a>(
         &'a self,
         keys: &'a [BindingKey],

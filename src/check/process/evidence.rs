@@ -11,7 +11,7 @@ use crate::audit::Event;
 use crate::authz::Subject;
 use crate::check::tools::Reader;
 use crate::mcp::ListKind;
-use crate::telemetry::metrics::Listed;
+use crate::telemetry::metrics::ItemFate;
 
 /// Whom and what an answer is about, as far as that is known.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl About {
     pub(super) fn tell_refusal(&self, unfit: Unfit) {
         let (server, reason) = (self.server_name(), unfit.code());
         tracing::warn!(server, reason, "an answer is not let through");
-        self.pipeline.metrics.record_answer_refusal(server, reason);
+        self.pipeline.metrics.lists.record_refusal(server, reason);
         self.tell(Event::AnswerRefused { reason });
     }
 
@@ -86,12 +86,12 @@ impl Tally {
     }
 
     /// Counts an item, and says how many with the same result there are by now.
-    pub(super) fn count(&mut self, kind: ListKind, result: Listed) -> u64 {
+    pub(super) fn count(&mut self, kind: ListKind, result: ItemFate) -> u64 {
         let counts = self.counts.entry(kind).or_default();
         let count = match result {
-            Listed::Visible => &mut counts.visible,
-            Listed::Hidden => &mut counts.hidden,
-            Listed::Unjudged => &mut counts.unjudged,
+            ItemFate::Visible => &mut counts.visible,
+            ItemFate::Hidden => &mut counts.hidden,
+            ItemFate::Unjudged => &mut counts.unjudged,
         };
         *count = count.saturating_add(1);
         *count
@@ -108,12 +108,14 @@ impl Drop for Tally {
                 unjudged,
             } = *counts;
             for (result, items) in [
-                (Listed::Visible, visible),
-                (Listed::Hidden, hidden),
-                (Listed::Unjudged, unjudged),
+                (ItemFate::Visible, visible),
+                (ItemFate::Hidden, hidden),
+                (ItemFate::Unjudged, unjudged),
             ] {
                 let metrics = &self.about.pipeline.metrics;
-                metrics.record_list_items(self.about.server_name(), list, result, items);
+                metrics
+                    .lists
+                    .record_items(self.about.server_name(), list, result, items);
             }
             self.about.tell(Event::ListFiltered {
                 list,

@@ -41,7 +41,7 @@ pub(super) fn wanted(pipeline: &Arc<Pipeline>, carried: Carried, now: Timestamp)
         Err(refused) => {
             let reason = refused.code();
             tracing::debug!(reason, "the context of an answer is refused");
-            pipeline.metrics.record_handoff_refusal(reason);
+            pipeline.metrics.handoff.record_refusal(reason);
             pipeline.notices.raise(noticed(refused), now);
             Wanted::ForNobody
         }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::authz::Value;
 use crate::check::ServerSettings;
-use crate::state::{Memory, Reply, Settings, Whose};
+use crate::state::{BindingStore, LimitStore, Memory, Reply, Settings, Whose, WindowStore};
 use crate::upstream::AuthorizationHeader;
 
 fn server(name: &str, session_binding: SessionBinding) -> Server {
@@ -294,7 +294,7 @@ async fn a_session_that_was_forgotten_does_not_look_young() {
 #[derive(Debug)]
 struct Terse;
 
-impl State for Terse {
+impl WindowStore for Terse {
     fn read<'a>(
         &'a self,
         _: &'a [crate::authz::WindowDemand],
@@ -303,6 +303,12 @@ impl State for Terse {
         Reply::Now(std::future::ready(Err(StateUnavailable)))
     }
 
+    fn record<'a>(&'a self, _: &'a [crate::authz::WindowDemand], _: Timestamp) -> Reply<'a, ()> {
+        Reply::Now(std::future::ready(Err(StateUnavailable)))
+    }
+}
+
+impl LimitStore for Terse {
     fn take<'a>(
         &'a self,
         _: &'a [crate::authz::LimitDemand],
@@ -310,11 +316,9 @@ impl State for Terse {
     ) -> Reply<'a, crate::authz::Taken> {
         Reply::Now(std::future::ready(Err(StateUnavailable)))
     }
+}
 
-    fn record<'a>(&'a self, _: &'a [crate::authz::WindowDemand], _: Timestamp) -> Reply<'a, ()> {
-        Reply::Now(std::future::ready(Err(StateUnavailable)))
-    }
-
+impl BindingStore for Terse {
     fn bindings<'a>(
         &'a self,
         _: &'a [BindingKey],

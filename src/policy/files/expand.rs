@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use glob::{MatchOptions, Pattern};
 
 use super::{FILES_MAX, ReadPolicyError, is_named_as_policy};
-use crate::file::{self, Kind};
+use crate::file::{self, FileKind};
 
 /// The most names that are looked at: a glob can go through a whole disk.
 const NAMES_MAX: usize = 100_000;
@@ -125,7 +125,7 @@ impl Walk<'_> {
             return Err(self.too_wide());
         }
         for (name, path) in self.names(folder)? {
-            if !name.starts_with('.') && kind(&path)? == Some(Kind::Directory) {
+            if !name.starts_with('.') && kind(&path)? == Some(FileKind::Directory) {
                 self.go(&path, parts, depth.saturating_add(1))?;
             }
         }
@@ -142,17 +142,17 @@ impl Walk<'_> {
     ) -> Result<(), ReadPolicyError> {
         if !rest.is_empty() {
             return match kind(path)? {
-                Some(Kind::Directory) => self.go(path, rest, depth),
+                Some(FileKind::Directory) => self.go(path, rest, depth),
                 // Nothing is below those.
-                Some(Kind::File | Kind::Other(_)) | None => Ok(()),
+                Some(FileKind::File | FileKind::Other(_)) | None => Ok(()),
             };
         }
         let is_left_out = match file::kind(path) {
             Ok(None) => true,
             // `*` is not said of directories, which may well be beside the files.
-            Ok(Some(Kind::Directory)) => is_any && !is_named_as_policy(path),
+            Ok(Some(FileKind::Directory)) => is_any && !is_named_as_policy(path),
             // What is wrong with it is told as it is read.
-            Ok(Some(Kind::File | Kind::Other(_))) | Err(_) => false,
+            Ok(Some(FileKind::File | FileKind::Other(_))) | Err(_) => false,
         };
         if is_left_out {
             return Ok(());
@@ -183,6 +183,6 @@ impl Walk<'_> {
     }
 }
 
-fn kind(path: &Path) -> Result<Option<Kind>, ReadPolicyError> {
+fn kind(path: &Path) -> Result<Option<FileKind>, ReadPolicyError> {
     file::kind(path).map_err(|cause| ReadPolicyError::of(path, cause))
 }

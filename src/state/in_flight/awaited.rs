@@ -13,7 +13,8 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::{IN_FLIGHT_MAX, IdInUse, RequestIds, RequestKey, end, second_from};
-use crate::state::memory::{Lapses, Party, Shares};
+use crate::state::memory::Lapses;
+use crate::state::shares::{Party, Shares};
 use crate::state::{Digest, Owner};
 
 /// How long it is likely that an answer is still to come.

@@ -5,18 +5,18 @@ use crate::authz::Limit;
 /// The generic cell rate algorithm (ITU-T I.371): a bucket as the moment at which it is full, in
 /// nanoseconds since 1970. Exact but for the rounding of `per / calls` to nanoseconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bucket {
+pub(super) struct CallBucket {
     /// How long one call takes to come back.
     pub(super) interval: i128,
     /// How long an empty bucket takes to fill.
     pub(super) fill: i128,
 }
 
-impl Bucket {
+impl CallBucket {
     pub(super) fn new(limit: &Limit) -> Self {
         let per = i128::try_from(limit.per.as_nanos()).unwrap_or(i128::from(i64::MAX));
         let interval = per.checked_div(i128::from(limit.calls)).unwrap_or(per);
-        Bucket {
+        CallBucket {
             interval,
             fill: interval.saturating_mul(i128::from(limit.burst)),
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 use crate::authz::{Count, Window};
-use crate::state::Digest;
+use crate::state::digest::Digest;
 
 /// How finely windows slide: what happened counts for `per` and for up to one part in this many
 /// of it longer, never shorter.
@@ -18,7 +18,7 @@ const GROWTH: usize = 4;
 /// What one counter remembers. At most 32 bytes for a limit, 1.1 KiB for a window of counts, and
 /// 2.5 KiB for one of tools.
 #[derive(Debug)]
-pub(super) enum Cell {
+pub(super) enum CounterCell {
     /// When the bucket is full again, in nanoseconds since 1970.
     Limit(i128),
     /// Slots with their counts, oldest first.
@@ -67,14 +67,16 @@ impl Slots {
     }
 }
 
-impl Cell {
+impl CounterCell {
     /// What a window remembers of its first event; nothing where tools are counted and it has
     /// none.
     pub(super) fn first(count: Count, tool: Option<Digest>, slots: Slots) -> Option<Self> {
         match (count, tool) {
-            (Count::DistinctTools, Some(tool)) => Some(Cell::Tools(vec![(tool, slots.now)])),
+            (Count::DistinctTools, Some(tool)) => Some(CounterCell::Tools(vec![(tool, slots.now)])),
             (Count::DistinctTools, None) => None,
-            (Count::Calls | Count::Denials, _) => Some(Cell::Window([(slots.now, 1)].into())),
+            (Count::Calls | Count::Denials, _) => {
+                Some(CounterCell::Window([(slots.now, 1)].into()))
+            }
         }
     }
 
@@ -82,18 +84,18 @@ impl Cell {
     pub(super) fn read(&self, at_hand: Option<Digest>, slots: Slots) -> u64 {
         let oldest = slots.oldest();
         match self {
-            Cell::Window(events) => events
+            CounterCell::Window(events) => events
                 .iter()
                 .filter(|(slot, _)| *slot >= oldest)
                 .fold(0, |sum, (_, count)| sum.saturating_add(*count)),
-            Cell::Tools(tools) => {
+            CounterCell::Tools(tools) => {
                 let others = tools
                     .iter()
                     .filter(|(tool, slot)| *slot >= oldest && Some(*tool) != at_hand);
                 let others = u64::try_from(others.count()).unwrap_or(u64::MAX);
                 others.saturating_add(u64::from(at_hand.is_some()))
             }
-            Cell::Limit(_) => u64::from(at_hand.is_some()),
+            CounterCell::Limit(_) => u64::from(at_hand.is_some()),
         }
     }
 
@@ -101,7 +103,7 @@ impl Cell {
     pub(super) fn add(&mut self, tool: Option<Digest>, slots: Slots) {
         let oldest = slots.oldest();
         match (self, tool) {
-            (Cell::Window(events), _) => {
+            (CounterCell::Window(events), _) => {
                 while events.front().is_some_and(|(slot, _)| *slot < oldest) {
                     events.pop_front();
                 }
@@ -116,7 +118,7 @@ impl Cell {
                     }
                 }
             }
-            (Cell::Tools(tools), Some(tool)) => {
+            (CounterCell::Tools(tools), Some(tool)) => {
                 tools.retain(|(known, slot)| *known != tool && *slot >= oldest);
                 if tools.len() >= TOOLS_MAX {
                     tools.remove(0);
@@ -126,7 +128,7 @@ impl Cell {
                 }
                 tools.push((tool, slots.now));
             }
-            (Cell::Tools(_) | Cell::Limit(_), _) => {}
+            (CounterCell::Tools(_) | CounterCell::Limit(_), _) => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Limits and windows, at most so many together, and which of them are forgotten.
 //!
-//! What is over is forgotten first, whosever it is: a bucket that is full again and a window with
-//! nothing in it are as good as none. Where nothing is over, [`Shares`] says whose counter makes
+//! Expired counters are dropped first, whoever holds them: a full bucket and an empty window are
+//! equivalent to none. Where nothing is over, [`Shares`] says whose counter makes
 //! room, and of that holder's it is the one that is over first. Its holder's counters that are not
 //! there are then unknown until it would have been over ([`Lapses`]). A limit never makes room by
 //! another counter of its own holder: there it has none.
@@ -15,13 +15,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use super::Forgotten;
-use super::bucket::Bucket;
-use super::cell::{Cell, Slots};
+use super::bucket::CallBucket;
+use super::cell::{CounterCell, Slots};
 use super::lapses::Lapses;
-use super::shares::{Party, Shares};
 use crate::authz::{LimitDemand, Taken, WindowDemand};
-use crate::state::Digest as Key;
+use crate::state::digest::{Digest as Key, short_digest};
+use crate::state::shares::{Party, Shares};
+use crate::state::usage::Forgotten;
 
 /// How many counters that are over are dropped when one is added.
 const SWEPT: usize = 2;
@@ -32,7 +32,7 @@ const NANOS: i128 = 1_000_000_000;
 #[derive(Debug)]
 pub(super) struct Counters {
     most: usize,
-    known: HashMap<Key, Counter>,
+    known: HashMap<Key, StoredCounter>,
     /// Every counter by when it is over.
     ends: BTreeSet<(i64, Key)>,
     /// The same by holder.
@@ -43,8 +43,8 @@ pub(super) struct Counters {
 }
 
 #[derive(Debug)]
-struct Counter {
-    cell: Cell,
+struct StoredCounter {
+    cell: CounterCell,
     holder: Key,
     /// When it is as good as none, in seconds since 1970.
     over: i64,
@@ -54,19 +54,19 @@ struct Counter {
 
 /// A window that is asked about, with digests of its names.
 #[derive(Debug)]
-pub(super) struct Asked<'d> {
+pub(super) struct WindowQuery<'d> {
     key: Key,
     tool: Option<Key>,
     slots: Slots,
     demand: &'d WindowDemand,
 }
 
-impl<'d> Asked<'d> {
+impl<'d> WindowQuery<'d> {
     pub(super) fn new(demand: &'d WindowDemand, now: Timestamp) -> Self {
         let tool = demand.tool.as_deref();
-        Asked {
-            key: super::short(demand.key.as_bytes()),
-            tool: tool.map(|tool| super::short(tool.as_bytes())),
+        WindowQuery {
+            key: short_digest(demand.key.as_bytes()),
+            tool: tool.map(|tool| short_digest(tool.as_bytes())),
             slots: Slots::new(&demand.window, now),
             demand,
         }
@@ -74,7 +74,7 @@ impl<'d> Asked<'d> {
 }
 
 /// What is done to one limit.
-struct Taking<'d> {
+struct LimitTaking<'d> {
     key: Key,
     /// When the bucket is full after it.
     full_at: i128,
@@ -108,7 +108,7 @@ impl Counters {
     }
 
     /// What a window shows; nothing if that is unknown.
-    pub(super) fn read(&self, asked: &Asked<'_>, now: Timestamp) -> Option<u64> {
+    pub(super) fn read(&self, asked: &WindowQuery<'_>, now: Timestamp) -> Option<u64> {
         let Some(counter) = self.known.get(&asked.key) else {
             let party = || asked.demand.key.holder().party();
             let lapsed = self.lapsed(party, now, || asked.slots.longest());
@@ -120,7 +120,7 @@ impl Counters {
     }
 
     /// Adds an event to a window.
-    pub(super) fn record(&mut self, asked: &Asked<'_>, now: Timestamp) {
+    pub(super) fn record(&mut self, asked: &WindowQuery<'_>, now: Timestamp) {
         let over = asked.slots.over();
         if let Some(counter) = self.known.get_mut(&asked.key) {
             counter.cell.add(asked.tool, asked.slots);
@@ -128,7 +128,8 @@ impl Counters {
             self.postpone(asked.key, over);
             return;
         }
-        let Some(cell) = Cell::first(asked.demand.window.count, asked.tool, asked.slots) else {
+        let Some(cell) = CounterCell::first(asked.demand.window.count, asked.tool, asked.slots)
+        else {
             return;
         };
         let party = asked.demand.key.holder().party();
@@ -138,7 +139,7 @@ impl Counters {
         }
         // Making room may have been forgetting.
         let lapsed = self.lapsed(|| party, now, || asked.slots.longest());
-        let counter = Counter {
+        let counter = StoredCounter {
             cell,
             holder: party.id,
             over,
@@ -150,13 +151,13 @@ impl Counters {
     /// Takes a call from each limit, or from none.
     pub(super) fn take(&mut self, limits: &[LimitDemand], keys: &[Key], now: Timestamp) -> Taken {
         let at = now.as_nanosecond();
-        let mut takings: SmallVec<[Taking<'_>; 4]> = SmallVec::new();
+        let mut takings: SmallVec<[LimitTaking<'_>; 4]> = SmallVec::new();
         let mut exhausted: Option<(usize, i128)> = None;
         // What was taken from each, where there are too many to look through them.
         let mut latest: HashMap<Key, i128> = HashMap::new();
         let are_many = limits.len() > MANY;
         for (position, (key, demand)) in keys.iter().zip(limits).enumerate() {
-            let bucket = Bucket::new(&demand.limit);
+            let bucket = CallBucket::new(&demand.limit);
             let earlier = if are_many {
                 latest.get(key).copied()
             } else {
@@ -172,7 +173,7 @@ impl Counters {
                     if are_many {
                         latest.insert(*key, full_at);
                     }
-                    takings.push(Taking {
+                    takings.push(LimitTaking {
                         key: *key,
                         full_at,
                         position,
@@ -197,7 +198,7 @@ impl Counters {
         &mut self,
         key: &Key,
         demand: &LimitDemand,
-        bucket: Bucket,
+        bucket: CallBucket,
         now: Timestamp,
     ) -> Result<i128, i128> {
         let Some(counter) = self.known.get_mut(key) else {
@@ -205,7 +206,7 @@ impl Counters {
             let lapsed = self.lapsed(party, now, || seconds(bucket.fill));
             return lapsed.map_or(Ok(i128::MIN), |until| Err(nanos_until(until, now)));
         };
-        let Cell::Limit(full_at) = &mut counter.cell else {
+        let CounterCell::Limit(full_at) = &mut counter.cell else {
             return Ok(i128::MIN);
         };
         // It is later than an empty bucket takes where the clock was set back, and would stay so.
@@ -221,7 +222,7 @@ impl Counters {
 
     /// Puts down what was taken, all of it or nothing: then for which limit there is no room, and
     /// how long it takes until there may be.
-    fn put(&mut self, takings: &[Taking<'_>], now: Timestamp) -> Result<(), (usize, i128)> {
+    fn put(&mut self, takings: &[LimitTaking<'_>], now: Timestamp) -> Result<(), (usize, i128)> {
         let mut added: SmallVec<[Key; 4]> = SmallVec::new();
         let mut lacking = None;
         for taking in takings {
@@ -235,8 +236,8 @@ impl Counters {
             }
             // Until all have room it is a full bucket, which is as good as none, and kept as long
             // as what it is to become.
-            let counter = Counter {
-                cell: Cell::Limit(i128::MIN),
+            let counter = StoredCounter {
+                cell: CounterCell::Limit(i128::MIN),
                 holder: party.id,
                 over: seconds(taking.full_at),
                 unknown_until: i64::MIN,
@@ -257,7 +258,7 @@ impl Counters {
         }
         for taking in takings {
             if let Some(counter) = self.known.get_mut(&taking.key) {
-                counter.cell = Cell::Limit(taking.full_at);
+                counter.cell = CounterCell::Limit(taking.full_at);
             }
             self.postpone(taking.key, seconds(taking.full_at));
         }
@@ -331,7 +332,7 @@ impl Counters {
     }
 
     /// Remembers that a counter is forgotten which matters until a time.
-    fn lose(&mut self, party: &Party, cell: &Cell, over: i64, now: Timestamp) {
+    fn lose(&mut self, party: &Party, cell: &CounterCell, over: i64, now: Timestamp) {
         if self.forgotten.limits == 0 && self.forgotten.windows == 0 {
             tracing::warn!(
                 most = self.most,
@@ -340,21 +341,21 @@ impl Counters {
             );
         }
         let forgotten = match cell {
-            Cell::Limit(_) => &mut self.forgotten.limits,
-            Cell::Window(_) | Cell::Tools(_) => &mut self.forgotten.windows,
+            CounterCell::Limit(_) => &mut self.forgotten.limits,
+            CounterCell::Window(_) | CounterCell::Tools(_) => &mut self.forgotten.windows,
         };
         *forgotten = forgotten.saturating_add(1);
         self.lapses.note(party, now.as_second(), over);
     }
 
-    fn insert(&mut self, key: Key, counter: Counter, party: &Party) {
+    fn insert(&mut self, key: Key, counter: StoredCounter, party: &Party) {
         self.ends.insert((counter.over, key));
         self.held.insert((counter.holder, counter.over, key));
         self.shares.add(party);
         self.known.insert(key, counter);
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Counter> {
+    fn remove(&mut self, key: &Key) -> Option<StoredCounter> {
         let counter = self.known.remove(key)?;
         self.ends.remove(&(counter.over, *key));
         self.held.remove(&(counter.holder, counter.over, *key));

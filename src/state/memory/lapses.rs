@@ -8,8 +8,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::shares::Party;
-use crate::state::Digest;
+use crate::state::digest::Digest;
+use crate::state::shares::Party;
 
 /// When something was forgotten last, and until when it matters, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,13 +23,13 @@ struct Lapse {
 pub(in crate::state) struct Lapses {
     most: usize,
     holders: HashMap<Digest, Lapse>,
-    groups: HashMap<Digest, Group>,
+    groups: HashMap<Digest, LapsedGroup>,
     /// When the last of them is over.
     latest: i64,
 }
 
 #[derive(Debug, Default)]
-struct Group {
+struct LapsedGroup {
     /// Of holders that are not remembered by themselves.
     own: Option<Lapse>,
     /// The holders that are, and when each lapse is over.

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::bucket::Bucket;
+use super::bucket::CallBucket;
 use super::*;
 use crate::authz::{Limit, Policy};
-use crate::state::fixtures::{Asked as _, Who, at, is_of, limited, session, watched};
+use crate::state::fixtures::{StoreAt as _, Who, at, is_of, limited, session, watched};
 
 mod batches;
 mod bindings;
@@ -458,7 +458,7 @@ proptest! {
         burst in 1_u32..20,
         steps in prop::collection::vec(0_i64..3_000, 1..200),
     ) {
-        let bucket = Bucket::new(&limit(calls, 10, burst));
+        let bucket = CallBucket::new(&limit(calls, 10, burst));
         let (mut full_at, mut now) = (i128::MIN, 0_i128);
         let mut passed: Vec<i128> = Vec::new();
         for step in steps {

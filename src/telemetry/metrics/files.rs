@@ -5,10 +5,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::Metrics;
-
+/// Metrics of watched files.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Files {
+pub struct FileMetrics {
     failing: Family<FileLabels, Gauge>,
 }
 
@@ -17,7 +16,7 @@ struct FileLabels {
     file: &'static str,
 }
 
-impl Files {
+impl FileMetrics {
     pub(super) fn register(&self, to: &mut Registry) {
         to.register(
             "file_failing",
@@ -25,32 +24,27 @@ impl Files {
             self.failing.clone(),
         );
     }
-}
 
-impl Metrics {
     /// Sets whether the files in place cannot be used; `file` is the key of the configuration that
     /// names them. `mcp_authz_file_failing`.
-    pub fn set_file_failing(&self, file: &'static str, failing: bool) {
-        let gauge = self.files.failing.get_or_create(&FileLabels { file });
+    pub fn set_failing(&self, file: &'static str, failing: bool) {
+        let gauge = self.failing.get_or_create(&FileLabels { file });
         gauge.set(i64::from(failing));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::telemetry::metrics::Metrics;
 
     #[test]
     fn files_are_told_by_their_key() {
         let metrics = Metrics::new();
-        metrics.set_file_failing("tls", true);
-        metrics.set_file_failing("geoip", false);
-        let text = metrics.text();
-        for line in [
+        metrics.files.set_failing("tls", true);
+        metrics.files.set_failing("geoip", false);
+        metrics.assert_has(&[
             "mcp_authz_file_failing{file=\"tls\"} 1",
             "mcp_authz_file_failing{file=\"geoip\"} 0",
-        ] {
-            assert!(text.lines().any(|have| have == line), "{line}\n{text}");
-        }
+        ]);
     }
 }

@@ -1,4 +1,4 @@
-//! What is remembered between requests, and what of it was forgotten.
+//! Metrics of the store: what is remembered between requests, and what was forgotten.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -6,10 +6,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::{Metrics, set_total};
+use super::common::set_total;
 
+/// Metrics of the store.
 #[derive(Debug, Clone, Default)]
-pub(super) struct State {
+pub struct StateMetrics {
     keys: Family<KindLabels, Gauge>,
     forgotten: Family<KindLabels, Counter>,
     first_use_ended: Family<KindLabels, Gauge>,
@@ -20,7 +21,7 @@ struct KindLabels {
     kind: &'static str,
 }
 
-impl State {
+impl StateMetrics {
     pub(super) fn register(&self, to: &mut Registry) {
         to.register(
             "state_keys",
@@ -38,57 +39,43 @@ impl State {
             self.first_use_ended.clone(),
         );
     }
-}
 
-impl Metrics {
     /// Sets how much is remembered: `counter`, `session`, `task`. `mcp_authz_state_keys`.
-    pub fn set_state_keys(&self, kind: &'static str, keys: usize) {
-        let gauge = self.state.keys.get_or_create(&KindLabels { kind });
+    pub fn set_keys(&self, kind: &'static str, keys: usize) {
+        let gauge = self.keys.get_or_create(&KindLabels { kind });
         gauge.set(i64::try_from(keys).unwrap_or(i64::MAX));
     }
 
     /// Sets how much was forgotten: `limit`, `window`, `session`, `task`.
     /// `mcp_authz_state_forgotten_total`.
-    pub fn set_state_forgotten(&self, kind: &'static str, total: u64) {
-        set_total(
-            &self.state.forgotten.get_or_create(&KindLabels { kind }),
-            total,
-        );
+    pub fn set_forgotten(&self, kind: &'static str, total: u64) {
+        set_total(&self.forgotten.get_or_create(&KindLabels { kind }), total);
     }
 
     /// Sets whether nothing of a kind, `session` or `task`, is bound by its first use any more.
     /// `mcp_authz_state_first_use_ended`.
     pub fn set_first_use_ended(&self, kind: &'static str, ended: bool) {
-        let gauge = self
-            .state
-            .first_use_ended
-            .get_or_create(&KindLabels { kind });
+        let gauge = self.first_use_ended.get_or_create(&KindLabels { kind });
         gauge.set(i64::from(ended));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::telemetry::metrics::Metrics;
 
     #[test]
     fn names_and_labels_are_as_documented() {
         let metrics = Metrics::new();
-        metrics.set_state_keys("counter", 5);
-        metrics.set_state_forgotten("window", 7);
-        metrics.set_first_use_ended("session", true);
-        metrics.set_first_use_ended("task", false);
-        let text = metrics.text();
-        for line in [
+        metrics.state.set_keys("counter", 5);
+        metrics.state.set_forgotten("window", 7);
+        metrics.state.set_first_use_ended("session", true);
+        metrics.state.set_first_use_ended("task", false);
+        metrics.assert_has(&[
             "mcp_authz_state_keys{kind=\"counter\"} 5",
             "mcp_authz_state_forgotten_total{kind=\"window\"} 7",
             "mcp_authz_state_first_use_ended{kind=\"session\"} 1",
             "mcp_authz_state_first_use_ended{kind=\"task\"} 0",
-        ] {
-            assert!(
-                text.lines().any(|l| l == line),
-                "no line `{line}` in\n{text}"
-            );
-        }
+        ]);
     }
 }

@@ -21,7 +21,8 @@ use mcp_authz::envoy::{ExtAuthz, Settings};
 use mcp_authz::json;
 use mcp_authz::policy::PolicyStore;
 use mcp_authz::state::{
-    Bind, BindingKey, InFlight, Memory, Owner, Reply, State, StateUnavailable, Whose,
+    Bind, BindingKey, BindingStore, InFlight, LimitStore, Memory, Owner, Reply, State,
+    StateUnavailable, Whose, WindowStore,
 };
 use mcp_authz::telemetry::metrics::Metrics;
 use mcp_authz::telemetry::notices::Notices;
@@ -220,19 +221,23 @@ fn away<'a, T: Send + 'a>() -> Reply<'a, T> {
     Reply::Later(Box::pin(std::future::ready(Err(StateUnavailable))))
 }
 
-impl State for Away {
+impl WindowStore for Away {
     fn read<'a>(&'a self, _: &'a [WindowDemand], _: Timestamp) -> Reply<'a, Readings> {
-        away()
-    }
-
-    fn take<'a>(&'a self, _: &'a [LimitDemand], _: Timestamp) -> Reply<'a, Taken> {
         away()
     }
 
     fn record<'a>(&'a self, _: &'a [WindowDemand], _: Timestamp) -> Reply<'a, ()> {
         away()
     }
+}
 
+impl LimitStore for Away {
+    fn take<'a>(&'a self, _: &'a [LimitDemand], _: Timestamp) -> Reply<'a, Taken> {
+        away()
+    }
+}
+
+impl BindingStore for Away {
     fn bindings<'a>(
         &'a self,
         _: &'a [BindingKey],

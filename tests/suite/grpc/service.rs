@@ -14,7 +14,7 @@ use mcp_authz::envoy::proto::grpc::health::v1::health_check_response::ServingSta
 use mcp_authz::envoy::proto::grpc::health::v1::{HealthCheckRequest, HealthCheckResponse};
 use mcp_authz::envoy::{Settings, serve};
 use mcp_authz::health::Readiness;
-use mcp_authz::listen::{Address, Limits, Listener, Tls, bind};
+use mcp_authz::listen::{Address, ConnectionLimits, Listener, Tls, bind};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_stream::{Stream, StreamExt};
@@ -185,10 +185,14 @@ fn answer(status: u16, body: &str) -> Answer {
 impl Service {
     pub(super) async fn start() -> Self {
         let loopback = Address::Tcp("127.0.0.1:0".to_owned());
-        Self::start_at(loopback, None, Limits::default()).await
+        Self::start_at(loopback, None, ConnectionLimits::default()).await
     }
 
-    pub(super) async fn start_at(address: Address, tls: Option<Tls>, limits: Limits) -> Self {
+    pub(super) async fn start_at(
+        address: Address,
+        tls: Option<Tls>,
+        limits: ConnectionLimits,
+    ) -> Self {
         let socket = bind(&address).await.unwrap();
         let address = socket.address().unwrap();
         let (events_to, events) = mpsc::unbounded_channel();

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use mcp_authz::listen::{Address, Limits, Tls, TlsError, TlsFiles};
+use mcp_authz::listen::{Address, ConnectionLimits, Tls, TlsError, TlsFiles};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -23,7 +23,12 @@ use super::service::{Service, check_over, check_request};
 async fn a_unix_socket_serves_and_is_removed_at_the_end() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("mcp-authz.sock");
-    let mut service = Service::start_at(Address::Unix(path.clone()), None, Limits::default()).await;
+    let mut service = Service::start_at(
+        Address::Unix(path.clone()),
+        None,
+        ConnectionLimits::default(),
+    )
+    .await;
     service.check(check_request("/allow")).await.unwrap();
     service.stop();
     service.ended().await;
@@ -32,10 +37,10 @@ async fn a_unix_socket_serves_and_is_removed_at_the_end() {
 
 #[tokio::test]
 async fn a_client_that_says_nothing_loses_its_place() {
-    let limits = Limits {
+    let limits = ConnectionLimits {
         connections_max: 1,
         handshake_timeout: Duration::from_millis(20),
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     for tls in [
         None,
@@ -117,9 +122,9 @@ async fn mutual_tls_takes_only_clients_of_its_authority() {
 async fn changed_files_are_taken_and_bad_ones_are_not() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let files = old.files("localhost");
-    let limits = Limits {
+    let limits = ConnectionLimits {
         tls_reload_interval: Duration::from_millis(1),
-        ..Limits::default()
+        ..ConnectionLimits::default()
     };
     let loopback = Address::Tcp("127.0.0.1:0".to_owned());
     let service = Service::start_at(loopback, Some(files.load().await), limits).await;
@@ -194,7 +199,12 @@ async fn files_that_do_not_work_are_named() {
 
 async fn tls_service(files: &Files) -> Service {
     let loopback = Address::Tcp("127.0.0.1:0".to_owned());
-    Service::start_at(loopback, Some(files.load().await), Limits::default()).await
+    Service::start_at(
+        loopback,
+        Some(files.load().await),
+        ConnectionLimits::default(),
+    )
+    .await
 }
 
 async fn channel(stream: TlsStream<TcpStream>) -> Channel {

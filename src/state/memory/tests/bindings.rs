@@ -1,7 +1,7 @@
 //! Floods of sessions and tasks.
 
 use super::{Memory, is_of, memory, names, session};
-use crate::state::fixtures::{Asked as _, Who, at};
+use crate::state::fixtures::{StoreAt as _, Who, at};
 use crate::state::memory::lost::{Cost, Lost};
 use crate::state::{Bind, BindingKey, BindingKind, Whose};
 

@@ -6,10 +6,10 @@ use proptest::prelude::*;
 
 use super::memory;
 use crate::authz::{Policy, Taken};
-use crate::state::fixtures::{Asked as _, Who, is_of, limited, session, watched};
+use crate::state::fixtures::{StoreAt as _, Who, is_of, limited, session, watched};
 use crate::state::memory::Memory;
 use crate::state::memory::lapses::Lapses;
-use crate::state::memory::shares::{Party, Shares};
+use crate::state::shares::{Party, Shares};
 use crate::state::{Bind, Whose};
 
 const SUBJECTS: [(&str, &str); 6] = [
@@ -164,12 +164,12 @@ proptest! {
         for step in steps {
             now += step;
             let time = jiff::Timestamp::from_millisecond(now).unwrap();
-            let readings = crate::state::fixtures::ready(crate::state::State::read(&memory, &demands, time));
+            let readings = crate::state::fixtures::ready(crate::state::WindowStore::read(&memory, &demands, time));
             let seen = readings.reading(&demands[0].window).unwrap();
             let within = |age: i64| past.iter().filter(|then| now - **then <= age).count() as u64;
             prop_assert!(seen >= within(per_ms - 1), "{seen} {past:?} {now}");
             prop_assert!(seen <= within(per_ms + slot_ms), "{seen} {past:?} {now}");
-            crate::state::fixtures::ready(crate::state::State::record(&memory, &demands, time));
+            crate::state::fixtures::ready(crate::state::WindowStore::record(&memory, &demands, time));
             past.push(now);
         }
     }

@@ -1,4 +1,4 @@
-//! Texts of a verdict, which mostly stand elsewhere already.
+//! Strings of a verdict, most of which exist elsewhere already and are not copied.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-/// A text that is a constant or shared with whoever else has it. Clones copy nothing.
+/// A string that is a constant or shared. Clones copy nothing.
 #[derive(Clone)]
 pub enum Text {
     /// A constant.

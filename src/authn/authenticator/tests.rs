@@ -1,12 +1,15 @@
 //! Really signed tokens through the whole authenticator, with keys from a file.
 
+use std::time::Duration;
+
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
 
-use super::fixtures::{ED, NOW, OTHER_P256, P256, P384, RSA, Signer, at, claims, jwks, now};
 use super::*;
+use crate::authn::fixtures::{ED, NOW, OTHER_P256, P256, P384, RSA, Signer, at, claims, jwks, now};
+use crate::authn::{Claim, KeySettings, KeySourceSettings, SignatureAlgorithm};
 
 /// An authenticator for `https://idp.example`, whose keys are in a file, and one for another.
 struct Bench {
@@ -70,7 +73,11 @@ impl Bench {
         now: Timestamp,
     ) -> Result<Arc<Subject>, AuthenticationError> {
         self.authenticator
-            .authenticate(&[&format!("Bearer {token}")], audience, now)
+            .authenticate(
+                &Credentials::new("/mcp", [&*format!("Bearer {token}")]),
+                audience,
+                now,
+            )
             .await
     }
 
@@ -333,7 +340,11 @@ async fn texts_that_are_no_token_are_refused() {
     assert_eq!(
         bench
             .authenticator
-            .authenticate(&[], &audience(&["https://h/mcp"]), now())
+            .authenticate(
+                &Credentials::new("/mcp", []),
+                &audience(&["https://h/mcp"]),
+                now()
+            )
             .await,
         Err(E::MissingToken)
     );

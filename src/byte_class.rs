@@ -1,42 +1,44 @@
-//! Whether every byte of a text is of one kind, told quickly: a check has some hundred texts, each of
-//! which has to be looked at byte by byte.
+//! Tests whether every byte of a text is of one class, quickly, because a check has about a hundred
+//! texts whose every byte is tested.
 
-/// A kind of bytes, by a table: for texts of a few bytes, and kinds of many ranges.
+/// A class of bytes, as a table: for texts of a few bytes, and for classes of many ranges.
 #[derive(Debug)]
-pub struct Kind([bool; 256]);
+pub struct ByteClass([bool; 256]);
 
-impl Kind {
+impl ByteClass {
     /// What a token is made of (RFC 9110 §5.6.2), as names of headers and methods are.
-    pub const TOKEN: Kind =
-        Kind::of(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    pub const TOKEN: ByteClass = ByteClass::of(
+        b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+    );
     /// What the name of a header is made of in HTTP/2, where it is in lower case (RFC 9113 §8.2.1).
-    pub const NAME: Kind = Kind::of(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz");
+    pub const NAME: ByteClass =
+        ByteClass::of(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz");
 
     #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
-    const fn of(bytes: &[u8]) -> Kind {
-        let mut kind = [false; 256];
+    const fn of(bytes: &[u8]) -> ByteClass {
+        let mut class = [false; 256];
         let mut rest = bytes;
         while let [byte, more @ ..] = rest {
-            kind[*byte as usize] = true;
+            class[*byte as usize] = true;
             rest = more;
         }
-        Kind(kind)
+        ByteClass(class)
     }
 
-    /// Whether every byte of a text is of this kind.
+    /// Whether every byte of a text is of this class.
     #[inline]
     #[must_use]
-    pub fn holds(&self, text: &str) -> bool {
+    pub fn matches(&self, text: &str) -> bool {
         let is_one = |byte| self.0.get(usize::from(byte)).copied().unwrap_or_default();
         text.bytes().all(is_one)
     }
 }
 
-/// Whether `is_one`, which branches nowhere, holds of every byte, told of many at a time. `filler` is
-/// a byte of which it holds.
+/// Tests every byte with `is_one`, which must be branch-free so that the loop vectorizes. `filler`
+/// must satisfy it: it pads a short text to whole blocks.
 #[inline]
 pub fn all(bytes: &[u8], filler: u8, is_one: impl Fn(u8) -> bool) -> bool {
-    debug_assert!(is_one(filler), "the filler is of another kind");
+    debug_assert!(is_one(filler), "the filler is of another class");
     let mut padded = [filler; SHORT];
     let looked_at = match padded.get_mut(..bytes.len()) {
         Some(room) => {
@@ -60,15 +62,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_are_as_the_standards_have_them() {
+    fn classes_are_as_the_standards_have_them() {
         for byte in 0..=255_u8 {
             let text = char::from(byte).to_string();
             let is_token = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-            assert_eq!(Kind::TOKEN.holds(&text), is_token, "{text:?}");
+            assert_eq!(ByteClass::TOKEN.matches(&text), is_token, "{text:?}");
             let is_of_name = is_token && !byte.is_ascii_uppercase();
-            assert_eq!(Kind::NAME.holds(&text), is_of_name, "{text:?}");
+            assert_eq!(ByteClass::NAME.matches(&text), is_of_name, "{text:?}");
         }
-        assert!(Kind::NAME.holds("content-type") && !Kind::NAME.holds("Content-Type"));
+        assert!(
+            ByteClass::NAME.matches("content-type") && !ByteClass::NAME.matches("Content-Type")
+        );
     }
 
     #[test]

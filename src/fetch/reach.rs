@@ -1,9 +1,9 @@
-//! Where a discovered `jwks_uri` may lead.
+//! Where a URL that another service names may lead.
 //!
-//! An issuer says in its metadata where its keys are, and we go there. One that is outside has no
-//! business in our network: a request there, though blind, reaches what trusts whoever is inside.
-//! What the operator configures is not asked about; an issuer that is inside may keep its keys
-//! inside.
+//! An issuer says in its metadata where its keys are, and this process goes there. An issuer on the
+//! Internet has no business in the operator's network: a request there, though blind, reaches hosts
+//! that trust every inside caller. URLs that the operator configures are not restricted, and an
+//! issuer that is inside may keep its keys inside.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,13 +15,13 @@ use url::{Host, Url};
 
 /// The way to an issuer's metadata and keys: names as they are resolved on it.
 #[derive(Debug, Clone)]
-pub(super) struct Reach {
+pub struct Reach {
     /// The host of the metadata.
     issuer: Arc<str>,
     /// Whether the issuer is inside: by its address, or all that its name was resolved to last.
     is_inside: Arc<AtomicBool>,
-    /// Whether its name was ever resolved to an address outside. Then it stays outside: whoever
-    /// answers for the name could else let it in with the next answer.
+    /// Whether its name was ever resolved to an address outside. Then it stays outside: otherwise the
+    /// DNS server of the name could let it in with the next answer.
     was_outside: Arc<AtomicBool>,
 }
 
@@ -32,7 +32,8 @@ pub(super) struct LeadsInside;
 
 impl Reach {
     /// From an issuer whose metadata is at this URL.
-    pub(super) fn of(document: &Url) -> Self {
+    #[must_use]
+    pub fn of(document: &Url) -> Self {
         Reach {
             issuer: document.host_str().unwrap_or_default().into(),
             is_inside: Arc::new(AtomicBool::new(names_inside(document))),
@@ -41,12 +42,13 @@ impl Reach {
     }
 
     /// Whether keys may be fetched from there, as far as the URL itself tells.
-    pub(super) fn may_lead_to(&self, url: &Url) -> bool {
+    #[must_use]
+    pub fn may_lead_to(&self, url: &Url) -> bool {
         let is_own = url.host_str() == Some(&*self.issuer);
         is_own || self.is_inside.load(Ordering::Relaxed) || !names_inside(url)
     }
 
-    /// Those of the addresses of a name that may be asked.
+    /// The addresses of a name that may be connected to.
     fn allowed(
         &self,
         name: &str,

@@ -13,9 +13,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::digest::{Digest, digest_of};
 use crate::authz::Holder;
-use crate::state::Digest;
-use crate::state::binding::digest_of;
 
 /// The most keys that count as few.
 const FEW_MAX: usize = 16;
@@ -47,26 +46,26 @@ pub(crate) struct Payer {
 #[derive(Debug)]
 pub(crate) struct Shares {
     few: usize,
-    groups: HashMap<Digest, Group>,
-    holders: HashMap<Digest, Share>,
+    groups: HashMap<Digest, ShareGroup>,
+    holders: HashMap<Digest, HolderShare>,
     /// Counts holders as they come.
     arrivals: u64,
 }
 
 #[derive(Debug, Default)]
-struct Group {
+struct ShareGroup {
     yields_first: bool,
     /// All keys in it.
     count: usize,
     /// Every holder; who makes room is last. INVARIANT: what [`Shares::turn`] says of each.
-    turns: BTreeSet<Turn>,
+    turns: BTreeSet<YieldTurn>,
 }
 
 /// How many keys more than a few, the number of its arrival, and the holder.
-type Turn = (usize, u64, Digest);
+type YieldTurn = (usize, u64, Digest);
 
 #[derive(Debug, Clone, Copy)]
-struct Share {
+struct HolderShare {
     group: Digest,
     arrival: u64,
     count: usize,
@@ -99,7 +98,7 @@ impl Shares {
         let arrival = self.arrivals.saturating_add(1);
         let share = self.holders.entry(party.id).or_insert_with(|| {
             self.arrivals = arrival;
-            Share {
+            HolderShare {
                 group: party.group,
                 arrival,
                 count: 0,
@@ -169,7 +168,7 @@ impl Shares {
     }
 
     /// The largest group besides that of a holder, and who in it makes room.
-    fn largest_besides(&self, asking: &Party) -> Option<((bool, usize), Digest, Turn)> {
+    fn largest_besides(&self, asking: &Party) -> Option<((bool, usize), Digest, YieldTurn)> {
         let others = self.groups.iter().filter(|(id, _)| **id != asking.group);
         let sized = others.filter_map(|(id, group)| {
             let turn = group.turns.last()?;
@@ -199,6 +198,6 @@ impl Holder {
     }
 }
 
-fn turn(few: usize, share: Share, holder: Digest) -> Turn {
+fn turn(few: usize, share: HolderShare, holder: Digest) -> YieldTurn {
     (share.count.saturating_sub(few), share.arrival, holder)
 }

@@ -29,7 +29,7 @@ impl FetchKeys for Scripted {
 
 /// A running actor. Time is paused and moves only by [`Bench::pass`].
 struct Bench {
-    keys: Arc<Keys>,
+    keys: Arc<IssuerKeys>,
     started: Arc<AtomicUsize>,
     outcomes: mpsc::UnboundedSender<Result<KeySet, FetchError>>,
     stop: Option<oneshot::Sender<()>>,
@@ -310,9 +310,9 @@ async fn a_set_without_usable_keys_keeps_the_old_ones() {
     let bench = Bench::loaded().await;
     let requests = bench.ask("k2", 1).await;
     bench
-        .answer(Err(FetchError::KeySet(
-            super::super::keyset::InvalidKeySet::NoUsableKey { skipped: 1 },
-        )))
+        .answer(Err(FetchError::KeySet(set::InvalidKeySet::NoUsableKey {
+            skipped: 1,
+        })))
         .await;
     assert_eq!(
         answers(requests).await,

@@ -1,7 +1,7 @@
-//! A verified subject on its way from the check of a request to the answer of the upstream.
+//! A verified subject as JSON, for the way from the check of a request to the upstream's response.
 //!
-//! The PEP carries it, so that any replica can filter the answer. It never comes from a client:
-//! what a client sends reaches the PEP's dynamic metadata only through a check.
+//! Envoy carries it in dynamic metadata, so that any replica can filter the response. It never comes
+//! from a client: what a client sends reaches that metadata only through a check.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::json::Json;
 
 /// A [`Subject`] that can be written as JSON and read again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Form", into = "Form")]
-pub struct CarriedSubject(pub Arc<Subject>);
+#[serde(from = "SubjectFields", into = "SubjectFields")]
+pub struct SerializedSubject(pub Arc<Subject>);
 
 /// The form in which it is written.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Form {
+struct SubjectFields {
     issuer: Arc<str>,
     id: Arc<str>,
     agent: Option<Arc<str>>,
@@ -63,9 +63,9 @@ fn unknown_of(names: &[Cow<'static, str>]) -> UnknownFacts {
     }
 }
 
-impl From<CarriedSubject> for Form {
-    fn from(CarriedSubject(subject): CarriedSubject) -> Self {
-        Form {
+impl From<SerializedSubject> for SubjectFields {
+    fn from(SerializedSubject(subject): SerializedSubject) -> Self {
+        SubjectFields {
             issuer: Arc::clone(&subject.issuer),
             id: Arc::clone(&subject.id),
             agent: subject.agent.clone(),
@@ -83,19 +83,19 @@ impl From<CarriedSubject> for Form {
     }
 }
 
-impl From<Form> for CarriedSubject {
-    fn from(carried: Form) -> Self {
-        CarriedSubject(Arc::new(Subject {
-            issuer: carried.issuer,
-            id: carried.id,
-            agent: carried.agent,
-            groups: carried.groups,
-            roles: carried.roles,
-            scopes: carried.scopes,
-            tenant: carried.tenant,
-            device: carried.device.map(|device| device.0.into_owned()),
-            claims: carried.claims.0.into_owned(),
-            unknown: unknown_of(&carried.unknown),
+impl From<SubjectFields> for SerializedSubject {
+    fn from(fields: SubjectFields) -> Self {
+        SerializedSubject(Arc::new(Subject {
+            issuer: fields.issuer,
+            id: fields.id,
+            agent: fields.agent,
+            groups: fields.groups,
+            roles: fields.roles,
+            scopes: fields.scopes,
+            tenant: fields.tenant,
+            device: fields.device.map(|device| device.0.into_owned()),
+            claims: fields.claims.0.into_owned(),
+            unknown: unknown_of(&fields.unknown),
         }))
     }
 }

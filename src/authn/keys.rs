@@ -4,34 +4,32 @@
 //! watch channel. Requests read the latest state without waiting; only an unknown key id makes one
 //! wait for a fetch. That fetch belongs to the actor, so a request may be dropped at any time.
 //!
-//! How keys are had from a file or over HTTP is in [`source`].
+//! Where a key set comes from is in `keys/source.rs`, how its text becomes keys in `keys/set.rs`.
 
+mod fetch;
+mod set;
 mod source;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::AuthenticationError;
-use super::keyset::{KeySet, VerificationKey};
-use super::settings::{KeySettings, SignatureAlgorithm};
+use super::settings::{InvalidSettings, IssuerSettings, KeySettings, Settings};
+use super::{AuthenticationError, SignatureAlgorithm};
+use fetch::FetchKeys;
+use set::KeySet;
+use source::KeySource;
 
-pub(super) use source::{FetchError, Source, discovery_urls, fetchable_url};
-
-/// Something that key sets can be had from.
-pub(super) trait FetchKeys: Send {
-    /// Gets the keys as they are now. May be dropped at any time.
-    fn fetch(&mut self) -> impl Future<Output = Result<KeySet, FetchError>> + Send;
-}
+pub(super) use fetch::FetchError;
+pub(super) use set::{Thumbprint, VerificationKey};
 
 /// Keeps the keys of one issuer fresh, until told to stop.
 #[derive(Debug)]
 #[must_use = "nothing is fetched until it runs"]
 pub struct KeyRefresher {
-    refresher: Refresher<Source>,
+    refresher: Refresher<KeySource>,
 }
 
 impl KeyRefresher {
@@ -47,9 +45,30 @@ impl KeyRefresher {
     }
 }
 
+/// The keys of an issuer, and the actor that fetches them. Reads its `ca_file`.
+///
+/// # Errors
+/// When no key source can be built from the settings.
+pub(super) fn open(
+    issuer: &IssuerSettings,
+    settings: &Settings,
+) -> Result<(IssuerKeys, KeyRefresher), InvalidSettings> {
+    let source = KeySource::new(issuer, settings)?;
+    let mut keys = issuer.keys;
+    if source.is_file() {
+        keys.refresh = keys.refresh.min(keys.min_interval);
+    }
+    let times = FetchTimes {
+        timeout: settings.fetch_timeout,
+        wait: settings.fetch_wait,
+    };
+    let (refresher, keys) = Refresher::new(issuer.issuer.as_str().into(), source, keys, times);
+    Ok((keys, KeyRefresher { refresher }))
+}
+
 /// What is known about an issuer's keys.
 #[derive(Debug, Clone, Default)]
-pub(super) struct KeyState {
+struct KeyState {
     /// The keys of the last successful fetch.
     keys: Option<Arc<KeySet>>,
     /// When it ended.
@@ -68,7 +87,7 @@ pub(super) struct KeyState {
 
 /// The requests' end: the keys of one issuer.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct IssuerKeys {
     state: watch::Receiver<KeyState>,
     demand: Arc<Notify>,
     settings: KeySettings,
@@ -97,7 +116,7 @@ pub struct KeyHealth {
     pub failing: Option<String>,
 }
 
-impl Keys {
+impl IssuerKeys {
     /// The keys now.
     ///
     /// # Errors
@@ -110,7 +129,7 @@ impl Keys {
     /// The keys to try for a token; waits for a fetch if its key id is unknown.
     ///
     /// All who wait at a time wait for the same fetch, and there is at most one such fetch per
-    /// `min_interval`; in between the answer is given at once. Nobody waits longer than
+    /// `min_interval`; in between the answer is immediate. No request waits longer than
     /// `fetch_wait`, and the fetch goes on for those who ask later. May be dropped at any time.
     ///
     /// # Errors
@@ -198,14 +217,14 @@ impl Keys {
 
 /// How long a fetch may take, and how long one request waits for it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct FetchTimes {
-    pub(super) timeout: Duration,
-    pub(super) wait: Duration,
+struct FetchTimes {
+    timeout: Duration,
+    wait: Duration,
 }
 
 /// The actor: fetches and publishes.
 #[derive(Debug)]
-pub(super) struct Refresher<S> {
+struct Refresher<S> {
     issuer: Arc<str>,
     source: S,
     settings: KeySettings,
@@ -216,15 +235,15 @@ pub(super) struct Refresher<S> {
 
 impl<S: FetchKeys> Refresher<S> {
     /// An actor that has not fetched anything, and its handle.
-    pub(super) fn new(
+    fn new(
         issuer: Arc<str>,
         source: S,
         settings: KeySettings,
         times: FetchTimes,
-    ) -> (Self, Keys) {
+    ) -> (Self, IssuerKeys) {
         let (state, receiver) = watch::channel(KeyState::default());
         let demand = Arc::new(Notify::new());
-        let keys = Keys {
+        let keys = IssuerKeys {
             state: receiver,
             demand: Arc::clone(&demand),
             settings,
@@ -244,7 +263,7 @@ impl<S: FetchKeys> Refresher<S> {
     }
 
     /// Works until `shutdown` is ready.
-    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()> + Send) {
+    async fn run(mut self, shutdown: impl Future<Output = ()> + Send) {
         tokio::pin!(shutdown);
         let mut failures_in_a_row = 0;
         loop {
@@ -321,13 +340,6 @@ impl<S: FetchKeys> Refresher<S> {
                 "keys could not be fetched: {error}",
             ),
         }
-    }
-}
-
-impl Refresher<Source> {
-    /// For the composition root.
-    pub(super) fn into_public(self) -> KeyRefresher {
-        KeyRefresher { refresher: self }
     }
 }
 

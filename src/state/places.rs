@@ -1,7 +1,7 @@
 //! Which requests are open: the places that `open` limits give, in one process.
 //!
-//! A check takes a place, and whoever sees the stream of the answer keeps it for as long as that
-//! lasts. Until the stream begins the place is taken all the same, so more than the limit never
+//! A check takes a place, and the replica that serves the stream of the response keeps it until the
+//! stream ends. Until the stream begins the place is taken all the same, so more than the limit never
 //! get through at once; one whose stream does not begin is free after [`UNATTENDED_MAX`]. The
 //! stream may be seen by another replica than the check: then it counts there.
 
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::{Digest, short_digest};
+use super::digest::{Digest, short_digest};
 use crate::authz::{CounterKey, OpenDemand, Opened};
 
 /// How long a place is kept whose stream does not begin.
@@ -65,12 +65,12 @@ impl<'de> Deserialize<'de> for PlaceKey {
 
 /// The places of one process.
 #[derive(Debug, Default)]
-pub struct Places(Mutex<Taken>);
+pub struct OpenPlaces(Mutex<TakenPlaces>);
 
 #[derive(Debug, Default)]
-struct Taken {
+struct TakenPlaces {
     /// Who has the places of each counter. INVARIANT: none of them has no place.
-    by_key: HashMap<PlaceKey, Counter>,
+    by_key: HashMap<PlaceKey, PlaceCounter>,
     /// Checks that took places, in their order, with the end of the time in which a stream has to
     /// begin. Each counter is there once.
     unattended: VecDeque<(Timestamp, Uuid, Box<[PlaceKey]>)>,
@@ -78,7 +78,7 @@ struct Taken {
 
 /// The places of one counter.
 #[derive(Debug, Default)]
-struct Counter {
+struct PlaceCounter {
     taken: usize,
     requests: HashMap<Uuid, Own>,
 }
@@ -91,7 +91,7 @@ struct Own {
     unattended: usize,
 }
 
-impl Places {
+impl OpenPlaces {
     /// Takes a place of each counter for a request, of all of them or of none.
     pub fn open(&self, demands: &[OpenDemand], request: Uuid, now: Timestamp) -> Opened {
         let mut taken = self.lock();
@@ -120,7 +120,7 @@ impl Places {
         Opened::All
     }
 
-    /// Keeps the places of a request until it is closed: its stream has begun. Places that were
+    /// Keeps the places of a request until it is closed: its stream has begun. OpenPlaces that were
     /// taken in another process, or were free again already, count from now on, whatever the limit.
     pub fn attend(&self, keys: &[PlaceKey], request: Uuid) {
         let mut wanted: HashMap<PlaceKey, usize> = HashMap::new();
@@ -159,12 +159,12 @@ impl Places {
         self.len() == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, Taken> {
+    fn lock(&self) -> MutexGuard<'_, TakenPlaces> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Taken {
+impl TakenPlaces {
     /// Changes how many places a request has under a counter.
     fn change(&mut self, key: PlaceKey, request: Uuid, change: impl FnOnce(&mut Own)) {
         let counter = self.by_key.entry(key).or_default();
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn so_many_are_open_at_once_and_no_more() {
-        let places = Places::default();
+        let places = OpenPlaces::default();
         let demand = [demand("a", 2)];
         assert_eq!(places.open(&demand, request(1), at(0)), Opened::All);
         assert_eq!(places.open(&demand, request(2), at(0)), Opened::All);
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_place_of_each_counter_is_taken_or_none() {
-        let places = Places::default();
+        let places = OpenPlaces::default();
         assert_eq!(
             places.open(&[demand("b", 1)], request(1), at(0)),
             Opened::All
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_batch_has_as_many_places_as_it_asks_for() {
-        let places = Places::default();
+        let places = OpenPlaces::default();
         let many: Vec<OpenDemand> = (0..1000).map(|_| demand("a", 1000)).collect();
         let (one, two) = (vec![key("a"); 1000], vec![key("a"); 2]);
         assert_eq!(places.open(&many, request(1), at(0)), Opened::All);
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_place_whose_stream_does_not_begin_is_free_in_time() {
-        let places = Places::default();
+        let places = OpenPlaces::default();
         let demand = [demand("a", 1)];
         assert_eq!(places.open(&demand, request(1), at(0)), Opened::All);
         assert_eq!(
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_keeps_no_place_for_longer() {
-        let places = Places::default();
+        let places = OpenPlaces::default();
         let demand = [demand("a", 1)];
         assert_eq!(places.open(&demand, request(1), at(100_000)), Opened::All);
         for now in [0, 9] {
@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_stream_may_be_seen_by_another_replica() {
-        let (one, other) = (Places::default(), Places::default());
+        let (one, other) = (OpenPlaces::default(), OpenPlaces::default());
         let demand = [demand("a", 1)];
         assert_eq!(one.open(&demand, request(1), at(0)), Opened::All);
         other.attend(&[key("a")], request(1));

@@ -1,14 +1,14 @@
 //! Bindings in the memory of one process, and who makes room when there are too many.
 //!
-//! Nobody may drive out another's bindings by ids or subjects of their own making, and what is
-//! forgotten may not become anybody's. Room is made in the issuer that has the most ([`Shares`]):
+//! No caller may evict another's bindings with made-up ids or subjects, and a forgotten id may not
+//! become free. Room is made in the issuer that has the most ([`Shares`]):
 //!
 //! 1. A subject with more than a few bindings, and more than the one who asks, loses the one that
 //!    it has not used for longest.
-//! 2. Where nobody has more than a few, the binding goes that nobody has used for longest, if it
-//!    was not used for a day.
-//! 3. Else an id that the server has issued takes the place of another of its own subject, or of
-//!    whoever came last; and one that is only used gets none.
+//! 2. Where no subject has more than a few, the least recently used binding goes, if it was not used
+//!    for a day.
+//! 3. Otherwise an id that the server has issued replaces another one of its own subject, or one of
+//!    the subject that came last. An id that is only used is not bound.
 //!
 //! What is forgotten is remembered as such, within bounds too: `lost.rs` says whose is not.
 //!
@@ -20,15 +20,16 @@ use jiff::Timestamp;
 use lru::LruCache;
 
 use super::lost::{Cost, Lost};
-use super::shares::Shares;
-use crate::state::{Bind, Binding, BindingKind, Digest, Owner, Whose};
+use crate::state::digest::Digest;
+use crate::state::shares::Shares;
+use crate::state::{Bind, Binding, BindingKind, Owner, Whose};
 
 /// How long a binding is not used that may be forgotten for any other, in seconds: a day.
 const IDLE: i64 = 24 * 60 * 60;
 
 /// The bindings of one kind.
 #[derive(Debug)]
-pub(super) struct Bound {
+pub(super) struct Bindings {
     kind: BindingKind,
     most: usize,
     entries: HashMap<Digest, Entry>,
@@ -53,11 +54,11 @@ struct Entry {
     used: i64,
 }
 
-impl Bound {
+impl Bindings {
     /// At most `most` bindings, but one at least.
     pub(super) fn new(kind: BindingKind, most: usize) -> Self {
         let most = most.max(1);
-        Bound {
+        Bindings {
             kind,
             most,
             entries: HashMap::new(),
@@ -87,7 +88,7 @@ impl Bound {
         self.lost.has_ended(now.as_second())
     }
 
-    /// Whose it is, as one who asks is told; asking is using it.
+    /// The owner, as the asking owner may know it. Asking counts as using.
     pub(super) fn find(&mut self, key: Digest, asking: Owner, now: Timestamp) -> Whose {
         let now = now.as_second();
         let Some(entry) = self.entries.get_mut(&key) else {

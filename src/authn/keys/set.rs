@@ -13,17 +13,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 
-use super::AuthenticationError;
-use super::settings::SignatureAlgorithm;
+use crate::authn::{AuthenticationError, SignatureAlgorithm};
 use crate::authz::Value;
 use crate::json::{self, InvalidJson};
 
 /// Identifies a key with its id: SHA-256 over both.
-pub(super) type Thumbprint = [u8; 32];
+pub(crate) type Thumbprint = [u8; 32];
 
 /// Why the text is not a usable key set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum InvalidKeySet {
+pub(crate) enum InvalidKeySet {
     /// Not acceptable JSON.
     #[error("key set: {0}")]
     Json(#[from] InvalidJson),
@@ -48,7 +47,7 @@ pub(super) enum InvalidKeySet {
 
 /// The usable keys of an issuer at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KeySet {
+pub(crate) struct KeySet {
     keys: Vec<Arc<VerificationKey>>,
     /// Positions in `keys`, by thumbprint.
     positions: HashMap<Thumbprint, usize>,
@@ -57,13 +56,13 @@ pub(super) struct KeySet {
 }
 
 /// One public key, with what it may be used for.
-pub(super) struct VerificationKey {
+pub(crate) struct VerificationKey {
     id: Option<Box<str>>,
     algorithms: Vec<SignatureAlgorithm>,
     /// Ready for verification; built once per set.
-    pub(super) decoding: DecodingKey,
+    pub(crate) decoding: DecodingKey,
     /// Of the key and its id.
-    pub(super) thumbprint: Thumbprint,
+    pub(crate) thumbprint: Thumbprint,
 }
 
 impl fmt::Debug for VerificationKey {
@@ -176,7 +175,7 @@ impl KeySet {
 
     /// Whether the key of that thumbprint is still there for that algorithm.
     #[must_use]
-    pub(super) fn has(&self, thumbprint: &Thumbprint, algorithm: SignatureAlgorithm) -> bool {
+    pub(crate) fn has(&self, thumbprint: &Thumbprint, algorithm: SignatureAlgorithm) -> bool {
         self.positions
             .get(thumbprint)
             .and_then(|at| self.keys.get(*at))

@@ -1,0 +1,12 @@
+//! The clock of the process: the one place that asks the operating system for the time.
+
+use jiff::Timestamp;
+
+/// The clock of the process.
+pub(super) const CLOCK: fn() -> Timestamp = Timestamp::now;
+
+/// The time, for commands that look at files.
+#[must_use]
+pub fn now() -> Timestamp {
+    CLOCK()
+}

@@ -1,0 +1,36 @@
+//! What policies are compiled against.
+
+use std::sync::Arc;
+
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::policy::{CompileContext, Issuers};
+
+/// What a policy is compiled against under this configuration and its recorded tools, as far as
+/// they can be used.
+#[must_use]
+pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileContext {
+    let servers = config.servers.iter().map(|server| server.name.clone());
+    let names = || config.authn.issuers.iter().map(|one| one.issuer.clone());
+    let of_servers = config.servers.iter();
+    let of_servers = of_servers.map(|server| (server.name.clone(), server.issuers.clone()));
+    let telling = config.authn.issuers.iter();
+    let telling = telling.filter(|one| !one.claims.device.is_empty());
+    let issuers = Issuers {
+        names: names().collect(),
+        of_devices: telling.map(|one| one.issuer.clone()).collect(),
+        of_servers: of_servers.collect(),
+        are_strict: config.issuers_strict,
+    };
+    CompileContext {
+        servers: Some(servers.collect()),
+        issuer: names().next().unwrap_or_default(),
+        issuers: Arc::new(issuers),
+        hints: Arc::new(catalog.map(Catalog::trusted_hints).unwrap_or_default()),
+        defaults: Arc::new(catalog.map(Catalog::recorded_defaults).unwrap_or_default()),
+        uris: Arc::new(config.uri_forms()),
+        has_countries: config.country_db_file.is_some(),
+        rules_max: config.limits.rules_max,
+        cel_bytes_max: config.limits.cel_bytes_max,
+    }
+}

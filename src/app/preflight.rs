@@ -1,0 +1,27 @@
+//! What can be known to keep the service from starting, without starting it.
+
+use super::clock::CLOCK;
+use super::error::RunError;
+use crate::authn::{Authenticator, Peers};
+use crate::catalog::Catalog;
+use crate::check::{Handoffs, Servers};
+use crate::config::Config;
+use crate::listen::Tls;
+
+/// Everything that would keep the service from starting, though the file itself is good: files
+/// that are missing or unusable, and settings that no part can be built from.
+#[must_use]
+pub async fn preflight(config: &Config) -> Vec<RunError> {
+    let mut faults = Vec::new();
+    faults.extend(Authenticator::new(&config.authn).err().map(RunError::from));
+    faults.extend(Servers::new(&config.servers).err().map(RunError::from));
+    let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK());
+    faults.extend(catalog.err().map(RunError::from));
+    faults.extend(Handoffs::new(&config.handoff).err().map(RunError::from));
+    let peers = Peers::open(config.peers_ca_file.clone());
+    faults.extend(peers.err().map(RunError::from));
+    if let Some(files) = &config.tls {
+        faults.extend(Tls::load(files.clone()).await.err().map(RunError::from));
+    }
+    faults
+}

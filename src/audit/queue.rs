@@ -1,0 +1,136 @@
+//! What lies between checks and the writer: lines, bounded in number and in bytes.
+
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// How much may wait to be written, whichever comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// How many records.
+    pub records_max: usize,
+    /// How many bytes of them, those that are being written included.
+    pub bytes_max: usize,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        QueueLimits {
+            records_max: 65_536,
+            bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// Records that did not reach the sink.
+#[derive(Debug, Default)]
+pub struct Losses {
+    pub(super) dropped: AtomicU64,
+    pub(super) failed: AtomicU64,
+}
+
+impl Losses {
+    /// Records dropped because the queue was full.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Records that the sink refused, in whole or in part.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+/// What lies between checks and the writer.
+#[derive(Debug)]
+pub(super) struct Queue {
+    waiting: Mutex<WaitingLines>,
+    /// Told when the writer may go on.
+    more: Condvar,
+    pub(super) limits: QueueLimits,
+    pub(super) losses: Arc<Losses>,
+}
+
+/// The lines that wait for the writer.
+#[derive(Debug, Default)]
+pub(super) struct WaitingLines {
+    pub(super) lines: Vec<u8>,
+    /// How many they are.
+    pub(super) count: usize,
+    /// How many bytes the writer has taken and not written yet.
+    pub(super) writing: usize,
+    /// Whether the writer waits for some, and has to be told.
+    is_awaited: bool,
+    is_closed: bool,
+}
+
+impl Queue {
+    /// An empty queue.
+    pub(super) fn new(limits: QueueLimits) -> Self {
+        Queue {
+            waiting: Mutex::default(),
+            more: Condvar::new(),
+            limits,
+            losses: Arc::default(),
+        }
+    }
+
+    /// Takes no more lines: the writer ends once it has written what waits.
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.more.notify_one();
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, WaitingLines> {
+        // Whoever panicked left nothing half done: lines are appended whole.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a line, unless there is no room for it.
+    pub(super) fn put(&self, line: &[u8]) -> bool {
+        let mut waiting = self.lock();
+        let QueueLimits {
+            records_max,
+            bytes_max,
+        } = self.limits;
+        let held = waiting.lines.len().saturating_add(waiting.writing);
+        if waiting.count >= records_max || held.saturating_add(line.len()) > bytes_max {
+            return false;
+        }
+        make_room(&mut waiting.lines, line.len(), bytes_max);
+        waiting.lines.extend_from_slice(line);
+        waiting.count += 1;
+        let is_awaited = mem::take(&mut waiting.is_awaited);
+        drop(waiting);
+        if is_awaited {
+            self.more.notify_one();
+        }
+        true
+    }
+
+    /// Puts what waits in the place of `batch`, as soon as there is something, and says how many
+    /// lines it is: none once the queue is closed and empty.
+    pub(super) fn take(&self, batch: &mut Vec<u8>) -> usize {
+        let mut waiting = self.lock();
+        while waiting.count == 0 && !waiting.is_closed {
+            waiting.is_awaited = true;
+            let woken = self.more.wait(waiting);
+            waiting = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        mem::swap(&mut waiting.lines, batch);
+        waiting.writing = batch.len();
+        mem::take(&mut waiting.count)
+    }
+}
+
+/// Makes room for so many bytes more: twice as much as there was, but no more than may ever wait.
+fn make_room(lines: &mut Vec<u8>, more: usize, bytes_max: usize) {
+    let needed = lines.len().saturating_add(more);
+    if needed > lines.capacity() {
+        let room = lines.capacity().saturating_mul(2);
+        let room = room.min(bytes_max).max(needed);
+        lines.reserve_exact(room.saturating_sub(lines.len()));
+    }
+}

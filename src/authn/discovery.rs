@@ -1,0 +1,156 @@
+//! From an issuer's name to the URL of its keys, by its metadata (RFC 8414, then `OpenID` Connect
+//! Discovery).
+
+use reqwest::Client;
+use url::Url;
+
+use super::keys::FetchError;
+use crate::authz::Value;
+use crate::fetch::{self, fetchable_url, is_loopback};
+use crate::json;
+
+/// How large a document may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DocumentLimits {
+    /// In bytes.
+    pub(super) bytes_max: usize,
+    /// How deep its JSON may nest.
+    pub(super) json_depth_max: usize,
+}
+
+/// The metadata documents of an issuer, in the order to try: RFC 8414 §3.1, then `OpenID` with the
+/// path inserted, then with the path in front. `None` if the issuer is no fetchable URL or has a
+/// query.
+pub(super) fn urls(issuer: &str) -> Option<Vec<Url>> {
+    let url = fetchable_url(issuer).filter(|url| url.query().is_none())?;
+    let path = url.path().trim_end_matches('/');
+    let mut urls: Vec<Url> = Vec::with_capacity(3);
+    for document in [
+        format!("/.well-known/oauth-authorization-server{path}"),
+        format!("/.well-known/openid-configuration{path}"),
+        format!("{path}/.well-known/openid-configuration"),
+    ] {
+        let mut url = url.clone();
+        url.set_path(&document);
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    Some(urls)
+}
+
+/// Asks the documents in turn for `jwks_uri`; the first that serves decides. Of the faults the
+/// first that is more telling than a missing document is kept.
+pub(super) async fn discover(
+    client: &Client,
+    issuer: &str,
+    documents: &[Url],
+    limits: DocumentLimits,
+) -> Result<Url, FetchError> {
+    let mut fault = FetchError::NoKeysUrl;
+    let mut is_telling = false;
+    for document in documents {
+        match discover_at(client, issuer, document, limits).await {
+            Ok(url) => return Ok(url),
+            Err(error @ FetchError::Transport(_)) => return Err(error),
+            Err(error) if !is_telling => {
+                is_telling = !matches!(error, FetchError::Status(404));
+                fault = error;
+            }
+            Err(_) => {}
+        }
+    }
+    Err(fault)
+}
+
+async fn discover_at(
+    client: &Client,
+    issuer: &str,
+    document: &Url,
+    limits: DocumentLimits,
+) -> Result<Url, FetchError> {
+    let text = fetch::get(client, document, limits.bytes_max).await?;
+    let metadata = json::decode(&text, limits.json_depth_max).map_err(FetchError::Metadata)?;
+    keys_url(&metadata, issuer, document)
+}
+
+/// `jwks_uri` of the metadata found at `document`.
+fn keys_url(metadata: &Value<'_>, issuer: &str, document: &Url) -> Result<Url, FetchError> {
+    if metadata.member("issuer").and_then(Value::as_str) != Some(issuer) {
+        return Err(FetchError::IssuerMismatch);
+    }
+    // A remote issuer has no business on our loopback, least of all without TLS.
+    metadata
+        .member("jwks_uri")
+        .and_then(Value::as_str)
+        .and_then(fetchable_url)
+        .filter(|url| url.scheme() == "https" || is_loopback(document))
+        .ok_or(FetchError::NoKeysUrl)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn documents_of_an_issuer_are_at_these_urls() {
+        let rows: [(&str, Option<&[&str]>); 8] = [
+            (
+                "https://h",
+                Some(&[
+                    "https://h/.well-known/oauth-authorization-server",
+                    "https://h/.well-known/openid-configuration",
+                ]),
+            ),
+            (
+                "https://h/",
+                Some(&[
+                    "https://h/.well-known/oauth-authorization-server",
+                    "https://h/.well-known/openid-configuration",
+                ]),
+            ),
+            (
+                "https://h:8443/a/b/",
+                Some(&[
+                    "https://h:8443/.well-known/oauth-authorization-server/a/b",
+                    "https://h:8443/.well-known/openid-configuration/a/b",
+                    "https://h:8443/a/b/.well-known/openid-configuration",
+                ]),
+            ),
+            ("https://h/?a=b", None),
+            ("https://h/#a", None),
+            ("https://u@h/", None),
+            ("http://h/", None),
+            ("accounts.example", None),
+        ];
+        for (issuer, expected) in rows {
+            let found =
+                urls(issuer).map(|urls| urls.iter().map(ToString::to_string).collect::<Vec<_>>());
+            let expected = expected.map(|urls| urls.iter().map(ToString::to_string).collect());
+            assert_eq!(found, expected, "{issuer}");
+        }
+    }
+
+    #[test]
+    fn only_a_loopback_issuer_may_have_its_keys_on_plain_loopback() {
+        let rows = [
+            ("https://idp", "https://keys/jwks", Ok(())),
+            ("http://127.0.0.1:1", "http://127.0.0.1:2/jwks", Ok(())),
+            ("http://127.0.0.1:1", "https://keys/jwks", Ok(())),
+            (
+                "https://idp",
+                "http://127.0.0.1:2/jwks",
+                Err(FetchError::NoKeysUrl),
+            ),
+        ];
+        for (issuer, jwks_uri, expected) in rows {
+            let text = json!({"issuer": issuer, "jwks_uri": jwks_uri}).to_string();
+            let metadata = json::decode(text.as_bytes(), 1).unwrap();
+            let document = Url::parse(issuer).unwrap();
+            let outcome = keys_url(&metadata, issuer, &document).map(|_| ());
+            assert_eq!(outcome, expected, "{issuer} {jwks_uri}");
+        }
+    }
+}

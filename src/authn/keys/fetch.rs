@@ -1,0 +1,61 @@
+//! What a source of keys does, and why it fails.
+
+use super::set::{InvalidKeySet, KeySet};
+use crate::fetch::GetError;
+use crate::json::InvalidJson;
+
+/// Something that key sets can be fetched from.
+pub(super) trait FetchKeys: Send {
+    /// Gets the keys as they are now. May be dropped at any time.
+    fn fetch(&mut self) -> impl Future<Output = Result<KeySet, FetchError>> + Send;
+}
+
+/// Why keys could not be had. Its text has no URL and of what the other side said a little at most.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FetchError {
+    /// Longer than `fetch_timeout` as a whole.
+    #[error("no answer within `fetch_timeout`")]
+    TimedOut,
+    /// The file cannot be read.
+    #[error("cannot read `jwks_file`: {0}")]
+    File(String),
+    /// No connection, or it broke.
+    #[error("{0}")]
+    Transport(String),
+    /// An answer other than 200; redirects are not followed.
+    #[error("http status {0}")]
+    Status(u16),
+    /// More than `jwks_bytes_max`.
+    #[error("document exceeds `jwks_bytes_max` = {0}")]
+    TooLarge(usize),
+    /// The metadata document is not acceptable JSON.
+    #[error("issuer metadata: {0}")]
+    Metadata(InvalidJson),
+    /// The metadata document is of another issuer (RFC 8414 §3.3).
+    #[error("issuer metadata names another issuer")]
+    IssuerMismatch,
+    /// The metadata document has no acceptable `jwks_uri`.
+    #[error("issuer metadata has no `jwks_uri` that is an https URL")]
+    NoKeysUrl,
+    /// The metadata document of an issuer outside names a `jwks_uri` inside.
+    #[error(
+        "issuer metadata has a `jwks_uri` at an internal address, and the issuer is at none; \
+         configure `jwks_uri` to have keys from there"
+    )]
+    InternalKeysUrl,
+    /// The key set is not acceptable.
+    #[error(transparent)]
+    KeySet(#[from] InvalidKeySet),
+}
+
+impl From<GetError> for FetchError {
+    fn from(error: GetError) -> Self {
+        match error {
+            GetError::TimedOut => FetchError::TimedOut,
+            GetError::LeadsInside => FetchError::InternalKeysUrl,
+            GetError::Transport(cause) => FetchError::Transport(cause),
+            GetError::Status(status) => FetchError::Status(status),
+            GetError::TooLarge(limit) => FetchError::TooLarge(limit),
+        }
+    }
+}

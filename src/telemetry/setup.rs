@@ -1,0 +1,233 @@
+//! Sets up logs and traces for the process.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer};
+
+/// Where logs and traces go, and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The collector that traces are sent to with OTLP over gRPC, as `http://host:port`; none
+    /// switches traces off.
+    pub otlp_endpoint: Option<String>,
+    /// `service.name` of the traces.
+    pub service_name: String,
+    /// The lowest level logged, or directives such as `info,mcp_authz::authn=debug`.
+    pub log: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            otlp_endpoint: None,
+            service_name: "mcp-authz".to_owned(),
+            log: "info".to_owned(),
+        }
+    }
+}
+
+/// Why telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidTelemetry {
+    /// The log setting is neither a level nor directives.
+    #[error("`{log}` is no log level")]
+    Log {
+        /// The setting.
+        log: String,
+        /// What is wrong with it.
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// The collector's address is not one.
+    #[error("`{endpoint}` is no OTLP endpoint")]
+    Endpoint {
+        /// The setting.
+        endpoint: String,
+    },
+    /// The exporter could not be built.
+    #[error("the OTLP exporter cannot be built")]
+    Exporter(#[source] opentelemetry_otlp::ExporterBuildError),
+    /// Something else in this process took the logs already.
+    #[error("logs are set up already")]
+    AlreadySet(#[source] TryInitError),
+}
+
+impl InvalidTelemetry {
+    /// What would be right; empty where no setting is at fault.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Log { .. } => {
+                "`error`, `warn`, `info`, `debug`, `trace` or `off`, or `target=level`, by commas"
+            }
+            Self::Endpoint { .. } => "`http://host:port` of a collector for OTLP over gRPC",
+            Self::Exporter(_) | Self::AlreadySet(_) => "",
+        }
+    }
+}
+
+/// The running telemetry, to be flushed before the process ends.
+#[derive(Debug)]
+#[must_use = "traces still queued are lost unless flushed"]
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+}
+
+/// Sets up logs and traces for the process. Call it inside the tokio runtime, once.
+///
+/// # Errors
+/// [`InvalidTelemetry`] if a setting is wrong or logs are set up already.
+pub fn start(settings: &Settings) -> Result<Telemetry, InvalidTelemetry> {
+    let filter = log_filter(&settings.log)?;
+    // Spans say nothing that the lines in them do not, and to keep them costs each check more than
+    // to decide it: without a collector there are none.
+    let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    let is_line = filter_fn(|metadata| !metadata.is_span()).with_max_level_hint(level);
+    let log = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(is_coloured())
+        .with_filter(filter.and(is_line));
+    let traces = settings
+        .otlp_endpoint
+        .as_deref()
+        .map(|to| exporter(to, settings))
+        .transpose()?;
+    // Only our own spans: those of the exporter's own connection would feed themselves.
+    let spans = traces.as_ref().map(|provider| {
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("mcp-authz"))
+            .with_filter(Targets::new().with_target("mcp_authz", LevelFilter::INFO))
+    });
+    // A layer that is `None` would have every span of every library made, and dropped again.
+    let mut layers = vec![log.boxed()];
+    layers.extend(spans.map(Layer::boxed));
+    tracing_subscriber::registry()
+        .with(layers)
+        .try_init()
+        .map_err(InvalidTelemetry::AlreadySet)?;
+    Ok(Telemetry { traces })
+}
+
+/// Checks the setting `log`.
+///
+/// # Errors
+/// [`InvalidTelemetry::Log`] if it is neither a level nor directives.
+pub fn log_filter(log: &str) -> Result<EnvFilter, InvalidTelemetry> {
+    EnvFilter::builder()
+        .parse(log)
+        .map_err(|source| InvalidTelemetry::Log {
+            log: log.to_owned(),
+            source,
+        })
+}
+
+/// Checks the setting `otlp_endpoint`.
+///
+/// # Errors
+/// [`InvalidTelemetry::Endpoint`] if it is not `http://host:port`.
+pub fn check_endpoint(endpoint: &str) -> Result<(), InvalidTelemetry> {
+    let url = url::Url::parse(endpoint).ok().filter(|url| {
+        let is_plain = url.username().is_empty() && url.password().is_none();
+        let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        url.scheme() == "http" && url.host().is_some() && is_plain && is_bare
+    });
+    let invalid = || InvalidTelemetry::Endpoint {
+        endpoint: endpoint.to_owned(),
+    };
+    url.map(drop).ok_or_else(invalid)
+}
+
+impl Telemetry {
+    /// Sends what is queued, for at most `timeout`, and stops.
+    pub async fn flush(self, timeout: Duration) {
+        let Some(traces) = self.traces else { return };
+        // The exporter blocks its thread while the runtime does the sending.
+        let flushed =
+            tokio::task::spawn_blocking(move || traces.shutdown_with_timeout(timeout)).await;
+        match flushed {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "traces were not flushed"),
+            Err(error) => tracing::warn!(%error, "traces were not flushed"),
+        }
+    }
+}
+
+fn exporter(endpoint: &str, settings: &Settings) -> Result<SdkTracerProvider, InvalidTelemetry> {
+    check_endpoint(endpoint)?;
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .build()
+        .map_err(InvalidTelemetry::Exporter)?;
+    let resource = Resource::builder()
+        .with_service_name(settings.service_name.clone())
+        .build();
+    Ok(SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
+        .with_resource(resource)
+        .build())
+}
+
+/// Colour only on a terminal, and not where `NO_COLOR` is set (<https://no-color.org>).
+fn is_coloured() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::Tracer;
+
+    use super::*;
+
+    #[test]
+    fn a_log_setting_is_a_level_or_directives() {
+        for good in ["off", "info", "warn,mcp_authz::authn=debug"] {
+            assert!(log_filter(good).is_ok(), "{good}");
+        }
+        for bad in ["mcp_authz=loud", "info,=,"] {
+            assert!(log_filter(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_plain_http() {
+        let settings = Settings::default();
+        for bad in [
+            "collector:4317",
+            "https://collector:4317",
+            "http://",
+            "http://user:secret@collector:4317",
+            "http://collector:4317/v1/traces",
+            "",
+        ] {
+            let error = exporter(bad, &settings).map(drop).unwrap_err();
+            assert!(matches!(error, InvalidTelemetry::Endpoint { .. }), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flush_sends_what_is_queued_and_does_not_wait_for_ever() {
+        let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", collector.local_addr().unwrap());
+        let traces = exporter(&endpoint, &Settings::default()).unwrap();
+        drop(traces.tracer("test").start("span"));
+        let telemetry = Telemetry {
+            traces: Some(traces),
+        };
+        // The collector takes the connection and says nothing on it.
+        let ((), connection) = tokio::join!(
+            telemetry.flush(Duration::from_millis(50)),
+            collector.accept()
+        );
+        connection.unwrap();
+    }
+}
