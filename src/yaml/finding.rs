@@ -7,20 +7,8 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::places::Places;
+use super::source::{Source, SourceId};
 use super::tree::Node;
-
-/// One file as read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// How messages name it: its path as the operator wrote it.
-    pub name: String,
-    /// Its text.
-    pub text: String,
-}
-
-/// The index of a [`Source`] in its [`Findings`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SourceId(pub(super) usize);
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

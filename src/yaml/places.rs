@@ -38,7 +38,7 @@ impl Places {
 /// Line and column behind these bytes.
 fn after((mut line, mut column): (usize, usize), bytes: &[u8]) -> (usize, usize) {
     #[cfg(test)]
-    tests::count(bytes.len());
+    effort::count(bytes.len());
     for byte in bytes {
         if *byte == b'\n' {
             line = line.saturating_add(1);
@@ -52,10 +52,8 @@ fn after((mut line, mut column): (usize, usize), bytes: &[u8]) -> (usize, usize)
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(super) mod effort {
     use std::cell::Cell;
-
-    use super::*;
 
     thread_local! {
         static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
@@ -67,9 +65,14 @@ pub(super) mod tests {
     }
 
     /// How many bytes were looked at on this thread.
-    pub(in crate::yaml) fn looked_at() -> usize {
+    pub(crate) fn looked_at() -> usize {
         LOOKED_AT.get()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn places_are_those_that_counting_from_the_start_gives() {

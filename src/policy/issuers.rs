@@ -32,7 +32,7 @@ pub(super) struct Unsaid<'r> {
 
 /// The parts of a rule that decide who is meant.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parts<'r> {
+pub(super) struct RuleParts<'r> {
     pub(super) effect: Option<&'r Effect>,
     pub(super) who: Option<&'r Who>,
     pub(super) what: Option<&'r What>,
@@ -43,7 +43,7 @@ pub(super) struct Parts<'r> {
 impl Issuers {
     /// A part of a rule that does not say whose names it means and lets more through by the names
     /// of another issuer: any of an allow; of every other rule what exempts from it.
-    pub(super) fn unsaid<'r>(&'r self, rule: Parts<'r>) -> Option<Unsaid<'r>> {
+    pub(super) fn unsaid<'r>(&'r self, rule: RuleParts<'r>) -> Option<Unsaid<'r>> {
         let server = self.server_of_several(rule.what)?;
         let is_allow = *rule.effect? == Effect::Allow;
         let is_said = rule.who.is_some_and(|who| who.issuers.is_some())
@@ -89,7 +89,7 @@ impl Issuers {
 }
 
 /// Where the names stand.
-fn way(rule: Parts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
+fn way(rule: RuleParts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
     let condition = rule.condition.is_some_and(|condition| {
         if is_allow {
             condition.reads_anybodys_names()
