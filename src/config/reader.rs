@@ -1,0 +1,17 @@
+//! What reading a section needs to know besides its tree.
+
+use std::path::{Path, PathBuf};
+
+/// Reads a configuration, section by section. Each file of the room adds those that it is named for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ConfigReader<'b> {
+    /// What paths in the file are relative to.
+    pub(super) base: &'b Path,
+}
+
+impl ConfigReader<'_> {
+    /// A path in the file.
+    pub(super) fn path(self, path: &str) -> PathBuf {
+        self.base.join(path)
+    }
+}
