@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{fs, io};
 
-use super::{FINDINGS, Stop, load, print};
+use super::load;
+use super::outcome::{FINDINGS, Stop, print};
 use crate::authz::Value;
 use crate::catalog::RecordedTool;
 use crate::file;
