@@ -33,13 +33,13 @@
 //! ```
 //!
 //! What a file means is not here: that belongs to `config/` and `policy/document/`. The files build
-//! on each other in this order: `source`, `tree`, `finding` (with `places`, which knows lines and
+//! on each other in this order: `source`, `tree`, `finding` (with `lines`, which knows lines and
 //! columns), `parse`, `decode` (with `words`, which knows what was probably meant).
 
 mod decode;
 mod finding;
+mod lines;
 mod parse;
-mod places;
 mod silence;
 mod source;
 mod tree;

@@ -256,7 +256,13 @@ impl ServerTools {
     }
 
     /// Takes what was read of the record into force, or says why it stays as it is.
-    pub(super) fn take(&self, server: &str, path: &Path, text: Result<String, ReadError>, now: Timestamp) {
+    pub(super) fn take(
+        &self,
+        server: &str,
+        path: &Path,
+        text: Result<String, ReadError>,
+        now: Timestamp,
+    ) {
         let read = snapshot::read(path, text, &self.accepted.load());
         let mut failing = lock(&self.failing);
         match read {

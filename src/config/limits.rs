@@ -16,7 +16,10 @@ const AUDIT_BYTES_MAX: u64 = 1 << 30;
 const COUNT_MAX: u64 = 10_000_000;
 
 #[expect(clippy::too_many_lines, reason = "a row or two for each limit")]
-pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, LimitSettings)> {
+pub(super) fn limits(
+    node: &Node,
+    findings: &mut Findings,
+) -> Option<(authn::Settings, LimitSettings)> {
     let mut fields = Fields::open(node, "`limits`", findings)?;
     let mut authn = authn::Settings::default();
     let mut limits = LimitSettings::default();

@@ -90,7 +90,11 @@ fn server(
         .optional("upstream", findings, upstream)
         .unwrap_or_default();
     let session_binding = fields
-        .optional("session_binding", findings, yaml::choice(SessionBinding::WORDS))
+        .optional(
+            "session_binding",
+            findings,
+            yaml::choice(SessionBinding::WORDS),
+        )
         .unwrap_or_default();
     let answers_on_get = fields
         .optional("answers_on_get", findings, yaml::boolean)

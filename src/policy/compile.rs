@@ -302,4 +302,3 @@ fn revision(sources: &[Source]) -> String {
             text
         })
 }
-

@@ -37,7 +37,9 @@ pub use callers::named_in_rules;
 pub use page::html;
 
 use super::testing::{SampleCaller, Unasked, effect_name};
-use crate::authz::{self, Effect, Glob, Names, Outlook, Policy, Prospect, TrustedHints, UNCLASSIFIED};
+use crate::authz::{
+    self, Effect, Glob, Names, Outlook, Policy, Prospect, TrustedHints, UNCLASSIFIED,
+};
 
 /// The most cells that are worked out.
 const CELLS_MAX: usize = 1_000_000;

@@ -52,7 +52,7 @@ fn policy(text: &str) -> Policy {
 
 /// A call of the tool `get_issue` on `github` by alice, unless changed.
 #[derive(Clone)]
-struct Call<'a> {
+struct SampleCall<'a> {
     subject: Subject,
     peer: Option<PeerNames>,
     method: &'a str,
@@ -80,9 +80,9 @@ fn arcs(texts: &[&str]) -> Vec<Arc<str>> {
     texts.iter().map(|text| Arc::from(*text)).collect()
 }
 
-impl Default for Call<'_> {
+impl Default for SampleCall<'_> {
     fn default() -> Self {
-        Call {
+        SampleCall {
             subject: Subject {
                 issuer: "https://idp".into(),
                 id: "alice".into(),
@@ -110,31 +110,31 @@ impl Default for Call<'_> {
     }
 }
 
-impl<'a> Call<'a> {
+impl<'a> SampleCall<'a> {
     fn open(method: &'a str) -> Self {
         let (kind, resource) = (ActionKind::Open, Resource::Server);
-        Call {
+        SampleCall {
             method,
             kind,
             resource,
             arguments: None,
-            ..Call::default()
+            ..SampleCall::default()
         }
     }
 
     fn on(method: &'a str, resource: Resource<'a>) -> Self {
-        Call {
+        SampleCall {
             method,
             resource,
             arguments: None,
-            ..Call::default()
+            ..SampleCall::default()
         }
     }
 
     fn with(arguments: &[(&'a str, Value<'a>)]) -> Self {
-        Call {
+        SampleCall {
             arguments: Some(object(arguments)),
-            ..Call::default()
+            ..SampleCall::default()
         }
     }
 
@@ -185,7 +185,7 @@ fn outcome(evaluation: &Evaluation) -> &'static str {
 const TOOLS: &str = "tools: {github: {read: [get_*], write: [create_*, get_token]}}\n";
 
 /// Each selector decides as a deny (beside an allow for everything) and as an allow.
-fn check(selectors: &str, call: &Call<'_>, expected: &str) {
+fn check(selectors: &str, call: &SampleCall<'_>, expected: &str) {
     let everything = "- {id: all, effect: allow, who: {anyone: true}, what: {servers: [github]}}\n";
     let deny = policy(&format!(
         "{TOOLS}rules:\n{everything}- {{id: x, effect: deny, {selectors}}}\n"

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
-use super::places::Places;
+use super::lines::LineMarks;
 use super::source::{Source, SourceId};
 use super::tree::Node;
 
@@ -61,7 +61,7 @@ pub struct Findings {
 #[derive(Debug, Clone)]
 struct Placed {
     source: Source,
-    places: OnceLock<Places>,
+    lines: OnceLock<LineMarks>,
 }
 
 impl PartialEq for Placed {
@@ -74,13 +74,13 @@ impl PartialEq for Placed {
 impl Eq for Placed {}
 
 impl Placed {
-    fn places(&self) -> &Places {
-        self.places.get_or_init(|| Places::of(&self.source.text))
+    fn lines(&self) -> &LineMarks {
+        self.lines.get_or_init(|| LineMarks::of(&self.source.text))
     }
 
     /// Line and column of a byte, both from 1, the column in characters.
     fn position(&self, offset: usize) -> (usize, usize) {
-        self.places().position(&self.source.text, offset)
+        self.lines().position(&self.source.text, offset)
     }
 }
 
@@ -100,7 +100,7 @@ impl Findings {
     pub fn add_source(&mut self, source: Source) -> SourceId {
         self.sources.push(Placed {
             source,
-            places: OnceLock::new(),
+            lines: OnceLock::new(),
         });
         SourceId(self.sources.len().saturating_sub(1))
     }

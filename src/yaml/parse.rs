@@ -48,7 +48,7 @@ pub fn parse(source: SourceId, findings: &mut Findings) -> Option<Node> {
     (!builder.failed).then(|| builder.root.take().unwrap_or(empty))
 }
 
-enum Open {
+enum OpenCollection {
     List(Vec<Node>),
     Map {
         entries: Vec<(Node, Node)>,
@@ -58,7 +58,7 @@ enum Open {
 }
 
 struct Frame {
-    open: Open,
+    open: OpenCollection,
     start: usize,
     anchor: usize,
     nodes_before: usize,
@@ -144,10 +144,10 @@ impl<'t> Builder<'t> {
                 Some(())
             }
             Event::SequenceStart(anchor, _) => {
-                self.push(Open::List(Vec::new()), start, anchor, findings)
+                self.push(OpenCollection::List(Vec::new()), start, anchor, findings)
             }
             Event::MappingStart(anchor, _) => {
-                let open = Open::Map {
+                let open = OpenCollection::Map {
                     entries: Vec::new(),
                     key: None,
                     seen: HashSet::new(),
@@ -174,7 +174,7 @@ impl<'t> Builder<'t> {
 
     fn push(
         &mut self,
-        open: Open,
+        open: OpenCollection,
         start: usize,
         anchor: usize,
         findings: &mut Findings,
@@ -196,8 +196,8 @@ impl<'t> Builder<'t> {
     fn close(&mut self, end: usize, findings: &mut Findings) -> Option<()> {
         let frame = self.stack.pop()?;
         let data = match frame.open {
-            Open::List(items) => Data::List(items),
-            Open::Map { entries, .. } => Data::Map(entries),
+            OpenCollection::List(items) => Data::List(items),
+            OpenCollection::Map { entries, .. } => Data::Map(entries),
         };
         // A block collection ends where the next token starts; its excerpt should not.
         let block = self
@@ -261,8 +261,8 @@ impl<'t> Builder<'t> {
             return;
         };
         match &mut frame.open {
-            Open::List(items) => items.push(node),
-            Open::Map { entries, key, seen } => {
+            OpenCollection::List(items) => items.push(node),
+            OpenCollection::Map { entries, key, seen } => {
                 if let Some(key) = key.take() {
                     entries.push((key, node));
                 } else {

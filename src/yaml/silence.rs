@@ -8,7 +8,8 @@ use super::tree::Node;
 pub fn silence(
     lints: &[&'static str],
 ) -> impl Fn(&Node, &mut Findings) -> Option<Vec<&'static str>> {
-    let words: Vec<(&'static str, &'static str)> = lints.iter().map(|name| (*name, *name)).collect();
+    let words: Vec<(&'static str, &'static str)> =
+        lints.iter().map(|name| (*name, *name)).collect();
     move |node, findings| list(node, findings, choice(&words))
 }
 

@@ -360,7 +360,8 @@ fn costs(schemas: &[Schema], order: &[usize]) -> Result<Vec<(u64, u64)>, Unusabl
 
 /// From the costs of the others at this level, as far as they are known, and at the one above it.
 fn cost(schema: &Schema, here: &[SchemaCost], above: Option<&[SchemaCost]>) -> SchemaCost {
-    let of = |costs: &[SchemaCost], position: &usize| costs.get(*position).copied().unwrap_or_default();
+    let of =
+        |costs: &[SchemaCost], position: &usize| costs.get(*position).copied().unwrap_or_default();
     let mut cost = SchemaCost {
         evaluations: if above.is_none() { schema.weight } else { 0 },
         again: 0,

@@ -6,7 +6,11 @@ use crate::authz::{ClaimSelector, Expected, InvalidPath, Value, ValuePath};
 use crate::yaml::{Data, Findings, Node, list_or_one, string};
 
 /// Claims of a token, or facts of a device: compared exactly.
-pub(super) fn read_facts(node: &Node, what: &str, findings: &mut Findings) -> Option<Box<[ClaimSelector]>> {
+pub(super) fn read_facts(
+    node: &Node,
+    what: &str,
+    findings: &mut Findings,
+) -> Option<Box<[ClaimSelector]>> {
     let text = |node: &Node, findings: &mut Findings| {
         string(node, findings).map(|text| Expected::Exactly(Value::String(Cow::Owned(text))))
     };

@@ -42,7 +42,14 @@ pub(super) struct Lint<'l> {
 
 impl Lint<'_> {
     /// Points to a part of a rule, by the way of its keys, or to its id.
-    pub(super) fn warn(&mut self, rule: &Rule, way: &[&str], lint: &'static str, message: &str, help: &str) {
+    pub(super) fn warn(
+        &mut self,
+        rule: &Rule,
+        way: &[&str],
+        lint: &'static str,
+        message: &str,
+        help: &str,
+    ) {
         let Some(place) = self.places.get(&*rule.id) else {
             return;
         };

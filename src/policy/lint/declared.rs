@@ -44,8 +44,8 @@ impl DeclaredArguments {
         match schema.member("properties") {
             Some(Value::Map(properties)) if !is_open && is_closed => {
                 let properties = properties.iter();
-                let read =
-                    properties.map(|(name, schema)| (name.to_string(), DeclaredArguments::of(Some(schema))));
+                let read = properties
+                    .map(|(name, schema)| (name.to_string(), DeclaredArguments::of(Some(schema))));
                 DeclaredArguments::Properties(read.collect())
             }
             _ => DeclaredArguments::Anything,

@@ -18,8 +18,7 @@ pub(super) fn misspelt(suite: &Suite, policy: &Policy) -> Findings {
         let subject = &test.request.subject;
         for (held, known) in [(&subject.groups, &groups), (&subject.scopes, &scopes)] {
             for name in held.iter().filter(|name| !known.contains(&***name)) {
-                let near =
-                    |other: &&&str| strsim::damerau_levenshtein(name, other) <= SLIPS_MAX;
+                let near = |other: &&&str| strsim::damerau_levenshtein(name, other) <= SLIPS_MAX;
                 let Some(near) = known.iter().find(near) else {
                     continue;
                 };

@@ -48,7 +48,10 @@ fn lines_among(issuers: &Arc<Issuers>, policy: &str, tests: &str) -> Vec<String>
     let create = BTreeMap::from([property("title", &[]), property("x", &[])]);
     let arguments = BTreeMap::from([
         ("get_issue".to_owned(), DeclaredArguments::Properties(get)),
-        ("create_issue".to_owned(), DeclaredArguments::Properties(create)),
+        (
+            "create_issue".to_owned(),
+            DeclaredArguments::Properties(create),
+        ),
     ]);
     let context = LintContext {
         tools,

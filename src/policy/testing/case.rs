@@ -35,7 +35,13 @@ impl RunningTest<'_> {
         }
     }
 
-    fn look(&mut self, policy: &Policy, listed: SampleList, name: &Expectation<String>, shown: bool) {
+    fn look(
+        &mut self,
+        policy: &Policy,
+        listed: SampleList,
+        name: &Expectation<String>,
+        shown: bool,
+    ) {
         let call = self.test.request.calling(listed, &name.value);
         let seen = call.ask(policy, |request| authz::is_visible(policy, request));
         let words = |shown| if shown { "visible" } else { "hidden" };

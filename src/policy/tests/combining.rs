@@ -1,13 +1,15 @@
 //! Several rules about one call.
 
 use super::*;
-use crate::authz::{Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Resource, Value, ActionKind};
+use crate::authz::{
+    ActionKind, Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Resource, Value,
+};
 
 #[test]
 fn open_actions_need_a_subject_whom_some_rule_could_serve() {
     let serving = |rules: &str, method: &'static str| {
         let policy = policy(&format!("{TOOLS}rules:\n{rules}"));
-        outcome(&Call::open(method).decide(&policy))
+        outcome(&SampleCall::open(method).decide(&policy))
     };
     let tool =
         "- {id: a, effect: allow, who: {groups: [oncall]}, what: {tools: [x]}, if: 'false'}\n";
@@ -58,7 +60,7 @@ fn open_actions_need_a_subject_whom_some_rule_could_serve() {
     }
     let elsewhere = "tools: {files: {admin: [rm]}}\nrules:\n- {id: a, effect: allow, who: {anyone: true}, what: {classes: [admin]}}\n";
     assert_eq!(
-        outcome(&Call::open("GET").decide(&policy(elsewhere))),
+        outcome(&SampleCall::open("GET").decide(&policy(elsewhere))),
         "no_matching_rule"
     );
 }
@@ -66,12 +68,12 @@ fn open_actions_need_a_subject_whom_some_rule_could_serve() {
 #[test]
 fn unknown_methods_need_a_rule_that_names_them() {
     let everything = "- {id: all, effect: allow, who: {anyone: true}, what: {servers: [github]}}\n";
-    let call = Call {
+    let call = SampleCall {
         method: "vendor/do",
         kind: ActionKind::Unknown,
         resource: Resource::Server,
         arguments: None,
-        ..Call::default()
+        ..SampleCall::default()
     };
     for (rules, expected) in [
         ("", "unknown_method"),
@@ -125,9 +127,9 @@ fn rules_combine_whatever_their_order() {
     let policy = policy(&text);
     let ids = |evaluation: &Evaluation| evaluation.rules.join(" ");
     let on = |name| {
-        Call {
+        SampleCall {
             resource: Resource::Tool(name),
-            ..Call::default()
+            ..SampleCall::default()
         }
         .decide(&policy)
     };
@@ -166,7 +168,7 @@ fn rules_combine_whatever_their_order() {
         ("indeterminate", "i")
     );
 
-    let mut call = Call::default();
+    let mut call = SampleCall::default();
     call.subject.scopes = arcs(&["b", "a", "repo:read"]);
     let allowed = call.decide(&policy);
     assert!(matches!(allowed.decision, Decision::Allow(Allow { .. })));
@@ -182,11 +184,11 @@ fn an_empty_policy_denies_everything() {
     ] {
         let policy = compile(&sources, &context()).unwrap();
         assert_eq!(
-            outcome(&Call::default().decide(&policy)),
+            outcome(&SampleCall::default().decide(&policy)),
             "no_matching_rule"
         );
         assert_eq!(
-            outcome(&Call::open("initialize").decide(&policy)),
+            outcome(&SampleCall::open("initialize").decide(&policy)),
             "no_matching_rule"
         );
     }
@@ -248,12 +250,15 @@ rules:
         ),
     ] {
         let arguments = Some(arguments);
-        let call = Call {
+        let call = SampleCall {
             resource: Resource::Tool(tool),
             arguments,
-            ..Call::default()
+            ..SampleCall::default()
         };
         assert_eq!(outcome(&call.decide(&policy)), expected, "{tool}");
     }
-    assert_eq!(outcome(&Call::open("initialize").decide(&policy)), "allow");
+    assert_eq!(
+        outcome(&SampleCall::open("initialize").decide(&policy)),
+        "allow"
+    );
 }

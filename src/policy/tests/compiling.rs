@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::authz::{Hints};
+use crate::authz::Hints;
 
 /// `UPDATE_EXPECTED=1` rewrites the expectations.
 #[test]

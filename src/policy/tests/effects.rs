@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::authz::{Decision, Hints, HintedClass, Resource, TrustedHints, Value};
+use crate::authz::{Decision, HintedClass, Hints, Resource, TrustedHints, Value};
 
 #[test]
 fn limits_match_what_they_count() {
     let everything = "- {id: all, effect: allow, who: {anyone: true}, what: {servers: [github]}}";
-    let call = Call::default();
-    let prompt = Call::on("prompts/get", Resource::Prompt("review"));
-    let open = Call::open("initialize");
+    let call = SampleCall::default();
+    let prompt = SampleCall::on("prompts/get", Resource::Prompt("review"));
+    let open = SampleCall::open("initialize");
     for (rule, call, expected) in [
         ("limit: {calls: 1, per: 1s, by: [subject]}", &call, "limit"),
         (
@@ -67,9 +67,9 @@ fn requirements_of_all_rules_are_asked_for_at_once() {
 ";
     let policy = policy(rules);
     let call = |tool, claims: &[(&'static str, Value<'static>)]| {
-        let mut call = Call {
+        let mut call = SampleCall {
             resource: Resource::Tool(tool),
-            ..Call::default()
+            ..SampleCall::default()
         };
         call.subject.claims = object(claims);
         call.decide(&policy)
@@ -163,7 +163,7 @@ fn trusted_hints_are_classes_where_no_table_is() {
         assert_eq!(found.map(|class| &**class), class, "{tool}");
     }
     assert_eq!(trusted.of("files", "put"), Hints::Untrusted);
-    let mut call = Call::open("initialize");
+    let mut call = SampleCall::open("initialize");
     assert_eq!(outcome(&call.decide(&policy)), "no_matching_rule");
     call.context.hints = Hints::Trusted(None);
     assert_eq!(outcome(&call.decide(&policy)), "allow");

@@ -1,7 +1,7 @@
 //! `if`.
 
 use super::*;
-use crate::authz::{Value};
+use crate::authz::Value;
 
 const EXPRESSIONS: &[(&str, &str)] = &[
     ("args.owner != 'acme'", "no"),
@@ -77,11 +77,15 @@ const EXPRESSIONS: &[(&str, &str)] = &[
 #[test]
 fn if_evaluates_expressions() {
     for (expression, expected) in EXPRESSIONS {
-        check(&format!("if: {expression:?}"), &Call::default(), expected);
+        check(
+            &format!("if: {expression:?}"),
+            &SampleCall::default(),
+            expected,
+        );
     }
-    let none = Call {
+    let none = SampleCall {
         arguments: None,
-        ..Call::default()
+        ..SampleCall::default()
     };
     check(
         "if: has(args.owner) || has(mcp.arguments.owner)",
@@ -103,7 +107,7 @@ fn an_expression_does_not_look_at_too_much() {
         ("args.l.all(x, x in args.l)", 600, "?"),
         ("args.l.all(x, x in [1, 2])", 9_000, "yes"),
     ] {
-        let call = Call::with(&[("l", list(length))]);
+        let call = SampleCall::with(&[("l", list(length))]);
         check(&format!("if: {expression:?}"), &call, expected);
     }
 }

@@ -18,7 +18,7 @@ fn lists_show_what_could_be_called() {
 "
     );
     let policy = policy(&text);
-    let call = Call::default();
+    let call = SampleCall::default();
     for (tool, expected) in [
         ("get_issue", true),
         ("get_user", true),
@@ -47,7 +47,7 @@ fn lists_look_at_windows_as_the_call_would() {
 - {{id: d, effect: deny, what: {{tools: [create_a]}}, why: {{denials: {{more_than: 0, per: 1m, by: [session]}}}}}}
 "
     ));
-    let call = Call::default();
+    let call = SampleCall::default();
     for (tool, calls, tools, visible) in [
         ("get_issue", Some(2), Some(2), true),
         ("get_issue", Some(3), Some(2), false),
@@ -117,7 +117,7 @@ fn listed_templates_are_judged_by_all_that_they_stand_for() {
         ("repo://private/{+name}", true),
         ("repo://{owner}/{name}", true),
     ] {
-        let call = Call::on("resources/read", Resource::Template(template));
+        let call = SampleCall::on("resources/read", Resource::Template(template));
         let request = call.request(&HEADERS);
         assert_eq!(is_visible(&policy, &request), visible, "{template}");
         // As anything but a listed item it stands for all that it can expand to.

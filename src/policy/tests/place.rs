@@ -5,13 +5,13 @@ use crate::authz::{Context, Value};
 
 #[test]
 fn where_selects_networks() {
-    let from = |address: &str| Call {
+    let from = |address: &str| SampleCall {
         source: Some(address.parse().unwrap()),
-        ..Call::default()
+        ..SampleCall::default()
     };
-    let unknown = Call {
+    let unknown = SampleCall {
         source: None,
-        ..Call::default()
+        ..SampleCall::default()
     };
     for (call, selectors, expected) in [
         (&from("10.1.2.3"), "where: {networks: [10.0.0.0/8]}", "yes"),
@@ -66,14 +66,14 @@ fn where_selects_countries_and_devices() {
         ("os", object(&[("name", text("macos"))])),
         ("tags", Value::List(vec![text("a"), text("b")])),
     ]);
-    let plain = Call::default();
-    let known = Call {
+    let plain = SampleCall::default();
+    let known = SampleCall {
         context: Context {
             country: Some("DE"),
             device: Some(&device),
             ..Context::default()
         },
-        ..Call::default()
+        ..SampleCall::default()
     };
     for (call, selectors, expected) in [
         (&plain, "where: {countries: [DE]}", "?"),

@@ -5,11 +5,11 @@ use crate::authz::{Resource, Value};
 
 #[test]
 fn what_selects_calls() {
-    let prompt = Call::on("prompts/get", Resource::Prompt("review"));
-    let completion = Call::on("completion/complete", Resource::Prompt("review"));
-    let file = Call::on("resources/read", Resource::Uri("file:///srv/a/b.md"));
-    let task = Call::on("tasks/get", Resource::Task("t1"));
-    let call = Call::default();
+    let prompt = SampleCall::on("prompts/get", Resource::Prompt("review"));
+    let completion = SampleCall::on("completion/complete", Resource::Prompt("review"));
+    let file = SampleCall::on("resources/read", Resource::Uri("file:///srv/a/b.md"));
+    let task = SampleCall::on("tasks/get", Resource::Task("t1"));
+    let call = SampleCall::default();
     for (call, selectors, expected) in [
         (&call, "what: {servers: [github]}", "yes"),
         (&call, "what: {servers: [files, github]}", "yes"),
@@ -86,10 +86,10 @@ fn a_uri_that_may_mean_another_cannot_be_matched() {
         ("FILE:///srv/a", "?"),
         ("https://x/../y", "no"),
     ] {
-        let call = Call::on("resources/read", Resource::Uri(uri));
+        let call = SampleCall::on("resources/read", Resource::Uri(uri));
         check("what: {resources: ['file:///srv/**']}", &call, expected);
     }
-    let odd = Call::on("resources/read", Resource::Uri("file:///srv/../x"));
+    let odd = SampleCall::on("resources/read", Resource::Uri("file:///srv/../x"));
     check("what: {resources: ['file:///srv/a']}", &odd, "?");
     check("what: {servers: [github]}", &odd, "yes");
 }
@@ -152,22 +152,22 @@ fn arguments_select_values() {
         ("{a.owner: acme}", list(std::slice::from_ref(&deep)), "?"),
         ("{a.other: acme}", deep, "no"),
     ] {
-        let call = Call::with(&[("a", value)]);
+        let call = SampleCall::with(&[("a", value)]);
         check(
             &format!("what: {{arguments: {selectors}}}"),
             &call,
             expected,
         );
     }
-    let none = Call {
+    let none = SampleCall {
         arguments: None,
-        ..Call::default()
+        ..SampleCall::default()
     };
     check("what: {arguments: {a: acme}}", &none, "no");
     check("what: {not: {arguments: {a: acme}}}", &none, "yes");
     check(
         "what: {not: {arguments: {a: acme}}}",
-        &Call::on("prompts/get", Resource::Prompt("p")),
+        &SampleCall::on("prompts/get", Resource::Prompt("p")),
         "no",
     );
 }

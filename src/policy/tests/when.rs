@@ -1,19 +1,19 @@
 //! `when`.
 
 use super::*;
-use crate::authz::{Value};
+use crate::authz::Value;
 
 /// The call is at 10:00 UTC on a Friday, 11:00 in Berlin and 15:30 in Kolkata.
 #[test]
 #[expect(clippy::too_many_lines, reason = "rows")]
 fn when_selects_times() {
     let since = |auth_time: Value<'static>, session: Option<&str>| {
-        let mut call = Call::default();
+        let mut call = SampleCall::default();
         call.subject.claims = object(&[("auth_time", auth_time)]);
         call.context.session_started = session.map(|session| session.parse().unwrap());
         call
     };
-    let plain = Call::default();
+    let plain = SampleCall::default();
     // 09:50 UTC.
     let fresh = since(Value::Int(1_795_168_200), Some("2026-11-20T09:50:00Z"));
     let stale = since(Value::Float(1_795_168_199.0), Some("2026-11-20T09:49:59Z"));

@@ -41,9 +41,9 @@ fn who_selects_callers() {
         ("who: {claims: {tags: b}}", "yes"),
         ("who: {claims: {tags: c}}", "no"),
     ] {
-        check(selectors, &Call::default(), expected);
+        check(selectors, &SampleCall::default(), expected);
     }
-    let mut left_out = Call::default();
+    let mut left_out = SampleCall::default();
     left_out.subject.unknown.groups = true;
     for (selectors, expected) in [
         ("who: {groups: [oncall]}", "yes"),
@@ -53,9 +53,9 @@ fn who_selects_callers() {
     ] {
         check(selectors, &left_out, expected);
     }
-    let nobody = Call {
+    let nobody = SampleCall {
         peer: None,
-        ..Call::default()
+        ..SampleCall::default()
     };
     check("who: {peers: ['spiffe://td/agent']}", &nobody, "no");
     check("who: {not: {peers: ['spiffe://td/agent']}}", &nobody, "yes");

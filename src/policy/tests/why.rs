@@ -18,21 +18,21 @@ fn why_selects_purposes_and_behaviour() {
     readings.insert(window(Count::Calls), 2);
     readings.insert(window(Count::Denials), 2);
     readings.insert(window(Count::DistinctTools), 2);
-    let plain = Call::default();
-    let read = Call {
+    let plain = SampleCall::default();
+    let read = SampleCall {
         context: Context {
             readings: Some(&readings),
             purpose: Declared::As("support"),
             ..Context::default()
         },
-        ..Call::default()
+        ..SampleCall::default()
     };
-    let unclear = Call {
+    let unclear = SampleCall {
         context: Context {
             purpose: Declared::Unclear,
             ..Context::default()
         },
-        ..Call::default()
+        ..SampleCall::default()
     };
     for (call, selectors, expected) in [
         (&plain, "why: {purposes: [support]}".to_owned(), "no"),

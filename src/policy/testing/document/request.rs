@@ -17,7 +17,7 @@ use crate::policy::testing::request::{
 use crate::yaml::{self, Data, Fields, Findings, Node, choice, list_or_one, quoted, string};
 
 /// The name of a header, in lower case, and its value.
-type Header = (Cow<'static, str>, Cow<'static, str>);
+type SampleHeader = (Cow<'static, str>, Cow<'static, str>);
 
 /// Reads a request: the `request` of a test, or the whole file of a single question.
 pub(super) fn read_request(
@@ -185,13 +185,13 @@ fn read_ask(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<SampleAs
     }
 }
 
-fn headers(node: &Node, findings: &mut Findings) -> Option<Vec<Header>> {
+fn headers(node: &Node, findings: &mut Findings) -> Option<Vec<SampleHeader>> {
     let Data::Map(entries) = &node.data else {
         let message = format!("`headers` must be a mapping, found {}", node.kind());
         findings.error(node, message, "");
         return None;
     };
-    let mut headers: Vec<Header> = Vec::new();
+    let mut headers: Vec<SampleHeader> = Vec::new();
     for (key, value) in entries {
         let name = key.as_str().unwrap_or_default().to_ascii_lowercase();
         if headers.iter().any(|(other, _)| *other == name) {

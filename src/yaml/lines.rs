@@ -5,12 +5,12 @@ const STEP: usize = 512;
 
 /// Where every [`STEP`] bytes of a text are.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
+pub(super) struct LineMarks {
     /// Line and column before the bytes from that mark on, both from 0.
     marks: Vec<(usize, usize)>,
 }
 
-impl Places {
+impl LineMarks {
     /// Goes through the text once.
     pub(super) fn of(text: &str) -> Self {
         let mut marks = Vec::with_capacity(text.len() / STEP + 1);
@@ -19,7 +19,7 @@ impl Places {
             marks.push(here);
             here = after(here, stretch);
         }
-        Places { marks }
+        LineMarks { marks }
     }
 
     /// Line and column of a byte of the same text, both from 1, the column in characters. Looks at
@@ -87,7 +87,7 @@ mod tests {
             &"x".repeat(STEP),
             &"\n".repeat(STEP * 2),
         ] {
-            let places = Places::of(text);
+            let places = LineMarks::of(text);
             let mut expected = (1, 1);
             for (offset, character) in text.char_indices() {
                 assert_eq!(places.position(text, offset), expected, "{offset}");
