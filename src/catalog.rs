@@ -1,8 +1,8 @@
-//! What is known of the tools of each server: how they describe themselves, and whether that is
-//! still what was accepted.
+//! Knows the tools of each server, and notices when a server describes one differently from what
+//! was accepted.
 //!
-//! A description is part of what a model acts on, so one that changes after it was looked at can
-//! turn a harmless tool into another. Every tool of every list passes through
+//! A model acts on what a description says, so a description that changes after it was reviewed can
+//! make a harmless tool harmful. Every tool of every list passes through
 //! [`Catalog::observe`], those that the caller does not get to see too; a call asks for the
 //! [`Catalog::standing`] of its tool. What was accepted is what the server's record says, or else
 //! what was seen first in this process. A record also says what arguments a tool takes, which

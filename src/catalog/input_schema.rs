@@ -1,5 +1,5 @@
-//! The input schema of a recorded tool: whether the arguments of a call fit it, and what it says
-//! that absent ones stand for.
+//! The input schema of a recorded tool: checks the arguments of calls against it, and reads the
+//! defaults of absent ones.
 //!
 //! A schema is a server's text and the arguments are a client's, so neither may cost without
 //! end. References are followed within the schema only, nothing is ever fetched, patterns run in

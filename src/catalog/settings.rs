@@ -1,4 +1,4 @@
-//! What the catalog is told of each server.
+//! The configuration of the catalog, server by server.
 
 use std::path::PathBuf;
 

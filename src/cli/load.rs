@@ -1,4 +1,4 @@
-//! The files that commands work on.
+//! Loads the files that commands work on.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! How a command ends: its result on standard output, or why there is none on standard error.
+//! Ends a command: prints its result to standard output, or to standard error why there is none.
 
 use std::io::Write;
 use std::process::ExitCode;

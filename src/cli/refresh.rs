@@ -1,5 +1,5 @@
-//! `mcp-authz classify --refresh`: what is otherwise than was accepted of a server's tools, and
-//! accepting it.
+//! `mcp-authz classify --refresh`: shows how a server's tools differ from what was accepted, and
+//! accepts them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

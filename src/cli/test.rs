@@ -1,4 +1,4 @@
-//! `mcp-authz test`: what a policy does, against what its tests want.
+//! `mcp-authz test`: runs the policy's tests.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `mcp-authz validate`: everything that is wrong, at once.
+//! `mcp-authz validate`: reports everything that is wrong, at once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

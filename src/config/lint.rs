@@ -1,4 +1,4 @@
-//! What a configuration can say and probably should not.
+//! Warns of what a configuration can say and probably should not.
 
 use std::collections::BTreeSet;
 

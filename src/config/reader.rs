@@ -1,4 +1,4 @@
-//! What reading a section needs to know besides its tree.
+//! The reader whose methods decode the sections of the file.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What a configuration says: the settings of every module, and the few that belong to none.
+//! The configuration after reading: the settings of every module, and the few that belong to none.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

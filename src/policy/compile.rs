@@ -1,4 +1,4 @@
-//! Policy files to one [`Policy`], whole or not at all.
+//! Compiles policy files to one [`Policy`], whole or not at all.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

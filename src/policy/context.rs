@@ -1,4 +1,4 @@
-//! What a policy is compiled against.
+//! What compiling a policy needs to know of the configuration.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A policy file as written: YAML to typed, located documents.
+//! Decodes one policy file: YAML to rules and tool tables that know where they stand.
 //!
 //! Each block of a rule has a file here that reads it, named as the one in `authz` that judges it:
 //! `who`, `what`, `when`, `place` (for `where`) and `why`. `effects` reads what a rule does,

@@ -1,4 +1,4 @@
-//! The files a policy consists of.
+//! Finds and reads the files of a policy and of its tests.
 
 mod error;
 mod expand;

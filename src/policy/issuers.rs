@@ -1,4 +1,4 @@
-//! Whose names a rule speaks of.
+//! Finds names in a rule that any of several issuers could have given.
 //!
 //! Groups, roles, scopes, tenants, subjects, clients and claims are what an issuer calls them. On a
 //! server that takes tokens of several issuers a rule has to say whose it means; else an issuer that

@@ -1,4 +1,4 @@
-//! Taking a changed policy into force.
+//! Replaces the policy in force when its files change, or when asked to.
 //!
 //! The files are compared by content, not by notification: that works the same on local disks,
 //! network volumes and Kubernetes volumes. A change is taken up only after two looks in a row

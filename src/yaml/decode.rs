@@ -1,4 +1,4 @@
-//! Located nodes to typed values.
+//! Decodes located nodes to typed values.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is wrong with a file, where, and what would be right.
+//! Collects what is wrong with files, and shows it with its place and a remedy.
 
 use std::ops::Range;
 use std::sync::OnceLock;

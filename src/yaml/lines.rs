@@ -1,4 +1,4 @@
-//! Lines and columns of a text, at a cost that does not grow with it.
+//! Finds line and column of a byte without reading the whole text each time.
 
 /// How many bytes are between two marks.
 const STEP: usize = 512;

@@ -1,7 +1,7 @@
-//! YAML text to a tree of located nodes.
+//! Parses YAML text to a tree of located nodes.
 //!
-//! The events of `saphyr_parser` are put together here, because its own trees forget where a value
-//! stands or stop at the first mistake. Aliases are counted before they are copied, so that a small
+//! This builds the tree from the events of `saphyr_parser`, because `saphyr` itself stops at the
+//! first mistake. Aliases are counted before they are copied, so that a small
 //! file cannot grow without end.
 
 use std::collections::{HashMap, HashSet};

@@ -1,4 +1,4 @@
-//! `silence`: the names of lints that an author does not want to hear of.
+//! Reads `silence`: the names of lints that an author turns off.
 
 use super::decode::{choice, list};
 use super::finding::Findings;

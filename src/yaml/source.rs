@@ -1,4 +1,4 @@
-//! The text of a file, by which everything that is said about it is placed.
+//! A file as read, and the id by which findings refer to it.
 
 /// One file as read.
 #[derive(Debug, Clone, PartialEq, Eq)]

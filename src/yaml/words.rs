@@ -1,4 +1,4 @@
-//! Lists of words in messages, and the known word that an unknown one was meant to be.
+//! Wording of messages: lists of words, and suggestions for unknown ones.
 
 /// The nearest known word, or all of them if none is near.
 #[must_use]

@@ -1,4 +1,4 @@
-//! How often the values of some arguments can be evaluated at most, told from the schema alone.
+//! An upper bound, from the schema alone, on how often the values of arguments are evaluated.
 //!
 //! A schema applies others to the value itself (`allOf`, `$ref`) and to what is in it
 //! (`properties`, `items`). The first must not lead in circles. The second may, and then the

@@ -1,4 +1,4 @@
-//! What a schema says that absent arguments stand for.
+//! The defaults that a schema gives to absent arguments.
 
 use serde_json::{Map, Value as Json};
 

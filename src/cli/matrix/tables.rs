@@ -1,4 +1,4 @@
-//! The matrix for terminals and for other programs.
+//! Prints the matrix as a table for terminals, as CSV and as JSON.
 
 use std::fmt::{self, Write as _};
 use std::iter::once;

@@ -1,5 +1,4 @@
-//! What the blocks of a rule have in common: they are mappings that say something, with lists of
-//! names and patterns.
+//! Readers that all blocks of a rule share: mappings that must not be empty, names and patterns.
 
 use std::sync::Arc;
 

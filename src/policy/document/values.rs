@@ -1,4 +1,4 @@
-//! Values that are compared: of arguments, claims and devices, each at a path.
+//! Reads values to compare with: of arguments, claims and devices, each at a path.
 
 use std::borrow::Cow;
 

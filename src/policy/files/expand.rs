@@ -1,5 +1,5 @@
-//! The files that match a glob. What keeps one of them from being found is an error: libraries
-//! leave out what they cannot look at.
+//! Finds the files that match a glob. A directory that cannot be read is an error here, because
+//! libraries skip such directories, and a policy would silently lose rules.
 
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Arguments that no tool declares.
+//! Warns of rules that read arguments which no recorded tool declares.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What every lint works with: the policy, what is known around it, and where its rules stand.
+//! The input of every lint: the policy, its surroundings, and where each rule stands in its file.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Names in policy tests that no rule has, but for a slip of the pen.
+//! Warns of groups and scopes in policy tests that are probably misspelt.
 
 use super::usage::named;
 use crate::authz::Policy;

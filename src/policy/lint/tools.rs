@@ -1,4 +1,4 @@
-//! Names of tools and classes that no recorded tool has.
+//! Warns of tools and classes that no record has.
 
 use std::sync::Arc;
 

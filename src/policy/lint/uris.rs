@@ -1,4 +1,4 @@
-//! Patterns over resources that say less, or more, than they seem to.
+//! Warns of patterns over resources that match less, or more, than they seem to.
 
 use super::context::Lint;
 use crate::authz::{Effect, Rule, UriForm, UriPattern, What, never_normal};

@@ -1,4 +1,4 @@
-//! What of its surroundings a policy speaks of.
+//! The names outside itself that a policy uses: groups, scopes, and servers whose arguments it reads.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Expressions whose meaning rests on how a value is spelled or read.
+//! Warns of expressions that a caller gets past by spelling a value differently.
 
 use super::context::Lint;
 use crate::authz::{Effect, Expression, Remark, Rule, Sense};

@@ -1,4 +1,4 @@
-//! Whom to ask about where nobody says.
+//! Makes up sample callers from the rules, where the reader of a matrix names none.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The matrix as one page that needs nothing else: for a reviewer to read, filter and print.
+//! Renders the matrix as one self-contained HTML page that a reviewer can read, filter and print.
 //!
 //! Outcomes differ by colour (a palette that colour-blind readers can tell apart), by sign and by
 //! letter. Every text from a file is escaped, and the page may load nothing and run only its own

@@ -1,4 +1,4 @@
-//! Somebody who might call, for previews of a policy.
+//! A sample caller, for previews of a policy.
 
 use std::net::IpAddr;
 use std::sync::Arc;

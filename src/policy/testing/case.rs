@@ -1,4 +1,4 @@
-//! One test: ask, compare, and explain what is not as expected.
+//! Runs one test: asks the policy, compares, and explains what differs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

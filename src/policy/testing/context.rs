@@ -1,4 +1,4 @@
-//! What the requests of policy tests may take for granted.
+//! Defaults and surroundings that the requests of policy tests share.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Files of policy tests as written: YAML to typed, located documents.
+//! Decodes files of policy tests, and the requests and subjects that commands read.
 
 mod expectation;
 mod request;

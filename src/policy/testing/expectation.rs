@@ -1,4 +1,4 @@
-//! A policy test once it is read: a request, and what is expected of it.
+//! A policy test after reading: a request, and the expected outcome.
 
 use super::request::SampleRequest;
 use crate::yaml::Node;

@@ -1,4 +1,4 @@
-//! How the tests of a policy came out.
+//! The results of policy tests.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The tests of one or more files, and asking a policy all of them.
+//! All tests of a policy, and running them.
 
 use std::collections::{BTreeSet, HashSet};
 

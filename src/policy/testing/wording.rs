@@ -1,4 +1,4 @@
-//! What an explanation says, in words.
+//! Puts decisions and explanations into words.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
