@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Reads a configuration, section by section. Each file of the room adds those that it is named for.
+/// Reads a configuration. Each file of the room adds the section that it is named after.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConfigReader<'b> {
     /// What paths in the file are relative to.

@@ -19,7 +19,7 @@ mod why;
 use std::sync::Arc;
 
 use super::silence::silenced;
-use crate::authz::{Assignments, Effect, Expression, Glob, Mode, What, When, Where, Who, Why};
+use crate::authz::{Assignments, Effect, Expression, Glob, Mode, When, Where, Who, Why};
 use effects::{Blocks, EffectName};
 use what::WhatDocument;
 

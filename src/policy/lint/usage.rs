@@ -1,4 +1,5 @@
-//! The names outside itself that a policy uses: groups, scopes, and servers whose arguments it reads.
+//! The names outside itself that a policy uses: groups, scopes, and the servers whose arguments it
+//! reads.
 
 use std::collections::BTreeSet;
 

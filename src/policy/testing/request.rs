@@ -1,5 +1,5 @@
-//! The request of a policy test. It becomes an access request by the same steps as one from outside:
-//! its message is written as JSON-RPC and decoded again.
+//! The request of a policy test. It becomes an access request by the same steps as one from
+//! outside: its message is written as JSON-RPC and decoded again.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

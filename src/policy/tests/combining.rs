@@ -194,7 +194,7 @@ fn an_empty_policy_denies_everything() {
     }
 }
 
-/// The rules of SPEC §3.2, as far as they exist.
+/// A policy of the usual size, with each effect.
 #[test]
 fn the_specified_example_decides_as_it_says() {
     let policy = policy(
