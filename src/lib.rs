@@ -82,7 +82,7 @@
 //! - [`authz`] imports nothing of ours: no async, no clock, no I/O, no serialization. The same
 //!   arguments give the same decision, and it cannot panic.
 //! - Envoy's types exist only in [`envoy`]; YAML keys only in [`config`], `policy/document*`,
-//!   `policy/testing/document.rs` and the lints, and those of Envoy's own files in
+//!   `policy/testing/document*` and the lints, and those of Envoy's own files in
 //!   [`envoy::bootstrap`], which only `validate` asks; token types only in [`authn`].
 //! - The inner module owns the type that it consumes: [`check::HttpRequest`] is defined by the
 //!   pipeline and produced by the edge.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use mcp_authz::cli::{self, Arguments};
+use mcp_authz::cli::{self, CommandLine};
 
 /// Checks allocate and free the same small sizes over and over; the system's allocator takes longer.
 /// Without huge pages, which would double the resident memory and save nothing that can be measured.
@@ -11,5 +11,5 @@ use mcp_authz::cli::{self, Arguments};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::run(Arguments::parse())
+    cli::run(CommandLine::parse())
 }

@@ -1,4 +1,4 @@
-//! What a server says of one tool, and recorded lists of that.
+//! Tool definitions as a server lists them, their digests, and recorded `tools/list` results.
 
 use super::input_schema::InputSchema;
 use crate::authz::{HintedClass, Value};

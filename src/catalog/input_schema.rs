@@ -1,5 +1,5 @@
-//! The input schema of a recorded tool: whether the arguments of a call fit it, and what it says
-//! that absent ones stand for.
+//! The input schema of a recorded tool: checks the arguments of calls against it, and reads the
+//! defaults of absent ones.
 //!
 //! A schema is a server's text and the arguments are a client's, so neither may cost without
 //! end. References are followed within the schema only, nothing is ever fetched, patterns run in
@@ -9,6 +9,8 @@
 
 mod bounds;
 mod defaults;
+mod fault;
+mod reference;
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,11 +21,11 @@ use jsonschema::paths::LocationSegment;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Number, Value as Json};
 
+pub use fault::{InvalidArguments, UnusableSchema};
+
 use crate::authz::Value;
 use bounds::Bounds;
 
-/// The largest schema, in the units of [`Size`].
-const SCHEMA_SIZE_MAX: u64 = 50_000;
 /// The most evaluations that the arguments of one call may need: their size, times the most
 /// schemas that a value of them may have to fit.
 const EVALUATIONS_MAX: u64 = 4 << 20;
@@ -90,56 +92,6 @@ pub struct InputSchema {
     defaults: Value<'static>,
     /// Once it was asked for.
     compiled: OnceLock<Result<Compiled, UnusableSchema>>,
-}
-
-/// Why arguments cannot be held against a schema; for the operator.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UnusableSchema {
-    /// There is none, or something else in its place.
-    #[error("it is not a JSON object")]
-    NotAnObject,
-    /// It is too large.
-    #[error("it is too large")]
-    Size,
-    /// Its `$schema` is not known.
-    #[error("its `$schema` is none of the drafts 4, 6, 7, 2019-09 and 2020-12")]
-    Dialect,
-    /// A part of it has an identifier or a dialect of its own.
-    #[error("a part of it has `{0}` of its own, which is not supported")]
-    Part(&'static str),
-    /// A reference does not lead to a place within it.
-    #[error("`{0}` is not followed: only `$ref` to `#` or `#/…` within the schema is")]
-    Reference(String),
-    /// A reference leads back to itself without going into the value.
-    #[error("a reference leads back to itself")]
-    Cycle,
-    /// Too many schemas, or too many that nest, are for one and the same value.
-    #[error("a value has to fit too many parts of it at once")]
-    FanOut,
-    /// It is not a JSON Schema, or has a pattern that cannot be used.
-    #[error("{0}")]
-    Invalid(String),
-}
-
-/// Where arguments do not fit, and how. It has no text of the client but the names of properties
-/// that the schema knows.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{kind}", if path.is_empty() { String::new() } else { format!("at `{path}`: ") })]
-pub struct InvalidArguments {
-    /// The place of the first fault, as a JSON Pointer; empty for the arguments as a whole. A name
-    /// that is not in the schema is `*`, and the end of a long path is `…`.
-    pub path: String,
-    /// The keyword that is not met, or `size` or `schema`.
-    pub kind: &'static str,
-}
-
-impl InvalidArguments {
-    fn whole(kind: &'static str) -> Self {
-        InvalidArguments {
-            path: String::new(),
-            kind,
-        }
-    }
 }
 
 #[derive(Debug)]

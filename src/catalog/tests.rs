@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::*;
 
-const LIMITS: Limits = Limits {
+const LIMITS: CatalogLimits = CatalogLimits {
     tools_max: 3,
     name_bytes_max: 8,
 };
@@ -103,7 +103,7 @@ fn changes_are_reported_and_not_refused_by_default() {
     let changed = catalog.observe("s", "t", &tool("t", "b", "{}").definition);
     assert_eq!(
         changed.change,
-        Some(Change {
+        Some(ToolChange {
             digest: tool("t", "b", "{}").digest().into(),
             accepted: tool("t", "a", "{}").digest().into(),
         })

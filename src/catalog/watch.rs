@@ -1,4 +1,4 @@
-//! Taking changed records into force.
+//! Reads a server's record again when the file changes, or when asked to.
 
 use std::mem;
 use std::sync::Arc;

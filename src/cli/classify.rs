@@ -1,14 +1,44 @@
 //! `mcp-authz classify`: a first risk-class table from what a server says about its tools.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Stop, load, print};
+use clap::Args;
+
+use super::outcome::{Stop, print};
+use super::{load, refresh};
 use crate::authz::HintedClass;
 use crate::catalog::RecordedTool;
 
-pub(super) fn run(tools: &Path, server: &str) -> Result<ExitCode, Stop> {
+/// Make a first risk-class table from a recorded `tools/list` result, or compare it with one
+/// that was accepted
+#[derive(Debug, Args)]
+pub(super) struct ClassifyArguments {
+    /// The recorded result
+    #[arg(value_name = "TOOLS.json")]
+    tools: PathBuf,
+    /// The server's name in the configuration
+    #[arg(long, value_name = "NAME", default_value = "server")]
+    server: String,
+    /// Instead of a table, show what is otherwise than in this recorded result
+    #[arg(long, value_name = "SNAPSHOT.json")]
+    refresh: Option<PathBuf>,
+    /// Put the new result in its place
+    #[arg(long, requires = "refresh")]
+    accept: bool,
+}
+
+pub(super) fn run(arguments: &ClassifyArguments) -> Result<ExitCode, Stop> {
+    let ClassifyArguments {
+        tools,
+        server,
+        refresh,
+        accept,
+    } = arguments;
+    if let Some(snapshot) = refresh {
+        return refresh::run(tools, snapshot, *accept);
+    }
     let tools = load::parse_record(&load::read(tools)?)?;
     print(&table(server, &tools), 0)
 }

@@ -1,14 +1,29 @@
 //! `mcp-authz explain`: one decision, rule by rule.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Stop, load, print};
-use crate::authz::{self, Evaluation, Explanation, Match};
-use crate::policy::testing::{self, Named, SampleAsk, Unasked, effect_name, match_name};
+use clap::Args;
 
-pub(super) fn run(config: &Path, request: &Path) -> Result<ExitCode, Stop> {
+use super::load;
+use super::outcome::{Stop, print};
+use crate::authz::{self, Evaluation, Explanation, Match};
+use crate::policy::testing::{self, NamedDecision, SampleAsk, Unasked, effect_name, match_name};
+
+/// Decide one request step by step
+#[derive(Debug, Args)]
+pub(super) struct ExplainArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The request, as in a policy test
+    #[arg(value_name = "REQUEST.yaml")]
+    request: PathBuf,
+}
+
+pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Stop> {
+    let ExplainArguments { config, request } = arguments;
     let loaded = load::load(config)?;
     let source = load::read(request)?;
     let sample = testing::read_request(source, &loaded.samples).map_err(Stop::Findings)?;
@@ -76,7 +91,7 @@ fn narrate(head: &str, explanation: &Explanation) -> String {
             line(&format!("     {sign} {}: {found}", selector.name));
         }
     }
-    let named = Named::of(&evaluation.decision);
+    let named = NamedDecision::of(&evaluation.decision);
     let mut last = format!("\n{named}");
     if !evaluation.rules.is_empty() {
         // Writing to a string cannot fail.

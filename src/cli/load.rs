@@ -1,17 +1,16 @@
-//! The files that commands work on.
+//! Loads the files that commands work on.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
-use super::Stop;
+use super::outcome::Stop;
 use crate::app;
 use crate::authz::Policy;
 use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
 use crate::file;
+use crate::policy;
 use crate::policy::testing::SampleContext;
-use crate::policy::{self, CompileContext};
 use crate::yaml::Source;
 
 /// The most bytes of a file that is read whole.
@@ -63,21 +62,10 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Stop> {
     let sources = policy::read(&config.policy).map_err(|error| Stop::failed(&error))?;
     let policy = policy::compile(&sources, &context).map_err(Stop::Findings)?;
     Ok(Loaded {
-        samples: samples(&context),
+        samples: context.samples(),
         config,
         policy,
     })
-}
-
-/// What sample requests take for granted under a configuration.
-pub(super) fn samples(context: &CompileContext) -> SampleContext {
-    SampleContext {
-        servers: context.servers.clone(),
-        issuer: context.issuer.clone(),
-        hints: Arc::clone(&context.hints),
-        uris: Arc::clone(&context.uris),
-        defaults: Arc::clone(&context.defaults),
-    }
 }
 
 /// The tools of a record.

@@ -1,5 +1,5 @@
-//! `mcp-authz classify --refresh`: what is otherwise than was accepted of a server's tools, and
-//! accepting it.
+//! `mcp-authz classify --refresh`: shows how a server's tools differ from what was accepted, and
+//! accepts them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{fs, io};
 
-use super::{FINDINGS, Stop, load, print};
+use super::load;
+use super::outcome::{FINDINGS, Stop, print};
 use crate::authz::Value;
 use crate::catalog::RecordedTool;
 use crate::file;

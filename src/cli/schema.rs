@@ -5,10 +5,27 @@
 
 use std::process::ExitCode;
 
-use super::{SchemaOf, Stop, print};
+use clap::{Args, ValueEnum};
 
-pub(super) fn run(of: SchemaOf) -> Result<ExitCode, Stop> {
-    let schema = match of {
+use super::outcome::{Stop, print};
+
+/// Print a JSON Schema for editors
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// Of what
+    #[arg(value_enum)]
+    of: SchemaOf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SchemaOf {
+    Config,
+    Policy,
+    Tests,
+}
+
+pub(super) fn run(arguments: &SchemaArguments) -> Result<ExitCode, Stop> {
+    let schema = match arguments.of {
         SchemaOf::Config => include_str!("schema/config.json"),
         SchemaOf::Policy => include_str!("schema/policy.json"),
         SchemaOf::Tests => include_str!("schema/tests.json"),

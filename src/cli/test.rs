@@ -1,19 +1,46 @@
-//! `mcp-authz test`: what a policy does, against what its tests want.
+//! `mcp-authz test`: runs the policy's tests.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::load::Loaded;
-use super::{FINDINGS, Stop, TestFormat, load, print};
+use super::load::{self, Loaded};
+use super::outcome::{FINDINGS, Stop, print};
 use crate::file::{self, FileKind};
 use crate::policy;
-use crate::policy::testing::{CaseReport, Report, Suite};
+use crate::policy::testing::{CaseReport, Suite, SuiteReport};
 use crate::yaml::Source;
 
-pub(super) fn run(config: &Path, paths: &[PathBuf], format: TestFormat) -> Result<ExitCode, Stop> {
+/// Run the policy's tests
+#[derive(Debug, Args)]
+pub(super) struct TestArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Test files or directories of them; by default, those beside the policy
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// How to show the results
+    #[arg(long, value_enum, default_value_t = TestFormat::Text)]
+    format: TestFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TestFormat {
+    Text,
+    Json,
+    Junit,
+}
+
+pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode, Stop> {
+    let TestArguments {
+        config,
+        paths,
+        format,
+    } = arguments;
     let loaded = load::load(config)?;
     let sources = sources(&loaded, paths)?;
     let suite = Suite::read(&sources, &loaded.samples).map_err(Stop::Findings)?;
@@ -49,7 +76,7 @@ fn sources(loaded: &Loaded, paths: &[PathBuf]) -> Result<Vec<Source>, Stop> {
     Ok(sources)
 }
 
-fn failed(report: &Report) -> usize {
+fn failed(report: &SuiteReport) -> usize {
     report
         .cases
         .iter()
@@ -57,7 +84,7 @@ fn failed(report: &Report) -> usize {
         .count()
 }
 
-fn text(report: &Report, unreached: &[&str]) -> String {
+fn text(report: &SuiteReport, unreached: &[&str]) -> String {
     let mut text = String::new();
     for case in &report.cases {
         let (colour, word) = if case.failures.is_empty() {
@@ -90,7 +117,7 @@ fn line(text: &mut String, line: &str) {
     text.push('\n');
 }
 
-fn json(report: &Report, unreached: &[&str]) -> String {
+fn json(report: &SuiteReport, unreached: &[&str]) -> String {
     let case = |case: &CaseReport| {
         json!({
             "name": case.name,
@@ -112,7 +139,7 @@ fn json(report: &Report, unreached: &[&str]) -> String {
 }
 
 /// The XML that continuous integration systems read.
-fn junit(report: &Report) -> String {
+fn junit(report: &SuiteReport) -> String {
     let (all, failed) = (report.cases.len(), failed(report));
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let counts = format!("tests=\"{all}\" failures=\"{failed}\"");

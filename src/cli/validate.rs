@@ -1,30 +1,57 @@
-//! `mcp-authz validate`: everything that is wrong, at once.
+//! `mcp-authz validate`: reports everything that is wrong, at once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{FINDINGS, Stop, TextFormat, error_line, load, print};
+use super::load;
+use super::outcome::{FINDINGS, Stop, error_line, print};
 use crate::app::{self, RunError};
 use crate::catalog::{Catalog, RecordedTool};
 use crate::config::{self, Config, Inspection, PolicyUsage};
 use crate::envoy::bootstrap::{self, Expected};
 use crate::policy::testing::Suite;
-use crate::policy::{self, CompileContext, Declared, LintContext};
+use crate::policy::{self, CompileContext, DeclaredArguments, LintContext};
 use crate::yaml::{Findings, Node, Severity, Source};
 
 /// The recorded tools by server.
 type Records = BTreeMap<String, Vec<RecordedTool>>;
 
-pub(super) fn run(
-    path: &Path,
-    envoy: &[PathBuf],
+/// Show everything that is wrong with a configuration, its policy and the policy's tests
+#[derive(Debug, Args)]
+pub(super) struct ValidateArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// A file of the Envoy in front: a bootstrap, or one with `resources`. Several are of one
+    /// Envoy
+    #[arg(long, value_name = "FILE")]
+    envoy: Vec<PathBuf>,
+    /// Exit with 1 for warnings too
+    #[arg(long)]
     deny_warnings: bool,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = TextFormat::Text)]
     format: TextFormat,
-) -> Result<ExitCode, Stop> {
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TextFormat {
+    Text,
+    Json,
+}
+
+pub(super) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Stop> {
+    let ValidateArguments {
+        config: path,
+        envoy,
+        deny_warnings,
+        format,
+    } = arguments;
     let source = load::read(path)?;
     let envoy: Result<Vec<Source>, Stop> = envoy.iter().map(|path| load::read(path)).collect();
     let findings = validate(source, load::base(path), envoy?);
@@ -34,7 +61,7 @@ pub(super) fn run(
         TextFormat::Text => text(&findings, errors, warnings),
         TextFormat::Json => json(&findings, errors, warnings),
     };
-    let bad = errors > 0 || (deny_warnings && warnings > 0);
+    let bad = errors > 0 || (*deny_warnings && warnings > 0);
     print(&text, if bad { FINDINGS } else { 0 })
 }
 
@@ -148,9 +175,9 @@ fn recorded_tools(inspection: &mut Inspection) -> Records {
 }
 
 /// What the tools of each record declare.
-fn declared(records: &Records) -> BTreeMap<String, BTreeMap<String, Declared>> {
+fn declared(records: &Records) -> BTreeMap<String, BTreeMap<String, DeclaredArguments>> {
     let of_tool = |tool: &RecordedTool| {
-        let declared = Declared::of(tool.part("inputSchema"));
+        let declared = DeclaredArguments::of(tool.part("inputSchema"));
         (tool.name.clone(), declared)
     };
     let records = records.iter();
@@ -215,7 +242,7 @@ fn look_at_policy(
             return (None, findings);
         }
     };
-    let suite = Suite::read(&tests, &load::samples(context));
+    let suite = Suite::read(&tests, &context.samples());
     let policy = match policy::compile(&sources, context) {
         Ok(policy) => policy,
         Err(wrong) => {

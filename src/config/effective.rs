@@ -7,19 +7,15 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::{Config, Drain, Limits};
+use super::settings::{Config, Drain, LimitSettings};
+use super::words::{ACCEPT, ON, Words, word_of};
 use crate::audit;
 use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings};
-use crate::catalog::{OnChange, Trust};
-use crate::check::{
-    self, DenySettings, DenyShape, Disclose, HandoffSettings, PurposeSettings, ServerSettings,
-    SessionBinding, UriForm,
-};
-use crate::envoy::request::Source;
+use crate::catalog::Trust;
+use crate::check::{self, DenySettings, HandoffSettings, PurposeSettings, ServerSettings};
 use crate::listen::{self, TlsFiles};
 use crate::state;
 use crate::telemetry;
-use crate::upstream::AuthorizationHeader;
 use crate::yaml;
 
 impl Config {
@@ -53,13 +49,9 @@ impl Config {
             service_name,
             log,
         } = telemetry;
-        let client_address = match client_address {
-            Source::Peer => "peer",
-            Source::ExternalAddress => "x-envoy-external-address",
-        };
         json!({
             "listen": listen.to_string(),
-            "client_address": client_address,
+            "client_address": client_address.word(),
             "tls": tls.as_ref().map(tls_files),
             "admin": admin.as_ref().map(|listen| json!({"listen": listen.to_string()})),
             "issuers": authn.issuers.iter().map(issuer).collect::<Vec<_>>(),
@@ -89,7 +81,7 @@ impl Config {
 
     #[expect(clippy::too_many_lines, reason = "one row for each limit")]
     fn limits(&self) -> Value {
-        let Limits {
+        let LimitSettings {
             listen:
                 listen::ConnectionLimits {
                     connections_max,
@@ -231,13 +223,6 @@ fn issuer(settings: &IssuerSettings) -> Value {
     Value::Object(members)
 }
 
-fn authorization_word(authorization: AuthorizationHeader) -> &'static str {
-    match authorization {
-        AuthorizationHeader::Remove => "remove",
-        AuthorizationHeader::Pass => "pass",
-    }
-}
-
 fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value {
     let ServerSettings {
         name,
@@ -259,33 +244,8 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         trust: Trust { on_change, hints },
         check_arguments,
     } = settings;
-    let on_change = match on_change {
-        OnChange::Audit => "audit",
-        OnChange::Deny => "deny",
-    };
-    let shape = match shape {
-        DenyShape::ToolError => "tool_error",
-        DenyShape::JsonrpcError => "jsonrpc_error",
-        DenyShape::Http403 => "http_403",
-    };
-    let disclose = match disclose {
-        Disclose::Nothing => "nothing",
-        Disclose::Reason => "reason",
-        Disclose::Rule => "rule",
-    };
-    let session_binding = match session_binding {
-        SessionBinding::On => "on",
-        SessionBinding::Strict => "strict",
-        SessionBinding::Off => "off",
-    };
-    let uris = match uris {
-        UriForm::Normal => "normal",
-        UriForm::Strict => "strict",
-        UriForm::Opaque => "opaque",
-    };
     let place = (!hosts.is_empty()).then(|| json!({"hosts": hosts, "path": path}));
     let scopes_supported = (!scopes_supported.is_empty()).then_some(scopes_supported);
-    let accept = |accepts: bool| if accepts { "accept" } else { "reject" };
     json!({
         "name": name,
         "match": place,
@@ -293,18 +253,18 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         "audiences": audiences,
         "issuers": issuers,
         "tools_snapshot": tools_snapshot,
-        "on_tool_change": on_change,
+        "on_tool_change": on_change.word(),
         "trust_tool_hints": hints,
         "check_arguments": check_arguments,
         "scopes_supported": scopes_supported,
-        "deny": {"shape": shape, "disclose": disclose},
+        "deny": {"shape": shape.word(), "disclose": disclose.word()},
         "batch_max": batch_max,
-        "string_body": accept(*string_body),
-        "fold_arguments": accept(*fold_arguments),
-        "uris": uris,
-        "upstream": {"authorization": authorization_word(*authorization)},
-        "session_binding": session_binding,
+        "string_body": word_of(ACCEPT, *string_body),
+        "fold_arguments": word_of(ACCEPT, *fold_arguments),
+        "uris": uris.word(),
+        "upstream": {"authorization": authorization.word()},
+        "session_binding": session_binding.word(),
         "answers_on_get": answers_on_get,
-        "resume": if *resume { "on" } else { "off" },
+        "resume": word_of(ON, *resume),
     })
 }

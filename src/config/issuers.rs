@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::Reader;
+use super::reader::ConfigReader;
 use crate::authn::{
     self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings, SignatureAlgorithm,
 };
@@ -12,7 +12,7 @@ use crate::yaml::{self, Fields, Findings, Node};
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(720);
 
 /// An issuer as far as it could be read.
-struct Read<'n> {
+struct ReadIssuer<'n> {
     /// Where it stands, for what is found wrong later.
     place: &'n Node,
     /// What it is called, even if the rest is wrong.
@@ -20,7 +20,7 @@ struct Read<'n> {
     settings: Option<IssuerSettings>,
 }
 
-impl Reader<'_> {
+impl ConfigReader<'_> {
     /// Reads the issuers into the settings, and returns the name of each; `None` if they are no
     /// list.
     pub(super) fn issuers(
@@ -47,8 +47,8 @@ impl Reader<'_> {
         Some(names)
     }
 
-    fn issuer<'n>(self, node: &'n Node, findings: &mut Findings) -> Read<'n> {
-        let mut read = Read {
+    fn issuer<'n>(self, node: &'n Node, findings: &mut Findings) -> ReadIssuer<'n> {
+        let mut read = ReadIssuer {
             place: node,
             name: None,
             settings: None,
@@ -110,9 +110,7 @@ fn algorithms(node: &Node, findings: &mut Findings) -> Option<Vec<SignatureAlgor
         let name = yaml::string(node, findings)?;
         let known = SignatureAlgorithm::from_name(&name);
         if known.is_none() {
-            let names = SignatureAlgorithm::ALL
-                .map(|one| format!("`{}`", one.name()))
-                .join(", ");
+            let names = yaml::quoted(&SignatureAlgorithm::ALL.map(SignatureAlgorithm::name));
             let message = if name.starts_with("HS") || name == "none" {
                 format!("`{name}` proves nothing about who signed")
             } else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Limits;
+use super::settings::LimitSettings;
 use crate::authn;
 use crate::yaml::{self, Fields, Findings, Node};
 
@@ -16,10 +16,13 @@ const AUDIT_BYTES_MAX: u64 = 1 << 30;
 const COUNT_MAX: u64 = 10_000_000;
 
 #[expect(clippy::too_many_lines, reason = "a row or two for each limit")]
-pub(super) fn limits(node: &Node, findings: &mut Findings) -> Option<(authn::Settings, Limits)> {
+pub(super) fn limits(
+    node: &Node,
+    findings: &mut Findings,
+) -> Option<(authn::Settings, LimitSettings)> {
     let mut fields = Fields::open(node, "`limits`", findings)?;
     let mut authn = authn::Settings::default();
-    let mut limits = Limits::default();
+    let mut limits = LimitSettings::default();
     for (key, least, field) in [
         ("body_bytes_max", 1024, &mut limits.check.body_bytes_max),
         ("token_bytes_max", 256, &mut authn.token_bytes_max),

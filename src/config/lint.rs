@@ -1,35 +1,13 @@
-//! What a configuration can say and probably should not.
+//! Warns of what a configuration can say and probably should not.
 
 use std::collections::BTreeSet;
 
-use super::Inspection;
-use crate::yaml::{self, Findings, Node};
-
-/// The client's token is handed on to the server.
-const PASSED_TOKEN: &str = "passed-token";
-/// A scope is asked for that no rule looks at.
-const UNUSED_SCOPE: &str = "unused-scope";
-
-/// Something rests on the definitions of tools, and which are accepted is not recorded.
-const UNRECORDED_TOOLS: &str = "unrecorded-tools";
-
-/// Rules read arguments that nothing holds against the recorded schemas.
-const UNCHECKED_ARGUMENTS: &str = "unchecked-arguments";
-
-/// What belongs to a subject does so in each process by itself.
-const UNSHARED_SESSIONS: &str = "unshared-sessions";
-/// What is denied is told from what is unknown by the status.
-const TELLING_STATUS: &str = "telling-status";
-
-/// The lints that a server can silence.
-pub const LINTS: &[&str] = &[
-    PASSED_TOKEN,
+use super::inspection::Inspection;
+use super::silence::{
+    PASSED_TOKEN, TELLING_STATUS, UNCHECKED_ARGUMENTS, UNRECORDED_TOOLS, UNSHARED_SESSIONS,
     UNUSED_SCOPE,
-    UNRECORDED_TOOLS,
-    UNCHECKED_ARGUMENTS,
-    UNSHARED_SESSIONS,
-    TELLING_STATUS,
-];
+};
+use crate::yaml::{Data, Findings, Node, silence_of};
 
 /// What the rules of a policy look at.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,26 +20,16 @@ pub struct PolicyUsage {
     pub set_headers: Vec<String>,
 }
 
-/// Reads `silence`: names of lints, all known.
-pub(super) fn silenced(node: &Node, findings: &mut Findings) -> Option<Vec<&'static str>> {
-    let words: Vec<(&'static str, &'static str)> =
-        LINTS.iter().map(|name| (*name, *name)).collect();
-    let read = yaml::choice(&words);
-    yaml::list(node, findings, read)
-}
-
 /// Adds warnings about a configuration to its findings. Without a policy, nothing is said about
 /// what its rules would look at.
 pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
     let root = inspection.tree.as_ref();
     let servers = root.and_then(|root| root.member("servers"));
     let replicas = root.and_then(|root| root.member("replicas"));
-    let replicas = replicas.filter(|node| matches!(node.data, yaml::Data::Int(2..)));
+    let replicas = replicas.filter(|node| matches!(node.data, Data::Int(2..)));
     for server in servers.map_or(&[][..], Node::items) {
-        let is_silent = |name: &str| {
-            let silence = server.member("silence").map_or(&[][..], Node::items);
-            silence.iter().any(|node| node.as_str() == Some(name))
-        };
+        let silence = silence_of(server);
+        let is_silent = |name: &str| silence.contains(&name);
         let findings = &mut inspection.findings;
         let passed = server
             .member("upstream")
@@ -136,7 +104,7 @@ fn look_at_arguments(server: &Node, usage: &PolicyUsage, findings: &mut Findings
     let name = server.member("name").and_then(Node::as_str);
     let is_read = name.is_some_and(|name| usage.argument_servers.contains(name));
     let checks = server.member("check_arguments");
-    if checks.is_some_and(|node| node.data == yaml::Data::Bool(true)) || !is_read {
+    if checks.is_some_and(|node| node.data == Data::Bool(true)) || !is_read {
         return;
     }
     if let Some(node) = server.member("tools_snapshot") {
@@ -157,7 +125,7 @@ fn look_at_tools(server: &Node, findings: &mut Findings) {
         findings.lint(node, UNRECORDED_TOOLS, message, help);
     }
     let hints = server.member("trust_tool_hints");
-    if let Some(node) = hints.filter(|node| node.data == yaml::Data::Bool(true)) {
+    if let Some(node) = hints.filter(|node| node.data == Data::Bool(true)) {
         let message = "until a process has seen a list, no rule over classes can be evaluated";
         findings.lint(node, UNRECORDED_TOOLS, message, help);
     }

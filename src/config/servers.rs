@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use super::{Reader, lint};
+use super::reader::ConfigReader;
+use super::silence::LINTS;
+use super::words::{ACCEPT, ON, Words};
 use crate::authn::{challenge, metadata};
 use crate::catalog::{OnChange, Trust};
 use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings, SessionBinding, UriForm};
@@ -13,27 +15,10 @@ use crate::yaml::{self, Fields, Findings, Node};
 /// The most elements that may be allowed in a batch.
 const BATCH_MAX: u64 = 1000;
 
-/// The words of `session_binding`.
-const BINDINGS: &[(&str, SessionBinding)] = &[
-    ("on", SessionBinding::On),
-    ("strict", SessionBinding::Strict),
-    ("off", SessionBinding::Off),
-];
-
-/// The words of `resume`.
-const RESUME: &[(&str, bool)] = &[("on", true), ("off", false)];
-
-/// The words of `uris`.
-const URI_FORMS: &[(&str, UriForm)] = &[
-    ("normal", UriForm::Normal),
-    ("strict", UriForm::Strict),
-    ("opaque", UriForm::Opaque),
-];
-
 /// What is guarded, and where each server's recorded tools are.
 pub(super) type Guarded = (Vec<ServerSettings>, HashMap<String, PathBuf>);
 
-impl Reader<'_> {
+impl ConfigReader<'_> {
     /// `issuers` are the names of those configured, if there is a list of them.
     pub(super) fn servers(
         self,
@@ -89,9 +74,9 @@ fn server(
     let snapshot = fields.optional("tools_snapshot", findings, yaml::string);
     let trust = trust(&mut fields, findings);
     let check_arguments = check_arguments(node, &mut fields, findings);
-    fields.optional("silence", findings, lint::silenced);
+    fields.optional("silence", findings, yaml::silence(LINTS));
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
-    let accept = yaml::choice(&[("reject", false), ("accept", true)]);
+    let accept = yaml::choice(ACCEPT);
     let string_body = fields
         .optional("string_body", findings, &accept)
         .unwrap_or(false);
@@ -99,18 +84,22 @@ fn server(
         .optional("fold_arguments", findings, &accept)
         .unwrap_or(false);
     let uris = fields
-        .optional("uris", findings, yaml::choice(URI_FORMS))
+        .optional("uris", findings, yaml::choice(UriForm::WORDS))
         .unwrap_or_default();
     let authorization = fields
         .optional("upstream", findings, upstream)
         .unwrap_or_default();
     let session_binding = fields
-        .optional("session_binding", findings, yaml::choice(BINDINGS))
+        .optional(
+            "session_binding",
+            findings,
+            yaml::choice(SessionBinding::WORDS),
+        )
         .unwrap_or_default();
     let answers_on_get = fields
         .optional("answers_on_get", findings, yaml::boolean)
         .unwrap_or(false);
-    let resume = fields.optional("resume", findings, yaml::choice(RESUME));
+    let resume = fields.optional("resume", findings, yaml::choice(ON));
     fields.finish(findings);
     let all = || issuers.unwrap_or_default().to_vec();
     let settings = ServerSettings {
@@ -152,10 +141,9 @@ fn check_arguments(node: &Node, fields: &mut Fields<'_>, findings: &mut Findings
 }
 
 fn trust(fields: &mut Fields<'_>, findings: &mut Findings) -> Trust {
-    let on_change = yaml::choice(&[("audit", OnChange::Audit), ("deny", OnChange::Deny)]);
     Trust {
         on_change: fields
-            .optional("on_tool_change", findings, on_change)
+            .optional("on_tool_change", findings, yaml::choice(OnChange::WORDS))
             .unwrap_or_default(),
         hints: fields
             .optional("trust_tool_hints", findings, yaml::boolean)
@@ -175,9 +163,9 @@ fn server_name(node: &Node, findings: &mut Findings) -> Option<String> {
     None
 }
 
-type Place = (Vec<String>, Option<String>);
+type HostsAndPath = (Vec<String>, Option<String>);
 
-fn place(node: &Node, findings: &mut Findings) -> Option<Place> {
+fn place(node: &Node, findings: &mut Findings) -> Option<HostsAndPath> {
     let mut fields = Fields::open(node, "`match`", findings)?;
     let hosts = fields.required("hosts", findings, |node, findings| {
         yaml::list(node, findings, host)
@@ -235,8 +223,7 @@ fn trusted_issuer(
     let Some(issuers) = issuers.filter(|issuers| !issuers.contains(&name)) else {
         return Some(name);
     };
-    let known: Vec<String> = issuers.iter().map(|one| format!("`{one}`")).collect();
-    let help = format!("configured: {}", known.join(", "));
+    let help = format!("configured: {}", yaml::quoted(issuers));
     findings.error(node, format!("`{name}` is not among `issuers`"), help);
     None
 }
@@ -258,21 +245,11 @@ fn scope(node: &Node, findings: &mut Findings) -> Option<String> {
 
 fn deny(node: &Node, findings: &mut Findings) -> Option<DenySettings> {
     let mut fields = Fields::open(node, "`deny`", findings)?;
-    let shape = yaml::choice(&[
-        ("tool_error", DenyShape::ToolError),
-        ("jsonrpc_error", DenyShape::JsonrpcError),
-        ("http_403", DenyShape::Http403),
-    ]);
-    let disclose = yaml::choice(&[
-        ("nothing", Disclose::Nothing),
-        ("reason", Disclose::Reason),
-        ("rule", Disclose::Rule),
-    ]);
     let shape = fields
-        .optional("shape", findings, shape)
+        .optional("shape", findings, yaml::choice(DenyShape::WORDS))
         .unwrap_or_default();
     let disclose = fields
-        .optional("disclose", findings, disclose)
+        .optional("disclose", findings, yaml::choice(Disclose::WORDS))
         .unwrap_or_default();
     fields.finish(findings);
     Some(DenySettings { shape, disclose })
@@ -280,10 +257,7 @@ fn deny(node: &Node, findings: &mut Findings) -> Option<DenySettings> {
 
 fn upstream(node: &Node, findings: &mut Findings) -> Option<AuthorizationHeader> {
     let mut fields = Fields::open(node, "`upstream`", findings)?;
-    let words = yaml::choice(&[
-        ("remove", AuthorizationHeader::Remove),
-        ("pass", AuthorizationHeader::Pass),
-    ]);
+    let words = yaml::choice(AuthorizationHeader::WORDS);
     let authorization = fields
         .optional("authorization", findings, words)
         .unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Policy files to one [`Policy`], whole or not at all.
+//! Compiles policy files to one [`Policy`], whole or not at all.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -6,53 +6,12 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
-use crate::authz::{
-    HintedClass, Policy, PolicyParts, Rule, ToolClasses, TrustedHints, UNCLASSIFIED, UriForm,
-};
+use crate::authz::{HintedClass, Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED};
 use crate::yaml::{self, Findings, Node, Source};
 
-use super::document::{Document, RuleDocument, ToolTable, error_at_start};
-use super::testing::ToolDefaults;
-use super::whose::{Issuers, Parts};
-
-/// What a policy is compiled against.
-#[derive(Debug, Clone)]
-pub struct CompileContext {
-    /// The configured server names; without them, names are not checked.
-    pub servers: Option<Vec<String>>,
-    /// Whether there is a database of countries.
-    pub has_countries: bool,
-    /// The issuers, and which of them each server takes tokens of.
-    pub issuers: Arc<Issuers>,
-    /// The issuer of subjects in policy tests that do not name one.
-    pub issuer: String,
-    /// What trusted annotations say of recorded tools; also which servers' are trusted.
-    pub hints: Arc<TrustedHints>,
-    /// How servers read URIs, where it is not as usual.
-    pub uris: Arc<HashMap<String, UriForm>>,
-    /// The defaults of the arguments of recorded tools, for policy tests.
-    pub defaults: Arc<ToolDefaults>,
-    /// How many rules a policy may have.
-    pub rules_max: usize,
-    /// How long an expression may be, in bytes.
-    pub cel_bytes_max: usize,
-}
-
-impl Default for CompileContext {
-    fn default() -> Self {
-        CompileContext {
-            servers: None,
-            has_countries: true,
-            issuers: Arc::default(),
-            issuer: String::new(),
-            hints: Arc::default(),
-            uris: Arc::default(),
-            defaults: Arc::default(),
-            rules_max: 10_000,
-            cel_bytes_max: 4 << 10,
-        }
-    }
-}
+use super::context::CompileContext;
+use super::document::{PolicyDocument, RuleDocument, ToolTable, error_at_start};
+use super::issuers::{Issuers, RuleParts};
 
 /// Compiles the files of one policy, in the order given. No files, or files without rules, are
 /// a policy that denies everything.
@@ -69,9 +28,9 @@ pub fn compile(sources: &[Source], context: &CompileContext) -> Result<Policy, F
         .into_iter()
         .filter_map(|id| yaml::parse(id, &mut findings))
         .collect();
-    let mut documents: Vec<Document<'_>> = trees
+    let mut documents: Vec<PolicyDocument<'_>> = trees
         .iter()
-        .map(|tree| Document::read(tree, context.cel_bytes_max, &mut findings))
+        .map(|tree| PolicyDocument::read(tree, context.cel_bytes_max, &mut findings))
         .collect();
     let tables: Vec<ToolTable<'_>> = documents
         .iter_mut()
@@ -279,7 +238,7 @@ fn check_issuers(rule: &RuleDocument<'_>, issuers: &Issuers, findings: &mut Find
             }
         }
     }
-    let parts = Parts {
+    let parts = RuleParts {
         effect: rule.effect.as_ref(),
         who: rule.who.as_ref(),
         what: rule.what.as_ref().map(|what| &what.what),
@@ -318,23 +277,11 @@ fn compile_rule(rule: RuleDocument<'_>) -> Option<Rule> {
     })
 }
 
-/// The nearest known name, or all of them if none is near.
-pub(super) fn suggestion(name: &str, mut known: Vec<&str>) -> String {
+/// The nearest of some names in any order, which may be there twice.
+fn suggestion(name: &str, mut known: Vec<&str>) -> String {
     known.sort_unstable();
     known.dedup();
-    let near = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
-        .min();
-    match near {
-        Some((_, candidate)) => format!("did you mean `{candidate}`?"),
-        None if known.is_empty() => String::new(),
-        None => {
-            let quoted: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-            format!("known here: {}", quoted.join(", "))
-        }
-    }
+    yaml::suggestion(name, &known)
 }
 
 /// 16 hexadecimal digits over the content of all files, each with its length.
@@ -356,6 +303,3 @@ fn revision(sources: &[Source]) -> String {
             text
         })
 }
-
-#[cfg(test)]
-mod tests;

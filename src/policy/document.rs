@@ -1,20 +1,29 @@
-//! A policy file as written: YAML to typed, located documents (SPEC §3.1, §3.2).
+//! Decodes one policy file: YAML to rules and tool tables that know where they stand.
 //!
-//! Everything that one file can tell is checked here; what needs the other files or the
-//! configuration is checked in `compile.rs`.
+//! Each block of a rule has a file here that reads it, named as the one in `authz` that judges it:
+//! `who`, `what`, `when`, `place` (for `where`) and `why`. `effects` reads what a rule does,
+//! `expression` its `if`, and `assignment` its `set`. Everything that one file can tell is checked
+//! here; what needs the other files or the configuration is checked in `compile.rs`.
 
 mod assignment;
-mod behaviour;
+mod block;
 mod effects;
 mod expression;
-mod selectors;
-mod time;
+mod place;
+mod values;
+mod what;
+mod when;
+mod who;
+mod why;
 
 use std::sync::Arc;
 
-use super::lint;
-use crate::authz::{Assignments, Effect, Expression, Glob, Mode, What, When, Where, Who, Why};
+use super::silence::silenced;
+use crate::authz::{Assignments, Effect, Expression, Glob, Mode, When, Where, Who, Why};
 use effects::{Blocks, EffectName};
+use what::WhatDocument;
+
+pub(super) use block::error_at_start;
 
 use crate::yaml::{Data, Fields, Findings, Node, choice, list, string};
 
@@ -25,7 +34,7 @@ const MESSAGE_BYTES_MAX: usize = 1024;
 
 /// One file.
 #[derive(Debug, Default)]
-pub(super) struct Document<'n> {
+pub(super) struct PolicyDocument<'n> {
     pub(super) tools: Vec<ToolTable<'n>>,
     pub(super) rules: Vec<RuleDocument<'n>>,
 }
@@ -56,14 +65,6 @@ pub(super) struct RuleDocument<'n> {
     pub(super) message: Option<Arc<str>>,
 }
 
-/// `what`, with the names that have to exist elsewhere.
-#[derive(Debug)]
-pub(super) struct WhatDocument<'n> {
-    pub(super) what: What,
-    pub(super) servers: Vec<&'n Node>,
-    pub(super) classes: Vec<&'n Node>,
-}
-
 impl RuleDocument<'_> {
     /// Whether the rule asks for the country of the source.
     pub(super) fn asks_country(&self) -> bool {
@@ -73,15 +74,15 @@ impl RuleDocument<'_> {
     }
 }
 
-impl<'n> Document<'n> {
+impl<'n> PolicyDocument<'n> {
     /// Reads one file's tree. An empty file has no rules.
     pub(super) fn read(root: &'n Node, cel_bytes_max: usize, findings: &mut Findings) -> Self {
         if root.data == Data::Null {
-            return Document::default();
+            return PolicyDocument::default();
         }
         refuse_nulls(root, findings);
         let Some(mut fields) = Fields::open(root, "a policy", findings) else {
-            return Document::default();
+            return PolicyDocument::default();
         };
         let tools = fields
             .optional("tools", findings, read_tools)
@@ -89,9 +90,9 @@ impl<'n> Document<'n> {
         let rules = fields
             .node_of("rules")
             .map(|node| read_rules(node, cel_bytes_max, findings));
-        fields.optional("silence", findings, lint::silenced);
+        fields.optional("silence", findings, silenced);
         fields.finish(findings);
-        Document {
+        PolicyDocument {
             tools,
             rules: rules.unwrap_or_default(),
         }
@@ -131,7 +132,7 @@ fn read_tools<'n>(node: &'n Node, findings: &mut Findings) -> Option<Vec<ToolTab
         let mut read = Vec::new();
         for (class, patterns) in entries {
             let patterns = list(patterns, findings, |node, findings| {
-                selectors::pattern(node, Glob::name, findings).map(|glob| (node, glob))
+                block::pattern(node, Glob::name, findings).map(|glob| (node, glob))
             });
             read.push((class, patterns.unwrap_or_default()));
         }
@@ -192,11 +193,11 @@ fn read_rule<'n>(
     let effect = fields.required("effect", findings, choice(&EffectName::WORDS));
     let mode = fields.optional("mode", findings, effects::read_mode);
     let (who_node, what_node) = (fields.node_of("who"), fields.node_of("what"));
-    let who = who_node.and_then(|node| selectors::read_who(node, findings));
-    let what = what_node.and_then(|node| selectors::read_what(node, findings));
-    let when = fields.optional("when", findings, time::read_when);
-    let place = fields.optional("where", findings, selectors::read_where);
-    let why = fields.optional("why", findings, behaviour::read_why);
+    let who = who_node.and_then(|node| who::read_who(node, findings));
+    let what = what_node.and_then(|node| what::read_what(node, findings));
+    let when = fields.optional("when", findings, when::read_when);
+    let place = fields.optional("where", findings, place::read_where);
+    let why = fields.optional("why", findings, why::read_why);
     let condition = fields.optional("if", findings, |node, findings| {
         expression::read(node, cel_bytes_max, findings)
     });
@@ -209,7 +210,7 @@ fn read_rule<'n>(
         .set
         .and_then(|node| assignment::read_set(node, findings));
     let message = fields.optional("message", findings, read_message);
-    fields.optional("silence", findings, lint::silenced);
+    fields.optional("silence", findings, silenced);
     let effect = effect.and_then(|effect| {
         if let EffectName::Allow = effect {
             refuse_vague_allow(node, who_node, what_node, findings);
@@ -271,15 +272,4 @@ fn read_message(node: &Node, findings: &mut Findings) -> Option<Arc<str>> {
         return None;
     }
     Some(text.into())
-}
-
-/// Points at the first line of a block, rather than at all of it.
-pub(super) fn error_at_start(node: &Node, message: &str, help: &str, findings: &mut Findings) {
-    let text = findings
-        .text(node.source)
-        .get(node.span.clone())
-        .unwrap_or_default();
-    let first_line = text.lines().next().unwrap_or_default().len();
-    let end = node.span.start.saturating_add(first_line);
-    findings.error_at(node.source, node.span.start..end, message, help);
 }

@@ -1,56 +1,18 @@
-//! The files a policy consists of.
+//! Finds and reads the files of a policy and of its tests.
 
+mod error;
 mod expand;
 
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{Context, SHA256};
+
+pub use error::ReadPolicyError;
+
 use crate::file::{self, FileKind, ReadError};
 use crate::yaml::Source;
-
-/// The most bytes all files of a policy may have together.
-const BYTES_MAX: u64 = 64 << 20;
-/// The most files a policy may consist of.
-const FILES_MAX: usize = 1000;
-
-/// Why the files of a policy could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadPolicyError {
-    /// Nothing is there.
-    #[error("no policy file at `{}`", .0.display())]
-    Missing(PathBuf),
-    /// The path is a glob that cannot be understood.
-    #[error("`{}` is not a path or glob: {cause}", path.display())]
-    Pattern {
-        /// The path as configured.
-        path: PathBuf,
-        /// What is wrong with it.
-        cause: &'static str,
-    },
-    /// One of them could not be read, or one of the directories that they are looked for in.
-    #[error("cannot read the policy `{}`: {cause}", path.display())]
-    Read {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why not.
-        cause: ReadError,
-    },
-    /// The path is a glob that leads through too much.
-    #[error("`{}` leads through too many directories or names", .0.display())]
-    TooWide(PathBuf),
-    /// Too much to be a policy.
-    #[error("the policy has more than {FILES_MAX} files or {BYTES_MAX} bytes")]
-    TooLarge,
-}
-
-impl ReadPolicyError {
-    /// That this file or directory cannot be read.
-    pub(super) fn of(path: &Path, cause: impl Into<ReadError>) -> Self {
-        ReadPolicyError::Read {
-            path: path.to_owned(),
-            cause: cause.into(),
-        }
-    }
-}
+use error::{BYTES_MAX, FILES_MAX};
+use expand::{here_if_empty, is_named_as_policy};
 
 /// Reads the file at `path`, every `*.yaml` and `*.yml` file of the directory there, or every
 /// file that matches it as a glob; in the order of their paths. The tests of a policy (see
@@ -89,40 +51,78 @@ pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, ReadPolicyError> {
     paths.iter().map(|path| read_one(path, &mut left)).collect()
 }
 
+/// The files of a policy, as read at one time.
+#[derive(Debug)]
+pub(super) struct PolicyFiles {
+    pub(super) policy: Vec<Source>,
+    pub(super) tests: Vec<Source>,
+}
+
+/// What reading the files gave.
+pub(super) type Sources = Result<PolicyFiles, ReadPolicyError>;
+
+/// Reads the files of the policy at `path`, and of its tests.
+pub(super) fn read_files(path: &Path) -> Sources {
+    Ok(PolicyFiles {
+        policy: read(path)?,
+        tests: read_tests(path)?,
+    })
+}
+
+/// The digest of the files, or why they cannot be read.
+pub(super) type FilesState = Result<Vec<u8>, String>;
+
+/// What tells one state of the files from another.
+pub(super) fn state_of(sources: &Sources) -> FilesState {
+    match sources {
+        Ok(files) => {
+            let mut context = Context::new(&SHA256);
+            // A mended test is a change too: the policy may have waited for it.
+            let all = files.policy.iter().chain(&files.tests);
+            for part in all.flat_map(|file| [&file.name, &file.text]) {
+                context.update(&part.len().to_le_bytes());
+                context.update(part.as_bytes());
+            }
+            Ok(context.finish().as_ref().to_vec())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// How a policy is configured.
-enum Place {
+enum PolicyPath {
     File,
     Directory,
     Glob,
 }
 
-impl Place {
+impl PolicyPath {
     fn of(path: &Path) -> Result<Self, ReadPolicyError> {
         match file::kind(path).map_err(|cause| ReadPolicyError::of(path, cause))? {
             // Something else is refused as it is read.
-            Some(FileKind::File | FileKind::Other(_)) => Ok(Place::File),
-            Some(FileKind::Directory) => Ok(Place::Directory),
-            None if expand::is_glob(path) => Ok(Place::Glob),
+            Some(FileKind::File | FileKind::Other(_)) => Ok(PolicyPath::File),
+            Some(FileKind::Directory) => Ok(PolicyPath::Directory),
+            None if expand::is_glob(path) => Ok(PolicyPath::Glob),
             None => Err(ReadPolicyError::Missing(path.to_owned())),
         }
     }
 }
 
 fn policy_paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
-    let mut found = match Place::of(path)? {
-        Place::File => return Ok(vec![path.to_owned()]),
-        Place::Directory => listed(path)?,
-        Place::Glob => expand::expand(path)?,
+    let mut found = match PolicyPath::of(path)? {
+        PolicyPath::File => return Ok(vec![path.to_owned()]),
+        PolicyPath::Directory => listed(path)?,
+        PolicyPath::Glob => expand::expand(path)?,
     };
     found.retain(|file| !is_test_file(file));
     Ok(found)
 }
 
 fn test_paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
-    let folders = match Place::of(path)? {
-        Place::File => return tests_beside(path),
-        Place::Directory => vec![path.to_owned()],
-        Place::Glob => {
+    let folders = match PolicyPath::of(path)? {
+        PolicyPath::File => return tests_beside(path),
+        PolicyPath::Directory => vec![path.to_owned()],
+        PolicyPath::Glob => {
             let files = policy_paths(path)?;
             let mut folders: Vec<PathBuf> = files
                 .iter()
@@ -172,14 +172,6 @@ fn tests_beside(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
     Ok(found)
 }
 
-fn here_if_empty(folder: &Path) -> &Path {
-    if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    }
-}
-
 /// `*_test.yaml`, `*_test.yml`.
 fn is_test_file(path: &Path) -> bool {
     let stem = path.file_stem().map(std::ffi::OsStr::as_encoded_bytes);
@@ -214,15 +206,4 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
     }
     files.sort();
     Ok(files)
-}
-
-/// Hidden files are left out: editors and Kubernetes volumes keep their own there.
-fn is_named_as_policy(path: &Path) -> bool {
-    let hidden = path
-        .file_name()
-        .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
-    let yaml = path
-        .extension()
-        .is_some_and(|extension| extension == "yaml" || extension == "yml");
-    yaml && !hidden
 }

@@ -1,127 +1,36 @@
-//! What a policy can say and probably should not (SPEC §3.7).
+//! What a policy can say and probably should not.
 //!
-//! A lint never keeps a policy from being used. Each has a name, which a rule silences with
-//! `silence: [name]`, and a file for all of its rules with a `silence` of its own.
+//! A lint never keeps a policy from being used. Each has a name (`policy/silence.rs`), which a rule
+//! silences with `silence: [name]`, and a file for all of its rules with a `silence` of its own.
+//! The short ones stand here; the others have a file each, by what they look at.
 
 mod arguments;
+mod context;
 mod cover;
-mod names;
+mod declared;
+mod spelling;
+mod tools;
 mod uris;
 mod usage;
 mod values;
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-pub use arguments::Declared;
-pub(super) use usage::named;
+pub use context::LintContext;
+pub use declared::DeclaredArguments;
 pub use usage::{argument_servers, scopes_of};
 
-use super::testing::Suite;
-use super::whose::{Issuers, Parts};
-use crate::authz::{Effect, Mode, Policy, Rule, TrustedHints, UriForm, What, Who};
+use super::issuers::RuleParts;
+use super::silence::{
+    ANY_ISSUER, ARGUMENTS_EVERYWHERE, EXPIRED_RULE, SHADOWED_RULE, UNLIMITED_DESTRUCTIVE,
+    UNREACHABLE_RULE, UNTESTED_RULE, UNVERIFIED_PEERS,
+};
+use crate::authz::{Effect, Mode, Policy, Rule, What, Who};
 use crate::yaml::{self, Findings, Node, Source};
+use context::{Lint, places};
 
-/// A rule does nothing that another one does not do already.
-const SHADOWED_RULE: &str = "shadowed-rule";
-/// A rule can never have an effect.
-const UNREACHABLE_RULE: &str = "unreachable-rule";
-/// No recorded tool has this name, or matches this pattern.
-const UNKNOWN_TOOL: &str = "unknown-tool";
-/// No recorded tool is in this class.
-const EMPTY_CLASS: &str = "empty-class";
-/// The expression of a deny or require rule has no result for some requests, which denies them.
-const FALLIBLE_DENY: &str = "fallible-deny";
-/// An expression reads arguments, and the rule is also about requests that have none.
-const ARGUMENTS_EVERYWHERE: &str = "arguments-everywhere";
-/// No test comes to a decision by the rule.
-const UNTESTED_RULE: &str = "untested-rule";
-/// A test's caller has a group or scope that is nearly one of the rules'.
-const UNKNOWN_GROUP: &str = "unknown-group";
-/// An allow of the class `destructive`, and no limit on it.
-const UNLIMITED_DESTRUCTIVE: &str = "unlimited-destructive";
-/// The time of a rule has passed.
-const EXPIRED_RULE: &str = "expired-rule";
-/// A pattern matches more than whole values, and a match lets a call through.
-const UNANCHORED_REGEX: &str = "unanchored-regex";
-/// An allow names what may not be.
-const NEGATED_ALLOW: &str = "negated-allow";
-/// A rule that refuses looks for a part of a text that can be spelled otherwise.
-const SPELLED_TEXT: &str = "spelled-text";
-/// An allow tests the text of a URI.
-const URI_IN_EXPRESSION: &str = "uri-in-expression";
-/// A pattern over resources matches no URI that is evaluated.
-const URI_NEVER_NORMAL: &str = "uri-never-normal";
-/// A pattern over resources has a query.
-const URI_QUERY: &str = "uri-query";
-/// A rule that refuses converts a value from outside.
-const CONVERSION_IN_DENY: &str = "conversion-in-deny";
-/// Names of callers may be those of any of several issuers.
-const ANY_ISSUER: &str = "any-issuer";
-/// Nobody but Envoy says who a TLS peer is.
-const UNVERIFIED_PEERS: &str = "unverified-peers";
-/// No recorded tool declares an argument that is read.
-const UNKNOWN_ARGUMENT: &str = "unknown-argument";
-
-/// The method that calls tools.
-const TOOLS_CALL: &str = "tools/call";
 /// The class that the lint about limits looks for.
 const DESTRUCTIVE: &str = "destructive";
-
-/// Every lint of a policy.
-pub const LINTS: &[&str] = &[
-    SHADOWED_RULE,
-    UNREACHABLE_RULE,
-    UNKNOWN_TOOL,
-    EMPTY_CLASS,
-    FALLIBLE_DENY,
-    ARGUMENTS_EVERYWHERE,
-    UNTESTED_RULE,
-    UNKNOWN_GROUP,
-    UNLIMITED_DESTRUCTIVE,
-    EXPIRED_RULE,
-    UNANCHORED_REGEX,
-    NEGATED_ALLOW,
-    SPELLED_TEXT,
-    URI_IN_EXPRESSION,
-    URI_NEVER_NORMAL,
-    URI_QUERY,
-    CONVERSION_IN_DENY,
-    UNKNOWN_ARGUMENT,
-    ANY_ISSUER,
-    UNVERIFIED_PEERS,
-];
-
-/// What is known around a policy.
-#[derive(Debug, Default)]
-pub struct LintContext<'c> {
-    /// The recorded tools by server; nothing is said about tools of other servers.
-    pub tools: BTreeMap<String, Vec<String>>,
-    /// What they declare, by server and tool.
-    pub arguments: BTreeMap<String, BTreeMap<String, Declared>>,
-    /// What trusted annotations say of them.
-    pub hints: Arc<TrustedHints>,
-    /// How servers read URIs, where it is not as usual.
-    pub uris: Arc<HashMap<String, UriForm>>,
-    /// The issuers, and which of them each server takes tokens of.
-    pub issuers: Arc<Issuers>,
-    /// Whether the certificates of TLS peers are verified.
-    pub peers_are_verified: bool,
-    /// The policy's tests, if they could be read.
-    pub suite: Option<&'c Suite>,
-    /// The time; without it nothing is said about what has passed.
-    pub now: Option<Timestamp>,
-}
-
-/// Reads `silence`: names of lints, all known.
-pub(super) fn silenced(node: &Node, findings: &mut Findings) -> Option<Vec<&'static str>> {
-    let words: Vec<(&'static str, &'static str)> =
-        LINTS.iter().map(|name| (*name, *name)).collect();
-    let read = yaml::choice(&words);
-    yaml::list(node, findings, read)
-}
 
 /// Looks over a policy that was compiled from these sources.
 #[must_use]
@@ -147,62 +56,12 @@ pub fn lint(sources: &[Source], policy: &Policy, context: &LintContext<'_>) -> F
     lint.look_at_tests();
     let mut findings = lint.findings;
     if let Some(suite) = context.suite {
-        findings.absorb(suite.misspelt(policy, UNKNOWN_GROUP));
+        findings.absorb(spelling::misspelt(suite, policy));
     }
     findings
 }
 
-/// Where a rule stands, and what it silences.
-struct RulePlace<'t> {
-    node: &'t Node,
-    silence: Vec<&'t str>,
-}
-
-fn silence_of(node: &Node) -> Vec<&str> {
-    let names = node.member("silence").map_or(&[][..], Node::items);
-    names.iter().filter_map(Node::as_str).collect()
-}
-
-fn places(trees: &[Node]) -> HashMap<&str, RulePlace<'_>> {
-    let mut places = HashMap::new();
-    for root in trees {
-        let of_file = silence_of(root);
-        for node in root.member("rules").map_or(&[][..], Node::items) {
-            let mut silence = of_file.clone();
-            silence.extend(silence_of(node));
-            if let Some(id) = node.member("id").and_then(Node::as_str) {
-                places.insert(id, RulePlace { node, silence });
-            }
-        }
-    }
-    places
-}
-
-struct Lint<'l> {
-    policy: &'l Policy,
-    context: &'l LintContext<'l>,
-    places: HashMap<&'l str, RulePlace<'l>>,
-    findings: Findings,
-}
-
 impl Lint<'_> {
-    /// Points to a part of a rule, by the way of its keys, or to its id.
-    fn warn(&mut self, rule: &Rule, way: &[&str], lint: &'static str, message: &str, help: &str) {
-        let Some(place) = self.places.get(&*rule.id) else {
-            return;
-        };
-        if place.silence.contains(&lint) {
-            return;
-        }
-        let at = way
-            .iter()
-            .try_fold(place.node, |node, key| node.member(key));
-        let Some(node) = at.or_else(|| place.node.member("id")) else {
-            return;
-        };
-        self.findings.lint(node, lint, message, help);
-    }
-
     fn look_at_rules(&mut self) {
         let policy = self.policy;
         let covers = cover::Covers::new(policy.rules());
@@ -223,7 +82,7 @@ impl Lint<'_> {
     /// Names that each issuer gives by itself.
     fn look_at_issuers(&mut self, rule: &Rule) {
         let issuers = Arc::clone(&self.context.issuers);
-        let parts = Parts {
+        let parts = RuleParts {
             effect: Some(&rule.effect),
             who: rule.who.as_ref(),
             what: rule.what.as_ref(),

@@ -1,4 +1,4 @@
-//! Taking a changed policy into force.
+//! Replaces the policy in force when its files change, or when asked to.
 //!
 //! The files are compared by content, not by notification: that works the same on local disks,
 //! network volumes and Kubernetes volumes. A change is taken up only after two looks in a row
@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{Context, SHA256};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{LoadPolicyError, PolicyStore, ReadPolicyError, Sources, read_files};
+use super::files::{ReadPolicyError, Sources, read_files, state_of};
+use super::store::{LoadPolicyError, PolicyStore};
 use crate::file::{LOOK_TIME_MAX, Looks, Settled};
 
 /// How often the files are looked at: twice this is well within a second.
@@ -45,7 +45,7 @@ async fn watch_by(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let looks = Looks::new(LOOK_TIME_MAX);
     let mut watched = Settled::at(store.opened.clone());
-    let mut taking: Option<Taking> = None;
+    let mut taking: Option<Reload> = None;
     // Also while a policy is being taken, which it then comes after.
     let mut is_asked = false;
     // Only for the next look: what is asked for waits as others do where that one hangs.
@@ -61,7 +61,7 @@ async fn watch_by(
         let (path, read) = (store.path.clone(), read.clone());
         let look = looks.look(mem::take(&mut is_urgent), move || {
             let sources = read(&path);
-            (seen(&sources), sources)
+            (state_of(&sources), sources)
         });
         let looked = tokio::select! {
             looked = look => looked,
@@ -87,7 +87,7 @@ async fn watch_by(
                 continue;
             }
         };
-        if taking.as_ref().is_some_and(Taking::is_done)
+        if taking.as_ref().is_some_and(Reload::is_done)
             && let Some(done) = taking.take()
         {
             done.end().await;
@@ -100,7 +100,7 @@ async fn watch_by(
         }
         is_asked = false;
         // What was looked at is what is taken: read again, it might be another half-written file.
-        taking = Some(Taking::begin(&store, sources, clock));
+        taking = Some(Reload::begin(&store, sources, clock));
     }
     if let Some(last) = taking {
         last.done().await;
@@ -108,12 +108,12 @@ async fn watch_by(
 }
 
 /// A policy on its way into force: it is compiled, and its tests run.
-struct Taking {
+struct Reload {
     is_replaced: Arc<AtomicBool>,
     work: JoinHandle<()>,
 }
 
-impl Taking {
+impl Reload {
     fn begin(store: &Arc<PolicyStore>, sources: Sources, clock: fn() -> jiff::Timestamp) -> Self {
         let is_replaced = Arc::new(AtomicBool::new(false));
         let (store, replaced) = (Arc::clone(store), Arc::clone(&is_replaced));
@@ -126,7 +126,7 @@ impl Taking {
                 ),
                 Err(error) => report(&store, &error),
             });
-        Taking { is_replaced, work }
+        Reload { is_replaced, work }
     }
 
     fn is_done(&self) -> bool {
@@ -143,26 +143,6 @@ impl Taking {
         if let Err(error) = self.work.await {
             tracing::error!(%error, "the policy reload did not finish");
         }
-    }
-}
-
-/// The digest of the files, or why they cannot be read.
-pub(super) type Seen = Result<Vec<u8>, String>;
-
-/// What tells one state of the files from another.
-pub(super) fn seen(sources: &Sources) -> Seen {
-    match sources {
-        Ok(files) => {
-            let mut context = Context::new(&SHA256);
-            // A mended test is a change too: the policy may have waited for it.
-            let all = files.policy.iter().chain(&files.tests);
-            for part in all.flat_map(|file| [&file.name, &file.text]) {
-                context.update(&part.len().to_le_bytes());
-                context.update(part.as_bytes());
-            }
-            Ok(context.finish().as_ref().to_vec())
-        }
-        Err(error) => Err(error.to_string()),
     }
 }
 

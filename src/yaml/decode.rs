@@ -1,4 +1,4 @@
-//! Located nodes to typed values.
+//! Decodes located nodes to typed values.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use url::Url;
 
 use super::finding::Findings;
 use super::tree::{Data, Node};
+use super::words::{quoted, suggestion};
 
 /// The members of a mapping, each to be asked for once.
 #[derive(Debug)]
@@ -99,28 +100,6 @@ impl<'n> Fields<'n> {
             );
         }
     }
-}
-
-/// The nearest known word, or all of them if none is near.
-fn suggestion(word: &str, known: &[&str]) -> String {
-    let near = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
-        .min();
-    match near {
-        Some((_, candidate)) => format!("did you mean `{candidate}`?"),
-        None if known.is_empty() => String::new(),
-        None => format!("known here: {}", quoted(known)),
-    }
-}
-
-fn quoted(words: &[&str]) -> String {
-    words
-        .iter()
-        .map(|word| format!("`{word}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 fn wrong<T>(node: &Node, expected: &str, findings: &mut Findings) -> Option<T> {

@@ -1,4 +1,4 @@
-//! What is wrong with a file, where, and what would be right.
+//! Collects what is wrong with files, and shows it with its place and a remedy.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -6,21 +6,9 @@ use std::sync::OnceLock;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
-use super::places::Places;
+use super::lines::LineMarks;
+use super::source::{Source, SourceId};
 use super::tree::Node;
-
-/// One file as read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// How messages name it: its path as the operator wrote it.
-    pub name: String,
-    /// Its text.
-    pub text: String,
-}
-
-/// The index of a [`Source`] in its [`Findings`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SourceId(pub(super) usize);
 
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +61,7 @@ pub struct Findings {
 #[derive(Debug, Clone)]
 struct Placed {
     source: Source,
-    places: OnceLock<Places>,
+    lines: OnceLock<LineMarks>,
 }
 
 impl PartialEq for Placed {
@@ -86,13 +74,13 @@ impl PartialEq for Placed {
 impl Eq for Placed {}
 
 impl Placed {
-    fn places(&self) -> &Places {
-        self.places.get_or_init(|| Places::of(&self.source.text))
+    fn lines(&self) -> &LineMarks {
+        self.lines.get_or_init(|| LineMarks::of(&self.source.text))
     }
 
     /// Line and column of a byte, both from 1, the column in characters.
     fn position(&self, offset: usize) -> (usize, usize) {
-        self.places().position(&self.source.text, offset)
+        self.lines().position(&self.source.text, offset)
     }
 }
 
@@ -112,7 +100,7 @@ impl Findings {
     pub fn add_source(&mut self, source: Source) -> SourceId {
         self.sources.push(Placed {
             source,
-            places: OnceLock::new(),
+            lines: OnceLock::new(),
         });
         SourceId(self.sources.len().saturating_sub(1))
     }

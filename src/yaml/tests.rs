@@ -135,14 +135,14 @@ fn many_findings_cost_what_they_show() {
             let start = index * step + 2;
             findings.error_at(source, start..start + 3, "wrong", "");
         }
-        let before = places::tests::looked_at();
+        let before = lines::effort::looked_at();
         let first = findings.first_lines(100);
         assert_eq!(first.len(), 100);
-        let cost = places::tests::looked_at() - before;
+        let cost = lines::effort::looked_at() - before;
         assert!(cost < length + 100 * 512, "{cost} bytes for {length}");
         assert_eq!(findings.to_lines().len(), many);
         assert_eq!(findings.to_lines()[..100], first);
-        let cost = places::tests::looked_at() - before;
+        let cost = lines::effort::looked_at() - before;
         assert!(cost < length + 3 * many * 512, "{cost} bytes for {length}");
 
         let shown = findings.render(false);

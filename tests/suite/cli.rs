@@ -1,5 +1,6 @@
 //! The commands, through the real binary.
 
+mod config_keys;
 mod schema;
 
 use std::fmt::Write as _;

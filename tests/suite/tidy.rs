@@ -187,13 +187,13 @@ fn what_must_have_one_source_has_one() {
     let subjects = [
         "authn/claims.rs",
         "authn/serialized_subject.rs",
-        "cli/matrix/callers.rs",
+        "policy/matrix/callers.rs",
         "policy/testing/subject.rs",
     ];
     assert_eq!(makers("Subject"), subjects);
     assert_eq!(
         users("sample_subject("),
-        ["cli/matrix/callers.rs", "policy/testing.rs"]
+        ["policy/matrix/callers.rs", "policy/testing/subject.rs"]
     );
     assert_eq!(users("Policy::new(PolicyParts"), ["policy/compile.rs"]);
     assert_eq!(users("Allow::grant()"), ["authz/evaluation.rs"]);
@@ -231,7 +231,7 @@ const JUDGES: &[(&str, &str, &str)] = &[
     ("authz/selectors/why.rs", "fn matches(", "Why"),
     ("authz/rule.rs", "fn matches(", "Rule"),
     ("authz/evaluation/requirements.rs", "fn add(", "Needs"),
-    ("cli/matrix/callers.rs", "fn caller(", "Who"),
+    ("policy/matrix/callers.rs", "fn caller(", "Who"),
 ];
 
 /// A selector that is added to a rule and judged by nobody would widen every allow that has it.

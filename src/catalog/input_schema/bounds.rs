@@ -1,4 +1,4 @@
-//! How often the values of some arguments can be evaluated at most, told from the schema alone.
+//! An upper bound, from the schema alone, on how often the values of arguments are evaluated.
 //!
 //! A schema applies others to the value itself (`allOf`, `$ref`) and to what is in it
 //! (`properties`, `items`). The first must not lead in circles. The second may, and then the
@@ -8,8 +8,11 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::{SCHEMA_SIZE_MAX, UnusableSchema};
+use super::fault::UnusableSchema;
+use super::reference::target;
 
+/// The largest schema, in values and stretches of text.
+const SCHEMA_SIZE_MAX: u64 = 50_000;
 /// The deepest arguments that are told of; the parser stops before that.
 const DEPTH_MAX: usize = 128;
 /// The most schemas that can be reached.
@@ -262,29 +265,6 @@ fn unfollowed(reference: &str) -> UnusableSchema {
     UnusableSchema::Reference(text.escape_debug().to_string())
 }
 
-/// What a reference within the schema leads to.
-pub(super) fn target<'s>(root: &'s Json, reference: &str) -> Option<&'s Json> {
-    let pointer = decode(reference.strip_prefix('#')?)?;
-    root.pointer(&pointer)
-}
-
-/// Undoes the percent-encoding of a fragment.
-fn decode(fragment: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(fragment.len());
-    let mut rest = fragment.bytes();
-    while let Some(byte) = rest.next() {
-        let byte = if byte == b'%' {
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            let code = (digit(rest.next()?)?, digit(rest.next()?)?);
-            u8::try_from(code.0.checked_mul(16)?.checked_add(code.1)?).ok()?
-        } else {
-            byte
-        };
-        bytes.push(byte);
-    }
-    String::from_utf8(bytes).ok()
-}
-
 /// How many values there are in one.
 fn count(json: &Json) -> u64 {
     let below = match json {
@@ -344,7 +324,7 @@ fn visit(
 
 /// What one schema costs for a value so many levels below the one it is applied to.
 #[derive(Debug, Clone, Copy, Default)]
-struct Cost {
+struct SchemaCost {
     evaluations: u64,
     /// Looking again at what was evaluated.
     again: u64,
@@ -354,10 +334,10 @@ struct Cost {
 /// What the first schema costs, by the depth of the arguments.
 fn costs(schemas: &[Schema], order: &[usize]) -> Result<Vec<(u64, u64)>, UnusableSchema> {
     let mut by_depth = Vec::with_capacity(DEPTH_MAX);
-    let mut above: Option<Vec<Cost>> = None;
+    let mut above: Option<Vec<SchemaCost>> = None;
     let mut most = 0;
     for _ in 0..=DEPTH_MAX {
-        let mut costs = vec![Cost::default(); schemas.len()];
+        let mut costs = vec![SchemaCost::default(); schemas.len()];
         for position in order {
             let Some(schema) = schemas.get(*position) else {
                 continue;
@@ -379,9 +359,10 @@ fn costs(schemas: &[Schema], order: &[usize]) -> Result<Vec<(u64, u64)>, Unusabl
 }
 
 /// From the costs of the others at this level, as far as they are known, and at the one above it.
-fn cost(schema: &Schema, here: &[Cost], above: Option<&[Cost]>) -> Cost {
-    let of = |costs: &[Cost], position: &usize| costs.get(*position).copied().unwrap_or_default();
-    let mut cost = Cost {
+fn cost(schema: &Schema, here: &[SchemaCost], above: Option<&[SchemaCost]>) -> SchemaCost {
+    let of =
+        |costs: &[SchemaCost], position: &usize| costs.get(*position).copied().unwrap_or_default();
+    let mut cost = SchemaCost {
         evaluations: if above.is_none() { schema.weight } else { 0 },
         again: 0,
         height: 0,

@@ -1,8 +1,8 @@
-//! What a schema says that absent arguments stand for.
+//! The defaults that a schema gives to absent arguments.
 
 use serde_json::{Map, Value as Json};
 
-use super::bounds;
+use super::reference;
 use crate::authz::Value;
 
 /// How deep objects in objects are looked at.
@@ -63,7 +63,7 @@ fn default(root: &Json, schema: &Json, depth: usize, left: &mut usize) -> Option
 /// What always applies together with a schema.
 fn parts<'s>(root: &'s Json, schema: &'s Json) -> impl Iterator<Item = &'s Json> {
     let reference = schema.get("$ref").and_then(Json::as_str);
-    let target = reference.and_then(|reference| bounds::target(root, reference));
+    let target = reference.and_then(|reference| reference::target(root, reference));
     let all = schema.get("allOf").and_then(Json::as_array);
     target.into_iter().chain(all.into_iter().flatten())
 }

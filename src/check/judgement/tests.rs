@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::authz::{DenialReason, LimitDemand, OpenDemand, Opened, WindowDemand};
-use crate::catalog::Limits;
+use crate::catalog::CatalogLimits;
 use crate::check::{Body, DenySettings, ServerSettings, SessionBinding};
 use crate::mcp::{DecodeOptions, MessageHeaders, decode};
 use crate::policy::{CompileContext, compile};
@@ -164,7 +164,7 @@ fn now() -> Timestamp {
 
 /// What is known of tools: nothing at first.
 fn catalog() -> Catalog {
-    let limits = Limits {
+    let limits = CatalogLimits {
         tools_max: 10,
         name_bytes_max: 256,
     };

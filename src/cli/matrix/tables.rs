@@ -1,4 +1,4 @@
-//! The matrix for terminals and for other programs.
+//! Prints the matrix as a table for terminals, as CSV and as JSON.
 
 use std::fmt::{self, Write as _};
 use std::iter::once;
@@ -9,8 +9,9 @@ use icu_properties::props::{
 use icu_properties::{CodePointMapData, CodePointSetData};
 use serde_json::json;
 
-use super::{Matrix, word};
 use crate::authz::{Preview, PreviewOutcome};
+use crate::policy::matrix::{Matrix, ToolRow, word};
+use crate::policy::testing::SampleCaller;
 
 /// Writing to a string cannot fail.
 fn add(text: &mut String, what: fmt::Arguments<'_>) {
@@ -189,9 +190,9 @@ pub(super) fn json(matrix: &Matrix) -> String {
     format!("{whole:#}\n")
 }
 
-type Cell<'m> = (&'m super::Row, &'m super::SampleCaller, &'m Preview);
+type TableCell<'m> = (&'m ToolRow, &'m SampleCaller, &'m Preview);
 
-fn cells(matrix: &Matrix) -> impl Iterator<Item = Cell<'_>> {
+fn cells(matrix: &Matrix) -> impl Iterator<Item = TableCell<'_>> {
     let rows = matrix.rows.iter();
     rows.flat_map(|row| {
         matrix

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::authz::{Assignments, InvalidTemplate, REFERENCES, Template};
-use crate::yaml::{Data, Findings, Node, string};
+use crate::yaml::{Data, Findings, Node, quoted, string};
 
-use super::selectors::open;
+use super::block::open;
 
 /// How long a name may be, in bytes.
 const NAME_BYTES_MAX: usize = 64;
@@ -124,9 +124,7 @@ fn read_template(node: &Node, findings: &mut Findings) -> Option<Template> {
             let help = match error {
                 InvalidTemplate::Open => String::new(),
                 InvalidTemplate::Reference(_) => {
-                    let names: Vec<String> =
-                        REFERENCES.iter().map(|name| format!("`{name}`")).collect();
-                    format!("known here: {}", names.join(", "))
+                    format!("known here: {}", quoted(&REFERENCES))
                 }
             };
             findings.error(node, error.to_string(), help);

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use crate::authz::{Effect, Limit, Mode, Needs, OpenLimit};
 use crate::yaml::{Fields, Findings, Node, boolean, choice, duration, integer, list, string};
 
-use super::behaviour::{PERIODS, read_by};
-use super::error_at_start;
-use super::selectors::open;
-use super::time::AGES;
+use super::block::{error_at_start, open};
+use super::when::AGES;
+use super::why::{PERIODS, read_by};
 
 /// The most calls that a limit counts.
 const CALLS_MAX: u64 = 1_000_000;

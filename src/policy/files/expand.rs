@@ -1,12 +1,12 @@
-//! The files that match a glob. What keeps one of them from being found is an error: libraries
-//! leave out what they cannot look at.
+//! Finds the files that match a glob. A directory that cannot be read is an error here, because
+//! libraries skip such directories, and a policy would silently lose rules.
 
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
-use super::{FILES_MAX, ReadPolicyError, is_named_as_policy};
+use super::error::{FILES_MAX, ReadPolicyError};
 use crate::file::{self, FileKind};
 
 /// The most names that are looked at: a glob can go through a whole disk.
@@ -170,7 +170,7 @@ impl Walk<'_> {
 
     /// The names in a directory, with their paths. What is not UTF-8 in a name matches as U+FFFD.
     fn names(&mut self, folder: &Path) -> Result<Vec<(String, PathBuf)>, ReadPolicyError> {
-        let here = super::here_if_empty(folder);
+        let here = here_if_empty(folder);
         let read_error = |cause: std::io::Error| ReadPolicyError::of(here, cause);
         let mut names = Vec::new();
         for entry in std::fs::read_dir(here).map_err(read_error)? {
@@ -185,4 +185,23 @@ impl Walk<'_> {
 
 fn kind(path: &Path) -> Result<Option<FileKind>, ReadPolicyError> {
     file::kind(path).map_err(|cause| ReadPolicyError::of(path, cause))
+}
+
+pub(super) fn here_if_empty(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    }
+}
+
+/// Hidden files are left out: editors and Kubernetes volumes keep their own there.
+pub(super) fn is_named_as_policy(path: &Path) -> bool {
+    let hidden = path
+        .file_name()
+        .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let yaml = path
+        .extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml");
+    yaml && !hidden
 }

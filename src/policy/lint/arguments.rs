@@ -1,86 +1,13 @@
-//! Arguments that no tool declares.
+//! Warns of rules that read arguments which no recorded tool declares.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::{Lint, TOOLS_CALL, UNKNOWN_ARGUMENT};
-use crate::authz::{MethodPattern, ResourceKind, Rule, Value, ValuePath, What};
-use crate::policy::compile::suggestion;
-
-/// Keywords by which a schema may declare more than its `properties`.
-const OPEN_KEYWORDS: [&str; 10] = [
-    "$ref",
-    "$dynamicRef",
-    "$recursiveRef",
-    "allOf",
-    "anyOf",
-    "oneOf",
-    "if",
-    "patternProperties",
-    "dependentSchemas",
-    "dependencies",
-];
-
-/// What a recorded tool declares in its `inputSchema`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Declared {
-    /// It does not say, or anything.
-    Anything,
-    /// These properties.
-    Properties(BTreeMap<String, Declared>),
-}
-
-impl Declared {
-    /// Reads a schema.
-    #[must_use]
-    pub fn of(schema: Option<&Value<'_>>) -> Self {
-        let Some(schema) = schema else {
-            return Declared::Anything;
-        };
-        let is_open = OPEN_KEYWORDS
-            .iter()
-            .any(|keyword| schema.member(keyword).is_some());
-        let is_closed = matches!(
-            schema.member("additionalProperties"),
-            None | Some(Value::Bool(false))
-        );
-        match schema.member("properties") {
-            Some(Value::Map(properties)) if !is_open && is_closed => {
-                let properties = properties.iter();
-                let read =
-                    properties.map(|(name, schema)| (name.to_string(), Declared::of(Some(schema))));
-                Declared::Properties(read.collect())
-            }
-            _ => Declared::Anything,
-        }
-    }
-
-    /// Whether something may be at a path, in whatever way its names are joined.
-    pub(super) fn has(&self, path: &str) -> bool {
-        let Declared::Properties(properties) = self else {
-            return true;
-        };
-        let below = |name: &str, rest: &str| {
-            let own = properties.get(name);
-            own.is_some_and(|own| own.has(rest))
-        };
-        properties.contains_key(path)
-            || path.match_indices('.').any(|(dot, _)| {
-                let (name, rest) = path.split_at_checked(dot).unwrap_or((path, ""));
-                below(name, rest.strip_prefix('.').unwrap_or(rest))
-            })
-    }
-
-    fn names(&self) -> impl Iterator<Item = &str> {
-        let properties = match self {
-            Declared::Anything => None,
-            Declared::Properties(properties) => Some(properties),
-        };
-        properties
-            .into_iter()
-            .flat_map(BTreeMap::keys)
-            .map(String::as_str)
-    }
-}
+use super::context::Lint;
+use super::declared::DeclaredArguments;
+use super::usage::is_call;
+use crate::authz::{ResourceKind, Rule, ValuePath, What};
+use crate::policy::silence::UNKNOWN_ARGUMENT;
+use crate::yaml::suggestion;
 
 impl Lint<'_> {
     pub(super) fn look_at_arguments(&mut self, rule: &Rule) {
@@ -122,13 +49,13 @@ impl Lint<'_> {
                 path.as_str()
             );
             let known: BTreeSet<&str> = declared.iter().flat_map(|own| own.names()).collect();
-            let help = suggestion(path.as_str(), known.into_iter().collect());
+            let help = suggestion(path.as_str(), &known.into_iter().collect::<Vec<_>>());
             self.warn(rule, way, UNKNOWN_ARGUMENT, &message, &help);
         }
     }
 
     /// What the recorded tools declare that a rule is about; nothing if that is not known of all.
-    fn declared(&self, what: &What) -> Option<Vec<&Declared>> {
+    fn declared(&self, what: &What) -> Option<Vec<&DeclaredArguments>> {
         let mut found = Vec::new();
         for (server, tool) in self.recorded(what)? {
             let mut globs = what.tools.iter().flatten();
@@ -149,10 +76,6 @@ impl Lint<'_> {
 
 /// Whether a rule is about calls of tools and nothing else that has arguments.
 fn is_about_tools(what: &What) -> bool {
-    let is_call = |method: &MethodPattern| match method {
-        MethodPattern::Exact(name) => **name == *TOOLS_CALL,
-        MethodPattern::Under(prefix) => **prefix == *"tools/",
-    };
     let by_method = what
         .methods
         .as_deref()

@@ -1,6 +1,6 @@
-//! Whether one rule is about everything that another one is about.
+//! Decides whether one rule applies wherever another one does.
 //!
-//! Only what can be read off the rules counts: a yes is sure, a no is not.
+//! It compares the rules as written: a yes is certain, a no may be wrong.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,12 @@
 mod values;
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::*;
-use crate::policy::testing::SampleContext;
+use crate::authz::UriForm;
+use crate::policy::issuers::Issuers;
+use crate::policy::silence::*;
+use crate::policy::testing::{SampleContext, Suite};
 use crate::policy::{CompileContext, compile};
 
 const TABLE: &str = "tools: {github: {read: [get_issue], write: [create_issue]}}\n";
@@ -30,20 +35,23 @@ fn lines_among(issuers: &Arc<Issuers>, policy: &str, tests: &str) -> Vec<String>
     let property = |name: &str, below: &[&str]| {
         let below = below.iter();
         let below: BTreeMap<_, _> = below
-            .map(|name| ((*name).to_owned(), Declared::Anything))
+            .map(|name| ((*name).to_owned(), DeclaredArguments::Anything))
             .collect();
         let below = if below.is_empty() {
-            Declared::Anything
+            DeclaredArguments::Anything
         } else {
-            Declared::Properties(below)
+            DeclaredArguments::Properties(below)
         };
         (name.to_owned(), below)
     };
     let get = BTreeMap::from([property("owner", &[]), property("repo", &["name"])]);
     let create = BTreeMap::from([property("title", &[]), property("x", &[])]);
     let arguments = BTreeMap::from([
-        ("get_issue".to_owned(), Declared::Properties(get)),
-        ("create_issue".to_owned(), Declared::Properties(create)),
+        ("get_issue".to_owned(), DeclaredArguments::Properties(get)),
+        (
+            "create_issue".to_owned(),
+            DeclaredArguments::Properties(create),
+        ),
     ]);
     let context = LintContext {
         tools,

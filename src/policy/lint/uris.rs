@@ -1,7 +1,8 @@
-//! Patterns over resources that say less, or more, than they seem to.
+//! Warns of patterns over resources that match less, or more, than they seem to.
 
-use super::{Lint, URI_NEVER_NORMAL, URI_QUERY};
+use super::context::Lint;
 use crate::authz::{Effect, Rule, UriForm, UriPattern, What, never_normal};
+use crate::policy::silence::{URI_NEVER_NORMAL, URI_QUERY};
 
 /// What a query may be replaced with by an author who does not care for it.
 const ANY_QUERY: &str = "**";

@@ -1,12 +1,23 @@
-//! What of its surroundings a policy speaks of.
+//! The names outside itself that a policy uses: groups, scopes, and the servers whose arguments it
+//! reads.
 
 use std::collections::BTreeSet;
 
-use super::TOOLS_CALL;
 use crate::authz::{Effect, Expression, MethodPattern, Policy, ResourceKind, Rule, What};
 
+/// The method that calls tools.
+const TOOLS_CALL: &str = "tools/call";
+
+/// Whether calls of tools are among the methods that are meant.
+pub(super) fn is_call(method: &MethodPattern) -> bool {
+    match method {
+        MethodPattern::Exact(name) => **name == *TOOLS_CALL,
+        MethodPattern::Under(prefix) => **prefix == *"tools/",
+    }
+}
+
 /// The groups and scopes that rules name.
-pub(in crate::policy) fn named(policy: &Policy) -> (BTreeSet<&str>, BTreeSet<&str>) {
+pub(super) fn named(policy: &Policy) -> (BTreeSet<&str>, BTreeSet<&str>) {
     let (mut groups, mut scopes) = (BTreeSet::new(), BTreeSet::new());
     for rule in policy.rules() {
         let who = rule.who.iter();
@@ -59,12 +70,7 @@ fn reads_tools(rule: &Rule) -> bool {
         || what.is_some_and(|what| selects(what) || what.not.as_deref().is_some_and(selects));
     let is_about_tools = what.is_none_or(|what| {
         let kinds = what.kinds();
-        let names_calls = |methods: &[MethodPattern]| {
-            methods.iter().any(|method| match method {
-                MethodPattern::Exact(name) => **name == *TOOLS_CALL,
-                MethodPattern::Under(prefix) => **prefix == *"tools/",
-            })
-        };
+        let names_calls = |methods: &[MethodPattern]| methods.iter().any(is_call);
         (kinds.is_empty() || kinds.contains(&ResourceKind::Tool))
             && what.methods.as_deref().is_none_or(names_calls)
     });

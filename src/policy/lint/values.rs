@@ -1,10 +1,11 @@
-//! Expressions whose meaning rests on how a value is spelled or read.
+//! Warns of expressions that a caller gets past by spelling a value differently.
 
-use super::{
-    CONVERSION_IN_DENY, FALLIBLE_DENY, Lint, NEGATED_ALLOW, SPELLED_TEXT, UNANCHORED_REGEX,
+use super::context::Lint;
+use crate::authz::{Effect, Expression, Remark, Rule, Sense};
+use crate::policy::silence::{
+    CONVERSION_IN_DENY, FALLIBLE_DENY, NEGATED_ALLOW, SPELLED_TEXT, UNANCHORED_REGEX,
     URI_IN_EXPRESSION,
 };
-use crate::authz::{Effect, Expression, Remark, Rule, Sense};
 
 impl Lint<'_> {
     pub(super) fn look_at_values(&mut self, rule: &Rule) {

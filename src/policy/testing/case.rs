@@ -1,27 +1,28 @@
-//! One test: ask, compare, and explain what is not as expected.
+//! Runs one test: asks the policy, compares, and explains what differs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{
-    Expectation, Expected, ExpectedCall, Listed, Named, Report, SampleAsk, Test, Unasked, narrate,
-};
+use super::expectation::{Expectation, ExpectedCall, ExpectedOutcome, Test};
+use super::report::SuiteReport;
+use super::request::{SampleAsk, SampleList, Unasked};
+use super::wording::{NamedDecision, narrate};
 use crate::authz::{self, Policy, Rules};
 use crate::yaml::Node;
 
 /// One test under way.
-pub(super) struct Case<'r> {
+pub(super) struct RunningTest<'r> {
     pub(super) test: &'r Test,
-    pub(super) report: &'r mut Report,
+    pub(super) report: &'r mut SuiteReport,
     pub(super) failures: Vec<String>,
 }
 
-impl Case<'_> {
+impl RunningTest<'_> {
     pub(super) fn run(&mut self, policy: &Policy) {
         let test = self.test;
         match &test.expected {
-            Expected::Call(expected) => self.run_call(policy, expected),
-            Expected::List { visible, hidden } => {
+            ExpectedOutcome::Call(expected) => self.run_call(policy, expected),
+            ExpectedOutcome::List { visible, hidden } => {
                 let SampleAsk::List(listed) = test.request.ask else {
                     return;
                 };
@@ -34,7 +35,13 @@ impl Case<'_> {
         }
     }
 
-    fn look(&mut self, policy: &Policy, listed: Listed, name: &Expectation<String>, shown: bool) {
+    fn look(
+        &mut self,
+        policy: &Policy,
+        listed: SampleList,
+        name: &Expectation<String>,
+        shown: bool,
+    ) {
         let call = self.test.request.calling(listed, &name.value);
         let seen = call.ask(policy, |request| authz::is_visible(policy, request));
         let words = |shown| if shown { "visible" } else { "hidden" };
@@ -69,9 +76,9 @@ impl Case<'_> {
                 self.reach_shadow(policy);
                 given = evaluation.assigned.headers;
                 let decision = self.test.request.settle(evaluation.decision);
-                (Named::of(&decision), evaluation.rules, None)
+                (NamedDecision::of(&decision), evaluation.rules, None)
             }
-            Err(Unasked::Rejected(why)) => (Named::REJECTED, Vec::new(), Some(why)),
+            Err(Unasked::Rejected(why)) => (NamedDecision::REJECTED, Vec::new(), Some(why)),
             Err(error @ Unasked::Several(_)) => {
                 return self.fail(&self.test.place, &error.to_string(), &[]);
             }

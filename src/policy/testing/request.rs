@@ -1,5 +1,5 @@
-//! The request of a policy test, turned into what the policy decides about by the same steps as
-//! a request from outside: its message is written as JSON-RPC and read back.
+//! The request of a policy test. It becomes an access request by the same steps as one from
+//! outside: its message is written as JSON-RPC and decoded again.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -96,12 +96,12 @@ pub enum SampleAsk {
     /// A GET or DELETE without a message.
     Bare(&'static str),
     /// What a list shows.
-    List(Listed),
+    List(SampleList),
 }
 
 /// A kind of list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listed {
+pub enum SampleList {
     /// `tools/list`.
     Tools,
     /// `prompts/list`.
@@ -121,13 +121,13 @@ pub enum Unasked {
     Several(usize),
 }
 
-impl Listed {
+impl SampleList {
     /// The call that a listed thing would get.
     fn ask(self, name: &str) -> SampleAsk {
         let (method, selector) = match self {
-            Listed::Tools => ("tools/call", "name"),
-            Listed::Prompts => ("prompts/get", "name"),
-            Listed::Resources => ("resources/read", "uri"),
+            SampleList::Tools => ("tools/call", "name"),
+            SampleList::Prompts => ("prompts/get", "name"),
+            SampleList::Resources => ("resources/read", "uri"),
         };
         let params = Map::from_iter([(selector.to_owned(), json!(name))]);
         SampleAsk::Message {
@@ -140,7 +140,7 @@ impl Listed {
 impl SampleRequest {
     /// The request for one listed thing.
     #[must_use]
-    pub fn calling(&self, listed: Listed, name: &str) -> SampleRequest {
+    pub fn calling(&self, listed: SampleList, name: &str) -> SampleRequest {
         SampleRequest {
             ask: listed.ask(name),
             ..self.clone()

@@ -36,3 +36,13 @@ impl AssumedSubject {
         }
     }
 }
+
+/// A subject with nothing but what is given, for previews.
+#[must_use]
+pub fn sample_subject(id: &str, issuer: &str) -> Subject {
+    let assumed = AssumedSubject {
+        id: Some(id.to_owned()),
+        ..Default::default()
+    };
+    assumed.assume(issuer)
+}

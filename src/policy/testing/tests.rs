@@ -115,7 +115,7 @@ fn reasons_are_named_as_clients_see_them() {
         DenialReason::ArgumentsInvalid,
     ] {
         let code = crate::check::Reason::from(reason).code();
-        assert_eq!(narration::denial_code(reason), code);
+        assert_eq!(wording::denial_code(reason), code);
     }
     assert_eq!(crate::check::Reason::Allowed.code(), "allowed");
     assert_eq!(

@@ -14,7 +14,7 @@ use super::run;
 
 const STRANGE: &str = "zzzzzzzz";
 
-fn schema(of: &str) -> Value {
+pub(super) fn schema(of: &str) -> Value {
     let ran = run(&["schema", of]);
     assert_eq!(ran.code, 0);
     serde_json::from_str(&ran.out).unwrap()
@@ -325,8 +325,8 @@ fn accepts(root: &Value, schema: &Value, value: &Value) -> bool {
     keywords
         .iter()
         .all(|(keyword, says)| match keyword.as_str() {
-            "$schema" | "$defs" | "title" | "description" | "pattern" | "format" | "then"
-            | "else" => true,
+            "$schema" | "$defs" | "title" | "description" | "default" | "pattern" | "format"
+            | "then" | "else" => true,
             "minimum" => value
                 .as_i64()
                 .is_none_or(|number| number >= says.as_i64().unwrap()),

@@ -1,4 +1,4 @@
-//! The matrix as one page that needs nothing else: for a reviewer to read, filter and print.
+//! Renders the matrix as one self-contained HTML page that a reviewer can read, filter and print.
 //!
 //! Outcomes differ by colour (a palette that colour-blind readers can tell apart), by sign and by
 //! letter. Every text from a file is escaped, and the page may load nothing and run only its own
@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Matrix, Note, Row, word};
+use super::{Matrix, RuleNote, ToolRow, word};
 use crate::authz::{Preview, PreviewOutcome};
 
 const OUTCOMES: [PreviewOutcome; 4] = [
@@ -17,7 +17,8 @@ const OUTCOMES: [PreviewOutcome; 4] = [
 ];
 
 /// The whole page.
-pub(super) fn html(matrix: &Matrix) -> String {
+#[must_use]
+pub fn html(matrix: &Matrix) -> String {
     let mut page = String::from(HEAD);
     page.push_str(STYLE);
     page.push_str("</head>\n<body>\n<header>\n<h1>Who may call which tool</h1>\n");
@@ -127,7 +128,7 @@ fn table(page: &mut String, matrix: &Matrix) {
     }
 }
 
-fn table_row(page: &mut String, matrix: &Matrix, row: &Row) {
+fn table_row(page: &mut String, matrix: &Matrix, row: &ToolRow) {
     let (tool, class) = (escape(&row.tool), escape(&row.class));
     let _ok = write!(
         page,
@@ -148,7 +149,7 @@ fn table_row(page: &mut String, matrix: &Matrix, row: &Row) {
     page.push_str("</tr>\n");
 }
 
-fn hover(caller: &str, row: &Row, cell: &Preview) -> String {
+fn hover(caller: &str, row: &ToolRow, cell: &Preview) -> String {
     let rules: Vec<&str> = cell.rules.iter().map(|rule| &**rule).collect();
     let by = if rules.is_empty() {
         "no rule allows it".to_owned()
@@ -170,7 +171,7 @@ fn notes(page: &mut String, matrix: &Matrix) {
     page.push_str("</ol>\n<p>A <b>deny</b> without a number: no rule allows it.</p>\n</section>\n");
 }
 
-fn note_text(note: &Note) -> String {
+fn note_text(note: &RuleNote) -> String {
     let mut text = format!("<code>{}</code> <i>{}</i>", escape(&note.rule), note.effect);
     if !note.asks.is_empty() {
         let _ok = write!(

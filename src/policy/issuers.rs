@@ -1,4 +1,4 @@
-//! Whose names a rule speaks of.
+//! Finds names in a rule that any of several issuers could have given.
 //!
 //! Groups, roles, scopes, tenants, subjects, clients and claims are what an issuer calls them. On a
 //! server that takes tokens of several issuers a rule has to say whose it means; else an issuer that
@@ -36,7 +36,7 @@ pub(super) struct Unsaid<'r> {
 
 /// The parts of a rule that decide who is meant.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Parts<'r> {
+pub(super) struct RuleParts<'r> {
     pub(super) effect: Option<&'r Effect>,
     pub(super) who: Option<&'r Who>,
     pub(super) what: Option<&'r What>,
@@ -48,7 +48,7 @@ pub(super) struct Parts<'r> {
 impl Issuers {
     /// A part of a rule that does not say whose names it means and lets more through by the names
     /// of another issuer: any of an allow; of every other rule what exempts from it.
-    pub(super) fn unsaid<'r>(&'r self, rule: Parts<'r>) -> Option<Unsaid<'r>> {
+    pub(super) fn unsaid<'r>(&'r self, rule: RuleParts<'r>) -> Option<Unsaid<'r>> {
         let is_allow = *rule.effect? == Effect::Allow;
         let is_said = rule.who.is_some_and(|who| who.issuers.is_some())
             || rule.condition.is_some_and(Expression::says_whose);
@@ -105,7 +105,7 @@ impl Issuers {
 }
 
 /// Where the names stand.
-fn way(rule: Parts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
+fn way(rule: RuleParts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
     if let Some(key) = rule.who.and_then(|who| named(who, is_allow)) {
         return Some(vec!["who", key]);
     }
@@ -123,7 +123,7 @@ fn way(rule: Parts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
 }
 
 /// Where the device stands.
-fn way_to_device(rule: Parts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
+fn way_to_device(rule: RuleParts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
     let place = rule.place;
     let not = place.and_then(|place| place.not.as_deref());
     if place.is_some_and(|place| lets_through(&place.device, is_allow)) {
@@ -136,7 +136,7 @@ fn way_to_device(rule: Parts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
 }
 
 /// Whether an expression lets through by names.
-fn reads_names(rule: Parts<'_>, is_allow: bool, with_device: bool) -> bool {
+fn reads_names(rule: RuleParts<'_>, is_allow: bool, with_device: bool) -> bool {
     rule.condition.is_some_and(|condition| {
         if is_allow {
             condition.reads_anybodys_names(with_device)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::authz::{Behaviour, Count, KeyPart, Why, Window};
 use crate::yaml::{Fields, Findings, Node, choice, duration, integer, list};
 
-use super::selectors::{names, open};
+use super::block::{names, open};
 
 /// What a window or the time of a limit may be.
 pub(super) const PERIODS: RangeInclusive<Duration> =

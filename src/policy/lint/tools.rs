@@ -1,10 +1,11 @@
-//! Names of tools and classes that no recorded tool has.
+//! Warns of tools and classes that no record has.
 
 use std::sync::Arc;
 
-use super::{EMPTY_CLASS, Lint, UNKNOWN_TOOL, silence_of};
+use super::context::Lint;
 use crate::authz::{Glob, Rule, UNCLASSIFIED, What};
-use crate::yaml::{self, Node};
+use crate::policy::silence::{EMPTY_CLASS, UNKNOWN_TOOL};
+use crate::yaml::{Data, Node, silence_of};
 
 impl Lint<'_> {
     /// The recorded tools of the servers that a rule is about, if all of them are recorded.
@@ -67,7 +68,7 @@ impl Lint<'_> {
             }
             for (server, recorded) in &self.context.tools {
                 let table = root.member("tools").and_then(|tools| tools.member(server));
-                let Some(yaml::Data::Map(classes)) = table.map(|table| &table.data) else {
+                let Some(Data::Map(classes)) = table.map(|table| &table.data) else {
                     continue;
                 };
                 for node in classes.iter().flat_map(|(_, patterns)| patterns.items()) {

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use crate::authz::{Clock, Hours, When};
 use crate::yaml::{Data, Fields, Findings, Node, duration, list, list_or_one, string};
 
-use super::selectors::open;
+use super::block::open;
 
 /// What an age may be limited to.
 pub(super) const AGES: RangeInclusive<Duration> =

@@ -44,88 +44,11 @@ fn config(text: &str) -> Config {
     }
 }
 
-const LEAST: &str = "
-listen: 127.0.0.1:9001
-issuers: [{issuer: https://idp.example.com}]
-servers: [{name: notes, resource: https://mcp.example.com/mcp}]
-policy: policy.yaml
-";
+/// The keys that have no default.
+const LEAST: &str = include_str!("../../../tests/data/configs/least.yaml");
 
 /// Every key with a value that is not its default.
-const MOST: &str = "
-listen: unix:/run/mcp-authz.sock
-client_address: x-envoy-external-address
-tls: {cert_file: cert.pem, key_file: /keys/key.pem, client_ca_file: ca.pem}
-admin: {listen: '[::1]:9002'}
-issuers:
-- issuer: https://idp.example.com
-  jwks_uri: https://idp.example.com/keys
-  algorithms: [ES256]
-  ca_file: idp.pem
-  claims: {groups: g, roles: [r], tenant: t, agent: [a, b], scopes: s, device: d}
-  leeway: 5s
-  keys: {refresh: 1m, stale_max: 1h, min_interval: 1500ms}
-- issuer: local
-  jwks_file: keys.json
-issuers_strict: true
-servers:
-- name: notes
-  match: {hosts: [MCP.example.com], path: /mcp/}
-  resource: https://mcp.example.com/mcp
-  audiences: [other]
-  issuers: [local]
-  scopes_supported: [notes]
-  deny: {shape: http_403, disclose: nothing}
-  batch_max: 3
-  string_body: accept
-  fold_arguments: accept
-  uris: strict
-  upstream: {authorization: pass}
-  session_binding: strict
-  answers_on_get: true
-  resume: on
-  tools_snapshot: tools.json
-  on_tool_change: deny
-  trust_tool_hints: true
-  check_arguments: true
-policy: policies
-candidate_policy: next
-device: {header: x-device}
-peers: {ca_file: peers.pem}
-dynamic_metadata: [reason, class]
-geoip: {country_db_file: countries.mmdb}
-purpose: {header: X-Purpose, meta: example.com/purpose}
-handoff: {key_file: handoff.keys, max_age: 2h}
-telemetry: {otlp_endpoint: http://127.0.0.1:4317, service_name: pdp, log: debug}
-limits:
-  connections_max: 11
-  handshake_timeout: 1s
-  body_bytes_max: 12 KiB
-  json_depth_max: 13
-  json_values_max: 127
-  name_bytes_max: 14
-  uri_bytes_max: 15
-  subscriptions_max: 16
-  list_item_bytes_max: 25 KiB
-  headers_max: 17
-  header_bytes_max: 9 KiB
-  rules_max: 18
-  cel_bytes_max: 19
-  audit_queue_max: 20
-  audit_queue_bytes_max: 27 MiB
-  state_keys_max: 23
-  bindings_max: 24
-  tools_max: 26
-  streams_max: 21
-  token_bytes_max: 1 KiB
-  token_cache_max: 0
-  jwks_bytes_max: 2 MiB
-  jwks_keys_max: 22
-  fetch_timeout: 500ms
-  fetch_wait: 250ms
-drain: {delay: 0s, timeout: 2m}
-replicas: 27
-";
+const MOST: &str = include_str!("../../../tests/data/configs/every-key.yaml");
 
 #[test]
 fn paths_are_relative_to_the_file() {

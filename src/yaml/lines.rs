@@ -1,16 +1,16 @@
-//! Lines and columns of a text, at a cost that does not grow with it.
+//! Finds line and column of a byte without reading the whole text each time.
 
 /// How many bytes are between two marks.
 const STEP: usize = 512;
 
 /// Where every [`STEP`] bytes of a text are.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
+pub(super) struct LineMarks {
     /// Line and column before the bytes from that mark on, both from 0.
     marks: Vec<(usize, usize)>,
 }
 
-impl Places {
+impl LineMarks {
     /// Goes through the text once.
     pub(super) fn of(text: &str) -> Self {
         let mut marks = Vec::with_capacity(text.len() / STEP + 1);
@@ -19,7 +19,7 @@ impl Places {
             marks.push(here);
             here = after(here, stretch);
         }
-        Places { marks }
+        LineMarks { marks }
     }
 
     /// Line and column of a byte of the same text, both from 1, the column in characters. Looks at
@@ -38,7 +38,7 @@ impl Places {
 /// Line and column behind these bytes.
 fn after((mut line, mut column): (usize, usize), bytes: &[u8]) -> (usize, usize) {
     #[cfg(test)]
-    tests::count(bytes.len());
+    effort::count(bytes.len());
     for byte in bytes {
         if *byte == b'\n' {
             line = line.saturating_add(1);
@@ -52,10 +52,8 @@ fn after((mut line, mut column): (usize, usize), bytes: &[u8]) -> (usize, usize)
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(super) mod effort {
     use std::cell::Cell;
-
-    use super::*;
 
     thread_local! {
         static LOOKED_AT: Cell<usize> = const { Cell::new(0) };
@@ -67,9 +65,14 @@ pub(super) mod tests {
     }
 
     /// How many bytes were looked at on this thread.
-    pub(in crate::yaml) fn looked_at() -> usize {
+    pub(crate) fn looked_at() -> usize {
         LOOKED_AT.get()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn places_are_those_that_counting_from_the_start_gives() {
@@ -84,7 +87,7 @@ pub(super) mod tests {
             &"x".repeat(STEP),
             &"\n".repeat(STEP * 2),
         ] {
-            let places = Places::of(text);
+            let places = LineMarks::of(text);
             let mut expected = (1, 1);
             for (offset, character) in text.char_indices() {
                 assert_eq!(places.position(text, offset), expected, "{offset}");

@@ -1,4 +1,4 @@
-//! Who to ask about where nobody says.
+//! Makes up sample callers from the rules, where the reader of a matrix names none.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use crate::authz::{Effect, Names, PeerNames, Policy, Subject, Who};
 use crate::policy::testing::{SampleCaller, sample_subject};
 
 /// For each allow rule somebody whom its `who` means, one for each group it names; and a stranger.
-pub(super) fn named_in_rules(policy: &Policy, issuer: &str) -> Vec<SampleCaller> {
+#[must_use]
+pub fn named_in_rules(policy: &Policy, issuer: &str) -> Vec<SampleCaller> {
     let mut callers: Vec<SampleCaller> = Vec::new();
     let allows = policy
         .rules()

@@ -1,4 +1,4 @@
-//! What an explanation says, in words.
+//! Puts decisions and explanations into words.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -8,11 +8,11 @@ use crate::authz::{
     SelectorExplanation, UriForm,
 };
 
-use super::OutcomeName;
+use super::expectation::OutcomeName;
 
 /// A decision as tests name it: the outcome, its stable reason code and the scopes asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedDecision {
     /// The outcome.
     pub outcome: OutcomeName,
     /// The reason code, as clients and audit see it; none for a rejection.
@@ -21,7 +21,7 @@ pub struct Named {
     pub scopes: Vec<String>,
 }
 
-impl fmt::Display for Named {
+impl fmt::Display for NamedDecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.outcome.word())?;
         self.reason
@@ -29,9 +29,9 @@ impl fmt::Display for Named {
     }
 }
 
-impl Named {
+impl NamedDecision {
     /// What becomes of a request that no policy is asked about.
-    pub(super) const REJECTED: Named = Named {
+    pub(super) const REJECTED: NamedDecision = NamedDecision {
         outcome: OutcomeName::Reject,
         reason: None,
         scopes: Vec::new(),
@@ -54,7 +54,7 @@ impl Named {
             }
             Decision::Deny(denial) => (OutcomeName::Deny, denial_code(denial.reason), Vec::new()),
         };
-        Named {
+        NamedDecision {
             outcome,
             reason: Some(reason),
             scopes,

@@ -1,0 +1,44 @@
+//! The configuration of the catalog, server by server.
+
+use std::path::PathBuf;
+
+/// What becomes of a tool whose definition changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnChange {
+    /// It is audited and counted.
+    #[default]
+    Audit,
+    /// It is also hidden and refused until the definition is accepted.
+    Deny,
+}
+
+/// How far a server is trusted in what it says of its tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trust {
+    /// What becomes of a tool whose definition changes.
+    pub on_change: OnChange,
+    /// Whether annotations are a source of classes.
+    pub hints: bool,
+}
+
+/// One server, as far as its tools are watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchedServer {
+    /// Its configured name.
+    pub name: String,
+    /// How far it is trusted.
+    pub trust: Trust,
+    /// Its recorded and accepted `tools/list` result.
+    pub snapshot: Option<PathBuf>,
+    /// Whether the arguments of calls have to fit the recorded input schemas.
+    pub check_arguments: bool,
+}
+
+/// What the catalog may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CatalogLimits {
+    /// How many tools of a server are remembered, besides those of its record.
+    pub tools_max: usize,
+    /// The longest name that is remembered, in bytes: no longer one can be called.
+    pub name_bytes_max: usize,
+}

@@ -1,0 +1,80 @@
+//! Ends a command: prints its result to standard output, or to standard error why there is none.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::yaml::Findings;
+
+/// Why a command ended before it had a result.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// A file is wrong.
+    Findings(Findings),
+    /// It could not run.
+    Failed(String),
+}
+
+impl Stop {
+    /// By an error and its causes.
+    pub(super) fn failed(error: &dyn std::error::Error) -> Self {
+        Stop::Failed(error_line(error))
+    }
+}
+
+/// The status for findings in a file of the operator's.
+pub(super) const FINDINGS: u8 = 1;
+/// The status for everything else that keeps a command from running.
+const FAILED: u8 = 2;
+
+/// Shows what keeps a command from running: findings in a file.
+pub(super) fn show(findings: &Findings) -> ExitCode {
+    let mut out = anstream::stderr();
+    let total = findings.total();
+    let written = writeln!(out, "{}\n\nmcp-authz: {total}", findings.render(true));
+    status(FINDINGS, &written)
+}
+
+/// One line: an error and its causes.
+pub(super) fn error_line(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let text = source.to_string();
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = source.source();
+    }
+    line
+}
+
+/// Writes a result to standard output; colour is taken out where it is no terminal.
+pub(super) fn print(text: &str, code: u8) -> Result<ExitCode, Stop> {
+    let mut out = anstream::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(ExitCode::from(code)),
+        // A reader such as `head` has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::from(code)),
+        Err(error) => Err(Stop::Failed(format!("cannot write: {error}"))),
+    }
+}
+
+/// Where even standard error is closed, the status is all that is left to say.
+fn status(status: u8, _written: &std::io::Result<()>) -> ExitCode {
+    ExitCode::from(status)
+}
+
+/// Says why a command has no result.
+pub(super) fn stopped(stop: &Stop) -> ExitCode {
+    match stop {
+        Stop::Findings(findings) => show(findings),
+        Stop::Failed(line) => fail(line),
+    }
+}
+
+/// Says in one line why a command could not run.
+pub(super) fn fail(line: &str) -> ExitCode {
+    let written = writeln!(anstream::stderr(), "mcp-authz: {line}");
+    status(FAILED, &written)
+}

@@ -1,0 +1,145 @@
+//! The configuration after reading: the settings of every module, and the few that belong to none.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::audit;
+use crate::authn;
+use crate::catalog::{CatalogLimits, WatchedServer};
+use crate::check::{self, Fact, HandoffSettings, PurposeSettings, ServerSettings, UriForm};
+use crate::envoy::request::Source;
+use crate::listen;
+use crate::state;
+use crate::telemetry;
+
+/// Everything that is fixed for the life of the process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where Envoy reaches the service.
+    pub listen: listen::Address,
+    /// Which address of a request is the client's.
+    pub client_address: Source,
+    /// TLS towards Envoy.
+    pub tls: Option<listen::TlsFiles>,
+    /// Where operators reach the service; none: not at all.
+    pub admin: Option<listen::Address>,
+    /// Who vouches for callers.
+    pub authn: authn::Settings,
+    /// Whether each rule has to say whose names it means.
+    pub issuers_strict: bool,
+    /// The certificates that vouch for the TLS peers of Envoy.
+    pub peers_ca_file: Option<PathBuf>,
+    /// What is guarded.
+    pub servers: Vec<ServerSettings>,
+    /// By server: a file with its recorded and accepted `tools/list` result.
+    pub tools_snapshots: HashMap<String, PathBuf>,
+    /// The policy: a file, a directory or a glob, relative to the configuration file.
+    pub policy: PathBuf,
+    /// A policy that is evaluated beside it and never enforced.
+    pub candidate_policy: Option<PathBuf>,
+    /// Where clients say what a call is for.
+    pub purpose: PurposeSettings,
+    /// The header in which a trusted proxy says what it knows of the device.
+    pub device_header: Option<String>,
+    /// What Envoy is told beside each decision.
+    pub facts: Vec<Fact>,
+    /// The database of countries.
+    pub country_db_file: Option<PathBuf>,
+    /// How many processes serve the same Envoys.
+    pub replicas: u32,
+    /// How what a check hands on to the answer is sealed.
+    pub handoff: HandoffSettings,
+    /// Logs and traces.
+    pub telemetry: telemetry::Settings,
+    /// Every limit that is not part of another module's settings.
+    pub limits: LimitSettings,
+    /// How the process ends.
+    pub drain: Drain,
+}
+
+impl Config {
+    /// Every server as far as its tools are watched.
+    #[must_use]
+    pub fn watched_servers(&self) -> Vec<WatchedServer> {
+        let servers = self.servers.iter().map(|server| WatchedServer {
+            name: server.name.clone(),
+            trust: server.trust,
+            snapshot: self.tools_snapshots.get(&server.name).cloned(),
+            check_arguments: server.check_arguments,
+        });
+        servers.collect()
+    }
+
+    /// How each server reads URIs.
+    #[must_use]
+    pub fn uri_forms(&self) -> HashMap<String, UriForm> {
+        let servers = self.servers.iter();
+        servers
+            .map(|server| (server.name.clone(), server.uris))
+            .collect()
+    }
+
+    /// What may be remembered of tools.
+    #[must_use]
+    pub fn catalog_limits(&self) -> CatalogLimits {
+        CatalogLimits {
+            tools_max: self.limits.tools_max,
+            name_bytes_max: self.limits.check.name_bytes_max,
+        }
+    }
+}
+
+/// The limits that are not part of another module's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// What connections may cost before anything is said on them.
+    pub listen: listen::ConnectionLimits,
+    /// What bodies may be like.
+    pub check: check::Limits,
+    /// The most rules of a policy.
+    pub rules_max: usize,
+    /// The longest CEL expression, in bytes.
+    pub cel_bytes_max: usize,
+    /// What is remembered between requests.
+    pub state: state::Settings,
+    /// How many audit records may wait to be written.
+    pub audit_queue: audit::QueueLimits,
+    /// How many checks one connection may have under way.
+    pub streams_max: u32,
+    /// How many tools of a server are remembered, besides those of its record.
+    pub tools_max: usize,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        LimitSettings {
+            listen: listen::ConnectionLimits::default(),
+            check: check::Limits::default(),
+            rules_max: 10_000,
+            cel_bytes_max: 4 << 10,
+            state: state::Settings::default(),
+            audit_queue: audit::QueueLimits::default(),
+            streams_max: 1024,
+            tools_max: 10_000,
+        }
+    }
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// How long the process goes on serving after it said that it will end.
+    pub delay: Duration,
+    /// How long what is then still in flight may take.
+    pub timeout: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Drain {
+            delay: Duration::from_secs(5),
+            timeout: Duration::from_secs(10),
+        }
+    }
+}

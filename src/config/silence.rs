@@ -1,0 +1,24 @@
+//! The lints of a configuration by name.
+
+/// The client's token is handed on to the server.
+pub(super) const PASSED_TOKEN: &str = "passed-token";
+/// A scope is asked for that no rule looks at.
+pub(super) const UNUSED_SCOPE: &str = "unused-scope";
+/// Something rests on the definitions of tools, and which are accepted is not recorded.
+pub(super) const UNRECORDED_TOOLS: &str = "unrecorded-tools";
+/// Rules read arguments that nothing holds against the recorded schemas.
+pub(super) const UNCHECKED_ARGUMENTS: &str = "unchecked-arguments";
+/// What belongs to a subject does so in each process by itself.
+pub(super) const UNSHARED_SESSIONS: &str = "unshared-sessions";
+/// What is denied is told from what is unknown by the status.
+pub(super) const TELLING_STATUS: &str = "telling-status";
+
+/// The lints that a server can silence.
+pub const LINTS: &[&str] = &[
+    PASSED_TOKEN,
+    UNUSED_SCOPE,
+    UNRECORDED_TOOLS,
+    UNCHECKED_ARGUMENTS,
+    UNSHARED_SESSIONS,
+    TELLING_STATUS,
+];

@@ -1,0 +1,41 @@
+//! `telemetry`: logs and traces.
+
+use crate::telemetry::{self, InvalidTelemetry, Settings};
+use crate::yaml::{self, Fields, Findings, Node};
+
+/// Reads `telemetry`.
+pub(super) fn settings(node: &Node, findings: &mut Findings) -> Option<Settings> {
+    let mut fields = Fields::open(node, "`telemetry`", findings)?;
+    let defaults = Settings::default();
+    let endpoint = fields.optional("otlp_endpoint", findings, |node, findings| {
+        let endpoint = yaml::string(node, findings)?;
+        checked(node, telemetry::check_endpoint(&endpoint), findings)?;
+        Some(endpoint)
+    });
+    let service_name = fields.optional("service_name", findings, yaml::string);
+    let log = fields.optional("log", findings, |node, findings| {
+        let log = yaml::string(node, findings)?;
+        checked(node, telemetry::log_filter(&log), findings)?;
+        Some(log)
+    });
+    fields.finish(findings);
+    Some(Settings {
+        otlp_endpoint: endpoint,
+        service_name: service_name.unwrap_or(defaults.service_name),
+        log: log.unwrap_or(defaults.log),
+    })
+}
+
+fn checked<T>(
+    node: &Node,
+    result: Result<T, InvalidTelemetry>,
+    findings: &mut Findings,
+) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error) => {
+            findings.error(node, error.to_string(), error.help());
+            None
+        }
+    }
+}

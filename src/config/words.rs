@@ -1,0 +1,52 @@
+//! The words by which values of an enum are written in the file.
+//!
+//! A row names a value once, for reading and for printing: one that has no word does not compile.
+
+use crate::catalog::OnChange;
+use crate::check::{DenyShape, Disclose, SessionBinding, UriForm};
+use crate::envoy::request::Source;
+use crate::upstream::AuthorizationHeader;
+
+/// An enum whose values have words.
+pub(super) trait Words: Copy + 'static {
+    /// Every value by its word.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// The word of a value.
+    fn word(self) -> &'static str;
+}
+
+macro_rules! words {
+    ($($name:ident { $($value:ident = $word:literal),+ $(,)? })+) => {$(
+        impl Words for $name {
+            const WORDS: &'static [(&'static str, Self)] = &[$(($word, $name::$value)),+];
+
+            fn word(self) -> &'static str {
+                match self {
+                    $($name::$value => $word),+
+                }
+            }
+        }
+    )+};
+}
+
+words! {
+    Source { Peer = "peer", ExternalAddress = "x-envoy-external-address" }
+    DenyShape { ToolError = "tool_error", JsonrpcError = "jsonrpc_error", Http403 = "http_403" }
+    Disclose { Nothing = "nothing", Reason = "reason", Rule = "rule" }
+    SessionBinding { On = "on", Strict = "strict", Off = "off" }
+    UriForm { Normal = "normal", Strict = "strict", Opaque = "opaque" }
+    OnChange { Audit = "audit", Deny = "deny" }
+    AuthorizationHeader { Remove = "remove", Pass = "pass" }
+}
+
+/// The words of what may be rejected or accepted.
+pub(super) const ACCEPT: &[(&str, bool)] = &[("reject", false), ("accept", true)];
+/// The words of what may be on or off.
+pub(super) const ON: &[(&str, bool)] = &[("on", true), ("off", false)];
+
+/// The word of a truth value.
+pub(super) fn word_of(words: &[(&'static str, bool)], value: bool) -> &'static str {
+    let own = words.iter().find(|(_, own)| *own == value);
+    own.map_or("", |(word, _)| word)
+}

@@ -1,0 +1,68 @@
+//! Readers that all blocks of a rule share: mappings that must not be empty, names and patterns.
+
+use std::sync::Arc;
+
+use crate::authz::{InvalidGlob, Names};
+use crate::yaml::{Data, Fields, Findings, Node, list, string};
+
+/// A block that must select something.
+pub(super) fn open<'n>(node: &'n Node, what: &str, findings: &mut Findings) -> Option<Fields<'n>> {
+    if node.data == Data::Map(Vec::new()) {
+        let help = "an empty block never means `everything`";
+        findings.error(node, format!("{what} is empty"), help);
+        return None;
+    }
+    Fields::open(node, what, findings)
+}
+
+/// Names of any kind, compared as they are.
+pub(super) fn names(node: &Node, findings: &mut Findings) -> Option<Names> {
+    list(node, findings, |node, findings| {
+        string(node, findings).map(Arc::from)
+    })
+    .map(Box::from)
+}
+
+/// Names of callers. A `*` in one is more likely a pattern that would silently match nobody.
+pub(super) fn exact_names(node: &Node, findings: &mut Findings) -> Option<Names> {
+    let exact = |node: &Node, findings: &mut Findings| {
+        let text = string(node, findings)?;
+        if text.contains('*') {
+            let help = "callers are compared exactly; use `if` for more";
+            findings.error(node, format!("`{text}` looks like a pattern"), help);
+            return None;
+        }
+        Some(Arc::from(text))
+    };
+    list(node, findings, exact).map(Box::from)
+}
+
+/// How a kind of pattern is read.
+type ParsePattern<P> = fn(&str) -> Result<P, InvalidGlob>;
+
+/// A pattern of the kind that `parse` reads.
+pub(super) fn pattern<P>(
+    node: &Node,
+    parse: ParsePattern<P>,
+    findings: &mut Findings,
+) -> Option<P> {
+    let text = string(node, findings)?;
+    match parse(&text) {
+        Ok(glob) => Some(glob),
+        Err(error) => {
+            findings.error(node, error.to_string(), "");
+            None
+        }
+    }
+}
+
+/// Points at the first line of a block, rather than at all of it.
+pub(crate) fn error_at_start(node: &Node, message: &str, help: &str, findings: &mut Findings) {
+    let text = findings
+        .text(node.source)
+        .get(node.span.clone())
+        .unwrap_or_default();
+    let first_line = text.lines().next().unwrap_or_default().len();
+    let end = node.span.start.saturating_add(first_line);
+    findings.error_at(node.source, node.span.start..end, message, help);
+}

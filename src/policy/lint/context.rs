@@ -1,0 +1,89 @@
+//! The input of every lint: the policy, its surroundings, and where each rule stands in its file.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::declared::DeclaredArguments;
+use crate::authz::{Policy, Rule, TrustedHints, UriForm};
+use crate::policy::issuers::Issuers;
+use crate::policy::testing::Suite;
+use crate::yaml::{Findings, Node, silence_of};
+
+/// What is known around a policy.
+#[derive(Debug, Default)]
+pub struct LintContext<'c> {
+    /// The recorded tools by server; nothing is said about tools of other servers.
+    pub tools: BTreeMap<String, Vec<String>>,
+    /// What they declare, by server and tool.
+    pub arguments: BTreeMap<String, BTreeMap<String, DeclaredArguments>>,
+    /// What trusted annotations say of them.
+    pub hints: Arc<TrustedHints>,
+    /// How servers read URIs, where it is not as usual.
+    pub uris: Arc<HashMap<String, UriForm>>,
+    /// The issuers, and which of them each server takes tokens of.
+    pub issuers: Arc<Issuers>,
+    /// Whether the certificates of TLS peers are verified.
+    pub peers_are_verified: bool,
+    /// The policy's tests, if they could be read.
+    pub suite: Option<&'c Suite>,
+    /// The time; without it nothing is said about what has passed.
+    pub now: Option<Timestamp>,
+}
+
+/// One look over a policy, with what it has found.
+pub(super) struct Lint<'l> {
+    pub(super) policy: &'l Policy,
+    pub(super) context: &'l LintContext<'l>,
+    pub(super) places: HashMap<&'l str, RulePlace<'l>>,
+    pub(super) findings: Findings,
+}
+
+impl Lint<'_> {
+    /// Points to a part of a rule, by the way of its keys, or to its id.
+    pub(super) fn warn(
+        &mut self,
+        rule: &Rule,
+        way: &[&str],
+        lint: &'static str,
+        message: &str,
+        help: &str,
+    ) {
+        let Some(place) = self.places.get(&*rule.id) else {
+            return;
+        };
+        if place.silence.contains(&lint) {
+            return;
+        }
+        let at = way
+            .iter()
+            .try_fold(place.node, |node, key| node.member(key));
+        let Some(node) = at.or_else(|| place.node.member("id")) else {
+            return;
+        };
+        self.findings.lint(node, lint, message, help);
+    }
+}
+
+/// Where a rule stands, and what it silences.
+pub(super) struct RulePlace<'t> {
+    pub(super) node: &'t Node,
+    pub(super) silence: Vec<&'t str>,
+}
+
+/// The rules of some files by id.
+pub(super) fn places(trees: &[Node]) -> HashMap<&str, RulePlace<'_>> {
+    let mut places = HashMap::new();
+    for root in trees {
+        let of_file = silence_of(root);
+        for node in root.member("rules").map_or(&[][..], Node::items) {
+            let mut silence = of_file.clone();
+            silence.extend(silence_of(node));
+            if let Some(id) = node.member("id").and_then(Node::as_str) {
+                places.insert(id, RulePlace { node, silence });
+            }
+        }
+    }
+    places
+}

@@ -1,0 +1,73 @@
+//! The lints of a policy by name, and `silence`, by which a rule, a test or a file turns some off.
+
+use crate::yaml::{self, Findings, Node};
+
+/// A rule does nothing that another one does not do already.
+pub(super) const SHADOWED_RULE: &str = "shadowed-rule";
+/// A rule can never have an effect.
+pub(super) const UNREACHABLE_RULE: &str = "unreachable-rule";
+/// No recorded tool has this name, or matches this pattern.
+pub(super) const UNKNOWN_TOOL: &str = "unknown-tool";
+/// No recorded tool is in this class.
+pub(super) const EMPTY_CLASS: &str = "empty-class";
+/// The expression of a deny or require rule has no result for some requests, which denies them.
+pub(super) const FALLIBLE_DENY: &str = "fallible-deny";
+/// An expression reads arguments, and the rule is also about requests that have none.
+pub(super) const ARGUMENTS_EVERYWHERE: &str = "arguments-everywhere";
+/// No test comes to a decision by the rule.
+pub(super) const UNTESTED_RULE: &str = "untested-rule";
+/// A test's caller has a group or scope that is nearly one of the rules'.
+pub(super) const UNKNOWN_GROUP: &str = "unknown-group";
+/// An allow of the class `destructive`, and no limit on it.
+pub(super) const UNLIMITED_DESTRUCTIVE: &str = "unlimited-destructive";
+/// The time of a rule has passed.
+pub(super) const EXPIRED_RULE: &str = "expired-rule";
+/// A pattern matches more than whole values, and a match lets a call through.
+pub(super) const UNANCHORED_REGEX: &str = "unanchored-regex";
+/// An allow names what may not be.
+pub(super) const NEGATED_ALLOW: &str = "negated-allow";
+/// A rule that refuses looks for a part of a text that can be spelled otherwise.
+pub(super) const SPELLED_TEXT: &str = "spelled-text";
+/// An allow tests the text of a URI.
+pub(super) const URI_IN_EXPRESSION: &str = "uri-in-expression";
+/// A pattern over resources matches no URI that is evaluated.
+pub(super) const URI_NEVER_NORMAL: &str = "uri-never-normal";
+/// A pattern over resources has a query.
+pub(super) const URI_QUERY: &str = "uri-query";
+/// A rule that refuses converts a value from outside.
+pub(super) const CONVERSION_IN_DENY: &str = "conversion-in-deny";
+/// Names of callers may be those of any of several issuers.
+pub(super) const ANY_ISSUER: &str = "any-issuer";
+/// Nobody but Envoy says who a TLS peer is.
+pub(super) const UNVERIFIED_PEERS: &str = "unverified-peers";
+/// No recorded tool declares an argument that is read.
+pub(super) const UNKNOWN_ARGUMENT: &str = "unknown-argument";
+
+/// Every lint of a policy.
+pub const LINTS: &[&str] = &[
+    SHADOWED_RULE,
+    UNREACHABLE_RULE,
+    UNKNOWN_TOOL,
+    EMPTY_CLASS,
+    FALLIBLE_DENY,
+    ARGUMENTS_EVERYWHERE,
+    UNTESTED_RULE,
+    UNKNOWN_GROUP,
+    UNLIMITED_DESTRUCTIVE,
+    EXPIRED_RULE,
+    UNANCHORED_REGEX,
+    NEGATED_ALLOW,
+    SPELLED_TEXT,
+    URI_IN_EXPRESSION,
+    URI_NEVER_NORMAL,
+    URI_QUERY,
+    CONVERSION_IN_DENY,
+    UNKNOWN_ARGUMENT,
+    ANY_ISSUER,
+    UNVERIFIED_PEERS,
+];
+
+/// Reads `silence`: names of lints, all known.
+pub(super) fn silenced(node: &Node, findings: &mut Findings) -> Option<Vec<&'static str>> {
+    yaml::silence(LINTS)(node, findings)
+}

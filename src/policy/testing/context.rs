@@ -1,0 +1,22 @@
+//! Defaults and surroundings that the requests of policy tests share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::request::ToolDefaults;
+use crate::authz::{TrustedHints, UriForm};
+
+/// What sample requests may take for granted.
+#[derive(Debug, Clone, Default)]
+pub struct SampleContext {
+    /// The configured server names; without them, names are not checked.
+    pub servers: Option<Vec<String>>,
+    /// The issuer of subjects that do not name one.
+    pub issuer: String,
+    /// What trusted annotations say of recorded tools.
+    pub hints: Arc<TrustedHints>,
+    /// How servers read URIs, where it is not as usual.
+    pub uris: Arc<HashMap<String, UriForm>>,
+    /// The defaults of the arguments of recorded tools.
+    pub defaults: Arc<ToolDefaults>,
+}

@@ -1,0 +1,102 @@
+//! What is refused, and what is one policy.
+
+use std::path::Path;
+
+use super::*;
+use crate::authz::Hints;
+
+/// `UPDATE_EXPECTED=1` rewrites the expectations.
+#[test]
+fn invalid_policies_are_refused_with_their_exact_findings() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/policies-invalid");
+    let update = std::env::var_os("UPDATE_EXPECTED").is_some();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let actual = lines(&text, &context()).join("\n") + "\n";
+        let expected = path.with_extension("txt");
+        if update {
+            std::fs::write(&expected, &actual).unwrap();
+        }
+        let expected = std::fs::read_to_string(&expected).unwrap_or_default();
+        assert_eq!(actual, expected, "{}", path.display());
+        assert!(actual.len() > 1, "{} is not invalid", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 11, "only {seen} files");
+}
+
+#[test]
+fn limits_are_named_where_they_are_exceeded() {
+    let rule = |id: usize| format!("- {{id: r{id}, effect: deny, if: \"args.a == 'xxxx'\"}}\n");
+    let text = format!("rules:\n{}{}{}", rule(0), rule(1), rule(2));
+    let context = CompileContext {
+        rules_max: 2,
+        cel_bytes_max: 15,
+        ..CompileContext::default()
+    };
+    let expected = [
+        "p.yaml:2:30: error: the expression has 16 bytes (`cel_bytes_max` is 15)",
+        "p.yaml:3:30: error: the expression has 16 bytes (`cel_bytes_max` is 15)",
+        "p.yaml:4:3: error: the policy has 3 rules (`rules_max` is 2)",
+        "p.yaml:4:30: error: the expression has 16 bytes (`cel_bytes_max` is 15)",
+    ];
+    assert_eq!(lines(&text, &context), expected);
+}
+
+#[test]
+fn several_files_are_one_policy() {
+    let first = source("a.yaml", "tools: {github: {read: [get_*]}}\nrules: []\n");
+    let second = source(
+        "b.yaml",
+        "rules:\n- {id: x, effect: deny, what: {classes: [read]}}\n",
+    );
+    let policy = compile(&[first.clone(), second.clone()], &context()).unwrap();
+    assert_eq!(policy.rules().len(), 1);
+    assert_eq!(
+        &**policy
+            .class("github", "get_issue", Hints::Untrusted)
+            .unwrap(),
+        "read"
+    );
+    assert_eq!(
+        &**policy
+            .class("files", "get_issue", Hints::Untrusted)
+            .unwrap(),
+        "unclassified"
+    );
+    assert_eq!(policy.revision().len(), 16);
+    let changed = compile(std::slice::from_ref(&first), &context()).unwrap();
+    assert_ne!(policy.revision(), changed.revision());
+
+    let again = source(
+        "c.yaml",
+        &format!("{}{}", first.text.replace("rules: []\n", ""), second.text),
+    );
+    let findings = compile(&[first, second, again], &context()).unwrap_err();
+    let expected = [
+        "c.yaml:1:9: error: the tools of `github` are given twice (keep them in one file)",
+        "c.yaml:3:8: error: the id `x` is given twice (the first is in b.yaml:2)",
+    ];
+    assert_eq!(findings.to_lines(), expected);
+}
+
+#[test]
+fn countries_need_a_database() {
+    let context = CompileContext {
+        has_countries: false,
+        ..context()
+    };
+    let text = "rules:
+- {id: a, effect: deny, where: {not: {countries: [DE]}}}
+- {id: b, effect: deny, if: 'has(source.country) && source.ip == \"1.2.3.4\"'}
+- {id: c, effect: deny, where: {device: {a: 1}}}
+";
+    let expected = "the rule asks for a country, and there is no database of countries (`geoip` in the configuration says where one is)";
+    let expected = [2, 3].map(|line| format!("p.yaml:{line}:3: error: {expected}"));
+    assert_eq!(lines(text, &context), expected);
+}
