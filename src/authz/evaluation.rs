@@ -1,4 +1,4 @@
-//! From a policy and a request to a decision (SPEC §3.3, §3.4).
+//! From a policy and a request to a decision (`src/policy/README.md`, "Combining").
 
 mod look;
 

@@ -1,4 +1,4 @@
-//! Whether something shows in a list (SPEC §3.5).
+//! Whether something shows in a list (`src/response/README.md`, "Lists").
 
 use super::condition::{Class, Match};
 use super::index::Index;

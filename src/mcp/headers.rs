@@ -1,8 +1,8 @@
 //! The HTTP headers against the body: what they say must be what it says, in any revision.
 //!
 //! Nothing is ever decided from these headers alone. Servers differ in which of header and body
-//! they believe (mcp.md §1.3), so a disagreement is refused. `Mcp-Param-*` needs the schema of
-//! the tool and is left to the server.
+//! they believe (`src/mcp/README.md`, "Headers"), so a disagreement is refused. `Mcp-Param-*` needs
+//! the schema of the tool and is left to the server.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -50,7 +50,8 @@ impl Header {
         }
     }
 
-    /// Whether the header repeats something of the body (mcp.md §1.3).
+    /// Whether the header repeats something of the body (MCP 2026-07-28, Streamable HTTP, Request
+    /// Metadata).
     pub(super) fn is_mirrored(self) -> bool {
         matches!(
             self,

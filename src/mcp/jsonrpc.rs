@@ -1,4 +1,5 @@
-//! The JSON-RPC envelope: one body to one message or a batch, under the rules of mcp.md §7.
+//! The JSON-RPC envelope: one body to one message or a batch, under the parsing rules of
+//! `src/mcp/README.md`.
 //!
 //! The members of the envelope are gathered first and judged when the body is at its end, since
 //! they may stand in any order. Unknown members of the envelope are checked like everything else

@@ -30,9 +30,10 @@ pub struct RefusedBody<'a> {
 /// Why a message is refused: the sender is at fault in every case.
 ///
 /// The texts are fixed, apart from names of our own headers and limits; no client text is in them.
+/// Rules are those of `src/mcp/README.md`, "Parsing rules".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The body is not UTF-8 (mcp.md §7, rule 9).
+    /// The body is not UTF-8 (rule 9).
     #[error("the body is not UTF-8")]
     NotUtf8,
     /// The body begins with a byte order mark (rule 9).
@@ -66,7 +67,7 @@ pub enum Refusal {
     /// A key contains U+0000 (rule 3).
     #[error("a key contains U+0000")]
     NulInKey,
-    /// A `!` where bytes may have been lost in Envoy's string form of the body (SPEC §4).
+    /// A `!` where bytes may have been lost in Envoy's string form of the body.
     #[error("a `!` in a method, name, URI or key; set `pack_as_bytes` on Envoy's ext_authz filter")]
     LossyText,
     /// The body, or an element of a batch, is not a JSON object.
@@ -84,7 +85,8 @@ pub enum Refusal {
     /// `initialize` inside a batch (2025-03-26 forbids it).
     #[error("`initialize` is inside a batch")]
     BatchInitialize,
-    /// A batch in the modern era, which has none (mcp.md §1.3).
+    /// A batch in the modern era, which has none (MCP 2026-07-28, Streamable HTTP,
+    /// Sending Messages).
     #[error("batches do not exist in this protocol revision")]
     BatchModern,
     /// Two requests, or two responses, of one batch have the same id.
@@ -170,10 +172,12 @@ pub enum Refusal {
     /// A header value has characters it cannot have, or is no proper base64 form.
     #[error("header `{0}` is malformed")]
     HeaderMalformed(Header),
-    /// A header that a modern request must carry is missing (mcp.md §1.3).
+    /// A header that a modern request must carry is missing (MCP 2026-07-28, Streamable HTTP,
+    /// Server Validation).
     #[error("header `{0}` is missing")]
     HeaderMissing(Header),
-    /// A header says something other than the body (mcp.md §1.3).
+    /// A header says something other than the body (MCP 2026-07-28, Streamable HTTP, Server
+    /// Validation).
     #[error("header `{0}` disagrees with the body")]
     HeaderMismatch(Header),
     /// A modern version header over a request without a protocol version in `_meta`.
@@ -191,7 +195,8 @@ impl Refusal {
     /// The JSON-RPC code for the answer.
     ///
     /// −32020 and −32022 tell a probing client that the server is modern, so they are only given
-    /// in the modern era (mcp.md §1.2); elsewhere the same faults are −32600.
+    /// in the modern era (`src/mcp/README.md`, "Error codes"); elsewhere the same faults
+    /// are −32600.
     #[must_use]
     pub fn rpc_code(&self, era: Era) -> i32 {
         let is_no_json = matches!(

@@ -1,4 +1,4 @@
-//! The method table of mcp.md §2: what a message wants done, and to what.
+//! The method table (`src/mcp/README.md`, "Methods"): what a message wants done, and to what.
 //!
 //! Whether a method exists in the revision that is spoken is left to the server: judging a
 //! request that the server then does not know harms nobody.
@@ -24,7 +24,8 @@ pub struct Method {
     pub kind: ActionKind,
     /// The parameter that names what it reaches.
     pub selector: Selector,
-    /// Whether a modern request must repeat the selector in `Mcp-Name` (mcp.md §1.3).
+    /// Whether a modern request must repeat the selector in `Mcp-Name` (MCP 2026-07-28, Streamable
+    /// HTTP, Standard Request Headers).
     pub needs_name_header: bool,
     /// The list that its result carries, whose items show what their reader may use.
     pub lists: Option<ListKind>,
@@ -93,10 +94,10 @@ pub struct Target<'m> {
 /// What a message wants done, which mostly is one thing.
 pub(crate) type Targets<'m> = SmallVec<[Target<'m>; 1]>;
 
-/// Every method of the protocol and of the extensions that mcp.md §2 names, sorted by name.
+/// Every method of the protocol and of its extensions for tasks and skills, sorted by name.
 ///
-/// The open ones are those of SPEC §3.4. `skills/list` is not among them: its answer is none of
-/// the lists that are filtered, so a rule has to name it, as for `tasks/*`.
+/// The open ones need no rule (`src/policy/README.md`). `skills/list` is not among them: its answer
+/// is none of the lists that are filtered, so a rule has to name it, as for `tasks/*`.
 pub const METHODS: &[Method] = &[
     uses("completion/complete", Selector::Reference),
     open("initialize"),
@@ -135,8 +136,7 @@ impl Message<'_> {
     /// What the message wants done: at least one target.
     ///
     /// A method outside the table is [`ActionKind::Unknown`], except that any `notifications/*`
-    /// without an id is open (SPEC §3.4). A method of the table is judged the same with and
-    /// without an id.
+    /// without an id is open. A method of the table is judged the same with and without an id.
     #[must_use]
     pub fn targets(&self) -> Targets<'_> {
         let kind = self.action_kind();

@@ -1,4 +1,4 @@
-//! A policy file as written: YAML to typed, located documents (SPEC §3.1, §3.2).
+//! A policy file as written: YAML to typed, located documents (`src/policy/README.md`).
 //!
 //! Everything that one file can tell is checked here; what needs the other files or the
 //! configuration is checked in `compile.rs`.

@@ -1,4 +1,4 @@
-//! What a policy can say and probably should not (SPEC §3.7).
+//! What a policy can say and probably should not (`src/policy/README.md`, "Lints").
 //!
 //! A lint never keeps a policy from being used. Each has a name, which a rule silences with
 //! `silence: [name]`, and a file for all of its rules with a `silence` of its own.

@@ -462,7 +462,7 @@ fn may_pass(evaluation: &Evaluation) -> bool {
     matches!(evaluation.decision, Decision::Allow(_) | Decision::Limit(_))
 }
 
-/// SPEC §3.3 and §3.4 word for word, over every rule.
+/// `src/policy/README.md`, "Combining" and "What needs no rule", word for word, over every rule.
 fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<Arc<str>>) {
     let policy = policy(rules);
     let request = ask.request();

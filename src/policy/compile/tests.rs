@@ -1406,7 +1406,7 @@ fn trusted_hints_are_classes_where_no_table_is() {
     assert_eq!(outcome(&call.decide(&policy)), "allow");
 }
 
-/// The rules of SPEC §3.2, as far as they exist.
+/// The rules of the example in `src/policy/README.md`.
 #[test]
 fn the_specified_example_decides_as_it_says() {
     let policy = policy(

@@ -1,4 +1,4 @@
-//! Policy tests as written (SPEC §3.6): YAML to typed, located documents.
+//! Policy tests as written (`src/policy/README.md`, "Tests"): YAML to typed, located documents.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
