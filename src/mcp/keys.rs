@@ -1,7 +1,7 @@
 //! Which keys an object may have, one beside the other.
 //!
 //! Servers take the first or the last of two equal keys, and some match keys without regard to
-//! case (`src/mcp/README.md`, rules 1 to 3), so an object that could be read in two ways is refused.
+//! case (`src/mcp/README.md`, rules 1 to 3), so an object that can be read in two ways is refused.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
