@@ -73,7 +73,8 @@ fn places<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a 
         .filter(move |at| {
             let (before, from) = text.split_at(*at);
             let after = from.strip_prefix(word).unwrap();
-            let begins = !before.ends_with(|c: char| is_name(c) || c == ':');
+            // In quotes it is a text, such as the member `use` of a key.
+            let begins = !before.ends_with(|c: char| is_name(c) || c == ':' || c == '"');
             begins && !after.starts_with(is_name)
         })
 }

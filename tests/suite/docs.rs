@@ -177,7 +177,8 @@ fn broken(document: &Document, all: &[Document]) -> Vec<String> {
         } else {
             below_root(&folder.join(path))
         };
-        let Some(target) = target.filter(|target| root().join(target).exists()) else {
+        let exists = |target: &PathBuf| *target == document.name || root().join(target).exists();
+        let Some(target) = target.filter(exists) else {
             return true;
         };
         let known = all.iter().chain([document]);
