@@ -73,8 +73,7 @@ fn places<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a 
         .filter(move |at| {
             let (before, from) = text.split_at(*at);
             let after = from.strip_prefix(word).unwrap();
-            // In quotes it is a text, such as the member `use` of a key.
-            let begins = !before.ends_with(|c: char| is_name(c) || c == ':' || c == '"');
+            let begins = !before.ends_with(|c: char| is_name(c) || c == ':');
             begins && !after.starts_with(is_name)
         })
 }
@@ -95,7 +94,12 @@ impl File {
         let mut public = BTreeSet::new();
         let mut outside = String::new();
         let mut rest = code.as_str();
-        while let Some(at) = places(rest, "use").next() {
+        // Elsewhere the word bounds a type (`+ use<'a>`) or stands in a text.
+        let begins_a_line = |rest: &str, at: usize| {
+            let line = rest.split_at(at).0.rsplit('\n').next().unwrap().trim();
+            line.is_empty() || line == "pub" || (line.starts_with("pub(") && line.ends_with(')'))
+        };
+        while let Some(at) = places(rest, "use").find(|at| begins_a_line(rest, *at)) {
             let (before, from) = rest.split_at(at);
             outside.push_str(before);
             let is_public = before
