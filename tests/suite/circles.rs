@@ -94,12 +94,7 @@ impl File {
         let mut public = BTreeSet::new();
         let mut outside = String::new();
         let mut rest = code.as_str();
-        // Elsewhere the word bounds a type (`+ use<'a>`) or stands in a text.
-        let begins_a_line = |rest: &str, at: usize| {
-            let line = rest.split_at(at).0.rsplit('\n').next().unwrap().trim();
-            line.is_empty() || line == "pub" || (line.starts_with("pub(") && line.ends_with(')'))
-        };
-        while let Some(at) = places(rest, "use").find(|at| begins_a_line(rest, *at)) {
+        while let Some(at) = places(rest, "use").next() {
             let (before, from) = rest.split_at(at);
             outside.push_str(before);
             let is_public = before
