@@ -553,7 +553,7 @@ struct Asked<'a> {
 }
 
 /// Whether a path can be read in one way only. Servers and proxies differ about everything that
-/// is refused here, and a path must not choose the rules (mcp.md §7, rule 21).
+/// is refused here, and a path must not choose the rules (`src/mcp/README.md`, rule 21).
 #[must_use]
 pub fn path_is_plain(path: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_graphic() & !matches!(byte, b'%' | b';' | b'\\' | b'#');

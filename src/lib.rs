@@ -3,7 +3,8 @@
 //! Envoy's `ext_authz` filter, the policy enforcement point (PEP), sends every HTTP request to
 //! this process over gRPC and does what it answers. The process decodes the JSON-RPC body, proves
 //! who is calling, decides whether this call by this caller in this context may happen, and
-//! records why. README.md tells how to run it; this text tells how it is built.
+//! records why. README.md tells how to run it and maps the reference, which stands in the README.md
+//! of each room; this text tells how it is built.
 //!
 //! # Entry points
 //!

@@ -1,4 +1,5 @@
-//! Answers that keep MCP clients alive and tell them why (SPEC §7).
+//! Answers that keep MCP clients alive and tell them why (`src/check/README.md`, "What
+//! clients see").
 //!
 //! What a client makes of a status, a challenge and a body differs by SDK; the forms here are
 //! the ones that all of them survive. No text of the client is in them but the id.
@@ -265,7 +266,8 @@ impl<'a> Denied<'a> {
 }
 
 /// What belongs to another subject, or to nobody. A session that is nobody's, or must look so, is
-/// answered as servers answer a dead one, so that clients begin a new one (mcp.md §1.4).
+/// answered as servers answer a dead one, so that clients begin a new one (MCP 2025-11-25,
+/// Transports, Session Management).
 pub(super) fn not_owned(to: &Addressee<'_>, settings: DenySettings, reason: Reason) -> Answer {
     let says_nothing = settings.disclose == Disclose::Nothing;
     if reason == Reason::SessionUnknown || (reason == Reason::SessionMismatch && says_nothing) {

@@ -1,5 +1,5 @@
 //! Answers of upstreams: lists show what the caller may use, and what an answer opens is bound to
-//! the caller it is for (SPEC §9).
+//! the caller it is for (`src/response/README.md`).
 //!
 //! An answer is never repaired. What cannot be read is refused with a reason of its own, and what
 //! nobody said the caller of comes out empty.

@@ -1,4 +1,5 @@
-//! To whom sessions and tasks belong (SPEC §9): whoever has an id does not have what is behind it.
+//! To whom sessions and tasks belong (`src/check/README.md`, "Sessions"): whoever has an id does not
+//! have what is behind it.
 //!
 //! An id is bound to a subject and a server when the server issues it, where answers are looked at;
 //! else when it is first used, and then only by a request that is allowed. From then on it is

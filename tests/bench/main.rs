@@ -4,7 +4,7 @@
 //! that text in their path. Budgets are for medians on one core of a quiet machine; on a busy one
 //! the fastest sample comes closest. Allocations are exact, and those of the measured thread.
 //! `cargo bench --bench costs -- --memory` tells what stays in memory, in some five minutes.
-//! README.md has the figures of one run, and which budgets are not kept yet.
+//! `tests/bench/README.md` has the figures of one run, and which budgets are not kept yet.
 
 use divan::AllocProfiler;
 

@@ -102,7 +102,7 @@ def test_a_subject_whom_no_rule_serves_cannot_connect(connect, mint, kind):
         assert client.connected["dead"]
 
 
-# What each client makes of a challenge when it has a token but no OAuth (mcp.md §6).
+# What each client makes of a challenge when it has a token but no OAuth.
 @pytest.mark.parametrize(
     ("kind", "survives", "told"),
     [
@@ -196,7 +196,7 @@ def test_a_session_that_ended_stays_its_subjects(gate, mint, server):
         assert denied["result"]["_meta"]["reason"] == "session_mismatch"
 
 
-# What each client makes of a 404 within its session (mcp.md §6): an error, and it can be used on.
+# What each client makes of a 404 within its session: an error, and it can be used on.
 TOLD = {
     "py1": (32600, "Session terminated"),
     "py2": (-32600, "session is not known"),

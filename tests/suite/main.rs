@@ -19,6 +19,8 @@ mod contract;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod envoy_files;

@@ -43,3 +43,22 @@ pub(super) fn code(path: &Path) -> String {
         .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
+
+/// The text of a file, by its path from the root.
+pub(super) fn text(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// One of the blocks of a kind in a Markdown file, by how it begins.
+pub(super) fn block(name: &str, kind: &str, start: &str) -> String {
+    let document = text(name);
+    let opened = format!("```{kind}\n");
+    let mut blocks = document
+        .split(&opened)
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    blocks
+        .find(|block| block.starts_with(start))
+        .unwrap_or_else(|| panic!("{name} has no {kind} block that begins with {start:?}"))
+        .to_owned()
+}

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mcp_authz::authz::{ActionKind, Policy};
 use mcp_authz::check::Reason;
+use mcp_authz::mcp::{ListKind, METHODS};
 use mcp_authz::policy::{self, CompileContext};
 use mcp_authz::yaml::Source;
 use mcp_authz::{config, policy::compile};
 
-use super::source::{code, files, root};
+use super::source::{block, code, files, root, text};
 
 /// Who may import whom; a module may always import itself.
 const EDGES: &[(&str, &[&str])] = &[
@@ -268,29 +270,75 @@ fn no_test_is_switched_off() {
     }
 }
 
+/// The code, the decision and the text of a reason are in its row; what else the row says is prose.
 #[test]
 fn every_reason_is_documented() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let missing: Vec<&str> = Reason::ALL
+    let document = text("src/check/README.md");
+    let missing: Vec<String> = Reason::ALL
         .iter()
-        .map(|reason| reason.code())
-        .filter(|code| !readme.contains(&format!("| `{code}` |")))
+        .filter(|reason| {
+            let start = format!("| `{}` | {} | ", reason.code(), reason.effect().name());
+            let row = document.lines().find(|line| line.starts_with(&start));
+            let meaning = row.and_then(|row| row.split(" | ").nth(3));
+            !meaning.is_some_and(|meaning| meaning.starts_with(reason.text()))
+        })
+        .map(|reason| format!("{}: {}", reason.code(), reason.text()))
         .collect();
-    assert!(missing.is_empty(), "not in README.md: {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "not in src/check/README.md: {missing:#?}"
+    );
 }
 
 #[test]
 fn every_lint_is_documented() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let lints = readme.split("### Lints\n").nth(1).unwrap();
+    let document = text("src/policy/README.md");
+    let lints = document.split("## Lints\n").nth(1).unwrap();
     let rows = lints.split("\n## ").next().unwrap().lines();
     let named: String = rows.filter_map(|row| row.split('|').nth(1)).collect();
     let missing: Vec<&str> = policy::LINTS
         .iter()
+        .chain(config::LINTS)
         .copied()
         .filter(|name| !named.contains(&format!("`{name}`")))
         .collect();
-    assert!(missing.is_empty(), "not in README.md: {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "not in src/policy/README.md: {missing:?}"
+    );
+}
+
+/// The methods in their order, which of them need no rule, and which carry lists.
+#[test]
+fn every_method_is_documented() {
+    let document = text("src/mcp/README.md");
+    let methods = document.split("## Methods\n").nth(1).unwrap();
+    let rows = methods.split("\n## ").next().unwrap().lines();
+    let rows: Vec<Vec<&str>> = rows
+        .filter(|row| row.starts_with("| `"))
+        .map(|row| row.split('|').map(str::trim).collect())
+        .collect();
+    let documented: Vec<(String, bool, Option<&str>)> = rows
+        .iter()
+        .map(|row| {
+            let list = row[3].split_once("list `").map(|(_, rest)| rest);
+            let list = list.map(|rest| rest.trim_end_matches('`'));
+            let is_open = row[3].starts_with("open");
+            (row[1].trim_matches('`').to_owned(), is_open, list)
+        })
+        .collect();
+    let known: Vec<(String, bool, Option<&str>)> = METHODS
+        .iter()
+        .map(|method| {
+            let list = method.lists.map(ListKind::member);
+            (
+                method.name.to_owned(),
+                method.kind == ActionKind::Open,
+                list,
+            )
+        })
+        .collect();
+    assert_eq!(documented, known);
 }
 
 #[test]
@@ -329,18 +377,38 @@ fn the_examples_load() {
 
 #[test]
 fn the_selector_examples_compile() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let block = readme.split("```yaml\n# who\n").nth(1).unwrap();
-    let rules = block.split("```").next().unwrap();
+    let rules = block("src/policy/README.md", "yaml", "# who\n");
+    let policy = compiled(format!(
+        "tools: {{github: {{read: [get_*], write: [create_*], destructive: [delete_*]}}}}\nrules:\n{rules}"
+    ));
+    assert_eq!(policy.rules().len(), rules.matches("- {id:").count());
+}
+
+#[test]
+fn the_policies_of_the_documentation_compile() {
+    for (name, rule) in [
+        ("README.md", "\n- {id: "),
+        ("src/policy/README.md", "\n- id: "),
+    ] {
+        let example = block(name, "yaml", "tools:");
+        let rules = example.matches(rule).count();
+        assert!(rules > 0, "{name}");
+        assert_eq!(compiled(example).rules().len(), rules, "{name}");
+    }
+}
+
+#[test]
+fn the_front_page_is_short() {
+    assert!(text("README.md").lines().count() <= 150);
+}
+
+fn compiled(text: String) -> Policy {
     let source = Source {
         name: "README.md".to_owned(),
-        text: format!(
-            "tools: {{github: {{read: [get_*], write: [create_*], destructive: [delete_*]}}}}\nrules:\n{rules}"
-        ),
+        text,
     };
-    let policy = compile(&[source], &CompileContext::default())
-        .unwrap_or_else(|findings| panic!("{:#?}", findings.to_lines()));
-    assert_eq!(policy.rules().len(), rules.matches("- {id:").count());
+    compile(&[source], &CompileContext::default())
+        .unwrap_or_else(|findings| panic!("{:#?}", findings.to_lines()))
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The schemas against the decoders: what one knows, the other knows.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use mcp_authz::policy::CompileContext;
@@ -11,6 +10,7 @@ use mcp_authz::{config, policy};
 use serde_json::{Map, Value, json};
 
 use super::run;
+use crate::source::{block, text};
 
 const STRANGE: &str = "zzzzzzzz";
 
@@ -224,31 +224,17 @@ fn closed_objects(node: &Value, at: &str, found: &mut BTreeSet<String>) {
 
 #[test]
 fn what_the_decoder_accepts_the_schema_accepts() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |name: &str| fs::read_to_string(root.join(name)).unwrap();
-    let readme = read("README.md");
-    let blocks: Vec<&str> = readme
-        .split("```yaml\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
-    let block = |start: &str| {
-        (*blocks
-            .iter()
-            .find(|block| block.starts_with(start))
-            .unwrap())
-        .to_owned()
-    };
     for (of, text) in [
-        ("config", read("envoy/mcp-authz.yaml")),
-        ("config", read("tests/data/cli/good/mcp-authz.yaml")),
-        ("config", block("listen:")),
-        ("policy", read("envoy/policy.yaml")),
-        ("policy", read("tests/data/cli/good/policy.yaml")),
-        ("policy", block("tools:")),
-        ("tests", read("envoy/policy_test.yaml")),
-        ("tests", block("tests:")),
-        ("tests", read("tests/data/cli/good/policy_test.yaml")),
+        ("config", text("envoy/mcp-authz.yaml")),
+        ("config", text("tests/data/cli/good/mcp-authz.yaml")),
+        ("config", block("src/config/README.md", "yaml", "listen:")),
+        ("policy", text("envoy/policy.yaml")),
+        ("policy", text("tests/data/cli/good/policy.yaml")),
+        ("policy", block("src/policy/README.md", "yaml", "tools:")),
+        ("policy", block("README.md", "yaml", "tools:")),
+        ("tests", text("envoy/policy_test.yaml")),
+        ("tests", block("src/policy/README.md", "yaml", "tests:")),
+        ("tests", text("tests/data/cli/good/policy_test.yaml")),
     ] {
         assert_eq!(findings(of, &text), [""; 0], "{text}");
         let schema = schema(of);

@@ -273,7 +273,7 @@ fn headers(
     headers
 }
 
-/// A name as a modern client mirrors it (mcp.md §1.3).
+/// A name as a modern client mirrors it (MCP 2026-07-28, Streamable HTTP, Value Encoding).
 fn mirrored(name: &str) -> String {
     if name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         name.to_owned()
