@@ -14,7 +14,7 @@ use crate::authz::{HintedClass, Hints};
 use crate::file::{self, Failing, ReadError, START_TIME_MAX};
 
 /// How many definitions of a tool are told apart from those that were reported already.
-const REPORTED_MAX: usize = 8;
+pub(super) const REPORTED_MAX: usize = 8;
 
 /// The tools of one server.
 #[derive(Debug)]
@@ -288,6 +288,18 @@ fn read_at_start(path: &Path) -> Result<Snapshot, InvalidSnapshot> {
     let place = path.to_owned();
     let text = file::within(START_TIME_MAX, move || snapshot::text(&place));
     snapshot::read(path, text.and_then(|text| text), &Snapshot::new())
+}
+
+#[cfg(test)]
+impl ServerTools {
+    /// How many tools are remembered, and how many changes of one.
+    pub(super) fn remembered(&self, tool: &str) -> (usize, usize) {
+        let seen = lock(&self.seen);
+        (
+            seen.len(),
+            seen.get(tool).map_or(0, |tool| tool.reported.len()),
+        )
+    }
 }
 
 /// Logs the tools whose calls are refused because nothing can be held against their schemas.

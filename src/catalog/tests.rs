@@ -1,6 +1,8 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
+use crate::authz::HintedClass;
 
 const LIMITS: CatalogLimits = CatalogLimits {
     tools_max: 3,
@@ -222,8 +224,8 @@ fn memory_is_bounded() {
         let description = format!("y{round}");
         assert_eq!(look(&catalog, "a", &description), (false, true, true, true));
     }
-    let seen = lock(&catalog.servers["s"].seen);
-    assert_eq!((seen.len(), seen["a"].reported.len()), (4, REPORTED_MAX));
+    let remembered = catalog.servers["s"].remembered("a");
+    assert_eq!(remembered, (4, server::REPORTED_MAX));
 }
 
 #[tokio::test]

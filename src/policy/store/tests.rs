@@ -3,6 +3,8 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
+use crate::policy::{Issuers, read};
+use crate::yaml::Source;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -267,7 +269,7 @@ fn a_broken_policy_changes_nothing_and_is_told_until_it_is_mended() {
         format!("{shown}:1:9: error: `effect` is missing"),
         format!("{shown}:1:21: error: unknown key `efect` (did you mean `effect`?)"),
     ];
-    let failing = Some(Failing {
+    let failing = Some(FailingPolicy {
         since: at(2),
         lines,
     });

@@ -1,11 +1,13 @@
 use std::collections::HashMap;
 use std::fs;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::*;
 use crate::authz::{AccessRequest, DenialReason, Value};
 use crate::policy::{CompileContext, LoadPolicyError, PolicyStore, compile, read, read_tests};
+use crate::yaml::Source;
 
 const POLICY: &str = "rules: [{id: a, effect: allow, who: {groups: [g]}, what: {servers: [s]}}]\n";
 

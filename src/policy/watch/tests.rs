@@ -1,7 +1,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
-use super::super::{CompileContext, Files};
+use super::super::CompileContext;
+use super::super::files::PolicyFiles;
 use super::*;
 use crate::file::ReadError;
 use crate::yaml::Source;
@@ -61,7 +62,7 @@ impl FakeFiles {
             std::thread::sleep(Duration::from_millis(1));
         }
         let tests = self.tests.lock().unwrap().clone();
-        Ok(Files { policy, tests })
+        Ok(PolicyFiles { policy, tests })
     }
 
     fn reader(&self) -> impl Fn(&Path) -> Sources + Clone + Send + 'static {
@@ -296,7 +297,7 @@ fn a_test_suite_ends_where_a_newer_policy_is_there() {
 
     let before = store.status();
     let files = || {
-        Ok(Files {
+        Ok(PolicyFiles {
             policy: vec![source("p", &rule("new"))],
             tests: tests.clone(),
         })

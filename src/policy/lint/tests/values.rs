@@ -272,7 +272,7 @@ fn a_schema_that_leaves_properties_open_declares_anything() {
             object(vec![("a", object(vec![])), ("b.x", b)]),
         )
     };
-    let named = Declared::of(Some(&object(vec![properties()])));
+    let named = DeclaredArguments::of(Some(&object(vec![properties()])));
     for (path, declared) in [
         ("a", true),
         ("a.any", true),
@@ -285,7 +285,7 @@ fn a_schema_that_leaves_properties_open_declares_anything() {
         assert_eq!(named.has(path), declared, "{path}");
     }
     let closed = ("additionalProperties", Value::Bool(false));
-    let same = Declared::of(Some(&object(vec![properties(), closed])));
+    let same = DeclaredArguments::of(Some(&object(vec![properties(), closed])));
     assert_eq!(same, named);
     for open in [
         vec![],
@@ -295,7 +295,10 @@ fn a_schema_that_leaves_properties_open_declares_anything() {
         vec![properties(), ("allOf", Value::List(vec![]))],
         vec![properties(), ("$ref", text("#/x"))],
     ] {
-        assert_eq!(Declared::of(Some(&object(open))), Declared::Anything);
+        assert_eq!(
+            DeclaredArguments::of(Some(&object(open))),
+            DeclaredArguments::Anything
+        );
     }
-    assert_eq!(Declared::of(None), Declared::Anything);
+    assert_eq!(DeclaredArguments::of(None), DeclaredArguments::Anything);
 }
