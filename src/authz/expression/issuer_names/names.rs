@@ -1,4 +1,4 @@
-//! Names that issuers give, and the issuer, where an expression reads them.
+//! Recognizes where an expression reads the issuer, or a name that an issuer gives.
 
 use cel::IdedExpr;
 use cel::common::ast::{Expr, operators};
