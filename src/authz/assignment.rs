@@ -1,4 +1,4 @@
-//! `set`: what an allow rule gives the upstream and Envoy to know.
+//! `set`: headers for the upstream and metadata for Envoy that an allow rule sets.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! One request under evaluation: what selectors and expressions are judged over.
+//! One request under evaluation: the input of selectors and expressions.
 
 use super::classified::{Class, ClassifiedRequest};
 use super::expression::{Expression, Variables};
@@ -7,7 +7,7 @@ use super::request::{AccessRequest, Resource};
 use super::selectors::Why;
 use super::uri::UriCell;
 
-/// One request under evaluation.
+/// One request under evaluation: its class for the selectors, its variables for the expressions.
 pub(super) struct Call<'a> {
     pub(super) target: ClassifiedRequest<'a>,
     pub(super) variables: Variables<'a>,
@@ -28,9 +28,9 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// What an expression says. One that reads what is not decided yet says nothing yet, and one
-    /// that reads a class that cannot be told cannot be evaluated, even if it only asks whether
-    /// there is one.
+    /// The result of an expression. It is unknown if the expression reads arguments that are not
+    /// known yet, and indeterminate if it reads a class that is not known, even if it only asks
+    /// whether there is one.
     pub(super) fn judge(&self, expression: &Expression) -> Match {
         let is_template = matches!(self.target.request.resource, Resource::Template(_));
         let is_open = self.target.arguments_open
@@ -44,8 +44,8 @@ impl<'a> Call<'a> {
         expression.evaluate(&self.variables)
     }
 
-    /// What is said of purpose and behaviour. Where the arguments are open, so is what was not
-    /// read of the windows.
+    /// The result of the selectors over purpose and behaviour. While the arguments are open, a
+    /// window that was not read makes it unknown.
     pub(super) fn judge_why(&self, why: &Why) -> Match {
         let request = self.target.request;
         let found = why.matches(request);

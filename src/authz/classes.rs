@@ -1,4 +1,4 @@
-//! Risk classes: the tables of a policy, and what servers say of their own tools.
+//! Risk classes of tools: from the tables of a policy, or from the annotations of the server.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

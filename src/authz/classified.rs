@@ -3,14 +3,14 @@
 use super::request::AccessRequest;
 use super::uri::UriCell;
 
-/// What is known of the class of what is called.
+/// What is known about the risk class of the called tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class<'a> {
-    /// It is no tool.
+    /// The call is not to a tool.
     Absent,
-    /// It could only be told by hints, and they are not known.
+    /// Only annotations could tell the class, and they are not known.
     Unknown,
-    /// This one.
+    /// The class of the tool.
     Of(&'a str),
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct ClassifiedRequest<'a> {
     pub(crate) request: &'a AccessRequest<'a>,
     /// The class of the tool, if the request is for one.
     pub(crate) class: Class<'a>,
-    /// Whether the arguments are those of some later call.
+    /// Whether the arguments belong to a later call and are not known yet.
     pub(crate) arguments_open: bool,
     /// The URI of the resource, if it is one.
     pub(crate) uri: UriCell<'a>,

@@ -1,7 +1,7 @@
-//! What is counted, and by what: limits and windows of behaviour.
+//! Which counters a request reads and takes from: limits and windows of behaviour.
 //!
-//! Nothing is counted here. Evaluation says which counters matter for a request, and gets what
-//! they show as data.
+//! Nothing is counted here. The evaluation names the counters that matter for a request, `state`
+//! keeps them, and their values come back as data.
 
 mod holder;
 mod key;

@@ -1,4 +1,4 @@
-//! What an evaluation comes to.
+//! The results of an evaluation: allow, limit, deny or challenge.
 
 use std::sync::Arc;
 use std::time::Duration;

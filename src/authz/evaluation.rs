@@ -1,4 +1,4 @@
-//! From a policy and a request to a decision.
+//! Combines the matching rules of a policy into the decision about a request.
 
 mod requirements;
 mod rule_matches;

@@ -1,4 +1,4 @@
-//! JSON inside a text: some servers take `"[\"a\"]"` for `["a"]`.
+//! JSON inside a string: some servers take `"[\"a\"]"` for `["a"]`.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! The TLS peer of Envoy, and by which names it is selected.
+//! The TLS client of Envoy, and the names by which rules select it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a call could come to before its arguments are known.
+//! Previews the decision about every call of one tool, before the arguments are known.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::policy::Policy;
 use super::request::AccessRequest;
 use super::rule::{Effect, Rule, Rules};
 
-/// What every call of something comes to, whatever its arguments, if that can be told.
+/// The decision about any call of one tool, as far as it does not depend on the arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preview {
     /// The outcome.
@@ -31,8 +31,8 @@ pub enum PreviewOutcome {
     Deny,
 }
 
-/// Looks ahead at the calls that a subject could make: the request is one of them, and its
-/// arguments are not looked at. One without a source address stands for calls from anywhere.
+/// Previews the calls that a subject could make. The request is one of them; its arguments are
+/// ignored. A request without a source address stands for calls from anywhere.
 #[must_use]
 pub fn preview(policy: &Policy, request: &AccessRequest<'_>) -> Preview {
     let mut call = policy.call(request);

@@ -1,7 +1,6 @@
-//! What a decision is made about: subject, action, resource and context.
+//! The input of a decision: subject, action, resource and context.
 //!
-//! Plain data without behaviour beyond lookups; it is filled in by the modules that parse and
-//! verify, and read by the evaluation.
+//! This is plain data. The modules that parse and verify fill it in, and the evaluation reads it.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -54,22 +54,22 @@ pub enum Effect {
     Open(OpenLimit),
 }
 
-/// Whether a rule counts.
+/// Whether a rule is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// It does.
+    /// The rule takes part in decisions.
     #[default]
     Enforce,
-    /// It is evaluated, and what it would do is recorded.
+    /// The rule is evaluated, and its effect is only recorded.
     Shadow,
 }
 
-/// Which rules are looked at.
+/// Which rules an evaluation considers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rules {
-    /// Those that count.
+    /// Enforced rules.
     Enforced,
-    /// Shadow rules too, as if they counted.
+    /// Enforced and shadow rules, as if all were enforced.
     All,
 }
 
@@ -151,9 +151,9 @@ impl Rule {
         what || expression.is_some_and(Expression::reads_call)
     }
 
-    /// Whether the request is one that the rule's limit counts, if it has one. Of how often, what
-    /// needs no rule of its own is not, and of how many at once, what waits for no answer, unless
-    /// the rule names the method.
+    /// Whether the rule's limit counts the request. A limit on how often does not count requests
+    /// that need no rule of their own, and a limit on open requests does not count those without a
+    /// response, unless the rule names the method. Rules without a limit count everything.
     pub(super) fn counts(&self, request: &AccessRequest<'_>) -> Match {
         let (is_meant, parts) = match &self.effect {
             Effect::Limit(limit) => (is_counted(request), limit.check(request)),

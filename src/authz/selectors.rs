@@ -1,9 +1,9 @@
-//! The selectors of a rule, and whether they match a request.
+//! The selectors of a rule, one file for each block: who, what, when, where, why.
 //!
-//! A selector whose subject is simply not there (no tenant, no such argument) does not match; one
-//! that cannot be told, because the request is of a shape the rule's author did not mean or some
-//! server may read a value otherwise, is [`Match::Indeterminate`](crate::authz::Match::Indeterminate), which keeps an allow from
-//! granting and makes a deny deny.
+//! A selector does not match if the thing it selects by is absent: no tenant, no such argument. It
+//! is [indeterminate](crate::authz::Match::Indeterminate) if its input is ambiguous, such as a
+//! value that servers read in different ways. An indeterminate allow rule does not grant, and an
+//! indeterminate deny rule denies.
 
 mod claim;
 mod names;

@@ -1,5 +1,4 @@
-//! Texts that some server reads as one: what is left of a text when everything is taken away that
-//! servers take away.
+//! Reduces texts to a form that is equal for all texts which some server may treat as the same.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! A JSON value: what arguments, claims and metadata are to rules.
+//! JSON values: arguments, claims and metadata as rules see them.
 
 use std::borrow::Cow;
 

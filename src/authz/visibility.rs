@@ -1,4 +1,4 @@
-//! Whether something shows in a list.
+//! Whether a caller may see a tool, prompt or resource in a list.
 
 use super::classified::Class;
 use super::index::Index;

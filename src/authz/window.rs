@@ -1,4 +1,4 @@
-//! Windows of behaviour and what they showed: plain data. `counting` says which of them matter.
+//! Windows of behaviour and their readings, as plain data. `counting` says which of them matter.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! JSON text to values by way of serde, with duplicate keys refused.
+//! Decodes whole JSON texts with serde, and refuses duplicate keys.
 
 use std::borrow::Cow;
 use std::cell::Cell;

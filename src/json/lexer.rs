@@ -1,8 +1,7 @@
-//! JSON (RFC 8259) read as it arrives: what was read so far is a state, not a buffer.
+//! Reads JSON (RFC 8259) that arrives in pieces. It keeps a state and buffers no text.
 //!
-//! The reader follows the nesting and stops only where its caller looks, that is at the *floor*,
-//! the depth of the innermost container whose members the caller tells apart. Everything deeper
-//! is checked and run through without a stop.
+//! The lexer follows the nesting and stops only at the *floor*, the depth of the innermost container
+//! whose members the caller distinguishes. Everything deeper is checked without a stop.
 
 mod state;
 
@@ -17,7 +16,7 @@ use super::number::NumberState;
 use super::strings::{Capture, Utf8};
 use state::{Container, LexerState, Role};
 
-/// The reader of one JSON text.
+/// The lexer of one JSON text after the other.
 #[derive(Debug)]
 pub(crate) struct Lexer {
     state: LexerState,

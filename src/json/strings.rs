@@ -1,4 +1,4 @@
-//! The inside of strings: whether it is UTF-8, and what it says.
+//! The content of strings that arrive in pieces: checks for UTF-8, capture and unescaping.
 
 use std::mem;
 

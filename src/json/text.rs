@@ -1,4 +1,4 @@
-//! Strings and scalars as JSON text.
+//! Writes strings and scalars as JSON text.
 
 use std::io::Write;
 

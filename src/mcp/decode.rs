@@ -1,8 +1,8 @@
-//! The JSON-RPC envelope: one body to one message or a batch.
+//! Decodes a body to one JSON-RPC message or a batch.
 //!
-//! The members of the envelope are gathered first and judged when the body is at its end, since
-//! they may stand in any order. Unknown members of the envelope are checked like everything else
-//! and then ignored: no server gives them a meaning.
+//! The members of a message are gathered first and judged at the end of the body, because they may
+//! stand in any order. Unknown members of the message are checked like everything else and then
+//! ignored, because no server gives them a meaning.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! The members of the envelope, gathered in one pass over the body and not yet judged.
+//! Gathers the members of each message in one pass over the body, without judging them.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! A look at a body whose sender is refused whatever it says: who is answered, and what is recorded.
+//! Finds the id and the method at the beginning of a body whose sender is refused anyway.
 
 use std::borrow::Cow;
 

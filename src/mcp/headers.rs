@@ -1,8 +1,8 @@
-//! The HTTP headers against the body: what they say must be what it says, in any revision.
+//! Compares the HTTP headers with the body.
 //!
-//! Nothing is ever decided from these headers alone. Servers differ in which of header and body
-//! they believe, so a disagreement is refused. `Mcp-Param-*` needs the schema of
-//! the tool and is left to the server.
+//! Nothing is decided from these headers alone. Some servers believe the header and some the body,
+//! so a disagreement is refused in every revision. `Mcp-Param-*` needs the schema of the tool and is
+//! left to the server.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,8 @@
-//! Which keys an object may have, one beside the other.
+//! Rejects objects with duplicate keys, keys that differ only in case, and near misses of protocol
+//! members.
 //!
 //! Servers take the first or the last of two equal keys, and some match keys without regard to
-//! case, so an object that could be read in two ways is refused.
+//! case, so such an object could be read in two ways.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

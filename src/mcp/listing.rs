@@ -1,13 +1,13 @@
-//! A server's answer, filtered as it streams: items of its lists are shown or hidden one by one.
+//! Filters the lists of a response while it streams: each item is shown or hidden.
 //!
-//! [`Listing`] reads the answer in whatever chunks it comes and lets every byte out as soon as it
-//! is known to pass. Only an item of a list is held back until it is whole and its caller has
-//! judged it, so the memory taken is that of one item, however long the answer. There is no I/O,
-//! no clock and no policy here.
+//! [`Listing`] reads the response in chunks of any size and lets every byte out as soon as it is
+//! known to pass. Only an item of a list is held back until it is whole and the caller has judged
+//! it, so memory is bounded by one item, however long the response is. There is no I/O, no clock and
+//! no policy here.
 //!
-//! What it reads is what any client could read. Keys are compared after unescaping, under case
-//! folding and up to a NUL, and each repeat of a list is filtered like the first. What cannot be
-//! judged is hidden; what is no JSON ends the answer.
+//! It reads what any client could read. Keys are compared after unescaping, under case folding and
+//! up to a NUL, and each repeat of a list is filtered like the first. An item that cannot be judged
+//! is hidden. Text that is not JSON ends the response.
 
 mod event;
 mod fault;

@@ -1,4 +1,4 @@
-//! What `Content-Type` says.
+//! Parses `Content-Type`.
 
 use std::borrow::Cow;
 

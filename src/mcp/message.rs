@@ -1,4 +1,4 @@
-//! JSON-RPC messages as they were decoded.
+//! Decoded JSON-RPC messages.
 
 use std::borrow::Cow;
 

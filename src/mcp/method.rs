@@ -1,7 +1,7 @@
 //! The methods of MCP, and what each of them needs: one row for each.
 //!
-//! Whether a method exists in the revision that is spoken is left to the server: judging a
-//! request that the server then does not know harms nobody.
+//! Whether a method exists in the negotiated revision is left to the server, because it does no
+//! harm to judge a request that the server then does not know.
 
 use super::list_kind::ListKind;
 use super::params::Params;

@@ -1,4 +1,4 @@
-//! The kept members of `params`.
+//! The members of `params` that are kept.
 
 use std::borrow::Cow;
 

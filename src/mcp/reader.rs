@@ -1,8 +1,8 @@
-//! Any JSON value below a message, read in one pass under our own rules for keys and depth.
+//! Reads the JSON of a body in one pass, with our own rules for keys and depth.
 //!
-//! A text that is no JSON, or has too many values, ends the reading. A fault in keys or depth is noted in the [`BodyReader`] and
-//! reading goes on, so that the id behind it can still be answered; nothing that was read leaves
-//! this module's callers once a fault is noted.
+//! Reading ends at a text that is not JSON, or that has too many values. A fault in keys or depth is
+//! noted in the [`BodyReader`] and reading goes on, so that the reply can have the id behind it. Once
+//! a fault is noted, nothing that was read is used.
 
 use std::borrow::Cow;
 

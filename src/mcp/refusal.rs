@@ -1,4 +1,4 @@
-//! Why a message is refused, and with which code the client is told.
+//! Why a message is refused, with the HTTP status and the JSON-RPC code of the reply.
 
 use super::header::Header;
 

@@ -1,6 +1,6 @@
-//! JSON-RPC answers as text, with the caller's id byte for byte.
+//! Writes JSON-RPC replies, with the id of the request byte for byte.
 //!
-//! The id is the only text of the client in them; everything else comes from this service.
+//! The id is the only text of the client in a reply.
 
 use serde::Serialize;
 

@@ -1,8 +1,8 @@
-//! What is known of the variables of a URI template whose completion is asked for.
+//! Fills in the variables of a URI template that the client of a completion has already chosen.
 //!
-//! A client names a template and says in `context.arguments` what it has chosen for some of its
-//! variables. What completes another variable is then about fewer resources, and may be judged so,
-//! if every server reads the choice alike.
+//! The client names a template and gives in `context.arguments` the values of some variables. The
+//! completion of another variable is then about fewer resources, and is judged as such if every
+//! server reads the values alike.
 
 use std::borrow::Cow;
 

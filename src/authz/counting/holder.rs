@@ -1,4 +1,4 @@
-//! Whose a counter is.
+//! The owner of a counter.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The names of counters: whose calls of what are counted together.
+//! The names of counters. Calls with the same name are counted together.
 
 use super::holder::Holder;
 use crate::authz::matching::Match;

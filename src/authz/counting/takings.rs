@@ -1,4 +1,4 @@
-//! What a request has to read from windows and to take from limits.
+//! The windows that a request reads, and what it takes from limits.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What require rules ask for together, and what of it the caller lacks.
+//! Combines the needs of all matching require rules, and finds those that the caller does not meet.
 
 use std::sync::Arc;
 

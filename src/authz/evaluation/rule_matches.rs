@@ -1,4 +1,4 @@
-//! The rules that are looked at for one request, each judged once.
+//! The rules that may be about one request, each matched at most once.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -12,7 +12,7 @@ use crate::authz::policy::Policy;
 use crate::authz::request::AccessRequest;
 use crate::authz::rule::Rules;
 
-/// One request, and what became of the rules that were looked at for it.
+/// One request and its matching rules. Each group of rules is matched when it is first asked for.
 pub(super) struct RuleMatches<'a> {
     pub(super) policy: &'a Policy,
     pub(super) call: Call<'a>,
@@ -21,7 +21,7 @@ pub(super) struct RuleMatches<'a> {
     shadow: IndexMatches,
 }
 
-/// What became of the rules of one index.
+/// The matching rules of one index.
 #[derive(Default)]
 struct IndexMatches {
     gates: OnceCell<Matched>,
@@ -40,7 +40,7 @@ impl<'a> RuleMatches<'a> {
         }
     }
 
-    /// What became of the deny, require and limit rules that may match.
+    /// The deny, require and limit rules that match or cannot be evaluated.
     pub(super) fn gates(&self, rules: Rules) -> Cow<'_, Matched> {
         let index = self.policy.enforced_index();
         let enforced = &self.enforced.gates;
@@ -51,7 +51,7 @@ impl<'a> RuleMatches<'a> {
         }
     }
 
-    /// What became of the allow rules that may match.
+    /// The allow rules that match or cannot be evaluated.
     pub(super) fn grants(&self, rules: Rules) -> Cow<'_, Matched> {
         let index = self.policy.enforced_index();
         let enforced = &self.enforced.grants;
@@ -83,7 +83,7 @@ impl<'a> RuleMatches<'a> {
     }
 }
 
-/// The rules of one matches at the policy, by what became of them, in file order.
+/// Positions of rules by the result of matching, in file order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Matched {
     pub(super) matched: Vec<usize>,
@@ -108,7 +108,7 @@ impl Matched {
         matched
     }
 
-    /// These and others, none of which is among these.
+    /// These and others. No rule is in both.
     fn join(&self, others: &Matched) -> Cow<'_, Matched> {
         if others.matched.is_empty() && others.indeterminate.is_empty() {
             return Cow::Borrowed(self);

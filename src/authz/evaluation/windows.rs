@@ -1,4 +1,4 @@
-//! Which windows of behaviour have to be read before a request is evaluated, and written after it.
+//! The windows of behaviour that are read before a request is evaluated, and written after it.
 
 use crate::authz::counting::{WindowDemand, is_counted};
 use crate::authz::matching::Match;

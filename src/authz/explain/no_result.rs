@@ -1,4 +1,4 @@
-//! Why a selector has no result. The evaluation does not tell, so it is found out afterwards.
+//! Finds out why a selector has no result. The evaluation itself does not record it.
 
 use super::parts::{what_parts, where_parts, who_parts};
 use crate::authz::call::Call;

@@ -1,4 +1,4 @@
-//! Blocks of selectors as blocks of one selector each.
+//! Splits a block of selectors into blocks with one selector each, so that each can be judged alone.
 
 use crate::authz::selectors::{What, When, Where, Who, Why};
 

@@ -1,4 +1,4 @@
-//! Values of CEL, and JSON values as such.
+//! Conversions between JSON values and CEL values.
 
 use std::any::Any;
 use std::borrow::Cow;

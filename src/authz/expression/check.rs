@@ -1,4 +1,4 @@
-//! What can be known to be wrong with an expression before any request.
+//! Checks an expression at load: names, functions, patterns, depth and cost.
 
 use cel::Program;
 use cel::common::ast::{

@@ -1,5 +1,4 @@
-//! What the author of an expression wrote, compiled: patterns, networks and what is done with values
-//! from outside.
+//! Constants of an expression, compiled at load: patterns, networks and operations.
 
 use std::any::Any;
 use std::fmt;

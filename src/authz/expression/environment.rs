@@ -1,4 +1,4 @@
-//! What an expression can call.
+//! The CEL environment: every function that an expression can call.
 
 use std::sync::{Arc, LazyLock};
 

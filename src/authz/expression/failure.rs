@@ -1,4 +1,4 @@
-//! Why an expression has no result, in words.
+//! Explains in words why an expression has no result.
 
 use cel::ExecutionError;
 

@@ -1,4 +1,4 @@
-//! IssuerNames names an expression speaks of.
+//! Finds out whether an expression says which issuers its names belong to.
 //!
 //! Groups, roles, scopes, tenants, ids, clients and claims are what an issuer calls them: two
 //! issuers may mean different things by one name. An expression says whose they are where it holds

@@ -1,4 +1,4 @@
-//! How much an expression may be, and look at.
+//! Limits on the size of expressions and of the values they read.
 
 /// How deep an expression may nest, chains of operators included.
 pub const EXPRESSION_DEPTH_MAX: usize = 48;

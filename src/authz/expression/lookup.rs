@@ -1,4 +1,4 @@
-//! What of a request a node of an expression reads by name.
+//! Recognizes the nodes of an expression that read one part of the request by its name.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};

@@ -1,4 +1,4 @@
-//! What of an expression is settled once, so that no evaluation has to do it again.
+//! Does at load what would be the same in every evaluation.
 //!
 //! Patterns and networks that the author wrote are compiled, and what is read of a request by
 //! name becomes a number in a table. Both stand in the tree as variables that no author can

@@ -1,4 +1,4 @@
-//! What an expression does that may mean something else than its author thinks, for lints.
+//! Finds parts of an expression that may not mean what their author thinks, for lints.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr, operators};

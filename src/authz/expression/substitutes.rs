@@ -1,4 +1,4 @@
-//! What takes the place of operators, tests and conversions over values from outside.
+//! The operations that replace operators, tests and conversions over values from outside.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr, operators};

@@ -1,4 +1,4 @@
-//! Whether an expression has a result for every request, as far as that can be told beforehand.
+//! Whether some request can leave an expression without a result, as far as load time can tell.
 
 use cel::common::ast::{Expr, operators};
 use cel::{IdedExpr, common::ast::CallExpr};

@@ -1,4 +1,4 @@
-//! What an expression can see of a request, built when it first looks.
+//! The variables of an expression for one request. Each is built when it is first read.
 
 mod missing;
 

@@ -1,4 +1,4 @@
-//! The form in which URIs are equal that some server takes for the same resource.
+//! Folds URIs to a form that is equal for all URIs which some server may treat as the same resource.
 //!
 //! Folding only makes rules less sure: nothing matches by it, and what differs in it differs for
 //! every reader.

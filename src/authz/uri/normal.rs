@@ -1,4 +1,4 @@
-//! Which URIs every reader takes for the same text.
+//! Whether every URI parser leaves a URI unchanged.
 
 /// Schemes that URL parsers treat specially (WHATWG URL, "Special").
 const SPECIAL_SCHEMES: [&str; 6] = ["http", "https", "ws", "wss", "ftp", "file"];

@@ -1,4 +1,4 @@
-//! What cannot be judged, and what cannot be read.
+//! Why an item cannot be judged, and why a response cannot be read.
 
 use crate::json::StreamFault;
 

@@ -1,4 +1,4 @@
-//! Where the lists of an answer are, and what happens to each byte of it.
+//! Finds the lists of a response, and lets each byte pass, holds it back or drops it.
 
 use std::mem;
 
@@ -50,7 +50,7 @@ pub(super) enum Awaits {
     Removal,
 }
 
-/// What happens to the text that is read.
+/// What happens to the bytes that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     /// It passes.

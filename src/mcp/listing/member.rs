@@ -1,4 +1,4 @@
-//! What of a response is open, and what a key names in it.
+//! The open containers of a response, and the members in them that matter.
 
 use std::borrow::Cow;
 
@@ -6,6 +6,7 @@ use crate::json::unescape;
 use crate::mcp::key_rules;
 use crate::mcp::list_kind::ListKind;
 
+/// A container that is open and whose members are distinguished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OpenPlace {
     /// An array of messages.
@@ -26,6 +27,7 @@ pub(super) enum OpenPlace {
     Task,
 }
 
+/// A member of such a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Member {
     Result,
@@ -39,9 +41,9 @@ pub(super) enum Member {
 }
 
 impl Member {
-    /// What a key names where it stands: compared after unescaping, without
-    /// regard to case and to what follows a NUL, since there are clients that read it so.
-    /// A key comes as it is spelled, as far as it was noted.
+    /// The member that a key names. The key is compared after unescaping, without regard to case
+    /// and up to a NUL, because some clients read it like that. `spelling` is the key as written, or
+    /// its beginning if `is_cut`.
     pub(super) fn of(place: Option<&OpenPlace>, spelling: &[u8], is_cut: bool) -> Self {
         let Some((key, is_whole)) = unescape(spelling) else {
             return Member::Other;

@@ -1,4 +1,4 @@
-//! The item that is being read: held back until it is judged.
+//! The item that is held back until it is judged.
 
 /// The text of an item, the comma in front of it included, and the bytes of event-stream framing
 /// that stand inside it.

@@ -1,4 +1,4 @@
-//! What a listing tells its caller.
+//! What a listing reports to its caller.
 
 use super::fault::Unjudged;
 use super::item::ListItem;

@@ -1,4 +1,4 @@
-//! What a name does to the test that it is in.
+//! Whether having a further name makes a test hold or fail.
 //!
 //! A test for a name that the author wrote holds for who has it. One that holds for all but some
 //! names, or for who has none, fails by a name, however it is spelled.

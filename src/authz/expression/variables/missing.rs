@@ -1,4 +1,4 @@
-//! Why something that an expression reads is not there, in words.
+//! Explains in words why a variable or a part of it is missing.
 
 use super::{Variables, is_bounded};
 use crate::authz::expression::lookup::{ForeignObject, Lookup};
