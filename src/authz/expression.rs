@@ -242,3 +242,6 @@ impl VariableResolver for Resolver<'_, '_> {
 
 /// Enough for [`EXPRESSION_DEPTH_MAX`] levels in an unoptimized build.
 const PARSER_STACK_BYTES: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests;

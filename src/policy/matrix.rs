@@ -21,7 +21,7 @@
 //! let tools = known_tools(&policy, ["github"], &BTreeMap::new());
 //! let callers = named_in_rules(&policy, "https://idp.example.com");
 //! let matrix = Matrix::new(&policy, &context.hints, tools, callers).unwrap();
-//! let words: Vec<&str> = matrix.rows[0].cells.iter().map(|cell| word(cell.prospect)).collect();
+//! let words: Vec<&str> = matrix.rows[0].cells.iter().map(|cell| word(cell.outcome)).collect();
 //! assert_eq!((matrix.callers[0].name.as_str(), words), ("dev", vec!["allow", "deny"]));
 //! ```
 //!

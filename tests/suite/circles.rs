@@ -94,7 +94,12 @@ impl File {
         let mut public = BTreeSet::new();
         let mut outside = String::new();
         let mut rest = code.as_str();
-        while let Some(at) = places(rest, "use").next() {
+        // Elsewhere the word bounds a type (`+ use<'a>`) or stands in a text.
+        let begins_a_line = |rest: &str, at: usize| {
+            let line = rest.split_at(at).0.rsplit('\n').next().unwrap().trim();
+            line.is_empty() || line == "pub" || (line.starts_with("pub(") && line.ends_with(')'))
+        };
+        while let Some(at) = places(rest, "use").find(|at| begins_a_line(rest, *at)) {
             let (before, from) = rest.split_at(at);
             outside.push_str(before);
             let is_public = before

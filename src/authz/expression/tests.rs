@@ -3,11 +3,11 @@ mod outside;
 
 use std::borrow::Cow;
 
-use proptest::prelude::*;
 use super::*;
 use crate::authz::peer::Peer;
 use crate::authz::request::{AccessRequest, Action, ActionKind, Http, Resource, Subject};
 use crate::authz::value::Value;
+use proptest::prelude::*;
 
 fn subject(claims: Value<'static>) -> Subject {
     Subject {
@@ -531,7 +531,11 @@ fn why_there_is_no_result_is_told() {
             Some(*expected),
             "{text}"
         );
-        assert_eq!(expression.evaluate(&variables), Match::Indeterminate, "{text}");
+        assert_eq!(
+            expression.evaluate(&variables),
+            Match::Indeterminate,
+            "{text}"
+        );
     }
     let expression = Expression::compile("true").unwrap();
     assert_eq!(expression.no_result(&Variables::new(&request, None)), None);

@@ -322,6 +322,7 @@ fn a_policy_that_does_not_say_whose_names_it_means_is_not_taken_where_it_has_to(
             vec!["https://a.test".to_owned(), "https://b.test".to_owned()],
         )]
         .into(),
+        of_devices: Vec::new(),
         are_strict,
     };
     let context = |are_strict| CompileContext {
