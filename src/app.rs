@@ -23,10 +23,10 @@ use jiff::Timestamp;
 use crate::audit::{Audit, Losses};
 use crate::authn::{Authenticator, InvalidPeers, InvalidSettings, KeyRefresher, Peers};
 use crate::catalog::{Catalog, InvalidSnapshot};
-use crate::check::countries::{Countries, InvalidCountries};
 use crate::check::{Handoffs, InvalidHandoffKeys, InvalidServer, LongBodies, Pipeline, Servers};
 use crate::config::{self, Config, ConfigError};
 use crate::envoy;
+use crate::geoip::{Countries, InvalidCountries};
 use crate::health::Readiness;
 use crate::listen::{self, ListenError, Listener, Socket, Tls, TlsError};
 use crate::policy::{CompileContext, Issuers, LoadPolicyError, PolicyStore};
@@ -376,8 +376,8 @@ impl Sockets {
     }
 }
 
-fn envoy_settings(config: &Config) -> envoy::Settings {
-    let mut settings = envoy::Settings::default();
+fn envoy_settings(config: &Config) -> envoy::ServeSettings {
+    let mut settings = envoy::ServeSettings::default();
     settings.request.headers_max = config.limits.check.headers_max;
     settings.request.source = config.client_address;
     settings.body_bytes_max = config.limits.check.body_bytes_max;

@@ -21,7 +21,7 @@ use crate::audit;
 use crate::authn;
 use crate::catalog::{self, WatchedServer};
 use crate::check::{self, Fact, HandoffSettings, PurposeSettings, ServerSettings, UriForm};
-use crate::envoy::request::Source;
+use crate::envoy::check_request::ClientAddress;
 use crate::file::{self, ReadError};
 use crate::listen;
 use crate::state;
@@ -34,7 +34,7 @@ pub struct Config {
     /// Where Envoy reaches the service.
     pub listen: listen::Address,
     /// Which address of a request is the client's.
-    pub client_address: Source,
+    pub client_address: ClientAddress,
     /// TLS towards Envoy.
     pub tls: Option<listen::TlsFiles>,
     /// Where operators reach the service; none: not at all.
@@ -111,7 +111,7 @@ pub struct Limits {
     /// What connections may cost before anything is said on them.
     pub listen: listen::Limits,
     /// What bodies may be like.
-    pub check: check::Limits,
+    pub check: check::RequestLimits,
     /// The most rules of a policy.
     pub rules_max: usize,
     /// The longest CEL expression, in bytes.
@@ -130,7 +130,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             listen: listen::Limits::default(),
-            check: check::Limits::default(),
+            check: check::RequestLimits::default(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
             state: state::Settings::default(),
@@ -291,7 +291,7 @@ impl Reader<'_> {
         let (servers, tools_snapshots) = servers?;
         Some(Config {
             listen: listen?,
-            client_address: client_address.unwrap_or(Source::Peer),
+            client_address: client_address.unwrap_or(ClientAddress::Peer),
             tls,
             admin,
             authn,
@@ -356,10 +356,10 @@ fn address(node: &Node, findings: &mut Findings) -> Option<listen::Address> {
     }
 }
 
-fn client_address(node: &Node, findings: &mut Findings) -> Option<Source> {
+fn client_address(node: &Node, findings: &mut Findings) -> Option<ClientAddress> {
     let words = [
-        ("peer", Source::Peer),
-        ("x-envoy-external-address", Source::ExternalAddress),
+        ("peer", ClientAddress::Peer),
+        ("x-envoy-external-address", ClientAddress::ExternalAddress),
     ];
     yaml::choice(&words)(node, findings)
 }

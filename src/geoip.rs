@@ -22,13 +22,13 @@ const BYTES_MAX: u64 = 1 << 30;
 pub struct Countries {
     path: PathBuf,
     /// What the file was when it was opened.
-    opened: Seen,
+    opened: SeenFile,
     current: ArcSwap<Reader<Vec<u8>>>,
     failing: Mutex<Option<Failing>>,
 }
 
 /// The state of the file, or why it cannot be told.
-type Seen = Result<file::Stamp, String>;
+type SeenFile = Result<file::Stamp, String>;
 
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +132,7 @@ impl Countries {
     async fn look(
         &self,
         looks: &Looks,
-        watched: &mut Settled<Seen>,
+        watched: &mut Settled<SeenFile>,
     ) -> Option<Result<Vec<u8>, ReadError>> {
         let place = self.path.clone();
         let mut seen = watched.clone();

@@ -1,55 +1,79 @@
-//! How checks end: from a judgement, or a fault, to what the PEP is told.
+//! Concludes a check: from a decision, or a reason to end early, to what the PEP is told.
 
 use std::sync::Arc;
 
-use http::StatusCode;
 use uuid::Uuid;
 
-use super::answer::{self, Addressee, Denied};
-use super::handoff::{self, ContextTooLong, Expected, Handover};
-use super::judgement::{Context, Judgement};
-use super::{Answer, Outcome, Read, Reason, Server, Text, resume, session};
+use super::context::RequestContext;
+use super::decision::RequestDecision;
+use super::parse::{ParsedRequest, Rejection};
+use super::reason::{DecisionKind, Reason};
+use super::reply::{self, Addressee, Denied};
+use super::response_context::{ContextTooLong, Handover, ResponseContents, hand_over};
+use super::server::Server;
+use super::verdict::{LocalReply, Outcome};
+use super::{resume, session};
 use crate::authn::AuthenticationError;
 use crate::authz::{Decision, Denial, DenialReason};
 use crate::mcp::{Era, Kind, Message};
 use crate::state::State;
-use crate::upstream::{self, Facts, Obligations};
+use crate::upstream::{self, Facts, Obligations, Text};
 
 /// How a check ends: the reason, and what the PEP is told.
-pub(super) struct Ending {
+pub(super) struct Conclusion {
     pub(super) reason: Reason,
     pub(super) outcome: Outcome,
     pub(super) rule: Option<Arc<str>>,
-    /// What is said of the request to whoever sees its answer.
+    /// What is said of the request to whoever sees its response.
     pub(super) handoff: Option<Handover>,
 }
 
-impl Ending {
-    pub(super) fn answer(reason: Reason, answer: Answer) -> Self {
-        Ending {
+impl Conclusion {
+    /// Sends a reply.
+    pub(super) fn reply(reason: Reason, reply: LocalReply) -> Self {
+        Conclusion {
             reason,
-            outcome: Outcome::Answer(answer),
+            outcome: Outcome::Reply(reply),
             rule: None,
             handoff: None,
         }
     }
 }
 
-/// A check that ends before a server is known.
-pub(super) fn unread(decision_id: Uuid, status: StatusCode, reason: Reason) -> Ending {
-    let to = Addressee {
+/// Concludes a check whose body was not looked at.
+pub(super) fn unparsed(decision_id: Uuid, reason: Reason) -> Conclusion {
+    Conclusion::reply(reason, reply::rejected(&nobody(decision_id), reason))
+}
+
+/// Concludes a check of a request for a metadata document that no server has.
+pub(super) fn no_metadata(decision_id: Uuid) -> Conclusion {
+    let reply = reply::no_metadata(&nobody(decision_id));
+    Conclusion::reply(Reason::UnknownServer, reply)
+}
+
+fn nobody(decision_id: Uuid) -> Addressee<'static> {
+    Addressee {
         payload: None,
         refused_id: None,
         era: Era::Legacy,
         decision_id,
-    };
-    Ending::answer(reason, answer::rejected(&to, status, reason))
+    }
 }
 
-pub(super) fn failed(to: &Addressee<'_>, reason: Reason) -> Ending {
-    Ending {
+/// Concludes a check of a request that is not acceptable.
+pub(super) fn rejected(rejection: &Rejection, to: &Addressee<'_>) -> Conclusion {
+    match rejection {
+        Rejection::Shape(reason) => Conclusion::reply(*reason, reply::rejected(to, *reason)),
+        Rejection::Message(refusal) => {
+            Conclusion::reply(Reason::from(refusal), reply::refused(to, refusal))
+        }
+    }
+}
+
+pub(super) fn failed(to: &Addressee<'_>, reason: Reason) -> Conclusion {
+    Conclusion {
         reason,
-        outcome: Outcome::Fail(answer::failed(to, reason)),
+        outcome: Outcome::Fail(reply::failed(to, reason)),
         rule: None,
         handoff: None,
     }
@@ -59,78 +83,76 @@ pub(super) fn unauthenticated(
     to: &Addressee<'_>,
     server: &Server,
     error: AuthenticationError,
-) -> Ending {
+) -> Conclusion {
     let reason = Reason::from(error);
     if error == AuthenticationError::KeysUnavailable {
         return failed(to, reason);
     }
-    Ending::answer(reason, answer::unauthenticated(to, server, error))
+    Conclusion::reply(reason, reply::unauthenticated(to, server, error))
 }
 
-impl Context<'_> {
-    /// What is said of an allowed request for its answer. The request is refused after all if that
-    /// is too long.
+impl RequestContext<'_> {
+    /// What is said of an allowed request for its response. If that is too long, the request is
+    /// rejected after all.
     pub(super) fn hand_over(
         &self,
-        judgement: &mut Judgement,
+        decided: &mut RequestDecision,
         state: &dyn State,
         to: &Addressee<'_>,
-        read: &Read<'_>,
+        parsed: &ParsedRequest<'_>,
     ) -> Option<Handover> {
-        if !judgement.is_allowed() {
+        if !decided.is_allowed() {
             return None;
         }
-        let expected = Expected::of(self.request, self.server, read);
-        let held = (judgement.session_started, &*judgement.places);
-        let handover = handoff::handover(expected, self, read, to, held);
-        handover.unwrap_or_else(|ContextTooLong| {
-            judgement.give_back(state, self.decision_id);
-            judgement.refuse(Reason::TooManyHeaders, 0);
+        let expected = ResponseContents::of(self.request, self.server, parsed);
+        let held = (decided.session_started, &*decided.places);
+        let handed_over = hand_over(expected, self, parsed, to, held);
+        handed_over.unwrap_or_else(|ContextTooLong| {
+            decided.give_back(state, self.decision_id);
+            decided.refuse(Reason::TooManyHeaders, 0);
             None
         })
     }
 
-    pub(super) fn ending(
+    /// Concludes the check of a request that was decided.
+    pub(super) fn conclude(
         &self,
-        judgement: Judgement,
+        decided: RequestDecision,
         handoff: Option<Handover>,
         to: &Addressee<'_>,
-        read: &Read<'_>,
-    ) -> Ending {
+        parsed: &ParsedRequest<'_>,
+    ) -> Conclusion {
         let nothing_asked = Denial {
             reason: DenialReason::NoMatchingRule,
             rule: None,
             message: None,
             retry_after: None,
         };
-        if let Some(reason) = judgement.refusal {
-            let rejected = |status| answer::rejected(to, status, reason);
-            let answer = if reason == Reason::IdInUse {
-                rejected(StatusCode::BAD_REQUEST)
-            } else if reason == Reason::TooManyHeaders {
-                rejected(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+        if let Some(reason) = decided.refusal {
+            let reply = if reason.decision() == DecisionKind::Reject {
+                reply::rejected(to, reason)
             } else {
-                answer::not_owned(to, self.server.settings.deny, reason)
+                reply::not_owned(to, self.server.settings.deny, reason)
             };
-            return Ending::answer(reason, answer);
+            return Conclusion::reply(reason, reply);
         }
-        match judgement.decision.unwrap_or(Decision::Deny(nothing_asked)) {
+        match decided.decision.unwrap_or(Decision::Deny(nothing_asked)) {
             Decision::Allow(_) => {
-                let mut obligations = self.obligations(to.decision_id, read);
-                let assigned = judgement.assigned.as_ref();
+                let mut obligations = self.obligations(to.decision_id, parsed);
+                let assigned = decided.assigned.as_ref();
                 let assigned = assigned.map_or(&[][..], |assigned| &assigned.headers);
-                let owned = &judgement.owned_headers;
+                let owned = &decided.owned_headers;
                 let names = self.request.header_names();
                 upstream::assign(&mut obligations, assigned, owned, names);
-                let rule = judgement.rules.first().cloned();
-                let expected = Expected::of(self.request, self.server, read);
+                let rule = decided.rules.first().cloned();
+                let expected = ResponseContents::of(self.request, self.server, parsed);
                 if expected.reads_body() {
-                    // What cannot be read could not be filtered.
+                    // A response that cannot be read could not be filtered.
                     let names = self.request.header_names();
                     let unreadable = names.filter(|name| UNREADABLE.contains(name));
                     obligations.remove.extend(unreadable.map(Text::copy));
                 }
-                Ending {
+                Conclusion {
                     reason: Reason::Allowed,
                     outcome: Outcome::Allow(obligations),
                     rule,
@@ -139,22 +161,22 @@ impl Context<'_> {
             }
             Decision::Challenge(challenge) => {
                 let reason = Reason::from(&challenge);
-                let answer = answer::challenged(to, self.server, &challenge, reason);
-                Ending {
+                let reply = reply::challenged(to, self.server, &challenge, reason);
+                Conclusion {
                     reason,
-                    outcome: Outcome::Answer(answer),
+                    outcome: Outcome::Reply(reply),
                     rule: Some(challenge.rule),
                     handoff: None,
                 }
             }
             // INVARIANT: judging has settled it; were it not, nobody has taken from its limits.
             Decision::Limit(_) => failed(to, Reason::StateUnavailable),
-            Decision::Deny(denial) => Ending {
+            Decision::Deny(denial) => Conclusion {
                 reason: Reason::from(denial.reason),
-                outcome: Outcome::Answer(answer::denied(
+                outcome: Outcome::Reply(reply::denied(
                     to,
                     self.server.settings.deny,
-                    Denied::new(&denial, judgement.misfit.as_ref()),
+                    Denied::new(&denial, decided.misfit.as_ref()),
                 )),
                 rule: denial.rule,
                 handoff: None,
@@ -162,8 +184,8 @@ impl Context<'_> {
         }
     }
 
-    fn obligations(&self, decision_id: Uuid, read: &Read<'_>) -> Obligations {
-        let single = match read.messages() {
+    fn obligations(&self, decision_id: Uuid, parsed: &ParsedRequest<'_>) -> Obligations {
+        let single = match parsed.messages() {
             [message] if !matches!(message.kind, Kind::Response { .. }) => Some(message),
             _ => None,
         };
@@ -185,10 +207,10 @@ impl Context<'_> {
         let names = self.request.header_names();
         let mut obligations =
             upstream::obligations(facts, self.server.settings.authorization, names);
-        let session = read.routing.as_ref().and_then(|routing| routing.session);
+        let session = parsed.routing.as_ref().and_then(|routing| routing.session);
         let unjudged = session::unjudged_headers(self.request, session);
         obligations.remove.extend(unjudged);
-        let unheeded = resume::unheeded_headers(self.request, self.server, read.era);
+        let unheeded = resume::unheeded_headers(self.request, self.server, parsed.era);
         obligations.remove.extend(unheeded);
         obligations
     }
@@ -196,7 +218,7 @@ impl Context<'_> {
 
 const ACCEPT_ENCODING: &str = "accept-encoding";
 const RANGE: &str = "range";
-/// What asks for an answer that cannot be read: coded, or a part.
+/// What asks for a response that cannot be read: coded, or a part.
 const UNREADABLE: [&str; 2] = [ACCEPT_ENCODING, RANGE];
 
 /// What is removed of requests that are allowed, some of it now and then, besides the headers that

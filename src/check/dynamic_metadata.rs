@@ -1,12 +1,17 @@
-//! Which facts about a decision the PEP is told beside it.
+//! The facts about a decision that the PEP gets beside it, for its log and later filters.
+
+use std::sync::Arc;
+
+use crate::audit::Record;
+use crate::upstream::Text;
 
 /// A fact about a decision, for the PEP's log and later filters. Each costs Envoy a hundredth of
 /// its work for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
-    /// The kind of ending: `allow`, `deny`, …
+    /// The kind of decision: `allow`, `deny`, …
     Decision,
-    /// The stable reason code. Always told: an answer on its way back is known by it.
+    /// The stable reason code. Always told: the response filter knows by it that a check was made.
     Reason,
     /// The id of the decision.
     DecisionId,
@@ -77,3 +82,35 @@ impl Fact {
         }
     }
 }
+
+/// The facts that are configured and known of a check; `rule` is the first that decided.
+pub(super) fn metadata(
+    facts: &[Fact],
+    record: &Record,
+    rule: Option<&Arc<str>>,
+) -> Vec<(Text, Text)> {
+    let text = |value: &Option<Arc<str>>| value.as_ref().map(Text::from);
+    let value = |fact: &Fact| match fact {
+        Fact::Decision => Some(record.decision.into()),
+        Fact::Reason => Some(record.reason.into()),
+        Fact::DecisionId => Some(record.decision_id.into()),
+        Fact::Rule => rule.map(Text::from),
+        Fact::Subject => text(&record.subject),
+        Fact::Issuer => text(&record.issuer),
+        Fact::Agent => text(&record.agent),
+        Fact::Tenant => text(&record.tenant),
+        Fact::Server => text(&record.server),
+        Fact::Method => record.method.clone().map(Text::from),
+        Fact::Name => text(&record.name),
+        Fact::Class => text(&record.class),
+    };
+    let mut metadata = Vec::with_capacity(FACTS_MAX);
+    let present = facts
+        .iter()
+        .filter_map(|fact| Some((fact.name().into(), value(fact)?)));
+    metadata.extend(present);
+    metadata
+}
+
+/// How many facts there are at most, but for those of the policy.
+const FACTS_MAX: usize = 14;

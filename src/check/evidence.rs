@@ -1,7 +1,7 @@
-//! What is left of a check: its audit record, its metrics and the fields of its span, once.
+//! Records each check exactly once: audit record, metrics and span fields.
 //!
 //! An observation that is dropped unfinished, because the client left or the deadline passed, is
-//! recorded as given up: nothing that was asked goes without evidence.
+//! recorded as cancelled, so no check goes without evidence.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,18 +10,25 @@ use std::time::Instant;
 use jiff::Timestamp;
 use uuid::{ContextV7, Uuid};
 
-use super::handoff::{CONTEXT_FACT, FILTER_FACT};
-use super::judgement::rehearsed_reason;
+use super::conclude::Conclusion;
+use super::decision::RequestDecision;
+use super::dynamic_metadata::metadata;
+use super::parse::ParsedRequest;
+use super::pipeline::Pipeline;
+use super::reason::Reason;
+use super::rehearsal::rehearsed_reason;
+use super::request::HttpRequest;
+use super::response_context::{CONTEXT_FACT, FILTER_FACT};
+use super::server::Server;
 use super::session::word;
-use super::{
-    Ending, Fact, HttpRequest, Judgement, Outcome, Pipeline, Read, Reason, Server, Text, Verdict,
-};
+use super::verdict::{Outcome, Verdict};
 use crate::audit::{self, Record, WouldBe};
 use crate::authn::FoundPeer;
 use crate::authz::{Rehearsal, Subject};
 use crate::mcp::LEGACY_REVISIONS;
 use crate::telemetry;
 use crate::telemetry::metrics::{Bound, Rehearsed, Stage};
+use crate::upstream::Text;
 
 /// The evidence of one check in the making.
 pub(super) struct Observation<'p> {
@@ -54,7 +61,7 @@ impl<'p> Observation<'p> {
             decision_id: decision_id(now),
             request_id,
             trace_id: telemetry::trace_id(),
-            decision: Reason::Cancelled.effect().name(),
+            decision: Reason::Cancelled.decision().name(),
             reason: Reason::Cancelled.code(),
             rules: Vec::new(),
             rules_indeterminate: Vec::new(),
@@ -121,24 +128,24 @@ impl<'p> Observation<'p> {
         }
     }
 
-    /// Records what is known of the request. What was recorded of a look at it before is forgotten.
-    pub(super) fn read(&mut self, read: &Read<'_>) {
+    /// Records what is known of the request. What an earlier look at it recorded is forgotten.
+    pub(super) fn parsed(&mut self, parsed: &ParsedRequest<'_>) {
         let Some(record) = &mut self.record else {
             return;
         };
         let is_cut = &mut record.is_cut;
-        let refused = read.refused_method.as_deref();
+        let refused = parsed.refused_method.as_deref();
         let refused = refused.map(|method| Record::text(method, is_cut));
         record.method = refused.map(Cow::Owned);
-        let routing = read.routing.as_ref();
+        let routing = parsed.routing.as_ref();
         let session = routing.and_then(|routing| routing.session);
         record.session = session.map(audit::SessionHash::of);
         let version = routing.and_then(|routing| routing.protocol_version);
         let revision = |text| Record::word(text, LEGACY_REVISIONS, is_cut);
         record.protocol_version = version.map(revision);
-        let messages = read.messages();
+        let messages = parsed.messages();
         record.batch = (messages.len() > 1).then_some(messages.len());
-        self.describe(read, 0);
+        self.describe(parsed, 0);
     }
 
     pub(super) fn subject(&mut self, subject: &Subject) {
@@ -161,30 +168,30 @@ impl<'p> Observation<'p> {
     }
 
     /// Records what decided; of several targets, the one that did.
-    pub(super) fn judgement(&mut self, judgement: &Judgement, read: &Read<'_>) {
-        if judgement.decisive > 0 {
-            self.describe(read, judgement.decisive);
+    pub(super) fn decided(&mut self, decided: &RequestDecision, parsed: &ParsedRequest<'_>) {
+        if decided.decisive > 0 {
+            self.describe(parsed, decided.decisive);
         }
-        if let Some(assigned) = &judgement.assigned {
+        if let Some(assigned) = &decided.assigned {
             self.assigned.clone_from(&assigned.metadata);
         }
         let server = self
             .record
             .as_ref()
             .and_then(|record| record.server.as_deref());
-        for kind in &judgement.bound {
+        for kind in &decided.bound {
             let metrics = &self.pipeline.metrics;
             metrics.record_binding(server.unwrap_or_default(), word(*kind), Bound::FirstUse);
         }
         let Some(record) = &mut self.record else {
             return;
         };
-        record.rules.clone_from(&judgement.rules);
+        record.rules.clone_from(&decided.rules);
         record
             .rules_indeterminate
-            .clone_from(&judgement.indeterminate);
-        record.class.clone_from(&judgement.class);
-        let shadow = judgement.shadow.as_ref();
+            .clone_from(&decided.indeterminate);
+        record.class.clone_from(&decided.class);
+        let shadow = decided.shadow.as_ref();
         record.shadow = shadow
             .filter(|shadow| !shadow.shadow.is_empty())
             .map(|shadow| would_be(shadow, &shadow.shadow, None));
@@ -220,12 +227,12 @@ impl<'p> Observation<'p> {
             .take_if(|candidate| candidate.reason == reason.code());
     }
 
-    fn describe(&mut self, read: &Read<'_>, decisive: usize) {
+    fn describe(&mut self, parsed: &ParsedRequest<'_>, decisive: usize) {
         let Some(record) = &mut self.record else {
             return;
         };
         let mut index = decisive;
-        for message in read.messages() {
+        for message in parsed.messages() {
             let targets = message.targets();
             let Some(target) = targets.get(index) else {
                 index = index.saturating_sub(targets.len());
@@ -243,27 +250,27 @@ impl<'p> Observation<'p> {
     }
 
     /// Ends the check: records it and gives the verdict to the PEP.
-    pub(super) fn finish(mut self, ending: Ending) -> Verdict {
+    pub(super) fn finish(mut self, conclusion: Conclusion) -> Verdict {
         let Some(mut record) = self.record.take() else {
             return Verdict {
-                outcome: ending.outcome,
+                outcome: conclusion.outcome,
                 metadata: Vec::new(),
             };
         };
-        record.decision = ending.reason.effect().name();
-        record.reason = ending.reason.code();
-        record.status = match &ending.outcome {
+        record.decision = conclusion.reason.decision().name();
+        record.reason = conclusion.reason.code();
+        record.status = match &conclusion.outcome {
             Outcome::Allow(_) => None,
-            Outcome::Answer(answer) | Outcome::Fail(answer) => Some(answer.status.as_u16()),
+            Outcome::Reply(reply) | Outcome::Fail(reply) => Some(reply.status.as_u16()),
         };
-        self.compare(&mut record, ending.reason);
-        let mut metadata = metadata(&self.pipeline.facts, &record, &ending);
-        if let Outcome::Allow(_) = &ending.outcome {
+        self.compare(&mut record, conclusion.reason);
+        let mut metadata = metadata(&self.pipeline.facts, &record, conclusion.rule.as_ref());
+        if let Outcome::Allow(_) = &conclusion.outcome {
             let assigned = std::mem::take(&mut self.assigned).into_iter();
             metadata.extend(
                 assigned.filter_map(|(name, value)| Some((Text::Shared(name), value?.into()))),
             );
-            if let Some(handover) = ending.handoff {
+            if let Some(handover) = conclusion.handoff {
                 if handover.is_looked_at() {
                     self.pipeline.metrics.record_answer_expected();
                     self.pipeline.notices.answer_expected(record.time);
@@ -273,9 +280,9 @@ impl<'p> Observation<'p> {
                 metadata.push((CONTEXT_FACT.into(), sealed.into()));
             }
         }
-        self.emit(record, ending.reason);
+        self.emit(record, conclusion.reason);
         Verdict {
-            outcome: ending.outcome,
+            outcome: conclusion.outcome,
             metadata,
         }
     }
@@ -287,7 +294,7 @@ impl<'p> Observation<'p> {
         metrics.record_stage(Stage::Total, took);
         match self.server {
             Some(server) => server.count(metrics, reason),
-            None => metrics.record_decision("", reason.effect(), reason.code()),
+            None => metrics.record_decision("", reason.decision(), reason.code()),
         }
         let server = record.server.as_deref().unwrap_or_default();
         telemetry::record_decision(&telemetry::Ended {
@@ -312,15 +319,14 @@ impl Drop for Observation<'_> {
 fn would_be(rehearsal: &Rehearsal, rules: &[Arc<str>], revision: Option<Arc<str>>) -> WouldBe {
     let reason = rehearsed_reason(&rehearsal.outcome);
     WouldBe {
-        decision: reason.effect().name(),
+        decision: reason.decision().name(),
         reason: reason.code(),
         rules: rules.to_vec(),
         policy_revision: revision,
     }
 }
 
-/// Facts for Envoy's access log and later filters.
-/// Unique, and in the order of time: a UUID of version 7 (RFC 9562 §5.7). It counts from 1970, so that
+/// The id of a decision. Unique, and in the order of time: a UUID of version 7 (RFC 9562 §5.7). It counts from 1970, so that
 /// a clock that is before is taken to be there.
 fn decision_id(now: Timestamp) -> Uuid {
     thread_local! {
@@ -331,33 +337,6 @@ fn decision_id(now: Timestamp) -> Uuid {
     let (seconds, nanoseconds) = (seconds.unwrap_or(0), nanoseconds.unwrap_or(0));
     CONTEXT.with(|context| Uuid::new_v7(uuid::Timestamp::from_unix(context, seconds, nanoseconds)))
 }
-
-fn metadata(facts: &[Fact], record: &Record, ending: &Ending) -> Vec<(Text, Text)> {
-    let text = |value: &Option<Arc<str>>| value.as_ref().map(Text::from);
-    let value = |fact: &Fact| match fact {
-        Fact::Decision => Some(record.decision.into()),
-        Fact::Reason => Some(record.reason.into()),
-        Fact::DecisionId => Some(record.decision_id.into()),
-        Fact::Rule => text(&ending.rule),
-        Fact::Subject => text(&record.subject),
-        Fact::Issuer => text(&record.issuer),
-        Fact::Agent => text(&record.agent),
-        Fact::Tenant => text(&record.tenant),
-        Fact::Server => text(&record.server),
-        Fact::Method => record.method.clone().map(Text::from),
-        Fact::Name => text(&record.name),
-        Fact::Class => text(&record.class),
-    };
-    let mut metadata = Vec::with_capacity(FACTS_MAX);
-    let present = facts
-        .iter()
-        .filter_map(|fact| Some((fact.name().into(), value(fact)?)));
-    metadata.extend(present);
-    metadata
-}
-
-/// How many facts there are at most, but for those of the policy.
-const FACTS_MAX: usize = 14;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,9 @@
 //! Envoy adds it only after the decision, and answers 500 if it is too much: the request would be
 //! allowed, counted and recorded, and never run. So it is refused before.
 
-use super::{Body, HttpRequest, Limits, Server};
+use super::limits::RequestLimits;
+use super::request::{Body, HttpRequest};
+use super::server::Server;
 use crate::authz::{Policy, Subject};
 use crate::upstream::{OWN, SET_MAX};
 
@@ -14,7 +16,7 @@ pub(super) fn has_room(
     server: &Server,
     subject: &Subject,
     policy: &Policy,
-    limits: &Limits,
+    limits: &RequestLimits,
 ) -> bool {
     let assigned = policy.set_headers();
     let count = SET_MAX.saturating_add(assigned.len());
@@ -55,7 +57,7 @@ fn told_bytes_max(
     request: &HttpRequest<'_>,
     server: &Server,
     subject: &Subject,
-    limits: &Limits,
+    limits: &RequestLimits,
 ) -> usize {
     let body = match request.body {
         Body::Absent => 0,

@@ -1,4 +1,4 @@
-//! Checks that describe no HTTP request; found by the edge, answered by the pipeline.
+//! Checks that describe no HTTP request; found by the edge, rejected by the pipeline.
 
 /// Why a `CheckRequest` describes no HTTP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,84 +1,101 @@
-//! What can be said of a request: of a caller's, its messages and why it is rejected; of one whose
-//! caller is refused, whom the refusal is addressed to.
+//! Parses a request: its messages, where it belongs, and why it is rejected if it is.
+//!
+//! Nothing is acted on here. A request whose caller is not authenticated is only glimpsed at, for
+//! whom the reply is addressed to.
 
 use std::borrow::Cow;
 
-use http::StatusCode;
 use uuid::Uuid;
 
-use super::answer::{self, Addressee};
-use super::{Body, Ending, HttpRequest, Pipeline, Reason, Server, resume};
+use super::limits::RequestLimits;
+use super::reason::Reason;
+use super::reply::Addressee;
+use super::request::{Body, HttpRequest};
+use super::resume;
+use super::server::Server;
 use crate::mcp::{
     DecodeOptions, Era, Headers, Id, Message, Payload, Refusal, RefusedBody, Routing, decode,
     glance,
 };
 
-impl Pipeline {
-    /// What is answered and recorded of a request whatever it asks for: the headers that say where
-    /// it belongs, and of its body no more than the beginning. Nothing is judged.
-    pub(super) fn glimpse<'r>(&self, request: &'r HttpRequest<'_>, server: &Server) -> Read<'r> {
-        let headers = headers(request);
-        let mut read = Read::unread(&headers, None);
-        read.routing = Some(headers.claimed_routing());
-        if request.method == "POST"
-            && let Ok(body) = self.body(request, server)
-        {
-            let glance = glance(body, self.limits.name_bytes_max);
-            read.refused_id = glance.id;
-            read.refused_method = glance.method;
-        }
-        read
+/// What a reply and a record need of any request: the headers that say where it belongs, and of
+/// its body no more than the beginning. Nothing is judged.
+pub(super) fn glimpse<'r>(
+    request: &'r HttpRequest<'_>,
+    server: &Server,
+    limits: &RequestLimits,
+) -> ParsedRequest<'r> {
+    let headers = headers(request);
+    let mut parsed = ParsedRequest::unread(&headers, None);
+    parsed.routing = Some(headers.claimed_routing());
+    if request.method == "POST"
+        && let Ok(body) = body(request, server, limits)
+    {
+        let glance = glance(body, limits.name_bytes_max);
+        parsed.refused_id = glance.id;
+        parsed.refused_method = glance.method;
     }
+    parsed
+}
 
-    /// The body and what else there is to reject.
-    pub(super) fn read<'r>(&self, request: &'r HttpRequest<'_>, server: &Server) -> Read<'r> {
-        let headers = headers(request);
-        let fault = shape_fault(request);
-        if request.method != "POST" {
-            let fault = fault.or_else(|| resume::fault(request, server));
-            return Read::bodiless(request, &headers, fault);
-        }
-        let body = match self.body(request, server) {
-            Ok(body) => body,
-            Err(body_fault) => return Read::unread(&headers, fault.or(Some(body_fault))),
-        };
-        let settings = &server.settings;
-        let options = DecodeOptions {
-            json_depth_max: self.limits.json_depth_max,
-            json_values_max: self.limits.json_values_max,
-            name_bytes_max: self.limits.name_bytes_max,
-            uri_bytes_max: self.limits.uri_bytes_max,
-            batch_max: settings.batch_max,
-            subscriptions_max: self.limits.subscriptions_max,
-            accept_folded_arguments: settings.fold_arguments,
-            lossy: matches!(request.body, Body::Lossy(_)),
-        };
-        let content = headers.check_content(body.len()).err();
-        Read::decoded(decode(body, &options), &headers, fault, content)
+/// Parses the body, and finds what there is to reject.
+pub(super) fn parse<'r>(
+    request: &'r HttpRequest<'_>,
+    server: &Server,
+    limits: &RequestLimits,
+) -> ParsedRequest<'r> {
+    let headers = headers(request);
+    let rejection = shape_rejection(request);
+    if request.method != "POST" {
+        let rejection = rejection.or_else(|| {
+            let repeated = resume::is_repeated(request, server);
+            repeated.then_some(Rejection::Shape(Reason::HeaderRepeated))
+        });
+        return ParsedRequest::bodiless(request, &headers, rejection);
     }
+    let body = match body(request, server, limits) {
+        Ok(body) => body,
+        Err(of_body) => return ParsedRequest::unread(&headers, rejection.or(Some(of_body))),
+    };
+    let settings = &server.settings;
+    let options = DecodeOptions {
+        json_depth_max: limits.json_depth_max,
+        json_values_max: limits.json_values_max,
+        name_bytes_max: limits.name_bytes_max,
+        uri_bytes_max: limits.uri_bytes_max,
+        batch_max: settings.batch_max,
+        subscriptions_max: limits.subscriptions_max,
+        accept_folded_arguments: settings.fold_arguments,
+        lossy: matches!(request.body, Body::Lossy(_)),
+    };
+    let content = headers.check_content(body.len()).err();
+    ParsedRequest::decoded(decode(body, &options), &headers, rejection, content)
+}
 
-    fn body<'r>(&self, request: &'r HttpRequest<'_>, server: &Server) -> Result<&'r [u8], Fault> {
-        let too_large = StatusCode::PAYLOAD_TOO_LARGE;
-        if request.truncated {
-            return Err(Fault::Shape(too_large, Reason::BodyTruncated));
-        }
-        let body = match request.body {
-            Body::Bytes(body) if !body.is_empty() => body,
-            Body::Lossy(body) if !body.is_empty() => {
-                if !server.settings.string_body {
-                    return Err(Fault::Shape(StatusCode::BAD_REQUEST, Reason::BodyNotBytes));
-                }
-                body
-            }
-            Body::Absent | Body::Bytes(_) | Body::Lossy(_) => {
-                return Err(Fault::Shape(StatusCode::BAD_REQUEST, Reason::BodyMissing));
-            }
-        };
-        if body.len() > self.limits.body_bytes_max {
-            return Err(Fault::Shape(too_large, Reason::BodyTooLarge));
-        }
-        Ok(body)
+fn body<'r>(
+    request: &'r HttpRequest<'_>,
+    server: &Server,
+    limits: &RequestLimits,
+) -> Result<&'r [u8], Rejection> {
+    if request.truncated {
+        return Err(Rejection::Shape(Reason::BodyTruncated));
     }
+    let body = match request.body {
+        Body::Bytes(body) if !body.is_empty() => body,
+        Body::Lossy(body) if !body.is_empty() => {
+            if !server.settings.string_body {
+                return Err(Rejection::Shape(Reason::BodyNotBytes));
+            }
+            body
+        }
+        Body::Absent | Body::Bytes(_) | Body::Lossy(_) => {
+            return Err(Rejection::Shape(Reason::BodyMissing));
+        }
+    };
+    if body.len() > limits.body_bytes_max {
+        return Err(Rejection::Shape(Reason::BodyTooLarge));
+    }
+    Ok(body)
 }
 
 fn headers<'r>(request: &'r HttpRequest<'_>) -> Headers<'r> {
@@ -90,8 +107,7 @@ fn headers<'r>(request: &'r HttpRequest<'_>) -> Headers<'r> {
 }
 
 /// What is wrong with a request whatever its body says.
-fn shape_fault(request: &HttpRequest<'_>) -> Option<Fault> {
-    let bad = StatusCode::BAD_REQUEST;
+fn shape_rejection(request: &HttpRequest<'_>) -> Option<Rejection> {
     let upgrades = request.header("upgrade").next().is_some()
         || request.header("connection").any(|value| {
             value
@@ -99,65 +115,49 @@ fn shape_fault(request: &HttpRequest<'_>) -> Option<Fault> {
                 .any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
         });
     if upgrades || request.method == "CONNECT" {
-        return Some(Fault::Shape(bad, Reason::UpgradeRefused));
+        return Some(Rejection::Shape(Reason::UpgradeRefused));
     }
     if !matches!(request.method, "POST" | "GET" | "DELETE" | "OPTIONS") {
-        return Some(Fault::Shape(
-            StatusCode::METHOD_NOT_ALLOWED,
-            Reason::MethodNotAllowed,
-        ));
+        return Some(Rejection::Shape(Reason::MethodNotAllowed));
     }
     None
 }
 
-/// What was read of a request.
-pub(super) struct Read<'r> {
+/// A request after parsing, whether it is acceptable or not.
+pub(super) struct ParsedRequest<'r> {
     pub(super) payload: Option<Payload<'r>>,
     pub(super) refused_id: Option<Id<'r>>,
     pub(super) refused_method: Option<Cow<'r, str>>,
     pub(super) routing: Option<Routing<'r>>,
     pub(super) era: Era,
-    pub(super) fault: Option<Fault>,
+    pub(super) rejection: Option<Rejection>,
 }
 
-/// Why a request is rejected, which its caller alone is told.
-pub(super) enum Fault {
-    Shape(StatusCode, Reason),
+/// Why a request is rejected. Only a caller who is authenticated is told.
+pub(super) enum Rejection {
+    /// Something about the request but its messages.
+    Shape(Reason),
+    /// A message, or a header that belongs to it.
     Message(Refusal),
 }
 
-impl Fault {
-    pub(super) fn ending(&self, to: &Addressee<'_>) -> Ending {
-        match self {
-            Fault::Shape(status, reason) => {
-                let mut answer = answer::rejected(to, *status, *reason);
-                if *status == StatusCode::METHOD_NOT_ALLOWED {
-                    answer
-                        .headers
-                        .push(("allow", "POST, GET, DELETE, OPTIONS".to_owned()));
-                }
-                Ending::answer(*reason, answer)
-            }
-            Fault::Message(refusal) => {
-                Ending::answer(Reason::from(refusal), answer::refused(to, refusal))
-            }
-        }
-    }
-}
-
-impl<'r> Read<'r> {
-    fn unread(headers: &Headers<'r>, fault: Option<Fault>) -> Self {
-        Read {
+impl<'r> ParsedRequest<'r> {
+    fn unread(headers: &Headers<'r>, rejection: Option<Rejection>) -> Self {
+        ParsedRequest {
             payload: None,
             refused_id: None,
             refused_method: None,
             routing: None,
             era: headers.era(None),
-            fault,
+            rejection,
         }
     }
 
-    fn bodiless(request: &HttpRequest<'_>, headers: &Headers<'r>, fault: Option<Fault>) -> Self {
+    fn bodiless(
+        request: &HttpRequest<'_>,
+        headers: &Headers<'r>,
+        rejection: Option<Rejection>,
+    ) -> Self {
         let has_body = request.truncated
             || match request.body {
                 Body::Absent => false,
@@ -166,51 +166,50 @@ impl<'r> Read<'r> {
             || request
                 .header("content-length")
                 .any(|length| length.trim() != "0")
-            // In chunks, with a length that only who reads on would know.
+            // In chunks, with a length that only the last chunk tells.
             || request.header("transfer-encoding").next().is_some();
-        let unexpected = has_body.then_some(Fault::Shape(
-            StatusCode::BAD_REQUEST,
-            Reason::BodyUnexpected,
-        ));
-        let mut read = Read::unread(headers, fault.or(unexpected));
+        let unexpected = has_body.then_some(Rejection::Shape(Reason::BodyUnexpected));
+        let mut parsed = ParsedRequest::unread(headers, rejection.or(unexpected));
         match headers.check_routing(None) {
-            Ok(routing) => read.routing = Some(routing),
-            Err(refusal) => read.fault = read.fault.or(Some(Fault::Message(refusal))),
+            Ok(routing) => parsed.routing = Some(routing),
+            Err(refusal) => {
+                parsed.rejection = parsed.rejection.or(Some(Rejection::Message(refusal)))
+            }
         }
-        read
+        parsed
     }
 
     pub(super) fn decoded(
         decoded: Result<Payload<'r>, RefusedBody<'r>>,
         headers: &Headers<'r>,
-        fault: Option<Fault>,
+        rejection: Option<Rejection>,
         content: Option<Refusal>,
     ) -> Self {
-        let fault = fault.or(content.map(Fault::Message));
+        let rejection = rejection.or(content.map(Rejection::Message));
         match decoded {
             Ok(payload) => {
                 let routing = headers.check_routing(Some(&payload));
                 let era = headers.era(Some(&payload));
                 let (routing, refusal) = match routing {
                     Ok(routing) => (Some(routing), None),
-                    Err(refusal) => (None, Some(Fault::Message(refusal))),
+                    Err(refusal) => (None, Some(Rejection::Message(refusal))),
                 };
-                Read {
+                ParsedRequest {
                     payload: Some(payload),
                     refused_id: None,
                     refused_method: None,
                     routing,
                     era,
-                    fault: fault.or(refusal),
+                    rejection: rejection.or(refusal),
                 }
             }
-            Err(refused) => Read {
+            Err(refused) => ParsedRequest {
                 payload: None,
                 refused_id: refused.id,
                 refused_method: refused.method,
                 routing: None,
                 era: headers.era(None),
-                fault: fault.or(Some(Fault::Message(refused.refusal))),
+                rejection: rejection.or(Some(Rejection::Message(refused.refusal))),
             },
         }
     }

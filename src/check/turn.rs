@@ -12,7 +12,7 @@ use std::num::NonZero;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Body;
+use super::request::Body;
 
 /// The places at which long bodies are worked on.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct LongBodies {
 /// next in line.
 #[must_use]
 #[derive(Debug)]
-pub(super) struct Turn<'t> {
+pub(super) struct BodyTurn<'t> {
     place: Option<SemaphorePermit<'t>>,
 }
 
@@ -39,18 +39,18 @@ impl LongBodies {
     }
 
     /// Waits for the turn of a body. A short one does not wait.
-    pub(super) async fn turn(&self, body: Body<'_>) -> Turn<'_> {
+    pub(super) async fn turn(&self, body: Body<'_>) -> BodyTurn<'_> {
         let place = if is_long(body) {
             // INVARIANT: never closed.
             self.places.acquire().await.ok()
         } else {
             None
         };
-        Turn { place }
+        BodyTurn { place }
     }
 }
 
-impl Turn<'_> {
+impl BodyTurn<'_> {
     /// Lets the worker serve what else is ready before it goes on with a long body, or with the
     /// next one: to be called before the place is given up, since the next in line is ready too.
     /// Whether it did.

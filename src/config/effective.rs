@@ -15,7 +15,7 @@ use crate::check::{
     self, DenySettings, DenyShape, Disclose, HandoffSettings, PurposeSettings, ServerSettings,
     SessionBinding, UriForm,
 };
-use crate::envoy::request::Source;
+use crate::envoy::check_request::ClientAddress;
 use crate::listen::{self, TlsFiles};
 use crate::state;
 use crate::telemetry;
@@ -54,8 +54,8 @@ impl Config {
             log,
         } = telemetry;
         let client_address = match client_address {
-            Source::Peer => "peer",
-            Source::ExternalAddress => "x-envoy-external-address",
+            ClientAddress::Peer => "peer",
+            ClientAddress::ExternalAddress => "x-envoy-external-address",
         };
         json!({
             "listen": listen.to_string(),
@@ -97,7 +97,7 @@ impl Config {
                     tls_reload_interval: _,
                 },
             check:
-                check::Limits {
+                check::RequestLimits {
                     body_bytes_max,
                     json_depth_max,
                     json_values_max,

@@ -7,29 +7,29 @@
 //! Messages and their fields are those of `proto/envoy/service/auth/v3`.
 
 use crate::bytewise::{self, Kind};
-use crate::check::{Answer, Obligations, Outcome, Text, Verdict};
+use crate::check::{LocalReply, Obligations, Outcome, Text, Verdict};
 
-use super::wire::{put_bytes, put_message, put_number};
+use super::protobuf::{put_bytes, put_message, put_number};
 
-/// Appends a verdict in Envoy's words.
+/// Appends a verdict as a `CheckResponse`.
 pub fn put_check_response(verdict: &Verdict, to: &mut Vec<u8>) {
     let code = match &verdict.outcome {
         Outcome::Allow(_) => Code::Ok,
-        Outcome::Answer(answer) => denial_code(answer),
+        Outcome::Reply(reply) => denial_code(reply),
         Outcome::Fail(_) => Code::Unavailable,
     };
     put_message(to, 1, |to| put_number(to, 1, code as u16));
     match &verdict.outcome {
         Outcome::Allow(obligations) => put_message(to, 3, |to| allow(obligations, to)),
-        Outcome::Answer(answer) => put_message(to, 2, |to| denied(answer, to)),
-        Outcome::Fail(answer) => put_message(to, 5, |to| failed(answer, to)),
+        Outcome::Reply(reply) => put_message(to, 2, |to| denied(reply, to)),
+        Outcome::Fail(reply) => put_message(to, 5, |to| failed(reply, to)),
     }
     if !verdict.metadata.is_empty() {
         put_message(to, 4, |to| facts(&verdict.metadata, to));
     }
 }
 
-/// The `google.rpc.Code`s we answer with.
+/// The `google.rpc.Code`s we reply with.
 #[derive(Debug, Clone, Copy)]
 enum Code {
     Ok = 0,
@@ -38,8 +38,8 @@ enum Code {
     Unauthenticated = 16,
 }
 
-fn denial_code(answer: &Answer) -> Code {
-    if answer.status == http::StatusCode::UNAUTHORIZED {
+fn denial_code(reply: &LocalReply) -> Code {
+    if reply.status == http::StatusCode::UNAUTHORIZED {
         Code::Unauthenticated
     } else {
         Code::PermissionDenied
@@ -75,36 +75,36 @@ fn allow(obligations: &Obligations, to: &mut Vec<u8>) {
     }
 }
 
-/// The answer of a denial. A status that Envoy would not survive becomes 403.
-fn denied(answer: &Answer, to: &mut Vec<u8>) {
-    let status = match answer.status.as_u16() {
+/// The reply of a denial. A status that Envoy would not survive becomes 403.
+fn denied(reply: &LocalReply, to: &mut Vec<u8>) {
+    let status = match reply.status.as_u16() {
         code @ (200 | 202 | 204 | 400..=599) => code,
         _ => 403,
     };
-    put_answer(to, status, answer);
+    put_reply(to, status, reply);
 }
 
-/// The answer where no decision could be made. Anything but a 5xx becomes 503.
-fn failed(answer: &Answer, to: &mut Vec<u8>) {
-    let status = match answer.status.as_u16() {
+/// The reply where no decision could be made. Anything but a 5xx becomes 503.
+fn failed(reply: &LocalReply, to: &mut Vec<u8>) {
+    let status = match reply.status.as_u16() {
         code @ 500..=599 => code,
         _ => 503,
     };
-    put_answer(to, status, answer);
+    put_reply(to, status, reply);
 }
 
 /// The fields of a `DeniedHttpResponse`.
-fn put_answer(to: &mut Vec<u8>, status: u16, answer: &Answer) {
+fn put_reply(to: &mut Vec<u8>, status: u16, reply: &LocalReply) {
     put_message(to, 1, |to| put_number(to, 1, status));
-    for (name, value) in settable_headers(&answer.headers) {
+    for (name, value) in settable_headers(&reply.headers) {
         put_header(to, name, value);
     }
-    if !answer.body.is_empty() {
-        put_bytes(to, 3, answer.body.as_bytes());
+    if !reply.body.is_empty() {
+        put_bytes(to, 3, reply.body.as_bytes());
     }
 }
 
-/// The headers of an answer that Envoy may be given.
+/// The headers of an reply that Envoy may be given.
 pub(super) fn settable_headers<'a>(
     headers: &'a [(&'static str, String)],
 ) -> impl Iterator<Item = (&'static str, &'a str)> {
@@ -112,7 +112,7 @@ pub(super) fn settable_headers<'a>(
     headers.filter(|(name, value)| {
         let settable = is_settable(name, value);
         if !settable {
-            tracing::error!(name, "a header of the answer cannot be sent");
+            tracing::error!(name, "a header of the reply cannot be sent");
         }
         settable
     })

@@ -1,7 +1,7 @@
 //! Protobuf's wire format (<https://protobuf.dev/programming-guides/encoding>), read where it lies
 //! and written at once.
 //!
-//! A check is a message of twenty to forty texts that nobody keeps, and its answer one of nearly as
+//! A check is a message of twenty to forty texts that nobody keeps, and its response one of nearly as
 //! many. Generated types would copy each of them into memory of its own, which costs more than to
 //! decide; what they make of the same bytes is what the tests compare with.
 
@@ -56,11 +56,11 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Undecodable> {
 
 /// The fields of a message, in their order, each with its number. Ends at the first that is damaged.
 #[derive(Debug, Clone)]
-pub(super) struct Fields<'m>(&'m [u8]);
+pub(super) struct MessageFields<'m>(&'m [u8]);
 
-impl<'m> Fields<'m> {
+impl<'m> MessageFields<'m> {
     pub(super) fn of(message: &'m [u8]) -> Self {
-        Fields(message)
+        MessageFields(message)
     }
 
     fn read(&mut self) -> Result<(u64, Field<'m>), Undecodable> {
@@ -119,7 +119,7 @@ impl<'m> Fields<'m> {
     }
 }
 
-impl<'m> Iterator for Fields<'m> {
+impl<'m> Iterator for MessageFields<'m> {
     type Item = Result<(u64, Field<'m>), Undecodable>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     fn fields(message: &[u8]) -> Result<Vec<(u64, Field<'_>)>, Undecodable> {
-        Fields::of(message).collect()
+        MessageFields::of(message).collect()
     }
 
     #[test]

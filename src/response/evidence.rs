@@ -1,4 +1,4 @@
-//! What is left of an answer: counts in metrics, and audit lines.
+//! Records what became of a response: counts in metrics, and audit lines.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,35 +6,37 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Handoff, Pipeline, Unfit};
+use super::refusal::ResponseRefusal;
+use super::tool_watch::ListReader;
 use crate::audit::Event;
 use crate::authz::Subject;
-use crate::check::tools::Reader;
+use crate::check::Pipeline;
+use crate::check::response_context::ResponseContext;
 use crate::mcp::ListKind;
 use crate::telemetry::metrics::Listed;
 
-/// Whom and what an answer is about, as far as that is known.
+/// Where the evidence of a response goes, and whom it is about as far as that is known.
 #[derive(Debug, Clone)]
-pub(super) struct About {
+pub(super) struct ResponseEvidence {
     pipeline: Arc<Pipeline>,
     server: Option<Arc<str>>,
     subject: Option<Arc<Subject>>,
     decision_id: Option<Uuid>,
 }
 
-impl About {
-    pub(super) fn new(pipeline: &Arc<Pipeline>, handoff: Option<&Handoff>) -> Self {
-        About {
+impl ResponseEvidence {
+    pub(super) fn new(pipeline: &Arc<Pipeline>, context: Option<&ResponseContext>) -> Self {
+        ResponseEvidence {
             pipeline: Arc::clone(pipeline),
-            server: handoff.map(|handoff| Arc::clone(handoff.server())),
-            subject: handoff.map(|handoff| Arc::clone(handoff.subject())),
-            decision_id: handoff.map(Handoff::decision_id),
+            server: context.map(|context| Arc::clone(context.server())),
+            subject: context.map(|context| Arc::clone(context.subject())),
+            decision_id: context.map(ResponseContext::decision_id),
         }
     }
 
     /// To whom the tools of a list are shown.
-    pub(super) fn reader(&self, now: Timestamp, is_told_enough: bool) -> Reader<'_> {
-        Reader {
+    pub(super) fn reader(&self, now: Timestamp, is_told_enough: bool) -> ListReader<'_> {
+        ListReader {
             now,
             decision_id: self.decision_id,
             subject: self.subject.as_deref(),
@@ -43,18 +45,18 @@ impl About {
     }
 
     /// Writes an audit line.
-    pub(super) fn tell(&self, event: Event) {
+    pub(super) fn record(&self, event: Event) {
         let reader = self.reader((self.pipeline.clock)(), false);
         let notice = reader.notice(self.server.as_ref(), event);
         self.pipeline.audit.notice(&notice);
     }
 
-    /// Tells of an answer that is not let through.
-    pub(super) fn tell_refusal(&self, unfit: Unfit) {
-        let (server, reason) = (self.server_name(), unfit.code());
-        tracing::warn!(server, reason, "an answer is not let through");
+    /// Records a response that is not let through.
+    pub(super) fn record_refusal(&self, refusal: ResponseRefusal) {
+        let (server, reason) = (self.server_name(), refusal.code());
+        tracing::warn!(server, reason, "a response is not let through");
         self.pipeline.metrics.record_answer_refusal(server, reason);
-        self.tell(Event::AnswerRefused { reason });
+        self.record(Event::AnswerRefused { reason });
     }
 
     pub(super) fn server_name(&self) -> &str {
@@ -62,11 +64,11 @@ impl About {
     }
 }
 
-/// What was shown and hidden of the lists of an answer. Told when it is dropped, so that an answer
-/// that breaks off leaves evidence too.
+/// What was shown and hidden of the lists of a response. Recorded when it is dropped, so that a
+/// response that breaks off leaves evidence too.
 #[derive(Debug)]
-pub(super) struct Tally {
-    about: About,
+pub(super) struct ListTally {
+    evidence: ResponseEvidence,
     counts: BTreeMap<ListKind, Counts>,
 }
 
@@ -77,10 +79,10 @@ struct Counts {
     unjudged: u64,
 }
 
-impl Tally {
-    pub(super) fn new(about: &About) -> Self {
-        Tally {
-            about: about.clone(),
+impl ListTally {
+    pub(super) fn new(evidence: &ResponseEvidence) -> Self {
+        ListTally {
+            evidence: evidence.clone(),
             counts: BTreeMap::new(),
         }
     }
@@ -98,7 +100,7 @@ impl Tally {
     }
 }
 
-impl Drop for Tally {
+impl Drop for ListTally {
     fn drop(&mut self) {
         for (kind, counts) in &self.counts {
             let list = name(*kind);
@@ -112,10 +114,10 @@ impl Drop for Tally {
                 (Listed::Hidden, hidden),
                 (Listed::Unjudged, unjudged),
             ] {
-                let metrics = &self.about.pipeline.metrics;
-                metrics.record_list_items(self.about.server_name(), list, result, items);
+                let metrics = &self.evidence.pipeline.metrics;
+                metrics.record_list_items(self.evidence.server_name(), list, result, items);
             }
-            self.about.tell(Event::ListFiltered {
+            self.evidence.record(Event::ListFiltered {
                 list,
                 visible,
                 hidden,

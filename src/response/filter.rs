@@ -1,4 +1,4 @@
-//! The answer of an upstream on its way back to the client, as the PEP describes it piece by piece.
+//! What the edge gives a response filter and what it gets back, piece by piece.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -6,40 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Answer;
+use super::head::ResponseHead;
+use crate::check::verdict::LocalReply;
 use crate::telemetry::notices::Noticed;
 
 /// What the check of a request said of it, carried here by the PEP: the string members of the
 /// dynamic metadata of its verdict, or none if the PEP does not forward them.
 pub type Carried = Option<HashMap<String, String>>;
 
-/// The head of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnswerHead {
-    /// The status; none if it is missing or not a status.
-    pub status: Option<u16>,
-    /// Every header in order, names in lower case, without pseudo-headers; bytes that are not
-    /// UTF-8 are kept lossily.
-    pub headers: Vec<(String, String)>,
-    /// Whether there is no body.
-    pub is_all: bool,
-    /// How the PEP will give the body.
-    pub body: BodyMode,
-}
-
-/// How the PEP gives the body of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyMode {
-    /// Chunk by chunk, and only what comes back goes on (`FULL_DUPLEX_STREAMED`).
-    Streamed,
-    /// Not at all: it goes to the client as it is.
-    Withheld,
-    /// In a way in which it cannot be filtered as it streams. If the head goes on, so does the
-    /// body, as it is and unseen.
-    Other,
-}
-
-/// What a request has for as long as the stream about its answer lasts. It ends when this is
+/// What a request has for as long as the stream of its response lasts. It ends when this is
 /// dropped, whatever has ended the stream.
 #[derive(Debug, Default)]
 pub struct Attendance(
@@ -47,16 +22,16 @@ pub struct Attendance(
 );
 
 impl Attendance {
-    /// This.
+    /// Keeps a value until the stream ends.
     pub fn of(what: impl Debug + Send + Sync + 'static) -> Self {
         Attendance(Some(Box::new(what)))
     }
 }
 
-/// What the PEP is told, in order.
+/// What the PEP is to do, in order.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
-pub enum Output {
+pub enum FilterOutput {
     /// Send the head, without these headers. Comes once, before every chunk.
     Head {
         /// Lower-case names.
@@ -66,55 +41,59 @@ pub enum Output {
     Chunk(Bytes),
     /// The body has ended.
     End,
-    /// Send this instead of the answer; nothing of it was sent. Comes alone and last.
-    Answer(Answer),
-    /// Break the answer off: what was sent cannot be made good. Comes last.
+    /// Send this instead of the response; nothing of it was sent. Comes alone and last.
+    Reply(LocalReply),
+    /// Break the response off: what was sent cannot be made good. Comes last.
     Abort,
 }
 
-impl Output {
+impl FilterOutput {
     /// The name of the kind of output, for logs.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Output::Head { .. } => "head",
-            Output::Chunk(_) => "chunk",
-            Output::End => "end",
-            Output::Answer(_) => "answer",
-            Output::Abort => "abort",
+            FilterOutput::Head { .. } => "head",
+            FilterOutput::Chunk(_) => "chunk",
+            FilterOutput::End => "end",
+            FilterOutput::Reply(_) => "reply",
+            FilterOutput::Abort => "abort",
         }
     }
 }
 
-/// Looks at answers. The edge depends on this and not on the pipeline, so that it can be tested
-/// without one.
-pub trait Process: Send + Sync + 'static {
-    /// The state of one answer.
-    type Exchange: Exchange;
+/// Filters the responses of upstreams. The edge depends on this and not on the pipeline, so that it
+/// can be tested without one.
+pub trait FilterResponses: Send + Sync + 'static {
+    /// The state of one response.
+    type Filter: ResponseFilter;
 
-    /// What the request of an answer has for as long as its stream lasts, from the first that the
-    /// PEP says of it. Is kept even if nothing of the answer is shown.
+    /// What the request of a response has for as long as its stream lasts, from the first that the
+    /// PEP says of it. Is kept even if nothing of the response is shown.
     fn attend(self: &Arc<Self>, carried: &Carried) -> Attendance {
         let _ = carried;
         Attendance::default()
     }
 
-    /// Begins with the head of an answer.
+    /// Begins with the head of a response.
     fn begin(
         self: &Arc<Self>,
         carried: Carried,
-        head: AnswerHead,
-    ) -> impl Future<Output = (Self::Exchange, Vec<Output>)> + Send;
+        head: ResponseHead,
+    ) -> impl Future<FilterOutput = (Self::Filter, Vec<FilterOutput>)> + Send;
 
-    /// Takes note of a mistake of the PEP's.
+    /// Reports a mistake in the PEP's configuration.
     fn notice(&self, _noticed: Noticed) {}
 }
 
-/// One answer that is looked at. May be dropped at any await, when the client has left.
-pub trait Exchange: Send + 'static {
+/// The filter of one response. May be dropped at any await, when the client has left.
+pub trait ResponseFilter: Send + 'static {
     /// A chunk of the body, which may be empty; `end` if it is the last one.
-    fn body(&mut self, chunk: Bytes, end: bool) -> impl Future<Output = Vec<Output>> + Send;
+    fn body(
+        &mut self,
+        chunk: Bytes,
+        end: bool,
+    ) -> impl Future<FilterOutput = Vec<FilterOutput>> + Send;
 
-    /// The body has ended, and trailers follow it. What is told comes before them.
-    fn trailers(&mut self) -> impl Future<Output = Vec<Output>> + Send;
+    /// The body has ended, and trailers follow it. The outputs come before them.
+    fn trailers(&mut self) -> impl Future<FilterOutput = Vec<FilterOutput>> + Send;
 }

@@ -1,44 +1,21 @@
-//! How the body of an answer is to be read, by what its head says.
+//! How the body of a response is to be read, by what its head says.
 
-use http::StatusCode;
-
-use super::Unfit;
-use crate::check::exchange::AnswerHead;
+use super::head::ResponseHead;
+use super::refusal::ResponseRefusal;
 use crate::mcp::{self, Framing};
 
-impl AnswerHead {
-    /// The values of every header of this name, which is in lower case.
-    pub(super) fn header<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h str> {
-        let named = self.headers.iter().filter(move |(other, _)| other == name);
-        named.map(|(_, value)| value.as_str())
-    }
-
-    /// The status, if it is that of an error.
-    pub(super) fn error_status(&self) -> Option<StatusCode> {
-        let status = StatusCode::from_u16(self.status?).ok()?;
-        (status.is_client_error() || status.is_server_error()).then_some(status)
-    }
-
-    /// Whether clients take the body for their answer. With 202 they look for none: the answer
-    /// comes on another stream (2024-11-05), and what is said here is `Accepted`.
-    fn may_be_result(&self) -> bool {
-        self.status
-            .is_none_or(|status| matches!(status, 200..=299) && !matches!(status, 202 | 204 | 205))
-    }
-}
-
-/// How the body of an answer is to be read; not at all where it is no result and no JSON.
-pub(super) fn framing(head: &AnswerHead) -> Result<Option<Framing>, Unfit> {
+/// How the body of a response is to be read; not at all where it is no result and no JSON.
+pub(super) fn framing(head: &ResponseHead) -> Result<Option<Framing>, ResponseRefusal> {
     let encodings = head
         .header("content-encoding")
         .flat_map(|all| all.split(','));
     for encoding in encodings.map(str::trim) {
         if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-            return Err(Unfit::Encoded);
+            return Err(ResponseRefusal::Encoded);
         }
     }
     if head.status == Some(206) || head.header("content-range").next().is_some() {
-        return Err(Unfit::Partial);
+        return Err(ResponseRefusal::Partial);
     }
     let mut types = head.header("content-type");
     let framing = match (types.next(), types.next()) {
@@ -47,7 +24,7 @@ pub(super) fn framing(head: &AnswerHead) -> Result<Option<Framing>, Unfit> {
     };
     let may_be_read = head.may_be_result() || head.header("content-type").any(is_near_framing);
     match framing {
-        None if may_be_read => Err(Unfit::ContentType),
+        None if may_be_read => Err(ResponseRefusal::ContentType),
         framing => Ok(framing),
     }
 }
@@ -76,11 +53,11 @@ fn framing_of(content_type: &str) -> Option<Framing> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::exchange::BodyMode;
+    use crate::response::head::BodyMode;
 
-    fn read(status: u16, headers: &[(&str, &str)]) -> Result<Option<Framing>, Unfit> {
+    fn read(status: u16, headers: &[(&str, &str)]) -> Result<Option<Framing>, ResponseRefusal> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        framing(&AnswerHead {
+        framing(&ResponseHead {
             status: Some(status),
             headers: headers.iter().map(owned).collect(),
             is_all: false,
@@ -92,7 +69,7 @@ mod tests {
     fn only_what_every_client_reads_alike_is_read() {
         let json = Ok(Some(Framing::Json));
         let events = Ok(Some(Framing::EventStream));
-        let refused = Err(Unfit::ContentType);
+        let refused = Err(ResponseRefusal::ContentType);
         for (content_type, good, bad) in [
             ("application/json", json, json),
             (" Application/JSON ; charset=\"UTF-8\";", json, json),
@@ -127,12 +104,18 @@ mod tests {
         for (header, expected) in [
             (("content-encoding", "identity"), Ok(Some(Framing::Json))),
             (("content-encoding", " , Identity"), Ok(Some(Framing::Json))),
-            (("content-encoding", "gzip"), Err(Unfit::Encoded)),
-            (("content-encoding", "identity, br"), Err(Unfit::Encoded)),
-            (("content-range", "bytes 0-1/2"), Err(Unfit::Partial)),
+            (("content-encoding", "gzip"), Err(ResponseRefusal::Encoded)),
+            (
+                ("content-encoding", "identity, br"),
+                Err(ResponseRefusal::Encoded),
+            ),
+            (
+                ("content-range", "bytes 0-1/2"),
+                Err(ResponseRefusal::Partial),
+            ),
         ] {
             assert_eq!(read(200, &[kind, header]), expected, "{header:?}");
         }
-        assert_eq!(read(206, &[kind]), Err(Unfit::Partial));
+        assert_eq!(read(206, &[kind]), Err(ResponseRefusal::Partial));
     }
 }

@@ -1,85 +1,89 @@
-//! What is wanted with an answer: whose it is and what it may have, by the context that came with it.
+//! Whom a response is for, by the context that came with it.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{CONTEXT_FACT, Carried, FILTER_FACT, Fact, Handoff, Pipeline};
-use crate::check::handoff::Refused;
+use super::filter::Carried;
+use crate::check::response_context::{CONTEXT_FACT, ContextRefusal, FILTER_FACT, ResponseContext};
+use crate::check::{Fact, Pipeline};
 use crate::telemetry::notices::Noticed;
 
-/// What is wanted with an answer.
-pub(super) enum Wanted {
-    /// Its request was checked, and nothing is.
-    Nothing,
-    /// Nobody said whose it is.
-    ForNobody,
-    /// This.
-    For {
-        handoff: Box<Handoff>,
-        /// Whether it has begun before: then it may have no effect.
+/// Whom a response is for.
+pub(super) enum Recipient {
+    /// Anybody: its request was checked, and the response is not to be filtered.
+    Anybody,
+    /// Nobody is known.
+    Nobody,
+    /// The caller of this request.
+    Caller {
+        context: Box<ResponseContext>,
+        /// Whether a stream with this context has begun before: then it may have no effect.
         is_repeated: bool,
     },
 }
 
-pub(super) fn wanted(pipeline: &Arc<Pipeline>, carried: Carried, now: Timestamp) -> Wanted {
+/// Finds the recipient, and reports what shows that the PEP is not configured as it should be.
+pub(super) fn recipient(pipeline: &Arc<Pipeline>, carried: Carried, now: Timestamp) -> Recipient {
     // Every check says its reason.
     let Some(facts) = carried.filter(|facts| facts.contains_key(Fact::Reason.name())) else {
         pipeline.notices.raise(Noticed::AnswerWithoutCheck, now);
-        return Wanted::ForNobody;
+        return Recipient::Nobody;
     };
     let Some(filter) = facts.get(FILTER_FACT) else {
-        return Wanted::Nothing;
+        return Recipient::Anybody;
     };
     let context = facts.get(CONTEXT_FACT).map(String::as_str);
     let server = facts.get(Fact::Server.name()).map(String::as_str);
     match opened(pipeline, filter, context, server, now) {
-        Ok((handoff, is_repeated)) => Wanted::For {
-            handoff,
+        Ok((context, is_repeated)) => Recipient::Caller {
+            context,
             is_repeated,
         },
-        Err(refused) => {
-            let reason = refused.code();
-            tracing::debug!(reason, "the context of an answer is refused");
+        Err(refusal) => {
+            let reason = refusal.code();
+            tracing::debug!(reason, "the context of a response is refused");
             pipeline.metrics.record_handoff_refusal(reason);
-            pipeline.notices.raise(noticed(refused), now);
-            Wanted::ForNobody
+            pipeline.notices.raise(noticed(refusal), now);
+            Recipient::Nobody
         }
     }
 }
 
-/// The context, if it is believed and is that of an answer to `filter` for.
+/// The context, if it is believed and is that of a response to filter as `filter` says.
 fn opened(
     pipeline: &Pipeline,
     filter: &str,
     context: Option<&str>,
     server: Option<&str>,
     now: Timestamp,
-) -> Result<(Box<Handoff>, bool), Refused> {
+) -> Result<(Box<ResponseContext>, bool), ContextRefusal> {
     let opened = pipeline
         .handoffs
-        .open(context.ok_or(Refused::Missing)?, now)?;
-    let handoff = &opened.handoff;
-    if handoff.code().as_deref() != Some(filter) {
-        return Err(Refused::OtherAnswer);
+        .open(context.ok_or(ContextRefusal::Missing)?, now)?;
+    let of_request = &opened.context;
+    if of_request.code().as_deref() != Some(filter) {
+        return Err(ContextRefusal::OtherResponse);
     }
-    let is_other = server.is_some_and(|server| *server != **handoff.server());
-    if is_other || pipeline.servers.by_name(handoff.server()).is_none() {
-        return Err(Refused::OtherServer);
+    let is_other = server.is_some_and(|server| *server != **of_request.server());
+    if is_other || pipeline.servers.by_name(of_request.server()).is_none() {
+        return Err(ContextRefusal::OtherServer);
     }
     let is_repeated = pipeline.handoffs.take(&opened, now)?;
-    Ok((opened.handoff, is_repeated))
+    Ok((opened.context, is_repeated))
 }
 
-fn noticed(refused: Refused) -> Noticed {
-    match refused {
-        Refused::OtherProcess | Refused::UnknownKey => Noticed::ContextOfAnotherProcess,
-        Refused::Missing
-        | Refused::Unreadable
-        | Refused::Forged
-        | Refused::OtherAnswer
-        | Refused::OtherServer => Noticed::ContextForged,
-        Refused::TooOld | Refused::FromTheFuture => Noticed::ContextTooOld,
-        Refused::Replayed => Noticed::ContextReplayed,
+fn noticed(refusal: ContextRefusal) -> Noticed {
+    match refusal {
+        ContextRefusal::OtherProcess | ContextRefusal::UnknownKey => {
+            Noticed::ContextOfAnotherProcess
+        }
+        ContextRefusal::Missing
+        | ContextRefusal::Unreadable
+        | ContextRefusal::Forged
+        | ContextRefusal::OtherResponse
+        | ContextRefusal::OtherServer => Noticed::ContextForged,
+        ContextRefusal::TooOld | ContextRefusal::FromTheFuture => Noticed::ContextTooOld,
+        ContextRefusal::Replayed => Noticed::ContextReplayed,
     }
 }

@@ -1,16 +1,16 @@
-//! Why an answer cannot be let through.
+//! Why a response cannot be let through.
 
 use crate::mcp::Unreadable;
 use crate::state::StateUnavailable;
 
-/// Why an answer cannot be let through. The codes are stable.
+/// Why a response cannot be let through. The codes are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unfit {
+pub(super) enum ResponseRefusal {
     /// Envoy does not give the body in a way in which it can be filtered.
     NotStreamed,
     /// The body is compressed, though the upstream was not asked for that.
     Encoded,
-    /// The answer is a part of a body.
+    /// The response is a part of a body.
     Partial,
     /// The body is neither JSON nor a stream of events.
     ContentType,
@@ -26,55 +26,57 @@ pub(super) enum Unfit {
     StateUnavailable,
 }
 
-impl Unfit {
+impl ResponseRefusal {
     /// The stable code, in metrics, audit and the client's error.
     pub(super) const fn code(self) -> &'static str {
         match self {
-            Unfit::NotStreamed => "answer_not_streamed",
-            Unfit::Encoded => "answer_encoded",
-            Unfit::Partial => "answer_partial",
-            Unfit::ContentType => "answer_content_type",
-            Unfit::Unreadable => "answer_unreadable",
-            Unfit::Incomplete => "answer_incomplete",
-            Unfit::SessionId => "answer_session_id",
-            Unfit::Context => "answer_context",
-            Unfit::StateUnavailable => "state_unavailable",
+            ResponseRefusal::NotStreamed => "answer_not_streamed",
+            ResponseRefusal::Encoded => "answer_encoded",
+            ResponseRefusal::Partial => "answer_partial",
+            ResponseRefusal::ContentType => "answer_content_type",
+            ResponseRefusal::Unreadable => "answer_unreadable",
+            ResponseRefusal::Incomplete => "answer_incomplete",
+            ResponseRefusal::SessionId => "answer_session_id",
+            ResponseRefusal::Context => "answer_context",
+            ResponseRefusal::StateUnavailable => "state_unavailable",
         }
     }
 
     /// What a client may read.
     pub(super) const fn text(self) -> &'static str {
         match self {
-            Unfit::NotStreamed => "the answer of the server was not given to the filter",
-            Unfit::Encoded => "the answer of the server is compressed",
-            Unfit::Partial => "the answer of the server is only a part",
-            Unfit::ContentType => "the answer of the server is neither JSON nor an event stream",
-            Unfit::Unreadable => "the answer of the server cannot be read",
-            Unfit::Incomplete => "the answer of the server did not arrive whole",
-            Unfit::SessionId => "the server issued a session id that is none",
-            Unfit::Context => "nobody said whose the answer of the server is",
-            Unfit::StateUnavailable => "the session cannot be bound to its subject now",
+            ResponseRefusal::NotStreamed => "the answer of the server was not given to the filter",
+            ResponseRefusal::Encoded => "the answer of the server is compressed",
+            ResponseRefusal::Partial => "the answer of the server is only a part",
+            ResponseRefusal::ContentType => {
+                "the answer of the server is neither JSON nor an event stream"
+            }
+            ResponseRefusal::Unreadable => "the answer of the server cannot be read",
+            ResponseRefusal::Incomplete => "the answer of the server did not arrive whole",
+            ResponseRefusal::SessionId => "the server issued a session id that is none",
+            ResponseRefusal::Context => "nobody said whose the answer of the server is",
+            ResponseRefusal::StateUnavailable => "the session cannot be bound to its subject now",
         }
     }
 }
 
-impl From<Unreadable> for Unfit {
+impl From<Unreadable> for ResponseRefusal {
     fn from(fault: Unreadable) -> Self {
         match fault {
-            Unreadable::Incomplete => Unfit::Incomplete,
+            Unreadable::Incomplete => ResponseRefusal::Incomplete,
             Unreadable::NotJson
             | Unreadable::Bom
             | Unreadable::NotUtf8
             | Unreadable::TooDeep
             | Unreadable::TrailingData
             | Unreadable::AmbiguousLine
-            | Unreadable::Abandoned => Unfit::Unreadable,
+            | Unreadable::Abandoned => ResponseRefusal::Unreadable,
         }
     }
 }
 
-impl From<StateUnavailable> for Unfit {
+impl From<StateUnavailable> for ResponseRefusal {
     fn from(StateUnavailable: StateUnavailable) -> Self {
-        Unfit::StateUnavailable
+        ResponseRefusal::StateUnavailable
     }
 }

@@ -1,14 +1,7 @@
-//! Answers of upstreams: lists show what the caller may use, and what an answer opens is bound to
-//! the caller it is for (SPEC §9).
+//! The filter of one response, from its head to its end.
 //!
-//! An answer is never repaired. What cannot be read is refused with a reason of its own, and what
-//! nobody said the caller of comes out empty.
-
-mod attended;
-mod evidence;
-mod framing;
-mod unfit;
-mod wanted;
+//! A response is never repaired. One that cannot be read is replaced by an error with a reason of its
+//! own, and lists whose recipient is unknown come out empty.
 
 use std::sync::Arc;
 
@@ -16,52 +9,49 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 
-use super::answer::{Data, json_answer};
-use super::exchange::{AnswerHead, Attendance, BodyMode, Carried, Exchange, Output, Process};
-use super::handoff::{CONTEXT_FACT, Expected, FILTER_FACT, Handoff};
-use super::{Fact, Pipeline, Server, session};
+use super::attendance;
+use super::evidence::ListTally;
+use super::filter::{Attendance, Carried, FilterOutput, FilterResponses, ResponseFilter};
+use super::framing::framing;
+use super::head::{BodyMode, ResponseHead};
+use super::judge::Judge;
+use super::recipient::{Recipient, recipient};
+use super::refusal::ResponseRefusal;
 use crate::audit::Event;
-use crate::authz::{self, Policy};
-use crate::mcp::{
-    self, Framing, ListItem, ListKind, Listing, ListingSettings, SESSION_BYTES_MAX, answer as rpc,
-};
-use crate::state::{BindingKey, Owner};
+use crate::authz::Policy;
+use crate::check::Pipeline;
+use crate::check::reply::{ReplyData, json_reply};
+use crate::check::response_context::{ResponseContents, ResponseContext};
+use crate::mcp::{self, Framing, Listing, ListingSettings, answer as rpc};
+use crate::state::BindingKey;
 use crate::telemetry::metrics::Listed;
 use crate::telemetry::notices::Noticed;
-use evidence::{About, Tally};
-use framing::framing;
-use unfit::Unfit;
-use wanted::{Wanted, wanted};
 
-/// One answer.
+/// The filter of one response.
 #[derive(Debug)]
-pub struct AnswerExchange {
-    pipeline: Arc<Pipeline>,
-    about: About,
-    /// The status of the answer, if that is an error.
+pub struct ResponseStream {
+    judge: Judge,
+    /// The status of the response, if that is an error.
     error_status: Option<StatusCode>,
-    /// Nobody's answer shows nothing.
-    handoff: Option<Handoff>,
-    /// Whether an exchange with this context has begun before. Then nothing new comes of it.
-    is_repeated: bool,
     phase: Phase,
 }
 
-/// How far an answer has come.
+/// How far a response has come.
 #[derive(Debug)]
 enum Phase {
     /// It goes on as it comes.
     Passing,
     /// Its body is read.
-    Reading(Box<Reading>),
-    /// The rest of it is dropped: the client got an answer of ours at its end.
+    Reading(Box<BodyReading>),
+    /// The rest of it is dropped: the client got a reply of ours at its end.
     Dropping,
     /// Nothing more is to come.
     Ended,
 }
 
+/// The body of a response, as it is read.
 #[derive(Debug)]
-struct Reading {
+struct BodyReading {
     listing: Listing,
     framing: Framing,
     /// The policy that items are judged by, and the time.
@@ -69,21 +59,20 @@ struct Reading {
     now: Timestamp,
     /// How many tools were told of in the audit, at most.
     told: usize,
-    tally: Tally,
+    tally: ListTally,
     /// What was read while the head is held back; none once the head was sent.
     held: Option<Vec<u8>>,
     /// Whether the ids of the request are free again.
-    is_answered: bool,
+    are_ids_free: bool,
     /// Whether they are so soon, since errors have come in the place of lists.
     is_refused: bool,
 }
 
-/// How much of a JSON answer is read before its head is sent: as long as it was not, an answer
-/// that turns out to be unreadable can be replaced as a whole.
+/// How much of a JSON response is read before its head is sent: as long as it was not, a
+/// response that turns out to be unreadable can be replaced as a whole.
 const HELD_BYTES_MAX: usize = 64 * 1024;
-/// How many tools of an answer the audit is told of one by one; further ones are only counted.
-const TOLD_MAX: usize = 1000;
-/// What no longer holds for an answer whose body was read.
+
+/// What no longer holds for a response whose body was read.
 const BODY_HEADERS: &[&str] = &[
     "content-length",
     "etag",
@@ -93,47 +82,42 @@ const BODY_HEADERS: &[&str] = &[
     "repr-digest",
 ];
 
-impl Process for Pipeline {
-    type Exchange = AnswerExchange;
+impl FilterResponses for Pipeline {
+    type Filter = ResponseStream;
 
     fn attend(self: &Arc<Self>, carried: &Carried) -> Attendance {
-        attended::attend(self, carried)
+        attendance::attend(self, carried)
     }
 
     async fn begin(
         self: &Arc<Self>,
         carried: Carried,
-        head: AnswerHead,
-    ) -> (AnswerExchange, Vec<Output>) {
-        let mut exchange = AnswerExchange {
-            pipeline: Arc::clone(self),
-            about: About::new(self, None),
+        head: ResponseHead,
+    ) -> (ResponseStream, Vec<FilterOutput>) {
+        let mut stream = ResponseStream {
+            judge: Judge::new(self),
             error_status: head.error_status(),
-            handoff: None,
-            is_repeated: false,
             phase: Phase::Passing,
         };
-        let wanted = wanted(self, carried, (self.clock)());
-        if let Wanted::Nothing = wanted {
-            return (exchange, vec![Output::Head { remove: &[] }]);
+        let recipient = recipient(self, carried, (self.clock)());
+        if let Recipient::Anybody = recipient {
+            return (stream, vec![FilterOutput::Head { remove: &[] }]);
         }
         self.metrics.record_answer_begun();
         self.notices.answer_begun();
-        let expected = match wanted {
-            Wanted::Nothing | Wanted::ForNobody => Expected::ANYTHING,
-            Wanted::For {
-                handoff,
+        let contents = match recipient {
+            Recipient::Anybody | Recipient::Nobody => ResponseContents::ANYTHING,
+            Recipient::Caller {
+                context,
                 is_repeated,
             } => {
-                let expected = handoff.expected();
-                exchange.about = About::new(self, Some(&handoff));
-                exchange.handoff = Some(*handoff);
-                exchange.is_repeated = is_repeated;
-                expected
+                let contents = context.expected();
+                stream.judge.set_context(*context, is_repeated);
+                contents
             }
         };
-        let outputs = exchange.open(expected, &head).await;
-        (exchange, outputs)
+        let outputs = stream.open(contents, &head).await;
+        (stream, outputs)
     }
 
     fn notice(&self, noticed: Noticed) {
@@ -141,139 +125,85 @@ impl Process for Pipeline {
     }
 }
 
-impl AnswerExchange {
-    /// What becomes of the head.
-    async fn open(&mut self, expected: Expected, head: &AnswerHead) -> Vec<Output> {
+impl ResponseStream {
+    /// Decides what becomes of the head, and whether the body is read.
+    async fn open(&mut self, contents: ResponseContents, head: &ResponseHead) -> Vec<FilterOutput> {
         if self
             .error_status
             .is_some_and(|status| status.is_client_error())
         {
-            // The server has not taken the request, so there is no answer to come elsewhere.
-            self.answered();
+            // The server has not taken the request, so no response will come elsewhere.
+            self.release_ids();
         }
-        if expected.session
-            && let Err(unfit) = self.bind_session(head).await
+        if contents.session
+            && let Err(refusal) = self.judge.bind_session(head).await
         {
-            return self.replace(unfit);
+            return self.replace(refusal);
         }
-        if head.status == Some(202) && !expected.lists.is_empty() {
+        if head.status == Some(202) && !contents.lists.is_empty() {
             tracing::warn!(
-                server = self.about.server_name(),
+                server = self.judge.evidence.server_name(),
                 "a list was asked for and is answered elsewhere; a server of revision 2024-11-05 \
                  needs `answers_on_get: true`"
             );
         }
-        if !expected.reads_body() || head.is_all {
-            return vec![Output::Head { remove: &[] }];
+        if !contents.reads_body() || head.is_all {
+            return vec![FilterOutput::Head { remove: &[] }];
         }
         let framing = match framing(head) {
             Ok(Some(framing)) => framing,
-            Ok(None) => return vec![Output::Head { remove: &[] }],
-            Err(unfit) => return self.replace(unfit),
+            Ok(None) => return vec![FilterOutput::Head { remove: &[] }],
+            Err(refusal) => return self.replace(refusal),
         };
         if head.body != BodyMode::Streamed {
-            if self.handoff.is_none() {
-                return self.replace(Unfit::Context);
+            if self.judge.context.is_none() {
+                return self.replace(ResponseRefusal::Context);
             }
-            let now = (self.pipeline.clock)();
-            self.pipeline.notices.raise(Noticed::BodyNotStreamed, now);
-            return self.replace(Unfit::NotStreamed);
+            let now = (self.judge.pipeline.clock)();
+            self.judge
+                .pipeline
+                .notices
+                .raise(Noticed::BodyNotStreamed, now);
+            return self.replace(ResponseRefusal::NotStreamed);
         }
-        let handoff = self.handoff.as_ref();
+        let context = self.judge.context.as_ref();
         let settings = ListingSettings {
-            lists: expected.lists,
+            lists: contents.lists,
             framing,
-            make_private: handoff.is_some_and(Handoff::is_modern),
-            new_tasks: expected.task,
-            item_bytes_max: self.pipeline.limits.list_item_bytes_max,
-            task_id_bytes_max: self.pipeline.limits.name_bytes_max,
-            depth_max: self.pipeline.limits.json_depth_max,
+            make_private: context.is_some_and(ResponseContext::is_modern),
+            new_tasks: contents.task,
+            item_bytes_max: self.judge.pipeline.limits.list_item_bytes_max,
+            task_id_bytes_max: self.judge.pipeline.limits.name_bytes_max,
+            depth_max: self.judge.pipeline.limits.json_depth_max,
         };
         let mut outputs = Vec::new();
         let mut waiting = Some(Vec::new());
         if framing == Framing::EventStream {
-            outputs.push(Output::Head {
+            outputs.push(FilterOutput::Head {
                 remove: BODY_HEADERS,
             });
             waiting = None;
         }
-        self.phase = Phase::Reading(Box::new(Reading {
+        self.phase = Phase::Reading(Box::new(BodyReading {
             listing: Listing::new(settings),
             framing,
-            policy: self.pipeline.policy.snapshot(),
-            now: (self.pipeline.clock)(),
+            policy: self.judge.pipeline.policy.snapshot(),
+            now: (self.judge.pipeline.clock)(),
             told: 0,
-            tally: Tally::new(&self.about),
+            tally: ListTally::new(&self.judge.evidence),
             held: waiting,
-            is_answered: false,
+            are_ids_free: false,
             is_refused: false,
         }));
         outputs
     }
 
-    /// Sets the ids of the request free.
-    fn answered(&self) {
-        if let Some(handoff) = &self.handoff {
-            self.pipeline.in_flight.leave(handoff.decision_id());
-        }
-    }
-
-    /// Notes whether the answer has come, and not its stream alone. An error may be that of a
-    /// request that used the same id before, so the ids are kept for a while after one. A result
-    /// without a list is not the answer, and a stream that ends without one may go on elsewhere:
-    /// then the list may yet come as the answer to another request, and the ids are kept.
-    fn note(&self, reading: &mut Reading, end: bool) {
-        let awaited = self.handoff.as_ref().map_or(0, Handoff::lists_awaited);
-        let awaited = u64::try_from(awaited).unwrap_or(u64::MAX);
-        let counts = reading.listing.counts();
-        let has_come = if awaited == 0 {
-            end
-        } else {
-            counts.lists >= awaited
-        };
-        if has_come && !std::mem::replace(&mut reading.is_answered, true) {
-            self.answered();
-        }
-        // Of a batch nobody knows whose error it is, and what a gateway says with a status of its
-        // own is not the server's last word.
-        let single = self.handoff.as_ref().filter(|it| it.id().is_some());
-        let is_last = counts.errors > 0 && self.error_status.is_none();
-        if let Some(handoff) = single.filter(|_| !has_come && is_last && !reading.is_refused) {
-            reading.is_refused = true;
-            let now = (self.pipeline.clock)();
-            let in_flight = &self.pipeline.in_flight;
-            in_flight.expire_soon(handoff.decision_id(), now);
-        }
-    }
-
-    /// Binds the session that an answer opens to the caller, before the client can know of it.
-    async fn bind_session(&self, head: &AnswerHead) -> Result<(), Unfit> {
-        let mut issued = head.header("mcp-session-id");
-        let (Some(id), another) = (issued.next(), issued.next()) else {
-            return Ok(());
-        };
-        let is_id = !id.is_empty() && id.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
-        let is_long = id.len() > SESSION_BYTES_MAX;
-        if another.is_some() || !is_id || is_long || id.contains(',') {
-            return Err(Unfit::SessionId);
-        }
-        let now = (self.pipeline.clock)();
-        self.bind(BindingKey::session, Event::session_bound, id, now)
-            .await
-    }
-
-    /// The context of the request and its server, if both are known.
-    fn guarded(&self) -> Option<(&Handoff, &Arc<Server>)> {
-        let handoff = self.handoff.as_ref()?;
-        Some((handoff, self.pipeline.servers.by_name(handoff.server())?))
-    }
-
     /// Reads a chunk. What may be sent of it is then the listing's output.
-    async fn read(&self, reading: &mut Reading, chunk: &[u8]) -> Result<(), Unfit> {
+    async fn read(&self, reading: &mut BodyReading, chunk: &[u8]) -> Result<(), ResponseRefusal> {
         if reading.framing == Framing::EventStream {
             // A stream may outlive a policy.
-            reading.policy = self.pipeline.policy.snapshot();
-            reading.now = (self.pipeline.clock)();
+            reading.policy = self.judge.pipeline.policy.snapshot();
+            reading.now = (self.judge.pipeline.clock)();
         }
         let (policy, now) = (Arc::clone(&reading.policy), reading.now);
         let mut rest = chunk;
@@ -285,6 +215,7 @@ impl AnswerExchange {
                 mcp::Reading::Item(item) => {
                     let kind = item.kind;
                     let is_shown = self
+                        .judge
                         .is_shown(&policy, &item, &mut reading.told, now)
                         .await?;
                     reading.listing.settle(is_shown);
@@ -302,163 +233,140 @@ impl AnswerExchange {
                     }
                 }
                 mcp::Reading::NewTask(id) => {
-                    self.bind(BindingKey::task, Event::task_bound, &id, now)
+                    self.judge
+                        .bind(BindingKey::task, Event::task_bound, &id, now)
                         .await?;
                 }
             }
         }
     }
 
-    /// Binds what an answer issues to the caller, before its id is let out whole.
-    async fn bind(
-        &self,
-        key: fn(&str, &str) -> BindingKey,
-        event: fn(&str) -> Event,
-        id: &str,
-        now: Timestamp,
-    ) -> Result<(), Unfit> {
-        let Some((handoff, server)) = self.guarded() else {
-            return Ok(());
+    /// Notes whether the whole response has come, and not only its stream. An error may be that of a
+    /// request that used the same id before, so the ids are kept for a while after one. A result
+    /// without a list is not the response, and a stream that ends without one may go on elsewhere:
+    /// then the list may yet come as the response to another request, and the ids are kept.
+    fn note(&self, reading: &mut BodyReading, end: bool) {
+        let awaited = self
+            .judge
+            .context
+            .as_ref()
+            .map_or(0, ResponseContext::lists_awaited);
+        let awaited = u64::try_from(awaited).unwrap_or(u64::MAX);
+        let counts = reading.listing.counts();
+        let has_come = if awaited == 0 {
+            end
+        } else {
+            counts.lists >= awaited
         };
-        let Pipeline { state, metrics, .. } = &*self.pipeline;
-        let (owner, key) = (Owner::of(handoff.subject()), key(&server.name, id));
-        if self.is_repeated {
-            let is_bound = session::is_bound(&**state, server, owner, key, now).await?;
-            return is_bound.then_some(()).ok_or(Unfit::Context);
+        if has_come && !std::mem::replace(&mut reading.are_ids_free, true) {
+            self.release_ids();
         }
-        session::bind_issued(&**state, metrics, server, owner, key, now).await?;
-        self.about.tell(event(id));
-        Ok(())
+        // Of a batch nobody knows whose error it is, and what a gateway says with a status of its
+        // own is not the server's last word.
+        let single = self.judge.context.as_ref().filter(|it| it.id().is_some());
+        let is_last = counts.errors > 0 && self.error_status.is_none();
+        if let Some(context) = single.filter(|_| !has_come && is_last && !reading.is_refused) {
+            reading.is_refused = true;
+            let now = (self.judge.pipeline.clock)();
+            let in_flight = &self.judge.pipeline.in_flight;
+            in_flight.expire_soon(context.decision_id(), now);
+        }
     }
 
-    /// Whether a listed thing is for the caller to see.
-    async fn is_shown(
-        &self,
-        policy: &Policy,
-        item: &ListItem<'_>,
-        told: &mut usize,
-        now: Timestamp,
-    ) -> Result<bool, Unfit> {
-        let Some((handoff, server)) = self.guarded() else {
-            return Ok(false);
-        };
-        let name = &*item.name;
-        let Some(mut request) = handoff.access_request(item.kind, name, now) else {
-            let (state, owner) = (&*self.pipeline.state, Owner::of(handoff.subject()));
-            let visible = session::visible_tasks(state, server, owner, &[name], now).await?;
-            return Ok(visible == [true]);
-        };
-        request.context.uris = server.settings.uris;
-        if item.kind == ListKind::Tools && self.is_repeated {
-            let standing = self
-                .pipeline
-                .catalog
-                .compare(&server.name, name, &item.value);
-            if standing.is_refused {
-                return Ok(false);
-            }
-            request.context.hints = standing.hints;
-        } else if item.kind == ListKind::Tools {
-            let reader = self.about.reader(now, *told >= TOLD_MAX);
-            let observed = self
-                .pipeline
-                .observe_tool(server, policy, name, &item.value, &reader);
-            *told += usize::from(observed.is_new) + usize::from(observed.change.is_some());
-            if observed.is_refused {
-                return Ok(false);
-            }
-            request.context.hints = observed.hints;
+    /// Sets the ids of the request free.
+    fn release_ids(&self) {
+        if let Some(context) = &self.judge.context {
+            self.judge.pipeline.in_flight.leave(context.decision_id());
         }
-        let readings;
-        let demands = authz::demands(policy, &request);
-        if !demands.is_empty() {
-            readings = self.pipeline.state.read(&demands, now).await?;
-            request.context.readings = Some(&readings);
-        }
-        Ok(authz::is_visible(policy, &request))
     }
 
-    /// Ends an answer that cannot be let through, as well as is still possible.
-    fn fail(&mut self, mut reading: Box<Reading>, unfit: Unfit) -> Vec<Output> {
+    /// Ends a response that cannot be let through, as well as is still possible.
+    fn fail(
+        &mut self,
+        mut reading: Box<BodyReading>,
+        refusal: ResponseRefusal,
+    ) -> Vec<FilterOutput> {
         if reading.held.is_some() {
-            return self.replace(unfit);
+            return self.replace(refusal);
         }
-        self.about.tell_refusal(unfit);
+        self.judge.evidence.record_refusal(refusal);
         match reading.framing {
             Framing::Json => {
                 self.phase = Phase::Ended;
-                vec![Output::Abort]
+                vec![FilterOutput::Abort]
             }
             Framing::EventStream => {
-                // The client waits for its answer, and gets one.
-                reading.listing.abandon(&self.error(unfit));
+                // The client waits for a response, and gets one.
+                reading.listing.abandon(&self.error(refusal));
                 self.phase = Phase::Dropping;
                 chunk(reading.listing.take_output())
             }
         }
     }
 
-    /// Puts an error of ours in the place of the answer.
-    fn replace(&mut self, unfit: Unfit) -> Vec<Output> {
-        self.about.tell_refusal(unfit);
+    /// Puts a reply of ours in the place of the response.
+    fn replace(&mut self, refusal: ResponseRefusal) -> Vec<FilterOutput> {
+        self.judge.evidence.record_refusal(refusal);
         self.phase = Phase::Ended;
-        let id = self.handoff.as_ref().and_then(Handoff::id);
-        // An error for nobody in a good answer would leave clients waiting.
+        let id = self.judge.context.as_ref().and_then(ResponseContext::id);
+        // An error for nobody in a good response would leave clients waiting.
         let good = if id.is_some() {
             StatusCode::OK
         } else {
             StatusCode::BAD_GATEWAY
         };
         let status = self.error_status.unwrap_or(good);
-        vec![Output::Answer(json_answer(status, self.error(unfit)))]
+        vec![FilterOutput::Reply(json_reply(status, self.error(refusal)))]
     }
 
-    fn error(&self, unfit: Unfit) -> String {
-        let handoff = self.handoff.as_ref();
-        let data = Data {
-            decision_id: handoff.map(Handoff::decision_id),
-            reason: Some(unfit.code()),
-            ..Data::default()
+    fn error(&self, refusal: ResponseRefusal) -> String {
+        let context = self.judge.context.as_ref();
+        let data = ReplyData {
+            decision_id: context.map(ResponseContext::decision_id),
+            reason: Some(refusal.code()),
+            ..ReplyData::default()
         };
         let code = i32::from(StatusCode::BAD_GATEWAY.as_u16());
-        let id = handoff.and_then(Handoff::id);
-        rpc::error(id, code, unfit.text(), Some(&data))
+        let id = context.and_then(ResponseContext::id);
+        rpc::error(id, code, refusal.text(), Some(&data))
     }
 }
 
-impl Exchange for AnswerExchange {
-    async fn body(&mut self, chunk: Bytes, end: bool) -> Vec<Output> {
+impl ResponseFilter for ResponseStream {
+    async fn body(&mut self, chunk: Bytes, end: bool) -> Vec<FilterOutput> {
         let mut reading = match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Reading(reading) => reading,
             Phase::Passing => {
                 self.phase = Phase::Passing;
-                let end = end.then_some(Output::End);
-                return std::iter::once(Output::Chunk(chunk)).chain(end).collect();
+                let end = end.then_some(FilterOutput::End);
+                return std::iter::once(FilterOutput::Chunk(chunk))
+                    .chain(end)
+                    .collect();
             }
             Phase::Dropping => {
                 self.phase = Phase::Dropping;
-                return end.then_some(Output::End).into_iter().collect();
+                return end.then_some(FilterOutput::End).into_iter().collect();
             }
             Phase::Ended => return Vec::new(),
         };
         let mut read = self.read(&mut reading, &chunk).await;
         if end && read.is_ok() {
-            read = reading.listing.finish().map_err(Unfit::from);
+            read = reading.listing.finish().map_err(ResponseRefusal::from);
         }
-        if let Err(unfit) = read {
-            return self.fail(reading, unfit);
+        if let Err(refusal) = read {
+            return self.fail(reading, refusal);
         }
         let mut outputs = reading.outputs(end);
         self.note(&mut reading, end);
         if end {
-            outputs.push(Output::End);
+            outputs.push(FilterOutput::End);
         } else {
             self.phase = Phase::Reading(reading);
         }
         outputs
     }
 
-    async fn trailers(&mut self) -> Vec<Output> {
+    async fn trailers(&mut self) -> Vec<FilterOutput> {
         match std::mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Reading(mut reading) => match reading.listing.finish() {
                 Ok(()) => {
@@ -472,9 +380,9 @@ impl Exchange for AnswerExchange {
     }
 }
 
-impl Reading {
+impl BodyReading {
     /// What may be sent now; all of it, if nothing more is to come.
-    fn outputs(&mut self, end: bool) -> Vec<Output> {
+    fn outputs(&mut self, end: bool) -> Vec<FilterOutput> {
         let read = self.listing.take_output();
         let Some(mut held) = self.held.take() else {
             return chunk(read);
@@ -484,7 +392,7 @@ impl Reading {
             self.held = Some(held);
             return Vec::new();
         }
-        let mut outputs = vec![Output::Head {
+        let mut outputs = vec![FilterOutput::Head {
             remove: BODY_HEADERS,
         }];
         outputs.extend(chunk(held));
@@ -492,9 +400,9 @@ impl Reading {
     }
 }
 
-fn chunk(bytes: Vec<u8>) -> Vec<Output> {
+fn chunk(bytes: Vec<u8>) -> Vec<FilterOutput> {
     if bytes.is_empty() {
         return Vec::new();
     }
-    vec![Output::Chunk(Bytes::from(bytes))]
+    vec![FilterOutput::Chunk(Bytes::from(bytes))]
 }

@@ -1,19 +1,20 @@
-//! The tools of lists, as they pass by: remembered, compared with what was accepted, told of.
+//! Watches the tools of lists as they pass: records them, compares them with what was accepted, and
+//! reports changes.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Pipeline, Server};
 use crate::audit::{Event, Notice};
 use crate::authz::{Policy, Subject, UNCLASSIFIED, Value};
 use crate::catalog::Observed;
+use crate::check::{Pipeline, Server};
 use crate::telemetry::metrics::ToolEvent;
 
 /// To whom a list is shown, for evidence.
 #[derive(Debug, Clone, Copy)]
-pub struct Reader<'r> {
+pub struct ListReader<'r> {
     /// The time.
     pub now: Timestamp,
     /// The decision that let the list be asked for.
@@ -25,7 +26,7 @@ pub struct Reader<'r> {
     pub is_told_enough: bool,
 }
 
-impl Reader<'_> {
+impl ListReader<'_> {
     /// Evidence of something that happened to a list of theirs.
     #[must_use]
     pub fn notice(&self, server: Option<&Arc<str>>, event: Event) -> Notice {
@@ -40,40 +41,50 @@ impl Reader<'_> {
     }
 }
 
-impl Pipeline {
-    /// Takes note of one tool of a list: an object with this `name`. To be called for every tool
-    /// of every list, those that the reader does not get to see too. What comes back says whether
-    /// the tool is to be hidden, and with which hints its visibility is to be judged.
-    #[must_use]
-    pub fn observe_tool(
-        &self,
-        server: &Server,
-        policy: &Policy,
-        name: &str,
-        tool: &Value<'_>,
-        reader: &Reader<'_>,
-    ) -> Observed {
-        let observed = self.catalog.observe(&server.name, name, tool);
-        if !observed.is_tracked {
-            self.metrics.record_tool(&server.name, ToolEvent::Untracked);
-        }
-        if let Some(change) = &observed.change {
-            self.metrics.record_tool(&server.name, ToolEvent::Changed);
-            let (digest, accepted) = (Arc::clone(&change.digest), Arc::clone(&change.accepted));
-            self.tell(server, Event::tool_changed(name, digest, accepted), reader);
-        }
-        let class = policy.class(&server.name, name, observed.hints);
-        if observed.is_new && class.is_some_and(|class| **class == *UNCLASSIFIED) {
-            self.metrics
-                .record_tool(&server.name, ToolEvent::Unclassified);
-            self.tell(server, Event::tool_unclassified(name), reader);
-        }
-        observed
+/// Records one tool of a list: an object with this `name`. To be called for every tool
+/// of every list, those that the reader does not get to see too. What comes back says whether
+/// the tool is to be hidden, and with which hints its visibility is to be judged.
+#[must_use]
+pub fn observe_tool(
+    pipeline: &Pipeline,
+    server: &Server,
+    policy: &Policy,
+    name: &str,
+    tool: &Value<'_>,
+    reader: &ListReader<'_>,
+) -> Observed {
+    let observed = pipeline.catalog.observe(&server.name, name, tool);
+    if !observed.is_tracked {
+        pipeline
+            .metrics
+            .record_tool(&server.name, ToolEvent::Untracked);
     }
+    if let Some(change) = &observed.change {
+        pipeline
+            .metrics
+            .record_tool(&server.name, ToolEvent::Changed);
+        let (digest, accepted) = (Arc::clone(&change.digest), Arc::clone(&change.accepted));
+        tell(
+            pipeline,
+            server,
+            Event::tool_changed(name, digest, accepted),
+            reader,
+        );
+    }
+    let class = policy.class(&server.name, name, observed.hints);
+    if observed.is_new && class.is_some_and(|class| **class == *UNCLASSIFIED) {
+        pipeline
+            .metrics
+            .record_tool(&server.name, ToolEvent::Unclassified);
+        tell(pipeline, server, Event::tool_unclassified(name), reader);
+    }
+    observed
+}
 
-    fn tell(&self, server: &Server, event: Event, reader: &Reader<'_>) {
-        if !reader.is_told_enough {
-            self.audit.notice(&reader.notice(Some(&server.name), event));
-        }
+fn tell(pipeline: &Pipeline, server: &Server, event: Event, reader: &ListReader<'_>) {
+    if !reader.is_told_enough {
+        pipeline
+            .audit
+            .notice(&reader.notice(Some(&server.name), event));
     }
 }

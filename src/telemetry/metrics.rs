@@ -49,9 +49,9 @@ pub struct Metrics {
 
 pub use lists::{Listed, ToolEvent};
 
-/// How a check ended.
+/// The kind of a decision about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Effect {
+pub enum DecisionKind {
     /// Forwarded.
     Allow,
     /// Authentication or policy said no.
@@ -66,7 +66,7 @@ pub enum Effect {
     Answer,
 }
 
-impl Effect {
+impl DecisionKind {
     /// The word in metrics and audit.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -256,16 +256,21 @@ impl Metrics {
 
     /// Counts a decision. `server` is the configured name, empty if none was found; `reason` the
     /// stable reason code. `mcp_authz_decisions_total`.
-    pub fn record_decision(&self, server: &str, effect: Effect, reason: &'static str) {
-        self.decision_counter(server, effect, reason).inc();
+    pub fn record_decision(&self, server: &str, decision: DecisionKind, reason: &'static str) {
+        self.decision_counter(server, decision, reason).inc();
     }
 
     /// What [`Metrics::record_decision`] counts in, for whoever counts there often.
     #[must_use]
-    pub fn decision_counter(&self, server: &str, effect: Effect, reason: &'static str) -> Counter {
+    pub fn decision_counter(
+        &self,
+        server: &str,
+        decision: DecisionKind,
+        reason: &'static str,
+    ) -> Counter {
         let labels = DecisionLabels {
             server: server.to_owned(),
-            effect,
+            decision,
             reason,
         };
         self.decisions.get_or_create_owned(&labels)
@@ -440,7 +445,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DecisionLabels {
     server: String,
-    effect: Effect,
+    decision: DecisionKind,
     reason: &'static str,
 }
 
@@ -490,7 +495,7 @@ struct IssuerResultLabels {
     result: Success,
 }
 
-impl EncodeLabelValue for Effect {
+impl EncodeLabelValue for DecisionKind {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
         self.name().encode(encoder)
     }
@@ -556,7 +561,7 @@ mod tests {
     #[test]
     fn names_and_labels_are_as_documented() {
         let metrics = Metrics::new();
-        metrics.record_decision("github", Effect::Deny, "denied_by_rule");
+        metrics.record_decision("github", DecisionKind::Deny, "denied_by_rule");
         metrics.record_difference(Rehearsed::Candidate, "github", "allowed", "rate_limited");
         metrics.record_shadow_rule("r1");
         metrics.record_binding("github", "session", Bound::FirstUse);
@@ -584,7 +589,7 @@ mod tests {
         metrics.set_tokens_cached(3);
         let text = metrics.text();
         for line in [
-            "mcp_authz_decisions_total{server=\"github\",effect=\"deny\",reason=\"denied_by_rule\"} 1",
+            "mcp_authz_decisions_total{server=\"github\",decision=\"deny\",reason=\"denied_by_rule\"} 1",
             "mcp_authz_decisions_different_total{by=\"candidate\",server=\"github\",reason=\"allowed\",would_be=\"rate_limited\"} 1",
             "mcp_authz_shadow_rule_matches_total{rule=\"r1\"} 1",
             "mcp_authz_bindings_total{server=\"github\",kind=\"session\",how=\"first_use\"} 1",

@@ -2,7 +2,7 @@
 
 use mcp_authz::admin::{Admin, Detail};
 use mcp_authz::health::Readiness;
-use mcp_authz::telemetry::metrics::{Effect, Metrics};
+use mcp_authz::telemetry::metrics::{DecisionKind, Metrics};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -96,14 +96,15 @@ async fn metrics_are_open_metrics() {
     let running = Running::start().await;
     running
         .metrics
-        .record_decision("github", Effect::Allow, "allowed");
+        .record_decision("github", DecisionKind::Allow, "allowed");
     let (status, kind, body) = running.ask(Method::GET, "/metrics").await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(
         kind,
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     );
-    let line = "mcp_authz_decisions_total{server=\"github\",effect=\"allow\",reason=\"allowed\"} 1";
+    let line =
+        "mcp_authz_decisions_total{server=\"github\",decision=\"allow\",reason=\"allowed\"} 1";
     assert!(body.lines().any(|l| l == line), "{body}");
 }
 

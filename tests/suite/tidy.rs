@@ -32,6 +32,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "config",
             "envoy",
             "file",
+            "geoip",
             "health",
             "listen",
             "policy",
@@ -64,9 +65,22 @@ const EDGES: &[(&str, &[&str])] = &[
             "check",
             "health",
             "listen",
+            "response",
             "telemetry",
             "upstream",
             "yaml",
+        ],
+    ),
+    (
+        "response",
+        &[
+            "audit",
+            "authz",
+            "catalog",
+            "check",
+            "mcp",
+            "state",
+            "telemetry",
         ],
     ),
     (
@@ -78,6 +92,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "bytewise",
             "catalog",
             "file",
+            "geoip",
             "json",
             "mcp",
             "policy",
@@ -98,6 +113,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("health", &[]),
     ("bytewise", &[]),
     ("file", &[]),
+    ("geoip", &["file"]),
     ("json", &["authz", "bytewise"]),
     ("listen", &["file"]),
     ("telemetry", &[]),
@@ -199,6 +215,29 @@ fn what_must_have_one_source_has_one() {
     assert_eq!(users("tokio::spawn"), [""; 0]);
     assert_eq!(users("jsonwebtoken::decode"), ["authn/token.rs"]);
     assert_eq!(users("insecure_decode"), [""; 0]);
+}
+
+/// The status of a reason stands in the table of reasons. A reply that is wrapped into 200, and one
+/// that says nothing, have the only others.
+#[test]
+fn only_the_table_of_reasons_chooses_statuses() {
+    for path in files("src/check", "rs") {
+        if path.ends_with("check/reason.rs") {
+            continue;
+        }
+        let code = code(&path);
+        for named in code.split("StatusCode::").skip(1) {
+            let name: String = named
+                .chars()
+                .take_while(|c| c.is_ascii_uppercase() || *c == '_')
+                .collect();
+            assert!(
+                ["OK", "ACCEPTED"].contains(&name.as_str()),
+                "{name} in {}",
+                path.display()
+            );
+        }
+    }
 }
 
 #[test]

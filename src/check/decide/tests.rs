@@ -172,7 +172,7 @@ fn catalog() -> Catalog {
 }
 
 /// Judges a body as Alice's.
-async fn judge(policies: Policies<'_>, state: &Watched, body: &Value) -> Judgement {
+async fn judge(policies: Policies<'_>, state: &Watched, body: &Value) -> RequestDecision {
     judge_as("alice", &catalog(), policies, state, body).await
 }
 
@@ -182,7 +182,7 @@ async fn judge_as(
     policies: Policies<'_>,
     state: &Watched,
     body: &Value,
-) -> Judgement {
+) -> RequestDecision {
     judge_ids(id, catalog, policies, state, body, false).await
 }
 
@@ -193,7 +193,7 @@ async fn judge_ids(
     state: &Watched,
     body: &Value,
     is_id_in_use: bool,
-) -> Judgement {
+) -> RequestDecision {
     let body = body.to_string();
     let options = DecodeOptions {
         batch_max: 1000,
@@ -207,7 +207,7 @@ async fn judge_ids(
         ..HttpRequest::default()
     };
     let headers = Headers::collect([("content-type", "application/json")], true);
-    let read = Read::decoded(decode(body.as_bytes(), &options), &headers, None, None);
+    let read = ParsedRequest::decoded(decode(body.as_bytes(), &options), &headers, None, None);
     assert!(read.fault.is_none(), "{body}");
     let subject = Arc::new(Subject {
         issuer: "https://idp.test".into(),
@@ -221,7 +221,7 @@ async fn judge_ids(
         claims: authz::Value::Null,
         unknown: authz::UnknownFacts::default(),
     });
-    let context = Context {
+    let context = RequestContext {
         request: &request,
         server: &server(),
         subject: &subject,
@@ -235,11 +235,11 @@ async fn judge_ids(
         now: now(),
         decision_id: Uuid::from_u128(1),
     };
-    let judged = context.judge(policies, state, &read, is_id_in_use).await;
+    let judged = context.decide(policies, state, &read, is_id_in_use).await;
     judged.unwrap()
 }
 
-async fn enforce(policy: &Policy, state: &Watched, body: &Value) -> Judgement {
+async fn enforce(policy: &Policy, state: &Watched, body: &Value) -> RequestDecision {
     let policies = Policies {
         enforced: policy,
         candidate: None,
@@ -256,11 +256,11 @@ fn batch<'t>(tools: impl IntoIterator<Item = &'t str>) -> Value {
     tools.map(|(id, tool)| call(id, tool)).collect()
 }
 
-fn denial(judgement: &Judgement) -> (DenialReason, Option<&str>, usize) {
-    let Some(Decision::Deny(denial)) = &judgement.decision else {
-        panic!("{:?}", judgement.decision)
+fn denial(decided: &RequestDecision) -> (DenialReason, Option<&str>, usize) {
+    let Some(Decision::Deny(denial)) = &decided.decision else {
+        panic!("{:?}", decided.decision)
     };
-    (denial.reason, denial.rule.as_deref(), judgement.decisive)
+    (denial.reason, denial.rule.as_deref(), decided.decisive)
 }
 
 const DENIED: DenialReason = DenialReason::DeniedByRule;
@@ -273,11 +273,11 @@ async fn the_calls_of_a_batch_are_counted_before_the_next_is_judged() {
         "{id: counts, effect: deny, what: {tools: [none]}, why: {denials: {more_than: 9, per: 1h, by: [subject]}}}",
     ]);
     let state = Watched::new();
-    let judgement = enforce(&policy, &state, &batch(["t"; 5])).await;
-    assert!(judgement.is_allowed());
+    let decided = enforce(&policy, &state, &batch(["t"; 5])).await;
+    assert!(decided.is_allowed());
     let state = Watched::new();
-    let judgement = enforce(&policy, &state, &batch(["t"; 200])).await;
-    assert_eq!(denial(&judgement), (DENIED, Some("few"), 5));
+    let decided = enforce(&policy, &state, &batch(["t"; 200])).await;
+    assert_eq!(denial(&decided), (DENIED, Some("few"), 5));
     assert_eq!(state.counted(Count::Calls), 200);
     assert_eq!(state.counted(Count::Denials), 195);
     assert_eq!(state.operations(), (200, 200));
@@ -317,15 +317,15 @@ async fn nothing_is_remembered_of_a_request_whose_id_is_in_use() {
     };
     for body in [call(1, "t"), batch(["t"; 3])] {
         let state = Watched::new();
-        let judgement = judge_ids("alice", &catalog(), policies, &state, &body, true).await;
-        assert_eq!(judgement.refusal, Some(Reason::IdInUse));
+        let decided = judge_ids("alice", &catalog(), policies, &state, &body, true).await;
+        assert_eq!(decided.refusal, Some(Reason::IdInUse));
         assert_eq!(state.operations().1, 0);
     }
     // A denial says more, and counts as any does.
     for (body, calls) in [(call(1, "secret"), 1), (batch(["t", "secret"]), 2)] {
         let state = Watched::new();
-        let judgement = judge_ids("alice", &catalog(), policies, &state, &body, true).await;
-        assert_eq!(denial(&judgement).1, Some("secret"));
+        let decided = judge_ids("alice", &catalog(), policies, &state, &body, true).await;
+        assert_eq!(denial(&decided).1, Some("secret"));
         assert_eq!(state.counted(Count::Calls), calls);
         assert_eq!(state.counted(Count::Denials), 1);
     }
@@ -342,17 +342,17 @@ async fn each_denied_part_of_a_batch_counts_for_itself() {
     let policy = policy(&PROBER);
     for (denied, is_allowed) in [(9, true), (10, false)] {
         let state = Watched::new();
-        let judgement = enforce(&policy, &state, &batch(vec!["no"; denied])).await;
-        assert_eq!(denial(&judgement), (DENIED, Some("no"), 0));
+        let decided = enforce(&policy, &state, &batch(vec!["no"; denied])).await;
+        assert_eq!(denial(&decided), (DENIED, Some("no"), 0));
         assert_eq!(state.counted(Count::Denials), denied);
-        let judgement = enforce(&policy, &state, &call(1, "safe")).await;
-        assert_eq!(judgement.is_allowed(), is_allowed, "{denied}");
+        let decided = enforce(&policy, &state, &call(1, "safe")).await;
+        assert_eq!(decided.is_allowed(), is_allowed, "{denied}");
 
         // In one batch as well.
         let state = Watched::new();
         let tools = vec!["no"; denied].into_iter().chain(["safe"]);
-        let judgement = enforce(&policy, &state, &batch(tools)).await;
-        let is_prober = judgement.rules.iter().any(|rule| &**rule == "prober");
+        let decided = enforce(&policy, &state, &batch(tools)).await;
+        let is_prober = decided.rules.iter().any(|rule| &**rule == "prober");
         assert_eq!(is_prober, !is_allowed, "{denied}");
         assert_eq!(
             state.counted(Count::Denials),
@@ -369,8 +369,8 @@ async fn a_challenged_part_counts_as_a_denied_one() {
         PROBER[2],
     ]);
     let state = Watched::new();
-    let judgement = enforce(&policy, &state, &batch(["no", "other", "no"])).await;
-    assert!(matches!(judgement.decision, Some(Decision::Challenge(_))));
+    let decided = enforce(&policy, &state, &batch(["no", "other", "no"])).await;
+    assert!(matches!(decided.decision, Some(Decision::Challenge(_))));
     assert_eq!(state.counted(Count::Denials), 2);
 }
 
@@ -395,8 +395,8 @@ async fn a_subscription_counts_each_uri() {
             .is_allowed()
     );
     let state = Watched::new();
-    let judgement = enforce(&policy, &state, &listen(&uris)).await;
-    assert_eq!(denial(&judgement), (DENIED, Some("few"), 5));
+    let decided = enforce(&policy, &state, &listen(&uris)).await;
+    assert_eq!(denial(&decided), (DENIED, Some("few"), 5));
     assert_eq!(
         (state.counted(Count::Calls), state.counted(Count::Denials)),
         (7, 2)
@@ -419,8 +419,8 @@ async fn a_limit_without_room_is_the_denial_of_its_part_alone() {
         (&["x", "a", "b", "a"], "one-a", 3),
     ] {
         let state = Watched::new();
-        let judgement = enforce(&policy, &state, &batch(tools.iter().copied())).await;
-        assert_eq!(denial(&judgement), (limited, Some(rule), part), "{tools:?}");
+        let decided = enforce(&policy, &state, &batch(tools.iter().copied())).await;
+        assert_eq!(denial(&decided), (limited, Some(rule), part), "{tools:?}");
         assert_eq!(state.counted(Count::Denials), 1);
         assert_eq!(
             state.counted_of(Count::Denials, tools[part]),
@@ -452,9 +452,9 @@ async fn what_proves_to_be_anothers_is_the_denial_of_its_part_alone() {
             .await
             .unwrap();
         let body = json!([task(1, "mine"), task(2, "theirs"), task(3, "theirs")]);
-        let judgement = enforce(&policy, &state, &body).await;
-        assert_eq!(judgement.refusal, Some(Reason::TaskMismatch));
-        assert_eq!(judgement.decisive, 1);
+        let decided = enforce(&policy, &state, &body).await;
+        assert_eq!(decided.refusal, Some(Reason::TaskMismatch));
+        assert_eq!(decided.decisive, 1);
         let counted = (state.counted(Count::Calls), state.counted(Count::Denials));
         assert_eq!(counted, (3, 1), "{hides_bindings}");
     }
@@ -471,9 +471,9 @@ async fn a_rehearsal_sees_the_parts_before_it() {
             enforced: &enforced,
             candidate: Some(&candidate),
         };
-        let judgement = judge(policies, &Watched::new(), &batch(vec!["t"; calls])).await;
-        assert!(judgement.is_allowed());
-        for rehearsal in [judgement.shadow, judgement.candidate] {
+        let decided = judge(policies, &Watched::new(), &batch(vec!["t"; calls])).await;
+        assert!(decided.is_allowed());
+        for rehearsal in [decided.shadow, decided.candidate] {
             let outcome = rehearsal.unwrap().outcome;
             assert_eq!(matches!(outcome, Rehearsed::Allow), is_allowed, "{calls}");
         }
@@ -505,7 +505,7 @@ async fn call_as(
     policy: &Policy,
     state: &Watched,
     tools: &[String],
-) -> Judgement {
+) -> RequestDecision {
     let policies = Policies {
         enforced: policy,
         candidate: None,
@@ -610,16 +610,16 @@ async fn tools_that_the_server_does_not_have_are_counted_as_one() {
         let mut allowed = 0;
         for number in 0..10 {
             let tools = [format!("create_{number}")];
-            let judgement = call_as("alice", &catalog, &policy, &state, &tools).await;
-            allowed += usize::from(judgement.is_allowed());
+            let decided = call_as("alice", &catalog, &policy, &state, &tools).await;
+            allowed += usize::from(decided.is_allowed());
         }
         assert_eq!(allowed, if is_known { 3 } else { 10 });
         // Each that the server lists, or a rule or the table names, has its own limit.
         for tool in ["create_note", "create_classed", "named"] {
             for is_allowed in [true, true, true, false] {
                 let tools = [tool.to_owned()];
-                let judgement = call_as("alice", &catalog, &policy, &state, &tools).await;
-                assert_eq!(judgement.is_allowed(), is_allowed, "{tool}");
+                let decided = call_as("alice", &catalog, &policy, &state, &tools).await;
+                assert_eq!(decided.is_allowed(), is_allowed, "{tool}");
             }
         }
     }
@@ -629,8 +629,8 @@ const OPEN: &str = "{id: open, effect: limit, limit: {open: 1, by: [subject]}}";
 
 /// Whether a call is let through that needs the one place.
 async fn has_place(state: &Watched) -> bool {
-    let judgement = enforce(&policy(&[ALL, OPEN]), state, &call(1, "t")).await;
-    judgement.is_allowed()
+    let decided = enforce(&policy(&[ALL, OPEN]), state, &call(1, "t")).await;
+    decided.is_allowed()
 }
 
 #[tokio::test]
@@ -640,13 +640,13 @@ async fn what_is_denied_after_all_gives_its_places_back() {
     let state = Watched::new();
     let rate = "{id: rate, effect: limit, limit: {calls: 1, per: 1h, by: [subject]}}";
     let both = policy(&[ALL, OPEN, rate]);
-    let mut judgement = enforce(&both, &state, &call(1, "t")).await;
-    assert!(judgement.is_allowed());
-    assert_eq!(judgement.places.len(), 1);
+    let mut decided = enforce(&both, &state, &call(1, "t")).await;
+    assert!(decided.is_allowed());
+    assert_eq!(decided.places.len(), 1);
     let second = enforce(&both, &state, &call(1, "t")).await;
     assert_eq!(denial(&second), (limited, Some("open"), 0));
-    judgement.give_back(&state, Uuid::from_u128(1));
-    assert_eq!(judgement.places, []);
+    decided.give_back(&state, Uuid::from_u128(1));
+    assert_eq!(decided.places, []);
     let second = enforce(&both, &state, &call(1, "t")).await;
     assert_eq!(denial(&second), (limited, Some("rate"), 0));
     assert_eq!(second.places, []);
@@ -665,11 +665,11 @@ async fn what_is_denied_after_all_gives_its_places_back() {
     bound.await.unwrap();
     let theirs =
         json!({"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": "theirs"}});
-    let judgement = enforce(&policy(&[ALL, OPEN]), &state, &theirs).await;
-    assert_eq!(judgement.refusal, Some(Reason::TaskMismatch));
+    let decided = enforce(&policy(&[ALL, OPEN]), &state, &theirs).await;
+    assert_eq!(decided.refusal, Some(Reason::TaskMismatch));
     let denies = policy(&[ALL, OPEN, "{id: no, effect: deny, what: {tools: [t]}}"]);
-    let judgement = enforce(&denies, &state, &call(1, "t")).await;
-    assert_eq!(denial(&judgement), (DENIED, Some("no"), 0));
+    let decided = enforce(&denies, &state, &call(1, "t")).await;
+    assert_eq!(denial(&decided), (DENIED, Some("no"), 0));
     assert!(has_place(&state).await);
 }
 
@@ -679,20 +679,20 @@ async fn each_call_of_a_batch_has_a_place_and_a_subscription_has_one() {
         ALL,
         "{id: two, effect: limit, limit: {open: 2, by: [subject]}}",
     ]);
-    let judgement = enforce(&policy, &Watched::new(), &batch(["t"; 2])).await;
-    assert_eq!(judgement.places.len(), 2);
-    let judgement = enforce(&policy, &Watched::new(), &batch(["a", "b", "c"])).await;
+    let decided = enforce(&policy, &Watched::new(), &batch(["t"; 2])).await;
+    assert_eq!(decided.places.len(), 2);
+    let decided = enforce(&policy, &Watched::new(), &batch(["a", "b", "c"])).await;
     assert_eq!(
-        denial(&judgement),
+        denial(&decided),
         (DenialReason::RateLimited, Some("two"), 2)
     );
     let listen = json!({
         "jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
         "params": {"notifications": {"resourceSubscriptions": ["note://a", "note://b", "note://c"]}},
     });
-    let judgement = enforce(&policy, &Watched::new(), &listen).await;
-    assert!(judgement.is_allowed());
-    assert_eq!(judgement.places.len(), 1);
+    let decided = enforce(&policy, &Watched::new(), &listen).await;
+    assert!(decided.is_allowed());
+    assert_eq!(decided.places.len(), 1);
 }
 
 #[tokio::test]
@@ -706,10 +706,10 @@ async fn what_is_tried_out_has_places_of_its_own() {
     };
     let state = Watched::new();
     for (places, is_allowed) in [(2, true), (0, false)] {
-        let judgement = judge(policies, &state, &call(1, "t")).await;
-        assert!(judgement.is_allowed());
-        assert_eq!(judgement.places.len(), places);
-        for rehearsal in [judgement.shadow, judgement.candidate] {
+        let decided = judge(policies, &state, &call(1, "t")).await;
+        assert!(decided.is_allowed());
+        assert_eq!(decided.places.len(), places);
+        for rehearsal in [decided.shadow, decided.candidate] {
             let outcome = rehearsal.unwrap().outcome;
             assert_eq!(matches!(outcome, Rehearsed::Allow), is_allowed);
         }

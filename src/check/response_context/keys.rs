@@ -2,7 +2,7 @@
 //! it changes, or one that only this process knows.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,7 +14,6 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
 
-use super::seal::lock;
 use crate::file::{self, Failing, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
 use crate::json;
 
@@ -121,7 +120,7 @@ impl Ring {
 
 /// The keys, and what is known of their file.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct SealingKeys {
     /// None: the key is the process's own.
     file: Option<PathBuf>,
     ring: ArcSwap<Ring>,
@@ -150,7 +149,7 @@ pub struct HandoffStatus {
     pub failing: Option<Failing>,
 }
 
-impl Keys {
+impl SealingKeys {
     pub(super) fn open(file: Option<PathBuf>) -> Result<Self, InvalidHandoffKeys> {
         let ring = if let Some(path) = &file {
             let place = path.clone();
@@ -167,7 +166,7 @@ impl Keys {
                 others: Vec::new(),
             }
         };
-        Ok(Keys {
+        Ok(SealingKeys {
             file,
             ring: ArcSwap::from_pointee(ring),
             record: Mutex::default(),
@@ -219,7 +218,7 @@ impl Keys {
     /// Takes what a look found, if it is new and the look before found it too.
     pub(super) fn look(
         &self,
-        watched: &mut Settled<Seen>,
+        watched: &mut Settled<SeenText>,
         path: &Path,
         found: Result<String, ReadError>,
         now: Timestamp,
@@ -251,7 +250,7 @@ impl Keys {
 }
 
 /// The text of the file, or why it cannot be read.
-pub(super) type Seen = Result<String, String>;
+pub(super) type SeenText = Result<String, String>;
 
 /// How often the file is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -318,6 +317,11 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// What is locked is whole after every step, so a panic elsewhere did not spoil it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 #[cfg(test)]
 mod tests;

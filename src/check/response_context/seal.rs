@@ -11,15 +11,15 @@
 //! milliseconds, `CONTEXT` is JSON, and `MAC`, in base64url, is of everything before its dot.
 //! Nothing of a context is parsed before the MAC was verified.
 //!
-//! A context is good for one exchange. Envoy may open the stream of one twice, when the first one
-//! broke before anything came back on it: a second exchange within ten seconds is a repetition,
-//! which shows a list filtered as before, and has no other effect. What comes later is a replay.
+//! A context is good for one stream. Envoy may open the stream of one twice, when the first one broke
+//! before anything came back on it: a second stream within ten seconds is a repetition, which shows a
+//! list filtered as before, and has no other effect. What comes later is a replay.
 
 mod used;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -27,10 +27,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
-use super::keys::{HandoffStatus, InvalidHandoffKeys, Key, Keys};
-use super::{CONTEXT_BYTES_MAX, Handoff};
+use super::keys::{HandoffStatus, InvalidHandoffKeys, Key, SealingKeys, lock};
+use super::{CONTEXT_BYTES_MAX, ResponseContext};
 use crate::state::Owner;
-use used::{Known, Use, Used};
+use used::{Use, UsedContext, UsedContexts, milliseconds};
 
 /// The form of the envelope.
 const FORM: &str = "mcp-authz-1";
@@ -47,7 +47,7 @@ const USED_MAX: usize = 1 << 17;
 pub struct HandoffSettings {
     /// A file with keys that all replicas share; none: the process makes one of its own.
     pub key_file: Option<PathBuf>,
-    /// How long after the check an answer may begin.
+    /// How long after the check a response may begin.
     pub max_age: Duration,
 }
 
@@ -63,16 +63,16 @@ impl Default for HandoffSettings {
 /// Seals contexts, and opens those that are believed.
 #[derive(Debug)]
 pub struct Handoffs {
-    keys: Keys,
+    keys: SealingKeys,
     max_age_ms: i64,
-    used: Mutex<Used>,
-    /// The same for the heads of requests, which come before their answers.
-    attended: Mutex<Used>,
+    used: Mutex<UsedContexts>,
+    /// The same for the heads of requests, which come before their responses.
+    attended: Mutex<UsedContexts>,
 }
 
 /// Why a context is not believed. The codes are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::check) enum Refused {
+pub(crate) enum ContextRefusal {
     /// There is none.
     Missing,
     /// It is not in the form of one.
@@ -89,34 +89,34 @@ pub(in crate::check) enum Refused {
     FromTheFuture,
     /// It was used before.
     Replayed,
-    /// It expects another answer than the one that the PEP matched on.
-    OtherAnswer,
+    /// It expects another response than the one that the PEP matched on.
+    OtherResponse,
     /// It is for a server that is not configured here, or not for the one that the check named.
     OtherServer,
 }
 
-impl Refused {
+impl ContextRefusal {
     /// The stable code, in metrics and logs.
-    pub(in crate::check) const fn code(self) -> &'static str {
+    pub(crate) const fn code(self) -> &'static str {
         match self {
-            Refused::Missing => "missing",
-            Refused::Unreadable => "unreadable",
-            Refused::OtherProcess => "other_process",
-            Refused::UnknownKey => "unknown_key",
-            Refused::Forged => "forged",
-            Refused::TooOld => "too_old",
-            Refused::FromTheFuture => "from_the_future",
-            Refused::Replayed => "replayed",
-            Refused::OtherAnswer => "other_answer",
-            Refused::OtherServer => "other_server",
+            ContextRefusal::Missing => "missing",
+            ContextRefusal::Unreadable => "unreadable",
+            ContextRefusal::OtherProcess => "other_process",
+            ContextRefusal::UnknownKey => "unknown_key",
+            ContextRefusal::Forged => "forged",
+            ContextRefusal::TooOld => "too_old",
+            ContextRefusal::FromTheFuture => "from_the_future",
+            ContextRefusal::Replayed => "replayed",
+            ContextRefusal::OtherResponse => "other_answer",
+            ContextRefusal::OtherServer => "other_server",
         }
     }
 }
 
 /// A context that is believed.
 #[derive(Debug)]
-pub(in crate::check) struct Opened {
-    pub(in crate::check) handoff: Box<Handoff>,
+pub(crate) struct OpenedContext {
+    pub(crate) context: Box<ResponseContext>,
     made_ms: i64,
 }
 
@@ -127,10 +127,10 @@ impl Handoffs {
     /// There is no key to begin with.
     pub fn new(settings: &HandoffSettings) -> Result<Self, InvalidHandoffKeys> {
         Ok(Handoffs {
-            keys: Keys::open(settings.key_file.clone())?,
+            keys: SealingKeys::open(settings.key_file.clone())?,
             max_age_ms: milliseconds(settings.max_age),
-            used: Mutex::new(Used::new(USED_MAX)),
-            attended: Mutex::new(Used::new(USED_MAX)),
+            used: Mutex::new(UsedContexts::new(USED_MAX)),
+            attended: Mutex::new(UsedContexts::new(USED_MAX)),
         })
     }
 
@@ -146,7 +146,7 @@ impl Handoffs {
     }
 
     /// Puts a context into its envelope.
-    pub(in crate::check) fn seal(&self, context: &str, made: Timestamp) -> String {
+    pub(crate) fn seal(&self, context: &str, made: Timestamp) -> String {
         let ring = self.keys.ring();
         let Key { id, key } = &ring.first;
         let length = context.len().saturating_add(ENVELOPE_BYTES_MAX);
@@ -160,59 +160,66 @@ impl Handoffs {
     }
 
     /// Takes a context out of its envelope, if a check of this service made it not too long ago.
-    pub(in crate::check) fn open(&self, text: &str, now: Timestamp) -> Result<Opened, Refused> {
+    pub(crate) fn open(&self, text: &str, now: Timestamp) -> Result<OpenedContext, ContextRefusal> {
         if text.len() > CONTEXT_BYTES_MAX.saturating_add(ENVELOPE_BYTES_MAX) {
-            return Err(Refused::Unreadable);
+            return Err(ContextRefusal::Unreadable);
         }
-        let envelope = Envelope::read(text).ok_or(Refused::Unreadable)?;
+        let envelope = Envelope::read(text).ok_or(ContextRefusal::Unreadable)?;
         let ring = self.keys.ring();
         let Some(key) = ring.named(envelope.key_id) else {
             return Err(if Key::is_own(envelope.key_id) {
-                Refused::OtherProcess
+                ContextRefusal::OtherProcess
             } else {
-                Refused::UnknownKey
+                ContextRefusal::UnknownKey
             });
         };
         // Takes the same time for every wrong MAC.
         hmac::verify(&key.key, envelope.signed.as_bytes(), &envelope.tag)
-            .map_err(|_| Refused::Forged)?;
-        let made_ms: i64 = envelope.made.parse().map_err(|_| Refused::Unreadable)?;
+            .map_err(|_| ContextRefusal::Forged)?;
+        let made_ms: i64 = envelope
+            .made
+            .parse()
+            .map_err(|_| ContextRefusal::Unreadable)?;
         let age = now.as_millisecond().saturating_sub(made_ms);
         if age > self.max_age_ms {
-            return Err(Refused::TooOld);
+            return Err(ContextRefusal::TooOld);
         }
         if age < milliseconds(AHEAD_MAX).saturating_neg() {
-            return Err(Refused::FromTheFuture);
+            return Err(ContextRefusal::FromTheFuture);
         }
-        let handoff = Handoff::parse(envelope.context).ok_or(Refused::Unreadable)?;
-        let handoff = Box::new(handoff);
-        Ok(Opened { handoff, made_ms })
+        let context = ResponseContext::parse(envelope.context).ok_or(ContextRefusal::Unreadable)?;
+        let context = Box::new(context);
+        Ok(OpenedContext { context, made_ms })
     }
 
-    /// Takes note that an exchange with a context begins, and says whether it is a repetition.
-    pub(in crate::check) fn take(&self, opened: &Opened, now: Timestamp) -> Result<bool, Refused> {
+    /// Records that a stream with a context begins, and says whether it is a repetition.
+    pub(crate) fn take(
+        &self,
+        opened: &OpenedContext,
+        now: Timestamp,
+    ) -> Result<bool, ContextRefusal> {
         match self.count(&self.used, opened, now) {
             Use::First => Ok(false),
             Use::Again => Ok(true),
-            Use::Replay => Err(Refused::Replayed),
+            Use::Replay => Err(ContextRefusal::Replayed),
         }
     }
 
     /// Takes a context out of its envelope, for the stream of its request to begin: none if it is
-    /// not believed or was used for that before. Why not is told when the answer comes.
-    pub(in crate::check) fn attend(&self, text: &str, now: Timestamp) -> Option<Box<Handoff>> {
+    /// not believed or was used for that before. Why not is told when the response comes.
+    pub(crate) fn attend(&self, text: &str, now: Timestamp) -> Option<Box<ResponseContext>> {
         let opened = self.open(text, now).ok()?;
         match self.count(&self.attended, &opened, now) {
-            Use::First | Use::Again => Some(opened.handoff),
+            Use::First | Use::Again => Some(opened.context),
             Use::Replay => None,
         }
     }
 
-    fn count(&self, used: &Mutex<Used>, opened: &Opened, now: Timestamp) -> Use {
-        let context = Known {
-            party: Owner::of(opened.handoff.subject()).party(),
+    fn count(&self, used: &Mutex<UsedContexts>, opened: &OpenedContext, now: Timestamp) -> Use {
+        let context = UsedContext {
+            party: Owner::of(opened.context.subject()).party(),
             made_ms: opened.made_ms,
-            id: opened.handoff.decision_id(),
+            id: opened.context.decision_id(),
         };
         lock(used).take(&context, now.as_millisecond(), self.max_age_ms)
     }
@@ -243,15 +250,6 @@ impl<'t> Envelope<'t> {
             tag,
         })
     }
-}
-
-fn milliseconds(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// What is locked is whole after every step, so a panic elsewhere did not spoil it.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

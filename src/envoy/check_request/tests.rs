@@ -2,7 +2,7 @@ use super::*;
 
 use prost::Message;
 
-use super::super::wire::{put_bytes, put_message};
+use super::super::protobuf::{put_bytes, put_message};
 
 use super::super::proto::envoy::config::core::v3::address::Address as AddressKind;
 use super::super::proto::envoy::config::core::v3::{
@@ -13,9 +13,9 @@ use super::super::proto::envoy::service::auth::v3::attribute_context::{
 };
 use super::super::proto::envoy::service::auth::v3::{AttributeContext, CheckRequest};
 
-const SETTINGS: Settings = Settings {
+const SETTINGS: DescriptionSettings = DescriptionSettings {
     headers_max: 4,
-    source: Source::Peer,
+    source: ClientAddress::Peer,
 };
 
 fn described() -> Described {
@@ -38,7 +38,10 @@ fn check(http: Described) -> CheckRequest {
 }
 
 /// Reads a check from its bytes, which are left lying.
-fn read(check: &CheckRequest, settings: Settings) -> Result<HttpRequest<'static>, InvalidCheck> {
+fn read(
+    check: &CheckRequest,
+    settings: DescriptionSettings,
+) -> Result<HttpRequest<'static>, InvalidCheck> {
     http_request(check.encode_to_vec().leak(), settings)
 }
 
@@ -612,23 +615,28 @@ fn the_external_address_counts_only_if_it_is_trusted() {
             ..described()
         });
         check.attributes.as_mut().unwrap().source = Some(ip("10.0.0.1"));
-        read(&check, Settings { source, ..SETTINGS }).map(|r| r.source.unwrap().to_string())
+        read(&check, DescriptionSettings { source, ..SETTINGS })
+            .map(|r| r.source.unwrap().to_string())
     };
     let is = |text: &str| Ok(text.to_owned());
-    assert_eq!(with(&["192.0.2.7"], Source::Peer), is("10.0.0.1"));
-    assert_eq!(with(&["nonsense"], Source::Peer), is("10.0.0.1"));
+    assert_eq!(with(&["192.0.2.7"], ClientAddress::Peer), is("10.0.0.1"));
+    assert_eq!(with(&["nonsense"], ClientAddress::Peer), is("10.0.0.1"));
     assert_eq!(
-        with(&["192.0.2.7"], Source::ExternalAddress),
+        with(&["192.0.2.7"], ClientAddress::ExternalAddress),
         is("192.0.2.7")
     );
-    assert_eq!(with(&[], Source::ExternalAddress), is("10.0.0.1"));
+    assert_eq!(with(&[], ClientAddress::ExternalAddress), is("10.0.0.1"));
     for bad in [
         &["nonsense"][..],
         &["192.0.2.7", "192.0.2.8"],
         &["192.0.2.7,192.0.2.8"],
     ] {
         let refused = Err(InvalidCheck::InvalidSource);
-        assert_eq!(with(bad, Source::ExternalAddress), refused, "{bad:?}");
+        assert_eq!(
+            with(bad, ClientAddress::ExternalAddress),
+            refused,
+            "{bad:?}"
+        );
     }
 }
 
@@ -682,7 +690,7 @@ fn headers_that_are_held_back_are_noticed() {
 
 #[test]
 fn a_public_client_without_the_header_of_its_address_is_noticed() {
-    let noticed = |source: Source, peer: &str, said: Option<&[u8]>| {
+    let noticed = |source: ClientAddress, peer: &str, said: Option<&[u8]>| {
         let mut headers: Vec<(&str, &[u8])> = vec![(":path", b"/mcp?a=b"), ("x-request-id", b"1")];
         headers.extend(said.map(|address| (EXTERNAL_ADDRESS, address)));
         let mut check = check(Described {
@@ -690,10 +698,10 @@ fn a_public_client_without_the_header_of_its_address_is_noticed() {
             ..described()
         });
         check.attributes.as_mut().unwrap().source = Some(ip(peer));
-        let settings = Settings { source, ..SETTINGS };
+        let settings = DescriptionSettings { source, ..SETTINGS };
         read(&check, settings).unwrap().noticed
     };
-    let external = Source::ExternalAddress;
+    let external = ClientAddress::ExternalAddress;
     let missing = Some(Noticed::NoExternalAddress);
     for public in ["8.8.8.8", "100.128.0.1", "2001:4860::8", "::ffff:8.8.8.8"] {
         assert_eq!(noticed(external, public, None), missing, "{public}");
@@ -702,7 +710,7 @@ fn a_public_client_without_the_header_of_its_address_is_noticed() {
             None,
             "{public}"
         );
-        assert_eq!(noticed(Source::Peer, public, None), None, "{public}");
+        assert_eq!(noticed(ClientAddress::Peer, public, None), None, "{public}");
     }
     for own in [
         "10.1.2.3",

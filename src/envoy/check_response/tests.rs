@@ -21,8 +21,8 @@ fn check_response(verdict: &Verdict) -> CheckResponse {
     response
 }
 
-fn denied_response(answer: Answer) -> DeniedHttpResponse {
-    match check_response(&verdict(Outcome::Answer(answer))).http_response {
+fn denied_response(answer: LocalReply) -> DeniedHttpResponse {
+    match check_response(&verdict(Outcome::Reply(answer))).http_response {
         Some(HttpResponse::DeniedResponse(denied)) => denied,
         other => panic!("not denied: {other:?}"),
     }
@@ -35,8 +35,8 @@ fn verdict(outcome: Outcome) -> Verdict {
     }
 }
 
-fn answer(status: u16) -> Answer {
-    Answer {
+fn answer(status: u16) -> LocalReply {
+    LocalReply {
         status: StatusCode::from_u16(status).unwrap(),
         headers: vec![("content-type", "application/json".to_owned())],
         body: "{}".to_owned(),
@@ -48,7 +48,7 @@ fn code(response: &CheckResponse) -> i32 {
 }
 
 fn denied_status(status: u16) -> (i32, i32) {
-    let response = check_response(&verdict(Outcome::Answer(answer(status))));
+    let response = check_response(&verdict(Outcome::Reply(answer(status))));
     let Some(HttpResponse::DeniedResponse(denied)) = &response.http_response else {
         panic!("not denied: {response:?}");
     };
@@ -151,7 +151,7 @@ fn a_denial_has_its_headers_and_body() {
 #[test]
 fn no_facts_are_no_metadata() {
     assert_eq!(
-        check_response(&verdict(Outcome::Answer(answer(403)))).dynamic_metadata,
+        check_response(&verdict(Outcome::Reply(answer(403)))).dynamic_metadata,
         None
     );
 }
@@ -185,7 +185,7 @@ fn a_header_of_an_answer_that_cannot_be_sent_is_not() {
         ("content-length", "9".to_owned()),
     ];
     assert_eq!(
-        denied_response(Answer {
+        denied_response(LocalReply {
             headers,
             ..answer(403)
         })

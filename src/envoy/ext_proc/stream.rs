@@ -7,7 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tonic::Status;
 
-use crate::check::{Answer, Attendance, BodyMode, Carried, Exchange, Output, Process};
+use crate::check::LocalReply;
+use crate::response::{
+    Attendance, BodyMode, Carried, FilterOutput, FilterResponses, ResponseFilter,
+};
 use crate::telemetry::Scope;
 use crate::telemetry::notices::Noticed;
 
@@ -21,14 +24,14 @@ use super::message;
 
 /// What a message led to.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct StreamReplies {
     /// The replies, in order.
     pub(super) replies: VecDeque<ProcessingResponse>,
     /// How the stream ends after them, if it does.
     pub(super) end: Option<Result<(), Status>>,
 }
 
-impl Told {
+impl StreamReplies {
     /// Nothing, and the stream ends.
     pub(super) fn end(end: Result<(), Status>) -> Self {
         Self {
@@ -44,12 +47,12 @@ impl Told {
 
 /// The state of one stream.
 #[derive(Debug)]
-pub(super) struct Session<P: Process> {
-    process: Arc<P>,
+pub(super) struct ProcessingStream<P: FilterResponses> {
+    filters: Arc<P>,
     scope: Scope,
     /// How Envoy gives bodies, once the first message has come.
     modes: Option<Modes>,
-    stage: Stage<P::Exchange>,
+    stage: Progress<P::Filter>,
     sent: Sent,
     /// What the request has while this stream lasts, once the first message has come.
     attendance: Option<Attendance>,
@@ -62,9 +65,9 @@ struct Modes {
     response: Option<BodySendMode>,
 }
 
-/// How much of the answer has come.
+/// How much of the response has come.
 #[derive(Debug)]
-enum Stage<E> {
+enum Progress<E> {
     /// Nothing.
     Expected,
     /// Its head.
@@ -75,7 +78,7 @@ enum Stage<E> {
     Over,
 }
 
-/// How much of the answer was let go on.
+/// How much of the response was let go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sent {
     Nothing,
@@ -83,34 +86,34 @@ enum Sent {
     Body,
 }
 
-impl<P: Process> Session<P> {
-    pub(super) fn new(process: Arc<P>, scope: Scope) -> Self {
+impl<P: FilterResponses> ProcessingStream<P> {
+    pub(super) fn new(filters: Arc<P>, scope: Scope) -> Self {
         Self {
-            process,
+            filters,
             scope,
             modes: None,
-            stage: Stage::Expected,
+            stage: Progress::Expected,
             sent: Sent::Nothing,
             attendance: None,
         }
     }
 
     /// Takes a message of Envoy's. Is not called again once it has ended the stream.
-    pub(super) async fn take(&mut self, message: ProcessingRequest) -> Told {
+    pub(super) async fn take(&mut self, message: ProcessingRequest) -> StreamReplies {
         let taken = self.scope.clone().run(self.take_in_scope(message)).await;
         taken.unwrap_or_else(|status| {
             tracing::error!(
                 reason = status.message(),
                 "an ext_proc stream makes no sense"
             );
-            Told::end(Err(status))
+            StreamReplies::end(Err(status))
         })
     }
 
     /// The end of a stream that Envoy has nothing more to say on. Envoy takes a good end for leave
     /// to go on without us, so there is none in the middle of a body.
     pub(super) fn finish(&self) -> Result<(), Status> {
-        let is_midway = matches!(self.stage, Stage::Begun(_))
+        let is_midway = matches!(self.stage, Progress::Begun(_))
             && self.modes.map(Modes::response_body) != Some(BodyMode::Withheld);
         if is_midway {
             return Err(Status::aborted("the answer has not ended"));
@@ -118,7 +121,7 @@ impl<P: Process> Session<P> {
         Ok(())
     }
 
-    async fn take_in_scope(&mut self, message: ProcessingRequest) -> Result<Told, Status> {
+    async fn take_in_scope(&mut self, message: ProcessingRequest) -> Result<StreamReplies, Status> {
         let ProcessingRequest {
             metadata_context,
             observability_mode,
@@ -126,7 +129,7 @@ impl<P: Process> Session<P> {
             request,
         } = message;
         if observability_mode {
-            self.process.notice(Noticed::AnswersOnlyObserved);
+            self.filters.notice(Noticed::AnswersOnlyObserved);
         }
         let modes = *self
             .modes
@@ -156,9 +159,9 @@ impl<P: Process> Session<P> {
     }
 
     fn attend(&mut self, carried: &Carried) {
-        let process = &self.process;
+        let filters = &self.filters;
         self.attendance
-            .get_or_insert_with(|| process.attend(carried));
+            .get_or_insert_with(|| filters.attend(carried));
     }
 
     async fn head(
@@ -166,32 +169,32 @@ impl<P: Process> Session<P> {
         headers: HttpHeaders,
         carried: Carried,
         modes: Modes,
-    ) -> Result<Told, Status> {
-        let Stage::Expected = self.stage else {
+    ) -> Result<StreamReplies, Status> {
+        let Progress::Expected = self.stage else {
             return Err(Status::failed_precondition("an answer begins twice"));
         };
         let head = message::head(headers, modes.response_body())?;
         let is_all = head.is_all;
-        let (exchange, outputs) = self.process.begin(carried, head).await;
+        let (filter, outputs) = self.filters.begin(carried, head).await;
         self.stage = if is_all {
-            Stage::Over
+            Progress::Over
         } else {
-            Stage::Begun(exchange)
+            Progress::Begun(filter)
         };
         Ok(self.tell(outputs))
     }
 
-    async fn body(&mut self, body: HttpBody, modes: Modes) -> Result<Told, Status> {
+    async fn body(&mut self, body: HttpBody, modes: Modes) -> Result<StreamReplies, Status> {
         let HttpBody {
             body: chunk,
             end_of_stream,
         } = body;
-        let Stage::Begun(exchange) = &mut self.stage else {
+        let Progress::Begun(filter) = &mut self.stage else {
             return Err(Status::failed_precondition("a body comes out of turn"));
         };
         let told = match modes.response_body() {
             BodyMode::Streamed => {
-                let outputs = exchange.body(chunk, end_of_stream).await;
+                let outputs = filter.body(chunk, end_of_stream).await;
                 self.tell(outputs)
             }
             // Whoever let the head go on knew that its body would.
@@ -202,27 +205,28 @@ impl<P: Process> Session<P> {
                 return Err(Status::failed_precondition("a body comes unasked for"));
             }
         };
-        if end_of_stream && let Stage::Begun(exchange) = mem::replace(&mut self.stage, Stage::Over)
+        if end_of_stream
+            && let Progress::Begun(filter) = mem::replace(&mut self.stage, Progress::Over)
         {
-            self.stage = Stage::Whole(exchange);
+            self.stage = Progress::Whole(filter);
         }
         Ok(told)
     }
 
-    async fn trailers(&mut self) -> Result<Told, Status> {
-        if matches!(self.stage, Stage::Expected) && self.attendance.is_some() {
-            // Nothing of the answer was shown but its end.
-            self.stage = Stage::Over;
+    async fn trailers(&mut self) -> Result<StreamReplies, Status> {
+        if matches!(self.stage, Progress::Expected) && self.attendance.is_some() {
+            // Nothing of the response was shown but its end.
+            self.stage = Progress::Over;
             return Ok(unchanged(Response::ResponseTrailers(
                 message::trailers_go_on(),
             )));
         }
-        let (Stage::Begun(mut exchange) | Stage::Whole(mut exchange)) =
-            mem::replace(&mut self.stage, Stage::Over)
+        let (Progress::Begun(mut filter) | Progress::Whole(mut filter)) =
+            mem::replace(&mut self.stage, Progress::Over)
         else {
             return Err(Status::failed_precondition("trailers come out of turn"));
         };
-        let outputs = exchange.trailers().await;
+        let outputs = filter.trailers().await;
         let mut told = self.tell(outputs);
         if told.end.is_none() {
             told.reply(Response::ResponseTrailers(message::trailers_go_on()));
@@ -231,22 +235,22 @@ impl<P: Process> Session<P> {
     }
 
     /// Puts outputs into Envoy's words, up to the one that ends the stream.
-    fn tell(&mut self, outputs: Vec<Output>) -> Told {
-        let mut told = Told::default();
+    fn tell(&mut self, outputs: Vec<FilterOutput>) -> StreamReplies {
+        let mut told = StreamReplies::default();
         let mut outputs = outputs.into_iter().peekable();
         while let Some(output) = outputs.next() {
             match (output, self.sent) {
-                (Output::Head { remove }, Sent::Nothing) => {
+                (FilterOutput::Head { remove }, Sent::Nothing) => {
                     self.sent = Sent::Head;
                     told.reply(Response::ResponseHeaders(message::head_goes_on(remove)));
                 }
-                (Output::Chunk(chunk), Sent::Head) => {
-                    let is_last = outputs.next_if_eq(&Output::End).is_some();
+                (FilterOutput::Chunk(chunk), Sent::Head) => {
+                    let is_last = outputs.next_if_eq(&FilterOutput::End).is_some();
                     self.chunk(&mut told, chunk, is_last);
                 }
-                (Output::End, Sent::Head) => self.chunk(&mut told, Bytes::new(), true),
-                (Output::Answer(answer), Sent::Nothing) => return answered(told, answer),
-                (Output::Abort, _) => {
+                (FilterOutput::End, Sent::Head) => self.chunk(&mut told, Bytes::new(), true),
+                (FilterOutput::Reply(reply), Sent::Nothing) => return replied(told, reply),
+                (FilterOutput::Abort, _) => {
                     told.end = Some(Err(broken_off()));
                     return told;
                 }
@@ -261,7 +265,7 @@ impl<P: Process> Session<P> {
     }
 
     /// Tells a chunk in pieces, so that none is more than Envoy takes in one message.
-    fn chunk(&mut self, told: &mut Told, mut chunk: Bytes, is_last: bool) {
+    fn chunk(&mut self, told: &mut StreamReplies, mut chunk: Bytes, is_last: bool) {
         while chunk.len() > PIECE_BYTES_MAX {
             let piece = chunk.split_to(PIECE_BYTES_MAX);
             told.reply(Response::ResponseBody(message::piece(piece, false)));
@@ -299,20 +303,20 @@ impl Modes {
     }
 }
 
-fn unchanged(response: Response) -> Told {
-    let mut told = Told::default();
+fn unchanged(response: Response) -> StreamReplies {
+    let mut told = StreamReplies::default();
     told.reply(response);
     told
 }
 
-fn answered(mut told: Told, answer: Answer) -> Told {
-    told.reply(Response::ImmediateResponse(message::answer(answer)));
+fn replied(mut told: StreamReplies, reply: LocalReply) -> StreamReplies {
+    told.reply(Response::ImmediateResponse(message::immediate(reply)));
     told.end = Some(Ok(()));
     told
 }
 
-/// Makes Envoy break the answer off. Of all the codes this is one that Envoy does not take for a
-/// sign of bad health, or an upstream could take us out of service with broken answers.
+/// Makes Envoy break the response off. Of all the codes this is one that Envoy does not take for a
+/// sign of bad health, or an upstream could take us out of service with broken responses.
 fn broken_off() -> Status {
     Status::aborted("the answer is broken off")
 }

@@ -1,4 +1,4 @@
-//! Which service a call is for, and how long its client waits for the answer.
+//! Which service a call is for, and how long its client waits for the reply.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -12,21 +12,25 @@ use tonic::codegen::{BoxFuture, Service};
 use tonic::service::Routes;
 use tonic::{Status, body};
 
-use super::ExtAuthz;
-use super::unary::Answer;
+use super::unary::CallBody;
 use crate::check::Decide;
+use crate::envoy::ext_authz::ExtAuthz;
 
-/// Gives checks to their service at once. Routes find the others by their paths, and wrap each body
-/// on its way in and out.
+/// Dispatches `Check` calls directly, and everything else through tonic's router, which boxes each
+/// body on its way in and out.
 #[derive(Debug)]
-pub(super) struct Front<D> {
+pub(in crate::envoy) struct Dispatch<D> {
     checks: ExtAuthz<D>,
     check_bytes_max: usize,
     others: Routes,
 }
 
-impl<D: Decide> Front<D> {
-    pub(super) fn new(checks: ExtAuthz<D>, check_bytes_max: usize, others: Routes) -> Self {
+impl<D: Decide> Dispatch<D> {
+    pub(in crate::envoy) fn new(
+        checks: ExtAuthz<D>,
+        check_bytes_max: usize,
+        others: Routes,
+    ) -> Self {
         Self {
             checks,
             check_bytes_max,
@@ -34,45 +38,45 @@ impl<D: Decide> Front<D> {
         }
     }
 
-    /// Answers a call, as far as its client waits for it.
-    pub(super) async fn answer(
+    /// Replies to a call, as far as its client waits for it.
+    pub(in crate::envoy) async fn reply(
         self: Arc<Self>,
         call: Request<Incoming>,
-    ) -> Result<Response<Answer>, Infallible> {
+    ) -> Result<Response<CallBody>, Infallible> {
         let timeout = timeout(call.headers());
         // Both are large, and whoever holds them would move them about.
-        let answer: BoxFuture<_, _> = if call.uri().path() == CHECK {
+        let reply: BoxFuture<_, _> = if call.uri().path() == CHECK {
             Box::pin(async move { Ok(self.checks.serve(call, self.check_bytes_max).await) })
         } else {
             Box::pin(async move { Ok(self.pass_on(call).await) })
         };
-        within(timeout, answer).await
+        within(timeout, reply).await
     }
 
-    async fn pass_on(&self, call: Request<Incoming>) -> Response<Answer> {
+    async fn pass_on(&self, call: Request<Incoming>) -> Response<CallBody> {
         // Always ready, and never fails.
         let Ok(response) = self.others.clone().call(call.map(body::Body::new)).await;
-        response.map(Answer::Other)
+        response.map(CallBody::Other)
     }
 }
 
-/// An answer, or that it took longer than this. Most calls are answered at once, and no clock is
+/// A reply, or that it took longer than this. Most calls are replied to at once, and no clock is
 /// read for them.
 async fn within(
     timeout: Option<Duration>,
-    mut answer: BoxFuture<Response<Answer>, Infallible>,
-) -> Result<Response<Answer>, Infallible> {
-    let at_once = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await;
+    mut reply: BoxFuture<Response<CallBody>, Infallible>,
+) -> Result<Response<CallBody>, Infallible> {
+    let at_once = poll_fn(|cx| Poll::Ready(reply.as_mut().poll(cx))).await;
     match (at_once, timeout) {
-        (Poll::Ready(answer), _) => answer,
-        (Poll::Pending, None) => answer.await,
+        (Poll::Ready(reply), _) => reply,
+        (Poll::Pending, None) => reply.await,
         (Poll::Pending, Some(timeout)) => {
             let late = |_| {
                 let status = Status::deadline_exceeded("the client waits no longer");
-                Ok(Answer::status(status))
+                Ok(CallBody::status(status))
             };
-            let answer = tokio::time::timeout(timeout, answer).await;
-            answer.unwrap_or_else(late)
+            let reply = tokio::time::timeout(timeout, reply).await;
+            reply.unwrap_or_else(late)
         }
     }
 }
@@ -139,17 +143,17 @@ mod tests {
         let soon = || -> BoxFuture<_, _> {
             Box::pin(async {
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                Ok(Answer::status(Status::ok("")))
+                Ok(CallBody::status(Status::ok("")))
             })
         };
-        let code = |Ok(response): Result<Response<Answer>, Infallible>| {
+        let code = |Ok(response): Result<Response<CallBody>, Infallible>| {
             response.headers()["grpc-status"].clone()
         };
         let limit = |milliseconds| Some(Duration::from_millis(milliseconds));
         assert_eq!(code(within(None, soon()).await), "0");
         assert_eq!(code(within(limit(21), soon()).await), "0");
         assert_eq!(code(within(limit(19), soon()).await), "4");
-        let at_once = Box::pin(async { Ok(Answer::status(Status::ok(""))) });
+        let at_once = Box::pin(async { Ok(CallBody::status(Status::ok(""))) });
         assert_eq!(code(within(limit(0), at_once).await), "0");
     }
 }

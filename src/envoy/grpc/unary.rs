@@ -20,7 +20,7 @@ use tonic::codegen::StdError;
 ///
 /// # Errors
 /// There is no message or more than one, it is too long or compressed, or the client has left.
-pub(super) async fn message<B>(mut body: B, bytes_max: usize) -> Result<Bytes, Status>
+pub(in crate::envoy) async fn message<B>(mut body: B, bytes_max: usize) -> Result<Bytes, Status>
 where
     B: Body<Data = Bytes, Error: Into<StdError>> + Unpin,
 {
@@ -63,43 +63,43 @@ where
     Ok(message)
 }
 
-/// The answer to a call, whose message `write` appends.
-pub(super) fn answer(write: impl FnOnce(&mut Vec<u8>)) -> Response<Answer> {
-    let mut bytes = Vec::with_capacity(ANSWER_BYTES_USUAL);
+/// The reply to a call, whose message `write` appends.
+pub(in crate::envoy) fn reply(write: impl FnOnce(&mut Vec<u8>)) -> Response<CallBody> {
+    let mut bytes = Vec::with_capacity(REPLY_BYTES_USUAL);
     bytes.extend_from_slice(&[0; PREFIX_BYTES]);
     write(&mut bytes);
     let length = bytes.len().saturating_sub(PREFIX_BYTES);
     let (Ok(length), Some(place)) = (u32::try_from(length), bytes.get_mut(1..PREFIX_BYTES)) else {
-        return Answer::status(Status::internal("the answer is too long"));
+        return CallBody::status(Status::internal("the answer is too long"));
     };
     place.copy_from_slice(&length.to_be_bytes());
-    let mut response = Response::new(Answer::Message(bytes.into()));
+    let mut response = Response::new(CallBody::Message(bytes.into()));
     let is_grpc = HeaderValue::from_static("application/grpc");
     response.headers_mut().insert(CONTENT_TYPE, is_grpc);
     response
 }
 
-/// What is left to be sent of an answer.
+/// What is left to be sent of a reply.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(in crate::envoy) enum CallBody {
     /// A message, and that the call has worked.
     Message(Bytes),
     /// That it has worked.
     Trailers,
     /// Nothing.
     Nothing,
-    /// The answer of a service that is not ours.
+    /// The reply of one of tonic's services.
     Other(tonic::body::Body),
 }
 
-impl Answer {
-    /// The answer to a call that has failed.
-    pub(super) fn status(status: Status) -> Response<Self> {
-        status.into_http::<()>().map(|()| Answer::Nothing)
+impl CallBody {
+    /// The reply to a call that has failed.
+    pub(in crate::envoy) fn status(status: Status) -> Response<Self> {
+        status.into_http::<()>().map(|()| CallBody::Nothing)
     }
 }
 
-impl Body for Answer {
+impl Body for CallBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -108,10 +108,10 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let (frame, rest) = match &mut *self {
-            Answer::Message(bytes) => (Frame::data(std::mem::take(bytes)), Answer::Trailers),
-            Answer::Trailers => (Frame::trailers(is_ok()), Answer::Nothing),
-            Answer::Nothing => return Poll::Ready(None),
-            Answer::Other(body) => return Pin::new(body).poll_frame(cx),
+            CallBody::Message(bytes) => (Frame::data(std::mem::take(bytes)), CallBody::Trailers),
+            CallBody::Trailers => (Frame::trailers(is_ok()), CallBody::Nothing),
+            CallBody::Nothing => return Poll::Ready(None),
+            CallBody::Other(body) => return Pin::new(body).poll_frame(cx),
         };
         *self = rest;
         Poll::Ready(Some(Ok(frame)))
@@ -119,9 +119,9 @@ impl Body for Answer {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Answer::Message(_) | Answer::Trailers => false,
-            Answer::Nothing => true,
-            Answer::Other(body) => body.is_end_stream(),
+            CallBody::Message(_) | CallBody::Trailers => false,
+            CallBody::Nothing => true,
+            CallBody::Other(body) => body.is_end_stream(),
         }
     }
 }
@@ -135,8 +135,8 @@ fn is_ok() -> HeaderMap {
 
 /// Before each message: whether it is compressed, and its length.
 const PREFIX_BYTES: usize = 5;
-/// Room for most answers.
-pub(super) const ANSWER_BYTES_USUAL: usize = 1536;
+/// Room for most replies.
+pub(in crate::envoy) const REPLY_BYTES_USUAL: usize = 1536;
 
 #[cfg(test)]
 mod tests {
@@ -210,8 +210,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_a_message_and_trailers() {
-        let mut body = answer(|to| to.extend_from_slice(b"abc")).into_body();
+    async fn a_reply_is_a_message_and_trailers() {
+        let mut body = reply(|to| to.extend_from_slice(b"abc")).into_body();
         let mut frames = Vec::new();
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             frames.push(frame.unwrap());

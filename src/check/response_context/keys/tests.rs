@@ -75,7 +75,7 @@ fn new_keys_are_taken_once_two_looks_agree_and_broken_ones_change_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(PATH);
     std::fs::write(&path, A).unwrap();
-    let keys = Keys::open(Some(path.clone())).unwrap();
+    let keys = SealingKeys::open(Some(path.clone())).unwrap();
     let mut watched = Settled::new();
     let mut look = |text: Option<&str>, seconds| {
         match text {
@@ -118,7 +118,7 @@ fn what_cannot_be_read_is_no_start() {
     std::fs::write(path("large"), "\n".repeat(65 << 10)).unwrap();
     std::fs::write(path("bytes"), [0xff, 0xfe]).unwrap();
     for name in ["absent", "large", "bytes", "."] {
-        let error = Keys::open(Some(path(name))).unwrap_err();
+        let error = SealingKeys::open(Some(path(name))).unwrap_err();
         assert!(
             matches!(error, InvalidHandoffKeys::Read { .. }),
             "{name}: {error}"
@@ -128,7 +128,10 @@ fn what_cannot_be_read_is_no_start() {
 
 #[test]
 fn a_process_without_a_file_has_a_key_of_its_own() {
-    let (one, other) = (Keys::open(None).unwrap(), Keys::open(None).unwrap());
+    let (one, other) = (
+        SealingKeys::open(None).unwrap(),
+        SealingKeys::open(None).unwrap(),
+    );
     let [one, other] = [one.status(), other.status()];
     assert!(Key::is_own(&one.keys[0]) && !one.is_shared);
     assert_ne!(one.keys, other.keys);

@@ -18,7 +18,7 @@ fn context(decision: u128) -> String {
     let text = format!(
         r#"{{"decision_id":"{decision}","server":"notes","lists":["tools"],"task":false,"session_opens":false,"modern":false,"id":"1.5","subject":{{"issuer":"https://idp.test","id":"alice","agent":null,"groups":["a.b"],"roles":[],"scopes":[],"tenant":null,"device":null,"claims":{{"sub":"alice"}},"unknown":[]}},"peer":{{"is_absent":true,"is_known":false,"uris":[],"dns":[],"subject":null}},"source":null,"country":null,"device":null,"purpose":"nothing","protocol_version":null,"session":null,"session_started":null,"host":"mcp.test","path":"/mcp","headers":[]}}"#
     );
-    assert!(Handoff::parse(&text).is_some(), "{text}");
+    assert!(ResponseContext::parse(&text).is_some(), "{text}");
     text
 }
 
@@ -37,15 +37,19 @@ fn shared(keys: &[&str]) -> Handoffs {
     .unwrap()
 }
 
-fn opened(handoffs: &Handoffs, text: &str, now: Timestamp) -> Result<Handoff, Refused> {
-    handoffs.open(text, now).map(|opened| *opened.handoff)
+fn opened(
+    handoffs: &Handoffs,
+    text: &str,
+    now: Timestamp,
+) -> Result<ResponseContext, ContextRefusal> {
+    handoffs.open(text, now).map(|opened| *opened.context)
 }
 
 #[test]
 fn what_was_sealed_is_opened() {
     for handoffs in [own(), shared(&[A]), shared(&[B, A])] {
         let sealed = handoffs.seal(&context(1), at(0));
-        let expected = Handoff::parse(&context(1)).unwrap();
+        let expected = ResponseContext::parse(&context(1)).unwrap();
         assert_eq!(opened(&handoffs, &sealed, at(0)), Ok(expected));
         assert!(sealed.len() <= context(1).len() + ENVELOPE_BYTES_MAX);
     }
@@ -64,10 +68,10 @@ fn no_bit_can_be_changed_and_no_byte_left_out_or_added() {
         assert!(
             matches!(
                 result,
-                Err(Refused::Forged
-                    | Refused::Unreadable
-                    | Refused::UnknownKey
-                    | Refused::OtherProcess)
+                Err(ContextRefusal::Forged
+                    | ContextRefusal::Unreadable
+                    | ContextRefusal::UnknownKey
+                    | ContextRefusal::OtherProcess)
             ),
             "{result:?} {text}"
         );
@@ -96,19 +100,28 @@ fn no_bit_can_be_changed_and_no_byte_left_out_or_added() {
 fn a_key_of_another_is_told_from_a_forgery() {
     let (one, other, file) = (own(), own(), shared(&[A]));
     let sealed = one.seal(&context(1), at(0));
-    assert_eq!(opened(&other, &sealed, at(0)), Err(Refused::OtherProcess));
-    assert_eq!(opened(&file, &sealed, at(0)), Err(Refused::OtherProcess));
+    assert_eq!(
+        opened(&other, &sealed, at(0)),
+        Err(ContextRefusal::OtherProcess)
+    );
+    assert_eq!(
+        opened(&file, &sealed, at(0)),
+        Err(ContextRefusal::OtherProcess)
+    );
     let sealed = file.seal(&context(1), at(0));
-    assert_eq!(opened(&one, &sealed, at(0)), Err(Refused::UnknownKey));
+    assert_eq!(
+        opened(&one, &sealed, at(0)),
+        Err(ContextRefusal::UnknownKey)
+    );
     assert_eq!(
         opened(&shared(&[B]), &sealed, at(0)),
-        Err(Refused::UnknownKey)
+        Err(ContextRefusal::UnknownKey)
     );
     // Under the name of a key that is here.
     let forged = shared(&[B]).seal(&context(1), at(0));
     let name = |handoffs: &Handoffs| handoffs.status().keys.remove(0);
     let forged = forged.replace(&name(&shared(&[B])), &name(&file));
-    assert_eq!(opened(&file, &forged, at(0)), Err(Refused::Forged));
+    assert_eq!(opened(&file, &forged, at(0)), Err(ContextRefusal::Forged));
 }
 
 #[test]
@@ -118,7 +131,10 @@ fn keys_can_be_rotated() {
     let by_both = both.seal(&context(2), at(0));
     assert!(opened(&both, &by_old, at(0)).is_ok());
     assert!(opened(&new, &by_both, at(0)).is_ok());
-    assert_eq!(opened(&old, &by_both, at(0)), Err(Refused::UnknownKey));
+    assert_eq!(
+        opened(&old, &by_both, at(0)),
+        Err(ContextRefusal::UnknownKey)
+    );
     assert!(keys::parse(Path::new("x"), A).unwrap().named("").is_none());
 }
 
@@ -129,12 +145,15 @@ fn what_was_never_a_context_is_unreadable() {
     for text in ["", ".", "{}", "....", "a.b.c.d.e", &context(1), &long] {
         assert_eq!(
             opened(&handoffs, text, at(0)),
-            Err(Refused::Unreadable),
+            Err(ContextRefusal::Unreadable),
             "{text:.99}"
         );
     }
     let sealed = handoffs.seal("{}", at(0));
-    assert_eq!(opened(&handoffs, &sealed, at(0)), Err(Refused::Unreadable));
+    assert_eq!(
+        opened(&handoffs, &sealed, at(0)),
+        Err(ContextRefusal::Unreadable)
+    );
 }
 
 #[test]
@@ -143,12 +162,12 @@ fn a_context_is_neither_old_nor_from_the_future() {
     let hour = 3_600_000;
     let sealed = handoffs.seal(&context(1), at(0));
     for (now, expected) in [
-        (-60_001, Some(Refused::FromTheFuture)),
+        (-60_001, Some(ContextRefusal::FromTheFuture)),
         (-60_000, None),
         (0, None),
         (hour, None),
-        (hour + 1, Some(Refused::TooOld)),
-        (100 * hour, Some(Refused::TooOld)),
+        (hour + 1, Some(ContextRefusal::TooOld)),
+        (100 * hour, Some(ContextRefusal::TooOld)),
     ] {
         assert_eq!(opened(&handoffs, &sealed, at(now)).err(), expected, "{now}");
     }
@@ -162,8 +181,8 @@ fn a_context_is_for_one_exchange_and_a_retry() {
     assert_eq!(take(5_000), Ok(false));
     assert_eq!(take(5_000), Ok(true));
     assert_eq!(take(15_000), Ok(true));
-    assert_eq!(take(15_001), Err(Refused::Replayed));
-    assert_eq!(take(3_000_000), Err(Refused::Replayed));
+    assert_eq!(take(15_001), Err(ContextRefusal::Replayed));
+    assert_eq!(take(3_000_000), Err(ContextRefusal::Replayed));
     let other = handoffs.seal(&context(2), at(0));
     let other = handoffs.open(&other, at(15_001)).unwrap();
     assert_eq!(handoffs.take(&other, at(15_001)), Ok(false));

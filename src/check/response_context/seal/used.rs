@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 use crate::state::{Digest, Party, Shares};
 
-/// How long after the first exchange of a context another one may be Envoy's retry of it. Envoy
+/// How long after the first stream of a context another one may be Envoy's retry of it. Envoy
 /// tries again after tens of milliseconds; until then nothing was said.
 const RETRY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A context, by what tells it from others.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known {
+pub(super) struct UsedContext {
     /// Its subject.
     pub(super) party: Party,
     pub(super) made_ms: i64,
@@ -37,12 +37,12 @@ pub(super) enum Use {
 
 /// The contexts that were used, at most `most`.
 #[derive(Debug)]
-pub(super) struct Used {
+pub(super) struct UsedContexts {
     most: usize,
     /// When each was used first, by its subject and when it was made.
     first: BTreeMap<(Digest, i64, Uuid), i64>,
     shares: Shares,
-    issuers: HashMap<Digest, Issuer>,
+    issuers: HashMap<Digest, IssuerContexts>,
     /// Of what was made by a subject at this time or before, some was forgotten.
     marks: HashMap<Digest, i64>,
     /// What was made at this time or before was too old once.
@@ -50,7 +50,7 @@ pub(super) struct Used {
 }
 
 #[derive(Debug)]
-struct Issuer {
+struct IssuerContexts {
     /// The contexts of its subjects, by when they were made.
     made: BTreeSet<(i64, Digest, Uuid)>,
     /// Those of `marks` that are of its subjects.
@@ -59,9 +59,9 @@ struct Issuer {
     mark: i64,
 }
 
-impl Used {
+impl UsedContexts {
     pub(super) fn new(most: usize) -> Self {
-        Used {
+        UsedContexts {
             most,
             first: BTreeMap::new(),
             shares: Shares::new(most),
@@ -72,12 +72,12 @@ impl Used {
     }
 
     /// Takes note of a use.
-    pub(super) fn take(&mut self, context: &Known, now_ms: i64, max_age_ms: i64) -> Use {
-        let Known { party, made_ms, id } = *context;
+    pub(super) fn take(&mut self, context: &UsedContext, now_ms: i64, max_age_ms: i64) -> Use {
+        let UsedContext { party, made_ms, id } = *context;
         self.sweep(now_ms.saturating_sub(max_age_ms));
         if let Some(first_ms) = self.first.get(&(party.id, made_ms, id)) {
             let since = now_ms.saturating_sub(*first_ms);
-            return if since <= super::milliseconds(RETRY_WITHIN) {
+            return if since <= milliseconds(RETRY_WITHIN) {
                 Use::Again
             } else {
                 Use::Replay
@@ -178,8 +178,8 @@ impl Used {
         }
     }
 
-    fn issuer(&mut self, group: Digest) -> &mut Issuer {
-        self.issuers.entry(group).or_insert_with(|| Issuer {
+    fn issuer(&mut self, group: Digest) -> &mut IssuerContexts {
+        self.issuers.entry(group).or_insert_with(|| IssuerContexts {
             made: BTreeSet::new(),
             marks: BTreeSet::new(),
             mark: i64::MIN,
@@ -193,6 +193,10 @@ impl Used {
             self.shares.remove(holder);
         }
     }
+}
+
+pub(super) fn milliseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

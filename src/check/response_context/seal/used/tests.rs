@@ -1,21 +1,21 @@
 use super::*;
 use crate::state::Owner;
 
-fn of(issuer: &str, subject: &str, made_ms: i64) -> Known {
-    Known {
+fn of(issuer: &str, subject: &str, made_ms: i64) -> UsedContext {
+    UsedContext {
         party: Owner::new(issuer, subject).party(),
         made_ms,
         id: Uuid::from_u128(1),
     }
 }
 
-fn alices(made_ms: i64) -> Known {
+fn alices(made_ms: i64) -> UsedContext {
     of("i", "alice", made_ms)
 }
 
 #[test]
 fn what_was_forgotten_counts_as_used() {
-    let mut used = Used::new(2);
+    let mut used = UsedContexts::new(2);
     let mut take = |made: i64, now: i64| used.take(&alices(made), now, 1000);
     assert_eq!(take(10, 10), Use::First);
     assert_eq!(take(20, 20), Use::First);
@@ -35,7 +35,7 @@ fn what_was_forgotten_counts_as_used() {
 #[test]
 fn memory_is_bounded() {
     for many in [1, 7, 1000, 20_000] {
-        let mut used = Used::new(100);
+        let mut used = UsedContexts::new(100);
         for made in 0..20_000 {
             let subject = format!("s-{}", made % many);
             let context = of("i", &subject, made);
@@ -60,7 +60,7 @@ fn memory_is_bounded() {
 #[test]
 fn a_flood_of_one_subject_repeats_nothing_of_anybodys() {
     for (flooders, each) in [(1, 20_000), (20, 1_000)] {
-        let mut used = Used::new(1000);
+        let mut used = UsedContexts::new(1000);
         let slow = [alices(10), of("other", "bob", 10), of("i", "carol", 10)];
         let taken = [alices(5), of("other", "bob", 5), of("i", "carol", 5)];
         for context in taken {
@@ -95,7 +95,7 @@ fn a_flood_of_one_subject_repeats_nothing_of_anybodys() {
 
 #[test]
 fn a_flood_of_subjects_repeats_nothing_of_whom_it_is_not() {
-    let mut used = Used::new(200);
+    let mut used = UsedContexts::new(200);
     assert_eq!(
         used.take(&of("other", "bob", 50), 50, 3_600_000),
         Use::First
@@ -119,7 +119,7 @@ fn a_flood_of_subjects_repeats_nothing_of_whom_it_is_not() {
 
 #[test]
 fn who_is_alone_in_an_issuer_finds_room_where_all_have_as_little() {
-    let mut used = Used::new(2);
+    let mut used = UsedContexts::new(2);
     for (at, issuer) in [(1, "a"), (2, "b"), (3, "c"), (4, "d")] {
         assert_eq!(used.take(&of(issuer, "s", at), at, 1000), Use::First);
         assert!(used.first.len() <= 2);
