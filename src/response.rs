@@ -26,6 +26,7 @@
 //! JSON-RPC error in the place of the response.
 
 mod attendance;
+mod body_reading;
 mod evidence;
 mod filter;
 mod framing;

@@ -104,9 +104,9 @@ impl RequestContext<'_> {
         if !decided.is_allowed() {
             return None;
         }
-        let expected = ResponseContents::of(self.request, self.server, parsed);
+        let contents = ResponseContents::of(self.request, self.server, parsed);
         let held = (decided.session_started, &*decided.places);
-        let handed_over = hand_over(expected, self, parsed, to, held);
+        let handed_over = hand_over(contents, self, parsed, to, held);
         handed_over.unwrap_or_else(|ContextTooLong| {
             decided.give_back(state, self.decision_id);
             decided.refuse(Reason::TooManyHeaders, 0);
@@ -145,8 +145,8 @@ impl RequestContext<'_> {
                 let names = self.request.header_names();
                 upstream::assign(&mut obligations, assigned, owned, names);
                 let rule = decided.rules.first().cloned();
-                let expected = ResponseContents::of(self.request, self.server, parsed);
-                if expected.reads_body() {
+                let contents = ResponseContents::of(self.request, self.server, parsed);
+                if contents.reads_body() {
                     // A response that cannot be read could not be filtered.
                     let names = self.request.header_names();
                     let unreadable = names.filter(|name| UNREADABLE.contains(name));

@@ -271,7 +271,7 @@ impl<'p> Observation<'p> {
                 assigned.filter_map(|(name, value)| Some((Text::Shared(name), value?.into()))),
             );
             if let Some(handover) = conclusion.handoff {
-                if handover.is_looked_at() {
+                if handover.is_filtered() {
                     self.pipeline.metrics.record_answer_expected();
                     self.pipeline.notices.answer_expected(record.time);
                 }

@@ -96,7 +96,7 @@ fn is_zero(number: &usize) -> bool {
 
 impl ResponseContext {
     fn of(
-        expected: ResponseContents,
+        contents: ResponseContents,
         context: &RequestContext<'_>,
         parsed: &ParsedRequest<'_>,
         to: &Addressee<'_>,
@@ -115,14 +115,14 @@ impl ResponseContext {
         ResponseContext {
             decision_id: to.decision_id,
             server: Arc::clone(&context.server.name),
-            lists: expected
+            lists: contents
                 .kinds()
                 .map(|kind| Cow::Borrowed(kind.member()))
                 .collect(),
-            task: expected.task,
+            task: contents.task,
             lists_awaited: lists_awaited(parsed, context.server),
             places: Vec::new(),
-            session_opens: expected.session,
+            session_opens: contents.session,
             modern: parsed.era == Era::Modern,
             id: to.id().map(|id| id.lexeme().to_owned()),
             subject: CarriedSubject(Arc::clone(context.subject)),
@@ -162,7 +162,7 @@ impl ResponseContext {
     }
 
     /// What the response may have that is filtered or bound.
-    pub(crate) fn expected(&self) -> ResponseContents {
+    pub(crate) fn contents(&self) -> ResponseContents {
         ResponseContents {
             lists: ListKind::ALL
                 .into_iter()
@@ -190,7 +190,7 @@ impl ResponseContext {
 
     /// The value that the PEP matches on.
     pub(crate) fn code(&self) -> Option<Cow<'static, str>> {
-        filter_code(self.expected(), &self.places)
+        filter_code(self.contents(), &self.places)
     }
 
     /// Whether a code is that of a request with places.

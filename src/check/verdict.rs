@@ -42,8 +42,8 @@ pub struct LocalReply {
 /// that it can be tested without one.
 pub trait Decide: Send + Sync + 'static {
     /// Judges a request. Runs inside the span of the check; may be dropped at any await.
-    fn decide(&self, request: HttpRequest<'_>) -> impl Future<FilterOutput = Verdict> + Send;
+    fn decide(&self, request: HttpRequest<'_>) -> impl Future<Output = Verdict> + Send;
 
     /// Rejects a check that describes no HTTP request.
-    fn refuse(&self, fault: InvalidCheck) -> impl Future<FilterOutput = Verdict> + Send;
+    fn refuse(&self, fault: InvalidCheck) -> impl Future<Output = Verdict> + Send;
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::head::ResponseHead;
-use crate::check::verdict::LocalReply;
+use crate::check::LocalReply;
 use crate::telemetry::notices::Noticed;
 
 /// What the check of a request said of it, carried here by the PEP: the string members of the
@@ -79,7 +79,7 @@ pub trait FilterResponses: Send + Sync + 'static {
         self: &Arc<Self>,
         carried: Carried,
         head: ResponseHead,
-    ) -> impl Future<FilterOutput = (Self::Filter, Vec<FilterOutput>)> + Send;
+    ) -> impl Future<Output = (Self::Filter, Vec<FilterOutput>)> + Send;
 
     /// Reports a mistake in the PEP's configuration.
     fn notice(&self, _noticed: Noticed) {}
@@ -88,12 +88,8 @@ pub trait FilterResponses: Send + Sync + 'static {
 /// The filter of one response. May be dropped at any await, when the client has left.
 pub trait ResponseFilter: Send + 'static {
     /// A chunk of the body, which may be empty; `end` if it is the last one.
-    fn body(
-        &mut self,
-        chunk: Bytes,
-        end: bool,
-    ) -> impl Future<FilterOutput = Vec<FilterOutput>> + Send;
+    fn body(&mut self, chunk: Bytes, end: bool) -> impl Future<Output = Vec<FilterOutput>> + Send;
 
     /// The body has ended, and trailers follow it. The outputs come before them.
-    fn trailers(&mut self) -> impl Future<FilterOutput = Vec<FilterOutput>> + Send;
+    fn trailers(&mut self) -> impl Future<Output = Vec<FilterOutput>> + Send;
 }

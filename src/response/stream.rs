@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
-use jiff::Timestamp;
 
 use super::attendance;
+use super::body_reading::{BODY_HEADERS, BodyReading, chunk};
 use super::evidence::ListTally;
 use super::filter::{Attendance, Carried, FilterOutput, FilterResponses, ResponseFilter};
 use super::framing::framing;
@@ -18,7 +18,6 @@ use super::judge::Judge;
 use super::recipient::{Recipient, recipient};
 use super::refusal::ResponseRefusal;
 use crate::audit::Event;
-use crate::authz::Policy;
 use crate::check::Pipeline;
 use crate::check::reply::{ReplyData, json_reply};
 use crate::check::response_context::{ResponseContents, ResponseContext};
@@ -49,39 +48,6 @@ enum Phase {
     Ended,
 }
 
-/// The body of a response, as it is read.
-#[derive(Debug)]
-struct BodyReading {
-    listing: Listing,
-    framing: Framing,
-    /// The policy that items are judged by, and the time.
-    policy: Arc<Policy>,
-    now: Timestamp,
-    /// How many tools were told of in the audit, at most.
-    told: usize,
-    tally: ListTally,
-    /// What was read while the head is held back; none once the head was sent.
-    held: Option<Vec<u8>>,
-    /// Whether the ids of the request are free again.
-    are_ids_free: bool,
-    /// Whether they are so soon, since errors have come in the place of lists.
-    is_refused: bool,
-}
-
-/// How much of a JSON response is read before its head is sent: as long as it was not, a
-/// response that turns out to be unreadable can be replaced as a whole.
-const HELD_BYTES_MAX: usize = 64 * 1024;
-
-/// What no longer holds for a response whose body was read.
-const BODY_HEADERS: &[&str] = &[
-    "content-length",
-    "etag",
-    "content-md5",
-    "digest",
-    "content-digest",
-    "repr-digest",
-];
-
 impl FilterResponses for Pipeline {
     type Filter = ResponseStream;
 
@@ -111,7 +77,7 @@ impl FilterResponses for Pipeline {
                 context,
                 is_repeated,
             } => {
-                let contents = context.expected();
+                let contents = context.contents();
                 stream.judge.set_context(*context, is_repeated);
                 contents
             }
@@ -378,31 +344,4 @@ impl ResponseFilter for ResponseStream {
             Phase::Passing | Phase::Dropping | Phase::Ended => Vec::new(),
         }
     }
-}
-
-impl BodyReading {
-    /// What may be sent now; all of it, if nothing more is to come.
-    fn outputs(&mut self, end: bool) -> Vec<FilterOutput> {
-        let read = self.listing.take_output();
-        let Some(mut held) = self.held.take() else {
-            return chunk(read);
-        };
-        held.extend_from_slice(&read);
-        if held.len() < HELD_BYTES_MAX && !end {
-            self.held = Some(held);
-            return Vec::new();
-        }
-        let mut outputs = vec![FilterOutput::Head {
-            remove: BODY_HEADERS,
-        }];
-        outputs.extend(chunk(held));
-        outputs
-    }
-}
-
-fn chunk(bytes: Vec<u8>) -> Vec<FilterOutput> {
-    if bytes.is_empty() {
-        return Vec::new();
-    }
-    vec![FilterOutput::Chunk(Bytes::from(bytes))]
 }

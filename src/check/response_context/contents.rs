@@ -70,26 +70,26 @@ impl ResponseContents {
         server: &Server,
         parsed: &ParsedRequest<'_>,
     ) -> Self {
-        let mut expected = ResponseContents::NOTHING;
+        let mut contents = ResponseContents::NOTHING;
         // A stream that is resumed repeats responses that the client has missed. Any other GET
         // stream carries none (2025-03-26 and later), unless the server speaks 2024-11-05.
         let is_resumed = resume::resumes(request, server, parsed.era);
         let binds = server.settings.session_binding != SessionBinding::Off;
         if request.method == "GET" && (is_resumed || server.settings.answers_on_get) {
-            expected.lists = Lists::ALL;
-            expected.task = binds;
+            contents.lists = Lists::ALL;
+            contents.task = binds;
         }
         for message in parsed.messages() {
-            expected.add(message, binds);
+            contents.add(message, binds);
         }
-        expected
+        contents
     }
 
     /// What the response to one message may have; `binds` says whether sessions and tasks are bound.
     pub(in crate::check) fn of_message(message: &Message<'_>, binds: bool) -> Self {
-        let mut expected = ResponseContents::NOTHING;
-        expected.add(message, binds);
-        expected
+        let mut contents = ResponseContents::NOTHING;
+        contents.add(message, binds);
+        contents
     }
 
     fn add(&mut self, message: &Message<'_>, binds: bool) {
@@ -152,10 +152,10 @@ pub(in crate::check) fn lists_awaited(parsed: &ParsedRequest<'_>, server: &Serve
 
 /// The value that the PEP matches on for such a response to a request with these places.
 pub(super) fn filter_code(
-    expected: ResponseContents,
+    contents: ResponseContents,
     places: &[PlaceKey],
 ) -> Option<Cow<'static, str>> {
-    match (expected.code(), places.is_empty()) {
+    match (contents.code(), places.is_empty()) {
         (None, true) => None,
         (Some(code), true) => Some(Cow::Borrowed(code)),
         (None, false) => Some(Cow::Borrowed(STREAM)),
@@ -175,15 +175,15 @@ mod tests {
             for (task, session) in [(false, false), (true, false), (false, true), (true, true)] {
                 let lists = kinds.iter().enumerate();
                 let lists = lists.filter(|(at, _)| chosen >> at & 1 == 1);
-                let expected = ResponseContents {
+                let contents = ResponseContents {
                     lists: lists.fold(Lists::NONE, |lists, (_, kind)| lists.with(*kind)),
                     task,
                     session,
                 };
-                if let Some(code) = expected.code() {
+                if let Some(code) = contents.code() {
                     let known = RESPONSE_FILTERS.iter().find(|(known, _)| *known == code);
                     let (_, reads_body) = *known.unwrap();
-                    assert_eq!(expected.reads_body(), reads_body, "{code}");
+                    assert_eq!(contents.reads_body(), reads_body, "{code}");
                     given.push((code, reads_body));
                 }
             }

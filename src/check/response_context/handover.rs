@@ -21,7 +21,7 @@ pub(in crate::check) struct Handover {
 
 impl Handover {
     /// Whether the response is filtered, and not only its end waited for.
-    pub(in crate::check) fn is_looked_at(&self) -> bool {
+    pub(in crate::check) fn is_filtered(&self) -> bool {
         self.code != STREAM
     }
 }
@@ -36,16 +36,16 @@ pub(in crate::check) struct ContextTooLong;
 /// The context is too long. Without it lists would come out empty, and nobody would know when the
 /// places of the request are free.
 pub(in crate::check) fn hand_over(
-    expected: ResponseContents,
+    contents: ResponseContents,
     context: &RequestContext<'_>,
     parsed: &ParsedRequest<'_>,
     to: &Addressee<'_>,
     (session_started, places): (Option<Timestamp>, &[PlaceKey]),
 ) -> Result<Option<Handover>, ContextTooLong> {
-    let Some(code) = filter_code(expected, places) else {
+    let Some(code) = filter_code(contents, places) else {
         return Ok(None);
     };
-    let mut carried = ResponseContext::of(expected, context, parsed, to, session_started);
+    let mut carried = ResponseContext::of(contents, context, parsed, to, session_started);
     places.clone_into(&mut carried.places);
     let context = carried.text().ok_or(ContextTooLong)?;
     Ok(Some(Handover { code, context }))
