@@ -1,5 +1,5 @@
-//! Decides about a parsed request: every target is evaluated, and all of it is allowed or none. What
-//! the decision needs of the state is read before and taken after.
+//! Decides about a parsed request. Every target is evaluated, and either all of them are allowed or
+//! none. The state is read before the evaluation, and limits are taken from it after.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! Whether what the server would be told fits into the headers of a request.
+//! Checks that the headers that mcp-authz adds for the server fit into the request.
 //!
-//! Envoy adds it only after the decision, and answers 500 if it is too much: the request would be
-//! allowed, counted and recorded, and never run. So it is refused before.
+//! Envoy adds them only after the decision, and replies with 500 if they are too many or too long:
+//! the request would be allowed, counted and recorded, and never run. So it is rejected before.
 
 use super::limits::RequestLimits;
 use super::request::{Body, HttpRequest};
@@ -9,8 +9,8 @@ use super::server::Server;
 use crate::authz::{Policy, Subject};
 use crate::upstream::{OWN, SET_MAX};
 
-/// Whether the headers of a request, those of ours and those of the policy are few and short
-/// enough. What ours will say is not known yet, and taken for as long as it can be.
+/// Whether the headers of the request, ours and the policy's are few and short enough together. The
+/// values of ours are not known yet, so each counts with its greatest length.
 pub(super) fn has_room(
     request: &HttpRequest<'_>,
     server: &Server,

@@ -1,8 +1,9 @@
-//! Ids of requests whose responses are filtered: no other request of the session may have one.
+//! Keeps the ids of requests whose responses are filtered from other requests of the session.
 //!
-//! Where a server routes responses by id alone, as bridges to other transports do, a list whose id
-//! another request of the session uses too comes as the response to that one, which nobody filters.
-//! MCP forbids to use an id twice in a session, so nothing is lost by a refusal.
+//! Some servers route responses by id alone, as bridges to other transports do. If another request of
+//! the session had the id of one that asks for a list, the list could come as the response to that
+//! other request, which nobody filters. MCP forbids using an id twice in a session, so rejecting the
+//! second request costs honest clients nothing.
 
 use smallvec::SmallVec;
 

@@ -1,4 +1,4 @@
-//! Checks that describe no HTTP request; found by the edge, rejected by the pipeline.
+//! Why a check describes no HTTP request. The edge finds it, and the pipeline rejects the check.
 
 /// Why a `CheckRequest` describes no HTTP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

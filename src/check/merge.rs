@@ -1,4 +1,4 @@
-//! Lists of several parts of a request, put together.
+//! Merges lists that several targets of a request contribute to.
 
 /// Adds what is not there yet. Neither list repeats anything.
 pub(super) fn add_new<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {

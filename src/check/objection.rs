@@ -1,11 +1,12 @@
-//! What speaks against a call whatever the policy says: a changed tool, or arguments that do not fit.
+//! Objections to a call whatever the policy says: a tool that has changed, or arguments that do not
+//! fit.
 
 use std::cell::LazyCell;
 
 use crate::authz::{Denial, DenialReason};
 use crate::catalog::InvalidArguments;
 
-/// What speaks against a call, whatever the policy says.
+/// Why a call is denied whatever the policy says.
 pub(super) enum Objection {
     /// The definition of the tool is not the accepted one.
     ToolChanged,

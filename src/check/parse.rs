@@ -1,7 +1,7 @@
 //! Parses a request: its messages, where it belongs, and why it is rejected if it is.
 //!
-//! Nothing is acted on here. A request whose caller is not authenticated is only glimpsed at, for
-//! whom the reply is addressed to.
+//! Nothing is acted on here. Of a request whose caller is not authenticated only the beginning is
+//! read, for the id that the reply is addressed to.
 
 use std::borrow::Cow;
 

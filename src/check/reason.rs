@@ -60,28 +60,39 @@ reasons! {
     Metadata, Answer, OK, "metadata", "the protected resource metadata was asked for";
 
     MissingToken, Deny, UNAUTHORIZED, "missing_token", "an access token is required";
-    UnsupportedScheme, Deny, UNAUTHORIZED, "unsupported_scheme", "the authorization scheme is not supported";
+    UnsupportedScheme, Deny, UNAUTHORIZED, "unsupported_scheme",
+        "the authorization scheme is not supported";
     MalformedToken, Deny, UNAUTHORIZED, "malformed_token", "the access token is malformed";
-    TokenTooLarge, Deny, UNAUTHORIZED, "token_too_large", "the access token exceeds `token_bytes_max`";
+    TokenTooLarge, Deny, UNAUTHORIZED, "token_too_large",
+        "the access token exceeds `token_bytes_max`";
     EmbeddedKey, Deny, UNAUTHORIZED, "embedded_key", "the access token names a key of its own";
-    CriticalHeader, Deny, UNAUTHORIZED, "critical_header", "the access token demands an unknown extension";
+    CriticalHeader, Deny, UNAUTHORIZED, "critical_header",
+        "the access token demands an unknown extension";
     TokenType, Deny, UNAUTHORIZED, "token_type", "the token is not an access token";
-    AlgorithmNotAllowed, Deny, UNAUTHORIZED, "algorithm_not_allowed", "the signature algorithm is not allowed";
-    UnknownIssuer, Deny, UNAUTHORIZED, "unknown_issuer", "the issuer of the access token is not trusted";
+    AlgorithmNotAllowed, Deny, UNAUTHORIZED, "algorithm_not_allowed",
+        "the signature algorithm is not allowed";
+    UnknownIssuer, Deny, UNAUTHORIZED, "unknown_issuer",
+        "the issuer of the access token is not trusted";
     UnknownKey, Deny, UNAUTHORIZED, "unknown_key", "the signing key of the access token is unknown";
-    InvalidSignature, Deny, UNAUTHORIZED, "invalid_signature", "the signature of the access token is not valid";
-    AudienceMismatch, Deny, UNAUTHORIZED, "audience_mismatch", "the access token is for another audience";
+    InvalidSignature, Deny, UNAUTHORIZED, "invalid_signature",
+        "the signature of the access token is not valid";
+    AudienceMismatch, Deny, UNAUTHORIZED, "audience_mismatch",
+        "the access token is for another audience";
     TokenExpired, Deny, UNAUTHORIZED, "token_expired", "the access token has expired";
-    TokenNotYetValid, Deny, UNAUTHORIZED, "token_not_yet_valid", "the access token is not valid yet";
+    TokenNotYetValid, Deny, UNAUTHORIZED, "token_not_yet_valid",
+        "the access token is not valid yet";
     ClaimMissing, Deny, UNAUTHORIZED, "claim_missing", "the access token lacks a required claim";
     ClaimInvalid, Deny, UNAUTHORIZED, "claim_invalid", "the access token has an unusable claim";
-    ProofRequired, Deny, UNAUTHORIZED, "proof_required", "the access token demands a proof of possession";
+    ProofRequired, Deny, UNAUTHORIZED, "proof_required",
+        "the access token demands a proof of possession";
 
     UnknownServer, Deny, FORBIDDEN, "unknown_server", "no MCP server is known at this address";
     DeniedByRule, Deny, FORBIDDEN, "denied_by_rule", "the policy denies the request";
-    Indeterminate, Deny, FORBIDDEN, "indeterminate", "the policy could not be evaluated for the request";
+    Indeterminate, Deny, FORBIDDEN, "indeterminate",
+        "the policy could not be evaluated for the request";
     NoMatchingRule, Deny, FORBIDDEN, "no_matching_rule", "the policy does not allow the request";
-    UnknownMethod, Deny, FORBIDDEN, "unknown_method", "the policy does not allow methods it does not know";
+    UnknownMethod, Deny, FORBIDDEN, "unknown_method",
+        "the policy does not allow methods it does not know";
     SenderConstraintRequired, Deny, FORBIDDEN, "sender_constraint_required",
         "the access token must be bound to its sender";
     ToolChanged, Deny, FORBIDDEN, "tool_changed",
@@ -90,27 +101,35 @@ reasons! {
         "the arguments do not fit the tool's input schema";
     RateLimited, Deny, TOO_MANY_REQUESTS, "rate_limited", "too many calls; try again later";
     SessionMismatch, Deny, FORBIDDEN, "session_mismatch", "the session belongs to another subject";
-    SessionUnknown, Deny, NOT_FOUND, "session_unknown", "the session is not known; initialize a new one";
+    SessionUnknown, Deny, NOT_FOUND, "session_unknown",
+        "the session is not known; initialize a new one";
     TaskMismatch, Deny, FORBIDDEN, "task_mismatch", "the task belongs to another subject";
     TaskUnknown, Deny, FORBIDDEN, "task_unknown", "the task is not known";
-    InsufficientScope, Challenge, FORBIDDEN, "insufficient_scope", "the access token lacks a required scope";
-    StepUpRequired, Challenge, UNAUTHORIZED, "step_up_required", "a stronger or fresher login is required";
+    InsufficientScope, Challenge, FORBIDDEN, "insufficient_scope",
+        "the access token lacks a required scope";
+    StepUpRequired, Challenge, UNAUTHORIZED, "step_up_required",
+        "a stronger or fresher login is required";
 
     InvalidCheck, Reject, BAD_REQUEST, "invalid_check", "the request could not be read";
-    TooManyHeaders, Reject, REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_headers", "the request exceeds `headers_max` or `header_bytes_max`";
+    TooManyHeaders, Reject, REQUEST_HEADER_FIELDS_TOO_LARGE, "too_many_headers",
+        "the request exceeds `headers_max` or `header_bytes_max`";
     AmbiguousHost, Reject, BAD_REQUEST, "ambiguous_host", "the host is missing or ambiguous";
-    AmbiguousPath, Reject, BAD_REQUEST, "ambiguous_path", "the path can be read in more than one way";
-    MethodNotAllowed, Reject, METHOD_NOT_ALLOWED, "method_not_allowed", "the HTTP method is not allowed";
+    AmbiguousPath, Reject, BAD_REQUEST, "ambiguous_path",
+        "the path can be read in more than one way";
+    MethodNotAllowed, Reject, METHOD_NOT_ALLOWED, "method_not_allowed",
+        "the HTTP method is not allowed";
     UpgradeRefused, Reject, BAD_REQUEST, "upgrade_refused", "upgrades and tunnels are not allowed";
     TokenInQuery, Reject, BAD_REQUEST, "token_in_query", "an access token must not be in the query";
-    RepeatedCredentials, Reject, BAD_REQUEST, "repeated_credentials", "more than one credential was sent";
+    RepeatedCredentials, Reject, BAD_REQUEST, "repeated_credentials",
+        "more than one credential was sent";
     BodyMissing, Reject, BAD_REQUEST, "body_missing", "the request has no body";
     BodyUnexpected, Reject, BAD_REQUEST, "body_unexpected", "this HTTP method must not have a body";
     BodyTruncated, Reject, PAYLOAD_TOO_LARGE, "body_truncated", "the body did not arrive whole";
     BodyTooLarge, Reject, PAYLOAD_TOO_LARGE, "body_too_large", "the body exceeds `body_bytes_max`";
     BodyNotBytes, Reject, BAD_REQUEST, "body_not_bytes",
         "the body arrived as text; set `pack_as_bytes` on Envoy's `ext_authz` filter";
-    LossyText, Reject, BAD_REQUEST, "lossy_text", "bytes of a method, name, URI or key may have been lost";
+    LossyText, Reject, BAD_REQUEST, "lossy_text",
+        "bytes of a method, name, URI or key may have been lost";
     NotUtf8, Reject, BAD_REQUEST, "not_utf8", "the body is not UTF-8";
     ByteOrderMark, Reject, BAD_REQUEST, "byte_order_mark", "the body begins with a byte order mark";
     InvalidJson, Reject, BAD_REQUEST, "invalid_json", "the body is not valid JSON";
@@ -120,37 +139,50 @@ reasons! {
         "the body has more values and keys than `json_values_max`";
     DuplicateKey, Reject, BAD_REQUEST, "duplicate_key", "an object has the same key twice";
     FoldedKey, Reject, BAD_REQUEST, "folded_key", "an object has two keys that differ only in case";
-    FoldedMember, Reject, BAD_REQUEST, "folded_member", "a key differs only in case from a protocol member";
+    FoldedMember, Reject, BAD_REQUEST, "folded_member",
+        "a key differs only in case from a protocol member";
     NulInKey, Reject, BAD_REQUEST, "nul_in_key", "a key contains U+0000";
     NotAMessage, Reject, BAD_REQUEST, "not_a_message", "the body is not a JSON-RPC message";
     BatchNotAllowed, Reject, BAD_REQUEST, "batch_not_allowed", "batches are not accepted";
     BatchTooLarge, Reject, BAD_REQUEST, "batch_too_large", "the batch exceeds `batch_max`";
-    BatchInvalid, Reject, BAD_REQUEST, "batch_invalid", "the batch is empty, or an element must not be in it";
+    BatchInvalid, Reject, BAD_REQUEST, "batch_invalid",
+        "the batch is empty, or an element must not be in it";
     InvalidEnvelope, Reject, BAD_REQUEST, "invalid_envelope", "the JSON-RPC envelope is not valid";
-    MethodWithResult, Reject, BAD_REQUEST, "method_with_result", "a message is a call and a response at once";
+    MethodWithResult, Reject, BAD_REQUEST, "method_with_result",
+        "a message is a call and a response at once";
     InvalidId, Reject, BAD_REQUEST, "invalid_id",
         "the id is missing, or neither a string of at most 256 bytes nor a safe integer";
-    IdInUse, Reject, BAD_REQUEST, "id_in_use", "another request of the session with this id waits for its answer";
-    InvalidParams, Reject, BAD_REQUEST, "invalid_params", "`params` or one of its members has the wrong type";
+    IdInUse, Reject, BAD_REQUEST, "id_in_use",
+        "another request of the session with this id waits for its answer";
+    InvalidParams, Reject, BAD_REQUEST, "invalid_params",
+        "`params` or one of its members has the wrong type";
     InvalidSelector, Reject, BAD_REQUEST, "invalid_selector",
         "the parameter that names the resource is missing or not a string";
-    NameTooLong, Reject, BAD_REQUEST, "name_too_long", "a method, name or task id exceeds `name_bytes_max`";
+    NameTooLong, Reject, BAD_REQUEST, "name_too_long",
+        "a method, name or task id exceeds `name_bytes_max`";
     UriTooLong, Reject, BAD_REQUEST, "uri_too_long", "a URI exceeds `uri_bytes_max`";
     TooManySubscriptions, Reject, BAD_REQUEST, "too_many_subscriptions",
         "a subscription names too many resources";
-    ContentType, Reject, UNSUPPORTED_MEDIA_TYPE, "content_type", "the content type is not `application/json` in UTF-8";
-    ContentEncoding, Reject, UNSUPPORTED_MEDIA_TYPE, "content_encoding", "content encodings are not accepted";
-    ContentLength, Reject, BAD_REQUEST, "content_length", "`content-length` is not the length of the body";
+    ContentType, Reject, UNSUPPORTED_MEDIA_TYPE, "content_type",
+        "the content type is not `application/json` in UTF-8";
+    ContentEncoding, Reject, UNSUPPORTED_MEDIA_TYPE, "content_encoding",
+        "content encodings are not accepted";
+    ContentLength, Reject, BAD_REQUEST, "content_length",
+        "`content-length` is not the length of the body";
     HeaderRepeated, Reject, BAD_REQUEST, "header_repeated", "a header is repeated or comma-joined";
     HeaderMalformed, Reject, BAD_REQUEST, "header_malformed", "a header is malformed";
     HeaderMissing, Reject, BAD_REQUEST, "header_missing", "a required header is missing";
     HeaderMismatch, Reject, BAD_REQUEST, "header_mismatch", "a header disagrees with the body";
     EnvelopeMissing, Reject, BAD_REQUEST, "envelope_missing", "`_meta` lacks the protocol version";
-    UnsupportedVersion, Reject, BAD_REQUEST, "unsupported_version", "the protocol version is not supported";
+    UnsupportedVersion, Reject, BAD_REQUEST, "unsupported_version",
+        "the protocol version is not supported";
 
-    KeysUnavailable, Fail, SERVICE_UNAVAILABLE, "keys_unavailable", "the keys of the issuer are unavailable";
-    StateUnavailable, Fail, SERVICE_UNAVAILABLE, "state_unavailable", "what is remembered between requests is unavailable";
-    Cancelled, Fail, SERVICE_UNAVAILABLE, "cancelled", "the check was given up before it was decided";
+    KeysUnavailable, Fail, SERVICE_UNAVAILABLE, "keys_unavailable",
+        "the keys of the issuer are unavailable";
+    StateUnavailable, Fail, SERVICE_UNAVAILABLE, "state_unavailable",
+        "what is remembered between requests is unavailable";
+    Cancelled, Fail, SERVICE_UNAVAILABLE, "cancelled",
+        "the check was given up before it was decided";
 }
 
 /// The status of [`Reason::UnknownServer`] where a metadata document was asked for: 404 makes clients

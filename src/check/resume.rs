@@ -1,8 +1,8 @@
-//! `Last-Event-ID`: whether a client may have a server repeat what it missed of a stream.
+//! `Last-Event-ID`: whether a client may resume a stream, so that the server repeats what it missed.
 //!
-//! Servers find what to repeat by the id of an event alone, whoever asks for it. So the header
-//! does not reach a server that is not said to look at the session too; the stream that opens then
-//! is a new one, with which clients go on, while after a refusal they listen no more.
+//! Servers find the events to repeat by the id of one alone, whoever asks for them. So the header is
+//! removed unless the server is configured to check the session too. The server then opens a new
+//! stream, which clients accept; after a rejection they would stop listening.
 
 use super::request::HttpRequest;
 use super::server::Server;

@@ -1,9 +1,9 @@
-//! To whom sessions and tasks belong: whoever has an id does not have what is behind it.
+//! Binds sessions and tasks to subjects: knowing an id is not enough to use it.
 //!
-//! An id is bound to a subject and a server when the server issues it, where responses are filtered;
-//! else when it is first used, and then only by a request that is allowed. From then on it is
-//! nobody else's. It is not set free when its owner deletes it: a server that ignores DELETE would
-//! hand the session to the next one. What the store has forgotten is nobody's to take either.
+//! An id is bound to a subject and a server when the server issues it, where responses are filtered,
+//! and otherwise on its first use by a request that is allowed. From then on nobody else may use it.
+//! Deleting a session does not free its id, because a server that ignores DELETE would hand the
+//! session to the next caller. An id that the store has forgotten cannot be taken either.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ use crate::upstream::{self, Text};
 /// The header with the session's id, in lower case.
 pub(super) const SESSION_HEADER: &str = "mcp-session-id";
 
-/// What a request uses that belongs to somebody.
+/// The ids that a request uses and that belong to somebody.
 pub(super) struct UsedBindings<'u> {
     server: &'u Server,
     subject: &'u Subject,

@@ -1,4 +1,4 @@
-//! `CheckRequest` to [`HttpRequest`], or why not.
+//! Reads a `CheckRequest` into an [`HttpRequest`], or says why it describes none.
 //!
 //! Envoy describes one request several times over: method, path and host are fields and
 //! pseudo-headers, headers come in one of two forms, the body in one of two fields. Whatever is

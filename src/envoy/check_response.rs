@@ -1,4 +1,4 @@
-//! [`Verdict`] to `CheckResponse`.
+//! Writes a [`Verdict`] as a `CheckResponse`.
 //!
 //! Envoy forwards whatever has `status.code` 0, which is also the default, and puts the headers it
 //! is given on the wire as they are. So a response is written only here, by one function for each

@@ -1,9 +1,9 @@
-//! Protobuf's wire format (<https://protobuf.dev/programming-guides/encoding>), read where it lies
-//! and written at once.
+//! Protobuf's wire format (<https://protobuf.dev/programming-guides/encoding>), read in place and
+//! written directly.
 //!
-//! A check is a message of twenty to forty texts that nobody keeps, and its response one of nearly as
-//! many. Generated types would copy each of them into memory of its own, which costs more than to
-//! decide; what they make of the same bytes is what the tests compare with.
+//! A check is a message of twenty to forty strings that nobody keeps, and its response has nearly as
+//! many. Generated types would allocate each of them, which costs more than the decision. The tests
+//! compare with the generated types.
 
 use ascii::AsciiStr;
 

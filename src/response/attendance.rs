@@ -1,4 +1,4 @@
-//! The places of a request under limits on how many are open at once, while its stream lasts.
+//! Keeps the places of a request under limits on how many are open at once, while its stream lasts.
 
 use std::sync::Arc;
 

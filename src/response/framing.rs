@@ -1,4 +1,4 @@
-//! How the body of a response is to be read, by what its head says.
+//! Tells from the head of a response how its body is to be read.
 
 use super::head::ResponseHead;
 use super::refusal::ResponseRefusal;

@@ -1,4 +1,4 @@
-//! Whom a response is for, by the context that came with it.
+//! Finds out whom a response is for, from the context that came with it.
 
 use std::sync::Arc;
 

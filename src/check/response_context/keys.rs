@@ -1,5 +1,5 @@
-//! The keys that contexts are sealed with: those of a file that all replicas share, read again when
-//! it changes, or one that only this process knows.
+//! The keys that contexts are sealed with: from a file that all replicas share, which is read again
+//! when it changes, or one that only this process knows.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,15 +1,15 @@
-//! The seal on a context: that a check of this service made it, and when, and that it is used once.
+//! Seals contexts, and opens those that a check of this service made, not too long ago, for one use.
 //!
-//! A context travels by the PEP and comes back on a gRPC stream that others may reach too. What it
-//! says is believed only under a MAC (HMAC-SHA-256, RFC 2104) of a key that checks sign with:
+//! A context travels by the PEP and comes back on a gRPC stream that others may reach too. It is
+//! believed only with a MAC (HMAC-SHA-256, RFC 2104) of a key that checks sign with:
 //!
 //! ```text
 //! mcp-authz-1.KEY_ID.MADE_MS.CONTEXT.MAC
 //! ```
 //!
-//! `KEY_ID` names the key and tells nothing of it, `MADE_MS` is when the context was made in Unix
-//! milliseconds, `CONTEXT` is JSON, and `MAC`, in base64url, is of everything before its dot.
-//! Nothing of a context is parsed before the MAC was verified.
+//! `KEY_ID` names the key and reveals nothing of it, `MADE_MS` is the time of the check in Unix
+//! milliseconds, `CONTEXT` is JSON, and `MAC`, in base64url, covers everything before its dot.
+//! Nothing of a context is parsed before its MAC is verified.
 //!
 //! A context is good for one stream. Envoy may open the stream of one twice, when the first one broke
 //! before anything came back on it: a second stream within ten seconds is a repetition, which shows a

@@ -1,4 +1,4 @@
-//! MessageFields of Envoy's messages that may be there once.
+//! Fields of Envoy's messages that may occur once.
 
 use crate::check::InvalidCheck;
 use crate::envoy::protobuf::{Field, MessageFields, Undecodable};

@@ -1,4 +1,4 @@
-//! Envoy's messages about responses to our types, and back.
+//! Converts Envoy's messages about responses to our types, and back.
 
 use prost_types::value::Kind;
 use tonic::Status;

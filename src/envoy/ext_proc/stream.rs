@@ -1,4 +1,4 @@
-//! One stream, message by message: what comes when, and what is told for it.
+//! One stream, message by message: which message may come when, and the replies to it.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -22,7 +22,7 @@ use super::super::proto::envoy::service::ext_proc::v3::{
 };
 use super::message;
 
-/// What a message led to.
+/// The replies to one message.
 #[derive(Debug, Default)]
 pub(super) struct StreamReplies {
     /// The replies, in order.

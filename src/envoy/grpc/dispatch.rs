@@ -1,4 +1,4 @@
-//! Which service a call is for, and how long its client waits for the reply.
+//! Dispatches each call to its service, and ends it when its client waits no longer.
 
 use std::convert::Infallible;
 use std::future::poll_fn;

@@ -1,8 +1,8 @@
-//! A gRPC call of one message each way, both as the bytes that they are (gRPC over HTTP/2,
+//! gRPC calls of one message each way, whose messages are plain bytes (gRPC over HTTP/2,
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
 //!
-//! For the one call that is made for every request. The stream of messages that tonic has for any
-//! call copies each message twice and costs as much as to decide.
+//! `Check`, which is called for every request, goes this way because tonic's streams of messages
+//! copy each message twice and cost as much as the decision.
 
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -1,10 +1,11 @@
-//! Which contexts were used, and when first.
+//! Remembers which contexts were used, and when first.
 //!
-//! At most so many are remembered. Where there are more, room is made by whoever has the most
-//! ([`Shares`]): the subject with the most of the largest issuer, if it has more than a few, loses
-//! its oldest, and else the issuer does. Of that subject, what is as old or older counts as used
-//! from then on if it is not remembered. So the many lists of one caller take nothing from the slow
-//! calls of others. Where too many subjects have lost some, their issuer counts as they did.
+//! The number of contexts is bounded. When it is reached, whoever has the most makes room
+//! ([`Shares`]): the subject with the most contexts of the largest issuer, if it has more than a few,
+//! forgets its oldest one, and otherwise the issuer does. From then on every context of that subject
+//! that is as old or older counts as used unless it is remembered. So the many lists of one caller
+//! cannot displace the slow calls of others. If too many subjects have forgotten some, the same holds
+//! for their whole issuer.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
