@@ -14,9 +14,10 @@
 //! 4. [`check_response`] writes the [`Verdict`](crate::check::Verdict) as a `CheckResponse`: code 0 and
 //!    header changes for an allow, another code and a reply for everything else.
 //!
-//! If the verdict's metadata asks for it, Envoy opens an `ext_proc` stream for the response. [`ExtProc`]
-//! turns its messages into calls of a [`ResponseFilter`](crate::response::ResponseFilter), and the
-//! outputs back into messages (`ext_proc/stream.rs`).
+//! If the verdict's metadata asks for it, Envoy opens an `ext_proc` stream for the response.
+//! [`ExtProc`] turns its messages into calls of a
+//! [`ResponseFilter`](crate::response::ResponseFilter), and the outputs back into messages
+//! (`ext_proc/stream.rs`).
 //!
 //! [`bootstrap`] stands apart: it reads Envoy's own configuration and says what is wrong with it.
 

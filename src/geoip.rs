@@ -1,4 +1,5 @@
-//! The country of an address, from a database in `MaxMind`'s format that is read again when it changes.
+//! The country of an address, from a database in `MaxMind`'s format that is read again when it
+//! changes.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -57,10 +57,10 @@
 //!
 //! # Who may import whom
 //!
-//! `main → cli → app → envoy, admin → response → check → authn, policy, catalog → mcp, upstream, state, audit → authz`;
-//! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
-//! [`yaml`], [`json`], [`bytewise`], [`mod@file`], [`geoip`] and [`telemetry`] serve all of them and import none but
-//! [`authz`]'s values.
+//! `main → cli → app → envoy, admin → response → check → authn, policy, catalog → mcp, upstream,
+//! state, audit → authz`; [`config`] composes the settings of the modules and is imported by
+//! [`app`] and [`cli`] only. [`yaml`], [`json`], [`bytewise`], [`mod@file`], [`geoip`] and
+//! [`telemetry`] serve all of them and import none but [`authz`]'s values.
 //!
 //! - [`authz`] imports nothing of ours: no async, no clock, no I/O, no serialization. The same
 //!   arguments give the same decision, and it cannot panic.
@@ -94,9 +94,9 @@
 //!
 //! # Words
 //!
-//! *Local reply*: what mcp-authz answers in the place of the upstream. *Response*: what the upstream
-//! answers. *Decision*: of the policy about a request. *Verdict*: what Envoy is told to do.
-//! *Deny*: authentication or policy says no (401, 403). *Reject*: the input is not acceptable
+//! *Local reply*: what mcp-authz answers in the place of the upstream. *Response*: what the
+//! upstream answers. *Decision*: of the policy about a request. *Verdict*: what Envoy is told to
+//! do. *Deny*: authentication or policy says no (401, 403). *Reject*: the input is not acceptable
 //! (400, 413, 415). *Fail*: no decision can be made (503). *Subject*: whom the token is about.
 //! *Agent*: the OAuth client that acts for the subject. *Peer*: the TLS client of Envoy. *Action*:
 //! the MCP method. *Resource*: the tool, prompt, URI, task or server acted on.

@@ -1,14 +1,15 @@
 //! The path of an upstream's response, back to the client.
 //!
-//! A check decides about a request; this room sees that what comes back shows the caller no more than
-//! it may use, and that the sessions and tasks that a server issues belong to the caller they were
-//! issued to.
+//! A check decides about a request; this room sees that what comes back shows the caller no more
+//! than it may use, and that the sessions and tasks that a server issues belong to the caller they
+//! were issued to.
 //!
 //! # An example
 //!
-//! Alice's client has asked for `tools/list`. The check allowed it and put two facts into its verdict:
-//! `response_filter: list/tools`, and a sealed `response_context` with Alice's subject. Envoy matches on
-//! the first and opens an `ext_proc` stream for the response, to this replica or another.
+//! Alice's client has asked for `tools/list`. The check allowed it and put two facts into its
+//! verdict: `response_filter: list/tools`, and a sealed `response_context` with Alice's subject.
+//! Envoy matches on the first and opens an `ext_proc` stream for the response, to this replica or
+//! another.
 //!
 //! 1. [`FilterResponses::attend`] (`attendance.rs`): the places that the request has under limits on
 //!    how many are open at once stay taken as long as the stream lasts.

@@ -1,4 +1,5 @@
-//! Everything a decision depends on but what is asked for: who calls which server, from where, when.
+//! Everything a decision depends on but what is asked for: who calls which server, from where,
+//! when.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -45,8 +46,8 @@ pub(super) fn country(
     countries?.country(request.source.filter(|_| is_asked_for)?)
 }
 
-/// The TLS peer. Verifying a certificate costs something, so without a rule that asks the peer stays
-/// unknown.
+/// The TLS peer. Verifying a certificate costs something, so without a rule that asks the peer
+/// stays unknown.
 pub(super) fn peer(
     peers: &Peers,
     request: &HttpRequest<'_>,

@@ -17,12 +17,12 @@ use crate::catalog::InputSchema;
 use crate::state::{State, StateUnavailable};
 
 impl RequestContext<'_> {
-    /// Evaluates every target, takes what limits ask for, and records what happened. Where there are
-    /// several targets, each is recorded before the next is evaluated, so that windows count them as
-    /// they would count as many requests.
+    /// Evaluates every target, takes what limits ask for, and records what happened. Where there
+    /// are several targets, each is recorded before the next is evaluated, so that windows count
+    /// them as they would count as many requests.
     ///
-    /// Nothing is taken and nothing recorded for a request whose ids are in use, unless it is denied
-    /// anyway.
+    /// Nothing is taken and nothing recorded for a request whose ids are in use, unless it is
+    /// denied anyway.
     pub(super) async fn decide(
         &self,
         policies: Policies<'_>,

@@ -326,8 +326,8 @@ fn would_be(rehearsal: &Rehearsal, rules: &[Arc<str>], revision: Option<Arc<str>
     }
 }
 
-/// The id of a decision. Unique, and in the order of time: a UUID of version 7 (RFC 9562 §5.7). It counts from 1970, so that
-/// a clock that is before is taken to be there.
+/// The id of a decision. Unique, and in the order of time: a UUID of version 7 (RFC 9562 §5.7). It
+/// counts from 1970, so that a clock that is before is taken to be there.
 fn decision_id(now: Timestamp) -> Uuid {
     thread_local! {
         static CONTEXT: ContextV7 = const { ContextV7::new() };

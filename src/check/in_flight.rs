@@ -1,9 +1,9 @@
 //! Keeps the ids of requests whose responses are filtered from other requests of the session.
 //!
-//! Some servers route responses by id alone, as bridges to other transports do. If another request of
-//! the session had the id of one that asks for a list, the list could come as the response to that
-//! other request, which nobody filters. MCP forbids using an id twice in a session, so rejecting the
-//! second request costs honest clients nothing.
+//! Some servers route responses by id alone, as bridges to other transports do. If another request
+//! of the session had the id of one that asks for a list, the list could come as the response to
+//! that other request, which nobody filters. MCP forbids using an id twice in a session, so
+//! rejecting the second request costs honest clients nothing.
 
 use smallvec::SmallVec;
 

@@ -185,8 +185,8 @@ reasons! {
         "the check was given up before it was decided";
 }
 
-/// The status of [`Reason::UnknownServer`] where a metadata document was asked for: 404 makes clients
-/// try the next form of the document's address.
+/// The status of [`Reason::UnknownServer`] where a metadata document was asked for: 404 makes
+/// clients try the next form of the document's address.
 pub(super) const UNKNOWN_METADATA: StatusCode = StatusCode::NOT_FOUND;
 
 impl From<AuthenticationError> for Reason {

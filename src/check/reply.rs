@@ -1,5 +1,5 @@
-//! Local replies: what mcp-authz answers itself, in a form that keeps MCP clients alive and tells them
-//! why.
+//! Local replies: what mcp-authz answers itself, in a form that keeps MCP clients alive and tells
+//! them why.
 //!
 //! What a client makes of a status, a challenge and a body differs by SDK; the forms here are the
 //! ones that all of them survive. They repeat no text of the client but the id.

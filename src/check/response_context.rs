@@ -1,10 +1,10 @@
 //! What a check hands on to whoever sees the response to its request.
 //!
 //! Responses that carry lists, open a session or create a task are filtered on their way back, by
-//! this replica or another. The verdict's metadata has two members for that: `response_filter`, which
-//! the PEP matches on, says that the response is to be filtered and why, and `response_context` has
-//! the proven caller and the rest of the request's context, sealed so that only what a check said is
-//! believed.
+//! this replica or another. The verdict's metadata has two members for that: `response_filter`,
+//! which the PEP matches on, says that the response is to be filtered and why, and
+//! `response_context` has the proven caller and the rest of the request's context, sealed so that
+//! only what a check said is believed.
 
 mod contents;
 mod handover;

@@ -1,7 +1,8 @@
-//! `Last-Event-ID`: whether a client may resume a stream, so that the server repeats what it missed.
+//! `Last-Event-ID`: whether a client may resume a stream, so that the server repeats what it
+//! missed.
 //!
-//! Servers find the events to repeat by the id of one alone, whoever asks for them. So the header is
-//! removed unless the server is configured to check the session too. The server then opens a new
+//! Servers find the events to repeat by the id of one alone, whoever asks for them. So the header
+//! is removed unless the server is configured to check the session too. The server then opens a new
 //! stream, which clients accept; after a rejection they would stop listening.
 
 use super::request::HttpRequest;

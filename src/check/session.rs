@@ -1,9 +1,9 @@
 //! Binds sessions and tasks to subjects: knowing an id is not enough to use it.
 //!
-//! An id is bound to a subject and a server when the server issues it, where responses are filtered,
-//! and otherwise on its first use by a request that is allowed. From then on nobody else may use it.
-//! Deleting a session does not free its id, because a server that ignores DELETE would hand the
-//! session to the next caller. An id that the store has forgotten cannot be taken either.
+//! An id is bound to a subject and a server when the server issues it, where responses are
+//! filtered, and otherwise on its first use by a request that is allowed. From then on nobody else
+//! may use it. Deleting a session does not free its id, because a server that ignores DELETE would
+//! hand the session to the next caller. An id that the store has forgotten cannot be taken either.
 
 use std::collections::HashSet;
 

@@ -1,10 +1,10 @@
 //! Lets long bodies take turns, so that they do not hold up other checks.
 //!
-//! Parsing a body and deciding about it is synchronous, and the worker that does it serves nobody else
-//! meanwhile. An ordinary body takes microseconds, the largest milliseconds. So at least one worker is
-//! kept free of long bodies where there are two; the rest of the bodies wait in the order in which
-//! they came. Between two long bodies a worker serves everything else that is ready. A check waits
-//! until the deadline of the PEP; one that is given up leaves the queue.
+//! Parsing a body and deciding about it is synchronous, and the worker that does it serves nobody
+//! else meanwhile. An ordinary body takes microseconds, the largest milliseconds. So at least one
+//! worker is kept free of long bodies where there are two; the rest of the bodies wait in the order
+//! in which they came. Between two long bodies a worker serves everything else that is ready. A
+//! check waits until the deadline of the PEP; one that is given up leaves the queue.
 
 use std::num::NonZero;
 

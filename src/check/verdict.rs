@@ -38,8 +38,8 @@ pub struct LocalReply {
     pub body: String,
 }
 
-/// Decides about described requests. The edge depends on this and not on the [pipeline](super::Pipeline), so
-/// that it can be tested without one.
+/// Decides about described requests. The edge depends on this and not on the
+/// [pipeline](super::Pipeline), so that it can be tested without one.
 pub trait Decide: Send + Sync + 'static {
     /// Judges a request. Runs inside the span of the check; may be dropped at any await.
     fn decide(&self, request: HttpRequest<'_>) -> impl Future<Output = Verdict> + Send;

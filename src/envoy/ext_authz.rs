@@ -1,8 +1,8 @@
 //! The Authorization service: gRPC in and out, one span for each check.
 //!
 //! A denial is never a gRPC error, which Envoy may be configured to let pass, and neither is the
-//! refusal of a check that cannot be decoded. The deadline that Envoy sends (`grpc-timeout`) is kept
-//! by the dispatch around this; when it passes or the client leaves, the future of
+//! refusal of a check that cannot be decoded. The deadline that Envoy sends (`grpc-timeout`) is
+//! kept by the dispatch around this; when it passes or the client leaves, the future of
 //! [`Decide::decide`] is dropped.
 
 use std::pin::pin;

@@ -1,8 +1,8 @@
 //! The `ExternalProcessor` service: one gRPC stream for each response of an upstream.
 //!
-//! The next message is read only after Envoy has taken every reply to the one before, so a slow client
-//! slows the upstream down and nothing piles up here. Nothing is spawned: when Envoy resets the
-//! stream, the replies are dropped, and with them the filter.
+//! The next message is read only after Envoy has taken every reply to the one before, so a slow
+//! client slows the upstream down and nothing piles up here. Nothing is spawned: when Envoy resets
+//! the stream, the replies are dropped, and with them the filter.
 
 mod message;
 mod stream;

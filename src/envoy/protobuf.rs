@@ -1,9 +1,9 @@
 //! Protobuf's wire format (<https://protobuf.dev/programming-guides/encoding>), read in place and
 //! written directly.
 //!
-//! A check is a message of twenty to forty strings that nobody keeps, and its response has nearly as
-//! many. Generated types would allocate each of them, which costs more than the decision. The tests
-//! compare with the generated types.
+//! A check is a message of twenty to forty strings that nobody keeps, and its response has nearly
+//! as many. Generated types would allocate each of them, which costs more than the decision. The
+//! tests compare with the generated types.
 
 use ascii::AsciiStr;
 
@@ -54,7 +54,8 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Undecodable> {
     }
 }
 
-/// The fields of a message, in their order, each with its number. Ends at the first that is damaged.
+/// The fields of a message, in their order, each with its number. Ends at the first that is
+/// damaged.
 #[derive(Debug, Clone)]
 pub(super) struct MessageFields<'m>(&'m [u8]);
 

@@ -63,9 +63,9 @@ impl Default for ServeSettings {
 #[error("reflection cannot be built")]
 pub struct ServeError(#[from] tonic_reflection::server::Error);
 
-/// Serves `ext_authz`, `ext_proc`, health and reflection until `shutdown` resolves and every call in flight is
-/// done. How long that may take is for the caller to say: a connection on which the client never
-/// finished its first message does not end by itself.
+/// Serves `ext_authz`, `ext_proc`, health and reflection until `shutdown` resolves and every call
+/// in flight is done. How long that may take is for the caller to say: a connection on which the
+/// client never finished its first message does not end by itself.
 ///
 /// # Errors
 /// [`ServeError`] if the server cannot be built.

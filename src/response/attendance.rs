@@ -24,7 +24,8 @@ impl Drop for HeldPlaces {
 }
 
 /// Keeps the places of the request that these facts are about, if it has any and the context is
-/// believed. A context that was used before keeps nothing: whoever has seen it could fill a caller's limit.
+/// believed. A context that was used before keeps nothing: whoever has seen it could fill a
+/// caller's limit.
 pub(super) fn attend(pipeline: &Pipeline, carried: &Carried) -> Attendance {
     let fact = |name| carried.as_ref().and_then(|facts| facts.get(name));
     if !fact(FILTER_FACT).is_some_and(|code| ResponseContext::has_places(code)) {

@@ -1,7 +1,7 @@
 //! The filter of one response, from its head to its end.
 //!
-//! A response is never repaired. One that cannot be read is replaced by an error with a reason of its
-//! own, and lists whose recipient is unknown come out empty.
+//! A response is never repaired. One that cannot be read is replaced by an error with a reason of
+//! its own, and lists whose recipient is unknown come out empty.
 
 use std::sync::Arc;
 
@@ -207,8 +207,8 @@ impl ResponseStream {
         }
     }
 
-    /// Notes whether the whole response has come, and not only its stream. An error may be that of a
-    /// request that used the same id before, so the ids are kept for a while after one. A result
+    /// Notes whether the whole response has come, and not only its stream. An error may be that of
+    /// a request that used the same id before, so the ids are kept for a while after one. A result
     /// without a list is not the response, and a stream that ends without one may go on elsewhere:
     /// then the list may yet come as the response to another request, and the ids are kept.
     fn note(&self, reading: &mut BodyReading, end: bool) {

@@ -16,8 +16,8 @@ pub(super) const INVALID_REQUEST: i32 = -32600;
 /// The same.
 pub(super) const INVALID_PARAMS: i32 = -32602;
 
-/// What a client is told besides a text: `error.data`, or `_meta` of a tool's result. Absent members
-/// are left out.
+/// What a client is told besides a text: `error.data`, or `_meta` of a tool's result. Absent
+/// members are left out.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct ReplyData<'a> {
     /// `acr` values, any of which would do.

@@ -16,8 +16,8 @@ use crate::mcp::{Era, Id, Kind, Message, Payload, answer as rpc};
 
 /// JSON-RPC 2.0 §5.1.
 const METHOD_NOT_FOUND: i32 = -32601;
-/// The most bytes of the replies to a batch. With the facts that Envoy is text besides it stays below
-/// the longest message that Envoy takes (`max_receive_message_length: 262144`).
+/// The most bytes of the replies to a batch. With the facts that Envoy is text besides it stays
+/// below the longest message that Envoy takes (`max_receive_message_length: 262144`).
 const BATCH_REPLY_BYTES_MAX: usize = 192 << 10;
 
 /// Why a request is denied.
@@ -45,7 +45,8 @@ impl<'a> Denied<'a> {
 }
 
 /// A reply about a session or task that belongs to another subject, or to nobody. A session that is
-/// nobody's, or must look so, is answered as servers answer a dead one, so that clients begin a new one.
+/// nobody's, or must look so, is answered as servers answer a dead one, so that clients begin a new
+/// one.
 pub(in crate::check) fn not_owned(
     to: &Addressee<'_>,
     settings: DenySettings,
@@ -156,8 +157,9 @@ struct DenialText<'a> {
 }
 
 impl DenialText<'_> {
-    /// The replies to a batch. Where there is no room for everything that could be said, each request
-    /// is told the reason alone; where there is no room for that either, there is no such reply.
+    /// The replies to a batch. Where there is no room for everything that could be said, each
+    /// request is told the reason alone; where there is no room for that either, there is no such
+    /// reply.
     fn batch(&self, messages: &[Message<'_>], era: Era) -> Option<String> {
         let replies = |reply: &dyn Fn(&Message<'_>) -> Option<String>| {
             let mut all = Vec::new();

@@ -10,7 +10,8 @@ use crate::check::server::{Server, SessionBinding};
 use crate::mcp::{ListKind, Lists, Message};
 use crate::state::PlaceKey;
 
-/// Every value of `response_filter`, which PEPs match on, and whether the body of the response is read.
+/// Every value of `response_filter`, which PEPs match on, and whether the body of the response is
+/// read.
 pub const RESPONSE_FILTERS: [(&str, bool); 8] = [
     ("list", true),
     ("list/tools", true),
@@ -85,7 +86,8 @@ impl ResponseContents {
         contents
     }
 
-    /// What the response to one message may have; `binds` says whether sessions and tasks are bound.
+    /// What the response to one message may have; `binds` says whether sessions and tasks are
+    /// bound.
     pub(in crate::check) fn of_message(message: &Message<'_>, binds: bool) -> Self {
         let mut contents = ResponseContents::NOTHING;
         contents.add(message, binds);

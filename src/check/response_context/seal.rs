@@ -1,4 +1,5 @@
-//! Seals contexts, and opens those that a check of this service made, not too long ago, for one use.
+//! Seals contexts, and opens those that a check of this service made, not too long ago, for one
+//! use.
 //!
 //! A context travels by the PEP and comes back on a gRPC stream that others may reach too. It is
 //! believed only with a MAC (HMAC-SHA-256, RFC 2104) of a key that checks sign with:
@@ -11,9 +12,9 @@
 //! milliseconds, `CONTEXT` is JSON, and `MAC`, in base64url, covers everything before its dot.
 //! Nothing of a context is parsed before its MAC is verified.
 //!
-//! A context is good for one stream. Envoy may open the stream of one twice, when the first one broke
-//! before anything came back on it: a second stream within ten seconds is a repetition, which shows a
-//! list filtered as before, and has no other effect. What comes later is a replay.
+//! A context is good for one stream. Envoy may open the stream of one twice, when the first one
+//! broke before anything came back on it: a second stream within ten seconds is a repetition, which
+//! shows a list filtered as before, and has no other effect. What comes later is a replay.
 
 mod used;
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::authn::FoundPeer;
 use crate::authz::PeerNames;
 
-/// The TLS peer, as it was found. Of a list that is judged by a later policy it is unknown if no rule
-/// asked when the request was judged.
+/// The TLS peer, as it was found. Of a list that is judged by a later policy it is unknown if no
+/// rule asked when the request was judged.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SerializedPeer(pub(super) FoundPeer);
 

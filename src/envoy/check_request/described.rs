@@ -191,7 +191,8 @@ pub(super) fn raw_header(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>),
     }
 }
 
-/// The name of a header in lower case: a token (RFC 9110 §5.6.2), behind a colon in a pseudo-header.
+/// The name of a header in lower case: a token (RFC 9110 §5.6.2), behind a colon in a
+/// pseudo-header.
 pub(super) fn header_name(name: &str) -> Result<Cow<'_, str>, InvalidCheck> {
     let token = name.strip_prefix(':').unwrap_or(name);
     if !token.is_empty() && Kind::NAME.holds(token) {

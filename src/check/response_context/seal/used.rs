@@ -1,11 +1,11 @@
 //! Remembers which contexts were used, and when first.
 //!
 //! The number of contexts is bounded. When it is reached, whoever has the most makes room
-//! ([`Shares`]): the subject with the most contexts of the largest issuer, if it has more than a few,
-//! forgets its oldest one, and otherwise the issuer does. From then on every context of that subject
-//! that is as old or older counts as used unless it is remembered. So the many lists of one caller
-//! cannot displace the slow calls of others. If too many subjects have forgotten some, the same holds
-//! for their whole issuer.
+//! ([`Shares`]): the subject with the most contexts of the largest issuer, if it has more than a
+//! few, forgets its oldest one, and otherwise the issuer does. From then on every context of that
+//! subject that is as old or older counts as used unless it is remembered. So the many lists of one
+//! caller cannot displace the slow calls of others. If too many subjects have forgotten some, the
+//! same holds for their whole issuer.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
