@@ -1,8 +1,6 @@
 //! Decides about a parsed request. Every target is evaluated, and either all of them are allowed or
 //! none. The state is read before the evaluation, and limits are taken from it after.
 
-use std::sync::Arc;
-
 use super::context::RequestContext;
 use super::decision::RequestDecision;
 use super::objection::Objection;
@@ -36,12 +34,8 @@ impl RequestContext<'_> {
         let used = UsedBindings::of(self.server, self.subject, session, resources);
         let ages = policies.each().any(Policy::has_session_ages);
         let mut found = used.find(state, ages, self.now).await?;
-        let mut decided = RequestDecision {
-            owned_headers: Arc::clone(policies.enforced.set_headers()),
-            session_started: found.session_started,
-            is_one: parsed.messages().len() <= 1,
-            ..RequestDecision::default()
-        };
+        let is_one = parsed.messages().len() <= 1;
+        let mut decided = RequestDecision::new(policies.enforced, found.session_started, is_one);
         let in_turn = targets.len() > 1
             && policies.have_windows()
             && found.refusal.is_none()

@@ -13,7 +13,7 @@ use super::reason::Reason;
 use super::rehearsal::{add_rehearsal, rehearsed};
 use super::takings::{Took, take};
 use crate::authz::{
-    self, AccessRequest, Assigned, Decision, Denial, DenialReason, Evaluation, Rehearsal,
+    self, AccessRequest, Assigned, Decision, Denial, DenialReason, Evaluation, Policy, Rehearsal,
     Rehearsed, Rules, Taken,
 };
 use crate::catalog::InvalidArguments;
@@ -36,7 +36,7 @@ pub(super) struct RequestDecision {
     /// The places that it has under limits on how many are open at once.
     pub(super) places: Vec<PlaceKey>,
     /// Whether there is one message, whatever it reaches.
-    pub(super) is_one: bool,
+    is_one: bool,
     /// Which target decided.
     pub(super) decisive: usize,
     /// The class of its tool.
@@ -68,6 +68,17 @@ struct Joined {
 }
 
 impl RequestDecision {
+    /// None yet, about a request in a session that is the caller's since then, and of one message
+    /// or more.
+    pub(super) fn new(policy: &Policy, session_started: Option<Timestamp>, is_one: bool) -> Self {
+        RequestDecision {
+            owned_headers: Arc::clone(policy.set_headers()),
+            session_started,
+            is_one,
+            ..RequestDecision::default()
+        }
+    }
+
     pub(super) fn is_allowed(&self) -> bool {
         matches!(self.decision, Some(Decision::Allow(_)))
     }

@@ -1,14 +1,21 @@
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::*;
-use crate::authz::{DenialReason, LimitDemand, OpenDemand, Opened, WindowDemand};
-use crate::catalog::Limits;
-use crate::check::{Body, DenySettings, ServerSettings, SessionBinding};
+use crate::authn::FoundPeer;
+use crate::authz::{
+    Count, Decision, DenialReason, LimitDemand, OpenDemand, Opened, Rehearsed, Subject, Taken,
+    WindowDemand,
+};
+use crate::catalog::{Catalog, Limits};
+use crate::check::request::HttpRequest;
+use crate::check::{Body, DenySettings, PurposeSettings, Server, ServerSettings, SessionBinding};
 use crate::mcp::{DecodeOptions, Headers, decode};
 use crate::policy::{CompileContext, compile};
-use crate::state::{Bind, BindingKey, Memory, Owner, Reply, Settings, Whose};
+use crate::state::{Bind, BindingKey, Memory, Owner, PlaceKey, Reply, Settings, Whose};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::Source;
 
@@ -208,7 +215,7 @@ async fn judge_ids(
     };
     let headers = Headers::collect([("content-type", "application/json")], true);
     let read = ParsedRequest::decoded(decode(body.as_bytes(), &options), &headers, None, None);
-    assert!(read.fault.is_none(), "{body}");
+    assert!(read.rejection.is_none(), "{body}");
     let subject = Arc::new(Subject {
         issuer: "https://idp.test".into(),
         id: id.into(),

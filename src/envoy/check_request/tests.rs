@@ -1,6 +1,14 @@
-use super::*;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::IpAddr;
 
 use prost::Message;
+
+use super::described::HeaderList;
+use super::peer::EXTERNAL_ADDRESS;
+use super::*;
+use crate::check::StatedFact;
+use crate::telemetry::notices::Noticed;
 
 use super::super::protobuf::{put_bytes, put_message};
 

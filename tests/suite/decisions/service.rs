@@ -20,10 +20,10 @@ use mcp_authz::envoy::{ExtAuthz, ServeSettings};
 use mcp_authz::geoip::Countries;
 use mcp_authz::json;
 use mcp_authz::policy::PolicyStore;
+use mcp_authz::response::{ListReader, observe_tool};
 use mcp_authz::state::{
     Bind, BindingKey, InFlight, Memory, Owner, Reply, State, StateUnavailable, Whose,
 };
-use mcp_authz::response::{ListReader, observe_tool};
 use mcp_authz::telemetry::metrics::Metrics;
 use mcp_authz::telemetry::notices::Notices;
 use prost::Message;
