@@ -150,8 +150,8 @@ fn pipeline(config: &Config, servers: Servers, audit: Audit, parts: &ServicePart
     }
 }
 
-fn envoy_settings(config: &Config) -> envoy::Settings {
-    let mut settings = envoy::Settings::default();
+fn envoy_settings(config: &Config) -> envoy::ServeSettings {
+    let mut settings = envoy::ServeSettings::default();
     settings.request.headers_max = config.limits.check.headers_max;
     settings.request.source = config.client_address;
     settings.body_bytes_max = config.limits.check.body_bytes_max;

@@ -11,48 +11,50 @@
 //! [`cli`] turns arguments into a command. `serve` runs [`app`], the composition root, which
 //! builds the parts and ends them in order. Each core has a worker, a thread with a runtime of its
 //! own, and each connection of Envoy's stays on one of them (`app/worker.rs`). One check enters at
-//! [`envoy::ExtAuthz`] and passes through [`check::Pipeline`]. An answer of an upstream that Envoy
-//! is told to show us comes in at [`envoy::ExtProc`], chunk by chunk, and goes by a
-//! [`check::Exchange`] of the same pipeline.
+//! [`envoy::ExtAuthz`] and passes through [`check::Pipeline`]. A response of an upstream that Envoy
+//! is told to show us comes in at [`envoy::ExtProc`], chunk by chunk, and passes through a
+//! [`response::ResponseFilter`], which uses the parts of the same pipeline.
 //!
-//! # The way of one request
+//! # The path of a request
 //!
-//! 1. [`envoy`]: gRPC in, deadline and size capped, span opened; `CheckRequest` to
-//!    [`check::HttpRequest`], which borrows from the message.
-//! 2. [`check`]: one look at the clock, one policy snapshot, the server that is meant.
+//! 1. [`envoy`]: gRPC in, deadline and size capped, span opened; [`envoy::check_request`] turns the
+//!    `CheckRequest` into a [`check::HttpRequest`], which borrows from the message.
+//! 2. `check/steps.rs`: one look at the clock, one policy snapshot, the server that is meant.
 //! 3. [`authn`]: credentials to [`authz::Subject`]. Without one: 401 now, after a look at the
-//!    beginning of the body ([`mcp::glance`]) for what the answer is addressed to.
-//! 4. `check/turn.rs`: a long body waits for its turn. [`mcp`]: body to [`mcp::Message`], or the
-//!    reason it is refused.
-//! 5. A refused message, or a request that is wrong in any other way, is rejected now.
-//! 6. [`mcp::Message::targets`]: what is to be done, and to what.
+//!    beginning of the body ([`mcp::glance`]) for the id that the reply is addressed to.
+//! 4. `check/turn.rs`: a long body waits for its turn. `check/parse.rs` and [`mcp`]: body to
+//!    [`mcp::Message`], or the reason it is refused.
+//! 5. A request that is not acceptable is rejected now.
+//! 6. `check/targets.rs`, [`mcp::Message::targets`]: what is to be done, and to what.
 //! 7. `check/session.rs`: a session or task that is another subject's is denied now; one that is
 //!    nobody's becomes the caller's after an allow.
-//! 8. [`catalog`]: what is known of the tool, and whether the arguments fit its schema, where
-//!    that is asked for. [`authz::evaluate`]: synchronous and pure. [`state`] is read before and
-//!    taken from after, only where a rule that may match needs it. `check/in_flight.rs`: an id
-//!    that waits for a list is nobody else's in its session.
-//! 9. [`upstream`]: the header changes of an allow.
-//! 10. `check/observe.rs`: audit, metrics and span, once.
-//! 11. [`envoy::response`]: [`check::Verdict`] to `CheckResponse`.
+//! 8. `check/decide.rs`. [`catalog`]: what is known of the tool, and whether the arguments fit its
+//!    schema, where that is asked for. [`authz::evaluate`]: synchronous and pure. [`state`] is read
+//!    before and taken from after (`check/takings.rs`), only where a rule that may match needs it.
+//!    `check/in_flight.rs`: an id that waits for a list is nobody else's in its session.
+//! 9. `check/conclude.rs`: the header changes of an allow by [`upstream`], or a local reply
+//!    (`check/reply.rs`).
+//! 10. `check/evidence.rs`: audit, metrics and span, once.
+//! 11. [`envoy::check_response`]: [`check::Verdict`] to `CheckResponse`.
 //!
-//! # The way of an answer
+//! # The path of a response
 //!
-//! Where an answer has lists, opens a session or creates a task, or the request counts as long as
-//! it is open, the verdict says so in metadata (`check/handoff.rs`), and the PEP opens a stream for
-//! it, to this replica or another:
+//! Where a response has lists, opens a session or creates a task, or the request counts as long as
+//! it is open, the verdict says so in metadata (`check/response_context.rs`), and the PEP opens a
+//! stream for it, to this replica or another:
 //!
-//! 1. [`envoy`]: pieces of the answer as they come, to a [`check::Exchange`], and what is told of
-//!    them back.
-//! 2. `check/handoff/seal.rs`: what came with it is believed if a check of this service made it, not
-//!    too long ago and for one exchange; else the answer is nobody's.
-//!    `check/process.rs`: from the head, whether and how the body is read; what is issued is bound
-//!    in [`state`] before the client can know of it.
+//! 1. [`envoy`]: pieces of the response as they come, to a [`response::ResponseFilter`], and its
+//!    outputs back.
+//! 2. `response/recipient.rs`: the context that came with it is believed if a check of this service
+//!    sealed it (`check/response_context/seal.rs`), not too long ago and for one stream; else the
+//!    response is nobody's. `response/framing.rs`: from the head, whether and how the body is read.
+//!    `response/judge.rs`: what is issued is bound in [`state`] before the client can know of it.
 //! 3. [`mcp::Listing`]: the body, let out as it is but for items of lists, which wait to be judged.
-//! 4. [`catalog`] takes note of each tool, [`authz::is_visible`] judges each item.
+//! 4. `response/tool_watch.rs`: [`catalog`] records each tool; `response/judge.rs`:
+//!    [`authz::is_visible`] judges each item.
 //!
-//! What shows on either way that Envoy is not configured as it should be is no reason to refuse: it
-//! is a [`telemetry::notices::Noticed`], which operators see.
+//! A request or response that shows that Envoy is not configured as it should be is not refused for
+//! that: it raises a [`telemetry::notices::Noticed`], which operators see.
 //!
 //! # Threads and ports
 //!
@@ -75,10 +77,11 @@
 //!
 //! # Who may import whom
 //!
-//! `main → cli → app → envoy, admin → check → authn, policy, catalog → mcp, upstream, state, audit → authz`;
-//! [`config`] composes the settings of the modules and is imported by [`app`] and [`cli`] only.
-//! [`yaml`], [`json`], [`byte_class`], [`text`], [`fetch`], [`mod@file`] and [`telemetry`] serve all of
-//! them and import none but [`authz`]'s values.
+//! `main → cli → app → envoy, admin → response → check → authn, policy, catalog → mcp, upstream,
+//! state, audit → authz`; [`config`] composes the settings of the modules and is imported by
+//! [`app`] and [`cli`] only. [`yaml`], [`json`], [`byte_class`], [`text`], [`fetch`],
+//! [`mod@file`], [`geoip`] and [`telemetry`] serve all of them and import none but [`authz`]'s
+//! values.
 //!
 //! - [`authz`] imports nothing of ours: no async, no clock, no I/O, no serialization. The same
 //!   arguments give the same decision, and it cannot panic.
@@ -117,11 +120,11 @@
 //! - *No switch that fails open.* Whether Envoy lets requests pass without a decision is
 //!   `failure_mode_allow` in Envoy. A second switch here could only disagree with it, so an error on
 //!   this side is always a refusal.
-//! - *A gRPC front of our own instead of tonic's server* (`envoy/front.rs`). Tonic boxes the bodies of
+//! - *A gRPC front of our own instead of tonic's server* (`envoy/grpc/dispatch.rs`). Tonic boxes the bodies of
 //!   each call, clones all services and starts a timer, which together cost half as much as a decision.
 //!   Checks go straight from HTTP/2 to their service; health and reflection still go through
 //!   tonic's routes. `tests/bench/noop` has both for comparison.
-//! - *Check requests are read from the bytes, not by generated types* (`envoy/wire.rs`). Generated types
+//! - *Check requests are read from the bytes, not by generated types* (`envoy/protobuf.rs`). Generated types
 //!   copy each of about thirty strings of a check, and they accept a field that is there twice. The
 //!   tests hold the reader to `envoy-types`, field by field.
 //! - *JSON readers of our own* for bodies and lists. Serde keeps the last of two equal keys or fails
@@ -150,7 +153,9 @@
 //!
 //! # Words
 //!
-//! *Deny*: authentication or policy says no (401, 403). *Reject*: the input is not acceptable
+//! *Local reply*: what mcp-authz answers in the place of the upstream. *Response*: what the
+//! upstream answers. *Decision*: of the policy about a request. *Verdict*: what Envoy is told to
+//! do. *Deny*: authentication or policy says no (401, 403). *Reject*: the input is not acceptable
 //! (400, 413, 415). *Fail*: no decision can be made (503). *Subject*: whom the token is about.
 //! *Agent*: the OAuth client that acts for the subject. *Peer*: the TLS client of Envoy. *Action*:
 //! the MCP method. *Resource*: the tool, prompt, URI, task or server acted on.
@@ -168,11 +173,13 @@ pub mod config;
 pub mod envoy;
 pub mod fetch;
 pub mod file;
+pub mod geoip;
 pub mod health;
 pub mod json;
 pub mod listen;
 pub mod mcp;
 pub mod policy;
+pub mod response;
 pub mod state;
 pub mod telemetry;
 pub mod text;

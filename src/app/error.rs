@@ -4,10 +4,10 @@ use std::io;
 
 use crate::authn::{InvalidPeers, InvalidSettings};
 use crate::catalog::InvalidSnapshot;
-use crate::check::countries::InvalidCountries;
 use crate::check::{InvalidHandoffKeys, InvalidServer};
 use crate::config::ConfigError;
 use crate::envoy;
+use crate::geoip::InvalidCountries;
 use crate::listen::{ListenError, TlsError};
 use crate::policy::LoadPolicyError;
 use crate::telemetry::InvalidTelemetry;

@@ -73,7 +73,7 @@ impl Tasks {
         mut listener: Listener,
         pipeline: &Arc<Pipeline>,
         parts: &ServiceParts,
-        settings: envoy::Settings,
+        settings: envoy::ServeSettings,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         let count = workers().get();
         let mut threads = Vec::with_capacity(count);

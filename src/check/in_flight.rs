@@ -1,14 +1,19 @@
-//! Ids of requests whose answers are looked at: no other request of the session may have one.
+//! Keeps the ids of requests whose responses are filtered from other requests of the session.
 //!
-//! Where a server routes answers by id alone, as bridges to other transports do, a list whose id
-//! another request of the session uses too comes as the answer to that one, which nobody filters.
-//! MCP forbids to use an id twice in a session, so nothing is lost by a refusal.
+//! Some servers route responses by id alone, as bridges to other transports do. If another request
+//! of the session had the id of one that asks for a list, the list could come as the response to
+//! that other request, which nobody filters. MCP forbids using an id twice in a session, so
+//! rejecting the second request costs honest clients nothing.
 
 use smallvec::SmallVec;
 
-use super::handoff::Expected;
-use super::judgement::{Context, Judgement};
-use super::{Pipeline, Read, Reason, Server, SessionBinding};
+use super::context::RequestContext;
+use super::decision::RequestDecision;
+use super::parse::ParsedRequest;
+use super::pipeline::Pipeline;
+use super::reason::Reason;
+use super::response_context::ResponseContents;
+use super::server::{Server, SessionBinding};
 use crate::mcp::{Id, Message};
 use crate::state::{IdInUse, Owner, RequestIds, RequestKey};
 
@@ -16,41 +21,45 @@ use crate::state::{IdInUse, Owner, RequestIds, RequestKey};
 /// what is asked for with it is answered there, if the stream is opened in time.
 const GET_STREAM_ID: &str = "\"_GET_stream\"";
 
-impl Pipeline {
-    /// Refuses an allowed request after all if one of its ids has come into use meanwhile.
-    pub(super) fn keep_ids(
-        &self,
-        ids: Option<&RequestIds>,
-        context: &Context<'_>,
-        judgement: &mut Judgement,
-    ) {
-        let Some(ids) = ids.filter(|_| judgement.is_allowed()) else {
-            return;
-        };
-        match self.in_flight.enter(context.decision_id, ids, context.now) {
-            Ok(0) => {}
-            Ok(forgotten) => {
-                tracing::warn!(forgotten, "ids in flight are forgotten; there are too many");
-                let forgotten = u64::try_from(forgotten).unwrap_or(u64::MAX);
-                self.metrics.sessions.record_ids_forgotten(forgotten);
-            }
-            Err(IdInUse) => {
-                judgement.give_back(&*self.state, context.decision_id);
-                judgement.refuse(Reason::IdInUse, 0);
-            }
+/// Refuses an allowed request after all if one of its ids has come into use meanwhile.
+pub(super) fn keep_ids(
+    pipeline: &Pipeline,
+    ids: Option<&RequestIds>,
+    context: &RequestContext<'_>,
+    decided: &mut RequestDecision,
+) {
+    let Some(ids) = ids.filter(|_| decided.is_allowed()) else {
+        return;
+    };
+    match pipeline
+        .in_flight
+        .enter(context.decision_id, ids, context.now)
+    {
+        Ok(0) => {}
+        Ok(forgotten) => {
+            tracing::warn!(forgotten, "ids in flight are forgotten; there are too many");
+            let forgotten = u64::try_from(forgotten).unwrap_or(u64::MAX);
+            pipeline.metrics.sessions.record_ids_forgotten(forgotten);
+        }
+        Err(IdInUse) => {
+            decided.give_back(&*pipeline.state, context.decision_id);
+            decided.refuse(Reason::IdInUse, 0);
         }
     }
 }
 
-impl Context<'_> {
+impl RequestContext<'_> {
     /// The ids of a request, if it has any in a session. Without one there is no stream that
     /// another request shares.
     ///
     /// # Errors
-    /// Two ids of a batch may be one to some server, and the answer to one of them is looked at.
-    pub(super) fn request_ids(&self, read: &Read<'_>) -> Result<Option<RequestIds>, IdInUse> {
+    /// Two ids of a batch may be one to some server, and the response to one of them is filtered.
+    pub(super) fn request_ids(
+        &self,
+        parsed: &ParsedRequest<'_>,
+    ) -> Result<Option<RequestIds>, IdInUse> {
         let server = self.server;
-        let routing = read.routing.as_ref();
+        let routing = parsed.routing.as_ref();
         let Some(session) = routing.and_then(|routing| routing.session) else {
             return Ok(None);
         };
@@ -60,7 +69,7 @@ impl Context<'_> {
         let of = is_shared.then_some(owner);
         let key_of = |id: Id<'_>| RequestKey::new(&server.name, session, of, &id.folded());
         let (mut awaited, mut others) = (SmallVec::new(), SmallVec::new());
-        for message in read.messages() {
+        for message in parsed.messages() {
             let Some(key) = message.kind.answer_id().map(key_of) else {
                 continue;
             };
@@ -78,7 +87,7 @@ impl Context<'_> {
         }
         let mut look = 0;
         if !awaited.is_empty() {
-            look = Expected::of(self.request, server, read).number();
+            look = ResponseContents::of(self.request, server, parsed).number();
             awaited.sort_unstable();
             let is_twice = awaited
                 .windows(2)
@@ -97,17 +106,8 @@ impl Context<'_> {
     }
 }
 
-/// Whether the answer to a message is looked at for its id.
+/// Whether the response to a message is filtered by its id.
 fn is_awaited(message: &Message<'_>, server: &Server) -> bool {
     let binds = server.settings.session_binding != SessionBinding::Off;
-    message.kind.answer_id().is_some() && Expected::of_message(message, binds).reads_body()
-}
-
-/// How many lists the answer to a request has, if everything that it asks for is answered.
-pub(super) fn lists_awaited(read: &Read<'_>, server: &Server) -> usize {
-    let binds = server.settings.session_binding != SessionBinding::Off;
-    let has_list = |message: &&Message<'_>| {
-        message.kind.answer_id().is_some() && !Expected::of_message(message, binds).lists.is_empty()
-    };
-    read.messages().iter().filter(has_list).count()
+    message.kind.answer_id().is_some() && ResponseContents::of_message(message, binds).reads_body()
 }

@@ -1,14 +1,15 @@
-//! `Last-Event-ID`: whether a client may have a server repeat what it missed of a stream.
+//! `Last-Event-ID`: whether a client may resume a stream, so that the server repeats what it
+//! missed.
 //!
-//! Servers find what to repeat by the id of an event alone, whoever asks for it. So the header
-//! does not reach a server that is not said to look at the session too; the stream that opens then
-//! is a new one, with which clients go on, while after a refusal they listen no more.
+//! Servers find the events to repeat by the id of one alone, whoever asks for them. So the header
+//! is removed unless the server is configured to check the session too. The server then opens a new
+//! stream, which clients accept; after a rejection they would stop listening.
 
-use super::judgement::{Context, Judgement};
-use super::read::Fault;
-use super::{HttpRequest, Pipeline, Read, Reason, Server, Text};
+use super::request::HttpRequest;
+use super::server::Server;
 use crate::mcp::Era;
-use crate::upstream;
+use crate::text::Text;
+use crate::upstream::{self};
 
 /// The header with the id of the last event that the client has got, in lower case.
 pub(super) const HEADER: &str = "last-event-id";
@@ -19,35 +20,17 @@ pub(super) fn resumes(request: &HttpRequest<'_>, server: &Server, era: Era) -> b
     may_resume(request, server, era) && request.header(HEADER).any(|id| !id.is_empty())
 }
 
-impl Pipeline {
-    /// Counts an allowed request whose client does not get what it missed.
-    pub(super) fn count_ignored(
-        &self,
-        context: &Context<'_>,
-        read: &Read<'_>,
-        judgement: &Judgement,
-    ) {
-        let server = context.server;
-        if judgement.is_allowed() && is_ignored(context.request, server, read.era) {
-            self.metrics
-                .sessions
-                .record_resumption_ignored(&server.name);
-        }
-    }
-}
-
 /// Whether a client asks for what it missed, and does not get it.
-fn is_ignored(request: &HttpRequest<'_>, server: &Server, era: Era) -> bool {
+pub(super) fn is_ignored(request: &HttpRequest<'_>, server: &Server, era: Era) -> bool {
     request.method == "GET"
         && !may_resume(request, server, era)
         && request.header(HEADER).any(|id| !id.is_empty())
 }
 
-/// What is wrong with a request that may resume: two ids, of which servers take one or the other.
-pub(super) fn fault(request: &HttpRequest<'_>, server: &Server) -> Option<Fault> {
+/// Whether a request that may resume has two ids, of which servers take one or the other.
+pub(super) fn is_repeated(request: &HttpRequest<'_>, server: &Server) -> bool {
     let is_asked = request.method == "GET" && server.settings.resume;
-    let is_repeated = is_asked && request.header(HEADER).nth(1).is_some();
-    is_repeated.then_some(Fault::Shape(Reason::HeaderRepeated))
+    is_asked && request.header(HEADER).nth(1).is_some()
 }
 
 /// The headers that must not reach the server: this one where nothing is resumed, and always the

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use super::{HttpRequest, Reason};
+use super::reason::Reason;
+use super::request::HttpRequest;
 use crate::authn::Audience;
 use crate::authn::challenge::{Challenges, InvalidChallenge};
 use crate::authn::metadata::{self, InvalidResource, ResourceMetadata};
@@ -38,7 +39,7 @@ pub struct ServerSettings {
     pub issuers: Vec<String>,
     /// The scopes named in its metadata document and in a 401 challenge.
     pub scopes_supported: Vec<String>,
-    /// How a denial of the policy is answered.
+    /// How a denial of the policy is replied to.
     pub deny: DenySettings,
     /// The largest JSON-RPC batch; 0 refuses every batch.
     pub batch_max: usize,
@@ -76,7 +77,7 @@ pub enum SessionBinding {
     Off,
 }
 
-/// How a denial of the policy is answered.
+/// How a denial of the policy is replied to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DenySettings {
     /// In which form.
@@ -85,7 +86,7 @@ pub struct DenySettings {
     pub disclose: Disclose,
 }
 
-/// The form of a denied request's answer.
+/// The form of the reply to a denied request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DenyShape {
     /// 200 with a tool result that is an error; a JSON-RPC error for methods other than
@@ -157,12 +158,6 @@ impl Servers {
         Ok(Servers { servers, by_name })
     }
 
-    /// The server of this configured name.
-    #[must_use]
-    pub fn named(&self, name: &str) -> Option<&Arc<Server>> {
-        self.servers.get(*self.by_name.get(name)?)
-    }
-
     /// The server a request is for: by context extension, else by host and path.
     ///
     /// # Errors
@@ -220,8 +215,9 @@ impl Servers {
         self.servers.iter()
     }
 
-    /// The server of this name.
-    pub(super) fn by_name(&self, name: &str) -> Option<&Arc<Server>> {
+    /// The server of this configured name.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Server>> {
         self.by_name
             .get(name)
             .and_then(|index| self.servers.get(*index))
@@ -271,7 +267,7 @@ impl Server {
         let new = || {
             metrics
                 .checks
-                .decision_counter(&self.name, reason.effect(), reason.code())
+                .decision_counter(&self.name, reason.decision(), reason.code())
         };
         match self.decisions.get(reason as usize) {
             Some(counter) => counter.get_or_init(new).inc(),

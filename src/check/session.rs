@@ -1,26 +1,28 @@
-//! To whom sessions and tasks belong (`src/check/README.md`, "Sessions"): whoever has an id does not
-//! have what is behind it.
+//! Binds sessions and tasks to subjects: knowing an id is not enough to use it.
 //!
-//! An id is bound to a subject and a server when the server issues it, where answers are looked at;
-//! else when it is first used, and then only by a request that is allowed. From then on it is
-//! nobody else's. It is not set free when its owner deletes it: a server that ignores DELETE would
-//! hand the session to the next one. What the store has forgotten is nobody's to take either.
+//! An id is bound to a subject and a server when the server issues it, where responses are
+//! filtered, and otherwise on its first use by a request that is allowed. From then on nobody else
+//! may use it. Deleting a session does not free its id, because a server that ignores DELETE would
+//! hand the session to the next caller. An id that the store has forgotten cannot be taken either.
 
 use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::{HttpRequest, Reason, Server, SessionBinding, Text};
+use super::reason::Reason;
+use super::request::HttpRequest;
+use super::server::{Server, SessionBinding};
 use crate::authz::{Resource, Subject};
 use crate::state::{Bind, BindingKey, BindingKind, Owner, State, StateUnavailable, Whose};
 use crate::telemetry::metrics::{BoundBy, Metrics};
-use crate::upstream;
+use crate::text::Text;
+use crate::upstream::{self};
 
 /// The header with the session's id, in lower case.
 pub(super) const SESSION_HEADER: &str = "mcp-session-id";
 
-/// What a request uses that belongs to somebody.
-pub(super) struct Used<'u> {
+/// The ids that a request uses and that belong to somebody.
+pub(super) struct UsedBindings<'u> {
     server: &'u Server,
     subject: &'u Subject,
     session: Option<&'u str>,
@@ -32,7 +34,7 @@ pub(super) struct Used<'u> {
 
 /// To whom that belongs.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct FoundBindings {
     /// Something is not the caller's: why, and which part of the request uses it.
     pub(super) refusal: Option<(Reason, usize)>,
     /// Since when the session is the caller's.
@@ -43,7 +45,7 @@ pub(super) struct Found {
     free: Vec<(usize, BindingKey)>,
 }
 
-impl<'u> Used<'u> {
+impl<'u> UsedBindings<'u> {
     /// What a request to a server uses: its session, and the tasks among what its parts reach.
     pub(super) fn of<'r>(
         server: &'u Server,
@@ -51,7 +53,7 @@ impl<'u> Used<'u> {
         session: Option<&'u str>,
         resources: impl Iterator<Item = Resource<'r>>,
     ) -> Self {
-        let mut used = Used {
+        let mut used = UsedBindings {
             server,
             subject,
             session,
@@ -87,8 +89,8 @@ impl<'u> Used<'u> {
         state: &dyn State,
         ages: bool,
         now: Timestamp,
-    ) -> Result<Found, StateUnavailable> {
-        let mut found = Found::default();
+    ) -> Result<FoundBindings, StateUnavailable> {
+        let mut found = FoundBindings::default();
         if self.server.settings.session_binding == SessionBinding::Off {
             if let (true, Some(id)) = (ages, self.session) {
                 let owner = self.owner();
@@ -115,13 +117,13 @@ impl<'u> Used<'u> {
         for ((index, key), whose) in users.zip(&self.keys).zip(bindings) {
             let started = match whose {
                 Whose::Of(binding) if binding.owner == owner => binding.since,
-                Whose::Of(_) => return Ok(Found::refused(mismatch(key.kind()), index)),
+                Whose::Of(_) => return Ok(FoundBindings::refused(mismatch(key.kind()), index)),
                 Whose::Nobodys if !is_strict => {
                     found.free.push((index, *key));
                     now
                 }
                 Whose::Nobodys | Whose::Unknown => {
-                    return Ok(Found::refused(unknown(key.kind()), index));
+                    return Ok(FoundBindings::refused(unknown(key.kind()), index));
                 }
             };
             if key.kind() == BindingKind::Session {
@@ -136,7 +138,7 @@ impl<'u> Used<'u> {
     /// all, and the rest stays the caller's.
     pub(super) async fn claim(
         &self,
-        found: &mut Found,
+        found: &mut FoundBindings,
         state: &dyn State,
         now: Timestamp,
     ) -> Result<(), StateUnavailable> {
@@ -169,11 +171,11 @@ impl<'u> Used<'u> {
     }
 }
 
-impl Found {
+impl FoundBindings {
     fn refused(reason: Reason, index: usize) -> Self {
-        Found {
+        FoundBindings {
             refusal: Some((reason, index)),
-            ..Found::default()
+            ..FoundBindings::default()
         }
     }
 }
@@ -223,7 +225,7 @@ pub(super) fn unjudged_headers(request: &HttpRequest<'_>, session: Option<&str>)
 /// # Errors
 /// The store cannot be asked: nobody may be given the id then, as the next one to use it would
 /// take it.
-pub(super) async fn bind_issued(
+pub(crate) async fn bind_issued(
     state: &dyn State,
     metrics: &Metrics,
     server: &Server,
@@ -249,7 +251,7 @@ pub(super) async fn bind_issued(
 ///
 /// # Errors
 /// The store cannot be asked.
-pub(super) async fn is_bound(
+pub(crate) async fn is_bound(
     state: &dyn State,
     server: &Server,
     owner: Owner,
@@ -273,7 +275,7 @@ pub(super) async fn is_bound(
 ///
 /// # Errors
 /// The store cannot be asked.
-pub(super) async fn visible_tasks(
+pub(crate) async fn visible_tasks(
     state: &dyn State,
     server: &Server,
     owner: Owner,

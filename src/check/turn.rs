@@ -1,18 +1,16 @@
-//! Long bodies take turns, so that what is read and judged at once does not hold up the checks of
-//! others.
+//! Lets long bodies take turns, so that they do not hold up other checks.
 //!
-//! To read and judge a body is synchronous, and the worker that does it serves nobody else
-//! meanwhile. Of a body of ordinary size that takes microseconds, of the largest milliseconds. So
-//! only as many long ones are worked on at a time as leave one worker free, the others wait in the
-//! order in which they came, and between two of them a worker serves everything else that is
-//! ready. How long a check waits is up to the deadline of the PEP; one that is given up leaves the
-//! queue.
+//! Parsing a body and deciding about it is synchronous, and the worker that does it serves nobody
+//! else meanwhile. An ordinary body takes microseconds, the largest milliseconds. So at least one
+//! worker is kept free of long bodies where there are two; the rest of the bodies wait in the order
+//! in which they came. Between two long bodies a worker serves everything else that is ready. A
+//! check waits until the deadline of the PEP; one that is given up leaves the queue.
 
 use std::num::NonZero;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Body;
+use super::request::Body;
 
 /// The places at which long bodies are worked on.
 #[derive(Debug)]
@@ -24,7 +22,7 @@ pub struct LongBodies {
 /// next in line.
 #[must_use]
 #[derive(Debug)]
-pub(super) struct Turn<'t> {
+pub(super) struct BodyTurn<'t> {
     place: Option<SemaphorePermit<'t>>,
 }
 
@@ -39,18 +37,18 @@ impl LongBodies {
     }
 
     /// Waits for the turn of a body. A short one does not wait.
-    pub(super) async fn turn(&self, body: Body<'_>) -> Turn<'_> {
+    pub(super) async fn turn(&self, body: Body<'_>) -> BodyTurn<'_> {
         let place = if is_long(body) {
             // INVARIANT: never closed.
             self.places.acquire().await.ok()
         } else {
             None
         };
-        Turn { place }
+        BodyTurn { place }
     }
 }
 
-impl Turn<'_> {
+impl BodyTurn<'_> {
     /// Lets the worker serve what else is ready before it goes on with a long body, or with the
     /// next one: to be called before the place is given up, since the next in line is ready too.
     /// Whether it did.

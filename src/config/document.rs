@@ -6,7 +6,7 @@ use super::reader::ConfigReader;
 use super::settings::{Config, Drain};
 use super::{context, limits, listen, telemetry};
 use crate::check::{Fact, HandoffSettings};
-use crate::envoy::request::Source;
+use crate::envoy::check_request::ClientAddress;
 use crate::yaml::{self, Fields, Findings, Node};
 
 /// The most processes that may serve the same Envoys.
@@ -53,7 +53,7 @@ impl ConfigReader<'_> {
         let (servers, tools_snapshots) = servers?;
         Some(Config {
             listen: listen?,
-            client_address: client_address.unwrap_or(Source::Peer),
+            client_address: client_address.unwrap_or(ClientAddress::Peer),
             tls,
             admin,
             authn,

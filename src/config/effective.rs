@@ -89,7 +89,7 @@ impl Config {
                     tls_reload_interval: _,
                 },
             check:
-                check::Limits {
+                check::RequestLimits {
                     body_bytes_max,
                     json_depth_max,
                     json_values_max,

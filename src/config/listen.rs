@@ -2,7 +2,7 @@
 
 use super::reader::ConfigReader;
 use super::words::Words;
-use crate::envoy::request::Source;
+use crate::envoy::check_request::ClientAddress;
 use crate::listen::{Address, TlsFiles};
 use crate::yaml::{self, Fields, Findings, Node};
 
@@ -35,8 +35,8 @@ pub(super) fn address(node: &Node, findings: &mut Findings) -> Option<Address> {
 }
 
 /// Reads `client_address`.
-pub(super) fn client_address(node: &Node, findings: &mut Findings) -> Option<Source> {
-    yaml::choice(Source::WORDS)(node, findings)
+pub(super) fn client_address(node: &Node, findings: &mut Findings) -> Option<ClientAddress> {
+    yaml::choice(ClientAddress::WORDS)(node, findings)
 }
 
 /// Reads `admin`.

@@ -8,7 +8,7 @@ use crate::audit;
 use crate::authn;
 use crate::catalog::{CatalogLimits, WatchedServer};
 use crate::check::{self, Fact, HandoffSettings, PurposeSettings, ServerSettings, UriForm};
-use crate::envoy::request::Source;
+use crate::envoy::check_request::ClientAddress;
 use crate::listen;
 use crate::state;
 use crate::telemetry;
@@ -19,7 +19,7 @@ pub struct Config {
     /// Where Envoy reaches the service.
     pub listen: listen::Address,
     /// Which address of a request is the client's.
-    pub client_address: Source,
+    pub client_address: ClientAddress,
     /// TLS towards Envoy.
     pub tls: Option<listen::TlsFiles>,
     /// Where operators reach the service; none: not at all.
@@ -96,7 +96,7 @@ pub struct LimitSettings {
     /// What connections may cost before anything is said on them.
     pub listen: listen::ConnectionLimits,
     /// What bodies may be like.
-    pub check: check::Limits,
+    pub check: check::RequestLimits,
     /// The most rules of a policy.
     pub rules_max: usize,
     /// The longest CEL expression, in bytes.
@@ -115,7 +115,7 @@ impl Default for LimitSettings {
     fn default() -> Self {
         LimitSettings {
             listen: listen::ConnectionLimits::default(),
-            check: check::Limits::default(),
+            check: check::RequestLimits::default(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
             state: state::Settings::default(),

@@ -4,7 +4,7 @@
 
 use crate::catalog::OnChange;
 use crate::check::{DenyShape, Disclose, SessionBinding, UriForm};
-use crate::envoy::request::Source;
+use crate::envoy::check_request::ClientAddress;
 use crate::upstream::AuthorizationHeader;
 
 /// An enum whose values have words.
@@ -31,7 +31,7 @@ macro_rules! words {
 }
 
 words! {
-    Source { Peer = "peer", ExternalAddress = "x-envoy-external-address" }
+    ClientAddress { Peer = "peer", ExternalAddress = "x-envoy-external-address" }
     DenyShape { ToolError = "tool_error", JsonrpcError = "jsonrpc_error", Http403 = "http_403" }
     Disclose { Nothing = "nothing", Reason = "reason", Rule = "rule" }
     SessionBinding { On = "on", Strict = "strict", Off = "off" }

@@ -19,13 +19,16 @@ mod choice;
 mod clusters;
 mod connection;
 mod coverage;
+mod expected;
 mod files;
 mod fraction;
+mod gate;
 mod leaks;
 mod locks;
 mod matcher;
 mod message;
 mod order;
+mod processor;
 mod report;
 mod routes;
 mod rows;
@@ -36,42 +39,15 @@ mod world;
 
 use std::path::Path;
 
-use crate::listen::Address;
 use crate::yaml::{Findings, Source};
 
-use super::request;
-use chain::{Authz, Chain, Filter, Ours};
+use chain::Chain;
+use gate::{Gate, NAMESPACE};
 use message::Message;
 use report::Report;
 use world::World;
 
-/// What the configuration of mcp-authz says that Envoy's has to agree with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
-    /// Where it listens.
-    pub listen: Address,
-    /// The names of its servers.
-    pub servers: Vec<String>,
-    /// Whether every one of them takes bodies as text.
-    pub string_body: bool,
-    /// `limits.body_bytes_max`.
-    pub body_bytes_max: usize,
-    /// `limits.headers_max`.
-    pub headers_max: usize,
-    /// `limits.header_bytes_max`.
-    pub header_bytes_max: usize,
-    /// `limits.streams_max`.
-    pub streams_max: u32,
-    /// Whether the certificates of Envoy's TLS peers are verified.
-    pub peers: bool,
-    /// Which address of a request is the client's.
-    pub client_address: request::Source,
-    /// The headers that the policy sets, in lower case.
-    pub set_headers: Vec<String>,
-}
-
-/// The namespace of the metadata that Envoy keeps of a decision, whatever the filter is called.
-const NAMESPACE: &str = "envoy.filters.http.ext_authz";
+pub use expected::Expected;
 
 /// Everything that is wrong with the configuration of one Envoy: a bootstrap, files with
 /// `resources` (LDS, RDS, CDS), or both, and the files that they name, which `read` gets. Without
@@ -89,7 +65,7 @@ pub fn inspect(
         spellings::look(tree, &mut report);
     }
     let world = World::of(&trees, &mut report);
-    let chains = world::chains(&world, &mut report);
+    let chains = chain::chains(&world, &mut report);
     let (gates, ours) = chain::find(&chains, &world, expected, &mut report);
     if let Some(tree) = trees.last()
         && gates.iter().all(Vec::is_empty)
@@ -111,7 +87,7 @@ pub fn inspect(
                 world: &world,
                 ours: &ours,
             };
-            gate.look(tables, &mut report);
+            look(&gate, tables, &mut report);
         }
     }
     ways::look(&chains, &gates, &tables, &world, &mut report);
@@ -136,61 +112,34 @@ fn nothing_asked(root: Message<'_>, chains: &[Chain<'_>], world: &World<'_>, rep
     }
 }
 
-/// An `ext_authz` filter that asks mcp-authz, and what it is held against.
-#[derive(Debug, Clone, Copy)]
-struct Gate<'a, 'n> {
-    chain: &'a Chain<'n>,
-    authz: Authz<'n>,
-    expected: Option<&'a Expected>,
-    world: &'a World<'n>,
-    ours: &'a Ours<'n>,
-}
-
-impl<'a, 'n> Gate<'a, 'n> {
-    /// Whether a configuration names mcp-authz as the service to ask.
-    fn asks_us(&self, config: Message<'_>) -> bool {
-        self.ours.has(chain::cluster_of(config))
+/// Holds one gate and the routes behind it against what is expected.
+fn look<'n>(gate: &Gate<'_, 'n>, tables: &[Message<'n>], report: &mut Report) {
+    if gate.chain.upgrade.is_some() {
+        // mcp-authz refuses every upgrade, as long as it is asked.
+        for check in authz::CHECKS {
+            check(gate, report);
+        }
+        return;
     }
-
-    /// The filters in front of it.
-    fn before(&self) -> impl Iterator<Item = &'a Filter<'n>> + use<'a, 'n> {
-        self.chain.filters.iter().take(self.authz.position)
+    let of_chain = authz::CHECKS.iter().chain(&order::CHECKS);
+    let of_chain = of_chain.chain(&locks::CHECKS).chain(&answers::CHECKS);
+    let of_chain = of_chain.chain(&connection::CHECKS);
+    for check in of_chain.chain(&behind::CHECKS).chain(&leaks::CHECKS) {
+        check(gate, report);
     }
-
-    /// The filters behind it.
-    fn behind(&self) -> impl Iterator<Item = &'a Filter<'n>> + use<'a, 'n> {
-        let skipped = self.authz.position.saturating_add(1);
-        self.chain.filters.iter().skip(skipped)
-    }
-
-    fn look(&self, tables: &[Message<'n>], report: &mut Report) {
-        if self.chain.upgrade.is_some() {
-            // mcp-authz refuses every upgrade, as long as it is asked.
-            for check in authz::CHECKS {
-                check(self, report);
+    clusters::look(gate, report);
+    for table in tables {
+        leaks::look_at_table(*table, report);
+        for route in routes::routes(*table) {
+            routes::look_for_strays(gate.chain, &route, report);
+            let is_on = matches!(route.state(&gate.authz), routes::State::On);
+            if is_on {
+                runs::unknown_server(gate, &route, report);
+            } else {
+                runs::unanswered_metadata(&route, report);
             }
-            return;
-        }
-        let of_chain = authz::CHECKS.iter().chain(&order::CHECKS);
-        let of_chain = of_chain.chain(&locks::CHECKS).chain(&answers::CHECKS);
-        let of_chain = of_chain.chain(&connection::CHECKS);
-        for check in of_chain.chain(&behind::CHECKS).chain(&leaks::CHECKS) {
-            check(self, report);
-        }
-        clusters::look(self, report);
-        for table in tables {
-            leaks::look_at_table(*table, report);
-            for route in routes::routes(*table) {
-                routes::look_for_strays(self.chain, &route, report);
-                let is_on = matches!(route.state(&self.authz), routes::State::On);
-                if is_on {
-                    runs::unknown_server(self, &route, report);
-                } else {
-                    runs::unanswered_metadata(&route, report);
-                }
-                if is_on && route.leads_on() {
-                    runs::look(self, &route, report);
-                }
+            if is_on && route.leads_on() {
+                runs::look(gate, &route, report);
             }
         }
     }

@@ -1,11 +1,11 @@
-//! The `ExternalProcessor` service: one gRPC stream for each answer of an upstream.
+//! The `ExternalProcessor` service: one gRPC stream for each response of an upstream.
 //!
-//! A message is read only once everything was taken that the one before it led to, so a client
-//! that reads slowly slows the upstream down and nothing piles up here. Nothing is spawned: when
-//! Envoy resets the stream, the replies are dropped, and with them the exchange.
+//! The next message is read only after Envoy has taken every reply to the one before, so a slow
+//! client slows the upstream down and nothing piles up here. Nothing is spawned: when Envoy resets
+//! the stream, the replies are dropped, and with them the filter.
 
 mod message;
-mod session;
+mod stream;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,28 +17,28 @@ use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::ReusableBoxFuture;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::check::Process;
+use crate::response::FilterResponses;
 use crate::telemetry;
 
 use super::proto::envoy::service::ext_proc::v3::external_processor_server::ExternalProcessor;
 use super::proto::envoy::service::ext_proc::v3::{ProcessingRequest, ProcessingResponse};
-use session::{Session, Told};
+use stream::{ProcessingStream, StreamReplies};
 
 /// The service that Envoy's `ext_proc` filter asks.
 #[derive(Debug)]
 pub struct ExtProc<P> {
-    process: Arc<P>,
+    filters: Arc<P>,
 }
 
-impl<P: Process> ExtProc<P> {
-    /// A service that shows answers to `process`.
-    pub fn new(process: Arc<P>) -> Self {
-        Self { process }
+impl<P: FilterResponses> ExtProc<P> {
+    /// A service that gives responses to `filters`.
+    pub fn new(filters: Arc<P>) -> Self {
+        Self { filters }
     }
 }
 
 #[tonic::async_trait]
-impl<P: Process> ExternalProcessor for ExtProc<P> {
+impl<P: FilterResponses> ExternalProcessor for ExtProc<P> {
     type ProcessStream = Replies<P, Streaming<ProcessingRequest>>;
 
     async fn process(
@@ -47,55 +47,55 @@ impl<P: Process> ExternalProcessor for ExtProc<P> {
     ) -> Result<Response<Self::ProcessStream>, Status> {
         let (metadata, _, messages) = request.into_parts();
         let scope = telemetry::Trace::of_call(metadata.as_ref()).answer_scope();
-        let session = Session::new(Arc::clone(&self.process), scope);
-        Ok(Response::new(Replies::new(session, messages)))
+        let stream = ProcessingStream::new(Arc::clone(&self.filters), scope);
+        Ok(Response::new(Replies::new(stream, messages)))
     }
 }
 
 /// What Envoy is told on one stream, as it takes it.
-pub struct Replies<P: Process, S> {
+pub struct Replies<P: FilterResponses, S> {
     /// Reads a message and finds what to tell. Not polled again once the stream is to end.
-    step: ReusableBoxFuture<'static, Step<P, S>>,
+    step: ReusableBoxFuture<'static, StreamStep<P, S>>,
     told: VecDeque<ProcessingResponse>,
     end: Option<Result<(), Status>>,
 }
 
 /// What is needed for the next step, and what this one led to.
-type Step<P, S> = (Option<(Session<P>, S)>, Told);
+type StreamStep<P, S> = (Option<(ProcessingStream<P>, S)>, StreamReplies);
 
 impl<P, S> Replies<P, S>
 where
-    P: Process,
+    P: FilterResponses,
     S: Stream<Item = Result<ProcessingRequest, Status>> + Send + Unpin + 'static,
 {
-    fn new(session: Session<P>, messages: S) -> Self {
+    fn new(stream: ProcessingStream<P>, messages: S) -> Self {
         Self {
-            step: ReusableBoxFuture::new(step(session, messages)),
+            step: ReusableBoxFuture::new(step(stream, messages)),
             told: VecDeque::new(),
             end: None,
         }
     }
 }
 
-async fn step<P, S>(mut session: Session<P>, mut messages: S) -> Step<P, S>
+async fn step<P, S>(mut stream: ProcessingStream<P>, mut messages: S) -> StreamStep<P, S>
 where
-    P: Process,
+    P: FilterResponses,
     S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin,
 {
     let told = match messages.next().await {
-        Some(Ok(message)) => session.take(message).await,
-        Some(Err(status)) => Told::end(Err(status)),
-        None => Told::end(session.finish()),
+        Some(Ok(message)) => stream.take(message).await,
+        Some(Err(status)) => StreamReplies::end(Err(status)),
+        None => StreamReplies::end(stream.finish()),
     };
     if told.end.is_some() {
         return (None, told);
     }
-    (Some((session, messages)), told)
+    (Some((stream, messages)), told)
 }
 
 impl<P, S> Stream for Replies<P, S>
 where
-    P: Process,
+    P: FilterResponses,
     S: Stream<Item = Result<ProcessingRequest, Status>> + Send + Unpin + 'static,
 {
     type Item = Result<ProcessingResponse, Status>;
@@ -111,14 +111,14 @@ where
             let (next, told) = ready!(self.step.poll(cx));
             self.told = told.replies;
             self.end = told.end;
-            if let Some((session, messages)) = next {
-                self.step.set(step(session, messages));
+            if let Some((stream, messages)) = next {
+                self.step.set(step(stream, messages));
             }
         }
     }
 }
 
-impl<P: Process, S> fmt::Debug for Replies<P, S> {
+impl<P: FilterResponses, S> fmt::Debug for Replies<P, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replies")
             .field("told", &self.told.len())

@@ -214,22 +214,6 @@ impl Refusal {
         }
     }
 
-    /// The HTTP status for the answer: 415 for what `Content-Type` and `Content-Encoding` say,
-    /// 413 for a body that is too much as a whole, otherwise 400.
-    #[must_use]
-    pub fn http_status(&self) -> u16 {
-        if matches!(
-            self,
-            Refusal::ContentType | Refusal::Charset | Refusal::ContentEncoding
-        ) {
-            415
-        } else if *self == Refusal::TooManyValues {
-            413
-        } else {
-            400
-        }
-    }
-
     /// The version that was asked for, where it is not supported and [`Refusal::rpc_code`] says so:
     /// the protocol wants `requested` and `supported` in the error's data then. Empty if it is not
     /// to be repeated.

@@ -4,9 +4,9 @@
 use bytes::Bytes;
 use divan::{Bencher, black_box};
 use jsonwebtoken::Algorithm;
-use mcp_authz::envoy::Settings;
+use mcp_authz::envoy::ServeSettings;
+use mcp_authz::envoy::check_request::http_request;
 use mcp_authz::envoy::proto::envoy::service::auth::v3::CheckResponse;
-use mcp_authz::envoy::request::http_request;
 use prost::Message;
 
 use super::policy::{Cel, Matching, rules};
@@ -65,7 +65,7 @@ fn warm(callers: &mut Callers, owner: &str) -> Service {
 fn bench(bencher: Bencher<'_, '_>, count: usize, owner: &str) {
     let mut callers = Callers::new(count, owner);
     let service = warm(&mut callers, owner);
-    let settings = Settings::default().request;
+    let settings = ServeSettings::default().request;
     bencher
         .with_inputs(|| callers.next())
         .bench_local_refs(|message| {

@@ -5,7 +5,7 @@ use divan::{Bencher, black_box};
 use envoy_types::pb::envoy::config::core::v3 as core;
 use envoy_types::pb::envoy::service::auth::v3 as auth;
 use envoy_types::pb::google::protobuf::Timestamp;
-use mcp_authz::envoy::{Settings, request, response};
+use mcp_authz::envoy::{ServeSettings, check_request, check_response};
 use prost::Message;
 
 use super::service::Service;
@@ -98,9 +98,9 @@ fn example() -> Bytes {
 #[divan::bench]
 fn describe_request(bencher: Bencher<'_, '_>) {
     let message = example();
-    let settings = Settings::default().request;
+    let settings = ServeSettings::default().request;
     bencher.bench_local(|| {
-        let request = request::http_request(black_box(&message), settings);
+        let request = check_request::http_request(black_box(&message), settings);
         black_box(request.unwrap());
     });
 }
@@ -110,11 +110,11 @@ fn describe_request(bencher: Bencher<'_, '_>) {
 fn encode_response(bencher: Bencher<'_, '_>, owner: &str) {
     let service = Service::start(&check::policy());
     let message = check::Callers::new(1, owner).next();
-    let request = request::http_request(&message, Settings::default().request).unwrap();
+    let request = check_request::http_request(&message, ServeSettings::default().request).unwrap();
     let verdict = service.decide(request);
     bencher.bench_local(|| {
         let mut answer = Vec::with_capacity(2 << 10);
-        response::put_check_response(black_box(&verdict), &mut answer);
+        check_response::put_check_response(black_box(&verdict), &mut answer);
         answer
     });
 }

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use jsonwebtoken::Algorithm;
-use mcp_authz::check::{AnswerHead, BodyMode, Exchange, Output, Process};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::CheckResponse;
 use mcp_authz::mcp::{Framing, Listing, ListingSettings, ListingStep};
+use mcp_authz::response::{BodyMode, FilterOutput, FilterResponses, ResponseFilter, ResponseHead};
 use prost::Message;
 use prost_types::value::Kind;
 use serde_json::json;
@@ -85,7 +85,7 @@ fn filter(
         Framing::Json => "application/json",
         Framing::EventStream => "text/event-stream",
     };
-    let head = AnswerHead {
+    let head = ResponseHead {
         status: Some(200),
         headers: vec![("content-type".to_owned(), kind.to_owned())],
         is_all: false,
@@ -96,10 +96,10 @@ fn filter(
         let end = index + 1 == chunks.len();
         outputs.extend(finish(exchange.body(chunk.clone(), end)));
     }
-    let length = |output: &Output| match output {
-        Output::Chunk(bytes) => bytes.len(),
-        Output::Head { .. } | Output::End => 0,
-        Output::Answer(_) | Output::Abort => panic!("{output:?}"),
+    let length = |output: &FilterOutput| match output {
+        FilterOutput::Chunk(bytes) => bytes.len(),
+        FilterOutput::Head { .. } | FilterOutput::End => 0,
+        FilterOutput::Reply(_) | FilterOutput::Abort => panic!("{output:?}"),
     };
     outputs.iter().map(length).sum()
 }
@@ -124,7 +124,7 @@ fn asked(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 100, sample_size = 100)]
 fn begun(bencher: Bencher<'_, '_>) {
     let service = started();
-    let head = AnswerHead {
+    let head = ResponseHead {
         status: Some(200),
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         is_all: false,

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use divan::{Bencher, black_box};
 use jsonwebtoken::Algorithm;
-use mcp_authz::envoy::Settings;
-use mcp_authz::envoy::request::http_request;
+use mcp_authz::envoy::ServeSettings;
+use mcp_authz::envoy::check_request::http_request;
 use mcp_authz::mcp::{DecodeOptions, Refusal, decode};
 
 use super::service::Service;
@@ -60,7 +60,7 @@ fn body(kind: &str) -> Vec<u8> {
 fn refused(bencher: Bencher<'_, '_>, kind: &str, token: &str) {
     let service = Service::start(&check::policy());
     let message = envoy::message(token, check::SESSION, &body(kind));
-    let settings = Settings::default().request;
+    let settings = ServeSettings::default().request;
     bencher
         .with_inputs(|| Bytes::clone(&message))
         .bench_local_refs(|message| {

@@ -13,7 +13,7 @@ use mcp_authz::authn::{Authenticator, Peers};
 use mcp_authz::catalog::Catalog;
 use mcp_authz::check::{Decide, Handoffs, HttpRequest, LongBodies, Pipeline, Servers, Verdict};
 use mcp_authz::config;
-use mcp_authz::envoy::{ExtAuthz, Settings};
+use mcp_authz::envoy::{ExtAuthz, ServeSettings};
 use mcp_authz::policy::PolicyStore;
 use mcp_authz::state::{InFlight, Memory};
 use mcp_authz::telemetry::{self, metrics::Metrics, notices::Notices};
@@ -88,7 +88,7 @@ impl Service {
             clock,
         });
         Service {
-            ext_authz: ExtAuthz::new(Arc::clone(&pipeline), Settings::default().request),
+            ext_authz: ExtAuthz::new(Arc::clone(&pipeline), ServeSettings::default().request),
             pipeline,
             losses,
             headers: http::HeaderMap::new(),

@@ -124,10 +124,10 @@ def test_the_gate_changes_nothing_that_the_suite_checks(runs, leg):
 @pytest.mark.parametrize("leg", NAMES)
 def test_the_suite_went_through_the_gate(runs, leg):
     decisions = re.findall(
-        rf'^mcp_authz_decisions_total{{server="{leg}",effect="(\w+)",[^}}]*}} (\d+)$',
+        rf'^mcp_authz_decisions_total{{server="{leg}",decision="(\w+)",[^}}]*}} (\d+)$',
         runs[1],
         re.MULTILINE,
     )
     # Nothing is denied; what is ambiguous is rejected even if everything is allowed.
-    assert {effect for effect, _ in decisions} <= {"allow", "reject"}
-    assert sum(int(count) for effect, count in decisions if effect == "allow") > SCENARIOS[leg]
+    assert {decision for decision, _ in decisions} <= {"allow", "reject"}
+    assert sum(int(count) for decision, count in decisions if decision == "allow") > SCENARIOS[leg]

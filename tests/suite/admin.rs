@@ -104,7 +104,8 @@ async fn metrics_are_open_metrics() {
         kind,
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     );
-    let line = "mcp_authz_decisions_total{server=\"github\",effect=\"allow\",reason=\"allowed\"} 1";
+    let line =
+        "mcp_authz_decisions_total{server=\"github\",decision=\"allow\",reason=\"allowed\"} 1";
     assert!(body.lines().any(|l| l == line), "{body}");
 }
 

@@ -7,9 +7,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use mcp_authz::check::{Body, HttpRequest};
-use mcp_authz::envoy::Settings;
+use mcp_authz::envoy::ServeSettings;
+use mcp_authz::envoy::check_request::{ClientAddress, http_request};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::CheckRequest;
-use mcp_authz::envoy::request::{Source, http_request};
 use proptest::prelude::*;
 use prost::Message;
 
@@ -17,12 +17,12 @@ use prost::Message;
 fn captured_checks_are_understood() {
     for path in captured() {
         let check = std::fs::read(&path).unwrap();
-        let mut settings = Settings::default().request;
-        settings.source = Source::ExternalAddress;
+        let mut settings = ServeSettings::default().request;
+        settings.source = ClientAddress::ExternalAddress;
         let noticed = http_request(&check, settings).map(|request| request.noticed);
         // Envoy held nothing back.
         assert_eq!(noticed.unwrap_or_default(), None, "{}", path.display());
-        let understood = match http_request(&check, Settings::default().request) {
+        let understood = match http_request(&check, ServeSettings::default().request) {
             Ok(request) => text(&request),
             Err(fault) => format!("invalid: {fault}\n"),
         };
@@ -44,7 +44,7 @@ proptest! {
             let index = index.index(bytes.len());
             bytes[index] = byte;
         }
-        let settings = Settings::default().request;
+        let settings = ServeSettings::default().request;
         let Ok(request) = http_request(&bytes, settings) else { return Ok(()) };
         let check = CheckRequest::decode(bytes.as_slice()).unwrap();
         let attributes = check.attributes.unwrap();

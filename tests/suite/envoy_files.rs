@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mcp_authz::envoy::bootstrap::{self, Expected};
-use mcp_authz::envoy::request::Source as ClientAddress;
+use mcp_authz::envoy::check_request::ClientAddress;
 use mcp_authz::yaml::{self, Findings, Node, Severity, Source};
 
 fn root() -> PathBuf {

@@ -34,6 +34,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "config",
             "envoy",
             "file",
+            "geoip",
             "health",
             "listen",
             "policy",
@@ -66,9 +67,22 @@ const EDGES: &[(&str, &[&str])] = &[
             "check",
             "health",
             "listen",
+            "response",
             "telemetry",
             "upstream",
             "yaml",
+        ],
+    ),
+    (
+        "response",
+        &[
+            "audit",
+            "authz",
+            "catalog",
+            "check",
+            "mcp",
+            "state",
+            "telemetry",
         ],
     ),
     (
@@ -80,6 +94,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "byte_class",
             "catalog",
             "file",
+            "geoip",
             "json",
             "mcp",
             "policy",
@@ -102,6 +117,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("byte_class", &[]),
     ("fetch", &["file"]),
     ("file", &[]),
+    ("geoip", &["file"]),
     ("json", &["authz", "byte_class"]),
     ("listen", &["file"]),
     ("telemetry", &[]),
@@ -206,6 +222,29 @@ fn what_must_have_one_source_has_one() {
     assert_eq!(users("insecure_decode"), [""; 0]);
 }
 
+/// The status of a reason stands in the table of reasons. A reply that is wrapped into 200, and one
+/// that says nothing, have the only others.
+#[test]
+fn only_the_table_of_reasons_chooses_statuses() {
+    for path in files("src/check", "rs") {
+        if path.ends_with("check/reason.rs") {
+            continue;
+        }
+        let code = code(&path);
+        for named in code.split("StatusCode::").skip(1) {
+            let name: String = named
+                .chars()
+                .take_while(|c| c.is_ascii_uppercase() || *c == '_')
+                .collect();
+            assert!(
+                ["OK", "ACCEPTED"].contains(&name.as_str()),
+                "{name} in {}",
+                path.display()
+            );
+        }
+    }
+}
+
 #[test]
 fn the_core_has_no_io_and_no_serialization() {
     for path in files("src/authz", "rs") {
@@ -277,7 +316,7 @@ fn every_reason_is_documented() {
     let missing: Vec<String> = Reason::ALL
         .iter()
         .filter(|reason| {
-            let start = format!("| `{}` | {} | ", reason.code(), reason.effect().name());
+            let start = format!("| `{}` | {} | ", reason.code(), reason.decision().name());
             let row = document.lines().find(|line| line.starts_with(&start));
             let meaning = row.and_then(|row| row.split(" | ").nth(3));
             !meaning.is_some_and(|meaning| meaning.starts_with(reason.text()))

@@ -2,6 +2,7 @@ mod made;
 mod outside;
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use super::*;
 use crate::authz::peer::Peer;

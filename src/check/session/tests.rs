@@ -70,7 +70,7 @@ async fn use_session(
     seconds: i64,
 ) -> (Option<Reason>, Option<Timestamp>) {
     let subject = subject(id);
-    let used = Used::of(server, &subject, Some("s"), [Resource::Server].into_iter());
+    let used = UsedBindings::of(server, &subject, Some("s"), [Resource::Server].into_iter());
     let mut found = used.find(state, true, at(seconds)).await.unwrap();
     if found.refusal.is_none() {
         used.claim(&mut found, state, at(seconds)).await.unwrap();
@@ -90,8 +90,8 @@ async fn of_two_who_find_an_id_free_the_first_to_bind_it_has_it() {
         Resource::Task("2"),
     ];
     let (alice, bob) = (subject("alice"), subject("bob"));
-    let alices = Used::of(&server, &alice, None, resources.into_iter());
-    let bobs = Used::of(&server, &bob, None, resources[..2].iter().copied());
+    let alices = UsedBindings::of(&server, &alice, None, resources.into_iter());
+    let bobs = UsedBindings::of(&server, &bob, None, resources[..2].iter().copied());
     let mut for_alice = alices.find(&state, false, at(0)).await.unwrap();
     let mut for_bob = bobs.find(&state, false, at(0)).await.unwrap();
     assert_eq!((for_alice.refusal, for_bob.refusal), (None, None));
@@ -251,7 +251,7 @@ async fn what_was_forgotten_is_unknown_and_nobodys_to_take() {
     let visible = visible_tasks(&state, &server, owner("alice"), &["1", "2", "3"], at(2)).await;
     assert_eq!(visible, Ok(vec![false, true, true]));
     let alice = subject("alice");
-    let used = Used::of(&server, &alice, None, [Resource::Task("1")].into_iter());
+    let used = UsedBindings::of(&server, &alice, None, [Resource::Task("1")].into_iter());
     let found = used.find(&state, false, at(2)).await.unwrap();
     assert_eq!(found.refusal, Some((Reason::TaskUnknown, 0)));
 }
@@ -262,7 +262,7 @@ async fn what_finds_no_room_is_refused_after_all() {
     let (_, started) = use_session(&state, &server, "alice", 0).await;
     assert_eq!(started, Some(at(0)));
     let bob = subject("bob");
-    let used = Used::of(&server, &bob, Some("t"), [Resource::Server].into_iter());
+    let used = UsedBindings::of(&server, &bob, Some("t"), [Resource::Server].into_iter());
     let mut found = used.find(&state, false, at(1)).await.unwrap();
     assert_eq!(found.refusal, None);
     used.claim(&mut found, &state, at(1)).await.unwrap();
@@ -344,7 +344,7 @@ async fn a_store_that_says_too_little_has_said_nothing() {
     let (state, server) = (memory(), server("notes", SessionBinding::On));
     let alice = subject("alice");
     let metrics = Metrics::new();
-    let used = Used::of(&server, &alice, Some("s"), std::iter::empty());
+    let used = UsedBindings::of(&server, &alice, Some("s"), std::iter::empty());
     assert!(used.find(&Terse, false, at(0)).await.is_err());
     let mut found = used.find(&state, false, at(0)).await.unwrap();
     assert!(used.claim(&mut found, &Terse, at(0)).await.is_err());

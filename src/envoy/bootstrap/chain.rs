@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::listen::Address;
 
-use super::{Expected, Message, Report, World};
+use super::expected::Expected;
+use super::message::Message;
+use super::report::Report;
+use super::world::{World, is_named_so, network_filters};
 
 /// What one listener does with the requests of one of its filter chains.
 #[derive(Debug)]
@@ -126,11 +129,6 @@ impl Ours<'_> {
     }
 }
 
-/// Whether the name of a cluster says that it is mcp-authz.
-pub(super) fn is_named_so(cluster: &str) -> bool {
-    cluster.replace('_', "-").contains("mcp-authz")
-}
-
 /// The cluster that a gRPC service is, or its target where Google's client asks it.
 pub(super) fn cluster_of(config: Message<'_>) -> &str {
     let cluster = config.at("grpc_service.envoy_grpc.cluster_name");
@@ -201,4 +199,31 @@ fn candidates<'n>(chain: &Chain<'n>) -> Vec<Authz<'n>> {
         })
     });
     found.collect()
+}
+
+/// The chains of HTTP filters, each where it listens.
+pub(super) fn chains<'n>(world: &World<'n>, report: &mut Report) -> Vec<Chain<'n>> {
+    const MANAGER: &str = "http_connection_manager.v3.HttpConnectionManager";
+    const PROXY: &str = "tcp_proxy.v3.TcpProxy";
+    let mut chains = Vec::new();
+    for listener in &world.listeners {
+        for filter in network_filters(*listener) {
+            if let Some(source) = filter.get("config_discovery") {
+                let message = "a network filter that Envoy gets over xDS is not looked at";
+                report.unseen(source, message);
+            }
+        }
+        let filters = network_filters(*listener);
+        let configs = filters.filter_map(|filter| filter.get("typed_config"));
+        let configs = configs.chain(listener.at("api_listener.api_listener"));
+        for typed in configs.filter_map(Message::typed) {
+            if typed.is(MANAGER) {
+                chains.push(Chain::of(typed.body));
+                chains.extend(Chain::of_upgrades(typed.body));
+            } else if typed.is(PROXY) {
+                chains.push(Chain::of_bytes(typed.body));
+            }
+        }
+    }
+    chains
 }

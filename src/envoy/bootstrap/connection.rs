@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::rows::{self, Row, Weight, When};
 use super::{Gate, Message, Report};
-use crate::envoy::request::Source;
+use crate::envoy::check_request::ClientAddress;
 
 /// Checks of the connection manager that the filter is in.
 pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 5] = [
@@ -54,7 +54,7 @@ fn client_address(gate: &Gate<'_, '_>, report: &mut Report) {
     let manager = gate.chain.manager;
     let relies = gate
         .expected
-        .is_some_and(|expected| expected.client_address == Source::ExternalAddress);
+        .is_some_and(|expected| expected.client_address == ClientAddress::ExternalAddress);
     if !manager.is("use_remote_address") {
         let help = "`use_remote_address: true`";
         let field = manager.get("use_remote_address");

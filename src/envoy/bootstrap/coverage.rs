@@ -2,9 +2,9 @@
 
 use crate::check::{OPEN_FILTERS, RESPONSE_FILTERS, filtered_method};
 
-use super::answers::{self, PROCESSOR};
 use super::chain::Filter;
 use super::matcher::{self, Case, Hit};
+use super::processor::{self, PROCESSOR};
 use super::{Gate, Message, Report, fraction};
 
 /// What becomes of an answer with a value of `response_filter`.
@@ -88,7 +88,7 @@ fn case(code: &str) -> Case<'_> {
 /// Looks at the way of every answer that is marked.
 pub(super) fn look(gate: &Gate<'_, '_>, report: &mut Report) {
     let filters = || gate.chain.filters.iter();
-    if filters().all(|filter| answers::ours(gate, filter).is_empty()) {
+    if filters().all(|filter| processor::ours(gate, filter).is_empty()) {
         // What comes over xDS may be it, and is said to be unseen.
         if gate.behind().all(|filter| !filter.is_elsewhere()) {
             let message = "no ext_proc filter shows answers to mcp-authz: lists pass whole, and \
@@ -122,9 +122,9 @@ pub(super) fn look(gate: &Gate<'_, '_>, report: &mut Report) {
 
 fn look_at_shown(configs: &[Message<'_>], code: &str, reads_body: bool, report: &mut Report) {
     for config in configs {
-        answers::look_at_heads(*config, code, report);
+        processor::look_at_heads(*config, code, report);
         if reads_body {
-            answers::look_at_body_mode(*config, config.get("processing_mode"), report);
+            processor::look_at_body_mode(*config, config.get("processing_mode"), report);
         }
     }
 }
@@ -208,7 +208,7 @@ fn way<'n>(
     for filter in gate.behind() {
         let own = own.filter(|(known, _)| known.name == filter.name);
         let own = own.map(|(_, matcher)| matcher);
-        let configs = answers::ours(gate, filter);
+        let configs = processor::ours(gate, filter);
         if configs.is_empty() && own.is_none() {
             continue;
         }
@@ -218,7 +218,7 @@ fn way<'n>(
         match matcher::evaluate(matcher, case) {
             Hit::Action(action) => {
                 let sample = sample(action);
-                let shown = answers::of_ours(gate, shown_by(filter, action));
+                let shown = processor::of_ours(gate, shown_by(filter, action));
                 match sample {
                     None if !shown.is_empty() => return Way::Shown(shown),
                     Some(field) if !shown.is_empty() => part = Some(field),

@@ -2,7 +2,9 @@
 //! server that it was judged for.
 
 use super::routes::Route;
-use super::{Expected, Gate, Message, Report, answers, authz, behind, choice, clusters, locks};
+use super::{
+    Expected, Gate, Message, Report, answers, authz, behind, choice, clusters, locks, processor,
+};
 
 /// Checks of a route that is judged and leads to a server.
 const CHECKS: [Check; 13] = [
@@ -283,7 +285,7 @@ fn age(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
 fn processing(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let (mut on, mut off) = (Vec::new(), Vec::new());
     for filter in gate.behind() {
-        if answers::ours(gate, filter).is_empty() {
+        if processor::ours(gate, filter).is_empty() {
             continue;
         }
         if route.is_off(filter) {

@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashMap};
 use crate::listen::Address;
 use crate::yaml::Node;
 
-use super::chain::{self, Chain};
 use super::message::Typed;
 use super::{Expected, Message, Report};
 
@@ -161,7 +160,7 @@ impl<'n> World<'n> {
     /// The clusters that are mcp-authz for sure: by their address, or by their name.
     pub(super) fn authz_clusters(&self, expected: Option<&Expected>) -> BTreeSet<&'n str> {
         let is_ours = |cluster: &&Message<'n>| {
-            chain::is_named_so(cluster.text_of("name"))
+            is_named_so(cluster.text_of("name"))
                 || expected.is_some_and(|expected| leads_to(**cluster, &expected.listen))
         };
         let clusters = self.clusters.iter().filter(is_ours);
@@ -239,7 +238,7 @@ fn look_at_runtime(root: Message<'_>, report: &mut Report) {
 }
 
 /// The network filters of a listener.
-fn network_filters(listener: Message<'_>) -> impl Iterator<Item = Message<'_>> {
+pub(super) fn network_filters(listener: Message<'_>) -> impl Iterator<Item = Message<'_>> {
     let chains = listener.list("filter_chains");
     let chains = chains.chain(listener.get("default_filter_chain"));
     chains.flat_map(|chain| chain.list("filters"))
@@ -279,29 +278,7 @@ pub(super) fn addresses(cluster: Message<'_>) -> impl Iterator<Item = String> {
     fixed.chain(asked)
 }
 
-/// The chains of HTTP filters, each where it listens.
-pub(super) fn chains<'n>(world: &World<'n>, report: &mut Report) -> Vec<Chain<'n>> {
-    const MANAGER: &str = "http_connection_manager.v3.HttpConnectionManager";
-    const PROXY: &str = "tcp_proxy.v3.TcpProxy";
-    let mut chains = Vec::new();
-    for listener in &world.listeners {
-        for filter in network_filters(*listener) {
-            if let Some(source) = filter.get("config_discovery") {
-                let message = "a network filter that Envoy gets over xDS is not looked at";
-                report.unseen(source, message);
-            }
-        }
-        let filters = network_filters(*listener);
-        let configs = filters.filter_map(|filter| filter.get("typed_config"));
-        let configs = configs.chain(listener.at("api_listener.api_listener"));
-        for typed in configs.filter_map(Message::typed) {
-            if typed.is(MANAGER) {
-                chains.push(Chain::of(typed.body));
-                chains.extend(Chain::of_upgrades(typed.body));
-            } else if typed.is(PROXY) {
-                chains.push(Chain::of_bytes(typed.body));
-            }
-        }
-    }
-    chains
+/// Whether the name of a cluster says that it is mcp-authz.
+pub(super) fn is_named_so(cluster: &str) -> bool {
+    cluster.replace('_', "-").contains("mcp-authz")
 }

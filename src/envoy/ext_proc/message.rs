@@ -1,10 +1,12 @@
-//! Envoy's messages about answers to our words, and back.
+//! Converts Envoy's messages about responses to our types, and back.
 
 use prost_types::value::Kind;
 use tonic::Status;
 
-use crate::check::{Answer, AnswerHead, BodyMode, Carried};
+use crate::check::LocalReply;
+use crate::response::{BodyMode, Carried, ResponseHead};
 
+use super::super::check_response::settable_headers;
 use super::super::proto::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use super::super::proto::envoy::config::core::v3::{HeaderValue, HeaderValueOption, Metadata};
 use super::super::proto::envoy::extensions::filters::http::ext_proc::v3::processing_mode::BodySendMode;
@@ -15,7 +17,6 @@ use super::super::proto::envoy::service::ext_proc::v3::{
     HttpHeaders, ImmediateResponse, ProcessingResponse, StreamedBodyResponse, TrailersResponse,
 };
 use super::super::proto::envoy::r#type::v3::HttpStatus;
-use super::super::response::settable_headers;
 
 /// What the check said: the strings under the name of the `ext_authz` filter.
 pub(super) fn carried(metadata: Option<Metadata>) -> Carried {
@@ -30,11 +31,11 @@ pub(super) fn carried(metadata: Option<Metadata>) -> Carried {
     Some(strings.collect())
 }
 
-/// The head of an answer.
+/// The head of a response.
 ///
 /// # Errors
 /// A header that says two things.
-pub(super) fn head(headers: HttpHeaders, body: BodyMode) -> Result<AnswerHead, Status> {
+pub(super) fn head(headers: HttpHeaders, body: BodyMode) -> Result<ResponseHead, Status> {
     let HttpHeaders {
         headers,
         end_of_stream,
@@ -54,7 +55,7 @@ pub(super) fn head(headers: HttpHeaders, body: BodyMode) -> Result<AnswerHead, S
         [status] => status_code(status),
         _ => None,
     };
-    Ok(AnswerHead {
+    Ok(ResponseHead {
         status,
         headers,
         is_all: end_of_stream,
@@ -150,13 +151,13 @@ pub(super) fn trailers_go_on() -> TrailersResponse {
     }
 }
 
-/// An answer of ours. Envoy would make 200 of a status that it does not take, so that becomes 503.
-pub(super) fn answer(answer: Answer) -> ImmediateResponse {
-    let Answer {
+/// A reply of ours. Envoy would make 200 of a status that it does not take, so that becomes 503.
+pub(super) fn immediate(reply: LocalReply) -> ImmediateResponse {
+    let LocalReply {
         status,
         headers,
         body,
-    } = answer;
+    } = reply;
     let code = match status.as_u16() {
         code @ (200 | 202 | 204 | 400..=599) => code,
         _ => 503,

@@ -8,7 +8,7 @@ use prost_types::value::Kind;
 use tonic::Code;
 
 use super::*;
-use crate::check::{Answer, AnswerHead, Attendance, BodyMode, Carried, Exchange, Output};
+use crate::check::LocalReply;
 use crate::envoy::proto::envoy::config::core::v3::{HeaderMap, HeaderValue, Metadata};
 use crate::envoy::proto::envoy::extensions::filters::http::ext_proc::v3::processing_mode::BodySendMode;
 use crate::envoy::proto::envoy::service::ext_proc::v3::body_mutation::Mutation;
@@ -17,11 +17,12 @@ use crate::envoy::proto::envoy::service::ext_proc::v3::processing_response::Resp
 use crate::envoy::proto::envoy::service::ext_proc::v3::{
     BodyResponse, HttpBody, HttpHeaders, HttpTrailers, ImmediateResponse, ProtocolConfiguration,
 };
+use crate::response::{Attendance, BodyMode, Carried, FilterOutput, ResponseFilter, ResponseHead};
 
 /// Gives outputs as they were written down, and writes down what it is shown.
 #[derive(Debug, Default)]
 struct Script {
-    outputs: Mutex<VecDeque<Vec<Output>>>,
+    outputs: Mutex<VecDeque<Vec<FilterOutput>>>,
     shown: Mutex<Vec<Shown>>,
 }
 
@@ -39,7 +40,7 @@ impl Drop for Attended {
 enum Shown {
     Attended(Carried),
     Left,
-    Head(Carried, AnswerHead),
+    Head(Carried, ResponseHead),
     Body(Bytes, bool),
     Trailers,
     Dropped,
@@ -49,10 +50,10 @@ enum Shown {
 struct Scene(Arc<Script>);
 
 #[derive(Debug)]
-struct Stage(Arc<Script>);
+struct Progress(Arc<Script>);
 
 impl Script {
-    fn show(&self, shown: Shown) -> Vec<Output> {
+    fn show(&self, shown: Shown) -> Vec<FilterOutput> {
         self.shown().push(shown);
         self.outputs.lock().unwrap().pop_front().unwrap_or_default()
     }
@@ -62,8 +63,8 @@ impl Script {
     }
 }
 
-impl Process for Stage {
-    type Exchange = Scene;
+impl FilterResponses for Progress {
+    type Filter = Scene;
 
     fn attend(self: &Arc<Self>, carried: &Carried) -> Attendance {
         let stays = |facts: &HashMap<String, String>| facts.contains_key("stays");
@@ -74,18 +75,22 @@ impl Process for Stage {
         Attendance::of(Attended(Arc::clone(&self.0)))
     }
 
-    async fn begin(self: &Arc<Self>, carried: Carried, head: AnswerHead) -> (Scene, Vec<Output>) {
+    async fn begin(
+        self: &Arc<Self>,
+        carried: Carried,
+        head: ResponseHead,
+    ) -> (Scene, Vec<FilterOutput>) {
         let outputs = self.0.show(Shown::Head(carried, head));
         (Scene(Arc::clone(&self.0)), outputs)
     }
 }
 
-impl Exchange for Scene {
-    async fn body(&mut self, chunk: Bytes, end: bool) -> Vec<Output> {
+impl ResponseFilter for Scene {
+    async fn body(&mut self, chunk: Bytes, end: bool) -> Vec<FilterOutput> {
         self.0.show(Shown::Body(chunk, end))
     }
 
-    async fn trailers(&mut self) -> Vec<Output> {
+    async fn trailers(&mut self) -> Vec<FilterOutput> {
         self.0.show(Shown::Trailers)
     }
 }
@@ -96,14 +101,14 @@ impl Drop for Scene {
     }
 }
 
-const HEAD: Output = Output::Head { remove: &[] };
+const HEAD: FilterOutput = FilterOutput::Head { remove: &[] };
 
-fn chunk(text: &'static str) -> Output {
-    Output::Chunk(Bytes::from_static(text.as_bytes()))
+fn chunk(text: &'static str) -> FilterOutput {
+    FilterOutput::Chunk(Bytes::from_static(text.as_bytes()))
 }
 
-fn answer(status: u16) -> Output {
-    Output::Answer(Answer {
+fn answer(status: u16) -> FilterOutput {
+    FilterOutput::Reply(LocalReply {
         status: StatusCode::from_u16(status).unwrap(),
         headers: vec![
             ("content-type", "application/json".to_owned()),
@@ -159,8 +164,8 @@ async fn stream(
     script: &Arc<Script>,
     messages: Vec<ProcessingRequest>,
 ) -> (Vec<Reply>, Result<(), Code>) {
-    let session = session(script);
-    let mut replies = Replies::new(session, tokio_stream::iter(messages.into_iter().map(Ok)));
+    let stream = opened(script);
+    let mut replies = Replies::new(stream, tokio_stream::iter(messages.into_iter().map(Ok)));
     let mut told = Vec::new();
     let end = loop {
         match replies.next().await {
@@ -173,12 +178,12 @@ async fn stream(
     (told, end)
 }
 
-fn session(script: &Arc<Script>) -> Session<Stage> {
+fn opened(script: &Arc<Script>) -> ProcessingStream<Progress> {
     let scope = telemetry::Trace::of_call(&http::HeaderMap::new()).answer_scope();
-    Session::new(Arc::new(Stage(Arc::clone(script))), scope)
+    ProcessingStream::new(Arc::new(Progress(Arc::clone(script))), scope)
 }
 
-fn script(outputs: Vec<Vec<Output>>) -> Arc<Script> {
+fn script(outputs: Vec<Vec<FilterOutput>>) -> Arc<Script> {
     Arc::new(Script {
         outputs: Mutex::new(outputs.into()),
         shown: Mutex::default(),
@@ -229,12 +234,12 @@ const DUPLEX: BodySendMode = BodySendMode::FullDuplexStreamed;
 #[tokio::test]
 async fn an_answer_goes_by_piece_by_piece() {
     let script = script(vec![
-        vec![Output::Head {
+        vec![FilterOutput::Head {
             remove: &["content-length", "etag"],
         }],
         vec![chunk("a"), chunk(""), chunk("b")],
         vec![],
-        vec![chunk("c"), Output::End],
+        vec![chunk("c"), FilterOutput::End],
     ]);
     let messages = vec![
         begins(DUPLEX, false),
@@ -258,7 +263,11 @@ async fn an_answer_goes_by_piece_by_piece() {
 #[tokio::test]
 async fn what_is_told_for_trailers_comes_before_them() {
     for (with_end, outputs, expected) in [
-        (false, vec![chunk("a"), Output::End], vec!["a.", "trailers"]),
+        (
+            false,
+            vec![chunk("a"), FilterOutput::End],
+            vec!["a.", "trailers"],
+        ),
         (
             false,
             vec![HEAD, chunk("a")],
@@ -295,8 +304,8 @@ async fn big_chunks_are_told_in_pieces() {
         (64 * KIB + 1, vec![64 * KIB, 1]),
         (192 * KIB, vec![64 * KIB, 64 * KIB, 64 * KIB]),
     ] {
-        let whole = Output::Chunk(vec![b'x'; bytes].into());
-        let script = script(vec![vec![HEAD, whole, Output::End]]);
+        let whole = FilterOutput::Chunk(vec![b'x'; bytes].into());
+        let script = script(vec![vec![HEAD, whole, FilterOutput::End]]);
         let (told, _) = stream(&script, vec![begins(DUPLEX, false)]).await;
         let pieces: Vec<String> = words(&told).split_off(1);
         let sizes: Vec<usize> = pieces
@@ -368,7 +377,7 @@ async fn a_status_that_envoy_would_not_take_becomes_503() {
 #[tokio::test]
 async fn what_is_broken_off_ends_the_stream_with_an_error() {
     for (first, told_first) in [(vec![], vec![]), (vec![HEAD], vec!["head "])] {
-        let script = script(vec![first, vec![Output::Abort, chunk("never")]]);
+        let script = script(vec![first, vec![FilterOutput::Abort, chunk("never")]]);
         let messages = vec![begins(DUPLEX, false), body("1", false), body("2", true)];
         let (told, end) = stream(&script, messages).await;
         assert_eq!(words(&told), told_first);
@@ -382,12 +391,12 @@ async fn what_is_broken_off_ends_the_stream_with_an_error() {
 async fn outputs_out_of_turn_are_not_told() {
     for outputs in [
         vec![chunk("a")],
-        vec![Output::End],
+        vec![FilterOutput::End],
         vec![HEAD, HEAD],
         vec![HEAD, answer(502)],
-        vec![HEAD, Output::End, chunk("a")],
-        vec![HEAD, chunk("a"), Output::End, Output::End],
-        vec![HEAD, Output::End, answer(502)],
+        vec![HEAD, FilterOutput::End, chunk("a")],
+        vec![HEAD, chunk("a"), FilterOutput::End, FilterOutput::End],
+        vec![HEAD, FilterOutput::End, answer(502)],
     ] {
         let script = script(vec![outputs.clone()]);
         let (told, end) = stream(&script, vec![begins(DUPLEX, false)]).await;
@@ -495,7 +504,7 @@ async fn a_body_that_cannot_be_filtered_goes_where_its_head_went() {
     assert_eq!(end, Err(Code::FailedPrecondition));
 }
 
-async fn shown_head(message: ProcessingRequest) -> (Carried, AnswerHead) {
+async fn shown_head(message: ProcessingRequest) -> (Carried, ResponseHead) {
     let script = script(vec![]);
     drop(stream(&script, vec![message]).await);
     let shown = script.shown();
@@ -676,7 +685,7 @@ async fn what_a_request_has_stays_while_its_stream_lasts() {
 
     // The answer is shown too, after the request or without it, and it is had once.
     for with_request in [true, false] {
-        let script = script(vec![vec![HEAD], vec![chunk("a"), Output::End]]);
+        let script = script(vec![vec![HEAD], vec![chunk("a"), FilterOutput::End]]);
         let mut answer = begins(DUPLEX, false);
         answer.metadata_context = metadata("stays");
         let mut messages = vec![answer, body("1", true)];
@@ -698,7 +707,7 @@ async fn what_a_request_has_stays_while_its_stream_lasts() {
     // While it lasts.
     let script = script(vec![]);
     let messages = tokio_stream::iter([Ok(begins_with("stays"))]).chain(tokio_stream::pending());
-    let mut replies = Replies::new(session(&script), messages);
+    let mut replies = Replies::new(opened(&script), messages);
     assert!(replies.next().await.is_some());
     assert_eq!(*script.shown(), std::slice::from_ref(&has));
     drop(replies);
@@ -762,7 +771,7 @@ async fn a_message_is_read_once_the_last_was_answered() {
     let script = script(vec![
         vec![HEAD],
         vec![chunk("a"), chunk("b")],
-        vec![Output::End],
+        vec![FilterOutput::End],
     ]);
     let read = Arc::new(AtomicUsize::new(0));
     let messages = [begins(DUPLEX, false), body("1", false), body("2", true)];
@@ -773,7 +782,7 @@ async fn a_message_is_read_once_the_last_was_answered() {
             Ok(message)
         })
     };
-    let mut replies = Replies::new(session(&script), counted);
+    let mut replies = Replies::new(opened(&script), counted);
     for (told, have_been_read) in [("head ", 1), ("a", 2), ("b", 2), (".", 3)] {
         let reply = replies.next().await.unwrap().unwrap();
         assert_eq!(word(&reply.response.unwrap()), told);
@@ -794,7 +803,7 @@ async fn an_error_of_the_transport_ends_the_stream() {
         Err(Status::out_of_range("too large")),
         Ok(body("1", true)),
     ]);
-    let mut replies = Replies::new(session(&script), failed);
+    let mut replies = Replies::new(opened(&script), failed);
     let end = replies.next().await.unwrap().unwrap_err();
     assert_eq!(end.code(), Code::OutOfRange);
     assert!(replies.next().await.is_none());

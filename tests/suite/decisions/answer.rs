@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mcp_authz::check::{
-    Answer, AnswerHead, BodyMode, Carried, Exchange, Output, Pipeline, Process,
+use mcp_authz::check::{LocalReply, Pipeline};
+use mcp_authz::response::{
+    BodyMode, Carried, FilterOutput, FilterResponses, ResponseFilter, ResponseHead,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -84,7 +85,7 @@ fn json() -> Vec<String> {
 struct Told {
     text: String,
     removed: Option<Vec<String>>,
-    instead: Option<Answer>,
+    instead: Option<LocalReply>,
     aborted: bool,
     ended: bool,
 }
@@ -117,12 +118,12 @@ impl Returned {
         self.faults(&told)
     }
 
-    fn head(&self) -> AnswerHead {
+    fn head(&self) -> ResponseHead {
         let headers = self.headers.iter().map(|line| {
             let (name, value) = line.split_once(": ").unwrap();
             (name.to_owned(), value.to_owned())
         });
-        AnswerHead {
+        ResponseHead {
             status: Some(self.status),
             headers: headers.collect(),
             is_all: self.chunks.is_empty(),
@@ -170,25 +171,25 @@ impl Returned {
 }
 
 impl Told {
-    fn take(&mut self, outputs: Vec<Output>) {
+    fn take(&mut self, outputs: Vec<FilterOutput>) {
         for output in outputs {
             let is_over = self.aborted || self.instead.is_some() || self.ended;
             assert!(!is_over, "told {output:?} after the end");
             match output {
-                Output::Head { remove } => {
+                FilterOutput::Head { remove } => {
                     assert_eq!(self.removed, None, "two heads");
                     self.removed = Some(remove.iter().map(ToString::to_string).collect());
                 }
-                Output::Chunk(bytes) => {
+                FilterOutput::Chunk(bytes) => {
                     assert!(self.removed.is_some(), "a chunk before the head");
                     self.text.push_str(std::str::from_utf8(&bytes).unwrap());
                 }
-                Output::End => self.ended = true,
-                Output::Answer(answer) => {
+                FilterOutput::End => self.ended = true,
+                FilterOutput::Reply(answer) => {
                     assert_eq!(self.removed, None, "an answer after the head");
                     self.instead = Some(answer);
                 }
-                Output::Abort => self.aborted = true,
+                FilterOutput::Abort => self.aborted = true,
             }
         }
     }

@@ -41,11 +41,11 @@ pub(super) fn faults(
             &metadata[key],
         );
     }
-    let effect = Reason::ALL
+    let decision = Reason::ALL
         .iter()
         .find(|reason| Some(reason.code()) == told["reason"].as_str())
-        .map(|reason| reason.effect().name());
-    faults.same("effect of the reason", effect, &told["decision"]);
+        .map(|reason| reason.decision().name());
+    faults.same("decision of the reason", decision, &told["decision"]);
     if let Some(rule) = &expect.rule {
         faults.same("rule", &**rule, &metadata["rule"]);
     }

@@ -13,13 +13,14 @@ use mcp_authz::audit::Audit;
 use mcp_authz::authn::{Authenticator, Peers};
 use mcp_authz::authz::{LimitDemand, Readings, Taken, WindowDemand};
 use mcp_authz::catalog::Catalog;
-use mcp_authz::check::countries::Countries;
-use mcp_authz::check::{Handoffs, LongBodies, Pipeline, Reader, Servers};
+use mcp_authz::check::{Handoffs, LongBodies, Pipeline, Servers};
 use mcp_authz::config::{self, Config};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
-use mcp_authz::envoy::{ExtAuthz, Settings};
+use mcp_authz::envoy::{ExtAuthz, ServeSettings};
+use mcp_authz::geoip::Countries;
 use mcp_authz::json;
 use mcp_authz::policy::PolicyStore;
+use mcp_authz::response::{ListReader, observe_tool};
 use mcp_authz::state::{
     Bind, BindingKey, BindingStore, InFlight, LimitStore, Memory, Owner, Reply, State,
     StateUnavailable, Whose, WindowStore,
@@ -102,7 +103,7 @@ impl Service {
             clock,
         };
         let pipeline = Arc::new(pipeline);
-        let mut settings = Settings::default().request;
+        let mut settings = ServeSettings::default().request;
         settings.headers_max = config.limits.check.headers_max;
         settings.source = config.client_address;
         for refresher in refreshers {
@@ -142,7 +143,7 @@ impl Service {
 
     /// Lets a tool of a list pass by.
     pub(super) fn observe(&self, server: &str, tool: &serde_json::Value) {
-        let reader = Reader {
+        let reader = ListReader {
             now: clock(),
             decision_id: None,
             subject: None,
@@ -150,10 +151,10 @@ impl Service {
         };
         let name = tool["name"].as_str().unwrap();
         let value = json::decode(tool.to_string().as_bytes(), 64).unwrap();
-        let server = self.pipeline.servers.named(server).unwrap();
+        let server = self.pipeline.servers.by_name(server).unwrap();
         let policy = self.pipeline.policy.snapshot();
         let pipeline = &self.pipeline;
-        let _seen = pipeline.observe_tool(server, &policy, name, &value, &reader);
+        let _seen = observe_tool(pipeline, server, &policy, name, &value, &reader);
     }
 
     /// Ends the service; the lines of its audit in their order, one for each check among them.

@@ -7,14 +7,16 @@ use envoy_types::pb::envoy::service::auth::v3 as auth;
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use http::StatusCode;
 use mcp_authz::check::{
-    Answer, AnswerHead, BodyMode, Carried, Decide, Exchange, HttpRequest, InvalidCheck,
-    Obligations, Outcome, Output, Process, Verdict,
+    Decide, HttpRequest, InvalidCheck, LocalReply, Obligations, Outcome, Verdict,
 };
 use mcp_authz::envoy::proto::grpc::health::v1::health_check_response::ServingStatus;
 use mcp_authz::envoy::proto::grpc::health::v1::{HealthCheckRequest, HealthCheckResponse};
-use mcp_authz::envoy::{Settings, serve};
+use mcp_authz::envoy::{ServeSettings, serve};
 use mcp_authz::health::Readiness;
 use mcp_authz::listen::{Address, ConnectionLimits, Listener, Tls, bind};
+use mcp_authz::response::{
+    BodyMode, Carried, FilterOutput, FilterResponses, ResponseFilter, ResponseHead,
+};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_stream::{Stream, StreamExt};
@@ -63,8 +65,8 @@ impl Decide for ByPath {
         events.send(Event::Begun(request.path.to_owned())).ok();
         let outcome = match request.path {
             "/allow" => allow(),
-            "/deny" => Outcome::Answer(answer(200, "{}")),
-            "/unauthenticated" => Outcome::Answer(answer(401, "{}")),
+            "/deny" => Outcome::Reply(answer(200, "{}")),
+            "/unauthenticated" => Outcome::Reply(answer(401, "{}")),
             "/fail" => Outcome::Fail(answer(503, "{}")),
             "/hang" => {
                 let _unfinished = Unfinished {
@@ -87,7 +89,7 @@ impl Decide for ByPath {
 
     async fn refuse(&self, fault: InvalidCheck) -> Verdict {
         Verdict {
-            outcome: Outcome::Answer(answer(400, &fault.to_string())),
+            outcome: Outcome::Reply(answer(400, &fault.to_string())),
             metadata: Vec::new(),
         }
     }
@@ -100,14 +102,14 @@ pub(super) struct Conducted {
     unfinished: Unfinished,
 }
 
-impl Process for ByPath {
-    type Exchange = Conducted;
+impl FilterResponses for ByPath {
+    type Filter = Conducted;
 
     async fn begin(
         self: &Arc<Self>,
         carried: Carried,
-        head: AnswerHead,
-    ) -> (Conducted, Vec<Output>) {
+        head: ResponseHead,
+    ) -> (Conducted, Vec<FilterOutput>) {
         assert_eq!(head.body, BodyMode::Streamed);
         let mut conduct = head
             .headers
@@ -120,11 +122,14 @@ impl Process for ByPath {
             events: self.events.clone(),
         };
         let outputs = match conduct.as_str() {
-            "pass" | "break" | "hang" => vec![Output::Head { remove: &["etag"] }],
+            "pass" | "break" | "hang" => vec![FilterOutput::Head { remove: &["etag"] }],
             "hold" => Vec::new(),
             "who" => {
                 let subject = carried.and_then(|mut carried| carried.remove("subject"));
-                vec![Output::Answer(answer(502, &subject.unwrap_or_default()))]
+                vec![FilterOutput::Reply(answer(
+                    502,
+                    &subject.unwrap_or_default(),
+                ))]
             }
             conduct => panic!("asked to {conduct}"),
         };
@@ -137,10 +142,10 @@ impl Process for ByPath {
     }
 }
 
-impl Exchange for Conducted {
-    async fn body(&mut self, chunk: Bytes, end: bool) -> Vec<Output> {
+impl ResponseFilter for Conducted {
+    async fn body(&mut self, chunk: Bytes, end: bool) -> Vec<FilterOutput> {
         let mut outputs = match self.conduct.as_str() {
-            "break" => return vec![Output::Abort],
+            "break" => return vec![FilterOutput::Abort],
             "hang" => {
                 let events = &self.unfinished.events;
                 events.send(Event::Begun("body".to_owned())).ok();
@@ -152,17 +157,20 @@ impl Exchange for Conducted {
                     return Vec::new();
                 }
                 let whole = std::mem::take(&mut self.held).into();
-                vec![Output::Head { remove: &[] }, Output::Chunk(whole)]
+                vec![
+                    FilterOutput::Head { remove: &[] },
+                    FilterOutput::Chunk(whole),
+                ]
             }
-            _ => vec![Output::Chunk(chunk)],
+            _ => vec![FilterOutput::Chunk(chunk)],
         };
         if end {
-            outputs.push(Output::End);
+            outputs.push(FilterOutput::End);
         }
         outputs
     }
 
-    async fn trailers(&mut self) -> Vec<Output> {
+    async fn trailers(&mut self) -> Vec<FilterOutput> {
         Vec::new()
     }
 }
@@ -174,8 +182,8 @@ fn allow() -> Outcome {
     })
 }
 
-fn answer(status: u16, body: &str) -> Answer {
-    Answer {
+fn answer(status: u16, body: &str) -> LocalReply {
+    LocalReply {
         status: StatusCode::from_u16(status).unwrap(),
         headers: vec![("content-type", "application/json".to_owned())],
         body: body.to_owned(),
@@ -203,9 +211,9 @@ impl Service {
             release: Arc::clone(&release),
         });
         let readiness = Readiness::new();
-        let settings = Settings {
+        let settings = ServeSettings {
             body_bytes_max: BODY_BYTES_MAX,
-            ..Settings::default()
+            ..ServeSettings::default()
         };
         let mut listener = Listener::new(socket, tls, limits);
         let share = listener.share();

@@ -1,0 +1,234 @@
+//! Concludes a check: from a decision, or a reason to end early, to what the PEP is told.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::context::RequestContext;
+use super::decision::RequestDecision;
+use super::parse::{ParsedRequest, Rejection};
+use super::reason::{DecisionKind, Reason};
+use super::reply::{self, Addressee, Denied};
+use super::response_context::{ContextTooLong, Handover, ResponseContents, hand_over};
+use super::server::Server;
+use super::verdict::{LocalReply, Outcome};
+use super::{resume, session};
+use crate::authn::AuthenticationError;
+use crate::authz::{Decision, Denial, DenialReason};
+use crate::mcp::{Era, Message, MessageKind};
+use crate::state::State;
+use crate::text::Text;
+use crate::upstream::{self, Facts, Obligations};
+
+/// How a check ends: the reason, and what the PEP is told.
+pub(super) struct Conclusion {
+    pub(super) reason: Reason,
+    pub(super) outcome: Outcome,
+    pub(super) rule: Option<Arc<str>>,
+    /// What is said of the request to whoever sees its response.
+    pub(super) handoff: Option<Handover>,
+}
+
+impl Conclusion {
+    /// Sends a reply.
+    pub(super) fn reply(reason: Reason, reply: LocalReply) -> Self {
+        Conclusion {
+            reason,
+            outcome: Outcome::Reply(reply),
+            rule: None,
+            handoff: None,
+        }
+    }
+}
+
+/// Concludes a check whose body was not looked at.
+pub(super) fn unparsed(decision_id: Uuid, reason: Reason) -> Conclusion {
+    Conclusion::reply(reason, reply::rejected(&nobody(decision_id), reason))
+}
+
+/// Concludes a check of a request for a metadata document that no server has.
+pub(super) fn no_metadata(decision_id: Uuid) -> Conclusion {
+    let reply = reply::no_metadata(&nobody(decision_id));
+    Conclusion::reply(Reason::UnknownServer, reply)
+}
+
+fn nobody(decision_id: Uuid) -> Addressee<'static> {
+    Addressee {
+        payload: None,
+        refused_id: None,
+        era: Era::Legacy,
+        decision_id,
+    }
+}
+
+/// Concludes a check of a request that is not acceptable.
+pub(super) fn rejected(rejection: &Rejection, to: &Addressee<'_>) -> Conclusion {
+    match rejection {
+        Rejection::Shape(reason) => Conclusion::reply(*reason, reply::rejected(to, *reason)),
+        Rejection::Message(refusal) => {
+            Conclusion::reply(Reason::from(refusal), reply::refused(to, refusal))
+        }
+    }
+}
+
+pub(super) fn failed(to: &Addressee<'_>, reason: Reason) -> Conclusion {
+    Conclusion {
+        reason,
+        outcome: Outcome::Fail(reply::failed(to, reason)),
+        rule: None,
+        handoff: None,
+    }
+}
+
+pub(super) fn unauthenticated(
+    to: &Addressee<'_>,
+    server: &Server,
+    error: AuthenticationError,
+) -> Conclusion {
+    let reason = Reason::from(error);
+    if error == AuthenticationError::KeysUnavailable {
+        return failed(to, reason);
+    }
+    Conclusion::reply(reason, reply::unauthenticated(to, server, error))
+}
+
+impl RequestContext<'_> {
+    /// What is said of an allowed request for its response. If that is too long, the request is
+    /// rejected after all.
+    pub(super) fn hand_over(
+        &self,
+        decided: &mut RequestDecision,
+        state: &dyn State,
+        to: &Addressee<'_>,
+        parsed: &ParsedRequest<'_>,
+    ) -> Option<Handover> {
+        if !decided.is_allowed() {
+            return None;
+        }
+        let contents = ResponseContents::of(self.request, self.server, parsed);
+        let held = (decided.session_started, &*decided.places);
+        let handed_over = hand_over(contents, self, parsed, to, held);
+        handed_over.unwrap_or_else(|ContextTooLong| {
+            decided.give_back(state, self.decision_id);
+            decided.refuse(Reason::TooManyHeaders, 0);
+            None
+        })
+    }
+
+    /// Concludes the check of a request that was decided.
+    pub(super) fn conclude(
+        &self,
+        decided: RequestDecision,
+        handoff: Option<Handover>,
+        to: &Addressee<'_>,
+        parsed: &ParsedRequest<'_>,
+    ) -> Conclusion {
+        let nothing_asked = Denial {
+            reason: DenialReason::NoMatchingRule,
+            rule: None,
+            message: None,
+            retry_after: None,
+        };
+        if let Some(reason) = decided.refusal {
+            let reply = if reason.decision() == DecisionKind::Reject {
+                reply::rejected(to, reason)
+            } else {
+                reply::not_owned(to, self.server.settings.deny, reason)
+            };
+            return Conclusion::reply(reason, reply);
+        }
+        match decided.decision.unwrap_or(Decision::Deny(nothing_asked)) {
+            Decision::Allow(_) => {
+                let mut obligations = self.obligations(to.decision_id, parsed);
+                let assigned = decided.assigned.as_ref();
+                let assigned = assigned.map_or(&[][..], |assigned| &assigned.headers);
+                let owned = &decided.owned_headers;
+                let names = self.request.header_names();
+                upstream::assign(&mut obligations, assigned, owned, names);
+                let rule = decided.rules.first().cloned();
+                let contents = ResponseContents::of(self.request, self.server, parsed);
+                if contents.reads_body() {
+                    // A response that cannot be read could not be filtered.
+                    let names = self.request.header_names();
+                    let unreadable = names.filter(|name| UNREADABLE.contains(name));
+                    obligations.remove.extend(unreadable.map(Text::copy));
+                }
+                Conclusion {
+                    reason: Reason::Allowed,
+                    outcome: Outcome::Allow(obligations),
+                    rule,
+                    handoff,
+                }
+            }
+            Decision::Challenge(challenge) => {
+                let reason = Reason::from(&challenge);
+                let reply = reply::challenged(to, self.server, &challenge, reason);
+                Conclusion {
+                    reason,
+                    outcome: Outcome::Reply(reply),
+                    rule: Some(challenge.rule),
+                    handoff: None,
+                }
+            }
+            // INVARIANT: judging has settled it; were it not, nobody has taken from its limits.
+            Decision::Limit(_) => failed(to, Reason::StateUnavailable),
+            Decision::Deny(denial) => Conclusion {
+                reason: Reason::from(denial.reason),
+                outcome: Outcome::Reply(reply::denied(
+                    to,
+                    self.server.settings.deny,
+                    Denied::new(&denial, decided.misfit.as_ref()),
+                )),
+                rule: denial.rule,
+                handoff: None,
+            },
+        }
+    }
+
+    fn obligations(&self, decision_id: Uuid, parsed: &ParsedRequest<'_>) -> Obligations {
+        let single = match parsed.messages() {
+            [message] if !matches!(message.kind, MessageKind::Response { .. }) => Some(message),
+            _ => None,
+        };
+        let targets = single.map(Message::targets).unwrap_or_default();
+        let name = match targets.as_slice() {
+            [target] => target.name,
+            _ => None,
+        };
+        let facts = Facts {
+            subject: self.subject,
+            server: &self.server.name,
+            method: single.map(|message| match message.entry {
+                Some(entry) => entry.name.into(),
+                None => Text::copy(&message.method),
+            }),
+            name: name.map(Text::copy),
+            decision_id: decision_id.into(),
+        };
+        let names = self.request.header_names();
+        let mut obligations =
+            upstream::obligations(facts, self.server.settings.authorization, names);
+        let session = parsed.routing.as_ref().and_then(|routing| routing.session);
+        let unjudged = session::unjudged_headers(self.request, session);
+        obligations.remove.extend(unjudged);
+        let unheeded = resume::unheeded_headers(self.request, self.server, parsed.era);
+        obligations.remove.extend(unheeded);
+        obligations
+    }
+}
+
+const ACCEPT_ENCODING: &str = "accept-encoding";
+const RANGE: &str = "range";
+/// What asks for a response that cannot be read: coded, or a part.
+const UNREADABLE: [&str; 2] = [ACCEPT_ENCODING, RANGE];
+
+/// What is removed of requests that are allowed, some of it now and then, besides the headers that
+/// are ours to set and those that steer the PEP's router.
+pub const REMOVED: [&str; 6] = [
+    upstream::AUTHORIZATION,
+    upstream::DPOP,
+    ACCEPT_ENCODING,
+    RANGE,
+    resume::HEADER,
+    session::SESSION_HEADER,
+];

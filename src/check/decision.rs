@@ -1,0 +1,288 @@
+//! The decision about one request, as its targets are evaluated one by one and limits are taken.
+
+use std::cell::LazyCell;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::merge::add_new;
+use super::objection::{Objection, objected};
+use super::policies::Policies;
+use super::reason::Reason;
+use super::rehearsal::{add_rehearsal, rehearsed};
+use super::takings::{Took, take};
+use crate::authz::{
+    self, AccessRequest, Assigned, Decision, Denial, DenialReason, Evaluation, Policy, Rehearsal,
+    Rehearsed, Rules, Taken,
+};
+use crate::catalog::InvalidArguments;
+use crate::state::{BindingKind, PlaceKey, State, StateUnavailable};
+
+/// The decision about all that a request asks for: all of it is allowed, or none.
+#[derive(Default)]
+pub(super) struct RequestDecision {
+    /// None as long as nothing was evaluated, which allows nothing. Not [`Decision::Limit`] once
+    /// it is settled.
+    pub(super) decision: Option<Decision>,
+    /// What the request uses is not the caller's, or in use; then there is no decision.
+    pub(super) refusal: Option<Reason>,
+    /// Where the arguments do not fit, if that is why it is denied.
+    pub(super) misfit: Option<InvalidArguments>,
+    /// Since when the caller has the session of the request.
+    pub(super) session_started: Option<Timestamp>,
+    /// What the request has bound to the caller.
+    pub(super) bound: Vec<BindingKind>,
+    /// The places that it has under limits on how many are open at once.
+    pub(super) places: Vec<PlaceKey>,
+    /// Whether there is one message, whatever it reaches.
+    is_one: bool,
+    /// Which target decided.
+    pub(super) decisive: usize,
+    /// The class of its tool.
+    pub(super) class: Option<Arc<str>>,
+    /// Of limits of several targets, where those of each after the first begin.
+    joined: Vec<Joined>,
+    pub(super) rules: Vec<Arc<str>>,
+    pub(super) indeterminate: Vec<Arc<str>>,
+    /// What the policy sets; of several targets, what all of them agree on.
+    pub(super) assigned: Option<Assigned>,
+    /// The headers that are the policy's to set.
+    pub(super) owned_headers: Arc<[Arc<str>]>,
+    /// What it would be with the shadow rules.
+    pub(super) shadow: Option<Rehearsal>,
+    /// What it would be with the candidate.
+    pub(super) candidate: Option<Rehearsal>,
+}
+
+/// A target whose limits stand behind those of others.
+struct Joined {
+    /// The number of its first limit on how often.
+    calls: usize,
+    /// The number of its first limit on how many at once.
+    places: usize,
+    /// The number of the target.
+    index: usize,
+    /// The class of its tool.
+    class: Option<Arc<str>>,
+}
+
+impl RequestDecision {
+    /// None yet, about a request in a session that is the caller's since then, and of one message
+    /// or more.
+    pub(super) fn new(policy: &Policy, session_started: Option<Timestamp>, is_one: bool) -> Self {
+        RequestDecision {
+            owned_headers: Arc::clone(policy.set_headers()),
+            session_started,
+            is_one,
+            ..RequestDecision::default()
+        }
+    }
+
+    pub(super) fn is_allowed(&self) -> bool {
+        matches!(self.decision, Some(Decision::Allow(_)))
+    }
+
+    /// Whether it is allowed if its limits allow it.
+    pub(super) fn may_be_allowed(&self) -> bool {
+        self.is_allowed() || matches!(self.decision, Some(Decision::Limit(_)))
+    }
+
+    /// Makes a challenge a denial: what is missing says that there is something to be had.
+    pub(super) fn conceal(&mut self) {
+        if let Some(Decision::Challenge(challenge)) = &self.decision {
+            self.decision = Some(Decision::Deny(Denial {
+                reason: DenialReason::DeniedByRule,
+                rule: Some(Arc::clone(&challenge.rule)),
+                message: None,
+                retry_after: None,
+            }));
+        }
+    }
+
+    /// Gives back the places of a request that is not allowed after all.
+    pub(super) fn give_back(&mut self, state: &dyn State, request: Uuid) {
+        if !self.places.is_empty() {
+            state.close(&std::mem::take(&mut self.places), request);
+        }
+    }
+
+    /// Takes back whatever was decided: what is used there is not the caller's to use.
+    pub(super) fn refuse(&mut self, reason: Reason, index: usize) {
+        *self = RequestDecision {
+            refusal: Some(reason),
+            bound: std::mem::take(&mut self.bound),
+            decisive: index,
+            ..RequestDecision::default()
+        };
+    }
+
+    /// Evaluates one target, and says whether it is denied or challenged. An objection refuses
+    /// whatever the policy says, unless it denies anyway: its reason says more, but for arguments
+    /// that it could not evaluate. What nobody would allow is not objected to, as that may cost
+    /// something.
+    pub(super) fn evaluate(
+        &mut self,
+        index: usize,
+        policies: Policies<'_>,
+        request: &AccessRequest<'_>,
+        object: impl FnOnce() -> Option<Objection>,
+    ) -> bool {
+        let objection = LazyCell::new(object);
+        let (mut evaluation, shadow) = authz::evaluate_beside_shadow(policies.enforced, request);
+        let denied = match &evaluation.decision {
+            Decision::Deny(denial) => Some(denial.reason),
+            Decision::Allow(_) | Decision::Challenge(_) | Decision::Limit(_) => None,
+        };
+        if let Some(objection) = objected(&objection, denied) {
+            evaluation.decision = Decision::Deny(objection.denial());
+            evaluation.rules.clear();
+            if let (Objection::ArgumentsInvalid(misfit), None) = (objection, &self.misfit) {
+                self.misfit = Some(misfit.clone());
+            }
+        }
+        let is_denied = matches!(
+            evaluation.decision,
+            Decision::Deny(_) | Decision::Challenge(_)
+        );
+        self.add(index, evaluation);
+        let refuse = |mut rehearsal: Rehearsal| {
+            let denied = match &rehearsal.outcome {
+                Rehearsed::Deny(reason) => Some(*reason),
+                Rehearsed::Allow | Rehearsed::Limit(_) | Rehearsed::Challenge { .. } => None,
+            };
+            if let Some(objection) = objected(&objection, denied) {
+                rehearsal.outcome = Rehearsed::Deny(objection.reason());
+            }
+            rehearsal
+        };
+        if let Some(rehearsal) = shadow {
+            add_rehearsal(&mut self.shadow, refuse(rehearsal), self.is_one);
+        }
+        if let Some(candidate) = policies.candidate {
+            let rehearsal = authz::rehearse(candidate, request, Rules::Enforced);
+            add_rehearsal(&mut self.candidate, refuse(rehearsal), self.is_one);
+        }
+        is_denied
+    }
+
+    /// A denial outweighs a challenge, and a challenge an allow; challenges and limits add up.
+    fn add(&mut self, index: usize, evaluation: Evaluation) {
+        add_new(&mut self.rules, evaluation.rules);
+        add_new(&mut self.indeterminate, evaluation.indeterminate);
+        match &mut self.assigned {
+            Some(assigned) => assigned.join(evaluation.assigned),
+            None => self.assigned = Some(evaluation.assigned),
+        }
+        match (&mut self.decision, evaluation.decision) {
+            (Some(Decision::Deny(_)), _)
+            | (
+                Some(Decision::Allow(_) | Decision::Limit(_) | Decision::Challenge(_)),
+                Decision::Allow(_),
+            )
+            | (Some(Decision::Challenge(_)), Decision::Limit(_)) => {}
+            (Some(Decision::Limit(all)), Decision::Limit(more)) => {
+                self.joined.push(Joined {
+                    calls: all.takings().calls.len(),
+                    places: all.takings().places.len(),
+                    index,
+                    class: evaluation.class,
+                });
+                all.join(more, self.is_one);
+            }
+            (Some(Decision::Challenge(all)), Decision::Challenge(more)) => {
+                add_new(&mut all.scopes, more.scopes);
+                add_new(&mut all.missing, more.missing);
+                if all.acr_values.is_empty() {
+                    all.acr_values = more.acr_values;
+                }
+                all.max_age = match (all.max_age, more.max_age) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other),
+                };
+            }
+            (None, decision)
+            | (Some(Decision::Allow(_)), decision @ Decision::Limit(_))
+            | (
+                Some(Decision::Allow(_) | Decision::Limit(_)),
+                decision @ (Decision::Challenge(_) | Decision::Deny(_)),
+            )
+            | (Some(Decision::Challenge(_)), decision @ Decision::Deny(_)) => {
+                self.decision = Some(decision);
+                self.class = evaluation.class;
+                self.decisive = index;
+            }
+        }
+    }
+
+    /// Takes what limits ask for: of the policy in force first, then, kept apart from it, of what
+    /// is only rehearsed.
+    pub(super) async fn settle(
+        &mut self,
+        state: &dyn State,
+        request: Uuid,
+        now: Timestamp,
+    ) -> Result<(), StateUnavailable> {
+        let mut enforced = Vec::new();
+        if let Some(Decision::Limit(pending)) = self
+            .decision
+            .take_if(|decision| matches!(decision, Decision::Limit(_)))
+        {
+            enforced.extend(pending.takings().rules().cloned());
+            let (joined, decision) = match take(state, pending.takings(), request, now).await? {
+                Took::All(places) => {
+                    self.places = places;
+                    (None, pending.settle(Taken::All))
+                }
+                Took::NoPlace(first) => {
+                    (self.joined_at(|it| it.places, first), pending.refuse(first))
+                }
+                Took::NoCall(first, taken) => {
+                    (self.joined_at(|it| it.calls, first), pending.settle(taken))
+                }
+            };
+            if let Some((index, class)) = joined {
+                self.decisive = index;
+                self.class = class;
+            }
+            self.decision = Some(decision);
+        }
+        if let Some(Decision::Deny(denial)) = &self.decision
+            && denial.reason == DenialReason::RateLimited
+        {
+            self.rules = denial.rule.iter().cloned().collect();
+        }
+        let is_allowed = self.is_allowed();
+        if let Some(shadow) = &mut self.shadow
+            && let Rehearsed::Limit(takings) = &shadow.outcome
+        {
+            shadow.outcome = if is_allowed {
+                let own = takings.aside(&enforced, "shadow");
+                rehearsed(take(state, &own, request, now).await?, &mut self.places)
+            } else {
+                Rehearsed::Deny(DenialReason::RateLimited)
+            };
+        }
+        if let Some(candidate) = &mut self.candidate
+            && let Rehearsed::Limit(takings) = &candidate.outcome
+        {
+            let mut own = takings.aside(&[], "candidate");
+            if !is_allowed {
+                // Nobody would see when it ends.
+                own.places.clear();
+            }
+            candidate.outcome = rehearsed(take(state, &own, request, now).await?, &mut self.places);
+        }
+        Ok(())
+    }
+
+    /// The target that a limit belongs to, and the class of its tool; none if it is the first.
+    fn joined_at(
+        &self,
+        begin: impl Fn(&Joined) -> usize,
+        limit: usize,
+    ) -> Option<(usize, Option<Arc<str>>)> {
+        let joined = self.joined.iter().rfind(|joined| begin(joined) <= limit)?;
+        Some((joined.index, joined.class.clone()))
+    }
+}

@@ -1,0 +1,29 @@
+//! What Envoy's configuration is held against.
+
+use crate::envoy::check_request::ClientAddress;
+use crate::listen::Address;
+
+/// What the configuration of mcp-authz says that Envoy's has to agree with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Where it listens.
+    pub listen: Address,
+    /// The names of its servers.
+    pub servers: Vec<String>,
+    /// Whether every one of them takes bodies as text.
+    pub string_body: bool,
+    /// `limits.body_bytes_max`.
+    pub body_bytes_max: usize,
+    /// `limits.headers_max`.
+    pub headers_max: usize,
+    /// `limits.header_bytes_max`.
+    pub header_bytes_max: usize,
+    /// `limits.streams_max`.
+    pub streams_max: u32,
+    /// Whether the certificates of Envoy's TLS peers are verified.
+    pub peers: bool,
+    /// Which address of a request is the client's.
+    pub client_address: ClientAddress,
+    /// The headers that the policy sets, in lower case.
+    pub set_headers: Vec<String>,
+}

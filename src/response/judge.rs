@@ -1,0 +1,141 @@
+//! Judges what a response has: whose its sessions and tasks are, and which items of its lists the
+//! caller may see.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::evidence::ResponseEvidence;
+use super::head::ResponseHead;
+use super::refusal::ResponseRefusal;
+use super::tool_watch::observe_tool;
+use crate::audit::Event;
+use crate::authz::{self, Policy};
+use crate::check::response_context::ResponseContext;
+use crate::check::session;
+use crate::check::{Pipeline, Server};
+use crate::mcp::{ListItem, ListKind, SESSION_BYTES_MAX};
+use crate::state::{BindingKey, Owner};
+
+/// Judges for one response.
+#[derive(Debug)]
+pub(super) struct Judge {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) evidence: ResponseEvidence,
+    /// The context of the request. Without one nothing is shown.
+    pub(super) context: Option<ResponseContext>,
+    /// Whether a stream with this context has begun before. Then nothing new comes of it.
+    pub(super) is_repeated: bool,
+}
+
+/// How many tools of a response the audit is told of one by one; further ones are only counted.
+const TOLD_MAX: usize = 1000;
+
+impl Judge {
+    /// Nobody's, until the context is known.
+    pub(super) fn new(pipeline: &Arc<Pipeline>) -> Self {
+        Judge {
+            pipeline: Arc::clone(pipeline),
+            evidence: ResponseEvidence::new(pipeline, None),
+            context: None,
+            is_repeated: false,
+        }
+    }
+
+    /// Judges for the caller of a request.
+    pub(super) fn set_context(&mut self, context: ResponseContext, is_repeated: bool) {
+        self.evidence = ResponseEvidence::new(&self.pipeline, Some(&context));
+        self.context = Some(context);
+        self.is_repeated = is_repeated;
+    }
+
+    /// Binds the session that a response opens to the caller, before the client can know of it.
+    pub(super) async fn bind_session(&self, head: &ResponseHead) -> Result<(), ResponseRefusal> {
+        let mut issued = head.header("mcp-session-id");
+        let (Some(id), another) = (issued.next(), issued.next()) else {
+            return Ok(());
+        };
+        let is_id = !id.is_empty() && id.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
+        let is_long = id.len() > SESSION_BYTES_MAX;
+        if another.is_some() || !is_id || is_long || id.contains(',') {
+            return Err(ResponseRefusal::SessionId);
+        }
+        let now = (self.pipeline.clock)();
+        self.bind(BindingKey::session, Event::session_bound, id, now)
+            .await
+    }
+
+    /// Binds what a response issues to the caller, before its id is let out whole.
+    pub(super) async fn bind(
+        &self,
+        key: fn(&str, &str) -> BindingKey,
+        event: fn(&str) -> Event,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<(), ResponseRefusal> {
+        let Some((context, server)) = self.guarded() else {
+            return Ok(());
+        };
+        let Pipeline { state, metrics, .. } = &*self.pipeline;
+        let (owner, key) = (Owner::of(context.subject()), key(&server.name, id));
+        if self.is_repeated {
+            let is_bound = session::is_bound(&**state, server, owner, key, now).await?;
+            return is_bound.then_some(()).ok_or(ResponseRefusal::Context);
+        }
+        session::bind_issued(&**state, metrics, server, owner, key, now).await?;
+        self.evidence.record(event(id));
+        Ok(())
+    }
+
+    /// Whether a listed thing is for the caller to see.
+    pub(super) async fn is_shown(
+        &self,
+        policy: &Policy,
+        item: &ListItem<'_>,
+        told: &mut usize,
+        now: Timestamp,
+    ) -> Result<bool, ResponseRefusal> {
+        let Some((context, server)) = self.guarded() else {
+            return Ok(false);
+        };
+        let name = &*item.name;
+        let Some(mut request) = context.access_request(item.kind, name, now) else {
+            let (state, owner) = (&*self.pipeline.state, Owner::of(context.subject()));
+            let visible = session::visible_tasks(state, server, owner, &[name], now).await?;
+            return Ok(visible == [true]);
+        };
+        request.context.uris = server.settings.uris;
+        if item.kind == ListKind::Tools && self.is_repeated {
+            let standing = self
+                .pipeline
+                .catalog
+                .compare(&server.name, name, &item.value);
+            if standing.is_refused {
+                return Ok(false);
+            }
+            request.context.hints = standing.hints;
+        } else if item.kind == ListKind::Tools {
+            let reader = self.evidence.reader(now, *told >= TOLD_MAX);
+            let (pipeline, tool) = (&self.pipeline, &item.value);
+            let observed = observe_tool(pipeline, server, policy, name, tool, &reader);
+            *told += usize::from(observed.is_new) + usize::from(observed.change.is_some());
+            if observed.is_refused {
+                return Ok(false);
+            }
+            request.context.hints = observed.hints;
+        }
+        let readings;
+        let demands = authz::demands(policy, &request);
+        if !demands.is_empty() {
+            readings = self.pipeline.state.read(&demands, now).await?;
+            request.context.readings = Some(&readings);
+        }
+        Ok(authz::is_visible(policy, &request))
+    }
+
+    /// The context of the request and its server, if both are known.
+    fn guarded(&self) -> Option<(&ResponseContext, &Arc<Server>)> {
+        let context = self.context.as_ref()?;
+        Some((context, self.pipeline.servers.by_name(context.server())?))
+    }
+}
