@@ -9,7 +9,8 @@ use crate::mcp::list_kind::ListKind;
 pub enum ListingStep<'a> {
     /// The input is used up.
     More,
-    /// An item, to be judged by [`Listing::settle`](super::Listing::settle). It is hidden if that is not called.
+    /// An item, to be judged by [`Listing::settle`](super::Listing::settle). It is hidden if that is
+    /// not called.
     Item(ListItem<'a>),
     /// Something in this list cannot be judged; it is hidden, and the caller has nothing to do.
     /// Of a new task whose id cannot be told, the id passes and is not known.
