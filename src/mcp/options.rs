@@ -1,6 +1,6 @@
 //! The limits within which a body is decoded.
 
-/// What [`decode`] accepts; the names are those of the configuration.
+/// What [`decode`](crate::mcp::decode()) accepts; the names are those of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeOptions {
     /// How deep arrays and objects may be nested, the message itself and a batch included.

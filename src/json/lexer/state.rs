@@ -8,7 +8,7 @@ use crate::json::number::NumberState;
 pub(crate) enum LexerStep {
     /// The input is used up.
     More,
-    /// Behind a key; see [`Lexer::key`].
+    /// Behind a key; see `Lexer::take_text`.
     Key,
     /// In front of the first byte of a value.
     Before(ValueStart),

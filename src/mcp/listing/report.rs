@@ -4,12 +4,13 @@ use super::fault::Unjudged;
 use super::item::ListItem;
 use crate::mcp::list_kind::ListKind;
 
-/// Where [`Listing::read`] stopped.
+/// Where [`Listing::read`](super::Listing::read) stopped.
 #[derive(Debug, PartialEq)]
 pub enum ListingStep<'a> {
     /// The input is used up.
     More,
-    /// An item, to be judged by [`Listing::settle`]. It is hidden if that is not called.
+    /// An item, to be judged by [`Listing::settle`](super::Listing::settle). It is hidden if that is
+    /// not called.
     Item(ListItem<'a>),
     /// Something in this list cannot be judged; it is hidden, and the caller has nothing to do.
     /// Of a new task whose id cannot be told, the id passes and is not known.
@@ -18,7 +19,7 @@ pub enum ListingStep<'a> {
     NewTask(String),
 }
 
-/// What a [`Listing`] did so far.
+/// What a [`Listing`](super::Listing) did so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListingCounts {
     /// Lists met, each repeat included.

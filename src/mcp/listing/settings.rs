@@ -11,7 +11,7 @@ pub enum Framing {
     EventStream,
 }
 
-/// What a [`Listing`] filters, and within which limits.
+/// What a [`Listing`](super::Listing) filters, and within which limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListingSettings {
     /// The lists to filter. Others pass.

@@ -326,3 +326,21 @@ fn a_call_may_create_a_task_if_it_or_its_client_asks_for_one() {
     let get = r#"{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"a","task":{}}}"#;
     assert!(!one(get).may_create_task());
 }
+
+#[test]
+fn every_kind_of_list_has_its_methods() {
+    let methods = ListKind::ALL.map(|kind| {
+        let call = kind.call().map(|call| call.method);
+        (kind.method(), call)
+    });
+    let expected = [
+        (Some("tools/list"), Some("tools/call")),
+        (Some("prompts/list"), Some("prompts/get")),
+        (Some("resources/list"), Some("resources/read")),
+        (Some("resources/templates/list"), Some("resources/read")),
+        (Some("tasks/list"), None),
+    ];
+    assert_eq!(methods, expected);
+    let all = ListKind::ALL.into_iter().collect::<ListKinds>();
+    assert_eq!(all, ListKinds::ALL);
+}
