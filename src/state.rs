@@ -27,6 +27,7 @@
 mod binding;
 mod digest;
 mod in_flight;
+mod lapses;
 mod limits;
 mod memory;
 mod places;

@@ -214,9 +214,8 @@ fn serving(matches: &RuleMatches<'_>, rules: Rules) -> Matched {
         .indexes(rules)
         .filter_map(|index| index.serving(request).find(could))
         .min();
-    let matched = first.into_iter().collect();
     Matched {
-        matched,
+        matched: first.into_iter().collect(),
         indeterminate: Vec::new(),
     }
 }

@@ -17,7 +17,6 @@ mod why;
 pub use claim::ClaimSelector;
 pub use names::Names;
 pub use place::{Where, canonical_network};
-pub(super) use value::is_nothing;
 pub use value::{ExpectedValue, TextPattern, ValueSelector};
 pub use what::{MethodPattern, ResourceKind, What};
 pub(super) use when::match_auth_age;

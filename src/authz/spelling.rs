@@ -138,6 +138,14 @@ fn is_invisible(character: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Whether a text is one of who has no name, or spells no.
+pub(crate) fn is_nothing(text: &str) -> bool {
+    const NOTHING: [&str; 10] = [
+        "", "0", "false", "n", "no", "none", "null", "off", "[]", "{}",
+    ];
+    NOTHING.contains(&&*fold(text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

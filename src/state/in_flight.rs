@@ -10,60 +10,19 @@
 
 mod awaited;
 mod recent;
+mod request;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
-use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::binding::digest_of;
-use super::{Digest, Owner};
 use awaited::Awaited;
 use recent::Recent;
+use request::end;
 
-/// How long an id is kept whose answer is not seen to its end, since its request.
-pub const IN_FLIGHT_MAX: Duration = Duration::from_mins(10);
-/// How long it is kept once an error has come in the place of its answer.
-pub const AFTER_ERROR_MAX: Duration = Duration::from_secs(30);
-/// How long an id is kept whose answer is not looked at: at least once, and less than twice that.
-pub const RECENT_MIN: Duration = Duration::from_secs(10);
-
-/// An id of a session on a server, however it is spelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RequestKey(Digest);
-
-impl RequestKey {
-    /// The id that is `folded`, of a session on a server, which is named as configured. Where the
-    /// session is nobody's own, the id is that of this owner.
-    #[must_use]
-    pub fn new(server: &str, session: &str, of: Option<Owner>, folded: &str) -> Self {
-        let owner = of.map(Owner::bytes);
-        let parts = [
-            b"id".as_slice(),
-            server.as_bytes(),
-            session.as_bytes(),
-            owner.as_ref().map_or(&[], Digest::as_slice),
-            folded.as_bytes(),
-        ];
-        RequestKey(digest_of(parts))
-    }
-}
-
-/// The ids of a request in a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestIds {
-    /// Whose request it is.
-    pub owner: Owner,
-    /// How its answer is looked at: only answers with the same number are looked at alike.
-    pub look: u8,
-    /// The ids whose answers are looked at, each once.
-    pub awaited: SmallVec<[RequestKey; 1]>,
-    /// The other ones.
-    pub others: SmallVec<[RequestKey; 1]>,
-}
+pub use request::{AFTER_ERROR_MAX, IN_FLIGHT_MAX, IdInUse, RECENT_MIN, RequestIds, RequestKey};
 
 /// The ids in flight of one process.
 #[derive(Debug)]
@@ -72,10 +31,6 @@ pub struct InFlight {
     len: AtomicUsize,
     known: Mutex<Known>,
 }
-
-/// An id of the request is that of another one, or may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdInUse;
 
 #[derive(Debug)]
 struct Known {
@@ -178,16 +133,6 @@ impl Known {
         let recent = self.recent.add(ids, now);
         Ok(awaited.saturating_add(recent))
     }
-}
-
-fn end(now: Timestamp, after: Duration) -> Timestamp {
-    now.saturating_add(after).unwrap_or(Timestamp::MAX)
-}
-
-/// The first second, since 1970, that begins no sooner than this.
-fn second_from(time: Timestamp) -> i64 {
-    let has_begun = time.subsec_nanosecond() > 0;
-    time.as_second().saturating_add(i64::from(has_begun))
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ mod bindings;
 mod bucket;
 mod cell;
 mod counters;
-mod lapses;
 mod lost;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,7 +30,6 @@ use super::{
 use crate::authz::{LimitDemand, OpenDemand, Opened, Readings, Taken, WindowDemand};
 
 pub use cell::WINDOW_SLOTS;
-pub(super) use lapses::Lapses;
 
 /// Counters and bindings of one process.
 ///

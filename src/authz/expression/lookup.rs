@@ -287,3 +287,21 @@ pub(super) fn text_of(node: &IdedExpr) -> Option<&str> {
         None
     }
 }
+
+/// What the macros `exists` (true) and `all` (false) ask of each element.
+pub(super) fn quantified(node: &IdedExpr) -> Option<(bool, &IdedExpr)> {
+    let Expr::Comprehension(inner) = &node.expr else {
+        return None;
+    };
+    let step = call_of(&inner.loop_step)?;
+    let [so_far, test] = step.args.as_slice() else {
+        return None;
+    };
+    let is_accumulator = |node: &IdedExpr| name_of(node) == Some(inner.accu_var.as_str());
+    let is_gathered = is_accumulator(&inner.result) && is_accumulator(so_far);
+    match (truth_of(&inner.accu_init)?, step.func_name.as_str()) {
+        (false, operators::LOGICAL_OR) if is_gathered => Some((true, test)),
+        (true, operators::LOGICAL_AND) if is_gathered => Some((false, test)),
+        _ => None,
+    }
+}

@@ -7,7 +7,7 @@ use crate::authz::compare::{TextList, spellings};
 use crate::authz::glob::Glob;
 use crate::authz::matching::Match;
 use crate::authz::path::{FoundValue, KeyOrigin, ValuePath};
-use crate::authz::spelling::{fold, fold_decomposed};
+use crate::authz::spelling::{fold, fold_decomposed, is_nothing};
 use crate::authz::value::Value;
 
 /// How many elements a list may have to be compared; a longer one has no result.
@@ -60,14 +60,6 @@ impl ExpectedValue {
             | ExpectedValue::Pattern(_) => false,
         }
     }
-}
-
-/// Whether a text is one of who has no name, or spells no.
-pub(in crate::authz) fn is_nothing(text: &str) -> bool {
-    const NOTHING: [&str; 10] = [
-        "", "0", "false", "n", "no", "none", "null", "off", "[]", "{}",
-    ];
-    NOTHING.contains(&&*fold(text))
 }
 
 impl TextPattern {

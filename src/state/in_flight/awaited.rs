@@ -12,10 +12,11 @@ use jiff::Timestamp;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::{IN_FLIGHT_MAX, IdInUse, RequestIds, RequestKey, end, second_from};
-use crate::state::memory::Lapses;
+use super::request::{IN_FLIGHT_MAX, IdInUse, RequestIds, RequestKey, end, second_from};
+use crate::state::binding::Owner;
+use crate::state::digest::Digest;
+use crate::state::lapses::Lapses;
 use crate::state::shares::{Party, Shares};
-use crate::state::{Digest, Owner};
 
 /// How long it is likely that an answer is still to come.
 pub(super) const YOUNG_MAX: Duration = Duration::from_mins(1);

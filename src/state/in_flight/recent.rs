@@ -8,9 +8,9 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::{RECENT_MIN, RequestIds, RequestKey, end, second_from};
-use crate::state::Owner;
-use crate::state::memory::Lapses;
+use super::request::{RECENT_MIN, RequestIds, RequestKey, end, second_from};
+use crate::state::binding::Owner;
+use crate::state::lapses::Lapses;
 
 #[derive(Debug)]
 pub(super) struct Recent {

@@ -1,4 +1,7 @@
+use smallvec::SmallVec;
+
 use super::*;
+use crate::state::binding::Owner;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()

@@ -17,9 +17,9 @@ use smallvec::SmallVec;
 
 use super::bucket::CallBucket;
 use super::cell::{CounterCell, Slots};
-use super::lapses::Lapses;
 use crate::authz::{LimitDemand, Taken, WindowDemand};
 use crate::state::digest::{Digest as Key, short_digest};
+use crate::state::lapses::Lapses;
 use crate::state::shares::{Party, Shares};
 use crate::state::usage::Forgotten;
 

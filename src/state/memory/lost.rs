@@ -18,7 +18,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::shares::{Party, Shares};
-use crate::state::Digest;
+use crate::state::digest::Digest;
 
 /// How long an id is remembered after its last use, in seconds: 30 days.
 const KEPT: i64 = 30 * 24 * 60 * 60;

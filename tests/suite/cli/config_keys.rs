@@ -116,7 +116,7 @@ fn reference() -> String {
             let is_own = !name.starts_with('.') && !["target", "tests"].contains(&name);
             if path.is_dir() && is_own {
                 open.push(path);
-            } else if is_own && name.ends_with(".md") {
+            } else if is_own && path.extension().is_some_and(|extension| extension == "md") {
                 text.push_str(&fs::read_to_string(path).unwrap());
             }
         }

@@ -6,11 +6,12 @@
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 
-use super::super::constant::{GIVEN, GLOB, MATCHES};
+use super::super::constant::{Constant, GIVEN, GLOB, MATCHES};
 use super::super::lookup::{call_of, name_of, tested_of, text_of};
 use super::super::remarks::Sense;
-use super::nothing::{has_nothing, is_met_without_names, matches_anything, says_nothing};
-use super::scope::Scope;
+use super::nothing::{has_nothing, matches_anything, says_nothing};
+use super::walk::Scope;
+use crate::authz::glob::Glob;
 
 /// What gives a value, or a part of it, in another form.
 const CONVERSIONS: [&str; 12] = [
@@ -192,5 +193,49 @@ fn mirrored(operator: &str) -> &str {
         operators::GREATER => operators::LESS,
         operators::GREATER_EQUALS => operators::LESS_EQUALS,
         other => other,
+    }
+}
+
+/// Whether a test is met where every name in it is empty.
+fn is_met_without_names(
+    scope: &Scope<'_>,
+    function: &str,
+    text: &IdedExpr,
+    part: &IdedExpr,
+) -> bool {
+    let (Some(text), Some(part)) = (without_names(scope, text), without_names(scope, part)) else {
+        return false;
+    };
+    match function {
+        "startsWith" => text.starts_with(&part),
+        "endsWith" => text.ends_with(&part),
+        "contains" => text.contains(&part),
+        GLOB => Glob::name(&part).is_ok_and(|pattern| pattern.matches(&text)),
+        MATCHES => matches!(
+            Constant::compile(MATCHES, &part),
+            Ok(Some(Constant::Pattern(pattern))) if pattern.is_match(&text)
+        ),
+        _ => text == part,
+    }
+}
+
+/// The text that a node is where every name in it is empty, if nothing else is in it.
+fn without_names(scope: &Scope<'_>, node: &IdedExpr) -> Option<String> {
+    if let Some(text) = text_of(node) {
+        return Some(text.to_owned());
+    }
+    if scope.reads_names(node) && scope.is_path(node) {
+        return Some(String::new());
+    }
+    let CallExpr {
+        func_name, args, ..
+    } = call_of(node)?;
+    match (func_name.as_str(), args.as_slice()) {
+        (operators::ADD, parts) => parts
+            .iter()
+            .map(|part| without_names(scope, part))
+            .collect(),
+        ("dyn" | "string" | "text" | "fold" | "plain", [inner]) => without_names(scope, inner),
+        _ => None,
     }
 }

@@ -3,8 +3,7 @@
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, operators};
 
-use super::super::lookup::{call_of, field_of, member_of, text_of, truth_of};
-use super::quantified;
+use super::super::lookup::{call_of, field_of, member_of, quantified, text_of, truth_of};
 
 /// For which results of a node the issuer is one that the author named. Both are found at once, as
 /// each rests on the other: asked one by one they would be asked again at every level.

@@ -3,15 +3,12 @@
 //! A test that holds for them fails by a name, whichever it is.
 
 use cel::IdedExpr;
-use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
+use cel::common::ast::{EntryExpr, Expr, LiteralValue};
 
-use super::super::constant::Constant;
-use super::super::constant::{GLOB, MATCHES};
+use super::super::constant::{Constant, MATCHES};
 use super::super::depth::children;
-use super::super::lookup::{call_of, text_of};
-use super::scope::Scope;
-use crate::authz::glob::Glob;
-use crate::authz::selectors::is_nothing;
+use super::super::lookup::text_of;
+use crate::authz::spelling::is_nothing;
 
 /// How often a character is repeated in texts that nobody thought of.
 const REPEATED: [usize; 9] = [0, 1, 2, 4, 8, 16, 32, 64, 256];
@@ -53,50 +50,6 @@ pub(super) fn has_nothing(node: &IdedExpr) -> bool {
         | Expr::Unspecified => false,
     };
     is_here || children(node).into_iter().any(has_nothing)
-}
-
-/// Whether a test is met where every name in it is empty.
-pub(super) fn is_met_without_names(
-    scope: &Scope<'_>,
-    function: &str,
-    text: &IdedExpr,
-    part: &IdedExpr,
-) -> bool {
-    let (Some(text), Some(part)) = (without_names(scope, text), without_names(scope, part)) else {
-        return false;
-    };
-    match function {
-        "startsWith" => text.starts_with(&part),
-        "endsWith" => text.ends_with(&part),
-        "contains" => text.contains(&part),
-        GLOB => Glob::name(&part).is_ok_and(|pattern| pattern.matches(&text)),
-        MATCHES => matches!(
-            Constant::compile(MATCHES, &part),
-            Ok(Some(Constant::Pattern(pattern))) if pattern.is_match(&text)
-        ),
-        _ => text == part,
-    }
-}
-
-/// The text that a node is where every name in it is empty, if nothing else is in it.
-fn without_names(scope: &Scope<'_>, node: &IdedExpr) -> Option<String> {
-    if let Some(text) = text_of(node) {
-        return Some(text.to_owned());
-    }
-    if scope.reads_names(node) && scope.is_path(node) {
-        return Some(String::new());
-    }
-    let CallExpr {
-        func_name, args, ..
-    } = call_of(node)?;
-    match (func_name.as_str(), args.as_slice()) {
-        (operators::ADD, parts) => parts
-            .iter()
-            .map(|part| without_names(scope, part))
-            .collect(),
-        ("dyn" | "string" | "text" | "fold" | "plain", [inner]) => without_names(scope, inner),
-        _ => None,
-    }
 }
 
 /// Whether a pattern is met by texts that nobody thought of, as `^[^a]` and `^[b-z]` are: then it is

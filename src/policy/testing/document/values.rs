@@ -81,11 +81,10 @@ pub(super) fn to_json(node: &Node) -> Json {
 /// A claim as a token would carry it. A number that JSON does not have becomes null.
 fn to_value(node: &Node) -> Value<'static> {
     match &node.data {
-        Data::Null => Value::Null,
         Data::Bool(truth) => Value::Bool(*truth),
         Data::Int(number) => Value::Int(*number),
         Data::Float(number) if number.is_finite() => Value::Float(*number),
-        Data::Float(_) => Value::Null,
+        Data::Null | Data::Float(_) => Value::Null,
         Data::String(text) => Value::String(Cow::Owned(text.clone())),
         Data::List(items) => Value::List(items.iter().map(to_value).collect()),
         Data::Map(entries) => {

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::memory;
 use crate::authz::{Policy, Taken};
 use crate::state::fixtures::{StoreAt as _, Who, is_of, limited, session, watched};
+use crate::state::lapses::Lapses;
 use crate::state::memory::Memory;
-use crate::state::memory::lapses::Lapses;
 use crate::state::shares::{Party, Shares};
 use crate::state::{Bind, Whose};
 

@@ -20,7 +20,7 @@ struct Lapse {
 
 /// Every lapse that is not over.
 #[derive(Debug)]
-pub(in crate::state) struct Lapses {
+pub(crate) struct Lapses {
     most: usize,
     holders: HashMap<Digest, Lapse>,
     groups: HashMap<Digest, LapsedGroup>,
@@ -52,7 +52,7 @@ impl Lapse {
 
 impl Lapses {
     /// Remembers the lapses of at most so many holders one by one.
-    pub(in crate::state) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Lapses {
             most,
             holders: HashMap::new(),
@@ -63,17 +63,17 @@ impl Lapses {
 
     /// How many holders are remembered one by one.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.holders.len()
     }
 
     /// Whether there is none at a time.
-    pub(super) fn are_over(&self, now: i64) -> bool {
+    pub(crate) fn are_over(&self, now: i64) -> bool {
         self.latest <= now
     }
 
     /// A counter of a holder was forgotten that matters until a time.
-    pub(in crate::state) fn note(&mut self, party: &Party, now: i64, until: i64) {
+    pub(crate) fn note(&mut self, party: &Party, now: i64, until: i64) {
         let new = Lapse {
             // Times are whole seconds that have begun.
             at: now.saturating_add(1),
@@ -97,13 +97,13 @@ impl Lapses {
     }
 
     /// Whether something of a holder may have been forgotten that matters at a time.
-    pub(in crate::state) fn has(&self, party: &Party, now: i64) -> bool {
+    pub(crate) fn has(&self, party: &Party, now: i64) -> bool {
         !self.are_over(now) && self.unknown_until(party, now, i64::MAX).is_some()
     }
 
     /// Until when a counter is unknown that is not there, if it is. Nothing in it would matter
     /// for longer than `longest` seconds.
-    pub(super) fn unknown_until(&self, party: &Party, now: i64, longest: i64) -> Option<i64> {
+    pub(crate) fn unknown_until(&self, party: &Party, now: i64, longest: i64) -> Option<i64> {
         let group = self.groups.get(&party.group).and_then(|group| group.own);
         let lapses = self
             .holders

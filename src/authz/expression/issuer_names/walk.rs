@@ -1,16 +1,120 @@
-//! What is a name where a node stands.
+//! Walks an expression to the tests that read names, knowing what is a name where a node stands.
 
 use cel::IdedExpr;
-use cel::common::ast::{ComprehensionExpr, Expr, operators};
+use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, operators};
 
 use super::super::depth::children;
-use super::super::lookup::{call_of, field_of, member_of, name_of, tested_of};
+use super::super::lookup::{
+    call_of, field_of, member_of, name_of, quantified, tested_of, truth_of,
+};
 use super::super::remarks::Sense;
-use super::Walk;
-use super::named::is_issuer;
+use super::named::{Named, is_issuer};
+use super::nothing::has_nothing;
 
 /// Names of the caller that are more than one, and the whole of them.
 const SEVERAL: [&str; 4] = ["groups", "roles", "scopes", "claims"];
+
+/// What an expression does with names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Names {
+    /// Whether it reads some.
+    pub(crate) are_read: bool,
+    /// Whether a caller may make the expression fail by one.
+    pub(crate) make_it_fail: bool,
+}
+
+/// A walk through an expression, and what was found on it.
+pub(super) struct Walk<'e> {
+    scope: Scope<'e>,
+    pub(super) names: Names,
+}
+
+impl<'e> Walk<'e> {
+    pub(super) fn new(with_device: bool) -> Self {
+        Walk::of(Scope::new(with_device))
+    }
+
+    fn of(scope: Scope<'e>) -> Self {
+        Walk {
+            scope,
+            names: Names::default(),
+        }
+    }
+
+    pub(super) fn visit(&mut self, node: &'e IdedExpr, sense: Sense) {
+        // For an issuer that the author did not name, it comes to the same whatever the names.
+        if Named::of(node).is_either() || !self.scope.reads_names(node) {
+            return;
+        }
+        if let Some((is_exists, test)) = quantified(node) {
+            self.visit_loop(node, test, is_exists, sense);
+        } else if let Some(call) = call_of(node) {
+            self.visit_call(node, call, sense);
+        } else {
+            self.note(self.scope.effect(node, sense));
+        }
+    }
+
+    fn visit_call(&mut self, node: &'e IdedExpr, call: &'e CallExpr, sense: Sense) {
+        match (call.func_name.as_str(), call.args.as_slice()) {
+            (operators::LOGICAL_AND | operators::LOGICAL_OR, parts) => {
+                for part in parts {
+                    self.visit(part, sense);
+                }
+            }
+            (operators::LOGICAL_NOT, [inner]) => self.visit(inner, sense.flipped()),
+            (operators::CONDITIONAL, [test, yes, no]) => {
+                let of_test = match (truth_of(yes), truth_of(no)) {
+                    (Some(true), _) | (_, Some(false)) => sense,
+                    (Some(false), _) | (_, Some(true)) => sense.flipped(),
+                    (None, None) => Sense::Either,
+                };
+                self.visit(test, of_test);
+                // What the issuers that are not named never come to says nothing of their names.
+                let named = Named::of(test);
+                if !named.where_it_holds {
+                    self.visit(yes, sense);
+                }
+                if !named.where_it_fails {
+                    self.visit(no, sense);
+                }
+            }
+            _ => self.note(self.scope.effect(node, sense)),
+        }
+    }
+
+    fn visit_loop(
+        &mut self,
+        node: &'e IdedExpr,
+        test: &'e IdedExpr,
+        is_exists: bool,
+        sense: Sense,
+    ) {
+        let Expr::Comprehension(inner) = &node.expr else {
+            return;
+        };
+        let range = &inner.iter_range;
+        let mut of_test = sense;
+        if self.scope.has_names(range) {
+            // A further name is a further element: it makes `exists` hold and `all` fail.
+            self.note(match (self.scope.grows(range), is_exists) {
+                (true, true) => sense,
+                (true, false) => sense.flipped(),
+                (false, _) => Sense::Either,
+            });
+        } else if has_nothing(range) {
+            of_test = Sense::Either;
+        }
+        let outer = self.scope.enter(inner);
+        self.visit(test, of_test);
+        self.scope.leave(outer);
+    }
+
+    fn note(&mut self, sense: Sense) {
+        self.names.are_read = true;
+        self.names.make_it_fail |= sense != Sense::Holds;
+    }
+}
 
 /// The names that a node may read.
 #[derive(Debug, Clone)]
@@ -143,7 +247,7 @@ impl<'e> Scope<'e> {
 
     /// Whether a name may make a test fail.
     fn may_fail(&self, test: &'e IdedExpr) -> bool {
-        let mut walk = Walk::new(self.clone());
+        let mut walk = Walk::of(self.clone());
         walk.visit(test, Sense::Holds);
         walk.names.make_it_fail
     }
