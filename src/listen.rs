@@ -62,7 +62,7 @@ pub struct Share {
 struct Taker {
     /// Each connection has a place, which bounds how many wait here.
     arrivals: mpsc::UnboundedSender<Arrival>,
-    /// ConnectionHold by each connection of the share.
+    /// Held by each connection of the share.
     load: Arc<()>,
 }
 

@@ -1,6 +1,6 @@
 //! The fields of an audit record, and how they are written.
 //!
-//! ArgumentNames follow OpenTelemetry's semantic conventions where those have one (`http.*`, `url.*`,
+//! Names follow OpenTelemetry's semantic conventions where those have one (`http.*`, `url.*`,
 //! `client.address`, `mcp.*`); all others are this service's own. No field ever carries a
 //! token, a secret or the value of an argument.
 
@@ -259,7 +259,7 @@ impl Arguments {
     }
 }
 
-/// ArgumentNames, each as far as a record keeps it, in one text instead of many.
+/// Names, each as far as a record keeps it, in one text instead of many.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct ArgumentNames {
     text: String,

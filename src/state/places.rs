@@ -120,7 +120,7 @@ impl OpenPlaces {
         Opened::All
     }
 
-    /// Keeps the places of a request until it is closed: its stream has begun. OpenPlaces that were
+    /// Keeps the places of a request until it is closed: its stream has begun. Places that were
     /// taken in another process, or were free again already, count from now on, whatever the limit.
     pub fn attend(&self, keys: &[PlaceKey], request: Uuid) {
         let mut wanted: HashMap<PlaceKey, usize> = HashMap::new();

@@ -202,6 +202,10 @@ fn what_must_have_one_source_has_one() {
     assert_eq!(users("tokio::spawn"), [""; 0]);
     assert_eq!(users("jsonwebtoken::decode"), ["authn/token.rs"]);
     assert_eq!(users("insecure_decode"), [""; 0]);
+    assert_eq!(
+        users("reqwest"),
+        ["fetch.rs", "fetch/cause.rs", "fetch/reach.rs"]
+    );
 }
 
 #[test]
