@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, StatusCode, header, redirect};
+use reqwest::{Certificate, StatusCode, header, redirect};
 use url::{Host, Url};
 
 use crate::file::{self, START_TIME_MAX};
@@ -27,6 +27,8 @@ use cause::{cause_of, has_cause};
 use reach::LeadsInside;
 
 pub use reach::Reach;
+/// The client of [`client`] and [`get`].
+pub use reqwest::Client;
 
 /// The most bytes of a `ca_file`.
 const CA_BYTES_MAX: u64 = 16 << 20;

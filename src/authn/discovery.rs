@@ -1,12 +1,11 @@
 //! From an issuer's name to the URL of its keys, by its metadata (RFC 8414, then `OpenID` Connect
 //! Discovery).
 
-use reqwest::Client;
 use url::Url;
 
 use super::keys::FetchError;
 use crate::authz::Value;
-use crate::fetch::{self, fetchable_url, is_loopback};
+use crate::fetch::{self, Client, fetchable_url, is_loopback};
 use crate::json;
 
 /// How large a document may be.

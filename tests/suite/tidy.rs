@@ -220,6 +220,10 @@ fn what_must_have_one_source_has_one() {
     assert_eq!(users("tokio::spawn"), [""; 0]);
     assert_eq!(users("jsonwebtoken::decode"), ["authn/token.rs"]);
     assert_eq!(users("insecure_decode"), [""; 0]);
+    assert_eq!(
+        users("reqwest"),
+        ["fetch.rs", "fetch/cause.rs", "fetch/reach.rs"]
+    );
 }
 
 /// The status of a reason stands in the table of reasons. A reply that is wrapped into 200, and one

@@ -4,14 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use reqwest::Client;
 use url::Url;
 
 use super::fetch::{FetchError, FetchKeys};
 use super::set::KeySet;
 use crate::authn::discovery::{self, DocumentLimits};
 use crate::authn::settings::{InvalidSettings, IssuerSettings, KeySourceSettings, Settings};
-use crate::fetch::{self, ClientSettings, InvalidClient, Reach, fetchable_url};
+use crate::fetch::{self, Client, ClientSettings, InvalidClient, Reach, fetchable_url};
 use crate::file::{self, Looks, ReadError};
 
 /// The configured way to the keys of one issuer.

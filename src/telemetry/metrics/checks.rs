@@ -99,7 +99,7 @@ impl Default for CheckMetrics {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DecisionLabels {
     server: String,
-    effect: DecisionKind,
+    decision: DecisionKind,
     reason: &'static str,
 }
 
@@ -144,8 +144,8 @@ impl CheckMetrics {
 
     /// Counts a decision. `server` is the configured name, empty if none was found; `reason` the
     /// stable reason code. `mcp_authz_decisions_total`.
-    pub fn record_decision(&self, server: &str, effect: DecisionKind, reason: &'static str) {
-        self.decision_counter(server, effect, reason).inc();
+    pub fn record_decision(&self, server: &str, decision: DecisionKind, reason: &'static str) {
+        self.decision_counter(server, decision, reason).inc();
     }
 
     /// The counter of [`CheckMetrics::record_decision`], for callers that keep it.
@@ -153,12 +153,12 @@ impl CheckMetrics {
     pub fn decision_counter(
         &self,
         server: &str,
-        effect: DecisionKind,
+        decision: DecisionKind,
         reason: &'static str,
     ) -> Counter {
         let labels = DecisionLabels {
             server: server.to_owned(),
-            effect,
+            decision,
             reason,
         };
         self.decisions.get_or_create_owned(&labels)
@@ -264,7 +264,7 @@ mod tests {
             .checks
             .record_stage(Stage::Total, Duration::from_micros(30));
         metrics.assert_has(&[
-            "mcp_authz_decisions_total{server=\"github\",effect=\"deny\",reason=\"denied_by_rule\"} 1",
+            "mcp_authz_decisions_total{server=\"github\",decision=\"deny\",reason=\"denied_by_rule\"} 1",
             "mcp_authz_decisions_different_total{by=\"candidate\",server=\"github\",reason=\"allowed\",would_be=\"rate_limited\"} 1",
             "mcp_authz_shadow_rule_matches_total{rule=\"r1\"} 1",
             "mcp_authz_check_duration_seconds_bucket{le=\"0.00005\",stage=\"total\"} 1",
