@@ -94,7 +94,7 @@ async fn pass_on(mut hangup: Signal, reloads: ReloadSenders) {
 async fn first_keys(authenticator: Arc<Authenticator>, gate: Gate) {
     keys_tried(&authenticator).await;
     drop(gate);
-    std::future::pending().await;
+    std::future::pending::<()>().await;
 }
 
 /// How often the first fetches of keys are polled.
