@@ -173,7 +173,7 @@ impl<'r> ParsedRequest<'r> {
         match headers.check_routing(None) {
             Ok(routing) => parsed.routing = Some(routing),
             Err(refusal) => {
-                parsed.rejection = parsed.rejection.or(Some(Rejection::Message(refusal)))
+                parsed.rejection = parsed.rejection.or(Some(Rejection::Message(refusal)));
             }
         }
         parsed
