@@ -129,7 +129,7 @@ fn the_reference_text_names_every_key() {
     let reference = reference();
     let is_named = |key: &str| {
         let ends = ["`", ":", ".", " "];
-        let mut before = ["`", " ", ".", "{", ", "].into_iter();
+        let mut before = ["`", " ", ".", "{", "\n"].into_iter();
         before.any(|start| {
             ends.iter()
                 .any(|end| reference.contains(&format!("{start}{key}{end}")))
