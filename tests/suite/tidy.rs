@@ -222,7 +222,7 @@ fn what_must_have_one_source_has_one() {
     assert_eq!(users("insecure_decode"), [""; 0]);
     assert_eq!(
         users("reqwest"),
-        ["fetch.rs", "fetch/cause.rs", "fetch/reach.rs"]
+        ["fetch/cause.rs", "fetch/reach.rs", "fetch.rs"]
     );
 }
 
