@@ -303,6 +303,36 @@ fn what_judges_a_rule_names_every_field_of_it() {
     }
 }
 
+/// A file that no module declares is not compiled, and its tests do not run.
+#[test]
+fn every_file_is_a_module() {
+    let source = root().join("src");
+    let mut declared = BTreeSet::new();
+    let all = files("src", "rs");
+    for path in &all {
+        let is_root = ["lib.rs", "main.rs"]
+            .iter()
+            .any(|name| source.join(name) == *path);
+        let folder = if is_root {
+            source.clone()
+        } else {
+            path.with_extension("")
+        };
+        let text = fs::read_to_string(path).unwrap();
+        let declarations = text
+            .lines()
+            .filter_map(|line| line.trim().strip_suffix(';'));
+        let names = declarations.filter_map(|line| line.split_once("mod ").map(|(_, name)| name));
+        declared.extend(names.map(|name| folder.join(name).with_extension("rs")));
+    }
+    declared.extend(["lib.rs", "main.rs"].map(|name| source.join(name)));
+    let orphans: Vec<PathBuf> = all
+        .into_iter()
+        .filter(|path| !declared.contains(path))
+        .collect();
+    assert!(orphans.is_empty(), "{orphans:#?}");
+}
+
 #[test]
 fn no_test_is_switched_off() {
     for path in files("src", "rs").into_iter().chain(files("tests", "rs")) {
