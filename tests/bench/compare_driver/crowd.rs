@@ -1,7 +1,7 @@
 //! How one caller fares beside a crowd: the caller sends ordinary calls at half the rate that it
 //! could, alone and while many connections repeat a body of 1 MiB, with no token, with one that is
 //! badly signed, and with a good one. In every round everything is started anew, and each crowd
-//! comes once.
+//! comes once. A no-op shows what the crowd of good tokens costs whatever the authorizer does.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -74,6 +74,14 @@ impl Crowd {
         Some(request)
     }
 
+    /// Whether an authorizer can be asked by it: a no-op allows everything.
+    fn suits(self, variant: Variant) -> bool {
+        match self {
+            Self::Nobody | Self::Callers => true,
+            Self::Anonymous | Self::BadlySigned => variant != Variant::NoopLean,
+        }
+    }
+
     fn status(self) -> u16 {
         match self {
             Self::Nobody | Self::Callers => 200,
@@ -130,7 +138,7 @@ struct Figures {
 
 /// Runs the comparison of crowds.
 pub(crate) async fn compare(arguments: &Arguments) -> Result<ExitCode> {
-    let mut variants = vec![Variant::McpAuthz];
+    let mut variants = vec![Variant::NoopLean, Variant::McpAuthz];
     variants.extend(arguments.candidate.as_ref().map(|_| Variant::Candidate));
     let mut issuer = Issuer::generate()?;
     let jwks = issuer.jwks();
@@ -144,7 +152,9 @@ pub(crate) async fn compare(arguments: &Arguments) -> Result<ExitCode> {
             let mut processes = Processes::default();
             let runners = stage::start(arguments, &[variant], &base, &jwks, &mut processes)?;
             let runner = runners.first().context("nothing was started")?;
-            let measure = measure_all(arguments, runner, &tokens, &crowds);
+            let suiting = crowds.into_iter().filter(|crowd| crowd.suits(variant));
+            let suiting: Vec<Crowd> = suiting.collect();
+            let measure = measure_all(arguments, runner, &tokens, &suiting);
             let measured = tokio::select! {
                 biased;
                 error = processes.ended() => return Err(error),
@@ -304,7 +314,7 @@ fn report(variants: &[Variant], rows: &[(Variant, Crowd, Vec<Figures>)]) {
                     .map(figure),
             )
         };
-        for crowd in Crowd::ALL {
+        for crowd in Crowd::ALL.into_iter().filter(|crowd| crowd.suits(variant)) {
             let ratio = |figure: fn(&Figures) -> f64| of(crowd, figure) / of(Crowd::Nobody, figure);
             println!(
                 "| {}, {} | {:.0} | {:.2} | {:.2} | {:.2}, {:.2} | {:.1} | {:.2} + {:.2} |",
