@@ -13,7 +13,7 @@ use cel::IdedExpr;
 
 use super::remarks::Sense;
 use named::Named;
-use walk::{Names, Walk};
+use walk::{NameUse, Walk};
 
 /// The names in an expression that may be those of any issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,9 +21,9 @@ pub(super) struct IssuerNames {
     /// Whether it holds for named issuers alone.
     pub(super) is_said: bool,
     /// The names, but for what is known of the device.
-    names: Names,
+    names: NameUse,
     /// All names. The device is one where tokens tell of it.
-    names_and_device: Names,
+    names_and_device: NameUse,
 }
 
 /// Looks over a checked expression, as its author wrote it.
@@ -42,7 +42,7 @@ pub(super) fn issuer_names(root: &IdedExpr) -> IssuerNames {
 
 impl IssuerNames {
     /// What it does with names. `with_device` tells whether the device is one.
-    pub(super) fn names(self, with_device: bool) -> Names {
+    pub(super) fn names(self, with_device: bool) -> NameUse {
         if with_device {
             self.names_and_device
         } else {

@@ -10,12 +10,13 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::schema::schema;
+use crate::source::{files, root};
 
 /// Keys that say nothing about what is in force.
 const SAID_TO_LINTS: &[&str] = &["servers.silence"];
 
 fn effective(file: &str) -> Value {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/configs");
+    let folder = root().join("tests/data/configs");
     let text = fs::read_to_string(folder.join(file)).unwrap();
     match mcp_authz::config::decode(file.to_owned(), text, Path::new("")) {
         Ok(config) => config.effective(),
@@ -107,21 +108,14 @@ fn the_schema_has_the_defaults_that_are_in_force() {
 
 /// Every text for operators.
 fn reference() -> String {
-    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()];
-    let mut text = String::new();
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            let is_own = !name.starts_with('.') && !["target", "tests"].contains(&name);
-            if path.is_dir() && is_own {
-                open.push(path);
-            } else if is_own && path.extension().is_some_and(|extension| extension == "md") {
-                text.push_str(&fs::read_to_string(path).unwrap());
-            }
-        }
-    }
-    text
+    let mut paths = vec![root().join("README.md")];
+    paths.extend(
+        ["src", "envoy"]
+            .iter()
+            .flat_map(|folder| files(folder, "md")),
+    );
+    let texts = paths.iter().map(|path| fs::read_to_string(path).unwrap());
+    texts.collect()
 }
 
 #[test]

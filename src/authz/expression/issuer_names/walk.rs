@@ -16,7 +16,7 @@ const SEVERAL: [&str; 4] = ["groups", "roles", "scopes", "claims"];
 
 /// What an expression does with names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Names {
+pub(crate) struct NameUse {
     /// Whether it reads some.
     pub(crate) are_read: bool,
     /// Whether a caller may make the expression fail by one.
@@ -26,7 +26,7 @@ pub(crate) struct Names {
 /// A walk through an expression, and what was found on it.
 pub(super) struct Walk<'e> {
     scope: Scope<'e>,
-    pub(super) names: Names,
+    pub(super) names: NameUse,
 }
 
 impl<'e> Walk<'e> {
@@ -37,7 +37,7 @@ impl<'e> Walk<'e> {
     fn of(scope: Scope<'e>) -> Self {
         Walk {
             scope,
-            names: Names::default(),
+            names: NameUse::default(),
         }
     }
 
