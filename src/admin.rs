@@ -24,7 +24,7 @@ pub struct Admin {
 
 /// A part of the process that has something to say about its state.
 pub struct Detail {
-    /// The part, as a key in the answer: `policy`, `keys`.
+    /// The part, as a key of the response: `policy`, `keys`.
     pub name: &'static str,
     /// Its state now: revisions, ages and errors, never secrets. Must not block.
     pub state: Box<dyn Fn() -> Value + Send + Sync>,

@@ -130,7 +130,7 @@
 //! - *JSON readers of our own* for bodies and lists. Serde keeps the last of two equal keys or fails
 //!   without saying where, and cannot filter a list that comes in pieces byte for byte.
 //! - *One worker for each core, each with a runtime of its own,* instead of one runtime of many threads.
-//!   That runtime wakes a connection's task after each check, so each answer is a write of its own,
+//!   That runtime wakes a connection's task after each check, so each response is a write of its own,
 //!   and Envoy reads them one by one. Workers took an eighth off Envoy's work for a request, and a
 //!   sixth off ours.
 //! - *mimalloc instead of the system's allocator.* A check makes many small allocations of the same

@@ -199,7 +199,7 @@ impl Share {
 /// A connection that is ready to be served.
 ///
 /// What it reads it reads in large pieces, and it takes writes one by one and not several buffers at
-/// a time: HTTP/2 then copies small frames together, so that the answers to checks that came in
+/// a time: HTTP/2 then copies small frames together, so that the responses to checks that came in
 /// together leave in one write. Told that buffers may be many, it writes each answer by itself.
 pub struct Connection {
     io: BufReader<Box<dyn Io>>,

@@ -41,7 +41,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use binding::{Bind, Binding, BindingKey, BindingKind, BindingStore, Owner, Whose};
-pub(crate) use digest::Digest;
+pub(crate) use digest::ShortDigest;
 pub use in_flight::{
     AFTER_ERROR_MAX, IN_FLIGHT_MAX, IdInUse, InFlight, RECENT_MIN, RequestIds, RequestKey,
 };

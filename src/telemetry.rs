@@ -12,7 +12,7 @@
 //!
 //! Envoy sends a check in a gRPC call with a `traceparent`. [`Trace::of_call`] reads the header, and
 //! [`Trace::check_scope`] opens the span `check` in that trace. The check runs inside of the
-//! [`Scope`], where [`trace_id`] gives the id that its audit record carries. At its end
+//! [`TraceScope`], where [`trace_id`] gives the id that its audit record carries. At its end
 //! [`record_decision`] writes the decision into the span, and `metrics.checks.record_decision` counts
 //! it in `mcp_authz_decisions_total`.
 
@@ -22,4 +22,4 @@ mod setup;
 mod trace;
 
 pub use setup::{InvalidTelemetry, Settings, Telemetry, check_endpoint, log_filter, start};
-pub use trace::{Ended, Scope, Trace, record_decision, trace_id};
+pub use trace::{Ended, Trace, TraceScope, record_decision, trace_id};

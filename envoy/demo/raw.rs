@@ -56,7 +56,7 @@ pub(crate) async fn run(
     lines.push(line("alice, raw", what, ("", ""), seen, &expected, audit).await);
 
     let expected = Expected {
-        decision: "answer",
+        decision: "reply",
         reason: None,
         saw: "200",
     };

@@ -2,7 +2,7 @@
 //!
 //! A connection stays on one worker, and so does everything that is asked on it: nothing of a check
 //! goes from core to core. And the runtime takes tasks in the order in which they were woken, so
-//! that the answers to checks that came in together go out together, in one write; the runtime of
+//! that the responses to checks that came in together go out together, in one write; the runtime of
 //! many threads wakes the connection's task after each.
 
 use std::io;

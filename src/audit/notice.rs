@@ -92,8 +92,8 @@ pub enum Event {
         /// How many were taken out because they could not be judged.
         unjudged: u64,
     },
-    /// An answer was not handed on.
-    AnswerRefused {
+    /// A response was not handed on.
+    ResponseRefused {
         /// Why, as a stable code.
         reason: &'static str,
     },
@@ -117,7 +117,7 @@ impl Event {
             | Event::ToolUnclassified { name: text }
             | Event::TaskBound { task: text } => text.is_cut,
             Event::ListFiltered { .. }
-            | Event::AnswerRefused { .. }
+            | Event::ResponseRefused { .. }
             | Event::SessionBound { .. } => false,
         }
     }

@@ -89,7 +89,7 @@ macro_rules! record {
 record! {
     /// When the check began.
     time: Timestamp = "time", value;
-    /// The id that the answer and the upstream carry too.
+    /// The id that the local reply and the upstream carry too.
     decision_id: Uuid = "decision_id", id;
     /// `x-request-id`, as Envoy set it.
     request_id: Option<String> = "request_id", text_if;
@@ -121,7 +121,7 @@ record! {
     http_method: Cow<'static, str> = "http.request.method", text;
     /// The path, without its query.
     path: String = "url.path", text;
-    /// The status of the answer; absent when the request went to the upstream.
+    /// The status of the local reply; absent when the request went to the upstream.
     status: Option<u16> = "http.response.status_code", value_if;
     /// The configured name of the MCP server.
     server: Option<Arc<str>> = "server", text_if;

@@ -423,7 +423,7 @@ fn a_notice_is_a_line_of_its_own_kind() {
             hidden: 2,
             unjudged: 0,
         },
-        Event::AnswerRefused { reason: "encoded" },
+        Event::ResponseRefused { reason: "encoded" },
         Event::session_bound("s"),
         Event::task_bound("t"),
     ] {
@@ -432,11 +432,11 @@ fn a_notice_is_a_line_of_its_own_kind() {
     audit.notice(&Notice {
         decision_id: Some(uuid::Uuid::nil()),
         issuer: Some("i".into()),
-        ..notice(Event::AnswerRefused { reason: "late" })
+        ..notice(Event::ResponseRefused { reason: "late" })
     });
     audit.notice(&Notice {
         subject: Some("s".repeat(513).into()),
-        ..notice(Event::AnswerRefused { reason: "late" })
+        ..notice(Event::ResponseRefused { reason: "late" })
     });
     drop(audit);
     thread.join().unwrap();
@@ -446,10 +446,10 @@ fn a_notice_is_a_line_of_its_own_kind() {
         r#""event":"tool_changed","name":"a\nb","digest":"sha256:1","digest_accepted":"sha256:2""#,
         &format!(r#""event":"tool_unclassified","name":"{cut}""#),
         r#""event":"list_filtered","list":"tools","visible":1,"hidden":2,"unjudged":0"#,
-        r#""event":"answer_refused","reason":"encoded""#,
+        r#""event":"response_refused","reason":"encoded""#,
         r#""event":"session_bound","mcp.session.id":"043a718774c572bd""#,
         r#""event":"task_bound","task":"t""#,
-        r#""event":"answer_refused","reason":"late","decision_id":"00000000-0000-0000-0000-000000000000""#,
+        r#""event":"response_refused","reason":"late","decision_id":"00000000-0000-0000-0000-000000000000""#,
     ]
     .iter()
     .map(|event| format!(r#"{{"time":"2026-11-20T10:00:00Z",{event},"server":"github","#))

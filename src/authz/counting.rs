@@ -25,7 +25,7 @@ pub(super) fn is_counted(request: &AccessRequest<'_>) -> bool {
     }
 }
 
-/// Whether an action waits for an answer: what is only told, and what ends a session, does not.
+/// Whether an action waits for a response: what is only told, and what ends a session, does not.
 pub(super) fn is_awaited(request: &AccessRequest<'_>) -> bool {
     let method = request.action.method;
     let is_told =

@@ -21,7 +21,7 @@ pub struct Limit {
     pub by: Box<[KeyPart]>,
 }
 
-/// How many requests may be open at once: from their checks to the ends of their answers.
+/// How many requests may be open at once: from their checks to the ends of their responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenLimit {
     /// So many; at least 1.

@@ -278,8 +278,8 @@ impl<'p> Observation<'p> {
             );
             if let Some(handover) = conclusion.handoff {
                 if handover.is_filtered() {
-                    self.pipeline.metrics.handoff.record_answer_expected();
-                    self.pipeline.notices.answer_expected(record.time);
+                    self.pipeline.metrics.handoff.record_response_expected();
+                    self.pipeline.notices.response_expected(record.time);
                 }
                 metadata.push((FILTER_FACT.into(), handover.code.into()));
                 let sealed = self.pipeline.handoffs.seal(&handover.context, record.time);

@@ -70,7 +70,7 @@ impl RequestContext<'_> {
         let key_of = |id: Id<'_>| RequestKey::new(&server.name, session, of, &id.folded());
         let (mut awaited, mut others) = (SmallVec::new(), SmallVec::new());
         for message in parsed.messages() {
-            let Some(key) = message.kind.answer_id().map(key_of) else {
+            let Some(key) = message.kind.reply_id().map(key_of) else {
                 continue;
             };
             if is_awaited(message, server) {
@@ -109,5 +109,5 @@ impl RequestContext<'_> {
 /// Whether the response to a message is filtered by its id.
 fn is_awaited(message: &Message<'_>, server: &Server) -> bool {
     let binds = server.settings.session_binding != SessionBinding::Off;
-    message.kind.answer_id().is_some() && ResponseContents::of_message(message, binds).reads_body()
+    message.kind.reply_id().is_some() && ResponseContents::of_message(message, binds).reads_body()
 }

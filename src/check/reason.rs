@@ -57,7 +57,7 @@ macro_rules! reasons {
 
 reasons! {
     Allowed, Allow, OK, "allowed", "the policy allows the request";
-    Metadata, Answer, OK, "metadata", "the protected resource metadata was asked for";
+    Metadata, Reply, OK, "metadata", "the protected resource metadata was asked for";
 
     MissingToken, Deny, UNAUTHORIZED, "missing_token", "an access token is required";
     UnsupportedScheme, Deny, UNAUTHORIZED, "unsupported_scheme",
@@ -153,7 +153,7 @@ reasons! {
     InvalidId, Reject, BAD_REQUEST, "invalid_id",
         "the id is missing, or neither a string of at most 256 bytes nor a safe integer";
     IdInUse, Reject, BAD_REQUEST, "id_in_use",
-        "another request of the session with this id waits for its answer";
+        "another request of the session with this id waits for its response";
     InvalidParams, Reject, BAD_REQUEST, "invalid_params",
         "`params` or one of its members has the wrong type";
     InvalidSelector, Reject, BAD_REQUEST, "invalid_selector",

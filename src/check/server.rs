@@ -55,7 +55,7 @@ pub struct ServerSettings {
     pub session_binding: SessionBinding,
     /// Whether the server may answer on any GET stream, as it does in revision 2024-11-05, so that
     /// all of them are looked at. A stream that is resumed is looked at in any case.
-    pub answers_on_get: bool,
+    pub responses_on_get: bool,
     /// Whether clients may resume streams (`Last-Event-ID`): the server itself gives an event only
     /// to the session that it is of.
     pub resume: bool,

@@ -107,7 +107,7 @@ fn facts(node: &Node, findings: &mut Findings) -> Option<Vec<Fact>> {
         Some(fact)
     })?;
     if !facts.contains(&Fact::Reason) {
-        let help = "by it an answer on its way back is known to be one of a judged request";
+        let help = "by it a response on its way back is known to be one of a judged request";
         findings.error(node, "`reason` is not among the facts", help);
         return None;
     }

@@ -239,7 +239,7 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         uris,
         authorization,
         session_binding,
-        answers_on_get,
+        responses_on_get,
         resume,
         trust: Trust { on_change, hints },
         check_arguments,
@@ -264,7 +264,7 @@ fn server(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value 
         "uris": uris.word(),
         "upstream": {"authorization": authorization.word()},
         "session_binding": session_binding.word(),
-        "answers_on_get": answers_on_get,
+        "responses_on_get": responses_on_get,
         "resume": word_of(ON, *resume),
     })
 }

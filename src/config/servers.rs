@@ -96,8 +96,8 @@ fn server(
             yaml::choice(SessionBinding::WORDS),
         )
         .unwrap_or_default();
-    let answers_on_get = fields
-        .optional("answers_on_get", findings, yaml::boolean)
+    let responses_on_get = fields
+        .optional("responses_on_get", findings, yaml::boolean)
         .unwrap_or(false);
     let resume = fields.optional("resume", findings, yaml::choice(ON));
     fields.finish(findings);
@@ -119,7 +119,7 @@ fn server(
         uris,
         authorization,
         session_binding,
-        answers_on_get,
+        responses_on_get,
         resume: resume.unwrap_or(false),
         trust,
         check_arguments,

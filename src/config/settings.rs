@@ -48,7 +48,7 @@ pub struct Config {
     pub country_db_file: Option<PathBuf>,
     /// How many processes serve the same Envoys.
     pub replicas: u32,
-    /// How what a check hands on to the answer is sealed.
+    /// How what a check hands on to the response is sealed.
     pub handoff: HandoffSettings,
     /// Logs and traces.
     pub telemetry: telemetry::Settings,

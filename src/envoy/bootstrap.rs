@@ -1,17 +1,16 @@
 //! Envoy's configuration, held against what mcp-authz needs of it.
 //!
 //! Most mistakes in it open something without a sound: a filter that is skipped, headers that are
-//! held back, an answer that is not shown. They are found in the files, before Envoy reads them.
+//! held back, a response that is not shown. They are found in the files, before Envoy reads them.
 //! What a file does not have, since Envoy gets it over xDS, is said and not guessed.
 //!
 //! Each mistake is a row of a table (`rows`) or a function in one (`CHECKS`), by what it is
 //! about: the filter itself (`authz`), the headers that are changed (`locks`) and what changes
-//! them again (`behind`), the way of answers (`answers`, `coverage`), the connection
+//! them again (`behind`), the way of responses (`responses`, `coverage`), the connection
 //! (`connection`), what is written of decisions (`leaks`), what becomes of a judged request on its
 //! route (`runs`) and where it goes (`choice`), ways around the filter (`ways`), the cluster
 //! (`clusters`), and what Envoy reads in another way (`spellings`).
 
-mod answers;
 mod authz;
 mod behind;
 mod chain;
@@ -30,6 +29,7 @@ mod message;
 mod order;
 mod processor;
 mod report;
+mod responses;
 mod routes;
 mod rows;
 mod runs;
@@ -42,8 +42,8 @@ use std::path::Path;
 use crate::yaml::{Findings, Source};
 
 use chain::Chain;
-use gate::{Gate, NAMESPACE};
-use message::Message;
+use gate::{AuthzFilter, NAMESPACE};
+use message::ConfigMessage;
 use report::Report;
 use world::World;
 
@@ -70,7 +70,7 @@ pub fn inspect(
     if let Some(tree) = trees.last()
         && gates.iter().all(Vec::is_empty)
     {
-        nothing_asked(Message::of(tree), &chains, &world, &mut report);
+        nothing_asked(ConfigMessage::of(tree), &chains, &world, &mut report);
         return report.findings;
     }
     let tables: Vec<_> = chains
@@ -80,7 +80,7 @@ pub fn inspect(
     let all = chains.iter().zip(&gates).zip(&tables);
     for ((chain, of_chain), tables) in all {
         for authz in of_chain {
-            let gate = Gate {
+            let gate = AuthzFilter {
                 chain,
                 authz: *authz,
                 expected,
@@ -95,7 +95,12 @@ pub fn inspect(
 }
 
 /// No filter asks mcp-authz, or what would ask it comes from elsewhere.
-fn nothing_asked(root: Message<'_>, chains: &[Chain<'_>], world: &World<'_>, report: &mut Report) {
+fn nothing_asked(
+    root: ConfigMessage<'_>,
+    chains: &[Chain<'_>],
+    world: &World<'_>,
+    report: &mut Report,
+) {
     let mut filters = chains.iter().flat_map(|chain| &chain.filters);
     let unread = filters.find(|filter| filter.is_elsewhere());
     let unseen = unread.map(|filter| filter.at).or(world.elsewhere(root));
@@ -113,7 +118,7 @@ fn nothing_asked(root: Message<'_>, chains: &[Chain<'_>], world: &World<'_>, rep
 }
 
 /// Holds one gate and the routes behind it against what is expected.
-fn look<'n>(gate: &Gate<'_, 'n>, tables: &[Message<'n>], report: &mut Report) {
+fn look<'n>(gate: &AuthzFilter<'_, 'n>, tables: &[ConfigMessage<'n>], report: &mut Report) {
     if gate.chain.upgrade.is_some() {
         // mcp-authz refuses every upgrade, as long as it is asked.
         for check in authz::CHECKS {
@@ -122,7 +127,7 @@ fn look<'n>(gate: &Gate<'_, 'n>, tables: &[Message<'n>], report: &mut Report) {
         return;
     }
     let of_chain = authz::CHECKS.iter().chain(&order::CHECKS);
-    let of_chain = of_chain.chain(&locks::CHECKS).chain(&answers::CHECKS);
+    let of_chain = of_chain.chain(&locks::CHECKS).chain(&responses::CHECKS);
     let of_chain = of_chain.chain(&connection::CHECKS);
     for check in of_chain.chain(&behind::CHECKS).chain(&leaks::CHECKS) {
         check(gate, report);
@@ -132,7 +137,7 @@ fn look<'n>(gate: &Gate<'_, 'n>, tables: &[Message<'n>], report: &mut Report) {
         leaks::look_at_table(*table, report);
         for route in routes::routes(*table) {
             routes::look_for_strays(gate.chain, &route, report);
-            let is_on = matches!(route.state(&gate.authz), routes::State::On);
+            let is_on = matches!(route.state(&gate.authz), routes::Enablement::On);
             if is_on {
                 runs::unknown_server(gate, &route, report);
             } else {

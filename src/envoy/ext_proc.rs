@@ -46,7 +46,7 @@ impl<P: FilterResponses> ExternalProcessor for ExtProc<P> {
         request: Request<Streaming<ProcessingRequest>>,
     ) -> Result<Response<Self::ProcessStream>, Status> {
         let (metadata, _, messages) = request.into_parts();
-        let scope = telemetry::Trace::of_call(metadata.as_ref()).answer_scope();
+        let scope = telemetry::Trace::of_call(metadata.as_ref()).response_scope();
         let stream = ProcessingStream::new(Arc::clone(&self.filters), scope);
         Ok(Response::new(Replies::new(stream, messages)))
     }

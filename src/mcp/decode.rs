@@ -25,7 +25,7 @@ use crate::json::Syntax;
 pub struct RefusedBody<'a> {
     /// Why.
     pub refusal: Refusal,
-    /// The id to answer with, as far as the body was read. Absent if the body is no JSON, is a
+    /// The id to reply with, as far as the body was read. Absent if the body is no JSON, is a
     /// batch, or if the id is missing, invalid or given twice.
     pub id: Option<Id<'a>>,
     /// The method, for the record: as far as the body was read it was given once, as a string
@@ -254,7 +254,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// What a response is called where a method is asked for.
 const RESPONSE: &str = "response";
 
-/// What the answer in a response is called.
+/// The member of a response that holds its result.
 const RESULT: &str = "result";
 
 const INITIALIZE: &str = "initialize";

@@ -10,7 +10,7 @@ use crate::json::{Cursor, Syntax};
 /// What the beginning of a body says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Glance<'a> {
-    /// The id to answer with. Absent if it does not stand there, is invalid or given twice, if the
+    /// The id to reply with. Absent if it does not stand there, is invalid or given twice, if the
     /// body is a batch or a response, or as far as it was looked at no JSON.
     pub id: Option<Id<'a>>,
     /// The method, for the record. Absent if it does not stand there, is given twice, is no string

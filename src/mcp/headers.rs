@@ -89,7 +89,7 @@ impl<'a> MessageHeaders<'a> {
         Ok(())
     }
 
-    /// The era of a request, for the form of its answer: modern if any version header or any
+    /// The era of a request, for the form of its reply: modern if any version header or any
     /// message says so, even where [`MessageHeaders::check_routing`] refuses it. A future revision is
     /// modern.
     #[must_use]

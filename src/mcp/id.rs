@@ -42,7 +42,7 @@ impl<'a> Id<'a> {
 
     pub(super) fn parse(lexeme: &'a str) -> Result<(Self, IdValue), Refusal> {
         let value = if lexeme.starts_with('"') {
-            // Answers repeat it as it is written, so that is what counts.
+            // Replies repeat it as it is written, so that is what counts.
             if lexeme.len() > ID_BYTES_MAX.saturating_add(r#""""#.len()) {
                 return Err(Refusal::IdTooLong);
             }

@@ -127,7 +127,7 @@ impl ListKind {
     }
 }
 
-/// Which lists a response may carry: several, if it answers a batch or resumes a stream.
+/// Which lists a response may carry: several, if it is to a batch or resumes a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListKinds(u8);
 

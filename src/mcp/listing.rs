@@ -27,11 +27,11 @@ use super::list_kind::ListKind;
 use event::EventStream;
 use filter::{Awaits, ListFilter, Signal};
 
-/// The filter of one answer.
+/// The filter of one response.
 #[derive(Debug)]
 pub struct Listing {
     filter: ListFilter,
-    /// The framing, unless the answer is plain JSON.
+    /// The framing, unless the response is plain JSON.
     events: Option<EventStream>,
     fault: Option<Unreadable>,
     /// Whether output has been taken.
@@ -59,7 +59,7 @@ impl Listing {
     ///
     /// # Errors
     ///
-    /// If the answer cannot be read; and then at each further call.
+    /// If the response cannot be read; and then at each further call.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<ListingStep<'_>, Unreadable> {
         if let Some(fault) = self.fault {
             return Err(fault);
@@ -86,12 +86,12 @@ impl Listing {
         self.filter.settle(keep);
     }
 
-    /// Ends the answer. The last event of a stream may lack the blank line behind it; clients drop
+    /// Ends the response. The last event of a stream may lack the blank line behind it; clients drop
     /// such an event.
     ///
     /// # Errors
     ///
-    /// If the answer could not be read or is not whole. A JSON answer without a byte is not whole.
+    /// If the response could not be read or is not whole. A JSON response without a byte is not whole.
     pub fn finish(&mut self) -> Result<(), Unreadable> {
         if let Some(fault) = self.fault {
             return Err(fault);
@@ -109,7 +109,7 @@ impl Listing {
         std::mem::take(&mut self.filter.out)
     }
 
-    /// Whether no output has been taken, so that the whole answer can still be replaced.
+    /// Whether no output has been taken, so that the whole response can still be replaced.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
         !self.was_taken

@@ -34,7 +34,7 @@ pub struct Message<'a> {
 }
 
 impl Message<'_> {
-    /// Whether the answer to the message may create a task: the call asks for one, or its client
+    /// Whether the response to the message may create a task: the call asks for one, or its client
     /// says that it understands them (extension `io.modelcontextprotocol/tasks`).
     #[must_use]
     pub fn may_create_task(&self) -> bool {
@@ -82,14 +82,14 @@ impl<'a> Payload<'a> {
 /// What form a message has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind<'a> {
-    /// Wants an answer with this id.
+    /// Wants a response with this id.
     Request {
-        /// The id to answer with.
+        /// The id to reply with.
         id: Id<'a>,
     },
     /// Wants none.
     Notification,
-    /// Answers a request of the server.
+    /// Responds to a request of the server.
     Response {
         /// The server's id.
         id: Id<'a>,
@@ -97,9 +97,9 @@ pub enum MessageKind<'a> {
 }
 
 impl<'a> MessageKind<'a> {
-    /// The id to answer with, if an answer is wanted.
+    /// The id to reply with, if a response is wanted.
     #[must_use]
-    pub fn answer_id(&self) -> Option<Id<'a>> {
+    pub fn reply_id(&self) -> Option<Id<'a>> {
         match self {
             MessageKind::Request { id } => Some(*id),
             MessageKind::Notification | MessageKind::Response { .. } => None,

@@ -49,7 +49,7 @@ impl Method {
     }
 }
 
-/// Whether a method wants an answer.
+/// Whether a method wants a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MethodForm {
     /// It does.

@@ -23,7 +23,7 @@ pub(super) enum ObjectPlace {
     Task,
     /// `params.arguments` and everything in it.
     Arguments,
-    /// An item of a list in an answer.
+    /// An item of a list in a response.
     Item,
     /// The annotations of an item.
     Hints,

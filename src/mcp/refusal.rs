@@ -172,7 +172,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The JSON-RPC code for the answer.
+    /// The JSON-RPC code of the reply.
     ///
     /// −32020 and −32022 tell a probing client that the server is modern, so they are only given
     /// in the modern era; elsewhere the same faults are −32600.

@@ -61,14 +61,14 @@ struct Content<'a> {
     kind: &'static str,
 }
 
-/// The answer to a batch: the answers to those of its elements that are requests. Empty if there
-/// are none, as a batch without requests has no answer (JSON-RPC 2.0 §6).
+/// The reply to a batch: the replies to those of its elements that are requests. Empty if there
+/// are none, as a batch without requests has no reply (JSON-RPC 2.0 §6).
 #[must_use]
-pub fn batch(answers: &[String]) -> String {
-    if answers.is_empty() {
+pub fn batch(replies: &[String]) -> String {
+    if replies.is_empty() {
         return String::new();
     }
-    format!("[{}]", answers.join(","))
+    format!("[{}]", replies.join(","))
 }
 
 fn envelope(id: Option<Id<'_>>, member: &str, value: &impl Serialize) -> String {
@@ -85,5 +85,5 @@ fn envelope(id: Option<Id<'_>>, member: &str, value: &impl Serialize) -> String 
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// Room for most answers.
+/// Room for most replies.
 const ANSWER_BYTES_USUAL: usize = 512;

@@ -56,7 +56,7 @@ impl ResponseEvidence {
         let (server, reason) = (self.server_name(), refusal.code());
         tracing::warn!(server, reason, "a response is not let through");
         self.pipeline.metrics.lists.record_refusal(server, reason);
-        self.record(Event::AnswerRefused { reason });
+        self.record(Event::ResponseRefused { reason });
     }
 
     pub(super) fn server_name(&self) -> &str {

@@ -27,7 +27,7 @@ pub(super) enum Recipient {
 pub(super) fn recipient(pipeline: &Arc<Pipeline>, carried: Carried, now: Timestamp) -> Recipient {
     // Every check says its reason.
     let Some(facts) = carried.filter(|facts| facts.contains_key(Fact::Reason.name())) else {
-        pipeline.notices.raise(Noticed::AnswerWithoutCheck, now);
+        pipeline.notices.raise(Noticed::ResponseWithoutCheck, now);
         return Recipient::Nobody;
     };
     let Some(filter) = facts.get(FILTER_FACT) else {

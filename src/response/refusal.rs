@@ -30,14 +30,14 @@ impl ResponseRefusal {
     /// The stable code, in metrics, audit and the client's error.
     pub(super) const fn code(self) -> &'static str {
         match self {
-            ResponseRefusal::NotStreamed => "answer_not_streamed",
-            ResponseRefusal::Encoded => "answer_encoded",
-            ResponseRefusal::Partial => "answer_partial",
-            ResponseRefusal::ContentType => "answer_content_type",
-            ResponseRefusal::Unreadable => "answer_unreadable",
-            ResponseRefusal::Incomplete => "answer_incomplete",
-            ResponseRefusal::SessionId => "answer_session_id",
-            ResponseRefusal::Context => "answer_context",
+            ResponseRefusal::NotStreamed => "response_not_streamed",
+            ResponseRefusal::Encoded => "response_encoded",
+            ResponseRefusal::Partial => "response_partial",
+            ResponseRefusal::ContentType => "response_content_type",
+            ResponseRefusal::Unreadable => "response_unreadable",
+            ResponseRefusal::Incomplete => "response_incomplete",
+            ResponseRefusal::SessionId => "response_session_id",
+            ResponseRefusal::Context => "response_context",
             ResponseRefusal::StateUnavailable => "state_unavailable",
         }
     }
@@ -45,16 +45,18 @@ impl ResponseRefusal {
     /// What a client may read.
     pub(super) const fn text(self) -> &'static str {
         match self {
-            ResponseRefusal::NotStreamed => "the answer of the server was not given to the filter",
-            ResponseRefusal::Encoded => "the answer of the server is compressed",
-            ResponseRefusal::Partial => "the answer of the server is only a part",
-            ResponseRefusal::ContentType => {
-                "the answer of the server is neither JSON nor an event stream"
+            ResponseRefusal::NotStreamed => {
+                "the response of the server was not given to the filter"
             }
-            ResponseRefusal::Unreadable => "the answer of the server cannot be read",
-            ResponseRefusal::Incomplete => "the answer of the server did not arrive whole",
+            ResponseRefusal::Encoded => "the response of the server is compressed",
+            ResponseRefusal::Partial => "the response of the server is only a part",
+            ResponseRefusal::ContentType => {
+                "the response of the server is neither JSON nor an event stream"
+            }
+            ResponseRefusal::Unreadable => "the response of the server cannot be read",
+            ResponseRefusal::Incomplete => "the response of the server did not arrive whole",
             ResponseRefusal::SessionId => "the server issued a session id that is none",
-            ResponseRefusal::Context => "nobody said whose the answer of the server is",
+            ResponseRefusal::Context => "nobody said whose the response of the server is",
             ResponseRefusal::StateUnavailable => "the session cannot be bound to its subject now",
         }
     }

@@ -69,8 +69,8 @@ impl FilterResponses for Pipeline {
         if let Recipient::Anybody = recipient {
             return (stream, vec![FilterOutput::Head { remove: &[] }]);
         }
-        self.metrics.handoff.record_answer_begun();
-        self.notices.answer_begun();
+        self.metrics.handoff.record_response_begun();
+        self.notices.response_begun();
         let contents = match recipient {
             Recipient::Anybody | Recipient::Nobody => ResponseContents::ANYTHING,
             Recipient::Caller {
@@ -110,7 +110,7 @@ impl ResponseStream {
             tracing::warn!(
                 server = self.judge.evidence.server_name(),
                 "a list was asked for and is answered elsewhere; a server of revision 2024-11-05 \
-                 needs `answers_on_get: true`"
+                 needs `responses_on_get: true`"
             );
         }
         if !contents.reads_body() || head.is_all {

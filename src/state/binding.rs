@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use super::Reply;
-use super::digest::Digest;
+use super::digest::ShortDigest;
 use super::shares::Party;
 use crate::authz::Subject;
 
@@ -24,15 +24,15 @@ pub enum BindingKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BindingKey {
     kind: BindingKind,
-    digest: Digest,
+    digest: ShortDigest,
 }
 
 /// A subject as the owner of something: its issuer and its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Owner {
-    issuer: Digest,
+    issuer: ShortDigest,
     /// The issuer is part of it.
-    id: Digest,
+    id: ShortDigest,
 }
 
 /// What a store knows of something that is bound.
@@ -133,7 +133,7 @@ impl BindingKey {
     }
 
     /// The name among those of its kind.
-    pub(super) fn digest(&self) -> Digest {
+    pub(super) fn digest(&self) -> ShortDigest {
         self.digest
     }
 }

@@ -4,11 +4,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 /// The first half of a SHA-256: long enough that no two names meet, and of one size whatever a
 /// client calls itself.
-pub(crate) type Digest = [u8; 16];
+pub(crate) type ShortDigest = [u8; 16];
 
-pub(super) fn short_digest(bytes: &[u8]) -> Digest {
+pub(super) fn short_digest(bytes: &[u8]) -> ShortDigest {
     let digest = digest(&SHA256, bytes);
-    let mut short = Digest::default();
+    let mut short = ShortDigest::default();
     for (to, from) in short.iter_mut().zip(digest.as_ref()) {
         *to = *from;
     }
@@ -16,7 +16,7 @@ pub(super) fn short_digest(bytes: &[u8]) -> Digest {
 }
 
 /// Every part with its length before it, so that no two lists of parts give the same bytes.
-pub(super) fn digest_of<const N: usize>(parts: [&[u8]; N]) -> Digest {
+pub(super) fn digest_of<const N: usize>(parts: [&[u8]; N]) -> ShortDigest {
     let mut few = [0; 512];
     if let Some(bytes) = joined(parts, &mut few) {
         return short_digest(bytes);

@@ -1,7 +1,7 @@
-//! Which JSON-RPC ids of a session wait for an answer that is looked at, and which were used lately.
+//! Which JSON-RPC ids of a session wait for a response that is looked at, and which were used lately.
 //!
-//! Servers and bridges route an answer by the id of its request alone. While a list is awaited, no
-//! other request of its session may have its id, or the list would come as the answer to that.
+//! Servers and bridges route a response by the id of its request alone. While a list is awaited, no
+//! other request of its session may have its id, or the list would come as the response to that.
 //! Nobody sees when any other request is answered, so its id is kept for a short time: requests
 //! overtake each other on their way to the server.
 //!
@@ -53,7 +53,7 @@ impl InFlight {
         }
     }
 
-    /// Whether no answer is awaited.
+    /// Whether no response is awaited.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len.load(Ordering::Acquire) == 0
@@ -74,8 +74,8 @@ impl InFlight {
     /// Checks all ids of a request, and keeps them. Says how many of others were forgotten for that.
     ///
     /// # Errors
-    /// One of the ids is, or may be, that of a request whose answer is awaited and looked at
-    /// otherwise; or an answer is to be looked at whose id was, or may have been, used lately, or
+    /// One of the ids is, or may be, that of a request whose response is awaited and looked at
+    /// otherwise; or a response is to be looked at whose id was, or may have been, used lately, or
     /// for whose id there is no room. Nothing is kept then.
     pub fn enter(&self, request: Uuid, ids: &RequestIds, now: Timestamp) -> Result<usize, IdInUse> {
         if ids.awaited.is_empty() && ids.others.is_empty() {

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::state::digest::Digest;
+use crate::state::digest::ShortDigest;
 use crate::state::shares::Party;
 
 /// When something was forgotten last, and until when it matters, in seconds since 1970.
@@ -22,8 +22,8 @@ struct Lapse {
 #[derive(Debug)]
 pub(crate) struct Lapses {
     most: usize,
-    holders: HashMap<Digest, Lapse>,
-    groups: HashMap<Digest, LapsedGroup>,
+    holders: HashMap<ShortDigest, Lapse>,
+    groups: HashMap<ShortDigest, LapsedGroup>,
     /// When the last of them is over.
     latest: i64,
 }
@@ -33,7 +33,7 @@ struct LapsedGroup {
     /// Of holders that are not remembered by themselves.
     own: Option<Lapse>,
     /// The holders that are, and when each lapse is over.
-    ends: BTreeSet<(i64, Digest)>,
+    ends: BTreeSet<(i64, ShortDigest)>,
 }
 
 impl Lapse {

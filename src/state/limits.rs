@@ -28,7 +28,7 @@ pub trait LimitStore {
         Reply::Now(ready(Err(StateUnavailable)))
     }
 
-    /// The stream of a request's answer has begun, here or anywhere: its places are kept until it
+    /// The stream of a request's response has begun, here or anywhere: its places are kept until it
     /// is closed. Takes them if they are not taken, whatever the limits.
     fn attend(&self, places: &[PlaceKey], request: Uuid) {
         let _ = (places, request);

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::digest::{Digest, short_digest};
+use super::digest::{ShortDigest, short_digest};
 use super::shares;
 use super::usage::{BindingUsage, Forgotten, StoreUsage, Usage};
 use super::{
@@ -126,7 +126,7 @@ impl WindowStore for Memory {
 
 impl LimitStore for Memory {
     fn take<'a>(&'a self, limits: &'a [LimitDemand], now: Timestamp) -> Reply<'a, Taken> {
-        let keys: SmallVec<[Digest; 4]> = limits
+        let keys: SmallVec<[ShortDigest; 4]> = limits
             .iter()
             .map(|limit| short_digest(limit.key.as_bytes()))
             .collect();

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::digest::{Digest, short_digest};
+use super::digest::{ShortDigest, short_digest};
 use crate::authz::{CounterKey, OpenDemand, Opened};
 
 /// How long a place is kept whose stream does not begin.
@@ -22,7 +22,7 @@ pub const UNATTENDED_MAX: Duration = Duration::from_secs(10);
 
 /// The name of a limit's counter, of one size. No two counters share one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PlaceKey(Digest);
+pub struct PlaceKey(ShortDigest);
 
 impl PlaceKey {
     /// The name of this counter.

@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::digest::{Digest, digest_of};
+use super::digest::{ShortDigest, digest_of};
 use crate::authz::Holder;
 
 /// The most keys that count as few.
@@ -25,9 +25,9 @@ const FEW_PART: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Party {
     /// The group.
-    pub(crate) group: Digest,
+    pub(crate) group: ShortDigest,
     /// The holder; no other group has one of this name.
-    pub(crate) id: Digest,
+    pub(crate) id: ShortDigest,
     /// Whether the group makes room before all others that do not, whatever they have.
     pub(crate) yields_first: bool,
 }
@@ -36,9 +36,9 @@ pub(crate) struct Party {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Payer {
     /// The group.
-    pub(crate) group: Digest,
+    pub(crate) group: ShortDigest,
     /// The holder in it; none if it is the one who asks.
-    pub(crate) other: Option<Digest>,
+    pub(crate) other: Option<ShortDigest>,
     /// Whether the holder has, or would have, more than a few keys.
     pub(crate) is_heavy: bool,
 }
@@ -46,8 +46,8 @@ pub(crate) struct Payer {
 #[derive(Debug)]
 pub(crate) struct Shares {
     few: usize,
-    groups: HashMap<Digest, ShareGroup>,
-    holders: HashMap<Digest, HolderShare>,
+    groups: HashMap<ShortDigest, ShareGroup>,
+    holders: HashMap<ShortDigest, HolderShare>,
     /// Counts holders as they come.
     arrivals: u64,
 }
@@ -62,11 +62,11 @@ struct ShareGroup {
 }
 
 /// How many keys more than a few, the number of its arrival, and the holder.
-type YieldTurn = (usize, u64, Digest);
+type YieldTurn = (usize, u64, ShortDigest);
 
 #[derive(Debug, Clone, Copy)]
 struct HolderShare {
-    group: Digest,
+    group: ShortDigest,
     arrival: u64,
     count: usize,
 }
@@ -84,12 +84,12 @@ impl Shares {
 
     /// How many keys a holder has.
     #[cfg(test)]
-    pub(super) fn count(&self, holder: Digest) -> usize {
+    pub(super) fn count(&self, holder: ShortDigest) -> usize {
         self.holders.get(&holder).map_or(0, |share| share.count)
     }
 
     /// The group of a holder that has a key.
-    pub(super) fn group(&self, holder: Digest) -> Option<Digest> {
+    pub(super) fn group(&self, holder: ShortDigest) -> Option<ShortDigest> {
         self.holders.get(&holder).map(|share| share.group)
     }
 
@@ -113,7 +113,7 @@ impl Shares {
     }
 
     /// Takes a key of a holder away.
-    pub(crate) fn remove(&mut self, holder: Digest) {
+    pub(crate) fn remove(&mut self, holder: ShortDigest) {
         let Some(share) = self.holders.get_mut(&holder) else {
             return;
         };
@@ -158,7 +158,7 @@ impl Shares {
     }
 
     /// Who has the most or came last besides a holder: in its group, or else in the largest one.
-    pub(super) fn next_besides(&self, asking: &Party) -> Option<Digest> {
+    pub(super) fn next_besides(&self, asking: &Party) -> Option<ShortDigest> {
         let own = self.groups.get(&asking.group);
         let mut turns = own.into_iter().flat_map(|group| group.turns.iter().rev());
         let beside = turns.find(|(_, _, holder)| *holder != asking.id).copied();
@@ -168,7 +168,7 @@ impl Shares {
     }
 
     /// The largest group besides that of a holder, and who in it makes room.
-    fn largest_besides(&self, asking: &Party) -> Option<((bool, usize), Digest, YieldTurn)> {
+    fn largest_besides(&self, asking: &Party) -> Option<((bool, usize), ShortDigest, YieldTurn)> {
         let others = self.groups.iter().filter(|(id, _)| **id != asking.group);
         let sized = others.filter_map(|(id, group)| {
             let turn = group.turns.last()?;
@@ -198,6 +198,6 @@ impl Holder {
     }
 }
 
-fn turn(few: usize, share: HolderShare, holder: Digest) -> YieldTurn {
+fn turn(few: usize, share: HolderShare, holder: ShortDigest) -> YieldTurn {
     (share.count.saturating_sub(few), share.arrival, holder)
 }

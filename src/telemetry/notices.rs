@@ -12,15 +12,15 @@ use jiff::Timestamp;
 pub enum Noticed {
     /// Envoy does not send all headers of a request.
     HeadersHeldBack,
-    /// Answers that were to be filtered never came.
-    AnswersNotShown,
+    /// Responses that were to be filtered never came.
+    ResponsesNotShown,
     /// Of several servers one is found by what the client says.
     ServerByHost,
-    /// Envoy only shows answers, and ignores what is said of them.
-    AnswersOnlyObserved,
-    /// An answer came without what its check said.
-    AnswerWithoutCheck,
-    /// An answer came in a way in which it cannot be filtered.
+    /// Envoy only shows responses, and ignores what is said of them.
+    ResponsesOnlyObserved,
+    /// A response came without what its check said.
+    ResponseWithoutCheck,
+    /// A response came in a way in which it cannot be filtered.
     BodyNotStreamed,
     /// A context came that another process made.
     ContextOfAnotherProcess,
@@ -38,10 +38,10 @@ impl Noticed {
     /// All of them, in their order.
     pub const ALL: [Noticed; 11] = [
         Noticed::HeadersHeldBack,
-        Noticed::AnswersNotShown,
+        Noticed::ResponsesNotShown,
         Noticed::ServerByHost,
-        Noticed::AnswersOnlyObserved,
-        Noticed::AnswerWithoutCheck,
+        Noticed::ResponsesOnlyObserved,
+        Noticed::ResponseWithoutCheck,
         Noticed::BodyNotStreamed,
         Noticed::ContextOfAnotherProcess,
         Noticed::ContextForged,
@@ -55,10 +55,10 @@ impl Noticed {
     pub const fn name(self) -> &'static str {
         match self {
             Noticed::HeadersHeldBack => "headers_held_back",
-            Noticed::AnswersNotShown => "answers_not_shown",
+            Noticed::ResponsesNotShown => "responses_not_shown",
             Noticed::ServerByHost => "server_by_host",
-            Noticed::AnswersOnlyObserved => "answers_only_observed",
-            Noticed::AnswerWithoutCheck => "answer_without_check",
+            Noticed::ResponsesOnlyObserved => "responses_only_observed",
+            Noticed::ResponseWithoutCheck => "response_without_check",
             Noticed::BodyNotStreamed => "body_not_streamed",
             Noticed::ContextOfAnotherProcess => "context_of_another_process",
             Noticed::ContextForged => "context_forged",
@@ -76,8 +76,8 @@ impl Noticed {
                 "checks come without the headers that Envoy always sends: remove `allowed_headers` \
                  and `disallowed_headers` from its `ext_authz` filter, or sessions may not be seen"
             }
-            Noticed::AnswersNotShown => {
-                "ten or more answers were to be filtered and none was shown, so lists may pass \
+            Noticed::ResponsesNotShown => {
+                "ten or more responses were to be filtered and none was shown, so lists may pass \
                  whole: Envoy needs the `composite` filter with `ext_proc` behind `ext_authz`, \
                  and `enable_dynamic_metadata_ingestion` on; or else the server does not answer"
             }
@@ -85,30 +85,30 @@ impl Noticed {
                 "several servers are configured and a route names none, so the host that the \
                  client sends chooses: set the context extension `mcp_server` on each route"
             }
-            Noticed::AnswersOnlyObserved => {
-                "an `ext_proc` filter is in `observability_mode`: answers pass unfiltered, \
+            Noticed::ResponsesOnlyObserved => {
+                "an `ext_proc` filter is in `observability_mode`: responses pass unfiltered, \
                  whatever is said; remove it"
             }
-            Noticed::AnswerWithoutCheck => {
-                "an answer came without what its check said; set `forwarding_namespaces` on \
+            Noticed::ResponseWithoutCheck => {
+                "a response came without what its check said; set `forwarding_namespaces` on \
                  Envoy's `ext_proc` filter, and `ext_authz` before it"
             }
             Noticed::BodyNotStreamed => {
-                "Envoy's `ext_proc` filter has to give the body of answers with \
+                "Envoy's `ext_proc` filter has to give the body of responses with \
                  `response_body_mode: FULL_DUPLEX_STREAMED`"
             }
             Noticed::ContextOfAnotherProcess => {
-                "an answer came with a context made by another process: set `handoff.key_file` on \
+                "a response came with a context made by another process: set `handoff.key_file` on \
                  all replicas, with the same keys; until then its lists come out empty"
             }
             Noticed::ContextForged => {
-                "an answer came with a context that no check made or that was changed: see who \
+                "a response came with a context that no check made or that was changed: see who \
                  else reaches the gRPC port, and that nothing else writes to the metadata \
                  `envoy.filters.http.ext_authz`"
             }
             Noticed::ContextTooOld => {
-                "an answer came with a context older than `handoff.max_age`, or from the future: \
-                 raise it if answers begin so late, and see that the clocks of replicas agree"
+                "a response came with a context older than `handoff.max_age`, or from the future: \
+                 raise it if responses begin so late, and see that the clocks of replicas agree"
             }
             Noticed::ContextReplayed => {
                 "a context came a second time: see who else reaches the gRPC port"
@@ -129,7 +129,7 @@ pub struct Notices(Arc<SharedNotices>);
 #[derive(Debug)]
 struct SharedNotices {
     each: [NoticeTally; Noticed::ALL.len()],
-    answers: Mutex<AwaitedAnswers>,
+    responses: Mutex<AwaitedResponses>,
 }
 
 /// How often something was noticed; times in Unix milliseconds.
@@ -158,7 +158,7 @@ impl Default for SharedNotices {
         };
         SharedNotices {
             each: Noticed::ALL.map(|_| tally()),
-            answers: Mutex::default(),
+            responses: Mutex::default(),
         }
     }
 }
@@ -229,13 +229,13 @@ impl Notices {
             .collect()
     }
 
-    /// Takes note that a request was allowed whose answer is to be shown to this service, here or
+    /// Takes note that a request was allowed whose response is to be shown to this service, here or
     /// in another replica: of as many as are expected here, as many begin here.
-    pub fn answer_expected(&self, now: Timestamp) {
+    pub fn response_expected(&self, now: Timestamp) {
         let now_ms = now.as_millisecond();
         let mut awaited = self
             .0
-            .answers
+            .responses
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if awaited.count == 0 {
@@ -246,32 +246,32 @@ impl Notices {
         let is_missing = awaited.count >= EXPECTED_MIN && waited > WAITED_MIN_MS;
         drop(awaited);
         if is_missing {
-            self.raise(Noticed::AnswersNotShown, now);
+            self.raise(Noticed::ResponsesNotShown, now);
         }
     }
 
-    /// Takes note that such an answer is shown.
-    pub fn answer_begun(&self) {
+    /// Takes note that such a response is shown.
+    pub fn response_begun(&self) {
         let mut awaited = self
             .0
-            .answers
+            .responses
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *awaited = AwaitedAnswers::default();
+        *awaited = AwaitedResponses::default();
         drop(awaited);
-        self.clear(Noticed::AnswersNotShown);
+        self.clear(Noticed::ResponsesNotShown);
     }
 }
 
-/// The answers that were expected since the last one began.
+/// The responses that were expected since the last one began.
 #[derive(Debug, Default)]
-struct AwaitedAnswers {
+struct AwaitedResponses {
     count: u64,
     /// When the first of them was.
     since_ms: i64,
 }
 
-/// How many answers have to be missing. Of replicas each sees its share of the answers: that of ten
+/// How many responses have to be missing. Of replicas each sees its share of the responses: that of ten
 /// none comes here by chance happens once in 20 000 times.
 const EXPECTED_MIN: u64 = 10;
 /// How long ago the first of them has to be: a server may take its time.
@@ -321,19 +321,19 @@ mod tests {
         let notices = Notices::default();
         let stands = || !notices.standing().is_empty();
         for _ in 0..100 {
-            notices.answer_expected(at(0));
+            notices.response_expected(at(0));
         }
-        notices.answer_expected(at(30));
+        notices.response_expected(at(30));
         assert!(!stands(), "not for long");
-        notices.answer_expected(at(31));
+        notices.response_expected(at(31));
         assert!(stands());
-        notices.answer_begun();
+        notices.response_begun();
         assert!(!stands(), "cleared");
         for seconds in [100, 200, 300, 400, 500, 600, 700, 800, 900] {
-            notices.answer_expected(at(seconds));
+            notices.response_expected(at(seconds));
         }
         assert!(!stands(), "not many");
-        notices.answer_expected(at(901));
+        notices.response_expected(at(901));
         assert!(stands());
         let count = notices.totals().map(|(_, count)| count).sum::<u64>();
         assert_eq!(count, 2);
@@ -344,10 +344,10 @@ mod tests {
         let notices = Notices::default();
         for round in 0..100 {
             for _ in 0..9 {
-                notices.answer_expected(at(round * 60));
+                notices.response_expected(at(round * 60));
             }
-            notices.answer_expected(at(round * 60 + 20));
-            notices.answer_begun();
+            notices.response_expected(at(round * 60 + 20));
+            notices.response_begun();
         }
         assert_eq!(notices.totals().map(|(_, count)| count).sum::<u64>(), 0);
     }

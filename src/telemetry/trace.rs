@@ -25,7 +25,7 @@ impl Trace {
 
     /// The span of one check, joined to the trace of the call, else of the described request.
     #[must_use]
-    pub fn check_scope(self, headers: &[(Cow<'_, str>, Cow<'_, str>)]) -> Scope {
+    pub fn check_scope(self, headers: &[(Cow<'_, str>, Cow<'_, str>)]) -> TraceScope {
         let described = || extract(&DescribedHeaders(headers));
         let parent = self.parent.or_else(described);
         let span = tracing::info_span!(
@@ -37,31 +37,31 @@ impl Trace {
             method = tracing::field::Empty,
             decision_id = tracing::field::Empty,
         );
-        Scope::new(span, parent)
+        TraceScope::new(span, parent)
     }
 
-    /// The span of one answer of an upstream, joined to the trace of the call.
+    /// The span of one response of an upstream, joined to the trace of the call.
     #[must_use]
-    pub fn answer_scope(self) -> Scope {
+    pub fn response_scope(self) -> TraceScope {
         let span = tracing::info_span!(
-            "answer",
+            "response",
             otel.kind = "server",
             server = tracing::field::Empty,
             method = tracing::field::Empty,
             decision_id = tracing::field::Empty,
         );
-        Scope::new(span, self.parent)
+        TraceScope::new(span, self.parent)
     }
 }
 
-/// The span of one check or answer and the id of its trace. Clones are handles to the same.
+/// The span of one check or response and the id of its trace. Clones are handles to the same.
 #[derive(Debug, Clone)]
-pub struct Scope {
+pub struct TraceScope {
     span: Span,
     trace_id: Option<String>,
 }
 
-impl Scope {
+impl TraceScope {
     fn new(span: Span, parent: Option<opentelemetry::Context>) -> Self {
         let id = |context: &opentelemetry::Context| {
             let span = context.span();

@@ -63,7 +63,7 @@ def gated(upstream):
     """Makes the upstreams of a gate."""
     return [
         Upstream("raw", upstream.port, "/raw/mcp", settings={"resume": "on"}),
-        Upstream("old", upstream.port, "/old/mcp", settings={"answers_on_get": True}),
+        Upstream("old", upstream.port, "/old/mcp", settings={"responses_on_get": True}),
     ]
 
 
@@ -283,61 +283,61 @@ def test_a_subject_without_rules_for_it_is_shown_nothing(upstream, gate, ask):
 UTF16 = both().decode().encode("utf-16")
 TEXT = both().decode()
 REFUSED = {
-    "gzip": (answer(gzip.compress(both()), "application/json", "content-encoding: gzip"), "answer_encoded"),
+    "gzip": (answer(gzip.compress(both()), "application/json", "content-encoding: gzip"), "response_encoded"),
     "gzip in events": (
         answer(gzip.compress(event(both())), EVENTS, "content-encoding: gzip"),
-        "answer_encoded",
+        "response_encoded",
     ),
     "gzip said twice": (
         answer(both(), "application/json", "content-encoding: identity", "content-encoding: br"),
-        "answer_encoded",
+        "response_encoded",
     ),
-    "gzip unsaid": (answer(gzip.compress(both())), "answer_unreadable"),
+    "gzip unsaid": (answer(gzip.compress(both())), "response_unreadable"),
     "gzip said to be identity": (
         answer(gzip.compress(both()), "application/json", "content-encoding: identity"),
-        "answer_unreadable",
+        "response_unreadable",
     ),
-    "HTML": (answer(both(), "text/html"), "answer_content_type"),
-    "text": (answer(both(), "text/plain"), "answer_content_type"),
-    "no type": (answer(both(), None), "answer_content_type"),
+    "HTML": (answer(both(), "text/html"), "response_content_type"),
+    "text": (answer(both(), "text/plain"), "response_content_type"),
+    "no type": (answer(both(), None), "response_content_type"),
     "two types": (
         answer(both(), "application/json", "content-type: text/event-stream"),
-        "answer_content_type",
+        "response_content_type",
     ),
-    "types in one": (answer(both(), "application/json, text/event-stream"), "answer_content_type"),
-    "another charset": (answer(UTF16, "application/json; charset=utf-16"), "answer_content_type"),
+    "types in one": (answer(both(), "application/json, text/event-stream"), "response_content_type"),
+    "another charset": (answer(UTF16, "application/json; charset=utf-16"), "response_content_type"),
     "a charset for events": (
         answer(b"data: " + TEXT.encode("utf-7") + b"\n\n", "text/event-stream; charset=utf-7"),
-        "answer_content_type",
+        "response_content_type",
     ),
     "a type in a parameter": (
         answer(both(), "text/event-stream; x=application/json"),
-        "answer_content_type",
+        "response_content_type",
     ),
     "a charset of an error": (
         answer(UTF16, "application/json; charset=utf-16", status="400 Bad Request"),
-        "answer_content_type",
+        "response_content_type",
     ),
     "two types of an error": (
         answer(both(), EVENTS, "content-type: text/plain", status="404 Not Found"),
-        "answer_content_type",
+        "response_content_type",
     ),
     "a part": (
         answer(both(), "application/json", "content-range: bytes 0-1/2", status="206 Partial Content"),
-        "answer_partial",
+        "response_partial",
     ),
-    "a part unsaid": (answer(both(), status="206 Partial Content"), "answer_partial"),
-    "UTF-16": (answer(UTF16), "answer_unreadable"),
-    "UTF-16 without a mark": (answer(TEXT.encode("utf-16-le")), "answer_unreadable"),
-    "a mark": (answer(b"\xef\xbb\xbf" + both()), "answer_unreadable"),
-    "not UTF-8": (answer(b'{"a":"\xff","result":' + both() + b"}"), "answer_unreadable"),
-    "not JSON": (answer(b"{'result':" + both()), "answer_unreadable"),
-    "two texts": (answer(PLAIN + both()), "answer_unreadable"),
-    "a comment": (answer(b"/**/" + both()), "answer_unreadable"),
-    "deep": (answer(b"[" * 1000 + both()), "answer_unreadable"),
-    "half": (answer(both()[:HALF]), "answer_incomplete"),
-    "empty": (answer(b" "), "answer_incomplete"),
-    "an event as JSON": (answer(event(both())), "answer_unreadable"),
+    "a part unsaid": (answer(both(), status="206 Partial Content"), "response_partial"),
+    "UTF-16": (answer(UTF16), "response_unreadable"),
+    "UTF-16 without a mark": (answer(TEXT.encode("utf-16-le")), "response_unreadable"),
+    "a mark": (answer(b"\xef\xbb\xbf" + both()), "response_unreadable"),
+    "not UTF-8": (answer(b'{"a":"\xff","result":' + both() + b"}"), "response_unreadable"),
+    "not JSON": (answer(b"{'result':" + both()), "response_unreadable"),
+    "two texts": (answer(PLAIN + both()), "response_unreadable"),
+    "a comment": (answer(b"/**/" + both()), "response_unreadable"),
+    "deep": (answer(b"[" * 1000 + both()), "response_unreadable"),
+    "half": (answer(both()[:HALF]), "response_incomplete"),
+    "empty": (answer(b" "), "response_incomplete"),
+    "an event as JSON": (answer(event(both())), "response_unreadable"),
 }
 
 
@@ -348,7 +348,7 @@ ERRORS = {"a charset of an error": 400, "two types of an error": 404}
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_cannot_be_read_is_refused_with_its_reason(upstream, ask, gate, what):
     sent, reason = REFUSED[what]
-    before = gate.metric("answers_refused_total", server="raw", reason=reason)
+    before = gate.metric("responses_refused_total", server="raw", reason=reason)
     upstream.says(sent)
     got = ask()
     assert got.broken is None
@@ -359,9 +359,9 @@ def test_what_cannot_be_read_is_refused_with_its_reason(upstream, ask, gate, wha
     assert told["id"] == 7
     assert told["error"]["code"] == 502
     assert told["error"]["data"]["reason"] == reason
-    assert gate.metric("answers_refused_total", server="raw", reason=reason) == before + 1
+    assert gate.metric("responses_refused_total", server="raw", reason=reason) == before + 1
     decision_id = told["error"]["data"]["decision_id"]
-    wait_for("the audit line", lambda: gate.audit(event="answer_refused", decision_id=decision_id))
+    wait_for("the audit line", lambda: gate.audit(event="response_refused", decision_id=decision_id))
 
 
 # Of what clients read in a way of their own: the events they would find, if they read so.
@@ -392,7 +392,7 @@ def test_a_stream_that_cannot_be_read_ends_with_an_error(upstream, ask, what, pi
     assert got.body.startswith(event(ERROR))
     last = json.loads(got.body.rstrip(b"\n").rpartition(b"\ndata: ")[2])
     assert last["id"] == 7
-    assert last["error"]["data"]["reason"] in ("answer_unreadable", "answer_incomplete")
+    assert last["error"]["data"]["reason"] in ("response_unreadable", "response_incomplete")
 
 
 def test_a_bare_carriage_return_ends_a_line_for_every_client(upstream, ask):
@@ -624,7 +624,7 @@ def test_an_upstream_that_dies_leaves_nobody_waiting(upstream, gate, ask, what):
 
 def test_a_list_that_ends_too_early_without_a_word_is_refused(upstream, ask):
     upstream.says(head() + both()[:HALF])
-    assert ask().reason == "answer_incomplete"
+    assert ask().reason == "response_incomplete"
 
 
 def test_a_client_that_leaves_takes_everything_with_it(upstream, gate):
@@ -721,7 +721,7 @@ def test_without_the_hand_off_lists_are_empty_rather_than_whole(own, upstream, g
         assert got.body == event(ERROR) + event(result(tools=[]))
         upstream.says(answer(both(), "text/html"))
         got = fetch(gate.url("raw"), token, list_message())
-        assert (got.status, got.reason) == (502, "answer_content_type")
+        assert (got.status, got.reason) == (502, "response_content_type")
 
 
 @pytest.mark.parametrize("mode", ["STREAMED", "BUFFERED", "BUFFERED_PARTIAL", "NONE"])
@@ -736,7 +736,7 @@ def test_a_wrong_mode_is_refused(own, upstream, gated, key, mode):
             upstream.says(sent)
             got = fetch(gate.url("raw"), gate.token("raw"), list_message())
             assert SECRET not in got.body
-            assert (got.status, got.reason) == (200, "answer_not_streamed")
+            assert (got.status, got.reason) == (200, "response_not_streamed")
 
 
 def test_with_the_service_gone_no_answer_passes(own, upstream, gated, key):

@@ -87,7 +87,7 @@ def test_a_modern_list_is_private(gate, mint, server, method):
 
 def test_lists_of_the_transport_of_2024_11_05_are_filtered(gate, mint, run_dir):
     url = f"{gate.url('old')}/sse"
-    refused = gate.metric("answers_refused_total", server="old")
+    refused = gate.metric("responses_refused_total", server="old")
     guest = mint("old", subject="guest", groups=["guests"])
     with (
         Client("py1", url, run_dir, token=mint("old")) as alice,
@@ -96,7 +96,7 @@ def test_lists_of_the_transport_of_2024_11_05_are_filtered(gate, mint, run_dir):
         assert {what: alice.list(what) for what in MEMBERS} == MEMBERS
         assert alice.call("get_note", id="first").text == "the first note"
         assert {what: bob.list(what) for what in GUESTS} == GUESTS
-    assert gate.metric("answers_refused_total", server="old") == refused
+    assert gate.metric("responses_refused_total", server="old") == refused
 
 
 HIDDEN = "delete_note"

@@ -83,8 +83,8 @@ def test_the_shipped_configuration_has_none(start, upstream):
         upstream.says(answer(result(content=[])))
         fetch(gate.url("raw"), gate.token("raw"), call_message("shown_a"))
         assert notices(gate) == {}
-        assert "mcp_authz_answers_expected_total 1\n" in gate.metrics()
-        assert "mcp_authz_answers_begun_total 1\n" in gate.metrics()
+        assert "mcp_authz_responses_expected_total 1\n" in gate.metrics()
+        assert "mcp_authz_responses_begun_total 1\n" in gate.metrics()
 
 
 def allowed_headers(config):
@@ -128,8 +128,8 @@ def buffered(config):
         (allowed_headers, "headers_held_back", FILTERED),
         (allowed_headers_and_ids, "headers_held_back", FILTERED),
         (disallowed_headers, "headers_held_back", FILTERED),
-        (observability_mode, "answers_only_observed", BOTH),
-        (without_forwarding, "answer_without_check", EMPTY),
+        (observability_mode, "responses_only_observed", BOTH),
+        (without_forwarding, "response_without_check", EMPTY),
         (buffered, "body_not_streamed", None),
     ],
 )
@@ -156,10 +156,10 @@ def test_answers_that_are_never_shown_are_noticed(start, upstream):
 
         def noticed():
             assert listed(gate, upstream) == BOTH
-            return notices(gate).get("answers_not_shown")
+            return notices(gate).get("responses_not_shown")
 
         assert wait_for("the notice", noticed, seconds=60)["count"] == 1
-        assert "mcp_authz_answers_begun_total 0\n" in gate.metrics()
+        assert "mcp_authz_responses_begun_total 0\n" in gate.metrics()
 
 
 def test_a_server_found_by_host_is_noticed(start, upstream):

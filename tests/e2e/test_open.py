@@ -347,7 +347,7 @@ def test_streams_are_no_answers_to_be_looked_at(gate, streams):
 
 def looked_at(gate: Gate) -> list[str]:
     """How many answers were expected to be shown, and how many were."""
-    names = ("mcp_authz_answers_expected_total ", "mcp_authz_answers_begun_total ")
+    names = ("mcp_authz_responses_expected_total ", "mcp_authz_responses_begun_total ")
     return [line for line in gate.metrics().splitlines() if line.startswith(names)]
 
 

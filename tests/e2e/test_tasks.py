@@ -164,7 +164,7 @@ def opened(*headers: str) -> bytes:
 def test_a_session_id_that_is_none_is_not_handed_on(upstream, ask, headers):
     upstream.says(opened(*headers))
     got = ask("alice", "raw", INITIALIZE)
-    assert got.reason == "answer_session_id"
+    assert got.reason == "response_session_id"
     assert "mcp-session-id" not in got.headers
 
 

@@ -265,7 +265,7 @@ fn filters_that_come_over_xds_are_said_and_not_guessed() {
         .find("          - name: envoy.filters.http.ext_authz\n            typed")
         .unwrap();
     let end = whole
-        .find("          # Answers that mcp-authz has to see")
+        .find("          # Responses that mcp-authz has to see")
         .unwrap();
     let discovered = "          - name: envoy.filters.http.ext_authz
             config_discovery:
@@ -296,7 +296,7 @@ static_resources:
         assert!(!found.has_errors(), "{}", lines(&found));
         assert!(lines(&found).contains(says), "{}", lines(&found));
     }
-    let (without, filter) = without_answers();
+    let (without, filter) = without_responses();
     let router = "          - name: envoy.filters.http.router\n";
     let answers = discovered.replace("ext_authz", "ext_proc");
     let text = without.replacen(router, &format!("{answers}{router}"), 1);
@@ -528,10 +528,10 @@ fn several_filters_that_ask_different_services_are_told_apart() {
 }
 
 /// The shipped file, and the filter that shows answers.
-fn without_answers() -> (String, String) {
+fn without_responses() -> (String, String) {
     let whole = shipped();
     let begin = whole
-        .find("          # Answers that mcp-authz has to see")
+        .find("          # Responses that mcp-authz has to see")
         .unwrap();
     let end = whole
         .find("          - name: envoy.filters.http.router")
@@ -541,11 +541,11 @@ fn without_answers() -> (String, String) {
 }
 
 #[test]
-fn answers_that_nobody_sees_are_found() {
-    let (without, filter) = without_answers();
+fn responses_that_nobody_sees_are_found() {
+    let (without, filter) = without_responses();
     let found = lines(&inspect("envoy.yaml", without.clone(), &expected()));
     assert!(
-        found.contains("error: no ext_proc filter shows answers to mcp-authz"),
+        found.contains("error: no ext_proc filter shows responses to mcp-authz"),
         "{found}"
     );
     let first = "          - name: envoy.filters.http.ext_authz\n";
@@ -564,7 +564,7 @@ fn an_envoy_without_the_filter_judges_nothing() {
         .find("          - name: envoy.filters.http.ext_authz\n            typed")
         .unwrap();
     let end = whole
-        .find("          # Answers that mcp-authz has to see")
+        .find("          # Responses that mcp-authz has to see")
         .unwrap();
     let text = whole.replacen(&whole[begin..end], "", 1);
     let found = lines(&inspect("envoy.yaml", text, &expected()));

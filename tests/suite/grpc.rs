@@ -2,7 +2,7 @@
 //!
 //! Answers are decoded by `envoy-types`, so that no mistake of our declarations hides itself.
 
-mod answers;
+mod responses;
 mod service;
 mod transport;
 

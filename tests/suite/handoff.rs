@@ -215,8 +215,11 @@ async fn what_a_check_said_is_believed_and_nothing_is_noticed() {
     assert_eq!(opened(&running, &asked.facts, "s-1").await, "");
     assert_eq!(sessions_bound(&running).await, 1);
     assert_eq!(notices(&running).await, [""; 0]);
-    assert_eq!(count(&running, "mcp_authz_answers_expected_total").await, 2);
-    assert_eq!(count(&running, "mcp_authz_answers_begun_total").await, 2);
+    assert_eq!(
+        count(&running, "mcp_authz_responses_expected_total").await,
+        2
+    );
+    assert_eq!(count(&running, "mcp_authz_responses_begun_total").await, 2);
 }
 
 /// Changes what was said, and the reason for which that is refused.
@@ -283,7 +286,7 @@ const CHANGES: [Change; 10] = [
     (
         "another filter",
         |facts| facts["response_filter"] = "task".into(),
-        "other_answer",
+        "other_response",
     ),
     (
         "another server",
@@ -305,7 +308,7 @@ async fn what_no_check_said_shows_nothing_binds_nothing_and_is_told() {
         let mut asked = initialize(&running).await;
         change(&mut asked.facts);
         let told = opened(&running, &asked.facts, "s-1").await;
-        assert!(told.contains("answer_context"), "{what}: {told}");
+        assert!(told.contains("response_context"), "{what}: {told}");
         assert_eq!(refused(&running, reason).await, before + 2, "{what}");
     }
     assert_eq!(sessions_bound(&running).await, 0);
@@ -336,7 +339,7 @@ async fn a_second_exchange_has_no_effect_of_its_own() {
     assert_eq!(opened(&running, &asked.facts, "s-1").await, "");
     assert_eq!(opened(&running, &asked.facts, "s-1").await, "");
     let told = opened(&running, &asked.facts, "s-2").await;
-    assert!(told.contains("answer_context"), "{told}");
+    assert!(told.contains("response_context"), "{told}");
     assert_eq!(sessions_bound(&running).await, 1);
     // One that bound nothing cannot bind later.
     let asked = initialize(&running).await;
@@ -346,7 +349,7 @@ async fn a_second_exchange_has_no_effect_of_its_own() {
     };
     assert_eq!(nothing.show(&running, "").await, "");
     let told = opened(&running, &asked.facts, "s-3").await;
-    assert!(told.contains("answer_context"), "{told}");
+    assert!(told.contains("response_context"), "{told}");
     assert_eq!(sessions_bound(&running).await, 1);
 }
 
@@ -444,7 +447,7 @@ async fn mistakes_of_envoy_are_noticed() {
         ..Shown::with(&asked.facts)
     };
     let told = buffered.show(&running, BODY).await;
-    assert!(told.contains("answer_not_streamed"), "{told}");
+    assert!(told.contains("response_not_streamed"), "{told}");
     // `observability_mode`.
     let asked = list(&running).await;
     let observed = Shown {
@@ -454,18 +457,18 @@ async fn mistakes_of_envoy_are_noticed() {
     assert_eq!(observed.show(&running, BODY).await, FILTERED);
     let expected = [
         "headers_held_back",
-        "answers_only_observed",
-        "answer_without_check",
+        "responses_only_observed",
+        "response_without_check",
         "body_not_streamed",
     ];
     assert_eq!(notices(&running).await, expected);
     for (notice, total) in [
         ("headers_held_back", 1),
-        ("answers_not_shown", 0),
+        ("responses_not_shown", 0),
         ("server_by_host", 0),
-        ("answer_without_check", 2),
+        ("response_without_check", 2),
         ("body_not_streamed", 1),
-        ("answers_only_observed", 1),
+        ("responses_only_observed", 1),
     ] {
         let metric = format!("mcp_authz_notices_total{{notice=\"{notice}\"}}");
         assert_eq!(count(&running, &metric).await, total, "{notice}");

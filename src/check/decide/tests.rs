@@ -159,7 +159,7 @@ fn server() -> Arc<Server> {
         uris: crate::check::UriForm::Normal,
         authorization: AuthorizationHeader::Remove,
         session_binding: SessionBinding::On,
-        answers_on_get: false,
+        responses_on_get: false,
         resume: false,
         trust: crate::catalog::Trust::default(),
     };

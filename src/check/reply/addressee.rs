@@ -21,7 +21,7 @@ impl Addressee<'_> {
     /// The id of a body with a single message that wants a response.
     pub(in crate::check) fn id(&self) -> Option<Id<'_>> {
         match self.payload {
-            Some(Payload::One(message)) => message.kind.answer_id(),
+            Some(Payload::One(message)) => message.kind.reply_id(),
             Some(Payload::Batch(_)) => None,
             None => self.refused_id,
         }
@@ -33,7 +33,7 @@ impl Addressee<'_> {
             payload
                 .messages()
                 .iter()
-                .all(|message| message.kind.answer_id().is_none())
+                .all(|message| message.kind.reply_id().is_none())
         })
     }
 }

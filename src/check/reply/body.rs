@@ -91,7 +91,7 @@ pub(super) fn http_error_as(
         | DecisionKind::Deny
         | DecisionKind::Challenge
         | DecisionKind::Fail
-        | DecisionKind::Answer => i32::from(status.as_u16()),
+        | DecisionKind::Reply => i32::from(status.as_u16()),
     };
     json_reply(status, rpc::error(to.id(), code, reason.text(), Some(data)))
 }

@@ -87,7 +87,7 @@ impl ResponseContents {
         // stream carries none (2025-03-26 and later), unless the server speaks 2024-11-05.
         let is_resumed = resume::resumes(request, server, parsed.era);
         let binds = server.settings.session_binding != SessionBinding::Off;
-        if request.method == "GET" && (is_resumed || server.settings.answers_on_get) {
+        if request.method == "GET" && (is_resumed || server.settings.responses_on_get) {
             contents.lists = ListKinds::ALL;
             contents.task = binds;
         }
@@ -151,7 +151,7 @@ impl ResponseContents {
 pub(in crate::check) fn lists_awaited(parsed: &ParsedRequest<'_>, server: &Server) -> usize {
     let binds = server.settings.session_binding != SessionBinding::Off;
     let has_list = |message: &&Message<'_>| {
-        message.kind.answer_id().is_some()
+        message.kind.reply_id().is_some()
             && !ResponseContents::of_message(message, binds)
                 .lists
                 .is_empty()

@@ -108,7 +108,7 @@ impl ContextRefusal {
             ContextRefusal::TooOld => "too_old",
             ContextRefusal::FromTheFuture => "from_the_future",
             ContextRefusal::Replayed => "replayed",
-            ContextRefusal::OtherResponse => "other_answer",
+            ContextRefusal::OtherResponse => "other_response",
             ContextRefusal::OtherServer => "other_server",
         }
     }

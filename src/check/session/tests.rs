@@ -20,7 +20,7 @@ fn server(name: &str, session_binding: SessionBinding) -> Server {
         uris: crate::check::UriForm::Normal,
         authorization: AuthorizationHeader::Remove,
         session_binding,
-        answers_on_get: false,
+        responses_on_get: false,
         resume: false,
         trust: crate::catalog::Trust::default(),
         check_arguments: false,

@@ -1,11 +1,11 @@
 //! The `ext_authz` filter: whether every request is judged, whole, by its own words.
 
 use super::chain::AUTHZ;
-use super::rows::{self, Row, Weight, When};
-use super::{Expected, Gate, Message, Report, fraction};
+use super::rows::{self, FieldFault, Row, Weight};
+use super::{AuthzFilter, ConfigMessage, Expected, Report, fraction};
 
 /// Checks of the filter and of what surrounds it.
-pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 9] = [
+pub(super) const CHECKS: [fn(&AuthzFilter<'_, '_>, &mut Report); 9] = [
     fields,
     peers,
     service,
@@ -20,28 +20,28 @@ pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 9] = [
 const ROWS: &[Row] = &[
     (
         "failure_mode_allow",
-        When::True,
+        FieldFault::True,
         Weight::Error,
         "everything passes, without a token too, whenever mcp-authz is slow or away",
         "`failure_mode_allow: false`",
     ),
     (
         "failure_mode_allow_header_add",
-        When::True,
+        FieldFault::True,
         Weight::Warning,
         "the header that this adds has a meaning only where requests pass unjudged",
         "leave it out, and keep `failure_mode_allow: false`",
     ),
     (
         "shadow_mode",
-        When::True,
+        FieldFault::True,
         Weight::Error,
         "nothing is ever denied: decisions are only counted",
         "leave `shadow_mode` out; a policy is tried out as `candidate_policy` of mcp-authz.yaml",
     ),
     (
         "allowed_headers",
-        When::Given,
+        FieldFault::Given,
         Weight::Error,
         "mcp-authz is not told of all headers, so that it neither sees another's session nor \
          removes a forged `x-mcp-authz-*`",
@@ -49,7 +49,7 @@ const ROWS: &[Row] = &[
     ),
     (
         "disallowed_headers",
-        When::Given,
+        FieldFault::Given,
         Weight::Error,
         "mcp-authz is not told of all headers, so that it neither sees another's session nor \
          removes a forged `x-mcp-authz-*`",
@@ -57,36 +57,36 @@ const ROWS: &[Row] = &[
     ),
     (
         "clear_route_cache",
-        When::True,
+        FieldFault::True,
         Weight::Error,
         "a request may go to another route than the one that it was judged for",
         "leave `clear_route_cache` out",
     ),
     (
         "clear_route_cache_headers",
-        When::Given,
+        FieldFault::Given,
         Weight::Error,
         "a request may go to another route than the one that it was judged for",
         "leave `clear_route_cache_headers` out",
     ),
     (
         "enable_dynamic_metadata_ingestion",
-        When::False,
+        FieldFault::False,
         Weight::Error,
-        "Envoy drops what says which answers are to be looked at: lists pass whole, and sessions \
+        "Envoy drops what says which responses are to be looked at: lists pass whole, and sessions \
          are bound on first use only",
         "leave `enable_dynamic_metadata_ingestion` out",
     ),
     (
         "validate_mutations",
-        When::NotTrue,
+        FieldFault::NotTrue,
         Weight::Warning,
         "Envoy does not check the headers that it is told to set",
         "`validate_mutations: true`",
     ),
     (
         "encode_raw_headers",
-        When::NotTrue,
+        FieldFault::NotTrue,
         Weight::Warning,
         "repeated headers arrive joined, so that they cannot always be told from single ones and \
          refused",
@@ -94,21 +94,21 @@ const ROWS: &[Row] = &[
     ),
     (
         "transport_api_version",
-        When::IsNot("V3", 2),
+        FieldFault::IsNot("V3", 2),
         Weight::Warning,
         "the version of the API is not said",
         "`transport_api_version: V3`",
     ),
     (
         "max_denied_response_body_bytes",
-        When::Given,
+        FieldFault::Given,
         Weight::Warning,
         "a refusal that is cut is no JSON, and clients cannot read it",
         "leave `max_denied_response_body_bytes` out",
     ),
 ];
 
-fn fields(gate: &Gate<'_, '_>, report: &mut Report) {
+fn fields(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     rows::look(gate.authz.config, ROWS, report);
     let entry = gate.authz.filter.at;
     if let Some(optional) = entry.set("is_optional") {
@@ -118,7 +118,7 @@ fn fields(gate: &Gate<'_, '_>, report: &mut Report) {
 }
 
 /// Without its certificate a peer has no name.
-fn peers(gate: &Gate<'_, '_>, report: &mut Report) {
+fn peers(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let config = gate.authz.config;
     let expects = gate.expected.is_some_and(|expected| expected.peers);
     if !expects || config.is("include_peer_certificate") {
@@ -133,7 +133,7 @@ fn peers(gate: &Gate<'_, '_>, report: &mut Report) {
     }
 }
 
-fn service(gate: &Gate<'_, '_>, report: &mut Report) {
+fn service(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let config = gate.authz.config;
     if let Some(http) = config.get("http_service") {
         let message = "mcp-authz is asked over HTTP, and answers gRPC only: no request passes";
@@ -153,7 +153,7 @@ fn service(gate: &Gate<'_, '_>, report: &mut Report) {
 }
 
 /// Envoy gives up after 200 ms unless told otherwise, and tells mcp-authz how long it waits.
-pub(super) fn look_at_timeout(service: Message<'_>, report: &mut Report) {
+pub(super) fn look_at_timeout(service: ConfigMessage<'_>, report: &mut Report) {
     let help = "`timeout: 0.5s`, within which mcp-authz ends what it waits for";
     match service.milliseconds_of("timeout") {
         None => {
@@ -178,7 +178,7 @@ pub(super) fn look_at_timeout(service: Message<'_>, report: &mut Report) {
     }
 }
 
-fn body(gate: &Gate<'_, '_>, report: &mut Report) {
+fn body(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let config = gate.authz.config;
     match config.get("with_request_body") {
         Some(settings) => look_at_body(settings, gate.expected, report),
@@ -195,7 +195,7 @@ const BODY: &str = "`with_request_body: {max_request_bytes: 1048576, allow_parti
 
 /// The settings of a filter or of a route.
 pub(super) fn look_at_body(
-    settings: Message<'_>,
+    settings: ConfigMessage<'_>,
     expected: Option<&Expected>,
     report: &mut Report,
 ) {
@@ -234,7 +234,7 @@ pub(super) fn look_at_body(
     }
 }
 
-fn enabled(gate: &Gate<'_, '_>, report: &mut Report) {
+fn enabled(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let Some(enabled) = gate.authz.config.get("filter_enabled") else {
         return;
     };
@@ -255,11 +255,11 @@ fn enabled(gate: &Gate<'_, '_>, report: &mut Report) {
 }
 
 /// Whether what the filter is switched off for is refused.
-fn is_denied_when_disabled(config: Message<'_>) -> bool {
+fn is_denied_when_disabled(config: ConfigMessage<'_>) -> bool {
     config.is("deny_at_disable.default_value")
 }
 
-fn denied_when_disabled(gate: &Gate<'_, '_>, report: &mut Report) {
+fn denied_when_disabled(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let config = gate.authz.config;
     let can_be_off = config.get("filter_enabled").is_some();
     if can_be_off && !is_denied_when_disabled(config) {
@@ -279,7 +279,7 @@ fn denied_when_disabled(gate: &Gate<'_, '_>, report: &mut Report) {
 
 /// The filter is on where an earlier one says so. Istio has an RBAC filter say it, by rules that
 /// only make metadata.
-fn enabled_by_metadata(gate: &Gate<'_, '_>, report: &mut Report) {
+fn enabled_by_metadata(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let config = gate.authz.config;
     let Some(enabled) = config.get("filter_enabled_metadata") else {
         return;
@@ -303,7 +303,7 @@ const RBAC: &str = "envoy.filters.http.rbac";
 
 /// Whether an RBAC filter in front has a shadow rule that every request matches and that writes
 /// the metadata.
-fn is_always_written(gate: &Gate<'_, '_>, enabled: Message<'_>) -> bool {
+fn is_always_written(gate: &AuthzFilter<'_, '_>, enabled: ConfigMessage<'_>) -> bool {
     let key = enabled.list("path").map(|part| part.text_of("key")).last();
     let key = key.unwrap_or_default();
     let before = gate.before().filter(|filter| !filter.at.is("disabled"));
@@ -312,9 +312,9 @@ fn is_always_written(gate: &Gate<'_, '_>, enabled: Message<'_>) -> bool {
         && !enabled.is("invert")
         && rules.any(|rbac| {
             let prefix = rbac.text_of("shadow_rules_stat_prefix");
-            let is_any = |of: Message<'_>| of.is("any");
+            let is_any = |of: ConfigMessage<'_>| of.is("any");
             let policies = rbac.at("shadow_rules.policies");
-            let mut policies = policies.into_iter().flat_map(Message::entries);
+            let mut policies = policies.into_iter().flat_map(ConfigMessage::entries);
             !prefix.is_empty()
                 && key.starts_with(prefix)
                 && policies.any(|(_, policy)| {
@@ -324,7 +324,7 @@ fn is_always_written(gate: &Gate<'_, '_>, enabled: Message<'_>) -> bool {
 }
 
 /// The filter may stand inside a matcher, which chooses whom it is for.
-fn wrapped(gate: &Gate<'_, '_>, report: &mut Report) {
+fn wrapped(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let filter = gate.authz.filter;
     if !filter.is(AUTHZ) {
         let message = "the filter stands in a matcher, and what that does not choose passes \
@@ -334,15 +334,15 @@ fn wrapped(gate: &Gate<'_, '_>, report: &mut Report) {
     }
 }
 
-/// The most that mcp-authz says at once: the context of an answer, and the rest of a verdict.
+/// The most that mcp-authz says at once: the context of a response, and the rest of a verdict.
 const MESSAGE_BYTES: u64 = 256 * 1024;
 
-fn message_sizes(gate: &Gate<'_, '_>, report: &mut Report) {
+fn message_sizes(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     look_at_size(gate.authz.config, report);
 }
 
 /// The limit of a gRPC service on messages from mcp-authz.
-pub(super) fn look_at_size(config: Message<'_>, report: &mut Report) {
+pub(super) fn look_at_size(config: ConfigMessage<'_>, report: &mut Report) {
     let Some(size) = config.at("grpc_service.envoy_grpc.max_receive_message_length") else {
         return;
     };

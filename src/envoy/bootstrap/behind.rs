@@ -3,10 +3,10 @@
 use super::chain::Filter;
 use super::locks::{self, MUTATION, REQUEST};
 use super::routes::Route;
-use super::{Gate, Message, NAMESPACE, Report, clusters};
+use super::{AuthzFilter, ConfigMessage, NAMESPACE, Report, clusters};
 
 /// Checks of the filters behind the decision.
-pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 3] = [undone, upstream, metadata];
+pub(super) const CHECKS: [fn(&AuthzFilter<'_, '_>, &mut Report); 3] = [undone, upstream, metadata];
 
 /// Types of filters that run code of others on requests.
 const CODE: [&str; 4] = [
@@ -17,14 +17,14 @@ const CODE: [&str; 4] = [
 ];
 
 /// Filters of the chain.
-fn undone(gate: &Gate<'_, '_>, report: &mut Report) {
+fn undone(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     for filter in gate.behind() {
         look_at(gate, filter, report);
     }
 }
 
 /// Filters that the router runs, once it has a cluster.
-fn upstream(gate: &Gate<'_, '_>, report: &mut Report) {
+fn upstream(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let routers = gate
         .behind()
         .flat_map(|filter| filter.configs("router.v3.Router"));
@@ -33,7 +33,7 @@ fn upstream(gate: &Gate<'_, '_>, report: &mut Report) {
     }
 }
 
-fn look_at(gate: &Gate<'_, '_>, filter: &Filter<'_>, report: &mut Report) {
+fn look_at(gate: &AuthzFilter<'_, '_>, filter: &Filter<'_>, report: &mut Report) {
     for config in filter.configs(MUTATION) {
         look_at_mutations(gate, config, report);
     }
@@ -45,7 +45,7 @@ fn look_at(gate: &Gate<'_, '_>, filter: &Filter<'_>, report: &mut Report) {
     }
 }
 
-fn look_at_mutations(gate: &Gate<'_, '_>, config: Message<'_>, report: &mut Report) {
+fn look_at_mutations(gate: &AuthzFilter<'_, '_>, config: ConfigMessage<'_>, report: &mut Report) {
     for mutation in config.list(REQUEST) {
         if locks::touches_ours(gate, mutation) {
             let message = "what mcp-authz tells the server is changed after it was said";
@@ -56,7 +56,7 @@ fn look_at_mutations(gate: &Gate<'_, '_>, config: Message<'_>, report: &mut Repo
 }
 
 /// What a route says to filters behind, and the filters of its cluster.
-pub(super) fn look_at_route(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+pub(super) fn look_at_route(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     for filter in gate.behind() {
         for config in route.configs(filter.name) {
             for own in config.packed("header_mutation.v3.HeaderMutationPerRoute") {
@@ -69,7 +69,10 @@ pub(super) fn look_at_route(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut
             look_for_namespaces(gate, config, report);
         }
     }
-    let name = route.cluster.and_then(Message::text).unwrap_or_default();
+    let name = route
+        .cluster
+        .and_then(ConfigMessage::text)
+        .unwrap_or_default();
     let options = gate.world.cluster(name).and_then(clusters::options);
     for entry in options.into_iter().flat_map(|all| all.list("http_filters")) {
         look_at(gate, &Filter::of(entry), report);
@@ -78,7 +81,7 @@ pub(super) fn look_at_route(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut
 
 /// Filters that write where Envoy keeps what mcp-authz says: those behind over it, and those in
 /// front what it leaves out, which is then taken for its own.
-fn metadata(gate: &Gate<'_, '_>, report: &mut Report) {
+fn metadata(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     for filter in &gate.chain.filters {
         if let Some(config) = filter.at.get("typed_config") {
             look_for_namespaces(gate, config, report);
@@ -86,7 +89,7 @@ fn metadata(gate: &Gate<'_, '_>, report: &mut Report) {
     }
 }
 
-fn look_for_namespaces(gate: &Gate<'_, '_>, config: Message<'_>, report: &mut Report) {
+fn look_for_namespaces(gate: &AuthzFilter<'_, '_>, config: ConfigMessage<'_>, report: &mut Report) {
     config.each(&mut |message| {
         let own = message.get("metadata_namespace");
         // What another service says of a request may be written under any name that is listed.
@@ -94,7 +97,7 @@ fn look_for_namespaces(gate: &Gate<'_, '_>, config: Message<'_>, report: &mut Re
         let of_service = of_service.filter(|_| !gate.asks_us(message));
         let mut spaces = own.into_iter().chain(of_service);
         if let Some(space) = spaces.find(|space| space.text() == Some(NAMESPACE)) {
-            let what = "this filter writes what is taken for mcp-authz's word: which answers are \
+            let what = "this filter writes what is taken for mcp-authz's word: which responses are \
                         looked at, and for whom";
             report.error(space, what, "another `metadata_namespace`");
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::listen::Address;
 
 use super::expected::Expected;
-use super::message::Message;
+use super::message::ConfigMessage;
 use super::report::Report;
 use super::world::{World, is_named_so, network_filters};
 
@@ -13,12 +13,12 @@ use super::world::{World, is_named_so, network_filters};
 #[derive(Debug)]
 pub(super) struct Chain<'n> {
     /// The HTTP connection manager; or a TCP proxy, which has no HTTP filters.
-    pub(super) manager: Message<'n>,
+    pub(super) manager: ConfigMessage<'n>,
     pub(super) filters: Vec<Filter<'n>>,
     /// Whether bytes are forwarded unread.
     pub(super) is_bytes: bool,
     /// The upgrade that has these filters in the place of the manager's, if it is for one.
-    pub(super) upgrade: Option<Message<'n>>,
+    pub(super) upgrade: Option<ConfigMessage<'n>>,
 }
 
 /// One HTTP filter.
@@ -27,15 +27,15 @@ pub(super) struct Filter<'n> {
     /// Its name, by which routes configure it.
     pub(super) name: &'n str,
     /// Its entry in the chain.
-    pub(super) at: Message<'n>,
+    pub(super) at: ConfigMessage<'n>,
     /// The type of its configuration.
     kind: &'n str,
     /// Its configuration.
-    pub(super) body: Message<'n>,
+    pub(super) body: ConfigMessage<'n>,
 }
 
 impl<'n> Chain<'n> {
-    pub(super) fn of(manager: Message<'n>) -> Self {
+    pub(super) fn of(manager: ConfigMessage<'n>) -> Self {
         Chain {
             manager,
             filters: manager.list("http_filters").map(Filter::of).collect(),
@@ -45,7 +45,7 @@ impl<'n> Chain<'n> {
     }
 
     /// The chains that requests with an upgrade pass instead.
-    pub(super) fn of_upgrades(manager: Message<'n>) -> impl Iterator<Item = Self> {
+    pub(super) fn of_upgrades(manager: ConfigMessage<'n>) -> impl Iterator<Item = Self> {
         let chains = manager.list("upgrade_configs").map(move |upgrade| Chain {
             manager,
             filters: upgrade.list("filters").map(Filter::of).collect(),
@@ -56,7 +56,7 @@ impl<'n> Chain<'n> {
         chains.filter(|chain| !chain.filters.is_empty())
     }
 
-    pub(super) fn of_bytes(proxy: Message<'n>) -> Self {
+    pub(super) fn of_bytes(proxy: ConfigMessage<'n>) -> Self {
         Chain {
             manager: proxy,
             filters: Vec::new(),
@@ -67,8 +67,8 @@ impl<'n> Chain<'n> {
 }
 
 impl<'n> Filter<'n> {
-    pub(super) fn of(at: Message<'n>) -> Self {
-        let typed = at.get("typed_config").and_then(Message::typed);
+    pub(super) fn of(at: ConfigMessage<'n>) -> Self {
+        let typed = at.get("typed_config").and_then(ConfigMessage::typed);
         Filter {
             name: at.text_of("name"),
             at,
@@ -88,7 +88,7 @@ impl<'n> Filter<'n> {
     }
 
     /// Every configuration of a type in it: its own, or what a matcher chooses.
-    pub(super) fn configs(&self, end: &str) -> Vec<Message<'n>> {
+    pub(super) fn configs(&self, end: &str) -> Vec<ConfigMessage<'n>> {
         self.at
             .get("typed_config")
             .map_or_else(Vec::new, |config| config.packed(end))
@@ -104,7 +104,7 @@ pub(super) struct Authz<'n> {
     /// Where it stands in its chain.
     pub(super) position: usize,
     pub(super) filter: Filter<'n>,
-    pub(super) config: Message<'n>,
+    pub(super) config: ConfigMessage<'n>,
 }
 
 /// The clusters that are mcp-authz.
@@ -130,10 +130,10 @@ impl Ours<'_> {
 }
 
 /// The cluster that a gRPC service is, or its target where Google's client asks it.
-pub(super) fn cluster_of(config: Message<'_>) -> &str {
+pub(super) fn cluster_of(config: ConfigMessage<'_>) -> &str {
     let cluster = config.at("grpc_service.envoy_grpc.cluster_name");
     let target = || config.at("grpc_service.google_grpc.target_uri");
-    let named = cluster.or_else(target).and_then(Message::text);
+    let named = cluster.or_else(target).and_then(ConfigMessage::text);
     named.unwrap_or_default()
 }
 
@@ -216,7 +216,7 @@ pub(super) fn chains<'n>(world: &World<'n>, report: &mut Report) -> Vec<Chain<'n
         let filters = network_filters(*listener);
         let configs = filters.filter_map(|filter| filter.get("typed_config"));
         let configs = configs.chain(listener.at("api_listener.api_listener"));
-        for typed in configs.filter_map(Message::typed) {
+        for typed in configs.filter_map(ConfigMessage::typed) {
             if typed.is(MANAGER) {
                 chains.push(Chain::of(typed.body));
                 chains.extend(Chain::of_upgrades(typed.body));

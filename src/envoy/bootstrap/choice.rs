@@ -1,12 +1,12 @@
 //! Which server a request goes to: that its route says it, and not the client.
 
 use super::routes::Route;
-use super::{Gate, Message, Report, World};
+use super::{AuthzFilter, ConfigMessage, Report, World};
 
 /// Something by which a request chooses its server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Choice<'n> {
-    pub(super) at: Message<'n>,
+    pub(super) at: ConfigMessage<'n>,
     /// Who chooses, and by what.
     pub(super) what: &'static str,
     help: &'static str,
@@ -15,7 +15,7 @@ pub(super) struct Choice<'n> {
 }
 
 /// Looks for what lets the client say to which server a judged request goes.
-pub(super) fn look(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+pub(super) fn look(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     for choice in all(route, gate.world) {
         let message = format!("{}, whichever it was judged for", choice.what);
         report.error(choice.at, message, choice.help);
@@ -54,7 +54,7 @@ pub(super) fn all<'n>(route: &Route<'n>, world: &World<'n>) -> Vec<Choice<'n>> {
         help: "`cluster`, with a route for each server",
         of_clusters: true,
     }));
-    let named = route.cluster.and_then(Message::text);
+    let named = route.cluster.and_then(ConfigMessage::text);
     let reached = named.map(|name| world.reached(name)).unwrap_or_default();
     let clusters = reached.iter().filter_map(|name| world.cluster(name));
     found.extend(clusters.flat_map(of_cluster));
@@ -62,7 +62,7 @@ pub(super) fn all<'n>(route: &Route<'n>, world: &World<'n>) -> Vec<Choice<'n>> {
 }
 
 /// What makes the endpoints of a cluster those that a request says.
-fn of_cluster(cluster: Message<'_>) -> impl Iterator<Item = Choice<'_>> {
+fn of_cluster(cluster: ConfigMessage<'_>) -> impl Iterator<Item = Choice<'_>> {
     let kind = cluster.get("cluster_type");
     let own = cluster.get("original_dst_lb_config");
     let typed = kind.map_or_else(Vec::new, |kind| {
@@ -89,7 +89,7 @@ const ANY_ADDRESS: &str =
 const ANY_HOST: &str = "the client chooses the server by its `Host`";
 
 /// A cluster that is in none of the files, behind a filter that looks for the host of a request.
-fn look_for_proxies(gate: &Gate<'_, '_>, cluster: Message<'_>, report: &mut Report) {
+fn look_for_proxies(gate: &AuthzFilter<'_, '_>, cluster: ConfigMessage<'_>, report: &mut Report) {
     let mut filters = gate.chain.filters.iter();
     if filters.any(|filter| filter.is("dynamic_forward_proxy.v3.FilterConfig")) {
         let message = format!("{ANY_HOST}, whichever it was judged for");

@@ -1,12 +1,12 @@
 //! The clusters that are mcp-authz: whether Envoy can ask as much and in the way that it answers.
 
-use super::{Gate, Message, Report};
+use super::{AuthzFilter, ConfigMessage, Report};
 
 /// Envoy's own limit on the streams of a connection.
 const STREAMS_MAX: u64 = 1024;
 
 /// Looks at a cluster that a filter asks.
-pub(super) fn look(gate: &Gate<'_, '_>, report: &mut Report) {
+pub(super) fn look(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let service = gate.authz.config.at("grpc_service.envoy_grpc.cluster_name");
     let Some(service) = service else {
         if let Some(google) = gate.authz.config.at("grpc_service.google_grpc") {
@@ -33,7 +33,7 @@ pub(super) fn look(gate: &Gate<'_, '_>, report: &mut Report) {
     }
 }
 
-fn look_at(gate: &Gate<'_, '_>, cluster: Message<'_>, report: &mut Report) {
+fn look_at(gate: &AuthzFilter<'_, '_>, cluster: ConfigMessage<'_>, report: &mut Report) {
     let Some(options) = http2(cluster) else {
         let message = "Envoy does not speak HTTP/2 to mcp-authz, as gRPC needs: no request passes";
         let help = "`explicit_http_config: {http2_protocol_options: {max_concurrent_streams: 200}}` \
@@ -42,7 +42,7 @@ fn look_at(gate: &Gate<'_, '_>, cluster: Message<'_>, report: &mut Report) {
         return;
     };
     let field = options.get("max_concurrent_streams");
-    let streams = field.and_then(Message::count).unwrap_or(STREAMS_MAX);
+    let streams = field.and_then(ConfigMessage::count).unwrap_or(STREAMS_MAX);
     if let Some(expected) = gate.expected
         && streams > u64::from(expected.streams_max)
     {
@@ -66,16 +66,16 @@ fn look_at(gate: &Gate<'_, '_>, cluster: Message<'_>, report: &mut Report) {
 }
 
 /// The `HttpProtocolOptions` of a cluster.
-pub(super) fn options(cluster: Message<'_>) -> Option<Message<'_>> {
+pub(super) fn options(cluster: ConfigMessage<'_>) -> Option<ConfigMessage<'_>> {
     const OPTIONS: &str = "upstreams.http.v3.HttpProtocolOptions";
     let all = cluster.get("typed_extension_protocol_options");
-    let mut all = all.into_iter().flat_map(Message::entries);
+    let mut all = all.into_iter().flat_map(ConfigMessage::entries);
     let found = all.find_map(|(_, entry)| entry.typed().filter(|typed| typed.is(OPTIONS)));
     found.map(|typed| typed.body)
 }
 
 /// The HTTP/2 options of a cluster that speaks it, whatever the client spoke.
-fn http2(cluster: Message<'_>) -> Option<Message<'_>> {
+fn http2(cluster: ConfigMessage<'_>) -> Option<ConfigMessage<'_>> {
     let Some(options) = options(cluster) else {
         return cluster.get("http2_protocol_options");
     };

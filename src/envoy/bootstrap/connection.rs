@@ -2,12 +2,12 @@
 
 use ipnet::IpNet;
 
-use super::rows::{self, Row, Weight, When};
-use super::{Gate, Message, Report};
+use super::rows::{self, FieldFault, Row, Weight};
+use super::{AuthzFilter, ConfigMessage, Report};
 use crate::envoy::check_request::ClientAddress;
 
 /// Checks of the connection manager that the filter is in.
-pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 5] = [
+pub(super) const CHECKS: [fn(&AuthzFilter<'_, '_>, &mut Report); 5] = [
     fields,
     client_address,
     internal_addresses,
@@ -18,39 +18,39 @@ pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 5] = [
 const ROWS: &[Row] = &[
     (
         "common_http_protocol_options.headers_with_underscores_action",
-        When::Is("ALLOW", 0),
+        FieldFault::Is("ALLOW", 0),
         Weight::Warning,
         "a server that hands headers to programs as variables reads `_` as `-`",
         "`common_http_protocol_options: {headers_with_underscores_action: REJECT_REQUEST}`",
     ),
     (
         "normalize_path",
-        When::NotTrue,
+        FieldFault::NotTrue,
         Weight::Warning,
         "paths with `..` are left to mcp-authz, which refuses them",
         "`normalize_path: true`",
     ),
     (
         "merge_slashes",
-        When::NotTrue,
+        FieldFault::NotTrue,
         Weight::Warning,
         "paths with `//` are left to mcp-authz, which refuses them",
         "`merge_slashes: true`",
     ),
     (
         "path_with_escaped_slashes_action",
-        When::IsNot("REJECT_REQUEST", 2),
+        FieldFault::IsNot("REJECT_REQUEST", 2),
         Weight::Warning,
         "paths with `%2F` are left to mcp-authz, which refuses them",
         "`path_with_escaped_slashes_action: REJECT_REQUEST`",
     ),
 ];
 
-fn fields(gate: &Gate<'_, '_>, report: &mut Report) {
+fn fields(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     rows::look(gate.chain.manager, ROWS, report);
 }
 
-fn client_address(gate: &Gate<'_, '_>, report: &mut Report) {
+fn client_address(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let manager = gate.chain.manager;
     let relies = gate
         .expected
@@ -99,7 +99,7 @@ fn client_address(gate: &Gate<'_, '_>, report: &mut Report) {
 }
 
 /// Clients from an internal address may steer Envoy's router.
-fn internal_addresses(gate: &Gate<'_, '_>, report: &mut Report) {
+fn internal_addresses(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     for range in gate
         .chain
         .manager
@@ -138,7 +138,7 @@ const PSEUDO_HEADERS: usize = 4;
 const HEADER_KIB_MAX: u64 = 60;
 
 /// What Envoy takes is to be no less than what is allowed.
-fn header_room(gate: &Gate<'_, '_>, report: &mut Report) {
+fn header_room(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let Some(expected) = gate.expected else {
         return;
     };
@@ -156,7 +156,7 @@ fn header_room(gate: &Gate<'_, '_>, report: &mut Report) {
     ] {
         let field = gate.chain.manager.at(path);
         let needed = u64::try_from(needed).unwrap_or(u64::MAX);
-        if field.and_then(Message::count).unwrap_or(default) >= needed {
+        if field.and_then(ConfigMessage::count).unwrap_or(default) >= needed {
             continue;
         }
         let message = format!(
@@ -171,7 +171,7 @@ fn header_room(gate: &Gate<'_, '_>, report: &mut Report) {
     }
 }
 
-fn idle(gate: &Gate<'_, '_>, report: &mut Report) {
+fn idle(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let manager = gate.chain.manager;
     let help = "`stream_idle_timeout: 0s`";
     match manager.get("stream_idle_timeout") {

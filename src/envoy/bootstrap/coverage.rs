@@ -1,25 +1,25 @@
-//! Whether every answer that has to be looked at is shown, whatever matchers make of it.
+//! Whether every response that has to be looked at is shown, whatever matchers make of it.
 
 use crate::check::{OPEN_FILTERS, RESPONSE_FILTERS, filtered_method};
 
 use super::chain::Filter;
 use super::matcher::{self, Case, Hit};
 use super::processor::{self, PROCESSOR};
-use super::{Gate, Message, Report, fraction};
+use super::{AuthzFilter, ConfigMessage, Report, fraction};
 
-/// What becomes of an answer with a value of `response_filter`.
+/// What becomes of a response with a value of `response_filter`.
 enum Way<'n> {
     /// It is shown by one of these configurations.
-    Shown(Vec<Message<'n>>),
+    Shown(Vec<ConfigMessage<'n>>),
     /// It passes, by this filter or by none.
     Passes(Option<Filter<'n>>),
-    /// Only this part of such answers is shown.
-    Part(Message<'n>),
+    /// Only this part of such responses is shown.
+    Part(ConfigMessage<'n>),
     /// The matcher cannot be evaluated.
-    Unknown(Message<'n>),
+    Unknown(ConfigMessage<'n>),
 }
 
-/// What is wrong with the way of some answers.
+/// What is wrong with the way of some responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// They pass, with these consequences.
@@ -35,11 +35,11 @@ enum Fault {
 /// The faults of a chain, those of one place together.
 #[derive(Debug, Default)]
 struct Faults<'n> {
-    all: Vec<(Message<'n>, Fault, Vec<&'static str>)>,
+    all: Vec<(ConfigMessage<'n>, Fault, Vec<&'static str>)>,
 }
 
 impl<'n> Faults<'n> {
-    fn add(&mut self, at: Message<'n>, fault: Fault, code: &'static str) {
+    fn add(&mut self, at: ConfigMessage<'n>, fault: Fault, code: &'static str) {
         let mut all = self.all.iter_mut();
         let same =
             all.find(|(place, known, _)| std::ptr::eq(place.node(), at.node()) && *known == fault);
@@ -56,17 +56,19 @@ impl<'n> Faults<'n> {
             let help = "a matcher on `response_filter` as in envoy/envoy.yaml: prefix `list`, \
                         `task` and `initialize`";
             let passes =
-                |what| format!("no ext_proc filter sees the answers marked {codes}: {what}");
+                |what| format!("no ext_proc filter sees the responses marked {codes}: {what}");
             match fault {
                 Fault::Passes(what) => report.missing(at, passes(what), help),
                 Fault::MayPass(what) => report.warn_missing(at, passes(what), help),
                 Fault::Part => {
-                    let message =
-                        format!("a part of the answers marked {codes} passes, and nobody sees it");
+                    let message = format!(
+                        "a part of the responses marked {codes} passes, and nobody sees it"
+                    );
                     report.error(at, message, "leave `sample_percent` out");
                 }
                 Fault::Unknown => {
-                    let message = format!("it cannot be told whether answers marked {codes} match");
+                    let message =
+                        format!("it cannot be told whether responses marked {codes} match");
                     let help =
                         "match on the metadata `response_filter` of envoy.filters.http.ext_authz";
                     report.warn(at, message, help);
@@ -76,7 +78,7 @@ impl<'n> Faults<'n> {
     }
 }
 
-/// The request of an answer with a value of `response_filter`, by the method that the header
+/// The request of a response with a value of `response_filter`, by the method that the header
 /// `x-mcp-authz-method` has. Several messages at once, and streams, have none.
 fn case(code: &str) -> Case<'_> {
     Case {
@@ -85,13 +87,13 @@ fn case(code: &str) -> Case<'_> {
     }
 }
 
-/// Looks at the way of every answer that is marked.
-pub(super) fn look(gate: &Gate<'_, '_>, report: &mut Report) {
+/// Looks at the way of every response that is marked.
+pub(super) fn look(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let filters = || gate.chain.filters.iter();
     if filters().all(|filter| processor::ours(gate, filter).is_empty()) {
         // What comes over xDS may be it, and is said to be unseen.
         if gate.behind().all(|filter| !filter.is_elsewhere()) {
-            let message = "no ext_proc filter shows answers to mcp-authz: lists pass whole, and \
+            let message = "no ext_proc filter shows responses to mcp-authz: lists pass whole, and \
                            sessions and tasks are bound on first use only";
             let help = "the composite filter of envoy/envoy.yaml behind ext_authz";
             report.missing(gate.authz.filter.at, message, help);
@@ -120,7 +122,7 @@ pub(super) fn look(gate: &Gate<'_, '_>, report: &mut Report) {
     }
 }
 
-fn look_at_shown(configs: &[Message<'_>], code: &str, reads_body: bool, report: &mut Report) {
+fn look_at_shown(configs: &[ConfigMessage<'_>], code: &str, reads_body: bool, report: &mut Report) {
     for config in configs {
         processor::look_at_heads(*config, code, report);
         if reads_body {
@@ -130,7 +132,7 @@ fn look_at_shown(configs: &[Message<'_>], code: &str, reads_body: bool, report: 
 }
 
 /// Requests whose end a limit waits for.
-fn look_at_open(gate: &Gate<'_, '_>, report: &mut Report) {
+fn look_at_open(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let mut shows_all = true;
     for (code, reads_body) in OPEN_FILTERS {
         match way(gate, None, case(code)) {
@@ -170,10 +172,10 @@ fn asks_for_header(filter: Filter<'_>) -> bool {
 
 /// Looks at the matcher that a route has for a filter in the place of the filter's own.
 pub(super) fn look_at_matcher<'n>(
-    gate: &Gate<'_, 'n>,
+    gate: &AuthzFilter<'_, 'n>,
     filter: &Filter<'n>,
-    config: Message<'n>,
-    matcher: Message<'n>,
+    config: ConfigMessage<'n>,
+    matcher: ConfigMessage<'n>,
     report: &mut Report,
 ) {
     let mut passed = Vec::new();
@@ -189,7 +191,8 @@ pub(super) fn look_at_matcher<'n>(
     faults.tell(report);
     if !passed.is_empty() {
         let passed = passed.join(", ");
-        let message = format!("on this route no ext_proc filter sees the answers marked {passed}");
+        let message =
+            format!("on this route no ext_proc filter sees the responses marked {passed}");
         report.error(config, message, "leave the matcher of the route out");
     }
 }
@@ -197,11 +200,11 @@ pub(super) fn look_at_matcher<'n>(
 /// The type of the action that runs a filter.
 const EXECUTE: &str = "composite.v3.ExecuteFilterAction";
 
-/// The way of an answer through the filters behind `ext_authz`, with the matcher that a route has
+/// The way of a response through the filters behind `ext_authz`, with the matcher that a route has
 /// for one of them.
 fn way<'n>(
-    gate: &Gate<'_, 'n>,
-    own: Option<(&Filter<'n>, Message<'n>)>,
+    gate: &AuthzFilter<'_, 'n>,
+    own: Option<(&Filter<'n>, ConfigMessage<'n>)>,
     case: Case<'_>,
 ) -> Way<'n> {
     let (mut passed, mut part, mut unknown) = (None, None, None);
@@ -240,13 +243,13 @@ fn way<'n>(
 }
 
 /// The `ext_proc` filters that an action runs: in it, or under the name of a chain that it says.
-fn shown_by<'n>(filter: &Filter<'n>, action: Message<'n>) -> Vec<Message<'n>> {
+fn shown_by<'n>(filter: &Filter<'n>, action: ConfigMessage<'n>) -> Vec<ConfigMessage<'n>> {
     let mut shown = action.packed(PROCESSOR);
     for execute in action.packed(EXECUTE) {
         let name = execute.text_of("filter_chain_name");
         let composites = filter.configs("composite.v3.Composite").into_iter();
         let maps = composites.filter_map(|composite| composite.get("named_filter_chains"));
-        let chains = maps.flat_map(Message::entries);
+        let chains = maps.flat_map(ConfigMessage::entries);
         let named = chains.filter(|(key, _)| !name.is_empty() && key.as_str() == Some(name));
         shown.extend(named.flat_map(|(_, chain)| chain.packed(PROCESSOR)));
     }
@@ -254,19 +257,19 @@ fn shown_by<'n>(filter: &Filter<'n>, action: Message<'n>) -> Vec<Message<'n>> {
 }
 
 /// Actions that are taken always until somebody says otherwise.
-fn look_at_samples(config: Message<'_>, report: &mut Report) {
+fn look_at_samples(config: ConfigMessage<'_>, report: &mut Report) {
     for execute in config.packed(EXECUTE) {
         let field = execute.get("sample_percent");
         let field = field.filter(|field| fraction::is_whole(field.get("default_value")));
         if let Some(key) = field.and_then(|field| field.get("runtime_key")) {
-            let message = "whoever sets this runtime key lets answers pass, and nobody sees them";
+            let message = "whoever sets this runtime key lets responses pass, and nobody sees them";
             report.warn(key, message, "leave `sample_percent` out");
         }
     }
 }
 
 /// Where an action is taken for a part of the requests only.
-fn sample(action: Message<'_>) -> Option<Message<'_>> {
+fn sample(action: ConfigMessage<'_>) -> Option<ConfigMessage<'_>> {
     let mut actions = action.packed(EXECUTE).into_iter();
     actions.find_map(|execute| {
         let field = execute.get("sample_percent")?;
@@ -276,7 +279,7 @@ fn sample(action: Message<'_>) -> Option<Message<'_>> {
 }
 
 /// Whether Envoy gets what an action runs over xDS.
-fn is_elsewhere(action: Message<'_>) -> bool {
+fn is_elsewhere(action: ConfigMessage<'_>) -> bool {
     let mut actions = action.packed(EXECUTE).into_iter();
     actions.any(|execute| execute.get("dynamic_config").is_some())
 }
@@ -284,6 +287,6 @@ fn is_elsewhere(action: Message<'_>) -> bool {
 /// Whether a matcher chooses for which requests an `ext_proc` filter is skipped.
 fn stands_in_matcher(filter: &Filter<'_>) -> bool {
     let inner = filter.body.at("extension_config.typed_config");
-    let inner = inner.and_then(Message::typed);
+    let inner = inner.and_then(ConfigMessage::typed);
     inner.is_some_and(|typed| typed.is(PROCESSOR))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::yaml::{self, Data, Findings, Node, Source};
 
-use super::Message;
+use super::ConfigMessage;
 
 /// How many files are read at most. A bootstrap points to a few.
 const FILES_MAX: usize = 256;
@@ -36,7 +36,7 @@ pub(super) fn load(
         }
         let mut pointers = Vec::new();
         // What a running Envoy has read is in what it says of itself.
-        if !Message::of(&tree).is_dump() {
+        if !ConfigMessage::of(&tree).is_dump() {
             find_pointers(&tree, &mut pointers);
         }
         for pointer in pointers {
@@ -77,7 +77,7 @@ const SOURCES: [&str; 6] = [
 ];
 
 fn find_pointers<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
-    let message = Message::of(node);
+    let message = ConfigMessage::of(node);
     if let Some(path) = message.at("path_config_source.path") {
         found.push(path.node());
     }

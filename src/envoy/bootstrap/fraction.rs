@@ -1,9 +1,9 @@
 //! `FractionalPercent`.
 
-use super::Message;
+use super::ConfigMessage;
 
 /// Whether a fraction is all of it. Without one nothing is.
-pub(super) fn is_whole(fraction: Option<Message<'_>>) -> bool {
+pub(super) fn is_whole(fraction: Option<ConfigMessage<'_>>) -> bool {
     let Some(fraction) = fraction else {
         return false;
     };

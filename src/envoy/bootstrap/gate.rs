@@ -2,7 +2,7 @@
 
 use super::chain::{self, Authz, Chain, Filter, Ours};
 use super::expected::Expected;
-use super::message::Message;
+use super::message::ConfigMessage;
 use super::world::World;
 
 /// The namespace of the metadata that Envoy keeps of a decision, whatever the filter is called.
@@ -10,7 +10,7 @@ pub(super) const NAMESPACE: &str = "envoy.filters.http.ext_authz";
 
 /// An `ext_authz` filter that asks mcp-authz, and what it is held against.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Gate<'a, 'n> {
+pub(super) struct AuthzFilter<'a, 'n> {
     pub(super) chain: &'a Chain<'n>,
     pub(super) authz: Authz<'n>,
     pub(super) expected: Option<&'a Expected>,
@@ -18,9 +18,9 @@ pub(super) struct Gate<'a, 'n> {
     pub(super) ours: &'a Ours<'n>,
 }
 
-impl<'a, 'n> Gate<'a, 'n> {
+impl<'a, 'n> AuthzFilter<'a, 'n> {
     /// Whether a configuration names mcp-authz as the service to ask.
-    pub(super) fn asks_us(&self, config: Message<'_>) -> bool {
+    pub(super) fn asks_us(&self, config: ConfigMessage<'_>) -> bool {
         self.ours.has(chain::cluster_of(config))
     }
 

@@ -1,20 +1,20 @@
 //! Where Envoy writes what mcp-authz tells it of a decision: the claims of the caller are in it.
 
-use super::{Gate, Message, NAMESPACE, Report};
+use super::{AuthzFilter, ConfigMessage, NAMESPACE, Report};
 use crate::yaml::{Data, Node};
 
 /// Checks of what is written.
-pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 1] = [formats];
+pub(super) const CHECKS: [fn(&AuthzFilter<'_, '_>, &mut Report); 1] = [formats];
 
-/// Looks at every format of the connection manager: of access logs, answers and headers.
-fn formats(gate: &Gate<'_, '_>, report: &mut Report) {
+/// Looks at every format of the connection manager: of access logs, responses and headers.
+fn formats(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let mut found = Vec::new();
     look_for(gate.chain.manager.node(), &mut found);
     look_at(&found, report);
 }
 
 /// Looks at the formats of a route table that stands elsewhere.
-pub(super) fn look_at_table(table: Message<'_>, report: &mut Report) {
+pub(super) fn look_at_table(table: ConfigMessage<'_>, report: &mut Report) {
     let mut found = Vec::new();
     look_for(table.node(), &mut found);
     look_at(&found, report);
@@ -26,7 +26,7 @@ fn look_at(found: &[&Node], report: &mut Report) {
                        `response_context`";
         let help = "name what is to be written, one by one: \
                     `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:reason)%`";
-        report.warn(Message::of(node), message, help);
+        report.warn(ConfigMessage::of(node), message, help);
     }
 }
 

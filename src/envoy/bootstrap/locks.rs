@@ -5,10 +5,11 @@ use crate::check::REMOVED;
 use crate::upstream::{AUTHORIZATION, OWN, OWN_PREFIX, ROUTER_HEADERS};
 
 use super::chain::Filter;
-use super::{Gate, Message, Report, matcher};
+use super::{AuthzFilter, ConfigMessage, Report, matcher};
 
 /// Checks of the changes that are made to headers.
-pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 3] = [rules, second_lock, trailers];
+pub(super) const CHECKS: [fn(&AuthzFilter<'_, '_>, &mut Report); 3] =
+    [rules, second_lock, trailers];
 
 /// The type of the filter that is the second lock.
 pub(super) const MUTATION: &str = "header_mutation.v3.HeaderMutation";
@@ -19,7 +20,7 @@ const ENVOYS: [&str; 2] = [
 ];
 
 /// What `decoder_header_mutation_rules` refuses of what mcp-authz does.
-fn rules(gate: &Gate<'_, '_>, report: &mut Report) {
+fn rules(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let config = gate.authz.config;
     let Some(rules) = config.get("decoder_header_mutation_rules") else {
         let message = "nothing holds mcp-authz to headers that do not say where a request goes or \
@@ -60,7 +61,7 @@ fn rules(gate: &Gate<'_, '_>, report: &mut Report) {
 }
 
 /// Whether `HeaderMutationRules` let a header be changed.
-fn is_allowed(rules: Message<'_>, name: &str) -> bool {
+fn is_allowed(rules: ConfigMessage<'_>, name: &str) -> bool {
     let matches = |path: &str| {
         let pattern = rules.get(path);
         // A pattern that is not understood may match anything.
@@ -81,7 +82,7 @@ fn is_allowed(rules: Message<'_>, name: &str) -> bool {
 fn mutations<'n>(
     filters: impl Iterator<Item = &'n Filter<'n>>,
     kind: &'static str,
-) -> impl Iterator<Item = Message<'n>> {
+) -> impl Iterator<Item = ConfigMessage<'n>> {
     let filters = filters.filter(|filter| !filter.at.is("disabled"));
     let configs = filters.flat_map(|filter| filter.configs(MUTATION));
     configs.flat_map(move |config| config.list(kind))
@@ -91,18 +92,18 @@ pub(super) const REQUEST: &str = "mutations.request_mutations";
 const TRAILERS: &str = "mutations.request_trailers_mutations";
 
 /// Whether a mutation removes a header.
-fn removes(mutation: Message<'_>, name: &str) -> bool {
+fn removes(mutation: ConfigMessage<'_>, name: &str) -> bool {
     let pattern = mutation.at("remove_on_match.key_matcher");
     mutation.text_of("remove").eq_ignore_ascii_case(name)
         || pattern.is_some_and(|pattern| matcher::string_holds(pattern, name) == Some(true))
 }
 
-fn is_removed_before(gate: &Gate<'_, '_>, name: &str) -> bool {
+fn is_removed_before(gate: &AuthzFilter<'_, '_>, name: &str) -> bool {
     mutations(gate.before(), REQUEST).any(|mutation| removes(mutation, name))
 }
 
 /// A second lock, for when mcp-authz is not asked or Envoy does not do what it says.
-fn second_lock(gate: &Gate<'_, '_>, report: &mut Report) {
+fn second_lock(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let names = OWN.into_iter().chain(ENVOYS).chain(ROUTER_HEADERS);
     let left: Vec<&str> = names
         .filter(|name| !is_removed_before(gate, name))
@@ -128,7 +129,7 @@ fn second_lock(gate: &Gate<'_, '_>, report: &mut Report) {
 }
 
 /// No filter shows trailers to mcp-authz.
-fn trailers(gate: &Gate<'_, '_>, report: &mut Report) {
+fn trailers(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let names = OWN.into_iter().chain([AUTHORIZATION, "mcp-session-id"]);
     let mut left = names.filter(|name| {
         !mutations(gate.chain.filters.iter(), TRAILERS).any(|mutation| removes(mutation, name))
@@ -150,7 +151,7 @@ fn trailers(gate: &Gate<'_, '_>, report: &mut Report) {
 }
 
 /// Whether a mutation changes a header that is mcp-authz's to set.
-pub(super) fn touches_ours(gate: &Gate<'_, '_>, mutation: Message<'_>) -> bool {
+pub(super) fn touches_ours(gate: &AuthzFilter<'_, '_>, mutation: ConfigMessage<'_>) -> bool {
     let assigned = gate
         .expected
         .map_or(&[][..], |expected| &expected.set_headers);
@@ -161,7 +162,7 @@ pub(super) fn touches_ours(gate: &Gate<'_, '_>, mutation: Message<'_>) -> bool {
 }
 
 /// Whether a header is mcp-authz's to set.
-pub(super) fn is_ours(gate: &Gate<'_, '_>, name: &str) -> bool {
+pub(super) fn is_ours(gate: &AuthzFilter<'_, '_>, name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let assigned = gate
         .expected

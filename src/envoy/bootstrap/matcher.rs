@@ -1,8 +1,8 @@
-//! What a matcher tree does with an answer: evaluated as Envoy would, as far as that is known.
+//! What a matcher tree does with a response: evaluated as Envoy would, as far as that is known.
 
 use regex::Regex;
 
-use super::{Message, NAMESPACE};
+use super::{ConfigMessage, NAMESPACE};
 
 /// A request as a matcher sees it after `ext_authz`.
 #[derive(Debug, Clone, Copy)]
@@ -17,30 +17,30 @@ pub(super) struct Case<'c> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Hit<'n> {
     /// This action.
-    Action(Message<'n>),
+    Action(ConfigMessage<'n>),
     /// Nothing is done.
     Nothing,
     /// The tree asks for something that is not known here.
-    Unknown(Message<'n>),
+    Unknown(ConfigMessage<'n>),
 }
 
 /// What an input gives.
 #[derive(Debug, Clone, Copy)]
-enum Value<'c> {
+enum InputValue<'c> {
     Text(&'c str),
     Nothing,
     /// That is not known here.
     Unknown,
 }
 
-impl<'c> From<Option<&'c str>> for Value<'c> {
+impl<'c> From<Option<&'c str>> for InputValue<'c> {
     fn from(text: Option<&'c str>) -> Self {
-        text.map_or(Value::Nothing, Value::Text)
+        text.map_or(InputValue::Nothing, InputValue::Text)
     }
 }
 
 /// Evaluates an `xds.type.matcher.v3.Matcher`.
-pub(super) fn evaluate<'n>(matcher: Message<'n>, case: Case<'_>) -> Hit<'n> {
+pub(super) fn evaluate<'n>(matcher: ConfigMessage<'n>, case: Case<'_>) -> Hit<'n> {
     for field in matcher.list("matcher_list.matchers") {
         let Some(predicate) = field.get("predicate") else {
             return Hit::Unknown(field);
@@ -70,7 +70,7 @@ pub(super) fn evaluate<'n>(matcher: Message<'n>, case: Case<'_>) -> Hit<'n> {
 }
 
 /// What an `OnMatch` leads to.
-fn follow<'n>(then: Message<'n>, case: Case<'_>) -> Hit<'n> {
+fn follow<'n>(then: ConfigMessage<'n>, case: Case<'_>) -> Hit<'n> {
     if let Some(matcher) = then.get("matcher") {
         return evaluate(matcher, case);
     }
@@ -78,11 +78,14 @@ fn follow<'n>(then: Message<'n>, case: Case<'_>) -> Hit<'n> {
 }
 
 /// The branch of a matcher tree that is taken, if there is one.
-fn branch<'n>(tree: Message<'n>, case: Case<'_>) -> Result<Option<Message<'n>>, Message<'n>> {
+fn branch<'n>(
+    tree: ConfigMessage<'n>,
+    case: Case<'_>,
+) -> Result<Option<ConfigMessage<'n>>, ConfigMessage<'n>> {
     let value = match tree.get("input").map(|input| value(input, case)) {
-        Some(Value::Text(value)) => value,
-        Some(Value::Nothing) => return Ok(None),
-        Some(Value::Unknown) | None => return Err(tree),
+        Some(InputValue::Text(value)) => value,
+        Some(InputValue::Nothing) => return Ok(None),
+        Some(InputValue::Unknown) | None => return Err(tree),
     };
     if let Some(map) = tree.at("exact_match_map.map") {
         let mut entries = map.entries();
@@ -100,7 +103,7 @@ fn branch<'n>(tree: Message<'n>, case: Case<'_>) -> Result<Option<Message<'n>>, 
 }
 
 /// Whether a predicate holds; none if that is not known.
-fn holds(predicate: Message<'_>, case: Case<'_>) -> Option<bool> {
+fn holds(predicate: ConfigMessage<'_>, case: Case<'_>) -> Option<bool> {
     if let Some(single) = predicate.get("single_predicate") {
         return single_holds(single, case);
     }
@@ -126,11 +129,11 @@ fn combine(all: impl Iterator<Item = Option<bool>>, settles: bool) -> Option<boo
     result
 }
 
-fn single_holds(predicate: Message<'_>, case: Case<'_>) -> Option<bool> {
+fn single_holds(predicate: ConfigMessage<'_>, case: Case<'_>) -> Option<bool> {
     let value = match value(predicate.get("input")?, case) {
-        Value::Text(value) => Some(value),
-        Value::Nothing => None,
-        Value::Unknown => return None,
+        InputValue::Text(value) => Some(value),
+        InputValue::Nothing => None,
+        InputValue::Unknown => return None,
     };
     if let Some(pattern) = predicate.get("value_match") {
         return value.map_or(Some(false), |value| string_holds(pattern, value));
@@ -144,9 +147,9 @@ fn single_holds(predicate: Message<'_>, case: Case<'_>) -> Option<bool> {
 }
 
 /// What an input gives for a request.
-fn value<'c>(input: Message<'_>, case: Case<'c>) -> Value<'c> {
-    let Some(typed) = input.get("typed_config").and_then(Message::typed) else {
-        return Value::Unknown;
+fn value<'c>(input: ConfigMessage<'_>, case: Case<'c>) -> InputValue<'c> {
+    let Some(typed) = input.get("typed_config").and_then(ConfigMessage::typed) else {
+        return InputValue::Unknown;
     };
     let header = typed.body.text_of("header_name");
     if typed.is("DynamicMetadataInput") {
@@ -156,24 +159,24 @@ fn value<'c>(input: Message<'_>, case: Case<'c>) -> Value<'c> {
     {
         case.method.into()
     } else {
-        Value::Unknown
+        InputValue::Unknown
     }
 }
 
-fn metadata<'c>(input: Message<'_>, case: Case<'c>) -> Value<'c> {
+fn metadata<'c>(input: ConfigMessage<'_>, case: Case<'c>) -> InputValue<'c> {
     let space = input.text_of("filter");
     let path: Vec<&str> = input.list("path").map(|part| part.text_of("key")).collect();
     match path.as_slice() {
-        ["response_filter"] if space == NAMESPACE => Value::Text(case.filter),
+        ["response_filter"] if space == NAMESPACE => InputValue::Text(case.filter),
         ["method"] if space == NAMESPACE => case.method.into(),
         // Envoy writes to that namespace whatever the filter is called, and to none like it.
-        _ if space != NAMESPACE && space.starts_with(NAMESPACE) => Value::Nothing,
-        _ => Value::Unknown,
+        _ if space != NAMESPACE && space.starts_with(NAMESPACE) => InputValue::Nothing,
+        _ => InputValue::Unknown,
     }
 }
 
 /// A `ValueMatcher` on a text or on nothing.
-fn value_holds(matcher: Message<'_>, value: Option<&str>) -> Option<bool> {
+fn value_holds(matcher: ConfigMessage<'_>, value: Option<&str>) -> Option<bool> {
     if let Some(any) = matcher.get("or_match") {
         return combine(
             any.list("value_matchers")
@@ -192,7 +195,7 @@ fn value_holds(matcher: Message<'_>, value: Option<&str>) -> Option<bool> {
 }
 
 /// A `StringMatcher`; none if it is of a kind that is not known.
-pub(super) fn string_holds(matcher: Message<'_>, value: &str) -> Option<bool> {
+pub(super) fn string_holds(matcher: ConfigMessage<'_>, value: &str) -> Option<bool> {
     let folds = matcher.is("ignore_case");
     let fold = |text: &str| {
         if folds {
@@ -202,7 +205,7 @@ pub(super) fn string_holds(matcher: Message<'_>, value: &str) -> Option<bool> {
         }
     };
     let value = &fold(value);
-    let part = |name: &str| matcher.get(name).and_then(Message::text).map(fold);
+    let part = |name: &str| matcher.get(name).and_then(ConfigMessage::text).map(fold);
     if let Some(text) = part("exact") {
         return Some(*value == text);
     }
@@ -219,8 +222,8 @@ pub(super) fn string_holds(matcher: Message<'_>, value: &str) -> Option<bool> {
 }
 
 /// A `RegexMatcher`, which matches whole texts; none if it cannot be read.
-pub(super) fn regex_holds(matcher: Message<'_>, value: &str) -> Option<bool> {
-    let regex = matcher.get("regex").and_then(Message::text)?;
+pub(super) fn regex_holds(matcher: ConfigMessage<'_>, value: &str) -> Option<bool> {
+    let regex = matcher.get("regex").and_then(ConfigMessage::text)?;
     let regex = Regex::new(&format!("^(?:{regex})$")).ok()?;
     Some(regex.is_match(value))
 }

@@ -4,7 +4,7 @@ use crate::yaml::{Data, Node};
 
 /// A message, or any value that stands in a field of one.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Message<'n> {
+pub(super) struct ConfigMessage<'n> {
     node: &'n Node,
 }
 
@@ -14,7 +14,7 @@ pub(super) struct Typed<'n> {
     /// The full name of its type, such as `envoy.extensions.filters.http.router.v3.Router`.
     pub(super) name: &'n str,
     /// Its fields.
-    pub(super) body: Message<'n>,
+    pub(super) body: ConfigMessage<'n>,
 }
 
 impl Typed<'_> {
@@ -24,9 +24,9 @@ impl Typed<'_> {
     }
 }
 
-impl<'n> Message<'n> {
+impl<'n> ConfigMessage<'n> {
     pub(super) fn of(node: &'n Node) -> Self {
-        Message { node }
+        ConfigMessage { node }
     }
 
     /// Where findings about the value point to.
@@ -44,12 +44,14 @@ impl<'n> Message<'n> {
     }
 
     /// A field by its name in the API. Proto JSON writes it as it is or in lower camel case.
-    pub(super) fn get(self, name: &str) -> Option<Message<'n>> {
+    pub(super) fn get(self, name: &str) -> Option<ConfigMessage<'n>> {
         let given = |name: &str| {
             let found = self.node.member(name);
             found.filter(|found| found.data != Data::Null)
         };
-        given(name).or_else(|| given(&camel(name))).map(Message::of)
+        given(name)
+            .or_else(|| given(&camel(name)))
+            .map(ConfigMessage::of)
     }
 
     /// The fields that stand in it in both spellings. Envoy takes either of the two.
@@ -65,35 +67,35 @@ impl<'n> Message<'n> {
 
     /// Whether it is what a running Envoy says of itself (`/config_dump` of its admin interface).
     pub(super) fn is_dump(self) -> bool {
-        let mut parts = self.list("configs").filter_map(Message::typed);
+        let mut parts = self.list("configs").filter_map(ConfigMessage::typed);
         parts.any(|part| part.name.starts_with("envoy.admin."))
     }
 
     /// A field of a field and so on, by names with dots between them.
-    pub(super) fn at(self, path: &str) -> Option<Message<'n>> {
-        path.split('.').try_fold(self, Message::get)
+    pub(super) fn at(self, path: &str) -> Option<ConfigMessage<'n>> {
+        path.split('.').try_fold(self, ConfigMessage::get)
     }
 
     /// The items of a repeated field.
-    pub(super) fn list(self, path: &str) -> impl Iterator<Item = Message<'n>> + use<'n> {
+    pub(super) fn list(self, path: &str) -> impl Iterator<Item = ConfigMessage<'n>> + use<'n> {
         let items = self.at(path).map_or(&[][..], |list| list.node.items());
-        items.iter().map(Message::of)
+        items.iter().map(ConfigMessage::of)
     }
 
     /// The items of a list, or a single value.
-    pub(super) fn items(self) -> impl Iterator<Item = Message<'n>> {
-        self.node.items().iter().map(Message::of)
+    pub(super) fn items(self) -> impl Iterator<Item = ConfigMessage<'n>> {
+        self.node.items().iter().map(ConfigMessage::of)
     }
 
     /// The entries of a map.
-    pub(super) fn entries(self) -> impl Iterator<Item = (&'n Node, Message<'n>)> {
+    pub(super) fn entries(self) -> impl Iterator<Item = (&'n Node, ConfigMessage<'n>)> {
         let entries = if let Data::Map(entries) = &self.node.data {
             entries.as_slice()
         } else {
             &[]
         };
         let entries = entries.iter();
-        entries.map(|(key, value)| (key, Message::of(value)))
+        entries.map(|(key, value)| (key, ConfigMessage::of(value)))
     }
 
     /// Whether a field is set to `true`, alone or as a `google.protobuf.BoolValue`.
@@ -103,7 +105,7 @@ impl<'n> Message<'n> {
     }
 
     /// The field, if it is `true`.
-    pub(super) fn set(self, path: &str) -> Option<Message<'n>> {
+    pub(super) fn set(self, path: &str) -> Option<ConfigMessage<'n>> {
         self.at(path).filter(|field| field.truth() == Some(true))
     }
 
@@ -123,7 +125,9 @@ impl<'n> Message<'n> {
 
     /// The text of a field; empty if it is not there.
     pub(super) fn text_of(self, path: &str) -> &'n str {
-        self.at(path).and_then(Message::text).unwrap_or_default()
+        self.at(path)
+            .and_then(ConfigMessage::text)
+            .unwrap_or_default()
     }
 
     /// Whether a field has a value of an enumeration, written by name, in any case, or by number.
@@ -151,7 +155,7 @@ impl<'n> Message<'n> {
 
     /// The number in a field.
     pub(super) fn count_of(self, path: &str) -> Option<u64> {
-        self.at(path).and_then(Message::count)
+        self.at(path).and_then(ConfigMessage::count)
     }
 
     /// A `google.protobuf.Duration` in milliseconds, rounded up.
@@ -170,7 +174,7 @@ impl<'n> Message<'n> {
 
     /// The duration in a field, in milliseconds.
     pub(super) fn milliseconds_of(self, path: &str) -> Option<u64> {
-        self.at(path).and_then(Message::milliseconds)
+        self.at(path).and_then(ConfigMessage::milliseconds)
     }
 
     /// What is packed in it: a message by its `@type`, or by the `type_url` of a `TypedStruct`.
@@ -186,7 +190,7 @@ impl<'n> Message<'n> {
     }
 
     /// Every message of a type that is packed in it, at any depth.
-    pub(super) fn packed(self, end: &str) -> Vec<Message<'n>> {
+    pub(super) fn packed(self, end: &str) -> Vec<ConfigMessage<'n>> {
         let mut found = Vec::new();
         self.each(&mut |message| {
             if let Some(typed) = message.typed().filter(|typed| typed.is(end)) {
@@ -197,17 +201,17 @@ impl<'n> Message<'n> {
     }
 
     /// Looks at every mapping in it, itself first.
-    pub(super) fn each(self, look: &mut impl FnMut(Message<'n>)) {
+    pub(super) fn each(self, look: &mut impl FnMut(ConfigMessage<'n>)) {
         match &self.node.data {
             Data::Map(entries) => {
                 look(self);
                 for (_, value) in entries {
-                    Message::of(value).each(look);
+                    ConfigMessage::of(value).each(look);
                 }
             }
             Data::List(items) => {
                 for item in items {
-                    Message::of(item).each(look);
+                    ConfigMessage::of(item).each(look);
                 }
             }
             Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::String(_) => {}
@@ -279,7 +283,7 @@ mod tests {
             ("1", None),
         ] {
             let node = tree(&format!("'{text}'"));
-            assert_eq!(Message::of(&node).milliseconds(), expected, "{text}");
+            assert_eq!(ConfigMessage::of(&node).milliseconds(), expected, "{text}");
         }
     }
 
@@ -288,7 +292,7 @@ mod tests {
         let node = tree(
             "{max_request_bytes: 1, packAsBytes: true, a: {bC: {d_e: '7'}}, n: ~, o_n: ~, oN: 2}",
         );
-        let message = Message::of(&node);
+        let message = ConfigMessage::of(&node);
         assert_eq!(message.count_of("max_request_bytes"), Some(1));
         assert!(message.is("pack_as_bytes"));
         assert_eq!(message.count_of("a.b_c.d_e"), Some(7));
@@ -309,7 +313,7 @@ mod tests {
         ] {
             for text in texts.split(' ') {
                 let node = tree(text);
-                assert_eq!(Message::of(&node).truth(), expected, "{text}");
+                assert_eq!(ConfigMessage::of(&node).truth(), expected, "{text}");
             }
         }
     }
@@ -318,7 +322,7 @@ mod tests {
     fn enumerations_are_read_by_name_and_by_number() {
         let node =
             tree("{name: SKIP, lower: skip, mixed: Skip, number: 2, text: '2', other: SEND}");
-        let message = Message::of(&node);
+        let message = ConfigMessage::of(&node);
         for (field, expected) in [
             ("name", true),
             ("lower", true),
@@ -339,10 +343,10 @@ mod tests {
             let node = tree(&format!(
                 "{{'@type': type.googleapis.com/{kind}, type_url: type.googleapis.com/a.b.Thing, value: {{x: true}}}}"
             ));
-            let typed = Message::of(&node).typed().unwrap();
+            let typed = ConfigMessage::of(&node).typed().unwrap();
             assert_eq!(typed.name, "a.b.Thing");
             assert!(typed.body.is("x"));
-            assert_eq!(Message::of(&node).packed("b.Thing").len(), 1);
+            assert_eq!(ConfigMessage::of(&node).packed("b.Thing").len(), 1);
         }
     }
 }

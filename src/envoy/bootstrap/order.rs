@@ -1,13 +1,13 @@
 //! Where the filter stands among the others.
 
-use super::{Gate, Report};
+use super::{AuthzFilter, Report};
 
 /// Checks of the order of filters.
-pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 3] = [router, unread, preflights];
+pub(super) const CHECKS: [fn(&AuthzFilter<'_, '_>, &mut Report); 3] = [router, unread, preflights];
 
 const ROUTER: &str = "router.v3.Router";
 
-fn router(gate: &Gate<'_, '_>, report: &mut Report) {
+fn router(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     if gate.before().any(|filter| filter.is(ROUTER)) {
         let message =
             "the filter comes after the router, which no request passes: nothing is judged";
@@ -24,7 +24,7 @@ fn router(gate: &Gate<'_, '_>, report: &mut Report) {
 }
 
 /// Filters whose configuration Envoy gets over xDS.
-fn unread(gate: &Gate<'_, '_>, report: &mut Report) {
+fn unread(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     for filter in &gate.chain.filters {
         if let Some(source) = filter.at.get("config_discovery") {
             let message = "a filter that Envoy gets over xDS is not looked at";
@@ -33,7 +33,7 @@ fn unread(gate: &Gate<'_, '_>, report: &mut Report) {
     }
 }
 
-fn preflights(gate: &Gate<'_, '_>, report: &mut Report) {
+fn preflights(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     if let Some(filter) = gate.behind().find(|filter| filter.is("cors.v3.Cors")) {
         let message = "preflights are judged before they are answered, and refused without a token";
         report.warn(

@@ -1,45 +1,48 @@
 //! One `ext_proc` filter: whether it asks mcp-authz, and what it shows.
 
 use super::chain::Filter;
-use super::gate::Gate;
-use super::message::Message;
+use super::gate::AuthzFilter;
+use super::message::ConfigMessage;
 use super::report::Report;
 
-/// The type of the filter that shows answers.
+/// The type of the filter that shows responses.
 pub(super) const PROCESSOR: &str = "ext_proc.v3.ExternalProcessor";
 
-/// Whether an `ext_proc` configuration is one that shows answers to mcp-authz, as far as its
+/// Whether an `ext_proc` configuration is one that shows responses to mcp-authz, as far as its
 /// cluster says, or may be one.
-pub(super) fn is_ours(gate: &Gate<'_, '_>, config: Message<'_>) -> bool {
+pub(super) fn is_ours(gate: &AuthzFilter<'_, '_>, config: ConfigMessage<'_>) -> bool {
     gate.asks_us(config) || is_guessed(gate, config)
 }
 
 /// Whether it is taken for one that does: none of the chain does for sure, and no cluster is known
 /// to be mcp-authz's by its address or name, or this one is in none of the files. Control planes
 /// give the same service one name for each filter that asks it.
-pub(super) fn is_guessed(gate: &Gate<'_, '_>, config: Message<'_>) -> bool {
+pub(super) fn is_guessed(gate: &AuthzFilter<'_, '_>, config: ConfigMessage<'_>) -> bool {
     let cluster = config.at("grpc_service.envoy_grpc.cluster_name");
-    let cluster = cluster.and_then(Message::text);
+    let cluster = cluster.and_then(ConfigMessage::text);
     let is_unseen = cluster.is_some_and(|name| gate.world.cluster(name).is_none());
     let filters = gate.chain.filters.iter();
     let mut all = filters.flat_map(|filter| filter.configs(PROCESSOR));
     (is_unseen || !gate.ours.is_certain) && !all.any(|config| gate.asks_us(config))
 }
 
-/// Those of some configurations that show answers to mcp-authz.
-pub(super) fn of_ours<'n>(gate: &Gate<'_, 'n>, mut configs: Vec<Message<'n>>) -> Vec<Message<'n>> {
+/// Those of some configurations that show responses to mcp-authz.
+pub(super) fn of_ours<'n>(
+    gate: &AuthzFilter<'_, 'n>,
+    mut configs: Vec<ConfigMessage<'n>>,
+) -> Vec<ConfigMessage<'n>> {
     configs.retain(|config| is_ours(gate, *config));
     configs
 }
 
-/// The configurations of a filter that show answers to mcp-authz.
-pub(super) fn ours<'n>(gate: &Gate<'_, 'n>, filter: &Filter<'n>) -> Vec<Message<'n>> {
+/// The configurations of a filter that show responses to mcp-authz.
+pub(super) fn ours<'n>(gate: &AuthzFilter<'_, 'n>, filter: &Filter<'n>) -> Vec<ConfigMessage<'n>> {
     of_ours(gate, filter.configs(PROCESSOR))
 }
 
-/// An answer is looked at from its head on. A request counts as open from its own head on, and
+/// A response is looked at from its head on. A request counts as open from its own head on, and
 /// until the gRPC stream ends.
-pub(super) fn look_at_heads(config: Message<'_>, code: &str, report: &mut Report) {
+pub(super) fn look_at_heads(config: ConfigMessage<'_>, code: &str, report: &mut Report) {
     let skipped = |path| {
         config
             .at(path)
@@ -49,7 +52,7 @@ pub(super) fn look_at_heads(config: Message<'_>, code: &str, report: &mut Report
     if code != "stream"
         && let Some(field) = no_answer
     {
-        let message = "mcp-authz is not shown the head of an answer: it neither filters it nor \
+        let message = "mcp-authz is not shown the head of a response: it neither filters it nor \
                        binds its session";
         report.error(field, message, "`response_header_mode: SEND`");
     }
@@ -61,7 +64,7 @@ pub(super) fn look_at_heads(config: Message<'_>, code: &str, report: &mut Report
             "mcp-authz is not shown that a request under `limit: {open: N}` is open: it counts for \
              10 seconds and no longer"
         } else {
-            "a request under `limit: {open: N}` counts as open once its answer begins, and for 10 \
+            "a request under `limit: {open: N}` counts as open once its response begins, and for 10 \
              seconds at most until then"
         };
         report.warn(field, message, "`request_header_mode: SEND`");
@@ -69,7 +72,7 @@ pub(super) fn look_at_heads(config: Message<'_>, code: &str, report: &mut Report
     let mode = config.get("processing_mode").unwrap_or(config);
     let shows_body = mode.has_choice("response_body_mode", "FULL_DUPLEX_STREAMED", 4);
     if !shows_body && !mode.has_choice("response_trailer_mode", "SEND", 1) {
-        let message = "Envoy ends the stream to mcp-authz before the answer ends: a request under \
+        let message = "Envoy ends the stream to mcp-authz before the response ends: a request under \
                        `limit: {open: N}` no longer counts while it is open";
         let help = "`response_trailer_mode: SEND`";
         match mode.get("response_trailer_mode") {
@@ -81,14 +84,14 @@ pub(super) fn look_at_heads(config: Message<'_>, code: &str, report: &mut Report
 
 /// Lists are let out piece by piece, as they come.
 pub(super) fn look_at_body_mode(
-    config: Message<'_>,
-    mode: Option<Message<'_>>,
+    config: ConfigMessage<'_>,
+    mode: Option<ConfigMessage<'_>>,
     report: &mut Report,
 ) {
     let at = mode.unwrap_or(config);
     let is_full = at.has_choice("response_body_mode", "FULL_DUPLEX_STREAMED", 4);
     if mode.is_none() || !is_full {
-        let message = "mcp-authz is not shown whole answers as they stream: lists are refused";
+        let message = "mcp-authz is not shown whole responses as they stream: lists are refused";
         let help = "`response_body_mode: FULL_DUPLEX_STREAMED` and `response_trailer_mode: SEND`";
         match at.get("response_body_mode") {
             Some(field) => report.error(field, message, help),
@@ -96,7 +99,7 @@ pub(super) fn look_at_body_mode(
         }
     } else if !at.has_choice("response_trailer_mode", "SEND", 1) {
         let message = "without the trailers Envoy does not take this body mode, or the end of an \
-                       answer gets lost";
+                       response gets lost";
         report.missing(at, message, "`response_trailer_mode: SEND`");
     }
 }

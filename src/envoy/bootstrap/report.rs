@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::yaml::{Findings, Node, SourceId};
 
-use super::Message;
+use super::ConfigMessage;
 
 /// The name that warnings have in front of their text.
 pub(super) const LINT: &str = "envoy";
@@ -25,24 +25,29 @@ impl Report {
     }
 
     /// A mistake.
-    pub(super) fn error(&mut self, at: Message<'_>, message: impl Into<String>, help: &str) {
+    pub(super) fn error(&mut self, at: ConfigMessage<'_>, message: impl Into<String>, help: &str) {
         self.error_at(at.node(), message.into(), help);
     }
 
     /// A mistake by what is not there.
-    pub(super) fn missing(&mut self, from: Message<'_>, message: impl Into<String>, help: &str) {
+    pub(super) fn missing(
+        &mut self,
+        from: ConfigMessage<'_>,
+        message: impl Into<String>,
+        help: &str,
+    ) {
         self.error_at(from.head(), message.into(), help);
     }
 
     /// Something that may be meant.
-    pub(super) fn warn(&mut self, at: Message<'_>, message: impl Into<String>, help: &str) {
+    pub(super) fn warn(&mut self, at: ConfigMessage<'_>, message: impl Into<String>, help: &str) {
         self.warn_at(at.node(), message.into(), help);
     }
 
     /// Something that is not there and may be meant so.
     pub(super) fn warn_missing(
         &mut self,
-        from: Message<'_>,
+        from: ConfigMessage<'_>,
         message: impl Into<String>,
         help: &str,
     ) {
@@ -50,7 +55,7 @@ impl Report {
     }
 
     /// Something that cannot be seen from here.
-    pub(super) fn unseen(&mut self, at: Message<'_>, message: impl Into<String>) {
+    pub(super) fn unseen(&mut self, at: ConfigMessage<'_>, message: impl Into<String>) {
         let message = message.into();
         if self.is_new(at.node(), &message) {
             self.findings.note(at.node(), message);

@@ -1,26 +1,26 @@
 //! Routes: which of them are judged, and as what.
 
 use super::chain::{Authz, Chain, Filter};
-use super::{Message, Report, World};
+use super::{ConfigMessage, Report, World};
 
 /// One way of a request: a route, or one of the clusters among which a route chooses.
 #[derive(Debug, Clone)]
 pub(super) struct Route<'n> {
-    pub(super) table: Message<'n>,
-    pub(super) host: Message<'n>,
-    pub(super) entry: Message<'n>,
+    pub(super) table: ConfigMessage<'n>,
+    pub(super) host: ConfigMessage<'n>,
+    pub(super) entry: ConfigMessage<'n>,
     /// The cluster that it leads to; none if Envoy answers itself, or the cluster is not said here.
-    pub(super) cluster: Option<Message<'n>>,
+    pub(super) cluster: Option<ConfigMessage<'n>>,
     /// Where filters may be configured otherwise, the most specific place first.
-    levels: Vec<Message<'n>>,
+    levels: Vec<ConfigMessage<'n>>,
 }
 
 /// Whether a filter sees the requests of a route.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum State<'n> {
+pub(super) enum Enablement<'n> {
     On,
     /// Switched off for the route, here.
-    Off(Message<'n>),
+    Off(ConfigMessage<'n>),
     /// Switched off in the chain, and not switched on for the route.
     NeverOn,
 }
@@ -32,7 +32,7 @@ const WRAPPER: &str = "route.v3.FilterConfig";
 
 impl<'n> Route<'n> {
     /// What the places of the route say to a filter, the most specific first.
-    fn entries(&self, filter: &str) -> impl Iterator<Item = Message<'n>> {
+    fn entries(&self, filter: &str) -> impl Iterator<Item = ConfigMessage<'n>> {
         let levels = self.levels.iter();
         let maps = levels.filter_map(|level| level.get("typed_per_filter_config"));
         maps.filter_map(move |map| {
@@ -43,7 +43,7 @@ impl<'n> Route<'n> {
     }
 
     /// What the route says to a filter without its wrapper, the most specific first.
-    pub(super) fn configs(&self, filter: &str) -> Vec<Message<'n>> {
+    pub(super) fn configs(&self, filter: &str) -> Vec<ConfigMessage<'n>> {
         let unwrapped = self
             .entries(filter)
             .filter_map(|entry| match entry.typed() {
@@ -63,18 +63,20 @@ impl<'n> Route<'n> {
     }
 
     /// Whether the decision is asked for.
-    pub(super) fn state(&self, authz: &Authz<'_>) -> State<'n> {
+    pub(super) fn state(&self, authz: &Authz<'_>) -> Enablement<'n> {
         if let Some(field) = self.switched_off(authz.filter.name) {
-            return State::Off(field);
+            return Enablement::Off(field);
         }
         if self.is_off(&authz.filter) {
-            return State::NeverOn;
+            return Enablement::NeverOn;
         }
         let config = self.configs(authz.filter.name).into_iter().next();
-        let disabled = config.and_then(Message::typed).map(|typed| typed.body);
+        let disabled = config
+            .and_then(ConfigMessage::typed)
+            .map(|typed| typed.body);
         match disabled.and_then(|config| config.set("disabled")) {
-            Some(field) => State::Off(field),
-            None => State::On,
+            Some(field) => Enablement::Off(field),
+            None => Enablement::On,
         }
     }
 
@@ -84,17 +86,17 @@ impl<'n> Route<'n> {
     }
 
     /// Where it switches a filter off by the wrapper that any filter takes.
-    pub(super) fn switched_off(&self, filter: &str) -> Option<Message<'n>> {
+    pub(super) fn switched_off(&self, filter: &str) -> Option<ConfigMessage<'n>> {
         let entry = self.entries(filter).next()?;
         let typed = entry.typed().filter(|typed| typed.is(WRAPPER))?;
         typed.body.set("disabled")
     }
 
     /// What it says to `ext_authz`, the most specific first.
-    pub(super) fn settings(&self, authz: &Authz<'_>) -> Vec<Message<'n>> {
+    pub(super) fn settings(&self, authz: &Authz<'_>) -> Vec<ConfigMessage<'n>> {
         let configs = self.configs(authz.filter.name).into_iter();
         let typed = configs
-            .filter_map(Message::typed)
+            .filter_map(ConfigMessage::typed)
             .filter(|typed| typed.is(PER_ROUTE));
         typed
             .filter_map(|typed| typed.body.get("check_settings"))
@@ -102,7 +104,7 @@ impl<'n> Route<'n> {
     }
 
     /// The server that the route names. Values of all places are merged.
-    pub(super) fn server(&self, authz: &Authz<'_>) -> Option<Message<'n>> {
+    pub(super) fn server(&self, authz: &Authz<'_>) -> Option<ConfigMessage<'n>> {
         let settings = self.settings(authz).into_iter();
         let mut extensions = settings.filter_map(|one| one.get("context_extensions"));
         extensions.find_map(|all| {
@@ -113,13 +115,13 @@ impl<'n> Route<'n> {
     }
 
     /// A setting of the route, or else of its virtual host.
-    pub(super) fn policy(&self, name: &str) -> Option<Message<'n>> {
+    pub(super) fn policy(&self, name: &str) -> Option<ConfigMessage<'n>> {
         let own = self.entry.at("route").and_then(|action| action.get(name));
         own.or_else(|| self.host.get(name))
     }
 
     /// Every place that changes headers of its requests.
-    pub(super) fn levels(&self) -> &[Message<'n>] {
+    pub(super) fn levels(&self) -> &[ConfigMessage<'n>] {
         &self.levels
     }
 }
@@ -129,10 +131,10 @@ pub(super) fn tables<'n>(
     chain: &Chain<'n>,
     world: &World<'n>,
     report: &mut Report,
-) -> Vec<Message<'n>> {
+) -> Vec<ConfigMessage<'n>> {
     let manager = chain.manager;
-    let mut tables: Vec<Message<'n>> = manager.get("route_config").into_iter().collect();
-    let mut by_name: Vec<Message<'n>> = Vec::new();
+    let mut tables: Vec<ConfigMessage<'n>> = manager.get("route_config").into_iter().collect();
+    let mut by_name: Vec<ConfigMessage<'n>> = Vec::new();
     by_name.extend(manager.at("rds.route_config_name"));
     let scopes =
         manager.list("scoped_routes.scoped_route_configurations_list.scoped_route_configurations");
@@ -161,7 +163,7 @@ pub(super) fn tables<'n>(
 }
 
 /// Every way through a route table.
-pub(super) fn routes(table: Message<'_>) -> Vec<Route<'_>> {
+pub(super) fn routes(table: ConfigMessage<'_>) -> Vec<Route<'_>> {
     let mut found = Vec::new();
     for host in table.list("virtual_hosts") {
         let tree = host
@@ -203,7 +205,7 @@ pub(super) fn routes(table: Message<'_>) -> Vec<Route<'_>> {
 pub(super) fn look_for_strays(chain: &Chain<'_>, route: &Route<'_>, report: &mut Report) {
     for level in route.levels() {
         let map = level.get("typed_per_filter_config");
-        for (key, entry) in map.into_iter().flat_map(Message::entries) {
+        for (key, entry) in map.into_iter().flat_map(ConfigMessage::entries) {
             let is_known = chain
                 .filters
                 .iter()
@@ -212,7 +214,7 @@ pub(super) fn look_for_strays(chain: &Chain<'_>, route: &Route<'_>, report: &mut
                 let message = "no filter of the chain has this name, so that what stands here has \
                                no effect";
                 let help = "the `name` of the ext_authz filter in `http_filters`";
-                report.error(Message::of(key), message, help);
+                report.error(ConfigMessage::of(key), message, help);
             }
         }
     }

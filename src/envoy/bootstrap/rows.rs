@@ -1,10 +1,10 @@
 //! Mistakes that one field tells, as rows of a table.
 
-use super::{Message, Report};
+use super::{ConfigMessage, Report};
 
 /// When a field is wrong.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum When {
+pub(super) enum FieldFault {
     /// It is `true`.
     True,
     /// It is `false`; without it, it is `true`.
@@ -30,20 +30,20 @@ pub(super) enum Weight {
 
 /// One mistake: the field with dots between the messages it is in, when it is wrong, what comes of
 /// it, and what to write instead.
-pub(super) type Row = (&'static str, When, Weight, &'static str, &'static str);
+pub(super) type Row = (&'static str, FieldFault, Weight, &'static str, &'static str);
 
 /// Holds a message against a table.
-pub(super) fn look(at: Message<'_>, rows: &[Row], report: &mut Report) {
+pub(super) fn look(at: ConfigMessage<'_>, rows: &[Row], report: &mut Report) {
     for (path, when, weight, says, write) in rows {
         let field = at.at(path);
         let is_true = field.is_some_and(|field| field.truth() == Some(true));
         let is_wrong = match when {
-            When::True => is_true,
-            When::False => field.is_some_and(|field| field.truth() == Some(false)),
-            When::NotTrue => !is_true,
-            When::Given => field.is_some(),
-            When::Is(name, number) => at.has_choice(path, name, *number),
-            When::IsNot(name, number) => !at.has_choice(path, name, *number),
+            FieldFault::True => is_true,
+            FieldFault::False => field.is_some_and(|field| field.truth() == Some(false)),
+            FieldFault::NotTrue => !is_true,
+            FieldFault::Given => field.is_some(),
+            FieldFault::Is(name, number) => at.has_choice(path, name, *number),
+            FieldFault::IsNot(name, number) => !at.has_choice(path, name, *number),
         };
         if !is_wrong {
             continue;

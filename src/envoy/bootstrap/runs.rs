@@ -3,7 +3,8 @@
 
 use super::routes::Route;
 use super::{
-    Expected, Gate, Message, Report, answers, authz, behind, choice, clusters, locks, processor,
+    AuthzFilter, ConfigMessage, Expected, Report, authz, behind, choice, clusters, locks,
+    processor, responses,
 };
 
 /// Checks of a route that is judged and leads to a server.
@@ -23,10 +24,10 @@ const CHECKS: [Check; 13] = [
     processing,
 ];
 
-type Check = fn(&Gate<'_, '_>, &Route<'_>, &mut Report);
+type Check = fn(&AuthzFilter<'_, '_>, &Route<'_>, &mut Report);
 
 /// Holds a route against every row of the table.
-pub(super) fn look(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+pub(super) fn look(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     for check in CHECKS {
         check(gate, route, report);
     }
@@ -35,7 +36,7 @@ pub(super) fn look(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) 
 /// Conditions under which Envoy tries again what the server has not begun to run.
 const NOT_BEGUN: [&str; 3] = ["connect-failure", "refused-stream", "reset-before-request"];
 
-fn settings(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+fn settings(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     for settings in route.settings(&gate.authz) {
         if let Some(field) = settings.set("disable_request_body_buffering") {
             let message = "on this route mcp-authz does not get the body: every call is refused as \
@@ -67,7 +68,7 @@ fn names(expected: &Expected) -> String {
 
 /// A name that no server has. This goes for routes too on which Envoy answers itself, since the
 /// metadata of servers is asked for on such.
-pub(super) fn unknown_server(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+pub(super) fn unknown_server(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let (Some(expected), Some(named)) = (gate.expected, route.server(&gate.authz)) else {
         return;
     };
@@ -98,7 +99,7 @@ pub(super) fn unanswered_metadata(route: &Route<'_>, report: &mut Report) {
     }
 }
 
-fn unnamed_server(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+fn unnamed_server(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let Some(expected) = gate.expected else {
         return;
     };
@@ -117,12 +118,12 @@ fn unnamed_server(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
 }
 
 /// The protocol options of the server that a route leads to.
-fn options<'n>(gate: &Gate<'_, 'n>, route: &Route<'_>) -> Option<Message<'n>> {
-    let name = route.cluster.and_then(Message::text)?;
+fn options<'n>(gate: &AuthzFilter<'_, 'n>, route: &Route<'_>) -> Option<ConfigMessage<'n>> {
+    let name = route.cluster.and_then(ConfigMessage::text)?;
     gate.world.cluster(name).and_then(clusters::options)
 }
 
-fn retries(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+fn retries(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     if let Some(packed) = route.policy("retry_policy_typed_config") {
         report.error(packed, ONCE, "leave it out");
     }
@@ -133,7 +134,7 @@ fn retries(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     }
 }
 
-fn look_at_retries(policy: Message<'_>, report: &mut Report) {
+fn look_at_retries(policy: ConfigMessage<'_>, report: &mut Report) {
     if policy.count_of("num_retries") == Some(0) {
         return;
     }
@@ -154,7 +155,7 @@ fn look_at_retries(policy: Message<'_>, report: &mut Report) {
 /// What is wrong with a request that runs more often than it was decided.
 const ONCE: &str = "one decided call can run several times";
 
-fn hedges(_: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+fn hedges(_: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let Some(policy) = route.policy("hedge_policy") else {
         return;
     };
@@ -166,7 +167,7 @@ fn hedges(_: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     }
 }
 
-fn copies(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+fn copies(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let action = route.entry.get("route").into_iter();
     let places = action.chain([route.host, route.table]);
     for place in places.chain(options(gate, route)) {
@@ -179,7 +180,7 @@ fn copies(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
 }
 
 /// Routes change headers after every filter.
-fn headers(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+fn headers(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let message = "the route changes what mcp-authz tells the server";
     for place in route.levels() {
         for added in place.list("request_headers_to_add") {
@@ -200,7 +201,7 @@ fn headers(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
 }
 
 /// The filter in front that removes what clients must not send.
-fn second_lock(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+fn second_lock(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     for filter in gate.before().filter(|filter| filter.is(locks::MUTATION)) {
         if let Some(field) = route.switched_off(filter.name) {
             let message = "on this route mcp-authz alone removes what clients must not send, and \
@@ -210,12 +211,12 @@ fn second_lock(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     }
 }
 
-fn upgrades(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+fn upgrades(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let manager = gate.chain.manager.list("upgrade_configs");
     for upgrade in manager.chain(route.entry.list("route.upgrade_configs")) {
         // Where those filters do not ask, that is said of them.
         if has_own_filters(gate, upgrade)
-            || upgrade.at("enabled").and_then(Message::truth) == Some(false)
+            || upgrade.at("enabled").and_then(ConfigMessage::truth) == Some(false)
         {
             continue;
         }
@@ -234,7 +235,7 @@ fn upgrades(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
 }
 
 /// Whether requests with an upgrade pass other filters than those of the chain.
-fn has_own_filters(gate: &Gate<'_, '_>, upgrade: Message<'_>) -> bool {
+fn has_own_filters(gate: &AuthzFilter<'_, '_>, upgrade: ConfigMessage<'_>) -> bool {
     let kind = upgrade.text_of("upgrade_type");
     let mut all = gate.chain.manager.list("upgrade_configs");
     all.any(|one| {
@@ -243,22 +244,22 @@ fn has_own_filters(gate: &Gate<'_, '_>, upgrade: Message<'_>) -> bool {
     })
 }
 
-fn timeout(_: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+fn timeout(_: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let help = "`timeout: 0s`, with `max_stream_duration`";
     match route.entry.at("route.timeout") {
         None => {
-            let message = "Envoy ends every answer after 15 s, a stream too";
+            let message = "Envoy ends every response after 15 s, a stream too";
             report.warn_missing(route.entry, message, help);
         }
         Some(field) if field.milliseconds() != Some(0) => {
-            let message = "Envoy ends every answer after this time, a stream too";
+            let message = "Envoy ends every response after this time, a stream too";
             report.warn(field, message, help);
         }
         Some(_) => {}
     }
 }
 
-fn age(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+fn age(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let own = route
         .entry
         .at("route.max_stream_duration.max_stream_duration");
@@ -268,7 +269,7 @@ fn age(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
         .at("common_http_protocol_options.max_stream_duration");
     let bound = own.or(common);
     if bound
-        .and_then(Message::milliseconds)
+        .and_then(ConfigMessage::milliseconds)
         .is_none_or(|bound| bound == 0)
     {
         let message = "an open stream goes on when its token has ended and when a new policy would \
@@ -281,8 +282,8 @@ fn age(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
     }
 }
 
-/// What the route says to the filters that show answers.
-fn processing(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
+/// What the route says to the filters that show responses.
+fn processing(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let (mut on, mut off) = (Vec::new(), Vec::new());
     for filter in gate.behind() {
         if processor::ours(gate, filter).is_empty() {
@@ -295,7 +296,7 @@ fn processing(gate: &Gate<'_, '_>, route: &Route<'_>, report: &mut Report) {
         }
     }
     for filter in &on {
-        answers::look_at_route(gate, filter, &route.configs(filter.name), report);
+        responses::look_at_route(gate, filter, &route.configs(filter.name), report);
     }
     let Some(filter) = off.first().filter(|_| on.is_empty()) else {
         return;

@@ -2,15 +2,15 @@
 
 use crate::yaml::{Data, Node};
 
-use super::{Message, Report};
+use super::{ConfigMessage, Report};
 
 /// Looks at everything in a file.
 pub(super) fn look(node: &Node, report: &mut Report) {
     match &node.data {
         Data::Map(entries) => {
-            for (key, other) in Message::of(node).doubled() {
+            for (key, other) in ConfigMessage::of(node).doubled() {
                 let message = format!("`{other}` is given too, and Envoy takes either of the two");
-                report.error(Message::of(key), message, "keep one of them");
+                report.error(ConfigMessage::of(key), message, "keep one of them");
             }
             for (_, value) in entries {
                 look(value, report);
@@ -23,7 +23,7 @@ pub(super) fn look(node: &Node, report: &mut Report) {
         }
         Data::Int(_) if is_octal(node, report) => {
             let message = "Envoy reads a number that begins with 0 as octal";
-            report.error(Message::of(node), message, "write it without the 0");
+            report.error(ConfigMessage::of(node), message, "write it without the 0");
         }
         Data::Int(_) | Data::Null | Data::Bool(_) | Data::Float(_) | Data::String(_) => {}
     }

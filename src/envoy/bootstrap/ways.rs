@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::chain::{Authz, Chain};
-use super::routes::{self, Route, State};
+use super::routes::{self, Enablement, Route};
 use super::world::{self, World};
-use super::{Message, Report, choice};
+use super::{ConfigMessage, Report, choice};
 
 /// Looks for routes on which nobody is asked: to a cluster to which others lead that are judged,
 /// or by which the filter was switched off.
 pub(super) fn look<'n>(
     chains: &[Chain<'n>],
     ours: &[Vec<Authz<'n>>],
-    tables: &[Vec<Message<'n>>],
+    tables: &[Vec<ConfigMessage<'n>>],
     world: &World<'n>,
     report: &mut Report,
 ) {
@@ -25,7 +25,7 @@ pub(super) fn look<'n>(
     for ((_, ours), tables) in all() {
         for route in tables.iter().flat_map(|table| routes::routes(*table)) {
             if is_judged(ours, &route) {
-                judged.add(route.cluster.and_then(Message::text));
+                judged.add(route.cluster.and_then(ConfigMessage::text));
             }
         }
     }
@@ -77,7 +77,7 @@ impl<'n> Judged<'_, 'n> {
 
 fn is_judged<'n>(ours: &[Authz<'n>], route: &Route<'n>) -> bool {
     ours.iter()
-        .any(|authz| matches!(route.state(authz), State::On))
+        .any(|authz| matches!(route.state(authz), Enablement::On))
 }
 
 fn look_at_route<'n>(
@@ -87,7 +87,10 @@ fn look_at_route<'n>(
     judged: &Judged<'_, 'n>,
     report: &mut Report,
 ) {
-    let cluster = route.cluster.and_then(Message::text).unwrap_or_default();
+    let cluster = route
+        .cluster
+        .and_then(ConfigMessage::text)
+        .unwrap_or_default();
     let Some(authz) = ours.first() else {
         let mut filters = chain.filters.iter();
         if let Some(unread) = filters.find(|filter| filter.is_elsewhere()) {
@@ -105,9 +108,9 @@ fn look_at_route<'n>(
         || route.server(authz).is_some()
         || !choice::all(route, judged.world).is_empty();
     match route.state(authz) {
-        State::Off(field) if is_server => report.error(field, message, help),
-        State::Off(field) => report.warn(field, message, help),
-        State::NeverOn => {
+        Enablement::Off(field) if is_server => report.error(field, message, help),
+        Enablement::Off(field) => report.warn(field, message, help),
+        Enablement::NeverOn => {
             let help = "name the filter in `typed_per_filter_config` of the route, or leave \
                         `disabled` out of the filter";
             if is_server {
@@ -116,7 +119,7 @@ fn look_at_route<'n>(
                 report.warn_missing(route.entry, message, help);
             }
         }
-        State::On => {}
+        Enablement::On => {}
     }
 }
 
@@ -127,7 +130,12 @@ fn look_at_open<'n>(
     judged: &Judged<'_, 'n>,
     report: &mut Report,
 ) {
-    let leads = judged.has(route.cluster.and_then(Message::text).unwrap_or_default());
+    let leads = judged.has(
+        route
+            .cluster
+            .and_then(ConfigMessage::text)
+            .unwrap_or_default(),
+    );
     let choices = choice::all(route, judged.world);
     if let Some(upgrade) = chain.upgrade {
         if (leads || !choices.is_empty()) && is_upgraded(upgrade, route) {
@@ -163,12 +171,12 @@ fn look_at_open<'n>(
 }
 
 /// Whether requests with an upgrade are taken on a route, which may say so itself.
-fn is_upgraded(upgrade: Message<'_>, route: &Route<'_>) -> bool {
+fn is_upgraded(upgrade: ConfigMessage<'_>, route: &Route<'_>) -> bool {
     let kind = upgrade.text_of("upgrade_type");
     let mut own = route.entry.list("route.upgrade_configs");
     let own = own.find(|own| own.text_of("upgrade_type").eq_ignore_ascii_case(kind));
     let enabled = own.unwrap_or(upgrade).at("enabled");
-    enabled.and_then(Message::truth) != Some(false)
+    enabled.and_then(ConfigMessage::truth) != Some(false)
 }
 
 /// A TCP proxy forwards what nobody has read.

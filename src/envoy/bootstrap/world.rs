@@ -6,18 +6,18 @@ use crate::listen::Address;
 use crate::yaml::Node;
 
 use super::message::Typed;
-use super::{Expected, Message, Report};
+use super::{ConfigMessage, Expected, Report};
 
 /// Everything that the files define.
 #[derive(Debug, Default)]
 pub(super) struct World<'n> {
-    pub(super) listeners: Vec<Message<'n>>,
-    pub(super) clusters: Vec<Message<'n>>,
+    pub(super) listeners: Vec<ConfigMessage<'n>>,
+    pub(super) clusters: Vec<ConfigMessage<'n>>,
     /// The first one of each name: there can be many, and as many routes.
-    cluster_names: HashMap<&'n str, Message<'n>>,
-    route_tables: Vec<Message<'n>>,
+    cluster_names: HashMap<&'n str, ConfigMessage<'n>>,
+    route_tables: Vec<ConfigMessage<'n>>,
     /// Where listeners come from that are in none of the files.
-    listeners_elsewhere: Option<Message<'n>>,
+    listeners_elsewhere: Option<ConfigMessage<'n>>,
     /// Whether one of the files is a whole configuration, and not only some resources of one.
     is_whole: bool,
 }
@@ -26,7 +26,7 @@ impl<'n> World<'n> {
     pub(super) fn of(trees: &'n [Node], report: &mut Report) -> Self {
         let mut world = World::default();
         for tree in trees {
-            let root = Message::of(tree);
+            let root = ConfigMessage::of(tree);
             if root.is_dump() {
                 world.add_dump(root, report);
                 continue;
@@ -52,8 +52,8 @@ impl<'n> World<'n> {
     }
 
     /// What a running Envoy has. What it got over xDS and has not taken yet is left out.
-    fn add_dump(&mut self, root: Message<'n>, report: &mut Report) {
-        for part in root.list("configs").filter_map(Message::typed) {
+    fn add_dump(&mut self, root: ConfigMessage<'n>, report: &mut Report) {
+        for part in root.list("configs").filter_map(ConfigMessage::typed) {
             let of = |path, field| part.body.list(path).filter_map(move |one| one.at(field));
             if part.is("ListenersConfigDump") {
                 self.is_whole = true;
@@ -103,14 +103,14 @@ impl<'n> World<'n> {
     }
 
     /// Where listeners may be that are in none of the files.
-    pub(super) fn elsewhere(&self, root: Message<'n>) -> Option<Message<'n>> {
+    pub(super) fn elsewhere(&self, root: ConfigMessage<'n>) -> Option<ConfigMessage<'n>> {
         let part = (!self.is_whole && self.listeners.is_empty()).then_some(root);
         let filters = self.listeners.iter().copied().flat_map(network_filters);
         let mut unread = filters.filter(|filter| filter.get("config_discovery").is_some());
         self.listeners_elsewhere.or(part).or_else(|| unread.next())
     }
 
-    fn add(&mut self, resource: Message<'n>) {
+    fn add(&mut self, resource: ConfigMessage<'n>) {
         let resource = match resource.typed() {
             // A resource may come in a wrapper that names it.
             Some(typed) if typed.is("discovery.v3.Resource") => {
@@ -134,12 +134,12 @@ impl<'n> World<'n> {
     }
 
     /// A route table that some file defines.
-    pub(super) fn route_table(&self, name: &str) -> Option<Message<'n>> {
+    pub(super) fn route_table(&self, name: &str) -> Option<ConfigMessage<'n>> {
         let mut tables = self.route_tables.iter().copied();
         tables.find(|table| table.text_of("name") == name)
     }
 
-    pub(super) fn cluster(&self, name: &str) -> Option<Message<'n>> {
+    pub(super) fn cluster(&self, name: &str) -> Option<ConfigMessage<'n>> {
         self.cluster_names.get(name).copied()
     }
 
@@ -159,7 +159,7 @@ impl<'n> World<'n> {
 
     /// The clusters that are mcp-authz for sure: by their address, or by their name.
     pub(super) fn authz_clusters(&self, expected: Option<&Expected>) -> BTreeSet<&'n str> {
-        let is_ours = |cluster: &&Message<'n>| {
+        let is_ours = |cluster: &&ConfigMessage<'n>| {
             is_named_so(cluster.text_of("name"))
                 || expected.is_some_and(|expected| leads_to(**cluster, &expected.listen))
         };
@@ -169,10 +169,10 @@ impl<'n> World<'n> {
 }
 
 /// The clusters that a cluster is made of.
-fn members(cluster: Message<'_>) -> impl Iterator<Item = &str> {
+fn members(cluster: ConfigMessage<'_>) -> impl Iterator<Item = &str> {
     let kinds = ["aggregate.v3.ClusterConfig", "composite.v3.ClusterConfig"];
     let config = cluster.at("cluster_type.typed_config");
-    let config = config.and_then(Message::typed);
+    let config = config.and_then(ConfigMessage::typed);
     let config = config.filter(|typed| kinds.iter().any(|kind| typed.is(kind)));
     let members = config
         .into_iter()
@@ -182,7 +182,7 @@ fn members(cluster: Message<'_>) -> impl Iterator<Item = &str> {
 
 /// Whether a cluster has an endpoint on the port or socket where mcp-authz listens. The host may
 /// be another: what listens everywhere is reached by any of its addresses.
-fn leads_to(cluster: Message<'_>, listen: &Address) -> bool {
+fn leads_to(cluster: ConfigMessage<'_>, listen: &Address) -> bool {
     let mut endpoints = cluster
         .list("load_assignment.endpoints")
         .flat_map(|locality| locality.list("lb_endpoints"));
@@ -203,7 +203,7 @@ fn leads_to(cluster: Message<'_>, listen: &Address) -> bool {
 }
 
 /// Says what is not in the files, and returns where listeners come from that are not.
-fn look_for_unseen<'n>(root: Message<'n>, report: &mut Report) -> Option<Message<'n>> {
+fn look_for_unseen<'n>(root: ConfigMessage<'n>, report: &mut Report) -> Option<ConfigMessage<'n>> {
     let mut listeners = None;
     let dynamic = ["lds_config", "cds_config", "ads_config"];
     for name in dynamic {
@@ -227,7 +227,7 @@ fn look_for_unseen<'n>(root: Message<'n>, report: &mut Report) -> Option<Message
     listeners
 }
 
-fn look_at_runtime(root: Message<'_>, report: &mut Report) {
+fn look_at_runtime(root: ConfigMessage<'_>, report: &mut Report) {
     for layer in root.list("layered_runtime.layers") {
         let dynamic = ["rtds_layer", "disk_layer", "admin_layer"];
         if dynamic.iter().any(|kind| layer.get(kind).is_some()) {
@@ -238,19 +238,21 @@ fn look_at_runtime(root: Message<'_>, report: &mut Report) {
 }
 
 /// The network filters of a listener.
-pub(super) fn network_filters(listener: Message<'_>) -> impl Iterator<Item = Message<'_>> {
+pub(super) fn network_filters(
+    listener: ConfigMessage<'_>,
+) -> impl Iterator<Item = ConfigMessage<'_>> {
     let chains = listener.list("filter_chains");
     let chains = chains.chain(listener.get("default_filter_chain"));
     chains.flat_map(|chain| chain.list("filters"))
 }
 
 /// Where the endpoints of a cluster are, in words that are the same for the same place.
-pub(super) fn addresses(cluster: Message<'_>) -> impl Iterator<Item = String> {
+pub(super) fn addresses(cluster: ConfigMessage<'_>) -> impl Iterator<Item = String> {
     let localities = cluster.list("load_assignment.endpoints");
     let endpoints = localities.flat_map(|locality| locality.list("lb_endpoints"));
     let fixed = endpoints.filter_map(|one| {
         let address = one.at("endpoint.address")?;
-        if let Some(path) = address.at("pipe.path").and_then(Message::text) {
+        if let Some(path) = address.at("pipe.path").and_then(ConfigMessage::text) {
             return Some(format!("unix:{path}"));
         }
         if let Some(internal) = address.get("envoy_internal_address") {
@@ -273,7 +275,10 @@ pub(super) fn addresses(cluster: Message<'_>) -> impl Iterator<Item = String> {
     // Envoy asks for them by this name.
     let asked = cluster.get("eds_cluster_config").map(|eds| {
         let name = eds.get("service_name").or(cluster.get("name"));
-        format!("eds:{}", name.and_then(Message::text).unwrap_or_default())
+        format!(
+            "eds:{}",
+            name.and_then(ConfigMessage::text).unwrap_or_default()
+        )
     });
     fixed.chain(asked)
 }

@@ -187,4 +187,4 @@ pub(super) fn immediate(reply: LocalReply) -> ImmediateResponse {
 /// The namespace in which Envoy keeps what our checks say.
 const EXT_AUTHZ: &str = "envoy.filters.http.ext_authz";
 /// Why Envoy answered, for its log.
-const DETAILS: &str = "mcp_authz_answered";
+const DETAILS: &str = "mcp_authz_replied";

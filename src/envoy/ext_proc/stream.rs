@@ -11,7 +11,7 @@ use crate::check::LocalReply;
 use crate::response::{
     Attendance, BodyMode, Carried, FilterOutput, FilterResponses, ResponseFilter,
 };
-use crate::telemetry::Scope;
+use crate::telemetry::TraceScope;
 use crate::telemetry::notices::Noticed;
 
 use super::super::proto::envoy::extensions::filters::http::ext_proc::v3::processing_mode::BodySendMode;
@@ -49,7 +49,7 @@ impl StreamReplies {
 #[derive(Debug)]
 pub(super) struct ProcessingStream<P: FilterResponses> {
     filters: Arc<P>,
-    scope: Scope,
+    scope: TraceScope,
     /// How Envoy gives bodies, once the first message has come.
     modes: Option<Modes>,
     stage: Progress<P::Filter>,
@@ -87,7 +87,7 @@ enum Sent {
 }
 
 impl<P: FilterResponses> ProcessingStream<P> {
-    pub(super) fn new(filters: Arc<P>, scope: Scope) -> Self {
+    pub(super) fn new(filters: Arc<P>, scope: TraceScope) -> Self {
         Self {
             filters,
             scope,
@@ -116,7 +116,7 @@ impl<P: FilterResponses> ProcessingStream<P> {
         let is_midway = matches!(self.stage, Progress::Begun(_))
             && self.modes.map(Modes::response_body) != Some(BodyMode::Withheld);
         if is_midway {
-            return Err(Status::aborted("the answer has not ended"));
+            return Err(Status::aborted("the response has not ended"));
         }
         Ok(())
     }
@@ -129,7 +129,7 @@ impl<P: FilterResponses> ProcessingStream<P> {
             request,
         } = message;
         if observability_mode {
-            self.filters.notice(Noticed::AnswersOnlyObserved);
+            self.filters.notice(Noticed::ResponsesOnlyObserved);
         }
         let modes = *self
             .modes
@@ -171,7 +171,7 @@ impl<P: FilterResponses> ProcessingStream<P> {
         modes: Modes,
     ) -> Result<StreamReplies, Status> {
         let Progress::Expected = self.stage else {
-            return Err(Status::failed_precondition("an answer begins twice"));
+            return Err(Status::failed_precondition("a response begins twice"));
         };
         let head = message::head(headers, modes.response_body())?;
         let is_all = head.is_all;
@@ -318,7 +318,7 @@ fn replied(mut told: StreamReplies, reply: LocalReply) -> StreamReplies {
 /// Makes Envoy break the response off. Of all the codes this is one that Envoy does not take for a
 /// sign of bad health, or an upstream could take us out of service with broken responses.
 fn broken_off() -> Status {
-    Status::aborted("the answer is broken off")
+    Status::aborted("the response is broken off")
 }
 
 /// The most bytes of a body in one message to Envoy, whose `max_receive_message_length` has to be

@@ -107,7 +107,7 @@ fn chunk(text: &'static str) -> FilterOutput {
     FilterOutput::Chunk(Bytes::from_static(text.as_bytes()))
 }
 
-fn answer(status: u16) -> FilterOutput {
+fn reply(status: u16) -> FilterOutput {
     FilterOutput::Reply(LocalReply {
         status: StatusCode::from_u16(status).unwrap(),
         headers: vec![
@@ -179,7 +179,7 @@ async fn stream(
 }
 
 fn opened(script: &Arc<Script>) -> ProcessingStream<Progress> {
-    let scope = telemetry::Trace::of_call(&http::HeaderMap::new()).answer_scope();
+    let scope = telemetry::Trace::of_call(&http::HeaderMap::new()).response_scope();
     ProcessingStream::new(Arc::new(Progress(Arc::clone(script))), scope)
 }
 
@@ -207,7 +207,7 @@ fn word(reply: &Reply) -> String {
         }
         Reply::ResponseBody(body) => piece(body),
         Reply::ResponseTrailers(_) => "trailers".to_owned(),
-        Reply::ImmediateResponse(answer) => format!("answer {}", status(answer)),
+        Reply::ImmediateResponse(reply) => format!("reply {}", status(reply)),
     }
 }
 
@@ -225,14 +225,14 @@ fn piece(body: &BodyResponse) -> String {
     }
 }
 
-fn status(answer: &ImmediateResponse) -> i32 {
-    answer.status.unwrap().code
+fn status(reply: &ImmediateResponse) -> i32 {
+    reply.status.unwrap().code
 }
 
 const DUPLEX: BodySendMode = BodySendMode::FullDuplexStreamed;
 
 #[tokio::test]
-async fn an_answer_goes_by_piece_by_piece() {
+async fn a_response_goes_by_piece_by_piece() {
     let script = script(vec![
         vec![FilterOutput::Head {
             remove: &["content-length", "etag"],
@@ -273,10 +273,10 @@ async fn what_is_told_for_trailers_comes_before_them() {
             vec![HEAD, chunk("a")],
             vec!["head ", "a", "trailers"],
         ),
-        (false, vec![answer(502)], vec!["answer 502"]),
+        (false, vec![reply(502)], vec!["reply 502"]),
         (true, vec![], vec!["trailers"]),
     ] {
-        let held = outputs.contains(&HEAD) || outputs.contains(&answer(502));
+        let held = outputs.contains(&HEAD) || outputs.contains(&reply(502));
         let first = if held { vec![] } else { vec![HEAD] };
         let script = if with_end {
             script(vec![first, vec![], outputs])
@@ -319,8 +319,8 @@ async fn big_chunks_are_told_in_pieces() {
 }
 
 #[tokio::test]
-async fn after_an_answer_of_ours_nothing_is_read() {
-    let script = script(vec![vec![], vec![answer(502), chunk("never")]]);
+async fn after_a_local_reply_nothing_is_read() {
+    let script = script(vec![vec![], vec![reply(502), chunk("never")]]);
     let messages = vec![
         begins(DUPLEX, false),
         body("1", false),
@@ -328,14 +328,14 @@ async fn after_an_answer_of_ours_nothing_is_read() {
         trailers(),
     ];
     let (told, end) = stream(&script, messages).await;
-    assert_eq!(words(&told), ["answer 502"]);
+    assert_eq!(words(&told), ["reply 502"]);
     assert_eq!(end, Ok(()));
     assert_eq!(script.shown().len(), 3);
     assert_eq!(script.shown().last(), Some(&Shown::Dropped));
-    let Some(Reply::ImmediateResponse(answer)) = told.into_iter().next() else {
-        panic!("no answer");
+    let Some(Reply::ImmediateResponse(reply)) = told.into_iter().next() else {
+        panic!("no response");
     };
-    let headers = answer.headers.unwrap();
+    let headers = reply.headers.unwrap();
     assert_eq!(headers.remove_headers, Vec::<String>::new());
     let [header] = headers.set_headers.as_slice() else {
         panic!("{headers:?}");
@@ -350,8 +350,8 @@ async fn after_an_answer_of_ours_nothing_is_read() {
         ),
         ("content-type", "", &b"application/json"[..])
     );
-    assert_eq!(answer.body, "{}");
-    assert_eq!(answer.details, "mcp_authz_answered");
+    assert_eq!(reply.body, "{}");
+    assert_eq!(reply.details, "mcp_authz_replied");
 }
 
 #[tokio::test]
@@ -368,9 +368,9 @@ async fn a_status_that_envoy_would_not_take_becomes_503() {
         (302, 503),
         (999, 503),
     ] {
-        let script = script(vec![vec![answer(status)]]);
+        let script = script(vec![vec![reply(status)]]);
         let (told, _) = stream(&script, vec![begins(DUPLEX, false)]).await;
-        assert_eq!(words(&told), [format!("answer {expected}")], "{status}");
+        assert_eq!(words(&told), [format!("reply {expected}")], "{status}");
     }
 }
 
@@ -393,10 +393,10 @@ async fn outputs_out_of_turn_are_not_told() {
         vec![chunk("a")],
         vec![FilterOutput::End],
         vec![HEAD, HEAD],
-        vec![HEAD, answer(502)],
+        vec![HEAD, reply(502)],
         vec![HEAD, FilterOutput::End, chunk("a")],
         vec![HEAD, chunk("a"), FilterOutput::End, FilterOutput::End],
-        vec![HEAD, FilterOutput::End, answer(502)],
+        vec![HEAD, FilterOutput::End, reply(502)],
     ] {
         let script = script(vec![outputs.clone()]);
         let (told, end) = stream(&script, vec![begins(DUPLEX, false)]).await;
@@ -662,7 +662,7 @@ async fn what_a_request_has_stays_while_its_stream_lasts() {
     };
     let has = Shown::Attended(Some([("stays".to_owned(), "yes".to_owned())].into()));
 
-    // Nothing of the answer is shown, or its trailers alone.
+    // Nothing of the response is shown, or its trailers alone.
     for (messages, words_told) in [
         (vec![begins_with("stays")], vec!["request head"]),
         (
@@ -683,12 +683,12 @@ async fn what_a_request_has_stays_while_its_stream_lasts() {
     assert_eq!((words(&told).len(), end), (2, Ok(())));
     assert_eq!(*none.shown(), []);
 
-    // The answer is shown too, after the request or without it, and it is had once.
+    // The response is shown too, after the request or without it, and it is had once.
     for with_request in [true, false] {
         let script = script(vec![vec![HEAD], vec![chunk("a"), FilterOutput::End]]);
-        let mut answer = begins(DUPLEX, false);
-        answer.metadata_context = metadata("stays");
-        let mut messages = vec![answer, body("1", true)];
+        let mut reply = begins(DUPLEX, false);
+        reply.metadata_context = metadata("stays");
+        let mut messages = vec![reply, body("1", true)];
         if with_request {
             let mut request = begins_with("stays");
             request
@@ -730,8 +730,8 @@ async fn requests_pass_unchanged() {
             }))
         };
         let trailers = message(Said::RequestTrailers(HttpTrailers::default()));
-        let answer = message(head(&[(":status", "200")], true));
-        vec![first, chunk("1", false), chunk("2", true), trailers, answer]
+        let reply = message(head(&[(":status", "200")], true));
+        vec![first, chunk("1", false), chunk("2", true), trailers, reply]
     };
     for (mode, pieces) in [
         (DUPLEX, ["request 1", "request 2."]),
@@ -757,7 +757,7 @@ async fn requests_pass_unchanged() {
 }
 
 #[tokio::test]
-async fn answers_that_envoy_ignores_are_given_all_the_same() {
+async fn replies_that_envoy_ignores_are_given_all_the_same() {
     let script = script(vec![vec![HEAD]]);
     let mut first = begins(DUPLEX, true);
     first.observability_mode = true;

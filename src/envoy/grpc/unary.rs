@@ -70,7 +70,7 @@ pub(in crate::envoy) fn reply(write: impl FnOnce(&mut Vec<u8>)) -> Response<Call
     write(&mut bytes);
     let length = bytes.len().saturating_sub(PREFIX_BYTES);
     let (Ok(length), Some(place)) = (u32::try_from(length), bytes.get_mut(1..PREFIX_BYTES)) else {
-        return CallBody::status(Status::internal("the answer is too long"));
+        return CallBody::status(Status::internal("the response is too long"));
     };
     place.copy_from_slice(&length.to_be_bytes());
     let mut response = Response::new(CallBody::Message(bytes.into()));

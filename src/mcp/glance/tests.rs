@@ -126,7 +126,7 @@ proptest! {
         match decode(body.as_bytes(), &DecodeOptions::default()) {
             Ok(Payload::One(message)) => {
                 let is_response = matches!(message.kind, MessageKind::Response { .. });
-                prop_assert_eq!(glance.id, message.kind.answer_id());
+                prop_assert_eq!(glance.id, message.kind.reply_id());
                 prop_assert_eq!(glance.method, (!is_response).then_some(message.method));
             }
             Ok(Payload::Batch(_)) => prop_assert!(false, "a batch"),

@@ -27,32 +27,32 @@ pub enum Unjudged {
     Unnamed,
 }
 
-/// Why an answer cannot be read on. Nothing is let out from then on.
+/// Why a response cannot be read on. Nothing is let out from then on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unreadable {
     /// It is not JSON.
-    #[error("the answer is not valid JSON")]
+    #[error("the response is not valid JSON")]
     NotJson,
     /// A JSON text begins with a byte order mark.
-    #[error("the answer begins with a byte order mark")]
+    #[error("the response begins with a byte order mark")]
     Bom,
     /// A string is not UTF-8.
-    #[error("the answer is not UTF-8")]
+    #[error("the response is not UTF-8")]
     NotUtf8,
     /// Arrays and objects are nested too deeply.
-    #[error("nesting in the answer is deeper than `depth_max`")]
+    #[error("nesting in the response is deeper than `depth_max`")]
     TooDeep,
     /// Something other than white space follows the JSON value.
-    #[error("data follows the JSON value of the answer")]
+    #[error("data follows the JSON value of the response")]
     TrailingData,
-    /// The answer, or an event in it, ends before its JSON value does.
-    #[error("the answer ends in the middle of a JSON value")]
+    /// The response, or an event in it, ends before its JSON value does.
+    #[error("the response ends in the middle of a JSON value")]
     Incomplete,
     /// A line of an event stream is read differently by different clients.
     #[error("a line of the event stream can be read in two ways")]
     AmbiguousLine,
     /// The caller has abandoned it.
-    #[error("the answer was abandoned")]
+    #[error("the response was abandoned")]
     Abandoned,
 }
 

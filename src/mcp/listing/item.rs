@@ -24,7 +24,7 @@ pub struct ListItem<'a> {
 /// Reads an item. `text` is one JSON object.
 pub(super) fn read(kind: ListKind, text: &[u8]) -> Result<ListItem<'_>, Unjudged> {
     let options = DecodeOptions {
-        // The depth of the whole answer is limited already, and the length of the item.
+        // The depth of the whole response is limited already, and the length of the item.
         json_depth_max: usize::MAX,
         json_values_max: usize::MAX,
         ..DecodeOptions::default()

@@ -2,7 +2,7 @@
 
 use crate::mcp::list_kind::ListKinds;
 
-/// How an answer carries its messages.
+/// How a response carries its messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// `application/json`: one JSON text.

@@ -4,7 +4,7 @@ mod rows;
 
 use super::*;
 
-/// What became of an answer.
+/// What became of a response.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     out: String,
@@ -35,7 +35,7 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with("hide")
 }
 
-/// Filters an answer that comes in these chunks; items that are named `hide…` are hidden.
+/// Filters a response that comes in these chunks; items that are named `hide…` are hidden.
 fn filter<'c>(
     settings: ListingSettings,
     chunks: impl IntoIterator<Item = &'c [u8]>,
@@ -84,14 +84,14 @@ fn filter<'c>(
     (listing, outcome)
 }
 
-/// Filters an answer whole, byte by byte and cut at each place, which must make no difference
+/// Filters a response whole, byte by byte and cut at each place, which must make no difference
 /// unless it cannot be read; and then none but how much was let out before.
-fn check(settings: ListingSettings, answer: impl AsRef<[u8]>) -> Outcome {
-    let answer = answer.as_ref();
-    let (_, whole) = filter(settings, [answer]);
-    let bytes = filter(settings, answer.chunks(1)).1;
-    let cuts = (0..answer.len()).map(|at| {
-        let (head, tail) = answer.split_at(at);
+fn check(settings: ListingSettings, response: impl AsRef<[u8]>) -> Outcome {
+    let response = response.as_ref();
+    let (_, whole) = filter(settings, [response]);
+    let bytes = filter(settings, response.chunks(1)).1;
+    let cuts = (0..response.len()).map(|at| {
+        let (head, tail) = response.split_at(at);
         filter(settings, [head, tail]).1
     });
     for other in cuts.chain([bytes]) {
@@ -112,9 +112,9 @@ fn check(settings: ListingSettings, answer: impl AsRef<[u8]>) -> Outcome {
     whole
 }
 
-/// The answer as it is let out, with what was reported.
-fn pass(settings: ListingSettings, answer: impl AsRef<[u8]>) -> (String, Vec<String>) {
-    let outcome = check(settings, answer);
+/// The response as it is let out, with what was reported.
+fn pass(settings: ListingSettings, response: impl AsRef<[u8]>) -> (String, Vec<String>) {
+    let outcome = check(settings, response);
     assert_eq!(outcome.end, Ok(()));
     (outcome.out, outcome.log)
 }

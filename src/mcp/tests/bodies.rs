@@ -243,7 +243,7 @@ fn echoes_ids_and_refuses_unsafe_ones() {
     ];
     for id in good {
         let body = format!(r#"{{"method":"ping","id" : {id} ,"jsonrpc":"2.0"}}"#);
-        let answered = one(&body).kind.answer_id().map(|id| id.lexeme().to_owned());
+        let answered = one(&body).kind.reply_id().map(|id| id.lexeme().to_owned());
         assert_eq!(answered.as_deref(), Some(id));
     }
     let long = |bytes: usize| format!("\"{}\"", "x".repeat(bytes));

@@ -281,7 +281,7 @@ fn refusals_know_their_code_and_data() {
 #[test]
 fn answers_repeat_the_id_byte_for_byte() {
     let body = r#"{"jsonrpc":"2.0","id":"\u0061\/é","method":"ping"}"#;
-    let id = one(body).kind.answer_id();
+    let id = one(body).kind.reply_id();
     assert_eq!(
         reply::error(id, 403, "denied", Some(&json!({"reason": "x\"y"}))),
         r#"{"jsonrpc":"2.0","id":"\u0061\/é","error":{"code":403,"data":{"reason":"x\"y"},"message":"denied"}}"#

@@ -117,7 +117,7 @@ fn check_accepted(body: &[u8]) {
             let named = member.is_none_or(|(key, name)| theirs["params"][key] == *name);
             assert!(named, "{theirs}");
         }
-        if let Some(id) = message.kind.answer_id() {
+        if let Some(id) = message.kind.reply_id() {
             let id: serde_json::Value = serde_json::from_str(id.lexeme()).unwrap();
             assert_eq!(id, theirs["id"]);
         }
@@ -142,7 +142,7 @@ proptest! {
     fn ids_come_back_byte_for_byte(text in any::<String>(), number in -(1_i64 << 53) + 1..1 << 53) {
         for id in [json!(text).to_string(), number.to_string()] {
             let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
-            let answer = reply::error(one(&body).kind.answer_id(), 1, "m", None::<&()>);
+            let answer = reply::error(one(&body).kind.reply_id(), 1, "m", None::<&()>);
             let head = format!(r#"{{"jsonrpc":"2.0","id":{id},"error":"#);
             prop_assert!(answer.starts_with(&head));
         }

@@ -157,7 +157,7 @@ fn notifications_and_responses_are_open_and_vendor_ones_are_not() {
             panic!("{body}: not one target")
         };
         assert_eq!((target.action.method, target.action.kind), (method, kind));
-        assert_eq!(message.kind.answer_id(), None);
+        assert_eq!(message.kind.reply_id(), None);
     }
 }
 

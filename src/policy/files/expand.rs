@@ -53,7 +53,7 @@ pub(super) fn expand(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
     }
     // Two in a row are one.
     parts.dedup_by(|one, other| matches!((one, other), (Part::Deep, Part::Deep)));
-    let mut walk = Walk {
+    let mut walk = DirWalk {
         glob: path,
         left: NAMES_MAX,
         found: Vec::new(),
@@ -82,13 +82,13 @@ fn part(component: Component<'_>, path: &Path) -> Result<Part, ReadPolicyError> 
     Ok(Part::Pattern { pattern, is_any })
 }
 
-struct Walk<'p> {
+struct DirWalk<'p> {
     glob: &'p Path,
     left: usize,
     found: Vec<PathBuf>,
 }
 
-impl Walk<'_> {
+impl DirWalk<'_> {
     /// Goes on from a directory with the parts that are left.
     fn go(&mut self, folder: &Path, parts: &[Part], depth: usize) -> Result<(), ReadPolicyError> {
         let Some((part, rest)) = parts.split_first() else {

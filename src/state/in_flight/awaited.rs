@@ -1,4 +1,4 @@
-//! Ids whose answers are awaited.
+//! Ids whose responses are awaited.
 //!
 //! Where there are too many, [`Shares`] says who makes room: its request that ends first is
 //! forgotten. Nobody forgets a request of its own that is young for one more, which is refused; or
@@ -14,11 +14,11 @@ use uuid::Uuid;
 
 use super::request::{IN_FLIGHT_MAX, IdInUse, RequestIds, RequestKey, end, second_from};
 use crate::state::binding::Owner;
-use crate::state::digest::Digest;
+use crate::state::digest::ShortDigest;
 use crate::state::lapses::Lapses;
 use crate::state::shares::{Party, Shares};
 
-/// How long it is likely that an answer is still to come.
+/// How long it is likely that a response is still to come.
 pub(super) const YOUNG_MAX: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
@@ -31,12 +31,12 @@ pub(super) struct Awaited {
     /// Every request, by the time at which it is forgotten.
     ends: BTreeSet<(Timestamp, Uuid)>,
     /// The same by owner.
-    held: BTreeSet<(Digest, Timestamp, Uuid)>,
+    held: BTreeSet<(ShortDigest, Timestamp, Uuid)>,
     shares: Shares,
     lapses: Lapses,
 }
 
-/// An id whose answer is awaited. Several requests may have it if it makes no difference which of
+/// An id whose response is awaited. Several requests may have it if it makes no difference which of
 /// them is answered, as when one check is made twice.
 #[derive(Debug)]
 struct Held {
@@ -46,10 +46,10 @@ struct Held {
     requests: usize,
 }
 
-/// A request whose answer is awaited.
+/// A request whose response is awaited.
 #[derive(Debug)]
 struct Request {
-    owner: Digest,
+    owner: ShortDigest,
     young_until: Timestamp,
     until: Timestamp,
     ids: SmallVec<[RequestKey; 1]>,
@@ -82,7 +82,7 @@ impl Awaited {
         self.len
     }
 
-    /// Whether an id of a request is awaited, or may be, and its answer looked at otherwise.
+    /// Whether an id of a request is awaited, or may be, and its response looked at otherwise.
     pub(super) fn has(&self, ids: &RequestIds, now: Timestamp) -> bool {
         let clashes = |id| {
             let held: Option<&Held> = self.ids.get(id);

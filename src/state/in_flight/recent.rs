@@ -1,4 +1,4 @@
-//! Ids that were used lately whose answers are not looked at: those of this period of time and of
+//! Ids that were used lately whose responses are not looked at: those of this period of time and of
 //! the one before.
 //!
 //! Where there are too many, the owners with the most lose some. To them, any id may have been used
@@ -33,7 +33,7 @@ impl Recent {
         }
     }
 
-    /// Whether an answer is to be looked at whose id was used lately, or may have been.
+    /// Whether a response is to be looked at whose id was used lately, or may have been.
     pub(super) fn has(&self, ids: &RequestIds, now: Timestamp) -> bool {
         let is_known = |id| self.current.contains_key(id) || self.before.contains_key(id);
         !ids.awaited.is_empty()
@@ -41,7 +41,7 @@ impl Recent {
                 || ids.awaited.iter().any(is_known))
     }
 
-    /// Keeps the ids of a request whose answers are not looked at, and says how many were forgotten
+    /// Keeps the ids of a request whose responses are not looked at, and says how many were forgotten
     /// for that: the end of the other ones is seen.
     pub(super) fn add(&mut self, ids: &RequestIds, now: Timestamp) -> usize {
         for id in &ids.others {

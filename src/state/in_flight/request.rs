@@ -6,18 +6,18 @@ use jiff::Timestamp;
 use smallvec::SmallVec;
 
 use crate::state::binding::Owner;
-use crate::state::digest::{Digest, digest_of};
+use crate::state::digest::{ShortDigest, digest_of};
 
-/// How long an id is kept whose answer is not seen to its end, since its request.
+/// How long an id is kept whose response is not seen to its end, since its request.
 pub const IN_FLIGHT_MAX: Duration = Duration::from_mins(10);
-/// How long it is kept once an error has come in the place of its answer.
+/// How long it is kept once an error has come in the place of its response.
 pub const AFTER_ERROR_MAX: Duration = Duration::from_secs(30);
-/// How long an id is kept whose answer is not looked at: at least once, and less than twice that.
+/// How long an id is kept whose response is not looked at: at least once, and less than twice that.
 pub const RECENT_MIN: Duration = Duration::from_secs(10);
 
 /// An id of a session on a server, however it is spelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RequestKey(Digest);
+pub struct RequestKey(ShortDigest);
 
 impl RequestKey {
     /// The id that is `folded`, of a session on a server, which is named as configured. Where the
@@ -29,7 +29,7 @@ impl RequestKey {
             b"id".as_slice(),
             server.as_bytes(),
             session.as_bytes(),
-            owner.as_ref().map_or(&[], Digest::as_slice),
+            owner.as_ref().map_or(&[], ShortDigest::as_slice),
             folded.as_bytes(),
         ];
         RequestKey(digest_of(parts))
@@ -41,9 +41,9 @@ impl RequestKey {
 pub struct RequestIds {
     /// Whose request it is.
     pub owner: Owner,
-    /// How its answer is looked at: only answers with the same number are looked at alike.
+    /// How its response is looked at: only responses with the same number are looked at alike.
     pub look: u8,
-    /// The ids whose answers are looked at, each once.
+    /// The ids whose responses are looked at, each once.
     pub awaited: SmallVec<[RequestKey; 1]>,
     /// The other ones.
     pub others: SmallVec<[RequestKey; 1]>,

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use lru::LruCache;
 
 use super::lost::{Cost, Lost};
-use crate::state::digest::Digest;
+use crate::state::digest::ShortDigest;
 use crate::state::shares::Shares;
 use crate::state::{Bind, Binding, BindingKind, Owner, Whose};
 
@@ -32,11 +32,11 @@ const IDLE: i64 = 24 * 60 * 60;
 pub(super) struct Bindings {
     kind: BindingKind,
     most: usize,
-    entries: HashMap<Digest, Entry>,
+    entries: HashMap<ShortDigest, Entry>,
     /// Those of each subject, in the order of their use.
-    held: HashMap<Digest, Order>,
+    held: HashMap<ShortDigest, Order>,
     /// Those of all subjects of an issuer.
-    issued: HashMap<Digest, Order>,
+    issued: HashMap<ShortDigest, Order>,
     shares: Shares,
     lost: Lost,
     forgotten: u64,
@@ -44,7 +44,7 @@ pub(super) struct Bindings {
     has_refused: bool,
 }
 
-type Order = LruCache<Digest, ()>;
+type Order = LruCache<ShortDigest, ()>;
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -89,7 +89,7 @@ impl Bindings {
     }
 
     /// The owner, as the asking owner may know it. Asking counts as using.
-    pub(super) fn find(&mut self, key: Digest, asking: Owner, now: Timestamp) -> Whose {
+    pub(super) fn find(&mut self, key: ShortDigest, asking: Owner, now: Timestamp) -> Whose {
         let now = now.as_second();
         let Some(entry) = self.entries.get_mut(&key) else {
             let is_lost = self.lost.has(key, &asking.party(), now);
@@ -111,7 +111,13 @@ impl Bindings {
     }
 
     /// Binds it, and says whose it is after that.
-    pub(super) fn bind(&mut self, key: Digest, new: Binding, how: Bind, now: Timestamp) -> Whose {
+    pub(super) fn bind(
+        &mut self,
+        key: ShortDigest,
+        new: Binding,
+        how: Bind,
+        now: Timestamp,
+    ) -> Whose {
         match (self.find(key, new.owner, now), how) {
             (found @ (Whose::Of(_) | Whose::Unknown), Bind::IfFree) => return found,
             (Whose::Of(_), Bind::Anew) => {
@@ -150,11 +156,11 @@ impl Bindings {
 
     /// Which binding is forgotten for one more of an owner. There is one for [`Bind::Anew`] if
     /// there is any.
-    fn victim(&self, owner: Owner, how: Bind, now: Timestamp) -> Option<Digest> {
+    fn victim(&self, owner: Owner, how: Bind, now: Timestamp) -> Option<ShortDigest> {
         let asking = owner.party();
         let payer = self.shares.payer(&asking);
-        let oldest_of = |holder: Digest| oldest(self.held.get(&holder));
-        let is_idle = |key: &Digest| {
+        let oldest_of = |holder: ShortDigest| oldest(self.held.get(&holder));
+        let is_idle = |key: &ShortDigest| {
             let idle_since = now.as_second().saturating_sub(IDLE);
             let entry = self.entries.get(key);
             entry.is_some_and(|entry| entry.used <= idle_since)
@@ -176,7 +182,7 @@ impl Bindings {
         })
     }
 
-    fn forget(&mut self, key: Digest, now: Timestamp) {
+    fn forget(&mut self, key: ShortDigest, now: Timestamp) {
         let Some(entry) = self.remove(key) else {
             return;
         };
@@ -229,7 +235,7 @@ impl Bindings {
         }
     }
 
-    fn remove(&mut self, key: Digest) -> Option<Entry> {
+    fn remove(&mut self, key: ShortDigest) -> Option<Entry> {
         let entry = self.entries.remove(&key)?;
         let party = entry.owner.party();
         for (orders, id) in [(&mut self.held, party.id), (&mut self.issued, party.group)] {
@@ -246,6 +252,6 @@ impl Bindings {
 }
 
 /// What was not used for longest.
-fn oldest(order: Option<&Order>) -> Option<Digest> {
+fn oldest(order: Option<&Order>) -> Option<ShortDigest> {
     order.and_then(LruCache::peek_lru).map(|(key, ())| *key)
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 use crate::authz::{Count, Window};
-use crate::state::digest::Digest;
+use crate::state::digest::ShortDigest;
 
 /// How finely windows slide: what happened counts for `per` and for up to one part in this many
 /// of it longer, never shorter.
@@ -24,7 +24,7 @@ pub(super) enum CounterCell {
     /// Slots with their counts, oldest first.
     Window(VecDeque<(u64, u64)>),
     /// Tools with the slot they were last called in.
-    Tools(Vec<(Digest, u64)>),
+    Tools(Vec<(ShortDigest, u64)>),
 }
 
 /// A window at a moment.
@@ -70,7 +70,7 @@ impl Slots {
 impl CounterCell {
     /// What a window remembers of its first event; nothing where tools are counted and it has
     /// none.
-    pub(super) fn first(count: Count, tool: Option<Digest>, slots: Slots) -> Option<Self> {
+    pub(super) fn first(count: Count, tool: Option<ShortDigest>, slots: Slots) -> Option<Self> {
         match (count, tool) {
             (Count::DistinctTools, Some(tool)) => Some(CounterCell::Tools(vec![(tool, slots.now)])),
             (Count::DistinctTools, None) => None,
@@ -81,7 +81,7 @@ impl CounterCell {
     }
 
     /// What a window shows, with the tool at hand.
-    pub(super) fn read(&self, at_hand: Option<Digest>, slots: Slots) -> u64 {
+    pub(super) fn read(&self, at_hand: Option<ShortDigest>, slots: Slots) -> u64 {
         let oldest = slots.oldest();
         match self {
             CounterCell::Window(events) => events
@@ -100,7 +100,7 @@ impl CounterCell {
     }
 
     /// Adds an event to a window.
-    pub(super) fn add(&mut self, tool: Option<Digest>, slots: Slots) {
+    pub(super) fn add(&mut self, tool: Option<ShortDigest>, slots: Slots) {
         let oldest = slots.oldest();
         match (self, tool) {
             (CounterCell::Window(events), _) => {

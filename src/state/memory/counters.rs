@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 use super::bucket::CallBucket;
 use super::cell::{CounterCell, Slots};
 use crate::authz::{LimitDemand, Taken, WindowDemand};
-use crate::state::digest::{Digest as Key, short_digest};
+use crate::state::digest::{ShortDigest as Key, short_digest};
 use crate::state::lapses::Lapses;
 use crate::state::shares::{Party, Shares};
 use crate::state::usage::Forgotten;

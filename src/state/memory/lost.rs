@@ -18,7 +18,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::shares::{Party, Shares};
-use crate::state::digest::Digest;
+use crate::state::digest::ShortDigest;
 
 /// How long an id is remembered after its last use, in seconds: 30 days.
 const KEPT: i64 = 30 * 24 * 60 * 60;
@@ -29,14 +29,14 @@ pub(super) struct Lost {
     most: usize,
     known: HashMap<u64, Gone>,
     /// Those of each owner, by when they are too old.
-    held: BTreeSet<(Digest, i64, u64)>,
-    issuers: HashMap<Digest, Issuer>,
+    held: BTreeSet<(ShortDigest, i64, u64)>,
+    issuers: HashMap<ShortDigest, Issuer>,
     shares: Shares,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Gone {
-    owner: Digest,
+    owner: ShortDigest,
     /// When it is too old, in seconds since 1970.
     until: i64,
 }
@@ -73,7 +73,7 @@ impl Lost {
 
     /// Whether an id was forgotten, or may have been as far as one who asks is told, at a time in
     /// seconds since 1970.
-    pub(super) fn has(&self, id: Digest, asking: &Party, now: i64) -> bool {
+    pub(super) fn has(&self, id: ShortDigest, asking: &Party, now: i64) -> bool {
         let issuer = self.issuers.get(&asking.group);
         issuer.is_some_and(|issuer| issuer.unknown_until > now)
             || self
@@ -90,7 +90,7 @@ impl Lost {
     }
 
     /// Adds an id of an owner that was used last at a time.
-    pub(super) fn add(&mut self, id: Digest, owner: &Party, used: i64, now: i64) -> Cost {
+    pub(super) fn add(&mut self, id: ShortDigest, owner: &Party, used: i64, now: i64) -> Cost {
         let (print, until) = (print(id), used.saturating_add(KEPT));
         self.drop(print);
         self.sweep(now);
@@ -117,7 +117,7 @@ impl Lost {
     }
 
     /// Takes an id out that is bound again.
-    pub(super) fn remove(&mut self, id: Digest) {
+    pub(super) fn remove(&mut self, id: ShortDigest) {
         self.drop(print(id));
     }
 
@@ -163,7 +163,7 @@ impl Lost {
         (first.is_some(), Cost::Ended)
     }
 
-    fn issuer(&mut self, group: Digest) -> &mut Issuer {
+    fn issuer(&mut self, group: ShortDigest) -> &mut Issuer {
         self.issuers.entry(group).or_insert_with(|| Issuer {
             ends: BTreeSet::new(),
             unknown_until: i64::MIN,
@@ -183,7 +183,7 @@ impl Lost {
 }
 
 /// Half of a digest, which is enough to tell as many ids apart as there is room for.
-fn print(id: Digest) -> u64 {
+fn print(id: ShortDigest) -> u64 {
     let (half, _) = id.split_first_chunk().unwrap_or((&[0; 8], &[]));
     u64::from_be_bytes(*half)
 }

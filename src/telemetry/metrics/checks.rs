@@ -21,8 +21,8 @@ pub enum DecisionKind {
     Reject,
     /// No decision could be made.
     Fail,
-    /// Answered by the service itself: metadata documents.
-    Answer,
+    /// Replied to by the service itself: metadata documents.
+    Reply,
 }
 
 impl DecisionKind {
@@ -35,7 +35,7 @@ impl DecisionKind {
             Self::Challenge => "challenge",
             Self::Reject => "reject",
             Self::Fail => "fail",
-            Self::Answer => "answer",
+            Self::Reply => "reply",
         }
     }
 }

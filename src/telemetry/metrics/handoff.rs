@@ -26,18 +26,18 @@ struct ReasonLabels {
 impl HandoffMetrics {
     pub(super) fn register(&self, to: &mut Registry) {
         to.register(
-            "answers_expected",
-            "Requests allowed whose answer is to be shown to this service",
+            "responses_expected",
+            "Requests allowed whose response is to be shown to this service",
             self.expected.clone(),
         );
         to.register(
-            "answers_begun",
-            "Answers shown to this service to be looked at",
+            "responses_begun",
+            "Responses shown to this service to be looked at",
             self.begun.clone(),
         );
         to.register(
             "handoffs_refused",
-            "Answers whose context is not believed",
+            "Responses whose context is not believed",
             self.refused.clone(),
         );
         to.register(
@@ -52,18 +52,18 @@ impl HandoffMetrics {
         );
     }
 
-    /// Counts a request whose answer is to be shown to this service, here or in another replica.
-    /// `mcp_authz_answers_expected_total`.
-    pub fn record_answer_expected(&self) {
+    /// Counts a request whose response is to be shown to this service, here or in another replica.
+    /// `mcp_authz_responses_expected_total`.
+    pub fn record_response_expected(&self) {
         self.expected.inc();
     }
 
-    /// Counts an answer that is shown to be looked at. `mcp_authz_answers_begun_total`.
-    pub fn record_answer_begun(&self) {
+    /// Counts a response that is shown to be looked at. `mcp_authz_responses_begun_total`.
+    pub fn record_response_begun(&self) {
         self.begun.inc();
     }
 
-    /// Counts an answer whose context is not believed, by a stable reason code.
+    /// Counts a response whose context is not believed, by a stable reason code.
     /// `mcp_authz_handoffs_refused_total`.
     pub fn record_refusal(&self, reason: &'static str) {
         let labels = ReasonLabels { reason };
@@ -88,13 +88,13 @@ mod tests {
     #[test]
     fn names_and_labels_are_as_documented() {
         let metrics = Metrics::new();
-        metrics.handoff.record_answer_expected();
-        metrics.handoff.record_answer_begun();
+        metrics.handoff.record_response_expected();
+        metrics.handoff.record_response_begun();
         metrics.handoff.record_refusal("forged");
         metrics.handoff.set_keys(2, 1, true);
         metrics.assert_has(&[
-            "mcp_authz_answers_expected_total 1",
-            "mcp_authz_answers_begun_total 1",
+            "mcp_authz_responses_expected_total 1",
+            "mcp_authz_responses_begun_total 1",
             "mcp_authz_handoffs_refused_total{reason=\"forged\"} 1",
             "mcp_authz_handoff_key_reloads_total{result=\"ok\"} 2",
             "mcp_authz_handoff_key_reloads_total{result=\"error\"} 1",

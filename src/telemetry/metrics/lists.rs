@@ -71,8 +71,8 @@ impl ListMetrics {
             self.items.clone(),
         );
         to.register(
-            "answers_refused",
-            "Answers to lists that were not handed on",
+            "responses_refused",
+            "Responses to lists that were not handed on",
             self.refusals.clone(),
         );
         to.register(
@@ -102,8 +102,8 @@ impl ListMetrics {
         self.items.get_or_create(&labels).inc_by(items);
     }
 
-    /// Counts an answer that was not handed on, by a stable reason code.
-    /// `mcp_authz_answers_refused_total`.
+    /// Counts a response that was not handed on, by a stable reason code.
+    /// `mcp_authz_responses_refused_total`.
     pub fn record_refusal(&self, server: &str, reason: &'static str) {
         let labels = RefusalLabels {
             server: server.to_owned(),
@@ -172,7 +172,7 @@ mod tests {
             "mcp_authz_list_items_total{server=\"s\",list=\"tools\",result=\"visible\"} 3",
             "mcp_authz_list_items_total{server=\"s\",list=\"prompts\",result=\"hidden\"} 2",
             "mcp_authz_list_items_total{server=\"s\",list=\"resource_templates\",result=\"unjudged\"} 1",
-            "mcp_authz_answers_refused_total{server=\"s\",reason=\"encoded\"} 1",
+            "mcp_authz_responses_refused_total{server=\"s\",reason=\"encoded\"} 1",
             "mcp_authz_tools_snapshot_failing{server=\"s\"} 1",
         ]);
     }

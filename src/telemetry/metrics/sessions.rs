@@ -45,7 +45,7 @@ impl SessionMetrics {
         );
         to.register(
             "ids_forgotten",
-            "JSON-RPC ids forgotten before their answers came, for want of room",
+            "JSON-RPC ids forgotten before their responses came, for want of room",
             self.ids_forgotten.clone(),
         );
     }
@@ -64,7 +64,7 @@ impl SessionMetrics {
         self.resumptions_ignored.get_or_create(&labels).inc();
     }
 
-    /// Counts JSON-RPC ids that were forgotten before their answers came.
+    /// Counts JSON-RPC ids that were forgotten before their responses came.
     /// `mcp_authz_ids_forgotten_total`.
     pub fn record_ids_forgotten(&self, ids: u64) {
         self.ids_forgotten.inc_by(ids);

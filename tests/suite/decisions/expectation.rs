@@ -66,7 +66,7 @@ pub(super) fn faults(
             );
             faults.allow(expect, ok, &told);
         }
-        (HttpResponse::DeniedResponse(denied), "deny" | "reject" | "challenge" | "answer") => {
+        (HttpResponse::DeniedResponse(denied), "deny" | "reject" | "challenge" | "reply") => {
             let unauthenticated = status(denied) == 401;
             let expected = if unauthenticated { 16 } else { 7 };
             faults.same("status code", expected, &code);

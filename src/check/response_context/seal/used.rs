@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::state::{Digest, Party, Shares};
+use crate::state::{Party, Shares, ShortDigest};
 
 /// How long after the first stream of a context another one may be Envoy's retry of it. Envoy
 /// tries again after tens of milliseconds; until then nothing was said.
@@ -41,11 +41,11 @@ pub(super) enum Use {
 pub(super) struct UsedContexts {
     most: usize,
     /// When each was used first, by its subject and when it was made.
-    first: BTreeMap<(Digest, i64, Uuid), i64>,
+    first: BTreeMap<(ShortDigest, i64, Uuid), i64>,
     shares: Shares,
-    issuers: HashMap<Digest, IssuerContexts>,
+    issuers: HashMap<ShortDigest, IssuerContexts>,
     /// Of what was made by a subject at this time or before, some was forgotten.
-    marks: HashMap<Digest, i64>,
+    marks: HashMap<ShortDigest, i64>,
     /// What was made at this time or before was too old once.
     over_ms: i64,
 }
@@ -53,9 +53,9 @@ pub(super) struct UsedContexts {
 #[derive(Debug)]
 struct IssuerContexts {
     /// The contexts of its subjects, by when they were made.
-    made: BTreeSet<(i64, Digest, Uuid)>,
+    made: BTreeSet<(i64, ShortDigest, Uuid)>,
     /// Those of `marks` that are of its subjects.
-    marks: BTreeSet<(i64, Digest)>,
+    marks: BTreeSet<(i64, ShortDigest)>,
     /// The same for all of its subjects together.
     mark: i64,
 }
@@ -108,7 +108,7 @@ impl UsedContexts {
     /// Drops what was made before a time. There are few issuers: those that are configured.
     fn sweep(&mut self, before_ms: i64) {
         let is_old = |made_ms: i64| made_ms < before_ms;
-        let groups: smallvec::SmallVec<[Digest; 4]> = self.issuers.keys().copied().collect();
+        let groups: smallvec::SmallVec<[ShortDigest; 4]> = self.issuers.keys().copied().collect();
         for group in groups {
             while let Some((made_ms, holder, id)) = self.issuer(group).made.first().copied()
                 && is_old(made_ms)
@@ -135,7 +135,7 @@ impl UsedContexts {
             let (&(whose, made_ms, id), _) = own.next()?;
             (whose == holder).then_some((made_ms, holder, id))
         };
-        let of_group = |group: Digest| self.issuers.get(&group)?.made.first().copied();
+        let of_group = |group: ShortDigest| self.issuers.get(&group)?.made.first().copied();
         let own = payer.is_heavy.then(of_holder).flatten();
         let first = own.or_else(|| of_group(payer.group));
         // One that is alone in its issuer has nothing to give where others have as little.
@@ -153,7 +153,7 @@ impl UsedContexts {
     }
 
     /// Remembers that something of a subject was forgotten.
-    fn set_mark(&mut self, group: Digest, holder: Digest, made_ms: i64) {
+    fn set_mark(&mut self, group: ShortDigest, holder: ShortDigest, made_ms: i64) {
         let old = self.marks.get(&holder).copied();
         if old.is_none() && self.marks.len() >= self.most {
             self.fold_mark();
@@ -179,7 +179,7 @@ impl UsedContexts {
         }
     }
 
-    fn issuer(&mut self, group: Digest) -> &mut IssuerContexts {
+    fn issuer(&mut self, group: ShortDigest) -> &mut IssuerContexts {
         self.issuers.entry(group).or_insert_with(|| IssuerContexts {
             made: BTreeSet::new(),
             marks: BTreeSet::new(),
@@ -187,7 +187,7 @@ impl UsedContexts {
         })
     }
 
-    fn drop(&mut self, group: Digest, it: (i64, Digest, Uuid)) {
+    fn drop(&mut self, group: ShortDigest, it: (i64, ShortDigest, Uuid)) {
         let (made_ms, holder, id) = it;
         self.issuer(group).made.remove(&it);
         if self.first.remove(&(holder, made_ms, id)).is_some() {

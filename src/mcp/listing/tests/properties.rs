@@ -1,4 +1,4 @@
-//! What holds for any answer.
+//! What holds for any response.
 
 use serde_json::{Value as Json, json};
 
@@ -7,9 +7,9 @@ use proptest::prelude::*;
 
 const HIDDEN: &str = "hide-Zq7";
 
-/// An answer as it is and as it should be.
+/// A response as it is and as it should be.
 #[derive(Debug, Clone)]
-struct Answer {
+struct Response {
     before: Json,
     after: Json,
 }
@@ -54,7 +54,7 @@ fn list() -> impl Strategy<Value = (&'static str, Vec<(Json, bool)>)> {
         .prop_flat_map(|kind| (Just(kind.member()), prop::collection::vec(item(kind), 0..6)))
 }
 
-fn message() -> impl Strategy<Value = Answer> {
+fn message() -> impl Strategy<Value = Response> {
     let lists = prop::collection::vec(list(), 0..3);
     (lists, free(), any::<bool>()).prop_map(|(lists, data, has_scope)| {
         let mut before = json!({"_meta": data});
@@ -69,21 +69,21 @@ fn message() -> impl Strategy<Value = Answer> {
             after["cacheScope"] = json!("private");
         }
         let envelope = |result| json!({"jsonrpc": "2.0", "id": 1, "result": result});
-        Answer {
+        Response {
             before: envelope(before),
             after: envelope(after),
         }
     })
 }
 
-fn answer() -> impl Strategy<Value = Answer> {
+fn response() -> impl Strategy<Value = Response> {
     prop_oneof![
         3 => message(),
-        1 => prop::collection::vec(message(), 1..4).prop_map(|messages| Answer {
+        1 => prop::collection::vec(message(), 1..4).prop_map(|messages| Response {
             before: messages.iter().map(|message| message.before.clone()).collect(),
             after: messages.iter().map(|message| message.after.clone()).collect(),
         }),
-        1 => free().prop_map(|data| Answer { before: data.clone(), after: data }),
+        1 => free().prop_map(|data| Response { before: data.clone(), after: data }),
     ]
 }
 
@@ -164,16 +164,16 @@ fn limits() -> ListingSettings {
 
 proptest! {
     #[test]
-    fn an_answer_is_what_a_naive_filter_makes_of_it(
-        answer in answer(), pretty in any::<bool>(), sizes in sizes(),
+    fn a_response_is_what_a_naive_filter_makes_of_it(
+        response in response(), pretty in any::<bool>(), sizes in sizes(),
     ) {
-        let text = print(&answer.before, pretty);
+        let text = print(&response.before, pretty);
         let (_, whole) = filter(limits(), [text.as_bytes()]);
         prop_assert_eq!(whole.end, Ok(()));
         let out: Json = serde_json::from_str(&whole.out).unwrap();
-        prop_assert_eq!(&out, &answer.after);
+        prop_assert_eq!(&out, &response.after);
         prop_assert!(!whole.out.contains(HIDDEN));
-        if answer.before == answer.after {
+        if response.before == response.after {
             prop_assert_eq!(&whole.out, &text);
         }
         let (_, chunked) = filter(limits(), chunks(text.as_bytes(), &sizes));
@@ -182,7 +182,7 @@ proptest! {
 
     #[test]
     fn an_event_stream_is_filtered_event_by_event(
-        answers in prop::collection::vec((answer(), any::<bool>()), 0..4),
+        responses in prop::collection::vec((response(), any::<bool>()), 0..4),
         sizes in sizes(),
         line_end in prop::sample::select(vec!["\n", "\r\n", "\r"]),
         noise in prop::sample::select(vec![vec![""], vec!["", ": c\n", "id: 7\r"], vec!["data\n"]]),
@@ -190,15 +190,15 @@ proptest! {
         let settings = ListingSettings { framing: Framing::EventStream, ..limits() };
         let noise: Vec<_> = noise.into_iter().map(str::to_owned).collect();
         let texts: Vec<_> =
-            answers.iter().map(|(answer, pretty)| print(&answer.before, *pretty)).collect();
+            responses.iter().map(|(response, pretty)| print(&response.before, *pretty)).collect();
         let text = stream(&texts, line_end, &noise);
         let (_, whole) = filter(settings, [text.as_bytes()]);
         prop_assert_eq!(whole.end, Ok(()));
         let events = data(&whole.out);
-        prop_assert_eq!(events.len(), answers.len());
-        for (event, (answer, _)) in events.iter().zip(&answers) {
+        prop_assert_eq!(events.len(), responses.len());
+        for (event, (response, _)) in events.iter().zip(&responses) {
             let event: Json = serde_json::from_str(event).unwrap();
-            prop_assert_eq!(&event, &answer.after);
+            prop_assert_eq!(&event, &response.after);
         }
         prop_assert!(!whole.out.contains(HIDDEN));
         prop_assert_eq!(other_lines(&whole.out), other_lines(&text));
@@ -210,8 +210,8 @@ proptest! {
     fn any_bytes_are_json_exactly_if_serde_json_says_so(
         text in prop_oneof![
             "[\\[\\]{}:,\"\\\\0-9eE.+\\- tfnrula]{0,24}",
-            (answer(), any::<prop::sample::Index>(), any::<u8>()).prop_map(|(answer, at, byte)| {
-                let mut text = answer.before.to_string().into_bytes();
+            (response(), any::<prop::sample::Index>(), any::<u8>()).prop_map(|(response, at, byte)| {
+                let mut text = response.before.to_string().into_bytes();
                 let at = at.index(text.len());
                 text[at] = byte;
                 String::from_utf8_lossy(&text).into_owned()
@@ -237,7 +237,7 @@ proptest! {
 }
 
 #[test]
-fn memory_does_not_grow_with_the_answer() {
+fn memory_does_not_grow_with_the_response() {
     for framing in [Framing::Json, Framing::EventStream] {
         let mut listing = Listing::new(ListingSettings {
             framing,

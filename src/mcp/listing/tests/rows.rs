@@ -386,7 +386,7 @@ fn a_modern_list_gets_a_cache_scope() {
                 r#"{"CacheScope":"private","tools":[],"cacheScope":"private"}"#,
                 &[],
             ),
-            // Results without a list are other answers.
+            // Results without a list are other responses.
             ("{}", "{}", &[]),
             (
                 r#"{"resultType":"input_required"}"#,
@@ -448,7 +448,7 @@ fn new_tasks_are_told() {
 }
 
 #[test]
-fn what_is_not_one_whole_text_ends_the_answer() {
+fn what_is_not_one_whole_text_ends_the_response() {
     let deep = format!("{}{}", "[".repeat(17), "]".repeat(17));
     let rows: &[(&[u8], Unreadable)] = &[
         (b"", Unreadable::Incomplete),
@@ -479,23 +479,23 @@ fn what_is_not_one_whole_text_ends_the_answer() {
     check_faults(rows);
 }
 
-/// `(answer, fault)`
+/// `(response, fault)`
 fn check_faults(rows: &[(&[u8], Unreadable)]) {
-    for (answer, fault) in rows {
-        let outcome = check(settings(), answer);
+    for (response, fault) in rows {
+        let outcome = check(settings(), response);
         assert_eq!(
             outcome.end,
             Err(*fault),
             "{}",
-            String::from_utf8_lossy(answer)
+            String::from_utf8_lossy(response)
         );
         assert!(!outcome.out.contains("hide"));
     }
 }
 
 #[test]
-fn what_is_no_json_ends_the_answer() {
-    let answers: &[&[u8]] = &[
+fn what_is_no_json_ends_the_response() {
+    let responses: &[&[u8]] = &[
         b"[1,]",
         b"[,1]",
         b"{\"a\":1,}",
@@ -532,8 +532,8 @@ fn what_is_no_json_ends_the_answer() {
         br#"{"result":{"tools":[{"name":"hide"},]}}"#,
         br#"{"result":{"tools":[{"name":"hide" "x":1}]}}"#,
     ];
-    for answer in answers {
-        check_faults(&[(answer, Unreadable::NotJson)]);
+    for response in responses {
+        check_faults(&[(response, Unreadable::NotJson)]);
     }
 }
 

@@ -185,7 +185,7 @@ async fn an_answer_of_ours_ends_the_stream() {
     };
     assert_eq!(answer.status.unwrap().code, 502);
     assert_eq!(answer.body, b"alice");
-    assert_eq!(answer.details, "mcp_authz_answered");
+    assert_eq!(answer.details, "mcp_authz_replied");
     let headers = answer.headers.unwrap().set_headers;
     let header = headers[0].header.as_ref().unwrap();
     assert_eq!(header.key, "content-type");

@@ -1,18 +1,18 @@
-//! The `ext_proc` filters: whether every answer that has to be looked at is, whole, and by whom.
+//! The `ext_proc` filters: whether every response that has to be looked at is, whole, and by whom.
 
 use super::chain::Filter;
 use super::processor::{PROCESSOR, is_guessed, is_ours, look_at_body_mode, of_ours, ours};
-use super::rows::{self, Row, Weight, When};
-use super::{Gate, Message, NAMESPACE, Report, authz, coverage};
+use super::rows::{self, FieldFault, Row, Weight};
+use super::{AuthzFilter, ConfigMessage, NAMESPACE, Report, authz, coverage};
 
-/// Checks of the way of answers.
-pub(super) const CHECKS: [fn(&Gate<'_, '_>, &mut Report); 4] =
+/// Checks of the way of responses.
+pub(super) const CHECKS: [fn(&AuthzFilter<'_, '_>, &mut Report); 4] =
     [processors, in_front, coverage::look, others];
 
 const ROWS: &[Row] = &[
     (
         "failure_mode_allow",
-        When::True,
+        FieldFault::True,
         Weight::Error,
         "lists pass whole, and sessions are bound on first use only, whenever mcp-authz is slow or \
          away",
@@ -20,43 +20,43 @@ const ROWS: &[Row] = &[
     ),
     (
         "observability_mode",
-        When::True,
+        FieldFault::True,
         Weight::Error,
-        "answers are shown and go on as they are: lists pass whole",
+        "responses are shown and go on as they are: lists pass whole",
         "leave `observability_mode` out",
     ),
     (
         "disable_immediate_response",
-        When::True,
+        FieldFault::True,
         Weight::Error,
-        "Envoy does not let mcp-authz put an error in the place of an answer that it cannot filter",
+        "Envoy does not let mcp-authz put an error in the place of a response that it cannot filter",
         "leave `disable_immediate_response` out",
     ),
     (
         "forward_rules",
-        When::Given,
+        FieldFault::Given,
         Weight::Error,
-        "mcp-authz is not shown all headers of an answer, so that it neither sees a new session nor \
-         tells a list from other answers",
+        "mcp-authz is not shown all headers of a response, so that it neither sees a new session nor \
+         tells a list from other responses",
         "leave `forward_rules` out",
     ),
     (
         "route_cache_action",
-        When::Is("CLEAR", 1),
+        FieldFault::Is("CLEAR", 1),
         Weight::Error,
         "a request may go to another route than the one that it was judged for",
         "leave `route_cache_action` out",
     ),
     (
         "allow_mode_override",
-        When::True,
+        FieldFault::True,
         Weight::Warning,
         "mcp-authz never asks for another processing mode, so that this serves nobody",
         "leave `allow_mode_override` out",
     ),
 ];
 
-fn processors(gate: &Gate<'_, '_>, report: &mut Report) {
+fn processors(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     for config in gate.behind().flat_map(|filter| ours(gate, filter)) {
         if is_guessed(gate, config) {
             let message = "it cannot be told whether this filter asks mcp-authz, and it is taken \
@@ -69,8 +69,8 @@ fn processors(gate: &Gate<'_, '_>, report: &mut Report) {
     }
 }
 
-/// One configuration that shows answers to mcp-authz.
-fn look_at(config: Message<'_>, report: &mut Report) {
+/// One configuration that shows responses to mcp-authz.
+fn look_at(config: ConfigMessage<'_>, report: &mut Report) {
     rows::look(config, ROWS, report);
     authz::look_at_size(config, report);
     look_at_namespaces(config, report);
@@ -81,7 +81,7 @@ fn look_at(config: Message<'_>, report: &mut Report) {
 }
 
 /// Lists are judged for the caller that `ext_authz` proved, who comes in its metadata.
-fn look_at_namespaces(config: Message<'_>, report: &mut Report) {
+fn look_at_namespaces(config: ConfigMessage<'_>, report: &mut Report) {
     let path = "metadata_options.forwarding_namespaces";
     let mut spaces = config
         .at(path)
@@ -90,7 +90,7 @@ fn look_at_namespaces(config: Message<'_>, report: &mut Report) {
     if spaces.any(|space| space.text() == Some(NAMESPACE)) {
         return;
     }
-    let message = "mcp-authz is not told for whom an answer is: lists are refused, and sessions \
+    let message = "mcp-authz is not told for whom a response is: lists are refused, and sessions \
                    are bound on first use only";
     let help =
         "`metadata_options: {forwarding_namespaces: {untyped: [envoy.filters.http.ext_authz]}}`";
@@ -100,8 +100,8 @@ fn look_at_namespaces(config: Message<'_>, report: &mut Report) {
     }
 }
 
-/// What stands in front of `ext_authz` does not know yet which answers are to be looked at.
-fn in_front(gate: &Gate<'_, '_>, report: &mut Report) {
+/// What stands in front of `ext_authz` does not know yet which responses are to be looked at.
+fn in_front(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     for filter in gate.before() {
         if !ours(gate, filter).is_empty() {
             let message = "this filter comes before the decision, so that it does not know what \
@@ -116,7 +116,7 @@ fn in_front(gate: &Gate<'_, '_>, report: &mut Report) {
 }
 
 /// `ext_proc` filters of others.
-fn others(gate: &Gate<'_, '_>, report: &mut Report) {
+fn others(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     for (position, filter) in gate.chain.filters.iter().enumerate() {
         let configs = filter.configs(PROCESSOR).into_iter();
         for config in configs.filter(|config| !is_ours(gate, *config)) {
@@ -137,9 +137,9 @@ fn others(gate: &Gate<'_, '_>, report: &mut Report) {
 /// What a route says otherwise than a filter, the most specific first: `ExtProcPerRoute`, and a
 /// matcher of its own.
 pub(super) fn look_at_route<'n>(
-    gate: &Gate<'_, 'n>,
+    gate: &AuthzFilter<'_, 'n>,
     filter: &Filter<'n>,
-    configs: &[Message<'n>],
+    configs: &[ConfigMessage<'n>],
     report: &mut Report,
 ) {
     let Some((config, typed)) = configs.first().and_then(|one| Some((*one, one.typed()?))) else {
@@ -158,12 +158,16 @@ pub(super) fn look_at_route<'n>(
     }
 }
 
-/// The type of what a route says to a filter that shows answers.
+/// The type of what a route says to a filter that shows responses.
 const PER_ROUTE: &str = "ext_proc.v3.ExtProcPerRoute";
 
 /// Only the most specific place can switch the filter off. Each override is taken from the most
 /// specific place that has it.
-fn look_at_overrides(gate: &Gate<'_, '_>, places: &[Message<'_>], report: &mut Report) {
+fn look_at_overrides(
+    gate: &AuthzFilter<'_, '_>,
+    places: &[ConfigMessage<'_>],
+    report: &mut Report,
+) {
     if let Some(field) = places.first().and_then(|place| place.set("disabled")) {
         let message = "on this route lists pass whole, and sessions are bound on first use only";
         report.error(field, message, "leave `disabled` out");
@@ -181,7 +185,7 @@ fn look_at_overrides(gate: &Gate<'_, '_>, places: &[Message<'_>], report: &mut R
         && let Some(service) = overrides.get("grpc_service")
         && !gate.asks_us(overrides)
     {
-        let message = "on this route another service than mcp-authz is shown the answers: lists \
+        let message = "on this route another service than mcp-authz is shown the responses: lists \
                        pass whole, and sessions are bound on first use only";
         report.error(service, message, "leave `grpc_service` out of `overrides`");
     }
@@ -190,7 +194,7 @@ fn look_at_overrides(gate: &Gate<'_, '_>, places: &[Message<'_>], report: &mut R
     {
         look_at_body_mode(overrides, Some(mode), report);
         if mode.has_choice("response_header_mode", "SKIP", 2) {
-            let message = "on this route mcp-authz is not shown the head of an answer";
+            let message = "on this route mcp-authz is not shown the head of a response";
             report.error(mode, message, "`response_header_mode: SEND`");
         }
     }
