@@ -12,6 +12,7 @@ use super::keys::{self, IssuerKeys, KeyHealth, KeyRefresher};
 use super::settings::{InvalidSettings, IssuerSettings, Settings};
 use super::token::{Requirements, Unverified, Verified};
 use crate::authz::Subject;
+use crate::fetch::Outbound;
 
 /// Whom the tokens for one MCP server may be from and for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -51,19 +52,22 @@ struct TrustedIssuer {
 
 impl Authenticator {
     /// Builds the authenticator and one key refresher per issuer. Without its refresher running, an
-    /// issuer never has keys. Reads the `ca_file`s.
+    /// issuer never has keys. Keys are fetched as `outbound` says. Reads the `ca_file`s.
     ///
     /// # Errors
     /// The first thing wrong with the settings; [`Settings::faults`] knows all of them but unusable
     /// `ca_file`s.
-    pub fn new(settings: &Settings) -> Result<(Self, Vec<KeyRefresher>), InvalidSettings> {
+    pub fn new(
+        settings: &Settings,
+        outbound: &Outbound,
+    ) -> Result<(Self, Vec<KeyRefresher>), InvalidSettings> {
         if let Some((_, fault)) = settings.faults().into_iter().next() {
             return Err(fault);
         }
         let mut issuers = HashMap::new();
         let mut refreshers = Vec::new();
         for issuer in &settings.issuers {
-            let (keys, refresher) = keys::open(issuer, settings)?;
+            let (keys, refresher) = keys::open(issuer, settings, outbound)?;
             let name = Arc::clone(refresher.issuer());
             refreshers.push(refresher);
             issuers.insert(

@@ -50,7 +50,8 @@ impl Bench {
             fetch_wait: Duration::from_mins(1),
             ..Settings::default()
         };
-        let (authenticator, refreshers) = Authenticator::new(&settings).unwrap();
+        let (authenticator, refreshers) =
+            Authenticator::new(&settings, &Outbound::default()).unwrap();
         assert!(!authenticator.is_ready());
         let mut tasks = JoinSet::new();
         for refresher in refreshers {
@@ -564,7 +565,7 @@ fn wrong_settings_are_all_reported() {
     ];
     assert_eq!(settings.faults(), faults);
     assert_eq!(
-        Authenticator::new(&settings).err(),
+        Authenticator::new(&settings, &Outbound::default()).err(),
         Some(faults[0].1.clone())
     );
 }
