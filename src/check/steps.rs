@@ -139,9 +139,11 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<Arc<Subject>, AuthenticationError> {
         let credentials = Credentials::new(request.path, request.header("authorization"));
-        self.authenticator
+        let authenticated = self
+            .authenticator
             .authenticate(&credentials, &server.audience, now)
-            .await
+            .await?;
+        Ok(authenticated.subject)
     }
 
     /// Waits until a body may be parsed, if it is long.
