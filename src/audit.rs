@@ -13,6 +13,9 @@
 //! 3. `writer.rs`, on the thread `audit`, takes all that waits and writes it to the sink. When the
 //!    last [`Audit`] is dropped, it writes the rest and ends.
 //!
+//! [`Audit::record_durably`] hands over a record in the same way and waits until the sink has it, for
+//! a check that must not go on without its evidence.
+//!
 //! What is evidence and no decision, such as a tool that changed, is a [`Notice`] and goes the same
 //! way.
 //!
@@ -20,6 +23,7 @@
 //! would free strings that another thread allocated.
 
 mod cut;
+mod durable;
 mod notice;
 mod queue;
 mod record;
@@ -31,9 +35,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
+use durable::Receipt;
 use queue::Queue;
 
 pub use cut::{Kept, LINE_BYTES_MAX};
+pub use durable::NotDurable;
 pub use notice::{Event, Notice};
 pub use queue::{Losses, QueueLimits};
 pub use record::{ArgumentNames, Arguments, Record, SessionHash, WouldBe};
@@ -52,7 +58,8 @@ const LINE_BYTES_USUAL: usize = 1024;
 
 impl Audit {
     /// Starts the thread that writes to `sink`, with room for as many waiting records. The sink
-    /// keeps nothing back: what it says is written is. It is never flushed.
+    /// keeps nothing back: what it says is written is. It is flushed for
+    /// [`record_durably`](Self::record_durably) alone.
     ///
     /// # Errors
     /// When the operating system gives no thread.
@@ -72,30 +79,55 @@ impl Audit {
     pub fn record(&self, record: &Record) {
         let mut line = Vec::with_capacity(LINE_BYTES_USUAL);
         record.write(&mut line);
-        self.hand_over(line);
+        // A loss is counted.
+        let _taken = self.hand_over(line, None);
+    }
+
+    /// Hands a record over, and waits until the sink has written and flushed it. Waits as long as the
+    /// sink takes: whoever waits bounds the time. The record is handed over when the future is first
+    /// polled; given up later, it is still written.
+    ///
+    /// # Errors
+    /// [`NotDurable`]: the record is lost, or nobody knows that it is not.
+    pub async fn record_durably(&self, record: &Record) -> Result<(), NotDurable> {
+        let mut line = Vec::with_capacity(LINE_BYTES_USUAL);
+        record.write(&mut line);
+        let (receipt, written) = durable::receipt();
+        self.hand_over(line, Some(receipt))?;
+        written.wait().await
     }
 
     /// Hands over a notice. Never waits for the sink.
     pub fn notice(&self, notice: &Notice) {
         // Writing to memory does not fail.
         if let Ok(line) = notice.line() {
-            self.hand_over(line);
+            // A loss is counted.
+            let _taken = self.hand_over(line, None);
         }
     }
 
-    fn hand_over(&self, mut line: Vec<u8>) {
+    fn hand_over(&self, mut line: Vec<u8>, receipt: Option<Receipt>) -> Result<(), NotDurable> {
         line.push(b'\n');
         let OpenQueue(queue) = &*self.0;
-        if queue.put(&line) {
-            return;
-        }
+        let put = queue.put(&line, receipt);
         // Only the first loss is logged; the counter shows the rest.
-        if queue.losses.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
-            tracing::error!(
-                "`audit_queue_max` records or `audit_queue_bytes_max` bytes wait to be written; \
-                 further ones are dropped"
-            );
+        match put {
+            Ok(()) => {}
+            Err(NotDurable::QueueFull) => {
+                if queue.losses.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::error!(
+                        "`audit_queue_max` records or `audit_queue_bytes_max` bytes wait to be \
+                         written; further ones are dropped"
+                    );
+                }
+            }
+            Err(fault @ (NotDurable::SinkFailed | NotDurable::Closed)) => {
+                if queue.losses.failed.fetch_add(1, Ordering::Relaxed) == 0 {
+                    tracing::error!(%fault, "cannot write audit records");
+                }
+            }
         }
+        put
     }
 
     /// What was lost so far.

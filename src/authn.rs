@@ -17,7 +17,9 @@
 //! 5. `token.rs` verifies the signature, and `claims.rs` turns the claims into a
 //!    [`Subject`](crate::authz::Subject) by the issuer's settings. The groups of the token are now
 //!    facts that a policy can ask for.
-//! 6. [`Authenticator::authenticate`] returns the subject, or an [`AuthenticationError`], from which
+//! 6. `sender.rs`: a token whose claim `cnf` binds it to a certificate or a key has to be sent by its
+//!    holder. Nothing proves that yet, so such a token is refused. This one has no such claim.
+//! 7. [`Authenticator::authenticate`] returns the subject, or an [`AuthenticationError`], from which
 //!    [`challenge`] writes the `WWW-Authenticate` header and [`metadata`] the document that it
 //!    names.
 //!
@@ -40,17 +42,19 @@ mod keys;
 pub mod metadata;
 mod peers;
 mod posture;
+mod sender;
 mod serialized_subject;
 mod settings;
 mod token;
 
 pub use algorithm::SignatureAlgorithm;
-pub use authenticator::{Audience, Authenticator, IssuerStatus};
+pub use authenticator::{Audience, Authenticated, Authenticator, IssuerStatus};
 pub use credentials::Credentials;
 pub use error::{AuthenticationError, Claim};
 pub use keys::{KeyHealth, KeyRefresher};
 pub use peers::{FoundPeer, InvalidPeers, Peers};
 pub use posture::device_posture;
+pub use sender::SenderConstraint;
 pub use serialized_subject::SerializedSubject;
 pub use settings::{
     ClaimSettings, InvalidSettings, IssuerSettings, KeySettings, KeySourceSettings, Settings,

@@ -20,10 +20,12 @@
 //! 7. `decide.rs`: [`authz::evaluate`](crate::authz::evaluate) allows the call by the rule
 //!    `maintainers`. `takings.rs` takes it from the limits that apply, and `rehearsal.rs` says what the
 //!    shadow rules or a candidate policy would have decided.
-//! 8. `conclude.rs`: the verdict is to forward, with headers that tell the upstream who calls. A denial
-//!    would be a [`LocalReply`] here (`reply.rs`), in the form that the server is configured for. Had
-//!    the request been `tools/list`, `response_context.rs` would hand its context on to the response.
-//! 9. `evidence.rs`: audit record, metrics and span, once; `dynamic_metadata.rs`: the facts for Envoy.
+//! 8. `prepare.rs`: what the upstream gets, headers that tell it who calls. This step may wait for the
+//!    network.
+//! 9. `conclude.rs`: the verdict is to forward. A denial would be a [`LocalReply`] here (`reply.rs`), in
+//!    the form that the server is configured for. Had the request been `tools/list`,
+//!    `response_context.rs` would hand its context on to the response.
+//! 10. `evidence.rs`: audit record, metrics and span, once; `dynamic_metadata.rs`: the facts for Envoy.
 //!
 //! Every end has a [`Reason`], with its status and what a client may read, in one table
 //! (`reason.rs`). The steps import `request.rs`, `verdict.rs` and each other, never this face.
@@ -44,6 +46,7 @@ mod objection;
 mod parse;
 mod pipeline;
 mod policies;
+mod prepare;
 mod purpose;
 mod reason;
 mod rehearsal;
@@ -61,11 +64,11 @@ mod verdict;
 
 pub use crate::text::Text;
 pub use crate::upstream::Obligations;
-pub use conclude::REMOVED;
 pub use dynamic_metadata::Fact;
 pub use invalid_check::{InvalidCheck, StatedFact};
 pub use limits::RequestLimits;
 pub use pipeline::Pipeline;
+pub use prepare::REMOVED;
 pub use purpose::PurposeSettings;
 pub use reason::{DecisionKind, Reason};
 pub use request::{Body, HttpRequest, path_is_plain};

@@ -36,7 +36,7 @@
 //! |---|---|
 //! | `inspection` | reads the file |
 //! | `document` | knows the keys at the top, and reads them by the sections below |
-//! | `listen`, `issuers`, `servers`, `context`, `telemetry`, `limits` | each read a section |
+//! | `listen`, `issuers`, `servers`, `context`, `fetch`, `telemetry`, `limits` | each read a section |
 //! | `words` | has the words of enums, for reading and printing |
 //! | `settings` | what comes out |
 //! | `effective` | prints what is in force, defaults filled in |
@@ -45,6 +45,7 @@
 mod context;
 mod document;
 mod effective;
+mod fetch;
 mod inspection;
 mod issuers;
 mod limits;

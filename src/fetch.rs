@@ -1,21 +1,24 @@
 //! Outbound HTTP: the only place where this process asks others over HTTP.
 //!
-//! Requests go to configured places, over https (http on loopback), without redirects or a proxy;
-//! the size of an answer is bounded while it is read. A URL that another service names goes through
-//! [`Reach`], so that an issuer on the Internet cannot send this process into its own network.
+//! Requests go to configured places, over https (http on loopback), without redirects; the size of
+//! an answer is bounded while it is read. They go through the configured proxy or through none:
+//! those of the environment are ignored. A URL that another service names goes through [`Reach`],
+//! so that an issuer on the Internet cannot send this process into its own network.
 //!
 //! To fetch a document:
 //!
-//! 1. [`fetchable_url`] takes the text of the setting, or refuses it: `http://idp.example` is
+//! 1. [`Outbound::open`] reads what holds for all requests: the proxy and trust roots.
+//! 2. [`fetchable_url`] takes the text of the setting, or refuses it: `http://idp.example` is
 //!    refused, `https://idp.example/jwks` and `http://127.0.0.1:8080/jwks` are not.
-//! 2. [`client`] builds a client for that URL, with its timeout and trust roots.
-//! 3. [`get`] fetches the body, or says why not in words that repeat nothing of the other side but
+//! 3. [`Outbound::client`] builds a client for that URL, with its timeout and trust roots.
+//! 4. [`get`] fetches the body, or says why not in words that repeat nothing of the other side but
 //!    a short cause.
 
 mod cause;
+mod proxy;
 mod reach;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,22 +26,50 @@ use reqwest::{Certificate, StatusCode, header, redirect};
 use url::{Host, Url};
 
 use crate::file::{self, START_TIME_MAX};
-use cause::{cause_of, has_cause};
+use cause::{cause_of, has_cause, proxy_fault};
 use reach::LeadsInside;
 
+pub use proxy::{Exception, InvalidException, InvalidProxy, ProxyFault, ProxySettings, proxy_url};
 pub use reach::Reach;
-/// The client of [`client`] and [`get`].
-pub use reqwest::Client;
 
 /// The most bytes of a `ca_file`.
 const CA_BYTES_MAX: u64 = 16 << 20;
+
+/// What holds for all outbound requests, as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// The proxy that requests go through.
+    pub proxy: Option<ProxySettings>,
+    /// A PEM file with trust roots, beside the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What holds for all outbound requests. By default there is no proxy, and the system's trust
+/// roots count.
+#[derive(Debug, Clone, Default)]
+pub struct Outbound {
+    proxy: Option<Arc<ProxySettings>>,
+    roots: Vec<Certificate>,
+}
+
+/// Why no outbound request can be made as configured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`fetch.ca_file`: {0}")]
+pub struct InvalidOutbound(String);
+
+/// A client for requests to one URL, and those that it leads to.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    proxy: Option<Arc<ProxySettings>>,
+}
 
 /// How a client behaves.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientSettings<'s> {
     /// The time to connect, and the time for a request as a whole.
     pub timeout: Duration,
-    /// A PEM file with trust roots, beside the system's.
+    /// A PEM file with trust roots, beside the system's and those for all requests.
     pub ca_file: Option<&'s Path>,
     /// Where names may lead; anywhere without it.
     pub reach: Option<&'s Reach>,
@@ -67,6 +98,9 @@ pub enum GetError {
     /// No connection, or it broke.
     #[error("{0}")]
     Transport(String),
+    /// The proxy is at fault, or says that it is not.
+    #[error(transparent)]
+    Proxy(#[from] ProxyFault),
     /// A status other than 200.
     #[error("http status {0}")]
     Status(u16),
@@ -100,37 +134,71 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// A client for requests to `url`. Reads the `ca_file`.
-///
-/// # Errors
-/// [`InvalidClient`] if the file or the client is not usable.
-pub fn client(url: &Url, settings: ClientSettings<'_>) -> Result<Client, InvalidClient> {
-    let builder = || {
-        let builder = Client::builder();
-        let builder = match settings.reach {
-            Some(reach) => builder.dns_resolver(Arc::new(reach.clone())),
-            None => builder,
+impl Outbound {
+    /// Reads the `ca_file`.
+    ///
+    /// # Errors
+    /// [`InvalidOutbound`] if the file is not usable.
+    pub fn open(settings: &Settings) -> Result<Self, InvalidOutbound> {
+        let Settings { proxy, ca_file } = settings;
+        Ok(Self {
+            proxy: proxy.clone().map(Arc::new),
+            roots: roots(ca_file.as_deref()).map_err(InvalidOutbound)?,
+        })
+    }
+
+    /// The way to an issuer whose metadata is at this URL.
+    #[must_use]
+    pub fn reach(&self, document: &Url) -> Reach {
+        Reach::of(document, self.proxy.clone())
+    }
+
+    /// A client for requests to `url`. Reads the `ca_file` of the settings.
+    ///
+    /// # Errors
+    /// [`InvalidClient`] if the file or the client is not usable.
+    pub fn client(&self, url: &Url, settings: ClientSettings<'_>) -> Result<Client, InvalidClient> {
+        let builder = || {
+            let builder = reqwest::Client::builder().no_proxy();
+            let builder = match settings.reach {
+                Some(reach) => builder.dns_resolver(Arc::new(reach.clone())),
+                None => builder,
+            };
+            let builder = match &self.proxy {
+                Some(proxy) => builder.proxy(through(proxy)),
+                None => builder,
+            };
+            builder
+                .user_agent("mcp-authz")
+                .redirect(redirect::Policy::none())
+                .referer(false)
+                .https_only(url.scheme() == "https")
+                .connect_timeout(settings.timeout)
+                .timeout(settings.timeout)
         };
-        builder
-            .user_agent("mcp-authz")
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .https_only(url.scheme() == "https")
-            .connect_timeout(settings.timeout)
-            .timeout(settings.timeout)
-    };
-    let built = builder().tls_certs_merge(roots(settings.ca_file)?).build();
-    // A host without any trust roots, such as a bare container, can do without them on loopback.
-    let built = match built {
-        Err(_) if url.scheme() == "http" => builder().tls_certs_only([]).build(),
-        built => built,
-    };
-    built.map_err(|error| InvalidClient::Client(cause_of(&error)))
+        let mut trusted = self.roots.clone();
+        trusted.extend(roots(settings.ca_file).map_err(InvalidClient::CaFile)?);
+        let built = builder().tls_certs_merge(trusted).build();
+        // A host without any trust roots, such as a bare container, can do without them on loopback.
+        let built = match built {
+            Err(_) if url.scheme() == "http" => builder().tls_certs_only([]).build(),
+            built => built,
+        };
+        Ok(Client {
+            http: built.map_err(|error| InvalidClient::Client(cause_of(&error)))?,
+            proxy: self.proxy.clone(),
+        })
+    }
 }
 
-/// The certificates of a `ca_file`.
-fn roots(path: Option<&Path>) -> Result<Vec<Certificate>, InvalidClient> {
+/// The proxy for the requests that it serves.
+fn through(proxy: &Arc<ProxySettings>) -> reqwest::Proxy {
+    let proxy = Arc::clone(proxy);
+    reqwest::Proxy::custom(move |url| proxy.serves(url).then(|| proxy.url.clone()))
+}
+
+/// The certificates of a `ca_file`, or what is wrong with it.
+fn roots(path: Option<&Path>) -> Result<Vec<Certificate>, String> {
     let Some(path) = path else {
         return Ok(Vec::new());
     };
@@ -138,12 +206,11 @@ fn roots(path: Option<&Path>) -> Result<Vec<Certificate>, InvalidClient> {
     let read = file::within(START_TIME_MAX, move || file::read(&place, CA_BYTES_MAX));
     let text = read
         .and_then(|text| text)
-        .map_err(|error| InvalidClient::CaFile(error.to_string()))?;
-    let fault = |cause: &str| InvalidClient::CaFile(cause.to_owned());
-    let roots =
-        Certificate::from_pem_bundle(&text).map_err(|_| fault("not a PEM file of certificates"))?;
+        .map_err(|error| error.to_string())?;
+    let roots = Certificate::from_pem_bundle(&text)
+        .map_err(|_| "not a PEM file of certificates".to_owned())?;
     if roots.is_empty() {
-        return Err(fault("no certificate in it"));
+        return Err("no certificate in it".to_owned());
     }
     Ok(roots)
 }
@@ -153,19 +220,26 @@ fn roots(path: Option<&Path>) -> Result<Vec<Certificate>, InvalidClient> {
 /// # Errors
 /// [`GetError`]; redirects are not followed.
 pub async fn get(client: &Client, url: &Url, bytes_max: usize) -> Result<Vec<u8>, GetError> {
+    let by_proxy = client.proxy.as_ref().is_some_and(|proxy| proxy.serves(url));
     let transport = |error: reqwest::Error| {
         if error.is_timeout() {
             GetError::TimedOut
         } else if has_cause::<LeadsInside>(&error) {
             GetError::LeadsInside
+        } else if let Some(fault) = by_proxy.then(|| proxy_fault(&error, url)).flatten() {
+            GetError::Proxy(fault)
         } else {
             GetError::Transport(cause_of(&error))
         }
     };
     let request = client
+        .http
         .get(url.clone())
         .header(header::ACCEPT, "application/json");
     let mut response = request.send().await.map_err(transport)?;
+    if by_proxy && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        return Err(ProxyFault::CredentialsAsked.into());
+    }
     if response.status() != StatusCode::OK {
         return Err(GetError::Status(response.status().as_u16()));
     }

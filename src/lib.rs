@@ -32,10 +32,11 @@
 //!    schema, where that is asked for. [`authz::evaluate`]: synchronous and pure. [`state`] is read
 //!    before and taken from after (`check/takings.rs`), only where a rule that may match needs it.
 //!    `check/in_flight.rs`: an id that waits for a list is nobody else's in its session.
-//! 9. `check/conclude.rs`: the header changes of an allow by [`upstream`], or a local reply
-//!    (`check/reply.rs`).
-//! 10. `check/evidence.rs`: audit, metrics and span, once.
-//! 11. [`envoy::check_response`]: [`check::Verdict`] to `CheckResponse`.
+//! 9. `check/prepare.rs`: what [`upstream`] gives an allowed request. This step may wait for the
+//!    network, within the deadline of the check; without anything to wait for it costs a call.
+//! 10. `check/conclude.rs`: the verdict, or a local reply (`check/reply.rs`).
+//! 11. `check/evidence.rs`: audit, metrics and span, once.
+//! 12. [`envoy::check_response`]: [`check::Verdict`] to `CheckResponse`.
 //!
 //! # The path of a response
 //!

@@ -7,6 +7,7 @@ use crate::catalog::InvalidSnapshot;
 use crate::check::{InvalidHandoffKeys, InvalidServer};
 use crate::config::ConfigError;
 use crate::envoy;
+use crate::fetch::InvalidOutbound;
 use crate::geoip::InvalidCountries;
 use crate::listen::{ListenError, TlsError};
 use crate::policy::LoadPolicyError;
@@ -24,6 +25,9 @@ pub enum RunError {
     /// There is no policy to begin with.
     #[error(transparent)]
     Policy(#[from] LoadPolicyError),
+    /// No outbound request can be made as configured.
+    #[error(transparent)]
+    Fetch(#[from] InvalidOutbound),
     /// An issuer cannot be asked as configured.
     #[error(transparent)]
     Issuers(#[from] InvalidSettings),

@@ -10,6 +10,7 @@ use crate::authn::{Authenticator, KeyRefresher, Peers};
 use crate::catalog::Catalog;
 use crate::check::Handoffs;
 use crate::config::Config;
+use crate::fetch::Outbound;
 use crate::geoip::Countries;
 use crate::health::Readiness;
 use crate::listen::Tls;
@@ -48,7 +49,8 @@ impl Core {
                  certificates verified"
             );
         }
-        let (authenticator, refreshers) = Authenticator::new(&config.authn)?;
+        let outbound = Outbound::open(&config.fetch)?;
+        let (authenticator, refreshers) = Authenticator::new(&config.authn, &outbound)?;
         let handoffs = Handoffs::new(&config.handoff)?;
         tracing::info!(
             revision = %policy.status().revision,

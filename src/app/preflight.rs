@@ -6,6 +6,7 @@ use crate::authn::{Authenticator, Peers};
 use crate::catalog::Catalog;
 use crate::check::{Handoffs, Servers};
 use crate::config::Config;
+use crate::fetch::Outbound;
 use crate::listen::Tls;
 
 /// Everything that would keep the service from starting, though the file itself is good: files
@@ -13,7 +14,12 @@ use crate::listen::Tls;
 #[must_use]
 pub async fn preflight(config: &Config) -> Vec<RunError> {
     let mut faults = Vec::new();
-    faults.extend(Authenticator::new(&config.authn).err().map(RunError::from));
+    let outbound = Outbound::open(&config.fetch).unwrap_or_else(|fault| {
+        faults.push(RunError::from(fault));
+        Outbound::default()
+    });
+    let authenticator = Authenticator::new(&config.authn, &outbound);
+    faults.extend(authenticator.err().map(RunError::from));
     faults.extend(Servers::new(&config.servers).err().map(RunError::from));
     let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK());
     faults.extend(catalog.err().map(RunError::from));

@@ -3,6 +3,9 @@
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::durable::{NotDurable, Receipt};
 
 /// How much may wait to be written, whichever comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +62,23 @@ pub(super) struct WaitingLines {
     pub(super) lines: Vec<u8>,
     /// How many they are.
     pub(super) count: usize,
+    /// Who waits to hear of which of them, by number; at most one for each.
+    pub(super) receipts: Vec<(usize, Receipt)>,
     /// How many bytes the writer has taken and not written yet.
     pub(super) writing: usize,
     /// Whether the writer waits for some, and has to be told.
     is_awaited: bool,
     is_closed: bool,
+    /// Whether the writer has ended, so that nobody writes what waits.
+    is_abandoned: bool,
+}
+
+/// The lines that the writer has taken.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) lines: Vec<u8>,
+    /// Who waits to hear of which of them, by number.
+    pub(super) receipts: Vec<(usize, Receipt)>,
 }
 
 impl Queue {
@@ -83,45 +98,72 @@ impl Queue {
         self.more.notify_one();
     }
 
+    /// The writer has ended, by whatever cause: whoever waits for it hears so.
+    pub(super) fn abandon(&self) {
+        let mut waiting = self.lock();
+        waiting.is_abandoned = true;
+        let receipts = mem::take(&mut waiting.receipts);
+        drop(waiting);
+        drop(receipts);
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, WaitingLines> {
         // Whoever panicked left nothing half done: lines are appended whole.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a line, unless there is no room for it.
-    pub(super) fn put(&self, line: &[u8]) -> bool {
+    /// Takes a line, unless there is no room for it, or nobody to give its receipt.
+    pub(super) fn put(&self, line: &[u8], receipt: Option<Receipt>) -> Result<(), NotDurable> {
         let mut waiting = self.lock();
+        if receipt.is_some() && waiting.is_abandoned {
+            return Err(NotDurable::Closed);
+        }
         let QueueLimits {
             records_max,
             bytes_max,
         } = self.limits;
         let held = waiting.lines.len().saturating_add(waiting.writing);
         if waiting.count >= records_max || held.saturating_add(line.len()) > bytes_max {
-            return false;
+            return Err(NotDurable::QueueFull);
         }
+        let is_urgent = receipt.is_some();
+        let number = waiting.count;
+        waiting
+            .receipts
+            .extend(receipt.map(|receipt| (number, receipt)));
         make_room(&mut waiting.lines, line.len(), bytes_max);
         waiting.lines.extend_from_slice(line);
         waiting.count += 1;
         let is_awaited = mem::take(&mut waiting.is_awaited);
         drop(waiting);
-        if is_awaited {
+        if is_awaited || is_urgent {
             self.more.notify_one();
         }
-        true
+        Ok(())
     }
 
     /// Puts what waits in the place of `batch`, as soon as there is something, and says how many
     /// lines it is: none once the queue is closed and empty.
-    pub(super) fn take(&self, batch: &mut Vec<u8>) -> usize {
+    pub(super) fn take(&self, batch: &mut Batch) -> usize {
         let mut waiting = self.lock();
         while waiting.count == 0 && !waiting.is_closed {
             waiting.is_awaited = true;
             let woken = self.more.wait(waiting);
             waiting = woken.unwrap_or_else(PoisonError::into_inner);
         }
-        mem::swap(&mut waiting.lines, batch);
-        waiting.writing = batch.len();
+        mem::swap(&mut waiting.lines, &mut batch.lines);
+        mem::swap(&mut waiting.receipts, &mut batch.receipts);
+        waiting.writing = batch.lines.len();
         mem::take(&mut waiting.count)
+    }
+
+    /// Lets lines gather for so long, or until somebody waits for one to be written.
+    pub(super) fn rest(&self, span: Duration) {
+        let waiting = self.lock();
+        let may_rest =
+            |waiting: &mut WaitingLines| waiting.receipts.is_empty() && !waiting.is_closed;
+        let rested = self.more.wait_timeout_while(waiting, span, may_rest);
+        drop(rested.unwrap_or_else(PoisonError::into_inner));
     }
 }
 

@@ -3,6 +3,8 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 
+mod durable;
+
 fn record(reason: &'static str) -> Record {
     Record {
         time: "2026-11-20T10:00:00Z".parse().unwrap(),

@@ -9,9 +9,11 @@ use super::cache::{self, TokenCache, TokenHash};
 use super::credentials::Credentials;
 use super::error::AuthenticationError;
 use super::keys::{self, IssuerKeys, KeyHealth, KeyRefresher};
+use super::sender::SenderConstraint;
 use super::settings::{InvalidSettings, IssuerSettings, Settings};
 use super::token::{Requirements, Unverified, Verified};
 use crate::authz::Subject;
+use crate::fetch::Outbound;
 
 /// Whom the tokens for one MCP server may be from and for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,6 +23,24 @@ pub struct Audience {
     pub accepted: Vec<String>,
     /// The issuers trusted for this server; `None` means every configured one.
     pub issuers: Option<Vec<String>>,
+}
+
+/// A caller who is proved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Authenticated {
+    /// Whom the token is about.
+    pub subject: Arc<Subject>,
+    /// What the token demanded of its sender, who has proved it.
+    pub sender: SenderConstraint,
+}
+
+impl Authenticated {
+    fn by(token: &Verified) -> Self {
+        Authenticated {
+            subject: Arc::clone(&token.subject),
+            sender: token.sender,
+        }
+    }
 }
 
 /// How the keys of one issuer are.
@@ -51,19 +71,22 @@ struct TrustedIssuer {
 
 impl Authenticator {
     /// Builds the authenticator and one key refresher per issuer. Without its refresher running, an
-    /// issuer never has keys. Reads the `ca_file`s.
+    /// issuer never has keys. Keys are fetched as `outbound` says. Reads the `ca_file`s.
     ///
     /// # Errors
     /// The first thing wrong with the settings; [`Settings::faults`] knows all of them but unusable
     /// `ca_file`s.
-    pub fn new(settings: &Settings) -> Result<(Self, Vec<KeyRefresher>), InvalidSettings> {
+    pub fn new(
+        settings: &Settings,
+        outbound: &Outbound,
+    ) -> Result<(Self, Vec<KeyRefresher>), InvalidSettings> {
         if let Some((_, fault)) = settings.faults().into_iter().next() {
             return Err(fault);
         }
         let mut issuers = HashMap::new();
         let mut refreshers = Vec::new();
         for issuer in &settings.issuers {
-            let (keys, refresher) = keys::open(issuer, settings)?;
+            let (keys, refresher) = keys::open(issuer, settings, outbound)?;
             let name = Arc::clone(refresher.issuer());
             refreshers.push(refresher);
             issuers.insert(
@@ -84,7 +107,8 @@ impl Authenticator {
         Ok((authenticator, refreshers))
     }
 
-    /// Who is calling: the subject of the one bearer token of a request.
+    /// Who is calling: the subject of the one bearer token of a request, and what the token
+    /// demanded of its sender.
     ///
     /// Returns without waiting, unless the token names an unknown key: then it waits for the
     /// issuer's keys, at most for `fetch_wait`. May be dropped at any time.
@@ -97,18 +121,18 @@ impl Authenticator {
         credentials: &Credentials<'_>,
         audience: &Audience,
         now: Timestamp,
-    ) -> Result<Arc<Subject>, AuthenticationError> {
+    ) -> Result<Authenticated, AuthenticationError> {
         let token = credentials.bearer_token(self.token_bytes_max)?;
         let hash = cache::hash(token);
         if let Some(outcome) = hash.and_then(|hash| self.recall(&hash, audience, now)) {
             return outcome;
         }
         let verified = Arc::new(self.verify(token, audience, now).await?);
-        let subject = Arc::clone(&verified.subject);
+        let authenticated = Authenticated::by(&verified);
         if let Some(hash) = hash {
             self.tokens.insert(hash, verified, now);
         }
-        Ok(subject)
+        Ok(authenticated)
     }
 
     /// How the keys of each issuer are, in no order.
@@ -148,7 +172,7 @@ impl Authenticator {
         hash: &TokenHash,
         audience: &Audience,
         now: Timestamp,
-    ) -> Option<Result<Arc<Subject>, AuthenticationError>> {
+    ) -> Option<Result<Authenticated, AuthenticationError>> {
         let known = self.tokens.find(hash, now)?;
         let outcome = self.recheck(&known, audience, now).transpose();
         if outcome.is_none() {
@@ -163,13 +187,13 @@ impl Authenticator {
         known: &Verified,
         audience: &Audience,
         now: Timestamp,
-    ) -> Result<Option<Arc<Subject>>, AuthenticationError> {
+    ) -> Result<Option<Authenticated>, AuthenticationError> {
         let issuer = self.trusted(&known.subject.issuer, audience)?;
         if !issuer.keys.current()?.has(&known.key, known.algorithm) {
             return Ok(None);
         }
         known.check(&audience.accepted, now, issuer.settings.leeway)?;
-        Ok(Some(Arc::clone(&known.subject)))
+        Ok(Some(Authenticated::by(known)))
     }
 
     async fn verify(

@@ -51,7 +51,7 @@ pub(super) async fn discover(
     for document in documents {
         match discover_at(client, issuer, document, limits).await {
             Ok(url) => return Ok(url),
-            Err(error @ FetchError::Transport(_)) => return Err(error),
+            Err(error @ (FetchError::Transport(_) | FetchError::Proxy(_))) => return Err(error),
             Err(error) if !is_telling => {
                 is_telling = !matches!(error, FetchError::Status(404));
                 fault = error;

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::settings::{InvalidSettings, IssuerSettings, KeySettings, Settings};
 use super::{AuthenticationError, SignatureAlgorithm};
+use crate::fetch::Outbound;
 use fetch::FetchKeys;
 use set::KeySet;
 use source::KeySource;
@@ -52,8 +53,9 @@ impl KeyRefresher {
 pub(super) fn open(
     issuer: &IssuerSettings,
     settings: &Settings,
+    outbound: &Outbound,
 ) -> Result<(IssuerKeys, KeyRefresher), InvalidSettings> {
-    let source = KeySource::new(issuer, settings)?;
+    let source = KeySource::new(issuer, settings, outbound)?;
     let mut keys = issuer.keys;
     if source.is_file() {
         keys.refresh = keys.refresh.min(keys.min_interval);

@@ -16,6 +16,7 @@ use serde::de::IgnoredAny;
 
 use super::claims::{self, Validity};
 use super::keys::{Thumbprint, VerificationKey};
+use super::sender::SenderConstraint;
 use super::settings::ClaimSettings;
 use super::{AuthenticationError, Claim, SignatureAlgorithm};
 use crate::authz::{Subject, Value};
@@ -39,6 +40,8 @@ pub(super) struct Verified {
     pub(super) key: Thumbprint,
     /// With this algorithm.
     pub(super) algorithm: SignatureAlgorithm,
+    /// Who may use it.
+    pub(super) sender: SenderConstraint,
     validity: Validity,
 }
 
@@ -127,10 +130,8 @@ impl<'t> Unverified<'t> {
         if self.issuer()? != &**required.issuer {
             return Err(AuthenticationError::UnknownIssuer);
         }
-        // Confirmation by any method (RFC 7800) is a demand that cannot be met yet.
-        if !matches!(self.claims.member("cnf"), None | Some(Value::Null)) {
-            return Err(AuthenticationError::ProofRequired);
-        }
+        let sender = SenderConstraint::of(&self.claims);
+        sender.check()?;
         let validity = Validity::from_claims(&self.claims)?;
         let subject = claims::subject(self.claims, Arc::clone(required.issuer), required.claims)?;
         validity.check_audience(required.audience)?;
@@ -143,19 +144,21 @@ impl<'t> Unverified<'t> {
             subject: Arc::new(subject),
             key: key.thumbprint,
             algorithm: self.algorithm,
+            sender,
             validity,
         })
     }
 }
 
 impl Verified {
-    /// Checks again what depends on the moment and on the server.
+    /// Checks again what depends on the moment, on the server and on the sender.
     pub(super) fn check(
         &self,
         audience: &[String],
         now: Timestamp,
         leeway: Duration,
     ) -> Result<(), AuthenticationError> {
+        self.sender.check()?;
         self.validity.check_audience(audience)?;
         self.validity.check_time(now, leeway)
     }

@@ -12,13 +12,11 @@ use super::reply::{self, Addressee, Denied};
 use super::response_context::{ContextTooLong, Handover, ResponseContents, hand_over};
 use super::server::Server;
 use super::verdict::{LocalReply, Outcome};
-use super::{resume, session};
 use crate::authn::AuthenticationError;
 use crate::authz::{Decision, Denial, DenialReason};
-use crate::mcp::{Era, Message, MessageKind};
+use crate::mcp::Era;
 use crate::state::State;
-use crate::text::Text;
-use crate::upstream::{self, Facts, Obligations};
+use crate::upstream::Obligations;
 
 /// How a check ends: the reason, and what the PEP is told.
 pub(super) struct Conclusion {
@@ -115,13 +113,13 @@ impl RequestContext<'_> {
         })
     }
 
-    /// Concludes the check of a request that was decided.
+    /// Concludes the check of a request that was decided, and prepared if it is allowed.
     pub(super) fn conclude(
         &self,
         decided: RequestDecision,
+        prepared: Option<Obligations>,
         handoff: Option<Handover>,
         to: &Addressee<'_>,
-        parsed: &ParsedRequest<'_>,
     ) -> Conclusion {
         let nothing_asked = Denial {
             reason: DenialReason::NoMatchingRule,
@@ -139,24 +137,15 @@ impl RequestContext<'_> {
         }
         match decided.decision.unwrap_or(Decision::Deny(nothing_asked)) {
             Decision::Allow(_) => {
-                let mut obligations = self.obligations(to.decision_id, parsed);
-                let assigned = decided.assigned.as_ref();
-                let assigned = assigned.map_or(&[][..], |assigned| &assigned.headers);
-                let owned = &decided.owned_headers;
-                let names = self.request.header_names();
-                upstream::assign(&mut obligations, assigned, owned, names);
-                let rule = decided.rules.first().cloned();
-                let contents = ResponseContents::of(self.request, self.server, parsed);
-                if contents.reads_body() {
-                    // A response that cannot be read could not be filtered.
-                    let names = self.request.header_names();
-                    let unreadable = names.filter(|name| UNREADABLE.contains(name));
-                    obligations.remove.extend(unreadable.map(Text::copy));
-                }
+                // INVARIANT: an allow was prepared; were it not, nobody has said what is kept from
+                // the upstream.
+                let Some(obligations) = prepared else {
+                    return failed(to, Reason::StateUnavailable);
+                };
                 Conclusion {
                     reason: Reason::Allowed,
                     outcome: Outcome::Allow(obligations),
-                    rule,
+                    rule: decided.rules.first().cloned(),
                     handoff,
                 }
             }
@@ -184,51 +173,4 @@ impl RequestContext<'_> {
             },
         }
     }
-
-    fn obligations(&self, decision_id: Uuid, parsed: &ParsedRequest<'_>) -> Obligations {
-        let single = match parsed.messages() {
-            [message] if !matches!(message.kind, MessageKind::Response { .. }) => Some(message),
-            _ => None,
-        };
-        let targets = single.map(Message::targets).unwrap_or_default();
-        let name = match targets.as_slice() {
-            [target] => target.name,
-            _ => None,
-        };
-        let facts = Facts {
-            subject: self.subject,
-            server: &self.server.name,
-            method: single.map(|message| match message.entry {
-                Some(entry) => entry.name.into(),
-                None => Text::copy(&message.method),
-            }),
-            name: name.map(Text::copy),
-            decision_id: decision_id.into(),
-        };
-        let names = self.request.header_names();
-        let mut obligations =
-            upstream::obligations(facts, self.server.settings.authorization, names);
-        let session = parsed.routing.as_ref().and_then(|routing| routing.session);
-        let unjudged = session::unjudged_headers(self.request, session);
-        obligations.remove.extend(unjudged);
-        let unheeded = resume::unheeded_headers(self.request, self.server, parsed.era);
-        obligations.remove.extend(unheeded);
-        obligations
-    }
 }
-
-const ACCEPT_ENCODING: &str = "accept-encoding";
-const RANGE: &str = "range";
-/// What asks for a response that cannot be read: coded, or a part.
-const UNREADABLE: [&str; 2] = [ACCEPT_ENCODING, RANGE];
-
-/// What is removed of requests that are allowed, some of it now and then, besides the headers that
-/// are ours to set and those that steer the PEP's router.
-pub const REMOVED: [&str; 6] = [
-    upstream::AUTHORIZATION,
-    upstream::DPOP,
-    ACCEPT_ENCODING,
-    RANGE,
-    resume::HEADER,
-    session::SESSION_HEADER,
-];

@@ -11,7 +11,7 @@ use super::objection::{Objection, objected};
 use super::policies::Policies;
 use super::reason::Reason;
 use super::rehearsal::{add_rehearsal, rehearsed};
-use super::takings::{Took, take};
+use super::takings::{self, Took, take};
 use crate::authz::{
     self, AccessRequest, Assigned, Decision, Denial, DenialReason, Evaluation, Policy, Rehearsal,
     Rehearsed, Rules, Taken,
@@ -102,9 +102,7 @@ impl RequestDecision {
 
     /// Gives back the places of a request that is not allowed after all.
     pub(super) fn give_back(&mut self, state: &dyn State, request: Uuid) {
-        if !self.places.is_empty() {
-            state.close(&std::mem::take(&mut self.places), request);
-        }
+        takings::give_back(&mut self.places, state, request);
     }
 
     /// Takes back whatever was decided: what is used there is not the caller's to use.

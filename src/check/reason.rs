@@ -12,6 +12,7 @@ use crate::authn::AuthenticationError;
 use crate::authz::{Challenge, DenialReason};
 use crate::mcp::Refusal;
 pub use crate::telemetry::metrics::DecisionKind;
+use crate::upstream::UpstreamFault;
 
 use super::invalid_check::InvalidCheck;
 
@@ -297,6 +298,12 @@ impl From<&Challenge> for Reason {
         } else {
             Reason::InsufficientScope
         }
+    }
+}
+
+impl From<UpstreamFault> for Reason {
+    fn from(fault: UpstreamFault) -> Self {
+        match fault {}
     }
 }
 

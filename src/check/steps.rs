@@ -139,9 +139,11 @@ impl Pipeline {
         now: Timestamp,
     ) -> Result<Arc<Subject>, AuthenticationError> {
         let credentials = Credentials::new(request.path, request.header("authorization"));
-        self.authenticator
+        let authenticated = self
+            .authenticator
             .authenticate(&credentials, &server.audience, now)
-            .await
+            .await?;
+        Ok(authenticated.subject)
     }
 
     /// Waits until a body may be parsed, if it is long.
@@ -220,6 +222,15 @@ impl Pipeline {
                 return failed(to, Reason::StateUnavailable);
             }
         };
+        let prepared = context.prepare(&mut decided, &*self.state, parsed).await;
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(fault) => {
+                tracing::error!(%fault, "an allowed request cannot be forwarded");
+                observation.decided(&decided, parsed);
+                return failed(to, Reason::from(fault));
+            }
+        };
         let handoff = context.hand_over(&mut decided, &*self.state, to, parsed);
         in_flight::keep_ids(self, ids.ok().flatten().as_ref(), &context, &mut decided);
         if decided.is_allowed() && resume::is_ignored(request, server, parsed.era) {
@@ -231,7 +242,7 @@ impl Pipeline {
         if let (Some(rehearsal), Some(candidate)) = (&decided.candidate, &candidate) {
             observation.candidate(rehearsal, candidate.revision());
         }
-        context.conclude(decided, handoff, to, parsed)
+        context.conclude(decided, prepared, handoff, to)
     }
 
     /// Reports what the request shows of mistakes in the PEP's configuration.

@@ -16,6 +16,46 @@ pub(super) enum Took {
     NoCall(usize, Taken),
 }
 
+/// The places of a request while it waits. They are given back unless they are [kept](Self::keep):
+/// if the check fails or is given up, nobody would see when the request ends.
+pub(super) struct HeldPlaces<'p> {
+    places: &'p mut Vec<PlaceKey>,
+    state: &'p dyn State,
+    request: Uuid,
+    is_kept: bool,
+}
+
+impl<'p> HeldPlaces<'p> {
+    pub(super) fn new(places: &'p mut Vec<PlaceKey>, state: &'p dyn State, request: Uuid) -> Self {
+        HeldPlaces {
+            places,
+            state,
+            request,
+            is_kept: false,
+        }
+    }
+
+    /// Leaves the request its places.
+    pub(super) fn keep(mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for HeldPlaces<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            give_back(self.places, self.state, self.request);
+        }
+    }
+}
+
+/// Gives back the places of a request.
+pub(super) fn give_back(places: &mut Vec<PlaceKey>, state: &dyn State, request: Uuid) {
+    if !places.is_empty() {
+        state.close(&std::mem::take(places), request);
+    }
+}
+
 /// Places are taken first, since they alone can be given back.
 pub(super) async fn take(
     state: &dyn State,
@@ -46,4 +86,49 @@ pub(super) async fn take(
         Taken::All => Took::All(places),
         taken @ Taken::Exhausted { first, .. } => Took::NoCall(first, taken),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::authz::{CounterKey, OpenDemand};
+    use crate::state::{LimitStore as _, Memory, Settings};
+
+    /// A check that waits while it holds its places, and is given up or not.
+    #[tokio::test]
+    async fn places_are_given_back_unless_they_are_kept() {
+        let key = CounterKey::named("a");
+        let one = [OpenDemand {
+            rule: "a".into(),
+            message: None,
+            most: 1,
+            key: key.clone(),
+        }];
+        let now = "2026-11-20T10:00:00Z".parse().unwrap();
+        let (first, next) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        for (keeps, expected) in [(true, Opened::Full { first: 0 }), (false, Opened::All)] {
+            let state = Memory::new(Settings::default());
+            assert_eq!(state.open(&one, first, now).await, Ok(Opened::All));
+            let mut places = vec![PlaceKey::of(&key)];
+            {
+                let held = HeldPlaces::new(&mut places, &state, first);
+                let mut waiting = pin!(async {
+                    if !keeps {
+                        pending::<()>().await;
+                    }
+                    held.keep();
+                });
+                let ended = waiting
+                    .as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()));
+                assert_eq!(ended.is_ready(), keeps);
+            }
+            assert_eq!(places.len(), usize::from(keeps));
+            assert_eq!(state.open(&one, next, now).await, Ok(expected));
+        }
+    }
 }

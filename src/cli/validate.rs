@@ -136,6 +136,7 @@ fn preflight(inspection: &mut Inspection) {
     };
     for fault in faults {
         let key = match fault {
+            RunError::Fetch(_) => "fetch",
             RunError::Issuers(_) => "issuers",
             RunError::Servers(_) => "servers",
             // Every record is looked at below, those on which nothing rests too.

@@ -42,6 +42,11 @@ impl ConfigReader<'_> {
         let handoff = fields.optional("handoff", findings, |node, findings| {
             self.handoff(node, findings)
         });
+        let fetch = fields
+            .optional("fetch", findings, |node, findings| {
+                self.fetch(node, findings)
+            })
+            .unwrap_or_default();
         let telemetry = fields
             .optional("telemetry", findings, telemetry::settings)
             .unwrap_or_default();
@@ -71,6 +76,7 @@ impl ConfigReader<'_> {
                 .and_then(|replicas| u32::try_from(replicas).ok())
                 .unwrap_or(1),
             handoff: handoff.unwrap_or_default(),
+            fetch,
             telemetry,
             limits,
             drain,

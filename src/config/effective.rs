@@ -13,6 +13,7 @@ use crate::audit;
 use crate::authn::{self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings};
 use crate::catalog::Trust;
 use crate::check::{self, DenySettings, HandoffSettings, PurposeSettings, ServerSettings};
+use crate::fetch::{self, ProxySettings};
 use crate::listen::{self, TlsFiles};
 use crate::state;
 use crate::telemetry;
@@ -40,6 +41,7 @@ impl Config {
             country_db_file,
             replicas,
             handoff: HandoffSettings { key_file, max_age },
+            fetch,
             telemetry,
             limits: _,
             drain: Drain { delay, timeout },
@@ -69,6 +71,7 @@ impl Config {
             "geoip": country_db_file.as_ref().map(|file| json!({"country_db_file": file})),
             "replicas": replicas,
             "handoff": {"key_file": key_file, "max_age": yaml::duration_text(*max_age)},
+            "fetch": fetch_value(fetch),
             "telemetry": {
                 "otlp_endpoint": otlp_endpoint,
                 "service_name": service_name,
@@ -159,6 +162,19 @@ fn purpose_value(settings: &PurposeSettings) -> Option<Value> {
     let PurposeSettings { header, meta } = settings;
     let is_said = header.is_some() || meta.is_some();
     is_said.then(|| json!({"header": header, "meta": meta}))
+}
+
+fn fetch_value(settings: &fetch::Settings) -> Value {
+    let fetch::Settings { proxy, ca_file } = settings;
+    let no_proxy = proxy.as_ref().map(|ProxySettings { url: _, exceptions }| {
+        let texts: Vec<String> = exceptions.iter().map(ToString::to_string).collect();
+        texts
+    });
+    json!({
+        "proxy": proxy.as_ref().map(ProxySettings::text),
+        "no_proxy": no_proxy.filter(|texts| !texts.is_empty()),
+        "ca_file": ca_file,
+    })
 }
 
 fn tls_files(files: &TlsFiles) -> Value {

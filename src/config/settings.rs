@@ -9,6 +9,7 @@ use crate::authn;
 use crate::catalog::{CatalogLimits, WatchedServer};
 use crate::check::{self, Fact, HandoffSettings, PurposeSettings, ServerSettings, UriForm};
 use crate::envoy::check_request::ClientAddress;
+use crate::fetch;
 use crate::listen;
 use crate::state;
 use crate::telemetry;
@@ -50,6 +51,8 @@ pub struct Config {
     pub replicas: u32,
     /// How what a check hands on to the response is sealed.
     pub handoff: HandoffSettings,
+    /// How outbound HTTP requests are made.
+    pub fetch: fetch::Settings,
     /// Logs and traces.
     pub telemetry: telemetry::Settings,
     /// Every limit that is not part of another module's settings.

@@ -2,6 +2,10 @@
 
 use std::io;
 
+use url::Url;
+
+use super::proxy::ProxyFault;
+
 /// The most characters of a cause: some repeat what the other side sent.
 const CAUSE_MAX: usize = 160;
 
@@ -65,4 +69,27 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Erro
 
 pub(super) fn has_cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> bool {
     causes(error).any(<dyn std::error::Error>::is::<E>)
+}
+
+/// What the proxy has to do with the failure of a request that went through it. `None` if it made
+/// the connection.
+pub(super) fn proxy_fault(error: &reqwest::Error, url: &Url) -> Option<ProxyFault> {
+    if !error.is_connect() {
+        return None;
+    }
+    if url.scheme() == "http" {
+        return Some(ProxyFault::Unreachable(cause_of(error)));
+    }
+    // The type has no name outside of its crate, so it is told by its text.
+    let shown = causes(error).map(ToString::to_string);
+    let told = shown
+        .filter_map(|text| text.strip_prefix("tunnel error: ").map(str::to_owned))
+        .next()?;
+    Some(match told.as_str() {
+        "failed to create underlying connection" | "io error establishing tunnel" => {
+            ProxyFault::Unreachable(cause_of(error))
+        }
+        "proxy authorization required" => ProxyFault::CredentialsAsked,
+        _ => ProxyFault::NotConnected,
+    })
 }

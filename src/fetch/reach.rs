@@ -4,6 +4,12 @@
 //! Internet has no business in the operator's network: a request there, though blind, reaches hosts
 //! that trust every inside caller. URLs that the operator configures are not restricted, and an
 //! issuer that is inside may keep its keys inside.
+//!
+//! A name that is reached through a proxy is resolved by the proxy, and nothing of it can be known
+//! here but the name. Then only what the name or address itself says is refused: internal
+//! addresses, names that no public host has, and the proxy's own host. That other names do not lead
+//! inside is for the proxy to see to. An issuer that is reached through the proxy is outside, unless
+//! its URL itself has an internal address.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,6 +18,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
+
+use super::proxy::ProxySettings;
+
+/// The names at the top that no public host is below: RFC 6762 §3, RFC 8375, RFC 6761 §6.2 and
+/// §6.4, and those that are set apart for private use.
+const PRIVATE_TOPS: &[&str] = &[
+    "local", "internal", "intranet", "lan", "private", "corp", "home", "test", "invalid",
+];
 
 /// The way to an issuer's metadata and keys: names as they are resolved on it.
 #[derive(Debug, Clone)]
@@ -23,6 +37,8 @@ pub struct Reach {
     /// Whether its name was ever resolved to an address outside. Then it stays outside: otherwise the
     /// DNS server of the name could let it in with the next answer.
     was_outside: Arc<AtomicBool>,
+    /// What resolves the names of the hosts that it serves.
+    proxy: Option<Arc<ProxySettings>>,
 }
 
 /// A name that leads inside, where it must not.
@@ -32,12 +48,12 @@ pub(super) struct LeadsInside;
 
 impl Reach {
     /// From an issuer whose metadata is at this URL.
-    #[must_use]
-    pub fn of(document: &Url) -> Self {
+    pub(super) fn of(document: &Url, proxy: Option<Arc<ProxySettings>>) -> Self {
         Reach {
             issuer: document.host_str().unwrap_or_default().into(),
             is_inside: Arc::new(AtomicBool::new(names_inside(document))),
             was_outside: Arc::default(),
+            proxy,
         }
     }
 
@@ -45,7 +61,17 @@ impl Reach {
     #[must_use]
     pub fn may_lead_to(&self, url: &Url) -> bool {
         let is_own = url.host_str() == Some(&*self.issuer);
-        is_own || self.is_inside.load(Ordering::Relaxed) || !names_inside(url)
+        is_own
+            || self.is_inside.load(Ordering::Relaxed)
+            || !(names_inside(url) || self.leads_proxy_inside(url))
+    }
+
+    /// Whether a URL names the proxy, or a host that the proxy would have to find inside.
+    fn leads_proxy_inside(&self, url: &Url) -> bool {
+        self.proxy.as_ref().is_some_and(|proxy| {
+            let named = |name: &str| proxy.is_named(name);
+            url.host_str().is_some_and(named) || (proxy.serves(url) && is_private_name(url))
+        })
     }
 
     /// The addresses of a name that may be connected to.
@@ -62,6 +88,14 @@ impl Reach {
             }
             let is_inside = !addresses.is_empty() && !self.was_outside.load(Ordering::Relaxed);
             self.is_inside.store(is_inside, Ordering::Relaxed);
+            return Ok(addresses);
+        }
+        // It is configured, and no URL that another service names leads to it.
+        if self
+            .proxy
+            .as_ref()
+            .is_some_and(|proxy| proxy.is_named(name))
+        {
             return Ok(addresses);
         }
         if !self.is_inside.load(Ordering::Relaxed) {
@@ -98,6 +132,18 @@ fn names_inside(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => is_internal(address.into()),
         None => false,
     }
+}
+
+/// Whether the host of a URL has a name that is not of the public DNS.
+fn is_private_name(url: &Url) -> bool {
+    let Some(Host::Domain(name)) = url.host() else {
+        return false;
+    };
+    let name = name.trim_end_matches('.');
+    let Some((below, top)) = name.rsplit_once('.') else {
+        return true;
+    };
+    PRIVATE_TOPS.contains(&top) || (top == "arpa" && (below == "home" || below.ends_with(".home")))
 }
 
 /// Whether an address is not one of the public Internet: those that RFC 6890 and its registries call
@@ -210,7 +256,7 @@ mod tests {
             ("localhost", "127.0.0.1", true),
         ];
         for (issuer, keys, expected) in rows {
-            let reach = Reach::of(&url(issuer));
+            let reach = Reach::of(&url(issuer), None);
             assert_eq!(reach.may_lead_to(&url(keys)), expected, "{issuer} {keys}");
         }
     }
@@ -239,7 +285,7 @@ mod tests {
         };
         // Outside, and one of its addresses inside does not make it an issuer that is inside.
         for own in [&["8.8.8.8"][..], &["8.8.8.8", "10.0.0.1"]] {
-            let reach = Reach::of(&url("idp.example"));
+            let reach = Reach::of(&url("idp.example"), None);
             is_outside(&reach);
             assert_eq!(at(&reach, "idp.example", own), all(own));
             is_outside(&reach);
@@ -249,7 +295,7 @@ mod tests {
             is_outside(&reach);
         }
         // Inside, until an answer says otherwise.
-        let reach = Reach::of(&url("idp.example"));
+        let reach = Reach::of(&url("idp.example"), None);
         assert_eq!(at(&reach, "idp.example", &[]), all(&[]));
         is_outside(&reach);
         assert_eq!(at(&reach, "idp.example", &["10.0.0.1"]), all(&["10.0.0.1"]));

@@ -22,3 +22,5 @@ fn documents_are_fetched_from_https_or_loopback_only() {
         assert_eq!(fetchable_url(url).is_some(), expected, "{url}");
     }
 }
+
+mod proxied;

@@ -1,21 +1,37 @@
-//! What every store does. One that replicas share is to be given to [`keeps_its_word`] too.
+//! What every store does, by the traits that checks use it by.
+//!
+//! [`keeps_its_word`] is the whole of it. A store is tested by one test, which gives it a way to open
+//! the store empty; what a store does besides, such as what it forgets first, it tests by itself.
 
-use std::sync::Arc;
+mod places;
+mod sampled;
+
 use std::time::Duration;
 
 use super::fixtures::{Who, at, limited, limits, session, watched, windows};
-use super::{Bind, Binding, BindingKey, Memory, Settings, State, Whose};
+use super::{Bind, Binding, BindingKey, Settings, State, Store, Whose, open};
 use crate::authz::{Policy, Taken};
 
-/// Tries a store that is empty each time.
-pub(super) async fn keeps_its_word(fresh: impl Fn() -> Arc<dyn State>) {
+/// Tries a store, which is opened empty for each property.
+pub(super) async fn keeps_its_word(fresh: impl Fn() -> Store) {
+    let fresh = || fresh().state;
     buckets_empty_by_bursts_and_fill_at_their_rate(&*fresh()).await;
     a_clock_that_is_set_back_keeps_nobody_out(&*fresh()).await;
     all_limits_are_taken_from_or_none(&*fresh()).await;
+    a_batch_takes_from_one_limit_as_often_as_it_asks(&*fresh()).await;
+    tools_that_a_server_does_not_have_share_one_limit(&*fresh()).await;
+    sampled::no_stretch_of_time_passes_more_than_the_rate_and_the_burst(&*fresh()).await;
+    places::so_many_are_open_at_once_and_no_more(&*fresh()).await;
+    places::a_place_of_each_counter_is_taken_or_none(&*fresh()).await;
+    places::a_place_whose_stream_does_not_begin_is_free_in_time(&*fresh()).await;
+    places::a_clock_that_is_set_back_keeps_no_place_for_longer(&*fresh()).await;
     windows_show_what_was_recorded(&*fresh()).await;
+    sampled::windows_slide_within_their_stated_error(&*fresh()).await;
     tools_count_once_each_while_they_are_recent(&*fresh()).await;
+    each_tool_that_a_server_does_not_have_was_tried(&*fresh()).await;
     who_is_first_owns_it_until_it_is_issued_anew(&*fresh()).await;
     many_are_bound_in_their_order_and_by_kind(&*fresh()).await;
+    nothing_asked_is_nothing_done(&*fresh()).await;
 }
 
 async fn take(store: &dyn State, policy: &Policy, id: &str, seconds: i64) -> Taken {
@@ -96,6 +112,51 @@ async fn all_limits_are_taken_from_or_none(store: &dyn State) {
     assert_eq!(store.take(&thrice, at(0)).await, Ok(Taken::All));
 }
 
+async fn a_batch_takes_from_one_limit_as_often_as_it_asks(store: &dyn State) {
+    let policy = limited(&["{calls: 40, per: 1h, by: [subject]}"]);
+    for many in [10, 40] {
+        let id = format!("{many} at once");
+        let batch = vec![limits(&policy, Who::new(&id)); many].concat();
+        for _ in 0..40 / many {
+            assert_eq!(store.take(&batch, at(0)).await, Ok(Taken::All));
+        }
+        let taken = store.take(&batch, at(0)).await.unwrap();
+        assert!(matches!(taken, Taken::Exhausted { first: 0, .. }), "{id}");
+    }
+    let batch = vec![limits(&policy, Who::new("a")); 41].concat();
+    let taken = store.take(&batch, at(0)).await.unwrap();
+    assert!(matches!(taken, Taken::Exhausted { first: 40, .. }));
+    assert_eq!(take(store, &policy, "a", 0).await, Taken::All);
+}
+
+/// The caller `mallory` with a tool that the server does not have.
+fn unlisted(tool: &str) -> Who<'_> {
+    Who {
+        tool_is_unlisted: true,
+        ..Who::new("mallory").with(tool)
+    }
+}
+
+async fn tools_that_a_server_does_not_have_share_one_limit(store: &dyn State) {
+    let by_tool = limited(&["{calls: 3, per: 1d, by: [subject, tool]}"]);
+    let mut taken = 0;
+    for tool in 0..100 {
+        let tool = tool.to_string();
+        let limits = limits(&by_tool, unlisted(&tool));
+        taken += usize::from(store.take(&limits, at(0)).await == Ok(Taken::All));
+    }
+    assert_eq!(taken, 3);
+    // One that the server has is counted by itself, and so is another caller.
+    let bob = Who {
+        id: "bob",
+        ..unlisted("0")
+    };
+    for who in [Who::new("mallory"), bob] {
+        let limits = limits(&by_tool, who);
+        assert_eq!(store.take(&limits, at(1)).await, Ok(Taken::All));
+    }
+}
+
 async fn windows_show_what_was_recorded(store: &dyn State) {
     let policy = watched(&[
         "calls: {more_than: 1, per: 64s, by: [subject]}",
@@ -153,6 +214,17 @@ async fn tools_count_once_each_while_they_are_recent(store: &dyn State) {
     assert!(read("999", 124).await > Some(100));
 }
 
+async fn each_tool_that_a_server_does_not_have_was_tried(store: &dyn State) {
+    let policy = watched(&["distinct_tools: {more_than: 3, per: 1h, by: [subject]}"]);
+    for tool in 0..50 {
+        let demand = windows(&policy, unlisted(&tool.to_string()));
+        store.record(&demand, at(0)).await.unwrap();
+    }
+    let demand = windows(&policy, unlisted("another"));
+    let readings = store.read(&demand, at(1)).await.unwrap();
+    assert_eq!(readings.reading(&demand[0].window), Some(51));
+}
+
 async fn who_is_first_owns_it_until_it_is_issued_anew(store: &dyn State) {
     let key = [session("a")];
     let carol = Who::new("carol").owner();
@@ -205,7 +277,17 @@ async fn many_are_bound_in_their_order_and_by_kind(store: &dyn State) {
     assert_eq!(free, [Whose::Nobodys; 2]);
 }
 
+async fn nothing_asked_is_nothing_done(store: &dyn State) {
+    let owner = Who::new("a").owner();
+    assert_eq!(store.take(&[], at(0)).await, Ok(Taken::All));
+    assert!(store.read(&[], at(0)).await.is_ok());
+    assert_eq!(store.record(&[], at(0)).await, Ok(()));
+    assert_eq!(store.bindings(&[], owner, at(0)).await, Ok(Vec::new()));
+    let bound = store.bind(&[], owner, Bind::Anew, at(0)).await;
+    assert_eq!(bound, Ok(Vec::new()));
+}
+
 #[tokio::test]
 async fn memory_keeps_its_word() {
-    keeps_its_word(|| Arc::new(Memory::new(Settings::default()))).await;
+    keeps_its_word(|| open(Settings::default())).await;
 }

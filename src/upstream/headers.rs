@@ -99,7 +99,7 @@ pub struct Facts<'a> {
 
 /// The header changes for an allowed request with these header names (in lower case).
 #[must_use]
-pub fn obligations<'h>(
+pub(super) fn obligations<'h>(
     facts: Facts<'_>,
     authorization: AuthorizationHeader,
     headers: impl Iterator<Item = &'h str>,

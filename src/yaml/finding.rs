@@ -55,6 +55,7 @@ pub struct Finding {
 pub struct Findings {
     sources: Vec<Placed>,
     findings: Vec<Finding>,
+    hidden: Vec<(SourceId, Range<usize>)>,
 }
 
 /// A file with its places, once somebody asks for one.
@@ -183,6 +184,9 @@ impl Findings {
             ..finding
         });
         self.findings.extend(moved);
+        let moved = other.hidden.into_iter();
+        let moved = moved.map(|(SourceId(at), span)| (SourceId(at.saturating_add(before)), span));
+        self.hidden.extend(moved);
     }
 
     fn push(
@@ -203,6 +207,11 @@ impl Findings {
             help,
             lint,
         });
+    }
+
+    /// Has a node shown with no finding: it may hold a secret.
+    pub fn hide(&mut self, node: &Node) {
+        self.hidden.push((node.source, node.span.clone()));
     }
 
     /// Whether any finding is an error.
@@ -328,7 +337,14 @@ impl Findings {
         };
         let name = self.name(finding.source);
         let (line, column) = self.position(finding);
-        let group = match excerpt(self.text(finding.source), &finding.span) {
+        let excerpt = excerpt(self.text(finding.source), &finding.span);
+        let is_hidden = |(excerpt, span): &(&str, Range<usize>)| {
+            let first = finding.span.start.saturating_sub(span.start);
+            let last = first.saturating_add(excerpt.len());
+            let mut hidden = self.hidden.iter();
+            hidden.any(|(at, span)| *at == finding.source && span.start < last && first < span.end)
+        };
+        let group = match excerpt.filter(|excerpt| !is_hidden(excerpt)) {
             Some((excerpt, span)) => title.element(
                 Snippet::source(excerpt)
                     .path(name)

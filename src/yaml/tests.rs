@@ -190,3 +190,38 @@ error: wrong
         assert!(shown.contains(part), "no `{part}` in {shown}");
     }
 }
+
+/// Nor with a finding about something else on its line.
+#[test]
+fn what_may_be_a_secret_is_not_shown() {
+    let text = "a: open\nb: {c: secret, d: e}\nf: open\n";
+    let (node, mut findings) = read(text);
+    let root = node.unwrap();
+    let b = root.member("b").unwrap();
+    findings.hide(b.member("c").unwrap());
+    for node in [
+        root.member("a"),
+        Some(b),
+        b.member("c"),
+        b.member("d"),
+        root.member("f"),
+    ] {
+        findings.error(node.unwrap(), "wrong", "");
+    }
+    let shown = findings.render(false);
+    assert!(!shown.contains("secret"), "{shown}");
+    assert!(
+        shown.contains("a: open") && shown.contains("f: open"),
+        "{shown}"
+    );
+    assert_eq!(shown.matches("f.yaml:2:").count(), 3, "{shown}");
+
+    // Nor where the findings are taken over by others.
+    let mut others = Findings::new();
+    others.add_source(Source {
+        name: "g.yaml".into(),
+        text: text.into(),
+    });
+    others.absorb(findings);
+    assert_eq!(others.render(false), shown);
+}

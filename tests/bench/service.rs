@@ -14,6 +14,7 @@ use mcp_authz::catalog::Catalog;
 use mcp_authz::check::{Decide, Handoffs, HttpRequest, LongBodies, Pipeline, Servers, Verdict};
 use mcp_authz::config;
 use mcp_authz::envoy::{ExtAuthz, ServeSettings};
+use mcp_authz::fetch::Outbound;
 use mcp_authz::policy::PolicyStore;
 use mcp_authz::state::{InFlight, Memory};
 use mcp_authz::telemetry::{self, metrics::Metrics, notices::Notices};
@@ -53,7 +54,8 @@ impl Service {
         let catalog = catalog.unwrap();
         let context = compile_context(&config, Some(&catalog));
         let policy = PolicyStore::open(config.policy.clone(), context, clock()).unwrap();
-        let (authenticator, refreshers) = Authenticator::new(&config.authn).unwrap();
+        let (authenticator, refreshers) =
+            Authenticator::new(&config.authn, &Outbound::default()).unwrap();
         let (audit, _writer) = Audit::start(std::io::sink(), limits.audit_queue).unwrap();
         let losses = Arc::clone(audit.losses());
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -33,7 +33,8 @@ fn setting(algorithm: Algorithm, count: u32) -> (Service, Vec<String>) {
 
 fn authenticate(authenticator: &Authenticator, value: &str, audience: &Audience) -> Arc<Subject> {
     let credentials = Credentials::new("/mcp", [value]);
-    finish(authenticator.authenticate(&credentials, audience, Timestamp::now())).unwrap()
+    let authenticated = authenticator.authenticate(&credentials, audience, Timestamp::now());
+    finish(authenticated).unwrap().subject
 }
 
 /// Each token is seen once.

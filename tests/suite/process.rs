@@ -1,6 +1,7 @@
 //! Bad input to the process: each ends or goes on as an operator would want, and says why.
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::running::{Conduct, Home, HttpIssuer, call, refused};
 
@@ -53,7 +54,7 @@ async fn every_mistake_of_a_configuration_is_shown_at_its_place() {
 /// A change to a good home, and what the process then says with `@` for the directory.
 type Row = (&'static str, fn(&Home), &'static str);
 
-const NOT_RUNNABLE: [Row; 19] = [
+const NOT_RUNNABLE: [Row; 20] = [
     (
         "no keys for contexts",
         |home| home.configure("drain:", "handoff: {key_file: handoff.keys}\ndrain:"),
@@ -156,6 +157,11 @@ const NOT_RUNNABLE: [Row; 19] = [
         "an address of another machine",
         |home| home.configure("listen: 127.0.0.1:0", "listen: 192.0.2.1:0"),
         "cannot listen on `192.0.2.1:0`: no such address on this machine",
+    ),
+    (
+        "no trust root for any request",
+        |home| home.configure("drain:", "fetch: {ca_file: ca.pem}\ndrain:"),
+        "`fetch.ca_file`: there is no such file",
     ),
     (
         "no trust root",
@@ -300,6 +306,56 @@ async fn an_issuer_that_is_away_is_waited_for() {
     assert_eq!(running.readyz().await.0, 200);
     let answer = running.check(call("a")).await;
     assert_eq!(answer.fact("reason"), "allowed");
+}
+
+#[tokio::test]
+async fn issuers_are_asked_through_the_proxy() {
+    let home = Home::new();
+    let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = proxy.local_addr().unwrap();
+    home.configure("  jwks_file: jwks.json\n", "");
+    home.configure(
+        "drain:",
+        &format!("fetch: {{proxy: 'http://{address}'}}\ndrain:"),
+    );
+    let running = home.start().await;
+    let (mut stream, _) = tokio::time::timeout(super::running::PATIENCE, proxy.accept())
+        .await
+        .unwrap()
+        .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    assert!(
+        head.starts_with("CONNECT idp.test:443 HTTP/1.1\r\n"),
+        "{head}"
+    );
+    let answer = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
+    stream.write_all(answer).await.unwrap();
+    let line = running.logs.line("keys could not be fetched").await;
+    let cause = "the proxy asks for credentials, and mcp-authz sends it none";
+    assert!(line.contains(cause), "{line}");
+    let (status, state) = running.readyz().await;
+    assert_eq!(status, 503);
+    assert_eq!(state["details"]["keys"][0]["failing"], cause);
+}
+
+#[tokio::test]
+async fn credentials_of_a_proxy_are_refused_and_not_repeated() {
+    let home = Home::new();
+    home.configure(
+        "drain:",
+        "fetch: {proxy: 'http://user:hush@proxy.test'}\ndrain:",
+    );
+    let (status, shown) = home.refused().await;
+    assert_eq!(status, 1);
+    assert!(
+        shown.contains("the URL of the proxy has credentials"),
+        "{shown}"
+    );
+    assert!(!shown.contains("hush"), "{shown}");
 }
 
 #[tokio::test]

@@ -194,6 +194,10 @@ impl Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mcp-authz"))
             .args(["serve", "--config"])
             .arg(config)
+            // Where nobody listens: proxies of the environment are ignored.
+            .envs(
+                ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:1")),
+            )
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(Stdio::piped())

@@ -88,3 +88,32 @@ fn the_line_feed_behind_a_torn_line_waits_for_room() {
     assert!(written.is_ok() && !is_torn);
     assert_eq!(pipe.text, b"\n{1}\n");
 }
+
+/// Of three lines that are waited for, as many as were written are durable.
+#[tokio::test]
+async fn of_a_batch_that_is_torn_the_lines_before_are_durable() {
+    for written in 0..=3 {
+        let queue = Queue::new(QueueLimits::default());
+        let (mut receipts, waiting): (Vec<_>, Vec<_>) = (0..3)
+            .map(|number| {
+                let (receipt, written) = crate::audit::durable::receipt();
+                ((number, receipt), written)
+            })
+            .unzip();
+        acknowledge(&queue, &mut io::sink(), &mut receipts, written);
+        assert!(receipts.is_empty());
+        for (number, waiting) in waiting.into_iter().enumerate() {
+            let expected = if number < written {
+                Ok(())
+            } else {
+                Err(NotDurable::SinkFailed)
+            };
+            assert_eq!(waiting.wait().await, expected, "{number} of {written}");
+        }
+        assert_eq!(
+            queue.losses.failed(),
+            0,
+            "what was not written was counted before"
+        );
+    }
+}

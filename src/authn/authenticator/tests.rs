@@ -50,7 +50,8 @@ impl Bench {
             fetch_wait: Duration::from_mins(1),
             ..Settings::default()
         };
-        let (authenticator, refreshers) = Authenticator::new(&settings).unwrap();
+        let (authenticator, refreshers) =
+            Authenticator::new(&settings, &Outbound::default()).unwrap();
         assert!(!authenticator.is_ready());
         let mut tasks = JoinSet::new();
         for refresher in refreshers {
@@ -72,13 +73,16 @@ impl Bench {
         audience: &Audience,
         now: Timestamp,
     ) -> Result<Arc<Subject>, AuthenticationError> {
-        self.authenticator
+        let authenticated = self
+            .authenticator
             .authenticate(
                 &Credentials::new("/mcp", [&*format!("Bearer {token}")]),
                 audience,
                 now,
             )
-            .await
+            .await?;
+        assert_eq!(authenticated.sender, SenderConstraint::None);
+        Ok(authenticated.subject)
     }
 
     async fn ask(&self, token: &str) -> Result<Arc<Subject>, AuthenticationError> {
@@ -246,6 +250,17 @@ async fn claims_are_refused_each_with_its_reason() {
         (json!({"cnf": {"jkt": "AAAA"}}), Err(E::ProofRequired)),
         (json!({"cnf": {"x5t#S256": "AAAA"}}), Err(E::ProofRequired)),
         (json!({"cnf": {}}), Err(E::ProofRequired)),
+        (json!({"cnf": true}), Err(E::ProofRequired)),
+        (json!({"cnf": null}), Ok(())),
+        // Whatever else is wrong.
+        (
+            json!({"cnf": {"jkt": "AAAA"}, "exp": 1}),
+            Err(E::ProofRequired),
+        ),
+        (
+            json!({"cnf": {"jkt": "AAAA"}, "sub": 1}),
+            Err(E::ProofRequired),
+        ),
     ];
     for (changes, expected) in rows {
         let token = P256.token(&json!({}), &claims(&changes));
@@ -564,7 +579,7 @@ fn wrong_settings_are_all_reported() {
     ];
     assert_eq!(settings.faults(), faults);
     assert_eq!(
-        Authenticator::new(&settings).err(),
+        Authenticator::new(&settings, &Outbound::default()).err(),
         Some(faults[0].1.clone())
     );
 }

@@ -1,7 +1,7 @@
 //! What a source of keys does, and why it fails.
 
 use super::set::{InvalidKeySet, KeySet};
-use crate::fetch::GetError;
+use crate::fetch::{GetError, ProxyFault};
 use crate::json::InvalidJson;
 
 /// Something that key sets can be fetched from.
@@ -22,6 +22,9 @@ pub(crate) enum FetchError {
     /// No connection, or it broke.
     #[error("{0}")]
     Transport(String),
+    /// The proxy for outbound requests did not help.
+    #[error(transparent)]
+    Proxy(ProxyFault),
     /// An answer other than 200; redirects are not followed.
     #[error("http status {0}")]
     Status(u16),
@@ -54,6 +57,7 @@ impl From<GetError> for FetchError {
             GetError::TimedOut => FetchError::TimedOut,
             GetError::LeadsInside => FetchError::InternalKeysUrl,
             GetError::Transport(cause) => FetchError::Transport(cause),
+            GetError::Proxy(fault) => FetchError::Proxy(fault),
             GetError::Status(status) => FetchError::Status(status),
             GetError::TooLarge(limit) => FetchError::TooLarge(limit),
         }

@@ -10,7 +10,7 @@ use super::fetch::{FetchError, FetchKeys};
 use super::set::KeySet;
 use crate::authn::discovery::{self, DocumentLimits};
 use crate::authn::settings::{InvalidSettings, IssuerSettings, KeySourceSettings, Settings};
-use crate::fetch::{self, Client, ClientSettings, InvalidClient, Reach, fetchable_url};
+use crate::fetch::{self, Client, ClientSettings, InvalidClient, Outbound, Reach, fetchable_url};
 use crate::file::{self, Looks, ReadError};
 
 /// The configured way to the keys of one issuer.
@@ -38,6 +38,7 @@ impl KeySource {
     pub(super) fn new(
         issuer: &IssuerSettings,
         settings: &Settings,
+        outbound: &Outbound,
     ) -> Result<Self, InvalidSettings> {
         let name = &issuer.issuer;
         let place = match &issuer.source {
@@ -47,7 +48,7 @@ impl KeySource {
             KeySourceSettings::Uri(uri) => {
                 let url =
                     fetchable_url(uri).ok_or_else(|| InvalidSettings::KeysUrl(name.clone()))?;
-                KeyPlace::Uri(client(issuer, settings, &url, None)?, url)
+                KeyPlace::Uri(client(issuer, settings, outbound, (&url, None))?, url)
             }
             KeySourceSettings::Discovery => {
                 let documents = discovery::urls(name)
@@ -55,8 +56,8 @@ impl KeySource {
                 let first = documents
                     .first()
                     .ok_or_else(|| InvalidSettings::IssuerUrl(name.clone()))?;
-                let reach = Reach::of(first);
-                let client = client(issuer, settings, first, Some(&reach))?;
+                let reach = outbound.reach(first);
+                let client = client(issuer, settings, outbound, (first, Some(&reach)))?;
                 KeyPlace::Discovery {
                     client,
                     issuer: name.clone(),
@@ -108,11 +109,11 @@ impl FetchKeys for KeySource {
 fn client(
     issuer: &IssuerSettings,
     settings: &Settings,
-    url: &Url,
-    reach: Option<&Reach>,
+    outbound: &Outbound,
+    (url, reach): (&Url, Option<&Reach>),
 ) -> Result<Client, InvalidSettings> {
     let name = || issuer.issuer.clone();
-    let client = fetch::client(
+    let client = outbound.client(
         url,
         ClientSettings {
             timeout: settings.fetch_timeout,

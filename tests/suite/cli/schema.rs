@@ -99,6 +99,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("config", "/properties/device", "device: {zzzzzzzz: 1}"),
     ("config", "/properties/geoip", "geoip: {zzzzzzzz: 1}"),
     ("config", "/properties/peers", "peers: {zzzzzzzz: 1}"),
+    ("config", "/properties/fetch", "fetch: {zzzzzzzz: 1}"),
     ("config", "/properties/handoff", "handoff: {zzzzzzzz: 1}"),
     ("policy", "", "zzzzzzzz: 1"),
     ("policy", "/$defs/rule", "rules: [{zzzzzzzz: 1}]"),

@@ -17,6 +17,7 @@ use mcp_authz::check::{Handoffs, LongBodies, Pipeline, Servers};
 use mcp_authz::config::{self, Config};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, ServeSettings};
+use mcp_authz::fetch::Outbound;
 use mcp_authz::geoip::Countries;
 use mcp_authz::json;
 use mcp_authz::policy::PolicyStore;
@@ -66,7 +67,8 @@ impl Service {
         });
         let countries = config.country_db_file.clone();
         let countries = countries.map(|path| Countries::open(path).unwrap());
-        let (authenticator, refreshers) = Authenticator::new(&config.authn).unwrap();
+        let (authenticator, refreshers) =
+            Authenticator::new(&config.authn, &Outbound::default()).unwrap();
         let written = Sink::default();
         let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue).unwrap();
         let authenticator = Arc::new(authenticator);

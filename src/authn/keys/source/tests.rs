@@ -68,7 +68,7 @@ async fn fetched(issuer: IssuerSettings) -> Result<usize, FetchError> {
         jwks_keys_max: 2,
         ..Settings::default()
     };
-    let mut source = KeySource::new(&issuer, &settings).unwrap();
+    let mut source = KeySource::new(&issuer, &settings, &Outbound::default()).unwrap();
     source.fetch().await.map(|keys| keys.len())
 }
 
@@ -288,16 +288,23 @@ async fn a_name_that_leads_inside_is_told_from_one_that_does_not_answer() {
     let outside = Url::parse("https://idp.example/").unwrap();
     let settings = Settings::default();
     let issuer = IssuerSettings::new("i");
+    let direct = Outbound::default();
     let keys = Url::parse("https://localhost:9/jwks").unwrap();
-    let guarded = client(&issuer, &settings, &outside, Some(&Reach::of(&outside))).unwrap();
+    let guarded = client(
+        &issuer,
+        &settings,
+        &direct,
+        (&outside, Some(&direct.reach(&outside))),
+    )
+    .unwrap();
     let fault = FetchError::from(fetch::get(&guarded, &keys, 9).await.unwrap_err());
     assert_eq!(fault, FetchError::InternalKeysUrl);
     assert!(
         fault.to_string().contains("configure `jwks_uri`"),
         "{fault}"
     );
-    let inside = Reach::of(&keys);
-    let guarded = client(&issuer, &settings, &outside, Some(&inside)).unwrap();
+    let inside = direct.reach(&keys);
+    let guarded = client(&issuer, &settings, &direct, (&outside, Some(&inside))).unwrap();
     let fault = FetchError::from(fetch::get(&guarded, &keys, 9).await.unwrap_err());
     assert!(matches!(fault, FetchError::Transport(_)), "{fault}");
 }
@@ -399,7 +406,7 @@ fn a_ca_file_without_a_certificate_is_refused() {
             ca_file: Some(path),
             ..IssuerSettings::new("https://h")
         };
-        KeySource::new(&issuer, &Settings::default()).err()
+        KeySource::new(&issuer, &Settings::default(), &Outbound::default()).err()
     };
     let fault = |cause: &str| {
         Some(InvalidSettings::CaFile {

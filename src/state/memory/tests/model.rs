@@ -148,32 +148,6 @@ proptest! {
         }
     }
 
-    /// Windows: never less than what happened within, and never more than within a slot more.
-    #[test]
-    fn windows_slide_within_their_stated_error(
-        per in 1_u64..1000,
-        steps in prop::collection::vec(0_i64..60_000, 1..80),
-    ) {
-        let policy = watched(&[&format!("calls: {{more_than: 1, per: {per}s, by: [subject]}}")]);
-        let demands = crate::state::fixtures::windows(&policy, Who::new("a"));
-        let memory = memory(10);
-        let per_ms = i64::try_from(per * 1000).unwrap();
-        let slot_ms = per_ms / 64 + 1;
-        let mut now = 1_800_000_000_000_i64;
-        let mut past: Vec<i64> = Vec::new();
-        for step in steps {
-            now += step;
-            let time = jiff::Timestamp::from_millisecond(now).unwrap();
-            let readings = crate::state::fixtures::ready(crate::state::WindowStore::read(&memory, &demands, time));
-            let seen = readings.reading(&demands[0].window).unwrap();
-            let within = |age: i64| past.iter().filter(|then| now - **then <= age).count() as u64;
-            prop_assert!(seen >= within(per_ms - 1), "{seen} {past:?} {now}");
-            prop_assert!(seen <= within(per_ms + slot_ms), "{seen} {past:?} {now}");
-            crate::state::fixtures::ready(crate::state::WindowStore::record(&memory, &demands, time));
-            past.push(now);
-        }
-    }
-
     /// Who pays has the most, and of equals it is who asks.
     #[test]
     fn who_makes_room_has_the_most(

@@ -1,0 +1,94 @@
+//! Prepares an allowed request for the upstream: what it gets, and what is kept from it.
+//!
+//! This is the step between decision and verdict, and it may wait for the network. Limits have
+//! counted the request by then. If the step fails, or the check is given up meanwhile, the request
+//! keeps none of its places.
+
+use super::context::RequestContext;
+use super::decision::RequestDecision;
+use super::parse::ParsedRequest;
+use super::response_context::ResponseContents;
+use super::takings::HeldPlaces;
+use super::{resume, session};
+use crate::mcp::{Message, MessageKind};
+use crate::state::State;
+use crate::text::Text;
+use crate::upstream::{self, Facts, Obligations, UpstreamFault};
+
+impl RequestContext<'_> {
+    /// What the upstream gets with the request; `None` if it is not allowed.
+    ///
+    /// # Errors
+    /// The request must not be forwarded. It has given its places back.
+    pub(super) async fn prepare(
+        &self,
+        decided: &mut RequestDecision,
+        state: &dyn State,
+        parsed: &ParsedRequest<'_>,
+    ) -> Result<Option<Obligations>, UpstreamFault> {
+        if !decided.is_allowed() {
+            return Ok(None);
+        }
+        let held = HeldPlaces::new(&mut decided.places, state, self.decision_id);
+        let mut obligations = self.facts_told(parsed).await?;
+        held.keep();
+        let session = parsed.routing.as_ref().and_then(|routing| routing.session);
+        let unjudged = session::unjudged_headers(self.request, session);
+        obligations.remove.extend(unjudged);
+        let unheeded = resume::unheeded_headers(self.request, self.server, parsed.era);
+        obligations.remove.extend(unheeded);
+        let assigned = decided.assigned.as_ref();
+        let assigned = assigned.map_or(&[][..], |assigned| &assigned.headers);
+        let names = self.request.header_names();
+        upstream::assign(&mut obligations, assigned, &decided.owned_headers, names);
+        let contents = ResponseContents::of(self.request, self.server, parsed);
+        if contents.reads_body() {
+            // A response that cannot be read could not be filtered.
+            let names = self.request.header_names();
+            let unreadable = names.filter(|name| UNREADABLE.contains(name));
+            obligations.remove.extend(unreadable.map(Text::copy));
+        }
+        Ok(Some(obligations))
+    }
+
+    /// What the upstream is told of the decision.
+    async fn facts_told(&self, parsed: &ParsedRequest<'_>) -> Result<Obligations, UpstreamFault> {
+        let single = match parsed.messages() {
+            [message] if !matches!(message.kind, MessageKind::Response { .. }) => Some(message),
+            _ => None,
+        };
+        let targets = single.map(Message::targets).unwrap_or_default();
+        let name = match targets.as_slice() {
+            [target] => target.name,
+            _ => None,
+        };
+        let facts = Facts {
+            subject: self.subject,
+            server: &self.server.name,
+            method: single.map(|message| match message.entry {
+                Some(entry) => entry.name.into(),
+                None => Text::copy(&message.method),
+            }),
+            name: name.map(Text::copy),
+            decision_id: self.decision_id.into(),
+        };
+        let names = self.request.header_names();
+        upstream::prepare(facts, self.server.settings.authorization, names).await
+    }
+}
+
+const ACCEPT_ENCODING: &str = "accept-encoding";
+const RANGE: &str = "range";
+/// What asks for a response that cannot be read: coded, or a part.
+const UNREADABLE: [&str; 2] = [ACCEPT_ENCODING, RANGE];
+
+/// What is removed of requests that are allowed, some of it now and then, besides the headers that
+/// are ours to set and those that steer the PEP's router.
+pub const REMOVED: [&str; 6] = [
+    upstream::AUTHORIZATION,
+    upstream::DPOP,
+    ACCEPT_ENCODING,
+    RANGE,
+    resume::HEADER,
+    session::SESSION_HEADER,
+];

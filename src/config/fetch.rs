@@ -1,0 +1,70 @@
+//! `fetch`: how outbound HTTP requests are made.
+
+use super::reader::ConfigReader;
+use crate::fetch::{Exception, InvalidException, InvalidProxy, ProxySettings, Settings, proxy_url};
+use crate::yaml::{self, Fields, Findings, Node};
+
+impl ConfigReader<'_> {
+    /// Reads `fetch`.
+    pub(super) fn fetch(self, node: &Node, findings: &mut Findings) -> Option<Settings> {
+        let mut fields = Fields::open(node, "`fetch`", findings)?;
+        let url = fields.node_of("proxy");
+        let exceptions = fields.node_of("no_proxy");
+        let ca_file = fields.optional("ca_file", findings, yaml::string);
+        fields.finish(findings);
+        if let (None, Some(node)) = (url, exceptions) {
+            let help = "without a `proxy` every host is reached directly";
+            findings.error(node, "`no_proxy` excepts from nothing", help);
+        }
+        let url = url.map(|node| proxy(node, findings));
+        let exceptions = exceptions.map(|node| yaml::list(node, findings, exception));
+        let proxy = match url {
+            None => None,
+            Some(url) => Some(ProxySettings {
+                url: url?,
+                exceptions: exceptions.unwrap_or_else(|| Some(Vec::new()))?,
+            }),
+        };
+        Some(Settings {
+            proxy,
+            ca_file: ca_file.map(|path| self.path(&path)),
+        })
+    }
+}
+
+fn proxy(node: &Node, findings: &mut Findings) -> Option<url::Url> {
+    let text = yaml::string(node, findings)?;
+    match proxy_url(&text) {
+        Ok(url) => Some(url),
+        Err(error) => {
+            let help = match error {
+                InvalidProxy::Credentials => {
+                    "use a proxy that needs none: this file is no place for a secret"
+                }
+                InvalidProxy::Shape => "`http://host:port` or `https://host:port`, and no more",
+            };
+            // It may hold a password, however wrong the rest is.
+            findings.hide(node);
+            findings.error(node, error.to_string(), help);
+            None
+        }
+    }
+}
+
+fn exception(node: &Node, findings: &mut Findings) -> Option<Exception> {
+    let text = yaml::string(node, findings)?;
+    match text.parse() {
+        Ok(exception) => Some(exception),
+        Err(error) => {
+            let help = match error {
+                InvalidException::Shape => {
+                    "`host.example`, `.example` for every name below it, an address, or a network \
+                     such as `10.0.0.0/8`"
+                }
+                InvalidException::HostBits => "zeros behind the prefix, as in `10.0.0.0/8`",
+            };
+            findings.error(node, format!("`{text}` is {error}"), help);
+            None
+        }
+    }
+}
