@@ -73,8 +73,8 @@
 //! | `listen` | gRPC: `ext_authz`, `ext_proc`, health, reflection; TCP or a unix socket, TLS optional | For Envoy alone: whoever reaches it can ask whether a token is good. |
 //! | `admin.listen` | HTTP: `/livez`, `/readyz`, `/metrics` | For operators and the kubelet, who have no client certificate of Envoy's. |
 //!
-//! Outwards the process speaks to the issuers ([`fetch`]) and to the collector of traces
-//! ([`telemetry`]), and to nobody else.
+//! Outwards the process speaks to the issuers ([`fetch`]), through a proxy where one is configured,
+//! and to the collector of traces ([`telemetry`]), and to nobody else.
 //!
 //! # Who may import whom
 //!
@@ -143,13 +143,17 @@
 //!   rules.
 //! - *Keys are fetched ahead of need,* not when a token asks for them. Otherwise the first request
 //!   after each expiry waits for the issuer, and a burst of unknown key ids becomes a burst of fetches.
+//! - *The proxy is a setting, and those of the environment are ignored.* Where requests go belongs
+//!   beside the trust anchors. A variable that a platform sets for every process would decide it
+//!   where nobody looks, and the start could not log it.
 //! - *A verified token is remembered by its hash, a decision is not remembered.* Verifying takes
 //!   tens of microseconds or more and depends on the token and the key; deciding takes a few, and
 //!   depends on the time, the arguments and the policy.
 //! - *What is forgotten is unknown, never free* ([`state`]). A store that evicts quietly would let a
 //!   flood of made-up names reset somebody's limits.
 //! - *A full audit queue drops and counts.* Waiting for a slow log would turn it into an outage of
-//!   every server behind the gate.
+//!   every server behind the gate. A check that must not go on without its evidence can wait for it
+//!   ([`audit::Audit::record_durably`]); many that wait share one flush.
 //! - *The context of a response travels through Envoy, sealed,* instead of lying in a shared store. So any
 //!   replica can filter a response, and without a store that all have to reach.
 //!

@@ -19,9 +19,9 @@
 //! # Where it is
 //!
 //! The traits stand in `limits.rs`, `windows.rs` and `binding.rs`, and [`State`] is all of them.
-//! [`Memory`] keeps everything in this process; [`open`] chooses the store. `tests.rs` has what
-//! every store has to do. A store that replicas share becomes a folder beside `memory/` with files
-//! of the same names: [`Reply::Later`] is for it. [`InFlight`] is no part of a store, since it
+//! [`Memory`] keeps everything in this process; [`open`] chooses the store. What every
+//! store has to do is tested by one suite, `tests.rs`. A store that replicas share becomes a folder
+//! beside `memory/` with files of the same names: [`Reply::Later`] is for it. [`InFlight`] is no part of a store, since it
 //! knows the ids that wait for a response in this process.
 
 mod binding;

@@ -27,7 +27,6 @@ pub use headers::{
 /// Why an allowed request cannot be made ready for the upstream. Nothing today; what has to be
 /// fetched from elsewhere may not come, and each way not to come is a variant of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[expect(clippy::empty_enums, reason = "the place for what cannot be had")]
 pub enum UpstreamFault {}
 
 /// What the upstream gets with an allowed request with these header names (in lower case).

@@ -30,7 +30,10 @@ impl RequestContext<'_> {
             return Ok(None);
         }
         let held = HeldPlaces::new(&mut decided.places, state, self.decision_id);
-        let mut obligations = self.facts_told(parsed).await?;
+        let told = self.facts_told(parsed).await;
+        let mut obligations = told.inspect_err(|fault| {
+            tracing::error!(%fault, "an allowed request cannot be forwarded");
+        })?;
         held.keep();
         let session = parsed.routing.as_ref().and_then(|routing| routing.session);
         let unjudged = session::unjudged_headers(self.request, session);

@@ -222,11 +222,9 @@ impl Pipeline {
                 return failed(to, Reason::StateUnavailable);
             }
         };
-        let prepared = context.prepare(&mut decided, &*self.state, parsed).await;
-        let prepared = match prepared {
+        let prepared = match context.prepare(&mut decided, &*self.state, parsed).await {
             Ok(prepared) => prepared,
             Err(fault) => {
-                tracing::error!(%fault, "an allowed request cannot be forwarded");
                 observation.decided(&decided, parsed);
                 return failed(to, Reason::from(fault));
             }
@@ -234,9 +232,8 @@ impl Pipeline {
         let handoff = context.hand_over(&mut decided, &*self.state, to, parsed);
         in_flight::keep_ids(self, ids.ok().flatten().as_ref(), &context, &mut decided);
         if decided.is_allowed() && resume::is_ignored(request, server, parsed.era) {
-            self.metrics
-                .sessions
-                .record_resumption_ignored(&server.name);
+            let sessions = &self.metrics.sessions;
+            sessions.record_resumption_ignored(&server.name);
         }
         observation.decided(&decided, parsed);
         if let (Some(rehearsal), Some(candidate)) = (&decided.candidate, &candidate) {

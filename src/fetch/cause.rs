@@ -81,10 +81,8 @@ pub(super) fn proxy_fault(error: &reqwest::Error, url: &Url) -> Option<ProxyFaul
         return Some(ProxyFault::Unreachable(cause_of(error)));
     }
     // The type has no name outside of its crate, so it is told by its text.
-    let shown = causes(error).map(ToString::to_string);
-    let told = shown
-        .filter_map(|text| text.strip_prefix("tunnel error: ").map(str::to_owned))
-        .next()?;
+    let mut shown = causes(error).map(ToString::to_string);
+    let told = shown.find_map(|text| text.strip_prefix("tunnel error: ").map(str::to_owned))?;
     Some(match told.as_str() {
         "failed to create underlying connection" | "io error establishing tunnel" => {
             ProxyFault::Unreachable(cause_of(error))

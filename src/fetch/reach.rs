@@ -143,7 +143,8 @@ fn is_private_name(url: &Url) -> bool {
     let Some((below, top)) = name.rsplit_once('.') else {
         return true;
     };
-    PRIVATE_TOPS.contains(&top) || (top == "arpa" && (below == "home" || below.ends_with(".home")))
+    let is_home = top == "arpa" && below.rsplit('.').next() == Some("home");
+    is_home || PRIVATE_TOPS.contains(&top)
 }
 
 /// Whether an address is not one of the public Internet: those that RFC 6890 and its registries call

@@ -55,7 +55,6 @@ pub struct Finding {
 pub struct Findings {
     sources: Vec<Placed>,
     findings: Vec<Finding>,
-    hidden: Vec<(SourceId, Range<usize>)>,
 }
 
 /// A file with its places, once somebody asks for one.
@@ -63,6 +62,8 @@ pub struct Findings {
 struct Placed {
     source: Source,
     lines: OnceLock<LineMarks>,
+    /// The bytes that no excerpt shows.
+    hidden: Vec<Range<usize>>,
 }
 
 impl PartialEq for Placed {
@@ -102,6 +103,7 @@ impl Findings {
         self.sources.push(Placed {
             source,
             lines: OnceLock::new(),
+            hidden: Vec::new(),
         });
         SourceId(self.sources.len().saturating_sub(1))
     }
@@ -184,9 +186,6 @@ impl Findings {
             ..finding
         });
         self.findings.extend(moved);
-        let moved = other.hidden.into_iter();
-        let moved = moved.map(|(SourceId(at), span)| (SourceId(at.saturating_add(before)), span));
-        self.hidden.extend(moved);
     }
 
     fn push(
@@ -211,7 +210,9 @@ impl Findings {
 
     /// Has a node shown with no finding: it may hold a secret.
     pub fn hide(&mut self, node: &Node) {
-        self.hidden.push((node.source, node.span.clone()));
+        if let Some(placed) = self.sources.get_mut(node.source.0) {
+            placed.hidden.push(node.span.clone());
+        }
     }
 
     /// Whether any finding is an error.
@@ -341,8 +342,9 @@ impl Findings {
         let is_hidden = |(excerpt, span): &(&str, Range<usize>)| {
             let first = finding.span.start.saturating_sub(span.start);
             let last = first.saturating_add(excerpt.len());
-            let mut hidden = self.hidden.iter();
-            hidden.any(|(at, span)| *at == finding.source && span.start < last && first < span.end)
+            let placed = self.sources.get(finding.source.0);
+            let mut hidden = placed.into_iter().flat_map(|placed| &placed.hidden);
+            hidden.any(|span| span.start < last && first < span.end)
         };
         let group = match excerpt.filter(|excerpt| !is_hidden(excerpt)) {
             Some((excerpt, span)) => title.element(

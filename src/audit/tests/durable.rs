@@ -20,8 +20,8 @@ enum Asked {
 #[derive(Clone, Default)]
 struct Watched {
     asked: Arc<Mutex<Vec<Asked>>>,
-    /// As long as it is locked, the sink takes nothing.
-    gate: Arc<Mutex<()>>,
+    /// As long as it is shut, the sink takes nothing.
+    is_shut: Arc<AtomicBool>,
     flush_fails: Arc<AtomicBool>,
     is_broken: Arc<AtomicBool>,
 }
@@ -48,11 +48,11 @@ impl Watched {
 
 impl Write for Watched {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        drop(self.gate.lock().unwrap());
-        if self.is_broken.load(Ordering::Relaxed) {
-            panic!("the sink is broken");
+        while self.is_shut.load(Ordering::Relaxed) {
+            std::thread::yield_now();
         }
-        let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+        assert!(!self.is_broken.load(Ordering::Relaxed), "it is broken");
+        let lines = memchr::memchr_iter(b'\n', bytes).count();
         self.asked.lock().unwrap().push(Asked::Write(lines));
         Ok(bytes.len())
     }
@@ -124,8 +124,8 @@ async fn a_sink_that_recovers_is_durable_again() {
 #[tokio::test]
 async fn a_full_queue_says_so_at_once() {
     let sink = Watched::default();
-    let gate = Arc::clone(&sink.gate);
-    let held = gate.lock().unwrap();
+    let is_shut = Arc::clone(&sink.is_shut);
+    is_shut.store(true, Ordering::Relaxed);
     let (audit, thread) = Audit::start(sink, records(2)).unwrap();
     while audit.losses().dropped() == 0 {
         audit.record(&record("denied_by_rule"));
@@ -134,7 +134,7 @@ async fn a_full_queue_says_so_at_once() {
         .poll(&mut Context::from_waker(Waker::noop()));
     assert_eq!(outcome, std::task::Poll::Ready(Err(NotDurable::QueueFull)));
     assert_eq!(audit.losses().dropped(), 2);
-    drop(held);
+    is_shut.store(false, Ordering::Relaxed);
     drop(audit);
     thread.join().unwrap();
 }
@@ -142,14 +142,14 @@ async fn a_full_queue_says_so_at_once() {
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_sink_that_blocks_gives_up_in_its_own_time() {
     let sink = Watched::default();
-    let gate = Arc::clone(&sink.gate);
-    let held = gate.lock().unwrap();
+    let is_shut = Arc::clone(&sink.is_shut);
+    is_shut.store(true, Ordering::Relaxed);
     let (audit, thread) = Audit::start(sink.clone(), records(8)).unwrap();
     let reached = record("allowed");
     let waiting = audit.record_durably(&reached);
     let outcome = tokio::time::timeout(Duration::from_secs(1), waiting).await;
     assert!(outcome.is_err(), "{outcome:?}");
-    drop(held);
+    is_shut.store(false, Ordering::Relaxed);
     // It is written all the same, and what nobody waits for is kept no longer.
     assert_eq!(audit.record_durably(&reached).await, Ok(()));
     assert_eq!(sink.lines(), 2);
@@ -163,8 +163,8 @@ async fn who_waits_for_a_sink_that_blocks_gives_up_in_its_own_time() {
 async fn whoever_waits_for_a_writer_that_ends_hears_of_it() {
     let sink = Watched::default();
     sink.is_broken.store(true, Ordering::Relaxed);
-    let gate = Arc::clone(&sink.gate);
-    let held = gate.lock().unwrap();
+    let is_shut = Arc::clone(&sink.is_shut);
+    is_shut.store(true, Ordering::Relaxed);
     let (audit, thread) = Audit::start(sink, records(8)).unwrap();
     let reached = record("allowed");
     let mut first = pin!(audit.record_durably(&reached));
@@ -176,7 +176,7 @@ async fn whoever_waits_for_a_writer_that_ends_hears_of_it() {
     // The writer has the first, and not the second.
     let mut second = pin!(audit.record_durably(&reached));
     begin!(second);
-    drop(held);
+    is_shut.store(false, Ordering::Relaxed);
     assert_eq!(first.await, Err(NotDurable::Closed));
     assert_eq!(second.await, Err(NotDurable::Closed));
     assert!(thread.join().is_err(), "it panicked");
@@ -189,8 +189,8 @@ async fn whoever_waits_for_a_writer_that_ends_hears_of_it() {
 async fn many_wait_at_once_and_share_a_flush() {
     const MANY: usize = 2000;
     let sink = Watched::default();
-    let gate = Arc::clone(&sink.gate);
-    let held = gate.lock().unwrap();
+    let is_shut = Arc::clone(&sink.is_shut);
+    is_shut.store(true, Ordering::Relaxed);
     let (audit, thread) = Audit::start(sink.clone(), records(MANY)).unwrap();
     let mut checks = JoinSet::new();
     for _ in 0..MANY {
@@ -203,7 +203,7 @@ async fn many_wait_at_once_and_share_a_flush() {
     while queue.lock().count < MANY / 2 {
         tokio::task::yield_now().await;
     }
-    drop(held);
+    is_shut.store(false, Ordering::Relaxed);
     let outcomes = checks.join_all().await;
     assert_eq!(outcomes, vec![Ok(()); MANY]);
     assert_eq!(sink.lines(), MANY);

@@ -186,6 +186,10 @@ async fn fetched_by(
 const KEYS: &str = "https://keys.example:8443/jwks";
 const PLAIN_KEYS: &str = "http://keys.example:8080/jwks";
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "what is fetched is compared with it"
+)]
 fn keys() -> Result<String, GetError> {
     Ok("keys".to_owned())
 }
