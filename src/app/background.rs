@@ -46,20 +46,29 @@ pub(super) fn tasks(
     for server in core.catalog.recorded_servers() {
         let (reload, asked) = mpsc::channel(1);
         reloads.push(reload);
-        let policies = Arc::clone(&policies);
-        let reloaded = move |catalog: &Catalog| records_changed(catalog, &policies);
-        let watch = Arc::clone(&core.catalog).watch(server.to_owned(), asked, CLOCK, reloaded);
+        let (catalog, policies) = (Arc::clone(&core.catalog), Arc::clone(&policies));
+        let reloaded = move || records_changed(&catalog, &policies);
+        let watch = core.catalog.watch(server, asked, CLOCK, reloaded);
         tasks.push(("tools", Box::pin(watch)));
     }
     if let Some(countries) = core.countries.clone() {
-        tasks.push(("countries", Box::pin(countries.watch(CLOCK))));
+        let (reload, asked) = mpsc::channel(1);
+        reloads.push(reload);
+        tasks.push(("countries", Box::pin(countries.watch(asked, CLOCK))));
     }
-    let handoffs = Arc::clone(&core.handoffs);
-    tasks.push((
-        "handoff",
-        Box::pin(async move { handoffs.watch(CLOCK).await }),
-    ));
-    tasks.push(("peers", Box::pin(Arc::clone(&core.peers).watch(CLOCK))));
+    if core.handoffs.status().is_shared {
+        let (reload, asked) = mpsc::channel(1);
+        reloads.push(reload);
+        let handoffs = Arc::clone(&core.handoffs);
+        let watch = async move { handoffs.watch(asked, CLOCK).await };
+        tasks.push(("handoff", Box::pin(watch)));
+    }
+    if core.peers.are_verified() {
+        let (reload, asked) = mpsc::channel(1);
+        reloads.push(reload);
+        let watch = Arc::clone(&core.peers).watch(asked, CLOCK);
+        tasks.push(("peers", Box::pin(watch)));
+    }
     tasks.push(("signals", Box::pin(pass_on(hangup, reloads))));
     let first = first_keys(
         Arc::clone(&core.authenticator),

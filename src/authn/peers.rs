@@ -20,11 +20,13 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use tokio::time::MissedTickBehavior;
+use tokio::sync::mpsc;
 use x509_parser::extensions::GeneralName;
 
 use crate::authz::{Peer, PeerNames};
-use crate::file::{self, Failing, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
+use crate::file::{
+    self, Failing, LOOK_TIME_MAX, Look, Looks, ReadError, START_TIME_MAX, Settled, Watch, Watcher,
+};
 
 /// The longest certificate that is parsed, in bytes as Envoy encodes it.
 const CERTIFICATE_BYTES_MAX: usize = 32 << 10;
@@ -115,35 +117,21 @@ impl Peers {
         self.locked().clone()
     }
 
-    /// Reads the file again whenever it changed and two looks found it the same. `clock` gives the
-    /// time since when it is failing.
-    pub async fn watch(self: Arc<Self>, clock: fn() -> Timestamp) {
+    /// Reads the file again whenever it changed and two looks found it the same, and at once when
+    /// asked to, until nobody can ask any more. `clock` gives the time since when it is failing.
+    /// Ends at once where there is no file.
+    pub async fn watch(self: Arc<Self>, asked: mpsc::Receiver<()>, clock: fn() -> Timestamp) {
         let Some(path) = self.ca_file.clone() else {
-            return std::future::pending().await;
+            return;
         };
-        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let looks = Looks::shared(LOOK_TIME_MAX);
-        let mut watched = Settled::at(Ok(self.current.load().text.clone()));
-        loop {
-            ticks.tick().await;
-            let place = path.clone();
-            let look = looks.look(false, move || file::read(&place, FILE_BYTES_MAX));
-            let seen: AuthoritiesText = match look.await {
-                Ok(None) => continue,
-                Ok(Some(found)) => found.map_err(|error| unreadable(&path)(error).to_string()),
-                Err(error) => {
-                    let error = unreadable(&path)(error).to_string();
-                    if watched.is_news(Err(error.clone())) {
-                        self.fail(error, clock());
-                    }
-                    continue;
-                }
-            };
-            if watched.is_due(seen.clone(), false) {
-                self.take(&path, seen, clock());
-            }
-        }
+        let settled = Settled::at(Ok(self.current.load().text.clone()));
+        let authorities = WatchedAuthorities {
+            peers: self,
+            path,
+            clock,
+        };
+        let watcher = Watcher::new(authorities, Looks::shared(LOOK_TIME_MAX), settled);
+        watcher.run(LOOK_INTERVAL, asked).await;
     }
 
     fn take(&self, path: &Path, seen: AuthoritiesText, now: Timestamp) {
@@ -169,6 +157,40 @@ impl Peers {
 
     fn locked(&self) -> MutexGuard<'_, Option<Failing>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The authorities' file, watched by its content.
+struct WatchedAuthorities {
+    peers: Arc<Peers>,
+    path: PathBuf,
+    clock: fn() -> Timestamp,
+}
+
+impl Watch for WatchedAuthorities {
+    type Seen = AuthoritiesText;
+    type Found = AuthoritiesText;
+
+    fn look(&self) -> Look<AuthoritiesText, AuthoritiesText> {
+        let path = self.path.clone();
+        Box::new(move |is_due| {
+            let read = file::read(&path, FILE_BYTES_MAX);
+            let seen = read.map_err(|error| unreadable(&path)(error).to_string());
+            is_due(seen.clone()).then_some(seen)
+        })
+    }
+
+    fn unanswered(&self, error: &ReadError) -> AuthoritiesText {
+        Err(error.to_string())
+    }
+
+    async fn take(&mut self, seen: AuthoritiesText) {
+        self.peers.take(&self.path, seen, (self.clock)());
+    }
+
+    async fn fail(&mut self, error: ReadError) {
+        let error = unreadable(&self.path)(error).to_string();
+        self.peers.fail(error, (self.clock)());
     }
 }
 

@@ -20,15 +20,16 @@ mod used;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
-use super::keys::{HandoffStatus, InvalidHandoffKeys, Key, SealingKeys, lock};
+use super::keys::{HandoffStatus, InvalidHandoffKeys, Key, LOOK_INTERVAL, SealingKeys, lock};
 use super::{CONTEXT_BYTES_MAX, ResponseContext};
 use crate::state::Owner;
 use used::{Use, UsedContext, UsedContexts, milliseconds};
@@ -64,7 +65,7 @@ impl Default for HandoffSettings {
 /// Seals contexts, and opens those that are believed.
 #[derive(Debug)]
 pub struct Handoffs {
-    keys: SealingKeys,
+    keys: Arc<SealingKeys>,
     max_age_ms: i64,
     used: Mutex<UsedContexts>,
     /// The same for the heads of requests, which come before their responses.
@@ -128,16 +129,19 @@ impl Handoffs {
     /// There is no key to begin with.
     pub fn new(settings: &HandoffSettings) -> Result<Self, InvalidHandoffKeys> {
         Ok(Handoffs {
-            keys: SealingKeys::open(settings.key_file.clone())?,
+            keys: Arc::new(SealingKeys::open(settings.key_file.clone())?),
             max_age_ms: milliseconds(settings.max_age),
             used: Mutex::new(UsedContexts::new(USED_MAX)),
             attended: Mutex::new(UsedContexts::new(USED_MAX)),
         })
     }
 
-    /// Reads the keys again whenever their file changes. Never ends.
-    pub async fn watch(&self, clock: fn() -> Timestamp) {
-        self.keys.watch(clock).await;
+    /// Reads the keys again whenever their file changes, and at once when asked to, until nobody can
+    /// ask any more. Ends at once where there is no file.
+    pub async fn watch(&self, asked: mpsc::Receiver<()>, clock: fn() -> Timestamp) {
+        if let Some(watcher) = Arc::clone(&self.keys).watcher(clock) {
+            watcher.run(LOOK_INTERVAL, asked).await;
+        }
     }
 
     /// What is known of the keys.
