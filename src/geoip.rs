@@ -79,6 +79,12 @@ impl Countries {
         })
     }
 
+    /// Where the database is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The country of an address as an ISO 3166-1 alpha-2 code, if the database says.
     #[must_use]
     pub fn country(&self, address: IpAddr) -> Option<String> {

@@ -13,7 +13,7 @@ mod source;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
 use super::settings::{InvalidSettings, IssuerSettings, KeySettings, Settings};
@@ -43,15 +43,23 @@ impl KeyRefresher {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
         self.refresher.run(shutdown).await;
     }
+
+    /// Fetches keys at once, then again and again; those of a file also when asked to. Never ends.
+    pub async fn refresh(mut self, asked: mpsc::Receiver<()>) {
+        self.refresher.asked = Some(asked).filter(|_| self.refresher.source.is_file());
+        self.refresher.run(std::future::pending()).await;
+    }
 }
 
-/// The keys of an issuer, and the actor that fetches them. Reads its `ca_file`.
+/// The keys of an issuer, and the actor that fetches them. Reads its `ca_file`. Until the first fetch
+/// the keys are those of an earlier actor, if there was one for the same place.
 ///
 /// # Errors
 /// When no key source can be built from the settings.
 pub(super) fn open(
     issuer: &IssuerSettings,
     settings: &Settings,
+    earlier: Option<&IssuerKeys>,
 ) -> Result<(IssuerKeys, KeyRefresher), InvalidSettings> {
     let source = KeySource::new(issuer, settings)?;
     let mut keys = issuer.keys;
@@ -63,6 +71,13 @@ pub(super) fn open(
         wait: settings.fetch_wait,
     };
     let (refresher, keys) = Refresher::new(issuer.issuer.as_str().into(), source, keys, times);
+    if let Some(earlier) = earlier {
+        let before = earlier.state.borrow().clone();
+        refresher.state.send_modify(|state| {
+            state.keys = before.keys;
+            state.fetched_at = before.fetched_at;
+        });
+    }
     Ok((keys, KeyRefresher { refresher }))
 }
 
@@ -186,6 +201,15 @@ impl IssuerKeys {
         }
     }
 
+    /// Waits until a fetch has ended, well or not.
+    pub(super) async fn tried(&self) {
+        let mut state = self.state.clone();
+        if state.wait_for(|state| state.fetches > 0).await.is_err() {
+            // The actor has ended, so this will never be.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// How the keys are now.
     pub(super) fn health(&self) -> KeyHealth {
         let state = self.state.borrow();
@@ -231,6 +255,8 @@ struct Refresher<S> {
     fetch_timeout: Duration,
     state: watch::Sender<KeyState>,
     demand: Arc<Notify>,
+    /// Who may ask for a fetch, if anybody may.
+    asked: Option<mpsc::Receiver<()>>,
 }
 
 impl<S: FetchKeys> Refresher<S> {
@@ -257,6 +283,7 @@ impl<S: FetchKeys> Refresher<S> {
                 fetch_timeout: times.timeout,
                 state,
                 demand,
+                asked: None,
             },
             keys,
         )
@@ -265,6 +292,7 @@ impl<S: FetchKeys> Refresher<S> {
     /// Works until `shutdown` is ready.
     async fn run(mut self, shutdown: impl Future<Output = ()> + Send) {
         tokio::pin!(shutdown);
+        let mut asked = self.asked.take();
         let mut failures_in_a_row = 0;
         loop {
             tokio::select! {
@@ -279,6 +307,7 @@ impl<S: FetchKeys> Refresher<S> {
                 () = &mut shutdown => return,
                 () = tokio::time::sleep(pause) => {}
                 () = self.demanded() => {}
+                () = next(&mut asked) => {}
             }
         }
     }
@@ -341,6 +370,16 @@ impl<S: FetchKeys> Refresher<S> {
             ),
         }
     }
+}
+
+/// Ready when a fetch is asked for.
+async fn next(asked: &mut Option<mpsc::Receiver<()>>) {
+    if let Some(receiver) = asked
+        && receiver.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 fn may_demand(state: &KeyState, settings: KeySettings) -> bool {

@@ -83,6 +83,12 @@ impl Peers {
         })
     }
 
+    /// Whether the authorities are those of this file, if of any.
+    #[must_use]
+    pub fn are_by(&self, ca_file: Option<&Path>) -> bool {
+        self.ca_file.as_deref() == ca_file
+    }
+
     /// Whether peers have to prove who they are.
     #[must_use]
     pub fn are_verified(&self) -> bool {

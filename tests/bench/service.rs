@@ -67,13 +67,13 @@ impl Service {
         }
         runtime.block_on(authenticator.ready());
         let pipeline = Arc::new(Pipeline {
-            servers: Servers::new(&config.servers).unwrap(),
+            servers: Arc::new(Servers::new(&config.servers).unwrap()),
             authenticator: Arc::new(authenticator),
             policy: Arc::new(policy),
             candidate: None,
             catalog: Arc::new(catalog),
             state: Arc::new(Memory::new(limits.state)),
-            in_flight: InFlight::new(limits.state.bindings_max),
+            in_flight: Arc::new(InFlight::new(limits.state.bindings_max)),
             purpose: config.purpose.clone(),
             device_header: None,
             facts: config.facts.clone(),
@@ -84,7 +84,7 @@ impl Service {
             notices: Notices::default(),
             handoffs: Arc::new(Handoffs::new(&config.handoff).unwrap()),
             limits: limits.check,
-            long_bodies: LongBodies::new(NonZero::<usize>::MIN),
+            long_bodies: Arc::new(LongBodies::new(NonZero::<usize>::MIN)),
             clock,
         });
         Service {

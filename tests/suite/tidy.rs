@@ -40,6 +40,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "policy",
             "state",
             "telemetry",
+            "yaml",
         ],
     ),
     (

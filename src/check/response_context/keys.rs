@@ -135,6 +135,17 @@ struct Reloads {
     failing: Option<Failing>,
 }
 
+impl Reloads {
+    fn after(earlier: &SealingKeys) -> Self {
+        let record = lock(&earlier.record);
+        Reloads {
+            successes: record.successes.saturating_add(1),
+            failures: record.failures,
+            failing: None,
+        }
+    }
+}
+
 /// What is known of the keys for contexts, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandoffStatus {
@@ -151,7 +162,11 @@ pub struct HandoffStatus {
 }
 
 impl SealingKeys {
-    pub(super) fn open(file: Option<PathBuf>) -> Result<Self, InvalidHandoffKeys> {
+    /// Reads the keys, or makes one. Reloads are counted on from those of earlier keys.
+    pub(super) fn open(
+        file: Option<PathBuf>,
+        earlier: Option<&SealingKeys>,
+    ) -> Result<Self, InvalidHandoffKeys> {
         let ring = if let Some(path) = &file {
             let place = path.clone();
             let read = file::within(START_TIME_MAX, move || {
@@ -170,7 +185,7 @@ impl SealingKeys {
         Ok(SealingKeys {
             file,
             ring: ArcSwap::from_pointee(ring),
-            record: Mutex::default(),
+            record: Mutex::new(earlier.map(Reloads::after).unwrap_or_default()),
         })
     }
 

@@ -82,13 +82,13 @@ impl Service {
         let issued = table.issued.iter();
         issued.for_each(|issued| runtime.block_on(issue(issued, &*state)));
         let pipeline = Pipeline {
-            servers: Servers::new(&config.servers).unwrap(),
+            servers: Arc::new(Servers::new(&config.servers).unwrap()),
             authenticator: Arc::clone(&authenticator),
             policy: Arc::new(policy),
             candidate: candidate.map(Arc::new),
             catalog: Arc::new(catalog),
             state,
-            in_flight: InFlight::new(config.limits.state.bindings_max),
+            in_flight: Arc::new(InFlight::new(config.limits.state.bindings_max)),
             purpose: config.purpose.clone(),
             device_header: config.device_header.clone(),
             facts: config.facts.clone(),
@@ -99,7 +99,7 @@ impl Service {
             notices: Notices::default(),
             handoffs: Arc::new(Handoffs::new(&config.handoff).unwrap()),
             limits: config.limits.check,
-            long_bodies: LongBodies::new(NonZero::<usize>::MIN),
+            long_bodies: Arc::new(LongBodies::new(NonZero::<usize>::MIN)),
             clock,
         };
         let pipeline = Arc::new(pipeline);

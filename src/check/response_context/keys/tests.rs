@@ -79,7 +79,7 @@ async fn new_keys_are_taken_once_two_looks_agree_and_broken_ones_change_nothing(
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(PATH);
     std::fs::write(&path, A).unwrap();
-    let keys = Arc::new(SealingKeys::open(Some(path.clone())).unwrap());
+    let keys = Arc::new(SealingKeys::open(Some(path.clone()), None).unwrap());
     let watcher = Arc::clone(&keys).watcher(|| at(LOOK.load(Ordering::SeqCst)));
     let mut watcher = watcher.unwrap();
     let mut look = async |text: Option<&str>, seconds| {
@@ -123,7 +123,7 @@ fn what_cannot_be_read_is_no_start() {
     std::fs::write(path("large"), "\n".repeat(65 << 10)).unwrap();
     std::fs::write(path("bytes"), [0xff, 0xfe]).unwrap();
     for name in ["absent", "large", "bytes", "."] {
-        let error = SealingKeys::open(Some(path(name))).unwrap_err();
+        let error = SealingKeys::open(Some(path(name)), None).unwrap_err();
         assert!(
             matches!(error, InvalidHandoffKeys::Read { .. }),
             "{name}: {error}"
@@ -134,8 +134,8 @@ fn what_cannot_be_read_is_no_start() {
 #[test]
 fn a_process_without_a_file_has_a_key_of_its_own() {
     let (one, other) = (
-        SealingKeys::open(None).unwrap(),
-        SealingKeys::open(None).unwrap(),
+        SealingKeys::open(None, None).unwrap(),
+        SealingKeys::open(None, None).unwrap(),
     );
     let [one, other] = [one.status(), other.status()];
     assert!(Key::is_own(&one.keys[0]) && !one.is_shared);
