@@ -96,8 +96,9 @@ impl Core {
             }
             Some(earlier) => Arc::new(earlier.handoffs.next(&config.handoff, CLOCK())?),
         };
+        let known = earlier.map(|earlier| &*earlier.servers);
         let core = Core {
-            servers: Arc::new(Servers::new(&config.servers)?),
+            servers: Arc::new(Servers::next(known, &config.servers)?),
             policy,
             candidate,
             peers,

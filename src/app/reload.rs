@@ -7,8 +7,9 @@
 //!
 //! The configuration and its policy are put in force together, as one pipeline.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -21,17 +22,18 @@ use super::status;
 use crate::check::LivePipeline;
 use crate::config::{self, Config, ConfigError};
 use crate::file::{self, LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Stamp, Watch, Watcher};
-use crate::policy::{FilesState, FoundPolicy};
+use crate::listen::Tls;
+use crate::policy::{FoundPolicy, PolicyState};
 use crate::telemetry::metrics::Metrics;
 use crate::yaml::Findings;
 
 /// How often the file is looked at: as often as a policy.
-const LOOK_INTERVAL: std::time::Duration = std::time::Duration::from_millis(250);
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// How many findings logs and readiness list.
 const LINES_MAX: usize = 100;
 
-/// The file of the configuration in force.
-#[derive(Debug, Clone)]
+/// The file of the first configuration.
+#[derive(Debug)]
 pub(super) struct ConfigFile {
     pub(super) path: PathBuf,
     /// What it said.
@@ -47,7 +49,9 @@ impl ConfigFile {
 
 /// Replaces the configuration in force.
 pub(super) struct Reloader {
-    file: ConfigFile,
+    path: PathBuf,
+    /// The file of the configuration in force, as it was then.
+    in_force: ConfigState,
     /// The configuration that the process was started with, for what is fixed.
     started: Arc<Config>,
     record: Arc<ConfigRecord>,
@@ -64,14 +68,27 @@ pub(super) struct Reloader {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ConfigState {
     text: Result<Arc<str>, String>,
-    /// The states of what it names, unless it is what is in force: that is watched by its parts.
+    /// The states of what it names, unless that is in force: then each part watches its own.
     named: Vec<NamedState>,
+}
+
+impl ConfigState {
+    fn of(text: Result<Arc<str>, String>) -> Self {
+        ConfigState {
+            text,
+            named: Vec::new(),
+        }
+    }
+
+    fn is_text(&self, text: &str) -> bool {
+        self.text.as_ref().is_ok_and(|own| **own == *text)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum NamedState {
     File(Result<Stamp, String>),
-    Policy(FilesState),
+    Policy(PolicyState),
 }
 
 /// What a look found in the file.
@@ -79,7 +96,7 @@ pub(super) enum FoundConfig {
     /// What is in force.
     Same,
     /// Something else.
-    Other(Arc<str>, Box<Config>, FoundPolicies),
+    Other(ConfigState, Box<Config>, FoundPolicies),
     /// Nothing that can be used.
     Invalid(ConfigError),
 }
@@ -93,7 +110,8 @@ impl Reloader {
         records: mpsc::Sender<()>,
     ) -> Self {
         Reloader {
-            file,
+            path: file.path,
+            in_force: ConfigState::of(Ok(file.text)),
             started: parts.config.current(),
             record: Arc::clone(&parts.config),
             core,
@@ -106,16 +124,21 @@ impl Reloader {
 
     /// Watches the file until nobody can ask for a reload any more.
     pub(super) async fn watch(self, asked: mpsc::Receiver<()>) {
-        let settled = Settled::at(ConfigState {
-            text: Ok(Arc::clone(&self.file.text)),
-            named: Vec::new(),
-        });
+        let settled = Settled::at(self.in_force.clone());
         let watcher = Watcher::new(self, Looks::new(LOOK_TIME_MAX), settled);
         watcher.run(LOOK_INTERVAL, asked).await;
     }
 
     /// Puts a configuration in force, or says why it cannot be.
     async fn apply(&mut self, mut config: Config, found: FoundPolicies) -> Result<(), RunError> {
+        // A restart, which they wait for, must not fail.
+        if let Some(files) = config
+            .tls
+            .clone()
+            .filter(|_| config.tls != self.started.tls)
+        {
+            Tls::load(files).await?;
+        }
         let restart = config.keep_fixed(&self.started);
         let (earlier, settings) = (self.core.clone(), config.clone());
         let building = tokio::task::spawn_blocking(move || earlier.next(&settings, found));
@@ -205,22 +228,13 @@ impl Watch for Reloader {
     type Found = FoundConfig;
 
     fn look(&self) -> Look<ConfigState, FoundConfig> {
-        let ConfigFile { path, text } = self.file.clone();
+        let (path, in_force) = (self.path.clone(), self.in_force.clone());
         Box::new(move |is_due| {
             let (state, found) = match config::read(&path) {
-                Ok(read) if *read == *text => {
-                    let state = ConfigState {
-                        text: Ok(text),
-                        named: Vec::new(),
-                    };
-                    (state, FoundConfig::Same)
-                }
-                Ok(read) => other(&path, read.into()),
+                Ok(read) if in_force.is_text(&read) => (in_force, FoundConfig::Same),
+                Ok(read) => other(&path, read),
                 Err(error) => {
-                    let state = ConfigState {
-                        text: Err(chain(&error)),
-                        named: Vec::new(),
-                    };
+                    let state = ConfigState::of(Err(chain(&error)));
                     (state, FoundConfig::Invalid(error))
                 }
             };
@@ -229,10 +243,7 @@ impl Watch for Reloader {
     }
 
     fn unanswered(&self, error: &ReadError) -> ConfigState {
-        ConfigState {
-            text: Err(error.to_string()),
-            named: Vec::new(),
-        }
+        ConfigState::of(Err(error.to_string()))
     }
 
     async fn take(&mut self, found: FoundConfig) {
@@ -242,8 +253,8 @@ impl Watch for Reloader {
                 tracing::info!("configuration in force: nothing changed");
             }
             FoundConfig::Invalid(error) => self.refuse(&error.into()),
-            FoundConfig::Other(text, config, found) => match self.apply(*config, found).await {
-                Ok(()) => self.file.text = text,
+            FoundConfig::Other(state, config, found) => match self.apply(*config, found).await {
+                Ok(()) => self.in_force = state,
                 Err(error) => self.refuse(&error),
             },
         }
@@ -251,7 +262,7 @@ impl Watch for Reloader {
 
     async fn fail(&mut self, error: ReadError) {
         let error = ConfigError::Read {
-            path: self.file.path.clone(),
+            path: self.path.clone(),
             source: error,
         };
         self.refuse(&error.into());
@@ -259,12 +270,9 @@ impl Watch for Reloader {
 }
 
 /// A configuration that is not the one in force, with the files of its policies.
-fn other(path: &std::path::Path, text: Arc<str>) -> (ConfigState, FoundConfig) {
-    let mut state = ConfigState {
-        text: Ok(Arc::clone(&text)),
-        named: Vec::new(),
-    };
-    let config = match config::decode_file(path, text.to_string()) {
+fn other(path: &Path, text: String) -> (ConfigState, FoundConfig) {
+    let mut state = ConfigState::of(Ok(text.as_str().into()));
+    let config = match config::decode_file(path, text) {
         Ok(config) => config,
         Err(error) => return (state, FoundConfig::Invalid(error)),
     };
@@ -281,7 +289,8 @@ fn other(path: &std::path::Path, text: Arc<str>) -> (ConfigState, FoundConfig) {
         NamedState::File(stamp)
     });
     state.named.extend(stamps);
-    (state, FoundConfig::Other(text, Box::new(config), found))
+    let found = FoundConfig::Other(state.clone(), Box::new(config), found);
+    (state, found)
 }
 
 /// One line for each thing that is wrong.

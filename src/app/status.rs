@@ -51,9 +51,12 @@ fn config_part(parts: &ServiceParts) -> Detail {
     }
 }
 
+/// A part, and what it says of itself in this pipeline.
+type Part = (&'static str, fn(&Pipeline) -> Value);
+
 /// The parts of the configuration in force; those that it does not have say nothing.
 fn parts_of_live(live: &Arc<LivePipeline>) -> Vec<Detail> {
-    let rows: [(&'static str, fn(&Pipeline) -> Value); 7] = [
+    let rows: [Part; 7] = [
         ("policy", |live| policy_detail(&live.policy)),
         ("keys", |live| keys_detail(&live.authenticator)),
         ("candidate_policy", |live| {
@@ -71,7 +74,7 @@ fn parts_of_live(live: &Arc<LivePipeline>) -> Vec<Detail> {
         ("tools", |live| tools_detail(&live.catalog)),
         ("handoff", |live| handoff_detail(&live.handoffs)),
     ];
-    let detail = |(name, state): (&'static str, fn(&Pipeline) -> Value)| {
+    let detail = |(name, state): Part| {
         let live = Arc::clone(live);
         Detail {
             name,

@@ -7,6 +7,7 @@
 //! Where a key set comes from is in `keys/source.rs`, how its text becomes keys in `keys/set.rs`.
 
 mod fetch;
+mod pause;
 mod set;
 mod source;
 
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use super::settings::{InvalidSettings, IssuerSettings, KeySettings, Settings};
 use super::{AuthenticationError, SignatureAlgorithm};
 use fetch::FetchKeys;
+use pause::pause;
 use set::KeySet;
 use source::KeySource;
 
@@ -379,33 +381,13 @@ async fn next(asked: &mut Option<mpsc::Receiver<()>>) {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn may_demand(state: &KeyState, settings: KeySettings) -> bool {
     state
         .demanded_at
         .is_none_or(|at| at.elapsed() >= settings.min_interval)
-}
-
-/// The time to the next fetch: `refresh` less up to a tenth at random, so that replicas do not
-/// fetch in step; after failures an eighth of `min_interval`, doubled each time up to it.
-fn pause(settings: KeySettings, failures_in_a_row: u32) -> Duration {
-    let Some(doublings) = failures_in_a_row.checked_sub(1) else {
-        let jitter = (settings.refresh / (10 * 256)).saturating_mul(random_byte());
-        return settings.refresh.saturating_sub(jitter);
-    };
-    let retry = (settings.min_interval / 8).saturating_mul(1 << doublings.min(3));
-    retry.min(settings.refresh)
-}
-
-/// Zero if there is no randomness to be had: then there is no jitter either.
-fn random_byte() -> u32 {
-    let mut byte = [0];
-    match aws_lc_rs::rand::fill(&mut byte) {
-        Ok(()) => u32::from(byte[0]),
-        Err(_) => 0,
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! subject, whether or not it verified the certificate. Only the certificate shows which kind of name
 //! that is, and whether an authority vouches for it.
 
-use std::borrow::Cow;
+mod found;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,10 +24,12 @@ use rustls::server::danger::ClientCertVerifier;
 use tokio::sync::mpsc;
 use x509_parser::extensions::GeneralName;
 
-use crate::authz::{Peer, PeerNames};
+use crate::authz::PeerNames;
 use crate::file::{
     self, Failing, LOOK_TIME_MAX, Look, Looks, ReadError, START_TIME_MAX, Settled, Watch, Watcher,
 };
+
+pub use found::FoundPeer;
 
 /// The longest certificate that is parsed, in bytes as Envoy encodes it.
 const CERTIFICATE_BYTES_MAX: usize = 32 << 10;
@@ -202,44 +205,6 @@ impl Watch for WatchedAuthorities {
 
 /// The text of the file, or why it cannot be read.
 type AuthoritiesText = Result<Vec<u8>, String>;
-
-/// The peer of one request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FoundPeer {
-    /// No certificate was shown.
-    Absent,
-    /// Its identity is unknown.
-    Unknown,
-    /// Who it is.
-    Known(Arc<PeerNames>),
-}
-
-impl FoundPeer {
-    /// As a policy sees it.
-    #[must_use]
-    pub fn as_peer(&self) -> Peer<'_> {
-        match self {
-            FoundPeer::Absent => Peer::Absent,
-            FoundPeer::Unknown => Peer::Unknown,
-            FoundPeer::Known(names) => Peer::Known(names),
-        }
-    }
-
-    /// Who it is, for evidence: the name that stands for it, else its URIs with a space between, which
-    /// no URI has. Nothing unless that is known.
-    #[must_use]
-    pub fn name(&self) -> Option<Cow<'_, str>> {
-        let FoundPeer::Known(names) = self else {
-            return None;
-        };
-        let is_plain = |uri: &Arc<str>| !uri.contains(char::is_whitespace);
-        let uris = || {
-            let is_told = names.uris.len() > 1 && names.uris.iter().all(is_plain);
-            is_told.then(|| Cow::Owned(names.uris.join(" ")))
-        };
-        names.principal().map(Cow::Borrowed).or_else(uris)
-    }
-}
 
 /// Reads certificates, with the authorities of one moment.
 #[derive(Debug)]

@@ -134,7 +134,7 @@ mod tests {
         let a = "{name: a, resource: https://m.test/a, issuers: [https://a.test]}";
         let b = "{name: b, resource: https://m.test/b, issuers: [https://a.test]}";
         let c = "{name: c, resource: https://m.test/c, issuers: [https://a.test]}";
-        let other = a.replace("/a", "/other");
+        let other = a.replace("m.test/a", "m.test/other");
         let before = config(&format!("{a}, {b}"), "]");
         assert_eq!(before.change_to(&before).to_string(), "nothing changed");
         let after = config(

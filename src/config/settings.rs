@@ -72,7 +72,7 @@ impl Config {
         servers.collect()
     }
 
-    /// The files that it names and that have to be there, but for those of policies and TLS.
+    /// The files that it names and that have to be there, but for those of policies.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
         let issuers = self.authn.issuers.iter();
@@ -81,6 +81,10 @@ impl Config {
         files.extend(self.peers_ca_file.clone());
         files.extend(self.country_db_file.clone());
         files.extend(self.handoff.key_file.clone());
+        if let Some(tls) = &self.tls {
+            files.extend([tls.cert_file.clone(), tls.key_file.clone()]);
+            files.extend(tls.client_ca_file.clone());
+        }
         files.sort_unstable();
         files
     }

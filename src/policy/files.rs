@@ -70,7 +70,7 @@ pub(super) fn read_files(path: &Path) -> Sources {
 }
 
 /// The digest of the files, or why they cannot be read.
-pub type FilesState = Result<Vec<u8>, String>;
+pub(super) type FilesState = Result<Vec<u8>, String>;
 
 /// The files of a policy and its tests as one look found them, for [`PolicyStore::next`] to take.
 ///
@@ -92,10 +92,14 @@ impl FoundPolicy {
 
     /// What tells this state of the files from another.
     #[must_use]
-    pub fn state(&self) -> FilesState {
-        state_of(&self.sources)
+    pub fn state(&self) -> PolicyState {
+        PolicyState(state_of(&self.sources))
     }
 }
+
+/// What tells one state of a policy's files from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyState(FilesState);
 
 /// What tells one state of the files from another.
 pub(super) fn state_of(sources: &Sources) -> FilesState {

@@ -33,6 +33,8 @@ mod honest;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod reconfigure;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod running;
