@@ -26,7 +26,8 @@ pub struct Admin {
 pub struct Detail {
     /// The part, as a key of the response: `policy`, `keys`.
     pub name: &'static str,
-    /// Its state now: revisions, ages and errors, never secrets. Must not block.
+    /// Its state now: revisions, ages and errors, never secrets. `null`: the process has no such part
+    /// now, and the answer leaves it out. Must not block.
     pub state: Box<dyn Fn() -> Value + Send + Sync>,
 }
 
@@ -86,6 +87,7 @@ async fn readyz(State(admin): State<Admin>) -> Response {
         .details
         .iter()
         .map(|part| (part.name.to_owned(), (part.state)()))
+        .filter(|(_, state)| !state.is_null())
         .collect();
     let body = json!({
         "state": state.name(),

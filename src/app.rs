@@ -8,23 +8,30 @@
 //! 2. `parts.rs` builds what can fail: recorded tools, policies, keys, authorities. `sockets.rs` binds
 //!    the ports. Everything that can be wrong is found out before anything starts, so a mistake in
 //!    the policy ends the process with its findings, and Envoy never meets half a service.
-//! 3. `background.rs` lists what goes on for the life of the process, with a name for each:
-//!    fetching keys, watching files, passing on SIGHUP. `tasks.rs` starts them, and the workers.
+//! 3. `background.rs` lists what goes on for the life of the process, with a name for each, and
+//!    `part_tasks.rs` what belongs to a part of the configuration: fetching keys, watching files.
+//!    `tasks.rs` starts them, and the workers.
 //! 4. `worker.rs`: each core has a thread with a runtime of its own, on which checks are served.
 //! 5. The gate `keys` opens once an issuer has answered, and the process is ready.
-//! 6. `signals.rs` hears SIGTERM. The process says that it is not ready, waits until Envoy has
+//! 6. A server is added to `config.yaml`. `reload.rs` sees it, has `parts.rs` build the parts that are
+//!    new and take over the others, and puts them in force as one pipeline. If anything is wrong with
+//!    them, nothing changes.
+//! 7. `signals.rs` hears SIGTERM. The process says that it is not ready, waits until Envoy has
 //!    noticed, takes no new connection, and finishes what is in flight.
-//! 7. `threads.rs` waits for the workers and then for the writer of the audit: only then is the
+//! 8. `threads.rs` waits for the workers and then for the writer of the audit: only then is the
 //!    evidence complete.
 //!
 //! What operators are told meanwhile is in `status.rs`.
 
 mod background;
 mod clock;
+mod config_record;
 mod context;
 mod error;
+mod part_tasks;
 mod parts;
 mod preflight;
+mod reload;
 mod signals;
 mod sockets;
 mod status;
@@ -36,21 +43,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::audit::{self, Audit};
-use crate::check::{LongBodies, Pipeline, Servers};
+use crate::check::LivePipeline;
 use crate::config::{self, Config};
 use crate::envoy;
 use crate::health::Readiness;
-use crate::state::{self, InFlight};
+use crate::state;
 use crate::telemetry;
-use crate::telemetry::metrics::Metrics;
-use crate::telemetry::notices::Notices;
 use clock::CLOCK;
-use parts::{Core, ServiceParts};
+use config_record::ConfigRecord;
+use parts::{Core, Lasting, ServiceParts};
+use reload::ConfigFile;
 use signals::Signals;
 use sockets::Sockets;
 use tasks::Tasks;
 use threads::Threads;
-use worker::{SHUTDOWN_TIMEOUT, workers};
+use worker::SHUTDOWN_TIMEOUT;
 
 pub use clock::now;
 pub use context::compile_context;
@@ -62,8 +69,13 @@ pub use preflight::preflight;
 /// # Errors
 /// Why it could not start, or why it ended by itself.
 pub fn run(config_path: &Path) -> Result<(), RunError> {
-    let config = config::load(config_path)?;
-    let timeout = config.drain.timeout;
+    let text = config::read(config_path)?;
+    let config = config::decode_file(config_path, text.clone())?;
+    let file = ConfigFile {
+        path: config_path.to_owned(),
+        text: text.into(),
+    };
+    let record = Arc::new(ConfigRecord::new(config, CLOCK()));
     // Checks are served by workers; what is done here may wait.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -71,24 +83,29 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
         .map_err(RunError::system("cannot start the runtime"))?;
     let mut threads = Threads::default();
     let result = runtime.block_on(async {
-        let telemetry = telemetry::start(&config.telemetry)?;
-        let result = Box::pin(serve(config, &mut threads)).await;
-        telemetry.flush(timeout).await;
+        let telemetry = telemetry::start(&record.current().telemetry)?;
+        let result = Box::pin(serve(file, &record, &mut threads)).await;
+        telemetry.flush(record.current().drain.timeout).await;
         result
     });
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
-    threads.end(timeout);
+    threads.end(record.current().drain.timeout);
     if result.is_ok() {
         tracing::info!("stopped");
     }
     result
 }
 
-async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
+async fn serve(
+    file: ConfigFile,
+    record: &Arc<ConfigRecord>,
+    threads: &mut Threads,
+) -> Result<(), RunError> {
+    let config = record.current();
     tracing::info!(config = %config.effective(), "starting");
     let signals = Signals::watch().map_err(RunError::system("cannot watch for signals"))?;
-    let (core, refreshers) = Core::build(&config)?;
-    let servers = Servers::new(&config.servers)?;
+    let (core, refreshers) = Core::first(&config)?;
+    core.tell_policy(None);
     let sockets = Sockets::bind(&config).await?;
     if let Some(notice) = status::notice(config.replicas) {
         tracing::warn!("{notice}");
@@ -97,57 +114,32 @@ async fn serve(config: Config, threads: &mut Threads) -> Result<(), RunError> {
         .and_then(|sink| Audit::start(sink, config.limits.audit_queue))
         .map_err(RunError::system("cannot start the audit thread"))?;
     threads.writer = Some(thread);
+    let losses = Arc::clone(audit.losses());
+    let state = state::open(config.limits.state);
+    let pipeline = core.pipeline(&config, Lasting::first(&config, &state, audit));
     let parts = ServiceParts {
-        notices: Notices::default(),
-        losses: Arc::clone(audit.losses()),
-        metrics: Metrics::new(),
+        notices: pipeline.notices.clone(),
+        losses,
+        metrics: pipeline.metrics.clone(),
         readiness: Readiness::new(),
         tls: sockets.grpc.tls().cloned(),
-        state: state::open(config.limits.state),
-        replicas: config.replicas,
-        core,
+        state,
+        config: Arc::clone(record),
+        live: Arc::new(LivePipeline::new(pipeline)),
     };
-    let pipeline = Arc::new(pipeline(&config, servers, audit, &parts));
     let (grpc, admin) = (sockets.grpc_address, sockets.admin_address);
     let mut tasks = Tasks::new();
-    tasks.start_background(background::tasks(&parts, refreshers, signals.hangup));
+    let built = (core, refreshers);
+    tasks.start_background(background::tasks(&parts, built, file, signals.hangup));
     threads.workers = tasks
-        .start_grpc(sockets.grpc, &pipeline, &parts, envoy_settings(&config))
+        .start_grpc(sockets.grpc, &parts, envoy_settings(&config))
         .map_err(RunError::system("cannot start the workers"))?;
-    drop(pipeline);
     if let Some(socket) = sockets.admin {
         tasks.start_admin(socket, status::admin(&parts));
     }
     let admin = admin.as_deref().map(tracing::field::display);
     tracing::info!(%grpc, admin, "listening");
-    tasks
-        .run_until_told(signals.end, &parts.readiness, config.drain)
-        .await
-}
-
-/// What checks go through, of these parts.
-fn pipeline(config: &Config, servers: Servers, audit: Audit, parts: &ServiceParts) -> Pipeline {
-    Pipeline {
-        servers,
-        authenticator: Arc::clone(&parts.core.authenticator),
-        policy: Arc::clone(&parts.core.policy),
-        candidate: parts.core.candidate.clone(),
-        catalog: Arc::clone(&parts.core.catalog),
-        state: Arc::clone(&parts.state.state),
-        in_flight: InFlight::new(config.limits.state.bindings_max),
-        purpose: config.purpose.clone(),
-        device_header: config.device_header.clone(),
-        facts: config.facts.clone(),
-        peers: Arc::clone(&parts.core.peers),
-        countries: parts.core.countries.clone(),
-        audit,
-        metrics: parts.metrics.clone(),
-        notices: parts.notices.clone(),
-        handoffs: Arc::clone(&parts.core.handoffs),
-        limits: config.limits.check,
-        long_bodies: LongBodies::new(workers()),
-        clock: CLOCK,
-    }
+    tasks.run_until_told(signals.end, &parts).await
 }
 
 fn envoy_settings(config: &Config) -> envoy::ServeSettings {

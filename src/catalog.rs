@@ -59,6 +59,7 @@ mod snapshot;
 mod watch;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -75,7 +76,7 @@ use snapshot::{Accepted, Recorded};
 /// The tools of every server. Reads take a short lock each.
 #[derive(Debug)]
 pub struct Catalog {
-    servers: HashMap<String, ServerTools>,
+    servers: HashMap<String, Arc<ServerTools>>,
     limits: CatalogLimits,
 }
 
@@ -91,15 +92,47 @@ impl Catalog {
         limits: CatalogLimits,
         now: Timestamp,
     ) -> Result<Self, InvalidSnapshot> {
+        Catalog::next(None, servers, limits, now)
+    }
+
+    /// The catalog after another one. A server whose settings are the same keeps everything that is
+    /// known of its tools, and both catalogs learn of them from now on; one with other settings keeps
+    /// what was seen, and its record is read anew.
+    ///
+    /// # Errors
+    /// Those of [`Catalog::open`].
+    pub fn next(
+        earlier: Option<&Catalog>,
+        servers: Vec<WatchedServer>,
+        limits: CatalogLimits,
+        now: Timestamp,
+    ) -> Result<Self, InvalidSnapshot> {
         let mut by_name = HashMap::new();
         for server in servers {
+            let known = earlier.and_then(|earlier| earlier.servers.get(&server.name));
             let name = server.name.clone();
-            by_name.insert(name, ServerTools::open(server, now)?);
+            let tools = match known {
+                Some(known) if known.is_of(&server) => Arc::clone(known),
+                Some(_) | None => {
+                    Arc::new(ServerTools::open(server, now, known.map(|known| &**known))?)
+                }
+            };
+            by_name.insert(name, tools);
         }
         Ok(Catalog {
             servers: by_name,
             limits,
         })
+    }
+
+    /// Whether the server's settings are the same in both catalogs, so that both share what is known
+    /// of its tools.
+    #[must_use]
+    pub fn shares(&self, other: &Catalog, server: &str) -> bool {
+        match (self.servers.get(server), other.servers.get(server)) {
+            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
+            (_, _) => false,
+        }
     }
 
     /// Takes note of a tool in a list: an object with this `name`. To be called for every tool of

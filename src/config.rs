@@ -1,4 +1,4 @@
-//! The configuration file: static, read once, every mistake reported at once.
+//! The configuration file: read as a whole, every mistake reported at once.
 //!
 //! ```
 //! use std::path::Path;
@@ -40,12 +40,15 @@
 //! | `words` | has the words of enums, for reading and printing |
 //! | `settings` | what comes out |
 //! | `effective` | prints what is in force, defaults filled in |
+//! | `fixed`, `change` | compare a configuration with the one in force |
 //! | `lint`, `silence` | warn of what can be said and probably should not |
 
+mod change;
 mod context;
 mod document;
 mod effective;
 mod fetch;
+mod fixed;
 mod inspection;
 mod issuers;
 mod limits;
@@ -58,7 +61,8 @@ mod silence;
 mod telemetry;
 mod words;
 
-pub use inspection::{ConfigError, Inspection, decode, inspect, load};
+pub use change::{ConfigChange, NamesChange};
+pub use inspection::{ConfigError, Inspection, decode, decode_file, inspect, load, read};
 pub use lint::{PolicyUsage, lint};
 pub use settings::{Config, Drain, LimitSettings};
 pub use silence::LINTS;

@@ -48,6 +48,7 @@ pub struct Settings {
 /// roots count.
 #[derive(Debug, Clone, Default)]
 pub struct Outbound {
+    settings: Settings,
     proxy: Option<Arc<ProxySettings>>,
     roots: Vec<Certificate>,
 }
@@ -142,9 +143,16 @@ impl Outbound {
     pub fn open(settings: &Settings) -> Result<Self, InvalidOutbound> {
         let Settings { proxy, ca_file } = settings;
         Ok(Self {
+            settings: settings.clone(),
             proxy: proxy.clone().map(Arc::new),
             roots: roots(ca_file.as_deref()).map_err(InvalidOutbound)?,
         })
+    }
+
+    /// Whether it was opened by these settings.
+    #[must_use]
+    pub fn is_by(&self, settings: &Settings) -> bool {
+        self.settings == *settings
     }
 
     /// The way to an issuer whose metadata is at this URL.

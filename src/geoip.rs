@@ -9,9 +9,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use maxminddb::{MaxMindDbError, PathElement, Reader};
-use tokio::time::MissedTickBehavior;
+use tokio::sync::mpsc;
 
-use crate::file::{self, Failing, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
+use crate::file::{
+    self, Failing, LOOK_TIME_MAX, Look, Looks, ReadError, START_TIME_MAX, Settled, Watch, Watcher,
+};
 
 /// How often the file is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -77,6 +79,12 @@ impl Countries {
         })
     }
 
+    /// Where the database is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The country of an address as an ISO 3166-1 alpha-2 code, if the database says.
     #[must_use]
     pub fn country(&self, address: IpAddr) -> Option<String> {
@@ -100,60 +108,19 @@ impl Countries {
         self.locked().clone()
     }
 
-    /// Reads the file again whenever it changed and two looks found it the same, for as long as
-    /// this is polled. `clock` gives the time since when it is failing.
-    pub async fn watch(self: Arc<Self>, clock: fn() -> Timestamp) {
-        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let looks = Looks::new(LOOK_TIME_MAX);
-        let mut watched = Settled::at(self.opened.clone());
-        loop {
-            ticks.tick().await;
-            let Some(bytes) = self.look(&looks, &mut watched).await else {
-                continue;
-            };
-            let countries = Arc::clone(&self);
-            let taking = tokio::task::spawn_blocking(move || {
-                let path = countries.path.display();
-                match countries.take(bytes) {
-                    Ok(()) => {
-                        *countries.locked() = None;
-                        tracing::info!(%path, "database of countries in force");
-                    }
-                    Err(error) => countries.fail(&error, clock()),
-                }
-            });
-            if let Err(error) = taking.await {
-                tracing::error!(%error, "reading the countries did not finish");
-            }
-        }
+    /// Reads the file again whenever it changed and two looks found it the same, and at once when
+    /// asked to, until nobody can ask any more. `clock` gives the time since when it is failing.
+    pub async fn watch(self: Arc<Self>, asked: mpsc::Receiver<()>, clock: fn() -> Timestamp) {
+        self.watcher(clock).run(LOOK_INTERVAL, asked).await;
     }
 
-    /// What is to be taken of the file, if anything is: its content, or why it cannot be had.
-    async fn look(
-        &self,
-        looks: &Looks,
-        watched: &mut Settled<SeenFile>,
-    ) -> Option<Result<Vec<u8>, ReadError>> {
-        let place = self.path.clone();
-        let mut seen = watched.clone();
-        let look = looks.look(false, move || {
-            let stamp = file::stamp(&place).map_err(|error| error.to_string());
-            let bytes = seen
-                .is_due(stamp, false)
-                .then(|| file::read(&place, BYTES_MAX));
-            (seen, bytes)
-        });
-        match look.await {
-            Ok(looked) => {
-                let (seen, bytes) = looked?;
-                *watched = seen;
-                bytes
-            }
-            Err(error) => watched
-                .is_news(Err(error.to_string()))
-                .then_some(Err(error)),
-        }
+    fn watcher(self: Arc<Self>, clock: fn() -> Timestamp) -> Watcher<WatchedCountries> {
+        let settled = Settled::at(self.opened.clone());
+        let watched = WatchedCountries {
+            countries: self,
+            clock,
+        };
+        Watcher::new(watched, Looks::new(LOOK_TIME_MAX), settled)
     }
 
     fn take(&self, bytes: Result<Vec<u8>, ReadError>) -> Result<(), InvalidCountries> {
@@ -169,6 +136,50 @@ impl Countries {
 
     fn locked(&self) -> MutexGuard<'_, Option<Failing>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A database that is watched by its stamp, and read only when that has changed.
+struct WatchedCountries {
+    countries: Arc<Countries>,
+    clock: fn() -> Timestamp,
+}
+
+impl Watch for WatchedCountries {
+    type Seen = SeenFile;
+    type Found = Result<Vec<u8>, ReadError>;
+
+    fn look(&self) -> Look<Self::Seen, Self::Found> {
+        let place = self.countries.path.clone();
+        Box::new(move |is_due| {
+            let stamp = file::stamp(&place).map_err(|error| error.to_string());
+            is_due(stamp).then(|| file::read(&place, BYTES_MAX))
+        })
+    }
+
+    fn unanswered(&self, error: &ReadError) -> Self::Seen {
+        Err(error.to_string())
+    }
+
+    async fn take(&mut self, bytes: Self::Found) {
+        let (countries, clock) = (Arc::clone(&self.countries), self.clock);
+        let taking = tokio::task::spawn_blocking(move || {
+            let path = countries.path.display();
+            match countries.take(bytes) {
+                Ok(()) => {
+                    *countries.locked() = None;
+                    tracing::info!(%path, "database of countries in force");
+                }
+                Err(error) => countries.fail(&error, clock()),
+            }
+        });
+        if let Err(error) = taking.await {
+            tracing::error!(%error, "reading the countries did not finish");
+        }
+    }
+
+    async fn fail(&mut self, error: ReadError) {
+        self.take(Err(error)).await;
     }
 }
 

@@ -19,7 +19,8 @@
 //!
 //! 1. [`envoy`]: gRPC in, deadline and size capped, span opened; [`envoy::check_request`] turns the
 //!    `CheckRequest` into a [`check::HttpRequest`], which borrows from the message.
-//! 2. `check/steps.rs`: one look at the clock, one policy snapshot, the server that is meant.
+//! 2. [`check::LivePipeline`]: the pipeline in force, which is kept to the end. `check/steps.rs`: one
+//!    look at the clock, one policy snapshot, the server that is meant.
 //! 3. [`authn`]: credentials to [`authz::Subject`]. Without one: 401 now, after a look at the
 //!    beginning of the body ([`mcp::glance`]) for the id that the reply is addressed to.
 //! 4. `check/turn.rs`: a long body waits for its turn. `check/parse.rs` and [`mcp`]: body to
@@ -57,6 +58,15 @@
 //! A request or response that shows that Envoy is not configured as it should be is not refused for
 //! that: it raises a [`telemetry::notices::Noticed`], which operators see.
 //!
+//! # A change of the configuration
+//!
+//! A [`check::Pipeline`] is one generation of the configuration with the policy that was compiled
+//! against it. `app/reload.rs` watches the file. `app/parts.rs` builds the next generation from the one
+//! in force: a part whose settings are the same is taken over with what it knows, and the state, the
+//! ids in flight, the audit and the metrics are those of the process. If all of it is good, it is
+//! swapped in; `app/part_tasks.rs` ends the tasks of parts that are gone and starts those of new ones.
+//! What the process has only once, such as sockets, is in [`config::Config::keep_fixed`].
+//!
 //! # Threads and ports
 //!
 //! | thread | runtime | what it does, and why apart |
@@ -65,7 +75,7 @@
 //! | `checks`, one for each core | tokio, one thread each | Serve checks and responses. A connection stays on one of them, so nothing of a check goes from core to core, and checks that came in together are answered in one write. |
 //! | `audit` | none | Writes records to standard output, which may block. |
 //! | `files` | none | One look at a watched file each. A file system may never answer, and then the thread is given up: a pool would run out of threads. |
-//! | blocking pool of main | | Compiles policies and runs their tests, reads databases, and looks at files in few places. |
+//! | blocking pool of main | | Builds the parts of another configuration, compiles policies and runs their tests, reads databases, and looks at files in few places. |
 //! | batch processor | OpenTelemetry's own | Sends spans, if a collector is configured. |
 //!
 //! | port | protocol | why apart |
@@ -96,7 +106,8 @@
 //!   `authz/path.rs`. Selectors and expressions share these, and there is no other comparison.
 //! - Every file is read by [`mod@file`]: what cannot be read is an error, never absent, and a file system
 //!   that gives no answer holds up nothing else. Every outbound HTTP request is made by [`fetch`].
-//! - Time is read once per check, and so is the policy: no request ever sees two.
+//! - Time is read once per check, and so are the configuration and its policy: no request ever sees
+//!   two.
 //! - Only verification makes a [`authz::Subject`] (and assumption, where a policy is tested or
 //!   previewed: [`policy::testing`]), only compilation makes a [`authz::Policy`], and
 //!   only evaluation makes a [`authz::Allow`]: there is no default, no conversion and no error
@@ -141,6 +152,9 @@
 //!   between local disks, network volumes and the links of Kubernetes. Two looks in a row that
 //!   found the same settle a change: a half-written policy may be a valid one without its last deny
 //!   rules.
+//! - *A configuration is put in force as a whole, with its policy,* by one swap of one pointer. Parts that
+//!   each follow the file by themselves would let a check see the servers of one configuration and the
+//!   policy of another.
 //! - *Keys are fetched ahead of need,* not when a token asks for them. Otherwise the first request
 //!   after each expiry waits for the issuer, and a burst of unknown key ids becomes a burst of fetches.
 //! - *The proxy is a setting, and those of the environment are ignored.* Where requests go belongs

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 pub use socket::{Address, InvalidAddress, ListenError, Socket, bind};
 pub use tls::{Tls, TlsError, TlsFiles};
@@ -122,16 +122,13 @@ impl Listener {
             shares,
         } = self;
         let places = Arc::new(Semaphore::new(limits.connections_max));
+        // Nobody asks: the files are looked at every second.
+        let (_ask, asked) = mpsc::channel(1);
         // Beside the rest: no connection waits for files.
         let watched = async {
-            let Some(tls) = &tls else {
-                return std::future::pending().await;
-            };
-            let mut ticks = interval(limits.tls_reload_interval);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                tls.reload().await;
+            match tls {
+                Some(tls) => tls.watch(limits.tls_reload_interval, asked).await,
+                None => std::future::pending().await,
             }
         };
         tokio::pin!(watched);

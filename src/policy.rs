@@ -53,7 +53,7 @@ mod watch;
 
 pub use compile::compile;
 pub use context::CompileContext;
-pub use files::{ReadPolicyError, read, read_all, read_tests};
+pub use files::{FoundPolicy, PolicyState, ReadPolicyError, read, read_all, read_tests};
 pub use issuers::Issuers;
 pub use lint::{DeclaredArguments, LintContext, argument_servers, lint, scopes_of};
 pub use silence::LINTS;

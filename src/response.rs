@@ -33,6 +33,7 @@ mod filter;
 mod framing;
 mod head;
 mod judge;
+mod live;
 mod recipient;
 mod refusal;
 mod stream;

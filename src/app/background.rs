@@ -1,4 +1,4 @@
-//! What goes on for the life of the process beside checks: fetching keys and watching files.
+//! What goes on for the life of the process beside checks.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,93 +7,52 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
-use super::clock::CLOCK;
-use super::parts::ServiceParts;
-use crate::authn::{Authenticator, KeyRefresher};
-use crate::catalog::Catalog;
+use super::part_tasks::{PartTasks, Supervisor};
+use super::parts::{Built, ServiceParts};
+use super::reload::{ConfigFile, Reloader};
+use crate::check::LivePipeline;
 use crate::health::Gate;
-use crate::policy::{self, PolicyStore};
 
 /// Work that does not end by itself.
 pub(super) type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Each asks one watcher to read its files now.
-type ReloadSenders = Vec<mpsc::Sender<()>>;
-
-/// Each task with its name. A new one is a line here.
+/// Each task with its name. A new one is a line here; those that belong to a part of the configuration
+/// are in `part_tasks.rs`.
 pub(super) fn tasks(
     parts: &ServiceParts,
-    refreshers: Vec<KeyRefresher>,
+    (core, refreshers): Built,
+    file: ConfigFile,
     hangup: Signal,
 ) -> Vec<(&'static str, Background)> {
-    let core = &parts.core;
     let mut tasks: Vec<(&'static str, Background)> = Vec::new();
-    for refresher in refreshers {
-        let run = refresher.run(std::future::pending());
-        tasks.push(("keys", Box::pin(run)));
-    }
-    let mut reloads = ReloadSenders::new();
-    let mut policies = Vec::new();
-    for store in std::iter::once(&core.policy).chain(&core.candidate) {
-        let (reload, asked) = mpsc::channel(1);
-        policies.push((Arc::clone(store), reload.clone()));
-        reloads.push(reload);
-        let watch = policy::watch(Arc::clone(store), asked, CLOCK);
-        tasks.push(("policy", Box::pin(watch)));
-    }
-    let policies = Arc::new(policies);
-    // Each by itself: a file system that gives no answer holds up the records of no other.
-    for server in core.catalog.recorded_servers() {
-        let (reload, asked) = mpsc::channel(1);
-        reloads.push(reload);
-        let policies = Arc::clone(&policies);
-        let reloaded = move |catalog: &Catalog| records_changed(catalog, &policies);
-        let watch = Arc::clone(&core.catalog).watch(server.to_owned(), asked, CLOCK, reloaded);
-        tasks.push(("tools", Box::pin(watch)));
-    }
-    if let Some(countries) = core.countries.clone() {
-        tasks.push(("countries", Box::pin(countries.watch(CLOCK))));
-    }
-    let handoffs = Arc::clone(&core.handoffs);
-    tasks.push((
-        "handoff",
-        Box::pin(async move { handoffs.watch(CLOCK).await }),
-    ));
-    tasks.push(("peers", Box::pin(Arc::clone(&core.peers).watch(CLOCK))));
-    tasks.push(("signals", Box::pin(pass_on(hangup, reloads))));
-    let first = first_keys(
-        Arc::clone(&core.authenticator),
-        parts.readiness.gate("keys"),
-    );
-    tasks.push(("readiness", Box::pin(first)));
+    let (records, records_read) = mpsc::channel(1);
+    let (part_tasks, next) = mpsc::channel(1);
+    let first = PartTasks::of(&core, None, refreshers, &records);
+    let config = file.can_be_read_again().then(|| {
+        let (ask, asked) = mpsc::channel(1);
+        let reloader = Reloader::new(file, core, parts, part_tasks, records);
+        tasks.push(("config", Box::pin(reloader.watch(asked))));
+        ask
+    });
+    let supervisor = Supervisor {
+        live: Arc::clone(&parts.live),
+        hangup,
+        config,
+        next,
+        records: records_read,
+    };
+    tasks.push(("parts", Box::pin(supervisor.run(first))));
+    let gate = parts.readiness.gate("keys");
+    let keys = first_keys(Arc::clone(&parts.live), gate);
+    tasks.push(("readiness", Box::pin(keys)));
     tasks
 }
 
-/// Has the policies compiled again with what is recorded of tools now.
-fn records_changed(catalog: &Catalog, policies: &[(Arc<PolicyStore>, mpsc::Sender<()>)]) {
-    for (store, reload) in policies {
-        let (hints, defaults) = (catalog.trusted_hints(), catalog.recorded_defaults());
-        if store.set_recorded(hints, defaults) && reload.try_send(()).is_err() {
-            tracing::debug!("a reload is asked for already and serves the records too");
-        }
-    }
-}
-
-/// Asks for a reload of everything whenever the signal comes.
-async fn pass_on(mut hangup: Signal, reloads: ReloadSenders) {
-    while hangup.recv().await.is_some() {
-        for reload in &reloads {
-            if reload.try_send(()).is_err() {
-                tracing::debug!("a reload is asked for already and serves this signal too");
-            }
-        }
-    }
-}
-
 /// Opens the gate once the first keys are there, and has nothing to do after that.
-async fn first_keys(authenticator: Arc<Authenticator>, gate: Gate) {
-    keys_tried(&authenticator).await;
+async fn first_keys(live: Arc<LivePipeline>, gate: Gate) {
+    keys_tried(&live).await;
     drop(gate);
+    drop(live);
     std::future::pending::<()>().await;
 }
 
@@ -102,9 +61,9 @@ const KEYS_LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Waits until every issuer was asked once and one of them answered. An issuer that is away must
 /// not keep a new replica from serving the callers of the others.
-async fn keys_tried(authenticator: &Authenticator) {
+async fn keys_tried(live: &LivePipeline) {
     loop {
-        let issuers: Vec<_> = authenticator.issuers().collect();
+        let issuers: Vec<_> = live.current().authenticator.issuers().collect();
         let tried = issuers.iter().all(|issuer| issuer.keys.fetches > 0);
         if tried && issuers.iter().any(|issuer| issuer.keys.was_loaded) {
             return;

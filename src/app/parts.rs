@@ -1,84 +1,253 @@
 //! The parts of the service, and what they are built from.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::clock::CLOCK;
+use super::config_record::ConfigRecord;
 use super::context::compile_context;
 use super::error::RunError;
-use crate::audit::Losses;
+use super::worker::workers;
+use crate::audit::{Audit, Losses};
 use crate::authn::{Authenticator, KeyRefresher, Peers};
 use crate::catalog::Catalog;
-use crate::check::Handoffs;
+use crate::check::{Handoffs, LivePipeline, LongBodies, Pipeline, Servers};
 use crate::config::Config;
 use crate::fetch::Outbound;
 use crate::geoip::Countries;
 use crate::health::Readiness;
 use crate::listen::Tls;
-use crate::policy::PolicyStore;
-use crate::state::Store;
+use crate::policy::{CompileContext, FoundPolicy, LoadPolicyError, PolicyStore};
+use crate::state::{InFlight, State, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::notices::Notices;
 
-/// The parts that checks and operators both look at.
+/// The parts that are built from a configuration. Clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct Core {
+    pub(super) servers: Arc<Servers>,
     pub(super) policy: Arc<PolicyStore>,
     pub(super) candidate: Option<Arc<PolicyStore>>,
     pub(super) peers: Arc<Peers>,
     pub(super) countries: Option<Arc<Countries>>,
     pub(super) catalog: Arc<Catalog>,
+    pub(super) outbound: Arc<Outbound>,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) handoffs: Arc<Handoffs>,
 }
 
+/// The parts of a configuration, and who fetches the keys of the issuers that are new.
+pub(super) type Built = (Core, Vec<KeyRefresher>);
+
+/// The files of the policies of a configuration, as they were found.
+#[derive(Debug)]
+pub(super) struct FoundPolicies {
+    pub(super) policy: FoundPolicy,
+    pub(super) candidate: Option<FoundPolicy>,
+}
+
 impl Core {
-    pub(super) fn build(config: &Config) -> Result<(Self, Vec<KeyRefresher>), RunError> {
-        let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK())?;
+    /// The first parts of the process.
+    pub(super) fn first(config: &Config) -> Result<Built, RunError> {
+        Self::built(config, None, None, None)
+    }
+
+    /// The parts after these: what is configured as before is taken over, and the rest built anew.
+    /// These stay as they are. May take long.
+    pub(super) fn next(&self, config: &Config, found: FoundPolicies) -> Result<Built, RunError> {
+        let FoundPolicies { policy, candidate } = found;
+        Self::built(config, Some(self), Some(policy), candidate)
+    }
+
+    fn built(
+        config: &Config,
+        earlier: Option<&Core>,
+        found: Option<FoundPolicy>,
+        found_candidate: Option<FoundPolicy>,
+    ) -> Result<Built, RunError> {
+        let catalog = Catalog::next(
+            earlier.map(|earlier| &*earlier.catalog),
+            config.watched_servers(),
+            config.catalog_limits(),
+            CLOCK(),
+        )?;
         let context = compile_context(config, Some(&catalog));
         let candidate = config.candidate_policy.clone();
-        let candidate = candidate
-            .map(|path| PolicyStore::open(path, context.clone(), CLOCK()))
-            .transpose()?;
-        let countries = config.country_db_file.clone();
-        let countries = countries.map(Countries::open).transpose()?;
-        let peers = Peers::open(config.peers_ca_file.clone())?;
-        let policy = PolicyStore::open(config.policy.clone(), context, CLOCK())?;
-        if policy.snapshot().has_peers() && !peers.are_verified() {
+        let candidate = candidate.map(|path| {
+            let earlier = earlier.and_then(|earlier| earlier.candidate.as_ref());
+            policy(earlier, path, context.clone(), found_candidate)
+        });
+        let candidate = candidate.transpose()?;
+        let countries = countries(config, earlier)?;
+        let peers = match earlier {
+            Some(earlier) if earlier.peers.are_by(config.peers_ca_file.as_deref()) => {
+                Arc::clone(&earlier.peers)
+            }
+            Some(_) | None => Arc::new(Peers::open(config.peers_ca_file.clone())?),
+        };
+        let before = earlier.map(|earlier| &earlier.policy);
+        let policy = policy(before, config.policy.clone(), context, found)?;
+        let outbound = match earlier {
+            Some(earlier) if earlier.outbound.is_by(&config.fetch) => Arc::clone(&earlier.outbound),
+            Some(_) | None => Arc::new(Outbound::open(&config.fetch)?),
+        };
+        let (authenticator, refreshers) = Authenticator::next(
+            earlier.map(|earlier| &*earlier.authenticator),
+            &config.authn,
+            Arc::clone(&outbound),
+        )?;
+        let handoffs = match earlier {
+            None => Arc::new(Handoffs::new(&config.handoff)?),
+            Some(earlier) if earlier.handoffs.is_by(&config.handoff) => {
+                Arc::clone(&earlier.handoffs)
+            }
+            Some(earlier) => Arc::new(earlier.handoffs.next(&config.handoff, CLOCK())?),
+        };
+        let known = earlier.map(|earlier| &*earlier.servers);
+        let core = Core {
+            servers: Arc::new(Servers::next(known, &config.servers)?),
+            policy,
+            candidate,
+            peers,
+            countries,
+            catalog: Arc::new(catalog),
+            outbound,
+            authenticator: Arc::new(authenticator),
+            handoffs,
+        };
+        Ok((core, refreshers))
+    }
+
+    /// Logs the policy in force, where it is another than before.
+    pub(super) fn tell_policy(&self, earlier: Option<&Core>) {
+        let is_same = earlier.is_some_and(|earlier| {
+            Arc::ptr_eq(&earlier.policy, &self.policy) && Arc::ptr_eq(&earlier.peers, &self.peers)
+        });
+        if is_same {
+            return;
+        }
+        let snapshot = self.policy.snapshot();
+        if snapshot.has_peers() && !self.peers.are_verified() {
             tracing::warn!(
                 "rules ask for TLS peers, which are who Envoy says; `peers.ca_file` has their \
                  certificates verified"
             );
         }
-        let outbound = Outbound::open(&config.fetch)?;
-        let (authenticator, refreshers) = Authenticator::new(&config.authn, &outbound)?;
-        let handoffs = Handoffs::new(&config.handoff)?;
         tracing::info!(
-            revision = %policy.status().revision,
-            rules = policy.snapshot().rules().len(),
+            revision = %snapshot.revision(),
+            rules = snapshot.rules().len(),
             "policy in force"
         );
-        let core = Core {
-            policy: Arc::new(policy),
-            candidate: candidate.map(Arc::new),
-            peers: Arc::new(peers),
-            countries: countries.map(Arc::new),
-            catalog: Arc::new(catalog),
-            authenticator: Arc::new(authenticator),
-            handoffs: Arc::new(handoffs),
-        };
-        Ok((core, refreshers))
+    }
+
+    /// What checks go through: these parts, the settings, and what lasts as long as the process.
+    pub(super) fn pipeline(&self, config: &Config, lasting: Lasting) -> Pipeline {
+        let Lasting {
+            state,
+            in_flight,
+            long_bodies,
+            audit,
+            metrics,
+            notices,
+        } = lasting;
+        Pipeline {
+            servers: Arc::clone(&self.servers),
+            authenticator: Arc::clone(&self.authenticator),
+            policy: Arc::clone(&self.policy),
+            candidate: self.candidate.clone(),
+            catalog: Arc::clone(&self.catalog),
+            state,
+            in_flight,
+            purpose: config.purpose.clone(),
+            device_header: config.device_header.clone(),
+            facts: config.facts.clone(),
+            peers: Arc::clone(&self.peers),
+            countries: self.countries.clone(),
+            audit,
+            metrics,
+            notices,
+            handoffs: Arc::clone(&self.handoffs),
+            limits: config.limits.check,
+            long_bodies,
+            clock: CLOCK,
+        }
     }
 }
 
-/// What the tasks share besides the pipeline.
+fn countries(config: &Config, earlier: Option<&Core>) -> Result<Option<Arc<Countries>>, RunError> {
+    let Some(path) = &config.country_db_file else {
+        return Ok(None);
+    };
+    let known = earlier.and_then(|earlier| earlier.countries.as_ref());
+    let countries = match known.filter(|known| known.path() == path) {
+        Some(known) => Arc::clone(known),
+        None => Arc::new(Countries::open(path.clone())?),
+    };
+    Ok(Some(countries))
+}
+
+/// The policy at `path`: the one before if it was compiled against the same, else a new one from what
+/// was found of its files.
+fn policy(
+    earlier: Option<&Arc<PolicyStore>>,
+    path: PathBuf,
+    context: CompileContext,
+    found: Option<FoundPolicy>,
+) -> Result<Arc<PolicyStore>, LoadPolicyError> {
+    let store = match (earlier, found) {
+        (Some(earlier), _) if earlier.is_of(&path, &context) => return Ok(Arc::clone(earlier)),
+        (Some(earlier), Some(found)) => earlier.next(path, context, found, CLOCK())?,
+        (_, _) => PolicyStore::open(path, context, CLOCK())?,
+    };
+    Ok(Arc::new(store))
+}
+
+/// What a pipeline has that lasts as long as the process.
+pub(super) struct Lasting {
+    state: Arc<dyn State>,
+    in_flight: Arc<InFlight>,
+    long_bodies: Arc<LongBodies>,
+    audit: Audit,
+    metrics: Metrics,
+    notices: Notices,
+}
+
+impl Lasting {
+    /// That of the first pipeline.
+    pub(super) fn first(config: &Config, store: &Store, audit: Audit) -> Self {
+        Lasting {
+            state: Arc::clone(&store.state),
+            in_flight: Arc::new(InFlight::new(config.limits.state.bindings_max)),
+            long_bodies: Arc::new(LongBodies::new(workers())),
+            audit,
+            metrics: Metrics::new(),
+            notices: Notices::default(),
+        }
+    }
+
+    /// That of a pipeline, for the one after it.
+    pub(super) fn of(pipeline: &Pipeline) -> Self {
+        Lasting {
+            state: Arc::clone(&pipeline.state),
+            in_flight: Arc::clone(&pipeline.in_flight),
+            long_bodies: Arc::clone(&pipeline.long_bodies),
+            audit: pipeline.audit.clone(),
+            metrics: pipeline.metrics.clone(),
+            notices: pipeline.notices.clone(),
+        }
+    }
+}
+
+/// What the tasks and operators look at.
 #[derive(Debug, Clone)]
 pub(super) struct ServiceParts {
-    pub(super) core: Core,
+    /// The parts of the configuration in force.
+    pub(super) live: Arc<LivePipeline>,
+    pub(super) config: Arc<ConfigRecord>,
     pub(super) losses: Arc<Losses>,
     pub(super) notices: Notices,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) state: Store,
-    pub(super) replicas: u32,
 }

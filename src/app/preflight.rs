@@ -1,5 +1,7 @@
 //! What can be known to keep the service from starting, without starting it.
 
+use std::sync::Arc;
+
 use super::clock::CLOCK;
 use super::error::RunError;
 use crate::authn::{Authenticator, Peers};
@@ -18,7 +20,7 @@ pub async fn preflight(config: &Config) -> Vec<RunError> {
         faults.push(RunError::from(fault));
         Outbound::default()
     });
-    let authenticator = Authenticator::new(&config.authn, &outbound);
+    let authenticator = Authenticator::new(&config.authn, Arc::new(outbound));
     faults.extend(authenticator.err().map(RunError::from));
     faults.extend(Servers::new(&config.servers).err().map(RunError::from));
     let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), CLOCK());

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals that the process knows, watched from the start: until then they would kill it.
 pub(super) struct Signals {
-    /// SIGHUP: reload the policy and the recorded tools.
+    /// SIGHUP: read the configuration, the policies and every other watched file now.
     pub(super) hangup: Signal,
     /// SIGTERM and SIGINT: end.
     pub(super) end: EndSignals,

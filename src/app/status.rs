@@ -7,63 +7,30 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::config_record::ConfigRecord;
 use super::parts::ServiceParts;
 use crate::admin::{Admin, Detail};
 use crate::authn::Authenticator;
 use crate::catalog::Catalog;
-use crate::check::Handoffs;
+use crate::check::{Handoffs, LivePipeline, Pipeline};
 use crate::file::Failing;
 use crate::policy::PolicyStore;
-use crate::telemetry::metrics::{KeyTotals, Metrics, PolicyTotals};
+use crate::telemetry::metrics::{ConfigTotals, KeyTotals, Metrics, PolicyTotals};
 use crate::telemetry::notices::Notices;
 
 pub(super) use state::notice;
 
 pub(super) fn admin(parts: &ServiceParts) -> Admin {
-    let policy = Arc::clone(&parts.core.policy);
-    let authenticator = Arc::clone(&parts.core.authenticator);
-    let candidate = parts.core.candidate.clone().map(|candidate| Detail {
-        name: "candidate_policy",
-        state: Box::new(move || policy_detail(&candidate)),
-    });
-    let mut details = vec![
-        Detail {
-            name: "policy",
-            state: Box::new(move || policy_detail(&policy)),
-        },
-        Detail {
-            name: "keys",
-            state: Box::new(move || keys_detail(&authenticator)),
-        },
-    ];
-    details.extend(candidate);
+    let mut details = vec![config_part(parts)];
+    details.extend(parts_of_live(&parts.live));
     details.extend(parts.tls.clone().map(|tls| Detail {
         name: "tls",
         state: Box::new(move || json!({"failing": tls.failing()})),
     }));
-    details.extend(parts.core.countries.clone().map(|countries| Detail {
-        name: "geoip",
-        state: Box::new(move || json!({"failing": failing_value(countries.failing())})),
-    }));
-    let peers = Arc::clone(&parts.core.peers);
-    details.extend(peers.are_verified().then(|| Detail {
-        name: "peers",
-        state: Box::new(move || json!({"failing": failing_value(peers.failing())})),
-    }));
-    let catalog = Arc::clone(&parts.core.catalog);
-    details.push(Detail {
-        name: "tools",
-        state: Box::new(move || tools_detail(&catalog)),
-    });
-    let (usage, replicas) = (Arc::clone(&parts.state.usage), parts.replicas);
+    let (usage, config) = (Arc::clone(&parts.state.usage), Arc::clone(&parts.config));
     details.push(Detail {
         name: "state",
-        state: Box::new(move || state::detail(&*usage, replicas)),
-    });
-    let handoffs = Arc::clone(&parts.core.handoffs);
-    details.push(Detail {
-        name: "handoff",
-        state: Box::new(move || handoff_detail(&handoffs)),
+        state: Box::new(move || state::detail(&*usage, config.current().replicas)),
     });
     let notices = parts.notices.clone();
     details.push(Detail {
@@ -74,6 +41,63 @@ pub(super) fn admin(parts: &ServiceParts) -> Admin {
     let parts = parts.clone();
     let sample = move |metrics: &Metrics| sample(&parts, metrics);
     Admin::new(readiness, metrics, sample, details)
+}
+
+fn config_part(parts: &ServiceParts) -> Detail {
+    let config = Arc::clone(&parts.config);
+    Detail {
+        name: "config",
+        state: Box::new(move || config_detail(&config)),
+    }
+}
+
+/// A part, and what it says of itself in this pipeline.
+type Part = (&'static str, fn(&Pipeline) -> Value);
+
+/// The parts of the configuration in force; those that it does not have say nothing.
+fn parts_of_live(live: &Arc<LivePipeline>) -> Vec<Detail> {
+    let rows: [Part; 7] = [
+        ("policy", |live| policy_detail(&live.policy)),
+        ("keys", |live| keys_detail(&live.authenticator)),
+        ("candidate_policy", |live| {
+            let candidate = live.candidate.as_ref();
+            candidate.map_or(Value::Null, |candidate| policy_detail(candidate))
+        }),
+        ("geoip", |live| {
+            let countries = live.countries.as_ref();
+            countries.map_or(Value::Null, |one| failing_detail(one.failing()))
+        }),
+        ("peers", |live| {
+            let peers = Some(&live.peers).filter(|peers| peers.are_verified());
+            peers.map_or(Value::Null, |peers| failing_detail(peers.failing()))
+        }),
+        ("tools", |live| tools_detail(&live.catalog)),
+        ("handoff", |live| handoff_detail(&live.handoffs)),
+    ];
+    let detail = |(name, state): Part| {
+        let live = Arc::clone(live);
+        Detail {
+            name,
+            state: Box::new(move || state(&live.current())),
+        }
+    };
+    rows.into_iter().map(detail).collect()
+}
+
+fn config_detail(config: &ConfigRecord) -> Value {
+    let reloads = config.reloads();
+    let failing = reloads
+        .failing
+        .map(|failing| json!({"since": failing.since.to_string(), "errors": failing.lines}));
+    json!({
+        "applied": reloads.applied.to_string(),
+        "failing": failing,
+        "restart_required": reloads.restart_required,
+    })
+}
+
+fn failing_detail(failing: Option<Failing>) -> Value {
+    json!({"failing": failing_value(failing)})
 }
 
 fn policy_detail(store: &PolicyStore) -> Value {
@@ -147,39 +171,55 @@ fn keys_detail(authenticator: &Authenticator) -> Value {
 }
 
 fn sample(parts: &ServiceParts, metrics: &Metrics) {
-    let status = parts.core.policy.status();
+    let reloads = parts.config.reloads();
+    metrics.config.set(&ConfigTotals {
+        successes: reloads.successes,
+        failures: reloads.failures,
+        applied_unix_seconds: reloads.applied.as_second(),
+        failing: reloads.failing.is_some(),
+        restart_required: reloads.restart_required.len(),
+    });
+    sample_live(&parts.live.current(), metrics);
+    if let Some(tls) = &parts.tls {
+        metrics.files.set_failing("tls", tls.failing().is_some());
+    }
+    state::sample(&*parts.state.usage, metrics);
+    for (noticed, total) in parts.notices.totals() {
+        metrics.notices.set(noticed.name(), total);
+    }
+    metrics
+        .audit
+        .set_lost(parts.losses.dropped().saturating_add(parts.losses.failed()));
+}
+
+fn sample_live(live: &Pipeline, metrics: &Metrics) {
+    let status = live.policy.status();
     metrics.policy.set(&PolicyTotals {
         successes: status.successes,
         failures: status.failures,
         applied_unix_seconds: status.applied.as_second(),
-        rules: parts.core.policy.snapshot().rules().len(),
+        rules: live.policy.snapshot().rules().len(),
         failing: status.failing.is_some(),
     });
-    if let Some(candidate) = &parts.core.candidate {
+    let files = &metrics.files;
+    if let Some(candidate) = &live.candidate {
         let is_failing = candidate.status().failing.is_some();
-        metrics.files.set_failing("candidate_policy", is_failing);
+        files.set_failing("candidate_policy", is_failing);
     }
-    if let Some(tls) = &parts.tls {
-        metrics.files.set_failing("tls", tls.failing().is_some());
+    if let Some(countries) = &live.countries {
+        files.set_failing("geoip", countries.failing().is_some());
     }
-    if let Some(countries) = &parts.core.countries {
-        metrics
-            .files
-            .set_failing("geoip", countries.failing().is_some());
+    if live.peers.are_verified() {
+        files.set_failing("peers", live.peers.failing().is_some());
     }
-    if parts.core.peers.are_verified() {
-        metrics
-            .files
-            .set_failing("peers", parts.core.peers.failing().is_some());
-    }
-    for one in parts.core.catalog.overview() {
+    for one in live.catalog.overview() {
         if one.recorded.is_some() {
             metrics
                 .lists
                 .set_snapshot_failing(one.server, one.failing.is_some());
         }
     }
-    for issuer in parts.core.authenticator.issuers() {
+    for issuer in live.authenticator.issuers() {
         let keys = issuer.keys;
         let totals = KeyTotals {
             successes: keys.fetches.saturating_sub(keys.failures),
@@ -189,18 +229,10 @@ fn sample(parts: &ServiceParts, metrics: &Metrics) {
         };
         metrics.keys.set(&issuer.issuer, &totals);
     }
-    state::sample(&*parts.state.usage, metrics);
-    let keys = parts.core.handoffs.status();
+    let keys = live.handoffs.status();
     metrics
         .handoff
         .set_keys(keys.successes, keys.failures, keys.failing.is_some());
-    for (noticed, total) in parts.notices.totals() {
-        metrics.notices.set(noticed.name(), total);
-    }
-    metrics
-        .keys
-        .set_tokens_cached(parts.core.authenticator.tokens_cached());
-    metrics
-        .audit
-        .set_lost(parts.losses.dropped().saturating_add(parts.losses.failed()));
+    let tokens = live.authenticator.tokens_cached();
+    metrics.keys.set_tokens_cached(tokens);
 }

@@ -18,10 +18,7 @@ use super::parts::ServiceParts;
 use super::signals::EndSignals;
 use super::worker::{Worker, workers};
 use crate::admin::Admin;
-use crate::check::Pipeline;
-use crate::config::Drain;
 use crate::envoy;
-use crate::health::Readiness;
 use crate::listen::Listener;
 
 /// The running tasks.
@@ -71,7 +68,6 @@ impl Tasks {
     pub(super) fn start_grpc(
         &mut self,
         mut listener: Listener,
-        pipeline: &Arc<Pipeline>,
         parts: &ServiceParts,
         settings: envoy::ServeSettings,
     ) -> io::Result<Vec<JoinHandle<()>>> {
@@ -80,7 +76,8 @@ impl Tasks {
         for _ in 0..count {
             let share = listener.share();
             let (readiness, stopped) = (parts.readiness.clone(), self.stopped());
-            let served = envoy::serve(share, Arc::clone(pipeline), readiness, settings, stopped);
+            let live = Arc::clone(&parts.live);
+            let served = envoy::serve(share, live, readiness, settings, stopped);
             let mut running = self.running.subscribe();
             let worker = Worker::start(async move {
                 tokio::select! {
@@ -115,14 +112,14 @@ impl Tasks {
     pub(super) async fn run_until_told(
         mut self,
         mut signals: EndSignals,
-        readiness: &Readiness,
-        drain: Drain,
+        parts: &ServiceParts,
     ) -> Result<(), RunError> {
         tokio::select! {
             () = signals.told() => {}
             error = self.failure() => return Err(error),
         }
-        readiness.drain();
+        parts.readiness.drain();
+        let drain = parts.config.current().drain;
         // Time for Envoy's health checks to notice.
         tokio::select! {
             () = tokio::time::sleep(drain.delay) => {}

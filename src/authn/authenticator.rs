@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::cache::{self, TokenCache, TokenHash};
+use super::cache::{self, IssuerMark, TokenCache, TokenHash};
 use super::credentials::Credentials;
 use super::error::AuthenticationError;
 use super::keys::{self, IssuerKeys, KeyHealth, KeyRefresher};
@@ -55,10 +55,14 @@ pub struct IssuerStatus {
 /// Verifies credentials against the keys of the configured issuers.
 #[derive(Debug)]
 pub struct Authenticator {
-    issuers: HashMap<Arc<str>, TrustedIssuer>,
-    tokens: TokenCache,
-    token_bytes_max: usize,
-    json_depth_max: usize,
+    issuers: HashMap<Arc<str>, Arc<TrustedIssuer>>,
+    tokens: Arc<TokenCache>,
+    /// The settings but for the issuers.
+    limits: Settings,
+    /// How keys are fetched.
+    outbound: Arc<Outbound>,
+    /// The mark of the next issuer.
+    next_mark: IssuerMark,
 }
 
 /// A configured issuer and its keys.
@@ -66,7 +70,9 @@ pub struct Authenticator {
 struct TrustedIssuer {
     name: Arc<str>,
     settings: IssuerSettings,
-    keys: IssuerKeys,
+    keys: Arc<IssuerKeys>,
+    /// A remembered token counts only if it was verified by these settings.
+    mark: IssuerMark,
 }
 
 impl Authenticator {
@@ -78,31 +84,74 @@ impl Authenticator {
     /// `ca_file`s.
     pub fn new(
         settings: &Settings,
-        outbound: &Outbound,
+        outbound: Arc<Outbound>,
+    ) -> Result<(Self, Vec<KeyRefresher>), InvalidSettings> {
+        Self::next(None, settings, outbound)
+    }
+
+    /// The authenticator after another one, whose remembered tokens it shares, and a refresher for
+    /// each issuer whose keys it does not share. Keys are shared as long as nothing about fetching
+    /// them is set otherwise; an issuer whose keys come from the same place as before begins with
+    /// those that were fetched last.
+    ///
+    /// A token that was verified for an issuer that has gone since, or by other settings of it, is
+    /// never taken from what is remembered.
+    ///
+    /// # Errors
+    /// Those of [`Authenticator::new`].
+    pub fn next(
+        earlier: Option<&Authenticator>,
+        settings: &Settings,
+        outbound: Arc<Outbound>,
     ) -> Result<(Self, Vec<KeyRefresher>), InvalidSettings> {
         if let Some((_, fault)) = settings.faults().into_iter().next() {
             return Err(fault);
         }
+        let limits = Settings {
+            issuers: Vec::new(),
+            ..settings.clone()
+        };
+        let fetches_alike = earlier.is_some_and(|earlier| {
+            settings.fetches_as(&earlier.limits) && Arc::ptr_eq(&earlier.outbound, &outbound)
+        });
+        let mut next_mark = earlier.map_or(0, |earlier| earlier.next_mark);
         let mut issuers = HashMap::new();
         let mut refreshers = Vec::new();
         for issuer in &settings.issuers {
-            let (keys, refresher) = keys::open(issuer, settings, outbound)?;
-            let name = Arc::clone(refresher.issuer());
-            refreshers.push(refresher);
-            issuers.insert(
-                Arc::clone(&name),
-                TrustedIssuer {
-                    name,
-                    settings: issuer.clone(),
-                    keys,
-                },
-            );
+            let known = earlier.and_then(|earlier| earlier.issuers.get(issuer.issuer.as_str()));
+            if let Some(known) = known.filter(|known| fetches_alike && known.settings == *issuer) {
+                issuers.insert(Arc::clone(&known.name), Arc::clone(known));
+                continue;
+            }
+            let shared = known.filter(|known| fetches_alike && issuer.fetches_as(&known.settings));
+            let (name, keys) = if let Some(known) = shared {
+                (Arc::clone(&known.name), Arc::clone(&known.keys))
+            } else {
+                let before = known.filter(|known| issuer.has_keys_of(&known.settings));
+                let before = before.map(|known| &*known.keys);
+                let (keys, refresher) = keys::open(issuer, settings, &outbound, before)?;
+                let name = Arc::clone(refresher.issuer());
+                refreshers.push(refresher);
+                (name, Arc::new(keys))
+            };
+            let trusted = TrustedIssuer {
+                name: Arc::clone(&name),
+                settings: issuer.clone(),
+                keys,
+                mark: next_mark,
+            };
+            next_mark = next_mark.saturating_add(1);
+            issuers.insert(name, Arc::new(trusted));
         }
+        let tokens = earlier
+            .filter(|earlier| earlier.limits.token_cache_max == limits.token_cache_max)
+            .map(|earlier| Arc::clone(&earlier.tokens));
         let authenticator = Self {
             issuers,
-            tokens: TokenCache::new(settings.token_cache_max),
-            token_bytes_max: settings.token_bytes_max,
-            json_depth_max: settings.json_depth_max,
+            tokens: tokens.unwrap_or_else(|| Arc::new(TokenCache::new(limits.token_cache_max))),
+            limits,
+            outbound,
+            next_mark,
         };
         Ok((authenticator, refreshers))
     }
@@ -122,15 +171,16 @@ impl Authenticator {
         audience: &Audience,
         now: Timestamp,
     ) -> Result<Authenticated, AuthenticationError> {
-        let token = credentials.bearer_token(self.token_bytes_max)?;
+        let token = credentials.bearer_token(self.limits.token_bytes_max)?;
         let hash = cache::hash(token);
         if let Some(outcome) = hash.and_then(|hash| self.recall(&hash, audience, now)) {
             return outcome;
         }
-        let verified = Arc::new(self.verify(token, audience, now).await?);
+        let (verified, mark) = self.verify(token, audience, now).await?;
+        let verified = Arc::new(verified);
         let authenticated = Authenticated::by(&verified);
         if let Some(hash) = hash {
-            self.tokens.insert(hash, verified, now);
+            self.tokens.insert(hash, verified, mark, now);
         }
         Ok(authenticated)
     }
@@ -165,6 +215,13 @@ impl Authenticator {
         }
     }
 
+    /// Waits until every issuer was asked once for its keys, whether or not it has answered.
+    pub async fn tried(&self) {
+        for issuer in self.issuers.values() {
+            issuer.keys.tried().await;
+        }
+    }
+
     /// What is remembered about the token, checked against the server, the time and the keys of
     /// now; `None` if it has to be verified.
     fn recall(
@@ -173,23 +230,24 @@ impl Authenticator {
         audience: &Audience,
         now: Timestamp,
     ) -> Option<Result<Authenticated, AuthenticationError>> {
-        let known = self.tokens.find(hash, now)?;
-        let outcome = self.recheck(&known, audience, now).transpose();
+        let (known, mark) = self.tokens.find(hash, now)?;
+        let outcome = self.recheck(&known, mark, audience, now).transpose();
         if outcome.is_none() {
             self.tokens.forget(hash);
         }
         outcome
     }
 
-    /// `Ok(None)` if the key has left the issuer's set.
+    /// `Ok(None)` if the key has left the issuer's set, or the issuer has other settings now.
     fn recheck(
         &self,
         known: &Verified,
+        mark: IssuerMark,
         audience: &Audience,
         now: Timestamp,
     ) -> Result<Option<Authenticated>, AuthenticationError> {
         let issuer = self.trusted(&known.subject.issuer, audience)?;
-        if !issuer.keys.current()?.has(&known.key, known.algorithm) {
+        if issuer.mark != mark || !issuer.keys.current()?.has(&known.key, known.algorithm) {
             return Ok(None);
         }
         known.check(&audience.accepted, now, issuer.settings.leeway)?;
@@ -201,15 +259,15 @@ impl Authenticator {
         token: &str,
         audience: &Audience,
         now: Timestamp,
-    ) -> Result<Verified, AuthenticationError> {
-        let token = Unverified::decode(token, self.json_depth_max)?;
+    ) -> Result<(Verified, IssuerMark), AuthenticationError> {
+        let token = Unverified::decode(token, self.limits.json_depth_max)?;
         let issuer = self.trusted(token.issuer()?, audience)?;
         let algorithm = token.algorithm();
         if !issuer.settings.algorithms.contains(&algorithm) {
             return Err(AuthenticationError::AlgorithmNotAllowed);
         }
         let keys = issuer.keys.candidates(token.key_id(), algorithm).await?;
-        token.verify(
+        let verified = token.verify(
             &keys,
             Requirements {
                 issuer: &issuer.name,
@@ -218,7 +276,8 @@ impl Authenticator {
                 leeway: issuer.settings.leeway,
                 now,
             },
-        )
+        )?;
+        Ok((verified, issuer.mark))
     }
 
     /// The configured issuer of that exact name, if this server trusts it.
@@ -233,6 +292,7 @@ impl Authenticator {
             .is_none_or(|issuers| issuers.iter().any(|own| own == name));
         self.issuers
             .get(name)
+            .map(|issuer| &**issuer)
             .filter(|_| is_trusted_here)
             .ok_or(AuthenticationError::UnknownIssuer)
     }

@@ -1,7 +1,7 @@
 //! Verified tokens, remembered by hash so that the signature is checked once.
 //!
-//! Only successes are remembered. What is found here still has to pass the checks of audience,
-//! time and key: see [`super::Authenticator`].
+//! Only successes are remembered. What is found here still has to pass the checks of issuer,
+//! audience, time and key: see [`super::Authenticator`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,9 +30,14 @@ pub(super) struct TokenCache {
     tokens: Cache<TokenHash, Remembered>,
 }
 
+/// Tells an issuer with its settings from any other, and from itself with other settings.
+pub(super) type IssuerMark = u64;
+
 #[derive(Debug, Clone)]
 struct Remembered {
     token: Arc<Verified>,
+    /// Whose settings it was verified by.
+    mark: IssuerMark,
     /// The time from its insertion to its `exp`.
     lifetime: Duration,
 }
@@ -67,14 +72,24 @@ impl TokenCache {
         self.tokens.entry_count()
     }
 
-    /// The remembered token, never at or after its `exp`.
-    pub(super) fn find(&self, hash: &TokenHash, now: Timestamp) -> Option<Arc<Verified>> {
-        let token = self.tokens.get(hash)?.token;
-        (now < token.expires_at()).then_some(token)
+    /// The remembered token and whose settings it was verified by, never at or after its `exp`.
+    pub(super) fn find(
+        &self,
+        hash: &TokenHash,
+        now: Timestamp,
+    ) -> Option<(Arc<Verified>, IssuerMark)> {
+        let Remembered { token, mark, .. } = self.tokens.get(hash)?;
+        (now < token.expires_at()).then_some((token, mark))
     }
 
     /// Remembers a token until its `exp`.
-    pub(super) fn insert(&self, hash: TokenHash, token: Arc<Verified>, now: Timestamp) {
+    pub(super) fn insert(
+        &self,
+        hash: TokenHash,
+        token: Arc<Verified>,
+        mark: IssuerMark,
+        now: Timestamp,
+    ) {
         let Ok(lifetime) = Duration::try_from(token.expires_at().duration_since(now)) else {
             return;
         };
@@ -83,6 +98,7 @@ impl TokenCache {
                 hash,
                 Remembered {
                     token,
+                    mark,
                     lifetime: lifetime.min(LIFETIME_MAX),
                 },
             );

@@ -7,19 +7,21 @@
 //! Where a key set comes from is in `keys/source.rs`, how its text becomes keys in `keys/set.rs`.
 
 mod fetch;
+mod pause;
 mod set;
 mod source;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
 use super::settings::{InvalidSettings, IssuerSettings, KeySettings, Settings};
 use super::{AuthenticationError, SignatureAlgorithm};
 use crate::fetch::Outbound;
 use fetch::FetchKeys;
+use pause::pause;
 use set::KeySet;
 use source::KeySource;
 
@@ -44,9 +46,16 @@ impl KeyRefresher {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
         self.refresher.run(shutdown).await;
     }
+
+    /// Fetches keys at once, then again and again; those of a file also when asked to. Never ends.
+    pub async fn refresh(mut self, asked: mpsc::Receiver<()>) {
+        self.refresher.asked = Some(asked).filter(|_| self.refresher.source.is_file());
+        self.refresher.run(std::future::pending()).await;
+    }
 }
 
-/// The keys of an issuer, and the actor that fetches them. Reads its `ca_file`.
+/// The keys of an issuer, and the actor that fetches them. Reads its `ca_file`. Until the first fetch
+/// the keys are those of an earlier actor, if there was one for the same place.
 ///
 /// # Errors
 /// When no key source can be built from the settings.
@@ -54,6 +63,7 @@ pub(super) fn open(
     issuer: &IssuerSettings,
     settings: &Settings,
     outbound: &Outbound,
+    earlier: Option<&IssuerKeys>,
 ) -> Result<(IssuerKeys, KeyRefresher), InvalidSettings> {
     let source = KeySource::new(issuer, settings, outbound)?;
     let mut keys = issuer.keys;
@@ -65,6 +75,13 @@ pub(super) fn open(
         wait: settings.fetch_wait,
     };
     let (refresher, keys) = Refresher::new(issuer.issuer.as_str().into(), source, keys, times);
+    if let Some(earlier) = earlier {
+        let before = earlier.state.borrow().clone();
+        refresher.state.send_modify(|state| {
+            state.keys = before.keys;
+            state.fetched_at = before.fetched_at;
+        });
+    }
     Ok((keys, KeyRefresher { refresher }))
 }
 
@@ -188,6 +205,15 @@ impl IssuerKeys {
         }
     }
 
+    /// Waits until a fetch has ended, well or not.
+    pub(super) async fn tried(&self) {
+        let mut state = self.state.clone();
+        if state.wait_for(|state| state.fetches > 0).await.is_err() {
+            // The actor has ended, so this will never be.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// How the keys are now.
     pub(super) fn health(&self) -> KeyHealth {
         let state = self.state.borrow();
@@ -233,6 +259,8 @@ struct Refresher<S> {
     fetch_timeout: Duration,
     state: watch::Sender<KeyState>,
     demand: Arc<Notify>,
+    /// Who may ask for a fetch, if anybody may.
+    asked: Option<mpsc::Receiver<()>>,
 }
 
 impl<S: FetchKeys> Refresher<S> {
@@ -259,6 +287,7 @@ impl<S: FetchKeys> Refresher<S> {
                 fetch_timeout: times.timeout,
                 state,
                 demand,
+                asked: None,
             },
             keys,
         )
@@ -267,6 +296,7 @@ impl<S: FetchKeys> Refresher<S> {
     /// Works until `shutdown` is ready.
     async fn run(mut self, shutdown: impl Future<Output = ()> + Send) {
         tokio::pin!(shutdown);
+        let mut asked = self.asked.take();
         let mut failures_in_a_row = 0;
         loop {
             tokio::select! {
@@ -281,6 +311,7 @@ impl<S: FetchKeys> Refresher<S> {
                 () = &mut shutdown => return,
                 () = tokio::time::sleep(pause) => {}
                 () = self.demanded() => {}
+                () = next(&mut asked) => {}
             }
         }
     }
@@ -345,30 +376,20 @@ impl<S: FetchKeys> Refresher<S> {
     }
 }
 
+/// Ready when a fetch is asked for.
+async fn next(asked: &mut Option<mpsc::Receiver<()>>) {
+    if let Some(receiver) = asked
+        && receiver.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
 fn may_demand(state: &KeyState, settings: KeySettings) -> bool {
     state
         .demanded_at
         .is_none_or(|at| at.elapsed() >= settings.min_interval)
-}
-
-/// The time to the next fetch: `refresh` less up to a tenth at random, so that replicas do not
-/// fetch in step; after failures an eighth of `min_interval`, doubled each time up to it.
-fn pause(settings: KeySettings, failures_in_a_row: u32) -> Duration {
-    let Some(doublings) = failures_in_a_row.checked_sub(1) else {
-        let jitter = (settings.refresh / (10 * 256)).saturating_mul(random_byte());
-        return settings.refresh.saturating_sub(jitter);
-    };
-    let retry = (settings.min_interval / 8).saturating_mul(1 << doublings.min(3));
-    retry.min(settings.refresh)
-}
-
-/// Zero if there is no randomness to be had: then there is no jitter either.
-fn random_byte() -> u32 {
-    let mut byte = [0];
-    match aws_lc_rs::rand::fill(&mut byte) {
-        Ok(()) => u32::from(byte[0]),
-        Err(_) => 0,
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! subject, whether or not it verified the certificate. Only the certificate shows which kind of name
 //! that is, and whether an authority vouches for it.
 
-use std::borrow::Cow;
+mod found;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,11 +21,15 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use tokio::time::MissedTickBehavior;
+use tokio::sync::mpsc;
 use x509_parser::extensions::GeneralName;
 
-use crate::authz::{Peer, PeerNames};
-use crate::file::{self, Failing, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
+use crate::authz::PeerNames;
+use crate::file::{
+    self, Failing, LOOK_TIME_MAX, Look, Looks, ReadError, START_TIME_MAX, Settled, Watch, Watcher,
+};
+
+pub use found::FoundPeer;
 
 /// The longest certificate that is parsed, in bytes as Envoy encodes it.
 const CERTIFICATE_BYTES_MAX: usize = 32 << 10;
@@ -81,6 +86,12 @@ impl Peers {
         })
     }
 
+    /// Whether the authorities are those of this file, if of any.
+    #[must_use]
+    pub fn are_by(&self, ca_file: Option<&Path>) -> bool {
+        self.ca_file.as_deref() == ca_file
+    }
+
     /// Whether peers have to prove who they are.
     #[must_use]
     pub fn are_verified(&self) -> bool {
@@ -115,35 +126,21 @@ impl Peers {
         self.locked().clone()
     }
 
-    /// Reads the file again whenever it changed and two looks found it the same. `clock` gives the
-    /// time since when it is failing.
-    pub async fn watch(self: Arc<Self>, clock: fn() -> Timestamp) {
+    /// Reads the file again whenever it changed and two looks found it the same, and at once when
+    /// asked to, until nobody can ask any more. `clock` gives the time since when it is failing.
+    /// Ends at once where there is no file.
+    pub async fn watch(self: Arc<Self>, asked: mpsc::Receiver<()>, clock: fn() -> Timestamp) {
         let Some(path) = self.ca_file.clone() else {
-            return std::future::pending().await;
+            return;
         };
-        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let looks = Looks::shared(LOOK_TIME_MAX);
-        let mut watched = Settled::at(Ok(self.current.load().text.clone()));
-        loop {
-            ticks.tick().await;
-            let place = path.clone();
-            let look = looks.look(false, move || file::read(&place, FILE_BYTES_MAX));
-            let seen: AuthoritiesText = match look.await {
-                Ok(None) => continue,
-                Ok(Some(found)) => found.map_err(|error| unreadable(&path)(error).to_string()),
-                Err(error) => {
-                    let error = unreadable(&path)(error).to_string();
-                    if watched.is_news(Err(error.clone())) {
-                        self.fail(error, clock());
-                    }
-                    continue;
-                }
-            };
-            if watched.is_due(seen.clone(), false) {
-                self.take(&path, seen, clock());
-            }
-        }
+        let settled = Settled::at(Ok(self.current.load().text.clone()));
+        let authorities = WatchedAuthorities {
+            peers: self,
+            path,
+            clock,
+        };
+        let watcher = Watcher::new(authorities, Looks::shared(LOOK_TIME_MAX), settled);
+        watcher.run(LOOK_INTERVAL, asked).await;
     }
 
     fn take(&self, path: &Path, seen: AuthoritiesText, now: Timestamp) {
@@ -172,46 +169,42 @@ impl Peers {
     }
 }
 
+/// The authorities' file, watched by its content.
+struct WatchedAuthorities {
+    peers: Arc<Peers>,
+    path: PathBuf,
+    clock: fn() -> Timestamp,
+}
+
+impl Watch for WatchedAuthorities {
+    type Seen = AuthoritiesText;
+    type Found = AuthoritiesText;
+
+    fn look(&self) -> Look<AuthoritiesText, AuthoritiesText> {
+        let path = self.path.clone();
+        Box::new(move |is_due| {
+            let read = file::read(&path, FILE_BYTES_MAX);
+            let seen = read.map_err(|error| unreadable(&path)(error).to_string());
+            is_due(seen.clone()).then_some(seen)
+        })
+    }
+
+    fn unanswered(&self, error: &ReadError) -> AuthoritiesText {
+        Err(error.to_string())
+    }
+
+    async fn take(&mut self, seen: AuthoritiesText) {
+        self.peers.take(&self.path, seen, (self.clock)());
+    }
+
+    async fn fail(&mut self, error: ReadError) {
+        let error = unreadable(&self.path)(error).to_string();
+        self.peers.fail(error, (self.clock)());
+    }
+}
+
 /// The text of the file, or why it cannot be read.
 type AuthoritiesText = Result<Vec<u8>, String>;
-
-/// The peer of one request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FoundPeer {
-    /// No certificate was shown.
-    Absent,
-    /// Its identity is unknown.
-    Unknown,
-    /// Who it is.
-    Known(Arc<PeerNames>),
-}
-
-impl FoundPeer {
-    /// As a policy sees it.
-    #[must_use]
-    pub fn as_peer(&self) -> Peer<'_> {
-        match self {
-            FoundPeer::Absent => Peer::Absent,
-            FoundPeer::Unknown => Peer::Unknown,
-            FoundPeer::Known(names) => Peer::Known(names),
-        }
-    }
-
-    /// Who it is, for evidence: the name that stands for it, else its URIs with a space between, which
-    /// no URI has. Nothing unless that is known.
-    #[must_use]
-    pub fn name(&self) -> Option<Cow<'_, str>> {
-        let FoundPeer::Known(names) = self else {
-            return None;
-        };
-        let is_plain = |uri: &Arc<str>| !uri.contains(char::is_whitespace);
-        let uris = || {
-            let is_told = names.uris.len() > 1 && names.uris.iter().all(is_plain);
-            is_told.then(|| Cow::Owned(names.uris.join(" ")))
-        };
-        names.principal().map(Cow::Borrowed).or_else(uris)
-    }
-}
 
 /// Reads certificates, with the authorities of one moment.
 #[derive(Debug)]

@@ -66,6 +66,26 @@ pub struct IssuerSettings {
 }
 
 impl IssuerSettings {
+    /// Whether its keys are fetched as with other settings of the same issuer.
+    pub(super) fn fetches_as(&self, other: &IssuerSettings) -> bool {
+        let IssuerSettings {
+            issuer: _,
+            source: _,
+            algorithms: _,
+            ca_file: _,
+            claims: _,
+            leeway: _,
+            keys,
+        } = self;
+        self.has_keys_of(other) && *keys == other.keys
+    }
+
+    /// Whether its keys come from the same place as with other settings of the same issuer, over the
+    /// same trust roots.
+    pub(super) fn has_keys_of(&self, other: &IssuerSettings) -> bool {
+        self.source == other.source && self.ca_file == other.ca_file
+    }
+
     /// Settings for `issuer` with every default: keys by discovery, every algorithm.
     #[must_use]
     pub fn new(issuer: impl Into<String>) -> Self {
@@ -221,6 +241,27 @@ pub enum InvalidSettings {
 }
 
 impl Settings {
+    /// Whether keys are fetched and read by the same limits as with other settings.
+    pub(super) fn fetches_as(&self, other: &Settings) -> bool {
+        let Settings {
+            issuers: _,
+            token_bytes_max: _,
+            token_cache_max: _,
+            json_depth_max,
+            jwks_bytes_max,
+            jwks_keys_max,
+            fetch_timeout,
+            fetch_wait,
+        } = self;
+        (json_depth_max, jwks_bytes_max, jwks_keys_max)
+            == (
+                &other.json_depth_max,
+                &other.jwks_bytes_max,
+                &other.jwks_keys_max,
+            )
+            && (fetch_timeout, fetch_wait) == (&other.fetch_timeout, &other.fetch_wait)
+    }
+
     /// Everything that is wrong with these settings and can be known without reading a file, each
     /// with the index of its issuer.
     #[must_use]

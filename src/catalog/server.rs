@@ -25,7 +25,7 @@ pub(super) struct ServerTools {
     pub(super) path: Option<PathBuf>,
     /// Empty where there is no record.
     pub(super) accepted: ArcSwap<Snapshot>,
-    seen: Mutex<HashMap<Box<str>, SeenTool>>,
+    seen: Arc<Mutex<HashMap<Box<str>, SeenTool>>>,
     failing: Mutex<Option<Failing>>,
 }
 
@@ -109,11 +109,27 @@ pub struct Overview<'c> {
 }
 
 impl ServerTools {
-    /// Reads the record of a server, if it has one.
+    /// Whether these are the tools of a server with exactly these settings.
+    pub(super) fn is_of(&self, server: &WatchedServer) -> bool {
+        let WatchedServer {
+            name: _,
+            trust,
+            snapshot,
+            check_arguments,
+        } = server;
+        (self.trust, self.check_arguments, &self.path) == (*trust, *check_arguments, snapshot)
+    }
+
+    /// Reads the record of a server, if it has one. What was seen of its tools is that of the server
+    /// with its earlier settings.
     ///
     /// # Errors
     /// A record that cannot be used, where something depends on it.
-    pub(super) fn open(server: WatchedServer, now: Timestamp) -> Result<Self, InvalidSnapshot> {
+    pub(super) fn open(
+        server: WatchedServer,
+        now: Timestamp,
+        earlier: Option<&ServerTools>,
+    ) -> Result<Self, InvalidSnapshot> {
         let trust = server.trust;
         let mut failing = None;
         let read = server.snapshot.as_deref().map(read_at_start).transpose();
@@ -135,7 +151,7 @@ impl ServerTools {
             check_arguments: server.check_arguments,
             path: server.snapshot,
             accepted: ArcSwap::from_pointee(accepted),
-            seen: Mutex::default(),
+            seen: earlier.map_or_else(Arc::default, |earlier| Arc::clone(&earlier.seen)),
             failing: Mutex::new(failing),
         })
     }

@@ -242,7 +242,7 @@ async fn changed_records_are_taken_up_when_asked_for() {
         drop(ask);
     };
     // It ends once it has done what it was asked for and nobody can ask any more.
-    let watching = Arc::clone(&catalog).watch("s".to_owned(), asked, now, |_| ());
+    let watching = catalog.watch("s", asked, now, || ());
     tokio::join!(watching, asking);
     assert!(!catalog.standing("s", "t").is_refused);
 }
@@ -294,9 +294,7 @@ async fn a_record_that_is_no_file_is_told_of_and_holds_nothing_up() {
     assert_eq!(catalog.recorded_servers(), ["s"]);
     let (ask, asked) = tokio::sync::mpsc::channel(1);
     let (told, mut reloads) = tokio::sync::mpsc::unbounded_channel();
-    let watching = Arc::clone(&catalog).watch("s".to_owned(), asked, now, move |_| {
-        told.send(()).unwrap();
-    });
+    let watching = catalog.watch("s", asked, now, move || told.send(()).unwrap());
     let steps = async {
         std::fs::remove_file(&path).unwrap();
         let made = std::process::Command::new("mkfifo").arg(&path).status();
@@ -327,27 +325,26 @@ async fn a_record_that_is_no_file_is_told_of_and_holds_nothing_up() {
 /// Looks that hang for good keep a new record out only until one succeeds.
 #[tokio::test]
 async fn a_record_is_taken_up_though_earlier_looks_still_hang() {
-    use crate::file::{LOOK_TIME_MAX, Looks, Settled};
+    use crate::file::LOOK_TIME_MAX;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tools.json");
     write(&path, &[("t", "a", "{}")]);
     let catalog = open(DENY, Some(&path));
-    let looks = Looks::new(LOOK_TIME_MAX);
-    let mut watched = Settled::new();
+    let mut watcher = catalog.watcher("s", now, || ()).unwrap();
     tokio::time::pause();
-    let ends = looks.hang(3).await;
+    let ends = watcher.looks().hang(3).await;
     // It is asked for, and the urgent look for it was one of those.
-    let asked = (true, false);
-    let looked = catalog.look("s", &looks, &mut watched, asked).await;
-    assert!(looked.is_none(), "not begun: {looked:?}");
+    watcher.ask();
+    watcher.is_urgent(false);
+    assert!(!watcher.look().await, "not begun");
     tokio::time::advance(LOOK_TIME_MAX * 2).await;
     tokio::time::resume();
-    let looked = catalog.look("s", &looks, &mut watched, asked).await;
-    assert!(looked.unwrap().is_ok());
+    assert!(watcher.look().await);
+    assert!(catalog.overview().remove(0).failing.is_none());
     write(&path, &[("t", "b", "{}")]);
-    let no = (false, false);
-    assert!(catalog.look("s", &looks, &mut watched, no).await.is_none());
-    let looked = catalog.look("s", &looks, &mut watched, no).await;
-    assert!(looked.unwrap().unwrap().contains(r#""b""#));
+    assert!(!watcher.look().await);
+    assert!(watcher.look().await);
+    look(&catalog, "t", "b");
+    assert!(!catalog.standing("s", "t").is_refused);
     drop(ends);
 }

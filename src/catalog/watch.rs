@@ -1,15 +1,15 @@
 //! Reads a server's record again when the file changes, or when asked to.
 
-use std::mem;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior};
 
+use super::server::ServerTools;
 use super::{Catalog, snapshot};
-use crate::file::{self, LOOK_TIME_MAX, Looks, ReadError, Settled};
+use crate::file::{self, LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Stamp, Watch, Watcher};
 
 /// How often a file is looked at: a change is in force after two looks that found the same.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -17,85 +17,84 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 impl Catalog {
     /// Reads the record of one server again when it changes, and at once when asked to, until nobody
     /// can ask any more. `clock` gives the time since when it is failing; `reloaded` is called
-    /// whenever it was read.
-    pub async fn watch(
-        self: Arc<Self>,
-        server: String,
-        mut asked: mpsc::Receiver<()>,
-        clock: fn() -> Timestamp,
-        reloaded: impl Fn(&Self) + Send,
-    ) {
-        let mut ticks = tokio::time::interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let looks = Looks::new(LOOK_TIME_MAX);
-        let mut watched = Settled::new();
-        let mut is_asked = false;
-        // Only for the next look: what is asked for waits as others do where that one hangs.
-        let mut is_urgent = false;
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                asked = asked.recv() => match asked {
-                    Some(()) => (is_asked, is_urgent) = (true, true),
-                    None => return,
-                },
-            }
-            let asks = (is_asked, mem::take(&mut is_urgent));
-            let looked = tokio::select! {
-                looked = self.look(&server, &looks, &mut watched, asks) => looked,
-                // Who asks does not wait for a look that may hang.
-                Some(()) = asked.recv() => {
-                    (is_asked, is_urgent) = (true, true);
-                    continue;
-                }
-            };
-            let Some(text) = looked else {
-                continue;
-            };
-            is_asked = false;
-            let (catalog, name) = (Arc::clone(&self), server.clone());
-            let taken = tokio::task::spawn_blocking(move || catalog.take(&name, text, clock()));
-            match taken.await {
-                Ok(()) => reloaded(&self),
-                Err(error) => tracing::error!(%error, "reading recorded tools did not finish"),
-            }
-        }
-    }
-
-    /// What is to be taken of the record, if anything is: its text, or why it cannot be had. It may
-    /// be asked for, and the look may be urgent.
-    pub(super) async fn look(
+    /// whenever it was read. Ends at once for a server without a record.
+    ///
+    /// It is the server's record in every [`Catalog::next`] that has the server unchanged.
+    pub fn watch(
         &self,
         server: &str,
-        looks: &Looks,
-        watched: &mut Settled<Result<file::Stamp, String>>,
-        (is_asked, is_urgent): (bool, bool),
-    ) -> Option<Result<String, ReadError>> {
-        let path = self.servers.get(server)?.path.clone()?;
-        let mut seen = watched.clone();
-        let look = looks.look(is_urgent, move || {
-            let stamp = file::stamp(&path).map_err(|error| error.to_string());
-            let text = seen.is_due(stamp, is_asked).then(|| snapshot::text(&path));
-            (seen, text)
-        });
-        match look.await {
-            Ok(looked) => {
-                let (seen, text) = looked?;
-                *watched = seen;
-                text
+        asked: mpsc::Receiver<()>,
+        clock: fn() -> Timestamp,
+        reloaded: impl Fn() + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let watcher = self.watcher(server, clock, reloaded);
+        async move {
+            if let Some(watcher) = watcher {
+                watcher.run(LOOK_INTERVAL, asked).await;
             }
-            Err(error) => watched
-                .is_news(Err(error.to_string()))
-                .then_some(Err(error)),
         }
     }
 
-    fn take(&self, server: &str, text: Result<String, ReadError>, now: Timestamp) {
-        if let Some((known, path)) = self.servers.get(server).and_then(|known| {
-            let path = known.path.as_ref()?;
-            Some((known, path))
-        }) {
-            known.take(server, path, text, now);
+    pub(super) fn watcher<R: Fn() + Send>(
+        &self,
+        server: &str,
+        clock: fn() -> Timestamp,
+        reloaded: R,
+    ) -> Option<Watcher<WatchedRecord<R>>> {
+        let tools = Arc::clone(self.servers.get(server)?);
+        let record = WatchedRecord {
+            server: server.to_owned(),
+            path: tools.path.clone()?,
+            tools,
+            clock,
+            reloaded,
+        };
+        let looks = Looks::new(LOOK_TIME_MAX);
+        Some(Watcher::new(record, looks, Settled::new()))
+    }
+}
+
+/// A record that is watched by its stamp, and read only when that has changed.
+#[derive(Debug)]
+pub(super) struct WatchedRecord<R> {
+    server: String,
+    path: PathBuf,
+    tools: Arc<ServerTools>,
+    clock: fn() -> Timestamp,
+    reloaded: R,
+}
+
+impl<R: Fn() + Send> Watch for WatchedRecord<R> {
+    type Seen = Result<Stamp, String>;
+    type Found = Result<String, ReadError>;
+
+    fn look(&self) -> Look<Self::Seen, Self::Found> {
+        let path = self.path.clone();
+        Box::new(move |is_due| {
+            let stamp = file::stamp(&path).map_err(|error| error.to_string());
+            is_due(stamp).then(|| snapshot::text(&path))
+        })
+    }
+
+    fn unanswered(&self, error: &ReadError) -> Self::Seen {
+        Err(error.to_string())
+    }
+
+    async fn take(&mut self, text: Self::Found) {
+        let (tools, server, path) = (
+            Arc::clone(&self.tools),
+            self.server.clone(),
+            self.path.clone(),
+        );
+        let now = (self.clock)();
+        let taken = tokio::task::spawn_blocking(move || tools.take(&server, &path, text, now));
+        match taken.await {
+            Ok(()) => (self.reloaded)(),
+            Err(error) => tracing::error!(%error, "reading recorded tools did not finish"),
         }
+    }
+
+    async fn fail(&mut self, error: ReadError) {
+        self.take(Err(error)).await;
     }
 }

@@ -21,10 +21,14 @@ use crate::telemetry::notices::Notices;
 
 /// The parts that checks and response filters share: settings, stores and sinks. The steps of a
 /// check are in `check/steps.rs`.
-#[derive(Debug)]
+///
+/// It is one generation of the configuration with the policy that was compiled against it. Clones
+/// share their parts, so that the next one takes over what stays as it is; the one in force is in a
+/// [`LivePipeline`](super::LivePipeline).
+#[derive(Debug, Clone)]
 pub struct Pipeline {
     /// The guarded servers.
-    pub servers: Servers,
+    pub servers: Arc<Servers>,
     /// Who proves callers.
     pub authenticator: Arc<Authenticator>,
     /// The policy in force.
@@ -36,7 +40,7 @@ pub struct Pipeline {
     /// What is remembered between requests.
     pub state: Arc<dyn State>,
     /// The ids of requests whose responses are filtered.
-    pub in_flight: InFlight,
+    pub in_flight: Arc<InFlight>,
     /// Where clients say what a call is for.
     pub purpose: PurposeSettings,
     /// The header, in lower case, in which a trusted proxy says what it knows of the device.
@@ -58,7 +62,7 @@ pub struct Pipeline {
     /// The limits on requests and their bodies.
     pub limits: RequestLimits,
     /// Lets long bodies take turns.
-    pub long_bodies: LongBodies,
+    pub long_bodies: Arc<LongBodies>,
     /// The time; read once per check.
     pub clock: fn() -> Timestamp,
 }

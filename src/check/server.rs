@@ -1,6 +1,6 @@
 //! The guarded MCP servers, and which of them a request is for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use super::reason::Reason;
@@ -131,8 +131,10 @@ pub struct Server {
 /// All servers.
 #[derive(Debug)]
 pub struct Servers {
-    servers: Vec<Arc<Server>>,
+    all: Vec<Arc<Server>>,
     by_name: HashMap<Arc<str>, usize>,
+    /// The names of those that were there before, in this process.
+    removed: HashSet<Arc<str>>,
 }
 
 /// No configured server is meant.
@@ -146,16 +148,39 @@ impl Servers {
     /// # Errors
     /// The first server whose metadata or challenges cannot be made.
     pub fn new(settings: &[ServerSettings]) -> Result<Self, InvalidServer> {
+        Self::next(None, settings)
+    }
+
+    /// Prepares the servers after others, whose names it remembers.
+    ///
+    /// # Errors
+    /// Those of [`Servers::new`].
+    pub fn next(
+        earlier: Option<&Servers>,
+        settings: &[ServerSettings],
+    ) -> Result<Self, InvalidServer> {
         let servers = settings
             .iter()
             .map(|one| Server::new(one.clone()).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
-        let by_name = servers
+        let by_name: HashMap<Arc<str>, usize> = servers
             .iter()
             .enumerate()
             .map(|(index, server)| (Arc::clone(&server.name), index))
             .collect();
-        Ok(Servers { servers, by_name })
+        let known = earlier.into_iter();
+        let known = known.flat_map(|earlier| earlier.by_name.keys().chain(&earlier.removed));
+        let removed = known.filter(|name| !by_name.contains_key(*name)).cloned();
+        Ok(Servers {
+            removed: removed.collect(),
+            all: servers,
+            by_name,
+        })
+    }
+
+    /// Whether a server of this name was configured before, in this process, and is no more.
+    pub(crate) fn is_removed(&self, name: &str) -> bool {
+        self.removed.contains(name)
     }
 
     /// The server a request is for: by context extension, else by host and path.
@@ -169,7 +194,7 @@ impl Servers {
         }
         let host = request.host_folded();
         let path = request.path_only();
-        self.servers
+        self.all
             .iter()
             .filter(|server| server.settings.is_at(&host, path))
             .max_by_key(|server| server.settings.path.as_deref().map_or(0, str::len))
@@ -178,7 +203,7 @@ impl Servers {
 
     /// Whether a request is for one of several servers, and only what its client sent says which.
     pub(super) fn is_chosen_by_host(&self, request: &HttpRequest<'_>) -> bool {
-        self.servers.len() > 1 && request.context(CONTEXT_EXTENSION).is_none()
+        self.all.len() > 1 && request.context(CONTEXT_EXTENSION).is_none()
     }
 
     /// The server whose metadata document a request asks for.
@@ -193,7 +218,7 @@ impl Servers {
         let candidates: Vec<&Arc<Server>> = match request.context(CONTEXT_EXTENSION) {
             Some(name) => self.by_name(name).into_iter().collect(),
             None => self
-                .servers
+                .all
                 .iter()
                 .filter(|server| server.settings.is_host(&host))
                 .collect(),
@@ -212,7 +237,7 @@ impl Servers {
 
     /// Every server, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Server>> {
-        self.servers.iter()
+        self.all.iter()
     }
 
     /// The server of this configured name.
@@ -220,7 +245,7 @@ impl Servers {
     pub fn by_name(&self, name: &str) -> Option<&Arc<Server>> {
         self.by_name
             .get(name)
-            .and_then(|index| self.servers.get(*index))
+            .and_then(|index| self.all.get(*index))
     }
 }
 

@@ -27,16 +27,32 @@ pub enum ConfigError {
     Invalid(Findings),
 }
 
-/// Reads a configuration file; `-` is standard input, whose paths are relative to the working
-/// directory. It may also be a pipe that the shell made.
+/// Reads the text of a configuration file; `-` is standard input. It may also be a pipe that the
+/// shell made.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(path: &Path) -> Result<String, ConfigError> {
+    file::read_input(path, FILE_BYTES_MAX).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads a configuration file as [`read`] does; paths in standard input are relative to the working
+/// directory.
 ///
 /// # Errors
 /// When it cannot be read, or with everything that is wrong in it.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = file::read_input(path, FILE_BYTES_MAX).map_err(|source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    decode_file(path, read(path)?)
+}
+
+/// Decodes what was read of a configuration file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn decode_file(path: &Path, text: String) -> Result<Config, ConfigError> {
     let base = path.parent().unwrap_or(Path::new(""));
     decode(path.display().to_string(), text, base).map_err(ConfigError::Invalid)
 }

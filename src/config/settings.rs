@@ -14,7 +14,8 @@ use crate::listen;
 use crate::state;
 use crate::telemetry;
 
-/// Everything that is fixed for the life of the process.
+/// Everything that the configuration file says. What of it may change while the process runs is in
+/// [`Config::keep_fixed`].
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where Envoy reaches the service.
@@ -72,6 +73,23 @@ impl Config {
             check_arguments: server.check_arguments,
         });
         servers.collect()
+    }
+
+    /// The files that it names and that have to be there, but for those of policies.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let issuers = self.authn.issuers.iter();
+        let mut files: Vec<PathBuf> = issuers.filter_map(|one| one.ca_file.clone()).collect();
+        files.extend(self.tools_snapshots.values().cloned());
+        files.extend(self.peers_ca_file.clone());
+        files.extend(self.country_db_file.clone());
+        files.extend(self.handoff.key_file.clone());
+        if let Some(tls) = &self.tls {
+            files.extend([tls.cert_file.clone(), tls.key_file.clone()]);
+            files.extend(tls.client_ca_file.clone());
+        }
+        files.sort_unstable();
+        files
     }
 
     /// How each server reads URIs.

@@ -109,6 +109,13 @@ pub fn read_input(path: &Path, bytes_max: u64) -> Result<String, ReadError> {
     text(bytes)
 }
 
+/// Whether a path that [`read_input`] takes names something that can be read only once: standard
+/// input, or a pipe that the shell made.
+#[must_use]
+pub fn is_read_once(path: &Path) -> bool {
+    path == Path::new("-") || is_descriptor(path)
+}
+
 /// Whether the path names what this process was started with, which the shell opened for it.
 fn is_descriptor(path: &Path) -> bool {
     path == Path::new("/dev/stdin")

@@ -87,27 +87,25 @@ async fn a_database_that_cannot_be_read_is_told_of_until_it_can() {
     std::fs::write(&path, database("DE")).unwrap();
     let countries = Arc::new(Countries::open(path.clone()).unwrap());
     assert_eq!(countries.failing(), None);
-    let looks = Looks::new(LOOK_TIME_MAX);
-    let mut watched = Settled::at(countries.opened.clone());
-    assert!(countries.look(&looks, &mut watched).await.is_none());
+    let mut watcher = Arc::clone(&countries).watcher(|| Timestamp::UNIX_EPOCH);
+    assert!(!watcher.look().await);
     std::fs::remove_file(&path).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&path).status();
     assert!(made.unwrap().success());
-    assert!(countries.look(&looks, &mut watched).await.is_none());
-    let read = countries.look(&looks, &mut watched).await.unwrap();
-    let error = countries.take(read).unwrap_err();
-    countries.fail(&error, Timestamp::UNIX_EPOCH);
+    assert!(!watcher.look().await);
+    assert_eq!(countries.failing(), None);
+    assert!(watcher.look().await);
     let failing = countries.failing().unwrap();
     assert!(failing.error.contains("it is a pipe"), "{}", failing.error);
-    assert!(countries.look(&looks, &mut watched).await.is_none(), "once");
+    assert!(!watcher.look().await, "once");
     let address = "10.1.2.3".parse().unwrap();
     assert_eq!(countries.country(address).as_deref(), Some("DE"));
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, database("FR")).unwrap();
-    assert!(countries.look(&looks, &mut watched).await.is_none());
-    let read = countries.look(&looks, &mut watched).await.unwrap();
-    countries.take(read).unwrap();
+    assert!(!watcher.look().await);
+    assert!(watcher.look().await);
     assert_eq!(countries.country(address).as_deref(), Some("FR"));
+    assert_eq!(countries.failing(), None);
 }
 
 /// Looks that hang for good keep a new database out only until one succeeds.
@@ -117,18 +115,15 @@ async fn a_database_is_taken_up_though_earlier_looks_still_hang() {
     let path = directory.path().join("countries.mmdb");
     std::fs::write(&path, database("DE")).unwrap();
     let countries = Arc::new(Countries::open(path.clone()).unwrap());
-    let looks = Looks::new(LOOK_TIME_MAX);
-    let mut watched = Settled::at(countries.opened.clone());
+    let mut watcher = Arc::clone(&countries).watcher(|| Timestamp::UNIX_EPOCH);
     tokio::time::pause();
-    let _ends = looks.hang(3).await;
+    let _ends = watcher.looks().hang(3).await;
     std::fs::write(&path, database("FR")).unwrap();
-    let looked = countries.look(&looks, &mut watched).await;
-    assert!(looked.is_none(), "not begun: {looked:?}");
+    assert!(!watcher.look().await, "not begun");
     tokio::time::advance(LOOK_TIME_MAX * 2).await;
     tokio::time::resume();
-    assert!(countries.look(&looks, &mut watched).await.is_none());
-    let read = countries.look(&looks, &mut watched).await.unwrap();
-    countries.take(read).unwrap();
+    assert!(!watcher.look().await);
+    assert!(watcher.look().await);
     let address = "10.1.2.3".parse().unwrap();
     assert_eq!(countries.country(address).as_deref(), Some("FR"));
 }

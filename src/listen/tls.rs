@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
@@ -13,10 +14,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, server::danger::ClientCertVerifier};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::file::{self, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
+use crate::file::{
+    self, LOOK_TIME_MAX, Look, Looks, ReadError, START_TIME_MAX, Settled, Watch, Watcher,
+};
 
 /// The files TLS is made of, all PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,9 +78,8 @@ pub enum TlsError {
 pub struct Tls {
     files: TlsFiles,
     config: ArcSwap<ServerConfig>,
-    /// What the looks found, so that a change is taken up once it has settled.
-    watched: Mutex<Settled<Fingerprint>>,
-    looks: Looks,
+    /// What the files were when they were loaded, so that a change since then is noticed.
+    loaded: Fingerprint,
     /// Why the files in place cannot be used, if so.
     failing: Mutex<Option<String>>,
 }
@@ -84,25 +87,14 @@ pub struct Tls {
 /// The most bytes of one of the files.
 const BYTES_MAX: u64 = 4 << 20;
 
-/// What a look at the files showed.
-#[derive(Debug)]
-pub(super) enum TlsChange {
-    /// They are as before.
-    None,
-    /// New ones are in force.
-    Replaced,
-    /// New ones are not usable; the old ones stay.
-    Refused(TlsError),
-}
-
 /// The SHA-256 of the files as they were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fingerprint(Vec<u8>);
 
 impl Fingerprint {
     /// Of files that cannot be read.
-    fn of(error: &TlsError) -> Self {
-        Fingerprint(error.to_string().into_bytes())
+    fn of(error: &str) -> Self {
+        Fingerprint(error.as_bytes().to_vec())
     }
 }
 
@@ -120,12 +112,10 @@ impl Tls {
         let read = look.await.map_err(hangs)?;
         let contents = read.ok_or_else(|| hangs(ReadError::Hangs(START_TIME_MAX)))??;
         let config = contents.config(&files)?;
-        let watched = Mutex::new(Settled::at(contents.fingerprint()));
         Ok(Self {
             files,
             config: ArcSwap::from_pointee(config),
-            watched,
-            looks: Looks::new(LOOK_TIME_MAX),
+            loaded: contents.fingerprint(),
             failing: Mutex::default(),
         })
     }
@@ -136,52 +126,30 @@ impl Tls {
         lock(&self.failing).clone()
     }
 
-    /// Looks at the files and takes them if they changed, two looks found them the same, and they are
-    /// good. Otherwise the old ones stay; connections that exist stay in any case.
-    pub async fn reload(&self) {
-        match self.look().await {
-            TlsChange::None => {}
-            TlsChange::Replaced => tracing::info!("TLS files replaced"),
-            TlsChange::Refused(error) => {
-                tracing::error!(%error, "new TLS files refused, the old ones stay in force");
-            }
-        }
+    /// Takes the files whenever they changed, two looks found them the same, and they are good, and
+    /// at once when asked to, until nobody can ask any more. Otherwise the old ones stay; connections
+    /// that exist stay in any case.
+    pub async fn watch(self: Arc<Self>, interval: Duration, asked: mpsc::Receiver<()>) {
+        self.watcher().run(interval, asked).await;
     }
 
-    pub(super) async fn look(&self) -> TlsChange {
-        let places = self.files.clone();
-        let look = self.looks.look(false, move || Contents::read(&places));
-        let read = match look.await {
-            Ok(Some(read)) => read,
-            Ok(None) => return TlsChange::None,
-            Err(cause) => {
-                let error = unreadable(&self.files.cert_file, cause);
-                if lock(&self.watched).is_news(Fingerprint::of(&error)) {
-                    return self.refuse(error);
-                }
-                return TlsChange::None;
-            }
-        };
-        let fingerprint = match &read {
-            Ok(contents) => contents.fingerprint(),
-            Err(error) => Fingerprint::of(error),
-        };
-        if !lock(&self.watched).is_due(fingerprint, false) {
-            return TlsChange::None;
-        }
+    fn watcher(self: Arc<Self>) -> Watcher<WatchedTls> {
+        let settled = Settled::at(self.loaded.clone());
+        Watcher::new(WatchedTls(self), Looks::new(LOOK_TIME_MAX), settled)
+    }
+
+    fn take(&self, read: Result<Contents, TlsError>) {
         match read.and_then(|contents| contents.config(&self.files)) {
             Ok(config) => {
                 self.config.store(Arc::new(config));
                 *lock(&self.failing) = None;
-                TlsChange::Replaced
+                tracing::info!("TLS files replaced");
             }
-            Err(error) => self.refuse(error),
+            Err(error) => {
+                tracing::error!(%error, "new TLS files refused, the old ones stay in force");
+                *lock(&self.failing) = Some(error.to_string());
+            }
         }
-    }
-
-    fn refuse(&self, error: TlsError) -> TlsChange {
-        *lock(&self.failing) = Some(error.to_string());
-        TlsChange::Refused(error)
     }
 
     /// Does the handshake on a connection.
@@ -192,6 +160,40 @@ impl Tls {
         TlsAcceptor::from(self.config.load_full())
             .accept(stream)
             .await
+    }
+}
+
+/// The files, watched by the digest of their content.
+struct WatchedTls(Arc<Tls>);
+
+impl Watch for WatchedTls {
+    type Seen = Fingerprint;
+    type Found = Result<Contents, TlsError>;
+
+    fn look(&self) -> Look<Self::Seen, Self::Found> {
+        let WatchedTls(tls) = self;
+        let places = tls.files.clone();
+        Box::new(move |is_due| {
+            let read = Contents::read(&places);
+            let seen = match &read {
+                Ok(contents) => contents.fingerprint(),
+                Err(error) => Fingerprint::of(&error.to_string()),
+            };
+            is_due(seen).then_some(read)
+        })
+    }
+
+    fn unanswered(&self, error: &ReadError) -> Fingerprint {
+        Fingerprint::of(&error.to_string())
+    }
+
+    async fn take(&mut self, read: Self::Found) {
+        self.0.take(read);
+    }
+
+    async fn fail(&mut self, error: ReadError) {
+        let WatchedTls(tls) = self;
+        tls.take(Err(unreadable(&tls.files.cert_file, error)));
     }
 }
 

@@ -8,7 +8,7 @@ use super::testing::{SampleContext, ToolDefaults};
 use crate::authz::{TrustedHints, UriForm};
 
 /// What a policy is compiled against.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CompileContext {
     /// The configured server names; without them, names are not checked.
     pub servers: Option<Vec<String>>,

@@ -72,6 +72,35 @@ pub(super) fn read_files(path: &Path) -> Sources {
 /// The digest of the files, or why they cannot be read.
 pub(super) type FilesState = Result<Vec<u8>, String>;
 
+/// The files of a policy and its tests as one look found them, for [`PolicyStore::next`] to take.
+///
+/// [`PolicyStore::next`]: super::PolicyStore::next
+#[derive(Debug)]
+pub struct FoundPolicy {
+    pub(super) sources: Sources,
+}
+
+impl FoundPolicy {
+    /// Reads the files of the policy at `path`, and of its tests. May take as long as the file system
+    /// does.
+    #[must_use]
+    pub fn read(path: &Path) -> Self {
+        FoundPolicy {
+            sources: read_files(path),
+        }
+    }
+
+    /// What tells this state of the files from another.
+    #[must_use]
+    pub fn state(&self) -> PolicyState {
+        PolicyState(state_of(&self.sources))
+    }
+}
+
+/// What tells one state of a policy's files from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyState(FilesState);
+
 /// What tells one state of the files from another.
 pub(super) fn state_of(sources: &Sources) -> FilesState {
     match sources {

@@ -1,6 +1,6 @@
 //! The policy in force: compiled, tested, kept, and replaced as a whole.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::compile::compile;
 use super::context::CompileContext;
-use super::files::{FilesState, ReadPolicyError, Sources, read_files, state_of};
+use super::files::{FilesState, FoundPolicy, ReadPolicyError, Sources, read_files, state_of};
 use super::testing::{Suite, ToolDefaults};
 use crate::authz::{Policy, TrustedHints};
 use crate::file::{self, START_TIME_MAX};
@@ -105,13 +105,52 @@ impl PolicyStore {
         let place = path.clone();
         let sources = file::within(START_TIME_MAX, move || read_files(&place));
         let sources = sources.unwrap_or_else(|cause| Err(ReadPolicyError::of(&path, cause)));
+        Self::first(path, context, sources, (0, 0), now)
+    }
+
+    /// The policy at `path`, as it was found, compiled against another configuration than that of
+    /// this store. Its reloads are counted on from those of this one, which stays as it is.
+    ///
+    /// # Errors
+    /// When it cannot be used with that configuration.
+    pub fn next(
+        &self,
+        path: PathBuf,
+        context: CompileContext,
+        found: FoundPolicy,
+        now: Timestamp,
+    ) -> Result<Self, LoadPolicyError> {
+        let before = self.status();
+        let counted = (before.successes, before.failures);
+        Self::first(path, context, found.sources, counted, now)
+    }
+
+    /// Whether this is the policy at `path`, compiled against this.
+    #[must_use]
+    pub fn is_of(&self, path: &Path, context: &CompileContext) -> bool {
+        let own = CompileContext {
+            hints: self.hints.load_full(),
+            defaults: self.defaults.load_full(),
+            ..self.context.clone()
+        };
+        self.path == path && own == *context
+    }
+
+    /// A store of a policy, after so many that were taken into force and so many that were not.
+    fn first(
+        path: PathBuf,
+        context: CompileContext,
+        sources: Sources,
+        (successes, failures): (u64, u64),
+        now: Timestamp,
+    ) -> Result<Self, LoadPolicyError> {
         let opened = state_of(&sources);
         let policy = compile_all(sources, &context, &AtomicBool::new(false))?;
         let status = ReloadStatus {
             revision: Arc::clone(policy.revision()),
             applied: now,
-            successes: 1,
-            failures: 0,
+            successes: successes.saturating_add(1),
+            failures,
             failing: None,
         };
         let current = ArcSwap::from_pointee(policy);

@@ -5,7 +5,6 @@
 //! found the same content, because a file caught half-written could be a valid policy with its
 //! last deny rules missing.
 
-use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +12,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
 
-use super::files::{ReadPolicyError, Sources, read_files, state_of};
+use super::files::{FilesState, ReadPolicyError, Sources, read_files, state_of};
 use super::store::{LoadPolicyError, PolicyStore};
-use crate::file::{LOOK_TIME_MAX, Looks, Settled};
+use crate::file::{LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Watch, Watcher};
 
 /// How often the files are looked at: twice this is well within a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -37,73 +35,78 @@ pub async fn watch(
 /// [`watch`] with a reader, which need not return.
 async fn watch_by(
     store: Arc<PolicyStore>,
-    mut reload_now: mpsc::Receiver<()>,
+    reload_now: mpsc::Receiver<()>,
     clock: fn() -> jiff::Timestamp,
     read: impl Fn(&Path) -> Sources + Clone + Send + 'static,
 ) {
-    let mut ticks = tokio::time::interval_at(Instant::now() + LOOK_INTERVAL, LOOK_INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let looks = Looks::new(LOOK_TIME_MAX);
-    let mut watched = Settled::at(store.opened.clone());
-    let mut taking: Option<Reload> = None;
-    // Also while a policy is being taken, which it then comes after.
-    let mut is_asked = false;
-    // Only for the next look: what is asked for waits as others do where that one hangs.
-    let mut is_urgent = false;
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            asked = reload_now.recv() => match asked {
-                Some(()) => (is_asked, is_urgent) = (true, true),
-                None => break,
-            },
-        }
-        let (path, read) = (store.path.clone(), read.clone());
-        let look = looks.look(mem::take(&mut is_urgent), move || {
+    let settled = Settled::at(store.opened.clone());
+    let policy = WatchedPolicy {
+        store,
+        clock,
+        read,
+        taking: None,
+    };
+    let watcher = Watcher::new(policy, Looks::new(LOOK_TIME_MAX), settled);
+    watcher.run(LOOK_INTERVAL, reload_now).await;
+}
+
+/// A policy whose files are watched. It is compiled and tested beside the looks, so that a newer one
+/// does not wait for it.
+struct WatchedPolicy<R> {
+    store: Arc<PolicyStore>,
+    clock: fn() -> jiff::Timestamp,
+    read: R,
+    taking: Option<Reload>,
+}
+
+impl<R: Fn(&Path) -> Sources + Clone + Send + 'static> Watch for WatchedPolicy<R> {
+    type Seen = FilesState;
+    type Found = Sources;
+
+    fn look(&self) -> Look<FilesState, Sources> {
+        let (path, read) = (self.store.path.clone(), self.read.clone());
+        Box::new(move |is_due| {
             let sources = read(&path);
-            (state_of(&sources), sources)
-        });
-        let looked = tokio::select! {
-            looked = look => looked,
-            // Who asks does not wait for a look that may hang: the next one begins beside it.
-            Some(()) = reload_now.recv() => {
-                (is_asked, is_urgent) = (true, true);
-                continue;
-            }
-        };
-        let (seen, sources) = match looked {
-            Ok(Some(looked)) => looked,
-            Ok(None) => continue,
-            Err(cause) => {
-                let error = LoadPolicyError::from(ReadPolicyError::of(&store.path, cause));
-                if watched.is_news(Err(error.to_string())) {
-                    // It would be told of as the policy in place, which nobody knows.
-                    if let Some(before) = taking.take() {
-                        before.end().await;
-                    }
-                    store.fail(&error, clock());
-                    report(&store, &error);
-                }
-                continue;
-            }
-        };
-        if taking.as_ref().is_some_and(Reload::is_done)
-            && let Some(done) = taking.take()
-        {
-            done.end().await;
+            // What was looked at is what is taken: read again, it might be another half-written
+            // file.
+            is_due(state_of(&sources)).then_some(sources)
+        })
+    }
+
+    fn unanswered(&self, error: &ReadError) -> FilesState {
+        Err(error.to_string())
+    }
+
+    async fn take(&mut self, sources: Sources) {
+        self.give_up().await;
+        self.taking = Some(Reload::begin(&self.store, sources, self.clock));
+    }
+
+    async fn fail(&mut self, error: ReadError) {
+        // It would be told of as the policy in place, which nobody knows.
+        self.give_up().await;
+        let error = LoadPolicyError::from(ReadPolicyError::of(&self.store.path, error));
+        self.store.fail(&error, (self.clock)());
+        report(&self.store, &error);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.taking.as_ref().is_some_and(|taking| !taking.is_done())
+    }
+
+    async fn end(self) {
+        if let Some(last) = self.taking {
+            last.done().await;
         }
-        if !watched.is_due(seen, is_asked && taking.is_none()) {
-            continue;
-        }
-        if let Some(before) = taking.take() {
+    }
+}
+
+impl<R: Send> WatchedPolicy<R> {
+    /// Gives up the policy that is on its way, if one is.
+    async fn give_up(&mut self) {
+        if let Some(before) = self.taking.take() {
             before.end().await;
         }
-        is_asked = false;
-        // What was looked at is what is taken: read again, it might be another half-written file.
-        taking = Some(Reload::begin(&store, sources, clock));
-    }
-    if let Some(last) = taking {
-        last.done().await;
     }
 }
 

@@ -44,7 +44,11 @@ pub(super) fn recipient(pipeline: &Arc<Pipeline>, carried: Carried, now: Timesta
             let reason = refusal.code();
             tracing::debug!(reason, "the context of a response is refused");
             pipeline.metrics.handoff.record_refusal(reason);
-            pipeline.notices.raise(noticed(refusal), now);
+            // Of a server that was removed while its responses were under way, nothing is wrong.
+            let is_removed = server.is_some_and(|server| pipeline.servers.is_removed(server));
+            if refusal != ContextRefusal::OtherServer || !is_removed {
+                pipeline.notices.raise(noticed(refusal), now);
+            }
             Recipient::Nobody
         }
     }

@@ -10,6 +10,7 @@
 mod audit;
 mod checks;
 mod common;
+mod config;
 mod files;
 mod handoff;
 mod keys;
@@ -28,6 +29,7 @@ use prometheus_client::registry::Registry;
 
 pub use audit::AuditMetrics;
 pub use checks::{CheckMetrics, DecisionKind, RehearsalKind, Stage};
+pub use config::{ConfigMetrics, ConfigTotals};
 pub use files::FileMetrics;
 pub use handoff::HandoffMetrics;
 pub use keys::{KeyMetrics, KeyTotals};
@@ -52,6 +54,8 @@ pub struct Metrics {
     pub lists: ListMetrics,
     /// Of responses on their way back.
     pub handoff: HandoffMetrics,
+    /// Of the configuration.
+    pub config: ConfigMetrics,
     /// Of the policy.
     pub policy: PolicyMetrics,
     /// Of the issuers' keys.
@@ -76,6 +80,7 @@ impl Metrics {
             sessions: SessionMetrics::default(),
             lists: ListMetrics::default(),
             handoff: HandoffMetrics::default(),
+            config: ConfigMetrics::default(),
             policy: PolicyMetrics::default(),
             keys: KeyMetrics::default(),
             state: StateMetrics::default(),
@@ -94,6 +99,7 @@ impl Metrics {
             sessions,
             lists,
             handoff,
+            config,
             policy,
             keys,
             state,
@@ -108,6 +114,7 @@ impl Metrics {
         sessions.register(&mut registry);
         lists.register(&mut registry);
         handoff.register(&mut registry);
+        config.register(&mut registry);
         policy.register(&mut registry);
         keys.register(&mut registry);
         state.register(&mut registry);

@@ -14,7 +14,6 @@ use mcp_authz::catalog::Catalog;
 use mcp_authz::check::{Decide, Handoffs, HttpRequest, LongBodies, Pipeline, Servers, Verdict};
 use mcp_authz::config;
 use mcp_authz::envoy::{ExtAuthz, ServeSettings};
-use mcp_authz::fetch::Outbound;
 use mcp_authz::policy::PolicyStore;
 use mcp_authz::state::{InFlight, Memory};
 use mcp_authz::telemetry::{self, metrics::Metrics, notices::Notices};
@@ -55,7 +54,7 @@ impl Service {
         let context = compile_context(&config, Some(&catalog));
         let policy = PolicyStore::open(config.policy.clone(), context, clock()).unwrap();
         let (authenticator, refreshers) =
-            Authenticator::new(&config.authn, &Outbound::default()).unwrap();
+            Authenticator::new(&config.authn, Arc::default()).unwrap();
         let (audit, _writer) = Audit::start(std::io::sink(), limits.audit_queue).unwrap();
         let losses = Arc::clone(audit.losses());
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -69,13 +68,13 @@ impl Service {
         }
         runtime.block_on(authenticator.ready());
         let pipeline = Arc::new(Pipeline {
-            servers: Servers::new(&config.servers).unwrap(),
+            servers: Arc::new(Servers::new(&config.servers).unwrap()),
             authenticator: Arc::new(authenticator),
             policy: Arc::new(policy),
             candidate: None,
             catalog: Arc::new(catalog),
             state: Arc::new(Memory::new(limits.state)),
-            in_flight: InFlight::new(limits.state.bindings_max),
+            in_flight: Arc::new(InFlight::new(limits.state.bindings_max)),
             purpose: config.purpose.clone(),
             device_header: None,
             facts: config.facts.clone(),
@@ -86,7 +85,7 @@ impl Service {
             notices: Notices::default(),
             handoffs: Arc::new(Handoffs::new(&config.handoff).unwrap()),
             limits: limits.check,
-            long_bodies: LongBodies::new(NonZero::<usize>::MIN),
+            long_bodies: Arc::new(LongBodies::new(NonZero::<usize>::MIN)),
             clock,
         });
         Service {

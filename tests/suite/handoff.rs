@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 
 use super::running::{Answer, Home, ISSUER, Running, SIGNER, call, call_with};
 
-const BODY: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"},{"name":"b"}]}}"#;
-const FILTERED: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]}}"#;
+pub(crate) const BODY: &str =
+    r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"},{"name":"b"}]}}"#;
+pub(crate) const FILTERED: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]}}"#;
 const EMPTY: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#;
 const KEYS: &str = "0a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223242526272829\n";
 
@@ -39,7 +40,7 @@ fn asking(method: &str, more: Value) -> auth::CheckRequest {
     check
 }
 
-async fn list(running: &Running) -> Answer {
+pub(crate) async fn list(running: &Running) -> Answer {
     let answer = running.check(asking("tools/list", Value::Null)).await;
     assert_eq!(answer.fact("response_filter"), "list/tools");
     answer
@@ -53,7 +54,7 @@ async fn initialize(running: &Running) -> Answer {
 }
 
 /// How an answer comes to the service.
-struct Shown<'s> {
+pub(crate) struct Shown<'s> {
     facts: Option<&'s Value>,
     session: Option<&'s str>,
     mode: BodySendMode,
@@ -61,7 +62,7 @@ struct Shown<'s> {
 }
 
 impl<'s> Shown<'s> {
-    fn with(facts: &'s Value) -> Self {
+    pub(crate) fn with(facts: &'s Value) -> Self {
         Shown {
             facts: Some(facts),
             session: None,
@@ -71,7 +72,7 @@ impl<'s> Shown<'s> {
     }
 
     /// Shows the answer; the body that goes on, or the one of the answer in its place.
-    async fn show(&self, running: &Running, body: &str) -> String {
+    pub(crate) async fn show(&self, running: &Running, body: &str) -> String {
         let mut messages = vec![self.head()];
         if self.mode == BodySendMode::FullDuplexStreamed {
             let body = proc::HttpBody {

@@ -35,6 +35,8 @@ mod metrics;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod reconfigure;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod running;

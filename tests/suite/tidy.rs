@@ -41,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "policy",
             "state",
             "telemetry",
+            "yaml",
         ],
     ),
     (

@@ -51,7 +51,7 @@ impl Bench {
             ..Settings::default()
         };
         let (authenticator, refreshers) =
-            Authenticator::new(&settings, &Outbound::default()).unwrap();
+            Authenticator::new(&settings, Arc::new(Outbound::default())).unwrap();
         assert!(!authenticator.is_ready());
         let mut tasks = JoinSet::new();
         for refresher in refreshers {
@@ -591,7 +591,94 @@ fn wrong_settings_are_all_reported() {
     ];
     assert_eq!(settings.faults(), faults);
     assert_eq!(
-        Authenticator::new(&settings, &Outbound::default()).err(),
+        Authenticator::new(&settings, Arc::new(Outbound::default())).err(),
         Some(faults[0].1.clone())
     );
+}
+
+/// A token that was verified by an issuer's earlier settings is not taken from what is remembered, even
+/// where the earlier authenticator verified it after the change.
+#[tokio::test]
+async fn a_remembered_token_counts_for_the_settings_it_was_verified_by() {
+    let bench = Bench::new().await;
+    let before = &bench.authenticator;
+    let own = |authenticator: &Authenticator| {
+        let issuer = authenticator.issuers.get("https://idp.example").unwrap();
+        issuer.settings.clone()
+    };
+    let mut settings = Settings {
+        issuers: vec![own(before)],
+        ..before.limits.clone()
+    };
+    let token = good();
+    let ask = async |authenticator: &Authenticator| {
+        let header = format!("Bearer {token}");
+        let credentials = Credentials::new("/mcp", [&*header]);
+        let audience = audience(&["https://h/mcp"]);
+        let subject = authenticator
+            .authenticate(&credentials, &audience, now())
+            .await;
+        subject.map(|known| known.subject.groups.len())
+    };
+    assert_eq!(ask(before).await, Ok(0));
+
+    // Unchanged, it is taken over with its keys and its tokens.
+    let (same, refreshers) = after(before, &settings).unwrap();
+    assert!(refreshers.is_empty());
+    let hash = cache::hash(&token).unwrap();
+    let of = audience(&["https://h/mcp"]);
+    assert!(matches!(same.recall(&hash, &of, now()), Some(Ok(_))));
+
+    // Its claims are read otherwise: the keys stay, and what was read before does not count.
+    settings.issuers[0].claims.groups = vec!["sub".to_owned()];
+    let (other, refreshers) = after(&same, &settings).unwrap();
+    assert!(refreshers.is_empty());
+    assert_eq!(ask(before).await, Ok(0));
+    assert!(other.recall(&hash, &of, now()).is_none());
+    assert_eq!(ask(&other).await, Ok(1));
+
+    // It goes and comes again.
+    settings.issuers.clear();
+    let (without, _) = after(&other, &settings).unwrap();
+    assert_eq!(ask(&without).await, Err(AuthenticationError::UnknownIssuer));
+    settings.issuers = vec![own(&other)];
+    let (again, refreshers) = after(&without, &settings).unwrap();
+    assert_eq!(refreshers.len(), 1, "its keys are fetched again");
+    assert!(
+        again
+            .recall(&hash, &of, now())
+            .is_none_or(|known| known.is_err())
+    );
+    assert_eq!(ask(&again).await, Err(AuthenticationError::KeysUnavailable));
+}
+
+/// Where only the way of fetching changes, the keys that were fetched last serve on; keys from another
+/// place do not.
+#[tokio::test]
+async fn keys_are_handed_on_where_they_come_from_the_same_place() {
+    let bench = Bench::new().await;
+    let before = &bench.authenticator;
+    let issuer = before.issuers.get("https://idp.example").unwrap();
+    let mut settings = Settings {
+        issuers: vec![issuer.settings.clone()],
+        fetch_timeout: Duration::from_secs(9),
+        ..before.limits.clone()
+    };
+    let (next, refreshers) = after(before, &settings).unwrap();
+    assert_eq!((refreshers.len(), next.is_ready()), (1, true));
+    let another_way = Arc::new(Outbound::default());
+    let (next, refreshers) = Authenticator::next(Some(&next), &settings, another_way).unwrap();
+    assert_eq!((refreshers.len(), next.is_ready()), (1, true));
+    let place = KeySourceSettings::Uri("https://idp.example/keys".to_owned());
+    settings.issuers[0].source = place;
+    let (next, refreshers) = after(&next, &settings).unwrap();
+    assert_eq!((refreshers.len(), next.is_ready()), (1, false));
+}
+
+/// The authenticator after one whose keys are fetched the same way.
+fn after(
+    before: &Authenticator,
+    settings: &Settings,
+) -> Result<(Authenticator, Vec<KeyRefresher>), InvalidSettings> {
+    Authenticator::next(Some(before), settings, Arc::clone(&before.outbound))
 }

@@ -32,6 +32,7 @@ struct Bench {
     keys: Arc<IssuerKeys>,
     started: Arc<AtomicUsize>,
     outcomes: mpsc::UnboundedSender<Result<KeySet, FetchError>>,
+    reload: mpsc::Sender<()>,
     stop: Option<oneshot::Sender<()>>,
     tasks: JoinSet<()>,
 }
@@ -48,7 +49,10 @@ impl Bench {
             timeout: TIMEOUT,
             wait: WAIT,
         };
-        let (refresher, keys) = Refresher::new("i".into(), source, KeySettings::default(), times);
+        let (mut refresher, keys) =
+            Refresher::new("i".into(), source, KeySettings::default(), times);
+        let (reload, asked) = mpsc::channel(1);
+        refresher.asked = Some(asked);
         let (stop, stopped) = oneshot::channel();
         let mut tasks = JoinSet::new();
         tasks.spawn(refresher.run(async {
@@ -58,6 +62,7 @@ impl Bench {
             keys: Arc::new(keys),
             started,
             outcomes,
+            reload,
             stop: Some(stop),
             tasks,
         }
@@ -354,4 +359,13 @@ async fn it_stops_when_told_to() {
     let asked = answers(bench.ask("k2", 1).await).await;
     assert_eq!(asked, [Err(AuthenticationError::KeysUnavailable)]);
     assert_eq!(bench.current(), Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_a_reload_has_the_keys_fetched_now() {
+    let bench = Bench::loaded().await;
+    assert_eq!(bench.fetches(), 1);
+    bench.reload.send(()).await.unwrap();
+    bench.answer(Ok(set(&["k1", "k2"]))).await;
+    assert_eq!((bench.fetches(), bench.current()), (2, Ok(2)));
 }

@@ -249,7 +249,8 @@ async fn other_authorities_are_taken_up_and_broken_ones_are_not() {
     let signed = theirs.sign(&params(vec![uri(GATEWAY)]));
     assert_eq!(found(&peers, GATEWAY, &signed), "unknown");
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(Arc::clone(&peers).watch(Timestamp::now));
+    let (_ask, asked) = mpsc::channel(1);
+    tasks.spawn(Arc::clone(&peers).watch(asked, Timestamp::now));
     std::fs::write(&path, "nothing").unwrap();
     tokio::time::sleep(LOOK_INTERVAL * 4).await;
     assert_eq!(found(&peers, GATEWAY, &signed), "unknown");

@@ -2,7 +2,7 @@
 //! when it changes, or one that only this process knows.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,9 +12,10 @@ use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jiff::Timestamp;
-use tokio::time::MissedTickBehavior;
 
-use crate::file::{self, Failing, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
+use crate::file::{
+    self, Failing, LOOK_TIME_MAX, Look, Looks, ReadError, START_TIME_MAX, Settled, Watch, Watcher,
+};
 use crate::json;
 
 /// The fewest bytes of a key: as many as SHA-256 gives (RFC 2104 §3).
@@ -134,6 +135,17 @@ struct Reloads {
     failing: Option<Failing>,
 }
 
+impl Reloads {
+    fn after(earlier: &SealingKeys) -> Self {
+        let record = lock(&earlier.record);
+        Reloads {
+            successes: record.successes.saturating_add(1),
+            failures: record.failures,
+            failing: None,
+        }
+    }
+}
+
 /// What is known of the keys for contexts, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandoffStatus {
@@ -150,7 +162,11 @@ pub struct HandoffStatus {
 }
 
 impl SealingKeys {
-    pub(super) fn open(file: Option<PathBuf>) -> Result<Self, InvalidHandoffKeys> {
+    /// Reads the keys, or makes one. Reloads are counted on from those of earlier keys.
+    pub(super) fn open(
+        file: Option<PathBuf>,
+        earlier: Option<&SealingKeys>,
+    ) -> Result<Self, InvalidHandoffKeys> {
         let ring = if let Some(path) = &file {
             let place = path.clone();
             let read = file::within(START_TIME_MAX, move || {
@@ -169,11 +185,11 @@ impl SealingKeys {
         Ok(SealingKeys {
             file,
             ring: ArcSwap::from_pointee(ring),
-            record: Mutex::default(),
+            record: Mutex::new(earlier.map(Reloads::after).unwrap_or_default()),
         })
     }
 
-    pub(super) fn ring(&self) -> arc_swap::Guard<std::sync::Arc<Ring>> {
+    pub(super) fn ring(&self) -> arc_swap::Guard<Arc<Ring>> {
         self.ring.load()
     }
 
@@ -188,45 +204,26 @@ impl SealingKeys {
         }
     }
 
-    /// Looks at the file again and again, and takes each content that two looks found the same.
-    /// Never ends.
-    pub(super) async fn watch(&self, clock: fn() -> Timestamp) {
-        let Some(path) = self.file.clone() else {
-            return std::future::pending().await;
+    /// Watches the file, if there is one. `clock` gives the time since when it is failing.
+    pub(super) fn watcher(
+        self: Arc<Self>,
+        clock: fn() -> Timestamp,
+    ) -> Option<Watcher<WatchedKeys>> {
+        let path = self.file.clone()?;
+        let keys = WatchedKeys {
+            keys: self,
+            path,
+            clock,
         };
-        let mut ticks = tokio::time::interval(LOOK_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let looks = Looks::new(LOOK_TIME_MAX);
-        let mut watched = Settled::new();
-        loop {
-            ticks.tick().await;
-            let place = path.clone();
-            let read = looks.look(false, move || file::read_text(&place, FILE_BYTES_MAX));
-            match read.await {
-                Ok(None) => {}
-                Ok(Some(found)) => self.look(&mut watched, &path, found, clock()),
-                Err(error) => {
-                    let error = unreadable(&path)(error).to_string();
-                    if watched.is_news(Err(error.clone())) {
-                        self.fail(error, clock());
-                    }
-                }
-            }
-        }
+        Some(Watcher::new(
+            keys,
+            Looks::new(LOOK_TIME_MAX),
+            Settled::new(),
+        ))
     }
 
-    /// Takes what a look found, if it is new and the look before found it too.
-    pub(super) fn look(
-        &self,
-        watched: &mut Settled<SeenText>,
-        path: &Path,
-        found: Result<String, ReadError>,
-        now: Timestamp,
-    ) {
-        let seen = found.map_err(|error| unreadable(path)(error).to_string());
-        if !watched.is_due(seen.clone(), false) {
-            return;
-        }
+    /// Takes a content of the file into force, if it has other keys.
+    fn take(&self, path: &Path, seen: SeenText, now: Timestamp) {
         match seen.and_then(|text| parse(path, &text).map_err(|error| error.to_string())) {
             Ok(ring) => {
                 let mut record = lock(&self.record);
@@ -249,11 +246,45 @@ impl SealingKeys {
     }
 }
 
+/// The file of keys, watched by its content.
+pub(super) struct WatchedKeys {
+    keys: Arc<SealingKeys>,
+    path: PathBuf,
+    clock: fn() -> Timestamp,
+}
+
+impl Watch for WatchedKeys {
+    type Seen = SeenText;
+    type Found = SeenText;
+
+    fn look(&self) -> Look<SeenText, SeenText> {
+        let path = self.path.clone();
+        Box::new(move |is_due| {
+            let read = file::read_text(&path, FILE_BYTES_MAX);
+            let seen = read.map_err(|error| unreadable(&path)(error).to_string());
+            is_due(seen.clone()).then_some(seen)
+        })
+    }
+
+    fn unanswered(&self, error: &ReadError) -> SeenText {
+        Err(error.to_string())
+    }
+
+    async fn take(&mut self, seen: SeenText) {
+        self.keys.take(&self.path, seen, (self.clock)());
+    }
+
+    async fn fail(&mut self, error: ReadError) {
+        let error = unreadable(&self.path)(error).to_string();
+        self.keys.fail(error, (self.clock)());
+    }
+}
+
 /// The text of the file, or why it cannot be read.
-pub(super) type SeenText = Result<String, String>;
+type SeenText = Result<String, String>;
 
 /// How often the file is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 fn unreadable(path: &Path) -> impl FnOnce(ReadError) -> InvalidHandoffKeys {
     |source| InvalidHandoffKeys::Read {

@@ -20,15 +20,16 @@ mod used;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
-use super::keys::{HandoffStatus, InvalidHandoffKeys, Key, SealingKeys, lock};
+use super::keys::{HandoffStatus, InvalidHandoffKeys, Key, LOOK_INTERVAL, SealingKeys, lock};
 use super::{CONTEXT_BYTES_MAX, ResponseContext};
 use crate::state::Owner;
 use used::{Use, UsedContext, UsedContexts, milliseconds};
@@ -64,12 +65,29 @@ impl Default for HandoffSettings {
 /// Seals contexts, and opens those that are believed.
 #[derive(Debug)]
 pub struct Handoffs {
-    keys: SealingKeys,
+    settings: HandoffSettings,
+    keys: Arc<SealingKeys>,
+    /// Keys of earlier settings, which contexts of checks from before may be sealed with; the latest
+    /// last.
+    retired: Vec<RetiredKeys>,
     max_age_ms: i64,
-    used: Mutex<UsedContexts>,
+    used: Arc<Mutex<UsedContexts>>,
     /// The same for the heads of requests, which come before their responses.
-    attended: Mutex<UsedContexts>,
+    attended: Arc<Mutex<UsedContexts>>,
 }
+
+/// Keys that seal nothing any more.
+#[derive(Debug, Clone)]
+struct RetiredKeys {
+    keys: Arc<SealingKeys>,
+    /// When they were replaced: what was made later is none of theirs.
+    at_ms: i64,
+}
+
+/// The most earlier settings whose keys are still known.
+const RETIRED_MAX: usize = 8;
+/// How much later than its clock was read a check may seal its context.
+const CHECK_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// Why a context is not believed. The codes are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,16 +146,69 @@ impl Handoffs {
     /// There is no key to begin with.
     pub fn new(settings: &HandoffSettings) -> Result<Self, InvalidHandoffKeys> {
         Ok(Handoffs {
-            keys: SealingKeys::open(settings.key_file.clone())?,
+            settings: settings.clone(),
+            keys: Arc::new(SealingKeys::open(settings.key_file.clone(), None)?),
+            retired: Vec::new(),
             max_age_ms: milliseconds(settings.max_age),
-            used: Mutex::new(UsedContexts::new(USED_MAX)),
-            attended: Mutex::new(UsedContexts::new(USED_MAX)),
+            used: Arc::new(Mutex::new(UsedContexts::new(USED_MAX))),
+            attended: Arc::new(Mutex::new(UsedContexts::new(USED_MAX))),
         })
     }
 
-    /// Reads the keys again whenever their file changes. Never ends.
-    pub async fn watch(&self, clock: fn() -> Timestamp) {
-        self.keys.watch(clock).await;
+    /// The same by other settings. It knows which contexts were used, and believes those that were
+    /// sealed before, for as long as they are not too old. Shares the keys where their file is the
+    /// same.
+    ///
+    /// # Errors
+    /// There are no keys in the file.
+    pub fn next(
+        &self,
+        settings: &HandoffSettings,
+        now: Timestamp,
+    ) -> Result<Self, InvalidHandoffKeys> {
+        let mut retired = self.retired.clone();
+        let keys = if settings.key_file == self.settings.key_file {
+            Arc::clone(&self.keys)
+        } else {
+            retired.push(RetiredKeys {
+                keys: Arc::clone(&self.keys),
+                at_ms: now.as_millisecond(),
+            });
+            let file = settings.key_file.clone();
+            Arc::new(SealingKeys::open(file, Some(&self.keys))?)
+        };
+        let max_age_ms = milliseconds(settings.max_age);
+        let oldest_ms = now.as_millisecond().saturating_sub(max_age_ms);
+        retired.retain(|retired| retired.at_ms >= oldest_ms);
+        let beyond = retired.len().saturating_sub(RETIRED_MAX);
+        Ok(Handoffs {
+            settings: settings.clone(),
+            keys,
+            retired: retired.split_off(beyond),
+            max_age_ms,
+            used: Arc::clone(&self.used),
+            attended: Arc::clone(&self.attended),
+        })
+    }
+
+    /// Whether both are by the same settings.
+    #[must_use]
+    pub fn is_by(&self, settings: &HandoffSettings) -> bool {
+        self.settings == *settings
+    }
+
+    /// Whether both have the same keys, which are watched once.
+    #[must_use]
+    pub fn shares_keys(&self, other: &Handoffs) -> bool {
+        Arc::ptr_eq(&self.keys, &other.keys)
+    }
+
+    /// Reads the keys again whenever their file changes, and at once when asked to, until nobody can
+    /// ask any more. Ends at once where there is no file.
+    pub async fn watch(&self, asked: mpsc::Receiver<()>, clock: fn() -> Timestamp) {
+        if let Some(watcher) = Arc::clone(&self.keys).watcher(clock) {
+            watcher.run(LOOK_INTERVAL, asked).await;
+        }
     }
 
     /// What is known of the keys.
@@ -166,13 +237,18 @@ impl Handoffs {
             return Err(ContextRefusal::Unreadable);
         }
         let envelope = Envelope::read(text).ok_or(ContextRefusal::Unreadable)?;
+        let unknown = if Key::is_own(envelope.key_id) {
+            ContextRefusal::OtherProcess
+        } else {
+            ContextRefusal::UnknownKey
+        };
         let ring = self.keys.ring();
-        let Some(key) = ring.named(envelope.key_id) else {
-            return Err(if Key::is_own(envelope.key_id) {
-                ContextRefusal::OtherProcess
-            } else {
-                ContextRefusal::UnknownKey
-            });
+        let retired;
+        let (key, retired_ms) = if let Some(key) = ring.named(envelope.key_id) {
+            (key, None)
+        } else {
+            retired = self.retired_key(envelope.key_id).ok_or(unknown)?;
+            (&retired.0, Some(retired.1))
         };
         // Takes the same time for every wrong MAC.
         hmac::verify(&key.key, envelope.signed.as_bytes(), &envelope.tag)
@@ -181,6 +257,10 @@ impl Handoffs {
             .made
             .parse()
             .map_err(|_| ContextRefusal::Unreadable)?;
+        let check_time_ms = milliseconds(CHECK_TIME_MAX);
+        if retired_ms.is_some_and(|at_ms| made_ms > at_ms.saturating_add(check_time_ms)) {
+            return Err(unknown);
+        }
         let age = now.as_millisecond().saturating_sub(made_ms);
         if age > self.max_age_ms {
             return Err(ContextRefusal::TooOld);
@@ -191,6 +271,15 @@ impl Handoffs {
         let context = ResponseContext::parse(envelope.context).ok_or(ContextRefusal::Unreadable)?;
         let context = Box::new(context);
         Ok(OpenedContext { context, made_ms })
+    }
+
+    /// The key of this name that seals nothing any more, and since when.
+    fn retired_key(&self, id: &str) -> Option<(Key, i64)> {
+        let mut latest_first = self.retired.iter().rev();
+        latest_first.find_map(|retired| {
+            let key = retired.keys.ring().named(id)?.clone();
+            Some((key, retired.at_ms))
+        })
     }
 
     /// Records that a stream with a context begins, and says whether it is a repetition.

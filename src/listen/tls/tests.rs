@@ -17,17 +17,18 @@ fn files(directory: &tempfile::TempDir) -> TlsFiles {
 async fn files_that_cannot_be_read_are_told_of_and_change_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let files = files(&directory);
-    let tls = Tls::load(files.clone()).await.unwrap();
-    assert!(matches!(tls.look().await, TlsChange::None));
+    let tls = Arc::new(Tls::load(files.clone()).await.unwrap());
+    let mut watcher = Arc::clone(&tls).watcher();
+    assert!(!watcher.look().await);
     let places = [&files.cert_file, &files.key_file];
     for path in places.into_iter().chain(&files.client_ca_file) {
         let good = std::fs::read(path).unwrap();
         std::fs::remove_file(path).unwrap();
         let made = std::process::Command::new("mkfifo").arg(path).status();
         assert!(made.unwrap().success());
-        assert!(matches!(tls.look().await, TlsChange::None), "one look");
-        assert!(matches!(tls.look().await, TlsChange::Refused(_)));
-        assert!(matches!(tls.look().await, TlsChange::None), "told of once");
+        assert!(!watcher.look().await, "one look");
+        assert!(watcher.look().await);
+        assert!(!watcher.look().await, "told of once");
         let failing = tls.failing().unwrap();
         assert!(
             failing.contains("it is a pipe, not a regular file"),
@@ -37,8 +38,9 @@ async fn files_that_cannot_be_read_are_told_of_and_change_nothing() {
         assert_eq!(error.to_string(), failing);
         std::fs::remove_file(path).unwrap();
         std::fs::write(path, good).unwrap();
-        assert!(matches!(tls.look().await, TlsChange::None), "one look");
-        assert!(matches!(tls.look().await, TlsChange::Replaced));
+        assert!(!watcher.look().await, "one look");
+        assert!(watcher.look().await);
+        assert_eq!(tls.failing(), None);
         assert_eq!(tls.failing(), None);
     }
 }
@@ -48,18 +50,20 @@ async fn files_that_cannot_be_read_are_told_of_and_change_nothing() {
 async fn looks_that_hang_are_told_of_only_where_they_are_the_last() {
     let directory = tempfile::tempdir().unwrap();
     let old = files(&directory);
-    let tls = Tls::load(old.clone()).await.unwrap();
+    let tls = Arc::new(Tls::load(old.clone()).await.unwrap());
+    let mut watcher = Arc::clone(&tls).watcher();
     tokio::time::pause();
-    let _ends = tls.looks.hang(3).await;
+    let _ends = watcher.looks().hang(3).await;
     assert_eq!(files(&directory).cert_file, old.cert_file);
-    assert!(matches!(tls.look().await, TlsChange::None));
+    assert!(!watcher.look().await);
     assert_eq!(tls.failing(), None);
     tokio::time::advance(LOOK_TIME_MAX * 2).await;
     tokio::time::resume();
-    assert!(matches!(tls.look().await, TlsChange::None), "one look");
-    assert!(matches!(tls.look().await, TlsChange::Replaced));
+    assert!(!watcher.look().await, "one look");
+    assert!(watcher.look().await);
+    assert_eq!(tls.failing(), None);
     for _ in 0..3 {
-        assert!(matches!(tls.look().await, TlsChange::None));
+        assert!(!watcher.look().await);
         assert_eq!(tls.failing(), None);
     }
 }
@@ -70,13 +74,15 @@ async fn looks_that_hang_are_told_of_only_where_they_are_the_last() {
 async fn files_are_taken_once_two_looks_found_them_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let places = files(&directory);
-    let tls = Tls::load(places.clone()).await.unwrap();
+    let tls = Arc::new(Tls::load(places.clone()).await.unwrap());
+    let mut watcher = Arc::clone(&tls).watcher();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     std::fs::write(&places.cert_file, made.cert.pem()).unwrap();
-    assert!(matches!(tls.look().await, TlsChange::None), "no key for it");
+    assert!(!watcher.look().await, "no key for it");
     std::fs::write(&places.key_file, made.signing_key.serialize_pem()).unwrap();
-    assert!(matches!(tls.look().await, TlsChange::None), "one look");
+    assert!(!watcher.look().await, "one look");
     assert_eq!(tls.failing(), None);
-    assert!(matches!(tls.look().await, TlsChange::Replaced));
-    assert!(matches!(tls.look().await, TlsChange::None));
+    assert!(watcher.look().await);
+    assert_eq!(tls.failing(), None);
+    assert!(!watcher.look().await);
 }

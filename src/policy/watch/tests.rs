@@ -1,6 +1,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
+use tokio::time::Instant;
+
 use super::super::CompileContext;
 use super::super::files::PolicyFiles;
 use super::*;

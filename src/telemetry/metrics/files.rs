@@ -31,6 +31,11 @@ impl FileMetrics {
         let gauge = self.failing.get_or_create(&FileLabels { file });
         gauge.set(i64::from(failing));
     }
+
+    /// Forgets the files of a key that is configured no more.
+    pub fn forget(&self, file: &'static str) {
+        self.failing.remove(&FileLabels { file });
+    }
 }
 
 #[cfg(test)]
@@ -46,5 +51,7 @@ mod tests {
             "mcp_authz_file_failing{file=\"tls\"} 1",
             "mcp_authz_file_failing{file=\"geoip\"} 0",
         ]);
+        metrics.files.forget("geoip");
+        assert!(!metrics.text().contains("geoip"));
     }
 }

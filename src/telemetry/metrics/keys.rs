@@ -93,6 +93,18 @@ impl KeyMetrics {
             .set(i64::from(keys.usable));
     }
 
+    /// Forgets what was set for an issuer that is configured no more.
+    pub fn forget(&self, issuer: &str) {
+        let owned = || issuer.to_owned();
+        for result in [Success::Ok, Success::Error] {
+            let issuer = owned();
+            self.refreshes
+                .remove(&IssuerResultLabels { issuer, result });
+        }
+        self.age.remove(&IssuerLabels { issuer: owned() });
+        self.usable.remove(&IssuerLabels { issuer: owned() });
+    }
+
     /// Sets how many verified tokens are remembered. `mcp_authz_tokens_cached`.
     pub fn set_tokens_cached(&self, tokens: u64) {
         self.tokens_cached
@@ -125,5 +137,7 @@ mod tests {
             "mcp_authz_keys_age_seconds{issuer=\"https://idp.test\"} 1.5",
             "mcp_authz_tokens_cached 3",
         ]);
+        metrics.keys.forget("https://idp.test");
+        assert!(!metrics.text().contains("https://idp.test"));
     }
 }

@@ -119,6 +119,11 @@ impl ListMetrics {
         let gauge = self.snapshot_failing.get_or_create(&labels);
         gauge.set(i64::from(failing));
     }
+
+    /// Forgets the recorded tools of a server that has none any more.
+    pub fn forget_snapshot(&self, server: &str) {
+        self.snapshot_failing.remove(&ServerLabels::of(server));
+    }
 }
 
 impl EncodeLabelValue for ToolEvent {

@@ -17,7 +17,6 @@ use mcp_authz::check::{Handoffs, LongBodies, Pipeline, Servers};
 use mcp_authz::config::{self, Config};
 use mcp_authz::envoy::proto::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use mcp_authz::envoy::{ExtAuthz, ServeSettings};
-use mcp_authz::fetch::Outbound;
 use mcp_authz::geoip::Countries;
 use mcp_authz::json;
 use mcp_authz::policy::PolicyStore;
@@ -68,7 +67,7 @@ impl Service {
         let countries = config.country_db_file.clone();
         let countries = countries.map(|path| Countries::open(path).unwrap());
         let (authenticator, refreshers) =
-            Authenticator::new(&config.authn, &Outbound::default()).unwrap();
+            Authenticator::new(&config.authn, Arc::default()).unwrap();
         let written = Sink::default();
         let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue).unwrap();
         let authenticator = Arc::new(authenticator);
@@ -84,13 +83,13 @@ impl Service {
         let issued = table.issued.iter();
         issued.for_each(|issued| runtime.block_on(issue(issued, &*state)));
         let pipeline = Pipeline {
-            servers: Servers::new(&config.servers).unwrap(),
+            servers: Arc::new(Servers::new(&config.servers).unwrap()),
             authenticator: Arc::clone(&authenticator),
             policy: Arc::new(policy),
             candidate: candidate.map(Arc::new),
             catalog: Arc::new(catalog),
             state,
-            in_flight: InFlight::new(config.limits.state.bindings_max),
+            in_flight: Arc::new(InFlight::new(config.limits.state.bindings_max)),
             purpose: config.purpose.clone(),
             device_header: config.device_header.clone(),
             facts: config.facts.clone(),
@@ -101,7 +100,7 @@ impl Service {
             notices: Notices::default(),
             handoffs: Arc::new(Handoffs::new(&config.handoff).unwrap()),
             limits: config.limits.check,
-            long_bodies: LongBodies::new(NonZero::<usize>::MIN),
+            long_bodies: Arc::new(LongBodies::new(NonZero::<usize>::MIN)),
             clock,
         };
         let pipeline = Arc::new(pipeline);

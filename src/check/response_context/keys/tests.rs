@@ -70,20 +70,25 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + seconds).unwrap()
 }
 
-#[test]
-fn new_keys_are_taken_once_two_looks_agree_and_broken_ones_change_nothing() {
+/// The number of the look that is made.
+static LOOK: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
+
+#[tokio::test]
+async fn new_keys_are_taken_once_two_looks_agree_and_broken_ones_change_nothing() {
+    use std::sync::atomic::Ordering;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(PATH);
     std::fs::write(&path, A).unwrap();
-    let keys = SealingKeys::open(Some(path.clone())).unwrap();
-    let mut watched = Settled::new();
-    let mut look = |text: Option<&str>, seconds| {
+    let keys = Arc::new(SealingKeys::open(Some(path.clone()), None).unwrap());
+    let watcher = Arc::clone(&keys).watcher(|| at(LOOK.load(Ordering::SeqCst)));
+    let mut watcher = watcher.unwrap();
+    let mut look = async |text: Option<&str>, seconds| {
         match text {
             Some(text) => std::fs::write(&path, text).unwrap(),
             None => std::fs::remove_file(&path).unwrap_or_default(),
         }
-        let found = file::read_text(&path, FILE_BYTES_MAX);
-        keys.look(&mut watched, &path, found, at(seconds));
+        LOOK.store(seconds, Ordering::SeqCst);
+        watcher.look().await;
         let status = keys.status();
         let since = status.failing.map(|failing| failing.since);
         (status.keys, status.successes, status.failures, since)
@@ -107,7 +112,7 @@ fn new_keys_are_taken_once_two_looks_agree_and_broken_ones_change_nothing() {
         (Some(B), 13, ([ids(B), ids(A)].concat(), 1, 3, None)),
         (Some(B), 14, (ids(B), 2, 3, None)),
     ] {
-        assert_eq!(look(text, seconds), expected, "look {seconds}");
+        assert_eq!(look(text, seconds).await, expected, "look {seconds}");
     }
 }
 
@@ -118,7 +123,7 @@ fn what_cannot_be_read_is_no_start() {
     std::fs::write(path("large"), "\n".repeat(65 << 10)).unwrap();
     std::fs::write(path("bytes"), [0xff, 0xfe]).unwrap();
     for name in ["absent", "large", "bytes", "."] {
-        let error = SealingKeys::open(Some(path(name))).unwrap_err();
+        let error = SealingKeys::open(Some(path(name)), None).unwrap_err();
         assert!(
             matches!(error, InvalidHandoffKeys::Read { .. }),
             "{name}: {error}"
@@ -129,8 +134,8 @@ fn what_cannot_be_read_is_no_start() {
 #[test]
 fn a_process_without_a_file_has_a_key_of_its_own() {
     let (one, other) = (
-        SealingKeys::open(None).unwrap(),
-        SealingKeys::open(None).unwrap(),
+        SealingKeys::open(None, None).unwrap(),
+        SealingKeys::open(None, None).unwrap(),
     );
     let [one, other] = [one.status(), other.status()];
     assert!(Key::is_own(&one.keys[0]) && !one.is_shared);

@@ -187,3 +187,71 @@ fn a_context_is_for_one_exchange_and_a_retry() {
     let other = handoffs.open(&other, at(15_001)).unwrap();
     assert_eq!(handoffs.take(&other, at(15_001)), Ok(false));
 }
+
+fn with_file(text: &str) -> (tempfile::TempDir, HandoffSettings) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("handoff.keys");
+    std::fs::write(&path, text).unwrap();
+    let settings = HandoffSettings {
+        key_file: Some(path),
+        ..HandoffSettings::default()
+    };
+    (directory, settings)
+}
+
+/// What was sealed before other keys are configured is believed for as long as it is not too old, once;
+/// what their holder makes later is not.
+#[test]
+fn contexts_outlive_the_keys_that_they_were_sealed_with() {
+    let (_directory, settings) = with_file(A);
+    let before = own();
+    let sealed = before.seal(&context(1), at(0));
+    let used = before.open(&sealed, at(0)).unwrap();
+    assert_eq!(before.take(&used, at(0)), Ok(false));
+    let after = before.next(&settings, at(1000)).unwrap();
+    assert!(!after.shares_keys(&before) && !after.is_by(&HandoffSettings::default()));
+
+    let known = after.open(&sealed, at(2000)).unwrap();
+    let long_after = at(2000 + 60_000);
+    let again = after.take(&known, long_after);
+    assert_eq!(
+        again,
+        Err(ContextRefusal::Replayed),
+        "it is known to be used"
+    );
+    let late = before.seal(&context(2), at(1000 + 61_000));
+    let refused = opened(&after, &late, at(1000 + 61_000));
+    assert_eq!(refused, Err(ContextRefusal::OtherProcess));
+    let minute = 60_000;
+    let early = before.seal(&context(3), at(500));
+    assert!(opened(&after, &early, at(59 * minute)).is_ok());
+    let too_old = opened(&after, &early, at(61 * minute));
+    assert_eq!(too_old, Err(ContextRefusal::TooOld));
+    // Only what the first keys of the new file sign is new.
+    let new = after.seal(&context(4), at(2000));
+    assert!(opened(&after, &new, at(2000)).is_ok());
+    assert!(opened(&before, &new, at(2000)).is_err());
+}
+
+#[test]
+fn keys_of_earlier_files_are_forgotten_in_time() {
+    let (_one, first) = with_file(A);
+    let (_two, second) = with_file(B);
+    let mut handoffs = Handoffs::new(&first).unwrap();
+    for change in 1..20 {
+        let settings = if change % 2 == 0 { &first } else { &second };
+        handoffs = handoffs.next(settings, at(change)).unwrap();
+        assert!(handoffs.retired.len() <= RETIRED_MAX);
+    }
+    let shorter = HandoffSettings {
+        max_age: Duration::from_secs(1),
+        ..second
+    };
+    let last = handoffs.next(&shorter, at(5000)).unwrap();
+    assert!(last.shares_keys(&handoffs) && last.retired.is_empty());
+    let missing = HandoffSettings {
+        key_file: Some("/nowhere/at/all".into()),
+        ..shorter
+    };
+    assert!(last.next(&missing, at(6000)).is_err());
+}

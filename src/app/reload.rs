@@ -1,0 +1,328 @@
+//! Puts another configuration in force when its file changes, or when asked to.
+//!
+//! All of it or nothing: as long as anything is wrong with the file, a file that it names, or a policy
+//! under it, the configuration in force stays, as the process would not start with it. Then the
+//! looks also watch what the refused configuration names, and it is tried again once that has
+//! changed.
+//!
+//! The configuration and its policy are put in force together, as one pipeline.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::clock::CLOCK;
+use super::config_record::ConfigRecord;
+use super::error::RunError;
+use super::part_tasks::PartTasks;
+use super::parts::{Built, Core, FoundPolicies, Lasting, ServiceParts};
+use super::status;
+use crate::check::LivePipeline;
+use crate::config::{self, Config, ConfigError};
+use crate::file::{self, LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Stamp, Watch, Watcher};
+use crate::listen::Tls;
+use crate::policy::{FoundPolicy, PolicyState};
+use crate::telemetry::metrics::Metrics;
+use crate::yaml::Findings;
+
+/// How often the file is looked at: as often as a policy.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// How many findings logs and readiness list.
+const LINES_MAX: usize = 100;
+
+/// The file of the first configuration.
+#[derive(Debug)]
+pub(super) struct ConfigFile {
+    pub(super) path: PathBuf,
+    /// What it said.
+    pub(super) text: Arc<str>,
+}
+
+impl ConfigFile {
+    /// Whether it can be watched: standard input and the pipe of a shell are read once.
+    pub(super) fn can_be_read_again(&self) -> bool {
+        !file::is_read_once(&self.path)
+    }
+}
+
+/// Replaces the configuration in force.
+pub(super) struct Reloader {
+    path: PathBuf,
+    /// The file of the configuration in force, as it was then.
+    in_force: ConfigState,
+    /// The configuration that the process was started with, for what is fixed.
+    started: Arc<Config>,
+    record: Arc<ConfigRecord>,
+    core: Core,
+    live: Arc<LivePipeline>,
+    metrics: Metrics,
+    /// Who runs the tasks of parts.
+    tasks: mpsc::Sender<PartTasks>,
+    /// Whom to tell when recorded tools were read.
+    records: mpsc::Sender<()>,
+}
+
+/// What tells one state of the file from another.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ConfigState {
+    text: Result<Arc<str>, String>,
+    /// The states of what it names, unless that is in force: then each part watches its own.
+    named: Vec<NamedState>,
+}
+
+impl ConfigState {
+    fn of(text: Result<Arc<str>, String>) -> Self {
+        ConfigState {
+            text,
+            named: Vec::new(),
+        }
+    }
+
+    fn is_text(&self, text: &str) -> bool {
+        self.text.as_ref().is_ok_and(|own| **own == *text)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum NamedState {
+    File(Result<Stamp, String>),
+    Policy(PolicyState),
+}
+
+/// What a look found in the file.
+pub(super) enum FoundConfig {
+    /// What is in force.
+    Same,
+    /// Something else.
+    Other(ConfigState, Box<Config>, FoundPolicies),
+    /// Nothing that can be used.
+    Invalid(ConfigError),
+}
+
+impl Reloader {
+    pub(super) fn new(
+        file: ConfigFile,
+        core: Core,
+        parts: &ServiceParts,
+        tasks: mpsc::Sender<PartTasks>,
+        records: mpsc::Sender<()>,
+    ) -> Self {
+        Reloader {
+            path: file.path,
+            in_force: ConfigState::of(Ok(file.text)),
+            started: parts.config.current(),
+            record: Arc::clone(&parts.config),
+            core,
+            live: Arc::clone(&parts.live),
+            metrics: parts.metrics.clone(),
+            tasks,
+            records,
+        }
+    }
+
+    /// Watches the file until nobody can ask for a reload any more.
+    pub(super) async fn watch(self, asked: mpsc::Receiver<()>) {
+        let settled = Settled::at(self.in_force.clone());
+        let watcher = Watcher::new(self, Looks::new(LOOK_TIME_MAX), settled);
+        watcher.run(LOOK_INTERVAL, asked).await;
+    }
+
+    /// Puts a configuration in force, or says why it cannot be.
+    async fn apply(&mut self, mut config: Config, found: FoundPolicies) -> Result<(), RunError> {
+        // A restart, which they wait for, must not fail.
+        if let Some(files) = config
+            .tls
+            .clone()
+            .filter(|_| config.tls != self.started.tls)
+        {
+            Tls::load(files).await?;
+        }
+        let restart = config.keep_fixed(&self.started);
+        let (earlier, settings) = (self.core.clone(), config.clone());
+        let building = tokio::task::spawn_blocking(move || earlier.next(&settings, found));
+        let built = building.await.map_err(|error| RunError::System {
+            what: "building the parts of a configuration did not finish",
+            source: std::io::Error::other(error),
+        })?;
+        let (core, refreshers) = built?;
+        self.begin_tasks(&config, (core.clone(), refreshers)).await;
+        let lasting = Lasting::of(&self.live.current());
+        self.live.replace(core.pipeline(&config, lasting));
+        core.tell_policy(Some(&self.core));
+        self.core = core;
+        // What was recorded of tools may have been read anew while the parts were built.
+        self.records.try_send(()).unwrap_or_default();
+        self.tell(&config, &restart);
+        self.record.applied(config, restart, CLOCK());
+        Ok(())
+    }
+
+    /// Starts the tasks of new parts, and waits a moment for the keys of new issuers, so that their
+    /// callers are not turned away while they are fetched.
+    async fn begin_tasks(&self, config: &Config, (core, refreshers): Built) {
+        let tasks = PartTasks::of(&core, Some(&self.core), refreshers, &self.records);
+        if self.tasks.send(tasks).await.is_err() {
+            tracing::debug!("the process ends");
+        }
+        let tried = core.authenticator.tried();
+        if tokio::time::timeout(config.authn.fetch_timeout, tried)
+            .await
+            .is_err()
+        {
+            tracing::debug!("the keys of a new issuer take their time");
+        }
+    }
+
+    /// Logs what has changed, and forgets the metrics of what is gone.
+    fn tell(&self, config: &Config, restart: &[&'static str]) {
+        let before = self.record.current();
+        let change = before.change_to(config);
+        tracing::info!("configuration in force: {change}");
+        if !restart.is_empty() && restart != self.record.reloads().restart_required {
+            tracing::warn!(
+                keys = %restart.join(", "),
+                "these keys of the configuration are fixed while the process runs; their changes \
+                 wait for a restart"
+            );
+        }
+        if before.replicas != config.replicas
+            && let Some(notice) = status::notice(config.replicas)
+        {
+            tracing::warn!("{notice}");
+        }
+        // One whose keys come from elsewhere now counts from the beginning.
+        for issuer in change.issuers.removed.iter().chain(&change.issuers.changed) {
+            self.metrics.keys.forget(issuer);
+        }
+        for server in before.tools_snapshots.keys() {
+            if !config.tools_snapshots.contains_key(server) {
+                self.metrics.lists.forget_snapshot(server);
+            }
+        }
+        for (file, is_named) in [
+            ("candidate_policy", config.candidate_policy.is_some()),
+            ("geoip", config.country_db_file.is_some()),
+            ("peers", config.peers_ca_file.is_some()),
+        ] {
+            if !is_named {
+                self.metrics.files.forget(file);
+            }
+        }
+    }
+
+    fn refuse(&self, error: &RunError) {
+        let lines = lines(error);
+        let head = chain(error);
+        tracing::error!("{head}; the configuration in force stays");
+        for line in lines.iter().filter(|line| **line != head) {
+            tracing::error!("{line}");
+        }
+        self.record.refused(lines, CLOCK());
+    }
+}
+
+impl Watch for Reloader {
+    type Seen = ConfigState;
+    type Found = FoundConfig;
+
+    fn look(&self) -> Look<ConfigState, FoundConfig> {
+        let (path, in_force) = (self.path.clone(), self.in_force.clone());
+        Box::new(move |is_due| {
+            let (state, found) = match config::read(&path) {
+                Ok(read) if in_force.is_text(&read) => (in_force, FoundConfig::Same),
+                Ok(read) => other(&path, read),
+                Err(error) => {
+                    let state = ConfigState::of(Err(chain(&error)));
+                    (state, FoundConfig::Invalid(error))
+                }
+            };
+            is_due(state).then_some(found)
+        })
+    }
+
+    fn unanswered(&self, error: &ReadError) -> ConfigState {
+        ConfigState::of(Err(error.to_string()))
+    }
+
+    async fn take(&mut self, found: FoundConfig) {
+        match found {
+            FoundConfig::Same => {
+                self.record.confirmed(CLOCK());
+                tracing::info!("configuration in force: nothing changed");
+            }
+            FoundConfig::Invalid(error) => self.refuse(&error.into()),
+            FoundConfig::Other(state, config, found) => match self.apply(*config, found).await {
+                Ok(()) => self.in_force = state,
+                Err(error) => self.refuse(&error),
+            },
+        }
+    }
+
+    async fn fail(&mut self, error: ReadError) {
+        let error = ConfigError::Read {
+            path: self.path.clone(),
+            source: error,
+        };
+        self.refuse(&error.into());
+    }
+}
+
+/// A configuration that is not the one in force, with the files of its policies.
+fn other(path: &Path, text: String) -> (ConfigState, FoundConfig) {
+    let mut state = ConfigState::of(Ok(text.as_str().into()));
+    let config = match config::decode_file(path, text) {
+        Ok(config) => config,
+        Err(error) => return (state, FoundConfig::Invalid(error)),
+    };
+    let found = FoundPolicies {
+        policy: FoundPolicy::read(&config.policy),
+        candidate: config.candidate_policy.as_deref().map(FoundPolicy::read),
+    };
+    let policies = std::iter::once(&found.policy).chain(&found.candidate);
+    state
+        .named
+        .extend(policies.map(|found| NamedState::Policy(found.state())));
+    let stamps = config.files().into_iter().map(|path| {
+        let stamp = file::stamp(&path).map_err(|error| error.to_string());
+        NamedState::File(stamp)
+    });
+    state.named.extend(stamps);
+    let found = FoundConfig::Other(state.clone(), Box::new(config), found);
+    (state, found)
+}
+
+/// One line for each thing that is wrong.
+fn lines(error: &RunError) -> Vec<String> {
+    if let RunError::Config(ConfigError::Invalid(findings)) = error {
+        return finding_lines(findings);
+    }
+    let mut lines = vec![chain(error)];
+    if let RunError::Policy(policy) = error {
+        let more = policy.lines().into_iter();
+        lines.extend(more.filter(|line| *line != policy.to_string()));
+    }
+    lines
+}
+
+fn finding_lines(findings: &Findings) -> Vec<String> {
+    let mut lines = findings.first_lines(LINES_MAX);
+    let beyond = findings.len().saturating_sub(lines.len());
+    if beyond > 0 {
+        lines.push(format!("and {beyond} more"));
+    }
+    lines
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
