@@ -3,8 +3,9 @@
 //! Each file of `tests/data/decisions` is one configuration, one policy and rows of requests with
 //! what they must come to; its README says how to read and write them. A row goes the whole way: a
 //! `CheckRequest` into the gRPC service, a `CheckResponse` out of it, tokens really signed, the
-//! audit record read back from its sink. Each row has a service of its own, which has seen nothing
-//! before it.
+//! audit record read back from its sink. Each row has a service of its own, which has seen no request
+//! before. The rows of a table share its policy and its authenticator, which remembers the keys of
+//! issuers and tokens that it has verified.
 
 mod answer;
 mod expectation;
@@ -105,8 +106,8 @@ fn run(setup: &Arc<Setup>, row: &Row) -> Vec<String> {
         }
     }
     if notices.len() != wanted.len() {
-        let (noticed, wanted) = (notices.join("\n"), wanted.len());
-        failures.push(format!("  {wanted} notices are expected, not\n{noticed}"));
+        let (found, wanted) = (notices.join("\n"), wanted.len());
+        failures.push(format!("  {wanted} notices are expected, not\n{found}"));
     }
     assert_eq!(
         records.len(),
