@@ -151,7 +151,7 @@ pub use request::{
 pub use rule::{Effect, Mode, Needs, Rule, Rules};
 pub use selectors::{
     Behaviour, ClaimSelector, Clock, ExpectedValue, Hours, MethodPattern, Names, ResourceKind,
-    TextPattern, ValueSelector, What, When, Where, Who, Why, canonical_network,
+    TextPattern, ValueSelector, What, When, Where, Who, WhoKinds, Why, canonical_network,
 };
 pub use uri::{UriForm, UriPattern, never_normal};
 pub use value::Value;

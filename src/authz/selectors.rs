@@ -21,7 +21,7 @@ pub use value::{ExpectedValue, TextPattern, ValueSelector};
 pub use what::{MethodPattern, ResourceKind, What};
 pub(super) use when::match_auth_age;
 pub use when::{Clock, Hours, When};
-pub use who::Who;
+pub use who::{Who, WhoKinds};
 pub use why::{Behaviour, Why};
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `fetch`: how outbound HTTP requests are made.
 
+use serde_json::{Value, json};
+
 use super::reader::ConfigReader;
 use crate::fetch::{Exception, InvalidException, InvalidProxy, ProxySettings, Settings, proxy_url};
 use crate::yaml::{self, Fields, Findings, Node};
@@ -30,6 +32,20 @@ impl ConfigReader<'_> {
             ca_file: ca_file.map(|path| self.path(&path)),
         })
     }
+}
+
+/// How the effective configuration has it.
+pub(super) fn shown(settings: &Settings) -> Value {
+    let Settings { proxy, ca_file } = settings;
+    let no_proxy = proxy.as_ref().map(|ProxySettings { url: _, exceptions }| {
+        let texts: Vec<String> = exceptions.iter().map(ToString::to_string).collect();
+        texts
+    });
+    json!({
+        "proxy": proxy.as_ref().map(ProxySettings::text),
+        "no_proxy": no_proxy.filter(|texts| !texts.is_empty()),
+        "ca_file": ca_file,
+    })
 }
 
 fn proxy(node: &Node, findings: &mut Findings) -> Option<url::Url> {

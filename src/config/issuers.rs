@@ -1,7 +1,10 @@
 //! `issuers`: who vouches for callers, and how their tokens are read.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use serde_json::{Map, Value, json};
 
 use super::reader::ConfigReader;
 use crate::authn::{
@@ -122,17 +125,30 @@ fn algorithms(node: &Node, findings: &mut Findings) -> Option<Vec<SignatureAlgor
     })
 }
 
+/// Each list of names of claims, by its key.
+fn claim_lists(settings: &mut ClaimSettings) -> [(&'static str, &mut Vec<String>); 6] {
+    let ClaimSettings {
+        groups,
+        roles,
+        tenant,
+        agent,
+        scopes,
+        device,
+    } = settings;
+    [
+        ("groups", groups),
+        ("roles", roles),
+        ("tenant", tenant),
+        ("agent", agent),
+        ("scopes", scopes),
+        ("device", device),
+    ]
+}
+
 fn claims(node: &Node, findings: &mut Findings) -> Option<ClaimSettings> {
     let mut fields = Fields::open(node, "`claims`", findings)?;
     let mut settings = ClaimSettings::default();
-    for (key, field) in [
-        ("groups", &mut settings.groups),
-        ("roles", &mut settings.roles),
-        ("tenant", &mut settings.tenant),
-        ("agent", &mut settings.agent),
-        ("scopes", &mut settings.scopes),
-        ("device", &mut settings.device),
-    ] {
+    for (key, field) in claim_lists(&mut settings) {
         let names = fields.optional(key, findings, |node, findings| {
             yaml::list_or_one(node, findings, yaml::string)
         });
@@ -142,6 +158,14 @@ fn claims(node: &Node, findings: &mut Findings) -> Option<ClaimSettings> {
     }
     fields.finish(findings);
     Some(settings)
+}
+
+fn claims_shown(settings: &ClaimSettings) -> Value {
+    let mut settings = settings.clone();
+    let lists = claim_lists(&mut settings).into_iter();
+    let shown =
+        lists.map(|(key, names)| (key.to_owned(), json!((!names.is_empty()).then_some(names))));
+    Value::Object(shown.collect())
 }
 
 fn keys(node: &Node, findings: &mut Findings) -> Option<KeySettings> {
@@ -158,4 +182,44 @@ fn keys(node: &Node, findings: &mut Findings) -> Option<KeySettings> {
     }
     fields.finish(findings);
     Some(settings)
+}
+
+/// An issuer in force, as the effective configuration shows it.
+pub(super) fn shown(settings: &IssuerSettings) -> Value {
+    let IssuerSettings {
+        issuer,
+        source,
+        algorithms,
+        ca_file,
+        claims,
+        leeway,
+        keys:
+            KeySettings {
+                refresh,
+                stale_max,
+                min_interval,
+            },
+    } = settings;
+    let algorithms: Vec<&str> = algorithms.iter().map(|one| one.name()).collect();
+    let mut members = Map::new();
+    let mut put = |key: &str, value: Value| members.insert(key.to_owned(), value);
+    put("issuer", json!(issuer));
+    match source {
+        KeySourceSettings::Discovery => {}
+        KeySourceSettings::Uri(uri) => drop(put("jwks_uri", json!(uri))),
+        KeySourceSettings::File(file) => drop(put("jwks_file", json!(file))),
+    }
+    put("algorithms", json!(algorithms));
+    put("ca_file", json!(ca_file.as_ref().map(PathBuf::as_path)));
+    put("claims", claims_shown(claims));
+    put("leeway", json!(yaml::duration_text(*leeway)));
+    put(
+        "keys",
+        json!({
+            "refresh": yaml::duration_text(*refresh),
+            "stale_max": yaml::duration_text(*stale_max),
+            "min_interval": yaml::duration_text(*min_interval),
+        }),
+    );
+    Value::Object(members)
 }

@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::settings::LimitSettings;
+use crate::audit;
 use crate::authn;
+use crate::check;
+use crate::listen;
+use crate::state;
 use crate::yaml::{self, Fields, Findings, Node};
 
 /// The largest value of a limit that counts bytes: what one machine can be asked to hold.
@@ -106,4 +112,77 @@ pub(super) fn limits(
     authn.json_depth_max = limits.check.json_depth_max;
     fields.finish(findings);
     Some((authn, limits))
+}
+
+/// The limits in force.
+pub(super) fn shown(limits: &LimitSettings, authn: &authn::Settings) -> Value {
+    let LimitSettings {
+        listen:
+            listen::ConnectionLimits {
+                connections_max,
+                handshake_timeout,
+                tls_reload_interval: _,
+            },
+        check:
+            check::RequestLimits {
+                body_bytes_max,
+                json_depth_max,
+                json_values_max,
+                name_bytes_max,
+                uri_bytes_max,
+                subscriptions_max,
+                list_item_bytes_max,
+                headers_max,
+                header_bytes_max,
+            },
+        rules_max,
+        cel_bytes_max,
+        state: state::Settings {
+            keys_max,
+            bindings_max,
+        },
+        audit_queue: audit::QueueLimits {
+            records_max,
+            bytes_max,
+        },
+        streams_max,
+        tools_max,
+    } = *limits;
+    let authn::Settings {
+        issuers: _,
+        token_bytes_max,
+        token_cache_max,
+        json_depth_max: _,
+        jwks_bytes_max,
+        jwks_keys_max,
+        fetch_timeout,
+        fetch_wait,
+    } = authn;
+    json!({
+        "connections_max": connections_max,
+        "handshake_timeout": yaml::duration_text(handshake_timeout),
+        "body_bytes_max": body_bytes_max,
+        "json_depth_max": json_depth_max,
+        "json_values_max": json_values_max,
+        "name_bytes_max": name_bytes_max,
+        "uri_bytes_max": uri_bytes_max,
+        "subscriptions_max": subscriptions_max,
+        "list_item_bytes_max": list_item_bytes_max,
+        "headers_max": headers_max,
+        "header_bytes_max": header_bytes_max,
+        "rules_max": rules_max,
+        "cel_bytes_max": cel_bytes_max,
+        "state_keys_max": keys_max,
+        "bindings_max": bindings_max,
+        "tools_max": tools_max,
+        "audit_queue_max": records_max,
+        "audit_queue_bytes_max": bytes_max,
+        "streams_max": streams_max,
+        "token_bytes_max": token_bytes_max,
+        "token_cache_max": token_cache_max,
+        "jwks_bytes_max": jwks_bytes_max,
+        "jwks_keys_max": jwks_keys_max,
+        "fetch_timeout": yaml::duration_text(*fetch_timeout),
+        "fetch_wait": yaml::duration_text(*fetch_wait),
+    })
 }

@@ -1,5 +1,7 @@
 //! Where the service is reached: `listen`, `tls`, `admin`, and `client_address`.
 
+use serde_json::{Value, json};
+
 use super::reader::ConfigReader;
 use super::words::Words;
 use crate::envoy::check_request::ClientAddress;
@@ -54,4 +56,14 @@ pub(super) fn admin(node: &Node, findings: &mut Findings) -> Option<Address> {
     });
     fields.finish(findings);
     listen
+}
+
+/// The files of TLS, as the effective configuration shows them.
+pub(super) fn tls_shown(files: &TlsFiles) -> Value {
+    let TlsFiles {
+        cert_file,
+        key_file,
+        client_ca_file,
+    } = files;
+    json!({"cert_file": cert_file, "key_file": key_file, "client_ca_file": client_ca_file})
 }

@@ -3,9 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use serde_json::{Value, json};
+
 use super::reader::ConfigReader;
 use super::silence::LINTS;
-use super::words::{ACCEPT, ON, Words};
+use super::words::{ACCEPT, ON, Words, word_of};
 use crate::authn::{challenge, metadata};
 use crate::catalog::{OnChange, Trust};
 use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings, SessionBinding, UriForm};
@@ -272,4 +274,51 @@ fn strings(fields: &mut Fields<'_>, key: &'static str, findings: &mut Findings) 
         return Vec::new();
     };
     yaml::list(node, findings, yaml::string).unwrap_or_default()
+}
+
+/// A server in force, as the effective configuration shows it.
+pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value {
+    let ServerSettings {
+        name,
+        hosts,
+        path,
+        resource,
+        audiences,
+        issuers,
+        scopes_supported,
+        deny: DenySettings { shape, disclose },
+        batch_max,
+        string_body,
+        fold_arguments,
+        uris,
+        authorization,
+        session_binding,
+        responses_on_get,
+        resume,
+        trust: Trust { on_change, hints },
+        check_arguments,
+    } = settings;
+    let place = (!hosts.is_empty()).then(|| json!({"hosts": hosts, "path": path}));
+    let scopes_supported = (!scopes_supported.is_empty()).then_some(scopes_supported);
+    json!({
+        "name": name,
+        "match": place,
+        "resource": resource,
+        "audiences": audiences,
+        "issuers": issuers,
+        "tools_snapshot": tools_snapshot,
+        "on_tool_change": on_change.word(),
+        "trust_tool_hints": hints,
+        "check_arguments": check_arguments,
+        "scopes_supported": scopes_supported,
+        "deny": {"shape": shape.word(), "disclose": disclose.word()},
+        "batch_max": batch_max,
+        "string_body": word_of(ACCEPT, *string_body),
+        "fold_arguments": word_of(ACCEPT, *fold_arguments),
+        "uris": uris.word(),
+        "upstream": {"authorization": authorization.word()},
+        "session_binding": session_binding.word(),
+        "responses_on_get": responses_on_get,
+        "resume": word_of(ON, *resume),
+    })
 }

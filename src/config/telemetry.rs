@@ -1,5 +1,7 @@
 //! `telemetry`: logs and traces.
 
+use serde_json::{Value, json};
+
 use crate::telemetry::{self, InvalidTelemetry, Settings};
 use crate::yaml::{self, Fields, Findings, Node};
 
@@ -38,4 +40,14 @@ fn checked<T>(
             None
         }
     }
+}
+
+/// Logs and traces in force, as the effective configuration shows them.
+pub(super) fn shown(settings: &Settings) -> Value {
+    let Settings {
+        otlp_endpoint,
+        service_name,
+        log,
+    } = settings;
+    json!({"otlp_endpoint": otlp_endpoint, "service_name": service_name, "log": log})
 }

@@ -77,6 +77,19 @@ pub enum Selector {
     Subscriptions,
 }
 
+impl Selector {
+    /// The one parameter that is the name itself, where there is one.
+    #[must_use]
+    pub fn parameter(self) -> Option<&'static str> {
+        match self {
+            Selector::Tool | Selector::Prompt => Some("name"),
+            Selector::Uri => Some("uri"),
+            Selector::Task => Some("taskId"),
+            Selector::None | Selector::Reference | Selector::Subscriptions => None,
+        }
+    }
+}
+
 /// Every method of the protocol and of its extensions, sorted by name.
 ///
 /// `skills/list` is not open, although it lists: its result is none of the lists that are filtered,

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::authz::{
-    Assignments, ClaimSelector, Effect, ExpectedValue, Expression, What, Where, Who,
+    Assignments, ClaimSelector, Effect, ExpectedValue, Expression, What, Where, Who, WhoKinds,
 };
 
 /// The configured issuers, and which of them each server takes tokens of.
@@ -155,30 +155,18 @@ fn lets_through(claims: &[ClaimSelector], by_any: bool) -> bool {
 /// The first selector over names that an issuer gives and that lets through: by any name, else by
 /// having none.
 fn named(who: &Who, by_any: bool) -> Option<&'static str> {
-    let Who {
-        issuers: _,
-        subjects,
-        groups,
-        roles,
-        scopes,
-        tenants,
-        agents,
-        // Certificates are no token's.
-        peers: _,
+    let WhoKinds {
+        names,
         claims,
         not: _,
-    } = who;
-    let keys = [
-        ("subjects", by_any && subjects.is_some()),
-        ("groups", by_any && groups.is_some()),
-        ("roles", by_any && roles.is_some()),
-        ("scopes", by_any && scopes.is_some()),
-        ("tenants", by_any && tenants.is_some()),
-        ("agents", by_any && agents.is_some()),
-        ("claims", lets_through(claims, by_any)),
-    ];
-    keys.iter()
-        .find_map(|(key, is_there)| is_there.then_some(*key))
+    } = who.kinds();
+    let mut given = names
+        .into_iter()
+        .filter(|(_, names)| by_any && names.is_some());
+    // Nobody but the operator names issuers, and certificates are no token's.
+    let named = given.find(|(list, _)| !["issuers", "peers"].contains(list));
+    let named = named.map(|(list, _)| list);
+    named.or_else(|| lets_through(claims, by_any).then_some("claims"))
 }
 
 impl Unsaid<'_> {

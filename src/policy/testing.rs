@@ -43,17 +43,15 @@ mod document;
 mod expectation;
 mod report;
 mod request;
-mod subject;
 mod suite;
 mod wording;
 
 pub use caller::SampleCaller;
 pub use context::SampleContext;
-pub use document::{read_request, read_subjects};
+pub use document::{read_request, read_subjects, sample_subject};
 pub use expectation::OutcomeName;
 pub use report::{CaseReport, SuiteReport};
-pub use request::{SampleAsk, SampleList, SampleRequest, ToolDefaults, Unasked};
-pub use subject::sample_subject;
+pub use request::{SampleAsk, SampleRequest, ToolDefaults, Unasked, sample_lists};
 pub use suite::Suite;
 pub use wording::{
     NamedDecision, effect_name, match_name, narrate, narrate_rule, narrate_selector,

@@ -1,49 +1,14 @@
 //! What `validate --envoy` finds in configurations of Envoy.
 #![expect(clippy::string_slice, reason = "the texts are ASCII")]
 
+mod shipped;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mcp_authz::envoy::bootstrap::{self, Expected};
-use mcp_authz::envoy::check_request::ClientAddress;
-use mcp_authz::yaml::{self, Findings, Node, Severity, Source};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn shipped() -> String {
-    fs::read_to_string(root().join("envoy/envoy.yaml")).unwrap()
-}
-
-fn expected() -> Expected {
-    Expected {
-        listen: "127.0.0.1:9001".parse().unwrap(),
-        servers: vec!["notes".to_owned()],
-        string_body: false,
-        body_bytes_max: 1 << 20,
-        headers_max: 96,
-        header_bytes_max: 60 << 10,
-        streams_max: 1024,
-        peers: false,
-        client_address: ClientAddress::Peer,
-        set_headers: Vec::new(),
-    }
-}
-
-fn inspect(name: &str, text: String, expected: &Expected) -> Findings {
-    let source = Source {
-        name: name.to_owned(),
-        text,
-    };
-    let none = |path: &Path| panic!("{} is asked for", path.display());
-    bootstrap::inspect(vec![source], Some(expected), &none)
-}
-
-/// Where a finding stands and what it says.
-fn lines(findings: &Findings) -> String {
-    findings.to_lines().join("\n")
-}
+use mcp_authz::yaml::Source;
+use shipped::{expected, inspect, lines, root, shipped};
 
 #[test]
 fn the_shipped_file_has_none() {
@@ -58,69 +23,6 @@ fn the_shipped_file_has_none() {
         &|_| panic!(),
     );
     assert_eq!(lines(&without), "");
-}
-
-fn text_of<'n>(row: &'n Node, key: &str) -> Option<&'n str> {
-    row.member(key).and_then(Node::as_str)
-}
-
-/// The shipped file with the changes of a row.
-fn changed(row: &Node) -> String {
-    let mut text = shipped();
-    for (from, to) in [("replace", "with"), ("replace_too", "with_too")] {
-        if let Some(from) = text_of(row, from) {
-            assert!(text.contains(from), "not in envoy.yaml: {from}");
-            text = text.replacen(from, text_of(row, to).unwrap_or_default(), 1);
-        }
-    }
-    assert_ne!(text, shipped());
-    text
-}
-
-#[test]
-fn each_mistake_is_found_where_it_stands() {
-    let mut sources = Findings::new();
-    let id = sources.add_source(Source {
-        name: "envoy-mistakes.yaml".to_owned(),
-        text: fs::read_to_string(root().join("tests/data/envoy-mistakes.yaml")).unwrap(),
-    });
-    let tree = yaml::parse(id, &mut sources).unwrap_or_else(|| panic!("{}", lines(&sources)));
-    let rows = tree.member("rows").unwrap().items();
-    assert!(rows.len() > 90);
-    let mut wrong = Vec::new();
-    for row in rows {
-        let name = text_of(row, "name").unwrap();
-        let mut expected = expected();
-        if row.member("servers").is_some() {
-            expected.servers.push("other".to_owned());
-        }
-        expected.peers = row.member("peers").is_some();
-        if row.member("address").is_some() {
-            expected.client_address = ClientAddress::ExternalAddress;
-        }
-        let findings = inspect("envoy.yaml", changed(row), &expected);
-        let (severity, says) = match (text_of(row, "says"), text_of(row, "warns")) {
-            (Some(says), None) => (Severity::Error, says),
-            (None, Some(says)) => (Severity::Warning, says),
-            _ => panic!("{name}: says or warns"),
-        };
-        let at = text_of(row, "at").unwrap();
-        let also = match row.member("also").map(|node| &node.data) {
-            Some(yaml::Data::Int(also)) => usize::try_from(*also).unwrap(),
-            _ => 0,
-        };
-        let all = findings.sorted();
-        let is_it = |finding: &&&yaml::Finding| {
-            let text = findings.text(finding.source);
-            finding.severity == severity
-                && finding.message.starts_with(says)
-                && text[finding.span.start..].starts_with(at)
-        };
-        if all.iter().filter(is_it).count() != 1 || all.len() != also + 1 {
-            wrong.push(format!("{name}:\n{}", lines(&findings)));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 /// Compares with a file beside the input, so that a change of wording is seen as one.

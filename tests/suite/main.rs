@@ -17,8 +17,6 @@ mod cli;
 )]
 mod contract;
 #[cfg(test)]
-mod decisions;
-#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod drain;
@@ -28,8 +26,6 @@ mod envoy_files;
 mod grpc;
 #[cfg(test)]
 mod handoff;
-#[cfg(test)]
-mod honest;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]

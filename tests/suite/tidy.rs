@@ -209,12 +209,15 @@ fn what_must_have_one_source_has_one() {
         "authn/claims.rs",
         "authn/serialized_subject.rs",
         "policy/matrix/callers.rs",
-        "policy/testing/subject.rs",
+        "policy/testing/document/subject.rs",
     ];
     assert_eq!(makers("Subject"), subjects);
     assert_eq!(
         users("sample_subject("),
-        ["policy/matrix/callers.rs", "policy/testing/subject.rs"]
+        [
+            "policy/matrix/callers.rs",
+            "policy/testing/document/subject.rs"
+        ]
     );
     assert_eq!(users("Policy::new(PolicyParts"), ["policy/compile.rs"]);
     assert_eq!(users("Allow::grant()"), ["authz/evaluation.rs"]);
@@ -415,6 +418,19 @@ fn every_method_is_documented() {
         })
         .collect();
     assert_eq!(documented, known);
+}
+
+/// The kinds of lists whose items a policy test can name.
+#[test]
+fn every_kind_of_list_that_tests_name_is_known_in_an_editor() {
+    let schema = text("src/cli/schema/tests.json");
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let at = "/$defs/request/properties/list/enum";
+    let known = schema.pointer(at).unwrap();
+    let named: Vec<&str> = policy::testing::sample_lists()
+        .map(ListKind::label)
+        .collect();
+    assert_eq!(*known, serde_json::json!(named));
 }
 
 #[test]

@@ -1,56 +1,32 @@
 //! Splits a block of selectors into blocks with one selector each, so that each can be judged alone.
 
-use crate::authz::selectors::{What, When, Where, Who, Why};
+use crate::authz::selectors::{What, When, Where, Who, WhoKinds, Why};
 
-/// A block as blocks of one selector each. Every field is named, so that a new selector cannot be
-/// forgotten here.
+/// A block as blocks of one selector each. Every kind or field is named, so that a new selector
+/// cannot be forgotten here.
 pub(super) fn who_parts(who: &Who) -> Vec<(String, Who)> {
-    let Who {
-        issuers,
-        subjects,
-        groups,
-        roles,
-        scopes,
-        tenants,
-        agents,
-        peers,
+    let WhoKinds {
+        names: _,
         claims,
         not,
-    } = who.clone();
+    } = who.kinds();
     let empty = Who::default;
-    let mut parts = Vec::new();
-    let mut add = |name: &str, given: bool, part: Who| {
-        if given {
-            parts.push((name.to_owned(), part));
-        }
-    };
-    add("issuers", issuers.is_some(), Who { issuers, ..empty() });
-    add(
-        "subjects",
-        subjects.is_some(),
-        Who {
-            subjects,
-            ..empty()
-        },
-    );
-    add("groups", groups.is_some(), Who { groups, ..empty() });
-    add("roles", roles.is_some(), Who { roles, ..empty() });
-    add("scopes", scopes.is_some(), Who { scopes, ..empty() });
-    add("tenants", tenants.is_some(), Who { tenants, ..empty() });
-    add("agents", agents.is_some(), Who { agents, ..empty() });
-    add("peers", peers.is_some(), Who { peers, ..empty() });
+    let names = who.names_apart().into_iter();
+    let mut parts: Vec<_> = names.map(|(name, part)| (name.to_owned(), part)).collect();
     for claim in claims {
-        let name = format!("claims.{}", claim.path.as_str());
-        add(
-            &name,
-            true,
-            Who {
-                claims: Box::new([claim]),
-                ..empty()
-            },
-        );
+        let part = Who {
+            claims: Box::new([claim.clone()]),
+            ..empty()
+        };
+        parts.push((format!("claims.{}", claim.path.as_str()), part));
     }
-    add("not", not.is_some(), Who { not, ..empty() });
+    if let Some(not) = not {
+        let part = Who {
+            not: Some(Box::new(not.clone())),
+            ..empty()
+        };
+        parts.push(("not".to_owned(), part));
+    }
     parts
 }
 

@@ -7,29 +7,72 @@ use super::names::{Names, selects};
 use crate::authz::matching::Match;
 use crate::authz::request::AccessRequest;
 
-/// Selectors over the caller. Keys combine with AND, values with OR; all compare exactly.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Who {
+/// Declares the selectors over the caller: the lists of names, one row for each.
+macro_rules! who {
+    ($($(#[$doc:meta])* $list:ident,)+) => {
+        /// Selectors over the caller. Keys combine with AND, values with OR; all compare exactly.
+        #[derive(Debug, Clone, PartialEq, Default)]
+        pub struct Who {
+            $($(#[$doc])* pub $list: Option<Names>,)+
+            /// Claims of the token.
+            pub claims: Box<[ClaimSelector]>,
+            /// What the caller must not be.
+            pub not: Option<Box<Who>>,
+        }
+
+        impl Who {
+            /// The selectors by their kinds.
+            #[must_use]
+            pub fn kinds(&self) -> WhoKinds<'_> {
+                WhoKinds {
+                    names: vec![$((stringify!($list), self.$list.as_ref()),)+],
+                    claims: &self.claims,
+                    not: self.not.as_deref(),
+                }
+            }
+
+            /// Each list of names that there is, by itself.
+            pub(crate) fn names_apart(&self) -> Vec<(&'static str, Who)> {
+                let each = [$((stringify!($list), Who {
+                    $list: self.$list.clone(),
+                    ..Who::default()
+                }),)+];
+                let given = each.into_iter().filter(|(_, who)| *who != Who::default());
+                given.collect()
+            }
+        }
+    };
+}
+
+who! {
     /// `iss`.
-    pub issuers: Option<Names>,
+    issuers,
     /// `sub`.
-    pub subjects: Option<Names>,
+    subjects,
     /// Groups of the subject.
-    pub groups: Option<Names>,
+    groups,
     /// Roles of the subject.
-    pub roles: Option<Names>,
+    roles,
     /// Granted scopes.
-    pub scopes: Option<Names>,
+    scopes,
     /// The tenant of the subject.
-    pub tenants: Option<Names>,
+    tenants,
     /// OAuth client ids.
-    pub agents: Option<Names>,
+    agents,
     /// Names of the mTLS peer.
-    pub peers: Option<Names>,
+    peers,
+}
+
+/// The selectors of a [`Who`], for what treats all lists of names alike. Whoever takes this apart
+/// completely does not compile once there is another kind of selector.
+#[derive(Debug)]
+pub struct WhoKinds<'w> {
+    /// The lists of names, each by its name.
+    pub names: Vec<(&'static str, Option<&'w Names>)>,
     /// Claims of the token.
-    pub claims: Box<[ClaimSelector]>,
+    pub claims: &'w [ClaimSelector],
     /// What the caller must not be.
-    pub not: Option<Box<Who>>,
+    pub not: Option<&'w Who>,
 }
 
 impl Who {

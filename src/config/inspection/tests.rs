@@ -1,38 +1,5 @@
 use super::*;
 
-/// The findings of a text, one per line.
-fn lines(name: &str, text: String) -> Vec<String> {
-    match decode(name.to_owned(), text, Path::new("")) {
-        Ok(_) => Vec::new(),
-        Err(findings) => findings.to_lines(),
-    }
-}
-
-/// `UPDATE_EXPECTED=1` rewrites the expectations.
-#[test]
-fn invalid_files_are_refused_with_their_exact_findings() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/configs-invalid");
-    let update = std::env::var_os("UPDATE_EXPECTED").is_some();
-    let mut seen = 0;
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "yaml") {
-            continue;
-        }
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let actual = lines(name, std::fs::read_to_string(&path).unwrap()).join("\n") + "\n";
-        let expected = path.with_extension("txt");
-        if update {
-            std::fs::write(&expected, &actual).unwrap();
-        }
-        let expected = std::fs::read_to_string(&expected).unwrap_or_default();
-        assert_eq!(actual, expected, "{name}");
-        assert!(actual.len() > 1, "{name} is not invalid");
-        seen += 1;
-    }
-    assert!(seen >= 8, "only {seen} files");
-}
-
 fn config(text: &str) -> Config {
     match decode(
         "config.yaml".to_owned(),

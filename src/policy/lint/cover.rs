@@ -6,7 +6,9 @@ use std::collections::HashMap;
 
 use ipnet::IpNet;
 
-use crate::authz::{Effect, Expression, Glob, MethodPattern, Mode, Names, Rule, What, Where, Who};
+use crate::authz::{
+    Effect, Expression, Glob, MethodPattern, Mode, Names, Rule, What, Where, Who, WhoKinds,
+};
 
 /// Rules by whom they are about, so that not every pair has to be looked at: a rule that names
 /// groups covers only rules that name some of the same, and so with subjects.
@@ -119,32 +121,12 @@ fn covers(wide: &Rule, narrow: &Rule) -> bool {
 }
 
 fn covers_who(wide: &Who, narrow: &Who) -> bool {
-    let Who {
-        issuers,
-        subjects,
-        groups,
-        roles,
-        scopes,
-        tenants,
-        agents,
-        peers,
-        claims,
-        not,
-    } = wide;
-    [
-        (issuers, &narrow.issuers),
-        (subjects, &narrow.subjects),
-        (groups, &narrow.groups),
-        (roles, &narrow.roles),
-        (scopes, &narrow.scopes),
-        (tenants, &narrow.tenants),
-        (agents, &narrow.agents),
-        (peers, &narrow.peers),
-    ]
-    .into_iter()
-    .all(|(wide, narrow)| covers_names(wide.as_ref(), narrow.as_ref()))
-        && claims.iter().all(|claim| narrow.claims.contains(claim))
-        && (not.is_none() || *not == narrow.not)
+    let WhoKinds { names, claims, not } = wide.kinds();
+    let own = narrow.kinds();
+    let mut names = names.into_iter().zip(own.names);
+    names.all(|((_, wide), (_, narrow))| covers_names(wide, narrow))
+        && claims.iter().all(|claim| own.claims.contains(claim))
+        && (not.is_none() || not == own.not)
 }
 
 fn covers_what(wide: &What, narrow: &What) -> bool {

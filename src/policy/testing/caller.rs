@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::request::{SampleAsk, SampleList, SampleRequest, Situation};
+use super::request::{SampleAsk, SampleRequest, Situation};
 use crate::authz::{PeerNames, Subject, TrustedHints};
+use crate::mcp::ListKind;
 
 /// When a test takes place that does not say: a Monday at noon, the same for ever.
 const DEFAULT_AT: &str = "2026-01-05T12:00:00Z";
@@ -50,7 +51,7 @@ impl SampleCaller {
         let blank = SampleRequest {
             server: server.to_owned(),
             subject: self.subject.clone(),
-            ask: SampleAsk::List(SampleList::Tools),
+            ask: SampleAsk::List(ListKind::Tools),
             at: self.at,
             from: self.from,
             peer: self.peer.clone(),
@@ -64,6 +65,6 @@ impl SampleCaller {
             },
             headers: Vec::new(),
         };
-        blank.calling(SampleList::Tools, tool)
+        blank.calling(ListKind::Tools, tool)
     }
 }

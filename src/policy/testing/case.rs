@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::expectation::{Expectation, ExpectedCall, ExpectedOutcome, Test};
 use super::report::SuiteReport;
-use super::request::{SampleAsk, SampleList, Unasked};
+use super::request::{SampleAsk, Unasked};
 use super::wording::{NamedDecision, narrate};
 use crate::authz::{self, Policy, Rules};
+use crate::mcp::ListKind;
 use crate::yaml::Node;
 
 /// One test under way.
@@ -35,13 +36,7 @@ impl RunningTest<'_> {
         }
     }
 
-    fn look(
-        &mut self,
-        policy: &Policy,
-        listed: SampleList,
-        name: &Expectation<String>,
-        shown: bool,
-    ) {
+    fn look(&mut self, policy: &Policy, listed: ListKind, name: &Expectation<String>, shown: bool) {
         let call = self.test.request.calling(listed, &name.value);
         let seen = call.ask(policy, |request| authz::is_visible(policy, request));
         let words = |shown| if shown { "visible" } else { "hidden" };

@@ -5,6 +5,8 @@ mod request;
 mod subject;
 mod values;
 
+pub use subject::sample_subject;
+
 use super::caller::SampleCaller;
 use super::context::SampleContext;
 use super::expectation::{ExpectedOutcome, Test};

@@ -14,7 +14,7 @@ use crate::authz::{
     AccessRequest, Action, ActionKind, Context, Count, Decision, Declared, Http, Peer, PeerNames,
     Policy, Readings, Resource, Subject, Taken, TrustedHints, UriForm, Value,
 };
-use crate::mcp::{DecodeOptions, METHODS, Message, MethodForm, decode};
+use crate::mcp::{DecodeOptions, ListKind, METHODS, Message, MethodForm, decode};
 
 /// One request that a policy can be asked about without a server.
 #[derive(Debug, Clone)]
@@ -95,19 +95,20 @@ pub enum SampleAsk {
     },
     /// A GET or DELETE without a message.
     Bare(&'static str),
-    /// What a list shows.
-    List(SampleList),
+    /// What a list shows, one of [`sample_lists`].
+    List(ListKind),
 }
 
-/// A kind of list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SampleList {
-    /// `tools/list`.
-    Tools,
-    /// `prompts/list`.
-    Prompts,
-    /// `resources/list`.
-    Resources,
+/// The kinds of lists whose items a test can name: an item is named as its call names it. A template
+/// is not, and a task has no call.
+pub fn sample_lists() -> impl Iterator<Item = ListKind> {
+    ListKind::ALL.into_iter().filter(|kind| {
+        let entry = kind.call().and_then(|call| {
+            let mut methods = METHODS.iter();
+            methods.find(|entry| entry.name == call.method)
+        });
+        entry.is_some_and(|entry| entry.selector.parameter() == Some(kind.naming()))
+    })
 }
 
 /// Why a sample request reaches no policy.
@@ -121,28 +122,16 @@ pub enum Unasked {
     Several(usize),
 }
 
-impl SampleList {
-    /// The call that a listed thing would get.
-    fn ask(self, name: &str) -> SampleAsk {
-        let (method, selector) = match self {
-            SampleList::Tools => ("tools/call", "name"),
-            SampleList::Prompts => ("prompts/get", "name"),
-            SampleList::Resources => ("resources/read", "uri"),
-        };
-        let params = Map::from_iter([(selector.to_owned(), json!(name))]);
-        SampleAsk::Message {
-            method: method.to_owned(),
-            params,
-        }
-    }
-}
-
 impl SampleRequest {
-    /// The request for one listed thing.
+    /// The request for one listed thing: the call that it would get.
     #[must_use]
-    pub fn calling(&self, listed: SampleList, name: &str) -> SampleRequest {
+    pub fn calling(&self, listed: ListKind, name: &str) -> SampleRequest {
+        let method = listed
+            .call()
+            .map_or_else(String::new, |call| call.method.to_owned());
+        let params = Map::from_iter([(listed.naming().to_owned(), json!(name))]);
         SampleRequest {
-            ask: listed.ask(name),
+            ask: SampleAsk::Message { method, params },
             ..self.clone()
         }
     }

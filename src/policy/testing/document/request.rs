@@ -12,7 +12,7 @@ use super::values::{address, facts, object, peer, timestamp, to_json};
 use crate::policy::testing::caller::default_time;
 use crate::policy::testing::context::SampleContext;
 use crate::policy::testing::request::{
-    History, INPUT, SampleAsk, SampleList, SampleRequest, Situation,
+    History, INPUT, SampleAsk, SampleRequest, Situation, sample_lists,
 };
 use crate::yaml::{self, Data, Fields, Findings, Node, choice, list_or_one, quoted, string};
 
@@ -115,11 +115,8 @@ fn known_server(node: &Node, context: &SampleContext, findings: &mut Findings) -
 }
 
 fn read_ask(fields: &mut Fields<'_>, findings: &mut Findings) -> Option<SampleAsk> {
-    let listed = choice(&[
-        ("tools", SampleList::Tools),
-        ("prompts", SampleList::Prompts),
-        ("resources", SampleList::Resources),
-    ]);
+    let lists: Vec<_> = sample_lists().map(|kind| (kind.label(), kind)).collect();
+    let listed = choice(&lists);
     let list_node = fields.node_of("list");
     let method_node = fields.node_of("method");
     let method = method_node.map(|node| string(node, findings));

@@ -1,17 +1,19 @@
-//! `subject` of a request, and `subjects` of a preview.
+//! `subject` of a request, and `subjects` of a preview: assumed, not proved. This is for tests and
+//! previews of a policy, and no request that comes from outside gets here.
+
+use std::sync::Arc;
 
 use super::values::{address, facts, peer, timestamp};
-use crate::authz::Subject;
+use crate::authz::{Subject, UnknownFacts, Value};
 use crate::policy::testing::caller::{SampleCaller, default_time};
-use crate::policy::testing::subject::AssumedSubject;
 use crate::yaml::{Data, Fields, Findings, Node, list_or_one, string};
 
 /// Reads `subject`.
 pub(super) fn read_subject(node: &Node, issuer: &str, findings: &mut Findings) -> Option<Subject> {
     let mut fields = Fields::open(node, "`subject`", findings)?;
-    let subject = subject_fields(&mut fields, findings);
+    let subject = subject_fields(&mut fields, issuer, findings);
     fields.finish(findings);
-    Some(subject.assume(issuer))
+    Some(subject)
 }
 
 /// Reads one of `subjects`: a subject with a name for the reader, and where it calls from.
@@ -22,7 +24,7 @@ pub(super) fn read_caller(
 ) -> Option<SampleCaller> {
     let mut fields = Fields::open(node, "a subject", findings)?;
     let name = fields.optional("name", findings, string);
-    let subject = subject_fields(&mut fields, findings).assume(issuer);
+    let subject = subject_fields(&mut fields, issuer, findings);
     let from = fields.optional("from", findings, address);
     let peer = fields.optional("peer", findings, peer);
     let at = fields.optional("at", findings, timestamp);
@@ -36,7 +38,8 @@ pub(super) fn read_caller(
     })
 }
 
-fn subject_fields(fields: &mut Fields<'_>, findings: &mut Findings) -> AssumedSubject {
+/// The subject that a token with these facts would have.
+fn subject_fields(fields: &mut Fields<'_>, issuer: &str, findings: &mut Findings) -> Subject {
     let mut texts = |key, findings: &mut Findings| {
         let Some(node) = fields.node_of(key) else {
             return Vec::new();
@@ -50,17 +53,37 @@ fn subject_fields(fields: &mut Fields<'_>, findings: &mut Findings) -> AssumedSu
     let groups = texts("groups", findings);
     let roles = texts("roles", findings);
     let scopes = texts("scopes", findings);
-    AssumedSubject {
-        issuer: fields.optional("issuer", findings, string),
-        id: fields.optional("id", findings, string),
-        agent: fields.optional("agent", findings, string),
-        groups,
-        roles,
-        scopes: scopes
-            .iter()
-            .flat_map(|text| text.split_ascii_whitespace().map(str::to_owned))
-            .collect(),
-        tenant: fields.optional("tenant", findings, string),
-        claims: fields.optional("claims", findings, facts),
+    let scopes = scopes.iter().flat_map(|text| text.split_ascii_whitespace());
+    let mut text = |key| fields.optional(key, findings, string).map(Arc::from);
+    Subject {
+        issuer: text("issuer").unwrap_or_else(|| issuer.into()),
+        id: text("id").unwrap_or_else(|| "anyone".into()),
+        agent: text("agent"),
+        groups: groups.into_iter().map(Arc::from).collect(),
+        roles: roles.into_iter().map(Arc::from).collect(),
+        scopes: scopes.map(Arc::from).collect(),
+        tenant: text("tenant"),
+        device: None,
+        claims: fields
+            .optional("claims", findings, facts)
+            .unwrap_or(Value::Map(Vec::new())),
+        unknown: UnknownFacts::default(),
+    }
+}
+
+/// A subject with nothing but what is given, for previews.
+#[must_use]
+pub fn sample_subject(id: &str, issuer: &str) -> Subject {
+    Subject {
+        issuer: issuer.into(),
+        id: id.into(),
+        agent: None,
+        groups: Vec::new(),
+        roles: Vec::new(),
+        scopes: Vec::new(),
+        tenant: None,
+        device: None,
+        claims: Value::Map(Vec::new()),
+        unknown: UnknownFacts::default(),
     }
 }

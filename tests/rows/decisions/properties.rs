@@ -14,14 +14,23 @@ use serde_json::{Value, json};
 use super::request;
 use super::service::Service;
 use super::table::Table;
+use crate::harness::{Test, tests};
+
+pub(super) fn tests() -> Vec<Test> {
+    tests![
+        nothing_passes_without_a_token,
+        nothing_passes_for_a_stranger,
+        a_damaged_body_that_passes_is_read_by_all_alike
+    ]
+    .into()
+}
 
 /// The table whose service is asked.
 const TABLE: &str = "integrity.yaml";
 
 /// Without a token that verifies nothing passes, whatever is sent.
-#[test]
 fn nothing_passes_without_a_token() {
-    let service = Service::start(&Table::named(TABLE));
+    let service = Service::start(Table::named(TABLE));
     let requests = (
         prop_oneof![
             "GET",
@@ -63,9 +72,8 @@ fn nothing_passes_without_a_token() {
 }
 
 /// A valid token whose subject no rule serves passes nothing either.
-#[test]
 fn nothing_passes_for_a_stranger() {
-    let service = Service::start(&Table::named(TABLE));
+    let service = Service::start(Table::named(TABLE));
     let stranger = token("stranger", "nobody");
     run(&(body(), headers()), |(body, headers)| {
         let mut check = asked(&json!({"raw": "", "token": stranger.clone()}));
@@ -82,9 +90,8 @@ fn nothing_passes_for_a_stranger() {
 /// What is judged is what runs: a damaged body that still passes is, for readers who take the
 /// first of equal keys, for those who take the last, and for those who ignore case, the call that
 /// was judged and allowed.
-#[test]
 fn a_damaged_body_that_passes_is_read_by_all_alike() {
-    let service = Service::start(&Table::named(TABLE));
+    let service = Service::start(Table::named(TABLE));
     let alice = token("alice", "engineering");
     // The name stands first, so that what is put after it could hide it from some.
     let original = r#"{"id":7,"method":"tools/call","params":{"name":"get_note","arguments":{"title":"a","tags":[1]},"_meta":{}},"jsonrpc":"2.0"}"#;

@@ -37,64 +37,105 @@ use super::issuer::{self, NOW};
 use super::peers;
 use super::table::{Issued, Table};
 
-pub(super) struct Service {
+/// What the rows of a table share: none of them changes it for another.
+pub(super) struct Setup {
+    table: Table,
+    config: Config,
+    policy: Arc<PolicyStore>,
+    candidate: Option<Arc<PolicyStore>>,
+    authenticator: Arc<Authenticator>,
+    countries: Option<Arc<Countries>>,
+    peers: Arc<Peers>,
     runtime: Runtime,
-    pipeline: Arc<Pipeline>,
-    ext_authz: ExtAuthz<Pipeline>,
-    written: Sink,
-    writer: JoinHandle<()>,
     /// Where the issuers publish their keys.
     _directory: TempDir,
 }
 
-impl Service {
-    /// Builds the service from the table's configuration and policy, as `app::run` does, and
-    /// waits until the keys of every issuer were looked for once.
-    #[expect(clippy::too_many_lines, reason = "one line for each part")]
-    pub(super) fn start(table: &Table) -> Self {
+pub(super) struct Service {
+    setup: Arc<Setup>,
+    pipeline: Arc<Pipeline>,
+    ext_authz: ExtAuthz<Pipeline>,
+    written: Sink,
+    writer: JoinHandle<()>,
+}
+
+impl Setup {
+    /// Reads the table's configuration and policy, as `app::run` does, and waits until the keys of
+    /// every issuer were looked for once.
+    pub(super) fn new(table: Table) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        write_files(table, directory.path());
-        let config = decode(table, directory.path());
-        let catalog = Catalog::open(config.watched_servers(), config.catalog_limits(), clock());
-        let catalog = catalog.unwrap();
-        let context = app::compile_context(&config, Some(&catalog));
-        let policy = PolicyStore::open(config.policy.clone(), context.clone(), clock())
-            .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()));
-        let candidate = config.candidate_policy.clone().map(|path| {
-            PolicyStore::open(path, context.clone(), clock())
-                .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()))
-        });
+        write_files(&table, directory.path());
+        let config = decode(&table, directory.path());
+        let context = app::compile_context(&config, Some(&catalog(&config)));
+        let open = |path| {
+            let store = PolicyStore::open(path, context.clone(), clock())
+                .unwrap_or_else(|error| panic!("{}: {:#?}", table.file, error.lines()));
+            Arc::new(store)
+        };
         let countries = config.country_db_file.clone();
-        let countries = countries.map(|path| Countries::open(path).unwrap());
+        let countries = countries.map(|path| Arc::new(Countries::open(path).unwrap()));
         let (authenticator, refreshers) =
             Authenticator::new(&config.authn, Arc::default()).unwrap();
-        let written = Sink::default();
-        let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue).unwrap();
-        let authenticator = Arc::new(authenticator);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
+        for refresher in refreshers {
+            runtime
+                .handle()
+                .spawn(refresher.run(std::future::pending()));
+        }
+        runtime.block_on(async {
+            while authenticator.issuers().any(|one| one.keys.fetches == 0) {
+                tokio::task::yield_now().await;
+            }
+        });
+        Setup {
+            policy: open(config.policy.clone()),
+            candidate: config.candidate_policy.clone().map(open),
+            authenticator: Arc::new(authenticator),
+            countries,
+            peers: Arc::new(Peers::open(config.peers_ca_file.clone()).unwrap()),
+            runtime,
+            _directory: directory,
+            config,
+            table,
+        }
+    }
+}
+
+impl Service {
+    /// A service of a table for itself.
+    pub(super) fn start(table: Table) -> Self {
+        Service::of(&Arc::new(Setup::new(table)))
+    }
+
+    /// A service that has seen nothing but what the table says was issued.
+    pub(super) fn of(setup: &Arc<Setup>) -> Self {
+        let Setup { table, config, .. } = &**setup;
+        let written = Sink::default();
+        let (audit, writer) = Audit::start(written.clone(), config.limits.audit_queue).unwrap();
         let state: Arc<dyn State> = if table.state_is_away {
             Arc::new(Away)
         } else {
             Arc::new(Memory::new(config.limits.state))
         };
-        let issued = table.issued.iter();
-        issued.for_each(|issued| runtime.block_on(issue(issued, &*state)));
+        for issued in &table.issued {
+            setup.runtime.block_on(issue(issued, &*state));
+        }
         let pipeline = Pipeline {
             servers: Arc::new(Servers::new(&config.servers).unwrap()),
-            authenticator: Arc::clone(&authenticator),
-            policy: Arc::new(policy),
-            candidate: candidate.map(Arc::new),
-            catalog: Arc::new(catalog),
+            authenticator: Arc::clone(&setup.authenticator),
+            policy: Arc::clone(&setup.policy),
+            candidate: setup.candidate.clone(),
+            catalog: Arc::new(catalog(config)),
             state,
             in_flight: Arc::new(InFlight::new(config.limits.state.bindings_max)),
             purpose: config.purpose.clone(),
             device_header: config.device_header.clone(),
             facts: config.facts.clone(),
-            peers: Arc::new(Peers::open(config.peers_ca_file.clone()).unwrap()),
-            countries: countries.map(Arc::new),
+            peers: Arc::clone(&setup.peers),
+            countries: setup.countries.clone(),
             audit,
             metrics: Metrics::new(),
             notices: Notices::default(),
@@ -107,23 +148,12 @@ impl Service {
         let mut settings = ServeSettings::default().request;
         settings.headers_max = config.limits.check.headers_max;
         settings.source = config.client_address;
-        for refresher in refreshers {
-            runtime
-                .handle()
-                .spawn(refresher.run(std::future::pending()));
-        }
-        runtime.block_on(async {
-            while authenticator.issuers().any(|one| one.keys.fetches == 0) {
-                tokio::task::yield_now().await;
-            }
-        });
         Service {
-            runtime,
+            setup: Arc::clone(setup),
             ext_authz: ExtAuthz::new(Arc::clone(&pipeline), settings),
             pipeline,
             written,
             writer,
-            _directory: directory,
         }
     }
 
@@ -132,14 +162,15 @@ impl Service {
         let message = check.encode_to_vec();
         let headers = http::HeaderMap::new();
         let answer = self.ext_authz.check(&message, &headers);
-        let answer = self.runtime.block_on(answer);
+        let answer = self.setup.runtime.block_on(answer);
         CheckResponse::decode(answer.as_slice()).unwrap()
     }
 
     /// Gives the answer back that the upstream has for a request; says what is not as written.
     pub(super) fn give_back(&self, answer: &Returned, check: &CheckResponse) -> Vec<String> {
         let facts = expectation::facts(check);
-        self.runtime.block_on(answer.run(&self.pipeline, facts))
+        let run = answer.run(&self.pipeline, facts);
+        self.setup.runtime.block_on(run)
     }
 
     /// Lets a tool of a list pass by.
@@ -162,7 +193,6 @@ impl Service {
     pub(super) fn stop(self) -> Vec<String> {
         drop(self.ext_authz);
         drop(self.pipeline);
-        drop(self.runtime);
         self.writer.join().unwrap();
         let written = self.written.0.lock().unwrap();
         let text = String::from_utf8(written.clone()).unwrap();
@@ -178,6 +208,10 @@ fn decode(table: &Table, directory: &Path) -> Config {
     // A row does not depend on how busy the machine is.
     config.authn.fetch_wait = Duration::from_mins(1);
     config
+}
+
+fn catalog(config: &Config) -> Catalog {
+    Catalog::open(config.watched_servers(), config.catalog_limits(), clock()).unwrap()
 }
 
 /// The files that the configuration names.

@@ -9,6 +9,15 @@ use super::expectation;
 use super::request;
 use super::service::Service;
 use super::table::Table;
+use crate::harness::{Test, tests};
+
+pub(super) fn tests() -> Vec<Test> {
+    tests![
+        a_denied_batch_is_answered_within_what_envoy_takes,
+        what_is_handed_on_fits_into_what_envoy_takes
+    ]
+    .into()
+}
 
 /// `max_receive_message_length` of `envoy/envoy.yaml`. A longer answer is none to Envoy.
 const ENVOY_TAKES: usize = 262_144;
@@ -21,7 +30,7 @@ fn service() -> Service {
     let largest = format!("batch_max: {BATCH_MAX}");
     table.config = table.config.replace("batch_max: 8", &largest);
     assert!(table.config.contains(&largest));
-    Service::start(&table)
+    Service::start(table)
 }
 
 fn asked(service: &Service, row: &Value) -> CheckResponse {
@@ -60,7 +69,6 @@ fn batch(count: usize, id_bytes: usize) -> String {
     Value::Array((0..count).map(call).collect()).to_string()
 }
 
-#[test]
 fn a_denied_batch_is_answered_within_what_envoy_takes() {
     let service = service();
     for path in ["/tool/nothing", "/tool/reason", "/tool/rule"] {
@@ -96,7 +104,6 @@ fn a_denied_batch_is_answered_within_what_envoy_takes() {
 
 /// Everything of a client that is handed on to whoever sees the answer: as long as Envoy's limit on
 /// headers and ours on tokens let it be, and of characters that take the most room.
-#[test]
 fn what_is_handed_on_fits_into_what_envoy_takes() {
     let service = service();
     let headers = |bytes: usize, name: &str| -> Vec<String> {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use mcp_authz::yaml::{self, Data, Findings, Node, Source};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::answer::Returned;
+use crate::harness::{files, read_yaml};
 
 /// One file.
 #[derive(Deserialize)]
@@ -35,6 +35,7 @@ pub(super) struct Table {
     /// What every request of the table has unless its row says otherwise.
     #[serde(default)]
     request: Value,
+    #[serde(skip)]
     pub(super) rows: Vec<Row>,
 }
 
@@ -48,10 +49,27 @@ pub(super) struct Issued {
     pub(super) subject: String,
 }
 
-/// One request and what it comes to.
+/// What runs alone: one request or several, of which each may depend on those before it.
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) steps: Vec<Step>,
+}
+
+/// A row as written that has steps.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Row {
+struct Sequence {
+    name: String,
+    /// Put over the table's request, and under that of each step.
+    #[serde(default)]
+    request: Value,
+    steps: Vec<Step>,
+}
+
+/// One request and what it comes to; a row without steps is one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Step {
     pub(super) name: String,
     /// By server: tools that pass by in a list before the request.
     #[serde(default)]
@@ -59,7 +77,7 @@ pub(super) struct Row {
     /// What the audit says of them, in its order.
     #[serde(default)]
     pub(super) noticed: Vec<Value>,
-    /// The row's own part; after reading, the whole request.
+    /// The step's own part; after reading, the whole request.
     #[serde(default)]
     pub(super) request: Value,
     pub(super) expect: Expect,
@@ -67,7 +85,7 @@ pub(super) struct Row {
     pub(super) answer: Option<Returned>,
 }
 
-/// What a row must come to. What is left out is not compared, beyond what holds for every row.
+/// What a request must come to. What is left out is not compared, beyond what holds for every row.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Expect {
@@ -115,42 +133,58 @@ pub(super) struct Upstream {
 impl Table {
     /// Every table, by the name of its file.
     pub(super) fn all() -> Vec<Table> {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/decisions");
-        let mut paths: Vec<_> = std::fs::read_dir(directory)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|kind| kind == "yaml"))
-            .collect();
-        paths.sort();
-        assert!(!paths.is_empty());
-        paths.iter().map(|path| Table::read(path)).collect()
+        let files = files("decisions", "yaml");
+        files.iter().map(|file| Table::read(file)).collect()
     }
 
     /// The table of that name.
     pub(super) fn named(file: &str) -> Table {
-        let mut tables = Table::all();
-        tables.retain(|table| table.file == file);
-        tables.pop().unwrap()
+        Table::read(&Path::new("decisions").join(file))
     }
 
     fn read(path: &Path) -> Table {
         let file = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let mut table: Table = serde_json::from_value(read_yaml(path))
-            .unwrap_or_else(|error| panic!("{file}: {error}"));
-        table.file = file;
-        let mut names = BTreeSet::new();
-        for row in &mut table.rows {
-            assert!(
-                names.insert(row.name.clone()),
-                "{}: `{}` twice",
-                table.file,
-                row.name
-            );
-            let mut request = table.request.clone();
-            overlay(&mut request, &row.request);
-            row.request = request;
+        let mut written = read_yaml(path);
+        let rows = written.as_object_mut().unwrap().remove("rows");
+        let mut table: Table =
+            serde_json::from_value(written).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let rows = rows.as_ref().and_then(Value::as_array);
+        for row in rows.into_iter().flatten() {
+            let read = Row::read(row, &table.request);
+            let row = read.unwrap_or_else(|error| panic!("{file}: {}: {error}", row["name"]));
+            table.rows.push(row);
         }
+        table.file = file;
         table
+    }
+}
+
+impl Row {
+    fn read(row: &Value, request: &Value) -> Result<Row, serde_json::Error> {
+        let mut sequence = if row.get("steps").is_some() {
+            Sequence::deserialize(row)?
+        } else {
+            let step = Step::deserialize(row)?;
+            Sequence {
+                name: step.name.clone(),
+                request: Value::Null,
+                steps: vec![step],
+            }
+        };
+        let mut names = BTreeSet::new();
+        for step in &mut sequence.steps {
+            let is_new = names.insert(step.name.clone());
+            assert!(is_new, "{}: `{}` twice", sequence.name, step.name);
+            let mut whole = request.clone();
+            overlay(&mut whole, &sequence.request);
+            overlay(&mut whole, &step.request);
+            step.request = whole;
+        }
+        assert!(!names.is_empty(), "{}: no steps", sequence.name);
+        Ok(Row {
+            name: sequence.name,
+            steps: sequence.steps,
+        })
     }
 }
 
@@ -187,33 +221,6 @@ fn deepen(old: &mut Value, new: &Value) {
             }
         }
         (old, new) => *old = new.clone(),
-    }
-}
-
-/// Reads a YAML file with the service's own reader.
-pub(crate) fn read_yaml(path: &Path) -> Value {
-    let mut findings = Findings::new();
-    let source = findings.add_source(Source {
-        name: path.display().to_string(),
-        text: std::fs::read_to_string(path).unwrap(),
-    });
-    let root = yaml::parse(source, &mut findings);
-    assert!(!findings.has_errors(), "{}", findings.render(false));
-    value(&root.unwrap())
-}
-
-fn value(node: &Node) -> Value {
-    match &node.data {
-        Data::Null => Value::Null,
-        Data::Bool(truth) => (*truth).into(),
-        Data::Int(number) => (*number).into(),
-        Data::Float(number) => (*number).into(),
-        Data::String(text) => text.clone().into(),
-        Data::List(items) => items.iter().map(value).collect(),
-        Data::Map(members) => members
-            .iter()
-            .map(|(key, member)| (key.as_str().unwrap().to_owned(), value(member)))
-            .collect(),
     }
 }
 

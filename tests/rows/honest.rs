@@ -1,7 +1,7 @@
 //! Honest requests under typical rules: every rule has a result for every request, and the one
 //! that its author would expect. `tests/data/honest/README.md` tells how to read the data.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mcp_authz::authz::{
     self, AccessRequest, Context, Decision, DenialReason, Http, Peer, Policy, Resource, Subject,
@@ -12,11 +12,38 @@ use mcp_authz::policy::{CompileContext, compile};
 use mcp_authz::yaml::Source;
 use serde_json::json;
 
-use crate::decisions::read_yaml;
+use crate::harness::{Run, Table, Test, files, read_yaml, tests};
 
-fn data(below: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    root.join("tests/data/honest").join(below)
+/// A row for each group of a file: all its rules over all its requests.
+pub(crate) fn tables() -> Vec<Table> {
+    let arguments = files("honest/arguments", "yaml").into_iter();
+    let arguments = arguments.map(|file| table(file, call));
+    let uris = files("honest", "yaml").into_iter();
+    arguments.chain(uris.map(|file| table(file, uri))).collect()
+}
+
+/// What is no row.
+pub(crate) fn tests() -> Vec<Test> {
+    tests![there_are_enough].into()
+}
+
+fn table(file: PathBuf, run: fn(&serde_json::Value) -> Vec<String>) -> Table {
+    let serde_json::Value::Array(groups) = read_yaml(&file) else {
+        panic!("{}", file.display());
+    };
+    let rows = groups.into_iter().map(|group| {
+        // Two servers may have tools of one name.
+        let source = group["source"].as_str().unwrap();
+        let source = source.split_once(',').map_or(source, |(server, _)| server);
+        let name = match group["tool"].as_str() {
+            Some(tool) => format!("{tool}, {source}"),
+            None => source.to_owned(),
+        };
+        let run: Run = Box::new(move || run(&group));
+        (name, run)
+    });
+    let rows = rows.collect();
+    Table { file, rows }
 }
 
 /// A policy that denies by one rule and allows everything else.
@@ -104,57 +131,56 @@ fn part(rule: &serde_json::Value) -> serde_json::Value {
     part
 }
 
-#[test]
-fn every_rule_has_its_result_for_every_honest_call() {
-    let (mut objects, mut pairs, mut wrong) = (0, 0, Vec::new());
-    let mut files: Vec<_> = std::fs::read_dir(data("arguments")).unwrap().collect();
-    files.sort_by_key(|file| file.as_ref().unwrap().path());
-    for file in files {
-        let groups = read_yaml(&file.unwrap().path());
-        for group in groups.as_array().unwrap() {
-            let arguments = group["arguments"].as_array().unwrap();
-            objects += arguments.len();
-            for rule in group["rules"].as_array().unwrap() {
-                let policy = policy("tools/call", &part(rule));
-                for (at, arguments) in arguments.iter().enumerate() {
-                    let params = json!({"name": group["tool"], "arguments": arguments});
-                    pairs += 1;
-                    let found = holds(&policy, "tools/call", &params);
-                    if found != Some(is_match(rule, at)) {
-                        wrong.push(format!("{found:?} {rule} {arguments}"));
-                    }
-                }
+fn call(group: &serde_json::Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for rule in group["rules"].as_array().unwrap() {
+        let policy = policy("tools/call", &part(rule));
+        for (at, arguments) in group["arguments"].as_array().unwrap().iter().enumerate() {
+            let params = json!({"name": group["tool"], "arguments": arguments});
+            let found = holds(&policy, "tools/call", &params);
+            if found != Some(is_match(rule, at)) {
+                wrong.push(format!("{found:?} {rule} {arguments}"));
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {pairs}\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    wrong
+}
+
+fn uri(group: &serde_json::Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for rule in group["patterns"].as_array().unwrap() {
+        let policy = policy("resources/read", &json!({"resources": [rule["pattern"]]}));
+        for (at, uri) in group["uris"].as_array().unwrap().iter().enumerate() {
+            let found = holds(&policy, "resources/read", &json!({"uri": uri}));
+            if found != Some(is_match(rule, at)) {
+                wrong.push(format!("{found:?} {rule} {uri}"));
+            }
+        }
+    }
+    wrong
+}
+
+fn there_are_enough() {
+    let (mut objects, mut pairs, mut uris) = (0, 0, 0);
+    let count = |list: &serde_json::Value| list.as_array().unwrap().len();
+    for file in files("honest/arguments", "yaml") {
+        for group in read_yaml(&file).as_array().unwrap() {
+            objects += count(&group["arguments"]);
+            pairs += count(&group["arguments"]) * count(&group["rules"]);
+        }
+    }
+    for file in files("honest", "yaml") {
+        let groups = read_yaml(&file);
+        uris += groups
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|group| count(&group["uris"]))
+            .sum::<usize>();
+    }
     assert!(
         objects >= 300 && pairs >= 2000,
         "{objects} objects, {pairs} pairs"
     );
-}
-
-#[test]
-fn every_pattern_has_its_result_for_every_honest_uri() {
-    let (mut uris, mut wrong) = (0, Vec::new());
-    for group in read_yaml(&data("uris.yaml")).as_array().unwrap() {
-        let own = group["uris"].as_array().unwrap();
-        uris += own.len();
-        for rule in group["patterns"].as_array().unwrap() {
-            let policy = policy("resources/read", &json!({"resources": [rule["pattern"]]}));
-            for (at, uri) in own.iter().enumerate() {
-                let found = holds(&policy, "resources/read", &json!({"uri": uri}));
-                if found != Some(is_match(rule, at)) {
-                    wrong.push(format!("{found:?} {rule} {uri}"));
-                }
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
     assert!(uris >= 60, "{uris} URIs");
 }
