@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 
-use ::csv::{Terminator, WriterBuilder};
+use csv::{Terminator, WriterBuilder};
 use serde_json::json;
 
 use crate::authz::{Preview, PreviewOutcome};
