@@ -40,6 +40,8 @@ mod handoff;
 #[cfg(test)]
 mod honest;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod reload;
