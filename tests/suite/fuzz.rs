@@ -1,6 +1,7 @@
 //! The targets of `tests/fuzz`, each over a fixed number of inputs that are made of its seeds.
 //!
-//! The inputs are the same each time. `cargo fuzz` looks further: tests/README.md tells how.
+//! The inputs are the same each time, and more of them with `FUZZ_TIMES=10`. `cargo fuzz` looks
+//! further: tests/README.md tells how.
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -49,15 +50,16 @@ fn drive(name: &str) {
         run(target, seed);
     }
     let mut random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    for _ in 0..target.inputs {
+    let times = std::env::var_os("FUZZ_TIMES");
+    let times = times.map_or(1, |times| times.to_str().unwrap().parse().unwrap());
+    for _ in 0..target.inputs * times {
         run(target, &changed(&seeds, &mut random));
     }
 }
 
 fn run(target: &Target, input: &[u8]) {
-    if catch_unwind(|| (target.run)(input)).is_err() {
-        panic!("{}: {}", target.name, input.escape_ascii());
-    }
+    let outcome = catch_unwind(|| (target.run)(input));
+    assert!(outcome.is_ok(), "{}: {}", target.name, input.escape_ascii());
 }
 
 /// A number below `end`.

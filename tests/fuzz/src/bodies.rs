@@ -27,10 +27,9 @@ pub fn body(data: &[u8]) {
     match mcp::decode(data, &options) {
         Ok(payload) => {
             let theirs = theirs.unwrap();
-            let elements = match &theirs {
-                Json::Array(elements) => elements.as_slice(),
-                other => std::slice::from_ref(other),
-            };
+            let elements = theirs
+                .as_array()
+                .map_or(std::slice::from_ref(&theirs), Vec::as_slice);
             assert_eq!(payload.messages().len(), elements.len());
             for (message, element) in payload.messages().iter().zip(elements) {
                 same_message(message, element);

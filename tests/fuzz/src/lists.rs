@@ -30,11 +30,11 @@ pub fn list(data: &[u8]) {
         rest = behind;
         (!piece.is_empty()).then_some(piece)
     });
-    let pieced = filter(settings, pieces);
+    let in_pieces = filter(settings, pieces);
     // Which of two faults is found first depends on the pieces.
-    assert_eq!(whole.end.is_ok(), pieced.end.is_ok());
+    assert_eq!(whole.end.is_ok(), in_pieces.end.is_ok());
     if whole.end.is_ok() {
-        assert_eq!(whole, pieced);
+        assert_eq!(whole, in_pieces);
         if settings.framing == Framing::Json {
             let text = std::str::from_utf8(&whole.out).unwrap();
             serde_json::from_str::<&RawValue>(text).unwrap();
@@ -48,7 +48,7 @@ pub fn list(data: &[u8]) {
             assert!(out.eq(response.iter().filter(is_text)));
         }
     }
-    assert!(pieced.held_max <= settings.item_bytes_max + 64 + 256);
+    assert!(in_pieces.held_max <= settings.item_bytes_max + 64 + 256);
 }
 
 #[derive(Debug)]
@@ -109,7 +109,7 @@ pub(super) fn list_seeds() -> Vec<Vec<u8>> {
     for flags in [0, 2, 6] {
         for text in [tools, task, batch] {
             seeds.push([&[flags, 6, 40], text.as_bytes()].concat());
-            let cut = text.replace(",", ",\ndata: ");
+            let cut = text.replace(',', ",\ndata: ");
             let events = format!(": note\nid: 7\r\ndata: {text}\r\n\r\nevent: x\rdata:{cut}\n\n");
             seeds.push([&[flags | 1, 2, 0], events.as_bytes()].concat());
         }

@@ -55,9 +55,10 @@ pub fn processing(data: &[u8]) {
 
 fn streamed(body: &BodyResponse) -> Option<&[u8]> {
     let mutation = body.response.as_ref()?.body_mutation.as_ref()?;
-    match mutation.mutation.as_ref()? {
-        Mutation::StreamedResponse(piece) => Some(&piece.body),
-        _ => None,
+    if let Mutation::StreamedResponse(piece) = mutation.mutation.as_ref()? {
+        Some(&piece.body)
+    } else {
+        None
     }
 }
 

@@ -20,7 +20,7 @@ pub fn uri(data: &[u8]) {
         return;
     };
     for form in [UriForm::Normal, UriForm::Strict, UriForm::Opaque] {
-        let _ = never_normal(&parsed, form);
+        drop(never_normal(&parsed, form));
     }
     let rule = |effect: &str, uri: Option<&str>| {
         let mut rule = json!({"id": effect, "effect": effect});
