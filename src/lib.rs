@@ -171,6 +171,28 @@
 //! - *The context of a response travels through Envoy, sealed,* instead of lying in a shared store. So any
 //!   replica can filter a response, and without a store that all have to reach.
 //!
+//! # What we wrote ourselves
+//!
+//! Where the path of a request does not pay for it, a library does the work: askama the page of the
+//! matrix, `csv` and quick-junit its exports and the reports of tests, annotate-snippets the excerpts,
+//! `jsonschema` the schemas, prometheus-client the metrics, `lru` and moka what is forgotten and when.
+//! These parts are ours. Lines are of code, without tests, comments and blanks; times and allocations
+//! are those of `tests/bench/README.md`.
+//!
+//! | part | lines | instead of | why |
+//! |---|---|---|---|
+//! | JSON readers (`json/lexer`, `json/cursor`, `json/strings`) | 775 | `serde_json` | Serde has no say about equal keys and cannot stop within a value. 20 KiB take 17 µs with all of [`mcp`]'s rules, and `serde_json` 14 µs without; a list of 1 MiB is read in pieces in 5.1 ms. |
+//! | `envoy/protobuf.rs` | 153 | prost | Borrows, and refuses a field that is there twice: 1.1 µs and 2 allocations for a check. The target `check` in `tests/fuzz` holds it to prost. |
+//! | `envoy/grpc/` | 193 | tonic's server | 7 µs of 22 for each request: the lean no-op against the stock one. |
+//! | `byte_class.rs` | 42 | a loop | A check has about a hundred texts to test; memchr looks for bytes, not for classes of them. |
+//! | `authz/uri/` | 580 | `url` | A parser says what it makes of a URI. Here the question is what any server could make of it, and what cannot be told is refused. |
+//! | `authz/glob.rs` | 392 | globset | Its wildcards stop at `/` and not at `?`. Ours also says whether an expansion of a URI template could match, and a pattern costs text times pattern for any text. |
+//! | `authz/compare/` | 457 | | What servers convert before they compare is nobody's standard. |
+//! | `catalog/input_schema/bounds.rs` | 335 | | `jsonschema` evaluates a schema however often it asks for it. This tells how often, before a client's arguments are looked at. |
+//! | `state/memory/` | 937 | moka | A cache forgets, and what is forgotten here is unknown and not free. The order of use is `lru`'s. |
+//! | `yaml/parse.rs`, `yaml/tree.rs` | 312 | saphyr's `MarkedYaml` | The events are `saphyr_parser`'s. With saphyr's tree, `parse.rs` would have 109 lines in place of 256, but that tree ends at the first equal key without naming it, reports a second document a line late or not at all, ends `[…]` and `{…}` before their bracket, and cannot tell an alias of its own value from a bad tag. Our refusal of an alias bomb peaks at 237 MB, its own at 411 MB. |
+//! | `policy/matrix/shown.rs` | 27 | | askama escapes what HTML acts upon, and shows what nobody sees. |
+//!
 //! # Words
 //!
 //! *Local reply*: what mcp-authz answers in the place of the upstream. *Response*: what the

@@ -53,9 +53,9 @@ pub(super) fn run(arguments: &MatrixArguments) -> Result<ExitCode, Stop> {
     let matrix = matrix.map_err(|error| Stop::failed(&error))?;
     let text = match format {
         MatrixFormat::Table => tables::text(&matrix),
-        MatrixFormat::Csv => tables::csv(&matrix),
+        MatrixFormat::Csv => tables::csv(&matrix).map_err(|error| Stop::failed(&*error))?,
         MatrixFormat::Json => tables::json(&matrix),
-        MatrixFormat::Html => matrix::html(&matrix),
+        MatrixFormat::Html => matrix::html(&matrix).map_err(|error| Stop::failed(&error))?,
     };
     print(&text, 0)
 }

@@ -1,10 +1,11 @@
 //! `mcp-authz test`: runs the policy's tests.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
 
 use super::load::{self, Loaded};
@@ -54,7 +55,7 @@ pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode, Stop> {
     let text = match format {
         TestFormat::Text => text(&report, &unreached),
         TestFormat::Json => json(&report, &unreached),
-        TestFormat::Junit => junit(&report),
+        TestFormat::Junit => junit(&report).map_err(|error| Stop::failed(&error))?,
     };
     let failed = report.cases.iter().any(|case| !case.failures.is_empty());
     print(&text, if failed { FINDINGS } else { 0 })
@@ -139,59 +140,116 @@ fn json(report: &SuiteReport, unreached: &[&str]) -> String {
 }
 
 /// The XML that continuous integration systems read.
-fn junit(report: &SuiteReport) -> String {
-    let (all, failed) = (report.cases.len(), failed(report));
-    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let counts = format!("tests=\"{all}\" failures=\"{failed}\"");
-    line(
-        &mut text,
-        &format!("<testsuites {counts}>\n<testsuite name=\"policy\" {counts}>"),
-    );
+///
+/// # Errors
+/// Never in practice: a string takes whatever is written to it.
+fn junit(report: &SuiteReport) -> Result<String, SerializeError> {
+    let mut suite = TestSuite::new("policy");
     for case in &report.cases {
-        let name = xml(&case.name);
-        let file = xml(&case.file);
-        let head = format!(
-            "<testcase name=\"{name}\" classname=\"{file}\" file=\"{file}\" line=\"{}\"",
-            case.line
-        );
-        if case.failures.is_empty() {
-            line(&mut text, &format!("{head}/>"));
-            continue;
+        let mut status = TestCaseStatus::success();
+        if !case.failures.is_empty() {
+            let first = |failure: &String| failure.lines().next().unwrap_or_default().to_owned();
+            let firsts: Vec<String> = case.failures.iter().map(first).collect();
+            status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status
+                .set_message(xml(&firsts.join("; ")))
+                .set_description(xml(&case.failures.join("\n\n")));
         }
-        line(&mut text, &format!("{head}>"));
-        let firsts = case
-            .failures
-            .iter()
-            .map(|failure| failure.lines().next().unwrap_or_default());
-        let firsts = xml(&firsts.collect::<Vec<_>>().join("; "));
-        let whole = xml(&case.failures.join("\n\n"));
-        line(
-            &mut text,
-            &format!("<failure message=\"{firsts}\">{whole}</failure>"),
-        );
-        line(&mut text, "</testcase>");
+        let file = xml(&case.file);
+        let mut test = TestCase::new(xml(&case.name), status);
+        test.set_classname(file.as_ref());
+        test.extra.insert("file".into(), file.as_ref().into());
+        let line = case.line.to_string();
+        test.extra.insert("line".into(), line.into());
+        suite.add_test_case(test);
     }
-    line(&mut text, "</testsuite>\n</testsuites>");
-    text
+    let mut whole = Report::new("mcp-authz test");
+    whole.add_test_suite(suite);
+    whole.to_string()
 }
 
-/// Text for XML 1.0 §2.2 and §2.4: special characters escaped, characters that XML lacks replaced.
-fn xml(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
+/// Spells out the characters that XML 1.0 lacks (§2.2), or that a reader of XML changes: left out,
+/// they would make two names look alike.
+fn xml(text: &str) -> Cow<'_, str> {
+    let lacks = |character: char| match character {
+        '\n' | '\t' => false,
+        '\u{fffe}' | '\u{ffff}' => true,
+        other => other.is_control(),
+    };
+    if !text.contains(lacks) {
+        return text.into();
+    }
+    let mut spelled = String::with_capacity(text.len());
     for character in text.chars() {
-        match character {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' | '\t' => escaped.push(character),
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            control if control.is_control() => {
-                // Writing to a string cannot fail.
-                let _ok = write!(escaped, "\\u{:04x}", u32::from(control));
-            }
-            other => escaped.push(other),
+        if lacks(character) {
+            spelled.extend(character.escape_unicode());
+        } else {
+            spelled.push(character);
         }
     }
-    escaped
+    spelled.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::yaml::Findings;
+
+    /// What a reader of XML gets back, or `None` where it is not XML.
+    fn read_back(name: &str, failure: &str) -> (String, TestCaseStatus) {
+        let report = SuiteReport {
+            cases: vec![CaseReport {
+                name: name.to_owned(),
+                file: "f.yaml".to_owned(),
+                line: 3,
+                failures: vec![failure.to_owned()],
+            }],
+            failures: Findings::new(),
+            reached: BTreeSet::new(),
+        };
+        let text = junit(&report).unwrap();
+        let whole = Report::deserialize_from_str(&text).unwrap();
+        let case = whole.test_suites[0].test_cases[0].clone();
+        (case.name.to_string(), case.status)
+    }
+
+    #[test]
+    fn a_hostile_name_stays_one_name_in_junit() {
+        for (name, expected) in [
+            ("</testcase>", "</testcase>"),
+            ("a\"b' & <c> ]]> &amp;", "a\"b' & <c> ]]> &amp;"),
+            ("a\u{0}b\u{1b}[31mc\u{7f}", "a\\u{0}b\\u{1b}[31mc\\u{7f}"),
+            (
+                "a\u{fffe}\u{ffff}\u{85}\r",
+                "a\\u{fffe}\\u{ffff}\\u{85}\\u{d}",
+            ),
+        ] {
+            let (read, status) = read_back(name, name);
+            assert_eq!(read, expected);
+            let TestCaseStatus::NonSuccess {
+                message,
+                description,
+                ..
+            } = status
+            else {
+                panic!("{status:?}");
+            };
+            assert_eq!(message.unwrap().as_str(), expected);
+            assert_eq!(description.unwrap().as_str(), expected);
+        }
+        // An end of line is one in the text. An attribute has no lines.
+        let (_, status) = read_back("name", "first\nsecond");
+        let TestCaseStatus::NonSuccess {
+            message,
+            description,
+            ..
+        } = status
+        else {
+            panic!("{status:?}");
+        };
+        assert_eq!(message.unwrap().as_str(), "first");
+        assert_eq!(description.unwrap().as_str(), "first\nsecond");
+    }
 }

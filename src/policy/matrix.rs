@@ -25,16 +25,19 @@
 //! assert_eq!((matrix.callers[0].name.as_str(), words), ("dev", vec!["allow", "deny"]));
 //! ```
 //!
-//! `callers` makes up whom to ask about, and `page` shows a matrix as HTML.
+//! `callers` makes up whom to ask about, and `page` shows a matrix as HTML. `shown` replaces what
+//! nobody would see in a name.
 
 mod callers;
 mod page;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use callers::named_in_rules;
 pub use page::html;
+pub use shown::shown;
 
 use super::testing::{SampleCaller, Unasked, effect_name};
 use crate::authz::{

@@ -366,8 +366,9 @@ impl Findings {
 /// The lines that a span is on, and the span in them: what is shown of a finding costs what is
 /// shown, and not the file. `None` if that is nothing, or too much to show.
 fn excerpt<'t>(text: &'t str, span: &Range<usize>) -> Option<(&'t str, Range<usize>)> {
-    let end = span.end.min(text.len());
-    let start = span.start.min(end);
+    // A span may end within a character, and no excerpt can.
+    let end = text.ceil_char_boundary(span.end);
+    let start = text.floor_char_boundary(span.start.min(end));
     // A line that is longer is not even searched for its ends.
     let reach = |from: usize, by: usize| from.saturating_add(by).min(text.len());
     let bytes = text.as_bytes();

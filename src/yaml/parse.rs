@@ -1,8 +1,8 @@
 //! Parses YAML text to a tree of located nodes.
 //!
 //! This builds the tree from the events of `saphyr_parser`, because `saphyr` itself stops at the
-//! first mistake. Aliases are counted before they are copied, so that a small
-//! file cannot grow without end.
+//! first equal key and loses some places (*What we wrote ourselves* in `src/lib.rs`). Aliases are
+//! counted before they are copied, so that a small file cannot grow without end.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;

@@ -225,3 +225,21 @@ fn what_may_be_a_secret_is_not_shown() {
     others.absorb(findings);
     assert_eq!(others.render(false), shown);
 }
+
+#[test]
+fn a_mistake_at_a_character_of_several_bytes_is_shown() {
+    for mark in ["\u{feff}", "\u{e9}", "\u{1f600}"] {
+        let (node, findings) = read(&format!("a: 1\nb{mark}: 2\nc{mark}\n"));
+        assert_eq!(node, None);
+        assert!(findings.render(false).contains("--> f.yaml:"), "{mark}");
+    }
+    let mut findings = Findings::new();
+    let source = findings.add_source(Source {
+        name: "f.yaml".to_owned(),
+        text: "a: \u{1f600}\n".to_owned(),
+    });
+    for (start, end) in [(3, 4), (4, 6), (5, 99), (7, 7), (99, 99)] {
+        findings.error_at(source, start..end, "wrong", "");
+    }
+    assert_eq!(findings.render(false).matches("--> f.yaml:").count(), 5);
+}

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use mcp_authz::authz::Hints;
 use mcp_authz::policy::CompileContext;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What a command left: its status and its two outputs.
 struct Ran {
@@ -51,7 +51,11 @@ fn run(arguments: &[&str]) -> Ran {
 }
 
 /// Compares with a file beside the input, so that a change of wording is seen as one.
+/// `UPDATE_EXPECTED=1` rewrites the file.
 fn expect(name: &str, actual: &str) {
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(data(name), actual).unwrap();
+    }
     let expected = fs::read_to_string(data(name)).unwrap_or_default();
     assert_eq!(actual, expected, "{name}");
 }
@@ -755,7 +759,7 @@ fn the_matrix_tells_who_may_call_what() {
         ],
         subjects,
     );
-    let wanted = "github,delete_repo,destructive,\"'=Root\",allow,office-deletes\r\ngithub,delete_repo,destructive,eve,deny,\r\n";
+    let wanted = "github,delete_repo,destructive,'=Root,allow,office-deletes\r\ngithub,delete_repo,destructive,eve,deny,\r\n";
     assert!(ran.out.contains(wanted), "{}", ran.out);
     let ran = run_with(
         &[
@@ -781,8 +785,8 @@ fn the_page_is_whole_and_escapes_what_it_shows() {
     assert!(page.starts_with("<!DOCTYPE html>"));
     for text in [
         "default-src 'none'",
-        "drop&lt;b&gt;table",
-        "Only &lt;i&gt;acme&lt;/i&gt;&#39;s repositories &amp; &quot;friends&quot;.",
+        "drop&#60;b&#62;table",
+        "Only &#60;i&#62;acme&#60;/i&#62;&#39;s repositories &#38; &#34;friends&#34;.",
         "<li id=\"n5\">",
     ] {
         assert!(page.contains(text), "{text}");
@@ -807,6 +811,71 @@ fn the_page_is_whole_and_escapes_what_it_shows() {
         [8, 4, 4, 34]
     );
     assert_eq!(page.matches("✕&#8202;D").count(), 35);
+}
+
+/// Names that mean something to a browser, to a spreadsheet or to a reader of CSV.
+const HOSTILE: [&str; 6] = [
+    "</script><script>alert(1)</script>",
+    "=cmd()",
+    "a\"b' onload='x",
+    "a,b\r\nc;\td",
+    "{{ matrix }}{% endfor %}",
+    "a\u{202e}b\u{7f}\u{200b}c",
+];
+
+fn matrix_of_hostile_names(format: &str) -> String {
+    let subjects = HOSTILE.map(|name| json!({"name": name, "id": "eve"}));
+    let subjects = json!({"subjects": subjects}).to_string();
+    let arguments = [
+        "matrix",
+        "--config",
+        GOOD,
+        "--subjects",
+        "-",
+        "--format",
+        format,
+    ];
+    let ran = run_with(&arguments, &subjects);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    ran.out
+}
+
+#[test]
+fn a_hostile_name_is_text_on_the_page() {
+    let page = matrix_of_hostile_names("html");
+    let heads: Vec<&str> = page
+        .split("<th scope=\"col\">")
+        .skip(3)
+        .map(|rest| rest.split("</th>").next().unwrap())
+        .collect();
+    assert_eq!(
+        heads,
+        [
+            "&#60;/script&#62;&#60;script&#62;alert(1)&#60;/script&#62;",
+            "=cmd()",
+            "a&#34;b&#39; onload=&#39;x",
+            "a,b\u{fffd}\u{fffd}c;\u{fffd}d",
+            "{{ matrix }}{% endfor %}",
+            "a\u{fffd}b\u{fffd}\u{fffd}c",
+        ]
+    );
+    // The page has its own script and nobody else's, and every attribute ends where it should.
+    assert_eq!(page.matches("<script>").count(), 1);
+    assert_eq!(page.matches("</script>").count(), 1);
+    assert!(!page.contains("onload='"), "{page}");
+}
+
+#[test]
+fn a_hostile_name_is_one_field_of_csv_and_no_formula() {
+    let text = matrix_of_hostile_names("csv");
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let names: Vec<&str> = rows.iter().take(HOSTILE.len()).map(|row| &row[3]).collect();
+    // Nothing that a terminal would act upon is printed.
+    let printed = |name: &&str| name.replace("=cmd", "'=cmd").replace('\u{7f}', "");
+    let expected: Vec<String> = HOSTILE.iter().map(printed).collect();
+    assert_eq!(names, expected);
+    assert!(rows.iter().all(|row| row.len() == 6));
 }
 
 #[test]

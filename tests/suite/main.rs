@@ -23,6 +23,15 @@ mod drain;
 #[cfg(test)]
 mod envoy_files;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+#[expect(
+    unreachable_pub,
+    reason = "the targets are also a library, for cargo fuzz"
+)]
+#[path = "../fuzz/src/lib.rs"]
+mod fuzz_targets;
+#[cfg(test)]
 mod grpc;
 #[cfg(test)]
 mod handoff;
