@@ -1,4 +1,4 @@
-//! TLS for accepted connections, from files that are read again when they change.
+//! TLS for accepted connections, with files that are reloaded when they change.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,18 +18,18 @@ use tokio_rustls::server::TlsStream;
 
 use crate::file::{self, LOOK_TIME_MAX, Looks, ReadError, START_TIME_MAX, Settled};
 
-/// The files TLS is made of, all PEM.
+/// The PEM files for TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The certificate chain, the server's own first.
     pub cert_file: PathBuf,
     /// Its private key.
     pub key_file: PathBuf,
-    /// The authorities whose clients may connect. With it every client needs a certificate.
+    /// The authorities whose clients may connect. If set, every client needs a certificate.
     pub client_ca_file: Option<PathBuf>,
 }
 
-/// Why there can be no TLS. Each message is complete: there is no further source.
+/// Why TLS cannot be set up. Each message is complete: there is no further source.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
@@ -37,7 +37,7 @@ pub enum TlsError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: ReadError,
     },
     /// A file has no certificate, or a damaged one.
@@ -46,61 +46,61 @@ pub enum TlsError {
     /// A file has no private key, or a damaged one.
     #[error("`{}` has no PEM private key", .0.display())]
     NoKey(PathBuf),
-    /// Certificate and key are not a pair, or not usable.
+    /// Certificate and key do not match, or are not usable.
     #[error("`{}` and `{}` do not work together: {cause}", cert_file.display(), key_file.display())]
     Pair {
         /// The certificate file.
         cert_file: PathBuf,
         /// The key file.
         key_file: PathBuf,
-        /// What rustls says.
+        /// The error of rustls.
         cause: rustls::Error,
     },
-    /// The client authorities are not usable.
-    #[error("`{}` is no client authority: {cause}", path.display())]
+    /// The client authorities cannot be used.
+    #[error("`{}` is not a client authority: {cause}", path.display())]
     ClientCa {
         /// The file.
         path: PathBuf,
-        /// What rustls says.
+        /// The error of rustls.
         cause: VerifierBuilderError,
     },
-    /// The crypto provider does not have the protocol versions we ask for.
+    /// The crypto provider does not support the required protocol versions.
     #[error("no protocol version can be used")]
     Versions(#[source] rustls::Error),
 }
 
-/// TLS with the files as they were last good.
+/// TLS with the last good files.
 #[derive(Debug)]
 pub struct Tls {
     files: TlsFiles,
     config: ArcSwap<ServerConfig>,
-    /// What the looks found, so that a change is taken up once it has settled.
+    /// What the last reads found. A change is applied once it has settled.
     watched: Mutex<Settled<Fingerprint>>,
     looks: Looks,
-    /// Why the files in place cannot be used, if so.
+    /// Why the current files cannot be used, if they cannot.
     failing: Mutex<Option<String>>,
 }
 
 /// The most bytes of one of the files.
 const BYTES_MAX: u64 = 4 << 20;
 
-/// What a look at the files showed.
+/// The result of reading the files again.
 #[derive(Debug)]
 pub(super) enum TlsChange {
-    /// They are as before.
+    /// They are unchanged.
     None,
     /// New ones are in force.
     Replaced,
-    /// New ones are not usable; the old ones stay.
+    /// New ones cannot be used; the old ones stay.
     Refused(TlsError),
 }
 
-/// The SHA-256 of the files as they were read.
+/// The SHA-256 of the files' contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fingerprint(Vec<u8>);
 
 impl Fingerprint {
-    /// Of files that cannot be read.
+    /// The fingerprint of files that cannot be read.
     fn of(error: &TlsError) -> Self {
         Fingerprint(error.to_string().into_bytes())
     }
@@ -116,7 +116,7 @@ impl Tls {
         let looks = Looks::new(START_TIME_MAX);
         let look = looks.look(true, move || Contents::read(&places));
         let hangs = |cause| unreadable(&files.cert_file, cause);
-        // The first look is always begun.
+        // The first read always starts.
         let read = look.await.map_err(hangs)?;
         let contents = read.ok_or_else(|| hangs(ReadError::Hangs(START_TIME_MAX)))??;
         let config = contents.config(&files)?;
@@ -130,20 +130,20 @@ impl Tls {
         })
     }
 
-    /// Why the files in place cannot be used, if so; those that were last good are in force.
+    /// Why the current files cannot be used, if they cannot; the last good ones are in force.
     #[must_use]
     pub fn failing(&self) -> Option<String> {
         lock(&self.failing).clone()
     }
 
-    /// Looks at the files and takes them if they changed, two looks found them the same, and they are
-    /// good. Otherwise the old ones stay; connections that exist stay in any case.
+    /// Reads the files and applies them if they changed, two reads in a row agree, and they are
+    /// good. Otherwise the old ones stay. Existing connections are unaffected either way.
     pub async fn reload(&self) {
         match self.look().await {
             TlsChange::None => {}
             TlsChange::Replaced => tracing::info!("TLS files replaced"),
             TlsChange::Refused(error) => {
-                tracing::error!(%error, "new TLS files refused, the old ones stay in force");
+                tracing::error!(%error, "new TLS files refused; the old ones stay in force");
             }
         }
     }
@@ -184,7 +184,7 @@ impl Tls {
         TlsChange::Refused(error)
     }
 
-    /// Does the handshake on a connection.
+    /// Performs the handshake on a connection.
     pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -195,7 +195,7 @@ impl Tls {
     }
 }
 
-/// The files as they were read.
+/// The contents of the files.
 struct Contents {
     cert: Vec<u8>,
     key: Vec<u8>,
@@ -266,7 +266,7 @@ fn client_verifier(
         })
 }
 
-/// Every certificate of a PEM text, of which there has to be one.
+/// Every certificate in a PEM text; at least one is required.
 fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let missing = || TlsError::NoCertificate(path.to_owned());
     let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
@@ -290,7 +290,7 @@ fn unreadable(path: &Path, cause: ReadError) -> TlsError {
     }
 }
 
-/// What is locked is whole after every step, so a panic elsewhere did not spoil it.
+/// The locked value is consistent after every step, so a panic elsewhere has not spoiled it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
