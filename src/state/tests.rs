@@ -1,4 +1,4 @@
-//! What every store does. One that replicas share is to be given to [`keeps_its_word`] too.
+//! The contract of every store. A store that replicas share must pass [`keeps_its_word`] too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::fixtures::{Who, at, limited, limits, session, watched, windows};
 use super::{Bind, Binding, BindingKey, Memory, Settings, State, Whose};
 use crate::authz::{Policy, Taken};
 
-/// Tries a store that is empty each time.
+/// Tests a store; `fresh` returns an empty one each time.
 pub(super) async fn keeps_its_word(fresh: impl Fn() -> Arc<dyn State>) {
     buckets_empty_by_bursts_and_fill_at_their_rate(&*fresh()).await;
     a_clock_that_is_set_back_keeps_nobody_out(&*fresh()).await;
@@ -77,13 +77,13 @@ async fn all_limits_are_taken_from_or_none(store: &dyn State) {
         };
         assert_eq!(take(store, &both, "a", 0).await, exhausted);
     }
-    // One that is there twice is taken from twice.
+    // A limit that appears twice is taken from twice.
     let wide = limited(&[wide]);
     let once = limits(&wide, Who::new("a"));
     let twice = [once.clone(), once].concat();
     assert_eq!(store.take(&twice, at(0)).await, Ok(Taken::All));
     assert_eq!(take(store, &wide, "a", 0).await, wait(20));
-    // Nothing is left of what was refused.
+    // A refused request leaves nothing behind.
     let other = limits(
         &limited(&["{calls: 1, per: 1h, by: [tool]}"]),
         Who::new("b"),
@@ -149,7 +149,7 @@ async fn tools_count_once_each_while_they_are_recent(store: &dyn State) {
     for tool in 0..1000 {
         record(&tool.to_string(), 124).await;
     }
-    // No rule can ask about more than a hundred.
+    // No rule can name more than a hundred.
     assert!(read("999", 124).await > Some(100));
 }
 

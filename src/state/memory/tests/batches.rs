@@ -2,7 +2,7 @@ use super::*;
 use crate::state::fixtures::{limits, ready};
 
 #[test]
-fn a_batch_takes_from_one_limit_as_often_as_it_asks() {
+fn a_batch_takes_from_one_limit_once_per_request() {
     for many in [10, 40] {
         let memory = memory(10);
         let policy = limited(&["{calls: 40, per: 1h, by: [subject]}"]);
