@@ -33,7 +33,7 @@ pub struct Who {
 }
 
 impl Who {
-    /// Whether the TLS peer matters.
+    /// Whether the block reads the TLS peer.
     pub(crate) fn has_peers(&self) -> bool {
         self.peers.is_some() || self.not.as_ref().is_some_and(|who| who.has_peers())
     }
@@ -59,7 +59,7 @@ impl Who {
         let held = |names: &Option<Names>, values: &[Arc<str>]| {
             selects(names.as_deref(), |name| values.contains(name))
         };
-        // What the token leaves out may be what is selected.
+        // A fact that the token leaves out may be the selected one.
         let unless = |unknown: bool, names: &Option<Names>, found: Match| {
             if unknown && names.is_some() && found == Match::No {
                 Match::Indeterminate
