@@ -1,9 +1,9 @@
-//! Replaces the policy in force when its files change, or when asked to.
+//! Replaces the policy in force when its files change, or on request.
 //!
-//! The files are compared by content, not by notification: that works the same on local disks,
-//! network volumes and Kubernetes volumes. A change is taken up only after two looks in a row
-//! found the same content, because a file caught half-written could be a valid policy with its
-//! last deny rules missing.
+//! Files are compared by content instead of using change notifications, which works the same on
+//! local disks, network volumes and Kubernetes volumes. A change is applied only after two reads in
+//! a row return the same content, because a half-written file could be a valid policy whose last
+//! deny rules are missing.
 
 use std::mem;
 use std::path::Path;
@@ -19,13 +19,13 @@ use super::files::{ReadPolicyError, Sources, read_files, state_of};
 use super::store::{LoadPolicyError, PolicyStore};
 use crate::file::{LOOK_TIME_MAX, Looks, Settled};
 
-/// How often the files are looked at: twice this is well within a second.
+/// How often the files are read: two reads take well under a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Watches the policy's files until nobody can ask for a reload any more, and reloads at once when
-/// asked to.
+/// Watches the policy's files until no one can request a reload any more, and reloads at once on
+/// request.
 ///
-/// `clock` gives the time that the reload's status shows.
+/// `clock` gives the time that the reload status shows.
 pub async fn watch(
     store: Arc<PolicyStore>,
     reload_now: mpsc::Receiver<()>,
@@ -34,7 +34,7 @@ pub async fn watch(
     watch_by(store, reload_now, clock, read_files).await;
 }
 
-/// [`watch`] with a reader, which need not return.
+/// [`watch`] with a reader that may never return.
 async fn watch_by(
     store: Arc<PolicyStore>,
     mut reload_now: mpsc::Receiver<()>,
@@ -46,9 +46,9 @@ async fn watch_by(
     let looks = Looks::new(LOOK_TIME_MAX);
     let mut watched = Settled::at(store.opened.clone());
     let mut taking: Option<Reload> = None;
-    // Also while a policy is being taken, which it then comes after.
+    // A request may also arrive while a policy is loading; the reload then follows.
     let mut is_asked = false;
-    // Only for the next look: what is asked for waits as others do where that one hangs.
+    // Applies only to the next read: if it hangs, the request waits as others do.
     let mut is_urgent = false;
     loop {
         tokio::select! {
@@ -65,7 +65,7 @@ async fn watch_by(
         });
         let looked = tokio::select! {
             looked = look => looked,
-            // Who asks does not wait for a look that may hang: the next one begins beside it.
+            // A request does not wait for a read that may hang: the next read starts in parallel.
             Some(()) = reload_now.recv() => {
                 (is_asked, is_urgent) = (true, true);
                 continue;
@@ -77,7 +77,7 @@ async fn watch_by(
             Err(cause) => {
                 let error = LoadPolicyError::from(ReadPolicyError::of(&store.path, cause));
                 if watched.is_news(Err(error.to_string())) {
-                    // It would be told of as the policy in place, which nobody knows.
+                    // It would be reported as the current policy, which is unknown.
                     if let Some(before) = taking.take() {
                         before.end().await;
                     }
@@ -99,7 +99,7 @@ async fn watch_by(
             before.end().await;
         }
         is_asked = false;
-        // What was looked at is what is taken: read again, it might be another half-written file.
+        // Load the content that was compared: reading again might return another half-written file.
         taking = Some(Reload::begin(&store, sources, clock));
     }
     if let Some(last) = taking {
@@ -107,7 +107,7 @@ async fn watch_by(
     }
 }
 
-/// A policy on its way into force: it is compiled, and its tests run.
+/// A policy being loaded: compiled, and its tests run.
 struct Reload {
     is_replaced: Arc<AtomicBool>,
     work: JoinHandle<()>,
@@ -133,7 +133,7 @@ impl Reload {
         self.work.is_finished()
     }
 
-    /// Gives it up for a newer one, unless it is done.
+    /// Abandons it for a newer one, unless it has finished.
     async fn end(self) {
         self.is_replaced.store(true, Ordering::Relaxed);
         self.done().await;

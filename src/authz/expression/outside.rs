@@ -47,7 +47,7 @@ fn binary<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Exec
     let settle = |found: Match| match found {
         Match::Yes => Ok(truth(true)),
         Match::No => Ok(truth(false)),
-        Match::Indeterminate | Match::Unknown => Err(no_result("servers may read it otherwise")),
+        Match::Indeterminate | Match::Unknown => Err(no_result("servers may read it differently")),
     };
     match operation.name {
         OperationName::Equals => settle(equals(left, right, operation)),
@@ -176,7 +176,7 @@ fn order(
         return Ok(left.compare(right, test));
     }
     if to_value(left).is_some() || to_value(right).is_some() {
-        return Err(no_result("servers may read it otherwise"));
+        return Err(no_result("servers may read it differently"));
     }
     let comparer = left.as_comparer().ok_or_else(|| no_result("no order"))?;
     comparer.compare(right).map(|order| Match::of(test(order)))

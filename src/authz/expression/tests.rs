@@ -456,17 +456,17 @@ proptest! {
 
 /// Reasons for having no result, over one request.
 const REASONS: &[(&str, &str)] = &[
-    ("args.force == true", "servers may read it otherwise"),
+    ("args.force == true", "servers may read it differently"),
     ("args.x == 1", "there is no `args.x`"),
     (
         r#"args.owner == "x""#,
-        "a server may take the key `Owner` where `args.owner` is read",
+        "a server may treat the key `Owner` as `args.owner`",
     ),
     (
         "has(args.a.b)",
-        "`args.a.b` leads into something that is no object",
+        "`args.a.b` leads into a value that is not an object",
     ),
-    ("device.managed == true", "nothing is known of the device"),
+    ("device.managed == true", "the device is unknown"),
     (
         r#""g" in subject.groups"#,
         "the token leaves `subject.groups` out",
@@ -495,10 +495,10 @@ const REASONS: &[(&str, &str)] = &[
     ),
     ("args.list.exists(one, one.b == 1)", "no members"),
     ("size(args.list)", "it is neither true nor false"),
-    ("subject.id > 1", "`>` is not defined for such a value"),
+    ("subject.id > 1", "`>` is not defined for this value"),
     (
         "args.list.contains(\"x\")",
-        "`contains` is not defined for such a value",
+        "`contains` is not defined for this value",
     ),
 ];
 

@@ -1,8 +1,7 @@
 //! Renders the matrix as one self-contained HTML page that a reviewer can read, filter and print.
 //!
-//! Outcomes differ by colour (a palette that colour-blind readers can tell apart), by sign and by
-//! letter. Every text from a file is escaped, and the page may load nothing and run only its own
-//! script.
+//! Outcomes differ by colour (in a palette for colour-blind readers), by sign and by letter. Every
+//! text from a file is escaped, and the page loads nothing and runs only its own script.
 
 use std::fmt::Write as _;
 
@@ -186,8 +185,9 @@ fn note_text(note: &RuleNote) -> String {
     text
 }
 
-/// Text for element content and quoted attributes. Control characters and those that turn the
-/// direction of text would show something else than what is judged.
+/// Escapes text for element content and quoted attributes. Control characters and characters that
+/// change the text direction are escaped too, because they could display something other than what
+/// is judged.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -190,7 +190,7 @@ fn data_that_is_not_json_ends_the_stream() {
         assert!(!outcome.out.contains("hide"));
         assert!(
             !outcome.out.ends_with("\n\n"),
-            "a broken event is not let out whole"
+            "a broken event is not forwarded whole"
         );
     }
 }
