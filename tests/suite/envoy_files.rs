@@ -484,7 +484,7 @@ fn routes_of_a_running_envoy_are_looked_at() {
     );
     let found = lines(&inspect("dump.yaml", text, &expected()));
     assert!(
-        found.contains("one decided call can run 2 times"),
+        found.contains("one allowed call can run 2 times"),
         "{found}"
     );
 }
@@ -594,7 +594,7 @@ fn routes_are_found_wherever_a_listener_has_them() {
     let text = format!("{}{scoped}{}", &whole[..begin], &whole[end..]);
     let found = lines(&inspect("envoy.yaml", text, &expected()));
     assert!(
-        found.contains("one decided call can run 2 times"),
+        found.contains("one allowed call can run 2 times"),
         "{found}"
     );
     // And in the listener that Envoy has for applications.
@@ -609,7 +609,7 @@ fn routes_are_found_wherever_a_listener_has_them() {
     );
     let found = lines(&inspect("envoy.yaml", text, &expected()));
     assert!(
-        found.contains("one decided call can run 2 times"),
+        found.contains("one allowed call can run 2 times"),
         "{found}"
     );
 }
