@@ -1,7 +1,7 @@
-//! The core: whether one call may happen, as a pure function of the policy and the call.
+//! The core: decides whether one call may happen, as a pure function of the policy and the call.
 //!
-//! Nothing here waits, reads a clock or does I/O, and nothing can fail: what cannot be evaluated
-//! is a denial with its own reason.
+//! The code here does not wait, read a clock or do I/O, and it cannot fail: a request that cannot
+//! be evaluated is denied with its own reason.
 //!
 //! # Words
 //!
@@ -19,14 +19,14 @@
 //! Alice, Bob and Carol each call the tool `create_repo`. Alice and Bob are engineers, Carol is not.
 //! Alice's token has the scope `repo:write`.
 //!
-//! 1. `index.rs` finds the rules that may be about the call: all three below. Every other rule of a
-//!    large policy is left out without a look at it.
+//! 1. `index.rs` finds the rules that may apply to the call: all three below. The other rules of a
+//!    large policy are not evaluated.
 //! 2. `evaluation/rule_matches.rs` judges the deny, require and limit rules first. `no-force` does
 //!    not match, because `force` is false. `scope` matches.
 //! 3. It judges the allow rules. `engineers` matches for Alice and Bob. Nothing matches for Carol, so
 //!    she is denied: [`DenialReason::NoMatchingRule`].
-//! 4. `evaluation/requirements.rs` checks what the matching require rules need. Alice has the scope,
-//!    so she is allowed. Bob is challenged to bring it.
+//! 4. `evaluation/requirements.rs` checks what the matching require rules need. Alice has the
+//!    scope, so she is allowed. Bob is challenged to obtain it.
 //!
 //! ```
 //! use mcp_authz::authz::{
@@ -78,10 +78,10 @@
 //!
 //! # What cannot be evaluated
 //!
-//! A value that some server may read as another cannot be evaluated. If the call above had
-//! `{"force": "true"}`, the argument would neither equal the literal nor differ from it for every
-//! server. The comparison then has no result, the rule is [`Match::Indeterminate`], and the call is
-//! denied. An allow rule with the same expression would not grant.
+//! A value cannot be evaluated if some server may read it as another value. If the call above had
+//! `{"force": "true"}`, some servers would take the argument for `true` and some would not. The
+//! comparison then has no result, the rule is [`Match::Indeterminate`], and the call is denied. An
+//! allow rule with the same expression would not grant.
 //!
 //! # Where to look
 //!
@@ -92,7 +92,7 @@
 //! | What decides among rules? | `evaluation.rs`, `evaluation/`, `decision.rs`, `index.rs` |
 //! | What is counted? | `limit.rs`, `counting/` |
 //! | How are values compared? | `compare/`, `path.rs`, `uri/`, `glob.rs`, `spelling.rs` |
-//! | What do people see of it? | `explain.rs`, `preview.rs`, `visibility.rs` |
+//! | What is shown to people? | `explain.rs`, `preview.rs`, `visibility.rs` |
 
 mod assignment;
 mod call;

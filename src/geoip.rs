@@ -1,4 +1,4 @@
-//! The country of an address, from a database in `MaxMind`'s format that is read again when it
+//! The country of an address, from a database in `MaxMind`'s format that is reloaded when it
 //! changes.
 
 use std::net::IpAddr;
@@ -15,37 +15,37 @@ use crate::file::{
     self, Failing, LOOK_TIME_MAX, Look, Looks, ReadError, START_TIME_MAX, Settled, Watch, Watcher,
 };
 
-/// How often the file is looked at.
+/// How often the file is checked.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-/// The most bytes of a database; the largest that are sold have fewer.
+/// The size limit of a database in bytes; the largest ones on sale are smaller.
 const BYTES_MAX: u64 = 1 << 30;
 
 /// A database of countries.
 #[derive(Debug)]
 pub struct Countries {
     path: PathBuf,
-    /// What the file was when it was opened.
+    /// The state of the file when it was opened.
     opened: SeenFile,
     current: ArcSwap<Reader<Vec<u8>>>,
     failing: Mutex<Option<Failing>>,
 }
 
-/// The state of the file, or why it cannot be told.
+/// The state of the file, or why it cannot be determined.
 type SeenFile = Result<file::Stamp, String>;
 
-/// Why there is no database.
+/// Why no database can be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidCountries {
-    /// It cannot be read.
-    #[error("cannot read the database of countries `{}`: {source}", path.display())]
+    /// The file cannot be read.
+    #[error("cannot read the country database `{}`: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: ReadError,
     },
-    /// It is no database.
-    #[error("`{}` is no database of countries: {source}", path.display())]
+    /// The file is not a database.
+    #[error("`{}` is not a country database: {source}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -58,10 +58,10 @@ impl Countries {
     /// Reads the database at `path`.
     ///
     /// # Errors
-    /// When there is none to begin with.
+    /// If the file cannot be read or is not a database.
     pub fn open(path: PathBuf) -> Result<Self, InvalidCountries> {
         let place = path.clone();
-        // The stamp before the content: what changes in between is a change.
+        // Take the stamp before the content, so that a write in between counts as a change.
         let read = file::within(START_TIME_MAX, move || {
             let stamp = file::stamp(&place).map_err(|error| error.to_string());
             (stamp, file::read(&place, BYTES_MAX))
@@ -97,12 +97,12 @@ impl Countries {
     /// Reads the file again.
     ///
     /// # Errors
-    /// Why the database stayed what it was.
+    /// Why the database stays as it was.
     pub fn reload(&self) -> Result<(), InvalidCountries> {
         self.take(file::read(&self.path, BYTES_MAX))
     }
 
-    /// Why the file in place cannot be used, and since when.
+    /// Why the current file cannot be used, and since when.
     #[must_use]
     pub fn failing(&self) -> Option<Failing> {
         self.locked().clone()

@@ -1,6 +1,6 @@
-//! Sockets: where the process listens, TLS on top, and connections that are ready to be served.
+//! Sockets: accepts connections, adds TLS, and hands over those that are ready to be served.
 //!
-//! The protocol on a connection is not known here.
+//! This room does not know the protocol on a connection.
 
 mod socket;
 mod tls;
@@ -19,14 +19,14 @@ use tokio::time::{sleep, timeout};
 pub use socket::{Address, InvalidAddress, ListenError, Socket, bind};
 pub use tls::{Tls, TlsError, TlsFiles};
 
-/// What connections may cost before anything is said on them.
+/// Limits on connections before they carry a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
     /// The most connections at a time; further ones wait in the kernel's queue.
     pub connections_max: usize,
-    /// How long a client may take to finish the TLS handshake, if any, and to say anything.
+    /// How long a client may take for the TLS handshake, if any, and for its first byte.
     pub handshake_timeout: Duration,
-    /// How often TLS files are read.
+    /// How often TLS files are read again.
     pub tls_reload_interval: Duration,
 }
 
@@ -40,7 +40,7 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// A socket that takes connections and deals them out.
+/// Accepts connections on a socket and distributes them among shares.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
@@ -60,20 +60,20 @@ pub struct Share {
 /// Where the connections of a share go.
 #[derive(Debug)]
 struct Taker {
-    /// Each connection has a place, which bounds how many wait here.
+    /// Each connection holds a permit, which bounds how many wait here.
     arrivals: mpsc::UnboundedSender<Arrival>,
     /// Held by each connection of the share.
     load: Arc<()>,
 }
 
-/// A connection that was taken; it belongs to no runtime.
+/// An accepted connection; it belongs to no runtime yet.
 #[derive(Debug)]
 struct Arrival {
     io: socket::Detached,
     held: ConnectionHold,
 }
 
-/// What a connection holds for as long as it lives.
+/// What a connection holds for its lifetime.
 #[derive(Debug)]
 struct ConnectionHold {
     _place: OwnedSemaphorePermit,
@@ -81,7 +81,7 @@ struct ConnectionHold {
 }
 
 impl Listener {
-    /// A listener on a bound socket, with TLS if there is any.
+    /// A listener on a bound socket, with or without TLS.
     #[must_use]
     pub fn new(socket: Socket, tls: Option<Tls>, limits: ConnectionLimits) -> Self {
         Self {
@@ -92,13 +92,13 @@ impl Listener {
         }
     }
 
-    /// The TLS of the listener, if there is any.
+    /// The listener's TLS, if it has any.
     #[must_use]
     pub fn tls(&self) -> Option<&Arc<Tls>> {
         self.tls.as_ref()
     }
 
-    /// A further share of the connections, for a runtime of its own or for this one.
+    /// Adds a share of the connections, for another runtime or for this one.
     pub fn share(&mut self) -> Share {
         let (taker, arrivals) = mpsc::unbounded_channel();
         self.shares.push(Taker {
@@ -112,8 +112,8 @@ impl Listener {
         }
     }
 
-    /// Takes connections and hands each to the share that has the fewest, until no share is served any
-    /// more.
+    /// Accepts connections and hands each to the share with the fewest, until no share is served
+    /// any more.
     pub async fn run(self) {
         let Self {
             socket,
@@ -148,7 +148,7 @@ impl Listener {
     }
 }
 
-/// Hands a connection to the share that has the fewest.
+/// Hands a connection to the share with the fewest.
 fn deal(shares: &[Taker], io: socket::Stream, place: OwnedSemaphorePermit) {
     let open = shares.iter().filter(|share| !share.arrivals.is_closed());
     let Some(share) = open.min_by_key(|share| Arc::strong_count(&share.load)) else {
@@ -166,15 +166,14 @@ fn deal(shares: &[Taker], io: socket::Stream, place: OwnedSemaphorePermit) {
 }
 
 impl Share {
-    /// Prepares connections on the runtime that this is run on and hands over those that are
-    /// ready, until nobody receives them any more. A client that dawdles, or fails the handshake,
-    /// holds up nobody else.
+    /// Prepares connections on the current runtime and hands over those that are ready, until the
+    /// receiver is dropped. A client that is slow or fails the handshake delays nobody else.
     pub async fn run(mut self, ready: mpsc::Sender<Connection>) {
         let mut handshakes = JoinSet::new();
         loop {
             tokio::select! {
                 () = ready.closed() => return,
-                // Finished handshakes are handed over by themselves; this only forgets them.
+                // Finished handshakes hand themselves over; this only removes them from the set.
                 Some(_) = handshakes.join_next(), if !handshakes.is_empty() => {}
                 Some(arrival) = self.arrivals.recv() => {
                     let (tls, ready) = (self.tls.clone(), ready.clone());
@@ -195,21 +194,21 @@ impl Share {
 
 /// A connection that is ready to be served.
 ///
-/// What it reads it reads in large pieces, and it takes writes one by one and not several buffers at
-/// a time: HTTP/2 then copies small frames together, so that the responses to checks that came in
-/// together leave in one write. Told that buffers may be many, it writes each answer by itself.
+/// Reads are buffered in large pieces. Writes are not vectored: HTTP/2 then copies small frames
+/// together, so that the responses to checks that arrived together leave in one write. With
+/// vectored writes it would write each response by itself.
 pub struct Connection {
     io: BufReader<Box<dyn Io>>,
     _held: ConnectionHold,
 }
 
-/// What a connection is made of.
+/// The stream under a connection.
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// The next connection, once there is a place for it. Does not fail: errors of single connections
-/// are skipped, and while file descriptors are short it waits for some to come free.
+/// Waits for a place and returns the next connection. Never fails: it skips errors of single
+/// connections, and while file descriptors are exhausted it waits for some to be closed.
 async fn accept(
     socket: &Socket,
     places: &Arc<Semaphore>,
@@ -233,7 +232,7 @@ async fn accept(
     }
 }
 
-/// Does what comes before the first message: the handshake, and waiting for the first byte.
+/// Completes the handshake and waits for the first byte.
 async fn prepare(arrival: Arrival, tls: Option<&Tls>) -> io::Result<Connection> {
     let Arrival { io, held } = arrival;
     let io: Box<dyn Io> = match (io.attach()?, tls) {
@@ -243,7 +242,7 @@ async fn prepare(arrival: Arrival, tls: Option<&Tls>) -> io::Result<Connection> 
         (socket::Stream::Unix(io), None) => Box::new(io),
     };
     let mut io = BufReader::with_capacity(READ_BYTES, io);
-    // Readiness alone may be a false alarm.
+    // Readiness alone may be spurious.
     if io.fill_buf().await?.is_empty() {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
@@ -284,7 +283,7 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// How much is read at once: a dozen checks or two.
+/// The buffer size for reads: a dozen checks or two.
 const READ_BYTES: usize = 32 * 1024;
-/// How long to wait when the process may accept nothing, for want of file descriptors.
+/// How long to wait when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

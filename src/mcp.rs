@@ -1,9 +1,9 @@
-//! MCP messages: the body of a request to a [`Message`], or the reason it is refused, and the lists
-//! in a response with items taken out.
+//! MCP messages: decodes the body of a request to a [`Message`], or to the reason why it is
+//! refused, and filters the lists in a response.
 //!
-//! What is judged must be what runs, and Envoy cannot rewrite a body, so ambiguous input is
-//! refused and never repaired. Everything here is synchronous, without I/O and without a clock.
-//! Whether a target is allowed is not decided here.
+//! The message that is judged must be the message that runs, and Envoy cannot rewrite a body. So
+//! ambiguous input is refused and never repaired. All code here is synchronous, without I/O and
+//! without a clock. This room does not decide whether a target is allowed.
 //!
 //! # One message
 //!
@@ -35,17 +35,17 @@
 //! 1. `reader.rs` reads the JSON of the body in one pass, with the rules of `key_rules.rs` for the
 //!    keys of each object. `place.rs` says which members belong to the protocol and are kept.
 //! 2. `envelope.rs` gathers the members of the message, and `decode.rs` judges them.
-//! 3. `selection.rs` reads what the method reaches from its parameters, as the row of the method in
-//!    `method.rs` says.
+//! 3. `selection.rs` reads from the parameters what the method reaches, using its row in
+//!    `method.rs`.
 //! 4. `headers.rs` compares the headers with the message.
 //! 5. `target.rs` turns the message into one [`Target`] or several.
 //!
-//! If the sender is refused anyway, [`glance`] finds in the body only what the refusal is addressed
-//! to. [`reply`] writes JSON-RPC replies.
+//! If the sender is refused anyway, [`glance`] finds in the body only what the refusal needs: the
+//! id and the method. [`reply`] writes JSON-RPC replies.
 //!
 //! # Responses
 //!
-//! A [`Listing`] reads a response as it streams and takes out the items that its reader may not see.
+//! A [`Listing`] reads a response as it streams and removes the items that its reader may not see.
 //! `list_kind.rs` has a row for each kind of list. A new list method needs a row there and one in
 //! `method.rs`.
 

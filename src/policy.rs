@@ -1,4 +1,4 @@
-//! The policy: read, compiled, tested, kept and replaced as a whole.
+//! The policy: files are read, compiled and tested, and replace the policy in force as a whole.
 //!
 //! ```
 //! use mcp_authz::policy::{CompileContext, compile};
@@ -24,20 +24,20 @@
 //! );
 //! ```
 //!
-//! A check takes one [`PolicyStore::snapshot`] and keeps it, so no request sees two policies. A
-//! file that cannot be used changes nothing: the last good policy stays in force, and
-//! [`ReloadStatus`] says since when and why.
+//! Each check takes one [`PolicyStore::snapshot`] and keeps it, so no request sees two policies. An
+//! unusable file changes nothing: the last good policy stays in force, and [`ReloadStatus`] reports
+//! since when and why.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `files` | finds and reads the files |
 //! | `document/` | reads one file's YAML: the keys of a rule, block by block |
-//! | `compile` | puts the files together and checks what no file can know alone |
+//! | `compile` | joins the files and checks what spans several of them |
 //! | `testing/` | reads and runs policy tests |
 //! | `store`, `watch` | keep the policy in force, and replace it when its files change |
-//! | `lint/`, `silence` | warn of what a policy can say and probably should not |
-//! | `issuers` | finds names that any of several issuers could give |
-//! | `matrix/` | works out who may call which tool |
+//! | `lint/`, `silence` | warn of valid policies that are probably mistakes |
+//! | `issuers` | finds names that any of several issuers could have given |
+//! | `matrix/` | computes who may call which tool |
 
 mod compile;
 mod context;

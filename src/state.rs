@@ -1,28 +1,28 @@
-//! State: what is remembered from one request to the next.
+//! State: what the service remembers from one request to the next.
 //!
-//! Limits count calls and open requests, windows count what happened lately, and bindings say to whom
-//! sessions and tasks belong. A store is asked only for what the rules that may match a request need.
-//! Times are those of the check: a store never looks at a clock.
+//! Limits count calls and open requests, windows count recent behaviour, and bindings record which
+//! subject owns a session or task. A check asks the store only for what its possibly matching rules
+//! need. Times are those of the check: a store never reads a clock.
 //!
 //! # An example
 //!
-//! A rule limits `create_issue` to 10 calls an hour for each subject, another one denies a subject
-//! with more than 20 denials in ten minutes. Alice calls `create_issue` in session `s1`:
+//! A rule limits `create_issue` to 10 calls an hour for each subject. Another denies a subject with
+//! more than 20 denials in ten minutes. Alice calls `create_issue` in session `s1`:
 //!
-//! 1. [`BindingStore::bindings`] says whose `s1` is. It is [`Whose::Of`] Alice, so the check goes on;
-//!    were it Bob's, it would end here.
-//! 2. [`WindowStore::read`] shows how many denials Alice has had: 3, so the rule does not match.
-//! 3. The rules allow the call within the limit. [`LimitStore::take`] takes one of the ten calls. Of
-//!    several limits it takes from all or from none.
+//! 1. [`BindingStore::bindings`] finds the owner of `s1`. It is [`Whose::Of`] Alice, so the check
+//!    goes on; if it were Bob's, the check would end here.
+//! 2. [`WindowStore::read`] returns Alice's denials: 3, so the rule does not match.
+//! 3. The rules allow the call within the limit. [`LimitStore::take`] takes one of the ten calls.
+//!    With several limits it takes from all or from none.
 //! 4. [`WindowStore::record`] adds the call to the windows that count it.
 //!
-//! # Where it is
+//! # Files
 //!
-//! The traits stand in `limits.rs`, `windows.rs` and `binding.rs`, and [`State`] is all of them.
-//! [`Memory`] keeps everything in this process; [`open`] chooses the store. What every
-//! store has to do is tested by one suite, `tests.rs`. A store that replicas share becomes a folder
-//! beside `memory/` with files of the same names: [`Reply::Later`] is for it. [`InFlight`] is no part of a store, since it
-//! knows the ids that wait for a response in this process.
+//! The traits are in `limits.rs`, `windows.rs` and `binding.rs`, and [`State`] combines them.
+//! [`Memory`] keeps everything in this process; [`open`] chooses the store. `tests.rs` has the test
+//! suite of every store. A store that replicas share becomes a folder beside `memory/` with files
+//! of the same names; [`Reply::Later`] is for it. [`InFlight`] is not part of a store, because it
+//! knows which ids await a response in this process.
 
 mod binding;
 mod digest;
@@ -54,11 +54,11 @@ pub(crate) use shares::{Party, Shares};
 pub use usage::{BindingUsage, Forgotten, StoreUsage, Usage};
 pub use windows::WindowStore;
 
-/// A store of everything that checks remember. Keys are told apart exactly, whatever is in them.
+/// A store of everything that checks remember. Keys are compared exactly, whatever they contain.
 ///
-/// A store may forget when it has no room, but what it forgot is unknown from then on, never zero and
+/// A full store may evict entries, but what it evicted is unknown from then on, never zero and
 /// never free: a window gives no reading, a limit has no room, an id is [`Whose::Unknown`]. A
-/// reading is never less than what happened. A store that cannot tell fails.
+/// reading is never less than what happened. If the store cannot answer, the call fails.
 pub trait State: LimitStore + WindowStore + BindingStore + Debug + Send + Sync + 'static {}
 
 impl<S: LimitStore + WindowStore + BindingStore + Debug + Send + Sync + 'static> State for S {}
@@ -66,13 +66,13 @@ impl<S: LimitStore + WindowStore + BindingStore + Debug + Send + Sync + 'static>
 /// An open store.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// For checks.
+    /// For the checks.
     pub state: Arc<dyn State>,
     /// For operators.
     pub usage: Arc<dyn Usage>,
 }
 
-/// Opens the store that the settings ask for: the memory of this process.
+/// Opens the store that the settings select: the memory of this process.
 #[must_use]
 pub fn open(settings: Settings) -> Store {
     let memory = Arc::new(Memory::new(settings));

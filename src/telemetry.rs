@@ -1,12 +1,12 @@
-//! Telemetry: what the process tells operators, apart from the audit.
+//! Telemetry: what the process reports to operators, apart from the audit.
 //!
 //! - Logs are text on standard error. Standard output belongs to the audit.
 //! - Traces go to a collector with OTLP, if one is configured.
 //! - [`metrics`] are read at `/metrics` of the admin endpoint.
-//! - [`notices`] are mistakes in the surroundings of this process, such as a filter that Envoy
-//!   lacks. They are counted, logged now and then, and listed at `/readyz`.
+//! - [`notices`] are mistakes in the process's surroundings, such as a filter that Envoy lacks.
+//!   They are counted, logged at most once an hour, and listed at `/readyz`.
 //!
-//! What a check decided is recorded by [`crate::check`]; this room has the means.
+//! [`crate::check`] records what a check decided; this room provides the means.
 //!
 //! # An example
 //!

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::classified::ClassifiedRequest;
 use super::request::Resource;
 
-/// What one rule sets, in the order it is written.
+/// The assignments of one rule, in the order in which they are written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Assignments {
     /// Request headers for the upstream, names in lower case.
@@ -24,7 +24,7 @@ enum Piece {
     Reference(usize),
 }
 
-/// What references may name.
+/// The names that references may use.
 pub const REFERENCES: [&str; 10] = [
     "subject.id",
     "subject.issuer",
@@ -38,21 +38,21 @@ pub const REFERENCES: [&str; 10] = [
     "source.country",
 ];
 
-/// Those of them that an issuer names.
+/// The references whose values an issuer names.
 const OF_AN_ISSUER: [&str; 3] = ["subject.id", "subject.agent", "subject.tenant"];
 
-/// Why a text is no template.
+/// Why a text is not a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTemplate {
     /// A reference without an end.
     #[error("a `${{` without its `}}`")]
     Open,
-    /// A reference to something else.
+    /// An unknown reference.
     #[error("unknown reference `{0}`")]
     Reference(String),
 }
 
-/// What is set for one request. Something that is not known is set to nothing.
+/// The assignments for one request. A value is `None` if something in its template is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Assigned {
     /// Request headers for the upstream.
@@ -62,10 +62,10 @@ pub struct Assigned {
 }
 
 impl Assignments {
-    /// Whether it tells who the caller is and not whose name for the caller that is.
+    /// Whether the assignments identify the caller without the issuer that names the caller.
     #[must_use]
     pub fn leaves_the_issuer_out(&self) -> bool {
-        // Headers are for the server, metadata for Envoy: neither sees the other's.
+        // Headers go to the server and metadata to Envoy: neither sees the other's.
         [&self.headers, &self.metadata].iter().any(|told| {
             let refers = |names: &[&str]| told.iter().any(|(_, text)| text.refers_to(names));
             refers(&OF_AN_ISSUER) && !refers(&["subject.issuer"])
@@ -81,7 +81,7 @@ impl Template {
         })
     }
 
-    /// Reads a text.
+    /// Parses a template.
     ///
     /// # Errors
     /// A reference that is not one of [`REFERENCES`], or has no end.
@@ -104,7 +104,7 @@ impl Template {
         Ok(Template(pieces.into()))
     }
 
-    /// The text for one request, if all that it refers to is known.
+    /// The text for one request, if everything that it refers to is known.
     fn expand(&self, target: &ClassifiedRequest<'_>) -> Option<String> {
         let mut text = String::new();
         for piece in &self.0 {
@@ -139,7 +139,7 @@ fn value(reference: &str, target: &ClassifiedRequest<'_>) -> Option<String> {
 }
 
 impl Assigned {
-    /// Adds what a rule sets; what several rules set is what the last one says.
+    /// Adds the assignments of a rule. If several rules set the same name, the last one wins.
     pub(super) fn add(&mut self, rule: &Assignments, target: &ClassifiedRequest<'_>) {
         for (all, own) in [
             (&mut self.headers, &rule.headers),
@@ -152,7 +152,8 @@ impl Assigned {
         }
     }
 
-    /// What holds for two requests that travel as one: where they disagree, nothing is set.
+    /// Joins the assignments of two requests that travel as one. Where they disagree, the value is
+    /// `None`.
     pub fn join(&mut self, other: Assigned) {
         for (all, more) in [
             (&mut self.headers, other.headers),

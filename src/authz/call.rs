@@ -7,14 +7,15 @@ use super::request::{AccessRequest, Resource};
 use super::selectors::Why;
 use super::uri::UriCell;
 
-/// One request under evaluation: its class for the selectors, its variables for the expressions.
+/// One request under evaluation: its class for the selectors, and its variables for the
+/// expressions.
 pub(super) struct Call<'a> {
     pub(super) target: ClassifiedRequest<'a>,
     pub(super) variables: Variables<'a>,
 }
 
 impl<'a> Call<'a> {
-    /// A call whose class is known already.
+    /// A call whose class is already known.
     pub(super) fn of_class(class: Class<'a>, request: &'a AccessRequest<'a>) -> Self {
         let target = ClassifiedRequest {
             request,
@@ -29,8 +30,8 @@ impl<'a> Call<'a> {
     }
 
     /// The result of an expression. It is unknown if the expression reads arguments that are not
-    /// known yet, and indeterminate if it reads a class that is not known, even if it only asks
-    /// whether there is one.
+    /// yet known. It is indeterminate if it reads an unknown class, even if it only tests whether
+    /// there is one.
     pub(super) fn judge(&self, expression: &Expression) -> Match {
         let is_template = matches!(self.target.request.resource, Resource::Template(_));
         let is_open = self.target.arguments_open
@@ -44,8 +45,8 @@ impl<'a> Call<'a> {
         expression.evaluate(&self.variables)
     }
 
-    /// The result of the selectors over purpose and behaviour. While the arguments are open, a
-    /// window that was not read makes it unknown.
+    /// The result of the selectors over purpose and behaviour. While the arguments are open, an
+    /// unread window makes it unknown.
     pub(super) fn judge_why(&self, why: &Why) -> Match {
         let request = self.target.request;
         let found = why.matches(request);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::glob::Glob;
 
-/// The class of a tool that is in none.
+/// The class of a tool that no table puts into a class.
 pub const UNCLASSIFIED: &str = "unclassified";
 
 /// The risk classes of one server's tools.
@@ -17,8 +17,8 @@ pub struct ToolClasses {
 }
 
 impl ToolClasses {
-    /// Puts the tools of a pattern into a class. An exact name wins over patterns; overlapping
-    /// patterns of two classes are the caller's to refuse.
+    /// Puts the tools that match a pattern into a class. An exact name wins over patterns; the
+    /// caller must refuse overlapping patterns of two classes.
     pub fn insert(&mut self, pattern: Glob, class: &Arc<str>) {
         self.names.insert(Arc::clone(class));
         match pattern.exact() {
@@ -41,7 +41,7 @@ impl ToolClasses {
             .map(|(pattern, class)| (pattern, class))
     }
 
-    /// Whether the table names the tool, not only a pattern that it matches.
+    /// Whether the table names the tool exactly, not only through a pattern.
     pub(super) fn names(&self, tool: &str) -> bool {
         self.exact.contains_key(tool)
     }
@@ -64,14 +64,14 @@ impl ToolClasses {
     }
 }
 
-/// What a server's annotations of its tools are worth for the request.
+/// What a server's tool annotations tell about the class of the requested tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Hints {
-    /// Nothing: a tool that no table puts into a class is `unclassified`.
+    /// Nothing: a tool in no table is `unclassified`.
     #[default]
     Untrusted,
-    /// A tool that no table puts into a class is in this one. None: what the server says of the
-    /// tool is not known, so its class cannot be told, and selectors over it cannot be evaluated.
+    /// A tool in no table is in this class. With `None` the annotations are unknown, so its class
+    /// is unknown too, and selectors over it cannot be evaluated.
     Trusted(Option<HintedClass>),
 }
 
@@ -80,22 +80,22 @@ pub enum Hints {
 pub enum HintedClass {
     /// It only reads.
     Read,
-    /// It changes something, and destroys nothing.
+    /// It changes something but destroys nothing.
     Write,
     /// It may destroy something.
     Destructive,
 }
 
 impl HintedClass {
-    /// Every one, from harmless to harmful.
+    /// Every class, from harmless to harmful.
     pub const ALL: [HintedClass; 3] = [
         HintedClass::Read,
         HintedClass::Write,
         HintedClass::Destructive,
     ];
 
-    /// The class that two hints come to. The one about destruction means something only for tools
-    /// that change something.
+    /// The class for two hints. The destructive hint has a meaning only for tools that change
+    /// something.
     #[must_use]
     pub fn of(read_only: bool, destructive: bool) -> Self {
         match (read_only, destructive) {
@@ -116,13 +116,13 @@ impl HintedClass {
     }
 }
 
-/// By server, what the annotations of its recorded tools say; the servers are those whose
-/// annotations are trusted.
+/// The classes from annotations of recorded tools, by server. Only servers with trusted annotations
+/// are present.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrustedHints(HashMap<String, HashMap<String, HintedClass>>);
 
 impl TrustedHints {
-    /// Trusts a server, of whose tools this much is recorded.
+    /// Trusts a server, with the classes of its recorded tools.
     pub fn insert(&mut self, server: &str, tools: HashMap<String, HintedClass>) {
         self.0.insert(server.to_owned(), tools);
     }
@@ -138,7 +138,7 @@ impl TrustedHints {
         self.0.keys().map(String::as_str)
     }
 
-    /// What is known of a tool.
+    /// The hints for a tool.
     #[must_use]
     pub fn of(&self, server: &str, tool: &str) -> Hints {
         self.0.get(server).map_or(Hints::Untrusted, |tools| {

@@ -1,14 +1,14 @@
-//! A request with the risk class of its tool, which is what selectors look at.
+//! A request with the risk class of its tool: the input of selectors.
 
 use super::request::AccessRequest;
 use super::uri::UriCell;
 
-/// What is known about the risk class of the called tool.
+/// The risk class of the called tool, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class<'a> {
     /// The call is not to a tool.
     Absent,
-    /// Only annotations could tell the class, and they are not known.
+    /// Only annotations could determine the class, and they are unknown.
     Unknown,
     /// The class of the tool.
     Of(&'a str),
@@ -31,6 +31,6 @@ pub(crate) struct ClassifiedRequest<'a> {
     pub(crate) class: Class<'a>,
     /// Whether the arguments belong to a later call and are not known yet.
     pub(crate) arguments_open: bool,
-    /// The URI of the resource, if it is one.
+    /// The URI, if the resource is one.
     pub(crate) uri: UriCell<'a>,
 }

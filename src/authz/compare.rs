@@ -1,9 +1,9 @@
-//! How a value of a request compares with one that a rule names.
+//! Compares a value of a request with one that a rule names.
 //!
-//! Servers convert what they get: `"true"` becomes `true`, `"5"` becomes `5`, `"Root"` becomes
-//! `root`, `["root"]` becomes `"root"`. So two values are equal if they are written alike,
-//! different if every server keeps them apart, and everything between has no result. What is
-//! surely different is in this file and nowhere else; selectors and expressions share it.
+//! Servers convert values: `"true"` becomes `true`, `"5"` becomes `5`, `"Root"` becomes `root`,
+//! `["root"]` becomes `"root"`. So two values are equal if they are written alike, and different if
+//! every server distinguishes them; a comparison between these extremes has no result. This file
+//! alone defines which values are certainly different; selectors and expressions share it.
 
 mod date;
 mod number;
@@ -17,7 +17,7 @@ use super::value::Value;
 use date::Date;
 use number::Number;
 
-/// Whether a value of a request is the one that a rule names.
+/// Whether a value of a request equals the one that a rule names.
 pub(super) fn equals(named: &Value<'_>, value: &Value<'_>) -> Match {
     if is_same(named, value) {
         Match::Yes
@@ -30,8 +30,7 @@ pub(super) fn equals(named: &Value<'_>, value: &Value<'_>) -> Match {
     }
 }
 
-/// Whether two values of a request are the same one. Nobody knows which of them a server
-/// converts.
+/// Whether two values of a request are equal. A server may convert either of them.
 pub(super) fn equals_mutually(one: &Value<'_>, other: &Value<'_>) -> Match {
     match (equals(one, other), equals(other, one)) {
         (Match::Yes, Match::Yes) => Match::Yes,
@@ -40,13 +39,13 @@ pub(super) fn equals_mutually(one: &Value<'_>, other: &Value<'_>) -> Match {
     }
 }
 
-/// Whether two texts are different keys that a server may take for one.
+/// Whether two texts are different keys that a server may treat as one.
 pub(super) fn are_near_keys(one: &Value<'_>, other: &Value<'_>) -> bool {
     matches!((one, other), (Value::String(one), Value::String(other))
         if one != other && is_same_key(one, other))
 }
 
-/// Whether two values are written alike: numbers by what they are, objects in any order.
+/// Whether two values are written alike: numbers by value, objects in any order.
 fn is_same(one: &Value<'_>, other: &Value<'_>) -> bool {
     match (one, other) {
         (Value::List(one), Value::List(other)) => {
@@ -69,10 +68,10 @@ fn is_same(one: &Value<'_>, other: &Value<'_>) -> bool {
     }
 }
 
-/// The most pairs of values in two lists or objects that are compared.
+/// The most pairs of values that a comparison of two lists or objects covers.
 const PAIRS_MAX: usize = 250_000;
 
-/// Whether two lists or objects have more pairs of values than are compared.
+/// Whether two lists or objects have more pairs of values than a comparison covers.
 fn is_too_much(named: &Value<'_>, value: &Value<'_>) -> bool {
     let is_container = |value: &Value<'_>| matches!(value, Value::List(_) | Value::Map(_));
     is_container(named)
@@ -83,10 +82,10 @@ fn is_too_much(named: &Value<'_>, value: &Value<'_>) -> bool {
             > PAIRS_MAX
 }
 
-/// Whether every server keeps a value apart from the one that a rule names.
+/// Whether every server distinguishes a value from the one that a rule names.
 fn is_far(named: &Value<'_>, value: &Value<'_>) -> bool {
     match named {
-        // One text is true here and false there, and so are numbers, null, lists and objects.
+        // Servers differ in whether they read a text, number, null, list or object as true.
         Value::Bool(named) => matches!(value, Value::Bool(truth) if truth != named),
         Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
             Number::of(named).is_some_and(|number| is_far_from_number(number, value))
@@ -112,7 +111,7 @@ fn is_far_from_number(number: Number, value: &Value<'_>) -> bool {
         }
         Value::Bool(_) => !is_zero && number != Number::Integer(1),
         Value::Null => !is_zero,
-        // Whoever takes an object apart finds what is in it: `{"$eq": 5}` is 5 to a database.
+        // Servers may unwrap an object: `{"$eq": 5}` is 5 to a database.
         Value::Map(members) => members
             .iter()
             .all(|(_, value)| is_far_from_number(number, value)),
@@ -137,7 +136,7 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
                 is_too_long(named, &joined) || !is_near(named, &joined)
             }
         }
-        // Whoever takes an object apart finds what is in it.
+        // Servers may unwrap an object.
         Value::Map(members) => members
             .iter()
             .all(|(_, value)| is_far_from_text(named, value)),
@@ -150,11 +149,11 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
     }
 }
 
-/// Whether a scalar differs from the number or the truth value that a folded text spells.
+/// Whether a scalar differs from the number or boolean that a folded text spells.
 fn is_far_from_spelled(named: &str, value: &Value<'_>) -> bool {
     let is_zero = matches!(value, Value::Null)
         || Number::of(value).is_some_and(|number| number == Number::Integer(0));
-    // YAML 1.1 took `yes` for a truth value, and so do authors.
+    // YAML 1.1 reads `yes` as a boolean, and so do authors.
     let is_word = matches!(value, Value::Bool(true)) && TRUE_WORDS.contains(&named)
         || matches!(value, Value::Bool(false)) && FALSE_WORDS.contains(&named);
     !is_word
@@ -167,8 +166,8 @@ fn is_far_from_spelled(named: &str, value: &Value<'_>) -> bool {
         }
 }
 
-/// Whether no server reads two texts as one: as texts, as the numbers or truth values that they
-/// spell, or as a list that one of them is in JSON.
+/// Whether no server reads two texts as equal: as texts, as the numbers or booleans that they
+/// spell, or as a JSON list that one of them spells.
 fn is_far_text(named: &str, text: &str) -> bool {
     let trimmed = trim(text);
     if trimmed.starts_with('"') && trimmed.ends_with('"') && trimmed.len() > TEXT_BYTES_MAX {
@@ -190,18 +189,18 @@ fn is_far_text(named: &str, text: &str) -> bool {
     }
 }
 
-/// Whether folding cannot make so little of so much. What is in quotes may be blank to its end.
+/// Whether folding cannot shorten a text that much. A quoted text may end in blanks only.
 fn is_too_long(named: &str, text: &str) -> bool {
     let text = trim(text);
     !text.starts_with('"') && text.len() > FOLD_RATIO.saturating_mul(named.len().saturating_add(1))
 }
 
-/// The most bytes of a text that can fold to one byte of another: twelve for an escaped pair of
-/// surrogates, and one character folds to eighteen at most.
+/// The most bytes of a text that can fold to one byte of another: an escaped surrogate pair has
+/// twelve, and one character folds to at most eighteen.
 const FOLD_RATIO: usize = 12 * 18;
 
-/// Whether two folded texts may be one number. Digits of other scripts, separators and other
-/// bases may be any.
+/// Whether two folded texts may be the same number. Digits of other scripts, separators and other
+/// bases may spell any number.
 fn is_same_number(named: &str, folded: &str) -> bool {
     let Ok(number) = named.parse::<f64>() else {
         return false;
@@ -220,7 +219,7 @@ fn is_same_number(named: &str, folded: &str) -> bool {
     is_other_base || is_separated || other_digits
 }
 
-/// Whether two folded texts are words for the same truth value, one of them the plain one.
+/// Whether two folded texts are words for the same boolean, at least one of them the plain one.
 fn is_same_truth(named: &str, folded: &str) -> bool {
     let is_either = |word: &str| named == word || folded == word;
     let both = |words: &[&str]| words.contains(&named) && words.contains(&folded);
@@ -229,25 +228,25 @@ fn is_same_truth(named: &str, folded: &str) -> bool {
         || (named == "false" && folded.is_empty())
 }
 
-/// Words that servers take for true, and for false.
+/// Words that servers read as true, and as false.
 const TRUE_WORDS: [&str; 7] = ["true", "t", "y", "yes", "1", "on", "enabled"];
 
 const FALSE_WORDS: [&str; 7] = ["false", "f", "n", "no", "0", "off", "disabled"];
 
-/// What list a text is in JSON.
+/// The JSON list in a text.
 pub(super) enum TextList {
-    /// None.
+    /// The text is not a list.
     None,
-    /// This.
+    /// The text is this list.
     Of(Value<'static>),
-    /// It begins like one, and is too long to be read for each comparison.
+    /// It begins like a list, but is too long to be parsed for each comparison.
     TooLong,
 }
 
-/// The longest text that is read as JSON, in bytes.
+/// The longest text that is parsed as JSON, in bytes.
 const TEXT_BYTES_MAX: usize = 64 << 10;
 
-/// The list that a text is in JSON.
+/// Parses a text as a JSON list.
 pub(super) fn as_list(text: &str) -> TextList {
     let trimmed = text.trim();
     if !trimmed.starts_with('[') || !trimmed.ends_with(']') {
@@ -259,8 +258,8 @@ pub(super) fn as_list(text: &str) -> TextList {
     json_text::parse_leniently(text).map_or(TextList::None, TextList::Of)
 }
 
-/// Whether two texts that were made of texts from outside differ by more than what servers take
-/// away from the parts.
+/// Compares two texts that were built from external texts. They differ only if they still differ
+/// without everything that servers strip from the parts.
 pub(super) fn equals_made(one: &str, other: &str) -> Match {
     let bare = |text: &str| -> String {
         let visible = visible(text);
@@ -336,12 +335,12 @@ fn is_far_from_map(named: &[(std::borrow::Cow<'_, str>, Value<'_>)], value: &Val
     }
 }
 
-/// Whether a text may be read as JSON that begins like this.
+/// Whether a text may be JSON that begins with one of these characters.
 fn is_json(text: &str, starts: &[char]) -> bool {
     text.trim_start().starts_with(starts)
 }
 
-/// A list as JavaScript makes a text of it.
+/// A list as JavaScript converts it to a string.
 pub(super) fn joined(items: &[Value<'_>]) -> String {
     let texts = items.iter().map(|item| match item {
         Value::String(text) => text.to_string(),
@@ -354,7 +353,7 @@ pub(super) fn joined(items: &[Value<'_>]) -> String {
     texts.collect::<Vec<_>>().join(",")
 }
 
-/// The texts that JavaScript, Java and Python make of null, a number or a truth value.
+/// The strings to which JavaScript, Java and Python convert null, a number or a boolean.
 pub(super) fn spellings(value: &Value<'_>) -> Vec<String> {
     match value {
         Value::Null => vec!["null".to_owned(), String::new(), "undefined".to_owned()],

@@ -1,6 +1,6 @@
-//! Which counters a request reads and takes from: limits and windows of behaviour.
+//! The counters that a request reads and takes from: limits and windows of behaviour.
 //!
-//! Nothing is counted here. The evaluation names the counters that matter for a request, `state`
+//! This code does not count. The evaluation names the counters that matter for a request, `state`
 //! keeps them, and their values come back as data.
 
 mod holder;
@@ -17,7 +17,7 @@ use super::matching::Match;
 use super::request::{AccessRequest, ActionKind};
 use super::window::{Count, Window};
 
-/// Whether an action is behaviour that is counted: opening a connection and listing is not.
+/// Whether the action counts as behaviour: opening a connection and listing do not.
 pub(super) fn is_counted(request: &AccessRequest<'_>) -> bool {
     match request.action.kind {
         ActionKind::Use | ActionKind::Unknown => true,
@@ -25,7 +25,7 @@ pub(super) fn is_counted(request: &AccessRequest<'_>) -> bool {
     }
 }
 
-/// Whether an action waits for a response: what is only told, and what ends a session, does not.
+/// Whether an action awaits a response: notifications, responses and ending a session do not.
 pub(super) fn is_awaited(request: &AccessRequest<'_>) -> bool {
     let method = request.action.method;
     let is_told =
@@ -34,7 +34,7 @@ pub(super) fn is_awaited(request: &AccessRequest<'_>) -> bool {
 }
 
 impl Window {
-    /// What has to be read or recorded for a request, or whether there is nothing.
+    /// What to read or record for a request. `Err` says that there is nothing, and why.
     pub(super) fn demand(&self, request: &AccessRequest<'_>) -> Result<WindowDemand, Match> {
         let name = match self.count {
             Count::Calls => "calls",
@@ -46,12 +46,12 @@ impl Window {
         Ok(WindowDemand {
             key: CounterKey::new(name.as_bytes(), &self.by, request)?,
             window: self.clone(),
-            // Tools of one name on two servers are two tools.
+            // Tools with the same name on two servers are two tools.
             tool: called.map(|tool| format!("{}\0{tool}", request.server).into()),
         })
     }
 
-    /// The tool at hand, where tools are counted.
+    /// The current tool, for windows that count tools.
     fn called<'a>(&self, request: &AccessRequest<'a>) -> Result<Option<&'a str>, Match> {
         match self.count {
             Count::DistinctTools => tool(request).map(Some).ok_or(Match::No),
@@ -59,7 +59,7 @@ impl Window {
         }
     }
 
-    /// Whether there was more than `more_than` of what is counted.
+    /// Whether the reading exceeds `more_than`.
     pub(super) fn exceeds(&self, more_than: u32, request: &AccessRequest<'_>) -> Match {
         let counter = self.called(request);
         if let Err(none) = counter.and_then(|_| check_parts(&self.by, request)) {

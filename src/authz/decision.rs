@@ -13,11 +13,11 @@ use super::rule::Rule;
 pub enum Decision {
     /// It may.
     Allow(Allow),
-    /// It may if its limits have room, which is not decided here.
+    /// It may if its limits have room; the evaluation does not decide that.
     Limit(Pending),
     /// It may not.
     Deny(Denial),
-    /// It may as soon as the caller brings what is missing.
+    /// It may once the caller obtains what is missing.
     Challenge(Challenge),
 }
 
@@ -39,19 +39,19 @@ impl Allow {
     }
 }
 
-/// An allow that waits for its limits.
+/// An allow that is still subject to limits.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pending {
     takings: Takings,
     allow: Allow,
 }
 
-/// What became of an attempt to take from all limits at once.
+/// The result of an attempt to take from all limits at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// Each had room, and has less now.
+    /// Each limit had room and was taken from.
     All,
-    /// None was taken from.
+    /// No limit was taken from.
     Exhausted {
         /// The position of the first limit without room.
         first: usize,
@@ -60,12 +60,12 @@ pub enum Taken {
     },
 }
 
-/// What became of an attempt to take a place under all limits at once.
+/// The result of an attempt to take a place under all limits at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opened {
-    /// Each had one.
+    /// A place was taken under each limit.
     All,
-    /// None was taken.
+    /// No place was taken.
     Full {
         /// The position of the first limit without a place.
         first: usize,
@@ -77,24 +77,23 @@ impl Pending {
         Pending { takings, allow }
     }
 
-    /// What is taken from limits, each of which has to have room.
+    /// What to take from the limits, each of which must have room.
     #[must_use]
     pub fn takings(&self) -> &Takings {
         &self.takings
     }
 
-    /// This and another part of a batch, or of a request that `is_one`, stand or fall together.
+    /// Joins another part of a batch, or of a request that `is_one`: both pass or fail together.
     pub fn join(&mut self, other: Pending, is_one: bool) {
         self.takings.join(other.takings, is_one);
     }
 
-    /// Denies, as there is no place under this limit.
+    /// Denies, because there is no place under this limit.
     pub fn refuse(self, first: usize) -> Decision {
         Decision::Deny(Denial::full(self.takings.places.get(first)))
     }
 
-    /// Decides, now that it is known whether there was room for the call. INVARIANT: the places
-    /// were taken before.
+    /// Decides, given whether there was room for the call. INVARIANT: the places were taken before.
     pub fn settle(self, taken: Taken) -> Decision {
         match taken {
             Taken::All => Decision::Allow(self.allow),
@@ -106,12 +105,12 @@ impl Pending {
     }
 }
 
-/// How long a client is asked to wait before it opens one request more than it may. Nobody knows
-/// when another one ends.
+/// How long a client is asked to wait when its places are all taken. When one will be free is
+/// unknown.
 const FULL_RETRY: Duration = Duration::from_secs(5);
 
 impl Denial {
-    /// The denial for a reason, by the rule that caused it.
+    /// The denial for a reason, with the rule that caused it.
     pub(super) fn new(reason: DenialReason, rule: Option<&Rule>) -> Self {
         Denial {
             reason,
@@ -121,7 +120,7 @@ impl Denial {
         }
     }
 
-    /// The denial of a request for which a limit has no place.
+    /// The denial of a request if a limit has no place.
     #[must_use]
     pub fn full(limit: Option<&OpenDemand>) -> Self {
         Denial {
@@ -132,7 +131,7 @@ impl Denial {
         }
     }
 
-    /// The denial of a request for which a limit has no room.
+    /// The denial of a request if a limit has no room.
     #[must_use]
     pub fn rate_limited(limit: Option<&LimitDemand>, retry_after: Duration) -> Self {
         Denial {
@@ -157,7 +156,7 @@ pub struct Denial {
     pub retry_after: Option<Duration>,
 }
 
-/// Why policy refuses.
+/// Why the policy refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DenialReason {
     /// A deny rule matches.
@@ -166,30 +165,32 @@ pub enum DenialReason {
     Indeterminate,
     /// No allow rule matches.
     NoMatchingRule,
-    /// The method is not of the protocol, and no allow rule names it.
+    /// The method is not in the protocol, and no allow rule names it.
     UnknownMethod,
-    /// A rule needs a token that is bound to its sender.
+    /// A rule requires a token that is bound to its sender.
     SenderConstraint,
     /// A limit is exhausted.
     RateLimited,
-    /// The definition of the tool is not the accepted one. Never by a policy: who knows the
-    /// tools refuses what it would allow.
+    /// The definition of the tool is not the accepted one. A policy never returns this; the check
+    /// of tools refuses with it what the policy allows.
     ToolChanged,
-    /// The arguments do not fit the recorded input schema of the tool. Never by a policy either.
+    /// The arguments do not fit the recorded input schema of the tool. A policy never returns this
+    /// either.
     ArgumentsInvalid,
 }
 
-/// What the caller has to bring.
+/// What the caller must obtain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
-    /// Every scope that the matching rules need, held ones included, in the order of the rules.
+    /// Every scope that the matching rules need, including those the token has, in the order of the
+    /// rules.
     pub scopes: Vec<Arc<str>>,
-    /// Those of them that the token lacks.
+    /// The scopes among them that the token lacks.
     pub missing: Vec<Arc<str>>,
-    /// The authentication context class references (`acr`) any of which would do, if the token
-    /// has none of them.
+    /// Authentication context class references (`acr`), any of which suffices, if the token has
+    /// none of them.
     pub acr_values: Vec<Arc<str>>,
-    /// The greatest age that the login may have, if it is older or of unknown age.
+    /// The greatest allowed age of the login, if it is older or its age is unknown.
     pub max_age: Option<Duration>,
     /// The first rule in file order that is not met.
     pub rule: Arc<str>,
@@ -197,7 +198,7 @@ pub struct Challenge {
     pub message: Option<Arc<str>>,
 }
 
-/// A decision with what led to it.
+/// A decision and what led to it.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Evaluation {
@@ -208,16 +209,16 @@ pub struct Evaluation {
     /// The rules that determined the decision, in file order: the denying ones, those that could
     /// not be evaluated, the unmet requirements, or the granting ones with the met requirements.
     pub rules: Vec<Arc<str>>,
-    /// What the allow rules set that match, where the request may pass.
+    /// The assignments of the matching allow rules, if the request may pass.
     pub assigned: Assigned,
     /// The rules of any effect that could not be evaluated, in file order.
     pub indeterminate: Vec<Arc<str>>,
 }
 
-/// What would be decided with other rules than those in force. There is no [`Allow`] in it.
+/// The decision under other rules than those in force. It contains no [`Allow`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rehearsal {
-    /// The decision that it would be.
+    /// The decision.
     pub outcome: Rehearsed,
     /// The rules that would have determined it, in file order.
     pub rules: Vec<Arc<str>>,
@@ -225,7 +226,7 @@ pub struct Rehearsal {
     pub shadow: Vec<Arc<str>>,
 }
 
-/// A decision that is none.
+/// A decision that has no effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rehearsed {
     /// It would pass.
@@ -234,7 +235,7 @@ pub enum Rehearsed {
     Limit(Takings),
     /// It would not.
     Deny(DenialReason),
-    /// It would as soon as the caller brought these scopes, or stepped up otherwise.
+    /// It would once the caller obtained these scopes, or stepped up otherwise.
     Challenge {
         /// Whether a scope is missing.
         scope: bool,

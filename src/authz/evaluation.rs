@@ -25,30 +25,30 @@ use rule_matches::{Matched, RuleMatches};
 ///
 /// 1. A deny rule that matches denies. Otherwise a deny, require or limit rule that cannot be
 ///    evaluated denies.
-/// 2. Without an allow rule the request is denied. What grants depends on the action:
+/// 2. Without an allow rule the request is denied. Which rules grant depends on the action:
 ///    - *use*: an allow rule that matches;
 ///    - *open*: an allow rule that could let the subject do something on the server: its `who`
-///      matches, its `what` can be about the server, and its arguments, place and expression are
-///      taken as possible;
-///    - *unknown*: an allow rule that matches and names the method; if none so much as names it,
-///      the reason is [`DenialReason::UnknownMethod`].
-/// 3. Require rules that match and are not met challenge, all of them at once; where one needs what
-///    no challenge could bring, that denies.
-/// 4. Limit rules that match have to have room: [`Decision::Limit`]. They count what reaches
-///    something, and what else they name by method.
+///      matches, its `what` can apply to the server, and its arguments, place and expression are
+///      assumed to be possible;
+///    - *unknown*: an allow rule that matches and names the method; if no allow rule names it, the
+///    reason is [`DenialReason::UnknownMethod`].
+/// 3. Require rules that match and are not met challenge, all of them at once; if one needs
+///    something that no challenge could obtain, the request is denied.
+/// 4. Limit rules that match must have room: [`Decision::Limit`]. They count requests that reach
+///    something, and others if they name the method.
 ///
 /// Deny and require rules are matched alike for every kind of action: one without selectors for
-/// tools, prompts or resources and without `methods` is also about `initialize` and the lists.
-/// The same goes for one whose expression reads the arguments: `initialize` has none, so it cannot
-/// be evaluated there and denies; `methods: [tools/call]` keeps it to calls.
-/// A scope required for a whole server is asked for at the first request, which is MCP's way
-/// of stepping up, and one with tool selectors does not disturb connecting.
+/// tools, prompts or resources and without `methods` also applies to `initialize` and the lists.
+/// The same goes for one whose expression reads the arguments: `initialize` has none, so the rule
+/// cannot be evaluated there and denies; `methods: [tools/call]` restricts it to calls. A scope
+/// required for a whole server is requested at the first request, which is how MCP steps up. A
+/// requirement with tool selectors does not affect connecting.
 pub fn evaluate(policy: &Policy, request: &AccessRequest<'_>) -> Evaluation {
     RuleMatches::new(policy, request).evaluate(Rules::Enforced)
 }
 
-/// Decides one request as [`evaluate`] does, and as [`rehearse`] would with the shadow rules, if
-/// there are any. No rule is judged twice for it.
+/// Decides one request as [`evaluate`] does, and also as [`rehearse`] would with the shadow rules,
+/// if there are any. No rule is judged twice.
 pub fn evaluate_beside_shadow(
     policy: &Policy,
     request: &AccessRequest<'_>,
@@ -59,7 +59,7 @@ pub fn evaluate_beside_shadow(
 }
 
 /// Evaluates a request as if other rules were in force: the policy's own, or its shadow rules too.
-/// Nothing that is decided here can let a request pass.
+/// The result can never let a request pass.
 #[must_use]
 pub fn rehearse(policy: &Policy, request: &AccessRequest<'_>, rules: Rules) -> Rehearsal {
     RuleMatches::new(policy, request).rehearse(rules)
@@ -171,7 +171,7 @@ fn grant<'l>(
     (decision, determining, grants)
 }
 
-/// The limits among the rules that match. Their counters are known, as they would not match.
+/// The limits of the matching rules. Their counters exist; otherwise the rules would not match.
 fn takings(policy: &Policy, request: &AccessRequest<'_>, gates: &[usize]) -> Takings {
     let mut takings = Takings::default();
     let rules = gates
@@ -203,7 +203,7 @@ fn takings(policy: &Policy, request: &AccessRequest<'_>, gates: &[usize]) -> Tak
     takings
 }
 
-/// The first rule that could serve stands for all: an open action needs no more than one.
+/// The first rule that could serve is enough: an open action needs only one.
 fn serving(matches: &RuleMatches<'_>, rules: Rules) -> Matched {
     let (policy, request) = (matches.policy, matches.call.target.request);
     let could = |position: &usize| {

@@ -1,8 +1,8 @@
-//! Why a decision came out as it did: every rule, and which of its selectors did not match.
+//! Explains a decision: the result of every rule, and which of its selectors did not match.
 //!
-//! Selectors are judged one at a time by the same code that the evaluation uses: a block with one
-//! selector in it is a block too. Unlike an evaluation this looks at every rule of the policy, so
-//! it is for people and not for the request path.
+//! Selectors are judged one at a time by the code of the evaluation: a block with a single selector
+//! is a valid block. Unlike an evaluation this judges every rule of the policy, so it is for people
+//! and not for the request path.
 
 mod no_result;
 mod parts;
@@ -20,41 +20,41 @@ use super::request::{AccessRequest, ActionKind};
 use super::rule::{Effect, Rule};
 use parts::{what_parts, when_parts, where_parts, who_parts, why_parts};
 
-/// A decision with what every rule had to do with it.
+/// A decision with the result of every rule.
 #[derive(Debug, PartialEq)]
 pub struct Explanation {
-    /// The decision, as [`evaluate`] gives it.
+    /// The decision, as [`evaluate`] makes it.
     pub evaluation: Evaluation,
     /// Every rule, in file order.
     pub rules: Vec<RuleExplanation>,
 }
 
-/// What one rule had to do with a decision.
+/// The result of one rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleExplanation {
     /// Its id.
     pub id: Arc<str>,
     /// Its effect.
     pub effect: Effect,
-    /// Whether it matches. For an action that opens a connection an allow rule matches if it
-    /// could serve the subject, whatever its other selectors say.
+    /// Whether it matches. For an action that opens a connection, an allow rule matches if it could
+    /// serve the subject, whatever its other selectors say.
     pub found: Match,
     /// Its selectors, each judged by itself.
     pub selectors: Vec<SelectorExplanation>,
 }
 
-/// What one selector said.
+/// The result of one selector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectorExplanation {
     /// Its place in the rule, such as `who.groups`.
     pub name: String,
     /// Whether it holds.
     pub found: Match,
-    /// Why that cannot be evaluated, where it is because of a value.
+    /// Why it cannot be evaluated, if a value is the cause.
     pub because: Option<NoResult>,
 }
 
-/// Decides one request as [`evaluate`] does, and tells how every rule came out.
+/// Decides one request as [`evaluate`] does, and reports the result of every rule.
 #[must_use]
 pub fn explain(policy: &Policy, request: &AccessRequest<'_>) -> Explanation {
     let call = policy.call(request);
@@ -70,7 +70,7 @@ pub fn explain(policy: &Policy, request: &AccessRequest<'_>) -> Explanation {
     }
 }
 
-/// What the evaluation makes of a rule for this kind of action.
+/// The result of a rule in an evaluation of this kind of action.
 fn found(policy: &Policy, call: &Call<'_>, rule: &Rule) -> Match {
     let request = call.target.request;
     match (&rule.effect, request.action.kind) {
@@ -136,7 +136,7 @@ mod tests {
     use crate::authz::value::Value;
 
     #[test]
-    fn what_the_token_leaves_out_is_said_to_be() {
+    fn claims_left_out_of_the_token_are_reported() {
         let subject = Subject {
             issuer: "i".into(),
             id: "s".into(),

@@ -1,8 +1,8 @@
-//! `if`: a CEL expression, checked when it is loaded and evaluated without a way to fail open.
+//! `if`: a CEL expression, checked at load and evaluated so that it cannot fail open.
 //!
-//! Everything that can be known before a request is an error at load: unknown variables, fields
-//! and functions, invalid patterns and networks, expressions too deep or too costly. At run time
-//! an error, a missing member or a result that is not a truth value is [`Match::Indeterminate`].
+//! Whatever can be detected before a request is an error at load: unknown variables, fields and
+//! functions, invalid patterns and networks, expressions too deep or too costly. At run time an
+//! error, a missing member or a result that is not a boolean is [`Match::Indeterminate`].
 
 mod cel_value;
 mod check;
@@ -58,18 +58,19 @@ pub struct Expression {
 }
 
 impl Expression {
-    /// Parses and checks a text. This takes a thread of its own, as the parser needs more stack
-    /// for each level than a worker thread has for [`EXPRESSION_DEPTH_MAX`] of them.
+    /// Parses and checks a text. The parser runs on a thread of its own, because for
+    /// [`EXPRESSION_DEPTH_MAX`] levels it needs more stack than a worker thread has.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Every fault of the expression.
     pub fn compile(source: &str) -> Result<Self, Vec<InvalidExpression>> {
         depth::refuse_depth(source)?;
         let failure = |message: &str| vec![InvalidExpression::new(message, "")];
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES);
             let parser = builder.spawn_scoped(scope, || Self::parse(source));
-            let parser = parser.map_err(|_| failure("no thread to parse the expression in"))?;
+            let parser =
+                parser.map_err(|_| failure("cannot start a thread to parse the expression"))?;
             parser
                 .join()
                 .map_err(|_| failure("the parser gave up on the expression"))?
@@ -79,7 +80,7 @@ impl Expression {
     fn parse(source: &str) -> Result<Self, Vec<InvalidExpression>> {
         let environment = ENVIRONMENT.as_ref().map_err(|error| {
             vec![InvalidExpression::new(
-                format!("no CEL environment: {error}"),
+                format!("cannot create the CEL environment: {error}"),
                 "",
             )]
         })?;
@@ -121,8 +122,8 @@ impl Expression {
         self.traits.reads_arguments
     }
 
-    /// Whether its result can depend on what is sent with the call: arguments, answers to the server
-    /// and `_meta`.
+    /// Whether its result can depend on what the client sends with the call: arguments, answers to
+    /// the server and `_meta`.
     #[must_use]
     pub fn reads_call(&self) -> bool {
         self.traits.reads_arguments || self.traits.reads_sent
@@ -152,50 +153,51 @@ impl Expression {
         self.traits.reads_uri
     }
 
-    /// Whether some request may leave it without a result, by what is not there or of another
-    /// type. May say yes where none does. Values that servers may read otherwise do not count.
+    /// Whether some request may leave it without a result, because a value is missing or of another
+    /// type. May be true even if no request does. Values that servers may read differently do not
+    /// count.
     #[must_use]
     pub fn can_fail(&self) -> bool {
         self.can_fail
     }
 
-    /// Whether it holds for issuers alone that its author named.
+    /// Whether it holds only for issuers that its author named.
     #[must_use]
     pub fn says_whose(&self) -> bool {
         self.issuer_names.is_said
     }
 
-    /// Whether it reads names of the caller that may be those of any issuer. `with_device` tells
-    /// whether what is known of the device is among them.
+    /// Whether it reads names of the caller that any issuer may have given. `with_device` includes
+    /// the facts about the device.
     #[must_use]
     pub fn reads_anybodys_names(&self, with_device: bool) -> bool {
         self.issuer_names.names(with_device).are_read
     }
 
-    /// Whether a caller may make it fail by such a name.
+    /// Whether a caller may make it fail by having such a name.
     #[must_use]
     pub fn fails_by_anybodys_names(&self, with_device: bool) -> bool {
         self.issuer_names.names(with_device).make_it_fail
     }
 
-    /// What in it may mean something else than its author thinks.
+    /// The parts that may mean something other than their author thinks.
     #[must_use]
     pub fn remarks(&self) -> &[Remark] {
         &self.remarks
     }
 
-    /// Where it looks into the arguments of the call.
+    /// The paths that it reads in the arguments of the call.
     #[must_use]
     pub fn argument_paths(&self) -> &[ValuePath] {
         &self.argument_paths
     }
 
-    /// Evaluates it over the variables of one request.
+    /// Evaluates it with the variables of one request.
     pub(super) fn evaluate(&self, variables: &Variables<'_>) -> Match {
         self.run(variables).map_or(Match::Indeterminate, Match::of)
     }
 
-    /// Why it has no result, for people.
+    /// Explains in words why it has no result.
     pub(super) fn no_result(&self, variables: &Variables<'_>) -> Option<String> {
         self.run(variables)
             .err()

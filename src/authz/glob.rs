@@ -1,7 +1,7 @@
 //! Patterns over names and URIs.
 //!
-//! Matching simulates the pattern's automaton, so its cost is bounded by text times pattern for
-//! any input: no text makes a pattern slow.
+//! Matching simulates the pattern's automaton, so its cost is bounded by text length times pattern
+//! length for any input: no text makes a pattern slow.
 
 mod template;
 
@@ -15,21 +15,21 @@ pub const PATTERN_TOKENS_MAX: usize = 255;
 
 /// A case-sensitive pattern: `*` is any run of characters, `?` is one.
 ///
-/// For URIs neither stands for `/` or `?`, `**` is a run of any characters, and `[?]` is a
-/// question mark.
+/// For URIs neither matches `/` or `?`, `**` is a run of any characters, and `[?]` is a question
+/// mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob {
     text: Arc<str>,
     prefix: Box<str>,
-    /// What follows the literal start. Empty: the pattern is that literal.
-    /// INVARIANT: at most [`PATTERN_TOKENS_MAX`], and no two runs in a row.
+    /// The tokens after the literal start. If empty, the pattern is that literal. INVARIANT: at
+    /// most [`PATTERN_TOKENS_MAX`], and no two runs in a row.
     tokens: Box<[Token]>,
 }
 
 /// Why a text is not a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidGlob {
-    /// Nothing could match it.
+    /// No text could match it.
     #[error("the pattern is empty")]
     Empty,
     /// More than [`PATTERN_TOKENS_MAX`] characters from the first wildcard on.
@@ -54,7 +54,7 @@ impl Glob {
         Self::parse(text, true)
     }
 
-    /// A text that matches itself alone, whatever characters it has.
+    /// A pattern that matches only this text, whatever characters it has.
     #[must_use]
     pub fn literal(text: &str) -> Self {
         Glob {
@@ -64,7 +64,7 @@ impl Glob {
         }
     }
 
-    /// A text with any run before it, behind it or both.
+    /// A pattern for a text with a run before it, after it or both.
     ///
     /// # Errors
     /// If it is too long.
@@ -104,7 +104,7 @@ impl Glob {
         Self::from_tokens(text.into(), &tokens)
     }
 
-    /// A pattern of these tokens; `text` is how it is shown.
+    /// A pattern of these tokens; `text` is its displayed form.
     pub(super) fn from_tokens(text: Arc<str>, tokens: &[Token]) -> Result<Self, InvalidGlob> {
         let literal = |token: &Token| match token {
             Token::Char(character) => Some(*character),
@@ -128,7 +128,7 @@ impl Glob {
         &self.text
     }
 
-    /// The only text that matches, if there is just one and it is the pattern itself.
+    /// The only matching text, if there is just one and it is the pattern itself.
     #[must_use]
     pub fn exact(&self) -> Option<&Arc<str>> {
         (self.tokens.is_empty() && *self.text == *self.prefix).then_some(&self.text)
@@ -163,7 +163,7 @@ impl Glob {
         common_text(&self.all_tokens(), &other.all_tokens())
     }
 
-    /// The literal start and what follows it.
+    /// The literal start and the tokens after it.
     pub(super) fn all_tokens(&self) -> Vec<Token> {
         self.prefix
             .chars()
@@ -203,12 +203,12 @@ impl Token {
     }
 }
 
-/// The positions in a pattern that the text read so far can have led to.
+/// The positions in a pattern that are reachable with the text read so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 struct Positions([u64; 4]);
 
 impl Positions {
-    /// Adds a position and those that need no further character.
+    /// Adds a position and those reachable from it without another character.
     fn add(&mut self, tokens: &[Token], mut position: usize) {
         self.set(position);
         while tokens.get(position).is_some_and(|token| token.is_run()) {
@@ -233,7 +233,7 @@ impl Positions {
         self.0 == [0; 4]
     }
 
-    /// Where one more character leads.
+    /// The positions after one more character.
     fn after(self, tokens: &[Token], character: char) -> Self {
         let mut next = Positions::default();
         for position in self.iter() {
@@ -272,7 +272,7 @@ fn simulate(tokens: &[Token], text: &str) -> bool {
     current.contains(tokens.len())
 }
 
-/// Searches both automata at once for a text that ends both.
+/// Searches both automata at once for a text that both accept.
 fn common_text(left: &[Token], right: &[Token]) -> Option<String> {
     type Pair = (usize, usize);
     let goal = (left.len(), right.len());

@@ -1,8 +1,8 @@
-//! Which rules can matter for a request, found without looking at the others.
+//! Finds the rules that can matter for a request without evaluating the others.
 //!
 //! A rule is filed once for each server it names (or once for all), under the narrowest of its
-//! selectors, and within that under the subjects or groups it names. What is found is a superset
-//! of the rules that match; [`Rule::matches`] decides.
+//! selectors, and within that under the subjects or groups it names. A lookup returns a superset of
+//! the rules that match; [`Rule::matches`] decides.
 
 use std::sync::Arc;
 
@@ -28,11 +28,11 @@ struct Tables {
     gates: Table,
     /// Allow rules.
     grants: Table,
-    /// Allow rules again, whatever they are about.
+    /// Allow rules again, whatever they apply to.
     serving: ByCaller,
 }
 
-/// Rules by what they are about.
+/// Rules by resource.
 #[derive(Debug, Default)]
 struct Table {
     any: ByCaller,
@@ -43,14 +43,14 @@ struct Table {
     uris: ByName,
 }
 
-/// Rules by exact name, and those with patterns or none.
+/// Rules by exact name, and those with patterns or without names.
 #[derive(Debug, Default)]
 struct ByName {
     exact: HashMap<Arc<str>, ByCaller>,
     others: ByCaller,
 }
 
-/// Rules by whom they are about.
+/// Rules by caller.
 #[derive(Debug, Default)]
 struct ByCaller {
     subjects: HashMap<Arc<str>, Vec<usize>>,
@@ -83,17 +83,18 @@ impl Index {
         index
     }
 
-    /// Deny, require and limit rules that may match, in no order, some perhaps twice.
+    /// Deny, require and limit rules that may match, in any order, possibly with repeats.
     pub(super) fn gates(&self, request: &AccessRequest<'_>, class: Class<'_>) -> Vec<usize> {
         self.find(request, class, |tables| &tables.gates)
     }
 
-    /// Allow rules that may match, in no order, some perhaps twice.
+    /// Allow rules that may match, in any order, possibly with repeats.
     pub(super) fn grants(&self, request: &AccessRequest<'_>, class: Class<'_>) -> Vec<usize> {
         self.find(request, class, |tables| &tables.grants)
     }
 
-    /// Allow rules that may be about the server and the subject, in file order, some twice.
+    /// Allow rules that may apply to the server and the subject, in file order, possibly with
+    /// repeats.
     pub(super) fn serving(&self, request: &AccessRequest<'_>) -> impl Iterator<Item = usize> {
         let mut found = Vec::new();
         for tables in self.tables(request.server) {
@@ -197,7 +198,7 @@ impl Table {
                             bucket.find(subject, found);
                         }
                     }
-                    // It may be any of them, so none can be left out.
+                    // The class may be any of them, so all are included.
                     Class::Unknown => {
                         for bucket in self.classes.values() {
                             bucket.find(subject, found);
@@ -251,7 +252,7 @@ impl ByCaller {
             found.extend_from_slice(rules);
         }
         if subject.unknown.groups {
-            // The subject may be in any of them.
+            // The subject may be in any group.
             found.extend(self.groups.values().flatten());
         } else if !self.groups.is_empty() {
             for group in &subject.groups {
@@ -269,7 +270,7 @@ fn file(map: &mut HashMap<Arc<str>, Vec<usize>>, names: &Names, position: usize)
     }
 }
 
-/// The names, if every pattern is one.
+/// The names, if every pattern is exact.
 fn exact_names(patterns: Option<&[Glob]>) -> Option<Vec<Arc<str>>> {
     patterns?.iter().map(|glob| glob.exact().cloned()).collect()
 }

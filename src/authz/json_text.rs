@@ -1,4 +1,4 @@
-//! JSON inside a string: some servers take `"[\"a\"]"` for `["a"]`.
+//! JSON inside a string: some servers read `"[\"a\"]"` as `["a"]`.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -8,14 +8,14 @@ use super::value::Value;
 /// How deep such a text may nest.
 const DEPTH_MAX: usize = 64;
 
-/// The value that a text is in JSON (RFC 8259), if every reader takes it for the same: without
-/// duplicate keys and lone surrogates.
+/// Parses a text as JSON (RFC 8259), if every reader reads it alike: without duplicate keys and
+/// lone surrogates.
 pub(super) fn parse(text: &str) -> Option<Value<'static>> {
     read(text, true)
 }
 
-/// A value that some reader takes a text for: duplicate keys are all kept, and what is no number
-/// to others (`NaN`) is null.
+/// Parses a text as some reader may read it: all duplicate keys are kept, and non-numbers such as
+/// `NaN` become null.
 pub(super) fn parse_leniently(text: &str) -> Option<Value<'static>> {
     read(text, false)
 }
@@ -37,7 +37,7 @@ impl TextReader<'_> {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
     }
 
-    /// Takes a word, after blanks.
+    /// Consumes a word, after blanks.
     fn take(&mut self, word: &str) -> Option<()> {
         self.skip_blanks();
         self.rest = self.rest.strip_prefix(word)?;
@@ -145,7 +145,7 @@ impl TextReader<'_> {
         }
     }
 
-    /// What an escape stands for, its backslash taken.
+    /// The character for an escape whose backslash was consumed.
     fn escape(&mut self) -> Option<char> {
         let mut characters = self.rest.chars();
         let next = characters.next()?;
@@ -160,7 +160,7 @@ impl TextReader<'_> {
             'u' => {
                 let high = self.code()?;
                 if !self.strict {
-                    // Which character it is does not matter where anything may be meant.
+                    // Which character it is does not matter, because any text may be meant.
                     return Some(char::from_u32(high).unwrap_or('\u{fffd}'));
                 }
                 if !(0xd800..0xdc00).contains(&high) {
@@ -190,14 +190,14 @@ impl TextReader<'_> {
 mod tests {
     use super::*;
 
-    /// `serde_json` reads more: duplicate keys, and nests deeper.
+    /// `serde_json` accepts more: duplicate keys and deeper nesting.
     fn serde(text: &str) -> Option<Value<'static>> {
         let crate::json::Json(value) = serde_json::from_str(text).ok()?;
         Some(value.into_owned())
     }
 
     #[test]
-    fn json_texts_are_read_as_everybody_reads_them() {
+    fn json_texts_are_read_as_every_reader_reads_them() {
         for text in [
             "[]",
             "[1, 2.5, -1, 1e3, \"a\\u00e9\\n\\ud83d\\ude00\", null, true, false, {\"a\": [], \"b\": {}}]",

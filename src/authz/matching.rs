@@ -1,4 +1,4 @@
-//! Whether a selector, an expression or a whole rule holds: four-valued truth.
+//! Four-valued truth: whether a selector, an expression or a whole rule holds.
 
 /// Whether a condition holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,17 +10,17 @@ pub enum Match {
     No,
     /// It cannot be evaluated for this request.
     Indeterminate,
-    /// It depends on something that is not decided yet, such as the arguments of a later call.
+    /// It depends on something that is not yet known, such as the arguments of a later call.
     Unknown,
 }
 
 impl Match {
-    /// A plain truth value.
+    /// A definite truth value.
     pub fn of(holds: bool) -> Self {
         if holds { Match::Yes } else { Match::No }
     }
 
-    /// Both hold. A surely false part decides; what cannot be evaluated never becomes a yes.
+    /// Both hold. A certainly false part decides; an unevaluable part never becomes a yes.
     pub fn and(self, other: Match) -> Self {
         match (self, other) {
             (Match::No, _) | (_, Match::No) => Match::No,
@@ -30,7 +30,7 @@ impl Match {
         }
     }
 
-    /// One of them holds. A surely true part decides.
+    /// One of them holds. A certainly true part decides.
     pub fn or(self, other: Match) -> Self {
         match (self, other) {
             (Match::Yes, _) | (_, Match::Yes) => Match::Yes,
@@ -40,7 +40,7 @@ impl Match {
         }
     }
 
-    /// It does not hold. What is not known stays so.
+    /// It does not hold. Unknown and indeterminate stay as they are.
     pub fn negate(self) -> Self {
         match self {
             Match::Yes => Match::No,

@@ -1,14 +1,14 @@
-//! Where a value is: dotted paths into arguments, claims and what is known of the device.
+//! Dotted paths into arguments, claims and facts about the device.
 //!
-//! There is one lookup for all of them. Names may have dots of their own, so every reading of a
-//! path is tried, and where two of them find different values, neither is taken.
+//! All of them share one lookup. Names may contain dots, so every reading of a path is tried, and
+//! if two readings find different values, neither is used.
 
 use std::sync::Arc;
 
 use super::spelling::is_same_key;
 use super::value::Value;
 
-/// How many names a path may join; the readings double with each.
+/// How many names a path may join; each name doubles the number of readings.
 pub const PATH_NAMES_MAX: usize = 8;
 
 /// A dotted path into an object: `issue.owner`.
@@ -28,48 +28,48 @@ pub enum InvalidPath {
     /// More than [`PATH_NAMES_MAX`] names.
     #[error("the path joins more than {PATH_NAMES_MAX} names")]
     TooLong,
-    /// A form of another language of paths, which is no name here.
+    /// Syntax of another path language, which is not a name here.
     #[error("paths have neither patterns nor indexes")]
     Form,
 }
 
-/// Whose keys a path goes through.
+/// Who chose the keys that a path goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyOrigin {
-    /// Those of a client: a server may take a key that differs in case or separators for another.
+    /// A client: a server may treat a key that differs in case or separators as another.
     Sent,
-    /// Those of a verified token or a trusted proxy, which are as they are.
+    /// A verified token or a trusted proxy, whose keys are exact.
     Proven,
 }
 
-/// What is at a path.
+/// The result of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum FoundValue<'v, 'a> {
     /// This value.
     Value(&'v Value<'a>),
     /// Nothing.
     Absent,
-    /// It cannot be told: two readings differ, something on the way is no object, or a server
-    /// may find a value under another key.
+    /// Unclear: two readings differ, a value on the way is not an object, or a server may find a
+    /// value under another key.
     Unclear,
 }
 
-/// Why it cannot be told what is at a path.
+/// Why a lookup is unclear.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unclear {
-    /// A server may take this key for a named one.
+    /// A server may treat this key as a named one.
     Key(String),
-    /// Something on the way is no object.
+    /// A value on the way is not an object.
     NoObject,
     /// Two readings of the path lead to different values.
     TwoPaths,
 }
 
 impl ValuePath {
-    /// A path.
+    /// Parses a path.
     ///
     /// # Errors
-    /// If no value can ever be there.
+    /// If no value can ever be at the path.
     pub fn new(text: &str) -> Result<Self, InvalidPath> {
         let names: Vec<&str> = text.split('.').collect();
         if names.iter().any(|name| name.is_empty()) {
@@ -85,7 +85,7 @@ impl ValuePath {
         Self::of_names(&names)
     }
 
-    /// A path of names that are taken as they are, as an expression selects them one by one.
+    /// A path of exact names, as an expression selects them one by one.
     ///
     /// # Errors
     /// If there are too many.
@@ -122,13 +122,13 @@ impl ValuePath {
         self.walk(root, 0, self.len(), keys)
     }
 
-    /// Why what [`ValuePath::find`] finds is unclear, if it is.
+    /// Why [`ValuePath::find`] is unclear, if it is.
     pub(super) fn why_unclear(&self, root: &Value<'_>, keys: KeyOrigin) -> Option<Unclear> {
         let is_unclear = self.find(root, keys) == FoundValue::Unclear;
         is_unclear.then(|| self.obstacle(root, 0, keys).unwrap_or(Unclear::TwoPaths))
     }
 
-    /// What keeps some reading of the path from being followed.
+    /// The obstacle to following some reading of the path.
     fn obstacle(&self, value: &Value<'_>, from: usize, keys: KeyOrigin) -> Option<Unclear> {
         let to = self.len();
         let Value::Map(members) = value else {
@@ -147,8 +147,8 @@ impl ValuePath {
         })
     }
 
-    /// Whether the last name is a key of the object before it; nothing if that cannot be told,
-    /// as where there is no such object.
+    /// Whether the last name is a key of the object before it; `None` if that is unclear, for
+    /// example because there is no such object.
     pub(super) fn is_there(&self, root: &Value<'_>, keys: KeyOrigin) -> Option<bool> {
         match self.find(root, keys) {
             FoundValue::Value(_) => return Some(true),
@@ -199,10 +199,10 @@ impl ValuePath {
         found
     }
 
-    /// The names from one to another as one name.
+    /// The names from one to another, joined to one name.
     fn joined(&self, from: usize, to: usize) -> &str {
         let start = self.starts.get(from).copied().unwrap_or(self.text.len());
-        // Before the next name is a dot.
+        // A dot precedes the next name.
         let end = self.starts.get(to).map(|next| next.saturating_sub(1));
         let end = end.unwrap_or(self.text.len());
         self.text.get(start..end).unwrap_or_default()
@@ -210,7 +210,7 @@ impl ValuePath {
 }
 
 impl FoundValue<'_, '_> {
-    /// What two readings of a path come to together.
+    /// Combines the results of two readings of a path.
     fn or(self, other: Self) -> Self {
         match (self, other) {
             (FoundValue::Absent, found) | (found, FoundValue::Absent) => found,
@@ -225,7 +225,7 @@ impl FoundValue<'_, '_> {
     }
 }
 
-/// A claim of a verified token.
+/// Finds a claim of a verified token.
 pub(super) fn find_claim<'v, 'a>(claims: &'v Value<'a>, path: &ValuePath) -> FoundValue<'v, 'a> {
     let found = path.find(claims, KeyOrigin::Proven);
     if found == FoundValue::Absent && is_left_out(claims, path.as_str()) {
@@ -234,8 +234,9 @@ pub(super) fn find_claim<'v, 'a>(claims: &'v Value<'a>, path: &ValuePath) -> Fou
     found
 }
 
-/// Whether the issuer has left a claim out that the subject has: by a reference to where it can be
-/// had (`OpenID` Connect Core §5.6.2), or, for groups, by saying that there are too many.
+/// Whether the issuer has left out a claim that the subject has: by a reference to where the claim
+/// is available (`OpenID` Connect Core §5.6.2), or, for groups, by indicating that there are too
+/// many.
 #[must_use]
 pub fn is_left_out(claims: &Value<'_>, path: &str) -> bool {
     let is_under = |name: &str| {
@@ -244,7 +245,7 @@ pub fn is_left_out(claims: &Value<'_>, path: &str) -> bool {
     };
     let referred = match claims.member("_claim_names") {
         Some(Value::Map(references)) => references.iter().any(|(name, _)| is_under(name)),
-        // Names of a form that cannot be read may be any.
+        // Names in an unreadable form may be any names.
         Some(Value::Null) | None => false,
         Some(_) => true,
     };
@@ -255,10 +256,10 @@ pub fn is_left_out(claims: &Value<'_>, path: &str) -> bool {
     referred || (too_many && is_under("groups"))
 }
 
-/// The claim at a dotted path, in whatever way its names are joined.
+/// The claim at a dotted path, however its names are joined.
 ///
 /// # Errors
-/// If it cannot be told whether the token has it.
+/// If it is unclear whether the token has the claim.
 pub fn claim<'v, 'a>(
     claims: &'v Value<'a>,
     path: &ValuePath,

@@ -7,28 +7,28 @@ use super::matching::Match;
 /// The TLS peer of Envoy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Peer<'a> {
-    /// It showed no certificate.
+    /// It presented no certificate.
     #[default]
     Absent,
-    /// It did, and who it is cannot be told.
+    /// It presented one, but its names are unknown.
     Unknown,
-    /// Who it is.
+    /// Its names.
     Known(&'a PeerNames),
 }
 
 /// The names in the certificate of a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PeerNames {
-    /// URIs, such as SPIFFE ids; in the order of the certificate, each once.
+    /// URIs, such as SPIFFE ids, in the order of the certificate, without repeats.
     pub uris: Vec<Arc<str>>,
-    /// DNS names; likewise.
+    /// DNS names, likewise.
     pub dns: Vec<Arc<str>>,
-    /// The subject (RFC 2253), where there is neither.
+    /// The subject (RFC 2253), if the certificate has neither.
     pub subject: Option<Arc<str>>,
 }
 
 impl PeerNames {
-    /// A peer of which only one name is known, of the kind that it looks like.
+    /// A peer with only one known name, of the kind that the name looks like.
     #[must_use]
     pub fn called(name: &str) -> Self {
         let mut names = PeerNames::default();
@@ -40,9 +40,9 @@ impl PeerNames {
         names
     }
 
-    /// The name that stands for the peer, if one does: the URI, else the first DNS name, else the
-    /// subject. None of several URIs does, of which an id of SPIFFE must not have more than one; nor
-    /// does a name that looks like one of another kind.
+    /// The name that stands for the peer, if there is one: the URI, else the first DNS name, else
+    /// the subject. Of several URIs none does, because a SPIFFE certificate must have exactly one;
+    /// nor does a name that looks like one of another kind.
     #[must_use]
     pub fn principal(&self) -> Option<&str> {
         let (form, name) = match (self.uris.as_slice(), self.dns.first(), &self.subject) {
@@ -54,9 +54,9 @@ impl PeerNames {
         (PeerForm::of(name) == form).then_some(name)
     }
 
-    /// Whether the peer is one of those. A name that looks like a URI is compared with URIs alone.
-    /// A certificate with several URIs is that of each of them; to be one of the named it has to be
-    /// no other.
+    /// Whether the peer is one of the named peers. A name that looks like a URI is compared only
+    /// with URIs. A certificate with several URIs stands for all of them; all must be named for it
+    /// to match.
     fn is_any_of(&self, names: &[Arc<str>]) -> Match {
         let is_named = |uri: &Arc<str>| names.iter().any(|name| **name == **uri);
         let is_nearly_named =
@@ -77,7 +77,7 @@ impl PeerNames {
         };
         let by_name = names.iter().any(|name| match PeerForm::of(name) {
             PeerForm::Uri => false,
-            // The case of letters in a DNS name means nothing (RFC 4343).
+            // DNS names are case-insensitive (RFC 4343).
             PeerForm::Dns => self.dns.iter().any(|own| own.eq_ignore_ascii_case(name)),
             PeerForm::Subject => self.subject.as_deref() == Some(&**name),
         });
@@ -86,7 +86,7 @@ impl PeerNames {
 }
 
 impl Peer<'_> {
-    /// Whether the peer is one of those.
+    /// Whether the peer is one of the named peers.
     pub(super) fn is_any_of(self, names: &[Arc<str>]) -> Match {
         match self {
             Peer::Absent => Match::No,
@@ -96,10 +96,10 @@ impl Peer<'_> {
     }
 }
 
-/// What kind of name a text looks like.
+/// The kind of name that a text looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PeerForm {
-    /// It has a scheme (RFC 3986, section 3.1).
+    /// It has a scheme (RFC 3986 §3.1).
     Uri,
     Dns,
     /// It has an attribute.
@@ -174,7 +174,7 @@ mod tests {
                 Indeterminate,
                 Some("SPIFFE://Acme/gateway"),
             ),
-            // A DNS name, a subject and a URI without a scheme that are spelled like another kind.
+            // A DNS name, a subject and a URI without a scheme, spelled like another kind.
             (peer(&[], &[gateway], None), &[gateway], No, None),
             (peer(&[], &[], Some(gateway)), &[gateway], No, None),
             (
@@ -202,7 +202,7 @@ mod tests {
                 No,
                 None,
             ),
-            // Several.
+            // Several names.
             (
                 peer(&[gateway, other], &[], None),
                 &[gateway],

@@ -28,7 +28,7 @@ pub struct Policy {
     /// The shadow rules, if there are any.
     shadow: Option<Index>,
     windows: Box<[Window]>,
-    /// The tools that rules name exactly, whatever the server.
+    /// The tools that rules name exactly, on any server.
     exact_tools: HashSet<Arc<str>>,
     has_session_ages: bool,
     has_countries: bool,
@@ -36,7 +36,7 @@ pub struct Policy {
     set_headers: Arc<[Arc<str>]>,
 }
 
-/// What a [`Policy`] is made of.
+/// The parts of a [`Policy`].
 #[derive(Debug, Default)]
 pub struct PolicyParts {
     /// A digest of the sources.
@@ -110,8 +110,8 @@ impl Policy {
         &self.rules
     }
 
-    /// The risk class of a tool on a server: by the table, else by trusted hints. None where only
-    /// hints could tell and they are not known.
+    /// The risk class of a tool on a server: from the table, else from trusted hints. `None` if
+    /// only hints could determine it and they are unknown.
     #[must_use]
     pub fn class(&self, server: &str, tool: &str, hints: Hints) -> Option<&Arc<str>> {
         let tables = self.classes.get(server);
@@ -125,8 +125,8 @@ impl Policy {
         })
     }
 
-    /// Whether a rule or the tool table of a server names the tool, not only a pattern that it
-    /// matches.
+    /// Whether a rule or the tool table of a server names the tool exactly, not only through a
+    /// pattern.
     #[must_use]
     pub fn names_tool(&self, server: &str, tool: &str) -> bool {
         let table = self.classes.get(server);
@@ -138,7 +138,7 @@ impl Policy {
         self.classes.iter()
     }
 
-    /// A request, ready to be judged by the rules.
+    /// A request, prepared for the rules.
     pub(super) fn call<'a>(&'a self, request: &'a AccessRequest<'a>) -> Call<'a> {
         Call::of_class(Self::class_in(request, self.class_of(request)), request)
     }
@@ -154,7 +154,7 @@ impl Policy {
         }
     }
 
-    /// What is known of the class of a request, which is `class` if there is one.
+    /// The class of a request, which is `class` if that is known.
     pub(super) fn class_in<'a>(
         request: &AccessRequest<'_>,
         class: Option<&'a Arc<str>>,
@@ -172,31 +172,31 @@ impl Policy {
         self.shadow.is_some()
     }
 
-    /// Every window that some rule looks at, each once.
+    /// Every window that some rule reads, without repeats.
     #[must_use]
     pub fn windows(&self) -> &[Window] {
         &self.windows
     }
 
-    /// Every header that some rule sets. None of them is the client's to send.
+    /// Every header that some rule sets. Clients may not send any of them.
     #[must_use]
     pub fn set_headers(&self) -> &Arc<[Arc<str>]> {
         &self.set_headers
     }
 
-    /// Whether some rule asks how old a session is.
+    /// Whether some rule reads the age of a session.
     #[must_use]
     pub fn has_session_ages(&self) -> bool {
         self.has_session_ages
     }
 
-    /// Whether some rule asks for the country of the source.
+    /// Whether some rule reads the country of the source.
     #[must_use]
     pub fn has_countries(&self) -> bool {
         self.has_countries
     }
 
-    /// Whether some rule asks for the TLS peer.
+    /// Whether some rule reads the TLS peer.
     #[must_use]
     pub fn has_peers(&self) -> bool {
         self.has_peers
@@ -218,8 +218,8 @@ impl Policy {
         self.shadow.as_ref()
     }
 
-    /// Whether a rule could grant its subject something on the server: who is judged, the call
-    /// must be able to be on the server, and everything else is taken as possible.
+    /// Whether a rule could grant its subject something on the server. The caller is judged, the
+    /// call must be possible on the server, and everything else is assumed to be possible.
     pub(super) fn could_serve(&self, rule: &Rule, request: &AccessRequest<'_>) -> bool {
         let what = rule.what.as_ref().is_none_or(|what| {
             let classes = what.classes.as_deref();

@@ -14,7 +14,7 @@ use super::rule::{Effect, Rule, Rules};
 pub struct Preview {
     /// The outcome.
     pub outcome: PreviewOutcome,
-    /// The rules that make it so; none where it is a denial because no rule allows.
+    /// The rules that determine it; empty for a denial because no rule allows.
     pub rules: Vec<Arc<str>>,
 }
 
@@ -23,7 +23,7 @@ pub struct Preview {
 pub enum PreviewOutcome {
     /// Allowed.
     Allow,
-    /// Allowed as soon as the caller brings what is missing.
+    /// Allowed once the caller obtains what is missing.
     Challenge,
     /// It depends on the arguments.
     Depends,
@@ -32,7 +32,7 @@ pub enum PreviewOutcome {
 }
 
 /// Previews the calls that a subject could make. The request is one of them; its arguments are
-/// ignored. A request without a source address stands for calls from anywhere.
+/// ignored. A request without a source address stands for calls from any address.
 #[must_use]
 pub fn preview(policy: &Policy, request: &AccessRequest<'_>) -> Preview {
     let mut call = policy.call(request);
@@ -56,8 +56,8 @@ pub fn preview(policy: &Policy, request: &AccessRequest<'_>) -> Preview {
     weigh(request, &gates, &grants)
 }
 
-/// Whether a rule matches, as far as that can be told without arguments, place and what the
-/// caller did before.
+/// Whether a rule matches, as far as that is known without arguments, place and the caller's
+/// earlier behaviour.
 fn judge(rule: &Rule, call: &Call<'_>) -> Match {
     let request = call.target.request;
     let is_placed = rule.place.is_none() || request.source.is_some();
@@ -88,12 +88,12 @@ fn weigh(
     };
     let is_deny = |rule: &Rule| rule.effect == Effect::Deny;
     let denying = pick(gates, &|rule, found| is_deny(rule) && found == Match::Yes);
-    // What cannot be evaluated may still turn out not to match once the arguments are known.
+    // A rule that cannot be evaluated may still not match once the arguments are known.
     let stuck = pick(gates, &|rule, found| {
         found == Match::Indeterminate && !rule.reads_arguments()
     });
     let open = pick(gates, &|rule, found| match found {
-        // A requirement that is met may still turn out not to be evaluable, which denies.
+        // A requirement that is met may still become unevaluable, which denies.
         Match::Unknown => true,
         Match::Indeterminate => rule.reads_arguments(),
         Match::Yes | Match::No => false,
@@ -134,11 +134,12 @@ fn weigh(
     preview(PreviewOutcome::Allow, granting)
 }
 
-/// Whether the rule asks for something that the caller does not have.
+/// Whether the rule requires something that the caller lacks.
 fn lacks(request: &AccessRequest<'_>, rule: &Rule) -> bool {
     match &rule.effect {
         Effect::Require(needs) => is_unmet(needs, rule, request),
-        // Room for a call is a matter of the moment, not of who calls what.
+        // Whether there is room changes from moment to moment; it does not depend on the caller and
+        // the tool.
         Effect::Allow | Effect::Deny | Effect::Limit(_) | Effect::Open(_) => false,
     }
 }

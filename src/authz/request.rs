@@ -23,65 +23,65 @@ pub struct AccessRequest<'a> {
     pub peer: Peer<'a>,
     /// The configured name of the MCP server the call is for.
     pub server: &'a str,
-    /// What is to be done.
+    /// The action.
     pub action: Action<'a>,
-    /// What it is done to.
+    /// The resource that the action reaches.
     pub resource: Resource<'a>,
     /// `params.arguments`, if the message has any.
     pub arguments: Option<&'a Value<'a>>,
-    /// What is answered to the server: objects by the keys that it chose, or, in a response, by
+    /// The answers to the server: objects by the keys that it chose, or, in a response, by
     /// `result`.
     pub input: Option<&'a Value<'a>>,
     /// `params._meta`, if the message has it.
     pub meta: Option<&'a Value<'a>>,
-    /// The protocol revision the message claims (body in the modern era, header otherwise).
+    /// The protocol revision that the message claims (body in the modern era, header otherwise).
     pub protocol_version: Option<&'a str>,
     /// `Mcp-Session-Id`, if present.
     pub session: Option<&'a str>,
-    /// The address of the client, as Envoy proved it.
+    /// The address of the client, as verified by Envoy.
     pub source: Option<IpAddr>,
     /// The HTTP request that carried the message.
     pub http: Http<'a>,
     /// The time of the decision.
     pub now: Timestamp,
-    /// What is known beyond the request itself.
+    /// Facts beyond the request itself.
     pub context: Context<'a>,
 }
 
-/// What is known beyond the request itself. What is absent cannot be evaluated.
+/// Facts beyond the request itself. An absent fact cannot be evaluated.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Context<'a> {
     /// When the session was first seen.
     pub session_started: Option<Timestamp>,
-    /// What the call is for, as the client says.
+    /// The purpose of the call, as the client declares it.
     pub purpose: Declared<'a>,
     /// The country of the source, as an ISO 3166-1 alpha-2 code.
     pub country: Option<&'a str>,
-    /// What is known of the device; an object.
+    /// The facts about the device; an object.
     pub device: Option<&'a Value<'a>>,
-    /// What the windows showed that [`super::demands`] named.
+    /// The readings of the windows that [`super::demands`] named.
     pub readings: Option<&'a Readings>,
-    /// What the server's own annotations say of the tool, where they are a source of classes.
+    /// What the server's own annotations say about the tool, if they are a source of classes.
     pub hints: Hints,
     /// The defaults of the arguments that the tool's recorded input schema declares, an object
     /// shaped like the arguments.
     pub defaults: Option<&'a Value<'a>>,
-    /// Whether the tool at hand is none that the server is known to have, though its tools are
-    /// known, and none that a rule or a class names: all of these share what is counted by tool.
+    /// Whether the server's tools are known, the current tool is not among them, and no rule or
+    /// class names it. All such tools share the counters that are kept by tool.
     pub tool_is_unlisted: bool,
     /// How the server reads URIs.
     pub uris: UriForm,
 }
 
-/// What a client declares.
+/// A declaration of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Declared<'a> {
     /// Nothing.
     #[default]
     Nothing,
-    /// This.
+    /// This value.
     As(&'a str),
-    /// Several things, or something that is not a text.
+    /// Several values, or one that is not a text.
     Unclear,
 }
 
@@ -96,15 +96,15 @@ pub struct Http<'a> {
     pub headers: &'a [(Cow<'a, str>, Cow<'a, str>)],
 }
 
-/// The MCP method, or the transport operation where there is no message.
+/// The MCP method, or the transport operation if there is no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Action<'a> {
-    /// The method as written; `GET`, `DELETE` and `response` where there is none.
+    /// The method as written; `GET`, `DELETE` and `response` if there is none.
     pub method: &'a str,
-    /// A method that reaches the same: what may be read may be subscribed to. Rules that name
+    /// A method that reaches the same resource: whoever may read may subscribe. Rules that name
     /// either of the two match.
     pub authorized_as: Option<&'a str>,
-    /// What kind of authority the method needs.
+    /// The kind of authority that the method needs.
     pub kind: ActionKind,
 }
 
@@ -117,19 +117,19 @@ impl<'a> Action<'a> {
     }
 }
 
-/// What kind of authority an action needs.
+/// The kind of authority that an action needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActionKind {
-    /// Opens or keeps a connection, lists, notifies: needs no rule of its own, only a subject
-    /// whom some rule could serve.
+    /// Opens or keeps a connection, lists, notifies: needs no rule of its own, only a subject whom
+    /// some rule could serve.
     Open,
-    /// Reaches something: a rule has to allow it.
+    /// Reaches a resource: a rule must allow it.
     Use,
-    /// A method outside the protocol's table: a rule has to name it.
+    /// A method outside the protocol's table: a rule must name it.
     Unknown,
 }
 
-/// What an action reaches.
+/// The resource that an action reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource<'a> {
     /// The server as a whole.
@@ -141,16 +141,16 @@ pub enum Resource<'a> {
     /// An MCP resource, by URI.
     Uri(&'a str),
     /// Every MCP resource that a URI template (RFC 6570) can expand to: a listed template, or one
-    /// whose completion is asked for, with the variables filled in that the caller has chosen. A
-    /// selector over URIs matches it if it matches all of them, and has no result if it may match
-    /// some; for [`super::is_visible`] those are possible.
+    /// to be completed, with the variables filled in that the caller has chosen. A selector over
+    /// URIs matches it if it matches all of them, and has no result if it may match some;
+    /// [`super::is_visible`] treats those as possible.
     Template(&'a str),
     /// A task, by id.
     Task(&'a str),
 }
 
 impl<'a> Resource<'a> {
-    /// What names it: a name, a URI or an id; nothing for the server as a whole.
+    /// The name, URI or id; `None` for the server as a whole.
     #[must_use]
     pub fn name(&self) -> Option<&'a str> {
         match *self {
@@ -164,7 +164,7 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// The verified token's party.
+/// The party that the verified token is about.
 ///
 /// INVARIANT: built only by `authn` after verification; a tidy test watches the constructor.
 #[derive(Debug, Clone, PartialEq)]
@@ -183,21 +183,18 @@ pub struct Subject {
     pub scopes: Vec<Arc<str>>,
     /// Tenant, from the configured claim.
     pub tenant: Option<Arc<str>>,
-    /// What the token says of the device, from the configured claim.
+    /// The token's facts about the device, from the configured claim.
     pub device: Option<Value<'static>>,
     /// Every claim of the token, as verified.
     pub claims: Value<'static>,
-    /// What of the above the token does not tell.
+    /// Which of the facts above the token leaves unknown.
     pub unknown: UnknownFacts,
 }
 
 /// Facts about a subject that its token neither has nor lacks: the issuer left them out, or their
-/// claim can be read in two ways. What is there of them holds; what is not is not absent.
+/// claim can be read in two ways. Values that are present hold; others are not absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact that is known or not"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 pub struct UnknownFacts {
     /// The OAuth client.
     pub agent: bool,

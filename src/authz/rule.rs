@@ -1,4 +1,4 @@
-//! One rule of a policy: who may do what, when, where and why, and what follows.
+//! One rule of a policy: who may do what, when, where and why, and with which effect.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use super::matching::Match;
 use super::request::{AccessRequest, Resource};
 use super::selectors::{ResourceKind, What, When, Where, Who, Why};
 
-/// One rule: everything it asks for must hold for its effect to apply.
+/// One rule: all of its conditions must hold for its effect to apply.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// Its name, which audit prints.
+    /// Its name, as the audit records it.
     pub id: Arc<str>,
-    /// What it does where it matches.
+    /// Its effect where it matches.
     pub effect: Effect,
-    /// Whether it does that, or is only watched.
+    /// Whether the effect is enforced or only recorded.
     pub mode: Mode,
     /// The caller.
     pub who: Option<Who>,
@@ -33,24 +33,24 @@ pub struct Rule {
     pub why: Option<Why>,
     /// The CEL expression.
     pub expression: Option<Expression>,
-    /// What is set where an allow rule matches.
+    /// The assignments of a matching allow rule.
     pub set: Option<Assignments>,
     /// A text for the caller.
     pub message: Option<Arc<str>>,
 }
 
-/// What a rule does where it matches.
+/// The effect of a matching rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Grants.
     Allow,
     /// Refuses.
     Deny,
-    /// Asks for more.
+    /// Requires more of the caller.
     Require(Needs),
-    /// Allows only so often.
+    /// Limits how often.
     Limit(Limit),
-    /// Allows only so many at once.
+    /// Limits how many at once.
     Open(OpenLimit),
 }
 
@@ -60,7 +60,7 @@ pub enum Mode {
     /// The rule takes part in decisions.
     #[default]
     Enforce,
-    /// The rule is evaluated, and its effect is only recorded.
+    /// The rule is evaluated, but its effect is only recorded.
     Shadow,
 }
 
@@ -73,12 +73,12 @@ pub enum Rules {
     All,
 }
 
-/// What a require rule asks for.
+/// What a require rule requires.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Needs {
     /// Scopes, all of which the token must have.
     pub scopes: Box<[Arc<str>]>,
-    /// Values of the claim `acr`, one of which the token must have; empty: any.
+    /// Values of the claim `acr`, one of which the token must have; empty means any.
     pub acr: Box<[Arc<str>]>,
     /// The greatest age of the login (claim `auth_time`).
     pub auth_age_max: Option<Duration>,
@@ -87,19 +87,19 @@ pub struct Needs {
 }
 
 impl Rule {
-    /// The one kind of resource that the rule is about; none if it is about any.
+    /// The one kind of resource that the rule applies to; `None` if it applies to any.
     pub(super) fn kind(&self) -> Option<ResourceKind> {
         self.what.as_ref().and_then(What::kind)
     }
 
-    /// Whether the rule asks for the country of the source.
+    /// Whether the rule reads the country of the source.
     pub(super) fn asks_country(&self) -> bool {
         let expression = self.expression.as_ref();
         self.place.as_ref().is_some_and(Where::has_countries)
             || expression.is_some_and(Expression::reads_country)
     }
 
-    /// Whether the rule asks for the TLS peer.
+    /// Whether the rule reads the TLS peer.
     #[must_use]
     pub fn asks_peer(&self) -> bool {
         let expression = self.expression.as_ref();
@@ -107,8 +107,8 @@ impl Rule {
             || expression.is_some_and(Expression::reads_peer)
     }
 
-    /// Whether everything the rule asks for holds. The expression comes last, and only if the
-    /// rest does not settle it.
+    /// Whether all conditions of the rule hold. The expression is evaluated last, and only if the
+    /// others do not settle the result.
     pub(super) fn matches(&self, call: &Call<'_>) -> Match {
         let Rule {
             who,
@@ -143,15 +143,15 @@ impl Rule {
         expression.map_or(plain, |expression| plain.and(call.judge(expression)))
     }
 
-    /// Whether what the rule asks for can depend on the arguments of the call, or on what else is
-    /// sent with it.
+    /// Whether the result can depend on the arguments of the call, or on other input that is sent
+    /// with it.
     pub(super) fn reads_arguments(&self) -> bool {
         let what = self.what.as_ref().is_some_and(What::reads_arguments);
         let expression = self.expression.as_ref();
         what || expression.is_some_and(Expression::reads_call)
     }
 
-    /// Whether the rule's limit counts the request. A limit on how often does not count requests
+    /// Whether the rule's limit counts the request. A limit on frequency does not count requests
     /// that need no rule of their own, and a limit on open requests does not count those without a
     /// response, unless the rule names the method. Rules without a limit count everything.
     pub(super) fn counts(&self, request: &AccessRequest<'_>) -> Match {
@@ -168,7 +168,7 @@ impl Rule {
         parts.err().unwrap_or(Match::Yes)
     }
 
-    /// Whether the rule names the method of the request and is about its server.
+    /// Whether the rule names the method of the request and applies to its server.
     pub(super) fn names_method(&self, request: &AccessRequest<'_>) -> bool {
         let what = self.what.as_ref();
         what.is_some_and(|what| {
@@ -176,7 +176,7 @@ impl Rule {
         })
     }
 
-    /// Whether the rule can be about a resource of this kind.
+    /// Whether the rule can apply to a resource of this kind.
     pub(super) fn fits_kind(&self, resource: Resource<'_>) -> bool {
         let kind = match resource {
             Resource::Tool(_) => Some(ResourceKind::Tool),

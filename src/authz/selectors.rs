@@ -1,8 +1,8 @@
 //! The selectors of a rule, one file for each block: who, what, when, where, why.
 //!
-//! A selector does not match if the thing it selects by is absent: no tenant, no such argument. It
-//! is [indeterminate](crate::authz::Match::Indeterminate) if its input is ambiguous, such as a
-//! value that servers read in different ways. An indeterminate allow rule does not grant, and an
+//! A selector does not match if its input is absent: no tenant, no such argument. It is
+//! [indeterminate](crate::authz::Match::Indeterminate) if its input is ambiguous, such as a value
+//! that servers read in different ways. An indeterminate allow rule does not grant, and an
 //! indeterminate deny rule denies.
 
 mod claim;

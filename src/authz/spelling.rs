@@ -8,7 +8,7 @@ use unicase::UniCase;
 use super::json_text;
 use super::value::Value;
 
-/// Folds a text as servers do at most: trimmed, out of JSON quotes, in compatibility form (NFKC)
+/// Folds a text at least as far as any server does: trims it, removes JSON quotes, and applies NFKC
 /// and full case folding. Texts with different folds are different to every server.
 pub(super) fn fold(text: &str) -> Cow<'_, str> {
     let text = trim(text);
@@ -29,8 +29,8 @@ fn fold_plain(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Folds a part of a text, whose ends are not those of the text, with everything taken apart that
-/// composes: what begins a text begins its fold.
+/// Folds a part of a text, whose ends are not those of the text. Composed characters are
+/// decomposed, so that the fold of a prefix is a prefix of the fold.
 pub(super) fn fold_decomposed(part: &str) -> String {
     if part.is_ascii() {
         return part.to_ascii_lowercase();
@@ -40,7 +40,7 @@ pub(super) fn fold_decomposed(part: &str) -> String {
         .into_owned()
 }
 
-/// Whether some server reads two texts as one.
+/// Whether some server reads two texts as equal.
 pub(super) fn is_near(one: &str, other: &str) -> bool {
     let quoted = |text: &str| trim(text).starts_with('"');
     if one.is_ascii() && other.is_ascii() && !quoted(one) && !quoted(other) {
@@ -49,22 +49,22 @@ pub(super) fn is_near(one: &str, other: &str) -> bool {
     fold(one) == fold(other)
 }
 
-/// A text as a reader sees it: folded, and without what cannot be seen.
+/// A text as a person sees it: folded, and without invisible characters.
 pub(super) fn visible(text: &str) -> String {
     let seen: String = fold(text)
         .chars()
         .filter(|character| !is_invisible(*character))
         .collect();
-    // What was taken out may have stood between what composes.
+    // Removing invisible characters may have brought composing characters together.
     fold(&seen).into_owned()
 }
 
-/// A part of a text as it is within the fold of one.
+/// The form of a part of a text within the fold of the text.
 pub(super) fn folded_part(part: &str) -> String {
     unwrapped(&fold(&format!("x{part}x")))
 }
 
-/// A part of a text as it is within what a reader sees of one.
+/// The form of a part of a text within its visible form.
 pub(super) fn visible_part(part: &str) -> String {
     unwrapped(&visible(&format!("x{part}x")))
 }
@@ -76,13 +76,13 @@ fn unwrapped(text: &str) -> String {
     inner.unwrap_or(text).to_owned()
 }
 
-/// Whether two keys of an object may be one to a server that decodes into named members:
-/// without regard to case, `_`, `-` and blanks.
+/// Whether a server that decodes into named members may treat two keys as one, ignoring case, `_`,
+/// `-` and blanks.
 pub(super) fn is_same_key(one: &str, other: &str) -> bool {
     if one.is_ascii() && other.is_ascii() {
         let squeezed = |key: &str| -> Vec<u8> { squeezed_bytes(key).collect() };
         let alike = squeezed_bytes(one).eq(squeezed_bytes(other));
-        // A key of nothing but separators is only itself.
+        // A key of only separators equals only itself.
         return alike && (!squeezed(one).is_empty() || one == other);
     }
     squeeze(one) == squeeze(other)
@@ -99,7 +99,7 @@ fn squeeze(key: &str) -> String {
     folded.chars().filter(kept).collect()
 }
 
-/// Full case folding, by way of capitals: `ı` is `I` to whoever makes capitals of it.
+/// Full case folding, through upper case: `ı` becomes `I` in upper case.
 fn fold_case(text: &str) -> String {
     UniCase::unicode(text).to_folded_case().replace('ı', "i")
 }
@@ -108,17 +108,17 @@ fn nfkc(text: &str) -> Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfkc().normalize(text)
 }
 
-/// Without white space, controls and byte order marks at the ends.
+/// Trims white space, controls and byte order marks at the ends.
 pub(super) fn trim(text: &str) -> &str {
     text.trim_matches(is_blank)
 }
 
 fn is_blank(character: char) -> bool {
-    // Python strips the separators of information too, others all controls.
+    // Python also strips the information separators, others strip all controls.
     character.is_whitespace() || character.is_control() || character == '\u{feff}'
 }
 
-/// The text that a JSON string is.
+/// Unquotes a JSON string.
 fn unquote(text: &str) -> Option<String> {
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
     Some(match json_text::parse(text) {
@@ -127,7 +127,7 @@ fn unquote(text: &str) -> Option<String> {
     })
 }
 
-/// Format characters, variation selectors and controls: a reader does not see them.
+/// Format characters, variation selectors and controls, which a person does not see.
 fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -138,7 +138,7 @@ fn is_invisible(character: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a text is one of who has no name, or spells no.
+/// Whether a text stands for having no name, or spells no.
 pub(crate) fn is_nothing(text: &str) -> bool {
     const NOTHING: [&str; 10] = [
         "", "0", "false", "n", "no", "none", "null", "off", "[]", "{}",
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_that_some_server_reads_as_one_are_near() {
+    fn texts_that_some_server_reads_as_equal_are_near() {
         for (one, other, near) in [
             ("root", "root", true),
             (" root\n", "root", true),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_dropped() {
+    fn invisible_characters_are_dropped() {
         for (text, seen) in [
             ("s\u{ad}ecret", "secret"),
             ("\u{200b}Secret ", "secret"),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_decoders_take_for_one_are_the_same() {
+    fn keys_that_decoders_treat_as_one_are_the_same() {
         for (one, other, same) in [
             ("force", "Force", true),
             ("dry_run", "dryRun", true),

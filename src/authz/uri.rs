@@ -1,9 +1,9 @@
 //! URIs of MCP resources, as rules compare them.
 //!
-//! Servers hand a URI through parsers that differ: blanks, case, escapes, dot segments, empty
-//! ports and more make another text of it. So a rule is evaluated only over a URI that every
-//! parser leaves as it is, and where it would match another spelling that some server takes for
-//! the same resource, it has no result.
+//! Servers pass a URI through different parsers, which change blanks, case, escapes, dot segments,
+//! empty ports and more. So rules are evaluated only over URIs that every parser leaves unchanged.
+//! If a rule would match another spelling that some server treats as the same resource, it has no
+//! result.
 
 mod fold;
 mod normal;
@@ -17,23 +17,23 @@ use super::matching::Match;
 /// How a server reads URIs (`uris` in its configuration).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UriForm {
-    /// It may parse them. A URI in normal form can be evaluated; another spelling of what a rule
-    /// names has no result.
+    /// It may parse them. A URI in normal form can be evaluated; another spelling of a URI that a
+    /// rule names has no result.
     #[default]
     Normal,
-    /// It may take them apart by hand. Only URIs of which no two are equal to any reader can be
-    /// evaluated.
+    /// It may split them by hand. A URI can be evaluated only if no reader treats it as equal to
+    /// another.
     Strict,
-    /// It compares texts: it neither parses nor decodes. Every URI without control characters
-    /// can be evaluated, and each is another resource.
+    /// It compares texts: it neither parses nor decodes. Every URI without control characters can
+    /// be evaluated, and each is a separate resource.
     Opaque,
 }
 
-/// A URI that every reader of a server takes for the same resource. Nothing else is compared.
+/// A URI that every reader of a server takes for the same resource. Only such URIs are compared.
 #[derive(Debug, Clone)]
 pub(super) struct PlainUri<'u> {
     text: Cow<'u, str>,
-    /// The folded form, with a slash behind; nothing where texts are what servers compare.
+    /// The folded form with a trailing slash; `None` if the server compares texts.
     folded: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl<'u> PlainUri<'u> {
         })
     }
 
-    /// A text that was made of a URI, compared as one.
+    /// A text that was built from a URI, compared as a URI.
     pub(super) fn made(text: &'u str) -> Self {
         PlainUri {
             text: Cow::Borrowed(text),
@@ -68,7 +68,7 @@ impl<'u> PlainUri<'u> {
         &self.text
     }
 
-    /// The same with a text of its own.
+    /// The same with an owned text.
     pub(super) fn to_owned(&self) -> PlainUri<'static> {
         PlainUri {
             text: Cow::Owned(self.text.clone().into_owned()),
@@ -76,20 +76,21 @@ impl<'u> PlainUri<'u> {
         }
     }
 
-    /// The folded form; the text itself where texts are what servers compare.
+    /// The folded form; the text itself if the server compares texts.
     fn folded(&self) -> &str {
         self.folded.as_ref().map_or(&self.text, |folded| {
             folded.strip_suffix('/').unwrap_or(folded)
         })
     }
 
-    /// The folded form as policies see it, with nothing between scheme and rest: `note:s/x`.
+    /// The folded form as policies see it, with nothing between the scheme and the rest:
+    /// `note:s/x`.
     pub(super) fn shown_folded(&self) -> Option<String> {
         self.folded.as_ref()?;
         Some(as_shown(self.folded()))
     }
 
-    /// Whether it is the URI that a rule names.
+    /// Whether it equals the URI that a rule names.
     pub(super) fn equals(&self, other: &str) -> Match {
         if self.text == other {
             return Match::Yes;
@@ -101,7 +102,7 @@ impl<'u> PlainUri<'u> {
     }
 }
 
-/// The URI of a request, read once.
+/// The URI of a request, parsed once.
 #[derive(Debug, Default)]
 pub(crate) struct UriCell<'u>(OnceLock<Option<PlainUri<'u>>>);
 
@@ -116,13 +117,13 @@ impl<'u> UriCell<'u> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct UriPattern {
     glob: Glob,
-    /// What matches the fold of every URI that the pattern matches.
+    /// Patterns for the folds of all URIs that the pattern matches.
     folded: Box<[Glob]>,
 }
 
 impl UriPattern {
-    /// A pattern: `*` is a run without `/` and `?`, `?` is one such character, `**` is a run of any,
-    /// and `[?]` is a question mark.
+    /// Parses a pattern: `*` is a run without `/` and `?`, `?` is one such character, `**` is a run
+    /// of any characters, and `[?]` is a question mark.
     ///
     /// # Errors
     /// If the text is empty or too long.
@@ -130,7 +131,7 @@ impl UriPattern {
         Self::of(Glob::uri(text)?)
     }
 
-    /// A pattern over whole texts, in which `*` crosses everything.
+    /// A pattern over whole texts, in which `*` matches any characters.
     pub(super) fn of(glob: Glob) -> Result<Self, InvalidGlob> {
         Ok(UriPattern {
             folded: fold::fold_pattern(&glob)?,
@@ -166,7 +167,7 @@ impl UriPattern {
         }
     }
 
-    /// Whether a URI that cannot be evaluated could match: unless its scheme is another one.
+    /// Whether a URI that cannot be evaluated could match: yes, unless its scheme differs.
     pub(super) fn could_match(&self, text: &str) -> Match {
         let own = self.glob.literal_start().split_once(':');
         match (own, sure_scheme(text)) {
@@ -175,8 +176,8 @@ impl UriPattern {
         }
     }
 
-    /// How many of the URIs that a template can expand to match; [`Match::Unknown`] for some. One
-    /// that matches only another spelling of them has no result.
+    /// How many of a template's expansions match; [`Match::Unknown`] for some. If only another
+    /// spelling of them matches, there is no result.
     pub(super) fn matches_template(&self, text: &str, form: UriForm) -> Match {
         if !literals_are_plain(text, form) {
             return self.could_match(text);
@@ -203,8 +204,8 @@ impl UriPattern {
     }
 }
 
-/// Whether a pattern matches no URI that can be evaluated, because its literal part is in none of
-/// this form: then what would be right, which is empty where that cannot be told.
+/// Whether a pattern matches no URI that can be evaluated, because no such URI contains its literal
+/// part. Returns the correct pattern, or an empty text if there is no telling.
 #[must_use]
 pub fn never_normal(pattern: &UriPattern, form: UriForm) -> Option<String> {
     let tokens = pattern.glob.all_tokens();
@@ -236,14 +237,14 @@ pub fn never_normal(pattern: &UriPattern, form: UriForm) -> Option<String> {
     if possible && (starts_open || pairs.any(|(one, any)| could_be(&stand_in(one, any)))) {
         return None;
     }
-    // Only a pattern without wildcards can be spelled for its author.
+    // Only a pattern without wildcards can be suggested to its author.
     let has_wildcards = tokens.iter().any(|token| !matches!(token, Token::Char(_)));
     let parsed = url::Url::parse(&stand_in("x", "x")).ok().map(String::from);
     let right = parsed.filter(|text| !has_wildcards && could_be(text));
     Some(right.unwrap_or_default())
 }
 
-/// The form in which texts are equal that some server takes for the same resource.
+/// A form that is equal for all texts that some server treats as the same resource.
 pub(super) fn fold_uri(text: &str) -> String {
     fold::fold(text)
 }
@@ -252,28 +253,28 @@ fn as_shown(folded: &str) -> String {
     folded.replacen(":/", ":", 1)
 }
 
-/// The folded form of a text as policies see it. A folded URI is its own.
+/// The folded form of a text as policies see it. A folded URI folds to itself.
 pub(super) fn shown_fold(text: &str) -> String {
     as_shown(&fold::fold(text))
 }
 
-/// The same of a text that a folded URI may begin with.
+/// The same for a text with which a folded URI may begin.
 pub(super) fn shown_fold_start(text: &str) -> String {
-    // What follows keeps the end from being taken for that of a segment.
+    // This keeps the end of the text from being taken for the end of a segment.
     const REST: char = '\0';
     let folded = shown_fold(&format!("{text}{REST}"));
     folded.strip_suffix(REST).unwrap_or(&folded).to_owned()
 }
 
-/// The scheme that every reader finds in a text, which may be no URI otherwise.
+/// The scheme that every reader finds in a text, which may not be a valid URI otherwise.
 fn sure_scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once(':')?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
     (!scheme.is_empty() && scheme.bytes().all(plain)).then_some(scheme)
 }
 
-/// Whether what a template says literally may stand in a URI that can be evaluated. A template
-/// that may expand to any scheme has nothing to be looked at.
+/// Whether the literal parts of a template may occur in a URI that can be evaluated. A template
+/// that may expand to any scheme has no literal to check.
 fn literals_are_plain(template: &str, form: UriForm) -> bool {
     let (start, _) = template.split_once('{').unwrap_or((template, ""));
     if !start.contains(':') {
@@ -284,7 +285,8 @@ fn literals_are_plain(template: &str, form: UriForm) -> bool {
         .any(|value| PlainUri::new(&expand(template, value), form).is_some())
 }
 
-/// A template with the same value for every variable; one without an end stands for nothing.
+/// Expands a template with the same value for every variable; an unclosed expression expands to
+/// nothing.
 fn expand(template: &str, value: &str) -> String {
     let mut text = String::with_capacity(template.len());
     let mut rest = template;

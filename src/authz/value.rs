@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// A JSON value whose strings are borrowed from the text where no escape forbids it.
+/// A JSON value. Its strings are borrowed from the text unless an escape prevents it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
     /// `null`.
@@ -41,8 +41,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The number of values in the value, itself included, or some number above `most` if there
-    /// are more.
+    /// The number of values in the value, itself included; if there are more than `most`, some
+    /// number above `most`.
     pub(super) fn count(&self, most: usize) -> usize {
         let sum = |total: usize, value: &Value<'_>| {
             if total > most {
@@ -63,7 +63,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The bytes of all texts and keys in the value.
+    /// The total bytes of all texts and keys in the value.
     pub(super) fn text_bytes(&self) -> usize {
         match self {
             Value::String(text) => text.len(),

@@ -7,14 +7,14 @@ use super::policy::Policy;
 use super::request::AccessRequest;
 use super::rule::{Effect, Rules};
 
-/// Whether the subject may see a tool, prompt or resource: no deny rule surely matches, and some
-/// allow rule could match for some arguments. The request is the call that the listed thing would
-/// get (`tools/call`, `prompts/get`, `resources/read`) if it were made now; its arguments are not
-/// looked at, and a listed template is [`super::Resource::Template`].
+/// Whether the subject may see a tool, prompt or resource: no deny rule certainly matches, and some
+/// allow rule could match for some arguments. The request is the call that the listed item would
+/// get (`tools/call`, `prompts/get`, `resources/read`) if it were made now. Its arguments are
+/// ignored, and a listed template is [`super::Resource::Template`].
 ///
-/// Windows of behaviour are what [`super::demands`] names for that call, which counts itself as
-/// any call does; one that was not read is taken as possible, so it hides nothing. Requirements
-/// and limits never hide: the caller can do something about them.
+/// The windows of behaviour are those that [`super::demands`] names for that call, which counts
+/// itself as any call does. An unread window is assumed to be possible, so it hides nothing.
+/// Requirements and limits never hide an item, because the caller can meet them.
 #[must_use]
 pub fn is_visible(policy: &Policy, request: &AccessRequest<'_>) -> bool {
     let mut call = policy.call(request);

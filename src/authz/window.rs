@@ -1,8 +1,9 @@
-//! Windows of behaviour and their readings, as plain data. `counting` says which of them matter.
+//! Windows of behaviour and their readings, as plain data. `counting` determines which windows
+//! matter.
 
 use std::time::Duration;
 
-/// One of the things by which calls are told apart.
+/// A part of a counter's key: one thing by which calls are distinguished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum KeyPart {
     /// Issuer and subject.
@@ -15,18 +16,18 @@ pub enum KeyPart {
     Session,
     /// The server.
     Server,
-    /// The tool on its server. Those that the server is known not to have are one.
+    /// The tool on its server. All tools that the server is known not to have count as one.
     Tool,
 }
 
 /// What a window counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Count {
-    /// Calls, whatever became of them, and the one at hand.
+    /// Calls, whatever their outcome, including the current one.
     Calls,
-    /// Calls that were denied or challenged before.
+    /// Earlier calls that were denied or challenged.
     Denials,
-    /// Tools that were called, and the one at hand.
+    /// Tools that were called, including the current one.
     DistinctTools,
 }
 
@@ -42,34 +43,34 @@ impl Count {
     }
 }
 
-/// Behaviour over a span of time that slides.
+/// Behaviour over a sliding span of time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Window {
     /// What is counted.
     pub count: Count,
-    /// How far back.
+    /// The length of the span.
     pub per: Duration,
-    /// Whose behaviour. Never empty, sorted, without repeats.
+    /// Whose behaviour is counted. Never empty, sorted, without repeats.
     pub by: Box<[KeyPart]>,
 }
 
-/// What windows showed for one request.
+/// The readings of windows for one request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Readings(Vec<(Window, Option<u64>)>);
 
 impl Readings {
-    /// Adds what a window showed: for [`Count::Calls`] the calls before this one, for
-    /// [`Count::DistinctTools`] the tools with this one.
+    /// Adds the reading of a window: for [`Count::Calls`] the calls before this one, for
+    /// [`Count::DistinctTools`] the tools including this one.
     pub fn insert(&mut self, window: Window, reading: u64) {
         self.0.push((window, Some(reading)));
     }
 
-    /// Adds a window of which something was forgotten that would still count.
+    /// Adds a window that lost events which would still count.
     pub fn insert_unknown(&mut self, window: Window) {
         self.0.push((window, None));
     }
 
-    /// What a window showed, if it was read and is known.
+    /// The reading of a window, if it was read and is known.
     #[must_use]
     pub fn reading(&self, window: &Window) -> Option<u64> {
         let found = self.0.iter().find(|(known, _)| known == window);

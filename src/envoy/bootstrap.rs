@@ -1,15 +1,15 @@
-//! Envoy's configuration, held against what mcp-authz needs of it.
+//! Checks Envoy's configuration against what mcp-authz requires of it.
 //!
-//! Most mistakes in it open something without a sound: a filter that is skipped, headers that are
-//! held back, a response that is not shown. They are found in the files, before Envoy reads them.
-//! What a file does not have, since Envoy gets it over xDS, is said and not guessed.
+//! Most mistakes open something silently: a filter that is skipped, headers that are withheld, a
+//! response that is not sent. They are found in the files, before Envoy reads them. What is missing
+//! in a file because Envoy gets it over xDS is reported and not guessed.
 //!
-//! Each mistake is a row of a table (`rows`) or a function in one (`CHECKS`), by what it is
-//! about: the filter itself (`authz`), the headers that are changed (`locks`) and what changes
-//! them again (`behind`), the way of responses (`responses`, `coverage`), the connection
-//! (`connection`), what is written of decisions (`leaks`), what becomes of a judged request on its
-//! route (`runs`) and where it goes (`choice`), ways around the filter (`ways`), the cluster
-//! (`clusters`), and what Envoy reads in another way (`spellings`).
+//! Each mistake is a row of a table (`rows`) or a function in one (`CHECKS`), by subject: the
+//! filter itself (`authz`), changes of headers (`locks`) and later changes by other filters
+//! (`behind`), the path of responses (`responses`, `coverage`), the connection (`connection`),
+//! logged facts about decisions (`leaks`), a judged request on its route (`runs`) and its
+//! destination (`choice`), ways around the filter (`ways`), the cluster (`clusters`), and values
+//! that Envoy reads differently (`spellings`).
 
 mod authz;
 mod behind;
@@ -49,9 +49,9 @@ use world::World;
 
 pub use expected::Expected;
 
-/// Everything that is wrong with the configuration of one Envoy: a bootstrap, files with
-/// `resources` (LDS, RDS, CDS), or both, and the files that they name, which `read` gets. Without
-/// `expected` nothing is said of what depends on it.
+/// Every fault in the configuration of one Envoy: a bootstrap, files with `resources` (LDS, RDS,
+/// CDS), or both, and the files that they name, which `read` reads. Without `expected`, checks that
+/// depend on it are skipped.
 #[must_use]
 pub fn inspect(
     files: Vec<Source>,
@@ -94,7 +94,7 @@ pub fn inspect(
     report.findings
 }
 
-/// No filter asks mcp-authz, or what would ask it comes from elsewhere.
+/// Reports that no filter calls mcp-authz, or that a filter over xDS might.
 fn nothing_asked(
     root: ConfigMessage<'_>,
     chains: &[Chain<'_>],
@@ -105,11 +105,11 @@ fn nothing_asked(
     let unread = filters.find(|filter| filter.is_elsewhere());
     let unseen = unread.map(|filter| filter.at).or(world.elsewhere(root));
     if let Some(unseen) = unseen {
-        let message = "it cannot be seen from these files whether mcp-authz is asked";
+        let message = "these files do not show whether mcp-authz is called";
         report.unseen(unseen, message);
         return;
     }
-    let message = "no ext_authz filter asks mcp-authz: nothing is judged";
+    let message = "no ext_authz filter calls mcp-authz: no request is checked";
     let help = "the filter of envoy/envoy.yaml in the `http_filters` of each listener";
     match chains.iter().find(|chain| !chain.is_bytes) {
         Some(chain) => report.missing(chain.manager, message, help),
@@ -117,10 +117,10 @@ fn nothing_asked(
     }
 }
 
-/// Holds one gate and the routes behind it against what is expected.
+/// Checks one gate and the routes behind it.
 fn look<'n>(gate: &AuthzFilter<'_, 'n>, tables: &[ConfigMessage<'n>], report: &mut Report) {
     if gate.chain.upgrade.is_some() {
-        // mcp-authz refuses every upgrade, as long as it is asked.
+        // mcp-authz refuses every upgrade, provided it is called.
         for check in authz::CHECKS {
             check(gate, report);
         }

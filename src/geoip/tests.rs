@@ -1,6 +1,6 @@
 use super::*;
 
-/// A text of the data section (`MaxMind` DB format 2.0): type 2, up to 28 bytes.
+/// A string of the data section (`MaxMind` DB format 2.0): type 2, up to 28 bytes.
 fn text(text: &str) -> Vec<u8> {
     let mut bytes = vec![0b0100_0000 | u8::try_from(text.len()).unwrap()];
     bytes.extend(text.as_bytes());
@@ -22,11 +22,11 @@ fn number(kind: u8, bytes: &[u8]) -> Vec<u8> {
     number
 }
 
-/// An IPv4 database that knows the country of 0.0.0.0/1 and, of the rest, of nothing.
+/// An IPv4 database that has the country of 0.0.0.0/1 and of nothing else.
 fn database(country: &str) -> Vec<u8> {
     let data = map(&[("country", map(&[("iso_code", text(country))]))]);
-    // One node: its left record points to the data (1 node + 16 bytes of separator), its right one
-    // to nothing, which is the number of nodes.
+    // One node: its left record points to the data (1 node + 16 bytes of separator). Its right
+    // record points to nothing, which is the number of nodes.
     let mut bytes = vec![0, 0, 17, 0, 0, 1];
     bytes.extend([0; 16]);
     bytes.extend(data);
@@ -79,9 +79,9 @@ fn countries_are_read_and_read_again() {
     assert_eq!(countries.country(address).as_deref(), Some("FR"));
 }
 
-/// The looks are five seconds apart, and two have to find the same.
+/// Checks are five seconds apart, and two in a row must agree.
 #[tokio::test]
-async fn a_database_that_cannot_be_read_is_told_of_until_it_can() {
+async fn an_unreadable_database_is_reported_until_it_can_be_read() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("countries.mmdb");
     std::fs::write(&path, database("DE")).unwrap();
@@ -108,9 +108,9 @@ async fn a_database_that_cannot_be_read_is_told_of_until_it_can() {
     assert_eq!(countries.failing(), None);
 }
 
-/// Looks that hang for good keep a new database out only until one succeeds.
+/// Reads that hang for good keep a new database out only until one succeeds.
 #[tokio::test]
-async fn a_database_is_taken_up_though_earlier_looks_still_hang() {
+async fn a_database_is_loaded_though_earlier_reads_still_hang() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("countries.mmdb");
     std::fs::write(&path, database("DE")).unwrap();

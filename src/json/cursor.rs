@@ -1,39 +1,39 @@
-//! JSON text (RFC 8259) read from its beginning to its end, byte by byte where that matters and many
-//! bytes at a time where it does not.
+//! Reads JSON text (RFC 8259) from beginning to end: byte by byte where that matters, many bytes at
+//! a time where it does not.
 //!
-//! It knows the grammar and no meaning. It accepts and refuses the same texts as `serde_json`, which
-//! the tests compare it with. Decoding each body through serde measured slower than the decision
-//! itself, because serde builds every value by way of a type. For texts that arrive in pieces there
-//! is `lexer.rs`.
+//! The cursor knows the grammar and no meaning. It accepts and refuses the same texts as
+//! `serde_json`; the tests compare the two. Decoding each body through serde measured slower than
+//! the decision itself, because serde builds every value through a type. For texts that arrive in
+//! pieces there is `lexer.rs`.
 
 use std::borrow::Cow;
 
 use crate::authz::Value;
 
-/// Why a text is no JSON.
+/// Why a text is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Syntax {
     /// It ends before its value does.
     Incomplete,
-    /// It could not go on to be one; this includes lone surrogates and numbers out of range.
+    /// No continuation makes it valid; this includes lone surrogates and numbers out of range.
     Invalid,
-    /// It may be one, but has more values and keys than are read.
+    /// It has more values and keys than the limit.
     TooMany,
 }
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor<'a> {
     text: &'a str,
-    /// INVARIANT: at the beginning of a character, as long as nothing is refused.
+    /// INVARIANT: at a character boundary, as long as nothing was refused.
     at: usize,
-    /// How many more values and keys are read.
+    /// How many more values and keys may be read.
     values_left: usize,
 }
 
 impl<'a> Cursor<'a> {
-    /// At the beginning of a text, of which at most `values_max` values and keys are read: each
-    /// scalar, array, object and key of a member is one, those that are skipped included.
+    /// Starts at the beginning of a text and reads at most `values_max` values and keys. Each
+    /// scalar, array, object and member key counts as one, including those that are skipped.
     pub(crate) fn new(text: &'a str, values_max: usize) -> Self {
         Cursor {
             text,
@@ -47,7 +47,7 @@ impl<'a> Cursor<'a> {
         self.peek().is_err()
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     #[inline]
     pub(crate) fn peek(&mut self) -> Result<u8, Syntax> {
         loop {
@@ -58,7 +58,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads past a bracket or another mark, if it is next.
+    /// Consumes a bracket or other mark if it is next.
     #[inline]
     pub(crate) fn takes(&mut self, mark: u8) -> Result<bool, Syntax> {
         let is_next = self.peek()? == mark;
@@ -66,7 +66,7 @@ impl<'a> Cursor<'a> {
         Ok(is_next)
     }
 
-    /// Reads past the bracket that begins an array or object, if it is next.
+    /// Consumes the bracket that begins an array or object if it is next.
     #[inline]
     pub(crate) fn opens(&mut self, opener: u8) -> Result<bool, Syntax> {
         let opens = self.takes(opener)?;
@@ -76,8 +76,8 @@ impl<'a> Cursor<'a> {
         Ok(opens)
     }
 
-    /// Whether another element follows in the array or object that `closer` ends; reads past the
-    /// mark that says so.
+    /// Whether the array or object that `closer` ends has another element. Consumes the comma or
+    /// the closer.
     #[inline]
     pub(crate) fn goes_on(&mut self, closer: u8) -> Result<bool, Syntax> {
         if self.takes(b',')? {
@@ -89,7 +89,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A key and the colon behind it.
+    /// A key and the colon after it.
     #[inline]
     pub(crate) fn key(&mut self) -> Result<Cow<'a, str>, Syntax> {
         if self.peek()? != b'"' {
@@ -104,8 +104,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A value that is neither an array nor an object. A text that is not kept is checked all the
-    /// same, and comes back empty.
+    /// A value that is neither an array nor an object. A string that is not kept is still checked,
+    /// and is returned empty.
     #[inline]
     pub(crate) fn scalar(&mut self, keep: bool) -> Result<Value<'a>, Syntax> {
         let first = self.peek()?;
@@ -120,13 +120,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads past a value of any kind and depth, and returns how it is spelled.
+    /// Skips a value of any kind and depth, and returns its spelling.
     pub(crate) fn skip(&mut self) -> Result<&'a str, Syntax> {
         self.peek()?;
         let start = self.at;
         let mut closers = Vec::new();
         loop {
-            // Here a value begins.
+            // A value begins here.
             if self.opens(b'{')? {
                 if !self.takes(b'}')? {
                     self.key()?;
@@ -141,7 +141,7 @@ impl<'a> Cursor<'a> {
             } else {
                 self.scalar(false)?;
             }
-            // Here one has ended, and maybe those around it.
+            // A value has ended here, and perhaps the containers around it.
             loop {
                 let Some(closer) = closers.last().copied() else {
                     return self.since(start);
@@ -194,7 +194,7 @@ impl<'a> Cursor<'a> {
         Ok(value)
     }
 
-    /// A string, of which the quotation mark is next.
+    /// A string; its quotation mark is next.
     #[inline]
     fn string(&mut self, keep: bool) -> Result<Cow<'a, str>, Syntax> {
         self.at += 1;
@@ -208,7 +208,7 @@ impl<'a> Cursor<'a> {
         self.escaped_string(start, keep)
     }
 
-    /// The rest of a string that began at `start` and has more than plain characters.
+    /// The rest of a string that began at `start` and is not all plain characters.
     fn escaped_string(&mut self, start: usize, keep: bool) -> Result<Cow<'a, str>, Syntax> {
         let mut text = String::new();
         let mut from = start;
@@ -233,7 +233,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads past what stands for itself in a string.
+    /// Skips characters of a string that stand for themselves.
     #[inline]
     fn pass_plain(&mut self) {
         let mut rest = self.bytes().get(self.at..).unwrap_or_default();
@@ -250,7 +250,7 @@ impl<'a> Cursor<'a> {
         self.at += rest.iter().position(is_mark).unwrap_or(rest.len());
     }
 
-    /// What a backslash and the characters behind it stand for (RFC 8259 §7).
+    /// The character for a backslash escape (RFC 8259 §7).
     fn escape(&mut self) -> Result<char, Syntax> {
         Ok(match self.next()? {
             b'"' => '"',
@@ -281,7 +281,7 @@ impl<'a> Cursor<'a> {
             }
             code => code,
         };
-        // A surrogate that stands alone is no character.
+        // A lone surrogate is not a character.
         char::from_u32(code).ok_or(Syntax::Invalid)
     }
 
@@ -294,7 +294,7 @@ impl<'a> Cursor<'a> {
         Ok(unit)
     }
 
-    /// A number (RFC 8259 §6): an integer where it is written as one and there is room for it.
+    /// A number (RFC 8259 §6): an integer if it is written as one and fits.
     fn number(&mut self) -> Result<Value<'a>, Syntax> {
         let start = self.at;
         let is_negative = self.byte()? == b'-';
@@ -322,7 +322,7 @@ impl<'a> Cursor<'a> {
             Some(value) if is_integer && !is_negative => {
                 Some(i64::try_from(value).map_or(Value::Uint(value), Value::Int))
             }
-            // There is no negative zero among the integers.
+            // Integers have no negative zero.
             Some(1..) if is_integer => value
                 .and_then(|value| 0_i64.checked_sub_unsigned(value))
                 .map(Value::Int),
@@ -339,7 +339,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// One digit or more, and the integer they are if there is room for it.
+    /// One or more digits, and their integer if it fits.
     #[inline]
     fn digits(&mut self) -> Result<Option<u64>, Syntax> {
         let mut value = Some(0_u64);
@@ -357,8 +357,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The highest bit of each of eight bytes that may not stand for itself in a string: control
-/// characters, the quotation mark and the backslash. Bits above the lowest one may be wrong.
+/// Sets the highest bit of each of eight bytes that cannot stand for itself in a string: control
+/// characters, the quotation mark and the backslash. Bits above the lowest one set may be wrong.
 #[inline]
 fn marks(word: u64) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);

@@ -14,7 +14,7 @@ use crate::authz::Value;
 /// Why bytes are not an acceptable JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidJson {
-    /// Not one JSON value and nothing else.
+    /// The text is not exactly one JSON value.
     #[error("invalid JSON")]
     Syntax,
     /// Deeper than the limit.
@@ -28,7 +28,7 @@ pub enum InvalidJson {
 /// Decodes one JSON value whose arrays and objects are nested at most `depth_max` deep.
 ///
 /// # Errors
-/// The first fault in the text.
+/// The first error in the text.
 pub fn decode(bytes: &[u8], depth_max: usize) -> Result<Value<'static>, InvalidJson> {
     let fault = Cell::new(InvalidJson::Syntax);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -43,11 +43,11 @@ pub fn decode(bytes: &[u8], depth_max: usize) -> Result<Value<'static>, InvalidJ
     Ok(value)
 }
 
-/// How deep a [`Json`] may nest: more than any limit on what it was made from.
+/// How deep a [`Json`] may nest: more than any limit on its source.
 const DEPTH_MAX: usize = 120;
 
-/// Decodes a value below `depth_left` further levels; the fault is left in the cell, since serde's
-/// errors are only text.
+/// Decodes a value below `depth_left` further levels. The fault is left in the cell, because
+/// serde's errors carry only text.
 #[derive(Clone, Copy)]
 struct Nested<'f> {
     depth_left: usize,
@@ -134,7 +134,7 @@ impl<'de> Visitor<'de> for Nested<'_> {
     }
 }
 
-/// A value that is written as it is, members in their order, and read as by [`decode`].
+/// A value that serializes in its own member order, and deserializes as [`decode`] does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Json<'v>(pub Cow<'v, Value<'v>>);
 

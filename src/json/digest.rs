@@ -1,4 +1,4 @@
-//! Digests of values: the same for equal values, however they were spelled.
+//! Digests of values: equal for equal values, however they were spelled.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub fn digest_members<'v>(members: impl IntoIterator<Item = (&'v str, &'v Value<
     hash.finish().to_string()
 }
 
-/// The [`digest`] of a value before it is written out, which a record leaves to its reader.
+/// The [`digest`] of a value in binary form; whoever reads the record formats it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digest([u8; 32]);
 
@@ -57,7 +57,7 @@ impl Serialize for Digest {
     }
 }
 
-/// Bytes as hexadecimal digits, as many of them as `text` has room for.
+/// Bytes as hexadecimal digits, up to the size of `text`.
 #[must_use]
 pub fn hex<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -71,17 +71,17 @@ pub fn hex<'t>(bytes: &[u8], text: &'t mut [u8]) -> &'t str {
     str::from_utf8(written).unwrap_or_default()
 }
 
-/// A digest in the making. Canonical text comes in pieces of few bytes, and each call of the hash
-/// costs more than such a piece: they are gathered first.
+/// A digest under construction. Canonical text arrives in pieces of few bytes, and each call of the
+/// hash costs more than such a piece, so they are buffered first.
 struct Hash {
-    /// Of what was more than could be gathered.
+    /// The hash of what exceeded the buffer.
     digest: Option<Context>,
     gathered: [u8; GATHERED_BYTES_MAX],
-    /// How many bytes of it are gathered.
+    /// How many bytes are buffered.
     length: usize,
 }
 
-/// How many bytes are gathered at most.
+/// The size of the buffer.
 const GATHERED_BYTES_MAX: usize = 512;
 
 impl Hash {
@@ -103,7 +103,7 @@ impl Hash {
         self.hash(bytes);
     }
 
-    /// Hashes what is gathered, and these bytes.
+    /// Hashes the buffer, and these bytes.
     fn hash(&mut self, bytes: &[u8]) {
         let digest = self.digest.get_or_insert_with(|| Context::new(&SHA256));
         digest.update(self.gathered.get(..self.length).unwrap_or_default());
@@ -146,7 +146,7 @@ fn canonical(value: &Value<'_>, hash: &mut Hash) {
             hash.update(b"]");
         }
         Value::Map(members) => {
-            // Few members, as most objects have, are sorted without memory of their own.
+            // A few members, as most objects have, are sorted without an allocation.
             let mut few = [("", &Value::Null); FEW_MEMBERS];
             let members = members.iter().map(|(name, member)| (&**name, member));
             match few.get_mut(..members.len()) {

@@ -1,6 +1,6 @@
-//! Why a text that arrives in pieces is no JSON.
+//! Why a text that arrives in pieces is not JSON.
 
-/// Why a text that arrives in pieces is no JSON.
+/// Why a text that arrives in pieces is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StreamFault {
     /// It does not follow the grammar.

@@ -1,7 +1,7 @@
-//! Reads JSON (RFC 8259) that arrives in pieces. It keeps a state and buffers no text.
+//! Reads JSON (RFC 8259) that arrives in pieces. It keeps a state and does not buffer the text.
 //!
 //! The lexer follows the nesting and stops only at the *floor*, the depth of the innermost container
-//! whose members the caller distinguishes. Everything deeper is checked without a stop.
+//! whose members the caller distinguishes. It checks everything deeper without stopping.
 
 mod state;
 
@@ -16,15 +16,15 @@ use super::number::NumberState;
 use super::strings::{Capture, Utf8};
 use state::{Container, LexerState, Role};
 
-/// The lexer of one JSON text after the other.
+/// The lexer, for one JSON text after another.
 #[derive(Debug)]
 pub(crate) struct Lexer {
     state: LexerState,
     stack: Vec<Container>,
     depth_max: usize,
-    /// Whether the value has begun.
+    /// Whether the value has started.
     begun: bool,
-    /// Whether the caller has been stopped in front of the next byte.
+    /// Whether the lexer has already stopped in front of the next byte.
     announced: bool,
     utf8: Utf8,
     capture: Capture,
@@ -43,7 +43,7 @@ impl Lexer {
         }
     }
 
-    /// Makes ready for another text.
+    /// Resets the lexer for another text.
     pub(crate) fn restart(&mut self) {
         self.state = LexerState::Value;
         self.stack.clear();
@@ -51,37 +51,37 @@ impl Lexer {
         self.announced = false;
     }
 
-    /// Whether nothing but white space was read.
+    /// Whether only white space was read.
     pub(crate) fn is_blank(&self) -> bool {
         !self.begun
     }
 
-    /// Whether the value is whole, if nothing follows it.
+    /// Whether the value is complete, provided nothing follows it.
     pub(crate) fn is_whole(&self) -> bool {
         self.state.may_end() && self.stack.is_empty()
     }
 
-    /// Notes the string that begins next; at most `bytes_max` bytes of it, as it is spelled.
+    /// Captures the string that begins next: at most `bytes_max` bytes of its spelling.
     pub(crate) fn note_text(&mut self, bytes_max: usize) {
         self.capture.begin(bytes_max);
     }
 
-    /// The string that ended last, as it is spelled, if it was noted; and whether it was longer.
+    /// The spelling of the last string, if it was captured, and whether the capture is truncated.
     pub(crate) fn take_text(&mut self) -> Option<(&[u8], bool)> {
         self.capture.take()
     }
 
-    /// Whether a noted string has ended and was not taken.
+    /// Whether a captured string has ended and was not taken.
     pub(crate) fn has_text(&self) -> bool {
         self.capture.is_ready()
     }
 
-    /// How many bytes are remembered.
+    /// How many bytes are buffered.
     pub(crate) fn held(&self) -> usize {
         self.capture.held() + self.stack.len() + self.utf8.held()
     }
 
-    /// Reads on until something at the depth `floor` is met.
+    /// Reads on until it meets something at the depth `floor`.
     pub(crate) fn run(
         &mut self,
         input: &mut &[u8],
@@ -107,7 +107,7 @@ impl Lexer {
         }
     }
 
-    /// Takes a line end between two pieces of the text: white space that ends a number.
+    /// Handles a line end between two pieces of the text: white space that ends a number.
     pub(crate) fn end_line(&mut self, floor: usize) -> Result<LexerStep, StreamFault> {
         if self.state.is_inside_token() {
             return Err(StreamFault::NotJson);
@@ -161,7 +161,7 @@ impl Lexer {
         Ok(step)
     }
 
-    /// What a first byte begins, and the state behind it.
+    /// What a first byte begins, and the state after it.
     fn begin(&self, byte: u8) -> Result<(ValueStart, LexerState), StreamFault> {
         Ok(match byte {
             b'{' => (ValueStart::Object, LexerState::FirstKey),
@@ -191,7 +191,7 @@ impl Lexer {
         Ok(())
     }
 
-    /// What follows a value.
+    /// Handles what follows a value.
     fn separate(
         &mut self,
         input: &mut &[u8],
@@ -357,6 +357,6 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Longer than any spelling of a key that is looked for: the longest has 17 characters, each of
-/// which is at most a `\uXXXX`.
+/// Longer than any spelling of a key that callers look for: the longest has 17 characters, each at
+/// most a `\uXXXX`.
 const KEY_BYTES_MAX: usize = 128;

@@ -1,6 +1,6 @@
 //! The grammar of numbers (RFC 8259 §6).
 
-/// What of a number was last.
+/// The last part of a number that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NumberState {
     Minus,
@@ -14,7 +14,7 @@ pub(crate) enum NumberState {
 }
 
 impl NumberState {
-    /// What a byte makes of the number; none if it is not part of it.
+    /// The state after a byte; `None` if the byte is not part of the number.
     pub(crate) fn next(self, byte: u8) -> Option<Self> {
         match (self, byte) {
             (Self::Minus, b'0') => Some(Self::Zero),

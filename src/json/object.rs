@@ -1,11 +1,11 @@
-//! Objects written member by member, without a type for the whole.
+//! Writes objects member by member, without a type for the whole.
 
 use serde::Serialize;
 
 use super::text::{scalar, string};
 
-/// An object in the making, for what is written with every request. Its names are ours, and nothing
-/// in them has to be escaped.
+/// An object under construction, for records that are written with every request. Its names are
+/// constants that need no escaping.
 #[derive(Debug)]
 pub struct Object<'t> {
     to: &'t mut Vec<u8>,
@@ -58,7 +58,7 @@ impl<'t> Object<'t> {
         self.to.push(b']');
     }
 
-    /// An object whose members `write` adds, if there is what it is made of.
+    /// An object whose members `write` adds, if its source is present.
     pub fn object_if<T>(
         &mut self,
         name: &'static str,

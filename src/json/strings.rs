@@ -6,10 +6,10 @@ use memchr::memmem;
 
 use super::fault::StreamFault;
 
-/// Checks the inside of strings, whose characters may be cut by the end of a chunk.
+/// Checks the inside of strings, whose characters may be split between chunks.
 #[derive(Debug, Default)]
 pub(super) struct Utf8 {
-    /// The beginning of a character; at most three bytes.
+    /// The first bytes of a split character; at most three.
     partial: Vec<u8>,
 }
 
@@ -18,7 +18,7 @@ impl Utf8 {
         self.partial.len()
     }
 
-    /// Checks a run of bytes; `is_last` if the string does not go on with another run.
+    /// Checks a run of bytes; `is_last` if the string ends with this run.
     pub(super) fn check(&mut self, mut run: &[u8], is_last: bool) -> Result<(), StreamFault> {
         while !self.partial.is_empty() {
             let Some((byte, rest)) = run.split_first() else {
@@ -48,12 +48,12 @@ impl Utf8 {
     }
 }
 
-/// The beginning of one string, as it is spelled.
+/// The beginning of one string, as spelled.
 #[derive(Debug, Default)]
 pub(super) struct Capture {
     bytes: Vec<u8>,
     bytes_max: usize,
-    /// Whether the string that is being read is noted.
+    /// Whether the current string is captured.
     is_on: bool,
     /// Whether the string was longer.
     is_cut: bool,
@@ -88,7 +88,7 @@ impl Capture {
         self.is_ready
     }
 
-    /// The string, and whether it was longer, if one has ended.
+    /// The string, and whether it was longer, once it has ended.
     pub(super) fn take(&mut self) -> Option<(&[u8], bool)> {
         mem::take(&mut self.is_ready).then_some((self.bytes.as_slice(), self.is_cut))
     }
@@ -98,8 +98,8 @@ impl Capture {
     }
 }
 
-/// A string by its spelling, up to the first NUL in it; none if a surrogate in it stands alone.
-/// The second is whether it was whole.
+/// Unescapes a spelling, up to the first NUL in it; `None` if it has a lone surrogate. The second
+/// value is whether the text is complete.
 pub(crate) fn unescape(spelling: &[u8]) -> Option<(String, bool)> {
     let end = memmem::find(spelling, ESCAPED_NUL);
     let spelling = spelling.get(..end.unwrap_or(spelling.len()))?;
@@ -111,5 +111,5 @@ pub(crate) fn unescape(spelling: &[u8]) -> Option<(String, bool)> {
     Some((text, end.is_none()))
 }
 
-/// The only spelling that a NUL has in a JSON string.
+/// The only spelling of a NUL in a JSON string.
 const ESCAPED_NUL: &[u8] = b"\\u0000";

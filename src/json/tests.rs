@@ -52,7 +52,7 @@ fn faults_are_told_apart() {
 }
 
 #[test]
-fn extreme_nesting_is_refused_without_recursion_to_match() {
+fn extreme_nesting_is_refused_without_deep_recursion() {
     assert_eq!(
         decode("[".repeat(100_000).as_bytes(), 64),
         Err(InvalidJson::TooDeep)
@@ -60,7 +60,7 @@ fn extreme_nesting_is_refused_without_recursion_to_match() {
 }
 
 #[test]
-fn texts_are_digested_as_they_are_written() {
+fn strings_are_digested_as_they_are_written() {
     for text in [
         "", "plain", "a\"b", "a\\b", "a/b", "\n", "\u{1f}", "\u{7f}", "é",
     ] {
@@ -77,7 +77,7 @@ fn texts_are_digested_as_they_are_written() {
 }
 
 #[test]
-fn the_length_of_a_text_is_that_of_what_is_written() {
+fn the_length_of_a_string_is_that_of_its_json() {
     for character in ('\0'..='\u{100}').chain(['語', '\u{2028}', '\u{1f600}', char::MAX]) {
         let text = format!("a{character}");
         let written = serde_json::to_string(&text).unwrap();

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::byte_class;
 
-/// How many bytes a text takes in JSON, without its quotes.
+/// How many bytes a string takes in JSON, without its quotes.
 #[must_use]
 pub fn written_length(text: &str) -> usize {
     if is_plain(text) {
@@ -16,7 +16,7 @@ pub fn written_length(text: &str) -> usize {
     lengths.fold(0, usize::saturating_add)
 }
 
-/// How many bytes a character takes in a text in JSON.
+/// How many bytes a character takes in a JSON string.
 #[must_use]
 pub fn written_length_of(character: char) -> usize {
     match character {
@@ -26,7 +26,7 @@ pub fn written_length_of(character: char) -> usize {
     }
 }
 
-/// Whether a text is written as it is, as most are.
+/// Whether a string is written unescaped, as most are.
 fn is_plain(text: &str) -> bool {
     let is_plain = |byte| !matches!(byte, ..b' ' | b'"' | b'\\');
     byte_class::all(text.as_bytes(), b'a', is_plain)

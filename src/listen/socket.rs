@@ -11,27 +11,27 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// A host (name, IPv4, or IPv6 in brackets) and a port; port 0 takes any that is free.
+    /// A host (name, IPv4, or IPv6 in brackets) and a port; port 0 takes any free port.
     Tcp(String),
     /// The path of a unix socket.
     Unix(PathBuf),
 }
 
-/// Why a text is no [`Address`].
+/// Why a text is not an [`Address`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
-    /// Not of the form.
-    #[error("`{0}` is no address, which is `host:port`, `[ipv6]:port` or `unix:/path`")]
+    /// It does not have the form of an address.
+    #[error("`{0}` is not an address; expected `host:port`, `[ipv6]:port` or `unix:/path`")]
     Form(String),
     /// The port is not a number up to 65535.
-    #[error("`{0}` has no port, a number up to 65535")]
+    #[error("`{0}` has no port; expected a number up to 65535")]
     Port(String),
     /// The path of the socket is not absolute.
     #[error("`{0}` has no absolute path")]
     Path(String),
 }
 
-/// Why nothing can be listened on, in one line: there is no further source.
+/// Why listening failed, in one line: there is no further source.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on `{address}`: {cause}")]
 pub struct ListenError {
@@ -78,7 +78,7 @@ pub(super) enum Stream {
     Unix(UnixStream),
 }
 
-/// A stream that belongs to no runtime.
+/// A stream detached from any runtime.
 #[derive(Debug)]
 pub(super) enum Detached {
     Tcp(std::net::TcpStream),
@@ -86,7 +86,7 @@ pub(super) enum Detached {
 }
 
 impl Stream {
-    /// Takes it from the runtime that it was accepted on.
+    /// Detaches the stream from the runtime that accepted it.
     pub(super) fn detach(self) -> io::Result<Detached> {
         match self {
             Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
@@ -96,7 +96,7 @@ impl Stream {
 }
 
 impl Detached {
-    /// Gives it to the runtime that this is called on.
+    /// Attaches the stream to the current runtime.
     pub(super) fn attach(self) -> io::Result<Stream> {
         match self {
             Self::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
@@ -105,11 +105,11 @@ impl Detached {
     }
 }
 
-/// Binds a socket. A socket file that nobody listens on is taken over; access to a unix socket is
-/// for owner and group (0660), beyond what the directory allows.
+/// Binds a socket. A socket file on which no process listens is replaced. The unix socket itself
+/// allows owner and group (0660); its directory may restrict access further.
 ///
 /// # Errors
-/// [`ListenError`] if the address is in use, not here or not allowed.
+/// [`ListenError`] if the address is in use, not local or not permitted.
 pub async fn bind(address: &Address) -> Result<Socket, ListenError> {
     let bound = match address {
         Address::Tcp(host_port) => TcpListener::bind(host_port).await.map(Socket::Tcp),
@@ -157,8 +157,8 @@ fn bind_unix(path: &Path) -> io::Result<Socket> {
     Ok(Socket::Unix(listener, file))
 }
 
-/// Removes a socket file left behind, and nothing else: no other kind of file, and no socket that
-/// somebody listens on.
+/// Removes a stale socket file and nothing else: no other kind of file, and no socket on which a
+/// process listens.
 fn remove_stale(path: &Path) -> io::Result<()> {
     if !std::fs::symlink_metadata(path)?.file_type().is_socket() {
         return Err(ErrorKind::AlreadyExists.into());
@@ -171,10 +171,10 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 }
 
 impl Socket {
-    /// The address that was bound: with the port that was found, if any was asked for.
+    /// The bound address. For port 0 it has the port that the system chose.
     ///
     /// # Errors
-    /// If the system does not know, which it does.
+    /// If the system cannot tell, which does not happen in practice.
     pub fn address(&self) -> io::Result<Address> {
         match self {
             Self::Tcp(listener) => Ok(Address::Tcp(listener.local_addr()?.to_string())),
@@ -194,7 +194,7 @@ impl Socket {
     }
 }
 
-/// Whether an error of `accept` is about the connection and not about the socket (`accept(2)`).
+/// Whether an error of `accept` concerns one connection and not the socket (`accept(2)`).
 pub(super) fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_in_use_is_said_in_one_line() {
+    async fn a_port_in_use_is_reported_in_one_line() {
         let first = bind(&Address::Tcp("127.0.0.1:0".to_owned())).await.unwrap();
         let taken = first.address().unwrap();
         assert_eq!(
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_file_is_taken_over_only_if_nobody_listens() {
+    async fn a_socket_file_is_replaced_only_if_nobody_listens() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         let address = Address::Unix(path.clone());

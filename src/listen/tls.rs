@@ -1,4 +1,4 @@
-//! TLS for accepted connections, from files that are read again when they change.
+//! TLS for accepted connections, with files that are reloaded when they change.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,18 +22,18 @@ use crate::file::{
     self, LOOK_TIME_MAX, Look, Looks, ReadError, START_TIME_MAX, Settled, Watch, Watcher,
 };
 
-/// The files TLS is made of, all PEM.
+/// The PEM files for TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The certificate chain, the server's own first.
     pub cert_file: PathBuf,
     /// Its private key.
     pub key_file: PathBuf,
-    /// The authorities whose clients may connect. With it every client needs a certificate.
+    /// The authorities whose clients may connect. If set, every client needs a certificate.
     pub client_ca_file: Option<PathBuf>,
 }
 
-/// Why there can be no TLS. Each message is complete: there is no further source.
+/// Why TLS cannot be set up. Each message is complete: there is no further source.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
@@ -41,7 +41,7 @@ pub enum TlsError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: ReadError,
     },
     /// A file has no certificate, or a damaged one.
@@ -50,30 +50,30 @@ pub enum TlsError {
     /// A file has no private key, or a damaged one.
     #[error("`{}` has no PEM private key", .0.display())]
     NoKey(PathBuf),
-    /// Certificate and key are not a pair, or not usable.
+    /// Certificate and key do not match, or are not usable.
     #[error("`{}` and `{}` do not work together: {cause}", cert_file.display(), key_file.display())]
     Pair {
         /// The certificate file.
         cert_file: PathBuf,
         /// The key file.
         key_file: PathBuf,
-        /// What rustls says.
+        /// The error of rustls.
         cause: rustls::Error,
     },
-    /// The client authorities are not usable.
-    #[error("`{}` is no client authority: {cause}", path.display())]
+    /// The client authorities cannot be used.
+    #[error("`{}` is not a client authority: {cause}", path.display())]
     ClientCa {
         /// The file.
         path: PathBuf,
-        /// What rustls says.
+        /// The error of rustls.
         cause: VerifierBuilderError,
     },
-    /// The crypto provider does not have the protocol versions we ask for.
+    /// The crypto provider does not support the required protocol versions.
     #[error("no protocol version can be used")]
     Versions(#[source] rustls::Error),
 }
 
-/// TLS with the files as they were last good.
+/// TLS with the last good files.
 #[derive(Debug)]
 pub struct Tls {
     files: TlsFiles,
@@ -108,7 +108,7 @@ impl Tls {
         let looks = Looks::new(START_TIME_MAX);
         let look = looks.look(true, move || Contents::read(&places));
         let hangs = |cause| unreadable(&files.cert_file, cause);
-        // The first look is always begun.
+        // The first read always starts.
         let read = look.await.map_err(hangs)?;
         let contents = read.ok_or_else(|| hangs(ReadError::Hangs(START_TIME_MAX)))??;
         let config = contents.config(&files)?;
@@ -120,7 +120,7 @@ impl Tls {
         })
     }
 
-    /// Why the files in place cannot be used, if so; those that were last good are in force.
+    /// Why the current files cannot be used, if they cannot; the last good ones are in force.
     #[must_use]
     pub fn failing(&self) -> Option<String> {
         lock(&self.failing).clone()
@@ -268,7 +268,7 @@ fn client_verifier(
         })
 }
 
-/// Every certificate of a PEM text, of which there has to be one.
+/// Every certificate in a PEM text; at least one is required.
 fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let missing = || TlsError::NoCertificate(path.to_owned());
     let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
@@ -292,7 +292,7 @@ fn unreadable(path: &Path, cause: ReadError) -> TlsError {
     }
 }
 
-/// What is locked is whole after every step, so a panic elsewhere did not spoil it.
+/// The locked value is consistent after every step, so a panic elsewhere has not spoiled it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

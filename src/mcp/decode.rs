@@ -20,27 +20,27 @@ use super::selection::{Selected, arguments, check_name, input, select};
 use crate::authz::Value;
 use crate::json::Syntax;
 
-/// A refused body, with what could be read of it.
+/// A refused body, with what was readable in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedBody<'a> {
-    /// Why.
+    /// The reason.
     pub refusal: Refusal,
-    /// The id to reply with, as far as the body was read. Absent if the body is no JSON, is a
-    /// batch, or if the id is missing, invalid or given twice.
+    /// The id to reply with, as far as the body was read. Absent if the body is not JSON or is a
+    /// batch, or if the id is missing, invalid or duplicated.
     pub id: Option<Id<'a>>,
-    /// The method, for the record: as far as the body was read it was given once, as a string
-    /// within its limit. Never of a batch.
+    /// The method for the audit record: present if it was read exactly once, as a string within its
+    /// limit. Never present for a batch.
     pub method: Option<Cow<'a, str>>,
 }
 
 /// Reads a body.
 ///
 /// # Errors
-/// The [`Refusal`], with the id and the method as far as they are sure. Where several apply, a
-/// body that is no JSON or has too many values comes first, then the first fault of keys and
+/// The [`Refusal`], with the id and the method as far as they are certain. Where several apply, a
+/// body that is not JSON or has too many values comes first, then the first fault of keys and
 /// depth, then the envelope.
 pub fn decode<'a>(body: &'a [u8], options: &DecodeOptions) -> Result<Payload<'a>, RefusedBody<'a>> {
-    // What comes before a fault in the encoding is read all the same: it may name the method.
+    // The text before an encoding fault is read anyway, because it may name the method.
     let utf8 = std::str::from_utf8(body);
     let text = utf8.unwrap_or_else(|_| {
         let first = body.utf8_chunks().next();
@@ -161,8 +161,8 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// Keeps the id and the method as far as they are sure. After a syntax error nobody can say
-    /// what else the sender meant, so there is no id (JSON-RPC 2.0 §5: null).
+    /// Keeps the id and the method as far as they are certain. After a syntax error the rest of the
+    /// sender's intent is unknown, so there is no id (JSON-RPC 2.0 §5: null).
     fn refuse(self, refusal: Refusal, options: &DecodeOptions) -> RefusedBody<'a> {
         let is_json = !matches!(
             refusal,
@@ -248,10 +248,10 @@ fn refuse_unknown(refusal: Refusal) -> RefusedBody<'static> {
     }
 }
 
-/// What no JSON text may begin with (RFC 8259 §8.1).
+/// No JSON text may begin with this character (RFC 8259 §8.1).
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What a response is called where a method is asked for.
+/// Stands in place of the method for a response.
 const RESPONSE: &str = "response";
 
 /// The member of a response that holds its result.

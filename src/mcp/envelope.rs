@@ -9,8 +9,8 @@ use super::refusal::Refusal;
 use crate::authz::Value;
 use crate::json::Syntax;
 
-/// What the body holds, while it is read. It outlives the reading, so that after a syntax error
-/// the record can still name the method.
+/// The part of the body read so far. It outlives the reader, so that after a syntax error the audit
+/// record can still name the method.
 #[derive(Debug)]
 pub(super) enum Gathered<'a> {
     Nothing,
@@ -27,9 +27,9 @@ pub(super) struct Draft<'a> {
     pub(super) params: Option<Value<'a>>,
     pub(super) result: Option<Value<'a>>,
     pub(super) error: Option<Value<'a>>,
-    /// Whether something else could be taken for the id.
+    /// Whether some reader could take another member for the id.
     pub(super) id_is_unsure: bool,
-    /// Whether something else could be taken for the method.
+    /// Whether some reader could take another member for the method.
     pub(super) method_is_unsure: bool,
 }
 
@@ -114,7 +114,7 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// A key was refused: whatever some reader could take it for is no longer sure.
+    /// Marks a member as unsure, because some reader could take the refused key for it.
     fn doubt(&mut self, key: &str) {
         let key = Cow::Borrowed(key);
         let folded = fold(&key);

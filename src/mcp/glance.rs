@@ -7,20 +7,19 @@ use super::key_rules::fold;
 use crate::authz::Value;
 use crate::json::{Cursor, Syntax};
 
-/// What the beginning of a body says of itself.
+/// The members found at the beginning of a body.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Glance<'a> {
-    /// The id to reply with. Absent if it does not stand there, is invalid or given twice, if the
-    /// body is a batch or a response, or as far as it was looked at no JSON.
+    /// The id to reply with. Absent if it is not within the part read, is invalid or duplicated, if
+    /// the body is a batch or a response, or if the part read is not JSON.
     pub id: Option<Id<'a>>,
-    /// The method, for the record. Absent if it does not stand there, is given twice, is no string
-    /// or too long. Never of a batch.
+    /// The method for the audit record. Absent if it is not within the part read, is duplicated, is
+    /// not a string or is too long. Never present for a batch.
     pub method: Option<Cow<'a, str>>,
 }
 
-/// Looks at the first 4 KiB of a body, at the members of its one message. Nothing is said about
-/// what is wrong with it, and nothing is kept of its other values, so that a look costs the same
-/// small amount whatever the body is.
+/// Reads the members of the single message in the first 4 KiB of a body. It reports no faults and
+/// keeps no other values, so that it costs the same small amount whatever the body is.
 ///
 /// A method longer than `name_bytes_max` bytes is left out.
 #[must_use]
@@ -32,7 +31,7 @@ pub fn glance(body: &[u8], name_bytes_max: usize) -> Glance<'_> {
     let (text, is_text) = match std::str::from_utf8(seen) {
         Ok(text) => (text, true),
         Err(error) => {
-            // The last character may be cut here.
+            // The last character may be cut off here.
             let is_cut = error.error_len().is_none() && !is_whole;
             let chunk = seen.utf8_chunks().next();
             (chunk.map_or("", |chunk| chunk.valid()), is_cut)
@@ -56,13 +55,13 @@ pub fn glance(body: &[u8], name_bytes_max: usize) -> Glance<'_> {
     }
 }
 
-/// What was found of a member.
+/// A member as far as it was found.
 #[derive(Debug, Default)]
 enum Glimpse<T> {
     #[default]
     Nothing,
     Once(T),
-    /// Given twice, or in a way that some reader could take for it.
+    /// Given twice, or under a key that some reader could take for it.
     Unsure,
 }
 
@@ -83,13 +82,13 @@ impl<T> Glimpse<T> {
 struct GlimpsedMembers<'a> {
     id: Glimpse<&'a str>,
     method: Glimpse<Cow<'a, str>>,
-    /// Whether there is a `result` or an `error`.
+    /// Whether the object has a `result` or an `error`.
     has_outcome: bool,
 }
 
 impl<'a> GlimpsedMembers<'a> {
-    /// Reads the members of an object as far as they go. The id is taken note of once something
-    /// follows it: the rest of a number may be cut off.
+    /// Reads the members of an object as far as they go. It records the id only once something
+    /// follows it, because the rest of a number may be cut off.
     fn read(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Syntax> {
         if !cursor.opens(b'{')? {
             return Err(Syntax::Invalid);
@@ -120,8 +119,8 @@ impl<'a> GlimpsedMembers<'a> {
     }
 }
 
-/// How much of a body is looked at. Requests of ordinary size are shorter, and to look at so much
-/// costs a few microseconds.
+/// How much of a body is read. Ordinary requests are shorter, and reading this much costs a few
+/// microseconds.
 const BYTES_SEEN: usize = 4 << 10;
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl Header {
         }
     }
 
-    /// Whether the header repeats something of the body.
+    /// Whether the header repeats a part of the body.
     pub(super) fn is_mirrored(self) -> bool {
         matches!(
             self,

@@ -1,8 +1,8 @@
 //! Compares the HTTP headers with the body.
 //!
-//! Nothing is decided from these headers alone. Some servers believe the header and some the body,
-//! so a disagreement is refused in every revision. `Mcp-Param-*` needs the schema of the tool and is
-//! left to the server.
+//! These headers alone decide nothing. Some servers believe the header and some the body, so a
+//! disagreement is refused in every revision. Checking `Mcp-Param-*` requires the schema of the
+//! tool and is left to the server.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use super::media_type::{OWS, check_content_type};
 use super::message::{Message, MessageKind, Payload};
 use super::refusal::{Era, Refusal};
 
-/// The longest session id, in bytes. Servers give UUIDs and tokens, which are far shorter.
+/// The longest session id, in bytes. Servers issue UUIDs and tokens, which are far shorter.
 pub const SESSION_BYTES_MAX: usize = 1024;
 
 /// The headers of one HTTP request as far as they concern the message.
@@ -38,10 +38,11 @@ pub struct Routing<'a> {
 impl<'a> MessageHeaders<'a> {
     /// Picks the headers of [`Header`] out of all headers, whose names are in lower case.
     ///
-    /// `repeats_kept_apart` says that the PEP gave two headers of the same name as two (Envoy
-    /// with `encode_raw_headers`). Otherwise it may have joined them by a comma, and a name with
-    /// a comma is refused. Kept apart, such a name passes if it is the body's, since a comma is
-    /// an ordinary character in a URI. In the other headers a comma is never right.
+    /// `repeats_kept_apart` says that Envoy sends repeated headers separately
+    /// (`encode_raw_headers`). Otherwise it may have joined them with a comma, and a name with a
+    /// comma is refused. If they are separate, a name with a comma passes if it equals the body's,
+    /// because a comma is an ordinary character in a URI. In the other headers a comma is never
+    /// valid.
     #[must_use]
     pub fn collect<I>(headers: I, repeats_kept_apart: bool) -> Self
     where
@@ -66,10 +67,10 @@ impl<'a> MessageHeaders<'a> {
     /// Checks the headers that say how to read the body.
     ///
     /// # Errors
-    /// `Content-Type` is not exactly one `application/json`, ignoring case, with no parameter
-    /// but one `charset` of utf-8 (`charset*` and others are read differently by different
-    /// servers); there is a `Content-Encoding` other than `identity`; `Content-Length` is there
-    /// and is not `body_len`, in bytes.
+    /// `Content-Type` is not exactly one `application/json`, ignoring case, with no parameter but
+    /// one `charset` of utf-8 (different servers read `charset*` and others differently); or a
+    /// `Content-Encoding` other than `identity` is present; or a `Content-Length` is present and is
+    /// not `body_len`, in bytes.
     pub fn check_content(&self, body_len: usize) -> Result<(), Refusal> {
         let content_type = self
             .single(Header::ContentType)?
@@ -89,9 +90,9 @@ impl<'a> MessageHeaders<'a> {
         Ok(())
     }
 
-    /// The era of a request, for the form of its reply: modern if any version header or any
-    /// message says so, even where [`MessageHeaders::check_routing`] refuses it. A future revision is
-    /// modern.
+    /// The era of a request, which selects the form of its reply: modern if any version header or
+    /// any message says so, even where [`MessageHeaders::check_routing`] refuses it. A future
+    /// revision is modern.
     #[must_use]
     pub fn era(&self, payload: Option<&Payload<'_>>) -> Era {
         let says_header = self
@@ -111,8 +112,8 @@ impl<'a> MessageHeaders<'a> {
         }
     }
 
-    /// What the headers say of a request that is refused whatever its body says: nothing is
-    /// compared, and what [`MessageHeaders::check_routing`] would refuse in a header is left out.
+    /// What the headers claim about a request that is refused whatever its body says. It compares
+    /// nothing and omits header values that [`MessageHeaders::check_routing`] would refuse.
     #[must_use]
     pub fn claimed_routing(&self) -> Routing<'a> {
         let single = |header| self.single(header).ok().flatten();
@@ -165,7 +166,7 @@ impl<'a> MessageHeaders<'a> {
             .map(|(_, value)| *value)
     }
 
-    /// The value of a header that may occur once, without outer whitespace.
+    /// The value of a header that may occur once, trimmed.
     fn single(&self, header: Header) -> Result<Option<&'a str>, Refusal> {
         let mut values = self.values(header);
         let Some(value) = values.next() else {
@@ -175,7 +176,7 @@ impl<'a> MessageHeaders<'a> {
         if values.next().is_some() || (value.contains(',') && !may_have_comma) {
             return Err(Refusal::HeaderRepeated(header));
         }
-        // A space is ordinary in a name and in a media type, not in the others.
+        // Names and media types may contain spaces, the other headers may not.
         let has_words = matches!(header, Header::Name | Header::ContentType);
         let is_plain = |byte: u8| byte.is_ascii_graphic() || (byte == b' ' && has_words);
         let is_long = header == Header::SessionId && value.len() > SESSION_BYTES_MAX;
@@ -186,7 +187,7 @@ impl<'a> MessageHeaders<'a> {
     }
 }
 
-/// Compares the version header with `_meta`, or with what `initialize` proposes.
+/// Compares the version header with `_meta`, or with the version that `initialize` proposes.
 fn check_version(version: Option<&str>, message: &Message<'_>) -> Result<Era, Refusal> {
     match (version, message.envelope_version()) {
         // A server that chooses the era by the header alone would take this for legacy and
@@ -221,8 +222,8 @@ fn check_bare_version(version: Option<&str>) -> Result<Era, Refusal> {
     }
 }
 
-/// Compares `Mcp-Method`. A batch, a response and a request without a body have no method that
-/// it could repeat.
+/// Compares `Mcp-Method`. A batch, a response and a request without a body have no method for it to
+/// repeat.
 fn check_method(
     header: Option<&str>,
     message: Option<&Message<'_>>,
@@ -240,7 +241,7 @@ fn check_method(
     }
 }
 
-/// Compares `Mcp-Name`. A message that names nothing has no name that it could repeat.
+/// Compares `Mcp-Name`. A message that names nothing has no name for it to repeat.
 fn check_name(
     header: Option<&str>,
     message: Option<&Message<'_>>,
@@ -276,8 +277,8 @@ fn is_call(message: &Message<'_>) -> bool {
     )
 }
 
-/// Undoes the base64 form of `Mcp-Name`: `=?base64?…?=`, standard alphabet, padded, of UTF-8.
-/// Its markers are lower case and exact, so what has them nearly is refused.
+/// Decodes the base64 form of `Mcp-Name`: `=?base64?…?=`, standard alphabet, padded, of UTF-8. The
+/// markers are exact and in lower case; near misses are refused.
 fn decode_name(value: &str) -> Result<Cow<'_, str>, Refusal> {
     let malformed = Refusal::HeaderMalformed(Header::Name);
     let begins = value
@@ -306,7 +307,7 @@ fn unsupported(version: &str) -> Refusal {
     }
 }
 
-/// Whether a version is a date not before the first modern revision. Dates of this form sort as
+/// Whether a version is a date on or after the first modern revision. Dates of this form sort as
 /// text.
 fn is_modern_revision(version: &str) -> bool {
     let is_date = version.len() == MODERN_REVISION.len()
@@ -338,5 +339,5 @@ pub const LEGACY_REVISIONS: &[&str] = &[
 const BASE64_BEGIN: &str = "=?base64?";
 const BASE64_END: &str = "?=";
 
-/// How long a version may be to be repeated to its sender.
+/// The longest version that a reply repeats to its sender.
 const REQUESTED_BYTES_MAX: usize = 32;

@@ -7,32 +7,32 @@ use super::refusal::Refusal;
 /// An id as it was written: the JSON text of a string of at most 256 bytes between its quotes, or
 /// of an integer of at most 2^53−1.
 ///
-/// INVARIANT: made only here, from checked JSON, so it may be put into JSON as it is.
-/// `-0`, `1.0` and `1e3` are refused: no server repeats them as they are written.
+/// INVARIANT: created only here, from checked JSON, so it may be inserted into JSON verbatim. `-0`,
+/// `1.0` and `1e3` are refused, because no server repeats them as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Id<'a>(&'a str);
 
 impl<'a> Id<'a> {
-    /// The JSON text, byte for byte, with the quotes of a string.
+    /// The JSON text, byte for byte, including the quotes of a string.
     #[must_use]
     pub fn lexeme(&self) -> &'a str {
         self.0
     }
 
-    /// An id from its JSON text, if that is one.
+    /// Parses the JSON text of an id; `None` if it is not one.
     #[must_use]
     pub fn new(lexeme: &'a str) -> Option<Self> {
         Self::parse(lexeme).ok().map(|(id, _)| id)
     }
 
-    /// What the id is to servers that keep ids as texts or numbers: of a text that spells an
-    /// integer, the integer, so that `7`, `"7"`, `"07"`, `"7.0"` and `" 0x7 "` are one.
+    /// The id as servers see it that keep ids as strings or numbers. A string that spells an
+    /// integer folds to the integer, so that `7`, `"7"`, `"07"`, `"7.0"` and `" 0x7 "` are one.
     #[must_use]
     pub fn folded(&self) -> String {
         match Self::parse(self.0) {
             Ok((_, IdValue::Text(text))) => match spelled_integer(&text) {
                 Some(number) => number.to_string(),
-                // No number has a quote.
+                // A number never starts with a quote.
                 None => format!("\"{text}"),
             },
             Ok((_, IdValue::Number(number))) => number.to_string(),
@@ -42,7 +42,7 @@ impl<'a> Id<'a> {
 
     pub(super) fn parse(lexeme: &'a str) -> Result<(Self, IdValue), Refusal> {
         let value = if lexeme.starts_with('"') {
-            // Replies repeat it as it is written, so that is what counts.
+            // Replies repeat the spelling, so its length counts.
             if lexeme.len() > ID_BYTES_MAX.saturating_add(r#""""#.len()) {
                 return Err(Refusal::IdTooLong);
             }
@@ -73,8 +73,8 @@ pub(super) enum IdValue {
     Text(String),
 }
 
-/// The integer that some server reads of a text, as Python's `int` and `JavaScript`'s `Number` do.
-/// Larger ones stay texts: rounded, different ids would be one.
+/// The integer that some server reads from a string, as Python's `int` and `JavaScript`'s `Number`
+/// do. Larger integers stay strings: after rounding, different ids would be equal.
 fn spelled_integer(text: &str) -> Option<i64> {
     const LONGEST: usize = 32;
     if text.len() > LONGEST {
@@ -106,8 +106,8 @@ fn spelled_integer(text: &str) -> Option<i64> {
         .and_then(|number: i64| number.checked_mul(sign))
 }
 
-/// The longest id that is a string, in bytes as it is written between its quotes.
+/// The longest string id, in bytes as written between its quotes.
 const ID_BYTES_MAX: usize = 256;
 
-/// 2^53−1: beyond it, a JavaScript server answers another number.
+/// 2^53−1: beyond it, a JavaScript server replies with another number.
 const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;

@@ -15,10 +15,11 @@ use super::options::DecodeOptions;
 use super::place::{META_MEMBERS, META_PREFIX, ObjectPlace};
 use super::refusal::Refusal;
 
-/// The keys of one object so far.
+/// The keys of one object read so far.
 ///
-/// A few are compared one by one; many go into a set whose hash is keyed at random, so that an
-/// object of a hundred thousand keys costs no more than its length, whoever chose them.
+/// A few keys are compared one by one. Many go into a set with a randomly seeded hash, so that an
+/// object of a hundred thousand keys costs time proportional to its length, even if an attacker
+/// chose them.
 #[derive(Debug)]
 pub(super) struct KeyRules<'o, 'a> {
     options: &'o DecodeOptions,
@@ -26,7 +27,7 @@ pub(super) struct KeyRules<'o, 'a> {
     /// Whether keys that differ in case are one key.
     folding: bool,
     few: SmallVec<[KnownKey<'a>; KEYS_USUAL]>,
-    /// All of them, once they are more than a few.
+    /// All keys, once they are more than a few.
     many: Option<Many<'a>>,
 }
 
@@ -37,7 +38,7 @@ struct Many<'a> {
     known: HashSet<Hashed<'a>, BuildHasherDefault<Ready>>,
 }
 
-/// A key with its hash, which is worked out once for all moves of the set.
+/// A key with its hash, which is computed once for all growth of the set.
 #[derive(Debug)]
 struct Hashed<'a> {
     key: KnownKey<'a>,
@@ -59,7 +60,7 @@ impl PartialEq for Hashed<'_> {
 
 impl Eq for Hashed<'_> {}
 
-/// Takes hashes as they are.
+/// A hasher that returns the hash written to it.
 #[derive(Debug, Default)]
 struct Ready(u64);
 
@@ -69,7 +70,7 @@ impl Hasher for Ready {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        // INVARIANT: never called, as `Hashed` writes a number. Any sum would do.
+        // INVARIANT: never called, because `Hashed` writes a number. Any sum would do.
         let sum = bytes.iter().map(|byte| u64::from(*byte));
         self.0 = sum.fold(self.0, u64::wrapping_add);
     }
@@ -80,7 +81,7 @@ impl Hasher for Ready {
 }
 
 impl<'a> Many<'a> {
-    /// Inserts a key, unless an equal one is there.
+    /// Inserts a key; returns the refusal if an equal one is present.
     fn insert(&mut self, key: KnownKey<'a>, folding: bool) -> Option<Refusal> {
         let hashed = Hashed {
             hash: self.hash(&key, folding),
@@ -114,9 +115,10 @@ impl<'a> Many<'a> {
 /// A key.
 #[derive(Debug)]
 struct KnownKey<'a> {
-    /// Its folded form, but for the case of ASCII letters, which is told apart without a copy.
+    /// Its folded form, except that ASCII letters keep their case, which is compared without a
+    /// copy.
     compared: Cow<'a, str>,
-    /// How it is spelled, if that is something else.
+    /// Its spelling, if that differs.
     spelling: Option<Cow<'a, str>>,
 }
 
@@ -133,7 +135,7 @@ impl KnownKey<'_> {
         self.spelling.as_ref().unwrap_or(&self.compared)
     }
 
-    /// What is wrong with this key beside an equal one.
+    /// The refusal of this key given an equal, earlier one.
     fn beside(&self, earlier: &Self) -> Refusal {
         if earlier.spelling() == self.spelling() {
             Refusal::DuplicateKey
@@ -169,7 +171,7 @@ impl<'o, 'a> KeyRules<'o, 'a> {
         }
     }
 
-    /// What is wrong with a key, alone or beside the earlier ones.
+    /// The fault of a key, by itself or in relation to the earlier ones.
     pub(super) fn fault(&mut self, key: Cow<'a, str>) -> Option<Refusal> {
         let known = if self.folding && !key.is_ascii() {
             KnownKey {
@@ -195,7 +197,7 @@ impl<'o, 'a> KeyRules<'o, 'a> {
         self.insert(known)
     }
 
-    /// Inserts a key, unless an equal one is there.
+    /// Inserts a key; returns the refusal if an equal one is present.
     fn insert(&mut self, key: KnownKey<'a>) -> Option<Refusal> {
         let folding = self.folding;
         if self.many.is_none() {
@@ -228,8 +230,8 @@ pub(super) fn fold<'de>(key: &Cow<'de, str>) -> Cow<'de, str> {
     }
 }
 
-/// Whether a key folds to a member of the protocol without being it. The case of ASCII letters in
-/// `folded` does not matter.
+/// Whether a key folds to a protocol member but is not spelled like it. The case of ASCII letters
+/// in `folded` does not matter.
 fn is_near_member(place: ObjectPlace, key: &str, folded: &str) -> bool {
     let members = place.members();
     let prefix = folded.get(..META_PREFIX.len());
@@ -247,8 +249,8 @@ fn is_near_member(place: ObjectPlace, key: &str, folded: &str) -> bool {
 
 const KEYS_COMPARED_ONE_BY_ONE: usize = 16;
 
-/// How many bytes of a key are put into lower case at a time.
+/// How many bytes of a key are lower-cased at a time.
 const FOLDED_AT_ONCE: usize = 64;
 
-/// So many keys need no memory of their own.
+/// This many keys need no allocation.
 const KEYS_USUAL: usize = 8;

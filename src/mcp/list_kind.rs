@@ -2,7 +2,7 @@
 
 use crate::authz::Resource;
 
-/// What there is to know of a kind of list.
+/// The properties of a kind of list.
 #[derive(Debug)]
 struct ListRow {
     /// The member of the result that is the list.
@@ -13,16 +13,16 @@ struct ListRow {
     label: &'static str,
     /// The value of `response_filter` for a response that carries this list alone.
     response_filter: &'static str,
-    /// The call that an item shows to be possible. None of a task, which no policy is asked about.
+    /// The call that a listed item makes visible. `None` for a task, which policies do not filter.
     call: Option<ListedCall>,
 }
 
-/// The call that a listed item would get.
+/// The call that a client would make to a listed item.
 #[derive(Debug, Clone, Copy)]
 pub struct ListedCall {
     /// The method.
     pub method: &'static str,
-    /// What the call reaches, by the name of the item.
+    /// The resource of the call, by the name of the item.
     pub resource: fn(&str) -> Resource<'_>,
 }
 
@@ -49,7 +49,7 @@ macro_rules! list_kinds {
 }
 
 list_kinds! {
-    /// Of tools.
+    /// Tools.
     Tools: ListRow {
         member: "tools",
         naming: "name",
@@ -57,7 +57,7 @@ list_kinds! {
         response_filter: "list/tools",
         call: Some(ListedCall { method: "tools/call", resource: |name| Resource::Tool(name) }),
     },
-    /// Of prompts.
+    /// Prompts.
     Prompts: ListRow {
         member: "prompts",
         naming: "name",
@@ -65,7 +65,7 @@ list_kinds! {
         response_filter: "list/prompts",
         call: Some(ListedCall { method: "prompts/get", resource: |name| Resource::Prompt(name) }),
     },
-    /// Of resources: all of them, or those in a directory.
+    /// Resources: all of them, or those in a directory.
     Resources: ListRow {
         member: "resources",
         naming: "uri",
@@ -73,7 +73,7 @@ list_kinds! {
         response_filter: "list/resources",
         call: Some(ListedCall { method: "resources/read", resource: |name| Resource::Uri(name) }),
     },
-    /// Of resource templates.
+    /// Resource templates.
     Templates: ListRow {
         member: "resourceTemplates",
         naming: "uriTemplate",
@@ -81,7 +81,7 @@ list_kinds! {
         response_filter: "list/templates",
         call: Some(ListedCall { method: "resources/read", resource: |name| Resource::Template(name) }),
     },
-    /// Of tasks.
+    /// Tasks.
     Tasks: ListRow {
         member: "tasks",
         naming: "taskId",
@@ -116,7 +116,8 @@ impl ListKind {
         self.row().response_filter
     }
 
-    /// The call that an item of the list would get. None of a task, which no policy is asked about.
+    /// The call that an item of the list would get. `None` for a task, which policies do not
+    /// filter.
     #[must_use]
     pub fn call(self) -> Option<ListedCall> {
         self.row().call
@@ -127,7 +128,7 @@ impl ListKind {
     }
 }
 
-/// Which lists a response may carry: several, if it is to a batch or resumes a stream.
+/// Which lists a response may carry: several, if it answers a batch or resumes a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListKinds(u8);
 
@@ -137,7 +138,7 @@ impl ListKinds {
     /// No list: nothing is hidden.
     pub const NONE: Self = Self(0);
 
-    /// These and one more.
+    /// These kinds and one more.
     #[must_use]
     pub fn with(self, kind: ListKind) -> Self {
         Self(self.0 | kind.bit())

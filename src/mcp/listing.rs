@@ -1,13 +1,13 @@
 //! Filters the lists of a response while it streams: each item is shown or hidden.
 //!
-//! [`Listing`] reads the response in chunks of any size and lets every byte out as soon as it is
-//! known to pass. Only an item of a list is held back until it is whole and the caller has judged
-//! it, so memory is bounded by one item, however long the response is. There is no I/O, no clock and
-//! no policy here.
+//! [`Listing`] reads the response in chunks of any size and forwards every byte as soon as it is
+//! known to pass. It holds back only an item of a list, until the item is complete and the caller
+//! has judged it. So memory is bounded by one item, however long the response is. There is no I/O,
+//! no clock and no policy here.
 //!
-//! It reads what any client could read. Keys are compared after unescaping, under case folding and
-//! up to a NUL, and each repeat of a list is filtered like the first. An item that cannot be judged
-//! is hidden. Text that is not JSON ends the response.
+//! It reads a response as any client could. Keys are compared after unescaping, under case folding
+//! and up to a NUL, and each repeat of a list is filtered like the first. An item that cannot be
+//! judged is hidden. Text that is not JSON ends the response.
 
 mod event;
 mod fault;
@@ -34,12 +34,12 @@ pub struct Listing {
     /// The framing, unless the response is plain JSON.
     events: Option<EventStream>,
     fault: Option<Unreadable>,
-    /// Whether output has been taken.
+    /// Whether any output has been taken.
     was_taken: bool,
 }
 
 impl Listing {
-    /// A filter that has read nothing.
+    /// Creates a filter that has read nothing.
     #[must_use]
     pub fn new(settings: ListingSettings) -> Self {
         Self {
@@ -53,13 +53,12 @@ impl Listing {
         }
     }
 
-    /// Reads on: up to the first item or other thing to report, else through all of `input`, which
-    /// then is empty. What is left of `input` belongs to the next call. An item that was not
-    /// settled is hidden.
+    /// Reads up to the first item or other thing to report, or else all of `input`, which is then
+    /// empty. The rest of `input` belongs to the next call. An item that was not settled is hidden.
     ///
     /// # Errors
     ///
-    /// If the response cannot be read; and then at each further call.
+    /// If the response cannot be read; every later call then returns the same error.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<ListingStep<'_>, Unreadable> {
         if let Some(fault) = self.fault {
             return Err(fault);
@@ -86,12 +85,12 @@ impl Listing {
         self.filter.settle(keep);
     }
 
-    /// Ends the response. The last event of a stream may lack the blank line behind it; clients drop
+    /// Ends the response. The last event of a stream may lack the blank line after it; clients drop
     /// such an event.
     ///
     /// # Errors
     ///
-    /// If the response could not be read or is not whole. A JSON response without a byte is not whole.
+    /// If the response could not be read or is incomplete. An empty JSON response is incomplete.
     pub fn finish(&mut self) -> Result<(), Unreadable> {
         if let Some(fault) = self.fault {
             return Err(fault);
@@ -103,7 +102,7 @@ impl Listing {
             .map_err(|fault| self.fail(fault))
     }
 
-    /// What may be sent on since the last call.
+    /// The output since the last call, which may be forwarded.
     pub fn take_output(&mut self) -> Vec<u8> {
         self.was_taken |= !self.filter.out.is_empty();
         std::mem::take(&mut self.filter.out)
@@ -115,16 +114,16 @@ impl Listing {
         !self.was_taken
     }
 
-    /// Ends an event stream for good: what has begun of a line and an event is closed, and an
-    /// event with `message`, a JSON text, follows. Of a broken event a client sees an incomplete
-    /// JSON text. Does nothing in plain JSON, which cannot be mended from behind.
+    /// Ends an event stream for good: terminates an unfinished line and event, and appends an event
+    /// with `message`, a JSON text. A client sees incomplete JSON in the broken event. Does nothing
+    /// in plain JSON, which cannot be repaired at its end.
     pub fn abandon(&mut self, message: &str) {
         self.fail(Unreadable::Abandoned);
         if self.events.take().is_none() {
             return;
         }
         let out = &mut self.filter.out;
-        // The first may belong to a carriage return.
+        // The first line feed may complete a CR LF.
         out.extend_from_slice(b"\n\n");
         for line in message.split(['\n', '\r']) {
             out.extend_from_slice(b"data: ");
@@ -134,20 +133,20 @@ impl Listing {
         out.push(b'\n');
     }
 
-    /// What was done so far.
+    /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> ListingCounts {
         self.filter.counts
     }
 
-    /// How many bytes are held back, output that waits to be taken not included. At most
-    /// `item_bytes_max` and what one chunk adds before that is seen.
+    /// How many bytes are held back, without output that was not yet taken. At most
+    /// `item_bytes_max`, plus what one chunk adds before the excess is detected.
     #[must_use]
     pub fn held(&self) -> usize {
         self.filter.held()
     }
 
-    /// Notes a fault; the first one stays.
+    /// Records a fault; the first one stays.
     fn fail(&mut self, fault: Unreadable) -> Unreadable {
         self.filter.forget();
         *self.fault.get_or_insert(fault)

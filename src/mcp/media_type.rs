@@ -11,12 +11,12 @@ pub(super) fn check_content_type(value: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The media type that a `Content-Type` names, as it is spelled (RFC 9110 §8.3.1, with empty
-/// parameters allowed, §5.6.6).
+/// Returns the media type of a `Content-Type`, as spelled (RFC 9110 §8.3.1; empty parameters are
+/// allowed, §5.6.6).
 ///
 /// # Errors
-/// It has a parameter other than one `charset` of utf-8. Programs look for types anywhere in the
-/// value, and decode by any charset.
+/// The value has a parameter other than one `charset` of utf-8. Some programs search the whole
+/// value for types, and decode by any charset.
 pub fn media_type(value: &str) -> Result<&str, Refusal> {
     let (media_type, mut rest) = value.split_once(';').unwrap_or((value, ""));
     let mut has_charset = false;
@@ -45,7 +45,7 @@ pub fn media_type(value: &str) -> Result<&str, Refusal> {
     }
 }
 
-/// A token or a quoted string, and what follows it.
+/// A token or a quoted string, and the text after it.
 fn parameter_value(text: &str) -> Result<(Cow<'_, str>, &str), Refusal> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([';', ' ', '\t', '"']).unwrap_or(text.len());

@@ -15,27 +15,29 @@ pub struct Message<'a> {
     pub kind: MessageKind<'a>,
     /// The method as written, unescaped; `response` for a response.
     pub method: Cow<'a, str>,
-    /// The table's entry for the method. Absent for a method outside it and for a response.
+    /// The method's row in the table. Absent for a method outside it and for a response.
     pub entry: Option<&'static Method>,
-    /// What is called with: `arguments` of `tools/call`, `prompts/get` and of methods outside the
-    /// table, `context.arguments` of `completion/complete`. Always an object; null is absent.
+    /// The arguments of the call: `arguments` of `tools/call`, `prompts/get` and of methods outside
+    /// the table, `context.arguments` of `completion/complete`. Always an object; null counts as
+    /// absent.
     pub arguments: Option<Value<'a>>,
-    /// What a user or client answers to the server: `params.inputResponses` (2026-07-28), by the keys
-    /// that the server chose; of a response the member `result`. Always an object; null is absent.
+    /// What a user or client answers to the server: `params.inputResponses` (2026-07-28), by the
+    /// keys that the server chose, or the member `result` of a response. Always an object; null
+    /// counts as absent.
     pub input: Option<Value<'a>>,
     /// `params._meta`, always an object.
     pub meta: Option<Value<'a>>,
-    /// `params.protocolVersion` of `initialize`: a proposal, not yet what is spoken.
+    /// `params.protocolVersion` of `initialize`: a proposal, not yet the version in use.
     pub proposed_version: Option<Cow<'a, str>>,
-    /// Whether the call is asked to run as a task, by `params.task` (2025-11-25).
+    /// Whether the call requests to run as a task, by `params.task` (2025-11-25).
     pub is_task: bool,
     /// What the method reaches.
     pub(super) selected: Selected<'a>,
 }
 
 impl Message<'_> {
-    /// Whether the response to the message may create a task: the call asks for one, or its client
-    /// says that it understands them (extension `io.modelcontextprotocol/tasks`).
+    /// Whether the response to the message may create a task: the call requests one, or its client
+    /// declares the extension `io.modelcontextprotocol/tasks`.
     #[must_use]
     pub fn may_create_task(&self) -> bool {
         let capabilities = || self.meta.as_ref()?.member(META_CLIENT_CAPABILITIES);
@@ -55,11 +57,11 @@ impl Message<'_> {
     }
 }
 
-/// What a body holds.
+/// The content of a body.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "nearly every body is one message, and a box would cost each an allocation"
+    reason = "nearly every body is one message, and boxing it would cost an allocation"
 )]
 pub enum Payload<'a> {
     /// One message.
@@ -79,17 +81,17 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// What form a message has.
+/// The form of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind<'a> {
-    /// Wants a response with this id.
+    /// Expects a response with this id.
     Request {
         /// The id to reply with.
         id: Id<'a>,
     },
-    /// Wants none.
+    /// Expects no response.
     Notification,
-    /// Responds to a request of the server.
+    /// Responds to a request from the server.
     Response {
         /// The server's id.
         id: Id<'a>,
@@ -97,7 +99,7 @@ pub enum MessageKind<'a> {
 }
 
 impl<'a> MessageKind<'a> {
-    /// The id to reply with, if a response is wanted.
+    /// The id to reply with, if the sender expects a response.
     #[must_use]
     pub fn reply_id(&self) -> Option<Id<'a>> {
         match self {

@@ -1,7 +1,7 @@
-//! The methods of MCP, and what each of them needs: one row for each.
+//! The methods of MCP and their properties: one row for each.
 //!
-//! Whether a method exists in the negotiated revision is left to the server, because it does no
-//! harm to judge a request that the server then does not know.
+//! The server checks whether a method exists in the negotiated revision. Judging a request that the
+//! server then does not know does no harm.
 
 use super::list_kind::ListKind;
 use super::params::Params;
@@ -11,23 +11,23 @@ use crate::authz::ActionKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a fact about a method that holds or not"
+    reason = "each is an independent fact about a method"
 )]
 pub struct Method {
     /// The method, matched exactly.
     pub name: &'static str,
-    /// Whether it is a request or a notification.
+    /// The form: request or notification.
     pub form: MethodForm,
-    /// What kind of authority it needs.
+    /// The kind of authority it needs.
     pub kind: ActionKind,
     /// The parameter that names what it reaches.
     pub selector: Selector,
     /// Whether a modern request must repeat the selector in `Mcp-Name`.
     pub needs_name_header: bool,
-    /// Whether rules that name the method which reads the resource are about this one too: what may
-    /// be read may be subscribed to and completed.
+    /// Whether rules for the method that reads the resource also apply to this one: whoever may
+    /// read a resource may subscribe to it and complete it.
     pub is_like_reading: bool,
-    /// Whether revision 2026-07-28 has removed it.
+    /// Whether revision 2026-07-28 removed it.
     pub is_legacy: bool,
     /// Whether its result may create a task.
     pub creates_task: bool,
@@ -42,14 +42,14 @@ impl Method {
         self.form == MethodForm::Request
     }
 
-    /// Whether a modern message with these parameters reaches nothing: the method is one that
-    /// revision 2026-07-28 has removed, whose servers answer 404, and names no resource either.
+    /// Whether a modern message with these parameters reaches nothing: revision 2026-07-28 removed
+    /// the method, so servers answer 404, and the parameters name no resource either.
     pub(super) fn reaches_nothing(&self, params: &Params<'_>) -> bool {
         self.is_legacy && !params.iter().any(|(name, _)| name == "uri")
     }
 }
 
-/// Whether a method wants a response.
+/// Whether a method expects a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MethodForm {
     /// It does.
@@ -92,8 +92,8 @@ impl Selector {
 
 /// Every method of the protocol and of its extensions, sorted by name.
 ///
-/// `skills/list` is not open, although it lists: its result is none of the lists that are filtered,
-/// so a rule has to name it, as for `tasks/*`.
+/// `skills/list` is not open, although it lists: its result is not one of the filtered lists, so a
+/// rule must name it, as with `tasks/*`.
 pub const METHODS: &[Method] = &[
     like_reading(uses("completion/complete", Selector::Reference)),
     open("initialize"),
@@ -128,7 +128,7 @@ pub const METHODS: &[Method] = &[
     listing(ListKind::Tools, open("tools/list")),
 ];
 
-/// The table's entry for a method.
+/// The method's row in the table.
 pub(super) fn find(method: &str) -> Option<&'static Method> {
     METHODS.iter().find(|entry| entry.name == method)
 }

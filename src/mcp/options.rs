@@ -3,11 +3,11 @@
 /// What [`decode`](crate::mcp::decode()) accepts; the names are those of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeOptions {
-    /// How deep arrays and objects may be nested, the message itself and a batch included.
-    /// A value above 126 acts as 126.
+    /// How deep arrays and objects may be nested, including the message itself and a batch. A value
+    /// above 126 acts as 126.
     pub json_depth_max: usize,
-    /// How many values and keys the body may have, whatever they belong to: each scalar, array,
-    /// object and key of a member is one, the message itself and a batch included.
+    /// How many values and keys the body may have in total: each scalar, array, object and member
+    /// key counts as one, including the message itself and a batch.
     pub json_values_max: usize,
     /// The length of a method, a tool's or prompt's name and a task id, in bytes after unescaping.
     pub name_bytes_max: usize,
@@ -20,8 +20,8 @@ pub struct DecodeOptions {
     /// Whether keys inside `arguments` may differ only in case (`fold_arguments: accept`). Equal
     /// keys are refused all the same.
     pub accept_folded_arguments: bool,
-    /// Whether the body came as a string in which something stands for lost bytes: `!` where Envoy
-    /// made it, U+FFFD where others did.
+    /// Whether the body arrived as a string in which lost bytes were replaced: by `!` if Envoy made
+    /// it, by U+FFFD if another proxy did.
     pub lossy: bool,
 }
 

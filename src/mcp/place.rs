@@ -1,8 +1,8 @@
 //! The shape of the protocol: which objects of a message belong to it, which members they have, and
-//! which of them are kept.
+//! which members are kept.
 
-/// Where an object stands in a message: decides which of its keys belong to the protocol and
-/// which of its members are kept.
+/// The place of an object in a message. It decides which of the object's keys belong to the
+/// protocol and which members are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ObjectPlace {
     /// The message itself.
@@ -27,14 +27,14 @@ pub(super) enum ObjectPlace {
     Item,
     /// The annotations of an item.
     Hints,
-    /// Everything else in an item: schemas and metadata, whose keys are nobody's but the server's.
+    /// Everything else in an item: schemas and metadata, whose keys only the server defines.
     Data,
     /// Everything else.
     Free,
 }
 
 impl ObjectPlace {
-    /// The place of the member `key`, and whether it is kept if this is.
+    /// The place of the member `key`, and whether it is kept if this object is.
     pub(super) fn member(self, key: &str) -> (ObjectPlace, bool) {
         match (self, key) {
             (ObjectPlace::Params, "ref") => (ObjectPlace::Reference, true),
@@ -73,18 +73,18 @@ impl ObjectPlace {
     }
 }
 
-/// Where a value stands.
+/// The place of a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ValuePlace {
     pub(super) place: ObjectPlace,
     /// Whether the value is kept.
     pub(super) keep: bool,
-    /// How many arrays and objects are around it.
+    /// How many arrays and objects enclose it.
     pub(super) depth: usize,
 }
 
 impl ValuePlace {
-    /// The member `key` of the object that stands here.
+    /// The member `key` of the object in this place.
     pub(super) fn member(self, key: &str) -> Self {
         let (place, keep) = self.place.member(key);
         Self {
@@ -96,7 +96,7 @@ impl ValuePlace {
 }
 
 impl ObjectPlace {
-    /// The members that the protocol, in any revision or extension, knows in this place.
+    /// The members that any revision or extension of the protocol defines in this place.
     pub(super) fn members(self) -> &'static [&'static str] {
         match self {
             ObjectPlace::Message => &["jsonrpc", "id", "method", "params", "result", "error"],

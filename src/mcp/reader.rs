@@ -1,8 +1,8 @@
 //! Reads the JSON of a body in one pass, with our own rules for keys and depth.
 //!
-//! Reading ends at a text that is not JSON, or that has too many values. A fault in keys or depth is
-//! noted in the [`BodyReader`] and reading goes on, so that the reply can have the id behind it. Once
-//! a fault is noted, nothing that was read is used.
+//! Reading ends at a text that is not JSON, or that has too many values. The [`BodyReader`] records
+//! a fault in keys or depth and continues, so that the reply can include an id that stands after
+//! it. Once a fault is recorded, no value that was read is used.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use crate::authz::Value;
 use crate::json::{Cursor, Syntax};
 
-/// One reading of a text.
+/// A single pass over a text.
 #[derive(Debug)]
 pub(super) struct BodyReader<'a, 'o> {
     pub(super) options: &'o DecodeOptions,
@@ -21,7 +21,7 @@ pub(super) struct BodyReader<'a, 'o> {
     fault: Option<Refusal>,
 }
 
-/// What a value begins as.
+/// The kind of value that begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Object,
@@ -38,7 +38,7 @@ impl<'a, 'o> BodyReader<'a, 'o> {
         }
     }
 
-    /// Notes a fault; the first one stays.
+    /// Records a fault; the first one stays.
     pub(super) fn note(&mut self, refusal: Refusal) {
         self.fault.get_or_insert(refusal);
     }
@@ -52,7 +52,7 @@ impl<'a, 'o> BodyReader<'a, 'o> {
         self.cursor.is_at_end()
     }
 
-    /// What comes next.
+    /// The kind of the next value.
     #[inline]
     pub(super) fn shape(&mut self) -> Result<Shape, Syntax> {
         Ok(match self.cursor.peek()? {
@@ -62,13 +62,13 @@ impl<'a, 'o> BodyReader<'a, 'o> {
         })
     }
 
-    /// Reads past any value without a look at its keys and its depth, and returns how it is spelled.
+    /// Skips any value without checking its keys and depth, and returns its spelling.
     pub(super) fn skip(&mut self) -> Result<&'a str, Syntax> {
         self.cursor.skip()
     }
 
-    /// Reads past the mark that opens a container inside `depth` others, and says whether it has
-    /// something to be read. One that is too deep is noted and passed.
+    /// Consumes the opening mark of a container inside `depth` others, and returns whether it has
+    /// content to read. Too deep a container is recorded as a fault and skipped.
     fn enters(&mut self, opener: u8, closer: u8, depth: usize) -> Result<bool, Syntax> {
         if depth >= self.options.json_depth_max.min(DEPTH_MAX_CEILING) {
             self.note(Refusal::TooDeep);
@@ -81,8 +81,8 @@ impl<'a, 'o> BodyReader<'a, 'o> {
         Ok(!self.cursor.takes(closer)?)
     }
 
-    /// Reads an object inside `depth` containers: `member` reads the value of each member, and is
-    /// told its key and whether the key is a good one.
+    /// Reads an object inside `depth` containers. `member` reads the value of each member; its
+    /// arguments say the key and whether the key is valid.
     pub(super) fn object(
         &mut self,
         place: ObjectPlace,
@@ -121,8 +121,8 @@ impl<'a, 'o> BodyReader<'a, 'o> {
         Ok(())
     }
 
-    /// Reads any value. What is not kept is checked all the same and comes back empty, but of its
-    /// own kind.
+    /// Reads any value. A value that is not kept is still checked, and is returned as an empty
+    /// value of its kind.
     pub(super) fn value(&mut self, at: ValuePlace) -> Result<Value<'a>, Syntax> {
         match self.shape()? {
             Shape::Scalar => self.cursor.scalar(at.keep),
@@ -157,5 +157,5 @@ impl<'a, 'o> BodyReader<'a, 'o> {
     }
 }
 
-/// What the stack has room for; a larger setting has no effect.
+/// The limit of the stack; a larger setting has no effect.
 const DEPTH_MAX_CEILING: usize = 126;

@@ -2,7 +2,7 @@
 
 use super::header::Header;
 
-/// Which half of the protocol's history a message belongs to.
+/// The half of the protocol's history that a message belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Era {
     /// 2024-10-07 to 2025-11-25: handshake and sessions.
@@ -11,9 +11,9 @@ pub enum Era {
     Modern,
 }
 
-/// Why a message is refused: the sender is at fault in every case.
+/// Why a message is refused; the sender is always at fault.
 ///
-/// The texts are fixed, apart from names of our own headers and limits; no client text is in them.
+/// The texts are fixed, apart from our own header and limit names; they contain no client text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The body is not UTF-8.
@@ -34,8 +34,7 @@ pub enum Refusal {
     /// Arrays and objects are nested too deeply.
     #[error("nesting is deeper than `json_depth_max`")]
     TooDeep,
-    /// The body has too many values and keys. It was read no further, so nobody knows whether the
-    /// rest of it is JSON.
+    /// The body has too many values and keys. The rest was not read, so it may not be JSON.
     #[error("the body has more values and keys than `json_values_max`")]
     TooManyValues,
     /// One object has the same key twice, compared after unescaping.
@@ -56,7 +55,7 @@ pub enum Refusal {
     /// The body, or an element of a batch, is not a JSON object.
     #[error("a message is not a JSON object")]
     NotAnObject,
-    /// The body is a batch and the server takes none (`batch_max: 0`).
+    /// The body is a batch and the server accepts none (`batch_max: 0`).
     #[error("batches are not accepted")]
     BatchNotAllowed,
     /// The batch has more elements than `batch_max`.
@@ -83,18 +82,18 @@ pub enum Refusal {
     /// `method` is not a string.
     #[error("`method` is not a string")]
     MethodNotString,
-    /// The method is one of the words this service gives to what has no method: `GET`, `DELETE`,
-    /// `response`. A rule that means those must not be met by a message that spells them.
+    /// The method is one of the words that this service uses where there is no method: `GET`,
+    /// `DELETE`, `response`. A rule that means those must not match a message that spells them.
     #[error("`method` is a reserved word")]
     MethodReserved,
     /// `method` together with `result` or `error`.
     #[error("`method` together with `result` or `error`")]
     MethodWithResult,
-    /// A response with both or neither of `result` and `error`, with one that is no object, with
-    /// `params`, or without an id.
+    /// A response with both or neither of `result` and `error`, with one that is not an object,
+    /// with `params`, or without an id.
     #[error("the response is malformed")]
     ResponseMalformed,
-    /// A response in the modern era, which forbids clients to send any.
+    /// A response in the modern era, in which clients must not send any.
     #[error("responses do not exist in this protocol revision")]
     ResponseModern,
     /// The id is neither a string nor an integer of at most 2^53−1.
@@ -148,25 +147,25 @@ pub enum Refusal {
     /// `Content-Length` is not the length of the body.
     #[error("`content-length` is not the length of the body")]
     ContentLength,
-    /// A header is there twice, or its value may be two joined by a comma.
+    /// A header is present twice, or its value may be two joined by a comma.
     #[error("header `{0}` is repeated or comma-joined")]
     HeaderRepeated(Header),
-    /// A header value has characters it cannot have, or is no proper base64 form.
+    /// A header value has invalid characters, or is not a proper base64 form.
     #[error("header `{0}` is malformed")]
     HeaderMalformed(Header),
     /// A header that a modern request must carry is missing.
     #[error("header `{0}` is missing")]
     HeaderMissing(Header),
-    /// A header says something other than the body.
+    /// A header differs from the body.
     #[error("header `{0}` disagrees with the body")]
     HeaderMismatch(Header),
     /// A modern version header over a request without a protocol version in `_meta`.
     #[error("`_meta` lacks the protocol version")]
     EnvelopeMissing,
-    /// The protocol version is none that this service knows.
+    /// This service does not know the protocol version.
     #[error("the protocol version is not supported")]
     ProtocolVersionUnsupported {
-        /// What was asked for, if it is short and plain enough to be repeated.
+        /// The requested version, if it is short and plain enough to be repeated.
         requested: Option<Box<str>>,
     },
 }
@@ -174,8 +173,8 @@ pub enum Refusal {
 impl Refusal {
     /// The JSON-RPC code of the reply.
     ///
-    /// −32020 and −32022 tell a probing client that the server is modern, so they are only given
-    /// in the modern era; elsewhere the same faults are −32600.
+    /// −32020 and −32022 reveal to a probing client that the server is modern, so they are used
+    /// only in the modern era; elsewhere the same faults are −32600.
     #[must_use]
     pub fn rpc_code(&self, era: Era) -> i32 {
         let is_no_json = matches!(
@@ -214,9 +213,9 @@ impl Refusal {
         }
     }
 
-    /// The version that was asked for, where it is not supported and [`Refusal::rpc_code`] says so:
-    /// the protocol wants `requested` and `supported` in the error's data then. Empty if it is not
-    /// to be repeated.
+    /// The requested version, if it is not supported and [`Refusal::rpc_code`] says so: the
+    /// protocol then requires `requested` and `supported` in the error's data. Empty if the version
+    /// must not be repeated.
     #[must_use]
     pub fn requested_version(&self, era: Era) -> Option<&str> {
         match (self, era) {

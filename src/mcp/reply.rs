@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::id::Id;
 
-/// A JSON-RPC error. Without an id it is for a body whose id could not be read.
+/// A JSON-RPC error. It has no id if the id of the body could not be read.
 #[must_use]
 pub fn error(
     id: Option<Id<'_>>,
@@ -22,8 +22,8 @@ pub fn error(
     envelope(id, "error", &error)
 }
 
-/// A `CallToolResult` that says the call did not happen: text for the model, `isError`, and
-/// `_meta`. A modern result says that it is complete.
+/// A `CallToolResult` reporting that the call did not happen: text for the model, `isError`, and
+/// `_meta`. A modern result is marked complete.
 #[must_use]
 pub fn tool_error(id: Id<'_>, text: &str, meta: &impl Serialize, modern: bool) -> String {
     let result = ToolError {
@@ -61,8 +61,8 @@ struct Content<'a> {
     kind: &'static str,
 }
 
-/// The reply to a batch: the replies to those of its elements that are requests. Empty if there
-/// are none, as a batch without requests has no reply (JSON-RPC 2.0 §6).
+/// The reply to a batch: the replies to its requests. Empty if there are none, because a batch
+/// without requests gets no reply (JSON-RPC 2.0 §6).
 #[must_use]
 pub fn batch(replies: &[String]) -> String {
     if replies.is_empty() {

@@ -16,10 +16,10 @@ pub(super) enum Selected<'a> {
     Tool(Cow<'a, str>),
     Prompt(Cow<'a, str>),
     Uri(Cow<'a, str>),
-    /// What a URI template can become.
+    /// A URI template and what it can become.
     Template {
         sent: Cow<'a, str>,
-        /// With the variables filled in that are known, if there are some.
+        /// With the known variables filled in, if there are any.
         known: Option<String>,
     },
     Task(Cow<'a, str>),
@@ -27,7 +27,7 @@ pub(super) enum Selected<'a> {
         uris: Vec<Cow<'a, str>>,
         tasks: Vec<Cow<'a, str>>,
     },
-    /// A method outside the table reaches nobody knows what; these are its `name`, `uri` and
+    /// A method outside the table, whose resource is unknown. These are its `name`, `uri` and
     /// `taskId` where they are strings, to be compared with `Mcp-Name`.
     Unknown(Vec<Cow<'a, str>>),
 }
@@ -52,7 +52,7 @@ pub(super) fn select<'a>(
     })
 }
 
-/// Reads what the method is called with. `arguments` has the same form whatever the method.
+/// Reads the arguments of the call. `arguments` has the same form for every method.
 pub(super) fn arguments<'a>(
     entry: Option<&Method>,
     params: &mut Params<'a>,
@@ -71,7 +71,7 @@ pub(super) fn arguments<'a>(
     }
 }
 
-/// Reads what is answered to the server, whatever the method.
+/// Reads what is answered to the server, for any method.
 pub(super) fn input<'a>(params: &mut Params<'a>) -> Result<Option<Value<'a>>, Refusal> {
     object_or_null(take(params, "inputResponses")).map_err(|_| Refusal::ParamsInvalid)
 }

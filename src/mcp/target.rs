@@ -1,4 +1,4 @@
-//! What a message wants done, and to what.
+//! What a message asks to do, and to which resource.
 
 use smallvec::{SmallVec, smallvec};
 
@@ -6,32 +6,31 @@ use super::message::{Message, MessageKind};
 use super::selection::Selected;
 use crate::authz::{Action, ActionKind, Resource, Value};
 
-/// One thing a message wants done. All targets of a message must be allowed, or none of it is.
+/// One action on one resource. All targets of a message must be allowed, or none is performed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Target<'m> {
     /// The method as written, and its kind.
     pub action: Action<'m>,
-    /// What is reached.
+    /// The resource.
     pub resource: Resource<'m>,
-    /// What it is called, as sent: of a template the text whose variables are not filled in.
+    /// Its name as sent; for a template, the text without variables filled in.
     pub name: Option<&'m str>,
-    /// What it is called with; see [`Message::arguments`].
+    /// The arguments of the call; see [`Message::arguments`].
     pub arguments: Option<&'m Value<'m>>,
-    /// What is answered to the server; see [`Message::input`].
+    /// What the client answers to the server; see [`Message::input`].
     pub input: Option<&'m Value<'m>>,
     /// [`Message::meta`].
     pub meta: Option<&'m Value<'m>>,
 }
 
-/// What a message wants done, which mostly is one thing.
+/// The targets of a message, usually one.
 pub(crate) type Targets<'m> = SmallVec<[Target<'m>; 1]>;
 
 impl Message<'_> {
-    /// What the message wants done: at least one target.
+    /// The targets of the message, at least one.
     ///
     /// A method outside the table is [`ActionKind::Unknown`], except that any `notifications/*`
-    /// without an id is open. A method of the table is judged the same with and
-    /// without an id.
+    /// without an id is open. A method of the table is judged the same with and without an id.
     #[must_use]
     pub fn targets(&self) -> Targets<'_> {
         let kind = self.action_kind();
@@ -106,7 +105,7 @@ impl Message<'_> {
         is_like_reading.then_some(method)
     }
 
-    /// Whether `Mcp-Name` may say this.
+    /// Whether `Mcp-Name` may have this value.
     pub(super) fn is_named(&self, name: &str) -> bool {
         match &self.selected {
             Selected::Server | Selected::Subscriptions { .. } => false,

@@ -1,7 +1,7 @@
 //! Fills in the variables of a URI template that the client of a completion has already chosen.
 //!
-//! The client names a template and gives in `context.arguments` the values of some variables. The
-//! completion of another variable is then about fewer resources, and is judged as such if every
+//! The client names a template and sends the values of some variables in `context.arguments`. The
+//! completion of another variable then concerns fewer resources, and is judged accordingly if every
 //! server reads the values alike.
 
 use std::borrow::Cow;
@@ -10,12 +10,12 @@ use super::key_rules::fold;
 use super::params::Params;
 use crate::authz::Value;
 
-/// The template with the variables filled in that are known, if there are some.
+/// The template with its known variables filled in, if there are any.
 ///
 /// A variable is known if it is alone in its expression, without an operator or a modifier, its
 /// value is a string that no expansion changes, and no other key could be taken for its name. The
-/// variable that is to be completed is not: every value of it may be told. A template that would
-/// become longer than `bytes_max` stays as it is, and so does one among too many arguments.
+/// variable to be completed is not known: the completion may return any value of it. A template
+/// that would exceed `bytes_max` stays as it is, and so does one with too many arguments.
 pub(super) fn fill_in(template: &str, params: &Params<'_>, bytes_max: usize) -> Option<String> {
     let Value::Map(arguments) = member(params, "context")?.member("arguments")? else {
         return None;
@@ -60,7 +60,7 @@ pub(super) fn fill_in(template: &str, params: &Params<'_>, bytes_max: usize) -> 
     (is_filled && filled.len() <= bytes_max).then_some(filled)
 }
 
-/// With more of them a template could take long to fill in.
+/// With more arguments, filling in a template could take long.
 const ARGUMENTS_MAX: usize = 64;
 
 fn member<'p, 'a>(params: &'p Params<'a>, key: &str) -> Option<&'p Value<'a>> {
@@ -74,13 +74,13 @@ fn is_variable(expression: &str) -> bool {
     !expression.is_empty() && expression.bytes().all(is_plain)
 }
 
-/// Whether a value stands in a URI as it is (RFC 3986 §2.3), and is no segment with a meaning.
+/// Whether expansion leaves a value unchanged (RFC 3986 §2.3), and it is not a dot segment.
 fn is_literal(value: &str) -> bool {
     let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     !matches!(value, "" | "." | "..") && value.bytes().all(is_unreserved)
 }
 
-/// What is left of a name for servers that take no notice of case and of what joins words.
+/// A name reduced for servers that ignore case and word separators.
 fn squeeze(name: &str) -> String {
     let is_joint = |c: char| matches!(c, '_' | '-') || c.is_whitespace();
     let joined = name.chars().filter(|c| !is_joint(*c)).collect();

@@ -1,4 +1,4 @@
-//! Rows: one body or header list each, with the exact refusal or the exact targets.
+//! Tables: one body or header list per row, with the exact refusal or the exact targets.
 
 mod bodies;
 mod headers;
@@ -7,7 +7,7 @@ mod targets;
 
 use super::*;
 
-/// Decodes with default options but a batch limit, and gives the refusal.
+/// Decodes with default options apart from a batch limit, and returns the refusal.
 fn refusal(body: &[u8], change: impl FnOnce(&mut DecodeOptions)) -> Option<Refusal> {
     let mut options = DecodeOptions::default();
     change(&mut options);
@@ -21,8 +21,8 @@ fn one(body: &str) -> Message<'_> {
     }
 }
 
-/// The rows of a table: one line each, cells between bars. Lines between blank ones belong
-/// together only for the reader.
+/// The rows of a table: one line each, with cells between bars. Blank lines only group rows for the
+/// reader.
 fn rows<const N: usize>(table: &str) -> impl Iterator<Item = [&str; N]> {
     table
         .lines()

@@ -1,4 +1,4 @@
-//! Compiles policy files to one [`Policy`], whole or not at all.
+//! Compiles policy files to one [`Policy`], entirely or not at all.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -13,11 +13,11 @@ use super::context::CompileContext;
 use super::document::{PolicyDocument, RuleDocument, ToolTable, error_at_start};
 use super::issuers::{Issuers, RuleParts};
 
-/// Compiles the files of one policy, in the order given. No files, or files without rules, are
-/// a policy that denies everything.
+/// Compiles the files of one policy, in the given order. No files, or files without rules, are a
+/// policy that denies everything.
 ///
 /// # Errors
-/// Everything that is wrong with any of the files, at once.
+/// Every fault in any of the files, at once.
 pub fn compile(sources: &[Source], context: &CompileContext) -> Result<Policy, Findings> {
     let mut findings = Findings::new();
     let ids: Vec<_> = sources
@@ -58,7 +58,7 @@ pub fn compile(sources: &[Source], context: &CompileContext) -> Result<Policy, F
 /// The names that rules may use.
 struct KnownNames<'c> {
     servers: Option<&'c [String]>,
-    /// The classes of each server with a table, or whose annotations are trusted.
+    /// The classes of each server with a table or with trusted annotations.
     classes: HashMap<String, Vec<String>>,
 }
 
@@ -95,7 +95,7 @@ impl<'c> KnownNames<'c> {
         }
     }
 
-    /// A class has to be one of some server that the rule is about.
+    /// A class must exist on some server that the rule applies to.
     fn check_class(&self, node: &Node, servers: &[&Node], findings: &mut Findings) {
         let checkable = |name: &&str| !name.is_empty() && *name != UNCLASSIFIED;
         let Some(name) = node.as_str().filter(checkable) else {
@@ -130,7 +130,7 @@ fn compile_tables(
         let server = table.server.as_str().unwrap_or_default();
         names.check_server(table.server, findings);
         if compiled.iter().any(|(known, _)| &**known == server) {
-            let message = format!("the tools of `{server}` are given twice");
+            let message = format!("the tools of `{server}` are defined twice");
             findings.error(table.server, message, "keep them in one file");
         }
         let mut classes = ToolClasses::default();
@@ -154,7 +154,7 @@ fn compile_tables(
     compiled
 }
 
-/// A tool must not be in two classes. An exact name takes a tool out of the patterns.
+/// A tool must not be in two classes. An exact name overrides the patterns.
 fn refuse_overlaps(table: &ToolTable<'_>, findings: &mut Findings) {
     let mut seen: Vec<(&Node, &crate::authz::Glob)> = Vec::new();
     for (class, patterns) in &table.classes {
@@ -178,7 +178,7 @@ fn refuse_overlaps(table: &ToolTable<'_>, findings: &mut Findings) {
     }
 }
 
-/// What one rule cannot know: ids of others, names, and how many there are.
+/// Checks what spans several rules: unique ids, known names, and the number of rules.
 fn check_rules(
     rules: &[RuleDocument<'_>],
     names: &KnownNames<'_>,
@@ -193,14 +193,14 @@ fn check_rules(
     let mut seen: HashMap<&str, &Node> = HashMap::new();
     for rule in rules {
         if !context.has_countries && rule.asks_country() {
-            let help = "`geoip` in the configuration says where one is";
-            let message = "the rule asks for a country, and there is no database of countries";
+            let help = "set `geoip` in the configuration";
+            let message = "the rule reads a country, but there is no country database";
             error_at_start(rule.node, message, help, findings);
         }
         if let Some((node, id)) = &rule.id {
             if let Some(first) = seen.get(&**id) {
                 let help = format!("the first is in {}", place(first, findings));
-                findings.error(node, format!("the id `{id}` is given twice"), help);
+                findings.error(node, format!("the id `{id}` is used twice"), help);
             } else {
                 seen.insert(id, node);
             }
@@ -223,7 +223,7 @@ fn check_rules(
     }
 }
 
-/// Issuers that are not configured, and names that may be those of any.
+/// Checks for unconfigured issuers, and for names that any issuer could have given.
 fn check_issuers(rule: &RuleDocument<'_>, issuers: &Issuers, findings: &mut Findings) {
     let member = |way: &[&str]| way.iter().try_fold(rule.node, |node, key| node.member(key));
     for way in [&["who", "issuers"][..], &["who", "not", "issuers"]] {
@@ -277,14 +277,14 @@ fn compile_rule(rule: RuleDocument<'_>) -> Option<Rule> {
     })
 }
 
-/// The nearest of some names in any order, which may be there twice.
+/// The nearest of some names, which may be in any order and have repeats.
 fn suggestion(name: &str, mut known: Vec<&str>) -> String {
     known.sort_unstable();
     known.dedup();
     yaml::suggestion(name, &known)
 }
 
-/// 16 hexadecimal digits over the content of all files, each with its length.
+/// 16 hexadecimal digits of a digest over the content of all files, each with its length.
 fn revision(sources: &[Source]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for source in sources {

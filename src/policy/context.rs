@@ -1,4 +1,4 @@
-//! What compiling a policy needs to know of the configuration.
+//! The parts of the configuration that compiling a policy needs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use crate::authz::{TrustedHints, UriForm};
 pub struct CompileContext {
     /// The configured server names; without them, names are not checked.
     pub servers: Option<Vec<String>>,
-    /// Whether there is a database of countries.
+    /// Whether a country database is configured.
     pub has_countries: bool,
-    /// The issuers, and which of them each server takes tokens of.
+    /// The issuers, and which of them each server accepts.
     pub issuers: Arc<Issuers>,
-    /// The issuer of subjects in policy tests that do not name one.
+    /// The issuer of subjects in policy tests that name none.
     pub issuer: String,
-    /// What trusted annotations say of recorded tools; also which servers' are trusted.
+    /// The trusted annotations of recorded tools, and which servers' annotations are trusted.
     pub hints: Arc<TrustedHints>,
-    /// How servers read URIs, where it is not as usual.
+    /// How servers read URIs, unless in the default form.
     pub uris: Arc<HashMap<String, UriForm>>,
     /// The defaults of the arguments of recorded tools, for policy tests.
     pub defaults: Arc<ToolDefaults>,
@@ -47,7 +47,7 @@ impl Default for CompileContext {
 }
 
 impl CompileContext {
-    /// What the requests of policy tests take for granted.
+    /// The defaults for the requests of policy tests.
     #[must_use]
     pub fn samples(&self) -> SampleContext {
         SampleContext {

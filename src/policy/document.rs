@@ -1,9 +1,9 @@
-//! Decodes one policy file: YAML to rules and tool tables that know where they stand.
+//! Decodes one policy file: YAML to rules and tool tables that keep their positions in the file.
 //!
-//! Each block of a rule has a file here that reads it, named as the one in `authz` that judges it:
-//! `who`, `what`, `when`, `place` (for `where`) and `why`. `effects` reads what a rule does,
-//! `expression` its `if`, and `assignment` its `set`. Everything that one file can tell is checked
-//! here; what needs the other files or the configuration is checked in `compile.rs`.
+//! Each block of a rule has a file here that decodes it, named like the file in `authz` that judges
+//! it: `who`, `what`, `when`, `place` (for `where`) and `why`. `effects` decodes the effect of a
+//! rule, `expression` its `if`, and `assignment` its `set`. This room checks everything that one
+//! file can show; `compile.rs` checks what needs the other files or the configuration.
 
 mod assignment;
 mod block;
@@ -48,7 +48,7 @@ pub(super) struct ToolTable<'n> {
     pub(super) classes: Vec<(&'n Node, Vec<(&'n Node, Glob)>)>,
 }
 
-/// One rule. Parts that are wrong have left a finding and are absent.
+/// One rule. An invalid part has produced a finding and is absent.
 #[derive(Debug)]
 pub(super) struct RuleDocument<'n> {
     pub(super) node: &'n Node,
@@ -66,7 +66,7 @@ pub(super) struct RuleDocument<'n> {
 }
 
 impl RuleDocument<'_> {
-    /// Whether the rule asks for the country of the source.
+    /// Whether the rule reads the country of the source.
     pub(super) fn asks_country(&self) -> bool {
         let condition = self.condition.as_ref();
         self.place.as_ref().is_some_and(Where::has_countries)
@@ -75,7 +75,7 @@ impl RuleDocument<'_> {
 }
 
 impl<'n> PolicyDocument<'n> {
-    /// Reads one file's tree. An empty file has no rules.
+    /// Decodes one file's tree. An empty file has no rules.
     pub(super) fn read(root: &'n Node, cel_bytes_max: usize, findings: &mut Findings) -> Self {
         if root.data == Data::Null {
             return PolicyDocument::default();
@@ -99,14 +99,14 @@ impl<'n> PolicyDocument<'n> {
     }
 }
 
-/// A key without a value is neither "everything" nor "nothing": it has to be said.
+/// A key without a value means neither "everything" nor "nothing": it is refused.
 fn refuse_nulls(node: &Node, findings: &mut Findings) {
     match &node.data {
         Data::Map(entries) => {
             for (key, value) in entries {
                 if value.data == Data::Null {
                     let message = format!("`{}` has no value", key.as_str().unwrap_or_default());
-                    findings.error(key, message, "leave the key out, or say what it is");
+                    findings.error(key, message, "omit the key, or give it a value");
                 }
                 refuse_nulls(value, findings);
             }
@@ -144,7 +144,7 @@ fn read_tools<'n>(node: &'n Node, findings: &mut Findings) -> Option<Vec<ToolTab
     Some(tables)
 }
 
-/// The members of a mapping with free keys.
+/// The members of a mapping with arbitrary keys.
 fn entries<'n>(
     node: &'n Node,
     what: &str,
@@ -164,7 +164,7 @@ fn entries<'n>(
     None
 }
 
-/// No rules at all is a policy: it denies everything.
+/// No rules at all is a valid policy: it denies everything.
 fn read_rules<'n>(
     node: &'n Node,
     cel_bytes_max: usize,
@@ -234,7 +234,7 @@ fn read_rule<'n>(
     })
 }
 
-/// An allow that does not say for whom and what would be "everything" by omission.
+/// Refuses an allow without `who` or `what`, which would mean "everything" by omission.
 fn refuse_vague_allow(
     rule: &Node,
     who: Option<&Node>,

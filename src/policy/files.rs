@@ -14,13 +14,13 @@ use crate::yaml::Source;
 use error::{BYTES_MAX, FILES_MAX};
 use expand::{here_if_empty, is_named_as_policy};
 
-/// Reads the file at `path`, every `*.yaml` and `*.yml` file of the directory there, or every
-/// file that matches it as a glob; in the order of their paths. The tests of a policy (see
-/// [`read_tests`]) are not part of it.
+/// Reads the file at `path`, or every `*.yaml` and `*.yml` file in that directory, or every file
+/// that matches it as a glob, in the order of their paths. The tests of a policy (see
+/// [`read_tests`]) are not included.
 ///
 /// # Errors
-/// When there is none, or one cannot be read: a policy is whole or nothing. A link to nothing, a
-/// pipe or a directory of such a name is one that cannot be read.
+/// If there is no file, or one cannot be read: a policy is read entirely or not at all. A dangling
+/// link, a pipe or a directory with such a name counts as unreadable.
 pub fn read(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
     let paths = policy_paths(path)?;
     if paths.is_empty() {
@@ -29,12 +29,12 @@ pub fn read(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
     read_all(&paths)
 }
 
-/// Reads the tests of the policy at `path`: for a single file `NAME.yaml` the file
-/// `NAME_test.yaml` beside it, for a directory or glob every `*_test.yaml` in the directories of
-/// the policy's files (`.yml` alike); in the order of their paths. None is not an error.
+/// Reads the tests of the policy at `path`, in the order of their paths: for a single file
+/// `NAME.yaml` the file `NAME_test.yaml` beside it; for a directory or glob every `*_test.yaml` in
+/// the directories of the policy's files (`.yml` alike). Having no tests is not an error.
 ///
 /// # Errors
-/// When one cannot be read.
+/// If one cannot be read.
 pub fn read_tests(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
     read_all(&test_paths(path)?)
 }
@@ -42,7 +42,7 @@ pub fn read_tests(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
 /// Reads exactly these files, in this order.
 ///
 /// # Errors
-/// When one cannot be read.
+/// If one cannot be read.
 pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, ReadPolicyError> {
     if paths.len() > FILES_MAX {
         return Err(ReadPolicyError::TooLarge);
@@ -58,10 +58,10 @@ pub(super) struct PolicyFiles {
     pub(super) tests: Vec<Source>,
 }
 
-/// What reading the files gave.
+/// The result of reading the files.
 pub(super) type Sources = Result<PolicyFiles, ReadPolicyError>;
 
-/// Reads the files of the policy at `path`, and of its tests.
+/// Reads the files of the policy at `path`, and its tests.
 pub(super) fn read_files(path: &Path) -> Sources {
     Ok(PolicyFiles {
         policy: read(path)?,
@@ -106,7 +106,7 @@ pub(super) fn state_of(sources: &Sources) -> FilesState {
     match sources {
         Ok(files) => {
             let mut context = Context::new(&SHA256);
-            // A mended test is a change too: the policy may have waited for it.
+            // A corrected test is a change too: the policy may have been waiting for it.
             let all = files.policy.iter().chain(&files.tests);
             for part in all.flat_map(|file| [&file.name, &file.text]) {
                 context.update(&part.len().to_le_bytes());
@@ -118,7 +118,7 @@ pub(super) fn state_of(sources: &Sources) -> FilesState {
     }
 }
 
-/// How a policy is configured.
+/// The kind of path that a policy is configured with.
 enum PolicyPath {
     File,
     Directory,
@@ -128,7 +128,7 @@ enum PolicyPath {
 impl PolicyPath {
     fn of(path: &Path) -> Result<Self, ReadPolicyError> {
         match file::kind(path).map_err(|cause| ReadPolicyError::of(path, cause))? {
-            // Something else is refused as it is read.
+            // Anything else is refused when it is read.
             Some(FileKind::File | FileKind::Other(_)) => Ok(PolicyPath::File),
             Some(FileKind::Directory) => Ok(PolicyPath::Directory),
             None if expand::is_glob(path) => Ok(PolicyPath::Glob),
@@ -170,8 +170,8 @@ fn test_paths(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
     Ok(found)
 }
 
-/// The tests of a single file. Only of a name that nothing has, in a directory that is there, is it
-/// known that there are no tests.
+/// The tests of a single file. There are certainly no tests only if nothing has the name and the
+/// directory exists.
 fn tests_beside(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
     let Some(stem) = path.file_stem() else {
         return Ok(Vec::new());
@@ -184,7 +184,7 @@ fn tests_beside(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
         let beside = path.with_file_name(name);
         match file::kind(&beside) {
             Ok(None) => {}
-            // What is wrong with it is told as it is read.
+            // Reading it reports what is wrong with it.
             Ok(Some(_)) | Err(_) => found.push(beside),
         }
     }
@@ -223,7 +223,7 @@ fn read_one(path: &Path, left: &mut u64) -> Result<Source, ReadPolicyError> {
     })
 }
 
-/// What has the name of a policy file in a directory, be it a file or not.
+/// Everything in a directory that is named like a policy file, whether it is a file or not.
 fn listed(folder: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
     let read_error = |cause: std::io::Error| ReadPolicyError::of(folder, cause);
     let mut files = Vec::new();

@@ -1,8 +1,8 @@
 //! Finds names in a rule that any of several issuers could have given.
 //!
-//! Groups, roles, scopes, tenants, subjects, clients and claims are what an issuer calls them. On a
-//! server that takes tokens of several issuers a rule has to say whose it means; else an issuer that
-//! is added later decides who is in `engineering`.
+//! Each issuer defines its own groups, roles, scopes, tenants, subjects, clients and claims. A rule
+//! for a server that accepts tokens of several issuers must name the issuer it means. Otherwise an
+//! issuer that is added later decides who is in `engineering`.
 
 use std::collections::HashMap;
 
@@ -10,31 +10,31 @@ use crate::authz::{
     Assignments, ClaimSelector, Effect, ExpectedValue, Expression, What, Where, Who, WhoKinds,
 };
 
-/// The configured issuers, and which of them each server takes tokens of.
+/// The configured issuers, and which of them each server accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Issuers {
-    /// All of them; none where they are not known.
+    /// All issuers; empty if they are unknown.
     pub names: Vec<String>,
-    /// Those whose tokens tell of the device.
+    /// The issuers whose tokens describe the device.
     pub of_devices: Vec<String>,
-    /// By server.
+    /// The accepted issuers of each server.
     pub of_servers: HashMap<String, Vec<String>>,
-    /// Whether a rule has to say whose names it means (`issuers_strict`).
+    /// Whether a rule must name the issuers of its names (`issuers_strict`).
     pub are_strict: bool,
 }
 
-/// A part of a rule whose names may be those of any issuer.
+/// A part of a rule whose names any issuer could have given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unsaid<'r> {
-    /// Where it stands, by its keys.
+    /// Its position, as a path of keys.
     pub(super) way: Vec<&'static str>,
-    /// A server with several issuers that the rule is about.
+    /// A server with several issuers that the rule applies to.
     server: &'r str,
-    /// Whether the rule is an allow.
+    /// Whether the rule is an allow rule.
     is_allow: bool,
 }
 
-/// The parts of a rule that decide who is meant.
+/// The parts of a rule that select the caller.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RuleParts<'r> {
     pub(super) effect: Option<&'r Effect>,
@@ -46,8 +46,9 @@ pub(super) struct RuleParts<'r> {
 }
 
 impl Issuers {
-    /// A part of a rule that does not say whose names it means and lets more through by the names
-    /// of another issuer: any of an allow; of every other rule what exempts from it.
+    /// A part of a rule that does not name the issuer of its names, so that names of another issuer
+    /// let more requests through: any part of an allow rule; of other rules, the part that exempts
+    /// callers.
     pub(super) fn unsaid<'r>(&'r self, rule: RuleParts<'r>) -> Option<Unsaid<'r>> {
         let is_allow = *rule.effect? == Effect::Allow;
         let is_said = rule.who.is_some_and(|who| who.issuers.is_some())
@@ -64,13 +65,13 @@ impl Issuers {
         if let Some(way) = way(rule, is_allow) {
             return Some(unsaid(way, server));
         }
-        // What a proxy says of the device is no issuer's.
+        // A proxy's facts about the device belong to no issuer.
         let tells = |issuer: &String| self.of_devices.contains(issuer);
         let server = self.server_of_several(rule.what, tells)?;
         Some(unsaid(way_to_device(rule, is_allow)?, server))
     }
 
-    /// The first server that a rule is about and that takes tokens of several such issuers.
+    /// The first server that a rule applies to and that accepts several such issuers.
     fn server_of_several(
         &self,
         what: Option<&What>,
@@ -80,7 +81,7 @@ impl Issuers {
             let named = what.and_then(|what| what.servers.as_deref());
             named.is_none_or(|names| names.iter().any(|own| **own == *name))
         };
-        // Nothing else in `not` takes all of a server out of the rule.
+        // Nothing else in `not` excludes a server from the rule entirely.
         let is_excluded = |name: &str| {
             let not = what.and_then(|what| what.not.as_deref());
             not.is_some_and(|not| {
@@ -104,7 +105,7 @@ impl Issuers {
     }
 }
 
-/// Where the names stand.
+/// The position of the names.
 fn way(rule: RuleParts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
     if let Some(key) = rule.who.and_then(|who| named(who, is_allow)) {
         return Some(vec!["who", key]);
@@ -122,7 +123,7 @@ fn way(rule: RuleParts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
     tells.then(|| vec!["set"])
 }
 
-/// Where the device stands.
+/// The position of the device.
 fn way_to_device(rule: RuleParts<'_>, is_allow: bool) -> Option<Vec<&'static str>> {
     let place = rule.place;
     let not = place.and_then(|place| place.not.as_deref());
@@ -135,7 +136,7 @@ fn way_to_device(rule: RuleParts<'_>, is_allow: bool) -> Option<Vec<&'static str
     reads_names(rule, is_allow, true).then(|| vec!["if"])
 }
 
-/// Whether an expression lets through by names.
+/// Whether an expression lets requests through because of names.
 fn reads_names(rule: RuleParts<'_>, is_allow: bool, with_device: bool) -> bool {
     rule.condition.is_some_and(|condition| {
         if is_allow {
@@ -146,13 +147,13 @@ fn reads_names(rule: RuleParts<'_>, is_allow: bool, with_device: bool) -> bool {
     })
 }
 
-/// Whether claims let through: any that may be had, else those of who has none.
+/// Whether claims let requests through: by any value, or else by having none.
 fn lets_through(claims: &[ClaimSelector], by_any: bool) -> bool {
     let mut expected = claims.iter().flat_map(|claim| &claim.expected);
     expected.any(|expected| by_any || ExpectedValue::is_nothing(expected))
 }
 
-/// The first selector over names that an issuer gives and that lets through: by any name, else by
+/// The first selector over issuer-given names that lets requests through: by any name, or else by
 /// having none.
 fn named(who: &Who, by_any: bool) -> Option<&'static str> {
     let WhoKinds {
@@ -170,7 +171,7 @@ fn named(who: &Who, by_any: bool) -> Option<&'static str> {
 }
 
 impl Unsaid<'_> {
-    /// What is wrong.
+    /// The message of the finding.
     pub(super) fn message(&self) -> String {
         let names = match self.way.as_slice() {
             ["if"] => "the names in the expression".to_owned(),
@@ -178,26 +179,31 @@ impl Unsaid<'_> {
             way => format!("`{}`", way.last().copied().unwrap_or_default()),
         };
         let server = self.server;
-        format!("{names} may be those of any issuer that `{server}` takes")
+        format!("{names} may come from any issuer that `{server}` accepts")
     }
 
-    /// What would be right. It never lets more through than the rule does as it stands: an allow is
-    /// kept to the callers of named issuers, and from any other rule only their names exempt.
+    /// The help of the finding. Following it never lets more requests through than the rule does
+    /// now: an allow rule is restricted to callers of named issuers, and any other rule exempts
+    /// only by their names.
     pub(super) fn help(&self) -> &'static str {
         match (self.is_allow, self.way.as_slice()) {
-            (true, ["if"]) => "say whose: `subject.issuer == \"…\" && (…)`, or `issuers` in `who`",
-            (true, ["set"]) => "set `${subject.issuer}` too, or say `issuers` in `who`",
-            (true, _) => "say whose, with `issuers` in `who`",
-            (false, ["if"]) => {
-                "say whose: `!(subject.issuer == \"…\" && …)`, with what exempts after the `&&`"
+            (true, ["if"]) => {
+                "name the issuer: `subject.issuer == \"…\" && (…)`, or `issuers` in `who`"
             }
-            (false, ["who", "not", _]) => "say whose, with `issuers` in the same `not`",
+            (true, ["set"]) => "set `${subject.issuer}` too, or `issuers` in `who`",
+            (true, _) => "name the issuers with `issuers` in `who`",
+            (false, ["if"]) => {
+                "name the issuer: `!(subject.issuer == \"…\" && …)`, with what exempts after the \
+                 `&&`"
+            }
+            (false, ["who", "not", _]) => "name the issuers with `issuers` in the same `not`",
             (false, ["who", _]) => {
-                "say whose: `not: {issuers: […], claims: …}` instead, with the values that exempt"
+                "name the issuers: `not: {issuers: […], claims: …}` instead, with the values that \
+                 exempt"
             }
             (false, _) => {
-                "say whose, in `if` instead: `!(subject.issuer == \"…\" && device.… == …)`, with \
-                 what exempts after the `&&`"
+                "name the issuer in `if` instead: `!(subject.issuer == \"…\" && device.… == …)`, \
+                 with what exempts after the `&&`"
             }
         }
     }

@@ -1,8 +1,8 @@
-//! What a policy can say and probably should not.
+//! Warns of valid policies that are probably mistakes.
 //!
-//! A lint never keeps a policy from being used. Each has a name (`policy/silence.rs`), which a rule
-//! silences with `silence: [name]`, and a file for all of its rules with a `silence` of its own.
-//! The short ones stand here; the others have a file each, by what they look at.
+//! A lint never prevents a policy from being used. Each lint has a name (`policy/silence.rs`), by
+//! which a rule silences it with `silence: [name]`, and a file for all of its rules with a
+//! `silence` of its own. The short lints are here; the others have a file each, by subject.
 
 mod arguments;
 mod context;
@@ -29,10 +29,10 @@ use crate::authz::{Effect, Mode, Policy, Rule, What, Who};
 use crate::yaml::{self, Findings, Node, Source};
 use context::{Lint, places};
 
-/// The class that the lint about limits looks for.
+/// The class that the lint about limits inspects.
 const DESTRUCTIVE: &str = "destructive";
 
-/// Looks over a policy that was compiled from these sources.
+/// Runs the lints over a policy that was compiled from these sources.
 #[must_use]
 pub fn lint(sources: &[Source], policy: &Policy, context: &LintContext<'_>) -> Findings {
     let mut findings = Findings::new();
@@ -40,7 +40,7 @@ pub fn lint(sources: &[Source], policy: &Policy, context: &LintContext<'_>) -> F
         .iter()
         .map(|source| findings.add_source(source.clone()))
         .collect();
-    // The policy was compiled from these, so they are good.
+    // The policy was compiled from these sources, so they are valid.
     let trees: Vec<Node> = ids
         .into_iter()
         .filter_map(|id| yaml::parse(id, &mut findings))
@@ -109,7 +109,7 @@ impl Lint<'_> {
         } else {
             &["if"]
         };
-        let message = "TLS peers are who Envoy says, whether or not it verified their certificates";
+        let message = "TLS peers have the names that Envoy sends, whether or not it verified their certificates";
         let help = "`peers: {ca_file: …}` in the configuration has them verified, or silence this \
                     where every listener requires and verifies client certificates";
         self.warn(rule, way, UNVERIFIED_PEERS, message, help);
@@ -126,7 +126,8 @@ impl Lint<'_> {
         let what = rule.what.as_ref();
         let narrow = what.is_some_and(|what| what.methods.is_some() || !what.kinds().is_empty());
         if condition.reads_arguments() && !narrow {
-            let message = "this is also about `initialize` and the lists, which have no arguments";
+            let message =
+                "this also applies to `initialize` and the lists, which have no arguments";
             let help = "say `methods: [tools/call]` in `what`";
             self.warn(rule, &["if"], ARGUMENTS_EVERYWHERE, message, help);
         }
@@ -136,7 +137,7 @@ impl Lint<'_> {
         let Some(other) = by else { return };
         if other.effect == rule.effect {
             let message = format!(
-                "`{}` already covers everything that this rule is about",
+                "`{}` already covers everything that this rule applies to",
                 other.id
             );
             self.warn(
@@ -147,7 +148,7 @@ impl Lint<'_> {
                 "remove one of the two",
             );
         } else {
-            let message = format!("`{}` denies everything that this rule is about", other.id);
+            let message = format!("`{}` denies everything that this rule applies to", other.id);
             self.warn(
                 rule,
                 &["id"],
@@ -158,7 +159,7 @@ impl Lint<'_> {
         }
     }
 
-    /// What is called destructive should not be possible without end.
+    /// Destructive tools should not be callable without a limit.
     fn look_at_limits(&mut self, rule: &Rule) {
         let is_destructive = |what: &What| {
             let classes = what.classes.iter().flatten();

@@ -1,5 +1,5 @@
-//! Who may call which tool: the decision for every caller and tool, as far as it is the same
-//! whatever the arguments.
+//! Who may call which tool: the decision for every caller and tool, as far as it does not depend on
+//! the arguments.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -25,8 +25,8 @@
 //! assert_eq!((matrix.callers[0].name.as_str(), words), ("dev", vec!["allow", "deny"]));
 //! ```
 //!
-//! `callers` makes up whom to ask about, and `page` shows a matrix as HTML. `shown` replaces what
-//! nobody would see in a name.
+//! `callers` derives sample callers from the rules, and `page` renders a matrix as HTML. `shown`
+//! replaces the characters of a name that no reader would see.
 
 mod callers;
 mod page;
@@ -44,24 +44,24 @@ use crate::authz::{
     self, Effect, Glob, Names, Policy, Preview, PreviewOutcome, TrustedHints, UNCLASSIFIED,
 };
 
-/// The most cells that are worked out.
+/// The most cells that are computed.
 const CELLS_MAX: usize = 1_000_000;
 
 /// The tools of each server.
 pub type KnownTools = BTreeMap<String, BTreeSet<String>>;
 
-/// What everybody could do with every tool.
+/// The decisions for every caller and tool.
 #[derive(Debug)]
 pub struct Matrix {
     /// The revision of the policy.
     pub revision: String,
-    /// Who is asked about.
+    /// The callers.
     pub callers: Vec<SampleCaller>,
-    /// One for each tool, by server, class and name.
+    /// One row for each tool, by server, class and name.
     pub rows: Vec<ToolRow>,
-    /// The rules that some cell names, in the order of the policy; the index is the footnote.
+    /// The rules that some cell refers to, in the order of the policy; the index is the footnote.
     pub notes: Vec<RuleNote>,
-    /// Servers of which no tool is known.
+    /// Servers without known tools.
     pub unknown: Vec<String>,
 }
 
@@ -74,33 +74,33 @@ pub struct ToolRow {
     pub tool: String,
     /// Its risk class.
     pub class: String,
-    /// One for each caller.
+    /// One cell for each caller.
     pub cells: Vec<Preview>,
 }
 
-/// A rule that some cell names.
+/// A rule that some cell refers to.
 #[derive(Debug)]
 pub struct RuleNote {
     /// Its id.
     pub rule: String,
     /// Its effect.
     pub effect: &'static str,
-    /// What it says to clients.
+    /// Its message for clients.
     pub message: Option<String>,
-    /// The scopes that it asks for.
+    /// The scopes that it requires.
     pub asks: Vec<String>,
 }
 
 /// Why there is no matrix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MatrixError {
-    /// There is too much to work out.
+    /// There are too many cells.
     #[error("the matrix has more than {CELLS_MAX} cells")]
     TooLarge,
-    /// There is nothing to work out.
+    /// There are no tools.
     #[error("no tool is known; set `tools_snapshot`, or name tools exactly in the class tables")]
     NoTools,
-    /// A tool has a name with which it could not be called.
+    /// A tool has a name with which it cannot be called.
     #[error("the tool `{}`: {cause}", tool.escape_debug())]
     Unasked {
         /// The tool.
@@ -111,10 +111,10 @@ pub enum MatrixError {
 }
 
 impl Matrix {
-    /// Works out every cell.
+    /// Computes every cell.
     ///
     /// # Errors
-    /// When there is nothing to show, too much, or a tool that cannot be called.
+    /// If there is no tool, there are too many cells, or a tool cannot be called.
     pub fn new(
         policy: &Policy,
         hints: &Arc<TrustedHints>,
@@ -136,7 +136,7 @@ impl Matrix {
             }
             for tool in tools {
                 let class = policy.class(&server, &tool, hints.of(&server, &tool));
-                // Only the hints of a tool that is not recorded are not known.
+                // Only the hints of an unrecorded tool are unknown.
                 let class = class.map_or_else(|| "unknown".to_owned(), ToString::to_string);
                 let cell = |caller: &SampleCaller| {
                     let call = caller.calling(&server, &tool, hints);
@@ -180,7 +180,7 @@ impl Matrix {
         named.map(|(index, _)| index.saturating_add(1)).collect()
     }
 
-    /// The classes of its tools, the harmless ones first.
+    /// The classes of its tools, harmless ones first.
     #[must_use]
     pub fn classes(&self) -> Vec<&str> {
         let classes: BTreeSet<&str> = self.rows.iter().map(|row| row.class.as_str()).collect();
@@ -190,7 +190,7 @@ impl Matrix {
     }
 }
 
-/// The usual classes from harmless to harmful, then others, then those in none.
+/// The usual classes from harmless to harmful, then others, then unclassified.
 fn class_rank(class: &str) -> usize {
     match class {
         "read" => 0,
@@ -257,7 +257,7 @@ fn named_tools(policy: &Policy, server: &str) -> BTreeSet<String> {
     names
 }
 
-/// How a cell is named.
+/// The word for a cell.
 #[must_use]
 pub fn word(prospect: PreviewOutcome) -> &'static str {
     match prospect {

@@ -1,32 +1,32 @@
-//! The lints of a policy by name, and `silence`, by which a rule, a test or a file turns some off.
+//! The names of a policy's lints, and `silence`, by which a rule, a test or a file turns some off.
 
 use crate::yaml::{self, Findings, Node};
 
-/// A rule does nothing that another one does not do already.
+/// Another rule already does everything that this rule does.
 pub(super) const SHADOWED_RULE: &str = "shadowed-rule";
 /// A rule can never have an effect.
 pub(super) const UNREACHABLE_RULE: &str = "unreachable-rule";
-/// No recorded tool has this name, or matches this pattern.
+/// No recorded tool has this name or matches this pattern.
 pub(super) const UNKNOWN_TOOL: &str = "unknown-tool";
 /// No recorded tool is in this class.
 pub(super) const EMPTY_CLASS: &str = "empty-class";
 /// The expression of a deny or require rule has no result for some requests, which denies them.
 pub(super) const FALLIBLE_DENY: &str = "fallible-deny";
-/// An expression reads arguments, and the rule is also about requests that have none.
+/// An expression reads arguments, but the rule also applies to requests without arguments.
 pub(super) const ARGUMENTS_EVERYWHERE: &str = "arguments-everywhere";
-/// No test comes to a decision by the rule.
+/// No test is decided by the rule.
 pub(super) const UNTESTED_RULE: &str = "untested-rule";
-/// A test's caller has a group or scope that is nearly one of the rules'.
+/// A test's caller has a group or scope that is nearly one of the rules' names.
 pub(super) const UNKNOWN_GROUP: &str = "unknown-group";
-/// An allow of the class `destructive`, and no limit on it.
+/// An allow of the class `destructive` has no limit.
 pub(super) const UNLIMITED_DESTRUCTIVE: &str = "unlimited-destructive";
 /// The time of a rule has passed.
 pub(super) const EXPIRED_RULE: &str = "expired-rule";
-/// A pattern matches more than whole values, and a match lets a call through.
+/// A pattern also matches parts of values, and a match lets a call through.
 pub(super) const UNANCHORED_REGEX: &str = "unanchored-regex";
-/// An allow names what may not be.
+/// An allow names forbidden values instead of allowed ones.
 pub(super) const NEGATED_ALLOW: &str = "negated-allow";
-/// A rule that refuses looks for a part of a text that can be spelled otherwise.
+/// A refusing rule searches for a part of a text that can be spelled differently.
 pub(super) const SPELLED_TEXT: &str = "spelled-text";
 /// An allow tests the text of a URI.
 pub(super) const URI_IN_EXPRESSION: &str = "uri-in-expression";
@@ -34,13 +34,13 @@ pub(super) const URI_IN_EXPRESSION: &str = "uri-in-expression";
 pub(super) const URI_NEVER_NORMAL: &str = "uri-never-normal";
 /// A pattern over resources has a query.
 pub(super) const URI_QUERY: &str = "uri-query";
-/// A rule that refuses converts a value from outside.
+/// A refusing rule converts an external value.
 pub(super) const CONVERSION_IN_DENY: &str = "conversion-in-deny";
-/// Names of callers may be those of any of several issuers.
+/// Any of several issuers could have given the names of callers.
 pub(super) const ANY_ISSUER: &str = "any-issuer";
-/// Nobody but Envoy says who a TLS peer is.
+/// Only Envoy vouches for the name of a TLS peer.
 pub(super) const UNVERIFIED_PEERS: &str = "unverified-peers";
-/// No recorded tool declares an argument that is read.
+/// No recorded tool declares an argument that the rule reads.
 pub(super) const UNKNOWN_ARGUMENT: &str = "unknown-argument";
 
 /// Every lint of a policy.

@@ -20,59 +20,59 @@ use crate::yaml::Findings;
 pub struct PolicyStore {
     pub(super) path: PathBuf,
     context: CompileContext,
-    /// The hints that policies are compiled and tested with: those of the context may have changed.
+    /// The hints for compiling and testing policies, which may differ from those of the context.
     hints: ArcSwap<TrustedHints>,
-    /// The same of the defaults that they are tested with.
+    /// The same for the defaults of arguments in tests.
     defaults: ArcSwap<ToolDefaults>,
-    /// What the files were when the store was opened, so that a change since then is noticed.
+    /// The state of the files when the store was opened, so that a change since then is noticed.
     pub(super) opened: FilesState,
     current: ArcSwap<Policy>,
     status: Mutex<ReloadStatus>,
 }
 
-/// What became of the last attempts to take a policy into force.
+/// The results of the attempts to load a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadStatus {
     /// The revision in force.
     pub revision: Arc<str>,
     /// Since when it is in force.
     pub applied: Timestamp,
-    /// How many policies were taken into force, the first one included.
+    /// How many policies were put into force, including the first one.
     pub successes: u64,
     /// How many could not be.
     pub failures: u64,
-    /// The failure that the files in place still have.
+    /// The failure of the current files, if they cannot be used.
     pub failing: Option<FailingPolicy>,
 }
 
-/// The files in place cannot be used.
+/// The current files cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailingPolicy {
-    /// When that was first noticed.
+    /// When this was first noticed.
     pub since: Timestamp,
-    /// One line for each thing that is wrong; beyond the first hundred only how many there are.
+    /// One line for each fault; after the first hundred, only how many more there are.
     pub lines: Vec<String>,
 }
 
-/// Why a policy was not taken into force.
+/// Why a policy was not put into force.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadPolicyError {
     /// Its files could not be read.
     #[error(transparent)]
     Read(#[from] ReadPolicyError),
-    /// It is wrong.
+    /// It has errors.
     #[error("the policy has {}", .0.total())]
     Invalid(Findings),
-    /// It does not do what its tests want.
+    /// It fails its tests.
     #[error("the policy fails its tests in {} place(s)", .0.len())]
     Tests(Findings),
-    /// A newer one is there, for which this one was given up.
+    /// A newer policy superseded it.
     #[error("the policy was replaced while its tests ran")]
     Replaced,
 }
 
 impl LoadPolicyError {
-    /// One line for each thing that is wrong; beyond the first hundred only how many there are.
+    /// One line for each fault; after the first hundred, only how many more there are.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         match self {
@@ -96,7 +96,7 @@ impl PolicyStore {
     /// Reads and compiles the policy at `path`: a file, a directory or a glob.
     ///
     /// # Errors
-    /// When there is no usable policy to begin with.
+    /// If there is no usable policy to begin with.
     pub fn open(
         path: PathBuf,
         context: CompileContext,
@@ -171,23 +171,23 @@ impl PolicyStore {
         self.current.load_full()
     }
 
-    /// What became of the last attempts.
+    /// The results of the last attempts.
     #[must_use]
     pub fn status(&self) -> ReloadStatus {
         self.locked().clone()
     }
 
-    /// Reads the files again and takes them into force, or keeps what is there.
+    /// Reads the files again and puts them into force, or keeps the current policy.
     ///
     /// # Errors
-    /// Why the policy in force stayed the same. The status says so too.
+    /// Why the policy in force stayed the same. The status reports it too.
     pub fn reload(&self, now: Timestamp) -> Result<(), LoadPolicyError> {
         self.take(read_files(&self.path), now, &AtomicBool::new(false))
     }
 
-    /// Compiles and tests from now on with what the records of tools say now: trusted annotations,
-    /// and the defaults of arguments. Whether that is something else than before, so that the
-    /// files are worth another look.
+    /// Compiles and tests from now on with the current records of tools: trusted annotations, and
+    /// the defaults of arguments. Returns whether they changed, so that the files should be read
+    /// again.
     pub fn set_recorded(&self, hints: TrustedHints, defaults: ToolDefaults) -> bool {
         let has_changed = **self.hints.load() != hints || **self.defaults.load() != defaults;
         if has_changed {
@@ -197,8 +197,8 @@ impl PolicyStore {
         has_changed
     }
 
-    /// Takes what was read of the files into force, or keeps what is there. Nothing is told of one
-    /// that was given up for a newer one: `is_replaced`, asked between tests.
+    /// Puts the files that were read into force, or keeps the current policy. A policy that is
+    /// abandoned for a newer one is not reported: `is_replaced` is queried between tests.
     pub(super) fn take(
         &self,
         sources: Sources,
@@ -228,9 +228,9 @@ impl PolicyStore {
         }
     }
 
-    /// Says that the files in place cannot be used.
+    /// Reports that the current files cannot be used.
     pub(super) fn fail(&self, error: &LoadPolicyError, now: Timestamp) {
-        // Many findings take their time, and whoever asks for the status must not wait for it.
+        // Formatting many findings takes time, and readers of the status must not wait for it.
         let lines = error.lines();
         let mut status = self.locked();
         status.failures = status.failures.saturating_add(1);
@@ -243,7 +243,7 @@ impl PolicyStore {
     }
 }
 
-/// Compiles a policy and runs its tests, as long as it is not replaced.
+/// Compiles a policy and runs its tests, unless it is superseded.
 fn compile_all(
     sources: Sources,
     context: &CompileContext,

@@ -1,4 +1,4 @@
-//! What compiled policies decide, block by block.
+//! The decisions of compiled policies, block by block.
 
 mod combining;
 mod compiling;
@@ -184,7 +184,7 @@ fn outcome(evaluation: &Evaluation) -> &'static str {
 
 const TOOLS: &str = "tools: {github: {read: [get_*], write: [create_*, get_token]}}\n";
 
-/// Each selector decides as a deny (beside an allow for everything) and as an allow.
+/// Checks selectors as a deny (with an allow for everything) and as an allow.
 fn check(selectors: &str, call: &SampleCall<'_>, expected: &str) {
     let everything = "- {id: all, effect: allow, who: {anyone: true}, what: {servers: [github]}}\n";
     let deny = policy(&format!(

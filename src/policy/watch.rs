@@ -1,9 +1,9 @@
-//! Replaces the policy in force when its files change, or when asked to.
+//! Replaces the policy in force when its files change, or on request.
 //!
-//! The files are compared by content, not by notification: that works the same on local disks,
-//! network volumes and Kubernetes volumes. A change is taken up only after two looks in a row
-//! found the same content, because a file caught half-written could be a valid policy with its
-//! last deny rules missing.
+//! Files are compared by content instead of using change notifications, which works the same on
+//! local disks, network volumes and Kubernetes volumes. A change is applied only after two reads in
+//! a row return the same content, because a half-written file could be a valid policy whose last
+//! deny rules are missing.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use super::files::{FilesState, ReadPolicyError, Sources, read_files, state_of};
 use super::store::{LoadPolicyError, PolicyStore};
 use crate::file::{LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Watch, Watcher};
 
-/// How often the files are looked at: twice this is well within a second.
+/// How often the files are read: two reads take well under a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Watches the policy's files until nobody can ask for a reload any more, and reloads at once when
-/// asked to.
+/// Watches the policy's files until no one can request a reload any more, and reloads at once on
+/// request.
 ///
-/// `clock` gives the time that the reload's status shows.
+/// `clock` gives the time that the reload status shows.
 pub async fn watch(
     store: Arc<PolicyStore>,
     reload_now: mpsc::Receiver<()>,
@@ -32,7 +32,7 @@ pub async fn watch(
     watch_by(store, reload_now, clock, read_files).await;
 }
 
-/// [`watch`] with a reader, which need not return.
+/// [`watch`] with a reader that may never return.
 async fn watch_by(
     store: Arc<PolicyStore>,
     reload_now: mpsc::Receiver<()>,
@@ -110,7 +110,7 @@ impl<R: Send> WatchedPolicy<R> {
     }
 }
 
-/// A policy on its way into force: it is compiled, and its tests run.
+/// A policy being loaded: compiled, and its tests run.
 struct Reload {
     is_replaced: Arc<AtomicBool>,
     work: JoinHandle<()>,
@@ -136,7 +136,7 @@ impl Reload {
         self.work.is_finished()
     }
 
-    /// Gives it up for a newer one, unless it is done.
+    /// Abandons it for a newer one, unless it has finished.
     async fn end(self) {
         self.is_replaced.store(true, Ordering::Relaxed);
         self.done().await;

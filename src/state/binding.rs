@@ -1,6 +1,6 @@
 //! Ownership of sessions and tasks: each is bound to one subject.
 //!
-//! Ids and subjects are kept as digests, so that whoever reads a store learns no session id.
+//! Ids and subjects are stored as digests, so that reading a store reveals no session id.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::authz::Subject;
 
 pub(super) use super::digest::digest_of;
 
-/// A kind of thing that belongs to somebody.
+/// A kind of thing that a subject can own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BindingKind {
     /// A session, by its `Mcp-Session-Id`.
@@ -20,55 +20,55 @@ pub enum BindingKind {
     Task,
 }
 
-/// The exact name of something that can be bound. No two things share one.
+/// The exact name of something that can be bound. No two things share a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BindingKey {
     kind: BindingKind,
     digest: ShortDigest,
 }
 
-/// A subject as the owner of something: its issuer and its id.
+/// A subject as an owner: its issuer and its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Owner {
     issuer: ShortDigest,
-    /// The issuer is part of it.
+    /// The digest includes the issuer.
     id: ShortDigest,
 }
 
-/// What a store knows of something that is bound.
+/// A binding as a store knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binding {
-    /// Whose it is.
+    /// The owner.
     pub owner: Owner,
-    /// Since when, by the clock of the check that bound it.
+    /// When it was bound, by the clock of the check that bound it.
     pub since: Timestamp,
 }
 
-/// Whose something is, as far as a store can tell.
+/// The owner of a key, as far as the store knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
-    /// It was never bound.
+    /// It was never bound; nobody owns it.
     Nobodys,
     /// It is bound.
     Of(Binding),
-    /// It was bound or may have been, and to whom was forgotten; or there is no room to bind it.
-    /// No one may take it.
+    /// It was or may have been bound, and the owner was evicted; or there is no room to bind it.
+    /// Nobody may bind it by first use.
     Unknown,
 }
 
-/// How something is bound that may be another's already.
+/// How to bind a key that may already be bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bind {
-    /// Not at all then: the first owner keeps it, and what is unknown stays unknown.
+    /// Only if the key is free: an existing owner keeps it, and an unknown key stays unknown.
     IfFree,
-    /// Over what was there: the server has issued the id now.
+    /// Over an existing binding, because the server has just issued the id.
     Anew,
 }
 
-/// Remembers to whom sessions and tasks belong.
+/// Remembers which subjects own which sessions and tasks.
 pub trait BindingStore {
-    /// The owner of each key, in order, as the asking owner may know it: a key that is unbound for some
-    /// owners may be unknown to others.
+    /// Returns the owner of each key, in order, as seen by the asking owner: a key that is free for
+    /// some owners may be unknown to others.
     fn bindings<'a>(
         &'a self,
         keys: &'a [BindingKey],
@@ -76,8 +76,8 @@ pub trait BindingStore {
         now: Timestamp,
     ) -> Reply<'a, Vec<Whose>>;
 
-    /// Binds each key independently, and returns in order who owns it afterwards. [`Bind::Anew`] always
-    /// binds.
+    /// Binds each key independently, and returns the owners afterwards, in order. [`Bind::Anew`]
+    /// always binds.
     fn bind<'a>(
         &'a self,
         keys: &'a [BindingKey],
@@ -88,7 +88,7 @@ pub trait BindingStore {
 }
 
 impl BindingKey {
-    /// The session of this id on a server, which is named as configured.
+    /// The session with this id on a server; `server` is the configured name.
     #[must_use]
     pub fn session(server: &str, id: &str) -> Self {
         BindingKey::new(
@@ -97,8 +97,8 @@ impl BindingKey {
         )
     }
 
-    /// A session id as one owner uses it, whether or not others use it too. It is never bound to anyone
-    /// else, so it only shows since when.
+    /// A session id as one owner uses it, whether or not others use it too. It is never bound to
+    /// another owner, so it only records when its use began.
     #[must_use]
     pub fn session_as_seen_by(owner: Owner, server: &str, id: &str) -> Self {
         let parts = [
@@ -110,7 +110,7 @@ impl BindingKey {
         BindingKey::new(BindingKind::Session, parts)
     }
 
-    /// The task of this id on a server, which is named as configured.
+    /// The task with this id on a server; `server` is the configured name.
     #[must_use]
     pub fn task(server: &str, id: &str) -> Self {
         BindingKey::new(
@@ -126,21 +126,21 @@ impl BindingKey {
         }
     }
 
-    /// What it names.
+    /// The kind of the named thing.
     #[must_use]
     pub fn kind(&self) -> BindingKind {
         self.kind
     }
 
-    /// The name among those of its kind.
+    /// The name, unique within its kind.
     pub(super) fn digest(&self) -> ShortDigest {
         self.digest
     }
 }
 
 impl Owner {
-    /// The subject `id` of `issuer`: the same id of another issuer is another owner, and whatever
-    /// else a token says is not part of it.
+    /// The subject `id` of `issuer`. The same id at another issuer is another owner; other parts of
+    /// the token do not matter.
     #[must_use]
     pub fn new(issuer: &str, id: &str) -> Self {
         Owner {
@@ -155,12 +155,12 @@ impl Owner {
         Owner::new(&subject.issuer, &subject.id)
     }
 
-    /// For names of which the owner is a part.
+    /// For names that include the owner.
     pub(super) fn bytes(self) -> [u8; 16] {
         self.id
     }
 
-    /// Who makes room where there is too much.
+    /// The holder to which the owner's keys are charged.
     pub(crate) fn party(&self) -> Party {
         Party {
             group: self.issuer,
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_join_to_the_same_text_are_told_apart() {
+    fn names_that_join_to_the_same_text_are_distinct() {
         let owner = Owner::new("i", "a");
         let keys = [
             BindingKey::session("ab", "c"),

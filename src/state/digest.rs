@@ -2,8 +2,8 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// The first half of a SHA-256: long enough that no two names meet, and of one size whatever a
-/// client calls itself.
+/// The first half of a SHA-256: long enough to avoid collisions, and of one size however long a
+/// client's name is.
 pub(crate) type ShortDigest = [u8; 16];
 
 pub(super) fn short_digest(bytes: &[u8]) -> ShortDigest {
@@ -15,7 +15,7 @@ pub(super) fn short_digest(bytes: &[u8]) -> ShortDigest {
     short
 }
 
-/// Every part with its length before it, so that no two lists of parts give the same bytes.
+/// Hashes each part after its length, so that no two lists of parts give the same bytes.
 pub(super) fn digest_of<const N: usize>(parts: [&[u8]; N]) -> ShortDigest {
     let mut few = [0; 512];
     if let Some(bytes) = joined(parts, &mut few) {
@@ -29,7 +29,7 @@ pub(super) fn digest_of<const N: usize>(parts: [&[u8]; N]) -> ShortDigest {
     short_digest(&bytes)
 }
 
-/// The same in a buffer, if it has room.
+/// The same bytes in a buffer, if it has room.
 fn joined<'b, const N: usize>(parts: [&[u8]; N], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     let mut end = 0_usize;
     for part in parts {

@@ -1,4 +1,4 @@
-//! What tests ask of a store, made by the policy that would ask.
+//! Requests of the store tests, derived from policies as a check derives them.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use crate::authz::{
     Readings, Resource, Subject, Taken, UnknownFacts, Value, WindowDemand, evaluate, events,
 };
 
-/// Who does what.
+/// The caller and the call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Who<'w> {
     pub(super) issuer: &'w str,
@@ -89,7 +89,7 @@ impl<'w> Who<'w> {
     }
 }
 
-/// Some time, so many seconds later.
+/// The test's epoch plus this many seconds.
 pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
@@ -102,7 +102,7 @@ pub(super) fn limited(limits: &[&str]) -> Policy {
     compile(&limits.iter().enumerate().map(limit).collect::<String>())
 }
 
-/// A policy that looks at windows such as `calls: {more_than: 1, per: 1m, by: [subject]}`.
+/// A policy that reads windows such as `calls: {more_than: 1, per: 1m, by: [subject]}`.
 pub(super) fn watched(windows: &[&str]) -> Policy {
     let window = |(number, window): (usize, &&str)| {
         format!("- {{id: window-{number}, effect: deny, why: {{{window}}}}}\n")
@@ -140,7 +140,7 @@ pub(super) fn session(id: &str) -> BindingKey {
     BindingKey::session("s", id)
 }
 
-/// What a store replies that waits for nothing.
+/// The reply of a store that never waits.
 pub(super) fn ready<T>(mut reply: Reply<'_, T>) -> T {
     let waker = std::task::Waker::noop();
     match std::pin::Pin::new(&mut reply).poll(&mut std::task::Context::from_waker(waker)) {
@@ -149,7 +149,7 @@ pub(super) fn ready<T>(mut reply: Reply<'_, T>) -> T {
     }
 }
 
-/// A store that is asked at some seconds, and waits for nothing.
+/// A store that is asked at given seconds, and never waits.
 pub(super) trait StoreAt: State + Sized {
     fn take_at(&self, policy: &Policy, who: Who<'_>, seconds: i64) -> Taken {
         ready(self.take(&limits(policy, who), at(seconds)))
@@ -159,7 +159,7 @@ pub(super) trait StoreAt: State + Sized {
         ready(self.record(&windows(policy, who), at(seconds)));
     }
 
-    /// What each window shows.
+    /// The reading of each window.
     fn read_at(&self, policy: &Policy, who: Who<'_>, seconds: i64) -> Vec<Option<u64>> {
         let windows = windows(policy, who);
         let readings: Readings = ready(self.read(&windows, at(seconds)));
@@ -173,7 +173,7 @@ pub(super) trait StoreAt: State + Sized {
         ready(self.bind(&[key], who.owner(), how, at(seconds))).remove(0)
     }
 
-    /// Whose it is as some subject of the issuer `i` is told.
+    /// The owner, as seen by some subject of the issuer `i`.
     fn whose_at(&self, key: BindingKey, seconds: i64) -> Whose {
         self.whose_for(Who::new("asking"), key, seconds)
     }
@@ -185,7 +185,7 @@ pub(super) trait StoreAt: State + Sized {
 
 impl<S: State + Sized> StoreAt for S {}
 
-/// Whether something is bound to somebody.
+/// Whether something is bound to this caller.
 pub(super) fn is_of(whose: Whose, who: Who<'_>) -> bool {
     matches!(whose, Whose::Of(binding) if binding.owner == who.owner())
 }

@@ -1,12 +1,14 @@
-//! Which JSON-RPC ids of a session wait for a response that is looked at, and which were used lately.
+//! Tracks which JSON-RPC ids of a session await an inspected response, and which were used
+//! recently.
 //!
-//! Servers and bridges route a response by the id of its request alone. While a list is awaited, no
-//! other request of its session may have its id, or the list would come as the response to that.
-//! Nobody sees when any other request is answered, so its id is kept for a short time: requests
-//! overtake each other on their way to the server.
+//! Servers and bridges route a response only by the id of its request. While the response to a list
+//! request is awaited, no other request of its session may use its id; otherwise the list could
+//! arrive as the response to the other request. The service does not see when other requests are
+//! answered, so their ids are kept for a short time: requests can overtake each other on their way
+//! to the server.
 //!
-//! This is known in one process, and its room is bounded. An id that was forgotten for want of room
-//! may still be in use, so for as long as that is likely the ids of its owner count as used.
+//! One process tracks these ids, in bounded memory. An evicted id may still be in use, so for as
+//! long as that is likely, all ids of its owner count as used.
 
 mod awaited;
 mod recent;
@@ -24,10 +26,10 @@ use request::end;
 
 pub use request::{AFTER_ERROR_MAX, IN_FLIGHT_MAX, IdInUse, RECENT_MIN, RequestIds, RequestKey};
 
-/// The ids in flight of one process.
+/// The ids in flight in one process.
 #[derive(Debug)]
 pub struct InFlight {
-    /// How many are awaited, so that nobody waits for the lock while there are none.
+    /// How many ids are awaited, so that no check waits for the lock while there are none.
     len: AtomicUsize,
     known: Mutex<Known>,
 }
@@ -39,8 +41,8 @@ struct Known {
 }
 
 impl InFlight {
-    /// Nothing in flight, and room for so many ids that are awaited, and as many in each of two
-    /// periods that were used lately; but one at least.
+    /// Starts empty, with room for `ids_max` awaited ids, and as many recently used ids in each of
+    /// two periods; at least one of each.
     #[must_use]
     pub fn new(ids_max: usize) -> Self {
         let ids_max = ids_max.max(1);
@@ -59,7 +61,7 @@ impl InFlight {
         self.len.load(Ordering::Acquire) == 0
     }
 
-    /// Whether a request may not have its ids now. Nothing is kept.
+    /// Whether a request must not use its ids now. Records nothing.
     #[must_use]
     pub fn is_in_use(&self, ids: &RequestIds, now: Timestamp) -> bool {
         if ids.awaited.is_empty() && self.is_empty() {
@@ -71,12 +73,13 @@ impl InFlight {
         known.has(ids, now) || known.awaited.is_full_for(ids, now)
     }
 
-    /// Checks all ids of a request, and keeps them. Says how many of others were forgotten for that.
+    /// Checks and records all ids of a request. Returns how many other ids were evicted to make
+    /// room.
     ///
     /// # Errors
-    /// One of the ids is, or may be, that of a request whose response is awaited and looked at
-    /// otherwise; or a response is to be looked at whose id was, or may have been, used lately, or
-    /// for whose id there is no room. Nothing is kept then.
+    /// One of the ids is, or may be, that of a request whose response is awaited and inspected
+    /// differently. Or a response is to be inspected and its id was, or may have been, used
+    /// recently, or there is no room for it. Nothing is recorded then.
     pub fn enter(&self, request: Uuid, ids: &RequestIds, now: Timestamp) -> Result<usize, IdInUse> {
         if ids.awaited.is_empty() && ids.others.is_empty() {
             return Ok(0);
@@ -88,7 +91,7 @@ impl InFlight {
         entered
     }
 
-    /// Sets the ids of a request free: it was answered.
+    /// Frees the ids of an answered request.
     pub fn leave(&self, request: Uuid) {
         if self.is_empty() {
             return;
@@ -98,7 +101,7 @@ impl InFlight {
         self.tell(&known);
     }
 
-    /// Keeps the ids of a request no longer than [`AFTER_ERROR_MAX`] from now on.
+    /// Keeps the ids of a request for at most [`AFTER_ERROR_MAX`] from now on.
     pub fn expire_soon(&self, request: Uuid, now: Timestamp) {
         if !self.is_empty() {
             let until = end(now, AFTER_ERROR_MAX);

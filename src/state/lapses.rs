@@ -1,38 +1,38 @@
-//! What was forgotten though it still mattered.
+//! Records evictions that still matter.
 //!
-//! A counter that is forgotten before its time is over is not zero from then on: until that time
-//! it is unknown. Which counter it was is not kept, only whose: so every counter of the holder
-//! that is not there is unknown for as long as the forgotten one could have mattered. Where there
-//! are too many such holders, the group with the most of them remembers for some of its own, and
-//! then every counter of the group that is not there is unknown.
+//! A counter that is evicted before it expires is not zero from then on: until it would have
+//! expired it is unknown. A lapse records only its holder, not the counter, so all missing counters
+//! of that holder are unknown for as long as the evicted one could have mattered. When too many
+//! holders have lapses, the group with the most of them takes over some of its own; then every
+//! missing counter of the group is unknown.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::state::digest::ShortDigest;
 use crate::state::shares::Party;
 
-/// When something was forgotten last, and until when it matters, in seconds since 1970.
+/// The latest eviction, and until when it matters, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Lapse {
     at: i64,
     until: i64,
 }
 
-/// Every lapse that is not over.
+/// Every lapse that has not expired.
 #[derive(Debug)]
 pub(crate) struct Lapses {
     most: usize,
     holders: HashMap<ShortDigest, Lapse>,
     groups: HashMap<ShortDigest, LapsedGroup>,
-    /// When the last of them is over.
+    /// When the last of them expires.
     latest: i64,
 }
 
 #[derive(Debug, Default)]
 struct LapsedGroup {
-    /// Of holders that are not remembered by themselves.
+    /// The lapse of holders that are not recorded individually.
     own: Option<Lapse>,
-    /// The holders that are, and when each lapse is over.
+    /// The holders that are recorded, by when their lapse expires.
     ends: BTreeSet<(i64, ShortDigest)>,
 }
 
@@ -44,14 +44,14 @@ impl Lapse {
         }
     }
 
-    /// Until when a counter is unknown in which nothing matters for longer than `longest`.
+    /// Until when a counter is unknown whose entries matter for at most `longest` seconds.
     fn over_for(self, longest: i64) -> i64 {
         self.until.min(self.at.saturating_add(longest))
     }
 }
 
 impl Lapses {
-    /// Remembers the lapses of at most so many holders one by one.
+    /// Records the lapses of at most this many holders individually.
     pub(crate) fn new(most: usize) -> Self {
         Lapses {
             most,
@@ -61,21 +61,21 @@ impl Lapses {
         }
     }
 
-    /// How many holders are remembered one by one.
+    /// How many holders are recorded individually.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.holders.len()
     }
 
-    /// Whether there is none at a time.
+    /// Whether every lapse has expired at `now`.
     pub(crate) fn are_over(&self, now: i64) -> bool {
         self.latest <= now
     }
 
-    /// A counter of a holder was forgotten that matters until a time.
+    /// Records that a counter of a holder was evicted that matters until `until`.
     pub(crate) fn note(&mut self, party: &Party, now: i64, until: i64) {
         let new = Lapse {
-            // Times are whole seconds that have begun.
+            // Times are truncated to whole seconds.
             at: now.saturating_add(1),
             until,
         };
@@ -96,13 +96,13 @@ impl Lapses {
         ends.insert((lapse.until, party.id));
     }
 
-    /// Whether something of a holder may have been forgotten that matters at a time.
+    /// Whether an evicted counter of a holder may still matter at `now`.
     pub(crate) fn has(&self, party: &Party, now: i64) -> bool {
         !self.are_over(now) && self.unknown_until(party, now, i64::MAX).is_some()
     }
 
-    /// Until when a counter is unknown that is not there, if it is. Nothing in it would matter
-    /// for longer than `longest` seconds.
+    /// Until when a missing counter is unknown, if it is. Its entries would matter for at most
+    /// `longest` seconds.
     pub(crate) fn unknown_until(&self, party: &Party, now: i64, longest: i64) -> Option<i64> {
         let group = self.groups.get(&party.group).and_then(|group| group.own);
         let lapses = self
@@ -115,8 +115,8 @@ impl Lapses {
         (until > now).then_some(until)
     }
 
-    /// Drops what is over of each group; where nothing is, what is over first of the group that
-    /// has the most becomes the group's.
+    /// Drops the expired lapses of each group. If there are none, the lapse that expires first in
+    /// the group with the most becomes the group's own.
     fn make_room(&mut self, now: i64) -> bool {
         let mut is_made = false;
         for group in self.groups.values_mut() {

@@ -1,4 +1,4 @@
-//! What limits ask of a store: calls for a time, and places for as long as a request is open.
+//! What limits need of a store: calls per time, and places for as long as a request is open.
 
 use std::future::ready;
 
@@ -11,13 +11,12 @@ use crate::authz::{LimitDemand, OpenDemand, Opened, Taken};
 
 /// Counts calls and open requests.
 pub trait LimitStore {
-    /// Takes one call from each limit, from all of them or from none. A limit of which something
-    /// is forgotten, or for which there is no room in the store, has no room either.
+    /// Takes one call from each limit, from all of them or from none. A limit has no room if the
+    /// store has evicted some of its calls or has no room for it.
     fn take<'a>(&'a self, limits: &'a [LimitDemand], now: Timestamp) -> Reply<'a, Taken>;
 
-    /// Takes a place under each limit for a request, under all of them or under none. They are the
-    /// request's until it is closed, or until it is late to be attended. A store without places
-    /// cannot be asked for any.
+    /// Takes a place under each limit for a request, under all of them or under none. The request
+    /// holds them until it is closed, or until its stream is overdue. A store without places fails.
     fn open<'a>(
         &'a self,
         places: &'a [OpenDemand],
@@ -28,14 +27,15 @@ pub trait LimitStore {
         Reply::Now(ready(Err(StateUnavailable)))
     }
 
-    /// The stream of a request's response has begun, here or anywhere: its places are kept until it
-    /// is closed. Takes them if they are not taken, whatever the limits.
+    /// Reports that the stream of a request's response has begun, in this replica or another: its
+    /// places are kept until it is closed. Takes the places if they are not taken, whatever the
+    /// limits.
     fn attend(&self, places: &[PlaceKey], request: Uuid) {
         let _ = (places, request);
     }
 
-    /// Gives back the places of a request, if it has them. May be called from a destructor, so a
-    /// store that replicas share does the rest behind.
+    /// Frees the places of a request, if it holds any. May be called from a destructor, so a shared
+    /// store does the rest in the background.
     fn close(&self, places: &[PlaceKey], request: Uuid) {
         let _ = (places, request);
     }

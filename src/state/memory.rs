@@ -1,10 +1,10 @@
 //! State in the memory of one process.
 //!
-//! What is remembered is bounded. Where there is no room, the one who has the most makes it, and
-//! what is forgotten is unknown from then on: `memory/counters.rs` says so of limits and windows,
-//! `memory/bindings.rs` of sessions and tasks.
+//! Memory is bounded. When it is full, the holder with the most makes room, and what is evicted is
+//! unknown from then on. `memory/counters.rs` explains this for limits and windows,
+//! `memory/bindings.rs` for sessions and tasks.
 //!
-//! A lock is held for one part of a check at most, which takes about a microsecond.
+//! Each part of a check holds the lock once, for about a microsecond.
 
 mod bindings;
 mod bucket;
@@ -33,9 +33,9 @@ pub use cell::WINDOW_SLOTS;
 
 /// Counters and bindings of one process.
 ///
-/// At their largest, a limit takes 500 bytes with its holder, a window of calls or denials 1.5 KiB,
-/// one of tools 3 KiB, and what a holder has lost 110 bytes; a binding takes 750 bytes with its
-/// owner, and the fingerprint of a forgotten one 350.
+/// At most, a limit with its holder takes 500 bytes, a window of calls or denials 1.5 KiB, a window
+/// of tools 3 KiB, and a holder's lapses 110 bytes. A binding with its owner takes 750 bytes, and
+/// the fingerprint of an evicted binding 350.
 #[derive(Debug)]
 pub struct Memory {
     counters: Mutex<Counters>,
@@ -57,7 +57,7 @@ impl Memory {
         }
     }
 
-    /// How many counters and windows are remembered.
+    /// How many counters and windows are in memory.
     #[must_use]
     pub fn keys(&self) -> usize {
         lock(&self.counters).len()
@@ -69,7 +69,7 @@ impl Memory {
         self.of(kind).len()
     }
 
-    /// How much was forgotten.
+    /// How much was evicted.
     #[must_use]
     pub fn forgotten(&self) -> Forgotten {
         Forgotten {
@@ -79,8 +79,8 @@ impl Memory {
         }
     }
 
-    /// Whether so many bindings of a kind were forgotten that every id that is not bound is
-    /// unknown to the subjects of some issuer.
+    /// Whether so many bindings of a kind were evicted that every unbound id is unknown to the
+    /// subjects of some issuer.
     #[must_use]
     pub fn has_ended_first_use(&self, kind: BindingKind, now: Timestamp) -> bool {
         self.of(kind).has_ended_first_use(now)

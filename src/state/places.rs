@@ -1,9 +1,10 @@
-//! Which requests are open: the places that `open` limits give, in one process.
+//! Open requests: the places that `open` limits give, in one process.
 //!
-//! A check takes a place, and the replica that serves the stream of the response keeps it until the
-//! stream ends. Until the stream begins the place is taken all the same, so more than the limit never
-//! get through at once; one whose stream does not begin is free after [`UNATTENDED_MAX`]. The
-//! stream may be seen by another replica than the check: then it counts there.
+//! A check takes a place, and the replica that serves the response's stream keeps it until the
+//! stream ends. The place is taken even before the stream begins, so no more requests than the
+//! limit ever get through at once. If the stream does not begin, the place is free after
+//! [`UNATTENDED_MAX`]. Another replica than the check's may serve the stream; then the place counts
+//! there.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -17,10 +18,10 @@ use uuid::Uuid;
 use super::digest::{ShortDigest, short_digest};
 use crate::authz::{CounterKey, OpenDemand, Opened};
 
-/// How long a place is kept whose stream does not begin.
+/// How long a place is kept if its stream does not begin.
 pub const UNATTENDED_MAX: Duration = Duration::from_secs(10);
 
-/// The name of a limit's counter, of one size. No two counters share one.
+/// The name of a limit's counter, at a fixed size. No two counters share one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PlaceKey(ShortDigest);
 
@@ -58,7 +59,7 @@ impl<'de> Deserialize<'de> for PlaceKey {
         let number = (text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .then(|| u128::from_str_radix(&text, 16).ok())
             .flatten();
-        let number = number.ok_or_else(|| serde::de::Error::custom("no name of a counter"))?;
+        let number = number.ok_or_else(|| serde::de::Error::custom("not the name of a counter"))?;
         Ok(PlaceKey(number.to_be_bytes()))
     }
 }
@@ -69,10 +70,10 @@ pub struct OpenPlaces(Mutex<TakenPlaces>);
 
 #[derive(Debug, Default)]
 struct TakenPlaces {
-    /// Who has the places of each counter. INVARIANT: none of them has no place.
+    /// The requests that hold places of each counter. INVARIANT: each counter has at least one.
     by_key: HashMap<PlaceKey, PlaceCounter>,
-    /// Checks that took places, in their order, with the end of the time in which a stream has to
-    /// begin. Each counter is there once.
+    /// Checks that took places, in order, with the time by which their stream must begin. Each
+    /// check lists a counter once.
     unattended: VecDeque<(Timestamp, Uuid, Box<[PlaceKey]>)>,
 }
 
@@ -87,12 +88,12 @@ struct PlaceCounter {
 #[derive(Debug, Clone, Copy, Default)]
 struct Own {
     attended: usize,
-    /// Those whose stream has not begun.
+    /// Places whose stream has not begun.
     unattended: usize,
 }
 
 impl OpenPlaces {
-    /// Takes a place of each counter for a request, of all of them or of none.
+    /// Takes a place of each counter for a request, from all of them or from none.
     pub fn open(&self, demands: &[OpenDemand], request: Uuid, now: Timestamp) -> Opened {
         let mut taken = self.lock();
         taken.drop_unattended(now);
@@ -120,8 +121,9 @@ impl OpenPlaces {
         Opened::All
     }
 
-    /// Keeps the places of a request until it is closed: its stream has begun. Places that were
-    /// taken in another process, or were free again already, count from now on, whatever the limit.
+    /// Keeps the places of a request until it is closed, because its stream has begun. Places that
+    /// were taken in another process, or were already free again, count from now on, whatever the
+    /// limit.
     pub fn attend(&self, keys: &[PlaceKey], request: Uuid) {
         let mut wanted: HashMap<PlaceKey, usize> = HashMap::new();
         for key in keys {
@@ -138,7 +140,7 @@ impl OpenPlaces {
         }
     }
 
-    /// Gives back the places of a request.
+    /// Frees the places of a request.
     pub fn close(&self, keys: &[PlaceKey], request: Uuid) {
         let mut taken = self.lock();
         for key in keys {
@@ -181,9 +183,9 @@ impl TakenPlaces {
         }
     }
 
-    /// Frees what no stream has begun for.
+    /// Frees places whose stream is overdue.
     fn drop_unattended(&mut self, now: Timestamp) {
-        // Only after a clock was set back is the end so late. It is as far off as if it were new.
+        // Only a clock that was set back gives such a late end. It is treated as if it were new.
         let latest = now.saturating_add(UNATTENDED_MAX.saturating_mul(2));
         let latest = latest.unwrap_or(Timestamp::MAX);
         if self
@@ -240,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_open_at_once_and_no_more() {
+    fn only_the_limit_is_open_at_once() {
         let places = OpenPlaces::default();
         let demand = [demand("a", 2)];
         assert_eq!(places.open(&demand, request(1), at(0)), Opened::All);
@@ -280,7 +282,7 @@ mod tests {
             Opened::Full { first: 1 }
         );
         assert_eq!(places.len(), 1);
-        // A batch may ask twice.
+        // A batch may ask for a counter twice.
         let twice = [demand("c", 2), demand("c", 2)];
         assert_eq!(
             places.open(&[demand("c", 1), demand("c", 1)], request(3), at(0)),
@@ -301,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_has_as_many_places_as_it_asks_for() {
+    fn a_batch_has_one_place_for_each_request() {
         let places = OpenPlaces::default();
         let many: Vec<OpenDemand> = (0..1000).map(|_| demand("a", 1000)).collect();
         let (one, two) = (vec![key("a"); 1000], vec![key("a"); 2]);
@@ -311,7 +313,7 @@ mod tests {
             places.open(&[demand("a", 1000)], request(2), at(0)),
             Opened::Full { first: 0 }
         );
-        // Of some of them a stream begins; the others are free in time.
+        // A stream begins for some of them; the others are freed in time.
         places.attend(&two, request(1));
         places.attend(&two, request(1));
         assert_eq!(places.len(), 1000);
@@ -326,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_whose_stream_does_not_begin_is_free_in_time() {
+    fn a_place_whose_stream_does_not_begin_is_freed_in_time() {
         let places = OpenPlaces::default();
         let demand = [demand("a", 1)];
         assert_eq!(places.open(&demand, request(1), at(0)), Opened::All);
@@ -335,7 +337,7 @@ mod tests {
             Opened::Full { first: 0 }
         );
         assert_eq!(places.open(&demand, request(2), at(10)), Opened::All);
-        // A stream that begins too late counts all the same, and ends its own place alone.
+        // A stream that begins too late still counts, and its end frees only its own place.
         places.attend(&[key("a")], request(1));
         places.attend(&[key("a")], request(2));
         assert_eq!(places.len(), 2);
@@ -349,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_keeps_no_place_for_longer() {
+    fn a_clock_that_is_set_back_prolongs_no_place() {
         let places = OpenPlaces::default();
         let demand = [demand("a", 1)];
         assert_eq!(places.open(&demand, request(1), at(100_000)), Opened::All);
@@ -358,7 +360,7 @@ mod tests {
             assert_eq!(full, Opened::Full { first: 0 });
         }
         assert_eq!(places.open(&demand, request(2), at(10)), Opened::All);
-        // Nor is anything remembered for longer.
+        // Nor is anything else kept for longer.
         for number in 3..100_u128 {
             places.close(&[key("a")], request(number - 1));
             let now = i64::try_from(number).unwrap() * 20;
@@ -368,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_may_be_seen_by_another_replica() {
+    fn another_replica_may_serve_a_stream() {
         let (one, other) = (OpenPlaces::default(), OpenPlaces::default());
         let demand = [demand("a", 1)];
         assert_eq!(one.open(&demand, request(1), at(0)), Opened::All);
@@ -383,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_counters_travel_as_text() {
+    fn names_of_counters_serialize_as_text() {
         let text = serde_json::to_string(&key("a")).unwrap();
         assert_eq!(serde_json::from_str::<PlaceKey>(&text).unwrap(), key("a"));
         for wrong in [

@@ -5,16 +5,16 @@ use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// What a store replies: at once, or in time.
+/// The reply of a store: immediate or asynchronous.
 pub enum Reply<'a, T> {
-    /// It is known already.
+    /// The result is already available.
     Now(Ready<Result<T, StateUnavailable>>),
-    /// It has to be waited for.
+    /// The caller has to await the result.
     Later(Pin<Box<dyn Future<Output = Result<T, StateUnavailable>> + Send + 'a>>),
 }
 
 impl<T> Reply<'_, T> {
-    /// A reply that is known already.
+    /// A reply that is already available.
     pub fn now(reply: T) -> Self {
         Reply::Now(ready(Ok(reply)))
     }
@@ -40,7 +40,7 @@ impl<T> Debug for Reply<'_, T> {
     }
 }
 
-/// The store cannot be asked.
+/// The store cannot be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the state store is unavailable")]
 pub struct StateUnavailable;

@@ -1,13 +1,13 @@
-//! What can be configured of a store.
+//! Settings of a store.
 
-/// What is remembered, and how much of it.
+/// What a store keeps in memory, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How many counters and windows are remembered together, and of how many holders that they
-    /// have lost some.
+    /// How many counters and windows together, and for how many holders it records that some were
+    /// evicted.
     pub keys_max: usize,
-    /// How many sessions are remembered, and how many that were forgotten; and besides them as
-    /// many tasks.
+    /// How many sessions, how many evicted sessions, and as many tasks and evicted tasks in
+    /// addition.
     pub bindings_max: usize,
 }
 

@@ -1,24 +1,24 @@
-//! Who has how much of a store, and who makes room.
+//! Tracks how much of a store each holder has, and chooses who makes room.
 //!
-//! Holders are in groups: the subjects of one issuer are one. Room is made by the group that has
-//! the most, and in it by the holder that has the most. So neither many keys of one holder nor
-//! many holders of one group can take what others have: with `n` groups, one that has less than
-//! an `n`th of the room keeps all of it.
+//! Holders are in groups: the subjects of one issuer are one group. Room is made by the group with
+//! the most keys, and within it by the holder with the most. So neither many keys of one holder nor
+//! many holders of one group can take what others have: with `n` groups, one with less than an
+//! `n`th of the room keeps all of it.
 //!
-//! Holders that have no more than a few keys each count as having equally many, and do not take
-//! from each other in their group: who comes then and finds no room gets none.
+//! Holders with no more than a few keys each count as equal, and do not take from each other within
+//! their group: a newcomer that finds no room gets none.
 //!
-//! To add, to remove and to find who makes room costs `O(log n)` of the holders, and a look at
-//! each group: there are a few for each issuer that is configured.
+//! Adding, removing and choosing who makes room cost `O(log n)` of the holders, and a scan of the
+//! groups: there are a few for each configured issuer.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::digest::{ShortDigest, digest_of};
 use crate::authz::Holder;
 
-/// The most keys that count as few.
+/// The most keys that count as a few.
 const FEW_MAX: usize = 16;
-/// What part of a store few keys may be, so that there are few in a small one too.
+/// The fraction of a store that a few keys may take, so that small stores have a smaller limit.
 const FEW_PART: usize = 64;
 
 /// A holder and its group.
@@ -26,18 +26,18 @@ const FEW_PART: usize = 64;
 pub(crate) struct Party {
     /// The group.
     pub(crate) group: ShortDigest,
-    /// The holder; no other group has one of this name.
+    /// The holder, unique across all groups.
     pub(crate) id: ShortDigest,
-    /// Whether the group makes room before all others that do not, whatever they have.
+    /// Whether the group makes room before all groups that do not yield first, whatever they have.
     pub(crate) yields_first: bool,
 }
 
-/// Who makes room for a key more.
+/// Who makes room for another key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Payer {
     /// The group.
     pub(crate) group: ShortDigest,
-    /// The holder in it; none if it is the one who asks.
+    /// The holder in it; `None` if it is the asking holder.
     pub(crate) other: Option<ShortDigest>,
     /// Whether the holder has, or would have, more than a few keys.
     pub(crate) is_heavy: bool,
@@ -48,20 +48,20 @@ pub(crate) struct Shares {
     few: usize,
     groups: HashMap<ShortDigest, ShareGroup>,
     holders: HashMap<ShortDigest, HolderShare>,
-    /// Counts holders as they come.
+    /// Numbers holders in order of arrival.
     arrivals: u64,
 }
 
 #[derive(Debug, Default)]
 struct ShareGroup {
     yields_first: bool,
-    /// All keys in it.
+    /// The number of keys in the group.
     count: usize,
-    /// Every holder; who makes room is last. INVARIANT: what [`Shares::turn`] says of each.
+    /// Every holder; the last one makes room. INVARIANT: the turn of each is [`Shares::turn`].
     turns: BTreeSet<YieldTurn>,
 }
 
-/// How many keys more than a few, the number of its arrival, and the holder.
+/// How many keys more than a few, the arrival number, and the holder.
 type YieldTurn = (usize, u64, ShortDigest);
 
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +72,7 @@ struct HolderShare {
 }
 
 impl Shares {
-    /// The shares of a store with room for so many keys.
+    /// The shares of a store with room for this many keys.
     pub(crate) fn new(most: usize) -> Self {
         Shares {
             few: most.checked_div(FEW_PART).unwrap_or(0).clamp(1, FEW_MAX),
@@ -112,7 +112,7 @@ impl Shares {
         group.turns.insert(turn(self.few, *share, party.id));
     }
 
-    /// Takes a key of a holder away.
+    /// Removes a key of a holder.
     pub(crate) fn remove(&mut self, holder: ShortDigest) {
         let Some(share) = self.holders.get_mut(&holder) else {
             return;
@@ -130,8 +130,7 @@ impl Shares {
         }
     }
 
-    /// Who makes room for a key more of a holder. Of those who have as much it is the one who
-    /// asks.
+    /// Who makes room for another key of a holder. Among equals it is the asking holder.
     pub(crate) fn payer(&self, asking: &Party) -> Payer {
         let own = self.groups.get(&asking.group);
         let own_count = own.map_or(0, |group| group.count).saturating_add(1);
@@ -157,7 +156,8 @@ impl Shares {
         }
     }
 
-    /// Who has the most or came last besides a holder: in its group, or else in the largest one.
+    /// The holder with the most keys, or among equals the last to arrive, other than the asking
+    /// one: in its group, or else in the largest one.
     pub(super) fn next_besides(&self, asking: &Party) -> Option<ShortDigest> {
         let own = self.groups.get(&asking.group);
         let mut turns = own.into_iter().flat_map(|group| group.turns.iter().rev());
@@ -167,7 +167,7 @@ impl Shares {
         Some(holder)
     }
 
-    /// The largest group besides that of a holder, and who in it makes room.
+    /// The largest group other than the asking holder's, and who in it makes room.
     fn largest_besides(&self, asking: &Party) -> Option<((bool, usize), ShortDigest, YieldTurn)> {
         let others = self.groups.iter().filter(|(id, _)| **id != asking.group);
         let sized = others.filter_map(|(id, group)| {
@@ -179,7 +179,7 @@ impl Shares {
 }
 
 impl Holder {
-    /// As the holder of counters, among those of its kind and issuer.
+    /// The holder of counters, among those of its kind and issuer.
     pub(super) fn party(&self) -> Party {
         let kind = self.kind.name().as_bytes();
         let issuer = self.issuer.as_deref().unwrap_or_default().as_bytes();

@@ -93,13 +93,13 @@ async fn all_limits_are_taken_from_or_none(store: &dyn State) {
         };
         assert_eq!(take(store, &both, "a", 0).await, exhausted);
     }
-    // One that is there twice is taken from twice.
+    // A limit that appears twice is taken from twice.
     let wide = limited(&[wide]);
     let once = limits(&wide, Who::new("a"));
     let twice = [once.clone(), once].concat();
     assert_eq!(store.take(&twice, at(0)).await, Ok(Taken::All));
     assert_eq!(take(store, &wide, "a", 0).await, wait(20));
-    // Nothing is left of what was refused.
+    // A refused request leaves nothing behind.
     let other = limits(
         &limited(&["{calls: 1, per: 1h, by: [tool]}"]),
         Who::new("b"),
@@ -210,7 +210,7 @@ async fn tools_count_once_each_while_they_are_recent(store: &dyn State) {
     for tool in 0..1000 {
         record(&tool.to_string(), 124).await;
     }
-    // No rule can ask about more than a hundred.
+    // No rule can name more than a hundred.
     assert!(read("999", 124).await > Some(100));
 }
 

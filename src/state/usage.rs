@@ -4,41 +4,42 @@ use std::fmt::Debug;
 
 use jiff::Timestamp;
 
-/// Tells how full a store is.
+/// Reports how full a store is.
 pub trait Usage: Debug + Send + Sync + 'static {
-    /// What is remembered now, and what was forgotten. Does not block.
+    /// What is in memory now, and what was evicted. Does not block.
     fn usage(&self, now: Timestamp) -> StoreUsage;
 }
 
-/// What a store remembers.
+/// What a store has in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreUsage {
-    /// How many limits and windows.
+    /// The number of limits and windows.
     pub counters: usize,
     /// Its sessions.
     pub sessions: BindingUsage,
     /// Its tasks.
     pub tasks: BindingUsage,
-    /// What was forgotten.
+    /// What was evicted.
     pub forgotten: Forgotten,
 }
 
-/// What a store remembers of one kind of binding.
+/// What a store has in memory of one kind of binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BindingUsage {
     /// How many are bound.
     pub bound: usize,
-    /// Whether so many were forgotten that every id that is not bound is unknown to the subjects of
-    /// some issuer.
+    /// Whether so many were evicted that every unbound id is unknown to the subjects of some
+    /// issuer.
     pub has_ended_first_use: bool,
 }
 
-/// How much was forgotten for want of room although it mattered, since the store was opened.
+/// How much was evicted because memory was full although it still mattered, since the store was
+/// opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Forgotten {
     /// Limits.
     pub limits: u64,
-    /// Windows of behaviour, and events of those for which there was no room.
+    /// Windows of behaviour, and events for which there was no room.
     pub windows: u64,
     /// Bindings of sessions.
     pub sessions: u64,

@@ -1,14 +1,14 @@
-//! What windows of behaviour ask of a store.
+//! What windows of behaviour need of a store.
 
 use jiff::Timestamp;
 
 use super::reply::Reply;
 use crate::authz::{Readings, WindowDemand};
 
-/// Remembers what happened lately.
+/// Remembers recent behaviour.
 pub trait WindowStore {
-    /// What windows show, without this request except for the tool it names. One of which
-    /// something is forgotten is read as unknown.
+    /// The readings of windows, without this request except for the tool it names. A window with
+    /// evicted events reads as unknown.
     fn read<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, Readings>;
 
     /// Adds a request to windows.

@@ -42,7 +42,7 @@ pub use state::StateMetrics;
 /// The media type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Every metric of the process. Clones count into the same.
+/// Every metric of the process. Clones update the same metrics.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -52,7 +52,7 @@ pub struct Metrics {
     pub sessions: SessionMetrics,
     /// Of lists and the tools in them.
     pub lists: ListMetrics,
-    /// Of responses on their way back.
+    /// Of responses that Envoy sends for inspection.
     pub handoff: HandoffMetrics,
     /// Of the configuration.
     pub config: ConfigMetrics,
@@ -124,7 +124,7 @@ impl Metrics {
         registry
     }
 
-    /// Everything as [`CONTENT_TYPE`].
+    /// Every metric, encoded as [`CONTENT_TYPE`].
     #[must_use]
     pub fn text(&self) -> String {
         let mut encoded = String::new();
@@ -134,7 +134,7 @@ impl Metrics {
         encoded
     }
 
-    /// Fails unless each of these lines is there.
+    /// Fails unless each of these lines is present.
     #[cfg(test)]
     fn assert_has(&self, lines: &[&str]) {
         let text = self.text();

@@ -1,6 +1,6 @@
-//! Mistakes in what stands around this process, noticed while it runs: each is counted, told in
-//! the log now and then, and shown to operators with what to change. None of them ever makes the
-//! process less ready.
+//! Mistakes in the process's surroundings, noticed while it runs. Each is counted, logged at most
+//! once an hour, and shown to operators with what to change. None of them makes the process
+//! unready.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,30 +12,30 @@ use jiff::Timestamp;
 pub enum Noticed {
     /// Envoy does not send all headers of a request.
     HeadersHeldBack,
-    /// Responses that were to be filtered never came.
+    /// Responses that were to be filtered never arrived.
     ResponsesNotShown,
-    /// Of several servers one is found by what the client says.
+    /// One of several servers is chosen by the host that the client sends.
     ServerByHost,
-    /// Envoy only shows responses, and ignores what is said of them.
+    /// Envoy only shows responses and ignores the verdict on them.
     ResponsesOnlyObserved,
-    /// A response came without what its check said.
+    /// A response arrived without the context that its check attached.
     ResponseWithoutCheck,
-    /// A response came in a way in which it cannot be filtered.
+    /// A response arrived in a mode in which it cannot be filtered.
     BodyNotStreamed,
-    /// A context came that another process made.
+    /// Another process made the context of a response.
     ContextOfAnotherProcess,
-    /// A context came that no check made.
+    /// No check made the context of a response.
     ContextForged,
-    /// A context came too late, or from the future.
+    /// A context arrived too late, or from the future.
     ContextTooOld,
-    /// A context came a second time.
+    /// A context arrived a second time.
     ContextReplayed,
-    /// Envoy does not say which address the client has.
+    /// Envoy does not send the client's address.
     NoExternalAddress,
 }
 
 impl Noticed {
-    /// All of them, in their order.
+    /// All of them, in order.
     pub const ALL: [Noticed; 11] = [
         Noticed::HeadersHeldBack,
         Noticed::ResponsesNotShown,
@@ -73,12 +73,12 @@ impl Noticed {
     pub const fn text(self) -> &'static str {
         match self {
             Noticed::HeadersHeldBack => {
-                "checks come without the headers that Envoy always sends: remove `allowed_headers` \
+                "checks arrive without the headers that Envoy always sends: remove `allowed_headers` \
                  and `disallowed_headers` from its `ext_authz` filter, or sessions may not be seen"
             }
             Noticed::ResponsesNotShown => {
-                "ten or more responses were to be filtered and none was shown, so lists may pass \
-                 whole: Envoy needs the `composite` filter with `ext_proc` behind `ext_authz`, \
+                "ten or more responses were to be filtered and none arrived, so lists may pass \
+                 unfiltered: Envoy needs the `composite` filter with `ext_proc` behind `ext_authz`, \
                  and `enable_dynamic_metadata_ingestion` on; or else the server does not answer"
             }
             Noticed::ServerByHost => {
@@ -90,39 +90,39 @@ impl Noticed {
                  whatever is said; remove it"
             }
             Noticed::ResponseWithoutCheck => {
-                "a response came without what its check said; set `forwarding_namespaces` on \
+                "a response arrived without the context of its check; set `forwarding_namespaces` on \
                  Envoy's `ext_proc` filter, and `ext_authz` before it"
             }
             Noticed::BodyNotStreamed => {
-                "Envoy's `ext_proc` filter has to give the body of responses with \
+                "Envoy's `ext_proc` filter has to send the body of responses with \
                  `response_body_mode: FULL_DUPLEX_STREAMED`"
             }
             Noticed::ContextOfAnotherProcess => {
-                "a response came with a context made by another process: set `handoff.key_file` on \
+                "a response arrived with a context made by another process: set `handoff.key_file` on \
                  all replicas, with the same keys; until then its lists come out empty"
             }
             Noticed::ContextForged => {
-                "a response came with a context that no check made or that was changed: see who \
+                "a response arrived with a context that no check made or that was altered: see who \
                  else reaches the gRPC port, and that nothing else writes to the metadata \
                  `envoy.filters.http.ext_authz`"
             }
             Noticed::ContextTooOld => {
-                "a response came with a context older than `handoff.max_age`, or from the future: \
+                "a response arrived with a context older than `handoff.max_age`, or from the future: \
                  raise it if responses begin so late, and see that the clocks of replicas agree"
             }
             Noticed::ContextReplayed => {
-                "a context came a second time: see who else reaches the gRPC port"
+                "a context arrived a second time: see who else reaches the gRPC port"
             }
             Noticed::NoExternalAddress => {
                 "`client_address` is `x-envoy-external-address` and a client with a public address \
-                 came without that header: set `use_remote_address: true` on Envoy's connection \
+                 arrived without that header: set `use_remote_address: true` on Envoy's connection \
                  manager, or clients write the header themselves"
             }
         }
     }
 }
 
-/// What was noticed so far. Clones are handles to the same.
+/// The notices so far. Clones are handles to the same notices.
 #[derive(Debug, Clone, Default)]
 pub struct Notices(Arc<SharedNotices>);
 
@@ -132,7 +132,7 @@ struct SharedNotices {
     responses: Mutex<AwaitedResponses>,
 }
 
-/// How often something was noticed; times in Unix milliseconds.
+/// The count of one notice; times in Unix milliseconds.
 #[derive(Debug)]
 struct NoticeTally {
     count: AtomicU64,
@@ -142,7 +142,7 @@ struct NoticeTally {
     stands: AtomicBool,
 }
 
-/// The time of what has not been.
+/// Stands for the time of a notice that was never raised.
 const NEVER: i64 = i64::MIN;
 /// How long a notice is not logged again.
 const LOG_INTERVAL_MS: i64 = 60 * 60 * 1000;
@@ -163,21 +163,21 @@ impl Default for SharedNotices {
     }
 }
 
-/// Something that was noticed and still stands.
+/// A notice that still stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StandingNotice {
-    /// What.
+    /// The mistake.
     pub noticed: Noticed,
-    /// How often.
+    /// How often it was noticed.
     pub count: u64,
-    /// When first; none if the time is none that can be written.
+    /// When it was first noticed; `None` if the time cannot be represented.
     pub first: Option<Timestamp>,
-    /// When last.
+    /// When it was last noticed.
     pub last: Option<Timestamp>,
 }
 
 impl Notices {
-    /// Takes note of a mistake. It is logged at once, and then at most once per hour.
+    /// Records a mistake. It is logged at once, and then at most once per hour.
     pub fn raise(&self, noticed: Noticed, now: Timestamp) {
         let Some(tally) = self.0.each.get(noticed as usize) else {
             return;
@@ -185,7 +185,7 @@ impl Notices {
         let now = now.as_millisecond();
         tally.count.fetch_add(1, Ordering::Relaxed);
         let relaxed = Ordering::Relaxed;
-        // Only the first one is it.
+        // Only the first raise sets this.
         let _kept = tally.first.compare_exchange(NEVER, now, relaxed, relaxed);
         tally.last.fetch_max(now, relaxed);
         tally.stands.store(true, relaxed);
@@ -200,21 +200,21 @@ impl Notices {
         }
     }
 
-    /// Takes note that a mistake is no longer there.
+    /// Records that a mistake no longer exists.
     fn clear(&self, noticed: Noticed) {
         if let Some(tally) = self.0.each.get(noticed as usize) {
             tally.stands.store(false, Ordering::Relaxed);
         }
     }
 
-    /// How often each was noticed, whether it stands or not.
+    /// How often each was noticed, whether or not it still stands.
     pub fn totals(&self) -> impl Iterator<Item = (Noticed, u64)> {
         let counts = self.0.each.iter();
         let counts = counts.map(|tally| tally.count.load(Ordering::Relaxed));
         Noticed::ALL.into_iter().zip(counts)
     }
 
-    /// What stands now.
+    /// The notices that stand now.
     #[must_use]
     pub fn standing(&self) -> Vec<StandingNotice> {
         let time = |of: &AtomicI64| Timestamp::from_millisecond(of.load(Ordering::Relaxed)).ok();
@@ -229,8 +229,8 @@ impl Notices {
             .collect()
     }
 
-    /// Takes note that a request was allowed whose response is to be shown to this service, here or
-    /// in another replica: of as many as are expected here, as many begin here.
+    /// Records an allowed request whose response Envoy is to send for inspection, to this replica
+    /// or another: each replica receives as many responses as it expects.
     pub fn response_expected(&self, now: Timestamp) {
         let now_ms = now.as_millisecond();
         let mut awaited = self
@@ -250,7 +250,7 @@ impl Notices {
         }
     }
 
-    /// Takes note that such a response is shown.
+    /// Records that such a response has begun here.
     pub fn response_begun(&self) {
         let mut awaited = self
             .0
@@ -263,18 +263,19 @@ impl Notices {
     }
 }
 
-/// The responses that were expected since the last one began.
+/// Responses expected since the last one began.
 #[derive(Debug, Default)]
 struct AwaitedResponses {
     count: u64,
-    /// When the first of them was.
+    /// When the first of them was expected.
     since_ms: i64,
 }
 
-/// How many responses have to be missing. Of replicas each sees its share of the responses: that of ten
+/// How many responses have to be missing. Each replica receives its share of the responses: the
+/// chance that ten in a row go to others is 1 in 20 000.
 /// none comes here by chance happens once in 20 000 times.
 const EXPECTED_MIN: u64 = 10;
-/// How long ago the first of them has to be: a server may take its time.
+/// How long ago the first of them must have been expected, because a server may take its time.
 const WAITED_MIN_MS: i64 = 30 * 1000;
 
 #[cfg(test)]
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn each_has_a_name_of_its_own_and_its_place() {
+    fn each_notice_has_a_unique_name_and_its_place() {
         for (index, noticed) in Noticed::ALL.into_iter().enumerate() {
             assert_eq!(noticed as usize, index, "{}", noticed.name());
             let same = Noticed::ALL
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_raised_stands_with_its_times() {
+    fn a_raised_notice_stands_with_its_times() {
         let notices = Notices::default();
         assert_eq!(notices.standing(), []);
         for seconds in [5, 1, 9] {
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_missed_once_many_are_expected_for_long_and_none_came() {
+    fn responses_are_missing_once_many_are_long_overdue_and_none_came() {
         let notices = Notices::default();
         let stands = || !notices.standing().is_empty();
         for _ in 0..100 {
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_come_now_and_then_are_not_missed() {
+    fn responses_that_come_now_and_then_are_not_missing() {
         let notices = Notices::default();
         for round in 0..100 {
             for _ in 0..9 {

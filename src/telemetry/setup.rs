@@ -12,11 +12,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// Where logs and traces go, and which.
+/// Where logs and traces go, and what is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The collector that traces are sent to with OTLP over gRPC, as `http://host:port`; none
-    /// switches traces off.
+    /// The collector that receives traces by OTLP over gRPC, as `http://host:port`; `None` switches
+    /// traces off.
     pub otlp_endpoint: Option<String>,
     /// `service.name` of the traces.
     pub service_name: String,
@@ -38,16 +38,16 @@ impl Default for Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidTelemetry {
     /// The log setting is neither a level nor directives.
-    #[error("`{log}` is no log level")]
+    #[error("`{log}` is not a log level")]
     Log {
         /// The setting.
         log: String,
-        /// What is wrong with it.
+        /// What is wrong with the setting.
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
-    /// The collector's address is not one.
-    #[error("`{endpoint}` is no OTLP endpoint")]
+    /// The collector's address is not an endpoint.
+    #[error("`{endpoint}` is not an OTLP endpoint")]
     Endpoint {
         /// The setting.
         endpoint: String,
@@ -55,18 +55,18 @@ pub enum InvalidTelemetry {
     /// The exporter could not be built.
     #[error("the OTLP exporter cannot be built")]
     Exporter(#[source] opentelemetry_otlp::ExporterBuildError),
-    /// Something else in this process took the logs already.
+    /// Another part of this process has set up logging already.
     #[error("logs are set up already")]
     AlreadySet(#[source] TryInitError),
 }
 
 impl InvalidTelemetry {
-    /// What would be right; empty where no setting is at fault.
+    /// The correct form; empty where no setting is at fault.
     #[must_use]
     pub fn help(&self) -> &'static str {
         match self {
             Self::Log { .. } => {
-                "`error`, `warn`, `info`, `debug`, `trace` or `off`, or `target=level`, by commas"
+                "`error`, `warn`, `info`, `debug`, `trace` or `off`, or `target=level`, separated by commas"
             }
             Self::Endpoint { .. } => "`http://host:port` of a collector for OTLP over gRPC",
             Self::Exporter(_) | Self::AlreadySet(_) => "",
@@ -87,8 +87,8 @@ pub struct Telemetry {
 /// [`InvalidTelemetry`] if a setting is wrong or logs are set up already.
 pub fn start(settings: &Settings) -> Result<Telemetry, InvalidTelemetry> {
     let filter = log_filter(&settings.log)?;
-    // Spans say nothing that the lines in them do not, and to keep them costs each check more than
-    // to decide it: without a collector there are none.
+    // Spans add nothing to the log lines in them, and keeping them costs each check more than
+    // deciding it. Without a collector there are none.
     let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
     let is_line = filter_fn(|metadata| !metadata.is_span()).with_max_level_hint(level);
     let log = tracing_subscriber::fmt::layer()
@@ -100,13 +100,13 @@ pub fn start(settings: &Settings) -> Result<Telemetry, InvalidTelemetry> {
         .as_deref()
         .map(|to| exporter(to, settings))
         .transpose()?;
-    // Only our own spans: those of the exporter's own connection would feed themselves.
+    // Only our own spans: spans of the exporter's own connection would produce more spans.
     let spans = traces.as_ref().map(|provider| {
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("mcp-authz"))
             .with_filter(Targets::new().with_target("mcp_authz", LevelFilter::INFO))
     });
-    // A layer that is `None` would have every span of every library made, and dropped again.
+    // With a layer that is `None`, every span of every library would be created and dropped again.
     let mut layers = vec![log.boxed()];
     layers.extend(spans.map(Layer::boxed));
     tracing_subscriber::registry()
@@ -146,10 +146,10 @@ pub fn check_endpoint(endpoint: &str) -> Result<(), InvalidTelemetry> {
 }
 
 impl Telemetry {
-    /// Sends what is queued, for at most `timeout`, and stops.
+    /// Sends the queued traces, for at most `timeout`, and stops.
     pub async fn flush(self, timeout: Duration) {
         let Some(traces) = self.traces else { return };
-        // The exporter blocks its thread while the runtime does the sending.
+        // The exporter blocks its thread while the runtime sends.
         let flushed =
             tokio::task::spawn_blocking(move || traces.shutdown_with_timeout(timeout)).await;
         match flushed {
@@ -223,7 +223,7 @@ mod tests {
         let telemetry = Telemetry {
             traces: Some(traces),
         };
-        // The collector takes the connection and says nothing on it.
+        // The collector accepts the connection and never answers.
         let ((), connection) = tokio::join!(
             telemetry.flush(Duration::from_millis(50)),
             collector.accept()

@@ -8,14 +8,14 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-/// The trace a check belongs to (W3C Trace Context).
+/// The trace that a check belongs to (W3C Trace Context).
 #[derive(Debug)]
 pub struct Trace {
     parent: Option<opentelemetry::Context>,
 }
 
 impl Trace {
-    /// The trace of a gRPC call: where Envoy traces, the call is a span of its own.
+    /// The trace of a gRPC call. Where Envoy traces, the call is a span of its own.
     #[must_use]
     pub fn of_call(metadata: &http::HeaderMap) -> Self {
         Self {
@@ -23,7 +23,7 @@ impl Trace {
         }
     }
 
-    /// The span of one check, joined to the trace of the call, else of the described request.
+    /// The span of one check, joined to the trace of the call, or else of the described request.
     #[must_use]
     pub fn check_scope(self, headers: &[(Cow<'_, str>, Cow<'_, str>)]) -> TraceScope {
         let described = || extract(&DescribedHeaders(headers));
@@ -54,7 +54,7 @@ impl Trace {
     }
 }
 
-/// The span of one check or response and the id of its trace. Clones are handles to the same.
+/// The span of one check or response, and its trace id. Clones are handles to the same span.
 #[derive(Debug, Clone)]
 pub struct TraceScope {
     span: Span,
@@ -79,7 +79,7 @@ impl TraceScope {
         Self { span, trace_id }
     }
 
-    /// Runs a future inside the span, where [`trace_id`] is known.
+    /// Runs a future inside the span, where [`trace_id`] returns the id.
     pub async fn run<F: Future>(self, future: F) -> F::Output {
         TRACE_ID
             .scope(self.trace_id, future.instrument(self.span))
@@ -90,19 +90,19 @@ impl TraceScope {
 /// How a check ended, for its span.
 #[derive(Debug, Clone, Copy)]
 pub struct Ended<'a> {
-    /// The kind of ending.
+    /// The kind of outcome.
     pub decision: &'static str,
     /// The stable reason code.
     pub reason: &'static str,
-    /// The configured server, or nothing.
+    /// The configured server, or empty.
     pub server: &'a str,
-    /// The MCP method, or nothing.
+    /// The MCP method, or empty.
     pub method: &'a str,
     /// The id of the decision.
     pub decision_id: uuid::Uuid,
 }
 
-/// Records on the span of the running check how it ended.
+/// Records on the running check's span how the check ended.
 pub fn record_decision(ended: &Ended<'_>) {
     let span = Span::current();
     if span.is_disabled() {
@@ -126,7 +126,7 @@ tokio::task_local! {
     static TRACE_ID: Option<String>;
 }
 
-/// The trace that the headers name, if they do.
+/// The trace that the headers name, if any.
 fn extract(headers: &dyn Extractor) -> Option<opentelemetry::Context> {
     headers.get("traceparent")?;
     let nothing = opentelemetry::Context::new();

@@ -103,8 +103,7 @@ fn inspect_files(files: &[(&str, String)]) -> String {
 #[test]
 fn files_that_a_bootstrap_names_are_read() {
     let files = in_files();
-    let unseen =
-        "bootstrap.yaml:5:28: note: what this layer of the runtime overrides is not looked at";
+    let unseen = "bootstrap.yaml:5:28: note: overrides in this runtime layer are not checked";
     assert_eq!(inspect_files(&files), unseen);
     let mut wrong = files.clone();
     wrong[1].1 = wrong[1]
@@ -133,7 +132,7 @@ fn files_that_a_bootstrap_names_are_read() {
 fn a_file_that_is_not_there_is_an_error_where_it_is_named() {
     let files = in_files();
     let found = inspect_files(&files[..3]);
-    let line = "bootstrap.yaml:4:43: error: cannot read the file that Envoy is to take this from: there is none";
+    let line = "bootstrap.yaml:4:43: error: cannot read the file that Envoy loads this from: there is none";
     assert!(found.contains(line), "{found}");
     let found = inspect_files(&files[..1]);
     assert!(
@@ -154,9 +153,9 @@ dynamic_resources:
     assert_eq!(
         lines(&found),
         "\
-bootstrap.yaml:3:15: note: configuration that Envoy gets over xDS is not looked at
-bootstrap.yaml:4:15: note: listeners that Envoy gets over xDS are not looked at
-bootstrap.yaml:4:15: note: it cannot be seen from these files whether mcp-authz is asked"
+bootstrap.yaml:3:15: note: configuration that Envoy gets over xDS is not checked
+bootstrap.yaml:4:15: note: listeners that Envoy gets over xDS are not checked
+bootstrap.yaml:4:15: note: these files do not show whether mcp-authz is called"
     );
 }
 
@@ -187,11 +186,11 @@ static_resources:
     for (text, says) in [
         (
             http,
-            "note: it cannot be seen from these files whether mcp-authz is asked",
+            "note: these files do not show whether mcp-authz is called",
         ),
         (
             network.to_owned(),
-            "envoy.yaml:7:27: note: a network filter that Envoy gets over xDS is not looked at",
+            "envoy.yaml:7:27: note: a network filter that Envoy gets over xDS is not checked",
         ),
     ] {
         let found = inspect("envoy.yaml", text, &expected());
@@ -205,7 +204,7 @@ static_resources:
     let found = lines(&inspect("envoy.yaml", text, &expected()));
     assert!(filter.contains("ext_proc"));
     assert!(
-        found.ends_with("note: a filter that Envoy gets over xDS is not looked at"),
+        found.ends_with("note: a filter that Envoy gets over xDS is not checked"),
         "{found}"
     );
     assert_eq!(found.lines().count(), 1, "{found}");
@@ -217,7 +216,7 @@ fn routes_or_clusters_alone_are_not_a_configuration_that_judges_nothing() {
     for (name, text) in [routes, clusters] {
         let found = lines(&inspect(name, text, &expected()));
         assert!(
-            found.ends_with("note: it cannot be seen from these files whether mcp-authz is asked"),
+            found.ends_with("note: these files do not show whether mcp-authz is called"),
             "{found}"
         );
         assert_eq!(found.lines().count(), 1, "{found}");
@@ -232,8 +231,7 @@ fn files_that_are_named_as_they_once_were_are_read() {
         file.1 = file.1.replace(".yaml}}", ".yaml}");
     }
     assert!(files[0].1.contains("lds_config: {path: lds.yaml}\n"));
-    let unseen =
-        "bootstrap.yaml:5:28: note: what this layer of the runtime overrides is not looked at";
+    let unseen = "bootstrap.yaml:5:28: note: overrides in this runtime layer are not checked";
     assert_eq!(inspect_files(&files), unseen);
     files[1].1 = files[1]
         .1
@@ -241,7 +239,7 @@ fn files_that_are_named_as_they_once_were_are_read() {
     let found = inspect_files(&files);
     assert!(found.contains("lds.yaml:"), "{found}");
     assert!(
-        found.contains("error: everything passes, without a token too"),
+        found.contains("error: every request passes, even without a token"),
         "{found}"
     );
 }
@@ -304,7 +302,7 @@ fn what_a_running_envoy_says_of_itself_is_read() {
             );
         let found = lines(&inspect("config_dump.yaml", text, &expected()));
         assert!(
-            found.contains("error: everything passes, without a token too"),
+            found.contains("error: every request passes, even without a token"),
             "{found}"
         );
         assert!(
@@ -344,7 +342,7 @@ fn a_part_of_what_a_running_envoy_says_is_read() {
         let text = text.replace("failure_mode_allow: false", "failure_mode_allow: true");
         let found = lines(&inspect("dump.yaml", text, &expected()));
         assert!(
-            found.contains("error: everything passes, without a token too"),
+            found.contains("error: every request passes, even without a token"),
             "{found}"
         );
     }
@@ -352,7 +350,7 @@ fn a_part_of_what_a_running_envoy_says_is_read() {
     let clusters = part("ClustersConfigDump.StaticCluster", cluster);
     let found = lines(&inspect("dump.yaml", clusters, &expected()));
     assert!(
-        found.ends_with("note: it cannot be seen from these files whether mcp-authz is asked"),
+        found.ends_with("note: these files do not show whether mcp-authz is called"),
         "{found}"
     );
 }
@@ -388,7 +386,7 @@ fn routes_of_a_running_envoy_are_looked_at() {
     );
     let found = lines(&inspect("dump.yaml", text, &expected()));
     assert!(
-        found.contains("one decided call can run 2 times"),
+        found.contains("one allowed call can run 2 times"),
         "{found}"
     );
 }
@@ -471,7 +469,7 @@ fn an_envoy_without_the_filter_judges_nothing() {
     let text = whole.replacen(&whole[begin..end], "", 1);
     let found = lines(&inspect("envoy.yaml", text, &expected()));
     assert!(
-        found.contains("error: no ext_authz filter asks mcp-authz: nothing is judged"),
+        found.contains("error: no ext_authz filter calls mcp-authz: no request is checked"),
         "{found}"
     );
 }
@@ -498,7 +496,7 @@ fn routes_are_found_wherever_a_listener_has_them() {
     let text = format!("{}{scoped}{}", &whole[..begin], &whole[end..]);
     let found = lines(&inspect("envoy.yaml", text, &expected()));
     assert!(
-        found.contains("one decided call can run 2 times"),
+        found.contains("one allowed call can run 2 times"),
         "{found}"
     );
     // And in the listener that Envoy has for applications.
@@ -513,7 +511,7 @@ fn routes_are_found_wherever_a_listener_has_them() {
     );
     let found = lines(&inspect("envoy.yaml", text, &expected()));
     assert!(
-        found.contains("one decided call can run 2 times"),
+        found.contains("one allowed call can run 2 times"),
         "{found}"
     );
 }
@@ -549,7 +547,7 @@ fn the_command_reads_envoys_files_beside_its_own() {
     let (code, out, _) = validate(&["--envoy", wrong.to_str().unwrap()]);
     assert_eq!(code, 1);
     assert!(
-        out.contains("error: everything passes, without a token too"),
+        out.contains("error: every request passes, even without a token"),
         "{out}"
     );
     assert!(out.contains("mcp-authz.yaml has no server `note`"), "{out}");

@@ -6,8 +6,8 @@ use std::fs;
 use std::time::Duration;
 
 use mcp_authz::telemetry::metrics::{
-    BoundBy, DecisionKind, ItemFate, KeyTotals, Metrics, PolicyTotals, RehearsalKind, Stage,
-    ToolEvent,
+    BoundBy, ConfigTotals, DecisionKind, ItemFate, KeyTotals, Metrics, PolicyTotals, RehearsalKind,
+    Stage, ToolEvent,
 };
 
 use super::source::{code, files, root, text};
@@ -23,6 +23,7 @@ fn moved() -> Metrics {
         sessions,
         lists,
         handoff,
+        config,
         policy,
         keys,
         state,
@@ -46,6 +47,13 @@ fn moved() -> Metrics {
     handoff.record_response_begun();
     handoff.record_refusal("forged");
     handoff.set_keys(1, 1, true);
+    config.set(&ConfigTotals {
+        successes: 1,
+        failures: 1,
+        applied_unix_seconds: 1,
+        failing: true,
+        restart_required: 1,
+    });
     policy.set(&PolicyTotals {
         successes: 1,
         failures: 1,

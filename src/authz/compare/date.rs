@@ -2,7 +2,7 @@
 
 use crate::authz::value::Value;
 
-/// A date as ISO 8601 writes it, alone or with a time behind it.
+/// An ISO 8601 date, alone or followed by a time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Date {
     day: jiff::civil::Date,
@@ -10,7 +10,7 @@ pub(super) struct Date {
 }
 
 impl Date {
-    /// The date that a text is.
+    /// Parses the date that a text spells.
     pub(super) fn of(text: &str) -> Option<Self> {
         let text = text.trim();
         let (day, time) = text.split_at_checked(10)?;
@@ -29,14 +29,14 @@ impl Date {
         })
     }
 
-    /// Servers that read dates take them in many forms, numbers of seconds or milliseconds among
-    /// them. Only another day in the plainest form is another date to all of them.
+    /// Servers that read dates accept many forms, including numbers of seconds or milliseconds.
+    /// Only another day in the plainest form is a different date to all of them.
     pub(super) fn is_far_from(self, value: &Value<'_>) -> bool {
         match value {
             Value::String(text) => match Date::of(text) {
                 Some(other) if self.has_time || other.has_time => {
                     let apart = self.day.duration_since(other.day).abs();
-                    // Offsets may move a time by more than a day.
+                    // Two offsets may move a time by more than a day.
                     apart > jiff::SignedDuration::from_hours(48)
                 }
                 Some(other) => self.day != other.day,

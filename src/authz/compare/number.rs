@@ -1,15 +1,14 @@
-//! Numbers, as the readers of numbers take them.
+//! Numbers as servers read them.
 
 use std::cmp::Ordering;
 
 use crate::authz::matching::Match;
 use crate::authz::value::Value;
 
-/// From here on, not every integer is a double of its own.
+/// From here on, not every integer has a double of its own.
 const EXACT_MAX: u64 = 1 << 53;
 
-/// The number that a value is, as the readers of numbers take it: as it is written, as a double,
-/// and cut to an integer.
+/// The readings of a number: as written, as a double, and truncated to an integer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NumberReadings([Number; 3]);
 
@@ -21,7 +20,7 @@ pub(super) enum Number {
 }
 
 impl NumberReadings {
-    /// Those of a number; none of another value.
+    /// The readings of a number; `None` for any other value.
     pub(crate) fn of(value: &Value<'_>) -> Option<Self> {
         let number = Number::of(value)?;
         let double = number.as_double();
@@ -32,13 +31,13 @@ impl NumberReadings {
         ]))
     }
 
-    /// The same number in each of them.
+    /// Only the exact number, for all three readings.
     pub(crate) fn plain(self) -> Self {
         let NumberReadings([number, ..]) = self;
         NumberReadings([number; 3])
     }
 
-    /// How it compares with another number, if every reading agrees.
+    /// Compares it with another number; there is a result only if all readings agree.
     pub(crate) fn compare(self, other: Self, test: fn(Ordering) -> bool) -> Match {
         let mut results = self.0.iter().flat_map(|one| {
             other
@@ -67,7 +66,7 @@ impl Number {
         }
     }
 
-    /// A double that is an integer of a size that JSON integers have is that integer.
+    /// A double that is integral and within the range of JSON integers becomes that integer.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the range is checked first"
@@ -80,7 +79,7 @@ impl Number {
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "rounding is what readers do")]
+    #[expect(clippy::cast_precision_loss, reason = "servers round in the same way")]
     fn as_double(self) -> f64 {
         match self {
             Number::Integer(number) => number as f64,
@@ -97,9 +96,9 @@ impl Number {
         }
     }
 
-    /// Whether every reader keeps two numbers apart: as doubles, where those are coarse by more
-    /// than two, and cut to integers.
-    #[expect(clippy::float_cmp, reason = "readers compare doubles so")]
+    /// Whether every reading distinguishes two numbers: as doubles, by more than two where doubles
+    /// are coarse, and truncated to integers.
+    #[expect(clippy::float_cmp, reason = "servers compare doubles like this")]
     pub(super) fn is_far(self, other: Self) -> bool {
         let (one, two) = (self.as_double(), other.as_double());
         let is_coarse =
@@ -111,14 +110,14 @@ impl Number {
         apart && one != two && one.trunc() != two.trunc()
     }
 
-    /// The texts that JavaScript, Java and Python make of it.
+    /// The strings to which JavaScript, Java and Python convert it.
     pub(super) fn spellings(self) -> Vec<String> {
         let double = self.as_double();
         let mut spelled = match self {
             Number::Integer(number) => vec![number.to_string(), format!("{number}.0")],
             Number::Float(number) => vec![number.to_string()],
         };
-        // JavaScript from 1e21, Python from 1e16, Java from 1e7 on, and below 1e-3 or so.
+        // Exponents: JavaScript from 1e21, Python from 1e16, Java from 1e7, and below about 1e-3.
         let scientific = format!("{double:e}");
         if let Some((digits, exponent)) = scientific.split_once('e') {
             let point = if digits.contains('.') { "" } else { ".0" };

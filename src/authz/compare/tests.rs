@@ -13,7 +13,7 @@ fn compare(named: &str, sent: &str) -> Match {
 }
 
 #[test]
-fn a_boolean_is_far_from_the_other_one_alone() {
+fn a_boolean_is_far_only_from_the_other_one() {
     for sent in [
         "1",
         "0",
@@ -86,7 +86,7 @@ fn numbers_are_far_where_every_reading_differs() {
 }
 
 #[test]
-fn texts_are_far_where_no_server_makes_one_of_them() {
+fn texts_are_far_where_no_server_treats_them_as_equal() {
     use Match::{Indeterminate, No, Yes};
     for (named, sent, expected) in [
         ("\"root\"", "\"root\"", Yes),
@@ -254,7 +254,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn blanks_however_many_make_no_text_another() {
+fn blanks_do_not_make_texts_different() {
     for sent in [
         format!("{}root", "\u{1c}".repeat(5000)),
         format!("{}root\0", "\0".repeat(5000)),

@@ -5,33 +5,33 @@ use std::sync::Arc;
 use crate::authz::request::AccessRequest;
 use crate::authz::window::KeyPart;
 
-/// Who has a counter. A store that has no room for all counters takes it from whoever has the
-/// most, so that nobody drives out another's by counters of their own making.
+/// The owner of a counter. A store without room for all counters evicts from the holder with the
+/// most, so that no caller can evict another's counters by creating more of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Holder {
-    /// What kind of thing it is.
+    /// The kind of holder.
     pub kind: HolderKind,
-    /// The issuer that names it, if one does. The holders of one kind and issuer make room
-    /// together, and then among themselves.
+    /// The issuer that names it, if any. Holders of the same kind and issuer make room together
+    /// first, and then among themselves.
     pub issuer: Option<Arc<str>>,
     /// Its name.
     pub name: Arc<str>,
-    /// Whether nothing rests on its counters, as they are of rules that are only tried out.
+    /// Whether its counters have no effect, because they belong to rules that are only rehearsed.
     pub is_rehearsed: bool,
 }
 
 /// The kinds of holders, from the narrowest to the widest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HolderKind {
-    /// A subject, whose sessions are its own too.
+    /// A subject, which also holds the counters of its sessions.
     Subject,
-    /// An OAuth client, for what all of its users share.
+    /// An OAuth client, for counters that all of its users share.
     Agent,
-    /// A tenant, for what all in it share.
+    /// A tenant, for counters that all of its members share.
     Tenant,
-    /// A server, for what all of its callers share.
+    /// A server, for counters that all of its callers share.
     Server,
-    /// The tools of a server, for what is counted by tool whoever calls.
+    /// The tools of a server, for counters by tool whoever calls.
     Tools,
 }
 
@@ -50,8 +50,8 @@ impl HolderKind {
 }
 
 impl Holder {
-    /// Whose the counter of a request is that is kept by these parts: the narrowest thing among
-    /// them. None where the request has no such thing.
+    /// The holder of a request's counter that is keyed by these parts: the narrowest of them.
+    /// `None` if the request has none of them.
     pub(super) fn of(by: &[KeyPart], request: &AccessRequest<'_>) -> Option<Self> {
         let subject = request.subject;
         let has = |part| by.contains(&part);

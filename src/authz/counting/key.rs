@@ -19,13 +19,13 @@ impl CounterKey {
         &self.bytes
     }
 
-    /// Whose the counter is.
+    /// The holder of the counter.
     #[must_use]
     pub fn holder(&self) -> &Holder {
         &self.holder
     }
 
-    /// A counter of this name.
+    /// A counter with this name.
     #[cfg(test)]
     pub(crate) fn named(name: &str) -> Self {
         use super::holder::HolderKind;
@@ -41,8 +41,8 @@ impl CounterKey {
         }
     }
 
-    /// The counter for what a request is by. `Err` is [`Match::No`] for a request that is not
-    /// about such a thing at all, and [`Match::Indeterminate`] where a part is not known.
+    /// The counter of a request for these parts. `Err` is [`Match::No`] if the request does not
+    /// have a part at all, and [`Match::Indeterminate`] if a part is unknown.
     pub(crate) fn new(
         name: &[u8],
         by: &[KeyPart],
@@ -52,7 +52,8 @@ impl CounterKey {
         add(&mut key, name);
         let subject = request.subject;
         for part in by {
-            // INVARIANT: parts are sorted, so equal ones are in equal places; the tag says which.
+            // INVARIANT: parts are sorted, so equal parts are in equal positions; the tag
+            // identifies the part.
             key.push(*part as u8);
             match part {
                 KeyPart::Subject => add_all(&mut key, [&*subject.issuer, &subject.id]),
@@ -74,7 +75,7 @@ impl CounterKey {
                 KeyPart::Tool => {
                     let tool = tool(request).ok_or(Match::No)?;
                     add(&mut key, request.server.as_bytes());
-                    // Names that callers make up would be as many counters as they like.
+                    // Otherwise callers could create any number of counters with made-up names.
                     if !request.context.tool_is_unlisted {
                         add(&mut key, tool.as_bytes());
                     }
@@ -87,7 +88,7 @@ impl CounterKey {
         })
     }
 
-    /// The same counter kept apart from the real one, for what is only rehearsed.
+    /// The same counter, kept apart from the real one, for rehearsals.
     #[must_use]
     pub fn within(&self, space: &str) -> Self {
         let mut key = Vec::with_capacity(self.bytes.len().saturating_add(16));
@@ -104,7 +105,7 @@ impl CounterKey {
     }
 }
 
-/// Every part with its length before it, so that no two lists of parts give the same bytes.
+/// Adds a part after its length, so that no two lists of parts give the same bytes.
 fn add(key: &mut Vec<u8>, part: &[u8]) {
     key.extend(part.len().to_be_bytes());
     key.extend(part);
@@ -127,8 +128,8 @@ pub(crate) fn tool<'a>(request: &AccessRequest<'a>) -> Option<&'a str> {
     }
 }
 
-/// Whether a request has all that it would be counted by: the error of [`CounterKey::new`], without
-/// a key.
+/// Checks that a request has every part that it would be counted by. It returns the error of
+/// [`CounterKey::new`] without building a key.
 pub(crate) fn check_parts(by: &[KeyPart], request: &AccessRequest<'_>) -> Result<(), Match> {
     let subject = request.subject;
     by.iter().try_for_each(|part| match part {

@@ -13,14 +13,14 @@ pub struct WindowDemand {
     pub window: Window,
     /// Its counter.
     pub key: CounterKey,
-    /// The tool at hand, where tools are counted.
+    /// The current tool, for windows that count tools.
     pub tool: Option<Box<str>>,
 }
 
-/// A limit that a request has to be within.
+/// A limit that a request must be within.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitDemand {
-    /// The rule that says so.
+    /// The limit rule.
     pub rule: Arc<str>,
     /// Its message for the caller.
     pub message: Option<Arc<str>>,
@@ -30,11 +30,10 @@ pub struct LimitDemand {
     pub key: CounterKey,
 }
 
-/// A limit under which a request has to find a place, and which keeps it for as long as the
-/// request is open.
+/// A limit under which a request must find a place, and holds it for as long as it is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenDemand {
-    /// The rule that says so.
+    /// The limit rule.
     pub rule: Arc<str>,
     /// Its message for the caller.
     pub message: Option<Arc<str>>,
@@ -44,22 +43,22 @@ pub struct OpenDemand {
     pub key: CounterKey,
 }
 
-/// What a request takes from limits, from all of them or from none. What is there twice is taken
-/// twice.
+/// What a request takes from limits, from all of them or from none. A limit that occurs twice is
+/// taken from twice.
 ///
-/// The parts of one request that is answered once, such as the URIs of a subscription, have one
-/// place together; calls they are each.
+/// The parts of one request with one response, such as the URIs of a subscription, share one place,
+/// but each counts as a call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Takings {
-    /// Calls, of limits on how often.
+    /// Calls, for limits on frequency.
     pub calls: Vec<LimitDemand>,
-    /// Places, of limits on how many at once.
+    /// Places, for limits on open requests.
     pub places: Vec<OpenDemand>,
 }
 
 impl Takings {
-    /// Adds what another part takes that stands or falls with this one: of a batch, or of a request
-    /// that `is_one`.
+    /// Adds the takings of another part that passes or fails together with this one: of a batch, or
+    /// of a request that `is_one`.
     pub fn join(&mut self, other: Takings, is_one: bool) {
         self.calls.extend(other.calls);
         for place in other.places {
@@ -69,19 +68,19 @@ impl Takings {
         }
     }
 
-    /// Whether it is nothing.
+    /// Whether nothing is taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty() && self.places.is_empty()
     }
 
-    /// The rules that say so; some may be there twice.
+    /// The limit rules, possibly with repeats.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<str>> {
         let calls = self.calls.iter().map(|demand| &demand.rule);
         calls.chain(self.places.iter().map(|demand| &demand.rule))
     }
 
-    /// The same but for these rules, from counters of their own.
+    /// The same takings without those of the rules `but`, from counters in a separate space.
     #[must_use]
     pub fn aside(&self, but: &[Arc<str>], space: &str) -> Self {
         let calls = self

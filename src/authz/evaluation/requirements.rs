@@ -9,7 +9,7 @@ use crate::authz::request::AccessRequest;
 use crate::authz::rule::{Effect, Needs, Rule};
 use crate::authz::selectors::match_auth_age;
 
-/// What the requirements come to together, and those that are not met.
+/// Combines the requirements, and returns those that are not met.
 pub(super) fn unmet(
     policy: &Policy,
     request: &AccessRequest<'_>,
@@ -45,12 +45,12 @@ pub(super) fn unmet(
     Some((Decision::Challenge(challenge), unmet))
 }
 
-/// Whether a caller lacks something that one requirement asks for.
+/// Whether a caller lacks something that one rule requires.
 pub(crate) fn is_unmet(needs: &Needs, rule: &Rule, request: &AccessRequest<'_>) -> bool {
     Missing::default().add(needs, rule, request)
 }
 
-/// What several requirements need together, and what of it is missing.
+/// The combined needs of several requirements, and what of them is missing.
 #[derive(Default)]
 struct Missing<'p> {
     scopes: Vec<Arc<str>>,
@@ -61,8 +61,8 @@ struct Missing<'p> {
 }
 
 impl<'p> Missing<'p> {
-    /// Adds the needs of one rule, and tells whether some are not met. An `acr` or `auth_time`
-    /// that is not in the token is not met: a new login brings it.
+    /// Adds the needs of one rule, and returns whether some are not met. An `acr` or `auth_time`
+    /// that is missing from the token counts as not met: a new login supplies it.
     fn add(&mut self, needs: &'p Needs, rule: &'p Rule, request: &AccessRequest<'_>) -> bool {
         let Needs {
             scopes,
@@ -93,7 +93,7 @@ impl<'p> Missing<'p> {
             is_unmet = true;
             self.max_age = Some(self.max_age.map_or(most, |age| age.min(most)));
         }
-        // Tokens that are bound to their sender are not accepted yet, so this is never met.
+        // Sender-constrained tokens are not accepted yet, so this is never met.
         if *sender_constrained {
             is_unmet = true;
             self.proof = self.proof.or(Some(rule));
@@ -101,7 +101,8 @@ impl<'p> Missing<'p> {
         is_unmet
     }
 
-    /// One value is to serve every rule; where none can, those of the first are asked for.
+    /// One value should satisfy every rule; if none can, the values of the first rule are
+    /// requested.
     fn narrow_acr(&mut self, values: &[Arc<str>]) {
         let Some(known) = &mut self.acr else {
             self.acr = Some(values.to_vec());

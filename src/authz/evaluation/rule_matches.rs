@@ -1,4 +1,4 @@
-//! The rules that may be about one request, each matched at most once.
+//! The rules that may apply to one request, each matched at most once.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -12,7 +12,7 @@ use crate::authz::policy::Policy;
 use crate::authz::request::AccessRequest;
 use crate::authz::rule::Rules;
 
-/// One request and its matching rules. Each group of rules is matched when it is first asked for.
+/// One request and its matching rules. Each group of rules is matched on first use.
 pub(super) struct RuleMatches<'a> {
     pub(super) policy: &'a Policy,
     pub(super) call: Call<'a>,
@@ -108,7 +108,7 @@ impl Matched {
         matched
     }
 
-    /// These and others. No rule is in both.
+    /// Joins two sets of rules, which do not overlap.
     fn join(&self, others: &Matched) -> Cow<'_, Matched> {
         if others.matched.is_empty() && others.indeterminate.is_empty() {
             return Cow::Borrowed(self);

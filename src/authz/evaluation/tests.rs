@@ -185,7 +185,7 @@ fn by() -> impl Strategy<Value = Box<[KeyPart]>> {
     subsequence(parts.to_vec(), 1..=2).prop_map(Box::from)
 }
 
-/// Whether one who was denied more than twice is meant; what was counted is with the request.
+/// Selects callers with more than two denials; the request carries the count.
 fn why() -> impl Strategy<Value = Option<Why>> {
     let behaviour = Behaviour {
         window: window(),
@@ -376,7 +376,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         )
 }
 
-/// Templates with some of what they expand to.
+/// Templates with some of their expansions.
 fn templates() -> impl Strategy<Value = (&'static str, Vec<&'static str>)> {
     select(vec![
         (
@@ -469,7 +469,7 @@ fn may_pass(evaluation: &Evaluation) -> bool {
     matches!(evaluation.decision, Decision::Allow(_) | Decision::Limit(_))
 }
 
-/// What [`evaluate`] documents, word for word, over every rule.
+/// [`evaluate`] as documented, word for word, over every rule.
 fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<Arc<str>>) {
     let policy = policy(rules);
     let request = ask.request();
@@ -591,7 +591,7 @@ proptest! {
         prop_assert!(rehearsal.shadow.iter().all(is_shadow));
     }
 
-    /// What is not read beforehand would have made no difference.
+    /// Windows that were not demanded make no difference.
     #[test]
     fn windows_that_matter_are_demanded(rules in rules(), ask in ask()) {
         let blind = Ask { readings: Readings::default(), ..ask.clone() };
@@ -647,7 +647,7 @@ proptest! {
         prop_assert_eq!(visible, is_visible(&policy, &other.request()));
     }
 
-    /// A template hides only where no URI that it expands to could be read.
+    /// A template is hidden only if no URI that it expands to could be read.
     #[test]
     fn a_template_is_visible_where_an_expansion_can_be_read(
         rules in rules(),
@@ -671,7 +671,7 @@ proptest! {
         }
     }
 
-    /// What was not read of the windows hides nothing that could be called.
+    /// An unread window hides nothing that could be called.
     #[test]
     fn what_was_not_read_hides_nothing(rules in rules(), ask in ask()) {
         prop_assume!(ask.action.kind == ActionKind::Use);
@@ -707,7 +707,7 @@ proptest! {
         prop_assume!(request.action.kind == ActionKind::Use);
         let preview = preview(&policy, &request);
         let (decision, _) = reason(&evaluate(&policy, &request));
-        // Whether a limit has room is not for the preview to know.
+        // The preview cannot know whether a limit has room.
         let decision = if decision == "limit" { "allow" } else { decision };
         let expected = match preview.outcome {
             PreviewOutcome::Allow => "allow",
@@ -724,7 +724,7 @@ proptest! {
     }
 }
 
-/// The properties above would hold for a core that never allows, so this counts.
+/// A core that never allows would satisfy the properties above, so this counts the outcomes.
 #[test]
 fn generated_requests_meet_every_outcome() {
     use proptest::strategy::ValueTree;
@@ -753,7 +753,7 @@ fn generated_requests_meet_every_outcome() {
 }
 
 #[test]
-fn claims_and_headers_are_read_where_they_are() {
+fn claims_and_headers_are_read_from_their_places() {
     let headers = [(Cow::Borrowed("x-a"), Cow::Borrowed("1"))];
     let rules = [Rule {
         id: "a".into(),
@@ -806,10 +806,10 @@ fn claims_and_headers_are_read_where_they_are() {
     assert!(!is_allowed(&ask.decide(&rules)));
 }
 
-/// A thousand rules cost as little as ten where few can matter.
+/// A thousand rules cost as little as ten if few of them can matter.
 #[test]
 #[expect(clippy::too_many_lines, reason = "rules and requests written out")]
-fn rules_that_cannot_matter_are_not_looked_at() {
+fn rules_that_cannot_matter_are_not_evaluated() {
     let named = |name: String| -> Option<Names> { Some(Box::new([name.into()])) };
     let glob =
         |name: String| -> Option<Box<[Glob]>> { Some(Box::new([Glob::name(&name).unwrap()])) };

@@ -7,8 +7,8 @@ use crate::authz::request::AccessRequest;
 use crate::authz::rule::Rules;
 use crate::authz::window::Count;
 
-/// The windows that may matter for a request, to be read before it is evaluated: those of rules,
-/// shadow rules included, that nothing else keeps from matching.
+/// The windows to be read before a request is evaluated: those of rules, including shadow rules,
+/// that could otherwise match.
 #[must_use]
 pub fn demands(policy: &Policy, request: &AccessRequest<'_>) -> Vec<WindowDemand> {
     let mut demands: Vec<WindowDemand> = Vec::new();
@@ -42,7 +42,7 @@ pub fn demands(policy: &Policy, request: &AccessRequest<'_>) -> Vec<WindowDemand
     demands
 }
 
-/// The windows in which a request is to be recorded once it is decided.
+/// The windows in which to record a request once it is decided.
 #[must_use]
 pub fn events(policy: &Policy, request: &AccessRequest<'_>, denied: bool) -> Vec<WindowDemand> {
     if !is_counted(request) {

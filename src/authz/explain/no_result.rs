@@ -1,4 +1,4 @@
-//! Finds out why a selector has no result. The evaluation itself does not record it.
+//! Finds out why a selector has no result. The evaluation itself does not record the cause.
 
 use super::parts::{what_parts, where_parts, who_parts};
 use crate::authz::call::Call;
@@ -14,7 +14,7 @@ use crate::authz::value::Value;
 /// Why a selector has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoResult {
-    /// The URI is not in the form in which URIs of the server are evaluated.
+    /// The URI does not have the form in which the server's URIs are evaluated.
     UriForm(UriForm),
     /// The URI is another spelling of one that matches.
     UriSpelling,
@@ -22,19 +22,19 @@ pub enum NoResult {
     Expansion,
     /// A server may read the value as one that matches.
     Reading,
-    /// The tool may have a default that matches.
+    /// The tool may have a matching default.
     Default,
-    /// A server may take this key for the one that is named.
+    /// A server may treat this key as the named one.
     Key(String),
-    /// The path leads into something that is no object.
+    /// The path leads into a value that is not an object.
     NoObject,
     /// The names of the path can be joined in two ways, and both lead to a value.
     TwoPaths,
-    /// The issuer has left it out of the token.
+    /// The issuer has left the claim out of the token.
     LeftOut,
-    /// Only annotations tell the class, and they are not known.
+    /// Only annotations could determine the class, and they are unknown.
     NoClass,
-    /// Nothing is known of the device.
+    /// The device is unknown.
     NoDevice,
     /// The expression has no result, for this reason.
     Expression(String),

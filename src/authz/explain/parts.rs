@@ -1,9 +1,10 @@
-//! Splits a block of selectors into blocks with one selector each, so that each can be judged alone.
+//! Splits a block of selectors into blocks with one selector each, so that each can be judged
+//! alone.
 
 use crate::authz::selectors::{What, When, Where, Who, WhoKinds, Why};
 
-/// A block as blocks of one selector each. Every kind or field is named, so that a new selector
-/// cannot be forgotten here.
+/// Splits a block into blocks of one selector each. Every field is named, so that the compiler
+/// notices a new selector.
 pub(super) fn who_parts(who: &Who) -> Vec<(String, Who)> {
     let WhoKinds {
         names: _,

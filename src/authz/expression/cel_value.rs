@@ -16,7 +16,7 @@ use cel::{Env, ExecutionError};
 use crate::authz::uri::PlainUri;
 use crate::authz::value::Value;
 
-/// A value in CEL, with texts of its own.
+/// Converts a value to CEL, with owned strings.
 pub(super) fn to_val<'v>(value: &Value<'_>) -> Box<dyn Val + 'v> {
     match value {
         Value::Null => Box::new(CelNull),
@@ -35,7 +35,7 @@ pub(super) fn to_val<'v>(value: &Value<'_>) -> Box<dyn Val + 'v> {
     }
 }
 
-/// The JSON value that a value of CEL is, if it is one.
+/// Converts a CEL value to JSON, if possible.
 pub(super) fn to_value(value: &dyn Val) -> Option<Value<'_>> {
     if let Some(text) = value.downcast_ref::<CelString<'_>>() {
         return Some(Value::String(Cow::Borrowed(text.inner())));
@@ -74,7 +74,7 @@ pub(super) fn to_value(value: &dyn Val) -> Option<Value<'_>> {
     Some(Value::String(Cow::Borrowed(uri.as_str())))
 }
 
-/// The URI as the operators above take it.
+/// A URI as the operators over URIs receive it.
 impl Val for PlainUri<'static> {
     fn get_type(&self) -> &Type {
         &STRING_TYPE
@@ -95,7 +95,7 @@ impl Val for PlainUri<'static> {
 
 impl StaticVal for PlainUri<'static> {}
 
-/// A result that needs no memory of its own.
+/// A boolean result without an allocation.
 pub(super) fn truth<'b, 'v>(truth: bool) -> CowVal<'b, 'v> {
     CowVal::Borrowed(if truth {
         &CelBool::TRUE
@@ -104,7 +104,7 @@ pub(super) fn truth<'b, 'v>(truth: bool) -> CowVal<'b, 'v> {
     })
 }
 
-/// A moment as CEL converts its text, so that the type is the one that CEL's functions know.
+/// A timestamp that CEL converts from text, so that CEL's functions accept its type.
 pub(super) fn timestamp<'b, 'v>(text: String) -> Result<CowVal<'b, 'v>, ExecutionError> {
     static STANDARD: LazyLock<Env> = LazyLock::new(Env::stdlib);
     let arguments: Vec<CowVal<'b, 'v>> = vec![CowVal::owned(CelString::from(text))];

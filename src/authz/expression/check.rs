@@ -17,30 +17,30 @@ use super::vocabulary::{
 use crate::authz::spelling::{folded_part, visible_part};
 use crate::authz::uri::{shown_fold, shown_fold_start};
 
-/// What an expression was found to do.
+/// The traits of a checked expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a thing that is read or not"
+    reason = "each is an input that is read or not"
 )]
 pub(super) struct Traits {
-    /// How many loops run inside each other at most.
+    /// The maximum nesting of loops.
     pub(super) loops: usize,
-    /// Whether it looks at the arguments of the call.
+    /// Whether it reads the arguments of the call.
     pub(super) reads_arguments: bool,
-    /// Whether it looks at what else is sent with the call.
+    /// Whether it reads other input that is sent with the call.
     pub(super) reads_sent: bool,
-    /// Whether it looks at the TLS peer.
+    /// Whether it reads the TLS peer.
     pub(super) reads_peer: bool,
-    /// Whether it looks at the country of the source.
+    /// Whether it reads the country of the source.
     pub(super) reads_country: bool,
-    /// Whether it looks at the class of the tool.
+    /// Whether it reads the class of the tool.
     pub(super) reads_class: bool,
-    /// Whether it looks at the URI of the resource.
+    /// Whether it reads the URI of the resource.
     pub(super) reads_uri: bool,
 }
 
-/// What was compiled of what the author wrote, by the number of its node.
+/// The compiled constants, by the number of their node.
 pub(super) type Constants = Vec<(u64, Constant)>;
 
 /// Checks a parsed expression.
@@ -93,7 +93,7 @@ impl<'p> Checker<'p> {
         });
     }
 
-    /// A condition that no request can make true or false is a mistake.
+    /// A condition that is the same for every request is a mistake.
     fn refuse_constant(&mut self, root: &'p IdedExpr) {
         let truth = match &root.expr {
             Expr::Literal(LiteralValue::Boolean(_)) => return,
@@ -171,7 +171,7 @@ impl<'p> Checker<'p> {
         }
     }
 
-    /// One of our records, if the node is its name.
+    /// The name of one of our records, if the node is one.
     fn record(&self, node: &'p IdedExpr) -> Option<(&'p str, &'static [&'static str])> {
         let Expr::Ident(name) = &node.expr else {
             return None;
@@ -199,8 +199,8 @@ impl<'p> Checker<'p> {
         }
     }
 
-    /// A text that no folded URI is, or begins with, would never be met; nor would one that is no
-    /// part of a folded text.
+    /// Refuses a test that no folded URI could meet, because its text is not, or does not begin, a
+    /// folded URI, or is not a part of a folded text.
     fn refuse_unfolded(&mut self, call: &'p CallExpr) {
         let is_start = call.func_name == "startsWith";
         for (folded, node) in compared(call) {
@@ -233,7 +233,7 @@ impl<'p> Checker<'p> {
         }
     }
 
-    /// Whether a call folds the same text in every round of a loop.
+    /// Whether a call folds the same text in every iteration of a loop.
     fn folds_again(&self, call: &CallExpr) -> bool {
         let folds = matches!(call.func_name.as_str(), "plain" | "fold" | "list");
         folds && !call.args.iter().any(|argument| self.names_bound(argument))
@@ -280,8 +280,7 @@ impl<'p> Checker<'p> {
         self.visit_literal(node, name, call.args.last());
     }
 
-    /// The last argument of some functions is written by the policy's author, so it can be
-    /// checked and compiled now.
+    /// Checks and compiles the last argument of some functions, which the policy's author writes.
     fn visit_literal(&mut self, node: &'p IdedExpr, name: &str, last: Option<&'p IdedExpr>) {
         let Some(last) = last else { return };
         let Some(text) = text_of(last) else {
@@ -330,7 +329,7 @@ impl<'p> Checker<'p> {
     }
 }
 
-/// What a call compares, each with what it is compared with.
+/// The comparisons in a call, as pairs of operands.
 fn compared(call: &CallExpr) -> Vec<(&IdedExpr, &IdedExpr)> {
     match (
         call.func_name.as_str(),
@@ -352,7 +351,7 @@ fn compared(call: &CallExpr) -> Vec<(&IdedExpr, &IdedExpr)> {
     }
 }
 
-/// Whether a call looks through a list or an object of the request, as another loop would.
+/// Whether a call searches a list or an object of the request, which costs as much as another loop.
 fn searches(call: &CallExpr) -> bool {
     let is_ours = |node: &IdedExpr| matches!(&node.expr, Expr::List(_) | Expr::Map(_));
     match (call.func_name.as_str(), call.args.as_slice()) {

@@ -20,11 +20,11 @@ pub(super) const GLOB: &str = "glob";
 pub(super) const MATCHES: &str = "matches";
 pub(super) const GIVEN: &str = "given";
 
-/// How much memory the states of one pattern may take that are found while it is matched, in
-/// bytes for each thread. Where that is not enough, it is matched another way.
+/// The size limit of a pattern's lazy DFA cache, in bytes for each thread. Beyond it, a slower
+/// engine matches the pattern.
 const PATTERN_CACHE_BYTES_MAX: usize = 256 << 10;
 
-/// What the author wrote as the last argument of some functions, ready to be used.
+/// The compiled last argument of a function.
 #[derive(Clone)]
 pub(super) enum Constant {
     /// A regular expression.
@@ -33,15 +33,15 @@ pub(super) enum Constant {
     Network(IpNet),
     /// A pattern over names.
     Glob(Glob),
-    /// What is done with values from outside.
+    /// An operation over external values.
     Operation(Operation),
 }
 
-/// Its type in CEL, which nothing but our functions takes.
+/// Its type in CEL, which only our functions accept.
 pub(super) static CONSTANT_TYPE: Type = Type::new_unspecified_type("@constant");
 
 impl Constant {
-    /// Compiles the last argument of a function, if that is one that is compiled.
+    /// Compiles the last argument of a function, if the function takes a compiled one.
     pub(super) fn compile(function: &str, text: &str) -> Result<Option<Self>, InvalidExpression> {
         Ok(match function {
             IP_IN => {
@@ -73,7 +73,7 @@ fn compile_pattern(text: &str) -> Result<Regex, InvalidExpression> {
                 "`{text}` takes more than {} KiB once it is compiled",
                 EXPRESSION_PATTERN_BYTES_MAX >> 10
             ),
-            "repeat less, or ask for ASCII: `[0-9]` instead of `\\d`",
+            "use fewer repetitions, or ASCII: `[0-9]` instead of `\\d`",
         ),
         regex::Error::Syntax(_) | _ => InvalidExpression::new(
             format!("`{text}` is not a regular expression"),
@@ -113,7 +113,7 @@ impl Val for Constant {
 
 impl StaticVal for Constant {}
 
-/// A network as `ip_in` takes it.
+/// Parses a network for `ip_in`.
 pub(super) fn parse_network(text: &str) -> Option<IpNet> {
     let network = text.parse::<IpNet>().ok();
     let network = network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));

@@ -1,13 +1,13 @@
-//! How deep an expression is: as text before it is parsed, and as a tree after.
+//! Limits the depth of an expression: of its text before parsing, and of its tree after.
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 
 use super::error::InvalidExpression;
 use super::limits::EXPRESSION_DEPTH_MAX;
 
-/// Refuses a text so nested or chained that the parser's own recursion would be deep. What it
-/// counts is never less than the depth of the tree: brackets, and the operators between two
-/// commas or logical operators, whose chains the parser balances.
+/// Refuses a text whose nesting or chains would make the parser recurse deeply. It counts brackets,
+/// and the operators between two commas or logical operators, whose chains the parser balances. The
+/// count is never less than the depth of the tree.
 pub(super) fn refuse_depth(source: &str) -> Result<(), Vec<InvalidExpression>> {
     let mut chains = vec![0_usize];
     let mut rest = source;
@@ -44,7 +44,7 @@ fn count_depth(first: char, rest: &str, chains: &mut Vec<usize>) {
         }
         '.' | '+' | '-' | '*' | '/' | '%' | '<' | '>' | '=' | '!' | '?' => add_link(chains),
         _ if ends_chain => {
-            // What was counted for a bracket or for logical operators around it stays.
+            // The count for a bracket or for logical operators around it stays.
             if let Some(chain) = chains.last_mut() {
                 *chain = (*chain).min(1);
             }
@@ -75,7 +75,7 @@ fn word_width(text: &str) -> usize {
     }
 }
 
-/// The bytes of a string literal, to the end of the text if it is not closed.
+/// The bytes of a string literal, or of the rest of the text if it is not closed.
 fn literal_width(text: &str, raw: bool) -> usize {
     let body = if raw {
         text.get(1..).unwrap_or_default()
@@ -100,7 +100,7 @@ fn literal_width(text: &str, raw: bool) -> usize {
         .saturating_add(quote.len())
 }
 
-/// The error of both.
+/// The error of both checks.
 pub(super) fn too_deep() -> InvalidExpression {
     let message = format!("the expression nests deeper than {EXPRESSION_DEPTH_MAX}");
     InvalidExpression::new(
@@ -109,7 +109,8 @@ pub(super) fn too_deep() -> InvalidExpression {
     )
 }
 
-/// Whether the tree is deeper than `most`. Walks with a list of pending nodes, since the tree may be deeper than the stack allows.
+/// Whether the tree is deeper than `most`. It uses a list of pending nodes instead of recursion,
+/// because the tree may be deeper than the stack allows.
 pub(super) fn depth_exceeds(root: &IdedExpr, most: usize) -> bool {
     let mut pending = vec![(root, 1_usize)];
     while let Some((node, depth)) = pending.pop() {
@@ -125,7 +126,7 @@ pub(super) fn depth_exceeds(root: &IdedExpr, most: usize) -> bool {
     false
 }
 
-/// The parts of a node.
+/// The children of a node.
 pub(super) fn children(node: &IdedExpr) -> Vec<&IdedExpr> {
     match &node.expr {
         Expr::Call(call) => call

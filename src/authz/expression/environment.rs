@@ -6,8 +6,8 @@ use cel::{DeclarationError, Env};
 
 use super::{functions, outside};
 
-/// CEL's standard set without optional values, our functions, and what operators over values from
-/// outside become.
+/// CEL's standard set without optional values, our functions, and the replacements of operators
+/// over external values.
 pub(super) static ENVIRONMENT: LazyLock<Result<Arc<Env>, DeclarationError>> = LazyLock::new(|| {
     let mut environment = Env::stdlib().with_optional_support(false);
     functions::declare(&mut environment)?;

@@ -1,14 +1,14 @@
-//! Why a text is not an expression.
+//! Why a text is not a valid expression.
 
-/// Why a text is not an expression that can be used.
+/// Why a text is not a valid expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct InvalidExpression {
-    /// What is wrong.
+    /// The fault.
     pub message: String,
-    /// What would be right; may be empty.
+    /// The correct form; may be empty.
     pub help: String,
-    /// The character of the expression it is about, from 1, if it is about one.
+    /// The character at fault, counted from 1, if there is one.
     pub column: Option<usize>,
 }
 

@@ -7,22 +7,22 @@ use super::outside::COMPARISON;
 use super::precompute::{Reference, reference_number};
 use super::variables::Variables;
 
-/// Why there is no result.
+/// The cause of having no result.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The arguments or claims hold more than the loops may look at.
+    /// The arguments or claims hold more values than the loops may iterate over.
     TooMuch,
-    /// The result is something else.
+    /// The result is not a boolean.
     NotTrueOrFalse,
-    /// It has come to an error.
+    /// The evaluation failed.
     Error(ExecutionError),
 }
 
 impl Failure {
-    /// `references` are those of the expression.
+    /// Explains the cause in words. `references` are those of the expression.
     pub(super) fn tell(&self, variables: &Variables<'_>, references: &[Reference]) -> String {
         let error = match self {
-            Failure::TooMuch => return "there are too many values for loops in loops".to_owned(),
+            Failure::TooMuch => return "there are too many values for nested loops".to_owned(),
             Failure::NotTrueOrFalse => return "it is neither true nor false".to_owned(),
             Failure::Error(error) => error,
         };
@@ -37,7 +37,7 @@ impl Failure {
         }
         if let ExecutionError::NoSuchOverload(error) = error {
             let name = error.function().trim_matches('_');
-            return format!("`{name}` is not defined for such a value");
+            return format!("`{name}` is not defined for this value");
         }
         if let ExecutionError::FunctionError { function, message } = error {
             let is_ours = function == COMPARISON;
@@ -47,8 +47,8 @@ impl Failure {
                 format!("`{function}`: {message}")
             };
         }
-        // Others would show the values.
-        "what it does is not defined for these values".to_owned()
+        // Other errors would reveal the values.
+        "the operation is not defined for these values".to_owned()
     }
 }
 

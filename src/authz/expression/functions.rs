@@ -1,4 +1,4 @@
-//! The functions that policies have beyond CEL's standard set.
+//! The functions that policies have in addition to CEL's standard set.
 
 use std::net::IpAddr;
 
@@ -10,8 +10,8 @@ use super::cel_value::truth;
 use super::constant::{CONSTANT_TYPE, Constant, GLOB, IP_IN, MATCHES, parse_network};
 use crate::authz::glob::Glob;
 
-/// Adds `ip_in(string, string)` and `glob(string, string)`, and forms of them and of `matches`
-/// whose last argument is compiled.
+/// Declares `ip_in(string, string)` and `glob(string, string)`, and their forms and those of
+/// `matches` with a compiled last argument.
 pub(super) fn declare(environment: &mut Env) -> Result<(), DeclarationError> {
     let strings = || vec![STRING_TYPE, STRING_TYPE];
     environment.add_overload(IP_IN, "ip_in_string_string", strings(), |arguments| {
@@ -37,12 +37,9 @@ pub(super) fn declare(environment: &mut Env) -> Result<(), DeclarationError> {
     environment.add_member_overload(MATCHES, id, STRING_TYPE, pattern, apply)
 }
 
-/// Applies what was compiled to a text. No two kinds of it belong to one function, so it says
-/// which function is called.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "functions of CEL take their arguments so"
-)]
+/// Applies a compiled constant to a text. Each kind of constant belongs to one function, so its
+/// kind determines the function.
+#[expect(clippy::needless_pass_by_value, reason = "CEL requires this signature")]
 fn apply<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let [text, constant] = arguments.as_slice() else {
         return Err(failure(MATCHES, "not two arguments"));

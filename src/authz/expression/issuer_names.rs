@@ -1,8 +1,8 @@
-//! Finds out whether an expression says which issuers its names belong to.
+//! Finds out whether an expression names the issuers of the names that it reads.
 //!
-//! Groups, roles, scopes, tenants, ids, clients and claims are what an issuer calls them: two
-//! issuers may mean different things by one name. An expression says whose they are where it holds
-//! only for named issuers.
+//! Each issuer defines its own groups, roles, scopes, tenants, ids, clients and claims: two issuers
+//! may mean different things by one name. An expression identifies the issuer of its names if it
+//! holds only for named issuers.
 
 mod effect;
 mod named;
@@ -15,18 +15,18 @@ use super::remarks::Sense;
 use named::Named;
 use walk::{NameUse, Walk};
 
-/// The names in an expression that may be those of any issuer.
+/// How an expression uses names that any issuer may have given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct IssuerNames {
-    /// Whether it holds for named issuers alone.
+    /// Whether it holds only for named issuers.
     pub(super) is_said: bool,
-    /// The names, but for what is known of the device.
+    /// Its use of names, without facts about the device.
     names: NameUse,
-    /// All names. The device is one where tokens tell of it.
+    /// Its use of all names, including the device where tokens describe it.
     names_and_device: NameUse,
 }
 
-/// Looks over a checked expression, as its author wrote it.
+/// Analyses a checked expression, as its author wrote it.
 pub(super) fn issuer_names(root: &IdedExpr) -> IssuerNames {
     let names = |with_device| {
         let mut walk = Walk::new(with_device);
@@ -41,7 +41,7 @@ pub(super) fn issuer_names(root: &IdedExpr) -> IssuerNames {
 }
 
 impl IssuerNames {
-    /// What it does with names. `with_device` tells whether the device is one.
+    /// Its use of names. `with_device` includes the device.
     pub(super) fn names(self, with_device: bool) -> NameUse {
         if with_device {
             self.names_and_device

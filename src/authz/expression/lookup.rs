@@ -1,4 +1,4 @@
-//! Recognizes the nodes of an expression that read one part of the request by its name.
+//! Recognizes the nodes of an expression that read one part of the request by name.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
@@ -6,37 +6,37 @@ use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 use super::origin::Origin;
 use crate::authz::path::ValuePath;
 
-/// Something of a request that an expression reads by name.
+/// A part of a request that an expression reads by name.
 #[derive(Debug, Clone)]
 pub(crate) enum Lookup {
     /// A field of one of our records.
     Field(&'static str, &'static str),
-    /// Whether that is there.
+    /// Whether that field is present.
     HasField(&'static str, &'static str),
-    /// What is at a path in an object.
+    /// The value at a path in an object.
     Member(ForeignObject, ValuePath),
-    /// Whether something is there.
+    /// Whether a path is present.
     Has(ForeignObject, ValuePath),
-    /// Whether something is there that is not null.
+    /// Whether a path has a value other than null.
     Given(ForeignObject, ValuePath),
     /// A header of the request.
     Header(Box<str>),
-    /// Whether the request has it.
+    /// Whether the request has the header.
     HasHeader(Box<str>),
-    /// The URI of the resource, to be compared as one.
+    /// The URI of the resource, compared as a URI.
     Uri,
 }
 
-/// An object whose members others chose.
+/// An object whose members someone else chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ForeignObject {
     /// The arguments of the call.
     Arguments,
-    /// What is answered to the server.
+    /// The answers to the server.
     Input,
-    /// What else the client says: `_meta`.
+    /// Further input of the client: `_meta`.
     Meta,
-    /// What is known of the device.
+    /// The facts about the device.
     Device,
     /// The claims of the token.
     Claims,
@@ -63,7 +63,7 @@ pub(super) const MCP_FIELDS: &[&str] = &[
 pub(super) const SOURCE_FIELDS: &[&str] = &["ip", "principal", "country"];
 pub(super) const REQUEST_FIELDS: &[&str] = &["host", "path", "headers"];
 
-/// What may be in a whole object of the request, if the node names one.
+/// The origin of a whole object of the request, if the node names one.
 pub(super) fn whole(expr: &Expr) -> Option<Origin> {
     match field_of(expr)? {
         ("mcp", "arguments" | "input" | "meta", false) => Some(Origin::ARGUMENTS),
@@ -72,7 +72,7 @@ pub(super) fn whole(expr: &Expr) -> Option<Origin> {
     }
 }
 
-/// A variable and its field, `mcp.uri` or `mcp["uri"]`, and whether it is only asked for.
+/// A variable and its field, `mcp.uri` or `mcp["uri"]`, and whether only its presence is tested.
 pub(super) fn field_of(expr: &Expr) -> Option<(&str, &str, bool)> {
     let (operand, field, test) = match expr {
         Expr::Select(select) => (&*select.operand, select.field.as_str(), select.test),
@@ -95,8 +95,8 @@ pub(super) fn field_of(expr: &Expr) -> Option<(&str, &str, bool)> {
     Some((record, field, test))
 }
 
-/// What of the request an expression reads, if it is just that. The names of our records cannot
-/// be those of loop variables.
+/// The part of the request that an expression reads, if it is nothing else. Loop variables cannot
+/// have the names of our records.
 pub(super) fn lookup(expr: &Expr) -> Option<(Lookup, Origin)> {
     if let Some(found) = read_field(expr) {
         return Some(found);
@@ -141,9 +141,9 @@ pub(super) fn lookup(expr: &Expr) -> Option<(Lookup, Origin)> {
     };
     let path = ValuePath::of_names(&names).ok()?;
     Some(match (test, container) {
-        // What is known of the device may be a list, which has no members.
+        // The facts about the device may be a list, which has no members.
         (true, ForeignObject::Device) if key.is_some() => return None,
-        // Nor is it known of what is further inside.
+        // Nor is presence known further inside.
         (true, _) if key.is_some() && path.len() > 1 => return None,
         (true, _) => (Lookup::Has(container, path), Origin::PLAIN),
         (false, ForeignObject::Arguments | ForeignObject::Input | ForeignObject::Meta) => {
@@ -155,15 +155,15 @@ pub(super) fn lookup(expr: &Expr) -> Option<(Lookup, Origin)> {
     })
 }
 
-/// Where a path of names begins.
+/// The beginning of a path of names.
 enum Root {
-    /// In an object whose members others chose.
+    /// In an object whose members someone else chose.
     Object(ForeignObject),
     /// In the headers of the request.
     Headers,
 }
 
-/// Follows names to where they begin, the last first.
+/// Follows names to their root; collects them last first.
 fn root_of<'e>(expr: &'e Expr, names: &mut Vec<&'e str>) -> Option<Root> {
     match field_of(expr) {
         Some(("mcp", "arguments", _)) => return Some(Root::Object(ForeignObject::Arguments)),
@@ -177,7 +177,7 @@ fn root_of<'e>(expr: &'e Expr, names: &mut Vec<&'e str>) -> Option<Root> {
         Expr::Ident(name) if name == "args" => Some(Root::Object(ForeignObject::Arguments)),
         Expr::Ident(name) if name == "device" => Some(Root::Object(ForeignObject::Device)),
         Expr::Select(select) => {
-            // `has(a.b)` has its test at the end alone.
+            // `has(a.b)` tests only its last name.
             if select.test && !names.is_empty() {
                 return None;
             }
@@ -212,7 +212,7 @@ fn read_field(expr: &Expr) -> Option<(Lookup, Origin)> {
         _ => return None,
     };
     let field = fields.iter().find(|own| **own == field)?;
-    // Those are built once for all rules.
+    // These records are built once for all rules.
     let is_whole = matches!(
         *field,
         "claims" | "headers" | "arguments" | "input" | "meta"
@@ -229,7 +229,7 @@ fn read_field(expr: &Expr) -> Option<(Lookup, Origin)> {
     }
 }
 
-/// The call that a node is.
+/// The node as a call.
 pub(super) fn call_of(node: &IdedExpr) -> Option<&CallExpr> {
     if let Expr::Call(call) = &node.expr {
         Some(call)
@@ -238,7 +238,7 @@ pub(super) fn call_of(node: &IdedExpr) -> Option<&CallExpr> {
     }
 }
 
-/// An object, and the name of the member that a node reads of it: `a.b` or `a["b"]`.
+/// The object and the name of the member that a node reads: `a.b` or `a["b"]`.
 pub(super) fn member_of(node: &IdedExpr) -> Option<(&IdedExpr, &str)> {
     if let Expr::Select(select) = &node.expr {
         return (!select.test).then_some((&*select.operand, select.field.as_str()));
@@ -250,7 +250,7 @@ pub(super) fn member_of(node: &IdedExpr) -> Option<(&IdedExpr, &str)> {
     }
 }
 
-/// The object that `has` asks for a member.
+/// The object and member that `has` tests.
 pub(super) fn tested_of(node: &IdedExpr) -> Option<(&IdedExpr, &str)> {
     if let Expr::Select(select) = &node.expr {
         select
@@ -261,7 +261,7 @@ pub(super) fn tested_of(node: &IdedExpr) -> Option<(&IdedExpr, &str)> {
     }
 }
 
-/// The name that a node is.
+/// The node as an identifier.
 pub(super) fn name_of(node: &IdedExpr) -> Option<&str> {
     if let Expr::Ident(name) = &node.expr {
         Some(name)
@@ -270,7 +270,7 @@ pub(super) fn name_of(node: &IdedExpr) -> Option<&str> {
     }
 }
 
-/// The truth value that the author wrote.
+/// A boolean literal.
 pub(super) fn truth_of(node: &IdedExpr) -> Option<bool> {
     if let Expr::Literal(LiteralValue::Boolean(truth)) = &node.expr {
         Some(*truth.inner())
@@ -279,7 +279,7 @@ pub(super) fn truth_of(node: &IdedExpr) -> Option<bool> {
     }
 }
 
-/// The text that the author wrote.
+/// A string literal.
 pub(super) fn text_of(node: &IdedExpr) -> Option<&str> {
     if let Expr::Literal(LiteralValue::String(text)) = &node.expr {
         Some(text.inner())
@@ -288,7 +288,7 @@ pub(super) fn text_of(node: &IdedExpr) -> Option<&str> {
     }
 }
 
-/// What the macros `exists` (true) and `all` (false) ask of each element.
+/// The test that the macro `exists` (true) or `all` (false) applies to each element.
 pub(super) fn quantified(node: &IdedExpr) -> Option<(bool, &IdedExpr)> {
     let Expr::Comprehension(inner) = &node.expr else {
         return None;

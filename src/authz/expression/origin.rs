@@ -1,19 +1,19 @@
-//! Where the values of an expression come from, as far as it says how they may be compared.
+//! The origin of an expression's values, as far as it determines how they may be compared.
 
-/// What may be in the value of a node. All unset: it is the author's own, or ours.
+/// The origins of a node's value. If all are unset, the value is the author's or ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a source that a value may come from"
+    reason = "each is a possible source of a value"
 )]
 pub(super) struct Origin {
-    /// Arguments, claims or what is known of the device: servers may convert it.
+    /// Arguments, claims or facts about the device: servers may convert the value.
     pub(super) outside: bool,
-    /// Arguments, whose keys servers may read otherwise.
+    /// Arguments, whose keys servers may read differently.
     pub(super) sent: bool,
-    /// What a loop found, which may be a key of an object.
+    /// An element of a loop, which may be a key of an object.
     pub(super) element: bool,
-    /// A text that was made of several.
+    /// A text that was built from several.
     pub(super) made: bool,
     /// The URI of the resource.
     pub(super) uri: bool,
@@ -28,7 +28,7 @@ impl Origin {
         made: false,
         uri: false,
     };
-    /// Claims, or what is known of the device.
+    /// Claims, or facts about the device.
     pub(super) const PROVEN: Origin = Origin {
         sent: false,
         ..Origin::ARGUMENTS
@@ -41,18 +41,18 @@ impl Origin {
         made: false,
         uri: true,
     };
-    /// The author's, or ours.
+    /// Values of the author, or ours.
     pub(super) const PLAIN: Origin = Origin {
         uri: false,
         ..Origin::URI
     };
 
-    /// Whether nobody reads the value otherwise.
+    /// Whether nobody reads the value differently.
     pub(super) fn is_plain(self) -> bool {
         self == Origin::PLAIN
     }
 
-    /// What may be in a value that is made of two.
+    /// The origins of a value that is built from two.
     pub(super) fn and(self, other: Origin) -> Origin {
         Origin {
             outside: self.outside || other.outside,
@@ -63,7 +63,7 @@ impl Origin {
         }
     }
 
-    /// What a loop finds in a value.
+    /// The origins of a value's elements in a loop.
     pub(super) fn elements(self) -> Origin {
         Origin {
             element: self.outside,

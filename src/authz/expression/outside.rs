@@ -1,9 +1,9 @@
-//! Operations over values that come from outside: where servers may read such a value in two
-//! ways that lead to different results, an operation has none.
+//! Operations over external values. If servers may read such a value in two ways with different
+//! results, the operation has none.
 //!
-//! Equality in CEL cannot fail, and its conversions take more than one form of a value, so the
-//! operators and conversions over arguments, claims, the device and the URI are replaced by
-//! these when an expression is loaded.
+//! Equality in CEL cannot fail, and its conversions accept more than one form of a value. So at
+//! load these operations replace the operators and conversions over arguments, claims, the device
+//! and the URI.
 
 mod convert;
 mod operation;
@@ -30,17 +30,14 @@ use crate::authz::value::Value;
 use crate::authz::{compare, spelling};
 use operation::no_result;
 
-/// Adds both functions.
+/// Declares both functions.
 pub(super) fn declare(environment: &mut Env) -> Result<(), DeclarationError> {
     let constant = || CONSTANT_TYPE.to_owned();
     environment.add_overload(BINARY, BINARY, vec![DYN_TYPE, DYN_TYPE, constant()], binary)?;
     environment.add_overload(UNARY, UNARY, vec![DYN_TYPE, constant()], unary)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "functions of CEL take their arguments so"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "CEL requires this signature")]
 fn binary<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let [left, right, operation] = arguments.as_slice() else {
         return Err(no_result("not two values"));
@@ -50,7 +47,7 @@ fn binary<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Exec
     let settle = |found: Match| match found {
         Match::Yes => Ok(truth(true)),
         Match::No => Ok(truth(false)),
-        Match::Indeterminate | Match::Unknown => Err(no_result("servers may read it otherwise")),
+        Match::Indeterminate | Match::Unknown => Err(no_result("servers may read it differently")),
     };
     match operation.name {
         OperationName::Equals => settle(equals(left, right, operation)),
@@ -84,7 +81,7 @@ fn operation_of(value: &dyn Val) -> Result<Operation, ExecutionError> {
     }
 }
 
-/// Whether two values are one.
+/// Whether two values are equal.
 fn equals(left: &dyn Val, right: &dyn Val, operation: Operation) -> Match {
     let Operation {
         left: from_left,
@@ -94,12 +91,12 @@ fn equals(left: &dyn Val, right: &dyn Val, operation: Operation) -> Match {
     if from_left.uri || from_right.uri {
         let found = equals_uri(left, right).or_else(|| equals_uri(right, left));
         return match found {
-            // An argument that is compared with the URI may still be read otherwise.
+            // A server may still read an argument differently that is compared with the URI.
             Some(Match::No) if from_left.outside || from_right.outside => {
                 equals_values(left, right, operation)
             }
             Some(found) => found,
-            // The URI is somewhere inside, where spellings are not told apart.
+            // The URI is nested inside, where its spellings are not compared.
             None if equals_values(left, right, operation) == Match::Yes => Match::Yes,
             None => Match::Indeterminate,
         };
@@ -108,7 +105,7 @@ fn equals(left: &dyn Val, right: &dyn Val, operation: Operation) -> Match {
 }
 
 fn equals_values(left: &dyn Val, right: &dyn Val, operation: Operation) -> Match {
-    // What a loop found may be the key of an object.
+    // An element of a loop may be the key of an object.
     let is_element = operation.left.element || operation.right.element;
     match (to_value(left), to_value(right)) {
         (Some(Value::String(left)), Some(Value::String(right)))
@@ -124,14 +121,14 @@ fn equals_values(left: &dyn Val, right: &dyn Val, operation: Operation) -> Match
             (true, false) => compare::equals(&right, &left),
             (false, _) => compare::equals(&left, &right),
         },
-        // Neither JSON: a time, bytes or a type. What is made of a value from outside is another
-        // thing to whoever reads the value otherwise.
+        // Not JSON on either side: a time, bytes or a type. If a server reads an external value
+        // differently, what it derives from the value also differs.
         (_, _) if left == right => Match::Yes,
         (_, _) => Match::Indeterminate,
     }
 }
 
-/// Whether a text is the URI; nothing if the first is no URI or the other no text.
+/// Whether a text equals the URI; `None` if the first value is not a URI or the second not a text.
 fn equals_uri(uri: &dyn Val, other: &dyn Val) -> Option<Match> {
     let text = |value: &dyn Val| {
         value
@@ -146,7 +143,7 @@ fn equals_uri(uri: &dyn Val, other: &dyn Val) -> Option<Match> {
                 .map(|other| uri.equals(other.as_str())),
         };
     }
-    // Something that was made of the URI: whether it was parsed is not known any more.
+    // A text built from the URI: whether the URI was parsed is no longer known.
     let (one, two) = (text(uri)?, text(other)?);
     Some(if one == two {
         Match::Yes
@@ -157,8 +154,7 @@ fn equals_uri(uri: &dyn Val, other: &dyn Val) -> Option<Match> {
     })
 }
 
-/// Numbers are ordered if every reading of them is ordered alike; texts and truth values from
-/// outside not at all.
+/// Numbers are ordered if all of their readings agree; external texts and booleans are not ordered.
 fn order(
     left: &dyn Val,
     right: &dyn Val,
@@ -180,7 +176,7 @@ fn order(
         return Ok(left.compare(right, test));
     }
     if to_value(left).is_some() || to_value(right).is_some() {
-        return Err(no_result("servers may read it otherwise"));
+        return Err(no_result("servers may read it differently"));
     }
     let comparer = left.as_comparer().ok_or_else(|| no_result("no order"))?;
     comparer.compare(right).map(|order| Match::of(test(order)))
@@ -217,7 +213,7 @@ fn is_in(left: &dyn Val, right: &dyn Val, operation: Operation) -> Result<Match,
         } else if is_plain {
             Match::No
         } else if operation.right.outside && equals(left, &**value, operation) != Match::No {
-            // A server that wants a list may take the members for its elements.
+            // A server that expects a list may take the members for its elements.
             Match::Indeterminate
         } else {
             equals(left, key, operation)
@@ -268,7 +264,7 @@ fn find_key<'b, 'v>(
     Ok(own)
 }
 
-/// Whether the URI matches what the author wrote about its text.
+/// Tests the text of the URI against what the author wrote.
 fn match_uri(uri: &dyn Val, part: &dyn Val, test: UriTest) -> Result<Match, ExecutionError> {
     let part = part.downcast_ref::<CelString<'_>>();
     let part = part.ok_or_else(|| no_result("not a text"))?.inner();
@@ -283,16 +279,13 @@ fn match_uri(uri: &dyn Val, part: &dyn Val, test: UriTest) -> Result<Match, Exec
     if let Some(uri) = uri.downcast_ref::<PlainUri<'static>>() {
         return Ok(pattern.matches(uri));
     }
-    // Something that was made of the URI.
+    // A text built from the URI.
     let made = uri.downcast_ref::<CelString<'_>>();
     let made = made.ok_or_else(|| no_result("not a text"))?;
     Ok(pattern.matches(&PlainUri::made(made.inner())))
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "functions of CEL take their arguments so"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "CEL requires this signature")]
 fn unary<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let [value, operation] = arguments.as_slice() else {
         return Err(no_result("not one value"));

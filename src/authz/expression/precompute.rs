@@ -1,9 +1,9 @@
-//! Does at load what would be the same in every evaluation.
+//! Precomputes at load what would be the same in every evaluation.
 //!
-//! Patterns and networks that the author wrote are compiled, and what is read of a request by
-//! name becomes a number in a table. Both stand in the tree as variables that no author can
-//! write: `@` and their place in the table. Operators over what comes from outside become
-//! operations that have no result where servers may read a value in two ways.
+//! Patterns and networks that the author wrote are compiled, and reads of the request by name
+//! become numbers in a table. Both appear in the tree as variables that no author can write: `@`
+//! and their position in the table. Operators over external values become operations without a
+//! result where servers may read a value in two ways.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr};
@@ -15,24 +15,24 @@ use super::origin::Origin;
 use super::outside::{BINARY, Operation, OperationName, UNARY};
 use super::substitutes::{conversion, is_helper, operator, result_of, taken_apart, uri_test};
 
-/// An expression as it is evaluated.
+/// An expression ready for evaluation.
 #[derive(Debug, Clone)]
 pub(super) struct Precomputed {
     pub(super) root: IdedExpr,
-    /// What the variables `@0`, `@1` and so on stand for.
+    /// The values of the variables `@0`, `@1` and so on.
     pub(super) references: Box<[Reference]>,
 }
 
-/// What a variable of our own stands for.
+/// The value of such a variable.
 #[derive(Debug, Clone)]
 pub(super) enum Reference {
-    /// Something the author wrote.
+    /// A constant that the author wrote.
     Constant(Constant),
-    /// Something of the request.
+    /// A part of the request.
     Lookup(Lookup),
 }
 
-/// Prepares a checked expression. `constants` are those of its nodes, by their number.
+/// Prepares a checked expression. `constants` are those of its nodes, by node number.
 pub(super) fn precompute(root: &IdedExpr, constants: Vec<(u64, Constant)>) -> Precomputed {
     let mut preparation = Precomputation {
         constants,
@@ -47,7 +47,7 @@ pub(super) fn precompute(root: &IdedExpr, constants: Vec<(u64, Constant)>) -> Pr
     }
 }
 
-/// The number of one of our own variables.
+/// The number of such a variable.
 pub(super) fn reference_number(variable: &str) -> Option<usize> {
     variable.strip_prefix('@')?.parse().ok()
 }
@@ -55,12 +55,12 @@ pub(super) fn reference_number(variable: &str) -> Option<usize> {
 struct Precomputation {
     constants: Vec<(u64, Constant)>,
     references: Vec<Reference>,
-    /// The variables of the loops around the node, and what may be in them.
+    /// The variables of the loops around the node, and their origins.
     bound: Vec<(String, Origin)>,
 }
 
 impl Precomputation {
-    /// Prepares a node, and tells what may be in its value.
+    /// Prepares a node, and returns the origins of its value.
     fn visit(&mut self, node: &mut IdedExpr) -> Origin {
         if let Some((lookup, origin)) = lookup(&node.expr) {
             self.refer(node, Reference::Lookup(lookup));
@@ -88,7 +88,7 @@ impl Precomputation {
             }
             Expr::Select(_) => self.visit_select(node),
             Expr::Ident(name) => self.origin_of(name),
-            // Structs were refused.
+            // The check has refused structs.
             Expr::Struct(_) | Expr::Unspecified | Expr::Literal(_) => Origin::PLAIN,
         }
     }
@@ -103,7 +103,7 @@ impl Precomputation {
         }
     }
 
-    /// A member of what is no object of the request itself, such as an element of a list.
+    /// A member of something other than an object of the request, such as an element of a list.
     fn visit_select(&mut self, node: &mut IdedExpr) -> Origin {
         let Expr::Select(select) = &mut node.expr else {
             return Origin::PLAIN;
@@ -140,7 +140,8 @@ impl Precomputation {
         result
     }
 
-    /// All that a node reads, whatever it makes of it: what a loop gathers may be any of it.
+    /// The origins of everything that a node reads: a value gathered by a loop may come from any of
+    /// it.
     fn mentioned(&self, node: &IdedExpr) -> Origin {
         if let Some((_, origin)) = lookup(&node.expr) {
             return origin;
@@ -205,7 +206,7 @@ impl Precomputation {
         result
     }
 
-    /// `given(args.a)`, where `args.a` may not be there.
+    /// `given(args.a)`, where `args.a` may be missing.
     fn visit_given(&mut self, node: &mut IdedExpr) -> Origin {
         let Expr::Call(call) = &mut node.expr else {
             return Origin::PLAIN;
@@ -215,7 +216,7 @@ impl Precomputation {
         };
         let given = match lookup(&argument.expr) {
             Some((Lookup::Member(container, path), _)) => Some(Lookup::Given(container, path)),
-            // What is there of our own is never null.
+            // Our own fields are never null.
             Some((Lookup::Field(record, field), _)) => Some(Lookup::HasField(record, field)),
             Some((Lookup::Header(name), _)) => Some(Lookup::HasHeader(name)),
             Some(_) | None => None,
@@ -247,8 +248,7 @@ impl Precomputation {
         Origin::PLAIN
     }
 
-    /// Makes an operation of a call that has its two operands as target and argument, or as
-    /// arguments.
+    /// Replaces a call by an operation; its two operands are target and argument, or two arguments.
     fn operate_call(
         &mut self,
         node: &mut IdedExpr,
@@ -289,7 +289,7 @@ impl Precomputation {
         });
     }
 
-    /// The URI as it is compared, where an operand is just that.
+    /// Replaces an operand that is exactly the URI by the URI for comparison.
     fn as_uri(&mut self, operand: &mut IdedExpr) {
         let Expr::Ident(name) = &operand.expr else {
             return;
@@ -303,7 +303,7 @@ impl Precomputation {
         }
     }
 
-    /// What was compiled of the last argument, in its place.
+    /// Replaces the last argument by its compiled form.
     fn use_constant(&mut self, call: &mut CallExpr) {
         let Some(last) = call.args.last_mut() else {
             return;

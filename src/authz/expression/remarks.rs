@@ -11,42 +11,42 @@ use super::origin::Origin;
 use super::substitutes::result_of;
 use crate::authz::path::ValuePath;
 
-/// Something whose meaning rests on how a value is read.
+/// A part whose meaning depends on how a value is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
-    /// A pattern that need not match the whole of a value from outside, or of the URI.
+    /// A pattern that may match only a part of an external value, or of the URI.
     Unanchored {
         /// The pattern.
         pattern: String,
-        /// What a match does to the expression.
+        /// The effect of a match on the expression.
         sense: Sense,
     },
-    /// A comparison by which every value from outside passes but those that are named.
+    /// A comparison that every external value passes except the named ones.
     AllBut {
         /// The value.
         of: String,
     },
-    /// A part of a text of the arguments that is looked for as it is spelled.
+    /// A search for a part of an argument's text as it is spelled.
     PartOfText {
-        /// The function that looks for it.
+        /// The function that searches.
         function: String,
         /// The text.
         of: String,
         /// The part, if the author wrote it.
         part: Option<String>,
-        /// What finding it does to the expression.
+        /// The effect of finding it on the expression.
         sense: Sense,
     },
-    /// A part of the URI that the author wrote.
+    /// A search for a part of the URI that the author wrote.
     PartOfUri {
-        /// The function that looks for it.
+        /// The function that searches.
         function: String,
         /// The part.
         part: String,
-        /// Whether the URI is the folded one.
+        /// Whether it searches the folded URI.
         folded: bool,
     },
-    /// A conversion of a value from outside.
+    /// A conversion of an external value.
     Converted {
         /// The function that converts.
         function: String,
@@ -55,14 +55,14 @@ pub enum Remark {
     },
 }
 
-/// What a test does to the expression that it is in.
+/// The effect of a test on the expression around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sense {
-    /// Where the test holds, the expression may hold because of it.
+    /// If the test holds, the expression may hold because of it.
     Holds,
-    /// Where the test holds, the expression may fail because of it.
+    /// If the test holds, the expression may fail because of it.
     Fails,
-    /// Either, as far as can be told.
+    /// Both are possible.
     Either,
 }
 
@@ -76,15 +76,15 @@ impl Sense {
     }
 }
 
-/// What was found in an expression.
+/// The findings in an expression.
 #[derive(Debug, Default)]
 pub(super) struct Remarks {
     pub(super) remarks: Vec<Remark>,
-    /// Where it looks into the arguments.
+    /// The paths that it reads in the arguments.
     pub(super) arguments: Vec<ValuePath>,
 }
 
-/// Looks over a checked expression, as its author wrote it.
+/// Analyses a checked expression, as its author wrote it.
 pub(super) fn remarks(root: &IdedExpr) -> Remarks {
     let mut reader = RemarkFinder {
         bound: Vec::new(),
@@ -95,13 +95,13 @@ pub(super) fn remarks(root: &IdedExpr) -> Remarks {
 }
 
 struct RemarkFinder<'e> {
-    /// The variables of the loops around the node, and what may be in them.
+    /// The variables of the loops around the node, and their origins.
     bound: Vec<(&'e str, Origin)>,
     found: Remarks,
 }
 
 impl<'e> RemarkFinder<'e> {
-    /// Looks over a node, and tells what may be in its value.
+    /// Analyses a node, and returns the origins of its value.
     fn visit(&mut self, node: &'e IdedExpr, sense: Sense) -> Origin {
         if let Some((lookup, origin)) = lookup(&node.expr) {
             if let Lookup::Member(ForeignObject::Arguments, path)
@@ -154,7 +154,7 @@ impl<'e> RemarkFinder<'e> {
         }
         let gathered = range.elements().and(start);
         self.bound.push((&inner.accu_var, gathered));
-        // The condition only asks what was gathered so far.
+        // The condition only tests what was gathered so far.
         self.visit(&inner.loop_step, sense);
         let result = self.visit(&inner.result, sense);
         self.bound.truncate(outer);
@@ -205,8 +205,7 @@ impl<'e> RemarkFinder<'e> {
         result_of(call, &origins, all)
     }
 
-    /// Values of which there are but two, and null, leave nothing that was not thought of; nor do
-    /// sizes and types.
+    /// Booleans and null leave no value that the author did not consider; nor do sizes and types.
     fn remark_exception(&mut self, left: (&IdedExpr, Origin), right: (&IdedExpr, Origin)) {
         let is_few = |node: &IdedExpr| {
             let literal = literal_of(node);
@@ -269,7 +268,7 @@ pub(super) fn is_folded_uri(node: &IdedExpr) -> bool {
     field_of(&node.expr) == Some(("mcp", "uri_folded", false))
 }
 
-/// Whether a pattern matches nothing but a whole text.
+/// Whether a pattern matches only whole texts.
 fn is_anchored(pattern: &str) -> bool {
     regex_syntax::parse(pattern).is_ok_and(|pattern| {
         let properties = pattern.properties();
@@ -290,7 +289,7 @@ fn literal_of(node: &IdedExpr) -> Option<&LiteralValue> {
     }
 }
 
-/// A value as its author wrote it, without what converts it; `…` for anything but a path.
+/// A value as its author wrote it, without conversions; `…` for anything but a path.
 fn written(node: &IdedExpr) -> String {
     path(node).unwrap_or_else(|| "…".to_owned())
 }

@@ -1,4 +1,4 @@
-//! The operations that replace operators, tests and conversions over values from outside.
+//! The operations that replace operators, tests and conversions over external values.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr, operators};
@@ -7,7 +7,7 @@ use super::constant::{GIVEN, GLOB, IP_IN, MATCHES};
 use super::origin::Origin;
 use super::outside::{CEL_CONVERSIONS, Conversion, HELPERS, OperationName, UriTest};
 
-/// What a select is of, and the name that it selects.
+/// Splits a select into its operand and the name that it selects.
 pub(super) fn taken_apart(select: &mut SelectExpr) -> (IdedExpr, IdedExpr) {
     let name = std::mem::take(&mut select.field);
     let key = IdedExpr {
@@ -17,7 +17,7 @@ pub(super) fn taken_apart(select: &mut SelectExpr) -> (IdedExpr, IdedExpr) {
     (std::mem::take(&mut *select.operand), key)
 }
 
-/// The operation that an operator becomes.
+/// The operation that replaces an operator.
 pub(super) fn operator(function: &str) -> Option<OperationName> {
     Some(match function {
         operators::EQUALS => OperationName::Equals,
@@ -32,7 +32,7 @@ pub(super) fn operator(function: &str) -> Option<OperationName> {
     })
 }
 
-/// The operation that a test of the text of the URI becomes, and where the text comes from.
+/// The operation that replaces a test of the URI's text, and the source of the text.
 pub(super) fn uri_test(
     call: &CallExpr,
     target: Option<Origin>,
@@ -53,8 +53,8 @@ pub(super) fn uri_test(
     (origin.uri && !origin.outside).then_some((OperationName::Uri(test), origin))
 }
 
-/// The operation that a conversion becomes: that of CEL's own names over values from outside
-/// alone.
+/// The operation that replaces a conversion. CEL's own conversions are replaced only over external
+/// values.
 pub(super) fn conversion(function: &str, origin: Origin) -> Option<Conversion> {
     let named = |list: &[(&str, Conversion)]| {
         let found = list.iter().find(|(own, _)| *own == function);
@@ -67,7 +67,7 @@ pub(super) fn is_helper(call: &CallExpr) -> bool {
     HELPERS.iter().any(|(name, _)| *name == call.func_name)
 }
 
-/// What may be in the result of a call.
+/// The origins of the result of a call.
 pub(super) fn result_of(call: &CallExpr, arguments: &[Origin], all: Origin) -> Origin {
     const TESTS: [&str; 16] = [
         operators::EQUALS,

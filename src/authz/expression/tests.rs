@@ -30,7 +30,7 @@ fn evaluate(expression: &Expression, arguments: &Value<'_>, claims: Value<'stati
     expression.evaluate(&Variables::new(&request(&subject, arguments), None))
 }
 
-/// Evaluates an expression as it was parsed, without what is settled beforehand.
+/// Evaluates an expression as parsed, without precomputation.
 fn evaluate_unprepared(program: &cel::Program, variables: &Variables<'_>) -> Match {
     let environment = ENVIRONMENT.as_ref().unwrap();
     let mut context = Context::with_env(Arc::clone(environment));
@@ -42,7 +42,7 @@ fn evaluate_unprepared(program: &cel::Program, variables: &Variables<'_>) -> Mat
     truth.map_or(Match::Indeterminate, Match::of)
 }
 
-/// Where servers may read a value otherwise there is no result; otherwise it is that of CEL.
+/// If servers may read a value differently there is no result; otherwise it is CEL's result.
 fn agrees(found: Match, expected: Match) -> bool {
     found == Match::Indeterminate || found == expected
 }
@@ -125,7 +125,7 @@ fn value() -> impl Strategy<Value = Value<'static>> {
     })
 }
 
-/// Every operator and function of the language over values from outside.
+/// Every operator and function of the language over external values.
 const EXPRESSIONS: &[&str] = &[
     "args.a == args.b",
     "args.a != args.b",
@@ -194,7 +194,7 @@ const EXPRESSIONS: &[&str] = &[
     "subject.claims.a == args.a",
 ];
 
-/// Every way to read something by name.
+/// Every way to read a part of the request by name.
 const READINGS: &[&str] = &[
     "has(args.a)",
     "has(args.d) || args.d == 1",
@@ -229,7 +229,7 @@ const READINGS: &[&str] = &[
     "args.a.b.matches('x')",
 ];
 
-/// All of them, with what was parsed.
+/// All of them, with their parsed programs.
 static PARSED: LazyLock<Vec<(Expression, cel::Program)>> = LazyLock::new(|| {
     let environment = ENVIRONMENT.as_ref().unwrap();
     let parse = |text: &&str| {
@@ -445,7 +445,7 @@ proptest! {
     fn a_folded_uri_is_its_own_fold(text in "(note|https|urn):(//)?[a-zA-Z0-9;:/%A-F3.?=]{0,24}", cut in 0_usize..24) {
         use crate::authz::uri::{shown_fold, shown_fold_start};
         let folded = shown_fold(&text);
-        // No normal URI has an escape of `%`.
+        // No normal URI has an escaped `%`.
         prop_assume!(!text.contains("%2"));
         prop_assert_eq!(&shown_fold(&folded), &folded);
         if let Some(start) = folded.get(..cut) {
@@ -454,19 +454,19 @@ proptest! {
     }
 }
 
-/// Reasons for there being no result, over one request.
+/// Reasons for having no result, over one request.
 const REASONS: &[(&str, &str)] = &[
-    ("args.force == true", "servers may read it otherwise"),
+    ("args.force == true", "servers may read it differently"),
     ("args.x == 1", "there is no `args.x`"),
     (
         r#"args.owner == "x""#,
-        "a server may take the key `Owner` where `args.owner` is read",
+        "a server may treat the key `Owner` as `args.owner`",
     ),
     (
         "has(args.a.b)",
-        "`args.a.b` leads into something that is no object",
+        "`args.a.b` leads into a value that is not an object",
     ),
-    ("device.managed == true", "nothing is known of the device"),
+    ("device.managed == true", "the device is unknown"),
     (
         r#""g" in subject.groups"#,
         "the token leaves `subject.groups` out",
@@ -495,15 +495,15 @@ const REASONS: &[(&str, &str)] = &[
     ),
     ("args.list.exists(one, one.b == 1)", "no members"),
     ("size(args.list)", "it is neither true nor false"),
-    ("subject.id > 1", "`>` is not defined for such a value"),
+    ("subject.id > 1", "`>` is not defined for this value"),
     (
         "args.list.contains(\"x\")",
-        "`contains` is not defined for such a value",
+        "`contains` is not defined for this value",
     ),
 ];
 
 #[test]
-fn why_there_is_no_result_is_told() {
+fn the_reason_for_having_no_result_is_explained() {
     let map = |members: Vec<(&'static str, Value<'static>)>| {
         let members = members.into_iter();
         Value::Map(

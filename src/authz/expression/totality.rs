@@ -1,4 +1,4 @@
-//! Whether some request can leave an expression without a result, as far as load time can tell.
+//! Whether some request can leave an expression without a result, as far as is known at load.
 
 use cel::common::ast::{Expr, operators};
 use cel::{IdedExpr, common::ast::CallExpr};
@@ -26,7 +26,7 @@ const ALWAYS_THERE: &[&str] = &[
     "args",
     "now",
 ];
-/// Those of them that are strings.
+/// The fields among them that are strings.
 const STRINGS: &[&str] = &[
     "subject.issuer",
     "subject.id",
@@ -35,7 +35,7 @@ const STRINGS: &[&str] = &[
     "request.host",
     "request.path",
 ];
-/// Those of them that are lists.
+/// The fields among them that are lists.
 const LISTS: &[&str] = &["subject.groups", "subject.roles", "subject.scopes"];
 /// Functions of strings that always have a result.
 const STRING_FUNCTIONS: &[&str] = &[
@@ -47,13 +47,13 @@ const STRING_FUNCTIONS: &[&str] = &[
     "size",
 ];
 
-/// Whether some request may leave the expression without a result: a member that is not there, or
-/// a value of a type that was not meant. May say yes where only the author can know better.
+/// Whether some request may leave the expression without a result: a member is missing, or a value
+/// has an unintended type. May be true where only the author knows better.
 pub(super) fn can_fail(root: &IdedExpr) -> bool {
     fails(root, &[])
 }
 
-/// `known` are the paths that are there wherever the node matters.
+/// `known` are the paths that are present wherever the node matters.
 fn fails(node: &IdedExpr, known: &[String]) -> bool {
     match &node.expr {
         Expr::Literal(_) => false,
@@ -73,7 +73,8 @@ fn call_fails(node: &IdedExpr, call: &CallExpr, known: &[String]) -> bool {
     let name = call.func_name.as_str();
     let any = |known: &[String]| children(node).into_iter().any(|child| fails(child, known));
     match (name, call.args.as_slice()) {
-        // One false side decides, whatever the other is; so what one tests the other may use.
+        // One false side decides, whatever the other is; so one side may rely on what the other
+        // tests.
         (operators::LOGICAL_AND, _) => any(&[known, &tested(node, true)].concat()),
         (operators::LOGICAL_OR, _) => any(&[known, &tested(node, false)].concat()),
         (operators::LOGICAL_NOT, [inner]) => fails(inner, known) || !is_truth(inner),
@@ -93,9 +94,9 @@ fn call_fails(node: &IdedExpr, call: &CallExpr, known: &[String]) -> bool {
                     .chain(args)
                     .all(is_string)
         }
-        // What is not there is not given, either.
+        // A missing member is not given, either.
         (GIVEN, [inner]) => !path(inner).is_some_and(|path| is_of_arguments(&path)),
-        // `now.getHours()` and its like.
+        // `now.getHours()` and similar.
         _ if name.starts_with("get") => {
             let of_now = call.target.as_deref().and_then(path).as_deref() == Some("now");
             !of_now || !call.args.is_empty()
@@ -104,7 +105,7 @@ fn call_fails(node: &IdedExpr, call: &CallExpr, known: &[String]) -> bool {
     }
 }
 
-/// The paths that are there if the node is `truth`.
+/// The paths that are present if the node is `truth`.
 fn tested(node: &IdedExpr, truth: bool) -> Vec<String> {
     if let Some((operand, field)) = tested_of(node).filter(|_| truth) {
         let operand = path(operand);
@@ -152,7 +153,7 @@ fn is_list(node: &IdedExpr) -> bool {
     matches!(&node.expr, Expr::List(_)) || path(node).is_some_and(|path| LISTS.contains(&&*path))
 }
 
-/// Whether the result, if there is one, is a truth value.
+/// Whether the result, if there is one, is a boolean.
 fn is_truth(node: &IdedExpr) -> bool {
     const TESTS: [&str; 7] = [
         operators::LOGICAL_AND,
@@ -175,7 +176,7 @@ mod tests {
     use crate::authz::Expression;
 
     #[test]
-    fn what_some_request_leaves_open_can_fail() {
+    fn expressions_without_a_result_for_some_request_can_fail() {
         for (text, expected) in [
             (r#"args.owner != "acme""#, true),
             (r#"has(args.owner) && args.owner == "acme""#, false),

@@ -1,4 +1,4 @@
-//! The variables of an expression for one request. Each is built when it is first read.
+//! The variables of an expression for one request. Each is built on first use.
 
 mod missing;
 
@@ -26,8 +26,8 @@ use crate::authz::value::Value;
 
 type Boxed<'a> = Box<dyn Val + 'a>;
 
-/// The variables of one request. Shared by all rules that are evaluated for it, so each is built
-/// at most once; one that is absent or too large resolves to nothing, which is an error in CEL.
+/// The variables of one request. All rules evaluated for it share them, so each is built at most
+/// once. An absent or too large variable is undefined, which is an error in CEL.
 pub(crate) struct Variables<'a> {
     request: &'a AccessRequest<'a>,
     class: Option<&'a str>,
@@ -59,7 +59,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Whether the arguments or the claims are too much for loops inside loops.
+    /// Whether the arguments or the claims are too large for nested loops.
     pub(super) fn are_too_much_for_nested_loops(&self) -> bool {
         let is_too_much = |value: &Value<'_>| {
             value.count(EXPRESSION_NESTED_VALUES_MAX) > EXPRESSION_NESTED_VALUES_MAX
@@ -70,7 +70,7 @@ impl<'a> Variables<'a> {
         sent.into_iter().flatten().any(is_too_much) || is_too_much(&request.subject.claims)
     }
 
-    /// What an expression reads by name, if it is there.
+    /// Reads a part of the request by name, if it is present.
     pub(super) fn read<'b>(&'b self, lookup: &Lookup) -> Option<CowVal<'b, 'b>> {
         match lookup {
             Lookup::Field(record, field) => self.field(record, field).map(CowVal::Owned),
@@ -97,7 +97,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// What the client sent under one name; nothing if it did not.
+    /// The value that the client sent under a name; `None` if it sent none.
     fn sent(&self, container: ForeignObject) -> Option<&'a Value<'a>> {
         match container {
             ForeignObject::Arguments => self.request.arguments,
@@ -121,13 +121,13 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Whether something is at a path; nothing if that cannot be told.
+    /// Whether a path is present; `None` if that is unclear.
     fn is_there(&self, container: ForeignObject, path: &ValuePath) -> Option<bool> {
         let (whole, keys) = match container {
             ForeignObject::Arguments | ForeignObject::Input | ForeignObject::Meta => {
                 match self.sent(container) {
                     Some(sent) => (sent, KeyOrigin::Sent),
-                    // A call without arguments has none to name.
+                    // A call without arguments has no names in them.
                     None => return (path.len() == 1).then_some(false),
                 }
             }
@@ -170,7 +170,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Whether a field is neither there nor absent: its claim was left out, or the URI cannot be
+    /// Whether a field is neither present nor absent: its claim was left out, or the URI cannot be
     /// evaluated.
     fn is_unknown(&self, record: &str, field: &str) -> bool {
         let unknown = self.request.subject.unknown;
@@ -282,7 +282,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// A call without arguments has none to name, which `has` can tell.
+    /// A call without arguments has no names in them, which `has` can determine.
     fn all_sent(&self, container: ForeignObject) -> Option<Boxed<'a>> {
         match self.sent(container) {
             Some(sent) => bounded(sent),
@@ -297,8 +297,8 @@ impl<'a> Variables<'a> {
 }
 
 impl VariableResolver for Variables<'_> {
-    /// What is left once [`Lookup`]s have been told apart: whole variables, and names that CEL
-    /// tries on its way to one.
+    /// Resolves what remains besides [`Lookup`]s: whole variables, and prefixes that CEL tries on
+    /// its way to one.
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         let variable = if variable == "mcp.arguments" {
             "args"
@@ -312,7 +312,7 @@ impl VariableResolver for Variables<'_> {
             return self.now().map(CowVal::Owned);
         }
         let (record, field) = variable.rsplit_once('.')?;
-        // Members of objects are readings: only they know how servers take keys.
+        // Members of objects are lookups: only they account for how servers read keys.
         let value: Option<Boxed<'b>> = match record {
             "args" | "mcp.arguments" | "mcp.input" | "mcp.meta" | "device" | "subject.claims" => {
                 None
@@ -358,7 +358,7 @@ fn strings(texts: &[Arc<str>]) -> Boxed<'_> {
     Box::new(CelList::from(items))
 }
 
-/// A map of the members that are there.
+/// A map of the members that are present.
 fn map<'a>(members: impl Iterator<Item = (&'a str, Option<Boxed<'a>>)>) -> Boxed<'a> {
     let members = members.filter_map(|(name, value)| Some((CelMapKey::from(name), value?)));
     let members: HashMap<CelMapKey<'a>, Boxed<'a>> = members.collect();

@@ -1,4 +1,4 @@
-//! The words of expressions: variables, fields, types, operators and functions.
+//! The vocabulary of expressions: variables, fields, types, operators and functions.
 
 use cel::common::ast::operators;
 
@@ -46,7 +46,7 @@ pub(super) const OPERATORS: &[&str] = &[
     operators::IN,
 ];
 
-/// Name, and how many arguments it takes as a function and as a method.
+/// Each name, with how many arguments it takes as a function and as a method.
 pub(super) const FUNCTIONS: &[(&str, &[usize], &[usize])] = &[
     ("size", &[1], &[0]),
     ("contains", &[], &[1]),
@@ -84,7 +84,7 @@ pub(super) const FUNCTIONS: &[(&str, &[usize], &[usize])] = &[
     ("time", &[1], &[]),
 ];
 
-/// The tests of a folded URI whose text is known to be none.
+/// Tests of a folded URI that are refused if their literal is not a folded URI.
 pub(super) const UNFOLDED_TESTS: [&str; 4] = [
     operators::EQUALS,
     operators::NOT_EQUALS,

@@ -4,29 +4,30 @@ use std::collections::{HashSet, VecDeque};
 
 use super::{Glob, PATTERN_TOKENS_MAX, Positions, Token};
 
-/// A URI template (RFC 6570) as far as patterns care: what it says, and where anything may stand.
+/// A URI template (RFC 6570) as far as patterns need it: its literal parts, and where any text may
+/// stand.
 ///
-/// It stands for more than its expansions, never for fewer: servers differ in what they let a
-/// variable match.
+/// It represents at least its expansions and possibly more texts, because servers differ in what a
+/// variable may match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UriTemplate(pub(crate) Box<[Token]>);
 
 /// How many expansions of a template a pattern matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expansions {
-    /// Every one.
+    /// Every expansion.
     All,
-    /// None.
+    /// No expansion.
     None,
-    /// Perhaps some.
+    /// Possibly some.
     Some,
 }
 
-/// How much work one comparison may take; beyond it nothing is said.
+/// How many steps one comparison may take; beyond that the result is left open.
 const STEPS_MAX: usize = 1 << 13;
 
 impl UriTemplate {
-    /// Reads a template. One that is malformed stands for anything from there on.
+    /// Parses a template. From a malformed part on it stands for any text.
     #[must_use]
     pub(crate) fn parse(text: &str) -> Self {
         let mut tokens = Vec::new();
@@ -51,7 +52,8 @@ impl UriTemplate {
     }
 }
 
-/// What an expression can become (RFC 6570 §3.2). Only plain variables, labels and parameters
+/// The token for an expression (RFC 6570 §3.2). Only plain variables, labels and parameters contain
+/// neither `/` nor `?`; some servers read a `*` as a list of segments.
 /// contain neither `/` nor `?`; a `*` means a list of segments to some servers.
 fn run(expression: &str) -> Token {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ',' | ':' | '%');
@@ -93,8 +95,8 @@ impl Glob {
     }
 }
 
-/// Follows every text of the template through the pattern: each state is a place in the template
-/// with all places in the pattern that the same text can have led to.
+/// Runs every text of the template through the pattern: each state is a position in the template
+/// with all positions in the pattern that the same text can reach.
 fn compare(pattern: &[Token], template: &[Token]) -> Expansions {
     let alphabet = alphabet(pattern);
     let mut start = Positions::default();
@@ -111,7 +113,7 @@ fn compare(pattern: &[Token], template: &[Token]) -> Expansions {
             continue;
         };
         if positions.is_empty() {
-            // However the text goes on, the pattern does not match it.
+            // The pattern matches no continuation of the text.
             all = false;
             continue;
         }
@@ -142,7 +144,7 @@ fn compare(pattern: &[Token], template: &[Token]) -> Expansions {
     }
 }
 
-/// The characters that a pattern tells apart, with one that stands for all others.
+/// The characters that a pattern distinguishes, and one that stands for all others.
 fn alphabet(pattern: &[Token]) -> Vec<char> {
     let mut known: Vec<char> = pattern
         .iter()
@@ -154,7 +156,7 @@ fn alphabet(pattern: &[Token]) -> Vec<char> {
         .collect();
     known.sort_unstable();
     known.dedup();
-    // A private character that no pattern is written with; one that is still says `Some`.
+    // A private-use character that patterns do not contain; if one does, the result is `Some`.
     let other = ('\u{e000}'..'\u{f8ff}').find(|other| !known.contains(other));
     known.extend(other);
     known
@@ -197,7 +199,7 @@ mod tests {
             ("**", "{+url}", All),
             ("file:///**", "{+url}", Some),
             ("file:///**", "{url}", None),
-            // Malformed ones may be anything from there on.
+            // From a malformed part on, any text is possible.
             ("docs://x/*", "docs://x/{", Some),
             ("docs://x/*", "docs://x/{}", Some),
             ("docs://x/*", "docs://x/{=a}", Some),
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_take_long_is_left_open() {
+    fn comparisons_that_would_take_long_are_left_open() {
         let pattern = format!("{}*", "*a?".repeat(80));
         let template = UriTemplate::parse(&"{+a}b".repeat(2000));
         let glob = Glob::uri(&pattern).unwrap();

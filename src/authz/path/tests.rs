@@ -47,7 +47,7 @@ fn every_reading_of_a_path_is_tried() {
 }
 
 #[test]
-fn a_key_that_a_server_may_take_for_the_named_one_makes_it_unclear() {
+fn a_key_that_a_server_may_treat_as_the_named_one_makes_it_unclear() {
     for (path, root, sent, proven) in [
         ("force", r#"{"Force":1}"#, "unclear", "absent"),
         ("force", r#"{"Force":1,"force":2}"#, "unclear", "Int(2)"),
@@ -63,7 +63,7 @@ fn a_key_that_a_server_may_take_for_the_named_one_makes_it_unclear() {
 }
 
 #[test]
-fn what_makes_a_path_unclear_is_told() {
+fn the_cause_of_an_unclear_path_is_reported() {
     let key = |key: &str| Some(Unclear::Key(key.to_owned()));
     for (path, root, expected) in [
         ("force", r#"{"Force":1}"#, key("Force")),
@@ -103,7 +103,7 @@ fn paths_that_never_lead_to_a_value_are_refused() {
 }
 
 #[test]
-fn what_the_issuer_left_out_is_not_absent() {
+fn claims_that_the_issuer_left_out_are_not_absent() {
     let claim = |claims: &str, path: &str| {
         let claims = value(claims);
         let path = ValuePath::new(path).unwrap();

@@ -8,14 +8,14 @@ use crate::authz::value::Value;
 /// One claim and the values that fulfil the selector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClaimSelector {
-    /// Where the claim is. Names may have dots of their own.
+    /// The path of the claim. Names may contain dots.
     pub path: ValuePath,
-    /// Any of these.
+    /// The accepted values; any of them fulfils the selector.
     pub expected: Box<[ExpectedValue]>,
 }
 
 impl ClaimSelector {
-    /// A list claim is a set: it matches if any element does, as groups and roles do.
+    /// A list claim is a set: it matches if any element does, as with groups and roles.
     pub(super) fn matches_in(&self, claims: &Value<'_>) -> Match {
         match find_claim(claims, &self.path) {
             FoundValue::Value(claim) => ExpectedValue::match_any_element(&self.expected, claim),

@@ -10,19 +10,19 @@ use crate::authz::request::AccessRequest;
 /// Selectors over the place of the client.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Where {
-    /// Networks, any of which the source is in. An IPv4 source written as IPv6 is the IPv4 one.
+    /// Networks that may contain the source. An IPv4 source written as IPv6 counts as IPv4.
     pub networks: Option<Box<[IpNet]>>,
     /// Countries of the source, as ISO 3166-1 alpha-2 codes.
     pub countries: Option<Names>,
-    /// What is known of the device.
+    /// Facts about the device.
     pub device: Box<[ClaimSelector]>,
     /// Where the client must not be.
     pub not: Option<Box<Where>>,
 }
 
 impl Where {
-    /// Without a known source address, country or device, neither "inside" nor "outside" can be
-    /// told.
+    /// Without a known source address, country or device, the result is neither "inside" nor
+    /// "outside".
     pub(crate) fn matches(&self, request: &AccessRequest<'_>) -> Match {
         let Where {
             networks,
@@ -56,7 +56,7 @@ impl Where {
 }
 
 impl Where {
-    /// Whether the block asks for the country.
+    /// Whether the block reads the country.
     #[must_use]
     pub fn has_countries(&self) -> bool {
         let not = self.not.as_ref();

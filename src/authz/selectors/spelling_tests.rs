@@ -1,4 +1,4 @@
-//! Selectors over what servers read as something else.
+//! Selectors over values that servers read as something else.
 
 use std::borrow::Cow;
 
@@ -31,11 +31,11 @@ fn argument(value: Value<'_>) -> Value<'_> {
     Value::Map(vec![("a".into(), value)])
 }
 
-/// What some server makes the named value of.
+/// Values that some server converts to the named value.
 #[test]
-fn what_a_server_converts_to_the_named_value_is_not_far() {
+fn values_that_a_server_converts_to_the_named_value_are_not_far() {
     let far: Vec<_> = [
-        // A text that spells a truth value or a number, for a tool that reads those.
+        // Texts that spell a boolean or a number, for a tool that reads those.
         (r#""true""#, "1"),
         (r#""false""#, "0"),
         (r#""false""#, "null"),
@@ -53,7 +53,7 @@ fn what_a_server_converts_to_the_named_value_is_not_far() {
             r#""2026-01-02T23:30:00-12:00""#,
             r#""2026-01-04T01:30:00+14:00""#,
         ),
-        // Upper case has no dotless letter.
+        // The upper case of a dotless i is a plain I.
         (r#""admin""#, r#""admın""#),
         ("null", "[null]"),
         ("[]", r#""""#),
@@ -87,8 +87,8 @@ fn a_pattern_is_folded_without_losing_blanks() {
     assert!(far.is_empty(), "{far:#?}");
 }
 
-/// Each second URI is the first to some server: members of a query that a template does not name
-/// are ignored, as are colons and slashes.
+/// Some server reads each second URI as the first: it ignores query members that a template does
+/// not name, as well as colons and slashes.
 #[test]
 fn a_run_may_cross_the_query_and_the_slashes() {
     let missed: Vec<_> = [

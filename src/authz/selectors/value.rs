@@ -1,4 +1,4 @@
-//! Selectors over JSON values: arguments, claims and what is known of the device.
+//! Selectors over JSON values: arguments, claims and facts about the device.
 
 use std::borrow::Cow;
 
@@ -10,11 +10,11 @@ use crate::authz::path::{FoundValue, KeyOrigin, ValuePath};
 use crate::authz::spelling::{fold, fold_decomposed, is_nothing};
 use crate::authz::value::Value;
 
-/// How many elements a list may have to be compared; a longer one has no result.
+/// How many elements of a list are compared; a longer list has no result.
 const ITEMS_MAX: usize = 10_000;
 
-/// How many bytes a text beyond ASCII may have to be folded for a pattern; a longer one has no
-/// result unless it matches as it is.
+/// How many bytes of a non-ASCII text are folded for a pattern; a longer text has no result unless
+/// it matches unfolded.
 const FOLDED_BYTES_MAX: usize = 256 << 10;
 
 fn is_too_long_to_fold(text: &str) -> bool {
@@ -24,22 +24,22 @@ fn is_too_long_to_fold(text: &str) -> bool {
 /// One argument and the values that fulfil the selector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValueSelector {
-    /// Where the argument is.
+    /// The path of the argument.
     pub path: ValuePath,
-    /// Any of these.
+    /// The accepted values; any of them fulfils the selector.
     pub expected: Box<[ExpectedValue]>,
 }
 
 /// A value that a selector accepts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ExpectedValue {
-    /// Exactly this: a string, a number or a truth value.
+    /// Exactly this string, number or boolean.
     Exactly(Value<'static>),
     /// A string that matches the pattern.
     Pattern(TextPattern),
 }
 
-/// A pattern over texts, with what it is to servers that fold texts.
+/// A pattern over texts, with its form for servers that fold texts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextPattern {
     glob: Glob,
@@ -47,7 +47,7 @@ pub struct TextPattern {
 }
 
 impl ExpectedValue {
-    /// Whether it is a value of who has no name, or that says no.
+    /// Whether the value stands for having no name, or for no.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         match self {
@@ -66,7 +66,8 @@ impl TextPattern {
     /// Wraps a pattern over names.
     #[must_use]
     pub fn new(glob: Glob) -> Self {
-        // Folding may make several characters of one, or none at the ends, so one of any is a run.
+        // Folding may expand a character to several, or drop some at the ends, so `?` becomes a
+        // run.
         let parts = glob.as_str().split(['*', '?']).map(fold_decomposed);
         let folded = parts.collect::<Vec<_>>().join("*");
         TextPattern {
@@ -105,7 +106,7 @@ impl TextPattern {
             Value::Map(members) => members
                 .iter()
                 .all(|(_, value)| self.matches(value) == Match::No),
-            // What servers make a text of is not the text that was sent.
+            // The text to which a server converts a value is not the text that was sent.
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
                 let mut spelled = spellings(value).into_iter();
                 spelled.all(|text| self.matches_text(&text) == Match::No)
@@ -120,12 +121,12 @@ impl TextPattern {
 }
 
 impl ValueSelector {
-    /// An argument that is not there does not match, unless the tool has a default for it that
-    /// might; absent arguments are as an empty object.
+    /// A missing argument does not match, unless the tool has a default for it that might; missing
+    /// arguments count as an empty object.
     ///
-    /// A list matches if all of its elements do, does not match if no server reads one that does
-    /// out of it, and has no result otherwise: so neither an allow can be widened nor a deny
-    /// evaded by wrapping a value in a list.
+    /// A list matches if all of its elements match. It does not match if no server extracts a
+    /// matching element from it. Otherwise it has no result: so wrapping a value in a list can
+    /// neither widen an allow nor evade a deny.
     pub(super) fn matches(
         &self,
         arguments: Option<&Value<'_>>,
@@ -173,14 +174,14 @@ impl ValueSelector {
         if !results.all(|result| result == first) {
             return Match::Indeterminate;
         }
-        // No element is one of the values, but the list as a whole may be one.
+        // No element is one of the values, but the list as a whole may be.
         let is_far = |expected: &ExpectedValue| match expected {
             ExpectedValue::Exactly(named) => compare::equals(named, value) == Match::No,
             ExpectedValue::Pattern(pattern) => {
                 pattern.matches_text(&compare::joined(items)) == Match::No
             }
         };
-        // Every list is true to a server that takes what is there for true.
+        // Every list is true to a server that treats any present value as true.
         let is_truth =
             |expected: &ExpectedValue| matches!(expected, ExpectedValue::Exactly(Value::Bool(_)));
         match first {
@@ -192,7 +193,7 @@ impl ValueSelector {
 }
 
 impl ValueSelector {
-    /// A text may be a list to some servers: in JSON, or of parts between commas.
+    /// Some servers read a text as a list: as JSON, or as parts between commas.
     fn matches_text(&self, text: &str, value: &Value<'_>) -> Match {
         let found = ExpectedValue::match_one(&self.expected, value);
         if found != Match::No {
@@ -219,7 +220,7 @@ impl ValueSelector {
 }
 
 impl ExpectedValue {
-    /// For values that are sets where they are lists.
+    /// For values that are sets if they are lists.
     pub(super) fn match_any_element(expected: &[ExpectedValue], value: &Value<'_>) -> Match {
         match value {
             Value::List(items) => Match::any(

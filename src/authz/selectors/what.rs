@@ -10,7 +10,7 @@ use crate::authz::matching::Match;
 use crate::authz::request::Resource;
 use crate::authz::uri::UriPattern;
 
-/// Selectors over what is called. Keys combine with AND, values with OR.
+/// Selectors over the call. Keys combine with AND, values with OR.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct What {
     /// Configured server names.
@@ -40,7 +40,7 @@ pub enum MethodPattern {
     Under(Arc<str>),
 }
 
-/// The kind of resource that a rule is about.
+/// The kind of resource that a rule applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResourceKind {
     /// Tool calls.
@@ -52,8 +52,8 @@ pub enum ResourceKind {
 }
 
 impl What {
-    /// The kinds that the selectors of this block and of its negation speak of. A rule that names
-    /// tools, be it to except them, is about tool calls; arguments alone mean those of tools.
+    /// The kinds that the selectors of this block and of its negation mention. A rule that names
+    /// tools, even to exclude them, is about tool calls; arguments alone mean those of tools.
     #[must_use]
     pub fn kinds(&self) -> Vec<ResourceKind> {
         let mut kinds = self.named_kinds();
@@ -94,7 +94,7 @@ impl What {
         [tool, prompt, uri].into_iter().flatten().collect()
     }
 
-    /// Whether some selector, of its negation too, is over arguments.
+    /// Whether some selector, including those of its negation, reads arguments.
     pub(crate) fn reads_arguments(&self) -> bool {
         self.has_arguments() || self.not_has_arguments()
     }
@@ -107,7 +107,7 @@ impl What {
         self.not.as_ref().is_some_and(|not| not.has_arguments())
     }
 
-    /// Whether some selector besides `servers` is written.
+    /// Whether some selector other than `servers` is written.
     fn narrows_server(&self) -> bool {
         self.methods.is_some()
             || self.tools.is_some()
@@ -118,14 +118,14 @@ impl What {
             || self.not.is_some()
     }
 
-    /// The tools that it names, its negation too, by more than a pattern.
+    /// The tools that it, including its negation, names exactly.
     pub(crate) fn exact_tools(&self) -> impl Iterator<Item = &Arc<str>> {
         let not = self.not.iter().filter_map(|not| not.tools.as_deref());
         let all = self.tools.as_deref().into_iter().chain(not).flatten();
         all.filter_map(Glob::exact)
     }
 
-    /// Whether something on a server could match.
+    /// Whether the block could match something on a server.
     pub(crate) fn covers_server(&self, server: &str) -> bool {
         let listed = |what: &What| {
             what.servers
@@ -146,7 +146,7 @@ impl What {
         patterns.any(|pattern| pattern.matches(method))
     }
 
-    /// Everything but the kind of the resource, which the rule has checked.
+    /// Matches everything but the kind of the resource, which the rule has already checked.
     pub(crate) fn matches(&self, target: &ClassifiedRequest<'_>) -> Match {
         let What {
             servers,
@@ -201,7 +201,7 @@ impl What {
             .map(|selector| target.matches_argument(selector));
         let not = not.iter().map(|what| {
             let found = what.matches(target);
-            // The arguments that come may make it a no, whatever else cannot be evaluated.
+            // The arguments may turn the result into a no, whatever else cannot be evaluated.
             let is_open = target.arguments_open && what.has_arguments();
             let unknown = is_open && found == Match::Indeterminate;
             if unknown {
@@ -245,7 +245,8 @@ fn match_uri(patterns: &[UriPattern], target: &ClassifiedRequest<'_>) -> Match {
         Resource::Template(template) => {
             let found = patterns.iter().map(|pattern| {
                 let found = pattern.matches_template(template, form);
-                // What is completed may be any expansion; what is listed is one of them later.
+                // A completion may be for any expansion; a listed template stands for one of them
+                // later.
                 if found == Match::Unknown && !target.arguments_open {
                     Match::Indeterminate
                 } else {

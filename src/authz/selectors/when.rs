@@ -10,7 +10,7 @@ use crate::authz::matching::Match;
 use crate::authz::request::AccessRequest;
 use crate::authz::value::Value;
 
-/// How far ahead of ours the clock of an issuer may be; it is the largest `leeway`.
+/// How far an issuer's clock may be ahead of ours; it is the largest `leeway`.
 const CLOCK_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// Selectors over the time of the decision. Keys combine with AND.
@@ -30,36 +30,36 @@ pub struct When {
     pub not: Option<Box<When>>,
 }
 
-/// Days and hours as a clock on the wall shows them, daylight saving included.
+/// Days and hours on a local clock, daylight saving included.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clock {
-    /// The days; every day if there are none.
+    /// The days; empty means every day.
     pub days: Box<[Weekday]>,
-    /// The hours; the whole day without.
+    /// The hours; `None` means the whole day.
     pub between: Option<Hours>,
-    /// Where the clock hangs.
+    /// The time zone of the clock.
     pub timezone: TimeZone,
 }
 
-/// A part of the day in minutes since midnight, from the first inclusive to the second exclusive.
-/// Where the end is not after the start it is on the next day, and the whole counts as the day
-/// that it began on.
+/// A part of the day in minutes since midnight, from the start inclusive to the end exclusive. If
+/// the end is not after the start, it is on the next day, and the whole span belongs to the day on
+/// which it began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hours {
-    /// When it begins.
+    /// The start.
     pub start: u16,
-    /// When it ends.
+    /// The end.
     pub end: u16,
 }
 
 impl When {
-    /// Whether the block asks how old the session is.
+    /// Whether the block reads the age of the session.
     pub(crate) fn has_session_age(&self) -> bool {
         let not = self.not.as_ref();
         self.session_age_max.is_some() || not.is_some_and(|not| not.has_session_age())
     }
 
-    /// An age that is not known is neither young nor old.
+    /// An unknown age is neither young nor old.
     pub(crate) fn matches(&self, request: &AccessRequest<'_>) -> Match {
         let When {
             clock,
@@ -86,7 +86,7 @@ impl When {
     }
 }
 
-/// Whether the login is at most so old (claim `auth_time`, `OpenID` Connect Core §2).
+/// Whether the login is at most this old (claim `auth_time`, `OpenID` Connect Core §2).
 pub(crate) fn match_auth_age(request: &AccessRequest<'_>, most: Duration) -> Match {
     let since_epoch = match request.subject.claims.member("auth_time") {
         Some(Value::Int(seconds)) => Some(SignedDuration::from_secs(*seconds)),
@@ -133,7 +133,8 @@ impl Clock {
 }
 
 impl Hours {
-    /// Whether the minute is within, and whether it belongs to what began on the day before.
+    /// Whether the minute is within the hours, and whether it belongs to a span that began on the
+    /// day before.
     fn show(self, minute: i32) -> (bool, bool) {
         let (start, end) = (i32::from(self.start), i32::from(self.end));
         if start < end {
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_is_the_one_on_the_wall() {
+    fn the_clock_shows_local_time() {
         let work = &[
             Weekday::Monday,
             Weekday::Tuesday,

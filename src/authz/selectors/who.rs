@@ -76,7 +76,7 @@ pub struct WhoKinds<'w> {
 }
 
 impl Who {
-    /// Whether the TLS peer matters.
+    /// Whether the block reads the TLS peer.
     pub(crate) fn has_peers(&self) -> bool {
         self.peers.is_some() || self.not.as_ref().is_some_and(|who| who.has_peers())
     }
@@ -102,7 +102,7 @@ impl Who {
         let held = |names: &Option<Names>, values: &[Arc<str>]| {
             selects(names.as_deref(), |name| values.contains(name))
         };
-        // What the token leaves out may be what is selected.
+        // A fact that the token leaves out may be the selected one.
         let unless = |unknown: bool, names: &Option<Names>, found: Match| {
             if unknown && names.is_some() && found == Match::No {
                 Match::Indeterminate

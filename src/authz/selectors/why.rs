@@ -10,24 +10,24 @@ use crate::authz::window::Window;
 pub struct Why {
     /// Declared purposes.
     pub purposes: Option<Names>,
-    /// What the caller did, all of it.
+    /// Behaviours of the caller, all of which must hold.
     pub behaviours: Box<[Behaviour]>,
     /// What it must not be.
     pub not: Option<Box<Why>>,
 }
 
-/// More than so much of something within a window.
+/// More than a number of events within a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Behaviour {
     /// What is counted.
     pub window: Window,
-    /// The most that is still unremarkable.
+    /// The most events that do not match.
     pub more_than: u32,
 }
 
 impl Why {
-    /// A purpose that was not declared is none of those named; one that was declared in two ways
-    /// cannot be told.
+    /// An undeclared purpose matches no name; a purpose that was declared in two ways has no
+    /// result.
     pub(crate) fn matches(&self, request: &AccessRequest<'_>) -> Match {
         let Why {
             purposes,
@@ -52,7 +52,7 @@ impl Why {
         purposes.and(Match::all(behaviours.chain(not)))
     }
 
-    /// Whether a window that could have been read was not.
+    /// Whether a window was not read although it could have been.
     pub(crate) fn lacks_reading(&self, request: &AccessRequest<'_>) -> bool {
         let readings = request.context.readings;
         self.windows().any(|window| {

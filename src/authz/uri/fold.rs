@@ -1,16 +1,16 @@
-//! Folds URIs to a form that is equal for all URIs which some server may treat as the same resource.
+//! Folds URIs to a form that is equal for all URIs that some server may treat as the same resource.
 //!
-//! Folding only makes rules less sure: nothing matches by it, and what differs in it differs for
-//! every reader.
+//! Folding only makes rules less certain: no rule matches by it, and URIs with different folds are
+//! different to every reader.
 
 use std::sync::Arc;
 
 use crate::authz::glob::{Glob, InvalidGlob, Token};
 
-/// Folds a URI: cut off the query, take `//` for nothing, decode the escapes of reserved
-/// characters, lower the case, cut parameters and colons off the end of each segment, and drop
-/// empty segments. So `note://s/x`, `note:///s/x`, `note:s/x`, `note://S/x/`, `note://s/x?q` and
-/// `note://s/x;v=1` are one.
+/// Folds a URI: drops the query, ignores `//`, decodes the escapes of reserved characters, converts
+/// to lower case, cuts parameters and colons off the end of each segment, and drops empty segments.
+/// So `note://s/x`, `note:///s/x`, `note:s/x`, `note://S/x/`, `note://s/x?q` and `note://s/x;v=1`
+/// fold to the same text.
 pub(super) fn fold(uri: &str) -> String {
     let tokens: Vec<Token> = uri.chars().map(Token::Char).collect();
     let folded = fold_tokens(&tokens);
@@ -21,9 +21,9 @@ pub(super) fn fold(uri: &str) -> String {
     literal.collect()
 }
 
-/// Folds a pattern: what comes out matches the fold of every normal URI that the pattern matches.
-/// Mostly that is one pattern. A wildcard in the place of a host may stand for none, and one that
-/// crosses everything, before what looks like a query, may stand for its start.
+/// Folds a pattern: the result matches the fold of every normal URI that the pattern matches.
+/// Usually the result is one pattern. A wildcard in place of a host may match no host. A wildcard
+/// that crosses everything, before something like a query, may match the start of the query.
 pub(super) fn fold_pattern(pattern: &Glob) -> Result<Box<[Glob]>, InvalidGlob> {
     let tokens = pattern.all_tokens();
     let whole = fold_tokens(&tokens);
@@ -34,7 +34,7 @@ pub(super) fn fold_pattern(pattern: &Glob) -> Result<Box<[Glob]>, InvalidGlob> {
     forms.into_iter().flatten().map(glob).collect()
 }
 
-/// The fold of a pattern up to a run of anything that may take in the beginning of a query.
+/// The fold of a pattern up to a run that may match the beginning of a query.
 fn before_query(tokens: &[Token]) -> Option<Vec<Token>> {
     let run = tokens.iter().position(|token| *token == Token::RunAny)?;
     let (start, rest) = tokens.split_at_checked(run.saturating_add(1))?;
@@ -42,12 +42,12 @@ fn before_query(tokens: &[Token]) -> Option<Vec<Token>> {
     rest.iter().any(is_query).then(|| fold_tokens(start))
 }
 
-/// Folds the tokens of a template, to be compared with folded patterns.
+/// Folds the tokens of a template, for comparison with folded patterns.
 pub(super) fn fold_template(tokens: &[Token]) -> Box<[Token]> {
     fold_tokens(tokens).into()
 }
 
-/// The folded pattern without its first segment, if that is nothing but wildcards.
+/// The folded pattern without its first segment, if that consists only of wildcards.
 fn without_host(folded: &[Token]) -> Option<Vec<Token>> {
     let colon = folded.iter().position(|token| *token == Token::Char(':'))?;
     let (scheme, rest) = folded.split_at_checked(colon.saturating_add(1))?;
@@ -78,8 +78,8 @@ fn fold_tokens(tokens: &[Token]) -> Vec<Token> {
             folded.push(Token::Char('/'));
         }
         if is_first {
-            // The wildcard may stand for the scheme and what follows it, so it may cross what
-            // stands between them.
+            // The wildcard may match the scheme and what follows it, so it may cross what is
+            // between them.
             push_open(&mut folded, segment);
         } else {
             folded.extend_from_slice(segment);
@@ -105,8 +105,8 @@ fn split_scheme(tokens: &[Token]) -> (Vec<Token>, &[Token]) {
     }
 }
 
-/// Pushes a segment that may hold the scheme: its wildcards stand for anything, and so does what
-/// follows a colon.
+/// Appends a segment that may hold the scheme: its wildcards, and what follows a colon, match any
+/// text.
 fn push_open(folded: &mut Vec<Token>, segment: &[Token]) {
     for token in segment {
         match token {
@@ -117,7 +117,7 @@ fn push_open(folded: &mut Vec<Token>, segment: &[Token]) {
     }
 }
 
-/// A pattern has no two runs in a row.
+/// Merges adjacent runs, because a pattern has no two runs in a row.
 fn joined_runs(tokens: Vec<Token>) -> Vec<Token> {
     let mut joined: Vec<Token> = Vec::with_capacity(tokens.len());
     for token in tokens {

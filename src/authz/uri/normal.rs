@@ -3,7 +3,7 @@
 /// Schemes that URL parsers treat specially (WHATWG URL, "Special").
 const SPECIAL_SCHEMES: [&str; 6] = ["http", "https", "ws", "wss", "ftp", "file"];
 
-/// Schemes in which Python's `urllib` looks for a host, so that an opaque form has two readings.
+/// Schemes in which Python's `urllib` expects a host, so that an opaque form has two readings.
 const HOST_SCHEMES: [&str; 26] = [
     "ftp",
     "http",
@@ -33,7 +33,7 @@ const HOST_SCHEMES: [&str; 26] = [
     "itms-services",
 ];
 
-/// Whether no reader changes the URI or takes another one for it, but for what folding shows:
+/// Whether no reader changes the URI or takes it for another one, except as folding shows:
 ///
 /// ```text
 /// uri    = scheme ":" ( "//" auth path / opaque ) [ "?" query ]
@@ -43,15 +43,15 @@ const HOST_SCHEMES: [&str; 26] = [
 /// opaque = segment *( "/" segment ) [ "/" ]
 /// ```
 ///
-/// A segment is not empty and no dot segment, and an escape is in upper case, is UTF-8 and stands
-/// for nothing that a second decoding or another parser would take for syntax. What bytes do not
-/// show (default ports, IP addresses, IDNA) shows a round trip through the parser of the WHATWG
-/// URL standard.
+/// A segment is neither empty nor a dot segment. An escape is in upper case, is UTF-8 and does not
+/// stand for anything that a second decoding or another parser would take for syntax. A round trip
+/// through the parser of the WHATWG URL standard detects what the bytes do not show (default ports,
+/// IP addresses, IDNA).
 pub(super) fn is_normal(uri: &str) -> bool {
     has_form(uri, false)
 }
 
-/// Whether it is besides not equal to any other strict URI to any common reader: no query, no
+/// Whether, in addition, no common reader treats it as equal to another strict URI: no query, no
 /// trailing slash, no escape of a reserved character, no parameters.
 pub(super) fn is_strict(uri: &str) -> bool {
     has_form(uri, true) && UriParts::of(uri).is_some_and(|parts| parts.is_strict())
@@ -66,10 +66,10 @@ fn has_form(uri: &str, strict: bool) -> bool {
         && url::Url::parse(uri).is_ok_and(|parsed| parsed.as_str() == uri)
 }
 
-/// A URI taken apart, nothing of it checked but that it has a scheme.
+/// A URI split into its parts, unchecked except that it has a scheme.
 struct UriParts<'u> {
     scheme: &'u str,
-    /// What follows `//`, up to the path.
+    /// The part between `//` and the path.
     authority: Option<&'u str>,
     path: &'u str,
     query: Option<&'u str>,
@@ -207,8 +207,8 @@ fn is_query_byte(byte: u8) -> bool {
     (is_segment_byte(byte) && !b"+'".contains(&byte)) || byte == b'/'
 }
 
-/// Whether every escape is two upper-case digits, stands for no character that needs none or
-/// that decoding again would turn into syntax, and all of them together are UTF-8.
+/// Whether every escape has two upper-case digits and does not stand for a character that needs no
+/// escape or that a second decoding would turn into syntax, and all of them together are UTF-8.
 fn escapes_are_plain(uri: &str, strict: bool) -> bool {
     let mut decoded = Vec::with_capacity(uri.len());
     let mut rest = uri.as_bytes();
@@ -232,11 +232,11 @@ fn escapes_are_plain(uri: &str, strict: bool) -> bool {
         decoded.push(code);
         rest = after;
     }
-    // A character that stands for lost bytes could be any.
+    // A character that stands for lost bytes could be any character.
     std::str::from_utf8(&decoded).is_ok_and(|text| !text.contains('\u{fffd}'))
 }
 
-/// The byte of an escape after its `%`, in upper case only, and what follows it.
+/// The byte of an escape after its `%`, in upper case only, and the rest.
 fn split_escape(text: &[u8]) -> Option<(u8, &[u8])> {
     let (digits, rest) = text.split_at_checked(2)?;
     if digits.iter().any(u8::is_ascii_lowercase) {

@@ -131,7 +131,7 @@ fn normal_uris_are_those_that_no_reader_changes() {
 }
 
 #[test]
-fn strict_uris_are_those_of_which_no_two_are_equal_to_anybody() {
+fn no_reader_treats_two_strict_uris_as_equal() {
     for (uri, strict) in [
         ("note://s/x", true),
         ("https://h/", true),
@@ -244,7 +244,7 @@ fn a_pattern_that_matches_another_spelling_has_no_result() {
 }
 
 #[test]
-fn what_is_not_normal_matches_nothing_surely() {
+fn uris_that_are_not_normal_match_nothing_for_certain() {
     use Match::{Indeterminate, No};
     for (pattern, text, expected) in [
         ("note://s/x", " note://s/x", Indeterminate),
@@ -279,7 +279,7 @@ fn opaque_uris_are_compared_as_texts() {
 }
 
 #[test]
-fn a_template_is_what_it_can_expand_to() {
+fn a_template_stands_for_its_expansions() {
     use Match::{Indeterminate, No, Unknown, Yes};
     for (pattern, template, expected) in [
         ("note://secret/**", "note://{dir}/{name}", Unknown),
@@ -304,7 +304,7 @@ fn a_template_is_what_it_can_expand_to() {
 }
 
 #[test]
-fn patterns_that_no_strict_uri_matches_are_told() {
+fn patterns_that_no_strict_uri_matches_are_found() {
     for (pattern, never) in [
         ("logs://api[?]**", true),
         ("docs://H/**", true),
@@ -319,7 +319,7 @@ fn patterns_that_no_strict_uri_matches_are_told() {
 }
 
 #[test]
-fn patterns_that_no_normal_uri_matches_are_told() {
+fn patterns_that_no_normal_uri_matches_are_found() {
     for (pattern, right) in [
         ("NOTE://s/x", Some("note://s/x")),
         ("note://s/a b", Some("note://s/a%20b")),
@@ -357,7 +357,7 @@ proptest::proptest! {
         let folded = fold::fold(&text);
         if let Some(uri) = PlainUri::new(&text, UriForm::Normal) {
             proptest::prop_assert_eq!(uri.folded(), &folded);
-            // A pattern without wildcards that is the URI matches it, and its fold too.
+            // A pattern without wildcards that equals the URI matches it, and so does its fold.
             let pattern = Glob::literal(&text);
             let pattern = UriPattern::of(pattern).unwrap();
             proptest::prop_assert_eq!(pattern.matches(&uri), Match::Yes);
@@ -373,7 +373,7 @@ proptest::proptest! {
         let (Ok(pattern), Some(uri)) = (UriPattern::new(&pattern), PlainUri::new(&uri, UriForm::Normal)) else {
             return Ok(());
         };
-        // Parameters and colons under a wildcard are the author's to think of, and so is a query.
+        // Parameters, colons and a query under a wildcard are the author's responsibility.
         let is_plain = !uri.as_str().contains([';', '?']) && !uri.as_str().ends_with(':') && !uri.as_str().contains(":/a");
         if is_plain && !uri.as_str().split('/').any(|part| part.ends_with(':') && part != "note:") && pattern.glob.matches(uri.as_str()) {
             let (folded, slash) = (uri.folded().to_owned(), format!("{}/", uri.folded()));

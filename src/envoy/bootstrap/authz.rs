@@ -1,10 +1,10 @@
-//! The `ext_authz` filter: whether every request is judged, whole, by its own words.
+//! The `ext_authz` filter: whether it sends every request, complete and unchanged.
 
 use super::chain::AUTHZ;
 use super::rows::{self, FieldFault, Row, Weight};
 use super::{AuthzFilter, ConfigMessage, Expected, Report, fraction};
 
-/// Checks of the filter and of what surrounds it.
+/// Checks of the filter and its surroundings.
 pub(super) const CHECKS: [fn(&AuthzFilter<'_, '_>, &mut Report); 9] = [
     fields,
     peers,
@@ -22,14 +22,14 @@ const ROWS: &[Row] = &[
         "failure_mode_allow",
         FieldFault::True,
         Weight::Error,
-        "everything passes, without a token too, whenever mcp-authz is slow or away",
+        "every request passes, even without a token, whenever mcp-authz is slow or unavailable",
         "`failure_mode_allow: false`",
     ),
     (
         "failure_mode_allow_header_add",
         FieldFault::True,
         Weight::Warning,
-        "the header that this adds has a meaning only where requests pass unjudged",
+        "the header that this adds matters only if requests pass unchecked",
         "leave it out, and keep `failure_mode_allow: false`",
     ),
     (
@@ -37,73 +37,72 @@ const ROWS: &[Row] = &[
         FieldFault::True,
         Weight::Error,
         "nothing is ever denied: decisions are only counted",
-        "leave `shadow_mode` out; a policy is tried out as `candidate_policy` of mcp-authz.yaml",
+        "leave `shadow_mode` out; use `candidate_policy` in mcp-authz.yaml to try out a policy",
     ),
     (
         "allowed_headers",
         FieldFault::Given,
         Weight::Error,
-        "mcp-authz is not told of all headers, so that it neither sees another's session nor \
-         removes a forged `x-mcp-authz-*`",
+        "Envoy does not send all headers to mcp-authz, so it neither detects a foreign session \
+         nor removes a forged `x-mcp-authz-*`",
         "leave `allowed_headers` out",
     ),
     (
         "disallowed_headers",
         FieldFault::Given,
         Weight::Error,
-        "mcp-authz is not told of all headers, so that it neither sees another's session nor \
-         removes a forged `x-mcp-authz-*`",
+        "Envoy does not send all headers to mcp-authz, so it neither detects a foreign session \
+         nor removes a forged `x-mcp-authz-*`",
         "leave `disallowed_headers` out",
     ),
     (
         "clear_route_cache",
         FieldFault::True,
         Weight::Error,
-        "a request may go to another route than the one that it was judged for",
+        "a request may take another route than the one it was authorized for",
         "leave `clear_route_cache` out",
     ),
     (
         "clear_route_cache_headers",
         FieldFault::Given,
         Weight::Error,
-        "a request may go to another route than the one that it was judged for",
+        "a request may take another route than the one it was authorized for",
         "leave `clear_route_cache_headers` out",
     ),
     (
         "enable_dynamic_metadata_ingestion",
         FieldFault::False,
         Weight::Error,
-        "Envoy drops what says which responses are to be looked at: lists pass whole, and sessions \
-         are bound on first use only",
+        "Envoy drops the metadata that marks responses for inspection: lists pass unfiltered, \
+         and sessions are bound only on first use",
         "leave `enable_dynamic_metadata_ingestion` out",
     ),
     (
         "validate_mutations",
         FieldFault::NotTrue,
         Weight::Warning,
-        "Envoy does not check the headers that it is told to set",
+        "Envoy does not validate the headers that it is told to set",
         "`validate_mutations: true`",
     ),
     (
         "encode_raw_headers",
         FieldFault::NotTrue,
         Weight::Warning,
-        "repeated headers arrive joined, so that they cannot always be told from single ones and \
-         refused",
+        "repeated headers arrive joined, so mcp-authz cannot always detect and refuse them",
         "`encode_raw_headers: true`",
     ),
     (
         "transport_api_version",
         FieldFault::IsNot("V3", 2),
         Weight::Warning,
-        "the version of the API is not said",
+        "the API version is missing",
         "`transport_api_version: V3`",
     ),
     (
         "max_denied_response_body_bytes",
         FieldFault::Given,
         Weight::Warning,
-        "a refusal that is cut is no JSON, and clients cannot read it",
+        "a truncated refusal is not valid JSON, and clients cannot read it",
         "leave `max_denied_response_body_bytes` out",
     ),
 ];
@@ -112,7 +111,8 @@ fn fields(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     rows::look(gate.authz.config, ROWS, report);
     let entry = gate.authz.filter.at;
     if let Some(optional) = entry.set("is_optional") {
-        let message = "an Envoy that lacks this filter goes on without it, and nothing is judged";
+        let message = "an Envoy that lacks this filter runs without it, and no request is \
+                       checked";
         report.error(optional, message, "leave `is_optional` out");
     }
 }
@@ -124,8 +124,8 @@ fn peers(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     if !expects || config.is("include_peer_certificate") {
         return;
     }
-    let message = "mcp-authz is not shown the certificates that `peers` is to verify: no peer has \
-                   a name";
+    let message = "Envoy does not send the certificates that `peers` is to verify: no peer has a \
+                   name";
     let help = "`include_peer_certificate: true`";
     match config.get("include_peer_certificate") {
         Some(field) => report.warn(field, message, help),
@@ -136,12 +136,12 @@ fn peers(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
 fn service(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let config = gate.authz.config;
     if let Some(http) = config.get("http_service") {
-        let message = "mcp-authz is asked over HTTP, and answers gRPC only: no request passes";
+        let message = "mcp-authz is called over HTTP but serves only gRPC: no request passes";
         report.error(http, message, "`grpc_service` with `envoy_grpc`");
         return;
     }
     let Some(service) = config.get("grpc_service") else {
-        let message = "nobody is asked: no request passes";
+        let message = "no service is called: no request passes";
         report.missing(
             config,
             message,
@@ -152,22 +152,23 @@ fn service(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     look_at_timeout(service, report);
 }
 
-/// Envoy gives up after 200 ms unless told otherwise, and tells mcp-authz how long it waits.
+/// Envoy's default timeout is 200 ms; it tells mcp-authz how long it waits.
 pub(super) fn look_at_timeout(service: ConfigMessage<'_>, report: &mut Report) {
-    let help = "`timeout: 0.5s`, within which mcp-authz ends what it waits for";
+    let help = "`timeout: 0.5s`, to which mcp-authz limits its own waiting";
     match service.milliseconds_of("timeout") {
         None => {
-            let message = "checks have 200 ms, which a first token of a new key can take";
+            let message = "checks have only 200 ms, and the first token with a new key can take \
+                           as long";
             report.warn_missing(service, message, help);
         }
         Some(0) => {
             let field = service.get("timeout").unwrap_or(service);
-            let message = "a request waits for its decision without end";
+            let message = "a request may wait for its decision for ever";
             report.error(field, message, help);
         }
         Some(milliseconds) => {
             let message = if milliseconds < 100 {
-                "checks have less time than an issuer's key or a busy moment can take"
+                "checks have less time than fetching an issuer's key or a busy moment can take"
             } else if milliseconds > 10_000 {
                 "requests pile up for this long when mcp-authz does not answer"
             } else {
@@ -193,7 +194,7 @@ fn body(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
 const BODY: &str = "`with_request_body: {max_request_bytes: 1048576, allow_partial_message: false, \
                     pack_as_bytes: true}`, the size being `limits.body_bytes_max`";
 
-/// The settings of a filter or of a route.
+/// Checks the body settings of a filter or of a route.
 pub(super) fn look_at_body(
     settings: ConfigMessage<'_>,
     expected: Option<&Expected>,
@@ -201,7 +202,7 @@ pub(super) fn look_at_body(
 ) {
     let takes_text = expected.is_some_and(|expected| expected.string_body);
     if !settings.is("pack_as_bytes") && !takes_text {
-        let message = "the body comes as text that has lost bytes: every call is refused as \
+        let message = "the body arrives as text with lost bytes: every call is refused as \
                        `body_not_bytes`";
         let help = "`pack_as_bytes: true`; or `string_body: accept` for each server in \
                     mcp-authz.yaml, where Envoy cannot";
@@ -211,8 +212,8 @@ pub(super) fn look_at_body(
         }
     }
     if let Some(field) = settings.set("allow_partial_message") {
-        let message = "a longer body is cut, so that what is judged is not what runs: it is \
-                       refused as `body_truncated`";
+        let message = "a longer body is truncated, so the request that is judged is not the one \
+                       that runs: it is refused as `body_truncated`";
         report.error(field, message, "`allow_partial_message: false`");
     }
     let size = settings.get("max_request_bytes");
@@ -223,11 +224,11 @@ pub(super) fn look_at_body(
     let help = format!("`max_request_bytes: {most}`, which is `limits.body_bytes_max`");
     match size.count() {
         Some(bytes) if bytes > most => {
-            let message = "Envoy holds bodies that mcp-authz refuses as too large";
+            let message = "Envoy buffers bodies that mcp-authz refuses as too large";
             report.error(size, message, &help);
         }
         Some(bytes) if bytes < most => {
-            let message = "Envoy refuses bodies that mcp-authz would take";
+            let message = "Envoy refuses bodies that mcp-authz would accept";
             report.warn(size, message, &help);
         }
         Some(_) | None => {}
@@ -241,20 +242,20 @@ fn enabled(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let help = "leave `filter_enabled` out";
     if fraction::is_whole(enabled.get("default_value")) {
         if let Some(key) = enabled.get("runtime_key") {
-            let message = "whoever sets this runtime key lets requests pass unjudged";
+            let message = "setting this runtime key lets requests pass unchecked";
             report.warn(key, message, help);
         }
         return;
     }
-    let message = "a part of the requests passes unjudged, without a token too";
+    let message = "some requests pass unchecked, even without a token";
     if is_denied_when_disabled(gate.authz.config) {
-        report.warn(enabled, "a part of the requests is refused unjudged", help);
+        report.warn(enabled, "some requests are refused unchecked", help);
     } else {
         report.error(enabled, message, help);
     }
 }
 
-/// Whether what the filter is switched off for is refused.
+/// Whether requests are refused while the filter is disabled.
 fn is_denied_when_disabled(config: ConfigMessage<'_>) -> bool {
     config.is("deny_at_disable.default_value")
 }
@@ -263,7 +264,7 @@ fn denied_when_disabled(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let config = gate.authz.config;
     let can_be_off = config.get("filter_enabled").is_some();
     if can_be_off && !is_denied_when_disabled(config) {
-        let message = "what the filter is switched off for passes";
+        let message = "requests for which the filter is disabled pass unchecked";
         let help = "`deny_at_disable: {default_value: true, runtime_key: …}`, or leave \
                     `filter_enabled` out";
         match config.get("deny_at_disable") {
@@ -277,8 +278,8 @@ fn denied_when_disabled(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     }
 }
 
-/// The filter is on where an earlier one says so. Istio has an RBAC filter say it, by rules that
-/// only make metadata.
+/// The filter is enabled by metadata that an earlier filter writes. In Istio an RBAC filter writes
+/// it, by shadow rules.
 fn enabled_by_metadata(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let config = gate.authz.config;
     let Some(enabled) = config.get("filter_enabled_metadata") else {
@@ -290,10 +291,10 @@ fn enabled_by_metadata(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let help = "leave `filter_enabled_metadata` out; in Istio, `rules: [{}]` in the \
                 AuthorizationPolicy, which every request matches";
     if enabled.text_of("filter") == RBAC {
-        let message = "requests that the rules of the RBAC filter do not match pass unjudged";
+        let message = "requests that no rule of the RBAC filter matches pass unchecked";
         report.warn(enabled, message, help);
     } else {
-        let message = "requests without this metadata pass unjudged, without a token too";
+        let message = "requests without this metadata pass unchecked, even without a token";
         report.error(enabled, message, help);
     }
 }
@@ -301,8 +302,8 @@ fn enabled_by_metadata(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
 /// The namespace of the RBAC filter's metadata.
 const RBAC: &str = "envoy.filters.http.rbac";
 
-/// Whether an RBAC filter in front has a shadow rule that every request matches and that writes
-/// the metadata.
+/// Whether an RBAC filter in front has a shadow rule that matches every request and writes the
+/// metadata.
 fn is_always_written(gate: &AuthzFilter<'_, '_>, enabled: ConfigMessage<'_>) -> bool {
     let key = enabled.list("path").map(|part| part.text_of("key")).last();
     let key = key.unwrap_or_default();
@@ -323,25 +324,25 @@ fn is_always_written(gate: &AuthzFilter<'_, '_>, enabled: ConfigMessage<'_>) -> 
         })
 }
 
-/// The filter may stand inside a matcher, which chooses whom it is for.
+/// The filter may be inside a matcher, which selects the requests that it sees.
 fn wrapped(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let filter = gate.authz.filter;
     if !filter.is(AUTHZ) {
-        let message = "the filter stands in a matcher, and what that does not choose passes \
-                       unjudged";
+        let message = "the filter is inside a matcher, and requests that the matcher does not \
+                       select pass unchecked";
         let help = "put the filter into `http_filters` itself";
         report.error(filter.at, message, help);
     }
 }
 
-/// The most that mcp-authz says at once: the context of a response, and the rest of a verdict.
+/// The largest message of mcp-authz: the context of a response, and the rest of a verdict.
 const MESSAGE_BYTES: u64 = 256 * 1024;
 
 fn message_sizes(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     look_at_size(gate.authz.config, report);
 }
 
-/// The limit of a gRPC service on messages from mcp-authz.
+/// Checks a gRPC service's limit on messages from mcp-authz.
 pub(super) fn look_at_size(config: ConfigMessage<'_>, report: &mut Report) {
     let Some(size) = config.at("grpc_service.envoy_grpc.max_receive_message_length") else {
         return;
@@ -350,7 +351,7 @@ pub(super) fn look_at_size(config: ConfigMessage<'_>, report: &mut Report) {
         .count()
         .is_some_and(|bytes| bytes > 0 && bytes < MESSAGE_BYTES)
     {
-        let message = "Envoy takes a long verdict for a failure: 503, though it was allowed";
+        let message = "Envoy treats a long verdict as a failure: 503 for an allowed request";
         report.error(size, message, "`max_receive_message_length: 262144`");
     }
 }

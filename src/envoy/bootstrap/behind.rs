@@ -1,4 +1,4 @@
-//! Filters that change what mcp-authz said, or what was judged, after the decision.
+//! Filters that change the verdict's headers or the judged request after the decision.
 
 use super::chain::Filter;
 use super::locks::{self, MUTATION, REQUEST};
@@ -8,7 +8,7 @@ use super::{AuthzFilter, ConfigMessage, NAMESPACE, Report, clusters};
 /// Checks of the filters behind the decision.
 pub(super) const CHECKS: [fn(&AuthzFilter<'_, '_>, &mut Report); 3] = [undone, upstream, metadata];
 
-/// Types of filters that run code of others on requests.
+/// Types of filters that run custom code on requests.
 const CODE: [&str; 4] = [
     "filters.http.lua.v3.Lua",
     "filters.http.wasm.v3.Wasm",
@@ -23,7 +23,7 @@ fn undone(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     }
 }
 
-/// Filters that the router runs, once it has a cluster.
+/// Filters that the router runs once it has chosen a cluster.
 fn upstream(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let routers = gate
         .behind()
@@ -39,8 +39,8 @@ fn look_at(gate: &AuthzFilter<'_, '_>, filter: &Filter<'_>, report: &mut Report)
     }
     let mut code = CODE.iter();
     if code.any(|kind| !filter.configs(kind).is_empty()) {
-        let message = "this filter runs code behind the decision, which can change what was judged \
-                       and what mcp-authz tells the server";
+        let message = "this filter runs code after the decision, which can change the request \
+                       and the headers that mcp-authz sets";
         report.warn(filter.at, message, "put it in front of ext_authz");
     }
 }
@@ -48,14 +48,14 @@ fn look_at(gate: &AuthzFilter<'_, '_>, filter: &Filter<'_>, report: &mut Report)
 fn look_at_mutations(gate: &AuthzFilter<'_, '_>, config: ConfigMessage<'_>, report: &mut Report) {
     for mutation in config.list(REQUEST) {
         if locks::touches_ours(gate, mutation) {
-            let message = "what mcp-authz tells the server is changed after it was said";
+            let message = "this changes a header after mcp-authz has set it";
             let help = "put the header_mutation filter in front of ext_authz";
             report.error(mutation, message, help);
         }
     }
 }
 
-/// What a route says to filters behind, and the filters of its cluster.
+/// Settings of a route for filters behind the decision, and the filters of its cluster.
 pub(super) fn look_at_route(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     for filter in gate.behind() {
         for config in route.configs(filter.name) {
@@ -79,8 +79,8 @@ pub(super) fn look_at_route(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, repor
     }
 }
 
-/// Filters that write where Envoy keeps what mcp-authz says: those behind over it, and those in
-/// front what it leaves out, which is then taken for its own.
+/// Filters that write to the metadata of mcp-authz. Those behind overwrite it; those in front add
+/// what mcp-authz leaves out, which is then taken for its own.
 fn metadata(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     for filter in &gate.chain.filters {
         if let Some(config) = filter.at.get("typed_config") {
@@ -92,13 +92,13 @@ fn metadata(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
 fn look_for_namespaces(gate: &AuthzFilter<'_, '_>, config: ConfigMessage<'_>, report: &mut Report) {
     config.each(&mut |message| {
         let own = message.get("metadata_namespace");
-        // What another service says of a request may be written under any name that is listed.
+        // Another service may write its facts about a request under any listed name.
         let of_service = message.list("metadata_options.receiving_namespaces.untyped");
         let of_service = of_service.filter(|_| !gate.asks_us(message));
         let mut spaces = own.into_iter().chain(of_service);
         if let Some(space) = spaces.find(|space| space.text() == Some(NAMESPACE)) {
-            let what = "this filter writes what is taken for mcp-authz's word: which responses are \
-                        looked at, and for whom";
+            let what = "this filter writes to mcp-authz's metadata, which says which responses \
+                        are inspected, and for whom";
             report.error(space, what, "another `metadata_namespace`");
         }
     });

@@ -1,4 +1,4 @@
-//! A chain of HTTP filters, and which of them asks mcp-authz.
+//! A chain of HTTP filters, and which of them calls mcp-authz.
 
 use std::collections::BTreeSet;
 
@@ -9,22 +9,22 @@ use super::message::ConfigMessage;
 use super::report::Report;
 use super::world::{World, is_named_so, network_filters};
 
-/// What one listener does with the requests of one of its filter chains.
+/// How one listener handles the requests of one of its filter chains.
 #[derive(Debug)]
 pub(super) struct Chain<'n> {
-    /// The HTTP connection manager; or a TCP proxy, which has no HTTP filters.
+    /// The HTTP connection manager, or a TCP proxy, which has no HTTP filters.
     pub(super) manager: ConfigMessage<'n>,
     pub(super) filters: Vec<Filter<'n>>,
-    /// Whether bytes are forwarded unread.
+    /// Whether bytes are forwarded without parsing.
     pub(super) is_bytes: bool,
-    /// The upgrade that has these filters in the place of the manager's, if it is for one.
+    /// The upgrade for which these filters replace the manager's, if any.
     pub(super) upgrade: Option<ConfigMessage<'n>>,
 }
 
 /// One HTTP filter.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Filter<'n> {
-    /// Its name, by which routes configure it.
+    /// Its name, under which routes configure it.
     pub(super) name: &'n str,
     /// Its entry in the chain.
     pub(super) at: ConfigMessage<'n>,
@@ -44,7 +44,7 @@ impl<'n> Chain<'n> {
         }
     }
 
-    /// The chains that requests with an upgrade pass instead.
+    /// The chains that replace the manager's for requests with an upgrade.
     pub(super) fn of_upgrades(manager: ConfigMessage<'n>) -> impl Iterator<Item = Self> {
         let chains = manager.list("upgrade_configs").map(move |upgrade| Chain {
             manager,
@@ -52,7 +52,7 @@ impl<'n> Chain<'n> {
             is_bytes: false,
             upgrade: Some(upgrade),
         });
-        // An upgrade without filters of its own passes those of the manager.
+        // An upgrade without filters of its own uses the manager's.
         chains.filter(|chain| !chain.filters.is_empty())
     }
 
@@ -77,7 +77,7 @@ impl<'n> Filter<'n> {
         }
     }
 
-    /// Whether its configuration is of a type.
+    /// Whether its configuration has a type.
     pub(super) fn is(&self, end: &str) -> bool {
         self.kind.ends_with(end)
     }
@@ -87,7 +87,7 @@ impl<'n> Filter<'n> {
         self.at.get("config_discovery").is_some()
     }
 
-    /// Every configuration of a type in it: its own, or what a matcher chooses.
+    /// Every configuration of a type in it: its own, or those that a matcher can select.
     pub(super) fn configs(&self, end: &str) -> Vec<ConfigMessage<'n>> {
         self.at
             .get("typed_config")
@@ -95,30 +95,31 @@ impl<'n> Filter<'n> {
     }
 }
 
-/// The type of the filter that asks for a decision.
+/// The type of the filter that requests a decision.
 pub(super) const AUTHZ: &str = "filters.http.ext_authz.v3.ExtAuthz";
 
-/// An `ext_authz` filter that asks mcp-authz.
+/// An `ext_authz` filter that calls mcp-authz.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Authz<'n> {
-    /// Where it stands in its chain.
+    /// Its position in its chain.
     pub(super) position: usize,
     pub(super) filter: Filter<'n>,
     pub(super) config: ConfigMessage<'n>,
 }
 
-/// The clusters that are mcp-authz.
+/// The clusters that lead to mcp-authz.
 #[derive(Debug)]
 pub(super) struct Ours<'n> {
     pub(super) clusters: BTreeSet<&'n str>,
-    /// Whether one of them is so by its address or its name, and not for lack of another.
+    /// Whether one of them was recognized by its address or name, and not because it is the only
+    /// one.
     pub(super) is_certain: bool,
-    /// The port where mcp-authz listens.
+    /// The port on which mcp-authz listens.
     port: Option<&'n str>,
 }
 
 impl Ours<'_> {
-    /// Whether a cluster, or the target of Google's client, is mcp-authz.
+    /// Whether a cluster, or the target of Google's client, leads to mcp-authz.
     pub(super) fn has(&self, cluster: &str) -> bool {
         self.clusters.contains(cluster) || is_named_so(cluster) || self.is_on_port(cluster)
     }
@@ -129,7 +130,7 @@ impl Ours<'_> {
     }
 }
 
-/// The cluster that a gRPC service is, or its target where Google's client asks it.
+/// The cluster of a gRPC service, or its target for Google's client.
 pub(super) fn cluster_of(config: ConfigMessage<'_>) -> &str {
     let cluster = config.at("grpc_service.envoy_grpc.cluster_name");
     let target = || config.at("grpc_service.google_grpc.target_uri");
@@ -137,9 +138,9 @@ pub(super) fn cluster_of(config: ConfigMessage<'_>) -> &str {
     named.unwrap_or_default()
 }
 
-/// The `ext_authz` filters of each chain that ask mcp-authz: those whose cluster has the port
-/// where it listens, or its name. Where none has, one of them or several that ask the same cluster
-/// are ours all the same; of those that ask different ones none is.
+/// The `ext_authz` filters of each chain that call mcp-authz: those whose cluster has the port on
+/// which it listens, or its name. If none has, a single filter counts, and so do several that call
+/// the same cluster; of several that call different clusters none counts.
 pub(super) fn find<'n>(
     chains: &[Chain<'n>],
     world: &World<'n>,
@@ -167,10 +168,10 @@ pub(super) fn find<'n>(
         (true, 0 | 1) => asked,
         (true, _) => {
             for one in all.iter().flatten() {
-                let message = "there are several ext_authz filters, and it cannot be told whether \
-                               this one asks mcp-authz";
+                let message = "there are several ext_authz filters, and it is unclear whether \
+                               this one calls mcp-authz";
                 let help = "the one whose cluster has the port of `listen` in mcp-authz.yaml, or \
-                            `mcp_authz` in its name, is looked at";
+                            `mcp_authz` in its name, is checked";
                 report.error(one.filter.at, message, help);
             }
             BTreeSet::new()
@@ -201,7 +202,7 @@ fn candidates<'n>(chain: &Chain<'n>) -> Vec<Authz<'n>> {
     found.collect()
 }
 
-/// The chains of HTTP filters, each where it listens.
+/// The chains of HTTP filters, by listener.
 pub(super) fn chains<'n>(world: &World<'n>, report: &mut Report) -> Vec<Chain<'n>> {
     const MANAGER: &str = "http_connection_manager.v3.HttpConnectionManager";
     const PROXY: &str = "tcp_proxy.v3.TcpProxy";
@@ -209,7 +210,7 @@ pub(super) fn chains<'n>(world: &World<'n>, report: &mut Report) -> Vec<Chain<'n
     for listener in &world.listeners {
         for filter in network_filters(*listener) {
             if let Some(source) = filter.get("config_discovery") {
-                let message = "a network filter that Envoy gets over xDS is not looked at";
+                let message = "a network filter that Envoy gets over xDS is not checked";
                 report.unseen(source, message);
             }
         }

@@ -1,23 +1,23 @@
-//! Which server a request goes to: that its route says it, and not the client.
+//! Which server a request goes to: the route must choose it, not the client.
 
 use super::routes::Route;
 use super::{AuthzFilter, ConfigMessage, Report, World};
 
-/// Something by which a request chooses its server.
+/// A setting through which a request chooses its server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Choice<'n> {
     pub(super) at: ConfigMessage<'n>,
     /// Who chooses, and by what.
     pub(super) what: &'static str,
     help: &'static str,
-    /// Whether it chooses among the clusters of this Envoy, those of servers included.
+    /// Whether the choice is among the clusters of this Envoy, including those of servers.
     pub(super) of_clusters: bool,
 }
 
-/// Looks for what lets the client say to which server a judged request goes.
+/// Looks for settings through which the client chooses the server of a judged request.
 pub(super) fn look(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     for choice in all(route, gate.world) {
-        let message = format!("{}, whichever it was judged for", choice.what);
+        let message = format!("{}, whichever server it was authorized for", choice.what);
         report.error(choice.at, message, choice.help);
     }
     if let Some(named) = route.cluster
@@ -30,7 +30,7 @@ pub(super) fn look(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut R
     }
 }
 
-/// Everything by which requests on a route choose their server.
+/// Every setting through which requests on a route choose their server.
 pub(super) fn all<'n>(route: &Route<'n>, world: &World<'n>) -> Vec<Choice<'n>> {
     let mut found = Vec::new();
     let own = route.entry.at("route.cluster_header");
@@ -61,7 +61,7 @@ pub(super) fn all<'n>(route: &Route<'n>, world: &World<'n>) -> Vec<Choice<'n>> {
     found
 }
 
-/// What makes the endpoints of a cluster those that a request says.
+/// Settings of a cluster that take its endpoints from the request.
 fn of_cluster(cluster: ConfigMessage<'_>) -> impl Iterator<Item = Choice<'_>> {
     let kind = cluster.get("cluster_type");
     let own = cluster.get("original_dst_lb_config");
@@ -88,11 +88,11 @@ const ANY_ADDRESS: &str =
     "the client chooses the server by `x-envoy-original-dst-host` or the like";
 const ANY_HOST: &str = "the client chooses the server by its `Host`";
 
-/// A cluster that is in none of the files, behind a filter that looks for the host of a request.
+/// Checks a cluster that is in none of the files, behind a filter that resolves the request's host.
 fn look_for_proxies(gate: &AuthzFilter<'_, '_>, cluster: ConfigMessage<'_>, report: &mut Report) {
     let mut filters = gate.chain.filters.iter();
     if filters.any(|filter| filter.is("dynamic_forward_proxy.v3.FilterConfig")) {
-        let message = format!("{ANY_HOST}, whichever it was judged for");
+        let message = format!("{ANY_HOST}, whichever server it was authorized for");
         let help = "a cluster with the server's own endpoints, and no dynamic_forward_proxy filter";
         report.warn(cluster, message, help);
     }

@@ -1,16 +1,19 @@
-//! The clusters that are mcp-authz: whether Envoy can ask as much and in the way that it answers.
+//! The clusters that lead to mcp-authz: whether their limits and protocol fit.
 
 use super::{AuthzFilter, ConfigMessage, Report};
 
-/// Envoy's own limit on the streams of a connection.
+/// Envoy's default limit on the streams of a connection.
 const STREAMS_MAX: u64 = 1024;
 
-/// Looks at a cluster that a filter asks.
+/// Checks a cluster that a filter calls.
 pub(super) fn look(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let service = gate.authz.config.at("grpc_service.envoy_grpc.cluster_name");
     let Some(service) = service else {
         if let Some(google) = gate.authz.config.at("grpc_service.google_grpc") {
-            report.unseen(google, "what Google's gRPC client does is not looked at");
+            report.unseen(
+                google,
+                "the settings of Google's gRPC client are not checked",
+            );
         }
         return;
     };
@@ -19,7 +22,7 @@ pub(super) fn look(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         None if gate.world.clusters.is_empty() => {
             report.unseen(
                 service,
-                "the clusters are in none of the files, and not looked at",
+                "the clusters are in none of the files and are not checked",
             );
         }
         None => {
@@ -46,8 +49,8 @@ fn look_at(gate: &AuthzFilter<'_, '_>, cluster: ConfigMessage<'_>, report: &mut 
     if let Some(expected) = gate.expected
         && streams > u64::from(expected.streams_max)
     {
-        let message = "Envoy opens more streams than mcp-authz takes on one connection: bursts are \
-                       refused";
+        let message = "Envoy opens more streams than mcp-authz accepts on one connection: bursts \
+                       are refused";
         let help = format!("`max_concurrent_streams: {}` or less", expected.streams_max);
         match field {
             Some(field) => report.error(field, message, &help),
@@ -59,7 +62,7 @@ fn look_at(gate: &AuthzFilter<'_, '_>, cluster: ConfigMessage<'_>, report: &mut 
         .into_iter()
         .any(|threshold| threshold.get("max_requests").is_some())
     {
-        let message = "Envoy asks for 1024 decisions at a time, and refuses requests above that";
+        let message = "Envoy allows 1024 concurrent checks and refuses requests above that";
         let help = "`circuit_breakers` as in envoy/envoy.yaml";
         report.warn_missing(cluster, message, help);
     }
@@ -74,13 +77,13 @@ pub(super) fn options(cluster: ConfigMessage<'_>) -> Option<ConfigMessage<'_>> {
     found.map(|typed| typed.body)
 }
 
-/// The HTTP/2 options of a cluster that speaks it, whatever the client spoke.
+/// The HTTP/2 options of a cluster that always uses HTTP/2.
 fn http2(cluster: ConfigMessage<'_>) -> Option<ConfigMessage<'_>> {
     let Some(options) = options(cluster) else {
         return cluster.get("http2_protocol_options");
     };
     let explicit = options.at("explicit_http_config.http2_protocol_options");
     let chosen = explicit.or_else(|| options.at("auto_config.http2_protocol_options"));
-    // By ALPN, with Envoy's own limits.
+    // By ALPN, with Envoy's defaults.
     chosen.or_else(|| options.get("auto_config"))
 }

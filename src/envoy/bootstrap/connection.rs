@@ -1,4 +1,4 @@
-//! The HTTP connection manager: whose address a request has, and what of it comes through.
+//! The HTTP connection manager: the client's address, and what it accepts of a request.
 
 use ipnet::IpNet;
 
@@ -6,7 +6,7 @@ use super::rows::{self, FieldFault, Row, Weight};
 use super::{AuthzFilter, ConfigMessage, Report};
 use crate::envoy::check_request::ClientAddress;
 
-/// Checks of the connection manager that the filter is in.
+/// Checks of the connection manager that contains the filter.
 pub(super) const CHECKS: [fn(&AuthzFilter<'_, '_>, &mut Report); 5] = [
     fields,
     client_address,
@@ -20,7 +20,7 @@ const ROWS: &[Row] = &[
         "common_http_protocol_options.headers_with_underscores_action",
         FieldFault::Is("ALLOW", 0),
         Weight::Warning,
-        "a server that hands headers to programs as variables reads `_` as `-`",
+        "a server that passes headers as environment variables reads `_` as `-`",
         "`common_http_protocol_options: {headers_with_underscores_action: REJECT_REQUEST}`",
     ),
     (
@@ -59,15 +59,15 @@ fn client_address(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         let help = "`use_remote_address: true`";
         let field = manager.get("use_remote_address");
         if relies {
-            let message = "a client writes `x-envoy-external-address` itself, and mcp-authz takes \
-                           it for its address";
+            let message = "a client can set `x-envoy-external-address` itself, and mcp-authz \
+                           takes it for the client's address";
             match field {
                 Some(field) => report.error(field, message, help),
                 None => report.missing(manager, message, help),
             }
         } else {
-            let message = "a client can claim any address, and send `x-envoy-*` headers that only \
-                           Envoy may";
+            let message = "a client can claim any address, and send `x-envoy-*` headers that \
+                           only Envoy may send";
             match field {
                 Some(field) => report.warn(field, message, help),
                 None => report.warn_missing(manager, message, help),
@@ -76,14 +76,13 @@ fn client_address(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     }
     let hops = manager.get("xff_num_trusted_hops");
     if let Some(hops) = hops.filter(|hops| hops.count().is_some_and(|count| count > 0)) {
-        let message = "the client's address is what this many proxies in front say: without them a \
-                       client says it itself";
-        let help = "as many as there are proxies of your own, and a listener that nobody else \
-                    reaches";
+        let message = "the client's address comes from this many proxies in front: without them \
+                       a client can choose it";
+        let help = "the number of your own proxies, and a listener that only they can reach";
         report.warn(hops, message, help);
     }
     if let Some(field) = manager.get("original_ip_detection_extensions") {
-        let message = "the client's address is what these extensions take from headers";
+        let message = "these extensions take the client's address from headers";
         let help = "leave them out, with `use_remote_address: true`";
         if relies {
             report.error(field, message, help);
@@ -92,13 +91,13 @@ fn client_address(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         }
     }
     if let Some(field) = manager.set("skip_xff_append") {
-        let message =
-            "the next proxy takes the address in a client's `x-forwarded-for` for its own";
+        let message = "the next proxy takes the address in a client's `x-forwarded-for` for the \
+                       client's own";
         report.warn(field, message, "leave `skip_xff_append` out");
     }
 }
 
-/// Clients from an internal address may steer Envoy's router.
+/// Clients from an internal address may control Envoy's router.
 fn internal_addresses(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     for range in gate
         .chain
@@ -110,9 +109,9 @@ fn internal_addresses(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         if is_loopback(address, length) {
             continue;
         }
-        let message = "clients in this range tell Envoy by headers to run a call several times, \
-                       and that they are internal";
-        let help = "leave `internal_address_config` out, or have it cover loopback alone";
+        let message = "clients in this range can use headers to make Envoy run a call several \
+                       times, and to claim to be internal";
+        let help = "leave `internal_address_config` out, or let it cover only loopback";
         report.error(range, message, help);
     }
 }
@@ -129,15 +128,15 @@ fn is_loopback(address: &str, length: u64) -> bool {
     })
 }
 
-/// Envoy's own limit, pseudo-headers counted.
+/// Envoy's default limit, including pseudo-headers.
 const HEADERS_MAX: u64 = 100;
 /// `:method`, `:path`, `:authority` and `:scheme`.
 const PSEUDO_HEADERS: usize = 4;
 
-/// Envoy's own limit on their names and values.
+/// Envoy's default limit on their names and values.
 const HEADER_KIB_MAX: u64 = 60;
 
-/// What Envoy takes is to be no less than what is allowed.
+/// Envoy must accept at least as many headers as mcp-authz allows.
 fn header_room(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let Some(expected) = gate.expected else {
         return;
@@ -160,8 +159,8 @@ fn header_room(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
             continue;
         }
         let message = format!(
-            "a request with as much in its headers as `limits.{limit}` is allowed, counted and \
-             recorded, and then Envoy answers 500"
+            "a request with headers up to `limits.{limit}` is allowed, counted and recorded, but \
+             then Envoy answers 500"
         );
         let help = format!("`{path}: {needed}`, or a lower `limits.{limit}` in mcp-authz.yaml");
         match field {
@@ -176,11 +175,11 @@ fn idle(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let help = "`stream_idle_timeout: 0s`";
     match manager.get("stream_idle_timeout") {
         None => {
-            let message = "a stream on which the server is silent for 5 minutes ends";
+            let message = "Envoy ends a stream when the server is silent for 5 minutes";
             report.warn_missing(manager, message, help);
         }
         Some(field) if field.milliseconds() != Some(0) => {
-            let message = "a stream on which the server is silent for this long ends";
+            let message = "Envoy ends a stream when the server is silent for this long";
             report.warn(field, message, help);
         }
         Some(_) => {}

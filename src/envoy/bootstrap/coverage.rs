@@ -1,4 +1,4 @@
-//! Whether every response that has to be looked at is shown, whatever matchers make of it.
+//! Whether every response to be inspected is sent to mcp-authz, under every matcher.
 
 use crate::check::{OPEN_FILTERS, RESPONSE_FILTERS, filtered_method};
 
@@ -7,32 +7,32 @@ use super::matcher::{self, Case, Hit};
 use super::processor::{self, PROCESSOR};
 use super::{AuthzFilter, ConfigMessage, Report, fraction};
 
-/// What becomes of a response with a value of `response_filter`.
+/// The path of a response with a value of `response_filter`.
 enum Way<'n> {
-    /// It is shown by one of these configurations.
+    /// One of these configurations sends it to mcp-authz.
     Shown(Vec<ConfigMessage<'n>>),
-    /// It passes, by this filter or by none.
+    /// It passes, because of this filter or for lack of one.
     Passes(Option<Filter<'n>>),
-    /// Only this part of such responses is shown.
+    /// Only this fraction of the responses is sent.
     Part(ConfigMessage<'n>),
     /// The matcher cannot be evaluated.
     Unknown(ConfigMessage<'n>),
 }
 
-/// What is wrong with the way of some responses.
+/// A fault in the path of some responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// They pass, with these consequences.
     Passes(&'static str),
-    /// They pass, as far as can be told by the header alone.
+    /// They pass, as far as the header alone shows.
     MayPass(&'static str),
-    /// A part of them passes.
+    /// Some of them pass.
     Part,
-    /// It is not known.
+    /// The matcher cannot be evaluated.
     Unknown,
 }
 
-/// The faults of a chain, those of one place together.
+/// The faults of a chain, grouped by place.
 #[derive(Debug, Default)]
 struct Faults<'n> {
     all: Vec<(ConfigMessage<'n>, Fault, Vec<&'static str>)>,
@@ -61,14 +61,12 @@ impl<'n> Faults<'n> {
                 Fault::Passes(what) => report.missing(at, passes(what), help),
                 Fault::MayPass(what) => report.warn_missing(at, passes(what), help),
                 Fault::Part => {
-                    let message = format!(
-                        "a part of the responses marked {codes} passes, and nobody sees it"
-                    );
+                    let message =
+                        format!("some of the responses marked {codes} pass without inspection");
                     report.error(at, message, "leave `sample_percent` out");
                 }
                 Fault::Unknown => {
-                    let message =
-                        format!("it cannot be told whether responses marked {codes} match");
+                    let message = format!("it is unclear whether responses marked {codes} match");
                     let help =
                         "match on the metadata `response_filter` of envoy.filters.http.ext_authz";
                     report.warn(at, message, help);
@@ -78,8 +76,8 @@ impl<'n> Faults<'n> {
     }
 }
 
-/// The request of a response with a value of `response_filter`, by the method that the header
-/// `x-mcp-authz-method` has. Several messages at once, and streams, have none.
+/// The request of a response with a value of `response_filter`, with the method in the header
+/// `x-mcp-authz-method`. Batches and streams have no method.
 fn case(code: &str) -> Case<'_> {
     Case {
         filter: code,
@@ -87,14 +85,14 @@ fn case(code: &str) -> Case<'_> {
     }
 }
 
-/// Looks at the way of every response that is marked.
+/// Checks the path of every marked response.
 pub(super) fn look(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let filters = || gate.chain.filters.iter();
     if filters().all(|filter| processor::ours(gate, filter).is_empty()) {
-        // What comes over xDS may be it, and is said to be unseen.
+        // A filter over xDS may do it, and is reported as unseen.
         if gate.behind().all(|filter| !filter.is_elsewhere()) {
-            let message = "no ext_proc filter shows responses to mcp-authz: lists pass whole, and \
-                           sessions and tasks are bound on first use only";
+            let message = "no ext_proc filter sends responses to mcp-authz: lists pass \
+                           unfiltered, and sessions and tasks are bound only on first use";
             let help = "the composite filter of envoy/envoy.yaml behind ext_authz";
             report.missing(gate.authz.filter.at, message, help);
         }
@@ -131,7 +129,7 @@ fn look_at_shown(configs: &[ConfigMessage<'_>], code: &str, reads_body: bool, re
     }
 }
 
-/// Requests whose end a limit waits for.
+/// Checks requests whose end a limit waits for.
 fn look_at_open(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let mut shows_all = true;
     for (code, reads_body) in OPEN_FILTERS {
@@ -141,9 +139,9 @@ fn look_at_open(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         }
     }
     if !shows_all {
-        let message = "not all requests under `limit: {open: N}` are shown to mcp-authz, marked \
-                       `stream` or with `+stream` at the end: such a request counts for 10 seconds \
-                       and no longer";
+        let message = "Envoy does not send all requests under `limit: {open: N}` (marked \
+                       `stream` or ending in `+stream`) to mcp-authz: such a request counts for \
+                       only 10 seconds";
         let help = "the matchers `stream` and `+stream` of envoy/envoy.yaml, if a policy has such \
                     limits";
         report.warn_missing(gate.authz.filter.at, message, help);
@@ -152,11 +150,11 @@ fn look_at_open(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
 
 fn passes(code: &str, filter: Option<Filter<'_>>) -> Fault {
     let what = match code {
-        "initialize" => "the sessions that they open are bound on first use only",
-        "task" => "the tasks that they create are bound on first use only",
-        _ => "their lists pass whole",
+        "initialize" => "the sessions that they open are bound only on first use",
+        "task" => "the tasks that they create are bound only on first use",
+        _ => "their lists pass unfiltered",
     };
-    // By the header alone these cannot be told from others.
+    // The header alone does not distinguish these from others.
     let by_header = filter.is_some_and(asks_for_header);
     if by_header && matches!(code, "list" | "task") {
         Fault::MayPass(what)
@@ -170,7 +168,7 @@ fn asks_for_header(filter: Filter<'_>) -> bool {
     config.is_some_and(|config| !config.packed("HttpRequestHeaderMatchInput").is_empty())
 }
 
-/// Looks at the matcher that a route has for a filter in the place of the filter's own.
+/// Checks the matcher with which a route replaces a filter's own.
 pub(super) fn look_at_matcher<'n>(
     gate: &AuthzFilter<'_, 'n>,
     filter: &Filter<'n>,
@@ -200,8 +198,8 @@ pub(super) fn look_at_matcher<'n>(
 /// The type of the action that runs a filter.
 const EXECUTE: &str = "composite.v3.ExecuteFilterAction";
 
-/// The way of a response through the filters behind `ext_authz`, with the matcher that a route has
-/// for one of them.
+/// The path of a response through the filters behind `ext_authz`, given the matcher that a route
+/// has for one of them.
 fn way<'n>(
     gate: &AuthzFilter<'_, 'n>,
     own: Option<(&Filter<'n>, ConfigMessage<'n>)>,
@@ -229,7 +227,7 @@ fn way<'n>(
                     Some(_) | None => passed = Some(*filter),
                 }
             }
-            // What stands in the matcher itself runs unless an action skips it.
+            // A filter inside the matcher itself runs unless an action skips it.
             Hit::Nothing if stands_in_matcher(filter) => return Way::Shown(configs),
             Hit::Nothing => passed = Some(*filter),
             Hit::Unknown(predicate) => unknown = Some(predicate),
@@ -242,7 +240,7 @@ fn way<'n>(
     }
 }
 
-/// The `ext_proc` filters that an action runs: in it, or under the name of a chain that it says.
+/// The `ext_proc` filters that an action runs: in it, or in the chain that it names.
 fn shown_by<'n>(filter: &Filter<'n>, action: ConfigMessage<'n>) -> Vec<ConfigMessage<'n>> {
     let mut shown = action.packed(PROCESSOR);
     for execute in action.packed(EXECUTE) {
@@ -256,19 +254,19 @@ fn shown_by<'n>(filter: &Filter<'n>, action: ConfigMessage<'n>) -> Vec<ConfigMes
     shown
 }
 
-/// Actions that are taken always until somebody says otherwise.
+/// Checks actions that always apply unless a runtime key says otherwise.
 fn look_at_samples(config: ConfigMessage<'_>, report: &mut Report) {
     for execute in config.packed(EXECUTE) {
         let field = execute.get("sample_percent");
         let field = field.filter(|field| fraction::is_whole(field.get("default_value")));
         if let Some(key) = field.and_then(|field| field.get("runtime_key")) {
-            let message = "whoever sets this runtime key lets responses pass, and nobody sees them";
+            let message = "setting this runtime key lets responses pass without inspection";
             report.warn(key, message, "leave `sample_percent` out");
         }
     }
 }
 
-/// Where an action is taken for a part of the requests only.
+/// The setting that limits an action to a fraction of the requests, if any.
 fn sample(action: ConfigMessage<'_>) -> Option<ConfigMessage<'_>> {
     let mut actions = action.packed(EXECUTE).into_iter();
     actions.find_map(|execute| {
@@ -278,13 +276,13 @@ fn sample(action: ConfigMessage<'_>) -> Option<ConfigMessage<'_>> {
     })
 }
 
-/// Whether Envoy gets what an action runs over xDS.
+/// Whether Envoy gets the filter that an action runs over xDS.
 fn is_elsewhere(action: ConfigMessage<'_>) -> bool {
     let mut actions = action.packed(EXECUTE).into_iter();
     actions.any(|execute| execute.get("dynamic_config").is_some())
 }
 
-/// Whether a matcher chooses for which requests an `ext_proc` filter is skipped.
+/// Whether a matcher selects the requests for which an `ext_proc` filter is skipped.
 fn stands_in_matcher(filter: &Filter<'_>) -> bool {
     let inner = filter.body.at("extension_config.typed_config");
     let inner = inner.and_then(ConfigMessage::typed);

@@ -1,16 +1,16 @@
-//! What Envoy's configuration is held against.
+//! The values that Envoy's configuration must agree with.
 
 use crate::envoy::check_request::ClientAddress;
 use crate::listen::Address;
 
-/// What the configuration of mcp-authz says that Envoy's has to agree with.
+/// The parts of mcp-authz's configuration that Envoy's must agree with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
-    /// Where it listens.
+    /// The address on which it listens.
     pub listen: Address,
     /// The names of its servers.
     pub servers: Vec<String>,
-    /// Whether every one of them takes bodies as text.
+    /// Whether all of them accept bodies as text.
     pub string_body: bool,
     /// `limits.body_bytes_max`.
     pub body_bytes_max: usize,

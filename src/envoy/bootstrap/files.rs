@@ -1,4 +1,4 @@
-//! The files of one Envoy: those that were named, and those that they point to.
+//! The files of one Envoy: those that were named, and those that they refer to.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use crate::yaml::{self, Data, Findings, Node, Source};
 
 use super::ConfigMessage;
 
-/// How many files are read at most. A bootstrap points to a few.
+/// How many files are read at most. A bootstrap refers to a few.
 const FILES_MAX: usize = 256;
 
-/// Reads files and whatever they name as sources of listeners, routes, clusters and filters. What
-/// cannot be read is an error where it is named. Envoy looks for relative paths from its working
-/// directory; so does `read`.
+/// Reads files and the files that they name as sources of listeners, routes, clusters and filters.
+/// An unreadable file is an error where it is named. Relative paths start at Envoy's working
+/// directory; `read` must do the same.
 pub(super) fn load(
     named: Vec<Source>,
     read: &dyn Fn(&Path) -> std::io::Result<String>,
@@ -35,7 +35,7 @@ pub(super) fn load(
             continue;
         }
         let mut pointers = Vec::new();
-        // What a running Envoy has read is in what it says of itself.
+        // A config dump already contains what a running Envoy has read.
         if !ConfigMessage::of(&tree).is_dump() {
             find_pointers(&tree, &mut pointers);
         }
@@ -53,8 +53,8 @@ pub(super) fn load(
                 }),
                 Err(error) => findings.error(
                     pointer,
-                    format!("cannot read the file that Envoy is to take this from: {error}"),
-                    "relative paths are looked for from the working directory, as by Envoy",
+                    format!("cannot read the file that Envoy loads this from: {error}"),
+                    "relative paths start at the working directory, as in Envoy",
                 ),
             }
         }
@@ -63,10 +63,10 @@ pub(super) fn load(
     trees
 }
 
-/// Members below which paths are of other things: secrets, and endpoints.
+/// Members with paths to other things: secrets, and endpoints.
 const NOT_FOLLOWED: [&str; 4] = ["sds_config", "sdsConfig", "eds_config", "edsConfig"];
 
-/// Members that say where something comes from, and may do so by `path` alone, as they once did.
+/// Members that name a source, possibly only by `path`, as older versions did.
 const SOURCES: [&str; 6] = [
     "lds_config",
     "ldsConfig",

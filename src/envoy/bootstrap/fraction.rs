@@ -2,7 +2,7 @@
 
 use super::ConfigMessage;
 
-/// Whether a fraction is all of it. Without one nothing is.
+/// Whether a fraction is 100 %. A missing fraction is 0 %.
 pub(super) fn is_whole(fraction: Option<ConfigMessage<'_>>) -> bool {
     let Some(fraction) = fraction else {
         return false;

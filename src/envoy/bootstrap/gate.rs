@@ -1,14 +1,14 @@
-//! An `ext_authz` filter that asks mcp-authz, with its surroundings.
+//! An `ext_authz` filter that calls mcp-authz, with its surroundings.
 
 use super::chain::{self, Authz, Chain, Filter, Ours};
 use super::expected::Expected;
 use super::message::ConfigMessage;
 use super::world::World;
 
-/// The namespace of the metadata that Envoy keeps of a decision, whatever the filter is called.
+/// The namespace of a decision's metadata in Envoy, whatever the filter's name.
 pub(super) const NAMESPACE: &str = "envoy.filters.http.ext_authz";
 
-/// An `ext_authz` filter that asks mcp-authz, and what it is held against.
+/// An `ext_authz` filter that calls mcp-authz, with its chain and the expected values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AuthzFilter<'a, 'n> {
     pub(super) chain: &'a Chain<'n>,
@@ -19,7 +19,7 @@ pub(super) struct AuthzFilter<'a, 'n> {
 }
 
 impl<'a, 'n> AuthzFilter<'a, 'n> {
-    /// Whether a configuration names mcp-authz as the service to ask.
+    /// Whether a configuration calls mcp-authz.
     pub(super) fn asks_us(&self, config: ConfigMessage<'_>) -> bool {
         self.ours.has(chain::cluster_of(config))
     }

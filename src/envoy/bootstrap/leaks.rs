@@ -1,19 +1,19 @@
-//! Where Envoy writes what mcp-authz tells it of a decision: the claims of the caller are in it.
+//! Where Envoy writes mcp-authz's metadata of a decision, which contains the caller's claims.
 
 use super::{AuthzFilter, ConfigMessage, NAMESPACE, Report};
 use crate::yaml::{Data, Node};
 
-/// Checks of what is written.
+/// Checks of formats.
 pub(super) const CHECKS: [fn(&AuthzFilter<'_, '_>, &mut Report); 1] = [formats];
 
-/// Looks at every format of the connection manager: of access logs, responses and headers.
+/// Checks every format of the connection manager: of access logs, responses and headers.
 fn formats(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let mut found = Vec::new();
     look_for(gate.chain.manager.node(), &mut found);
     look_at(&found, report);
 }
 
-/// Looks at the formats of a route table that stands elsewhere.
+/// Checks the formats of a separate route table.
 pub(super) fn look_at_table(table: ConfigMessage<'_>, report: &mut Report) {
     let mut found = Vec::new();
     look_for(table.node(), &mut found);
@@ -24,7 +24,7 @@ fn look_at(found: &[&Node], report: &mut Report) {
     for node in found {
         let message = "this writes the caller's claims, which are in the metadata for ext_proc as \
                        `response_context`";
-        let help = "name what is to be written, one by one: \
+        let help = "name each field to be written: \
                     `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:reason)%`";
         report.warn(ConfigMessage::of(node), message, help);
     }
@@ -47,7 +47,7 @@ fn look_for<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
     }
 }
 
-/// Whether a format has the metadata whole, or the member of it that has the claims.
+/// Whether a format writes all metadata, or the member that contains the claims.
 fn tells_all(format: &str) -> bool {
     ["DYNAMIC_METADATA(", "METADATA(DYNAMIC:"]
         .iter()

@@ -1,5 +1,5 @@
-//! Header changes: that Envoy lets mcp-authz make its own, that nothing undoes them, and that what
-//! only mcp-authz may say is taken from clients twice.
+//! Header changes: Envoy must allow those of mcp-authz, nothing may undo them, and headers that
+//! only mcp-authz may set must be removed from clients' requests twice.
 
 use crate::check::REMOVED;
 use crate::upstream::{AUTHORIZATION, OWN, OWN_PREFIX, ROUTER_HEADERS};
@@ -7,7 +7,7 @@ use crate::upstream::{AUTHORIZATION, OWN, OWN_PREFIX, ROUTER_HEADERS};
 use super::chain::Filter;
 use super::{AuthzFilter, ConfigMessage, Report, matcher};
 
-/// Checks of the changes that are made to headers.
+/// Checks of changes to headers.
 pub(super) const CHECKS: [fn(&AuthzFilter<'_, '_>, &mut Report); 3] =
     [rules, second_lock, trailers];
 
@@ -19,12 +19,12 @@ const ENVOYS: [&str; 2] = [
     "x-envoy-auth-failure-mode-allowed",
 ];
 
-/// What `decoder_header_mutation_rules` refuses of what mcp-authz does.
+/// Changes by mcp-authz that `decoder_header_mutation_rules` refuses.
 fn rules(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let config = gate.authz.config;
     let Some(rules) = config.get("decoder_header_mutation_rules") else {
-        let message = "nothing holds mcp-authz to headers that do not say where a request goes or \
-                       how long it is";
+        let message = "nothing prevents mcp-authz from changing headers that route or frame a \
+                       request";
         let help = "`decoder_header_mutation_rules` as in envoy/envoy.yaml";
         report.warn_missing(config, message, help);
         return;
@@ -40,7 +40,7 @@ fn rules(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         let what = if is_error {
             "every request that it allows becomes a 500"
         } else {
-            "what the client sent under its name reaches the server"
+            "the client's header of that name reaches the server"
         };
         let message = format!("Envoy does not let mcp-authz change `{name}`: {what}");
         let help = "let `disallow_expression` match none of its headers, and leave `disallow_all` \
@@ -52,7 +52,7 @@ fn rules(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         let what = if is_error {
             "with it an allowed request becomes a 500"
         } else {
-            "with it Envoy runs a request several times that was decided once"
+            "with it Envoy runs a request several times after one decision"
         };
         let message = format!("Envoy does not let mcp-authz remove `{name}`: {what}");
         let help = "`allow_envoy: true`";
@@ -60,11 +60,11 @@ fn rules(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     }
 }
 
-/// Whether `HeaderMutationRules` let a header be changed.
+/// Whether `HeaderMutationRules` allow changing a header.
 fn is_allowed(rules: ConfigMessage<'_>, name: &str) -> bool {
     let matches = |path: &str| {
         let pattern = rules.get(path);
-        // A pattern that is not understood may match anything.
+        // A pattern that cannot be parsed may match anything.
         pattern.map(|pattern| {
             matcher::regex_holds(pattern, name).unwrap_or(path == "disallow_expression")
         })
@@ -78,7 +78,7 @@ fn is_allowed(rules: ConfigMessage<'_>, name: &str) -> bool {
     !rules.is("disallow_all") && (rules.is("allow_envoy") || !name.starts_with("x-envoy-"))
 }
 
-/// The mutations of some kind in filters of the chain.
+/// The mutations of one kind in filters of the chain.
 fn mutations<'n>(
     filters: impl Iterator<Item = &'n Filter<'n>>,
     kind: &'static str,
@@ -102,7 +102,7 @@ fn is_removed_before(gate: &AuthzFilter<'_, '_>, name: &str) -> bool {
     mutations(gate.before(), REQUEST).any(|mutation| removes(mutation, name))
 }
 
-/// A second lock, for when mcp-authz is not asked or Envoy does not do what it says.
+/// The second lock, in case mcp-authz is not called or Envoy does not apply its verdict.
 fn second_lock(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let names = OWN.into_iter().chain(ENVOYS).chain(ROUTER_HEADERS);
     let left: Vec<&str> = names
@@ -116,8 +116,8 @@ fn second_lock(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         others => format!(" and {others} more"),
     };
     let message = format!(
-        "no header_mutation filter in front removes `{first}`{more}, which clients must not send: \
-         mcp-authz is the only lock"
+        "no header_mutation filter in front removes `{first}`{more}, which clients must not \
+         send: only mcp-authz does"
     );
     let help = "`request_mutations` of the header_mutation filter in envoy/envoy.yaml";
     let lock = gate.before().find(|filter| filter.is(MUTATION));
@@ -128,7 +128,7 @@ fn second_lock(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     );
 }
 
-/// No filter shows trailers to mcp-authz.
+/// No filter sends trailers to mcp-authz.
 fn trailers(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let names = OWN.into_iter().chain([AUTHORIZATION, "mcp-session-id"]);
     let mut left = names.filter(|name| {
@@ -138,8 +138,8 @@ fn trailers(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         return;
     };
     let message = format!(
-        "a client's trailer `{name}` reaches a server that speaks HTTP/2, and mcp-authz is not \
-         shown it"
+        "a client's trailer `{name}` reaches a server that speaks HTTP/2, and mcp-authz never \
+         sees it"
     );
     let help = "`request_trailers_mutations` of the header_mutation filter in envoy/envoy.yaml";
     let lock = gate.before().find(|filter| filter.is(MUTATION));
@@ -150,7 +150,7 @@ fn trailers(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     );
 }
 
-/// Whether a mutation changes a header that is mcp-authz's to set.
+/// Whether a mutation changes a header that only mcp-authz sets.
 pub(super) fn touches_ours(gate: &AuthzFilter<'_, '_>, mutation: ConfigMessage<'_>) -> bool {
     let assigned = gate
         .expected
@@ -161,7 +161,7 @@ pub(super) fn touches_ours(gate: &AuthzFilter<'_, '_>, mutation: ConfigMessage<'
     is_ours(gate, added) || names.any(|name| removes(mutation, name))
 }
 
-/// Whether a header is mcp-authz's to set.
+/// Whether only mcp-authz sets a header.
 pub(super) fn is_ours(gate: &AuthzFilter<'_, '_>, name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let assigned = gate

@@ -1,4 +1,4 @@
-//! What a matcher tree does with a response: evaluated as Envoy would, as far as that is known.
+//! Evaluates a matcher tree for a response as Envoy would, as far as its inputs are known.
 
 use regex::Regex;
 
@@ -13,23 +13,23 @@ pub(super) struct Case<'c> {
     pub(super) method: Option<&'c str>,
 }
 
-/// What comes of a matcher.
+/// The result of a matcher.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Hit<'n> {
     /// This action.
     Action(ConfigMessage<'n>),
-    /// Nothing is done.
+    /// No action applies.
     Nothing,
-    /// The tree asks for something that is not known here.
+    /// The tree reads an unknown input.
     Unknown(ConfigMessage<'n>),
 }
 
-/// What an input gives.
+/// The value of an input.
 #[derive(Debug, Clone, Copy)]
 enum InputValue<'c> {
     Text(&'c str),
     Nothing,
-    /// That is not known here.
+    /// An unknown input.
     Unknown,
 }
 
@@ -69,7 +69,7 @@ pub(super) fn evaluate<'n>(matcher: ConfigMessage<'n>, case: Case<'_>) -> Hit<'n
     otherwise.map_or(Hit::Nothing, |then| follow(then, case))
 }
 
-/// What an `OnMatch` leads to.
+/// Follows an `OnMatch`.
 fn follow<'n>(then: ConfigMessage<'n>, case: Case<'_>) -> Hit<'n> {
     if let Some(matcher) = then.get("matcher") {
         return evaluate(matcher, case);
@@ -77,7 +77,7 @@ fn follow<'n>(then: ConfigMessage<'n>, case: Case<'_>) -> Hit<'n> {
     then.get("action").map_or(Hit::Nothing, Hit::Action)
 }
 
-/// The branch of a matcher tree that is taken, if there is one.
+/// The matching branch of a matcher tree, if any.
 fn branch<'n>(
     tree: ConfigMessage<'n>,
     case: Case<'_>,
@@ -102,7 +102,7 @@ fn branch<'n>(
     Err(tree)
 }
 
-/// Whether a predicate holds; none if that is not known.
+/// Whether a predicate holds; `None` if that is unknown.
 fn holds(predicate: ConfigMessage<'_>, case: Case<'_>) -> Option<bool> {
     if let Some(single) = predicate.get("single_predicate") {
         return single_holds(single, case);
@@ -117,7 +117,7 @@ fn holds(predicate: ConfigMessage<'_>, case: Case<'_>) -> Option<bool> {
     holds(inner, case).map(|holds| !holds)
 }
 
-/// Several results in one: `settles` is the one that settles it whatever the others are.
+/// Combines several results: `settles` decides whatever the others are.
 fn combine(all: impl Iterator<Item = Option<bool>>, settles: bool) -> Option<bool> {
     let mut result = Some(!settles);
     for one in all {
@@ -146,7 +146,7 @@ fn single_holds(predicate: ConfigMessage<'_>, case: Case<'_>) -> Option<bool> {
     Some(found != typed.body.is("invert"))
 }
 
-/// What an input gives for a request.
+/// The value of an input for a request.
 fn value<'c>(input: ConfigMessage<'_>, case: Case<'c>) -> InputValue<'c> {
     let Some(typed) = input.get("typed_config").and_then(ConfigMessage::typed) else {
         return InputValue::Unknown;
@@ -169,13 +169,13 @@ fn metadata<'c>(input: ConfigMessage<'_>, case: Case<'c>) -> InputValue<'c> {
     match path.as_slice() {
         ["response_filter"] if space == NAMESPACE => InputValue::Text(case.filter),
         ["method"] if space == NAMESPACE => case.method.into(),
-        // Envoy writes to that namespace whatever the filter is called, and to none like it.
+        // Envoy writes to exactly that namespace, whatever the filter's name.
         _ if space != NAMESPACE && space.starts_with(NAMESPACE) => InputValue::Nothing,
         _ => InputValue::Unknown,
     }
 }
 
-/// A `ValueMatcher` on a text or on nothing.
+/// Evaluates a `ValueMatcher` for a text or a missing value.
 fn value_holds(matcher: ConfigMessage<'_>, value: Option<&str>) -> Option<bool> {
     if let Some(any) = matcher.get("or_match") {
         return combine(
@@ -190,11 +190,11 @@ fn value_holds(matcher: ConfigMessage<'_>, value: Option<&str>) -> Option<bool> 
     if let Some(pattern) = matcher.get("string_match") {
         return value.map_or(Some(false), |value| string_holds(pattern, value));
     }
-    // It is no number, boolean or list.
+    // The value is not a number, boolean or list.
     Some(false)
 }
 
-/// A `StringMatcher`; none if it is of a kind that is not known.
+/// Evaluates a `StringMatcher`; `None` if its kind is unknown.
 pub(super) fn string_holds(matcher: ConfigMessage<'_>, value: &str) -> Option<bool> {
     let folds = matcher.is("ignore_case");
     let fold = |text: &str| {
@@ -221,7 +221,7 @@ pub(super) fn string_holds(matcher: ConfigMessage<'_>, value: &str) -> Option<bo
     regex_holds(matcher.get("safe_regex")?, value)
 }
 
-/// A `RegexMatcher`, which matches whole texts; none if it cannot be read.
+/// Evaluates a `RegexMatcher`, which matches whole texts; `None` if it cannot be parsed.
 pub(super) fn regex_holds(matcher: ConfigMessage<'_>, value: &str) -> Option<bool> {
     let regex = matcher.get("regex").and_then(ConfigMessage::text)?;
     let regex = Regex::new(&format!("^(?:{regex})$")).ok()?;

@@ -1,14 +1,14 @@
-//! Messages of Envoy's API as they stand in a file: proto JSON, or YAML that means the same.
+//! Messages of Envoy's API in a file: proto JSON, or equivalent YAML.
 
 use crate::yaml::{Data, Node};
 
-/// A message, or any value that stands in a field of one.
+/// A message, or any value in a field of one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConfigMessage<'n> {
     node: &'n Node,
 }
 
-/// A message that says which it is: a `google.protobuf.Any`.
+/// A message that names its type: a `google.protobuf.Any`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Typed<'n> {
     /// The full name of its type, such as `envoy.extensions.filters.http.router.v3.Router`.
@@ -18,7 +18,7 @@ pub(super) struct Typed<'n> {
 }
 
 impl Typed<'_> {
-    /// Whether it is of a type. Versions of a type share the end of its name.
+    /// Whether it has a type. Versions of a type share the end of its name.
     pub(super) fn is(&self, end: &str) -> bool {
         self.name.ends_with(end)
     }
@@ -29,12 +29,12 @@ impl<'n> ConfigMessage<'n> {
         ConfigMessage { node }
     }
 
-    /// Where findings about the value point to.
+    /// The node to which findings about the value point.
     pub(super) fn node(self) -> &'n Node {
         self.node
     }
 
-    /// Where findings about something that is not there point to: what the message is called.
+    /// The node to which findings about a missing field point: the message's key.
     pub(super) fn head(self) -> &'n Node {
         let Data::Map(entries) = &self.node.data else {
             return self.node;
@@ -43,7 +43,7 @@ impl<'n> ConfigMessage<'n> {
         named.unwrap_or_else(|| entries.first().map_or(self.node, |(key, _)| key))
     }
 
-    /// A field by its name in the API. Proto JSON writes it as it is or in lower camel case.
+    /// A field by its API name. Proto JSON spells it like that or in lower camel case.
     pub(super) fn get(self, name: &str) -> Option<ConfigMessage<'n>> {
         let given = |name: &str| {
             let found = self.node.member(name);
@@ -54,7 +54,7 @@ impl<'n> ConfigMessage<'n> {
             .map(ConfigMessage::of)
     }
 
-    /// The fields that stand in it in both spellings. Envoy takes either of the two.
+    /// The fields that occur in both spellings. Envoy uses either of the two.
     pub(super) fn doubled(self) -> impl Iterator<Item = (&'n Node, String)> {
         self.entries().filter_map(move |(key, value)| {
             let name = key.as_str().filter(|name| name.contains('_'))?;
@@ -65,13 +65,13 @@ impl<'n> ConfigMessage<'n> {
         })
     }
 
-    /// Whether it is what a running Envoy says of itself (`/config_dump` of its admin interface).
+    /// Whether it is a running Envoy's dump (`/config_dump` of its admin interface).
     pub(super) fn is_dump(self) -> bool {
         let mut parts = self.list("configs").filter_map(ConfigMessage::typed);
         parts.any(|part| part.name.starts_with("envoy.admin."))
     }
 
-    /// A field of a field and so on, by names with dots between them.
+    /// A nested field, by names joined with dots.
     pub(super) fn at(self, path: &str) -> Option<ConfigMessage<'n>> {
         path.split('.').try_fold(self, ConfigMessage::get)
     }
@@ -109,7 +109,7 @@ impl<'n> ConfigMessage<'n> {
         self.at(path).filter(|field| field.truth() == Some(true))
     }
 
-    /// A boolean, in every way that Envoy reads one.
+    /// A boolean, in every form that Envoy accepts.
     pub(super) fn truth(self) -> Option<bool> {
         match &self.plain().data {
             Data::Bool(value) => Some(*value),
@@ -123,15 +123,15 @@ impl<'n> ConfigMessage<'n> {
         self.plain().as_str()
     }
 
-    /// The text of a field; empty if it is not there.
+    /// The text of a field; empty if it is missing.
     pub(super) fn text_of(self, path: &str) -> &'n str {
         self.at(path)
             .and_then(ConfigMessage::text)
             .unwrap_or_default()
     }
 
-    /// Whether a field has a value of an enumeration, written by name, in any case, or by number.
-    /// Without the field it has the one that is numbered 0.
+    /// Whether a field has an enumeration's value, written by name, in any case, or by number. A
+    /// missing field has the value with number 0.
     pub(super) fn has_choice(self, path: &str, name: &str, number: i64) -> bool {
         let Some(field) = self.at(path) else {
             return number == 0;
@@ -143,7 +143,7 @@ impl<'n> ConfigMessage<'n> {
         }
     }
 
-    /// A number that is not below zero; proto JSON quotes those of 64 bits.
+    /// A non-negative number; proto JSON quotes 64-bit numbers.
     pub(super) fn count(self) -> Option<u64> {
         match &self.plain().data {
             Data::Int(value) => u64::try_from(*value).ok(),
@@ -177,7 +177,7 @@ impl<'n> ConfigMessage<'n> {
         self.at(path).and_then(ConfigMessage::milliseconds)
     }
 
-    /// What is packed in it: a message by its `@type`, or by the `type_url` of a `TypedStruct`.
+    /// The message packed in it, by `@type`, or by the `type_url` of a `TypedStruct`.
     pub(super) fn typed(self) -> Option<Typed<'n>> {
         let url = self.node.member("@type").and_then(Node::as_str)?;
         let name = last_part(url);
@@ -189,7 +189,7 @@ impl<'n> ConfigMessage<'n> {
         Some(Typed { name, body })
     }
 
-    /// Every message of a type that is packed in it, at any depth.
+    /// Every packed message of a type in it, at any depth.
     pub(super) fn packed(self, end: &str) -> Vec<ConfigMessage<'n>> {
         let mut found = Vec::new();
         self.each(&mut |message| {
@@ -200,7 +200,7 @@ impl<'n> ConfigMessage<'n> {
         found
     }
 
-    /// Looks at every mapping in it, itself first.
+    /// Calls `look` with every mapping in it, itself first.
     pub(super) fn each(self, look: &mut impl FnMut(ConfigMessage<'n>)) {
         match &self.node.data {
             Data::Map(entries) => {
@@ -224,8 +224,8 @@ impl<'n> ConfigMessage<'n> {
     }
 }
 
-/// The words that Envoy takes for booleans, in any case: its YAML reader those without quotes, and
-/// its reader of proto JSON all but `on` and `off` with quotes too, `t` and `1` among them.
+/// The words that Envoy reads as booleans, in any case. Its YAML parser reads unquoted ones; its
+/// proto JSON parser also reads quoted ones except `on` and `off`, `t` and `1` among them.
 fn boolean(text: &str) -> Option<bool> {
     let is = |words: [&str; 6]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     if is(["true", "t", "yes", "y", "on", "1"]) {
@@ -234,7 +234,7 @@ fn boolean(text: &str) -> Option<bool> {
     is(["false", "f", "no", "n", "off", "0"]).then_some(false)
 }
 
-/// What stands behind the last slash of the URL of a type.
+/// The part of a type's URL after the last slash.
 fn last_part(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or(url)
 }
@@ -274,7 +274,7 @@ mod tests {
             ("0.5s", Some(500)),
             ("0.500s", Some(500)),
             ("1.25s", Some(1_250)),
-            // Never shorter than it is: 0 would be no limit.
+            // Never rounded down: 0 would mean no limit.
             ("0.0001s", Some(1)),
             ("15m", None),
             ("500ms", None),
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_is_found_under_either_name_of_a_struct() {
+    fn packed_messages_are_found_under_either_name_of_a_struct() {
         for kind in ["xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct"] {
             let node = tree(&format!(
                 "{{'@type': type.googleapis.com/{kind}, type_url: type.googleapis.com/a.b.Thing, value: {{x: true}}}}"

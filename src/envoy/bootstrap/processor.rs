@@ -1,22 +1,22 @@
-//! One `ext_proc` filter: whether it asks mcp-authz, and what it shows.
+//! One `ext_proc` filter: whether it calls mcp-authz, and what it sends.
 
 use super::chain::Filter;
 use super::gate::AuthzFilter;
 use super::message::ConfigMessage;
 use super::report::Report;
 
-/// The type of the filter that shows responses.
+/// The type of the filter that sends responses.
 pub(super) const PROCESSOR: &str = "ext_proc.v3.ExternalProcessor";
 
-/// Whether an `ext_proc` configuration is one that shows responses to mcp-authz, as far as its
-/// cluster says, or may be one.
+/// Whether an `ext_proc` configuration sends responses to mcp-authz, judging by its cluster, or may
+/// do so.
 pub(super) fn is_ours(gate: &AuthzFilter<'_, '_>, config: ConfigMessage<'_>) -> bool {
     gate.asks_us(config) || is_guessed(gate, config)
 }
 
-/// Whether it is taken for one that does: none of the chain does for sure, and no cluster is known
-/// to be mcp-authz's by its address or name, or this one is in none of the files. Control planes
-/// give the same service one name for each filter that asks it.
+/// Whether it is only assumed to call mcp-authz: none of the chain certainly does, and either no
+/// cluster is known to lead to mcp-authz by its address or name, or this cluster is in none of the
+/// files. Control planes give one service a separate name for each filter that calls it.
 pub(super) fn is_guessed(gate: &AuthzFilter<'_, '_>, config: ConfigMessage<'_>) -> bool {
     let cluster = config.at("grpc_service.envoy_grpc.cluster_name");
     let cluster = cluster.and_then(ConfigMessage::text);
@@ -26,7 +26,7 @@ pub(super) fn is_guessed(gate: &AuthzFilter<'_, '_>, config: ConfigMessage<'_>) 
     (is_unseen || !gate.ours.is_certain) && !all.any(|config| gate.asks_us(config))
 }
 
-/// Those of some configurations that show responses to mcp-authz.
+/// The configurations among these that send responses to mcp-authz.
 pub(super) fn of_ours<'n>(
     gate: &AuthzFilter<'_, 'n>,
     mut configs: Vec<ConfigMessage<'n>>,
@@ -35,13 +35,13 @@ pub(super) fn of_ours<'n>(
     configs
 }
 
-/// The configurations of a filter that show responses to mcp-authz.
+/// The configurations of a filter that send responses to mcp-authz.
 pub(super) fn ours<'n>(gate: &AuthzFilter<'_, 'n>, filter: &Filter<'n>) -> Vec<ConfigMessage<'n>> {
     of_ours(gate, filter.configs(PROCESSOR))
 }
 
-/// A response is looked at from its head on. A request counts as open from its own head on, and
-/// until the gRPC stream ends.
+/// mcp-authz needs the headers of a response to inspect it. An open request counts from its own
+/// headers on, until the gRPC stream ends.
 pub(super) fn look_at_heads(config: ConfigMessage<'_>, code: &str, report: &mut Report) {
     let skipped = |path| {
         config
@@ -52,8 +52,8 @@ pub(super) fn look_at_heads(config: ConfigMessage<'_>, code: &str, report: &mut 
     if code != "stream"
         && let Some(field) = no_answer
     {
-        let message = "mcp-authz is not shown the head of a response: it neither filters it nor \
-                       binds its session";
+        let message = "Envoy does not send the headers of a response to mcp-authz, which neither \
+                       filters it nor binds its session";
         report.error(field, message, "`response_header_mode: SEND`");
     }
     if !code.ends_with("stream") {
@@ -61,11 +61,11 @@ pub(super) fn look_at_heads(config: ConfigMessage<'_>, code: &str, report: &mut 
     }
     if let Some(field) = skipped("processing_mode.request_header_mode") {
         let message = if no_answer.is_some() {
-            "mcp-authz is not shown that a request under `limit: {open: N}` is open: it counts for \
-             10 seconds and no longer"
+            "mcp-authz does not see that a request under `limit: {open: N}` is open: it counts \
+             for only 10 seconds"
         } else {
-            "a request under `limit: {open: N}` counts as open once its response begins, and for 10 \
-             seconds at most until then"
+            "a request under `limit: {open: N}` counts as open once its response begins, and for \
+             at most 10 seconds before"
         };
         report.warn(field, message, "`request_header_mode: SEND`");
     }
@@ -82,7 +82,7 @@ pub(super) fn look_at_heads(config: ConfigMessage<'_>, code: &str, report: &mut 
     }
 }
 
-/// Lists are let out piece by piece, as they come.
+/// Lists are forwarded piece by piece, as they arrive.
 pub(super) fn look_at_body_mode(
     config: ConfigMessage<'_>,
     mode: Option<ConfigMessage<'_>>,
@@ -91,15 +91,15 @@ pub(super) fn look_at_body_mode(
     let at = mode.unwrap_or(config);
     let is_full = at.has_choice("response_body_mode", "FULL_DUPLEX_STREAMED", 4);
     if mode.is_none() || !is_full {
-        let message = "mcp-authz is not shown whole responses as they stream: lists are refused";
+        let message = "Envoy does not stream whole responses to mcp-authz: lists are refused";
         let help = "`response_body_mode: FULL_DUPLEX_STREAMED` and `response_trailer_mode: SEND`";
         match at.get("response_body_mode") {
             Some(field) => report.error(field, message, help),
             None => report.missing(at, message, help),
         }
     } else if !at.has_choice("response_trailer_mode", "SEND", 1) {
-        let message = "without the trailers Envoy does not take this body mode, or the end of an \
-                       response gets lost";
+        let message = "without trailers Envoy rejects this body mode, or the end of a response \
+                       gets lost";
         report.missing(at, message, "`response_trailer_mode: SEND`");
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong with Envoy's configuration, each thing once.
+//! Findings about Envoy's configuration, without repeats.
 
 use std::collections::HashSet;
 
@@ -6,10 +6,10 @@ use crate::yaml::{Findings, Node, SourceId};
 
 use super::ConfigMessage;
 
-/// The name that warnings have in front of their text.
+/// The name in front of a warning's text.
 pub(super) const LINT: &str = "envoy";
 
-/// Collects findings. What is said of a value that an alias repeats is said once.
+/// Collects findings. A value that an alias repeats is reported once.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) findings: Findings,
@@ -29,7 +29,7 @@ impl Report {
         self.error_at(at.node(), message.into(), help);
     }
 
-    /// A mistake by what is not there.
+    /// A mistake because something is missing.
     pub(super) fn missing(
         &mut self,
         from: ConfigMessage<'_>,
@@ -39,12 +39,12 @@ impl Report {
         self.error_at(from.head(), message.into(), help);
     }
 
-    /// Something that may be meant.
+    /// A setting that may be intended.
     pub(super) fn warn(&mut self, at: ConfigMessage<'_>, message: impl Into<String>, help: &str) {
         self.warn_at(at.node(), message.into(), help);
     }
 
-    /// Something that is not there and may be meant so.
+    /// A missing setting that may be intended.
     pub(super) fn warn_missing(
         &mut self,
         from: ConfigMessage<'_>,
@@ -54,7 +54,7 @@ impl Report {
         self.warn_at(from.head(), message.into(), help);
     }
 
-    /// Something that cannot be seen from here.
+    /// Something that the files do not show.
     pub(super) fn unseen(&mut self, at: ConfigMessage<'_>, message: impl Into<String>) {
         let message = message.into();
         if self.is_new(at.node(), &message) {

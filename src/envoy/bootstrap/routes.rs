@@ -1,37 +1,37 @@
-//! Routes: which of them are judged, and as what.
+//! Routes: which of them are judged, and for which server.
 
 use super::chain::{Authz, Chain, Filter};
 use super::{ConfigMessage, Report, World};
 
-/// One way of a request: a route, or one of the clusters among which a route chooses.
+/// One path of a request: a route, or one of the clusters among which a route chooses.
 #[derive(Debug, Clone)]
 pub(super) struct Route<'n> {
     pub(super) table: ConfigMessage<'n>,
     pub(super) host: ConfigMessage<'n>,
     pub(super) entry: ConfigMessage<'n>,
-    /// The cluster that it leads to; none if Envoy answers itself, or the cluster is not said here.
+    /// Its cluster; `None` if Envoy answers itself, or the cluster is not named here.
     pub(super) cluster: Option<ConfigMessage<'n>>,
-    /// Where filters may be configured otherwise, the most specific place first.
+    /// Places that may configure filters differently, the most specific first.
     levels: Vec<ConfigMessage<'n>>,
 }
 
-/// Whether a filter sees the requests of a route.
+/// Whether a filter handles the requests of a route.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Enablement<'n> {
     On,
-    /// Switched off for the route, here.
+    /// Disabled for the route, here.
     Off(ConfigMessage<'n>),
-    /// Switched off in the chain, and not switched on for the route.
+    /// Disabled in the chain, and not enabled for the route.
     NeverOn,
 }
 
-/// The type of what a route says to `ext_authz`.
+/// The type of a route's settings for `ext_authz`.
 const PER_ROUTE: &str = "ext_authz.v3.ExtAuthzPerRoute";
-/// The type of the wrapper in which a route may say something to a filter.
+/// The type of the wrapper around a route's settings for a filter.
 const WRAPPER: &str = "route.v3.FilterConfig";
 
 impl<'n> Route<'n> {
-    /// What the places of the route say to a filter, the most specific first.
+    /// The route's settings for a filter, the most specific first.
     fn entries(&self, filter: &str) -> impl Iterator<Item = ConfigMessage<'n>> {
         let levels = self.levels.iter();
         let maps = levels.filter_map(|level| level.get("typed_per_filter_config"));
@@ -42,7 +42,7 @@ impl<'n> Route<'n> {
         })
     }
 
-    /// What the route says to a filter without its wrapper, the most specific first.
+    /// The route's settings for a filter without their wrapper, the most specific first.
     pub(super) fn configs(&self, filter: &str) -> Vec<ConfigMessage<'n>> {
         let unwrapped = self
             .entries(filter)
@@ -56,13 +56,13 @@ impl<'n> Route<'n> {
             .collect()
     }
 
-    /// Whether a filter is switched off for it.
+    /// Whether a filter is disabled for it.
     pub(super) fn is_off(&self, filter: &Filter<'_>) -> bool {
         let is_mentioned = self.entries(filter.name).next().is_some();
         self.switched_off(filter.name).is_some() || (filter.at.is("disabled") && !is_mentioned)
     }
 
-    /// Whether the decision is asked for.
+    /// Whether a decision is requested.
     pub(super) fn state(&self, authz: &Authz<'_>) -> Enablement<'n> {
         if let Some(field) = self.switched_off(authz.filter.name) {
             return Enablement::Off(field);
@@ -80,19 +80,19 @@ impl<'n> Route<'n> {
         }
     }
 
-    /// Whether it leads to a server: Envoy answers redirects and direct responses itself.
+    /// Whether it leads to a server: Envoy itself answers redirects and direct responses.
     pub(super) fn leads_on(&self) -> bool {
         self.entry.get("route").is_some()
     }
 
-    /// Where it switches a filter off by the wrapper that any filter takes.
+    /// Where it disables a filter with the wrapper that any filter accepts.
     pub(super) fn switched_off(&self, filter: &str) -> Option<ConfigMessage<'n>> {
         let entry = self.entries(filter).next()?;
         let typed = entry.typed().filter(|typed| typed.is(WRAPPER))?;
         typed.body.set("disabled")
     }
 
-    /// What it says to `ext_authz`, the most specific first.
+    /// Its settings for `ext_authz`, the most specific first.
     pub(super) fn settings(&self, authz: &Authz<'_>) -> Vec<ConfigMessage<'n>> {
         let configs = self.configs(authz.filter.name).into_iter();
         let typed = configs
@@ -103,7 +103,7 @@ impl<'n> Route<'n> {
             .collect()
     }
 
-    /// The server that the route names. Values of all places are merged.
+    /// The server that the route names. Envoy merges the values of all places.
     pub(super) fn server(&self, authz: &Authz<'_>) -> Option<ConfigMessage<'n>> {
         let settings = self.settings(authz).into_iter();
         let mut extensions = settings.filter_map(|one| one.get("context_extensions"));
@@ -126,7 +126,7 @@ impl<'n> Route<'n> {
     }
 }
 
-/// The route tables of a chain. What comes from elsewhere is said.
+/// The route tables of a chain. Tables from other sources are reported as unseen.
 pub(super) fn tables<'n>(
     chain: &Chain<'n>,
     world: &World<'n>,
@@ -145,24 +145,24 @@ pub(super) fn tables<'n>(
     for name in by_name {
         match world.route_table(name.text().unwrap_or_default()) {
             Some(table) => tables.push(table),
-            None => report.unseen(name, "routes that Envoy gets over xDS are not looked at"),
+            None => report.unseen(name, "routes that Envoy gets over xDS are not checked"),
         }
     }
     if let Some(scoped) = manager.at("scoped_routes.scoped_rds") {
-        report.unseen(scoped, "routes that Envoy gets over xDS are not looked at");
+        report.unseen(scoped, "routes that Envoy gets over xDS are not checked");
     }
     for table in &tables {
         if let Some(hosts) = table.get("vhds") {
             report.unseen(
                 hosts,
-                "virtual hosts that Envoy gets over xDS are not looked at",
+                "virtual hosts that Envoy gets over xDS are not checked",
             );
         }
     }
     tables
 }
 
-/// Every way through a route table.
+/// Every route of a route table.
 pub(super) fn routes(table: ConfigMessage<'_>) -> Vec<Route<'_>> {
     let mut found = Vec::new();
     for host in table.list("virtual_hosts") {
@@ -200,8 +200,8 @@ pub(super) fn routes(table: ConfigMessage<'_>) -> Vec<Route<'_>> {
     found
 }
 
-/// Says where a route says something to an `ext_authz` filter that is not there: filters go by
-/// their name in the chain.
+/// Reports settings of a route for a missing `ext_authz` filter: filters are identified by their
+/// name in the chain.
 pub(super) fn look_for_strays(chain: &Chain<'_>, route: &Route<'_>, report: &mut Report) {
     for level in route.levels() {
         let map = level.get("typed_per_filter_config");
@@ -211,8 +211,7 @@ pub(super) fn look_for_strays(chain: &Chain<'_>, route: &Route<'_>, report: &mut
                 .iter()
                 .any(|filter| Some(filter.name) == key.as_str());
             if !is_known && !entry.packed(PER_ROUTE).is_empty() {
-                let message = "no filter of the chain has this name, so that what stands here has \
-                               no effect";
+                let message = "no filter of the chain has this name, so this entry has no effect";
                 let help = "the `name` of the ext_authz filter in `http_filters`";
                 report.error(ConfigMessage::of(key), message, help);
             }

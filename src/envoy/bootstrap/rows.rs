@@ -1,4 +1,4 @@
-//! Mistakes that one field tells, as rows of a table.
+//! Mistakes in a single field, as rows of a table.
 
 use super::{ConfigMessage, Report};
 
@@ -7,11 +7,11 @@ use super::{ConfigMessage, Report};
 pub(super) enum FieldFault {
     /// It is `true`.
     True,
-    /// It is `false`; without it, it is `true`.
+    /// It is `false`; the default is `true`.
     False,
-    /// It is not `true`: `false` or not there.
+    /// It is not `true`: `false` or missing.
     NotTrue,
-    /// It is there.
+    /// It is present.
     Given,
     /// It has this value of an enumeration, by name and number.
     Is(&'static str, i64),
@@ -19,20 +19,20 @@ pub(super) enum FieldFault {
     IsNot(&'static str, i64),
 }
 
-/// How much it weighs.
+/// The severity of a mistake.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Weight {
     /// It is a mistake.
     Error,
-    /// It may be meant.
+    /// It may be intended.
     Warning,
 }
 
-/// One mistake: the field with dots between the messages it is in, when it is wrong, what comes of
-/// it, and what to write instead.
+/// One mistake: the path of the field, when it is wrong, its severity, its consequence, and what to
+/// write instead.
 pub(super) type Row = (&'static str, FieldFault, Weight, &'static str, &'static str);
 
-/// Holds a message against a table.
+/// Checks a message against a table.
 pub(super) fn look(at: ConfigMessage<'_>, rows: &[Row], report: &mut Report) {
     for (path, when, weight, says, write) in rows {
         let field = at.at(path);

@@ -1,5 +1,5 @@
-//! What becomes of a judged request on its route: that it runs once, as it was judged, by the
-//! server that it was judged for.
+//! A judged request on its route: whether it runs once, as judged, on the server that it was
+//! authorized for.
 
 use super::routes::Route;
 use super::{
@@ -7,7 +7,7 @@ use super::{
     processor, responses,
 };
 
-/// Checks of a route that is judged and leads to a server.
+/// Checks of a judged route that leads to a server.
 const CHECKS: [Check; 13] = [
     settings,
     unnamed_server,
@@ -26,14 +26,14 @@ const CHECKS: [Check; 13] = [
 
 type Check = fn(&AuthzFilter<'_, '_>, &Route<'_>, &mut Report);
 
-/// Holds a route against every row of the table.
+/// Checks a route against every row of the table.
 pub(super) fn look(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     for check in CHECKS {
         check(gate, route, report);
     }
 }
 
-/// Conditions under which Envoy tries again what the server has not begun to run.
+/// Conditions for a retry that occur only before the server has started to run the request.
 const NOT_BEGUN: [&str; 3] = ["connect-failure", "refused-stream", "reset-before-request"];
 
 fn settings(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
@@ -49,38 +49,38 @@ fn settings(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) 
         if let Some(service) = settings.get("grpc_service")
             && !gate.asks_us(settings)
         {
-            let message = "on this route another service than mcp-authz decides";
+            let message = "on this route a service other than mcp-authz decides";
             report.error(service, message, "leave `grpc_service` out of the route");
         }
         if let Some(service) = settings.get("http_service") {
-            let message = "on this route another service than mcp-authz decides";
+            let message = "on this route a service other than mcp-authz decides";
             report.error(service, message, "leave `http_service` out of the route");
         }
     }
 }
 
-/// What a route writes to name its server.
+/// What a route must contain to name its server.
 fn names(expected: &Expected) -> String {
     let names = expected.servers.iter().map(|name| format!("`{name}`"));
     let names = names.collect::<Vec<_>>().join(", ");
     format!("`context_extensions: {{mcp_server: NAME}}`, one of {names}")
 }
 
-/// A name that no server has. This goes for routes too on which Envoy answers itself, since the
-/// metadata of servers is asked for on such.
+/// Checks for an unknown server name. It also applies to routes on which Envoy answers, because
+/// clients request metadata of servers there.
 pub(super) fn unknown_server(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let (Some(expected), Some(named)) = (gate.expected, route.server(&gate.authz)) else {
         return;
     };
     let name = named.text().unwrap_or_default();
-    // What a running Envoy does not show of itself is not known.
+    // A running Envoy redacts some values.
     if name != "[redacted]" && !expected.servers.iter().any(|known| known == name) {
-        let message = format!("mcp-authz.yaml has no server `{name}`: nothing passes here");
+        let message = format!("mcp-authz.yaml has no server `{name}`: no request passes here");
         report.error(named, message, &names(expected));
     }
 }
 
-/// The metadata of a server, asked for on a route on which Envoy answers and nobody is asked.
+/// Metadata of a server, requested on a route on which Envoy answers without calling mcp-authz.
 pub(super) fn unanswered_metadata(route: &Route<'_>, report: &mut Report) {
     let matches = ["path", "prefix", "path_separated_prefix"];
     let mut matches = matches.iter();
@@ -92,7 +92,7 @@ pub(super) fn unanswered_metadata(route: &Route<'_>, report: &mut Report) {
         })
     });
     if is_metadata && !route.leads_on() {
-        let message = "mcp-authz is not asked for the metadata of its servers here: clients do not \
+        let message = "mcp-authz does not serve the metadata of its servers here: clients do not \
                        learn where to get a token";
         let help = "leave the filter on here; mcp-authz answers without a token";
         report.warn_missing(route.entry, message, help);
@@ -108,11 +108,12 @@ fn unnamed_server(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Re
     }
     let mut domains = route.host.list("domains");
     if domains.any(|domain| domain.text() == Some("*")) {
-        let message = "the client's `Host` says which server a call is judged for, and any passes \
-                       here";
+        let message = "the client's `Host` chooses the server that a call is authorized for, and \
+                       any host is accepted here";
         report.missing(route.entry, message, &names(expected));
     } else {
-        let message = "the client's `Host` and path say which server a call is judged for";
+        let message = "the client's `Host` and path choose the server that a call is authorized \
+                       for";
         report.warn_missing(route.entry, message, &names(expected));
     }
 }
@@ -146,14 +147,13 @@ fn look_at_retries(policy: ConfigMessage<'_>, report: &mut Report) {
     let retries = policy.count_of("num_retries").unwrap_or(1);
     let times = retries.saturating_add(1);
     let message =
-        format!("one decided call can run {times} times: `{condition}` may come after it ran");
-    let help = "leave `retry_policy` out, or have it `retry_on: connect-failure,refused-stream` \
-                alone";
+        format!("one allowed call can run {times} times: `{condition}` may occur after it ran");
+    let help = "leave `retry_policy` out, or set only `retry_on: connect-failure,refused-stream`";
     report.error(policy, message, help);
 }
 
-/// What is wrong with a request that runs more often than it was decided.
-const ONCE: &str = "one decided call can run several times";
+/// The consequence when a request runs more often than it was authorized.
+const ONCE: &str = "one allowed call can run several times";
 
 fn hedges(_: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let Some(policy) = route.policy("hedge_policy") else {
@@ -172,16 +172,16 @@ fn copies(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let places = action.chain([route.host, route.table]);
     for place in places.chain(options(gate, route)) {
         for copy in place.list("request_mirror_policies") {
-            let message = "a copy of each judged call runs on another server, for which it was not \
-                           judged";
+            let message = "a copy of each allowed call runs on another server, for which it was \
+                           not authorized";
             report.error(copy, message, "leave `request_mirror_policies` out");
         }
     }
 }
 
-/// Routes change headers after every filter.
+/// Routes change headers after all filters.
 fn headers(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
-    let message = "the route changes what mcp-authz tells the server";
+    let message = "the route changes headers that mcp-authz sets";
     for place in route.levels() {
         for added in place.list("request_headers_to_add") {
             if locks::is_ours(gate, added.text_of("header.key")) {
@@ -200,12 +200,12 @@ fn headers(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     }
 }
 
-/// The filter in front that removes what clients must not send.
+/// The filter in front that removes headers that clients must not send.
 fn second_lock(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     for filter in gate.before().filter(|filter| filter.is(locks::MUTATION)) {
         if let Some(field) = route.switched_off(filter.name) {
-            let message = "on this route mcp-authz alone removes what clients must not send, and \
-                           nobody what they send as trailers";
+            let message = "on this route only mcp-authz removes headers that clients must not \
+                           send, and nothing removes them from trailers";
             report.warn(field, message, "leave `disabled` out");
         }
     }
@@ -214,7 +214,7 @@ fn second_lock(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Repor
 fn upgrades(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let manager = gate.chain.manager.list("upgrade_configs");
     for upgrade in manager.chain(route.entry.list("route.upgrade_configs")) {
-        // Where those filters do not ask, that is said of them.
+        // If those filters do not call mcp-authz, that is reported for them.
         if has_own_filters(gate, upgrade)
             || upgrade.at("enabled").and_then(ConfigMessage::truth) == Some(false)
         {
@@ -225,7 +225,7 @@ fn upgrades(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) 
             .text_of("upgrade_type")
             .eq_ignore_ascii_case("connect")
         {
-            let message = "a CONNECT has no path by which a server could be found: none passes";
+            let message = "a CONNECT has no path that identifies a server: none passes";
             report.error(upgrade, message, help);
         } else {
             let message = "mcp-authz refuses every upgrade as `upgrade_refused`";
@@ -248,11 +248,11 @@ fn timeout(_: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let help = "`timeout: 0s`, with `max_stream_duration`";
     match route.entry.at("route.timeout") {
         None => {
-            let message = "Envoy ends every response after 15 s, a stream too";
+            let message = "Envoy ends every response after 15 s, even a stream";
             report.warn_missing(route.entry, message, help);
         }
         Some(field) if field.milliseconds() != Some(0) => {
-            let message = "Envoy ends every response after this time, a stream too";
+            let message = "Envoy ends every response after this time, even a stream";
             report.warn(field, message, help);
         }
         Some(_) => {}
@@ -272,8 +272,8 @@ fn age(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
         .and_then(ConfigMessage::milliseconds)
         .is_none_or(|bound| bound == 0)
     {
-        let message = "an open stream goes on when its token has ended and when a new policy would \
-                       not allow it";
+        let message = "an open stream continues after its token has expired, and even if a new \
+                       policy would deny it";
         let help = "`max_stream_duration: {max_stream_duration: 900s}`; clients open streams again";
         match bound {
             Some(field) => report.warn(field, message, help),
@@ -282,7 +282,7 @@ fn age(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     }
 }
 
-/// What the route says to the filters that show responses.
+/// The route's settings for filters that send responses.
 fn processing(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
     let (mut on, mut off) = (Vec::new(), Vec::new());
     for filter in gate.behind() {
@@ -301,7 +301,7 @@ fn processing(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report
     let Some(filter) = off.first().filter(|_| on.is_empty()) else {
         return;
     };
-    let message = "on this route lists pass whole, and sessions are bound on first use only";
+    let message = "on this route lists pass unfiltered, and sessions are bound only on first use";
     if let Some(field) = route.switched_off(filter.name) {
         report.error(field, message, "leave `disabled` out");
     } else {

@@ -1,15 +1,15 @@
-//! Values that Envoy reads otherwise than they are read here, or in one of two ways.
+//! Values that Envoy reads differently than this code, or in one of two ways.
 
 use crate::yaml::{Data, Node};
 
 use super::{ConfigMessage, Report};
 
-/// Looks at everything in a file.
+/// Checks everything in a file.
 pub(super) fn look(node: &Node, report: &mut Report) {
     match &node.data {
         Data::Map(entries) => {
             for (key, other) in ConfigMessage::of(node).doubled() {
-                let message = format!("`{other}` is given too, and Envoy takes either of the two");
+                let message = format!("`{other}` is set too, and Envoy may use either");
                 report.error(ConfigMessage::of(key), message, "keep one of them");
             }
             for (_, value) in entries {

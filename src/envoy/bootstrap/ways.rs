@@ -1,4 +1,4 @@
-//! Ways to a server that go around the filter.
+//! Ways to a server around the filter.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use super::routes::{self, Enablement, Route};
 use super::world::{self, World};
 use super::{ConfigMessage, Report, choice};
 
-/// Looks for routes on which nobody is asked: to a cluster to which others lead that are judged,
-/// or by which the filter was switched off.
+/// Looks for routes without a check: to a cluster to which judged routes lead, or with the filter
+/// disabled.
 pub(super) fn look<'n>(
     chains: &[Chain<'n>],
     ours: &[Vec<Authz<'n>>],
@@ -45,7 +45,7 @@ pub(super) fn look<'n>(
 struct Judged<'a, 'n> {
     world: &'a World<'n>,
     clusters: BTreeSet<&'n str>,
-    /// Of their endpoints: the same server may have another name.
+    /// Addresses of their endpoints, because the same server may have another name.
     addresses: BTreeSet<String>,
 }
 
@@ -94,15 +94,15 @@ fn look_at_route<'n>(
     let Some(authz) = ours.first() else {
         let mut filters = chain.filters.iter();
         if let Some(unread) = filters.find(|filter| filter.is_elsewhere()) {
-            let message = "it cannot be seen from these files whether mcp-authz is asked";
+            let message = "these files do not show whether mcp-authz is called";
             report.unseen(unread.at, message);
         } else {
             look_at_open(chain, route, judged, report);
         }
         return;
     };
-    let message = "nobody is asked on this route: everything passes, without a token too";
-    let help = "leave it out; what needs no judgement gets a route to a cluster of its own";
+    let message = "this route is not checked: every request passes, even without a token";
+    let help = "leave it out; give requests that need no check a route to a separate cluster";
     let is_server = judged.has(cluster)
         || judged.clusters.is_empty()
         || route.server(authz).is_some()
@@ -123,7 +123,7 @@ fn look_at_route<'n>(
     }
 }
 
-/// A route that no filter guards.
+/// Checks a route that no filter guards.
 fn look_at_open<'n>(
     chain: &Chain<'n>,
     route: &Route<'n>,
@@ -139,8 +139,8 @@ fn look_at_open<'n>(
     let choices = choice::all(route, judged.world);
     if let Some(upgrade) = chain.upgrade {
         if (leads || !choices.is_empty()) && is_upgraded(upgrade, route) {
-            let message = "requests with this upgrade pass these filters alone, without ext_authz: \
-                           everything passes, without a token too";
+            let message = "requests with this upgrade pass only these filters, without \
+                           ext_authz: every request passes, even without a token";
             let at = upgrade.get("filters").unwrap_or(upgrade);
             report.error(at, message, "leave `upgrade_configs` out");
         }
@@ -148,29 +148,29 @@ fn look_at_open<'n>(
     }
     let help = "the filters of the listener that has them";
     if leads {
-        let message = "this listener has no ext_authz filter, and leads to the same server: \
-                       everything passes, without a token too";
+        let message = "this listener has no ext_authz filter and leads to the same server: every \
+                       request passes, even without a token";
         report.error(route.cluster.unwrap_or(route.entry), message, help);
     }
     for choice in choices {
         let what = choice.what;
         if choice.of_clusters {
             let message = format!(
-                "this listener has no ext_authz filter, and {what}: everything passes, without a \
-                 token too"
+                "this listener has no ext_authz filter, and {what}: every request passes, even \
+                 without a token"
             );
             report.error(choice.at, message, help);
         } else {
             let message = format!(
                 "a listener without an ext_authz filter leads here, and {what}, which may be one \
-                 whose requests are judged elsewhere"
+                 whose requests are checked elsewhere"
             );
             report.warn(choice.at, message, help);
         }
     }
 }
 
-/// Whether requests with an upgrade are taken on a route, which may say so itself.
+/// Whether requests with an upgrade are accepted on a route, which may override the setting.
 fn is_upgraded(upgrade: ConfigMessage<'_>, route: &Route<'_>) -> bool {
     let kind = upgrade.text_of("upgrade_type");
     let mut own = route.entry.list("route.upgrade_configs");
@@ -179,15 +179,15 @@ fn is_upgraded(upgrade: ConfigMessage<'_>, route: &Route<'_>) -> bool {
     enabled.and_then(ConfigMessage::truth) != Some(false)
 }
 
-/// A TCP proxy forwards what nobody has read.
+/// A TCP proxy forwards bytes that nobody has parsed.
 fn look_at_bytes(chain: &Chain<'_>, judged: &Judged<'_, '_>, report: &mut Report) {
     let proxy = chain.manager;
     let parts = proxy.list("weighted_clusters.clusters");
     let parts = parts.filter_map(|part| part.get("name"));
     for cluster in parts.chain(proxy.get("cluster")) {
         if cluster.text().is_some_and(|name| judged.has(name)) {
-            let message = "this listener forwards bytes to the same server: everything passes, \
-                           without a token too";
+            let message = "this listener forwards bytes to the same server: every request \
+                           passes, even without a token";
             report.error(
                 cluster,
                 message,

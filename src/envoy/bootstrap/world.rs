@@ -1,4 +1,4 @@
-//! What Envoy's files define, by kind, wherever it stands.
+//! The definitions in Envoy's files, by kind, wherever they occur.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,12 +13,12 @@ use super::{ConfigMessage, Expected, Report};
 pub(super) struct World<'n> {
     pub(super) listeners: Vec<ConfigMessage<'n>>,
     pub(super) clusters: Vec<ConfigMessage<'n>>,
-    /// The first one of each name: there can be many, and as many routes.
+    /// The first one of each name, because there can be many, and as many routes.
     cluster_names: HashMap<&'n str, ConfigMessage<'n>>,
     route_tables: Vec<ConfigMessage<'n>>,
-    /// Where listeners come from that are in none of the files.
+    /// The source of listeners that are in none of the files.
     listeners_elsewhere: Option<ConfigMessage<'n>>,
-    /// Whether one of the files is a whole configuration, and not only some resources of one.
+    /// Whether one of the files is a whole configuration and not only some resources.
     is_whole: bool,
 }
 
@@ -51,7 +51,7 @@ impl<'n> World<'n> {
         world
     }
 
-    /// What a running Envoy has. What it got over xDS and has not taken yet is left out.
+    /// Adds the state of a running Envoy, without what it got over xDS and has not applied yet.
     fn add_dump(&mut self, root: ConfigMessage<'n>, report: &mut Report) {
         for part in root.list("configs").filter_map(ConfigMessage::typed) {
             let of = |path, field| part.body.list(path).filter_map(move |one| one.at(field));
@@ -79,7 +79,7 @@ impl<'n> World<'n> {
         }
     }
 
-    /// What is asked for alone: `/config_dump?resource=dynamic_listeners`.
+    /// Adds a partial dump: `/config_dump?resource=dynamic_listeners`.
     fn add_part_of_dump(&mut self, part: Typed<'n>) {
         let of = |kinds: &[(&str, &str)]| {
             let mut kinds = kinds.iter().filter(|(kind, _)| part.is(kind));
@@ -102,7 +102,7 @@ impl<'n> World<'n> {
         ]));
     }
 
-    /// Where listeners may be that are in none of the files.
+    /// The source of listeners that are in none of the files, if any.
     pub(super) fn elsewhere(&self, root: ConfigMessage<'n>) -> Option<ConfigMessage<'n>> {
         let part = (!self.is_whole && self.listeners.is_empty()).then_some(root);
         let filters = self.listeners.iter().copied().flat_map(network_filters);
@@ -112,7 +112,7 @@ impl<'n> World<'n> {
 
     fn add(&mut self, resource: ConfigMessage<'n>) {
         let resource = match resource.typed() {
-            // A resource may come in a wrapper that names it.
+            // A resource may be in a wrapper that names it.
             Some(typed) if typed.is("discovery.v3.Resource") => {
                 typed.body.get("resource").unwrap_or(resource)
             }
@@ -143,7 +143,7 @@ impl<'n> World<'n> {
         self.cluster_names.get(name).copied()
     }
 
-    /// The names of a cluster and of those that it hands requests on to.
+    /// The names of a cluster and of those to which it forwards requests.
     pub(super) fn reached(&self, name: &'n str) -> BTreeSet<&'n str> {
         let mut reached = BTreeSet::new();
         let mut waiting = vec![name];
@@ -157,7 +157,7 @@ impl<'n> World<'n> {
         reached
     }
 
-    /// The clusters that are mcp-authz for sure: by their address, or by their name.
+    /// The clusters that certainly lead to mcp-authz: by their address or their name.
     pub(super) fn authz_clusters(&self, expected: Option<&Expected>) -> BTreeSet<&'n str> {
         let is_ours = |cluster: &&ConfigMessage<'n>| {
             is_named_so(cluster.text_of("name"))
@@ -168,7 +168,7 @@ impl<'n> World<'n> {
     }
 }
 
-/// The clusters that a cluster is made of.
+/// The clusters that an aggregate cluster consists of.
 fn members(cluster: ConfigMessage<'_>) -> impl Iterator<Item = &str> {
     let kinds = ["aggregate.v3.ClusterConfig", "composite.v3.ClusterConfig"];
     let config = cluster.at("cluster_type.typed_config");
@@ -180,8 +180,8 @@ fn members(cluster: ConfigMessage<'_>) -> impl Iterator<Item = &str> {
     members.filter_map(|member| member.text().or_else(|| member.get("name")?.text()))
 }
 
-/// Whether a cluster has an endpoint on the port or socket where mcp-authz listens. The host may
-/// be another: what listens everywhere is reached by any of its addresses.
+/// Whether a cluster has an endpoint on the port or socket on which mcp-authz listens. The host may
+/// differ, because a wildcard address is reachable by any of its addresses.
 fn leads_to(cluster: ConfigMessage<'_>, listen: &Address) -> bool {
     let mut endpoints = cluster
         .list("load_assignment.endpoints")
@@ -202,7 +202,7 @@ fn leads_to(cluster: ConfigMessage<'_>, listen: &Address) -> bool {
     }
 }
 
-/// Says what is not in the files, and returns where listeners come from that are not.
+/// Reports what is not in the files, and returns the source of such listeners.
 fn look_for_unseen<'n>(root: ConfigMessage<'n>, report: &mut Report) -> Option<ConfigMessage<'n>> {
     let mut listeners = None;
     let dynamic = ["lds_config", "cds_config", "ads_config"];
@@ -221,7 +221,7 @@ fn look_for_unseen<'n>(root: ConfigMessage<'n>, report: &mut Report) -> Option<C
             "cds_config" => "clusters that Envoy gets over xDS are",
             _ => "configuration that Envoy gets over xDS is",
         };
-        report.unseen(source, format!("{what} not looked at"));
+        report.unseen(source, format!("{what} not checked"));
     }
     look_at_runtime(root, report);
     listeners
@@ -231,7 +231,7 @@ fn look_at_runtime(root: ConfigMessage<'_>, report: &mut Report) {
     for layer in root.list("layered_runtime.layers") {
         let dynamic = ["rtds_layer", "disk_layer", "admin_layer"];
         if dynamic.iter().any(|kind| layer.get(kind).is_some()) {
-            let message = "what this layer of the runtime overrides is not looked at";
+            let message = "overrides in this runtime layer are not checked";
             report.unseen(layer, message);
         }
     }
@@ -246,7 +246,7 @@ pub(super) fn network_filters(
     chains.flat_map(|chain| chain.list("filters"))
 }
 
-/// Where the endpoints of a cluster are, in words that are the same for the same place.
+/// The addresses of a cluster's endpoints, in a canonical form.
 pub(super) fn addresses(cluster: ConfigMessage<'_>) -> impl Iterator<Item = String> {
     let localities = cluster.list("load_assignment.endpoints");
     let endpoints = localities.flat_map(|locality| locality.list("lb_endpoints"));
@@ -272,7 +272,7 @@ pub(super) fn addresses(cluster: ConfigMessage<'_>) -> impl Iterator<Item = Stri
         );
         Some(format!("{host}:{port}"))
     });
-    // Envoy asks for them by this name.
+    // Envoy requests the endpoints under this name.
     let asked = cluster.get("eds_cluster_config").map(|eds| {
         let name = eds.get("service_name").or(cluster.get("name"));
         format!(
@@ -283,7 +283,7 @@ pub(super) fn addresses(cluster: ConfigMessage<'_>) -> impl Iterator<Item = Stri
     fixed.chain(asked)
 }
 
-/// Whether the name of a cluster says that it is mcp-authz.
+/// Whether the name of a cluster indicates mcp-authz.
 pub(super) fn is_named_so(cluster: &str) -> bool {
     cluster.replace('_', "-").contains("mcp-authz")
 }

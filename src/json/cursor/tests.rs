@@ -1,4 +1,4 @@
-//! The grammar, next to `serde_json` and by itself.
+//! The grammar, compared with `serde_json` and by itself.
 
 use serde_json::error::Category;
 
@@ -6,8 +6,8 @@ use super::*;
 use crate::json::decode::Json;
 use proptest::prelude::*;
 
-/// What `serde_json` makes of a text, in the same order and with the same kinds of numbers. None if
-/// an object has a key twice, of which a cursor says nothing.
+/// How `serde_json` decodes a text, in the same order and with the same kinds of numbers. `None` if
+/// an object has a duplicate key, which a cursor does not check.
 fn theirs(text: &str) -> Option<Result<Value<'static>, Syntax>> {
     match serde_json::from_str::<Json<'static>>(text) {
         Ok(json) => Some(Ok(json.0.into_owned())),
@@ -19,7 +19,7 @@ fn theirs(text: &str) -> Option<Result<Value<'static>, Syntax>> {
     }
 }
 
-/// What reading with a cursor makes of it.
+/// How the cursor decodes it.
 fn ours(text: &str) -> Result<Value<'_>, Syntax> {
     let mut cursor = Cursor::new(text, usize::MAX);
     let value = read(&mut cursor)?;
@@ -52,14 +52,14 @@ fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Value<'a>, Syntax> {
     cursor.scalar(true)
 }
 
-/// What skipping and reading without keeping say of a text must be what reading says.
+/// Skipping a text, and reading it without keeping, must give the same result as reading it.
 fn check(text: &str) {
     let Some(expected) = theirs(text) else {
         return;
     };
     let found = ours(text);
     if text.contains("\\u") {
-        // It wants four bytes before it looks at the first.
+        // `serde_json` requires four bytes before it inspects the first.
         assert_eq!(found.clone().ok(), expected.clone().ok(), "{text:?}");
     } else {
         assert_eq!(found, expected, "{text:?}");
@@ -100,7 +100,7 @@ null|true|false|nul|nulL|truex|tru|fals|falsE|t|n
 }
 
 #[test]
-fn what_stands_for_itself_is_told_wherever_it_stands() {
+fn plain_characters_are_recognized_at_any_position() {
     for length in 0..40 {
         for at in 0..length {
             for mark in 0..=0x7f_u8 {
@@ -131,7 +131,7 @@ fn depth_costs_no_stack() {
     );
 }
 
-/// Pieces of which many texts are nearly JSON.
+/// Pieces that often combine into texts that are nearly JSON.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         prop::sample::select(vec![

@@ -1,9 +1,9 @@
-//! Where in a JSON text the lexer is, and where it stops.
+//! The lexer's position in a JSON text, and where it stops.
 
 use crate::json::number::NumberState;
 
-/// Where the reader stopped. `Before`, `Comma` and `Close` stop in front of the byte they are
-/// about, which the next run takes; the others behind it.
+/// Where the lexer stopped. `Before`, `Comma` and `Close` stop in front of their byte, which the
+/// next run reads; the others stop behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LexerStep {
     /// The input is used up.
@@ -16,7 +16,7 @@ pub(crate) enum LexerStep {
     Comma,
     /// In front of the bracket that closes the container at the floor.
     Close,
-    /// Behind a value; behind it at once, except that a number ends where something else begins.
+    /// Behind a value. A number ends only where something else begins.
     End,
 }
 
@@ -43,11 +43,11 @@ pub(crate) enum LexerState {
     Colon,
     /// A comma or a closing bracket; at depth 0 nothing but white space.
     After,
-    /// The inside of a string.
+    /// Inside a string.
     Text(Role),
-    /// What a backslash stands before.
+    /// The character after a backslash.
     Escape(Role),
-    /// As many hexadecimal digits.
+    /// This many hexadecimal digits.
     Hex(Role, u8),
     Number(NumberState),
     /// The rest of `true`, `false` or `null`.
@@ -84,7 +84,7 @@ impl LexerState {
         }
     }
 
-    /// Whether a line may not end here, since a token does not.
+    /// Whether a line may not end here, because a token has not ended.
     pub(super) fn is_inside_token(self) -> bool {
         match self {
             LexerState::Text(_)

@@ -14,7 +14,7 @@ fn files(directory: &tempfile::TempDir) -> TlsFiles {
 }
 
 #[tokio::test]
-async fn files_that_cannot_be_read_are_told_of_and_change_nothing() {
+async fn unreadable_files_are_reported_and_change_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let files = files(&directory);
     let tls = Arc::new(Tls::load(files.clone()).await.unwrap());
@@ -45,9 +45,9 @@ async fn files_that_cannot_be_read_are_told_of_and_change_nothing() {
     }
 }
 
-/// A look that was not begun finds nothing; the files are taken once one succeeds.
+/// A read that never started finds nothing; the files are applied once one succeeds.
 #[tokio::test]
-async fn looks_that_hang_are_told_of_only_where_they_are_the_last() {
+async fn hanging_reads_are_reported_only_where_they_are_the_last() {
     let directory = tempfile::tempdir().unwrap();
     let old = files(&directory);
     let tls = Arc::new(Tls::load(old.clone()).await.unwrap());
@@ -68,10 +68,10 @@ async fn looks_that_hang_are_told_of_only_where_they_are_the_last() {
     }
 }
 
-/// A chain that is caught half-written may be a good one, and a pair that is caught between its files
-/// is none.
+/// A half-written chain may look valid, and a certificate read with the key of another pair is not
+/// a pair.
 #[tokio::test]
-async fn files_are_taken_once_two_looks_found_them_the_same() {
+async fn files_are_applied_once_two_reads_agree() {
     let directory = tempfile::tempdir().unwrap();
     let places = files(&directory);
     let tls = Arc::new(Tls::load(places.clone()).await.unwrap());

@@ -60,21 +60,21 @@ fn the_id_and_the_method_are_found() {
 }
 
 #[test]
-fn what_stands_behind_the_beginning_is_not_seen() {
+fn text_after_the_beginning_is_not_read() {
     let ping = || Some("ping".to_owned());
     let long = "x".repeat(1 << 20);
     let early = format!(r#"{{"id":7,"method":"ping","params":{{"text":"{long}"}}}}"#);
     assert_eq!(seen(early.as_bytes()), (Some("7"), ping()));
     let late = format!(r#"{{"method":"ping","params":{{"text":"{long}"}},"id":7}}"#);
     assert_eq!(seen(late.as_bytes()), (None, ping()));
-    // What is wrong behind it does not matter either.
+    // Faults after the beginning do not matter either.
     let odd = format!(r#"{{"id":7,"method":"ping","a":"{long}","id":8,}}"#);
     assert_eq!(seen(odd.as_bytes()), (Some("7"), ping()));
 }
 
-/// Wherever the look ends, it never ends in the middle of an id or a method.
+/// Wherever the text is cut, an id or a method that is cut with it is never reported.
 #[test]
-fn nothing_is_taken_for_whole_that_is_cut() {
+fn a_cut_member_is_not_taken_for_a_whole_one() {
     let members = r#""id":123456,"method":"ping","name":"é""#;
     for missing in 0..=members.len() + 2 {
         let blanks = " ".repeat(BYTES_SEEN - missing);
@@ -106,8 +106,8 @@ fn long_methods_and_ids_are_left_out() {
 }
 
 proptest! {
-    /// A message that would be judged is seen as what it is; nothing else gets an id that the
-    /// reader of bodies would not answer with.
+    /// A message that decodes is seen as what it is. No other body gets an id that the decoder
+    /// would not reply with.
     #[test]
     fn a_look_agrees_with_reading(
         members in prop::collection::vec(

@@ -1,51 +1,51 @@
-//! Server-sent events (WHATWG HTML §9.2.6), read as they arrive: the lines around the JSON.
+//! Server-sent events (WHATWG HTML §9.2.6), parsed as they arrive: the lines around the JSON.
 
 use memchr::memchr2;
 
 use super::fault::Unreadable;
 use super::filter::{ListFilter, Signal};
 
-/// The reader of an event stream. The data of an event is one JSON text, or no message at all.
+/// The parser of an event stream. The data of an event is one JSON text, or no message at all.
 ///
-/// Not every client reads as the standard says. A line that some of them would take for another is
-/// refused: one that begins with white space, that has some behind `data`, or that has one of the
-/// further characters at which Unicode breaks lines. A carriage return alone gets a line feed.
+/// Not every client follows the standard. A line is refused if some clients could take it for
+/// another: one that begins with white space, has white space after `data`, or contains another
+/// character at which Unicode breaks lines. A lone carriage return is forwarded with a line feed.
 #[derive(Debug)]
 pub(super) struct EventStream {
     line: LinePart,
-    /// Whether the event has data, be it empty.
+    /// Whether the event has a data field, even an empty one.
     has_data: bool,
-    /// What its data is.
+    /// The kind of its data.
     data: EventData,
     /// The last two bytes of a line that is not JSON.
     tail: [u8; 2],
 }
 
-/// What the data of an event is, as far as it was read.
+/// The kind of an event's data, as far as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum EventData {
     /// White space so far.
     Blank,
     /// An object or an array, which may be a message.
     Json,
-    /// Something else, which is a message to no client: such as the address in the `endpoint`
+    /// Something else, which no client takes for a message, such as the address in the `endpoint`
     /// event of revision 2024-11-05.
     Opaque,
 }
 
-/// Where in a line the reader is.
+/// The parser's position in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LinePart {
-    /// So many bytes of the byte order mark with which a stream may begin.
+    /// After this many bytes of the byte order mark with which a stream may begin.
     Mark(usize),
-    /// So many bytes of the name `data`; a line begins with none.
+    /// After this many bytes of the name `data`; zero at the beginning of a line.
     Name(usize),
-    /// Behind `data:`, where one space is no part of the data.
+    /// Behind `data:`, where one space is not part of the data.
     Space,
     Data,
     /// In a comment or another field.
     Other,
-    /// Behind a carriage return, to which a line feed may belong.
+    /// Behind a carriage return; a line feed may follow.
     Return,
 }
 
@@ -59,7 +59,7 @@ impl EventStream {
         }
     }
 
-    /// Reads on, up to the first signal or through all of `input`.
+    /// Reads up to the first signal, or all of `input`.
     pub(super) fn read(
         &mut self,
         input: &mut &[u8],
@@ -68,7 +68,8 @@ impl EventStream {
         while let Some(&byte) = input.first() {
             let signal = match self.line {
                 LinePart::Data => {
-                    // Every item ends a read, so a line is not searched whole for each of its items.
+                    // Limit the search: every item ends a read, and otherwise each item would
+                    // search the whole line.
                     let ahead = input.get(..AHEAD_BYTES).unwrap_or(input);
                     match memchr2(b'\n', b'\r', ahead) {
                         Some(0) => self.end_line(input, filter)?,
@@ -144,7 +145,7 @@ impl EventStream {
         }
     }
 
-    /// Puts a line feed between the data of two lines.
+    /// Inserts a line feed between the data of two lines.
     fn begin_data(&mut self, filter: &mut ListFilter) -> Result<Option<Signal>, Unreadable> {
         if std::mem::replace(&mut self.has_data, true) && self.data != EventData::Opaque {
             filter.end_line()
@@ -165,10 +166,10 @@ impl EventStream {
             let first = data.iter().find(|byte| !matches!(byte, b' ' | b'\t'));
             self.data = match first {
                 None => EventData::Blank,
-                // A byte order mark is for the filter to refuse.
+                // The filter refuses a byte order mark.
                 Some(b'{' | b'[') => EventData::Json,
                 Some(byte) if byte.is_ascii_graphic() => EventData::Opaque,
-                // What some clients trim, a byte order mark too, is for the filter to refuse.
+                // The filter refuses what some clients trim, including a byte order mark.
                 Some(_) => EventData::Json,
             };
         }
@@ -181,7 +182,7 @@ impl EventStream {
         Ok(signal)
     }
 
-    /// Passes `length` bytes of a line that is not JSON.
+    /// Forwards `length` bytes of a line that is not JSON.
     fn read_text(
         &mut self,
         input: &mut &[u8],
@@ -198,7 +199,7 @@ impl EventStream {
         Ok(push_framing(input, length, filter))
     }
 
-    /// Takes the end of a line; that of a blank line ends the event.
+    /// Handles the end of a line; a blank line ends the event.
     fn end_line(
         &mut self,
         input: &mut &[u8],
@@ -228,13 +229,14 @@ fn push_framing(input: &mut &[u8], length: usize, filter: &mut ListFilter) -> Op
     filter.push_framing(framing)
 }
 
-/// Whether clients that trim lines or names may take away a character that begins with this byte.
+/// Whether a character that begins with this byte may be trimmed by clients that trim lines or
+/// names.
 fn may_be_trimmed(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t') || !byte.is_ascii()
 }
 
-/// Whether a byte behind two others ends what is a line break to Unicode (UAX #14, class BK and
-/// NL) or to Python, besides line feed and carriage return.
+/// Whether a byte completes a line break, given the two bytes before it: by Unicode (UAX #14,
+/// classes BK and NL) or Python, other than line feed and carriage return.
 fn breaks_line(before: [u8; 2], byte: u8) -> bool {
     match (before, byte) {
         (_, 0x0b | 0x0c | 0x1c..=0x1e) | ([_, 0xc2], 0x85) | ([0xe2, 0x80], 0xa8 | 0xa9) => true,
@@ -242,7 +244,7 @@ fn breaks_line(before: [u8; 2], byte: u8) -> bool {
     }
 }
 
-/// Where the reader is behind the next byte of a byte order mark; none if it is another byte.
+/// The position after the next byte of a byte order mark; `None` if the byte is not part of it.
 fn mark(matched: usize, byte: u8) -> Option<LinePart> {
     let next = matched + 1;
     (MARK.get(matched) == Some(&byte)).then_some(if next == MARK.len() {
@@ -254,7 +256,7 @@ fn mark(matched: usize, byte: u8) -> Option<LinePart> {
 
 const NAME: &[u8] = b"data";
 
-/// How far a line of data is searched for its end at once.
+/// How far a line of data is searched for its end at a time.
 const AHEAD_BYTES: usize = 1024;
 
 const MARK: &[u8] = "\u{feff}".as_bytes();

@@ -2,10 +2,11 @@
 
 use crate::json::StreamFault;
 
-/// Why something is hidden without having been judged.
+/// Why an item or list is hidden without having been judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unjudged {
-    /// An item is larger than `item_bytes_max`, or the id of a new task than `task_id_bytes_max`.
+    /// An item is larger than `item_bytes_max`, or the id of a new task longer than
+    /// `task_id_bytes_max`.
     #[error("an item is too large")]
     TooLarge,
     /// The list is not an array. It is replaced by an empty one.
@@ -27,7 +28,7 @@ pub enum Unjudged {
     Unnamed,
 }
 
-/// Why a response cannot be read on. Nothing is let out from then on.
+/// Why a response cannot be read further. Nothing is forwarded from then on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unreadable {
     /// It is not JSON.
@@ -48,7 +49,7 @@ pub enum Unreadable {
     /// The response, or an event in it, ends before its JSON value does.
     #[error("the response ends in the middle of a JSON value")]
     Incomplete,
-    /// A line of an event stream is read differently by different clients.
+    /// Different clients read a line of an event stream differently.
     #[error("a line of the event stream can be read in two ways")]
     AmbiguousLine,
     /// The caller has abandoned it.

@@ -1,4 +1,4 @@
-//! Finds the lists of a response, and lets each byte pass, holds it back or drops it.
+//! Finds the lists of a response, and forwards each byte, holds it back or drops it.
 
 use std::mem;
 
@@ -10,15 +10,15 @@ use super::settings::ListingSettings;
 use crate::json::{Lexer, LexerStep, ValueStart, unescape};
 use crate::mcp::list_kind::ListKind;
 
-/// The filter of one JSON text after the other.
+/// Filters one JSON text after another.
 #[derive(Debug)]
 pub(super) struct ListFilter {
     settings: ListingSettings,
     lexer: Lexer,
-    /// The containers that are open and whose members are told apart, outermost first. Their
-    /// number is the floor of the lexer.
+    /// The open containers whose members matter, outermost first. Their number is the floor of the
+    /// lexer.
     places: Vec<OpenPlace>,
-    /// What the last key at the floor names.
+    /// The member that the last key at the floor names.
     member: Member,
     mode: Fate,
     pub(super) item: PendingItem,
@@ -27,37 +27,37 @@ pub(super) struct ListFilter {
     pub(super) counts: ListingCounts,
 }
 
-/// What the caller has to know.
+/// What the filter reports to its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// An item is whole.
+    /// An item is complete.
     Item(ListKind),
-    /// Something was taken out unasked.
+    /// Something was removed because it cannot be judged.
     Unjudged(ListKind, Unjudged),
     /// The id of a new task has been read.
     Task,
 }
 
-/// What a held item that is whole waits for.
+/// What a complete held item awaits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Awaits {
-    /// There is none.
+    /// No item is complete.
     #[default]
     Nothing,
-    /// To be judged.
+    /// The caller's judgement.
     Judgement,
-    /// To be taken out: it cannot be judged.
+    /// Removal, because it cannot be judged.
     Removal,
 }
 
-/// What happens to the bytes that are read.
+/// What happens to the bytes being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// It passes.
+    /// They are forwarded.
     Pass,
-    /// It belongs to an item that is yet to be judged.
+    /// They belong to an item that is yet to be judged.
     Hold,
-    /// It is taken out.
+    /// They are dropped.
     Skip,
 }
 
@@ -76,7 +76,7 @@ impl ListFilter {
         }
     }
 
-    /// Reads on, up to the first signal or through all of `input`.
+    /// Reads up to the first signal, or all of `input`.
     pub(super) fn read(&mut self, input: &mut &[u8]) -> Result<Option<Signal>, Unreadable> {
         loop {
             let before = *input;
@@ -94,13 +94,13 @@ impl ListFilter {
         }
     }
 
-    /// Takes a line end between two pieces of the text, which passes as framing.
+    /// Handles a line end between two pieces of the text, which is forwarded as framing.
     pub(super) fn end_line(&mut self) -> Result<Option<Signal>, Unreadable> {
         let step = self.lexer.end_line(self.places.len())?;
         Ok(self.take(step))
     }
 
-    /// Takes bytes that are not part of the text.
+    /// Adds bytes that are not part of the text.
     pub(super) fn push_framing(&mut self, bytes: &[u8]) -> Option<Signal> {
         match self.mode {
             Fate::Pass | Fate::Skip => {
@@ -114,7 +114,7 @@ impl ListFilter {
         }
     }
 
-    /// Ends a text and makes ready for another. A text of nothing but white space is whole if it
+    /// Ends a text and prepares for another. A text of only white space is complete if it
     /// `may_be_blank`.
     pub(super) fn end(&mut self, may_be_blank: bool) -> Result<(), Unreadable> {
         let is_whole = self.lexer.is_whole() || may_be_blank && self.lexer.is_blank();
@@ -127,7 +127,7 @@ impl ListFilter {
         Ok(())
     }
 
-    /// Judges the held item; nothing happens if none is waiting.
+    /// Settles the held item; does nothing if none is waiting.
     pub(super) fn settle(&mut self, keep: bool) {
         match mem::take(&mut self.waiting) {
             Awaits::Nothing => return,
@@ -145,7 +145,7 @@ impl ListFilter {
         self.mode = Fate::Pass;
     }
 
-    /// Notes that an item is kept, and says whether it is the first one of its list.
+    /// Records that an item is kept, and returns whether it is the first one of its list.
     fn begin_kept(&mut self) -> bool {
         match self.places.last_mut() {
             Some(OpenPlace::List { has_items, .. }) => !mem::replace(has_items, true),
@@ -156,7 +156,7 @@ impl ListFilter {
         }
     }
 
-    /// The id of the task that was signalled; none if it is longer than the setting or no text.
+    /// The id of the signalled task; `None` if it is longer than the setting or not a string.
     pub(super) fn task_id(&mut self) -> Option<String> {
         let (spelling, is_cut) = self.lexer.take_text()?;
         let (id, is_whole) = unescape(spelling)?;
@@ -164,7 +164,7 @@ impl ListFilter {
         is_good.then_some(id)
     }
 
-    /// Forgets what is held, for good.
+    /// Drops the held item for good.
     pub(super) fn forget(&mut self) {
         self.waiting = Awaits::Nothing;
         self.item.clear();
@@ -182,7 +182,7 @@ impl ListFilter {
         }
     }
 
-    /// Gives up an item that has become too large to be judged.
+    /// Drops an item that has become too large to be judged.
     fn drop_oversized(&mut self) -> Option<Signal> {
         if self.mode != Fate::Hold || self.item.size() <= self.settings.item_bytes_max {
             return None;
@@ -190,7 +190,7 @@ impl ListFilter {
         self.refuse_item(Unjudged::TooLarge)
     }
 
-    /// Takes out the rest of the item that is being read.
+    /// Drops the rest of the item that is being read.
     fn refuse_item(&mut self, unjudged: Unjudged) -> Option<Signal> {
         self.item.hide(&mut self.out);
         self.mode = Fate::Skip;
@@ -226,7 +226,7 @@ impl ListFilter {
         }
     }
 
-    /// What the key that was read last names where it stands.
+    /// The member that the last key names in its place.
     fn recognize(&mut self) -> Member {
         let Some((spelling, is_cut)) = self.lexer.take_text() else {
             return Member::Other;
@@ -234,7 +234,7 @@ impl ListFilter {
         Member::of(self.places.last(), spelling, is_cut)
     }
 
-    /// Stands in front of a value at the floor.
+    /// Handles the beginning of a value at the floor.
     fn meet(&mut self, shape: ValueStart) -> Option<Signal> {
         match self.places.last() {
             None if shape == ValueStart::Array => self.places.push(OpenPlace::Batch),
@@ -261,7 +261,7 @@ impl ListFilter {
         None
     }
 
-    /// Stands in front of a member of a result.
+    /// Handles the beginning of a member of a result.
     fn meet_member(&mut self, shape: ValueStart) -> Option<Signal> {
         match self.member {
             Member::List(kind) if self.settings.lists.contains(kind) => {
@@ -306,7 +306,7 @@ impl ListFilter {
 
     fn meet_item(&mut self, shape: ValueStart) -> Option<Signal> {
         match (self.mode, shape) {
-            // Given up already, in front of its first byte.
+            // Already dropped, at its first byte.
             (Fate::Skip, _) => None,
             (Fate::Pass | Fate::Hold, ValueStart::Object) => {
                 self.mode = Fate::Hold;
@@ -326,13 +326,13 @@ impl ListFilter {
         }
     }
 
-    /// Lets `text` out in place of the value that begins.
+    /// Writes `text` in place of the value that begins.
     fn replace(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
         self.mode = Fate::Skip;
     }
 
-    /// Stands in front of the bracket that closes the innermost place.
+    /// Handles the closing bracket of the innermost place.
     fn leave(&mut self) {
         let is_public = match self.places.pop() {
             Some(OpenPlace::Result {
@@ -345,12 +345,12 @@ impl ListFilter {
             | None => false,
         };
         if is_public && self.settings.make_private {
-            // A comma is right: a result with a list is not empty.
+            // The comma is valid: a result with a list is not empty.
             self.out.extend_from_slice(PRIVATE_MEMBER.as_bytes());
         }
     }
 
-    /// Stands behind a value at the floor.
+    /// Handles the end of a value at the floor.
     fn pass_end(&mut self) -> Option<Signal> {
         if let (Fate::Hold, Some(OpenPlace::List { kind, .. })) = (self.mode, self.places.last()) {
             self.waiting = Awaits::Judgement;
@@ -361,10 +361,10 @@ impl ListFilter {
     }
 }
 
-/// `serde_json`, which reads the items, does not enter the 128th level.
+/// `serde_json`, which reads the items, refuses the 128th level.
 const DEPTH_MAX_CEILING: usize = 126;
 
-/// The longest spelling of a byte of text.
+/// The longest escape of one byte of text.
 const ESCAPE_BYTES: usize = 6;
 
 const PRIVATE: &str = r#""private""#;

@@ -1,4 +1,4 @@
-//! An item of a list, read once it is whole.
+//! An item of a list, decoded once it is complete.
 
 use std::borrow::Cow;
 
@@ -9,22 +9,23 @@ use crate::mcp::options::DecodeOptions;
 use crate::mcp::place::{ObjectPlace, ValuePlace};
 use crate::mcp::reader::BodyReader;
 
-/// An item of a list that waits for [`Listing::settle`](super::Listing::settle).
+/// An item of a list that awaits [`Listing::settle`](super::Listing::settle).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListItem<'a> {
-    /// The list it stands in.
+    /// The list that contains it.
     pub kind: ListKind,
-    /// What names it: the `name` of a tool or prompt, the `uri` of a resource, the `uriTemplate`
-    /// of a template, the `taskId` of a task. Its length is bounded by that of the item only.
+    /// The member that names it: the `name` of a tool or prompt, the `uri` of a resource, the
+    /// `uriTemplate` of a template, the `taskId` of a task. Only the item's own limit bounds its
+    /// length.
     pub name: Cow<'a, str>,
     /// The whole item, an object.
     pub value: Value<'a>,
 }
 
-/// Reads an item. `text` is one JSON object.
+/// Decodes an item. `text` is one JSON object.
 pub(super) fn read(kind: ListKind, text: &[u8]) -> Result<ListItem<'_>, Unjudged> {
     let options = DecodeOptions {
-        // The depth of the whole response is limited already, and the length of the item.
+        // The depth of the whole response and the length of the item are already limited.
         json_depth_max: usize::MAX,
         json_values_max: usize::MAX,
         ..DecodeOptions::default()

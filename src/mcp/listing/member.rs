@@ -6,14 +6,14 @@ use crate::json::unescape;
 use crate::mcp::key_rules;
 use crate::mcp::list_kind::ListKind;
 
-/// A container that is open and whose members are distinguished.
+/// An open container whose members matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OpenPlace {
     /// An array of messages.
     Batch,
     Message,
     Result {
-        /// Whether a list was in it.
+        /// Whether it contained a list.
         has_list: bool,
         /// Whether it has a `cacheScope`.
         has_scope: bool,
@@ -33,7 +33,7 @@ pub(super) enum Member {
     Result,
     Error,
     List(ListKind),
-    /// `cacheScope`, and whether it is spelled like that.
+    /// `cacheScope`, and whether it is spelled exactly like that.
     CacheScope(bool),
     Task,
     TaskId,
@@ -42,8 +42,8 @@ pub(super) enum Member {
 
 impl Member {
     /// The member that a key names. The key is compared after unescaping, without regard to case
-    /// and up to a NUL, because some clients read it like that. `spelling` is the key as written, or
-    /// its beginning if `is_cut`.
+    /// and up to a NUL, because some clients read it like that. `spelling` is the key as written,
+    /// or its beginning if `is_cut`.
     pub(super) fn of(place: Option<&OpenPlace>, spelling: &[u8], is_cut: bool) -> Self {
         let Some((key, is_whole)) = unescape(spelling) else {
             return Member::Other;

@@ -1,11 +1,10 @@
 //! The item that is held back until it is judged.
 
-/// The text of an item, the comma in front of it included, and the bytes of event-stream framing
-/// that stand inside it.
+/// The text of an item with the comma in front of it, and the event-stream framing inside the text.
 ///
-/// An item takes with it the comma in front of it and what stands between the two; white space
-/// elsewhere is no part of any item, and framing never is: it stays when its item goes, so that
-/// the event keeps its fields and its lines.
+/// Removing an item also removes the comma in front of it and the white space between the two.
+/// White space elsewhere belongs to no item, and neither does framing: it stays when its item goes,
+/// so that the event keeps its fields and its lines.
 #[derive(Debug, Default)]
 pub(super) struct PendingItem {
     text: Vec<u8>,
@@ -16,7 +15,7 @@ pub(super) struct PendingItem {
 /// Framing inside the text.
 #[derive(Debug, Clone, Copy)]
 struct Cut {
-    /// How much text is before it.
+    /// How much text precedes it.
     text_end: usize,
     /// How much framing there is up to its end.
     framing_end: usize,
@@ -39,7 +38,7 @@ impl PendingItem {
         }
     }
 
-    /// How many bytes are held; equal for equal contents, in whatever pieces they came.
+    /// How many bytes are held; equal for equal contents, however they were chunked.
     pub(super) fn size(&self) -> usize {
         self.text.len() + self.framing.len() + self.cuts.len() * size_of::<Cut>()
     }
@@ -49,7 +48,7 @@ impl PendingItem {
         self.text.strip_prefix(b",").unwrap_or(&self.text)
     }
 
-    /// Lets all out, but for the comma in front if nothing stands before it.
+    /// Writes the text and framing, without the comma in front if it is the first item.
     pub(super) fn keep(&mut self, out: &mut Vec<u8>, is_first: bool) {
         let mut text_start = usize::from(is_first && self.text.starts_with(b","));
         let mut framing_start = 0;
@@ -63,7 +62,7 @@ impl PendingItem {
         self.clear();
     }
 
-    /// Lets the framing out and forgets the text.
+    /// Writes the framing and drops the text.
     pub(super) fn hide(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.framing);
         self.clear();
@@ -73,7 +72,7 @@ impl PendingItem {
         self.text.clear();
         self.framing.clear();
         self.cuts.clear();
-        // One large item does not keep its room for the rest of a long stream.
+        // One large item must not keep its memory for the rest of a long stream.
         self.text.shrink_to(ROOM_KEPT);
         self.framing.shrink_to(ROOM_KEPT);
         self.cuts.shrink_to(ROOM_KEPT / size_of::<Cut>());

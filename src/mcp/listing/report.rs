@@ -9,27 +9,27 @@ use crate::mcp::list_kind::ListKind;
 pub enum ListingStep<'a> {
     /// The input is used up.
     More,
-    /// An item, to be judged by [`Listing::settle`](super::Listing::settle). It is hidden if that is
+    /// An item to be judged by [`Listing::settle`](super::Listing::settle). It is hidden if that is
     /// not called.
     Item(ListItem<'a>),
-    /// Something in this list cannot be judged; it is hidden, and the caller has nothing to do.
-    /// Of a new task whose id cannot be told, the id passes and is not known.
+    /// Something in this list cannot be judged; it is hidden, and the caller has nothing to do. For
+    /// a new task whose id cannot be read, the id is forwarded and stays unknown.
     Unjudged(ListKind, Unjudged),
-    /// A new task has this id, the last bytes of which are the last that were let out.
+    /// A new task has this id, whose last bytes are the last that were forwarded.
     NewTask(String),
 }
 
-/// What a [`Listing`](super::Listing) did so far.
+/// What a [`Listing`](super::Listing) has done so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListingCounts {
-    /// Lists met, each repeat included.
+    /// Lists found, each repeat included.
     pub lists: u64,
-    /// Errors met in the place of results.
+    /// Errors found in place of results.
     pub errors: u64,
     /// Items kept.
     pub kept: u64,
-    /// Items hidden because they were judged so.
+    /// Items that the caller hid.
     pub hidden: u64,
-    /// Items and lists hidden unjudged, and ids of new tasks not told.
+    /// Items and lists hidden unjudged, and ids of new tasks that could not be reported.
     pub unjudged: u64,
 }

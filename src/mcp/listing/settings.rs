@@ -14,23 +14,24 @@ pub enum Framing {
 /// What a [`Listing`](super::Listing) filters, and within which limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListingSettings {
-    /// The lists to filter. Others pass.
+    /// The lists to filter. Others are forwarded.
     pub lists: ListKinds,
     /// How messages are carried.
     pub framing: Framing,
-    /// Whether a result with a list and without a `cacheScope` is given one (revision 2026-07-28).
-    /// One that is there is made `private` in any case, as long as `lists` are filtered.
+    /// Whether to add a `cacheScope` to a result with a list that lacks one (revision 2026-07-28).
+    /// An existing one becomes `private` in any case, as long as `lists` are filtered.
     pub make_private: bool,
-    /// Whether the ids of new tasks are reported: `result.task.taskId` (revision 2025-11-25) and
-    /// `result.taskId` (the extension `io.modelcontextprotocol/tasks`). They pass unchanged.
+    /// Whether to report the ids of new tasks: `result.task.taskId` (revision 2025-11-25) and
+    /// `result.taskId` (the extension `io.modelcontextprotocol/tasks`). They are forwarded
+    /// unchanged.
     pub new_tasks: bool,
-    /// The size of an item, with the comma in front of it, the white space between and, in an
-    /// event stream, framing inside it, in bytes. A larger item is hidden.
+    /// The largest size of an item in bytes, including the comma in front of it, the white space
+    /// between and, in an event stream, framing inside it. A larger item is hidden.
     pub item_bytes_max: usize,
-    /// The length of the id of a new task, in bytes after unescaping. A longer one is not reported.
+    /// The longest id of a new task, in bytes after unescaping. A longer one is not reported.
     pub task_id_bytes_max: usize,
-    /// How deep arrays and objects may be nested, the message itself and a batch included.
-    /// A value above 126 acts as 126.
+    /// How deep arrays and objects may be nested, including the message itself and a batch. A value
+    /// above 126 acts as 126.
     pub depth_max: usize,
 }
 

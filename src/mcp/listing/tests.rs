@@ -4,7 +4,7 @@ mod rows;
 
 use super::*;
 
-/// What became of a response.
+/// The result of filtering a response.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     out: String,
@@ -30,12 +30,12 @@ fn events() -> ListingSettings {
     }
 }
 
-/// Whether a name says that its item is to be hidden.
+/// Whether the name marks an item to be hidden.
 fn is_hidden(name: &str) -> bool {
     name.starts_with("hide")
 }
 
-/// Filters a response that comes in these chunks; items that are named `hide…` are hidden.
+/// Filters a response that arrives in these chunks; items named `hide…` are hidden.
 fn filter<'c>(
     settings: ListingSettings,
     chunks: impl IntoIterator<Item = &'c [u8]>,
@@ -55,7 +55,7 @@ fn filter<'c>(
                 }
                 Ok(ListingStep::Unjudged(kind, unjudged)) => {
                     log.push(format!("{}: {unjudged}", kind.member()));
-                    // Settling what cannot be judged has no effect.
+                    // Settling an item that cannot be judged has no effect.
                     true
                 }
                 Ok(ListingStep::NewTask(id)) => {
@@ -84,8 +84,8 @@ fn filter<'c>(
     (listing, outcome)
 }
 
-/// Filters a response whole, byte by byte and cut at each place, which must make no difference
-/// unless it cannot be read; and then none but how much was let out before.
+/// Filters a response whole, byte by byte and split at each position. The result must be the same,
+/// except that for an unreadable response more may have been forwarded before the fault.
 fn check(settings: ListingSettings, response: impl AsRef<[u8]>) -> Outcome {
     let response = response.as_ref();
     let (_, whole) = filter(settings, [response]);
@@ -112,7 +112,7 @@ fn check(settings: ListingSettings, response: impl AsRef<[u8]>) -> Outcome {
     whole
 }
 
-/// The response as it is let out, with what was reported.
+/// The forwarded response, with the reports.
 fn pass(settings: ListingSettings, response: impl AsRef<[u8]>) -> (String, Vec<String>) {
     let outcome = check(settings, response);
     assert_eq!(outcome.end, Ok(()));

@@ -1,4 +1,4 @@
-//! Bodies and what is refused in them.
+//! Bodies and their refusals.
 
 use super::*;
 use crate::authz::Value;
@@ -106,7 +106,7 @@ fn refuses_ambiguous_keys() {
 }
 
 #[test]
-fn accepts_folded_keys_only_inside_arguments_and_only_if_told() {
+fn accepts_folded_keys_only_inside_arguments_and_only_if_configured() {
     let rows = [
         (
             call(r#""name":"a","arguments":{"a":1,"A":{"b":1,"B":[{"c":1,"C":1}]}}"#),
@@ -143,7 +143,7 @@ fn accepts_folded_keys_only_inside_arguments_and_only_if_told() {
         });
         assert_eq!(found, expected, "{body}");
     }
-    // Members of the protocol are ordinary keys in `arguments`.
+    // Names of protocol members are ordinary keys in `arguments`.
     let body = call(r#""name":"a","arguments":{"Name":1,"METHOD":1}"#);
     assert_eq!(refusal(body.as_bytes(), default), None);
 }
@@ -291,7 +291,7 @@ fn echoes_ids_and_refuses_unsafe_ones() {
 
 #[test]
 fn limits_depth() {
-    // The message and `params` are two levels, each array is one more.
+    // The message and `params` are two levels; each array adds one.
     let nested = |levels: usize| {
         let arrays = levels - 2;
         call(&format!(
@@ -469,9 +469,9 @@ fn judges_batches() {
 }
 
 #[test]
-fn keeps_of_a_refused_body_what_is_sure() {
+fn keeps_the_certain_parts_of_a_refused_body() {
     let rows = [
-        // The id behind the fault is found.
+        // An id after the fault is found.
         (
             r#"{"method":"tools/call","params":{"a":1,"a":1},"jsonrpc":"2.0","id":7}"#,
             Some("7"),
@@ -528,7 +528,7 @@ fn keeps_of_a_refused_body_what_is_sure() {
 }
 
 #[test]
-fn a_hundred_thousand_keys_cost_their_length() {
+fn a_hundred_thousand_keys_cost_linear_time() {
     use std::fmt::Write as _;
     let mut body = String::from(r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":{"#);
     for n in 0..100_000 {
@@ -547,7 +547,7 @@ fn a_hundred_thousand_keys_cost_their_length() {
 
 #[test]
 fn counts_values_and_keys_wherever_they_stand() {
-    // How many there are in all, and the text.
+    // The total number, and the text.
     let rows = [
         (
             11,
@@ -601,7 +601,7 @@ fn counts_values_and_keys_wherever_they_stand() {
 }
 
 #[test]
-fn what_is_beyond_the_limit_on_values_is_not_read() {
+fn text_beyond_the_limit_on_values_is_not_read() {
     let head = r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":["#;
     let zeros = "0,".repeat(100);
     let limit = |options: &mut DecodeOptions| options.json_values_max = 50;
@@ -621,7 +621,7 @@ fn what_is_beyond_the_limit_on_values_is_not_read() {
 }
 
 #[test]
-fn borrows_what_is_written_plainly() {
+fn borrows_unescaped_strings() {
     let body = call(r#""name":"get","arguments":{"plain":"x","esc\u0061ped":"\n"}"#);
     let message = one(&body);
     assert!(matches!(
@@ -637,7 +637,7 @@ fn borrows_what_is_written_plainly() {
 }
 
 #[test]
-fn ids_that_some_server_takes_for_one_are_folded_to_one() {
+fn ids_that_some_server_treats_as_equal_fold_to_one() {
     let folded = |lexeme: &str| Id::new(lexeme).unwrap().folded();
     for lexeme in [
         "7",

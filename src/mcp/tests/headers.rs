@@ -1,4 +1,4 @@
-//! Headers beside bodies.
+//! Headers compared with bodies.
 
 use serde_json::json;
 
@@ -253,7 +253,7 @@ ContentLength   | PLAIN && length=99999999999999999999999
 "#;
 
 #[test]
-fn checks_how_the_body_is_written() {
+fn checks_the_headers_of_the_body() {
     for [expected, cell] in rows(CONTENT) {
         let cell = cell.replace("PLAIN", "type=application/json");
         let found = MessageHeaders::collect(pairs(&cell), true)
@@ -309,7 +309,7 @@ fn answers_repeat_the_id_byte_for_byte() {
 }
 
 #[test]
-fn a_session_id_has_a_length() {
+fn a_session_id_has_a_maximum_length() {
     for (length, is_taken) in [(1, true), (1024, true), (1025, false)] {
         let id = "s".repeat(length);
         let headers = MessageHeaders::collect([("mcp-session-id", id.as_str())], true);

@@ -1,4 +1,4 @@
-//! What holds for any body.
+//! Properties of any body.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::authz::{Resource, Value};
 use proptest::prelude::*;
 
-/// Whether a value is what `serde_json` reads, whose maps are sorted.
+/// Whether a value equals that of `serde_json`, whose maps are sorted.
 fn is_same(ours: &Value<'_>, theirs: &serde_json::Value) -> bool {
     match (ours, theirs) {
         (Value::Null, serde_json::Value::Null) => true,
@@ -52,14 +52,14 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
     leaf.prop_recursive(5, 64, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
-            // NUL is refused in keys, and so are keys that differ in case unless told otherwise.
+            // Keys with NUL are refused, and by default so are keys that differ only in case.
             prop::collection::hash_map("[^\\x00]{0,6}", inner, 0..20)
                 .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
         ]
     })
 }
 
-/// A body that is nearly right, with bytes changed, cut or doubled.
+/// A nearly valid body, with bytes changed, cut or doubled.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let seeds = prop::sample::select(vec![
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"b":[1,{"c":"\u0064"}]}}}"#,
@@ -86,7 +86,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Whatever is accepted, `serde_json` reads in the same way.
+/// `serde_json` reads every accepted body in the same way.
 fn check_accepted(body: &[u8]) {
     let options = DecodeOptions {
         batch_max: 8,

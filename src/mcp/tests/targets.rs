@@ -1,4 +1,4 @@
-//! Messages and what they want done.
+//! Messages and their targets.
 
 use super::*;
 use crate::authz::{ActionKind, Resource, Value};
@@ -8,8 +8,8 @@ fn the_table_is_sorted_and_unique() {
     assert!(METHODS.is_sorted_by(|a, b| a.name < b.name));
 }
 
-/// The methods whose results are lists, and the member that is the list. The skills are none of the
-/// lists that are filtered.
+/// The methods whose results are lists, and the member that holds the list. The skills are not a
+/// filtered list.
 const LISTS: &[(&str, Option<&str>)] = &[
     ("prompts/list", Some("prompts")),
     ("resources/directory/read", Some("resources")),
@@ -21,7 +21,7 @@ const LISTS: &[(&str, Option<&str>)] = &[
 ];
 
 #[test]
-fn every_method_that_lists_says_what() {
+fn every_listing_method_declares_its_list() {
     for entry in METHODS {
         let known = LISTS.iter().find(|(name, _)| *name == entry.name);
         let member = entry.lists.map(ListKind::member);
@@ -37,7 +37,7 @@ fn every_method_that_lists_says_what() {
             "{}: what does it list?",
             entry.name
         );
-        // What is not filtered needs a rule.
+        // A list that is not filtered needs a rule.
         let is_open = entry.kind == ActionKind::Open;
         assert!(!is_open || !is_list || member.is_some(), "{}", entry.name);
     }
@@ -186,7 +186,7 @@ fn a_subscription_reaches_each_uri_and_task() {
     assert_eq!(found, expected);
 }
 
-/// What the template becomes, the template, the variable to be completed, and what is known of
+/// The completed template, the template, the variable to be completed, and the known values of
 /// others.
 const COMPLETIONS: &str = r#"
 Uri("n://pub/x")          | n://{dir}/x        | "name"  | {"dir":"pub"}
@@ -246,7 +246,7 @@ fn completion(template: &str, argument: &str, known: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{params}}}"#)
 }
 
-/// However often a long value is to stand in a template, it becomes no longer than a URI may be.
+/// However often a long value occurs in a template, the result is no longer than a URI may be.
 #[test]
 fn a_template_grows_no_longer_than_a_uri() {
     let known = |length: usize| format!(r#"{{"a":"{}"}}"#, "v".repeat(length));

@@ -1,4 +1,4 @@
-//! `set`: headers and metadata of an allow.
+//! `set`: headers and metadata of an allow rule.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::block::open;
 
 /// How long a name may be, in bytes.
 const NAME_BYTES_MAX: usize = 64;
-/// Headers that frame, route or prove the request, or that servers of MCP read.
+/// Headers that frame, route or authenticate the request, or that MCP servers read.
 const RESERVED_HEADERS: &[&str] = &[
     "authorization",
     "connection",
@@ -27,7 +27,7 @@ const RESERVED_HEADERS: &[&str] = &[
     "upgrade",
 ];
 const RESERVED_PREFIXES: &[&str] = &["x-mcp-authz-", "x-envoy-", "mcp-", "proxy-"];
-/// The facts that are always there.
+/// The facts that are always present.
 const RESERVED_FACTS: &[&str] = &[
     "agent",
     "class",
@@ -94,7 +94,7 @@ fn header_name(name: &str) -> Result<(), &'static str> {
             .iter()
             .any(|prefix| name.starts_with(prefix));
     if reserved {
-        return Err("it frames, routes or proves the request");
+        return Err("it frames, routes or authenticates the request");
     }
     Ok(())
 }

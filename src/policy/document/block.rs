@@ -1,4 +1,4 @@
-//! Readers that all blocks of a rule share: mappings that must not be empty, names and patterns.
+//! Readers that all blocks of a rule share: non-empty mappings, names and patterns.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(super) fn open<'n>(node: &'n Node, what: &str, findings: &mut Findings) -> O
     Fields::open(node, what, findings)
 }
 
-/// Names of any kind, compared as they are.
+/// Names of any kind, compared exactly.
 pub(super) fn names(node: &Node, findings: &mut Findings) -> Option<Names> {
     list(node, findings, |node, findings| {
         string(node, findings).map(Arc::from)
@@ -23,7 +23,8 @@ pub(super) fn names(node: &Node, findings: &mut Findings) -> Option<Names> {
     .map(Box::from)
 }
 
-/// Names of callers. A `*` in one is more likely a pattern that would silently match nobody.
+/// Names of callers. A `*` in a name is probably meant as a pattern, which would silently match
+/// nobody.
 pub(super) fn exact_names(node: &Node, findings: &mut Findings) -> Option<Names> {
     let exact = |node: &Node, findings: &mut Findings| {
         let text = string(node, findings)?;
@@ -37,10 +38,10 @@ pub(super) fn exact_names(node: &Node, findings: &mut Findings) -> Option<Names>
     list(node, findings, exact).map(Box::from)
 }
 
-/// How a kind of pattern is read.
+/// Parses one kind of pattern.
 type ParsePattern<P> = fn(&str) -> Result<P, InvalidGlob>;
 
-/// A pattern of the kind that `parse` reads.
+/// A pattern of the kind that `parse` accepts.
 pub(super) fn pattern<P>(
     node: &Node,
     parse: ParsePattern<P>,
@@ -56,7 +57,7 @@ pub(super) fn pattern<P>(
     }
 }
 
-/// Points at the first line of a block, rather than at all of it.
+/// Points to the first line of a block, not to all of it.
 pub(crate) fn error_at_start(node: &Node, message: &str, help: &str, findings: &mut Findings) {
     let text = findings
         .text(node.source)

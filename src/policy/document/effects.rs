@@ -1,4 +1,4 @@
-//! What rules do: `effect`, `mode`, `needs` and `limit`.
+//! The effects of rules: `effect`, `mode`, `needs` and `limit`.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use super::block::{error_at_start, open};
 use super::when::AGES;
 use super::why::{PERIODS, read_by};
 
-/// The most calls that a limit counts.
+/// The largest number of calls in a limit.
 const CALLS_MAX: u64 = 1_000_000;
 
-/// The most requests that a limit lets be open at once.
+/// The largest number of open requests in a limit.
 const OPEN_MAX: u64 = 10_000;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) fn read_mode(node: &Node, findings: &mut Findings) -> Option<Mode> {
     choice(&[("enforce", Mode::Enforce), ("shadow", Mode::Shadow)])(node, findings)
 }
 
-/// The blocks that belong to one effect each.
+/// The blocks that belong to a single effect.
 #[derive(Clone, Copy)]
 pub(super) struct Blocks<'n> {
     pub(super) needs: Option<&'n Node>,
@@ -124,8 +124,8 @@ fn read_needs(node: &Node, findings: &mut Findings) -> Option<Needs> {
     })
 }
 
-/// What is written into a challenge, in lists with spaces between: a scope as RFC 6749 §3.3 has
-/// it, or an `acr` value of the same form.
+/// A token for a space-separated list in a challenge: a scope as in RFC 6749 §3.3, or an `acr`
+/// value of the same form.
 fn read_token(node: &Node, what: &str, findings: &mut Findings) -> Option<Arc<str>> {
     let text = string(node, findings)?;
     let good = text
@@ -168,7 +168,7 @@ fn read_open_limit(
     let by = fields.required("by", findings, read_by);
     for key in ["calls", "per", "burst"] {
         if let Some(node) = fields.node_of(key) {
-            let help = "two rules can say both";
+            let help = "use two rules for both";
             let message = format!("a limit has either `open` or `{key}`");
             findings.error(node, message, help);
         }

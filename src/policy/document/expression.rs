@@ -1,4 +1,4 @@
-//! `if`: where in the file the errors of an expression are.
+//! `if`: locates the errors of an expression in the file.
 
 use std::ops::Range;
 
@@ -25,8 +25,8 @@ pub(super) fn read(node: &Node, bytes_max: usize, findings: &mut Findings) -> Op
     }
 }
 
-/// The character an error is about, where the file shows the expression as it is; otherwise
-/// the whole of it.
+/// The character that an error is about, if the file contains the expression verbatim; otherwise
+/// the whole expression.
 fn span_of(
     error: &InvalidExpression,
     text: &str,

@@ -1,11 +1,11 @@
-//! Reads values to compare with: of arguments, claims and devices, each at a path.
+//! Reads expected values of arguments, claims and devices, each at a path.
 
 use std::borrow::Cow;
 
 use crate::authz::{ClaimSelector, ExpectedValue, InvalidPath, Value, ValuePath};
 use crate::yaml::{Data, Findings, Node, list_or_one, string};
 
-/// Claims of a token, or facts of a device: compared exactly.
+/// Claims of a token, or facts about a device: compared exactly.
 pub(super) fn read_facts(
     node: &Node,
     what: &str,
@@ -22,10 +22,10 @@ pub(super) fn read_facts(
     )
 }
 
-/// Values by the paths where they are expected.
+/// Expected values by path.
 pub(super) type Values = Vec<(ValuePath, Box<[ExpectedValue]>)>;
 
-/// A mapping from paths to a value or a list of them.
+/// A mapping from paths to a value or a list of values.
 pub(super) fn read_values(
     node: &Node,
     what: &str,

@@ -12,7 +12,7 @@ use crate::yaml::{Fields, Findings, Node, list, string};
 use super::block::{names, open, pattern};
 use super::values::read_values;
 
-/// `what`, with the names that have to exist elsewhere.
+/// `what`, with the names that must exist elsewhere.
 #[derive(Debug)]
 pub(crate) struct WhatDocument<'n> {
     pub(crate) what: What,
@@ -126,7 +126,7 @@ fn check_kinds(what: &What, node: &Node, methods: &Node, findings: &mut Findings
                 "`tools` and `classes`, `prompts`, and `resources` each need a rule of their own";
             findings.error(
                 node,
-                "no call is about several kinds of things, so this never matches",
+                "no call is for several kinds of resources, so this never matches",
                 help,
             );
         }

@@ -12,7 +12,7 @@ use crate::yaml::{Data, Fields, Findings, Node, duration, list, list_or_one, str
 
 use super::block::open;
 
-/// What an age may be limited to.
+/// The range of an age limit.
 pub(super) const AGES: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_hours(24 * 366);
 
@@ -36,11 +36,11 @@ pub(super) fn read_when(node: &Node, findings: &mut Findings) -> Option<When> {
     Some(when)
 }
 
-/// A zone that no clock uses is more likely a clock that was forgotten.
+/// A zone without a clock probably means that the clock was forgotten.
 fn refuse_idle_zone(node: Option<&Node>, used: bool, findings: &mut Findings) {
     if let Some(node) = node.filter(|_| !used && !findings.has_errors()) {
         let help = "it belongs to `days` and `between`";
-        findings.error(node, "`timezone` is said of nothing", help);
+        findings.error(node, "`timezone` has no effect", help);
     }
 }
 
@@ -69,8 +69,8 @@ fn read_block(fields: &mut Fields<'_>, zone: Option<&TimeZone>, findings: &mut F
     let clock = days_node.or(hours_node).and_then(|node| {
         let Some(zone) = zone else {
             if fields.node_of("timezone").is_none() {
-                let help = "say `timezone`, such as `UTC`";
-                findings.error(node, "whose clock is meant is not said", help);
+                let help = "set `timezone`, such as `UTC`";
+                findings.error(node, "the time zone of the clock is missing", help);
             }
             return None;
         };
@@ -112,7 +112,7 @@ const DAYS: [(&str, Weekday); 7] = [
     ("sun", Weekday::Sunday),
 ];
 
-/// A day, or days from one to another, over the end of the week if need be.
+/// A day, or a range of days, which may wrap around the end of the week.
 fn read_days(node: &Node, findings: &mut Findings) -> Option<Vec<Weekday>> {
     let text = string(node, findings)?;
     let day = |name: &str| {
@@ -196,18 +196,18 @@ fn read_minute(node: &Node, findings: &mut Findings) -> Option<u16> {
     minutes
 }
 
-/// A moment as RFC 3339 writes it.
+/// An RFC 3339 timestamp.
 pub(super) fn read_moment(node: &Node, findings: &mut Findings) -> Option<Timestamp> {
     let text = string(node, findings)?;
     let moment = text.parse().ok().filter(|_| is_rfc3339(&text));
     if moment.is_none() {
         let help = "RFC 3339 with its offset, such as `2026-11-20T10:00:00Z`";
-        findings.error(node, format!("`{text}` is not a moment"), help);
+        findings.error(node, format!("`{text}` is not a timestamp"), help);
     }
     moment
 }
 
-/// The parser takes more forms than RFC 3339 §5.6 has.
+/// The parser accepts more forms than RFC 3339 §5.6 allows.
 fn is_rfc3339(text: &str) -> bool {
     let bytes = text.as_bytes();
     let has = |at: usize, byte: u8| bytes.get(at) == Some(&byte);

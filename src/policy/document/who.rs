@@ -1,4 +1,4 @@
-//! `who`: callers, by the names that their issuer gives them.
+//! `who`: callers, by the names that their issuers give them.
 
 use crate::authz::Who;
 use crate::yaml::{Fields, Findings, Node, boolean};
@@ -24,7 +24,7 @@ pub(super) fn read_who(node: &Node, findings: &mut Findings) -> Option<Who> {
             let help = "leave `anyone` out, or the other keys";
             findings.error(
                 anyone,
-                "`anyone` stands beside selectors that say who",
+                "`anyone` excludes other selectors over the caller",
                 help,
             );
         }

@@ -1,4 +1,4 @@
-//! `why`: purposes and behaviour; and `by`, which limits share.
+//! `why`: purposes and behaviour; and `by`, which limits also use.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use crate::yaml::{Fields, Findings, Node, choice, duration, integer, list};
 
 use super::block::{names, open};
 
-/// What a window or the time of a limit may be.
+/// The range of a window's length, or of a limit's period.
 pub(super) const PERIODS: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_hours(24 * 31);
-/// The most that a window can be asked to tell from more.
+/// The largest threshold of a window.
 const MORE_THAN_MAX: u64 = 1_000_000;
-/// The same for tools, each of which has to be remembered.
+/// The same for tools, each of which must be remembered.
 const TOOLS_MORE_THAN_MAX: u64 = 100;
 
 pub(super) fn read_why(node: &Node, findings: &mut Findings) -> Option<Why> {
@@ -72,7 +72,7 @@ fn read_behaviour(
     })
 }
 
-/// What calls are told apart by, in one order whatever the order in the file.
+/// The parts by which calls are distinguished, in a fixed order whatever the order in the file.
 pub(super) fn read_by(node: &Node, findings: &mut Findings) -> Option<Box<[KeyPart]>> {
     let part = choice(&[
         ("subject", KeyPart::Subject),

@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 
 use crate::file::ReadError;
 
-/// The most bytes all files of a policy may have together.
+/// The limit on the total bytes of a policy's files.
 pub(super) const BYTES_MAX: u64 = 64 << 20;
-/// The most files a policy may consist of.
+/// The limit on the number of a policy's files.
 pub(super) const FILES_MAX: usize = 1000;
 
 /// Why the files of a policy could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadPolicyError {
-    /// Nothing is there.
+    /// The path does not exist or matches nothing.
     #[error("no policy file at `{}`", .0.display())]
     Missing(PathBuf),
-    /// The path is a glob that cannot be understood.
+    /// The path is an invalid glob.
     #[error("`{}` is not a path or glob: {cause}", path.display())]
     Pattern {
         /// The path as configured.
@@ -23,24 +23,24 @@ pub enum ReadPolicyError {
         /// What is wrong with it.
         cause: &'static str,
     },
-    /// One of them could not be read, or one of the directories that they are looked for in.
+    /// A file could not be read, or a directory to be searched for files.
     #[error("cannot read the policy `{}`: {cause}", path.display())]
     Read {
         /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         cause: ReadError,
     },
-    /// The path is a glob that leads through too much.
+    /// The glob visits too many directories or names.
     #[error("`{}` leads through too many directories or names", .0.display())]
     TooWide(PathBuf),
-    /// Too much to be a policy.
+    /// The files are too many or too large for a policy.
     #[error("the policy has more than {FILES_MAX} files or {BYTES_MAX} bytes")]
     TooLarge,
 }
 
 impl ReadPolicyError {
-    /// That this file or directory cannot be read.
+    /// The error for a file or directory that cannot be read.
     pub(crate) fn of(path: &Path, cause: impl Into<ReadError>) -> Self {
         ReadPolicyError::Read {
             path: path.to_owned(),

@@ -1,5 +1,5 @@
-//! Finds the files that match a glob. A directory that cannot be read is an error here, because
-//! libraries skip such directories, and a policy would silently lose rules.
+//! Finds the files that match a glob. An unreadable directory is an error here. Libraries skip such
+//! directories, and a policy would silently lose rules.
 
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
@@ -9,12 +9,12 @@ use glob::{MatchOptions, Pattern};
 use super::error::{FILES_MAX, ReadPolicyError};
 use crate::file::{self, FileKind};
 
-/// The most names that are looked at: a glob can go through a whole disk.
+/// The limit on the names that are visited: a glob can traverse a whole disk.
 const NAMES_MAX: usize = 100_000;
-/// The deepest that `**` goes, where a link leads back up.
+/// The depth limit of `**`, because a link may lead back up.
 const DEPTH_MAX: usize = 64;
 
-/// As in a shell: `*` matches no hidden file, as a directory leaves them out too.
+/// As in a shell, `*` matches no hidden file, and directories leave hidden files out too.
 const VISIBLE: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
@@ -23,15 +23,15 @@ const VISIBLE: MatchOptions = MatchOptions {
 
 /// One part of the path between separators.
 enum Part {
-    /// A name that is meant as it is.
+    /// A literal name.
     Plain(PathBuf),
     /// A name with `*`, `?` or `[…]`.
     Pattern {
         pattern: Pattern,
-        /// Whether it is nothing but `*`, and so names no files.
+        /// Whether it is only `*`, and so does not name files.
         is_any: bool,
     },
-    /// `**`: any directories, or none.
+    /// `**`: any number of directories, or none.
     Deep,
 }
 
@@ -44,14 +44,13 @@ fn has_signs(text: &OsStr) -> bool {
     bytes.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }
 
-/// What matches the glob, in the order of the paths; a directory only where it has the name of a
-/// file.
+/// The paths that match the glob, in order; a directory only if it is named like a file.
 pub(super) fn expand(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
     let mut parts = Vec::new();
     for component in path.components() {
         parts.push(part(component, path)?);
     }
-    // Two in a row are one.
+    // Two in a row are equivalent to one.
     parts.dedup_by(|one, other| matches!((one, other), (Part::Deep, Part::Deep)));
     let mut walk = DirWalk {
         glob: path,
@@ -89,7 +88,7 @@ struct DirWalk<'p> {
 }
 
 impl DirWalk<'_> {
-    /// Goes on from a directory with the parts that are left.
+    /// Continues from a directory with the remaining parts.
     fn go(&mut self, folder: &Path, parts: &[Part], depth: usize) -> Result<(), ReadPolicyError> {
         let Some((part, rest)) = parts.split_first() else {
             return Ok(());
@@ -114,7 +113,7 @@ impl DirWalk<'_> {
         }
     }
 
-    /// Goes into every visible directory below with the same parts.
+    /// Enters every visible directory below, with the same parts.
     fn deeper(
         &mut self,
         folder: &Path,
@@ -132,7 +131,8 @@ impl DirWalk<'_> {
         Ok(())
     }
 
-    /// Takes what a part named: at the end as a file, else as a directory to go into.
+    /// Handles an entry that a part matched: as a file at the end, otherwise as a directory to
+    /// enter.
     fn take(
         &mut self,
         path: &Path,
@@ -143,15 +143,15 @@ impl DirWalk<'_> {
         if !rest.is_empty() {
             return match kind(path)? {
                 Some(FileKind::Directory) => self.go(path, rest, depth),
-                // Nothing is below those.
+                // They have no entries.
                 Some(FileKind::File | FileKind::Other(_)) | None => Ok(()),
             };
         }
         let is_left_out = match file::kind(path) {
             Ok(None) => true,
-            // `*` is not said of directories, which may well be beside the files.
+            // `*` is not meant for directories, which may exist beside the files.
             Ok(Some(FileKind::Directory)) => is_any && !is_named_as_policy(path),
-            // What is wrong with it is told as it is read.
+            // Reading it reports what is wrong with it.
             Ok(Some(FileKind::File | FileKind::Other(_))) | Err(_) => false,
         };
         if is_left_out {
@@ -168,7 +168,8 @@ impl DirWalk<'_> {
         ReadPolicyError::TooWide(self.glob.to_owned())
     }
 
-    /// The names in a directory, with their paths. What is not UTF-8 in a name matches as U+FFFD.
+    /// The names in a directory, with their paths. Bytes of a name that are not UTF-8 match as
+    /// U+FFFD.
     fn names(&mut self, folder: &Path) -> Result<Vec<(String, PathBuf)>, ReadPolicyError> {
         let here = here_if_empty(folder);
         let read_error = |cause: std::io::Error| ReadPolicyError::of(here, cause);
@@ -195,7 +196,7 @@ pub(super) fn here_if_empty(folder: &Path) -> &Path {
     }
 }
 
-/// Hidden files are left out: editors and Kubernetes volumes keep their own there.
+/// Hidden files are left out: editors and Kubernetes volumes store internal files under such names.
 pub(super) fn is_named_as_policy(path: &Path) -> bool {
     let hidden = path
         .file_name()

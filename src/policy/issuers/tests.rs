@@ -6,7 +6,7 @@ use super::*;
 use crate::policy::{CompileContext, LintContext, compile, lint};
 use crate::yaml::Source;
 
-/// `mixed` takes two issuers, `own` one, and `twice` names one of them twice. Tokens tell of the
+/// `mixed` accepts two issuers, `own` one, and `twice` names one of them twice. Tokens describe the
 /// device on `posture`; on `mixed` those of one issuer do.
 fn issuers(are_strict: bool) -> Arc<Issuers> {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
@@ -32,7 +32,7 @@ fn issuers(are_strict: bool) -> Arc<Issuers> {
     })
 }
 
-/// What is wrong with one rule.
+/// The findings about one rule.
 fn refused(rule: &str, are_strict: bool) -> Vec<String> {
     let context = CompileContext {
         issuers: issuers(are_strict),
@@ -62,11 +62,11 @@ fn refused(rule: &str, are_strict: bool) -> Vec<String> {
 const ON_MIXED: &str = "what: {servers: [mixed], methods: [tools/call]}";
 const LIMIT: &str = "limit: {calls: 1, per: 1m, by: [subject]}";
 
-/// Each rule is warned of where rules need not say whose names they mean, and refused where they
-/// have to.
+/// Each rule gets a warning if rules need not name the issuers of their names, and is refused if
+/// they must.
 #[test]
 #[expect(clippy::too_many_lines, reason = "rows")]
-fn names_of_any_issuer_are_warned_of_or_refused() {
+fn names_of_any_issuer_are_reported_or_refused() {
     for (rule, what) in [
         (
             format!("effect: allow, who: {{groups: [g]}}, {ON_MIXED}"),
@@ -188,7 +188,7 @@ fn names_of_any_issuer_are_warned_of_or_refused() {
             "`groups`",
         ),
     ] {
-        let message = format!("{what} may be those of any issuer that `mixed` takes");
+        let message = format!("{what} may come from any issuer that `mixed` accepts");
         for (strict, begin) in [(false, "warning[any-issuer]"), (true, "error")] {
             let found = refused(&rule, strict);
             assert_eq!(found.len(), 1, "{rule}: {found:#?}");
@@ -207,17 +207,18 @@ fn names_of_any_issuer_are_warned_of_or_refused() {
     }
 }
 
-/// Where it says to, each rule speaks of named issuers, and lets no more through than before.
+/// A rule that follows the help names its issuers, and lets no more requests through than before.
 #[test]
 #[expect(clippy::too_many_lines, reason = "rows")]
 fn the_help_makes_no_rule_weaker() {
     let whose = "issuers: ['https://a.test']";
-    let in_who = "say whose, with `issuers` in `who`";
-    let in_not = "say whose, with `issuers` in the same `not`";
+    let in_who = "name the issuers with `issuers` in `who`";
+    let in_not = "name the issuers with `issuers` in the same `not`";
     let in_claims =
-        "say whose: `not: {issuers: […], claims: …}` instead, with the values that exempt";
-    let first = "say whose: `subject.issuer == \"…\" && (…)`, or `issuers` in `who`";
-    let negated = "say whose: `!(subject.issuer == \"…\" && …)`, with what exempts after the `&&`";
+        "name the issuers: `not: {issuers: […], claims: …}` instead, with the values that exempt";
+    let first = "name the issuer: `subject.issuer == \"…\" && (…)`, or `issuers` in `who`";
+    let negated =
+        "name the issuer: `!(subject.issuer == \"…\" && …)`, with what exempts after the `&&`";
     let names = "subject.issuer == \"https://a.test\"";
     let expected = "needs: {scopes: [s]}";
     for (rule, help, mended) in [
@@ -226,7 +227,7 @@ fn the_help_makes_no_rule_weaker() {
             in_who,
             format!("effect: allow, who: {{groups: [g], {whose}}}"),
         ),
-        // With `issuers` in the `not`, callers of the other issuer would be let through.
+        // With `issuers` in the `not`, callers of the other issuer would pass.
         (
             "effect: allow, who: {anyone: true, not: {groups: [g]}}".to_owned(),
             in_who,
@@ -242,7 +243,7 @@ fn the_help_makes_no_rule_weaker() {
         (
             "effect: allow, who: {anyone: true}, set: {headers: {x-t: '${subject.tenant}'}}"
                 .to_owned(),
-            "set `${subject.issuer}` too, or say `issuers` in `who`",
+            "set `${subject.issuer}` too, or `issuers` in `who`",
             "effect: allow, who: {anyone: true}, set: {headers: {x-t: '${subject.tenant}', x-i: '${subject.issuer}'}}"
                 .to_owned(),
         ),
@@ -301,7 +302,7 @@ fn the_help_makes_no_rule_weaker() {
 }
 
 #[test]
-fn rules_that_say_whose_names_they_mean_are_let_be() {
+fn rules_that_name_their_issuers_are_accepted() {
     let whose = "issuers: ['https://a.test']";
     for rule in [
         format!("effect: allow, who: {{groups: [g], {whose}}}, {ON_MIXED}"),
@@ -325,7 +326,7 @@ fn rules_that_say_whose_names_they_mean_are_let_be() {
         "effect: allow, who: {groups: [g]}, what: {servers: [own, twice]}".to_owned(),
         "effect: allow, who: {groups: [g]}, what: {methods: [tools/call], not: {servers: [mixed, posture]}}"
             .to_owned(),
-        // These only add to what is refused.
+        // These only add to the refusals.
         format!("effect: deny, who: {{groups: [g]}}, {ON_MIXED}"),
         format!("effect: deny, {ON_MIXED}, if: '\"g\" in subject.groups'"),
         format!(
@@ -355,7 +356,7 @@ fn unknown_issuers_are_refused_with_the_nearest_known_one() {
         let expected = format!("p:2:{column}: error: unknown issuer `https://a.tset` {known}");
         assert_eq!(refused(&rule, false), [expected]);
     }
-    // A slash at the end is another issuer (RFC 8414, section 2).
+    // A trailing slash makes it another issuer (RFC 8414 §2).
     let slash = format!("effect: allow, who: {{issuers: ['https://b.test/']}}, {ON_MIXED}");
     assert!(refused(&slash, false)[0].contains("did you mean `https://b.test`?"));
     let unknown = CompileContext::default();

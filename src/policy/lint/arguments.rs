@@ -45,7 +45,7 @@ impl Lint<'_> {
         });
         if let Some((path, way)) = unknown {
             let message = format!(
-                "no recorded tool that the rule is about declares the argument `{}`",
+                "no recorded tool that the rule applies to declares the argument `{}`",
                 path.as_str()
             );
             let known: BTreeSet<&str> = declared.iter().flat_map(|own| own.names()).collect();
@@ -54,7 +54,8 @@ impl Lint<'_> {
         }
     }
 
-    /// What the recorded tools declare that a rule is about; nothing if that is not known of all.
+    /// The declared arguments of the recorded tools that a rule applies to; `None` if some are
+    /// unknown.
     fn declared(&self, what: &What) -> Option<Vec<&DeclaredArguments>> {
         let mut found = Vec::new();
         for (server, tool) in self.recorded(what)? {
@@ -74,7 +75,7 @@ impl Lint<'_> {
     }
 }
 
-/// Whether a rule is about calls of tools and nothing else that has arguments.
+/// Whether a rule applies to tool calls and to nothing else that has arguments.
 fn is_about_tools(what: &What) -> bool {
     let by_method = what
         .methods

@@ -1,4 +1,5 @@
-//! The input of every lint: the policy, its surroundings, and where each rule stands in its file.
+//! The input of every lint: the policy, its surroundings, and the position of each rule in its
+//! file.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,28 +12,28 @@ use crate::policy::issuers::Issuers;
 use crate::policy::testing::Suite;
 use crate::yaml::{Findings, Node, silence_of};
 
-/// What is known around a policy.
+/// The surroundings of a policy.
 #[derive(Debug, Default)]
 pub struct LintContext<'c> {
-    /// The recorded tools by server; nothing is said about tools of other servers.
+    /// The recorded tools by server; tools of other servers are not checked.
     pub tools: BTreeMap<String, Vec<String>>,
-    /// What they declare, by server and tool.
+    /// Their declared arguments, by server and tool.
     pub arguments: BTreeMap<String, BTreeMap<String, DeclaredArguments>>,
-    /// What trusted annotations say of them.
+    /// Their trusted annotations.
     pub hints: Arc<TrustedHints>,
-    /// How servers read URIs, where it is not as usual.
+    /// How servers read URIs, unless in the default form.
     pub uris: Arc<HashMap<String, UriForm>>,
-    /// The issuers, and which of them each server takes tokens of.
+    /// The issuers, and which of them each server accepts.
     pub issuers: Arc<Issuers>,
     /// Whether the certificates of TLS peers are verified.
     pub peers_are_verified: bool,
     /// The policy's tests, if they could be read.
     pub suite: Option<&'c Suite>,
-    /// The time; without it nothing is said about what has passed.
+    /// The time; without it, expired rules are not reported.
     pub now: Option<Timestamp>,
 }
 
-/// One look over a policy, with what it has found.
+/// One run over a policy, with its findings.
 pub(super) struct Lint<'l> {
     pub(super) policy: &'l Policy,
     pub(super) context: &'l LintContext<'l>,
@@ -41,7 +42,7 @@ pub(super) struct Lint<'l> {
 }
 
 impl Lint<'_> {
-    /// Points to a part of a rule, by the way of its keys, or to its id.
+    /// Points to a part of a rule, given by its path of keys, or else to the rule's id.
     pub(super) fn warn(
         &mut self,
         rule: &Rule,
@@ -66,13 +67,13 @@ impl Lint<'_> {
     }
 }
 
-/// Where a rule stands, and what it silences.
+/// The position of a rule, and the lints that it silences.
 pub(super) struct RulePlace<'t> {
     pub(super) node: &'t Node,
     pub(super) silence: Vec<&'t str>,
 }
 
-/// The rules of some files by id.
+/// The rules of some files, by id.
 pub(super) fn places(trees: &[Node]) -> HashMap<&str, RulePlace<'_>> {
     let mut places = HashMap::new();
     for root in trees {

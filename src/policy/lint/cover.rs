@@ -10,8 +10,8 @@ use crate::authz::{
     Effect, Expression, Glob, MethodPattern, Mode, Names, Rule, What, Where, Who, WhoKinds,
 };
 
-/// Rules by whom they are about, so that not every pair has to be looked at: a rule that names
-/// groups covers only rules that name some of the same, and so with subjects.
+/// Rules by caller, so that not every pair must be compared: a rule that names groups covers only
+/// rules that name some of the same groups, and likewise with subjects.
 pub(super) struct Covers<'p> {
     rules: &'p [Rule],
     groups: HashMap<&'p str, Vec<usize>>,
@@ -49,7 +49,7 @@ impl<'p> Covers<'p> {
         covers
     }
 
-    /// A rule that makes the one at `position` needless: one with the same effect, or a deny. Of
+    /// A rule that makes the one at `position` redundant: one with the same effect, or a deny. Of
     /// two that cover each other, the first in the file stays.
     pub(super) fn of(&self, position: usize) -> Option<&'p Rule> {
         let rule = self.rules.get(position)?;
@@ -76,7 +76,7 @@ impl<'p> Covers<'p> {
     }
 }
 
-/// Every part is named, so that a new one cannot be forgotten here.
+/// Every field is named, so that the compiler notices a new one.
 fn covers(wide: &Rule, narrow: &Rule) -> bool {
     let Rule {
         id: _,
@@ -91,7 +91,7 @@ fn covers(wide: &Rule, narrow: &Rule) -> bool {
         set,
         message: _,
     } = wide;
-    // A deny covers an allow that sets something, another allow only if it sets the same.
+    // A deny covers an allow with assignments, another allow only if it has the same ones.
     let sets_the_same = wide.effect == Effect::Deny || *set == narrow.set;
     let is_as_often = wide.mode == narrow.mode || wide.mode == Mode::Enforce;
     if !sets_the_same || !is_as_often {

@@ -18,10 +18,10 @@ const OPEN_KEYWORDS: [&str; 10] = [
     "dependencies",
 ];
 
-/// What a recorded tool declares in its `inputSchema`.
+/// The arguments that a recorded tool declares in its `inputSchema`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeclaredArguments {
-    /// It does not say, or anything.
+    /// Undeclared, or explicitly any.
     Anything,
     /// These properties.
     Properties(BTreeMap<String, DeclaredArguments>),
@@ -52,7 +52,7 @@ impl DeclaredArguments {
         }
     }
 
-    /// Whether something may be at a path, in whatever way its names are joined.
+    /// Whether there may be a value at a path, however its names are joined.
     pub(super) fn has(&self, path: &str) -> bool {
         let DeclaredArguments::Properties(properties) = self else {
             return true;
@@ -68,7 +68,7 @@ impl DeclaredArguments {
             })
     }
 
-    /// The names of the outermost ones.
+    /// The names of the top-level arguments.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let properties = match self {
             DeclaredArguments::Anything => None,

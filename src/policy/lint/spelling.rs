@@ -6,10 +6,10 @@ use crate::policy::silence::UNKNOWN_GROUP;
 use crate::policy::testing::Suite;
 use crate::yaml::Findings;
 
-/// How many letters a name may be away from one that it was probably meant to be.
+/// How many letters a name may differ from the one that was probably meant.
 const SLIPS_MAX: usize = 2;
 
-/// Warns of callers with a group or scope that is nearly one of the rules'.
+/// Warns of callers with a group or scope that is nearly one of the rules' names.
 pub(super) fn misspelt(suite: &Suite, policy: &Policy) -> Findings {
     let (groups, scopes) = named(policy);
     let mut findings = suite.findings().clone();
@@ -22,7 +22,7 @@ pub(super) fn misspelt(suite: &Suite, policy: &Policy) -> Findings {
                 let Some(near) = known.iter().find(near) else {
                     continue;
                 };
-                let message = format!("no rule knows `{name}`");
+                let message = format!("no rule names `{name}`");
                 let help = format!("did you mean `{near}`?");
                 findings.lint(&test.place, UNKNOWN_GROUP, message, help);
             }

@@ -68,7 +68,7 @@ fn lines_among(issuers: &Arc<Issuers>, policy: &str, tests: &str) -> Vec<String>
     findings.to_lines()
 }
 
-/// Each lint finds its mistake, says nothing of the right form, and can be silenced.
+/// Each lint finds its mistake, accepts the correct form, and can be silenced.
 #[test]
 fn lints_find_what_they_are_named_for() {
     let allow = "{id: a, effect: allow, who: {groups: [g, h]}, what: {servers: [github]}}";
@@ -136,7 +136,7 @@ fn lints_find_what_they_are_named_for() {
 }
 
 #[test]
-fn destructive_tools_want_a_limit() {
+fn destructive_tools_need_a_limit() {
     let policy = |more: &str| {
         format!(
             "tools: {{other: {{read: [x], destructive: [y]}}}}\nrules:\n- {{id: a, effect: allow, who: {{groups: [g]}}, what: {{servers: [other], classes: [destructive]}}{more}\n"
@@ -166,7 +166,7 @@ fn of_two_equal_rules_the_later_one_is_named() {
     assert_eq!(
         lines(rules, ""),
         [
-            "p:3:8: warning[shadowed-rule]: `a` already covers everything that this rule is about (remove one of the two)"
+            "p:3:8: warning[shadowed-rule]: `a` already covers everything that this rule applies to (remove one of the two)"
         ]
     );
 }
@@ -203,7 +203,7 @@ fn tests_are_compared_with_the_rules() {
     let slip = lines(&silent, &test("suport", ""));
     assert!(
         slip[1]
-            .contains("warning[unknown-group]: no rule knows `suport` (did you mean `support`?)"),
+            .contains("warning[unknown-group]: no rule names `suport` (did you mean `support`?)"),
         "{slip:#?}"
     );
     assert_eq!(

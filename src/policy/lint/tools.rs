@@ -1,4 +1,4 @@
-//! Warns of tools and classes that no record has.
+//! Warns of tools and classes that no snapshot records.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::policy::silence::{EMPTY_CLASS, UNKNOWN_TOOL};
 use crate::yaml::{Data, Node, silence_of};
 
 impl Lint<'_> {
-    /// The recorded tools of the servers that a rule is about, if all of them are recorded.
+    /// The recorded tools of the servers that a rule applies to, if all of them are recorded.
     pub(super) fn recorded(&self, what: &What) -> Option<Vec<(&str, &str)>> {
         let recorded = &self.context.tools;
         let servers: Vec<&str> = match &what.servers {

@@ -4,7 +4,7 @@ use super::context::Lint;
 use crate::authz::{Effect, Rule, UriForm, UriPattern, What, never_normal};
 use crate::policy::silence::{URI_NEVER_NORMAL, URI_QUERY};
 
-/// What a query may be replaced with by an author who does not care for it.
+/// A wildcard for authors who do not care about the query.
 const ANY_QUERY: &str = "**";
 
 impl Lint<'_> {
@@ -60,7 +60,7 @@ impl Lint<'_> {
         };
         let (message, help) = if is_allow {
             (
-                format!("the query `{query}` is allowed in exactly this text"),
+                format!("the query `{query}` is allowed only in exactly this text"),
                 format!("`{resource}[?]**` allows any query"),
             )
         } else {
@@ -75,7 +75,7 @@ impl Lint<'_> {
         self.warn(rule, &["what", "resources"], URI_QUERY, &message, &help);
     }
 
-    /// The least strict form of the servers that the rule is about, as far as they are known.
+    /// The least strict form among the servers that the rule applies to, as far as they are known.
     fn form_of(&self, what: &What) -> UriForm {
         let known = &self.context.uris;
         let named = what.servers.as_ref();

@@ -1,14 +1,13 @@
-//! The names outside itself that a policy uses: groups, scopes, and the servers whose arguments it
-//! reads.
+//! The outside names that a policy uses: groups, scopes, and the servers whose arguments it reads.
 
 use std::collections::BTreeSet;
 
 use crate::authz::{Effect, Expression, MethodPattern, Policy, ResourceKind, Rule, What};
 
-/// The method that calls tools.
+/// The method that calls a tool.
 const TOOLS_CALL: &str = "tools/call";
 
-/// Whether calls of tools are among the methods that are meant.
+/// Whether tool calls are among the named methods.
 pub(super) fn is_call(method: &MethodPattern) -> bool {
     match method {
         MethodPattern::Exact(name) => **name == *TOOLS_CALL,
@@ -41,7 +40,7 @@ pub fn scopes_of(policy: &Policy) -> BTreeSet<String> {
     named(policy).1.into_iter().map(str::to_owned).collect()
 }
 
-/// Those of the servers of whose tools some rule reads arguments.
+/// The servers among these whose tools' arguments some rule reads.
 #[must_use]
 pub fn argument_servers<'s>(
     policy: &Policy,

@@ -1,4 +1,4 @@
-//! Warns of expressions that a caller gets past by spelling a value differently.
+//! Warns of expressions that a caller can evade by spelling a value differently.
 
 use super::context::Lint;
 use crate::authz::{Effect, Expression, Remark, Rule, Sense};
@@ -39,20 +39,20 @@ impl Lint<'_> {
     }
 }
 
-/// What a lint has to say to a remark, with its help.
+/// The lint, message and help for a remark, if any.
 fn finding(remark: &Remark, is_allow: bool) -> Option<(&'static str, String, String)> {
     match remark {
         Remark::Unanchored { pattern, sense } if is_granting(*sense, is_allow) => Some((
             UNANCHORED_REGEX,
-            format!("`{pattern}` matches every text with such a part in it"),
+            format!("`{pattern}` also matches a part of a text"),
             "describe the whole text between `^` and `$`; where a part is meant, say \
              `startsWith`, `endsWith` or `contains`"
                 .to_owned(),
         )),
         Remark::AllBut { of } if is_allow => Some((
             NEGATED_ALLOW,
-            "this allows every value but those that are named".to_owned(),
-            format!("name what may be: `{of} == …` or `{of} in […]`"),
+            "this allows every value except the named ones".to_owned(),
+            format!("name the allowed values: `{of} == …` or `{of} in […]`"),
         )),
         Remark::PartOfText {
             function,
@@ -62,7 +62,7 @@ fn finding(remark: &Remark, is_allow: bool) -> Option<(&'static str, String, Str
         } if !is_allow && *sense != Sense::Fails => Some((
             SPELLED_TEXT,
             format!(
-                "`{of}` can be spelled otherwise: in capitals, full width or with characters \
+                "`{of}` can be spelled differently: in capitals, full width or with characters \
                  that nobody sees"
             ),
             plain(function, of, part.as_deref()),
@@ -73,7 +73,7 @@ fn finding(remark: &Remark, is_allow: bool) -> Option<(&'static str, String, Str
             folded,
         } if is_allow => Some((
             URI_IN_EXPRESSION,
-            "this allows resources by a part of the text of their URI".to_owned(),
+            "this allows resources by a part of their URI's text".to_owned(),
             format!(
                 "name them in `what`: `resources: [\"{}\"]`",
                 uri_pattern(function, part, *folded)
@@ -81,7 +81,7 @@ fn finding(remark: &Remark, is_allow: bool) -> Option<(&'static str, String, Str
         )),
         Remark::Converted { function, of } if !is_allow => Some((
             CONVERSION_IN_DENY,
-            format!("where `{function}` does not take `{of}`, the request is denied"),
+            format!("where `{function}` does not accept `{of}`, the request is denied"),
             format!("compare `{of}` itself"),
         )),
         Remark::Unanchored { .. }
@@ -101,19 +101,19 @@ fn is_granting(sense: Sense, is_allow: bool) -> bool {
     }
 }
 
-/// The test over the plain text. What is plain is in lower case.
+/// The same test over the plain text, which is in lower case.
 fn plain(function: &str, of: &str, part: Option<&str>) -> String {
     let literal = |part: &str| format!("\"{}\"", part.to_lowercase());
     let part = part.map_or_else(|| "…".to_owned(), literal);
     match function {
-        // The classes of a pattern tell capitals from small letters.
-        "matches" => format!("`plain({of}).matches(\"…\")`, with a pattern over small letters"),
+        // Character classes distinguish upper and lower case.
+        "matches" => format!("`plain({of}).matches(\"…\")`, with a pattern in lower case"),
         "glob" => format!("`glob(plain({of}), {part})`"),
         _ => format!("`plain({of}).{function}({part})`"),
     }
 }
 
-/// The pattern over resources that says about the same as a test of their text.
+/// A pattern over resources that is roughly equivalent to a test of their text.
 fn uri_pattern(function: &str, part: &str, folded: bool) -> String {
     let written = part.replace('?', "[?]");
     let written = if folded && !written.contains("//") {

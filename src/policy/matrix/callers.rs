@@ -1,11 +1,12 @@
-//! Makes up sample callers from the rules, where the reader of a matrix names none.
+//! Derives sample callers from the rules, for a matrix whose reader names none.
 
 use std::sync::Arc;
 
 use crate::authz::{Effect, Names, PeerNames, Policy, Subject, Who};
 use crate::policy::testing::{SampleCaller, sample_subject};
 
-/// For each allow rule somebody whom its `who` means, one for each group it names; and a stranger.
+/// For each allow rule a caller that its `who` selects, one for each group it names; and a
+/// stranger.
 #[must_use]
 pub fn named_in_rules(policy: &Policy, issuer: &str) -> Vec<SampleCaller> {
     let mut callers: Vec<SampleCaller> = Vec::new();
@@ -28,7 +29,7 @@ pub fn named_in_rules(policy: &Policy, issuer: &str) -> Vec<SampleCaller> {
     callers
 }
 
-/// None where the rule means everybody.
+/// `None` if the rule selects everybody.
 fn caller(who: &Who, group: Option<Arc<str>>, issuer: &str) -> Option<SampleCaller> {
     let Who {
         issuers,
@@ -40,7 +41,7 @@ fn caller(who: &Who, group: Option<Arc<str>>, issuer: &str) -> Option<SampleCall
         tenants,
         agents,
         peers,
-        // A sample of these cannot be made up from the rule.
+        // A rule does not say enough about these to derive a sample.
         claims: _,
         not: _,
     } = who;

@@ -1,8 +1,8 @@
 //! Renders the matrix as one self-contained HTML page that a reviewer can read, filter and print.
 //!
-//! Outcomes differ by colour (a palette that colour-blind readers can tell apart), by sign and by
-//! letter. The template is `page/page.html`; [`PageText`] escapes every text that it shows. The page
-//! may load nothing and run only its own script.
+//! Outcomes differ by colour (in a palette for colour-blind readers), by sign and by letter. The
+//! template is `page/page.html`; [`PageText`] escapes every text from a file. The page loads nothing
+//! and runs only its own script.
 
 use std::fmt;
 

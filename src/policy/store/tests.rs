@@ -42,7 +42,7 @@ fn a_policy_is_a_file_a_directory_or_a_glob() {
     for name in ["b.yaml", "a.yml", ".hidden.yaml", "notes.txt"] {
         write(&directory, name, &rule("r"));
     }
-    // What editors leave behind.
+    // Files that editors leave behind.
     for name in ["a.yml~", ".a.yml.swp", "4913", "#a.yml#"] {
         write(&directory, name, "nonsense");
     }
@@ -76,7 +76,7 @@ fn a_policy_is_a_file_a_directory_or_a_glob() {
 }
 
 #[test]
-fn what_cannot_be_read_is_said_in_one_line() {
+fn unreadable_policies_are_reported_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let shown = path.display();
@@ -107,7 +107,7 @@ fn what_cannot_be_read_is_said_in_one_line() {
     }
 }
 
-/// Ways in which something has the name of a file and is none that can be read.
+/// Ways in which a path that is named like a file is unreadable.
 fn spoil(path: &Path, how: &str) {
     use std::os::unix::fs::symlink;
     match how {
@@ -133,9 +133,9 @@ const SPOILT: [&str; 6] = [
     "a directory",
 ];
 
-/// A rule that is not read could be one that denies.
+/// A rule that is not read could be a deny.
 #[test]
-fn what_has_the_name_of_a_policy_or_test_and_cannot_be_read_is_an_error() {
+fn an_unreadable_path_named_like_a_policy_or_test_is_an_error() {
     for how in SPOILT {
         for name in ["deny.yaml", "deny.yml", "a_test.yaml", "a_test.yml"] {
             let directory = tempfile::tempdir().unwrap();
@@ -153,8 +153,8 @@ fn what_has_the_name_of_a_policy_or_test_and_cannot_be_read_is_an_error() {
                 let error = read_files(&place).unwrap_err().to_string();
                 let told = error.contains(how) && error.contains(name);
                 assert!(told, "{how}, {name}, {}: {error}", place.display());
-                // The policy itself is none the worse for a test, but what `**` cannot look at
-                // could be a directory.
+                // An unreadable test does not affect the policy itself, but an entry that `**`
+                // cannot inspect could be a directory.
                 if !place.ends_with("**/*.y*ml") {
                     assert_eq!(read(&place).is_ok(), is_test, "{how}, {name}");
                 }
@@ -172,9 +172,9 @@ fn what_has_the_name_of_a_policy_or_test_and_cannot_be_read_is_an_error() {
     }
 }
 
-/// What leads to files and cannot be gone through could lead to a rule that denies.
+/// An unreadable path that leads to files could lead to a deny rule.
 #[test]
-fn a_glob_that_cannot_be_gone_through_is_an_error() {
+fn a_glob_that_cannot_be_traversed_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     std::fs::create_dir(path.join("good")).unwrap();
@@ -198,15 +198,15 @@ fn a_glob_that_cannot_be_gone_through_is_an_error() {
         );
     }
     assert_eq!(names(&path.join("good/*.yaml")), ["a.yaml"]);
-    // A link that leads back up does not lead there for ever.
+    // A link that leads back up is not followed for ever.
     std::fs::remove_file(path.join("broken")).unwrap();
     std::os::unix::fs::symlink(".", path.join("again")).unwrap();
     assert!(read(&path.join("**/*.yaml")).is_err());
 }
 
-/// A name that is not UTF-8 is a name too.
+/// A name that is not UTF-8 is still a name.
 #[test]
-fn a_glob_leaves_out_no_name() {
+fn a_glob_omits_no_name() {
     use std::os::unix::ffi::OsStrExt as _;
     let directory = tempfile::tempdir().unwrap();
     let name = std::ffi::OsStr::from_bytes(b"deny-\xff.yaml");
@@ -231,7 +231,7 @@ fn a_file_that_cannot_be_read_keeps_the_policy_in_force() {
         let failing = store.status().failing.unwrap();
         assert!(failing.lines[0].contains(how), "{failing:?}");
         assert!(PolicyStore::open(path.clone(), context(), at(3)).is_err());
-        // It is mended by a file, and by nothing having the name.
+        // A file with the name repairs it, and so does removing the name.
         if how == "a directory" {
             std::fs::remove_dir(&spoilt).unwrap();
         } else {
@@ -244,7 +244,7 @@ fn a_file_that_cannot_be_read_keeps_the_policy_in_force() {
 }
 
 #[test]
-fn a_broken_policy_changes_nothing_and_is_told_until_it_is_mended() {
+fn a_broken_policy_changes_nothing_and_is_reported_until_it_is_repaired() {
     let directory = tempfile::tempdir().unwrap();
     write(&directory, "p.yaml", &rule("first"));
     let path = directory.path().join("p.yaml");
@@ -312,7 +312,7 @@ fn a_thousand_findings_are_not_all_kept() {
 }
 
 #[test]
-fn a_policy_that_does_not_say_whose_names_it_means_is_not_taken_where_it_has_to() {
+fn a_policy_that_must_name_its_issuers_and_does_not_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("policy.yaml");
     let issuers = |are_strict| Issuers {
@@ -336,7 +336,7 @@ fn a_policy_that_does_not_say_whose_names_it_means_is_not_taken_where_it_has_to(
     allow("groups: [g]");
     assert!(PolicyStore::open(path.clone(), context(false), at(1)).is_ok());
     let refused = PolicyStore::open(path.clone(), context(true), at(1)).unwrap_err();
-    assert!(refused.lines()[0].contains("any issuer that `notes` takes"));
+    assert!(refused.lines()[0].contains("any issuer that `notes` accepts"));
     allow("groups: [g], issuers: ['https://a.test']");
     let store = PolicyStore::open(path, context(true), at(1)).unwrap();
     let revision = Arc::clone(store.snapshot().revision());

@@ -1,4 +1,4 @@
-//! Several rules about one call.
+//! Several rules for one call.
 
 use super::*;
 use crate::authz::{
@@ -194,9 +194,9 @@ fn an_empty_policy_denies_everything() {
     }
 }
 
-/// A policy of the usual size, with each effect.
+/// A policy of ordinary size, with each effect.
 #[test]
-fn the_specified_example_decides_as_it_says() {
+fn the_specified_example_decides_as_documented() {
     let policy = policy(
         r#"
 tools:

@@ -1,10 +1,10 @@
-//! What is refused, and what is one policy.
+//! Invalid policies, and policies of several files.
 
 use super::*;
 use crate::authz::Hints;
 
 #[test]
-fn limits_are_named_where_they_are_exceeded() {
+fn exceeded_limits_are_reported_with_their_values() {
     let rule = |id: usize| format!("- {{id: r{id}, effect: deny, if: \"args.a == 'xxxx'\"}}\n");
     let text = format!("rules:\n{}{}{}", rule(0), rule(1), rule(2));
     let context = CompileContext {
@@ -52,8 +52,8 @@ fn several_files_are_one_policy() {
     );
     let findings = compile(&[first, second, again], &context()).unwrap_err();
     let expected = [
-        "c.yaml:1:9: error: the tools of `github` are given twice (keep them in one file)",
-        "c.yaml:3:8: error: the id `x` is given twice (the first is in b.yaml:2)",
+        "c.yaml:1:9: error: the tools of `github` are defined twice (keep them in one file)",
+        "c.yaml:3:8: error: the id `x` is used twice (the first is in b.yaml:2)",
     ];
     assert_eq!(findings.to_lines(), expected);
 }
@@ -69,7 +69,7 @@ fn countries_need_a_database() {
 - {id: b, effect: deny, if: 'has(source.country) && source.ip == \"1.2.3.4\"'}
 - {id: c, effect: deny, where: {device: {a: 1}}}
 ";
-    let expected = "the rule asks for a country, and there is no database of countries (`geoip` in the configuration says where one is)";
+    let expected = "the rule reads a country, but there is no country database (set `geoip` in the configuration)";
     let expected = [2, 3].map(|line| format!("p.yaml:{line}:3: error: {expected}"));
     assert_eq!(lines(text, &context), expected);
 }

@@ -1,4 +1,4 @@
-//! What require and limit rules ask for, and classes.
+//! Requirements, limits and classes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +57,7 @@ fn limits_match_what_they_count() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "rows")]
-fn requirements_of_all_rules_are_asked_for_at_once() {
+fn requirements_of_all_rules_are_requested_at_once() {
     let rules = "rules:
 - {id: all, effect: allow, who: {anyone: true}, what: {servers: [github]}}
 - {id: r1, effect: require, needs: {acr: [silver, gold], auth_age_max: 15m}}
@@ -139,7 +139,7 @@ fn requirements_of_all_rules_are_asked_for_at_once() {
 }
 
 #[test]
-fn trusted_hints_are_classes_where_no_table_is() {
+fn trusted_hints_are_classes_without_a_table() {
     let servers = TrustedHints::default();
     let text = "tools: {github: {read: [get_*]}}\nrules:\n- {id: a, effect: allow, who: {anyone: true}, what: {servers: [SERVER], classes: [write]}}\n";
     let compiled = |server: &str, hints: &TrustedHints| {

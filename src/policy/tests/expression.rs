@@ -96,7 +96,7 @@ fn if_evaluates_expressions() {
 }
 
 #[test]
-fn an_expression_does_not_look_at_too_much() {
+fn an_expression_does_not_read_too_large_values() {
     let list = |length| Value::List(vec![Value::Int(1); length]);
     for (expression, length, expected) in [
         ("args.l.all(x, x == 1)", 9_000, "yes"),

@@ -1,4 +1,4 @@
-//! What lists show.
+//! What is visible in lists.
 
 use super::*;
 use crate::authz::{Count, Readings, Resource, demands, evaluate, is_visible};
@@ -36,9 +36,9 @@ fn lists_show_what_could_be_called() {
     }
 }
 
-/// What counts is whether a call made now would be denied: it counts itself, the list does not.
+/// An item is hidden if a call made now would be denied; the call counts itself, the list does not.
 #[test]
-fn lists_look_at_windows_as_the_call_would() {
+fn lists_read_windows_as_the_call_would() {
     let policy = policy(&format!(
         "{TOOLS}rules:
 - {{id: a, effect: allow, who: {{anyone: true}}, what: {{servers: [github]}}}}
@@ -56,7 +56,7 @@ fn lists_look_at_windows_as_the_call_would() {
         ("get_issue", Some(2), None, true),
         ("get_issue", Some(3), None, false),
         ("create_b", Some(2), Some(3), true),
-        // Who has no session cannot be counted by it: that denies, and does not hide.
+        // A caller without a session cannot be counted by session: that denies, but does not hide.
         ("create_a", Some(2), Some(2), true),
     ] {
         let mut readings = Readings::default();
@@ -94,7 +94,7 @@ fn lists_look_at_windows_as_the_call_would() {
 }
 
 #[test]
-fn listed_templates_are_judged_by_all_that_they_stand_for() {
+fn listed_templates_are_judged_by_all_of_their_expansions() {
     let policy = policy(
         "rules:
 - {id: a, effect: allow, who: {anyone: true}, what: {resources: ['docs://public/**', 'docs://x/readme']}}
@@ -120,7 +120,7 @@ fn listed_templates_are_judged_by_all_that_they_stand_for() {
         let call = SampleCall::on("resources/read", Resource::Template(template));
         let request = call.request(&HEADERS);
         assert_eq!(is_visible(&policy, &request), visible, "{template}");
-        // As anything but a listed item it stands for all that it can expand to.
+        // Except as a listed item, it stands for everything that it can expand to.
         let all = matches!(template, "wiki://{page}" | "docs://public/{name}");
         let allowed = outcome(&evaluate(&policy, &request)) == "allow";
         assert!(!allowed || (visible && all), "{template}");

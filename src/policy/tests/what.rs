@@ -62,7 +62,7 @@ fn what_selects_calls() {
 }
 
 #[test]
-fn a_uri_that_may_mean_another_cannot_be_matched() {
+fn an_ambiguous_uri_cannot_be_matched() {
     for (uri, expected) in [
         ("file:///srv/a", "yes"),
         ("file:///srv/a..b/.x/c%20e", "yes"),

@@ -76,7 +76,7 @@ fn when_selects_times() {
         (&plain, "when: {not: {session_age_max: 10m}}", "?"),
         (&fresh, "when: {session_age_max: 10m}", "yes"),
         (&stale, "when: {session_age_max: 10m}", "no"),
-        // What surely fails decides before what cannot be known.
+        // A certain no decides before an unknown fact.
         (
             &plain,
             "when: {auth_age_max: 10m, days: [mon], timezone: UTC}",

@@ -44,7 +44,7 @@ fn why_selects_purposes_and_behaviour() {
         (&unclear, "why: {purposes: [support]}".to_owned(), "?"),
         (&read, "why: {purposes: [sales, support]}".to_owned(), "yes"),
         (&read, "why: {purposes: [Support]}".to_owned(), "no"),
-        // The call at hand is the third.
+        // The current call is the third.
         (
             &read,
             format!("why: {{calls: {{more_than: 2, {by}}}}}"),
@@ -85,7 +85,7 @@ fn why_selects_purposes_and_behaviour() {
             format!("why: {{denials: {{more_than: 1, {by}}}}}"),
             "?",
         ),
-        // There is no tenant and no session to count by.
+        // There is no tenant or session to count by.
         (
             &read,
             "why: {calls: {more_than: 0, per: 1m, by: [tenant]}}".to_owned(),

@@ -17,7 +17,7 @@ fn rule(id: &str) -> String {
     format!("rules: [{{id: {id}, effect: deny, what: {{servers: [notes]}}}}]\n")
 }
 
-/// A store of a policy in a directory of its own.
+/// A store of a policy in its own directory.
 fn store(directory: &tempfile::TempDir) -> Arc<PolicyStore> {
     let path = directory.path().join("policy.yaml");
     std::fs::write(&path, rule("first")).unwrap();
@@ -29,13 +29,13 @@ fn store(directory: &tempfile::TempDir) -> Arc<PolicyStore> {
     Arc::new(PolicyStore::open(path, context, now()).unwrap())
 }
 
-/// A file system: what reading gives, or nothing, ever, as long as it hangs.
+/// A fake file system: the content that reading returns. While it hangs, reads do not return.
 #[derive(Clone, Default)]
 struct FakeFiles {
     content: Arc<Mutex<Vec<Source>>>,
     tests: Arc<Mutex<Vec<Source>>>,
     hangs: Arc<AtomicBool>,
-    /// The same, and what was begun meanwhile never ends.
+    /// The same, but reads that started meanwhile never end.
     is_gone: Arc<AtomicBool>,
     begun: Arc<AtomicUsize>,
 }
@@ -51,8 +51,8 @@ impl FakeFiles {
         *self.content.lock().unwrap() = vec![source("p", text)];
     }
 
-    /// Threads that hang end with the process of the tests.
-    #[expect(clippy::unnecessary_wraps, reason = "as files are read")]
+    /// Threads that hang end with the test process.
+    #[expect(clippy::unnecessary_wraps, reason = "the signature of a file reader")]
     fn read(&self) -> Sources {
         self.begun.fetch_add(1, Ordering::SeqCst);
         if self.is_gone.load(Ordering::SeqCst) {
@@ -73,7 +73,7 @@ impl FakeFiles {
     }
 }
 
-/// Ends with the process.
+/// Blocks until the process ends.
 fn never() -> ! {
     loop {
         std::thread::park();
@@ -87,19 +87,19 @@ fn source(name: &str, text: &str) -> Source {
     }
 }
 
-/// Waits until it is so, for an hour; on a paused clock, which goes on whenever the runtime has
-/// nothing to do.
+/// Waits until it is so, for up to an hour of paused time, which advances whenever the runtime is
+/// idle.
 async fn until(what: impl Fn() -> bool) {
     let start = Instant::now();
     while !what() {
         assert!(start.elapsed() < Duration::from_hours(1), "it never is");
         tokio::time::sleep(Duration::from_millis(50)).await;
-        // Threads of ours are no business of the runtime's: give them real time too.
+        // The runtime does not wait for our threads: give them real time too.
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// A policy that is watched in fake files, `first` at the beginning, and who may ask for a reload.
+/// A watched policy in fake files, `first` at the beginning, with a handle to request reloads.
 struct Watched {
     store: Arc<PolicyStore>,
     files: FakeFiles,
@@ -149,7 +149,7 @@ impl Watched {
     }
 }
 
-/// Watches until the steps are done.
+/// Watches until the steps have finished.
 async fn watched(steps: impl AsyncFnOnce(&Watched)) {
     let directory = tempfile::tempdir().unwrap();
     let (ask, asked) = mpsc::channel(1);
@@ -170,14 +170,14 @@ async fn watched(steps: impl AsyncFnOnce(&Watched)) {
     assert_eq!(ids(&store), in_force, "the end changes nothing");
 }
 
-/// A file system that hangs is told of, and does not keep a later policy out: the reads that were
-/// begun give an old content when they end, and it is not taken.
+/// A hanging file system is reported, and does not block a later policy: the reads that started
+/// return an old content when they end, which is not applied.
 #[tokio::test(start_paused = true)]
-async fn a_read_that_does_not_return_is_told_of_and_holds_nothing_up() {
+async fn a_hanging_read_is_reported_and_blocks_nothing() {
     watched(async |policy| {
         policy.files.put(&rule("second"));
         policy.has("second").await;
-        // It hangs with an old content in its hands.
+        // The hanging read has an old content.
         policy.files.put(&rule("old"));
         policy.hang(true);
         policy.fails().await;
@@ -187,7 +187,7 @@ async fn a_read_that_does_not_return_is_told_of_and_holds_nothing_up() {
         policy.begins(2).await;
         assert_eq!(policy.store.status().failures, failures, "told of once");
         assert_eq!(policy.ids(), ["second"]);
-        // The next look is beside those that hang.
+        // The next read starts beside those that hang.
         policy.files.put(&rule("third"));
         policy.hang(false);
         policy.has("third").await;
@@ -196,9 +196,9 @@ async fn a_read_that_does_not_return_is_told_of_and_holds_nothing_up() {
     .await;
 }
 
-/// A volume that is mounted anew: what waits for the old one waits for ever.
+/// A volume is mounted again: reads of the old one wait for ever.
 #[tokio::test(start_paused = true)]
-async fn a_policy_is_taken_up_though_earlier_looks_still_hang() {
+async fn a_policy_is_loaded_though_earlier_reads_still_hang() {
     watched(async |policy| {
         for name in ["second", "third", "fourth"] {
             let begun = policy.begun();
@@ -214,9 +214,9 @@ async fn a_policy_is_taken_up_though_earlier_looks_still_hang() {
     .await;
 }
 
-/// Being asked makes one look urgent, not all until one succeeds.
+/// A request makes one read urgent, not all of them until one succeeds.
 #[tokio::test(start_paused = true)]
-async fn being_asked_while_it_hangs_begins_one_more_look_and_is_kept() {
+async fn a_request_during_a_hang_starts_one_more_read_and_is_kept() {
     watched(async |policy| {
         policy.go(true);
         policy.begins(3).await;
@@ -225,21 +225,22 @@ async fn being_asked_while_it_hangs_begins_one_more_look_and_is_kept() {
         let (before, successes) = (policy.begun(), policy.store.status().successes);
         policy.ask.send(()).await.unwrap();
         until(|| policy.begun() > before).await;
-        // It hangs 5 s; then the pauses are 10 s, 20 s and 40 s, each after 5 s.
+        // A read is given up after 5 s; then the pauses are 10 s, 20 s and 40 s, each followed by 5
+        // s.
         tokio::time::sleep(Duration::from_secs(70)).await;
         let more = policy.begun() - before;
         assert!(more <= 4, "{more} more looks");
         assert_eq!(policy.store.status().successes, successes);
         policy.go(false);
-        // The same policy, as it was asked for: at the first look.
+        // The first read loads the same policy again, because it was requested.
         until(|| policy.store.status().successes > successes).await;
     })
     .await;
 }
 
-/// Where nothing is otherwise than before it hung, only the report goes.
+/// If nothing has changed since before the hang, only the report disappears.
 #[tokio::test(start_paused = true)]
-async fn the_report_goes_when_the_same_files_can_be_read_again() {
+async fn the_report_disappears_when_the_same_files_are_readable_again() {
     watched(async |policy| {
         policy.hang(true);
         policy.fails().await;
@@ -250,7 +251,7 @@ async fn the_report_goes_when_the_same_files_can_be_read_again() {
     .await;
 }
 
-/// Tests that no policy of these passes.
+/// Tests that none of these policies passes.
 fn failing_tests(count: usize) -> Vec<Source> {
     let test = |index: usize| {
         format!(
@@ -262,13 +263,13 @@ fn failing_tests(count: usize) -> Vec<Source> {
     vec![source("t", &format!("tests:\n{tests}"))]
 }
 
-/// In real time: a paused clock waits for the tests too.
+/// In real time: a paused clock would wait for the tests too.
 #[tokio::test]
 async fn a_newer_policy_does_not_wait_for_the_tests_of_the_one_before() {
     watched(async |policy| {
         *policy.files.tests.lock().unwrap() = failing_tests(20_000);
         policy.files.put(&rule("second"));
-        // Two looks to find it settled, and one to be sure that it was taken up.
+        // Two reads to find it settled, and one to be sure that it is loading.
         policy.begins(4).await;
         policy.files.tests.lock().unwrap().clear();
         policy.files.put(&rule("third"));
@@ -279,9 +280,9 @@ async fn a_newer_policy_does_not_wait_for_the_tests_of_the_one_before() {
     .await;
 }
 
-/// A policy whose tests run is given up between two of them for a newer one.
+/// A policy whose tests are running is abandoned between two of them for a newer one.
 #[test]
-fn a_test_suite_ends_where_a_newer_policy_is_there() {
+fn a_test_suite_ends_early_for_a_newer_policy() {
     let directory = tempfile::tempdir().unwrap();
     let store = store(&directory);
     let tests = failing_tests(50);
@@ -308,7 +309,7 @@ fn a_test_suite_ends_where_a_newer_policy_is_there() {
         .take(files(), now(), &AtomicBool::new(true))
         .unwrap_err();
     assert!(matches!(error, LoadPolicyError::Replaced), "{error}");
-    assert_eq!(store.status(), before, "nothing is told of it");
+    assert_eq!(store.status(), before, "it is not reported");
     let error = store
         .take(files(), now(), &AtomicBool::new(false))
         .unwrap_err();

@@ -1,9 +1,10 @@
 //! Ids whose responses are awaited.
 //!
-//! Where there are too many, [`Shares`] says who makes room: its request that ends first is
-//! forgotten. Nobody forgets a request of its own that is young for one more, which is refused; or
-//! whoever asks for enough lists would set the id of one free that is still to come. Whose young
-//! request is forgotten for others has no ids to use until it would not be young any more.
+//! When there are too many, [`Shares`] chooses an owner, and its request that expires first is
+//! evicted. An owner's own young request is never evicted for another of its requests, which is
+//! refused instead; otherwise an owner could free the id of a response still to come by requesting
+//! enough lists. An owner whose young request is evicted for others can use no ids until that
+//! request would no longer be young.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -18,31 +19,31 @@ use crate::state::digest::ShortDigest;
 use crate::state::lapses::Lapses;
 use crate::state::shares::{Party, Shares};
 
-/// How long it is likely that a response is still to come.
+/// How long a response is likely to be still to come.
 pub(super) const YOUNG_MAX: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub(super) struct Awaited {
     most: usize,
     ids: HashMap<RequestKey, Held>,
-    /// How many ids all requests have.
+    /// The number of ids of all requests.
     len: usize,
     requests: HashMap<Uuid, Request>,
-    /// Every request, by the time at which it is forgotten.
+    /// Every request, by when it expires.
     ends: BTreeSet<(Timestamp, Uuid)>,
-    /// The same by owner.
+    /// The same, by owner.
     held: BTreeSet<(ShortDigest, Timestamp, Uuid)>,
     shares: Shares,
     lapses: Lapses,
 }
 
-/// An id whose response is awaited. Several requests may have it if it makes no difference which of
-/// them is answered, as when one check is made twice.
+/// An awaited id. Several requests may share it if it makes no difference which of them is
+/// answered, as when a check is made twice.
 #[derive(Debug)]
 struct Held {
     owner: Owner,
     look: u8,
-    /// How many requests have it; one at least.
+    /// How many requests share it; at least one.
     requests: usize,
 }
 
@@ -55,11 +56,11 @@ struct Request {
     ids: SmallVec<[RequestKey; 1]>,
 }
 
-/// Who makes room, and by what.
+/// Which request is evicted to make room.
 struct Victim {
     request: Uuid,
     owner: Party,
-    /// Until when it is likely to be answered, if it is.
+    /// Until when a response is likely, if it still is.
     likely_until: Option<Timestamp>,
 }
 
@@ -82,7 +83,7 @@ impl Awaited {
         self.len
     }
 
-    /// Whether an id of a request is awaited, or may be, and its response looked at otherwise.
+    /// Whether an id of a request is, or may be, awaited with a different inspection.
     pub(super) fn has(&self, ids: &RequestIds, now: Timestamp) -> bool {
         let clashes = |id| {
             let held: Option<&Held> = self.ids.get(id);
@@ -98,7 +99,7 @@ impl Awaited {
         self.lacks_room(ids) && self.victim(&ids.owner.party(), now).is_none()
     }
 
-    /// Adds a request, and says how many ids of others were forgotten for it.
+    /// Adds a request, and returns how many ids of others were evicted for it.
     ///
     /// # Errors
     /// There is no room.
@@ -140,7 +141,7 @@ impl Awaited {
         Ok(forgotten)
     }
 
-    /// Forgets a request, and says how many ids it had.
+    /// Removes a request, and returns how many ids it had.
     pub(super) fn remove(&mut self, request: Uuid) -> usize {
         let Some(removed) = self.requests.remove(&request) else {
             return 0;
@@ -179,7 +180,7 @@ impl Awaited {
         self.held.insert((known.owner, until, request));
     }
 
-    /// Forgets what nobody saw the end of.
+    /// Drops requests whose end was never seen.
     pub(super) fn drop_old(&mut self, now: Timestamp) {
         while let Some((until, request)) = self.ends.first().copied() {
             if until > now {
@@ -188,7 +189,8 @@ impl Awaited {
             self.ends.remove(&(until, request));
             self.remove(request);
         }
-        // Only after a clock was set back does anything end so late. It is kept as if it were new.
+        // Only a clock that was set back gives such a late end. The request is kept as if it were
+        // new.
         while let Some((until, request)) = self.ends.last().copied() {
             if until <= end(now, IN_FLIGHT_MAX.saturating_mul(2)) {
                 break;

@@ -1,8 +1,8 @@
-//! Ids that were used lately whose responses are not looked at: those of this period of time and of
-//! the one before.
+//! Recently used ids whose responses are not inspected: those of the current period and of the one
+//! before.
 //!
-//! Where there are too many, the owners with the most lose some. To them, any id may have been used
-//! lately until those that they lost would be old.
+//! When there are too many, the owners with the most lose some. For them, any id may have been used
+//! recently until the evicted ones would have expired.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    /// Room for so many in each period.
+    /// Room for this many ids in each period.
     pub(super) fn new(most: usize) -> Self {
         Recent {
             most,
@@ -33,7 +33,7 @@ impl Recent {
         }
     }
 
-    /// Whether a response is to be looked at whose id was used lately, or may have been.
+    /// Whether a response is to be inspected and its id was, or may have been, used recently.
     pub(super) fn has(&self, ids: &RequestIds, now: Timestamp) -> bool {
         let is_known = |id| self.current.contains_key(id) || self.before.contains_key(id);
         !ids.awaited.is_empty()
@@ -41,8 +41,8 @@ impl Recent {
                 || ids.awaited.iter().any(is_known))
     }
 
-    /// Keeps the ids of a request whose responses are not looked at, and says how many were forgotten
-    /// for that: the end of the other ones is seen.
+    /// Records the ids of a request whose responses are not inspected, and returns how many were
+    /// evicted for them. The other ids are recorded elsewhere, because their end is seen.
     pub(super) fn add(&mut self, ids: &RequestIds, now: Timestamp) -> usize {
         for id in &ids.others {
             self.current.insert(*id, ids.owner);
@@ -55,7 +55,7 @@ impl Recent {
     }
 
     /// Begins a new period when one is over, or when the clock was set back. A check that began
-    /// earlier may come later, and makes no period longer.
+    /// earlier may arrive later; it does not prolong a period.
     pub(super) fn drop_old(&mut self, now: Timestamp) {
         let age = now.duration_since(self.since);
         if age.unsigned_abs() < RECENT_MIN {
@@ -71,8 +71,8 @@ impl Recent {
         self.since = now;
     }
 
-    /// Leaves half of the room, and each owner as many as any other who had as many. Making a lot of
-    /// room at once makes it seldom.
+    /// Halves the number of ids, with the same cap for every owner. Making a lot of room at once
+    /// keeps it rare.
     fn make_room(&mut self, now: Timestamp) -> usize {
         let mut theirs: HashMap<Owner, usize> = HashMap::new();
         for owner in self.current.values() {
@@ -95,7 +95,7 @@ impl Recent {
     }
 }
 
-/// How many each may have so that all together have no more than there is room for.
+/// The cap for each owner, so that all together fit into the room.
 fn share(mut counts: Vec<usize>, mut room: usize) -> usize {
     counts.sort_unstable();
     let (mut owners, mut share) = (counts.len(), 0);

@@ -19,7 +19,7 @@ fn key(id: &str) -> RequestKey {
     RequestKey::new("s", "session", None, id)
 }
 
-/// A list, looked at in this way.
+/// A list request, inspected in this way.
 fn list(name: &str, look: u8, ids: &[&str]) -> RequestIds {
     RequestIds {
         owner: owner(name),
@@ -38,7 +38,7 @@ fn call(name: &str, ids: &[&str]) -> RequestIds {
     }
 }
 
-/// Whether a request may have its ids, which a look tells as well.
+/// Whether a request may use its ids; asserts that `is_in_use` agrees.
 fn enter(
     in_flight: &InFlight,
     number: u128,
@@ -63,7 +63,7 @@ fn an_id_is_kept_until_its_request_is_answered() {
         ..list("bob", 1, &["8"])
     };
     assert_eq!(enter(&in_flight, 2, &both, 1), Err(IdInUse));
-    // Nothing of a refused request is kept.
+    // Nothing of a refused request is recorded.
     assert_eq!(enter(&in_flight, 3, &list("alice", 2, &["8"]), 1), Ok(0));
     in_flight.leave(request(3));
     in_flight.leave(request(2));
@@ -75,7 +75,7 @@ fn an_id_is_kept_until_its_request_is_answered() {
 }
 
 #[test]
-fn ids_of_other_sessions_servers_and_owners_are_others() {
+fn ids_of_other_sessions_servers_and_owners_are_distinct() {
     let in_flight = InFlight::new(10);
     enter(&in_flight, 1, &list("alice", 1, &["7"]), 0).unwrap();
     for other in [
@@ -92,7 +92,7 @@ fn ids_of_other_sessions_servers_and_owners_are_others() {
 }
 
 #[test]
-fn an_id_whose_answer_is_never_seen_is_free_again_in_time() {
+fn an_id_whose_response_is_never_seen_is_freed_in_time() {
     let in_flight = InFlight::new(10);
     enter(&in_flight, 1, &list("alice", 1, &["7"]), 0).unwrap();
     let again = call("alice", &["7"]);
@@ -102,11 +102,11 @@ fn an_id_whose_answer_is_never_seen_is_free_again_in_time() {
 }
 
 #[test]
-fn an_error_sets_an_id_free_soon() {
+fn an_error_frees_an_id_soon() {
     let in_flight = InFlight::new(10);
     enter(&in_flight, 1, &list("alice", 1, &["7"]), 0).unwrap();
     in_flight.expire_soon(request(1), at(100));
-    // No later word makes that longer.
+    // A later call does not prolong it.
     in_flight.expire_soon(request(1), at(120));
     in_flight.expire_soon(request(2), at(120));
     let again = call("alice", &["7"]);
@@ -119,12 +119,12 @@ fn an_error_sets_an_id_free_soon() {
 }
 
 #[test]
-fn an_id_that_was_used_lately_is_not_that_of_a_list() {
+fn a_recently_used_id_cannot_be_the_id_of_a_list() {
     let in_flight = InFlight::new(10);
     let called = call("alice", &["7"]);
     let listed = list("alice", 1, &["7"]);
     assert_eq!(enter(&in_flight, 1, &called, 0), Ok(0));
-    // A check that is made twice is no other request.
+    // A check that is made twice is not another request.
     assert_eq!(enter(&in_flight, 2, &called, 0), Ok(0));
     assert_eq!(enter(&in_flight, 3, &listed, 0), Err(IdInUse));
     assert_eq!(enter(&in_flight, 3, &listed, 9), Err(IdInUse));
@@ -138,7 +138,7 @@ fn an_id_that_was_used_lately_is_not_that_of_a_list() {
     }
     assert_eq!(enter(&in_flight, 3, &listed, 128), Ok(0));
     in_flight.leave(request(3));
-    // Whatever a clock does, the time comes.
+    // Whatever the clock does, the id is freed in the end.
     assert_eq!(enter(&in_flight, 1, &called, 1_000_000), Ok(0));
     assert_eq!(enter(&in_flight, 3, &listed, 0), Err(IdInUse));
     assert_eq!(enter(&in_flight, 3, &listed, 9), Err(IdInUse));
@@ -170,7 +170,7 @@ fn a_request_that_is_checked_twice_has_its_id_until_both_are_answered() {
 }
 
 #[test]
-fn a_check_that_comes_late_makes_no_id_old() {
+fn a_late_check_does_not_age_ids() {
     let in_flight = InFlight::new(10);
     let called = |id, seconds| enter(&in_flight, 1, &call("alice", &[id]), seconds);
     assert_eq!(called("1", 0), Ok(0));
@@ -185,7 +185,7 @@ fn a_check_that_comes_late_makes_no_id_old() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_keeps_no_id_for_longer() {
+fn a_clock_that_is_set_back_prolongs_no_id() {
     let in_flight = InFlight::new(10);
     enter(&in_flight, 1, &list("alice", 1, &["7"]), 100_000).unwrap();
     enter(&in_flight, 2, &list("alice", 1, &["8"]), 100_001).unwrap();
@@ -197,7 +197,7 @@ fn a_clock_that_is_set_back_keeps_no_id_for_longer() {
 }
 
 #[test]
-fn nobody_sets_an_id_free_by_many_more() {
+fn nobody_frees_an_id_with_many_more() {
     let in_flight = InFlight::new(4);
     enter(&in_flight, 0, &list("alice", 1, &["of alice"]), 0).unwrap();
     let listed = |number: u128, seconds| {
@@ -214,7 +214,7 @@ fn nobody_sets_an_id_free_by_many_more() {
         let again = call("mallory", &[id]);
         assert_eq!(enter(&in_flight, 99, &again, 59), Err(IdInUse), "{id}");
     }
-    // They are forgotten once it is unlikely that they will be answered, the oldest first.
+    // They are evicted once a response is unlikely, the oldest first.
     assert_eq!(listed(4, 60), Ok(1));
     assert_eq!(enter(&in_flight, 99, &call("mallory", &["1"]), 60), Ok(0));
     for (name, id) in [("mallory", "2"), ("mallory", "4"), ("alice", "of alice")] {
@@ -229,7 +229,7 @@ fn nobody_sets_an_id_free_by_many_more() {
 }
 
 #[test]
-fn whose_id_is_forgotten_for_others_has_none_for_a_while() {
+fn an_owner_whose_id_was_evicted_for_others_has_none_for_a_while() {
     let in_flight = InFlight::new(4);
     for number in 1..5 {
         let ids = list("mallory", 1, &[&number.to_string()]);
@@ -270,7 +270,7 @@ fn the_subjects_of_one_issuer_take_no_room_from_those_of_another() {
 }
 
 #[test]
-fn room_for_ids_of_late_is_made_by_whoever_has_the_most() {
+fn the_owner_with_the_most_recent_ids_makes_room() {
     let in_flight = InFlight::new(16);
     enter(&in_flight, 0, &call("alice", &["of alice"]), 0).unwrap();
     enter(&in_flight, 0, &call("bob", &["of bob", "of bob too"]), 0).unwrap();
@@ -293,12 +293,12 @@ fn room_for_ids_of_late_is_made_by_whoever_has_the_most() {
         let other = list(name, 1, &["other"]);
         assert!(!in_flight.is_in_use(&other, at(9)), "{id}");
     }
-    // Of whose ids some are forgotten, any may be.
+    // If some of an owner's ids were evicted, any id may be one of them.
     for id in (0..100).map(|id| id.to_string()) {
         let listed = list("mallory", 1, &[&id]);
         assert_eq!(enter(&in_flight, 200, &listed, 9), Err(IdInUse), "{id}");
     }
-    // Nor do they take the room of what is awaited.
+    // Nor do they take the room of awaited ids.
     let listed = list("mallory", 1, &["listed"]);
     assert_eq!(enter(&in_flight, 201, &listed, 10), Ok(0));
     flood(10);
@@ -307,7 +307,7 @@ fn room_for_ids_of_late_is_made_by_whoever_has_the_most() {
 }
 
 #[test]
-fn no_number_of_owners_sets_ids_of_late_free() {
+fn no_number_of_owners_frees_recent_ids() {
     let in_flight = InFlight::new(4);
     let names = ["a", "b", "c", "d", "e", "f"];
     for name in names {

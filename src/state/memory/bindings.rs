@@ -1,18 +1,18 @@
-//! Bindings in the memory of one process, and who makes room when there are too many.
+//! Bindings in the memory of one process, and which of them are evicted when there are too many.
 //!
-//! No caller may evict another's bindings with made-up ids or subjects, and a forgotten id may not
-//! become free. Room is made in the issuer that has the most ([`Shares`]):
+//! No caller may evict another's bindings with made-up ids or subjects, and an evicted id must not
+//! become free. The issuer with the most bindings makes room ([`Shares`]):
 //!
-//! 1. A subject with more than a few bindings, and more than the one who asks, loses the one that
-//!    it has not used for longest.
-//! 2. Where no subject has more than a few, the least recently used binding goes, if it was not used
-//!    for a day.
-//! 3. Otherwise an id that the server has issued replaces another one of its own subject, or one of
-//!    the subject that came last. An id that is only used is not bound.
+//! 1. A subject with more than a few bindings, and more than the asking subject, loses its least
+//!    recently used binding.
+//! 2. If no subject has more than a few, the least recently used binding is evicted, provided it
+//!    was not used for a day.
+//! 3. Otherwise an id that the server has issued replaces another binding of its own subject, or
+//!    one of the subject that arrived last. A first use is not bound.
 //!
-//! What is forgotten is remembered as such, within bounds too: `lost.rs` says whose is not.
+//! Evicted ids are remembered as evicted, within bounds too: `lost.rs` defines which are not.
 //!
-//! Using a binding costs `O(1)`, and to add one `O(log n)`.
+//! Using a binding costs `O(1)`, and adding one costs `O(log n)`.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ use crate::state::digest::ShortDigest;
 use crate::state::shares::Shares;
 use crate::state::{Bind, Binding, BindingKind, Owner, Whose};
 
-/// How long a binding is not used that may be forgotten for any other, in seconds: a day.
+/// How long a binding must be unused before any other may evict it, in seconds: a day.
 const IDLE: i64 = 24 * 60 * 60;
 
 /// The bindings of one kind.
@@ -33,9 +33,9 @@ pub(super) struct Bindings {
     kind: BindingKind,
     most: usize,
     entries: HashMap<ShortDigest, Entry>,
-    /// Those of each subject, in the order of their use.
+    /// The bindings of each subject, in order of use.
     held: HashMap<ShortDigest, Order>,
-    /// Those of all subjects of an issuer.
+    /// The bindings of all subjects of an issuer, in order of use.
     issued: HashMap<ShortDigest, Order>,
     shares: Shares,
     lost: Lost,
@@ -50,12 +50,12 @@ type Order = LruCache<ShortDigest, ()>;
 struct Entry {
     owner: Owner,
     since: Timestamp,
-    /// When it was used last, in seconds since 1970.
+    /// When it was last used, in seconds since 1970.
     used: i64,
 }
 
 impl Bindings {
-    /// At most `most` bindings, but one at least.
+    /// Keeps at most `most` bindings, but at least one.
     pub(super) fn new(kind: BindingKind, most: usize) -> Self {
         let most = most.max(1);
         Bindings {
@@ -72,23 +72,23 @@ impl Bindings {
         }
     }
 
-    /// How many there are.
+    /// How many bindings there are.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// How many were forgotten.
+    /// How many were evicted.
     pub(super) fn forgotten(&self) -> u64 {
         self.forgotten
     }
 
-    /// Whether so many were forgotten that every id that is not bound is unknown to the subjects of
-    /// some issuer.
+    /// Whether so many were evicted that every unbound id is unknown to the subjects of some
+    /// issuer.
     pub(super) fn has_ended_first_use(&self, now: Timestamp) -> bool {
         self.lost.has_ended(now.as_second())
     }
 
-    /// The owner, as the asking owner may know it. Asking counts as using.
+    /// The owner, as seen by the asking owner. Looking it up counts as use.
     pub(super) fn find(&mut self, key: ShortDigest, asking: Owner, now: Timestamp) -> Whose {
         let now = now.as_second();
         let Some(entry) = self.entries.get_mut(&key) else {
@@ -110,7 +110,7 @@ impl Bindings {
         Whose::Of(Binding { owner, since })
     }
 
-    /// Binds it, and says whose it is after that.
+    /// Binds a key and returns its owner afterwards.
     pub(super) fn bind(
         &mut self,
         key: ShortDigest,
@@ -154,8 +154,8 @@ impl Bindings {
         Whose::Of(new)
     }
 
-    /// Which binding is forgotten for one more of an owner. There is one for [`Bind::Anew`] if
-    /// there is any.
+    /// The binding to evict for another one of `owner`. [`Bind::Anew`] always finds one if there is
+    /// any.
     fn victim(&self, owner: Owner, how: Bind, now: Timestamp) -> Option<ShortDigest> {
         let asking = owner.party();
         let payer = self.shares.payer(&asking);
@@ -191,7 +191,7 @@ impl Bindings {
             tracing::warn!(
                 kind,
                 most = self.most,
-                "bindings are forgotten, and what was bound is unknown from then on: \
+                "bindings are evicted, and the evicted ids are unknown from then on: \
                  `limits.bindings_max` is too low, or a caller floods the store"
             );
         }
@@ -200,16 +200,16 @@ impl Bindings {
         match self.lost.add(key, &entry.owner.party(), entry.used, now) {
             Cost::Ended if !had_ended => tracing::error!(
                 kind,
-                "more bindings of the subjects of one issuer were forgotten than can be told apart, \
-                 so nothing is bound to them by its first use any more, and what is not bound is \
-                 unknown to them"
+                "more bindings of one issuer's subjects were evicted than can be remembered, so their \
+                 first use of an id no longer binds it, and every unbound id is unknown to \
+                 them"
             ),
             Cost::Freed if !self.has_freed => {
                 self.has_freed = true;
                 tracing::warn!(
                     kind,
-                    "a subject has lost more bindings than can be told apart, so the ids that it \
-                     has not used for longest are free again"
+                    "a subject has lost more bindings than can be remembered, so its least \
+                     recently used ids are free again"
                 );
             }
             Cost::None | Cost::Freed | Cost::Ended => {}
@@ -222,7 +222,7 @@ impl Bindings {
             tracing::warn!(
                 kind = self.word(),
                 most = self.most,
-                "there is no room to bind what is used first: `limits.bindings_max` is too low, \
+                "there is no room to bind ids on first use: `limits.bindings_max` is too low, \
                  or a caller floods the store"
             );
         }
@@ -251,7 +251,7 @@ impl Bindings {
     }
 }
 
-/// What was not used for longest.
+/// The least recently used key.
 fn oldest(order: Option<&Order>) -> Option<ShortDigest> {
     order.and_then(LruCache::peek_lru).map(|(key, ())| *key)
 }

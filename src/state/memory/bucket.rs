@@ -1,12 +1,13 @@
-//! Limits as buckets.
+//! Limits as token buckets.
 
 use crate::authz::Limit;
 
-/// The generic cell rate algorithm (ITU-T I.371): a bucket as the moment at which it is full, in
-/// nanoseconds since 1970. Exact but for the rounding of `per / calls` to nanoseconds.
+/// The generic cell rate algorithm (ITU-T I.371). It represents a bucket by the moment at which it
+/// is full, in nanoseconds since 1970. It is exact except for the rounding of `per / calls` to
+/// nanoseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CallBucket {
-    /// How long one call takes to come back.
+    /// How long it takes to regain one call.
     pub(super) interval: i128,
     /// How long an empty bucket takes to fill.
     pub(super) fill: i128,
@@ -22,8 +23,8 @@ impl CallBucket {
         }
     }
 
-    /// When it is full after a call more, or how long to wait. A clock that was set back must not
-    /// keep callers out for longer than an empty bucket does.
+    /// When the bucket is full after one more call, or how long to wait. A clock that was set back
+    /// must not keep callers out for longer than an empty bucket does.
     pub(super) fn take(&self, full_at: i128, now: i128) -> Result<i128, i128> {
         let known = full_at.clamp(now, now.saturating_add(self.fill));
         let after = known.saturating_add(self.interval);

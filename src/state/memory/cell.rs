@@ -1,4 +1,4 @@
-//! What one counter remembers.
+//! The content of one counter.
 
 use std::collections::VecDeque;
 
@@ -7,32 +7,32 @@ use jiff::Timestamp;
 use crate::authz::{Count, Window};
 use crate::state::digest::ShortDigest;
 
-/// How finely windows slide: what happened counts for `per` and for up to one part in this many
-/// of it longer, never shorter.
+/// How finely windows slide: an event counts for `per`, and for up to this fraction of `per`
+/// longer, never shorter.
 pub const WINDOW_SLOTS: u64 = 64;
-/// One more than the most tools that a rule can ask about.
+/// One more than the most tools that a rule can name as a limit.
 const TOOLS_MAX: usize = 101;
-/// By how many places what is remembered grows, so that little of it is spare.
+/// How many entries a collection grows by, which keeps spare capacity small.
 const GROWTH: usize = 4;
 
-/// What one counter remembers. At most 32 bytes for a limit, 1.1 KiB for a window of counts, and
-/// 2.5 KiB for one of tools.
+/// The content of one counter. At most 32 bytes for a limit, 1.1 KiB for a window of counts, and
+/// 2.5 KiB for a window of tools.
 #[derive(Debug)]
 pub(super) enum CounterCell {
-    /// When the bucket is full again, in nanoseconds since 1970.
+    /// When the bucket is full, in nanoseconds since 1970.
     Limit(i128),
     /// Slots with their counts, oldest first.
     Window(VecDeque<(u64, u64)>),
-    /// Tools with the slot they were last called in.
+    /// Tools with the slot of their last call.
     Tools(Vec<(ShortDigest, u64)>),
 }
 
-/// A window at a moment.
+/// The slots of a window at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slots {
-    /// How long a slot is, in microseconds.
+    /// The length of a slot, in microseconds.
     length: u64,
-    /// The slot of the moment.
+    /// The current slot.
     now: u64,
 }
 
@@ -47,19 +47,19 @@ impl Slots {
         }
     }
 
-    /// The oldest slot of which some part is within the window.
+    /// The oldest slot that lies partly within the window.
     fn oldest(self) -> u64 {
         self.now.saturating_sub(WINDOW_SLOTS)
     }
 
-    /// When nothing of this moment's slot is within the window any more, in seconds since 1970.
+    /// When the current slot has left the window completely, in seconds since 1970.
     pub(super) fn over(self) -> i64 {
         let slot = self.now.saturating_add(WINDOW_SLOTS).saturating_add(1);
         let end = slot.saturating_mul(self.length).div_ceil(1_000_000);
         i64::try_from(end).unwrap_or(i64::MAX)
     }
 
-    /// How long something stays within the window at most, in seconds.
+    /// The longest time that an event stays within the window, in seconds.
     pub(super) fn longest(self) -> i64 {
         let slots = WINDOW_SLOTS.saturating_add(1);
         let longest = slots.saturating_mul(self.length).div_ceil(1_000_000);
@@ -68,7 +68,7 @@ impl Slots {
 }
 
 impl CounterCell {
-    /// What a window remembers of its first event; nothing where tools are counted and it has
+    /// The content of a window after its first event; `None` if it counts tools and the event has
     /// none.
     pub(super) fn first(count: Count, tool: Option<ShortDigest>, slots: Slots) -> Option<Self> {
         match (count, tool) {
@@ -80,7 +80,7 @@ impl CounterCell {
         }
     }
 
-    /// What a window shows, with the tool at hand.
+    /// The reading of a window, with the current tool.
     pub(super) fn read(&self, at_hand: Option<ShortDigest>, slots: Slots) -> u64 {
         let oldest = slots.oldest();
         match self {
@@ -108,7 +108,7 @@ impl CounterCell {
                     events.pop_front();
                 }
                 match events.back_mut() {
-                    // A check that began earlier may come later: it counts with the latest.
+                    // A check that began earlier may arrive later: it counts in the latest slot.
                     Some((last, count)) if *last >= slots.now => *count = count.saturating_add(1),
                     Some(_) | None => {
                         if events.len() == events.capacity() {

@@ -1,13 +1,13 @@
-//! Limits and windows, at most so many together, and which of them are forgotten.
+//! Limits and windows in bounded memory, and which of them are evicted.
 //!
 //! Expired counters are dropped first, whoever holds them: a full bucket and an empty window are
-//! equivalent to none. Where nothing is over, [`Shares`] says whose counter makes
-//! room, and of that holder's it is the one that is over first. Its holder's counters that are not
-//! there are then unknown until it would have been over ([`Lapses`]). A limit never makes room by
-//! another counter of its own holder: there it has none.
+//! equivalent to none. If none has expired, [`Shares`] chooses the holder that makes room, and its
+//! counter that expires first is evicted. That holder's missing counters are then unknown until the
+//! evicted one would have expired ([`Lapses`]). A limit never evicts another counter of its own
+//! holder; it is refused instead.
 //!
-//! Using a counter costs a look into a hash table, and `O(log n)` of all counters where the second
-//! changes at which it is over; adding one costs `O(log n)`.
+//! Using a counter costs a hash lookup, and `O(log n)` of all counters if the second at which it
+//! expires changes. Adding one costs `O(log n)`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -23,9 +23,9 @@ use crate::state::lapses::Lapses;
 use crate::state::shares::{Party, Shares};
 use crate::state::usage::Forgotten;
 
-/// How many counters that are over are dropped when one is added.
+/// How many expired counters are dropped when one is added.
 const SWEPT: usize = 2;
-/// The most limits of a request that are looked through one by one.
+/// The most limits of a request that are searched linearly.
 const MANY: usize = 16;
 const NANOS: i128 = 1_000_000_000;
 
@@ -33,9 +33,9 @@ const NANOS: i128 = 1_000_000_000;
 pub(super) struct Counters {
     most: usize,
     known: HashMap<Key, StoredCounter>,
-    /// Every counter by when it is over.
+    /// Every counter, by when it expires.
     ends: BTreeSet<(i64, Key)>,
-    /// The same by holder.
+    /// The same, by holder.
     held: BTreeSet<(Key, i64, Key)>,
     shares: Shares,
     lapses: Lapses,
@@ -46,13 +46,13 @@ pub(super) struct Counters {
 struct StoredCounter {
     cell: CounterCell,
     holder: Key,
-    /// When it is as good as none, in seconds since 1970.
+    /// When it expires, in seconds since 1970: from then on it is equivalent to none.
     over: i64,
-    /// Until when something that was forgotten would count too.
+    /// Until when evicted events would count too.
     unknown_until: i64,
 }
 
-/// A window that is asked about, with digests of its names.
+/// A query for a window, with digests of its names.
 #[derive(Debug)]
 pub(super) struct WindowQuery<'d> {
     key: Key,
@@ -73,17 +73,17 @@ impl<'d> WindowQuery<'d> {
     }
 }
 
-/// What is done to one limit.
+/// A call taken from one limit.
 struct LimitTaking<'d> {
     key: Key,
-    /// When the bucket is full after it.
+    /// When the bucket is full afterwards.
     full_at: i128,
     position: usize,
     demand: &'d LimitDemand,
 }
 
 impl Counters {
-    /// At most `most` counters, but one at least.
+    /// Keeps at most `most` counters, but at least one.
     pub(super) fn new(most: usize) -> Self {
         let most = most.max(1);
         Counters {
@@ -97,17 +97,17 @@ impl Counters {
         }
     }
 
-    /// How many there are.
+    /// How many counters there are.
     pub(super) fn len(&self) -> usize {
         self.known.len()
     }
 
-    /// How many were forgotten though they mattered.
+    /// How many were evicted while they still mattered.
     pub(super) fn forgotten(&self) -> Forgotten {
         self.forgotten
     }
 
-    /// What a window shows; nothing if that is unknown.
+    /// The reading of a window; `None` if it is unknown.
     pub(super) fn read(&self, asked: &WindowQuery<'_>, now: Timestamp) -> Option<u64> {
         let Some(counter) = self.known.get(&asked.key) else {
             let party = || asked.demand.key.holder().party();
@@ -137,7 +137,7 @@ impl Counters {
             self.lose(&party, &cell, over, now);
             return;
         }
-        // Making room may have been forgetting.
+        // Making room may have evicted a counter of this holder.
         let lapsed = self.lapsed(|| party, now, || asked.slots.longest());
         let counter = StoredCounter {
             cell,
@@ -153,7 +153,7 @@ impl Counters {
         let at = now.as_nanosecond();
         let mut takings: SmallVec<[LimitTaking<'_>; 4]> = SmallVec::new();
         let mut exhausted: Option<(usize, i128)> = None;
-        // What was taken from each, where there are too many to look through them.
+        // The latest taking from each limit, if there are too many for a linear search.
         let mut latest: HashMap<Key, i128> = HashMap::new();
         let are_many = limits.len() > MANY;
         for (position, (key, demand)) in keys.iter().zip(limits).enumerate() {
@@ -209,7 +209,8 @@ impl Counters {
         let CounterCell::Limit(full_at) = &mut counter.cell else {
             return Ok(i128::MIN);
         };
-        // It is later than an empty bucket takes where the clock was set back, and would stay so.
+        // If the clock was set back, the time is later than an empty bucket takes, and would stay
+        // so.
         let latest = now.as_nanosecond().saturating_add(bucket.fill);
         let is_set_back = *full_at > latest;
         *full_at = latest.min(*full_at);
@@ -220,8 +221,8 @@ impl Counters {
         Ok(full_at)
     }
 
-    /// Puts down what was taken, all of it or nothing: then for which limit there is no room, and
-    /// how long it takes until there may be.
+    /// Stores all takings or none. Fails with the limit that has no room, and how long it takes
+    /// until it may have room.
     fn put(&mut self, takings: &[LimitTaking<'_>], now: Timestamp) -> Result<(), (usize, i128)> {
         let mut added: SmallVec<[Key; 4]> = SmallVec::new();
         let mut lacking = None;
@@ -234,8 +235,8 @@ impl Counters {
                 lacking = Some(taking.position);
                 break;
             }
-            // Until all have room it is a full bucket, which is as good as none, and kept as long
-            // as what it is to become.
+            // Until every limit has room, the counter is a full bucket, which is equivalent to
+            // none. It is kept for as long as its final value.
             let counter = StoredCounter {
                 cell: CounterCell::Limit(i128::MIN),
                 holder: party.id,
@@ -245,7 +246,7 @@ impl Counters {
             self.insert(taking.key, counter, &party);
             added.push(taking.key);
         }
-        // Room for one may have been made by another.
+        // Making room for one may have evicted another.
         let gone = takings
             .iter()
             .find(|taking| !self.known.contains_key(&taking.key));
@@ -265,8 +266,8 @@ impl Counters {
         Ok(())
     }
 
-    /// Until when a counter of a holder that is not there is unknown, if it is. `longest` says for
-    /// how many seconds something in it can matter.
+    /// Until when a holder's missing counter is unknown, if it is. `longest` is how many seconds an
+    /// event in it can matter.
     fn lapsed(
         &self,
         party: impl FnOnce() -> Party,
@@ -280,8 +281,8 @@ impl Counters {
         self.lapses.unknown_until(&party(), now, longest())
     }
 
-    /// Makes room for a counter more, and says whether there is some. Without the time at which
-    /// it will be over, nothing of its own holder's is forgotten for it.
+    /// Makes room for one more counter, and returns whether it could. Without `over`, the time at
+    /// which the new counter expires, no counter of its own holder is evicted.
     fn has_room(&mut self, party: &Party, over: Option<i64>, now: Timestamp) -> bool {
         for _ in 0..SWEPT {
             if !self.sweep(now) {
@@ -296,7 +297,7 @@ impl Counters {
         true
     }
 
-    /// Drops a counter that is over, if there is one.
+    /// Drops an expired counter, if there is one.
     fn sweep(&mut self, now: Timestamp) -> bool {
         let Some((over, key)) = self.ends.first().copied() else {
             return false;
@@ -308,7 +309,7 @@ impl Counters {
         is_over
     }
 
-    /// Forgets a counter that still matters, for one more of a holder.
+    /// Evicts a counter that still matters to make room for a holder.
     fn forget_for(&mut self, party: &Party, over: Option<i64>, now: Timestamp) -> bool {
         let payer = self.shares.payer(party);
         let holder = payer.other.unwrap_or(party.id);
@@ -331,13 +332,13 @@ impl Counters {
         true
     }
 
-    /// Remembers that a counter is forgotten which matters until a time.
+    /// Records the eviction of a counter that matters until `over`.
     fn lose(&mut self, party: &Party, cell: &CounterCell, over: i64, now: Timestamp) {
         if self.forgotten.limits == 0 && self.forgotten.windows == 0 {
             tracing::warn!(
                 most = self.most,
-                "limits and windows are forgotten though they matter, and unknown until they \
-                 would be over: `limits.state_keys_max` is too low, or a caller floods the store"
+                "limits and windows are evicted while they still matter, and unknown until they \
+                 would expire: `limits.state_keys_max` is too low, or a caller floods the store"
             );
         }
         let forgotten = match cell {
@@ -363,7 +364,7 @@ impl Counters {
         Some(counter)
     }
 
-    /// Sets when a counter is over.
+    /// Changes when a counter expires.
     fn postpone(&mut self, key: Key, over: i64) {
         let Some(counter) = self.known.get_mut(&key) else {
             return;
@@ -379,14 +380,14 @@ impl Counters {
     }
 }
 
-/// Nanoseconds as seconds that have all begun and ended.
+/// Nanoseconds as whole seconds, rounded up.
 fn seconds(nanos: i128) -> i64 {
     let whole = nanos.saturating_add(NANOS).saturating_sub(1);
     let whole = whole.div_euclid(NANOS);
     i64::try_from(whole).unwrap_or(i64::MAX)
 }
 
-/// How long it takes until a second begins, and a nanosecond at least.
+/// How long it takes until a second begins, and at least a nanosecond.
 fn nanos_until(second: i64, now: Timestamp) -> i128 {
     let at = i128::from(second).saturating_mul(NANOS);
     at.saturating_sub(now.as_nanosecond()).max(1)

@@ -1,19 +1,19 @@
-//! Ids that were bound and forgotten. They are nobody's to take, as long as there is room to
+//! Ids whose bindings were evicted. Nobody may bind them by first use, as long as there is room to
 //! remember them.
 //!
-//! Where there is none, the owners who have lost the most make it ([`Shares`]), so that nobody ends
-//! first use for others by ids of their own:
+//! When there is none, the owners who have lost the most make room ([`Shares`]), so that no owner
+//! can end first use for others with ids of its own:
 //!
-//! 1. An owner with more than a few forgotten ids, who has the most of the largest issuer, loses
-//!    the one that is over first. That id is free from then on: whoever knows it may be the first
-//!    to use it. This costs nobody but its owner, who has left it unused for longer than many
-//!    others. To refuse the owner new sessions instead would stop a busy service account that is
-//!    honest, and to end its first use would too. The age of a session is no younger for it than
-//!    that of a new one, which its owner may have at any time.
-//! 2. Where nobody has more than a few, many owners of one issuer have come. To free one of theirs
-//!    would cost somebody who has lost little. So first use ends for the issuer: to its subjects
-//!    every id that is not bound is unknown, until what is not remembered would have been too old.
-//!    The subjects of other issuers go on, and to them alone such an id is free.
+//! 1. An owner with more than a few evicted ids, who has the most of the largest issuer, loses the
+//!    one that expires first. That id is free from then on: whoever knows it may bind it by first
+//!    use. Only its owner bears the cost, and has left it unused for longer than many others.
+//!    Refusing the owner new sessions instead, or ending its first use, would stop an honest but
+//!    busy service account. Session ages cannot be abused: the id looks as young as a new session,
+//!    which its owner may open at any time.
+//! 2. If nobody has more than a few, many owners of one issuer have arrived. Freeing one of their
+//!    ids would harm an owner who has lost little. So first use ends for the issuer: to its
+//!    subjects every unbound id is unknown, until the ids that are not remembered would have
+//!    expired. The subjects of other issuers are unaffected, and to them alone the id is free.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -23,12 +23,12 @@ use crate::state::digest::ShortDigest;
 /// How long an id is remembered after its last use, in seconds: 30 days.
 const KEPT: i64 = 30 * 24 * 60 * 60;
 
-/// Fingerprints of forgotten ids, at most so many.
+/// Fingerprints of evicted ids, with an upper bound on their number.
 #[derive(Debug)]
 pub(super) struct Lost {
     most: usize,
     known: HashMap<u64, Gone>,
-    /// Those of each owner, by when they are too old.
+    /// The ids of each owner, by when they expire.
     held: BTreeSet<(ShortDigest, i64, u64)>,
     issuers: HashMap<ShortDigest, Issuer>,
     shares: Shares,
@@ -37,26 +37,26 @@ pub(super) struct Lost {
 #[derive(Debug, Clone, Copy)]
 struct Gone {
     owner: ShortDigest,
-    /// When it is too old, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     until: i64,
 }
 
 #[derive(Debug)]
 struct Issuer {
-    /// Those of its subjects, by when they are too old.
+    /// The ids of its subjects, by when they expire.
     ends: BTreeSet<(i64, u64)>,
-    /// Until when ids of its subjects may have been forgotten that are not remembered.
+    /// Until when unremembered ids of its subjects may have been evicted.
     unknown_until: i64,
 }
 
-/// At whose cost an id is remembered.
+/// Who pays for remembering an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cost {
-    /// Nobody's.
+    /// Nobody.
     None,
-    /// An owner's, one of whose ids is free from now on.
+    /// An owner: one of its ids is free from now on.
     Freed,
-    /// An issuer's, for whose subjects every id that is not bound is unknown.
+    /// An issuer: to its subjects every unbound id is unknown.
     Ended,
 }
 
@@ -71,7 +71,7 @@ impl Lost {
         }
     }
 
-    /// Whether an id was forgotten, or may have been as far as one who asks is told, at a time in
+    /// Whether an id was evicted, or may have been as far as the asking owner may know. `now` is in
     /// seconds since 1970.
     pub(super) fn has(&self, id: ShortDigest, asking: &Party, now: i64) -> bool {
         let issuer = self.issuers.get(&asking.group);
@@ -82,14 +82,14 @@ impl Lost {
                 .is_some_and(|gone| gone.until > now)
     }
 
-    /// Whether any id may have been, for the subjects of some issuer.
+    /// Whether any id may have been evicted, for the subjects of some issuer.
     pub(super) fn has_ended(&self, now: i64) -> bool {
         self.issuers
             .values()
             .any(|issuer| issuer.unknown_until > now)
     }
 
-    /// Adds an id of an owner that was used last at a time.
+    /// Adds an id of an owner, last used at `used`.
     pub(super) fn add(&mut self, id: ShortDigest, owner: &Party, used: i64, now: i64) -> Cost {
         let (print, until) = (print(id), used.saturating_add(KEPT));
         self.drop(print);
@@ -116,7 +116,7 @@ impl Lost {
         cost
     }
 
-    /// Takes an id out that is bound again.
+    /// Removes an id that is bound again.
     pub(super) fn remove(&mut self, id: ShortDigest) {
         self.drop(print(id));
     }
@@ -127,7 +127,7 @@ impl Lost {
         self.known.len()
     }
 
-    /// Drops what is too old. There are few issuers: those that are configured.
+    /// Drops what has expired. There are few issuers: only those in the configuration.
     fn sweep(&mut self, now: i64) {
         let is_over = |ends: &BTreeSet<(i64, u64)>| {
             let first = ends.first().copied();
@@ -138,8 +138,8 @@ impl Lost {
         }
     }
 
-    /// Makes room for one more of an owner that is too old at a time, and says whether there is
-    /// some, and at whose cost.
+    /// Makes room for another id of an owner that expires at `until`. Returns whether it could, and
+    /// who pays.
     fn make_room(&mut self, owner: &Party, until: i64) -> (bool, Cost) {
         let payer = self.shares.payer(owner);
         if payer.is_heavy {
@@ -182,7 +182,7 @@ impl Lost {
     }
 }
 
-/// Half of a digest, which is enough to tell as many ids apart as there is room for.
+/// Half of a digest, which is enough to distinguish as many ids as there is room for.
 fn print(id: ShortDigest) -> u64 {
     let (half, _) = id.split_first_chunk().unwrap_or((&[0; 8], &[]));
     u64::from_be_bytes(*half)

@@ -17,7 +17,7 @@ fn memory(most: usize) -> Memory {
     })
 }
 
-/// Names that nobody has made up before.
+/// Fresh made-up names.
 fn names(prefix: &str, count: usize) -> impl Iterator<Item = String> {
     (0..count).map(move |number| format!("{prefix}-{number}"))
 }
@@ -26,7 +26,7 @@ fn is_refused(taken: Taken) -> bool {
     matches!(taken, Taken::Exhausted { .. })
 }
 
-/// What a flood must not change: a limit that is taken from, a quarantine, and a window.
+/// State that a flood must not change: an exhausted limit, a quarantine, and a window.
 struct Watched {
     daily: Policy,
     windows: Policy,
@@ -45,7 +45,7 @@ impl Watched {
         }
     }
 
-    /// Takes all that a subject may, and is denied often.
+    /// Takes all that a subject may, and has it denied often.
     fn exhaust(&self, memory: &Memory, who: Who<'_>) {
         for _ in 0..3 {
             assert_eq!(memory.take_at(&self.daily, who, 0), Taken::All);
@@ -67,7 +67,7 @@ impl Watched {
         );
     }
 
-    /// Nothing of a subject's that was full has room now, and nothing that counts shows less.
+    /// None of the subject's exhausted limits has room now, and no window shows less.
     fn assert_not_free(&self, memory: &Memory, who: Who<'_>, seconds: i64) {
         assert!(
             is_refused(memory.take_at(&self.daily, who, seconds)),
@@ -81,7 +81,7 @@ impl Watched {
 }
 
 #[test]
-fn a_flood_of_tools_frees_nothing_of_anybodys() {
+fn a_flood_of_tools_frees_nobodys_counters() {
     let memory = Memory::new(Settings::default());
     let watched = Watched::new();
     let (mallory, alice, bob) = (Who::new("mallory"), Who::new("alice"), Who::new("bob"));
@@ -104,11 +104,11 @@ fn a_flood_of_tools_frees_nothing_of_anybodys() {
         let quiet = Who { id: "quiet", ..who };
         assert_eq!(memory.read_at(&watched.windows, quiet, 2), [Some(0); 2]);
     }
-    // Who has little finds room by what the flood has too much of.
+    // A holder with few counters finds room at the flood's expense.
     for who in [alice, bob] {
         assert_eq!(memory.take_at(&watched.daily, who.with("u"), 3), Taken::All);
     }
-    // What the flood lost for it is what would have been over first, and unknown until then.
+    // The flood lost the counters that expire first, and they are unknown until then.
     let lost = memory.forgotten();
     assert_eq!((lost.limits, lost.windows), (0, 2));
     watched.assert_not_free(&memory, mallory, 3);
@@ -129,7 +129,7 @@ fn a_flood_of_tools_frees_nothing_of_anybodys() {
     assert_eq!(taken, Taken::All);
 }
 
-/// Windows are recorded whatever they are about, so one's own have to be forgotten for them.
+/// Windows are recorded whatever they are about, so a holder's own must be evicted for them.
 #[test]
 fn a_flood_of_windows_leaves_its_callers_quarantine_in_place() {
     let by_tool = watched(&["calls: {more_than: 1, per: 1m, by: [subject, tool]}"]);
@@ -153,9 +153,9 @@ fn a_flood_of_windows_leaves_its_callers_quarantine_in_place() {
         }
         watched.assert_as_it_was(&memory, bob, 2);
         assert_eq!(memory.take_at(&watched.daily, bob.with("u"), 2), Taken::All);
-        // It was ten minutes of denials, so that long later none would count.
+        // The denials were in a window of ten minutes, so after it none would count.
         assert_eq!(memory.read_at(&watched.windows, mallory, 700)[0], Some(0));
-        // What was lost of the flood itself is not read as nothing either.
+        // The counters that the flood itself lost do not read as zero either.
         for tool in names("made-up", 1000) {
             assert_ne!(memory.read_at(flood, mallory.with(&tool), 3), [Some(0)]);
         }
@@ -163,7 +163,7 @@ fn a_flood_of_windows_leaves_its_callers_quarantine_in_place() {
 }
 
 #[test]
-fn a_flood_of_subjects_frees_nothing_of_anybodys() {
+fn a_flood_of_subjects_frees_nobodys_counters() {
     let watched = Watched::new();
     for early in [true, false] {
         let memory = memory(1000);
@@ -183,10 +183,10 @@ fn a_flood_of_subjects_frees_nothing_of_anybodys() {
                 watched.assert_as_it_was(&memory, who, 2);
             }
         } else {
-            // An issuer that has little finds room.
+            // An issuer with few counters finds room.
             watched.exhaust(&memory, alice);
         }
-        // Of the others nobody is free, those for whom there was no room neither.
+        // None of the others is free, not even those for whom there was no room.
         for id in names("sybil", 10_000) {
             let sybil = Who::new(&id);
             let shown = memory.read_at(&watched.windows, sybil, 3);
@@ -201,9 +201,9 @@ fn a_flood_of_subjects_frees_nothing_of_anybodys() {
     }
 }
 
-/// Each kind of holder has its own room, however many of another kind there are.
+/// Each kind of holder has its own room, however many holders of another kind there are.
 #[test]
-fn what_many_share_is_not_driven_out() {
+fn shared_counters_are_not_evicted() {
     let shared = [
         "{calls: 1, per: 2d, by: [server]}",
         "{calls: 1, per: 2d, by: [tool]}",
@@ -223,7 +223,7 @@ fn what_many_share_is_not_driven_out() {
         let memory = memory(100);
         let flood = limited(&[flood]);
         let alice = Who::new("alice");
-        // Whoever touches it first: here the one who floods.
+        // Whoever touches it first: here the flooding subject.
         let shared = shared.map(|limit| limited(&[limit]));
         for limit in &shared {
             assert_eq!(memory.take_at(limit, Who::new("mallory"), 0), Taken::All);
@@ -248,7 +248,7 @@ fn what_many_share_is_not_driven_out() {
     }
 }
 
-/// Names of tenants and agents may be made up, and so may what is only tried out.
+/// Floods with made-up names of tenants and agents, and floods of rehearsals.
 #[test]
 fn floods_of_other_kinds_touch_no_subject_of_their_issuer() {
     let floods = [
@@ -294,7 +294,7 @@ fn floods_of_other_kinds_touch_no_subject_of_their_issuer() {
     }
 }
 
-/// However many come, whether they have one counter each, as many as count as few, or more.
+/// However many subjects arrive, whether they have one counter each, up to a few, or more.
 #[test]
 fn a_quarantine_outlasts_any_number_of_subjects_of_its_issuer() {
     let denials = watched(&["denials: {more_than: 10, per: 1h, by: [subject]}"]);
@@ -318,7 +318,7 @@ fn a_quarantine_outlasts_any_number_of_subjects_of_its_issuer() {
 }
 
 #[test]
-fn what_is_over_makes_room_first_whosever_it_is() {
+fn expired_counters_make_room_first_whoever_holds_them() {
     let memory = memory(100);
     let short = limited(&["{calls: 60, per: 1m, by: [subject, tool]}"]);
     let long = limited(&["{calls: 1, per: 1d, by: [subject, tool]}"]);
@@ -329,7 +329,7 @@ fn what_is_over_makes_room_first_whosever_it_is() {
     for tool in names("t", 40) {
         assert_eq!(memory.take_at(&short, bob.with(&tool), 0), Taken::All);
     }
-    // Alice has the most, and what is full again of Bob's goes.
+    // Alice has the most, but Bob's full bucket is evicted.
     for tool in names("u", 40) {
         assert_eq!(memory.take_at(&long, bob.with(&tool), 10), Taken::All);
     }
@@ -359,7 +359,7 @@ fn all_of_several_limits_find_room_or_none_is_taken_from() {
 }
 
 #[test]
-fn what_is_only_tried_out_never_drives_out_what_counts() {
+fn rehearsals_never_evict_enforced_counters() {
     let memory = memory(100);
     let by_tool = limited(&["{calls: 1, per: 1d, by: [subject, tool]}"]);
     let (alice, bob) = (Who::new("alice"), Who::new("bob").of("other"));
@@ -379,7 +379,7 @@ fn what_is_only_tried_out_never_drives_out_what_counts() {
     }
     let tried = names("t", 1000).filter(|tool| rehearse(bob.with(tool)) == Taken::All);
     assert_eq!(tried.count(), 5);
-    // What counts takes the room of what is tried out, though it has more already.
+    // Enforced counters take the room of rehearsals, though they have more already.
     for tool in names("u", 5) {
         assert_eq!(memory.take_at(&by_tool, alice.with(&tool), 2), Taken::All);
     }
@@ -410,7 +410,7 @@ fn tools_that_a_server_does_not_have_take_the_room_of_one() {
 }
 
 #[test]
-fn keys_tell_apart_what_joins_to_the_same_text() {
+fn keys_distinguish_names_that_join_to_the_same_text() {
     let by = watched(&["calls: {more_than: 1, per: 1m, by: [subject, tool]}"]);
     let key = |id: &str, tool: &str| {
         let windows = crate::state::fixtures::windows(&by, Who::new(id).with(tool));
@@ -437,7 +437,7 @@ fn limit(calls: u32, seconds: u64, burst: u32) -> Limit {
 }
 
 proptest! {
-    /// In no stretch of time more than its calls and the burst.
+    /// No period passes more than its calls and the burst.
     #[test]
     fn no_stretch_of_time_passes_more_than_the_rate_and_the_burst(
         calls in 1_u32..20,

@@ -1,4 +1,4 @@
-//! What is known of the audit.
+//! Metrics of the audit.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;

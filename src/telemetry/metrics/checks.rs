@@ -1,4 +1,4 @@
-//! What is counted and timed of checks.
+//! Counters and timings of checks.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use prometheus_client::registry::{Registry, Unit};
 pub enum DecisionKind {
     /// Forwarded.
     Allow,
-    /// Authentication or policy said no.
+    /// Refused by authentication or policy.
     Deny,
-    /// More authority was asked for: a scope, or a fresher login.
+    /// More authority is required: a scope, or a fresher login.
     Challenge,
-    /// The input was not acceptable.
+    /// The input was unacceptable.
     Reject,
     /// No decision could be made.
     Fail,
-    /// Replied to by the service itself: metadata documents.
+    /// Answered by the service itself: metadata documents.
     Reply,
 }
 
@@ -40,22 +40,22 @@ impl DecisionKind {
     }
 }
 
-/// A part of a check that is timed.
+/// A timed part of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// Credentials to a subject.
+    /// Verifies the credentials and finds the subject.
     Authenticate,
-    /// A long body until its turn to be read. Other bodies do not wait.
+    /// Waits for the turn of a long body to be parsed. Other bodies do not wait.
     Wait,
-    /// The body to a message; where the caller is refused, a look at its beginning.
+    /// Parses the body; for a refused caller, only its beginning.
     Parse,
-    /// The decision proper.
+    /// Makes the decision.
     Evaluate,
     /// The whole check.
     Total,
 }
 
-/// What is evaluated beside the rules in force.
+/// What is evaluated in addition to the rules in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RehearsalKind {
     /// The same policy with its shadow rules.
@@ -71,7 +71,7 @@ pub struct CheckMetrics {
     differences: Family<DifferenceLabels, Counter>,
     shadow_rules: Family<RuleLabels, Counter>,
     durations: Family<StageLabels, Histogram, fn() -> Histogram>,
-    /// Those of each stage, in the order of [`Stage`], so that no check looks for them.
+    /// One histogram for each stage, in the order of [`Stage`], to save each check the lookup.
     stages: [Histogram; 5],
 }
 
@@ -126,12 +126,12 @@ impl CheckMetrics {
         to.register("decisions", "Decisions", self.decisions.clone());
         to.register(
             "decisions_different",
-            "Decisions that shadow rules or the candidate policy would make otherwise",
+            "Decisions that shadow rules or the candidate policy would make differently",
             self.differences.clone(),
         );
         to.register(
             "shadow_rule_matches",
-            "Requests that a shadow rule matches or cannot be evaluated for",
+            "Requests that a shadow rule matches, or for which it cannot be evaluated",
             self.shadow_rules.clone(),
         );
         to.register_with_unit(
@@ -142,13 +142,13 @@ impl CheckMetrics {
         );
     }
 
-    /// Counts a decision. `server` is the configured name, empty if none was found; `reason` the
-    /// stable reason code. `mcp_authz_decisions_total`.
+    /// Counts a decision. `server` is the configured name, empty if no server was found; `reason`
+    /// is the stable reason code. `mcp_authz_decisions_total`.
     pub fn record_decision(&self, server: &str, decision: DecisionKind, reason: &'static str) {
         self.decision_counter(server, decision, reason).inc();
     }
 
-    /// The counter of [`CheckMetrics::record_decision`], for callers that keep it.
+    /// The counter of [`CheckMetrics::record_decision`], for callers that cache it.
     #[must_use]
     pub fn decision_counter(
         &self,
@@ -164,8 +164,8 @@ impl CheckMetrics {
         self.decisions.get_or_create_owned(&labels)
     }
 
-    /// Counts a decision that would have been another one; both are reason codes.
-    /// `mcp_authz_decisions_different_total`.
+    /// Counts a decision that the shadow rules or the candidate would make differently. Both
+    /// arguments are reason codes. `mcp_authz_decisions_different_total`.
     pub fn record_difference(
         &self,
         by: RehearsalKind,
@@ -182,14 +182,14 @@ impl CheckMetrics {
         self.differences.get_or_create(&labels).inc();
     }
 
-    /// Counts a request that a shadow rule, named by its id, matches.
+    /// Counts a request that the shadow rule with this id matches.
     /// `mcp_authz_shadow_rule_matches_total`.
     pub fn record_shadow_rule(&self, rule: &str) {
         let rule = rule.to_owned();
         self.shadow_rules.get_or_create(&RuleLabels { rule }).inc();
     }
 
-    /// Observes how long a stage of a check took. `mcp_authz_check_duration_seconds`.
+    /// Records how long a stage of a check took. `mcp_authz_check_duration_seconds`.
     pub fn record_stage(&self, stage: Stage, took: Duration) {
         let [authenticate, wait, parse, evaluate, total] = &self.stages;
         let histogram = match stage {
@@ -236,7 +236,7 @@ fn histogram() -> Histogram {
     Histogram::new(BUCKETS_SECONDS)
 }
 
-/// From a cached decision to Envoy's usual deadline and a fetch of keys.
+/// From a cached decision up to Envoy's usual deadline and a fetch of keys.
 const BUCKETS_SECONDS: [f64; 14] = [
     0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05,
     0.2, 1.0, 5.0,

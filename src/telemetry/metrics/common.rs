@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 
-/// Whether something worked.
+/// Whether an attempt succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Success {
-    /// It did.
+    /// It succeeded.
     Ok,
-    /// It did not.
+    /// It failed.
     Error,
 }
 
@@ -42,7 +42,7 @@ impl EncodeLabelValue for Success {
     }
 }
 
-/// Sets a counter to a total that another part of the process counts. Such totals are copied when
+/// Sets a counter to a total that another part of the process keeps. These totals are copied when
 /// metrics are read.
 pub(super) fn set_total(counter: &Counter, total: u64) {
     counter.inner().store(total, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Metrics of watched files that have none of their own.
+//! Metrics of watched files that have no metrics of their own.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -20,13 +20,13 @@ impl FileMetrics {
     pub(super) fn register(&self, to: &mut Registry) {
         to.register(
             "file_failing",
-            "Whether the files in place of a configuration key cannot be used",
+            "Whether the files that a configuration key names cannot be used",
             self.failing.clone(),
         );
     }
 
-    /// Sets whether the files in place cannot be used; `file` is the key of the configuration that
-    /// names them. `mcp_authz_file_failing`.
+    /// Sets whether files cannot be used; `file` is the configuration key that names them.
+    /// `mcp_authz_file_failing`.
     pub fn set_failing(&self, file: &'static str, failing: bool) {
         let gauge = self.failing.get_or_create(&FileLabels { file });
         gauge.set(i64::from(failing));
@@ -43,7 +43,7 @@ mod tests {
     use crate::telemetry::metrics::Metrics;
 
     #[test]
-    fn files_are_told_by_their_key() {
+    fn files_are_labelled_with_their_key() {
         let metrics = Metrics::new();
         metrics.files.set_failing("tls", true);
         metrics.files.set_failing("geoip", false);

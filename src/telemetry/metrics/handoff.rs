@@ -1,4 +1,4 @@
-//! What is counted of responses on their way back, and of the contexts that come with them.
+//! Metrics of responses that Envoy sends for inspection, and of the contexts attached to them.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 
 use super::common::{ResultLabels, Success, set_total};
 
-/// Metrics of responses on their way back.
+/// Metrics of responses that Envoy sends for inspection.
 #[derive(Debug, Clone, Default)]
 pub struct HandoffMetrics {
     expected: Counter,
@@ -27,51 +27,51 @@ impl HandoffMetrics {
     pub(super) fn register(&self, to: &mut Registry) {
         to.register(
             "responses_expected",
-            "Requests allowed whose response is to be shown to this service",
+            "Allowed requests whose response Envoy is to send for inspection",
             self.expected.clone(),
         );
         to.register(
             "responses_begun",
-            "Responses shown to this service to be looked at",
+            "Responses that Envoy sent for inspection",
             self.begun.clone(),
         );
         to.register(
             "handoffs_refused",
-            "Responses whose context is not believed",
+            "Responses whose context was rejected",
             self.refused.clone(),
         );
         to.register(
             "handoff_key_reloads",
-            "Attempts to take new keys for contexts",
+            "Attempts to load new keys for contexts",
             self.key_reloads.clone(),
         );
         to.register(
             "handoff_keys_failing",
-            "Whether the keys for contexts in place cannot be used",
+            "Whether the current key file for contexts cannot be used",
             self.keys_failing.clone(),
         );
     }
 
-    /// Counts a request whose response is to be shown to this service, here or in another replica.
-    /// `mcp_authz_responses_expected_total`.
+    /// Counts an allowed request whose response Envoy is to send for inspection, to this replica or
+    /// another. `mcp_authz_responses_expected_total`.
     pub fn record_response_expected(&self) {
         self.expected.inc();
     }
 
-    /// Counts a response that is shown to be looked at. `mcp_authz_responses_begun_total`.
+    /// Counts a response that Envoy sends for inspection. `mcp_authz_responses_begun_total`.
     pub fn record_response_begun(&self) {
         self.begun.inc();
     }
 
-    /// Counts a response whose context is not believed, by a stable reason code.
+    /// Counts a response whose context is rejected, by a stable reason code.
     /// `mcp_authz_handoffs_refused_total`.
     pub fn record_refusal(&self, reason: &'static str) {
         let labels = ReasonLabels { reason };
         self.refused.get_or_create(&labels).inc();
     }
 
-    /// Sets what is known of the keys for contexts. `mcp_authz_handoff_key_reloads_total`,
-    /// `mcp_authz_handoff_keys_failing`.
+    /// Sets the reloads and the state of the keys for contexts.
+    /// `mcp_authz_handoff_key_reloads_total`, `mcp_authz_handoff_keys_failing`.
     pub fn set_keys(&self, successes: u64, failures: u64, failing: bool) {
         for (result, total) in [(Success::Ok, successes), (Success::Error, failures)] {
             let labels = ResultLabels { result };

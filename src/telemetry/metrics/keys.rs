@@ -1,4 +1,4 @@
-//! What is known of the issuers' keys and of the tokens that they verified.
+//! Metrics of the issuers' keys and of the tokens verified with them.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::common::{Success, set_total};
 
-/// What is known of an issuer's keys since the process began.
+/// The state of an issuer's keys, with totals since the process started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyTotals {
-    /// Fetches that brought keys.
+    /// Fetches that returned keys.
     pub successes: u64,
-    /// Fetches that did not.
+    /// Fetches that failed.
     pub failures: u64,
-    /// Since when the keys are those that were fetched; none if they never were.
+    /// Time since the current keys were fetched; `None` if none ever were.
     pub age: Option<Duration>,
-    /// Whether tokens can be verified with them.
+    /// Whether tokens can be verified with the keys.
     pub usable: bool,
 }
 
@@ -59,17 +59,17 @@ impl KeyMetrics {
         );
         to.register(
             "keys_usable",
-            "Whether an issuer's keys are there and not too old",
+            "Whether an issuer's keys are present and not too old",
             self.usable.clone(),
         );
         to.register(
             "tokens_cached",
-            "Verified tokens remembered",
+            "Verified tokens in the cache",
             self.tokens_cached.clone(),
         );
     }
 
-    /// Sets what is known of a configured issuer's keys. `mcp_authz_key_refreshes_total`,
+    /// Sets the state of a configured issuer's keys. `mcp_authz_key_refreshes_total`,
     /// `mcp_authz_keys_age_seconds`, `mcp_authz_keys_usable`.
     pub fn set(&self, issuer: &str, keys: &KeyTotals) {
         for (result, total) in [

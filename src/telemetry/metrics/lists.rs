@@ -1,4 +1,4 @@
-//! What is counted of lists and the tools in them.
+//! Metrics of lists and the tools in them.
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -8,25 +8,25 @@ use prometheus_client::registry::Registry;
 
 use super::common::ServerLabels;
 
-/// What can be noticed of a tool in a list.
+/// What can be noticed about a tool in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ToolEvent {
-    /// A definition other than the accepted one, for the first time.
+    /// Its definition differs from the accepted one; counted the first time.
     Changed,
-    /// A tool in no class, for the first time.
+    /// It is in no class; counted the first time.
     Unclassified,
-    /// A tool for which there is no room in memory, each time.
+    /// Memory has no room to track it; counted every time.
     Untracked,
 }
 
-/// What became of an item of a list.
+/// The outcome for one item of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ItemFate {
-    /// It was handed on.
+    /// Forwarded.
     Visible,
     /// The policy hides it from the caller.
     Hidden,
-    /// It could not be judged, so it was taken out.
+    /// Removed because it could not be judged.
     Unjudged,
 }
 
@@ -62,7 +62,7 @@ impl ListMetrics {
     pub(super) fn register(&self, to: &mut Registry) {
         to.register(
             "tools",
-            "Tools in lists that changed, are in no class, or are not remembered",
+            "Tools in lists that changed, are in no class, or are not tracked",
             self.tools.clone(),
         );
         to.register(
@@ -72,17 +72,17 @@ impl ListMetrics {
         );
         to.register(
             "responses_refused",
-            "Responses to lists that were not handed on",
+            "List responses that were not forwarded",
             self.refusals.clone(),
         );
         to.register(
             "tools_snapshot_failing",
-            "Whether the recorded tools in place cannot be used",
+            "Whether the file of recorded tools cannot be used",
             self.snapshot_failing.clone(),
         );
     }
 
-    /// Counts what was noticed of a tool. `mcp_authz_tools_total`.
+    /// Counts an event about a tool. `mcp_authz_tools_total`.
     pub fn record_tool(&self, server: &str, event: ToolEvent) {
         let labels = ToolLabels {
             server: server.to_owned(),
@@ -102,7 +102,7 @@ impl ListMetrics {
         self.items.get_or_create(&labels).inc_by(items);
     }
 
-    /// Counts a response that was not handed on, by a stable reason code.
+    /// Counts a response that was not forwarded, by a stable reason code.
     /// `mcp_authz_responses_refused_total`.
     pub fn record_refusal(&self, server: &str, reason: &'static str) {
         let labels = RefusalLabels {
@@ -112,7 +112,7 @@ impl ListMetrics {
         self.refusals.get_or_create(&labels).inc();
     }
 
-    /// Sets whether a server's recorded tools in place cannot be used.
+    /// Sets whether a server's file of recorded tools cannot be used.
     /// `mcp_authz_tools_snapshot_failing`.
     pub fn set_snapshot_failing(&self, server: &str, failing: bool) {
         let labels = ServerLabels::of(server);

@@ -1,4 +1,4 @@
-//! What is counted of mistakes noticed around this process.
+//! Metrics of mistakes noticed in the process's surroundings.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -22,7 +22,7 @@ impl NoticeMetrics {
     pub(super) fn register(&self, to: &mut Registry) {
         to.register(
             "notices",
-            "Mistakes noticed in what stands around this service",
+            "Mistakes noticed in this service's surroundings",
             self.notices.clone(),
         );
     }

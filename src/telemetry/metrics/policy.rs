@@ -1,4 +1,4 @@
-//! What is known of the policy.
+//! Metrics of the policy.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -7,18 +7,18 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::common::{ResultLabels, Success, set_total};
 
-/// What is known of the policy since the process began.
+/// The state of the policy, with totals since the process started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyTotals {
-    /// Policies taken into force.
+    /// Policies put into force.
     pub successes: u64,
     /// Policies refused.
     pub failures: u64,
-    /// When the one in force was, in Unix seconds.
+    /// When the one in force was applied, in Unix seconds.
     pub applied_unix_seconds: i64,
     /// How many rules it has.
     pub rules: usize,
-    /// Whether the files in place cannot be used.
+    /// Whether the current files cannot be used.
     pub failing: bool,
 }
 
@@ -51,12 +51,12 @@ impl PolicyMetrics {
         );
         to.register(
             "policy_failing",
-            "Whether the policy files in place cannot be used",
+            "Whether the current policy files cannot be used",
             self.failing.clone(),
         );
     }
 
-    /// Sets what is known of the policy. `mcp_authz_policy_reloads_total`,
+    /// Sets the state of the policy. `mcp_authz_policy_reloads_total`,
     /// `mcp_authz_policy_loaded_timestamp_seconds`, `mcp_authz_policy_rules`,
     /// `mcp_authz_policy_failing`.
     pub fn set(&self, policy: &PolicyTotals) {

@@ -1,4 +1,4 @@
-//! What is counted of sessions, tasks and the ids in them.
+//! Metrics of sessions, tasks and the JSON-RPC ids in them.
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -40,31 +40,31 @@ impl SessionMetrics {
         );
         to.register(
             "resumptions_ignored",
-            "Streams that clients would have resumed and that were opened anew",
+            "Streams that clients asked to resume and that were opened afresh instead",
             self.resumptions_ignored.clone(),
         );
         to.register(
             "ids_forgotten",
-            "JSON-RPC ids forgotten before their responses came, for want of room",
+            "JSON-RPC ids evicted before their responses arrived, because memory was full",
             self.ids_forgotten.clone(),
         );
     }
 
-    /// Counts a `session` or `task` that was bound to a subject. `mcp_authz_bindings_total`.
+    /// Counts a `session` or `task` that is bound to a subject. `mcp_authz_bindings_total`.
     pub fn record_binding(&self, server: &str, kind: &'static str, how: BoundBy) {
         let server = server.to_owned();
         let labels = BindingLabels { server, kind, how };
         self.bindings.get_or_create(&labels).inc();
     }
 
-    /// Counts a stream that a client would have resumed and that was opened anew.
+    /// Counts a stream that a client asked to resume and that was opened afresh instead.
     /// `mcp_authz_resumptions_ignored_total`.
     pub fn record_resumption_ignored(&self, server: &str) {
         let labels = ServerLabels::of(server);
         self.resumptions_ignored.get_or_create(&labels).inc();
     }
 
-    /// Counts JSON-RPC ids that were forgotten before their responses came.
+    /// Counts JSON-RPC ids that were evicted before their responses arrived.
     /// `mcp_authz_ids_forgotten_total`.
     pub fn record_ids_forgotten(&self, ids: u64) {
         self.ids_forgotten.inc_by(ids);

@@ -1,4 +1,4 @@
-//! Metrics of the store: what is remembered between requests, and what was forgotten.
+//! Metrics of the store: what it remembers between requests, and what it has evicted.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -25,34 +25,35 @@ impl StateMetrics {
     pub(super) fn register(&self, to: &mut Registry) {
         to.register(
             "state_keys",
-            "Limits and windows, sessions and tasks remembered",
+            "Limits, windows, sessions and tasks in memory",
             self.keys.clone(),
         );
         to.register(
             "state_forgotten",
-            "Limits, windows, sessions and tasks forgotten for want of room though they mattered",
+            "Limits, windows, sessions and tasks evicted while still relevant, because memory was full",
             self.forgotten.clone(),
         );
         to.register(
             "state_first_use_ended",
-            "Whether what is not bound is unknown to the subjects of some issuer, as too much was forgotten",
+            "Whether unbound ids are refused for some issuer's subjects, because too much was evicted",
             self.first_use_ended.clone(),
         );
     }
 
-    /// Sets how much is remembered: `counter`, `session`, `task`. `mcp_authz_state_keys`.
+    /// Sets how many entries of a kind (`counter`, `session`, `task`) are in memory.
+    /// `mcp_authz_state_keys`.
     pub fn set_keys(&self, kind: &'static str, keys: usize) {
         let gauge = self.keys.get_or_create(&KindLabels { kind });
         gauge.set(i64::try_from(keys).unwrap_or(i64::MAX));
     }
 
-    /// Sets how much was forgotten: `limit`, `window`, `session`, `task`.
+    /// Sets how many entries of a kind (`limit`, `window`, `session`, `task`) were evicted.
     /// `mcp_authz_state_forgotten_total`.
     pub fn set_forgotten(&self, kind: &'static str, total: u64) {
         set_total(&self.forgotten.get_or_create(&KindLabels { kind }), total);
     }
 
-    /// Sets whether nothing of a kind, `session` or `task`, is bound by its first use any more.
+    /// Sets whether first use no longer binds a kind of id, `session` or `task`.
     /// `mcp_authz_state_first_use_ended`.
     pub fn set_first_use_ended(&self, kind: &'static str, ended: bool) {
         let gauge = self.first_use_ended.get_or_create(&KindLabels { kind });

@@ -1,7 +1,7 @@
-//! Whether having a further name makes a test hold or fail.
+//! Whether having another name makes a test hold or fail.
 //!
-//! A test for a name that the author wrote holds for who has it. One that holds for all but some
-//! names, or for who has none, fails by a name, however it is spelled.
+//! A test for a name that the author wrote holds for callers who have it. A test that holds for all
+//! but some names, or for callers without a name, fails by any name, however it is spelled.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
@@ -13,7 +13,7 @@ use super::nothing::{has_nothing, matches_anything, says_nothing};
 use super::walk::Scope;
 use crate::authz::glob::Glob;
 
-/// What gives a value, or a part of it, in another form.
+/// Functions that convert a value, or a part of it.
 const CONVERSIONS: [&str; 12] = [
     "dyn",
     "bool",
@@ -30,8 +30,8 @@ const CONVERSIONS: [&str; 12] = [
 ];
 
 impl<'e> Scope<'e> {
-    /// What having a name does to the expression, by a test that reads names. `sense` is what the
-    /// test does to it where it holds.
+    /// The effect of having a name on the expression, through a test that reads names. `sense` is
+    /// the effect of the test on the expression where it holds.
     pub(super) fn effect(&self, node: &'e IdedExpr, sense: Sense) -> Sense {
         if let Some((object, _)) = tested_of(node) {
             let is_subject = name_of(object) == Some("subject");
@@ -70,7 +70,8 @@ impl<'e> Scope<'e> {
         }
     }
 
-    /// Whether a test holds for who has any of some names (true), or for who has none (false).
+    /// Whether a test holds for callers with any of some names (true), or for those with none
+    /// (false).
     fn asks_for_any(&self, call: &'e CallExpr) -> Option<bool> {
         let [left, right] = call.args.as_slice() else {
             return None;
@@ -100,7 +101,7 @@ impl<'e> Scope<'e> {
         }
     }
 
-    /// Whether two sides are compared of which one is a name, and the other a certain value.
+    /// Whether one side of a comparison is a name and the other a specific value.
     fn is_comparison(&self, left: &'e IdedExpr, right: &'e IdedExpr) -> bool {
         let is_side = |node: &'e IdedExpr| self.is_value(node) && !says_nothing(node);
         is_side(left)
@@ -128,7 +129,7 @@ impl<'e> Scope<'e> {
         }
     }
 
-    /// Whether the node is one value that something is called, or made of some by joining texts.
+    /// Whether the node is a single name, or joins some into one text.
     pub(super) fn is_value(&self, node: &'e IdedExpr) -> bool {
         if let Some(call) = call_of(node) {
             return match (call.func_name.as_str(), call.args.as_slice()) {
@@ -162,7 +163,7 @@ fn only(is_for_a_name: bool, sense: Sense) -> Sense {
     if is_for_a_name { sense } else { Sense::Either }
 }
 
-/// Whether a text that the author wrote is joined there.
+/// Whether the node joins a text that the author wrote.
 fn has_text(node: &IdedExpr) -> bool {
     match call_of(node).filter(|call| call.func_name == operators::ADD) {
         Some(sum) => sum.args.iter().any(has_text),
@@ -170,13 +171,13 @@ fn has_text(node: &IdedExpr) -> bool {
     }
 }
 
-/// What `size` counts.
+/// The operand of `size`.
 fn counted_of(node: &IdedExpr) -> Option<&IdedExpr> {
     let call = call_of(node).filter(|call| call.func_name == "size")?;
     call.target.as_deref().or_else(|| call.args.first())
 }
 
-/// The number that the author wrote.
+/// A number literal.
 fn number_of(node: &IdedExpr) -> Option<i64> {
     if let Expr::Literal(LiteralValue::Int(number)) = &node.expr {
         Some(*number.inner())
@@ -185,7 +186,7 @@ fn number_of(node: &IdedExpr) -> Option<i64> {
     }
 }
 
-/// An ordering with its sides changed.
+/// An ordering with its operands swapped.
 fn mirrored(operator: &str) -> &str {
     match operator {
         operators::LESS => operators::GREATER,
@@ -196,7 +197,7 @@ fn mirrored(operator: &str) -> &str {
     }
 }
 
-/// Whether a test is met where every name in it is empty.
+/// Whether a test holds if every name in it is empty.
 fn is_met_without_names(
     scope: &Scope<'_>,
     function: &str,
@@ -219,7 +220,7 @@ fn is_met_without_names(
     }
 }
 
-/// The text that a node is where every name in it is empty, if nothing else is in it.
+/// The value of a node if every name in it is empty, provided it contains nothing else.
 fn without_names(scope: &Scope<'_>, node: &IdedExpr) -> Option<String> {
     if let Some(text) = text_of(node) {
         return Some(text.to_owned());

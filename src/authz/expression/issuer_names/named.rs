@@ -1,12 +1,12 @@
-//! For which results of a test the issuer is one that the author named.
+//! For which results of a test the author has named the issuer.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, operators};
 
 use super::super::lookup::{call_of, field_of, member_of, quantified, text_of, truth_of};
 
-/// For which results of a node the issuer is one that the author named. Both are found at once, as
-/// each rests on the other: asked one by one they would be asked again at every level.
+/// For which results of a node the author has named the issuer. Both are computed at once, because
+/// each depends on the other: computed separately, they would be computed again at every level.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Named {
     pub(super) where_it_holds: bool,
@@ -21,7 +21,7 @@ impl Named {
 
     pub(super) fn of(node: &IdedExpr) -> Self {
         if let Some(truth) = truth_of(node) {
-            // The other result is that of nobody.
+            // The other result never occurs.
             return Named {
                 where_it_holds: !truth,
                 where_it_fails: truth,
@@ -102,7 +102,7 @@ fn is_of_texts(node: &IdedExpr) -> bool {
     matches!(&node.expr, Expr::List(list) if list.elements.iter().all(|item| text_of(item).is_some()))
 }
 
-/// `subject.issuer`, or the claim that it is read from.
+/// `subject.issuer`, or the claim from which it is read.
 pub(super) fn is_issuer(node: &IdedExpr) -> bool {
     field_of(&node.expr) == Some(("subject", "issuer", false))
         || member_of(node).is_some_and(|(claims, name)| {

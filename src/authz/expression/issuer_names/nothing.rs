@@ -1,6 +1,6 @@
-//! What is said of who has no name.
+//! Literals that stand for having no name.
 //!
-//! A test that holds for them fails by a name, whichever it is.
+//! A test that holds for callers without a name fails by any name.
 
 use cel::IdedExpr;
 use cel::common::ast::{EntryExpr, Expr, LiteralValue};
@@ -10,10 +10,10 @@ use super::super::depth::children;
 use super::super::lookup::text_of;
 use crate::authz::spelling::is_nothing;
 
-/// How often a character is repeated in texts that nobody thought of.
+/// How often a character is repeated in texts that no author has in mind.
 const REPEATED: [usize; 9] = [0, 1, 2, 4, 8, 16, 32, 64, 256];
 
-/// Whether a node is a value of who has no name, or says no.
+/// Whether a node is a literal that stands for having no name, or for no.
 pub(super) fn says_nothing(node: &IdedExpr) -> bool {
     match &node.expr {
         Expr::Literal(LiteralValue::String(text)) => is_nothing(text.inner()),
@@ -34,7 +34,7 @@ pub(super) fn says_nothing(node: &IdedExpr) -> bool {
     }
 }
 
-/// Whether such a value is in a list or is a key that the author wrote somewhere in the node.
+/// Whether such a literal is in a list or is a key anywhere in the node.
 pub(super) fn has_nothing(node: &IdedExpr) -> bool {
     let is_here = match &node.expr {
         Expr::List(list) => list.elements.iter().any(says_nothing),
@@ -52,9 +52,9 @@ pub(super) fn has_nothing(node: &IdedExpr) -> bool {
     is_here || children(node).into_iter().any(has_nothing)
 }
 
-/// Whether a pattern is met by texts that nobody thought of, as `^[^a]` and `^[b-z]` are: then it is
-/// about what does not meet it. It is tried on a character for private use and on all letters, in
-/// some lengths.
+/// Whether a pattern matches texts that its author does not have in mind, as `^[^a]` and `^[b-z]`
+/// do: such a pattern is about the texts that do not match. It is tested with a private-use
+/// character and with all letters, repeated to several lengths.
 pub(super) fn matches_anything(pattern: &IdedExpr) -> bool {
     let text = text_of(pattern).unwrap_or_default();
     let Ok(Some(Constant::Pattern(pattern))) = Constant::compile(MATCHES, text) else {

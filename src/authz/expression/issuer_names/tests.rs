@@ -4,8 +4,8 @@ use crate::authz::Expression;
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "rows")]
-fn names_are_said_whose_they_are_or_not() {
-    // Whether it is said for the whole, whether names are read, whether it fails by them.
+fn names_are_attributed_to_an_issuer_or_not() {
+    // Whether the issuer is named for the whole, whether names are read, whether they make it fail.
     for (text, expected) in [
         (r#"mcp.name == "x""#, (false, false, false)),
         (r#"subject.issuer == "https://a""#, (true, false, false)),
@@ -95,9 +95,9 @@ fn names_are_said_whose_they_are_or_not() {
     }
 }
 
-/// An allow says whose names it means in any form that holds for named issuers alone.
+/// An allow names the issuer in any form that holds only for named issuers.
 #[test]
-fn an_expression_holds_for_named_issuers_alone() {
+fn an_expression_holds_only_for_named_issuers() {
     for (text, is_said) in [
         (
             r#"!(subject.issuer != "https://a") && "x" in subject.groups"#,
@@ -141,7 +141,7 @@ fn an_expression_holds_for_named_issuers_alone() {
     }
 }
 
-/// The device is a name where tokens tell of it.
+/// The device is a name if tokens describe it.
 #[test]
 fn the_device_is_a_name_or_not() {
     for (text, reads, fails) in [

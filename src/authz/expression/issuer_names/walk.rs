@@ -1,4 +1,4 @@
-//! Walks an expression to the tests that read names, knowing what is a name where a node stands.
+//! Walks an expression to the tests that read names, tracking which variables hold names.
 
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, operators};
@@ -11,19 +11,19 @@ use super::super::remarks::Sense;
 use super::named::{Named, is_issuer};
 use super::nothing::has_nothing;
 
-/// Names of the caller that are more than one, and the whole of them.
+/// Fields of the caller that hold several names, and the claims, which hold all.
 const SEVERAL: [&str; 4] = ["groups", "roles", "scopes", "claims"];
 
-/// What an expression does with names.
+/// How an expression uses names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct NameUse {
-    /// Whether it reads some.
+    /// Whether it reads any.
     pub(crate) are_read: bool,
-    /// Whether a caller may make the expression fail by one.
+    /// Whether a caller may make the expression fail by having one.
     pub(crate) make_it_fail: bool,
 }
 
-/// A walk through an expression, and what was found on it.
+/// A walk through an expression, and its findings.
 pub(super) struct Walk<'e> {
     scope: Scope<'e>,
     pub(super) names: NameUse,
@@ -42,7 +42,7 @@ impl<'e> Walk<'e> {
     }
 
     pub(super) fn visit(&mut self, node: &'e IdedExpr, sense: Sense) {
-        // For an issuer that the author did not name, it comes to the same whatever the names.
+        // For an issuer that the author did not name, the result does not depend on the names.
         if Named::of(node).is_either() || !self.scope.reads_names(node) {
             return;
         }
@@ -70,7 +70,7 @@ impl<'e> Walk<'e> {
                     (None, None) => Sense::Either,
                 };
                 self.visit(test, of_test);
-                // What the issuers that are not named never come to says nothing of their names.
+                // A result that unnamed issuers never reach says nothing about their names.
                 let named = Named::of(test);
                 if !named.where_it_holds {
                     self.visit(yes, sense);
@@ -96,7 +96,7 @@ impl<'e> Walk<'e> {
         let range = &inner.iter_range;
         let mut of_test = sense;
         if self.scope.has_names(range) {
-            // A further name is a further element: it makes `exists` hold and `all` fail.
+            // Another name is another element: it makes `exists` hold and `all` fail.
             self.note(match (self.scope.grows(range), is_exists) {
                 (true, true) => sense,
                 (true, false) => sense.flipped(),
@@ -120,7 +120,7 @@ impl<'e> Walk<'e> {
 #[derive(Debug, Clone)]
 pub(super) struct Scope<'e> {
     with_device: bool,
-    /// The variables of the loops around the node, and whether they run over names.
+    /// The variables of the loops around the node, and whether they iterate over names.
     bound: Vec<(&'e str, bool)>,
 }
 
@@ -132,7 +132,7 @@ impl<'e> Scope<'e> {
         }
     }
 
-    /// Goes into a loop. Gives what [`Scope::leave`] takes.
+    /// Enters a loop. Returns the argument for [`Scope::leave`].
     pub(super) fn enter(&mut self, inner: &'e ComprehensionExpr) -> usize {
         let outer = self.bound.len();
         let is_over_names = self.has_names(&inner.iter_range);
@@ -147,8 +147,8 @@ impl<'e> Scope<'e> {
         self.bound.truncate(outer);
     }
 
-    /// Whether something in the node is a name that its issuer gives. An element of a list of names
-    /// is one that is there or not; what is in the element is names again.
+    /// Whether the node contains a name that an issuer gives. An element of a list of names is
+    /// either present or not; the members of the element are names again.
     pub(super) fn reads_names(&self, node: &IdedExpr) -> bool {
         if is_issuer(node) {
             return false;
@@ -161,7 +161,7 @@ impl<'e> Scope<'e> {
                 .any(|part| self.reads_names(part))
     }
 
-    /// Whether the node reads names or is an element of some.
+    /// Whether the node reads names or contains an element of them.
     pub(super) fn has_names(&self, node: &IdedExpr) -> bool {
         self.is_element(node) || self.reads_names(node)
     }
@@ -179,7 +179,7 @@ impl<'e> Scope<'e> {
     }
 
     /// Whether the node is a field of the subject, the device, an element of names, or a member of
-    /// one of them by names.
+    /// one of them by name.
     pub(super) fn is_path(&self, node: &IdedExpr) -> bool {
         let mut node = node;
         loop {
@@ -196,7 +196,7 @@ impl<'e> Scope<'e> {
         }
     }
 
-    /// Whether the node is a name that is not several.
+    /// Whether the node is a single name.
     pub(super) fn is_one_name(&self, node: &IdedExpr) -> bool {
         let is_several = matches!(
             field_of(&node.expr),
@@ -205,7 +205,7 @@ impl<'e> Scope<'e> {
         self.is_path(node) && !is_several && !self.is_device(node)
     }
 
-    /// Whether a further name in the node is a further element of it, and takes none away.
+    /// Whether another name adds an element to the node, and removes none.
     pub(super) fn grows(&self, node: &'e IdedExpr) -> bool {
         if !self.reads_names(node) || self.is_path(node) {
             return true;
@@ -223,7 +223,7 @@ impl<'e> Scope<'e> {
         }
     }
 
-    /// The same of `filter` and `map`, which look at each element by itself.
+    /// The same for `filter` and `map`, which treat each element separately.
     fn grows_by(&self, inner: &'e ComprehensionExpr) -> bool {
         let begins_empty =
             matches!(&inner.accu_init.expr, Expr::List(list) if list.elements.is_empty());
@@ -253,7 +253,7 @@ impl<'e> Scope<'e> {
     }
 }
 
-/// The object that a node looks into.
+/// The object in which a node selects.
 fn looked_into(node: &IdedExpr) -> Option<&IdedExpr> {
     if let Expr::Comprehension(inner) = &node.expr {
         return Some(&inner.iter_range);

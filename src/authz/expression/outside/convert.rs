@@ -1,4 +1,4 @@
-//! Conversions with a fixed meaning: each accepts the one form that every reader takes for the same.
+//! Conversions with a fixed meaning: each accepts only the forms that every reader reads alike.
 
 use cel::ExecutionError;
 use cel::common::types::{CelDouble, CelInt, CelList, CelString, CelUInt};
@@ -10,7 +10,7 @@ use crate::authz::expression::limits::EXPRESSION_NESTED_VALUES_MAX;
 use crate::authz::value::Value;
 use crate::authz::{json_text, spelling};
 
-/// Converts a value, if it has the one form that is accepted.
+/// Converts a value, if it has an accepted form.
 pub(super) fn convert<'b, 'v>(
     to: Conversion,
     value: &dyn Val,
@@ -23,11 +23,11 @@ pub(super) fn convert<'b, 'v>(
     converted.ok_or_else(|| no_result("not of the one form that is accepted"))
 }
 
-/// The conversions, each from the forms that every reader takes for the same.
+/// The conversions, each from the forms that every reader reads alike.
 fn accepted<'b, 'v>(to: Conversion, value: &Value<'_>) -> Option<CowVal<'b, 'v>> {
     let text = |text: String| CowVal::owned(CelString::from(text));
     Some(match (to, value) {
-        // `"false"` is true to a server that takes every text that is not empty for true.
+        // `"false"` is true to a server that treats every non-empty text as true.
         (Conversion::Bool, Value::Bool(value)) => truth(*value),
         (Conversion::Bool, Value::String(text)) if text == "true" => truth(true),
         (Conversion::Int, value) => CowVal::owned(CelInt::from(integer(value)?)),
@@ -43,7 +43,7 @@ fn accepted<'b, 'v>(to: Conversion, value: &Value<'_>) -> Option<CowVal<'b, 'v>>
         (Conversion::List, Value::List(items)) => list(items),
         (Conversion::List, Value::String(text)) if text.len() > LIST_BYTES_MAX => return None,
         (Conversion::List, Value::String(text)) => match json_text::parse(text)? {
-            // Loops over the arguments count their values, and a text is one.
+            // Loops over the arguments count their values, and a text counts as one.
             Value::List(items) if items.len() <= EXPRESSION_NESTED_VALUES_MAX => list(&items),
             Value::List(_)
             | Value::Null
@@ -58,13 +58,13 @@ fn accepted<'b, 'v>(to: Conversion, value: &Value<'_>) -> Option<CowVal<'b, 'v>>
     })
 }
 
-/// The longest text that is read as a list, in bytes.
+/// The longest text that is parsed as a list, in bytes.
 const LIST_BYTES_MAX: usize = 16 << 10;
 
-/// The largest integer up to which every reader keeps integers apart.
+/// Every reader distinguishes integers up to this one.
 const INTEGER_MAX: i64 = 1 << 53;
 
-/// A number without a fraction, or the plainest text of one.
+/// A number without a fraction, or its plainest spelling.
 fn integer(value: &Value<'_>) -> Option<i64> {
     let number = match value {
         Value::Int(number) => *number,
@@ -85,10 +85,10 @@ fn integer(value: &Value<'_>) -> Option<i64> {
     (number.unsigned_abs() < INTEGER_MAX.unsigned_abs()).then_some(number)
 }
 
-/// A number, or the plainest text of one, with a fraction or without.
+/// A number, or its plainest spelling, with or without a fraction.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "integers are below what doubles keep apart"
+    reason = "doubles represent these integers exactly"
 )]
 fn number(value: &Value<'_>) -> Option<f64> {
     match value {
@@ -110,8 +110,8 @@ fn is_plain_integer(text: &str) -> bool {
     plain && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A moment as RFC 3339 writes it, with its offset. Never a number: to some servers it counts
-/// seconds, to others milliseconds.
+/// An RFC 3339 time with its offset. Numbers are not accepted: to some servers they count seconds,
+/// to others milliseconds.
 fn time<'b, 'v>(value: &dyn Val) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let text = value.downcast_ref::<CelString<'_>>();
     let text = text.ok_or_else(|| no_result("not a text"))?;

@@ -1,18 +1,18 @@
-//! The operations, by name: what an operator or a conversion becomes when an expression is loaded.
+//! The operations, by name: the load-time replacements of operators and conversions.
 
 use cel::ExecutionError;
 
 use crate::authz::expression::origin::Origin;
 
-/// The function that an operation on two values becomes, and on one.
+/// The functions that replace operations on two values, and on one.
 pub(crate) const BINARY: &str = "@binary";
 
 pub(crate) const UNARY: &str = "@unary";
 
-/// What errors of both are said to come from.
+/// The function name in the errors of both.
 pub(crate) const COMPARISON: &str = "comparison";
 
-/// An operation with what is known of its operands.
+/// An operation with the origins of its operands.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
     pub(crate) name: OperationName,
@@ -20,7 +20,7 @@ pub(crate) struct Operation {
     pub(crate) right: Origin,
 }
 
-/// What is done.
+/// The operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OperationName {
     Equals,
@@ -34,11 +34,11 @@ pub(crate) enum OperationName {
     Member,
     /// Whether an object has a member.
     Has,
-    /// Whether it has one that is not null.
+    /// Whether it has a member that is not null.
     Given,
-    /// The text of the URI against what the author wrote.
+    /// A test of the URI's text against what the author wrote.
     Uri(UriTest),
-    /// A conversion that accepts one form of a value.
+    /// A conversion that accepts only unambiguous forms of a value.
     Convert(Conversion),
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum UriTest {
     Contains,
 }
 
-/// What a value is converted to.
+/// The target of a conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Conversion {
     Bool,
@@ -60,7 +60,7 @@ pub(crate) enum Conversion {
     Num,
     /// A text, and nothing else.
     Text,
-    /// A text, or that of an integer or a truth value, of which there is one.
+    /// A text, or an integer or boolean that has exactly one spelling.
     Spelled,
     Fold,
     Plain,
@@ -68,7 +68,7 @@ pub(crate) enum Conversion {
     Time,
 }
 
-/// The conversions of CEL, which are these for values from outside.
+/// The conversions of CEL that these replace for external values.
 pub(crate) const CEL_CONVERSIONS: &[(&str, Conversion)] = &[
     ("bool", Conversion::Bool),
     ("int", Conversion::Int),
@@ -78,7 +78,7 @@ pub(crate) const CEL_CONVERSIONS: &[(&str, Conversion)] = &[
     ("timestamp", Conversion::Time),
 ];
 
-/// The functions that policies have for values from outside.
+/// The functions for external values that policies have.
 pub(crate) const HELPERS: &[(&str, Conversion)] = &[
     ("num", Conversion::Num),
     ("text", Conversion::Text),

@@ -46,7 +46,7 @@ fn patterns_that_match_whole_texts_are_anchored() {
 }
 
 #[test]
-fn what_a_test_does_to_the_expression_is_told() {
+fn the_effect_of_a_test_on_the_expression_is_found() {
     for (text, expected) in [
         (
             r#"args.a.matches("x")"#,
@@ -100,7 +100,7 @@ fn what_a_test_does_to_the_expression_is_told() {
 }
 
 #[test]
-fn the_arguments_that_are_read_are_told() {
+fn the_arguments_that_are_read_are_found() {
     let text = r#"has(args.a.b) && args["c"].d == 1 && "e" in args && given(args.f)
         && mcp["arguments"].g.exists(one, one.h == 1) && subject.claims.i == 1"#;
     let expression = Expression::compile(text).unwrap();

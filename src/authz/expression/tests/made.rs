@@ -1,4 +1,4 @@
-//! Values from outside that an expression must not lose sight of.
+//! Untrusted values that an expression must keep track of.
 
 use super::*;
 use crate::authz::uri::UriForm;
@@ -35,7 +35,7 @@ fn has_no_result(rows: &[(&str, &str)]) {
 }
 
 #[test]
-fn what_a_loop_makes_of_arguments_comes_from_outside() {
+fn values_that_a_loop_builds_from_arguments_are_external() {
     has_no_result(&[
         ("[1].map(x, args.force)[0] == true", r#"{"force":"true"}"#),
         (

@@ -1,4 +1,4 @@
-//! Values from outside, as expressions see them.
+//! Untrusted values in expressions.
 
 use super::*;
 use crate::authz::uri::UriForm;
@@ -169,7 +169,7 @@ fn arguments_are_compared_as_every_server_reads_them() {
 }
 
 #[test]
-fn a_key_that_a_server_may_take_for_the_named_one_leaves_no_result() {
+fn a_key_that_a_server_may_treat_as_the_named_one_leaves_no_result() {
     for (expression, arguments, expected) in [
         (
             "has(args.force) && args.force == true",
@@ -238,7 +238,7 @@ fn a_key_that_a_server_may_take_for_the_named_one_leaves_no_result() {
 }
 
 #[test]
-fn functions_accept_the_forms_that_they_say() {
+fn functions_accept_their_documented_forms() {
     for (expression, arguments, expected) in [
         ("bool(args.x)", r#"{"x":true}"#, "yes"),
         ("bool(args.x)", r#"{"x":"true"}"#, "yes"),
@@ -334,7 +334,7 @@ fn claims_are_found_by_every_reading_of_their_path() {
 }
 
 #[test]
-fn facts_that_a_token_leaves_out_are_neither_there_nor_absent() {
+fn facts_that_a_token_leaves_out_are_neither_present_nor_absent() {
     let mut subject = subject(Value::Map(Vec::new()));
     subject.unknown.groups = true;
     subject.unknown.tenant = true;
@@ -354,7 +354,7 @@ fn facts_that_a_token_leaves_out_are_neither_there_nor_absent() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "rows")]
-fn the_uri_is_compared_as_one() {
+fn the_uri_is_compared_as_a_uri() {
     use UriForm::{Normal, Opaque};
     for (expression, uri, form, expected) in [
         ("mcp.uri == 'note://s/x'", "note://s/x", Normal, "yes"),

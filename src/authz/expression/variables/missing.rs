@@ -5,7 +5,7 @@ use crate::authz::expression::lookup::{ForeignObject, Lookup};
 use crate::authz::path::{KeyOrigin, Unclear, is_left_out};
 
 impl Variables<'_> {
-    /// Why [`Variables::read`] finds nothing, in words.
+    /// Explains in words why [`Variables::read`] finds nothing.
     pub(crate) fn why_missing(&self, lookup: &Lookup) -> String {
         let (container, path) = match lookup {
             Lookup::Field(record, field) | Lookup::HasField(record, field) => {
@@ -34,14 +34,14 @@ impl Variables<'_> {
         match (unclear, whole) {
             (Some(Unclear::Key(key)), _) => {
                 let key = key.escape_debug();
-                format!("a server may take the key `{key}` where `{name}` is read")
+                format!("a server may treat the key `{key}` as `{name}`")
             }
             (Some(Unclear::NoObject), _) => {
-                format!("`{name}` leads into something that is no object")
+                format!("`{name}` leads into a value that is not an object")
             }
             (Some(Unclear::TwoPaths), _) => format!("`{name}` has two readings"),
             (None, None) if container == ForeignObject::Device => {
-                "nothing is known of the device".to_owned()
+                "the device is unknown".to_owned()
             }
             (None, Some(whole)) if !is_bounded(whole) => format!("`{prefix}` holds too much"),
             (None, Some(whole))
@@ -58,7 +58,7 @@ impl Variables<'_> {
             return format!("there is no `{record}.{field}`");
         }
         match field {
-            "principal" => "nobody can tell who the peer is".to_owned(),
+            "principal" => "the peer is unknown".to_owned(),
             "uri" | "uri_folded" => "the URI is not in normal form".to_owned(),
             _ => format!("the token leaves `{record}.{field}` out"),
         }

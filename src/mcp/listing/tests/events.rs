@@ -40,7 +40,7 @@ fn framing_passes_and_data_is_filtered() {
         let (out, log) = pass(events(), &stream);
         let sent = stream.replace(tools, kept);
         if line_end == "\r" {
-            // The last one may still get its line feed from the upstream.
+            // The upstream may still send the line feed of the last one.
             let whole = sent.replace('\r', "\r\n");
             assert_eq!(out, whole.strip_suffix('\n').unwrap());
         } else {
@@ -73,12 +73,12 @@ fn lines_that_clients_read_differently_end_the_stream() {
         assert_eq!(outcome.end, Err(Unreadable::AmbiguousLine), "{stream:?}");
         assert!(!outcome.out.contains("hide"), "{stream:?}");
     }
-    // What clients trim before data is refused as no JSON.
+    // Text that clients trim before the data is refused as not JSON.
     for line in ["data: \u{b}", "data: \u{a0}", "data:\u{85}"] {
         let outcome = check(events(), format!("{line}{hidden}\n\n"));
         assert_eq!(outcome.end, Err(Unreadable::NotJson), "{line:?}");
     }
-    // Other text is as it was.
+    // Other text is unchanged.
     let same = ": \u{2027}\u{e9}\u{1f}\nid: \u{c0}\ndata: x\u{2030}\n\n";
     assert_eq!(pass(events(), same).0, same);
 }
@@ -115,7 +115,7 @@ fn json_may_be_spread_over_lines() {
 }
 
 #[test]
-fn framing_counts_for_an_item() {
+fn framing_counts_towards_an_items_size() {
     let comment = format!(": {}\n", "c".repeat(300));
     let (out, log) = pass(
         events(),
@@ -149,12 +149,12 @@ fn bytes_pass_at_once() {
         assert!(is_in_item || sent == count + 1);
     }
     assert_eq!(sent, stream.len());
-    // The item but for its last byte.
+    // The item without its last byte.
     assert_eq!(held_max, br#"{"name":"a""#.len());
 }
 
 #[test]
-fn data_that_is_no_message_passes() {
+fn data_that_is_not_a_message_is_forwarded() {
     for stream in [
         "event: endpoint\ndata: /messages?id=1\n\n",
         "data: \ndata\ndata: \t pong\ndata: {\"result\":{\"tools\":[{\"name\":\"hide\"}]}}\n\n",
@@ -166,7 +166,7 @@ fn data_that_is_no_message_passes() {
 }
 
 #[test]
-fn data_that_is_no_json_ends_the_stream() {
+fn data_that_is_not_json_ends_the_stream() {
     for (stream, fault) in [
         ("data: [DONE]\n\n", Unreadable::NotJson),
         ("data: {\"a\":\"b\ndata: c\"}\n\n", Unreadable::NotJson),
@@ -190,7 +190,7 @@ fn data_that_is_no_json_ends_the_stream() {
         assert!(!outcome.out.contains("hide"));
         assert!(
             !outcome.out.ends_with("\n\n"),
-            "a broken event is not let out whole"
+            "a broken event is not forwarded whole"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What holds for any response.
+//! Properties of any response.
 
 use serde_json::{Value as Json, json};
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 const HIDDEN: &str = "hide-Zq7";
 
-/// A response as it is and as it should be.
+/// A response as it arrives, and as it should be forwarded.
 #[derive(Debug, Clone)]
 struct Response {
     before: Json,
@@ -33,7 +33,7 @@ fn free() -> impl Strategy<Value = Json> {
     })
 }
 
-/// An item of a kind, and whether it is kept.
+/// An item of a kind, and whether the caller keeps it.
 fn item(kind: ListKind) -> impl Strategy<Value = (Json, bool)> {
     let naming = kind.naming();
     prop_oneof![
@@ -95,7 +95,7 @@ fn print(json: &Json, pretty: bool) -> String {
     }
 }
 
-/// Chunks of these sizes, over and over.
+/// Chunks of these sizes, repeated.
 fn chunks<'a>(bytes: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = bytes;
     sizes.iter().cycle().map_while(move |size| {
@@ -109,7 +109,7 @@ fn sizes() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(1..40_usize, 1..6)
 }
 
-/// The data of each event, read in the plainest way.
+/// The data of each event, parsed in the simplest way.
 pub(super) fn data(stream: &str) -> Vec<String> {
     let lines = stream
         .trim_start_matches('\u{feff}')

@@ -1,4 +1,4 @@
-//! One JSON text.
+//! Responses that are one JSON text.
 
 use super::*;
 use crate::authz::Value;
@@ -8,7 +8,7 @@ fn result(result: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#)
 }
 
-/// `(result, filtered, reported)`, a space between reports.
+/// `(result, filtered, reported)`.
 fn check_results(settings: ListingSettings, rows: &[(&str, &str, &[&str])]) {
     for (before, after, log) in rows {
         let (out, reported) = pass(settings, result(before));
@@ -122,7 +122,7 @@ fn lists_stand_in_results_only() {
 }
 
 #[test]
-fn each_element_of_a_batch_is_an_answer() {
+fn each_element_of_a_batch_is_a_response() {
     let batch = r#" [ {"id":1,"result":{"tools":[{"name":"hide"}]}}, 7, {"result":{"prompts":[{"name":"hide"}],"tools":[{"name":"a"}]},"id":1} ] "#;
     let (out, log) = pass(settings(), batch);
     assert_eq!(
@@ -192,7 +192,7 @@ fn other_keys_are_not_taken_for_lists() {
 }
 
 #[test]
-fn what_cannot_be_judged_is_hidden_unasked() {
+fn unjudgeable_items_are_hidden() {
     let long = "x".repeat(300);
     let rows = [
         ("7", Unjudged::NotAnObject),
@@ -263,7 +263,7 @@ fn free_data_of_an_item_may_have_keys_that_differ_in_case() {
 }
 
 #[test]
-fn white_space_counts_for_an_item_behind_its_comma_only() {
+fn white_space_counts_towards_an_item_only_after_its_comma() {
     let space = " ".repeat(300);
     let before = result(&format!(
         r#"{{"tools":[{space}{{"name":"a"}}{space},{{"name":"b"}},{space}{{"name":"c"}}{space}]}}"#
@@ -278,7 +278,7 @@ fn white_space_counts_for_an_item_behind_its_comma_only() {
 
 #[test]
 fn the_limit_of_an_item_is_exact() {
-    // The comma counts.
+    // The comma counts too.
     let item = |bytes: usize| format!(r#"{{"name":"{}"}}"#, "x".repeat(bytes - 11));
     assert_eq!(item(255).len(), 255);
     let (_, log) = pass(
@@ -297,7 +297,7 @@ fn the_limit_of_an_item_is_exact() {
 }
 
 #[test]
-fn a_list_that_is_no_array_becomes_an_empty_one() {
+fn a_list_that_is_not_an_array_becomes_an_empty_one() {
     let told: &[&str] = &["tools: the list is not an array"];
     check_results(
         settings(),
@@ -380,7 +380,7 @@ fn a_modern_list_gets_a_cache_scope() {
                 r#"{"cacheScope":"private","tools":[]}"#,
                 &[],
             ),
-            // A client that minds the case sees no scope in it.
+            // A case-sensitive client sees no scope in it.
             (
                 r#"{"CacheScope":"public","tools":[]}"#,
                 r#"{"CacheScope":"private","tools":[],"cacheScope":"private"}"#,
@@ -435,7 +435,7 @@ fn new_tasks_are_told() {
         let log = log.into_iter().map(str::to_owned).collect();
         assert_eq!(pass(calls, &same), (same, log));
     }
-    // The id may be kept from the client until it is bound.
+    // The caller may withhold the id from the client until it is bound.
     let mut listing = Listing::new(calls);
     let mut input: &[u8] = br#"{"result":{"taskId":"t","ttlMs":1}}"#;
     assert_eq!(
@@ -448,7 +448,7 @@ fn new_tasks_are_told() {
 }
 
 #[test]
-fn what_is_not_one_whole_text_ends_the_response() {
+fn an_incomplete_text_ends_the_response() {
     let deep = format!("{}{}", "[".repeat(17), "]".repeat(17));
     let rows: &[(&[u8], Unreadable)] = &[
         (b"", Unreadable::Incomplete),
@@ -494,7 +494,7 @@ fn check_faults(rows: &[(&[u8], Unreadable)]) {
 }
 
 #[test]
-fn what_is_no_json_ends_the_response() {
+fn text_that_is_not_json_ends_the_response() {
     let responses: &[&[u8]] = &[
         b"[1,]",
         b"[,1]",
@@ -538,7 +538,7 @@ fn what_is_no_json_ends_the_response() {
 }
 
 #[test]
-fn strange_but_valid_json_passes() {
+fn strange_but_valid_json_is_forwarded() {
     for same in [
         "0",
         "-0",
@@ -580,7 +580,7 @@ fn a_fault_ends_all_output() {
     assert!(!listing.is_untouched());
     let mut broken: &[u8] = b"}";
     assert_eq!(listing.read(&mut broken), Err(Unreadable::NotJson));
-    // Nothing of the item: the nesting and the last key.
+    // No part of the item: only the nesting and the last key.
     assert_eq!(listing.held(), 3 + "tools".len());
     listing.settle(true);
     let mut more: &[u8] = b"]";

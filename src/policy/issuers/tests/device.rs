@@ -1,14 +1,14 @@
 use super::refused;
 
-/// What tokens tell of the device is what their issuers call it.
+/// Each issuer defines the facts about the device in its tokens.
 #[test]
-fn the_device_is_a_name_where_tokens_of_several_issuers_tell_of_it() {
+fn the_device_is_a_name_if_tokens_of_several_issuers_describe_it() {
     let whose = "who: {issuers: ['https://a.test']}";
-    let in_who = "say whose, with `issuers` in `who`";
-    let in_if = "say whose, in `if` instead: `!(subject.issuer == \"…\" && device.… == …)`, with \
+    let in_who = "name the issuers with `issuers` in `who`";
+    let in_if = "name the issuer in `if` instead: `!(subject.issuer == \"…\" && device.… == …)`, with \
                  what exempts after the `&&`";
     let expression =
-        "say whose: `!(subject.issuer == \"…\" && …)`, with what exempts after the `&&`";
+        "name the issuer: `!(subject.issuer == \"…\" && …)`, with what exempts after the `&&`";
     let exempt = "if: '!(subject.issuer == \"https://a.test\" && device.managed == true)'";
     for (rule, what, help, mended) in [
         (
@@ -47,7 +47,7 @@ fn the_device_is_a_name_where_tokens_of_several_issuers_tell_of_it() {
         };
         let found = refused(&on("posture", rule), true);
         assert_eq!(found.len(), 1, "{rule}: {found:#?}");
-        let message = format!("{what} may be those of any issuer that `posture` takes ({help})");
+        let message = format!("{what} may come from any issuer that `posture` accepts ({help})");
         assert!(found[0].ends_with(&message), "{rule}: {found:#?}");
         assert_eq!(refused(&on("posture", &mended), true), [""; 0], "{mended}");
         let told_by_one = on("mixed", rule);

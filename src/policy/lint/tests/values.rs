@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The findings about one rule, where nothing is said of expressions that can fail.
+/// The findings about one rule, without those about expressions that can fail.
 fn about(rule: &str) -> Vec<String> {
     let file = format!("silence: [fallible-deny, shadowed-rule]\n{TABLE}rules:\n- {rule}\n");
     let found = lines(&file, "");
@@ -36,19 +36,19 @@ fn allows_that_grant_more_than_they_seem_to_are_found() {
         (
             allow(r#"args.owner.matches("^acme")"#),
             vec![format!(
-                "[unanchored-regex]: `^acme` matches every text with such a part in it ({anchor})"
+                "[unanchored-regex]: `^acme` also matches a part of a text ({anchor})"
             )],
         ),
         (
             deny(r#"!args.owner.matches("acme") || !args.owner.matches("x")"#),
             vec![format!(
-                "[unanchored-regex]: `acme` matches every text with such a part in it ({anchor})"
+                "[unanchored-regex]: `acme` also matches a part of a text ({anchor})"
             )],
         ),
         (
             allow(r#"subject.claims.mail.matches("@acme.example$")"#),
             vec![format!(
-                "[unanchored-regex]: `@acme.example$` matches every text with such a part in it ({anchor})"
+                "[unanchored-regex]: `@acme.example$` also matches a part of a text ({anchor})"
             )],
         ),
         (allow(r#"args.owner.matches("^(acme|emca)$")"#), vec![]),
@@ -56,7 +56,7 @@ fn allows_that_grant_more_than_they_seem_to_are_found() {
         (
             allow(r#"args.owner != "evil" && !(args.owner in ["bad"])"#),
             vec![
-                "[negated-allow]: this allows every value but those that are named (name what may be: `args.owner == …` or `args.owner in […]`)".to_owned(),
+                "[negated-allow]: this allows every value except the named ones (name the allowed values: `args.owner == …` or `args.owner in […]`)".to_owned(),
             ],
         ),
         (
@@ -70,24 +70,24 @@ fn allows_that_grant_more_than_they_seem_to_are_found() {
 }
 
 #[test]
-fn denies_that_rest_on_a_spelling_are_found() {
+fn denies_that_depend_on_a_spelling_are_found() {
     for (rule, expected) in [
         (
             deny(r#"args.title.contains("Secret")"#),
             vec![
-                "[spelled-text]: `args.title` can be spelled otherwise: in capitals, full width or with characters that nobody sees (`plain(args.title).contains(\"secret\")`)".to_owned(),
+                "[spelled-text]: `args.title` can be spelled differently: in capitals, full width or with characters that nobody sees (`plain(args.title).contains(\"secret\")`)".to_owned(),
             ],
         ),
         (
             deny(r#"args.title.matches("(?i)^\\s*secret")"#),
             vec![
-                "[spelled-text]: `args.title` can be spelled otherwise: in capitals, full width or with characters that nobody sees (`plain(args.title).matches(\"…\")`, with a pattern over small letters)".to_owned(),
+                "[spelled-text]: `args.title` can be spelled differently: in capitals, full width or with characters that nobody sees (`plain(args.title).matches(\"…\")`, with a pattern in lower case)".to_owned(),
             ],
         ),
         (
             deny(r#"glob(args.title, "*.KEY")"#),
             vec![
-                "[spelled-text]: `args.title` can be spelled otherwise: in capitals, full width or with characters that nobody sees (`glob(plain(args.title), \"*.key\")`)".to_owned(),
+                "[spelled-text]: `args.title` can be spelled differently: in capitals, full width or with characters that nobody sees (`glob(plain(args.title), \"*.key\")`)".to_owned(),
             ],
         ),
         (deny(r#"plain(args.title).contains("secret")"#), vec![]),
@@ -96,7 +96,7 @@ fn denies_that_rest_on_a_spelling_are_found() {
         (
             deny("int(args.x) > 5"),
             vec![
-                "[conversion-in-deny]: where `int` does not take `args.x`, the request is denied (compare `args.x` itself)".to_owned(),
+                "[conversion-in-deny]: where `int` does not accept `args.x`, the request is denied (compare `args.x` itself)".to_owned(),
             ],
         ),
         (allow("int(args.x) > 5"), vec![]),
@@ -130,7 +130,7 @@ fn resources_that_are_allowed_by_an_expression_are_found() {
         (r#"mcp.uri.startsWith("note://" + subject.id + "/")"#, None),
     ] {
         let expected = pattern.map(|pattern| {
-            format!("[uri-in-expression]: this allows resources by a part of the text of their URI (name them in `what`: `resources: [\"{pattern}\"]`)")
+            format!("[uri-in-expression]: this allows resources by a part of their URI's text (name them in `what`: `resources: [\"{pattern}\"]`)")
         });
         assert_eq!(about(&rule(text)), expected.as_slice(), "{text}");
     }
@@ -139,7 +139,7 @@ fn resources_that_are_allowed_by_an_expression_are_found() {
 }
 
 #[test]
-fn patterns_that_say_something_else_than_they_seem_to_are_found() {
+fn patterns_that_match_other_texts_than_they_seem_to_are_found() {
     let allow = |pattern: &str, server: &str| {
         format!(
             "{{id: a, effect: allow, who: {{groups: [g]}}, what: {{servers: [{server}], resources: [\"{pattern}\"]}}}}"
@@ -171,7 +171,7 @@ fn patterns_that_say_something_else_than_they_seem_to_are_found() {
         ),
         (
             allow("logs://api/x[?]level=error", "github"),
-            vec!["[uri-query]: the query `level=error` is allowed in exactly this text (`logs://api/x[?]**` allows any query)".to_owned()],
+            vec!["[uri-query]: the query `level=error` is allowed only in exactly this text (`logs://api/x[?]**` allows any query)".to_owned()],
         ),
         (allow("logs://api/x[?]**", "github"), vec![]),
         (allow("logs://api/x[?]level=error", "texts"), vec![]),
@@ -184,7 +184,7 @@ fn patterns_that_say_something_else_than_they_seem_to_are_found() {
 fn arguments_that_no_recorded_tool_declares_are_found() {
     let unknown = |path: &str, help: &str| {
         vec![format!(
-            "[unknown-argument]: no recorded tool that the rule is about declares the argument `{path}` ({help})"
+            "[unknown-argument]: no recorded tool that the rule applies to declares the argument `{path}` ({help})"
         )]
     };
     for (what, condition, expected) in [

@@ -12,13 +12,13 @@ fn task(id: &str) -> BindingKey {
 }
 
 #[test]
-fn a_flood_of_ids_takes_nothing_of_anybodys() {
+fn a_flood_of_ids_takes_nobodys_bindings() {
     let (alice, bob) = (Who::new("alice").of("other"), Who::new("bob"));
     let mallory = Who::new("mallory");
     for how in [Bind::IfFree, Bind::Anew] {
         for key in [session as fn(&str) -> BindingKey, task] {
             let memory = memory(100);
-            // He was there first.
+            // Mallory was there first.
             assert!(is_of(memory.bind_at(key("m"), mallory, how, 0), mallory));
             for (id, who) in [("a1", alice), ("a2", alice), ("b", bob)] {
                 assert!(is_of(memory.bind_at(key(id), who, Bind::IfFree, 0), who));
@@ -30,13 +30,13 @@ fn a_flood_of_ids_takes_nothing_of_anybodys() {
             for (id, who) in [("a1", alice), ("a2", alice), ("b", bob)] {
                 assert!(is_of(memory.whose_at(key(id), 2), who), "{id}");
             }
-            // Whoever has little still finds room.
+            // A subject with few bindings still finds room.
             for (id, who) in [("a3", alice), ("b2", bob)] {
                 assert!(is_of(memory.bind_at(key(id), who, Bind::IfFree, 2), who));
             }
             let kind = key("a1").kind();
             assert_eq!(memory.bound(kind), 100);
-            // What he made up and does not have is nobody's to take.
+            // Nobody can take the ids that Mallory made up and no longer owns.
             let takes = |id: &String| is_of(memory.bind_at(key(id), bob, Bind::IfFree, 3), bob);
             let bound = names("made-up", 150).filter(takes).count();
             assert!(how == Bind::IfFree || bound == 0, "{bound}");
@@ -48,7 +48,7 @@ fn a_flood_of_ids_takes_nothing_of_anybodys() {
 }
 
 #[test]
-fn a_flood_of_subjects_takes_nothing_of_anybodys() {
+fn a_flood_of_subjects_takes_nobodys_bindings() {
     let (alice, bob) = (Who::new("alice").of("other"), Who::new("bob"));
     for how in [Bind::IfFree, Bind::Anew] {
         for key in [session as fn(&str) -> BindingKey, task] {
@@ -71,16 +71,16 @@ fn a_flood_of_subjects_takes_nothing_of_anybodys() {
                 assert!(is_of(memory.whose_at(key(id), 2), who), "{id}");
             }
             assert_eq!(memory.bound(key("a").kind()), 1000);
-            // An issuer that has little finds room.
+            // An issuer with few bindings finds room.
             let bound = memory.bind_at(key("a2"), alice, Bind::Anew, 3);
             assert!(is_of(bound, alice));
         }
     }
 }
 
-/// Sessions do not end here, so a store is full some day, and goes on.
+/// Sessions do not expire here, so a store fills up some day, and must carry on.
 #[test]
-fn what_nobody_used_for_a_day_makes_room_and_is_nobodys() {
+fn bindings_unused_for_a_day_make_room_and_are_unknown() {
     let memory = memory(100);
     for id in names("old", 100) {
         let who = Who::new(&id);
@@ -92,7 +92,7 @@ fn what_nobody_used_for_a_day_makes_room_and_is_nobodys() {
     let newcomer = Who::new("newcomer");
     let first = memory.bind_at(session("n"), newcomer, Bind::IfFree, DAY - 1);
     assert_eq!(first, Whose::Unknown);
-    // Asking is using, whoever asks.
+    // Looking a binding up counts as use, whoever does it.
     assert!(is_of(
         memory.whose_at(session("old-0"), DAY),
         Who::new("old-0")
@@ -107,7 +107,7 @@ fn what_nobody_used_for_a_day_makes_room_and_is_nobodys() {
     assert_eq!(lost[0], Whose::Unknown);
     assert!(is_of(lost[1], Who::new("old-2")));
     assert_eq!(memory.forgotten().sessions, 1);
-    // It is not even its owner's any more, until the server issues it again.
+    // Not even its owner has it any more, until the server issues it again.
     let owner = Who::new("old-1");
     let used = memory.bind_at(session("old-1"), owner, Bind::IfFree, DAY);
     assert_eq!(used, Whose::Unknown);
@@ -116,7 +116,7 @@ fn what_nobody_used_for_a_day_makes_room_and_is_nobodys() {
     assert_eq!(memory.bound(BindingKind::Session), 100);
 }
 
-/// Each is told that its id is unknown, and that one that nobody has used is free.
+/// The subject sees its lost ids as unknown, and an id that nobody has used as free.
 fn assert_free_and_lost(memory: &Memory, who: Who<'_>, lost: &[BindingKey], seconds: i64) {
     for key in lost {
         let found = memory.whose_for(who, *key, seconds);
@@ -141,7 +141,7 @@ fn one_subject_does_not_end_first_use_for_anybody() {
             now += 1;
         }
         assert!(!memory.has_ended_first_use(BindingKind::Session, at(now)));
-        // What he has lost last is not free, and what he lost long ago is.
+        // The ids that he lost last are not free, and those he lost long ago are.
         let lost = |number: usize| session(&format!("session-{number}"));
         let (latest, earliest) = (lost(count - most - 1), lost(0));
         assert_eq!(memory.whose_for(mallory, latest, now), Whose::Unknown);
@@ -149,7 +149,7 @@ fn one_subject_does_not_end_first_use_for_anybody() {
         for who in [Who::new("carol"), Who::new("carol").of("other")] {
             assert_free_and_lost(&memory, who, &[], now);
         }
-        // His own go on too.
+        // His own first uses still work too.
         let newer = session("newer");
         assert!(is_of(
             memory.bind_at(newer, mallory, Bind::Anew, now),
@@ -158,9 +158,9 @@ fn one_subject_does_not_end_first_use_for_anybody() {
     }
 }
 
-/// What others lost before a flood and within it is not free, whether of the flood's issuer or not.
+/// Ids that others lost before or during a flood are not free, whatever the flood's issuer.
 #[test]
-fn a_flood_frees_only_what_is_its_own() {
+fn a_flood_frees_only_its_own_ids() {
     let owners = [
         Who::new("alice"),
         Who::new("bob").of("other"),
@@ -182,7 +182,7 @@ fn a_flood_frees_only_what_is_its_own() {
                 assert!(is_of(bound, mallory));
             }
         };
-        // Whatever is idle for a day goes first only where nobody has more than a few.
+        // A binding unused for a day is evicted first only if nobody has more than a few.
         flood(0, 640, 2 * DAY);
         memory.bind_at(keys[2], late, Bind::IfFree, 2 * DAY);
         flood(640, 10_000, 2 * DAY + 1);
@@ -203,7 +203,7 @@ fn a_flood_frees_only_what_is_its_own() {
 fn many_subjects_of_one_issuer_do_not_end_first_use_for_another() {
     let memory = memory(64);
     let (alice, kind) = (Who::new("alice").of("other"), BindingKind::Session);
-    // Hers is idle when others need room, and is forgotten.
+    // Hers is idle when others need room, and is evicted.
     memory.bind_at(session("a"), alice, Bind::IfFree, 0);
     for issuer in ["other", "p", "q"] {
         for id in names(issuer, 21) {
@@ -221,7 +221,7 @@ fn many_subjects_of_one_issuer_do_not_end_first_use_for_another() {
     let lost = [session("a")];
     assert_free_and_lost(&memory, alice, &lost, DAY + 1);
     assert_free_and_lost(&memory, Who::new("carol").of("third"), &lost, DAY + 1);
-    // To the subjects of the flood's issuer nothing is free, but what is issued is theirs.
+    // To the subjects of the flood's issuer nothing is free, but issued ids are theirs.
     let carol = Who::new("carol");
     for id in ["new", "sybil-500", "sybil-900", "a"] {
         let found = memory.whose_for(carol, session(id), DAY + 1);
@@ -231,7 +231,7 @@ fn many_subjects_of_one_issuer_do_not_end_first_use_for_another() {
     }
     let issued = memory.bind_at(session("new"), carol, Bind::Anew, DAY + 1);
     assert!(is_of(issued, carol));
-    // Tasks are others.
+    // Tasks are separate.
     assert_eq!(
         memory.whose_for(carol, task("new"), DAY + 1),
         Whose::Nobodys
@@ -259,20 +259,20 @@ fn fingerprints_are_bounded_and_last_a_month() {
     assert!(!lost.has(id(95), &robot, 95 + 30 * DAY));
     lost.remove(id(95));
     assert!(!lost.has(id(95), &robot, 100));
-    // Who has one keeps it, and what is too old makes room at nobody's cost.
+    // An owner with one keeps it, and expired ids make room at nobody's cost.
     assert_eq!(lost.add(id(200), &other, 100, 100), Cost::None);
     assert_eq!(lost.add(id(201), &robot, 200, 200), Cost::Freed);
     assert!(lost.has(id(200), &robot, 200));
     let later = 99 + 30 * DAY;
     assert_eq!(lost.add(id(202), &robot, later, later), Cost::None);
     assert_eq!(lost.len(), 3);
-    // What is too old already is not remembered.
+    // An id that has expired already is not remembered.
     assert_eq!(lost.add(id(203), &robot, 0, later), Cost::None);
     assert_eq!(lost.len(), 3);
 }
 
 #[test]
-fn where_nobody_has_lost_more_than_one_the_issuer_ends_with_what_was_first() {
+fn where_nobody_has_lost_more_than_one_first_use_ends_for_the_issuer() {
     let id = |number: u128| number.to_le_bytes();
     let mut lost = Lost::new(3);
     let names: Vec<String> = names("s", 5).collect();
@@ -283,7 +283,7 @@ fn where_nobody_has_lost_more_than_one_the_issuer_ends_with_what_was_first() {
     }
     let other = Who::new("o").of("j").owner().party();
     assert_eq!(lost.add(id(3), &party(3), 30, 60), Cost::Ended);
-    // Of the four it is the one of 20.
+    // Of the four, the one that expires at 20 is dropped.
     for (asking, at, expected) in [
         (party(4), 19 + 30 * DAY, true),
         (party(4), 20 + 30 * DAY, false),
@@ -291,10 +291,10 @@ fn where_nobody_has_lost_more_than_one_the_issuer_ends_with_what_was_first() {
     ] {
         assert_eq!(lost.has(id(9), &asking, at), expected, "{at}");
     }
-    // One that is over sooner than all others is itself not remembered.
+    // An id that expires sooner than all others is itself not remembered.
     assert_eq!(lost.add(id(4), &party(4), 10, 60), Cost::Ended);
     assert!(!lost.has(id(4), &other, 60) && lost.has(id(3), &other, 60));
-    // Another issuer finds room by the one that has the most.
+    // Another issuer finds room at the expense of the largest one.
     assert_eq!(lost.add(id(5), &other, 10, 60), Cost::Ended);
     assert!(lost.has(id(5), &other, 60) && !lost.has(id(6), &other, 60));
 }

@@ -1,4 +1,4 @@
-//! The store against one that has room for everything.
+//! Compares the store with one that has room for everything.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -53,7 +53,7 @@ impl Policies {
     }
 }
 
-/// Does the same to both, and holds what the small one says against the large one.
+/// Makes the same calls on both, and compares the small store's results with the large one's.
 fn compare(small: &Memory, large: &Memory, calls: &[((usize, usize), bool, i64)], most: usize) {
     let policies = Policies::new();
     let mut now = 0;
@@ -66,7 +66,7 @@ fn compare(small: &Memory, large: &Memory, calls: &[((usize, usize), bool, i64)]
             assert!(shown.is_none() || shown == truth, "{read:?} {truth:?}");
         }
         if *takes {
-            // What the small one lets through the large one does too.
+            // The large store takes whatever the small one takes.
             if small.take_at(&policies.limits, who, now) == Taken::All {
                 let taken = large.take_at(&policies.limits, who, now);
                 assert_eq!(taken, Taken::All);
@@ -86,12 +86,12 @@ proptest! {
         compare(&memory(most), &memory(10_000), &calls, most);
     }
 
-    /// One that has less than its share is always right, whatever others do.
+    /// A holder with less than its share always has a right counter, whatever others do.
     #[test]
     fn who_has_less_than_a_share_is_known(calls in calls(), most in 30_usize..40) {
         let policies = Policies::new();
         let memory = memory(most);
-        // Of three issuers each may have ten keys at least, and this one has three.
+        // Each of three issuers may have at least ten keys, and this one has three.
         let watched = Who::new("watched").of("k");
         let mut now = 0;
         let mut denials = Vec::new();
@@ -111,8 +111,8 @@ proptest! {
         }
     }
 
-    /// A binding is right, or unknown. It is not free again within the month that this takes, but
-    /// to subjects of other issuers, or where its owner has had more than a few.
+    /// A binding is right or unknown. Within the month that this test spans it does not become
+    /// free, except for subjects of other issuers, or where its owner has had more than a few.
     #[test]
     fn what_was_bound_is_free_only_at_its_owners_cost(
         most in 1_usize..6,
@@ -158,7 +158,7 @@ proptest! {
             let name = |number: usize| u128::try_from(number).unwrap().to_be_bytes();
             Party { group: name(number / 3), id: name(10 + number), yields_first: false }
         };
-        // A few is one here.
+        // One key counts as a few here.
         let mut shares = Shares::new(64);
         let mut counts = [0_usize; 6];
         for (number, adds) in steps {
@@ -190,7 +190,7 @@ proptest! {
         prop_assert_eq!(payer.is_heavy, heaviest > 0);
     }
 
-    /// No lapse is ever forgotten before it is over.
+    /// No lapse is dropped before it expires.
     #[test]
     fn lapses_are_kept_until_they_are_over(
         most in 1_usize..5,
@@ -219,7 +219,7 @@ proptest! {
     }
 }
 
-/// Whose something is after it was bound: what it was where that did not work.
+/// The owner after binding: the earlier one where binding failed.
 fn bound_or(bound: Whose, found: Whose) -> Whose {
     match bound {
         Whose::Unknown => found,
@@ -228,7 +228,7 @@ fn bound_or(bound: Whose, found: Whose) -> Whose {
 }
 
 #[test]
-fn what_is_lost_of_one_is_known_of_another() {
+fn an_eviction_is_attributed_to_the_right_holder() {
     let by_tool = watched(&["calls: {more_than: 1, per: 1h, by: [subject, tool]}"]);
     let memory = memory(64);
     let many: Vec<String> = (0..1000).map(|number| number.to_string()).collect();

@@ -1,12 +1,12 @@
 use crate::authz::Expression;
 
-/// Tests that a caller may make fail by a name, whichever issuer gave it; and those that a name
-/// can only make hold, or that only the names of a named issuer make fail.
+/// Tests that a caller may make fail by having a name, whichever issuer gave it; and tests that a
+/// name can only make hold, or that only names of a named issuer make fail.
 #[test]
 #[expect(clippy::too_many_lines, reason = "rows")]
 fn names_make_a_test_fail_or_only_hold() {
     for (text, fails) in [
-        // Who has none, or none but those.
+        // Callers without a name, or without names other than those.
         ("size(subject.groups) == 0", true),
         ("0 == size(subject.groups)", true),
         ("size(subject.groups) < 1", true),
@@ -59,7 +59,7 @@ fn names_make_a_test_fail_or_only_hold() {
         (r#"["", "x"].exists(t, t == subject.tenant)"#, true),
         ("[false].exists(t, subject.claims.employee == t)", true),
         ("subject.claims == args.claims", true),
-        // Names that are empty, among others.
+        // Empty names, among others.
         (r#"("u-" + subject.tenant) == "u-""#, true),
         (r#""u-x" in ["u-" + subject.tenant + "x"]"#, true),
         (r#"("x" + subject.tenant + "y").contains("xy")"#, true),
@@ -67,7 +67,7 @@ fn names_make_a_test_fail_or_only_hold() {
         (r#""acme".startsWith(subject.tenant)"#, true),
         (r#"("-" + subject.tenant + "-").matches("^--$")"#, true),
         (r#"glob("-" + subject.tenant, "-*")"#, true),
-        // Patterns for all but something.
+        // Patterns for everything except some texts.
         (r#"subject.id.matches("^[b-z]")"#, true),
         (r#"subject.id.matches("^[A-Za-z0-9]{4}$")"#, true),
         (r#"subject.id.matches("^[^a]")"#, true),
@@ -106,7 +106,7 @@ fn names_make_a_test_fail_or_only_hold() {
             r#"subject.claims.exists(k, subject.claims[k] != "x")"#,
             true,
         ),
-        // What is in an element.
+        // Members of an element.
         (
             r#"subject.claims.orgs.exists(o, !("adm" in o.roles))"#,
             true,
@@ -155,7 +155,7 @@ fn names_make_a_test_fail_or_only_hold() {
             r#"subject.issuer != "https://a" ? !("adm" in subject.groups) : true"#,
             true,
         ),
-        // Another issuer's names, or all but one issuer's.
+        // Another issuer's names, or those of all but one issuer.
         (
             r#"subject.issuer != "https://a" && !("adm" in subject.groups)"#,
             true,
@@ -172,7 +172,7 @@ fn names_make_a_test_fail_or_only_hold() {
             r#"args.teams.all(t, subject.issuer == "https://a" && t == "x") || !("adm" in subject.groups)"#,
             true,
         ),
-        // A name only makes these hold.
+        // A name can only make these hold.
         (
             r#"subject.groups.exists(g, g.startsWith("contractor-"))"#,
             false,
@@ -199,7 +199,7 @@ fn names_make_a_test_fail_or_only_hold() {
             r"args.teams.exists(t, subject.claims.x.exists(g, g == t.name && !t.off))",
             false,
         ),
-        // Any name.
+        // Any name at all.
         ("size(subject.groups) > 0", false),
         ("subject.groups.size() >= 1", false),
         ("0 < size(subject.groups + subject.roles)", false),
@@ -246,7 +246,7 @@ fn names_make_a_test_fail_or_only_hold() {
             r#"!("x" in subject.groups) ? mcp.name == "y" : true"#,
             false,
         ),
-        // Only the names of an issuer that is named exempt.
+        // Only names of a named issuer exempt.
         (
             r#"subject.issuer != "https://a" || !("adm" in subject.groups)"#,
             false,
