@@ -99,7 +99,7 @@ pub enum GetError {
     /// No connection, or it broke.
     #[error("{0}")]
     Transport(String),
-    /// The proxy is at fault, or says that it is not.
+    /// The request did not get past the proxy.
     #[error(transparent)]
     Proxy(#[from] ProxyFault),
     /// A status other than 200.
