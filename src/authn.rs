@@ -57,7 +57,7 @@ pub use posture::device_posture;
 pub use sender::SenderConstraint;
 pub use serialized_subject::SerializedSubject;
 pub use settings::{
-    ClaimSettings, InvalidSettings, IssuerSettings, KeySettings, KeySourceSettings, Settings,
+    AuthnSettings, ClaimSettings, InvalidSettings, IssuerSettings, KeySettings, KeySourceSettings,
 };
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ const CA_BYTES_MAX: u64 = 16 << 20;
 
 /// What holds for all outbound requests, as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Settings {
+pub struct FetchSettings {
     /// The proxy that requests go through.
     pub proxy: Option<ProxySettings>,
     /// A PEM file with trust roots, beside the system's.
@@ -48,7 +48,7 @@ pub struct Settings {
 /// roots count.
 #[derive(Debug, Clone, Default)]
 pub struct Outbound {
-    settings: Settings,
+    settings: FetchSettings,
     proxy: Option<Arc<ProxySettings>>,
     roots: Vec<Certificate>,
 }
@@ -140,8 +140,8 @@ impl Outbound {
     ///
     /// # Errors
     /// [`InvalidOutbound`] if the file is not usable.
-    pub fn open(settings: &Settings) -> Result<Self, InvalidOutbound> {
-        let Settings { proxy, ca_file } = settings;
+    pub fn open(settings: &FetchSettings) -> Result<Self, InvalidOutbound> {
+        let FetchSettings { proxy, ca_file } = settings;
         Ok(Self {
             settings: settings.clone(),
             proxy: proxy.clone().map(Arc::new),
@@ -151,7 +151,7 @@ impl Outbound {
 
     /// Whether it was opened by these settings.
     #[must_use]
-    pub fn is_by(&self, settings: &Settings) -> bool {
+    pub fn is_by(&self, settings: &FetchSettings) -> bool {
         self.settings == *settings
     }
 

@@ -49,7 +49,7 @@ pub use limits::LimitStore;
 pub use memory::{Memory, WINDOW_SLOTS};
 pub use places::{OpenPlaces, PlaceKey, UNATTENDED_MAX};
 pub use reply::{Reply, StateUnavailable};
-pub use settings::Settings;
+pub use settings::StateSettings;
 pub(crate) use shares::{Party, Shares};
 pub use usage::{BindingUsage, Forgotten, StoreUsage, Usage};
 pub use windows::WindowStore;
@@ -74,7 +74,7 @@ pub struct Store {
 
 /// Opens the store that the settings select: the memory of this process.
 #[must_use]
-pub fn open(settings: Settings) -> Store {
+pub fn open(settings: StateSettings) -> Store {
     let memory = Arc::new(Memory::new(settings));
     Store {
         state: Arc::clone(&memory) as Arc<dyn State>,

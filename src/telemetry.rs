@@ -21,5 +21,7 @@ pub mod notices;
 mod setup;
 mod trace;
 
-pub use setup::{InvalidTelemetry, Settings, Telemetry, check_endpoint, log_filter, start};
+pub use setup::{
+    InvalidTelemetry, Telemetry, TelemetrySettings, check_endpoint, log_filter, start,
+};
 pub use trace::{Ended, Trace, TraceScope, record_decision, trace_id};

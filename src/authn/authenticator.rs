@@ -10,7 +10,7 @@ use super::credentials::Credentials;
 use super::error::AuthenticationError;
 use super::keys::{self, IssuerKeys, KeyHealth, KeyRefresher};
 use super::sender::SenderConstraint;
-use super::settings::{InvalidSettings, IssuerSettings, Settings};
+use super::settings::{AuthnSettings, InvalidSettings, IssuerSettings};
 use super::token::{Requirements, Unverified, Verified};
 use crate::authz::Subject;
 use crate::fetch::Outbound;
@@ -58,7 +58,7 @@ pub struct Authenticator {
     issuers: HashMap<Arc<str>, Arc<TrustedIssuer>>,
     tokens: Arc<TokenCache>,
     /// The settings but for the issuers.
-    limits: Settings,
+    limits: AuthnSettings,
     /// How keys are fetched.
     outbound: Arc<Outbound>,
     /// The mark of the next issuer.
@@ -80,10 +80,10 @@ impl Authenticator {
     /// issuer never has keys. Keys are fetched as `outbound` says. Reads the `ca_file`s.
     ///
     /// # Errors
-    /// The first thing wrong with the settings; [`Settings::faults`] knows all of them but unusable
+    /// The first thing wrong with the settings; [`AuthnSettings::faults`] knows all of them but unusable
     /// `ca_file`s.
     pub fn new(
-        settings: &Settings,
+        settings: &AuthnSettings,
         outbound: Arc<Outbound>,
     ) -> Result<(Self, Vec<KeyRefresher>), InvalidSettings> {
         Self::next(None, settings, outbound)
@@ -101,13 +101,13 @@ impl Authenticator {
     /// Those of [`Authenticator::new`].
     pub fn next(
         earlier: Option<&Authenticator>,
-        settings: &Settings,
+        settings: &AuthnSettings,
         outbound: Arc<Outbound>,
     ) -> Result<(Self, Vec<KeyRefresher>), InvalidSettings> {
         if let Some((_, fault)) = settings.faults().into_iter().next() {
             return Err(fault);
         }
-        let limits = Settings {
+        let limits = AuthnSettings {
             issuers: Vec::new(),
             ..settings.clone()
         };

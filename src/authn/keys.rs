@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use super::settings::{InvalidSettings, IssuerSettings, KeySettings, Settings};
+use super::settings::{AuthnSettings, InvalidSettings, IssuerSettings, KeySettings};
 use super::{AuthenticationError, SignatureAlgorithm};
 use crate::fetch::Outbound;
 use fetch::FetchKeys;
@@ -61,7 +61,7 @@ impl KeyRefresher {
 /// When no key source can be built from the settings.
 pub(super) fn open(
     issuer: &IssuerSettings,
-    settings: &Settings,
+    settings: &AuthnSettings,
     outbound: &Outbound,
     earlier: Option<&IssuerKeys>,
 ) -> Result<(IssuerKeys, KeyRefresher), InvalidSettings> {

@@ -11,7 +11,7 @@ use crate::fetch::fetchable_url;
 
 /// Everything that authentication takes from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct AuthnSettings {
     /// The issuers whose tokens are accepted.
     pub issuers: Vec<IssuerSettings>,
     /// The longest token, in bytes.
@@ -31,7 +31,7 @@ pub struct Settings {
     pub fetch_wait: Duration,
 }
 
-impl Default for Settings {
+impl Default for AuthnSettings {
     fn default() -> Self {
         Self {
             issuers: Vec::new(),
@@ -240,10 +240,10 @@ pub enum InvalidSettings {
     },
 }
 
-impl Settings {
+impl AuthnSettings {
     /// Whether keys are fetched and read by the same limits as with other settings.
-    pub(super) fn fetches_as(&self, other: &Settings) -> bool {
-        let Settings {
+    pub(super) fn fetches_as(&self, other: &AuthnSettings) -> bool {
+        let AuthnSettings {
             issuers: _,
             token_bytes_max: _,
             token_cache_max: _,

@@ -8,7 +8,7 @@ use super::context::RequestContext;
 use super::decision::RequestDecision;
 use super::parse::ParsedRequest;
 use super::response_context::ResponseContents;
-use super::takings::HeldPlaces;
+use super::takings::WaitingPlaces;
 use super::{resume, session};
 use crate::mcp::{Message, MessageKind};
 use crate::state::State;
@@ -29,7 +29,7 @@ impl RequestContext<'_> {
         if !decided.is_allowed() {
             return Ok(None);
         }
-        let held = HeldPlaces::new(&mut decided.places, state, self.decision_id);
+        let held = WaitingPlaces::new(&mut decided.places, state, self.decision_id);
         let told = self.facts_told(parsed).await;
         let mut obligations = told.inspect_err(|fault| {
             tracing::error!(%fault, "an allowed request cannot be forwarded");

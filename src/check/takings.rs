@@ -18,16 +18,16 @@ pub(super) enum Took {
 
 /// The places of a request while it waits. They are given back unless they are [kept](Self::keep):
 /// if the check fails or is given up, nobody would see when the request ends.
-pub(super) struct HeldPlaces<'p> {
+pub(super) struct WaitingPlaces<'p> {
     places: &'p mut Vec<PlaceKey>,
     state: &'p dyn State,
     request: Uuid,
     is_kept: bool,
 }
 
-impl<'p> HeldPlaces<'p> {
+impl<'p> WaitingPlaces<'p> {
     pub(super) fn new(places: &'p mut Vec<PlaceKey>, state: &'p dyn State, request: Uuid) -> Self {
-        HeldPlaces {
+        WaitingPlaces {
             places,
             state,
             request,
@@ -41,7 +41,7 @@ impl<'p> HeldPlaces<'p> {
     }
 }
 
-impl Drop for HeldPlaces<'_> {
+impl Drop for WaitingPlaces<'_> {
     fn drop(&mut self) {
         if !self.is_kept {
             give_back(self.places, self.state, self.request);
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
     use crate::authz::{CounterKey, OpenDemand};
-    use crate::state::{LimitStore as _, Memory, Settings};
+    use crate::state::{LimitStore as _, Memory, StateSettings};
 
     /// A check that waits while it holds its places, and is given up or not.
     #[tokio::test]
@@ -111,11 +111,11 @@ mod tests {
         let now = "2026-11-20T10:00:00Z".parse().unwrap();
         let (first, next) = (Uuid::from_u128(1), Uuid::from_u128(2));
         for (keeps, expected) in [(true, Opened::Full { first: 0 }), (false, Opened::All)] {
-            let state = Memory::new(Settings::default());
+            let state = Memory::new(StateSettings::default());
             assert_eq!(state.open(&one, first, now).await, Ok(Opened::All));
             let mut places = vec![PlaceKey::of(&key)];
             {
-                let held = HeldPlaces::new(&mut places, &state, first);
+                let held = WaitingPlaces::new(&mut places, &state, first);
                 let mut waiting = pin!(async {
                     if !keeps {
                         pending::<()>().await;

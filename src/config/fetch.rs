@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 
 use super::reader::ConfigReader;
-use crate::fetch::{Exception, InvalidException, InvalidProxy, ProxySettings, Settings, proxy_url};
+use crate::fetch::{
+    Exception, FetchSettings, InvalidException, InvalidProxy, ProxySettings, proxy_url,
+};
 use crate::yaml::{self, Fields, Findings, Node};
 
 impl ConfigReader<'_> {
     /// Reads `fetch`.
-    pub(super) fn fetch(self, node: &Node, findings: &mut Findings) -> Option<Settings> {
+    pub(super) fn fetch(self, node: &Node, findings: &mut Findings) -> Option<FetchSettings> {
         let mut fields = Fields::open(node, "`fetch`", findings)?;
         let url = fields.node_of("proxy");
         let exceptions = fields.node_of("no_proxy");
@@ -27,7 +29,7 @@ impl ConfigReader<'_> {
                 exceptions: exceptions.unwrap_or_else(|| Some(Vec::new()))?,
             }),
         };
-        Some(Settings {
+        Some(FetchSettings {
             proxy,
             ca_file: ca_file.map(|path| self.path(&path)),
         })
@@ -35,8 +37,8 @@ impl ConfigReader<'_> {
 }
 
 /// How the effective configuration has it.
-pub(super) fn shown(settings: &Settings) -> Value {
-    let Settings { proxy, ca_file } = settings;
+pub(super) fn shown(settings: &FetchSettings) -> Value {
+    let FetchSettings { proxy, ca_file } = settings;
     let no_proxy = proxy.as_ref().map(|ProxySettings { url: _, exceptions }| {
         let texts: Vec<String> = exceptions.iter().map(ToString::to_string).collect();
         texts

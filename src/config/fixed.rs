@@ -20,7 +20,7 @@ impl Config {
         let address = &mut self.client_address;
         fixed.keep("client_address", address, &running.client_address);
         fixed.keep("admin.listen", &mut self.admin, &running.admin);
-        let telemetry::Settings {
+        let telemetry::TelemetrySettings {
             otlp_endpoint,
             service_name,
             log,
@@ -78,7 +78,7 @@ impl Fixed {
         let now = &running.check;
         self.keep("limits.body_bytes_max", body_bytes_max, &now.body_bytes_max);
         self.keep("limits.headers_max", headers_max, &now.headers_max);
-        let state::Settings {
+        let state::StateSettings {
             keys_max,
             bindings_max,
         } = &mut next.state;

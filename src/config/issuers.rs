@@ -29,7 +29,7 @@ impl ConfigReader<'_> {
     pub(super) fn issuers(
         self,
         node: &Node,
-        settings: &mut authn::Settings,
+        settings: &mut authn::AuthnSettings,
         findings: &mut Findings,
     ) -> Option<Vec<String>> {
         let mut places = Vec::new();

@@ -25,9 +25,9 @@ const COUNT_MAX: u64 = 10_000_000;
 pub(super) fn limits(
     node: &Node,
     findings: &mut Findings,
-) -> Option<(authn::Settings, LimitSettings)> {
+) -> Option<(authn::AuthnSettings, LimitSettings)> {
     let mut fields = Fields::open(node, "`limits`", findings)?;
-    let mut authn = authn::Settings::default();
+    let mut authn = authn::AuthnSettings::default();
     let mut limits = LimitSettings::default();
     for (key, least, field) in [
         ("body_bytes_max", 1024, &mut limits.check.body_bytes_max),
@@ -115,7 +115,7 @@ pub(super) fn limits(
 }
 
 /// The limits in force.
-pub(super) fn shown(limits: &LimitSettings, authn: &authn::Settings) -> Value {
+pub(super) fn shown(limits: &LimitSettings, authn: &authn::AuthnSettings) -> Value {
     let LimitSettings {
         listen:
             listen::ConnectionLimits {
@@ -137,7 +137,7 @@ pub(super) fn shown(limits: &LimitSettings, authn: &authn::Settings) -> Value {
             },
         rules_max,
         cel_bytes_max,
-        state: state::Settings {
+        state: state::StateSettings {
             keys_max,
             bindings_max,
         },
@@ -148,7 +148,7 @@ pub(super) fn shown(limits: &LimitSettings, authn: &authn::Settings) -> Value {
         streams_max,
         tools_max,
     } = *limits;
-    let authn::Settings {
+    let authn::AuthnSettings {
         issuers: _,
         token_bytes_max,
         token_cache_max,

@@ -27,7 +27,7 @@ pub struct Config {
     /// Where operators reach the service; none: not at all.
     pub admin: Option<listen::Address>,
     /// Who vouches for callers.
-    pub authn: authn::Settings,
+    pub authn: authn::AuthnSettings,
     /// Whether each rule has to say whose names it means.
     pub issuers_strict: bool,
     /// The certificates that vouch for the TLS peers of Envoy.
@@ -53,9 +53,9 @@ pub struct Config {
     /// How what a check hands on to the response is sealed.
     pub handoff: HandoffSettings,
     /// How outbound HTTP requests are made.
-    pub fetch: fetch::Settings,
+    pub fetch: fetch::FetchSettings,
     /// Logs and traces.
-    pub telemetry: telemetry::Settings,
+    pub telemetry: telemetry::TelemetrySettings,
     /// Every limit that is not part of another module's settings.
     pub limits: LimitSettings,
     /// How the process ends.
@@ -123,7 +123,7 @@ pub struct LimitSettings {
     /// The longest CEL expression, in bytes.
     pub cel_bytes_max: usize,
     /// What is remembered between requests.
-    pub state: state::Settings,
+    pub state: state::StateSettings,
     /// How many audit records may wait to be written.
     pub audit_queue: audit::QueueLimits,
     /// How many checks one connection may have under way.
@@ -139,7 +139,7 @@ impl Default for LimitSettings {
             check: check::RequestLimits::default(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
-            state: state::Settings::default(),
+            state: state::StateSettings::default(),
             audit_queue: audit::QueueLimits::default(),
             streams_max: 1024,
             tools_max: 10_000,

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::telemetry::{self, InvalidTelemetry, Settings};
+use crate::telemetry::{self, InvalidTelemetry, TelemetrySettings};
 use crate::yaml::{self, Fields, Findings, Node};
 
 /// Reads `telemetry`.
-pub(super) fn settings(node: &Node, findings: &mut Findings) -> Option<Settings> {
+pub(super) fn settings(node: &Node, findings: &mut Findings) -> Option<TelemetrySettings> {
     let mut fields = Fields::open(node, "`telemetry`", findings)?;
-    let defaults = Settings::default();
+    let defaults = TelemetrySettings::default();
     let endpoint = fields.optional("otlp_endpoint", findings, |node, findings| {
         let endpoint = yaml::string(node, findings)?;
         checked(node, telemetry::check_endpoint(&endpoint), findings)?;
@@ -21,7 +21,7 @@ pub(super) fn settings(node: &Node, findings: &mut Findings) -> Option<Settings>
         Some(log)
     });
     fields.finish(findings);
-    Some(Settings {
+    Some(TelemetrySettings {
         otlp_endpoint: endpoint,
         service_name: service_name.unwrap_or(defaults.service_name),
         log: log.unwrap_or(defaults.log),
@@ -43,8 +43,8 @@ fn checked<T>(
 }
 
 /// Logs and traces in force, as the effective configuration shows them.
-pub(super) fn shown(settings: &Settings) -> Value {
-    let Settings {
+pub(super) fn shown(settings: &TelemetrySettings) -> Value {
+    let TelemetrySettings {
         otlp_endpoint,
         service_name,
         log,

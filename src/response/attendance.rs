@@ -11,13 +11,13 @@ use crate::state::{PlaceKey, State};
 
 /// They are given back when this is dropped.
 #[derive(Debug)]
-struct HeldPlaces {
+struct StreamPlaces {
     state: Arc<dyn State>,
     places: Box<[PlaceKey]>,
     request: Uuid,
 }
 
-impl Drop for HeldPlaces {
+impl Drop for StreamPlaces {
     fn drop(&mut self) {
         self.state.close(&self.places, self.request);
     }
@@ -38,7 +38,7 @@ pub(super) fn attend(pipeline: &Pipeline, carried: &Carried) -> Attendance {
     };
     let (places, request) = (context.places(), context.decision_id());
     pipeline.state.attend(places, request);
-    Attendance::of(HeldPlaces {
+    Attendance::of(StreamPlaces {
         state: Arc::clone(&pipeline.state),
         places: places.into(),
         request,

@@ -25,7 +25,7 @@ use super::shares;
 use super::usage::{BindingUsage, Forgotten, StoreUsage, Usage};
 use super::{
     Bind, Binding, BindingKey, BindingKind, BindingStore, LimitStore, OpenPlaces, Owner, PlaceKey,
-    Reply, Settings, Whose, WindowStore,
+    Reply, StateSettings, Whose, WindowStore,
 };
 use crate::authz::{LimitDemand, OpenDemand, Opened, Readings, Taken, WindowDemand};
 
@@ -47,7 +47,7 @@ pub struct Memory {
 impl Memory {
     /// An empty store.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: StateSettings) -> Self {
         let bound = |kind| Mutex::new(Bindings::new(kind, settings.bindings_max));
         Memory {
             counters: Mutex::new(Counters::new(settings.keys_max)),

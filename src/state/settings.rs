@@ -2,7 +2,7 @@
 
 /// What a store keeps in memory, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct StateSettings {
     /// How many counters and windows together, and for how many holders it records that some were
     /// evicted.
     pub keys_max: usize,
@@ -11,9 +11,9 @@ pub struct Settings {
     pub bindings_max: usize,
 }
 
-impl Default for Settings {
+impl Default for StateSettings {
     fn default() -> Self {
-        Settings {
+        StateSettings {
             keys_max: 100_000,
             bindings_max: 100_000,
         }

@@ -9,7 +9,7 @@ mod sampled;
 use std::time::Duration;
 
 use super::fixtures::{Who, at, limited, limits, session, watched, windows};
-use super::{Bind, Binding, BindingKey, Settings, State, Store, Whose, open};
+use super::{Bind, Binding, BindingKey, State, StateSettings, Store, Whose, open};
 use crate::authz::{Policy, Taken};
 
 /// Tries a store, which is opened empty for each property.
@@ -289,5 +289,5 @@ async fn nothing_asked_is_nothing_done(store: &dyn State) {
 
 #[tokio::test]
 async fn memory_keeps_its_word() {
-    keeps_its_word(|| open(Settings::default())).await;
+    keeps_its_word(|| open(StateSettings::default())).await;
 }

@@ -14,7 +14,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 /// Where logs and traces go, and what is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct TelemetrySettings {
     /// The collector that receives traces by OTLP over gRPC, as `http://host:port`; `None` switches
     /// traces off.
     pub otlp_endpoint: Option<String>,
@@ -24,7 +24,7 @@ pub struct Settings {
     pub log: String,
 }
 
-impl Default for Settings {
+impl Default for TelemetrySettings {
     fn default() -> Self {
         Self {
             otlp_endpoint: None,
@@ -85,7 +85,7 @@ pub struct Telemetry {
 ///
 /// # Errors
 /// [`InvalidTelemetry`] if a setting is wrong or logs are set up already.
-pub fn start(settings: &Settings) -> Result<Telemetry, InvalidTelemetry> {
+pub fn start(settings: &TelemetrySettings) -> Result<Telemetry, InvalidTelemetry> {
     let filter = log_filter(&settings.log)?;
     // Spans add nothing to the log lines in them, and keeping them costs each check more than
     // deciding it. Without a collector there are none.
@@ -160,7 +160,10 @@ impl Telemetry {
     }
 }
 
-fn exporter(endpoint: &str, settings: &Settings) -> Result<SdkTracerProvider, InvalidTelemetry> {
+fn exporter(
+    endpoint: &str,
+    settings: &TelemetrySettings,
+) -> Result<SdkTracerProvider, InvalidTelemetry> {
     check_endpoint(endpoint)?;
     let exporter = SpanExporter::builder()
         .with_tonic()
@@ -200,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_endpoint_is_plain_http() {
-        let settings = Settings::default();
+        let settings = TelemetrySettings::default();
         for bad in [
             "collector:4317",
             "https://collector:4317",
@@ -218,7 +221,7 @@ mod tests {
     async fn a_flush_sends_what_is_queued_and_does_not_wait_for_ever() {
         let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", collector.local_addr().unwrap());
-        let traces = exporter(&endpoint, &Settings::default()).unwrap();
+        let traces = exporter(&endpoint, &TelemetrySettings::default()).unwrap();
         drop(traces.tracer("test").start("span"));
         let telemetry = Telemetry {
             traces: Some(traces),

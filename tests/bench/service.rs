@@ -140,9 +140,9 @@ pub(super) fn finish<F: Future>(future: F) -> F::Output {
 /// not into the table of figures.
 fn log() {
     static ONCE: Once = Once::new();
-    let settings = telemetry::Settings {
+    let settings = telemetry::TelemetrySettings {
         log: "info,mcp_authz::authn=warn".to_owned(),
-        ..telemetry::Settings::default()
+        ..telemetry::TelemetrySettings::default()
     };
     ONCE.call_once(|| drop(telemetry::start(&settings).unwrap()));
 }

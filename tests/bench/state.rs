@@ -8,8 +8,8 @@ use mcp_authz::authz::{
 };
 use mcp_authz::policy::{CompileContext, compile};
 use mcp_authz::state::{
-    Bind, BindingKey, BindingStore as _, LimitStore as _, Memory, Owner, Settings, WINDOW_SLOTS,
-    WindowStore as _,
+    Bind, BindingKey, BindingStore as _, LimitStore as _, Memory, Owner, StateSettings,
+    WINDOW_SLOTS, WindowStore as _,
 };
 use mcp_authz::yaml::Source;
 
@@ -38,7 +38,7 @@ pub(super) fn report() {
         ),
     ] {
         let before = resident("self");
-        let memory = Memory::new(Settings {
+        let memory = Memory::new(StateSettings {
             keys_max: COUNT,
             bindings_max: COUNT,
         });

@@ -59,11 +59,11 @@ fn kinds(usage: &StoreUsage) -> impl Iterator<Item = (&'static str, BindingUsage
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{self, Settings};
+    use crate::state::{self, StateSettings};
 
     #[test]
     fn replicas_are_told_of_where_there_are_some() {
-        let store = state::open(Settings::default()).usage;
+        let store = state::open(StateSettings::default()).usage;
         assert_eq!(detail(&*store, 1)["notice"], Value::Null);
         let three = detail(&*store, 3);
         let notice = three["notice"].as_str().unwrap();

@@ -44,11 +44,11 @@ impl Bench {
         };
         let mut second = issuer("https://other.example", &other_file);
         second.algorithms = vec![SignatureAlgorithm::EdDsa];
-        let settings = Settings {
+        let settings = AuthnSettings {
             issuers: vec![issuer("https://idp.example", &file), second],
             // However busy the machine is.
             fetch_wait: Duration::from_mins(1),
-            ..Settings::default()
+            ..AuthnSettings::default()
         };
         let (authenticator, refreshers) =
             Authenticator::new(&settings, Arc::new(Outbound::default())).unwrap();
@@ -562,7 +562,7 @@ fn wrong_settings_are_all_reported() {
         min_interval: Duration::ZERO,
         ..KeySettings::default()
     };
-    let settings = Settings {
+    let settings = AuthnSettings {
         issuers: vec![
             IssuerSettings::new("https://a"),
             IssuerSettings::new("https://a"),
@@ -578,7 +578,7 @@ fn wrong_settings_are_all_reported() {
             },
             keys(zero),
         ],
-        ..Settings::default()
+        ..AuthnSettings::default()
     };
     let faults = [
         (1, InvalidSettings::DuplicateIssuer("https://a".into())),
@@ -606,7 +606,7 @@ async fn a_remembered_token_counts_for_the_settings_it_was_verified_by() {
         let issuer = authenticator.issuers.get("https://idp.example").unwrap();
         issuer.settings.clone()
     };
-    let mut settings = Settings {
+    let mut settings = AuthnSettings {
         issuers: vec![own(before)],
         ..before.limits.clone()
     };
@@ -659,7 +659,7 @@ async fn keys_are_handed_on_where_they_come_from_the_same_place() {
     let bench = Bench::new().await;
     let before = &bench.authenticator;
     let issuer = before.issuers.get("https://idp.example").unwrap();
-    let mut settings = Settings {
+    let mut settings = AuthnSettings {
         issuers: vec![issuer.settings.clone()],
         fetch_timeout: Duration::from_secs(9),
         ..before.limits.clone()
@@ -678,7 +678,7 @@ async fn keys_are_handed_on_where_they_come_from_the_same_place() {
 /// The authenticator after one whose keys are fetched the same way.
 fn after(
     before: &Authenticator,
-    settings: &Settings,
+    settings: &AuthnSettings,
 ) -> Result<(Authenticator, Vec<KeyRefresher>), InvalidSettings> {
     Authenticator::next(Some(before), settings, Arc::clone(&before.outbound))
 }

@@ -9,7 +9,7 @@ use url::Url;
 use super::fetch::{FetchError, FetchKeys};
 use super::set::KeySet;
 use crate::authn::discovery::{self, DocumentLimits};
-use crate::authn::settings::{InvalidSettings, IssuerSettings, KeySourceSettings, Settings};
+use crate::authn::settings::{AuthnSettings, InvalidSettings, IssuerSettings, KeySourceSettings};
 use crate::fetch::{self, Client, ClientSettings, InvalidClient, Outbound, Reach, fetchable_url};
 use crate::file::{self, Looks, ReadError};
 
@@ -37,7 +37,7 @@ impl KeySource {
     /// Builds what the settings of one issuer say. Reads `ca_file`.
     pub(super) fn new(
         issuer: &IssuerSettings,
-        settings: &Settings,
+        settings: &AuthnSettings,
         outbound: &Outbound,
     ) -> Result<Self, InvalidSettings> {
         let name = &issuer.issuer;
@@ -108,7 +108,7 @@ impl FetchKeys for KeySource {
 /// The HTTP client for one issuer. `reach` bounds where a discovered URL may lead.
 fn client(
     issuer: &IssuerSettings,
-    settings: &Settings,
+    settings: &AuthnSettings,
     outbound: &Outbound,
     (url, reach): (&Url, Option<&Reach>),
 ) -> Result<Client, InvalidSettings> {

@@ -16,8 +16,8 @@ use crate::check::{Body, DenySettings, PurposeSettings, Server, ServerSettings, 
 use crate::mcp::{DecodeOptions, MessageHeaders, decode};
 use crate::policy::{CompileContext, compile};
 use crate::state::{
-    Bind, BindingKey, BindingStore, LimitStore, Memory, Owner, PlaceKey, Reply, Settings, Whose,
-    WindowStore,
+    Bind, BindingKey, BindingStore, LimitStore, Memory, Owner, PlaceKey, Reply, StateSettings,
+    Whose, WindowStore,
 };
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::Source;
@@ -47,14 +47,14 @@ struct Watched {
 
 impl Watched {
     fn new() -> Self {
-        Watched::with_room_for(Settings::default().keys_max)
+        Watched::with_room_for(StateSettings::default().keys_max)
     }
 
     fn with_room_for(keys_max: usize) -> Self {
         Watched {
-            memory: Memory::new(Settings {
+            memory: Memory::new(StateSettings {
                 keys_max,
-                ..Settings::default()
+                ..StateSettings::default()
             }),
             hides_bindings: false,
             reads: Mutex::default(),

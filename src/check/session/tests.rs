@@ -1,7 +1,7 @@
 use super::*;
 use crate::authz::Value;
 use crate::check::ServerSettings;
-use crate::state::{BindingStore, LimitStore, Memory, Reply, Settings, Whose, WindowStore};
+use crate::state::{BindingStore, LimitStore, Memory, Reply, StateSettings, Whose, WindowStore};
 use crate::upstream::AuthorizationHeader;
 
 fn server(name: &str, session_binding: SessionBinding) -> Server {
@@ -59,7 +59,7 @@ fn whose(whose: Whose) -> Option<Owner> {
 }
 
 fn memory() -> Memory {
-    Memory::new(Settings::default())
+    Memory::new(StateSettings::default())
 }
 
 /// Uses a session and is allowed; why not, and since when the session is the caller's.
@@ -220,9 +220,9 @@ async fn only_ones_own_tasks_are_visible() {
 }
 
 fn with_room_for(bindings_max: usize) -> Memory {
-    Memory::new(Settings {
+    Memory::new(StateSettings {
         bindings_max,
-        ..Settings::default()
+        ..StateSettings::default()
     })
 }
 

@@ -144,7 +144,7 @@ impl Identity {
 
 /// Through this proxy, with this file of trust roots.
 fn outbound(proxy: &str, exceptions: &[&str], ca: Option<&Identity>) -> Outbound {
-    let settings = Settings {
+    let settings = FetchSettings {
         proxy: Some(ProxySettings {
             url: proxy_url(proxy).unwrap(),
             exceptions: exceptions
@@ -457,7 +457,7 @@ fn an_issuer_outside_cannot_name_the_proxy() {
 fn a_ca_file_for_all_requests_has_to_have_a_certificate() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let open = |path: PathBuf| {
-        let settings = Settings {
+        let settings = FetchSettings {
             proxy: None,
             ca_file: Some(path),
         };

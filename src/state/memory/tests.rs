@@ -11,7 +11,7 @@ mod bindings;
 mod model;
 
 fn memory(most: usize) -> Memory {
-    Memory::new(Settings {
+    Memory::new(StateSettings {
         keys_max: most,
         bindings_max: most,
     })
@@ -82,7 +82,7 @@ impl Watched {
 
 #[test]
 fn a_flood_of_tools_frees_nobodys_counters() {
-    let memory = Memory::new(Settings::default());
+    let memory = Memory::new(StateSettings::default());
     let watched = Watched::new();
     let (mallory, alice, bob) = (Who::new("mallory"), Who::new("alice"), Who::new("bob"));
     let alice = alice.of("other");
@@ -98,7 +98,7 @@ fn a_flood_of_tools_frees_nobodys_counters() {
         )));
     }
     assert!(refused >= 100, "{refused}");
-    assert!(memory.keys() <= Settings::default().keys_max);
+    assert!(memory.keys() <= StateSettings::default().keys_max);
     for who in [mallory, alice, bob] {
         watched.assert_as_it_was(&memory, who, 2);
         let quiet = Who { id: "quiet", ..who };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use envoy_types::pb::envoy::service::auth::v3 as theirs;
 use jiff::Timestamp;
 use mcp_authz::authn::{
-    Audience, Authenticator, Credentials, IssuerSettings, KeySourceSettings, Settings,
+    Audience, Authenticator, AuthnSettings, Credentials, IssuerSettings, KeySourceSettings,
 };
 use mcp_authz::check::Body;
 use mcp_authz::envoy::ServeSettings;
@@ -104,10 +104,10 @@ struct Gate {
 static GATE: LazyLock<Gate> = LazyLock::new(|| {
     let mut issuer = IssuerSettings::new("joe");
     issuer.source = KeySourceSettings::File(keys_file());
-    let settings = Settings {
+    let settings = AuthnSettings {
         issuers: vec![issuer],
         fetch_wait: Duration::from_millis(1),
-        ..Settings::default()
+        ..AuthnSettings::default()
     };
     let (authenticator, refreshers) = Authenticator::new(&settings, Arc::default()).unwrap();
     let runtime = Builder::new_multi_thread()

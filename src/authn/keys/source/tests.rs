@@ -63,10 +63,10 @@ impl LoopbackIssuer {
 }
 
 async fn fetched(issuer: IssuerSettings) -> Result<usize, FetchError> {
-    let settings = Settings {
+    let settings = AuthnSettings {
         jwks_bytes_max: 4096,
         jwks_keys_max: 2,
-        ..Settings::default()
+        ..AuthnSettings::default()
     };
     let mut source = KeySource::new(&issuer, &settings, &Outbound::default()).unwrap();
     source.fetch().await.map(|keys| keys.len())
@@ -286,7 +286,7 @@ async fn what_a_certificate_says_is_not_told() {
 #[tokio::test]
 async fn a_name_that_leads_inside_is_told_from_one_that_does_not_answer() {
     let outside = Url::parse("https://idp.example/").unwrap();
-    let settings = Settings::default();
+    let settings = AuthnSettings::default();
     let issuer = IssuerSettings::new("i");
     let direct = Outbound::default();
     let keys = Url::parse("https://localhost:9/jwks").unwrap();
@@ -406,7 +406,7 @@ fn a_ca_file_without_a_certificate_is_refused() {
             ca_file: Some(path),
             ..IssuerSettings::new("https://h")
         };
-        KeySource::new(&issuer, &Settings::default(), &Outbound::default()).err()
+        KeySource::new(&issuer, &AuthnSettings::default(), &Outbound::default()).err()
     };
     let fault = |cause: &str| {
         Some(InvalidSettings::CaFile {
@@ -424,7 +424,7 @@ fn a_ca_file_without_a_certificate_is_refused() {
 async fn a_file_is_read_again_though_many_looks_still_hang() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, jwks(&[P256.jwk(&json!({}))])).unwrap();
-    let looks = Looks::shared(Settings::default().fetch_timeout);
+    let looks = Looks::shared(AuthnSettings::default().fetch_timeout);
     tokio::time::pause();
     let ends = looks.hang(8).await;
     let fault = read(file.path(), &looks, 4096).await.unwrap_err();
