@@ -234,7 +234,7 @@ fn a_file_that_is_not_there_is_an_error_where_it_is_named() {
     assert!(found.contains(line), "{found}");
     let found = inspect_files(&files[..1]);
     assert!(
-        found.contains("no ext_authz filter asks mcp-authz"),
+        found.contains("no ext_authz filter calls mcp-authz"),
         "{found}"
     );
 }
@@ -404,7 +404,7 @@ fn what_a_running_envoy_says_of_itself_is_read() {
             "{found}"
         );
         assert!(
-            found.contains("error: Envoy opens more streams than mcp-authz takes"),
+            found.contains("error: Envoy opens more streams than mcp-authz accepts"),
             "{found}"
         );
     }
@@ -415,7 +415,7 @@ configs:
 ";
     let found = lines(&inspect("dump.yaml", routes.to_owned(), &expected()));
     assert!(
-        found.contains("error: no ext_authz filter asks mcp-authz"),
+        found.contains("error: no ext_authz filter calls mcp-authz"),
         "{found}"
     );
 }
@@ -543,7 +543,7 @@ fn responses_that_nobody_sees_are_found() {
     let (without, filter) = without_responses();
     let found = lines(&inspect("envoy.yaml", without.clone(), &expected()));
     assert!(
-        found.contains("error: no ext_proc filter shows responses to mcp-authz"),
+        found.contains("error: no ext_proc filter sends responses to mcp-authz"),
         "{found}"
     );
     let first = "          - name: envoy.filters.http.ext_authz\n";
