@@ -1,20 +1,16 @@
 //! What goes on for the life of the process beside checks.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
-use super::part_tasks::{PartTasks, Supervisor};
+use super::part_tasks::{Background, PartTasks, Supervisor};
 use super::parts::{Built, ServiceParts};
 use super::reload::{ConfigFile, Reloader};
 use crate::check::LivePipeline;
 use crate::health::Gate;
-
-/// Work that does not end by itself.
-pub(super) type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Each task with its name. A new one is a line here; those that belong to a part of the configuration
 /// are in `part_tasks.rs`.

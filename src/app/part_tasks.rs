@@ -4,18 +4,21 @@
 //! parts that it has no more are ended, and those of new parts are started.
 
 use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
-use super::background::Background;
 use super::clock::CLOCK;
 use super::parts::Core;
 use crate::authn::KeyRefresher;
 use crate::check::LivePipeline;
 use crate::policy;
+
+/// Work that does not end by itself.
+pub(super) type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What a task does, and for which of several things of a kind.
 pub(super) type TaskName = (&'static str, String);

@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use super::background::Background;
 use super::error::RunError;
+use super::part_tasks::Background;
 use super::parts::ServiceParts;
 use super::signals::EndSignals;
 use super::worker::{Worker, workers};

@@ -19,7 +19,7 @@ use super::running::{Answer, Home, ISSUER, Running, SIGNER, call, call_with};
 pub(crate) const BODY: &str =
     r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"},{"name":"b"}]}}"#;
 pub(crate) const FILTERED: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]}}"#;
-const EMPTY: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#;
+pub(crate) const EMPTY: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#;
 const KEYS: &str = "0a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223242526272829\n";
 
 /// A check as Envoy sends it, about a message of Alice's.
@@ -75,40 +75,14 @@ impl<'s> Shown<'s> {
     pub(crate) async fn show(&self, running: &Running, body: &str) -> String {
         let mut messages = vec![self.head()];
         if self.mode == BodySendMode::FullDuplexStreamed {
-            let body = proc::HttpBody {
-                body: body.as_bytes().to_vec(),
-                end_of_stream: true,
-                ..Default::default()
-            };
-            messages.push(message(Request::ResponseBody(body)));
+            messages.push(whole_body(body));
         }
         let mut client = ExternalProcessorClient::new(running.channel().await);
         let replies = client.process(tokio_stream::iter(messages)).await.unwrap();
-        let mut replies = replies.into_inner();
-        let mut text = Vec::new();
-        // A stream that ends after the head alone is one whose client left.
-        while let Ok(Some(reply)) = replies.message().await {
-            match reply.response.unwrap() {
-                Response::ResponseBody(body) => {
-                    let mutation = body.response.unwrap().body_mutation.unwrap().mutation;
-                    let Some(Mutation::StreamedResponse(piece)) = mutation else {
-                        panic!("{mutation:?}");
-                    };
-                    text.extend(piece.body);
-                }
-                Response::ImmediateResponse(answer) => text.extend(answer.body),
-                Response::ResponseHeaders(_) => {}
-                other @ (Response::RequestHeaders(_)
-                | Response::RequestBody(_)
-                | Response::RequestTrailers(_)
-                | Response::ResponseTrailers(_)
-                | Response::StreamedImmediateResponse(_)) => panic!("{other:?}"),
-            }
-        }
-        String::from_utf8(text).unwrap()
+        rest(replies.into_inner()).await
     }
 
-    fn head(&self) -> proc::ProcessingRequest {
+    pub(crate) fn head(&self) -> proc::ProcessingRequest {
         let header = |key: &str, value: &str| core::HeaderValue {
             key: key.to_owned(),
             raw_value: value.as_bytes().to_vec(),
@@ -146,6 +120,40 @@ impl<'s> Shown<'s> {
             }))
         }
     }
+}
+
+/// The body of an answer, in one piece.
+pub(crate) fn whole_body(text: &str) -> proc::ProcessingRequest {
+    message(Request::ResponseBody(proc::HttpBody {
+        body: text.as_bytes().to_vec(),
+        end_of_stream: true,
+        ..Default::default()
+    }))
+}
+
+/// The body that goes on, or the one of the answer in its place, once the stream has ended.
+pub(crate) async fn rest(mut replies: tonic::Streaming<proc::ProcessingResponse>) -> String {
+    let mut text = Vec::new();
+    // A stream that ends after the head alone is one whose client left.
+    while let Ok(Some(reply)) = replies.message().await {
+        match reply.response.unwrap() {
+            Response::ResponseBody(body) => {
+                let mutation = body.response.unwrap().body_mutation.unwrap().mutation;
+                let Some(Mutation::StreamedResponse(piece)) = mutation else {
+                    panic!("{mutation:?}");
+                };
+                text.extend(piece.body);
+            }
+            Response::ImmediateResponse(answer) => text.extend(answer.body),
+            Response::ResponseHeaders(_) => {}
+            other @ (Response::RequestHeaders(_)
+            | Response::RequestBody(_)
+            | Response::RequestTrailers(_)
+            | Response::ResponseTrailers(_)
+            | Response::StreamedImmediateResponse(_)) => panic!("{other:?}"),
+        }
+    }
+    String::from_utf8(text).unwrap()
 }
 
 fn message(request: Request) -> proc::ProcessingRequest {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use envoy_types::pb::envoy::service::auth::v3 as auth;
+use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_client::ExternalProcessorClient;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::handoff::{BODY, FILTERED, Shown, list};
+use super::handoff::{BODY, EMPTY, FILTERED, Shown, list, rest, whole_body};
 use super::running::{
     Conduct, Home, HttpIssuer, ISSUER, PATIENCE, Running, SIGNER, call, call_with, check_over,
     policy,
@@ -491,6 +492,43 @@ async fn a_response_is_filtered_over_a_reload() {
     let after = list(&running).await;
     let shown = Shown::with(&after.facts).show(&running, BODY).await;
     assert_eq!(shown, FILTERED);
+}
+
+/// The server is removed between the head and the body of one response, and before the head of another.
+#[tokio::test]
+async fn a_response_that_has_begun_ends_as_it_began() {
+    let home = Home::new();
+    home.write("policy.yaml", ANY_SERVER);
+    home.configure(SERVERS_END, &format!("{LINEAR}{SERVERS_END}"));
+    let running = home.ready().await;
+    let (begun, late) = (list(&running).await, list(&running).await);
+    let (pieces, messages) = tokio::sync::mpsc::channel(1);
+    pieces.send(Shown::with(&begun.facts).head()).await.unwrap();
+    let messages = tokio_stream::wrappers::ReceiverStream::new(messages);
+    let mut client = ExternalProcessorClient::new(running.channel().await);
+    let replies = client.process(messages).await.unwrap().into_inner();
+    // The head waits for the body, which may turn out not to be readable.
+    let begun = async {
+        while running
+            .metric("mcp_authz_answers_begun_total")
+            .await
+            .as_deref()
+            != Some("1")
+        {}
+    };
+    tokio::time::timeout(PATIENCE, begun).await.unwrap();
+
+    home.configure("- name: notes", "- name: renamed");
+    changed(&running, 1).await;
+    pieces.send(whole_body(BODY)).await.unwrap();
+    drop(pieces);
+    assert_eq!(rest(replies).await, FILTERED);
+    let shown = Shown::with(&late.facts).show(&running, BODY).await;
+    assert_eq!(shown, EMPTY);
+    let refused = r#"mcp_authz_handoffs_refused_total{reason="other_server"}"#;
+    assert_eq!(running.metric(refused).await.as_deref(), Some("1"));
+    let notices = running.readyz().await.1["details"]["notices"].to_string();
+    assert!(!notices.contains("context_forged"), "{notices}");
 }
 
 /// A Kubernetes volume: what is mounted links to `..data`, which links to a directory.
