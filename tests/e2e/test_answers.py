@@ -788,3 +788,41 @@ def test_with_the_service_gone_no_answer_passes(own, upstream, gated, key):
         gate.authz.child.wait()
 
         back()
+
+
+# --- The server's own challenge, which would lead clients to a login that mcp-authz does not accept.
+
+INSIDE = 'Bearer resource_metadata="http://10.0.0.7:8080/.well-known/oauth-protected-resource"'
+CHALLENGES = [
+    f"www-authenticate: {INSIDE}",
+    'WWW-Authenticate: Basic realm="10.0.0.7"',
+    "proxy-authenticate: Basic",
+]
+
+
+@pytest.mark.parametrize("message", [list_message(), call_message("shown_a")])
+@pytest.mark.parametrize(
+    ("status", "content_type"),
+    [
+        ("401 Unauthorized", "application/json"),
+        ("403 Forbidden", "text/plain"),
+        ("407 Proxy Authentication Required", None),
+        ("200 OK", "application/json"),
+    ],
+)
+def test_the_challenge_of_a_server_does_not_reach_the_client(
+    ask, upstream, status, content_type, message
+):
+    upstream.says(answer(b'{"error":"unauthorized"}', content_type, *CHALLENGES, status=status))
+    fetched = ask(message)
+    assert upstream.requests
+    assert fetched.status == int(status.split()[0])
+    assert "www-authenticate" not in fetched.headers
+    assert "proxy-authenticate" not in fetched.headers
+    assert "10.0.0.7" not in str(fetched.headers)
+
+
+def test_the_challenge_of_mcp_authz_reaches_the_client(gate):
+    fetched = fetch(gate.url("raw"), None, list_message())
+    assert fetched.status == 401
+    assert "resource_metadata=" in fetched.headers["www-authenticate"]
