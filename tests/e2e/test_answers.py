@@ -784,7 +784,7 @@ def test_with_the_service_gone_no_answer_passes(own, upstream, gated, key):
         upstream.does(kills)
         got = fetch(gate.url("raw"), token, list_message())
         assert got.status == 503
-        assert json.loads(got.body)["error"]["message"] == "authorization is unavailable"
+        assert json.loads(got.body) == {"message": "authorization is unavailable"}
         gate.authz.child.wait()
 
         back()
@@ -826,3 +826,14 @@ def test_the_challenge_of_mcp_authz_reaches_the_client(gate):
     fetched = fetch(gate.url("raw"), None, list_message())
     assert fetched.status == 401
     assert "resource_metadata=" in fetched.headers["www-authenticate"]
+
+
+# --- Hosts and origins, which official SDK servers compare with the address they listen on.
+
+
+def test_the_server_sees_its_own_host_and_no_origin(ask, upstream):
+    upstream.says(answer(result(tools=[])))
+    ask(origin="https://app.example.com")
+    request = upstream.requests[0]
+    assert request.header("host") == "127.0.0.1:8080"
+    assert request.header("origin") is None
