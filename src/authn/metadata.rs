@@ -103,6 +103,24 @@ impl ResourceMetadata {
     pub fn is_at(&self, path_and_query: &str) -> bool {
         self.path_and_query == path_and_query
     }
+
+    /// Whether it is for this document but for a slash at the end of the path, or for a query where
+    /// the resource has none. Clients that were given such a URL of the server ask so.
+    #[must_use]
+    pub fn is_nearly_at(&self, path_and_query: &str) -> bool {
+        let (own, own_query) = without_slash(&self.path_and_query);
+        let (path, query) = without_slash(path_and_query);
+        own == path && (own_query.is_none() || own_query == query)
+    }
+}
+
+/// The path without one slash at its end, and the query.
+fn without_slash(path_and_query: &str) -> (&str, Option<&str>) {
+    let (path, query) = match path_and_query.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path_and_query, None),
+    };
+    (path.strip_suffix('/').unwrap_or(path), query)
 }
 
 /// Whether `path_and_query` is for some metadata document, existing or not.
@@ -117,7 +135,7 @@ pub fn is_metadata(path_and_query: &str) -> bool {
 /// one server alone is on the host.
 #[must_use]
 pub fn is_root(path_and_query: &str) -> bool {
-    matches!(path_and_query.strip_prefix(WELL_KNOWN), Some("" | "/"))
+    without_slash(path_and_query).0 == WELL_KNOWN
 }
 
 /// Whether `resource` may be a resource identifier.

@@ -87,6 +87,8 @@ reasons! {
     ProofRequired, Deny, UNAUTHORIZED, "proof_required",
         "the access token demands a proof of possession";
 
+    OriginNotAllowed, Deny, FORBIDDEN, "origin_not_allowed",
+        "pages of this origin may not call the server";
     UnknownServer, Deny, FORBIDDEN, "unknown_server", "no MCP server is known at this address";
     DeniedByRule, Deny, FORBIDDEN, "denied_by_rule", "the policy denies the request";
     Indeterminate, Deny, FORBIDDEN, "indeterminate",

@@ -229,6 +229,11 @@ impl Servers {
         {
             return Ok(server);
         }
+        let near = candidates.iter();
+        let mut near = near.filter(|one| one.metadata.is_nearly_at(request.path));
+        if let (Some(server), None) = (near.next(), near.next()) {
+            return Ok(server);
+        }
         match candidates.as_slice() {
             [server] if metadata::is_root(request.path) => Ok(server),
             _ => Err(UnknownServer),

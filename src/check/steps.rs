@@ -73,6 +73,9 @@ impl Pipeline {
             return unparsed(decision_id, Reason::UnknownServer);
         };
         observation.server(server);
+        if endpoints::is_preflight(request) {
+            return endpoints::preflight(observation);
+        }
         self.notice(request, now);
         let subject = self.subject(request, server, now, observation).await;
         observation.stage(Stage::Authenticate);

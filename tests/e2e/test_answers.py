@@ -784,7 +784,56 @@ def test_with_the_service_gone_no_answer_passes(own, upstream, gated, key):
         upstream.does(kills)
         got = fetch(gate.url("raw"), token, list_message())
         assert got.status == 503
-        assert json.loads(got.body)["error"]["message"] == "authorization is unavailable"
+        assert json.loads(got.body) == {"message": "authorization is unavailable"}
         gate.authz.child.wait()
 
         back()
+
+
+# --- The server's own challenge, which would lead clients to a login that mcp-authz does not accept.
+
+INSIDE = 'Bearer resource_metadata="http://10.0.0.7:8080/.well-known/oauth-protected-resource"'
+CHALLENGES = [
+    f"www-authenticate: {INSIDE}",
+    'WWW-Authenticate: Basic realm="10.0.0.7"',
+    "proxy-authenticate: Basic",
+]
+
+
+@pytest.mark.parametrize("message", [list_message(), call_message("shown_a")])
+@pytest.mark.parametrize(
+    ("status", "content_type"),
+    [
+        ("401 Unauthorized", "application/json"),
+        ("403 Forbidden", "text/plain"),
+        ("407 Proxy Authentication Required", None),
+        ("200 OK", "application/json"),
+    ],
+)
+def test_the_challenge_of_a_server_does_not_reach_the_client(
+    ask, upstream, status, content_type, message
+):
+    upstream.says(answer(b'{"error":"unauthorized"}', content_type, *CHALLENGES, status=status))
+    fetched = ask(message)
+    assert upstream.requests
+    assert fetched.status == int(status.split()[0])
+    assert "www-authenticate" not in fetched.headers
+    assert "proxy-authenticate" not in fetched.headers
+    assert "10.0.0.7" not in str(fetched.headers)
+
+
+def test_the_challenge_of_mcp_authz_reaches_the_client(gate):
+    fetched = fetch(gate.url("raw"), None, list_message())
+    assert fetched.status == 401
+    assert "resource_metadata=" in fetched.headers["www-authenticate"]
+
+
+# --- Hosts and origins, which official SDK servers compare with the address they listen on.
+
+
+def test_the_server_sees_its_own_host_and_no_origin(ask, upstream):
+    upstream.says(answer(result(tools=[])))
+    ask(origin="https://app.example.com")
+    request = upstream.requests[0]
+    assert request.header("host") == "127.0.0.1:8080"
+    assert request.header("origin") is None

@@ -4,7 +4,7 @@ import json
 
 import httpx
 import pytest
-from gate import Gate
+from gate import METADATA_PATH, Gate
 from keys import claims
 from policies import POLICY
 from processes import wait_for
@@ -29,7 +29,8 @@ def test_without_the_service_nothing_passes_and_with_it_all_is_well_again(own, u
             response = post(http, url, token, CALL)
             assert response.status_code == 503
             assert response.headers["content-type"] == "application/json"
-            assert response.json()["jsonrpc"] == "2.0"
+            # Not JSON-RPC: without the id of the request, rmcp clients would wait for ever.
+            assert response.json() == {"message": "authorization is unavailable"}
         gate.start_authz()
         gate.wait_ready()
         # Envoy's worker learns a moment later than its main thread that somebody is there again.
@@ -89,3 +90,40 @@ def test_decisions_are_counted_by_reason(gate, mint):
     with httpx.Client() as http:
         post(http, gate.url("ts2"), mint("ts2"), call_message("delete_note", id="first"))
     assert counted() == before + 1
+
+
+# --- Pages in browsers.
+
+LISTED = "https://app.example.com"
+UNLISTED = "https://elsewhere.example"
+
+
+def preflight(gate, path, origin, method="POST"):
+    asked = {"origin": origin, "access-control-request-method": method}
+    asked["access-control-request-headers"] = "authorization,mcp-param-region"
+    return httpx.options(f"{gate.origin}{path}", headers=asked)
+
+
+@pytest.mark.parametrize("origin", [LISTED, UNLISTED])
+def test_a_page_of_any_origin_reads_the_metadata(gate, origin):
+    path = f"{METADATA_PATH}/ts2/mcp"
+    for suffix in ("", "/", "?a=b"):
+        response = httpx.get(f"{gate.origin}{path}{suffix}", headers={"origin": origin})
+        assert response.status_code == 200
+        assert response.headers.get_list("access-control-allow-origin") == ["*"]
+    response = preflight(gate, path, origin, "GET")
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["access-control-allow-headers"] == "*"
+
+
+def test_pages_of_listed_origins_alone_may_call_a_server(gate):
+    response = preflight(gate, "/ts2/mcp", LISTED)
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == LISTED
+    assert response.headers["access-control-allow-headers"] == "authorization, *"
+    response = preflight(gate, "/ts2/mcp", UNLISTED)
+    assert response.status_code == 403
+    assert response.json()["error"]["data"]["reason"] == "origin_not_allowed"
+    assert "www-authenticate" not in response.headers
+    assert "access-control-allow-origin" not in response.headers

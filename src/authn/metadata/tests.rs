@@ -37,21 +37,35 @@ fn urls_insert_the_well_known_path() {
 }
 
 #[test]
-fn paths_are_matched_exactly() {
+fn paths_are_matched_exactly_and_nearly() {
     let metadata = metadata("https://h/mcp").unwrap();
     let rows = [
-        // path, at this document, for any document, root form
+        // path, at this document, nearly at it, for any document, root form
         (
             "/.well-known/oauth-protected-resource/mcp",
             true,
             true,
+            true,
             false,
         ),
-        ("/.well-known/oauth-protected-resource", false, true, true),
-        ("/.well-known/oauth-protected-resource/", false, true, true),
+        (
+            "/.well-known/oauth-protected-resource",
+            false,
+            false,
+            true,
+            true,
+        ),
+        (
+            "/.well-known/oauth-protected-resource/",
+            false,
+            false,
+            true,
+            true,
+        ),
         (
             "/.well-known/oauth-protected-resource/mcp/",
             false,
+            true,
             true,
             false,
         ),
@@ -59,16 +73,19 @@ fn paths_are_matched_exactly() {
             "/.well-known/oauth-protected-resource/mcp?a=b",
             false,
             true,
+            true,
             false,
         ),
         (
             "/.well-known/oauth-protected-resource?a=b",
             false,
-            true,
             false,
+            true,
+            true,
         ),
         (
             "/.well-known/oauth-protected-resource/../mcp",
+            false,
             false,
             true,
             false,
@@ -78,19 +95,48 @@ fn paths_are_matched_exactly() {
             false,
             false,
             false,
+            false,
         ),
         (
             "/.well-known/%6fauth-protected-resource/mcp",
             false,
             false,
             false,
+            false,
         ),
-        ("/mcp", false, false, false),
+        ("/mcp", false, false, false, false),
+        (
+            "/.well-known/oauth-protected-resource/mcp/?a=b",
+            false,
+            true,
+            true,
+            false,
+        ),
+        (
+            "/.well-known/oauth-protected-resource/mcp//",
+            false,
+            false,
+            true,
+            false,
+        ),
+        (
+            "/.well-known/oauth-protected-resource/mcpx",
+            false,
+            false,
+            true,
+            false,
+        ),
     ];
-    for (path, at, some, root) in rows {
+    for (path, at, near, some, root) in rows {
         assert_eq!(
-            (metadata.is_at(path), is_metadata(path), is_root(path)),
-            (at, some, root)
+            (
+                metadata.is_at(path),
+                metadata.is_nearly_at(path),
+                is_metadata(path),
+                is_root(path)
+            ),
+            (at, near, some, root),
+            "{path}"
         );
     }
 }
