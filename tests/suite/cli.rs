@@ -206,9 +206,7 @@ fn rules_say_whose_names_they_mean() {
             "{more} {server} {who}: {}",
             ran.out
         );
-        let refused = ran
-            .out
-            .contains("error: `groups` may come from any issuer");
+        let refused = ran.out.contains("error: `groups` may come from any issuer");
         assert_eq!(refused, code == 1, "{}", ran.out);
         let ran = run(&["test", "--config", config_path]);
         assert_eq!(
