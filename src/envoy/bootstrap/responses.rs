@@ -170,8 +170,8 @@ fn look_at_overrides(
     report: &mut Report,
 ) {
     if let Some(field) = places.first().and_then(|place| place.set("disabled")) {
-        let message = "on this route lists pass unfiltered, and sessions are bound only on first \
-                       use";
+        let message = "on this route lists pass unfiltered, and sessions are bound only on \
+                       first use";
         report.error(field, message, "leave `disabled` out");
         return;
     }
