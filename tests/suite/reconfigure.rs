@@ -510,7 +510,7 @@ async fn a_response_that_has_begun_ends_as_it_began() {
     // The head waits for the body, which may turn out not to be readable.
     let begun = async {
         while running
-            .metric("mcp_authz_answers_begun_total")
+            .metric("mcp_authz_responses_begun_total")
             .await
             .as_deref()
             != Some("1")
