@@ -31,7 +31,7 @@ use rule_matches::{Matched, RuleMatches};
 ///      matches, its `what` can apply to the server, and its arguments, place and expression are
 ///      assumed to be possible;
 ///    - *unknown*: an allow rule that matches and names the method; if no allow rule names it, the
-///    reason is [`DenialReason::UnknownMethod`].
+///      reason is [`DenialReason::UnknownMethod`].
 /// 3. Require rules that match and are not met challenge, all of them at once; if one needs
 ///    something that no challenge could obtain, the request is denied.
 /// 4. Limit rules that match must have room: [`Decision::Limit`]. They count requests that reach

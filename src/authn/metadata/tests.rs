@@ -40,104 +40,33 @@ fn urls_insert_the_well_known_path() {
 fn paths_are_matched_exactly_and_nearly() {
     let metadata = metadata("https://h/mcp").unwrap();
     let rows = [
-        // path, at this document, nearly at it, for any document, root form
-        (
-            "/.well-known/oauth-protected-resource/mcp",
-            true,
-            true,
-            true,
-            false,
-        ),
-        (
-            "/.well-known/oauth-protected-resource",
-            false,
-            false,
-            true,
-            true,
-        ),
-        (
-            "/.well-known/oauth-protected-resource/",
-            false,
-            false,
-            true,
-            true,
-        ),
-        (
-            "/.well-known/oauth-protected-resource/mcp/",
-            false,
-            true,
-            true,
-            false,
-        ),
-        (
-            "/.well-known/oauth-protected-resource/mcp?a=b",
-            false,
-            true,
-            true,
-            false,
-        ),
-        (
-            "/.well-known/oauth-protected-resource?a=b",
-            false,
-            false,
-            true,
-            true,
-        ),
-        (
-            "/.well-known/oauth-protected-resource/../mcp",
-            false,
-            false,
-            true,
-            false,
-        ),
-        (
-            "/.well-known/oauth-protected-resources",
-            false,
-            false,
-            false,
-            false,
-        ),
+        // path (`~` is the well-known one), at this document, nearly at it, for any, root form
+        ("~/mcp", [true, true, true, false]),
+        ("~", [false, false, true, true]),
+        ("~/", [false, false, true, true]),
+        ("~/mcp/", [false, true, true, false]),
+        ("~/mcp?a=b", [false, true, true, false]),
+        ("~?a=b", [false, false, true, true]),
+        ("~/../mcp", [false, false, true, false]),
+        ("~s", [false, false, false, false]),
         (
             "/.well-known/%6fauth-protected-resource/mcp",
-            false,
-            false,
-            false,
-            false,
+            [false, false, false, false],
         ),
-        ("/mcp", false, false, false, false),
-        (
-            "/.well-known/oauth-protected-resource/mcp/?a=b",
-            false,
-            true,
-            true,
-            false,
-        ),
-        (
-            "/.well-known/oauth-protected-resource/mcp//",
-            false,
-            false,
-            true,
-            false,
-        ),
-        (
-            "/.well-known/oauth-protected-resource/mcpx",
-            false,
-            false,
-            true,
-            false,
-        ),
+        ("/mcp", [false, false, false, false]),
+        ("~/mcp/?a=b", [false, true, true, false]),
+        ("~/mcp//", [false, false, true, false]),
+        ("~/mcpx", [false, false, true, false]),
     ];
-    for (path, at, near, some, root) in rows {
-        assert_eq!(
-            (
-                metadata.is_at(path),
-                metadata.is_nearly_at(path),
-                is_metadata(path),
-                is_root(path)
-            ),
-            (at, near, some, root),
-            "{path}"
-        );
+    for (path, expected) in rows {
+        let path = path.replacen('~', WELL_KNOWN, 1);
+        let found = [
+            metadata.is_at(&path),
+            metadata.is_nearly_at(&path),
+            is_metadata(&path),
+            is_root(&path),
+        ];
+        assert_eq!(found, expected, "{path}");
     }
 }
 
