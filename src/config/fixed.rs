@@ -141,14 +141,14 @@ replicas: 2
 ";
 
     fn leaves(path: &str, value: &Value, to: &mut Map<String, Value>) {
-        match value {
-            Value::Object(members) if !members.is_empty() && !["tls"].contains(&path) => {
-                for (key, value) in members {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    leaves(&format!("{path}{dot}{key}"), value, to);
-                }
-            }
-            value => drop(to.insert(path.to_owned(), value.clone())),
+        let members = value.as_object().filter(|members| !members.is_empty());
+        let Some(members) = members.filter(|_| path != "tls") else {
+            to.insert(path.to_owned(), value.clone());
+            return;
+        };
+        for (key, value) in members {
+            let dot = if path.is_empty() { "" } else { "." };
+            leaves(&format!("{path}{dot}{key}"), value, to);
         }
     }
 
