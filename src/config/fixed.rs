@@ -141,8 +141,8 @@ replicas: 2
 ";
 
     fn leaves(path: &str, value: &Value, to: &mut Map<String, Value>) {
-        let members = value.as_object();
-        let Some(members) = members.filter(|members| !members.is_empty() && path != "tls") else {
+        let members = value.as_object().filter(|members| !members.is_empty());
+        let Some(members) = members.filter(|_| path != "tls") else {
             to.insert(path.to_owned(), value.clone());
             return;
         };
