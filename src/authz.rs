@@ -117,6 +117,7 @@ mod request;
 mod rule;
 mod selectors;
 mod spelling;
+mod subject;
 mod uri;
 mod value;
 mod visibility;
@@ -145,14 +146,13 @@ pub use path::{InvalidPath, PATH_NAMES_MAX, UnclearClaim, ValuePath, claim, is_l
 pub use peer::{Peer, PeerNames};
 pub use policy::{Policy, PolicyParts};
 pub use preview::{Preview, PreviewOutcome, preview};
-pub use request::{
-    AccessRequest, Action, ActionKind, Context, Declared, Http, Resource, Subject, UnknownFacts,
-};
+pub use request::{AccessRequest, Action, ActionKind, Context, Declared, Http, Resource};
 pub use rule::{Effect, Mode, Needs, Rule, Rules};
 pub use selectors::{
     Behaviour, ClaimSelector, Clock, ExpectedValue, Hours, MethodPattern, Names, ResourceKind,
     TextPattern, ValueSelector, What, When, Where, Who, WhoKinds, Why, canonical_network,
 };
+pub use subject::{Subject, UnknownFacts};
 pub use uri::{UriForm, UriPattern, never_normal};
 pub use value::Value;
 pub use visibility::is_visible;

@@ -28,8 +28,8 @@
 
 mod attendance;
 mod body_reading;
+mod edge;
 mod evidence;
-mod filter;
 mod framing;
 mod head;
 mod judge;
@@ -39,7 +39,7 @@ mod refusal;
 mod stream;
 mod tool_watch;
 
-pub use filter::{Attendance, Carried, FilterOutput, FilterResponses, ResponseFilter};
+pub use edge::{Attendance, Carried, FilterOutput, FilterResponses, ResponseFilter};
 pub use head::{BodyMode, ResponseHead};
 pub use stream::ResponseStream;
 pub use tool_watch::{ListReader, observe_tool};

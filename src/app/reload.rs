@@ -250,7 +250,7 @@ impl Watch for Reloader {
         match found {
             FoundConfig::Same => {
                 self.record.confirmed(CLOCK());
-                tracing::info!("configuration in force: nothing changed");
+                tracing::info!("configuration in force: nothing to apply");
             }
             FoundConfig::Invalid(error) => self.refuse(&error.into()),
             FoundConfig::Other(state, config, found) => match self.apply(*config, found).await {

@@ -131,8 +131,9 @@ fn selectors(rule: &Rule, call: &Call<'_>) -> Vec<SelectorExplanation> {
 mod tests {
     use super::*;
     use crate::authz::peer::Peer;
-    use crate::authz::request::{Action, Context, Http, Resource, Subject, UnknownFacts};
+    use crate::authz::request::{Action, Context, Http, Resource};
     use crate::authz::selectors::Who;
+    use crate::authz::subject::{Subject, UnknownFacts};
     use crate::authz::value::Value;
 
     #[test]

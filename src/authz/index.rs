@@ -10,9 +10,10 @@ use foldhash::HashMap;
 
 use super::classified::Class;
 use super::glob::Glob;
-use super::request::{AccessRequest, Resource, Subject};
+use super::request::{AccessRequest, Resource};
 use super::rule::{Effect, Rule};
 use super::selectors::{MethodPattern, Names, ResourceKind, What};
+use super::subject::Subject;
 
 /// Rules by server. Positions are those in the policy.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@
 //! `response_context` has the proven caller and the rest of the request's context, sealed so that
 //! only what a check said is believed.
 
-mod contents;
+mod filter_codes;
 mod handover;
 mod keys;
 mod seal;
@@ -28,16 +28,16 @@ use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, Subj
 use crate::json::Json;
 use crate::mcp::{Era, Id, ListKind};
 use crate::state::PlaceKey;
-use contents::{STREAM, filter_code};
+use filter_codes::{STREAM, filter_code};
 use serialized_peer::SerializedPeer;
 
-pub(crate) use contents::ResponseContents;
+pub(crate) use filter_codes::ResponseContents;
 pub(crate) use seal::ContextRefusal;
 
-pub(super) use contents::lists_awaited;
+pub(super) use filter_codes::lists_awaited;
 pub(super) use handover::{ContextTooLong, Handover, hand_over};
 
-pub use contents::{OPEN_FILTERS, RESPONSE_FILTERS, filtered_method};
+pub use filter_codes::{OPEN_FILTERS, RESPONSE_FILTERS, filtered_method};
 pub use keys::{HandoffStatus, InvalidHandoffKeys, KeyFault};
 pub use seal::{HandoffSettings, Handoffs};
 

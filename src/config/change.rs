@@ -109,7 +109,7 @@ impl fmt::Display for ConfigChange {
             parts.push(format!("keys changed: {}", yaml::quoted(&self.keys)));
         }
         if parts.is_empty() {
-            return f.write_str("nothing changed");
+            return f.write_str("nothing to apply");
         }
         f.write_str(&parts.join("; "))
     }
@@ -136,7 +136,7 @@ mod tests {
         let c = "{name: c, resource: https://m.test/c, issuers: [https://a.test]}";
         let other = a.replace("m.test/a", "m.test/other");
         let before = config(&format!("{a}, {b}"), "]");
-        assert_eq!(before.change_to(&before).to_string(), "nothing changed");
+        assert_eq!(before.change_to(&before).to_string(), "nothing to apply");
         let after = config(
             &format!("{other}, {c}"),
             ", {issuer: https://b.test}]\nlimits: {tools_max: 5}\nreplicas: 2",

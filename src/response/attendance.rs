@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::filter::{Attendance, Carried};
+use super::edge::{Attendance, Carried};
 use crate::check::Pipeline;
 use crate::check::response_context::{CONTEXT_FACT, FILTER_FACT, ResponseContext};
 use crate::state::{PlaceKey, State};

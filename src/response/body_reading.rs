@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::edge::FilterOutput;
 use super::evidence::ListTally;
-use super::filter::FilterOutput;
 use crate::authz::Policy;
 use crate::mcp::{Framing, Listing};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::filter::{Attendance, Carried, FilterOutput, FilterResponses};
+use super::edge::{Attendance, Carried, FilterOutput, FilterResponses};
 use super::head::ResponseHead;
 use super::stream::ResponseStream;
 use crate::check::LivePipeline;

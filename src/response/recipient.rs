@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::filter::Carried;
+use super::edge::Carried;
 use crate::check::response_context::{CONTEXT_FACT, ContextRefusal, FILTER_FACT, ResponseContext};
 use crate::check::{Fact, Pipeline};
 use crate::telemetry::notices::Noticed;

@@ -10,8 +10,8 @@ use http::StatusCode;
 
 use super::attendance;
 use super::body_reading::{BODY_HEADERS, BodyReading, chunk};
+use super::edge::{Attendance, Carried, FilterOutput, FilterResponses, ResponseFilter};
 use super::evidence::ListTally;
-use super::filter::{Attendance, Carried, FilterOutput, FilterResponses, ResponseFilter};
 use super::framing::framing;
 use super::head::{BodyMode, ResponseHead};
 use super::judge::Judge;

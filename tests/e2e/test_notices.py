@@ -148,7 +148,7 @@ def without_composite(config):
     filters(config)[:] = [one for one in filters(config) if "composite" not in one["name"]]
 
 
-def test_answers_that_are_never_shown_are_noticed(start, upstream):
+def test_responses_that_are_never_shown_are_noticed(start, upstream):
     with start(without_composite) as gate:
         for _ in range(10):
             assert listed(gate, upstream) == BOTH

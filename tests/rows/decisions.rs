@@ -7,12 +7,12 @@
 //! before. The rows of a table share its policy and its authenticator, which remembers the keys of
 //! issuers and tokens that it has verified.
 
-mod answer;
 mod expectation;
 mod issuer;
 mod peers;
 mod properties;
 mod request;
+mod response;
 mod service;
 mod sizes;
 mod table;
@@ -89,8 +89,8 @@ fn run(setup: &Arc<Setup>, row: &Row) -> Vec<String> {
         }
         let built = request::build(&step.request);
         let response = service.check(&built.check);
-        let returned = step.answer.as_ref();
-        let faults = returned.map(|answer| service.give_back(answer, &response));
+        let returned = step.response.as_ref();
+        let faults = returned.map(|sent| service.give_back(sent, &response));
         ended.push((step, built, response, faults.unwrap_or_default()));
     }
     let (notices, records): (Vec<String>, Vec<String>) = service

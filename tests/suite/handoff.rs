@@ -1,4 +1,4 @@
-//! What a check hands on for the answer comes back as Envoy carries it, or as somebody else does
+//! What a check hands on for the response comes back as Envoy carries it, or as somebody else does
 //! who reaches the port; and mistakes of Envoy's configuration are noticed.
 #![expect(clippy::string_slice, reason = "the texts are ASCII")]
 
@@ -53,7 +53,7 @@ async fn initialize(running: &Running) -> Answer {
     answer
 }
 
-/// How an answer comes to the service.
+/// How a response comes to the service.
 pub(crate) struct Shown<'s> {
     facts: Option<&'s Value>,
     session: Option<&'s str>,
@@ -71,7 +71,7 @@ impl<'s> Shown<'s> {
         }
     }
 
-    /// Shows the answer; the body that goes on, or the one of the answer in its place.
+    /// Shows the response; the body that goes on, or the one of the reply in its place.
     pub(crate) async fn show(&self, running: &Running, body: &str) -> String {
         let mut messages = vec![self.head()];
         if self.mode == BodySendMode::FullDuplexStreamed {

@@ -1,4 +1,4 @@
-//! The table of metrics in src/audit/README.md, held against what `/metrics` gives.
+//! The table of metrics in src/telemetry/README.md, held against what `/metrics` gives.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use mcp_authz::telemetry::metrics::{
 
 use super::source::{code, files, root, text};
 
-const README: &str = "src/audit/README.md";
+const README: &str = "src/telemetry/README.md";
 const HEAD: &str = "| metric | type | meaning |\n|---|---|---|\n";
 
 /// Every metric with one series at least: one without any is not encoded.

@@ -78,7 +78,7 @@ async fn a_server_is_added_and_removed_while_it_runs() {
     assert_eq!(reason(&running, call("a")).await, "allowed");
     // It is put in force once, and not again for the files that it names.
     running.signal("HUP");
-    assert_eq!(changed(&running, 3).await, "nothing changed");
+    assert_eq!(changed(&running, 3).await, "nothing to apply");
     let reloads = r#"mcp_authz_config_reloads_total{result="ok"}"#;
     assert_eq!(running.metric(reloads).await.as_deref(), Some("4"));
 }
@@ -238,7 +238,7 @@ async fn a_broken_configuration_changes_nothing_and_is_reported() {
     assert_eq!(reason(&running, call("b")).await, "allowed");
 
     home.write("config.yaml", &good);
-    assert_eq!(changed(&running, 1).await, "nothing changed");
+    assert_eq!(changed(&running, 1).await, "nothing to apply");
     assert_eq!(config_detail(&running).await["failing"], Value::Null);
     assert_eq!(is_failing().await.as_deref(), Some("0"));
     assert_eq!(running.logs.count(STAYS), 1, "told of once");

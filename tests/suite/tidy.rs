@@ -203,7 +203,7 @@ fn makers(name: &str) -> Vec<String> {
 
 #[test]
 fn what_must_have_one_source_has_one() {
-    // By verification, here or where the answer's request was checked, and by assumption where a
+    // By verification, here or where the response's request was checked, and by assumption where a
     // policy is tested or previewed.
     let subjects = [
         "authn/claims.rs",

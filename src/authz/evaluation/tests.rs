@@ -19,11 +19,12 @@ use crate::authz::matching::Match;
 use crate::authz::peer::{Peer, PeerNames};
 use crate::authz::policy::PolicyParts;
 use crate::authz::preview::{PreviewOutcome, preview};
-use crate::authz::request::{Action, Context, Http, Resource, Subject};
+use crate::authz::request::{Action, Context, Http, Resource};
 use crate::authz::rule::{Mode, Needs, Rule};
 use crate::authz::selectors::{
     Behaviour, ExpectedValue, MethodPattern, Names, ValueSelector, What, Where, Who, Why,
 };
+use crate::authz::subject::Subject;
 use crate::authz::value::Value;
 use crate::authz::visibility::is_visible;
 use crate::authz::window::{Count, KeyPart, Readings, Window};

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 
 use super::*;
 use crate::authz::peer::Peer;
-use crate::authz::request::{AccessRequest, Action, ActionKind, Http, Resource, Subject};
+use crate::authz::request::{AccessRequest, Action, ActionKind, Http, Resource};
+use crate::authz::subject::Subject;
 use crate::authz::value::Value;
 use proptest::prelude::*;
 

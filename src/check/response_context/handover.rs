@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::ResponseContext;
-use super::contents::{ResponseContents, STREAM, filter_code};
+use super::filter_codes::{ResponseContents, STREAM, filter_code};
 use crate::check::context::RequestContext;
 use crate::check::parse::ParsedRequest;
 use crate::check::reply::Addressee;

@@ -31,10 +31,10 @@ use prost::Message;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::answer::Returned;
 use super::expectation;
 use super::issuer::{self, NOW};
 use super::peers;
+use super::response::Returned;
 use super::table::{Issued, Table};
 
 /// What the rows of a table share: none of them changes it for another.

@@ -26,7 +26,7 @@ const BATCH_MAX: usize = 1000;
 
 /// The service of a table that answers in every form, with batches as large as they can be.
 fn service() -> Service {
-    let mut table = Table::named("answers.yaml");
+    let mut table = Table::named("local_replies.yaml");
     let largest = format!("batch_max: {BATCH_MAX}");
     table.config = table.config.replace("batch_max: 8", &largest);
     assert!(table.config.contains(&largest));

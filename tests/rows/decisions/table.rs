@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::answer::Returned;
+use super::response::Returned;
 use crate::harness::{files, read_yaml};
 
 /// One file.
@@ -81,8 +81,8 @@ pub(super) struct Step {
     #[serde(default)]
     pub(super) request: Value,
     pub(super) expect: Expect,
-    /// What the upstream answers, and what becomes of that.
-    pub(super) answer: Option<Returned>,
+    /// The response of the upstream, and what becomes of it.
+    pub(super) response: Option<Returned>,
 }
 
 /// What a request must come to. What is left out is not compared, beyond what holds for every row.
@@ -91,18 +91,18 @@ pub(super) struct Step {
 pub(super) struct Expect {
     pub(super) decision: String,
     pub(super) reason: String,
-    /// The status of the answer; left out where there is none.
+    /// The status of the reply; left out where there is none.
     pub(super) status: Option<u16>,
     /// The rule that Envoy's metadata names.
     pub(super) rule: Option<String>,
-    /// Headers of the answer; `null` where one must be absent.
+    /// Headers of the reply; `null` where one must be absent.
     #[serde(default)]
     pub(super) headers: BTreeMap<String, Option<String>>,
-    /// A part of the answer's JSON; `null` where a member must be absent.
+    /// A part of the reply's JSON; `null` where a member must be absent.
     pub(super) body: Option<Value>,
     /// The whole body.
     pub(super) text: Option<String>,
-    /// The id of the answer as JSON text, or those of a batch.
+    /// The id of the reply as JSON text, or those of a batch.
     pub(super) id: Option<Ids>,
     #[serde(default)]
     pub(super) upstream: Upstream,

@@ -1,4 +1,4 @@
-//! The upstream's answer to a row's request, on its way back through the service.
+//! The upstream's response to a row's request, on its way back through the service.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::expectation;
 
-/// An answer, and what becomes of it.
+/// A response, and what becomes of it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Returned {
@@ -65,7 +65,7 @@ struct Expected {
     /// Headers that are taken out of the head.
     #[serde(default)]
     removed: Vec<String>,
-    /// A part of the answer that is sent instead; its `status` beside the body's members.
+    /// A part of the response that is sent instead; its `status` beside the body's members.
     instead: Option<Value>,
     /// Whether it breaks off.
     #[serde(default)]
@@ -80,7 +80,7 @@ fn json() -> Vec<String> {
     vec!["content-type: application/json".to_owned()]
 }
 
-/// What came of an answer.
+/// What came of a response.
 #[derive(Default)]
 struct Told {
     text: String,
@@ -91,7 +91,7 @@ struct Told {
 }
 
 impl Returned {
-    /// Sends the answer back and says what is not as written. `facts` is what the check said.
+    /// Sends the response back and says what is not as written. `facts` is what the check said.
     pub(super) async fn run(
         &self,
         pipeline: &Arc<Pipeline>,
@@ -141,7 +141,7 @@ impl Returned {
         let mut same = |what: &str, expected: Value, actual: Value| {
             if expected != actual {
                 faults.push(format!(
-                    "  answer's {what}: expected {expected}, got {actual}"
+                    "  response's {what}: expected {expected}, got {actual}"
                 ));
             }
         };
@@ -186,7 +186,7 @@ impl Told {
                 }
                 FilterOutput::End => self.ended = true,
                 FilterOutput::Reply(answer) => {
-                    assert_eq!(self.removed, None, "an answer after the head");
+                    assert_eq!(self.removed, None, "a reply after the head");
                     self.instead = Some(answer);
                 }
                 FilterOutput::Abort => self.aborted = true,
