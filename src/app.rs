@@ -59,10 +59,12 @@ use tasks::Tasks;
 use threads::Threads;
 use worker::SHUTDOWN_TIMEOUT;
 
+/// What [`keys_files`] finds.
+pub use crate::authn::KeysFileFault;
 pub use clock::now;
 pub use context::compile_context;
 pub use error::RunError;
-pub use preflight::preflight;
+pub use preflight::{keys_files, preflight};
 
 /// Runs the service until it is told to stop. Builds the runtime, so call it outside of one.
 ///

@@ -51,7 +51,7 @@ pub use algorithm::SignatureAlgorithm;
 pub use authenticator::{Audience, Authenticated, Authenticator, IssuerStatus};
 pub use credentials::Credentials;
 pub use error::{AuthenticationError, Claim};
-pub use keys::{KeyHealth, KeyRefresher};
+pub use keys::{KeyHealth, KeyRefresher, KeysFileFault, keys_file_fault};
 pub use peers::{FoundPeer, InvalidPeers, Peers};
 pub use posture::device_posture;
 pub use sender::SenderConstraint;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::clock::CLOCK;
 use super::error::RunError;
-use crate::authn::{Authenticator, Peers};
+use crate::authn::{Authenticator, KeysFileFault, Peers, keys_file_fault};
 use crate::catalog::Catalog;
 use crate::check::{Handoffs, Servers};
 use crate::config::Config;
@@ -30,6 +30,17 @@ pub async fn preflight(config: &Config) -> Vec<RunError> {
     faults.extend(peers.err().map(RunError::from));
     if let Some(files) = &config.tls {
         faults.extend(Tls::load(files.clone()).await.err().map(RunError::from));
+    }
+    faults
+}
+
+/// The issuers, by their place in the configuration, whose `jwks_file` is at fault as it is now. The
+/// service starts without their keys and reads the files again.
+pub async fn keys_files(config: &Config) -> Vec<(usize, KeysFileFault)> {
+    let mut faults = Vec::new();
+    for (at, issuer) in config.authn.issuers.iter().enumerate() {
+        let fault = keys_file_fault(issuer, &config.authn).await;
+        faults.extend(fault.map(|fault| (at, fault)));
     }
     faults
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::load;
 use super::outcome::{FINDINGS, Stop, error_line, print};
-use crate::app::{self, RunError};
+use crate::app::{self, KeysFileFault, RunError};
 use crate::catalog::{Catalog, RecordedTool};
 use crate::config::{self, Config, Inspection, PolicyUsage};
 use crate::envoy::bootstrap::{self, Expected};
@@ -127,13 +127,15 @@ fn preflight(inspection: &mut Inspection) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let faults = match runtime {
-        Ok(runtime) => runtime.block_on(app::preflight(config)),
-        Err(source) => vec![RunError::System {
-            what: "cannot start a runtime",
-            source,
-        }],
+    let (faults, keys) = match runtime {
+        Ok(runtime) => runtime
+            .block_on(async { (app::preflight(config).await, app::keys_files(config).await) }),
+        Err(source) => {
+            let what = "cannot start a runtime";
+            (vec![RunError::System { what, source }], Vec::new())
+        }
     };
+    look_at_keys(inspection, keys);
     for fault in faults {
         let key = match fault {
             RunError::Fetch(_) => "fetch",
@@ -155,6 +157,28 @@ fn preflight(inspection: &mut Inspection) {
             | RunError::TaskEnded(_) => "listen",
         };
         error_at(inspection, key, &error_line(&fault));
+    }
+}
+
+/// Files of keys from which callers get 503, or not all keys.
+fn look_at_keys(inspection: &mut Inspection, faults: Vec<(usize, KeysFileFault)>) {
+    let root = inspection.tree.as_ref();
+    let issuers = root.and_then(|root| root.member("issuers"));
+    let issuers = issuers.map_or(&[][..], Node::items);
+    for (at, fault) in faults {
+        let issuer = issuers.get(at);
+        let Some(node) = issuer.and_then(|issuer| issuer.member("jwks_file")) else {
+            continue;
+        };
+        let findings = &mut inspection.findings;
+        match &fault {
+            KeysFileFault::Unusable(_) => {
+                let help = "until there are keys in it, callers of this issuer get 503";
+                findings.error(node, fault.to_string(), help);
+            }
+            // Providers publish keys for other uses beside them.
+            KeysFileFault::Skipped(_) => findings.note(node, fault.to_string()),
+        }
     }
 }
 

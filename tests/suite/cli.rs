@@ -153,6 +153,59 @@ fn validate_reads_standard_input_and_warns() {
     );
 }
 
+/// A public key (RFC 7517 appendix A.1).
+const KEY: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"1"}"#;
+
+#[test]
+fn validate_reads_the_keys_of_issuers() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let config = directory.path().join("mcp-authz.yaml");
+    write("policy.yaml", "rules: []\n");
+    write(
+        "mcp-authz.yaml",
+        "listen: 127.0.0.1:0\nissuers: [{issuer: 'https://a.test', jwks_file: keys.json}]\nservers: [{name: s, resource: https://m.test/mcp}]\npolicy: policy.yaml\n",
+    );
+    let weak = r#"{"kty":"RSA","n":"sXch","e":"AQAB"}"#;
+    let secret = r#"{"kty":"oct","k":"c2VjcmV0"}"#;
+    for (text, says, code) in [
+        (
+            None,
+            "error: cannot read `jwks_file`: there is no such file",
+            1,
+        ),
+        (Some(format!("[{KEY}]")), "error: key set ", 1),
+        (
+            Some(r#"{"keys": []}"#.to_owned()),
+            "error: key set has no usable key",
+            1,
+        ),
+        (
+            Some(format!(r#"{{"keys": [{weak}, {secret}]}}"#)),
+            "error: key set has no usable key",
+            1,
+        ),
+        (Some("keys".to_owned()), "error: ", 1),
+        (
+            Some(format!(r#"{{"keys": [{KEY}, {secret}]}}"#)),
+            "note: 1 of its keys cannot verify",
+            0,
+        ),
+        (
+            Some(format!(r#"{{"keys": [{KEY}]}}"#)),
+            "0 error(s), 0 warning(s)",
+            0,
+        ),
+    ] {
+        if let Some(text) = &text {
+            write("keys.json", text);
+        }
+        let ran = run(&["validate", "--config", config.to_str().unwrap()]);
+        assert_eq!(ran.code, code, "{text:?}: {}", ran.out);
+        assert!(ran.out.contains(says), "{text:?}: {}", ran.out);
+    }
+}
+
 /// Where two issuers are taken, what a rule means is warned of, or refused by every command.
 #[test]
 fn rules_say_whose_names_they_mean() {
@@ -160,7 +213,7 @@ fn rules_say_whose_names_they_mean() {
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     let config = directory.path().join("mcp-authz.yaml");
     let config_path = config.to_str().unwrap();
-    write("keys.json", r#"{"keys": []}"#);
+    write("keys.json", &format!(r#"{{"keys": [{KEY}]}}"#));
     write(
         "policy_test.yaml",
         "tests: [{name: t, request: {server: s, method: ping, subject: {groups: [g]}}, expect: {decision: allow}}]\n",
