@@ -27,7 +27,7 @@ use url::{Host, Url};
 
 use crate::file::{self, START_TIME_MAX};
 use cause::{cause_of, has_cause, proxy_fault};
-use reach::LeadsInside;
+use reach::{LeadsInside, OutsideHosts};
 
 pub use proxy::{Exception, InvalidException, InvalidProxy, ProxyFault, ProxySettings, proxy_url};
 pub use reach::Reach;
@@ -51,6 +51,8 @@ pub struct Outbound {
     settings: FetchSettings,
     proxy: Option<Arc<ProxySettings>>,
     roots: Vec<Certificate>,
+    /// Shared with those before and after it.
+    outside: OutsideHosts,
 }
 
 /// Why no outbound request can be made as configured.
@@ -146,6 +148,18 @@ impl Outbound {
             settings: settings.clone(),
             proxy: proxy.clone().map(Arc::new),
             roots: roots(ca_file.as_deref()).map_err(InvalidOutbound)?,
+            outside: OutsideHosts::default(),
+        })
+    }
+
+    /// The same by other settings. What is known of hosts stays known.
+    ///
+    /// # Errors
+    /// Those of [`Outbound::open`].
+    pub fn next(&self, settings: &FetchSettings) -> Result<Self, InvalidOutbound> {
+        Ok(Self {
+            outside: self.outside.clone(),
+            ..Self::open(settings)?
         })
     }
 
@@ -158,7 +172,7 @@ impl Outbound {
     /// The way to an issuer whose metadata is at this URL.
     #[must_use]
     pub fn reach(&self, document: &Url) -> Reach {
-        Reach::of(document, self.proxy.clone())
+        Reach::of(document, self.proxy.clone(), self.outside.clone())
     }
 
     /// A client for requests to `url`. Reads the `ca_file` of the settings.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::clock::CLOCK;
 use super::config_record::ConfigRecord;
@@ -49,22 +50,33 @@ pub(super) struct FoundPolicies {
 impl Core {
     /// The first parts of the process.
     pub(super) fn first(config: &Config) -> Result<Built, RunError> {
-        Self::built(config, None, None, None)
+        Self::built(config, None, None)
     }
 
     /// The parts after these: what is configured as before is taken over, and the rest built anew.
-    /// These stay as they are. May take long.
-    pub(super) fn next(&self, config: &Config, found: FoundPolicies) -> Result<Built, RunError> {
-        let FoundPolicies { policy, candidate } = found;
-        Self::built(config, Some(self), Some(policy), candidate)
+    /// These stay as they are. May take long, and is abandoned between the tests of a policy once
+    /// that is replaced.
+    pub(super) fn next(
+        &self,
+        config: &Config,
+        found: FoundPolicies,
+        is_replaced: &AtomicBool,
+    ) -> Result<Built, RunError> {
+        Self::built(config, Some(self), Some((found, is_replaced)))
     }
 
     fn built(
         config: &Config,
         earlier: Option<&Core>,
-        found: Option<FoundPolicy>,
-        found_candidate: Option<FoundPolicy>,
+        found: Option<(FoundPolicies, &AtomicBool)>,
     ) -> Result<Built, RunError> {
+        let (found, found_candidate) = match found {
+            Some((FoundPolicies { policy, candidate }, is_replaced)) => {
+                let candidate = candidate.map(|candidate| (candidate, is_replaced));
+                (Some((policy, is_replaced)), candidate)
+            }
+            None => (None, None),
+        };
         let catalog = Catalog::next(
             earlier.map(|earlier| &*earlier.catalog),
             config.watched_servers(),
@@ -89,7 +101,8 @@ impl Core {
         let policy = policy(before, config.policy.clone(), context, found)?;
         let outbound = match earlier {
             Some(earlier) if earlier.outbound.is_by(&config.fetch) => Arc::clone(&earlier.outbound),
-            Some(_) | None => Arc::new(Outbound::open(&config.fetch)?),
+            Some(earlier) => Arc::new(earlier.outbound.next(&config.fetch)?),
+            None => Arc::new(Outbound::open(&config.fetch)?),
         };
         let (authenticator, refreshers) = Authenticator::next(
             earlier.map(|earlier| &*earlier.authenticator),
@@ -186,17 +199,21 @@ fn countries(config: &Config, earlier: Option<&Core>) -> Result<Option<Arc<Count
     Ok(Some(countries))
 }
 
-/// The policy at `path`: the one before if it was compiled against the same, else a new one from what
-/// was found of its files.
+/// The policy at `path`: the one before if it was compiled from the same files against the same, else
+/// a new one from what was found of its files.
 fn policy(
     earlier: Option<&Arc<PolicyStore>>,
     path: PathBuf,
     context: CompileContext,
-    found: Option<FoundPolicy>,
+    found: Option<(FoundPolicy, &AtomicBool)>,
 ) -> Result<Arc<PolicyStore>, LoadPolicyError> {
     let store = match (earlier, found) {
-        (Some(earlier), _) if earlier.is_of(&path, &context) => return Ok(Arc::clone(earlier)),
-        (Some(earlier), Some(found)) => earlier.next(path, context, found, CLOCK())?,
+        (Some(earlier), Some((found, _))) if earlier.is_of(&path, &context, &found) => {
+            return Ok(Arc::clone(earlier));
+        }
+        (Some(earlier), Some((found, is_replaced))) => {
+            earlier.next(path, context, found, CLOCK(), is_replaced)?
+        }
         (_, _) => PolicyStore::open(path, context, CLOCK())?,
     };
     Ok(Arc::new(store))

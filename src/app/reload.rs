@@ -9,6 +9,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -23,7 +24,7 @@ use crate::check::LivePipeline;
 use crate::config::{self, Config, ConfigError};
 use crate::file::{self, LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Stamp, Watch, Watcher};
 use crate::listen::Tls;
-use crate::policy::{FoundPolicy, PolicyState};
+use crate::policy::{FoundPolicy, LoadPolicyError, PolicyState};
 use crate::telemetry::metrics::Metrics;
 use crate::yaml::Findings;
 
@@ -52,6 +53,8 @@ pub(super) struct Reloader {
     path: PathBuf,
     /// The file of the configuration in force, as it was then.
     in_force: ConfigState,
+    /// How many configurations were abandoned for newer ones.
+    abandoned: u64,
     /// The configuration that the process was started with, for what is fixed.
     started: Arc<Config>,
     record: Arc<ConfigRecord>,
@@ -70,6 +73,8 @@ pub(super) struct ConfigState {
     text: Result<Arc<str>, String>,
     /// The states of what it names, unless that is in force: then each part watches its own.
     named: Vec<NamedState>,
+    /// How many were abandoned before, so that one that was abandoned and is back is another.
+    after: u64,
 }
 
 impl ConfigState {
@@ -77,11 +82,19 @@ impl ConfigState {
         ConfigState {
             text,
             named: Vec::new(),
+            after: 0,
         }
     }
 
     fn is_text(&self, text: &str) -> bool {
         self.text.as_ref().is_ok_and(|own| **own == *text)
+    }
+
+    /// Its text, and the states of its policies.
+    fn compiled(&self) -> Self {
+        let mut own = self.clone();
+        own.named.retain(|it| matches!(it, NamedState::Policy(_)));
+        own
     }
 }
 
@@ -112,6 +125,7 @@ impl Reloader {
         Reloader {
             path: file.path,
             in_force: ConfigState::of(Ok(file.text)),
+            abandoned: 0,
             started: parts.config.current(),
             record: Arc::clone(&parts.config),
             core,
@@ -130,7 +144,12 @@ impl Reloader {
     }
 
     /// Puts a configuration in force, or says why it cannot be.
-    async fn apply(&mut self, mut config: Config, found: FoundPolicies) -> Result<(), RunError> {
+    async fn apply(
+        &mut self,
+        state: &ConfigState,
+        mut config: Config,
+        found: FoundPolicies,
+    ) -> Result<(), RunError> {
         // A restart, which they wait for, must not fail.
         if let Some(files) = config
             .tls
@@ -140,13 +159,7 @@ impl Reloader {
             Tls::load(files).await?;
         }
         let restart = config.keep_fixed(&self.started);
-        let (earlier, settings) = (self.core.clone(), config.clone());
-        let building = tokio::task::spawn_blocking(move || earlier.next(&settings, found));
-        let built = building.await.map_err(|error| RunError::System {
-            what: "building the parts of a configuration did not finish",
-            source: std::io::Error::other(error),
-        })?;
-        let (core, refreshers) = built?;
+        let (core, refreshers) = self.build(state, &config, found).await?;
         self.begin_tasks(&config, (core.clone(), refreshers)).await;
         let lasting = Lasting::of(&self.live.current());
         self.live.replace(core.pipeline(&config, lasting));
@@ -157,6 +170,33 @@ impl Reloader {
         self.tell(&config, &restart);
         self.record.applied(config, restart, CLOCK());
         Ok(())
+    }
+
+    /// Builds the parts of a configuration, unless the file or a policy that it names has changed
+    /// meanwhile: the tests of a policy may take long, and the change may be there to mend that.
+    async fn build(
+        &self,
+        state: &ConfigState,
+        config: &Config,
+        found: FoundPolicies,
+    ) -> Result<Built, RunError> {
+        tracing::info!("the configuration has changed and is prepared");
+        let (earlier, settings) = (self.core.clone(), config.clone());
+        let replaced = Arc::new(AtomicBool::new(false));
+        let is_replaced = Arc::clone(&replaced);
+        let mut building =
+            tokio::task::spawn_blocking(move || earlier.next(&settings, found, &is_replaced));
+        let built = tokio::select! {
+            built = &mut building => built,
+            () = replaced_by_newer(&self.path, state) => {
+                replaced.store(true, Ordering::Relaxed);
+                building.await
+            }
+        };
+        built.map_err(|error| RunError::System {
+            what: "building the parts of a configuration did not finish",
+            source: std::io::Error::other(error),
+        })?
     }
 
     /// Starts the tasks of new parts, and waits a moment for the keys of new issuers, so that their
@@ -228,11 +268,11 @@ impl Watch for Reloader {
     type Found = FoundConfig;
 
     fn look(&self) -> Look<ConfigState, FoundConfig> {
-        let (path, in_force) = (self.path.clone(), self.in_force.clone());
+        let (path, in_force, after) = (self.path.clone(), self.in_force.clone(), self.abandoned);
         Box::new(move |is_due| {
             let (state, found) = match config::read(&path) {
                 Ok(read) if in_force.is_text(&read) => (in_force, FoundConfig::Same),
-                Ok(read) => other(&path, read),
+                Ok(read) => other(&path, read, after),
                 Err(error) => {
                     let state = ConfigState::of(Err(chain(&error)));
                     (state, FoundConfig::Invalid(error))
@@ -253,10 +293,18 @@ impl Watch for Reloader {
                 tracing::info!("configuration in force: nothing to apply");
             }
             FoundConfig::Invalid(error) => self.refuse(&error.into()),
-            FoundConfig::Other(state, config, found) => match self.apply(*config, found).await {
-                Ok(()) => self.in_force = state,
-                Err(error) => self.refuse(&error),
-            },
+            FoundConfig::Other(state, config, found) => {
+                match self.apply(&state, *config, found).await {
+                    Ok(()) => self.in_force = state,
+                    Err(RunError::Policy(error @ LoadPolicyError::Replaced)) => {
+                        self.abandoned = self.abandoned.saturating_add(1);
+                        tracing::info!(
+                            "the configuration is given up: {error}; the newer one is next"
+                        );
+                    }
+                    Err(error) => self.refuse(&error),
+                }
+            }
         }
     }
 
@@ -269,9 +317,32 @@ impl Watch for Reloader {
     }
 }
 
-/// A configuration that is not the one in force, with the files of its policies.
-fn other(path: &Path, text: String) -> (ConfigState, FoundConfig) {
-    let mut state = ConfigState::of(Ok(text.as_str().into()));
+/// Ready once two looks in a row have found another text of the file, or of a policy that it names.
+async fn replaced_by_newer(path: &Path, state: &ConfigState) {
+    let after = state.after;
+    let looks = Looks::new(LOOK_TIME_MAX);
+    let mut settled = Settled::at(state.compiled());
+    loop {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+        let path = path.to_owned();
+        let look = move || match config::read(&path) {
+            Ok(read) => other(&path, read, after).0.compiled(),
+            Err(error) => ConfigState::of(Err(chain(&error))),
+        };
+        if let Ok(Some(seen)) = looks.look(false, look).await
+            && settled.is_due(seen, false)
+        {
+            return;
+        }
+    }
+}
+
+/// A configuration that is not in force, with the files of its policies, after so many abandoned.
+fn other(path: &Path, text: String, after: u64) -> (ConfigState, FoundConfig) {
+    let mut state = ConfigState {
+        after,
+        ..ConfigState::of(Ok(text.as_str().into()))
+    };
     let config = match config::decode_file(path, text) {
         Ok(config) => config,
         Err(error) => return (state, FoundConfig::Invalid(error)),

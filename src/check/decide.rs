@@ -1,6 +1,10 @@
 //! Decides about a parsed request. Every target is evaluated, and either all of them are allowed or
 //! none. The state is read before the evaluation, and limits are taken from it after.
 
+use std::ops::{Deref, DerefMut};
+
+use uuid::Uuid;
+
 use super::context::RequestContext;
 use super::decision::RequestDecision;
 use super::objection::Objection;
@@ -13,6 +17,41 @@ use super::targets::{DecisionTarget, targets};
 use crate::authz::{self, AccessRequest, Http, Policy, Readings, Resource, WindowDemand};
 use crate::catalog::InputSchema;
 use crate::state::{State, StateUnavailable};
+
+/// A decision on its way. If the check is given up or the store fails, it gives its places back:
+/// nobody would see when the request ends.
+struct Unfinished<'s> {
+    decided: RequestDecision,
+    state: &'s dyn State,
+    request: Uuid,
+}
+
+impl Unfinished<'_> {
+    /// Leaves the decision its places.
+    fn finish(mut self) -> RequestDecision {
+        std::mem::take(&mut self.decided)
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.decided.give_back(self.state, self.request);
+    }
+}
+
+impl Deref for Unfinished<'_> {
+    type Target = RequestDecision;
+
+    fn deref(&self) -> &RequestDecision {
+        &self.decided
+    }
+}
+
+impl DerefMut for Unfinished<'_> {
+    fn deref_mut(&mut self) -> &mut RequestDecision {
+        &mut self.decided
+    }
+}
 
 impl RequestContext<'_> {
     /// Evaluates every target, takes what limits ask for, and records what happened. Where there
@@ -35,7 +74,12 @@ impl RequestContext<'_> {
         let ages = policies.each().any(Policy::has_session_ages);
         let mut found = used.find(state, ages, self.now).await?;
         let is_one = parsed.messages().len() <= 1;
-        let mut decided = RequestDecision::new(policies.enforced, found.session_started, is_one);
+        let decided = RequestDecision::new(policies.enforced, found.session_started, is_one);
+        let mut decided = Unfinished {
+            decided,
+            state,
+            request: self.decision_id,
+        };
         let in_turn = targets.len() > 1
             && policies.have_windows()
             && found.refusal.is_none()
@@ -61,7 +105,7 @@ impl RequestContext<'_> {
             }
             if is_id_in_use && decided.may_be_allowed() {
                 decided.refuse(Reason::IdInUse, 0);
-                return Ok(decided);
+                return Ok(decided.finish());
             }
             decided.settle(state, self.decision_id, self.now).await?;
             let says_nothing = self.server.settings.deny.disclose == Disclose::Nothing;
@@ -78,7 +122,7 @@ impl RequestContext<'_> {
             decided.refuse(reason, index);
         }
         if !policies.have_windows() {
-            return Ok(decided);
+            return Ok(decided.finish());
         }
         let denied = !decided.is_allowed();
         for (index, target) in targets.iter().enumerate() {
@@ -90,7 +134,7 @@ impl RequestContext<'_> {
             };
             self.record(state, &events).await?;
         }
-        Ok(decided)
+        Ok(decided.finish())
     }
 
     async fn record(

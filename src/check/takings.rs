@@ -78,9 +78,12 @@ pub(super) async fn take(
     if takings.calls.is_empty() {
         return Ok(Took::All(places));
     }
+    let held = WaitingPlaces::new(&mut places, state, request);
     let taken = state.take(&takings.calls, now).await;
-    if taken != Ok(Taken::All) && !places.is_empty() {
-        state.close(&places, request);
+    if taken == Ok(Taken::All) {
+        held.keep();
+    } else {
+        drop(held);
     }
     Ok(match taken? {
         Taken::All => Took::All(places),

@@ -11,7 +11,10 @@ use crate::yaml::{self, Fields, Findings, Node};
 impl ConfigReader<'_> {
     /// Reads `fetch`.
     pub(super) fn fetch(self, node: &Node, findings: &mut Findings) -> Option<FetchSettings> {
-        let mut fields = Fields::open(node, "`fetch`", findings)?;
+        let Some(mut fields) = Fields::open(node, "`fetch`", findings) else {
+            findings.hide(node);
+            return None;
+        };
         let url = fields.node_of("proxy");
         let exceptions = fields.node_of("no_proxy");
         let ca_file = fields.optional("ca_file", findings, yaml::string);
@@ -51,7 +54,10 @@ pub(super) fn shown(settings: &FetchSettings) -> Value {
 }
 
 fn proxy(node: &Node, findings: &mut Findings) -> Option<url::Url> {
-    let text = yaml::string(node, findings)?;
+    let Some(text) = yaml::string(node, findings) else {
+        findings.hide(node);
+        return None;
+    };
     match proxy_url(&text) {
         Ok(url) => Some(url),
         Err(error) => {
@@ -81,8 +87,41 @@ fn exception(node: &Node, findings: &mut Findings) -> Option<Exception> {
                 }
                 InvalidException::HostBits => "zeros behind the prefix, as in `10.0.0.0/8`",
             };
-            findings.error(node, format!("`{text}` is {error}"), help);
+            if text.contains('@') {
+                // The URL of a proxy with a password, put here.
+                findings.hide(node);
+                findings.error(node, format!("it is {error}"), help);
+            } else {
+                findings.error(node, format!("`{text}` is {error}"), help);
+            }
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::decode;
+
+    /// Wherever the URL of a proxy was put by mistake.
+    #[test]
+    fn a_password_is_not_repeated() {
+        const URL: &str = "http://user:hush@proxy.test";
+        for written in [
+            format!("{{proxy: '{URL}'}}"),
+            format!("{{proxy: ['{URL}']}}"),
+            format!("{{proxy: {{url: '{URL}'}}}}"),
+            format!("'{URL}'"),
+            format!("['{URL}']"),
+            format!("{{proxy: 'http://proxy.test', no_proxy: ['{URL}']}}"),
+        ] {
+            let text = format!("fetch: {written}\n");
+            let findings = decode("c".to_owned(), text, Path::new("")).unwrap_err();
+            let shown = findings.render(false) + &findings.first_lines(100).join("\n");
+            assert!(shown.contains("c:1:"), "{shown}");
+            assert!(!shown.contains("hush"), "{shown}");
         }
     }
 }

@@ -11,10 +11,11 @@
 //! inside is for the proxy to see to. An issuer that is reached through the proxy is outside, unless
 //! its URL itself has an internal address.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
@@ -22,9 +23,18 @@ use url::{Host, Url};
 use super::proxy::ProxySettings;
 
 /// The names at the top that no public host is below: RFC 6762 §3, RFC 8375, RFC 6761 §6.2 and
-/// §6.4, and those that are set apart for private use.
+/// §6.4, and those that are set apart for private use. Files of hosts have `localhost.localdomain`.
 const PRIVATE_TOPS: &[&str] = &[
-    "local", "internal", "intranet", "lan", "private", "corp", "home", "test", "invalid",
+    "local",
+    "localdomain",
+    "internal",
+    "intranet",
+    "lan",
+    "private",
+    "corp",
+    "home",
+    "test",
+    "invalid",
 ];
 
 /// The way to an issuer's metadata and keys: names as they are resolved on it.
@@ -34,11 +44,30 @@ pub struct Reach {
     issuer: Arc<str>,
     /// Whether the issuer is inside: by its address, or all that its name was resolved to last.
     is_inside: Arc<AtomicBool>,
-    /// Whether its name was ever resolved to an address outside. Then it stays outside: otherwise the
-    /// DNS server of the name could let it in with the next answer.
-    was_outside: Arc<AtomicBool>,
+    /// Issuers whose names were ever resolved to an address outside.
+    outside: OutsideHosts,
     /// What resolves the names of the hosts that it serves.
     proxy: Option<Arc<ProxySettings>>,
+}
+
+/// The hosts of issuers whose names were ever resolved to an address outside. They stay outside:
+/// otherwise the DNS server of the name could let it in with a later answer. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OutsideHosts(Arc<Mutex<HashSet<Arc<str>>>>);
+
+impl OutsideHosts {
+    fn add(&self, host: &Arc<str>) {
+        self.locked().insert(Arc::clone(host));
+    }
+
+    fn has(&self, host: &str) -> bool {
+        self.locked().contains(host)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashSet<Arc<str>>> {
+        // It is whole after every step, so a panic elsewhere did not spoil it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A name that leads inside, where it must not.
@@ -47,12 +76,16 @@ pub struct Reach {
 pub(super) struct LeadsInside;
 
 impl Reach {
-    /// From an issuer whose metadata is at this URL.
-    pub(super) fn of(document: &Url, proxy: Option<Arc<ProxySettings>>) -> Self {
+    /// From an issuer whose metadata is at this URL, with what is known of hosts.
+    pub(super) fn of(
+        document: &Url,
+        proxy: Option<Arc<ProxySettings>>,
+        outside: OutsideHosts,
+    ) -> Self {
         Reach {
             issuer: document.host_str().unwrap_or_default().into(),
             is_inside: Arc::new(AtomicBool::new(names_inside(document))),
-            was_outside: Arc::default(),
+            outside,
             proxy,
         }
     }
@@ -84,9 +117,9 @@ impl Reach {
         let inside = |address: &SocketAddr| is_internal(address.ip());
         if *name == *self.issuer {
             if !addresses.iter().all(inside) {
-                self.was_outside.store(true, Ordering::Relaxed);
+                self.outside.add(&self.issuer);
             }
-            let is_inside = !addresses.is_empty() && !self.was_outside.load(Ordering::Relaxed);
+            let is_inside = !addresses.is_empty() && !self.outside.has(&self.issuer);
             self.is_inside.store(is_inside, Ordering::Relaxed);
             return Ok(addresses);
         }
@@ -257,7 +290,7 @@ mod tests {
             ("localhost", "127.0.0.1", true),
         ];
         for (issuer, keys, expected) in rows {
-            let reach = Reach::of(&url(issuer), None);
+            let reach = Reach::of(&url(issuer), None, OutsideHosts::default());
             assert_eq!(reach.may_lead_to(&url(keys)), expected, "{issuer} {keys}");
         }
     }
@@ -286,7 +319,7 @@ mod tests {
         };
         // Outside, and one of its addresses inside does not make it an issuer that is inside.
         for own in [&["8.8.8.8"][..], &["8.8.8.8", "10.0.0.1"]] {
-            let reach = Reach::of(&url("idp.example"), None);
+            let reach = Reach::of(&url("idp.example"), None, OutsideHosts::default());
             is_outside(&reach);
             assert_eq!(at(&reach, "idp.example", own), all(own));
             is_outside(&reach);
@@ -296,7 +329,7 @@ mod tests {
             is_outside(&reach);
         }
         // Inside, until an answer says otherwise.
-        let reach = Reach::of(&url("idp.example"), None);
+        let reach = Reach::of(&url("idp.example"), None, OutsideHosts::default());
         assert_eq!(at(&reach, "idp.example", &[]), all(&[]));
         is_outside(&reach);
         assert_eq!(at(&reach, "idp.example", &["10.0.0.1"]), all(&["10.0.0.1"]));
@@ -307,5 +340,26 @@ mod tests {
         assert!(reach.may_lead_to(&url("10.0.0.2")));
         assert_eq!(at(&reach, "idp.example", &["8.8.8.8"]), all(&["8.8.8.8"]));
         is_outside(&reach);
+    }
+
+    /// Neither other settings nor an issuer that was away meanwhile let it in.
+    #[test]
+    fn an_issuer_that_was_outside_stays_there_over_a_change() {
+        use super::super::{FetchSettings, Outbound};
+        let answer = |reach: &Reach, address: &str| {
+            let address = SocketAddr::new(address.parse().unwrap(), 0);
+            reach
+                .allowed("idp.example", std::iter::once(address))
+                .unwrap();
+        };
+        let first = Outbound::default();
+        answer(&first.reach(&url("idp.example")), "8.8.8.8");
+        let next = first.next(&FetchSettings::default()).unwrap();
+        for (issuer, expected) in [("idp.example", false), ("other.example", true)] {
+            let reach = next.reach(&url(issuer));
+            let address = SocketAddr::new("10.0.0.1".parse().unwrap(), 0);
+            reach.allowed(issuer, std::iter::once(address)).unwrap();
+            assert_eq!(reach.may_lead_to(&url("10.0.0.2")), expected, "{issuer}");
+        }
     }
 }

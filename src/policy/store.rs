@@ -27,6 +27,8 @@ pub struct PolicyStore {
     /// The state of the files when the store was opened, so that a change since then is noticed.
     pub(super) opened: FilesState,
     current: ArcSwap<Policy>,
+    /// The state of the files that the policy in force was compiled from.
+    in_force: ArcSwap<FilesState>,
     status: Mutex<ReloadStatus>,
 }
 
@@ -105,35 +107,38 @@ impl PolicyStore {
         let place = path.clone();
         let sources = file::within(START_TIME_MAX, move || read_files(&place));
         let sources = sources.unwrap_or_else(|cause| Err(ReadPolicyError::of(&path, cause)));
-        Self::first(path, context, sources, (0, 0), now)
+        let kept = AtomicBool::new(false);
+        Self::first(path, context, sources, (0, 0), now, &kept)
     }
 
     /// The policy at `path`, as it was found, compiled against another configuration than that of
     /// this store. Its reloads are counted on from those of this one, which stays as it is.
+    /// `is_replaced` is queried between tests.
     ///
     /// # Errors
-    /// When it cannot be used with that configuration.
+    /// When it cannot be used with that configuration, or is abandoned.
     pub fn next(
         &self,
         path: PathBuf,
         context: CompileContext,
         found: FoundPolicy,
         now: Timestamp,
+        is_replaced: &AtomicBool,
     ) -> Result<Self, LoadPolicyError> {
         let before = self.status();
         let counted = (before.successes, before.failures);
-        Self::first(path, context, found.sources, counted, now)
+        Self::first(path, context, found.sources, counted, now, is_replaced)
     }
 
-    /// Whether this is the policy at `path`, compiled against this.
+    /// Whether the policy in force is the one at `path`, as it was found, compiled against this.
     #[must_use]
-    pub fn is_of(&self, path: &Path, context: &CompileContext) -> bool {
+    pub fn is_of(&self, path: &Path, context: &CompileContext, found: &FoundPolicy) -> bool {
         let own = CompileContext {
             hints: self.hints.load_full(),
             defaults: self.defaults.load_full(),
             ..self.context.clone()
         };
-        self.path == path && own == *context
+        self.path == path && own == *context && **self.in_force.load() == state_of(&found.sources)
     }
 
     /// A store of a policy, after so many that were taken into force and so many that were not.
@@ -143,9 +148,10 @@ impl PolicyStore {
         sources: Sources,
         (successes, failures): (u64, u64),
         now: Timestamp,
+        is_replaced: &AtomicBool,
     ) -> Result<Self, LoadPolicyError> {
         let opened = state_of(&sources);
-        let policy = compile_all(sources, &context, &AtomicBool::new(false))?;
+        let policy = compile_all(sources, &context, is_replaced)?;
         let status = ReloadStatus {
             revision: Arc::clone(policy.revision()),
             applied: now,
@@ -154,6 +160,7 @@ impl PolicyStore {
             failing: None,
         };
         let current = ArcSwap::from_pointee(policy);
+        let in_force = ArcSwap::from_pointee(opened.clone());
         Ok(PolicyStore {
             path,
             hints: ArcSwap::new(Arc::clone(&context.hints)),
@@ -161,6 +168,7 @@ impl PolicyStore {
             context,
             opened,
             current,
+            in_force,
             status: Mutex::new(status),
         })
     }
@@ -210,9 +218,11 @@ impl PolicyStore {
             defaults: self.defaults.load_full(),
             ..self.context.clone()
         };
+        let state = state_of(&sources);
         match compile_all(sources, &context, is_replaced) {
             Ok(policy) => {
                 let mut status = self.locked();
+                self.in_force.store(Arc::new(state));
                 status.revision = Arc::clone(policy.revision());
                 status.applied = now;
                 status.successes = status.successes.saturating_add(1);

@@ -142,10 +142,18 @@ impl Reload {
         self.done().await;
     }
 
-    async fn done(self) {
-        if let Err(error) = self.work.await {
+    async fn done(mut self) {
+        if let Err(error) = (&mut self.work).await {
             tracing::error!(%error, "the policy reload did not finish");
         }
+    }
+}
+
+impl Drop for Reload {
+    /// The task that watches may be ended at any time. Its last policy must not be tested on and on
+    /// for nobody.
+    fn drop(&mut self) {
+        self.is_replaced.store(true, Ordering::Relaxed);
     }
 }
 

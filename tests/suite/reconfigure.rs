@@ -16,6 +16,8 @@ use super::running::{
 
 const IN_FORCE: &str = ": configuration in force: ";
 const STAYS: &str = "the configuration in force stays";
+const PREPARED: &str = "the configuration has changed and is prepared";
+const GIVEN_UP: &str = "the configuration is given up";
 const OTHER_ISSUER: &str = "https://other.test";
 const SERVERS_END: &str = "policy: policy.yaml";
 
@@ -383,6 +385,69 @@ rules:
         assert_eq!(reason(&running, linear).await, "unknown_server");
         assert_eq!(reason(&running, call("b")).await, "denied_by_rule");
     }
+}
+
+/// Where no rule depends on what changes, the policy in place counts too, and not the one before it.
+#[tokio::test]
+async fn a_configuration_never_comes_without_the_policy_in_place() {
+    let home = Home::new();
+    let running = home.ready().await;
+    home.rename_over("policy.yaml", "rules: [{}]\n");
+    running.logs.line("the policy in force stays").await;
+    let audience = "  audiences: [https://other.test/mcp]\n";
+    home.configure(SERVERS_END, &format!("{audience}{SERVERS_END}"));
+    running.logs.line(STAYS).await;
+    let failing = &config_detail(&running).await["failing"];
+    assert_ne!(*failing, Value::Null, "it would not start");
+    assert_eq!(reason(&running, call("a")).await, "allowed");
+
+    home.rename_over("policy.yaml", &policy("b", "a"));
+    assert_eq!(changed(&running, 1).await, "servers changed: `notes`");
+    assert_eq!(reason(&running, call("b")).await, "allowed");
+    assert_eq!(reason(&running, call("a")).await, "denied_by_rule");
+}
+
+/// A policy whose tests take minutes.
+fn endless(home: &Home) {
+    let rule = |number: usize| {
+        format!(
+            "- {{id: r{number}, effect: deny, what: {{servers: [notes], tools: [a]}}, \
+             if: 'args.x.contains(\"{number}a\") && size(args.x) > 3'}}\n"
+        )
+    };
+    let rules: String = (0..1000).map(rule).collect();
+    home.write("endless.yaml", &format!("rules:\n{rules}"));
+    let test = |number: usize| {
+        format!(
+            "- {{name: t{number}, request: {{server: notes, method: tools/call, name: a, \
+             arguments: {{x: b}}, subject: {{id: x}}}}, expect: {{decision: deny}}}}\n"
+        )
+    };
+    let tests: String = (0..10_000).map(test).collect();
+    home.write("endless_test.yaml", &format!("tests:\n{tests}"));
+}
+
+/// A mended configuration does not wait for the tests of the one before it.
+#[tokio::test]
+async fn a_configuration_whose_policy_is_tested_for_long_gives_way_to_a_newer_one() {
+    let home = Home::new();
+    endless(&home);
+    let running = home.ready().await;
+    let slow = "policy: endless.yaml";
+    home.configure(SERVERS_END, slow);
+    running.logs.line(PREPARED).await;
+    assert_eq!(reason(&running, call("a")).await, "allowed");
+    home.configure(slow, &format!("{LINEAR}{SERVERS_END}"));
+    running.logs.line(GIVEN_UP).await;
+    assert_eq!(changed(&running, 1).await, "servers added: `linear`");
+
+    // One that was given up is tried anew, and what is in force may come back.
+    home.configure(SERVERS_END, slow);
+    running.logs.lines(PREPARED, 3).await;
+    home.configure(slow, SERVERS_END);
+    running.logs.lines(GIVEN_UP, 2).await;
+    assert_eq!(changed(&running, 2).await, "nothing changed");
+    assert_eq!(config_detail(&running).await["failing"], Value::Null);
 }
 
 #[tokio::test]

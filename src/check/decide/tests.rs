@@ -17,7 +17,7 @@ use crate::mcp::{DecodeOptions, MessageHeaders, decode};
 use crate::policy::{CompileContext, compile};
 use crate::state::{
     Bind, BindingKey, BindingStore, LimitStore, Memory, Owner, PlaceKey, Reply, StateSettings,
-    Whose, WindowStore,
+    StateUnavailable, Whose, WindowStore,
 };
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::Source;
@@ -33,12 +33,20 @@ fn policy(rules: &[&str]) -> Policy {
         .unwrap_or_else(|findings| panic!("{}", findings.render(false)))
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Loss {
+    Hangs,
+    Fails,
+}
+
 /// A store in memory that tells what was done to it.
 #[derive(Debug)]
 struct Watched {
     memory: Memory,
     /// Whether everything looks free, so that it is seen to be another's only when it is bound.
     hides_bindings: bool,
+    /// This operation is lost on its way: it never ends, or fails.
+    lost: Option<(&'static str, Loss)>,
     reads: Mutex<usize>,
     records: Mutex<usize>,
     /// What was counted, and how often.
@@ -57,9 +65,22 @@ impl Watched {
                 ..StateSettings::default()
             }),
             hides_bindings: false,
+            lost: None,
             reads: Mutex::default(),
             records: Mutex::default(),
             events: Mutex::default(),
+        }
+    }
+
+    fn or_lost<'a, T: 'a>(&self, operation: &str, reply: Reply<'a, T>) -> Reply<'a, T> {
+        match self.lost {
+            Some((lost, Loss::Hangs)) if lost == operation => {
+                Reply::Later(Box::pin(std::future::pending()))
+            }
+            Some((lost, Loss::Fails)) if lost == operation => {
+                Reply::Now(std::future::ready(Err(StateUnavailable)))
+            }
+            Some(_) | None => reply,
         }
     }
 
@@ -91,13 +112,13 @@ impl WindowStore for Watched {
     fn record<'a>(&'a self, windows: &'a [WindowDemand], now: Timestamp) -> Reply<'a, ()> {
         *self.records.lock().unwrap() += 1;
         self.events.lock().unwrap().extend_from_slice(windows);
-        self.memory.record(windows, now)
+        self.or_lost("record", self.memory.record(windows, now))
     }
 }
 
 impl LimitStore for Watched {
     fn take<'a>(&'a self, limits: &'a [LimitDemand], now: Timestamp) -> Reply<'a, Taken> {
-        self.memory.take(limits, now)
+        self.or_lost("take", self.memory.take(limits, now))
     }
 
     fn open<'a>(
@@ -138,7 +159,7 @@ impl BindingStore for Watched {
         how: Bind,
         now: Timestamp,
     ) -> Reply<'a, Vec<Whose>> {
-        self.memory.bind(keys, owner, how, now)
+        self.or_lost("bind", self.memory.bind(keys, owner, how, now))
     }
 }
 
@@ -208,6 +229,18 @@ async fn judge_ids(
     body: &Value,
     is_id_in_use: bool,
 ) -> RequestDecision {
+    let judged = try_judge(id, catalog, policies, state, body, is_id_in_use).await;
+    judged.unwrap()
+}
+
+async fn try_judge(
+    id: &str,
+    catalog: &Catalog,
+    policies: Policies<'_>,
+    state: &Watched,
+    body: &Value,
+    is_id_in_use: bool,
+) -> Result<RequestDecision, StateUnavailable> {
     let body = body.to_string();
     let options = DecodeOptions {
         batch_max: 1000,
@@ -249,8 +282,7 @@ async fn judge_ids(
         now: now(),
         decision_id: Uuid::from_u128(1),
     };
-    let judged = context.decide(policies, state, &read, is_id_in_use).await;
-    judged.unwrap()
+    context.decide(policies, state, &read, is_id_in_use).await
 }
 
 async fn enforce(policy: &Policy, state: &Watched, body: &Value) -> RequestDecision {
@@ -685,6 +717,47 @@ async fn what_is_denied_after_all_gives_its_places_back() {
     let decided = enforce(&denies, &state, &call(1, "t")).await;
     assert_eq!(denial(&decided), (DENIED, Some("no"), 0));
     assert!(has_place(&state).await);
+}
+
+#[tokio::test]
+async fn what_is_given_up_or_lost_while_it_is_decided_gives_its_places_back() {
+    let rate = "{id: rate, effect: limit, limit: {calls: 9, per: 1h, by: [subject]}}";
+    let window = "{id: w, effect: deny, what: {tools: [safe]}, why: {calls: {more_than: 9, per: 1h, by: [subject]}}}";
+    let policy = policy(&[ALL, OPEN, rate, window]);
+    let (catalog, policies) = (
+        catalog(),
+        Policies {
+            enforced: &policy,
+            candidate: None,
+        },
+    );
+    let task =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": "mine"}});
+    for (operation, body) in [
+        ("take", &call(1, "t")),
+        ("record", &call(1, "t")),
+        ("bind", &task),
+    ] {
+        for loss in [Loss::Hangs, Loss::Fails] {
+            let mut state = Watched {
+                lost: Some((operation, loss)),
+                ..Watched::new()
+            };
+            {
+                let judged =
+                    std::pin::pin!(try_judge("alice", &catalog, policies, &state, body, false));
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                let polled = judged.poll(&mut context).map(|judged| judged.is_err());
+                let expected = match loss {
+                    Loss::Hangs => std::task::Poll::Pending,
+                    Loss::Fails => std::task::Poll::Ready(true),
+                };
+                assert_eq!(polled, expected, "{operation} {loss:?}");
+            }
+            state.lost = None;
+            assert!(has_place(&state).await, "{operation} {loss:?}");
+        }
+    }
 }
 
 #[tokio::test]

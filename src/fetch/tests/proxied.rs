@@ -417,6 +417,7 @@ async fn the_way_to_an_issuer_outside_leads_to_the_proxy_and_not_past_it() {
         ("https://vault/", false),
         ("https://vault.internal./", false),
         ("https://printer.local/", false),
+        ("https://ip6-localhost.localdomain/", false),
         ("https://printer.home.arpa/", false),
         ("https://home.arpa/", false),
         ("https://keys.example/", true),

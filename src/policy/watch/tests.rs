@@ -328,3 +328,16 @@ fn files_that_hang_at_the_start_are_an_error() {
     let expected = "cannot read the policy `p`: the file system gave no answer within 10 s";
     assert_eq!(error.to_string(), expected);
 }
+
+/// The task that watches ends with its part of the configuration.
+#[tokio::test]
+async fn a_policy_that_is_tested_for_nobody_is_given_up() {
+    let is_replaced = Arc::new(AtomicBool::new(false));
+    let reload = Reload {
+        is_replaced: Arc::clone(&is_replaced),
+        work: tokio::task::spawn_blocking(|| ()),
+    };
+    assert!(!is_replaced.load(Ordering::Relaxed));
+    drop(reload);
+    assert!(is_replaced.load(Ordering::Relaxed));
+}
