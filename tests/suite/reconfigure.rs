@@ -446,7 +446,7 @@ async fn a_configuration_whose_policy_is_tested_for_long_gives_way_to_a_newer_on
     running.logs.lines(PREPARED, 3).await;
     home.configure(slow, SERVERS_END);
     running.logs.lines(GIVEN_UP, 2).await;
-    assert_eq!(changed(&running, 2).await, "nothing changed");
+    assert_eq!(changed(&running, 2).await, "nothing to apply");
     assert_eq!(config_detail(&running).await["failing"], Value::Null);
 }
 
