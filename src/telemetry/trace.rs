@@ -116,7 +116,7 @@ pub fn record_decision(ended: &Ended<'_>) {
 }
 
 /// The id of the trace that the running check belongs to: 32 hexadecimal digits. None outside of
-/// [`Scope::run`], and for a check that belongs to no trace.
+/// [`TraceScope::run`], and for a check that belongs to no trace.
 #[must_use]
 pub fn trace_id() -> Option<String> {
     TRACE_ID.try_with(Clone::clone).ok().flatten()
