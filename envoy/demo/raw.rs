@@ -48,7 +48,7 @@ pub(crate) async fn run(
     let expected = Expected {
         decision: "",
         reason: None,
-        saw: "413 error -32600",
+        saw: "413 {\"message\":",
     };
     audit.mark();
     let seen = send(post("x".repeat(TOO_LARGE))).await?;
