@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from gate import Gate, cluster_like, pass_on
+from gate import Gate, cluster_like, parts, pass_on
 from keys import Key, claims
 from processes import free_port
 from tools import NODE, NODE_DIR
@@ -121,16 +121,6 @@ def steady(value: Any) -> Any:
     if isinstance(value, list):
         return [steady(part) for part in value]
     return VARYING_TEXT.sub("…", value) if isinstance(value, str) else value
-
-
-def parts(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a configuration."""
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for part in value:
-            yield from parts(part)
 
 
 class Injector(Gate):

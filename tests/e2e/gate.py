@@ -7,7 +7,7 @@ for each server, and listeners and clusters for the provider are added.
 import copy
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -297,6 +297,22 @@ def cluster_like(model: dict[str, Any], name: str, port: int) -> dict[str, Any]:
     cluster = copy.deepcopy(model) | {"name": name}
     _set_endpoint(cluster, port)
     return cluster
+
+
+def parts(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a configuration."""
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from parts(part)
+
+
+def ext_procs(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every ext_proc filter of an Envoy configuration."""
+    kind = "ext_proc.v3.ExternalProcessor"
+    return (part for part in parts(config) if str(part.get("@type", "")).endswith(kind))
 
 
 def _set_port(listener: dict[str, Any], port: int) -> None:

@@ -6,7 +6,7 @@ The upstream is scripted: it lists `shown_a`, which members may use, and `secret
 import httpx
 import pytest
 import yaml
-from gate import Gate, Upstream
+from gate import Gate, Upstream, ext_procs
 from processes import Process, free_port, wait_for
 from scripted import answer, result, scripted, tool
 from tools import AUTHZ
@@ -63,18 +63,6 @@ def filters(config):
 
 def filter_named(config, name):
     return next(one for one in filters(config) if one["name"] == f"envoy.filters.http.{name}")
-
-
-def ext_procs(config):
-    """Every ext_proc filter of an Envoy configuration."""
-    if isinstance(config, dict):
-        if str(config.get("@type", "")).endswith("ext_proc.v3.ExternalProcessor"):
-            yield config
-        for value in config.values():
-            yield from ext_procs(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from ext_procs(value)
 
 
 def test_the_shipped_configuration_has_none(start, upstream):

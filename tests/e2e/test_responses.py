@@ -11,7 +11,7 @@ import time
 
 import httpx
 import pytest
-from gate import Gate, Upstream
+from gate import Gate, Upstream, ext_procs
 from processes import wait_for
 from scripted import CHUNKED, EVENTS, answer, chunk, compact, event, head, result, scripted, tool
 from wire import call_message, fetch, list_message, modern_message
@@ -691,18 +691,6 @@ def test_a_slow_answer_is_waited_for(upstream, ask):
 
 
 # --- Without what it needs.
-
-
-def ext_procs(config):
-    """Every ext_proc filter of an Envoy configuration."""
-    if isinstance(config, dict):
-        if str(config.get("@type", "")).endswith("ext_proc.v3.ExternalProcessor"):
-            yield config
-        for value in config.values():
-            yield from ext_procs(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from ext_procs(value)
 
 
 def without_forwarding(config):
