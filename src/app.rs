@@ -8,9 +8,9 @@
 //! 2. `parts.rs` builds what can fail: recorded tools, policies, keys, authorities. `sockets.rs` binds
 //!    the ports. Everything that can be wrong is found out before anything starts, so a mistake in
 //!    the policy ends the process with its findings, and Envoy never meets half a service.
-//! 3. `background.rs` lists what goes on for the life of the process, with a name for each, and
-//!    `part_tasks.rs` what belongs to a part of the configuration: fetching keys, watching files.
-//!    `tasks.rs` starts them, and the workers.
+//! 3. `background.rs` lists the tasks that live as long as the process, and `part_tasks.rs` those of
+//!    a part of the configuration: fetching keys, watching files. `tasks.rs` starts them and the
+//!    workers.
 //! 4. `worker.rs`: each core has a thread with a runtime of its own, on which checks are served.
 //! 5. The gate `keys` opens once an issuer has answered, and the process is ready.
 //! 6. A server is added to `config.yaml`. `reload.rs` sees it, has `parts.rs` build the parts that are
@@ -69,7 +69,7 @@ pub use preflight::{keys_files, preflight};
 /// Runs the service until it is told to stop. Builds the runtime, so call it outside of one.
 ///
 /// # Errors
-/// Why it could not start, or why it ended by itself.
+/// Fails if the service cannot start, or ends without having been told to.
 pub fn run(config_path: &Path) -> Result<(), RunError> {
     let text = config::read(config_path)?;
     let config = config::decode_file(config_path, text.clone())?;

@@ -1,23 +1,22 @@
-//! The audit: one record for each decision, written apart from the request path.
+//! The audit log: one record for each decision, written off the request path.
 //!
 //! # An example
 //!
-//! Alice's call of `create_issue` is denied. `check/observe.rs` fills a [`Record`] and hands it to
+//! Alice's call of `create_issue` is denied. `check/evidence.rs` fills a [`Record`] and hands it to
 //! [`Audit::record`]:
 //!
-//! 1. `record.rs` writes it as one line of JSON. Its table of fields says the name and the form of
-//!    each: `mcp.method.name`, `http.response.status_code`. `cut.rs` bounds what a client chose, so
-//!    that no line exceeds [`LINE_BYTES_MAX`]; `"cut":true` says where something is missing.
-//! 2. `queue.rs` takes the line, or drops and counts it where too much waits: a slow log must not
-//!    become an outage. [`Losses`] has the count, `mcp_authz_audit_lost_total` shows it.
-//! 3. `writer.rs`, on the thread `audit`, takes all that waits and writes it to the sink. When the
-//!    last [`Audit`] is dropped, it writes the rest and ends.
+//! 1. `record.rs` serializes it as one line of JSON. Its table of fields has the name and the form of
+//!    each: `mcp.method.name`, `http.response.status_code`. `cut.rs` bounds client text, so that no
+//!    line exceeds [`LINE_BYTES_MAX`]. `"cut":true` marks a record with shortened text.
+//! 2. `queue.rs` takes the line. A full queue drops and counts it, because a slow log must not become
+//!    an outage. [`Losses`] has the count, and `mcp_authz_audit_lost_total` shows it.
+//! 3. `writer.rs`, on the thread `audit`, writes all queued lines to the sink. When the last [`Audit`]
+//!    is dropped, it writes the rest and ends.
 //!
 //! [`Audit::record_durably`] hands over a record in the same way and waits until the sink has it, for
 //! a check that must not go on without its evidence.
 //!
-//! What is evidence and no decision, such as a tool that changed, is a [`Notice`] and goes the same
-//! way.
+//! Evidence that is not a decision, such as a changed tool, is a [`Notice`] and takes the same way.
 //!
 //! A check serializes its own record, because serializing on the writer's thread measured slower: it
 //! would free strings that another thread allocated.
@@ -57,12 +56,12 @@ struct OpenQueue(Arc<Queue>);
 const LINE_BYTES_USUAL: usize = 1024;
 
 impl Audit {
-    /// Starts the thread that writes to `sink`, with room for as many waiting records. The sink
-    /// keeps nothing back: what it says is written is. It is flushed for
-    /// [`record_durably`](Self::record_durably) alone.
+    /// Starts the thread that writes to `sink`, with a queue of this size. The sink must not buffer:
+    /// what it reports as written has been written. Only [`record_durably`](Self::record_durably)
+    /// flushes it.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// The operating system starts no thread.
     pub fn start(
         sink: impl Write + Send + 'static,
         limits: QueueLimits,
@@ -83,9 +82,9 @@ impl Audit {
         let _taken = self.hand_over(line, None);
     }
 
-    /// Hands a record over, and waits until the sink has written and flushed it. Waits as long as the
-    /// sink takes: whoever waits bounds the time. The record is handed over when the future is first
-    /// polled; given up later, it is still written.
+    /// Hands a record over, and waits until the sink has written and flushed it. The wait has no limit
+    /// of its own, so the caller sets one. The record is handed over when the future is first polled.
+    /// It is written even if the future is dropped after that.
     ///
     /// # Errors
     /// [`NotDurable`]: the record is lost, or nobody knows that it is not.
@@ -130,7 +129,7 @@ impl Audit {
         put
     }
 
-    /// What was lost so far.
+    /// The records lost so far.
     #[must_use]
     pub fn losses(&self) -> &Arc<Losses> {
         let OpenQueue(queue) = &*self.0;

@@ -1,8 +1,8 @@
-//! The commands. Each is a thin layer over the parts that the server uses too, and has a file with
-//! its arguments and what it does.
+//! The commands. Each is a thin layer over the code of the server, in a file of its own with its
+//! arguments.
 //!
-//! Exit status: 0 good, 1 findings in a file, 2 could not run. Where a file is asked for, `-` is
-//! standard input. Colour is for terminals, and `NO_COLOR` is honoured.
+//! Exit status: 0 for success, 1 for findings in a file, 2 for a command that could not run. `-` as a
+//! file is standard input. Only terminals get colour, and `NO_COLOR` is honoured.
 //!
 //! ```
 //! use clap::Parser;
@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What was asked for.
+/// The command.
 #[derive(Debug, Parser)]
 #[command(name = "mcp-authz", version, about, max_term_width = 100)]
 pub struct CommandLine {

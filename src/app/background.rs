@@ -1,4 +1,4 @@
-//! What goes on for the life of the process beside checks.
+//! The tasks that run beside checks for the life of the process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::reload::{ConfigFile, Reloader};
 use crate::check::LivePipeline;
 use crate::health::Gate;
 
-/// Each task with its name. A new one is a line here; those that belong to a part of the configuration
+/// Each task with its name. A new one is a line here. Tasks that belong to a part of the configuration
 /// are in `part_tasks.rs`.
 pub(super) fn tasks(
     parts: &ServiceParts,
@@ -44,7 +44,7 @@ pub(super) fn tasks(
     tasks
 }
 
-/// Opens the gate once the first keys are there, and has nothing to do after that.
+/// Opens the gate once the first keys are loaded, and then stays idle.
 async fn first_keys(live: Arc<LivePipeline>, gate: Gate) {
     keys_tried(&live).await;
     drop(gate);
@@ -55,8 +55,8 @@ async fn first_keys(live: Arc<LivePipeline>, gate: Gate) {
 /// How often the first fetches of keys are polled.
 const KEYS_LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Waits until every issuer was asked once and one of them answered. An issuer that is away must
-/// not keep a new replica from serving the callers of the others.
+/// Waits until every issuer has been asked once and one has answered. An issuer that is down must not
+/// keep a new replica from serving the callers of the others.
 async fn keys_tried(live: &LivePipeline) {
     loop {
         let issuers: Vec<_> = live.current().authenticator.issuers().collect();

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 /// The clock of the process.
 pub(super) const CLOCK: fn() -> Timestamp = Timestamp::now;
 
-/// The time, for commands that look at files.
+/// The present time, for commands that read files.
 #[must_use]
 pub fn now() -> Timestamp {
     CLOCK()

@@ -1,4 +1,4 @@
-//! The configuration in force, and what became of the last attempts to put one in force.
+//! The configuration in force, and the outcome of the last attempts to change it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,34 +7,34 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 
-/// The configuration in force, for everybody who looks at it later than at the start.
+/// The configuration in force, for code that runs after the start.
 #[derive(Debug)]
 pub(super) struct ConfigRecord {
     current: ArcSwap<Config>,
     reloads: Mutex<ConfigReloads>,
 }
 
-/// What became of the last attempts.
+/// The outcome of the last attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ConfigReloads {
-    /// Since when the one in force is.
+    /// When the current configuration came into force.
     pub(super) applied: Timestamp,
-    /// How many were put in force, the first one included.
+    /// How many configurations came into force, the first one included.
     pub(super) successes: u64,
-    /// How many could not be.
+    /// How many were refused.
     pub(super) failures: u64,
-    /// The failure that the file in place still has.
+    /// Why the present file is refused, if it is.
     pub(super) failing: Option<FailingConfig>,
-    /// The keys that the file sets otherwise than the process has them, until it is started again.
+    /// The changed keys that wait for a restart.
     pub(super) restart_required: Vec<&'static str>,
 }
 
-/// The file in place cannot be used.
+/// Why the present file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FailingConfig {
     /// When that was first noticed.
     pub(super) since: Timestamp,
-    /// One line for each thing that is wrong.
+    /// One line for each finding.
     pub(super) lines: Vec<String>,
 }
 
@@ -58,12 +58,12 @@ impl ConfigRecord {
         self.current.load_full()
     }
 
-    /// What became of the last attempts.
+    /// The outcome of the last attempts.
     pub(super) fn reloads(&self) -> ConfigReloads {
         self.locked().clone()
     }
 
-    /// Takes note of a configuration that is in force now, of which these keys are not.
+    /// Records that a configuration came into force, except for these keys.
     pub(super) fn applied(&self, config: Config, restart: Vec<&'static str>, now: Timestamp) {
         self.current.store(Arc::new(config));
         let mut reloads = self.locked();
@@ -71,12 +71,12 @@ impl ConfigRecord {
         succeed(&mut reloads, now);
     }
 
-    /// Takes note that the file says again what is in force.
+    /// Records that the file again holds the configuration in force.
     pub(super) fn confirmed(&self, now: Timestamp) {
         succeed(&mut self.locked(), now);
     }
 
-    /// Takes note of one that cannot be used.
+    /// Records a refused configuration.
     pub(super) fn refused(&self, lines: Vec<String>, now: Timestamp) {
         let mut reloads = self.locked();
         reloads.failures = reloads.failures.saturating_add(1);

@@ -6,8 +6,8 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::policy::{CompileContext, Issuers};
 
-/// What a policy is compiled against under this configuration and its recorded tools, as far as
-/// they can be used.
+/// The names that a policy is compiled against under this configuration, with those recorded tools
+/// that can be read.
 #[must_use]
 pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileContext {
     let servers = config.servers.iter().map(|server| server.name.clone());

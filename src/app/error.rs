@@ -13,60 +13,60 @@ use crate::listen::{ListenError, TlsError};
 use crate::policy::LoadPolicyError;
 use crate::telemetry::InvalidTelemetry;
 
-/// Why the process could not start, or ended before it was told to.
+/// Why the process could not start, or ended without having been told to.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// There is no configuration.
+    /// The configuration cannot be loaded.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Logs or traces cannot be set up.
     #[error(transparent)]
     Telemetry(#[from] InvalidTelemetry),
-    /// There is no policy to begin with.
+    /// The first policy cannot be loaded.
     #[error(transparent)]
     Policy(#[from] LoadPolicyError),
-    /// No outbound request can be made as configured.
+    /// `fetch` cannot be set up.
     #[error(transparent)]
     Fetch(#[from] InvalidOutbound),
-    /// An issuer cannot be asked as configured.
+    /// An issuer's keys cannot be fetched as configured.
     #[error(transparent)]
     Issuers(#[from] InvalidSettings),
-    /// There is no database of countries to begin with.
+    /// The first database of countries cannot be loaded.
     #[error(transparent)]
     Countries(#[from] InvalidCountries),
     /// The authorities of TLS peers cannot be used.
     #[error(transparent)]
     Peers(#[from] InvalidPeers),
-    /// What was accepted of a server's tools cannot be read.
+    /// A server's recorded tools cannot be read.
     #[error(transparent)]
     Tools(#[from] InvalidSnapshot),
     /// A server cannot be guarded as configured.
     #[error(transparent)]
     Servers(#[from] InvalidServer),
-    /// There are no keys for what checks hand on.
+    /// The hand-off keys cannot be loaded.
     #[error(transparent)]
     Handoff(#[from] InvalidHandoffKeys),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A socket cannot be listened on.
+    /// A socket cannot be bound.
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// The admin endpoint has to be on TCP.
     #[error("`admin.listen` must be `host:port`")]
     AdminAddress,
-    /// The operating system refused something.
+    /// A call to the operating system failed.
     #[error("{what}")]
     System {
-        /// What did not work.
+        /// What failed.
         what: &'static str,
-        /// What it said.
+        /// Its error.
         source: io::Error,
     },
     /// The gRPC server failed.
     #[error(transparent)]
     Serve(#[from] envoy::ServeError),
-    /// A task ended that must not.
+    /// A task ended that should run for ever.
     #[error("the task `{0}` ended by itself")]
     TaskEnded(&'static str),
 }

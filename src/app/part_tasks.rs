@@ -1,7 +1,7 @@
 //! The tasks that belong to parts of the configuration in force: fetching keys and watching files.
 //!
-//! Another configuration may come at any time. The tasks of parts that it takes over go on, those of
-//! parts that it has no more are ended, and those of new parts are started.
+//! When another configuration comes into force, the tasks of the parts that it keeps go on. Tasks of
+//! removed parts end, and tasks of new parts start.
 
 use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
@@ -17,13 +17,13 @@ use crate::authn::KeyRefresher;
 use crate::check::LivePipeline;
 use crate::policy;
 
-/// Work that does not end by itself.
+/// Work that runs until it is dropped.
 pub(super) type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What a task does, and for which of several things of a kind.
+/// What a task does, and for which part.
 pub(super) type TaskName = (&'static str, String);
 
-/// A task that does not end by itself.
+/// A task that runs until it is dropped.
 pub(super) struct PartTask {
     name: TaskName,
     /// Asks it to read its files now.
@@ -34,14 +34,14 @@ pub(super) struct PartTask {
 /// The tasks of one configuration.
 #[derive(Default)]
 pub(super) struct PartTasks {
-    /// They run already.
+    /// Whether they run already.
     kept: HashSet<TaskName>,
     new: Vec<PartTask>,
 }
 
 impl PartTasks {
-    /// The tasks of these parts, of which some may be those of earlier ones. A new one is a line here.
-    /// `records` is told whenever recorded tools were read.
+    /// The tasks of these parts, some of which may run already. A new task is a line here.
+    /// `records` is notified whenever recorded tools have been read.
     pub(super) fn of(
         core: &Core,
         earlier: Option<&Core>,
@@ -126,14 +126,14 @@ fn named(what: &'static str) -> TaskName {
     (what, String::new())
 }
 
-/// Tells or asks, if that is not on its way already.
+/// Sends the signal unless one is pending.
 fn tell(to: &mpsc::Sender<()>) {
     if to.try_send(()).is_err() {
         tracing::debug!("a reload is asked for already and serves this one too");
     }
 }
 
-/// Runs the tasks of the configuration in force, and passes on who asks for a reload.
+/// Runs the tasks of the configuration in force, and passes on requests for a reload.
 pub(super) struct Supervisor {
     pub(super) live: Arc<LivePipeline>,
     /// SIGHUP.
@@ -142,7 +142,7 @@ pub(super) struct Supervisor {
     pub(super) config: Option<mpsc::Sender<()>>,
     /// The tasks of the next configuration.
     pub(super) next: mpsc::Receiver<PartTasks>,
-    /// Recorded tools were read.
+    /// Recorded tools have been read.
     pub(super) records: mpsc::Receiver<()>,
 }
 
@@ -152,7 +152,7 @@ struct Running {
     task: AbortHandle,
 }
 
-/// The running tasks; a task that ends gives its name.
+/// The running tasks. A task that ends returns its name.
 #[derive(Default)]
 struct RunningTasks {
     by_name: HashMap<TaskName, Running>,
@@ -160,7 +160,7 @@ struct RunningTasks {
 }
 
 impl Supervisor {
-    /// Runs until one of the tasks ends, which none of them does by itself.
+    /// Runs until one of the tasks ends, which is always a fault.
     pub(super) async fn run(mut self, first: PartTasks) {
         let mut running = RunningTasks::default();
         running.change(first);
@@ -181,7 +181,7 @@ impl Supervisor {
         }
     }
 
-    /// Has the policies compiled again with what is recorded of tools now.
+    /// Has the policies compiled again against the tools recorded now.
     fn records_changed(&self, running: &RunningTasks) {
         let pipeline = self.live.current();
         let policy = Some(("policy", &pipeline.policy));
@@ -200,7 +200,7 @@ impl Supervisor {
 }
 
 impl RunningTasks {
-    /// Ends what does not go on, and starts what is new.
+    /// Ends the tasks of removed parts, and starts those of new ones.
     fn change(&mut self, tasks: PartTasks) {
         let PartTasks { kept, new } = tasks;
         self.by_name.retain(|name, running| {
@@ -221,7 +221,7 @@ impl RunningTasks {
     }
 }
 
-/// Whether a task has ended that was not told to.
+/// Whether a task has ended without having been told to.
 fn was_ended(ended: Result<TaskName, JoinError>) -> bool {
     match ended {
         Ok((what, name)) => {

@@ -1,4 +1,4 @@
-//! The parts of the service, and what they are built from.
+//! The parts of the service, and how they are built from a configuration.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,10 +37,10 @@ pub(super) struct Core {
     pub(super) handoffs: Arc<Handoffs>,
 }
 
-/// The parts of a configuration, and who fetches the keys of the issuers that are new.
+/// The parts of a configuration, with the fetchers of the keys of new issuers.
 pub(super) type Built = (Core, Vec<KeyRefresher>);
 
-/// The files of the policies of a configuration, as they were found.
+/// The policy files of a configuration, as they were read.
 #[derive(Debug)]
 pub(super) struct FoundPolicies {
     pub(super) policy: FoundPolicy,
@@ -53,9 +53,9 @@ impl Core {
         Self::built(config, None, None)
     }
 
-    /// The parts after these: what is configured as before is taken over, and the rest built anew.
-    /// These stay as they are. May take long, and is abandoned between the tests of a policy once
-    /// that is replaced.
+    /// The parts of the next configuration: unchanged ones are kept, and the others built anew. `self`
+    /// does not change. May take long. It is abandoned between the tests of a policy once that policy
+    /// is replaced.
     pub(super) fn next(
         &self,
         config: &Config,
@@ -131,7 +131,7 @@ impl Core {
         Ok((core, refreshers))
     }
 
-    /// Logs the policy in force, where it is another than before.
+    /// Logs the policy in force if it has changed.
     pub(super) fn tell_policy(&self, earlier: Option<&Core>) {
         let is_same = earlier.is_some_and(|earlier| {
             Arc::ptr_eq(&earlier.policy, &self.policy) && Arc::ptr_eq(&earlier.peers, &self.peers)
@@ -153,7 +153,7 @@ impl Core {
         );
     }
 
-    /// What checks go through: these parts, the settings, and what lasts as long as the process.
+    /// The pipeline of checks: these parts, the settings, and what lives as long as the process.
     pub(super) fn pipeline(&self, config: &Config, lasting: Lasting) -> Pipeline {
         let Lasting {
             state,
@@ -199,8 +199,8 @@ fn countries(config: &Config, earlier: Option<&Core>) -> Result<Option<Arc<Count
     Ok(Some(countries))
 }
 
-/// The policy at `path`: the one before if it was compiled from the same files against the same, else
-/// a new one from what was found of its files.
+/// The policy at `path`. It is the previous one if files and context are the same, else a new one from
+/// the files that were read.
 fn policy(
     earlier: Option<&Arc<PolicyStore>>,
     path: PathBuf,
@@ -219,7 +219,7 @@ fn policy(
     Ok(Arc::new(store))
 }
 
-/// What a pipeline has that lasts as long as the process.
+/// What a pipeline shares with the next one.
 pub(super) struct Lasting {
     state: Arc<dyn State>,
     in_flight: Arc<InFlight>,
@@ -230,7 +230,7 @@ pub(super) struct Lasting {
 }
 
 impl Lasting {
-    /// That of the first pipeline.
+    /// For the first pipeline.
     pub(super) fn first(config: &Config, store: &Store, audit: Audit) -> Self {
         Lasting {
             state: Arc::clone(&store.state),
@@ -242,7 +242,7 @@ impl Lasting {
         }
     }
 
-    /// That of a pipeline, for the one after it.
+    /// For the pipeline after this one.
     pub(super) fn of(pipeline: &Pipeline) -> Self {
         Lasting {
             state: Arc::clone(&pipeline.state),
@@ -255,7 +255,7 @@ impl Lasting {
     }
 }
 
-/// What the tasks and operators look at.
+/// What tasks and the admin endpoint read.
 #[derive(Debug, Clone)]
 pub(super) struct ServiceParts {
     /// The parts of the configuration in force.

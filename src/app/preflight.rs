@@ -1,4 +1,4 @@
-//! What can be known to keep the service from starting, without starting it.
+//! Finds what would keep the service from starting, without starting it.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::fetch::Outbound;
 use crate::listen::Tls;
 
-/// Everything that would keep the service from starting, though the file itself is good: files
-/// that are missing or unusable, and settings that no part can be built from.
+/// Everything that would keep the service from starting although the configuration file is valid:
+/// files that are missing or unusable, and settings that no part can be built from.
 #[must_use]
 pub async fn preflight(config: &Config) -> Vec<RunError> {
     let mut faults = Vec::new();
@@ -34,8 +34,8 @@ pub async fn preflight(config: &Config) -> Vec<RunError> {
     faults
 }
 
-/// The issuers, by their place in the configuration, whose `jwks_file` is at fault as it is now. The
-/// service starts without their keys and reads the files again.
+/// The issuers, by their place in the configuration, whose `jwks_file` is unusable now. The service
+/// starts without their keys and reads the files again.
 pub async fn keys_files(config: &Config) -> Vec<(usize, KeysFileFault)> {
     let mut faults = Vec::new();
     for (at, issuer) in config.authn.issuers.iter().enumerate() {

@@ -1,9 +1,8 @@
-//! Puts another configuration in force when its file changes, or when asked to.
+//! Puts another configuration in force when its file changes, or on request.
 //!
-//! All of it or nothing: as long as anything is wrong with the file, a file that it names, or a policy
-//! under it, the configuration in force stays, as the process would not start with it. Then the
-//! looks also watch what the refused configuration names, and it is tried again once that has
-//! changed.
+//! All of it or nothing: if the process could not start with the new file, a file that it names, or
+//! its policy, the configuration in force stays. The watch then covers the files that the refused
+//! configuration names, and tries it again once one of them has changed.
 //!
 //! The configuration and its policy are put in force together, as one pipeline.
 
@@ -28,7 +27,7 @@ use crate::policy::{FoundPolicy, LoadPolicyError, PolicyState};
 use crate::telemetry::metrics::Metrics;
 use crate::yaml::Findings;
 
-/// How often the file is looked at: as often as a policy.
+/// How often the file is read: as often as a policy.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// How many findings logs and readiness list.
 const LINES_MAX: usize = 100;
@@ -37,7 +36,7 @@ const LINES_MAX: usize = 100;
 #[derive(Debug)]
 pub(super) struct ConfigFile {
     pub(super) path: PathBuf,
-    /// What it said.
+    /// Its text.
     pub(super) text: Arc<str>,
 }
 
@@ -53,17 +52,17 @@ pub(super) struct Reloader {
     path: PathBuf,
     /// The file of the configuration in force, as it was then.
     in_force: ConfigState,
-    /// How many configurations were abandoned for newer ones.
+    /// How many attempts were abandoned for newer ones.
     abandoned: u64,
-    /// The configuration that the process was started with, for what is fixed.
+    /// The configuration at the start, for the keys that are fixed.
     started: Arc<Config>,
     record: Arc<ConfigRecord>,
     core: Core,
     live: Arc<LivePipeline>,
     metrics: Metrics,
-    /// Who runs the tasks of parts.
+    /// Runs the tasks of parts.
     tasks: mpsc::Sender<PartTasks>,
-    /// Whom to tell when recorded tools were read.
+    /// Is notified when recorded tools have been read.
     records: mpsc::Sender<()>,
 }
 
@@ -71,9 +70,10 @@ pub(super) struct Reloader {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ConfigState {
     text: Result<Arc<str>, String>,
-    /// The states of what it names, unless that is in force: then each part watches its own.
+    /// The states of the files that it names, unless it is in force: then each part watches its own.
     named: Vec<NamedState>,
-    /// How many were abandoned before, so that one that was abandoned and is back is another.
+    /// How many attempts were abandoned before it, so that an abandoned file that comes back counts as
+    /// changed.
     after: u64,
 }
 
@@ -104,13 +104,13 @@ enum NamedState {
     Policy(PolicyState),
 }
 
-/// What a look found in the file.
+/// What a read of the file found.
 pub(super) enum FoundConfig {
-    /// What is in force.
+    /// The configuration in force.
     Same,
-    /// Something else.
+    /// Another one.
     Other(ConfigState, Box<Config>, FoundPolicies),
-    /// Nothing that can be used.
+    /// None that can be used.
     Invalid(ConfigError),
 }
 
@@ -136,14 +136,14 @@ impl Reloader {
         }
     }
 
-    /// Watches the file until nobody can ask for a reload any more.
+    /// Watches the file until the channel of reload requests is closed.
     pub(super) async fn watch(self, asked: mpsc::Receiver<()>) {
         let settled = Settled::at(self.in_force.clone());
         let watcher = Watcher::new(self, Looks::new(LOOK_TIME_MAX), settled);
         watcher.run(LOOK_INTERVAL, asked).await;
     }
 
-    /// Puts a configuration in force, or says why it cannot be.
+    /// Puts a configuration in force, or records why it cannot.
     async fn apply(
         &mut self,
         state: &ConfigState,
@@ -172,8 +172,8 @@ impl Reloader {
         Ok(())
     }
 
-    /// Builds the parts of a configuration, unless the file or a policy that it names has changed
-    /// meanwhile: the tests of a policy may take long, and the change may be there to mend that.
+    /// Builds the parts of a configuration. Gives up if the file or a policy that it names changes
+    /// meanwhile, because the tests of a policy may take long and the change may be the mend.
     async fn build(
         &self,
         state: &ConfigState,
@@ -200,7 +200,7 @@ impl Reloader {
     }
 
     /// Starts the tasks of new parts, and waits a moment for the keys of new issuers, so that their
-    /// callers are not turned away while they are fetched.
+    /// callers are not refused meanwhile.
     async fn begin_tasks(&self, config: &Config, (core, refreshers): Built) {
         let tasks = PartTasks::of(&core, Some(&self.core), refreshers, &self.records);
         if self.tasks.send(tasks).await.is_err() {
@@ -215,7 +215,7 @@ impl Reloader {
         }
     }
 
-    /// Logs what has changed, and forgets the metrics of what is gone.
+    /// Logs what has changed, and drops the metrics of removed parts.
     fn tell(&self, config: &Config, restart: &[&'static str]) {
         let before = self.record.current();
         let change = before.change_to(config);
@@ -317,7 +317,8 @@ impl Watch for Reloader {
     }
 }
 
-/// Ready once two looks in a row have found another text of the file, or of a policy that it names.
+/// Ready once two consecutive reads have found the same new text of the file, or of a policy that it
+/// names.
 async fn replaced_by_newer(path: &Path, state: &ConfigState) {
     let after = state.after;
     let looks = Looks::new(LOOK_TIME_MAX);
@@ -337,7 +338,7 @@ async fn replaced_by_newer(path: &Path, state: &ConfigState) {
     }
 }
 
-/// A configuration that is not in force, with the files of its policies, after so many abandoned.
+/// A configuration that is not in force, with its policy files, after this many abandoned attempts.
 fn other(path: &Path, text: String, after: u64) -> (ConfigState, FoundConfig) {
     let mut state = ConfigState {
         after,
@@ -364,7 +365,7 @@ fn other(path: &Path, text: String, after: u64) -> (ConfigState, FoundConfig) {
     (state, found)
 }
 
-/// One line for each thing that is wrong.
+/// One line for each finding.
 fn lines(error: &RunError) -> Vec<String> {
     if let RunError::Config(ConfigError::Invalid(findings)) = error {
         return finding_lines(findings);

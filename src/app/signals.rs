@@ -4,7 +4,8 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that the process knows, watched from the start: until then they would kill it.
+/// The signals that the process handles. They are watched from the start, because by default they
+/// would kill it.
 pub(super) struct Signals {
     /// SIGHUP: read the configuration, the policies and every other watched file now.
     pub(super) hangup: Signal,
@@ -31,7 +32,7 @@ impl Signals {
 }
 
 impl EndSignals {
-    /// Waits for the next of them.
+    /// Waits for the next signal.
     pub(super) async fn told(&mut self) {
         tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
     }

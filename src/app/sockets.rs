@@ -1,11 +1,11 @@
-//! What the process listens on.
+//! The sockets that the process listens on.
 
 use super::error::RunError;
 use crate::config::Config;
 use crate::listen::{self, Listener, Socket, Tls};
 
-/// Everything that is listened on, bound before anything else starts so that a port in use ends
-/// the process at once.
+/// The listening sockets. They are bound before anything else starts, so that a port in use ends the
+/// process at once.
 pub(super) struct Sockets {
     pub(super) grpc: Listener,
     pub(super) grpc_address: listen::Address,

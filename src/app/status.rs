@@ -1,4 +1,4 @@
-//! The state of the running parts for operators: readiness details and sampled metrics.
+//! The state of the running parts for operators: details of `/readyz` and sampled metrics.
 
 mod state;
 
@@ -51,12 +51,12 @@ fn config_part(parts: &ServiceParts) -> Detail {
     }
 }
 
-/// A part, and what it says of itself in this pipeline.
-type Part = (&'static str, fn(&Pipeline) -> Value);
+/// A part of the pipeline in force, and its entry in `/readyz`.
+type LivePart = (&'static str, fn(&Pipeline) -> Value);
 
-/// The parts of the configuration in force; those that it does not have say nothing.
+/// The parts of the pipeline in force. Parts that are not configured have no entry.
 fn parts_of_live(live: &Arc<LivePipeline>) -> Vec<Detail> {
-    let rows: [Part; 7] = [
+    let rows: [LivePart; 7] = [
         ("policy", |live| policy_detail(&live.policy)),
         ("keys", |live| keys_detail(&live.authenticator)),
         ("candidate_policy", |live| {
@@ -74,7 +74,7 @@ fn parts_of_live(live: &Arc<LivePipeline>) -> Vec<Detail> {
         ("tools", |live| tools_detail(&live.catalog)),
         ("handoff", |live| handoff_detail(&live.handoffs)),
     ];
-    let detail = |(name, state): Part| {
+    let detail = |(name, state): LivePart| {
         let live = Arc::clone(live);
         Detail {
             name,

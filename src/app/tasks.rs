@@ -1,8 +1,8 @@
 //! The tasks of the process, and how they end.
 //!
-//! Every task is started here; `background.rs` lists those that serve no connection. One that ends
-//! before it was told to ends the process with its error: half a service would leave Envoy asking
-//! nobody.
+//! Every task is started here. `background.rs` lists those that serve no connection. A task that ends
+//! without having been told to ends the process with its error, because Envoy would go on sending
+//! checks to half a service.
 
 use std::io;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::listen::Listener;
 
 /// The running tasks.
 pub(super) struct Tasks {
-    /// They finish what is in flight when told to stop, and take nothing new.
+    /// Tasks that, when told to stop, finish what is in flight and take nothing new.
     servers: JoinSet<Result<(), RunError>>,
-    /// They serve the servers to their end, and have nothing to finish.
+    /// Tasks that run until the servers have ended, and have nothing to finish.
     background: JoinSet<Result<(), RunError>>,
-    /// Becomes true when the servers are to stop.
+    /// Becomes true when the servers have to stop.
     stop: watch::Sender<bool>,
-    /// Goes when what is in flight is to be cut.
+    /// Is dropped when requests in flight have to be cut.
     running: watch::Sender<()>,
 }
 
@@ -43,7 +43,7 @@ impl Tasks {
         }
     }
 
-    /// Resolves once the servers are to stop.
+    /// Resolves once the servers have to stop.
     fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
         let mut stop = self.stop.subscribe();
         async move {
@@ -53,7 +53,7 @@ impl Tasks {
         }
     }
 
-    /// Starts what goes on for the life of the process. One of these that ends, ends the process.
+    /// Starts the tasks that live as long as the process. If one of them ends, the process ends.
     pub(super) fn start_background(&mut self, tasks: Vec<(&'static str, Background)>) {
         for (name, task) in tasks {
             self.background.spawn(async move {
@@ -63,8 +63,8 @@ impl Tasks {
         }
     }
 
-    /// Starts as many workers as there are cores, and returns their threads. They end when they
-    /// are told to stop and have finished, or when the tasks are gone.
+    /// Starts a worker for each core, and returns their threads. A worker ends once it is told to stop
+    /// and has finished, or once the tasks are dropped.
     pub(super) fn start_grpc(
         &mut self,
         mut listener: Listener,
@@ -107,8 +107,8 @@ impl Tasks {
         });
     }
 
-    /// Runs until a signal, then drains; or until a task fails. A second signal skips the wait for
-    /// Envoy, a third one cuts what is in flight.
+    /// Runs until a task fails, or until a signal, and then drains. A second signal skips the wait for
+    /// Envoy, and a third one cuts the requests in flight.
     pub(super) async fn run_until_told(
         mut self,
         mut signals: EndSignals,
@@ -143,7 +143,7 @@ impl Tasks {
         Ok(())
     }
 
-    /// The error of the first task that ends. No server ends well before it is told to.
+    /// The error of the first task that ends. No server ends well without having been told to.
     async fn failure(&mut self) -> RunError {
         loop {
             let ended = tokio::select! {

@@ -9,14 +9,14 @@ use super::worker::SHUTDOWN_TIMEOUT;
 /// The threads that outlive the runtime.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
-    /// They serve checks.
+    /// The threads that serve checks.
     pub(super) workers: Vec<JoinHandle<()>>,
-    /// It writes the audit records, and ends when the last [`Audit`](crate::audit::Audit) is dropped.
+    /// The thread that writes the audit records. It ends when the last [`Audit`](crate::audit::Audit) is dropped.
     pub(super) writer: Option<JoinHandle<()>>,
 }
 
 impl Threads {
-    /// Waits for all of them, for the writer at most `timeout`.
+    /// Waits for all threads, for the audit writer at most `timeout`.
     pub(super) fn end(self, timeout: Duration) {
         // Connections that the drain had to cut end with the workers, and what was asked on them is
         // recorded as given up. Only then is the audit complete.
@@ -33,7 +33,7 @@ impl Threads {
     }
 }
 
-/// Waits for a thread to end. Whether it did well and in time.
+/// Waits for a thread to end, and returns whether it ended well and in time.
 fn has_ended(thread: JoinHandle<()>, timeout: Duration) -> bool {
     let (done, ended) = mpsc::channel();
     let waiting = thread::Builder::new().spawn(move || done.send(thread.join().is_ok()));

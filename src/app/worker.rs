@@ -1,9 +1,9 @@
 //! A thread with a runtime of its own, on which checks are served.
 //!
-//! A connection stays on one worker, and so does everything that is asked on it: nothing of a check
-//! goes from core to core. And the runtime takes tasks in the order in which they were woken, so
-//! that the responses to checks that came in together go out together, in one write; the runtime of
-//! many threads wakes the connection's task after each.
+//! A connection stays on one worker with all its checks, so no check moves between cores. The runtime
+//! polls tasks in the order in which they were woken. So the responses to checks that came together
+//! leave together, in one write. A multi-threaded runtime would wake the connection's task after
+//! each of them.
 
 use std::io;
 use std::num::NonZero;
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::error::RunError;
 
-/// How long work that cannot be cut, such as reading a file, may hold the end up.
+/// How long work that cannot be cancelled, such as reading a file, may delay the end.
 pub(super) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many workers serve checks: one for each core.
@@ -25,7 +25,7 @@ pub(super) fn workers() -> NonZero<usize> {
 /// A running worker.
 pub(super) struct Worker {
     pub(super) thread: JoinHandle<()>,
-    /// How its work ended, when nothing of it is left.
+    /// How its work ended, once all of it is gone.
     pub(super) ended: oneshot::Receiver<Result<(), RunError>>,
 }
 

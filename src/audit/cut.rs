@@ -1,4 +1,4 @@
-//! How much of a text a record keeps. What clients choose is measured as it is written: a control
+//! How much of a text a record keeps. Client text is measured in its escaped form, because a control
 //! character takes six bytes of a line.
 
 use serde::{Serialize, Serializer};
@@ -10,12 +10,12 @@ use crate::json::{self, Object};
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
 /// How many characters of client text a field keeps.
 const TEXT_CHARS_MAX: usize = 256;
-/// How many bytes any text may take, as it is written.
+/// The most bytes that any text may take in its escaped form.
 const TEXT_BYTES_MAX: usize = 512;
 /// The most bytes that one of a text takes, as it is written.
 const ESCAPE_BYTES_MAX: usize = 6;
 
-/// Client text as far as a record keeps it.
+/// The part of client text that a record keeps.
 pub(super) fn cut(text: &str) -> &str {
     let shown = within(text);
     if shown.len() <= TEXT_CHARS_MAX {
@@ -25,7 +25,7 @@ pub(super) fn cut(text: &str) -> &str {
     end.and_then(|(end, _)| shown.get(..end)).unwrap_or(shown)
 }
 
-/// As much of a text as any field may have.
+/// The part of a text that any field may have.
 fn within(text: &str) -> &str {
     if is_short(text.len(), TEXT_BYTES_MAX) || json::written_length(text) <= TEXT_BYTES_MAX {
         return text;
@@ -40,12 +40,12 @@ fn within(text: &str) -> &str {
     text
 }
 
-/// Whether so many bytes of text are within a limit however they are written.
+/// Whether this many bytes of text are within a limit in any escaped form.
 fn is_short(length: usize, bytes_max: usize) -> bool {
     length.saturating_mul(ESCAPE_BYTES_MAX) <= bytes_max
 }
 
-/// Client text as far as a record keeps it, and whether that is less than there was.
+/// The part of client text that a record keeps, and whether it is shortened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     text: String,
@@ -53,7 +53,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// What is kept of a text.
+    /// The part of a text that is kept.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let kept = cut(text);
@@ -70,13 +70,13 @@ impl Serialize for Kept {
     }
 }
 
-/// What any field may have of a text, and whether that is less than it.
+/// The part of a text that any field may have, and whether it is shortened.
 pub(super) fn limited(text: &str) -> (&str, bool) {
     let kept = within(text);
     (kept, kept.len() < text.len())
 }
 
-/// An object in the making that keeps each text and list within its limit.
+/// Writes an object, and keeps each text and list within its limit.
 pub(super) struct Limited<'o, 't> {
     pub(super) object: &'o mut Object<'t>,
     /// Becomes true when something is left out.
@@ -96,7 +96,7 @@ impl Limited<'_, '_> {
         }
     }
 
-    /// An object whose members `write` adds, if there is what it is made of.
+    /// An object whose members `write` adds, if there is a value for it.
     pub(super) fn object_if<T>(
         &mut self,
         name: &'static str,
@@ -108,8 +108,7 @@ impl Limited<'_, '_> {
             .object_if(name, of, |of, object| write(of, object, is_cut));
     }
 
-    /// The first of these texts, as many as are written in so many bytes, quotes and commas
-    /// included.
+    /// The first of these texts, as many as fit into this many bytes, quotes and commas included.
     pub(super) fn texts<'a>(
         &mut self,
         name: &'static str,
@@ -130,7 +129,7 @@ impl Limited<'_, '_> {
     }
 }
 
-/// What a text of a list takes besides.
+/// What an element of a list takes beside its text.
 const QUOTES_AND_COMMA: usize = 3;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Receipts: word for whoever waits that a record is in the sink, or is not.
+//! Receipts, which tell a waiting check whether its record is in the sink.
 
 use tokio::sync::oneshot;
 
@@ -8,7 +8,7 @@ pub enum NotDurable {
     /// Too many records wait to be written, so this one was dropped.
     #[error("too many audit records wait to be written")]
     QueueFull,
-    /// The sink refused it, in whole or in part, or could not be flushed.
+    /// The sink refused all or part of it, or could not be flushed.
     #[error("the audit record could not be written")]
     SinkFailed,
     /// The writer has ended.
@@ -16,7 +16,7 @@ pub enum NotDurable {
     Closed,
 }
 
-/// The writer's side: what it says, or that it is gone.
+/// What the writer sends; if it ends, the channel closes.
 #[derive(Debug)]
 pub(super) struct Receipt(oneshot::Sender<Result<(), NotDurable>>);
 
@@ -31,14 +31,14 @@ pub(super) fn receipt() -> (Receipt, Written) {
 }
 
 impl Receipt {
-    /// Says what became of the record. Who gave up waiting is gone, and hears nothing.
+    /// Sends the outcome. A check that has stopped waiting gets nothing.
     pub(super) fn say(self, outcome: Result<(), NotDurable>) {
         let _heard = self.0.send(outcome);
     }
 }
 
 impl Written {
-    /// What became of the record, once the writer says it or ends.
+    /// The outcome, once the writer sends it or ends.
     pub(super) async fn wait(self) -> Result<(), NotDurable> {
         self.0.await.unwrap_or(Err(NotDurable::Closed))
     }

@@ -9,16 +9,16 @@ use uuid::Uuid;
 use super::SessionHash;
 use super::cut::{Kept, limited};
 
-/// Something that was noticed, with where it was. Absent fields are left out of the line, and the
-/// member `event` tells it from a decision.
+/// An event and its place. Absent fields are left out of the line, and the member `event` tells the
+/// line from a decision.
 #[derive(Debug, Clone, Serialize)]
 pub struct Notice {
-    /// When.
+    /// The time of the event.
     pub time: Timestamp,
-    /// What.
+    /// The event.
     #[serde(flatten)]
     pub event: Event,
-    /// The decision by which the request at hand came to pass.
+    /// The decision that allowed the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision_id: Option<Uuid>,
     /// The configured name of the MCP server.
@@ -33,8 +33,8 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// The notice as it is written: an object of less than [`super::LINE_BYTES_MAX`], with `cut`
-    /// where some text is not all there.
+    /// The serialized notice: an object of less than [`super::LINE_BYTES_MAX`], with `cut` where some
+    /// text is shortened.
     pub(super) fn line(&self) -> serde_json::Result<Vec<u8>> {
         let mut is_cut = self.event.is_cut();
         let mut whole = self.clone();
@@ -53,7 +53,7 @@ impl Notice {
     }
 }
 
-/// A notice as it is written.
+/// A notice in its serialized form.
 #[derive(Serialize)]
 struct NoticeLine<'n> {
     #[serde(flatten)]
@@ -62,39 +62,39 @@ struct NoticeLine<'n> {
     cut: Option<bool>,
 }
 
-/// What was noticed. Text of clients and servers is cut as in [`super::Record::text`]: make those that
-/// carry some with the functions here.
+/// An event. The functions here cut text of clients and servers as [`super::Record::text`] does; use
+/// them for events that carry such text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A tool has another description than the accepted one; once for each description.
+    /// A tool's description differs from the accepted one. It is sent once for each description.
     ToolChanged {
         /// The tool.
         name: Kept,
-        /// The digest of what was seen.
+        /// The digest of the description seen.
         digest: Arc<str>,
-        /// The digest of what was accepted.
+        /// The digest of the accepted description.
         digest_accepted: Arc<str>,
     },
-    /// A tool was seen for the first time, and is in no class.
+    /// A tool of no class was seen for the first time.
     ToolUnclassified {
         /// The tool.
         name: Kept,
     },
-    /// A list was handed on with what its reader may see.
+    /// A list was filtered for its reader.
     ListFiltered {
         /// `tools`, `prompts`, `resources`, `resource_templates` or `tasks`.
         list: &'static str,
-        /// How many items were left.
+        /// How many items were kept.
         visible: u64,
-        /// How many were taken out because the policy hides them.
+        /// How many items the policy hides.
         hidden: u64,
-        /// How many were taken out because they could not be judged.
+        /// How many items were removed because they could not be judged.
         unjudged: u64,
     },
-    /// A response was not handed on.
+    /// A response was refused.
     ResponseRefused {
-        /// Why, as a stable code.
+        /// The stable reason code.
         reason: &'static str,
     },
     /// A session was bound to its subject.
@@ -140,7 +140,7 @@ impl Event {
         }
     }
 
-    /// [`Event::SessionBound`] for an id as it is on the wire.
+    /// [`Event::SessionBound`] for an id in its form on the wire.
     #[must_use]
     pub fn session_bound(session: &str) -> Self {
         Event::SessionBound {

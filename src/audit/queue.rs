@@ -1,4 +1,4 @@
-//! What lies between checks and the writer: lines, bounded in number and in bytes.
+//! The queue between checks and the writer. It holds lines, bounded in number and in bytes.
 
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::durable::{NotDurable, Receipt};
 
-/// How much may wait to be written, whichever comes first.
+/// The limits of the queue. Whichever is reached first counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
     /// How many records.
     pub records_max: usize,
-    /// How many bytes of them, those that are being written included.
+    /// How many bytes, those of the batch being written included.
     pub bytes_max: usize,
 }
 
@@ -39,18 +39,18 @@ impl Losses {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Records that the sink refused, in whole or in part.
+    /// Records that the sink refused in whole or in part.
     #[must_use]
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 }
 
-/// What lies between checks and the writer.
+/// The queue between checks and the writer.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: Mutex<WaitingLines>,
-    /// Told when the writer may go on.
+    /// Wakes the writer.
     more: Condvar,
     pub(super) limits: QueueLimits,
     pub(super) losses: Arc<Losses>,
@@ -62,14 +62,14 @@ pub(super) struct WaitingLines {
     pub(super) lines: Vec<u8>,
     /// How many they are.
     pub(super) count: usize,
-    /// Who waits to hear of which of them, by number; at most one for each.
+    /// Receipts by the number of their line, at most one for each.
     pub(super) receipts: Vec<(usize, Receipt)>,
-    /// How many bytes the writer has taken and not written yet.
+    /// How many bytes the writer has taken and not yet written.
     pub(super) writing: usize,
-    /// Whether the writer waits for some, and has to be told.
+    /// Whether the writer waits for lines and has to be woken.
     is_awaited: bool,
     is_closed: bool,
-    /// Whether the writer has ended, so that nobody writes what waits.
+    /// Whether the writer has ended. Then nobody writes the queued lines.
     is_abandoned: bool,
 }
 
@@ -77,7 +77,7 @@ pub(super) struct WaitingLines {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) lines: Vec<u8>,
-    /// Who waits to hear of which of them, by number.
+    /// Receipts by the number of their line.
     pub(super) receipts: Vec<(usize, Receipt)>,
 }
 
@@ -92,13 +92,13 @@ impl Queue {
         }
     }
 
-    /// Takes no more lines: the writer ends once it has written what waits.
+    /// Closes the queue. The writer ends once it has written the queued lines.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.more.notify_one();
     }
 
-    /// The writer has ended, by whatever cause: whoever waits for it hears so.
+    /// Marks the writer as ended, for whatever cause, and closes all receipts.
     pub(super) fn abandon(&self) {
         let mut waiting = self.lock();
         waiting.is_abandoned = true;
@@ -112,7 +112,7 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a line, unless there is no room for it, or nobody to give its receipt.
+    /// Takes a line, unless the queue is full or nobody can give its receipt.
     pub(super) fn put(&self, line: &[u8], receipt: Option<Receipt>) -> Result<(), NotDurable> {
         let mut waiting = self.lock();
         if receipt.is_some() && waiting.is_abandoned {
@@ -142,8 +142,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Puts what waits in the place of `batch`, as soon as there is something, and says how many
-    /// lines it is: none once the queue is closed and empty.
+    /// Waits for lines, moves all of them into `batch`, and returns their number. It is 0 once the
+    /// queue is closed and empty.
     pub(super) fn take(&self, batch: &mut Batch) -> usize {
         let mut waiting = self.lock();
         while waiting.count == 0 && !waiting.is_closed {
@@ -157,7 +157,7 @@ impl Queue {
         mem::take(&mut waiting.count)
     }
 
-    /// Lets lines gather for so long, or until somebody waits for one to be written.
+    /// Lets lines gather for this long, or until a check waits for its receipt.
     pub(super) fn rest(&self, span: Duration) {
         let waiting = self.lock();
         let may_rest =
@@ -167,7 +167,8 @@ impl Queue {
     }
 }
 
-/// Makes room for so many bytes more: twice as much as there was, but no more than may ever wait.
+/// Reserves room for this many more bytes: at least twice the present capacity, and never more than
+/// the limit of the queue.
 fn make_room(lines: &mut Vec<u8>, more: usize, bytes_max: usize) {
     let needed = lines.len().saturating_add(more);
     if needed > lines.capacity() {

@@ -20,9 +20,9 @@ use crate::json::{self, Object};
 
 /// How many argument names a record lists.
 const ARGUMENT_NAMES_MAX: usize = 64;
-/// How many bytes the names of rules that decided, or of arguments, may take as they are written.
+/// The most bytes that the names of deciding rules, or of arguments, may take in escaped form.
 const LONG_LIST_BYTES_MAX: usize = 2048;
-/// How many bytes other names of rules may take.
+/// The most bytes that other names of rules may take.
 const SHORT_LIST_BYTES_MAX: usize = 640;
 
 /// Writes one field in one form.
@@ -89,7 +89,7 @@ macro_rules! record {
 record! {
     /// When the check began.
     time: Timestamp = "time", value;
-    /// The id that the local reply and the upstream carry too.
+    /// The id, which the local reply or the upstream gets too.
     decision_id: Uuid = "decision_id", id;
     /// `x-request-id`, as Envoy set it.
     request_id: Option<String> = "request_id", text_if;
@@ -103,7 +103,7 @@ record! {
     rules: Vec<Arc<str>> = "rules", long_list;
     /// Rules that could not be evaluated.
     rules_indeterminate: Vec<Arc<str>> = "rules_indeterminate", short_list_if_any;
-    /// The policy that was in force.
+    /// The revision of the policy in force.
     policy_revision: Arc<str> = "policy_revision", text;
     /// `iss` of the verified token.
     issuer: Option<Arc<str>> = "issuer", text_if;
@@ -113,7 +113,7 @@ record! {
     agent: Option<Arc<str>> = "agent", text_if;
     /// The subject's tenant.
     tenant: Option<Arc<str>> = "tenant", text_if;
-    /// The TLS peer of Envoy: who it proved to be where it has to, else who Envoy says.
+    /// The TLS peer of Envoy: its verified name with `peers`, else the name that Envoy reports.
     peer: Option<String> = "peer", text_if;
     /// The address of the client.
     source: Option<IpAddr> = "client.address", value_if;
@@ -137,20 +137,19 @@ record! {
     session: Option<SessionHash> = "mcp.session.id", value_if;
     /// The protocol revision.
     protocol_version: Option<Cow<'static, str>> = "mcp.protocol.version", text_if;
-    /// What the arguments were, without their values.
+    /// The names and digest of the arguments, without their values.
     arguments: Option<Arguments> = "arguments", object_if;
-    /// What would be decided if the shadow rules counted; only where one of them matches.
+    /// The decision if the shadow rules counted. Present only where one of them matches.
     shadow: Option<WouldBe> = "shadow", object_if;
-    /// What the candidate policy would decide; only where it is something else.
+    /// The decision of the candidate policy. Present only where it differs.
     candidate: Option<WouldBe> = "candidate", object_if;
-    /// Whether some text of the above is less than what was sent. What is left out only as the
-    /// record is written counts besides.
+    /// Whether a text above is shortened already. Serialization adds what it shortens itself.
     is_cut: bool = "cut", cut;
     /// How long the check took, in seconds.
     duration_seconds: f64 = "duration_seconds", value;
 }
 
-/// A decision that was not made.
+/// A hypothetical decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WouldBe {
     /// `allow`, `deny` or `challenge`.
@@ -189,20 +188,20 @@ impl Record {
         object.end();
     }
 
-    /// Client text as far as a record keeps it: at most 256 characters, and 512 bytes as it is
-    /// written. `is_cut` becomes true where that is not all of it.
+    /// The part of client text that a record keeps: at most 256 characters, and 512 bytes in escaped
+    /// form. Sets `is_cut` if the text is longer.
     #[must_use]
     pub fn text(text: &str, is_cut: &mut bool) -> String {
         kept(text, is_cut).to_owned()
     }
 
-    /// The same, to be shared.
+    /// The same, as a shared text.
     #[must_use]
     pub fn shared(text: &str, is_cut: &mut bool) -> Arc<str> {
         kept(text, is_cut).into()
     }
 
-    /// The same of text that is mostly one of these words, which then are not copied.
+    /// The same for text that is mostly one of these words, which are shared and not copied.
     #[must_use]
     pub fn word(text: &str, known: &[&'static str], is_cut: &mut bool) -> Cow<'static, str> {
         match known.iter().find(|word| **word == text) {
@@ -218,8 +217,7 @@ fn kept<'t>(text: &'t str, is_cut: &mut bool) -> &'t str {
     kept
 }
 
-/// The arguments of a call as evidence: which there were, and a digest that two equal calls
-/// share.
+/// The arguments of a call as evidence: their names, and a digest that equal calls share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
     /// Top-level names in sorted order, at most 64, and as many as fit.
@@ -259,13 +257,13 @@ impl Arguments {
     }
 }
 
-/// Names, each as far as a record keeps it, in one text instead of many.
+/// Names in one allocation, each shortened to what a record keeps.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct ArgumentNames {
     text: String,
-    /// Where in `text` each ends.
+    /// The end of each name in `text`.
     ends: Vec<usize>,
-    /// Whether there were more, or longer ones.
+    /// Whether names were left out or shortened.
     is_cut: bool,
 }
 
@@ -303,12 +301,12 @@ impl fmt::Debug for ArgumentNames {
     }
 }
 
-/// A session id as evidence shows it: enough to join records, not enough to use the session.
+/// A hashed session id: it joins records, and cannot be used as a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionHash([u8; 8]);
 
 impl SessionHash {
-    /// Hashes an id as it is on the wire.
+    /// Hashes an id in its form on the wire.
     #[must_use]
     pub fn of(session: &str) -> Self {
         let digest = digest(&SHA256, session.as_bytes());

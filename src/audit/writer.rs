@@ -1,4 +1,4 @@
-//! The thread that writes: takes what waits in the queue to the sink, batch by batch.
+//! The writer thread, which moves lines from the queue to the sink in batches.
 
 use std::io::{self, Write};
 use std::sync::atomic::Ordering;
@@ -53,8 +53,8 @@ fn fail(queue: &Queue, lost: usize, cause: &io::Error) {
     }
 }
 
-/// Tells whoever waits for a line whether it is in the sink; the first `written` lines were
-/// written. The sink is flushed only if that is of use to somebody.
+/// Sends the receipts of a batch whose first `written` lines were written. Flushes the sink only if a
+/// receipt depends on it.
 fn acknowledge(
     queue: &Queue,
     sink: &mut impl Write,
@@ -83,15 +83,15 @@ fn flush(sink: &mut impl Write) -> io::Result<()> {
     patiently(|| sink.flush())
 }
 
-/// Lines that could not all be written.
+/// A batch that was written in part.
 struct Unwritten {
-    /// How many were, whole.
+    /// How many lines were written whole.
     lines: usize,
     cause: io::Error,
 }
 
-/// Writes lines. Behind one that `is_torn` they begin on a line of their own, so that the half of a
-/// record spoils no other.
+/// Writes lines. If the last one `is_torn`, they begin on a new line, so that half a record spoils no
+/// other.
 fn write(sink: &mut impl Write, batch: &[u8], is_torn: &mut bool) -> Result<(), Unwritten> {
     if *is_torn {
         write_some(sink, b"\n").map_err(|cause| Unwritten { lines: 0, cause })?;
@@ -114,7 +114,7 @@ fn write(sink: &mut impl Write, batch: &[u8], is_torn: &mut bool) -> Result<(), 
     Ok(())
 }
 
-/// Writes some of these bytes. Where the sink has no room just now it waits: whoever shares standard
+/// Writes some of these bytes. Waits while the sink is full, because a process that shares standard
 /// output may have made it non-blocking.
 fn write_some(sink: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
     match patiently(|| sink.write(bytes))? {
@@ -123,7 +123,7 @@ fn write_some(sink: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
     }
 }
 
-/// Does it again as long as the sink has no room, or was interrupted.
+/// Repeats a call while the sink is full or the call is interrupted.
 fn patiently<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         let error = match act() {
@@ -138,20 +138,20 @@ fn patiently<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// How long a sink without room is left alone.
+/// The pause before a full sink is tried again.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
-/// After a write of as many bytes the writer does not rest: more will have come.
+/// After a write of this many bytes the writer does not rest, because more lines will have come.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// Room for as many receipts is kept.
+/// The capacity for receipts that is kept.
 const BATCH_RECEIPTS: usize = 1024;
 
-/// How long the writer rests after a write. To wake it costs a check more than to hand a record
-/// over, and each write costs more than what is in it: under load it looks by itself, and then at
-/// many records. The first record after a pause is written at once, and so is one that is waited for.
+/// How long the writer rests after a write. Waking it costs a check more than handing a record over,
+/// and a write costs more than its content. So under load the writer wakes by itself and finds many
+/// records. It writes the first record after a pause at once, and one with a receipt too.
 const LINGER: Duration = Duration::from_millis(10);
-/// Smaller queues are never left alone: they could fill up meanwhile.
+/// With smaller queues the writer never rests, because they could fill up meanwhile.
 const LINGERING_RECORDS_MIN: usize = 4096;
 /// The same in bytes, for lines of a usual length.
 const LINGERING_BYTES_MIN: usize = LINGERING_RECORDS_MIN * 1024;

@@ -41,7 +41,7 @@ impl Default for AuthnSettings {
             jwks_bytes_max: 1024 * 1024,
             jwks_keys_max: 100,
             fetch_timeout: Duration::from_secs(3),
-            fetch_wait: Duration::from_millis(300),
+            fetch_wait: Duration::from_secs(2),
         }
     }
 }

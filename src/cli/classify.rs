@@ -21,7 +21,7 @@ pub(super) struct ClassifyArguments {
     /// The server's name in the configuration
     #[arg(long, value_name = "NAME", default_value = "server")]
     server: String,
-    /// Instead of a table, show what is otherwise than in this recorded result
+    /// Show the differences from this recorded result instead of a table
     #[arg(long, value_name = "SNAPSHOT.json")]
     refresh: Option<PathBuf>,
     /// Put the new result in its place
@@ -94,7 +94,7 @@ fn is_pattern(name: &str) -> bool {
     name.is_empty() || name.contains(['*', '?'])
 }
 
-/// A YAML scalar that is this text: as it is where that is plain, else as JSON, which YAML includes.
+/// A YAML scalar with this text: plain where YAML allows it, else as JSON, which YAML includes.
 fn quote(text: &str) -> String {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
     let plain = text.bytes().all(word)

@@ -13,10 +13,10 @@ use crate::policy;
 use crate::policy::testing::SampleContext;
 use crate::yaml::Source;
 
-/// The most bytes of a file that is read whole.
+/// The most bytes of a file that is read into memory.
 const BYTES_MAX: u64 = 64 << 20;
 
-/// A configuration with its policy, both good.
+/// A configuration and its policy, both valid.
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) config: Config,
@@ -24,7 +24,7 @@ pub(super) struct Loaded {
     pub(super) samples: SampleContext,
 }
 
-/// Reads a file, standard input for `-`, or a pipe that the shell made.
+/// Reads a file, standard input for `-`, or a pipe of the shell.
 pub(super) fn read(path: &Path) -> Result<Source, Stop> {
     let is_input = path == Path::new("-");
     let name = if is_input {
@@ -43,7 +43,7 @@ pub(super) fn named(path: &Path) -> std::io::Result<String> {
     file::read_text(path, BYTES_MAX).map_err(std::io::Error::other)
 }
 
-/// What paths in a configuration are relative to.
+/// The directory that paths in a configuration are relative to.
 pub(super) fn base(config: &Path) -> &Path {
     config.parent().unwrap_or(Path::new(""))
 }

@@ -18,10 +18,10 @@ pub(super) struct MatrixArguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// A file with `subjects`; by default, one for each name in the rules' `who`
+    /// A file with `subjects`; by default, one subject for each name in the rules' `who`
     #[arg(long, value_name = "FILE")]
     subjects: Option<PathBuf>,
-    /// How to show it
+    /// The output format
     #[arg(long, value_enum, default_value_t = MatrixFormat::Table)]
     format: MatrixFormat,
 }

@@ -1,4 +1,4 @@
-//! Ends a command: prints its result to standard output, or to standard error why there is none.
+//! Ends a command: prints its result to standard output, or its error to standard error.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -8,25 +8,25 @@ use crate::yaml::Findings;
 /// Why a command ended before it had a result.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// A file is wrong.
+    /// A file has findings.
     Findings(Findings),
     /// It could not run.
     Failed(String),
 }
 
 impl Stop {
-    /// By an error and its causes.
+    /// An error with its causes.
     pub(super) fn failed(error: &dyn std::error::Error) -> Self {
         Stop::Failed(error_line(error))
     }
 }
 
-/// The status for findings in a file of the operator's.
+/// The exit status for findings in a file.
 pub(super) const FINDINGS: u8 = 1;
-/// The status for everything else that keeps a command from running.
+/// The exit status for a command that could not run.
 const FAILED: u8 = 2;
 
-/// Shows what keeps a command from running: findings in a file.
+/// Prints the findings that keep a command from running.
 pub(super) fn show(findings: &Findings) -> ExitCode {
     let mut out = anstream::stderr();
     let total = findings.total();
@@ -34,7 +34,7 @@ pub(super) fn show(findings: &Findings) -> ExitCode {
     status(FINDINGS, &written)
 }
 
-/// One line: an error and its causes.
+/// An error and its causes on one line.
 pub(super) fn error_line(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
@@ -49,7 +49,7 @@ pub(super) fn error_line(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// Writes a result to standard output; colour is taken out where it is no terminal.
+/// Writes a result to standard output, without colour unless that is a terminal.
 pub(super) fn print(text: &str, code: u8) -> Result<ExitCode, Stop> {
     let mut out = anstream::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -60,12 +60,12 @@ pub(super) fn print(text: &str, code: u8) -> Result<ExitCode, Stop> {
     }
 }
 
-/// Where even standard error is closed, the status is all that is left to say.
+/// If even standard error is closed, the exit status remains.
 fn status(status: u8, _written: &std::io::Result<()>) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// Says why a command has no result.
+/// Prints why a command has no result.
 pub(super) fn stopped(stop: &Stop) -> ExitCode {
     match stop {
         Stop::Findings(findings) => show(findings),
@@ -73,7 +73,7 @@ pub(super) fn stopped(stop: &Stop) -> ExitCode {
     }
 }
 
-/// Says in one line why a command could not run.
+/// Prints on one line why a command could not run.
 pub(super) fn fail(line: &str) -> ExitCode {
     let written = writeln!(anstream::stderr(), "mcp-authz: {line}");
     status(FAILED, &written)

@@ -1,4 +1,4 @@
-//! `mcp-authz classify --refresh`: shows how a server's tools differ from what was accepted, and
+//! `mcp-authz classify --refresh`: shows how a server's tools differ from the accepted ones, and
 //! accepts them.
 
 use std::borrow::Cow;
@@ -16,7 +16,7 @@ use crate::catalog::RecordedTool;
 use crate::file;
 use crate::json::Json;
 
-/// A snapshot that is not there yet has no tools.
+/// A missing snapshot has no tools.
 pub(super) fn run(tools: &Path, snapshot: &Path, accept: bool) -> Result<ExitCode, Stop> {
     let source = load::read(tools)?;
     let listed = load::parse_record(&source)?;
@@ -42,7 +42,7 @@ pub(super) fn run(tools: &Path, snapshot: &Path, accept: bool) -> Result<ExitCod
     print(&text, if changes > 0 && !accept { FINDINGS } else { 0 })
 }
 
-/// Writes what differs, by name, and returns how many tools do.
+/// Writes the differences by name, and returns how many tools differ.
 fn compare(accepted: &[RecordedTool], listed: &[RecordedTool], text: &mut String) -> usize {
     let mut names: BTreeMap<&str, (Option<&RecordedTool>, Option<&RecordedTool>)> = BTreeMap::new();
     for tool in accepted {
@@ -83,8 +83,8 @@ fn compare(accepted: &[RecordedTool], listed: &[RecordedTool], text: &mut String
     changes
 }
 
-/// A value as JSON on one line. What a terminal would act on or hide is escaped: a description
-/// may hold text that is for models only.
+/// A value as JSON on one line. Characters that a terminal would act on or hide are escaped, because a
+/// description may hold text that is meant for models only.
 fn shown(value: Option<&Value<'_>>) -> String {
     let Some(value) = value else {
         return "absent".to_owned();
@@ -102,7 +102,7 @@ fn shown(value: Option<&Value<'_>>) -> String {
     shown
 }
 
-/// Puts a file in the place of another at once: a reader sees the old or the new one, whole.
+/// Replaces a file atomically: a reader sees the whole old or the whole new file.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     // A link stays one.
     let path = match fs::canonicalize(path) {

@@ -1,7 +1,7 @@
 //! `mcp-authz schema`: JSON Schemas (2020-12) with which editors complete and check files.
 //!
-//! The decoder judges, a schema only helps to write: what needs more than one value or file to be
-//! seen is not in it. That both know the same keys is tested in `tests/suite/cli/schema.rs`.
+//! The decoder judges, and a schema only helps to write: it has no rules over more than one value or
+//! file. `tests/suite/cli/schema.rs` tests that both know the same keys.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use super::outcome::{Stop, print};
 /// Print a JSON Schema for editors
 #[derive(Debug, Args)]
 pub(super) struct SchemaArguments {
-    /// Of what
+    /// The kind of file
     #[arg(value_enum)]
     of: SchemaOf,
 }

@@ -1,4 +1,4 @@
-//! `mcp-authz serve`: runs the service, and says in plain words why it cannot.
+//! `mcp-authz serve`: runs the service, or prints why it cannot.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -112,6 +112,7 @@ fn look_at_envoy(
         headers_max: config.limits.check.headers_max,
         header_bytes_max: config.limits.check.header_bytes_max,
         streams_max: config.limits.streams_max,
+        fetch_wait: config.authn.fetch_wait,
         peers: config.peers_ca_file.is_some(),
         client_address: config.client_address,
         set_headers: usage.map_or_else(Vec::new, |usage| usage.set_headers.clone()),

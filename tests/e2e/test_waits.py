@@ -102,6 +102,28 @@ def test_a_slow_issuer_is_no_fault_of_the_authorizer(run_dir, issuer):
             wait_for("the new key", lambda: ask(fresh).status_code == 200)
 
 
+def test_a_slow_issuer_is_waited_for(run_dir, issuer):
+    fresh = Key("new", "ES256")
+    with scripted() as upstream:
+        upstream.says(answer(result(content=[])))
+        gated = [Upstream("raw", upstream.port, "/raw/mcp")]
+        with Gate(run_dir / "slow", gated, POLICY, issuer.name, keys=RARELY) as gate:
+            url = gate.url("raw")
+            # min_interval has passed since the fetch at the start.
+            time.sleep(1.1)
+            issuer.may_answer.clear()
+            issuer.keys.append(fresh)
+            answers = threading.Timer(0.8, issuer.may_answer.set)
+            answers.start()
+            began = time.monotonic()
+            token = fresh.sign(claims(issuer.name, url))
+            with httpx.Client(timeout=10) as http:
+                response = post(http, url, token, call_message("size"))
+            assert response.status_code == 200, response.text
+            assert time.monotonic() - began > 0.7
+            answers.join()
+
+
 def test_a_body_without_a_caller_is_not_read(run_dir, key):
     members = ",".join(f'"ẞİ{number:x}":0' for number in range(60_000))
     body = (

@@ -6,7 +6,7 @@ use crate::app::clock::CLOCK;
 use crate::state::{BindingUsage, StoreUsage, Usage};
 use crate::telemetry::metrics::Metrics;
 
-/// What differs with several replicas from one process.
+/// How several replicas differ from one process.
 pub(crate) fn notice(replicas: u32) -> Option<String> {
     (replicas > 1).then(|| {
         format!(
@@ -17,7 +17,7 @@ pub(crate) fn notice(replicas: u32) -> Option<String> {
     })
 }
 
-/// The part of `/readyz`.
+/// Its entry in `/readyz`.
 pub(super) fn detail(store: &dyn Usage, replicas: u32) -> Value {
     let usage = store.usage(CLOCK());
     let ended = kinds(&usage).filter(|(_, kind)| kind.has_ended_first_use);

@@ -1,5 +1,7 @@
 //! The `ext_authz` filter: whether it sends every request, complete and unchanged.
 
+use std::time::Duration;
+
 use super::chain::AUTHZ;
 use super::rows::{self, FieldFault, Row, Weight};
 use super::{AuthzFilter, ConfigMessage, Expected, Report, fraction};
@@ -145,16 +147,19 @@ fn service(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         report.missing(
             config,
             message,
-            "`grpc_service: {envoy_grpc: {cluster_name: …}, timeout: 0.5s}`",
+            "`grpc_service: {envoy_grpc: {cluster_name: …}, timeout: 3s}`",
         );
         return;
     };
-    look_at_timeout(service, report);
+    timeout(service, report);
+    if let Some(expected) = gate.expected {
+        wait_for_keys(service, expected, report);
+    }
 }
 
 /// Envoy's default timeout is 200 ms; it tells mcp-authz how long it waits.
-pub(super) fn look_at_timeout(service: ConfigMessage<'_>, report: &mut Report) {
-    let help = "`timeout: 0.5s`, to which mcp-authz limits its own waiting";
+fn timeout(service: ConfigMessage<'_>, report: &mut Report) {
+    let help = "`timeout: 3s`, to which mcp-authz limits its own waiting";
     match service.milliseconds_of("timeout") {
         None => {
             let message = "checks have only 200 ms, and the first token with a new key can take \
@@ -176,6 +181,33 @@ pub(super) fn look_at_timeout(service: ConfigMessage<'_>, report: &mut Report) {
             };
             report.warn(service.get("timeout").unwrap_or(service), message, help);
         }
+    }
+}
+
+/// Envoy must not give a check up while mcp-authz waits for an issuer's keys.
+fn wait_for_keys(service: ConfigMessage<'_>, expected: &Expected, report: &mut Report) {
+    let back_off = service.at("retry_policy.retry_back_off");
+    let interval = |name| back_off.and_then(|back_off| back_off.milliseconds_of(name));
+    // Envoy's `max_interval` is the timeout of each try, by default ten times `base_interval`.
+    let of_base = || interval("base_interval").map(|base| base.saturating_mul(10));
+    let for_a_try = interval("max_interval").or_else(of_base);
+    let for_all = service.milliseconds_of("timeout").filter(|&all| all >= 100);
+    let given = [
+        ("timeout", for_all),
+        ("retry_policy.retry_back_off", for_a_try),
+    ];
+    for (field, milliseconds) in given {
+        let Some(milliseconds) = milliseconds else {
+            continue;
+        };
+        if Duration::from_millis(milliseconds) > expected.fetch_wait {
+            continue;
+        }
+        let message = "Envoy gives a check up before mcp-authz has waited `limits.fetch_wait` for an \
+                       issuer's keys: the caller gets Envoy's 503, and the host counts as failing";
+        let help = "a `timeout` and a `retry_back_off.max_interval` that are longer than \
+                    `limits.fetch_wait`";
+        report.warn(service.at(field).unwrap_or(service), message, help);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The values that Envoy's configuration must agree with.
 
+use std::time::Duration;
+
 use crate::envoy::check_request::ClientAddress;
 use crate::listen::Address;
 
@@ -20,6 +22,8 @@ pub struct Expected {
     pub header_bytes_max: usize,
     /// `limits.streams_max`.
     pub streams_max: u32,
+    /// `limits.fetch_wait`.
+    pub fetch_wait: Duration,
     /// Whether the certificates of Envoy's TLS peers are verified.
     pub peers: bool,
     /// Which address of a request is the client's.

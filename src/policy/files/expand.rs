@@ -22,7 +22,7 @@ const VISIBLE: MatchOptions = MatchOptions {
 };
 
 /// One part of the path between separators.
-enum Part {
+enum PatternPart {
     /// A literal name.
     Plain(PathBuf),
     /// A name with `*`, `?` or `[…]`.
@@ -51,7 +51,7 @@ pub(super) fn expand(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
         parts.push(part(component, path)?);
     }
     // Two in a row are equivalent to one.
-    parts.dedup_by(|one, other| matches!((one, other), (Part::Deep, Part::Deep)));
+    parts.dedup_by(|one, other| matches!((one, other), (PatternPart::Deep, PatternPart::Deep)));
     let mut walk = DirWalk {
         glob: path,
         left: NAMES_MAX,
@@ -63,22 +63,22 @@ pub(super) fn expand(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
     Ok(walk.found)
 }
 
-fn part(component: Component<'_>, path: &Path) -> Result<Part, ReadPolicyError> {
+fn part(component: Component<'_>, path: &Path) -> Result<PatternPart, ReadPolicyError> {
     let pattern_error = |cause| ReadPolicyError::Pattern {
         path: path.to_owned(),
         cause,
     };
     let text = component.as_os_str();
     if !has_signs(text) {
-        return Ok(Part::Plain(PathBuf::from(text)));
+        return Ok(PatternPart::Plain(PathBuf::from(text)));
     }
     let text = text.to_str().ok_or_else(|| pattern_error("not UTF-8"))?;
     if text == "**" {
-        return Ok(Part::Deep);
+        return Ok(PatternPart::Deep);
     }
     let pattern = Pattern::new(text).map_err(|error| pattern_error(error.msg))?;
     let is_any = text.bytes().all(|byte| byte == b'*');
-    Ok(Part::Pattern { pattern, is_any })
+    Ok(PatternPart::Pattern { pattern, is_any })
 }
 
 struct DirWalk<'p> {
@@ -89,16 +89,21 @@ struct DirWalk<'p> {
 
 impl DirWalk<'_> {
     /// Continues from a directory with the remaining parts.
-    fn go(&mut self, folder: &Path, parts: &[Part], depth: usize) -> Result<(), ReadPolicyError> {
+    fn go(
+        &mut self,
+        folder: &Path,
+        parts: &[PatternPart],
+        depth: usize,
+    ) -> Result<(), ReadPolicyError> {
         let Some((part, rest)) = parts.split_first() else {
             return Ok(());
         };
         match part {
-            Part::Plain(name) => {
+            PatternPart::Plain(name) => {
                 let path = folder.join(name);
                 self.take(&path, rest, false, depth)
             }
-            Part::Pattern { pattern, is_any } => {
+            PatternPart::Pattern { pattern, is_any } => {
                 for (name, path) in self.names(folder)? {
                     if pattern.matches_with(&name, VISIBLE) {
                         self.take(&path, rest, *is_any, depth)?;
@@ -106,7 +111,7 @@ impl DirWalk<'_> {
                 }
                 Ok(())
             }
-            Part::Deep => {
+            PatternPart::Deep => {
                 self.go(folder, rest, depth)?;
                 self.deeper(folder, parts, depth)
             }
@@ -117,7 +122,7 @@ impl DirWalk<'_> {
     fn deeper(
         &mut self,
         folder: &Path,
-        parts: &[Part],
+        parts: &[PatternPart],
         depth: usize,
     ) -> Result<(), ReadPolicyError> {
         if depth >= DEPTH_MAX {
@@ -136,7 +141,7 @@ impl DirWalk<'_> {
     fn take(
         &mut self,
         path: &Path,
-        rest: &[Part],
+        rest: &[PatternPart],
         is_any: bool,
         depth: usize,
     ) -> Result<(), ReadPolicyError> {

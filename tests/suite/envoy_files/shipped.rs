@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mcp_authz::envoy::bootstrap::{self, Expected};
 use mcp_authz::envoy::check_request::ClientAddress;
@@ -25,6 +26,7 @@ pub(crate) fn expected() -> Expected {
         headers_max: 96,
         header_bytes_max: 60 << 10,
         streams_max: 1024,
+        fetch_wait: Duration::from_secs(2),
         peers: false,
         client_address: ClientAddress::Peer,
         set_headers: Vec::new(),
