@@ -38,7 +38,7 @@ impl LivePipeline {
 }
 
 impl Decide for LivePipeline {
-    async fn decide(&self, request: HttpRequest<'_>) -> Verdict {
+    async fn decide(&self, request: &HttpRequest<'_>) -> Verdict {
         let pipeline = self.current();
         pipeline.decide(request).await
     }

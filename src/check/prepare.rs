@@ -30,7 +30,9 @@ impl RequestContext<'_> {
             return Ok(None);
         }
         let held = WaitingPlaces::new(&mut decided.places, state, self.decision_id);
-        let told = self.facts_told(parsed).await;
+        let names = self.request.header_names();
+        let facts = self.facts_told(parsed);
+        let told = upstream::prepare(facts, self.server.settings.authorization, names).await;
         let mut obligations = told.inspect_err(|fault| {
             tracing::error!(%fault, "an allowed request cannot be forwarded");
         })?;
@@ -55,7 +57,7 @@ impl RequestContext<'_> {
     }
 
     /// What the upstream is told of the decision.
-    async fn facts_told(&self, parsed: &ParsedRequest<'_>) -> Result<Obligations, UpstreamFault> {
+    fn facts_told<'p>(&'p self, parsed: &'p ParsedRequest<'_>) -> Facts<'p> {
         let single = match parsed.messages() {
             [message] if !matches!(message.kind, MessageKind::Response { .. }) => Some(message),
             _ => None,
@@ -65,7 +67,7 @@ impl RequestContext<'_> {
             [target] => target.name,
             _ => None,
         };
-        let facts = Facts {
+        Facts {
             subject: self.subject,
             server: &self.server.name,
             method: single.map(|message| match message.entry {
@@ -74,9 +76,7 @@ impl RequestContext<'_> {
             }),
             name: name.map(Text::copy),
             decision_id: self.decision_id.into(),
-        };
-        let names = self.request.header_names();
-        upstream::prepare(facts, self.server.settings.authorization, names).await
+        }
     }
 }
 

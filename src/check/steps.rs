@@ -34,11 +34,11 @@ use crate::telemetry::metrics::Stage;
 use crate::telemetry::notices::Noticed;
 
 impl Decide for Pipeline {
-    async fn decide(&self, request: HttpRequest<'_>) -> Verdict {
+    async fn decide(&self, request: &HttpRequest<'_>) -> Verdict {
         let now = (self.clock)();
         let policy = self.policy.snapshot();
-        let mut observation = Observation::begin(self, &request, policy.revision(), now);
-        let conclusion = self.judge(&request, &policy, now, &mut observation).await;
+        let mut observation = Observation::begin(self, request, policy.revision(), now);
+        let conclusion = self.judge(request, &policy, now, &mut observation).await;
         observation.finish(conclusion)
     }
 

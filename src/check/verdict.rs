@@ -43,7 +43,7 @@ pub struct LocalReply {
 /// [pipeline](super::Pipeline), so that it can be tested without one.
 pub trait Decide: Send + Sync + 'static {
     /// Judges a request. Runs inside the span of the check; may be dropped at any await.
-    fn decide(&self, request: HttpRequest<'_>) -> impl Future<Output = Verdict> + Send;
+    fn decide(&self, request: &HttpRequest<'_>) -> impl Future<Output = Verdict> + Send;
 
     /// Rejects a check that describes no HTTP request.
     fn refuse(&self, fault: InvalidCheck) -> impl Future<Output = Verdict> + Send;

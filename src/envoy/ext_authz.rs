@@ -60,7 +60,7 @@ impl<D: Decide> ExtAuthz<D> {
             Ok(request) => {
                 let scope = trace.check_scope(&request.headers);
                 // What is pinned is not moved, and it is large.
-                scope.run(pin!(self.decide.decide(request))).await
+                scope.run(pin!(self.decide.decide(&request))).await
             }
             Err(fault) => {
                 let scope = trace.check_scope(&[]);

@@ -60,7 +60,7 @@ impl Drop for Unfinished {
 }
 
 impl Decide for ByPath {
-    async fn decide(&self, request: HttpRequest<'_>) -> Verdict {
+    async fn decide(&self, request: &HttpRequest<'_>) -> Verdict {
         let events = self.events.clone();
         events.send(Event::Begun(request.path.to_owned())).ok();
         let outcome = match request.path {
