@@ -147,7 +147,7 @@ fn service(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         report.missing(
             config,
             message,
-            "`grpc_service: {envoy_grpc: {cluster_name: …}, timeout: 3s}`",
+            "`grpc_service: {envoy_grpc: {cluster_name: …}, timeout: 4s}`",
         );
         return;
     };
@@ -159,7 +159,7 @@ fn service(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
 
 /// Envoy's default timeout is 200 ms; it tells mcp-authz how long it waits.
 fn timeout(service: ConfigMessage<'_>, report: &mut Report) {
-    let help = "`timeout: 3s`, to which mcp-authz limits its own waiting";
+    let help = "`timeout: 4s`, to which mcp-authz limits its own waiting";
     match service.milliseconds_of("timeout") {
         None => {
             let message = "checks have only 200 ms, and the first token with a new key can take \
