@@ -38,7 +38,8 @@
 //! 3. `selection.rs` reads from the parameters what the method reaches, using its row in
 //!    `method.rs`.
 //! 4. `headers.rs` compares the headers with the message.
-//! 5. `target.rs` turns the message into one [`Target`] or several.
+//! 5. `target.rs` turns the message into one [`Target`] or several. `indirect.rs` finds the calls that
+//!    a tool is asked to make of other tools, which are targets of their own.
 //!
 //! If the sender is refused anyway, [`glance`] finds in the body only what the refusal needs: the
 //! id and the method. [`reply`] writes JSON-RPC replies.
@@ -55,6 +56,7 @@ mod glance;
 mod header;
 mod headers;
 mod id;
+mod indirect;
 mod key_rules;
 mod list_kind;
 mod listing;
@@ -78,6 +80,7 @@ pub use glance::{Glance, glance};
 pub use header::Header;
 pub use headers::{LEGACY_REVISIONS, MODERN_REVISION, MessageHeaders, Routing, SESSION_BYTES_MAX};
 pub use id::Id;
+pub use indirect::{IndirectTool, InnerFault, InnerForm};
 pub use list_kind::{ListKind, ListKinds, ListedCall};
 pub use listing::{
     Framing, ListItem, Listing, ListingCounts, ListingSettings, ListingStep, Unjudged, Unreadable,
@@ -87,4 +90,4 @@ pub use message::{Message, MessageKind, Payload};
 pub use method::{METHODS, Method, MethodForm, Selector};
 pub use options::DecodeOptions;
 pub use refusal::{Era, Refusal};
-pub use target::Target;
+pub use target::{Nesting, Target};

@@ -186,11 +186,23 @@ fn no_record_is_larger_than_it_may_be_whatever_is_in_it() {
             batch: Some(1000),
             session: Some(SessionHash::of(&long)),
             protocol_version: Some(long.clone().into()),
-            arguments: Some(Arguments::of(&arguments)),
+            arguments: Some(Arguments::brief(&arguments)),
+            inner: Some(InnerCall {
+                name: long.as_str().into(),
+                class: text(),
+                arguments: Some(Arguments::brief(&arguments)),
+                names: vec![long.as_str().into(); 256],
+            }),
             shadow: would_be.clone(),
             candidate: would_be,
             ..record("denied_by_rule")
         };
+        let without = Record {
+            arguments: Some(Arguments::of(&arguments)),
+            inner: None,
+            ..record.clone()
+        };
+        assert!(line(&without).0.len() < LINE_BYTES_MAX, "{filler:?}");
         let (text, is_cut) = line(&record);
         assert!(
             text.len() < LINE_BYTES_MAX,
@@ -209,6 +221,7 @@ fn no_record_is_larger_than_it_may_be_whatever_is_in_it() {
             "/rules",
             "/rules_indeterminate",
             "/arguments/names",
+            "/inner/arguments/names",
             "/shadow/rules",
         ] {
             let list = read.pointer(list).unwrap().as_array().unwrap();

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::context::RequestContext;
 use super::decision::RequestDecision;
+use super::merge::add_new;
 use super::objection::Objection;
 use super::parse::ParsedRequest;
 use super::policies::Policies;
@@ -16,6 +17,7 @@ use super::session::UsedBindings;
 use super::targets::{DecisionTarget, targets};
 use crate::authz::{self, AccessRequest, Http, Policy, Readings, Resource, WindowDemand};
 use crate::catalog::InputSchema;
+use crate::mcp::Nesting;
 use crate::state::{State, StateUnavailable};
 
 /// A decision on its way. If the check is given up or the store fails, it gives its places back:
@@ -53,6 +55,29 @@ impl DerefMut for Unfinished<'_> {
     }
 }
 
+/// What is to be recorded of an outer call together with its first inner call: the two count as one
+/// wherever they are counted alike.
+#[derive(Default)]
+struct Unrecorded(Vec<WindowDemand>);
+
+impl Unrecorded {
+    /// What is to be recorded now, after one more target.
+    fn of(&mut self, nesting: Nesting<'_>, events: Vec<WindowDemand>) -> Vec<WindowDemand> {
+        match nesting {
+            Nesting::Outer => {
+                self.0 = events;
+                Vec::new()
+            }
+            Nesting::FirstInner => {
+                let mut all = std::mem::take(&mut self.0);
+                add_new(&mut all, events);
+                all
+            }
+            Nesting::None | Nesting::Unreadable(_) | Nesting::Inner => events,
+        }
+    }
+}
+
 impl RequestContext<'_> {
     /// Evaluates every target, takes what limits ask for, and records what happened. Where there
     /// are several targets, each is recorded before the next is evaluated, so that windows count
@@ -85,6 +110,7 @@ impl RequestContext<'_> {
             && found.refusal.is_none()
             && !is_id_in_use;
         let mut is_denied = false;
+        let mut unrecorded = Unrecorded::default();
         if found.refusal.is_none() {
             for (index, target) in targets.iter().enumerate() {
                 let mut request = self.access_request(target, parsed);
@@ -96,11 +122,14 @@ impl RequestContext<'_> {
                     state.read(&demands, self.now).await?
                 };
                 request.context.readings = Some(&readings);
-                let denied = decided.evaluate(index, policies, &request, || self.objection(target));
+                let denied = decided.evaluate(index, policies, &request, target.nesting, || {
+                    self.objection(target)
+                });
                 is_denied |= denied;
                 if in_turn {
                     let events = policies.events(&request, denied);
-                    self.record(state, &events).await?;
+                    self.record(state, &unrecorded.of(target.nesting, events))
+                        .await?;
                 }
             }
             if is_id_in_use && decided.may_be_allowed() {
@@ -130,7 +159,10 @@ impl RequestContext<'_> {
             let events = match (in_turn, denied && !is_denied) {
                 (true, true) => policies.late_denial(&self.access_request(target, parsed)),
                 (true, false) => continue,
-                (false, _) => policies.events(&self.access_request(target, parsed), denied),
+                (false, _) => {
+                    let events = policies.events(&self.access_request(target, parsed), denied);
+                    unrecorded.of(target.nesting, events)
+                }
             };
             self.record(state, &events).await?;
         }
@@ -152,6 +184,9 @@ impl RequestContext<'_> {
     fn objection(&self, target: &DecisionTarget<'_>) -> Option<Objection> {
         if target.standing.is_refused {
             return Some(Objection::ToolChanged);
+        }
+        if let Nesting::Unreadable(fault) = target.nesting {
+            return Some(Objection::InnerCallInvalid(fault.clone()));
         }
         let input = target.standing.input.as_deref();
         let input = input.filter(|_| self.server.settings.check_arguments)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::indirect;
 use super::reader::ConfigReader;
 use super::silence::LINTS;
 use super::words::{ACCEPT, ON, Words, word_of};
@@ -76,6 +77,7 @@ fn server(
     let snapshot = fields.optional("tools_snapshot", findings, yaml::string);
     let trust = trust(&mut fields, findings);
     let check_arguments = check_arguments(node, &mut fields, findings);
+    let indirect = fields.optional("indirect", findings, indirect::indirect);
     fields.optional("silence", findings, yaml::silence(LINTS));
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
     let accept = yaml::choice(ACCEPT);
@@ -125,6 +127,7 @@ fn server(
         resume: resume.unwrap_or(false),
         trust,
         check_arguments,
+        indirect,
     };
     Some((settings, snapshot))
 }
@@ -297,6 +300,7 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         resume,
         trust: Trust { on_change, hints },
         check_arguments,
+        indirect,
     } = settings;
     let place = (!hosts.is_empty()).then(|| json!({"hosts": hosts, "path": path}));
     let scopes_supported = (!scopes_supported.is_empty()).then_some(scopes_supported);
@@ -310,6 +314,7 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         "on_tool_change": on_change.word(),
         "trust_tool_hints": hints,
         "check_arguments": check_arguments,
+        "indirect": indirect::shown(indirect.as_ref()),
         "scopes_supported": scopes_supported,
         "deny": {"shape": shape.word(), "disclose": disclose.word()},
         "batch_max": batch_max,

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use super::envelope::{Draft, Gathered};
 use super::id::Id;
+use super::indirect::inner_calls;
 use super::message::{Message, MessageKind, Payload};
 use super::method::{Method, find};
 use super::options::DecodeOptions;
@@ -117,6 +118,9 @@ impl<'a> Draft<'a> {
             select(entry, &mut params, options)?
         };
         let arguments = arguments(entry, &mut params)?;
+        let inner = selected.tool().map_or(Ok(Vec::new()), |tool| {
+            inner_calls(tool, arguments.as_ref(), options)
+        });
         let input = input(&mut params)?;
         let proposed_version = match take(&mut params, "protocolVersion") {
             Some(Value::String(version)) if method == INITIALIZE => Some(version),
@@ -133,6 +137,7 @@ impl<'a> Draft<'a> {
             proposed_version,
             is_task: take(&mut params, "task").is_some(),
             selected,
+            inner,
         })
     }
 
@@ -158,6 +163,7 @@ impl<'a> Draft<'a> {
             proposed_version: None,
             is_task: false,
             selected: Selected::Server,
+            inner: Ok(Vec::new()),
         })
     }
 

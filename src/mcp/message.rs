@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::id::Id;
+use super::indirect::{InnerCall, InnerFault};
 use super::method::Method;
 use super::place::META_PROTOCOL_VERSION;
 use super::selection::Selected;
@@ -33,6 +34,8 @@ pub struct Message<'a> {
     pub is_task: bool,
     /// What the method reaches.
     pub(super) selected: Selected<'a>,
+    /// The calls that the called tool is asked to make, or why they cannot be told.
+    pub(super) inner: Result<Vec<InnerCall<'a>>, InnerFault>,
 }
 
 impl Message<'_> {
