@@ -80,7 +80,7 @@ pub use response_context::{
     RESPONSE_FILTERS, filtered_method,
 };
 pub use server::{
-    DenySettings, DenyShape, Disclose, IndirectTool, InnerForm, InvalidServer, Server,
+    DenySettings, DenyShape, Disclose, IndirectTool, InnerForm, InnerPaths, InvalidServer, Server,
     ServerSettings, Servers, SessionBinding, UnknownServer, UriForm, ValuePath,
 };
 pub use turn::LongBodies;

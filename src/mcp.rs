@@ -47,11 +47,13 @@
 //! # Responses
 //!
 //! A [`Listing`] reads a response as it streams and removes the items that its reader may not see.
+//! The result of a tool that searches tools is read as a whole, by `found_tools.rs`.
 //! `list_kind.rs` has a row for each kind of list. A new list method needs a row there and one in
 //! `method.rs`.
 
 mod decode;
 mod envelope;
+mod found_tools;
 mod glance;
 mod header;
 mod headers;
@@ -76,11 +78,12 @@ mod template;
 mod tests;
 
 pub use decode::{RefusedBody, decode};
+pub use found_tools::{FoundTool, FoundTools, UnclearResult};
 pub use glance::{Glance, glance};
 pub use header::Header;
 pub use headers::{LEGACY_REVISIONS, MODERN_REVISION, MessageHeaders, Routing, SESSION_BYTES_MAX};
 pub use id::Id;
-pub use indirect::{IndirectTool, InnerFault, InnerForm};
+pub use indirect::{IndirectTool, InnerFault, InnerForm, InnerPaths};
 pub use list_kind::{ListKind, ListKinds, ListedCall};
 pub use listing::{
     Framing, ListItem, Listing, ListingCounts, ListingSettings, ListingStep, Unjudged, Unreadable,

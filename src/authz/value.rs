@@ -54,9 +54,8 @@ impl<'a> Value<'a> {
             Value::List(items) => Value::List(items.into_iter().map(Value::into_owned).collect()),
             Value::Map(members) => {
                 let members = members.into_iter();
-                let owned = members.map(|(key, value)| {
-                    (Cow::Owned(key.into_owned()), value.into_owned())
-                });
+                let owned =
+                    members.map(|(key, value)| (Cow::Owned(key.into_owned()), value.into_owned()));
                 Value::Map(owned.collect())
             }
         }

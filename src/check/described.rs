@@ -87,11 +87,7 @@ pub(super) fn describe(record: &mut Record, parsed: &ParsedRequest<'_>, decisive
 }
 
 /// Records the classes of the tools that are shown.
-pub(super) fn classify(
-    record: &mut Record,
-    parsed: &ParsedRequest<'_>,
-    decided: &RequestDecision,
-) {
+pub(super) fn classify(record: &mut Record, parsed: &ParsedRequest<'_>, decided: &RequestDecision) {
     let shown = Shown::of(parsed, decided.decisive);
     let outer = shown.as_ref().map_or(decided.decisive, |shown| shown.outer);
     record.class = decided.class_of(outer).cloned();

@@ -247,6 +247,7 @@ impl From<&Refusal> for Reason {
             Refusal::BatchEmpty
             | Refusal::BatchInitialize
             | Refusal::BatchModern
+            | Refusal::BatchSearch
             | Refusal::BatchDuplicateId => Reason::BatchInvalid,
             Refusal::JsonrpcVersion
             | Refusal::MethodMissing

@@ -14,8 +14,8 @@ use crate::authn::metadata::{self, InvalidResource, ResourceMetadata};
 use crate::telemetry::metrics::{Counter, Metrics};
 
 pub use settings::{
-    DenySettings, DenyShape, Disclose, IndirectTool, InnerForm, ServerSettings, SessionBinding,
-    UriForm, ValuePath,
+    DenySettings, DenyShape, Disclose, IndirectTool, InnerForm, InnerPaths, ServerSettings,
+    SessionBinding, UriForm, ValuePath,
 };
 
 /// The context extension with which an Envoy route names the server.

@@ -105,6 +105,12 @@ fn server(
         .unwrap_or(false);
     let resume = fields.optional("resume", findings, yaml::choice(ON));
     fields.finish(findings);
+    indirect::check_streams(
+        node,
+        indirect.as_deref(),
+        responses_on_get || resume == Some(true),
+        findings,
+    );
     let all = || issuers.unwrap_or_default().to_vec();
     let settings = ServerSettings {
         name: name?,

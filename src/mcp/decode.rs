@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use super::envelope::{Draft, Gathered};
 use super::id::Id;
-use super::indirect::inner_calls;
+use super::indirect::{inner_calls, results};
 use super::message::{Message, MessageKind, Payload};
 use super::method::{Method, find};
 use super::options::DecodeOptions;
@@ -136,6 +136,7 @@ impl<'a> Draft<'a> {
             meta,
             proposed_version,
             is_task: take(&mut params, "task").is_some(),
+            results: selected.tool().and_then(|tool| results(tool, options)),
             selected,
             inner,
         })
@@ -164,6 +165,7 @@ impl<'a> Draft<'a> {
             is_task: false,
             selected: Selected::Server,
             inner: Ok(Vec::new()),
+            results: None,
         })
     }
 
@@ -216,6 +218,9 @@ fn judge_batch<'a>(
         }
         if message.envelope_version().is_some() {
             return Err(Refusal::BatchModern);
+        }
+        if message.results.is_some() {
+            return Err(Refusal::BatchSearch);
         }
         let is_response = match message.kind {
             MessageKind::Response { .. } => true,

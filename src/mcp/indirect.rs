@@ -12,12 +12,21 @@ use super::place::{ObjectPlace, ValuePlace};
 use super::reader::BodyReader;
 use crate::authz::{Value, ValuePath, argument, is_near};
 
-/// A tool of a server that calls other tools of it.
+/// A tool of a server that calls other tools of it, or finds them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndirectTool {
     /// Its name. A name that some server may take for it counts as this one.
     pub tool: String,
-    /// Where its arguments have the list of calls; none: it makes one call.
+    /// Where its arguments have the calls that it makes, if it makes any.
+    pub inner: Option<InnerPaths>,
+    /// Where its result has a list of tools, if it has one.
+    pub results: Option<ValuePath>,
+}
+
+/// Where the arguments of a tool have the calls that it makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InnerPaths {
+    /// The list of calls; none: there is one call.
     pub calls: Option<ValuePath>,
     /// Where the name of the inner tool is: in the arguments, or in each item of the list.
     pub name: ValuePath,
@@ -83,8 +92,15 @@ const TEXT: &str = "text";
 const JSON: &str = "json";
 /// The list has more than [`CALLS_MAX`] items.
 const MANY: &str = "many";
-/// The inner tool calls other tools itself.
+/// The inner tool calls other tools itself, or finds them in a result that would come as another's.
 const NESTED: &str = "nested";
+
+/// Where the result of a tool has a list of tools, if it is one that finds tools.
+pub(super) fn results(tool: &str, options: &DecodeOptions) -> Option<ValuePath> {
+    let known = options.indirect.as_deref().unwrap_or_default();
+    let indirect = known.iter().find(|one| one.is_meant_by(tool))?;
+    indirect.results.clone()
+}
 
 /// Reads the calls that a call of a tool makes: none if it is no tool that makes any.
 ///
@@ -96,18 +112,19 @@ pub(super) fn inner_calls<'a>(
     options: &DecodeOptions,
 ) -> Result<Vec<InnerCall<'a>>, InnerFault> {
     let known = options.indirect.as_deref().unwrap_or_default();
-    let Some(indirect) = known.iter().find(|one| one.is_meant_by(tool)) else {
+    let indirect = known.iter().find(|one| one.is_meant_by(tool));
+    let Some(paths) = indirect.and_then(|one| one.inner.as_ref()) else {
         return Ok(Vec::new());
     };
     let mut reading = Reading {
-        indirect,
+        paths,
         known,
         options,
         values_left: options.json_values_max,
     };
     let nothing = Value::Map(Vec::new());
     let arguments = arguments.unwrap_or(&nothing);
-    let Some(path) = &indirect.calls else {
+    let Some(path) = &paths.calls else {
         return Ok(vec![reading.call(arguments, "")?]);
     };
     let place = pointer("", path);
@@ -132,8 +149,8 @@ pub(super) fn inner_calls<'a>(
 
 /// One call that is read for its inner calls.
 struct Reading<'o> {
-    indirect: &'o IndirectTool,
-    /// All tools of the server that call others.
+    paths: &'o InnerPaths,
+    /// All tools of the server that call or find others.
     known: &'o [IndirectTool],
     options: &'o DecodeOptions,
     /// How many more values and keys the JSON texts inside may have together.
@@ -147,9 +164,9 @@ impl Reading<'_> {
             return Err(InnerFault::new(place.to_owned(), TYPE));
         }
         let name = self.name(object);
-        let name = name.map_err(|kind| InnerFault::new(pointer(place, &self.indirect.name), kind));
+        let name = name.map_err(|kind| InnerFault::new(pointer(place, &self.paths.name), kind));
         let arguments = self.arguments(object);
-        let fault = |kind| InnerFault::new(pointer(place, &self.indirect.arguments), kind);
+        let fault = |kind| InnerFault::new(pointer(place, &self.paths.arguments), kind);
         Ok(InnerCall {
             name: name?,
             arguments: arguments.map_err(fault)?,
@@ -157,7 +174,7 @@ impl Reading<'_> {
     }
 
     fn name<'a>(&self, object: &Value<'a>) -> Result<Cow<'a, str>, &'static str> {
-        let name = match argument(object, &self.indirect.name) {
+        let name = match argument(object, &self.paths.name) {
             Err(_) => return Err(UNCLEAR),
             Ok(None | Some(Value::Null)) => return Err(MISSING),
             Ok(Some(Value::String(name))) => name,
@@ -179,7 +196,7 @@ impl Reading<'_> {
     }
 
     fn arguments<'a>(&mut self, object: &Value<'a>) -> Result<Option<Value<'a>>, &'static str> {
-        match (argument(object, &self.indirect.arguments), self.indirect.form) {
+        match (argument(object, &self.paths.arguments), self.paths.form) {
             (Err(_), _) => Err(UNCLEAR),
             (Ok(None | Some(Value::Null)), _) => Ok(None),
             (Ok(Some(arguments @ Value::Map(_))), _) => Ok(Some(arguments.clone())),

@@ -138,7 +138,9 @@ impl Message<'_> {
             ..outer
         });
         let nesting = Nesting::Outer;
-        std::iter::once(Target { nesting, ..outer }).chain(calls).collect()
+        std::iter::once(Target { nesting, ..outer })
+            .chain(calls)
+            .collect()
     }
 
     fn action_kind(&self) -> ActionKind {

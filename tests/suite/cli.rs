@@ -405,7 +405,13 @@ fn validate_warns_of_tools_whose_calls_cannot_be_seen_or_allowed() {
     for (tool, keys, rule, lint, warnings) in [
         ("call_tool", "", outer.clone(), unruled, 1),
         ("call_tool", "", allow("tools: ['*']"), unruled, 0),
-        ("call_tool", "", allow("tools: [call_tool, drop]"), unruled, 0),
+        (
+            "call_tool",
+            "",
+            allow("tools: [call_tool, drop]"),
+            unruled,
+            0,
+        ),
         ("call_tool", "", allow("servers: [s]"), unruled, 0),
         ("call_tool", "", allow("servers: [other]"), unruled, 1),
         ("call_tool", "", allow("prompts: ['*']"), unruled, 1),
@@ -418,10 +424,22 @@ fn validate_warns_of_tools_whose_calls_cannot_be_seen_or_allowed() {
             unruled,
             1,
         ),
-        ("call_tool", ", silence: [unruled-inner-tools]", outer.clone(), unruled, 0),
+        (
+            "call_tool",
+            ", silence: [unruled-inner-tools]",
+            outer.clone(),
+            unruled,
+            0,
+        ),
         ("call_tool", "", outer.clone(), unknown, 0),
         ("call_tools", "", outer.clone(), unknown, 1),
-        ("call_tools", ", silence: [unknown-indirect-tool]", outer, unknown, 0),
+        (
+            "call_tools",
+            ", silence: [unknown-indirect-tool]",
+            outer,
+            unknown,
+            0,
+        ),
     ] {
         let text = format!(
             "listen: 127.0.0.1:9001\nissuers: [{{issuer: https://idp.example.com}}]\nservers:\n- {{name: s, resource: https://x.test/mcp, match: {{hosts: [x.test]}}, tools_snapshot: tools.json, indirect: [{{tool: {tool}, name: n, arguments: a}}]{keys}}}\n- {{name: other, match: {{hosts: [y.test]}}, resource: https://y.test/mcp}}\npolicy: policy.yaml\n"
@@ -462,8 +480,16 @@ fn a_call_inside_a_call_is_explained_and_tested() {
         )
     };
     let cases = [
-        ("{name: get_note}", "decision: allow, rule: readers", "allow (allowed)"),
-        ("{name: drop}", "decision: deny, reason: no_matching_rule", "deny (no_matching_rule)"),
+        (
+            "{name: get_note}",
+            "decision: allow, rule: readers",
+            "allow (allowed)",
+        ),
+        (
+            "{name: drop}",
+            "decision: deny, reason: no_matching_rule",
+            "deny (no_matching_rule)",
+        ),
         (
             "{name: get_scoped}",
             "decision: challenge, scopes: [notes]",

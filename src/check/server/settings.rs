@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 pub use crate::authz::{UriForm, ValuePath};
 use crate::catalog::Trust;
-pub use crate::mcp::{IndirectTool, InnerForm};
+pub use crate::mcp::{IndirectTool, InnerForm, InnerPaths};
 use crate::upstream::AuthorizationHeader;
 
 /// One MCP server as configured.
@@ -54,7 +54,7 @@ pub struct ServerSettings {
     pub trust: Trust,
     /// Whether the arguments of calls have to fit the recorded input schemas.
     pub check_arguments: bool,
-    /// Its tools that call other tools of it.
+    /// Its tools that call other tools of it, or find them.
     pub indirect: Option<Arc<[IndirectTool]>>,
 }
 

@@ -36,6 +36,8 @@ pub(super) enum Signal {
     Unjudged(ListKind, Unjudged),
     /// The id of a new task has been read.
     Task,
+    /// A result that is held back as a whole is complete.
+    Result,
 }
 
 /// What a complete held item awaits.
@@ -83,6 +85,9 @@ impl ListFilter {
             let step = self.lexer.run(input, self.places.len())?;
             let consumed = before.len().saturating_sub(input.len());
             self.push_text(before.get(..consumed).unwrap_or_default());
+            if self.holds_result() && self.item.size() > self.settings.item_bytes_max {
+                return Err(Unreadable::TooLarge);
+            }
             let oversized = self.drop_oversized();
             let signal = self.take(step);
             if let Some(signal) = oversized.or(signal) {
@@ -145,6 +150,23 @@ impl ListFilter {
         self.mode = Fate::Pass;
     }
 
+    /// Settles the held result; does nothing if none is waiting.
+    pub(super) fn replace_result(&mut self, text: Option<&str>) {
+        let Some(text) = text else {
+            return self.settle(true);
+        };
+        if mem::take(&mut self.waiting) != Awaits::Nothing {
+            self.item.hide(&mut self.out);
+            self.out.extend_from_slice(text.as_bytes());
+            self.mode = Fate::Pass;
+        }
+    }
+
+    /// Whether what is held is a result.
+    fn holds_result(&self) -> bool {
+        self.mode == Fate::Hold && self.places.last() == Some(&OpenPlace::Message)
+    }
+
     /// Records that an item is kept, and returns whether it is the first one of its list.
     fn begin_kept(&mut self) -> bool {
         match self.places.last_mut() {
@@ -184,7 +206,10 @@ impl ListFilter {
 
     /// Drops an item that has become too large to be judged.
     fn drop_oversized(&mut self) -> Option<Signal> {
-        if self.mode != Fate::Hold || self.item.size() <= self.settings.item_bytes_max {
+        if self.mode != Fate::Hold
+            || self.holds_result()
+            || self.item.size() <= self.settings.item_bytes_max
+        {
             return None;
         }
         self.refuse_item(Unjudged::TooLarge)
@@ -244,7 +269,10 @@ impl ListFilter {
                 }
             }
             Some(OpenPlace::Message) => {
-                if self.member == Member::Result && shape == ValueStart::Object {
+                if self.member == Member::Result && self.settings.whole_results {
+                    self.mode = Fate::Hold;
+                    self.counts.lists += 1;
+                } else if self.member == Member::Result && shape == ValueStart::Object {
                     self.places.push(OpenPlace::Result {
                         has_list: false,
                         has_scope: false,
@@ -355,6 +383,10 @@ impl ListFilter {
         if let (Fate::Hold, Some(OpenPlace::List { kind, .. })) = (self.mode, self.places.last()) {
             self.waiting = Awaits::Judgement;
             return Some(Signal::Item(*kind));
+        }
+        if self.holds_result() {
+            self.waiting = Awaits::Judgement;
+            return Some(Signal::Result);
         }
         self.mode = Fate::Pass;
         self.lexer.has_text().then_some(Signal::Task)

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::authz::{Effect, Expression, Glob, Mode, MethodPattern, Policy, ResourceKind, Rule, What};
+use crate::authz::{
+    Effect, Expression, Glob, MethodPattern, Mode, Policy, ResourceKind, Rule, What,
+};
 use crate::mcp::IndirectTool;
 use crate::policy::testing::IndirectTools;
 

@@ -15,8 +15,8 @@ use crate::authz::{
     Policy, Readings, Resource, Subject, Taken, TrustedHints, UriForm, Value,
 };
 use crate::mcp::{
-    DecodeOptions, IndirectTool, InnerFault, ListKind, METHODS, Message, MethodForm, Nesting, Target,
-    decode,
+    DecodeOptions, IndirectTool, InnerFault, ListKind, METHODS, Message, MethodForm, Nesting,
+    Target, decode,
 };
 
 /// One request that a policy can be asked about without a server.
