@@ -115,12 +115,7 @@ impl RequestContext<'_> {
             for (index, target) in targets.iter().enumerate() {
                 let mut request = self.access_request(target, parsed);
                 request.context.session_started = found.session_started;
-                let demands = policies.demands(&request);
-                let readings = if demands.is_empty() {
-                    Readings::default()
-                } else {
-                    state.read(&demands, self.now).await?
-                };
+                let readings = self.read(state, &policies.demands(&request)).await?;
                 request.context.readings = Some(&readings);
                 let denied = decided.evaluate(index, policies, &request, target.nesting, || {
                     self.objection(target)
@@ -137,8 +132,7 @@ impl RequestContext<'_> {
                 return Ok(decided.finish());
             }
             decided.settle(state, self.decision_id, self.now).await?;
-            let says_nothing = self.server.settings.deny.disclose == Disclose::Nothing;
-            if says_nothing && !targets.iter().all(|target| self.may_be_listed(target)) {
+            if self.says_nothing() && !targets.iter().all(|target| self.may_be_listed(target)) {
                 decided.conceal();
             }
         }
@@ -153,20 +147,30 @@ impl RequestContext<'_> {
         if !policies.have_windows() {
             return Ok(decided.finish());
         }
-        let denied = !decided.is_allowed();
+        let denied = (!decided.is_allowed()).then_some(decided.decisive);
+        let mut unrecorded = Unrecorded::default();
         for (index, target) in targets.iter().enumerate() {
-            let denied = denied && index == decided.decisive;
+            let denied = denied == Some(index);
+            let request = self.access_request(target, parsed);
             let events = match (in_turn, denied && !is_denied) {
-                (true, true) => policies.late_denial(&self.access_request(target, parsed)),
+                (true, true) => policies.late_denial(&request),
                 (true, false) => continue,
-                (false, _) => {
-                    let events = policies.events(&self.access_request(target, parsed), denied);
-                    unrecorded.of(target.nesting, events)
-                }
+                (false, _) => unrecorded.of(target.nesting, policies.events(&request, denied)),
             };
             self.record(state, &events).await?;
         }
         Ok(decided.finish())
+    }
+
+    async fn read(
+        &self,
+        state: &dyn State,
+        demands: &[WindowDemand],
+    ) -> Result<Readings, StateUnavailable> {
+        if demands.is_empty() {
+            return Ok(Readings::default());
+        }
+        state.read(demands, self.now).await
     }
 
     async fn record(
@@ -192,6 +196,11 @@ impl RequestContext<'_> {
         let input = input.filter(|_| self.server.settings.check_arguments)?;
         let checked = input.check(target.arguments);
         checked.err().map(Objection::ArgumentsInvalid)
+    }
+
+    /// Whether a denied client learns nothing.
+    fn says_nothing(&self) -> bool {
+        self.server.settings.deny.disclose == Disclose::Nothing
     }
 
     /// Whether the caller may know of what is asked for, as far as the lists tell. What the policy

@@ -87,11 +87,12 @@ fn path(node: &Node, findings: &mut Findings) -> Option<ValuePath> {
 /// Refuses results that come on streams where nobody can tell whose they are.
 pub(super) fn check_streams(
     server: &Node,
-    indirect: Option<&[IndirectTool]>,
+    indirect: Option<&Arc<[IndirectTool]>>,
     has_streams: bool,
     findings: &mut Findings,
 ) {
-    let has_results = indirect.is_some_and(|all| all.iter().any(|one| one.results.is_some()));
+    let mut tools = indirect.into_iter().flat_map(|tools| tools.iter());
+    let has_results = tools.any(|one| one.results.is_some());
     if let Some(node) = server
         .member("indirect")
         .filter(|_| has_results && has_streams)

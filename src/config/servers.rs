@@ -70,9 +70,7 @@ fn server(
             trusted_issuer(node, issuers, findings)
         })
     });
-    let scopes_supported = fields.optional("scopes_supported", findings, |node, findings| {
-        yaml::list(node, findings, scope)
-    });
+    let scopes_supported = fields.optional("scopes_supported", findings, scopes);
     let deny = fields.optional("deny", findings, deny).unwrap_or_default();
     let snapshot = fields.optional("tools_snapshot", findings, yaml::string);
     let trust = trust(&mut fields, findings);
@@ -100,17 +98,10 @@ fn server(
             yaml::choice(SessionBinding::WORDS),
         )
         .unwrap_or_default();
-    let responses_on_get = fields
-        .optional("responses_on_get", findings, yaml::boolean)
-        .unwrap_or(false);
-    let resume = fields.optional("resume", findings, yaml::choice(ON));
+    let (responses_on_get, resume) = streams(&mut fields, findings);
     fields.finish(findings);
-    indirect::check_streams(
-        node,
-        indirect.as_deref(),
-        responses_on_get || resume == Some(true),
-        findings,
-    );
+    let has_streams = responses_on_get || resume;
+    indirect::check_streams(node, indirect.as_ref(), has_streams, findings);
     let all = || issuers.unwrap_or_default().to_vec();
     let settings = ServerSettings {
         name: name?,
@@ -130,12 +121,19 @@ fn server(
         authorization,
         session_binding,
         responses_on_get,
-        resume: resume.unwrap_or(false),
+        resume,
         trust,
         check_arguments,
         indirect,
     };
     Some((settings, snapshot))
+}
+
+/// Whether the server answers on GET streams, and whether clients may resume streams.
+fn streams(fields: &mut Fields<'_>, findings: &mut Findings) -> (bool, bool) {
+    let on_get = fields.optional("responses_on_get", findings, yaml::boolean);
+    let resume = fields.optional("resume", findings, yaml::choice(ON));
+    (on_get.unwrap_or(false), resume.unwrap_or(false))
 }
 
 fn check_arguments(node: &Node, fields: &mut Fields<'_>, findings: &mut Findings) -> bool {
@@ -237,6 +235,10 @@ fn trusted_issuer(
     let help = format!("configured: {}", yaml::quoted(issuers));
     findings.error(node, format!("`{name}` is not among `issuers`"), help);
     None
+}
+
+fn scopes(node: &Node, findings: &mut Findings) -> Option<Vec<String>> {
+    yaml::list(node, findings, scope)
 }
 
 fn scope(node: &Node, findings: &mut Findings) -> Option<String> {

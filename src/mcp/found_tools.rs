@@ -156,9 +156,10 @@ impl FoundTools {
 }
 
 /// Whether some client may take a key for that of another member.
-fn is_nearly_known(key: &Cow<'_, str>) -> bool {
-    let folded = fold(key);
-    let is_near = |member: &&str| *member != *key && member.eq_ignore_ascii_case(&folded);
+fn is_nearly_known(key: &str) -> bool {
+    let spelled = Cow::Borrowed(key);
+    let folded = fold(&spelled);
+    let is_near = |member: &&str| *member != key && member.eq_ignore_ascii_case(&folded);
     key.contains('\0') || MEMBERS.iter().any(is_near)
 }
 

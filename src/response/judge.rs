@@ -126,7 +126,7 @@ impl Judge {
             }
             request.context.hints = observed.hints;
         }
-        self.is_visible(policy, request).await
+        self.is_visible(policy, &request).await
     }
 
     /// Whether a tool of which no more than the name is known here is for the caller to see.
@@ -148,19 +148,20 @@ impl Judge {
         }
         request.context.uris = server.settings.uris;
         request.context.hints = standing.hints;
-        self.is_visible(policy, request).await
+        self.is_visible(policy, &request).await
     }
 
     async fn is_visible(
         &self,
         policy: &Policy,
-        mut request: AccessRequest<'_>,
+        request: &AccessRequest<'_>,
     ) -> Result<bool, ResponseRefusal> {
-        let demands = authz::demands(policy, &request);
+        let demands = authz::demands(policy, request);
         if demands.is_empty() {
-            return Ok(authz::is_visible(policy, &request));
+            return Ok(authz::is_visible(policy, request));
         }
         let readings = self.pipeline.state.read(&demands, request.now).await?;
+        let mut request = *request;
         request.context.readings = Some(&readings);
         Ok(authz::is_visible(policy, &request))
     }
