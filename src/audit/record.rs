@@ -25,7 +25,7 @@ const LONG_LIST_BYTES_MAX: usize = 2048;
 /// How many bytes other names of rules may take.
 const SHORT_LIST_BYTES_MAX: usize = 640;
 /// How many bytes the names of arguments may take where a record has those of two calls.
-const BRIEF_LIST_BYTES_MAX: usize = 512;
+const BRIEF_LIST_BYTES_MAX: usize = 520;
 /// How many bytes the names of inner tools may take.
 const INNER_NAMES_BYTES_MAX: usize = 256;
 

@@ -32,9 +32,7 @@ fn tool(node: &Node, findings: &mut Findings) -> Option<IndirectTool> {
     let form = fields.optional("form", findings, yaml::choice(InnerForm::WORDS));
     let results_node = fields.node_of("results");
     let results = results_node.and_then(|node| path(node, findings));
-    let says_more = ["calls", "form"]
-        .iter()
-        .any(|key| node.member(key).is_some());
+    let says_more = calls.is_some() || form.is_some();
     fields.finish(findings);
     let [name_node, arguments_node] = nodes;
     let makes_calls = name_node.is_some() || arguments_node.is_some() || says_more;

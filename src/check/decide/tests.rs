@@ -1,3 +1,5 @@
+mod indirect;
+
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -245,6 +247,7 @@ async fn try_judge(
     let body = body.to_string();
     let options = DecodeOptions {
         batch_max: 1000,
+        indirect: Some(indirect::tools()),
         ..DecodeOptions::default()
     };
     let request = HttpRequest {

@@ -1,6 +1,7 @@
 //! Results that are held back as a whole.
 
 use super::*;
+use crate::mcp::list_kind::ListKinds;
 
 fn whole() -> ListingSettings {
     ListingSettings {
