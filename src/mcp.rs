@@ -38,7 +38,7 @@
 //! 3. `selection.rs` reads from the parameters what the method reaches, using its row in
 //!    `method.rs`.
 //! 4. `headers.rs` compares the headers with the message.
-//! 5. `target.rs` turns the message into one [`Target`] or several. `indirect.rs` finds the calls that
+//! 5. `target.rs` turns the message into one [`Target`] or several. `inner_calls.rs` finds the calls that
 //!    a tool is asked to make of other tools, which are targets of their own.
 //!
 //! If the sender is refused anyway, [`glance`] finds in the body only what the refusal needs: the
@@ -59,6 +59,7 @@ mod header;
 mod headers;
 mod id;
 mod indirect;
+mod inner_calls;
 mod key_rules;
 mod list_kind;
 mod listing;
@@ -83,7 +84,8 @@ pub use glance::{Glance, glance};
 pub use header::Header;
 pub use headers::{LEGACY_REVISIONS, MODERN_REVISION, MessageHeaders, Routing, SESSION_BYTES_MAX};
 pub use id::Id;
-pub use indirect::{IndirectTool, InnerFault, InnerForm, InnerPaths};
+pub use indirect::{IndirectTool, InnerForm, InnerPaths};
+pub use inner_calls::InnerFault;
 pub use list_kind::{ListKind, ListKinds, ListedCall};
 pub use listing::{
     Framing, ListItem, Listing, ListingCounts, ListingSettings, ListingStep, Unjudged, Unreadable,

@@ -15,9 +15,9 @@ use super::reason::Reason;
 use super::server::Disclose;
 use super::session::UsedBindings;
 use super::targets::{DecisionTarget, targets};
-use crate::authz::{self, AccessRequest, Http, Policy, Readings, Resource, WindowDemand};
+use crate::authz::{self, AccessRequest, Http, Policy, Readings, Resource, Value, WindowDemand};
 use crate::catalog::InputSchema;
-use crate::mcp::Nesting;
+use crate::mcp::{InnerFault, Nesting};
 use crate::state::{State, StateUnavailable};
 
 /// A decision on its way. If the check is given up or the store fails, it gives its places back:
@@ -193,9 +193,43 @@ impl RequestContext<'_> {
             return Some(Objection::InnerCallInvalid(fault.clone()));
         }
         let input = target.standing.input.as_deref();
+        if let Some(fault) = input.and_then(|input| self.defaulted(target, input)) {
+            return Some(Objection::InnerCallInvalid(fault));
+        }
         let input = input.filter(|_| self.server.settings.check_arguments)?;
         let checked = input.check(target.arguments);
         checked.err().map(Objection::ArgumentsInvalid)
+    }
+
+    /// Whether an outer call leaves out the arguments of the inner one where its tool declares others
+    /// as their default.
+    fn defaulted(&self, target: &DecisionTarget<'_>, input: &InputSchema) -> Option<InnerFault> {
+        if target.nesting != Nesting::Outer {
+            return None;
+        }
+        let name = target.resource.name()?;
+        let mut known = self.server.settings.indirect.as_deref()?.iter();
+        let paths = known.find(|one| one.is_meant_by(name))?.inner.as_ref()?;
+        let sent = target
+            .arguments
+            .map(|sent| authz::argument(sent, &paths.arguments));
+        let is_left_out = matches!(sent, None | Some(Ok(None | Some(Value::Null))));
+        let default = authz::argument(input.defaults(), &paths.arguments);
+        let is_nothing = match default {
+            Ok(default) => default.is_none_or(|default| match default {
+                Value::Map(members) => members.is_empty(),
+                Value::Null => true,
+                Value::Bool(_)
+                | Value::Int(_)
+                | Value::Uint(_)
+                | Value::Float(_)
+                | Value::String(_)
+                | Value::List(_) => false,
+            }),
+            Err(_) => false,
+        };
+        let is_one = paths.calls.is_none();
+        (is_one && is_left_out && !is_nothing).then(|| InnerFault::defaulted(paths))
     }
 
     /// Whether a denied client learns nothing.

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use super::envelope::{Draft, Gathered};
 use super::id::Id;
-use super::indirect::{inner_calls, results};
+use super::inner_calls::{inner_calls, results};
 use super::message::{Message, MessageKind, Payload};
 use super::method::{Method, find};
 use super::options::DecodeOptions;
@@ -118,8 +118,9 @@ impl<'a> Draft<'a> {
             select(entry, &mut params, options)?
         };
         let arguments = arguments(entry, &mut params)?;
+        let is_task = take(&mut params, "task").is_some();
         let inner = selected.tool().map_or(Ok(Vec::new()), |tool| {
-            inner_calls(tool, arguments.as_ref(), options)
+            inner_calls(tool, arguments.as_ref(), is_task, options)
         });
         let input = input(&mut params)?;
         let proposed_version = match take(&mut params, "protocolVersion") {
@@ -135,7 +136,7 @@ impl<'a> Draft<'a> {
             input,
             meta,
             proposed_version,
-            is_task: take(&mut params, "task").is_some(),
+            is_task,
             results: selected.tool().and_then(|tool| results(tool, options)),
             selected,
             inner,

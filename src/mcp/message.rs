@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::id::Id;
-use super::indirect::{InnerCall, InnerFault};
+use super::inner_calls::{InnerCall, InnerFault};
 use super::method::Method;
 use super::place::META_PROTOCOL_VERSION;
 use super::selection::Selected;

@@ -2,7 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::indirect::InnerFault;
+use super::inner_calls::InnerFault;
 use super::message::{Message, MessageKind};
 use super::selection::Selected;
 use crate::authz::{Action, ActionKind, Resource, Value};

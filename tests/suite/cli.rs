@@ -504,9 +504,11 @@ fn a_call_inside_a_call_is_explained_and_tested() {
     let mut tests = "tests:\n".to_owned();
     for (index, (arguments, expected, _)) in cases.iter().enumerate() {
         let request = asks(arguments);
-        tests.push_str(&format!(
-            "- {{name: t{index}, request: {request}, expect: {{{expected}}}}}\n"
-        ));
+        writeln!(
+            tests,
+            "- {{name: t{index}, request: {request}, expect: {{{expected}}}}}"
+        )
+        .unwrap();
     }
     tests.push_str(
         "- {name: no room, request: {server: s, method: tools/call, name: call_tool, arguments: {name: get_few}, subject: {id: alice}, exhausted: [few]}, expect: {decision: deny, rule: few}}\n\
@@ -518,16 +520,12 @@ fn a_call_inside_a_call_is_explained_and_tested() {
     let ran = run(&["test", "--config", config]);
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     for (arguments, _, whole) in cases {
-        write("request.yaml", &asks(arguments));
-        let request = directory.path().join("request.yaml");
-        let ran = run(&["explain", "--config", config, request.to_str().unwrap()]);
+        let ran = run_with(&["explain", "--config", config, "-"], &asks(arguments));
         assert_eq!(ran.code, 0, "{}", ran.err);
         let last = ran.out.trim_end().lines().last().unwrap();
         assert_eq!(last, format!("the whole call: {whole}"), "{}", ran.out);
     }
-    write("request.yaml", &asks("{name: drop}"));
-    let request = directory.path().join("request.yaml");
-    let ran = run(&["explain", "--config", config, request.to_str().unwrap()]);
+    let ran = run_with(&["explain", "--config", config, "-"], &asks("{name: drop}"));
     for part in ["for tools/call `call_tool`", "for tools/call `drop`"] {
         assert!(ran.out.contains(part), "{}", ran.out);
     }

@@ -23,6 +23,8 @@ pub(super) struct ListFilter {
     mode: Fate,
     pub(super) item: PendingItem,
     pub(super) waiting: Awaits,
+    /// Whether a result was dropped.
+    is_too_large: bool,
     pub(super) out: Vec<u8>,
     pub(super) counts: ListingCounts,
 }
@@ -73,6 +75,7 @@ impl ListFilter {
             mode: Fate::Pass,
             item: PendingItem::default(),
             waiting: Awaits::Nothing,
+            is_too_large: false,
             out: Vec::new(),
             counts: ListingCounts::default(),
         }
@@ -85,10 +88,10 @@ impl ListFilter {
             let step = self.lexer.run(input, self.places.len())?;
             let consumed = before.len().saturating_sub(input.len());
             self.push_text(before.get(..consumed).unwrap_or_default());
-            if self.holds_result() && self.item.size() > self.settings.item_bytes_max {
+            let oversized = self.drop_oversized();
+            if self.is_too_large {
                 return Err(Unreadable::TooLarge);
             }
-            let oversized = self.drop_oversized();
             let signal = self.take(step);
             if let Some(signal) = oversized.or(signal) {
                 return Ok(Some(signal));
@@ -123,6 +126,9 @@ impl ListFilter {
     /// `may_be_blank`.
     pub(super) fn end(&mut self, may_be_blank: bool) -> Result<(), Unreadable> {
         let is_whole = self.lexer.is_whole() || may_be_blank && self.lexer.is_blank();
+        if self.is_too_large {
+            return Err(Unreadable::TooLarge);
+        }
         if !is_whole {
             return Err(Unreadable::Incomplete);
         }
@@ -204,12 +210,15 @@ impl ListFilter {
         }
     }
 
-    /// Drops an item that has become too large to be judged.
+    /// Drops an item that has become too large to be judged. A result that has ends the response.
     fn drop_oversized(&mut self) -> Option<Signal> {
-        if self.mode != Fate::Hold
-            || self.holds_result()
-            || self.item.size() <= self.settings.item_bytes_max
-        {
+        if self.mode != Fate::Hold || self.item.size() <= self.settings.item_bytes_max {
+            return None;
+        }
+        if self.holds_result() {
+            self.item.clear();
+            self.mode = Fate::Skip;
+            self.is_too_large = true;
             return None;
         }
         self.refuse_item(Unjudged::TooLarge)

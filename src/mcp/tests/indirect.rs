@@ -67,9 +67,11 @@ fn read(tool: &str, arguments: &str) -> String {
         let Resource::Tool(name) = target.resource else {
             panic!("{body}");
         };
-        let count = |arguments: &Value<'_>| match arguments {
-            Value::Map(members) => members.len().to_string(),
-            other => panic!("{other:?}"),
+        let count = |arguments: &Value<'_>| {
+            let Value::Map(members) = arguments else {
+                panic!("{arguments:?}");
+            };
+            members.len().to_string()
         };
         format!(
             "{name}:{}",
@@ -139,6 +141,14 @@ fn what_is_no_call_for_sure_is_a_fault() {
             r#"{"name":"a","Arguments":{}}"#,
             "/arguments unclear",
         ),
+    ] {
+        assert_eq!(read(tool, arguments), expected, "{tool} {arguments}");
+    }
+}
+
+#[test]
+fn texts_and_lists_that_are_no_calls_for_sure_are_faults() {
+    for (tool, arguments, expected) in [
         ("text", r#"{"name":"a","arguments":7}"#, "/arguments type"),
         ("text", r#"{"name":"a","arguments":" "}"#, "/arguments json"),
         (
@@ -194,6 +204,29 @@ fn what_is_no_call_for_sure_is_a_fault() {
         ),
     ] {
         assert_eq!(read(tool, arguments), expected, "{tool} {arguments}");
+    }
+}
+
+/// What a task finds would come as the result of `tasks/result`.
+#[test]
+fn a_tool_that_finds_does_not_run_as_a_task() {
+    for (tool, expected) in [
+        ("find", true),
+        ("Find", true),
+        ("one", false),
+        ("other", false),
+    ] {
+        let body = body(tool, r#"{"name":"a"}"#).replace(r#""_meta""#, r#""task":{},"_meta""#);
+        let Ok(Payload::One(message)) = decode(body.as_bytes(), &options()) else {
+            panic!("{body}");
+        };
+        let targets = message.targets();
+        let fault = if let Nesting::Unreadable(fault) = targets[0].nesting {
+            Some((&*fault.place, fault.kind))
+        } else {
+            None
+        };
+        assert_eq!(fault, expected.then_some(("", "task")), "{tool}");
     }
 }
 

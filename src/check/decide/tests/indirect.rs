@@ -140,10 +140,7 @@ async fn shadow_rules_and_candidates_count_alike() {
         enforced: &shadowed,
         candidate: Some(&candidate),
     };
-    for expected in [
-        authz::Rehearsed::Allow,
-        authz::Rehearsed::Deny(DenialReason::RateLimited),
-    ] {
+    for expected in [Rehearsed::Allow, Rehearsed::Deny(DenialReason::RateLimited)] {
         let decided = judge(policies, &state, &outer(1, "a")).await;
         for rehearsal in [decided.shadow, decided.candidate] {
             assert_eq!(rehearsal.unwrap().outcome, expected);

@@ -82,4 +82,15 @@ fn a_result_that_is_too_large_or_not_whole_is_not_let_out() {
         (outcome.out.as_str(), outcome.end),
         (r#"{"result":"#, Err(Unreadable::Incomplete))
     );
+    // Lines without data take room too, and none of it is let out.
+    let settings = ListingSettings {
+        framing: Framing::EventStream,
+        ..whole()
+    };
+    let lines = format!(
+        "data: {{\"result\":{{\ndata: \n{}data: }}}}\n\n",
+        "data:\n".repeat(200)
+    );
+    let outcome = check(settings, &lines);
+    assert_eq!(outcome.end, Err(Unreadable::TooLarge));
 }
