@@ -3,14 +3,18 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use super::decision::RequestDecision;
 use super::parse::ParsedRequest;
 use crate::audit::{Arguments, InnerCall, Record};
-use crate::mcp::{Message, Nesting};
+use crate::mcp::{Message, Nesting, Target};
 
 /// The message that a target is of, and which targets of the request a record shows for it.
 struct Shown<'p> {
     message: &'p Message<'p>,
+    /// The targets of the message.
+    targets: SmallVec<[Target<'p>; 1]>,
     /// The first target of the message.
     first: usize,
     /// The target itself; of a call inside a call, the outer one.
@@ -36,6 +40,7 @@ impl<'p> Shown<'p> {
             };
             return Some(Shown {
                 message,
+                targets,
                 first,
                 outer,
                 inner,
@@ -50,8 +55,7 @@ pub(super) fn describe(record: &mut Record, parsed: &ParsedRequest<'_>, decisive
     let Some(shown) = Shown::of(parsed, decisive) else {
         return;
     };
-    let message = shown.message;
-    let targets = message.targets();
+    let (message, targets) = (shown.message, &shown.targets);
     let at = |index: usize| targets.get(index.saturating_sub(shown.first));
     let Some(target) = at(shown.outer) else {
         return;
@@ -88,7 +92,9 @@ pub(super) fn describe(record: &mut Record, parsed: &ParsedRequest<'_>, decisive
 
 /// Records the classes of the tools that are shown.
 pub(super) fn classify(record: &mut Record, parsed: &ParsedRequest<'_>, decided: &RequestDecision) {
-    let shown = Shown::of(parsed, decided.decisive);
+    // Without a call inside it, the target that decides is the one that is shown.
+    let inside = record.inner.as_ref();
+    let shown = inside.and_then(|_| Shown::of(parsed, decided.decisive));
     let outer = shown.as_ref().map_or(decided.decisive, |shown| shown.outer);
     record.class = decided.class_of(outer).cloned();
     if let Some(inner) = &mut record.inner {
