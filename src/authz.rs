@@ -142,7 +142,10 @@ pub use expression::{
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
 pub use limit::{Limit, OpenLimit};
 pub use matching::Match;
-pub use path::{InvalidPath, PATH_NAMES_MAX, UnclearClaim, ValuePath, claim, is_left_out};
+pub use path::{
+    InvalidPath, PATH_NAMES_MAX, UnclearArgument, UnclearClaim, ValuePath, argument, claim,
+    is_left_out,
+};
 pub use peer::{Peer, PeerNames};
 pub use policy::{Policy, PolicyParts};
 pub use preview::{Preview, PreviewOutcome, preview};
@@ -152,6 +155,7 @@ pub use selectors::{
     Behaviour, ClaimSelector, Clock, ExpectedValue, Hours, MethodPattern, Names, ResourceKind,
     TextPattern, ValueSelector, What, When, Where, Who, WhoKinds, Why, canonical_network,
 };
+pub use spelling::is_near;
 pub use subject::{Subject, UnknownFacts};
 pub use uri::{UriForm, UriPattern, never_normal};
 pub use value::Value;

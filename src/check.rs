@@ -34,6 +34,7 @@ mod conclude;
 mod context;
 mod decide;
 mod decision;
+mod described;
 mod dynamic_metadata;
 mod endpoints;
 mod evidence;
@@ -79,8 +80,8 @@ pub use response_context::{
     RESPONSE_FILTERS, filtered_method,
 };
 pub use server::{
-    DenySettings, DenyShape, Disclose, InvalidServer, Server, ServerSettings, Servers,
-    SessionBinding, UnknownServer, UriForm,
+    DenySettings, DenyShape, Disclose, IndirectTool, InnerForm, InnerPaths, InvalidServer, Server,
+    ServerSettings, Servers, SessionBinding, UnknownServer, UriForm, ValuePath,
 };
 pub use turn::LongBodies;
 pub use verdict::{Decide, LocalReply, Outcome, Verdict};

@@ -37,6 +37,7 @@
 //! | `inspection` | reads the file |
 //! | `document` | knows the keys at the top, and reads them by the sections below |
 //! | `listen`, `issuers`, `servers`, `context`, `fetch`, `telemetry`, `limits` | each read a section |
+//! | `indirect` | reads a part of `servers` |
 //! | `words` | has the words of enums, for reading and printing |
 //! | `settings` | what comes out |
 //! | `effective` | prints what is in force, defaults filled in |
@@ -49,6 +50,7 @@ mod document;
 mod effective;
 mod fetch;
 mod fixed;
+mod indirect;
 mod inspection;
 mod issuers;
 mod limits;
@@ -63,6 +65,6 @@ mod words;
 
 pub use change::{ConfigChange, NamesChange};
 pub use inspection::{ConfigError, Inspection, decode, decode_file, inspect, load, read};
-pub use lint::{PolicyUsage, lint};
+pub use lint::{PolicyUsage, RecordedNames, lint};
 pub use settings::{Config, Drain, LimitSettings};
 pub use silence::LINTS;

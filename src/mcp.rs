@@ -38,7 +38,8 @@
 //! 3. `selection.rs` reads from the parameters what the method reaches, using its row in
 //!    `method.rs`.
 //! 4. `headers.rs` compares the headers with the message.
-//! 5. `target.rs` turns the message into one [`Target`] or several.
+//! 5. `target.rs` turns the message into one [`Target`] or several. `inner_calls.rs` finds the calls that
+//!    a tool is asked to make of other tools, which are targets of their own.
 //!
 //! If the sender is refused anyway, [`glance`] finds in the body only what the refusal needs: the
 //! id and the method. [`reply`] writes JSON-RPC replies.
@@ -46,15 +47,19 @@
 //! # Responses
 //!
 //! A [`Listing`] reads a response as it streams and removes the items that its reader may not see.
+//! The result of a tool that searches tools is read as a whole, by `found_tools.rs`.
 //! `list_kind.rs` has a row for each kind of list. A new list method needs a row there and one in
 //! `method.rs`.
 
 mod decode;
 mod envelope;
+mod found_tools;
 mod glance;
 mod header;
 mod headers;
 mod id;
+mod indirect;
+mod inner_calls;
 mod key_rules;
 mod list_kind;
 mod listing;
@@ -74,10 +79,13 @@ mod template;
 mod tests;
 
 pub use decode::{RefusedBody, decode};
+pub use found_tools::{FoundTool, FoundTools, UnclearResult};
 pub use glance::{Glance, glance};
 pub use header::Header;
 pub use headers::{LEGACY_REVISIONS, MODERN_REVISION, MessageHeaders, Routing, SESSION_BYTES_MAX};
 pub use id::Id;
+pub use indirect::{IndirectTool, InnerForm, InnerPaths};
+pub use inner_calls::InnerFault;
 pub use list_kind::{ListKind, ListKinds, ListedCall};
 pub use listing::{
     Framing, ListItem, Listing, ListingCounts, ListingSettings, ListingStep, Unjudged, Unreadable,
@@ -87,4 +95,4 @@ pub use message::{Message, MessageKind, Payload};
 pub use method::{METHODS, Method, MethodForm, Selector};
 pub use options::DecodeOptions;
 pub use refusal::{Era, Refusal};
-pub use target::Target;
+pub use target::{Nesting, Target};

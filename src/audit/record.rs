@@ -24,6 +24,10 @@ const ARGUMENT_NAMES_MAX: usize = 64;
 const LONG_LIST_BYTES_MAX: usize = 2048;
 /// The most bytes that other names of rules may take.
 const SHORT_LIST_BYTES_MAX: usize = 640;
+/// How many bytes the names of arguments may take where a record has those of two calls.
+const BRIEF_LIST_BYTES_MAX: usize = 520;
+/// How many bytes the names of inner tools may take.
+const INNER_NAMES_BYTES_MAX: usize = 256;
 
 /// Writes one field in one form.
 macro_rules! write_field {
@@ -139,6 +143,8 @@ record! {
     protocol_version: Option<Cow<'static, str>> = "mcp.protocol.version", text_if;
     /// The names and digest of the arguments, without their values.
     arguments: Option<Arguments> = "arguments", object_if;
+    /// The call that the tool makes of another tool.
+    inner: Option<InnerCall> = "inner", object_if;
     /// The decision if the shadow rules counted. Present only where one of them matches.
     shadow: Option<WouldBe> = "shadow", object_if;
     /// The decision of the candidate policy. Present only where it differs.
@@ -217,6 +223,31 @@ fn kept<'t>(text: &'t str, is_cut: &mut bool) -> &'t str {
     kept
 }
 
+/// A call that a tool makes of another tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InnerCall {
+    /// The inner tool: of several, that of the call that decided, or else the first.
+    pub name: Arc<str>,
+    /// Its risk class.
+    pub class: Option<Arc<str>>,
+    /// What the arguments of that call were, without their values.
+    pub arguments: Option<Arguments>,
+    /// The inner tools of all calls, in their order, where there are several.
+    pub names: Vec<Arc<str>>,
+}
+
+impl InnerCall {
+    fn write(&self, object: &mut Object<'_>, is_cut: &mut bool) {
+        let mut limited = Limited { object, is_cut };
+        limited.text("name", &self.name);
+        limited.text_if("class", self.class.as_deref());
+        limited.object_if("arguments", self.arguments.as_ref(), Arguments::write);
+        if !self.names.is_empty() {
+            limited.texts("names", each(&self.names), INNER_NAMES_BYTES_MAX);
+        }
+    }
+}
+
 /// The arguments of a call as evidence: their names, and a digest that equal calls share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
@@ -225,19 +256,31 @@ pub struct Arguments {
     /// `sha256:` and the digest of the arguments as JSON without white space, members sorted by
     /// name at every depth.
     pub digest: json::Digest,
+    /// How many bytes the names may take as they are written.
+    names_bytes_max: usize,
 }
 
 impl Arguments {
     fn write(&self, object: &mut Object<'_>, is_cut: &mut bool) {
         *is_cut |= self.names.is_cut;
         let mut limited = Limited { object, is_cut };
-        limited.texts("names", self.names.iter(), LONG_LIST_BYTES_MAX);
+        limited.texts("names", self.names.iter(), self.names_bytes_max);
         object.value("digest", &self.digest);
     }
 
     /// Describes the arguments of a call.
     #[must_use]
     pub fn of(arguments: &Value<'_>) -> Self {
+        Arguments::within(arguments, LONG_LIST_BYTES_MAX)
+    }
+
+    /// The same, with fewer names, for a record with the arguments of two calls.
+    #[must_use]
+    pub fn brief(arguments: &Value<'_>) -> Self {
+        Arguments::within(arguments, BRIEF_LIST_BYTES_MAX)
+    }
+
+    fn within(arguments: &Value<'_>, names_bytes_max: usize) -> Self {
         let names = match arguments {
             Value::Map(members) => {
                 ArgumentNames::of(members.iter().map(|(name, _)| &**name).collect())
@@ -253,6 +296,7 @@ impl Arguments {
         Arguments {
             names,
             digest: json::Digest::of(arguments),
+            names_bytes_max,
         }
     }
 }

@@ -83,6 +83,11 @@ impl Pending {
         &self.takings
     }
 
+    /// Leaves out what another part of the request takes for both.
+    pub fn leave_out(&mut self, taken: &[LimitDemand]) {
+        self.takings.leave_out(taken);
+    }
+
     /// Joins another part of a batch, or of a request that `is_one`: both pass or fail together.
     pub fn join(&mut self, other: Pending, is_one: bool) {
         self.takings.join(other.takings, is_one);
@@ -177,6 +182,9 @@ pub enum DenialReason {
     /// The arguments do not fit the recorded input schema of the tool. A policy never returns this
     /// either.
     ArgumentsInvalid,
+    /// The calls that the tool would make of other tools cannot be told. A policy never returns this
+    /// either.
+    InnerCallInvalid,
 }
 
 /// What the caller must obtain.

@@ -271,6 +271,26 @@ pub fn claim<'v, 'a>(
     }
 }
 
+/// The argument at a dotted path, however its names are joined.
+///
+/// # Errors
+/// If some server may find another value there than another server: a key of the client's is nearly
+/// one of the path, two readings differ, or a value on the way is no object.
+pub fn argument<'v, 'a>(
+    arguments: &'v Value<'a>,
+    path: &ValuePath,
+) -> Result<Option<&'v Value<'a>>, UnclearArgument> {
+    match path.find(arguments, KeyOrigin::Sent) {
+        FoundValue::Value(value) => Ok(Some(value)),
+        FoundValue::Absent => Ok(None),
+        FoundValue::Unclear => Err(UnclearArgument),
+    }
+}
+
+/// An argument that servers may read in several ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnclearArgument;
+
 /// A claim that the token neither has nor lacks: it was left out, or its path has two readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnclearClaim;

@@ -41,7 +41,8 @@ pub(super) fn fold_decomposed(part: &str) -> String {
 }
 
 /// Whether some server reads two texts as equal.
-pub(super) fn is_near(one: &str, other: &str) -> bool {
+#[must_use]
+pub fn is_near(one: &str, other: &str) -> bool {
     let quoted = |text: &str| trim(text).starts_with('"');
     if one.is_ascii() && other.is_ascii() && !quoted(one) && !quoted(other) {
         return trim(one).eq_ignore_ascii_case(trim(other));

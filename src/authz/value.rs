@@ -41,6 +41,26 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The same value with texts of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Null => Value::Null,
+            Value::Bool(is) => Value::Bool(is),
+            Value::Int(number) => Value::Int(number),
+            Value::Uint(number) => Value::Uint(number),
+            Value::Float(number) => Value::Float(number),
+            Value::String(text) => Value::String(Cow::Owned(text.into_owned())),
+            Value::List(items) => Value::List(items.into_iter().map(Value::into_owned).collect()),
+            Value::Map(members) => {
+                let members = members.into_iter();
+                let owned =
+                    members.map(|(key, value)| (Cow::Owned(key.into_owned()), value.into_owned()));
+                Value::Map(owned.collect())
+            }
+        }
+    }
+
     /// The number of values in the value, itself included; if there are more than `most`, some
     /// number above `most`.
     pub(super) fn count(&self, most: usize) -> usize {

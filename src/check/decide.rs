@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::context::RequestContext;
 use super::decision::RequestDecision;
+use super::merge::add_new;
 use super::objection::Objection;
 use super::parse::ParsedRequest;
 use super::policies::Policies;
@@ -14,8 +15,9 @@ use super::reason::Reason;
 use super::server::Disclose;
 use super::session::UsedBindings;
 use super::targets::{DecisionTarget, targets};
-use crate::authz::{self, AccessRequest, Http, Policy, Readings, Resource, WindowDemand};
+use crate::authz::{self, AccessRequest, Http, Policy, Readings, Resource, Value, WindowDemand};
 use crate::catalog::InputSchema;
+use crate::mcp::{InnerFault, Nesting};
 use crate::state::{State, StateUnavailable};
 
 /// A decision on its way. If the check is given up or the store fails, it gives its places back:
@@ -53,6 +55,29 @@ impl DerefMut for Unfinished<'_> {
     }
 }
 
+/// What is to be recorded of an outer call together with its first inner call: the two count as one
+/// wherever they are counted alike.
+#[derive(Default)]
+struct Unrecorded(Vec<WindowDemand>);
+
+impl Unrecorded {
+    /// What is to be recorded now, after one more target.
+    fn of(&mut self, nesting: Nesting<'_>, events: Vec<WindowDemand>) -> Vec<WindowDemand> {
+        match nesting {
+            Nesting::Outer => {
+                self.0 = events;
+                Vec::new()
+            }
+            Nesting::FirstInner => {
+                let mut all = std::mem::take(&mut self.0);
+                add_new(&mut all, events);
+                all
+            }
+            Nesting::None | Nesting::Unreadable(_) | Nesting::Inner => events,
+        }
+    }
+}
+
 impl RequestContext<'_> {
     /// Evaluates every target, takes what limits ask for, and records what happened. Where there
     /// are several targets, each is recorded before the next is evaluated, so that windows count
@@ -85,22 +110,21 @@ impl RequestContext<'_> {
             && found.refusal.is_none()
             && !is_id_in_use;
         let mut is_denied = false;
+        let mut unrecorded = Unrecorded::default();
         if found.refusal.is_none() {
             for (index, target) in targets.iter().enumerate() {
                 let mut request = self.access_request(target, parsed);
                 request.context.session_started = found.session_started;
-                let demands = policies.demands(&request);
-                let readings = if demands.is_empty() {
-                    Readings::default()
-                } else {
-                    state.read(&demands, self.now).await?
-                };
+                let readings = self.read(state, &policies.demands(&request)).await?;
                 request.context.readings = Some(&readings);
-                let denied = decided.evaluate(index, policies, &request, || self.objection(target));
+                let denied = decided.evaluate(index, policies, &request, target.nesting, || {
+                    self.objection(target)
+                });
                 is_denied |= denied;
                 if in_turn {
                     let events = policies.events(&request, denied);
-                    self.record(state, &events).await?;
+                    self.record(state, &unrecorded.of(target.nesting, events))
+                        .await?;
                 }
             }
             if is_id_in_use && decided.may_be_allowed() {
@@ -108,8 +132,7 @@ impl RequestContext<'_> {
                 return Ok(decided.finish());
             }
             decided.settle(state, self.decision_id, self.now).await?;
-            let says_nothing = self.server.settings.deny.disclose == Disclose::Nothing;
-            if says_nothing && !targets.iter().all(|target| self.may_be_listed(target)) {
+            if self.says_nothing() && !targets.iter().all(|target| self.may_be_listed(target)) {
                 decided.conceal();
             }
         }
@@ -124,17 +147,30 @@ impl RequestContext<'_> {
         if !policies.have_windows() {
             return Ok(decided.finish());
         }
-        let denied = !decided.is_allowed();
+        let denied = (!decided.is_allowed()).then_some(decided.decisive);
+        let mut unrecorded = Unrecorded::default();
         for (index, target) in targets.iter().enumerate() {
-            let denied = denied && index == decided.decisive;
+            let denied = denied == Some(index);
+            let request = self.access_request(target, parsed);
             let events = match (in_turn, denied && !is_denied) {
-                (true, true) => policies.late_denial(&self.access_request(target, parsed)),
+                (true, true) => policies.late_denial(&request),
                 (true, false) => continue,
-                (false, _) => policies.events(&self.access_request(target, parsed), denied),
+                (false, _) => unrecorded.of(target.nesting, policies.events(&request, denied)),
             };
             self.record(state, &events).await?;
         }
         Ok(decided.finish())
+    }
+
+    async fn read(
+        &self,
+        state: &dyn State,
+        demands: &[WindowDemand],
+    ) -> Result<Readings, StateUnavailable> {
+        if demands.is_empty() {
+            return Ok(Readings::default());
+        }
+        state.read(demands, self.now).await
     }
 
     async fn record(
@@ -153,10 +189,52 @@ impl RequestContext<'_> {
         if target.standing.is_refused {
             return Some(Objection::ToolChanged);
         }
+        if let Nesting::Unreadable(fault) = target.nesting {
+            return Some(Objection::InnerCallInvalid(fault.clone()));
+        }
         let input = target.standing.input.as_deref();
+        if let Some(fault) = input.and_then(|input| self.defaulted(target, input)) {
+            return Some(Objection::InnerCallInvalid(fault));
+        }
         let input = input.filter(|_| self.server.settings.check_arguments)?;
         let checked = input.check(target.arguments);
         checked.err().map(Objection::ArgumentsInvalid)
+    }
+
+    /// Whether an outer call leaves out the arguments of the inner one where its tool declares others
+    /// as their default.
+    fn defaulted(&self, target: &DecisionTarget<'_>, input: &InputSchema) -> Option<InnerFault> {
+        if target.nesting != Nesting::Outer {
+            return None;
+        }
+        let name = target.resource.name()?;
+        let mut known = self.server.settings.indirect.as_deref()?.iter();
+        let paths = known.find(|one| one.is_meant_by(name))?.inner.as_ref()?;
+        let sent = target
+            .arguments
+            .map(|sent| authz::argument(sent, &paths.arguments));
+        let is_left_out = matches!(sent, None | Some(Ok(None | Some(Value::Null))));
+        let default = authz::argument(input.defaults(), &paths.arguments);
+        let is_nothing = match default {
+            Ok(default) => default.is_none_or(|default| match default {
+                Value::Map(members) => members.is_empty(),
+                Value::Null => true,
+                Value::Bool(_)
+                | Value::Int(_)
+                | Value::Uint(_)
+                | Value::Float(_)
+                | Value::String(_)
+                | Value::List(_) => false,
+            }),
+            Err(_) => false,
+        };
+        let is_one = paths.calls.is_none();
+        (is_one && is_left_out && !is_nothing).then(|| InnerFault::defaulted(paths))
+    }
+
+    /// Whether a denied client learns nothing.
+    fn says_nothing(&self) -> bool {
+        self.server.settings.deny.disclose == Disclose::Nothing
     }
 
     /// Whether the caller may know of what is asked for, as far as the lists tell. What the policy

@@ -4,19 +4,20 @@ use std::cell::LazyCell;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::merge::add_new;
-use super::objection::{Objection, objected};
+use super::objection::{ArgumentFault, Objection, objected};
 use super::policies::Policies;
 use super::reason::Reason;
 use super::rehearsal::{add_rehearsal, rehearsed};
 use super::takings::{self, Took, take};
 use crate::authz::{
-    self, AccessRequest, Assigned, Decision, Denial, DenialReason, Evaluation, Policy, Rehearsal,
-    Rehearsed, Rules, Taken,
+    self, AccessRequest, Assigned, Decision, Denial, DenialReason, Evaluation, LimitDemand, Policy,
+    Rehearsal, Rehearsed, Rules, Taken, Takings,
 };
-use crate::catalog::InvalidArguments;
+use crate::mcp::Nesting;
 use crate::state::{BindingKind, PlaceKey, State, StateUnavailable};
 
 /// The decision about all that a request asks for: all of it is allowed, or none.
@@ -27,8 +28,8 @@ pub(super) struct RequestDecision {
     pub(super) decision: Option<Decision>,
     /// What the request uses is not the caller's, or in use; then there is no decision.
     pub(super) refusal: Option<Reason>,
-    /// Where the arguments do not fit, if that is why it is denied.
-    pub(super) misfit: Option<InvalidArguments>,
+    /// What of the arguments is at fault, if that is why it is denied.
+    pub(super) misfit: Option<ArgumentFault>,
     /// Since when the caller has the session of the request.
     pub(super) session_started: Option<Timestamp>,
     /// What the request has bound to the caller.
@@ -39,8 +40,10 @@ pub(super) struct RequestDecision {
     is_one: bool,
     /// Which target decided.
     pub(super) decisive: usize,
-    /// The class of its tool.
-    pub(super) class: Option<Arc<str>>,
+    /// The class of the tool of each target.
+    pub(super) classes: SmallVec<[Option<Arc<str>>; 1]>,
+    /// What the outer call of calls inside it takes from limits on how often.
+    outer: OuterCall,
     /// Of limits of several targets, where those of each after the first begin.
     joined: Vec<Joined>,
     pub(super) rules: Vec<Arc<str>>,
@@ -63,8 +66,15 @@ struct Joined {
     places: usize,
     /// The number of the target.
     index: usize,
-    /// The class of its tool.
-    class: Option<Arc<str>>,
+}
+
+/// What an outer call takes from limits on how often, which the first call inside it does not take
+/// again: the two are one call to whoever makes it.
+#[derive(Default)]
+struct OuterCall {
+    enforced: Vec<LimitDemand>,
+    shadow: Vec<LimitDemand>,
+    candidate: Vec<LimitDemand>,
 }
 
 impl RequestDecision {
@@ -115,6 +125,11 @@ impl RequestDecision {
         };
     }
 
+    /// The class of the tool of a target.
+    pub(super) fn class_of(&self, index: usize) -> Option<&Arc<str>> {
+        self.classes.get(index)?.as_ref()
+    }
+
     /// Evaluates one target, and says whether it is denied or challenged. An objection refuses
     /// whatever the policy says, unless it denies anyway: its reason says more, but for arguments
     /// that it could not evaluate. What nobody would allow is not objected to, as that may cost
@@ -124,8 +139,12 @@ impl RequestDecision {
         index: usize,
         policies: Policies<'_>,
         request: &AccessRequest<'_>,
+        nesting: Nesting<'_>,
         object: impl FnOnce() -> Option<Objection>,
     ) -> bool {
+        if nesting == Nesting::Outer {
+            self.outer = OuterCall::default();
+        }
         let objection = LazyCell::new(object);
         let (mut evaluation, shadow) = authz::evaluate_beside_shadow(policies.enforced, request);
         let denied = match &evaluation.decision {
@@ -135,14 +154,16 @@ impl RequestDecision {
         if let Some(objection) = objected(&objection, denied) {
             evaluation.decision = Decision::Deny(objection.denial());
             evaluation.rules.clear();
-            if let (Objection::ArgumentsInvalid(misfit), None) = (objection, &self.misfit) {
-                self.misfit = Some(misfit.clone());
-            }
+            self.misfit = self.misfit.take().or_else(|| objection.fault());
         }
         let is_denied = matches!(
             evaluation.decision,
             Decision::Deny(_) | Decision::Challenge(_)
         );
+        if let Decision::Limit(pending) = &mut evaluation.decision {
+            let taken = shared(nesting, &mut self.outer.enforced, pending.takings());
+            pending.leave_out(taken);
+        }
         self.add(index, evaluation);
         let refuse = |mut rehearsal: Rehearsal| {
             let denied = match &rehearsal.outcome {
@@ -154,11 +175,19 @@ impl RequestDecision {
             }
             rehearsal
         };
-        if let Some(rehearsal) = shadow {
+        if let Some(mut rehearsal) = shadow {
+            if let Rehearsed::Limit(takings) = &mut rehearsal.outcome {
+                let taken = shared(nesting, &mut self.outer.shadow, takings);
+                takings.leave_out(taken);
+            }
             add_rehearsal(&mut self.shadow, refuse(rehearsal), self.is_one);
         }
         if let Some(candidate) = policies.candidate {
-            let rehearsal = authz::rehearse(candidate, request, Rules::Enforced);
+            let mut rehearsal = authz::rehearse(candidate, request, Rules::Enforced);
+            if let Rehearsed::Limit(takings) = &mut rehearsal.outcome {
+                let taken = shared(nesting, &mut self.outer.candidate, takings);
+                takings.leave_out(taken);
+            }
             add_rehearsal(&mut self.candidate, refuse(rehearsal), self.is_one);
         }
         is_denied
@@ -166,6 +195,7 @@ impl RequestDecision {
 
     /// A denial outweighs a challenge, and a challenge an allow; challenges and limits add up.
     fn add(&mut self, index: usize, evaluation: Evaluation) {
+        self.classes.push(evaluation.class);
         add_new(&mut self.rules, evaluation.rules);
         add_new(&mut self.indeterminate, evaluation.indeterminate);
         match &mut self.assigned {
@@ -184,7 +214,6 @@ impl RequestDecision {
                     calls: all.takings().calls.len(),
                     places: all.takings().places.len(),
                     index,
-                    class: evaluation.class,
                 });
                 all.join(more, self.is_one);
             }
@@ -207,7 +236,6 @@ impl RequestDecision {
             )
             | (Some(Decision::Challenge(_)), decision @ Decision::Deny(_)) => {
                 self.decision = Some(decision);
-                self.class = evaluation.class;
                 self.decisive = index;
             }
         }
@@ -227,7 +255,7 @@ impl RequestDecision {
             .take_if(|decision| matches!(decision, Decision::Limit(_)))
         {
             enforced.extend(pending.takings().rules().cloned());
-            let (joined, decision) = match take(state, pending.takings(), request, now).await? {
+            let (decisive, decision) = match take(state, pending.takings(), request, now).await? {
                 Took::All(places) => {
                     self.places = places;
                     (None, pending.settle(Taken::All))
@@ -239,10 +267,7 @@ impl RequestDecision {
                     (self.joined_at(|it| it.calls, first), pending.settle(taken))
                 }
             };
-            if let Some((index, class)) = joined {
-                self.decisive = index;
-                self.class = class;
-            }
+            self.decisive = decisive.unwrap_or(self.decisive);
             self.decision = Some(decision);
         }
         if let Some(Decision::Deny(denial)) = &self.decision
@@ -274,13 +299,26 @@ impl RequestDecision {
         Ok(())
     }
 
-    /// The target that a limit belongs to, and the class of its tool; none if it is the first.
-    fn joined_at(
-        &self,
-        begin: impl Fn(&Joined) -> usize,
-        limit: usize,
-    ) -> Option<(usize, Option<Arc<str>>)> {
+    /// The target that a limit belongs to; none if it is the first.
+    fn joined_at(&self, begin: impl Fn(&Joined) -> usize, limit: usize) -> Option<usize> {
         let joined = self.joined.iter().rfind(|joined| begin(joined) <= limit)?;
-        Some((joined.index, joined.class.clone()))
+        Some(joined.index)
+    }
+}
+
+/// What an outer call has taken for its first inner call too; what an outer call takes is remembered.
+/// Further inner calls are calls of their own.
+fn shared<'o>(
+    nesting: Nesting<'_>,
+    outer: &'o mut Vec<LimitDemand>,
+    takings: &Takings,
+) -> &'o [LimitDemand] {
+    match nesting {
+        Nesting::Outer => {
+            outer.clone_from(&takings.calls);
+            &[]
+        }
+        Nesting::FirstInner => outer,
+        Nesting::None | Nesting::Unreadable(_) | Nesting::Inner => &[],
     }
 }

@@ -33,11 +33,13 @@ pub enum Fact {
     Name,
     /// The risk class of the tool.
     Class,
+    /// The tool that the called tool calls.
+    InnerName,
 }
 
 impl Fact {
     /// All of them.
-    pub const ALL: [Fact; 12] = [
+    pub const ALL: [Fact; 13] = [
         Fact::Decision,
         Fact::Reason,
         Fact::DecisionId,
@@ -50,6 +52,7 @@ impl Fact {
         Fact::Method,
         Fact::Name,
         Fact::Class,
+        Fact::InnerName,
     ];
 
     /// Those that are told unless the configuration says otherwise.
@@ -79,6 +82,7 @@ impl Fact {
             Fact::Method => "method",
             Fact::Name => "name",
             Fact::Class => "class",
+            Fact::InnerName => "inner_name",
         }
     }
 }
@@ -103,6 +107,7 @@ pub(super) fn metadata(
         Fact::Method => record.method.clone().map(Text::from),
         Fact::Name => text(&record.name),
         Fact::Class => text(&record.class),
+        Fact::InnerName => record.inner.as_ref().map(|inner| Text::from(&inner.name)),
     };
     let mut metadata = Vec::with_capacity(FACTS_MAX);
     let present = facts
@@ -113,4 +118,4 @@ pub(super) fn metadata(
 }
 
 /// How many facts there are at most, but for those of the policy.
-const FACTS_MAX: usize = 14;
+const FACTS_MAX: usize = 15;

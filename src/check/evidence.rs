@@ -12,6 +12,7 @@ use uuid::{ContextV7, Uuid};
 
 use super::conclude::Conclusion;
 use super::decision::RequestDecision;
+use super::described;
 use super::dynamic_metadata::metadata;
 use super::parse::ParsedRequest;
 use super::pipeline::Pipeline;
@@ -87,6 +88,7 @@ impl<'p> Observation<'p> {
             session: None,
             protocol_version: None,
             arguments: None,
+            inner: None,
             shadow: None,
             candidate: None,
             is_cut,
@@ -194,7 +196,7 @@ impl<'p> Observation<'p> {
         record
             .rules_indeterminate
             .clone_from(&decided.indeterminate);
-        record.class.clone_from(&decided.class);
+        described::classify(record, parsed, decided);
         let shadow = decided.shadow.as_ref();
         record.shadow = shadow
             .filter(|shadow| !shadow.shadow.is_empty())
@@ -234,24 +236,8 @@ impl<'p> Observation<'p> {
     }
 
     fn describe(&mut self, parsed: &ParsedRequest<'_>, decisive: usize) {
-        let Some(record) = &mut self.record else {
-            return;
-        };
-        let mut index = decisive;
-        for message in parsed.messages() {
-            let targets = message.targets();
-            let Some(target) = targets.get(index) else {
-                index = index.saturating_sub(targets.len());
-                continue;
-            };
-            let is_cut = &mut record.is_cut;
-            record.method = Some(match message.entry {
-                Some(entry) => Cow::Borrowed(entry.name),
-                None => Cow::Owned(Record::text(&message.method, is_cut)),
-            });
-            record.name = target.name.map(|name| Record::shared(name, is_cut));
-            record.arguments = target.arguments.map(audit::Arguments::of);
-            return;
+        if let Some(record) = &mut self.record {
+            described::describe(record, parsed, decisive);
         }
     }
 

@@ -1,10 +1,11 @@
-//! Objections to a call whatever the policy says: a tool that has changed, or arguments that do not
-//! fit.
+//! Objections to a call whatever the policy says: a tool that has changed, arguments that do not
+//! fit, or calls inside it that cannot be told.
 
 use std::cell::LazyCell;
 
 use crate::authz::{Denial, DenialReason};
 use crate::catalog::InvalidArguments;
+use crate::mcp::InnerFault;
 
 /// Why a call is denied whatever the policy says.
 pub(super) enum Objection {
@@ -12,6 +13,17 @@ pub(super) enum Objection {
     ToolChanged,
     /// The arguments do not fit it.
     ArgumentsInvalid(InvalidArguments),
+    /// The calls that it would make cannot be told.
+    InnerCallInvalid(InnerFault),
+}
+
+/// Where the arguments of a denied call are at fault, and how, as the client is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ArgumentFault {
+    /// They do not fit the schema of their tool.
+    Schema(InvalidArguments),
+    /// They do not tell the call that the tool would make.
+    Inner(InnerFault),
 }
 
 impl Objection {
@@ -19,6 +31,7 @@ impl Objection {
         match self {
             Objection::ToolChanged => DenialReason::ToolChanged,
             Objection::ArgumentsInvalid(_) => DenialReason::ArgumentsInvalid,
+            Objection::InnerCallInvalid(_) => DenialReason::InnerCallInvalid,
         }
     }
 
@@ -28,6 +41,41 @@ impl Objection {
             rule: None,
             message: None,
             retry_after: None,
+        }
+    }
+
+    /// What of the arguments is at fault.
+    pub(super) fn fault(&self) -> Option<ArgumentFault> {
+        match self {
+            Objection::ToolChanged => None,
+            Objection::ArgumentsInvalid(misfit) => Some(ArgumentFault::Schema(misfit.clone())),
+            Objection::InnerCallInvalid(fault) => Some(ArgumentFault::Inner(fault.clone())),
+        }
+    }
+}
+
+impl ArgumentFault {
+    /// The reason of the denial that tells of it.
+    pub(super) fn reason(&self) -> DenialReason {
+        match self {
+            ArgumentFault::Schema(_) => DenialReason::ArgumentsInvalid,
+            ArgumentFault::Inner(_) => DenialReason::InnerCallInvalid,
+        }
+    }
+
+    /// The place, as a JSON Pointer into the arguments; empty for all of them.
+    pub(super) fn place(&self) -> &str {
+        match self {
+            ArgumentFault::Schema(misfit) => &misfit.path,
+            ArgumentFault::Inner(fault) => &fault.place,
+        }
+    }
+
+    /// What is wrong there.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            ArgumentFault::Schema(misfit) => misfit.kind,
+            ArgumentFault::Inner(fault) => fault.kind,
         }
     }
 }
@@ -42,7 +90,7 @@ pub(super) fn objected<O: FnOnce() -> Option<Objection>>(
         // Arguments that a client can put right say more than that no rule could read them.
         Some(DenialReason::Indeterminate) => objection
             .as_ref()
-            .filter(|objection| matches!(objection, Objection::ArgumentsInvalid(_))),
+            .filter(|objection| objection.fault().is_some()),
         Some(_) => None,
     }
 }

@@ -67,6 +67,7 @@ pub(super) fn parse<'r>(
         subscriptions_max: limits.subscriptions_max,
         accept_folded_arguments: settings.fold_arguments,
         lossy: matches!(request.body, Body::Lossy(_)),
+        indirect: settings.indirect.clone(),
     };
     let content = headers.check_content(body.len()).err();
     ParsedRequest::decoded(decode(body, &options), &headers, rejection, content)

@@ -10,7 +10,7 @@ use super::parse::ParsedRequest;
 use super::response_context::ResponseContents;
 use super::takings::WaitingPlaces;
 use super::{resume, session};
-use crate::mcp::{Message, MessageKind};
+use crate::mcp::{Message, MessageKind, Nesting};
 use crate::state::State;
 use crate::text::Text;
 use crate::upstream::{self, Facts, Obligations, UpstreamFault};
@@ -63,8 +63,10 @@ impl RequestContext<'_> {
             _ => None,
         };
         let targets = single.map(Message::targets).unwrap_or_default();
+        // Of calls inside a call the server is told the outer one, whose name it got.
         let name = match targets.as_slice() {
             [target] => target.name,
+            [target, ..] if target.nesting == Nesting::Outer => target.name,
             _ => None,
         };
         Facts {

@@ -102,6 +102,8 @@ reasons! {
         "the definition of the tool has changed and is not accepted yet";
     ArgumentsInvalid, Deny, FORBIDDEN, "arguments_invalid",
         "the arguments do not fit the tool's input schema";
+    InnerCallInvalid, Deny, FORBIDDEN, "inner_call_invalid",
+        "the call that the tool would make of another tool cannot be told";
     RateLimited, Deny, TOO_MANY_REQUESTS, "rate_limited", "too many calls; try again later";
     SessionMismatch, Deny, FORBIDDEN, "session_mismatch", "the session belongs to another subject";
     SessionUnknown, Deny, NOT_FOUND, "session_unknown",
@@ -245,6 +247,7 @@ impl From<&Refusal> for Reason {
             Refusal::BatchEmpty
             | Refusal::BatchInitialize
             | Refusal::BatchModern
+            | Refusal::BatchSearch
             | Refusal::BatchDuplicateId => Reason::BatchInvalid,
             Refusal::JsonrpcVersion
             | Refusal::MethodMissing
@@ -287,6 +290,7 @@ impl From<DenialReason> for Reason {
             DenialReason::SenderConstraint => Reason::SenderConstraintRequired,
             DenialReason::ToolChanged => Reason::ToolChanged,
             DenialReason::ArgumentsInvalid => Reason::ArgumentsInvalid,
+            DenialReason::InnerCallInvalid => Reason::InnerCallInvalid,
             DenialReason::RateLimited => Reason::RateLimited,
         }
     }

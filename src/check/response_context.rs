@@ -24,7 +24,7 @@ use super::context::RequestContext;
 use super::parse::ParsedRequest;
 use super::reply::Addressee;
 use crate::authn::SerializedSubject;
-use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, Subject};
+use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, Subject, ValuePath};
 use crate::json::Json;
 use crate::mcp::{Era, Id, ListKind};
 use crate::state::PlaceKey;
@@ -57,6 +57,9 @@ pub(crate) struct ResponseContext {
     /// Lists, by the member of a result that they are.
     lists: Vec<Cow<'static, str>>,
     task: bool,
+    /// Where its result has a list of tools, if it is that of a tool that finds tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    results: Option<String>,
     /// How many lists there are in the whole response, one for each id that waits for one.
     #[serde(default, skip_serializing_if = "is_zero")]
     lists_awaited: usize,
@@ -120,6 +123,11 @@ impl ResponseContext {
                 .map(|kind| Cow::Borrowed(kind.member()))
                 .collect(),
             task: contents.task,
+            results: parsed
+                .messages()
+                .iter()
+                .find_map(|message| message.results.as_ref())
+                .map(|path| path.as_str().to_owned()),
             lists_awaited: lists_awaited(parsed, context.server),
             places: Vec::new(),
             session_opens: contents.session,
@@ -170,7 +178,13 @@ impl ResponseContext {
                 .collect(),
             task: self.task,
             session: self.session_opens,
+            results: self.results.is_some(),
         }
+    }
+
+    /// Where the result has a list of tools; none for one that finds no tools.
+    pub(crate) fn results(&self) -> Option<ValuePath> {
+        ValuePath::new(self.results.as_deref()?).ok()
     }
 
     /// The id of the decision about the request.

@@ -13,7 +13,10 @@ use crate::authn::challenge::{Challenges, InvalidChallenge};
 use crate::authn::metadata::{self, InvalidResource, ResourceMetadata};
 use crate::telemetry::metrics::{Counter, Metrics};
 
-pub use settings::{DenySettings, DenyShape, Disclose, ServerSettings, SessionBinding, UriForm};
+pub use settings::{
+    DenySettings, DenyShape, Disclose, IndirectTool, InnerForm, InnerPaths, ServerSettings,
+    SessionBinding, UriForm, ValuePath,
+};
 
 /// The context extension with which an Envoy route names the server.
 const CONTEXT_EXTENSION: &str = "mcp_server";

@@ -7,7 +7,7 @@ use super::parse::ParsedRequest;
 use super::policies::Policies;
 use crate::authz::{Action, ActionKind, Resource, Value};
 use crate::catalog::Standing;
-use crate::mcp::Message;
+use crate::mcp::{Message, Nesting};
 
 /// One thing that a request asks for.
 pub(super) struct DecisionTarget<'a> {
@@ -18,6 +18,8 @@ pub(super) struct DecisionTarget<'a> {
     pub(super) meta: Option<&'a Value<'a>>,
     pub(super) proposed_version: Option<&'a str>,
     pub(super) message: Option<&'a Message<'a>>,
+    /// Where it stands among calls inside calls.
+    pub(super) nesting: Nesting<'a>,
     /// What is known of the tool, if it is one.
     pub(super) standing: Standing,
 }
@@ -63,6 +65,7 @@ pub(super) fn targets<'a>(
             meta: None,
             proposed_version: None,
             message: None,
+            nesting: Nesting::None,
             standing: standing(resource),
         }];
     }
@@ -80,6 +83,7 @@ pub(super) fn targets<'a>(
                     meta: target.meta,
                     proposed_version: message.proposed_version.as_deref(),
                     message: Some(message),
+                    nesting: target.nesting,
                     standing: standing(target.resource),
                 })
         })

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::load;
 use super::outcome::{Stop, print};
-use crate::authz::{self, Evaluation, Explanation, Match};
+use crate::authz::{self, AccessRequest, Evaluation, Explanation, Match};
 use crate::policy::testing::{self, NamedDecision, SampleAsk, Unasked, effect_name, match_name};
 
 /// Decide one request step by step
@@ -32,22 +32,36 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Stop> {
             "a list is not one decision; explain a call".to_owned(),
         ));
     }
-    let explained = sample.ask(&loaded.policy, |request| {
-        let name = request.resource.name();
-        let what = name.map_or_else(String::new, |name| format!(" `{}`", name.escape_debug()));
-        let who = request.subject.id.escape_debug();
-        let method = request.action.method.escape_debug();
-        let head = format!("{who} asks {} for {method}{what}", request.server);
-        (head, authz::explain(&loaded.policy, request))
+    let explained = sample.ask_all(&loaded.policy, |all, fault| {
+        let parts: Vec<String> = all
+            .iter()
+            .map(|request| {
+                let mut explanation = authz::explain(&loaded.policy, request);
+                let evaluation = explanation.evaluation;
+                explanation.evaluation = Evaluation {
+                    decision: sample.settle(evaluation.decision),
+                    ..evaluation
+                };
+                narrate(&head(request), &explanation)
+            })
+            .collect();
+        let mut text = parts.join("\n");
+        if let Some(fault) = fault {
+            let fault = testing::narrate_fault(fault);
+            // Writing to a string cannot fail.
+            let _ok = write!(text, "\n{fault}\n");
+        }
+        (text, all.len() > 1 || fault.is_some())
     });
     let text = match explained {
-        Ok((head, mut explanation)) => {
-            let evaluation = explanation.evaluation;
-            explanation.evaluation = Evaluation {
-                decision: sample.settle(evaluation.decision),
-                ..evaluation
-            };
-            narrate(&head, &explanation)
+        Ok((text, false)) => text,
+        Ok((mut text, true)) => {
+            let whole = sample.decide(&loaded.policy);
+            let whole = whole.map_err(|error| Stop::Failed(error.to_string()))?;
+            let named = NamedDecision::of(&whole.decision);
+            // Writing to a string cannot fail.
+            let _ok = write!(text, "\nthe whole call: {named}\n");
+            text
         }
         Err(Unasked::Rejected(why)) => {
             format!("reject: {why}\nno rule is asked about such a request\n")
@@ -55,6 +69,15 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Stop> {
         Err(error @ Unasked::Several(_)) => return Err(Stop::Failed(error.to_string())),
     };
     print(&text, 0)
+}
+
+/// Who asks for what.
+fn head(request: &AccessRequest<'_>) -> String {
+    let name = request.resource.name();
+    let what = name.map_or_else(String::new, |name| format!(" `{}`", name.escape_debug()));
+    let who = request.subject.id.escape_debug();
+    let method = request.action.method.escape_debug();
+    format!("{who} asks {} for {method}{what}", request.server)
 }
 
 fn narrate(head: &str, explanation: &Explanation) -> String {

@@ -12,7 +12,7 @@ use super::load;
 use super::outcome::{FINDINGS, Stop, error_line, print};
 use crate::app::{self, KeysFileFault, RunError};
 use crate::catalog::{Catalog, RecordedTool};
-use crate::config::{self, Config, Inspection, PolicyUsage};
+use crate::config::{self, Config, Inspection, PolicyUsage, RecordedNames};
 use crate::envoy::bootstrap::{self, Expected};
 use crate::policy::testing::Suite;
 use crate::policy::{self, CompileContext, DeclaredArguments, LintContext};
@@ -86,8 +86,9 @@ fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> Findings {
     };
     preflight(&mut inspection);
     let records = recorded_tools(&mut inspection);
+    let tools = names(&records);
     let (usage, about_policy) = look_at_policy(&mut inspection, &context, records);
-    config::lint(&mut inspection, usage.as_ref());
+    config::lint(&mut inspection, usage.as_ref(), &tools);
     let about_envoy = look_at_envoy(inspection.config.as_ref(), usage.as_ref(), envoy);
     let mut findings = inspection.findings;
     findings.absorb(about_policy);
@@ -200,6 +201,15 @@ fn recorded_tools(inspection: &mut Inspection) -> Records {
     }
 }
 
+/// The names of the tools of each record.
+fn names(records: &Records) -> RecordedNames {
+    let names = |tools: &Vec<RecordedTool>| tools.iter().map(|tool| tool.name.clone()).collect();
+    let records = records.iter();
+    records
+        .map(|(server, tools)| (server.clone(), names(tools)))
+        .collect()
+}
+
 /// What the tools of each record declare.
 fn declared(records: &Records) -> BTreeMap<String, BTreeMap<String, DeclaredArguments>> {
     let of_tool = |tool: &RecordedTool| {
@@ -303,6 +313,7 @@ fn look_at_policy(
     let usage = PolicyUsage {
         scopes: policy::scopes_of(&policy),
         argument_servers: policy::argument_servers(&policy, servers),
+        inner_servers: policy::inner_servers(&policy, &context.indirect),
         set_headers: policy
             .set_headers()
             .iter()

@@ -1,11 +1,11 @@
 //! Warns of what a configuration can say and probably should not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::inspection::Inspection;
 use super::silence::{
-    PASSED_TOKEN, TELLING_STATUS, UNCHECKED_ARGUMENTS, UNRECORDED_TOOLS, UNSHARED_SESSIONS,
-    UNUSED_SCOPE,
+    PASSED_TOKEN, TELLING_STATUS, UNCHECKED_ARGUMENTS, UNKNOWN_INDIRECT_TOOL, UNRECORDED_TOOLS,
+    UNRULED_INNER_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
 };
 use crate::yaml::{Data, Findings, Node, silence_of};
 
@@ -16,13 +16,18 @@ pub struct PolicyUsage {
     pub scopes: BTreeSet<String>,
     /// The servers of whose tools they read arguments.
     pub argument_servers: BTreeSet<String>,
+    /// The servers with tools that call others, on which they allow some other tool.
+    pub inner_servers: BTreeSet<String>,
     /// The headers that they set.
     pub set_headers: Vec<String>,
 }
 
+/// The names of recorded tools, by server.
+pub type RecordedNames = BTreeMap<String, Vec<String>>;
+
 /// Adds warnings about a configuration to its findings. Without a policy, nothing is said about
 /// what its rules would look at.
-pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
+pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &RecordedNames) {
     let root = inspection.tree.as_ref();
     let servers = root.and_then(|root| root.member("servers"));
     let replicas = root.and_then(|root| root.member("replicas"));
@@ -49,6 +54,12 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
         }
         if let Some(replicas) = replicas.filter(|_| !is_silent(UNSHARED_SESSIONS)) {
             look_at_sessions(server, replicas, findings);
+        }
+        if !is_silent(UNKNOWN_INDIRECT_TOOL) {
+            look_at_indirect(server, tools, findings);
+        }
+        if let Some(usage) = usage.filter(|_| !is_silent(UNRULED_INNER_TOOLS)) {
+            look_at_inner(server, usage, findings);
         }
         if let Some(usage) = usage.filter(|_| !is_silent(UNCHECKED_ARGUMENTS)) {
             look_at_arguments(server, usage, findings);
@@ -112,6 +123,37 @@ fn look_at_arguments(server: &Node, usage: &PolicyUsage, findings: &mut Findings
         let help = "`check_arguments: true` refuses arguments that do not fit their schema, or \
                     silence this with `silence: [unchecked-arguments]`";
         findings.lint(node, UNCHECKED_ARGUMENTS, message, help);
+    }
+}
+
+/// For a server with tools that call others, of which the recorded ones are known.
+fn look_at_indirect(server: &Node, tools: &RecordedNames, findings: &mut Findings) {
+    let name = server.member("name").and_then(Node::as_str);
+    let Some(known) = name.and_then(|name| tools.get(name)) else {
+        return;
+    };
+    let indirect = server.member("indirect").map_or(&[][..], Node::items);
+    for node in indirect.iter().filter_map(|one| one.member("tool")) {
+        let Some(tool) = node.as_str() else { continue };
+        if known.iter().any(|name| name == tool) {
+            continue;
+        }
+        let message = format!("no recorded tool is called `{tool}`, so its calls may not be seen");
+        let help = "name it as the server does, or silence this with \
+                    `silence: [unknown-indirect-tool]`";
+        findings.lint(node, UNKNOWN_INDIRECT_TOOL, message, help);
+    }
+}
+
+/// For a server with tools that call others.
+fn look_at_inner(server: &Node, usage: &PolicyUsage, findings: &mut Findings) {
+    let name = server.member("name").and_then(Node::as_str);
+    let is_ruled = name.is_some_and(|name| usage.inner_servers.contains(name));
+    if let Some(node) = server.member("indirect").filter(|_| !is_ruled) {
+        let message = "no rule allows a tool that these could call, so each such call is denied";
+        let help = "allow the inner tools by name or class, or silence this with \
+                    `silence: [unruled-inner-tools]`";
+        findings.lint(node, UNRULED_INNER_TOOLS, message, help);
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::indirect;
 use super::reader::ConfigReader;
 use super::silence::LINTS;
 use super::words::{ACCEPT, ON, Words, word_of};
@@ -69,13 +70,12 @@ fn server(
             trusted_issuer(node, issuers, findings)
         })
     });
-    let scopes_supported = fields.optional("scopes_supported", findings, |node, findings| {
-        yaml::list(node, findings, scope)
-    });
+    let scopes_supported = fields.optional("scopes_supported", findings, scopes);
     let deny = fields.optional("deny", findings, deny).unwrap_or_default();
     let snapshot = fields.optional("tools_snapshot", findings, yaml::string);
     let trust = trust(&mut fields, findings);
     let check_arguments = check_arguments(node, &mut fields, findings);
+    let indirect = fields.optional("indirect", findings, indirect::indirect);
     fields.optional("silence", findings, yaml::silence(LINTS));
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
     let accept = yaml::choice(ACCEPT);
@@ -98,11 +98,10 @@ fn server(
             yaml::choice(SessionBinding::WORDS),
         )
         .unwrap_or_default();
-    let responses_on_get = fields
-        .optional("responses_on_get", findings, yaml::boolean)
-        .unwrap_or(false);
-    let resume = fields.optional("resume", findings, yaml::choice(ON));
+    let (responses_on_get, resume) = streams(&mut fields, findings);
     fields.finish(findings);
+    let has_streams = responses_on_get || resume;
+    indirect::check_streams(node, indirect.as_ref(), has_streams, findings);
     let all = || issuers.unwrap_or_default().to_vec();
     let settings = ServerSettings {
         name: name?,
@@ -122,11 +121,19 @@ fn server(
         authorization,
         session_binding,
         responses_on_get,
-        resume: resume.unwrap_or(false),
+        resume,
         trust,
         check_arguments,
+        indirect,
     };
     Some((settings, snapshot))
+}
+
+/// Whether the server answers on GET streams, and whether clients may resume streams.
+fn streams(fields: &mut Fields<'_>, findings: &mut Findings) -> (bool, bool) {
+    let on_get = fields.optional("responses_on_get", findings, yaml::boolean);
+    let resume = fields.optional("resume", findings, yaml::choice(ON));
+    (on_get.unwrap_or(false), resume.unwrap_or(false))
 }
 
 fn check_arguments(node: &Node, fields: &mut Fields<'_>, findings: &mut Findings) -> bool {
@@ -230,6 +237,10 @@ fn trusted_issuer(
     None
 }
 
+fn scopes(node: &Node, findings: &mut Findings) -> Option<Vec<String>> {
+    yaml::list(node, findings, scope)
+}
+
 fn scope(node: &Node, findings: &mut Findings) -> Option<String> {
     let scope = yaml::string(node, findings)?;
     match challenge::check_scope(&scope) {
@@ -297,6 +308,7 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         resume,
         trust: Trust { on_change, hints },
         check_arguments,
+        indirect,
     } = settings;
     let place = (!hosts.is_empty()).then(|| json!({"hosts": hosts, "path": path}));
     let scopes_supported = (!scopes_supported.is_empty()).then_some(scopes_supported);
@@ -310,6 +322,7 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         "on_tool_change": on_change.word(),
         "trust_tool_hints": hints,
         "check_arguments": check_arguments,
+        "indirect": indirect::shown(indirect.as_ref()),
         "scopes_supported": scopes_supported,
         "deny": {"shape": shape.word(), "disclose": disclose.word()},
         "batch_max": batch_max,

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit;
 use crate::authn;
 use crate::catalog::{CatalogLimits, WatchedServer};
-use crate::check::{self, Fact, HandoffSettings, PurposeSettings, ServerSettings, UriForm};
+use crate::check::{
+    self, Fact, HandoffSettings, IndirectTool, PurposeSettings, ServerSettings, UriForm,
+};
 use crate::envoy::check_request::ClientAddress;
 use crate::fetch;
 use crate::listen;
@@ -98,6 +101,15 @@ impl Config {
         let servers = self.servers.iter();
         servers
             .map(|server| (server.name.clone(), server.uris))
+            .collect()
+    }
+
+    /// The tools of each server that call other tools of it.
+    #[must_use]
+    pub fn indirect_tools(&self) -> HashMap<String, Arc<[IndirectTool]>> {
+        let servers = self.servers.iter();
+        servers
+            .filter_map(|server| Some((server.name.clone(), server.indirect.clone()?)))
             .collect()
     }
 

@@ -13,6 +13,11 @@ pub(super) const UNSHARED_SESSIONS: &str = "unshared-sessions";
 /// What is denied is told from what is unknown by the status.
 pub(super) const TELLING_STATUS: &str = "telling-status";
 
+/// No recorded tool has the name of one that is to call others.
+pub(super) const UNKNOWN_INDIRECT_TOOL: &str = "unknown-indirect-tool";
+/// No rule allows a tool that another one calls.
+pub(super) const UNRULED_INNER_TOOLS: &str = "unruled-inner-tools";
+
 /// The lints that a server can silence.
 pub const LINTS: &[&str] = &[
     PASSED_TOKEN,
@@ -21,4 +26,6 @@ pub const LINTS: &[&str] = &[
     UNCHECKED_ARGUMENTS,
     UNSHARED_SESSIONS,
     TELLING_STATUS,
+    UNKNOWN_INDIRECT_TOOL,
+    UNRULED_INNER_TOOLS,
 ];

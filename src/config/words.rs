@@ -3,7 +3,7 @@
 //! A row names a value once, for reading and for printing: one that has no word does not compile.
 
 use crate::catalog::OnChange;
-use crate::check::{DenyShape, Disclose, SessionBinding, UriForm};
+use crate::check::{DenyShape, Disclose, InnerForm, SessionBinding, UriForm};
 use crate::envoy::check_request::ClientAddress;
 use crate::upstream::AuthorizationHeader;
 
@@ -37,6 +37,7 @@ words! {
     SessionBinding { On = "on", Strict = "strict", Off = "off" }
     UriForm { Normal = "normal", Strict = "strict", Opaque = "opaque" }
     OnChange { Audit = "audit", Deny = "deny" }
+    InnerForm { Object = "object", Json = "json" }
     AuthorizationHeader { Remove = "remove", Pass = "pass" }
 }
 

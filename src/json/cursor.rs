@@ -42,6 +42,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// How many more values and keys may be read.
+    pub(crate) fn values_left(&self) -> usize {
+        self.values_left
+    }
+
     /// Whether nothing but white space is left.
     pub(crate) fn is_at_end(&mut self) -> bool {
         self.peek().is_err()

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use super::envelope::{Draft, Gathered};
 use super::id::Id;
+use super::inner_calls::{inner_calls, results};
 use super::message::{Message, MessageKind, Payload};
 use super::method::{Method, find};
 use super::options::DecodeOptions;
@@ -117,6 +118,10 @@ impl<'a> Draft<'a> {
             select(entry, &mut params, options)?
         };
         let arguments = arguments(entry, &mut params)?;
+        let is_task = take(&mut params, "task").is_some();
+        let inner = selected.tool().map_or(Ok(Vec::new()), |tool| {
+            inner_calls(tool, arguments.as_ref(), is_task, options)
+        });
         let input = input(&mut params)?;
         let proposed_version = match take(&mut params, "protocolVersion") {
             Some(Value::String(version)) if method == INITIALIZE => Some(version),
@@ -131,8 +136,10 @@ impl<'a> Draft<'a> {
             input,
             meta,
             proposed_version,
-            is_task: take(&mut params, "task").is_some(),
+            is_task,
+            results: selected.tool().and_then(|tool| results(tool, options)),
             selected,
+            inner,
         })
     }
 
@@ -158,6 +165,8 @@ impl<'a> Draft<'a> {
             proposed_version: None,
             is_task: false,
             selected: Selected::Server,
+            inner: Ok(Vec::new()),
+            results: None,
         })
     }
 
@@ -210,6 +219,9 @@ fn judge_batch<'a>(
         }
         if message.envelope_version().is_some() {
             return Err(Refusal::BatchModern);
+        }
+        if message.results.is_some() {
+            return Err(Refusal::BatchSearch);
         }
         let is_response = match message.kind {
             MessageKind::Response { .. } => true,

@@ -77,12 +77,19 @@ impl Listing {
             Some(Signal::Unjudged(kind, unjudged)) => ListingStep::Unjudged(kind, unjudged),
             Some(Signal::Task) => self.report_task(),
             Some(Signal::Item(kind)) => self.report_item(kind),
+            Some(Signal::Result) => ListingStep::Result(self.filter.item.json()),
         })
     }
 
     /// Keeps or hides the item that [`Listing::read`] stopped at.
     pub fn settle(&mut self, keep: bool) {
         self.filter.settle(keep);
+    }
+
+    /// Puts a JSON text in the place of the result that [`Listing::read`] stopped at, or keeps the
+    /// result.
+    pub fn replace(&mut self, text: Option<&str>) {
+        self.filter.replace_result(text);
     }
 
     /// Ends the response. The last event of a stream may lack the blank line after it; clients drop

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use super::id::Id;
+use super::inner_calls::{InnerCall, InnerFault};
 use super::method::Method;
 use super::place::META_PROTOCOL_VERSION;
 use super::selection::Selected;
-use crate::authz::Value;
+use crate::authz::{Value, ValuePath};
 
 /// One JSON-RPC message.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,10 @@ pub struct Message<'a> {
     pub is_task: bool,
     /// What the method reaches.
     pub(super) selected: Selected<'a>,
+    /// The calls that the called tool is asked to make, or why they cannot be told.
+    pub(super) inner: Result<Vec<InnerCall<'a>>, InnerFault>,
+    /// Where the result has a list of tools, if the called tool is one that finds tools.
+    pub results: Option<ValuePath>,
 }
 
 impl Message<'_> {

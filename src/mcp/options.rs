@@ -1,5 +1,9 @@
 //! The limits within which a body is decoded.
 
+use std::sync::Arc;
+
+use super::indirect::IndirectTool;
+
 /// What [`decode`](crate::mcp::decode()) accepts; the names are those of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeOptions {
@@ -23,6 +27,8 @@ pub struct DecodeOptions {
     /// Whether the body arrived as a string in which lost bytes were replaced: by `!` if Envoy made
     /// it, by U+FFFD if another proxy did.
     pub lossy: bool,
+    /// The tools of the server that call others.
+    pub indirect: Option<Arc<[IndirectTool]>>,
 }
 
 impl Default for DecodeOptions {
@@ -36,6 +42,7 @@ impl Default for DecodeOptions {
             subscriptions_max: 256,
             accept_folded_arguments: false,
             lossy: false,
+            indirect: None,
         }
     }
 }

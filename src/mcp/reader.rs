@@ -47,6 +47,11 @@ impl<'a, 'o> BodyReader<'a, 'o> {
         self.fault
     }
 
+    /// How many more values and keys may be read.
+    pub(super) fn values_left(&self) -> usize {
+        self.cursor.values_left()
+    }
+
     /// Whether nothing but white space is left.
     pub(super) fn is_at_end(&mut self) -> bool {
         self.cursor.is_at_end()

@@ -70,6 +70,9 @@ pub enum Refusal {
     /// A batch in the modern era, which has none.
     #[error("batches do not exist in this protocol revision")]
     BatchModern,
+    /// A call of a tool that finds tools in a batch: nobody could tell its result from others.
+    #[error("a call of a tool that finds tools is inside a batch")]
+    BatchSearch,
     /// Two requests, or two responses, of one batch have the same id.
     #[error("two elements of the batch have the same id")]
     BatchDuplicateId,

@@ -32,6 +32,22 @@ pub(super) enum Selected<'a> {
     Unknown(Vec<Cow<'a, str>>),
 }
 
+impl Selected<'_> {
+    /// The tool that is called.
+    pub(super) fn tool(&self) -> Option<&str> {
+        match self {
+            Selected::Tool(name) => Some(name),
+            Selected::Server
+            | Selected::Prompt(_)
+            | Selected::Uri(_)
+            | Selected::Template { .. }
+            | Selected::Task(_)
+            | Selected::Subscriptions { .. }
+            | Selected::Unknown(_) => None,
+        }
+    }
+}
+
 /// Reads what the method reaches.
 pub(super) fn select<'a>(
     entry: Option<&Method>,

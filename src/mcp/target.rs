@@ -2,6 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
+use super::inner_calls::InnerFault;
 use super::message::{Message, MessageKind};
 use super::selection::Selected;
 use crate::authz::{Action, ActionKind, Resource, Value};
@@ -21,6 +22,35 @@ pub struct Target<'m> {
     pub input: Option<&'m Value<'m>>,
     /// [`Message::meta`].
     pub meta: Option<&'m Value<'m>>,
+    /// Where it stands among calls inside calls.
+    pub nesting: Nesting<'m>,
+}
+
+/// Where a target stands among calls inside calls. The inner calls of a message follow its outer
+/// one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nesting<'m> {
+    /// It neither makes calls nor is made by one.
+    None,
+    /// It makes the calls that follow.
+    Outer,
+    /// It makes calls that cannot be told; none follows.
+    Unreadable(&'m InnerFault),
+    /// It is the first call that the outer one makes.
+    FirstInner,
+    /// It is a further one.
+    Inner,
+}
+
+impl Nesting<'_> {
+    /// Whether it is a call that another one makes.
+    #[must_use]
+    pub fn is_inner(self) -> bool {
+        match self {
+            Nesting::FirstInner | Nesting::Inner => true,
+            Nesting::None | Nesting::Outer | Nesting::Unreadable(_) => false,
+        }
+    }
 }
 
 /// The targets of a message, usually one.
@@ -46,10 +76,11 @@ impl Message<'_> {
             arguments,
             input: self.input.as_ref(),
             meta: self.meta.as_ref(),
+            nesting: Nesting::None,
         };
         match &self.selected {
             Selected::Server | Selected::Unknown(_) => smallvec![target(None, Resource::Server)],
-            Selected::Tool(name) => smallvec![target(None, Resource::Tool(name))],
+            Selected::Tool(name) => self.calls(target(None, Resource::Tool(name))),
             Selected::Prompt(name) => {
                 smallvec![target(self.other_way(PROMPTS_GET), Resource::Prompt(name))]
             }
@@ -82,6 +113,34 @@ impl Message<'_> {
                 uris.chain(tasks).collect()
             }
         }
+    }
+
+    /// The call of a tool, and then those that it makes. All of them have its method, its `_meta` and
+    /// what the client answers.
+    fn calls<'m>(&'m self, outer: Target<'m>) -> Targets<'m> {
+        let inner = match &self.inner {
+            Ok(inner) if inner.is_empty() => return smallvec![outer],
+            Ok(inner) => inner,
+            Err(fault) => {
+                let nesting = Nesting::Unreadable(fault);
+                return smallvec![Target { nesting, ..outer }];
+            }
+        };
+        let calls = inner.iter().enumerate().map(|(at, call)| Target {
+            resource: Resource::Tool(&call.name),
+            name: Some(&call.name),
+            arguments: call.arguments.as_ref(),
+            nesting: if at == 0 {
+                Nesting::FirstInner
+            } else {
+                Nesting::Inner
+            },
+            ..outer
+        });
+        let nesting = Nesting::Outer;
+        std::iter::once(Target { nesting, ..outer })
+            .chain(calls)
+            .collect()
     }
 
     fn action_kind(&self) -> ActionKind {

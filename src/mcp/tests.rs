@@ -2,6 +2,7 @@
 
 mod bodies;
 mod headers;
+mod indirect;
 mod properties;
 mod targets;
 

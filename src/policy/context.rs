@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::issuers::Issuers;
-use super::testing::{SampleContext, ToolDefaults};
+use super::testing::{IndirectTools, SampleContext, ToolDefaults};
 use crate::authz::{TrustedHints, UriForm};
 
 /// What a policy is compiled against.
@@ -24,6 +24,8 @@ pub struct CompileContext {
     pub uris: Arc<HashMap<String, UriForm>>,
     /// The defaults of the arguments of recorded tools, for policy tests.
     pub defaults: Arc<ToolDefaults>,
+    /// The tools of servers that call other tools, for policy tests.
+    pub indirect: Arc<IndirectTools>,
     /// How many rules a policy may have.
     pub rules_max: usize,
     /// How long an expression may be, in bytes.
@@ -40,6 +42,7 @@ impl Default for CompileContext {
             hints: Arc::default(),
             uris: Arc::default(),
             defaults: Arc::default(),
+            indirect: Arc::default(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
         }
@@ -56,6 +59,7 @@ impl CompileContext {
             hints: Arc::clone(&self.hints),
             uris: Arc::clone(&self.uris),
             defaults: Arc::clone(&self.defaults),
+            indirect: Arc::clone(&self.indirect),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use context::LintContext;
 pub use declared::DeclaredArguments;
-pub use usage::{argument_servers, scopes_of};
+pub use usage::{argument_servers, inner_servers, scopes_of};
 
 use super::issuers::RuleParts;
 use super::silence::{

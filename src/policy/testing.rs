@@ -33,8 +33,8 @@
 //! assert!(report.failures.is_empty());
 //! ```
 //!
-//! `document` reads the files, `request` turns a sample into what a policy decides about, `case`
-//! asks and compares, and `wording` says in words how it came out.
+//! `document` reads the files, `request` turns a sample into what a policy decides about, `whole`
+//! decides a call with the calls inside it, `case` asks and compares, and `wording` says in words how it came out.
 
 mod caller;
 mod case;
@@ -44,6 +44,7 @@ mod expectation;
 mod report;
 mod request;
 mod suite;
+mod whole;
 mod wording;
 
 pub use caller::SampleCaller;
@@ -51,10 +52,10 @@ pub use context::SampleContext;
 pub use document::{read_request, read_subjects, sample_subject};
 pub use expectation::OutcomeName;
 pub use report::{CaseReport, SuiteReport};
-pub use request::{SampleAsk, SampleRequest, ToolDefaults, Unasked, sample_lists};
+pub use request::{IndirectTools, SampleAsk, SampleRequest, ToolDefaults, Unasked, sample_lists};
 pub use suite::Suite;
 pub use wording::{
-    NamedDecision, effect_name, match_name, narrate, narrate_rule, narrate_selector,
+    NamedDecision, effect_name, match_name, narrate, narrate_fault, narrate_rule, narrate_selector,
 };
 
 #[cfg(test)]

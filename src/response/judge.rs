@@ -1,21 +1,23 @@
 //! Judges what a response has: whose its sessions and tasks are, and which items of its lists the
 //! caller may see.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::evidence::ResponseEvidence;
+use super::evidence::{ListTally, ResponseEvidence};
 use super::head::ResponseHead;
 use super::refusal::ResponseRefusal;
 use super::tool_watch::observe_tool;
 use crate::audit::Event;
-use crate::authz::{self, Policy};
+use crate::authz::{self, AccessRequest, Policy};
 use crate::check::response_context::ResponseContext;
 use crate::check::session;
 use crate::check::{Pipeline, Server};
-use crate::mcp::{ListItem, ListKind, SESSION_BYTES_MAX};
+use crate::mcp::{FoundTools, ListItem, ListKind, SESSION_BYTES_MAX};
 use crate::state::{BindingKey, Owner};
+use crate::telemetry::metrics::ItemFate;
 
 /// Judges for one response.
 #[derive(Debug)]
@@ -124,13 +126,90 @@ impl Judge {
             }
             request.context.hints = observed.hints;
         }
-        let readings;
-        let demands = authz::demands(policy, &request);
-        if !demands.is_empty() {
-            readings = self.pipeline.state.read(&demands, now).await?;
-            request.context.readings = Some(&readings);
+        self.is_visible(policy, &request).await
+    }
+
+    /// Whether a tool of which no more than the name is known here is for the caller to see.
+    async fn is_named_shown(
+        &self,
+        policy: &Policy,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<bool, ResponseRefusal> {
+        let Some((context, server)) = self.guarded() else {
+            return Ok(false);
+        };
+        let Some(mut request) = context.access_request(ListKind::Tools, name, now) else {
+            return Ok(false);
+        };
+        let standing = self.pipeline.catalog.standing(&server.name, name);
+        if standing.is_refused {
+            return Ok(false);
         }
+        request.context.uris = server.settings.uris;
+        request.context.hints = standing.hints;
+        self.is_visible(policy, &request).await
+    }
+
+    async fn is_visible(
+        &self,
+        policy: &Policy,
+        request: &AccessRequest<'_>,
+    ) -> Result<bool, ResponseRefusal> {
+        let demands = authz::demands(policy, request);
+        if demands.is_empty() {
+            return Ok(authz::is_visible(policy, request));
+        }
+        let readings = self.pipeline.state.read(&demands, request.now).await?;
+        let mut request = *request;
+        request.context.readings = Some(&readings);
         Ok(authz::is_visible(policy, &request))
+    }
+
+    /// The result of a tool that finds tools as the caller may see it; `None` if that is all of it.
+    pub(super) async fn found_tools(
+        &self,
+        policy: &Policy,
+        result: &[u8],
+        (told, tally): (&mut usize, &mut ListTally),
+        now: Timestamp,
+    ) -> Result<Option<String>, ResponseRefusal> {
+        let path = self.context.as_ref().and_then(ResponseContext::results);
+        let path = path.ok_or(ResponseRefusal::Unreadable)?;
+        let depth_max = self.pipeline.limits.json_depth_max;
+        let found = FoundTools::read(result, &path, depth_max).map_err(|why| {
+            let server = self.evidence.server_name();
+            tracing::warn!(server, %why, "what a tool has found cannot be filtered");
+            ResponseRefusal::Unreadable
+        })?;
+        let counted = found.first_list_len();
+        let mut shown = Vec::new();
+        for (at, tool) in found.tools().enumerate() {
+            // There may be thousands; others are to have their turn.
+            tokio::task::consume_budget().await;
+            let is_shown = match (tool.name, tool.whole) {
+                (None, _) => false,
+                (Some(name), None) => self.is_named_shown(policy, name, now).await?,
+                (Some(name), Some(value)) => {
+                    let item = ListItem {
+                        kind: ListKind::Tools,
+                        name: Cow::Borrowed(name),
+                        value: value.clone(),
+                    };
+                    self.is_shown(policy, &item, told, now).await?
+                }
+            };
+            let fate = match (tool.name, is_shown) {
+                (None, _) => ItemFate::Unjudged,
+                (Some(_), true) => ItemFate::Visible,
+                (Some(_), false) => ItemFate::Hidden,
+            };
+            if at < counted {
+                tally.count(ListKind::Tools, fate);
+            }
+            shown.push(is_shown);
+        }
+        Ok(found.shown(&shown))
     }
 
     /// The context of the request and its server, if both are known.

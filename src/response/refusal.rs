@@ -72,6 +72,7 @@ impl From<Unreadable> for ResponseRefusal {
             | Unreadable::TooDeep
             | Unreadable::TrailingData
             | Unreadable::AmbiguousLine
+            | Unreadable::TooLarge
             | Unreadable::Abandoned => ResponseRefusal::Unreadable,
         }
     }

@@ -106,7 +106,7 @@ impl ResponseStream {
         {
             return self.replace(refusal);
         }
-        if head.status == Some(202) && !contents.lists.is_empty() {
+        if head.status == Some(202) && contents.has_lists() {
             tracing::warn!(
                 server = self.judge.evidence.server_name(),
                 "a list was asked for and is answered elsewhere; a server of revision 2024-11-05 \
@@ -138,6 +138,7 @@ impl ResponseStream {
             framing,
             make_private: context.is_some_and(ResponseContext::is_modern),
             new_tasks: contents.task,
+            whole_results: contents.results,
             item_bytes_max: self.judge.pipeline.limits.list_item_bytes_max,
             task_id_bytes_max: self.judge.pipeline.limits.name_bytes_max,
             depth_max: self.judge.pipeline.limits.json_depth_max,
@@ -191,6 +192,11 @@ impl ResponseStream {
                         ItemFate::Hidden
                     };
                     reading.tally.count(kind, result);
+                }
+                mcp::ListingStep::Result(result) => {
+                    let counts = (&mut reading.told, &mut reading.tally);
+                    let shown = self.judge.found_tools(&policy, result, counts, now).await?;
+                    reading.listing.replace(shown.as_deref());
                 }
                 mcp::ListingStep::Unjudged(kind, why) => {
                     // An upstream must not be able to flood the log.

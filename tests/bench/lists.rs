@@ -183,7 +183,9 @@ fn only_read(bencher: Bencher<'_, '_>, framing: Framing) {
                     match listing.read(&mut rest).unwrap() {
                         ListingStep::More => break,
                         ListingStep::Item(_) => listing.settle(true),
-                        other @ (ListingStep::Unjudged(..) | ListingStep::NewTask(_)) => {
+                        other @ (ListingStep::Unjudged(..)
+                        | ListingStep::NewTask(_)
+                        | ListingStep::Result(_)) => {
                             panic!("{other:?}")
                         }
                     }

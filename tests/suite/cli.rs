@@ -392,6 +392,146 @@ fn validate_warns_where_arguments_are_read_and_not_checked() {
 }
 
 #[test]
+fn validate_warns_of_tools_whose_calls_cannot_be_seen_or_allowed() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("tools.json", r#"[{"name": "call_tool"}, {"name": "drop"}]"#);
+    let config = directory.path().join("mcp-authz.yaml");
+    let unruled = "unruled-inner-tools";
+    let unknown = "unknown-indirect-tool";
+    let allow =
+        |what: &str| format!("{{id: a, effect: allow, who: {{anyone: true}}, what: {{{what}}}}}");
+    let outer = allow("servers: [s], tools: [call_tool]");
+    for (tool, keys, rule, lint, warnings) in [
+        ("call_tool", "", outer.clone(), unruled, 1),
+        ("call_tool", "", allow("tools: ['*']"), unruled, 0),
+        (
+            "call_tool",
+            "",
+            allow("tools: [call_tool, drop]"),
+            unruled,
+            0,
+        ),
+        ("call_tool", "", allow("servers: [s]"), unruled, 0),
+        ("call_tool", "", allow("servers: [other]"), unruled, 1),
+        ("call_tool", "", allow("prompts: ['*']"), unruled, 1),
+        ("call_tool", "", allow("methods: [tools/list]"), unruled, 1),
+        ("call_tool", "", allow("methods: [tools/call]"), unruled, 0),
+        (
+            "call_tool",
+            "",
+            allow("tools: ['*']").replace("id: a,", "id: a, mode: shadow,"),
+            unruled,
+            1,
+        ),
+        (
+            "call_tool",
+            ", silence: [unruled-inner-tools]",
+            outer.clone(),
+            unruled,
+            0,
+        ),
+        ("call_tool", "", outer.clone(), unknown, 0),
+        ("call_tools", "", outer.clone(), unknown, 1),
+        (
+            "call_tools",
+            ", silence: [unknown-indirect-tool]",
+            outer,
+            unknown,
+            0,
+        ),
+    ] {
+        let text = format!(
+            "listen: 127.0.0.1:9001\nissuers: [{{issuer: https://idp.example.com}}]\nservers:\n- {{name: s, resource: https://x.test/mcp, match: {{hosts: [x.test]}}, tools_snapshot: tools.json, indirect: [{{tool: {tool}, name: n, arguments: a}}]{keys}}}\n- {{name: other, match: {{hosts: [y.test]}}, resource: https://y.test/mcp}}\npolicy: policy.yaml\n"
+        );
+        write("mcp-authz.yaml", &text);
+        write("policy.yaml", &format!("rules: [{rule}]"));
+        let ran = run(&["validate", "--config", config.to_str().unwrap()]);
+        let found = ran.out.matches(&format!("warning[{lint}]")).count();
+        assert_eq!(
+            (found, ran.code),
+            (warnings, 0),
+            "{tool} {keys} {rule}: {}",
+            ran.out
+        );
+    }
+}
+
+/// A call inside a call is explained, tested and decided with the call around it.
+#[test]
+fn a_call_inside_a_call_is_explained_and_tested() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "mcp-authz.yaml",
+        "listen: 127.0.0.1:9001\nissuers: [{issuer: https://idp.example.com}]\nservers:\n- {name: s, resource: https://x.test/mcp, indirect: [{tool: call_tool, name: name, arguments: arguments}]}\npolicy: policy.yaml\n",
+    );
+    write(
+        "policy.yaml",
+        "rules:\n\
+         - {id: way-in, effect: allow, who: {anyone: true}, what: {tools: [call_tool]}}\n\
+         - {id: readers, effect: allow, who: {anyone: true}, what: {tools: [get_*]}}\n\
+         - {id: scope, effect: require, what: {tools: [get_scoped]}, needs: {scopes: [notes]}}\n\
+         - {id: few, effect: limit, what: {tools: [get_few]}, limit: {calls: 1, per: 1m, by: [subject]}}\n",
+    );
+    let asks = |arguments: &str| {
+        format!(
+            "{{server: s, method: tools/call, name: call_tool, arguments: {arguments}, subject: {{id: alice}}}}"
+        )
+    };
+    let cases = [
+        (
+            "{name: get_note}",
+            "decision: allow, rule: readers",
+            "allow (allowed)",
+        ),
+        (
+            "{name: drop}",
+            "decision: deny, reason: no_matching_rule",
+            "deny (no_matching_rule)",
+        ),
+        (
+            "{name: get_scoped}",
+            "decision: challenge, scopes: [notes]",
+            "challenge (insufficient_scope)",
+        ),
+        (
+            "{title: drop}",
+            "decision: deny, reason: inner_call_invalid",
+            "deny (inner_call_invalid)",
+        ),
+    ];
+    let mut tests = "tests:\n".to_owned();
+    for (index, (arguments, expected, _)) in cases.iter().enumerate() {
+        let request = asks(arguments);
+        writeln!(
+            tests,
+            "- {{name: t{index}, request: {request}, expect: {{{expected}}}}}"
+        )
+        .unwrap();
+    }
+    tests.push_str(
+        "- {name: no room, request: {server: s, method: tools/call, name: call_tool, arguments: {name: get_few}, subject: {id: alice}, exhausted: [few]}, expect: {decision: deny, rule: few}}\n\
+         - {name: lists, request: {server: s, list: tools, subject: {id: alice}}, expect: {visible: [call_tool, get_note], hidden: [drop]}}\n",
+    );
+    write("policy_test.yaml", &tests);
+    let config = directory.path().join("mcp-authz.yaml");
+    let config = config.to_str().unwrap();
+    let ran = run(&["test", "--config", config]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    for (arguments, _, whole) in cases {
+        let ran = run_with(&["explain", "--config", config, "-"], &asks(arguments));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let last = ran.out.trim_end().lines().last().unwrap();
+        assert_eq!(last, format!("the whole call: {whole}"), "{}", ran.out);
+    }
+    let ran = run_with(&["explain", "--config", config, "-"], &asks("{name: drop}"));
+    for part in ["for tools/call `call_tool`", "for tools/call `drop`"] {
+        assert!(ran.out.contains(part), "{}", ran.out);
+    }
+}
+
+#[test]
 fn validate_holds_rules_against_what_servers_declare() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();

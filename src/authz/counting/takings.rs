@@ -68,6 +68,11 @@ impl Takings {
         }
     }
 
+    /// Leaves out the calls that another part takes for both.
+    pub fn leave_out(&mut self, taken: &[LimitDemand]) {
+        self.calls.retain(|demand| !taken.contains(demand));
+    }
+
     /// Whether nothing is taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {

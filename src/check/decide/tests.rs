@@ -1,3 +1,5 @@
+mod indirect;
+
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -177,6 +179,7 @@ fn server() -> Arc<Server> {
         string_body: false,
         fold_arguments: false,
         check_arguments: false,
+        indirect: None,
         uris: crate::check::UriForm::Normal,
         authorization: AuthorizationHeader::Remove,
         session_binding: SessionBinding::On,
@@ -244,6 +247,7 @@ async fn try_judge(
     let body = body.to_string();
     let options = DecodeOptions {
         batch_max: 1000,
+        indirect: Some(indirect::tools()),
         ..DecodeOptions::default()
     };
     let request = HttpRequest {

@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::addressee::Addressee;
 use super::body::{INVALID_PARAMS, INVALID_REQUEST, Misfit, ReplyData, accepted, data, json_reply};
 use crate::authz::Denial;
-use crate::catalog::InvalidArguments;
+use crate::check::objection::ArgumentFault;
 use crate::check::reason::Reason;
 use crate::check::server::{DenySettings, DenyShape, Disclose};
 use crate::check::verdict::LocalReply;
@@ -27,19 +27,19 @@ pub(in crate::check) struct Denied<'a> {
     rule: Option<&'a str>,
     message: Option<&'a str>,
     retry_after: Option<Duration>,
-    misfit: Option<&'a InvalidArguments>,
+    misfit: Option<&'a ArgumentFault>,
 }
 
 impl<'a> Denied<'a> {
-    /// By policy, or because the arguments do not fit as the second says.
-    pub(in crate::check) fn new(denial: &'a Denial, misfit: Option<&'a InvalidArguments>) -> Self {
+    /// By policy, or because of the arguments as the second says.
+    pub(in crate::check) fn new(denial: &'a Denial, misfit: Option<&'a ArgumentFault>) -> Self {
         let reason = Reason::from(denial.reason);
         Denied {
             reason,
             rule: denial.rule.as_deref(),
             message: denial.message.as_deref(),
             retry_after: denial.retry_after,
-            misfit: misfit.filter(|_| reason == Reason::ArgumentsInvalid),
+            misfit: misfit.filter(|misfit| misfit.reason() == denial.reason),
         }
     }
 }
@@ -82,8 +82,8 @@ pub(in crate::check) fn denied(
     let mut data = data(to, reason);
     data.retry_after = denial.retry_after.map(whole_seconds);
     data.misfit = denial.misfit.map(|misfit| Misfit {
-        at: &misfit.path,
-        kind: misfit.kind,
+        at: misfit.place(),
+        kind: misfit.kind(),
     });
     if settings.disclose == Disclose::Rule {
         data.rule = denial.rule;
@@ -153,7 +153,7 @@ struct DenialText<'a> {
     code: i32,
     data: ReplyData<'a>,
     message: Option<&'a str>,
-    misfit: Option<&'a InvalidArguments>,
+    misfit: Option<&'a ArgumentFault>,
 }
 
 impl DenialText<'_> {
@@ -225,8 +225,12 @@ impl DenialText<'_> {
         };
         let code = self.reason.code();
         let misfit = self.misfit.map_or_else(String::new, |misfit| {
-            let gap = if misfit.path.is_empty() { ":" } else { "" };
-            format!("{gap} {misfit}")
+            let (place, kind) = (misfit.place(), misfit.kind());
+            if place.is_empty() {
+                format!(": {kind}")
+            } else {
+                format!(" at `{place}`: {kind}")
+            }
         });
         format!("Denied: {why}{misfit} ({code})")
     }

@@ -61,6 +61,8 @@ pub(crate) struct ResponseContents {
     pub(crate) task: bool,
     /// It may open a session.
     pub(crate) session: bool,
+    /// It is the result of a tool that finds tools.
+    pub(crate) results: bool,
 }
 
 impl ResponseContents {
@@ -69,12 +71,14 @@ impl ResponseContents {
         lists: ListKinds::ALL,
         task: false,
         session: false,
+        results: false,
     };
 
     const NOTHING: ResponseContents = ResponseContents {
         lists: ListKinds::NONE,
         task: false,
         session: false,
+        results: false,
     };
 
     pub(in crate::check) fn of(
@@ -111,6 +115,7 @@ impl ResponseContents {
             Some(kind) => self.lists = self.lists.with(kind),
             None => {}
         }
+        self.results |= message.results.is_some();
         self.session |= binds && message.method == "initialize";
         self.task |= binds && message.may_create_task();
     }
@@ -122,6 +127,8 @@ impl ResponseContents {
         match (kinds.next(), kinds.next()) {
             (Some(_), Some(_)) => Some("list"),
             (Some(kind), None) => Some(kind.response_filter()),
+            // The lists in it are of tools.
+            (None, _) if self.results => Some(ListKind::Tools.response_filter()),
             (None, _) if self.task => Some("task"),
             (None, _) if self.session => Some("initialize"),
             (None, _) => None,
@@ -132,13 +139,18 @@ impl ResponseContents {
     pub(in crate::check) fn number(self) -> u8 {
         let all = ListKind::ALL.into_iter();
         let flags = all.map(|kind| self.lists.contains(kind));
-        let flags = flags.chain([self.task, self.session]);
+        let flags = flags.chain([self.task, self.session, self.results]);
         flags.fold(0, |number, flag| (number << 1) | u8::from(flag))
     }
 
     /// Whether the body of the response is read.
     pub(crate) fn reads_body(self) -> bool {
-        self.task || !self.lists.is_empty()
+        self.task || self.results || !self.lists.is_empty()
+    }
+
+    /// Whether it has lists, or finds tools.
+    pub(crate) fn has_lists(self) -> bool {
+        self.results || !self.lists.is_empty()
     }
 
     pub(super) fn kinds(self) -> impl Iterator<Item = ListKind> {
@@ -152,9 +164,7 @@ pub(in crate::check) fn lists_awaited(parsed: &ParsedRequest<'_>, server: &Serve
     let binds = server.settings.session_binding != SessionBinding::Off;
     let has_list = |message: &&Message<'_>| {
         message.kind.reply_id().is_some()
-            && !ResponseContents::of_message(message, binds)
-                .lists
-                .is_empty()
+            && ResponseContents::of_message(message, binds).has_lists()
     };
     parsed.messages().iter().filter(has_list).count()
 }
@@ -188,7 +198,15 @@ mod tests {
                     lists: lists.fold(ListKinds::NONE, |lists, (_, kind)| lists.with(*kind)),
                     task,
                     session,
+                    results: false,
                 };
+                let found = ResponseContents {
+                    results: true,
+                    ..contents
+                };
+                assert!(found.reads_body());
+                let code = found.code().unwrap();
+                assert!(RESPONSE_FILTERS.contains(&(code, true)), "{code}");
                 if let Some(code) = contents.code() {
                     let known = RESPONSE_FILTERS.iter().find(|(known, _)| *known == code);
                     let (_, reads_body) = *known.unwrap();

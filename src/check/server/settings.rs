@@ -1,7 +1,10 @@
 //! The settings of a guarded server.
 
-pub use crate::authz::UriForm;
+use std::sync::Arc;
+
+pub use crate::authz::{UriForm, ValuePath};
 use crate::catalog::Trust;
+pub use crate::mcp::{IndirectTool, InnerForm, InnerPaths};
 use crate::upstream::AuthorizationHeader;
 
 /// One MCP server as configured.
@@ -51,6 +54,8 @@ pub struct ServerSettings {
     pub trust: Trust,
     /// Whether the arguments of calls have to fit the recorded input schemas.
     pub check_arguments: bool,
+    /// Its tools that call other tools of it, or find them.
+    pub indirect: Option<Arc<[IndirectTool]>>,
 }
 
 /// Whether sessions and tasks belong to a subject.

@@ -52,6 +52,9 @@ pub enum Unreadable {
     /// Different clients read a line of an event stream differently.
     #[error("a line of the event stream can be read in two ways")]
     AmbiguousLine,
+    /// A result that is held back as a whole is too large.
+    #[error("a result of the response is too large to be filtered")]
+    TooLarge,
     /// The caller has abandoned it.
     #[error("the response was abandoned")]
     Abandoned,

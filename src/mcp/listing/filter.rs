@@ -23,6 +23,8 @@ pub(super) struct ListFilter {
     mode: Fate,
     pub(super) item: PendingItem,
     pub(super) waiting: Awaits,
+    /// Whether a result was dropped.
+    is_too_large: bool,
     pub(super) out: Vec<u8>,
     pub(super) counts: ListingCounts,
 }
@@ -36,6 +38,8 @@ pub(super) enum Signal {
     Unjudged(ListKind, Unjudged),
     /// The id of a new task has been read.
     Task,
+    /// A result that is held back as a whole is complete.
+    Result,
 }
 
 /// What a complete held item awaits.
@@ -71,6 +75,7 @@ impl ListFilter {
             mode: Fate::Pass,
             item: PendingItem::default(),
             waiting: Awaits::Nothing,
+            is_too_large: false,
             out: Vec::new(),
             counts: ListingCounts::default(),
         }
@@ -84,6 +89,9 @@ impl ListFilter {
             let consumed = before.len().saturating_sub(input.len());
             self.push_text(before.get(..consumed).unwrap_or_default());
             let oversized = self.drop_oversized();
+            if self.is_too_large {
+                return Err(Unreadable::TooLarge);
+            }
             let signal = self.take(step);
             if let Some(signal) = oversized.or(signal) {
                 return Ok(Some(signal));
@@ -118,6 +126,9 @@ impl ListFilter {
     /// `may_be_blank`.
     pub(super) fn end(&mut self, may_be_blank: bool) -> Result<(), Unreadable> {
         let is_whole = self.lexer.is_whole() || may_be_blank && self.lexer.is_blank();
+        if self.is_too_large {
+            return Err(Unreadable::TooLarge);
+        }
         if !is_whole {
             return Err(Unreadable::Incomplete);
         }
@@ -143,6 +154,23 @@ impl ListFilter {
             Awaits::Removal => self.item.hide(&mut self.out),
         }
         self.mode = Fate::Pass;
+    }
+
+    /// Settles the held result; does nothing if none is waiting.
+    pub(super) fn replace_result(&mut self, text: Option<&str>) {
+        let Some(text) = text else {
+            return self.settle(true);
+        };
+        if mem::take(&mut self.waiting) != Awaits::Nothing {
+            self.item.hide(&mut self.out);
+            self.out.extend_from_slice(text.as_bytes());
+            self.mode = Fate::Pass;
+        }
+    }
+
+    /// Whether what is held is a result.
+    fn holds_result(&self) -> bool {
+        self.mode == Fate::Hold && self.places.last() == Some(&OpenPlace::Message)
     }
 
     /// Records that an item is kept, and returns whether it is the first one of its list.
@@ -182,9 +210,15 @@ impl ListFilter {
         }
     }
 
-    /// Drops an item that has become too large to be judged.
+    /// Drops an item that has become too large to be judged. A result that has ends the response.
     fn drop_oversized(&mut self) -> Option<Signal> {
         if self.mode != Fate::Hold || self.item.size() <= self.settings.item_bytes_max {
+            return None;
+        }
+        if self.holds_result() {
+            self.item.clear();
+            self.mode = Fate::Skip;
+            self.is_too_large = true;
             return None;
         }
         self.refuse_item(Unjudged::TooLarge)
@@ -244,7 +278,10 @@ impl ListFilter {
                 }
             }
             Some(OpenPlace::Message) => {
-                if self.member == Member::Result && shape == ValueStart::Object {
+                if self.member == Member::Result && self.settings.whole_results {
+                    self.mode = Fate::Hold;
+                    self.counts.lists += 1;
+                } else if self.member == Member::Result && shape == ValueStart::Object {
                     self.places.push(OpenPlace::Result {
                         has_list: false,
                         has_scope: false,
@@ -355,6 +392,10 @@ impl ListFilter {
         if let (Fate::Hold, Some(OpenPlace::List { kind, .. })) = (self.mode, self.places.last()) {
             self.waiting = Awaits::Judgement;
             return Some(Signal::Item(*kind));
+        }
+        if self.holds_result() {
+            self.waiting = Awaits::Judgement;
+            return Some(Signal::Result);
         }
         self.mode = Fate::Pass;
         self.lexer.has_text().then_some(Signal::Task)

@@ -12,6 +12,8 @@ pub enum ListingStep<'a> {
     /// An item to be judged by [`Listing::settle`](super::Listing::settle). It is hidden if that is
     /// not called.
     Item(ListItem<'a>),
+    /// A whole result, to be settled by [`Listing::replace`](super::Listing::replace).
+    Result(&'a [u8]),
     /// Something in this list cannot be judged; it is hidden, and the caller has nothing to do. For
     /// a new task whose id cannot be read, the id is forwarded and stays unknown.
     Unjudged(ListKind, Unjudged),
@@ -22,7 +24,7 @@ pub enum ListingStep<'a> {
 /// What a [`Listing`](super::Listing) has done so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListingCounts {
-    /// Lists found, each repeat included.
+    /// Lists found, each repeat included, and results held back.
     pub lists: u64,
     /// Errors found in place of results.
     pub errors: u64,

@@ -25,8 +25,12 @@ pub struct ListingSettings {
     /// `result.taskId` (the extension `io.modelcontextprotocol/tasks`). They are forwarded
     /// unchanged.
     pub new_tasks: bool,
+    /// Whether to hold each result back as a whole, to be [replaced](super::Listing::replace). Its
+    /// lists, its `cacheScope` and its tasks are then the caller's to find.
+    pub whole_results: bool,
     /// The largest size of an item in bytes, including the comma in front of it, the white space
-    /// between and, in an event stream, framing inside it. A larger item is hidden.
+    /// between and, in an event stream, framing inside it. A larger item is hidden, and a response with
+    /// a larger result to hold back cannot be read.
     pub item_bytes_max: usize,
     /// The longest id of a new task, in bytes after unescaping. A longer one is not reported.
     pub task_id_bytes_max: usize,
@@ -42,6 +46,7 @@ impl Default for ListingSettings {
             framing: Framing::Json,
             make_private: false,
             new_tasks: false,
+            whole_results: false,
             item_bytes_max: 256 * 1024,
             task_id_bytes_max: 256,
             depth_max: 64,

@@ -1,5 +1,6 @@
 mod events;
 mod properties;
+mod results;
 mod rows;
 
 use super::*;
@@ -52,6 +53,13 @@ fn filter<'c>(
                 Ok(ListingStep::Item(item)) => {
                     log.push(format!("{} {}", item.kind.member(), item.name));
                     !is_hidden(&item.name)
+                }
+                Ok(ListingStep::Result(result)) => {
+                    let result = String::from_utf8(result.to_vec()).unwrap();
+                    let is_hidden = result.contains("hide");
+                    log.push(format!("result {result}"));
+                    listing.replace(is_hidden.then_some("{\"x\":1}"));
+                    continue;
                 }
                 Ok(ListingStep::Unjudged(kind, unjudged)) => {
                     log.push(format!("{}: {unjudged}", kind.member()));

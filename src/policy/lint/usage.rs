@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::authz::{Effect, Expression, MethodPattern, Policy, ResourceKind, Rule, What};
+use crate::authz::{
+    Effect, Expression, Glob, MethodPattern, Mode, Policy, ResourceKind, Rule, What,
+};
+use crate::mcp::IndirectTool;
+use crate::policy::testing::IndirectTools;
 
 /// The method that calls a tool.
 const TOOLS_CALL: &str = "tools/call";
@@ -58,6 +62,39 @@ pub fn argument_servers<'s>(
         })
     };
     servers.filter(is_read).map(str::to_owned).collect()
+}
+
+/// The servers on which some rule allows a tool other than those that call others.
+#[must_use]
+pub fn inner_servers(policy: &Policy, indirect: &IndirectTools) -> BTreeSet<String> {
+    let ruled = indirect.iter().filter(|(server, tools)| {
+        let mut rules = policy.rules().iter();
+        rules.any(|rule| allows_inner(rule, server, tools))
+    });
+    ruled.map(|(server, _)| server.clone()).collect()
+}
+
+/// Whether a rule may allow a tool of a server that another one calls.
+fn allows_inner(rule: &Rule, server: &str, indirect: &[IndirectTool]) -> bool {
+    if rule.effect != Effect::Allow || rule.mode != Mode::Enforce {
+        return false;
+    }
+    let Some(what) = &rule.what else {
+        return true;
+    };
+    let is_outer = |glob: &Glob| {
+        let exact = glob.exact();
+        exact.is_some_and(|name| indirect.iter().any(|one| one.is_meant_by(name)))
+    };
+    let kinds = what.kinds();
+    let names_calls = |methods: &[MethodPattern]| methods.iter().any(is_call);
+    what.covers_server(server)
+        && (kinds.is_empty() || kinds.contains(&ResourceKind::Tool))
+        && what.methods.as_deref().is_none_or(names_calls)
+        && what
+            .tools
+            .as_deref()
+            .is_none_or(|globs| !globs.iter().all(is_outer))
 }
 
 /// Whether a rule may read arguments of a tool.

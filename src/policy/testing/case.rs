@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::expectation::{Expectation, ExpectedCall, ExpectedOutcome, Test};
 use super::report::SuiteReport;
 use super::request::{SampleAsk, Unasked};
-use super::wording::{NamedDecision, narrate};
+use super::wording::{NamedDecision, narrate, narrate_fault};
 use crate::authz::{self, Policy, Rules};
 use crate::mcp::ListKind;
 use crate::yaml::Node;
@@ -60,18 +60,18 @@ impl RunningTest<'_> {
             scopes,
             headers,
         } = expected;
-        let asked = self
-            .test
-            .request
-            .ask(policy, |request| authz::evaluate(policy, request));
+        let asked = self.test.request.decide(policy);
         let mut given = Vec::new();
         let (named, rules, why) = match asked {
             Ok(evaluation) => {
                 self.report.reached.extend(evaluation.rules.iter().cloned());
                 self.reach_shadow(policy);
                 given = evaluation.assigned.headers;
-                let decision = self.test.request.settle(evaluation.decision);
-                (NamedDecision::of(&decision), evaluation.rules, None)
+                (
+                    NamedDecision::of(&evaluation.decision),
+                    evaluation.rules,
+                    None,
+                )
             }
             Err(Unasked::Rejected(why)) => (NamedDecision::REJECTED, Vec::new(), Some(why)),
             Err(error @ Unasked::Several(_)) => {
@@ -127,21 +127,25 @@ impl RunningTest<'_> {
         if !policy.has_shadow() {
             return;
         }
-        let rehearsed = self.test.request.ask(policy, |request| {
-            authz::rehearse(policy, request, Rules::All)
+        let rehearsed = self.test.request.ask_all(policy, |all, _| {
+            let all = all.iter();
+            all.flat_map(|request| authz::rehearse(policy, request, Rules::All).shadow)
+                .collect::<Vec<_>>()
         });
-        if let Ok(rehearsal) = rehearsed {
-            self.report.reached.extend(rehearsal.shadow);
-        }
+        self.report.reached.extend(rehearsed.unwrap_or_default());
     }
 
     /// Looks at every rule, so only where something is wrong.
     fn explain(&self, policy: &Policy, expected_rule: Option<&str>) -> Vec<String> {
-        let explained = self
-            .test
-            .request
-            .ask(policy, |request| authz::explain(policy, request));
-        explained.map_or(Vec::new(), |explained| narrate(&explained, expected_rule))
+        let explained = self.test.request.ask_all(policy, |all, fault| {
+            let explained = all.iter().map(|request| authz::explain(policy, request));
+            let mut lines: Vec<String> = explained
+                .flat_map(|explained| narrate(&explained, expected_rule))
+                .collect();
+            lines.extend(fault.map(narrate_fault));
+            lines
+        });
+        explained.unwrap_or_default()
     }
 
     fn fail(&mut self, place: &Node, message: &str, lines: &[String]) {

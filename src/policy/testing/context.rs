@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::request::ToolDefaults;
+use super::request::{IndirectTools, ToolDefaults};
 use crate::authz::{TrustedHints, UriForm};
 
 /// What sample requests may take for granted.
@@ -19,4 +19,6 @@ pub struct SampleContext {
     pub uris: Arc<HashMap<String, UriForm>>,
     /// The defaults of the arguments of recorded tools.
     pub defaults: Arc<ToolDefaults>,
+    /// The tools of servers that call other tools.
+    pub indirect: Arc<IndirectTools>,
 }

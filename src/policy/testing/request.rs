@@ -14,7 +14,10 @@ use crate::authz::{
     AccessRequest, Action, ActionKind, Context, Count, Decision, Declared, Http, Peer, PeerNames,
     Policy, Readings, Resource, Subject, Taken, TrustedHints, UriForm, Value,
 };
-use crate::mcp::{DecodeOptions, ListKind, METHODS, Message, MethodForm, decode};
+use crate::mcp::{
+    DecodeOptions, IndirectTool, InnerFault, ListKind, METHODS, Message, MethodForm, Nesting,
+    Target, decode,
+};
 
 /// One request that a policy can be asked about without a server.
 #[derive(Debug, Clone)]
@@ -66,7 +69,12 @@ pub struct Situation {
     pub uris: Arc<HashMap<String, UriForm>>,
     /// The defaults of the arguments of recorded tools.
     pub defaults: Arc<ToolDefaults>,
+    /// The tools of servers that call other tools.
+    pub indirect: Arc<IndirectTools>,
 }
+
+/// The tools of servers that call other tools, by server.
+pub type IndirectTools = HashMap<String, Arc<[IndirectTool]>>;
 
 /// The defaults of the arguments of recorded tools, by server and tool: objects shaped like the
 /// arguments.
@@ -136,7 +144,7 @@ impl SampleRequest {
         }
     }
 
-    /// Shows the request to `judge` as a policy sees it.
+    /// Shows the request to `judge` as a policy sees it; of calls inside a call, the outer one.
     ///
     /// # Errors
     /// When no policy would be asked.
@@ -145,38 +153,71 @@ impl SampleRequest {
         policy: &Policy,
         judge: impl FnOnce(&AccessRequest<'_>) -> T,
     ) -> Result<T, Unasked> {
+        let first = self.ask_all(policy, |all, _| all.first().map(judge))?;
+        first.ok_or(Unasked::Several(0))
+    }
+
+    /// Shows `judge` everything that a policy is asked about: the request and the calls inside it, or
+    /// why those cannot be told.
+    ///
+    /// # Errors
+    /// When no policy would be asked.
+    pub fn ask_all<T>(
+        &self,
+        policy: &Policy,
+        judge: impl FnOnce(&[AccessRequest<'_>], Option<&InnerFault>) -> T,
+    ) -> Result<T, Unasked> {
         let readings = self.readings(policy);
         let (method, params) = match &self.ask {
             SampleAsk::Message { method, params } => (method, params),
-            SampleAsk::Bare(method) => return Ok(judge(&self.bare(method, &readings))),
-            SampleAsk::List(_) => return Ok(judge(&self.bare("list", &readings))),
+            SampleAsk::Bare(method) => return Ok(judge(&[self.bare(method, &readings)], None)),
+            SampleAsk::List(_) => return Ok(judge(&[self.bare("list", &readings)], None)),
         };
         let body = body(method, params);
-        let payload = decode(body.as_bytes(), &DecodeOptions::default())
+        let options = DecodeOptions {
+            indirect: self.situation.indirect.get(&self.server).cloned(),
+            ..DecodeOptions::default()
+        };
+        let payload = decode(body.as_bytes(), &options)
             .map_err(|refused| Unasked::Rejected(refused.refusal.to_string()))?;
         let targets: Vec<_> = payload
             .messages()
             .iter()
             .flat_map(Message::targets)
             .collect();
-        match targets.as_slice() {
-            [target] => {
-                let mut request = self.bare(method, &readings);
-                request.action = target.action;
-                request.resource = target.resource;
-                request.arguments = target.arguments;
-                request.input = target.input;
-                request.meta = target.meta;
-                let name = target.resource.name().unwrap_or_default();
-                request.context.hints = self.situation.hints.of(&self.server, name);
-                if let Resource::Tool(name) = target.resource {
-                    let tools = self.situation.defaults.get(&self.server);
-                    request.context.defaults = tools.and_then(|tools| tools.get(name));
-                }
-                Ok(judge(&request))
-            }
-            several => Err(Unasked::Several(several.len())),
+        let fault = match targets.as_slice() {
+            [target] => match target.nesting {
+                Nesting::Unreadable(fault) => Some(fault),
+                Nesting::None | Nesting::Outer | Nesting::FirstInner | Nesting::Inner => None,
+            },
+            [outer, ..] if outer.nesting == Nesting::Outer => None,
+            several => return Err(Unasked::Several(several.len())),
+        };
+        let all = targets
+            .iter()
+            .map(|target| self.about(target, method, &readings));
+        Ok(judge(&all.collect::<Vec<_>>(), fault))
+    }
+
+    fn about<'a>(
+        &'a self,
+        target: &Target<'a>,
+        method: &'a str,
+        readings: &'a Readings,
+    ) -> AccessRequest<'a> {
+        let mut request = self.bare(method, readings);
+        request.action = target.action;
+        request.resource = target.resource;
+        request.arguments = target.arguments;
+        request.input = target.input;
+        request.meta = target.meta;
+        let name = target.resource.name().unwrap_or_default();
+        request.context.hints = self.situation.hints.of(&self.server, name);
+        if let Resource::Tool(name) = target.resource {
+            let tools = self.situation.defaults.get(&self.server);
+            request.context.defaults = tools.and_then(|tools| tools.get(name));
         }
+        request
     }
 
     /// Settles a decision that hangs on limits: there is room but where the request says that

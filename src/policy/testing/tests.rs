@@ -115,6 +115,7 @@ fn reasons_are_named_as_clients_see_them() {
         DenialReason::RateLimited,
         DenialReason::ToolChanged,
         DenialReason::ArgumentsInvalid,
+        DenialReason::InnerCallInvalid,
     ] {
         let code = crate::check::Reason::from(reason).code();
         assert_eq!(wording::denial_code(reason), code);

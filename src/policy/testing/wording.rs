@@ -9,6 +9,7 @@ use crate::authz::{
 };
 
 use super::expectation::OutcomeName;
+use crate::mcp::InnerFault;
 
 /// A decision as tests name it: the outcome, its stable reason code and the scopes asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,7 @@ pub(super) fn denial_code(reason: DenialReason) -> &'static str {
         DenialReason::SenderConstraint => "sender_constraint_required",
         DenialReason::ToolChanged => "tool_changed",
         DenialReason::ArgumentsInvalid => "arguments_invalid",
+        DenialReason::InnerCallInvalid => "inner_call_invalid",
         DenialReason::RateLimited => "rate_limited",
     }
 }
@@ -155,6 +157,13 @@ pub fn narrate_rule(rule: &RuleExplanation) -> String {
         let _ok = write!(line, ": {}", because.join(", "));
     }
     line
+}
+
+/// Why the calls inside a call cannot be told.
+#[must_use]
+pub fn narrate_fault(fault: &InnerFault) -> String {
+    let InnerFault { place, kind } = fault;
+    format!("the call inside it cannot be told, at `{place}`: {kind}")
 }
 
 /// The lines that matter for a decision: the rules that made it, those that cannot be evaluated,

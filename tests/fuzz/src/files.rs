@@ -108,7 +108,7 @@ pub fn config(data: &[u8]) {
     );
     if let Some(config) = &inspection.config {
         assert!(config.effective().is_object());
-        config::lint(&mut inspection, None);
+        config::lint(&mut inspection, None, &config::RecordedNames::new());
     }
     show(&inspection.findings);
 }

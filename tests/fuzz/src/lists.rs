@@ -88,6 +88,7 @@ fn filter<'d>(settings: ListingSettings, pieces: impl Iterator<Item = &'d [u8]>)
                     filtered.tasks.push(id);
                     listing.settle(true);
                 }
+                Ok(ListingStep::Result(_)) => listing.replace(None),
                 Ok(ListingStep::More | ListingStep::Unjudged(..)) => {}
                 Err(_) => break 'pieces,
             }

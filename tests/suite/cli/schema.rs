@@ -92,6 +92,11 @@ const PLACES: &[(&str, &str, &str)] = &[
     ),
     (
         "config",
+        "/properties/servers/items/properties/indirect/items",
+        "servers: [{indirect: [{zzzzzzzz: 1}]}]",
+    ),
+    (
+        "config",
         "/properties/servers/items/properties/upstream",
         "servers: [{upstream: {zzzzzzzz: 1}}]",
     ),

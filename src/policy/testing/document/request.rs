@@ -47,6 +47,7 @@ pub(super) fn read_request(
         hints: Arc::clone(&context.hints),
         uris: Arc::clone(&context.uris),
         defaults: Arc::clone(&context.defaults),
+        indirect: Arc::clone(&context.indirect),
         ..read_situation(&mut fields, findings)
     };
     fields.finish(findings);
