@@ -76,7 +76,10 @@ mod tests;
 pub use decode::{RefusedBody, decode};
 pub use glance::{Glance, glance};
 pub use header::Header;
-pub use headers::{LEGACY_REVISIONS, MODERN_REVISION, MessageHeaders, Routing, SESSION_BYTES_MAX};
+pub use headers::{
+    Corrections, LEGACY_REVISIONS, MODERN_REVISION, MessageHeaders, Routing, SESSION_BYTES_MAX,
+    check_param,
+};
 pub use id::Id;
 pub use list_kind::{ListKind, ListKinds, ListedCall};
 pub use listing::{

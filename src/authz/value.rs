@@ -17,6 +17,9 @@ pub enum Value<'a> {
     Float(f64),
     /// A string.
     String(Cow<'a, str>),
+    /// A string with half of a surrogate pair, as it is written in JSON between its quotation
+    /// marks. Servers keep, replace or refuse the half, so nothing can be said of the text.
+    Unsound(Cow<'a, str>),
     /// An array.
     List(Vec<Value<'a>>),
     /// An object, in document order. INVARIANT: keys are unique.
@@ -37,7 +40,23 @@ impl<'a> Value<'a> {
             | Value::Uint(_)
             | Value::Float(_)
             | Value::String(_)
+            | Value::Unsound(_)
             | Value::List(_) => None,
+        }
+    }
+
+    /// Whether no string in it has half of a surrogate pair.
+    pub(super) fn is_sound(&self) -> bool {
+        match self {
+            Value::Unsound(_) => false,
+            Value::List(items) => items.iter().all(Value::is_sound),
+            Value::Map(members) => members.iter().all(|(_, value)| value.is_sound()),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::String(_) => true,
         }
     }
 
@@ -59,14 +78,15 @@ impl<'a> Value<'a> {
             | Value::Int(_)
             | Value::Uint(_)
             | Value::Float(_)
-            | Value::String(_) => 1,
+            | Value::String(_)
+            | Value::Unsound(_) => 1,
         }
     }
 
     /// The total bytes of all texts and keys in the value.
     pub(super) fn text_bytes(&self) -> usize {
         match self {
-            Value::String(text) => text.len(),
+            Value::String(text) | Value::Unsound(text) => text.len(),
             Value::List(items) => items
                 .iter()
                 .fold(0, |sum, item| sum.saturating_add(item.text_bytes())),
@@ -88,6 +108,7 @@ impl<'a> Value<'a> {
             | Value::Int(_)
             | Value::Uint(_)
             | Value::Float(_)
+            | Value::Unsound(_)
             | Value::List(_)
             | Value::Map(_) => None,
         }

@@ -12,7 +12,7 @@ use super::parse::ParsedRequest;
 use super::policies::Policies;
 use super::reason::Reason;
 use super::server::Disclose;
-use super::session::UsedBindings;
+use super::session::{FoundBindings, UsedBindings};
 use super::targets::{DecisionTarget, targets};
 use crate::authz::{self, AccessRequest, Http, Policy, Readings, Resource, WindowDemand};
 use crate::catalog::InputSchema;
@@ -87,24 +87,23 @@ impl RequestContext<'_> {
         let mut is_denied = false;
         if found.refusal.is_none() {
             for (index, target) in targets.iter().enumerate() {
-                let mut request = self.access_request(target, parsed);
-                request.context.session_started = found.session_started;
-                let demands = policies.demands(&request);
-                let readings = if demands.is_empty() {
-                    Readings::default()
-                } else {
-                    state.read(&demands, self.now).await?
-                };
-                request.context.readings = Some(&readings);
-                let denied = decided.evaluate(index, policies, &request, || self.objection(target));
+                let request = self.access_request(target, parsed);
+                let numbered = (index, target);
+                let denied = self
+                    .evaluate_target(&mut decided, numbered, request, &found, policies, state)
+                    .await?;
                 is_denied |= denied;
                 if in_turn {
-                    let events = policies.events(&request, denied);
-                    self.record(state, &events).await?;
+                    let request = self.access_request(target, parsed);
+                    self.record(state, &policies.events(&request, denied))
+                        .await?;
                 }
             }
+            self.refuse_other_params(&mut decided, parsed, &targets);
             if is_id_in_use && decided.may_be_allowed() {
                 decided.refuse(Reason::IdInUse, 0);
+            }
+            if decided.refusal.is_some() {
                 return Ok(decided.finish());
             }
             decided.settle(state, self.decision_id, self.now).await?;
@@ -135,6 +134,31 @@ impl RequestContext<'_> {
             self.record(state, &events).await?;
         }
         Ok(decided.finish())
+    }
+
+    /// Evaluates one target, and says whether it is denied or challenged.
+    async fn evaluate_target(
+        &self,
+        decided: &mut RequestDecision,
+        (index, target): (usize, &DecisionTarget<'_>),
+        request: AccessRequest<'_>,
+        found: &FoundBindings,
+        policies: Policies<'_>,
+        state: &dyn State,
+    ) -> Result<bool, StateUnavailable> {
+        let mut request = request;
+        request.context.session_started = found.session_started;
+        let demands = policies.demands(&request);
+        let readings = if demands.is_empty() {
+            Readings::default()
+        } else {
+            state.read(&demands, self.now).await?
+        };
+        request.context.readings = Some(&readings);
+        request.context.is_entailed = self
+            .is_entailed(target, &request, found, policies.enforced, state)
+            .await?;
+        Ok(decided.evaluate(index, policies, &request, || self.objection(target)))
     }
 
     async fn record(

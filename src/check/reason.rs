@@ -172,7 +172,7 @@ reasons! {
         "content encodings are not accepted";
     ContentLength, Reject, BAD_REQUEST, "content_length",
         "`content-length` is not the length of the body";
-    HeaderRepeated, Reject, BAD_REQUEST, "header_repeated", "a header is repeated or comma-joined";
+    HeaderRepeated, Reject, BAD_REQUEST, "header_repeated", "a header has two values";
     HeaderMalformed, Reject, BAD_REQUEST, "header_malformed", "a header is malformed";
     HeaderMissing, Reject, BAD_REQUEST, "header_missing", "a required header is missing";
     HeaderMismatch, Reject, BAD_REQUEST, "header_mismatch", "a header disagrees with the body";

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::reader::ConfigReader;
 use super::silence::LINTS;
-use super::words::{ACCEPT, ON, Words, word_of};
+use super::words::{ACCEPT, ON, PROTOCOL_VERSIONS, Words, word_of};
 use crate::authn::{challenge, metadata};
 use crate::catalog::{OnChange, Trust};
 use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings, SessionBinding, UriForm};
@@ -78,6 +78,7 @@ fn server(
     let check_arguments = check_arguments(node, &mut fields, findings);
     fields.optional("silence", findings, yaml::silence(LINTS));
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
+    let batch_max = batch_max.and_then(|most| usize::try_from(most).ok());
     let accept = yaml::choice(ACCEPT);
     let string_body = fields
         .optional("string_body", findings, &accept)
@@ -102,6 +103,7 @@ fn server(
         .optional("responses_on_get", findings, yaml::boolean)
         .unwrap_or(false);
     let resume = fields.optional("resume", findings, yaml::choice(ON));
+    let protocol_versions = fields.optional("protocol_versions", findings, protocol_versions);
     fields.finish(findings);
     let all = || issuers.unwrap_or_default().to_vec();
     let settings = ServerSettings {
@@ -113,9 +115,7 @@ fn server(
         issuers: trusted.unwrap_or_else(all),
         scopes_supported: scopes_supported.unwrap_or_default(),
         deny,
-        batch_max: batch_max
-            .and_then(|most| usize::try_from(most).ok())
-            .unwrap_or(0),
+        batch_max: batch_max.unwrap_or(0),
         string_body,
         fold_arguments,
         uris,
@@ -125,8 +125,20 @@ fn server(
         resume: resume.unwrap_or(false),
         trust,
         check_arguments,
+        protocol_versions: protocol_versions.unwrap_or_default(),
     };
     Some((settings, snapshot))
+}
+
+fn protocol_versions(node: &Node, findings: &mut Findings) -> Option<Vec<&'static str>> {
+    let mut seen = HashSet::new();
+    yaml::list(node, findings, |node, findings| {
+        let version = yaml::choice(PROTOCOL_VERSIONS)(node, findings)?;
+        if !seen.insert(version) {
+            findings.error(node, format!("`{version}` is there twice"), "");
+        }
+        Some(version)
+    })
 }
 
 fn check_arguments(node: &Node, fields: &mut Fields<'_>, findings: &mut Findings) -> bool {
@@ -297,9 +309,11 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         resume,
         trust: Trust { on_change, hints },
         check_arguments,
+        protocol_versions,
     } = settings;
     let place = (!hosts.is_empty()).then(|| json!({"hosts": hosts, "path": path}));
     let scopes_supported = (!scopes_supported.is_empty()).then_some(scopes_supported);
+    let protocol_versions = (!protocol_versions.is_empty()).then_some(protocol_versions);
     json!({
         "name": name,
         "match": place,
@@ -320,5 +334,6 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         "session_binding": session_binding.word(),
         "responses_on_get": responses_on_get,
         "resume": word_of(ON, *resume),
+        "protocol_versions": protocol_versions,
     })
 }

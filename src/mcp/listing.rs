@@ -74,7 +74,10 @@ impl Listing {
         };
         Ok(match signal {
             None => ListingStep::More,
-            Some(Signal::Unjudged(kind, unjudged)) => ListingStep::Unjudged(kind, unjudged),
+            Some(Signal::Unjudged(kind, unjudged)) => {
+                let name = self.filter.unjudged_name.take();
+                ListingStep::Unjudged(kind, unjudged, name)
+            }
             Some(Signal::Task) => self.report_task(),
             Some(Signal::Item(kind)) => self.report_item(kind),
         })
@@ -153,12 +156,14 @@ impl Listing {
     }
 
     fn report_item(&mut self, kind: ListKind) -> ListingStep<'_> {
-        match item::read(kind, self.filter.item.json()) {
+        let depth_max = self.filter.item_depth_max();
+        match item::read(kind, self.filter.item.json(), depth_max) {
             Ok(item) => ListingStep::Item(item),
             Err(unjudged) => {
                 self.filter.waiting = Awaits::Removal;
                 self.filter.counts.unjudged += 1;
-                ListingStep::Unjudged(kind, unjudged)
+                let name = item::name_for_operators(kind, self.filter.item.json());
+                ListingStep::Unjudged(kind, unjudged, name)
             }
         }
     }
@@ -168,7 +173,7 @@ impl Listing {
             return ListingStep::NewTask(id);
         }
         self.filter.counts.unjudged += 1;
-        ListingStep::Unjudged(ListKind::Tasks, Unjudged::TooLarge)
+        ListingStep::Unjudged(ListKind::Tasks, Unjudged::TooLarge, None)
     }
 }
 

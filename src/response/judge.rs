@@ -14,7 +14,7 @@ use crate::authz::{self, Policy};
 use crate::check::response_context::ResponseContext;
 use crate::check::session;
 use crate::check::{Pipeline, Server};
-use crate::mcp::{ListItem, ListKind, SESSION_BYTES_MAX};
+use crate::mcp::{ListItem, ListKind, SESSION_BYTES_MAX, Unjudged};
 use crate::state::{BindingKey, Owner};
 
 /// Judges for one response.
@@ -27,6 +27,9 @@ pub(super) struct Judge {
     /// Whether a stream with this context has begun before. Then nothing new comes of it.
     pub(super) is_repeated: bool,
 }
+
+/// How much of an item's name a warning has.
+const NAME_CHARS_MAX: usize = 128;
 
 /// How many tools of a response the audit is told of one by one; further ones are only counted.
 const TOLD_MAX: usize = 1000;
@@ -47,6 +50,25 @@ impl Judge {
         self.evidence = ResponseEvidence::new(&self.pipeline, Some(&context));
         self.context = Some(context);
         self.is_repeated = is_repeated;
+    }
+
+    /// Whether the responses of the server come on GET streams, or it is not known which one it is.
+    pub(super) fn responds_on_get(&self) -> bool {
+        self.guarded()
+            .is_none_or(|(_, server)| server.settings.responses_on_get)
+    }
+
+    /// Warns operators of an item that is hidden because it cannot be judged. Each item is told once
+    /// for each reason: an upstream must not be able to flood the log.
+    pub(super) fn tell_unjudged(&self, kind: ListKind, why: Unjudged, name: Option<&str>) {
+        let (server, list) = (self.evidence.server_name(), kind.member());
+        let name = name.unwrap_or_default();
+        let catalog = &self.pipeline.catalog;
+        if catalog.tells_unreadable(server, list, why.code(), name) {
+            let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
+            let item = shown.escape_debug();
+            tracing::warn!(server, list, %item, %why, "hidden from a list, as it cannot be judged");
+        }
     }
 
     /// Binds the session that a response opens to the caller, before the client can know of it.
@@ -101,6 +123,10 @@ impl Judge {
         let name = &*item.name;
         let Some(mut request) = context.access_request(item.kind, name, now) else {
             let (state, owner) = (&*self.pipeline.state, Owner::of(context.subject()));
+            if context.shows_own_tasks() {
+                let key = BindingKey::task(&server.name, name);
+                return Ok(session::is_bound(state, server, owner, key, now).await?);
+            }
             let visible = session::visible_tasks(state, server, owner, &[name], now).await?;
             return Ok(visible == [true]);
         };
@@ -124,6 +150,9 @@ impl Judge {
             }
             request.context.hints = observed.hints;
         }
+        if item.kind == ListKind::Resources {
+            request.context.is_entailed = self.is_page_shown(policy, context, name, now).await?;
+        }
         let readings;
         let demands = authz::demands(policy, &request);
         if !demands.is_empty() {
@@ -131,6 +160,36 @@ impl Judge {
             request.context.readings = Some(&readings);
         }
         Ok(authz::is_visible(policy, &request))
+    }
+
+    /// Whether a listed resource is the page of a tool that the caller may see, by its recorded
+    /// definition.
+    async fn is_page_shown(
+        &self,
+        policy: &Policy,
+        context: &ResponseContext,
+        uri: &str,
+        now: Timestamp,
+    ) -> Result<bool, ResponseRefusal> {
+        let Pipeline { catalog, state, .. } = &*self.pipeline;
+        for tool in catalog.tools_of_page(context.server(), uri) {
+            let standing = catalog.standing(context.server(), &tool);
+            let call = context.access_request(ListKind::Tools, &tool, now);
+            let Some(mut call) = call.filter(|_| !standing.is_refused) else {
+                continue;
+            };
+            call.context.hints = standing.hints;
+            let readings;
+            let demands = authz::demands(policy, &call);
+            if !demands.is_empty() {
+                readings = state.read(&demands, now).await?;
+                call.context.readings = Some(&readings);
+            }
+            if authz::is_visible(policy, &call) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The context of the request and its server, if both are known.

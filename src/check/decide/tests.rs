@@ -177,6 +177,7 @@ fn server() -> Arc<Server> {
         string_body: false,
         fold_arguments: false,
         check_arguments: false,
+        protocol_versions: Vec::new(),
         uris: crate::check::UriForm::Normal,
         authorization: AuthorizationHeader::Remove,
         session_binding: SessionBinding::On,

@@ -2,6 +2,7 @@
 
 pub use crate::authz::UriForm;
 use crate::catalog::Trust;
+use crate::mcp::LEGACY_REVISIONS;
 use crate::upstream::AuthorizationHeader;
 
 /// One MCP server as configured.
@@ -51,6 +52,8 @@ pub struct ServerSettings {
     pub trust: Trust,
     /// Whether the arguments of calls have to fit the recorded input schemas.
     pub check_arguments: bool,
+    /// The protocol revisions that it speaks. Empty: any known one.
+    pub protocol_versions: Vec<&'static str>,
 }
 
 /// Whether sessions and tasks belong to a subject.
@@ -100,6 +103,18 @@ pub enum Disclose {
 }
 
 impl ServerSettings {
+    /// Whether it speaks a revision.
+    #[must_use]
+    pub fn speaks(&self, version: &str) -> bool {
+        self.protocol_versions.is_empty() || self.protocol_versions.contains(&version)
+    }
+
+    /// Whether it speaks a revision with sessions.
+    #[must_use]
+    pub fn speaks_legacy(&self) -> bool {
+        LEGACY_REVISIONS.iter().any(|version| self.speaks(version))
+    }
+
     /// Whether `host`, in lower case, is one of this server's, with its port or without.
     pub(super) fn is_host(&self, host: &str) -> bool {
         let bare = without_port(host);

@@ -24,6 +24,7 @@ fn server(name: &str, session_binding: SessionBinding) -> Server {
         resume: false,
         trust: crate::catalog::Trust::default(),
         check_arguments: false,
+        protocol_versions: Vec::new(),
     };
     Server::new(settings).unwrap()
 }

@@ -165,7 +165,11 @@ async fn stream(
     messages: Vec<ProcessingRequest>,
 ) -> (Vec<Reply>, Result<(), Code>) {
     let stream = opened(script);
-    let mut replies = Replies::new(stream, tokio_stream::iter(messages.into_iter().map(Ok)));
+    let mut replies = Replies::new(
+        stream,
+        tokio_stream::iter(messages.into_iter().map(Ok)),
+        Ending::default(),
+    );
     let mut told = Vec::new();
     let end = loop {
         match replies.next().await {
@@ -707,7 +711,7 @@ async fn what_a_request_has_stays_while_its_stream_lasts() {
     // While it lasts.
     let script = script(vec![]);
     let messages = tokio_stream::iter([Ok(begins_with("stays"))]).chain(tokio_stream::pending());
-    let mut replies = Replies::new(opened(&script), messages);
+    let mut replies = Replies::new(opened(&script), messages, Ending::default());
     assert!(replies.next().await.is_some());
     assert_eq!(*script.shown(), std::slice::from_ref(&has));
     drop(replies);
@@ -782,7 +786,7 @@ async fn a_message_is_read_once_the_last_was_answered() {
             Ok(message)
         })
     };
-    let mut replies = Replies::new(opened(&script), counted);
+    let mut replies = Replies::new(opened(&script), counted, Ending::default());
     for (told, have_been_read) in [("head ", 1), ("a", 2), ("b", 2), (".", 3)] {
         let reply = replies.next().await.unwrap().unwrap();
         assert_eq!(word(&reply.response.unwrap()), told);
@@ -803,7 +807,7 @@ async fn an_error_of_the_transport_ends_the_stream() {
         Err(Status::out_of_range("too large")),
         Ok(body("1", true)),
     ]);
-    let mut replies = Replies::new(opened(&script), failed);
+    let mut replies = Replies::new(opened(&script), failed, Ending::default());
     let end = replies.next().await.unwrap().unwrap_err();
     assert_eq!(end.code(), Code::OutOfRange);
     assert!(replies.next().await.is_none());

@@ -53,7 +53,7 @@ fn filter<'c>(
                     log.push(format!("{} {}", item.kind.member(), item.name));
                     !is_hidden(&item.name)
                 }
-                Ok(ListingStep::Unjudged(kind, unjudged)) => {
+                Ok(ListingStep::Unjudged(kind, unjudged, _)) => {
                     log.push(format!("{}: {unjudged}", kind.member()));
                     // Settling an item that cannot be judged has no effect.
                     true
