@@ -192,6 +192,9 @@ reasons! {
 /// clients try the next form of the document's address.
 pub(super) const UNKNOWN_METADATA: StatusCode = StatusCode::NOT_FOUND;
 
+/// The status of [`Reason::UnknownMethod`] in the modern era (2026-07-28, Streamable HTTP).
+pub(super) const UNKNOWN_METHOD: StatusCode = StatusCode::NOT_FOUND;
+
 impl From<AuthenticationError> for Reason {
     fn from(error: AuthenticationError) -> Self {
         match error {

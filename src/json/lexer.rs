@@ -375,7 +375,7 @@ fn is_space(byte: u8) -> bool {
 }
 
 /// How deep a value nests at most that the caller looks at: each level takes a byte.
-const TOLERATED_DEPTH_MAX: usize = 10_000;
+const TOLERATED_DEPTH_MAX: usize = 1000;
 
 /// Longer than any spelling of a key that callers look for: the longest has 17 characters, each at
 /// most a `\uXXXX`.

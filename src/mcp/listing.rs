@@ -143,7 +143,8 @@ impl Listing {
     }
 
     /// How many bytes are held back, without output that was not yet taken. At most
-    /// `item_bytes_max`, plus what one chunk adds before the excess is detected.
+    /// `item_bytes_max`, plus what one chunk adds before the excess is detected, and a byte for each
+    /// level of nesting.
     #[must_use]
     pub fn held(&self) -> usize {
         self.filter.held()

@@ -9,7 +9,7 @@ use super::addressee::Addressee;
 use super::body::{INVALID_PARAMS, INVALID_REQUEST, Misfit, ReplyData, accepted, data, json_reply};
 use crate::authz::Denial;
 use crate::catalog::InvalidArguments;
-use crate::check::reason::Reason;
+use crate::check::reason::{Reason, UNKNOWN_METHOD};
 use crate::check::server::{DenySettings, DenyShape, Disclose};
 use crate::check::verdict::LocalReply;
 use crate::mcp::{Era, Id, Message, MessageKind, Payload, reply as rpc};
@@ -98,7 +98,7 @@ pub(in crate::check) fn denied(
     let is_no_method = is_no_method(to, settings, reason);
     let status = match settings.shape {
         DenyShape::ToolError | DenyShape::JsonrpcError | DenyShape::Http403 if is_no_method => {
-            StatusCode::NOT_FOUND
+            UNKNOWN_METHOD
         }
         DenyShape::ToolError | DenyShape::JsonrpcError => StatusCode::OK,
         DenyShape::Http403 => refused,
