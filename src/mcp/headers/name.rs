@@ -53,8 +53,8 @@ impl<'a> TextHeader<'a> {
                 is_own,
             }));
         }
-        let mut copied = texts.iter().filter(|own| is_whole(own));
-        let own = copied.find(|own| is_joined(copies.value, own));
+        let mut whole = texts.iter().filter(|own| is_whole(own));
+        let own = whole.find(|own| is_joined(copies.value, own));
         if let Some(value) = own.and_then(|own| copies.value.get(..own.len())) {
             let is_repeated = true;
             return Ok(Some(TextHeader {
