@@ -48,14 +48,18 @@
 //! |---|---|
 //! | `server` | compares what one server says of its tools with what was accepted |
 //! | `snapshot`, `description` | read the record of what was accepted |
+//! | `told` | remembers which unreadable items operators were told of |
 //! | `watch` | reads the records again when they change |
+//! | `marks` | reads which arguments headers repeat, and which page shows a tool |
 //! | `input_schema/` | checks arguments against the recorded schema of their tool |
 
 mod description;
 mod input_schema;
+mod marks;
 mod server;
 mod settings;
 mod snapshot;
+mod told;
 mod watch;
 
 use std::collections::HashMap;
@@ -65,6 +69,7 @@ use jiff::Timestamp;
 
 pub use description::{Annotations, InvalidRecord, PARTS, RecordedTool, digest, parse_record};
 pub use input_schema::{InputSchema, InvalidArguments, UnusableSchema};
+pub use marks::{MarkedArgument, ToolMarks};
 pub use server::{Observed, Overview, Standing, ToolChange};
 pub use settings::{CatalogLimits, OnChange, Trust, WatchedServer};
 pub use snapshot::InvalidSnapshot;
@@ -152,7 +157,7 @@ impl Catalog {
             digest: digest(name, tool).into(),
             class: Annotations::of(tool).class(),
         };
-        known.observe(name, seen, self.limits)
+        known.observe(name, seen, &ToolMarks::of(tool), self.limits)
     }
 
     /// What a tool in a list is beside the accepted one, of which no note is taken.
@@ -163,6 +168,20 @@ impl Catalog {
             || Standing::of_none(Hints::Untrusted),
             |known| known.compare(name, &digest(name, tool), self.limits),
         )
+    }
+
+    /// Whether operators are to be told now that an item of a list is hidden because it cannot be
+    /// judged: once for each name and reason.
+    #[must_use]
+    pub fn tells_unreadable(
+        &self,
+        server: &str,
+        list: &'static str,
+        why: &'static str,
+        name: &str,
+    ) -> bool {
+        let known = self.servers.get(server);
+        known.is_some_and(|known| known.told.is_new(list, why, name))
     }
 
     /// What a call of a tool has to know of it.
@@ -181,6 +200,13 @@ impl Catalog {
     pub fn may_be_listed(&self, server: &str, tool: &str) -> bool {
         let known = self.servers.get(server);
         known.is_none_or(|known| known.may_list(tool))
+    }
+
+    /// The recorded tools of a server that have this page.
+    #[must_use]
+    pub fn tools_of_page(&self, server: &str, page: &str) -> Vec<String> {
+        let known = self.servers.get(server);
+        known.map_or_else(Vec::new, |known| known.tools_of_page(page))
     }
 
     /// What annotations are worth for requests that are about no tool.

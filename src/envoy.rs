@@ -33,6 +33,6 @@ mod protobuf;
 mod server;
 
 pub use ext_authz::ExtAuthz;
-pub use ext_proc::{ExtProc, Replies};
+pub use ext_proc::{Ending, ExtProc, Replies};
 pub use health::HealthService;
 pub use server::{AUTHORIZATION, PROCESSOR, ServeError, ServeSettings, serve};

@@ -29,8 +29,9 @@
 //! 6. `check/targets.rs`, [`mcp::Message::targets`]: what is to be done, and to what.
 //! 7. `check/session.rs`: a session or task that is another subject's is denied now; one that is
 //!    nobody's becomes the caller's after an allow.
-//! 8. `check/decide.rs`. [`catalog`]: what is known of the tool, and whether the arguments fit its
-//!    schema, where that is asked for. [`authz::evaluate`]: synchronous and pure. [`state`] is read
+//! 8. `check/decide.rs`. [`catalog`]: what is known of the tool, whether the arguments fit its
+//!    schema, where that is asked for, and whether headers repeat them (`check/param_headers.rs`).
+//!    `check/entailed.rs`: what needs no rule of its own. [`authz::evaluate`]: synchronous and pure. [`state`] is read
 //!    before and taken from after (`check/takings.rs`), only where a rule that may match needs it.
 //!    `check/in_flight.rs`: an id that waits for a list is nobody else's in its session.
 //! 9. `check/prepare.rs`: what [`upstream`] gives an allowed request. This step may wait for the

@@ -82,7 +82,10 @@ pub use decode::{RefusedBody, decode};
 pub use found_tools::{FoundTool, FoundTools, UnclearResult};
 pub use glance::{Glance, glance};
 pub use header::Header;
-pub use headers::{LEGACY_REVISIONS, MODERN_REVISION, MessageHeaders, Routing, SESSION_BYTES_MAX};
+pub use headers::{
+    Corrections, LEGACY_REVISIONS, MODERN_REVISION, MessageHeaders, Routing, SESSION_BYTES_MAX,
+    check_param,
+};
 pub use id::Id;
 pub use indirect::{IndirectTool, InnerForm, InnerPaths};
 pub use inner_calls::InnerFault;

@@ -1,5 +1,6 @@
 //! Evidence that is not a decision, such as a tool that changed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -91,6 +92,9 @@ pub enum Event {
         hidden: u64,
         /// How many items were removed because they could not be judged.
         unjudged: u64,
+        /// How many of those for which reason, by stable codes.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        reasons: BTreeMap<&'static str, u64>,
     },
     /// A response was refused.
     ResponseRefused {

@@ -291,6 +291,7 @@ impl Arguments {
             | Value::Uint(_)
             | Value::Float(_)
             | Value::String(_)
+            | Value::Unsound(_)
             | Value::List(_) => ArgumentNames::default(),
         };
         Arguments {

@@ -445,7 +445,8 @@ fn a_notice_is_a_line_of_its_own_kind() {
             list: "tools",
             visible: 1,
             hidden: 2,
-            unjudged: 0,
+            unjudged: 3,
+            reasons: [("too_large", 1), ("unsound", 2)].into(),
         },
         Event::ResponseRefused { reason: "encoded" },
         Event::session_bound("s"),
@@ -469,7 +470,7 @@ fn a_notice_is_a_line_of_its_own_kind() {
     let whole: Vec<String> = [
         r#""event":"tool_changed","name":"a\nb","digest":"sha256:1","digest_accepted":"sha256:2""#,
         &format!(r#""event":"tool_unclassified","name":"{cut}""#),
-        r#""event":"list_filtered","list":"tools","visible":1,"hidden":2,"unjudged":0"#,
+        r#""event":"list_filtered","list":"tools","visible":1,"hidden":2,"unjudged":3,"reasons":{"too_large":1,"unsound":2}"#,
         r#""event":"response_refused","reason":"encoded""#,
         r#""event":"session_bound","mcp.session.id":"043a718774c572bd""#,
         r#""event":"task_bound","task":"t""#,

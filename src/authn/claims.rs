@@ -151,7 +151,12 @@ fn timestamp(
         Some(Value::Int(seconds)) => Some(SignedDuration::from_secs(*seconds)),
         Some(Value::Float(seconds)) => SignedDuration::try_from_secs_f64(*seconds).ok(),
         Some(
-            Value::Bool(_) | Value::Uint(_) | Value::String(_) | Value::List(_) | Value::Map(_),
+            Value::Bool(_)
+            | Value::Uint(_)
+            | Value::String(_)
+            | Value::Unsound(_)
+            | Value::List(_)
+            | Value::Map(_),
         ) => None,
     };
     since_epoch
@@ -213,6 +218,7 @@ fn strings(value: &Value<'_>, claim: Claim) -> Result<Vec<Arc<str>>, Authenticat
         | Value::Int(_)
         | Value::Uint(_)
         | Value::Float(_)
+        | Value::Unsound(_)
         | Value::Map(_) => Err(invalid),
     }
 }

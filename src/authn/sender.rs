@@ -36,6 +36,7 @@ impl SenderConstraint {
                 | Value::Uint(_)
                 | Value::Float(_)
                 | Value::String(_)
+                | Value::Unsound(_)
                 | Value::List(_),
             ) => SenderConstraint::Unprovable,
         }

@@ -61,6 +61,7 @@ fn is_same(one: &Value<'_>, other: &Value<'_>) -> bool {
                     other.member(key).is_some_and(|other| is_same(value, other))
                 })
         }
+        (Value::Unsound(_), _) | (_, Value::Unsound(_)) => false,
         _ => match (Number::of(one), Number::of(other)) {
             (Some(one), Some(other)) => one == other,
             (_, _) => one == other,
@@ -91,6 +92,7 @@ fn is_far(named: &Value<'_>, value: &Value<'_>) -> bool {
             Number::of(named).is_some_and(|number| is_far_from_number(number, value))
         }
         Value::String(named) => is_far_from_text(named, value),
+        Value::Unsound(_) => false,
         Value::Null => is_far_from_null(value),
         Value::List(elements) => is_far_from_list(elements, value),
         Value::Map(members) => is_far_from_map(members, value),
@@ -109,6 +111,7 @@ fn is_far_from_number(number: Number, value: &Value<'_>) -> bool {
             let is_near = has_digit || (is_zero && is_empty());
             !is_near
         }
+        Value::Unsound(_) => false,
         Value::Bool(_) => !is_zero && number != Number::Integer(1),
         Value::Null => !is_zero,
         // Servers may unwrap an object: `{"$eq": 5}` is 5 to a database.
@@ -129,6 +132,7 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
     }
     match value {
         Value::String(text) => is_far_text(named, text),
+        Value::Unsound(_) => false,
         Value::List(items) => {
             let near = |item: &Value<'_>| !is_far_from_text(named, item);
             !items.iter().any(near) && {
@@ -279,7 +283,7 @@ pub(super) fn equals_made(one: &str, other: &str) -> Match {
 
 fn is_far_from_null(value: &Value<'_>) -> bool {
     match value {
-        Value::Null => false,
+        Value::Null | Value::Unsound(_) => false,
         Value::String(text) => {
             let folded = fold(text);
             !folded.is_empty() && folded != "null"
@@ -307,6 +311,7 @@ fn is_far_from_list(named: &[Value<'_>], value: &Value<'_>) -> bool {
             let is_empty = named.is_empty() && matches!(&*fold(text), "" | "null");
             !is_empty && !text.contains(',') && !is_json(text, &['[', '{']) && far_from_all(value)
         }
+        Value::Unsound(_) => false,
         Value::Null
         | Value::Bool(_)
         | Value::Int(_)
@@ -329,6 +334,7 @@ fn is_far_from_map(named: &[(std::borrow::Cow<'_, str>, Value<'_>)], value: &Val
                 .all(|(_, value)| is_far(named, value))
         }),
         Value::String(text) => !is_json(text, &['{', '"']),
+        Value::Unsound(_) => false,
         Value::List(items) => items.len() != 1,
         Value::Null => !named.is_empty(),
         Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => true,
@@ -345,7 +351,7 @@ pub(super) fn joined(items: &[Value<'_>]) -> String {
     let texts = items.iter().map(|item| match item {
         Value::String(text) => text.to_string(),
         Value::List(items) => joined(items),
-        Value::Null => String::new(),
+        Value::Null | Value::Unsound(_) => String::new(),
         Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) | Value::Map(_) => {
             spellings(item).into_iter().next().unwrap_or_default()
         }
@@ -361,7 +367,7 @@ pub(super) fn spellings(value: &Value<'_>) -> Vec<String> {
         Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
             Number::of(value).map_or_else(Vec::new, Number::spellings)
         }
-        Value::String(_) | Value::List(_) | Value::Map(_) => Vec::new(),
+        Value::String(_) | Value::Unsound(_) | Value::List(_) | Value::Map(_) => Vec::new(),
     }
 }
 

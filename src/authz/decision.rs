@@ -221,6 +221,9 @@ pub struct Evaluation {
     pub assigned: Assigned,
     /// The rules of any effect that could not be evaluated, in file order.
     pub indeterminate: Vec<Arc<str>>,
+    /// Whether no allow rule grants it, and it may pass because it is entailed
+    /// ([`Context::is_entailed`](super::request::Context::is_entailed)).
+    pub is_entailed: bool,
 }
 
 /// The decision under other rules than those in force. It contains no [`Allow`].

@@ -32,6 +32,10 @@ use rule_matches::{Matched, RuleMatches};
 ///      assumed to be possible;
 ///    - *unknown*: an allow rule that matches and names the method; if no allow rule names it, the
 ///      reason is [`DenialReason::UnknownMethod`].
+///
+///    A use of what the caller was allowed already
+///    ([`Context::is_entailed`](super::request::Context::is_entailed)) passes as an open action does
+///    where no allow rule grants it; then no rule assigns anything.
 /// 3. Require rules that match and are not met challenge, all of them at once; if one needs
 ///    something that no challenge could obtain, the request is denied.
 /// 4. Limit rules that match must have room: [`Decision::Limit`]. They count requests that reach
@@ -73,6 +77,7 @@ impl RuleMatches<'_> {
             Some((denial, rules)) => (Decision::Deny(denial), rules, Cow::default()),
             None => grant(self, rules, &gates),
         };
+        let is_denied = matches!(decision, Decision::Deny(_));
         let mut assigned = Assigned::default();
         let is_use = request.action.kind != ActionKind::Open;
         if is_use && matches!(decision, Decision::Allow(_) | Decision::Limit(_)) {
@@ -91,6 +96,7 @@ impl RuleMatches<'_> {
             rules: ids(policy, rules),
             assigned,
             indeterminate: ids(policy, indeterminate),
+            is_entailed: !is_denied && grants.matched.is_empty(),
         }
     }
 
@@ -153,14 +159,20 @@ fn grant<'l>(
         grants.matched.retain(named);
         grants.indeterminate.retain(named);
     }
-    if grants.matched.is_empty() {
+    let is_entailed = request.action.kind == ActionKind::Use && request.context.is_entailed;
+    let entailing = if grants.matched.is_empty() && is_entailed {
+        serving(matches, rules).matched
+    } else {
+        Vec::new()
+    };
+    if grants.matched.is_empty() && entailing.is_empty() {
         let denial = Denial::new(missing_grant(matches, rules), None);
         return (Decision::Deny(denial), Vec::new(), grants);
     }
     if let Some((decision, unmet)) = unmet(policy, request, &gates.matched) {
         return (decision, unmet, grants);
     }
-    let determining = [&*grants.matched, &*gates.matched].concat();
+    let determining = [&*grants.matched, &*entailing, &*gates.matched].concat();
     let takings = takings(policy, request, &gates.matched);
     let allow = Allow::grant();
     let decision = if takings.is_empty() {

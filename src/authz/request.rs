@@ -71,6 +71,11 @@ pub struct Context<'a> {
     pub tool_is_unlisted: bool,
     /// How the server reads URIs.
     pub uris: UriForm,
+    /// Whether what the request reaches belongs to something that the caller was allowed, and so
+    /// needs no rule of its own: a task that the caller created, or the page of a tool that the
+    /// caller may call. Whoever some rule could serve may use it then; every other rule applies to it
+    /// as to anything else.
+    pub is_entailed: bool,
 }
 
 /// A declaration of the client.

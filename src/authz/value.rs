@@ -17,6 +17,9 @@ pub enum Value<'a> {
     Float(f64),
     /// A string.
     String(Cow<'a, str>),
+    /// A string with half of a surrogate pair, as it is written in JSON between its quotation
+    /// marks. Servers keep, replace or refuse the half, so nothing can be said of the text.
+    Unsound(Cow<'a, str>),
     /// An array.
     List(Vec<Value<'a>>),
     /// An object, in document order. INVARIANT: keys are unique.
@@ -37,6 +40,7 @@ impl<'a> Value<'a> {
             | Value::Uint(_)
             | Value::Float(_)
             | Value::String(_)
+            | Value::Unsound(_)
             | Value::List(_) => None,
         }
     }
@@ -51,6 +55,7 @@ impl<'a> Value<'a> {
             Value::Uint(number) => Value::Uint(number),
             Value::Float(number) => Value::Float(number),
             Value::String(text) => Value::String(Cow::Owned(text.into_owned())),
+            Value::Unsound(text) => Value::Unsound(Cow::Owned(text.into_owned())),
             Value::List(items) => Value::List(items.into_iter().map(Value::into_owned).collect()),
             Value::Map(members) => {
                 let members = members.into_iter();
@@ -58,6 +63,21 @@ impl<'a> Value<'a> {
                     members.map(|(key, value)| (Cow::Owned(key.into_owned()), value.into_owned()));
                 Value::Map(owned.collect())
             }
+        }
+    }
+
+    /// Whether no string in it has half of a surrogate pair.
+    pub(super) fn is_sound(&self) -> bool {
+        match self {
+            Value::Unsound(_) => false,
+            Value::List(items) => items.iter().all(Value::is_sound),
+            Value::Map(members) => members.iter().all(|(_, value)| value.is_sound()),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::String(_) => true,
         }
     }
 
@@ -79,14 +99,15 @@ impl<'a> Value<'a> {
             | Value::Int(_)
             | Value::Uint(_)
             | Value::Float(_)
-            | Value::String(_) => 1,
+            | Value::String(_)
+            | Value::Unsound(_) => 1,
         }
     }
 
     /// The total bytes of all texts and keys in the value.
     pub(super) fn text_bytes(&self) -> usize {
         match self {
-            Value::String(text) => text.len(),
+            Value::String(text) | Value::Unsound(text) => text.len(),
             Value::List(items) => items
                 .iter()
                 .fold(0, |sum, item| sum.saturating_add(item.text_bytes())),
@@ -108,6 +129,7 @@ impl<'a> Value<'a> {
             | Value::Int(_)
             | Value::Uint(_)
             | Value::Float(_)
+            | Value::Unsound(_)
             | Value::List(_)
             | Value::Map(_) => None,
         }

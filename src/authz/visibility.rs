@@ -8,7 +8,8 @@ use super::request::AccessRequest;
 use super::rule::{Effect, Rules};
 
 /// Whether the subject may see a tool, prompt or resource: no deny rule certainly matches, and some
-/// allow rule could match for some arguments. The request is the call that the listed item would
+/// allow rule could match for some arguments, or it needs none
+/// ([`Context::is_entailed`](super::request::Context::is_entailed)). The request is the call that the listed item would
 /// get (`tools/call`, `prompts/get`, `resources/read`) if it were made now. Its arguments are
 /// ignored, and a listed template is [`super::Resource::Template`].
 ///
@@ -36,5 +37,6 @@ pub fn is_visible(policy: &Policy, request: &AccessRequest<'_>) -> bool {
     };
     let denied = any(Index::gates, &Effect::Deny, |found| found == Match::Yes);
     let could_match = |found| matches!(found, Match::Yes | Match::Unknown);
-    !denied && any(Index::grants, &Effect::Allow, could_match)
+    let is_entailed = request.context.is_entailed;
+    !denied && (is_entailed || any(Index::grants, &Effect::Allow, could_match))
 }

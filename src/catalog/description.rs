@@ -173,7 +173,8 @@ fn collect(value: Value<'static>, tools: &mut Vec<RecordedTool>) -> Result<(), I
         | Value::Int(_)
         | Value::Uint(_)
         | Value::Float(_)
-        | Value::String(_) => return Err(InvalidRecord::Tool),
+        | Value::String(_)
+        | Value::Unsound(_) => return Err(InvalidRecord::Tool),
     };
     for key in ["result", "tools"] {
         if let Some(place) = members.iter().position(|(name, _)| name == key) {

@@ -137,6 +137,9 @@ impl InputSchema {
         };
         let (arguments, size) =
             arguments.map_or_else(|| (Json::Object(Map::new()), Size::default()), convert);
+        if size.is_unsound {
+            return Err(InvalidArguments::whole(KIND_OTHER));
+        }
         // Whatever a validator stumbles over does not fit.
         let checked = catch_unwind(AssertUnwindSafe(|| compiled.check(&arguments, size)));
         checked.unwrap_or(Err(InvalidArguments::whole(KIND_OTHER)))
@@ -279,6 +282,8 @@ struct Size {
     text: u64,
     /// How deep it nests; 0 for what has no members.
     depth: usize,
+    /// Whether a text in it has half of a surrogate pair, which validators read differently.
+    is_unsound: bool,
 }
 
 impl Size {
@@ -315,6 +320,10 @@ fn convert_at(value: &Value<'_>, depth: usize, size: &mut Size) -> Json {
         Value::String(text) => {
             size.add_text(text);
             Json::from(&**text)
+        }
+        Value::Unsound(_) => {
+            size.is_unsound = true;
+            Json::Null
         }
         Value::List(items) => {
             let items = items.iter().map(|item| convert_at(item, below, size));

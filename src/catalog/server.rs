@@ -8,8 +8,10 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use super::input_schema::InputSchema;
+use super::marks::ToolMarks;
 use super::settings::{CatalogLimits, OnChange, Trust, WatchedServer};
 use super::snapshot::{self, Accepted, InvalidSnapshot, Snapshot};
+use super::told::Told;
 use crate::authz::{HintedClass, Hints};
 use crate::file::{self, Failing, ReadError, START_TIME_MAX};
 
@@ -25,7 +27,10 @@ pub(super) struct ServerTools {
     pub(super) path: Option<PathBuf>,
     /// Empty where there is no record.
     pub(super) accepted: ArcSwap<Snapshot>,
+    /// The tools of the record by their pages.
+    pages: ArcSwap<Pages>,
     seen: Arc<Mutex<HashMap<Box<str>, SeenTool>>>,
+    pub(super) told: Arc<Told>,
     failing: Mutex<Option<Failing>>,
 }
 
@@ -34,8 +39,12 @@ pub(super) struct ServerTools {
 struct SeenTool {
     /// The definition that was seen first.
     first: Accepted,
+    /// What that definition marks.
+    marks: Arc<ToolMarks>,
     /// The digest that was seen last.
     last: Arc<str>,
+    /// Whether any other definition than the first was seen.
+    has_others: bool,
     /// The digest that those reported differ from.
     against: Arc<str>,
     /// Digests that were reported as changes, the latest last.
@@ -75,6 +84,9 @@ pub struct Standing {
     pub hints: Hints,
     /// What the accepted definition says of the arguments, if it is recorded.
     pub input: Option<Arc<InputSchema>>,
+    /// What the definition marks that the server has given whenever it was seen, and that of the
+    /// record if there is one. None if it is not known which one its clients go by.
+    pub marks: Option<Arc<ToolMarks>>,
     /// Whether the server's tools are known, by its record or by a list that passed by, and this
     /// is none of them.
     pub is_unlisted: bool,
@@ -88,6 +100,7 @@ impl Standing {
             is_refused: false,
             hints,
             input: None,
+            marks: None,
             is_unlisted: false,
         }
     }
@@ -150,8 +163,10 @@ impl ServerTools {
             trust,
             check_arguments: server.check_arguments,
             path: server.snapshot,
+            pages: ArcSwap::from_pointee(pages(&accepted)),
             accepted: ArcSwap::from_pointee(accepted),
             seen: earlier.map_or_else(Arc::default, |earlier| Arc::clone(&earlier.seen)),
+            told: earlier.map_or_else(Arc::default, |earlier| Arc::clone(&earlier.told)),
             failing: Mutex::new(failing),
         })
     }
@@ -163,7 +178,18 @@ impl ServerTools {
         accepted.is_empty() || accepted.contains_key(tool) || seen.contains_key(tool)
     }
 
-    pub(super) fn observe(&self, name: &str, found: Accepted, limits: CatalogLimits) -> Observed {
+    /// The recorded tools that have this page. Another definition that was seen changes nothing.
+    pub(super) fn tools_of_page(&self, page: &str) -> Vec<String> {
+        self.pages.load().get(page).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn observe(
+        &self,
+        name: &str,
+        found: Accepted,
+        marks: &ToolMarks,
+        limits: CatalogLimits,
+    ) -> Observed {
         let recorded = self.accepted.load();
         let recorded = recorded.get(name).map(|recorded| &recorded.accepted);
         let mut seen = lock(&self.seen);
@@ -182,9 +208,12 @@ impl ServerTools {
             last: Arc::clone(&found.digest),
             against: Arc::clone(&found.digest),
             first: found.clone(),
+            marks: Arc::new(marks.clone()),
+            has_others: false,
             reported: Vec::new(),
         });
         tool.last = Arc::clone(&found.digest);
+        tool.has_others |= tool.first.digest != found.digest;
         let accepted = recorded.unwrap_or(&tool.first).clone();
         let is_other = accepted.digest != found.digest;
         if tool.against != accepted.digest {
@@ -234,6 +263,13 @@ impl ServerTools {
             (Some(digest), Some(accepted)) => *digest != *accepted.digest,
             (_, _) => false,
         };
+        let marks = match (recorded, tool) {
+            (_, Some(tool)) if tool.has_others => None,
+            (Some(recorded), Some(tool)) if recorded.accepted.digest != tool.last => None,
+            (Some(recorded), _) => Some(Arc::clone(&recorded.marks)),
+            (None, Some(tool)) => Some(Arc::clone(&tool.marks)),
+            (None, None) => None,
+        };
         // Of a server with more tools than can be remembered, not all are known.
         let knows_some = !record.is_empty() || !seen.is_empty();
         let knows_all = knows_some && seen.len() < limits.tools_max;
@@ -241,6 +277,7 @@ impl ServerTools {
             is_refused: is_other && self.trust.on_change == OnChange::Deny,
             hints: self.hints(accepted.map(|accepted| accepted.class)),
             input: recorded.map(|recorded| Arc::clone(&recorded.input)),
+            marks,
             is_unlisted: accepted.is_none() && knows_all,
         }
     }
@@ -289,6 +326,7 @@ impl ServerTools {
                 }
                 if accepted != **self.accepted.load() {
                     tracing::info!(server, tools = accepted.len(), "recorded tools in force");
+                    self.pages.store(Arc::new(pages(&accepted)));
                     self.accepted.store(Arc::new(accepted));
                 }
             }
@@ -298,6 +336,22 @@ impl ServerTools {
             }
         }
     }
+}
+
+/// Names of tools by the page that shows them.
+type Pages = HashMap<String, Vec<String>>;
+
+fn pages(recorded: &Snapshot) -> Pages {
+    let mut pages = Pages::new();
+    for (name, tool) in recorded {
+        if let Some(page) = &tool.marks.page {
+            pages.entry(page.clone()).or_default().push(name.clone());
+        }
+    }
+    for tools in pages.values_mut() {
+        tools.sort_unstable();
+    }
+    pages
 }
 
 fn read_at_start(path: &Path) -> Result<Snapshot, InvalidSnapshot> {

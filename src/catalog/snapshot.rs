@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::description::{InvalidRecord, parse_record};
 use super::input_schema::InputSchema;
+use super::marks::ToolMarks;
 use crate::authz::HintedClass;
 use crate::file::{self, ReadError};
 
@@ -45,12 +46,13 @@ pub(super) struct Accepted {
 pub(super) struct Recorded {
     pub(super) accepted: Accepted,
     pub(super) input: Arc<InputSchema>,
+    pub(super) marks: Arc<ToolMarks>,
 }
 
 impl PartialEq for Recorded {
     /// The digest is of the input schema too.
     fn eq(&self, other: &Self) -> bool {
-        self.accepted == other.accepted
+        self.accepted == other.accepted && self.marks == other.marks
     }
 }
 
@@ -88,7 +90,13 @@ pub(super) fn read(
             || Arc::new(tool.input_schema()),
             |before| Arc::clone(&before.input),
         );
-        (tool.name, Recorded { accepted, input })
+        let marks = Arc::new(ToolMarks::of(&tool.definition));
+        let recorded = Recorded {
+            accepted,
+            input,
+            marks,
+        };
+        (tool.name, recorded)
     });
     Ok(recorded.collect())
 }

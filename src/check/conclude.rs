@@ -104,8 +104,7 @@ impl RequestContext<'_> {
             return None;
         }
         let contents = ResponseContents::of(self.request, self.server, parsed);
-        let held = (decided.session_started, &*decided.places);
-        let handed_over = hand_over(contents, self, parsed, to, held);
+        let handed_over = hand_over(contents, self, parsed, to, decided);
         handed_over.unwrap_or_else(|ContextTooLong| {
             decided.give_back(state, self.decision_id);
             decided.refuse(Reason::TooManyHeaders, 0);
@@ -128,10 +127,10 @@ impl RequestContext<'_> {
             retry_after: None,
         };
         if let Some(reason) = decided.refusal {
-            let reply = if reason.decision() == DecisionKind::Reject {
-                reply::rejected(to, reason)
-            } else {
-                reply::not_owned(to, self.server.settings.deny, reason)
+            let reply = match &decided.header_fault {
+                Some(refusal) => reply::refused(to, refusal),
+                None if reason.decision() == DecisionKind::Reject => reply::rejected(to, reason),
+                None => reply::not_owned(to, self.server.settings.deny, reason),
             };
             return Conclusion::reply(reason, reply);
         }

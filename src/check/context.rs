@@ -15,6 +15,7 @@ use crate::authn::{FoundPeer, Peers, device_posture};
 use crate::authz::{Policy, Subject, Value};
 use crate::catalog::Catalog;
 use crate::geoip::Countries;
+use crate::mcp::Header;
 use crate::upstream;
 
 pub(super) type VisibleHeaders<'r> = Vec<(Cow<'r, str>, Cow<'r, str>)>;
@@ -78,15 +79,34 @@ pub(super) fn device<'a>(
 }
 
 /// Headers as a policy may see them: without credentials and without what only this service
-/// writes, repeated ones joined (RFC 9110 §5.2).
-pub(super) fn visible_headers<'r>(request: &'r HttpRequest<'_>) -> VisibleHeaders<'r> {
+/// writes, repeated ones joined (RFC 9110 §5.2). Those that are corrected are as the upstream gets
+/// them.
+pub(super) fn visible_headers<'r>(
+    request: &'r HttpRequest<'_>,
+    corrections: &[(Header, Option<&'r str>)],
+) -> VisibleHeaders<'r> {
     const HIDDEN: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "dpop"];
+    let is_corrected = |name: &str| {
+        corrections
+            .iter()
+            .any(|(header, _)| header.as_str() == name)
+    };
     let mut visible: VisibleHeaders<'_> = Vec::with_capacity(request.headers.len());
+    for (header, value) in corrections {
+        if let Some(value) = value {
+            visible.push((Cow::Borrowed(header.as_str()), Cow::Borrowed(value)));
+        }
+    }
     for (name, value) in &request.headers {
         if HIDDEN.contains(&&**name) || name.starts_with(upstream::OWN_PREFIX) {
             continue;
         }
+        if !corrections.is_empty() && is_corrected(name) {
+            continue;
+        }
         match visible.iter_mut().find(|(other, _)| other == name) {
+            // Copies of one value are one to whoever compares it with the argument.
+            Some((_, joined)) if joined == value && name.starts_with("mcp-param-") => {}
             Some((_, joined)) => {
                 let joined = joined.to_mut();
                 joined.push_str(", ");

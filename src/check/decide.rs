@@ -13,7 +13,7 @@ use super::parse::ParsedRequest;
 use super::policies::Policies;
 use super::reason::Reason;
 use super::server::Disclose;
-use super::session::UsedBindings;
+use super::session::{FoundBindings, UsedBindings};
 use super::targets::{DecisionTarget, targets};
 use crate::authz::{self, AccessRequest, Http, Policy, Readings, Resource, Value, WindowDemand};
 use crate::catalog::InputSchema;
@@ -113,22 +113,24 @@ impl RequestContext<'_> {
         let mut unrecorded = Unrecorded::default();
         if found.refusal.is_none() {
             for (index, target) in targets.iter().enumerate() {
-                let mut request = self.access_request(target, parsed);
-                request.context.session_started = found.session_started;
-                let readings = self.read(state, &policies.demands(&request)).await?;
-                request.context.readings = Some(&readings);
-                let denied = decided.evaluate(index, policies, &request, target.nesting, || {
-                    self.objection(target)
-                });
+                let request = self.access_request(target, parsed);
+                let numbered = (index, target);
+                let denied = self
+                    .evaluate_target(&mut decided, numbered, request, &found, policies, state)
+                    .await?;
                 is_denied |= denied;
                 if in_turn {
+                    let request = self.access_request(target, parsed);
                     let events = policies.events(&request, denied);
                     self.record(state, &unrecorded.of(target.nesting, events))
                         .await?;
                 }
             }
+            self.refuse_other_params(&mut decided, parsed, &targets);
             if is_id_in_use && decided.may_be_allowed() {
                 decided.refuse(Reason::IdInUse, 0);
+            }
+            if decided.refusal.is_some() {
                 return Ok(decided.finish());
             }
             decided.settle(state, self.decision_id, self.now).await?;
@@ -162,15 +164,33 @@ impl RequestContext<'_> {
         Ok(decided.finish())
     }
 
-    async fn read(
+    /// Evaluates one target, and says whether it is denied or challenged.
+    async fn evaluate_target(
         &self,
+        decided: &mut RequestDecision,
+        (index, target): (usize, &DecisionTarget<'_>),
+        request: AccessRequest<'_>,
+        found: &FoundBindings,
+        policies: Policies<'_>,
         state: &dyn State,
-        demands: &[WindowDemand],
-    ) -> Result<Readings, StateUnavailable> {
-        if demands.is_empty() {
-            return Ok(Readings::default());
-        }
-        state.read(demands, self.now).await
+    ) -> Result<bool, StateUnavailable> {
+        let mut request = request;
+        request.context.session_started = found.session_started;
+        let demands = policies.demands(&request);
+        let readings = if demands.is_empty() {
+            Readings::default()
+        } else {
+            state.read(&demands, self.now).await?
+        };
+        request.context.readings = Some(&readings);
+        request.context.is_entailed = self
+            .is_entailed(target, &request, found, policies.enforced, state)
+            .await?;
+        Ok(
+            decided.evaluate(index, policies, &request, target.nesting, || {
+                self.objection(target)
+            }),
+        )
     }
 
     async fn record(
@@ -224,6 +244,7 @@ impl RequestContext<'_> {
                 | Value::Uint(_)
                 | Value::Float(_)
                 | Value::String(_)
+                | Value::Unsound(_)
                 | Value::List(_) => false,
             }),
             Err(_) => false,

@@ -17,8 +17,9 @@ use crate::authz::{
     self, AccessRequest, Assigned, Decision, Denial, DenialReason, Evaluation, LimitDemand, Policy,
     Rehearsal, Rehearsed, Rules, Taken, Takings,
 };
-use crate::mcp::Nesting;
+use crate::mcp::{Nesting, Refusal};
 use crate::state::{BindingKind, PlaceKey, State, StateUnavailable};
+use crate::text::Text;
 
 /// The decision about all that a request asks for: all of it is allowed, or none.
 #[derive(Default)]
@@ -28,6 +29,12 @@ pub(super) struct RequestDecision {
     pub(super) decision: Option<Decision>,
     /// What the request uses is not the caller's, or in use; then there is no decision.
     pub(super) refusal: Option<Reason>,
+    /// The header that is not that of the body, if that is why.
+    pub(super) header_fault: Option<Refusal>,
+    /// Headers that came more than once, with the value that the upstream gets once.
+    pub(super) copies: Vec<(Text, Text)>,
+    /// Whether a part of it needs no rule of its own and has none.
+    pub(super) is_entailed: bool,
     /// What of the arguments is at fault, if that is why it is denied.
     pub(super) misfit: Option<ArgumentFault>,
     /// Since when the caller has the session of the request.
@@ -196,6 +203,7 @@ impl RequestDecision {
     /// A denial outweighs a challenge, and a challenge an allow; challenges and limits add up.
     fn add(&mut self, index: usize, evaluation: Evaluation) {
         self.classes.push(evaluation.class);
+        self.is_entailed |= evaluation.is_entailed;
         add_new(&mut self.rules, evaluation.rules);
         add_new(&mut self.indeterminate, evaluation.indeterminate);
         match &mut self.assigned {

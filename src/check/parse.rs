@@ -12,10 +12,10 @@ use super::reason::Reason;
 use super::reply::Addressee;
 use super::request::{Body, HttpRequest};
 use super::resume;
-use super::server::Server;
+use super::server::{Server, ServerSettings};
 use crate::mcp::{
-    DecodeOptions, Era, Id, Message, MessageHeaders, Payload, Refusal, RefusedBody, Routing,
-    decode, glance,
+    Corrections, DecodeOptions, Era, Id, LEGACY_REVISIONS, MODERN_REVISION, Message,
+    MessageHeaders, Payload, Refusal, RefusedBody, Routing, decode, glance,
 };
 
 /// What a reply and a record need of any request: the headers that say where it belongs, and of
@@ -51,7 +51,9 @@ pub(super) fn parse<'r>(
             let repeated = resume::is_repeated(request, server);
             repeated.then_some(Rejection::Shape(Reason::HeaderRepeated))
         });
-        return ParsedRequest::bodiless(request, &headers, rejection);
+        let mut parsed = ParsedRequest::bodiless(request, &headers, rejection);
+        parsed.check_version(&server.settings);
+        return parsed;
     }
     let body = match body(request, server, limits) {
         Ok(body) => body,
@@ -70,7 +72,9 @@ pub(super) fn parse<'r>(
         indirect: settings.indirect.clone(),
     };
     let content = headers.check_content(body.len()).err();
-    ParsedRequest::decoded(decode(body, &options), &headers, rejection, content)
+    let mut parsed = ParsedRequest::decoded(decode(body, &options), &headers, rejection, content);
+    parsed.check_version(settings);
+    parsed
 }
 
 fn body<'r>(
@@ -131,6 +135,8 @@ pub(super) struct ParsedRequest<'r> {
     pub(super) refused_method: Option<Cow<'r, str>>,
     pub(super) routing: Option<Routing<'r>>,
     pub(super) era: Era,
+    /// Headers of an acceptable request that count otherwise than they were sent.
+    pub(super) corrections: Corrections<'r>,
     pub(super) rejection: Option<Rejection>,
 }
 
@@ -150,6 +156,7 @@ impl<'r> ParsedRequest<'r> {
             refused_method: None,
             routing: None,
             era: headers.era(None),
+            corrections: Corrections::new(),
             rejection,
         }
     }
@@ -172,7 +179,10 @@ impl<'r> ParsedRequest<'r> {
         let unexpected = has_body.then_some(Rejection::Shape(Reason::BodyUnexpected));
         let mut parsed = ParsedRequest::unread(headers, rejection.or(unexpected));
         match headers.check_routing(None) {
-            Ok(routing) => parsed.routing = Some(routing),
+            Ok(routing) => {
+                parsed.routing = Some(routing);
+                parsed.corrections = headers.corrections(None);
+            }
             Err(refusal) => {
                 parsed.rejection = parsed.rejection.or(Some(Rejection::Message(refusal)));
             }
@@ -196,6 +206,7 @@ impl<'r> ParsedRequest<'r> {
                     Err(refusal) => (None, Some(Rejection::Message(refusal))),
                 };
                 ParsedRequest {
+                    corrections: headers.corrections(Some(&payload)),
                     payload: Some(payload),
                     refused_id: None,
                     refused_method: None,
@@ -210,9 +221,52 @@ impl<'r> ParsedRequest<'r> {
                 refused_method: refused.method,
                 routing: None,
                 era: headers.era(None),
+                corrections: Corrections::new(),
                 rejection: rejection.or(Some(Rejection::Message(refused.refusal))),
             },
         }
+    }
+
+    /// Rejects a request of a revision that its server does not speak. A client of both eras that
+    /// probes a server without the modern one gets what such servers answer: 400 with an error that
+    /// is none of the modern era, on which it initializes a session (2026-07-28, Versioning and
+    /// Compatibility, Backward Compatibility).
+    fn check_version(&mut self, settings: &ServerSettings) {
+        if settings.protocol_versions.is_empty() {
+            return;
+        }
+        let speaks_modern = settings.speaks(MODERN_REVISION);
+        let (asks, is_spoken) = match (&self.routing, self.era, &self.payload) {
+            (None, Era::Legacy | Era::Modern, _) => (None, true),
+            (Some(_), Era::Modern, _) => (Some(MODERN_REVISION), speaks_modern),
+            (Some(routing), Era::Legacy, _) if routing.protocol_version.is_some() => {
+                let version = routing.protocol_version;
+                (
+                    version,
+                    version.is_some_and(|version| settings.speaks(version)),
+                )
+            }
+            // `initialize` is negotiated, and what says no version is of a session that was.
+            (Some(_), Era::Legacy, Some(_)) => (self.proposed(), settings.speaks_legacy()),
+            (Some(_), Era::Legacy, None) => (None, true),
+        };
+        if !is_spoken {
+            let requested = asks.map(Into::into);
+            let refusal = Refusal::ProtocolVersionUnsupported { requested };
+            self.rejection.get_or_insert(Rejection::Message(refusal));
+        }
+        if !speaks_modern {
+            self.era = Era::Legacy;
+        } else if !is_spoken && !settings.speaks_legacy() {
+            self.era = Era::Modern;
+        }
+    }
+
+    /// The version that an `initialize` proposes, if it is a plain one.
+    fn proposed(&self) -> Option<&str> {
+        let message = self.messages().first()?;
+        let version = message.proposed_version.as_deref()?;
+        LEGACY_REVISIONS.contains(&version).then_some(version)
     }
 
     pub(super) fn addressee(&self, decision_id: Uuid) -> Addressee<'_> {

@@ -10,7 +10,7 @@ use super::parse::ParsedRequest;
 use super::response_context::ResponseContents;
 use super::takings::WaitingPlaces;
 use super::{resume, session};
-use crate::mcp::{Message, MessageKind, Nesting};
+use crate::mcp::{Header, Message, MessageKind, Nesting};
 use crate::state::State;
 use crate::text::Text;
 use crate::upstream::{self, Facts, Obligations, UpstreamFault};
@@ -46,6 +46,8 @@ impl RequestContext<'_> {
         let assigned = assigned.map_or(&[][..], |assigned| &assigned.headers);
         let names = self.request.header_names();
         upstream::assign(&mut obligations, assigned, &decided.owned_headers, names);
+        correct(&mut obligations, &parsed.corrections);
+        obligations.set.append(&mut decided.copies);
         let contents = ResponseContents::of(self.request, self.server, parsed);
         if contents.reads_body() {
             // A response that cannot be read could not be filtered.
@@ -82,14 +84,47 @@ impl RequestContext<'_> {
     }
 }
 
+/// Lets the upstream see headers as they count. What is kept from it stays so.
+fn correct(obligations: &mut Obligations, corrections: &[(Header, Option<&str>)]) {
+    for (header, value) in corrections {
+        let name = header.as_str();
+        let set = obligations.set.iter().map(|(name, _)| name);
+        if obligations
+            .remove
+            .iter()
+            .chain(set)
+            .any(|own| &**own == name)
+        {
+            continue;
+        }
+        match value {
+            Some(value) => obligations.set.push((name.into(), Text::copy(value))),
+            None => obligations.remove.push(name.into()),
+        }
+    }
+}
+
 const ACCEPT_ENCODING: &str = "accept-encoding";
 const RANGE: &str = "range";
 /// What asks for a response that cannot be read: coded, or a part.
 const UNREADABLE: [&str; 2] = [ACCEPT_ENCODING, RANGE];
 
+const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+
+/// What is set of requests that are allowed where it came more than once, besides the headers that
+/// are ours to set and those of the policy.
+pub const CORRECTED: [&str; 5] = [
+    "content-type",
+    "mcp-method",
+    "mcp-name",
+    PROTOCOL_VERSION,
+    session::SESSION_HEADER,
+];
+
 /// What is removed of requests that are allowed, some of it now and then, besides the headers that
 /// are ours to set and those that steer the PEP's router.
-pub const REMOVED: [&str; 6] = [
+pub const REMOVED: [&str; 7] = [
+    PROTOCOL_VERSION,
     upstream::AUTHORIZATION,
     upstream::DPOP,
     ACCEPT_ENCODING,

@@ -174,7 +174,7 @@ reasons! {
         "content encodings are not accepted";
     ContentLength, Reject, BAD_REQUEST, "content_length",
         "`content-length` is not the length of the body";
-    HeaderRepeated, Reject, BAD_REQUEST, "header_repeated", "a header is repeated or comma-joined";
+    HeaderRepeated, Reject, BAD_REQUEST, "header_repeated", "a header has two values";
     HeaderMalformed, Reject, BAD_REQUEST, "header_malformed", "a header is malformed";
     HeaderMissing, Reject, BAD_REQUEST, "header_missing", "a required header is missing";
     HeaderMismatch, Reject, BAD_REQUEST, "header_mismatch", "a header disagrees with the body";
@@ -193,6 +193,9 @@ reasons! {
 /// The status of [`Reason::UnknownServer`] where a metadata document was asked for: 404 makes
 /// clients try the next form of the document's address.
 pub(super) const UNKNOWN_METADATA: StatusCode = StatusCode::NOT_FOUND;
+
+/// The status of [`Reason::UnknownMethod`] in the modern era (2026-07-28, Streamable HTTP).
+pub(super) const UNKNOWN_METHOD: StatusCode = StatusCode::NOT_FOUND;
 
 impl From<AuthenticationError> for Reason {
     fn from(error: AuthenticationError) -> Self {

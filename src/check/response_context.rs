@@ -26,7 +26,7 @@ use super::reply::Addressee;
 use crate::authn::SerializedSubject;
 use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, Subject, ValuePath};
 use crate::json::Json;
-use crate::mcp::{Era, Id, ListKind};
+use crate::mcp::{Era, Id, ListKind, Message};
 use crate::state::PlaceKey;
 use filter_codes::{STREAM, filter_code};
 use serialized_peer::SerializedPeer;
@@ -51,6 +51,10 @@ const CONTEXT_BYTES_MAX: usize = 192 * 1024;
 /// The context of a request, for its response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact about a response"
+)]
 pub(crate) struct ResponseContext {
     decision_id: Uuid,
     server: Arc<str>,
@@ -67,6 +71,12 @@ pub(crate) struct ResponseContext {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     places: Vec<PlaceKey>,
     session_opens: bool,
+    /// Whether the response lasts as long as its client wants it: a GET stream, or a subscription.
+    #[serde(default, skip_serializing_if = "is_false")]
+    standing: bool,
+    /// Whether a list of tasks shows the caller's own alone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    own_tasks: bool,
     modern: bool,
     /// The id of the request as JSON text, if a single response is awaited.
     id: Option<String>,
@@ -95,6 +105,11 @@ enum Purpose {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(truth: &bool) -> bool {
+    !truth
 }
 
 impl ResponseContext {
@@ -130,7 +145,10 @@ impl ResponseContext {
                 .map(|path| path.as_str().to_owned()),
             lists_awaited: lists_awaited(parsed, context.server),
             places: Vec::new(),
+            own_tasks: false,
             session_opens: contents.session,
+            standing: context.request.method == "GET"
+                || parsed.messages().iter().any(Message::is_subscription),
             modern: parsed.era == Era::Modern,
             id: to.id().map(|id| id.lexeme().to_owned()),
             subject: SerializedSubject(Arc::clone(context.subject)),
@@ -223,6 +241,16 @@ impl ResponseContext {
     /// The proven caller.
     pub(crate) fn subject(&self) -> &Arc<Subject> {
         &self.subject.0
+    }
+
+    /// Whether the response lasts as long as its client wants it.
+    pub(crate) fn is_standing(&self) -> bool {
+        self.standing
+    }
+
+    /// Whether a list of tasks shows the caller's own alone, because no rule allows the list.
+    pub(crate) fn shows_own_tasks(&self) -> bool {
+        self.own_tasks
     }
 
     /// Whether the request was one of the modern era.

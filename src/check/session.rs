@@ -43,6 +43,8 @@ pub(super) struct FoundBindings {
     pub(super) bound: Vec<BindingKind>,
     /// What belongs to nobody so far.
     free: Vec<(usize, BindingKey)>,
+    /// The tasks that are the caller's already.
+    own_tasks: Vec<BindingKey>,
 }
 
 impl<'u> UsedBindings<'u> {
@@ -116,7 +118,12 @@ impl<'u> UsedBindings<'u> {
         let users = self.users.iter().copied().chain(std::iter::repeat(0));
         for ((index, key), whose) in users.zip(&self.keys).zip(bindings) {
             let started = match whose {
-                Whose::Of(binding) if binding.owner == owner => binding.since,
+                Whose::Of(binding) if binding.owner == owner => {
+                    if key.kind() == BindingKind::Task {
+                        found.own_tasks.push(*key);
+                    }
+                    binding.since
+                }
                 Whose::Of(_) => return Ok(FoundBindings::refused(mismatch(key.kind()), index)),
                 Whose::Nobodys if !is_strict => {
                     found.free.push((index, *key));
@@ -172,6 +179,11 @@ impl<'u> UsedBindings<'u> {
 }
 
 impl FoundBindings {
+    /// Whether a task is the caller's, by what was known before this request.
+    pub(super) fn is_own_task(&self, server: &Server, id: &str) -> bool {
+        !self.own_tasks.is_empty() && self.own_tasks.contains(&BindingKey::task(&server.name, id))
+    }
+
     fn refused(reason: Reason, index: usize) -> Self {
         FoundBindings {
             refusal: Some((reason, index)),

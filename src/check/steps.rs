@@ -183,7 +183,7 @@ impl Pipeline {
             now,
         } = proven;
         let host = request.host_folded();
-        let headers = visible_headers(request);
+        let headers = visible_headers(request, &parsed.corrections);
         let candidate = self.candidate.as_ref().map(|store| store.snapshot());
         let policies = Policies {
             enforced: policy,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::indirect;
 use super::reader::ConfigReader;
 use super::silence::LINTS;
-use super::words::{ACCEPT, ON, Words, word_of};
+use super::words::{ACCEPT, ON, PROTOCOL_VERSIONS, Words, word_of};
 use crate::authn::{challenge, metadata};
 use crate::catalog::{OnChange, Trust};
 use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings, SessionBinding, UriForm};
@@ -78,6 +78,7 @@ fn server(
     let indirect = fields.optional("indirect", findings, indirect::indirect);
     fields.optional("silence", findings, yaml::silence(LINTS));
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
+    let batch_max = batch_max.and_then(|most| usize::try_from(most).ok());
     let accept = yaml::choice(ACCEPT);
     let string_body = fields
         .optional("string_body", findings, &accept)
@@ -99,6 +100,7 @@ fn server(
         )
         .unwrap_or_default();
     let (responses_on_get, resume) = streams(&mut fields, findings);
+    let protocol_versions = fields.optional("protocol_versions", findings, protocol_versions);
     fields.finish(findings);
     let has_streams = responses_on_get || resume;
     indirect::check_streams(node, indirect.as_ref(), has_streams, findings);
@@ -112,9 +114,7 @@ fn server(
         issuers: trusted.unwrap_or_else(all),
         scopes_supported: scopes_supported.unwrap_or_default(),
         deny,
-        batch_max: batch_max
-            .and_then(|most| usize::try_from(most).ok())
-            .unwrap_or(0),
+        batch_max: batch_max.unwrap_or(0),
         string_body,
         fold_arguments,
         uris,
@@ -125,6 +125,7 @@ fn server(
         trust,
         check_arguments,
         indirect,
+        protocol_versions: protocol_versions.unwrap_or_default(),
     };
     Some((settings, snapshot))
 }
@@ -134,6 +135,17 @@ fn streams(fields: &mut Fields<'_>, findings: &mut Findings) -> (bool, bool) {
     let on_get = fields.optional("responses_on_get", findings, yaml::boolean);
     let resume = fields.optional("resume", findings, yaml::choice(ON));
     (on_get.unwrap_or(false), resume.unwrap_or(false))
+}
+
+fn protocol_versions(node: &Node, findings: &mut Findings) -> Option<Vec<&'static str>> {
+    let mut seen = HashSet::new();
+    yaml::list(node, findings, |node, findings| {
+        let version = yaml::choice(PROTOCOL_VERSIONS)(node, findings)?;
+        if !seen.insert(version) {
+            findings.error(node, format!("`{version}` is there twice"), "");
+        }
+        Some(version)
+    })
 }
 
 fn check_arguments(node: &Node, fields: &mut Fields<'_>, findings: &mut Findings) -> bool {
@@ -309,9 +321,11 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         trust: Trust { on_change, hints },
         check_arguments,
         indirect,
+        protocol_versions,
     } = settings;
     let place = (!hosts.is_empty()).then(|| json!({"hosts": hosts, "path": path}));
     let scopes_supported = (!scopes_supported.is_empty()).then_some(scopes_supported);
+    let protocol_versions = (!protocol_versions.is_empty()).then_some(protocol_versions);
     json!({
         "name": name,
         "match": place,
@@ -333,5 +347,6 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         "session_binding": session_binding.word(),
         "responses_on_get": responses_on_get,
         "resume": word_of(ON, *resume),
+        "protocol_versions": protocol_versions,
     })
 }

@@ -46,8 +46,31 @@ pub(super) const ACCEPT: &[(&str, bool)] = &[("reject", false), ("accept", true)
 /// The words of what may be on or off.
 pub(super) const ON: &[(&str, bool)] = &[("on", true), ("off", false)];
 
+/// The known protocol revisions: those of `mcp::LEGACY_REVISIONS` and `mcp::MODERN_REVISION`.
+pub(super) const PROTOCOL_VERSIONS: &[(&str, &str)] = &[
+    ("2024-10-07", "2024-10-07"),
+    ("2024-11-05", "2024-11-05"),
+    ("2025-03-26", "2025-03-26"),
+    ("2025-06-18", "2025-06-18"),
+    ("2025-11-25", "2025-11-25"),
+    ("2026-07-28", "2026-07-28"),
+];
+
 /// The word of a truth value.
 pub(super) fn word_of(words: &[(&'static str, bool)], value: bool) -> &'static str {
     let own = words.iter().find(|(_, own)| *own == value);
     own.map_or("", |(word, _)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::{LEGACY_REVISIONS, MODERN_REVISION};
+
+    #[test]
+    fn every_revision_can_be_written() {
+        let known = LEGACY_REVISIONS.iter().chain([&MODERN_REVISION]);
+        let known: Vec<_> = known.map(|version| (*version, *version)).collect();
+        assert_eq!(PROTOCOL_VERSIONS, known);
+    }
 }

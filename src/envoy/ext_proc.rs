@@ -3,6 +3,9 @@
 //! The next message is read only after Envoy has taken every reply to the one before, so a slow
 //! client slows the upstream down and nothing piles up here. Nothing is spawned: when Envoy resets
 //! the stream, the replies are dropped, and with them the filter.
+//!
+//! When the process ends, it waits for responses that are under way, and not for those that last as
+//! long as their clients want them: such a stream is left once nothing has come on it for a moment.
 
 mod message;
 mod stream;
@@ -12,7 +15,9 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::ReusableBoxFuture;
 use tonic::{Request, Response, Status, Streaming};
@@ -28,14 +33,47 @@ use stream::{ProcessingStream, StreamReplies};
 #[derive(Debug)]
 pub struct ExtProc<P> {
     filters: Arc<P>,
+    ending: Ending,
 }
 
 impl<P: FilterResponses> ExtProc<P> {
     /// A service that gives responses to `filters`.
     pub fn new(filters: Arc<P>) -> Self {
-        Self { filters }
+        Self {
+            filters,
+            ending: Ending::default(),
+        }
+    }
+
+    /// The same, of a process that ends as this says.
+    #[must_use]
+    pub fn until(self, ending: Ending) -> Self {
+        Self { ending, ..self }
     }
 }
+
+/// Whether the process is ending. Clones are handles to the same fact; by default it never is.
+#[derive(Debug, Clone, Default)]
+pub struct Ending(Arc<watch::Sender<bool>>);
+
+impl Ending {
+    /// Tells every stream that it is.
+    pub fn begin(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Resolves once the process is ending and a moment has passed.
+    async fn quiet(&self) {
+        let mut ending = self.0.subscribe();
+        // INVARIANT: the sender is here, so this does not fail.
+        if ending.wait_for(|is_ending| *is_ending).await.is_ok() {
+            tokio::time::sleep(QUIET).await;
+        }
+    }
+}
+
+/// How long nothing must have come on a stream that is left: responses to calls may come on it.
+const QUIET: Duration = Duration::from_secs(1);
 
 #[tonic::async_trait]
 impl<P: FilterResponses> ExternalProcessor for ExtProc<P> {
@@ -48,7 +86,8 @@ impl<P: FilterResponses> ExternalProcessor for ExtProc<P> {
         let (metadata, _, messages) = request.into_parts();
         let scope = telemetry::Trace::of_call(metadata.as_ref()).response_scope();
         let stream = ProcessingStream::new(Arc::clone(&self.filters), scope);
-        Ok(Response::new(Replies::new(stream, messages)))
+        let ending = self.ending.clone();
+        Ok(Response::new(Replies::new(stream, messages, ending)))
     }
 }
 
@@ -61,28 +100,41 @@ pub struct Replies<P: FilterResponses, S> {
 }
 
 /// What is needed for the next step, and what this one led to.
-type StreamStep<P, S> = (Option<(ProcessingStream<P>, S)>, StreamReplies);
+type StreamStep<P, S> = (Option<(ProcessingStream<P>, S, Ending)>, StreamReplies);
 
 impl<P, S> Replies<P, S>
 where
     P: FilterResponses,
     S: Stream<Item = Result<ProcessingRequest, Status>> + Send + Unpin + 'static,
 {
-    fn new(stream: ProcessingStream<P>, messages: S) -> Self {
+    fn new(stream: ProcessingStream<P>, messages: S, ending: Ending) -> Self {
         Self {
-            step: ReusableBoxFuture::new(step(stream, messages)),
+            step: ReusableBoxFuture::new(step(stream, messages, ending)),
             told: VecDeque::new(),
             end: None,
         }
     }
 }
 
-async fn step<P, S>(mut stream: ProcessingStream<P>, mut messages: S) -> StreamStep<P, S>
+async fn step<P, S>(
+    mut stream: ProcessingStream<P>,
+    mut messages: S,
+    ending: Ending,
+) -> StreamStep<P, S>
 where
     P: FilterResponses,
     S: Stream<Item = Result<ProcessingRequest, Status>> + Unpin,
 {
-    let told = match messages.next().await {
+    let message = if stream.is_standing() {
+        tokio::select! {
+            biased;
+            message = messages.next() => message,
+            () = ending.quiet() => return (None, StreamReplies::end(stream.leave())),
+        }
+    } else {
+        messages.next().await
+    };
+    let told = match message {
         Some(Ok(message)) => stream.take(message).await,
         Some(Err(status)) => StreamReplies::end(Err(status)),
         None => StreamReplies::end(stream.finish()),
@@ -90,7 +142,7 @@ where
     if told.end.is_some() {
         return (None, told);
     }
-    (Some((stream, messages)), told)
+    (Some((stream, messages, ending)), told)
 }
 
 impl<P, S> Stream for Replies<P, S>
@@ -111,8 +163,8 @@ where
             let (next, told) = ready!(self.step.poll(cx));
             self.told = told.replies;
             self.end = told.end;
-            if let Some((stream, messages)) = next {
-                self.step.set(step(stream, messages));
+            if let Some((stream, messages, ending)) = next {
+                self.step.set(step(stream, messages, ending));
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::response::FilterResponses;
 
 use super::check_request::{ClientAddress, DescriptionSettings};
 use super::ext_authz::ExtAuthz;
-use super::ext_proc::ExtProc;
+use super::ext_proc::{Ending, ExtProc};
 use super::grpc::Dispatch;
 use super::health::HealthService;
 use super::proto;
@@ -64,7 +64,7 @@ impl Default for ServeSettings {
 pub struct ServeError(#[from] tonic_reflection::server::Error);
 
 /// Serves `ext_authz`, `ext_proc`, health and reflection until `shutdown` resolves and every call
-/// in flight is done. How long that may take is for the caller to say: a connection on which the
+/// in flight is done, but for responses that last as long as their clients want them. How long that may take is for the caller to say: a connection on which the
 /// client never finished its first message does not end by itself.
 ///
 /// # Errors
@@ -76,7 +76,12 @@ pub async fn serve<T: Decide + FilterResponses>(
     settings: ServeSettings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let dispatch = Arc::new(dispatch(pipeline, readiness, settings)?);
+    let ending = Ending::default();
+    let dispatch = Arc::new(dispatch(pipeline, readiness, settings, ending.clone())?);
+    let shutdown = async {
+        shutdown.await;
+        ending.begin();
+    };
     let (ready, connections) = mpsc::channel(READY_MAX);
     // With the shutdown the receiver goes, so that the share ends; with all of them the listener
     // does, and its socket is closed.
@@ -126,6 +131,7 @@ fn dispatch<T: Decide + FilterResponses>(
     pipeline: Arc<T>,
     readiness: Readiness,
     settings: ServeSettings,
+    ending: Ending,
 ) -> Result<Dispatch<T>, ServeError> {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -138,7 +144,7 @@ fn dispatch<T: Decide + FilterResponses>(
         .body_bytes_max
         .saturating_add(DESCRIPTION_BYTES_MAX);
     let checks = ExtAuthz::new(Arc::clone(&pipeline), settings.request);
-    let processor = ExternalProcessorServer::new(ExtProc::new(pipeline))
+    let processor = ExternalProcessorServer::new(ExtProc::new(pipeline).until(ending))
         .max_decoding_message_size(CHUNK_BYTES_MAX.saturating_add(DESCRIPTION_BYTES_MAX));
     let health = HealthService::new(readiness, &[AUTHORIZATION, PROCESSOR]);
     let others = Routes::new(processor)

@@ -158,6 +158,10 @@ impl Serialize for Json<'_> {
             Value::Uint(number) => to.serialize_u64(*number),
             Value::Float(number) => to.serialize_f64(*number),
             Value::String(text) => to.serialize_str(text),
+            Value::Unsound(_) => {
+                let fault = "half of a surrogate pair cannot be written";
+                Err(serde::ser::Error::custom(fault))
+            }
             Value::List(items) => {
                 let mut list = to.serialize_seq(Some(items.len()))?;
                 for item in items {

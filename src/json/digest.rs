@@ -137,6 +137,12 @@ fn canonical(value: &Value<'_>, hash: &mut Hash) {
         Value::Uint(number) => scalar(number, |piece| hash.update(piece)),
         Value::Float(number) => scalar(number, |piece| hash.update(piece)),
         Value::String(text) => string(text, |piece| hash.update(piece)),
+        // Nothing else is written with half of a surrogate pair.
+        Value::Unsound(spelling) => {
+            hash.update(b"\"");
+            hash.update(spelling.as_bytes());
+            hash.update(b"\"");
+        }
         Value::List(items) => {
             hash.update(b"[");
             for (index, item) in items.iter().enumerate() {

@@ -22,6 +22,8 @@ pub(crate) struct Lexer {
     state: LexerState,
     stack: Vec<Container>,
     depth_max: usize,
+    /// Whether the caller looks at what is read now itself.
+    tolerates: bool,
     /// Whether the value has started.
     begun: bool,
     /// Whether the lexer has already stopped in front of the next byte.
@@ -36,6 +38,7 @@ impl Lexer {
             state: LexerState::Value,
             stack: Vec::new(),
             depth_max,
+            tolerates: false,
             begun: false,
             announced: false,
             utf8: Utf8::default(),
@@ -49,6 +52,13 @@ impl Lexer {
         self.stack.clear();
         self.begun = false;
         self.announced = false;
+        self.tolerates = false;
+    }
+
+    /// From now on text that is not UTF-8 is no fault, and nor is nesting up to a limit of its own; or
+    /// both are again. The caller looks at such a value itself before it forwards it.
+    pub(crate) fn tolerate(&mut self, tolerates: bool) {
+        self.tolerates = tolerates;
     }
 
     /// Whether only white space was read.
@@ -184,7 +194,12 @@ impl Lexer {
             ValueStart::Array => Container::Array,
             ValueStart::Text | ValueStart::Scalar => return Ok(()),
         };
-        if self.stack.len() >= self.depth_max {
+        let depth_max = if self.tolerates {
+            TOLERATED_DEPTH_MAX
+        } else {
+            self.depth_max
+        };
+        if self.stack.len() >= depth_max {
             return Err(StreamFault::TooDeep);
         }
         self.stack.push(container);
@@ -249,7 +264,9 @@ impl Lexer {
         if run.iter().any(|byte| *byte < b' ') {
             return Err(StreamFault::NotJson);
         }
-        self.utf8.check(run, stop.is_some())?;
+        if !self.tolerates {
+            self.utf8.check(run, stop.is_some())?;
+        }
         self.capture.push(run);
         *input = rest;
         let Some((&byte, rest)) = rest.split_first() else {
@@ -356,6 +373,9 @@ fn advance(input: &mut &[u8], count: usize) {
 fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
+
+/// How deep a value nests at most that the caller looks at: each level takes a byte.
+const TOLERATED_DEPTH_MAX: usize = 1000;
 
 /// Longer than any spelling of a key that callers look for: the longest has 17 characters, each at
 /// most a `\uXXXX`.

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use super::envelope::{Draft, Gathered};
 use super::id::Id;
 use super::inner_calls::{inner_calls, results};
-use super::message::{Message, MessageKind, Payload};
+use super::message::{INITIALIZE, Message, MessageKind, Payload};
 use super::method::{Method, find};
 use super::options::DecodeOptions;
 use super::params::take;
@@ -85,11 +85,15 @@ impl<'a> Draft<'a> {
         if self.method.is_none() {
             return self.judge_response();
         }
-        if self.result.is_some() || self.error.is_some() {
+        // Serializers that leave nothing out write an error of null. Every reader takes the message
+        // for the call that it is, but some take any `result` for that of a response.
+        if self.result.is_some() || self.has_error() {
             return Err(Refusal::MethodWithResult);
         }
-        let Some(Value::String(method)) = &self.method else {
-            return Err(Refusal::MethodNotString);
+        let method = match &self.method {
+            Some(Value::String(method)) => method,
+            Some(Value::Unsound(_)) => return Err(Refusal::InvalidJson),
+            Some(_) | None => return Err(Refusal::MethodNotString),
         };
         let method = check_name(method.clone(), options)?;
         if RESERVED_METHODS.contains(&method.as_ref()) {
@@ -104,7 +108,7 @@ impl<'a> Draft<'a> {
             return Err(Refusal::IdMissing);
         }
         let mut params = match self.params.take() {
-            None => Vec::new(),
+            None | Some(Value::Null) => Vec::new(),
             Some(Value::Map(members)) => members,
             Some(_) => return Err(Refusal::ParamsInvalid),
         };
@@ -125,6 +129,7 @@ impl<'a> Draft<'a> {
         let input = input(&mut params)?;
         let proposed_version = match take(&mut params, "protocolVersion") {
             Some(Value::String(version)) if method == INITIALIZE => Some(version),
+            Some(Value::Unsound(_)) if method == INITIALIZE => return Err(Refusal::InvalidJson),
             Some(_) if method == INITIALIZE => return Err(Refusal::ProtocolVersionInvalid),
             Some(_) | None => None,
         };
@@ -143,18 +148,32 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// Whether there is an `error` that is one. An error of null is none.
+    fn has_error(&self) -> bool {
+        self.error
+            .as_ref()
+            .is_some_and(|error| *error != Value::Null)
+    }
+
+    /// Judges a response. A result of null is one without content, and beside an error it is none, as
+    /// an error of null is beside a result.
     fn judge_response(&mut self) -> Result<Message<'a>, Refusal> {
         let outcome = match (&self.result, &self.error) {
-            (None, None) => return Err(Refusal::MethodMissing),
+            (None, None | Some(Value::Null)) => return Err(Refusal::MethodMissing),
+            (Some(outcome), None | Some(Value::Null))
+            | (None | Some(Value::Null), Some(outcome)) => outcome,
             (Some(_), Some(_)) => return Err(Refusal::ResponseMalformed),
-            (Some(outcome), None) | (None, Some(outcome)) => outcome,
         };
-        if !matches!(outcome, Value::Map(_)) || self.params.is_some() {
+        let has_params = self
+            .params
+            .as_ref()
+            .is_some_and(|params| *params != Value::Null);
+        if !matches!(outcome, Value::Map(_) | Value::Null) || has_params {
             return Err(Refusal::ResponseMalformed);
         }
         let lexeme = self.id.ok_or(Refusal::ResponseMalformed)?;
         let (id, _) = Id::parse(lexeme)?;
-        let result = self.result.take();
+        let result = self.result.take().filter(|it| *it != Value::Null);
         Ok(Message {
             kind: MessageKind::Response { id },
             method: Cow::Borrowed(RESPONSE),
@@ -239,13 +258,15 @@ fn judge_batch<'a>(
 
 /// `params._meta`, whose protocol version must be a string where it is present.
 fn meta<'a>(params: &mut Vec<(Cow<'a, str>, Value<'a>)>) -> Result<Option<Value<'a>>, Refusal> {
-    let Some(meta) = take(params, "_meta") else {
-        return Ok(None);
+    let meta = match take(params, "_meta") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(meta @ Value::Map(_)) => meta,
+        Some(_) => return Err(Refusal::MetaInvalid),
     };
-    if !matches!(meta, Value::Map(_)) {
-        return Err(Refusal::MetaInvalid);
-    }
     let version = meta.member(META_PROTOCOL_VERSION);
+    if matches!(version, Some(Value::Unsound(_))) {
+        return Err(Refusal::InvalidJson);
+    }
     if version.is_some_and(|version| version.as_str().is_none()) {
         return Err(Refusal::ProtocolVersionInvalid);
     }
@@ -269,5 +290,4 @@ const RESPONSE: &str = "response";
 /// The member of a response that holds its result.
 const RESULT: &str = "result";
 
-const INITIALIZE: &str = "initialize";
 const RESERVED_METHODS: &[&str] = &["GET", "DELETE", "OPTIONS", RESPONSE];

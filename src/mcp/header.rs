@@ -15,6 +15,8 @@ pub enum Header {
     Method,
     /// `Mcp-Name`.
     Name,
+    /// One of `Mcp-Param-…`.
+    Param,
     /// `MCP-Protocol-Version`.
     ProtocolVersion,
     /// `Mcp-Session-Id`.
@@ -31,6 +33,7 @@ impl Header {
             Header::ContentLength => "content-length",
             Header::Method => "mcp-method",
             Header::Name => "mcp-name",
+            Header::Param => "mcp-param-*",
             Header::ProtocolVersion => "mcp-protocol-version",
             Header::SessionId => "mcp-session-id",
         }
@@ -40,7 +43,7 @@ impl Header {
     pub(super) fn is_mirrored(self) -> bool {
         matches!(
             self,
-            Header::Method | Header::Name | Header::ProtocolVersion
+            Header::Method | Header::Name | Header::Param | Header::ProtocolVersion
         )
     }
 }
@@ -51,6 +54,7 @@ impl fmt::Display for Header {
     }
 }
 
+/// Those with a name of their own.
 pub(super) const HEADERS: &[Header] = &[
     Header::ContentType,
     Header::ContentEncoding,

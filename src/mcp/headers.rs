@@ -2,20 +2,27 @@
 //!
 //! These headers alone decide nothing. Some servers believe the header and some the body, so a
 //! disagreement is refused in every revision. Checking `Mcp-Param-*` requires the schema of the
-//! tool and is left to the server.
+//! tool, which the catalog knows: [`check_param`].
+//!
+//! A header that came several times with one value counts once, and [`MessageHeaders::corrections`]
+//! says so to the upstream.
 
-use std::borrow::Cow;
+mod copies;
+mod name;
+mod param;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use smallvec::SmallVec;
+
+use copies::{Copies, check_value};
+use name::TextHeader;
 
 use super::header::{HEADERS, Header};
 use super::media_type::{OWS, check_content_type};
 use super::message::{Message, MessageKind, Payload};
 use super::refusal::{Era, Refusal};
 
-/// The longest session id, in bytes. Servers issue UUIDs and tokens, which are far shorter.
-pub const SESSION_BYTES_MAX: usize = 1024;
+pub use copies::SESSION_BYTES_MAX;
+pub use param::check_param;
 
 /// The headers of one HTTP request as far as they concern the message.
 #[derive(Debug, Clone, Default)]
@@ -41,8 +48,8 @@ impl<'a> MessageHeaders<'a> {
     /// `repeats_kept_apart` says that Envoy sends repeated headers separately
     /// (`encode_raw_headers`). Otherwise it may have joined them with a comma, and a name with a
     /// comma is refused. If they are separate, a name with a comma passes if it equals the body's,
-    /// because a comma is an ordinary character in a URI. In the other headers a comma is never
-    /// valid.
+    /// because a comma is an ordinary character in a URI. In the other headers a comma stands
+    /// between copies of one value.
     #[must_use]
     pub fn collect<I>(headers: I, repeats_kept_apart: bool) -> Self
     where
@@ -67,8 +74,8 @@ impl<'a> MessageHeaders<'a> {
     /// Checks the headers that say how to read the body.
     ///
     /// # Errors
-    /// `Content-Type` is not exactly one `application/json`, ignoring case, with no parameter but
-    /// one `charset` of utf-8 (different servers read `charset*` and others differently); or a
+    /// `Content-Type` is not `application/json`, ignoring case, with at most one `charset`, of utf-8,
+    /// or has the word in another parameter (servers read `charset*` differently); or a
     /// `Content-Encoding` other than `identity` is present; or a `Content-Length` is present and is
     /// not `body_len`, in bytes.
     pub fn check_content(&self, body_len: usize) -> Result<(), Refusal> {
@@ -95,10 +102,12 @@ impl<'a> MessageHeaders<'a> {
     /// revision is modern.
     #[must_use]
     pub fn era(&self, payload: Option<&Payload<'_>>) -> Era {
-        let says_header = self
-            .values(Header::ProtocolVersion)
-            .flat_map(|value| value.split(','))
-            .any(|version| is_modern_revision(version.trim_matches(OWS)));
+        let handshakes = payload.is_some_and(is_handshake);
+        let says_header = !handshakes
+            && self
+                .values(Header::ProtocolVersion)
+                .flat_map(|value| value.split(','))
+                .any(|version| is_modern_revision(version.trim_matches(OWS)));
         let says_body = payload.is_some_and(|payload| {
             payload
                 .messages()
@@ -131,17 +140,13 @@ impl<'a> MessageHeaders<'a> {
     /// (GET, DELETE) has no payload.
     ///
     /// # Errors
-    /// A header is repeated, malformed or disagrees with the body; a modern request lacks one;
+    /// A header has two values, is malformed or disagrees with the body; a modern request lacks one;
     /// the revision is unknown; a batch or a response in the modern era.
     pub fn check_routing(&self, payload: Option<&Payload<'_>>) -> Result<Routing<'a>, Refusal> {
         let version = self.single(Header::ProtocolVersion)?;
         let method = self.single(Header::Method)?;
-        let name = self.single(Header::Name)?.map(decode_name).transpose()?;
         let session = self.single(Header::SessionId)?;
-        let message = match payload {
-            Some(Payload::One(message)) => Some(message),
-            Some(Payload::Batch(_)) | None => None,
-        };
+        let message = single_message(payload);
         let era = match message {
             Some(message) => check_version(version, message)?,
             None => check_bare_version(version)?,
@@ -150,13 +155,48 @@ impl<'a> MessageHeaders<'a> {
             return Err(Refusal::BatchModern);
         }
         check_method(method, message, era)?;
-        check_name(name.as_deref(), message, era)?;
+        self.check_name(message, era)?;
         let session = session.filter(|_| era == Era::Legacy);
+        // The version of a handshake is that of the body, unless both say the same.
+        let negotiated = message.filter(|message| message.is_handshake());
+        let is_said = |version: &&str| {
+            negotiated.is_none_or(|message| message.proposed_version.as_deref() == Some(*version))
+        };
         Ok(Routing {
             era,
-            protocol_version: version,
+            protocol_version: version.filter(is_said),
             session,
         })
+    }
+
+    /// What the upstream must be told otherwise than the client said it, of headers that
+    /// [`MessageHeaders::check_routing`] and [`MessageHeaders::check_content`] accept: the one value
+    /// of a header that came several times; and nothing of the version header of an `initialize`
+    /// that is negotiated by its body, if that header could make a server take it for a request of
+    /// another era.
+    #[must_use]
+    pub fn corrections(&self, payload: Option<&Payload<'_>>) -> Corrections<'a> {
+        let mut corrections = Corrections::new();
+        let message = single_message(payload);
+        for header in HEADERS {
+            let copies = if *header == Header::Name {
+                self.name(message).ok().flatten().map(|name| name.copies)
+            } else {
+                Copies::of(*header, self.values(*header)).ok().flatten()
+            };
+            let Some(Copies { value, is_repeated }) = copies else {
+                continue;
+            };
+            let is_other_era = *header == Header::ProtocolVersion
+                && message.is_some_and(Message::is_handshake)
+                && !LEGACY_REVISIONS.contains(&value);
+            if is_other_era {
+                corrections.push((*header, None));
+            } else if is_repeated {
+                corrections.push((*header, Some(value)));
+            }
+        }
+        corrections
     }
 
     fn values(&self, header: Header) -> impl Iterator<Item = &'a str> {
@@ -166,28 +206,56 @@ impl<'a> MessageHeaders<'a> {
             .map(|(_, value)| *value)
     }
 
-    /// The value of a header that may occur once, trimmed.
+    /// The value of a header, trimmed. It may occur more than once if all its values are equal.
     fn single(&self, header: Header) -> Result<Option<&'a str>, Refusal> {
-        let mut values = self.values(header);
-        let Some(value) = values.next() else {
+        let copies = Copies::of(header, self.values(header));
+        let Some(copies) = copies.map_err(|_| Refusal::HeaderRepeated(header))? else {
             return Ok(None);
         };
-        let may_have_comma = header == Header::Name && self.repeats_kept_apart;
-        if values.next().is_some() || (value.contains(',') && !may_have_comma) {
-            return Err(Refusal::HeaderRepeated(header));
+        check_value(header, copies.value)?;
+        Ok(Some(copies.value))
+    }
+
+    fn name(&self, message: Option<&Message<'_>>) -> Result<Option<TextHeader<'a>>, Refusal> {
+        let names = message.map(Message::names).unwrap_or_default();
+        let lines = self.values(Header::Name);
+        TextHeader::of(Header::Name, lines, self.repeats_kept_apart, &names)
+    }
+
+    /// Compares `Mcp-Name`. A message that names nothing has no name for it to repeat.
+    fn check_name(&self, message: Option<&Message<'_>>, era: Era) -> Result<(), Refusal> {
+        let is_needed = |message: &Message<'_>| {
+            is_request(message) && message.entry.is_some_and(|entry| entry.needs_name_header)
+        };
+        match self.name(message)? {
+            Some(name) if name.is_own => Ok(()),
+            Some(_) => Err(Refusal::HeaderMismatch(Header::Name)),
+            None if era == Era::Modern && message.is_some_and(is_needed) => {
+                Err(Refusal::HeaderMissing(Header::Name))
+            }
+            None => Ok(()),
         }
-        // Names and media types may contain spaces, the other headers may not.
-        let has_words = matches!(header, Header::Name | Header::ContentType);
-        let is_plain = |byte: u8| byte.is_ascii_graphic() || (byte == b' ' && has_words);
-        let is_long = header == Header::SessionId && value.len() > SESSION_BYTES_MAX;
-        if value.is_empty() || is_long || !value.bytes().all(is_plain) {
-            return Err(Refusal::HeaderMalformed(header));
-        }
-        Ok(Some(value))
     }
 }
 
-/// Compares the version header with `_meta`, or with the version that `initialize` proposes.
+/// Headers that the upstream gets otherwise than the client sent them: with this value, or not at
+/// all.
+pub type Corrections<'a> = SmallVec<[(Header, Option<&'a str>); 1]>;
+
+fn single_message<'p, 'm>(payload: Option<&'p Payload<'m>>) -> Option<&'p Message<'m>> {
+    match payload {
+        Some(Payload::One(message)) => Some(message),
+        Some(Payload::Batch(_)) | None => None,
+    }
+}
+
+fn is_handshake(payload: &Payload<'_>) -> bool {
+    single_message(Some(payload)).is_some_and(Message::is_handshake)
+}
+
+/// Compares the version header with `_meta`. That of a legacy `initialize` does not matter: the
+/// version is negotiated by the body (2025-11-25, Lifecycle, Version Negotiation), and the header
+/// belongs to the requests after it (2025-11-25, Transports, Protocol Version Header).
 fn check_version(version: Option<&str>, message: &Message<'_>) -> Result<Era, Refusal> {
     match (version, message.envelope_version()) {
         // A server that chooses the era by the header alone would take this for legacy and
@@ -198,18 +266,14 @@ fn check_version(version: Option<&str>, message: &Message<'_>) -> Result<Era, Re
         }
         (Some(_), Some(MODERN_REVISION)) => Ok(Era::Modern),
         (Some(_), Some(body)) => Err(unsupported(body)),
+        (_, None) if message.is_handshake() => Ok(Era::Legacy),
         (header, None) => {
             let era = check_bare_version(header)?;
             match (era, message.kind) {
-                (Era::Modern, MessageKind::Request { .. }) => return Err(Refusal::EnvelopeMissing),
-                (Era::Modern, MessageKind::Response { .. }) => return Err(Refusal::ResponseModern),
-                (Era::Modern, MessageKind::Notification) | (Era::Legacy, _) => {}
+                (Era::Modern, MessageKind::Request { .. }) => Err(Refusal::EnvelopeMissing),
+                (Era::Modern, MessageKind::Response { .. }) => Err(Refusal::ResponseModern),
+                (Era::Modern, MessageKind::Notification) | (Era::Legacy, _) => Ok(era),
             }
-            let proposed = message.proposed_version.as_deref();
-            if header.is_some() && proposed.is_some() && header != proposed {
-                return Err(Refusal::HeaderMismatch(Header::ProtocolVersion));
-            }
-            Ok(era)
         }
     }
 }
@@ -241,31 +305,6 @@ fn check_method(
     }
 }
 
-/// Compares `Mcp-Name`. A message that names nothing has no name for it to repeat.
-fn check_name(
-    header: Option<&str>,
-    message: Option<&Message<'_>>,
-    era: Era,
-) -> Result<(), Refusal> {
-    let Some(name) = header else {
-        let is_needed = |message: &Message<'_>| {
-            is_request(message) && message.entry.is_some_and(|entry| entry.needs_name_header)
-        };
-        return if era == Era::Modern && message.is_some_and(is_needed) {
-            Err(Refusal::HeaderMissing(Header::Name))
-        } else {
-            Ok(())
-        };
-    };
-    if message.is_some_and(|message| message.is_named(name)) {
-        Ok(())
-    } else if name.contains(',') {
-        Err(Refusal::HeaderRepeated(Header::Name))
-    } else {
-        Err(Refusal::HeaderMismatch(Header::Name))
-    }
-}
-
 fn is_request(message: &Message<'_>) -> bool {
     matches!(message.kind, MessageKind::Request { .. })
 }
@@ -275,26 +314,6 @@ fn is_call(message: &Message<'_>) -> bool {
         message.kind,
         MessageKind::Request { .. } | MessageKind::Notification
     )
-}
-
-/// Decodes the base64 form of `Mcp-Name`: `=?base64?…?=`, standard alphabet, padded, of UTF-8. The
-/// markers are exact and in lower case; near misses are refused.
-fn decode_name(value: &str) -> Result<Cow<'_, str>, Refusal> {
-    let malformed = Refusal::HeaderMalformed(Header::Name);
-    let begins = value
-        .get(..BASE64_BEGIN.len())
-        .is_some_and(|begin| begin.eq_ignore_ascii_case(BASE64_BEGIN));
-    if !begins {
-        return Ok(Cow::Borrowed(value));
-    }
-    let encoded = value
-        .strip_prefix(BASE64_BEGIN)
-        .and_then(|rest| rest.strip_suffix(BASE64_END))
-        .ok_or_else(|| malformed.clone())?;
-    let bytes = STANDARD.decode(encoded).map_err(|_| malformed.clone())?;
-    String::from_utf8(bytes)
-        .map(Cow::Owned)
-        .map_err(|_| malformed)
 }
 
 fn unsupported(version: &str) -> Refusal {
@@ -335,9 +354,6 @@ pub const LEGACY_REVISIONS: &[&str] = &[
     "2025-06-18",
     "2025-11-25",
 ];
-
-const BASE64_BEGIN: &str = "=?base64?";
-const BASE64_END: &str = "?=";
 
 /// The longest version that a reply repeats to its sender.
 const REQUESTED_BYTES_MAX: usize = 32;

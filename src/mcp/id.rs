@@ -46,8 +46,9 @@ impl<'a> Id<'a> {
             if lexeme.len() > ID_BYTES_MAX.saturating_add(r#""""#.len()) {
                 return Err(Refusal::IdTooLong);
             }
+            // What was read as JSON before has half of a surrogate pair, if anything is wrong with it.
             let text = serde_json::from_str(lexeme);
-            IdValue::Text(text.map_err(|_| Refusal::IdInvalid)?)
+            IdValue::Text(text.map_err(|_| Refusal::InvalidJson)?)
         } else {
             let number: i64 = lexeme.parse().map_err(|_| Refusal::IdInvalid)?;
             let is_plain = lexeme.starts_with(|c: char| c == '-' || c.is_ascii_digit());

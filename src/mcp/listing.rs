@@ -74,7 +74,10 @@ impl Listing {
         };
         Ok(match signal {
             None => ListingStep::More,
-            Some(Signal::Unjudged(kind, unjudged)) => ListingStep::Unjudged(kind, unjudged),
+            Some(Signal::Unjudged(kind, unjudged)) => {
+                let name = self.filter.unjudged_name.take();
+                ListingStep::Unjudged(kind, unjudged, name)
+            }
             Some(Signal::Task) => self.report_task(),
             Some(Signal::Item(kind)) => self.report_item(kind),
             Some(Signal::Result) => ListingStep::Result(self.filter.item.json()),
@@ -147,7 +150,8 @@ impl Listing {
     }
 
     /// How many bytes are held back, without output that was not yet taken. At most
-    /// `item_bytes_max`, plus what one chunk adds before the excess is detected.
+    /// `item_bytes_max`, plus what one chunk adds before the excess is detected, and a byte for each
+    /// level of nesting.
     #[must_use]
     pub fn held(&self) -> usize {
         self.filter.held()
@@ -160,12 +164,14 @@ impl Listing {
     }
 
     fn report_item(&mut self, kind: ListKind) -> ListingStep<'_> {
-        match item::read(kind, self.filter.item.json()) {
+        let depth_max = self.filter.item_depth_max();
+        match item::read(kind, self.filter.item.json(), depth_max) {
             Ok(item) => ListingStep::Item(item),
             Err(unjudged) => {
                 self.filter.waiting = Awaits::Removal;
                 self.filter.counts.unjudged += 1;
-                ListingStep::Unjudged(kind, unjudged)
+                let name = item::name_for_operators(kind, self.filter.item.json());
+                ListingStep::Unjudged(kind, unjudged, name)
             }
         }
     }
@@ -175,7 +181,7 @@ impl Listing {
             return ListingStep::NewTask(id);
         }
         self.filter.counts.unjudged += 1;
-        ListingStep::Unjudged(ListKind::Tasks, Unjudged::TooLarge)
+        ListingStep::Unjudged(ListKind::Tasks, Unjudged::TooLarge, None)
     }
 }
 

@@ -55,6 +55,19 @@ impl Message<'_> {
             && (self.is_task || extension().is_some())
     }
 
+    /// Whether the message opens a legacy session: an `initialize` without a version in `_meta`.
+    #[must_use]
+    pub fn is_handshake(&self) -> bool {
+        let is_request = matches!(self.kind, MessageKind::Request { .. });
+        is_request && self.method == INITIALIZE && self.envelope_version().is_none()
+    }
+
+    /// Whether the response to the message lasts until its client ends it.
+    #[must_use]
+    pub fn is_subscription(&self) -> bool {
+        matches!(self.selected, Selected::Subscriptions { .. })
+    }
+
     /// The protocol version in `_meta`, which makes a message modern.
     #[must_use]
     pub fn envelope_version(&self) -> Option<&str> {
@@ -113,6 +126,9 @@ impl<'a> MessageKind<'a> {
         }
     }
 }
+
+/// The method that opens a legacy session.
+pub(super) const INITIALIZE: &str = "initialize";
 
 const META_CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const TASKS_EXTENSION: &str = "io.modelcontextprotocol/tasks";

@@ -31,6 +31,9 @@ pub struct Method {
     pub is_legacy: bool,
     /// Whether its result may create a task.
     pub creates_task: bool,
+    /// Whether the creator of a task may do it to that task without a rule of its own, or, of a list,
+    /// sees its own tasks in it.
+    pub is_creators: bool,
     /// The list that its result carries, whose items show what their reader may use.
     pub lists: Option<ListKind>,
 }
@@ -118,12 +121,12 @@ pub const METHODS: &[Method] = &[
     open("server/discover"),
     uses("skills/get", Selector::Uri),
     uses("skills/list", Selector::None),
-    uses("subscriptions/listen", Selector::Subscriptions),
-    named(uses("tasks/cancel", Selector::Task)),
-    named(uses("tasks/get", Selector::Task)),
-    listing(ListKind::Tasks, uses("tasks/list", Selector::None)),
-    uses("tasks/result", Selector::Task),
-    named(uses("tasks/update", Selector::Task)),
+    creators(uses("subscriptions/listen", Selector::Subscriptions)),
+    creators(named(uses("tasks/cancel", Selector::Task))),
+    creators(named(uses("tasks/get", Selector::Task))),
+    creators(listing(ListKind::Tasks, uses("tasks/list", Selector::None))),
+    creators(uses("tasks/result", Selector::Task)),
+    creators(named(uses("tasks/update", Selector::Task))),
     creates_task(named(uses("tools/call", Selector::Tool))),
     listing(ListKind::Tools, open("tools/list")),
 ];
@@ -143,6 +146,7 @@ const fn open(name: &'static str) -> Method {
         is_like_reading: false,
         is_legacy: false,
         creates_task: false,
+        is_creators: false,
         lists: None,
     }
 }
@@ -186,6 +190,13 @@ const fn like_reading(method: Method) -> Method {
 const fn legacy(method: Method) -> Method {
     Method {
         is_legacy: true,
+        ..method
+    }
+}
+
+const fn creators(method: Method) -> Method {
+    Method {
+        is_creators: true,
         ..method
     }
 }

@@ -22,7 +22,8 @@ pub enum Refusal {
     /// The body begins with a byte order mark.
     #[error("the body begins with a byte order mark")]
     Bom,
-    /// The body is not JSON; includes lone surrogates, NaN and numbers out of range.
+    /// The body is not JSON; includes NaN, numbers out of range, and half of a surrogate pair in a
+    /// key, a method, a name, a URI or an id.
     #[error("the body is not valid JSON")]
     InvalidJson,
     /// The body ends before its JSON value does.
@@ -92,8 +93,8 @@ pub enum Refusal {
     /// `method` together with `result` or `error`.
     #[error("`method` together with `result` or `error`")]
     MethodWithResult,
-    /// A response with both or neither of `result` and `error`, with one that is not an object,
-    /// with `params`, or without an id.
+    /// A response with both or neither of `result` and `error`, with one that is neither an object nor
+    /// null, with `params`, or without an id.
     #[error("the response is malformed")]
     ResponseMalformed,
     /// A response in the modern era, in which clients must not send any.
@@ -108,13 +109,13 @@ pub enum Refusal {
     /// A method that is a request has no id.
     #[error("the request has no `id`")]
     IdMissing,
-    /// `params` is not an object.
+    /// `params` is neither an object nor null.
     #[error("`params` is not an object")]
     ParamsInvalid,
     /// `arguments` is neither an object nor null.
     #[error("`arguments` is not an object")]
     ArgumentsInvalid,
-    /// `params._meta` is not an object.
+    /// `params._meta` is neither an object nor null.
     #[error("`_meta` is not an object")]
     MetaInvalid,
     /// A protocol version in the body is not a string.
@@ -150,8 +151,8 @@ pub enum Refusal {
     /// `Content-Length` is not the length of the body.
     #[error("`content-length` is not the length of the body")]
     ContentLength,
-    /// A header is present twice, or its value may be two joined by a comma.
-    #[error("header `{0}` is repeated or comma-joined")]
+    /// A header is present twice with different values, or its value may be two joined by a comma.
+    #[error("header `{0}` has two values")]
     HeaderRepeated(Header),
     /// A header value has invalid characters, or is not a proper base64 form.
     #[error("header `{0}` is malformed")]

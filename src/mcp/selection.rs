@@ -120,6 +120,7 @@ fn check_lossy<'a>(text: Cow<'a, str>, options: &DecodeOptions) -> Result<Cow<'a
 fn text<'a>(params: &mut Params<'a>, key: &str) -> Result<Cow<'a, str>, Refusal> {
     match take(params, key) {
         Some(Value::String(text)) => Ok(text),
+        Some(Value::Unsound(_)) => Err(Refusal::InvalidJson),
         Some(_) => Err(Refusal::SelectorNotString),
         None => Err(Refusal::SelectorMissing),
     }
@@ -131,13 +132,11 @@ fn select_unknown<'a>(
 ) -> Result<Selected<'a>, Refusal> {
     let mut names = Vec::new();
     for key in ["name", "taskId", "uri"] {
-        if let Some(Value::String(text)) = take(params, key) {
-            let text = if key == "uri" {
-                check_uri(text, options)?
-            } else {
-                check_name(text, options)?
-            };
-            names.push(text);
+        match take(params, key) {
+            Some(Value::String(text)) if key == "uri" => names.push(check_uri(text, options)?),
+            Some(Value::String(text)) => names.push(check_name(text, options)?),
+            Some(Value::Unsound(_)) => return Err(Refusal::InvalidJson),
+            Some(_) | None => {}
         }
     }
     Ok(Selected::Unknown(names))
@@ -153,7 +152,10 @@ fn select_reference<'a>(
         None => return Err(Refusal::SelectorMissing),
     };
     let kind = text(&mut members, "type")?;
-    let has = |key| members.iter().any(|(name, _)| name == key);
+    let has = |key| {
+        let mut named = members.iter().filter(|(name, _)| name == key);
+        named.any(|(_, value)| *value != Value::Null)
+    };
     if has("name") && has("uri") {
         return Err(Refusal::ReferenceInvalid);
     }
@@ -179,7 +181,7 @@ fn select_subscriptions<'a>(
     options: &DecodeOptions,
 ) -> Result<Selected<'a>, Refusal> {
     let mut notifications = match take(params, "notifications") {
-        None => Vec::new(),
+        None | Some(Value::Null) => Vec::new(),
         Some(Value::Map(members)) => members,
         Some(_) => return Err(Refusal::SelectorNotString),
     };
@@ -201,16 +203,23 @@ fn select_subscriptions<'a>(
 
 fn texts(list: Option<Value<'_>>) -> Result<Vec<Cow<'_, str>>, Refusal> {
     let items = match list {
-        None => return Ok(Vec::new()),
+        None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::List(items)) => items,
         Some(_) => return Err(Refusal::SelectorNotString),
     };
     let mut texts = Vec::with_capacity(items.len());
     for item in items {
-        let Value::String(text) = item else {
-            return Err(Refusal::SelectorNotString);
-        };
-        texts.push(text);
+        match item {
+            Value::String(text) => texts.push(text),
+            Value::Unsound(_) => return Err(Refusal::InvalidJson),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::List(_)
+            | Value::Map(_) => return Err(Refusal::SelectorNotString),
+        }
     }
     Ok(texts)
 }

@@ -164,16 +164,16 @@ impl Message<'_> {
         is_like_reading.then_some(method)
     }
 
-    /// Whether `Mcp-Name` may have this value.
-    pub(super) fn is_named(&self, name: &str) -> bool {
+    /// What `Mcp-Name` may say.
+    pub(super) fn names(&self) -> SmallVec<[&str; 3]> {
         match &self.selected {
-            Selected::Server | Selected::Subscriptions { .. } => false,
+            Selected::Server | Selected::Subscriptions { .. } => SmallVec::new(),
             Selected::Tool(own)
             | Selected::Prompt(own)
             | Selected::Uri(own)
             | Selected::Template { sent: own, .. }
-            | Selected::Task(own) => own == name,
-            Selected::Unknown(names) => names.iter().any(|own| own == name),
+            | Selected::Task(own) => smallvec![&**own],
+            Selected::Unknown(names) => names.iter().map(|own| &**own).collect(),
         }
     }
 }

@@ -92,4 +92,10 @@ pub trait ResponseFilter: Send + 'static {
 
     /// The body has ended, and trailers follow it. The outputs come before them.
     fn trailers(&mut self) -> impl Future<Output = Vec<FilterOutput>> + Send;
+
+    /// Whether the response lasts as long as its client wants it, so that its end is not waited for
+    /// when the process ends.
+    fn is_standing(&self) -> bool {
+        false
+    }
 }

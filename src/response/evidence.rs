@@ -12,7 +12,7 @@ use crate::audit::Event;
 use crate::authz::Subject;
 use crate::check::Pipeline;
 use crate::check::response_context::ResponseContext;
-use crate::mcp::ListKind;
+use crate::mcp::{ListKind, Unjudged};
 use crate::telemetry::metrics::ItemFate;
 
 /// Where the evidence of a response goes, and whom it is about as far as that is known.
@@ -72,11 +72,12 @@ pub(super) struct ListTally {
     counts: BTreeMap<ListKind, Counts>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Counts {
     visible: u64,
     hidden: u64,
-    unjudged: u64,
+    /// By the reason.
+    unjudged: BTreeMap<&'static str, u64>,
 }
 
 impl ListTally {
@@ -87,28 +88,35 @@ impl ListTally {
         }
     }
 
-    /// Counts an item, and says how many with the same result there are by now.
-    pub(super) fn count(&mut self, kind: ListKind, result: ItemFate) -> u64 {
+    /// Counts an item that was judged.
+    pub(super) fn count(&mut self, kind: ListKind, is_shown: bool) {
         let counts = self.counts.entry(kind).or_default();
-        let count = match result {
-            ItemFate::Visible => &mut counts.visible,
-            ItemFate::Hidden => &mut counts.hidden,
-            ItemFate::Unjudged => &mut counts.unjudged,
+        let count = if is_shown {
+            &mut counts.visible
+        } else {
+            &mut counts.hidden
         };
         *count = count.saturating_add(1);
-        *count
+    }
+
+    /// Counts an item that could not be judged.
+    pub(super) fn count_unjudged(&mut self, kind: ListKind, why: Unjudged) {
+        let counts = self.counts.entry(kind).or_default();
+        let count = counts.unjudged.entry(why.code()).or_default();
+        *count = count.saturating_add(1);
     }
 }
 
 impl Drop for ListTally {
     fn drop(&mut self) {
-        for (kind, counts) in &self.counts {
+        for (kind, counts) in std::mem::take(&mut self.counts) {
             let list = kind.label();
             let Counts {
                 visible,
                 hidden,
-                unjudged,
-            } = *counts;
+                unjudged: reasons,
+            } = counts;
+            let unjudged = reasons.values().copied().fold(0, u64::saturating_add);
             for (result, items) in [
                 (ItemFate::Visible, visible),
                 (ItemFate::Hidden, hidden),
@@ -124,6 +132,7 @@ impl Drop for ListTally {
                 visible,
                 hidden,
                 unjudged,
+                reasons,
             });
         }
     }

@@ -15,9 +15,8 @@ use crate::authz::{self, AccessRequest, Policy};
 use crate::check::response_context::ResponseContext;
 use crate::check::session;
 use crate::check::{Pipeline, Server};
-use crate::mcp::{FoundTools, ListItem, ListKind, SESSION_BYTES_MAX};
+use crate::mcp::{FoundTools, ListItem, ListKind, SESSION_BYTES_MAX, Unjudged};
 use crate::state::{BindingKey, Owner};
-use crate::telemetry::metrics::ItemFate;
 
 /// Judges for one response.
 #[derive(Debug)]
@@ -29,6 +28,9 @@ pub(super) struct Judge {
     /// Whether a stream with this context has begun before. Then nothing new comes of it.
     pub(super) is_repeated: bool,
 }
+
+/// How much of an item's name a warning has.
+const NAME_CHARS_MAX: usize = 128;
 
 /// How many tools of a response the audit is told of one by one; further ones are only counted.
 const TOLD_MAX: usize = 1000;
@@ -49,6 +51,25 @@ impl Judge {
         self.evidence = ResponseEvidence::new(&self.pipeline, Some(&context));
         self.context = Some(context);
         self.is_repeated = is_repeated;
+    }
+
+    /// Whether the responses of the server come on GET streams, or it is not known which one it is.
+    pub(super) fn responds_on_get(&self) -> bool {
+        self.guarded()
+            .is_none_or(|(_, server)| server.settings.responses_on_get)
+    }
+
+    /// Warns operators of an item that is hidden because it cannot be judged. Each item is told once
+    /// for each reason: an upstream must not be able to flood the log.
+    pub(super) fn tell_unjudged(&self, kind: ListKind, why: Unjudged, name: Option<&str>) {
+        let (server, list) = (self.evidence.server_name(), kind.member());
+        let name = name.unwrap_or_default();
+        let catalog = &self.pipeline.catalog;
+        if catalog.tells_unreadable(server, list, why.code(), name) {
+            let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
+            let item = shown.escape_debug();
+            tracing::warn!(server, list, %item, %why, "hidden from a list, as it cannot be judged");
+        }
     }
 
     /// Binds the session that a response opens to the caller, before the client can know of it.
@@ -103,6 +124,10 @@ impl Judge {
         let name = &*item.name;
         let Some(mut request) = context.access_request(item.kind, name, now) else {
             let (state, owner) = (&*self.pipeline.state, Owner::of(context.subject()));
+            if context.shows_own_tasks() {
+                let key = BindingKey::task(&server.name, name);
+                return Ok(session::is_bound(state, server, owner, key, now).await?);
+            }
             let visible = session::visible_tasks(state, server, owner, &[name], now).await?;
             return Ok(visible == [true]);
         };
@@ -125,6 +150,9 @@ impl Judge {
                 return Ok(false);
             }
             request.context.hints = observed.hints;
+        }
+        if item.kind == ListKind::Resources {
+            request.context.is_entailed = self.is_page_shown(policy, context, name, now).await?;
         }
         self.is_visible(policy, &request).await
     }
@@ -177,11 +205,12 @@ impl Judge {
         let path = self.context.as_ref().and_then(ResponseContext::results);
         let path = path.ok_or(ResponseRefusal::Unreadable)?;
         let depth_max = self.pipeline.limits.json_depth_max;
-        let found = FoundTools::read(result, &path, depth_max).map_err(|why| {
+        let unclear = |why| {
             let server = self.evidence.server_name();
             tracing::warn!(server, %why, "what a tool has found cannot be filtered");
             ResponseRefusal::Unreadable
-        })?;
+        };
+        let found = FoundTools::read(result, &path, depth_max).map_err(unclear)?;
         let counted = found.first_list_len();
         let mut shown = Vec::new();
         for (at, tool) in found.tools().enumerate() {
@@ -199,17 +228,39 @@ impl Judge {
                     self.is_shown(policy, &item, told, now).await?
                 }
             };
-            let fate = match (tool.name, is_shown) {
-                (None, _) => ItemFate::Unjudged,
-                (Some(_), true) => ItemFate::Visible,
-                (Some(_), false) => ItemFate::Hidden,
-            };
             if at < counted {
-                tally.count(ListKind::Tools, fate);
+                match tool.name {
+                    None => tally.count_unjudged(ListKind::Tools, Unjudged::Unnamed),
+                    Some(_) => tally.count(ListKind::Tools, is_shown),
+                }
             }
             shown.push(is_shown);
         }
-        Ok(found.shown(&shown))
+        found.shown(&shown).map_err(unclear)
+    }
+
+    /// Whether a listed resource is the page of a tool that the caller may see, by its recorded
+    /// definition.
+    async fn is_page_shown(
+        &self,
+        policy: &Policy,
+        context: &ResponseContext,
+        uri: &str,
+        now: Timestamp,
+    ) -> Result<bool, ResponseRefusal> {
+        let catalog = &self.pipeline.catalog;
+        for tool in catalog.tools_of_page(context.server(), uri) {
+            let standing = catalog.standing(context.server(), &tool);
+            let call = context.access_request(ListKind::Tools, &tool, now);
+            let Some(mut call) = call.filter(|_| !standing.is_refused) else {
+                continue;
+            };
+            call.context.hints = standing.hints;
+            if self.is_visible(policy, &call).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The context of the request and its server, if both are known.

@@ -23,7 +23,6 @@ use crate::check::reply::{ReplyData, json_reply};
 use crate::check::response_context::{ResponseContents, ResponseContext};
 use crate::mcp::{self, Framing, Listing, ListingSettings, reply as rpc};
 use crate::state::BindingKey;
-use crate::telemetry::metrics::ItemFate;
 use crate::telemetry::notices::Noticed;
 
 /// The filter of one response.
@@ -106,7 +105,7 @@ impl ResponseStream {
         {
             return self.replace(refusal);
         }
-        if head.status == Some(202) && contents.has_lists() {
+        if head.status == Some(202) && contents.has_lists() && !self.judge.responds_on_get() {
             tracing::warn!(
                 server = self.judge.evidence.server_name(),
                 "a list was asked for and is answered elsewhere; a server of revision 2024-11-05 \
@@ -186,23 +185,16 @@ impl ResponseStream {
                         .is_shown(&policy, &item, &mut reading.told, now)
                         .await?;
                     reading.listing.settle(is_shown);
-                    let result = if is_shown {
-                        ItemFate::Visible
-                    } else {
-                        ItemFate::Hidden
-                    };
-                    reading.tally.count(kind, result);
+                    reading.tally.count(kind, is_shown);
                 }
                 mcp::ListingStep::Result(result) => {
                     let counts = (&mut reading.told, &mut reading.tally);
                     let shown = self.judge.found_tools(&policy, result, counts, now).await?;
                     reading.listing.replace(shown.as_deref());
                 }
-                mcp::ListingStep::Unjudged(kind, why) => {
-                    // An upstream must not be able to flood the log.
-                    if reading.tally.count(kind, ItemFate::Unjudged) == 1 {
-                        tracing::warn!(%why, list = kind.member(), "hidden from a list");
-                    }
+                mcp::ListingStep::Unjudged(kind, why, name) => {
+                    reading.tally.count_unjudged(kind, why);
+                    self.judge.tell_unjudged(kind, why, name.as_deref());
                 }
                 mcp::ListingStep::NewTask(id) => {
                     self.judge
@@ -336,6 +328,11 @@ impl ResponseFilter for ResponseStream {
             self.phase = Phase::Reading(reading);
         }
         outputs
+    }
+
+    fn is_standing(&self) -> bool {
+        let context = self.judge.context.as_ref();
+        context.is_some_and(ResponseContext::is_standing)
     }
 
     async fn trailers(&mut self) -> Vec<FilterOutput> {

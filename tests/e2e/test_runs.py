@@ -12,7 +12,7 @@ from policies import POLICY as MEMBERS
 from processes import free_port, wait_for
 from scripted import answer, result, scripted
 from tools import ROOT
-from wire import HEADERS, call_message, fetch
+from wire import HEADERS, INITIALIZE, call_message, fetch, modern_message
 
 POLICY = {
     "rules": [
@@ -188,6 +188,40 @@ def test_a_call_with_too_many_headers_takes_nothing_from_a_limit(counted):
     for _ in range(3):
         assert b"done" in with_headers(gate, 0, "counted").body
     assert b"rate_limited" in with_headers(gate, 0, "counted").body
+
+
+@pytest.mark.parametrize("form", ["two lines", "one line"])
+def test_a_header_that_comes_twice_reaches_the_server_once(counted, form):
+    gate, upstream = counted
+    twice = {
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": "tools/call",
+        "mcp-name": "any",
+        "content-type": "application/json",
+    }
+    headers = [("accept", HEADERS["accept"]), ("authorization", f"Bearer {gate.token('raw')}")]
+    for name, value in twice.items():
+        one_line = [(name, f"{value}, {value}")]
+        headers += [(name, value)] * 2 if form == "two lines" else one_line
+    # Half of a surrogate pair, which nobody looks at.
+    text = json.dumps(modern_message("tools/call", name="any", arguments={"a": "\ud83d"}))
+    upstream.says(answer(DONE))
+    with httpx.Client() as http:
+        got = http.post(gate.url("raw"), content=text, headers=headers)
+    assert got.status_code == 200, got.text
+    [seen] = upstream.requests
+    for name, value in twice.items():
+        assert [told for other, told in seen.headers if other == name] == [value]
+    assert seen.body == text.encode()
+
+
+def test_the_version_of_a_handshake_is_that_of_its_body(counted):
+    gate, upstream = counted
+    for version, seen_version in [("2025-03-26", "2025-03-26"), ("2026-07-28", None)]:
+        upstream.says(answer(DONE))
+        got = fetch(gate.url("raw"), gate.token("raw"), INITIALIZE, mcp_protocol_version=version)
+        assert got.status == 200, got.body
+        assert upstream.requests[0].header("mcp-protocol-version") == seen_version
 
 
 FORGED = [

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use envoy_types::pb::envoy::service::ext_proc::v3::external_processor_client::ExternalProcessorClient;
 use mcp_authz::envoy::AUTHORIZATION;
 use mcp_authz::envoy::proto::grpc::health::v1::health_check_response::ServingStatus;
 use tokio::net::TcpStream;
@@ -9,6 +10,7 @@ use tokio_stream::StreamExt;
 use tonic::Code;
 
 use super::grpc::{health_of, health_over_time};
+use super::handoff::Shown;
 use super::running::{
     Conduct, Home, HttpIssuer, ISSUER, PATIENCE, Running, SIGNER, call, call_with, check_over,
 };
@@ -104,6 +106,30 @@ async fn what_is_in_flight_is_finished_and_recorded() {
     assert_eq!(running.ended().await.code(), Some(0));
     let record = running.record(answer.fact("decision_id")).await;
     assert_eq!(record["reason"], "allowed");
+}
+
+#[tokio::test]
+async fn a_stream_that_lasts_is_not_waited_for() {
+    let home = Home::new();
+    home.configure("  deny:", "  responses_on_get: true\n  deny:");
+    home.configure("timeout: 10s", "timeout: 10m");
+    let mut running = home.ready().await;
+    let mut check = call("a");
+    let attributes = check.attributes.as_mut().unwrap();
+    let http = attributes.request.as_mut().unwrap().http.as_mut().unwrap();
+    http.method = "GET".to_owned();
+    http.raw_body.clear();
+    let answer = running.check(check).await;
+    assert_eq!(answer.fact("response_filter"), "list");
+    let head = Shown::with(&answer.facts).head();
+    let messages = tokio_stream::iter([head]).chain(tokio_stream::pending());
+    let mut client = ExternalProcessorClient::new(running.channel().await);
+    let mut replies = client.process(messages).await.unwrap().into_inner();
+    running.signal("TERM");
+    let left = replies.message().await.unwrap_err();
+    assert_eq!(left.code(), Code::Unavailable, "{left}");
+    assert_eq!(running.ended().await.code(), Some(0));
+    assert_eq!(running.logs.count("connections are cut"), 0);
 }
 
 #[tokio::test]

@@ -44,9 +44,12 @@ impl Date {
             },
             Value::List(items) => items.iter().all(|item| self.is_far_from(item)),
             Value::Map(members) => members.iter().all(|(_, value)| self.is_far_from(value)),
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
-                false
-            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::Unsound(_) => false,
         }
     }
 }

@@ -60,9 +60,12 @@ impl Number {
             Value::Int(number) => Some(Number::Integer(i128::from(*number))),
             Value::Uint(number) => Some(Number::Integer(i128::from(*number))),
             Value::Float(number) => Some(Number::of_double(*number)),
-            Value::Null | Value::Bool(_) | Value::String(_) | Value::List(_) | Value::Map(_) => {
-                None
-            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::String(_)
+            | Value::Unsound(_)
+            | Value::List(_)
+            | Value::Map(_) => None,
         }
     }
 

@@ -25,6 +25,7 @@ pub(super) fn to_val<'v>(value: &Value<'_>) -> Box<dyn Val + 'v> {
         Value::Uint(value) => Box::new(CelUInt::from(*value)),
         Value::Float(value) => Box::new(CelDouble::from(*value)),
         Value::String(value) => Box::new(CelString::from(value.to_string())),
+        Value::Unsound(_) => Box::new(Unreadable),
         Value::List(items) => Box::new(CelList::from(items.iter().map(to_val).collect::<Vec<_>>())),
         Value::Map(members) => {
             let members = members
@@ -73,6 +74,33 @@ pub(super) fn to_value(value: &dyn Val) -> Option<Value<'_>> {
     let uri = value.downcast_ref::<PlainUri<'static>>()?;
     Some(Value::String(Cow::Borrowed(uri.as_str())))
 }
+
+/// A value of which nothing can be said. Variables do not have it: [`to_value`] knows no such value,
+/// so no operation would have a result either.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Unreadable;
+
+impl Val for Unreadable {
+    fn get_type(&self) -> &Type {
+        &UNREADABLE_TYPE
+    }
+
+    fn cel_type() -> &'static Type {
+        &UNREADABLE_TYPE
+    }
+
+    fn clone_as_boxed<'v>(&self) -> Box<dyn Val + 'v> {
+        Box::new(*self)
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+}
+
+impl StaticVal for Unreadable {}
+
+static UNREADABLE_TYPE: Type = Type::new_unspecified_type("@unreadable");
 
 /// A URI as the operators over URIs receive it.
 impl Val for PlainUri<'static> {

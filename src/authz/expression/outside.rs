@@ -193,7 +193,7 @@ fn is_in(left: &dyn Val, right: &dyn Val, operation: Operation) -> Result<Match,
     let map = map.ok_or_else(|| no_result("neither a list nor an object"))?;
     let is_key = |value: Value<'_>| match value {
         Value::String(_) | Value::Int(_) | Value::Uint(_) | Value::Bool(_) => true,
-        Value::Null | Value::Float(_) | Value::List(_) | Value::Map(_) => false,
+        Value::Null | Value::Float(_) | Value::Unsound(_) | Value::List(_) | Value::Map(_) => false,
     };
     if !to_value(left).is_some_and(is_key) {
         return Err(no_result("no key of an object"));

@@ -11,7 +11,7 @@ use cel::common::types::{
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 
-use super::cel_value::{timestamp, truth};
+use super::cel_value::{Unreadable, timestamp, truth};
 use super::limits::{
     EXPRESSION_NESTED_BYTES_MAX, EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_VALUES_MAX,
 };
@@ -27,7 +27,8 @@ use crate::authz::value::Value;
 type Boxed<'a> = Box<dyn Val + 'a>;
 
 /// The variables of one request. All rules evaluated for it share them, so each is built at most
-/// once. An absent or too large variable is undefined, which is an error in CEL.
+/// once. An absent or too large variable is undefined, and so is one with half of a surrogate pair
+/// in it; that is an error in CEL.
 pub(crate) struct Variables<'a> {
     request: &'a AccessRequest<'a>,
     class: Option<&'a str>,
@@ -328,7 +329,7 @@ fn is_bounded(value: &Value<'_>) -> bool {
 }
 
 fn bounded<'a>(value: &'a Value<'_>) -> Option<Boxed<'a>> {
-    is_bounded(value).then(|| convert(value))
+    (is_bounded(value) && value.is_sound()).then(|| convert(value))
 }
 
 fn convert<'a>(value: &'a Value<'_>) -> Boxed<'a> {
@@ -339,6 +340,7 @@ fn convert<'a>(value: &'a Value<'_>) -> Boxed<'a> {
         Value::Uint(value) => Box::new(CelUInt::from(*value)),
         Value::Float(value) => Box::new(CelDouble::from(*value)),
         Value::String(value) => string(value),
+        Value::Unsound(_) => Box::new(Unreadable),
         Value::List(items) => {
             let items: Vec<Boxed<'a>> = items.iter().map(convert).collect();
             Box::new(CelList::from(items))

@@ -56,7 +56,9 @@ impl ExpectedValue {
             ExpectedValue::Exactly(Value::Int(number)) => *number == 0,
             ExpectedValue::Exactly(Value::Float(number)) => *number == 0.0,
             ExpectedValue::Exactly(Value::String(text)) => is_nothing(text),
-            ExpectedValue::Exactly(Value::Uint(_) | Value::List(_) | Value::Map(_))
+            ExpectedValue::Exactly(
+                Value::Uint(_) | Value::Unsound(_) | Value::List(_) | Value::Map(_),
+            )
             | ExpectedValue::Pattern(_) => false,
         }
     }
@@ -102,6 +104,7 @@ impl TextPattern {
     fn matches(&self, value: &Value<'_>) -> Match {
         let is_far = match value {
             Value::String(text) => return self.matches_text(text),
+            Value::Unsound(_) => false,
             Value::List(items) => items.iter().all(|item| self.matches(item) == Match::No),
             Value::Map(members) => members
                 .iter()
@@ -162,6 +165,7 @@ impl ValueSelector {
             | Value::Int(_)
             | Value::Uint(_)
             | Value::Float(_)
+            | Value::Unsound(_)
             | Value::Map(_) => return ExpectedValue::match_one(&self.expected, value),
         };
         if items.len() > ITEMS_MAX {
@@ -234,6 +238,7 @@ impl ExpectedValue {
             | Value::Uint(_)
             | Value::Float(_)
             | Value::String(_)
+            | Value::Unsound(_)
             | Value::Map(_) => ExpectedValue::match_one(expected, value),
         }
     }

@@ -96,6 +96,7 @@ pub(crate) fn match_auth_age(request: &AccessRequest<'_>, most: Duration) -> Mat
             | Value::Bool(_)
             | Value::Uint(_)
             | Value::String(_)
+            | Value::Unsound(_)
             | Value::List(_)
             | Value::Map(_),
         )

@@ -180,6 +180,7 @@ fn server() -> Arc<Server> {
         fold_arguments: false,
         check_arguments: false,
         indirect: None,
+        protocol_versions: Vec::new(),
         uris: crate::check::UriForm::Normal,
         authorization: AuthorizationHeader::Remove,
         session_binding: SessionBinding::On,

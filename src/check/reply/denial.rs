@@ -9,7 +9,7 @@ use super::addressee::Addressee;
 use super::body::{INVALID_PARAMS, INVALID_REQUEST, Misfit, ReplyData, accepted, data, json_reply};
 use crate::authz::Denial;
 use crate::check::objection::ArgumentFault;
-use crate::check::reason::Reason;
+use crate::check::reason::{Reason, UNKNOWN_METHOD};
 use crate::check::server::{DenySettings, DenyShape, Disclose};
 use crate::check::verdict::LocalReply;
 use crate::mcp::{Era, Id, Message, MessageKind, Payload, reply as rpc};
@@ -95,15 +95,21 @@ pub(in crate::check) fn denied(
         Disclose::Nothing => Reason::DeniedByRule.status(),
         Disclose::Reason | Disclose::Rule => reason.status(),
     };
+    let is_no_method = is_no_method(to, settings, reason);
     let status = match settings.shape {
+        DenyShape::ToolError | DenyShape::JsonrpcError | DenyShape::Http403 if is_no_method => {
+            UNKNOWN_METHOD
+        }
         DenyShape::ToolError | DenyShape::JsonrpcError => StatusCode::OK,
         DenyShape::Http403 => refused,
     };
     let text = DenialText {
         settings,
         reason,
-        // What servers say of a task they do not have.
-        code: if reason == Reason::TaskUnknown {
+        code: if is_no_method {
+            METHOD_NOT_FOUND
+        } else if reason == Reason::TaskUnknown {
+            // What servers say of a task they do not have.
             INVALID_PARAMS
         } else {
             i32::from(refused.as_u16())
@@ -126,6 +132,21 @@ pub(in crate::check) fn denied(
         },
     };
     with_retry_after(json_reply(status, body), denial, is_limited)
+}
+
+/// Whether a request is told that there is no such method, as modern servers tell it: 404 with
+/// −32601 (2026-07-28, Streamable HTTP, Sending Messages to the Server). Where nothing is disclosed,
+/// so is whatever looks like that.
+fn is_no_method(to: &Addressee<'_>, settings: DenySettings, reason: Reason) -> bool {
+    let Some(Payload::One(message)) = to.payload else {
+        return false;
+    };
+    let is_unknown = match settings.disclose {
+        Disclose::Nothing => lacking(&message.method, reason).0 == METHOD_NOT_FOUND,
+        Disclose::Reason | Disclose::Rule => reason == Reason::UnknownMethod,
+    };
+    let is_request = matches!(message.kind, MessageKind::Request { .. });
+    is_unknown && is_request && to.era == Era::Modern
 }
 
 /// `Retry-After` where the status says that something is wrong (RFC 9110 §10.2.3).
@@ -243,8 +264,14 @@ const LISTEN: &str = "subscriptions/listen";
 /// The reply of a server that does not have what was asked for. It has no name in it, as no
 /// client text is repeated.
 fn unknown(id: Id<'_>, method: &str, reason: Reason) -> String {
+    let (code, message) = lacking(method, reason);
+    rpc::error(Some(id), code, message, None::<&ReplyData<'_>>)
+}
+
+/// What servers say that lack what a method asks for.
+fn lacking(method: &str, reason: Reason) -> (i32, &'static str) {
     let is_for_task = matches!(reason, Reason::TaskMismatch | Reason::TaskUnknown);
-    let (code, message) = match method {
+    match method {
         method if is_for_task && (method.starts_with("tasks/") || method == LISTEN) => {
             (INVALID_PARAMS, "Task not found")
         }
@@ -254,6 +281,5 @@ fn unknown(id: Id<'_>, method: &str, reason: Reason) -> String {
             (INVALID_PARAMS, "Resource not found")
         }
         _ => (METHOD_NOT_FOUND, "Method not found"),
-    };
-    rpc::error(Some(id), code, message, None::<&ReplyData<'_>>)
+    }
 }

@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-
 use super::ResponseContext;
 use super::filter_codes::{ResponseContents, STREAM, filter_code};
 use crate::check::context::RequestContext;
+use crate::check::decision::RequestDecision;
 use crate::check::parse::ParsedRequest;
 use crate::check::reply::Addressee;
-use crate::state::PlaceKey;
 
 /// What is said for the response to an allowed request.
 pub(in crate::check) struct Handover {
@@ -40,12 +38,15 @@ pub(in crate::check) fn hand_over(
     context: &RequestContext<'_>,
     parsed: &ParsedRequest<'_>,
     to: &Addressee<'_>,
-    (session_started, places): (Option<Timestamp>, &[PlaceKey]),
+    decided: &RequestDecision,
 ) -> Result<Option<Handover>, ContextTooLong> {
+    let places = &decided.places;
     let Some(code) = filter_code(contents, places) else {
         return Ok(None);
     };
-    let mut carried = ResponseContext::of(contents, context, parsed, to, session_started);
+    let started = decided.session_started;
+    let mut carried = ResponseContext::of(contents, context, parsed, to, started);
+    carried.own_tasks = decided.is_entailed;
     places.clone_into(&mut carried.places);
     let context = carried.text().ok_or(ContextTooLong)?;
     Ok(Some(Handover { code, context }))

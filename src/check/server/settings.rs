@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 pub use crate::authz::{UriForm, ValuePath};
 use crate::catalog::Trust;
+use crate::mcp::LEGACY_REVISIONS;
 pub use crate::mcp::{IndirectTool, InnerForm, InnerPaths};
 use crate::upstream::AuthorizationHeader;
 
@@ -56,6 +57,8 @@ pub struct ServerSettings {
     pub check_arguments: bool,
     /// Its tools that call other tools of it, or find them.
     pub indirect: Option<Arc<[IndirectTool]>>,
+    /// The protocol revisions that it speaks. Empty: any known one.
+    pub protocol_versions: Vec<&'static str>,
 }
 
 /// Whether sessions and tasks belong to a subject.
@@ -105,6 +108,18 @@ pub enum Disclose {
 }
 
 impl ServerSettings {
+    /// Whether it speaks a revision.
+    #[must_use]
+    pub fn speaks(&self, version: &str) -> bool {
+        self.protocol_versions.is_empty() || self.protocol_versions.contains(&version)
+    }
+
+    /// Whether it speaks a revision with sessions.
+    #[must_use]
+    pub fn speaks_legacy(&self) -> bool {
+        LEGACY_REVISIONS.iter().any(|version| self.speaks(version))
+    }
+
     /// Whether `host`, in lower case, is one of this server's, with its port or without.
     pub(super) fn is_host(&self, host: &str) -> bool {
         let bare = without_port(host);

@@ -25,6 +25,7 @@ fn server(name: &str, session_binding: SessionBinding) -> Server {
         trust: crate::catalog::Trust::default(),
         check_arguments: false,
         indirect: None,
+        protocol_versions: Vec::new(),
     };
     Server::new(settings).unwrap()
 }

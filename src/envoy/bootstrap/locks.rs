@@ -1,7 +1,7 @@
 //! Header changes: Envoy must allow those of mcp-authz, nothing may undo them, and headers that
 //! only mcp-authz may set must be removed from clients' requests twice.
 
-use crate::check::REMOVED;
+use crate::check::{CORRECTED, REMOVED};
 use crate::upstream::{AUTHORIZATION, OWN, OWN_PREFIX, ROUTER_HEADERS};
 
 use super::chain::Filter;
@@ -33,7 +33,8 @@ fn rules(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         .expected
         .map_or(&[][..], |expected| &expected.set_headers);
     let assigned = assigned.iter().map(String::as_str);
-    let own = OWN.into_iter().chain(assigned).chain(REMOVED);
+    let own = OWN.into_iter().chain(assigned);
+    let own = own.chain(REMOVED).chain(CORRECTED);
     let refused: Vec<&str> = own.filter(|name| !is_allowed(rules, name)).collect();
     let is_error = rules.is("disallow_is_error");
     if let Some(name) = refused.first() {

@@ -121,6 +121,21 @@ impl<P: FilterResponses> ProcessingStream<P> {
         Ok(())
     }
 
+    /// Whether the response lasts as long as its client wants it.
+    pub(super) fn is_standing(&self) -> bool {
+        match &self.stage {
+            Progress::Begun(filter) => filter.is_standing(),
+            Progress::Expected | Progress::Whole(_) | Progress::Over => false,
+        }
+    }
+
+    /// The end of a stream that is not waited for. Where the body is not shown, Envoy goes on without
+    /// us; elsewhere it breaks the response off, and the client opens another one.
+    pub(super) fn leave(&self) -> Result<(), Status> {
+        let left = |_| Status::unavailable("the process ends");
+        self.finish().map_err(left)
+    }
+
     async fn take_in_scope(&mut self, message: ProcessingRequest) -> Result<StreamReplies, Status> {
         let ProcessingRequest {
             metadata_context,

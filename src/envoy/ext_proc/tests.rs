@@ -47,7 +47,7 @@ enum Shown {
 }
 
 #[derive(Debug)]
-struct Scene(Arc<Script>);
+struct Scene(Arc<Script>, bool);
 
 #[derive(Debug)]
 struct Progress(Arc<Script>);
@@ -80,8 +80,10 @@ impl FilterResponses for Progress {
         carried: Carried,
         head: ResponseHead,
     ) -> (Scene, Vec<FilterOutput>) {
+        let lasts = |facts: &HashMap<String, String>| facts.contains_key("lasts");
+        let is_standing = carried.as_ref().is_some_and(lasts);
         let outputs = self.0.show(Shown::Head(carried, head));
-        (Scene(Arc::clone(&self.0)), outputs)
+        (Scene(Arc::clone(&self.0), is_standing), outputs)
     }
 }
 
@@ -92,6 +94,10 @@ impl ResponseFilter for Scene {
 
     async fn trailers(&mut self) -> Vec<FilterOutput> {
         self.0.show(Shown::Trailers)
+    }
+
+    fn is_standing(&self) -> bool {
+        self.1
     }
 }
 
@@ -165,7 +171,11 @@ async fn stream(
     messages: Vec<ProcessingRequest>,
 ) -> (Vec<Reply>, Result<(), Code>) {
     let stream = opened(script);
-    let mut replies = Replies::new(stream, tokio_stream::iter(messages.into_iter().map(Ok)));
+    let mut replies = Replies::new(
+        stream,
+        tokio_stream::iter(messages.into_iter().map(Ok)),
+        Ending::default(),
+    );
     let mut told = Vec::new();
     let end = loop {
         match replies.next().await {
@@ -644,17 +654,6 @@ async fn only_strings_under_the_name_of_ext_authz_are_carried() {
 
 #[tokio::test]
 async fn what_a_request_has_stays_while_its_stream_lasts() {
-    let metadata = |key: &str| {
-        let value = prost_types::Value {
-            kind: Some(Kind::StringValue("yes".to_owned())),
-        };
-        let said = prost_types::Struct {
-            fields: [(key.to_owned(), value)].into(),
-        };
-        Some(Metadata {
-            filter_metadata: [("envoy.filters.http.ext_authz".to_owned(), said)].into(),
-        })
-    };
     let begins_with = |key: &str| {
         let mut first = message(Said::RequestHeaders(HttpHeaders::default()));
         first.metadata_context = metadata(key);
@@ -707,11 +706,69 @@ async fn what_a_request_has_stays_while_its_stream_lasts() {
     // While it lasts.
     let script = script(vec![]);
     let messages = tokio_stream::iter([Ok(begins_with("stays"))]).chain(tokio_stream::pending());
-    let mut replies = Replies::new(opened(&script), messages);
+    let mut replies = Replies::new(opened(&script), messages, Ending::default());
     assert!(replies.next().await.is_some());
     assert_eq!(*script.shown(), std::slice::from_ref(&has));
     drop(replies);
     assert_eq!(*script.shown(), [has, Shown::Left]);
+}
+
+/// What a check said: one member of this name.
+fn metadata(key: &str) -> Option<Metadata> {
+    let value = prost_types::Value {
+        kind: Some(Kind::StringValue("yes".to_owned())),
+    };
+    let said = prost_types::Struct {
+        fields: [(key.to_owned(), value)].into(),
+    };
+    Some(Metadata {
+        filter_metadata: [("envoy.filters.http.ext_authz".to_owned(), said)].into(),
+    })
+}
+
+/// How a stream ends, of a response that lasts or not, once the process is ending.
+async fn left(name: &'static str, mode: BodySendMode) -> Option<Result<(), Code>> {
+    let script = script(vec![vec![HEAD]]);
+    let mut first = begins(mode, false);
+    first.metadata_context = metadata(name);
+    let messages = tokio_stream::iter([Ok(first)]).chain(tokio_stream::pending());
+    let ending = Ending::default();
+    let mut replies = Replies::new(opened(&script), messages, ending.clone());
+    assert!(replies.next().await.unwrap().is_ok());
+    let soon = tokio::time::timeout(2 * QUIET, replies.next()).await;
+    assert!(soon.is_err(), "it ends by itself");
+    ending.begin();
+    let end = tokio::time::timeout(2 * QUIET, replies.next()).await.ok()?;
+    Some(end.map_or(Ok(()), |end| Err(end.unwrap_err().code())))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_lasts_is_left_when_the_process_ends() {
+    assert_eq!(left("lasts", DUPLEX).await, Some(Err(Code::Unavailable)));
+    // Envoy goes on without us where it does not show the body.
+    assert_eq!(left("lasts", BodySendMode::None).await, Some(Ok(())));
+    assert_eq!(left("ends", DUPLEX).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_lasts_is_not_left_while_something_comes() {
+    let script = script(vec![vec![HEAD], vec![chunk("a")], vec![chunk("b")]]);
+    let mut first = begins(DUPLEX, false);
+    first.metadata_context = metadata("lasts");
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let messages = tokio_stream::wrappers::ReceiverStream::new(receiver);
+    let ending = Ending::default();
+    let mut replies = Replies::new(opened(&script), messages, ending.clone());
+    sender.send(Ok(first)).await.unwrap();
+    assert!(replies.next().await.unwrap().is_ok());
+    ending.begin();
+    for text in ["1", "2"] {
+        let soon = tokio::time::timeout(QUIET * 3 / 4, replies.next()).await;
+        assert!(soon.is_err(), "{text}");
+        sender.send(Ok(body(text, false))).await.unwrap();
+        assert!(replies.next().await.unwrap().is_ok(), "{text}");
+    }
+    assert!(replies.next().await.unwrap().is_err());
 }
 
 #[tokio::test]
@@ -782,7 +839,7 @@ async fn a_message_is_read_once_the_last_was_answered() {
             Ok(message)
         })
     };
-    let mut replies = Replies::new(opened(&script), counted);
+    let mut replies = Replies::new(opened(&script), counted, Ending::default());
     for (told, have_been_read) in [("head ", 1), ("a", 2), ("b", 2), (".", 3)] {
         let reply = replies.next().await.unwrap().unwrap();
         assert_eq!(word(&reply.response.unwrap()), told);
@@ -803,7 +860,7 @@ async fn an_error_of_the_transport_ends_the_stream() {
         Err(Status::out_of_range("too large")),
         Ok(body("1", true)),
     ]);
-    let mut replies = Replies::new(opened(&script), failed);
+    let mut replies = Replies::new(opened(&script), failed, Ending::default());
     let end = replies.next().await.unwrap().unwrap_err();
     assert_eq!(end.code(), Code::OutOfRange);
     assert!(replies.next().await.is_none());

@@ -15,9 +15,13 @@ pub enum Unjudged {
     /// An item is not an object.
     #[error("an item is not an object")]
     NotAnObject,
-    /// An item has text with a lone surrogate, or a number out of range.
+    /// An item is not UTF-8, has a number out of range, or half of a surrogate pair in its name or in a
+    /// key. Elsewhere in its text half of a pair passes as it is.
     #[error("an item has text or a number that cannot be represented")]
     Unsound,
+    /// Arrays and objects in an item are nested deeper than `json_depth_max`.
+    #[error("an item is nested too deeply")]
+    TooDeep,
     /// An item can be read in two ways: equal keys, keys that differ only in case from one another
     /// or from a member of the protocol, or NUL in a key. Free data in it, such as a schema, may
     /// have keys that differ only in case.
@@ -26,6 +30,22 @@ pub enum Unjudged {
     /// An item lacks the string that names it.
     #[error("an item has no name")]
     Unnamed,
+}
+
+impl Unjudged {
+    /// The stable code, for the audit.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Unjudged::TooLarge => "too_large",
+            Unjudged::NotAList => "not_a_list",
+            Unjudged::NotAnObject => "not_an_object",
+            Unjudged::Unsound => "unsound",
+            Unjudged::TooDeep => "too_deep",
+            Unjudged::Ambiguous => "ambiguous",
+            Unjudged::Unnamed => "unnamed",
+        }
+    }
 }
 
 /// Why a response cannot be read further. Nothing is forwarded from then on.

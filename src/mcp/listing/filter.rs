@@ -3,6 +3,7 @@
 use std::mem;
 
 use super::fault::{Unjudged, Unreadable};
+use super::item::name_for_operators;
 use super::member::{Member, OpenPlace};
 use super::pending_item::PendingItem;
 use super::report::ListingCounts;
@@ -27,6 +28,8 @@ pub(super) struct ListFilter {
     is_too_large: bool,
     pub(super) out: Vec<u8>,
     pub(super) counts: ListingCounts,
+    /// The name of what was removed last because it cannot be judged.
+    pub(super) unjudged_name: Option<String>,
 }
 
 /// What the filter reports to its caller.
@@ -78,7 +81,14 @@ impl ListFilter {
             is_too_large: false,
             out: Vec::new(),
             counts: ListingCounts::default(),
+            unjudged_name: None,
         }
+    }
+
+    /// How deep an item of the innermost list may nest, so that the response nests as deep as it may.
+    pub(super) fn item_depth_max(&self) -> usize {
+        let depth_max = self.settings.depth_max.min(DEPTH_MAX_CEILING);
+        depth_max.saturating_sub(self.places.len())
     }
 
     /// Reads up to the first signal, or all of `input`.
@@ -226,11 +236,19 @@ impl ListFilter {
 
     /// Drops the rest of the item that is being read.
     fn refuse_item(&mut self, unjudged: Unjudged) -> Option<Signal> {
+        let list = self.places.last().copied();
+        self.unjudged_name = match list {
+            Some(OpenPlace::List { kind, .. }) => name_for_operators(kind, self.item.json()),
+            Some(
+                OpenPlace::Batch | OpenPlace::Message | OpenPlace::Result { .. } | OpenPlace::Task,
+            )
+            | None => None,
+        };
         self.item.hide(&mut self.out);
         self.mode = Fate::Skip;
         self.counts.unjudged += 1;
-        match self.places.last() {
-            Some(OpenPlace::List { kind, .. }) => Some(Signal::Unjudged(*kind, unjudged)),
+        match list {
+            Some(OpenPlace::List { kind, .. }) => Some(Signal::Unjudged(kind, unjudged)),
             Some(
                 OpenPlace::Batch | OpenPlace::Message | OpenPlace::Result { .. } | OpenPlace::Task,
             )
@@ -338,6 +356,7 @@ impl ListFilter {
         }
         self.replace(EMPTY_LIST);
         self.counts.unjudged += 1;
+        self.unjudged_name = None;
         Some(Signal::Unjudged(kind, Unjudged::NotAList))
     }
 
@@ -347,12 +366,17 @@ impl ListFilter {
             (Fate::Skip, _) => None,
             (Fate::Pass | Fate::Hold, ValueStart::Object) => {
                 self.mode = Fate::Hold;
+                // What is wrong with one item must not take the others away.
+                self.lexer.tolerate(true);
                 None
             }
             (
                 Fate::Pass | Fate::Hold,
                 ValueStart::Array | ValueStart::Text | ValueStart::Scalar,
-            ) => self.refuse_item(Unjudged::NotAnObject),
+            ) => {
+                self.lexer.tolerate(true);
+                self.refuse_item(Unjudged::NotAnObject)
+            }
         }
     }
 
@@ -389,6 +413,7 @@ impl ListFilter {
 
     /// Handles the end of a value at the floor.
     fn pass_end(&mut self) -> Option<Signal> {
+        self.lexer.tolerate(false);
         if let (Fate::Hold, Some(OpenPlace::List { kind, .. })) = (self.mode, self.places.last()) {
             self.waiting = Awaits::Judgement;
             return Some(Signal::Item(*kind));

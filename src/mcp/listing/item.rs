@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use super::fault::Unjudged;
 use crate::authz::Value;
+use crate::json::{Cursor, Syntax};
 use crate::mcp::list_kind::ListKind;
 use crate::mcp::options::DecodeOptions;
 use crate::mcp::place::{ObjectPlace, ValuePlace};
 use crate::mcp::reader::BodyReader;
+use crate::mcp::refusal::Refusal;
 
 /// An item of a list that awaits [`Listing::settle`](super::Listing::settle).
 #[derive(Debug, Clone, PartialEq)]
@@ -22,11 +24,15 @@ pub struct ListItem<'a> {
     pub value: Value<'a>,
 }
 
-/// Decodes an item. `text` is one JSON object.
-pub(super) fn read(kind: ListKind, text: &[u8]) -> Result<ListItem<'_>, Unjudged> {
+/// Decodes an item that nests at most `depth_max` deep. `text` is one JSON object.
+pub(super) fn read(
+    kind: ListKind,
+    text: &[u8],
+    depth_max: usize,
+) -> Result<ListItem<'_>, Unjudged> {
     let options = DecodeOptions {
-        // The depth of the whole response and the length of the item are already limited.
-        json_depth_max: usize::MAX,
+        json_depth_max: depth_max,
+        // The length of the item is already limited.
         json_values_max: usize::MAX,
         ..DecodeOptions::default()
     };
@@ -38,11 +44,14 @@ pub(super) fn read(kind: ListKind, text: &[u8]) -> Result<ListItem<'_>, Unjudged
         depth: 0,
     };
     let value = reader.value(item).map_err(|_| Unjudged::Unsound)?;
-    if reader.into_fault().is_some() {
-        return Err(Unjudged::Ambiguous);
+    match reader.into_fault() {
+        None => {}
+        Some(Refusal::TooDeep) => return Err(Unjudged::TooDeep),
+        Some(_) => return Err(Unjudged::Ambiguous),
     }
     let name = match value.member(kind.naming()) {
         Some(Value::String(name)) => name.clone(),
+        Some(Value::Unsound(_)) => return Err(Unjudged::Unsound),
         Some(
             Value::Null
             | Value::Bool(_)
@@ -55,4 +64,38 @@ pub(super) fn read(kind: ListKind, text: &[u8]) -> Result<ListItem<'_>, Unjudged
         | None => return Err(Unjudged::Unnamed),
     };
     Ok(ListItem { kind, name, value })
+}
+
+/// The name of an item that cannot be judged, as far as it can be told, for operators. The text may
+/// be cut off anywhere.
+pub(super) fn name_for_operators(kind: ListKind, text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    let mut cursor = Cursor::new(&text, usize::MAX);
+    find_name(kind, &mut cursor).ok().flatten()
+}
+
+fn find_name(kind: ListKind, cursor: &mut Cursor<'_>) -> Result<Option<String>, Syntax> {
+    if !cursor.opens(b'{')? || cursor.takes(b'}')? {
+        return Ok(None);
+    }
+    loop {
+        let is_name = cursor.key()? == kind.naming();
+        if is_name && cursor.peek()? == b'"' {
+            let name = cursor.scalar(true)?;
+            return Ok(match name {
+                Value::String(name) | Value::Unsound(name) => Some(name.into_owned()),
+                Value::Null
+                | Value::Bool(_)
+                | Value::Int(_)
+                | Value::Uint(_)
+                | Value::Float(_)
+                | Value::List(_)
+                | Value::Map(_) => None,
+            });
+        }
+        cursor.skip()?;
+        if !cursor.goes_on(b'}')? {
+            return Ok(None);
+        }
+    }
 }

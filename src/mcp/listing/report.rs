@@ -15,8 +15,9 @@ pub enum ListingStep<'a> {
     /// A whole result, to be settled by [`Listing::replace`](super::Listing::replace).
     Result(&'a [u8]),
     /// Something in this list cannot be judged; it is hidden, and the caller has nothing to do. For
-    /// a new task whose id cannot be read, the id is forwarded and stays unknown.
-    Unjudged(ListKind, Unjudged),
+    /// a new task whose id cannot be read, the id is forwarded and stays unknown. The name of the item
+    /// is for operators, as far as it can be told.
+    Unjudged(ListKind, Unjudged, Option<String>),
     /// A new task has this id, whose last bytes are the last that were forwarded.
     NewTask(String),
 }

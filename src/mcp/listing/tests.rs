@@ -61,7 +61,7 @@ fn filter<'c>(
                     listing.replace(is_hidden.then_some("{\"x\":1}"));
                     continue;
                 }
-                Ok(ListingStep::Unjudged(kind, unjudged)) => {
+                Ok(ListingStep::Unjudged(kind, unjudged, _)) => {
                     log.push(format!("{}: {unjudged}", kind.member()));
                     // Settling an item that cannot be judged has no effect.
                     true

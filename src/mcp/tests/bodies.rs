@@ -34,7 +34,6 @@ fn refuses_what_is_no_json() {
         (b"{\"a\":1e999}", Refusal::InvalidJson),
         (b"{\"a\":01}", Refusal::InvalidJson),
         (b"{\"a\":1,}", Refusal::InvalidJson),
-        (b"{\"a\":\"\\ud800\"}", Refusal::InvalidJson),
         (b"{\"\\udc00\":1}", Refusal::InvalidJson),
         (
             b"{\"jsonrpc\":\"2.0\",\"id\":\"\\ud800\",\"method\":\"ping\"}",
@@ -155,6 +154,7 @@ JsonrpcVersion | {"jsonrpc":2.0,"id":1,"method":"ping"}
 JsonrpcVersion | {"jsonrpc":"2","id":1,"method":"ping"}
 
 MethodMissing    | {"jsonrpc":"2.0","id":1}
+MethodMissing    | {"jsonrpc":"2.0","id":1,"error":null}
 MethodNotString  | {"jsonrpc":"2.0","id":1,"method":7}
 MethodNotString  | {"jsonrpc":"2.0","id":1,"method":null}
 MethodReserved   | {"jsonrpc":"2.0","id":1,"method":"response"}
@@ -162,11 +162,15 @@ MethodReserved   | {"jsonrpc":"2.0","id":1,"method":"GET"}
 MethodReserved   | {"jsonrpc":"2.0","id":1,"method":"DELETE"}
 MethodWithResult | {"jsonrpc":"2.0","id":1,"method":null,"result":{}}
 MethodWithResult | {"jsonrpc":"2.0","id":1,"method":"ping","result":{}}
-MethodWithResult | {"jsonrpc":"2.0","id":1,"method":"ping","error":null}
+MethodWithResult | {"jsonrpc":"2.0","id":1,"method":"ping","result":null}
+MethodWithResult | {"jsonrpc":"2.0","id":1,"method":"ping","result":null,"error":null}
+MethodWithResult | {"jsonrpc":"2.0","id":1,"method":"ping","error":{}}
+MethodWithResult | {"jsonrpc":"2.0","id":1,"method":"ping","error":false}
 
 ResponseMalformed | {"jsonrpc":"2.0","id":1,"result":{},"error":{}}
 ResponseMalformed | {"jsonrpc":"2.0","result":{}}
-ResponseMalformed | {"jsonrpc":"2.0","id":1,"result":null}
+ResponseMalformed | {"jsonrpc":"2.0","id":1,"result":[]}
+ResponseMalformed | {"jsonrpc":"2.0","result":null}
 ResponseMalformed | {"jsonrpc":"2.0","id":1,"error":"x"}
 ResponseMalformed | {"jsonrpc":"2.0","id":1,"result":{},"params":{}}
 IdInvalid         | {"jsonrpc":"2.0","id":null,"result":{}}
@@ -174,8 +178,10 @@ IdInvalid         | {"jsonrpc":"2.0","id":null,"result":{}}
 IdMissing | {"jsonrpc":"2.0","method":"tools/call","params":{"name":"a"}}
 IdMissing | {"jsonrpc":"2.0","method":"initialize"}
 
-ParamsInvalid | {"jsonrpc":"2.0","id":1,"method":"ping","params":null}
+ParamsInvalid | {"jsonrpc":"2.0","id":1,"method":"ping","params":""}
+ParamsInvalid | {"jsonrpc":"2.0","id":1,"method":"tools/list","params":[null]}
 ParamsInvalid | {"jsonrpc":"2.0","id":1,"method":"ping","params":[]}
+SelectorMissing | {"jsonrpc":"2.0","id":1,"method":"tools/call","params":null}
 ProtocolVersionInvalid | {"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":1}}
 "#;
 
@@ -187,6 +193,66 @@ fn refuses_malformed_envelopes() {
     }
 }
 
+/// Bodies in which a member of null is as one that is absent, with the bodies without it.
+const NULLS: &str = r#"
+{"jsonrpc":"2.0","id":1,"method":"ping","params":null} | {"jsonrpc":"2.0","id":1,"method":"ping"}
+{"jsonrpc":"2.0","id":1,"method":"ping","error":null} | {"jsonrpc":"2.0","id":1,"method":"ping"}
+{"jsonrpc":"2.0","method":"notifications/initialized","params":null} | {"jsonrpc":"2.0","method":"notifications/initialized"}
+{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":null}} | {"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}
+{"jsonrpc":"2.0","id":1,"method":"vendor/x","params":null} | {"jsonrpc":"2.0","id":1,"method":"vendor/x"}
+{"jsonrpc":"2.0","id":1,"result":{"a":1},"error":null} | {"jsonrpc":"2.0","id":1,"result":{"a":1}}
+{"jsonrpc":"2.0","id":1,"result":null,"error":{}} | {"jsonrpc":"2.0","id":1,"error":{}}
+{"jsonrpc":"2.0","id":1,"result":null} | {"jsonrpc":"2.0","id":1,"error":{}}
+{"jsonrpc":"2.0","id":1,"result":null,"error":null,"params":null} | {"jsonrpc":"2.0","id":1,"error":{}}
+{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":null,"taskIds":null}}} | {"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":null}}
+{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"a","uri":null}}} | {"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"a"}}}
+"#;
+
+#[test]
+fn null_is_as_absent_where_nothing_runs_by_it() {
+    for [with, without] in rows(NULLS) {
+        assert_eq!(one(with), one(without), "{with}");
+    }
+}
+
+/// Bodies with half of a surrogate pair where it decides something.
+const HALVES: &str = r#"
+{"jsonrpc":"2.0","id":1,"method":"tools/\ud800"}
+{"jsonrpc":"2.0","id":"\ud800","method":"ping"}
+{"jsonrpc":"2.0","id":"\ud800","result":{}}
+{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a\udc00"}}
+{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"x:\ud800"}}
+{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"\ud800"}}
+{"jsonrpc":"2.0","id":1,"method":"vendor/x","params":{"name":"\ud800"}}
+{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"\ud800"}}}
+{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["\ud800"]}}}
+{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"\ud800":1}}}
+{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"b":[{"\ud800":1}]}}}
+{"jsonrpc":"2.0","id":1,"method":"ping","x":{"\ud800":1}}
+{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"\ud800"}}
+{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"\ud800"}}}
+"#;
+
+#[test]
+fn half_of_a_surrogate_pair_is_refused_where_it_decides() {
+    for body in HALVES.trim().lines() {
+        let found = refusal(body.as_bytes(), default);
+        assert_eq!(found, Some(Refusal::InvalidJson), "{body}");
+    }
+    let body = call(r#""name":"a","arguments":{"b":"x\ud800","c":"d"}"#);
+    let message = one(&body);
+    let arguments = message.arguments.unwrap();
+    assert_eq!(
+        arguments.member("b"),
+        Some(&Value::Unsound("x\\ud800".into()))
+    );
+    assert_eq!(arguments.member("c").and_then(Value::as_str), Some("d"));
+    // Nothing of it is looked at.
+    one(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"\ud800"},"x":["\udfff"]}"#,
+    );
+}
+
 /// Refusal, method and the members of `params`.
 const PARAMS: &str = r#"
 SelectorMissing   | tools/call | "arguments":{}
@@ -196,7 +262,7 @@ SelectorNotString | tools/call | "name":["a"]
 ArgumentsInvalid  | tools/call | "name":"a","arguments":[]
 ArgumentsInvalid  | tools/call | "name":"a","arguments":"{}"
 ArgumentsInvalid  | vendor/x   | "arguments":1
-MetaInvalid       | tools/call | "name":"a","_meta":null
+MetaInvalid       | tools/call | "name":"a","_meta":[]
 ProtocolVersionInvalid | tools/call | "name":"a","_meta":{"io.modelcontextprotocol/protocolVersion":1}
 
 SelectorMissing   | prompts/get         | "uri":"x"
@@ -215,7 +281,7 @@ ArgumentsInvalid  | completion/complete | "ref":{"type":"ref/prompt","name":"x"}
 
 SelectorNotString | subscriptions/listen | "notifications":[]
 SelectorNotString | subscriptions/listen | "notifications":{"resourceSubscriptions":"x"}
-SelectorNotString | subscriptions/listen | "notifications":{"resourceSubscriptions":null}
+SelectorNotString | subscriptions/listen | "notifications":{"resourceSubscriptions":[null]}
 SelectorNotString | subscriptions/listen | "notifications":{"taskIds":["x",1]}
 "#;
 

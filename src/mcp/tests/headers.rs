@@ -89,6 +89,17 @@ Legacy | call   | name==?base64?Z2V0?=
 Legacy | call   | param=a && param=b
 Legacy | open   |
 Legacy | open   | v=2025-06-18
+Legacy | open   | v=2025-03-26
+Legacy | open   | v=26
+Legacy | open   | v=2031-01-01
+Legacy | open   | v=1.0
+Legacy | call   | name=get,get
+Legacy | call   | name=get , get,get && name=get , get,get
+Legacy | call   | name==?base64?Z2V0?=, =?base64?Z2V0?=
+Legacy | call   | method=tools/call && method=tools/call
+Legacy | call   | v=2025-03-26,2025-03-26
+Legacy | call   | v=2025-03-26 && v=2025-03-26 , 2025-03-26
+Modern | call26 | v=26 && v=26 && method=tools/call,tools/call && name=get,get
 Legacy | answer | v=2024-11-05
 Legacy | batch  | v=2025-03-26
 Legacy | vendor | name=u
@@ -122,7 +133,9 @@ const DISAGREEING: &str = r#"
 -32600 | HeaderMismatch(Name)   | call   | name=other
 -32600 | HeaderMismatch(Name)   | list   | name=get
 -32600 | HeaderMismatch(Name)   | batch  | name=ping
--32600 | HeaderMismatch(ProtocolVersion) | open | v=2025-03-26
+-32600 | HeaderRepeated(ProtocolVersion) | open | v=2025-03-26, 2025-06-18
+-32600 | HeaderMalformed(ProtocolVersion) | open | v=2025 03 26
+-32600 | HeaderMismatch(Method) | open   | v=26 && method=tools/list
 -32600 | HeaderMalformed(Name)  | call   | name=
 -32600 | HeaderMalformed(Name)  | call   | name=gét
 -32600 | HeaderMalformed(Name)  | call   | name==?base64?Z2V0=?=
@@ -130,9 +143,22 @@ const DISAGREEING: &str = r#"
 -32600 | HeaderMalformed(Name)  | call   | name==?base64?Z2V0
 -32600 | HeaderMalformed(Name)  | call   | name==?base64?/w==?=
 -32600 | HeaderMalformed(SessionId) | call | session=a b
--32600 | HeaderRepeated(Name)   | call   | name=get,get
--32600 | HeaderRepeated(Method) | call   | method=tools/call && method=tools/call
--32600 | HeaderRepeated(ProtocolVersion) | call | v=2025-03-26,2025-03-26
+-32600 | HeaderRepeated(Name)   | call   | name=get,other
+-32600 | HeaderRepeated(Name)   | call   | name=get,
+-32600 | HeaderRepeated(Name)   | call   | name=,get
+-32600 | HeaderRepeated(Name)   | call   | name=get,get,
+-32600 | HeaderRepeated(Name)   | call   | name=get,GET
+-32600 | HeaderRepeated(Name)   | call   | name=get && name=other
+-32600 | HeaderRepeated(Name)   | call   | name=get && name==?base64?Z2V0?=
+-32600 | HeaderRepeated(Name)   | call   | name==?base64?Z2V0?=,get
+-32600 | HeaderMismatch(Name)   | call   | name=getget
+-32600 | HeaderRepeated(Name)   | list   | name=get,get
+-32600 | HeaderRepeated(Method) | call   | method=tools/call && method=tools/list
+-32600 | HeaderRepeated(Method) | call   | method=tools/call,Tools/call
+-32600 | HeaderMismatch(Method) | call   | method=tools/list,tools/list
+-32600 | HeaderRepeated(ProtocolVersion) | call | v=2025-03-26,2025-06-18
+-32600 | HeaderRepeated(ProtocolVersion) | call | v=2025-03-26,
+-32600 | HeaderRepeated(ProtocolVersion) | call | v=,
 -32600 | HeaderRepeated(SessionId) | call | session=a && session=b
 -32600 | ProtocolVersionUnsupported { requested: Some("2025-06-19") } | call | v=2025-06-19
 -32600 | ProtocolVersionUnsupported { requested: None } | call | v=latest<script>
@@ -145,7 +171,7 @@ const DISAGREEING: &str = r#"
 -32020 | HeaderMissing(Name)    | call26 | v=26 && method=tools/call
 -32020 | HeaderMismatch(Method) | call26 | v=26 && method=tools/list
 -32020 | HeaderMismatch(Name)   | call26 | v=26 && method=tools/call && name=other
--32020 | HeaderRepeated(ProtocolVersion) | call26 | v=26 && v=26
+-32020 | HeaderRepeated(ProtocolVersion) | call26 | v=26 && v=2025-11-25
 -32020 | HeaderRepeated(ProtocolVersion) | call26 | v=2025-11-25, 2026-07-28
 -32020 | HeaderRepeated(ProtocolVersion) | call   | v=2025-11-25, 2026-07-28
 -32600 | HeaderMalformed(SessionId) | call26 | v=26 && session=a b
@@ -188,6 +214,109 @@ fn a_comma_in_a_name_passes_only_if_repeats_are_kept_apart() {
         Some(Refusal::HeaderRepeated(Header::Name))
     );
     assert_eq!(check("=?base64?YSxi?=", false), None);
+    assert_eq!(check("a,b, a,b", true), None);
+    for (name, kept_apart) in [("a,b, a,b", false), ("a,a", true), ("b,b", true)] {
+        let expected = Some(Refusal::HeaderRepeated(Header::Name));
+        assert_eq!(check(name, kept_apart), expected, "{name}");
+    }
+}
+
+/// What the upstream is told, body and headers.
+const CORRECTED: &str = "
+| call   | v=2025-03-26 && method=tools/call && name=get && session=a
+mcp-protocol-version: 2025-03-26 | call | v=2025-03-26, 2025-03-26
+mcp-name: get | call | name=get, get
+mcp-name: =?base64?Z2V0?= | call | name==?base64?Z2V0?=,=?base64?Z2V0?=
+mcp-method: tools/call && mcp-name: get | call | method=tools/call && method=tools/call && name=get && name=get
+mcp-session-id: a | call | session=a,a
+content-type: application/json; charset=utf-8 | call | type=application/json; charset=utf-8,application/json; charset=UTF-8
+| open | v=2025-03-26
+mcp-protocol-version | open | v=26
+mcp-protocol-version | open | v=2031-01-01, 2031-01-01
+";
+
+#[test]
+fn the_upstream_gets_one_value_of_each_header() {
+    for [expected, name, headers] in rows(CORRECTED) {
+        let text = body(name);
+        let payload = Payload::One(one(&text));
+        let headers = MessageHeaders::collect(pairs(headers), false);
+        let found = headers.corrections(Some(&payload));
+        let found = found.iter().map(|(header, value)| match value {
+            Some(value) => format!("{header}: {value}"),
+            None => header.to_string(),
+        });
+        assert_eq!(found.collect::<Vec<_>>().join(" && "), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_handshake_speaks_the_version_of_its_body() {
+    let text = body("open");
+    let payload = Payload::One(one(&text));
+    for (header, expected) in [("2025-06-18", Some("2025-06-18")), ("2026-07-28", None)] {
+        let headers = MessageHeaders::collect([("mcp-protocol-version", header)], true);
+        let routing = headers.check_routing(Some(&payload)).unwrap();
+        assert_eq!(routing.protocol_version, expected);
+    }
+}
+
+/// Whether they agree, header lines between `&&` and the argument as JSON; `-` is none.
+const PARAMS: &str = r#"
+Ok(None) | | -
+Ok(None) | | null
+Ok(None) | | [1]
+Ok(None) | | 1.5
+Ok(None) | eu | "eu"
+Ok(None) | =?base64?R3LDvMOfZQ==?= | "Grüße"
+Ok(None) | =?base64??= | ""
+Ok(None) | a, b | "a, b"
+Ok(Some("eu")) | eu && eu | "eu"
+Ok(Some("eu")) | eu, eu | "eu"
+Ok(Some("5")) | 5,5 | 5
+Ok(None) | 5 | 5
+Ok(None) | 5.0 | 5
+Ok(None) | 5 | 5.0
+Ok(None) | -5 | -5
+Ok(None) | 18446744073709551615 | 18446744073709551615
+Ok(None) | true | true
+Err(HeaderMissing(Param))   | | "eu"
+Err(HeaderMissing(Param))   | | ""
+Err(HeaderMissing(Param))   | | false
+Err(HeaderMissing(Param))   | | "\ud800"
+Err(HeaderMismatch(Param))  | eu | -
+Err(HeaderMismatch(Param))  | eu | null
+Err(HeaderMismatch(Param))  | null | null
+Err(HeaderMismatch(Param))  | us | "eu"
+Err(HeaderMismatch(Param))  | EU | "eu"
+Err(HeaderMismatch(Param))  | True | true
+Err(HeaderMismatch(Param))  | 6 | 5
+Err(HeaderMismatch(Param))  | 05x | 5
+Err(HeaderMismatch(Param))  | 9007199254740993.0 | 9007199254740993
+Err(HeaderMismatch(Param))  | 1 | [1]
+Err(HeaderMismatch(Param))  | x | "\ud800"
+Err(HeaderRepeated(Param))  | eu, us | "eu"
+Err(HeaderRepeated(Param))  | eu && us | "eu"
+Err(HeaderMalformed(Param)) | =?base64?***?= | "eu"
+"#;
+
+#[test]
+fn headers_repeat_arguments() {
+    for [expected, lines, argument] in rows(PARAMS) {
+        let arguments = match argument {
+            "-" => "{}".to_owned(),
+            argument => format!(r#"{{"a":{argument}}}"#),
+        };
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"t","arguments":{arguments}}}}}"#
+        );
+        let message = one(&body);
+        let arguments = message.arguments.as_ref().unwrap();
+        let lines = lines.split("&&").map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty());
+        let found = check_param(lines, true, arguments.member("a"));
+        assert_eq!(format!("{found:?}"), expected, "{argument}");
+    }
 }
 
 #[test]
@@ -228,11 +357,25 @@ const CONTENT: &str = r#"
                 | type=Application/JSON; charset=UTF-8
                 | type=application/json ;charset="utf-8" ;
                 | type=application/json;;charset="ut\f-8"
+                | type=application/json; charset=UTF8
+                | type=application/json; charset="utf8"; profile="https://example.com/a,b"
+                | type=application/json; boundary=x
+                | type=application/json;odata.metadata=minimal;q=0.5
+                | PLAIN && PLAIN
+                | type=application/json, Application/JSON ,application/json
+                | type=application/json; charset=utf-8, application/json; charset=UTF-8
+                | type=application/json; x="a,b", application/json; x="a,b"
 ContentType     |
 ContentType     | type=text/plain
 ContentType     | type=application/json-patch+json
 ContentType     | type=application/json; charset*=utf-16''x
-ContentType     | type=application/json; boundary=x
+ContentType     | type=application/json; x="; charset=utf-16"
+ContentType     | type=application/json; x=charset
+ContentType     | type=application/json; xcharset=utf-16
+ContentType     | type=application/json; Charset =utf-8
+ContentType     | type=application/json; x
+ContentType     | type=application/json; =x
+ContentType     | type=application/json; "x"=y
 ContentType     | type=application/json; charset
 ContentType     | type=application/json; charset="utf-8
 ContentType     | type=application/json; charset=utf-8 x
@@ -240,11 +383,19 @@ ContentType     | type=application/json; charset=utf-8; charset=utf-8
 Charset         | type=application/json; charset=utf-16
 Charset         | type=application/json; charset=
 HeaderMalformed(ContentType) | type=
-HeaderRepeated(ContentType) | PLAIN && PLAIN
+HeaderRepeated(ContentType) | PLAIN && type=text/plain
+HeaderRepeated(ContentType) | type=application/json, application/json; charset=utf-8
+HeaderRepeated(ContentType) | type=application/json,
+HeaderRepeated(ContentType) | type=application/json; x="a", application/json; x="b"
+ContentType     | type=text/plain, text/plain
+Charset         | type=application/json; charset='utf-8'
 HeaderRepeated(ContentType) | type=application/json, text/plain
                 | PLAIN && encoding=Identity
 ContentEncoding | PLAIN && encoding=gzip
 HeaderRepeated(ContentEncoding)  | PLAIN && encoding=identity,gzip
+HeaderRepeated(ContentEncoding)  | PLAIN && encoding=identity,identity
+HeaderRepeated(ContentLength)    | PLAIN && length=7,7
+HeaderRepeated(ContentLength)    | PLAIN && length=7 && length=7
 HeaderMalformed(ContentEncoding) | PLAIN && encoding=
                 | PLAIN && length=7
 ContentLength   | PLAIN && length=8

@@ -299,6 +299,7 @@ impl SampleRequest {
                     .unwrap_or_default(),
                 defaults: None,
                 tool_is_unlisted: false,
+                is_entailed: false,
             },
         }
     }

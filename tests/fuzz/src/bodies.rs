@@ -26,7 +26,14 @@ pub fn body(data: &[u8]) {
     }
     match mcp::decode(data, &options) {
         Ok(payload) => {
-            let theirs = theirs.unwrap();
+            // It refuses half of a surrogate pair everywhere.
+            let Ok(theirs) = theirs else {
+                assert!(
+                    data.windows(3)
+                        .any(|part| part.eq_ignore_ascii_case(br"\ud"))
+                );
+                return;
+            };
             let elements = theirs
                 .as_array()
                 .map_or(std::slice::from_ref(&theirs), Vec::as_slice);
@@ -111,7 +118,7 @@ pub(super) fn body_seeds() -> Vec<Vec<u8>> {
 }
 
 /// Headers, one a line, then an empty line and a body: a media type is a part of its header and is
-/// read the same again, and what the headers say of a message is said once.
+/// read the same again, and what the headers say of a message the upstream is told once.
 pub fn headers(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -133,7 +140,15 @@ pub fn headers(data: &[u8]) {
         let headers = MessageHeaders::collect(lines.iter().copied(), kept_apart);
         let content = headers.check_content(body.len());
         let count = |name: &str| lines.iter().filter(|(own, _)| *own == name).count();
-        assert!(content.is_err() || count("content-type") == 1);
+        // What came more than once is told the upstream once.
+        let is_one = |name: &str, payload: Option<&Payload<'_>>| {
+            let corrections = headers.corrections(payload);
+            count(name) == 1
+                || corrections
+                    .iter()
+                    .any(|(header, _)| header.as_str() == name)
+        };
+        assert!(content.is_err() || is_one("content-type", None));
         assert!(content.is_err() || count("content-length") <= 1);
         let claimed = headers.claimed_routing();
         for payload in [None, payload.as_ref()] {
@@ -147,7 +162,7 @@ pub fn headers(data: &[u8]) {
                 assert_eq!(routing.protocol_version, claimed.protocol_version);
             }
             for name in ["mcp-session-id", "mcp-protocol-version", "mcp-method"] {
-                assert!(count(name) <= 1, "{name}");
+                assert!(count(name) == 0 || is_one(name, payload), "{name}");
             }
         }
     }

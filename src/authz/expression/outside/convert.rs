@@ -52,6 +52,7 @@ fn accepted<'b, 'v>(to: Conversion, value: &Value<'_>) -> Option<CowVal<'b, 'v>>
             | Value::Uint(_)
             | Value::Float(_)
             | Value::String(_)
+            | Value::Unsound(_)
             | Value::Map(_) => return None,
         },
         _ => return None,
@@ -79,6 +80,7 @@ fn integer(value: &Value<'_>) -> Option<i64> {
         | Value::Null
         | Value::Bool(_)
         | Value::String(_)
+        | Value::Unsound(_)
         | Value::List(_)
         | Value::Map(_) => return None,
     };
@@ -99,7 +101,12 @@ fn number(value: &Value<'_>) -> Option<f64> {
             (is_plain_integer(whole) && digits).then(|| text.parse().ok())?
         }
         Value::Int(_) => integer(value).map(|number| number as f64),
-        Value::Uint(_) | Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => None,
+        Value::Uint(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Unsound(_)
+        | Value::List(_)
+        | Value::Map(_) => None,
     }
 }
 

@@ -2,7 +2,13 @@
 
 use super::{Variables, is_bounded};
 use crate::authz::expression::lookup::{ForeignObject, Lookup};
-use crate::authz::path::{KeyOrigin, Unclear, is_left_out};
+use crate::authz::path::{FoundValue, KeyOrigin, Unclear, ValuePath, is_left_out};
+use crate::authz::value::Value;
+
+/// Whether there is a value at a path that cannot be read.
+fn is_unsound(path: &ValuePath, whole: &Value<'_>, keys: KeyOrigin) -> bool {
+    matches!(path.find(whole, keys), FoundValue::Value(value) if !value.is_sound())
+}
 
 impl Variables<'_> {
     /// Explains in words why [`Variables::read`] finds nothing.
@@ -44,6 +50,9 @@ impl Variables<'_> {
                 "the device is unknown".to_owned()
             }
             (None, Some(whole)) if !is_bounded(whole) => format!("`{prefix}` holds too much"),
+            (None, Some(whole)) if is_unsound(path, whole, keys) => {
+                format!("`{name}` has half of a surrogate pair")
+            }
             (None, Some(whole))
                 if container == ForeignObject::Claims && is_left_out(whole, path.as_str()) =>
             {

@@ -225,7 +225,8 @@ fn unjudgeable_items_are_hidden() {
             Unjudged::Ambiguous,
         ),
         (r#"{"name":"a\ud800"}"#, Unjudged::Unsound),
-        (r#"{"name":"a","title":"\udc00"}"#, Unjudged::Unsound),
+        (r#"{"\udc00":1,"name":"a"}"#, Unjudged::Unsound),
+        (r#"{"name":"a","x":[{"\udc00":1}]}"#, Unjudged::Unsound),
         (r#"{"name":"a","size":1e999}"#, Unjudged::Unsound),
         (
             &format!(r#"{{"name":"a","x":"{long}"}}"#),
@@ -252,6 +253,54 @@ fn unjudgeable_items_are_hidden() {
             assert_eq!(outcome.counts.hidden, 0, "{item}");
         }
     }
+}
+
+#[test]
+fn half_of_a_surrogate_pair_passes_in_text() {
+    let same = result(
+        r#"{"tools":[{"name":"a","title":"\udc00","inputSchema":{"default":"x\ud83d"}},{"name":"b"}]}"#,
+    );
+    let told = vec!["tools a".to_owned(), "tools b".to_owned()];
+    assert_eq!(pass(settings(), &same), (same, told));
+}
+
+#[test]
+fn what_is_wrong_with_one_item_does_not_take_the_others_away() {
+    let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+    let item = |inside: &[u8]| {
+        let text = [&b"{\"name\":\"a\",\"x\":"[..], inside, b"}"].concat();
+        let list = [
+            &b"{\"result\":{\"tools\":[{\"name\":\"b\"},"[..],
+            text.as_slice(),
+            &b",{\"name\":\"c\"}]}}"[..],
+        ];
+        list.concat()
+    };
+    // The response has three levels around its items, and an item two around what is in it.
+    for (inside, unjudged) in [
+        (b"\"\xff\"".to_vec(), Some(Unjudged::Unsound)),
+        (b"\"\xc3\"".to_vec(), Some(Unjudged::Unsound)),
+        (b"{\"\xff\":1}".to_vec(), Some(Unjudged::Unsound)),
+        (deep(12).into_bytes(), None),
+        (deep(13).into_bytes(), Some(Unjudged::TooDeep)),
+        (deep(100).into_bytes(), Some(Unjudged::TooDeep)),
+        (deep(500).into_bytes(), Some(Unjudged::TooLarge)),
+    ] {
+        let response = item(&inside);
+        for size in [1, 7, response.len()] {
+            let (_, outcome) = filter(settings(), response.chunks(size));
+            assert_eq!(outcome.end, Ok(()), "{unjudged:?}");
+            let told = match unjudged {
+                Some(unjudged) => format!("tools: {unjudged}"),
+                None => "tools a".to_owned(),
+            };
+            assert_eq!(outcome.log, ["tools b", told.as_str(), "tools c"]);
+            let without = r#"{"result":{"tools":[{"name":"b"},{"name":"c"}]}}"#;
+            assert_eq!(outcome.out == without, unjudged.is_some());
+        }
+    }
+    let (_, outcome) = filter(settings(), [&item(deep(2000).as_bytes())[..]]);
+    assert_eq!(outcome.end, Err(Unreadable::TooDeep));
 }
 
 #[test]
