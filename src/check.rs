@@ -79,8 +79,9 @@ pub use response_context::{
     RESPONSE_FILTERS, filtered_method,
 };
 pub use server::{
-    DenySettings, DenyShape, Disclose, InvalidServer, Server, ServerSettings, Servers,
-    SessionBinding, UnknownServer, UriForm,
+    ChallengeScopes, DenySettings, DenyShape, Disclose, Face, FoundServer, InvalidServer,
+    ScopeResults, Server, ServerSettings, Servers, SessionBinding, UnknownServer, UriForm,
+    is_host_of, is_valid_wildcard, is_wildcard,
 };
 pub use turn::LongBodies;
 pub use verdict::{Decide, LocalReply, Outcome, Verdict};

@@ -55,6 +55,7 @@ mod limits;
 mod lint;
 mod listen;
 mod reader;
+mod scope_names;
 mod servers;
 mod settings;
 mod silence;

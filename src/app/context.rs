@@ -29,6 +29,7 @@ pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileCon
         hints: Arc::new(catalog.map(Catalog::trusted_hints).unwrap_or_default()),
         defaults: Arc::new(catalog.map(Catalog::recorded_defaults).unwrap_or_default()),
         uris: Arc::new(config.uri_forms()),
+        scope_names: Arc::new(config.scope_names()),
         has_countries: config.country_db_file.is_some(),
         rules_max: config.limits.rules_max,
         cel_bytes_max: config.limits.cel_bytes_max,

@@ -109,7 +109,9 @@ impl RequestContext<'_> {
             }
             decided.settle(state, self.decision_id, self.now).await?;
             let says_nothing = self.server.settings.deny.disclose == Disclose::Nothing;
-            if says_nothing && !targets.iter().all(|target| self.may_be_listed(target)) {
+            // What no rule allows is in no list either.
+            let may_know = || targets.iter().all(|target| self.may_be_listed(target));
+            if says_nothing && (decided.lacks_grant() || !may_know()) {
                 decided.conceal();
             }
         }

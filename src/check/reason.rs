@@ -103,7 +103,8 @@ reasons! {
     ArgumentsInvalid, Deny, FORBIDDEN, "arguments_invalid",
         "the arguments do not fit the tool's input schema";
     RateLimited, Deny, TOO_MANY_REQUESTS, "rate_limited", "too many calls; try again later";
-    SessionMismatch, Deny, FORBIDDEN, "session_mismatch", "the session belongs to another subject";
+    SessionMismatch, Deny, NOT_FOUND, "session_mismatch",
+        "the session belongs to another subject; initialize a new one";
     SessionUnknown, Deny, NOT_FOUND, "session_unknown",
         "the session is not known; initialize a new one";
     TaskMismatch, Deny, FORBIDDEN, "task_mismatch", "the task belongs to another subject";

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::audit;
 use crate::authn;
+use crate::authz::ScopeNames;
 use crate::catalog::{CatalogLimits, WatchedServer};
 use crate::check::{self, Fact, HandoffSettings, PurposeSettings, ServerSettings, UriForm};
 use crate::envoy::check_request::ClientAddress;
@@ -99,6 +100,20 @@ impl Config {
         servers
             .map(|server| (server.name.clone(), server.uris))
             .collect()
+    }
+
+    /// How scopes are advertised, by server and issuer, where it is not as in tokens.
+    #[must_use]
+    pub fn scope_names(&self) -> HashMap<(String, String), ScopeNames> {
+        let servers = self.servers.iter();
+        let named = servers.flat_map(|server| {
+            let issuers = server.issuers.iter();
+            issuers.filter_map(|issuer| {
+                let names = server.scope_names(issuer)?;
+                Some(((server.name.clone(), issuer.clone()), names.clone()))
+            })
+        });
+        named.collect()
     }
 
     /// What may be remembered of tools.

@@ -13,6 +13,11 @@ pub(super) const UNSHARED_SESSIONS: &str = "unshared-sessions";
 /// What is denied is told from what is unknown by the status.
 pub(super) const TELLING_STATUS: &str = "telling-status";
 
+/// Clients wait for a denial elsewhere than it is told.
+pub(super) const UNHEARD_DENIALS: &str = "unheard-denials";
+/// A client without a token is told of no place to get one.
+pub(super) const NO_AUTHORIZATION_SERVER: &str = "no-authorization-server";
+
 /// The lints that a server can silence.
 pub const LINTS: &[&str] = &[
     PASSED_TOKEN,
@@ -21,4 +26,6 @@ pub const LINTS: &[&str] = &[
     UNCHECKED_ARGUMENTS,
     UNSHARED_SESSIONS,
     TELLING_STATUS,
+    UNHEARD_DENIALS,
+    NO_AUTHORIZATION_SERVER,
 ];

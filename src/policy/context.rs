@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::issuers::Issuers;
 use super::testing::{SampleContext, ToolDefaults};
-use crate::authz::{TrustedHints, UriForm};
+use crate::authz::{ScopeNames, TrustedHints, UriForm};
 
 /// What a policy is compiled against.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,8 @@ pub struct CompileContext {
     pub uris: Arc<HashMap<String, UriForm>>,
     /// The defaults of the arguments of recorded tools, for policy tests.
     pub defaults: Arc<ToolDefaults>,
+    /// How the scopes of a server's callers are advertised, by server and issuer, for policy tests.
+    pub scope_names: Arc<HashMap<(String, String), ScopeNames>>,
     /// How many rules a policy may have.
     pub rules_max: usize,
     /// How long an expression may be, in bytes.
@@ -40,6 +42,7 @@ impl Default for CompileContext {
             hints: Arc::default(),
             uris: Arc::default(),
             defaults: Arc::default(),
+            scope_names: Arc::default(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
         }
@@ -56,6 +59,7 @@ impl CompileContext {
             hints: Arc::clone(&self.hints),
             uris: Arc::clone(&self.uris),
             defaults: Arc::clone(&self.defaults),
+            scope_names: Arc::clone(&self.scope_names),
         }
     }
 }

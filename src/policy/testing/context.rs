@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::request::ToolDefaults;
-use crate::authz::{TrustedHints, UriForm};
+use crate::authz::{ScopeNames, TrustedHints, UriForm};
 
 /// What sample requests may take for granted.
 #[derive(Debug, Clone, Default)]
@@ -19,4 +19,6 @@ pub struct SampleContext {
     pub uris: Arc<HashMap<String, UriForm>>,
     /// The defaults of the arguments of recorded tools.
     pub defaults: Arc<ToolDefaults>,
+    /// How scopes are advertised, by server and issuer.
+    pub scope_names: Arc<HashMap<(String, String), ScopeNames>>,
 }
