@@ -82,7 +82,7 @@ impl Policy {
             .rules
             .iter()
             .any(|rule| rule.when.as_ref().is_some_and(When::has_session_age));
-        let scopes = parts.rules.iter().flat_map(Rule::named_scopes);
+        let scopes = of_mode(Mode::Enforce).flat_map(|(_, rule)| rule.named_scopes());
         let scopes = scopes.cloned().collect();
         Policy {
             revision: parts.revision.into(),
@@ -188,7 +188,7 @@ impl Policy {
         &self.set_headers
     }
 
-    /// Every scope that some rule names.
+    /// Every scope that some rule in force names.
     #[must_use]
     pub fn scopes(&self) -> &BTreeSet<Arc<str>> {
         &self.scopes

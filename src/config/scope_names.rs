@@ -16,8 +16,12 @@ pub(super) fn scope_names(node: &Node, findings: &mut Findings) -> Option<ScopeN
         Some(node) => Some(yaml::string(node, findings)?),
         None => None,
     };
-    let map = fields.optional("map", findings, map);
+    let map_node = fields.node_of("map");
     fields.finish(findings);
+    let map = match map_node {
+        Some(node) => Some(map(node, findings)?),
+        None => None,
+    };
     if template.is_none() && map.is_none() {
         let help = "such as `advertise: \"api://notes/{scope}\"`, or leave it out";
         findings.error(node, "`scopes` says nothing", help);

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use self::identity::Identity;
 use self::replies::SCOPE_RESULTS;
 use super::reader::ConfigReader;
 use super::scope_names::{self, scope};
@@ -73,18 +74,12 @@ fn server(
 ) -> Option<(ServerSettings, Option<String>)> {
     let mut fields = Fields::open(node, "a server", findings)?;
     let name = fields.required("name", findings, server_name);
-    let (hosts, path) = fields
-        .optional("match", findings, identity::place)
-        .unwrap_or_default();
-    let resources = fields.required("resource", findings, identity::resources);
-    let audiences = identity::audiences(&mut fields, findings);
+    let identity = Identity::read(&mut fields, findings);
     let trusted = fields.optional("issuers", findings, |node, findings| {
         yaml::list(node, findings, |node, findings| {
             trusted_issuer(node, issuers, findings)
         })
     });
-    let servers = identity::authorization_servers;
-    let authorization_servers = fields.optional("authorization_servers", findings, servers);
     let scopes_supported = fields.optional("scopes_supported", findings, |node, findings| {
         yaml::list(node, findings, scope)
     });
@@ -97,25 +92,16 @@ fn server(
     fields.optional("silence", findings, yaml::silence(LINTS));
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
     let accept = yaml::choice(ACCEPT);
-    let string_body = fields
-        .optional("string_body", findings, &accept)
-        .unwrap_or(false);
-    let fold_arguments = fields
-        .optional("fold_arguments", findings, &accept)
-        .unwrap_or(false);
+    let mut accepts = |key| fields.optional(key, findings, &accept).unwrap_or(false);
+    let (string_body, fold_arguments) = (accepts("string_body"), accepts("fold_arguments"));
     let uris = fields
         .optional("uris", findings, yaml::choice(UriForm::WORDS))
         .unwrap_or_default();
     let authorization = fields
         .optional("upstream", findings, upstream)
         .unwrap_or_default();
-    let session_binding = fields
-        .optional(
-            "session_binding",
-            findings,
-            yaml::choice(SessionBinding::WORDS),
-        )
-        .unwrap_or_default();
+    let bindings = yaml::choice(SessionBinding::WORDS);
+    let session_binding = fields.optional("session_binding", findings, bindings);
     let responses_on_get = fields
         .optional("responses_on_get", findings, yaml::boolean)
         .unwrap_or(false);
@@ -126,12 +112,12 @@ fn server(
     let all = || issuers.unwrap_or_default().to_vec();
     let settings = ServerSettings {
         name: name?,
-        hosts,
-        path,
-        resources: resources?,
-        audiences,
+        hosts: identity.hosts,
+        path: identity.path,
+        resources: identity.resources?,
+        audiences: identity.audiences,
         issuers: trusted.unwrap_or_else(all),
-        authorization_servers,
+        authorization_servers: identity.authorization_servers,
         scopes_supported: scopes_supported.unwrap_or_default(),
         scope_names,
         issuer_scope_names: Vec::new(),
@@ -145,7 +131,7 @@ fn server(
         fold_arguments,
         uris,
         authorization,
-        session_binding,
+        session_binding: session_binding.unwrap_or_default(),
         responses_on_get,
         resume: resume.unwrap_or(false),
         trust,

@@ -21,8 +21,7 @@ pub(super) struct HostMatch<'a> {
 /// How `asked`, an authority in lower case, is among `hosts`.
 pub(super) fn find<'a>(hosts: &[String], asked: &'a str) -> Option<HostMatch<'a>> {
     let forms = [asked, without_port(asked)];
-    let tests: [(bool, fn(&str, &str) -> bool); 2] =
-        [(true, |own, host| own == host), (false, is_below)];
+    let tests: [(bool, fn(&str, &str) -> bool); 2] = [(true, is_named), (false, is_below)];
     let mut ways = tests
         .into_iter()
         .flat_map(|(is_exact, test)| forms.map(|authority| (is_exact, test, authority)));
@@ -39,6 +38,11 @@ pub(super) fn find<'a>(hosts: &[String], asked: &'a str) -> Option<HostMatch<'a>
 #[must_use]
 pub fn is_host_of(hosts: &[String], host: &str) -> bool {
     find(hosts, host).is_some()
+}
+
+/// Whether a host is the one that is named. A wildcard is no name.
+fn is_named(own: &str, host: &str) -> bool {
+    own == host && !is_wildcard(own)
 }
 
 /// Whether a host has exactly one label more than a wildcard.

@@ -5,10 +5,38 @@ use crate::authn::{challenge, metadata};
 use crate::check::{InvalidServer, Server, ServerSettings, is_valid_wildcard, is_wildcard};
 use crate::yaml::{self, Data, Fields, Findings, Node};
 
+/// What a server is called, as far as it could be read.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) hosts: Vec<String>,
+    pub(super) path: Option<String>,
+    pub(super) resources: Option<Vec<String>>,
+    pub(super) audiences: Vec<String>,
+    pub(super) authorization_servers: Option<Vec<String>>,
+}
+
+impl Identity {
+    pub(super) fn read(fields: &mut Fields<'_>, findings: &mut Findings) -> Self {
+        let place = fields.optional("match", findings, place);
+        let (hosts, path) = place.unwrap_or_default();
+        Identity {
+            hosts,
+            path,
+            resources: fields.required("resource", findings, resources),
+            audiences: audiences(fields, findings),
+            authorization_servers: fields.optional(
+                "authorization_servers",
+                findings,
+                authorization_servers,
+            ),
+        }
+    }
+}
+
 type HostsAndPath = (Vec<String>, Option<String>);
 
 /// Reads `match`.
-pub(super) fn place(node: &Node, findings: &mut Findings) -> Option<HostsAndPath> {
+fn place(node: &Node, findings: &mut Findings) -> Option<HostsAndPath> {
     let mut fields = Fields::open(node, "`match`", findings)?;
     let hosts = fields.required("hosts", findings, |node, findings| {
         yaml::list(node, findings, host)
@@ -53,7 +81,7 @@ fn path(node: &Node, findings: &mut Findings) -> Option<String> {
 
 /// Reads `resource`: one identifier or a list of them. Those with a variable are looked at with the
 /// hosts, by [`look_at_resources`].
-pub(super) fn resources(node: &Node, findings: &mut Findings) -> Option<Vec<String>> {
+fn resources(node: &Node, findings: &mut Findings) -> Option<Vec<String>> {
     yaml::list_or_one(node, findings, |node, findings| {
         let text = yaml::string(node, findings)?;
         if text.contains(['{', '}']) {
@@ -90,7 +118,7 @@ pub(super) fn look_at_resources(
 }
 
 /// Reads `audiences`.
-pub(super) fn audiences(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<String> {
+fn audiences(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<String> {
     // An empty list of further audiences says what leaving it out says, so it is no mistake.
     let Some(node) = fields.node_of("audiences").filter(|node| !is_empty(node)) else {
         return Vec::new();
@@ -110,7 +138,7 @@ pub(super) fn audiences(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec
 
 /// Reads `authorization_servers`. An empty list says that there is none where a client could log
 /// in.
-pub(super) fn authorization_servers(node: &Node, findings: &mut Findings) -> Option<Vec<String>> {
+fn authorization_servers(node: &Node, findings: &mut Findings) -> Option<Vec<String>> {
     if is_empty(node) {
         return Some(Vec::new());
     }
