@@ -80,8 +80,8 @@ pub use response_context::{
 };
 pub use server::{
     ChallengeScopes, DenySettings, DenyShape, Disclose, Face, FoundServer, InvalidServer,
-    ScopeResults, Server, ServerSettings, Servers, SessionBinding, UnknownServer, UriForm,
-    is_host_of, is_valid_wildcard, is_wildcard,
+    SCOPE_VARIABLE, ScopeNames, ScopeResults, Server, ServerSettings, Servers, SessionBinding,
+    UnknownServer, UriForm, is_host_of, is_valid_wildcard, is_wildcard,
 };
 pub use turn::LongBodies;
 pub use verdict::{Decide, LocalReply, Outcome, Verdict};

@@ -17,8 +17,8 @@ use crate::telemetry::metrics::{Counter, Metrics};
 pub use faces::{Face, InvalidServer};
 pub use hosts::{is_host_of, is_valid_wildcard, is_wildcard};
 pub use settings::{
-    ChallengeScopes, DenySettings, DenyShape, Disclose, ScopeResults, ServerSettings,
-    SessionBinding, UriForm,
+    ChallengeScopes, DenySettings, DenyShape, Disclose, SCOPE_VARIABLE, ScopeNames, ScopeResults,
+    ServerSettings, SessionBinding, UriForm,
 };
 
 use faces::Faces;

@@ -12,7 +12,6 @@ use super::load;
 use super::outcome::{FINDINGS, Stop, error_line, print};
 use crate::app::{self, KeysFileFault, RunError};
 use crate::catalog::{Catalog, RecordedTool};
-use crate::check::ServerSettings;
 use crate::config::{self, Config, Inspection, PolicyUsage};
 use crate::envoy::bootstrap::{self, Expected, ExpectedHosts};
 use crate::policy::testing::Suite;
@@ -108,7 +107,7 @@ fn look_at_envoy(
     let expected = config.map(|config| Expected {
         listen: config.listen.clone(),
         servers: config.servers.iter().map(|one| one.name.clone()).collect(),
-        hosts: config.servers.iter().map(expected_hosts).collect(),
+        hosts: config.hosts().map(expected_hosts).collect(),
         string_body: config.servers.iter().all(|server| server.string_body),
         body_bytes_max: config.limits.check.body_bytes_max,
         headers_max: config.limits.check.headers_max,
@@ -121,11 +120,11 @@ fn look_at_envoy(
     bootstrap::inspect(files, expected.as_ref(), &load::named)
 }
 
-fn expected_hosts(server: &ServerSettings) -> ExpectedHosts {
+fn expected_hosts((server, hosts, is_bound): (&str, &[String], bool)) -> ExpectedHosts {
     ExpectedHosts {
-        server: server.name.clone(),
-        hosts: server.hosts.clone(),
-        is_bound: server.follows_host(),
+        server: server.to_owned(),
+        hosts: hosts.to_vec(),
+        is_bound,
     }
 }
 

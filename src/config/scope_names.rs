@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::authn::challenge::check_scope;
-use crate::authz::{SCOPE_VARIABLE, ScopeNames};
+use crate::check::{SCOPE_VARIABLE, ScopeNames};
 use crate::yaml::{self, Data, Fields, Findings, Node};
 
 /// Reads `scopes`.

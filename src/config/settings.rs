@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::audit;
 use crate::authn;
-use crate::authz::ScopeNames;
 use crate::catalog::{CatalogLimits, WatchedServer};
-use crate::check::{self, Fact, HandoffSettings, PurposeSettings, ServerSettings, UriForm};
+use crate::check::{
+    self, Fact, HandoffSettings, PurposeSettings, ScopeNames, ServerSettings, UriForm,
+};
 use crate::envoy::check_request::ClientAddress;
 use crate::fetch;
 use crate::listen;
@@ -100,6 +101,12 @@ impl Config {
         servers
             .map(|server| (server.name.clone(), server.uris))
             .collect()
+    }
+
+    /// The hosts of each server, and whether it is at no other host even where a route names it.
+    pub fn hosts(&self) -> impl Iterator<Item = (&str, &[String], bool)> {
+        let servers = self.servers.iter();
+        servers.map(|server| (&*server.name, &*server.hosts, server.follows_host()))
     }
 
     /// How scopes are advertised, by server and issuer, where it is not as in tokens.

@@ -2,8 +2,7 @@
 
 use super::hosts::{self, HostMatch};
 use crate::authn::metadata;
-use crate::authz::ScopeNames;
-pub use crate::authz::UriForm;
+pub use crate::authz::{SCOPE_VARIABLE, ScopeNames, UriForm};
 use crate::catalog::Trust;
 use crate::upstream::AuthorizationHeader;
 
