@@ -17,7 +17,7 @@ fn who_selects_callers() {
         ("who: {scopes: ['repo:*']}", "lacks"),
         ("who: {scopes: [other], groups: [oncall]}", "lacks"),
         ("who: {scopes: [other], groups: [sales]}", "no"),
-        ("who: {scopes: [other], claims: {org: core}}", "?"),
+        ("who: {scopes: [other], claims: {org: core}}", "no"),
         ("who: {scopes: [other], not: {scopes: ['repo:read']}}", "no"),
         ("who: {tenants: [acme]}", "no"),
         ("who: {not: {tenants: [acme]}}", "yes"),
