@@ -87,7 +87,7 @@
 //!
 //! | question | files |
 //! |---|---|
-//! | What is a request made of? | `request.rs`, `value.rs`, `peer.rs`, `window.rs` |
+//! | What is a request made of? | `request.rs`, `value.rs`, `peer.rs`, `scope_names.rs`, `window.rs` |
 //! | When does a rule match? | `rule.rs`, `selectors/`, `expression/`, `call.rs` |
 //! | What decides among rules? | `evaluation.rs`, `evaluation/`, `decision.rs`, `index.rs` |
 //! | What is counted? | `limit.rs`, `counting/` |
@@ -115,6 +115,7 @@ mod policy;
 mod preview;
 mod request;
 mod rule;
+mod scope_names;
 mod selectors;
 mod spelling;
 mod subject;
@@ -151,6 +152,7 @@ pub use policy::{Policy, PolicyParts};
 pub use preview::{Preview, PreviewOutcome, preview};
 pub use request::{AccessRequest, Action, ActionKind, Context, Declared, Http, Resource};
 pub use rule::{Effect, Mode, Needs, Rule, Rules};
+pub use scope_names::{SCOPE_VARIABLE, ScopeNames};
 pub use selectors::{
     Behaviour, ClaimSelector, Clock, ExpectedValue, Hours, MethodPattern, Names, ResourceKind,
     TextPattern, ValueSelector, What, When, Where, Who, WhoKinds, Why, canonical_network,

@@ -57,6 +57,7 @@ mod limits;
 mod lint;
 mod listen;
 mod reader;
+mod scope_names;
 mod servers;
 mod settings;
 mod silence;

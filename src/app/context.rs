@@ -30,6 +30,7 @@ pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileCon
         defaults: Arc::new(catalog.map(Catalog::recorded_defaults).unwrap_or_default()),
         uris: Arc::new(config.uri_forms()),
         indirect: Arc::new(config.indirect_tools()),
+        scope_names: Arc::new(config.scope_names()),
         has_countries: config.country_db_file.is_some(),
         rules_max: config.limits.rules_max,
         cel_bytes_max: config.limits.cel_bytes_max,

@@ -32,9 +32,6 @@ pub enum InvalidResource {
     /// Cannot be in a challenge (see [`challenge::check_url`]).
     #[error("resource `{0}` cannot be in a challenge")]
     Challenge(String),
-    /// No authorization server is named; MCP demands one.
-    #[error("resource `{0}` has no authorization server")]
-    NoAuthorizationServer(String),
 }
 
 /// The metadata of one server.
@@ -46,10 +43,11 @@ pub struct ResourceMetadata {
 }
 
 impl ResourceMetadata {
-    /// The metadata of `resource`, an identifier that is used byte for byte.
+    /// The metadata of `resource`, an identifier that is used byte for byte. Without authorization
+    /// servers the document names none (RFC 9728 §2): clients then need a token from elsewhere.
     ///
     /// # Errors
-    /// The identifier is not one that clients get along with, or no server is named.
+    /// The identifier is not one that clients get along with.
     pub fn new(
         resource: &str,
         authorization_servers: &[String],
@@ -57,9 +55,6 @@ impl ResourceMetadata {
         resource_name: Option<&str>,
     ) -> Result<Self, InvalidResource> {
         let url = check_resource(resource)?;
-        if authorization_servers.is_empty() {
-            return Err(InvalidResource::NoAuthorizationServer(resource.to_owned()));
-        }
         let query = url
             .query()
             .map(|query| format!("?{query}"))
@@ -171,10 +166,19 @@ pub fn check_resource(resource: &str) -> Result<Url, InvalidResource> {
     Ok(url)
 }
 
+/// Whether a client can be sent to an authorization server of this name: an https URL (http on
+/// loopback) without query and fragment (RFC 8414 §2), and without a variable.
+#[must_use]
+pub fn is_authorization_server(issuer: &str) -> bool {
+    let url = fetchable_url(issuer).filter(|url| url.query().is_none());
+    url.is_some() && !issuer.contains(['{', '}'])
+}
+
 /// RFC 9728 §2, in the order of the text.
 #[derive(Serialize)]
 struct MetadataDocument<'d> {
     resource: &'d str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     authorization_servers: &'d [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     scopes_supported: &'d [String],

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::SignatureAlgorithm;
 use super::discovery;
-use crate::authz::{InvalidPath, ValuePath};
+use crate::authz::{InvalidPath, ScopeNames, ValuePath};
 use crate::fetch::fetchable_url;
 
 /// Everything that authentication takes from the configuration.
@@ -59,6 +59,8 @@ pub struct IssuerSettings {
     pub ca_file: Option<PathBuf>,
     /// Which claims say what.
     pub claims: ClaimSettings,
+    /// How its scopes are advertised to clients; `None`: as they are in tokens.
+    pub scope_names: Option<ScopeNames>,
     /// How far its clock may differ from ours.
     pub leeway: Duration,
     /// When its keys are fetched.
@@ -74,6 +76,7 @@ impl IssuerSettings {
             algorithms: _,
             ca_file: _,
             claims: _,
+            scope_names: _,
             leeway: _,
             keys,
         } = self;
@@ -95,6 +98,7 @@ impl IssuerSettings {
             algorithms: SignatureAlgorithm::ALL.to_vec(),
             ca_file: None,
             claims: ClaimSettings::default(),
+            scope_names: None,
             leeway: Duration::from_secs(30),
             keys: KeySettings::default(),
         }

@@ -195,12 +195,17 @@ pub struct Challenge {
     pub scopes: Vec<Arc<str>>,
     /// The scopes among them that the token lacks.
     pub missing: Vec<Arc<str>>,
+    /// The other scopes of the token that some rule names, in order. A client that asks for a new
+    /// token without them would lose them.
+    pub held: Vec<Arc<str>>,
+    /// Whether no allow rule matches, and one would if the token had one of its scopes.
+    pub is_for_grant: bool,
     /// Authentication context class references (`acr`), any of which suffices, if the token has
     /// none of them.
     pub acr_values: Vec<Arc<str>>,
     /// The greatest allowed age of the login, if it is older or its age is unknown.
     pub max_age: Option<Duration>,
-    /// The first rule in file order that is not met.
+    /// The first rule in file order that is not met, or the allow rule whose scopes are missing.
     pub rule: Arc<str>,
     /// That rule's message for the caller.
     pub message: Option<Arc<str>>,

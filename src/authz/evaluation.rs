@@ -16,7 +16,7 @@ use super::decision::{Allow, Decision, Denial, DenialReason, Evaluation, Pending
 use super::index::Index;
 use super::policy::Policy;
 use super::request::{AccessRequest, ActionKind};
-use super::rule::{Effect, Rules};
+use super::rule::{Effect, Rule, Rules};
 use requirements::unmet;
 use rule_matches::{Matched, RuleMatches};
 
@@ -25,7 +25,9 @@ use rule_matches::{Matched, RuleMatches};
 ///
 /// 1. A deny rule that matches denies. Otherwise a deny, require or limit rule that cannot be
 ///    evaluated denies.
-/// 2. Without an allow rule the request is denied. Which rules grant depends on the action:
+/// 2. Without an allow rule the request is denied, or challenged if only a scope of `who` is
+///    missing: some allow rule would grant if the token had one of the scopes that it names, and
+///    nothing of that rule is unknown. Which rules grant depends on the action:
 ///    - *use*: an allow rule that matches;
 ///    - *open*: an allow rule that could let the subject do something on the server: its `who`
 ///      matches, its `what` can apply to the server, and its arguments, place and expression are
@@ -166,10 +168,15 @@ fn grant<'l>(
         Vec::new()
     };
     if grants.matched.is_empty() && entailing.is_empty() {
+        let grant = lacking_scopes(matches, rules);
+        let unmet = grant.and_then(|_| unmet(policy, request, &gates.matched, grant));
+        if let Some((decision @ Decision::Challenge(_), unmet)) = unmet {
+            return (decision, unmet, grants);
+        }
         let denial = Denial::new(missing_grant(matches, rules), None);
         return (Decision::Deny(denial), Vec::new(), grants);
     }
-    if let Some((decision, unmet)) = unmet(policy, request, &gates.matched) {
+    if let Some((decision, unmet)) = unmet(policy, request, &gates.matched, None) {
         return (decision, unmet, grants);
     }
     let determining = [&*grants.matched, &*entailing, &*gates.matched].concat();
@@ -230,6 +237,31 @@ fn serving(matches: &RuleMatches<'_>, rules: Rules) -> Matched {
         matched: first.into_iter().collect(),
         indeterminate: Vec::new(),
     }
+}
+
+/// The allow rule that would grant if the token had one of its scopes: of several, the one that
+/// names the fewest, and of those the first in file order.
+fn lacking_scopes(matches: &RuleMatches<'_>, rules: Rules) -> Option<usize> {
+    let (policy, request) = (matches.policy, matches.call.target.request);
+    let class = matches.call.target.class;
+    let lacks = |rule: &Rule| match request.action.kind {
+        ActionKind::Open => policy.could_serve_but_for_scopes(rule, request),
+        ActionKind::Use => rule.lacks_only_scopes(&matches.call),
+        ActionKind::Unknown => rule.names_method(request) && rule.lacks_only_scopes(&matches.call),
+    };
+    let candidates = policy
+        .indexes(rules)
+        .flat_map(|index| match request.action.kind {
+            ActionKind::Open => index.serving(request).collect(),
+            ActionKind::Use | ActionKind::Unknown => index.grants(request, class),
+        });
+    candidates
+        .filter_map(|position| {
+            let rule = policy.rules().get(position)?;
+            lacks(rule).then_some((rule.scopes().len(), position))
+        })
+        .min()
+        .map(|(_, position)| position)
 }
 
 fn missing_grant(matches: &RuleMatches<'_>, rules: Rules) -> DenialReason {

@@ -1,6 +1,6 @@
 //! The compiled policy: immutable, indexed, replaced as a whole.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::call::Call;
@@ -10,7 +10,7 @@ use super::index::Index;
 use super::matching::Match;
 use super::request::{AccessRequest, Resource};
 use super::rule::{Mode, Rule, Rules};
-use super::selectors::{What, When, Why};
+use super::selectors::{Scopes, What, When, Why};
 use super::window::Window;
 
 /// Every rule and risk class in force.
@@ -34,6 +34,7 @@ pub struct Policy {
     has_countries: bool,
     has_peers: bool,
     set_headers: Arc<[Arc<str>]>,
+    scopes: BTreeSet<Arc<str>>,
 }
 
 /// The parts of a [`Policy`].
@@ -69,7 +70,7 @@ impl Policy {
                 windows.push(window.clone());
             }
         }
-        let set_headers: std::collections::BTreeSet<Arc<str>> = of_mode(Mode::Enforce)
+        let set_headers: BTreeSet<Arc<str>> = of_mode(Mode::Enforce)
             .filter_map(|(_, rule)| rule.set.as_ref())
             .flat_map(|set| set.headers.iter().map(|(name, _)| Arc::clone(name)))
             .collect();
@@ -81,6 +82,8 @@ impl Policy {
             .rules
             .iter()
             .any(|rule| rule.when.as_ref().is_some_and(When::has_session_age));
+        let scopes = of_mode(Mode::Enforce).flat_map(|(_, rule)| rule.named_scopes());
+        let scopes = scopes.cloned().collect();
         Policy {
             revision: parts.revision.into(),
             rules: parts.rules.into(),
@@ -95,6 +98,7 @@ impl Policy {
             has_countries,
             has_peers,
             set_headers: set_headers.into_iter().collect(),
+            scopes,
         }
     }
 
@@ -184,6 +188,12 @@ impl Policy {
         &self.set_headers
     }
 
+    /// Every scope that some rule in force names.
+    #[must_use]
+    pub fn scopes(&self) -> &BTreeSet<Arc<str>> {
+        &self.scopes
+    }
+
     /// Whether some rule reads the age of a session.
     #[must_use]
     pub fn has_session_ages(&self) -> bool {
@@ -221,6 +231,22 @@ impl Policy {
     /// Whether a rule could grant its subject something on the server. The caller is judged, the
     /// call must be possible on the server, and everything else is assumed to be possible.
     pub(super) fn could_serve(&self, rule: &Rule, request: &AccessRequest<'_>) -> bool {
+        self.could_serve_with(Scopes::Held, rule, request)
+    }
+
+    /// Whether a rule could grant its subject something on the server if the token had one of the
+    /// scopes that the rule's `who` names, and cannot without.
+    pub(super) fn could_serve_but_for_scopes(
+        &self,
+        rule: &Rule,
+        request: &AccessRequest<'_>,
+    ) -> bool {
+        let who = rule.who.as_ref();
+        who.is_some_and(|who| who.lacks_scopes(request))
+            && self.could_serve_with(Scopes::Granted, rule, request)
+    }
+
+    fn could_serve_with(&self, scopes: Scopes, rule: &Rule, request: &AccessRequest<'_>) -> bool {
         let what = rule.what.as_ref().is_none_or(|what| {
             let classes = what.classes.as_deref();
             what.covers_server(request.server)
@@ -229,7 +255,7 @@ impl Policy {
         what && rule
             .who
             .as_ref()
-            .is_some_and(|who| who.matches(request) == Match::Yes)
+            .is_some_and(|who| who.matches_with(scopes, request) == Match::Yes)
     }
 
     /// Whether a tool of one of the classes may exist on a server.

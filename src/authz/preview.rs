@@ -8,6 +8,7 @@ use super::matching::Match;
 use super::policy::Policy;
 use super::request::AccessRequest;
 use super::rule::{Effect, Rule, Rules};
+use super::selectors::Scopes;
 
 /// The decision about any call of one tool, as far as it does not depend on the arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +39,14 @@ pub fn preview(policy: &Policy, request: &AccessRequest<'_>) -> Preview {
     let mut call = policy.call(request);
     call.target.arguments_open = true;
     let class = call.target.class;
-    let judged = |mut positions: Vec<usize>| {
+    let judged = |mut positions: Vec<usize>, scopes: Scopes| {
         positions.sort_unstable();
         positions.dedup();
         let rules = positions
             .into_iter()
             .filter_map(|position| policy.rules().get(position));
-        let judged = rules.map(|rule| (rule, judge(rule, &call)));
+        let rules = rules.filter(|rule| scopes == Scopes::Held || lacks_scopes(request, rule));
+        let judged = rules.map(|rule| (rule, judge(rule, scopes, &call)));
         judged
             .filter(|(_, found)| *found != Match::No)
             .collect::<Vec<_>>()
@@ -52,18 +54,29 @@ pub fn preview(policy: &Policy, request: &AccessRequest<'_>) -> Preview {
     let indexes = || policy.indexes(Rules::Enforced);
     let gates = indexes().flat_map(|index| index.gates(request, class));
     let grants = indexes().flat_map(|index| index.grants(request, class));
-    let (gates, grants) = (judged(gates.collect()), judged(grants.collect()));
-    weigh(request, &gates, &grants)
+    let grants: Vec<usize> = grants.collect();
+    let judged = JudgedCall {
+        request,
+        gates: judged(gates.collect(), Scopes::Held),
+        lacking: judged(grants.clone(), Scopes::Granted),
+        grants: judged(grants, Scopes::Held),
+    };
+    judged.weigh()
+}
+
+fn lacks_scopes(request: &AccessRequest<'_>, rule: &Rule) -> bool {
+    let who = rule.who.as_ref();
+    who.is_some_and(|who| who.lacks_scopes(request))
 }
 
 /// Whether a rule matches, as far as that is known without arguments, place and the caller's
 /// earlier behaviour.
-fn judge(rule: &Rule, call: &Call<'_>) -> Match {
+fn judge(rule: &Rule, scopes: Scopes, call: &Call<'_>) -> Match {
     let request = call.target.request;
     let is_placed = rule.place.is_none() || request.source.is_some();
     let is_watched = rule.why.is_none() || request.context.readings.is_some();
     if is_placed && is_watched {
-        return rule.matches(call);
+        return rule.matches_with(scopes, call);
     }
     let mut anywhere = rule.clone();
     if !is_placed {
@@ -72,66 +85,93 @@ fn judge(rule: &Rule, call: &Call<'_>) -> Match {
     if !is_watched {
         anywhere.why = None;
     }
-    anywhere.matches(call).and(Match::Unknown)
+    anywhere.matches_with(scopes, call).and(Match::Unknown)
 }
 
-type JudgedRules<'p> = [(&'p Rule, Match)];
+/// Rules with their results, but for those that do not match.
+type JudgedRules<'p> = Vec<(&'p Rule, Match)>;
 
-fn weigh(
-    request: &AccessRequest<'_>,
-    gates: &JudgedRules<'_>,
-    grants: &JudgedRules<'_>,
-) -> Preview {
-    let pick = |all: &JudgedRules<'_>, test: &dyn Fn(&Rule, Match) -> bool| -> Vec<Arc<str>> {
-        let picked = all.iter().filter(|(rule, found)| test(rule, *found));
-        picked.map(|(rule, _)| Arc::clone(&rule.id)).collect()
-    };
-    let is_deny = |rule: &Rule| rule.effect == Effect::Deny;
-    let denying = pick(gates, &|rule, found| is_deny(rule) && found == Match::Yes);
-    // A rule that cannot be evaluated may still not match once the arguments are known.
-    let stuck = pick(gates, &|rule, found| {
-        found == Match::Indeterminate && !rule.reads_arguments()
-    });
-    let open = pick(gates, &|rule, found| match found {
+/// Every rule that matters for the calls of one tool.
+struct JudgedCall<'p> {
+    request: &'p AccessRequest<'p>,
+    gates: JudgedRules<'p>,
+    grants: JudgedRules<'p>,
+    /// Allow rules of whose scopes the token has none, judged as if it had one.
+    lacking: JudgedRules<'p>,
+}
+
+fn pick(all: &JudgedRules<'_>, test: &dyn Fn(&Rule, Match) -> bool) -> Vec<Arc<str>> {
+    let picked = all.iter().filter(|(rule, found)| test(rule, *found));
+    picked.map(|(rule, _)| Arc::clone(&rule.id)).collect()
+}
+
+/// Whether a rule may match once the arguments are known.
+fn may_match(rule: &Rule, found: Match) -> bool {
+    found == Match::Unknown || (found == Match::Indeterminate && rule.reads_arguments())
+}
+
+fn matches(_: &Rule, found: Match) -> bool {
+    found == Match::Yes
+}
+
+impl JudgedCall<'_> {
+    fn weigh(&self) -> Preview {
+        let JudgedCall {
+            request,
+            gates,
+            grants,
+            lacking,
+        } = self;
+        let is_deny = |rule: &Rule| rule.effect == Effect::Deny;
+        let denying = pick(gates, &|rule, found| is_deny(rule) && found == Match::Yes);
+        // A rule that cannot be evaluated may still not match once the arguments are known.
+        let stuck = pick(gates, &|rule, found| {
+            found == Match::Indeterminate && !rule.reads_arguments()
+        });
         // A requirement that is met may still become unevaluable, which denies.
-        Match::Unknown => true,
-        Match::Indeterminate => rule.reads_arguments(),
-        Match::Yes | Match::No => false,
-    });
-    let unmet = pick(gates, &|rule, found| {
-        found == Match::Yes && lacks(request, rule)
-    });
-    let granting = pick(grants, &|_, found| found == Match::Yes);
-    let perhaps = pick(grants, &|rule, found| {
-        found == Match::Unknown || (found == Match::Indeterminate && rule.reads_arguments())
-    });
-    let preview = |outcome, rules| Preview { outcome, rules };
-    if !denying.is_empty() {
-        return preview(PreviewOutcome::Deny, denying);
-    }
-    if !stuck.is_empty() {
-        return preview(PreviewOutcome::Deny, stuck);
-    }
-    if granting.is_empty() {
-        if perhaps.is_empty() {
-            return preview(PreviewOutcome::Deny, Vec::new());
+        let open = pick(gates, &may_match);
+        let unmet = pick(gates, &|rule, found| {
+            found == Match::Yes && lacks(request, rule)
+        });
+        let granting = pick(grants, &matches);
+        let unprovable = pick(gates, &|rule, found| {
+            found == Match::Yes
+                && matches!(&rule.effect, Effect::Require(needs) if needs.sender_constrained)
+        });
+        let preview = |outcome, rules| Preview { outcome, rules };
+        if !denying.is_empty() {
+            return preview(PreviewOutcome::Deny, denying);
         }
-        return preview(PreviewOutcome::Depends, [perhaps, open, unmet].concat());
+        if !stuck.is_empty() {
+            return preview(PreviewOutcome::Deny, stuck);
+        }
+        if granting.is_empty() {
+            let perhaps = [pick(grants, &may_match), pick(lacking, &may_match)].concat();
+            if !perhaps.is_empty() {
+                return preview(PreviewOutcome::Depends, [perhaps, open, unmet].concat());
+            }
+            let unscoped = pick(lacking, &matches);
+            if unscoped.is_empty() || !unprovable.is_empty() {
+                return preview(PreviewOutcome::Deny, Vec::new());
+            }
+            let outcome = if open.is_empty() {
+                PreviewOutcome::Challenge
+            } else {
+                PreviewOutcome::Depends
+            };
+            return preview(outcome, [unscoped, open, unmet].concat());
+        }
+        if !open.is_empty() {
+            return preview(PreviewOutcome::Depends, [open, unmet].concat());
+        }
+        if !unprovable.is_empty() {
+            return preview(PreviewOutcome::Deny, unprovable);
+        }
+        if !unmet.is_empty() {
+            return preview(PreviewOutcome::Challenge, unmet);
+        }
+        preview(PreviewOutcome::Allow, granting)
     }
-    if !open.is_empty() {
-        return preview(PreviewOutcome::Depends, [open, unmet].concat());
-    }
-    let unprovable = pick(gates, &|rule, found| {
-        found == Match::Yes
-            && matches!(&rule.effect, Effect::Require(needs) if needs.sender_constrained)
-    });
-    if !unprovable.is_empty() {
-        return preview(PreviewOutcome::Deny, unprovable);
-    }
-    if !unmet.is_empty() {
-        return preview(PreviewOutcome::Challenge, unmet);
-    }
-    preview(PreviewOutcome::Allow, granting)
 }
 
 /// Whether the rule requires something that the caller lacks.

@@ -10,7 +10,7 @@ use super::expression::Expression;
 use super::limit::{Limit, OpenLimit};
 use super::matching::Match;
 use super::request::{AccessRequest, Resource};
-use super::selectors::{ResourceKind, What, When, Where, Who, Why};
+use super::selectors::{ResourceKind, Scopes, What, When, Where, Who, Why};
 
 /// One rule: all of its conditions must hold for its effect to apply.
 #[derive(Debug, Clone)]
@@ -110,6 +110,19 @@ impl Rule {
     /// Whether all conditions of the rule hold. The expression is evaluated last, and only if the
     /// others do not settle the result.
     pub(super) fn matches(&self, call: &Call<'_>) -> Match {
+        self.matches_with(Scopes::Held, call)
+    }
+
+    /// Whether the rule does not match, and would if the token had one of the scopes that its `who`
+    /// names: nothing else is missing, and nothing is unknown.
+    pub(super) fn lacks_only_scopes(&self, call: &Call<'_>) -> bool {
+        let who = self.who.as_ref();
+        who.is_some_and(|who| who.lacks_scopes(call.target.request))
+            && self.matches_with(Scopes::Granted, call) == Match::Yes
+    }
+
+    /// Whether all conditions of the rule hold if the caller has these scopes.
+    pub(super) fn matches_with(&self, scopes: Scopes, call: &Call<'_>) -> Match {
         let Rule {
             who,
             what,
@@ -125,7 +138,7 @@ impl Rule {
         } = self;
         let request = call.target.request;
         let who = who.as_ref();
-        let who = who.map_or(Match::Yes, |who| who.matches(request));
+        let who = who.map_or(Match::Yes, |who| who.matches_with(scopes, request));
         if who == Match::No || !self.fits_kind(request.resource) {
             return Match::No;
         }
@@ -166,6 +179,24 @@ impl Rule {
             return Match::No;
         }
         parts.err().unwrap_or(Match::Yes)
+    }
+
+    /// Every scope that the rule names.
+    pub(super) fn named_scopes(&self) -> impl Iterator<Item = &Arc<str>> {
+        let who = self.who.iter();
+        let who = who.flat_map(|who| [Some(who), who.not.as_deref()]);
+        let who = who.flatten().filter_map(|who| who.scopes.as_deref());
+        let needed = match &self.effect {
+            Effect::Require(needs) => &*needs.scopes,
+            Effect::Allow | Effect::Deny | Effect::Limit(_) | Effect::Open(_) => &[],
+        };
+        who.flatten().chain(needed)
+    }
+
+    /// The scopes that its `who` asks for, any of which is enough.
+    pub(super) fn scopes(&self) -> &[Arc<str>] {
+        let scopes = self.who.as_ref().and_then(|who| who.scopes.as_deref());
+        scopes.unwrap_or_default()
     }
 
     /// Whether the rule names the method of the request and applies to its server.

@@ -21,6 +21,7 @@ pub use value::{ExpectedValue, TextPattern, ValueSelector};
 pub use what::{MethodPattern, ResourceKind, What};
 pub(super) use when::match_auth_age;
 pub use when::{Clock, Hours, When};
+pub(crate) use who::Scopes;
 pub use who::{Who, WhoKinds};
 pub use why::{Behaviour, Why};
 

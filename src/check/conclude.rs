@@ -8,9 +8,9 @@ use super::context::RequestContext;
 use super::decision::RequestDecision;
 use super::parse::{ParsedRequest, Rejection};
 use super::reason::{DecisionKind, Reason};
-use super::reply::{self, Addressee, Denied};
+use super::reply::{self, Addressee, Challenged, Denied};
 use super::response_context::{ContextTooLong, Handover, ResponseContents, hand_over};
-use super::server::Server;
+use super::server::Face;
 use super::verdict::{LocalReply, Outcome};
 use crate::authn::AuthenticationError;
 use crate::authz::{Decision, Denial, DenialReason};
@@ -80,14 +80,14 @@ pub(super) fn failed(to: &Addressee<'_>, reason: Reason) -> Conclusion {
 
 pub(super) fn unauthenticated(
     to: &Addressee<'_>,
-    server: &Server,
+    face: &Face,
     error: AuthenticationError,
 ) -> Conclusion {
     let reason = Reason::from(error);
     if error == AuthenticationError::KeysUnavailable {
         return failed(to, reason);
     }
-    Conclusion::reply(reason, reply::unauthenticated(to, server, error))
+    Conclusion::reply(reason, reply::unauthenticated(to, face, error))
 }
 
 impl RequestContext<'_> {
@@ -150,7 +150,13 @@ impl RequestContext<'_> {
             }
             Decision::Challenge(challenge) => {
                 let reason = Reason::from(&challenge);
-                let reply = reply::challenged(to, self.server, &challenge, reason);
+                let by = Challenged {
+                    server: self.server,
+                    face: self.face,
+                    subject: self.subject,
+                    challenge: &challenge,
+                };
+                let reply = reply::challenged(to, by);
                 Conclusion {
                     reason,
                     outcome: Outcome::Reply(reply),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::policies::Policies;
 use super::purpose::PurposeSettings;
 use super::request::HttpRequest;
-use super::server::Server;
+use super::server::{Face, Server};
 use crate::authn::{FoundPeer, Peers, device_posture};
 use crate::authz::{Policy, Subject, Value};
 use crate::catalog::Catalog;
@@ -24,6 +24,7 @@ pub(super) type VisibleHeaders<'r> = Vec<(Cow<'r, str>, Cow<'r, str>)>;
 pub(super) struct RequestContext<'c> {
     pub(super) request: &'c HttpRequest<'c>,
     pub(super) server: &'c Arc<Server>,
+    pub(super) face: &'c Face,
     pub(super) subject: &'c Arc<Subject>,
     /// The authority, in lower case.
     pub(super) host: &'c str,

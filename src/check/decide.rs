@@ -134,7 +134,9 @@ impl RequestContext<'_> {
                 return Ok(decided.finish());
             }
             decided.settle(state, self.decision_id, self.now).await?;
-            if self.says_nothing() && !targets.iter().all(|target| self.may_be_listed(target)) {
+            // What no rule allows is in no list either.
+            let is_hidden = |target| !self.may_be_listed(target);
+            if self.says_nothing() && (decided.lacks_grant() || targets.iter().any(is_hidden)) {
                 decided.conceal();
             }
         }

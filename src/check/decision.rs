@@ -105,12 +105,25 @@ impl RequestDecision {
         self.is_allowed() || matches!(self.decision, Some(Decision::Limit(_)))
     }
 
+    /// Whether an allow rule is missing only for want of a scope.
+    pub(super) fn lacks_grant(&self) -> bool {
+        matches!(&self.decision, Some(Decision::Challenge(challenge)) if challenge.is_for_grant)
+    }
+
     /// Makes a challenge a denial: what is missing says that there is something to be had.
     pub(super) fn conceal(&mut self) {
         if let Some(Decision::Challenge(challenge)) = &self.decision {
+            let (reason, rule) = if challenge.is_for_grant {
+                (DenialReason::NoMatchingRule, None)
+            } else {
+                (
+                    DenialReason::DeniedByRule,
+                    Some(Arc::clone(&challenge.rule)),
+                )
+            };
             self.decision = Some(Decision::Deny(Denial {
-                reason: DenialReason::DeniedByRule,
-                rule: Some(Arc::clone(&challenge.rule)),
+                reason,
+                rule,
                 message: None,
                 retry_after: None,
             }));
@@ -228,6 +241,8 @@ impl RequestDecision {
             (Some(Decision::Challenge(all)), Decision::Challenge(more)) => {
                 add_new(&mut all.scopes, more.scopes);
                 add_new(&mut all.missing, more.missing);
+                add_new(&mut all.held, more.held);
+                all.is_for_grant |= more.is_for_grant;
                 if all.acr_values.is_empty() {
                     all.acr_values = more.acr_values;
                 }

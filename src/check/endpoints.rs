@@ -47,11 +47,11 @@ pub(super) fn metadata<'p>(
     request: &HttpRequest<'_>,
     observation: &mut Observation<'p>,
 ) -> Conclusion {
-    let Ok(server) = pipeline.servers.find_metadata(request) else {
+    let Ok(found) = pipeline.servers.find_metadata(request) else {
         return no_metadata(observation.decision_id());
     };
-    observation.server(server);
-    let document = server.metadata.document().to_owned();
+    observation.server(found.server);
+    let document = found.face.metadata.document().to_owned();
     let mut reply = json_reply(Reason::Metadata.status(), document);
     let preflight = if is_preflight(request) {
         PREFLIGHT.as_slice()

@@ -105,7 +105,8 @@ reasons! {
     InnerCallInvalid, Deny, FORBIDDEN, "inner_call_invalid",
         "the call that the tool would make of another tool cannot be told";
     RateLimited, Deny, TOO_MANY_REQUESTS, "rate_limited", "too many calls; try again later";
-    SessionMismatch, Deny, FORBIDDEN, "session_mismatch", "the session belongs to another subject";
+    SessionMismatch, Deny, NOT_FOUND, "session_mismatch",
+        "the session belongs to another subject; initialize a new one";
     SessionUnknown, Deny, NOT_FOUND, "session_unknown",
         "the session is not known; initialize a new one";
     TaskMismatch, Deny, FORBIDDEN, "task_mismatch", "the task belongs to another subject";

@@ -9,10 +9,11 @@ mod body;
 mod challenge;
 mod denial;
 mod rejection;
+mod scopes;
 
 pub(crate) use body::{ReplyData, json_reply};
 
 pub(super) use addressee::Addressee;
-pub(super) use challenge::{challenged, unauthenticated};
+pub(super) use challenge::{Challenged, challenged, unauthenticated};
 pub(super) use denial::{Denied, denied, not_owned};
 pub(super) use rejection::{failed, no_metadata, refused, rejected};

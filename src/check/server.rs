@@ -1,6 +1,8 @@
 //! The guarded MCP servers, and which of them a request is for. What is configured of each is in
 //! `server/settings.rs`.
 
+mod faces;
+mod hosts;
 mod settings;
 
 use std::collections::{HashMap, HashSet};
@@ -8,15 +10,18 @@ use std::sync::{Arc, OnceLock};
 
 use super::reason::Reason;
 use super::request::HttpRequest;
-use crate::authn::Audience;
-use crate::authn::challenge::{Challenges, InvalidChallenge};
-use crate::authn::metadata::{self, InvalidResource, ResourceMetadata};
+use crate::authn::metadata;
+use crate::authz::Subject;
 use crate::telemetry::metrics::{Counter, Metrics};
 
+pub use faces::{Face, InvalidServer};
+pub use hosts::{is_host_of, is_valid_wildcard, is_wildcard};
 pub use settings::{
-    DenySettings, DenyShape, Disclose, IndirectTool, InnerForm, InnerPaths, ServerSettings,
-    SessionBinding, UriForm, ValuePath,
+    ChallengeScopes, DenySettings, DenyShape, Disclose, IndirectTool, InnerForm, InnerPaths,
+    SCOPE_VARIABLE, ScopeNames, ScopeResults, ServerSettings, SessionBinding, UriForm, ValuePath,
 };
+
+use faces::Faces;
 
 /// The context extension with which an Envoy route names the server.
 const CONTEXT_EXTENSION: &str = "mcp_server";
@@ -28,12 +33,8 @@ pub struct Server {
     pub name: Arc<str>,
     /// Its settings.
     pub settings: ServerSettings,
-    /// What a token for it has to carry.
-    pub audience: Audience,
-    /// Its metadata document.
-    pub metadata: ResourceMetadata,
-    /// Its challenges.
-    pub challenges: Challenges,
+    /// What it is called at each of its hosts.
+    faces: Faces,
     /// The counters of its decisions, by reason, once there was one.
     decisions: [OnceLock<Counter>; Reason::ALL.len()],
 }
@@ -93,22 +94,27 @@ impl Servers {
         self.removed.contains(name)
     }
 
-    /// The server a request is for: by context extension, else by host and path.
+    /// The server a request is for: by context extension, else by host and path, and what it is
+    /// called there. A server that names the host comes before one whose wildcard covers it, as in
+    /// Envoy's `domains`, and then the longer path.
     ///
     /// # Errors
-    /// [`UnknownServer`] when none is, or when the context extension names one that is not
-    /// configured.
-    pub fn find(&self, request: &HttpRequest<'_>) -> Result<&Arc<Server>, UnknownServer> {
-        if let Some(name) = request.context(CONTEXT_EXTENSION) {
-            return self.by_name(name).ok_or(UnknownServer);
-        }
+    /// [`UnknownServer`] when none is, when the context extension names one that is not
+    /// configured, or when its resource follows the host and this is none of its hosts.
+    pub fn find(&self, request: &HttpRequest<'_>) -> Result<FoundServer<'_>, UnknownServer> {
         let host = request.host_folded();
+        if let Some(name) = request.context(CONTEXT_EXTENSION) {
+            let server = self.by_name(name).ok_or(UnknownServer)?;
+            return FoundServer::at(server, &host).ok_or(UnknownServer);
+        }
         let path = request.path_only();
-        self.all
-            .iter()
-            .filter(|server| server.settings.is_at(&host, path))
-            .max_by_key(|server| server.settings.path.as_deref().map_or(0, str::len))
-            .ok_or(UnknownServer)
+        let found = self.all.iter().filter_map(|server| {
+            let found = server.settings.find_at(&host, path)?;
+            let length = server.settings.path.as_deref().map_or(0, str::len);
+            Some(((found.is_exact, length), server))
+        });
+        let (_, server) = found.max_by_key(|(rank, _)| *rank).ok_or(UnknownServer)?;
+        FoundServer::at(server, &host).ok_or(UnknownServer)
     }
 
     /// Whether a request is for one of several servers, and only what its client sent says which.
@@ -123,31 +129,28 @@ impl Servers {
     ///
     /// # Errors
     /// [`UnknownServer`] when there is none, or no single one.
-    pub fn find_metadata(&self, request: &HttpRequest<'_>) -> Result<&Arc<Server>, UnknownServer> {
+    pub fn find_metadata(
+        &self,
+        request: &HttpRequest<'_>,
+    ) -> Result<FoundServer<'_>, UnknownServer> {
         let host = request.host_folded();
-        let candidates: Vec<&Arc<Server>> = match request.context(CONTEXT_EXTENSION) {
-            Some(name) => self.by_name(name).into_iter().collect(),
-            None => self
-                .all
-                .iter()
-                .filter(|server| server.settings.is_host(&host))
-                .collect(),
+        if let Some(name) = request.context(CONTEXT_EXTENSION) {
+            let server = self.by_name(name).ok_or(UnknownServer)?;
+            let found = FoundServer::at(server, &host).into_iter().collect();
+            return described(found, request.path).ok_or(UnknownServer);
+        }
+        let at = |is_exact| {
+            let of_host = self.all.iter().filter(|server| {
+                let found = server.settings.host(&host);
+                found.is_some_and(|found| found.is_exact == is_exact)
+            });
+            of_host
+                .filter_map(|server| FoundServer::at(server, &host))
+                .collect()
         };
-        if let Some(server) = candidates
-            .iter()
-            .find(|one| one.metadata.is_at(request.path))
-        {
-            return Ok(server);
-        }
-        let near = candidates.iter();
-        let mut near = near.filter(|one| one.metadata.is_nearly_at(request.path));
-        if let (Some(server), None) = (near.next(), near.next()) {
-            return Ok(server);
-        }
-        match candidates.as_slice() {
-            [server] if metadata::is_root(request.path) => Ok(server),
-            _ => Err(UnknownServer),
-        }
+        described(at(true), request.path)
+            .or_else(|| described(at(false), request.path))
+            .ok_or(UnknownServer)
     }
 
     /// Every server, in the order of the configuration.
@@ -164,15 +167,37 @@ impl Servers {
     }
 }
 
-/// Why a server cannot be guarded as configured.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidServer {
-    /// Its `resource` is not a resource identifier.
-    #[error(transparent)]
-    Resource(#[from] InvalidResource),
-    /// Its challenges would be misread.
-    #[error(transparent)]
-    Challenge(#[from] InvalidChallenge),
+/// A server that is meant, and what it is called at the host that was asked.
+#[derive(Debug, Clone)]
+pub struct FoundServer<'s> {
+    /// The server.
+    pub server: &'s Arc<Server>,
+    /// What it is called.
+    pub face: Arc<Face>,
+}
+
+impl<'s> FoundServer<'s> {
+    /// The server at `host`, an authority in lower case.
+    fn at(server: &'s Arc<Server>, host: &str) -> Option<Self> {
+        let face = server.face(host)?;
+        Some(FoundServer { server, face })
+    }
+}
+
+/// The server among those of a host whose metadata document is at a path.
+fn described<'s>(mut found: Vec<FoundServer<'s>>, path: &str) -> Option<FoundServer<'s>> {
+    let at = found.iter().position(|one| one.face.metadata.is_at(path));
+    let at = at.or_else(|| {
+        let all = found.iter().enumerate();
+        let mut near = all.filter(|(_, one)| one.face.metadata.is_nearly_at(path));
+        match (near.next(), near.next()) {
+            (Some((at, _)), None) => Some(at),
+            (_, _) => None,
+        }
+    });
+    let only = || (found.len() == 1 && metadata::is_root(path)).then_some(0);
+    let at = at.or_else(only)?;
+    Some(found.swap_remove(at))
 }
 
 impl Server {
@@ -181,24 +206,28 @@ impl Server {
     /// # Errors
     /// When its metadata or challenges cannot be made.
     pub fn new(settings: ServerSettings) -> Result<Self, InvalidServer> {
-        let scopes = &settings.scopes_supported;
-        let metadata = ResourceMetadata::new(&settings.resource, &settings.issuers, scopes, None)?;
-        let challenges = Challenges::new(metadata.url(), scopes)?;
-        let mut accepted = vec![settings.resource.clone()];
-        accepted.extend(settings.audiences.iter().cloned());
-        let audience = Audience {
-            accepted,
-            issuers: Some(settings.issuers.clone()),
-        };
+        let faces = Faces::new(&settings)?;
         let name = Arc::from(settings.name.as_str());
         Ok(Server {
             name,
             settings,
-            audience,
-            metadata,
-            challenges,
+            faces,
             decisions: [const { OnceLock::new() }; Reason::ALL.len()],
         })
+    }
+
+    /// What it is called at `host`, an authority in lower case.
+    #[must_use]
+    pub fn face(&self, host: &str) -> Option<Arc<Face>> {
+        self.faces.at(&self.settings.hosts, host)
+    }
+
+    /// The subject of a token as the rules of this server see it: with both names of each scope,
+    /// where its issuer has two.
+    pub(super) fn with_scope_names(&self, subject: Arc<Subject>) -> Arc<Subject> {
+        let names = self.settings.scope_names(&subject.issuer);
+        let named = names.and_then(|names| names.with_advertised(&subject));
+        named.map_or(subject, Arc::new)
     }
 
     /// Counts a decision about a request to it. INVARIANT: always in the same metrics, those of

@@ -24,7 +24,7 @@ use super::reason::Reason;
 use super::reply::{self, Addressee};
 use super::request::{HttpRequest, path_is_plain};
 use super::resume;
-use super::server::Server;
+use super::server::{Face, FoundServer, Server};
 use super::turn::{self, BodyTurn};
 use super::verdict::{Decide, Verdict};
 use crate::authn::{AuthenticationError, Credentials};
@@ -69,7 +69,7 @@ impl Pipeline {
         if endpoints::is_metadata(request) {
             return endpoints::metadata(self, request, observation);
         }
-        let Ok(server) = self.servers.find(request) else {
+        let Ok(FoundServer { server, face }) = self.servers.find(request) else {
             return unparsed(decision_id, Reason::UnknownServer);
         };
         observation.server(server);
@@ -77,7 +77,8 @@ impl Pipeline {
             return endpoints::preflight(observation);
         }
         self.notice(request, now);
-        let subject = self.subject(request, server, now, observation).await;
+        let asked = (&**server, &*face);
+        let subject = self.subject(request, asked, now, observation).await;
         observation.stage(Stage::Authenticate);
         let subject = match subject {
             Ok(subject) => subject,
@@ -86,7 +87,7 @@ impl Pipeline {
                 let parsed = glimpse(request, server, &self.limits);
                 observation.parsed(&parsed);
                 observation.stage(Stage::Parse);
-                return unauthenticated(&parsed.addressee(decision_id), server, error);
+                return unauthenticated(&parsed.addressee(decision_id), &face, error);
             }
         };
         observation.subject(&subject);
@@ -108,6 +109,7 @@ impl Pipeline {
         let proven = ProvenRequest {
             request,
             server,
+            face: &face,
             subject: &subject,
             policy,
             now,
@@ -121,11 +123,11 @@ impl Pipeline {
     async fn subject<'p>(
         &'p self,
         request: &HttpRequest<'_>,
-        server: &Server,
+        (server, face): (&Server, &Face),
         now: Timestamp,
         observation: &mut Observation<'p>,
     ) -> Result<Arc<Subject>, AuthenticationError> {
-        let mut proving = pin!(self.authenticate(request, server, now));
+        let mut proving = pin!(self.authenticate(request, server, face, now));
         let at_once = poll_fn(|cx| Poll::Ready(proving.as_mut().poll(cx))).await;
         if let Poll::Ready(subject) = at_once {
             return subject;
@@ -139,14 +141,15 @@ impl Pipeline {
         &self,
         request: &HttpRequest<'_>,
         server: &Server,
+        face: &Face,
         now: Timestamp,
     ) -> Result<Arc<Subject>, AuthenticationError> {
         let credentials = Credentials::new(request.path, request.header("authorization"));
         let authenticated = self
             .authenticator
-            .authenticate(&credentials, &server.audience, now)
+            .authenticate(&credentials, &face.audience, now)
             .await?;
-        Ok(authenticated.subject)
+        Ok(server.with_scope_names(authenticated.subject))
     }
 
     /// Waits until a body may be parsed, if it is long.
@@ -178,6 +181,7 @@ impl Pipeline {
         let ProvenRequest {
             request,
             server,
+            face,
             subject,
             policy,
             now,
@@ -196,6 +200,7 @@ impl Pipeline {
         let context = RequestContext {
             request,
             server,
+            face,
             subject,
             host: &host,
             headers: &headers,
@@ -261,6 +266,7 @@ impl Pipeline {
 struct ProvenRequest<'a> {
     request: &'a HttpRequest<'a>,
     server: &'a Arc<Server>,
+    face: &'a Face,
     subject: &'a Arc<Subject>,
     policy: &'a Policy,
     now: Timestamp,

@@ -13,7 +13,7 @@ use super::outcome::{FINDINGS, Stop, error_line, print};
 use crate::app::{self, KeysFileFault, RunError};
 use crate::catalog::{Catalog, RecordedTool};
 use crate::config::{self, Config, Inspection, PolicyUsage, RecordedNames};
-use crate::envoy::bootstrap::{self, Expected};
+use crate::envoy::bootstrap::{self, Expected, ExpectedHosts};
 use crate::policy::testing::Suite;
 use crate::policy::{self, CompileContext, DeclaredArguments, LintContext};
 use crate::yaml::{Findings, Node, Severity, Source};
@@ -108,6 +108,7 @@ fn look_at_envoy(
     let expected = config.map(|config| Expected {
         listen: config.listen.clone(),
         servers: config.servers.iter().map(|one| one.name.clone()).collect(),
+        hosts: config.hosts().map(expected_hosts).collect(),
         string_body: config.servers.iter().all(|server| server.string_body),
         body_bytes_max: config.limits.check.body_bytes_max,
         headers_max: config.limits.check.headers_max,
@@ -119,6 +120,14 @@ fn look_at_envoy(
         set_headers: usage.map_or_else(Vec::new, |usage| usage.set_headers.clone()),
     });
     bootstrap::inspect(files, expected.as_ref(), &load::named)
+}
+
+fn expected_hosts((server, hosts, is_bound): (&str, &[String], bool)) -> ExpectedHosts {
+    ExpectedHosts {
+        server: server.to_owned(),
+        hosts: hosts.to_vec(),
+        is_bound,
+    }
 }
 
 /// What would keep the service from starting, where the file says it.

@@ -28,7 +28,7 @@ impl ConfigReader<'_> {
         });
         let issuers_strict = fields.optional("issuers_strict", findings, yaml::boolean);
         let servers = fields.required("servers", findings, |node, findings| {
-            self.servers(node, names.as_deref(), findings)
+            self.servers(node, names.as_deref(), &authn.issuers, findings)
         });
         let policy = fields.required("policy", findings, yaml::string);
         let candidate = fields.optional("candidate_policy", findings, yaml::string);

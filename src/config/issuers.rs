@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::reader::ConfigReader;
+use super::scope_names;
 use crate::authn::{
     self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings, SignatureAlgorithm,
 };
@@ -67,6 +68,7 @@ impl ConfigReader<'_> {
         let algorithms = fields.optional("algorithms", findings, algorithms);
         let ca_file = fields.optional("ca_file", findings, yaml::string);
         let claims = fields.optional("claims", findings, claims);
+        let scope_names = fields.optional("scopes", findings, scope_names::scope_names);
         let leeway = yaml::duration(Duration::ZERO..=Duration::from_mins(5));
         let leeway = fields.optional("leeway", findings, leeway);
         let keys = fields.optional("keys", findings, keys);
@@ -79,6 +81,7 @@ impl ConfigReader<'_> {
         settings.ca_file = ca_file.map(|path| self.path(&path));
         settings.algorithms = algorithms.unwrap_or(settings.algorithms);
         settings.claims = claims.unwrap_or(settings.claims);
+        settings.scope_names = scope_names;
         settings.leeway = leeway.unwrap_or(settings.leeway);
         settings.keys = keys.unwrap_or(settings.keys);
         read.settings = Some(settings);
@@ -192,6 +195,7 @@ pub(super) fn shown(settings: &IssuerSettings) -> Value {
         algorithms,
         ca_file,
         claims,
+        scope_names,
         leeway,
         keys:
             KeySettings {
@@ -212,6 +216,7 @@ pub(super) fn shown(settings: &IssuerSettings) -> Value {
     put("algorithms", json!(algorithms));
     put("ca_file", json!(ca_file.as_ref().map(PathBuf::as_path)));
     put("claims", claims_shown(claims));
+    put("scopes", scope_names::shown(scope_names.as_ref()));
     put("leeway", json!(yaml::duration_text(*leeway)));
     put(
         "keys",

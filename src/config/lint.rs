@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::inspection::Inspection;
 use super::silence::{
-    PASSED_TOKEN, TELLING_STATUS, UNCHECKED_ARGUMENTS, UNKNOWN_INDIRECT_TOOL, UNRECORDED_TOOLS,
-    UNRULED_INNER_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
+    NO_AUTHORIZATION_SERVER, PASSED_TOKEN, TELLING_STATUS, UNCHECKED_ARGUMENTS, UNHEARD_DENIALS,
+    UNKNOWN_INDIRECT_TOOL, UNRECORDED_TOOLS, UNRULED_INNER_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
 };
+use crate::check::ServerSettings;
 use crate::yaml::{Data, Findings, Node, silence_of};
 
 /// What the rules of a policy look at.
@@ -25,6 +26,22 @@ pub struct PolicyUsage {
 /// The names of recorded tools, by server.
 pub type RecordedNames = BTreeMap<String, Vec<String>>;
 
+impl PolicyUsage {
+    /// Whether a rule names a scope, by the name in tokens or the advertised one.
+    fn names_scope(&self, server: Option<&ServerSettings>, scope: &str) -> bool {
+        let issuers = server.into_iter().flat_map(|server| {
+            let issuers = server.issuers.iter();
+            issuers.filter_map(|issuer| server.scope_names(issuer))
+        });
+        let mut names = issuers.map(|names| (names, names.advertised(scope)));
+        self.scopes.contains(scope)
+            || names.any(|(names, advertised)| {
+                let mut used = self.scopes.iter();
+                used.any(|used| names.advertised(used) == advertised)
+            })
+    }
+}
+
 /// Adds warnings about a configuration to its findings. Without a policy, nothing is said about
 /// what its rules would look at.
 pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &RecordedNames) {
@@ -32,7 +49,11 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &Re
     let servers = root.and_then(|root| root.member("servers"));
     let replicas = root.and_then(|root| root.member("replicas"));
     let replicas = replicas.filter(|node| matches!(node.data, Data::Int(2..)));
+    let configured = inspection.config.as_ref().map(|config| &*config.servers);
     for server in servers.map_or(&[][..], Node::items) {
+        let name = server.member("name").and_then(Node::as_str);
+        let mut settings = configured.unwrap_or_default().iter();
+        let settings = settings.find(|one| Some(&*one.name) == name);
         let silence = silence_of(server);
         let is_silent = |name: &str| silence.contains(&name);
         let findings = &mut inspection.findings;
@@ -48,6 +69,12 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &Re
         }
         if !is_silent(TELLING_STATUS) {
             look_at_shape(server, findings);
+        }
+        if !is_silent(UNHEARD_DENIALS) {
+            look_at_responses(server, findings);
+        }
+        if let Some(settings) = settings.filter(|_| !is_silent(NO_AUTHORIZATION_SERVER)) {
+            look_at_login(server, settings, findings);
         }
         if server.member("tools_snapshot").is_none() && !is_silent(UNRECORDED_TOOLS) {
             look_at_tools(server, findings);
@@ -71,7 +98,8 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &Re
             .member("scopes_supported")
             .map_or(&[][..], Node::items)
         {
-            let Some(scope) = node.as_str().filter(|scope| !usage.scopes.contains(*scope)) else {
+            let is_unused = |scope: &&str| !usage.names_scope(settings, scope);
+            let Some(scope) = node.as_str().filter(is_unused) else {
                 continue;
             };
             let message = format!("clients are told to ask for `{scope}`, and no rule looks at it");
@@ -108,6 +136,40 @@ fn look_at_shape(server: &Node, findings: &mut Findings) {
         let help = "`shape: jsonrpc_error`, or silence this with `silence: [telling-status]`";
         findings.lint(node, TELLING_STATUS, message, help);
     }
+}
+
+/// For a server that sends its responses on the GET stream: clients wait for them there.
+fn look_at_responses(server: &Node, findings: &mut Findings) {
+    let responds = server.member("responses_on_get");
+    let responds = responds.is_some_and(|node| node.data == Data::Bool(true));
+    let shape = server.member("deny").and_then(|deny| deny.member("shape"));
+    let shape = shape.filter(|node| node.as_str().is_some_and(|word| word != "http_403"));
+    if let Some(node) = shape.filter(|_| responds) {
+        let message = "clients of such a server look only at the status of the reply to POST, and \
+                       wait for a denied response until their timeout";
+        let help = "`shape: http_403`, which is the default with `responses_on_get: true`, or \
+                    silence this with `silence: [unheard-denials]`";
+        findings.lint(node, UNHEARD_DENIALS, message, help);
+    }
+}
+
+/// For a server none of whose issuers is a URL.
+fn look_at_login(server: &Node, settings: &ServerSettings, findings: &mut Findings) {
+    let is_said = settings.authorization_servers.is_some();
+    if is_said || !settings.authorization_servers().is_empty() {
+        return;
+    }
+    let node = server.member("issuers").or_else(|| server.member("name"));
+    let message = "no issuer of the server is the URL of an authorization server: clients without a \
+                   token are told of no place to get one";
+    let help = "name some as `authorization_servers`, or say that there is none with \
+                `authorization_servers: []`";
+    findings.lint(
+        node.unwrap_or(server),
+        NO_AUTHORIZATION_SERVER,
+        message,
+        help,
+    );
 }
 
 /// For a server whose recorded tools could be held against their schemas.

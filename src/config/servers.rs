@@ -1,17 +1,23 @@
 //! `servers`: what is guarded, where it is found, and how its clients are answered.
 
+mod identity;
+mod replies;
+
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use self::identity::Identity;
+use self::replies::SCOPE_RESULTS;
 use super::indirect;
 use super::reader::ConfigReader;
+use super::scope_names::{self, scope};
 use super::silence::LINTS;
 use super::words::{ACCEPT, ON, PROTOCOL_VERSIONS, Words, word_of};
-use crate::authn::{challenge, metadata};
+use crate::authn::IssuerSettings;
 use crate::catalog::{OnChange, Trust};
-use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings, SessionBinding, UriForm};
+use crate::check::{DenySettings, ScopeResults, ServerSettings, SessionBinding, UriForm};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::{self, Fields, Findings, Node};
 
@@ -22,18 +28,27 @@ const BATCH_MAX: u64 = 1000;
 pub(super) type Guarded = (Vec<ServerSettings>, HashMap<String, PathBuf>);
 
 impl ConfigReader<'_> {
-    /// `issuers` are the names of those configured, if there is a list of them.
+    /// `issuers` are the names of those configured, if there is a list of them, and `settings` those
+    /// that could be read.
     pub(super) fn servers(
         self,
         node: &Node,
         issuers: Option<&[String]>,
+        settings: &[IssuerSettings],
         findings: &mut Findings,
     ) -> Option<Guarded> {
         let mut names = HashSet::new();
         let mut places: HashMap<(String, String), String> = HashMap::new();
         let mut snapshots = HashMap::new();
         let servers = yaml::list(node, findings, |node, findings| {
-            let (server, snapshot) = server(node, issuers, findings)?;
+            let (mut server, snapshot) = server(node, issuers, findings)?;
+            let named = settings
+                .iter()
+                .filter(|one| server.issuers.contains(&one.issuer));
+            let named =
+                named.filter_map(|one| Some((one.issuer.clone(), one.scope_names.clone()?)));
+            server.issuer_scope_names = named.collect();
+            identity::look_at_resources(node, &server, findings);
             if !names.insert(server.name.clone()) {
                 findings.error(node, format!("server `{}` is there twice", server.name), "");
             }
@@ -60,18 +75,18 @@ fn server(
 ) -> Option<(ServerSettings, Option<String>)> {
     let mut fields = Fields::open(node, "a server", findings)?;
     let name = fields.required("name", findings, server_name);
-    let (hosts, path) = fields
-        .optional("match", findings, place)
-        .unwrap_or_default();
-    let resource = fields.required("resource", findings, resource);
-    let audiences = strings(&mut fields, "audiences", findings);
+    let identity = Identity::read(&mut fields, findings);
     let trusted = fields.optional("issuers", findings, |node, findings| {
         yaml::list(node, findings, |node, findings| {
             trusted_issuer(node, issuers, findings)
         })
     });
-    let scopes_supported = fields.optional("scopes_supported", findings, scopes);
-    let deny = fields.optional("deny", findings, deny).unwrap_or_default();
+    let scopes_supported = fields.optional("scopes_supported", findings, |node, findings| {
+        yaml::list(node, findings, scope)
+    });
+    let scope_names = fields.optional("scopes", findings, scope_names::scope_names);
+    let challenge_scopes = fields.optional("challenge", findings, replies::challenge);
+    let deny = fields.optional("deny", findings, replies::deny);
     let snapshot = fields.optional("tools_snapshot", findings, yaml::string);
     let trust = trust(&mut fields, findings);
     let check_arguments = check_arguments(node, &mut fields, findings);
@@ -80,46 +95,44 @@ fn server(
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
     let batch_max = batch_max.and_then(|most| usize::try_from(most).ok());
     let accept = yaml::choice(ACCEPT);
-    let string_body = fields
-        .optional("string_body", findings, &accept)
-        .unwrap_or(false);
-    let fold_arguments = fields
-        .optional("fold_arguments", findings, &accept)
-        .unwrap_or(false);
+    let mut accepts = |key| fields.optional(key, findings, &accept).unwrap_or(false);
+    let (string_body, fold_arguments) = (accepts("string_body"), accepts("fold_arguments"));
     let uris = fields
         .optional("uris", findings, yaml::choice(UriForm::WORDS))
         .unwrap_or_default();
     let authorization = fields
         .optional("upstream", findings, upstream)
         .unwrap_or_default();
-    let session_binding = fields
-        .optional(
-            "session_binding",
-            findings,
-            yaml::choice(SessionBinding::WORDS),
-        )
-        .unwrap_or_default();
+    let bindings = yaml::choice(SessionBinding::WORDS);
+    let session_binding = fields.optional("session_binding", findings, bindings);
     let (responses_on_get, resume) = streams(&mut fields, findings);
     let protocol_versions = fields.optional("protocol_versions", findings, protocol_versions);
     fields.finish(findings);
     let has_streams = responses_on_get || resume;
     indirect::check_streams(node, indirect.as_ref(), has_streams, findings);
+    let deny = deny.unwrap_or_default();
+    let (deny, scope_results) = deny.settings(responses_on_get, node.member("deny"), findings);
     let all = || issuers.unwrap_or_default().to_vec();
     let settings = ServerSettings {
         name: name?,
-        hosts,
-        path,
-        resource: resource?,
-        audiences,
+        hosts: identity.hosts,
+        path: identity.path,
+        resources: identity.resources?,
+        audiences: identity.audiences,
         issuers: trusted.unwrap_or_else(all),
+        authorization_servers: identity.authorization_servers,
         scopes_supported: scopes_supported.unwrap_or_default(),
+        scope_names,
+        issuer_scope_names: Vec::new(),
+        challenge_scopes: challenge_scopes.unwrap_or_default(),
+        scope_results,
         deny,
         batch_max: batch_max.unwrap_or(0),
         string_body,
         fold_arguments,
         uris,
         authorization,
-        session_binding,
+        session_binding: session_binding.unwrap_or_default(),
         responses_on_get,
         resume,
         trust,
@@ -184,56 +197,6 @@ fn server_name(node: &Node, findings: &mut Findings) -> Option<String> {
     None
 }
 
-type HostsAndPath = (Vec<String>, Option<String>);
-
-fn place(node: &Node, findings: &mut Findings) -> Option<HostsAndPath> {
-    let mut fields = Fields::open(node, "`match`", findings)?;
-    let hosts = fields.required("hosts", findings, |node, findings| {
-        yaml::list(node, findings, host)
-    });
-    let path = fields.optional("path", findings, path);
-    fields.finish(findings);
-    Some((hosts?, path))
-}
-
-fn host(node: &Node, findings: &mut Findings) -> Option<String> {
-    let host = yaml::string(node, findings)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    if host.bytes().all(plain) {
-        return Some(host.to_ascii_lowercase());
-    }
-    let help = "a host name or address, with `:port` if the port has to match too";
-    findings.error(node, format!("`{host}` is not a host"), help);
-    None
-}
-
-fn path(node: &Node, findings: &mut Findings) -> Option<String> {
-    let path = yaml::string(node, findings)?;
-    if path.starts_with('/') && crate::check::path_is_plain(&path) {
-        // `/mcp/` and `/mcp` are the same prefix of segments.
-        return Some(path.trim_end_matches('/').to_owned());
-    }
-    let help = "`/` and plain segments, without `%`, `;`, `\\`, `//`, `.` or `..`";
-    findings.error(
-        node,
-        format!("`{path}` is not a path that can be matched"),
-        help,
-    );
-    None
-}
-
-fn resource(node: &Node, findings: &mut Findings) -> Option<String> {
-    let text = yaml::string(node, findings)?;
-    let checked = metadata::check_resource(&text).map_err(|error| error.to_string());
-    match checked.and_then(|_| challenge::check_url(&text).map_err(|error| error.to_string())) {
-        Ok(()) => Some(text),
-        Err(message) => {
-            findings.error(node, message, "");
-            None
-        }
-    }
-}
-
 fn trusted_issuer(
     node: &Node,
     issuers: Option<&[String]>,
@@ -249,37 +212,6 @@ fn trusted_issuer(
     None
 }
 
-fn scopes(node: &Node, findings: &mut Findings) -> Option<Vec<String>> {
-    yaml::list(node, findings, scope)
-}
-
-fn scope(node: &Node, findings: &mut Findings) -> Option<String> {
-    let scope = yaml::string(node, findings)?;
-    match challenge::check_scope(&scope) {
-        Ok(()) => Some(scope),
-        Err(error) => {
-            findings.error(
-                node,
-                error.to_string(),
-                "visible ASCII without blanks, `\"` and `\\`",
-            );
-            None
-        }
-    }
-}
-
-fn deny(node: &Node, findings: &mut Findings) -> Option<DenySettings> {
-    let mut fields = Fields::open(node, "`deny`", findings)?;
-    let shape = fields
-        .optional("shape", findings, yaml::choice(DenyShape::WORDS))
-        .unwrap_or_default();
-    let disclose = fields
-        .optional("disclose", findings, yaml::choice(Disclose::WORDS))
-        .unwrap_or_default();
-    fields.finish(findings);
-    Some(DenySettings { shape, disclose })
-}
-
 fn upstream(node: &Node, findings: &mut Findings) -> Option<AuthorizationHeader> {
     let mut fields = Fields::open(node, "`upstream`", findings)?;
     let words = yaml::choice(AuthorizationHeader::WORDS);
@@ -290,25 +222,21 @@ fn upstream(node: &Node, findings: &mut Findings) -> Option<AuthorizationHeader>
     Some(authorization)
 }
 
-fn strings(fields: &mut Fields<'_>, key: &'static str, findings: &mut Findings) -> Vec<String> {
-    // An empty list of further audiences says what leaving it out says, so it is no mistake.
-    let empty = |node: &Node| matches!(&node.data, yaml::Data::List(items) if items.is_empty());
-    let Some(node) = fields.node_of(key).filter(|node| !empty(node)) else {
-        return Vec::new();
-    };
-    yaml::list(node, findings, yaml::string).unwrap_or_default()
-}
-
 /// A server in force, as the effective configuration shows it.
 pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value {
     let ServerSettings {
         name,
         hosts,
         path,
-        resource,
+        resources,
         audiences,
         issuers,
+        authorization_servers: _,
         scopes_supported,
+        scope_names,
+        issuer_scope_names: _,
+        challenge_scopes,
+        scope_results,
         deny: DenySettings { shape, disclose },
         batch_max,
         string_body,
@@ -326,19 +254,36 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
     let place = (!hosts.is_empty()).then(|| json!({"hosts": hosts, "path": path}));
     let scopes_supported = (!scopes_supported.is_empty()).then_some(scopes_supported);
     let protocol_versions = (!protocol_versions.is_empty()).then_some(protocol_versions);
+    let resource = match resources.as_slice() {
+        [one] => json!(one),
+        all => json!(all),
+    };
+    let agents = match scope_results {
+        ScopeResults::Agents(agents) => Some(agents),
+        ScopeResults::None | ScopeResults::All => None,
+    };
+    let in_result = *scope_results != ScopeResults::None;
     json!({
         "name": name,
         "match": place,
         "resource": resource,
         "audiences": audiences,
         "issuers": issuers,
+        "authorization_servers": settings.authorization_servers(),
+        "scopes": scope_names::shown(scope_names.as_ref()),
+        "challenge": {"scopes": challenge_scopes.word()},
         "tools_snapshot": tools_snapshot,
         "on_tool_change": on_change.word(),
         "trust_tool_hints": hints,
         "check_arguments": check_arguments,
         "indirect": indirect::shown(indirect.as_ref()),
         "scopes_supported": scopes_supported,
-        "deny": {"shape": shape.word(), "disclose": disclose.word()},
+        "deny": {
+            "shape": shape.word(),
+            "disclose": disclose.word(),
+            "insufficient_scope": word_of(SCOPE_RESULTS, in_result),
+            "insufficient_scope_agents": agents,
+        },
         "batch_max": batch_max,
         "string_body": word_of(ACCEPT, *string_body),
         "fold_arguments": word_of(ACCEPT, *fold_arguments),

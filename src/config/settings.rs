@@ -9,7 +9,7 @@ use crate::audit;
 use crate::authn;
 use crate::catalog::{CatalogLimits, WatchedServer};
 use crate::check::{
-    self, Fact, HandoffSettings, IndirectTool, PurposeSettings, ServerSettings, UriForm,
+    self, Fact, HandoffSettings, IndirectTool, PurposeSettings, ScopeNames, ServerSettings, UriForm,
 };
 use crate::envoy::check_request::ClientAddress;
 use crate::fetch;
@@ -111,6 +111,26 @@ impl Config {
         servers
             .filter_map(|server| Some((server.name.clone(), server.indirect.clone()?)))
             .collect()
+    }
+
+    /// The hosts of each server, and whether it is at no other host even where a route names it.
+    pub fn hosts(&self) -> impl Iterator<Item = (&str, &[String], bool)> {
+        let servers = self.servers.iter();
+        servers.map(|server| (&*server.name, &*server.hosts, server.follows_host()))
+    }
+
+    /// How scopes are advertised, by server and issuer, where it is not as in tokens.
+    #[must_use]
+    pub fn scope_names(&self) -> HashMap<(String, String), ScopeNames> {
+        let servers = self.servers.iter();
+        let named = servers.flat_map(|server| {
+            let issuers = server.issuers.iter();
+            issuers.filter_map(|issuer| {
+                let names = server.scope_names(issuer)?;
+                Some(((server.name.clone(), issuer.clone()), names.clone()))
+            })
+        });
+        named.collect()
     }
 
     /// What may be remembered of tools.

@@ -17,6 +17,10 @@ pub(super) const TELLING_STATUS: &str = "telling-status";
 pub(super) const UNKNOWN_INDIRECT_TOOL: &str = "unknown-indirect-tool";
 /// No rule allows a tool that another one calls.
 pub(super) const UNRULED_INNER_TOOLS: &str = "unruled-inner-tools";
+/// Clients wait for a denial elsewhere than it is told.
+pub(super) const UNHEARD_DENIALS: &str = "unheard-denials";
+/// A client without a token is told of no place to get one.
+pub(super) const NO_AUTHORIZATION_SERVER: &str = "no-authorization-server";
 
 /// The lints that a server can silence.
 pub const LINTS: &[&str] = &[
@@ -28,4 +32,6 @@ pub const LINTS: &[&str] = &[
     TELLING_STATUS,
     UNKNOWN_INDIRECT_TOOL,
     UNRULED_INNER_TOOLS,
+    UNHEARD_DENIALS,
+    NO_AUTHORIZATION_SERVER,
 ];

@@ -3,7 +3,7 @@
 //! A row names a value once, for reading and for printing: one that has no word does not compile.
 
 use crate::catalog::OnChange;
-use crate::check::{DenyShape, Disclose, InnerForm, SessionBinding, UriForm};
+use crate::check::{ChallengeScopes, DenyShape, Disclose, InnerForm, SessionBinding, UriForm};
 use crate::envoy::check_request::ClientAddress;
 use crate::upstream::AuthorizationHeader;
 
@@ -32,6 +32,7 @@ macro_rules! words {
 
 words! {
     ClientAddress { Peer = "peer", ExternalAddress = "x-envoy-external-address" }
+    ChallengeScopes { All = "all", Missing = "missing" }
     DenyShape { ToolError = "tool_error", JsonrpcError = "jsonrpc_error", Http403 = "http_403" }
     Disclose { Nothing = "nothing", Reason = "reason", Rule = "rule" }
     SessionBinding { On = "on", Strict = "strict", Off = "off" }

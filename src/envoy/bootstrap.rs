@@ -47,7 +47,7 @@ use message::ConfigMessage;
 use report::Report;
 use world::World;
 
-pub use expected::Expected;
+pub use expected::{Expected, ExpectedHosts};
 
 /// Every fault in the configuration of one Envoy: a bootstrap, files with `resources` (LDS, RDS,
 /// CDS), or both, and the files that they name, which `read` reads. Without `expected`, checks that

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::issuers::Issuers;
 use super::testing::{IndirectTools, SampleContext, ToolDefaults};
-use crate::authz::{TrustedHints, UriForm};
+use crate::authz::{ScopeNames, TrustedHints, UriForm};
 
 /// What a policy is compiled against.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +26,8 @@ pub struct CompileContext {
     pub defaults: Arc<ToolDefaults>,
     /// The tools of servers that call other tools, for policy tests.
     pub indirect: Arc<IndirectTools>,
+    /// How the scopes of a server's callers are advertised, by server and issuer, for policy tests.
+    pub scope_names: Arc<HashMap<(String, String), ScopeNames>>,
     /// How many rules a policy may have.
     pub rules_max: usize,
     /// How long an expression may be, in bytes.
@@ -43,6 +45,7 @@ impl Default for CompileContext {
             uris: Arc::default(),
             defaults: Arc::default(),
             indirect: Arc::default(),
+            scope_names: Arc::default(),
             rules_max: 10_000,
             cel_bytes_max: 4 << 10,
         }
@@ -60,6 +63,7 @@ impl CompileContext {
             uris: Arc::clone(&self.uris),
             defaults: Arc::clone(&self.defaults),
             indirect: Arc::clone(&self.indirect),
+            scope_names: Arc::clone(&self.scope_names),
         }
     }
 }

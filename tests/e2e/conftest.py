@@ -55,7 +55,7 @@ def upstreams(run_dir: Path) -> Iterator[list[Upstream]]:
     # As its transport has it: answers come on the GET stream, and a POST is accepted or refused.
     start = sdk_script("notes", "py1", "/old/mcp", "sse")
     processes.append(Process("notes-old", start, run_dir))
-    old = {"responses_on_get": True, "deny": {"shape": "http_403"}}
+    old = {"responses_on_get": True}
     found.append(Upstream("old", processes[-1].port(), "/old/mcp", settings=old))
     quiet = {"deny": {"disclose": "nothing"}}
     found.append(Upstream("quiet", ts2.port, ts2.path, settings=quiet))

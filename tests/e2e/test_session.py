@@ -140,14 +140,15 @@ def test_a_session_is_its_subjects_alone(connect, gate, mint, kind, server):
     with connect(kind, server, token=mint(server)) as alice, httpx.Client() as http:
         session = json.loads(alice.call("whoami").text)["mcp-session-id"]
 
-        denied = answer(post(http, url, bob, call_message("list_notes"), mcp_session_id=session))
-        assert denied["result"]["_meta"]["reason"] == "session_mismatch"
+        denied = post(http, url, bob, call_message("list_notes"), mcp_session_id=session)
+        assert denied.status_code == 404
+        assert denied.json()["error"]["data"]["reason"] == "session_mismatch"
         cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled"}
-        assert post(http, url, bob, cancelled, mcp_session_id=session).status_code == 202
+        assert post(http, url, bob, cancelled, mcp_session_id=session).status_code == 404
         used = {"authorization": f"Bearer {bob}", "mcp-session-id": session}
         for method in ("GET", "DELETE"):
             refused = http.request(method, url, headers=HEADERS | used)
-            assert refused.status_code == 403
+            assert refused.status_code == 404
             assert refused.json()["error"]["data"]["reason"] == "session_mismatch"
         # The revision without sessions: whatever the server makes of it, it sees no session.
         modern = used | {"mcp-protocol-version": "2026-07-28"}
@@ -175,8 +176,9 @@ def test_a_session_is_its_subjects_before_anybody_uses_it(gate, mint, server):
         session = opened.headers["mcp-session-id"]
         assert gate.metric("bindings_total", server=server, kind="session", how="issued") == issued + 1
 
-        denied = answer(post(http, url, bob, call, mcp_session_id=session))
-        assert denied["result"]["_meta"]["reason"] == "session_mismatch"
+        denied = post(http, url, bob, call, mcp_session_id=session)
+        assert denied.status_code == 404
+        assert denied.json()["error"]["data"]["reason"] == "session_mismatch"
         assert post(http, url, alice, INITIALIZED, mcp_session_id=session).status_code == 202
         found = answer(post(http, url, alice, call, mcp_session_id=session))
         assert found["result"]["content"][0]["text"] == "the first note"
@@ -192,8 +194,9 @@ def test_a_session_that_ended_stays_its_subjects(gate, mint, server):
         assert http.delete(url, headers=used).status_code in (200, 202, 204)
         # The server's own word.
         assert post(http, url, alice, call, mcp_session_id=session).status_code == 404
-        denied = answer(post(http, url, bob, call, mcp_session_id=session))
-        assert denied["result"]["_meta"]["reason"] == "session_mismatch"
+        denied = post(http, url, bob, call, mcp_session_id=session)
+        assert denied.status_code == 404
+        assert denied.json()["error"]["data"]["reason"] == "session_mismatch"
 
 
 # What each client makes of a 404 within its session: an error, and it can be used on.
@@ -203,6 +206,47 @@ TOLD = {
     "ts1": (404, "session is not known"),
     "ts2": ("CLIENT_HTTP_NOT_IMPLEMENTED", "session is not known"),
 }
+
+
+# What each client makes of a session that has become another subject's.
+TAKEN = {
+    "py1": (32600, "Session terminated"),
+    "py2": (-32600, "belongs to another subject"),
+    "ts1": (404, "belongs to another subject"),
+    "ts2": ("CLIENT_HTTP_NOT_IMPLEMENTED", "belongs to another subject"),
+}
+
+
+def test_a_client_begins_anew_after_its_session_is_anothers(own, upstreams, key):
+    with Gate(own, upstreams, POLICY, key=key) as gate, ExitStack() as stack, httpx.Client() as http:
+        clients = []
+        for kind in TAKEN:
+            server = "py1" if kind.startswith("ts") else "ts1"
+            client = Client(kind, gate.url(server), own, token=gate.token(server))
+            client = stack.enter_context(client)
+            assert client.connected.ok, client.connected
+            session = json.loads(client.call("whoami").text)["mcp-session-id"]
+            clients.append((kind, server, client, session))
+        # What was bound is forgotten, and somebody else is the first to use the sessions.
+        assert gate.authz.stop() == 0
+        gate.start_authz()
+        gate.wait_ready()
+        url, token = gate.url("ts1"), gate.token("ts1")
+        wait_for("an open gate", lambda: post(http, url, token, INITIALIZE).status_code == 200)
+        call = call_message("get_note", id="first")
+        for _, server, _, session in clients:
+            bob = gate.token(server, subject="bob")
+            taken = post(http, gate.url(server), bob, call, mcp_session_id=session)
+            assert taken.status_code == 200
+        for kind, server, client, _ in clients:
+            lost = client.call("get_note", id="first")
+            assert not lost.ok
+            code, text = TAKEN[kind]
+            assert lost["error"]["code"] == code, lost
+            assert text in lost["error"]["message"], lost
+            with Client(kind, gate.url(server), own, token=gate.token(server)) as anew:
+                assert anew.connected.ok, anew.connected
+                assert anew.call("get_note", id="first").text == "the first note"
 
 
 def test_strict_sessions_begin_anew_after_a_restart(own, upstreams, key):

@@ -187,7 +187,7 @@ def test_the_servers_word_on_a_session_passes(upstream, ask):
     upstream.says(answer(result(content=[])))
     assert ask("bob", "raw", call_message("x"), mcp_session_id="restarts").body == result(content=[])
     denied = json.loads(ask("alice", "raw", call_message("x"), mcp_session_id="restarts").body)
-    assert denied["result"]["_meta"]["reason"] == "session_mismatch"
+    assert denied["error"]["data"]["reason"] == "session_mismatch"
 
 
 # --- A resumed stream of an official server.

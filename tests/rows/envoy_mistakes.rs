@@ -39,6 +39,8 @@ struct Row {
     #[serde(default)]
     also: usize,
     servers: Option<u8>,
+    #[serde(default)]
+    follows: bool,
     peers: Option<bool>,
     address: Option<String>,
     /// Whether Envoy refuses it itself, for the end-to-end tests.
@@ -76,6 +78,9 @@ fn run(row: &Row) -> Vec<String> {
     let mut expected = expected();
     if row.servers.is_some() {
         expected.servers.push("other".to_owned());
+    }
+    for hosts in &mut expected.hosts {
+        hosts.is_bound = row.follows;
     }
     expected.peers = row.peers.is_some();
     if row.address.is_some() {

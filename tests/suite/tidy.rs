@@ -275,12 +275,12 @@ fn the_core_has_no_io_and_no_serialization() {
 
 /// Functions that judge a part of a rule, and the type whose every field they have to judge.
 const JUDGES: &[(&str, &str, &str)] = &[
-    ("authz/selectors/who.rs", "fn matches(", "Who"),
+    ("authz/selectors/who.rs", "fn matches_with(", "Who"),
     ("authz/selectors/what.rs", "fn matches(", "What"),
     ("authz/selectors/when.rs", "fn matches(", "When"),
     ("authz/selectors/place.rs", "fn matches(", "Where"),
     ("authz/selectors/why.rs", "fn matches(", "Why"),
-    ("authz/rule.rs", "fn matches(", "Rule"),
+    ("authz/rule.rs", "fn matches_with(", "Rule"),
     ("authz/evaluation/requirements.rs", "fn add(", "Needs"),
     ("policy/matrix/callers.rs", "fn caller(", "Who"),
 ];

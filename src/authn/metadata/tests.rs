@@ -124,8 +124,38 @@ fn identifiers_that_clients_would_trip_over_are_refused() {
     for (resource, error) in rows {
         assert_eq!(metadata(resource), Err(error), "{resource}");
     }
+}
+
+#[test]
+fn a_document_without_authorization_servers_names_none() {
     assert_eq!(
-        ResourceMetadata::new("https://h", &[], &[], None),
-        Err(InvalidResource::NoAuthorizationServer("https://h".into()))
+        ResourceMetadata::new("https://h", &[], &[], None)
+            .unwrap()
+            .document(),
+        r#"{"resource":"https://h","bearer_methods_supported":["header"]}"#
     );
+}
+
+#[test]
+fn clients_log_in_at_urls() {
+    for issuer in [
+        "https://idp.example",
+        "https://idp.example/a/",
+        "http://127.0.0.1:1/a",
+    ] {
+        assert!(is_authorization_server(issuer), "{issuer}");
+    }
+    for issuer in [
+        "",
+        "mcp.example.com",
+        "local",
+        "http://adfs.example/adfs/services/trust",
+        "https://idp.example?a",
+        "https://idp.example#a",
+        "https://u@idp.example",
+        "https://login.example/{tenantid}/v2.0",
+        "spiffe://td/a",
+    ] {
+        assert!(!is_authorization_server(issuer), "{issuer}");
+    }
 }

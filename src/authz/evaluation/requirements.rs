@@ -9,14 +9,21 @@ use crate::authz::request::AccessRequest;
 use crate::authz::rule::{Effect, Needs, Rule};
 use crate::authz::selectors::match_auth_age;
 
-/// Combines the requirements, and returns those that are not met.
+/// Combines the requirements, and returns those that are not met. `grant` is the allow rule that
+/// would match if the token had one of its scopes, where none does: its scopes are missing too.
 pub(super) fn unmet(
     policy: &Policy,
     request: &AccessRequest<'_>,
     gates: &[usize],
+    grant: Option<usize>,
 ) -> Option<(Decision, Vec<usize>)> {
     let mut missing = Missing::default();
     let mut unmet = Vec::new();
+    if let Some(rule) = grant.and_then(|position| policy.rules().get(position)) {
+        for scope in rule.scopes() {
+            missing.add_scope(scope, request);
+        }
+    }
     for &position in gates {
         let Some(rule) = policy.rules().get(position) else {
             continue;
@@ -31,12 +38,17 @@ pub(super) fn unmet(
         let denial = Denial::new(DenialReason::SenderConstraint, Some(rule));
         return Some((Decision::Deny(denial), unmet));
     }
-    let first = unmet
-        .first()
-        .and_then(|position| policy.rules().get(*position))?;
+    let first = grant.or(unmet.first().copied());
+    let first = first.and_then(|position| policy.rules().get(position))?;
+    unmet.extend(grant);
+    let held = policy.scopes().iter();
+    let held = held
+        .filter(|scope| request.subject.scopes.contains(scope) && !missing.scopes.contains(scope));
     let challenge = Challenge {
+        held: held.cloned().collect(),
         scopes: missing.scopes,
         missing: missing.lacking,
+        is_for_grant: grant.is_some(),
         acr_values: missing.acr.unwrap_or_default(),
         max_age: missing.max_age,
         rule: Arc::clone(&first.id),
@@ -73,14 +85,7 @@ impl<'p> Missing<'p> {
         let subject = request.subject;
         let mut is_unmet = false;
         for scope in scopes {
-            let lacks = !subject.scopes.contains(scope);
-            is_unmet |= lacks;
-            if !self.scopes.contains(scope) {
-                self.scopes.push(Arc::clone(scope));
-            }
-            if lacks && !self.lacking.contains(scope) {
-                self.lacking.push(Arc::clone(scope));
-            }
+            is_unmet |= self.add_scope(scope, request);
         }
         let acr = subject.claims.member("acr").and_then(|acr| acr.as_str());
         if !accepted.is_empty() && !accepted.iter().any(|value| Some(&**value) == acr) {
@@ -99,6 +104,18 @@ impl<'p> Missing<'p> {
             self.proof = self.proof.or(Some(rule));
         }
         is_unmet
+    }
+
+    /// Adds a scope, and returns whether the token lacks it.
+    fn add_scope(&mut self, scope: &Arc<str>, request: &AccessRequest<'_>) -> bool {
+        let lacks = !request.subject.scopes.contains(scope);
+        if !self.scopes.contains(scope) {
+            self.scopes.push(Arc::clone(scope));
+        }
+        if lacks && !self.lacking.contains(scope) {
+            self.lacking.push(Arc::clone(scope));
+        }
+        lacks
     }
 
     /// One value should satisfy every rule; if none can, the values of the first rule are

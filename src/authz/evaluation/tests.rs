@@ -506,6 +506,11 @@ fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<
             }
     });
     if granting.is_empty() {
+        let others = naive_unmet(rules, ask, &call);
+        if let Some(scoped) = naive_lacking(rules, ask, &policy) {
+            let ids = ids(&|rule| rule.id == scoped || others.contains(&rule.id));
+            return ("challenge", None, ids);
+        }
         let named = rules
             .iter()
             .filter(|rule| rule.mode == Mode::Enforce)
@@ -518,16 +523,7 @@ fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<
         };
         return ("deny", Some(reason), Vec::new());
     }
-    let unmet = ids(&|rule| match &rule.effect {
-        Effect::Require(needs) => {
-            let mut scopes = needs.scopes.iter();
-            let acr = ask.subject.claims.member("acr").unwrap().as_str();
-            let met = scopes.all(|scope| ask.subject.scopes.contains(scope))
-                && (needs.acr.is_empty() || needs.acr.iter().any(|one| Some(&**one) == acr));
-            !met && rule.matches(&call) == Match::Yes
-        }
-        Effect::Allow | Effect::Deny | Effect::Limit(_) | Effect::Open(_) => false,
-    });
+    let unmet = naive_unmet(rules, ask, &call);
     if !unmet.is_empty() {
         return ("challenge", None, unmet);
     }
@@ -538,6 +534,65 @@ fn naive(rules: &[Rule], ask: &Ask) -> (&'static str, Option<DenialReason>, Vec<
     } else {
         ("limit", None, limiting)
     }
+}
+
+fn naive_unmet(rules: &[Rule], ask: &Ask, call: &crate::authz::call::Call<'_>) -> Vec<Arc<str>> {
+    let rules = rules.iter().filter(|rule| rule.mode == Mode::Enforce);
+    let unmet = rules.filter(|rule| match &rule.effect {
+        Effect::Require(needs) => {
+            let mut scopes = needs.scopes.iter();
+            let acr = ask.subject.claims.member("acr").unwrap().as_str();
+            let met = scopes.all(|scope| ask.subject.scopes.contains(scope))
+                && (needs.acr.is_empty() || needs.acr.iter().any(|one| Some(&**one) == acr));
+            !met && rule.matches(call) == Match::Yes
+        }
+        Effect::Allow | Effect::Deny | Effect::Limit(_) | Effect::Open(_) => false,
+    });
+    unmet.map(|rule| Arc::clone(&rule.id)).collect()
+}
+
+/// The allow rule that would grant with one scope more: it is tried with each.
+fn naive_lacking(rules: &[Rule], ask: &Ask, policy: &Policy) -> Option<Arc<str>> {
+    let would = |rule: &&Rule| {
+        let Some(scopes) = rule.who.as_ref().and_then(|who| who.scopes.as_ref()) else {
+            return false;
+        };
+        // What `not` says of scopes is about those that the caller has now.
+        let without_not = |mut who: Who| {
+            who.not = None;
+            who
+        };
+        let request = ask.request();
+        let not = rule.who.iter().flat_map(|who| &who.not);
+        let is_excluded = not
+            .map(|who| who.matches(&request))
+            .any(|found| found != Match::No);
+        let with_scope = |scope: &Arc<str>| {
+            let mut ask = ask.clone();
+            ask.subject.scopes.push(Arc::clone(scope));
+            let request = ask.request();
+            let rule = Rule {
+                who: rule.who.clone().map(without_not),
+                ..(*rule).clone()
+            };
+            let kind = request.action.kind;
+            let named = kind != ActionKind::Unknown || rule.names_method(&request);
+            named
+                && match kind {
+                    ActionKind::Open => policy.could_serve(&rule, &request),
+                    ActionKind::Use | ActionKind::Unknown => {
+                        rule.matches(&policy.call(&request)) == Match::Yes
+                    }
+                }
+        };
+        !is_excluded && scopes.iter().any(with_scope)
+    };
+    let allows = rules
+        .iter()
+        .filter(|rule| rule.mode == Mode::Enforce && rule.effect == Effect::Allow);
+    let scoped = allows.filter(would);
+    let fewest = scoped.min_by_key(|rule| rule.scopes().len());
+    fewest.map(|rule| Arc::clone(&rule.id))
 }
 
 fn limiting(evaluation: &Evaluation) -> Vec<Arc<str>> {
@@ -695,7 +750,10 @@ proptest! {
             if request.action.kind == ActionKind::Use || rule.effect != Effect::Allow {
                 prop_assert_eq!(rule.found, together, "{:?}", rule);
             }
-            if evaluation.rules.contains(&rule.id) {
+            let is_for_grant = matches!(&evaluation.decision, Decision::Challenge(challenge) if challenge.is_for_grant);
+            if is_for_grant && rule.effect == Effect::Allow {
+                prop_assert!(rule.found == Match::No || !evaluation.rules.contains(&rule.id));
+            } else if evaluation.rules.contains(&rule.id) {
                 prop_assert!(matches!(rule.found, Match::Yes | Match::Indeterminate));
             }
         }

@@ -4,11 +4,12 @@ use crate::authz::counting::{WindowDemand, is_counted};
 use crate::authz::matching::Match;
 use crate::authz::policy::Policy;
 use crate::authz::request::AccessRequest;
-use crate::authz::rule::Rules;
+use crate::authz::rule::{Effect, Rules};
+use crate::authz::selectors::Scopes;
 use crate::authz::window::Count;
 
 /// The windows to be read before a request is evaluated: those of rules, including shadow rules,
-/// that could otherwise match.
+/// that could otherwise match, an allow rule also if the token had its scopes.
 #[must_use]
 pub fn demands(policy: &Policy, request: &AccessRequest<'_>) -> Vec<WindowDemand> {
     let mut demands: Vec<WindowDemand> = Vec::new();
@@ -23,10 +24,14 @@ pub fn demands(policy: &Policy, request: &AccessRequest<'_>) -> Vec<WindowDemand
             .chain(index.grants(request, call.target.class))
     });
     for rule in found.filter_map(|position| policy.rules().get(position)) {
+        let scopes = match rule.effect {
+            Effect::Allow => Scopes::Granted,
+            Effect::Deny | Effect::Require(_) | Effect::Limit(_) | Effect::Open(_) => Scopes::Held,
+        };
         let Some(why) = rule
             .why
             .as_ref()
-            .filter(|_| rule.matches(&call) != Match::No)
+            .filter(|_| rule.matches_with(scopes, &call) != Match::No)
         else {
             continue;
         };

@@ -75,13 +75,36 @@ pub struct WhoKinds<'w> {
     pub not: Option<&'w Who>,
 }
 
+/// Whether the scopes of the caller count as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scopes {
+    /// Those of the token.
+    Held,
+    /// As if the token had the scopes that `who.scopes` names, besides its own.
+    Granted,
+}
+
 impl Who {
     /// Whether the block reads the TLS peer.
     pub(crate) fn has_peers(&self) -> bool {
         self.peers.is_some() || self.not.as_ref().is_some_and(|who| who.has_peers())
     }
 
+    /// Whether the token certainly has none of the scopes that the block names, which any one of
+    /// them would mend.
+    pub(crate) fn lacks_scopes(&self, request: &AccessRequest<'_>) -> bool {
+        let held = &request.subject.scopes;
+        let lacks = |names: &Names| !names.iter().any(|name| held.contains(name));
+        !request.subject.unknown.scopes && self.scopes.as_ref().is_some_and(lacks)
+    }
+
     pub(crate) fn matches(&self, request: &AccessRequest<'_>) -> Match {
+        self.matches_with(Scopes::Held, request)
+    }
+
+    /// Whether it matches if the caller has these scopes. What the caller must not be is judged by
+    /// the scopes of the token.
+    pub(crate) fn matches_with(&self, held_scopes: Scopes, request: &AccessRequest<'_>) -> Match {
         let Who {
             issuers,
             subjects,
@@ -115,7 +138,10 @@ impl Who {
             named(subjects, Some(&subject.id)),
             unless(unknown.groups, groups, held(groups, &subject.groups)),
             unless(unknown.roles, roles, held(roles, &subject.roles)),
-            unless(unknown.scopes, scopes, held(scopes, &subject.scopes)),
+            match held_scopes {
+                Scopes::Held => unless(unknown.scopes, scopes, held(scopes, &subject.scopes)),
+                Scopes::Granted => Match::Yes,
+            },
             unless(
                 unknown.tenant,
                 tenants,

@@ -47,9 +47,9 @@ pub(crate) struct ReplyData<'a> {
     /// The rule that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<&'a str>,
-    /// The scopes that are needed.
+    /// The scopes to ask for.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub scopes: &'a [Arc<str>],
+    pub scopes: &'a [String],
     /// The protocol revisions there are.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub supported: &'a [&'static str],

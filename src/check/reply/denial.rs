@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::addressee::Addressee;
 use super::body::{INVALID_PARAMS, INVALID_REQUEST, Misfit, ReplyData, accepted, data, json_reply};
-use crate::authz::Denial;
+use crate::authz::{Challenge, Denial};
 use crate::check::objection::ArgumentFault;
 use crate::check::reason::{Reason, UNKNOWN_METHOD};
 use crate::check::server::{DenySettings, DenyShape, Disclose};
@@ -28,6 +28,46 @@ pub(in crate::check) struct Denied<'a> {
     message: Option<&'a str>,
     retry_after: Option<Duration>,
     misfit: Option<&'a ArgumentFault>,
+    scopes: Option<MissingScopes<'a>>,
+}
+
+/// The scopes of a caller who lacks some, by their advertised names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MissingScopes<'a> {
+    /// What the caller must obtain.
+    pub(super) challenge: &'a Challenge,
+    /// Those to ask for.
+    pub(super) asked: &'a [String],
+    /// Those that are missing.
+    pub(super) missing: &'a [String],
+}
+
+/// A missing scope in the form of a denial. What can be had is told whatever else is disclosed.
+pub(super) fn lacks_scopes(
+    to: &Addressee<'_>,
+    settings: DenySettings,
+    scopes: MissingScopes<'_>,
+) -> LocalReply {
+    let disclose = match settings.disclose {
+        Disclose::Nothing | Disclose::Reason => Disclose::Reason,
+        Disclose::Rule => Disclose::Rule,
+    };
+    let denial = Denied {
+        reason: Reason::InsufficientScope,
+        rule: Some(&scopes.challenge.rule),
+        message: scopes.challenge.message.as_deref(),
+        retry_after: None,
+        misfit: None,
+        scopes: Some(scopes),
+    };
+    denied(
+        to,
+        DenySettings {
+            disclose,
+            ..settings
+        },
+        denial,
+    )
 }
 
 impl<'a> Denied<'a> {
@@ -40,27 +80,28 @@ impl<'a> Denied<'a> {
             message: denial.message.as_deref(),
             retry_after: denial.retry_after,
             misfit: misfit.filter(|misfit| misfit.reason() == denial.reason),
+            scopes: None,
         }
     }
 }
 
-/// A reply about a session or task that belongs to another subject, or to nobody. A session that is
-/// nobody's, or must look so, is answered as servers answer a dead one, so that clients begin a new
-/// one.
+/// A reply about a session or task that belongs to another subject, or to nobody. A session is
+/// answered as servers answer a dead one (404), so that clients begin a new one. They end with
+/// anything else, and the session is of no use to them.
 pub(in crate::check) fn not_owned(
     to: &Addressee<'_>,
     settings: DenySettings,
     reason: Reason,
 ) -> LocalReply {
     let says_nothing = settings.disclose == Disclose::Nothing;
-    if reason == Reason::SessionUnknown || (reason == Reason::SessionMismatch && says_nothing) {
+    if matches!(reason, Reason::SessionUnknown | Reason::SessionMismatch) {
         let (text, data) = if says_nothing {
             ("Session not found", None)
         } else {
             (reason.text(), Some(data(to, reason)))
         };
         let body = rpc::error(to.id(), INVALID_REQUEST, text, data.as_ref());
-        return json_reply(Reason::SessionUnknown.status(), body);
+        return json_reply(reason.status(), body);
     }
     let denied_so = Denied {
         reason,
@@ -68,6 +109,7 @@ pub(in crate::check) fn not_owned(
         message: None,
         retry_after: None,
         misfit: None,
+        scopes: None,
     };
     denied(to, settings, denied_so)
 }
@@ -85,6 +127,11 @@ pub(in crate::check) fn denied(
         at: misfit.place(),
         kind: misfit.kind(),
     });
+    if let Some(scopes) = denial.scopes {
+        data.scopes = scopes.asked;
+        data.acr_values = &scopes.challenge.acr_values;
+        data.max_age = scopes.challenge.max_age.map(|age| age.as_secs());
+    }
     if settings.disclose == Disclose::Rule {
         data.rule = denial.rule;
         data.message = denial.message;
@@ -117,6 +164,7 @@ pub(in crate::check) fn denied(
         data,
         message: denial.message,
         misfit: denial.misfit,
+        missing: denial.scopes.map_or(&[], |scopes| scopes.missing),
     };
     let body = match to.payload {
         None => {
@@ -175,6 +223,7 @@ struct DenialText<'a> {
     data: ReplyData<'a>,
     message: Option<&'a str>,
     misfit: Option<&'a ArgumentFault>,
+    missing: &'a [String],
 }
 
 impl DenialText<'_> {
@@ -253,7 +302,11 @@ impl DenialText<'_> {
                 format!(" at `{place}`: {kind}")
             }
         });
-        format!("Denied: {why}{misfit} ({code})")
+        let missing = match self.missing {
+            [] => String::new(),
+            scopes => format!("; missing scopes: {}", scopes.join(" ")),
+        };
+        format!("Denied: {why}{misfit}{missing} ({code})")
     }
 }
 

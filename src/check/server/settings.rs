@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-pub use crate::authz::{UriForm, ValuePath};
+use super::hosts::{self, HostMatch};
+use crate::authn::metadata;
+pub use crate::authz::{SCOPE_VARIABLE, ScopeNames, UriForm, ValuePath};
 use crate::catalog::Trust;
 use crate::mcp::LEGACY_REVISIONS;
 pub use crate::mcp::{IndirectTool, InnerForm, InnerPaths};
 use crate::upstream::AuthorizationHeader;
+
+/// The place of the host in a resource identifier.
+pub(super) const HOST_VARIABLE: &str = "{host}";
 
 /// One MCP server as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,20 +22,32 @@ use crate::upstream::AuthorizationHeader;
 pub struct ServerSettings {
     /// Its name in policy, audit and metrics.
     pub name: String,
-    /// Authorities it answers for, in lower case; with a port only if the port has to match too.
-    /// Empty: any.
+    /// Authorities it answers for, in lower case; with a port only if the port has to match too. One
+    /// that begins with `*.` covers every name with one label in its place. Empty: any.
     pub hosts: Vec<String>,
     /// The path it answers for, as a prefix of whole segments. None: reached by context extension
     /// only, unless `hosts` is given.
     pub path: Option<String>,
-    /// Its resource identifier (RFC 9728 §1.2): an absolute URL, and an audience of its tokens.
-    pub resource: String,
+    /// Its resource identifiers (RFC 9728 §1.2): absolute URLs, one for each of its hosts and one at
+    /// most with `{host}` in the place of the host. That of the host that is asked is the audience
+    /// of its tokens.
+    pub resources: Vec<String>,
     /// Further audiences it accepts.
     pub audiences: Vec<String>,
     /// The issuers it trusts, by their `iss`.
     pub issuers: Vec<String>,
+    /// Where clients are sent to log in; `None`: to its issuers.
+    pub authorization_servers: Option<Vec<String>>,
     /// The scopes named in its metadata document and in a 401 challenge.
     pub scopes_supported: Vec<String>,
+    /// How its scopes are advertised, in the place of what its issuers say.
+    pub scope_names: Option<ScopeNames>,
+    /// How its issuers advertise scopes, by their `iss`.
+    pub issuer_scope_names: Vec<(String, ScopeNames)>,
+    /// Which scopes a challenge names.
+    pub challenge_scopes: ChallengeScopes,
+    /// Whom a result tells of missing scopes.
+    pub scope_results: ScopeResults,
     /// How a denial of the policy is replied to.
     pub deny: DenySettings,
     /// The largest JSON-RPC batch; 0 refuses every batch.
@@ -107,6 +124,30 @@ pub enum Disclose {
     Rule,
 }
 
+/// Which scopes a challenge for a missing scope names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChallengeScopes {
+    /// Those that are missing and those that the token has, as far as they are known here: clients
+    /// replace their scopes by what a challenge names.
+    #[default]
+    All,
+    /// Those that are missing.
+    Missing,
+}
+
+/// Which callers are told of a missing scope in the result of their call, and not by a challenge:
+/// some clients end at a 403.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ScopeResults {
+    /// None.
+    #[default]
+    None,
+    /// All.
+    All,
+    /// Those who call by one of these OAuth clients.
+    Agents(Vec<String>),
+}
+
 impl ServerSettings {
     /// Whether it speaks a revision.
     #[must_use]
@@ -120,30 +161,78 @@ impl ServerSettings {
         LEGACY_REVISIONS.iter().any(|version| self.speaks(version))
     }
 
-    /// Whether `host`, in lower case, is one of this server's, with its port or without.
-    pub(super) fn is_host(&self, host: &str) -> bool {
-        let bare = without_port(host);
-        self.hosts.iter().any(|own| own == host || own == bare)
+    /// How `host`, in lower case, is one of this server's.
+    pub(super) fn host<'a>(&self, host: &'a str) -> Option<HostMatch<'a>> {
+        hosts::find(&self.hosts, host)
     }
 
-    /// Whether a request for `host`, in lower case, and `path` is for this server.
-    pub(super) fn is_at(&self, host: &str, path: &str) -> bool {
+    /// How a request for `host`, in lower case, and `path` is for this server.
+    pub(super) fn find_at<'a>(&self, host: &'a str, path: &str) -> Option<HostMatch<'a>> {
         let prefix = self.path.as_deref().unwrap_or_default();
-        let rest = path.strip_prefix(prefix);
-        self.is_host(host) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let rest = path.strip_prefix(prefix)?;
+        let is_below = rest.is_empty() || rest.starts_with('/');
+        self.host(host).filter(|_| is_below)
     }
-}
 
-/// An authority without its port (RFC 3986 §3.2.3); the colons of a bare IPv6 address are none.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((bare, port)) if !bare.contains(':') || bare.ends_with(']') => {
-            if port.bytes().all(|byte| byte.is_ascii_digit()) {
-                bare
-            } else {
-                host
+    /// Whether it is called by no other host than its own: all of its identifiers follow the host.
+    #[must_use]
+    pub fn follows_host(&self) -> bool {
+        self.resources
+            .iter()
+            .all(|resource| resource.contains(HOST_VARIABLE))
+    }
+
+    /// Where clients are sent to log in: unless configured, those of the issuers that are URLs of
+    /// authorization servers (RFC 8414 §2).
+    #[must_use]
+    pub fn authorization_servers(&self) -> Vec<String> {
+        let configured = self.authorization_servers.clone();
+        configured.unwrap_or_else(|| {
+            let issuers = self.issuers.iter();
+            let own = issuers.filter(|issuer| metadata::is_authorization_server(issuer));
+            own.cloned().collect()
+        })
+    }
+
+    /// How the scopes in the tokens of an issuer are advertised.
+    #[must_use]
+    pub fn scope_names(&self, issuer: &str) -> Option<&ScopeNames> {
+        let mut of_issuers = self.issuer_scope_names.iter();
+        let mut of_issuer = || of_issuers.find(|(name, _)| name == issuer);
+        let own = self.scope_names.as_ref();
+        own.or_else(|| of_issuer().map(|(_, names)| names))
+    }
+
+    /// `scopes_supported` as they are advertised to a client that has no token yet: by the names of
+    /// the first issuer at which it can log in, as clients take the first of several.
+    #[must_use]
+    pub fn advertised_scopes(&self) -> Vec<String> {
+        let servers = self.authorization_servers();
+        let mut issuers = self.issuers.iter();
+        let first = issuers.find(|issuer| servers.contains(issuer));
+        let first = first.or(self.issuers.first());
+        let names = first.and_then(|issuer| self.scope_names(issuer));
+        let mut advertised = Vec::with_capacity(self.scopes_supported.len());
+        for scope in &self.scopes_supported {
+            let name = names.map_or_else(
+                || scope.clone(),
+                |names| names.advertised(scope).into_owned(),
+            );
+            if !advertised.contains(&name) {
+                advertised.push(name);
             }
         }
-        Some(_) | None => host,
+        advertised
+    }
+
+    /// Whether a caller is told of a missing scope in the result of its call.
+    pub(crate) fn tells_scopes_in_results(&self, agent: Option<&str>) -> bool {
+        match &self.scope_results {
+            ScopeResults::None => false,
+            ScopeResults::All => true,
+            ScopeResults::Agents(agents) => {
+                agent.is_some_and(|agent| agents.iter().any(|own| own == agent))
+            }
+        }
     }
 }

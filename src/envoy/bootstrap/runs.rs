@@ -8,9 +8,10 @@ use super::{
 };
 
 /// Checks of a judged route that leads to a server.
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     settings,
     unnamed_server,
+    unserved_domains,
     retries,
     hedges,
     copies,
@@ -115,6 +116,24 @@ fn unnamed_server(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Re
         let message = "the client's `Host` and path choose the server that a call is authorized \
                        for";
         report.warn_missing(route.entry, message, &names(expected));
+    }
+}
+
+/// Domains of the route's virtual host at which mcp-authz has no server.
+fn unserved_domains(gate: &AuthzFilter<'_, '_>, route: &Route<'_>, report: &mut Report) {
+    let Some(expected) = gate.expected else {
+        return;
+    };
+    let named = route.server(&gate.authz).and_then(ConfigMessage::text);
+    for domain in route.host.list("domains") {
+        let text = domain.text().unwrap_or_default().to_ascii_lowercase();
+        if !text.is_empty() && !expected.serves(named, &text) {
+            let message =
+                format!("mcp-authz.yaml has no server at `{text}`: no request passes here");
+            let help =
+                "add it to the server's `match.hosts`, with its port only if that has to match";
+            report.warn(domain, message, help);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::request::{IndirectTools, ToolDefaults};
-use crate::authz::{TrustedHints, UriForm};
+use crate::authz::{ScopeNames, TrustedHints, UriForm};
 
 /// What sample requests may take for granted.
 #[derive(Debug, Clone, Default)]
@@ -21,4 +21,6 @@ pub struct SampleContext {
     pub defaults: Arc<ToolDefaults>,
     /// The tools of servers that call other tools.
     pub indirect: Arc<IndirectTools>,
+    /// How scopes are advertised, by server and issuer.
+    pub scope_names: Arc<HashMap<(String, String), ScopeNames>>,
 }

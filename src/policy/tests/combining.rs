@@ -138,6 +138,8 @@ fn rules_combine_whatever_their_order() {
     let expected = Challenge {
         scopes: arcs(&["repo:read", "a", "b"]),
         missing: arcs(&["a", "b"]),
+        held: Vec::new(),
+        is_for_grant: false,
         acr_values: Vec::new(),
         max_age: None,
         rule: "r1".into(),

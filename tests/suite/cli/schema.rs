@@ -87,6 +87,21 @@ const PLACES: &[(&str, &str, &str)] = &[
     ),
     (
         "config",
+        "/properties/issuers/items/properties/scopes",
+        "issuers: [{scopes: {zzzzzzzz: 1}}]",
+    ),
+    (
+        "config",
+        "/properties/servers/items/properties/scopes",
+        "servers: [{scopes: {zzzzzzzz: 1}}]",
+    ),
+    (
+        "config",
+        "/properties/servers/items/properties/challenge",
+        "servers: [{challenge: {zzzzzzzz: 1}}]",
+    ),
+    (
+        "config",
         "/properties/servers/items/properties/deny",
         "servers: [{deny: {zzzzzzzz: 1}}]",
     ),

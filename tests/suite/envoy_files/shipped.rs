@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mcp_authz::envoy::bootstrap::{self, Expected};
+use mcp_authz::envoy::bootstrap::{self, Expected, ExpectedHosts};
 use mcp_authz::envoy::check_request::ClientAddress;
 use mcp_authz::yaml::{Findings, Source};
 
@@ -21,6 +21,13 @@ pub(crate) fn expected() -> Expected {
     Expected {
         listen: "127.0.0.1:9001".parse().unwrap(),
         servers: vec!["notes".to_owned()],
+        hosts: vec![ExpectedHosts {
+            server: "notes".to_owned(),
+            hosts: ["mcp.example.com", "*.mcp.example.com"]
+                .map(str::to_owned)
+                .into(),
+            is_bound: false,
+        }],
         string_body: false,
         body_bytes_max: 1 << 20,
         headers_max: 96,

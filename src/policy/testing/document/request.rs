@@ -51,9 +51,13 @@ pub(super) fn read_request(
         ..read_situation(&mut fields, findings)
     };
     fields.finish(findings);
+    let (server, subject) = (server?, subject?);
+    let of_server = (server.clone(), subject.issuer.to_string());
+    let names = context.scope_names.get(&of_server);
+    let named = names.and_then(|names| names.with_advertised(&subject));
     Some(SampleRequest {
-        server: server?,
-        subject: subject?,
+        server,
+        subject: named.unwrap_or(subject),
         ask: ask?,
         at: at.or_else(default_time)?,
         from,
