@@ -63,7 +63,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use description::{Annotations, InvalidRecord, PARTS, RecordedTool, digest, parse_record};
+pub use description::{
+    Annotations, InvalidRecord, PARTS, RecordedTool, digest, parse_record, server_error, shown,
+};
 pub use input_schema::{InputSchema, InvalidArguments, UnusableSchema};
 pub use server::{Observed, Overview, Standing, ToolChange};
 pub use settings::{CatalogLimits, OnChange, Trust, WatchedServer};
