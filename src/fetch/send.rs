@@ -32,7 +32,7 @@ impl Response {
 /// # Errors
 /// [`GetError::TimedOut`] or [`GetError::Transport`]. A redirect is a response like any other: it is
 /// not followed.
-pub async fn send(
+pub async fn send_request(
     client: &Client,
     method: Method,
     url: &Url,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clients import STEP_SECONDS, Client
-from processes import Process, wait_for
+from processes import Process, free_port
 from tools import HERE, NODE, NODE_DIR
 
 PACKAGES = NODE_DIR / "node_modules"
@@ -48,12 +48,15 @@ def home(directory: Path) -> dict[str, str]:
         "MCP_REMOTE_CONFIG_DIR": str(directory / "mcp-remote"),
         # The Inspector starts a browser by itself only at a terminal, or when told so.
         "MCP_AUTO_OPEN_ENABLED": "true",
+        "MCP_INSPECTOR_SECRET_STORE": "file",
         "PYTHONUNBUFFERED": "1",
     }
 
 
 class Product:
     """One client that knows one server; use it as a context."""
+
+    kind = ""
 
     def __init__(self, url: str, directory: Path, token: str | None = None) -> None:
         self.url = url
@@ -79,12 +82,12 @@ class Product:
 class Driven(Product):
     """A library, driven by our script."""
 
-    kind = ""
+    script = ""
 
     def __init__(self, url: str, directory: Path, token: str | None = None) -> None:
         super().__init__(url, directory, token)
         settings = {"oauth": True} if token is None else {"token": token}
-        self.client = Client(self.kind, url, directory, env=self.env, **settings)
+        self.client = Client(self.script, url, directory, env=self.env, **settings)
 
     def __enter__(self) -> "Driven":
         self.client.__enter__()
@@ -97,8 +100,6 @@ class Driven(Product):
         return self.client.list("tools")
 
     def call(self, tool: str, /, **arguments: Any) -> Seen:
-        if not self.client.connected.ok:
-            return Seen(False, self.client.connected["error"]["message"])
         reply = self.client.call(tool, **arguments)
         if not reply.ok:
             return Seen(False, reply["error"]["message"])
@@ -108,19 +109,19 @@ class Driven(Product):
 class FastMcp(Driven):
     """FastMCP's client (PyPI fastmcp)."""
 
-    kind = "fm4"
+    script = "fm4"
 
 
 class LangChain(Driven):
     """LangChain's adapter (PyPI langchain-mcp-adapters)."""
 
-    kind = "langchain"
+    script = "langchain"
 
 
 class Rmcp(Driven):
     """The Rust SDK (crate rmcp)."""
 
-    kind = "rmcp"
+    script = "rmcp"
 
 
 class McpRemote(Product):
@@ -177,9 +178,9 @@ class McpRemote(Product):
 class Program(Product):
     """A program that connects for each step."""
 
-    def run(self, *arguments: str, say: str = "") -> Seen:
+    def run(self, *arguments: object, say: str = "") -> subprocess.CompletedProcess[str]:
         """Runs it to its end, with this as its input."""
-        ran = subprocess.run(
+        return subprocess.run(
             [NODE, *map(str, arguments)],
             env=self.env,
             cwd=self.directory,
@@ -188,29 +189,37 @@ class Program(Product):
             text=True,
             timeout=STEP_SECONDS,
         )
-        return Seen(ran.returncode == 0, ran.stdout + ran.stderr, ran.returncode)
+
+
+def seen(ran: subprocess.CompletedProcess[str]) -> Seen:
+    """What the user of a program sees."""
+    return Seen(ran.returncode == 0, ran.stdout + ran.stderr, ran.returncode)
 
 
 class Inspector(Program):
     """The command line of npm @modelcontextprotocol/inspector."""
 
-    def method(self, method: str, *arguments: str, say: str = "") -> Seen:
+    def __init__(self, url: str, directory: Path, token: str | None = None) -> None:
+        super().__init__(url, directory, token)
+        self.callback = f"http://127.0.0.1:{free_port()}/oauth/callback"
+
+    def method(self, method: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs one method of MCP."""
         common = [INSPECTOR, "--cli", self.url, "--transport", "http", "--format", "json"]
+        common += ["--callback-url", self.callback]
         if self.token is not None:
             common += ["--header", f"Authorization: Bearer {self.token}"]
-        return self.run(*common, "--method", method, *arguments, say=say)
+        # It asks before it steps up.
+        return self.run(*common, "--method", method, *arguments, say="y\n")
 
     def tools(self) -> list[str]:
-        seen = self.method("tools/list")
-        assert seen.ok, seen
-        listed = json.loads(seen.text.splitlines()[0])
-        return sorted(tool["name"] for tool in listed["result"]["tools"])
+        ran = self.method("tools/list")
+        assert ran.returncode == 0, ran
+        return sorted(tool["name"] for tool in json.loads(ran.stdout)["result"]["tools"])
 
     def call(self, tool: str, /, **arguments: Any) -> Seen:
         given = ["--tool-name", tool, "--tool-args-json", json.dumps(arguments)]
-        # It asks before it steps up.
-        return self.method("tools/call", *given, say="y\n")
+        return seen(self.method("tools/call", *given))
 
 
 class Mcporter(Program):
@@ -226,18 +235,18 @@ class Mcporter(Program):
         self.config = directory / "mcporter.json"
         self.config.write_text(json.dumps({"mcpServers": {"notes": server}, "imports": []}))
 
-    def command(self, *arguments: str) -> Seen:
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs one command."""
         script = PACKAGES / "mcporter/dist/cli.js"
         return self.run(script, "--config", str(self.config), *arguments)
 
     def tools(self) -> list[str]:
-        seen = self.command("list", "notes", "--json")
-        assert seen.ok, seen
-        return sorted(tool["name"] for tool in json.loads(seen.text)["tools"])
+        ran = self.command("list", "notes", "--json")
+        assert ran.returncode == 0, ran
+        return sorted(tool["name"] for tool in json.loads(ran.stdout)["tools"])
 
     def call(self, tool: str, /, **arguments: Any) -> Seen:
-        return self.command("call", f"notes.{tool}", "--args", json.dumps(arguments))
+        return seen(self.command("call", f"notes.{tool}", "--args", json.dumps(arguments)))
 
 
 PRODUCTS = {

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from clients import SERVERS
-from gate import Gate, Upstream
-from policies import POLICY
 from processes import Process, free_port, wait_for
 from tools import AUTHZ, NODE_DIR, node, sdk_script
 
@@ -69,15 +67,18 @@ def everything(run_dir: Path, transport: str, path: str) -> tuple[Process, str]:
     script = "node_modules/@modelcontextprotocol/server-everything/dist/index.js"
     env = {"PORT": str(port), "PATH": str(NODE_DIR / "bin")}
     process = Process(f"everything-{transport}", node(script, transport), run_dir, env=env)
-    url = f"http://127.0.0.1:{port}/{path}"
+    return process, f"http://127.0.0.1:{port}/{path}"
 
-    def up() -> bool:
-        refused = run("record", url, "--timeout", "5")
-        assert refused.status == 0, refused.err
-        return True
 
-    wait_for(f"server-everything over {transport}", up)
-    return process, url
+def begun(url: str) -> Ran:
+    """The record of a server that may not listen yet."""
+
+    def recorded() -> Ran:
+        ran = run("record", url)
+        assert ran.status == 0, ran
+        return ran
+
+    return wait_for(f"a record of {url}", recorded)
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -102,8 +103,7 @@ def test_the_record_has_every_tool_of_an_official_sdk(upstreams, own, server):
 
 def test_a_server_of_fastmcp_is_recorded_in_a_session(own):
     with Process("notes-fm4", sdk_script("notes", "fm4", "/mcp"), own) as process:
-        url = f"http://127.0.0.1:{process.port()}/mcp"
-        assert run("record", url).names == NOTES
+        assert begun(f"http://127.0.0.1:{process.port()}/mcp").names == NOTES
 
 
 def test_a_server_of_the_first_transport_is_recorded_over_its_stream(upstreams):
@@ -117,7 +117,7 @@ def test_a_server_of_the_first_transport_is_recorded_over_its_stream(upstreams):
 def test_the_record_is_what_clients_with_these_capabilities_see(own, transport, path):
     process, url = everything(own, transport, path)
     with process:
-        plain = run("record", url).names
+        plain = begun(url).names
         assert "echo" in plain and "get-sum" in plain
         for capabilities, more in CONDITIONAL.items():
             seen = run("record", url, "--capability", capabilities).names
@@ -127,25 +127,23 @@ def test_the_record_is_what_clients_with_these_capabilities_see(own, transport, 
 
 def test_a_server_without_sessions_is_recorded_without_one(own):
     with Process("modern", node("notes_ts2.mjs", "/mcp", "modern"), own) as process:
-        ran = run("record", f"http://127.0.0.1:{process.port()}/mcp")
+        ran = begun(f"http://127.0.0.1:{process.port()}/mcp")
         assert ran.names == NOTES
         assert ran.err.endswith("by revision 2026-07-28 of the protocol\n")
 
 
-def test_behind_the_gate_the_record_is_its_bearers(own, upstreams, key):
-    ts1 = next(one for one in upstreams if one.name == "ts1")
-    with Gate(own, [Upstream("ts1", ts1.port, ts1.path, True)], POLICY, key=key) as gate:
-        url = gate.url("ts1")
-        refused = run("record", url)
-        assert refused.status == 2
-        assert "http status 401 (the server asks for credentials" in refused.err
-        headers = own / "headers"
-        token = gate.token("ts1")
-        headers.write_text(f"Authorization: Bearer {token}\n")
-        ran = run("record", url, "--headers-file", headers)
-        assert ran.names == [name for name in NOTES if name != "delete_note"]
-        headers.write_text(f"Authorization: Bearer {token}x\n")
-        refused = run("record", url, "--headers-file", headers)
-        assert refused.status == 2
-        assert "the server says" in refused.err
-        assert token not in refused.err
+def test_behind_the_gate_the_record_is_its_bearers(own, gate, mint):
+    url = gate.url("ts1")
+    refused = run("record", url)
+    assert refused.status == 2
+    assert "http status 401 (the server asks for credentials" in refused.err
+    headers = own / "headers"
+    token = mint("ts1")
+    headers.write_text(f"Authorization: Bearer {token}\n")
+    ran = run("record", url, "--headers-file", headers)
+    assert ran.names == [name for name in NOTES if name != "delete_note"]
+    headers.write_text(f"Authorization: Bearer {token}x\n")
+    refused = run("record", url, "--headers-file", headers)
+    assert refused.status == 2
+    assert "the server says" in refused.err
+    assert token not in refused.err

@@ -10,7 +10,7 @@ use super::events::{Event, Events};
 use super::fault::{ERROR_BYTES_MAX, Fault, Said, media_type};
 use super::headers::SecretHeaders;
 use crate::authz::Value;
-use crate::fetch::{Client, Response, send};
+use crate::fetch::{Client, Response, send_request};
 use crate::json::{self, Json};
 
 /// The most bytes of all answers together: those of a file that is a record.
@@ -128,7 +128,8 @@ impl<'e> Exchange<'e> {
             header::ACCEPT,
             HeaderValue::from_static("text/event-stream"),
         );
-        let response = send(self.client, Method::GET, &self.url, headers, Vec::new()).await?;
+        let response =
+            send_request(self.client, Method::GET, &self.url, headers, Vec::new()).await?;
         if !is_good(response.status) {
             return Err(self.refused(response).await);
         }
@@ -158,7 +159,7 @@ impl<'e> Exchange<'e> {
         self.stream = None;
         if self.session.is_some() {
             let headers = self.headers();
-            let ended = send(self.client, Method::DELETE, &self.url, headers, Vec::new());
+            let ended = send_request(self.client, Method::DELETE, &self.url, headers, Vec::new());
             drop(ended.await);
         }
     }
@@ -219,7 +220,7 @@ impl<'e> Exchange<'e> {
             headers.extend(method.map(|method| (METHOD, method)));
         }
         let body = message.to_string().into_bytes();
-        Ok(send(self.client, Method::POST, &self.url, headers, body).await?)
+        Ok(send_request(self.client, Method::POST, &self.url, headers, body).await?)
     }
 
     fn headers(&self) -> HeaderMap {

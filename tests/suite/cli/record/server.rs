@@ -1,7 +1,7 @@
 //! An MCP server that says what a test tells it to. A connection has one request.
 
 use std::io::{self, BufRead as _, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
