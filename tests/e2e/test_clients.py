@@ -1,57 +1,19 @@
 """Clients that people run, through the gate: list, call, and what the user is told of a refusal."""
 
-import copy
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from gate import Gate
 from keys import Key, claims
-from policies import POLICY
+from policies import DESK
 from processes import wait_for
 from products import PRODUCTS, Product, Seen
-from provider import Provider
 
-SERVER = "ts1"
 SHOWN = ["announce", "create_note", "get_note", "list_notes", "size", "slow", "whoami"]
-EXTRA = [
-    {
-        "id": "private",
-        "effect": "deny",
-        "what": {"servers": [SERVER], "tools": ["get_note"], "arguments": {"id": "second"}},
-        "message": "That note is private.",
-    },
-    {
-        "id": "one-size",
-        "effect": "limit",
-        "what": {"servers": [SERVER], "tools": ["size"]},
-        "limit": {"calls": 1, "per": "1h", "by": ["subject"]},
-    },
-]
-
-
-@pytest.fixture(scope="module")
-def desk(run_dir: Path, upstreams, key: Key) -> Iterator[Gate]:
-    """A gate of their own, with the provider behind it."""
-    directory = run_dir / "clients"
-    strict = {"session_binding": "strict"}
-    guarded = [
-        replace(one, settings=strict) if one.name == SERVER else one for one in upstreams
-    ]
-    policy = copy.deepcopy(POLICY)
-    policy["rules"] += EXTRA
-    provider = Provider(directory / "provider", [key])
-    gate = Gate(directory, guarded, policy, provider_port=provider.port)
-    provider.start(gate.issuer)
-    with gate:
-        yield gate
-    provider.stop()
-
-
 Make = Callable[..., Product]
 
 
@@ -61,7 +23,7 @@ def make(desk: Gate, run_dir: Path, key: Key) -> Make:
     numbers = itertools.count()
 
     def make(kind: str, subject: str = "alice", oauth: bool = False, **more: object) -> Product:
-        url = desk.url(SERVER)
+        url = desk.url(DESK)
         token = None if oauth else key.sign(claims(desk.issuer, url, subject, **more))
         return PRODUCTS[kind](url, run_dir / "clients" / f"{kind}-{next(numbers)}", token)
 
