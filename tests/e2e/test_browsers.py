@@ -124,6 +124,7 @@ def take(page: Process, **step: Any) -> str:
     return reply["text"]
 
 
+@pytest.mark.timeout(240)
 def test_the_inspectors_page_signs_in_calls_and_steps_up(page):
     """It is of another origin than the server and the provider, to which it redirects."""
     shown = take(page, do="open")

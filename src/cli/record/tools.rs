@@ -10,14 +10,14 @@ use crate::json::Json;
 /// A `tools/list` result with these tools, which [`catalog::parse_record`] reads as exactly these; or
 /// why there is none.
 pub(super) fn record(listed: Vec<Value<'static>>) -> Result<String, String> {
-    let mut named = Vec::with_capacity(listed.len());
+    let mut pairs = Vec::with_capacity(listed.len());
     for tool in listed {
         let name = tool.member("name").and_then(Value::as_str);
         let name = name.ok_or("the list has something that is no tool with a `name`")?;
-        named.push((name.to_owned(), in_order(tool)));
+        pairs.push((name.to_owned(), in_order(tool)));
     }
-    named.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let (names, tools): (Vec<String>, Vec<Value<'static>>) = named.into_iter().unzip();
+    pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let (names, tools): (Vec<String>, Vec<Value<'static>>) = pairs.into_iter().unzip();
     let result = Value::Map(vec![("tools".into(), Value::List(tools))]);
     let text = serde_json::to_string_pretty(&Json(Cow::Owned(result)));
     let mut text = text.map_err(|error| error.to_string())?;

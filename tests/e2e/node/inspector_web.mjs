@@ -7,7 +7,7 @@
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
-const STEP_MILLISECONDS = 20_000;
+const STEP_MILLISECONDS = 45_000;
 
 const [executablePath, url] = process.argv.slice(2);
 // As root there is no sandbox, and nothing but the Inspector's page is opened.
