@@ -203,7 +203,7 @@ fn a_server_of_the_first_transport_answers_on_its_stream() {
             ("POST", "/messages?session=1") => {
                 match asked.what() {
                     "initialize" => {
-                        on_stream(message(asked, &json!({"protocolVersion": "2024-11-05"})))
+                        on_stream(message(asked, &json!({"protocolVersion": "2024-11-05"})));
                     }
                     "tools/list" => {
                         // It wants to know something first.
@@ -271,100 +271,103 @@ fn requests_of_the_server_are_answered_meanwhile() {
     assert_eq!(sample.header("mcp-session-id"), Some("session-1"));
 }
 
+type After = fn(&Asked, &mut dyn Write) -> std::io::Result<()>;
+
+/// What a server does once there is a session, and what comes of it.
+const SAID: [(After, &str); 12] = [
+    (
+        |_, out| refuse(out, "404 Not Found", -32001, "Session not found"),
+        "tools/list: http status 404: the server says \"Session not found\" (code -32001)",
+    ),
+    (
+        |asked, out| {
+            let error = json!({"code": -32603, "message": "no \u{1b}[8mtools"});
+            let text = json!({"jsonrpc": "2.0", "id": asked.body["id"], "error": error});
+            say(out, "200 OK", &[JSON], text.to_string().as_bytes())
+        },
+        "tools/list: an error: the server says \"no \\u{1b}[8mtools\" (code -32603)",
+    ),
+    (
+        |asked, out| {
+            answer(
+                out,
+                asked,
+                &json!({"tools": [{"name": "a"}], "nextCursor": "1"}),
+            )
+        },
+        "tools/list: the list does not end: the server gives a cursor twice",
+    ),
+    (
+        |asked, out| answer(out, asked, &json!({"tools": [], "nextCursor": 1})),
+        "tools/list: `nextCursor` is not a text",
+    ),
+    (
+        |asked, out| answer(out, asked, &json!({"content": []})),
+        "tools/list: the result has no list `tools`",
+    ),
+    (
+        |asked, out| answer(out, asked, &json!({"tools": []})),
+        "it has no tools; a `tools/list` result is expected",
+    ),
+    (
+        |asked, out| {
+            answer(
+                out,
+                asked,
+                &json!({"tools": [{"name": "a"}, {"name": "a"}]}),
+            )
+        },
+        "the tool `a` is there twice",
+    ),
+    (
+        |asked, out| {
+            let text = message(asked, &json!({"tools": []})).replace("[]", "[], \"tools\": []");
+            say(out, "200 OK", &[JSON], text.as_bytes())
+        },
+        "tools/list: the answer has a key twice",
+    ),
+    (
+        |_, out| say(out, "200 OK", &["Content-Type: text/html"], b"<html>"),
+        "tools/list: the answer is neither JSON nor a stream of events; is this the URL of an MCP server?",
+    ),
+    (
+        |_, out| {
+            say(
+                out,
+                "200 OK",
+                &[EVENTS],
+                b"data: {\"jsonrpc\":\"2.0\",\"id\":99,\"result\":{}}\n\n",
+            )
+        },
+        "tools/list: the stream ended before the answer",
+    ),
+    (
+        |_, out| {
+            say(
+                out,
+                "307 Temporary Redirect",
+                &["Location: /mcp/?key=secret"],
+                b"",
+            )
+        },
+        "tools/list: http status 307 (redirects are not followed; this leads to `http://127.0.0.1:PORT/mcp/`)",
+    ),
+    (
+        |_, out| {
+            say(
+                out,
+                "200 OK",
+                &[JSON, "Content-Encoding: gzip"],
+                b"\x1f\x8b",
+            )
+        },
+        "tools/list: the answer is encoded, which was not asked for",
+    ),
+];
+
 #[test]
 fn what_the_server_says_is_shown() {
-    type After = fn(&Asked, &mut dyn Write) -> std::io::Result<()>;
-    let rows: [(After, &str); 12] = [
-        (
-            |_, out| refuse(out, "404 Not Found", -32001, "Session not found"),
-            "tools/list: http status 404: the server says \"Session not found\" (code -32001)",
-        ),
-        (
-            |asked, out| {
-                let error = json!({"code": -32603, "message": "no \u{1b}[8mtools"});
-                let text = json!({"jsonrpc": "2.0", "id": asked.body["id"], "error": error});
-                say(out, "200 OK", &[JSON], text.to_string().as_bytes())
-            },
-            "tools/list: an error: the server says \"no \\u{1b}[8mtools\" (code -32603)",
-        ),
-        (
-            |asked, out| {
-                answer(
-                    out,
-                    asked,
-                    &json!({"tools": [{"name": "a"}], "nextCursor": "1"}),
-                )
-            },
-            "tools/list: the list does not end: the server gives a cursor twice",
-        ),
-        (
-            |asked, out| answer(out, asked, &json!({"tools": [], "nextCursor": 1})),
-            "tools/list: `nextCursor` is not a text",
-        ),
-        (
-            |asked, out| answer(out, asked, &json!({"content": []})),
-            "tools/list: the result has no list `tools`",
-        ),
-        (
-            |asked, out| answer(out, asked, &json!({"tools": []})),
-            "it has no tools; a `tools/list` result is expected",
-        ),
-        (
-            |asked, out| {
-                answer(
-                    out,
-                    asked,
-                    &json!({"tools": [{"name": "a"}, {"name": "a"}]}),
-                )
-            },
-            "the tool `a` is there twice",
-        ),
-        (
-            |asked, out| {
-                let text = message(asked, &json!({"tools": []})).replace("[]", "[], \"tools\": []");
-                say(out, "200 OK", &[JSON], text.as_bytes())
-            },
-            "tools/list: the answer has a key twice",
-        ),
-        (
-            |_, out| say(out, "200 OK", &["Content-Type: text/html"], b"<html>"),
-            "tools/list: the answer is neither JSON nor a stream of events; is this the URL of an MCP server?",
-        ),
-        (
-            |_, out| {
-                say(
-                    out,
-                    "200 OK",
-                    &[EVENTS],
-                    b"data: {\"jsonrpc\":\"2.0\",\"id\":99,\"result\":{}}\n\n",
-                )
-            },
-            "tools/list: the stream ended before the answer",
-        ),
-        (
-            |_, out| {
-                say(
-                    out,
-                    "307 Temporary Redirect",
-                    &["Location: /mcp/?key=secret"],
-                    b"",
-                )
-            },
-            "tools/list: http status 307 (redirects are not followed; this leads to `http://127.0.0.1:PORT/mcp/`)",
-        ),
-        (
-            |_, out| {
-                say(
-                    out,
-                    "200 OK",
-                    &[JSON, "Content-Encoding: gzip"],
-                    b"\x1f\x8b",
-                )
-            },
-            "tools/list: the answer is encoded, which was not asked for",
-        ),
-    ];
-    for (after, told) in rows {
+    for (after, told) in SAID {
         let server =
             Server::start(move |asked: &Asked, out: &mut dyn Write| session(asked, out, after));
         let ran = record(&server, &[]);
