@@ -67,7 +67,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use description::{Annotations, InvalidRecord, PARTS, RecordedTool, digest, parse_record};
+pub use description::{
+    Annotations, InvalidRecord, PARTS, RecordedTool, digest, parse_record, server_error, shown,
+};
 pub use input_schema::{InputSchema, InvalidArguments, UnusableSchema};
 pub use marks::{MarkedArgument, ToolMarks};
 pub use server::{Observed, Overview, Standing, ToolChange};

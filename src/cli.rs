@@ -18,7 +18,9 @@ mod explain;
 mod load;
 mod matrix;
 mod outcome;
+mod record;
 mod refresh;
+mod replace;
 mod schema;
 mod serve;
 mod test;
@@ -43,6 +45,7 @@ enum Command {
     Test(test::TestArguments),
     Explain(explain::ExplainArguments),
     Matrix(matrix::MatrixArguments),
+    Record(record::RecordArguments),
     Classify(classify::ClassifyArguments),
     Schema(schema::SchemaArguments),
 }
@@ -56,6 +59,7 @@ pub fn run(line: CommandLine) -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Matrix(arguments) => matrix::run(&arguments),
+        Command::Record(arguments) => record::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     };

@@ -12,11 +12,12 @@
 //!    refused, `https://idp.example/jwks` and `http://127.0.0.1:8080/jwks` are not.
 //! 3. [`Outbound::client`] builds a client for that URL, with its timeout and trust roots.
 //! 4. [`get`] fetches the body, or says why not in words that repeat nothing of the other side but
-//!    a short cause.
+//!    a short cause. [`send_request`] makes any other request, and gives the response as it comes.
 
 mod cause;
 mod proxy;
 mod reach;
+mod send;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use reach::{LeadsInside, OutsideHosts};
 
 pub use proxy::{Exception, InvalidException, InvalidProxy, ProxyFault, ProxySettings, proxy_url};
 pub use reach::Reach;
+pub use send::{Response, send_request};
 
 /// The most bytes of a `ca_file`.
 const CA_BYTES_MAX: u64 = 16 << 20;

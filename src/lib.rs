@@ -85,7 +85,8 @@
 //! | `admin.listen` | HTTP: `/livez`, `/readyz`, `/metrics` | For operators and the kubelet, who have no client certificate of Envoy's. |
 //!
 //! Outwards the process speaks to the issuers ([`fetch`]), through a proxy where one is configured,
-//! and to the collector of traces ([`telemetry`]), and to nobody else.
+//! and to the collector of traces ([`telemetry`]), and to nobody else. The command `record` is a
+//! client of the MCP server that it is told to ask.
 //!
 //! # Who may import whom
 //!

@@ -133,6 +133,9 @@ pub enum InvalidRecord {
     /// There is something that is no tool.
     #[error("expected tools, each with a `name`")]
     Tool,
+    /// It is what a server says when it lists nothing.
+    #[error("it is an error of the server: {0}")]
+    ServerError(String),
     /// Two tools have one name.
     #[error("the tool `{0}` is there twice")]
     Twice(String),
@@ -177,15 +180,54 @@ fn collect(value: Value<'static>, tools: &mut Vec<RecordedTool>) -> Result<(), I
         | Value::Unsound(_) => return Err(InvalidRecord::Tool),
     };
     for key in ["result", "tools"] {
-        if let Some(place) = members.iter().position(|(name, _)| name == key) {
+        let is_there = |(name, value): &(_, Value<'_>)| name == key && *value != Value::Null;
+        if let Some(place) = members.iter().position(is_there) {
             return collect(members.swap_remove(place).1, tools);
         }
     }
     let definition = Value::Map(members);
     let name = definition.member("name").and_then(Value::as_str);
-    let name = name.ok_or(InvalidRecord::Tool)?.to_owned();
+    let name = name.ok_or_else(|| {
+        server_error(&definition).map_or(InvalidRecord::Tool, InvalidRecord::ServerError)
+    })?;
+    let name = name.to_owned();
     tools.push(RecordedTool { name, definition });
     Ok(())
+}
+
+/// What a server says in the place of a result, as [`shown`]: the message of a JSON-RPC error, the
+/// error of OAuth 2.0, or the member by which frameworks tell why they refuse a request.
+#[must_use]
+pub fn server_error(body: &Value<'_>) -> Option<String> {
+    let error = match body.member("error") {
+        Some(error @ Value::Map(_)) => error,
+        Some(_) | None => body,
+    };
+    let text = |name: &str| error.member(name).and_then(Value::as_str);
+    let said = match (text("error"), text("error_description")) {
+        (Some(error), Some(description)) => format!("{error}: {description}"),
+        (error, _) => text("message").or(text("detail")).or(error)?.to_owned(),
+    };
+    (!said.is_empty()).then(|| shown(&said))
+}
+
+/// The most characters of what a server says that are shown.
+const SHOWN_CHARACTERS_MAX: usize = 300;
+
+/// The beginning of a text of a server's for a terminal: what that would act on or hide is escaped.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars().take(SHOWN_CHARACTERS_MAX) {
+        match character {
+            '"' | '\'' | '\\' => shown.push(character),
+            _ => shown.extend(character.escape_debug()),
+        }
+    }
+    if text.chars().nth(SHOWN_CHARACTERS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -285,6 +327,21 @@ mod tests {
                 InvalidJson::DuplicateKey.into(),
             ),
             ("{", InvalidJson::Syntax.into()),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"can't \u001b[8m"}}"#,
+                InvalidRecord::ServerError("can't \\u{1b}[8m".into()),
+            ),
+            (
+                r#"[{"tools":[{"name":"a"}]},{"result":null,"error":{"message":"gone"}}]"#,
+                InvalidRecord::ServerError("gone".into()),
+            ),
+            (
+                r#"{"error":"invalid_token","error_description":"it is too old"}"#,
+                InvalidRecord::ServerError("invalid_token: it is too old".into()),
+            ),
+            (r#"{"error":{"code":1}}"#, InvalidRecord::Tool),
+            (r#"[{"description":"d"}]"#, InvalidRecord::Tool),
+            (r#"{"tools":null}"#, InvalidRecord::Tool),
         ] {
             assert_eq!(names(text), Err(error), "{text}");
         }

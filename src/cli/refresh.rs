@@ -4,13 +4,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::{fs, io};
 
 use super::load;
 use super::outcome::{FINDINGS, Stop, print};
+use super::replace::replace;
 use crate::authz::Value;
 use crate::catalog::RecordedTool;
 use crate::file;
@@ -32,8 +31,7 @@ pub(super) fn run(tools: &Path, snapshot: &Path, accept: bool) -> Result<ExitCod
         (0, _) => format!("nothing is otherwise than in `{name}`"),
         (_, false) => format!("{changes} change(s); `--accept` puts them into `{name}`"),
         (_, true) => {
-            replace(snapshot, source.text.as_bytes())
-                .map_err(|error| Stop::Failed(format!("cannot write `{name}`: {error}")))?;
+            replace(snapshot, source.text.as_bytes())?;
             format!("{changes} change(s), accepted into `{name}`")
         }
     };
@@ -100,33 +98,4 @@ fn shown(value: Option<&Value<'_>>) -> String {
         }
     }
     shown
-}
-
-/// Replaces a file atomically: a reader sees the whole old or the whole new file.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    // A link stays one.
-    let path = match fs::canonicalize(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        found => found?,
-    };
-    let mut name = path.clone().into_os_string();
-    name.push(format!(".{}.new", std::process::id()));
-    let beside = PathBuf::from(name);
-    let write = || {
-        let mut new = fs::File::create_new(&beside)?;
-        new.write_all(content)?;
-        match fs::metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            old => new.set_permissions(old?.permissions())?,
-        }
-        new.sync_all()?;
-        fs::rename(&beside, &path)
-    };
-    write().inspect_err(|_| {
-        if let Err(error) = fs::remove_file(&beside)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "a file is left behind");
-        }
-    })
 }

@@ -5,13 +5,14 @@ Everything listens on loopback, on ports of its own, and is stopped by its own p
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from clients import SERVERS, Client
 from gate import Gate, Upstream
 from keys import Key, claims
-from policies import POLICY
+from policies import DESK, DESK_POLICY, POLICY
 from processes import Process
 from provider import Provider
 from tools import AUTHZ, ENVOY, HERE, NODE_DIR, RUNS, sdk_script
@@ -75,6 +76,22 @@ def gate(run_dir: Path, upstreams: list[Upstream], key: Key) -> Iterator[Gate]:
     """The gate most tests share; the provider stands behind the same Envoy."""
     provider = Provider(run_dir / "provider", [key])
     gate = Gate(run_dir / "gate", upstreams, POLICY, provider_port=provider.port)
+    provider.start(gate.issuer)
+    with gate:
+        yield gate
+    provider.stop()
+
+
+@pytest.fixture(scope="module")
+def desk(
+    request: pytest.FixtureRequest, run_dir: Path, upstreams: list[Upstream], key: Key
+) -> Iterator[Gate]:
+    """A gate for clients that people run, which may be restarted; the provider stands behind it."""
+    directory = run_dir / request.module.__name__
+    strict = {"session_binding": "strict"}
+    guarded = [replace(one, settings=strict) if one.name == DESK else one for one in upstreams]
+    provider = Provider(directory / "provider", [key])
+    gate = Gate(directory, guarded, DESK_POLICY, provider_port=provider.port)
     provider.start(gate.issuer)
     with gate:
         yield gate

@@ -52,3 +52,22 @@ POLICY: dict[str, Any] = {
         },
     ],
 }
+
+# The server of the gate at which clients are tried, and what its policy has besides.
+DESK = "ts1"
+DESK_POLICY: dict[str, Any] = POLICY | {
+    "rules": [
+        *POLICY["rules"],
+        {
+            "id": "private",
+            "effect": "deny",
+            "what": {"servers": [DESK], "tools": ["get_note"], "arguments": {"id": "second"}},
+        },
+        {
+            "id": "one-size",
+            "effect": "limit",
+            "what": {"servers": [DESK], "tools": ["size"]},
+            "limit": {"calls": 1, "per": "1h", "by": ["subject"]},
+        },
+    ]
+}

@@ -11,6 +11,7 @@ AUTHZ = Path(os.environ.get("MCP_AUTHZ_BIN", ROOT / "target" / "debug" / "mcp-au
 ENVOY = TOOLS / "envoy" / "envoy" / "_bin" / "envoy"
 NODE_DIR = TOOLS / "node"
 NODE = NODE_DIR / "bin" / "node"
+EXAMPLES = ROOT / "target" / "debug" / "examples"
 
 
 def node(script: str, *arguments: str) -> list[str]:
@@ -20,6 +21,8 @@ def node(script: str, *arguments: str) -> list[str]:
 
 def sdk_script(what: str, sdk: str, *arguments: str) -> list[str]:
     """The command line of our script for one SDK, such as the `client` of `py1`."""
+    if sdk == "rmcp":
+        return [str(EXAMPLES / f"{what}_{sdk}"), *arguments]
     if sdk.startswith("ts"):
         return node(f"{what}_{sdk}.mjs", *arguments)
     python = TOOLS / sdk / "bin" / "python"

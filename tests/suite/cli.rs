@@ -1,6 +1,7 @@
 //! The commands, through the real binary.
 
 mod config_keys;
+mod record;
 mod schema;
 
 use std::fmt::Write as _;

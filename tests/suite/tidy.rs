@@ -19,7 +19,8 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "authz", "catalog", "config", "envoy", "file", "json", "policy", "yaml",
+            "app", "authz", "catalog", "config", "envoy", "fetch", "file", "json", "mcp", "policy",
+            "yaml",
         ],
     ),
     (
@@ -228,7 +229,12 @@ fn what_must_have_one_source_has_one() {
     assert_eq!(users("insecure_decode"), [""; 0]);
     assert_eq!(
         users("reqwest"),
-        ["fetch/cause.rs", "fetch/reach.rs", "fetch.rs"]
+        [
+            "fetch/cause.rs",
+            "fetch/reach.rs",
+            "fetch/send.rs",
+            "fetch.rs"
+        ]
     );
 }
 

@@ -1,5 +1,6 @@
 // The notes server on @modelcontextprotocol/server 2.x (both protocol eras, no sessions).
-// Usage: notes_ts2.mjs PATH. Prints one line, {"port": N}, when it listens on 127.0.0.1.
+// Usage: notes_ts2.mjs PATH [modern]. Prints one line, {"port": N}, when it listens on 127.0.0.1.
+// With `modern` it refuses what is not of the stateless revision.
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { createMcpHandler, McpServer, ResourceTemplate } from "@modelcontextprotocol/server";
 import { z } from "zod";
@@ -22,6 +23,6 @@ const handler = createMcpHandler(() => {
     announce: async () => handler.notify.toolsChanged(),
   });
   return server;
-});
+}, process.argv[3] === "modern" ? { legacy: "reject" } : {});
 
 serve(toNodeHandler(handler));

@@ -20,8 +20,14 @@ function describe(error) {
 // `connect(settings)` gives {connected, do: {NAME: async (line) => result}, close}.
 async function run(connect) {
   let session;
+  let dead;
   for await (const text of createInterface({ input: process.stdin })) {
     const line = JSON.parse(text);
+    if (dead !== undefined) {
+      // Nothing but the first line connects.
+      reply(dead);
+      continue;
+    }
     try {
       if (session === undefined) {
         session = await connect(line);
@@ -30,7 +36,9 @@ async function run(connect) {
         reply({ ok: true, result: await session.do[line.do](line) });
       }
     } catch (error) {
-      reply({ ok: false, error: describe(error), ...(session === undefined && { dead: true }) });
+      const failed = { ok: false, error: describe(error) };
+      if (session === undefined) dead = { ...failed, dead: true };
+      reply(dead ?? failed);
     }
   }
   await session?.close();

@@ -2,7 +2,10 @@
 
 from urllib.parse import parse_qs, urljoin, urlsplit
 
-import httpx
+try:
+    import httpx
+except ImportError:  # where FastMCP 4.x is, there is its successor alone
+    import httpx2 as httpx
 
 REDIRECT_URI = "http://127.0.0.1:1/callback"
 HOPS_MAX = 12

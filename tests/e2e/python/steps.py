@@ -77,6 +77,11 @@ class Script:
                 return _dump(await client.read_resource(line["uri"]))
             case "call_tool":
                 return await _call_tool(client, line["name"], line["arguments"])
+            case "use_token":
+                self.settings["token"] = line["token"]
+                return None
+            case "tokens" if hasattr(client, "tokens"):
+                return await client.tokens()
             case "tokens":
                 return self.memory.tokens and self.memory.tokens.model_dump(mode="json")
             case unknown:
