@@ -90,10 +90,9 @@ impl RequestContext<'_> {
                 let mut request = self.access_request(target, parsed);
                 request.context.session_started = found.session_started;
                 let demands = policies.demands(&request);
-                let readings = if demands.is_empty() {
-                    Readings::default()
-                } else {
-                    state.read(&demands, self.now).await?
+                let readings = match demands.as_slice() {
+                    [] => Readings::default(),
+                    demands => state.read(demands, self.now).await?,
                 };
                 request.context.readings = Some(&readings);
                 let denied = decided.evaluate(index, policies, &request, || self.objection(target));
@@ -108,10 +107,10 @@ impl RequestContext<'_> {
                 return Ok(decided.finish());
             }
             decided.settle(state, self.decision_id, self.now).await?;
-            let says_nothing = self.server.settings.deny.disclose == Disclose::Nothing;
+            let says_nothing = self.says_nothing();
             // What no rule allows is in no list either.
-            let may_know = || targets.iter().all(|target| self.may_be_listed(target));
-            if says_nothing && (decided.lacks_grant() || !may_know()) {
+            let is_hidden = |target| !self.may_be_listed(target);
+            if says_nothing && (decided.lacks_grant() || targets.iter().any(is_hidden)) {
                 decided.conceal();
             }
         }
@@ -137,6 +136,10 @@ impl RequestContext<'_> {
             self.record(state, &events).await?;
         }
         Ok(decided.finish())
+    }
+
+    fn says_nothing(&self) -> bool {
+        self.server.settings.deny.disclose == Disclose::Nothing
     }
 
     async fn record(
