@@ -226,8 +226,8 @@ impl Server {
     /// where its issuer has two.
     pub(super) fn with_scope_names(&self, subject: Arc<Subject>) -> Arc<Subject> {
         let names = self.settings.scope_names(&subject.issuer);
-        let named = names.and_then(|names| names.with_advertised(&subject));
-        named.map_or(subject, Arc::new)
+        let with_names = names.and_then(|names| names.with_advertised(&subject));
+        with_names.map_or(subject, Arc::new)
     }
 
     /// Counts a decision about a request to it. INVARIANT: always in the same metrics, those of

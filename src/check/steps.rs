@@ -186,8 +186,6 @@ impl Pipeline {
             policy,
             now,
         } = proven;
-        let host = request.host_folded();
-        let headers = visible_headers(request, &parsed.corrections);
         let candidate = self.candidate.as_ref().map(|store| store.snapshot());
         let policies = Policies {
             enforced: policy,
@@ -202,8 +200,8 @@ impl Pipeline {
             server,
             face,
             subject,
-            host: &host,
-            headers: &headers,
+            host: &request.host_folded(),
+            headers: &visible_headers(request, &parsed.corrections),
             catalog: &self.catalog,
             purpose: &self.purpose,
             country: country.as_deref(),

@@ -42,12 +42,12 @@ impl ConfigReader<'_> {
         let mut snapshots = HashMap::new();
         let servers = yaml::list(node, findings, |node, findings| {
             let (mut server, snapshot) = server(node, issuers, findings)?;
-            let named = settings
+            let trusted = settings
                 .iter()
                 .filter(|one| server.issuers.contains(&one.issuer));
-            let named =
-                named.filter_map(|one| Some((one.issuer.clone(), one.scope_names.clone()?)));
-            server.issuer_scope_names = named.collect();
+            let own =
+                trusted.filter_map(|one| Some((one.issuer.clone(), one.scope_names.clone()?)));
+            server.issuer_scope_names = own.collect();
             identity::look_at_resources(node, &server, findings);
             if !names.insert(server.name.clone()) {
                 findings.error(node, format!("server `{}` is there twice", server.name), "");

@@ -25,7 +25,7 @@ pub(super) struct NamedScopes {
 impl NamedScopes {
     pub(super) fn of(server: &Server, subject: &Subject, challenge: &Challenge) -> Self {
         let names = server.settings.scope_names(&subject.issuer);
-        let named = |scope: &str| {
+        let advertise = |scope: &str| {
             names.map_or_else(
                 || scope.to_owned(),
                 |names| names.advertised(scope).into_owned(),
@@ -33,7 +33,7 @@ impl NamedScopes {
         };
         let mut missing = Vec::new();
         for scope in &challenge.missing {
-            push_new(&mut missing, named(scope));
+            push_new(&mut missing, advertise(scope));
         }
         let mut asked = Vec::new();
         let is_all = server.settings.challenge_scopes == ChallengeScopes::All;
@@ -42,16 +42,16 @@ impl NamedScopes {
             return NamedScopes { asked, missing };
         }
         for scope in &challenge.scopes {
-            push_new(&mut asked, named(scope));
+            push_new(&mut asked, advertise(scope));
         }
         if is_all {
             let supported = &server.settings.scopes_supported;
             let holds = |scope: &&String| {
-                let scope = named(scope);
-                subject.scopes.iter().any(|held| named(held) == scope)
+                let scope = advertise(scope);
+                subject.scopes.iter().any(|held| advertise(held) == scope)
             };
-            let held = challenge.held.iter().map(|scope| named(scope));
-            let held = held.chain(supported.iter().filter(holds).map(|scope| named(scope)));
+            let held = challenge.held.iter().map(|scope| advertise(scope));
+            let held = held.chain(supported.iter().filter(holds).map(|scope| advertise(scope)));
             add_held(&mut asked, held.collect());
         }
         NamedScopes { asked, missing }

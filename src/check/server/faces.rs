@@ -55,15 +55,18 @@ pub enum InvalidServer {
     SameHost(String, String),
 }
 
+/// Faces, each with its authority.
+type FacesByHost = Vec<(String, Arc<Face>)>;
+
 /// A server as it is at each of its hosts.
 #[derive(Debug)]
 pub(super) struct Faces {
     maker: FaceMaker,
     /// Those of identifiers without a variable, each with its authority, in the order of the
     /// configuration.
-    plain: Vec<(String, Arc<Face>)>,
+    plain: FacesByHost,
     /// The identifier that follows the host, and what it is at each host without a wildcard.
-    following: Option<(String, Vec<(String, Arc<Face>)>)>,
+    following: Option<(String, FacesByHost)>,
 }
 
 impl Faces {
@@ -103,7 +106,7 @@ impl Faces {
         &self,
         resource: &str,
         hosts: &[String],
-    ) -> Result<Vec<(String, Arc<Face>)>, InvalidServer> {
+    ) -> Result<FacesByHost, InvalidServer> {
         let rest = resource
             .split_once("://")
             .and_then(|(_, rest)| rest.strip_prefix(HOST_VARIABLE))

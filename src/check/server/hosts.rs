@@ -18,10 +18,13 @@ pub(super) struct HostMatch<'a> {
     pub(super) authority: &'a str,
 }
 
+/// Whether a host is the one that an entry of the configuration means.
+type HostTest = fn(&str, &str) -> bool;
+
 /// How `asked`, an authority in lower case, is among `hosts`.
 pub(super) fn find<'a>(hosts: &[String], asked: &'a str) -> Option<HostMatch<'a>> {
     let forms = [asked, without_port(asked)];
-    let tests: [(bool, fn(&str, &str) -> bool); 2] = [(true, is_named), (false, is_below)];
+    let tests: [(bool, HostTest); 2] = [(true, is_named), (false, is_below)];
     let mut ways = tests
         .into_iter()
         .flat_map(|(is_exact, test)| forms.map(|authority| (is_exact, test, authority)));

@@ -48,7 +48,8 @@ fn in_order(value: Value<'static>) -> Value<'static> {
         | Value::Int(_)
         | Value::Uint(_)
         | Value::Float(_)
-        | Value::String(_)) => value,
+        | Value::String(_)
+        | Value::Unsound(_)) => value,
     }
 }
 

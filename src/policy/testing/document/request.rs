@@ -54,10 +54,10 @@ pub(super) fn read_request(
     let (server, subject) = (server?, subject?);
     let of_server = (server.clone(), subject.issuer.to_string());
     let names = context.scope_names.get(&of_server);
-    let named = names.and_then(|names| names.with_advertised(&subject));
+    let with_names = names.and_then(|names| names.with_advertised(&subject));
     Some(SampleRequest {
         server,
-        subject: named.unwrap_or(subject),
+        subject: with_names.unwrap_or(subject),
         ask: ask?,
         at: at.or_else(default_time)?,
         from,
