@@ -56,13 +56,15 @@ fn in_order(value: Value<'static>) -> Value<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::RecordedTool;
     use crate::json;
 
     fn tools(text: &str) -> Vec<Value<'static>> {
-        match json::decode(text.as_bytes(), 120).unwrap() {
-            Value::List(tools) => tools,
-            other => panic!("{other:?}"),
-        }
+        let listed = json::decode(text.as_bytes(), 120).unwrap();
+        let Value::List(tools) = listed else {
+            panic!("{listed:?}");
+        };
+        tools
     }
 
     #[test]
@@ -80,7 +82,7 @@ mod tests {
         assert!(written.starts_with("{\n  \"tools\": [\n    {\n      \"name\": \"a\",\n"));
         let digests = |text: &str| {
             let tools = catalog::parse_record(text).unwrap();
-            let mut digests: Vec<_> = tools.iter().map(|tool| tool.digest()).collect();
+            let mut digests: Vec<_> = tools.iter().map(RecordedTool::digest).collect();
             digests.sort();
             digests
         };
