@@ -261,11 +261,15 @@ impl Lexer {
         let (run, rest) = input
             .split_at_checked(stop.unwrap_or(input.len()))
             .unwrap_or((input, &[]));
-        if run.iter().any(|byte| *byte < b' ') {
-            return Err(StreamFault::NotJson);
-        }
+        let control = run.iter().position(|byte| *byte < b' ');
         if !self.tolerates {
-            self.utf8.check(run, stop.is_some())?;
+            // However the text is cut into chunks, its first fault is the one that is told.
+            let before = run.get(..control.unwrap_or(run.len())).unwrap_or(run);
+            self.utf8
+                .check(before, control.is_none() && stop.is_some())?;
+        }
+        if control.is_some() {
+            return Err(StreamFault::NotJson);
         }
         self.capture.push(run);
         *input = rest;

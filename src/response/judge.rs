@@ -236,7 +236,7 @@ impl Judge {
             }
             shown.push(is_shown);
         }
-        found.shown(&shown).map_err(unclear)
+        Ok(found.shown(&shown))
     }
 
     /// Whether a listed resource is the page of a tool that the caller may see, by its recorded
