@@ -15,7 +15,7 @@ use super::reason::Reason;
 use super::server::Disclose;
 use super::session::{FoundBindings, UsedBindings};
 use super::targets::{DecisionTarget, targets};
-use crate::authz::{self, AccessRequest, Http, Policy, Readings, Resource, Value, WindowDemand};
+use crate::authz::{self, AccessRequest, Http, Readings, Resource, Value, WindowDemand};
 use crate::catalog::InputSchema;
 use crate::mcp::{InnerFault, Nesting};
 use crate::state::{State, StateUnavailable};
@@ -96,8 +96,7 @@ impl RequestContext<'_> {
         let session = parsed.routing.as_ref().and_then(|routing| routing.session);
         let resources = targets.iter().map(|target| target.resource);
         let used = UsedBindings::of(self.server, self.subject, session, resources);
-        let ages = policies.each().any(Policy::has_session_ages);
-        let mut found = used.find(state, ages, self.now).await?;
+        let mut found = used.find(state, policies.have_ages(), self.now).await?;
         let is_one = parsed.messages().len() <= 1;
         let decided = RequestDecision::new(policies.enforced, found.session_started, is_one);
         let mut decided = Unfinished {
@@ -113,10 +112,9 @@ impl RequestContext<'_> {
         let mut unrecorded = Unrecorded::default();
         if found.refusal.is_none() {
             for (index, target) in targets.iter().enumerate() {
-                let request = self.access_request(target, parsed);
                 let numbered = (index, target);
                 let denied = self
-                    .evaluate_target(&mut decided, numbered, request, &found, policies, state)
+                    .evaluate_target(&mut decided, numbered, parsed, &found, policies, state)
                     .await?;
                 is_denied |= denied;
                 if in_turn {
@@ -134,9 +132,7 @@ impl RequestContext<'_> {
                 return Ok(decided.finish());
             }
             decided.settle(state, self.decision_id, self.now).await?;
-            // What no rule allows is in no list either.
-            let is_hidden = |target| !self.may_be_listed(target);
-            if self.says_nothing() && (decided.lacks_grant() || targets.iter().any(is_hidden)) {
+            if self.conceals(&decided, &targets) {
                 decided.conceal();
             }
         }
@@ -166,17 +162,24 @@ impl RequestContext<'_> {
         Ok(decided.finish())
     }
 
+    /// Whether the caller must not know of something that is asked for. What no rule allows is in no
+    /// list either.
+    fn conceals(&self, decided: &RequestDecision, targets: &[DecisionTarget<'_>]) -> bool {
+        let is_hidden = |target| !self.may_be_listed(target);
+        self.says_nothing() && (decided.lacks_grant() || targets.iter().any(is_hidden))
+    }
+
     /// Evaluates one target, and says whether it is denied or challenged.
     async fn evaluate_target(
         &self,
         decided: &mut RequestDecision,
         (index, target): (usize, &DecisionTarget<'_>),
-        request: AccessRequest<'_>,
+        parsed: &ParsedRequest<'_>,
         found: &FoundBindings,
         policies: Policies<'_>,
         state: &dyn State,
     ) -> Result<bool, StateUnavailable> {
-        let mut request = request;
+        let mut request = self.access_request(target, parsed);
         request.context.session_started = found.session_started;
         let demands = policies.demands(&request);
         let readings = if demands.is_empty() {

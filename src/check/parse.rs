@@ -237,7 +237,6 @@ impl<'r> ParsedRequest<'r> {
         }
         let speaks_modern = settings.speaks(MODERN_REVISION);
         let (asks, is_spoken) = match (&self.routing, self.era, &self.payload) {
-            (None, Era::Legacy | Era::Modern, _) => (None, true),
             (Some(_), Era::Modern, _) => (Some(MODERN_REVISION), speaks_modern),
             (Some(routing), Era::Legacy, _) if routing.protocol_version.is_some() => {
                 let version = routing.protocol_version;
@@ -246,9 +245,9 @@ impl<'r> ParsedRequest<'r> {
                     version.is_some_and(|version| settings.speaks(version)),
                 )
             }
+            (None, Era::Legacy | Era::Modern, _) | (Some(_), Era::Legacy, None) => (None, true),
             // `initialize` is negotiated, and what says no version is of a session that was.
             (Some(_), Era::Legacy, Some(_)) => (self.proposed(), settings.speaks_legacy()),
-            (Some(_), Era::Legacy, None) => (None, true),
         };
         if !is_spoken {
             let requested = asks.map(Into::into);

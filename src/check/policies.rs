@@ -29,6 +29,11 @@ impl Policies<'_> {
         self.each().any(|policy| !policy.windows().is_empty())
     }
 
+    /// Whether some rule asks how old a session is.
+    pub(super) fn have_ages(&self) -> bool {
+        self.each().any(Policy::has_session_ages)
+    }
+
     pub(super) fn events(&self, request: &AccessRequest<'_>, denied: bool) -> Vec<WindowDemand> {
         let mut events = authz::events(self.enforced, request, denied);
         if let Some(candidate) = self.candidate {

@@ -103,10 +103,9 @@ impl<'a> Cursor<'a> {
         }
         self.count()?;
         match self.string(true)? {
-            // Equal keys could not be told from different ones.
-            Text::Unsound(_) => Err(Syntax::Invalid),
             Text::Sound(key) if self.takes(b':')? => Ok(key),
-            Text::Sound(_) => Err(Syntax::Invalid),
+            // Equal keys with half of a surrogate pair could not be told from different ones.
+            Text::Sound(_) | Text::Unsound(_) => Err(Syntax::Invalid),
         }
     }
 

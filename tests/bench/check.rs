@@ -70,7 +70,7 @@ fn bench(bencher: Bencher<'_, '_>, count: usize, owner: &str) {
         .with_inputs(|| callers.next())
         .bench_local_refs(|message| {
             let request = http_request(black_box(message), settings).unwrap();
-            drop(black_box(service.decide(request)));
+            drop(black_box(service.decide(&request)));
         });
     service.assert_nothing_lost();
 }

@@ -111,7 +111,7 @@ fn encode_response(bencher: Bencher<'_, '_>, owner: &str) {
     let service = Service::start(&check::policy());
     let message = check::Callers::new(1, owner).next();
     let request = check_request::http_request(&message, ServeSettings::default().request).unwrap();
-    let verdict = service.decide(request);
+    let verdict = service.decide(&request);
     bencher.bench_local(|| {
         let mut answer = Vec::with_capacity(2 << 10);
         check_response::put_check_response(black_box(&verdict), &mut answer);

@@ -65,7 +65,7 @@ fn refused(bencher: Bencher<'_, '_>, kind: &str, token: &str) {
         .with_inputs(|| Bytes::clone(&message))
         .bench_local_refs(|message| {
             let request = http_request(black_box(message), settings).unwrap();
-            drop(black_box(service.decide(request)));
+            drop(black_box(service.decide(&request)));
         });
     service.assert_nothing_lost();
 }

@@ -103,8 +103,8 @@ impl Service {
     }
 
     /// Decides about what Envoy describes.
-    pub(super) fn decide(&self, request: HttpRequest<'_>) -> Verdict {
-        finish(self.pipeline.decide(&request))
+    pub(super) fn decide(&self, request: &HttpRequest<'_>) -> Verdict {
+        finish(self.pipeline.decide(request))
     }
 
     /// To be called at the end: a record that is dropped costs less than one that is kept.

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::*;
 use crate::authn::FoundPeer;
 use crate::authz::{
-    Count, Decision, DenialReason, LimitDemand, OpenDemand, Opened, Rehearsed, Subject, Taken,
-    WindowDemand,
+    Count, Decision, DenialReason, LimitDemand, OpenDemand, Opened, Policy, Rehearsed, Subject,
+    Taken, WindowDemand,
 };
 use crate::catalog::{Catalog, CatalogLimits};
 use crate::check::request::HttpRequest;

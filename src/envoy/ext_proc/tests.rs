@@ -656,7 +656,7 @@ async fn only_strings_under_the_name_of_ext_authz_are_carried() {
 async fn what_a_request_has_stays_while_its_stream_lasts() {
     let begins_with = |key: &str| {
         let mut first = message(Said::RequestHeaders(HttpHeaders::default()));
-        first.metadata_context = metadata(key);
+        first.metadata_context = Some(metadata(key));
         first
     };
     let has = Shown::Attended(Some([("stays".to_owned(), "yes".to_owned())].into()));
@@ -686,7 +686,7 @@ async fn what_a_request_has_stays_while_its_stream_lasts() {
     for with_request in [true, false] {
         let script = script(vec![vec![HEAD], vec![chunk("a"), FilterOutput::End]]);
         let mut reply = begins(DUPLEX, false);
-        reply.metadata_context = metadata("stays");
+        reply.metadata_context = Some(metadata("stays"));
         let mut messages = vec![reply, body("1", true)];
         if with_request {
             let mut request = begins_with("stays");
@@ -714,23 +714,23 @@ async fn what_a_request_has_stays_while_its_stream_lasts() {
 }
 
 /// What a check said: one member of this name.
-fn metadata(key: &str) -> Option<Metadata> {
+fn metadata(key: &str) -> Metadata {
     let value = prost_types::Value {
         kind: Some(Kind::StringValue("yes".to_owned())),
     };
     let said = prost_types::Struct {
         fields: [(key.to_owned(), value)].into(),
     };
-    Some(Metadata {
+    Metadata {
         filter_metadata: [("envoy.filters.http.ext_authz".to_owned(), said)].into(),
-    })
+    }
 }
 
 /// How a stream ends, of a response that lasts or not, once the process is ending.
 async fn left(name: &'static str, mode: BodySendMode) -> Option<Result<(), Code>> {
     let script = script(vec![vec![HEAD]]);
     let mut first = begins(mode, false);
-    first.metadata_context = metadata(name);
+    first.metadata_context = Some(metadata(name));
     let messages = tokio_stream::iter([Ok(first)]).chain(tokio_stream::pending());
     let ending = Ending::default();
     let mut replies = Replies::new(opened(&script), messages, ending.clone());
@@ -754,7 +754,7 @@ async fn a_response_that_lasts_is_left_when_the_process_ends() {
 async fn a_response_that_lasts_is_not_left_while_something_comes() {
     let script = script(vec![vec![HEAD], vec![chunk("a")], vec![chunk("b")]]);
     let mut first = begins(DUPLEX, false);
-    first.metadata_context = metadata("lasts");
+    first.metadata_context = Some(metadata("lasts"));
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     let messages = tokio_stream::wrappers::ReceiverStream::new(receiver);
     let ending = Ending::default();
