@@ -133,7 +133,9 @@ pub use decision::{
     Rehearsed, Taken,
 };
 pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse};
-pub use explain::{Explanation, NoResult, RuleExplanation, SelectorExplanation, explain};
+pub use explain::{
+    Explanation, NoResult, RuleExplanation, SelectorExplanation, claims_absent, explain,
+};
 pub use expression::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
     EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX, Expression,

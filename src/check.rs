@@ -50,6 +50,7 @@ mod policies;
 mod prepare;
 mod purpose;
 mod reason;
+mod refusal_log;
 mod rehearsal;
 pub(crate) mod reply;
 mod request;

@@ -37,6 +37,7 @@
 //! | `inspection` | reads the file |
 //! | `document` | knows the keys at the top, and reads them by the sections below |
 //! | `listen`, `issuers`, `servers`, `context`, `fetch`, `telemetry`, `limits` | each read a section |
+//! | `token_place` | reads where a server's tokens are |
 //! | `words` | has the words of enums, for reading and printing |
 //! | `settings` | what comes out |
 //! | `effective` | prints what is in force, defaults filled in |
@@ -59,10 +60,11 @@ mod servers;
 mod settings;
 mod silence;
 mod telemetry;
+mod token_place;
 mod words;
 
 pub use change::{ConfigChange, NamesChange};
 pub use inspection::{ConfigError, Inspection, decode, decode_file, inspect, load, read};
 pub use lint::{PolicyUsage, lint};
 pub use settings::{Config, Drain, LimitSettings};
-pub use silence::LINTS;
+pub use silence::{ISSUER_LINTS, LINTS, UNUSABLE_KEY};

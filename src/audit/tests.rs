@@ -168,11 +168,18 @@ fn no_record_is_larger_than_it_may_be_whatever_is_in_it() {
         let record = Record {
             request_id: Some(long.clone()),
             trace_id: Some(long.clone()),
+            detail: Some(long.clone()),
             rules: rules.clone(),
-            rules_indeterminate: rules,
+            rules_indeterminate: rules.clone(),
             policy_revision: long.as_str().into(),
             issuer: text(),
             subject: text(),
+            key_id: text(),
+            audience: rules.clone(),
+            unverified: Some(Unverified {
+                issuer: Some(long.clone()),
+                key_id: Some(long.clone()),
+            }),
             agent: text(),
             tenant: text(),
             peer: Some(long.clone()),
@@ -208,6 +215,7 @@ fn no_record_is_larger_than_it_may_be_whatever_is_in_it() {
         for list in [
             "/rules",
             "/rules_indeterminate",
+            "/aud",
             "/arguments/names",
             "/shadow/rules",
         ] {

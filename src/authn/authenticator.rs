@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::cache::{self, IssuerMark, TokenCache, TokenHash};
 use super::credentials::Credentials;
 use super::error::AuthenticationError;
+use super::failure::{AuthenticationFailure, TokenEvidence};
 use super::keys::{self, IssuerKeys, KeyHealth, KeyRefresher};
 use super::sender::SenderConstraint;
 use super::settings::{AuthnSettings, InvalidSettings, IssuerSettings};
@@ -170,13 +171,23 @@ impl Authenticator {
         credentials: &Credentials<'_>,
         audience: &Audience,
         now: Timestamp,
-    ) -> Result<Authenticated, AuthenticationError> {
-        let token = credentials.bearer_token(self.limits.token_bytes_max)?;
+    ) -> Result<Authenticated, Box<AuthenticationFailure>> {
+        let token = credentials
+            .bearer_token(self.limits.token_bytes_max)
+            .map_err(|error| AuthenticationFailure::of_credentials(error, credentials))?;
+        let refused = |error, evidence: TokenEvidence| {
+            let issuer = evidence.issuer.as_ref();
+            let issuer = issuer.and_then(|issuer| self.issuers.get(issuer));
+            let claims = issuer.map(|issuer| &issuer.settings.claims);
+            AuthenticationFailure::of_token(error, evidence, credentials, claims)
+        };
         let hash = cache::hash(token);
-        if let Some(outcome) = hash.and_then(|hash| self.recall(&hash, audience, now)) {
-            return outcome;
+        if let Some((known, outcome)) = hash.and_then(|hash| self.recall(&hash, audience, now)) {
+            return outcome.map_err(|error| Box::new(refused(error, known.evidence())));
         }
-        let (verified, mark) = self.verify(token, audience, now).await?;
+        let mut evidence = TokenEvidence::default();
+        let verified = self.verify(token, audience, now, &mut evidence).await;
+        let (verified, mark) = verified.map_err(|error| refused(error, evidence))?;
         let verified = Arc::new(verified);
         let authenticated = Authenticated::by(&verified);
         if let Some(hash) = hash {
@@ -229,13 +240,13 @@ impl Authenticator {
         hash: &TokenHash,
         audience: &Audience,
         now: Timestamp,
-    ) -> Option<Result<Authenticated, AuthenticationError>> {
+    ) -> Option<(Arc<Verified>, Result<Authenticated, AuthenticationError>)> {
         let (known, mark) = self.tokens.find(hash, now)?;
         let outcome = self.recheck(&known, mark, audience, now).transpose();
         if outcome.is_none() {
             self.tokens.forget(hash);
         }
-        outcome
+        Some((known, outcome?))
     }
 
     /// `Ok(None)` if the key has left the issuer's set, or the issuer has other settings now.
@@ -259,14 +270,27 @@ impl Authenticator {
         token: &str,
         audience: &Audience,
         now: Timestamp,
+        evidence: &mut TokenEvidence,
     ) -> Result<(Verified, IssuerMark), AuthenticationError> {
         let token = Unverified::decode(token, self.limits.json_depth_max)?;
+        *evidence = token.evidence();
         let issuer = self.trusted(token.issuer()?, audience)?;
-        let algorithm = token.algorithm();
+        let header = token.header();
+        if !issuer.settings.token_types.has(header.kind.as_deref()) {
+            return Err(AuthenticationError::TokenType);
+        }
+        let algorithm = header.algorithm;
         if !issuer.settings.algorithms.contains(&algorithm) {
             return Err(AuthenticationError::AlgorithmNotAllowed);
         }
-        let keys = issuer.keys.candidates(token.key_id(), algorithm).await?;
+        // Where the keys are is configured; a token may repeat it, and is not asked.
+        if let Some(url) = &header.key_url
+            && !issuer.keys.current()?.is_from(url)
+        {
+            return Err(AuthenticationError::EmbeddedKey("jku"));
+        }
+        let id = header.key_id.as_deref();
+        let keys = issuer.keys.candidates(id, algorithm).await?;
         let verified = token.verify(
             &keys,
             Requirements {
@@ -276,6 +300,7 @@ impl Authenticator {
                 leeway: issuer.settings.leeway,
                 now,
             },
+            evidence,
         )?;
         Ok((verified, issuer.mark))
     }

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::SignatureAlgorithm;
 use super::discovery;
+use super::{SignatureAlgorithm, TokenTypes};
 use crate::authz::{InvalidPath, ValuePath};
-use crate::fetch::fetchable_url;
+use crate::fetch::{is_loopback, url_to_fetch};
 
 /// Everything that authentication takes from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +55,14 @@ pub struct IssuerSettings {
     pub source: KeySourceSettings,
     /// The signature algorithms accepted from it.
     pub algorithms: Vec<SignatureAlgorithm>,
+    /// The `typ` of its access tokens.
+    pub token_types: TokenTypes,
     /// A PEM file with trust roots for its TLS certificates, beside the system's.
     pub ca_file: Option<PathBuf>,
+    /// A file with the bearer token with which its metadata and keys are fetched.
+    pub token_file: Option<PathBuf>,
+    /// Whether its metadata and keys may be fetched over plain http.
+    pub insecure_http: bool,
     /// Which claims say what.
     pub claims: ClaimSettings,
     /// How far its clock may differ from ours.
@@ -72,18 +78,58 @@ impl IssuerSettings {
             issuer: _,
             source: _,
             algorithms: _,
+            token_types: _,
             ca_file: _,
+            token_file,
+            insecure_http,
             claims: _,
             leeway: _,
             keys,
         } = self;
-        self.has_keys_of(other) && *keys == other.keys
+        self.has_keys_of(other)
+            && (token_file, *insecure_http) == (&other.token_file, other.insecure_http)
+            && *keys == other.keys
     }
 
     /// Whether its keys come from the same place as with other settings of the same issuer, over the
     /// same trust roots.
     pub(super) fn has_keys_of(&self, other: &IssuerSettings) -> bool {
         self.source == other.source && self.ca_file == other.ca_file
+    }
+
+    /// What is wrong with the way to its keys.
+    fn source_faults(&self) -> Vec<InvalidSettings> {
+        let name = || self.issuer.clone();
+        let (url, invalid) = match &self.source {
+            KeySourceSettings::File(_) => {
+                let insecure = self
+                    .insecure_http
+                    .then(|| InvalidSettings::InsecureFile(name()));
+                let token = self.token_file.as_ref();
+                let token = token.map(|_| InvalidSettings::UnusedToken(name()));
+                return insecure.into_iter().chain(token).collect();
+            }
+            KeySourceSettings::Discovery => {
+                let documents = discovery::urls(&self.issuer, true).into_iter();
+                let first = documents.flatten().next();
+                (first, InvalidSettings::IssuerUrl(name()))
+            }
+            KeySourceSettings::Uri(uri) => {
+                (url_to_fetch(uri, true), InvalidSettings::KeysUrl(name()))
+            }
+        };
+        let Some(url) = url else {
+            return vec![invalid];
+        };
+        let is_plain = url.scheme() != "https" && !is_loopback(&url);
+        if is_plain && !self.insecure_http {
+            return vec![InvalidSettings::PlainHttp(name())];
+        }
+        let token = self.token_file.as_ref().filter(|_| is_plain);
+        token
+            .map(|_| InvalidSettings::PlainToken(name()))
+            .into_iter()
+            .collect()
     }
 
     /// Settings for `issuer` with every default: keys by discovery, every algorithm.
@@ -93,7 +139,10 @@ impl IssuerSettings {
             issuer: issuer.into(),
             source: KeySourceSettings::Discovery,
             algorithms: SignatureAlgorithm::ALL.to_vec(),
+            token_types: TokenTypes::default(),
             ca_file: None,
+            token_file: None,
+            insecure_http: false,
             claims: ClaimSettings::default(),
             leeway: Duration::from_secs(30),
             keys: KeySettings::default(),
@@ -204,6 +253,21 @@ pub enum InvalidSettings {
     /// `jwks_uri` is not an https URL (http on loopback).
     #[error("`jwks_uri` of issuer `{0}` is not an https URL")]
     KeysUrl(String),
+    /// Metadata and keys would come over plain http.
+    #[error(
+        "keys of issuer `{0}` would be fetched over plain http: `insecure_http: true` allows that, \
+         inside a network that nobody else is in"
+    )]
+    PlainHttp(String),
+    /// `insecure_http` where nothing is fetched.
+    #[error("nothing is fetched for issuer `{0}`, so `insecure_http` says nothing")]
+    InsecureFile(String),
+    /// `token_file` where nothing is fetched.
+    #[error("nothing is fetched for issuer `{0}`, so its `token_file` is not used")]
+    UnusedToken(String),
+    /// The token would be sent unprotected.
+    #[error("`token_file` of issuer `{0}`: the token would be sent over plain http")]
+    PlainToken(String),
     /// `algorithms` is empty.
     #[error("issuer `{0}` has no algorithm")]
     NoAlgorithm(String),
@@ -278,17 +342,7 @@ impl AuthnSettings {
             if !seen.insert(name.clone()) {
                 fault(InvalidSettings::DuplicateIssuer(name.clone()));
             }
-            match &settings.source {
-                KeySourceSettings::Discovery if discovery::urls(&name).is_none() => {
-                    fault(InvalidSettings::IssuerUrl(name.clone()));
-                }
-                KeySourceSettings::Uri(uri) if fetchable_url(uri).is_none() => {
-                    fault(InvalidSettings::KeysUrl(name.clone()));
-                }
-                KeySourceSettings::Discovery
-                | KeySourceSettings::Uri(_)
-                | KeySourceSettings::File(_) => {}
-            }
+            settings.source_faults().into_iter().for_each(&mut fault);
             if settings.algorithms.is_empty() {
                 fault(InvalidSettings::NoAlgorithm(name.clone()));
             }

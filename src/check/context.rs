@@ -79,10 +79,18 @@ pub(super) fn device<'a>(
 
 /// Headers as a policy may see them: without credentials and without what only this service
 /// writes, repeated ones joined (RFC 9110 §5.2).
-pub(super) fn visible_headers<'r>(request: &'r HttpRequest<'_>) -> VisibleHeaders<'r> {
+pub(super) fn visible_headers<'r>(
+    request: &'r HttpRequest<'_>,
+    server: &Server,
+) -> VisibleHeaders<'r> {
     const HIDDEN: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "dpop"];
+    let token = server.settings.token.header.as_deref();
+    let has_token = |name: &str| token.is_some_and(|token| upstream::reads_as(name, token));
     let mut visible: VisibleHeaders<'_> = Vec::with_capacity(request.headers.len());
     for (name, value) in &request.headers {
+        if has_token(name) {
+            continue;
+        }
         if HIDDEN.contains(&&**name) || name.starts_with(upstream::OWN_PREFIX) {
             continue;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::reader::ConfigReader;
 use super::settings::{Config, Drain};
-use super::{context, limits, listen, telemetry};
+use super::{context, limits, listen, telemetry, token_place};
 use crate::check::{Fact, HandoffSettings};
 use crate::envoy::check_request::ClientAddress;
 use crate::yaml::{self, Fields, Findings, Node};
@@ -36,6 +36,13 @@ impl ConfigReader<'_> {
             .optional("purpose", findings, context::purpose)
             .unwrap_or_default();
         let device_header = fields.optional("device", findings, context::device_header);
+        if let Some((servers, _)) = &servers {
+            let other = [
+                ("purpose", purpose.header.as_deref()),
+                ("device", device_header.as_deref()),
+            ];
+            token_place::only_tokens(root, servers, other, findings);
+        }
         let peers_ca_file = fields.optional("peers", findings, context::peers_ca_file);
         let facts = fields.optional("dynamic_metadata", findings, facts);
         let country_db_file = fields.optional("geoip", findings, context::country_db_file);

@@ -7,8 +7,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::reader::ConfigReader;
+use super::silence::ISSUER_LINTS;
 use crate::authn::{
-    self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings, SignatureAlgorithm,
+    self, ClaimSettings, InvalidTokenType, IssuerSettings, KeySettings, KeySourceSettings,
+    SignatureAlgorithm, TokenTypes,
 };
 use crate::yaml::{self, Fields, Findings, Node};
 
@@ -65,11 +67,15 @@ impl ConfigReader<'_> {
         });
         let source = self.key_source(&mut fields, findings);
         let algorithms = fields.optional("algorithms", findings, algorithms);
+        let token_types = fields.optional("token_types", findings, token_types);
         let ca_file = fields.optional("ca_file", findings, yaml::string);
+        let token_file = fields.optional("token_file", findings, yaml::string);
+        let insecure_http = fields.optional("insecure_http", findings, yaml::boolean);
         let claims = fields.optional("claims", findings, claims);
         let leeway = yaml::duration(Duration::ZERO..=Duration::from_mins(5));
         let leeway = fields.optional("leeway", findings, leeway);
         let keys = fields.optional("keys", findings, keys);
+        fields.optional("silence", findings, yaml::silence(ISSUER_LINTS));
         fields.finish(findings);
         let (Some(name), Some(source)) = (&read.name, source) else {
             return read;
@@ -77,7 +83,10 @@ impl ConfigReader<'_> {
         let mut settings = IssuerSettings::new(name.clone());
         settings.source = source;
         settings.ca_file = ca_file.map(|path| self.path(&path));
+        settings.token_file = token_file.map(|path| self.path(&path));
+        settings.insecure_http = insecure_http.unwrap_or(settings.insecure_http);
         settings.algorithms = algorithms.unwrap_or(settings.algorithms);
+        settings.token_types = token_types.unwrap_or(settings.token_types);
         settings.claims = claims.unwrap_or(settings.claims);
         settings.leeway = leeway.unwrap_or(settings.leeway);
         settings.keys = keys.unwrap_or(settings.keys);
@@ -113,7 +122,8 @@ fn algorithms(node: &Node, findings: &mut Findings) -> Option<Vec<SignatureAlgor
         let name = yaml::string(node, findings)?;
         let known = SignatureAlgorithm::from_name(&name);
         if known.is_none() {
-            let names = yaml::quoted(&SignatureAlgorithm::ALL.map(SignatureAlgorithm::name));
+            let names: Vec<&str> = SignatureAlgorithm::names().collect();
+            let names = yaml::quoted(&names);
             let message = if name.starts_with("HS") || name == "none" {
                 format!("`{name}` proves nothing about who signed")
             } else {
@@ -123,6 +133,25 @@ fn algorithms(node: &Node, findings: &mut Findings) -> Option<Vec<SignatureAlgor
         }
         known
     })
+}
+
+fn token_types(node: &Node, findings: &mut Findings) -> Option<TokenTypes> {
+    let types = yaml::list(node, findings, |node, findings| {
+        let kind = yaml::string(node, findings)?;
+        let help = match TokenTypes::check(&kind) {
+            Ok(()) => return Some(kind),
+            Err(InvalidTokenType::Shape) => {
+                "a `typ` such as `at+jwt`, or `none` for tokens without one"
+            }
+            Err(InvalidTokenType::Other) => {
+                "such a token is made for something else, and must not open a server"
+            }
+        };
+        let message = format!("`{kind}` is no type of access tokens");
+        findings.error(node, message, help);
+        None
+    });
+    types.map(TokenTypes::new)
 }
 
 /// Each list of names of claims, by its key.
@@ -190,7 +219,10 @@ pub(super) fn shown(settings: &IssuerSettings) -> Value {
         issuer,
         source,
         algorithms,
+        token_types,
         ca_file,
+        token_file,
+        insecure_http,
         claims,
         leeway,
         keys:
@@ -210,7 +242,13 @@ pub(super) fn shown(settings: &IssuerSettings) -> Value {
         KeySourceSettings::File(file) => drop(put("jwks_file", json!(file))),
     }
     put("algorithms", json!(algorithms));
+    put("token_types", json!(token_types.as_slice()));
     put("ca_file", json!(ca_file.as_ref().map(PathBuf::as_path)));
+    put(
+        "token_file",
+        json!(token_file.as_ref().map(PathBuf::as_path)),
+    );
+    put("insecure_http", json!(insecure_http));
     put("claims", claims_shown(claims));
     put("leeway", json!(yaml::duration_text(*leeway)));
     put(

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::inspection::Inspection;
 use super::silence::{
-    PASSED_TOKEN, TELLING_STATUS, UNCHECKED_ARGUMENTS, UNRECORDED_TOOLS, UNSHARED_SESSIONS,
-    UNUSED_SCOPE,
+    PASSED_TOKEN, PLAIN_HTTP, TELLING_STATUS, UNCHECKED_ARGUMENTS, UNRECORDED_TOOLS,
+    UNSHARED_SESSIONS, UNUSED_SCOPE,
 };
+use crate::fetch::fetchable_url;
 use crate::yaml::{Data, Findings, Node, silence_of};
 
 /// What the rules of a policy look at.
@@ -24,6 +25,12 @@ pub struct PolicyUsage {
 /// what its rules would look at.
 pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
     let root = inspection.tree.as_ref();
+    let issuers = root.and_then(|root| root.member("issuers"));
+    for issuer in issuers.map_or(&[][..], Node::items) {
+        if !silence_of(issuer).contains(&PLAIN_HTTP) {
+            look_at_protection(issuer, &mut inspection.findings);
+        }
+    }
     let servers = root.and_then(|root| root.member("servers"));
     let replicas = root.and_then(|root| root.member("replicas"));
     let replicas = replicas.filter(|node| matches!(node.data, Data::Int(2..)));
@@ -67,6 +74,29 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
             let help = "name it in a rule's `who.scopes` or `needs.scopes`, or leave it out";
             findings.lint(node, UNUSED_SCOPE, message, help);
         }
+    }
+}
+
+/// For an issuer whose keys, or whose users, may meet somebody on the way.
+fn look_at_protection(issuer: &Node, findings: &mut Findings) {
+    let insecure = issuer.member("insecure_http");
+    if let Some(node) = insecure.filter(|node| node.data == Data::Bool(true)) {
+        let message =
+            "whoever is between mcp-authz and this issuer can replace its keys, and be anyone";
+        let help = "https with `ca_file`, or silence this with `silence: [plain-http]`";
+        findings.lint(node, PLAIN_HTTP, message, help);
+        return;
+    }
+    let Some(node) = issuer.member("issuer") else {
+        return;
+    };
+    let is_plain = |name: &&str| name.starts_with("http://") && fetchable_url(name).is_none();
+    if node.as_str().filter(is_plain).is_some() {
+        let message =
+            "clients that find this name in the metadata of a server log in over plain http";
+        let help = "an issuer of that name may be reached by https all the same: see that servers name \
+                    such an address, or silence this with `silence: [plain-http]`";
+        findings.lint(node, PLAIN_HTTP, message, help);
     }
 }
 

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::reader::ConfigReader;
 use super::silence::LINTS;
+use super::token_place::token_place;
 use super::words::{ACCEPT, ON, Words, word_of};
-use crate::authn::{challenge, metadata};
+use crate::authn::{TokenPlace, challenge, metadata};
 use crate::catalog::{OnChange, Trust};
 use crate::check::{DenySettings, DenyShape, Disclose, ServerSettings, SessionBinding, UriForm};
 use crate::upstream::AuthorizationHeader;
@@ -88,6 +89,7 @@ fn server(
     let uris = fields
         .optional("uris", findings, yaml::choice(UriForm::WORDS))
         .unwrap_or_default();
+    let token = token_place(&mut fields, findings);
     let authorization = fields
         .optional("upstream", findings, upstream)
         .unwrap_or_default();
@@ -119,6 +121,7 @@ fn server(
         string_body,
         fold_arguments,
         uris,
+        token,
         authorization,
         session_binding,
         responses_on_get,
@@ -291,6 +294,7 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         string_body,
         fold_arguments,
         uris,
+        token: TokenPlace { header, query },
         authorization,
         session_binding,
         responses_on_get,
@@ -316,6 +320,8 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         "string_body": word_of(ACCEPT, *string_body),
         "fold_arguments": word_of(ACCEPT, *fold_arguments),
         "uris": uris.word(),
+        "token_header": header,
+        "query_tokens": query,
         "upstream": {"authorization": authorization.word()},
         "session_binding": session_binding.word(),
         "responses_on_get": responses_on_get,

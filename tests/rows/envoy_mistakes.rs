@@ -41,6 +41,7 @@ struct Row {
     servers: Option<u8>,
     peers: Option<bool>,
     address: Option<String>,
+    token_header: Option<String>,
     /// Whether Envoy refuses it itself, for the end-to-end tests.
     #[serde(rename = "refused")]
     _refused: Option<bool>,
@@ -78,6 +79,7 @@ fn run(row: &Row) -> Vec<String> {
         expected.servers.push("other".to_owned());
     }
     expected.peers = row.peers.is_some();
+    expected.token_headers.extend(row.token_header.clone());
     if row.address.is_some() {
         expected.client_address = ClientAddress::ExternalAddress;
     }

@@ -32,6 +32,8 @@ pub enum NoResult {
     TwoPaths,
     /// The issuer has left the claim out of the token.
     LeftOut,
+    /// The token does not have the claim. The selector does not match, and this is why.
+    ClaimAbsent,
     /// Only annotations could determine the class, and they are unknown.
     NoClass,
     /// The device is unknown.

@@ -178,6 +178,7 @@ fn server() -> Arc<Server> {
         fold_arguments: false,
         check_arguments: false,
         uris: crate::check::UriForm::Normal,
+        token: crate::authn::TokenPlace::default(),
         authorization: AuthorizationHeader::Remove,
         session_binding: SessionBinding::On,
         responses_on_get: false,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::addressee::Addressee;
 use super::body::{ReplyData, accepted, data, http_error};
-use crate::authn::AuthenticationError;
+use crate::authn::AuthenticationFailure;
 use crate::authn::challenge::StepUp;
 use crate::authz::Challenge;
 use crate::check::reason::Reason;
@@ -15,13 +15,12 @@ use crate::check::verdict::LocalReply;
 pub(in crate::check) fn unauthenticated(
     to: &Addressee<'_>,
     server: &Server,
-    error: AuthenticationError,
+    failure: &AuthenticationFailure,
 ) -> LocalReply {
-    let reason = Reason::from(error);
+    let reason = Reason::from(failure.error);
     let mut reply = http_error(to, reason, &data(to, reason));
-    reply
-        .headers
-        .push(("www-authenticate", server.challenges.unauthenticated(error)));
+    let challenge = server.challenges.unauthenticated(failure);
+    reply.headers.push(("www-authenticate", challenge));
     reply
 }
 

@@ -1,5 +1,6 @@
 //! The settings of a guarded server.
 
+use crate::authn::TokenPlace;
 pub use crate::authz::UriForm;
 use crate::catalog::Trust;
 use crate::upstream::AuthorizationHeader;
@@ -37,6 +38,8 @@ pub struct ServerSettings {
     pub fold_arguments: bool,
     /// How it reads the URIs of resources.
     pub uris: UriForm,
+    /// Where its requests have their token.
+    pub token: TokenPlace,
     /// What happens to the client's token on the way to the upstream.
     pub authorization: AuthorizationHeader,
     /// Whether sessions and tasks belong to a subject.

@@ -27,6 +27,7 @@ pub(crate) fn expected() -> Expected {
         streams_max: 1024,
         peers: false,
         client_address: ClientAddress::Peer,
+        token_headers: Vec::new(),
         set_headers: Vec::new(),
     }
 }
