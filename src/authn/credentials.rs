@@ -168,7 +168,7 @@ mod tests {
             for query in [
                 format!("{name}=x"),
                 format!("a=b&{}=x", name.to_uppercase()),
-                format!("{name}"),
+                name.to_owned(),
             ] {
                 assert_eq!(at_fault(&usual, &query).as_deref(), Some(name), "{query}");
             }

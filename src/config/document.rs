@@ -36,13 +36,8 @@ impl ConfigReader<'_> {
             .optional("purpose", findings, context::purpose)
             .unwrap_or_default();
         let device_header = fields.optional("device", findings, context::device_header);
-        if let Some((servers, _)) = &servers {
-            let other = [
-                ("purpose", purpose.header.as_deref()),
-                ("device", device_header.as_deref()),
-            ];
-            token_place::only_tokens(root, servers, other, findings);
-        }
+        let headers = [purpose.header.as_deref(), device_header.as_deref()];
+        token_place::only_tokens(root, servers.as_ref(), headers, findings);
         let peers_ca_file = fields.optional("peers", findings, context::peers_ca_file);
         let facts = fields.optional("dynamic_metadata", findings, facts);
         let country_db_file = fields.optional("geoip", findings, context::country_db_file);

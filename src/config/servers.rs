@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::reader::ConfigReader;
 use super::silence::LINTS;
-use super::token_place::token_place;
+use super::token_place::{Guarded, token_place};
 use super::words::{ACCEPT, ON, Words, word_of};
 use crate::authn::{TokenPlace, challenge, metadata};
 use crate::catalog::{OnChange, Trust};
@@ -17,9 +17,6 @@ use crate::yaml::{self, Fields, Findings, Node};
 
 /// The most elements that may be allowed in a batch.
 const BATCH_MAX: u64 = 1000;
-
-/// What is guarded, and where each server's recorded tools are.
-pub(super) type Guarded = (Vec<ServerSettings>, HashMap<String, PathBuf>);
 
 impl ConfigReader<'_> {
     /// `issuers` are the names of those configured, if there is a list of them.
@@ -79,13 +76,8 @@ fn server(
     let check_arguments = check_arguments(node, &mut fields, findings);
     fields.optional("silence", findings, yaml::silence(LINTS));
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
-    let accept = yaml::choice(ACCEPT);
-    let string_body = fields
-        .optional("string_body", findings, &accept)
-        .unwrap_or(false);
-    let fold_arguments = fields
-        .optional("fold_arguments", findings, &accept)
-        .unwrap_or(false);
+    let string_body = accepts("string_body", &mut fields, findings);
+    let fold_arguments = accepts("fold_arguments", &mut fields, findings);
     let uris = fields
         .optional("uris", findings, yaml::choice(UriForm::WORDS))
         .unwrap_or_default();
@@ -130,6 +122,11 @@ fn server(
         check_arguments,
     };
     Some((settings, snapshot))
+}
+
+fn accepts(key: &'static str, fields: &mut Fields<'_>, findings: &mut Findings) -> bool {
+    let accepted = fields.optional(key, findings, yaml::choice(ACCEPT));
+    accepted.unwrap_or(false)
 }
 
 fn check_arguments(node: &Node, fields: &mut Fields<'_>, findings: &mut Findings) -> bool {

@@ -1,8 +1,14 @@
 //! Where the tokens for one server are: `token_header`, `query_tokens`.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
+
 use crate::authn::TokenPlace;
 use crate::check::ServerSettings;
 use crate::yaml::{self, Data, Fields, Findings, Node};
+
+/// What is guarded, and where each server's recorded tools are.
+pub(super) type Guarded = (Vec<ServerSettings>, HashMap<String, PathBuf>);
 
 /// How long a name may be, in bytes.
 const NAME_BYTES_MAX: usize = 64;
@@ -39,14 +45,15 @@ pub(super) fn token_place(fields: &mut Fields<'_>, findings: &mut Findings) -> T
     }
 }
 
-/// Refuses a header that is to have a token and something else, each said by a section of its name.
+/// Refuses a header that is to have a token and something else: the headers of `purpose` and `device`.
 pub(super) fn only_tokens(
     root: &Node,
-    servers: &[ServerSettings],
-    other: [(&str, Option<&str>); 2],
+    guarded: Option<&Guarded>,
+    headers: [Option<&str>; 2],
     findings: &mut Findings,
 ) {
-    for (section, header) in other {
+    let servers = guarded.map_or(&[][..], |(servers, _)| servers);
+    for (section, header) in ["purpose", "device"].into_iter().zip(headers) {
         let Some(node) = root.member(section).filter(|_| header.is_some()) else {
             continue;
         };

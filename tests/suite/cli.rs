@@ -157,6 +157,7 @@ fn validate_reads_standard_input_and_warns() {
 const KEY: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"1"}"#;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "each row is a few")]
 fn validate_reads_the_keys_of_issuers() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
@@ -287,6 +288,7 @@ fn validate_reads_the_keys_of_issuers() {
 
 /// What is fetched unprotected, and with which token.
 #[test]
+#[expect(clippy::too_many_lines, reason = "each row is a few")]
 fn validate_warns_of_plain_http_and_reads_tokens_of_issuers() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
