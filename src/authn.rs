@@ -34,14 +34,17 @@ mod authenticator;
 mod bearer;
 mod cache;
 pub mod challenge;
+mod claim_settings;
 mod claims;
 mod credentials;
 mod discovery;
 mod error;
+mod issuer_name;
 mod keys;
 pub mod metadata;
 mod peers;
 mod posture;
+mod provider;
 mod sender;
 mod serialized_subject;
 mod settings;
@@ -49,15 +52,18 @@ mod token;
 
 pub use algorithm::SignatureAlgorithm;
 pub use authenticator::{Audience, Authenticated, Authenticator, IssuerStatus};
+pub use claim_settings::{ClaimSettings, ListedClaims, RequiredClaim, RequiredValue};
 pub use credentials::Credentials;
 pub use error::{AuthenticationError, Claim};
+pub use issuer_name::{InvalidIssuerName, TENANT_VARIABLE};
 pub use keys::{KeyHealth, KeyRefresher, KeysFileFault, keys_file_fault};
 pub use peers::{FoundPeer, InvalidPeers, Peers};
 pub use posture::device_posture;
+pub use provider::Provider;
 pub use sender::SenderConstraint;
 pub use serialized_subject::SerializedSubject;
 pub use settings::{
-    AuthnSettings, ClaimSettings, InvalidSettings, IssuerSettings, KeySettings, KeySourceSettings,
+    AuthnSettings, InvalidSettings, IssuerSettings, KeySettings, KeySourceSettings,
 };
 
 #[cfg(test)]

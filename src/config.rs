@@ -44,6 +44,7 @@
 //! | `lint`, `silence` | warn of what can be said and probably should not |
 
 mod change;
+mod claims;
 mod context;
 mod document;
 mod effective;
@@ -65,4 +66,4 @@ pub use change::{ConfigChange, NamesChange};
 pub use inspection::{ConfigError, Inspection, decode, decode_file, inspect, load, read};
 pub use lint::{PolicyUsage, lint};
 pub use settings::{Config, Drain, LimitSettings};
-pub use silence::LINTS;
+pub use silence::{ISSUER_LINTS, LINTS};

@@ -100,16 +100,12 @@ pub enum Claim {
     NotBefore,
     /// `iat`.
     IssuedAt,
-    /// What is configured as `claims.groups`.
-    Groups,
-    /// What is configured as `claims.roles`.
-    Roles,
-    /// What is configured as `claims.tenant`.
-    Tenant,
     /// What is configured as `claims.agent`.
     Agent,
-    /// What is configured as `claims.scopes`.
-    Scopes,
+    /// `tid`, which has to be the tenant in `iss`.
+    TenantId,
+    /// One of those that are configured as `required_claims`.
+    Required,
 }
 
 impl fmt::Display for Claim {
@@ -121,11 +117,9 @@ impl fmt::Display for Claim {
             Claim::Expiry => "exp",
             Claim::NotBefore => "nbf",
             Claim::IssuedAt => "iat",
-            Claim::Groups => "groups",
-            Claim::Roles => "roles",
-            Claim::Tenant => "tenant",
             Claim::Agent => "agent",
-            Claim::Scopes => "scopes",
+            Claim::TenantId => "tid",
+            Claim::Required => "required_claims",
         })
     }
 }

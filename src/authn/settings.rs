@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::SignatureAlgorithm;
+use super::claim_settings::{ClaimSettings, RequiredClaim};
 use super::discovery;
-use crate::authz::{InvalidPath, ValuePath};
+use super::issuer_name::{self, InvalidIssuerName};
+use super::provider::Provider;
+use crate::authz::InvalidPath;
 use crate::fetch::fetchable_url;
 
 /// Everything that authentication takes from the configuration.
@@ -49,8 +52,15 @@ impl Default for AuthnSettings {
 /// One trusted issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerSettings {
-    /// The exact value of `iss`.
+    /// The exact value of `iss`, or with a variable for the tenant.
     pub issuer: String,
+    /// Whose tokens it has, if they are of a known form. [`IssuerSettings::claims`] and
+    /// [`IssuerSettings::required_claims`] say what is in force.
+    pub provider: Option<Provider>,
+    /// The accepted tenants, if its name has the variable.
+    pub tenants: Vec<String>,
+    /// The clients of which a token without `aud` is accepted.
+    pub clients: Vec<String>,
     /// Where its keys are.
     pub source: KeySourceSettings,
     /// The signature algorithms accepted from it.
@@ -59,6 +69,8 @@ pub struct IssuerSettings {
     pub ca_file: Option<PathBuf>,
     /// Which claims say what.
     pub claims: ClaimSettings,
+    /// Which claims its tokens have to have besides.
+    pub required_claims: Vec<RequiredClaim>,
     /// How far its clock may differ from ours.
     pub leeway: Duration,
     /// When its keys are fetched.
@@ -70,10 +82,14 @@ impl IssuerSettings {
     pub(super) fn fetches_as(&self, other: &IssuerSettings) -> bool {
         let IssuerSettings {
             issuer: _,
+            provider: _,
+            tenants: _,
+            clients: _,
             source: _,
             algorithms: _,
             ca_file: _,
             claims: _,
+            required_claims: _,
             leeway: _,
             keys,
         } = self;
@@ -86,15 +102,25 @@ impl IssuerSettings {
         self.source == other.source && self.ca_file == other.ca_file
     }
 
+    /// Each `iss` that its tokens may have: its name, or one for each tenant.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        issuer_name::names(&self.issuer, &self.tenants)
+    }
+
     /// Settings for `issuer` with every default: keys by discovery, every algorithm.
     #[must_use]
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
+            provider: None,
+            tenants: Vec::new(),
+            clients: Vec::new(),
             source: KeySourceSettings::Discovery,
             algorithms: SignatureAlgorithm::ALL.to_vec(),
             ca_file: None,
             claims: ClaimSettings::default(),
+            required_claims: Vec::new(),
             leeway: Duration::from_secs(30),
             keys: KeySettings::default(),
         }
@@ -134,60 +160,6 @@ impl Default for KeySettings {
     }
 }
 
-/// Which claims say what about the subject.
-///
-/// Each list names claims in order; the first that is there and not `null` is taken. A name is
-/// tried as it is, then as a path of members joined by dots. A claim of a type that it must not
-/// have makes the token invalid: taken for absent, it could slip past a deny rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimSettings {
-    /// Groups: a string (one group, blanks included) or a list of strings.
-    pub groups: Vec<String>,
-    /// Roles: a string (one role, blanks included) or a list of strings.
-    pub roles: Vec<String>,
-    /// The tenant: a string.
-    pub tenant: Vec<String>,
-    /// The OAuth client: a string.
-    pub agent: Vec<String>,
-    /// Scopes: a string with blanks between them (RFC 9068 §2.2.3) or a list of strings.
-    pub scopes: Vec<String>,
-    /// What is known of the device: an object. None unless configured.
-    pub device: Vec<String>,
-}
-
-impl ClaimSettings {
-    /// The paths that lead to no claim of any token.
-    fn invalid_paths(&self) -> Vec<(&str, InvalidPath)> {
-        let ClaimSettings {
-            groups,
-            roles,
-            tenant,
-            agent,
-            scopes,
-            device,
-        } = self;
-        let all = [groups, roles, tenant, agent, scopes, device];
-        let paths = all.into_iter().flatten().map(String::as_str);
-        paths
-            .filter_map(|path| Some((path, ValuePath::new(path).err()?)))
-            .collect()
-    }
-}
-
-impl Default for ClaimSettings {
-    fn default() -> Self {
-        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
-        Self {
-            groups: names(&["groups"]),
-            roles: names(&["realm_access.roles"]),
-            tenant: names(&["org_id"]),
-            agent: names(&["client_id", "azp"]),
-            scopes: names(&["scope", "scp"]),
-            device: Vec::new(),
-        }
-    }
-}
-
 /// What is wrong with the settings of an issuer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSettings {
@@ -197,6 +169,19 @@ pub enum InvalidSettings {
     /// Two entries have the same `issuer`.
     #[error("issuer `{0}` is there twice")]
     DuplicateIssuer(String),
+    /// No token can be from an issuer of that name.
+    #[error("issuer `{issuer}`: {fault}")]
+    Name {
+        /// The issuer.
+        issuer: String,
+        /// Why.
+        fault: InvalidIssuerName,
+    },
+    /// Nothing says where the keys of its tenants are.
+    #[error(
+        "issuer `{0}`: the keys of its tenants cannot be discovered; set `jwks_uri` or `jwks_file`"
+    )]
+    KeysOfTenants(String),
     /// Discovery needs an `issuer` that is an https URL (http on loopback) without query or
     /// fragment (RFC 8414 §2).
     #[error("issuer `{0}` is not an https URL, so its keys cannot be discovered")]
@@ -241,6 +226,25 @@ pub enum InvalidSettings {
 }
 
 impl AuthnSettings {
+    /// Each `iss` that tokens of issuers of these names may have. A name may be that of an issuer as
+    /// it is configured, or one `iss` of it; others are left out.
+    #[must_use]
+    pub fn names_of(&self, issuers: &[String]) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for issuer in issuers {
+            for settings in &self.issuers {
+                let meant = settings.names().into_iter();
+                let meant = meant.filter(|name| *issuer == settings.issuer || issuer == name);
+                for name in meant {
+                    if !names.contains(&name) {
+                        names.push(name);
+                    }
+                }
+            }
+        }
+        names
+    }
+
     /// Whether keys are fetched and read by the same limits as with other settings.
     pub(super) fn fetches_as(&self, other: &AuthnSettings) -> bool {
         let AuthnSettings {
@@ -275,11 +279,33 @@ impl AuthnSettings {
                 fault(InvalidSettings::EmptyIssuer);
                 continue;
             }
-            if !seen.insert(name.clone()) {
-                fault(InvalidSettings::DuplicateIssuer(name.clone()));
+            let has_variable = name.contains(issuer_name::TENANT_VARIABLE);
+            let itself = has_variable.then(|| name.clone());
+            for name in settings.names().into_iter().chain(itself) {
+                if !seen.insert(name.clone()) {
+                    fault(InvalidSettings::DuplicateIssuer(name));
+                }
             }
+            for why in issuer_name::faults(&name, &settings.tenants) {
+                fault(InvalidSettings::Name {
+                    issuer: name.clone(),
+                    fault: why,
+                });
+            }
+            if settings.provider == Some(Provider::Spiffe) && !issuer_name::is_trust_domain(&name) {
+                fault(InvalidSettings::Name {
+                    issuer: name.clone(),
+                    fault: InvalidIssuerName::TrustDomain,
+                });
+            }
+            let base = issuer_name::metadata_base(&name);
             match &settings.source {
-                KeySourceSettings::Discovery if discovery::urls(&name).is_none() => {
+                KeySourceSettings::Discovery if base.is_none() => {
+                    fault(InvalidSettings::KeysOfTenants(name.clone()));
+                }
+                KeySourceSettings::Discovery
+                    if base.and_then(|base| discovery::urls(&base)).is_none() =>
+                {
                     fault(InvalidSettings::IssuerUrl(name.clone()));
                 }
                 KeySourceSettings::Uri(uri) if fetchable_url(uri).is_none() => {

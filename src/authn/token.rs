@@ -3,6 +3,7 @@
 //! Pure: keys, time and settings are arguments. Three stages: raw text, decoded but
 //! [`Unverified`], and [`Verified`], which only [`Unverified::verify`] makes.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +15,11 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation};
 use serde::de::IgnoredAny;
 
-use super::claims::{self, Validity};
+use super::claim_settings::{ClaimSettings, RequiredClaim};
+use super::claims::{self, Accepted, Validity};
 use super::keys::{Thumbprint, VerificationKey};
 use super::sender::SenderConstraint;
-use super::settings::ClaimSettings;
-use super::{AuthenticationError, Claim, SignatureAlgorithm};
+use super::{AuthenticationError, Claim, SignatureAlgorithm, issuer_name};
 use crate::authz::{Subject, Value};
 use crate::json::{self, InvalidJson};
 
@@ -50,10 +51,14 @@ pub(super) struct Verified {
 pub(super) struct Requirements<'r> {
     /// `iss`.
     pub(super) issuer: &'r Arc<str>,
-    /// One of which has to be in `aud`.
-    pub(super) audience: &'r [String],
+    /// Its tenant, if the issuer has several.
+    pub(super) tenant: Option<&'r str>,
+    /// Whom it has to be for.
+    pub(super) accepted: Accepted<'r>,
     /// Which claims say what.
     pub(super) claims: &'r ClaimSettings,
+    /// Which claims it has to have besides.
+    pub(super) required_claims: &'r [RequiredClaim],
     /// How far clocks may be apart.
     pub(super) leeway: Duration,
     /// The time of the check.
@@ -86,12 +91,18 @@ impl<'t> Unverified<'t> {
         })
     }
 
-    /// `iss`.
-    pub(super) fn issuer(&self) -> Result<&str, AuthenticationError> {
+    /// `iss`; without it, the trust domain of a SPIFFE ID in `sub` (SPIFFE JWT-SVID §3).
+    pub(super) fn issuer(&self) -> Result<Cow<'_, str>, AuthenticationError> {
         match self.claims.member("iss") {
-            None | Some(Value::Null) => Err(AuthenticationError::ClaimMissing(Claim::Issuer)),
+            None | Some(Value::Null) => {
+                let id = self.claims.member("sub").and_then(Value::as_str);
+                let domain = id.and_then(issuer_name::trust_domain);
+                let domain = domain.ok_or(AuthenticationError::ClaimMissing(Claim::Issuer));
+                domain.map(Cow::Owned)
+            }
             Some(issuer) => issuer
                 .as_str()
+                .map(Cow::Borrowed)
                 .ok_or(AuthenticationError::ClaimInvalid(Claim::Issuer)),
         }
     }
@@ -114,7 +125,7 @@ impl<'t> Unverified<'t> {
         keys: &[Arc<VerificationKey>],
         required: Requirements<'_>,
     ) -> Result<Verified, AuthenticationError> {
-        let validation = validation(self.algorithm, required);
+        let validation = validation(self.algorithm, &self.claims, required);
         let mut outcome = Err(AuthenticationError::InvalidSignature);
         for key in keys {
             outcome = match jsonwebtoken::decode::<IgnoredAny>(self.raw, &key.decoding, &validation)
@@ -127,14 +138,18 @@ impl<'t> Unverified<'t> {
             }
         }
         let (key, claims_are_accepted) = outcome?;
-        if self.issuer()? != &**required.issuer {
+        if self.issuer()? != **required.issuer {
             return Err(AuthenticationError::UnknownIssuer);
         }
         let sender = SenderConstraint::of(&self.claims);
         sender.check()?;
         let validity = Validity::from_claims(&self.claims)?;
+        if let Some(tenant) = required.tenant {
+            claims::check_tenant(&self.claims, tenant)?;
+        }
+        claims::check_required(&self.claims, required.required_claims)?;
         let subject = claims::subject(self.claims, Arc::clone(required.issuer), required.claims)?;
-        validity.check_audience(required.audience)?;
+        validity.check_audience(required.accepted, &subject)?;
         validity.check_time(required.now, required.leeway)?;
         // Both the library and the checks above must be content.
         if !claims_are_accepted {
@@ -154,12 +169,12 @@ impl Verified {
     /// Checks again what depends on the moment, on the server and on the sender.
     pub(super) fn check(
         &self,
-        audience: &[String],
+        accepted: Accepted<'_>,
         now: Timestamp,
         leeway: Duration,
     ) -> Result<(), AuthenticationError> {
         self.sender.check()?;
-        self.validity.check_audience(audience)?;
+        self.validity.check_audience(accepted, &self.subject)?;
         self.validity.check_time(now, leeway)
     }
 
@@ -169,10 +184,14 @@ impl Verified {
     }
 }
 
-/// The one place that says what `jsonwebtoken` checks: signature, algorithm, presence of the
-/// required claims, `iss` and `aud`. It would take the time from the system clock, so `exp` and
-/// `nbf` are left to [`Validity::check_time`].
-fn validation(algorithm: SignatureAlgorithm, required: Requirements<'_>) -> Validation {
+/// The one place that says what `jsonwebtoken` checks: signature, algorithm, presence of `exp`, and
+/// `iss` and `aud` where they are there; this file says where they need not be. It would take the
+/// time from the system clock, so `exp` and `nbf` are left to [`Validity::check_time`].
+fn validation(
+    algorithm: SignatureAlgorithm,
+    claims: &Value<'_>,
+    required: Requirements<'_>,
+) -> Validation {
     let algorithm = match algorithm {
         SignatureAlgorithm::Rs256 => Algorithm::RS256,
         SignatureAlgorithm::Rs384 => Algorithm::RS384,
@@ -185,8 +204,11 @@ fn validation(algorithm: SignatureAlgorithm, required: Requirements<'_>) -> Vali
         SignatureAlgorithm::EdDsa => Algorithm::EdDSA,
     };
     let mut validation = Validation::new(algorithm);
-    validation.required_spec_claims = ["iss", "sub", "aud", "exp"]
+    let is_null = |name: &str| matches!(claims.member(name), None | Some(Value::Null));
+    let is_there = |name: &&str| *name == "exp" || !is_null(name);
+    validation.required_spec_claims = ["iss", "aud", "exp"]
         .into_iter()
+        .filter(is_there)
         .map(str::to_owned)
         .collect();
     validation.leeway = required.leeway.as_secs();
@@ -194,7 +216,7 @@ fn validation(algorithm: SignatureAlgorithm, required: Requirements<'_>) -> Vali
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.validate_aud = true;
-    validation.aud = Some(required.audience.iter().cloned().collect());
+    validation.aud = Some(required.accepted.audience.iter().cloned().collect());
     validation.iss = Some(HashSet::from([required.issuer.to_string()]));
     validation.sub = None;
     validation.algorithms = vec![algorithm];

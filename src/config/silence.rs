@@ -12,6 +12,11 @@ pub(super) const UNCHECKED_ARGUMENTS: &str = "unchecked-arguments";
 pub(super) const UNSHARED_SESSIONS: &str = "unshared-sessions";
 /// What is denied is told from what is unknown by the status.
 pub(super) const TELLING_STATUS: &str = "telling-status";
+/// Users may choose the claim that says who a subject is.
+pub(super) const CHOSEN_SUBJECT: &str = "chosen-subject";
+
+/// The lints that an issuer can silence.
+pub const ISSUER_LINTS: &[&str] = &[CHOSEN_SUBJECT];
 
 /// The lints that a server can silence.
 pub const LINTS: &[&str] = &[

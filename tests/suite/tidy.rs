@@ -378,6 +378,7 @@ fn every_lint_is_documented() {
     let missing: Vec<&str> = policy::LINTS
         .iter()
         .chain(config::LINTS)
+        .chain(config::ISSUER_LINTS)
         .copied()
         .filter(|name| !named.contains(&format!("`{name}`")))
         .collect();
@@ -439,6 +440,7 @@ fn every_lint_can_be_silenced_in_an_editor() {
         ("policy.json", policy::LINTS),
         ("tests.json", policy::LINTS),
         ("config.json", config::LINTS),
+        ("config.json", config::ISSUER_LINTS),
     ] {
         let text = fs::read_to_string(root().join("src/cli/schema").join(schema)).unwrap();
         let missing: Vec<&str> = lints

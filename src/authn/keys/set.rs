@@ -17,7 +17,7 @@ use crate::authn::{AuthenticationError, SignatureAlgorithm};
 use crate::authz::Value;
 use crate::json::{self, InvalidJson};
 
-/// Identifies a key with its id: SHA-256 over both.
+/// Identifies a key with its id and the issuer that its set names: SHA-256 over all.
 pub(crate) type Thumbprint = [u8; 32];
 
 /// Why the text is not a usable key set.
@@ -58,10 +58,12 @@ pub(crate) struct KeySet {
 /// One public key, with what it may be used for.
 pub(crate) struct VerificationKey {
     id: Option<Box<str>>,
+    /// The issuer that its set names for it, as Microsoft's shared sets do.
+    pub(crate) issuer: Option<Box<str>>,
     algorithms: Vec<SignatureAlgorithm>,
     /// Ready for verification; built once per set.
     pub(crate) decoding: DecodingKey,
-    /// Of the key and its id.
+    /// Of the key, its id and its issuer.
     pub(crate) thumbprint: Thumbprint,
 }
 
@@ -205,9 +207,11 @@ impl VerificationKey {
         if algorithms.is_empty() {
             return None;
         }
-        let thumbprint = thumbprint(id, &material)?;
+        let issuer = jwk.member("issuer").and_then(Value::as_str);
+        let thumbprint = thumbprint([id, issuer], &material)?;
         Some(Self {
             id: id.map(Into::into),
+            issuer: issuer.map(Into::into),
             algorithms,
             decoding,
             thumbprint,
@@ -219,7 +223,8 @@ impl VerificationKey {
 fn is_for_verification(jwk: &Value<'_>) -> bool {
     let usage = match jwk.member("use") {
         None => true,
-        Some(usage) => usage.as_str() == Some("sig"),
+        // The keys of a SPIFFE bundle that verify JWT-SVIDs (SPIFFE Trust Domain and Bundle §4.2.2).
+        Some(usage) => matches!(usage.as_str(), Some("sig" | "jwt-svid")),
     };
     let operations = match jwk.member("key_ops") {
         None => true,
@@ -327,13 +332,15 @@ fn without_leading_zeros(bytes: Vec<u8>) -> Vec<u8> {
     bytes.into_iter().skip_while(|byte| *byte == 0).collect()
 }
 
-/// SHA-256 over the id, its absence told apart from emptiness, and the key.
-fn thumbprint(id: Option<&str>, material: &[u8]) -> Option<Thumbprint> {
+/// SHA-256 over its names, the absence of each told apart from emptiness, and the key.
+fn thumbprint(names: [Option<&str>; 2], material: &[u8]) -> Option<Thumbprint> {
     let mut context = digest::Context::new(&digest::SHA256);
-    let id_bytes = id.map_or(&[][..], str::as_bytes);
-    context.update(&[u8::from(id.is_some())]);
-    context.update(&u64::try_from(id_bytes.len()).ok()?.to_be_bytes());
-    context.update(id_bytes);
+    for name in names {
+        let bytes = name.map_or(&[][..], str::as_bytes);
+        context.update(&[u8::from(name.is_some())]);
+        context.update(&u64::try_from(bytes.len()).ok()?.to_be_bytes());
+        context.update(bytes);
+    }
     context.update(material);
     context.finish().as_ref().try_into().ok()
 }

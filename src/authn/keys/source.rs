@@ -9,6 +9,7 @@ use url::Url;
 use super::fetch::{FetchError, FetchKeys};
 use super::set::KeySet;
 use crate::authn::discovery::{self, DocumentLimits};
+use crate::authn::issuer_name;
 use crate::authn::settings::{AuthnSettings, InvalidSettings, IssuerSettings, KeySourceSettings};
 use crate::fetch::{self, Client, ClientSettings, InvalidClient, Outbound, Reach, fetchable_url};
 use crate::file::{self, Looks, ReadError};
@@ -51,7 +52,8 @@ impl KeySource {
                 KeyPlace::Uri(client(issuer, settings, outbound, (&url, None))?, url)
             }
             KeySourceSettings::Discovery => {
-                let documents = discovery::urls(name)
+                let documents = issuer_name::metadata_base(name)
+                    .and_then(|base| discovery::urls(&base))
                     .ok_or_else(|| InvalidSettings::IssuerUrl(name.clone()))?;
                 let first = documents
                     .first()
