@@ -121,10 +121,10 @@ fn add_names<'v>(
             items.iter().all(|item| item.as_str().is_some())
         }
         Value::Map(members) => {
-            let held = members.iter().map(|(name, value)| (name, is_held(value)));
+            let mut held = members.iter().map(|(name, value)| (name, is_held(value)));
             let yes = held.clone().filter(|(_, held)| *held == Some(true));
             names.extend(yes.map(|(name, _)| &**name));
-            held.into_iter().all(|(_, held)| held.is_some())
+            held.all(|(_, held)| held.is_some())
         }
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => false,
     }

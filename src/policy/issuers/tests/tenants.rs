@@ -63,7 +63,8 @@ fn tenants_are_several_issuers() {
 
 #[test]
 fn an_expression_compares_with_an_iss() {
-    let rule = |issuer: &str| format!("if: 'subject.issuer == \"{issuer}\"'");
+    let rule =
+        |issuer: &str| format!("who: {{anyone: true}}, if: 'subject.issuer == \"{issuer}\"'");
     let refused = compiled(&rule(FAMILY), false).unwrap_err();
     assert_eq!(refused.len(), 1, "{refused:?}");
     assert!(refused[0].contains("no token has the `iss`"), "{refused:?}");
