@@ -34,15 +34,18 @@ mod authenticator;
 mod bearer;
 mod cache;
 pub mod challenge;
+mod claim_settings;
 mod claims;
 mod credentials;
 mod discovery;
 mod error;
 mod failure;
+mod issuer_name;
 mod keys;
 pub mod metadata;
 mod peers;
 mod posture;
+mod provider;
 mod sender;
 mod serialized_subject;
 mod settings;
@@ -53,18 +56,21 @@ mod token_types;
 
 pub use algorithm::SignatureAlgorithm;
 pub use authenticator::{Audience, Authenticated, Authenticator, IssuerStatus};
+pub use claim_settings::{ClaimSettings, ListedClaims, RequiredClaim, RequiredValue};
 pub use credentials::{Credentials, TokenPlace};
 pub use error::{AuthenticationError, Claim, TokenPart};
 pub use failure::{AuthenticationFailure, TokenEvidence};
+pub use issuer_name::{InvalidIssuerName, TENANT_VARIABLE};
 pub use keys::{
     FaultWeight, IssuerFileFault, KeyHealth, KeyRefresher, UnusableKey, issuer_file_faults,
 };
 pub use peers::{FoundPeer, InvalidPeers, Peers};
 pub use posture::device_posture;
+pub use provider::Provider;
 pub use sender::SenderConstraint;
 pub use serialized_subject::SerializedSubject;
 pub use settings::{
-    AuthnSettings, ClaimSettings, InvalidSettings, IssuerSettings, KeySettings, KeySourceSettings,
+    AuthnSettings, InvalidSettings, IssuerSettings, KeySettings, KeySourceSettings,
 };
 pub use token_types::{InvalidTokenType, NO_TYPE, TokenTypes};
 

@@ -144,7 +144,7 @@ pub use expression::{
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
 pub use limit::{Limit, OpenLimit};
 pub use matching::Match;
-pub use path::{InvalidPath, PATH_NAMES_MAX, UnclearClaim, ValuePath, claim, is_left_out};
+pub use path::{FoundClaims, InvalidPath, PATH_NAMES_MAX, ValuePath, claims_at, is_left_out};
 pub use peer::{Peer, PeerNames};
 pub use policy::{Policy, PolicyParts};
 pub use preview::{Preview, PreviewOutcome, preview};

@@ -45,6 +45,7 @@
 //! | `lint`, `silence` | warn of what can be said and probably should not |
 
 mod change;
+mod claims;
 mod context;
 mod document;
 mod effective;

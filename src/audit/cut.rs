@@ -13,7 +13,7 @@ const TEXT_CHARS_MAX: usize = 256;
 /// How many bytes any text may take, as it is written.
 const TEXT_BYTES_MAX: usize = 512;
 /// How many bytes a text may take that is short where it is honest.
-const SHORT_TEXT_BYTES_MAX: usize = 128;
+const SHORT_TEXT_BYTES_MAX: usize = 112;
 /// The most bytes that one of a text takes, as it is written.
 const ESCAPE_BYTES_MAX: usize = 6;
 

@@ -173,7 +173,7 @@ pub struct Unverified {
 impl Unverified {
     fn write(&self, object: &mut Object<'_>, is_cut: &mut bool) {
         let mut limited = Limited { object, is_cut };
-        limited.text_if("issuer", self.issuer.as_deref());
+        limited.short_text_if("issuer", self.issuer.as_deref());
         limited.short_text_if("kid", self.key_id.as_deref());
     }
 }

@@ -141,16 +141,14 @@ pub enum Claim {
     NotBefore,
     /// `iat`.
     IssuedAt,
-    /// What is configured as `claims.groups`.
-    Groups,
-    /// What is configured as `claims.roles`.
-    Roles,
-    /// What is configured as `claims.tenant`.
-    Tenant,
     /// What is configured as `claims.agent`.
     Agent,
-    /// What is configured as `claims.scopes`.
-    Scopes,
+    /// `tid`, which has to be the tenant in `iss`.
+    TenantId,
+    /// `sub`, which has to be the SPIFFE ID of a workload.
+    Workload,
+    /// Of those that are configured as `required_claims`, the one at this index.
+    Required(usize),
 }
 
 impl Claim {
@@ -159,16 +157,14 @@ impl Claim {
     pub const fn name(self) -> &'static str {
         match self {
             Claim::Issuer => "iss",
-            Claim::Subject => "sub",
+            Claim::Subject | Claim::Workload => "sub",
             Claim::Audience => "aud",
             Claim::Expiry => "exp",
             Claim::NotBefore => "nbf",
             Claim::IssuedAt => "iat",
-            Claim::Groups => "groups",
-            Claim::Roles => "roles",
-            Claim::Tenant => "tenant",
             Claim::Agent => "agent",
-            Claim::Scopes => "scopes",
+            Claim::TenantId => "tid",
+            Claim::Required(_) => "required_claims",
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::credentials::Credentials;
 use super::error::{AuthenticationError, Claim};
-use super::settings::ClaimSettings;
+use super::settings::IssuerSettings;
 
 /// Why a caller is not authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +50,14 @@ impl AuthenticationFailure {
         error: AuthenticationError,
         evidence: TokenEvidence,
         from: &Credentials<'_>,
-        claims: Option<&ClaimSettings>,
+        issuer: Option<&IssuerSettings>,
     ) -> Self {
         let place = || from.place_at_fault().to_owned().into();
         let at_fault = match at_fault(error) {
             AtFault::Nothing => None,
             AtFault::Place => Some(place()),
             AtFault::Named(name) => Some(name.into()),
-            AtFault::Claim(claim) => Some(claim_name(claim, claims)),
+            AtFault::Claim(claim) => Some(claim_name(claim, issuer)),
         };
         AuthenticationFailure {
             evidence,
@@ -121,41 +121,59 @@ fn at_fault(error: AuthenticationError) -> AtFault {
 }
 
 /// A claim as the issuer's tokens call it: of those that are configured, each name that is.
-fn claim_name(claim: Claim, settings: Option<&ClaimSettings>) -> Cow<'static, str> {
+fn claim_name(claim: Claim, settings: Option<&IssuerSettings>) -> Cow<'static, str> {
     let configured = settings.and_then(|settings| match claim {
         Claim::Issuer
-        | Claim::Subject
+        | Claim::Workload
         | Claim::Audience
         | Claim::Expiry
         | Claim::NotBefore
-        | Claim::IssuedAt => None,
-        Claim::Groups => Some(&settings.groups),
-        Claim::Roles => Some(&settings.roles),
-        Claim::Tenant => Some(&settings.tenant),
-        Claim::Agent => Some(&settings.agent),
-        Claim::Scopes => Some(&settings.scopes),
+        | Claim::IssuedAt
+        | Claim::TenantId => None,
+        Claim::Subject => Some(settings.claims.subject.join("/")),
+        Claim::Agent => Some(settings.claims.agent.join("/")),
+        Claim::Required(index) => {
+            let required = settings.required_claims.get(index);
+            required.map(|required| required.path.clone())
+        }
     });
-    match configured.map(Vec::as_slice) {
-        None | Some([]) => claim.name().into(),
-        Some(names) => names.join("/").into(),
+    match configured.filter(|names| !names.is_empty()) {
+        None => claim.name().into(),
+        Some(names) => names.into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authn::claim_settings::{RequiredClaim, RequiredValue};
 
     #[test]
     fn a_configured_claim_is_called_as_the_tokens_call_it() {
-        let settings = ClaimSettings::default();
+        let required = |path: &str| RequiredClaim {
+            path: path.to_owned(),
+            values: vec![RequiredValue::Truth(true)],
+        };
+        let mut settings = IssuerSettings {
+            required_claims: vec![required("typ"), required("email_verified")],
+            ..IssuerSettings::new("https://idp.example")
+        };
+        settings.claims.subject = vec!["sub".to_owned(), "common_name".to_owned()];
         let rows = [
-            (Claim::Roles, "realm_access.roles"),
-            (Claim::Agent, "client_id/azp"),
+            (Claim::Subject, "sub/common_name"),
+            (Claim::Workload, "sub"),
+            (Claim::Agent, "client_id/azp/appid/cid"),
             (Claim::Audience, "aud"),
+            (Claim::TenantId, "tid"),
+            (Claim::Required(0), "typ"),
+            (Claim::Required(1), "email_verified"),
+            (Claim::Required(2), "required_claims"),
         ];
         for (claim, expected) in rows {
             assert_eq!(claim_name(claim, Some(&settings)), expected);
         }
-        assert_eq!(claim_name(Claim::Roles, None), "roles");
+        assert_eq!(claim_name(Claim::Agent, None), "agent");
+        settings.claims.agent = Vec::new();
+        assert_eq!(claim_name(Claim::Agent, Some(&settings)), "agent");
     }
 }

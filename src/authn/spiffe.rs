@@ -1,23 +1,27 @@
 //! SPIFFE: JWT-SVIDs name a workload in `sub` and need no `iss` (SPIFFE, JWT-SVID, §3).
 
+/// The scheme of SPIFFE IDs and trust domains.
+pub(super) const SCHEME: &str = "spiffe://";
+
 /// The trust domain of a SPIFFE ID with a path, as `spiffe://DOMAIN` (SPIFFE ID, §2).
 pub(super) fn trust_domain(id: &str) -> Option<&str> {
     let rest = id.strip_prefix(SCHEME)?;
     let (domain, path) = rest.split_once('/')?;
+    let end = SCHEME.len().checked_add(domain.len())?;
+    id.get(..end).filter(|_| is_domain(domain) && is_path(path))
+}
+
+/// Whether an issuer is a trust domain, as [`trust_domain`] writes it.
+pub(super) fn is_trust_domain(issuer: &str) -> bool {
+    issuer.strip_prefix(SCHEME).is_some_and(is_domain)
+}
+
+fn is_domain(text: &str) -> bool {
     let plain = |byte: u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'_')
     };
-    let is_one = !domain.is_empty() && domain.bytes().all(plain) && is_path(path);
-    let end = SCHEME.len().checked_add(domain.len())?;
-    id.get(..end).filter(|_| is_one)
+    !text.is_empty() && text.bytes().all(plain)
 }
-
-/// Whether an issuer is a trust domain.
-pub(super) fn is_trust_domain(issuer: &str) -> bool {
-    issuer.starts_with(SCHEME)
-}
-
-const SCHEME: &str = "spiffe://";
 
 /// Segments of letters, digits, `.`, `-` and `_`, none empty, `.` or `..`.
 fn is_path(path: &str) -> bool {
@@ -54,6 +58,8 @@ mod tests {
         ];
         for (id, expected) in rows {
             assert_eq!(trust_domain(id), expected, "{id}");
+            assert!(!is_trust_domain(id) || id == "spiffe://example.org", "{id}");
+            assert!(expected.is_none_or(is_trust_domain), "{id}");
         }
     }
 }

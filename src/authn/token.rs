@@ -12,12 +12,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
-use super::claims::{self, Validity};
+use super::claim_settings::{ClaimSettings, RequiredClaim};
+use super::claims::{self, Accepted, Validity};
 use super::error::TokenPart;
 use super::failure::TokenEvidence;
 use super::keys::{Thumbprint, VerificationKey};
 use super::sender::SenderConstraint;
-use super::settings::ClaimSettings;
 use super::token_header::TokenHeader;
 use super::{AuthenticationError, Claim, SignatureAlgorithm, spiffe};
 use crate::authz::{Subject, Value};
@@ -54,10 +54,14 @@ pub(super) struct Verified {
 pub(super) struct Requirements<'r> {
     /// `iss`.
     pub(super) issuer: &'r Arc<str>,
-    /// One of which has to be in `aud`.
-    pub(super) audience: &'r [String],
+    /// Its tenant, if the issuer has several.
+    pub(super) tenant: Option<&'r str>,
+    /// Whom it has to be for.
+    pub(super) accepted: Accepted<'r>,
     /// Which claims say what.
     pub(super) claims: &'r ClaimSettings,
+    /// Which claims it has to have besides.
+    pub(super) required_claims: &'r [RequiredClaim],
     /// How far clocks may be apart.
     pub(super) leeway: Duration,
     /// The time of the check.
@@ -151,8 +155,12 @@ impl<'t> Unverified<'t> {
         let validity = Validity::from_claims(&self.claims)?;
         let subject = claims::subject(self.claims, Arc::clone(required.issuer), required.claims)?;
         evidence.subject = Some(Arc::clone(&subject.id));
-        evidence.audience.clone_from(&validity.audience);
-        validity.check_audience(required.audience)?;
+        evidence.audience = validity.audience.clone().unwrap_or_default();
+        if let Some(tenant) = required.tenant {
+            claims::check_tenant(&subject.claims, tenant)?;
+        }
+        claims::check_required(&subject.claims, required.required_claims)?;
+        validity.check_audience(required.accepted, &subject)?;
         validity.check_time(required.now, required.leeway)?;
         Ok(Verified {
             subject: Arc::new(subject),
@@ -179,7 +187,7 @@ fn check_workload(
     let workload = claims.member("sub").and_then(Value::as_str);
     match workload.and_then(spiffe::trust_domain) {
         Some(domain) if !is_domain || domain == issuer => Ok(()),
-        Some(_) | None => Err(AuthenticationError::ClaimInvalid(Claim::Subject)),
+        Some(_) | None => Err(AuthenticationError::ClaimInvalid(Claim::Workload)),
     }
 }
 
@@ -187,12 +195,12 @@ impl Verified {
     /// Checks again what depends on the moment, on the server and on the sender.
     pub(super) fn check(
         &self,
-        audience: &[String],
+        accepted: Accepted<'_>,
         now: Timestamp,
         leeway: Duration,
     ) -> Result<(), AuthenticationError> {
         self.sender.check()?;
-        self.validity.check_audience(audience)?;
+        self.validity.check_audience(accepted, &self.subject)?;
         self.validity.check_time(now, leeway)
     }
 
@@ -208,7 +216,7 @@ impl Verified {
             issuer: Some(Arc::clone(&self.subject.issuer)),
             subject: Some(Arc::clone(&self.subject.id)),
             key_id: self.key_id.clone(),
-            audience: self.validity.audience.clone(),
+            audience: self.validity.audience.clone().unwrap_or_default(),
         }
     }
 }

@@ -57,7 +57,10 @@ impl ConfigReader<'_> {
             .optional("drain", findings, drain)
             .unwrap_or_default();
         fields.finish(findings);
-        let (servers, tools_snapshots) = servers?;
+        let (mut servers, tools_snapshots) = servers?;
+        for server in &mut servers {
+            server.issuers = authn.names_of(&server.issuers);
+        }
         Some(Config {
             listen: listen?,
             client_address: client_address.unwrap_or(ClientAddress::Peer),

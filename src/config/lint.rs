@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::inspection::Inspection;
 use super::silence::{
-    PASSED_TOKEN, PLAIN_HTTP, TELLING_STATUS, UNCHECKED_ARGUMENTS, UNRECORDED_TOOLS,
-    UNSHARED_SESSIONS, UNUSED_SCOPE,
+    CHOSEN_SUBJECT, PASSED_TOKEN, PLAIN_HTTP, TELLING_STATUS, UNCHECKED_ARGUMENTS,
+    UNRECORDED_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
 };
 use crate::fetch::fetchable_url;
 use crate::yaml::{Data, Findings, Node, silence_of};
@@ -29,6 +29,9 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>) {
     for issuer in issuers.map_or(&[][..], Node::items) {
         if !silence_of(issuer).contains(&PLAIN_HTTP) {
             look_at_protection(issuer, &mut inspection.findings);
+        }
+        if !silence_of(issuer).contains(&CHOSEN_SUBJECT) {
+            look_at_subject(issuer, &mut inspection.findings);
         }
     }
     let servers = root.and_then(|root| root.member("servers"));
@@ -97,6 +100,39 @@ fn look_at_protection(issuer: &Node, findings: &mut Findings) {
         let help = "an issuer of that name may be reached by https all the same: see that servers name \
                     such an address, or silence this with `silence: [plain-http]`";
         findings.lint(node, PLAIN_HTTP, message, help);
+    }
+}
+
+/// Claims that `OpenID` Connect Core §5.7 forbids for telling users apart: they change, or users set
+/// them, also to what another user has.
+const CHOSEN_CLAIMS: [&str; 8] = [
+    "email",
+    "family_name",
+    "given_name",
+    "name",
+    "nickname",
+    "phone_number",
+    "preferred_username",
+    "unique_name",
+];
+
+/// For an issuer whose subjects are not told apart by `sub`.
+fn look_at_subject(issuer: &Node, findings: &mut Findings) {
+    let subject = issuer
+        .member("claims")
+        .and_then(|claims| claims.member("subject"));
+    let one = subject.filter(|node| node.as_str().is_some());
+    let several = subject.map_or(&[][..], Node::items);
+    for node in one.into_iter().chain(several) {
+        let Some(claim) = node.as_str().filter(|claim| CHOSEN_CLAIMS.contains(claim)) else {
+            continue;
+        };
+        let message = format!(
+            "users may change `{claim}`, and whoever has the `{claim}` of another is that subject"
+        );
+        let help = "`sub` or another id that the issuer gives, or silence this with \
+                    `silence: [chosen-subject]`";
+        findings.lint(node, CHOSEN_SUBJECT, message, help);
     }
 }
 

@@ -455,6 +455,28 @@ fn validate_warns_where_a_status_tells() {
 }
 
 #[test]
+fn validate_warns_where_users_choose_who_they_are() {
+    let good = fs::read_to_string(data(GOOD)).unwrap();
+    let text = good
+        .replace("policy.yaml", "good/policy.yaml")
+        .replace("tools.json", "good/tools.json");
+    for (keys, warnings) in [
+        ("claims: {subject: email}", 1),
+        ("claims: {subject: [sub, name, preferred_username]}", 2),
+        ("claims: {subject: [sub, client_id]}", 0),
+        ("claims: {subject: oid}", 0),
+        ("provider: ping", 0),
+        ("claims: {subject: email}\n  silence: [chosen-subject]", 0),
+    ] {
+        let issuer = "- issuer: https://idp.example.com";
+        let text = text.replace(issuer, &format!("{issuer}\n  {keys}"));
+        let ran = run_with(&["validate", "--config", "-"], &text);
+        let found = ran.out.matches("warning[chosen-subject]").count();
+        assert_eq!((found, ran.code), (warnings, 0), "{keys}: {}", ran.out);
+    }
+}
+
+#[test]
 fn validate_warns_where_no_accepted_tools_are_recorded() {
     let good = fs::read_to_string(data(GOOD)).unwrap();
     let text = good.replace("policy.yaml", "good/policy.yaml");

@@ -379,6 +379,7 @@ fn every_lint_is_documented() {
     let missing: Vec<&str> = policy::LINTS
         .iter()
         .chain(config::LINTS)
+        .chain(config::ISSUER_LINTS)
         .copied()
         .filter(|name| !named.contains(&format!("`{name}`")))
         .collect();

@@ -12,8 +12,10 @@ use crate::authn::fixtures::{
     ED, NOW, OTHER_ED, OTHER_P256, P256, P384, P521, RSA, Signer, at, claims, jwks, now,
 };
 use crate::authn::{
-    Claim, KeySettings, KeySourceSettings, SignatureAlgorithm, TokenPart, TokenTypes,
+    Claim, KeySettings, KeySourceSettings, ListedClaims, SignatureAlgorithm, TokenPart, TokenTypes,
 };
+
+mod tenants;
 
 /// An authenticator for `https://idp.example`, whose keys are in a file, and one for another.
 struct Bench {
@@ -324,11 +326,11 @@ async fn tokens_of_workloads_are_of_their_trust_domain() {
         ),
         (
             json!({"iss": domain, "sub": "spiffe://other.org/a"}),
-            Err(E::ClaimInvalid(Claim::Subject)),
+            Err(E::ClaimInvalid(Claim::Workload)),
         ),
         (
             json!({"iss": domain, "sub": "alice"}),
-            Err(E::ClaimInvalid(Claim::Subject)),
+            Err(E::ClaimInvalid(Claim::Workload)),
         ),
         (
             json!({"iss": null, "sub": "alice"}),
@@ -339,6 +341,14 @@ async fn tokens_of_workloads_are_of_their_trust_domain() {
             Err(E::ClaimMissing(Claim::Issuer)),
         ),
         (json!({"iss": "", "sub": workload}), Err(E::UnknownIssuer)),
+        (
+            json!({"iss": "https://elsewhere", "sub": workload}),
+            Err(E::UnknownIssuer),
+        ),
+        (
+            json!({"iss": null, "sub": workload, "aud": "x"}),
+            Err(E::AudienceMismatch),
+        ),
     ];
     for (changes, expected) in rows {
         let token = P256.token(&json!({"typ": "JOSE"}), &claims(&changes));
@@ -352,7 +362,7 @@ async fn tokens_of_workloads_are_of_their_trust_domain() {
     let svid = P256.token(&json!({}), &claims(&json!({"sub": workload})));
     assert!(bench.ask(&svid).await.is_ok());
     let person = P256.token(&json!({}), &claims(&json!({})));
-    let refused = Err(E::ClaimInvalid(Claim::Subject));
+    let refused = Err(E::ClaimInvalid(Claim::Workload));
     assert_eq!(bench.ask(&person).await, refused);
 }
 
@@ -381,16 +391,7 @@ async fn a_failure_says_what_is_at_fault_and_what_is_proved() {
         (json!({"nbf": NOW + 99}), E::TokenNotYetValid, "nbf"),
         (json!({"iat": NOW + 99}), E::IssuedInFuture, "iat"),
         (json!({"cnf": {}}), E::ProofRequired, "cnf"),
-        (
-            json!({"realm_access": {"roles": 1}}),
-            E::ClaimInvalid(Claim::Roles),
-            "realm_access.roles",
-        ),
-        (
-            json!({"azp": 1}),
-            E::ClaimInvalid(Claim::Agent),
-            "client_id/azp",
-        ),
+        (json!({"sub": 1}), E::ClaimInvalid(Claim::Subject), "sub"),
     ];
     for (changes, error, name) in verified {
         let failure = bench.failure(&signed(json!({}), changes.clone())).await;
@@ -521,10 +522,8 @@ async fn claims_are_refused_each_with_its_reason() {
         ),
         (json!({"iat": NOW + 31}), Err(E::IssuedInFuture)),
         (json!({"iat": true}), Err(E::ClaimInvalid(Claim::IssuedAt))),
-        (
-            json!({"groups": {"admins": true}}),
-            Err(E::ClaimInvalid(Claim::Groups)),
-        ),
+        // Whoever asks for groups has no answer; nobody else cares.
+        (json!({"groups": 7}), Ok(())),
         (json!({"cnf": {"jkt": "AAAA"}}), Err(E::ProofRequired)),
         (json!({"cnf": {"x5t#S256": "AAAA"}}), Err(E::ProofRequired)),
         (json!({"cnf": {}}), Err(E::ProofRequired)),
@@ -859,7 +858,7 @@ fn wrong_settings_are_all_reported() {
             IssuerSettings::new(""),
             IssuerSettings::new("http://plain"),
             IssuerSettings::new("http://127.0.0.1:1/realm"),
-            uri("free text", "https://keys.example/jwks?a=b"),
+            uri("free-text", "https://keys.example/jwks?a=b"),
             uri("b", "http://keys.example/jwks"),
             uri("c", "https://u:p@keys.example/jwks"),
             IssuerSettings {
@@ -893,8 +892,8 @@ async fn a_remembered_token_counts_for_the_settings_it_was_verified_by() {
     let bench = Bench::new().await;
     let before = &bench.authenticator;
     let own = |authenticator: &Authenticator| {
-        let issuer = authenticator.issuers.get("https://idp.example").unwrap();
-        issuer.settings.clone()
+        let named = authenticator.names.get("https://idp.example").unwrap();
+        named.issuer.settings.clone()
     };
     let mut settings = AuthnSettings {
         issuers: vec![own(before)],
@@ -921,7 +920,7 @@ async fn a_remembered_token_counts_for_the_settings_it_was_verified_by() {
     assert!(matches!(same.recall(&hash, &of, now()), Some((_, Ok(_)))));
 
     // Its claims are read otherwise: the keys stay, and what was read before does not count.
-    settings.issuers[0].claims.groups = vec!["sub".to_owned()];
+    settings.issuers[0].claims.groups = ListedClaims::First(vec!["sub".to_owned()]);
     let (other, refreshers) = after(&same, &settings).unwrap();
     assert!(refreshers.is_empty());
     assert_eq!(ask(before).await, Ok(0));
@@ -949,9 +948,9 @@ async fn a_remembered_token_counts_for_the_settings_it_was_verified_by() {
 async fn keys_are_handed_on_where_they_come_from_the_same_place() {
     let bench = Bench::new().await;
     let before = &bench.authenticator;
-    let issuer = before.issuers.get("https://idp.example").unwrap();
+    let named = before.names.get("https://idp.example").unwrap();
     let mut settings = AuthnSettings {
-        issuers: vec![issuer.settings.clone()],
+        issuers: vec![named.issuer.settings.clone()],
         fetch_timeout: Duration::from_secs(9),
         ..before.limits.clone()
     };

@@ -68,7 +68,7 @@ fn challenges_are_exactly_these() {
 /// A name of the configuration may have any characters, and only some can be in a challenge.
 #[test]
 fn only_a_name_that_parsers_read_alike_is_told() {
-    let error = AuthenticationError::ClaimInvalid(crate::authn::Claim::Roles);
+    let error = AuthenticationError::ClaimInvalid(crate::authn::Claim::Required(0));
     let rows = [
         ("realm_access.roles", " (realm_access.roles)"),
         (

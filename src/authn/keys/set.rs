@@ -16,7 +16,7 @@ use crate::authn::{AuthenticationError, SignatureAlgorithm};
 use crate::authz::Value;
 use crate::json::{self, InvalidJson};
 
-/// Identifies a key with its id: SHA-256 over both.
+/// Identifies a key with its id and the issuer that its set names: SHA-256 over all.
 pub(crate) type Thumbprint = [u8; 32];
 
 /// Why the text is not a usable key set.
@@ -83,11 +83,13 @@ struct Sorted {
 pub(crate) struct VerificationKey {
     /// `kid`.
     pub(crate) id: Option<Arc<str>>,
+    /// The issuer that its set names for it, as Microsoft's shared sets do.
+    pub(crate) issuer: Option<Box<str>>,
     /// Ready for verification; built once per set.
     key: PublicKey,
     /// Whether it verifies JWT-SVIDs alone.
     pub(crate) is_for_svids: bool,
-    /// Of the key and its id.
+    /// Of the key, its id and its issuer.
     pub(crate) thumbprint: Thumbprint,
 }
 
@@ -316,9 +318,11 @@ impl VerificationKey {
         if key.algorithms().next().is_none() {
             return Err(UnusableKey::Algorithm);
         }
-        let thumbprint = thumbprint(id, &key.material).ok_or(UnusableKey::Malformed)?;
+        let issuer = jwk.member("issuer").and_then(Value::as_str);
+        let thumbprint = thumbprint([id, issuer], &key.material).ok_or(UnusableKey::Malformed)?;
         Ok(Self {
             id: id.map(Into::into),
+            issuer: issuer.map(Into::into),
             key,
             is_for_svids: usage == Usage::JwtSvid,
             thumbprint,
@@ -362,13 +366,15 @@ fn optional_text<'v>(jwk: &'v Value<'_>, name: &str) -> Result<Option<&'v str>, 
         .transpose()
 }
 
-/// SHA-256 over the id, its absence told apart from emptiness, and the key.
-fn thumbprint(id: Option<&str>, material: &[u8]) -> Option<Thumbprint> {
+/// SHA-256 over its names, the absence of each told apart from emptiness, and the key.
+fn thumbprint(names: [Option<&str>; 2], material: &[u8]) -> Option<Thumbprint> {
     let mut context = digest::Context::new(&digest::SHA256);
-    let id_bytes = id.map_or(&[][..], str::as_bytes);
-    context.update(&[u8::from(id.is_some())]);
-    context.update(&u64::try_from(id_bytes.len()).ok()?.to_be_bytes());
-    context.update(id_bytes);
+    for name in names {
+        let bytes = name.map_or(&[][..], str::as_bytes);
+        context.update(&[u8::from(name.is_some())]);
+        context.update(&u64::try_from(bytes.len()).ok()?.to_be_bytes());
+        context.update(bytes);
+    }
     context.update(material);
     context.finish().as_ref().try_into().ok()
 }

@@ -10,6 +10,7 @@ use super::fetch::{FetchError, FetchKeys};
 use super::set::{self, KeySet, LeftOut};
 use super::token_file::{LookError, TokenFile, look};
 use crate::authn::discovery::{self, DocumentLimits};
+use crate::authn::issuer_name;
 use crate::authn::settings::{AuthnSettings, InvalidSettings, IssuerSettings, KeySourceSettings};
 use crate::fetch::{
     self, Bearer, Client, ClientSettings, GetError, InvalidClient, Outbound, Reach, url_to_fetch,
@@ -58,7 +59,8 @@ impl KeySource {
                 KeyPlace::Uri(client(issuer, settings, outbound, (&url, None))?, url)
             }
             KeySourceSettings::Discovery => {
-                let documents = discovery::urls(name, issuer.insecure_http)
+                let documents = issuer_name::metadata_base(name)
+                    .and_then(|base| discovery::urls(&base, issuer.insecure_http))
                     .ok_or_else(|| InvalidSettings::IssuerUrl(name.clone()))?;
                 let first = documents
                     .first()

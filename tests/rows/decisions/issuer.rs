@@ -105,6 +105,14 @@ pub(super) fn publish(directory: &Path) {
     }
 }
 
+/// The key set of a provider: a key with these members, and other keys.
+pub(super) fn key_set(key: &str, members: &Map<String, Value>, others: &[Value]) -> String {
+    let mut key = issuer(key).jwk.clone();
+    change(&mut key, members);
+    let keys: Vec<&Value> = others.iter().chain([&key]).collect();
+    json!({ "keys": keys }).to_string()
+}
+
 fn issuer(name: &str) -> &'static Issuer {
     ISSUERS
         .iter()
