@@ -59,12 +59,12 @@ use tasks::Tasks;
 use threads::Threads;
 use worker::SHUTDOWN_TIMEOUT;
 
-/// What [`keys_files`] finds.
-pub use crate::authn::KeysFileFault;
+/// What [`issuer_files`] finds.
+pub use crate::authn::{FaultWeight, IssuerFileFault};
 pub use clock::now;
 pub use context::compile_context;
 pub use error::RunError;
-pub use preflight::{keys_files, preflight};
+pub use preflight::{issuer_files, preflight};
 
 /// Runs the service until it is told to stop. Builds the runtime, so call it outside of one.
 ///

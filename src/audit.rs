@@ -41,7 +41,7 @@ pub use cut::{Kept, LINE_BYTES_MAX};
 pub use durable::NotDurable;
 pub use notice::{Event, Notice};
 pub use queue::{Losses, QueueLimits};
-pub use record::{ArgumentNames, Arguments, InnerCall, Record, SessionHash, WouldBe};
+pub use record::{ArgumentNames, Arguments, InnerCall, Record, SessionHash, Unverified, WouldBe};
 pub use sink::standard_output;
 
 /// The producers' side. Cheap to clone; the writer ends when the last clone is dropped.

@@ -7,7 +7,7 @@
 //! A request carries `Authorization: Bearer eyJ…`, a token of `https://idp.example`:
 //!
 //! 1. [`Credentials`] holds the header; `bearer.rs` takes the one token from it. Two headers, or a
-//!    token in the query string, end here.
+//!    token in the query string, end here. [`TokenPlace`] says which header it is.
 //! 2. `cache.rs` knows the hash of a token that was verified before. Its audience, its times and its
 //!    key are checked again, because each may have changed; its signature is not.
 //! 3. `token.rs` decodes a new token, without believing it: `iss` chooses a configured issuer, `alg`
@@ -19,8 +19,8 @@
 //!    facts that a policy can ask for.
 //! 6. `sender.rs`: a token whose claim `cnf` binds it to a certificate or a key has to be sent by its
 //!    holder. Nothing proves that yet, so such a token is refused. This one has no such claim.
-//! 7. [`Authenticator::authenticate`] returns the subject, or an [`AuthenticationError`], from which
-//!    [`challenge`] writes the `WWW-Authenticate` header and [`metadata`] the document that it
+//! 7. [`Authenticator::authenticate`] returns the subject, or an [`AuthenticationFailure`], from
+//!    which [`challenge`] writes the `WWW-Authenticate` header and [`metadata`] the document that it
 //!    names.
 //!
 //! [`Peers`] does the same for the certificate of a TLS client. [`SerializedSubject`] takes a subject
@@ -34,31 +34,45 @@ mod authenticator;
 mod bearer;
 mod cache;
 pub mod challenge;
+mod claim_settings;
 mod claims;
 mod credentials;
 mod discovery;
 mod error;
+mod failure;
+mod issuer_name;
 mod keys;
 pub mod metadata;
 mod peers;
 mod posture;
+mod provider;
 mod sender;
 mod serialized_subject;
 mod settings;
+mod spiffe;
 mod token;
+mod token_header;
+mod token_types;
 
 pub use algorithm::SignatureAlgorithm;
 pub use authenticator::{Audience, Authenticated, Authenticator, IssuerStatus};
-pub use credentials::Credentials;
-pub use error::{AuthenticationError, Claim};
-pub use keys::{KeyHealth, KeyRefresher, KeysFileFault, keys_file_fault};
+pub use claim_settings::{ClaimSettings, ListedClaims, RequiredClaim, RequiredValue};
+pub use credentials::{Credentials, TokenPlace};
+pub use error::{AuthenticationError, Claim, TokenPart};
+pub use failure::{AuthenticationFailure, TokenEvidence};
+pub use issuer_name::{InvalidIssuerName, TENANT_VARIABLE};
+pub use keys::{
+    FaultWeight, IssuerFileFault, KeyHealth, KeyRefresher, UnusableKey, issuer_file_faults,
+};
 pub use peers::{FoundPeer, InvalidPeers, Peers};
 pub use posture::device_posture;
+pub use provider::Provider;
 pub use sender::SenderConstraint;
 pub use serialized_subject::SerializedSubject;
 pub use settings::{
-    AuthnSettings, ClaimSettings, InvalidSettings, IssuerSettings, KeySettings, KeySourceSettings,
+    AuthnSettings, InvalidSettings, IssuerSettings, KeySettings, KeySourceSettings,
 };
+pub use token_types::{InvalidTokenType, NO_TYPE, TokenTypes};
 
 #[cfg(test)]
 mod fixtures;

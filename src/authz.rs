@@ -134,7 +134,9 @@ pub use decision::{
     Rehearsed, Taken,
 };
 pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse};
-pub use explain::{Explanation, NoResult, RuleExplanation, SelectorExplanation, explain};
+pub use explain::{
+    Explanation, NoResult, RuleExplanation, SelectorExplanation, claims_absent, explain,
+};
 pub use expression::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
     EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX, Expression,
@@ -144,7 +146,7 @@ pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
 pub use limit::{Limit, OpenLimit};
 pub use matching::Match;
 pub use path::{
-    InvalidPath, PATH_NAMES_MAX, UnclearArgument, UnclearClaim, ValuePath, argument, claim,
+    FoundClaims, InvalidPath, PATH_NAMES_MAX, UnclearArgument, ValuePath, argument, claims_at,
     is_left_out,
 };
 pub use peer::{Peer, PeerNames};

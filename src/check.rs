@@ -53,6 +53,7 @@ mod policies;
 mod prepare;
 mod purpose;
 mod reason;
+mod refusal_log;
 mod rehearsal;
 pub(crate) mod reply;
 mod request;

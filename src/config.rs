@@ -38,6 +38,7 @@
 //! | `document` | knows the keys at the top, and reads them by the sections below |
 //! | `listen`, `issuers`, `servers`, `context`, `fetch`, `telemetry`, `limits` | each read a section |
 //! | `indirect` | reads a part of `servers` |
+//! | `token_place` | reads where a server's tokens are |
 //! | `words` | has the words of enums, for reading and printing |
 //! | `settings` | what comes out |
 //! | `effective` | prints what is in force, defaults filled in |
@@ -45,6 +46,7 @@
 //! | `lint`, `silence` | warn of what can be said and probably should not |
 
 mod change;
+mod claims;
 mod context;
 mod document;
 mod effective;
@@ -62,10 +64,11 @@ mod servers;
 mod settings;
 mod silence;
 mod telemetry;
+mod token_place;
 mod words;
 
 pub use change::{ConfigChange, NamesChange};
 pub use inspection::{ConfigError, Inspection, decode, decode_file, inspect, load, read};
 pub use lint::{PolicyUsage, RecordedNames, lint};
 pub use settings::{Config, Drain, LimitSettings};
-pub use silence::LINTS;
+pub use silence::{ISSUER_LINTS, LINTS, UNUSABLE_KEY};

@@ -11,14 +11,16 @@
 //! 2. [`fetchable_url`] takes the text of the setting, or refuses it: `http://idp.example` is
 //!    refused, `https://idp.example/jwks` and `http://127.0.0.1:8080/jwks` are not.
 //! 3. [`Outbound::client`] builds a client for that URL, with its timeout and trust roots.
-//! 4. [`get`] fetches the body, or says why not in words that repeat nothing of the other side but
-//!    a short cause. [`send_request`] makes any other request, and gives the response as it comes.
+//! 4. [`get`] fetches the body, with a [`Bearer`] token where there is one, or says why not in words
+//!    that repeat nothing of the other side but a short cause. [`send_request`] makes any other
+//!    request, and gives the response as it comes.
 
 mod cause;
 mod proxy;
 mod reach;
 mod send;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +80,8 @@ pub struct ClientSettings<'s> {
     pub ca_file: Option<&'s Path>,
     /// Where names may lead; anywhere without it.
     pub reach: Option<&'s Reach>,
+    /// Whether it may be led from https to plain http.
+    pub insecure_http: bool,
 }
 
 /// Why there is no client.
@@ -118,14 +122,46 @@ pub enum GetError {
 /// password or fragment.
 #[must_use]
 pub fn fetchable_url(text: &str) -> Option<Url> {
+    url_to_fetch(text, false)
+}
+
+/// The same, over http to any host where that is allowed.
+#[must_use]
+pub fn url_to_fetch(text: &str, insecure_http: bool) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_plain = url.username().is_empty() && url.password().is_none();
-    let is_protected = match url.scheme() {
+    let may_be_fetched = match url.scheme() {
         "https" => url.has_host(),
-        "http" => is_loopback(&url),
+        "http" => is_loopback(&url) || (insecure_http && url.has_host()),
         _ => false,
     };
-    (is_plain && is_protected && url.fragment().is_none()).then_some(url)
+    (is_plain && may_be_fetched && url.fragment().is_none()).then_some(url)
+}
+
+/// A token that requests are sent with. It is a secret, so it is never shown.
+pub struct Bearer(header::HeaderValue);
+
+impl Bearer {
+    /// The token of a text that is nothing else (RFC 6750 §2.1).
+    #[must_use]
+    pub fn new(token: &[u8]) -> Option<Self> {
+        let is_allowed = |byte: &u8| {
+            byte.is_ascii_alphanumeric()
+                || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+        };
+        if token.is_empty() || !token.iter().all(is_allowed) {
+            return None;
+        }
+        let mut value = header::HeaderValue::from_bytes(&[b"Bearer ", token].concat()).ok()?;
+        value.set_sensitive(true);
+        Some(Bearer(value))
+    }
+}
+
+impl fmt::Debug for Bearer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Bearer").finish_non_exhaustive()
+    }
 }
 
 /// Whether a URL names this host. `localhost` counts, as RFC 6761 §6.3 reserves it for loopback.
@@ -196,7 +232,7 @@ impl Outbound {
                 .user_agent("mcp-authz")
                 .redirect(redirect::Policy::none())
                 .referer(false)
-                .https_only(url.scheme() == "https")
+                .https_only(url.scheme() == "https" && !settings.insecure_http)
                 .connect_timeout(settings.timeout)
                 .timeout(settings.timeout)
         };
@@ -239,11 +275,16 @@ fn roots(path: Option<&Path>) -> Result<Vec<Certificate>, String> {
     Ok(roots)
 }
 
-/// Gets the body of a URL that answers 200.
+/// Gets the body of a URL that answers 200. A token goes over https or to loopback, and nowhere else.
 ///
 /// # Errors
 /// [`GetError`]; redirects are not followed.
-pub async fn get(client: &Client, url: &Url, bytes_max: usize) -> Result<Vec<u8>, GetError> {
+pub async fn get(
+    client: &Client,
+    url: &Url,
+    bytes_max: usize,
+    bearer: Option<&Bearer>,
+) -> Result<Vec<u8>, GetError> {
     let by_proxy = client.proxy.as_ref().is_some_and(|proxy| proxy.serves(url));
     let transport = |error: reqwest::Error| {
         if error.is_timeout() {
@@ -260,6 +301,11 @@ pub async fn get(client: &Client, url: &Url, bytes_max: usize) -> Result<Vec<u8>
         .http
         .get(url.clone())
         .header(header::ACCEPT, "application/json");
+    let is_protected = url.scheme() == "https" || is_loopback(url);
+    let request = match bearer.filter(|_| is_protected) {
+        Some(Bearer(value)) => request.header(header::AUTHORIZATION, value.clone()),
+        None => request,
+    };
     let mut response = request.send().await.map_err(transport)?;
     if by_proxy && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
         return Err(ProxyFault::CredentialsAsked.into());

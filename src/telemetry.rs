@@ -18,6 +18,7 @@
 
 pub mod metrics;
 pub mod notices;
+mod one_line;
 mod setup;
 mod trace;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::authn::IssuerSettings;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::policy::{CompileContext, Issuers};
@@ -11,20 +12,26 @@ use crate::policy::{CompileContext, Issuers};
 #[must_use]
 pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileContext {
     let servers = config.servers.iter().map(|server| server.name.clone());
-    let names = || config.authn.issuers.iter().map(|one| one.issuer.clone());
+    let issuers = &config.authn.issuers;
     let of_servers = config.servers.iter();
     let of_servers = of_servers.map(|server| (server.name.clone(), server.issuers.clone()));
-    let telling = config.authn.issuers.iter();
-    let telling = telling.filter(|one| !one.claims.device.is_empty());
+    let telling = issuers.iter().filter(|one| !one.claims.device.is_empty());
+    let families = issuers.iter().filter(|one| !one.tenants.is_empty());
+    let mut names: Vec<String> = issuers.iter().flat_map(IssuerSettings::names).collect();
+    let issuer = names.first().cloned().unwrap_or_default();
+    names.extend(families.clone().map(|one| one.issuer.clone()));
     let issuers = Issuers {
-        names: names().collect(),
-        of_devices: telling.map(|one| one.issuer.clone()).collect(),
+        names,
+        families: families
+            .map(|one| (one.issuer.clone(), one.names()))
+            .collect(),
+        of_devices: telling.flat_map(IssuerSettings::names).collect(),
         of_servers: of_servers.collect(),
         are_strict: config.issuers_strict,
     };
     CompileContext {
         servers: Some(servers.collect()),
-        issuer: names().next().unwrap_or_default(),
+        issuer,
         issuers: Arc::new(issuers),
         hints: Arc::new(catalog.map(Catalog::trusted_hints).unwrap_or_default()),
         defaults: Arc::new(catalog.map(Catalog::recorded_defaults).unwrap_or_default()),

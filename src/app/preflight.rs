@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::clock::CLOCK;
 use super::error::RunError;
-use crate::authn::{Authenticator, KeysFileFault, Peers, keys_file_fault};
+use crate::authn::{Authenticator, IssuerFileFault, Peers, issuer_file_faults};
 use crate::catalog::Catalog;
 use crate::check::{Handoffs, Servers};
 use crate::config::Config;
@@ -34,13 +34,13 @@ pub async fn preflight(config: &Config) -> Vec<RunError> {
     faults
 }
 
-/// The issuers, by their place in the configuration, whose `jwks_file` is unusable now. The service
-/// starts without their keys and reads the files again.
-pub async fn keys_files(config: &Config) -> Vec<(usize, KeysFileFault)> {
+/// What is wrong with the files of issuers as they are now, by the issuer's place in the
+/// configuration. The service starts without their keys and reads the files again.
+pub async fn issuer_files(config: &Config) -> Vec<(usize, IssuerFileFault)> {
     let mut faults = Vec::new();
     for (at, issuer) in config.authn.issuers.iter().enumerate() {
-        let fault = keys_file_fault(issuer, &config.authn).await;
-        faults.extend(fault.map(|fault| (at, fault)));
+        let found = issuer_file_faults(issuer, &config.authn).await;
+        faults.extend(found.into_iter().map(|fault| (at, fault)));
     }
     faults
 }

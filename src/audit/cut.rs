@@ -12,6 +12,8 @@ pub const LINE_BYTES_MAX: usize = 16 * 1024;
 const TEXT_CHARS_MAX: usize = 256;
 /// The most bytes that any text may take in its escaped form.
 const TEXT_BYTES_MAX: usize = 512;
+/// How many bytes a text may take that is short where it is honest.
+const SHORT_TEXT_BYTES_MAX: usize = 112;
 /// The most bytes that one of a text takes, as it is written.
 const ESCAPE_BYTES_MAX: usize = 6;
 
@@ -27,10 +29,15 @@ pub(super) fn cut(text: &str) -> &str {
 
 /// The part of a text that any field may have.
 fn within(text: &str) -> &str {
-    if is_short(text.len(), TEXT_BYTES_MAX) || json::written_length(text) <= TEXT_BYTES_MAX {
+    within_bytes(text, TEXT_BYTES_MAX)
+}
+
+/// As much of a text as is written in so many bytes.
+fn within_bytes(text: &str, bytes_max: usize) -> &str {
+    if is_short(text.len(), bytes_max) || json::written_length(text) <= bytes_max {
         return text;
     }
-    let mut left = TEXT_BYTES_MAX;
+    let mut left = bytes_max;
     for (end, character) in text.char_indices() {
         match left.checked_sub(json::written_length_of(character)) {
             Some(rest) => left = rest,
@@ -93,6 +100,15 @@ impl Limited<'_, '_> {
     pub(super) fn text_if(&mut self, name: &'static str, text: Option<&str>) {
         if let Some(text) = text {
             self.text(name, text);
+        }
+    }
+
+    /// A text that is short where it is honest.
+    pub(super) fn short_text_if(&mut self, name: &'static str, text: Option<&str>) {
+        if let Some(text) = text {
+            let kept = within_bytes(text, SHORT_TEXT_BYTES_MAX);
+            *self.is_cut |= kept.len() < text.len();
+            self.object.text(name, kept);
         }
     }
 

@@ -37,6 +37,9 @@ macro_rules! write_field {
     (text_if, $line:ident, $name:literal, $value:expr) => {
         $line.text_if($name, $value.as_deref())
     };
+    (short_text_if, $line:ident, $name:literal, $value:expr) => {
+        $line.short_text_if($name, $value.as_deref())
+    };
     (value, $line:ident, $name:literal, $value:expr) => {
         $line.object.value($name, &$value)
     };
@@ -103,6 +106,8 @@ record! {
     decision: &'static str = "decision", text;
     /// The stable reason code.
     reason: &'static str = "reason", text;
+    /// What is at fault: the name of a claim, a header or a member, or the claims that are absent.
+    detail: Option<String> = "detail", text_if;
     /// The rules that decided or allowed, in file order.
     rules: Vec<Arc<str>> = "rules", long_list;
     /// Rules that could not be evaluated.
@@ -113,6 +118,12 @@ record! {
     issuer: Option<Arc<str>> = "issuer", text_if;
     /// `sub` of the verified token.
     subject: Option<Arc<str>> = "subject", text_if;
+    /// The key that signed the verified token of a caller who is refused all the same.
+    key_id: Option<Arc<str>> = "kid", short_text_if;
+    /// `aud` of a verified token that is for another audience.
+    audience: Vec<Arc<str>> = "aud", short_list_if_any;
+    /// What a token says of itself that was not verified.
+    unverified: Option<Unverified> = "unverified", object_if;
     /// The OAuth client acting for the subject.
     agent: Option<Arc<str>> = "agent", text_if;
     /// The subject's tenant.
@@ -153,6 +164,23 @@ record! {
     is_cut: bool = "cut", cut;
     /// How long the check took, in seconds.
     duration_seconds: f64 = "duration_seconds", value;
+}
+
+/// What a token says of itself that nobody has proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unverified {
+    /// `iss`.
+    pub issuer: Option<String>,
+    /// `kid`.
+    pub key_id: Option<String>,
+}
+
+impl Unverified {
+    fn write(&self, object: &mut Object<'_>, is_cut: &mut bool) {
+        let mut limited = Limited { object, is_cut };
+        limited.short_text_if("issuer", self.issuer.as_deref());
+        limited.short_text_if("kid", self.key_id.as_deref());
+    }
 }
 
 /// A hypothetical decision.

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::cache::{self, IssuerMark, TokenCache, TokenHash};
+use super::claims::Accepted;
 use super::credentials::Credentials;
 use super::error::AuthenticationError;
+use super::failure::{AuthenticationFailure, TokenEvidence};
+use super::issuer_name;
 use super::keys::{self, IssuerKeys, KeyHealth, KeyRefresher};
 use super::sender::SenderConstraint;
 use super::settings::{AuthnSettings, InvalidSettings, IssuerSettings};
@@ -21,7 +24,7 @@ pub struct Audience {
     /// The server's resource identifier and further accepted audiences; one of them has to be in
     /// `aud`, byte for byte. Without any, no token is accepted.
     pub accepted: Vec<String>,
-    /// The issuers trusted for this server; `None` means every configured one.
+    /// The issuers trusted for this server, each by its `iss`; `None` means every configured one.
     pub issuers: Option<Vec<String>>,
 }
 
@@ -55,7 +58,10 @@ pub struct IssuerStatus {
 /// Verifies credentials against the keys of the configured issuers.
 #[derive(Debug)]
 pub struct Authenticator {
-    issuers: HashMap<Arc<str>, Arc<TrustedIssuer>>,
+    /// The issuers, in the order of the configuration.
+    issuers: Vec<Arc<TrustedIssuer>>,
+    /// Each `iss` that tokens may have.
+    names: HashMap<Arc<str>, Named>,
     tokens: Arc<TokenCache>,
     /// The settings but for the issuers.
     limits: AuthnSettings,
@@ -65,9 +71,18 @@ pub struct Authenticator {
     next_mark: IssuerMark,
 }
 
+/// Whose tokens have an `iss`.
+#[derive(Debug)]
+struct Named {
+    issuer: Arc<TrustedIssuer>,
+    /// Which of the issuer's tenants, if it has several.
+    tenant: Option<Box<str>>,
+}
+
 /// A configured issuer and its keys.
 #[derive(Debug)]
 struct TrustedIssuer {
+    /// As configured.
     name: Arc<str>,
     settings: IssuerSettings,
     keys: Arc<IssuerKeys>,
@@ -115,12 +130,13 @@ impl Authenticator {
             settings.fetches_as(&earlier.limits) && Arc::ptr_eq(&earlier.outbound, &outbound)
         });
         let mut next_mark = earlier.map_or(0, |earlier| earlier.next_mark);
-        let mut issuers = HashMap::new();
+        let mut issuers = Vec::new();
         let mut refreshers = Vec::new();
         for issuer in &settings.issuers {
-            let known = earlier.and_then(|earlier| earlier.issuers.get(issuer.issuer.as_str()));
+            let mut known = earlier.iter().flat_map(|earlier| &earlier.issuers);
+            let known = known.find(|known| *known.name == *issuer.issuer);
             if let Some(known) = known.filter(|known| fetches_alike && known.settings == *issuer) {
-                issuers.insert(Arc::clone(&known.name), Arc::clone(known));
+                issuers.push(Arc::clone(known));
                 continue;
             }
             let shared = known.filter(|known| fetches_alike && issuer.fetches_as(&known.settings));
@@ -135,18 +151,19 @@ impl Authenticator {
                 (name, Arc::new(keys))
             };
             let trusted = TrustedIssuer {
-                name: Arc::clone(&name),
+                name,
                 settings: issuer.clone(),
                 keys,
                 mark: next_mark,
             };
             next_mark = next_mark.saturating_add(1);
-            issuers.insert(name, Arc::new(trusted));
+            issuers.push(Arc::new(trusted));
         }
         let tokens = earlier
             .filter(|earlier| earlier.limits.token_cache_max == limits.token_cache_max)
             .map(|earlier| Arc::clone(&earlier.tokens));
         let authenticator = Self {
+            names: names(&issuers),
             issuers,
             tokens: tokens.unwrap_or_else(|| Arc::new(TokenCache::new(limits.token_cache_max))),
             limits,
@@ -170,13 +187,23 @@ impl Authenticator {
         credentials: &Credentials<'_>,
         audience: &Audience,
         now: Timestamp,
-    ) -> Result<Authenticated, AuthenticationError> {
-        let token = credentials.bearer_token(self.limits.token_bytes_max)?;
+    ) -> Result<Authenticated, Box<AuthenticationFailure>> {
+        let token = credentials
+            .bearer_token(self.limits.token_bytes_max)
+            .map_err(|error| AuthenticationFailure::of_credentials(error, credentials))?;
+        let refused = |error, evidence: TokenEvidence| {
+            let issuer = evidence.issuer.as_ref();
+            let named = issuer.and_then(|issuer| self.names.get(issuer));
+            let settings = named.map(|named| &named.issuer.settings);
+            AuthenticationFailure::of_token(error, evidence, credentials, settings)
+        };
         let hash = cache::hash(token);
-        if let Some(outcome) = hash.and_then(|hash| self.recall(&hash, audience, now)) {
-            return outcome;
+        if let Some((known, outcome)) = hash.and_then(|hash| self.recall(&hash, audience, now)) {
+            return outcome.map_err(|error| Box::new(refused(error, known.evidence())));
         }
-        let (verified, mark) = self.verify(token, audience, now).await?;
+        let mut evidence = TokenEvidence::default();
+        let verified = self.verify(token, audience, now, &mut evidence).await;
+        let (verified, mark) = verified.map_err(|error| refused(error, evidence))?;
         let verified = Arc::new(verified);
         let authenticated = Authenticated::by(&verified);
         if let Some(hash) = hash {
@@ -187,7 +214,7 @@ impl Authenticator {
 
     /// How the keys of each issuer are, in no order.
     pub fn issuers(&self) -> impl Iterator<Item = IssuerStatus> {
-        self.issuers.values().map(|issuer| IssuerStatus {
+        self.issuers.iter().map(|issuer| IssuerStatus {
             issuer: Arc::clone(&issuer.name),
             keys: issuer.keys.health(),
         })
@@ -198,7 +225,7 @@ impl Authenticator {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.issuers
-            .values()
+            .iter()
             .all(|issuer| issuer.keys.health().was_loaded)
     }
 
@@ -210,14 +237,14 @@ impl Authenticator {
 
     /// Waits until [`is_ready`](Self::is_ready).
     pub async fn ready(&self) {
-        for issuer in self.issuers.values() {
+        for issuer in &self.issuers {
             issuer.keys.loaded().await;
         }
     }
 
     /// Waits until every issuer was asked once for its keys, whether or not it has answered.
     pub async fn tried(&self) {
-        for issuer in self.issuers.values() {
+        for issuer in &self.issuers {
             issuer.keys.tried().await;
         }
     }
@@ -229,13 +256,13 @@ impl Authenticator {
         hash: &TokenHash,
         audience: &Audience,
         now: Timestamp,
-    ) -> Option<Result<Authenticated, AuthenticationError>> {
+    ) -> Option<(Arc<Verified>, Result<Authenticated, AuthenticationError>)> {
         let (known, mark) = self.tokens.find(hash, now)?;
         let outcome = self.recheck(&known, mark, audience, now).transpose();
         if outcome.is_none() {
             self.tokens.forget(hash);
         }
-        outcome
+        Some((known, outcome?))
     }
 
     /// `Ok(None)` if the key has left the issuer's set, or the issuer has other settings now.
@@ -246,11 +273,12 @@ impl Authenticator {
         audience: &Audience,
         now: Timestamp,
     ) -> Result<Option<Authenticated>, AuthenticationError> {
-        let issuer = self.trusted(&known.subject.issuer, audience)?;
+        let (_, named) = self.trusted(&known.subject.issuer, audience)?;
+        let issuer = &named.issuer;
         if issuer.mark != mark || !issuer.keys.current()?.has(&known.key, known.algorithm) {
             return Ok(None);
         }
-        known.check(&audience.accepted, now, issuer.settings.leeway)?;
+        known.check(issuer.accepted(audience), now, issuer.settings.leeway)?;
         Ok(Some(Authenticated::by(known)))
     }
 
@@ -259,43 +287,86 @@ impl Authenticator {
         token: &str,
         audience: &Audience,
         now: Timestamp,
+        evidence: &mut TokenEvidence,
     ) -> Result<(Verified, IssuerMark), AuthenticationError> {
         let token = Unverified::decode(token, self.limits.json_depth_max)?;
-        let issuer = self.trusted(token.issuer()?, audience)?;
-        let algorithm = token.algorithm();
-        if !issuer.settings.algorithms.contains(&algorithm) {
+        *evidence = token.evidence();
+        let (name, Named { issuer, tenant }) = self.trusted(token.issuer()?, audience)?;
+        let settings = &issuer.settings;
+        let header = token.header();
+        if !settings.token_types.has(header.kind.as_deref()) {
+            return Err(AuthenticationError::TokenType);
+        }
+        let algorithm = header.algorithm;
+        if !settings.algorithms.contains(&algorithm) {
             return Err(AuthenticationError::AlgorithmNotAllowed);
         }
-        let keys = issuer.keys.candidates(token.key_id(), algorithm).await?;
-        let verified = token.verify(
-            &keys,
-            Requirements {
-                issuer: &issuer.name,
-                audience: &audience.accepted,
-                claims: &issuer.settings.claims,
-                leeway: issuer.settings.leeway,
-                now,
-            },
-        )?;
+        // Where the keys are is configured; a token may repeat it, and is not asked.
+        if let Some(url) = &header.key_url
+            && !issuer.keys.current()?.is_from(url)
+        {
+            return Err(AuthenticationError::EmbeddedKey("jku"));
+        }
+        let id = header.key_id.as_deref();
+        let mut keys = issuer.keys.candidates(id, algorithm).await?;
+        if let Some(tenant) = tenant {
+            keys.retain(|key| issuer_name::is_key_of(key.issuer.as_deref(), tenant));
+        }
+        let required = Requirements {
+            issuer: name,
+            tenant: tenant.as_deref(),
+            accepted: issuer.accepted(audience),
+            claims: &settings.claims,
+            required_claims: &settings.required_claims,
+            leeway: settings.leeway,
+            now,
+        };
+        let verified = token.verify(&keys, required, evidence)?;
         Ok((verified, issuer.mark))
     }
 
-    /// The configured issuer of that exact name, if this server trusts it.
+    /// The configured issuer whose tokens have that exact `iss`, if this server trusts it.
     fn trusted(
         &self,
         name: &str,
         audience: &Audience,
-    ) -> Result<&TrustedIssuer, AuthenticationError> {
+    ) -> Result<(&Arc<str>, &Named), AuthenticationError> {
         let is_trusted_here = audience
             .issuers
             .as_ref()
             .is_none_or(|issuers| issuers.iter().any(|own| own == name));
-        self.issuers
-            .get(name)
-            .map(|issuer| &**issuer)
+        self.names
+            .get_key_value(name)
             .filter(|_| is_trusted_here)
             .ok_or(AuthenticationError::UnknownIssuer)
     }
+}
+
+impl TrustedIssuer {
+    /// Whom its tokens have to be for, at a server.
+    fn accepted<'a>(&'a self, audience: &'a Audience) -> Accepted<'a> {
+        Accepted {
+            audience: &audience.accepted,
+            clients: &self.settings.clients,
+        }
+    }
+}
+
+/// The issuers by each `iss` that their tokens may have.
+fn names(issuers: &[Arc<TrustedIssuer>]) -> HashMap<Arc<str>, Named> {
+    let mut names = HashMap::new();
+    for issuer in issuers {
+        let tenants = issuer.settings.tenants.iter().map(|tenant| Some(&**tenant));
+        let tenants = tenants.chain(std::iter::repeat(None));
+        for (name, tenant) in issuer.settings.names().into_iter().zip(tenants) {
+            let named = Named {
+                issuer: Arc::clone(issuer),
+                tenant: tenant.map(Box::from),
+            };
+            names.insert(Arc::from(name), named);
+        }
+    }
+    names
 }
 
 #[cfg(test)]

@@ -31,7 +31,11 @@ pub(super) fn token<'a>(
     if !scheme.eq_ignore_ascii_case("Bearer") {
         return Err(AuthenticationError::UnsupportedScheme);
     }
-    let token = credentials.trim_start_matches(' ');
+    self::credentials(credentials.trim_start_matches(' '), token_bytes_max)
+}
+
+/// The token after its scheme.
+fn credentials(token: &str, token_bytes_max: usize) -> Result<&str, AuthenticationError> {
     if token.is_empty() {
         return Err(AuthenticationError::EmptyToken);
     }
@@ -49,18 +53,44 @@ pub(super) fn token<'a>(
     }
 }
 
-/// Whether the query of `path` (`:path`, undecoded) names a parameter `access_token`.
+/// The one token in the values of every header that has it by itself, without a scheme. A proxy may
+/// write `Bearer` before it all the same.
 ///
-/// Names are compared after percent-decoding. Both `&` and `;` separate parameters, since some
-/// servers still split at `;`.
-pub(super) fn is_in_query(path: &str) -> bool {
-    let Some((_, query)) = path.split_once('?') else {
-        return false;
+/// # Errors
+/// Those of [`token`].
+pub(super) fn bare_token<'a>(
+    values: &[&'a str],
+    token_bytes_max: usize,
+) -> Result<&'a str, AuthenticationError> {
+    let [value] = values else {
+        return token(values, token_bytes_max);
     };
+    let value = value.trim_matches([' ', '\t']);
+    if value.is_empty() {
+        return Err(AuthenticationError::MissingToken);
+    }
+    let token = match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => {
+            token.trim_start_matches(' ')
+        }
+        Some(_) | None => value,
+    };
+    credentials(token, token_bytes_max)
+}
+
+/// The first of `names` that the query of `path` (`:path`, undecoded) has as a parameter.
+///
+/// Names are compared after percent-decoding, without regard to the case of ASCII letters. Both `&`
+/// and `;` separate parameters, since some servers still split at `;`.
+pub(super) fn named_in_query<'n>(
+    path: &str,
+    names: impl Iterator<Item = &'n str> + Clone,
+) -> Option<&'n str> {
+    let (_, query) = path.split_once('?')?;
     query
         .split(['&', ';'])
         .flat_map(|pair| url::form_urlencoded::parse(pair.as_bytes()))
-        .any(|(name, _)| name == "access_token")
+        .find_map(|(name, _)| names.clone().find(|own| own.eq_ignore_ascii_case(&name)))
 }
 
 /// `b64token` of RFC 6750 §2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
@@ -123,26 +153,61 @@ mod tests {
     }
 
     #[test]
-    fn access_token_in_the_query_is_seen_however_it_is_spelled() {
+    fn a_token_by_itself_needs_no_scheme() {
+        let rows: &[(&[&str], Result<&str, AuthenticationError>)] = &[
+            (&["abc.DEF-1_2~+/=="], Ok("abc.DEF-1_2~+/==")),
+            (&[" abc\t"], Ok("abc")),
+            (&["Bearer abc"], Ok("abc")),
+            (&["bearer  abc"], Ok("abc")),
+            (&["12345678901234567890"], Ok("12345678901234567890")),
+            (&[], Err(MissingToken)),
+            (&[""], Err(MissingToken)),
+            (&[" \t"], Err(MissingToken)),
+            (&["a", "a"], Err(RepeatedCredentials)),
+            (&["a", ""], Err(RepeatedCredentials)),
+            (&["a,a"], Err(RepeatedCredentials)),
+            (&["a, a"], Err(RepeatedCredentials)),
+            (&["Bearer a, b"], Err(RepeatedCredentials)),
+            (&["Basic abc"], Err(MalformedToken)),
+            (&["Bearer a b"], Err(MalformedToken)),
+            (&["\"a\""], Err(MalformedToken)),
+            (&["ä"], Err(MalformedToken)),
+            (&["=="], Err(MalformedToken)),
+            (&["123456789012345678901"], Err(TokenTooLarge)),
+        ];
+        for (values, expected) in rows {
+            assert_eq!(&bare_token(values, 20), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_credential_in_the_query_is_seen_however_it_is_spelled() {
+        let named = |path| named_in_query(path, ["access_token", "api_key"].into_iter());
+        let access_token = Some("access_token");
         let rows = [
-            ("/mcp", false),
-            ("/mcp?", false),
-            ("/mcp/access_token", false),
-            ("/mcp?token=a", false),
-            ("/mcp?x=access_token", false),
-            ("/mcp?my_access_token=a", false),
-            ("/mcp?Access_Token=a", false),
-            ("/mcp?access_token=a", true),
-            ("/mcp?access_token", true),
-            ("/mcp?access_token=", true),
-            ("/mcp?x=1&access_token=a", true),
-            ("/mcp?x=1;access_token=a", true),
-            ("/mcp?%61ccess%5Ftoken=a", true),
-            ("/mcp?x=%zz&access_token=a", true),
-            ("/mcp?x=/?&access_token=a", true),
+            ("/mcp", None),
+            ("/mcp?", None),
+            ("/mcp/access_token", None),
+            ("/mcp?token=a", None),
+            ("/mcp?x=access_token", None),
+            ("/mcp?my_access_token=a", None),
+            ("/mcp?access_tokens=a", None),
+            ("/mcp?access_token2=a", None),
+            ("/mcp?accesstoken=a", None),
+            ("/mcp?%2561ccess_token=a", None),
+            ("/mcp?Access_Token=a", access_token),
+            ("/mcp?access_token=a", access_token),
+            ("/mcp?access_token", access_token),
+            ("/mcp?access_token=", access_token),
+            ("/mcp?x=1&access_token=a", access_token),
+            ("/mcp?x=1;access_token=a", access_token),
+            ("/mcp?%61ccess%5Ftoken=a", access_token),
+            ("/mcp?x=%zz&access_token=a", access_token),
+            ("/mcp?x=/?&access_token=a", access_token),
+            ("/mcp?x=1&API_KEY=a", Some("api_key")),
         ];
         for (path, expected) in rows {
-            assert_eq!(is_in_query(path), expected, "{path}");
+            assert_eq!(named(path), expected, "{path}");
         }
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! The TypeScript and Python clients look each parameter up with one unanchored search and take the
 //! first hit, so order and quoting are fixed: `error`, `scope`, `resource_metadata`,
-//! `error_description`; every value quoted, none empty, no escapes. Texts are constants and values
-//! come from the configuration; nothing of the request is ever in a challenge.
+//! `error_description`; every value quoted, none empty, no escapes. Texts are constants, names and
+//! values come from the configuration; nothing of the request is ever in a challenge.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::AuthenticationError;
+use super::{AuthenticationError, AuthenticationFailure};
 
 /// What is not allowed in a challenge.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,11 +64,16 @@ impl Challenges {
     /// The challenge for a caller who is not authenticated; the status is 401, or 400 where
     /// [`error_code`] is `invalid_request`.
     ///
-    /// Without any credentials of ours there is no `error` (RFC 6750 §3.1).
+    /// Without any credentials of ours there is no `error` (RFC 6750 §3.1), unless a proxy was to send
+    /// them: then a client that logs in once more gets no further, and its user reads why.
     #[must_use]
-    pub fn unauthenticated(&self, error: AuthenticationError) -> String {
-        let description = error_code(error).map(|code| (code, description(error)));
-        self.render(description, &self.scopes)
+    pub fn unauthenticated(&self, failure: &AuthenticationFailure) -> String {
+        let code = match error_code(failure.error) {
+            None if failure.is_by_proxy => Some("invalid_token"),
+            code => code,
+        };
+        let told = told(failure);
+        self.render(code.map(|code| (code, &*told)), &self.scopes)
     }
 
     /// The challenge for a caller whose token lacks scopes; the status is 403. `scopes` is
@@ -153,8 +159,12 @@ pub const fn error_code(error: AuthenticationError) -> Option<&'static str> {
         E::EmptyToken
         | E::TokenTooLarge
         | E::MalformedToken
-        | E::DuplicateMember
-        | E::EmbeddedKey
+        | E::OpaqueToken
+        | E::EncryptedToken
+        | E::MalformedPart(_)
+        | E::MalformedHeader(_)
+        | E::DuplicateMember(_)
+        | E::EmbeddedKey(_)
         | E::CriticalHeader
         | E::TokenType
         | E::AlgorithmNotAllowed
@@ -172,6 +182,22 @@ pub const fn error_code(error: AuthenticationError) -> Option<&'static str> {
     }
 }
 
+/// What a client is told about a failed authentication: a fixed text, and the name of what is at
+/// fault, if it can be in a challenge.
+#[must_use]
+pub fn told(failure: &AuthenticationFailure) -> Cow<'static, str> {
+    let text = if failure.is_by_proxy && failure.error == AuthenticationError::MissingToken {
+        "The proxy in front has sent no token."
+    } else {
+        description(failure.error)
+    };
+    let name = failure.at_fault.as_deref().filter(|name| is_safe(name));
+    match (text.strip_suffix('.'), name) {
+        (Some(text), Some(name)) => format!("{text} ({name}).").into(),
+        (_, _) => text.into(),
+    }
+}
+
 /// The fixed text that a client is told about a failed authentication.
 #[must_use]
 pub const fn description(error: AuthenticationError) -> &'static str {
@@ -179,13 +205,23 @@ pub const fn description(error: AuthenticationError) -> &'static str {
     match error {
         E::MissingToken => "A bearer token is required.",
         E::RepeatedCredentials => "The request has more than one credential.",
-        E::TokenInQuery => "The access token must not be in the query.",
+        E::TokenInQuery => "A credential must not be in the query.",
         E::UnsupportedScheme => "Only bearer tokens are accepted.",
         E::EmptyToken => "The token is empty.",
         E::TokenTooLarge => "The token is too large.",
         E::MalformedToken => "The token is malformed.",
-        E::DuplicateMember => "The token names a member twice.",
-        E::EmbeddedKey => "The token header must not bring a key.",
+        E::OpaqueToken => {
+            "The token is opaque: the authorization server has to issue signed JWT access tokens \
+             for this server."
+        }
+        E::EncryptedToken => {
+            "The token is encrypted (JWE): the authorization server has to issue signed access \
+             tokens without encryption."
+        }
+        E::MalformedPart(_) => "A part of the token is malformed.",
+        E::MalformedHeader(_) => "A member of the token header is missing or malformed.",
+        E::DuplicateMember(_) => "The token names a member twice.",
+        E::EmbeddedKey(_) => "The token header must not bring a key.",
         E::CriticalHeader => "The token header demands an unknown extension.",
         E::TokenType => "The token is not an access token.",
         E::AlgorithmNotAllowed => "The signature algorithm is not allowed.",

@@ -2,21 +2,34 @@
 //!
 //! Nothing here looks at a signature: [`super::token`] calls it after it has.
 
-use std::collections::HashSet;
+mod facts;
+mod required;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::settings::ClaimSettings;
+use super::claim_settings::ClaimSettings;
 use super::{AuthenticationError, Claim};
-use crate::authz::{Subject, UnclearClaim, UnknownFacts, Value, ValuePath, claim, is_left_out};
+use crate::authz::{Subject, UnknownFacts, Value, is_left_out};
+
+pub(super) use required::{check_required, check_tenant};
+
+/// Whom the tokens of one issuer have to be for, at one server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Accepted<'r> {
+    /// One of which has to be in `aud`.
+    pub(super) audience: &'r [String],
+    /// The clients of which a token without `aud` may be.
+    pub(super) clients: &'r [String],
+}
 
 /// The claims about when and where a token is valid.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Validity {
-    /// `aud`, as a list.
-    pub(super) audience: Vec<Arc<str>>,
+    /// `aud`, as a list; `None` if there is none.
+    pub(super) audience: Option<Vec<Arc<str>>>,
     /// `exp`.
     pub(super) expires_at: Timestamp,
     /// `nbf`.
@@ -38,11 +51,32 @@ impl Validity {
         })
     }
 
-    /// Whether one of `accepted` is in the audience. Compared byte for byte: a trailing slash makes
-    /// another resource (RFC 8707 §2, RFC 3986 §6.2.1).
-    pub(super) fn check_audience(&self, accepted: &[String]) -> Result<(), AuthenticationError> {
-        let is_ours = |audience: &Arc<str>| accepted.iter().any(|ours| **ours == **audience);
-        if self.audience.iter().any(is_ours) {
+    /// Whether one of the accepted audiences is in the token's, or, where it has none, its client is
+    /// an accepted one. Compared byte for byte: a trailing slash makes another resource (RFC 8707
+    /// §2, RFC 3986 §6.2.1).
+    pub(super) fn check_audience(
+        &self,
+        accepted: Accepted<'_>,
+        subject: &Subject,
+    ) -> Result<(), AuthenticationError> {
+        let is_accepted = match (&self.audience, &subject.agent) {
+            (Some(audience), _) => {
+                let is_ours = |one: &Arc<str>| accepted.audience.iter().any(|ours| **ours == **one);
+                audience.iter().any(is_ours)
+            }
+            (None, _) if accepted.clients.is_empty() => {
+                return Err(AuthenticationError::ClaimMissing(Claim::Audience));
+            }
+            (None, None) if subject.unknown.agent => {
+                return Err(AuthenticationError::ClaimInvalid(Claim::Agent));
+            }
+            (None, None) => return Err(AuthenticationError::ClaimMissing(Claim::Agent)),
+            (None, Some(client)) => {
+                let mut clients = accepted.clients.iter();
+                !subject.unknown.agent && clients.any(|own| **own == **client)
+            }
+        };
+        if is_accepted {
             Ok(())
         } else {
             Err(AuthenticationError::AudienceMismatch)
@@ -82,30 +116,21 @@ pub(super) fn subject(
     issuer: Arc<str>,
     settings: &ClaimSettings,
 ) -> Result<Subject, AuthenticationError> {
-    let id = match claims.member("sub") {
-        None | Some(Value::Null) => Err(AuthenticationError::ClaimMissing(Claim::Subject)),
-        Some(id) => id
-            .as_str()
-            .filter(|id| !id.is_empty())
-            .ok_or(AuthenticationError::ClaimInvalid(Claim::Subject)),
-    }?;
-    let agent = text(&claims, &settings.agent, Claim::Agent)?;
-    let tenant = text(&claims, &settings.tenant, Claim::Tenant)?;
-    let groups = texts(&claims, &settings.groups, Claim::Groups)?;
-    let roles = texts(&claims, &settings.roles, Claim::Roles)?;
-    let scopes = scopes(&claims, &settings.scopes)?;
+    let id = facts::subject(&claims, &settings.subject)?;
+    let agent = facts::text(&claims, &settings.agent);
+    let tenant = facts::text(&claims, &settings.tenant);
+    let groups = facts::names(&claims, &settings.groups);
+    let roles = facts::names(&claims, &settings.roles);
+    let scopes = facts::scopes(&claims, &settings.scopes);
     Ok(Subject {
         issuer,
-        id: id.into(),
+        id,
         agent: agent.value,
         groups: groups.value,
         roles: roles.value,
         scopes: scopes.value,
         tenant: tenant.value,
-        device: first(&claims, &settings.device)
-            .value
-            .filter(|device| matches!(device, Value::Map(_)))
-            .cloned(),
+        device: facts::object(&claims, &settings.device).cloned(),
         unknown: UnknownFacts {
             agent: agent.is_unknown,
             groups: groups.is_unknown,
@@ -117,26 +142,27 @@ pub(super) fn subject(
     })
 }
 
-/// What a token says of one fact, and whether it leaves out all or part of it.
-struct Extracted<T> {
-    value: T,
-    is_unknown: bool,
-}
-
-impl<T> Extracted<T> {
-    fn try_map<U, E>(self, map: impl FnOnce(T) -> Result<U, E>) -> Result<Extracted<U>, E> {
-        Ok(Extracted {
-            value: map(self.value)?,
-            is_unknown: self.is_unknown,
-        })
-    }
-}
-
-fn audience(claims: &Value<'_>) -> Result<Vec<Arc<str>>, AuthenticationError> {
-    match claims.member("aud") {
-        None | Some(Value::Null) => Err(AuthenticationError::ClaimMissing(Claim::Audience)),
-        Some(audience) => strings(audience, Claim::Audience),
-    }
+/// `aud` (RFC 7519 §4.1.3); `null` is none. One that the issuer has left out is not absent.
+fn audience(claims: &Value<'_>) -> Result<Option<Vec<Arc<str>>>, AuthenticationError> {
+    let texts = match claims.member("aud") {
+        None | Some(Value::Null) if is_left_out(claims, "aud") => {
+            return Err(AuthenticationError::ClaimMissing(Claim::Audience));
+        }
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) => Some(vec![&**text]),
+        Some(Value::List(items)) => items.iter().map(Value::as_str).collect(),
+        Some(
+            Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::Unsound(_)
+            | Value::Map(_),
+        ) => None,
+    };
+    let texts = texts.ok_or(AuthenticationError::ClaimInvalid(Claim::Audience))?;
+    let texts = texts.into_iter().filter(|text| !text.is_empty());
+    Ok(Some(texts.map(Arc::from).collect()))
 }
 
 /// A `NumericDate` (RFC 7519 §2), 0 to 2^63−1 seconds; `null` is no date. One beyond the year 9999,
@@ -164,98 +190,6 @@ fn timestamp(
         .map(|since| Timestamp::from_duration(since).unwrap_or(Timestamp::MAX))
         .map(Some)
         .ok_or(AuthenticationError::ClaimInvalid(claim))
-}
-
-fn text(
-    claims: &Value<'_>,
-    names: &[String],
-    claim: Claim,
-) -> Result<Extracted<Option<Arc<str>>>, AuthenticationError> {
-    first(claims, names).try_map(|value| {
-        let Some(value) = value else {
-            return Ok(None);
-        };
-        let text = value
-            .as_str()
-            .ok_or(AuthenticationError::ClaimInvalid(claim))?;
-        Ok((!text.is_empty()).then(|| text.into()))
-    })
-}
-
-fn texts(
-    claims: &Value<'_>,
-    names: &[String],
-    claim: Claim,
-) -> Result<Extracted<Vec<Arc<str>>>, AuthenticationError> {
-    first(claims, names)
-        .try_map(|value| value.map_or(Ok(Vec::new()), |value| strings(value, claim)))
-}
-
-fn scopes(
-    claims: &Value<'_>,
-    names: &[String],
-) -> Result<Extracted<Vec<Arc<str>>>, AuthenticationError> {
-    first(claims, names).try_map(|value| match value {
-        None => Ok(Vec::new()),
-        Some(value) => match value.as_str() {
-            Some(text) => Ok(distinct(text.split_ascii_whitespace())),
-            None => strings(value, Claim::Scopes),
-        },
-    })
-}
-
-/// A string, or a list of nothing but strings; empty ones are left out.
-fn strings(value: &Value<'_>, claim: Claim) -> Result<Vec<Arc<str>>, AuthenticationError> {
-    let invalid = AuthenticationError::ClaimInvalid(claim);
-    match value {
-        Value::String(text) => Ok(distinct([text.as_ref()])),
-        Value::List(elements) => {
-            let texts: Option<Vec<&str>> = elements.iter().map(Value::as_str).collect();
-            texts.map(distinct).ok_or(invalid)
-        }
-        Value::Null
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Uint(_)
-        | Value::Float(_)
-        | Value::Unsound(_)
-        | Value::Map(_) => Err(invalid),
-    }
-}
-
-fn distinct<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<Arc<str>> {
-    let mut seen = HashSet::new();
-    texts
-        .into_iter()
-        .filter(|text| !text.is_empty() && seen.insert(*text))
-        .map(Arc::from)
-        .collect()
-}
-
-/// The first of `names` that is there and not `null`. Where one before it cannot be told, or the
-/// issuer left it out, the first is unknown.
-fn first<'v, 'a>(claims: &'v Value<'a>, names: &[String]) -> Extracted<Option<&'v Value<'a>>> {
-    for name in names {
-        // Other paths were refused with the configuration.
-        let Ok(path) = ValuePath::new(name) else {
-            continue;
-        };
-        let is_unknown = is_left_out(claims, name);
-        match claim(claims, &path) {
-            Ok(None | Some(Value::Null)) if !is_unknown => {}
-            Ok(None | Some(Value::Null)) | Err(UnclearClaim) => {
-                return Extracted {
-                    value: None,
-                    is_unknown: true,
-                };
-            }
-            Ok(value) => return Extracted { value, is_unknown },
-        }
-    }
-    Extracted {
-        value: None,
-        is_unknown: false,
-    }
 }
 
 #[cfg(test)]

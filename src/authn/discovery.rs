@@ -5,7 +5,7 @@ use url::Url;
 
 use super::keys::FetchError;
 use crate::authz::Value;
-use crate::fetch::{self, Client, fetchable_url, is_loopback};
+use crate::fetch::{self, Bearer, Client, is_loopback, url_to_fetch};
 use crate::json;
 
 /// How large a document may be.
@@ -17,11 +17,24 @@ pub(super) struct DocumentLimits {
     pub(super) json_depth_max: usize,
 }
 
+/// Whose metadata is asked for, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The issuer.
+    pub(super) issuer: &'a str,
+    /// Where its metadata may be.
+    pub(super) documents: &'a [Url],
+    /// What the requests are sent with.
+    pub(super) bearer: Option<&'a Bearer>,
+    /// Whether the keys may come over plain http.
+    pub(super) insecure_http: bool,
+}
+
 /// The metadata documents of an issuer, in the order to try: RFC 8414 §3.1, then `OpenID` with the
 /// path inserted, then with the path in front. `None` if the issuer is no fetchable URL or has a
-/// query.
-pub(super) fn urls(issuer: &str) -> Option<Vec<Url>> {
-    let url = fetchable_url(issuer).filter(|url| url.query().is_none())?;
+/// query. Over plain http only where that is allowed.
+pub(super) fn urls(issuer: &str, insecure_http: bool) -> Option<Vec<Url>> {
+    let url = url_to_fetch(issuer, insecure_http).filter(|url| url.query().is_none())?;
     let path = url.path().trim_end_matches('/');
     let mut urls: Vec<Url> = Vec::with_capacity(3);
     for document in [
@@ -42,14 +55,13 @@ pub(super) fn urls(issuer: &str) -> Option<Vec<Url>> {
 /// first that is more telling than a missing document is kept.
 pub(super) async fn discover(
     client: &Client,
-    issuer: &str,
-    documents: &[Url],
+    asked: Asked<'_>,
     limits: DocumentLimits,
 ) -> Result<Url, FetchError> {
     let mut fault = FetchError::NoKeysUrl;
     let mut is_telling = false;
-    for document in documents {
-        match discover_at(client, issuer, document, limits).await {
+    for document in asked.documents {
+        match discover_at(client, asked, document, limits).await {
             Ok(url) => return Ok(url),
             Err(error @ (FetchError::Transport(_) | FetchError::Proxy(_))) => return Err(error),
             Err(error) if !is_telling => {
@@ -64,27 +76,32 @@ pub(super) async fn discover(
 
 async fn discover_at(
     client: &Client,
-    issuer: &str,
+    asked: Asked<'_>,
     document: &Url,
     limits: DocumentLimits,
 ) -> Result<Url, FetchError> {
-    let text = fetch::get(client, document, limits.bytes_max).await?;
+    let text = fetch::get(client, document, limits.bytes_max, asked.bearer).await?;
     let metadata = json::decode(&text, limits.json_depth_max).map_err(FetchError::Metadata)?;
-    keys_url(&metadata, issuer, document)
+    keys_url(&metadata, asked, document)
 }
 
 /// `jwks_uri` of the metadata found at `document`.
-fn keys_url(metadata: &Value<'_>, issuer: &str, document: &Url) -> Result<Url, FetchError> {
-    if metadata.member("issuer").and_then(Value::as_str) != Some(issuer) {
+fn keys_url(metadata: &Value<'_>, asked: Asked<'_>, document: &Url) -> Result<Url, FetchError> {
+    if metadata.member("issuer").and_then(Value::as_str) != Some(asked.issuer) {
         return Err(FetchError::IssuerMismatch);
     }
+    let url = metadata.member("jwks_uri").and_then(Value::as_str);
+    let url = url.and_then(|url| url_to_fetch(url, true));
+    let url = url.ok_or(FetchError::NoKeysUrl)?;
+    let is_protected = url.scheme() == "https";
     // A remote issuer has no business on our loopback, least of all without TLS.
-    metadata
-        .member("jwks_uri")
-        .and_then(Value::as_str)
-        .and_then(fetchable_url)
-        .filter(|url| url.scheme() == "https" || is_loopback(document))
-        .ok_or(FetchError::NoKeysUrl)
+    if is_loopback(&url) {
+        let may_lead_there = is_protected || is_loopback(document);
+        return may_lead_there.then_some(url).ok_or(FetchError::NoKeysUrl);
+    }
+    (is_protected || asked.insecure_http)
+        .then_some(url)
+        .ok_or(FetchError::PlainKeysUrl)
 }
 
 #[cfg(test)]
@@ -125,8 +142,8 @@ mod tests {
             ("accounts.example", None),
         ];
         for (issuer, expected) in rows {
-            let found =
-                urls(issuer).map(|urls| urls.iter().map(ToString::to_string).collect::<Vec<_>>());
+            let found = urls(issuer, false)
+                .map(|urls| urls.iter().map(ToString::to_string).collect::<Vec<_>>());
             let expected = expected.map(|urls| urls.iter().map(ToString::to_string).collect());
             assert_eq!(found, expected, "{issuer}");
         }
@@ -134,22 +151,54 @@ mod tests {
 
     #[test]
     fn only_a_loopback_issuer_may_have_its_keys_on_plain_loopback() {
+        let plain = Err(FetchError::PlainKeysUrl);
+        let none = Err(FetchError::NoKeysUrl);
         let rows = [
-            ("https://idp", "https://keys/jwks", Ok(())),
-            ("http://127.0.0.1:1", "http://127.0.0.1:2/jwks", Ok(())),
-            ("http://127.0.0.1:1", "https://keys/jwks", Ok(())),
+            ("https://idp", "https://keys/jwks", Ok(()), Ok(())),
+            (
+                "http://127.0.0.1:1",
+                "http://127.0.0.1:2/jwks",
+                Ok(()),
+                Ok(()),
+            ),
+            ("http://127.0.0.1:1", "https://keys/jwks", Ok(()), Ok(())),
             (
                 "https://idp",
                 "http://127.0.0.1:2/jwks",
-                Err(FetchError::NoKeysUrl),
+                none.clone(),
+                none.clone(),
             ),
+            (
+                "http://idp",
+                "http://127.0.0.1:2/jwks",
+                none.clone(),
+                none.clone(),
+            ),
+            ("https://idp", "http://keys/jwks", plain.clone(), Ok(())),
+            (
+                "http://127.0.0.1:1",
+                "http://keys/jwks",
+                plain.clone(),
+                Ok(()),
+            ),
+            ("http://idp", "http://idp/jwks", plain, Ok(())),
+            ("https://idp", "ftp://idp/jwks", none.clone(), none.clone()),
+            ("https://idp", "https://u@idp/jwks", none.clone(), none),
         ];
-        for (issuer, jwks_uri, expected) in rows {
+        for (issuer, jwks_uri, protected, insecure) in rows {
             let text = json!({"issuer": issuer, "jwks_uri": jwks_uri}).to_string();
             let metadata = json::decode(text.as_bytes(), 1).unwrap();
             let document = Url::parse(issuer).unwrap();
-            let outcome = keys_url(&metadata, issuer, &document).map(|_| ());
-            assert_eq!(outcome, expected, "{issuer} {jwks_uri}");
+            for (insecure_http, expected) in [(false, protected), (true, insecure)] {
+                let asked = Asked {
+                    issuer,
+                    documents: &[],
+                    bearer: None,
+                    insecure_http,
+                };
+                let outcome = keys_url(&metadata, asked, &document).map(|_| ());
+                assert_eq!(outcome, expected, "{issuer} {jwks_uri} {insecure_http}");
+            }
         }
     }
 }

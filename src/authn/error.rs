@@ -8,15 +8,15 @@ use std::fmt;
 /// Carries no text of the token, so it may be logged and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum AuthenticationError {
-    /// There is no `Authorization` header, or it is empty.
+    /// There is no header with a token, or it is empty.
     #[error("no credentials")]
     MissingToken,
     /// More than one credential: repeated headers, or several joined by a comma, as Envoy merges
     /// them.
     #[error("more than one credential")]
     RepeatedCredentials,
-    /// The token is in the query string, which RFC 6750 §2.3 and MCP forbid.
-    #[error("access token in the query")]
+    /// The query string names a credential. RFC 6750 §2.3 and MCP forbid access tokens there.
+    #[error("credential in the query")]
     TokenInQuery,
     /// A scheme other than `Bearer`.
     #[error("authorization scheme is not supported")]
@@ -27,16 +27,28 @@ pub enum AuthenticationError {
     /// The token is longer than `token_bytes_max`.
     #[error("token exceeds `token_bytes_max`")]
     TokenTooLarge,
-    /// Not a `b64token` (RFC 6750 §2.1), not a compact JWS (RFC 7515 §7.1), or not JSON objects
-    /// inside.
+    /// Not a `b64token` (RFC 6750 §2.1).
     #[error("malformed token")]
     MalformedToken,
+    /// Not of three parts, and so no compact JWS (RFC 7515 §7.1): an opaque token, most likely.
+    #[error("token is opaque")]
+    OpaqueToken,
+    /// Of five parts: a compact JWE (RFC 7516 §7.1).
+    #[error("token is encrypted")]
+    EncryptedToken,
+    /// A part of the token is not base64url, or not a JSON object inside.
+    #[error("malformed {0} of the token")]
+    MalformedPart(TokenPart),
+    /// A member of the header has a type that it must not have, or is missing.
+    #[error("malformed member `{0}` in the header of the token")]
+    MalformedHeader(&'static str),
     /// The header or the claims name a member twice.
-    #[error("token names a member twice")]
-    DuplicateMember,
-    /// The header brings its own key (`jwk`, `jku`, `x5u`).
-    #[error("token header names a key of its own")]
-    EmbeddedKey,
+    #[error("the {0} of the token names a member twice")]
+    DuplicateMember(TokenPart),
+    /// The header brings its own key: `jwk`, `x5u`, or a `jku` other than where the keys of the issuer
+    /// are fetched.
+    #[error("token header names a key of its own in `{0}`")]
+    EmbeddedKey(&'static str),
     /// The header has `crit` (RFC 7515 §4.1.11); no extension is understood.
     #[error("token header demands an extension")]
     CriticalHeader,
@@ -85,6 +97,35 @@ pub enum AuthenticationError {
     KeysUnavailable,
 }
 
+/// A part of a compact JWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenPart {
+    /// The first.
+    Header,
+    /// The second.
+    Claims,
+    /// The third.
+    Signature,
+}
+
+impl TokenPart {
+    /// What it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            TokenPart::Header => "header",
+            TokenPart::Claims => "claims",
+            TokenPart::Signature => "signature",
+        }
+    }
+}
+
+impl fmt::Display for TokenPart {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
 /// A claim that the authentication reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Claim {
@@ -100,32 +141,36 @@ pub enum Claim {
     NotBefore,
     /// `iat`.
     IssuedAt,
-    /// What is configured as `claims.groups`.
-    Groups,
-    /// What is configured as `claims.roles`.
-    Roles,
-    /// What is configured as `claims.tenant`.
-    Tenant,
     /// What is configured as `claims.agent`.
     Agent,
-    /// What is configured as `claims.scopes`.
-    Scopes,
+    /// `tid`, which has to be the tenant in `iss`.
+    TenantId,
+    /// `sub`, which has to be the SPIFFE ID of a workload.
+    Workload,
+    /// Of those that are configured as `required_claims`, the one at this index.
+    Required(usize),
 }
 
-impl fmt::Display for Claim {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
+impl Claim {
+    /// What the claim is called in a token; of those that are configured, what they say.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Claim::Issuer => "iss",
-            Claim::Subject => "sub",
+            Claim::Subject | Claim::Workload => "sub",
             Claim::Audience => "aud",
             Claim::Expiry => "exp",
             Claim::NotBefore => "nbf",
             Claim::IssuedAt => "iat",
-            Claim::Groups => "groups",
-            Claim::Roles => "roles",
-            Claim::Tenant => "tenant",
             Claim::Agent => "agent",
-            Claim::Scopes => "scopes",
-        })
+            Claim::TenantId => "tid",
+            Claim::Required(_) => "required_claims",
+        }
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
     }
 }

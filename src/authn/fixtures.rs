@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -38,6 +40,46 @@ pub(super) static P384: LazyLock<Signer> =
     LazyLock::new(|| Signer::new(&rcgen::PKCS_ECDSA_P384_SHA384, Algorithm::ES384));
 pub(super) static ED: LazyLock<Signer> =
     LazyLock::new(|| Signer::new(&rcgen::PKCS_ED25519, Algorithm::EdDSA));
+pub(super) static OTHER_ED: LazyLock<Signer> =
+    LazyLock::new(|| Signer::new(&rcgen::PKCS_ED25519, Algorithm::EdDSA));
+
+/// A P-521 key, with which the library of the others does not sign.
+pub(super) struct P521Signer {
+    key: EcdsaKeyPair,
+    jwk: Value,
+}
+
+pub(super) static P521: LazyLock<P521Signer> = LazyLock::new(P521Signer::new);
+
+impl P521Signer {
+    fn new() -> Self {
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512).unwrap();
+        let signing = &ECDSA_P521_SHA512_FIXED_SIGNING;
+        let key = EcdsaKeyPair::from_pkcs8(signing, &pair.serialize_der()).unwrap();
+        let (x, y) = pair.public_key_raw()[1..].split_at(66);
+        let [x, y] = [x, y].map(|half| URL_SAFE_NO_PAD.encode(half));
+        let jwk = json!({"kty": "EC", "crv": "P-521", "x": x, "y": y});
+        P521Signer { key, jwk }
+    }
+
+    /// The JWK with further members.
+    pub(super) fn jwk(&self, members: &Value) -> Value {
+        merged(&self.jwk, members)
+    }
+
+    /// A good header with changes (`null` removes), and these claims.
+    pub(super) fn token(&self, header: &Value, claims: &Value) -> String {
+        let header = merged(
+            &json!({"alg": "ES512", "typ": "at+jwt", "kid": "k1"}),
+            header,
+        );
+        let parts = [header, claims.clone()].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let message = parts.join(".");
+        let random = SystemRandom::new();
+        let signature = self.key.sign(&random, message.as_bytes()).unwrap();
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
 
 impl Signer {
     fn new(kind: &'static rcgen::SignatureAlgorithm, algorithm: Algorithm) -> Self {

@@ -7,9 +7,13 @@
 //! Where a key set comes from is in `keys/source.rs`, how its text becomes keys in `keys/set.rs`.
 
 mod fetch;
+mod inspect;
 mod pause;
+mod public_key;
 mod set;
 mod source;
+mod token_file;
+mod unusable;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +21,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use super::settings::{
-    AuthnSettings, InvalidSettings, IssuerSettings, KeySettings, KeySourceSettings,
-};
+use super::settings::{AuthnSettings, InvalidSettings, IssuerSettings, KeySettings};
 use super::{AuthenticationError, SignatureAlgorithm};
 use crate::fetch::Outbound;
 use fetch::FetchKeys;
@@ -29,6 +31,9 @@ use source::KeySource;
 
 pub(super) use fetch::FetchError;
 pub(super) use set::{Thumbprint, VerificationKey};
+
+pub use inspect::{FaultWeight, IssuerFileFault, issuer_file_faults};
+pub use unusable::UnusableKey;
 
 /// Keeps the keys of one issuer fresh, until told to stop.
 #[derive(Debug)]
@@ -54,35 +59,6 @@ impl KeyRefresher {
         self.refresher.asked = Some(asked).filter(|_| self.refresher.source.is_file());
         self.refresher.run(std::future::pending()).await;
     }
-}
-
-/// What is wrong with the `jwks_file` of an issuer as it is now: why no key can be had from it, or how
-/// many of its keys cannot be used. `None` also if it has none.
-pub async fn keys_file_fault(
-    issuer: &IssuerSettings,
-    settings: &AuthnSettings,
-) -> Option<KeysFileFault> {
-    if !matches!(issuer.source, KeySourceSettings::File(_)) {
-        return None;
-    }
-    // INVARIANT: files are the one source that is made without a client.
-    let mut source = KeySource::new(issuer, settings, &Outbound::default()).ok()?;
-    match source.fetch().await {
-        Ok(keys) if keys.skipped == 0 => None,
-        Ok(keys) => Some(KeysFileFault::Skipped(keys.skipped)),
-        Err(error) => Some(KeysFileFault::Unusable(error.to_string())),
-    }
-}
-
-/// What is wrong with a `jwks_file`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeysFileFault {
-    /// Callers with tokens of the issuer would get 503.
-    #[error("{0}")]
-    Unusable(String),
-    /// So many of its keys verify no token; the others do.
-    #[error("{0} of its keys cannot verify tokens here, or are there twice")]
-    Skipped(usize),
 }
 
 /// The keys of an issuer, and the actor that fetches them. Reads its `ca_file`. Until the first fetch

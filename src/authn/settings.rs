@@ -4,10 +4,14 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::SignatureAlgorithm;
+use super::claim_settings::{ClaimSettings, RequiredClaim};
 use super::discovery;
-use crate::authz::{InvalidPath, ScopeNames, ValuePath};
-use crate::fetch::fetchable_url;
+use super::issuer_name::{self, InvalidIssuerName};
+use super::provider::Provider;
+use super::spiffe;
+use super::{SignatureAlgorithm, TokenTypes};
+use crate::authz::{InvalidPath, ScopeNames};
+use crate::fetch::{is_loopback, url_to_fetch};
 
 /// Everything that authentication takes from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,18 +53,33 @@ impl Default for AuthnSettings {
 /// One trusted issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerSettings {
-    /// The exact value of `iss`.
+    /// The exact value of `iss`, or with a variable for the tenant.
     pub issuer: String,
+    /// Whose tokens it has, if they are of a known form. [`IssuerSettings::claims`] and
+    /// [`IssuerSettings::required_claims`] say what is in force.
+    pub provider: Option<Provider>,
+    /// The accepted tenants, if its name has the variable.
+    pub tenants: Vec<String>,
+    /// The clients of which a token without `aud` is accepted.
+    pub clients: Vec<String>,
     /// Where its keys are.
     pub source: KeySourceSettings,
     /// The signature algorithms accepted from it.
     pub algorithms: Vec<SignatureAlgorithm>,
+    /// The `typ` of its access tokens.
+    pub token_types: TokenTypes,
     /// A PEM file with trust roots for its TLS certificates, beside the system's.
     pub ca_file: Option<PathBuf>,
+    /// A file with the bearer token with which its metadata and keys are fetched.
+    pub token_file: Option<PathBuf>,
+    /// Whether its metadata and keys may be fetched over plain http.
+    pub insecure_http: bool,
     /// Which claims say what.
     pub claims: ClaimSettings,
     /// How its scopes are advertised to clients; `None`: as they are in tokens.
     pub scope_names: Option<ScopeNames>,
+    /// Which claims its tokens have to have besides.
+    pub required_claims: Vec<RequiredClaim>,
     /// How far its clock may differ from ours.
     pub leeway: Duration,
     /// When its keys are fetched.
@@ -72,15 +91,24 @@ impl IssuerSettings {
     pub(super) fn fetches_as(&self, other: &IssuerSettings) -> bool {
         let IssuerSettings {
             issuer: _,
+            provider: _,
+            tenants: _,
+            clients: _,
             source: _,
             algorithms: _,
+            token_types: _,
             ca_file: _,
+            token_file,
+            insecure_http,
             claims: _,
             scope_names: _,
+            required_claims: _,
             leeway: _,
             keys,
         } = self;
-        self.has_keys_of(other) && *keys == other.keys
+        self.has_keys_of(other)
+            && (token_file, *insecure_http) == (&other.token_file, other.insecure_http)
+            && *keys == other.keys
     }
 
     /// Whether its keys come from the same place as with other settings of the same issuer, over the
@@ -89,16 +117,67 @@ impl IssuerSettings {
         self.source == other.source && self.ca_file == other.ca_file
     }
 
+    /// What is wrong with the way to its keys.
+    fn source_faults(&self) -> Vec<InvalidSettings> {
+        let name = || self.issuer.clone();
+        let (url, invalid) = match &self.source {
+            KeySourceSettings::File(_) => {
+                let insecure = self
+                    .insecure_http
+                    .then(|| InvalidSettings::InsecureFile(name()));
+                let token = self.token_file.as_ref();
+                let token = token.map(|_| InvalidSettings::UnusedToken(name()));
+                return insecure.into_iter().chain(token).collect();
+            }
+            KeySourceSettings::Discovery => {
+                let Some(base) = issuer_name::metadata_base(&self.issuer) else {
+                    return vec![InvalidSettings::KeysOfTenants(name())];
+                };
+                let documents = discovery::urls(&base, true).into_iter();
+                let first = documents.flatten().next();
+                (first, InvalidSettings::IssuerUrl(name()))
+            }
+            KeySourceSettings::Uri(uri) => {
+                (url_to_fetch(uri, true), InvalidSettings::KeysUrl(name()))
+            }
+        };
+        let Some(url) = url else {
+            return vec![invalid];
+        };
+        let is_plain = url.scheme() != "https" && !is_loopback(&url);
+        if is_plain && !self.insecure_http {
+            return vec![InvalidSettings::PlainHttp(name())];
+        }
+        let token = self.token_file.as_ref().filter(|_| is_plain);
+        token
+            .map(|_| InvalidSettings::PlainToken(name()))
+            .into_iter()
+            .collect()
+    }
+
+    /// Each `iss` that its tokens may have: its name, or one for each tenant.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        issuer_name::names(&self.issuer, &self.tenants)
+    }
+
     /// Settings for `issuer` with every default: keys by discovery, every algorithm.
     #[must_use]
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
+            provider: None,
+            tenants: Vec::new(),
+            clients: Vec::new(),
             source: KeySourceSettings::Discovery,
             algorithms: SignatureAlgorithm::ALL.to_vec(),
+            token_types: TokenTypes::default(),
             ca_file: None,
+            token_file: None,
+            insecure_http: false,
             claims: ClaimSettings::default(),
             scope_names: None,
+            required_claims: Vec::new(),
             leeway: Duration::from_secs(30),
             keys: KeySettings::default(),
         }
@@ -138,60 +217,6 @@ impl Default for KeySettings {
     }
 }
 
-/// Which claims say what about the subject.
-///
-/// Each list names claims in order; the first that is there and not `null` is taken. A name is
-/// tried as it is, then as a path of members joined by dots. A claim of a type that it must not
-/// have makes the token invalid: taken for absent, it could slip past a deny rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimSettings {
-    /// Groups: a string (one group, blanks included) or a list of strings.
-    pub groups: Vec<String>,
-    /// Roles: a string (one role, blanks included) or a list of strings.
-    pub roles: Vec<String>,
-    /// The tenant: a string.
-    pub tenant: Vec<String>,
-    /// The OAuth client: a string.
-    pub agent: Vec<String>,
-    /// Scopes: a string with blanks between them (RFC 9068 §2.2.3) or a list of strings.
-    pub scopes: Vec<String>,
-    /// What is known of the device: an object. None unless configured.
-    pub device: Vec<String>,
-}
-
-impl ClaimSettings {
-    /// The paths that lead to no claim of any token.
-    fn invalid_paths(&self) -> Vec<(&str, InvalidPath)> {
-        let ClaimSettings {
-            groups,
-            roles,
-            tenant,
-            agent,
-            scopes,
-            device,
-        } = self;
-        let all = [groups, roles, tenant, agent, scopes, device];
-        let paths = all.into_iter().flatten().map(String::as_str);
-        paths
-            .filter_map(|path| Some((path, ValuePath::new(path).err()?)))
-            .collect()
-    }
-}
-
-impl Default for ClaimSettings {
-    fn default() -> Self {
-        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
-        Self {
-            groups: names(&["groups"]),
-            roles: names(&["realm_access.roles"]),
-            tenant: names(&["org_id"]),
-            agent: names(&["client_id", "azp"]),
-            scopes: names(&["scope", "scp"]),
-            device: Vec::new(),
-        }
-    }
-}
-
 /// What is wrong with the settings of an issuer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSettings {
@@ -201,6 +226,19 @@ pub enum InvalidSettings {
     /// Two entries have the same `issuer`.
     #[error("issuer `{0}` is there twice")]
     DuplicateIssuer(String),
+    /// No token can be from an issuer of that name.
+    #[error("issuer `{issuer}`: {fault}")]
+    Name {
+        /// The issuer.
+        issuer: String,
+        /// Why.
+        fault: InvalidIssuerName,
+    },
+    /// Nothing says where the keys of its tenants are.
+    #[error(
+        "issuer `{0}`: the keys of its tenants cannot be discovered; set `jwks_uri` or `jwks_file`"
+    )]
+    KeysOfTenants(String),
     /// Discovery needs an `issuer` that is an https URL (http on loopback) without query or
     /// fragment (RFC 8414 §2).
     #[error("issuer `{0}` is not an https URL, so its keys cannot be discovered")]
@@ -208,6 +246,21 @@ pub enum InvalidSettings {
     /// `jwks_uri` is not an https URL (http on loopback).
     #[error("`jwks_uri` of issuer `{0}` is not an https URL")]
     KeysUrl(String),
+    /// Metadata and keys would come over plain http.
+    #[error(
+        "keys of issuer `{0}` would be fetched over plain http: `insecure_http: true` allows that, \
+         inside a network that nobody else is in"
+    )]
+    PlainHttp(String),
+    /// `insecure_http` where nothing is fetched.
+    #[error("nothing is fetched for issuer `{0}`, so `insecure_http` says nothing")]
+    InsecureFile(String),
+    /// `token_file` where nothing is fetched.
+    #[error("nothing is fetched for issuer `{0}`, so its `token_file` is not used")]
+    UnusedToken(String),
+    /// The token would be sent unprotected.
+    #[error("`token_file` of issuer `{0}`: the token would be sent over plain http")]
+    PlainToken(String),
     /// `algorithms` is empty.
     #[error("issuer `{0}` has no algorithm")]
     NoAlgorithm(String),
@@ -245,6 +298,25 @@ pub enum InvalidSettings {
 }
 
 impl AuthnSettings {
+    /// Each `iss` that tokens of issuers of these names may have. A name may be that of an issuer as
+    /// it is configured, or one `iss` of it; others are left out.
+    #[must_use]
+    pub fn names_of(&self, issuers: &[String]) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for issuer in issuers {
+            for settings in &self.issuers {
+                let meant = settings.names().into_iter();
+                let meant = meant.filter(|name| *issuer == settings.issuer || issuer == name);
+                for name in meant {
+                    if !names.contains(&name) {
+                        names.push(name);
+                    }
+                }
+            }
+        }
+        names
+    }
+
     /// Whether keys are fetched and read by the same limits as with other settings.
     pub(super) fn fetches_as(&self, other: &AuthnSettings) -> bool {
         let AuthnSettings {
@@ -279,20 +351,26 @@ impl AuthnSettings {
                 fault(InvalidSettings::EmptyIssuer);
                 continue;
             }
-            if !seen.insert(name.clone()) {
-                fault(InvalidSettings::DuplicateIssuer(name.clone()));
-            }
-            match &settings.source {
-                KeySourceSettings::Discovery if discovery::urls(&name).is_none() => {
-                    fault(InvalidSettings::IssuerUrl(name.clone()));
+            let has_variable = name.contains(issuer_name::TENANT_VARIABLE);
+            let itself = has_variable.then(|| name.clone());
+            for name in settings.names().into_iter().chain(itself) {
+                if !seen.insert(name.clone()) {
+                    fault(InvalidSettings::DuplicateIssuer(name));
                 }
-                KeySourceSettings::Uri(uri) if fetchable_url(uri).is_none() => {
-                    fault(InvalidSettings::KeysUrl(name.clone()));
-                }
-                KeySourceSettings::Discovery
-                | KeySourceSettings::Uri(_)
-                | KeySourceSettings::File(_) => {}
             }
+            for why in issuer_name::faults(&name, &settings.tenants) {
+                fault(InvalidSettings::Name {
+                    issuer: name.clone(),
+                    fault: why,
+                });
+            }
+            if settings.provider == Some(Provider::Spiffe) && !spiffe::is_trust_domain(&name) {
+                fault(InvalidSettings::Name {
+                    issuer: name.clone(),
+                    fault: InvalidIssuerName::TrustDomain,
+                });
+            }
+            settings.source_faults().into_iter().for_each(&mut fault);
             if settings.algorithms.is_empty() {
                 fault(InvalidSettings::NoAlgorithm(name.clone()));
             }

@@ -1,32 +1,34 @@
 //! A compact JWS (RFC 7515 §7.1) to a verified token.
 //!
 //! Pure: keys, time and settings are arguments. Three stages: raw text, decoded but
-//! [`Unverified`], and [`Verified`], which only [`Unverified::verify`] makes.
+//! [`Unverified`], and [`Verified`], which only [`Unverified::verify`] makes. What the header says is
+//! read in [`super::token_header`], what the claims say in [`super::claims`]; the signature is
+//! verified by aws-lc-rs, as `keys/public_key.rs` asks it to.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, Validation};
-use serde::de::IgnoredAny;
 
-use super::claims::{self, Validity};
+use super::claim_settings::{ClaimSettings, RequiredClaim};
+use super::claims::{self, Accepted, Validity};
+use super::error::TokenPart;
+use super::failure::TokenEvidence;
 use super::keys::{Thumbprint, VerificationKey};
 use super::sender::SenderConstraint;
-use super::settings::ClaimSettings;
-use super::{AuthenticationError, Claim, SignatureAlgorithm};
+use super::token_header::TokenHeader;
+use super::{AuthenticationError, Claim, SignatureAlgorithm, spiffe};
 use crate::authz::{Subject, Value};
 use crate::json::{self, InvalidJson};
 
 /// A decoded token about which nothing is proved. What it says serves only to choose the keys.
 pub(super) struct Unverified<'t> {
-    raw: &'t str,
-    algorithm: SignatureAlgorithm,
-    key_id: Option<String>,
+    /// What is signed.
+    message: &'t str,
+    signature: Vec<u8>,
+    header: TokenHeader,
     claims: Value<'static>,
 }
 
@@ -38,6 +40,8 @@ pub(super) struct Verified {
     pub(super) subject: Arc<Subject>,
     /// The key that verified it.
     pub(super) key: Thumbprint,
+    /// Its id.
+    pub(super) key_id: Option<Arc<str>>,
     /// With this algorithm.
     pub(super) algorithm: SignatureAlgorithm,
     /// Who may use it.
@@ -50,10 +54,14 @@ pub(super) struct Verified {
 pub(super) struct Requirements<'r> {
     /// `iss`.
     pub(super) issuer: &'r Arc<str>,
-    /// One of which has to be in `aud`.
-    pub(super) audience: &'r [String],
+    /// Its tenant, if the issuer has several.
+    pub(super) tenant: Option<&'r str>,
+    /// Whom it has to be for.
+    pub(super) accepted: Accepted<'r>,
     /// Which claims say what.
     pub(super) claims: &'r ClaimSettings,
+    /// Which claims it has to have besides.
+    pub(super) required_claims: &'r [RequiredClaim],
     /// How far clocks may be apart.
     pub(super) leeway: Duration,
     /// The time of the check.
@@ -70,83 +78,116 @@ impl<'t> Unverified<'t> {
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(AuthenticationError::MalformedToken);
+            return Err(match raw.split('.').count() {
+                5 => AuthenticationError::EncryptedToken,
+                _ => AuthenticationError::OpaqueToken,
+            });
         };
-        let header = object(header, json_depth_max)?;
-        let (algorithm, key_id) = check_header(&header)?;
-        let claims = object(payload, json_depth_max)?;
-        URL_SAFE_NO_PAD
+        let header = object(header, json_depth_max, TokenPart::Header)?;
+        let header = TokenHeader::read(&header)?;
+        let claims = object(payload, json_depth_max, TokenPart::Claims)?;
+        let (message, _) = raw.rsplit_once('.').unwrap_or_default();
+        let signature = URL_SAFE_NO_PAD
             .decode(signature)
-            .map_err(|_| AuthenticationError::MalformedToken)?;
+            .map_err(|_| AuthenticationError::MalformedPart(TokenPart::Signature))?;
         Ok(Self {
-            raw,
-            algorithm,
-            key_id,
+            message,
+            signature,
+            header,
             claims,
         })
     }
 
-    /// `iss`.
+    /// `iss`; of a JWT-SVID without one, the trust domain of its `sub`.
     pub(super) fn issuer(&self) -> Result<&str, AuthenticationError> {
         match self.claims.member("iss") {
-            None | Some(Value::Null) => Err(AuthenticationError::ClaimMissing(Claim::Issuer)),
+            None | Some(Value::Null) => {
+                let workload = self.claims.member("sub").and_then(Value::as_str);
+                workload
+                    .and_then(spiffe::trust_domain)
+                    .ok_or(AuthenticationError::ClaimMissing(Claim::Issuer))
+            }
             Some(issuer) => issuer
                 .as_str()
                 .ok_or(AuthenticationError::ClaimInvalid(Claim::Issuer)),
         }
     }
 
-    /// `alg`.
-    pub(super) fn algorithm(&self) -> SignatureAlgorithm {
-        self.algorithm
+    /// Its header.
+    pub(super) fn header(&self) -> &TokenHeader {
+        &self.header
     }
 
-    /// `kid`.
-    pub(super) fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
+    /// What it says of itself, which nobody has proved.
+    pub(super) fn evidence(&self) -> TokenEvidence {
+        TokenEvidence {
+            issuer: self.issuer().ok().map(Arc::from),
+            key_id: self.header.key_id.as_deref().map(Arc::from),
+            ..TokenEvidence::default()
+        }
     }
 
-    /// Verifies the signature with the first of `keys` that fits it, then the claims.
+    /// Verifies the signature with the first of `keys` that fits it, then the claims. Once the
+    /// signature is verified, the evidence has what the token says.
     ///
     /// INVARIANT: `keys` are of the required issuer and for this token's algorithm.
     pub(super) fn verify(
         self,
         keys: &[Arc<VerificationKey>],
         required: Requirements<'_>,
+        evidence: &mut TokenEvidence,
     ) -> Result<Verified, AuthenticationError> {
-        let validation = validation(self.algorithm, required);
-        let mut outcome = Err(AuthenticationError::InvalidSignature);
-        for key in keys {
-            outcome = match jsonwebtoken::decode::<IgnoredAny>(self.raw, &key.decoding, &validation)
-            {
-                Ok(_) => Ok((key, true)),
-                Err(error) => is_refused_for_its_claims(&error).map(|()| (key, false)),
-            };
-            if outcome.is_ok() {
-                break;
-            }
-        }
-        let (key, claims_are_accepted) = outcome?;
+        let algorithm = self.header.algorithm;
+        let message = self.message.as_bytes();
+        let key = keys
+            .iter()
+            .find(|key| key.verifies(algorithm, message, &self.signature))
+            .ok_or(AuthenticationError::InvalidSignature)?;
         if self.issuer()? != &**required.issuer {
             return Err(AuthenticationError::UnknownIssuer);
         }
+        evidence.is_verified = true;
+        evidence.issuer = Some(Arc::clone(required.issuer));
+        evidence.key_id.clone_from(&key.id);
+        check_workload(&self.claims, required.issuer, key)?;
         let sender = SenderConstraint::of(&self.claims);
         sender.check()?;
         let validity = Validity::from_claims(&self.claims)?;
         let subject = claims::subject(self.claims, Arc::clone(required.issuer), required.claims)?;
-        validity.check_audience(required.audience)?;
-        validity.check_time(required.now, required.leeway)?;
-        // Both the library and the checks above must be content.
-        if !claims_are_accepted {
-            return Err(AuthenticationError::MalformedToken);
+        evidence.subject = Some(Arc::clone(&subject.id));
+        evidence.audience = validity.audience.clone().unwrap_or_default();
+        if let Some(tenant) = required.tenant {
+            claims::check_tenant(&subject.claims, tenant)?;
         }
+        claims::check_required(&subject.claims, required.required_claims)?;
+        validity.check_audience(required.accepted, &subject)?;
+        validity.check_time(required.now, required.leeway)?;
         Ok(Verified {
             subject: Arc::new(subject),
             key: key.thumbprint,
-            algorithm: self.algorithm,
+            key_id: key.id.clone(),
+            algorithm,
             sender,
             validity,
         })
+    }
+}
+
+/// A key of a SPIFFE bundle verifies tokens of workloads alone, and a trust domain has no workloads
+/// of another (SPIFFE, JWT-SVID, §4).
+fn check_workload(
+    claims: &Value<'_>,
+    issuer: &str,
+    key: &VerificationKey,
+) -> Result<(), AuthenticationError> {
+    let is_domain = spiffe::is_trust_domain(issuer);
+    if !is_domain && !key.is_for_svids {
+        return Ok(());
+    }
+    let workload = claims.member("sub").and_then(Value::as_str);
+    match workload.and_then(spiffe::trust_domain) {
+        Some(domain) if !is_domain || domain == issuer => Ok(()),
+        Some(_) | None => Err(AuthenticationError::ClaimInvalid(Claim::Workload)),
     }
 }
 
@@ -154,12 +195,12 @@ impl Verified {
     /// Checks again what depends on the moment, on the server and on the sender.
     pub(super) fn check(
         &self,
-        audience: &[String],
+        accepted: Accepted<'_>,
         now: Timestamp,
         leeway: Duration,
     ) -> Result<(), AuthenticationError> {
         self.sender.check()?;
-        self.validity.check_audience(audience)?;
+        self.validity.check_audience(accepted, &self.subject)?;
         self.validity.check_time(now, leeway)
     }
 
@@ -167,115 +208,30 @@ impl Verified {
     pub(super) fn expires_at(&self) -> Timestamp {
         self.validity.expires_at
     }
-}
 
-/// The one place that says what `jsonwebtoken` checks: signature, algorithm, presence of the
-/// required claims, `iss` and `aud`. It would take the time from the system clock, so `exp` and
-/// `nbf` are left to [`Validity::check_time`].
-fn validation(algorithm: SignatureAlgorithm, required: Requirements<'_>) -> Validation {
-    let algorithm = match algorithm {
-        SignatureAlgorithm::Rs256 => Algorithm::RS256,
-        SignatureAlgorithm::Rs384 => Algorithm::RS384,
-        SignatureAlgorithm::Rs512 => Algorithm::RS512,
-        SignatureAlgorithm::Ps256 => Algorithm::PS256,
-        SignatureAlgorithm::Ps384 => Algorithm::PS384,
-        SignatureAlgorithm::Ps512 => Algorithm::PS512,
-        SignatureAlgorithm::Es256 => Algorithm::ES256,
-        SignatureAlgorithm::Es384 => Algorithm::ES384,
-        SignatureAlgorithm::EdDsa => Algorithm::EdDSA,
-    };
-    let mut validation = Validation::new(algorithm);
-    validation.required_spec_claims = ["iss", "sub", "aud", "exp"]
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    validation.leeway = required.leeway.as_secs();
-    validation.reject_tokens_expiring_in_less_than = 0;
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = true;
-    validation.aud = Some(required.audience.iter().cloned().collect());
-    validation.iss = Some(HashSet::from([required.issuer.to_string()]));
-    validation.sub = None;
-    validation.algorithms = vec![algorithm];
-    validation
-}
-
-/// Passes faults that the library finds after the signature: the checks of this file say which
-/// claim it was.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the library's enum is not exhaustive"
-)]
-fn is_refused_for_its_claims(
-    error: &jsonwebtoken::errors::Error,
-) -> Result<(), AuthenticationError> {
-    match error.kind() {
-        ErrorKind::MissingRequiredClaim(_)
-        | ErrorKind::InvalidClaimFormat(_)
-        | ErrorKind::InvalidIssuer
-        | ErrorKind::InvalidAudience => Ok(()),
-        ErrorKind::InvalidAlgorithm => Err(AuthenticationError::AlgorithmNotAllowed),
-        ErrorKind::InvalidSignature => Err(AuthenticationError::InvalidSignature),
-        _ => Err(AuthenticationError::MalformedToken),
+    /// What it says of itself.
+    pub(super) fn evidence(&self) -> TokenEvidence {
+        TokenEvidence {
+            is_verified: true,
+            issuer: Some(Arc::clone(&self.subject.issuer)),
+            subject: Some(Arc::clone(&self.subject.id)),
+            key_id: self.key_id.clone(),
+            audience: self.validity.audience.clone().unwrap_or_default(),
+        }
     }
 }
 
 /// A part of the token as a JSON object.
-fn object(part: &str, json_depth_max: usize) -> Result<Value<'static>, AuthenticationError> {
-    let text = URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| AuthenticationError::MalformedToken)?;
+fn object(
+    part: &str,
+    json_depth_max: usize,
+    of: TokenPart,
+) -> Result<Value<'static>, AuthenticationError> {
+    let malformed = AuthenticationError::MalformedPart(of);
+    let text = URL_SAFE_NO_PAD.decode(part).map_err(|_| malformed)?;
     match json::decode(&text, json_depth_max) {
         Ok(object @ Value::Map(_)) => Ok(object),
-        Ok(_) | Err(InvalidJson::Syntax | InvalidJson::TooDeep) => {
-            Err(AuthenticationError::MalformedToken)
-        }
-        Err(InvalidJson::DuplicateKey) => Err(AuthenticationError::DuplicateMember),
+        Ok(_) | Err(InvalidJson::Syntax | InvalidJson::TooDeep) => Err(malformed),
+        Err(InvalidJson::DuplicateKey) => Err(AuthenticationError::DuplicateMember(of)),
     }
-}
-
-/// The algorithm and key id of an acceptable header.
-fn check_header(
-    header: &Value<'_>,
-) -> Result<(SignatureAlgorithm, Option<String>), AuthenticationError> {
-    // Presence is enough: `crit` must not even be empty (RFC 7515 §4.1.11).
-    if header.member("crit").is_some() {
-        return Err(AuthenticationError::CriticalHeader);
-    }
-    if ["jwk", "jku", "x5u"]
-        .iter()
-        .any(|name| header.member(name).is_some())
-    {
-        return Err(AuthenticationError::EmbeddedKey);
-    }
-    if let Some(kind) = header.member("typ") {
-        let kind = kind.as_str().ok_or(AuthenticationError::MalformedToken)?;
-        if !is_access_token(kind) {
-            return Err(AuthenticationError::TokenType);
-        }
-    }
-    let algorithm = header
-        .member("alg")
-        .and_then(Value::as_str)
-        .ok_or(AuthenticationError::MalformedToken)?;
-    let algorithm =
-        SignatureAlgorithm::from_name(algorithm).ok_or(AuthenticationError::AlgorithmNotAllowed)?;
-    let key_id = match header.member("kid") {
-        None => None,
-        Some(id) => Some(
-            id.as_str()
-                .ok_or(AuthenticationError::MalformedToken)?
-                .to_owned(),
-        ),
-    };
-    Ok((algorithm, key_id))
-}
-
-/// RFC 9068 §2.1 and the older habit; `application/` may be left out, case does not matter
-/// (RFC 7515 §4.1.9).
-fn is_access_token(kind: &str) -> bool {
-    ["JWT", "at+jwt", "application/at+jwt"]
-        .iter()
-        .any(|known| kind.eq_ignore_ascii_case(known))
 }

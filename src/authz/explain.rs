@@ -4,11 +4,13 @@
 //! is a valid block. Unlike an evaluation this judges every rule of the policy, so it is for people
 //! and not for the request path.
 
+mod absent;
 mod no_result;
 mod parts;
 
 use std::sync::Arc;
 
+pub use absent::claims_absent;
 pub use no_result::NoResult;
 
 use super::call::Call;
@@ -50,7 +52,7 @@ pub struct SelectorExplanation {
     pub name: String,
     /// Whether it holds.
     pub found: Match,
-    /// Why it cannot be evaluated, if a value is the cause.
+    /// Why it cannot be evaluated, if a value is the cause, or that it asks for a claim that is absent.
     pub because: Option<NoResult>,
 }
 
@@ -86,7 +88,7 @@ fn found(policy: &Policy, call: &Call<'_>, rule: &Rule) -> Match {
 fn selectors(rule: &Rule, call: &Call<'_>) -> Vec<SelectorExplanation> {
     let mut explained = Vec::new();
     let mut tell = |name: String, found: Match, why: &dyn Fn() -> Option<NoResult>| {
-        let because = (found == Match::Indeterminate).then(why).flatten();
+        let because = (found != Match::Yes).then(why).flatten();
         explained.push(SelectorExplanation {
             name,
             found,
@@ -96,7 +98,7 @@ fn selectors(rule: &Rule, call: &Call<'_>) -> Vec<SelectorExplanation> {
     let untold = || None;
     let (request, target) = (call.target.request, &call.target);
     for (name, part) in rule.who.iter().flat_map(who_parts) {
-        let why = || no_result::of_who(&part, request);
+        let why = || no_result::of_who(&part, request).or_else(|| absent::of_who(&part, request));
         tell(format!("who.{name}"), part.matches(request), &why);
     }
     if !rule.fits_kind(request.resource) {
@@ -121,8 +123,10 @@ fn selectors(rule: &Rule, call: &Call<'_>) -> Vec<SelectorExplanation> {
         tell("limit".to_owned(), rule.counts(request), &untold);
     }
     if let Some(expression) = &rule.expression {
-        let why = || no_result::of_expression(expression, call);
-        tell("if".to_owned(), call.judge(expression), &why);
+        let found = call.judge(expression);
+        let is_unclear = found == Match::Indeterminate;
+        let why = || no_result::of_expression(expression, call).filter(|_| is_unclear);
+        tell("if".to_owned(), found, &why);
     }
     explained
 }

@@ -2,14 +2,24 @@
 //!
 //! All of them share one lookup. Names may contain dots, so every reading of a path is tried, and
 //! if two readings find different values, neither is used.
+//!
+//! A path into claims or facts about the device may also go through lists ([`gather`]), because
+//! their order and content are the issuer's. A path into arguments may not: their client could put
+//! a value at another position.
+
+mod gather;
 
 use std::sync::Arc;
+
+pub(super) use gather::gather_claim;
+pub use gather::{FoundClaims, claims_at};
 
 use super::spelling::is_same_key;
 use super::value::Value;
 
-/// How many names a path may join; each name doubles the number of readings.
-pub const PATH_NAMES_MAX: usize = 8;
+/// How many names a path may join. An object identifier as the name of a claim has eleven
+/// (`urn:oid:1.3.6.1.4.1.5923.1.1.1.7`).
+pub const PATH_NAMES_MAX: usize = 16;
 
 /// A dotted path into an object: `issue.owner`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +27,8 @@ pub struct ValuePath {
     text: Arc<str>,
     /// The first byte of each name.
     starts: Box<[usize]>,
+    /// Whether a number is also the position of an item in a list.
+    has_positions: bool,
 }
 
 /// Why a text is not a path that can lead to a value.
@@ -29,8 +41,11 @@ pub enum InvalidPath {
     #[error("the path joins more than {PATH_NAMES_MAX} names")]
     TooLong,
     /// Syntax of another path language, which is not a name here.
-    #[error("paths have neither patterns nor indexes")]
+    #[error("paths have neither patterns nor indexes in brackets")]
     Form,
+    /// A position in a list that a client has ordered.
+    #[error("a path into arguments has no positions of lists")]
+    Position,
 }
 
 /// Who chose the keys that a path goes through.
@@ -66,20 +81,37 @@ pub(super) enum Unclear {
 }
 
 impl ValuePath {
-    /// Parses a path.
+    /// Parses a path into arguments.
     ///
     /// # Errors
     /// If no value can ever be at the path.
-    pub fn new(text: &str) -> Result<Self, InvalidPath> {
+    pub fn of_argument(text: &str) -> Result<Self, InvalidPath> {
+        let path = Self::parse(text)?;
+        let is_number = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+        if text.split('.').skip(1).any(is_number) {
+            return Err(InvalidPath::Position);
+        }
+        Ok(path)
+    }
+
+    /// Parses a path into claims or facts about the device. A number in it is a name, or the
+    /// position of an item in a list, from 0.
+    ///
+    /// # Errors
+    /// If no value can ever be at the path.
+    pub fn of_claim(text: &str) -> Result<Self, InvalidPath> {
+        Ok(ValuePath {
+            has_positions: true,
+            ..Self::parse(text)?
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, InvalidPath> {
         let names: Vec<&str> = text.split('.').collect();
         if names.iter().any(|name| name.is_empty()) {
             return Err(InvalidPath::Empty);
         }
-        let is_number = |name: &&str| name.bytes().all(|byte| byte.is_ascii_digit());
-        let is_form = text.contains(['[', ']', '*'])
-            || text.starts_with(['$', '/'])
-            || (names.len() > 1 && names.iter().skip(1).any(is_number));
-        if is_form {
+        if text.contains(['[', ']', '*']) || text.starts_with(['$', '/']) {
             return Err(InvalidPath::Form);
         }
         Self::of_names(&names)
@@ -103,6 +135,7 @@ impl ValuePath {
         Ok(ValuePath {
             text: names.join(".").into(),
             starts,
+            has_positions: false,
         })
     }
 
@@ -256,21 +289,6 @@ pub fn is_left_out(claims: &Value<'_>, path: &str) -> bool {
     referred || (too_many && is_under("groups"))
 }
 
-/// The claim at a dotted path, however its names are joined.
-///
-/// # Errors
-/// If it is unclear whether the token has the claim.
-pub fn claim<'v, 'a>(
-    claims: &'v Value<'a>,
-    path: &ValuePath,
-) -> Result<Option<&'v Value<'a>>, UnclearClaim> {
-    match find_claim(claims, path) {
-        FoundValue::Value(value) => Ok(Some(value)),
-        FoundValue::Absent => Ok(None),
-        FoundValue::Unclear => Err(UnclearClaim),
-    }
-}
-
 /// The argument at a dotted path, however its names are joined.
 ///
 /// # Errors
@@ -290,10 +308,6 @@ pub fn argument<'v, 'a>(
 /// An argument that servers may read in several ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnclearArgument;
-
-/// A claim that the token neither has nor lacks: it was left out, or its path has two readings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnclearClaim;
 
 #[cfg(test)]
 mod tests;

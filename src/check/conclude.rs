@@ -12,7 +12,7 @@ use super::reply::{self, Addressee, Challenged, Denied};
 use super::response_context::{ContextTooLong, Handover, ResponseContents, hand_over};
 use super::server::Face;
 use super::verdict::{LocalReply, Outcome};
-use crate::authn::AuthenticationError;
+use crate::authn::{AuthenticationError, AuthenticationFailure};
 use crate::authz::{Decision, Denial, DenialReason};
 use crate::mcp::Era;
 use crate::state::State;
@@ -81,13 +81,13 @@ pub(super) fn failed(to: &Addressee<'_>, reason: Reason) -> Conclusion {
 pub(super) fn unauthenticated(
     to: &Addressee<'_>,
     face: &Face,
-    error: AuthenticationError,
+    failure: &AuthenticationFailure,
 ) -> Conclusion {
-    let reason = Reason::from(error);
-    if error == AuthenticationError::KeysUnavailable {
+    let reason = Reason::from(failure.error);
+    if failure.error == AuthenticationError::KeysUnavailable {
         return failed(to, reason);
     }
-    Conclusion::reply(reason, reply::unauthenticated(to, face, error))
+    Conclusion::reply(reason, reply::unauthenticated(to, face, failure))
 }
 
 impl RequestContext<'_> {

@@ -84,9 +84,12 @@ pub(super) fn device<'a>(
 /// them.
 pub(super) fn visible_headers<'r>(
     request: &'r HttpRequest<'_>,
+    server: &Server,
     corrections: &[(Header, Option<&'r str>)],
 ) -> VisibleHeaders<'r> {
     const HIDDEN: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "dpop"];
+    let token = server.settings.token.header.as_deref();
+    let has_token = |name: &str| token.is_some_and(|token| upstream::reads_as(name, token));
     let is_corrected = |name: &str| {
         corrections
             .iter()
@@ -99,6 +102,9 @@ pub(super) fn visible_headers<'r>(
         }
     }
     for (name, value) in &request.headers {
+        if has_token(name) {
+            continue;
+        }
         if HIDDEN.contains(&&**name) || name.starts_with(upstream::OWN_PREFIX) {
             continue;
         }

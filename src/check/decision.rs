@@ -54,6 +54,8 @@ pub(super) struct RequestDecision {
     /// Of limits of several targets, where those of each after the first begin.
     joined: Vec<Joined>,
     pub(super) rules: Vec<Arc<str>>,
+    /// The claims for want of which no rule allows it.
+    pub(super) claims_absent: Vec<Arc<str>>,
     pub(super) indeterminate: Vec<Arc<str>>,
     /// What the policy sets; of several targets, what all of them agree on.
     pub(super) assigned: Option<Assigned>,
@@ -185,6 +187,7 @@ impl RequestDecision {
             pending.leave_out(taken);
         }
         self.add(index, evaluation);
+        self.look_for_claims(index, policies.enforced, request);
         let refuse = |mut rehearsal: Rehearsal| {
             let denied = match &rehearsal.outcome {
                 Rehearsed::Deny(reason) => Some(*reason),
@@ -211,6 +214,16 @@ impl RequestDecision {
             add_rehearsal(&mut self.candidate, refuse(rehearsal), self.is_one);
         }
         is_denied
+    }
+
+    /// Finds out whether a target that nothing allows would be allowed to a caller with more claims.
+    fn look_for_claims(&mut self, index: usize, policy: &Policy, request: &AccessRequest<'_>) {
+        if let Some(Decision::Deny(denial)) = &self.decision
+            && denial.reason == DenialReason::NoMatchingRule
+            && self.decisive == index
+        {
+            self.claims_absent = authz::claims_absent(policy, request);
+        }
     }
 
     /// A denial outweighs a challenge, and a challenge an allow; challenges and limits add up.

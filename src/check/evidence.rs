@@ -3,6 +3,8 @@
 //! An observation that is dropped unfinished, because the client left or the deadline passed, is
 //! recorded as cancelled, so no check goes without evidence.
 
+mod refused;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,7 +26,7 @@ use super::server::Server;
 use super::session::word;
 use super::verdict::{Outcome, Verdict};
 use crate::audit::{self, Record, WouldBe};
-use crate::authn::FoundPeer;
+use crate::authn::{AuthenticationFailure, FoundPeer};
 use crate::authz::{Rehearsal, Subject};
 use crate::mcp::LEGACY_REVISIONS;
 use crate::telemetry;
@@ -64,11 +66,15 @@ impl<'p> Observation<'p> {
             trace_id: telemetry::trace_id(),
             decision: Reason::Cancelled.decision().name(),
             reason: Reason::Cancelled.code(),
+            detail: None,
             rules: Vec::new(),
             rules_indeterminate: Vec::new(),
             policy_revision: Arc::clone(policy_revision),
             issuer: None,
             subject: None,
+            key_id: None,
+            audience: Vec::new(),
+            unverified: None,
             agent: None,
             tenant: None,
             // Who Envoy says it is, unless the peer has to prove it.
@@ -160,6 +166,13 @@ impl<'p> Observation<'p> {
         record.tenant.clone_from(&subject.tenant);
     }
 
+    /// Records why the caller is not authenticated, and what the token says of itself.
+    pub(super) fn unauthenticated(&mut self, failure: &AuthenticationFailure) {
+        if let Some(record) = &mut self.record {
+            refused::describe(record, failure);
+        }
+    }
+
     /// Records who the TLS peer has proved to be, where it has to.
     pub(super) fn peer(&mut self, peer: &FoundPeer) {
         if let Some(record) = &mut self.record
@@ -197,6 +210,10 @@ impl<'p> Observation<'p> {
             .rules_indeterminate
             .clone_from(&decided.indeterminate);
         described::classify(record, parsed, decided);
+        if !decided.claims_absent.is_empty() {
+            let names = decided.claims_absent.join(", ");
+            record.detail = Some(format!("claim absent: {names}"));
+        }
         let shadow = decided.shadow.as_ref();
         record.shadow = shadow
             .filter(|shadow| !shadow.shadow.is_empty())

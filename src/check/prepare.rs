@@ -13,7 +13,7 @@ use super::{resume, session};
 use crate::mcp::{Header, Message, MessageKind, Nesting};
 use crate::state::State;
 use crate::text::Text;
-use crate::upstream::{self, Facts, Obligations, UpstreamFault};
+use crate::upstream::{self, AuthorizationHeader, Facts, Obligations, UpstreamFault};
 
 impl RequestContext<'_> {
     /// What the upstream gets with the request; `None` if it is not allowed.
@@ -48,6 +48,7 @@ impl RequestContext<'_> {
         upstream::assign(&mut obligations, assigned, &decided.owned_headers, names);
         correct(&mut obligations, &parsed.corrections);
         obligations.set.append(&mut decided.copies);
+        self.keep_token(&mut obligations);
         let contents = ResponseContents::of(self.request, self.server, parsed);
         if contents.reads_body() {
             // A response that cannot be read could not be filtered.
@@ -56,6 +57,26 @@ impl RequestContext<'_> {
             obligations.remove.extend(unreadable.map(Text::copy));
         }
         Ok(Some(obligations))
+    }
+
+    /// Keeps the header from the upstream that has the token in the place of `authorization`, as
+    /// `authorization` is kept from it.
+    fn keep_token(&self, obligations: &mut Obligations) {
+        let settings = &self.server.settings;
+        let Some(header) = settings.token.header.as_deref() else {
+            return;
+        };
+        if settings.authorization == AuthorizationHeader::Pass {
+            return;
+        }
+        let names = self.request.header_names();
+        for name in names.filter(|name| upstream::reads_as(name, header)) {
+            let is_set = obligations.set.iter().any(|(set, _)| **set == *name);
+            let is_removed = obligations.remove.iter().any(|removed| **removed == *name);
+            if !is_set && !is_removed {
+                obligations.remove.push(Text::copy(name));
+            }
+        }
     }
 
     /// What the upstream is told of the decision.

@@ -63,7 +63,8 @@ reasons! {
     MissingToken, Deny, UNAUTHORIZED, "missing_token", "an access token is required";
     UnsupportedScheme, Deny, UNAUTHORIZED, "unsupported_scheme",
         "the authorization scheme is not supported";
-    MalformedToken, Deny, UNAUTHORIZED, "malformed_token", "the access token is malformed";
+    MalformedToken, Deny, UNAUTHORIZED, "malformed_token",
+        "the access token is malformed, opaque or encrypted";
     TokenTooLarge, Deny, UNAUTHORIZED, "token_too_large",
         "the access token exceeds `token_bytes_max`";
     EmbeddedKey, Deny, UNAUTHORIZED, "embedded_key", "the access token names a key of its own";
@@ -125,7 +126,8 @@ reasons! {
     MethodNotAllowed, Reject, METHOD_NOT_ALLOWED, "method_not_allowed",
         "the HTTP method is not allowed";
     UpgradeRefused, Reject, BAD_REQUEST, "upgrade_refused", "upgrades and tunnels are not allowed";
-    TokenInQuery, Reject, BAD_REQUEST, "token_in_query", "an access token must not be in the query";
+    TokenInQuery, Reject, BAD_REQUEST, "token_in_query",
+        "a token or another credential must not be in the query";
     RepeatedCredentials, Reject, BAD_REQUEST, "repeated_credentials",
         "more than one credential was sent";
     BodyMissing, Reject, BAD_REQUEST, "body_missing", "the request has no body";
@@ -207,9 +209,13 @@ impl From<AuthenticationError> for Reason {
             AuthenticationError::UnsupportedScheme => Reason::UnsupportedScheme,
             AuthenticationError::EmptyToken
             | AuthenticationError::MalformedToken
-            | AuthenticationError::DuplicateMember => Reason::MalformedToken,
+            | AuthenticationError::OpaqueToken
+            | AuthenticationError::EncryptedToken
+            | AuthenticationError::MalformedPart(_)
+            | AuthenticationError::MalformedHeader(_)
+            | AuthenticationError::DuplicateMember(_) => Reason::MalformedToken,
             AuthenticationError::TokenTooLarge => Reason::TokenTooLarge,
-            AuthenticationError::EmbeddedKey => Reason::EmbeddedKey,
+            AuthenticationError::EmbeddedKey(_) => Reason::EmbeddedKey,
             AuthenticationError::CriticalHeader => Reason::CriticalHeader,
             AuthenticationError::TokenType => Reason::TokenType,
             AuthenticationError::AlgorithmNotAllowed => Reason::AlgorithmNotAllowed,

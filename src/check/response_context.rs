@@ -202,7 +202,7 @@ impl ResponseContext {
 
     /// Where the result has a list of tools; none for one that finds no tools.
     pub(crate) fn results(&self) -> Option<ValuePath> {
-        ValuePath::new(self.results.as_deref()?).ok()
+        ValuePath::of_argument(self.results.as_deref()?).ok()
     }
 
     /// The id of the decision about the request.

@@ -21,13 +21,14 @@ use super::parse::{ParsedRequest, glimpse, parse};
 use super::pipeline::Pipeline;
 use super::policies::Policies;
 use super::reason::Reason;
+use super::refusal_log;
 use super::reply::{self, Addressee};
 use super::request::{HttpRequest, path_is_plain};
 use super::resume;
 use super::server::{Face, FoundServer, Server};
 use super::turn::{self, BodyTurn};
 use super::verdict::{Decide, Verdict};
-use crate::authn::{AuthenticationError, Credentials};
+use crate::authn::{AuthenticationFailure, Credentials};
 use crate::authz::{Policy, Subject};
 use crate::state::IdInUse;
 use crate::telemetry::metrics::Stage;
@@ -82,12 +83,14 @@ impl Pipeline {
         observation.stage(Stage::Authenticate);
         let subject = match subject {
             Ok(subject) => subject,
-            Err(error) => {
+            Err(failure) => {
                 // A caller who is not authenticated costs no more than it takes to say so.
                 let parsed = glimpse(request, server, &self.limits);
                 observation.parsed(&parsed);
+                observation.unauthenticated(&failure);
                 observation.stage(Stage::Parse);
-                return unauthenticated(&parsed.addressee(decision_id), &face, error);
+                refusal_log::tell(&self.notices, &server.name, &failure, now);
+                return unauthenticated(&parsed.addressee(decision_id), &face, &failure);
             }
         };
         observation.subject(&subject);
@@ -126,7 +129,7 @@ impl Pipeline {
         (server, face): (&Server, &Face),
         now: Timestamp,
         observation: &mut Observation<'p>,
-    ) -> Result<Arc<Subject>, AuthenticationError> {
+    ) -> Result<Arc<Subject>, Box<AuthenticationFailure>> {
         let mut proving = pin!(self.authenticate(request, server, face, now));
         let at_once = poll_fn(|cx| Poll::Ready(proving.as_mut().poll(cx))).await;
         if let Poll::Ready(subject) = at_once {
@@ -143,8 +146,10 @@ impl Pipeline {
         server: &Server,
         face: &Face,
         now: Timestamp,
-    ) -> Result<Arc<Subject>, AuthenticationError> {
-        let credentials = Credentials::new(request.path, request.header("authorization"));
+    ) -> Result<Arc<Subject>, Box<AuthenticationFailure>> {
+        let place = &server.settings.token;
+        let values = request.header(place.header_name());
+        let credentials = Credentials::at(place, request.path, values);
         let authenticated = self
             .authenticator
             .authenticate(&credentials, &face.audience, now)
@@ -201,7 +206,7 @@ impl Pipeline {
             face,
             subject,
             host: &request.host_folded(),
-            headers: &visible_headers(request, &parsed.corrections),
+            headers: &visible_headers(request, server, &parsed.corrections),
             catalog: &self.catalog,
             purpose: &self.purpose,
             country: country.as_deref(),

@@ -129,6 +129,7 @@ fn client(arguments: &RecordArguments, url: &Url, time_max: Duration) -> Result<
         timeout: time_max,
         ca_file: arguments.ca_file.as_deref(),
         reach: None,
+        insecure_http: false,
     };
     let client = Outbound::default().client(url, settings);
     client.map_err(|error| match error {

@@ -10,13 +10,13 @@ use serde_json::json;
 
 use super::load;
 use super::outcome::{FINDINGS, Stop, error_line, print};
-use crate::app::{self, KeysFileFault, RunError};
+use crate::app::{self, FaultWeight, IssuerFileFault, RunError};
 use crate::catalog::{Catalog, RecordedTool};
-use crate::config::{self, Config, Inspection, PolicyUsage, RecordedNames};
+use crate::config::{self, Config, Inspection, PolicyUsage, RecordedNames, UNUSABLE_KEY};
 use crate::envoy::bootstrap::{self, Expected, ExpectedHosts};
 use crate::policy::testing::Suite;
 use crate::policy::{self, CompileContext, DeclaredArguments, LintContext};
-use crate::yaml::{Findings, Node, Severity, Source};
+use crate::yaml::{Findings, Node, Severity, Source, silence_of};
 
 /// The recorded tools by server.
 type Records = BTreeMap<String, Vec<RecordedTool>>;
@@ -117,6 +117,11 @@ fn look_at_envoy(
         fetch_wait: config.authn.fetch_wait,
         peers: config.peers_ca_file.is_some(),
         client_address: config.client_address,
+        token_headers: config
+            .servers
+            .iter()
+            .filter_map(|one| one.token.header.clone())
+            .collect(),
         set_headers: usage.map_or_else(Vec::new, |usage| usage.set_headers.clone()),
     });
     bootstrap::inspect(files, expected.as_ref(), &load::named)
@@ -139,14 +144,18 @@ fn preflight(inspection: &mut Inspection) {
         .enable_all()
         .build();
     let (faults, keys) = match runtime {
-        Ok(runtime) => runtime
-            .block_on(async { (app::preflight(config).await, app::keys_files(config).await) }),
+        Ok(runtime) => runtime.block_on(async {
+            (
+                app::preflight(config).await,
+                app::issuer_files(config).await,
+            )
+        }),
         Err(source) => {
             let what = "cannot start a runtime";
             (vec![RunError::System { what, source }], Vec::new())
         }
     };
-    look_at_keys(inspection, keys);
+    look_at_issuers(inspection, keys);
     for fault in faults {
         let key = match fault {
             RunError::Fetch(_) => "fetch",
@@ -171,24 +180,28 @@ fn preflight(inspection: &mut Inspection) {
     }
 }
 
-/// Files of keys from which callers get 503, or not all keys.
-fn look_at_keys(inspection: &mut Inspection, faults: Vec<(usize, KeysFileFault)>) {
+/// What is wrong with files of issuers.
+fn look_at_issuers(inspection: &mut Inspection, faults: Vec<(usize, IssuerFileFault)>) {
     let root = inspection.tree.as_ref();
     let issuers = root.and_then(|root| root.member("issuers"));
     let issuers = issuers.map_or(&[][..], Node::items);
     for (at, fault) in faults {
-        let issuer = issuers.get(at);
-        let Some(node) = issuer.and_then(|issuer| issuer.member("jwks_file")) else {
+        let Some(issuer) = issuers.get(at) else {
             continue;
         };
+        let Some(node) = issuer.member(fault.key) else {
+            continue;
+        };
+        let is_silent = silence_of(issuer).contains(&UNUSABLE_KEY);
         let findings = &mut inspection.findings;
-        match &fault {
-            KeysFileFault::Unusable(_) => {
-                let help = "until there are keys in it, callers of this issuer get 503";
-                findings.error(node, fault.to_string(), help);
+        match fault.weight {
+            FaultWeight::Error => findings.error(node, fault.text, fault.help),
+            FaultWeight::Warning if is_silent => {}
+            FaultWeight::Warning => {
+                findings.lint(node, UNUSABLE_KEY, fault.text, fault.help);
             }
             // Providers publish keys for other uses beside them.
-            KeysFileFault::Skipped(_) => findings.note(node, fault.to_string()),
+            FaultWeight::Note => findings.note(node, fault.text),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::reader::ConfigReader;
 use super::settings::{Config, Drain};
-use super::{context, limits, listen, telemetry};
+use super::{context, limits, listen, telemetry, token_place};
 use crate::check::{Fact, HandoffSettings};
 use crate::envoy::check_request::ClientAddress;
 use crate::yaml::{self, Fields, Findings, Node};
@@ -36,6 +36,8 @@ impl ConfigReader<'_> {
             .optional("purpose", findings, context::purpose)
             .unwrap_or_default();
         let device_header = fields.optional("device", findings, context::device_header);
+        let headers = [purpose.header.as_deref(), device_header.as_deref()];
+        token_place::only_tokens(root, servers.as_ref(), headers, findings);
         let peers_ca_file = fields.optional("peers", findings, context::peers_ca_file);
         let facts = fields.optional("dynamic_metadata", findings, facts);
         let country_db_file = fields.optional("geoip", findings, context::country_db_file);
@@ -55,7 +57,10 @@ impl ConfigReader<'_> {
             .optional("drain", findings, drain)
             .unwrap_or_default();
         fields.finish(findings);
-        let (servers, tools_snapshots) = servers?;
+        let (mut servers, tools_snapshots) = servers?;
+        for server in &mut servers {
+            server.issuers = authn.names_of(&server.issuers);
+        }
         Some(Config {
             listen: listen?,
             client_address: client_address.unwrap_or(ClientAddress::Peer),

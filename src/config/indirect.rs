@@ -71,7 +71,7 @@ fn tool(node: &Node, findings: &mut Findings) -> Option<IndirectTool> {
 /// A path into the arguments or the result of a call.
 fn path(node: &Node, findings: &mut Findings) -> Option<ValuePath> {
     let text = yaml::string(node, findings)?;
-    match ValuePath::new(&text) {
+    match ValuePath::of_argument(&text) {
         Ok(path) => Some(path),
         Err(error) => {
             let help = "names joined by dots, such as `call.name`; for a list of calls say where it \

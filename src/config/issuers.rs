@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::claims;
 use super::reader::ConfigReader;
 use super::scope_names;
+use super::silence::ISSUER_LINTS;
+use super::words::Words;
 use crate::authn::{
-    self, ClaimSettings, IssuerSettings, KeySettings, KeySourceSettings, SignatureAlgorithm,
+    self, InvalidTokenType, IssuerSettings, KeySettings, KeySourceSettings, Provider,
+    SignatureAlgorithm, TENANT_VARIABLE, TokenTypes,
 };
 use crate::yaml::{self, Fields, Findings, Node};
 
@@ -25,8 +29,8 @@ struct ReadIssuer<'n> {
 }
 
 impl ConfigReader<'_> {
-    /// Reads the issuers into the settings, and returns the name of each; `None` if they are no
-    /// list.
+    /// Reads the issuers into the settings, and returns every name of each: as it is configured, and
+    /// as its tokens have it. `None` if they are no list.
     pub(super) fn issuers(
         self,
         node: &Node,
@@ -39,6 +43,9 @@ impl ConfigReader<'_> {
             let read = self.issuer(node, findings);
             names.extend(read.name);
             if let Some(issuer) = read.settings {
+                let new = issuer.names().into_iter();
+                let new: Vec<String> = new.filter(|name| !names.contains(name)).collect();
+                names.extend(new);
                 settings.issuers.push(issuer);
                 places.push(read.place);
             }
@@ -64,23 +71,29 @@ impl ConfigReader<'_> {
             read.place = node;
             yaml::string(node, findings)
         });
+        let mut settings = IssuerSettings::new(read.name.clone().unwrap_or_default());
+        token_form(&mut fields, &mut settings, findings);
         let source = self.key_source(&mut fields, findings);
         let algorithms = fields.optional("algorithms", findings, algorithms);
+        let token_types = fields.optional("token_types", findings, token_types);
         let ca_file = fields.optional("ca_file", findings, yaml::string);
-        let claims = fields.optional("claims", findings, claims);
+        let token_file = fields.optional("token_file", findings, yaml::string);
+        let insecure_http = fields.optional("insecure_http", findings, yaml::boolean);
         let scope_names = fields.optional("scopes", findings, scope_names::scope_names);
         let leeway = yaml::duration(Duration::ZERO..=Duration::from_mins(5));
         let leeway = fields.optional("leeway", findings, leeway);
         let keys = fields.optional("keys", findings, keys);
+        fields.optional("silence", findings, yaml::silence(ISSUER_LINTS));
         fields.finish(findings);
-        let (Some(name), Some(source)) = (&read.name, source) else {
+        let (Some(_), Some(source)) = (&read.name, source) else {
             return read;
         };
-        let mut settings = IssuerSettings::new(name.clone());
         settings.source = source;
         settings.ca_file = ca_file.map(|path| self.path(&path));
+        settings.token_file = token_file.map(|path| self.path(&path));
+        settings.insecure_http = insecure_http.unwrap_or(settings.insecure_http);
         settings.algorithms = algorithms.unwrap_or(settings.algorithms);
-        settings.claims = claims.unwrap_or(settings.claims);
+        settings.token_types = token_types.unwrap_or(settings.token_types);
         settings.scope_names = scope_names;
         settings.leeway = leeway.unwrap_or(settings.leeway);
         settings.keys = keys.unwrap_or(settings.keys);
@@ -116,7 +129,8 @@ fn algorithms(node: &Node, findings: &mut Findings) -> Option<Vec<SignatureAlgor
         let name = yaml::string(node, findings)?;
         let known = SignatureAlgorithm::from_name(&name);
         if known.is_none() {
-            let names = yaml::quoted(&SignatureAlgorithm::ALL.map(SignatureAlgorithm::name));
+            let names: Vec<&str> = SignatureAlgorithm::names().collect();
+            let names = yaml::quoted(&names);
             let message = if name.starts_with("HS") || name == "none" {
                 format!("`{name}` proves nothing about who signed")
             } else {
@@ -128,47 +142,48 @@ fn algorithms(node: &Node, findings: &mut Findings) -> Option<Vec<SignatureAlgor
     })
 }
 
-/// Each list of names of claims, by its key.
-fn claim_lists(settings: &mut ClaimSettings) -> [(&'static str, &mut Vec<String>); 6] {
-    let ClaimSettings {
-        groups,
-        roles,
-        tenant,
-        agent,
-        scopes,
-        device,
-    } = settings;
-    [
-        ("groups", groups),
-        ("roles", roles),
-        ("tenant", tenant),
-        ("agent", agent),
-        ("scopes", scopes),
-        ("device", device),
-    ]
+fn token_types(node: &Node, findings: &mut Findings) -> Option<TokenTypes> {
+    let types = yaml::list(node, findings, |node, findings| {
+        let kind = yaml::string(node, findings)?;
+        let help = match TokenTypes::check(&kind) {
+            Ok(()) => return Some(kind),
+            Err(InvalidTokenType::Shape) => {
+                "a `typ` such as `at+jwt`, or `none` for tokens without one"
+            }
+            Err(InvalidTokenType::Other) => {
+                "such a token is made for something else, and must not open a server"
+            }
+        };
+        let message = format!("`{kind}` is no type of access tokens");
+        findings.error(node, message, help);
+        None
+    });
+    types.map(TokenTypes::new)
 }
 
-fn claims(node: &Node, findings: &mut Findings) -> Option<ClaimSettings> {
-    let mut fields = Fields::open(node, "`claims`", findings)?;
-    let mut settings = ClaimSettings::default();
-    for (key, field) in claim_lists(&mut settings) {
-        let names = fields.optional(key, findings, |node, findings| {
-            yaml::list_or_one(node, findings, yaml::string)
-        });
-        if let Some(names) = names {
-            *field = names;
-        }
+/// Reads what the tokens are like: `provider`, and the keys that take the place of what it says.
+fn token_form(fields: &mut Fields<'_>, settings: &mut IssuerSettings, findings: &mut Findings) {
+    let provider = fields.optional("provider", findings, yaml::choice(Provider::WORDS));
+    settings.provider = provider;
+    if settings.issuer.contains(TENANT_VARIABLE) {
+        settings.claims.tenant = vec!["tid".to_owned()];
     }
-    fields.finish(findings);
-    Some(settings)
-}
-
-fn claims_shown(settings: &ClaimSettings) -> Value {
-    let mut settings = settings.clone();
-    let lists = claim_lists(&mut settings).into_iter();
-    let shown =
-        lists.map(|(key, names)| (key.to_owned(), json!((!names.is_empty()).then_some(names))));
-    Value::Object(shown.collect())
+    if let Some(provider) = provider {
+        settings.claims = provider.claims();
+        settings.required_claims = provider.required_claims();
+    }
+    let tenants = fields.optional("tenants", findings, |node, findings| {
+        yaml::list(node, findings, yaml::string)
+    });
+    settings.tenants = tenants.unwrap_or_default();
+    let clients = fields.optional("clients", findings, claims::clients);
+    settings.clients = clients.unwrap_or_default();
+    fields.optional("claims", findings, |node, findings| {
+        claims::claims(node, &mut settings.claims, findings)
+    });
+    fields.optional("required_claims", findings, |node, findings| {
+        claims::required_claims(node, &mut settings.required_claims, findings)
+    });
 }
 
 fn keys(node: &Node, findings: &mut Findings) -> Option<KeySettings> {
@@ -191,11 +206,18 @@ fn keys(node: &Node, findings: &mut Findings) -> Option<KeySettings> {
 pub(super) fn shown(settings: &IssuerSettings) -> Value {
     let IssuerSettings {
         issuer,
+        provider,
+        tenants,
+        clients,
         source,
         algorithms,
+        token_types,
         ca_file,
+        token_file,
+        insecure_http,
         claims,
         scope_names,
+        required_claims,
         leeway,
         keys:
             KeySettings {
@@ -207,15 +229,26 @@ pub(super) fn shown(settings: &IssuerSettings) -> Value {
     let algorithms: Vec<&str> = algorithms.iter().map(|one| one.name()).collect();
     let mut members = Map::new();
     let mut put = |key: &str, value: Value| members.insert(key.to_owned(), value);
+    let some = |list: &[String]| json!((!list.is_empty()).then_some(list));
     put("issuer", json!(issuer));
+    put("provider", json!(provider.map(Words::word)));
+    put("tenants", some(tenants));
+    put("clients", some(clients));
     match source {
         KeySourceSettings::Discovery => {}
         KeySourceSettings::Uri(uri) => drop(put("jwks_uri", json!(uri))),
         KeySourceSettings::File(file) => drop(put("jwks_file", json!(file))),
     }
     put("algorithms", json!(algorithms));
+    put("token_types", json!(token_types.as_slice()));
     put("ca_file", json!(ca_file.as_ref().map(PathBuf::as_path)));
-    put("claims", claims_shown(claims));
+    put(
+        "token_file",
+        json!(token_file.as_ref().map(PathBuf::as_path)),
+    );
+    put("insecure_http", json!(insecure_http));
+    put("claims", claims::claims_shown(claims));
+    put("required_claims", claims::required_shown(required_claims));
     put("scopes", scope_names::shown(scope_names.as_ref()));
     put("leeway", json!(yaml::duration_text(*leeway)));
     put(

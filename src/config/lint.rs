@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::inspection::Inspection;
 use super::silence::{
-    NO_AUTHORIZATION_SERVER, PASSED_TOKEN, TELLING_STATUS, UNCHECKED_ARGUMENTS, UNHEARD_DENIALS,
-    UNKNOWN_INDIRECT_TOOL, UNRECORDED_TOOLS, UNRULED_INNER_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
+    CHOSEN_SUBJECT, NO_AUTHORIZATION_SERVER, PASSED_TOKEN, PLAIN_HTTP, TELLING_STATUS,
+    UNCHECKED_ARGUMENTS, UNHEARD_DENIALS, UNKNOWN_INDIRECT_TOOL, UNRECORDED_TOOLS,
+    UNRULED_INNER_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
 };
 use crate::check::ServerSettings;
+use crate::fetch::fetchable_url;
 use crate::yaml::{Data, Findings, Node, silence_of};
 
 /// What the rules of a policy look at.
@@ -46,6 +48,15 @@ impl PolicyUsage {
 /// what its rules would look at.
 pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &RecordedNames) {
     let root = inspection.tree.as_ref();
+    let issuers = root.and_then(|root| root.member("issuers"));
+    for issuer in issuers.map_or(&[][..], Node::items) {
+        if !silence_of(issuer).contains(&PLAIN_HTTP) {
+            look_at_protection(issuer, &mut inspection.findings);
+        }
+        if !silence_of(issuer).contains(&CHOSEN_SUBJECT) {
+            look_at_subject(issuer, &mut inspection.findings);
+        }
+    }
     let servers = root.and_then(|root| root.member("servers"));
     let replicas = root.and_then(|root| root.member("replicas"));
     let replicas = replicas.filter(|node| matches!(node.data, Data::Int(2..)));
@@ -106,6 +117,62 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &Re
             let help = "name it in a rule's `who.scopes` or `needs.scopes`, or leave it out";
             findings.lint(node, UNUSED_SCOPE, message, help);
         }
+    }
+}
+
+/// For an issuer whose keys, or whose users, may meet somebody on the way.
+fn look_at_protection(issuer: &Node, findings: &mut Findings) {
+    let insecure = issuer.member("insecure_http");
+    if let Some(node) = insecure.filter(|node| node.data == Data::Bool(true)) {
+        let message =
+            "whoever is between mcp-authz and this issuer can replace its keys, and be anyone";
+        let help = "https with `ca_file`, or silence this with `silence: [plain-http]`";
+        findings.lint(node, PLAIN_HTTP, message, help);
+        return;
+    }
+    let Some(node) = issuer.member("issuer") else {
+        return;
+    };
+    let is_plain = |name: &&str| name.starts_with("http://") && fetchable_url(name).is_none();
+    if node.as_str().filter(is_plain).is_some() {
+        let message =
+            "clients that find this name in the metadata of a server log in over plain http";
+        let help = "an issuer of that name may be reached by https all the same: see that servers name \
+                    such an address, or silence this with `silence: [plain-http]`";
+        findings.lint(node, PLAIN_HTTP, message, help);
+    }
+}
+
+/// Claims that `OpenID` Connect Core §5.7 forbids for telling users apart: they change, or users set
+/// them, also to what another user has.
+const CHOSEN_CLAIMS: [&str; 8] = [
+    "email",
+    "family_name",
+    "given_name",
+    "name",
+    "nickname",
+    "phone_number",
+    "preferred_username",
+    "unique_name",
+];
+
+/// For an issuer whose subjects are not told apart by `sub`.
+fn look_at_subject(issuer: &Node, findings: &mut Findings) {
+    let subject = issuer
+        .member("claims")
+        .and_then(|claims| claims.member("subject"));
+    let one = subject.filter(|node| node.as_str().is_some());
+    let several = subject.map_or(&[][..], Node::items);
+    for node in one.into_iter().chain(several) {
+        let Some(claim) = node.as_str().filter(|claim| CHOSEN_CLAIMS.contains(claim)) else {
+            continue;
+        };
+        let message = format!(
+            "users may change `{claim}`, and whoever has the `{claim}` of another is that subject"
+        );
+        let help = "`sub` or another id that the issuer gives, or silence this with \
+                    `silence: [chosen-subject]`";
+        findings.lint(node, CHOSEN_SUBJECT, message, help);
     }
 }
 

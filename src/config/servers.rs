@@ -14,8 +14,9 @@ use super::indirect;
 use super::reader::ConfigReader;
 use super::scope_names::{self, scope};
 use super::silence::LINTS;
+use super::token_place::{Guarded, token_place};
 use super::words::{ACCEPT, ON, PROTOCOL_VERSIONS, Words, word_of};
-use crate::authn::IssuerSettings;
+use crate::authn::{IssuerSettings, TokenPlace};
 use crate::catalog::{OnChange, Trust};
 use crate::check::{DenySettings, ScopeResults, ServerSettings, SessionBinding, UriForm};
 use crate::upstream::AuthorizationHeader;
@@ -23,9 +24,6 @@ use crate::yaml::{self, Fields, Findings, Node};
 
 /// The most elements that may be allowed in a batch.
 const BATCH_MAX: u64 = 1000;
-
-/// What is guarded, and where each server's recorded tools are.
-pub(super) type Guarded = (Vec<ServerSettings>, HashMap<String, PathBuf>);
 
 impl ConfigReader<'_> {
     /// `issuers` are the names of those configured, if there is a list of them, and `settings` those
@@ -94,12 +92,12 @@ fn server(
     fields.optional("silence", findings, yaml::silence(LINTS));
     let batch_max = fields.optional("batch_max", findings, yaml::integer(0..=BATCH_MAX));
     let batch_max = batch_max.and_then(|most| usize::try_from(most).ok());
-    let accept = yaml::choice(ACCEPT);
-    let mut accepts = |key| fields.optional(key, findings, &accept).unwrap_or(false);
-    let (string_body, fold_arguments) = (accepts("string_body"), accepts("fold_arguments"));
+    let string_body = accepts("string_body", &mut fields, findings);
+    let fold_arguments = accepts("fold_arguments", &mut fields, findings);
     let uris = fields
         .optional("uris", findings, yaml::choice(UriForm::WORDS))
         .unwrap_or_default();
+    let token = token_place(&mut fields, findings);
     let authorization = fields
         .optional("upstream", findings, upstream)
         .unwrap_or_default();
@@ -131,6 +129,7 @@ fn server(
         string_body,
         fold_arguments,
         uris,
+        token,
         authorization,
         session_binding: session_binding.unwrap_or_default(),
         responses_on_get,
@@ -159,6 +158,11 @@ fn protocol_versions(node: &Node, findings: &mut Findings) -> Option<Vec<&'stati
         }
         Some(version)
     })
+}
+
+fn accepts(key: &'static str, fields: &mut Fields<'_>, findings: &mut Findings) -> bool {
+    let accepted = fields.optional(key, findings, yaml::choice(ACCEPT));
+    accepted.unwrap_or(false)
 }
 
 fn check_arguments(node: &Node, fields: &mut Fields<'_>, findings: &mut Findings) -> bool {
@@ -242,6 +246,7 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         string_body,
         fold_arguments,
         uris,
+        token: TokenPlace { header, query },
         authorization,
         session_binding,
         responses_on_get,
@@ -288,6 +293,8 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         "string_body": word_of(ACCEPT, *string_body),
         "fold_arguments": word_of(ACCEPT, *fold_arguments),
         "uris": uris.word(),
+        "token_header": header,
+        "query_tokens": query,
         "upstream": {"authorization": authorization.word()},
         "session_binding": session_binding.word(),
         "responses_on_get": responses_on_get,

@@ -12,6 +12,15 @@ pub(super) const UNCHECKED_ARGUMENTS: &str = "unchecked-arguments";
 pub(super) const UNSHARED_SESSIONS: &str = "unshared-sessions";
 /// What is denied is told from what is unknown by the status.
 pub(super) const TELLING_STATUS: &str = "telling-status";
+/// Users may choose the claim that says who a subject is.
+pub(super) const CHOSEN_SUBJECT: &str = "chosen-subject";
+/// Keys come over plain http, or an issuer is named by such a URL.
+pub(super) const PLAIN_HTTP: &str = "plain-http";
+/// A key in `jwks_file` verifies no token.
+pub const UNUSABLE_KEY: &str = "unusable-key";
+
+/// The lints that an issuer can silence.
+pub const ISSUER_LINTS: &[&str] = &[CHOSEN_SUBJECT, PLAIN_HTTP, UNUSABLE_KEY];
 
 /// No recorded tool has the name of one that is to call others.
 pub(super) const UNKNOWN_INDIRECT_TOOL: &str = "unknown-indirect-tool";

@@ -2,6 +2,7 @@
 //!
 //! A row names a value once, for reading and for printing: one that has no word does not compile.
 
+use crate::authn::Provider;
 use crate::catalog::OnChange;
 use crate::check::{ChallengeScopes, DenyShape, Disclose, InnerForm, SessionBinding, UriForm};
 use crate::envoy::check_request::ClientAddress;
@@ -40,6 +41,26 @@ words! {
     OnChange { Audit = "audit", Deny = "deny" }
     InnerForm { Object = "object", Json = "json" }
     AuthorizationHeader { Remove = "remove", Pass = "pass" }
+    Provider {
+        Adfs = "adfs",
+        Auth0 = "auth0",
+        Authentik = "authentik",
+        Clerk = "clerk",
+        CloudflareAccess = "cloudflare-access",
+        Cognito = "cognito",
+        Entra = "entra",
+        GithubActions = "github-actions",
+        Gitlab = "gitlab",
+        Google = "google",
+        GoogleIap = "google-iap",
+        Keycloak = "keycloak",
+        Kubernetes = "kubernetes",
+        Okta = "okta",
+        Ping = "ping",
+        Sap = "sap",
+        Spiffe = "spiffe",
+        Zitadel = "zitadel",
+    }
 }
 
 /// The words of what may be rejected or accepted.

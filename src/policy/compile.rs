@@ -47,7 +47,9 @@ pub fn compile(sources: &[Source], context: &CompileContext) -> Result<Policy, F
     if findings.has_errors() {
         return Err(findings);
     }
-    let rules = rules.into_iter().filter_map(compile_rule).collect();
+    let rules = rules.into_iter();
+    let rules = rules.filter_map(|rule| compile_rule(rule, &context.issuers));
+    let rules = rules.collect();
     Ok(Policy::new(PolicyParts {
         revision: revision(sources),
         rules,
@@ -238,6 +240,14 @@ fn check_issuers(rule: &RuleDocument<'_>, issuers: &Issuers, findings: &mut Find
             }
         }
     }
+    let condition = member(&["if"]).and_then(|node| Some((node, node.as_str()?)));
+    let family = condition.and_then(|(node, text)| Some((node, issuers.family_in(text)?)));
+    if let Some((node, family)) = family {
+        let help =
+            "name the issuers with `issuers` in `who`, or compare with the `iss` of a tenant";
+        let message = format!("no token has the `iss` `{family}`, which stands for its tenants");
+        findings.error(node, message, help);
+    }
     let parts = RuleParts {
         effect: rule.effect.as_ref(),
         who: rule.who.as_ref(),
@@ -261,12 +271,16 @@ fn place(node: &Node, findings: &Findings) -> String {
     format!("{}:{line}", findings.name(node.source))
 }
 
-fn compile_rule(rule: RuleDocument<'_>) -> Option<Rule> {
+fn compile_rule(rule: RuleDocument<'_>, issuers: &Issuers) -> Option<Rule> {
+    let mut who = rule.who;
+    if let Some(who) = &mut who {
+        issuers.name_tenants(who);
+    }
     Some(Rule {
         id: rule.id?.1,
         effect: rule.effect?,
         mode: rule.mode,
-        who: rule.who,
+        who,
         what: rule.what.map(|what| what.what),
         when: rule.when,
         place: rule.place,

@@ -5,6 +5,7 @@
 //! issuer that is added later decides who is in `engineering`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::authz::{
     Assignments, ClaimSelector, Effect, ExpectedValue, Expression, What, Where, Who, WhoKinds,
@@ -13,11 +14,14 @@ use crate::authz::{
 /// The configured issuers, and which of them each server accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Issuers {
-    /// All issuers; empty if they are unknown.
+    /// Every name that a rule may use: of each issuer as it is configured and as its tokens have it;
+    /// empty if they are unknown.
     pub names: Vec<String>,
-    /// The issuers whose tokens describe the device.
+    /// The issuers that have several tenants, each with the `iss` of every tenant.
+    pub families: HashMap<String, Vec<String>>,
+    /// The issuers whose tokens describe the device, as their tokens have them.
     pub of_devices: Vec<String>,
-    /// The accepted issuers of each server.
+    /// The accepted issuers of each server, as their tokens have them.
     pub of_servers: HashMap<String, Vec<String>>,
     /// Whether a rule must name the issuers of its names (`issuers_strict`).
     pub are_strict: bool,
@@ -69,6 +73,29 @@ impl Issuers {
         let tells = |issuer: &String| self.of_devices.contains(issuer);
         let server = self.server_of_several(rule.what, tells)?;
         Some(unsaid(way_to_device(rule, is_allow)?, server))
+    }
+
+    /// Puts the `iss` of every tenant in the place of an issuer that has several.
+    pub(super) fn name_tenants(&self, who: &mut Who) {
+        if let Some(names) = who.issuers.as_mut().filter(|_| !self.families.is_empty()) {
+            let each = names
+                .iter()
+                .flat_map(|name| match self.families.get(&**name) {
+                    Some(tenants) => tenants.iter().map(|iss| Arc::from(iss.as_str())).collect(),
+                    None => vec![Arc::clone(name)],
+                });
+            *names = each.collect();
+        }
+        if let Some(not) = &mut who.not {
+            self.name_tenants(not);
+        }
+    }
+
+    /// The name of an issuer with several tenants that an expression has, although no `iss` is like
+    /// it.
+    pub(super) fn family_in(&self, expression: &str) -> Option<&str> {
+        let mut families = self.families.keys().map(String::as_str);
+        families.find(|family| expression.contains(family))
     }
 
     /// The first server that a rule applies to and that accepts several such issuers.

@@ -2,6 +2,8 @@
 //! once an hour, and shown to operators with what to change. None of them makes the process
 //! unready.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -130,6 +132,7 @@ pub struct Notices(Arc<SharedNotices>);
 struct SharedNotices {
     each: [NoticeTally; Noticed::ALL.len()],
     responses: Mutex<AwaitedResponses>,
+    refusals: Mutex<LoggedRefusals>,
 }
 
 /// The count of one notice; times in Unix milliseconds.
@@ -159,6 +162,7 @@ impl Default for SharedNotices {
         SharedNotices {
             each: Noticed::ALL.map(|_| tally()),
             responses: Mutex::default(),
+            refusals: Mutex::default(),
         }
     }
 }
@@ -176,7 +180,50 @@ pub struct StandingNotice {
     pub last: Option<Timestamp>,
 }
 
+/// When each cause of refusals was last logged, by server, reason and detail; in Unix milliseconds.
+type LoggedRefusals = HashMap<(Arc<str>, &'static str, Box<str>), i64>;
+
+/// How long a cause of refusals is not logged again.
+const REFUSAL_INTERVAL_MS: i64 = 10 * 60 * 1000;
+/// The most causes that are told apart. Each is made of names of the configuration, so there are
+/// fewer; what comes after them is not logged.
+const REFUSALS_MAX: usize = 4096;
+
 impl Notices {
+    /// Whether a cause of refusals is to be logged now: at once, and then at most once in ten minutes.
+    #[must_use]
+    pub fn is_refusal_due(
+        &self,
+        server: &Arc<str>,
+        reason: &'static str,
+        detail: &str,
+        now: Timestamp,
+    ) -> bool {
+        let now = now.as_millisecond();
+        // It is whole after every step, so a panic elsewhere did not spoil it.
+        let mut logged = self
+            .0
+            .refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let has_room = logged.len() < REFUSALS_MAX;
+        match logged.entry((Arc::clone(server), reason, detail.into())) {
+            Entry::Occupied(mut last) => {
+                let is_due = now.saturating_sub(*last.get()) >= REFUSAL_INTERVAL_MS;
+                if is_due {
+                    last.insert(now);
+                }
+                is_due
+            }
+            Entry::Vacant(first) => {
+                if has_room {
+                    first.insert(now);
+                }
+                has_room
+            }
+        }
+    }
+
     /// Records a mistake. It is logged at once, and then at most once per hour.
     pub fn raise(&self, noticed: Noticed, now: Timestamp) {
         let Some(tally) = self.0.each.get(noticed as usize) else {

@@ -12,6 +12,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer};
 
+use super::one_line::OneLine;
+
 /// Where logs and traces go, and what is logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TelemetrySettings {
@@ -42,9 +44,9 @@ pub enum InvalidTelemetry {
     Log {
         /// The setting.
         log: String,
-        /// What is wrong with the setting.
+        /// What the filter says of it, if it was asked.
         #[source]
-        source: tracing_subscriber::filter::ParseError,
+        source: Option<tracing_subscriber::filter::ParseError>,
     },
     /// The collector's address is not an endpoint.
     #[error("`{endpoint}` is not an OTLP endpoint")]
@@ -91,9 +93,10 @@ pub fn start(settings: &TelemetrySettings) -> Result<Telemetry, InvalidTelemetry
     // deciding it. Without a collector there are none.
     let level = filter.max_level_hint().unwrap_or(LevelFilter::TRACE);
     let is_line = filter_fn(|metadata| !metadata.is_span()).with_max_level_hint(level);
+    let coloured = is_coloured();
     let log = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(is_coloured())
+        .with_writer(move || OneLine::new(std::io::stderr(), coloured))
+        .with_ansi(coloured)
         .with_filter(filter.and(is_line));
     let traces = settings
         .otlp_endpoint
@@ -119,15 +122,27 @@ pub fn start(settings: &TelemetrySettings) -> Result<Telemetry, InvalidTelemetry
 /// Checks the setting `log`.
 ///
 /// # Errors
-/// [`InvalidTelemetry::Log`] if it is neither a level nor directives.
+/// [`InvalidTelemetry::Log`] if it is neither a level nor directives. A target without a level is
+/// refused: it would log everything of that target, and a level that is misspelled is one.
 pub fn log_filter(log: &str) -> Result<EnvFilter, InvalidTelemetry> {
-    EnvFilter::builder()
-        .parse(log)
-        .map_err(|source| InvalidTelemetry::Log {
-            log: log.to_owned(),
-            source,
-        })
+    let invalid = |source| InvalidTelemetry::Log {
+        log: log.to_owned(),
+        source,
+    };
+    let is_level = |text: &str| LEVELS.iter().any(|level| text.eq_ignore_ascii_case(level));
+    let is_directive = |text: &str| {
+        let parts = text.rsplit_once('=');
+        is_level(text) || parts.is_some_and(|(target, level)| !target.is_empty() && is_level(level))
+    };
+    if !log.split(',').all(is_directive) {
+        return Err(invalid(None));
+    }
+    let filter = EnvFilter::builder().parse(log);
+    filter.map_err(|source| invalid(Some(source)))
 }
+
+/// The levels of a log.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// Checks the setting `otlp_endpoint`.
 ///
@@ -196,7 +211,22 @@ mod tests {
         for good in ["off", "info", "warn,mcp_authz::authn=debug"] {
             assert!(log_filter(good).is_ok(), "{good}");
         }
-        for bad in ["mcp_authz=loud", "info,=,"] {
+        for good in ["INFO", "info,hyper=warn", "mcp_authz[check]=debug"] {
+            assert!(log_filter(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "mcp_authz=loud",
+            "info,=,",
+            "junk",
+            "info,junk",
+            "mcp_authz",
+            "mcp_authz=",
+            "=info",
+            "3",
+            "",
+            "info,",
+            "info, hyper=warn",
+        ] {
             assert!(log_filter(bad).is_err(), "{bad}");
         }
     }

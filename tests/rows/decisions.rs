@@ -1,6 +1,6 @@
 //! Decision tables: what Envoy sends, what it is told, and why.
 //!
-//! Each file of `tests/data/decisions` is one configuration, one policy and rows of requests with
+//! Each file of `tests/data/decisions` and `tests/data/providers` is one configuration, one policy and rows of requests with
 //! what they must come to; its README says how to read and write them. A row goes the whole way: a
 //! `CheckRequest` into the gRPC service, a `CheckResponse` out of it, tokens really signed, the
 //! audit record read back from its sink. Each row has a service of its own, which has seen no request
@@ -11,6 +11,7 @@ mod expectation;
 mod issuer;
 mod peers;
 mod properties;
+mod recipe;
 mod request;
 mod response;
 mod service;
@@ -34,7 +35,7 @@ pub(crate) fn tables() -> Vec<harness::Table> {
 }
 
 fn named(mut table: Table) -> harness::Table {
-    let file = Path::new("decisions").join(&table.file);
+    let file = Path::new(table.folder).join(&table.file);
     let rows = std::mem::take(&mut table.rows);
     let setup: Box<dyn FnOnce() -> Arc<Setup> + Send> =
         Box::new(move || Arc::new(Setup::new(table)));
@@ -53,6 +54,7 @@ fn named(mut table: Table) -> harness::Table {
 pub(crate) fn tests() -> Vec<Test> {
     let own = tests![every_reason_has_a_row];
     let all = own.into_iter().chain(properties::tests());
+    let all = all.chain(recipe::tests());
     all.chain(sizes::tests()).collect()
 }
 

@@ -43,6 +43,7 @@ struct Row {
     follows: bool,
     peers: Option<bool>,
     address: Option<String>,
+    token_header: Option<String>,
     /// Whether Envoy refuses it itself, for the end-to-end tests.
     #[serde(rename = "refused")]
     _refused: Option<bool>,
@@ -83,6 +84,7 @@ fn run(row: &Row) -> Vec<String> {
         hosts.is_bound = row.follows;
     }
     expected.peers = row.peers.is_some();
+    expected.token_headers.extend(row.token_header.clone());
     if row.address.is_some() {
         expected.client_address = ClientAddress::ExternalAddress;
     }

@@ -158,6 +158,7 @@ fn validate_reads_standard_input_and_warns() {
 const KEY: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"1"}"#;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "each row is a few")]
 fn validate_reads_the_keys_of_issuers() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
@@ -167,43 +168,202 @@ fn validate_reads_the_keys_of_issuers() {
         "mcp-authz.yaml",
         "listen: 127.0.0.1:0\nissuers: [{issuer: 'https://a.test', jwks_file: keys.json}]\nservers: [{name: s, resource: https://m.test/mcp}]\npolicy: policy.yaml\n",
     );
-    let weak = r#"{"kty":"RSA","n":"sXch","e":"AQAB"}"#;
-    let secret = r#"{"kty":"oct","k":"c2VjcmV0"}"#;
-    for (text, says, code) in [
+    let of_bytes = |bytes: usize| {
+        let modulus = "_".repeat(bytes * 4 / 3);
+        format!(r#"{{"kty":"RSA","kid":"r","n":"{modulus}","e":"AQAB"}}"#)
+    };
+    let set = |keys: &[&str]| format!(r#"{{"keys": [{}]}}"#, keys.join(","));
+    let secret = r#"{"kty":"oct","k":"c2VjcmV0","kid":"s"}"#;
+    let private = KEY.replace(r#""kid":"1""#, r#""kid":"p","d":"AQAB""#);
+    let encrypting = KEY.replace(r#""kid":"1""#, r#""kid":"e","use":"enc""#);
+    let unknown = r#"{"kty":"AKP","kid":"q"}"#;
+    let (small, other) = (of_bytes(192), of_bytes(258));
+    let same_id = other.replace(r#""kid":"r""#, r#""kid":"1""#);
+    let none = "error: key set has no usable key";
+    let rows: [(Option<String>, &[&str], i32); 15] = [
         (
             None,
-            "error: cannot read `jwks_file`: there is no such file",
-            1,
-        ),
-        (Some(format!("[{KEY}]")), "error: key set ", 1),
-        (
-            Some(r#"{"keys": []}"#.to_owned()),
-            "error: key set has no usable key",
+            &["error: cannot read `jwks_file`: there is no such file"],
             1,
         ),
         (
-            Some(format!(r#"{{"keys": [{weak}, {secret}]}}"#)),
-            "error: key set has no usable key",
+            Some(format!("[{KEY}]")),
+            &["error: key set is a bare array"],
             1,
         ),
-        (Some("keys".to_owned()), "error: ", 1),
         (
-            Some(format!(r#"{{"keys": [{KEY}, {secret}]}}"#)),
-            "note: 1 of its keys cannot verify",
+            Some("[]".to_owned()),
+            &["error: key set is a bare array"],
+            1,
+        ),
+        (Some(set(&[])), &["error: key set has no key"], 1),
+        (
+            Some("{}".to_owned()),
+            &["error: key set has no list `keys`"],
+            1,
+        ),
+        (
+            Some("keys".to_owned()),
+            &["error: key set: invalid JSON"],
+            1,
+        ),
+        (
+            Some(set(&[&small, secret])),
+            &[
+                none,
+                "warning[unusable-key]: key 1 (`r`) has 1536 bits",
+                "warning[unusable-key]: key 2 (`s`) is symmetric",
+            ],
+            1,
+        ),
+        (
+            Some(set(&[KEY, &private])),
+            &["error: key 2 (`p`) is private", "1 error(s), 0 warning(s)"],
+            1,
+        ),
+        (
+            Some(set(&[&private])),
+            &[none, "error: key 1 (`p`) is private"],
+            1,
+        ),
+        (
+            Some(set(&[KEY, secret])),
+            &[
+                "warning[unusable-key]: key 2 (`s`) is symmetric",
+                "0 error(s), 1 ",
+            ],
             0,
         ),
         (
-            Some(format!(r#"{{"keys": [{KEY}]}}"#)),
-            "0 error(s), 0 warning(s)",
+            Some(set(&[KEY, KEY])),
+            &[
+                "warning[unusable-key]: key 2 (`1`) is there twice",
+                "0 error(s), 1 ",
+            ],
             0,
         ),
-    ] {
+        (
+            Some(set(&[KEY, &same_id])),
+            &[
+                "warning[unusable-key]: several keys have the `kid` `1`",
+                "0 error(s), 1 ",
+            ],
+            0,
+        ),
+        (
+            Some(set(&[KEY, "{}"])),
+            &[
+                "warning[unusable-key]: key 2 is malformed",
+                "0 error(s), 1 ",
+            ],
+            0,
+        ),
+        (
+            Some(set(&[KEY, &encrypting, unknown])),
+            &[
+                "note: key 2 (`e`) is not for signatures",
+                "note: key 3 (`q`) has a `kty`",
+                "0 error(s), 0 warning(s)",
+            ],
+            0,
+        ),
+        (Some(set(&[KEY, &other])), &["0 error(s), 0 warning(s)"], 0),
+    ];
+    for (text, says, code) in rows {
         if let Some(text) = &text {
             write("keys.json", text);
         }
         let ran = run(&["validate", "--config", config.to_str().unwrap()]);
         assert_eq!(ran.code, code, "{text:?}: {}", ran.out);
-        assert!(ran.out.contains(says), "{text:?}: {}", ran.out);
+        for says in says {
+            assert!(ran.out.contains(says), "{text:?}: {}", ran.out);
+        }
+    }
+    let text = fs::read_to_string(&config).unwrap();
+    let silent = text.replace("keys.json}", "keys.json, silence: [unusable-key]}");
+    write("keys.json", &set(&[KEY, secret]));
+    write("mcp-authz.yaml", &silent);
+    let ran = run(&["validate", "--config", config.to_str().unwrap()]);
+    assert!(ran.out.contains("0 error(s), 0 warning(s)"), "{}", ran.out);
+}
+
+/// What is fetched unprotected, and with which token.
+#[test]
+#[expect(clippy::too_many_lines, reason = "each row is a few")]
+fn validate_warns_of_plain_http_and_reads_tokens_of_issuers() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let config = directory.path().join("mcp-authz.yaml");
+    write("policy.yaml", "rules: []\n");
+    write("keys.json", &format!(r#"{{"keys": [{KEY}]}}"#));
+    write("token", "abc\n");
+    write("tokens", "abc def\n");
+    let plain = "warning[plain-http]";
+    let rows = [
+        ("issuer: http://a.svc, insecure_http: true", plain, 0),
+        (
+            "issuer: http://a.svc, insecure_http: true, silence: [plain-http]",
+            "0 error(s), 0 warning(s)",
+            0,
+        ),
+        (
+            "issuer: http://a.svc",
+            "`insecure_http: true` allows that",
+            1,
+        ),
+        (
+            "issuer: https://a.test, jwks_uri: http://a.svc/keys",
+            "`insecure_http: true` allows that",
+            1,
+        ),
+        (
+            "issuer: http://a.test/trust, jwks_file: keys.json",
+            plain,
+            0,
+        ),
+        (
+            "issuer: http://a.test/trust, jwks_uri: https://a.test/keys",
+            plain,
+            0,
+        ),
+        ("issuer: http://127.0.0.1:1", "0 error(s), 0 warning(s)", 0),
+        (
+            "issuer: https://a.test, token_file: token",
+            "0 error(s), 0 warning(s)",
+            0,
+        ),
+        (
+            "issuer: https://a.test, token_file: tokens",
+            "error: cannot use `token_file`: it is not one token",
+            1,
+        ),
+        (
+            "issuer: https://a.test, token_file: absent",
+            "error: cannot use `token_file`: there is no such file",
+            1,
+        ),
+        (
+            "issuer: https://a.test, token_file: token, jwks_file: keys.json",
+            "nothing is fetched",
+            1,
+        ),
+        (
+            "issuer: http://a.svc, token_file: token, insecure_http: true",
+            "the token would be sent over plain http",
+            1,
+        ),
+    ];
+    for (issuer, says, code) in rows {
+        write(
+            "mcp-authz.yaml",
+            &format!(
+                "listen: 127.0.0.1:0\nissuers: [{{{issuer}}}]\nservers: [{{name: s, resource: https://m.test/mcp}}]\npolicy: policy.yaml\n"
+            ),
+        );
+        let ran = run(&["validate", "--config", config.to_str().unwrap()]);
+        assert_eq!(ran.code, code, "{issuer}: {}", ran.out);
+        assert!(ran.out.contains(says), "{issuer}: {}", ran.out);
+        assert!(!ran.out.contains("abc"), "{issuer}: {}", ran.out);
     }
 }
 
@@ -292,6 +452,28 @@ fn validate_warns_where_a_status_tells() {
         let ran = run_with(&["validate", "--config", "-"], &text);
         let found = ran.out.matches("warning[telling-status]").count();
         assert_eq!((found, ran.code), (warnings, 0), "{deny}: {}", ran.out);
+    }
+}
+
+#[test]
+fn validate_warns_where_users_choose_who_they_are() {
+    let good = fs::read_to_string(data(GOOD)).unwrap();
+    let text = good
+        .replace("policy.yaml", "good/policy.yaml")
+        .replace("tools.json", "good/tools.json");
+    for (keys, warnings) in [
+        ("claims: {subject: email}", 1),
+        ("claims: {subject: [sub, name, preferred_username]}", 2),
+        ("claims: {subject: [sub, client_id]}", 0),
+        ("claims: {subject: oid}", 0),
+        ("provider: ping", 0),
+        ("claims: {subject: email}\n  silence: [chosen-subject]", 0),
+    ] {
+        let issuer = "- issuer: https://idp.example.com";
+        let text = text.replace(issuer, &format!("{issuer}\n  {keys}"));
+        let ran = run_with(&["validate", "--config", "-"], &text);
+        let found = ran.out.matches("warning[chosen-subject]").count();
+        assert_eq!((found, ran.code), (warnings, 0), "{keys}: {}", ran.out);
     }
 }
 

@@ -8,8 +8,14 @@ use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::authn::fixtures::{ED, NOW, OTHER_P256, P256, P384, RSA, Signer, at, claims, jwks, now};
-use crate::authn::{Claim, KeySettings, KeySourceSettings, SignatureAlgorithm};
+use crate::authn::fixtures::{
+    ED, NOW, OTHER_ED, OTHER_P256, P256, P384, P521, RSA, Signer, at, claims, jwks, now,
+};
+use crate::authn::{
+    Claim, KeySettings, KeySourceSettings, ListedClaims, SignatureAlgorithm, TokenPart, TokenTypes,
+};
+
+mod tenants;
 
 /// An authenticator for `https://idp.example`, whose keys are in a file, and one for another.
 struct Bench {
@@ -34,6 +40,16 @@ impl Bench {
     }
 
     async fn with_keys(keys: &[Value]) -> Self {
+        Self::of("https://idp.example", keys, TokenTypes::default()).await
+    }
+
+    async fn with_types(types: &[&str]) -> Self {
+        let types = TokenTypes::new(types.iter().map(ToString::to_string).collect());
+        let keys = [P256.jwk(&json!({"kid": "k1"}))];
+        Self::of("https://idp.example", &keys, types).await
+    }
+
+    async fn of(name: &str, keys: &[Value], token_types: TokenTypes) -> Self {
         let file = NamedTempFile::new().unwrap();
         let other_file = NamedTempFile::new().unwrap();
         std::fs::write(&file, jwks(keys)).unwrap();
@@ -42,10 +58,12 @@ impl Bench {
             source: KeySourceSettings::File(file.path().to_owned()),
             ..IssuerSettings::new(name)
         };
+        let mut first = issuer(name, &file);
+        first.token_types = token_types;
         let mut second = issuer("https://other.example", &other_file);
         second.algorithms = vec![SignatureAlgorithm::EdDsa];
         let settings = AuthnSettings {
-            issuers: vec![issuer("https://idp.example", &file), second],
+            issuers: vec![first, second],
             // However busy the machine is.
             fetch_wait: Duration::from_mins(1),
             ..AuthnSettings::default()
@@ -80,9 +98,18 @@ impl Bench {
                 audience,
                 now,
             )
-            .await?;
+            .await
+            .map_err(|failure| failure.error)?;
         assert_eq!(authenticated.sender, SenderConstraint::None);
         Ok(authenticated.subject)
+    }
+
+    async fn failure(&self, token: &str) -> AuthenticationFailure {
+        let value = format!("Bearer {token}");
+        let credentials = Credentials::new("/mcp", [&*value]);
+        let ours = audience(&["https://h/mcp"]);
+        let asked = self.authenticator.authenticate(&credentials, &ours, now());
+        *asked.await.unwrap_err()
     }
 
     async fn ask(&self, token: &str) -> Result<Arc<Subject>, AuthenticationError> {
@@ -136,6 +163,7 @@ async fn a_good_token_of_every_algorithm_makes_a_subject() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "each row is a few")]
 async fn headers_are_accepted_or_refused_each_with_its_reason() {
     use AuthenticationError as E;
     let bench = Bench::new().await;
@@ -149,24 +177,40 @@ async fn headers_are_accepted_or_refused_each_with_its_reason() {
         (json!({"x5c": ["AAAA"], "x5t": "AAAA"}), Ok(())),
         (json!({"typ": "dpop+jwt"}), Err(E::TokenType)),
         (json!({"typ": "logout+jwt"}), Err(E::TokenType)),
+        (json!({"typ": "JOSE"}), Ok(())),
+        (json!({"typ": "jose"}), Ok(())),
+        (json!({"typ": "application/JWT"}), Ok(())),
+        (
+            json!({"cty": "JWT", "x5t#S256": "AAAA", "zip": Value::Null}),
+            Ok(()),
+        ),
+        (json!({"typ": "JOSE+JSON"}), Err(E::TokenType)),
+        (json!({"typ": "id_token+jwt"}), Err(E::TokenType)),
+        (json!({"typ": "secevent+jwt"}), Err(E::TokenType)),
         (json!({"typ": ""}), Err(E::TokenType)),
-        (json!({"typ": 1}), Err(E::MalformedToken)),
-        (json!({"jwk": own_key}), Err(E::EmbeddedKey)),
+        (json!({"typ": 1}), Err(E::MalformedHeader("typ"))),
+        (json!({"cty": 1}), Err(E::MalformedHeader("cty"))),
+        (json!({"x5t": ["AAAA"]}), Err(E::MalformedHeader("x5t"))),
+        (json!({"x5c": "AAAA"}), Err(E::MalformedHeader("x5c"))),
+        (json!({"x5c": [1]}), Err(E::MalformedHeader("x5c"))),
+        (json!({"enc": {}}), Err(E::MalformedHeader("enc"))),
+        (json!({"jwk": own_key}), Err(E::EmbeddedKey("jwk"))),
         (
             json!({"jku": "https://evil.example/keys"}),
-            Err(E::EmbeddedKey),
+            Err(E::EmbeddedKey("jku")),
         ),
+        (json!({"jku": 1}), Err(E::MalformedHeader("jku"))),
         (
             json!({"x5u": "https://evil.example/cert"}),
-            Err(E::EmbeddedKey),
+            Err(E::EmbeddedKey("x5u")),
         ),
         (
             json!({"crit": ["b64"], "b64": false}),
             Err(E::CriticalHeader),
         ),
         (json!({"crit": []}), Err(E::CriticalHeader)),
-        (json!({"alg": null}), Err(E::MalformedToken)),
-        (json!({"alg": 1}), Err(E::MalformedToken)),
+        (json!({"alg": null}), Err(E::MalformedHeader("alg"))),
+        (json!({"alg": 1}), Err(E::MalformedHeader("alg"))),
         (json!({"alg": "none"}), Err(E::AlgorithmNotAllowed)),
         (json!({"alg": "None"}), Err(E::AlgorithmNotAllowed)),
         (json!({"alg": "HS256"}), Err(E::AlgorithmNotAllowed)),
@@ -177,7 +221,14 @@ async fn headers_are_accepted_or_refused_each_with_its_reason() {
             json!({"alg": "RS512", "kid": "rs256"}),
             Err(E::AlgorithmNotAllowed),
         ),
-        (json!({"kid": 1}), Err(E::MalformedToken)),
+        (json!({"alg": "Ed25519"}), Err(E::AlgorithmNotAllowed)),
+        (json!({"alg": "Ed448"}), Err(E::AlgorithmNotAllowed)),
+        (json!({"alg": "ed25519"}), Err(E::AlgorithmNotAllowed)),
+        (
+            json!({"alg": "Ed25519", "kid": "ed"}),
+            Err(E::InvalidSignature),
+        ),
+        (json!({"kid": 1}), Err(E::MalformedHeader("kid"))),
         (json!({"kid": "k2"}), Err(E::UnknownKey)),
         (json!({"kid": null}), Err(E::AmbiguousKey)),
         (
@@ -189,6 +240,234 @@ async fn headers_are_accepted_or_refused_each_with_its_reason() {
         let token = P256.token(&header, &claims(&json!({})));
         assert_eq!(bench.ask(&token).await.map(|_| ()), expected, "{header}");
     }
+}
+
+/// RFC 9864 §2.2: `Ed25519` is `EdDSA` over that curve, in tokens and in keys.
+#[tokio::test]
+async fn an_algorithm_of_two_names_is_one() {
+    let bench = Bench::with_keys(&[
+        ED.jwk(&json!({"kid": "new", "alg": "Ed25519"})),
+        OTHER_ED.jwk(&json!({"kid": "old", "alg": "EdDSA"})),
+        P521.jwk(&json!({"kid": "p521", "alg": "ES512"})),
+    ])
+    .await;
+    let claims = claims(&json!({}));
+    for alg in ["EdDSA", "Ed25519"] {
+        for (signer, kid) in [(&*ED, "new"), (&*OTHER_ED, "old")] {
+            let token = signer.token(&json!({"alg": alg, "kid": kid}), &claims);
+            assert!(bench.ask(&token).await.is_ok(), "{alg} {kid}");
+            let (message, signature) = token.rsplit_once('.').unwrap();
+            let other = if signature.starts_with('A') { "B" } else { "A" };
+            let forged = format!("{message}.{other}{}", signature.get(1..).unwrap());
+            let outcome = bench.ask(&forged).await;
+            assert_eq!(outcome, Err(AuthenticationError::InvalidSignature));
+        }
+        let token = OTHER_ED.token(&json!({"alg": alg, "kid": "new"}), &claims);
+        let outcome = bench.ask(&token).await;
+        assert_eq!(outcome, Err(AuthenticationError::InvalidSignature), "{alg}");
+    }
+    let token = P521.token(&json!({"kid": "p521"}), &claims);
+    assert!(bench.ask(&token).await.is_ok());
+    for (changes, expected) in [
+        (
+            json!({"kid": "p521", "alg": "ES256"}),
+            AuthenticationError::AlgorithmNotAllowed,
+        ),
+        (
+            json!({"kid": "new"}),
+            AuthenticationError::AlgorithmNotAllowed,
+        ),
+    ] {
+        let token = P521.token(&changes, &claims);
+        assert_eq!(bench.ask(&token).await, Err(expected), "{changes}");
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_may_have_types_of_its_own() {
+    let bench = Bench::with_types(&["at+jwt", "x-internal+jwt"]).await;
+    let rows = [
+        (json!({"typ": "at+jwt"}), true),
+        (json!({"typ": "application/X-Internal+JWT"}), true),
+        (json!({"typ": "JWT"}), false),
+        (json!({"typ": "JOSE"}), false),
+        (json!({"typ": "none"}), false),
+        (json!({"typ": null}), false),
+    ];
+    for (header, is_accepted) in rows {
+        let token = P256.token(&header, &claims(&json!({})));
+        let outcome = bench.ask(&token).await.map(|_| ());
+        let refused = Err(AuthenticationError::TokenType);
+        assert_eq!(
+            outcome,
+            if is_accepted { Ok(()) } else { refused },
+            "{header}"
+        );
+    }
+}
+
+/// A key of a SPIFFE bundle is for tokens of workloads, and they need no `iss`.
+#[tokio::test]
+async fn tokens_of_workloads_are_of_their_trust_domain() {
+    use AuthenticationError as E;
+    let keys = [
+        P256.jwk(&json!({"kid": "k1", "use": "jwt-svid"})),
+        OTHER_P256.jwk(&json!({"kid": "x509", "use": "x509-svid"})),
+    ];
+    let domain = "spiffe://example.org";
+    let workload = "spiffe://example.org/ns/a/sa/b";
+    let bench = Bench::of(domain, &keys, TokenTypes::default()).await;
+    let rows = [
+        (json!({"iss": null, "sub": workload}), Ok(())),
+        (json!({"iss": domain, "sub": workload}), Ok(())),
+        (
+            json!({"iss": null, "sub": "spiffe://other.org/a"}),
+            Err(E::UnknownIssuer),
+        ),
+        (
+            json!({"iss": domain, "sub": "spiffe://other.org/a"}),
+            Err(E::ClaimInvalid(Claim::Workload)),
+        ),
+        (
+            json!({"iss": domain, "sub": "alice"}),
+            Err(E::ClaimInvalid(Claim::Workload)),
+        ),
+        (
+            json!({"iss": null, "sub": "alice"}),
+            Err(E::ClaimMissing(Claim::Issuer)),
+        ),
+        (
+            json!({"iss": null, "sub": domain}),
+            Err(E::ClaimMissing(Claim::Issuer)),
+        ),
+        (json!({"iss": "", "sub": workload}), Err(E::UnknownIssuer)),
+        (
+            json!({"iss": "https://elsewhere", "sub": workload}),
+            Err(E::UnknownIssuer),
+        ),
+        (
+            json!({"iss": null, "sub": workload, "aud": "x"}),
+            Err(E::AudienceMismatch),
+        ),
+    ];
+    for (changes, expected) in rows {
+        let token = P256.token(&json!({"typ": "JOSE"}), &claims(&changes));
+        assert_eq!(bench.ask(&token).await.map(|_| ()), expected, "{changes}");
+    }
+    let token = OTHER_P256.token(&json!({"kid": "x509"}), &claims(&json!({"sub": workload})));
+    assert!(bench.ask(&token).await.is_err());
+
+    // Under a name of its own the bundle's keys still verify no token of a person.
+    let bench = Bench::of("https://idp.example", &keys, TokenTypes::default()).await;
+    let svid = P256.token(&json!({}), &claims(&json!({"sub": workload})));
+    assert!(bench.ask(&svid).await.is_ok());
+    let person = P256.token(&json!({}), &claims(&json!({})));
+    let refused = Err(E::ClaimInvalid(Claim::Workload));
+    assert_eq!(bench.ask(&person).await, refused);
+}
+
+/// What an operator is told: names of ours, and what the token says, apart until it is verified.
+#[tokio::test]
+#[expect(clippy::too_many_lines, reason = "each row is a few")]
+async fn a_failure_says_what_is_at_fault_and_what_is_proved() {
+    use AuthenticationError as E;
+    let bench = Bench::new().await;
+    let signed = |header: Value, changes: Value| P256.token(&header, &claims(&changes));
+    let good = signed(json!({}), json!({}));
+    let (message, _) = good.rsplit_once('.').unwrap();
+    let verified = [
+        (
+            json!({"aud": ["https://x", "https://y"]}),
+            E::AudienceMismatch,
+            "aud",
+        ),
+        (
+            json!({"aud": null}),
+            E::ClaimMissing(Claim::Audience),
+            "aud",
+        ),
+        (json!({"sub": null}), E::ClaimMissing(Claim::Subject), "sub"),
+        (json!({"exp": NOW - 99}), E::TokenExpired, "exp"),
+        (json!({"nbf": NOW + 99}), E::TokenNotYetValid, "nbf"),
+        (json!({"iat": NOW + 99}), E::IssuedInFuture, "iat"),
+        (json!({"cnf": {}}), E::ProofRequired, "cnf"),
+        (json!({"sub": 1}), E::ClaimInvalid(Claim::Subject), "sub"),
+    ];
+    for (changes, error, name) in verified {
+        let failure = bench.failure(&signed(json!({}), changes.clone())).await;
+        assert_eq!(
+            (failure.error, failure.at_fault.as_deref()),
+            (error, Some(name))
+        );
+        let evidence = failure.evidence;
+        assert!(evidence.is_verified, "{changes}");
+        assert_eq!(evidence.issuer.as_deref(), Some("https://idp.example"));
+        assert_eq!(evidence.key_id.as_deref(), Some("k1"));
+    }
+    let unverified = [
+        (format!("{message}.AAAA"), E::InvalidSignature, "signature"),
+        (
+            signed(json!({"kid": "k9"}), json!({})),
+            E::UnknownKey,
+            "kid",
+        ),
+        (
+            signed(json!({"kid": null}), json!({})),
+            E::AmbiguousKey,
+            "kid",
+        ),
+        (signed(json!({"typ": "x"}), json!({})), E::TokenType, "typ"),
+        (
+            signed(json!({"alg": "RS256"}), json!({})),
+            E::AlgorithmNotAllowed,
+            "alg",
+        ),
+        (
+            signed(json!({}), json!({"iss": "evil\n"})),
+            E::UnknownIssuer,
+            "iss",
+        ),
+        (
+            signed(json!({"jku": "https://x"}), json!({})),
+            E::EmbeddedKey("jku"),
+            "jku",
+        ),
+        (
+            signed(json!({"crit": []}), json!({})),
+            E::CriticalHeader,
+            "crit",
+        ),
+        (
+            signed(json!({}), json!({"iss": null})),
+            E::ClaimMissing(Claim::Issuer),
+            "iss",
+        ),
+        ("opaque".to_owned(), E::OpaqueToken, "authorization"),
+        ("a.b.c.d.e".to_owned(), E::EncryptedToken, "authorization"),
+        ("a b".to_owned(), E::MalformedToken, "authorization"),
+    ];
+    for (token, error, name) in unverified {
+        let failure = bench.failure(&token).await;
+        assert_eq!(
+            (failure.error, failure.at_fault.as_deref()),
+            (error, Some(name))
+        );
+        let evidence = failure.evidence;
+        let is_open = !evidence.is_verified && evidence.subject.is_none();
+        assert!(is_open && evidence.audience.is_empty(), "{error:?}");
+    }
+    // One that is remembered tells the same.
+    bench.ask(&good).await.unwrap();
+    let credentials = format!("Bearer {good}");
+    let credentials = Credentials::new("/mcp", [&*credentials]);
+    let elsewhere = audience(&["https://b"]);
+    let authenticator = &bench.authenticator;
+    let asked = authenticator.authenticate(&credentials, &elsewhere, now());
+    let failure = asked.await.unwrap_err();
+    assert_eq!(failure.at_fault.as_deref(), Some("aud"));
+    assert_eq!(failure.evidence.audience, ["https://h/mcp".into()]);
+    assert_eq!(failure.evidence.subject.as_deref(), Some("alice"));
+    assert_eq!(failure.evidence.key_id.as_deref(), Some("k1"));
 }
 
 #[tokio::test]
@@ -243,10 +522,8 @@ async fn claims_are_refused_each_with_its_reason() {
         ),
         (json!({"iat": NOW + 31}), Err(E::IssuedInFuture)),
         (json!({"iat": true}), Err(E::ClaimInvalid(Claim::IssuedAt))),
-        (
-            json!({"groups": {"admins": true}}),
-            Err(E::ClaimInvalid(Claim::Groups)),
-        ),
+        // Whoever asks for groups has no answer; nobody else cares.
+        (json!({"groups": 7}), Ok(())),
         (json!({"cnf": {"jkt": "AAAA"}}), Err(E::ProofRequired)),
         (json!({"cnf": {"x5t#S256": "AAAA"}}), Err(E::ProofRequired)),
         (json!({"cnf": {}}), Err(E::ProofRequired)),
@@ -313,6 +590,7 @@ async fn times_in_the_far_future_are_times() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "each row is a few")]
 async fn texts_that_are_no_token_are_refused() {
     use AuthenticationError as E;
     let bench = Bench::new().await;
@@ -323,34 +601,44 @@ async fn texts_that_are_no_token_are_refused() {
     let (message, signature) = good.rsplit_once('.').unwrap();
     let (first, _) = message.split_once('.').unwrap();
     let rows = [
-        ("abc".to_owned(), E::MalformedToken),
-        (message.to_owned(), E::MalformedToken),
-        (format!("{good}."), E::MalformedToken),
-        (format!("{good}.a.b"), E::MalformedToken),
+        ("abc".to_owned(), E::OpaqueToken),
+        (message.to_owned(), E::OpaqueToken),
+        (format!("{good}."), E::OpaqueToken),
+        (format!("{good}.a.b"), E::EncryptedToken),
+        (format!("{good}.a.b.c"), E::OpaqueToken),
         (format!("{message}."), E::InvalidSignature),
-        (format!("{good}="), E::MalformedToken),
-        (format!(".{good}"), E::MalformedToken),
-        (format!("{first}..{signature}"), E::MalformedToken),
+        (format!("{good}="), E::MalformedPart(TokenPart::Signature)),
+        (format!(".{good}"), E::OpaqueToken),
+        (
+            format!("{first}..{signature}"),
+            E::MalformedPart(TokenPart::Claims),
+        ),
         (format!("{message}.AAAA"), E::InvalidSignature),
-        (P256.sign("[]", &whole), E::MalformedToken),
-        (P256.sign(header, "[]"), E::MalformedToken),
-        (P256.sign(header, "\"alice\""), E::MalformedToken),
+        (P256.sign("[]", &whole), E::MalformedPart(TokenPart::Header)),
+        (P256.sign(header, "[]"), E::MalformedPart(TokenPart::Claims)),
+        (
+            P256.sign(header, "\"alice\""),
+            E::MalformedPart(TokenPart::Claims),
+        ),
         (
             P256.sign(header, &format!("{whole}{whole}")),
-            E::MalformedToken,
+            E::MalformedPart(TokenPart::Claims),
         ),
         (
             P256.sign(header, &format!("{}{}", "[".repeat(99), "]".repeat(99))),
-            E::MalformedToken,
+            E::MalformedPart(TokenPart::Claims),
         ),
-        (P256.sign(header, &twice), E::DuplicateMember),
+        (
+            P256.sign(header, &twice),
+            E::DuplicateMember(TokenPart::Claims),
+        ),
         (
             P256.sign(r#"{"alg":"none","alg":"ES256","kid":"k1"}"#, &whole),
-            E::DuplicateMember,
+            E::DuplicateMember(TokenPart::Header),
         ),
         (
             P256.sign(r#"{"alg":"ES256","\u0061lg":"ES256"}"#, &whole),
-            E::DuplicateMember,
+            E::DuplicateMember(TokenPart::Header),
         ),
         (
             OTHER_P256.token(&json!({}), &claims(&json!({}))),
@@ -372,7 +660,8 @@ async fn texts_that_are_no_token_are_refused() {
                 &audience(&["https://h/mcp"]),
                 now()
             )
-            .await,
+            .await
+            .map_err(|failure| failure.error),
         Err(E::MissingToken)
     );
 }
@@ -540,7 +829,7 @@ async fn remembered_tokens_end_with_stale_keys_and_come_back_with_new_ones() {
     );
     assert_eq!(
         bench.ask("a.b.c").await,
-        Err(AuthenticationError::MalformedToken)
+        Err(AuthenticationError::MalformedPart(TokenPart::Header))
     );
     assert!(bench.authenticator.is_ready() && !status(&bench).is_usable);
     std::fs::write(&bench.keys, text).unwrap();
@@ -569,7 +858,7 @@ fn wrong_settings_are_all_reported() {
             IssuerSettings::new(""),
             IssuerSettings::new("http://plain"),
             IssuerSettings::new("http://127.0.0.1:1/realm"),
-            uri("free text", "https://keys.example/jwks?a=b"),
+            uri("free-text", "https://keys.example/jwks?a=b"),
             uri("b", "http://keys.example/jwks"),
             uri("c", "https://u:p@keys.example/jwks"),
             IssuerSettings {
@@ -583,8 +872,8 @@ fn wrong_settings_are_all_reported() {
     let faults = [
         (1, InvalidSettings::DuplicateIssuer("https://a".into())),
         (2, InvalidSettings::EmptyIssuer),
-        (3, InvalidSettings::IssuerUrl("http://plain".into())),
-        (6, InvalidSettings::KeysUrl("b".into())),
+        (3, InvalidSettings::PlainHttp("http://plain".into())),
+        (6, InvalidSettings::PlainHttp("b".into())),
         (7, InvalidSettings::KeysUrl("c".into())),
         (8, InvalidSettings::NoAlgorithm("https://d".into())),
         (9, InvalidSettings::Interval("https://keys".into())),
@@ -603,8 +892,8 @@ async fn a_remembered_token_counts_for_the_settings_it_was_verified_by() {
     let bench = Bench::new().await;
     let before = &bench.authenticator;
     let own = |authenticator: &Authenticator| {
-        let issuer = authenticator.issuers.get("https://idp.example").unwrap();
-        issuer.settings.clone()
+        let named = authenticator.names.get("https://idp.example").unwrap();
+        named.issuer.settings.clone()
     };
     let mut settings = AuthnSettings {
         issuers: vec![own(before)],
@@ -618,6 +907,7 @@ async fn a_remembered_token_counts_for_the_settings_it_was_verified_by() {
         let subject = authenticator
             .authenticate(&credentials, &audience, now())
             .await;
+        let subject = subject.map_err(|failure| failure.error);
         subject.map(|known| known.subject.groups.len())
     };
     assert_eq!(ask(before).await, Ok(0));
@@ -627,10 +917,10 @@ async fn a_remembered_token_counts_for_the_settings_it_was_verified_by() {
     assert!(refreshers.is_empty());
     let hash = cache::hash(&token).unwrap();
     let of = audience(&["https://h/mcp"]);
-    assert!(matches!(same.recall(&hash, &of, now()), Some(Ok(_))));
+    assert!(matches!(same.recall(&hash, &of, now()), Some((_, Ok(_)))));
 
     // Its claims are read otherwise: the keys stay, and what was read before does not count.
-    settings.issuers[0].claims.groups = vec!["sub".to_owned()];
+    settings.issuers[0].claims.groups = ListedClaims::First(vec!["sub".to_owned()]);
     let (other, refreshers) = after(&same, &settings).unwrap();
     assert!(refreshers.is_empty());
     assert_eq!(ask(before).await, Ok(0));
@@ -647,7 +937,7 @@ async fn a_remembered_token_counts_for_the_settings_it_was_verified_by() {
     assert!(
         again
             .recall(&hash, &of, now())
-            .is_none_or(|known| known.is_err())
+            .is_none_or(|(_, known)| known.is_err())
     );
     assert_eq!(ask(&again).await, Err(AuthenticationError::KeysUnavailable));
 }
@@ -658,9 +948,9 @@ async fn a_remembered_token_counts_for_the_settings_it_was_verified_by() {
 async fn keys_are_handed_on_where_they_come_from_the_same_place() {
     let bench = Bench::new().await;
     let before = &bench.authenticator;
-    let issuer = before.issuers.get("https://idp.example").unwrap();
+    let named = before.names.get("https://idp.example").unwrap();
     let mut settings = AuthnSettings {
-        issuers: vec![issuer.settings.clone()],
+        issuers: vec![named.issuer.settings.clone()],
         fetch_timeout: Duration::from_secs(9),
         ..before.limits.clone()
     };

@@ -17,25 +17,38 @@ fn challenges_are_exactly_these() {
     let metadata = format!("resource_metadata=\"{URL}\"");
     let rows = [
         (
-            with.unauthenticated(AuthenticationError::MissingToken),
+            with.unauthenticated(&failure(AuthenticationError::MissingToken, "authorization")),
             format!("Bearer scope=\"repo:read org:read\", {metadata}"),
         ),
         (
-            without.unauthenticated(AuthenticationError::MissingToken),
+            without.unauthenticated(&failure(AuthenticationError::MissingToken, "authorization")),
             format!("Bearer {metadata}"),
         ),
         (
-            with.unauthenticated(AuthenticationError::TokenExpired),
+            without.unauthenticated(&AuthenticationFailure {
+                is_by_proxy: true,
+                ..failure(AuthenticationError::MissingToken, "x-assertion")
+            }),
             format!(
-                "Bearer error=\"invalid_token\", scope=\"repo:read org:read\", {metadata}, \
-                 error_description=\"The token has expired.\""
+                "Bearer error=\"invalid_token\", {metadata}, \
+                 error_description=\"The proxy in front has sent no token (x-assertion).\""
             ),
         ),
         (
-            without.unauthenticated(AuthenticationError::RepeatedCredentials),
+            with.unauthenticated(&failure(AuthenticationError::TokenExpired, "exp")),
+            format!(
+                "Bearer error=\"invalid_token\", scope=\"repo:read org:read\", {metadata}, \
+                 error_description=\"The token has expired (exp).\""
+            ),
+        ),
+        (
+            without.unauthenticated(&failure(
+                AuthenticationError::RepeatedCredentials,
+                "authorization",
+            )),
             format!(
                 "Bearer error=\"invalid_request\", {metadata}, \
-                 error_description=\"The request has more than one credential.\""
+                 error_description=\"The request has more than one credential (authorization).\""
             ),
         ),
         (
@@ -49,6 +62,42 @@ fn challenges_are_exactly_these() {
     ];
     for (challenge, expected) in rows {
         assert_eq!(challenge, expected);
+    }
+}
+
+/// A name of the configuration may have any characters, and only some can be in a challenge.
+#[test]
+fn only_a_name_that_parsers_read_alike_is_told() {
+    let error = AuthenticationError::ClaimInvalid(crate::authn::Claim::Required(0));
+    let rows = [
+        ("realm_access.roles", " (realm_access.roles)"),
+        (
+            "urn:zitadel:iam:org:project:roles",
+            " (urn:zitadel:iam:org:project:roles)",
+        ),
+        ("client_id/azp", " (client_id/azp)"),
+        ("a b", ""),
+        ("a\"", ""),
+        ("a\\", ""),
+        ("x?scope=a", ""),
+        ("ä", ""),
+        ("", ""),
+    ];
+    for (name, expected) in rows {
+        let told = told(&failure(error, name));
+        assert_eq!(
+            told,
+            format!("A claim of the token is not valid{expected}.")
+        );
+    }
+}
+
+fn failure(error: AuthenticationError, at_fault: &str) -> AuthenticationFailure {
+    AuthenticationFailure {
+        error,
+        at_fault: Some(at_fault.to_owned().into()),
+        is_by_proxy: false,
+        evidence: crate::authn::TokenEvidence::default(),
     }
 }
 
@@ -112,7 +161,7 @@ fn values_that_parsers_misread_are_refused() {
 
 #[test]
 fn descriptions_keep_the_rules_of_challenges() {
-    use crate::authn::Claim;
+    use crate::authn::{Claim, TokenPart};
     use AuthenticationError as E;
     let all = [
         E::MissingToken,
@@ -122,8 +171,12 @@ fn descriptions_keep_the_rules_of_challenges() {
         E::EmptyToken,
         E::TokenTooLarge,
         E::MalformedToken,
-        E::DuplicateMember,
-        E::EmbeddedKey,
+        E::OpaqueToken,
+        E::EncryptedToken,
+        E::MalformedPart(TokenPart::Header),
+        E::MalformedHeader("alg"),
+        E::DuplicateMember(TokenPart::Claims),
+        E::EmbeddedKey("jwk"),
         E::CriticalHeader,
         E::TokenType,
         E::AlgorithmNotAllowed,
@@ -141,7 +194,11 @@ fn descriptions_keep_the_rules_of_challenges() {
         E::KeysUnavailable,
     ];
     for error in all {
-        // Blanks are all that a description may have beyond what a value may.
-        assert!(is_safe(&description(error).replace(' ', "_")), "{error:?}");
+        // Blanks are all that a description may have beyond what a value may, and no comma, at which
+        // some clients part parameters.
+        let description = description(error);
+        assert!(is_safe(&description.replace(' ', "_")), "{error:?}");
+        let is_one = !description.contains(',') || error == E::ProofRequired;
+        assert!(is_one, "{error:?}");
     }
 }

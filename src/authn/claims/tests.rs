@@ -1,4 +1,5 @@
 use super::*;
+use crate::authn::claim_settings::ListedClaims;
 use crate::json;
 
 fn claims(text: &str) -> Value<'static> {
@@ -12,8 +13,7 @@ fn at(seconds: i64) -> Timestamp {
 #[test]
 fn claims_become_the_subject() {
     let settings = ClaimSettings {
-        groups: vec!["https://acme.example/groups".into()],
-        roles: vec!["realm_access.roles".into()],
+        groups: ListedClaims::First(vec!["https://acme.example/groups".into()]),
         tenant: vec!["a.b.c".into()],
         ..ClaimSettings::default()
     };
@@ -40,33 +40,246 @@ fn claims_become_the_subject() {
     );
 }
 
+fn paths(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
 #[test]
-fn claims_of_a_wrong_type_are_refused() {
-    let invalid = |claim| AuthenticationError::ClaimInvalid(claim);
-    let rows = [
-        (r"{}", AuthenticationError::ClaimMissing(Claim::Subject)),
+fn a_subject_is_the_first_claim_that_says_something() {
+    let missing = Err(AuthenticationError::ClaimMissing(Claim::Subject));
+    let invalid = Err(AuthenticationError::ClaimInvalid(Claim::Subject));
+    let rows: &[(&[&str], &str, Result<&str, AuthenticationError>)] = &[
+        (&["sub"], r#"{"sub":"alice"}"#, Ok("alice")),
+        (&["sub"], "{}", missing),
+        (&["sub"], r#"{"sub":null}"#, missing),
+        (&["sub"], r#"{"sub":""}"#, invalid),
+        (&["sub"], r#"{"sub":7}"#, invalid),
+        (&["sub"], r#"{"sub":["alice"]}"#, invalid),
+        (&["sub"], r#"{"_claim_names":{"sub":"s"}}"#, invalid),
         (
-            r#"{"sub":null}"#,
-            AuthenticationError::ClaimMissing(Claim::Subject),
+            &["sub", "azp"],
+            r#"{"sub":"alice","azp":"cli"}"#,
+            Ok("alice"),
         ),
-        (r#"{"sub":""}"#, invalid(Claim::Subject)),
-        (r#"{"sub":7}"#, invalid(Claim::Subject)),
-        (r#"{"sub":"a","groups":{"a":true}}"#, invalid(Claim::Groups)),
-        (r#"{"sub":"a","groups":["a",1]}"#, invalid(Claim::Groups)),
+        (&["sub", "azp"], r#"{"azp":"cli"}"#, Ok("cli")),
+        (&["sub", "azp"], r#"{"sub":null,"azp":"cli"}"#, Ok("cli")),
+        (&["sub", "azp"], r#"{"sub":"","azp":"cli"}"#, Ok("cli")),
+        (&["sub", "azp"], r#"{"sub":"","azp":""}"#, invalid),
+        (&["sub", "azp"], "{}", missing),
+        // What it says cannot be told, so nobody else's name takes its place.
+        (&["sub", "azp"], r#"{"sub":7,"azp":"cli"}"#, invalid),
         (
-            r#"{"sub":"a","realm_access":{"roles":1}}"#,
-            invalid(Claim::Roles),
+            &["sub", "azp"],
+            r#"{"azp":"cli","_claim_names":{"sub":"s"}}"#,
+            invalid,
         ),
-        (r#"{"sub":"a","org_id":["t"]}"#, invalid(Claim::Tenant)),
-        (
-            r#"{"sub":"a","client_id":1,"azp":"b"}"#,
-            invalid(Claim::Agent),
-        ),
-        (r#"{"sub":"a","scope":false}"#, invalid(Claim::Scopes)),
+        (&["o.id"], r#"{"o":{"id":"a"},"o.id":"b"}"#, invalid),
+        (&["ids.0"], r#"{"ids":["a","b"]}"#, Ok("a")),
+        (&["ids"], r#"{"ids":["a"]}"#, invalid),
+        (&["ids.id"], r#"{"ids":[{"id":"a"},{"id":"b"}]}"#, invalid),
     ];
-    for (text, error) in rows {
-        let outcome = subject(claims(text), "i".into(), &ClaimSettings::default());
-        assert_eq!(outcome, Err(error), "{text}");
+    for (names, text, expected) in rows {
+        let settings = ClaimSettings {
+            subject: paths(names),
+            ..ClaimSettings::default()
+        };
+        let outcome = subject(claims(text), "i".into(), &settings);
+        let id = outcome.as_ref().map(|subject| &*subject.id);
+        assert_eq!(id.map_err(|error| *error), *expected, "{names:?} {text}");
+    }
+}
+
+/// What is known of a subject, and `?` where more may be unknown.
+fn told(settings: &ClaimSettings, text: &str) -> [String; 5] {
+    let subject = subject(claims(text), "i".into(), settings).unwrap();
+    let unknown = subject.unknown;
+    let mark = |text: String, is_unknown| if is_unknown { text + "?" } else { text };
+    let one = |text: &Option<Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
+    let joined = |names: &[Arc<str>]| names.join(",");
+    [
+        mark(joined(&subject.groups), unknown.groups),
+        mark(joined(&subject.roles), unknown.roles),
+        mark(joined(&subject.scopes), unknown.scopes),
+        mark(one(&subject.tenant), unknown.tenant),
+        mark(one(&subject.agent), unknown.agent),
+    ]
+}
+
+#[test]
+fn a_claim_of_a_wrong_form_is_unknown() {
+    // Groups, roles, scopes, tenant, agent.
+    let rows: &[(&str, [&str; 5])] = &[
+        ("{}", ["", "", "", "", ""]),
+        (r#""groups":7"#, ["?", "", "", "", ""]),
+        (r#""groups":["a",1,"b"]"#, ["a,b?", "", "", "", ""]),
+        (r#""groups":["a",null]"#, ["a?", "", "", "", ""]),
+        (r#""groups":[["a"]]"#, ["?", "", "", "", ""]),
+        (r#""groups":[{"name":"a"}]"#, ["?", "", "", "", ""]),
+        (r#""groups":null"#, ["", "", "", "", ""]),
+        (r#""groups":[]"#, ["", "", "", "", ""]),
+        (r#""groups":"""#, ["", "", "", "", ""]),
+        (r#""realm_access":{"roles":1}"#, ["", "?", "", "", ""]),
+        (r#""realm_access":"r""#, ["", "?", "", "", ""]),
+        (r#""realm_access":{}"#, ["", "", "", "", ""]),
+        (r#""scope":false"#, ["", "", "?", "", ""]),
+        (r#""scope":["a b",1]"#, ["", "", "a b?", "", ""]),
+        (r#""org_id":["t"]"#, ["", "", "", "?", ""]),
+        (r#""org_id":{"id":"t"}"#, ["", "", "", "?", ""]),
+        (r#""org_id":"""#, ["", "", "", "", ""]),
+        // It is there, so no later claim takes its place.
+        (r#""client_id":1,"azp":"b""#, ["", "", "", "", "?"]),
+        (r#""appid":"a""#, ["", "", "", "", "a"]),
+        (r#""cid":"c""#, ["", "", "", "", "c"]),
+        (r#""azp":"b","appid":"a","cid":"c""#, ["", "", "", "", "b"]),
+    ];
+    for (text, expected) in rows {
+        let text = match *text {
+            "{}" => r#"{"sub":"s"}"#.to_owned(),
+            members => format!(r#"{{"sub":"s",{members}}}"#),
+        };
+        assert_eq!(told(&ClaimSettings::default(), &text), *expected, "{text}");
+    }
+}
+
+#[test]
+fn names_are_members_of_an_object() {
+    let settings = ClaimSettings {
+        roles: ListedClaims::First(paths(&["urn:z:roles"])),
+        ..ClaimSettings::default()
+    };
+    let rows = [
+        (
+            r#"{"admin":{"org1":"acme.example"},"user":{}}"#,
+            "admin,user",
+        ),
+        (r#"{"admin":true,"user":false,"guest":null}"#, "admin"),
+        ("{}", ""),
+        // Who knows what these say.
+        (r#"{"admin":"no","user":true}"#, "user?"),
+        (r#"{"admin":0}"#, "?"),
+        (r#"{"admin":[]}"#, "?"),
+        (r#"{"notes":{"roles":["a"]}}"#, "?"),
+    ];
+    for (value, roles) in rows {
+        let text = format!(r#"{{"sub":"s","urn:z:roles":{value}}}"#);
+        assert_eq!(told(&settings, &text)[1], roles, "{text}");
+    }
+}
+
+#[test]
+fn claims_are_united_or_the_first_counts() {
+    let both = paths(&["scope", "permissions"]);
+    let of = |scopes| ClaimSettings {
+        scopes,
+        ..ClaimSettings::default()
+    };
+    let (first, any) = (
+        of(ListedClaims::First(both.clone())),
+        of(ListedClaims::Any(both)),
+    );
+    let rows = [
+        (r#""scope":"a b","permissions":["b","c"]"#, "a,b", "a,b,c"),
+        (r#""permissions":["b","c"]"#, "b,c", "b,c"),
+        (r#""scope":"a""#, "a", "a"),
+        (r#""x":1"#, "", ""),
+        (r#""scope":"a","permissions":7"#, "a", "a?"),
+        (r#""scope":7,"permissions":["b"]"#, "?", "b?"),
+        (
+            r#""permissions":["b"],"_claim_names":{"scope":"s"}"#,
+            "?",
+            "b?",
+        ),
+        (
+            r#""scope":"a","_claim_names":{"permissions":"s"}"#,
+            "a",
+            "a?",
+        ),
+    ];
+    for (members, by_first, by_any) in rows {
+        let text = format!(r#"{{"sub":"s",{members}}}"#);
+        assert_eq!(told(&first, &text)[2], by_first, "{text}");
+        assert_eq!(told(&any, &text)[2], by_any, "{text}");
+    }
+}
+
+#[test]
+fn names_are_found_in_the_items_of_lists() {
+    let settings = ClaimSettings {
+        groups: ListedClaims::First(paths(&["orgs.groups.name"])),
+        tenant: paths(&["orgs.0.id"]),
+        roles: ListedClaims::Any(paths(&[
+            "ra.roles",
+            "resource_access.notes.example.com.roles",
+        ])),
+        ..ClaimSettings::default()
+    };
+    let text = r#"{"sub":"s","orgs":[
+        {"id":"o1","groups":[{"name":"a"},{"name":"b"}]},
+        {"id":"o2","groups":[{"name":"b"},{"name":"c"}]}],
+        "ra":{"roles":["r1"]},"resource_access":{"notes.example.com":{"roles":["r2"]}}}"#;
+    assert_eq!(told(&settings, text), ["a,b,c", "r1,r2", "", "o1", ""]);
+    let text = r#"{"sub":"s","orgs":[{"groups":"a"},{"groups":[{"name":"b"}]}]}"#;
+    assert_eq!(told(&settings, text), ["b?", "", "", "", ""]);
+}
+
+#[test]
+fn required_claims_are_compared_exactly() {
+    use crate::authn::claim_settings::{RequiredClaim, RequiredValue};
+    let required = |path: &str, values: &[RequiredValue]| {
+        vec![RequiredClaim {
+            path: path.to_owned(),
+            values: values.to_vec(),
+        }]
+    };
+    let text = |text: &str| RequiredValue::Text(text.to_owned());
+    let missing = Err(AuthenticationError::ClaimMissing(Claim::Required(0)));
+    let invalid = Err(AuthenticationError::ClaimInvalid(Claim::Required(0)));
+    let access = required("use", &[text("access"), text("api")]);
+    let verified = required("v", &[RequiredValue::Truth(true)]);
+    let named = required("orgs.name", &[text("acme")]);
+    let rows = [
+        (&access, r#"{"use":"access"}"#, Ok(())),
+        (&access, r#"{"use":"api"}"#, Ok(())),
+        (&access, r#"{"use":["id","api"]}"#, Ok(())),
+        (&access, r#"{"use":"id"}"#, invalid),
+        (&access, r#"{"use":"Access"}"#, invalid),
+        (&access, r#"{"use":true}"#, invalid),
+        (&access, r#"{"use":[]}"#, invalid),
+        (&access, "{}", missing),
+        (&access, r#"{"use":null}"#, missing),
+        (
+            &access,
+            r#"{"use":"access","_claim_names":{"use":"s"}}"#,
+            missing,
+        ),
+        (&verified, r#"{"v":true}"#, Ok(())),
+        (&verified, r#"{"v":false}"#, invalid),
+        (&verified, r#"{"v":"true"}"#, invalid),
+        (&verified, r#"{"v":1}"#, invalid),
+        (
+            &named,
+            r#"{"orgs":[{"name":"other"},{"name":"acme"}]}"#,
+            Ok(()),
+        ),
+        (&named, r#"{"orgs":[{"name":"other"}]}"#, invalid),
+    ];
+    for (required, text, expected) in rows {
+        assert_eq!(check_required(&claims(text), required), expected, "{text}");
+    }
+}
+
+#[test]
+fn tid_is_the_tenant_of_the_issuer() {
+    let missing = Err(AuthenticationError::ClaimMissing(Claim::TenantId));
+    let invalid = Err(AuthenticationError::ClaimInvalid(Claim::TenantId));
+    for (text, expected) in [
+        (r#"{"tid":"t"}"#, Ok(())),
+        (r#"{"tid":"T"}"#, invalid),
+        (r#"{"tid":["t"]}"#, invalid),
+        (r#"{"tid":null}"#, missing),
+        ("{}", missing),
+    ] {
+        assert_eq!(check_tenant(&claims(text), "t"), expected, "{text}");
     }
 }
 
@@ -112,7 +325,7 @@ fn dates_are_numbers_from_1970_on() {
 #[test]
 fn time_is_checked_with_leeway_to_the_second() {
     let validity = Validity {
-        audience: vec![],
+        audience: Some(vec![]),
         expires_at: at(1000),
         not_before: Some(at(100)),
         issued_at: Some(at(200)),
@@ -167,11 +380,62 @@ fn audiences_are_compared_exactly() {
             r#"{"exp":1}"#,
             Err(AuthenticationError::ClaimMissing(Claim::Audience)),
         ),
+        (
+            r#"{"exp":1,"aud":null}"#,
+            Err(AuthenticationError::ClaimMissing(Claim::Audience)),
+        ),
     ];
     for (text, expected) in rows {
-        let outcome = Validity::from_claims(&claims(text))
-            .and_then(|validity| validity.check_audience(&["https://a/b".to_owned()]));
-        assert_eq!(outcome, expected, "{text}");
+        assert_eq!(audience_of(text, &[]), expected, "{text}");
+    }
+}
+
+/// Whether a token of `{"sub":"a"}` and these claims is for `https://a/b` or of these clients.
+fn audience_of(text: &str, clients: &[&str]) -> Result<(), AuthenticationError> {
+    let accepted = ["https://a/b".to_owned()];
+    let clients = paths(clients);
+    let whole = claims(&text.replacen('{', r#"{"sub":"a","#, 1));
+    let validity = Validity::from_claims(&whole)?;
+    let subject = subject(whole, "i".into(), &ClaimSettings::default())?;
+    let accepted = Accepted {
+        audience: &accepted,
+        clients: &clients,
+    };
+    validity.check_audience(accepted, &subject)
+}
+
+#[test]
+fn a_client_stands_for_an_audience_only_where_there_is_none() {
+    let mismatch = Err(AuthenticationError::AudienceMismatch);
+    for (text, expected) in [
+        (r#"{"exp":1,"client_id":"c"}"#, Ok(())),
+        (r#"{"exp":1,"aud":null,"azp":"d"}"#, Ok(())),
+        (r#"{"exp":1,"client_id":"e"}"#, mismatch),
+        (r#"{"exp":1,"client_id":"C"}"#, mismatch),
+        (r#"{"exp":1,"client_id":"e","azp":"c"}"#, mismatch),
+        (r#"{"exp":1,"client_id":"c","aud":"https://a/b"}"#, Ok(())),
+        (r#"{"exp":1,"client_id":"e","aud":"https://a/b"}"#, Ok(())),
+        (r#"{"exp":1,"client_id":"c","aud":"c"}"#, mismatch),
+        (r#"{"exp":1,"client_id":"c","aud":[]}"#, mismatch),
+        (r#"{"exp":1,"client_id":"c","aud":""}"#, mismatch),
+        (
+            r#"{"exp":1}"#,
+            Err(AuthenticationError::ClaimMissing(Claim::Agent)),
+        ),
+        (
+            r#"{"exp":1,"client_id":["c"]}"#,
+            Err(AuthenticationError::ClaimInvalid(Claim::Agent)),
+        ),
+        (
+            r#"{"exp":1,"client_id":"c","_claim_names":{"client_id":"s"}}"#,
+            mismatch,
+        ),
+        (
+            r#"{"exp":1,"client_id":"c","_claim_names":{"aud":"s"}}"#,
+            Err(AuthenticationError::ClaimMissing(Claim::Audience)),
+        ),
+    ] {
+        assert_eq!(audience_of(text, &["c", "d"]), expected, "{text}");
     }
 }
 

@@ -19,6 +19,9 @@ pub(crate) enum FetchError {
     /// The file cannot be read.
     #[error("cannot read `jwks_file`: {0}")]
     File(String),
+    /// The token to fetch with cannot be read.
+    #[error("cannot use `token_file`: {0}")]
+    TokenFile(String),
     /// No connection, or it broke.
     #[error("{0}")]
     Transport(String),
@@ -28,6 +31,12 @@ pub(crate) enum FetchError {
     /// An answer other than 200; redirects are not followed.
     #[error("http status {0}")]
     Status(u16),
+    /// The same of a discovered `jwks_uri` that the token was not sent to.
+    #[error(
+        "http status {0}; the metadata has a `jwks_uri` on another host, which does not get the token \
+         of `token_file`: configure `jwks_uri`"
+    )]
+    StatusWithoutToken(u16),
     /// More than `jwks_bytes_max`.
     #[error("document exceeds `jwks_bytes_max` = {0}")]
     TooLarge(usize),
@@ -40,6 +49,12 @@ pub(crate) enum FetchError {
     /// The metadata document has no acceptable `jwks_uri`.
     #[error("issuer metadata has no `jwks_uri` that is an https URL")]
     NoKeysUrl,
+    /// The metadata document has a `jwks_uri` that is not protected.
+    #[error(
+        "issuer metadata has a `jwks_uri` over plain http: `insecure_http: true` allows that, inside \
+         a network that nobody else is in"
+    )]
+    PlainKeysUrl,
     /// The metadata document of an issuer outside names a `jwks_uri` inside.
     #[error(
         "issuer metadata has a `jwks_uri` at an internal address, and the issuer is at none; \

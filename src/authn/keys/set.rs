@@ -8,16 +8,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use aws_lc_rs::signature::{self, UnparsedPublicKey};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::DecodingKey;
+use url::Url;
 
+use super::public_key::PublicKey;
+use super::unusable::{self, UnusableKey};
 use crate::authn::{AuthenticationError, SignatureAlgorithm};
 use crate::authz::Value;
 use crate::json::{self, InvalidJson};
 
-/// Identifies a key with its id: SHA-256 over both.
+/// Identifies a key with its id and the issuer that its set names: SHA-256 over all.
 pub(crate) type Thumbprint = [u8; 32];
 
 /// Why the text is not a usable key set.
@@ -26,9 +25,15 @@ pub(crate) enum InvalidKeySet {
     /// Not acceptable JSON.
     #[error("key set: {0}")]
     Json(#[from] InvalidJson),
+    /// A list without an object around it.
+    #[error("key set is a bare array: write `{{\"keys\": […]}}` (RFC 7517 §5)")]
+    BareArray,
     /// No list `keys` of objects.
     #[error("key set has no list `keys` of objects")]
     Shape,
+    /// No key at all.
+    #[error("key set has no key")]
+    Empty,
     /// More keys than `jwks_keys_max`.
     #[error("key set has {count} keys, more than `jwks_keys_max` = {limit}")]
     TooManyKeys {
@@ -53,15 +58,38 @@ pub(crate) struct KeySet {
     positions: HashMap<Thumbprint, usize>,
     /// How many keys of the text were left out.
     pub(super) skipped: usize,
+    /// Where it was fetched, if it was.
+    pub(super) url: Option<Arc<Url>>,
+}
+
+/// A key that was left out of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    /// Which it is of the list, from 1.
+    pub(super) number: usize,
+    /// Its `kid`.
+    pub(super) id: Option<String>,
+    /// Why.
+    pub(super) fault: UnusableKey,
+}
+
+/// The keys of a text by whether they are of use.
+struct Sorted {
+    keys: Vec<Arc<VerificationKey>>,
+    left_out: Vec<LeftOut>,
 }
 
 /// One public key, with what it may be used for.
 pub(crate) struct VerificationKey {
-    id: Option<Box<str>>,
-    algorithms: Vec<SignatureAlgorithm>,
+    /// `kid`.
+    pub(crate) id: Option<Arc<str>>,
+    /// The issuer that its set names for it, as Microsoft's shared sets do.
+    pub(crate) issuer: Option<Box<str>>,
     /// Ready for verification; built once per set.
-    pub(crate) decoding: DecodingKey,
-    /// Of the key and its id.
+    key: PublicKey,
+    /// Whether it verifies JWT-SVIDs alone.
+    pub(crate) is_for_svids: bool,
+    /// Of the key, its id and its issuer.
     pub(crate) thumbprint: Thumbprint,
 }
 
@@ -70,14 +98,16 @@ impl fmt::Debug for VerificationKey {
         formatter
             .debug_struct("VerificationKey")
             .field("id", &self.id)
-            .field("algorithms", &self.algorithms)
+            .field("algorithms", &self.key.algorithms().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }
 
 impl PartialEq for VerificationKey {
     fn eq(&self, other: &Self) -> bool {
-        self.thumbprint == other.thumbprint && self.algorithms == other.algorithms
+        self.thumbprint == other.thumbprint
+            && self.is_for_svids == other.is_for_svids
+            && self.key.algorithms().eq(other.key.algorithms())
     }
 }
 
@@ -97,30 +127,8 @@ impl KeySet {
         keys_max: usize,
         json_depth_max: usize,
     ) -> Result<Self, InvalidKeySet> {
-        let document = json::decode(text, json_depth_max)?;
-        let Some(Value::List(entries)) = document.member("keys") else {
-            return Err(InvalidKeySet::Shape);
-        };
-        if entries.len() > keys_max {
-            return Err(InvalidKeySet::TooManyKeys {
-                count: entries.len(),
-                limit: keys_max,
-            });
-        }
-        if !entries.iter().all(|entry| matches!(entry, Value::Map(_))) {
-            return Err(InvalidKeySet::Shape);
-        }
-        let mut keys: Vec<Arc<VerificationKey>> = Vec::with_capacity(entries.len());
-        for key in entries.iter().filter_map(VerificationKey::from_jwk) {
-            let same_id = keys
-                .iter()
-                .filter(|known| key.id.is_some() && known.id == key.id);
-            let is_known = keys.iter().any(|known| known.thumbprint == key.thumbprint);
-            if !is_known && same_id.count() < SAME_ID_MAX {
-                keys.push(Arc::new(key));
-            }
-        }
-        let skipped = entries.len().saturating_sub(keys.len());
+        let Sorted { keys, left_out } = sorted(text, keys_max, json_depth_max)?;
+        let skipped = left_out.len();
         if keys.is_empty() {
             return Err(InvalidKeySet::NoUsableKey { skipped });
         }
@@ -133,7 +141,22 @@ impl KeySet {
             keys,
             positions,
             skipped,
+            url: None,
         })
+    }
+
+    /// The same set, with where it was fetched.
+    pub(super) fn fetched_at(self, url: &Url) -> Self {
+        Self {
+            url: Some(Arc::new(url.clone())),
+            ..self
+        }
+    }
+
+    /// Whether a text is the URL that the set was fetched from.
+    pub(crate) fn is_from(&self, text: &str) -> bool {
+        let named = Url::parse(text).ok();
+        named.is_some_and(|named| self.url.as_deref() == Some(&named))
     }
 
     /// The keys to try for a token: those with its key id, or without one the only key that fits.
@@ -148,7 +171,7 @@ impl KeySet {
         id: Option<&str>,
         algorithm: SignatureAlgorithm,
     ) -> Result<Vec<Arc<VerificationKey>>, AuthenticationError> {
-        let fitting = |key: &&Arc<VerificationKey>| key.algorithms.contains(&algorithm);
+        let fitting = |key: &&Arc<VerificationKey>| key.is_for(algorithm);
         let Some(id) = id else {
             let found: Vec<_> = self.keys.iter().filter(fitting).cloned().collect();
             return match found.len() {
@@ -179,7 +202,7 @@ impl KeySet {
         self.positions
             .get(thumbprint)
             .and_then(|at| self.keys.get(*at))
-            .is_some_and(|key| key.algorithms.contains(&algorithm))
+            .is_some_and(|key| key.is_for(algorithm))
     }
 
     /// How many usable keys there are; never zero.
@@ -189,151 +212,169 @@ impl KeySet {
     }
 }
 
+/// The keys that a text leaves out, and each `kid` that several usable keys have.
+pub(super) fn inspect(
+    text: &[u8],
+    keys_max: usize,
+    json_depth_max: usize,
+) -> Result<(Vec<LeftOut>, Vec<String>), InvalidKeySet> {
+    let Sorted { keys, left_out } = sorted(text, keys_max, json_depth_max)?;
+    let mut shared: Vec<String> = Vec::new();
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    for id in keys.iter().filter_map(|key| key.id.as_deref()) {
+        let times = seen.entry(id).or_default();
+        *times = times.saturating_add(1);
+        if *times == 2 {
+            shared.push(id.to_owned());
+        }
+    }
+    Ok((left_out, shared))
+}
+
+fn sorted(text: &[u8], keys_max: usize, json_depth_max: usize) -> Result<Sorted, InvalidKeySet> {
+    let document = json::decode(text, json_depth_max)?;
+    if let Value::List(_) = document {
+        return Err(InvalidKeySet::BareArray);
+    }
+    let Some(Value::List(entries)) = document.member("keys") else {
+        return Err(InvalidKeySet::Shape);
+    };
+    if entries.is_empty() {
+        return Err(InvalidKeySet::Empty);
+    }
+    if entries.len() > keys_max {
+        return Err(InvalidKeySet::TooManyKeys {
+            count: entries.len(),
+            limit: keys_max,
+        });
+    }
+    if !entries.iter().all(|entry| matches!(entry, Value::Map(_))) {
+        return Err(InvalidKeySet::Shape);
+    }
+    let mut keys: Vec<Arc<VerificationKey>> = Vec::with_capacity(entries.len());
+    let mut left_out = Vec::new();
+    for (index, jwk) in entries.iter().enumerate() {
+        let key = VerificationKey::from_jwk(jwk).and_then(|key| is_new(key, &keys));
+        match key {
+            Ok(key) => keys.push(Arc::new(key)),
+            Err(fault) => left_out.push(LeftOut {
+                number: index.saturating_add(1),
+                id: jwk.member("kid").and_then(Value::as_str).map(str::to_owned),
+                fault,
+            }),
+        }
+    }
+    Ok(Sorted { keys, left_out })
+}
+
+/// The key, unless it is among those before it, or too many of those have its id.
+fn is_new(
+    key: VerificationKey,
+    before: &[Arc<VerificationKey>],
+) -> Result<VerificationKey, UnusableKey> {
+    if before
+        .iter()
+        .any(|known| known.thumbprint == key.thumbprint)
+    {
+        return Err(UnusableKey::Twice);
+    }
+    let same_id = before
+        .iter()
+        .filter(|known| key.id.is_some() && known.id == key.id);
+    if same_id.count() < SAME_ID_MAX {
+        Ok(key)
+    } else {
+        Err(UnusableKey::TooManyOfOneId)
+    }
+}
+
 impl VerificationKey {
+    /// Whether a signature is one of the message by this key.
+    pub(crate) fn verifies(
+        &self,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        self.key.verifies(algorithm, message, signature)
+    }
+
+    fn is_for(&self, algorithm: SignatureAlgorithm) -> bool {
+        self.key.algorithms().any(|own| own == algorithm)
+    }
+
     /// The key, if it is one that can verify tokens.
-    fn from_jwk(jwk: &Value<'_>) -> Option<Self> {
-        // Whoever can read a private key here can sign as the issuer.
-        if jwk.member("d").is_some() || !is_for_verification(jwk) {
-            return None;
+    fn from_jwk(jwk: &Value<'_>) -> Result<Self, UnusableKey> {
+        if unusable::is_private(jwk) {
+            return Err(UnusableKey::Private);
         }
-        let id = optional_text(jwk, "kid").ok()?;
-        let (mut algorithms, decoding, material) = public_key(jwk)?;
-        if let Some(name) = optional_text(jwk, "alg").ok()? {
-            let only = SignatureAlgorithm::from_name(name)?;
-            algorithms.retain(|algorithm| *algorithm == only);
+        let usage = usage(jwk)?;
+        let id = optional_text(jwk, "kid")?;
+        let mut key = PublicKey::from_jwk(jwk)?;
+        if let Some(name) = optional_text(jwk, "alg")? {
+            let only = SignatureAlgorithm::from_name(name).ok_or(UnusableKey::Algorithm)?;
+            key.restrict(only);
         }
-        if algorithms.is_empty() {
-            return None;
+        if key.algorithms().next().is_none() {
+            return Err(UnusableKey::Algorithm);
         }
-        let thumbprint = thumbprint(id, &material)?;
-        Some(Self {
+        let issuer = jwk.member("issuer").and_then(Value::as_str);
+        let thumbprint = thumbprint([id, issuer], &key.material).ok_or(UnusableKey::Malformed)?;
+        Ok(Self {
             id: id.map(Into::into),
-            algorithms,
-            decoding,
+            issuer: issuer.map(Into::into),
+            key,
+            is_for_svids: usage == Usage::JwtSvid,
             thumbprint,
         })
     }
 }
 
+/// What a key may verify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Usage {
+    /// Any token.
+    Signatures,
+    /// JWT-SVIDs, by a key of a SPIFFE bundle (SPIFFE, The Trust Domain and Bundle, §4.2.2).
+    JwtSvid,
+}
+
 /// `use` and `key_ops` (RFC 7517 §4.2, §4.3) permit verifying signatures.
-fn is_for_verification(jwk: &Value<'_>) -> bool {
+fn usage(jwk: &Value<'_>) -> Result<Usage, UnusableKey> {
     let usage = match jwk.member("use") {
-        None => true,
-        Some(usage) => usage.as_str() == Some("sig"),
+        None => Usage::Signatures,
+        Some(usage) => match usage.as_str() {
+            Some("sig") => Usage::Signatures,
+            Some("jwt-svid") => Usage::JwtSvid,
+            Some(_) | None => return Err(UnusableKey::Usage),
+        },
     };
-    let operations = match jwk.member("key_ops") {
+    let may_verify = match jwk.member("key_ops") {
         None => true,
         Some(Value::List(operations)) => operations
             .iter()
             .any(|operation| operation.as_str() == Some("verify")),
         Some(_) => false,
     };
-    usage && operations
+    may_verify.then_some(usage).ok_or(UnusableKey::Usage)
 }
 
 /// The text of a member that need not be there.
-///
-/// `Err` if it is there and not a string.
-fn optional_text<'v>(jwk: &'v Value<'_>, name: &str) -> Result<Option<&'v str>, ()> {
+fn optional_text<'v>(jwk: &'v Value<'_>, name: &str) -> Result<Option<&'v str>, UnusableKey> {
     jwk.member(name)
-        .map(|value| value.as_str().ok_or(()))
+        .map(|value| value.as_str().ok_or(UnusableKey::Malformed))
         .transpose()
 }
 
-/// The algorithms that fit the type and curve, the key, and its bytes.
-fn public_key(jwk: &Value<'_>) -> Option<(Vec<SignatureAlgorithm>, DecodingKey, Vec<u8>)> {
-    let curve = jwk.member("crv").and_then(Value::as_str);
-    match (jwk.member("kty")?.as_str()?, curve) {
-        ("RSA", _) => rsa_key(jwk),
-        ("EC", Some("P-256")) => {
-            let point = curve_point(jwk, 32)?;
-            UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, &point)
-                .parse()
-                .ok()?;
-            Some((
-                vec![SignatureAlgorithm::Es256],
-                DecodingKey::from_ec_der(&point),
-                point,
-            ))
-        }
-        ("EC", Some("P-384")) => {
-            let point = curve_point(jwk, 48)?;
-            UnparsedPublicKey::new(&signature::ECDSA_P384_SHA384_FIXED, &point)
-                .parse()
-                .ok()?;
-            Some((
-                vec![SignatureAlgorithm::Es384],
-                DecodingKey::from_ec_der(&point),
-                point,
-            ))
-        }
-        ("OKP", Some("Ed25519")) => {
-            let point = octets(jwk, "x")?;
-            UnparsedPublicKey::new(&signature::ED25519, &point)
-                .parse()
-                .ok()?;
-            Some((
-                vec![SignatureAlgorithm::EdDsa],
-                DecodingKey::from_ed_der(&point),
-                point,
-            ))
-        }
-        _ => None,
-    }
-}
-
-/// An RSA key of 2048 to 8192 bits (RFC 7518 §3.3; the upper limit is that of the library).
-fn rsa_key(jwk: &Value<'_>) -> Option<(Vec<SignatureAlgorithm>, DecodingKey, Vec<u8>)> {
-    let modulus = without_leading_zeros(octets(jwk, "n")?);
-    let exponent = without_leading_zeros(octets(jwk, "e")?);
-    let unused_bits = usize::try_from(modulus.first()?.leading_zeros()).ok()?;
-    let bits = modulus.len().checked_mul(8)?.checked_sub(unused_bits)?;
-    if !(2048..=8192).contains(&bits) {
-        return None;
-    }
-    // Odd, above 1, at most 32 bits.
-    let is_odd = exponent.last()? & 1 == 1;
-    if !is_odd || exponent.len() > 4 || exponent == [1] {
-        return None;
-    }
-    let key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
-    let material = [modulus, exponent].concat();
-    let algorithms = vec![
-        SignatureAlgorithm::Rs256,
-        SignatureAlgorithm::Rs384,
-        SignatureAlgorithm::Rs512,
-        SignatureAlgorithm::Ps256,
-        SignatureAlgorithm::Ps384,
-        SignatureAlgorithm::Ps512,
-    ];
-    Some((algorithms, key, material))
-}
-
-/// The uncompressed point of SEC 1 §2.3.3; both coordinates have the full length of the field
-/// (RFC 7518 §6.2.1.2).
-fn curve_point(jwk: &Value<'_>, coordinate_bytes: usize) -> Option<Vec<u8>> {
-    let (x, y) = (octets(jwk, "x")?, octets(jwk, "y")?);
-    if x.len() != coordinate_bytes || y.len() != coordinate_bytes {
-        return None;
-    }
-    Some([vec![4], x, y].concat())
-}
-
-fn octets(jwk: &Value<'_>, name: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(jwk.member(name)?.as_str()?).ok()
-}
-
-fn without_leading_zeros(bytes: Vec<u8>) -> Vec<u8> {
-    bytes.into_iter().skip_while(|byte| *byte == 0).collect()
-}
-
-/// SHA-256 over the id, its absence told apart from emptiness, and the key.
-fn thumbprint(id: Option<&str>, material: &[u8]) -> Option<Thumbprint> {
+/// SHA-256 over its names, the absence of each told apart from emptiness, and the key.
+fn thumbprint(names: [Option<&str>; 2], material: &[u8]) -> Option<Thumbprint> {
     let mut context = digest::Context::new(&digest::SHA256);
-    let id_bytes = id.map_or(&[][..], str::as_bytes);
-    context.update(&[u8::from(id.is_some())]);
-    context.update(&u64::try_from(id_bytes.len()).ok()?.to_be_bytes());
-    context.update(id_bytes);
+    for name in names {
+        let bytes = name.map_or(&[][..], str::as_bytes);
+        context.update(&[u8::from(name.is_some())]);
+        context.update(&u64::try_from(bytes.len()).ok()?.to_be_bytes());
+        context.update(bytes);
+    }
     context.update(material);
     context.finish().as_ref().try_into().ok()
 }

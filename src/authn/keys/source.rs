@@ -7,16 +7,24 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::fetch::{FetchError, FetchKeys};
-use super::set::KeySet;
+use super::set::{self, KeySet, LeftOut};
+use super::token_file::{LookError, TokenFile, look};
 use crate::authn::discovery::{self, DocumentLimits};
+use crate::authn::issuer_name;
 use crate::authn::settings::{AuthnSettings, InvalidSettings, IssuerSettings, KeySourceSettings};
-use crate::fetch::{self, Client, ClientSettings, InvalidClient, Outbound, Reach, fetchable_url};
-use crate::file::{self, Looks, ReadError};
+use crate::fetch::{
+    self, Bearer, Client, ClientSettings, GetError, InvalidClient, Outbound, Reach, url_to_fetch,
+};
+use crate::file::Looks;
 
 /// The configured way to the keys of one issuer.
 #[derive(Debug)]
 pub(super) struct KeySource {
     place: KeyPlace,
+    /// What its requests are sent with.
+    token: Option<TokenFile>,
+    /// Whether requests may be unprotected.
+    insecure_http: bool,
     limits: DocumentLimits,
     keys_max: usize,
 }
@@ -46,12 +54,13 @@ impl KeySource {
                 KeyPlace::File(path.clone(), Looks::shared(settings.fetch_timeout))
             }
             KeySourceSettings::Uri(uri) => {
-                let url =
-                    fetchable_url(uri).ok_or_else(|| InvalidSettings::KeysUrl(name.clone()))?;
+                let url = url_to_fetch(uri, issuer.insecure_http)
+                    .ok_or_else(|| InvalidSettings::KeysUrl(name.clone()))?;
                 KeyPlace::Uri(client(issuer, settings, outbound, (&url, None))?, url)
             }
             KeySourceSettings::Discovery => {
-                let documents = discovery::urls(name)
+                let documents = issuer_name::metadata_base(name)
+                    .and_then(|base| discovery::urls(&base, issuer.insecure_http))
                     .ok_or_else(|| InvalidSettings::IssuerUrl(name.clone()))?;
                 let first = documents
                     .first()
@@ -66,8 +75,11 @@ impl KeySource {
                 }
             }
         };
+        let token = issuer.token_file.as_deref();
         Ok(Self {
             place,
+            token: token.map(|path| TokenFile::new(path, settings)),
+            insecure_http: issuer.insecure_http,
             limits: DocumentLimits {
                 bytes_max: settings.jwks_bytes_max,
                 json_depth_max: settings.json_depth_max,
@@ -82,26 +94,102 @@ impl KeySource {
     }
 }
 
+impl KeySource {
+    /// The keys of its file that are left out, and each `kid` that several have.
+    pub(super) async fn inspect(&self) -> Result<(Vec<LeftOut>, Vec<String>), FetchError> {
+        let text = self.file().await?;
+        let depth_max = self.limits.json_depth_max;
+        Ok(set::inspect(&text, self.keys_max, depth_max)?)
+    }
+
+    /// The keys of its file.
+    pub(super) async fn usable(&self) -> Result<KeySet, FetchError> {
+        let text = self.file().await?;
+        self.keys(&text)
+    }
+
+    async fn file(&self) -> Result<Vec<u8>, FetchError> {
+        match &self.place {
+            KeyPlace::File(path, looks) => read(path, looks, self.limits.bytes_max).await,
+            KeyPlace::Uri(..) | KeyPlace::Discovery { .. } => Err(FetchError::NoKeysUrl),
+        }
+    }
+
+    fn keys(&self, text: &[u8]) -> Result<KeySet, FetchError> {
+        let depth_max = self.limits.json_depth_max;
+        Ok(KeySet::parse(text, self.keys_max, depth_max)?)
+    }
+
+    /// Gets the keys from a URL.
+    async fn get(
+        &self,
+        client: &Client,
+        url: &Url,
+        bearer: Option<&Bearer>,
+    ) -> Result<KeySet, GetOrReadError> {
+        let text = fetch::get(client, url, self.limits.bytes_max, bearer).await;
+        let text = text.map_err(GetOrReadError::Get)?;
+        let keys = self.keys(&text).map_err(GetOrReadError::Read)?;
+        Ok(keys.fetched_at(url))
+    }
+}
+
+/// Why there are no keys at a URL.
+enum GetOrReadError {
+    Get(GetError),
+    Read(FetchError),
+}
+
+impl From<GetOrReadError> for FetchError {
+    fn from(error: GetOrReadError) -> Self {
+        match error {
+            GetOrReadError::Get(error) => error.into(),
+            GetOrReadError::Read(error) => error,
+        }
+    }
+}
+
 impl FetchKeys for KeySource {
     async fn fetch(&mut self) -> Result<KeySet, FetchError> {
-        let limits = self.limits;
-        let text = match &self.place {
-            KeyPlace::File(path, looks) => read(path, looks, limits.bytes_max).await?,
-            KeyPlace::Uri(client, url) => fetch::get(client, url, limits.bytes_max).await?,
+        let bearer = match &self.token {
+            Some(file) => Some(file.read().await?),
+            None => None,
+        };
+        let bearer = bearer.as_ref();
+        match &self.place {
+            KeyPlace::File(..) => self.usable().await,
+            KeyPlace::Uri(client, url) => Ok(self.get(client, url, bearer).await?),
             KeyPlace::Discovery {
                 client,
                 issuer,
                 documents,
                 reach,
             } => {
-                let url = discovery::discover(client, issuer, documents, limits).await?;
+                let asked = discovery::Asked {
+                    issuer,
+                    documents,
+                    bearer,
+                    insecure_http: self.insecure_http,
+                };
+                let url = discovery::discover(client, asked, self.limits).await?;
                 if !reach.may_lead_to(&url) {
                     return Err(FetchError::InternalKeysUrl);
                 }
-                fetch::get(client, &url, limits.bytes_max).await?
+                // Whoever writes the metadata must not have the token sent elsewhere.
+                let is_own = documents
+                    .first()
+                    .is_some_and(|document| document.origin() == url.origin());
+                let sent = bearer.filter(|_| is_own);
+                match self.get(client, &url, sent).await {
+                    Err(GetOrReadError::Get(GetError::Status(status @ (401 | 403))))
+                        if bearer.is_some() && !is_own =>
+                    {
+                        Err(FetchError::StatusWithoutToken(status))
+                    }
+                    keys => Ok(keys?),
+                }
             }
-        };
-        Ok(KeySet::parse(&text, self.keys_max, limits.json_depth_max)?)
+        }
     }
 }
 
@@ -119,6 +207,7 @@ fn client(
             timeout: settings.fetch_timeout,
             ca_file: issuer.ca_file.as_deref(),
             reach,
+            insecure_http: issuer.insecure_http,
         },
     );
     client.map_err(|error| match error {
@@ -134,22 +223,13 @@ fn client(
 }
 
 async fn read(path: &Path, looks: &Looks, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
-    let place = path.to_owned();
-    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX);
-    let looked = looks.look(false, move || file::read(&place, most)).await;
-    // Not begun: behind others that gave no answer.
-    let Some(read) = looked.transpose() else {
-        return Err(FetchError::TimedOut);
-    };
-    read.and_then(|read| read).map_err(|error| match error {
-        ReadError::TooLarge(_) => FetchError::TooLarge(bytes_max),
-        ReadError::Hangs(_) => FetchError::TimedOut,
-        error @ (ReadError::Missing
-        | ReadError::Dangling
-        | ReadError::NotAFile(_)
-        | ReadError::NotText
-        | ReadError::Other(_)) => FetchError::File(error.to_string()),
-    })
+    look(path, looks, bytes_max)
+        .await
+        .map_err(|error| match error {
+            LookError::TimedOut => FetchError::TimedOut,
+            LookError::TooLarge => FetchError::TooLarge(bytes_max),
+            LookError::Unreadable(cause) => FetchError::File(cause),
+        })
 }
 
 #[cfg(test)]

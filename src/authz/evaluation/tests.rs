@@ -94,7 +94,7 @@ fn methods() -> impl Strategy<Value = Option<Box<[MethodPattern]>>> {
 
 fn arguments() -> impl Strategy<Value = Box<[ValueSelector]>> {
     let selector = ValueSelector {
-        path: crate::authz::ValuePath::new("a").unwrap(),
+        path: crate::authz::ValuePath::of_argument("a").unwrap(),
         expected: Box::new([
             ExpectedValue::Exactly(Value::Int(1)),
             ExpectedValue::Pattern(crate::authz::TextPattern::new(Glob::name("x*").unwrap())),

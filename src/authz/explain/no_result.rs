@@ -5,7 +5,7 @@ use crate::authz::call::Call;
 use crate::authz::classified::{Class, ClassifiedRequest};
 use crate::authz::expression::Expression;
 use crate::authz::matching::Match;
-use crate::authz::path::{FoundValue, KeyOrigin, Unclear, find_claim};
+use crate::authz::path::{FoundValue, KeyOrigin, Unclear, gather_claim, is_left_out};
 use crate::authz::request::{AccessRequest, Resource};
 use crate::authz::selectors::{ClaimSelector, ValueSelector, What, Where, Who};
 use crate::authz::uri::UriForm;
@@ -32,6 +32,8 @@ pub enum NoResult {
     TwoPaths,
     /// The issuer has left the claim out of the token.
     LeftOut,
+    /// The token does not have the claim. The selector does not match, and this is why.
+    ClaimAbsent,
     /// Only annotations could determine the class, and they are unknown.
     NoClass,
     /// The device is unknown.
@@ -63,14 +65,15 @@ pub(super) fn of_who(who: &Who, request: &AccessRequest<'_>) -> Option<NoResult>
 }
 
 fn of_claim(claim: &ClaimSelector, claims: &Value<'_>) -> Option<NoResult> {
-    if let Some(unclear) = claim.path.why_unclear(claims, KeyOrigin::Proven) {
-        return Some(unclear.into());
+    let found = gather_claim(claims, &claim.path);
+    if !found.is_unclear {
+        return (!found.values.is_empty()).then_some(NoResult::Reading);
     }
-    Some(match find_claim(claims, &claim.path) {
-        FoundValue::Value(_) => NoResult::Reading,
-        FoundValue::Unclear => NoResult::LeftOut,
-        FoundValue::Absent => return None,
-    })
+    if is_left_out(claims, claim.path.as_str()) {
+        return Some(NoResult::LeftOut);
+    }
+    let unclear = claim.path.why_unclear(claims, KeyOrigin::Proven);
+    Some(unclear.map_or(NoResult::NoObject, NoResult::from))
 }
 
 pub(super) fn of_what(what: &What, target: &ClassifiedRequest<'_>) -> Option<NoResult> {

@@ -18,7 +18,7 @@ fn value(text: &str) -> Value<'static> {
 
 fn selector(expected: ExpectedValue) -> ValueSelector {
     ValueSelector {
-        path: ValuePath::new("a").unwrap(),
+        path: ValuePath::of_argument("a").unwrap(),
         expected: Box::new([expected]),
     }
 }

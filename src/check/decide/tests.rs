@@ -187,6 +187,7 @@ fn server() -> Arc<Server> {
         indirect: None,
         protocol_versions: Vec::new(),
         uris: crate::check::UriForm::Normal,
+        token: crate::authn::TokenPlace::default(),
         authorization: AuthorizationHeader::Remove,
         session_binding: SessionBinding::On,
         responses_on_get: false,

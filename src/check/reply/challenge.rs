@@ -6,7 +6,7 @@ use super::addressee::Addressee;
 use super::body::{ReplyData, accepted, data, http_error};
 use super::denial::{self, MissingScopes};
 use super::scopes::NamedScopes;
-use crate::authn::AuthenticationError;
+use crate::authn::AuthenticationFailure;
 use crate::authn::challenge::StepUp;
 use crate::authz::{Challenge, Subject};
 use crate::check::reason::Reason;
@@ -17,13 +17,12 @@ use crate::check::verdict::LocalReply;
 pub(in crate::check) fn unauthenticated(
     to: &Addressee<'_>,
     face: &Face,
-    error: AuthenticationError,
+    failure: &AuthenticationFailure,
 ) -> LocalReply {
-    let reason = Reason::from(error);
+    let reason = Reason::from(failure.error);
     let mut reply = http_error(to, reason, &data(to, reason));
-    reply
-        .headers
-        .push(("www-authenticate", face.challenges.unauthenticated(error)));
+    let challenge = face.challenges.unauthenticated(failure);
+    reply.headers.push(("www-authenticate", challenge));
     reply
 }
 

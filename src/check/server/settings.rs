@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::hosts::{self, HostMatch};
-use crate::authn::metadata;
+use crate::authn::{TokenPlace, metadata};
 pub use crate::authz::{SCOPE_VARIABLE, ScopeNames, UriForm, ValuePath};
 use crate::catalog::Trust;
 use crate::mcp::LEGACY_REVISIONS;
@@ -58,6 +58,8 @@ pub struct ServerSettings {
     pub fold_arguments: bool,
     /// How it reads the URIs of resources.
     pub uris: UriForm,
+    /// Where its requests have their token.
+    pub token: TokenPlace,
     /// What happens to the client's token on the way to the upstream.
     pub authorization: AuthorizationHeader,
     /// Whether sessions and tasks belong to a subject.

@@ -23,6 +23,7 @@ fn server(name: &str, session_binding: SessionBinding) -> Server {
         string_body: false,
         fold_arguments: false,
         uris: crate::check::UriForm::Normal,
+        token: crate::authn::TokenPlace::default(),
         authorization: AuthorizationHeader::Remove,
         session_binding,
         responses_on_get: false,

@@ -61,6 +61,8 @@ pub struct Expected {
     pub peers: bool,
     /// Which address of a request is the client's.
     pub client_address: ClientAddress,
+    /// The headers in which servers get tokens instead of `authorization`, in lower case.
+    pub token_headers: Vec<String>,
     /// The headers that the policy sets, in lower case.
     pub set_headers: Vec<String>,
 }

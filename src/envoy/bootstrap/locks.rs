@@ -35,6 +35,7 @@ fn rules(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let assigned = assigned.iter().map(String::as_str);
     let own = OWN.into_iter().chain(assigned);
     let own = own.chain(REMOVED).chain(CORRECTED);
+    let own = own.chain(token_headers(gate));
     let refused: Vec<&str> = own.filter(|name| !is_allowed(rules, name)).collect();
     let is_error = rules.is("disallow_is_error");
     if let Some(name) = refused.first() {
@@ -59,6 +60,12 @@ fn rules(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
         let help = "`allow_envoy: true`";
         report.error(rules, message, help);
     }
+}
+
+/// The headers in which servers get tokens instead of `authorization`.
+fn token_headers<'e>(gate: &AuthzFilter<'e, '_>) -> impl Iterator<Item = &'e str> {
+    let expected = gate.expected.into_iter();
+    expected.flat_map(|expected| expected.token_headers.iter().map(String::as_str))
 }
 
 /// Whether `HeaderMutationRules` allow changing a header.
@@ -132,6 +139,7 @@ fn second_lock(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
 /// No filter sends trailers to mcp-authz.
 fn trailers(gate: &AuthzFilter<'_, '_>, report: &mut Report) {
     let names = OWN.into_iter().chain([AUTHORIZATION, "mcp-session-id"]);
+    let names = names.chain(token_headers(gate));
     let mut left = names.filter(|name| {
         !mutations(gate.chain.filters.iter(), TRAILERS).any(|mutation| removes(mutation, name))
     });

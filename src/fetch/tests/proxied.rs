@@ -176,9 +176,10 @@ async fn fetched_by(
         timeout: Duration::from_secs(20),
         ca_file,
         reach,
+        insecure_http: false,
     };
     let client = outbound.client(&url, settings).unwrap();
-    let body = get(&client, &url, 64).await?;
+    let body = get(&client, &url, 64, None).await?;
     Ok(String::from_utf8(body).unwrap())
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::authz::{Resource, Value, ValuePath};
 
 fn path(text: &str) -> ValuePath {
-    ValuePath::new(text).unwrap()
+    ValuePath::of_argument(text).unwrap()
 }
 
 fn options() -> DecodeOptions {

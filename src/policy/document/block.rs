@@ -23,19 +23,24 @@ pub(super) fn names(node: &Node, findings: &mut Findings) -> Option<Names> {
     .map(Box::from)
 }
 
-/// Names of callers. A `*` in a name is probably meant as a pattern, which would silently match
-/// nobody.
+/// Names of callers.
 pub(super) fn exact_names(node: &Node, findings: &mut Findings) -> Option<Names> {
-    let exact = |node: &Node, findings: &mut Findings| {
-        let text = string(node, findings)?;
-        if text.contains('*') {
-            let help = "callers are compared exactly; use `if` for more";
-            findings.error(node, format!("`{text}` looks like a pattern"), help);
-            return None;
-        }
-        Some(Arc::from(text))
-    };
-    list(node, findings, exact).map(Box::from)
+    list(node, findings, |node, findings| {
+        exact_text(node, findings).map(Arc::from)
+    })
+    .map(Box::from)
+}
+
+/// A text about a caller. A `*` in it is probably meant as a pattern, which would silently match
+/// nobody.
+pub(super) fn exact_text(node: &Node, findings: &mut Findings) -> Option<String> {
+    let text = string(node, findings)?;
+    if text.contains('*') {
+        let help = "callers are compared exactly; use `if` for more";
+        findings.error(node, format!("`{text}` looks like a pattern"), help);
+        return None;
+    }
+    Some(text)
 }
 
 /// Parses one kind of pattern.

@@ -1,9 +1,9 @@
 //! Reads expected values of arguments, claims and devices, each at a path.
 
-use std::borrow::Cow;
-
 use crate::authz::{ClaimSelector, ExpectedValue, InvalidPath, Value, ValuePath};
-use crate::yaml::{Data, Findings, Node, list_or_one, string};
+use crate::yaml::{Data, Findings, Node, list_or_one};
+
+use super::block::exact_text;
 
 /// Claims of a token, or facts about a device: compared exactly.
 pub(super) fn read_facts(
@@ -12,9 +12,9 @@ pub(super) fn read_facts(
     findings: &mut Findings,
 ) -> Option<Box<[ClaimSelector]>> {
     let text = |node: &Node, findings: &mut Findings| {
-        string(node, findings).map(|text| ExpectedValue::Exactly(Value::String(Cow::Owned(text))))
+        exact_text(node, findings).map(|text| ExpectedValue::Exactly(Value::String(text.into())))
     };
-    let read = read_values(node, what, text, findings)?;
+    let read = read_values(node, what, (ValuePath::of_claim, text), findings)?;
     Some(
         read.into_iter()
             .map(|(path, expected)| ClaimSelector { path, expected })
@@ -25,11 +25,17 @@ pub(super) fn read_facts(
 /// Expected values by path.
 pub(super) type Values = Vec<(ValuePath, Box<[ExpectedValue]>)>;
 
+/// How a path is read, and how a text is.
+pub(super) type Reading = (
+    fn(&str) -> Result<ValuePath, InvalidPath>,
+    fn(&Node, &mut Findings) -> Option<ExpectedValue>,
+);
+
 /// A mapping from paths to a value or a list of values.
 pub(super) fn read_values(
     node: &Node,
     what: &str,
-    text: fn(&Node, &mut Findings) -> Option<ExpectedValue>,
+    (path, text): Reading,
     findings: &mut Findings,
 ) -> Option<Values> {
     let Data::Map(entries) = &node.data else {
@@ -49,7 +55,7 @@ pub(super) fn read_values(
     }
     let mut values = Vec::new();
     for (key, value) in entries.iter().filter(|(_, value)| value.data != Data::Null) {
-        let path = read_path(key, findings);
+        let path = read_path(key, path, findings);
         let expected = list_or_one(value, findings, |node, findings| {
             read_value(node, text, findings)
         });
@@ -58,14 +64,18 @@ pub(super) fn read_values(
     Some(values)
 }
 
-fn read_path(key: &Node, findings: &mut Findings) -> Option<ValuePath> {
+fn read_path(
+    key: &Node,
+    parse: fn(&str) -> Result<ValuePath, InvalidPath>,
+    findings: &mut Findings,
+) -> Option<ValuePath> {
     let text = key.as_str().unwrap_or_default();
-    match ValuePath::new(text) {
+    match parse(text) {
         Ok(path) => Some(path),
         Err(error) => {
             let help = match error {
                 InvalidPath::Empty => "names joined by dots, such as `issue.owner`",
-                InvalidPath::Form => {
+                InvalidPath::Form | InvalidPath::Position => {
                     "names joined by dots, such as `issue.owner`; for lists use `if`, for instance \
                      `args.items.exists(item, item.owner == \"acme\")`"
                 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::authz::{
-    ExpectedValue, Glob, MethodPattern, ResourceKind, TextPattern, UriPattern, Value,
+    ExpectedValue, Glob, MethodPattern, ResourceKind, TextPattern, UriPattern, Value, ValuePath,
     ValueSelector, What,
 };
 use crate::yaml::{Fields, Findings, Node, list, string};
@@ -109,7 +109,12 @@ fn read_arguments(node: &Node, findings: &mut Findings) -> Option<Box<[ValueSele
             None => ExpectedValue::Pattern(TextPattern::new(glob)),
         })
     };
-    let read = read_values(node, "`arguments`", text, findings)?;
+    let read = read_values(
+        node,
+        "`arguments`",
+        (ValuePath::of_argument, text),
+        findings,
+    )?;
     Some(
         read.into_iter()
             .map(|(path, expected)| ValueSelector { path, expected })

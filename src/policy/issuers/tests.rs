@@ -1,4 +1,5 @@
 mod device;
+mod tenants;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ fn issuers(are_strict: bool) -> Arc<Issuers> {
             ),
         ]),
         are_strict,
+        families: HashMap::new(),
     })
 }
 

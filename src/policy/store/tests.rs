@@ -322,8 +322,8 @@ fn a_policy_that_must_name_its_issuers_and_does_not_is_refused() {
             vec!["https://a.test".to_owned(), "https://b.test".to_owned()],
         )]
         .into(),
-        of_devices: Vec::new(),
         are_strict,
+        ..Issuers::default()
     };
     let context = |are_strict| CompileContext {
         issuers: Arc::new(issuers(are_strict)),

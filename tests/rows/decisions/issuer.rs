@@ -87,12 +87,30 @@ static ISSUERS: LazyLock<[Issuer; 4]> = LazyLock::new(|| {
     ]
 });
 
-/// Writes `es256.jwks`, `rs256.jwks` and `eddsa.jwks`; `never.jwks` is never written.
+/// Writes `es256.jwks`, `rs256.jwks` and `eddsa.jwks`; `never.jwks` is never written. `ed25519.jwks` has
+/// the key of `eddsa` with `alg: Ed25519`, `svid.jwks` that of `es256` with `use: jwt-svid`.
 pub(super) fn publish(directory: &Path) {
+    for (file, name, member, value) in [
+        ("ed25519.jwks", "eddsa", "alg", "Ed25519"),
+        ("svid.jwks", "es256", "use", "jwt-svid"),
+    ] {
+        let mut jwk = issuer(name).jwk.clone();
+        jwk[member] = value.into();
+        let keys = json!({"keys": [jwk]}).to_string();
+        std::fs::write(directory.join(file), keys).unwrap();
+    }
     for issuer in ISSUERS.iter().filter(|issuer| issuer.name != "stranger") {
         let keys = json!({"keys": [issuer.jwk]}).to_string();
         std::fs::write(directory.join(format!("{}.jwks", issuer.name)), keys).unwrap();
     }
+}
+
+/// The key set of a provider: a key with these members, and other keys.
+pub(super) fn key_set(key: &str, members: &Map<String, Value>, others: &[Value]) -> String {
+    let mut key = issuer(key).jwk.clone();
+    change(&mut key, members);
+    let keys: Vec<&Value> = others.iter().chain([&key]).collect();
+    json!({ "keys": keys }).to_string()
 }
 
 fn issuer(name: &str) -> &'static Issuer {

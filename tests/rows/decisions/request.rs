@@ -161,6 +161,11 @@ pub(super) fn build(row: &Value) -> Built {
             .map(|(_, value)| value.clone()),
     );
     argument_values(&body, &mut secrets);
+    let query = spec.path.split_once('?').map_or("", |(_, query)| query);
+    let values = query
+        .split(['&', ';'])
+        .filter_map(|pair| pair.split_once('='));
+    secrets.extend(values.map(|(_, value)| value.to_owned()));
     // Short texts occur in anything.
     secrets.retain(|secret| secret.len() >= 6);
     Built {

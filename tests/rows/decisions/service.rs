@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mcp_authz::app;
 use mcp_authz::audit::Audit;
-use mcp_authz::authn::{Authenticator, Peers};
+use mcp_authz::authn::{Authenticator, KeySourceSettings, Peers};
 use mcp_authz::authz::{LimitDemand, Readings, Taken, WindowDemand};
 use mcp_authz::catalog::Catalog;
 use mcp_authz::check::{Handoffs, LongBodies, Pipeline, Servers};
@@ -34,6 +34,7 @@ use tokio::runtime::Runtime;
 use super::expectation;
 use super::issuer::{self, NOW};
 use super::peers;
+use super::recipe;
 use super::response::Returned;
 use super::table::{Issued, Table};
 
@@ -203,8 +204,15 @@ impl Service {
 /// The configuration of a table.
 fn decode(table: &Table, directory: &Path) -> Config {
     let name = format!("{}: config", table.file);
-    let mut config = config::decode(name, table.config.clone(), directory)
+    let recipe = table.recipe.as_deref().map(recipe::text);
+    let text = recipe.unwrap_or_default() + &table.config;
+    let mut config = config::decode(name, text, directory)
         .unwrap_or_else(|findings| panic!("{}", findings.render(false)));
+    if table.recipe.is_some() {
+        for issuer in &mut config.authn.issuers {
+            issuer.source = KeySourceSettings::File(directory.join(recipe::KEYS));
+        }
+    }
     // A row does not depend on how busy the machine is.
     config.authn.fetch_wait = Duration::from_mins(1);
     config
@@ -217,6 +225,8 @@ fn catalog(config: &Config) -> Catalog {
 /// The files that the configuration names.
 fn write_files(table: &Table, directory: &Path) {
     issuer::publish(directory);
+    let keys = issuer::key_set(&table.key, &table.jwk, &table.more_keys);
+    std::fs::write(directory.join(recipe::KEYS), keys).unwrap();
     std::fs::write(directory.join("peers.pem"), peers::authorities()).unwrap();
     std::fs::write(directory.join("policy.yaml"), &table.policy).unwrap();
     let countries = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/countries.mmdb");

@@ -9,17 +9,35 @@ use serde_json::{Map, Value};
 use super::response::Returned;
 use crate::harness::{files, read_yaml};
 
+/// The folders of tables.
+const FOLDERS: [&str; 2] = ["decisions", "providers"];
+
 /// One file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Table {
     #[serde(skip)]
     pub(super) file: String,
+    /// Where it is in `tests/data`.
+    #[serde(skip)]
+    pub(super) folder: &'static str,
     /// What the table is about, for the reader.
     #[serde(rename = "about")]
     _about: String,
-    /// The text of `mcp-authz.yaml`.
+    /// The text of `mcp-authz.yaml`; what a recipe leaves to be said, if there is one.
+    #[serde(default)]
     pub(super) config: String,
+    /// The heading of a recipe in `src/config/providers.md`, whose `issuers` and `servers` it has.
+    pub(super) recipe: Option<String>,
+    /// The key that the issuers of the recipe sign with.
+    #[serde(default = "rs256")]
+    pub(super) key: String,
+    /// What they say of it besides what it is.
+    #[serde(default)]
+    pub(super) jwk: Map<String, Value>,
+    /// The other keys in their set.
+    #[serde(default)]
+    pub(super) more_keys: Vec<Value>,
     /// The text of `policy.yaml`.
     pub(super) policy: String,
     /// The text of `candidate.yaml`.
@@ -130,11 +148,16 @@ pub(super) struct Upstream {
     pub(super) removed: Option<BTreeSet<String>>,
 }
 
+fn rs256() -> String {
+    "rs256".to_owned()
+}
+
 impl Table {
     /// Every table, by the name of its file.
     pub(super) fn all() -> Vec<Table> {
-        let files = files("decisions", "yaml");
-        files.iter().map(|file| Table::read(file)).collect()
+        let folders = FOLDERS.into_iter();
+        let files = folders.flat_map(|folder| files(folder, "yaml"));
+        files.map(|file| Table::read(&file)).collect()
     }
 
     /// The table of that name.
@@ -144,6 +167,7 @@ impl Table {
 
     fn read(path: &Path) -> Table {
         let file = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let folder = FOLDERS.into_iter().find(|folder| path.starts_with(folder));
         let mut written = read_yaml(path);
         let rows = written.as_object_mut().unwrap().remove("rows");
         let mut table: Table =
@@ -155,6 +179,7 @@ impl Table {
             table.rows.push(row);
         }
         table.file = file;
+        table.folder = folder.unwrap();
         table
     }
 }

@@ -13,7 +13,10 @@ use super::schema::schema;
 use crate::source::{files, root};
 
 /// Keys that say nothing about what is in force.
-const SAID_TO_LINTS: &[&str] = &["servers.silence"];
+const SAID_TO_LINTS: &[&str] = &["issuers.silence", "servers.silence"];
+
+/// Objects whose keys an operator names.
+const OF_ANY_KEYS: &[&str] = &["issuers.required_claims"];
 
 fn effective(file: &str) -> Value {
     let folder = root().join("tests/data/configs");
@@ -52,12 +55,8 @@ fn keys_of(at: &str, members: &Map<String, Value>, found: &mut BTreeMap<String, 
         let items = value
             .as_array()
             .map_or(std::slice::from_ref(value), Vec::as_slice);
-        let is_free = FREE_MAPPINGS.contains(&&*way);
-        for members in items
-            .iter()
-            .filter(|_| !is_free)
-            .filter_map(Value::as_object)
-        {
+        let members = items.iter().filter_map(Value::as_object);
+        for members in members.filter(|_| !OF_ANY_KEYS.contains(&&*way)) {
             keys_of(&way, members, found);
         }
         found.insert(way, value.clone());
@@ -169,5 +168,76 @@ fn the_reference_text_has_the_defaults_of_limits() {
         let written = written.unwrap_or_else(|| panic!("no row for {name}"));
         let written = written.split(" |").next().unwrap();
         assert_eq!(read_default(written), says["default"], "{name}");
+    }
+}
+
+/// What a list of claims is in the reference text.
+fn written(claims: &Value) -> String {
+    let list = |all: &Value| {
+        let all = all.as_array().unwrap().iter();
+        all.map(|one| one.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    match claims.get("any") {
+        Some(any) => format!("{{any: [{}]}}", list(any).join(", ")),
+        None => match list(claims).as_slice() {
+            [one] => one.clone(),
+            several => format!("[{}]", several.join(", ")),
+        },
+    }
+}
+
+/// What a provider sets, as the reference text writes it: claims, and required claims.
+fn set_by(provider: &str) -> [String; 2] {
+    let name = if provider == "spiffe" {
+        "spiffe://a.test"
+    } else {
+        "https://a.test"
+    };
+    let issuer = |key: &str| {
+        let text = format!(
+            "listen: 127.0.0.1:1\nissuers: [{{issuer: {name}, jwks_file: k{key}}}]\npolicy: p\nservers: \
+             [{{name: a, resource: https://m.test}}]\n"
+        );
+        let config = mcp_authz::config::decode("c".to_owned(), text, Path::new("")).unwrap();
+        config.effective()["issuers"][0].clone()
+    };
+    let (usual, own) = (issuer(""), issuer(&format!(", provider: {provider}")));
+    assert_eq!(own["provider"], provider);
+    let claims: BTreeMap<&String, &Value> = own["claims"].as_object().unwrap().iter().collect();
+    let others = claims
+        .iter()
+        .filter(|(key, value)| usual["claims"][key] != ***value);
+    let others: Vec<String> = others
+        .map(|(key, value)| format!("`{key}: {}`", written(value)))
+        .collect();
+    let required = own["required_claims"].as_object().into_iter().flatten();
+    let required: Vec<String> = required
+        .map(|(key, value)| format!("`{key}: {}`", written(value)))
+        .collect();
+    [others.join(", "), required.join(", ")]
+}
+
+#[test]
+fn the_reference_text_says_what_each_provider_sets() {
+    let reference = fs::read_to_string(root().join("src/config/README.md")).unwrap();
+    let provider = schema("config");
+    let provider = &provider["properties"]["issuers"]["items"]["properties"]["provider"];
+    for provider in provider["enum"].as_array().unwrap() {
+        let provider = provider.as_str().unwrap();
+        let named = format!("`{provider}`");
+        let mut rows = reference.lines().filter_map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let is_named = cells.get(1)?.split(", ").any(|name| name == named);
+            (is_named && cells.len() == 5).then(|| [cells[2].to_owned(), cells[3].to_owned()])
+        });
+        let row = rows
+            .next()
+            .unwrap_or_else(|| panic!("no row for {provider}"));
+        let mut set = set_by(provider);
+        if provider == "spiffe" {
+            set[0] = "none; `issuer` has to be a trust domain".to_owned();
+        }
+        assert_eq!(row, set, "{provider}");
     }
 }

@@ -72,6 +72,11 @@ const PLACES: &[(&str, &str, &str)] = &[
     ),
     (
         "config",
+        "/$defs/listed_claims/anyOf/2",
+        "issuers: [{claims: {scopes: {zzzzzzzz: 1}}}]",
+    ),
+    (
+        "config",
         "/properties/issuers/items/properties/keys",
         "issuers: [{keys: {zzzzzzzz: 1}}]",
     ),

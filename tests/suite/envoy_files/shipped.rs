@@ -36,6 +36,7 @@ pub(crate) fn expected() -> Expected {
         fetch_wait: Duration::from_secs(2),
         peers: false,
         client_address: ClientAddress::Peer,
+        token_headers: Vec::new(),
         set_headers: Vec::new(),
     }
 }

@@ -1,7 +1,10 @@
 use serde_json::{Value as Json, json};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::*;
-use crate::authn::fixtures::{ED, OTHER_P256, P256, P384, RSA, jwks};
+use crate::authn::fixtures::{ED, OTHER_P256, P256, P384, P521, RSA, jwks};
 
 fn parse(keys: &[Json]) -> Result<KeySet, InvalidKeySet> {
     KeySet::parse(jwks(keys).as_bytes(), 100, 64)
@@ -25,7 +28,11 @@ fn a_key_is_for_the_algorithms_that_its_members_permit() {
         (RSA.jwk(&id), &rsa),
         (P256.jwk(&id), &["ES256"]),
         (P384.jwk(&id), &["ES384"]),
+        (P521.jwk(&id), &["ES512"]),
         (ED.jwk(&id), &["EdDSA"]),
+        (ED.jwk(&with(json!({"alg": "Ed25519"}))), &["EdDSA"]),
+        (ED.jwk(&with(json!({"alg": "EdDSA"}))), &["EdDSA"]),
+        (P256.jwk(&with(json!({"use": "jwt-svid"}))), &["ES256"]),
         (RSA.jwk(&with(json!({"alg": "PS256"}))), &["PS256"]),
         (
             RSA.jwk(&with(json!({"use": "sig", "key_ops": ["verify"]}))),
@@ -64,6 +71,13 @@ fn keys_that_cannot_verify_are_left_out_and_counted() {
         RSA.jwk(&json!({"e": null})),
         P256.jwk(&json!({"crv": "P-384"})),
         P256.jwk(&json!({"crv": "P-521"})),
+        P256.jwk(&json!({"crv": "secp256k1"})),
+        P256.jwk(&json!({"alg": "Ed25519"})),
+        P256.jwk(&json!({"use": "x509-svid"})),
+        P521.jwk(&json!({"x": "AQ"})),
+        P521.jwk(&json!({"alg": "ES384"})),
+        ED.jwk(&json!({"alg": "Ed448"})),
+        RSA.jwk(&json!({"p": "AQAB"})),
         P256.jwk(&json!({"x": "AQ"})),
         P256.jwk(&json!({"x": off_curve})),
         ED.jwk(&json!({"crv": "Ed448"})),
@@ -93,6 +107,57 @@ fn keys_that_cannot_verify_are_left_out_and_counted() {
 }
 
 #[test]
+fn each_key_that_is_left_out_has_its_reason() {
+    let modulus = |bytes: usize| URL_SAFE_NO_PAD.encode(vec![0xff; bytes]);
+    let rsa = |bytes| json!({"kty": "RSA", "n": modulus(bytes), "e": "AQAB"});
+    let same = P256.jwk(&json!({"kid": "same"}));
+    let shared = |n: u8| {
+        let mut modulus = [0xff; 256];
+        modulus[255] = n;
+        json!({"kty": "RSA", "kid": "s", "n": URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB"})
+    };
+    let rows = [
+        (json!({"kty": "oct", "k": "AQAB"}), UnusableKey::Symmetric),
+        (RSA.jwk(&json!({"d": "AQAB"})), UnusableKey::Private),
+        (ED.jwk(&json!({"d": "AQAB"})), UnusableKey::Private),
+        (RSA.jwk(&json!({"qi": "AQAB"})), UnusableKey::Private),
+        (rsa(128), UnusableKey::TooSmall(1024)),
+        (rsa(255), UnusableKey::TooSmall(2040)),
+        (rsa(1025), UnusableKey::TooLarge(8200)),
+        (
+            json!({"kty": "RSA", "n": modulus(256), "e": "Ag"}),
+            UnusableKey::Exponent,
+        ),
+        (RSA.jwk(&json!({"use": "enc"})), UnusableKey::Usage),
+        (P256.jwk(&json!({"use": "x509-svid"})), UnusableKey::Usage),
+        (
+            RSA.jwk(&json!({"key_ops": ["encrypt"]})),
+            UnusableKey::Usage,
+        ),
+        (RSA.jwk(&json!({"alg": "RSA-OAEP"})), UnusableKey::Algorithm),
+        (P256.jwk(&json!({"alg": "RS256"})), UnusableKey::Algorithm),
+        (json!({"kty": "AKP"}), UnusableKey::Type),
+        (P256.jwk(&json!({"crv": "secp256k1"})), UnusableKey::Curve),
+        (ED.jwk(&json!({"crv": "X25519"})), UnusableKey::Curve),
+        (json!({}), UnusableKey::Malformed),
+        (P256.jwk(&json!({"x": "AQ"})), UnusableKey::Malformed),
+        (same.clone(), UnusableKey::Twice),
+        (shared(11), UnusableKey::TooManyOfOneId),
+    ];
+    let mut keys = vec![same];
+    keys.extend([1, 3, 5, 7].map(shared));
+    let good = keys.len();
+    keys.extend(rows.iter().map(|(key, _)| key.clone()));
+    let (left_out, ids) = inspect(jwks(&keys).as_bytes(), 100, 64).unwrap();
+    let found: Vec<_> = left_out.iter().map(|key| (key.number, key.fault)).collect();
+    let expected: Vec<_> = (good + 1..)
+        .zip(rows.iter().map(|(_, fault)| *fault))
+        .collect();
+    assert_eq!(found, expected);
+    assert_eq!(ids, ["s"]);
+}
+
+#[test]
 fn a_set_as_a_whole_is_refused() {
     let rows: &[(&str, InvalidKeySet)] = &[
         ("", InvalidKeySet::Json(InvalidJson::Syntax)),
@@ -109,11 +174,16 @@ fn a_set_as_a_whole_is_refused() {
             r#"{"keys":[{"a":[[]]}]}"#,
             InvalidKeySet::Json(InvalidJson::TooDeep),
         ),
-        ("[]", InvalidKeySet::Shape),
+        ("[]", InvalidKeySet::BareArray),
+        ("[{}]", InvalidKeySet::BareArray),
         ("{}", InvalidKeySet::Shape),
         (r#"{"keys":{}}"#, InvalidKeySet::Shape),
         (r#"{"keys":["a"]}"#, InvalidKeySet::Shape),
-        (r#"{"keys":[]}"#, InvalidKeySet::NoUsableKey { skipped: 0 }),
+        (r#"{"keys":[]}"#, InvalidKeySet::Empty),
+        (
+            r#"{"keys":[{}]}"#,
+            InvalidKeySet::NoUsableKey { skipped: 1 },
+        ),
         (
             r#"{"keys":[{},{},{}]}"#,
             InvalidKeySet::TooManyKeys { count: 3, limit: 2 },

@@ -150,12 +150,14 @@ async fn a_keys_url_that_is_not_protected_is_refused() {
         _ => not_found(),
     })
     .await;
-    for path in ["/a", "/b", "/c"] {
-        assert_eq!(
-            issuer.discover(path).await,
-            Err(FetchError::NoKeysUrl),
-            "{path}"
-        );
+    let plain = FetchError::PlainKeysUrl;
+    assert!(plain.to_string().contains("`insecure_http: true`"));
+    for (path, expected) in [
+        ("/a", plain),
+        ("/b", FetchError::NoKeysUrl),
+        ("/c", FetchError::NoKeysUrl),
+    ] {
+        assert_eq!(issuer.discover(path).await, Err(expected), "{path}");
     }
     assert_eq!(issuer.discover("/d").await, Err(FetchError::Status(404)));
 }
@@ -231,6 +233,172 @@ async fn answers_that_are_no_key_set_are_refused() {
     );
 }
 
+/// The token goes with every request to the configured host, and is read anew for each fetch.
+#[tokio::test]
+async fn keys_are_fetched_with_the_token_of_a_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let issuer = TokenIssuer::new().await;
+    let settings = |source| IssuerSettings {
+        source,
+        token_file: Some(file.path().to_owned()),
+        ..IssuerSettings::new(issuer.base.clone())
+    };
+    let uri = KeySourceSettings::Uri(format!("{}/jwks", issuer.base));
+    for source in [uri, KeySourceSettings::Discovery] {
+        let settings = settings(source);
+        let limits = AuthnSettings::default();
+        let mut source = KeySource::new(&settings, &limits, &Outbound::default()).unwrap();
+        for token in ["first", "second"] {
+            std::fs::write(&file, format!("{token}\n")).unwrap();
+            assert_eq!(source.fetch().await.map(|keys| keys.len()), Ok(1));
+            let own = format!("Bearer {token}");
+            let sent = issuer.sent();
+            assert!(sent.iter().all(|value| *value == own), "{sent:?}");
+        }
+    }
+}
+
+/// Whoever writes the metadata cannot have the token sent to a host of theirs.
+#[tokio::test]
+async fn the_token_of_a_file_goes_to_no_other_host() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "token").unwrap();
+    let other = TokenIssuer::new().await;
+    let other_base = other.base.clone();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let own = base.clone();
+    let router = Router::new()
+        .fallback(move || async move { metadata(&own, &format!("{other_base}/jwks")) });
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let with_token = IssuerSettings {
+        token_file: Some(file.path().to_owned()),
+        ..IssuerSettings::new(base)
+    };
+    let outcome = fetched(with_token).await;
+    assert_eq!(outcome, Err(FetchError::StatusWithoutToken(401)));
+    assert_eq!(other.sent(), [""]);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_token_is_said_and_never_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let issuer = TokenIssuer::new().await;
+    let rows = [
+        (Some(String::new()), "it is empty"),
+        (Some(" \n".to_owned()), "it is empty"),
+        (Some("hush hush".to_owned()), "it is not one token"),
+        (Some("hush\r\nx: y".to_owned()), "it is not one token"),
+        (Some("x".repeat(16385)), "it has more than 16384 bytes"),
+        (None, "there is no such file"),
+    ];
+    for (content, expected) in rows {
+        let path = directory.path().join("token");
+        drop(std::fs::remove_file(&path));
+        if let Some(content) = &content {
+            std::fs::write(&path, content).unwrap();
+        }
+        let fault = fetched(IssuerSettings {
+            source: KeySourceSettings::Uri(format!("{}/jwks", issuer.base)),
+            token_file: Some(path),
+            ..IssuerSettings::new("i")
+        })
+        .await
+        .unwrap_err()
+        .to_string();
+        assert!(
+            fault.contains(expected) && !fault.contains("hush"),
+            "{fault}"
+        );
+    }
+    assert_eq!(issuer.sent(), [""; 0]);
+}
+
+/// A loopback issuer that gives its metadata and keys to those who send a token.
+struct TokenIssuer {
+    base: String,
+    sent: Arc<Mutex<Vec<String>>>,
+    _tasks: JoinSet<()>,
+}
+
+impl TokenIssuer {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let (own, log) = (base.clone(), Arc::clone(&sent));
+        let router = Router::new().fallback(move |request: Request| async move {
+            let value = request.headers().get("authorization");
+            let value = value.map_or("", |value| value.to_str().unwrap());
+            log.lock().unwrap().push(value.to_owned());
+            match (value, request.uri().path()) {
+                ("", _) => StatusCode::UNAUTHORIZED.into_response(),
+                (_, "/jwks") => keys(),
+                (_, RFC8414) => metadata(&own, &format!("{own}/jwks")),
+                (_, _) => not_found(),
+            }
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        TokenIssuer {
+            base,
+            sent,
+            _tasks: tasks,
+        }
+    }
+
+    fn sent(&self) -> Vec<String> {
+        std::mem::take(&mut self.sent.lock().unwrap())
+    }
+}
+
+/// A token may repeat where the keys of its issuer are, and that alone.
+#[tokio::test]
+async fn a_set_knows_where_it_was_fetched() {
+    let issuer = LoopbackIssuer::new(|base, path| match path {
+        RFC8414 => metadata(base, &format!("{base}/jwks")),
+        "/jwks" => keys(),
+        _ => not_found(),
+    })
+    .await;
+    let base = &issuer.base;
+    let uri = KeySourceSettings::Uri(format!("{base}/jwks"));
+    for source in [uri, KeySourceSettings::Discovery] {
+        let settings = IssuerSettings {
+            source,
+            ..IssuerSettings::new(base.clone())
+        };
+        let limits = AuthnSettings::default();
+        let mut source = KeySource::new(&settings, &limits, &Outbound::default()).unwrap();
+        let keys = source.fetch().await.unwrap();
+        let rows = [
+            (format!("{base}/jwks"), true),
+            (format!("{base}/jwks?a=b"), false),
+            (format!("{base}/jwks#a"), false),
+            (format!("{base}/jwks/"), false),
+            (format!("{base}/other"), false),
+            (base.replace("http://", "http://u@") + "/jwks", false),
+            (base.replace("http:", "https:") + "/jwks", false),
+            ("/jwks".to_owned(), false),
+            (String::new(), false),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(keys.is_from(&text), expected, "{text}");
+        }
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, jwks(&[P256.jwk(&json!({}))])).unwrap();
+    let settings = IssuerSettings {
+        source: KeySourceSettings::File(file.path().to_owned()),
+        ..IssuerSettings::new(base.clone())
+    };
+    let limits = AuthnSettings::default();
+    let mut source = KeySource::new(&settings, &limits, &Outbound::default()).unwrap();
+    let keys = source.fetch().await.unwrap();
+    assert!(!keys.is_from(&format!("{base}/jwks")));
+}
+
 /// An issuer whose certificate is of a private authority.
 #[tokio::test]
 async fn a_private_authority_is_trusted_only_through_its_ca_file() {
@@ -297,7 +465,7 @@ async fn a_name_that_leads_inside_is_told_from_one_that_does_not_answer() {
         (&outside, Some(&direct.reach(&outside))),
     )
     .unwrap();
-    let fault = FetchError::from(fetch::get(&guarded, &keys, 9).await.unwrap_err());
+    let fault = FetchError::from(fetch::get(&guarded, &keys, 9, None).await.unwrap_err());
     assert_eq!(fault, FetchError::InternalKeysUrl);
     assert!(
         fault.to_string().contains("configure `jwks_uri`"),
@@ -305,7 +473,7 @@ async fn a_name_that_leads_inside_is_told_from_one_that_does_not_answer() {
     );
     let inside = direct.reach(&keys);
     let guarded = client(&issuer, &settings, &direct, (&outside, Some(&inside))).unwrap();
-    let fault = FetchError::from(fetch::get(&guarded, &keys, 9).await.unwrap_err());
+    let fault = FetchError::from(fetch::get(&guarded, &keys, 9, None).await.unwrap_err());
     assert!(matches!(fault, FetchError::Transport(_)), "{fault}");
 }
 

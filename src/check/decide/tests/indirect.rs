@@ -6,7 +6,7 @@ use crate::mcp::{IndirectTool, InnerForm, InnerPaths};
 
 /// `outer` makes one call, `outers` makes several.
 pub(super) fn tools() -> Arc<[IndirectTool]> {
-    let path = |text: &str| ValuePath::new(text).unwrap();
+    let path = |text: &str| ValuePath::of_argument(text).unwrap();
     let tool = |tool: &str, calls: Option<ValuePath>| IndirectTool {
         tool: tool.to_owned(),
         inner: Some(InnerPaths {

@@ -54,9 +54,10 @@ fn subject_fields(fields: &mut Fields<'_>, issuer: &str, findings: &mut Findings
     let roles = texts("roles", findings);
     let scopes = texts("scopes", findings);
     let scopes = scopes.iter().flat_map(|text| text.split_ascii_whitespace());
+    let named = fields.optional("issuer", findings, issuer_name);
     let mut text = |key| fields.optional(key, findings, string).map(Arc::from);
     Subject {
-        issuer: text("issuer").unwrap_or_else(|| issuer.into()),
+        issuer: named.unwrap_or_else(|| issuer.into()),
         id: text("id").unwrap_or_else(|| "anyone".into()),
         agent: text("agent"),
         groups: groups.into_iter().map(Arc::from).collect(),
@@ -69,6 +70,17 @@ fn subject_fields(fields: &mut Fields<'_>, issuer: &str, findings: &mut Findings
             .unwrap_or(Value::Map(Vec::new())),
         unknown: UnknownFacts::default(),
     }
+}
+
+/// An `iss`, which never has the variable of an issuer with several tenants.
+fn issuer_name(node: &Node, findings: &mut Findings) -> Option<Arc<str>> {
+    let name = string(node, findings)?;
+    if name.contains(['{', '}']) {
+        let message = format!("no token has the `iss` `{name}`");
+        findings.error(node, message, "name the issuer of one tenant");
+        return None;
+    }
+    Some(name.into())
 }
 
 /// A subject with nothing but what is given, for previews.
