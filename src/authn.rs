@@ -52,7 +52,9 @@ mod token;
 
 pub use algorithm::SignatureAlgorithm;
 pub use authenticator::{Audience, Authenticated, Authenticator, IssuerStatus};
-pub use claim_settings::{ClaimSettings, ListedClaims, RequiredClaim, RequiredValue};
+pub use claim_settings::{
+    ClaimSettings, ListedClaims, RequiredClaim, RequiredValue, check_claim_path,
+};
 pub use credentials::Credentials;
 pub use error::{AuthenticationError, Claim};
 pub use issuer_name::{InvalidIssuerName, TENANT_VARIABLE};
