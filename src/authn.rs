@@ -56,7 +56,9 @@ mod token_types;
 
 pub use algorithm::SignatureAlgorithm;
 pub use authenticator::{Audience, Authenticated, Authenticator, IssuerStatus};
-pub use claim_settings::{ClaimSettings, ListedClaims, RequiredClaim, RequiredValue};
+pub use claim_settings::{
+    ClaimSettings, ListedClaims, RequiredClaim, RequiredValue, check_claim_path,
+};
 pub use credentials::{Credentials, TokenPlace};
 pub use error::{AuthenticationError, Claim, TokenPart};
 pub use failure::{AuthenticationFailure, TokenEvidence};

@@ -84,6 +84,14 @@ impl ClaimSettings {
     }
 }
 
+/// Whether a claim of some token can be at a path.
+///
+/// # Errors
+/// Why none can.
+pub fn check_claim_path(path: &str) -> Result<(), InvalidPath> {
+    ValuePath::of_claim(path).map(|_| ())
+}
+
 /// Paths, as settings have them.
 pub(super) fn paths(names: &[&str]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()

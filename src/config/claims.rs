@@ -3,8 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::authn::{ClaimSettings, ListedClaims, RequiredClaim, RequiredValue};
-use crate::authz::ValuePath;
+use crate::authn::{ClaimSettings, ListedClaims, RequiredClaim, RequiredValue, check_claim_path};
 use crate::yaml::{self, Data, Fields, Findings, Node};
 
 /// The claims of one member of [`ClaimSettings`].
@@ -69,7 +68,7 @@ fn claim_paths(node: &Node, findings: &mut Findings) -> Option<Vec<String>> {
 
 fn claim_path(node: &Node, findings: &mut Findings) -> Option<String> {
     let text = yaml::string(node, findings)?;
-    if let Err(error) = ValuePath::of_claim(&text) {
+    if let Err(error) = check_claim_path(&text) {
         let help = "a name, or names and positions of lists joined by dots, such as `orgs.0.name`";
         findings.error(node, format!("`{text}` can never match: {error}"), help);
         return None;

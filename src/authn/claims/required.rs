@@ -7,7 +7,7 @@ use crate::authn::{AuthenticationError, Claim};
 use crate::authz::Value;
 
 /// Whether a token has each of these claims, with one of its values.
-pub(in crate::authn) fn check_required(
+pub(crate) fn check_required(
     claims: &Value<'_>,
     required: &[RequiredClaim],
 ) -> Result<(), AuthenticationError> {
@@ -42,10 +42,7 @@ fn is(value: &Value<'_>, required: &RequiredValue) -> bool {
 }
 
 /// Whether a token of one of several tenants names the same tenant as its `iss`.
-pub(in crate::authn) fn check_tenant(
-    claims: &Value<'_>,
-    tenant: &str,
-) -> Result<(), AuthenticationError> {
+pub(crate) fn check_tenant(claims: &Value<'_>, tenant: &str) -> Result<(), AuthenticationError> {
     match claims.member(TENANT_CLAIM) {
         None | Some(Value::Null) => Err(AuthenticationError::ClaimMissing(Claim::TenantId)),
         Some(Value::String(named)) if named == tenant => Ok(()),

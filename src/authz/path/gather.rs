@@ -5,14 +5,14 @@ use crate::authz::value::Value;
 
 /// What is at a path that may go through lists.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(in crate::authz) struct Gathered<'v, 'a> {
+pub(crate) struct Gathered<'v, 'a> {
     /// The values, in the order of the document.
-    pub(in crate::authz) values: Vec<&'v Value<'a>>,
+    pub(crate) values: Vec<&'v Value<'a>>,
     /// Whether there is anything at the path, be it an empty list on the way.
     is_there: bool,
     /// Whether further values may be at the path: two readings differ, a value on the way is
     /// neither an object nor a list, or the issuer left the claim out.
-    pub(in crate::authz) is_unclear: bool,
+    pub(crate) is_unclear: bool,
 }
 
 impl<'v, 'a> Gathered<'v, 'a> {
@@ -109,10 +109,7 @@ fn gather_facts<'v, 'a>(facts: &'v Value<'a>, path: &ValuePath) -> Gathered<'v, 
 }
 
 /// Every value at a path into the claims of a verified token.
-pub(in crate::authz) fn gather_claim<'v, 'a>(
-    claims: &'v Value<'a>,
-    path: &ValuePath,
-) -> Gathered<'v, 'a> {
+pub(crate) fn gather_claim<'v, 'a>(claims: &'v Value<'a>, path: &ValuePath) -> Gathered<'v, 'a> {
     let mut found = gather_facts(claims, path);
     found.is_unclear |= is_left_out(claims, path.as_str());
     found
