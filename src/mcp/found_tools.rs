@@ -258,7 +258,11 @@ mod tests {
     use super::*;
 
     fn read(result: &str) -> Result<FoundTools, UnclearResult> {
-        FoundTools::read(result.as_bytes(), &ValuePath::of_argument("result").unwrap(), 64)
+        FoundTools::read(
+            result.as_bytes(),
+            &ValuePath::of_argument("result").unwrap(),
+            64,
+        )
     }
 
     fn names(found: &FoundTools) -> Vec<Option<&str>> {

@@ -16,7 +16,11 @@ use crate::source::{files, root};
 const SAID_TO_LINTS: &[&str] = &["issuers.silence", "servers.silence"];
 
 /// Objects whose keys an operator names.
-const OF_ANY_KEYS: &[&str] = &["issuers.required_claims"];
+const OF_ANY_KEYS: &[&str] = &[
+    "issuers.required_claims",
+    "issuers.scopes.map",
+    "servers.scopes.map",
+];
 
 fn effective(file: &str) -> Value {
     let folder = root().join("tests/data/configs");
@@ -26,9 +30,6 @@ fn effective(file: &str) -> Value {
         Err(findings) => panic!("{:#?}", findings.to_lines()),
     }
 }
-
-/// Mappings whose keys are the operator's.
-const FREE_MAPPINGS: &[&str] = &["issuers.scopes.map", "servers.scopes.map"];
 
 /// The keys of a schema with what it says of each, by their way from the top.
 fn keys_of_schema(at: &str, schema: &Value, found: &mut BTreeMap<String, Value>) {
