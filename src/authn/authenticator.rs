@@ -359,11 +359,11 @@ fn names(issuers: &[Arc<TrustedIssuer>]) -> HashMap<Arc<str>, Named> {
         let tenants = issuer.settings.tenants.iter().map(|tenant| Some(&**tenant));
         let tenants = tenants.chain(std::iter::repeat(None));
         for (name, tenant) in issuer.settings.names().into_iter().zip(tenants) {
-            let named = Named {
+            let whose = Named {
                 issuer: Arc::clone(issuer),
                 tenant: tenant.map(Box::from),
             };
-            names.insert(Arc::from(name), named);
+            names.insert(Arc::from(name), whose);
         }
     }
     names

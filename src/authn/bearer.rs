@@ -84,7 +84,7 @@ pub(super) fn bare_token<'a>(
 /// and `;` separate parameters, since some servers still split at `;`.
 pub(super) fn named_in_query<'n>(
     path: &str,
-    names: impl Iterator<Item = &'n str> + Clone,
+    names: &(impl Iterator<Item = &'n str> + Clone),
 ) -> Option<&'n str> {
     let (_, query) = path.split_once('?')?;
     query
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_credential_in_the_query_is_seen_however_it_is_spelled() {
-        let named = |path| named_in_query(path, ["access_token", "api_key"].into_iter());
+        let named = |path| named_in_query(path, &["access_token", "api_key"].into_iter());
         let access_token = Some("access_token");
         let rows = [
             ("/mcp", None),

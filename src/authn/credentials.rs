@@ -91,7 +91,7 @@ impl<'r> Credentials<'r> {
         Credentials {
             place,
             values: values.into_iter().take(2).collect(),
-            in_query: bearer::named_in_query(path, names.chain([ACCESS_TOKEN])),
+            in_query: bearer::named_in_query(path, &names.chain([ACCESS_TOKEN])),
         }
     }
 

@@ -82,6 +82,7 @@ const USUAL: Tokens = Tokens {
 };
 
 impl Provider {
+    #[expect(clippy::too_many_lines, reason = "one row for each provider")]
     fn tokens(self) -> Tokens {
         use Claims::{Any, First};
         match self {

@@ -53,9 +53,7 @@ impl ConfigReader<'_> {
             .optional("telemetry", findings, telemetry::settings)
             .unwrap_or_default();
         let replicas = fields.optional("replicas", findings, yaml::integer(1..=REPLICAS_MAX));
-        let drain = fields
-            .optional("drain", findings, drain)
-            .unwrap_or_default();
+        let drain = fields.optional("drain", findings, drain);
         fields.finish(findings);
         let (mut servers, tools_snapshots) = servers?;
         for server in &mut servers {
@@ -84,7 +82,7 @@ impl ConfigReader<'_> {
             fetch,
             telemetry,
             limits,
-            drain,
+            drain: drain.unwrap_or_default(),
         })
     }
 

@@ -133,8 +133,8 @@ fn look_at_protection(issuer: &Node, findings: &mut Findings) {
     let Some(node) = issuer.member("issuer") else {
         return;
     };
-    let is_plain = |name: &&str| name.starts_with("http://") && fetchable_url(name).is_none();
-    if node.as_str().filter(is_plain).is_some() {
+    let is_plain = |name: &str| name.starts_with("http://") && fetchable_url(name).is_none();
+    if node.as_str().is_some_and(is_plain) {
         let message =
             "clients that find this name in the metadata of a server log in over plain http";
         let help = "an issuer of that name may be reached by https all the same: see that servers name \

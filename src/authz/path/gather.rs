@@ -15,7 +15,7 @@ pub(crate) struct Gathered<'v, 'a> {
     pub(crate) is_unclear: bool,
 }
 
-impl<'v, 'a> Gathered<'v, 'a> {
+impl Gathered<'_, '_> {
     fn unclear() -> Self {
         Gathered {
             is_unclear: true,
@@ -69,19 +69,19 @@ impl ValuePath {
                 });
                 readings.fold(Gathered::default(), Gathered::or)
             }
-            Value::List(items) => match self.position(from) {
-                Some(at) => items.get(at).map_or_else(Gathered::default, |item| {
-                    self.gather(item, from.saturating_add(1))
-                }),
-                None => {
-                    let empty = Gathered {
-                        is_there: true,
-                        ..Gathered::default()
-                    };
-                    let found = items.iter().map(|item| self.gather(item, from));
-                    found.fold(empty, Gathered::and)
+            Value::List(items) => {
+                if let Some(at) = self.position(from) {
+                    return items.get(at).map_or_else(Gathered::default, |item| {
+                        self.gather(item, from.saturating_add(1))
+                    });
                 }
-            },
+                let empty = Gathered {
+                    is_there: true,
+                    ..Gathered::default()
+                };
+                let found = items.iter().map(|item| self.gather(item, from));
+                found.fold(empty, Gathered::and)
+            }
             Value::Bool(_)
             | Value::Int(_)
             | Value::Uint(_)

@@ -224,6 +224,7 @@ async fn a_client_stands_for_the_audience() {
 
 /// What an issuer demands besides is told by its name, with what the token says.
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "each row is a few")]
 async fn a_failure_names_the_claim_that_the_issuer_demands() {
     use AuthenticationError as E;
     let required = |path: &str, text: &str| RequiredClaim {

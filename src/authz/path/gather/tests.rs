@@ -8,9 +8,9 @@ fn value(text: &str) -> Value<'static> {
 
 fn shown(found: &FoundClaims<'_, '_>) -> String {
     let values = found.values.as_ref().map(|values| {
-        let texts = values.iter().map(|value| match value {
-            Value::String(text) => text.to_string(),
-            other => format!("{other:?}"),
+        let texts = values.iter().map(|value| {
+            let text = value.as_str().map(str::to_owned);
+            text.unwrap_or_else(|| format!("{value:?}"))
         });
         texts.collect::<Vec<_>>().join(" ")
     });
