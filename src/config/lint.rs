@@ -50,12 +50,7 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &Re
     let root = inspection.tree.as_ref();
     let issuers = root.and_then(|root| root.member("issuers"));
     for issuer in issuers.map_or(&[][..], Node::items) {
-        if !silence_of(issuer).contains(&PLAIN_HTTP) {
-            look_at_protection(issuer, &mut inspection.findings);
-        }
-        if !silence_of(issuer).contains(&CHOSEN_SUBJECT) {
-            look_at_subject(issuer, &mut inspection.findings);
-        }
+        look_at_issuer(issuer, &mut inspection.findings);
     }
     let servers = root.and_then(|root| root.member("servers"));
     let replicas = root.and_then(|root| root.member("replicas"));
@@ -117,6 +112,15 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &Re
             let help = "name it in a rule's `who.scopes` or `needs.scopes`, or leave it out";
             findings.lint(node, UNUSED_SCOPE, message, help);
         }
+    }
+}
+
+fn look_at_issuer(issuer: &Node, findings: &mut Findings) {
+    if !silence_of(issuer).contains(&PLAIN_HTTP) {
+        look_at_protection(issuer, findings);
+    }
+    if !silence_of(issuer).contains(&CHOSEN_SUBJECT) {
+        look_at_subject(issuer, findings);
     }
 }
 

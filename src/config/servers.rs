@@ -226,6 +226,21 @@ fn upstream(node: &Node, findings: &mut Findings) -> Option<AuthorizationHeader>
     Some(authorization)
 }
 
+fn deny_shown(deny: DenySettings, scope_results: &ScopeResults) -> Value {
+    let DenySettings { shape, disclose } = deny;
+    let agents = match scope_results {
+        ScopeResults::Agents(agents) => Some(agents),
+        ScopeResults::None | ScopeResults::All => None,
+    };
+    let in_result = *scope_results != ScopeResults::None;
+    json!({
+        "shape": shape.word(),
+        "disclose": disclose.word(),
+        "insufficient_scope": word_of(SCOPE_RESULTS, in_result),
+        "insufficient_scope_agents": agents,
+    })
+}
+
 /// A server in force, as the effective configuration shows it.
 pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>) -> Value {
     let ServerSettings {
@@ -241,7 +256,7 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         issuer_scope_names: _,
         challenge_scopes,
         scope_results,
-        deny: DenySettings { shape, disclose },
+        deny,
         batch_max,
         string_body,
         fold_arguments,
@@ -263,11 +278,6 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         [one] => json!(one),
         all => json!(all),
     };
-    let agents = match scope_results {
-        ScopeResults::Agents(agents) => Some(agents),
-        ScopeResults::None | ScopeResults::All => None,
-    };
-    let in_result = *scope_results != ScopeResults::None;
     json!({
         "name": name,
         "match": place,
@@ -283,12 +293,7 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         "check_arguments": check_arguments,
         "indirect": indirect::shown(indirect.as_ref()),
         "scopes_supported": scopes_supported,
-        "deny": {
-            "shape": shape.word(),
-            "disclose": disclose.word(),
-            "insufficient_scope": word_of(SCOPE_RESULTS, in_result),
-            "insufficient_scope_agents": agents,
-        },
+        "deny": deny_shown(*deny, scope_results),
         "batch_max": batch_max,
         "string_body": word_of(ACCEPT, *string_body),
         "fold_arguments": word_of(ACCEPT, *fold_arguments),

@@ -357,7 +357,7 @@ fn validate_warns_of_plain_http_and_reads_tokens_of_issuers() {
         write(
             "mcp-authz.yaml",
             &format!(
-                "listen: 127.0.0.1:0\nissuers: [{{{issuer}}}]\nservers: [{{name: s, resource: https://m.test/mcp}}]\npolicy: policy.yaml\n"
+                "listen: 127.0.0.1:0\nissuers: [{{{issuer}}}]\nservers: [{{name: s, resource: https://m.test/mcp, authorization_servers: []}}]\npolicy: policy.yaml\n"
             ),
         );
         let ran = run(&["validate", "--config", config.to_str().unwrap()]);

@@ -205,10 +205,8 @@ async fn notices(running: &Running) -> Vec<String> {
     let notices = ready["details"]["notices"].as_array().unwrap().iter();
     let name = |notice: &Value| {
         assert!(notice["count"].as_u64() > Some(0), "{notice}");
-        assert!(
-            notice["first"].as_str() <= notice["last"].as_str(),
-            "{notice}"
-        );
+        let time = |key: &str| notice[key].as_str().unwrap().parse::<jiff::Timestamp>();
+        assert!(time("first").unwrap() <= time("last").unwrap(), "{notice}");
         notice["notice"].as_str().unwrap().to_owned()
     };
     notices.map(name).collect()
