@@ -279,8 +279,8 @@ fn a_record_says_when_it_is_cut_and_only_then() {
             true,
         ),
         ("names that take too much", named(64, &"x".repeat(60)), true),
-        ("many rules", ruled(186), false),
-        ("too many rules", ruled(187), true),
+        ("many rules", ruled(139), false),
+        ("too many rules", ruled(140), true),
         ("a long subject", subject("x".repeat(512)), false),
         ("too long a subject", subject("x".repeat(513)), true),
         (
