@@ -18,7 +18,9 @@ use super::token_place::{Guarded, token_place};
 use super::words::{ACCEPT, ON, PROTOCOL_VERSIONS, Words, word_of};
 use crate::authn::{IssuerSettings, TokenPlace};
 use crate::catalog::{OnChange, Trust};
-use crate::check::{DenySettings, ScopeResults, ServerSettings, SessionBinding, UriForm};
+use crate::check::{
+    DenySettings, ScopeNames, ScopeResults, ServerSettings, SessionBinding, UriForm,
+};
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::{self, Fields, Findings, Node};
 
@@ -40,12 +42,7 @@ impl ConfigReader<'_> {
         let mut snapshots = HashMap::new();
         let servers = yaml::list(node, findings, |node, findings| {
             let (mut server, snapshot) = server(node, issuers, findings)?;
-            let trusted = settings
-                .iter()
-                .filter(|one| server.issuers.contains(&one.issuer));
-            let own =
-                trusted.filter_map(|one| Some((one.issuer.clone(), one.scope_names.clone()?)));
-            server.issuer_scope_names = own.collect();
+            server.issuer_scope_names = scope_names_of(&server.issuers, settings);
             identity::look_at_resources(node, &server, findings);
             if !names.insert(server.name.clone()) {
                 findings.error(node, format!("server `{}` is there twice", server.name), "");
@@ -64,6 +61,19 @@ impl ConfigReader<'_> {
         });
         Some((servers?, snapshots))
     }
+}
+
+/// How the scopes in tokens are advertised, by the `iss` of the token.
+fn scope_names_of(trusted: &[String], issuers: &[IssuerSettings]) -> Vec<(String, ScopeNames)> {
+    let named = issuers
+        .iter()
+        .filter_map(|one| Some((one, one.scope_names.as_ref()?)));
+    let named = named.flat_map(|(one, scopes)| {
+        let is_trusted = |name: &String| trusted.contains(&one.issuer) || trusted.contains(name);
+        let names = one.names().into_iter().filter(is_trusted);
+        names.map(|name| (name, scopes.clone()))
+    });
+    named.collect()
 }
 
 fn server(
@@ -306,4 +316,32 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         "resume": word_of(ON, *resume),
         "protocol_versions": protocol_versions,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn scopes_have_their_names_at_each_tenant_of_an_issuer() {
+        let tenants = [
+            "11111111-2222-3333-4444-555555555555",
+            "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
+        ];
+        let name = |tenant: &str| format!("https://login.microsoftonline.com/{tenant}/v2.0");
+        let text = format!(
+            "listen: 127.0.0.1:9001\nissuers:\n- issuer: {}\n  tenants: [{}]\n  scopes: {{advertise: \"api://notes/{{scope}}\"}}\nservers:\n- {{name: all, resource: https://all.test/mcp}}\n- {{name: one, resource: https://one.test/mcp, issuers: [{}]}}\npolicy: policy.yaml\n",
+            name("{tenantid}"),
+            tenants.join(", "),
+            name(tenants[0]),
+        );
+        let config = crate::config::decode("mcp-authz.yaml".to_owned(), text, Path::new(""));
+        let config = config.unwrap_or_else(|findings| panic!("{:#?}", findings.to_lines()));
+        let is_named = |server: usize, tenant: &str| {
+            let names = config.servers[server].scope_names(&name(tenant));
+            names.is_some_and(|names| names.advertised("read") == "api://notes/read")
+        };
+        assert_eq!(tenants.map(|tenant| is_named(0, tenant)), [true, true]);
+        assert_eq!(tenants.map(|tenant| is_named(1, tenant)), [true, false]);
+    }
 }
