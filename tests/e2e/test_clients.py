@@ -79,7 +79,8 @@ CHALLENGED = {
     # It begins to sign in all the same, and says its own `Authorization` to the provider, which
     # refuses it.
     "mcp-remote": "invalid authorization header",
-    "inspector": 'Insufficient scope: required \\"notes:write\\"',
+    # With the scope that the token has already, so that a new token keeps it.
+    "inspector": 'Insufficient scope: required \\"notes:write notes:read\\"',
     "mcporter": "the access token lacks a required scope",
     "fastmcp": "the access token lacks a required scope",
     # It names the status and hides what it means.
