@@ -309,7 +309,10 @@ impl Authenticator {
         }
         let id = header.key_id.as_deref();
         let mut keys = issuer.keys.candidates(id, algorithm).await?;
-        if let Some(tenant) = tenant {
+        let own_tenant = tenant
+            .as_deref()
+            .or_else(|| issuer_name::microsoft_tenant(name));
+        if let Some(tenant) = own_tenant {
             keys.retain(|key| issuer_name::is_key_of(key.issuer.as_deref(), tenant));
         }
         let required = Requirements {

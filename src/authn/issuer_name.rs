@@ -133,7 +133,7 @@ fn why_no_tenant(tenant: &str, is_microsoft: bool) -> Option<&'static str> {
 
 /// The first segment of an issuer's name of Microsoft Entra ID, whose tokens name their tenant
 /// there, by its UUID.
-fn microsoft_tenant(issuer: &str) -> Option<&str> {
+pub(super) fn microsoft_tenant(issuer: &str) -> Option<&str> {
     let path = [
         "https://login.microsoftonline.com/",
         "https://sts.windows.net/",

@@ -143,8 +143,10 @@ impl Provider {
                 agent: First(&["azp"]),
                 ..USUAL
             },
+            // Its ID tokens have the same audience where a mapper adds it to them, and say `ID`.
             Provider::Keycloak => Tokens {
                 agent: First(&["azp", "client_id"]),
+                required: &[("typ", "Bearer")],
                 ..USUAL
             },
             Provider::Kubernetes => Tokens {

@@ -112,9 +112,11 @@ impl IssuerSettings {
     }
 
     /// Whether its keys come from the same place as with other settings of the same issuer, over the
-    /// same trust roots.
+    /// same trust roots, and not over plain http unless that is still allowed.
     pub(super) fn has_keys_of(&self, other: &IssuerSettings) -> bool {
-        self.source == other.source && self.ca_file == other.ca_file
+        self.source == other.source
+            && self.ca_file == other.ca_file
+            && (self.insecure_http || !other.insecure_http)
     }
 
     /// What is wrong with the way to its keys.

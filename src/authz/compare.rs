@@ -174,7 +174,8 @@ fn is_far_from_spelled(named: &str, value: &Value<'_>) -> bool {
 /// spell, or as a JSON list that one of them spells.
 fn is_far_text(named: &str, text: &str) -> bool {
     let trimmed = trim(text);
-    if trimmed.starts_with('"') && trimmed.ends_with('"') && trimmed.len() > TEXT_BYTES_MAX {
+    let is_unclear = || trimmed.len() > TEXT_BYTES_MAX || spells_surrogate(trimmed);
+    if trimmed.starts_with('"') && trimmed.ends_with('"') && is_unclear() {
         return false;
     }
     if !is_too_long(named, text) {
@@ -243,12 +244,29 @@ pub(super) enum TextList {
     None,
     /// The text is this list.
     Of(Value<'static>),
-    /// It begins like a list, but is too long to be parsed for each comparison.
+    /// It begins like a list, but is too long to be parsed for each comparison, or spells half of a
+    /// surrogate pair, which every reader takes for something else.
     TooLong,
 }
 
 /// The longest text that is parsed as JSON, in bytes.
 const TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// Whether a JSON text spells a surrogate: whole pairs count too, as the lenient reader joins none.
+fn spells_surrogate(text: &str) -> bool {
+    let mut escapes = text.as_bytes().windows(4);
+    escapes.any(|escape| {
+        matches!(
+            escape,
+            [
+                b'\\',
+                b'u',
+                b'd' | b'D',
+                b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F',
+            ]
+        )
+    })
+}
 
 /// Parses a text as a JSON list.
 pub(super) fn as_list(text: &str) -> TextList {
@@ -256,7 +274,7 @@ pub(super) fn as_list(text: &str) -> TextList {
     if !trimmed.starts_with('[') || !trimmed.ends_with(']') {
         return TextList::None;
     }
-    if trimmed.len() > TEXT_BYTES_MAX {
+    if trimmed.len() > TEXT_BYTES_MAX || spells_surrogate(trimmed) {
         return TextList::TooLong;
     }
     json_text::parse_leniently(text).map_or(TextList::None, TextList::Of)

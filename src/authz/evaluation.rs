@@ -79,7 +79,6 @@ impl RuleMatches<'_> {
             Some((denial, rules)) => (Decision::Deny(denial), rules, Cow::default()),
             None => grant(self, rules, &gates),
         };
-        let is_denied = matches!(decision, Decision::Deny(_));
         let mut assigned = Assigned::default();
         let is_use = request.action.kind != ActionKind::Open;
         if is_use && matches!(decision, Decision::Allow(_) | Decision::Limit(_)) {
@@ -92,13 +91,14 @@ impl RuleMatches<'_> {
             }
         }
         let indeterminate = [&*gates.indeterminate, &*grants.indeterminate].concat();
+        let may_pass = matches!(decision, Decision::Allow(_) | Decision::Limit(_));
         Evaluation {
             decision,
             class: self.class.cloned(),
             rules: ids(policy, rules),
             assigned,
             indeterminate: ids(policy, indeterminate),
-            is_entailed: !is_denied && grants.matched.is_empty(),
+            is_entailed: may_pass && grants.matched.is_empty(),
         }
     }
 

@@ -67,7 +67,13 @@ impl ScopeNames {
         let known = self.map.values().any(|name| name == scope);
         match &self.around {
             Some(around) if !known && !STANDARD.contains(&scope) && !is_advertised(around) => {
-                Cow::Owned(format!("{}{scope}{}", around.0, around.1))
+                let name = format!("{}{scope}{}", around.0, around.1);
+                // `map` has given this name to another scope.
+                if self.map.values().any(|other| *other == name) {
+                    Cow::Borrowed(scope)
+                } else {
+                    Cow::Owned(name)
+                }
             }
             Some(_) | None => Cow::Borrowed(scope),
         }

@@ -238,7 +238,12 @@ impl RequestContext<'_> {
         let sent = target
             .arguments
             .map(|sent| authz::argument(sent, &paths.arguments));
-        let is_left_out = matches!(sent, None | Some(Ok(None | Some(Value::Null))));
+        let is_left_out = match sent {
+            None | Some(Ok(None | Some(Value::Null))) => true,
+            // No arguments, as JSON text.
+            Some(Ok(Some(value))) => value.as_str() == Some(""),
+            Some(Err(_)) => false,
+        };
         let default = authz::argument(input.defaults(), &paths.arguments);
         let is_nothing = match default {
             Ok(default) => default.is_none_or(|default| match default {

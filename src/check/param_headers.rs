@@ -21,9 +21,13 @@ impl RequestContext<'_> {
         parsed: &ParsedRequest<'_>,
         targets: &[DecisionTarget<'_>],
     ) {
-        let [target] = targets else {
+        let [target, inner @ ..] = targets else {
             return;
         };
+        // Of a call with calls inside it, the headers are those of the outer one.
+        if !inner.iter().all(|one| one.nesting.is_inner()) {
+            return;
+        }
         if parsed.era != Era::Modern || !decided.may_be_allowed() {
             return;
         }

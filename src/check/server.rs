@@ -111,7 +111,8 @@ impl Servers {
         let found = self.all.iter().filter_map(|server| {
             let found = server.settings.find_at(&host, path)?;
             let length = server.settings.path.as_deref().map_or(0, str::len);
-            Some(((found.is_exact, length), server))
+            // A host with its port is nearer than one that matches any port.
+            Some(((found.is_exact, length, found.authority.len()), server))
         });
         let (_, server) = found.max_by_key(|(rank, _)| *rank).ok_or(UnknownServer)?;
         FoundServer::at(server, &host).ok_or(UnknownServer)

@@ -165,12 +165,12 @@ fn token_types(node: &Node, findings: &mut Findings) -> Option<TokenTypes> {
 fn token_form(fields: &mut Fields<'_>, settings: &mut IssuerSettings, findings: &mut Findings) {
     let provider = fields.optional("provider", findings, yaml::choice(Provider::WORDS));
     settings.provider = provider;
-    if settings.issuer.contains(TENANT_VARIABLE) {
-        settings.claims.tenant = vec!["tid".to_owned()];
-    }
     if let Some(provider) = provider {
         settings.claims = provider.claims();
         settings.required_claims = provider.required_claims();
+    }
+    if settings.issuer.contains(TENANT_VARIABLE) {
+        settings.claims.tenant = vec!["tid".to_owned()];
     }
     let tenants = fields.optional("tenants", findings, |node, findings| {
         yaml::list(node, findings, yaml::string)

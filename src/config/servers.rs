@@ -65,15 +65,15 @@ impl ConfigReader<'_> {
 
 /// How the scopes in tokens are advertised, by the `iss` of the token.
 fn scope_names_of(trusted: &[String], issuers: &[IssuerSettings]) -> Vec<(String, ScopeNames)> {
-    let named = issuers
+    let with_scopes = issuers
         .iter()
         .filter_map(|one| Some((one, one.scope_names.as_ref()?)));
-    let named = named.flat_map(|(one, scopes)| {
-        let is_trusted = |name: &String| trusted.contains(&one.issuer) || trusted.contains(name);
-        let names = one.names().into_iter().filter(is_trusted);
-        names.map(|name| (name, scopes.clone()))
+    let of_tokens = with_scopes.flat_map(|(one, scopes)| {
+        let is_trusted = |iss: &String| trusted.contains(&one.issuer) || trusted.contains(iss);
+        let trusted_here = one.names().into_iter().filter(is_trusted);
+        trusted_here.map(|iss| (iss, scopes.clone()))
     });
-    named.collect()
+    of_tokens.collect()
 }
 
 fn server(

@@ -49,9 +49,11 @@ pub enum UnclearResult {
 }
 
 /// The members of a result that matter here.
-const MEMBERS: [&str; 5] = [CONTENT, STRUCTURED, IS_ERROR, "task", "taskId"];
+const MEMBERS: [&str; 6] = [CONTENT, STRUCTURED, IS_ERROR, COMPATIBLE, "task", "taskId"];
 const CONTENT: &str = "content";
 const STRUCTURED: &str = "structuredContent";
+/// Where results were before 2024-10-07, which official clients still accept.
+const COMPATIBLE: &str = "toolResult";
 const IS_ERROR: &str = "isError";
 
 impl FoundTools {
@@ -74,6 +76,9 @@ impl FoundTools {
             .any(|key| result.member(key).is_some())
         {
             return Err(UnclearResult::Task);
+        }
+        if result.member(COMPATIBLE).is_some() {
+            return Err(UnclearResult::NoList);
         }
         let is_error = result.member(IS_ERROR) == Some(&Value::Bool(true));
         let missing = if is_error {
@@ -339,6 +344,14 @@ mod tests {
     #[test]
     fn a_result_that_may_have_a_list_elsewhere_is_unclear() {
         for (result, expected) in [
+            (
+                r#"{"content":[],"toolResult":["a"]}"#,
+                UnclearResult::NoList,
+            ),
+            (
+                r#"{"content":[],"toolresult":["a"]}"#,
+                UnclearResult::Ambiguous,
+            ),
             ("{", UnclearResult::NotJson),
             (r#"{"content":[],"content":[]}"#, UnclearResult::NotJson),
             ("[]", UnclearResult::NotAnObject),

@@ -1,7 +1,6 @@
 //! Judges what a response has: whose its sessions and tasks are, and which items of its lists the
 //! caller may see.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,7 +10,7 @@ use super::head::ResponseHead;
 use super::refusal::ResponseRefusal;
 use super::tool_watch::observe_tool;
 use crate::audit::Event;
-use crate::authz::{self, AccessRequest, Policy};
+use crate::authz::{self, AccessRequest, Policy, Value};
 use crate::check::response_context::ResponseContext;
 use crate::check::session;
 use crate::check::{Pipeline, Server};
@@ -157,6 +156,14 @@ impl Judge {
         self.is_visible(policy, &request).await
     }
 
+    /// Whether a description is not the accepted one, where that matters.
+    fn is_changed(&self, name: &str, description: &Value<'_>) -> bool {
+        self.guarded().is_none_or(|(_, server)| {
+            let catalog = &self.pipeline.catalog;
+            catalog.compare(&server.name, name, description).is_refused
+        })
+    }
+
     /// Whether a tool of which no more than the name is known here is for the caller to see.
     async fn is_named_shown(
         &self,
@@ -199,7 +206,7 @@ impl Judge {
         &self,
         policy: &Policy,
         result: &[u8],
-        (told, tally): (&mut usize, &mut ListTally),
+        tally: &mut ListTally,
         now: Timestamp,
     ) -> Result<Option<String>, ResponseRefusal> {
         let path = self.context.as_ref().and_then(ResponseContext::results);
@@ -220,12 +227,9 @@ impl Judge {
                 (None, _) => false,
                 (Some(name), None) => self.is_named_shown(policy, name, now).await?,
                 (Some(name), Some(value)) => {
-                    let item = ListItem {
-                        kind: ListKind::Tools,
-                        name: Cow::Borrowed(name),
-                        value: value.clone(),
-                    };
-                    self.is_shown(policy, &item, told, now).await?
+                    // How much of a description is found may be the client's choice, so it is
+                    // compared with what is known, and not remembered.
+                    !self.is_changed(name, value) && self.is_named_shown(policy, name, now).await?
                 }
             };
             if at < counted {

@@ -188,8 +188,8 @@ impl ResponseStream {
                     reading.tally.count(kind, is_shown);
                 }
                 mcp::ListingStep::Result(result) => {
-                    let counts = (&mut reading.told, &mut reading.tally);
-                    let shown = self.judge.found_tools(&policy, result, counts, now).await?;
+                    let tally = &mut reading.tally;
+                    let shown = self.judge.found_tools(&policy, result, tally, now).await?;
                     reading.listing.replace(shown.as_deref());
                 }
                 mcp::ListingStep::Unjudged(kind, why, name) => {

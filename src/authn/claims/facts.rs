@@ -53,7 +53,7 @@ pub(super) fn text(claims: &Value<'_>, paths: &[String]) -> Extracted<Option<Arc
         Some(_) => (None, false),
     };
     Extracted {
-        value,
+        value: value.filter(|_| !are_incomplete),
         is_unknown: are_incomplete || !is_text,
     }
 }
@@ -144,7 +144,7 @@ fn is_held(value: &Value<'_>) -> Option<bool> {
         Value::Null => Some(false),
         Value::Map(members) => {
             let are_texts = members.iter().all(|(_, value)| value.as_str().is_some());
-            are_texts.then_some(true)
+            (are_texts && !members.is_empty()).then_some(true)
         }
         Value::Int(_)
         | Value::Uint(_)

@@ -46,6 +46,9 @@ impl PublicKey {
             ),
             ("OKP", Some("Ed25519")) => {
                 let point = octets(jwk, "x")?;
+                if point.len() != 32 {
+                    return Err(UnusableKey::Malformed);
+                }
                 PublicKey::of(SignatureAlgorithm::EdDsa, &signature::ED25519, point)
             }
             ("EC" | "OKP", Some(_)) => Err(UnusableKey::Curve),

@@ -319,12 +319,14 @@ impl VerificationKey {
             return Err(UnusableKey::Algorithm);
         }
         let issuer = jwk.member("issuer").and_then(Value::as_str);
-        let thumbprint = thumbprint([id, issuer], &key.material).ok_or(UnusableKey::Malformed)?;
+        let is_for_svids = usage == Usage::JwtSvid;
+        let thumbprint = thumbprint([id, issuer], is_for_svids, &key.material);
+        let thumbprint = thumbprint.ok_or(UnusableKey::Malformed)?;
         Ok(Self {
             id: id.map(Into::into),
             issuer: issuer.map(Into::into),
             key,
-            is_for_svids: usage == Usage::JwtSvid,
+            is_for_svids,
             thumbprint,
         })
     }
@@ -366,8 +368,9 @@ fn optional_text<'v>(jwk: &'v Value<'_>, name: &str) -> Result<Option<&'v str>, 
         .transpose()
 }
 
-/// SHA-256 over its names, the absence of each told apart from emptiness, and the key.
-fn thumbprint(names: [Option<&str>; 2], material: &[u8]) -> Option<Thumbprint> {
+/// SHA-256 over its names, the absence of each told apart from emptiness, what it may verify, and the
+/// key.
+fn thumbprint(names: [Option<&str>; 2], is_for_svids: bool, material: &[u8]) -> Option<Thumbprint> {
     let mut context = digest::Context::new(&digest::SHA256);
     for name in names {
         let bytes = name.map_or(&[][..], str::as_bytes);
@@ -375,6 +378,7 @@ fn thumbprint(names: [Option<&str>; 2], material: &[u8]) -> Option<Thumbprint> {
         context.update(&u64::try_from(bytes.len()).ok()?.to_be_bytes());
         context.update(bytes);
     }
+    context.update(&[u8::from(is_for_svids)]);
     context.update(material);
     context.finish().as_ref().try_into().ok()
 }

@@ -37,7 +37,7 @@ impl<'a> TextHeader<'a> {
         let Some(mut copies) = Copies::of(header, lines).map_err(repeated)? else {
             return Ok(None);
         };
-        if is_encoded(copies.value) {
+        if header == Header::Name && is_encoded(copies.value) {
             let joined = Copies::of_line(header, copies.value).map_err(repeated)?;
             copies.value = joined.value;
             copies.is_repeated |= joined.is_repeated;
@@ -54,7 +54,7 @@ impl<'a> TextHeader<'a> {
             }));
         }
         let mut whole = texts.iter().filter(|own| is_whole(own));
-        let own = whole.find(|own| is_joined(copies.value, own));
+        let own = whole.find(|own| header == Header::Name && is_joined(copies.value, own));
         if let Some(value) = own.and_then(|own| copies.value.get(..own.len())) {
             let is_repeated = true;
             return Ok(Some(TextHeader {

@@ -272,8 +272,8 @@ Ok(None) | =?base64?R3LDvMOfZQ==?= | "Grüße"
 Ok(None) | =?base64??= | ""
 Ok(None) | a, b | "a, b"
 Ok(Some("eu")) | eu && eu | "eu"
-Ok(Some("eu")) | eu, eu | "eu"
-Ok(Some("5")) | 5,5 | 5
+Err(HeaderRepeated(Param))  | eu, eu | "eu"
+Err(HeaderRepeated(Param))  | 5,5 | 5
 Ok(None) | 5 | 5
 Ok(None) | 5.0 | 5
 Ok(None) | 5 | 5.0
