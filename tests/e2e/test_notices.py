@@ -180,6 +180,8 @@ def test_replicas_need_the_same_keys(own, start, upstream, shared):
     replica = Process("other", [AUTHZ, "serve", "--config", other], own)
     try:
         with gate:
+            healthy = "cluster.mcp_authz.membership_healthy"
+            wait_for("both replicas", lambda: gate.envoy_stats(healthy) == {healthy: 2})
             bodies = {listed(gate, upstream) for _ in range(12)}
             ready = httpx.get(f"http://127.0.0.1:{admin}/readyz")
             assert ready.status_code == 200
