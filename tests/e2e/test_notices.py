@@ -180,9 +180,15 @@ def test_replicas_need_the_same_keys(own, start, upstream, shared):
     replica = Process("other", [AUTHZ, "serve", "--config", other], own)
     try:
         with gate:
-            healthy = "cluster.mcp_authz.membership_healthy"
-            wait_for("both replicas", lambda: gate.envoy_stats(healthy) == {healthy: 2})
-            bodies = {listed(gate, upstream) for _ in range(12)}
+            bodies = set()
+
+            def is_in_turn():
+                bodies.add(listed(gate, upstream))
+                metrics = httpx.get(f"http://127.0.0.1:{admin}/metrics").text
+                return "mcp_authz_decisions_total{" in metrics
+
+            wait_for("Envoy to ask the other", is_in_turn)
+            bodies |= {listed(gate, upstream) for _ in range(12)}
             ready = httpx.get(f"http://127.0.0.1:{admin}/readyz")
             assert ready.status_code == 200
             theirs = {one["notice"] for one in ready.json()["details"]["notices"]}
