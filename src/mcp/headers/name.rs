@@ -78,7 +78,9 @@ impl<'a> TextHeader<'a> {
 /// exact and in lower case; near misses are refused.
 fn decode(header: Header, value: &str) -> Result<Cow<'_, str>, Refusal> {
     let malformed = Refusal::HeaderMalformed(header);
-    if !is_encoded(value) {
+    // A copy of an argument without the end marker is literal (SEP-2243, Value Encoding).
+    let is_literal = header != Header::Name && !value.ends_with(BASE64_END);
+    if is_literal || !is_encoded(value) {
         return Ok(Cow::Borrowed(value));
     }
     let encoded = value

@@ -271,6 +271,7 @@ Ok(None) | eu | "eu"
 Ok(None) | =?base64?R3LDvMOfZQ==?= | "Grüße"
 Ok(None) | =?base64??= | ""
 Ok(None) | a, b | "a, b"
+Ok(None) | =?base64?SGVsbG8= | "=?base64?SGVsbG8="
 Ok(Some("eu")) | eu && eu | "eu"
 Err(HeaderRepeated(Param))  | eu, eu | "eu"
 Err(HeaderRepeated(Param))  | 5,5 | 5
