@@ -181,12 +181,7 @@ impl RequestContext<'_> {
     ) -> Result<bool, StateUnavailable> {
         let mut request = self.access_request(target, parsed);
         request.context.session_started = found.session_started;
-        let demands = policies.demands(&request);
-        let readings = if demands.is_empty() {
-            Readings::default()
-        } else {
-            state.read(&demands, self.now).await?
-        };
+        let readings = self.read(state, &policies.demands(&request)).await?;
         request.context.readings = Some(&readings);
         request.context.is_entailed = self
             .is_entailed(target, &request, found, policies.enforced, state)
@@ -196,6 +191,18 @@ impl RequestContext<'_> {
                 self.objection(target)
             }),
         )
+    }
+
+    /// What is counted of these windows.
+    pub(super) async fn read(
+        &self,
+        state: &dyn State,
+        demands: &[WindowDemand],
+    ) -> Result<Readings, StateUnavailable> {
+        if demands.is_empty() {
+            return Ok(Readings::default());
+        }
+        state.read(demands, self.now).await
     }
 
     async fn record(

@@ -5,7 +5,7 @@ use super::context::RequestContext;
 use super::server::SessionBinding;
 use super::session::FoundBindings;
 use super::targets::DecisionTarget;
-use crate::authz::{self, AccessRequest, Action, ActionKind, Policy, Readings, Resource};
+use crate::authz::{self, AccessRequest, Action, ActionKind, Policy, Resource};
 use crate::mcp::ListKind;
 use crate::state::{State, StateUnavailable};
 
@@ -71,12 +71,7 @@ impl RequestContext<'_> {
             (call.arguments, call.input, call.meta) = (None, None, None);
             call.context.hints = standing.hints;
             call.context.readings = None;
-            let demands = authz::demands(policy, &call);
-            let readings = if demands.is_empty() {
-                Readings::default()
-            } else {
-                state.read(&demands, self.now).await?
-            };
+            let readings = self.read(state, &authz::demands(policy, &call)).await?;
             call.context.readings = Some(&readings);
             if authz::is_visible(policy, &call) {
                 return Ok(true);
