@@ -12,9 +12,9 @@ use crate::state::{State, StateUnavailable};
 impl RequestContext<'_> {
     /// Whether a target of an access request needs no rule of its own.
     ///
-    /// A task is the caller's if it was bound before this request, when its server created it or when
-    /// a rule allowed its first use. A list of tasks shows the caller's own. Where nothing is bound,
-    /// nobody knows whose a task is.
+    /// A task is the caller's if its server was seen to create it for the caller. Who was only the
+    /// first to use its id may have guessed it, and needs a rule for each use. A list of tasks shows
+    /// the caller's own. Where nothing is bound, nobody knows whose a task is.
     pub(super) async fn is_entailed(
         &self,
         target: &DecisionTarget<'_>,
@@ -31,7 +31,7 @@ impl RequestContext<'_> {
             return Ok(false);
         };
         match target.resource {
-            Resource::Task(id) => Ok(entry.is_creators && found.is_own_task(self.server, id)),
+            Resource::Task(id) => Ok(entry.is_creators && found.has_created(self.server, id)),
             Resource::Server => {
                 let binds = self.server.settings.session_binding != SessionBinding::Off;
                 Ok(binds && entry.is_creators && entry.lists == Some(ListKind::Tasks))

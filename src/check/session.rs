@@ -43,8 +43,8 @@ pub(super) struct FoundBindings {
     pub(super) bound: Vec<BindingKind>,
     /// What belongs to nobody so far.
     free: Vec<(usize, BindingKey)>,
-    /// The tasks that are the caller's already.
-    own_tasks: Vec<BindingKey>,
+    /// The tasks that their server created for the caller.
+    created_tasks: Vec<BindingKey>,
 }
 
 impl<'u> UsedBindings<'u> {
@@ -119,8 +119,8 @@ impl<'u> UsedBindings<'u> {
         for ((index, key), whose) in users.zip(&self.keys).zip(bindings) {
             let started = match whose {
                 Whose::Of(binding) if binding.owner == owner => {
-                    if key.kind() == BindingKind::Task {
-                        found.own_tasks.push(*key);
+                    if key.kind() == BindingKind::Task && binding.is_issued {
+                        found.created_tasks.push(*key);
                     }
                     binding.since
                 }
@@ -179,9 +179,10 @@ impl<'u> UsedBindings<'u> {
 }
 
 impl FoundBindings {
-    /// Whether a task is the caller's, by what was known before this request.
-    pub(super) fn is_own_task(&self, server: &Server, id: &str) -> bool {
-        !self.own_tasks.is_empty() && self.own_tasks.contains(&BindingKey::task(&server.name, id))
+    /// Whether a server was seen to create a task for the caller.
+    pub(super) fn has_created(&self, server: &Server, id: &str) -> bool {
+        let tasks = &self.created_tasks;
+        !tasks.is_empty() && tasks.contains(&BindingKey::task(&server.name, id))
     }
 
     fn refused(reason: Reason, index: usize) -> Self {

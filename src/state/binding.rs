@@ -42,6 +42,8 @@ pub struct Binding {
     pub owner: Owner,
     /// When it was bound, by the clock of the check that bound it.
     pub since: Timestamp,
+    /// Whether the server issued the id to the owner. Otherwise the owner was the first to use it.
+    pub is_issued: bool,
 }
 
 /// The owner of a key, as far as the store knows.

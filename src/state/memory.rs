@@ -171,7 +171,11 @@ impl BindingStore for Memory {
         how: Bind,
         now: Timestamp,
     ) -> Reply<'a, Vec<Whose>> {
-        let binding = Binding { owner, since: now };
+        let binding = Binding {
+            owner,
+            since: now,
+            is_issued: how == Bind::Anew,
+        };
         let bind = |key: &BindingKey| self.of(key.kind()).bind(key.digest(), binding, how, now);
         let bound = keys.iter().map(bind).collect();
         Reply::now(bound)

@@ -241,6 +241,7 @@ async fn who_is_first_owns_it_until_it_is_issued_anew(store: &dyn State) {
         let expected = Whose::Of(Binding {
             owner: Who::new(whose).owner(),
             since: at(since),
+            is_issued: whose == "bob",
         });
         let owner = Who::new(by).owner();
         let bound = store.bind(&key, owner, how, at(seconds)).await.unwrap();

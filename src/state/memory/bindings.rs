@@ -50,6 +50,7 @@ type Order = LruCache<ShortDigest, ()>;
 struct Entry {
     owner: Owner,
     since: Timestamp,
+    is_issued: bool,
     /// When it was last used, in seconds since 1970.
     used: i64,
 }
@@ -100,14 +101,23 @@ impl Bindings {
             };
         };
         entry.used = entry.used.max(now);
-        let Entry { owner, since, .. } = *entry;
+        let Entry {
+            owner,
+            since,
+            is_issued,
+            ..
+        } = *entry;
         let party = owner.party();
         let own = self.held.get_mut(&party.id);
         let issued = self.issued.get_mut(&party.group);
         for order in own.into_iter().chain(issued) {
             order.promote(&key);
         }
-        Whose::Of(Binding { owner, since })
+        Whose::Of(Binding {
+            owner,
+            since,
+            is_issued,
+        })
     }
 
     /// Binds a key and returns its owner afterwards.
@@ -148,6 +158,7 @@ impl Bindings {
         let entry = Entry {
             owner: new.owner,
             since: new.since,
+            is_issued: new.is_issued,
             used: now.as_second(),
         };
         self.entries.insert(key, entry);
