@@ -82,6 +82,11 @@ pub enum Event {
         /// The tool.
         name: Kept,
     },
+    /// A tool that is not recorded was seen for the first time, where such tools are refused.
+    ToolUnknown {
+        /// The tool.
+        name: Kept,
+    },
     /// A list was filtered for its reader.
     ListFiltered {
         /// `tools`, `prompts`, `resources`, `resource_templates` or `tasks`.
@@ -119,6 +124,7 @@ impl Event {
         match self {
             Event::ToolChanged { name: text, .. }
             | Event::ToolUnclassified { name: text }
+            | Event::ToolUnknown { name: text }
             | Event::TaskBound { task: text } => text.is_cut,
             Event::ListFiltered { .. }
             | Event::ResponseRefused { .. }
@@ -140,6 +146,14 @@ impl Event {
     #[must_use]
     pub fn tool_unclassified(name: &str) -> Self {
         Event::ToolUnclassified {
+            name: Kept::of(name),
+        }
+    }
+
+    /// [`Event::ToolUnknown`].
+    #[must_use]
+    pub fn tool_unknown(name: &str) -> Self {
+        Event::ToolUnknown {
             name: Kept::of(name),
         }
     }

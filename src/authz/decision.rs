@@ -176,6 +176,9 @@ pub enum DenialReason {
     SenderConstraint,
     /// A limit is exhausted.
     RateLimited,
+    /// The tool is not in the record of its server. A policy never returns this; the check of tools
+    /// refuses with it what the policy allows.
+    UnknownTool,
     /// The definition of the tool is not the accepted one. A policy never returns this; the check
     /// of tools refuses with it what the policy allows.
     ToolChanged,

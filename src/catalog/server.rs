@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::input_schema::InputSchema;
 use super::marks::ToolMarks;
-use super::settings::{CatalogLimits, OnChange, Trust, WatchedServer};
+use super::settings::{CatalogLimits, OnChange, OnUnknown, Trust, WatchedServer};
 use super::snapshot::{self, Accepted, InvalidSnapshot, Snapshot};
 use super::told::Told;
 use crate::authz::{HintedClass, Hints};
@@ -60,8 +60,8 @@ pub struct Observed {
     pub is_tracked: bool,
     /// A definition other than the accepted one, where it is to be reported: once for each.
     pub change: Option<ToolChange>,
-    /// Whether it is to be hidden, because this is not its accepted definition.
-    pub is_refused: bool,
+    /// Why it is to be hidden, if it is.
+    pub refusal: Option<ToolRefusal>,
     /// What its annotations are worth; those of the accepted definition.
     pub hints: Hints,
 }
@@ -75,11 +75,20 @@ pub struct ToolChange {
     pub accepted: Arc<str>,
 }
 
+/// Why a tool is hidden and refused whatever the policy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToolRefusal {
+    /// It is not in the record.
+    Unknown,
+    /// The definition seen last is not the accepted one.
+    Changed,
+}
+
 /// What a call of a tool has to know of it.
 #[derive(Debug, Clone)]
 pub struct Standing {
-    /// Whether it is to be refused, because the definition seen last is not the accepted one.
-    pub is_refused: bool,
+    /// Why it is to be refused, if it is.
+    pub refusal: Option<ToolRefusal>,
     /// What its annotations are worth; those of the accepted definition.
     pub hints: Hints,
     /// What the accepted definition says of the arguments, if it is recorded.
@@ -97,7 +106,7 @@ impl Standing {
     #[must_use]
     pub fn of_none(hints: Hints) -> Self {
         Standing {
-            is_refused: false,
+            refusal: None,
             hints,
             input: None,
             marks: None,
@@ -146,7 +155,7 @@ impl ServerTools {
         let trust = server.trust;
         let mut failing = None;
         let read = server.snapshot.as_deref().map(read_at_start).transpose();
-        let is_needed = trust.hints || trust.on_change == OnChange::Deny || server.check_arguments;
+        let is_needed = trust.needs_record() || server.check_arguments;
         let accepted = match read {
             Ok(accepted) => accepted.unwrap_or_default(),
             Err(error) if is_needed => return Err(error),
@@ -200,7 +209,7 @@ impl ServerTools {
                 is_new: false,
                 is_tracked: false,
                 change: None,
-                is_refused: false,
+                refusal: self.refusal(false, false),
                 hints: self.hints(None),
             };
         }
@@ -235,7 +244,7 @@ impl ServerTools {
             is_new,
             is_tracked: true,
             change,
-            is_refused: is_other && self.trust.on_change == OnChange::Deny,
+            refusal: self.refusal(recorded.is_some(), is_other),
             hints: self.hints(Some(accepted.class)),
         }
     }
@@ -274,12 +283,21 @@ impl ServerTools {
         let knows_some = !record.is_empty() || !seen.is_empty();
         let knows_all = knows_some && seen.len() < limits.tools_max;
         Standing {
-            is_refused: is_other && self.trust.on_change == OnChange::Deny,
+            refusal: self.refusal(recorded.is_some(), is_other),
             hints: self.hints(accepted.map(|accepted| accepted.class)),
             input: recorded.map(|recorded| Arc::clone(&recorded.input)),
             marks,
             is_unlisted: accepted.is_none() && knows_all,
         }
+    }
+
+    /// Why a tool is refused that is recorded or not, and not described as was accepted or so.
+    fn refusal(&self, is_recorded: bool, is_other: bool) -> Option<ToolRefusal> {
+        if !is_recorded && self.trust.on_unknown == OnUnknown::Deny {
+            return Some(ToolRefusal::Unknown);
+        }
+        let is_changed = is_other && self.trust.on_change == OnChange::Deny;
+        is_changed.then_some(ToolRefusal::Changed)
     }
 
     pub(super) fn hints(&self, class: Option<HintedClass>) -> Hints {

@@ -12,13 +12,32 @@ pub enum OnChange {
     Deny,
 }
 
+/// What becomes of a tool that is not in the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUnknown {
+    /// The policy decides, as about any other.
+    #[default]
+    Policy,
+    /// It is hidden and refused.
+    Deny,
+}
+
 /// How far a server is trusted in what it says of its tools.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trust {
     /// What becomes of a tool whose definition changes.
     pub on_change: OnChange,
+    /// What becomes of a tool that is not in the record.
+    pub on_unknown: OnUnknown,
     /// Whether annotations are a source of classes.
     pub hints: bool,
+}
+
+impl Trust {
+    /// Whether without a record something that the operator asked for cannot be done.
+    pub(super) fn needs_record(self) -> bool {
+        self.hints || self.on_change == OnChange::Deny || self.on_unknown == OnUnknown::Deny
+    }
 }
 
 /// One server, as far as its tools are watched.

@@ -39,6 +39,7 @@ fn open(trust: Trust, snapshot: Option<&Path>) -> Catalog {
 
 const DENY: Trust = Trust {
     on_change: OnChange::Deny,
+    on_unknown: OnUnknown::Policy,
     hints: false,
 };
 
@@ -49,8 +50,8 @@ fn look(catalog: &Catalog, name: &str, description: &str) -> (bool, bool, bool, 
     (
         observed.is_new,
         observed.change.is_some(),
-        observed.is_refused,
-        catalog.standing("s", name).is_refused,
+        observed.refusal.is_some(),
+        catalog.standing("s", name).refusal.is_some(),
     )
 }
 
@@ -85,7 +86,7 @@ fn a_tool_is_unlisted_where_others_are_known_and_it_is_not() {
 #[test]
 fn the_first_definition_is_accepted_where_nothing_is_recorded() {
     let catalog = open(DENY, None);
-    assert!(!catalog.standing("s", "t").is_refused);
+    assert!(catalog.standing("s", "t").refusal.is_none());
     assert_eq!(look(&catalog, "t", "a"), (true, false, false, false));
     assert_eq!(look(&catalog, "t", "a"), (false, false, false, false));
     assert_eq!(look(&catalog, "t", "b"), (false, true, true, true));
@@ -110,7 +111,7 @@ fn changes_are_reported_and_not_refused_by_default() {
             accepted: tool("t", "a", "{}").digest().into(),
         })
     );
-    assert!(!changed.is_refused && !catalog.standing("s", "t").is_refused);
+    assert!(changed.refusal.is_none() && catalog.standing("s", "t").refusal.is_none());
 }
 
 #[test]
@@ -124,8 +125,8 @@ fn a_record_says_what_is_accepted_and_can_be_refreshed() {
     assert_eq!(look(&catalog, "u", "a"), (true, false, false, false));
     write(&path, &[("t", "b", "{}"), ("u", "x", "{}")]);
     catalog.reload(now());
-    assert!(!catalog.standing("s", "t").is_refused);
-    assert!(catalog.standing("s", "u").is_refused);
+    assert!(catalog.standing("s", "t").refusal.is_none());
+    assert!(catalog.standing("s", "u").refusal.is_some());
     assert_eq!(look(&catalog, "t", "b"), (false, false, false, false));
     // What was accepted before is a change now.
     assert_eq!(look(&catalog, "t", "a"), (false, true, true, true));
@@ -150,7 +151,7 @@ fn a_record_that_cannot_be_used_changes_nothing_and_is_told() {
     write(&path, &[("t", "b", "{}")]);
     catalog.reload(now());
     assert_eq!(catalog.overview()[0].failing, None);
-    assert!(!catalog.standing("s", "t").is_refused);
+    assert!(catalog.standing("s", "t").refusal.is_none());
     // At the start it is an error where something depends on it.
     let hints = Trust {
         hints: true,
@@ -215,7 +216,7 @@ fn memory_is_bounded() {
     }
     for name in ["d", "longer than eight"] {
         let observed = catalog.observe("s", name, &tool(name, "x", "{}").definition);
-        assert!(!observed.is_tracked && !observed.is_new && !observed.is_refused);
+        assert!(!observed.is_tracked && !observed.is_new && observed.refusal.is_none());
     }
     // There is always room for what is recorded, and what is remembered stays.
     assert_eq!(look(&catalog, "recorded", "x"), (true, true, true, true));
@@ -244,7 +245,7 @@ async fn changed_records_are_taken_up_when_asked_for() {
     // It ends once it has done what it was asked for and nobody can ask any more.
     let watching = catalog.watch("s", asked, now, || ());
     tokio::join!(watching, asking);
-    assert!(!catalog.standing("s", "t").is_refused);
+    assert!(catalog.standing("s", "t").refusal.is_none());
 }
 
 /// What a record says of arguments is taken over from the record before where it is the same.
@@ -345,6 +346,6 @@ async fn a_record_is_taken_up_though_earlier_looks_still_hang() {
     assert!(!watcher.look().await);
     assert!(watcher.look().await);
     look(&catalog, "t", "b");
-    assert!(!catalog.standing("s", "t").is_refused);
+    assert!(catalog.standing("s", "t").refusal.is_none());
     drop(ends);
 }

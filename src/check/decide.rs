@@ -218,8 +218,8 @@ impl RequestContext<'_> {
 
     /// What speaks against a call besides the policy.
     fn objection(&self, target: &DecisionTarget<'_>) -> Option<Objection> {
-        if target.standing.is_refused {
-            return Some(Objection::ToolChanged);
+        if let Some(refusal) = target.standing.refusal {
+            return Some(Objection::Tool(refusal));
         }
         if let Nesting::Unreadable(fault) = target.nesting {
             return Some(Objection::InnerCallInvalid(fault.clone()));

@@ -58,7 +58,7 @@ impl RequestContext<'_> {
         let server = &self.server.name;
         for tool in self.catalog.tools_of_page(server, uri) {
             let standing = self.catalog.standing(server, &tool);
-            if standing.is_refused {
+            if standing.refusal.is_some() {
                 continue;
             }
             let mut call = *request;

@@ -1,16 +1,16 @@
-//! Objections to a call whatever the policy says: a tool that has changed, arguments that do not
-//! fit, or calls inside it that cannot be told.
+//! Objections to a call whatever the policy says: a tool that is unknown or has changed, arguments
+//! that do not fit, or calls inside it that cannot be told.
 
 use std::cell::LazyCell;
 
 use crate::authz::{Denial, DenialReason};
-use crate::catalog::InvalidArguments;
+use crate::catalog::{InvalidArguments, ToolRefusal};
 use crate::mcp::InnerFault;
 
 /// Why a call is denied whatever the policy says.
 pub(super) enum Objection {
-    /// The definition of the tool is not the accepted one.
-    ToolChanged,
+    /// The tool is not as it was accepted, or was never accepted.
+    Tool(ToolRefusal),
     /// The arguments do not fit it.
     ArgumentsInvalid(InvalidArguments),
     /// The calls that it would make cannot be told.
@@ -29,7 +29,8 @@ pub(super) enum ArgumentFault {
 impl Objection {
     pub(super) fn reason(&self) -> DenialReason {
         match self {
-            Objection::ToolChanged => DenialReason::ToolChanged,
+            Objection::Tool(ToolRefusal::Unknown) => DenialReason::UnknownTool,
+            Objection::Tool(ToolRefusal::Changed) => DenialReason::ToolChanged,
             Objection::ArgumentsInvalid(_) => DenialReason::ArgumentsInvalid,
             Objection::InnerCallInvalid(_) => DenialReason::InnerCallInvalid,
         }
@@ -47,7 +48,7 @@ impl Objection {
     /// What of the arguments is at fault.
     pub(super) fn fault(&self) -> Option<ArgumentFault> {
         match self {
-            Objection::ToolChanged => None,
+            Objection::Tool(_) => None,
             Objection::ArgumentsInvalid(misfit) => Some(ArgumentFault::Schema(misfit.clone())),
             Objection::InnerCallInvalid(fault) => Some(ArgumentFault::Inner(fault.clone())),
         }

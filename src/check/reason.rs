@@ -99,6 +99,8 @@ reasons! {
         "the policy does not allow methods it does not know";
     SenderConstraintRequired, Deny, FORBIDDEN, "sender_constraint_required",
         "the access token must be bound to its sender";
+    UnknownTool, Deny, FORBIDDEN, "unknown_tool",
+        "the tool is not among those that the operator has accepted";
     ToolChanged, Deny, FORBIDDEN, "tool_changed",
         "the definition of the tool has changed and is not accepted yet";
     ArgumentsInvalid, Deny, FORBIDDEN, "arguments_invalid",
@@ -298,6 +300,7 @@ impl From<DenialReason> for Reason {
             DenialReason::NoMatchingRule => Reason::NoMatchingRule,
             DenialReason::UnknownMethod => Reason::UnknownMethod,
             DenialReason::SenderConstraint => Reason::SenderConstraintRequired,
+            DenialReason::UnknownTool => Reason::UnknownTool,
             DenialReason::ToolChanged => Reason::ToolChanged,
             DenialReason::ArgumentsInvalid => Reason::ArgumentsInvalid,
             DenialReason::InnerCallInvalid => Reason::InnerCallInvalid,

@@ -17,7 +17,7 @@ use super::silence::LINTS;
 use super::token_place::{Guarded, token_place};
 use super::words::{ACCEPT, ON, PROTOCOL_VERSIONS, Words, word_of};
 use crate::authn::{IssuerSettings, TokenPlace};
-use crate::catalog::{OnChange, Trust};
+use crate::catalog::{OnChange, OnUnknown, Trust};
 use crate::check::{
     DenySettings, ScopeNames, ScopeResults, ServerSettings, SessionBinding, UriForm,
 };
@@ -96,7 +96,7 @@ fn server(
     let challenge_scopes = fields.optional("challenge", findings, replies::challenge);
     let deny = fields.optional("deny", findings, replies::deny);
     let snapshot = fields.optional("tools_snapshot", findings, yaml::string);
-    let trust = trust(&mut fields, findings);
+    let trust = trust(node, &mut fields, findings);
     let check_arguments = check_arguments(node, &mut fields, findings);
     let indirect = fields.optional("indirect", findings, indirect::indirect);
     fields.optional("silence", findings, yaml::silence(LINTS));
@@ -188,8 +188,18 @@ fn check_arguments(node: &Node, fields: &mut Fields<'_>, findings: &mut Findings
     checks.unwrap_or(false)
 }
 
-fn trust(fields: &mut Fields<'_>, findings: &mut Findings) -> Trust {
+fn trust(node: &Node, fields: &mut Fields<'_>, findings: &mut Findings) -> Trust {
+    let has_snapshot = node.member("tools_snapshot").is_some();
+    let on_unknown = fields.optional("unknown_tools", findings, |node, findings| {
+        let on_unknown = yaml::choice(OnUnknown::WORDS)(node, findings)?;
+        if on_unknown == OnUnknown::Deny && !has_snapshot {
+            let help = "name a recorded `tools/list` result as `tools_snapshot`";
+            findings.error(node, "no tools are recorded, so all would be unknown", help);
+        }
+        Some(on_unknown)
+    });
     Trust {
+        on_unknown: on_unknown.unwrap_or_default(),
         on_change: fields
             .optional("on_tool_change", findings, yaml::choice(OnChange::WORDS))
             .unwrap_or_default(),
@@ -276,7 +286,11 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         session_binding,
         responses_on_get,
         resume,
-        trust: Trust { on_change, hints },
+        trust: Trust {
+            on_change,
+            on_unknown,
+            hints,
+        },
         check_arguments,
         indirect,
         protocol_versions,
@@ -299,6 +313,7 @@ pub(super) fn shown(settings: &ServerSettings, tools_snapshot: Option<&PathBuf>)
         "challenge": {"scopes": challenge_scopes.word()},
         "tools_snapshot": tools_snapshot,
         "on_tool_change": on_change.word(),
+        "unknown_tools": on_unknown.word(),
         "trust_tool_hints": hints,
         "check_arguments": check_arguments,
         "indirect": indirect::shown(indirect.as_ref()),

@@ -3,7 +3,7 @@
 //! A row names a value once, for reading and for printing: one that has no word does not compile.
 
 use crate::authn::Provider;
-use crate::catalog::OnChange;
+use crate::catalog::{OnChange, OnUnknown};
 use crate::check::{ChallengeScopes, DenyShape, Disclose, InnerForm, SessionBinding, UriForm};
 use crate::envoy::check_request::ClientAddress;
 use crate::upstream::AuthorizationHeader;
@@ -39,6 +39,7 @@ words! {
     SessionBinding { On = "on", Strict = "strict", Off = "off" }
     UriForm { Normal = "normal", Strict = "strict", Opaque = "opaque" }
     OnChange { Audit = "audit", Deny = "deny" }
+    OnUnknown { Policy = "policy", Deny = "deny" }
     InnerForm { Object = "object", Json = "json" }
     AuthorizationHeader { Remove = "remove", Pass = "pass" }
     Provider {

@@ -136,7 +136,7 @@ impl Judge {
                 .pipeline
                 .catalog
                 .compare(&server.name, name, &item.value);
-            if standing.is_refused {
+            if standing.refusal.is_some() {
                 return Ok(false);
             }
             request.context.hints = standing.hints;
@@ -145,7 +145,7 @@ impl Judge {
             let (pipeline, tool) = (&self.pipeline, &item.value);
             let observed = observe_tool(pipeline, server, policy, name, tool, &reader);
             *told += usize::from(observed.is_new) + usize::from(observed.change.is_some());
-            if observed.is_refused {
+            if observed.refusal.is_some() {
                 return Ok(false);
             }
             request.context.hints = observed.hints;
@@ -156,11 +156,12 @@ impl Judge {
         self.is_visible(policy, &request).await
     }
 
-    /// Whether a description is not the accepted one, where that matters.
-    fn is_changed(&self, name: &str, description: &Value<'_>) -> bool {
+    /// Whether a tool of this description is to be hidden whatever the policy says.
+    fn is_refused(&self, name: &str, description: &Value<'_>) -> bool {
         self.guarded().is_none_or(|(_, server)| {
             let catalog = &self.pipeline.catalog;
-            catalog.compare(&server.name, name, description).is_refused
+            let standing = catalog.compare(&server.name, name, description);
+            standing.refusal.is_some()
         })
     }
 
@@ -178,7 +179,7 @@ impl Judge {
             return Ok(false);
         };
         let standing = self.pipeline.catalog.standing(&server.name, name);
-        if standing.is_refused {
+        if standing.refusal.is_some() {
             return Ok(false);
         }
         request.context.uris = server.settings.uris;
@@ -229,7 +230,7 @@ impl Judge {
                 (Some(name), Some(value)) => {
                     // How much of a description is found may be the client's choice, so it is
                     // compared with what is known, and not remembered.
-                    !self.is_changed(name, value) && self.is_named_shown(policy, name, now).await?
+                    !self.is_refused(name, value) && self.is_named_shown(policy, name, now).await?
                 }
             };
             if at < counted {
@@ -256,7 +257,7 @@ impl Judge {
         for tool in catalog.tools_of_page(context.server(), uri) {
             let standing = catalog.standing(context.server(), &tool);
             let call = context.access_request(ListKind::Tools, &tool, now);
-            let Some(mut call) = call.filter(|_| !standing.is_refused) else {
+            let Some(mut call) = call.filter(|_| standing.refusal.is_none()) else {
                 continue;
             };
             call.context.hints = standing.hints;

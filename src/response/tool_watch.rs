@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::audit::{Event, Notice};
 use crate::authz::{Policy, Subject, UNCLASSIFIED, Value};
-use crate::catalog::Observed;
+use crate::catalog::{Observed, ToolRefusal};
 use crate::check::{Pipeline, Server};
 use crate::telemetry::metrics::ToolEvent;
 
@@ -72,6 +72,13 @@ pub fn observe_tool(
             Event::tool_changed(name, digest, accepted),
             reader,
         );
+    }
+    if observed.is_new && observed.refusal == Some(ToolRefusal::Unknown) {
+        pipeline
+            .metrics
+            .lists
+            .record_tool(&server.name, ToolEvent::Unknown);
+        tell(pipeline, server, Event::tool_unknown(name), reader);
     }
     let class = policy.class(&server.name, name, observed.hints);
     if observed.is_new && class.is_some_and(|class| **class == *UNCLASSIFIED) {

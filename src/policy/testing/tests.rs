@@ -113,6 +113,7 @@ fn reasons_are_named_as_clients_see_them() {
         DenialReason::UnknownMethod,
         DenialReason::SenderConstraint,
         DenialReason::RateLimited,
+        DenialReason::UnknownTool,
         DenialReason::ToolChanged,
         DenialReason::ArgumentsInvalid,
         DenialReason::InnerCallInvalid,

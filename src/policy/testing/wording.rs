@@ -71,6 +71,7 @@ pub(super) fn denial_code(reason: DenialReason) -> &'static str {
         DenialReason::NoMatchingRule => "no_matching_rule",
         DenialReason::UnknownMethod => "unknown_method",
         DenialReason::SenderConstraint => "sender_constraint_required",
+        DenialReason::UnknownTool => "unknown_tool",
         DenialReason::ToolChanged => "tool_changed",
         DenialReason::ArgumentsInvalid => "arguments_invalid",
         DenialReason::InnerCallInvalid => "inner_call_invalid",

@@ -15,6 +15,8 @@ pub enum ToolEvent {
     Changed,
     /// It is in no class; counted the first time.
     Unclassified,
+    /// It is not recorded, where such tools are refused; counted the first time.
+    Unknown,
     /// Memory has no room to track it; counted every time.
     Untracked,
 }
@@ -131,6 +133,7 @@ impl EncodeLabelValue for ToolEvent {
         let name = match self {
             Self::Changed => "tool_changed",
             Self::Unclassified => "unclassified",
+            Self::Unknown => "unknown",
             Self::Untracked => "untracked",
         };
         name.encode(encoder)
@@ -158,6 +161,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.lists.record_tool("s", ToolEvent::Changed);
         metrics.lists.record_tool("s", ToolEvent::Unclassified);
+        metrics.lists.record_tool("s", ToolEvent::Unknown);
         metrics.lists.record_tool("s", ToolEvent::Untracked);
         metrics
             .lists
@@ -173,6 +177,7 @@ mod tests {
         metrics.assert_has(&[
             "mcp_authz_tools_total{server=\"s\",event=\"tool_changed\"} 1",
             "mcp_authz_tools_total{server=\"s\",event=\"unclassified\"} 1",
+            "mcp_authz_tools_total{server=\"s\",event=\"unknown\"} 1",
             "mcp_authz_tools_total{server=\"s\",event=\"untracked\"} 1",
             "mcp_authz_list_items_total{server=\"s\",list=\"tools\",result=\"visible\"} 3",
             "mcp_authz_list_items_total{server=\"s\",list=\"prompts\",result=\"hidden\"} 2",
