@@ -133,7 +133,7 @@ pub use decision::{
     Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Opened, Pending, Rehearsal,
     Rehearsed, Taken,
 };
-pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse};
+pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse, uncounted};
 pub use explain::{
     Explanation, NoResult, RuleExplanation, SelectorExplanation, claims_absent, explain,
 };
@@ -156,12 +156,13 @@ pub use request::{AccessRequest, Action, ActionKind, Context, Declared, Http, Re
 pub use rule::{Effect, Mode, Needs, Rule, Rules};
 pub use scope_names::{SCOPE_VARIABLE, ScopeNames};
 pub use selectors::{
-    Behaviour, ClaimSelector, Clock, ExpectedValue, Hours, MethodPattern, Names, ResourceKind,
-    TextPattern, ValueSelector, What, When, Where, Who, WhoKinds, Why, canonical_network,
+    Behaviour, ClaimSelector, Clock, CountedWindow, ExpectedValue, Hours, MethodPattern, Names,
+    ResourceKind, TextPattern, ValueSelector, What, When, Where, Who, WhoKinds, Why,
+    canonical_network,
 };
 pub use spelling::is_near;
 pub use subject::{Subject, UnknownFacts};
 pub use uri::{UriForm, UriPattern, never_normal};
 pub use value::Value;
 pub use visibility::is_visible;
-pub use window::{Count, KeyPart, Readings, Window};
+pub use window::{Count, CountedPart, KeyPart, Readings, Window};

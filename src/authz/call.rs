@@ -48,10 +48,9 @@ impl<'a> Call<'a> {
     /// The result of the selectors over purpose and behaviour. While the arguments are open, an
     /// unread window makes it unknown.
     pub(super) fn judge_why(&self, why: &Why) -> Match {
-        let request = self.target.request;
-        let found = why.matches(request);
+        let found = why.matches(&self.target);
         let is_open = self.target.arguments_open && found == Match::Indeterminate;
-        if is_open && why.lacks_reading(request) {
+        if is_open && why.lacks_reading(&self.target) {
             return Match::Unknown;
         }
         found

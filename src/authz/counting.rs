@@ -13,8 +13,10 @@ pub(super) use key::check_parts;
 use key::tool;
 pub use takings::{LimitDemand, OpenDemand, Takings, WindowDemand};
 
+use super::classified::ClassifiedRequest;
 use super::matching::Match;
 use super::request::{AccessRequest, ActionKind};
+use super::selectors::{Behaviour, CountedWindow};
 use super::window::{Count, Window};
 
 /// Whether the action counts as behaviour: opening a connection and listing do not.
@@ -33,43 +35,79 @@ pub(super) fn is_awaited(request: &AccessRequest<'_>) -> bool {
     !is_told || request.action.kind != ActionKind::Open
 }
 
-impl Window {
+impl CountedWindow {
     /// What to read or record for a request. `Err` says that there is nothing, and why.
-    pub(super) fn demand(&self, request: &AccessRequest<'_>) -> Result<WindowDemand, Match> {
-        let name = match self.count {
-            Count::Calls => "calls",
-            Count::Denials => "denials",
-            Count::DistinctTools => "distinct_tools",
+    pub(super) fn demand(&self, target: &ClassifiedRequest<'_>) -> Result<WindowDemand, Match> {
+        let request = target.request;
+        let called = self.called(target)?;
+        let Window { count, per, by, of } = &self.window;
+        let (count, per) = (count.name(), per.as_millis());
+        let name = match of {
+            None => format!("{count}:{per}"),
+            Some(of) => {
+                let mark = if of.is_sure { "of" } else { "perhaps" };
+                format!("{count}:{per}:{mark}:{}", of.name)
+            }
         };
-        let called = self.called(request)?;
-        let name = format!("{name}:{}", self.per.as_millis());
         Ok(WindowDemand {
-            key: CounterKey::new(name.as_bytes(), &self.by, request)?,
-            window: self.clone(),
+            key: CounterKey::new(name.as_bytes(), by, request)?,
+            window: self.window.clone(),
             // Tools with the same name on two servers are two tools.
             tool: called.map(|tool| format!("{}\0{tool}", request.server).into()),
         })
     }
 
     /// The current tool, for windows that count tools.
-    fn called<'a>(&self, request: &AccessRequest<'a>) -> Result<Option<&'a str>, Match> {
-        match self.count {
-            Count::DistinctTools => tool(request).map(Some).ok_or(Match::No),
-            Count::Calls | Count::Denials => Ok(None),
+    fn called<'a>(&self, target: &ClassifiedRequest<'a>) -> Result<Option<&'a str>, Match> {
+        match (self.window.count, &self.of) {
+            (Count::DistinctTools, None) => tool(target.request).map(Some).ok_or(Match::No),
+            (Count::DistinctTools, Some(_)) => {
+                Ok(tool(target.request).filter(|_| self.counts(target)))
+            }
+            (Count::Calls | Count::Denials, _) => Ok(None),
         }
     }
+}
 
-    /// Whether the reading exceeds `more_than`.
-    pub(super) fn exceeds(&self, more_than: u32, request: &AccessRequest<'_>) -> Match {
-        let counter = self.called(request);
-        if let Err(none) = counter.and_then(|_| check_parts(&self.by, request)) {
+impl Behaviour {
+    /// Whether more was counted than `more_than`. What may or may not have been counted makes the
+    /// result unknown where it decides.
+    pub(super) fn is_exceeded(&self, target: &ClassifiedRequest<'_>) -> Match {
+        let request = target.request;
+        let window = &self.counted.window;
+        let counter = self.counted.called(target);
+        if let Err(none) = counter.and_then(|_| check_parts(&window.by, request)) {
             return none;
         }
-        let reading = request.context.readings;
-        let Some(reading) = reading.and_then(|readings| readings.reading(self)) else {
+        let is_counted = window.count == Count::Calls && is_counted(request);
+        let current = if is_counted {
+            self.counted.selects(target)
+        } else {
+            Match::No
+        };
+        let read = |one: &CountedWindow| request.context.readings?.reading(&one.window);
+        let Some(sure) = read(&self.counted) else {
             return Match::Indeterminate;
         };
-        let current = u64::from(self.count == Count::Calls && is_counted(request));
-        Match::of(reading.saturating_add(current) > u64::from(more_than))
+        let sure = sure.saturating_add(u64::from(current == Match::Yes));
+        if sure > u64::from(self.more_than) {
+            return Match::Yes;
+        }
+        let Some(unsure) = &self.unsure else {
+            return Match::No;
+        };
+        let Some(unsure) = read(unsure) else {
+            return Match::Indeterminate;
+        };
+        let before = sure.saturating_add(unsure);
+        if before > u64::from(self.more_than) {
+            return Match::Indeterminate;
+        }
+        let is_current_unsure = matches!(current, Match::Unknown | Match::Indeterminate);
+        let with_current = before.saturating_add(u64::from(is_current_unsure));
+        if with_current > u64::from(self.more_than) {
+            return current;
+        }
+        Match::No
     }
 }

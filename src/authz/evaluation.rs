@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub(super) use requirements::is_unmet;
-pub use windows::{demands, events};
+pub use windows::{demands, events, uncounted};
 
 use super::assignment::Assigned;
 use super::counting::{LimitDemand, OpenDemand, Takings};

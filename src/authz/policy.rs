@@ -10,8 +10,7 @@ use super::index::Index;
 use super::matching::Match;
 use super::request::{AccessRequest, Resource};
 use super::rule::{Mode, Rule, Rules};
-use super::selectors::{Scopes, What, When, Why};
-use super::window::Window;
+use super::selectors::{CountedWindow, Scopes, What, When, Why};
 
 /// Every rule and risk class in force.
 ///
@@ -27,7 +26,7 @@ pub struct Policy {
     enforced: Index,
     /// The shadow rules, if there are any.
     shadow: Option<Index>,
-    windows: Box<[Window]>,
+    windows: Box<[CountedWindow]>,
     /// The tools that rules name exactly, on any server.
     exact_tools: HashSet<Arc<str>>,
     has_session_ages: bool,
@@ -59,14 +58,14 @@ impl Policy {
         let has_shadow = of_mode(Mode::Shadow).next().is_some();
         let shadow = has_shadow.then(|| Index::new(of_mode(Mode::Shadow)));
         let enforced = Index::new(of_mode(Mode::Enforce));
-        let mut windows: Vec<Window> = Vec::new();
+        let mut windows: Vec<CountedWindow> = Vec::new();
         for window in parts
             .rules
             .iter()
             .filter_map(|rule| rule.why.as_ref())
             .flat_map(Why::windows)
         {
-            if !windows.contains(window) {
+            if !windows.iter().any(|known| known.window == window.window) {
                 windows.push(window.clone());
             }
         }
@@ -178,7 +177,7 @@ impl Policy {
 
     /// Every window that some rule reads, without repeats.
     #[must_use]
-    pub fn windows(&self) -> &[Window] {
+    pub fn windows(&self) -> &[CountedWindow] {
         &self.windows
     }
 

@@ -10,7 +10,7 @@ use super::expression::Expression;
 use super::limit::{Limit, OpenLimit};
 use super::matching::Match;
 use super::request::{AccessRequest, Resource};
-use super::selectors::{ResourceKind, Scopes, What, When, Where, Who, Why};
+use super::selectors::{Scopes, What, When, Where, Who, Why};
 
 /// One rule: all of its conditions must hold for its effect to apply.
 #[derive(Debug, Clone)]
@@ -87,11 +87,6 @@ pub struct Needs {
 }
 
 impl Rule {
-    /// The one kind of resource that the rule applies to; `None` if it applies to any.
-    pub(super) fn kind(&self) -> Option<ResourceKind> {
-        self.what.as_ref().and_then(What::kind)
-    }
-
     /// Whether the rule reads the country of the source.
     pub(super) fn asks_country(&self) -> bool {
         let expression = self.expression.as_ref();
@@ -209,12 +204,7 @@ impl Rule {
 
     /// Whether the rule can apply to a resource of this kind.
     pub(super) fn fits_kind(&self, resource: Resource<'_>) -> bool {
-        let kind = match resource {
-            Resource::Tool(_) => Some(ResourceKind::Tool),
-            Resource::Prompt(_) => Some(ResourceKind::Prompt),
-            Resource::Uri(_) | Resource::Template(_) => Some(ResourceKind::Uri),
-            Resource::Server | Resource::Task(_) => None,
-        };
-        self.kind().is_none_or(|own| kind == Some(own))
+        let what = self.what.as_ref();
+        what.is_none_or(|what| what.fits_kind(resource))
     }
 }

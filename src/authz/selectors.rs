@@ -23,7 +23,7 @@ pub(super) use when::match_auth_age;
 pub use when::{Clock, Hours, When};
 pub(crate) use who::Scopes;
 pub use who::{Who, WhoKinds};
-pub use why::{Behaviour, Why};
+pub use why::{Behaviour, CountedWindow, Why};
 
 #[cfg(test)]
 mod spelling_tests;

@@ -1,6 +1,7 @@
 //! Windows of behaviour and their readings, as plain data. `counting` determines which windows
 //! matter.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A part of a counter's key: one thing by which calls are distinguished.
@@ -52,6 +53,40 @@ pub struct Window {
     pub per: Duration,
     /// Whose behaviour is counted. Never empty, sorted, without repeats.
     pub by: Box<[KeyPart]>,
+    /// What is counted, if not everything.
+    pub of: Option<CountedPart>,
+}
+
+/// The part of the requests that a window counts: those that a block selects, or those of which
+/// nobody can tell whether it does. The two are counted apart, because what is unknown is neither.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CountedPart {
+    /// The block as a text, equal for equal blocks.
+    pub name: Arc<str>,
+    /// Whether the window counts the requests that the block surely selects.
+    pub is_sure: bool,
+}
+
+impl Window {
+    /// Whether it counts the requests of which nobody can tell whether the other window counts them.
+    #[must_use]
+    pub fn is_unsure(&self) -> bool {
+        self.of.as_ref().is_some_and(|of| !of.is_sure)
+    }
+
+    /// The window of the requests of which nobody can tell whether this one counts them; `None` if
+    /// it counts everything.
+    #[must_use]
+    pub fn unsure(&self) -> Option<Window> {
+        let of = self.of.as_ref().filter(|of| of.is_sure)?;
+        Some(Window {
+            of: Some(CountedPart {
+                is_sure: false,
+                ..of.clone()
+            }),
+            ..self.clone()
+        })
+    }
 }
 
 /// The readings of windows for one request.
@@ -75,6 +110,16 @@ impl Readings {
     pub fn reading(&self, window: &Window) -> Option<u64> {
         let found = self.0.iter().find(|(known, _)| known == window);
         found.and_then(|(_, reading)| *reading)
+    }
+
+    /// The same, as if no window of this count had counted anything.
+    #[must_use]
+    pub(super) fn without(&self, count: Count) -> Self {
+        let readings = self.0.iter().map(|(window, reading)| {
+            let is_emptied = window.count == count;
+            (window.clone(), if is_emptied { Some(0) } else { *reading })
+        });
+        Readings(readings.collect())
     }
 
     /// Whether a window was read, known or not.

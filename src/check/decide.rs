@@ -15,7 +15,7 @@ use super::reason::Reason;
 use super::server::Disclose;
 use super::session::{FoundBindings, UsedBindings};
 use super::targets::{DecisionTarget, targets};
-use crate::authz::{self, AccessRequest, Http, Readings, Resource, Value, WindowDemand};
+use crate::authz::{self, AccessRequest, Http, Readings, Resource, Value, Window, WindowDemand};
 use crate::catalog::InputSchema;
 use crate::mcp::{InnerFault, Nesting};
 use crate::state::{State, StateUnavailable};
@@ -53,6 +53,18 @@ impl DerefMut for Unfinished<'_> {
     fn deref_mut(&mut self) -> &mut RequestDecision {
         &mut self.decided
     }
+}
+
+/// What of a decided request was counted already.
+struct Counting<'c> {
+    /// Each target was counted in its turn.
+    in_turn: bool,
+    /// Some of them as denied.
+    is_denied: bool,
+    /// The target that the request is denied for, if it is.
+    denied: Option<usize>,
+    /// The windows that do not count that, target by target.
+    uncounted: &'c [Vec<Window>],
 }
 
 /// What is to be recorded of an outer call together with its first inner call: the two count as one
@@ -109,6 +121,8 @@ impl RequestContext<'_> {
             && found.refusal.is_none()
             && !is_id_in_use;
         let mut is_denied = false;
+        // The windows that a denial is not counted in, target by target.
+        let mut uncounted: Vec<Vec<Window>> = Vec::new();
         let mut unrecorded = Unrecorded::default();
         if found.refusal.is_none() {
             for (index, target) in targets.iter().enumerate() {
@@ -116,13 +130,14 @@ impl RequestContext<'_> {
                 let denied = self
                     .evaluate_target(&mut decided, numbered, parsed, &found, policies, state)
                     .await?;
-                is_denied |= denied;
+                is_denied |= denied.is_some();
                 if in_turn {
                     let request = self.access_request(target, parsed);
-                    let events = policies.events(&request, denied);
+                    let events = policies.events(&request, denied.as_deref());
                     self.record(state, &unrecorded.of(target.nesting, events))
                         .await?;
                 }
+                uncounted.push(denied.unwrap_or_default());
             }
             self.refuse_other_params(&mut decided, parsed, &targets);
             if is_id_in_use && decided.may_be_allowed() {
@@ -148,18 +163,43 @@ impl RequestContext<'_> {
             return Ok(decided.finish());
         }
         let denied = (!decided.is_allowed()).then_some(decided.decisive);
+        let counting = Counting {
+            in_turn,
+            is_denied,
+            denied,
+            uncounted: &uncounted,
+        };
+        self.count(&targets, parsed, &counting, policies, state)
+            .await?;
+        Ok(decided.finish())
+    }
+
+    /// Records what was not recorded target by target.
+    async fn count(
+        &self,
+        targets: &[DecisionTarget<'_>],
+        parsed: &ParsedRequest<'_>,
+        counting: &Counting<'_>,
+        policies: Policies<'_>,
+        state: &dyn State,
+    ) -> Result<(), StateUnavailable> {
         let mut unrecorded = Unrecorded::default();
         for (index, target) in targets.iter().enumerate() {
-            let denied = denied == Some(index);
+            let denied = counting.denied == Some(index);
             let request = self.access_request(target, parsed);
-            let events = match (in_turn, denied && !is_denied) {
+            let events = match (counting.in_turn, denied && !counting.is_denied) {
                 (true, true) => policies.late_denial(&request),
                 (true, false) => continue,
-                (false, _) => unrecorded.of(target.nesting, policies.events(&request, denied)),
+                (false, _) => {
+                    let uncounted = counting.uncounted.get(index);
+                    let uncounted = uncounted.map_or(&[][..], Vec::as_slice);
+                    let events = policies.events(&request, denied.then_some(uncounted));
+                    unrecorded.of(target.nesting, events)
+                }
             };
             self.record(state, &events).await?;
         }
-        Ok(decided.finish())
+        Ok(())
     }
 
     /// Whether the caller must not know of something that is asked for. What no rule allows is in no
@@ -169,7 +209,7 @@ impl RequestContext<'_> {
         self.says_nothing() && (decided.lacks_grant() || targets.iter().any(is_hidden))
     }
 
-    /// Evaluates one target, and says whether it is denied or challenged.
+    /// Evaluates one target. If it is denied or challenged, the windows that do not count that.
     async fn evaluate_target(
         &self,
         decided: &mut RequestDecision,
@@ -178,7 +218,7 @@ impl RequestContext<'_> {
         found: &FoundBindings,
         policies: Policies<'_>,
         state: &dyn State,
-    ) -> Result<bool, StateUnavailable> {
+    ) -> Result<Option<Vec<Window>>, StateUnavailable> {
         let mut request = self.access_request(target, parsed);
         request.context.session_started = found.session_started;
         let readings = self.read(state, &policies.demands(&request)).await?;
@@ -186,11 +226,10 @@ impl RequestContext<'_> {
         request.context.is_entailed = self
             .is_entailed(target, &request, found, policies.enforced, state)
             .await?;
-        Ok(
-            decided.evaluate(index, policies, &request, target.nesting, || {
-                self.objection(target)
-            }),
-        )
+        let is_denied = decided.evaluate(index, policies, &request, target.nesting, || {
+            self.objection(target)
+        });
+        Ok(is_denied.then(|| authz::uncounted(policies.enforced, &request)))
     }
 
     /// What is counted of these windows.

@@ -1,7 +1,7 @@
 //! The policies that a check evaluates: the one in force, and a candidate beside it.
 
 use super::merge::add_new;
-use crate::authz::{self, AccessRequest, Count, Policy, WindowDemand};
+use crate::authz::{self, AccessRequest, Count, Policy, Window, WindowDemand};
 
 /// The policies of one decision.
 #[derive(Clone, Copy)]
@@ -34,17 +34,27 @@ impl Policies<'_> {
         self.each().any(Policy::has_session_ages)
     }
 
-    pub(super) fn events(&self, request: &AccessRequest<'_>, denied: bool) -> Vec<WindowDemand> {
-        let mut events = authz::events(self.enforced, request, denied);
+    /// What is recorded of a request. If it is denied, `denied` are the windows that do not count
+    /// that.
+    pub(super) fn events(
+        &self,
+        request: &AccessRequest<'_>,
+        denied: Option<&[Window]>,
+    ) -> Vec<WindowDemand> {
+        let mut events = authz::events(self.enforced, request, denied.is_some());
         if let Some(candidate) = self.candidate {
-            add_new(&mut events, authz::events(candidate, request, denied));
+            add_new(
+                &mut events,
+                authz::events(candidate, request, denied.is_some()),
+            );
         }
+        events.retain(|event| denied.is_none_or(|not| !not.contains(&event.window)));
         events
     }
 
     /// What is recorded of a request that was recorded already and is denied after all.
     pub(super) fn late_denial(&self, request: &AccessRequest<'_>) -> Vec<WindowDemand> {
-        let mut events = self.events(request, true);
+        let mut events = self.events(request, Some(&[]));
         events.retain(|event| event.window.count == Count::Denials);
         events
     }

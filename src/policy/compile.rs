@@ -10,7 +10,7 @@ use crate::authz::{HintedClass, Policy, PolicyParts, Rule, ToolClasses, UNCLASSI
 use crate::yaml::{self, Findings, Node, Source};
 
 use super::context::CompileContext;
-use super::document::{PolicyDocument, RuleDocument, ToolTable, error_at_start};
+use super::document::{PolicyDocument, RuleDocument, ToolTable, WhatDocument, error_at_start};
 use super::issuers::{Issuers, RuleParts};
 
 /// Compiles the files of one policy, in the given order. No files, or files without rules, are a
@@ -208,20 +208,25 @@ fn check_rules(
             }
         }
         check_issuers(rule, &context.issuers, findings);
-        let Some(what) = &rule.what else {
-            continue;
-        };
-        for server in &what.servers {
-            names.check_server(server, findings);
+        let counted = rule.why.iter().flat_map(|why| &why.counted);
+        for what in rule.what.iter().chain(counted) {
+            check_what(what, names, findings);
         }
-        let about = if what.what.servers.is_some() {
-            what.servers.as_slice()
-        } else {
-            &[]
-        };
-        for class in &what.classes {
-            names.check_class(class, about, findings);
-        }
+    }
+}
+
+/// Checks that the servers and classes of a block exist.
+fn check_what(what: &WhatDocument<'_>, names: &KnownNames<'_>, findings: &mut Findings) {
+    for server in &what.servers {
+        names.check_server(server, findings);
+    }
+    let about = if what.what.servers.is_some() {
+        what.servers.as_slice()
+    } else {
+        &[]
+    };
+    for class in &what.classes {
+        names.check_class(class, about, findings);
     }
 }
 
@@ -284,7 +289,7 @@ fn compile_rule(rule: RuleDocument<'_>, issuers: &Issuers) -> Option<Rule> {
         what: rule.what.map(|what| what.what),
         when: rule.when,
         place: rule.place,
-        why: rule.why,
+        why: rule.why.map(|read| read.why),
         expression: rule.condition,
         set: rule.set,
         message: rule.message,

@@ -19,11 +19,12 @@ mod why;
 use std::sync::Arc;
 
 use super::silence::silenced;
-use crate::authz::{Assignments, Effect, Expression, Glob, Mode, When, Where, Who, Why};
+use crate::authz::{Assignments, Effect, Expression, Glob, Mode, When, Where, Who};
 use effects::{Blocks, EffectName};
-use what::WhatDocument;
+use why::WhyDocument;
 
 pub(super) use block::error_at_start;
+pub(super) use what::WhatDocument;
 
 use crate::yaml::{Data, Fields, Findings, Node, choice, list, string};
 
@@ -59,7 +60,7 @@ pub(super) struct RuleDocument<'n> {
     pub(super) what: Option<WhatDocument<'n>>,
     pub(super) when: Option<When>,
     pub(super) place: Option<Where>,
-    pub(super) why: Option<Why>,
+    pub(super) why: Option<WhyDocument<'n>>,
     pub(super) condition: Option<Expression>,
     pub(super) set: Option<Assignments>,
     pub(super) message: Option<Arc<str>>,
@@ -194,10 +195,11 @@ fn read_rule<'n>(
     let mode = fields.optional("mode", findings, effects::read_mode);
     let (who_node, what_node) = (fields.node_of("who"), fields.node_of("what"));
     let who = who_node.and_then(|node| who::read_who(node, findings));
-    let what = what_node.and_then(|node| what::read_what(node, findings));
+    let what = what_node.and_then(|node| what::read_what(node, "`what`", findings));
     let when = fields.optional("when", findings, when::read_when);
     let place = fields.optional("where", findings, place::read_where);
-    let why = fields.optional("why", findings, why::read_why);
+    let why = fields.node_of("why");
+    let why = why.and_then(|node| why::read_why(node, findings));
     let condition = fields.optional("if", findings, |node, findings| {
         expression::read(node, cel_bytes_max, findings)
     });

@@ -188,10 +188,7 @@ fn by() -> impl Strategy<Value = Box<[KeyPart]>> {
 
 /// Selects callers with more than two denials; the request carries the count.
 fn why() -> impl Strategy<Value = Option<Why>> {
-    let behaviour = Behaviour {
-        window: window(),
-        more_than: 2,
-    };
+    let behaviour = Behaviour::new(window(), None, 2);
     let why = Why {
         behaviours: [behaviour].into(),
         ..Why::default()
@@ -204,6 +201,7 @@ fn window() -> Window {
         count: Count::Denials,
         per: Duration::from_mins(1),
         by: Box::new([KeyPart::Subject]),
+        of: None,
     }
 }
 

@@ -1,12 +1,14 @@
 //! The windows of behaviour that are read before a request is evaluated, and written after it.
 
+use super::evaluate;
 use crate::authz::counting::{WindowDemand, is_counted};
+use crate::authz::decision::Decision;
 use crate::authz::matching::Match;
 use crate::authz::policy::Policy;
 use crate::authz::request::AccessRequest;
-use crate::authz::rule::{Effect, Rules};
+use crate::authz::rule::{Effect, Mode, Rules};
 use crate::authz::selectors::Scopes;
-use crate::authz::window::Count;
+use crate::authz::window::{Count, Window};
 
 /// The windows to be read before a request is evaluated: those of rules, including shadow rules,
 /// that could otherwise match, an allow rule also if the token had its scopes.
@@ -37,7 +39,7 @@ pub fn demands(policy: &Policy, request: &AccessRequest<'_>) -> Vec<WindowDemand
         };
         for demand in why
             .windows()
-            .filter_map(|window| window.demand(request).ok())
+            .filter_map(|window| window.demand(&call.target).ok())
         {
             if !demands.contains(&demand) {
                 demands.push(demand);
@@ -53,9 +55,37 @@ pub fn events(policy: &Policy, request: &AccessRequest<'_>, denied: bool) -> Vec
     if !is_counted(request) {
         return Vec::new();
     }
+    let call = policy.call(request);
     let windows = policy.windows().iter();
     windows
-        .filter(|window| denied || window.count != Count::Denials)
-        .filter_map(|window| window.demand(request).ok())
+        .filter(|one| denied || one.window.count != Count::Denials)
+        .filter(|one| one.counts(&call.target))
+        .filter_map(|one| one.demand(&call.target).ok())
+        .collect()
+}
+
+/// The windows over denials that do not count the denial of a request, because it is their own: the
+/// policy would let the request pass if they had counted nothing. Otherwise a caller who keeps
+/// trying would stay denied for ever. None if the request is denied for any other reason too.
+#[must_use]
+pub fn uncounted(policy: &Policy, request: &AccessRequest<'_>) -> Vec<Window> {
+    let Some(readings) = request.context.readings else {
+        return Vec::new();
+    };
+    let without = readings.without(Count::Denials);
+    if without == *readings {
+        return Vec::new();
+    }
+    let mut quiet = *request;
+    quiet.context.readings = Some(&without);
+    if let Decision::Deny(_) | Decision::Challenge(_) = evaluate(policy, &quiet).decision {
+        return Vec::new();
+    }
+    let enforced = policy.rules().iter();
+    enforced
+        .filter(|rule| rule.mode == Mode::Enforce)
+        .filter_map(|rule| rule.why.as_ref())
+        .flat_map(|why| why.exceeded(Count::Denials, readings))
+        .cloned()
         .collect()
 }

@@ -174,7 +174,7 @@ pub(super) fn why_parts(why: &Why) -> Vec<(String, Why)> {
         ));
     }
     for behaviour in behaviours {
-        let name = behaviour.window.count.name().to_owned();
+        let name = behaviour.counted.window.count.name().to_owned();
         let behaviours = Box::new([behaviour]);
         parts.push((
             name,

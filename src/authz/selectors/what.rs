@@ -77,6 +77,17 @@ impl What {
         named.or_else(|| by_arguments.then_some(ResourceKind::Tool))
     }
 
+    /// Whether the block can apply to a resource of this kind.
+    pub(crate) fn fits_kind(&self, resource: Resource<'_>) -> bool {
+        let kind = match resource {
+            Resource::Tool(_) => Some(ResourceKind::Tool),
+            Resource::Prompt(_) => Some(ResourceKind::Prompt),
+            Resource::Uri(_) | Resource::Template(_) => Some(ResourceKind::Uri),
+            Resource::Server | Resource::Task(_) => None,
+        };
+        self.kind().is_none_or(|own| kind == Some(own))
+    }
+
     fn named_kind(&self) -> Option<ResourceKind> {
         if self.tools.is_some() || self.classes.is_some() {
             Some(ResourceKind::Tool)

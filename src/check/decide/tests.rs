@@ -390,6 +390,36 @@ async fn nothing_is_remembered_of_a_request_whose_id_is_in_use() {
     }
 }
 
+#[tokio::test]
+async fn a_quarantine_does_not_feed_itself() {
+    let gated = "{id: some, effect: allow, who: {anyone: true}, what: {tools: [safe]}, \
+                 why: {not: {denials: {more_than: 1, per: 1h, by: [subject]}}}}";
+    let deny = "{id: prober, effect: deny, why: {denials: {more_than: 1, per: 1h, by: [subject]}}}";
+    let no = "{id: no, effect: deny, what: {tools: [no]}}";
+    let day = "{id: day, effect: deny, why: {denials: {more_than: 99, per: 24h, by: [subject]}}}";
+    for rules in [&[ALL, no, deny][..], &[gated], &[gated, no, deny]] {
+        let state = Watched::new();
+        let policy = policy(rules);
+        let ask = async |tool| enforce(&policy, &state, &call(1, tool)).await.is_allowed();
+        assert!(!ask("no").await && ask("safe").await);
+        assert!(!ask("no").await && !ask("safe").await);
+        assert_eq!(state.counted(Count::Denials), 2, "{rules:?}");
+        for _ in 0..5 {
+            assert!(!ask("safe").await);
+        }
+        assert_eq!(state.counted(Count::Denials), 2, "{rules:?}");
+        assert!(!ask("no").await);
+        assert_eq!(state.counted(Count::Denials), 3, "{rules:?}");
+    }
+    // Another window counts it.
+    let state = Watched::new();
+    let policy = policy(&[ALL, no, deny, day]);
+    for tool in ["no", "no", "safe"] {
+        assert!(!enforce(&policy, &state, &call(1, tool)).await.is_allowed());
+    }
+    assert_eq!(state.counted(Count::Denials), 5);
+}
+
 const PROBER: [&str; 3] = [
     ALL,
     "{id: no, effect: deny, what: {tools: [no]}}",
@@ -413,10 +443,8 @@ async fn each_denied_part_of_a_batch_counts_for_itself() {
         let decided = enforce(&policy, &state, &batch(tools)).await;
         let is_prober = decided.rules.iter().any(|rule| &**rule == "prober");
         assert_eq!(is_prober, !is_allowed, "{denied}");
-        assert_eq!(
-            state.counted(Count::Denials),
-            denied + usize::from(is_prober)
-        );
+        // What only the quarantine denies does not prolong it.
+        assert_eq!(state.counted(Count::Denials), denied);
     }
 }
 

@@ -20,8 +20,13 @@ pub(crate) struct WhatDocument<'n> {
     pub(crate) classes: Vec<&'n Node>,
 }
 
-pub(super) fn read_what<'n>(node: &'n Node, findings: &mut Findings) -> Option<WhatDocument<'n>> {
-    let mut fields = open(node, "`what`", findings)?;
+/// Reads the block that messages call `block`.
+pub(super) fn read_what<'n>(
+    node: &'n Node,
+    block: &str,
+    findings: &mut Findings,
+) -> Option<WhatDocument<'n>> {
+    let mut fields = open(node, block, findings)?;
     let mut read = what_fields(&mut fields, findings);
     let methods = fields.node_of("methods");
     if let Some(not) = fields.optional("not", findings, read_what_not) {

@@ -2,7 +2,7 @@
 //! outside: its message is written as JSON-RPC and decoded again.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json, json};
 
 use crate::authz::{
-    AccessRequest, Action, ActionKind, Context, Count, Decision, Declared, Http, Peer, PeerNames,
-    Policy, Readings, Resource, Subject, Taken, TrustedHints, UriForm, Value,
+    self, AccessRequest, Action, ActionKind, Context, Count, CountedWindow, Decision, Declared,
+    Http, Peer, PeerNames, Policy, Readings, Resource, Subject, Taken, TrustedHints, UriForm,
+    Value, Window,
 };
 use crate::mcp::{
     DecodeOptions, IndirectTool, InnerFault, ListKind, METHODS, Message, MethodForm, Nesting,
@@ -81,7 +82,9 @@ pub type IndirectTools = HashMap<String, Arc<[IndirectTool]>>;
 pub type ToolDefaults = HashMap<String, HashMap<String, Value<'static>>>;
 
 /// What a caller did before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+///
+/// Every window counts the numbers, and those that count a tool count each call of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
     /// Calls.
     pub calls: u64,
@@ -89,6 +92,8 @@ pub struct History {
     pub denials: u64,
     /// Tools other than the one at hand.
     pub distinct_tools: u64,
+    /// Calls of tools of the same server.
+    pub tools: Vec<String>,
 }
 
 /// What a sample request asks.
@@ -244,18 +249,49 @@ impl SampleRequest {
     }
 
     fn readings(&self, policy: &Policy) -> Readings {
-        let seen = self.situation.seen;
+        let seen = &self.situation.seen;
         let mut readings = Readings::default();
-        for window in policy.windows() {
+        for CountedWindow { window, .. } in policy.windows() {
             let reading = match window.count {
+                _ if window.is_unsure() => 0,
                 Count::Calls => seen.calls,
                 Count::Denials => seen.denials,
-                // With the one at hand, as a store counts them.
-                Count::DistinctTools => seen.distinct_tools.saturating_add(1),
+                Count::DistinctTools => seen.distinct_tools,
             };
-            readings.insert(window.clone(), reading);
+            let is_counted = |tool: &&str| self.has_counted(policy, window, tool);
+            let called = seen.tools.iter().map(String::as_str);
+            let counted = match window.count {
+                Count::Calls | Count::Denials => called.filter(is_counted).count(),
+                Count::DistinctTools => {
+                    let called = called.chain(self.tool()).filter(is_counted);
+                    called.collect::<HashSet<_>>().len()
+                }
+            };
+            let counted = u64::try_from(counted).unwrap_or(u64::MAX);
+            readings.insert(window.clone(), reading.saturating_add(counted));
         }
         readings
+    }
+
+    /// The tool that is called.
+    fn tool(&self) -> Option<&str> {
+        match &self.ask {
+            SampleAsk::Message { method, params } if method == TOOLS_CALL => {
+                params.get("name").and_then(Json::as_str)
+            }
+            SampleAsk::Message { .. } | SampleAsk::Bare(_) | SampleAsk::List(_) => None,
+        }
+    }
+
+    /// Whether a window counts a call of a tool of this server.
+    fn has_counted(&self, policy: &Policy, window: &Window, tool: &str) -> bool {
+        let unread = Readings::default();
+        let mut call = self.bare(TOOLS_CALL, &unread);
+        call.action.kind = ActionKind::Use;
+        call.resource = Resource::Tool(tool);
+        call.context.hints = self.situation.hints.of(&self.server, tool);
+        let counting = authz::events(policy, &call, false);
+        counting.iter().any(|event| event.window == *window)
     }
 
     fn bare<'a>(&'a self, method: &'a str, readings: &'a Readings) -> AccessRequest<'a> {
@@ -307,6 +343,8 @@ impl SampleRequest {
 
 /// What the client answers to the server.
 pub(super) const INPUT: &str = "inputResponses";
+/// The method of calls of tools.
+const TOOLS_CALL: &str = "tools/call";
 /// The method of a test that is an answer to a request of the server.
 const RESPONSE: &str = "response";
 

@@ -61,13 +61,13 @@ fn lists_read_windows_as_the_call_would() {
     ] {
         let mut readings = Readings::default();
         for window in policy.windows() {
-            let reading = match window.count {
+            let reading = match window.window.count {
                 Count::Calls => calls,
                 Count::DistinctTools => tools,
                 Count::Denials => None,
             };
             if let Some(reading) = reading {
-                readings.insert(window.clone(), reading);
+                readings.insert(window.window.clone(), reading);
             }
         }
         let mut request = AccessRequest {

@@ -13,6 +13,7 @@ fn why_selects_purposes_and_behaviour() {
         count,
         per: Duration::from_mins(1),
         by: Box::new([KeyPart::Subject]),
+        of: None,
     };
     let mut readings = Readings::default();
     readings.insert(window(Count::Calls), 2);

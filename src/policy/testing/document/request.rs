@@ -98,11 +98,15 @@ fn read_situation(fields: &mut Fields<'_>, findings: &mut Findings) -> Situation
 fn read_seen(node: &Node, findings: &mut Findings) -> Option<History> {
     let mut fields = Fields::open(node, "`seen`", findings)?;
     let count = yaml::integer(0..=1_000_000_000);
+    let tools = fields.optional("tools", findings, |node, findings| {
+        list_or_one(node, findings, string)
+    });
     let mut read = |key| fields.optional(key, findings, &count).unwrap_or(0);
     let seen = History {
         calls: read("calls"),
         denials: read("denials"),
         distinct_tools: read("distinct_tools"),
+        tools: tools.unwrap_or_default(),
     };
     fields.finish(findings);
     Some(seen)
