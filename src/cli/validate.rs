@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::load;
 use super::outcome::{FINDINGS, Stop, error_line, print};
@@ -31,6 +31,9 @@ pub(super) struct ValidateArguments {
     /// Envoy
     #[arg(long, value_name = "FILE")]
     envoy: Vec<PathBuf>,
+    /// Show the configuration with all defaults and with what the providers of issuers set
+    #[arg(long)]
+    effective: bool,
     /// Exit with 1 for warnings too
     #[arg(long)]
     deny_warnings: bool,
@@ -49,25 +52,28 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Stop> {
     let ValidateArguments {
         config: path,
         envoy,
+        effective,
         deny_warnings,
         format,
     } = arguments;
     let source = load::read(path)?;
     let envoy: Result<Vec<Source>, Stop> = envoy.iter().map(|path| load::read(path)).collect();
-    let findings = validate(source, load::base(path), envoy?);
+    let (findings, config) = validate(source, load::base(path), envoy?);
+    let config = config.filter(|_| *effective);
     let errors = findings.count(Severity::Error);
     let warnings = findings.count(Severity::Warning);
     let text = match format {
-        TextFormat::Text => text(&findings, errors, warnings),
-        TextFormat::Json => json(&findings, errors, warnings),
+        TextFormat::Text => text(&findings, errors, warnings, config),
+        TextFormat::Json => json(&findings, errors, warnings, config),
     };
     let bad = errors > 0 || (*deny_warnings && warnings > 0);
     print(&text, if bad { FINDINGS } else { 0 })
 }
 
 /// Everything about a configuration, its policy and the policy's tests. What one of them does not
-/// tell, because it is wrong, is left open when the others are looked at.
-fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> Findings {
+/// tell, because it is wrong, is left open when the others are looked at. With the findings comes the
+/// effective configuration, if the file makes one.
+fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> (Findings, Option<Value>) {
     let mut inspection = config::inspect(source.name, source.text, base);
     let context = match &inspection.config {
         Some(config) => {
@@ -90,10 +96,11 @@ fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> Findings {
     let (usage, about_policy) = look_at_policy(&mut inspection, &context, records);
     config::lint(&mut inspection, usage.as_ref(), &tools);
     let about_envoy = look_at_envoy(inspection.config.as_ref(), usage.as_ref(), envoy);
+    let effective = inspection.config.as_ref().map(Config::effective);
     let mut findings = inspection.findings;
     findings.absorb(about_policy);
     findings.absorb(about_envoy);
-    findings
+    (findings, effective)
 }
 
 /// What is wrong with the configuration of the Envoy in front, if it was given.
@@ -345,13 +352,14 @@ fn look_at_policy(
     (Some(usage), findings)
 }
 
-fn text(findings: &Findings, errors: usize, warnings: usize) -> String {
+fn text(findings: &Findings, errors: usize, warnings: usize, config: Option<Value>) -> String {
+    let config = config.map_or_else(String::new, |config| format!("{config:#}\n\n"));
     let shown = findings.render(true);
     let gap = if shown.is_empty() { "" } else { "\n\n" };
-    format!("{shown}{gap}{errors} error(s), {warnings} warning(s)\n")
+    format!("{config}{shown}{gap}{errors} error(s), {warnings} warning(s)\n")
 }
 
-fn json(findings: &Findings, errors: usize, warnings: usize) -> String {
+fn json(findings: &Findings, errors: usize, warnings: usize, config: Option<Value>) -> String {
     let all = findings.sorted();
     let all = all.into_iter().map(|finding| {
         let (line, column) = findings.position(finding);
@@ -366,8 +374,9 @@ fn json(findings: &Findings, errors: usize, warnings: usize) -> String {
         })
     });
     let all: Vec<_> = all.collect();
-    format!(
-        "{:#}\n",
-        json!({"findings": all, "errors": errors, "warnings": warnings})
-    )
+    let mut shown = json!({"findings": all, "errors": errors, "warnings": warnings});
+    if let (Some(config), Some(members)) = (config, shown.as_object_mut()) {
+        members.insert("effective".to_owned(), config);
+    }
+    format!("{shown:#}\n")
 }
