@@ -10,7 +10,8 @@ use super::request::AccessRequest;
 use super::rule::{Effect, Rule, Rules};
 use super::selectors::Scopes;
 
-/// The decision about any call of one tool, as far as it does not depend on the arguments.
+/// The decision about any call of one tool, as far as it does not depend on the arguments, on where
+/// the call comes from and on when it is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preview {
     /// The outcome.
@@ -26,16 +27,25 @@ pub enum PreviewOutcome {
     Allow,
     /// Allowed once the caller obtains what is missing.
     Challenge,
-    /// It depends on the arguments.
+    /// It depends on the arguments, the place or the hour.
     Depends,
     /// Denied.
     Deny,
 }
 
+/// When the calls are made that a preview is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreviewTime {
+    /// At the time of the request.
+    Then,
+    /// At that time or later.
+    FromThen,
+}
+
 /// Previews the calls that a subject could make. The request is one of them; its arguments are
 /// ignored. A request without a source address stands for calls from any address.
 #[must_use]
-pub fn preview(policy: &Policy, request: &AccessRequest<'_>) -> Preview {
+pub fn preview(policy: &Policy, request: &AccessRequest<'_>, time: PreviewTime) -> Preview {
     let mut call = policy.call(request);
     call.target.arguments_open = true;
     let class = call.target.class;
@@ -46,7 +56,7 @@ pub fn preview(policy: &Policy, request: &AccessRequest<'_>) -> Preview {
             .into_iter()
             .filter_map(|position| policy.rules().get(position));
         let rules = rules.filter(|rule| scopes == Scopes::Held || lacks_scopes(request, rule));
-        let judged = rules.map(|rule| (rule, judge(rule, scopes, &call)));
+        let judged = rules.map(|rule| (rule, judge(rule, scopes, &call, time)));
         judged
             .filter(|(_, found)| *found != Match::No)
             .collect::<Vec<_>>()
@@ -69,13 +79,16 @@ fn lacks_scopes(request: &AccessRequest<'_>, rule: &Rule) -> bool {
     who.is_some_and(|who| who.lacks_scopes(request))
 }
 
-/// Whether a rule matches, as far as that is known without arguments, place and the caller's
+/// Whether a rule matches, as far as that is known without arguments, place, hour and the caller's
 /// earlier behaviour.
-fn judge(rule: &Rule, scopes: Scopes, call: &Call<'_>) -> Match {
+fn judge(rule: &Rule, scopes: Scopes, call: &Call<'_>, time: PreviewTime) -> Match {
     let request = call.target.request;
     let is_placed = rule.place.is_none() || request.source.is_some();
     let is_watched = rule.why.is_none() || request.context.readings.is_some();
-    if is_placed && is_watched {
+    let when = rule.when.as_ref();
+    let varies = when.is_some_and(|when| when.varies_after(request.now));
+    let is_timed = time == PreviewTime::Then || !varies;
+    if is_placed && is_watched && is_timed {
         return rule.matches_with(scopes, call);
     }
     let mut anywhere = rule.clone();
@@ -84,6 +97,9 @@ fn judge(rule: &Rule, scopes: Scopes, call: &Call<'_>) -> Match {
     }
     if !is_watched {
         anywhere.why = None;
+    }
+    if !is_timed {
+        anywhere.when = None;
     }
     anywhere.matches_with(scopes, call).and(Match::Unknown)
 }
@@ -162,7 +178,7 @@ impl JudgedCall<'_> {
             return preview(outcome, [unscoped, open, unmet].concat());
         }
         if !open.is_empty() {
-            return preview(PreviewOutcome::Depends, [open, unmet].concat());
+            return preview(PreviewOutcome::Depends, [granting, open, unmet].concat());
         }
         if !unprovable.is_empty() {
             return preview(PreviewOutcome::Deny, unprovable);

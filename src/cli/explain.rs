@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::load;
 use super::outcome::{Stop, print};
@@ -17,14 +18,26 @@ pub(super) struct ExplainArguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Ask the candidate policy
+    #[arg(long)]
+    candidate: bool,
+    /// When the request takes place if it does not say, as RFC 3339; by default now
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
     /// The request, as in a policy test
     #[arg(value_name = "REQUEST.yaml")]
     request: PathBuf,
 }
 
 pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Stop> {
-    let ExplainArguments { config, request } = arguments;
-    let loaded = load::load(config)?;
+    let ExplainArguments {
+        config,
+        candidate,
+        at,
+        request,
+    } = arguments;
+    let mut loaded = load::load(config, load::Which::of(*candidate))?;
+    loaded.samples.at = Some(load::moment(*at));
     let source = load::read(request)?;
     let sample = testing::read_request(source, &loaded.samples).map_err(Stop::Findings)?;
     if let SampleAsk::List(_) = sample.ask {
@@ -53,6 +66,11 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Stop> {
         }
         (text, all.len() > 1 || fault.is_some())
     });
+    let at = format!(
+        "at {}, policy revision {}\n",
+        sample.at,
+        loaded.policy.revision()
+    );
     let text = match explained {
         Ok((text, false)) => text,
         Ok((mut text, true)) => {
@@ -68,7 +86,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Stop> {
         }
         Err(error @ Unasked::Several(_)) => return Err(Stop::Failed(error.to_string())),
     };
-    print(&text, 0)
+    print(&format!("{at}{text}"), 0)
 }
 
 /// Who asks for what.

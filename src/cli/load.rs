@@ -1,7 +1,9 @@
 //! Loads the files that commands work on.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
 
 use super::outcome::Stop;
 use crate::app;
@@ -21,6 +23,8 @@ const BYTES_MAX: u64 = 64 << 20;
 pub(super) struct Loaded {
     pub(super) config: Config,
     pub(super) policy: Policy,
+    /// Where the policy is.
+    pub(super) path: PathBuf,
     pub(super) samples: SampleContext,
 }
 
@@ -48,8 +52,33 @@ pub(super) fn base(config: &Path) -> &Path {
     config.parent().unwrap_or(Path::new(""))
 }
 
-/// Reads a configuration and compiles its policy.
-pub(super) fn load(path: &Path) -> Result<Loaded, Stop> {
+/// Which policy of a configuration a command is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// The one in force.
+    Enforced,
+    /// The candidate.
+    Candidate,
+}
+
+impl Which {
+    pub(super) fn of(candidate: bool) -> Self {
+        if candidate {
+            Which::Candidate
+        } else {
+            Which::Enforced
+        }
+    }
+}
+
+/// The moment that a command judges at: the one that is asked for, or now to the second.
+pub(super) fn moment(at: Option<Timestamp>) -> Timestamp {
+    let now = app::now();
+    at.unwrap_or_else(|| Timestamp::from_second(now.as_second()).unwrap_or(now))
+}
+
+/// Reads a configuration and compiles one of its policies.
+pub(super) fn load(path: &Path, which: Which) -> Result<Loaded, Stop> {
     let source = read(path)?;
     let config = config::decode(source.name, source.text, base(path)).map_err(Stop::Findings)?;
     let catalog = Catalog::open(
@@ -59,10 +88,19 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Stop> {
     );
     let catalog = catalog.map_err(|error| Stop::failed(&error))?;
     let context = app::compile_context(&config, Some(&catalog));
-    let sources = policy::read(&config.policy).map_err(|error| Stop::failed(&error))?;
+    let path = match (which, &config.candidate_policy) {
+        (Which::Enforced, _) => config.policy.clone(),
+        (Which::Candidate, Some(path)) => path.clone(),
+        (Which::Candidate, None) => {
+            let message = "the configuration has no `candidate_policy`";
+            return Err(Stop::Failed(message.to_owned()));
+        }
+    };
+    let sources = policy::read(&path).map_err(|error| Stop::failed(&error))?;
     let policy = policy::compile(&sources, &context).map_err(Stop::Findings)?;
     Ok(Loaded {
         samples: context.samples(),
+        path,
         config,
         policy,
     })

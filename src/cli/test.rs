@@ -21,6 +21,9 @@ pub(super) struct TestArguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Test the candidate policy
+    #[arg(long)]
+    candidate: bool,
     /// Test files or directories of them; by default, those beside the policy
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -39,10 +42,11 @@ enum TestFormat {
 pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode, Stop> {
     let TestArguments {
         config,
+        candidate,
         paths,
         format,
     } = arguments;
-    let loaded = load::load(config)?;
+    let loaded = load::load(config, load::Which::of(*candidate))?;
     let sources = sources(&loaded, paths)?;
     let suite = Suite::read(&sources, &loaded.samples).map_err(Stop::Findings)?;
     if suite.is_empty() {
@@ -63,7 +67,7 @@ pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode, Stop> {
 
 fn sources(loaded: &Loaded, paths: &[PathBuf]) -> Result<Vec<Source>, Stop> {
     if paths.is_empty() {
-        return policy::read_tests(&loaded.config.policy).map_err(|error| Stop::failed(&error));
+        return policy::read_tests(&loaded.path).map_err(|error| Stop::failed(&error));
     }
     let mut sources = Vec::new();
     for path in paths {

@@ -57,6 +57,7 @@ impl CompileContext {
     #[must_use]
     pub fn samples(&self) -> SampleContext {
         SampleContext {
+            at: None,
             servers: self.servers.clone(),
             issuer: self.issuer.clone(),
             hints: Arc::clone(&self.hints),

@@ -18,22 +18,27 @@
 //! };
 //! let context = CompileContext::default();
 //! let policy = compile(&[source], &context).unwrap();
-//! let tools = known_tools(&policy, ["github"], &BTreeMap::new());
-//! let callers = named_in_rules(&policy, "https://idp.example.com");
-//! let matrix = Matrix::new(&policy, &context.hints, tools, callers).unwrap();
+//! let tools = known_tools(&policy, ["github"], &BTreeMap::new(), &[]);
+//! let now = jiff::Timestamp::UNIX_EPOCH;
+//! let callers = named_in_rules(&policy, "https://idp.example.com", now);
+//! let matrix = Matrix::new(&policy, &context.hints, tools, callers, now).unwrap();
 //! let words: Vec<&str> = matrix.rows[0].cells.iter().map(|cell| word(cell.outcome)).collect();
 //! assert_eq!((matrix.callers[0].name.as_str(), words), ("dev", vec!["allow", "deny"]));
 //! ```
 //!
-//! `callers` derives sample callers from the rules, and `page` renders a matrix as HTML. `shown`
-//! replaces the characters of a name that no reader would see.
+//! `callers` derives sample callers from the rules, `hours` words when a rule applies, and `page`
+//! renders a matrix as HTML. `shown` replaces the characters of a name that no reader would see.
 
 mod callers;
+mod hours;
 mod page;
 mod shown;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 pub use callers::named_in_rules;
 pub use page::html;
@@ -48,13 +53,24 @@ use crate::authz::{
 const CELLS_MAX: usize = 1_000_000;
 
 /// The tools of each server.
-pub type KnownTools = BTreeMap<String, BTreeSet<String>>;
+pub type KnownTools = BTreeMap<String, BTreeSet<KnownTool>>;
+
+/// A tool, or the tools that fit a pattern and have no row of their own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KnownTool {
+    /// The tool of this name.
+    Named(String),
+    /// Any other tool that fits this pattern.
+    Fitting(String),
+}
 
 /// The decisions for every caller and tool.
 #[derive(Debug)]
 pub struct Matrix {
     /// The revision of the policy.
     pub revision: String,
+    /// The moment that it is about, for callers who name no other.
+    pub at: Timestamp,
     /// The callers.
     pub callers: Vec<SampleCaller>,
     /// One row for each tool, by server, class and name.
@@ -70,8 +86,8 @@ pub struct Matrix {
 pub struct ToolRow {
     /// Its server.
     pub server: String,
-    /// Its name.
-    pub tool: String,
+    /// The tool.
+    pub tool: KnownTool,
     /// Its risk class.
     pub class: String,
     /// One cell for each caller.
@@ -89,6 +105,8 @@ pub struct RuleNote {
     pub message: Option<String>,
     /// The scopes that it requires.
     pub asks: Vec<String>,
+    /// When it applies, if not always.
+    pub when: Option<String>,
 }
 
 /// Why there is no matrix.
@@ -120,6 +138,7 @@ impl Matrix {
         hints: &Arc<TrustedHints>,
         tools: KnownTools,
         callers: Vec<SampleCaller>,
+        at: Timestamp,
     ) -> Result<Self, MatrixError> {
         let count: usize = tools.values().map(BTreeSet::len).sum();
         if count.saturating_mul(callers.len()) > CELLS_MAX {
@@ -135,16 +154,19 @@ impl Matrix {
                 unknown.push(server.clone());
             }
             for tool in tools {
-                let class = policy.class(&server, &tool, hints.of(&server, &tool));
+                let name = tool.sample();
+                let class = policy.class(&server, &name, hints.of(&server, &name));
                 // Only the hints of an unrecorded tool are unknown.
                 let class = class.map_or_else(|| "unknown".to_owned(), ToString::to_string);
                 let cell = |caller: &SampleCaller| {
-                    let call = caller.calling(&server, &tool, hints);
-                    call.ask(policy, |request| authz::preview(policy, request))
+                    let call = caller.calling(&server, &name, hints);
+                    call.ask(policy, |request| {
+                        authz::preview(policy, request, caller.time)
+                    })
                 };
                 let cells = callers.iter().map(cell).collect::<Result<_, _>>();
                 let cells = cells.map_err(|cause| MatrixError::Unasked {
-                    tool: tool.clone(),
+                    tool: name.clone(),
                     cause,
                 })?;
                 rows.push(ToolRow {
@@ -165,11 +187,29 @@ impl Matrix {
         });
         Ok(Matrix {
             revision: policy.revision().to_string(),
+            at,
             callers,
             notes: notes(policy, &rows),
             rows,
             unknown,
         })
+    }
+
+    /// Leaves out the tools and the callers that have none of these outcomes in any cell.
+    pub fn retain(&mut self, outcomes: &[PreviewOutcome]) {
+        let is_shown = |cell: &Preview| outcomes.contains(&cell.outcome);
+        self.rows.retain(|row| row.cells.iter().any(is_shown));
+        let column = |index: usize| self.rows.iter().filter_map(move |row| row.cells.get(index));
+        let keeps: Vec<bool> = (0..self.callers.len())
+            .map(|index| column(index).any(is_shown))
+            .collect();
+        let mut kept = keeps.iter();
+        self.callers
+            .retain(|_| kept.next().is_some_and(|keep| *keep));
+        for row in &mut self.rows {
+            let mut kept = keeps.iter();
+            row.cells.retain(|_| kept.next().is_some_and(|keep| *keep));
+        }
     }
 
     /// The footnotes of a cell, from 1.
@@ -220,41 +260,75 @@ fn notes(policy: &Policy, rows: &[ToolRow]) -> Vec<RuleNote> {
             Effect::Require(needs) => needs.scopes.iter().map(ToString::to_string).collect(),
             Effect::Allow | Effect::Deny | Effect::Limit(_) | Effect::Open(_) => Vec::new(),
         },
+        when: rule.when.as_ref().and_then(hours::told),
     };
     rules.map(note).collect()
 }
 
-/// The tools of these servers: the recorded ones, or else those that the policy names exactly.
+/// The tools of these servers: those that are recorded or were listed, those that the policy names
+/// exactly, and each pattern for all others that fit it. `closed` are the servers on which no tool
+/// can be called that is not recorded.
 #[must_use]
 pub fn known_tools<'s>(
     policy: &Policy,
     servers: impl IntoIterator<Item = &'s str>,
-    recorded: &BTreeMap<String, Vec<String>>,
+    listed: &BTreeMap<String, Vec<String>>,
+    closed: &[&str],
 ) -> KnownTools {
     let servers = servers.into_iter().map(|server| {
-        let tools = match recorded.get(server) {
-            Some(tools) => tools.iter().cloned().collect(),
-            None => named_tools(policy, server),
-        };
+        let listed = listed.get(server).into_iter().flatten();
+        let mut tools: BTreeSet<KnownTool> = listed.cloned().map(KnownTool::Named).collect();
+        if !closed.contains(&server) {
+            tools.extend(named_tools(policy, server));
+        }
         (server.to_owned(), tools)
     });
     servers.collect()
 }
 
-fn named_tools(policy: &Policy, server: &str) -> BTreeSet<String> {
+/// The tools and patterns of tools that the policy names for a server.
+fn named_tools(policy: &Policy, server: &str) -> BTreeSet<KnownTool> {
     let tables = policy.tables().filter(|(name, _)| ***name == *server);
-    let mut names: BTreeSet<String> = tables
-        .flat_map(|(_, table)| table.exact())
-        .map(|(tool, _)| tool.to_string())
+    let tables: Vec<_> = tables.map(|(_, table)| table).collect();
+    let exact = tables.iter().flat_map(|table| table.exact());
+    let mut tools: BTreeSet<KnownTool> = exact
+        .map(|(tool, _)| KnownTool::Named(tool.to_string()))
         .collect();
+    let patterns = tables.iter().flat_map(|table| table.patterns());
+    tools.extend(patterns.map(|(glob, _)| KnownTool::of(glob)));
     for what in policy.rules().iter().filter_map(|rule| rule.what.as_ref()) {
         let about = |servers: &Names| servers.iter().any(|name| **name == *server);
         if what.servers.as_ref().is_none_or(about) {
-            let exact = what.tools.iter().flatten().filter_map(Glob::exact);
-            names.extend(exact.map(ToString::to_string));
+            tools.extend(what.tools.iter().flatten().map(KnownTool::of));
         }
     }
-    names
+    tools
+}
+
+impl KnownTool {
+    fn of(glob: &Glob) -> Self {
+        glob.exact().map_or_else(
+            || KnownTool::Fitting(glob.as_str().to_owned()),
+            |name| KnownTool::Named(name.to_string()),
+        )
+    }
+
+    /// What a reader sees: the name, or `any other get_*`.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            KnownTool::Named(name) => name.into(),
+            KnownTool::Fitting(pattern) => format!("any other {pattern}").into(),
+        }
+    }
+
+    /// The name that is judged; for a pattern, one that fits it and is unlikely to be any tool's.
+    fn sample(&self) -> String {
+        match self {
+            KnownTool::Named(name) => name.clone(),
+            KnownTool::Fitting(pattern) => pattern.replace(['*', '?'], "~"),
+        }
+    }
 }
 
 /// The word for a cell.

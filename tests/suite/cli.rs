@@ -962,7 +962,15 @@ fn a_failing_test_shows_expected_against_actual_and_why() {
 #[test]
 fn an_explanation_names_the_selector_that_did_not_match() {
     let request = "request: {server: github, method: tools/call, name: delete_repo, arguments: {}, from: 192.0.2.1, subject: {id: root, roles: [admin]}}";
-    let ran = run_with(&["explain", "--config", GOOD, "-"], request);
+    let at = [
+        "explain",
+        "--config",
+        GOOD,
+        "--at",
+        "2026-01-05T12:00:00Z",
+        "-",
+    ];
+    let ran = run_with(&at, request);
     expect("explained.txt", &ran.out);
     assert_eq!(ran.code, 0);
     let ran = run_with(
@@ -1118,7 +1126,8 @@ new: d\n (destructive by its annotations)
 
 #[test]
 fn the_matrix_tells_who_may_call_what() {
-    let ran = run(&["matrix", "--config", GOOD]);
+    let at = ["--at", "2026-01-05T12:00:00Z"];
+    let ran = run(&[&["matrix", "--config", GOOD], &at[..]].concat());
     expect("matrix.txt", &ran.out);
     let subjects = "subjects: [{name: '=Root', id: root, roles: [admin], from: 10.0.0.1, scopes: 'repo:delete'}, {id: eve}]";
     let ran = run_with(
@@ -1148,8 +1157,137 @@ fn the_matrix_tells_who_may_call_what() {
         subjects,
     );
     let whole: Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(whole["cells"].as_array().unwrap().len(), 20);
+    assert_eq!(whole["cells"].as_array().unwrap().len(), 28);
     assert_eq!(whole["cells"][0]["outcome"], "deny");
+    let patterns: Vec<&Value> = whole["cells"].as_array().unwrap().iter().collect();
+    let patterns = patterns.iter().filter(|cell| cell["is_pattern"] == true);
+    assert_eq!(patterns.count(), 8);
+}
+
+#[test]
+fn the_matrix_shows_what_is_asked_for() {
+    let cells = |arguments: &[&str]| {
+        let base = ["matrix", "--config", GOOD, "--format", "json"];
+        let ran = run(&[&base[..], arguments].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        let whole: Value = serde_json::from_str(&ran.out).unwrap();
+        whole["cells"].as_array().unwrap().clone()
+    };
+    let all = cells(&[]);
+    let files = cells(&["--server", "files"]);
+    assert!(files.iter().all(|cell| cell["server"] == "files"));
+    assert!(!files.is_empty() && files.len() < all.len());
+    let one = cells(&["--subject", "role admin"]);
+    assert!(one.iter().all(|cell| cell["subject"] == "role admin"));
+    assert_eq!(one.len() * 5, all.len());
+    let depends = cells(&["--outcome", "depends"]);
+    assert!(depends.iter().all(|cell| cell["subject"] != "anyone else"));
+    assert!(depends.iter().any(|cell| cell["outcome"] == "depends"));
+    let ran = run(&["matrix", "--config", GOOD, "--server", "file"]);
+    let message = "mcp-authz: there is no server `file`; there are: ";
+    assert!(ran.code == 2 && ran.err.starts_with(message), "{}", ran.err);
+}
+
+/// Hours, dates and excluded groups of rules.
+#[test]
+fn the_matrix_is_about_now_unless_a_moment_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("mcp-authz.yaml");
+    let text = fs::read_to_string(data(GOOD)).unwrap();
+    let text = text.replace("  tools_snapshot: tools.json\n", "");
+    fs::write(&config, text).unwrap();
+    let policy = "rules:
+- {id: work, effect: allow, who: {groups: [dev], not: {groups: [interns]}}, what: {servers: [github], tools: [get]}, when: {days: [mon-fri], between: ['09:00', '18:00'], timezone: Europe/Berlin}}
+- {id: ended, effect: allow, who: {groups: [dev]}, what: {servers: [github], tools: [old]}, when: {until: 2020-01-01T00:00:00Z}}
+- {id: to-come, effect: allow, who: {groups: [dev]}, what: {servers: [github], tools: [new]}, when: {from: 2990-01-01T00:00:00Z}}
+- {id: barred, effect: deny, who: {groups: [guests]}}
+";
+    fs::write(directory.path().join("policy.yaml"), policy).unwrap();
+    let config = config.to_str().unwrap();
+    let shown = |arguments: &[&str]| {
+        let base = [
+            "matrix", "--config", config, "--server", "github", "--format", "csv",
+        ];
+        run(&[&base[..], arguments].concat()).out
+    };
+    let now = shown(&[]);
+    for line in [
+        "github,get,unclassified,dev,depends,work\r\n",
+        "github,get,unclassified,dev + interns,deny,\r\n",
+        "github,get,unclassified,guests,deny,barred\r\n",
+        "github,old,unclassified,dev,deny,\r\n",
+        "github,new,unclassified,dev,depends,to-come\r\n",
+    ] {
+        assert!(now.contains(line), "{line} in {now}");
+    }
+    let sunday = shown(&["--at", "2026-01-04T12:00:00Z"]);
+    assert!(sunday.contains("github,get,unclassified,dev,deny,\r\n"));
+    let monday = shown(&["--at", "2026-01-05T12:00:00Z"]);
+    assert!(monday.contains("github,get,unclassified,dev,allow,work\r\n"));
+    let table = run(&["matrix", "--config", config, "--server", "github"]).out;
+    assert!(
+        table.contains("work (allow): mon-fri 09:00-18:00 Europe/Berlin\n"),
+        "{table}"
+    );
+    assert!(
+        table.contains("to-come (allow): from 2990-01-01T00:00:00Z\n"),
+        "{table}"
+    );
+    // `explain` too.
+    let request = "{server: github, method: tools/call, name: get, subject: {groups: [dev]}}";
+    for (at, outcome) in [
+        ("2026-01-04T12:00:00Z", "deny"),
+        ("2026-01-05T12:00:00Z", "allow"),
+    ] {
+        let ran = run_with(&["explain", "--config", config, "--at", at, "-"], request);
+        assert!(ran.out.starts_with(&format!("at {at}, policy revision ")));
+        assert!(ran.out.contains(&format!("\n{outcome} ")), "{}", ran.out);
+    }
+}
+
+#[test]
+fn commands_judge_a_candidate_that_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("mcp-authz.yaml");
+    let text = fs::read_to_string(data(GOOD)).unwrap();
+    let text = text.replace("tools_snapshot: tools.json", "uris: normal");
+    let without = directory.path().join("without.yaml");
+    fs::write(&without, &text).unwrap();
+    fs::write(&config, format!("{text}candidate_policy: candidate.yaml\n")).unwrap();
+    fs::write(directory.path().join("policy.yaml"), "rules: []\n").unwrap();
+    let candidate = "rules: [{id: all, effect: allow, who: {anyone: true}, what: {servers: [github], tools: [get]}}]\n";
+    fs::write(directory.path().join("candidate.yaml"), candidate).unwrap();
+    let test = "tests: [{name: t, request: {server: github, method: tools/call, name: get, subject: {id: a}}, expect: {decision: allow}}]\n";
+    fs::write(directory.path().join("candidate_test.yaml"), test).unwrap();
+    let (config, without) = (config.to_str().unwrap(), without.to_str().unwrap());
+    let request = "{server: github, method: tools/call, name: get, subject: {id: a}}";
+    let explain = ["explain", "--config", config, "-"];
+    let ran = run_with(&explain, request);
+    assert!(ran.out.contains("\ndeny "), "{} {}", ran.out, ran.err);
+    let explain = ["explain", "--config", config, "--candidate", "-"];
+    assert!(run_with(&explain, request).out.contains(" by all\n"));
+    assert_eq!(run(&["test", "--config", config, "--candidate"]).code, 0);
+    let matrix = [
+        "matrix",
+        "--config",
+        config,
+        "--candidate",
+        "--format",
+        "csv",
+    ];
+    assert!(
+        run(&matrix)
+            .out
+            .contains(",get,unclassified,anyone else,allow,all\r\n")
+    );
+    let ran = run(&["matrix", "--config", without, "--candidate"]);
+    assert_eq!(
+        (ran.code, ran.err.as_str()),
+        (
+            2,
+            "mcp-authz: the configuration has no `candidate_policy`\n"
+        )
+    );
 }
 
 #[test]
@@ -1182,9 +1320,9 @@ fn the_page_is_whole_and_escapes_what_it_shows() {
             cells("depends"),
             cells("deny")
         ],
-        [8, 7, 4, 31]
+        [12, 11, 7, 40]
     );
-    assert_eq!(page.matches("✕&#8202;D").count(), 32);
+    assert_eq!(page.matches("✕&#8202;D").count(), 41);
 }
 
 /// Names that mean something to a browser, to a spreadsheet or to a reader of CSV.

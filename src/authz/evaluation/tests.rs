@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index as Pick, select, subsequence};
 
 use super::*;
+use crate::authz::PreviewTime;
 use crate::authz::classes::{HintedClass, Hints, ToolClasses};
 use crate::authz::classified::Class;
 use crate::authz::explain::explain;
@@ -762,7 +763,7 @@ proptest! {
         let policy = policy(&rules);
         let request = ask.request();
         prop_assume!(request.action.kind == ActionKind::Use);
-        let preview = preview(&policy, &request);
+        let preview = preview(&policy, &request, PreviewTime::Then);
         let (decision, _) = reason(&evaluate(&policy, &request));
         // The preview cannot know whether a limit has room.
         let decision = if decision == "limit" { "allow" } else { decision };

@@ -59,6 +59,20 @@ impl When {
         self.session_age_max.is_some() || not.is_some_and(|not| not.has_session_age())
     }
 
+    /// Whether, at some time after `now`, the block could hold where it does not, or not hold where it
+    /// does: its hours and its dates change by themselves.
+    pub(crate) fn varies_after(&self, now: Timestamp) -> bool {
+        if self.until.is_some_and(|until| until <= now) {
+            return false;
+        }
+        let begins = self.from.is_some_and(|from| from > now);
+        let not = self.not.as_ref();
+        begins
+            || self.until.is_some()
+            || self.clock.is_some()
+            || not.is_some_and(|not| not.varies_after(now))
+    }
+
     /// An unknown age is neither young nor old.
     pub(crate) fn matches(&self, request: &AccessRequest<'_>) -> Match {
         let When {

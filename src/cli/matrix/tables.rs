@@ -8,7 +8,7 @@ use csv::{Terminator, WriterBuilder};
 use serde_json::json;
 
 use crate::authz::{Preview, PreviewOutcome};
-use crate::policy::matrix::{Matrix, ToolRow, shown, word};
+use crate::policy::matrix::{KnownTool, Matrix, ToolRow, shown, word};
 use crate::policy::testing::SampleCaller;
 
 /// Writing to a string cannot fail.
@@ -22,7 +22,8 @@ pub(super) fn text(matrix: &Matrix) -> String {
     let callers = matrix.callers.iter().map(|caller| shown(&caller.name));
     let mut lines: Vec<Vec<String>> = vec![head.into_iter().chain(callers).collect()];
     for row in &matrix.rows {
-        let names = [&row.server, &row.class, &row.tool].map(|name| shown(name));
+        let tool = row.tool.text();
+        let names = [&*row.server, &*row.class, &*tool].map(shown);
         let cells = row.cells.iter().map(|cell| cell_text(matrix, cell));
         lines.push(names.into_iter().chain(cells).collect());
     }
@@ -32,7 +33,7 @@ pub(super) fn text(matrix: &Matrix) -> String {
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
+    let mut text = format!("at {}, policy revision {}\n\n", matrix.at, matrix.revision);
     for (index, line) in lines.iter().enumerate() {
         let row = index
             .checked_sub(1)
@@ -60,14 +61,19 @@ pub(super) fn text(matrix: &Matrix) -> String {
         add(
             &mut text,
             format_args!(
-                "[{}] {} ({})\n",
+                "[{}] {} ({}){}\n",
                 index.saturating_add(1),
                 note.rule,
-                note.effect
+                note.effect,
+                note.when
+                    .as_ref()
+                    .map_or_else(String::new, |when| format!(": {when}"))
             ),
         );
     }
-    text.push_str("deny without a number: no rule allows it; depends: on arguments or place\n");
+    text.push_str(
+        "deny without a number: no rule allows it; depends: on arguments, place or time\n",
+    );
     for server in &matrix.unknown {
         add(
             &mut text,
@@ -114,9 +120,10 @@ pub(super) fn csv(matrix: &Matrix) -> Result<String, Box<dyn Error>> {
     writer.write_record(["server", "tool", "class", "subject", "outcome", "rules"])?;
     for (row, caller, cell) in cells(matrix) {
         let rules = cell.rules.join(" ");
+        let tool = row.tool.text();
         let fields = [
             row.server.as_str(),
-            row.tool.as_str(),
+            &*tool,
             row.class.as_str(),
             caller.name.as_str(),
             word(cell.outcome),
@@ -147,7 +154,8 @@ pub(super) fn json(matrix: &Matrix) -> String {
         let rules: Vec<&str> = cell.rules.iter().map(|rule| &**rule).collect();
         json!({
             "server": row.server,
-            "tool": row.tool,
+            "tool": row.tool.text(),
+            "is_pattern": matches!(row.tool, KnownTool::Fitting(_)),
             "class": row.class,
             "subject": caller.name,
             "outcome": word(cell.outcome),
@@ -157,6 +165,7 @@ pub(super) fn json(matrix: &Matrix) -> String {
     let cells: Vec<_> = cells.collect();
     let whole = json!({
         "policy_revision": matrix.revision,
+        "at": matrix.at.to_string(),
         "cells": cells,
         "servers_without_known_tools": matrix.unknown,
     });

@@ -75,7 +75,9 @@ fn means(outcome: PreviewOutcome) -> &'static str {
     match outcome {
         PreviewOutcome::Allow => "whatever the arguments",
         PreviewOutcome::Challenge => "after a step-up: a scope is missing",
-        PreviewOutcome::Depends => "on the arguments, or on where the call comes from",
+        PreviewOutcome::Depends => {
+            "on the arguments, on where the call comes from, or on when it is made"
+        }
         PreviewOutcome::Deny => "by a rule, or because none allows",
     }
 }

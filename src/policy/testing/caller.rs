@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::request::{SampleAsk, SampleRequest, Situation};
-use crate::authz::{PeerNames, Subject, TrustedHints};
+use crate::authz::{PeerNames, PreviewTime, Subject, TrustedHints};
 use crate::mcp::ListKind;
 
 /// When a test takes place that does not say: a Monday at noon, the same for ever.
@@ -26,6 +26,8 @@ pub struct SampleCaller {
     pub subject: Subject,
     /// When they call.
     pub at: Timestamp,
+    /// Whether they call then, or at any time from then on.
+    pub time: PreviewTime,
     /// Where they call from; none: anywhere.
     pub from: Option<IpAddr>,
     /// The TLS peer.
@@ -33,16 +35,17 @@ pub struct SampleCaller {
 }
 
 impl SampleCaller {
-    /// A caller from anywhere, at the time of tests that name none.
+    /// A caller from anywhere, at any time from then on.
     #[must_use]
-    pub fn new(name: String, subject: Subject) -> Option<Self> {
-        Some(SampleCaller {
+    pub fn new(name: String, subject: Subject, at: Timestamp) -> Self {
+        SampleCaller {
             name,
             subject,
-            at: default_time()?,
+            at,
+            time: PreviewTime::FromThen,
             from: None,
             peer: None,
-        })
+        }
     }
 
     /// Their call of one tool, where trusted annotations say this.

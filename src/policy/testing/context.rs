@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::request::{IndirectTools, ToolDefaults};
 use crate::authz::{ScopeNames, TrustedHints, UriForm};
 
@@ -11,6 +13,9 @@ use crate::authz::{ScopeNames, TrustedHints, UriForm};
 pub struct SampleContext {
     /// The configured server names; without them, names are not checked.
     pub servers: Option<Vec<String>>,
+    /// When a request takes place that does not say; without it, at the same time for ever, as tests
+    /// need it.
+    pub at: Option<Timestamp>,
     /// The issuer of subjects that do not name one.
     pub issuer: String,
     /// What trusted annotations say of recorded tools.

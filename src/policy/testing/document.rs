@@ -92,7 +92,7 @@ pub fn read_subjects(
         let mut fields = Fields::open(root, "a file of subjects", findings)?;
         let subjects = fields.required("subjects", findings, |node, findings| {
             list(node, findings, |node, findings| {
-                subject::read_caller(node, &context.issuer, findings)
+                subject::read_caller(node, context, findings)
             })
         });
         fields.finish(findings);

@@ -59,7 +59,7 @@ pub(super) fn read_request(
         server,
         subject: with_names.unwrap_or(subject),
         ask: ask?,
-        at: at.or_else(default_time)?,
+        at: at.or(context.at).or_else(default_time)?,
         from,
         peer,
         session,

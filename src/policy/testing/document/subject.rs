@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use super::values::{address, facts, peer, timestamp};
-use crate::authz::{Subject, UnknownFacts, Value};
+use crate::authz::{PreviewTime, Subject, UnknownFacts, Value};
 use crate::policy::testing::caller::{SampleCaller, default_time};
+use crate::policy::testing::context::SampleContext;
 use crate::yaml::{Data, Fields, Findings, Node, list_or_one, string};
 
 /// Reads `subject`.
@@ -19,12 +20,12 @@ pub(super) fn read_subject(node: &Node, issuer: &str, findings: &mut Findings) -
 /// Reads one of `subjects`: a subject with a name for the reader, and where it calls from.
 pub(super) fn read_caller(
     node: &Node,
-    issuer: &str,
+    context: &SampleContext,
     findings: &mut Findings,
 ) -> Option<SampleCaller> {
     let mut fields = Fields::open(node, "a subject", findings)?;
     let name = fields.optional("name", findings, string);
-    let subject = subject_fields(&mut fields, issuer, findings);
+    let subject = subject_fields(&mut fields, &context.issuer, findings);
     let from = fields.optional("from", findings, address);
     let peer = fields.optional("peer", findings, peer);
     let at = fields.optional("at", findings, timestamp);
@@ -32,7 +33,11 @@ pub(super) fn read_caller(
     Some(SampleCaller {
         name: name.unwrap_or_else(|| subject.id.to_string()),
         subject,
-        at: at.or_else(default_time)?,
+        at: at.or(context.at).or_else(default_time)?,
+        time: match at {
+            Some(_) => PreviewTime::Then,
+            None => PreviewTime::FromThen,
+        },
         from,
         peer,
     })
