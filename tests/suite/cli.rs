@@ -1257,8 +1257,8 @@ fn commands_judge_a_candidate_that_is_asked_for() {
     fs::write(directory.path().join("policy.yaml"), "rules: []\n").unwrap();
     let candidate = "rules: [{id: all, effect: allow, who: {anyone: true}, what: {servers: [github], tools: [get]}}]\n";
     fs::write(directory.path().join("candidate.yaml"), candidate).unwrap();
-    let test = "tests: [{name: t, request: {server: github, method: tools/call, name: get, subject: {id: a}}, expect: {decision: allow}}]\n";
-    fs::write(directory.path().join("candidate_test.yaml"), test).unwrap();
+    let cases = "tests: [{name: t, request: {server: github, method: tools/call, name: get, subject: {id: a}}, expect: {decision: allow}}]\n";
+    fs::write(directory.path().join("candidate_test.yaml"), cases).unwrap();
     let (config, without) = (config.to_str().unwrap(), without.to_str().unwrap());
     let request = "{server: github, method: tools/call, name: get, subject: {id: a}}";
     let explain = ["explain", "--config", config, "-"];
