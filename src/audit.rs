@@ -44,6 +44,19 @@ pub use queue::{Losses, QueueLimits};
 pub use record::{ArgumentNames, Arguments, InnerCall, Record, SessionHash, Unverified, WouldBe};
 pub use sink::standard_output;
 
+/// What records have, where an operator may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// The groups, roles and scopes of the caller.
+    pub groups: bool,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        AuditSettings { groups: true }
+    }
+}
+
 /// The producers' side. Cheap to clone; the writer ends when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Audit(Arc<OpenQueue>);

@@ -177,6 +177,7 @@ impl Core {
             peers: Arc::clone(&self.peers),
             countries: self.countries.clone(),
             audit,
+            audit_settings: config.audit,
             metrics,
             notices,
             handoffs: Arc::clone(&self.handoffs),

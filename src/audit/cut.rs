@@ -7,7 +7,7 @@ use crate::json::{self, Object};
 
 /// The most bytes of a record or notice, its line feed included. It follows from the limits on each
 /// text and list.
-pub const LINE_BYTES_MAX: usize = 16 * 1024;
+pub const LINE_BYTES_MAX: usize = 20 * 1024;
 /// How many characters of client text a field keeps.
 const TEXT_CHARS_MAX: usize = 256;
 /// The most bytes that any text may take in its escaped form.

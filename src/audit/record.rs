@@ -112,6 +112,8 @@ record! {
     rules: Vec<Arc<str>> = "rules", long_list;
     /// Rules that could not be evaluated.
     rules_indeterminate: Vec<Arc<str>> = "rules_indeterminate", short_list_if_any;
+    /// Of a request that no rule allows, the allow rules that it misses by one selector, and which.
+    rules_near: Vec<Arc<str>> = "rules_near", short_list_if_any;
     /// The revision of the policy in force.
     policy_revision: Arc<str> = "policy_revision", text;
     /// `iss` of the verified token.
@@ -128,6 +130,12 @@ record! {
     agent: Option<Arc<str>> = "agent", text_if;
     /// The subject's tenant.
     tenant: Option<Arc<str>> = "tenant", text_if;
+    /// The subject's groups.
+    groups: Vec<Arc<str>> = "groups", short_list_if_any;
+    /// Its roles.
+    roles: Vec<Arc<str>> = "roles", short_list_if_any;
+    /// The scopes of the token.
+    scopes: Vec<Arc<str>> = "scopes", short_list_if_any;
     /// The TLS peer of Envoy: its verified name with `peers`, else the name that Envoy reports.
     peer: Option<String> = "peer", text_if;
     /// The address of the client.

@@ -5,12 +5,14 @@
 //! and not for the request path.
 
 mod absent;
+mod near;
 mod no_result;
 mod parts;
 
 use std::sync::Arc;
 
 pub use absent::claims_absent;
+pub use near::{NearMiss, near_misses};
 pub use no_result::NoResult;
 
 use super::call::Call;
@@ -21,6 +23,10 @@ use super::policy::Policy;
 use super::request::{AccessRequest, ActionKind};
 use super::rule::{Effect, Rule};
 use parts::{what_parts, when_parts, where_parts, who_parts, why_parts};
+
+/// The most rules that are looked at to tell why a request was denied: who is denied must not cost
+/// more than who is allowed.
+const RULES_MAX: usize = 256;
 
 /// A decision with the result of every rule.
 #[derive(Debug, PartialEq)]

@@ -14,8 +14,8 @@ use super::reason::Reason;
 use super::rehearsal::{add_rehearsal, rehearsed};
 use super::takings::{self, Took, take};
 use crate::authz::{
-    self, AccessRequest, Assigned, Decision, Denial, DenialReason, Evaluation, LimitDemand, Policy,
-    Rehearsal, Rehearsed, Rules, Taken, Takings,
+    self, AccessRequest, Assigned, Decision, Denial, DenialReason, Evaluation, LimitDemand,
+    NearMiss, Policy, Rehearsal, Rehearsed, Rules, Taken, Takings,
 };
 use crate::mcp::{Nesting, Refusal};
 use crate::state::{BindingKind, PlaceKey, State, StateUnavailable};
@@ -56,6 +56,8 @@ pub(super) struct RequestDecision {
     pub(super) rules: Vec<Arc<str>>,
     /// The claims for want of which no rule allows it.
     pub(super) claims_absent: Vec<Arc<str>>,
+    /// The allow rules that the request misses by one selector, where none allows it.
+    pub(super) near_misses: Vec<NearMiss>,
     pub(super) indeterminate: Vec<Arc<str>>,
     /// What the policy sets; of several targets, what all of them agree on.
     pub(super) assigned: Option<Assigned>,
@@ -223,6 +225,7 @@ impl RequestDecision {
             && self.decisive == index
         {
             self.claims_absent = authz::claims_absent(policy, request);
+            self.near_misses = authz::near_misses(policy, request);
         }
     }
 

@@ -22,7 +22,7 @@ use super::reason::Reason;
 use super::rehearsal::rehearsed_reason;
 use super::request::HttpRequest;
 use super::response_context::{CONTEXT_FACT, FILTER_FACT};
-use super::server::Server;
+use super::server::{CONTEXT_EXTENSION, Server};
 use super::session::word;
 use super::verdict::{Outcome, Verdict};
 use crate::audit::{self, Record, WouldBe};
@@ -69,6 +69,7 @@ impl<'p> Observation<'p> {
             detail: None,
             rules: Vec::new(),
             rules_indeterminate: Vec::new(),
+            rules_near: Vec::new(),
             policy_revision: Arc::clone(policy_revision),
             issuer: None,
             subject: None,
@@ -77,6 +78,9 @@ impl<'p> Observation<'p> {
             unverified: None,
             agent: None,
             tenant: None,
+            groups: Vec::new(),
+            roles: Vec::new(),
+            scopes: Vec::new(),
             // Who Envoy says it is, unless the peer has to prove it.
             peer: request
                 .principal
@@ -164,6 +168,27 @@ impl<'p> Observation<'p> {
         record.subject = Some(Arc::clone(&subject.id));
         record.agent.clone_from(&subject.agent);
         record.tenant.clone_from(&subject.tenant);
+        if self.pipeline.audit_settings.groups {
+            record.groups.clone_from(&subject.groups);
+            record.roles.clone_from(&subject.roles);
+            record.scopes.clone_from(&subject.scopes);
+        }
+    }
+
+    /// Records what of the request names no server: the context extension of its route, or its host.
+    pub(super) fn unknown_server(&mut self, request: &HttpRequest<'_>) {
+        let Some(record) = &mut self.record else {
+            return;
+        };
+        let servers = &self.pipeline.servers;
+        let named = request.context(CONTEXT_EXTENSION);
+        let named = named.filter(|name| servers.by_name(name).is_none());
+        let kept = named.unwrap_or(request.host);
+        let kept = Record::text(kept, &mut record.is_cut);
+        record.detail = Some(match named {
+            Some(_) => format!("context extension {CONTEXT_EXTENSION}: {kept}"),
+            None => format!("host: {kept}"),
+        });
     }
 
     /// Records why the caller is not authenticated, and what the token says of itself.
@@ -209,6 +234,10 @@ impl<'p> Observation<'p> {
         record
             .rules_indeterminate
             .clone_from(&decided.indeterminate);
+        let near = decided.near_misses.iter();
+        record.rules_near = near
+            .map(|miss| format!("{}: {}", miss.rule, miss.selector).into())
+            .collect();
         described::classify(record, parsed, decided);
         if !decided.claims_absent.is_empty() {
             let names = decided.claims_absent.join(", ");

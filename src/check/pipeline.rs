@@ -10,7 +10,7 @@ use super::purpose::PurposeSettings;
 use super::response_context::Handoffs;
 use super::server::Servers;
 use super::turn::LongBodies;
-use crate::audit::Audit;
+use crate::audit::{Audit, AuditSettings};
 use crate::authn::{Authenticator, Peers};
 use crate::catalog::Catalog;
 use crate::geoip::Countries;
@@ -53,6 +53,8 @@ pub struct Pipeline {
     pub countries: Option<Arc<Countries>>,
     /// Where audit records go.
     pub audit: Audit,
+    /// What they have.
+    pub audit_settings: AuditSettings,
     /// The counters.
     pub metrics: Metrics,
     /// Mistakes of the PEP that operators should see.

@@ -24,7 +24,7 @@ pub use settings::{
 use faces::Faces;
 
 /// The context extension with which an Envoy route names the server.
-const CONTEXT_EXTENSION: &str = "mcp_server";
+pub(super) const CONTEXT_EXTENSION: &str = "mcp_server";
 
 /// One MCP server, ready to be asked about.
 #[derive(Debug)]

@@ -71,6 +71,7 @@ impl Pipeline {
             return endpoints::metadata(self, request, observation);
         }
         let Ok(FoundServer { server, face }) = self.servers.find(request) else {
+            observation.unknown_server(request);
             return unparsed(decision_id, Reason::UnknownServer);
         };
         observation.server(server);

@@ -86,11 +86,7 @@ pub(super) fn run(arguments: &MatrixArguments) -> Result<ExitCode, Stop> {
         }
     }
     let all = loaded.config.servers.iter();
-    let servers = named(
-        server,
-        all.map(|one| one.name.clone()).collect(),
-        "server",
-    )?;
+    let servers = named(server, all.map(|one| one.name.clone()).collect(), "server")?;
     let names = callers.iter().map(|caller| caller.name.clone()).collect();
     let shown = named(subject, names, "subject")?;
     callers.retain(|caller| shown.contains(&caller.name));

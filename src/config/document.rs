@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::reader::ConfigReader;
 use super::settings::{Config, Drain};
 use super::{context, limits, listen, telemetry, token_place};
+use crate::audit::AuditSettings;
 use crate::check::{Fact, HandoffSettings};
 use crate::envoy::check_request::ClientAddress;
 use crate::yaml::{self, Fields, Findings, Node};
@@ -44,14 +45,13 @@ impl ConfigReader<'_> {
         let handoff = fields.optional("handoff", findings, |node, findings| {
             self.handoff(node, findings)
         });
-        let fetch = fields
-            .optional("fetch", findings, |node, findings| {
-                self.fetch(node, findings)
-            })
-            .unwrap_or_default();
+        let fetch = fields.optional("fetch", findings, |node, findings| {
+            self.fetch(node, findings)
+        });
         let telemetry = fields
             .optional("telemetry", findings, telemetry::settings)
             .unwrap_or_default();
+        let audit = fields.optional("audit", findings, audit);
         let replicas = fields.optional("replicas", findings, yaml::integer(1..=REPLICAS_MAX));
         let drain = fields.optional("drain", findings, drain);
         fields.finish(findings);
@@ -79,8 +79,9 @@ impl ConfigReader<'_> {
                 .and_then(|replicas| u32::try_from(replicas).ok())
                 .unwrap_or(1),
             handoff: handoff.unwrap_or_default(),
-            fetch,
+            fetch: fetch.unwrap_or_default(),
             telemetry,
+            audit: audit.unwrap_or_default(),
             limits,
             drain: drain.unwrap_or_default(),
         })
@@ -121,6 +122,16 @@ fn facts(node: &Node, findings: &mut Findings) -> Option<Vec<Fact>> {
         return None;
     }
     Some(facts)
+}
+
+/// Reads `audit`.
+fn audit(node: &Node, findings: &mut Findings) -> Option<AuditSettings> {
+    let mut fields = Fields::open(node, "`audit`", findings)?;
+    let groups = fields.optional("groups", findings, yaml::boolean);
+    fields.finish(findings);
+    Some(AuditSettings {
+        groups: groups.unwrap_or(AuditSettings::default().groups),
+    })
 }
 
 /// Reads `drain`.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::settings::{Config, Drain};
 use super::words::Words;
 use super::{fetch, issuers, limits, listen, servers, telemetry};
+use crate::audit::AuditSettings;
 use crate::check::{HandoffSettings, PurposeSettings};
 use crate::yaml;
 
@@ -35,6 +36,7 @@ impl Config {
             handoff: HandoffSettings { key_file, max_age },
             fetch: outbound,
             telemetry: told,
+            audit: AuditSettings { groups },
             limits: limited,
             drain: Drain { delay, timeout },
         } = self;
@@ -60,6 +62,7 @@ impl Config {
             "handoff": {"key_file": key_file, "max_age": yaml::duration_text(*max_age)},
             "fetch": fetch::shown(outbound),
             "telemetry": telemetry::shown(told),
+            "audit": {"groups": groups},
             "limits": limits::shown(limited, authn),
             "drain": {"delay": yaml::duration_text(*delay), "timeout": yaml::duration_text(*timeout)},
         })

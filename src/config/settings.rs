@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audit;
+use crate::audit::AuditSettings;
 use crate::authn;
 use crate::catalog::{CatalogLimits, WatchedServer};
 use crate::check::{
@@ -59,6 +60,8 @@ pub struct Config {
     pub fetch: fetch::FetchSettings,
     /// Logs and traces.
     pub telemetry: telemetry::TelemetrySettings,
+    /// What audit records have.
+    pub audit: AuditSettings,
     /// Every limit that is not part of another module's settings.
     pub limits: LimitSettings,
     /// How the process ends.

@@ -81,6 +81,7 @@ impl Service {
             peers: Arc::new(Peers::open(None).unwrap()),
             countries: None,
             audit,
+            audit_settings: config.audit,
             metrics: Metrics::new(),
             notices: Notices::default(),
             handoffs: Arc::new(Handoffs::new(&config.handoff).unwrap()),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::RULES_MAX;
 use super::no_result::NoResult;
 use super::parts::who_parts;
 use crate::authz::call::Call;
@@ -13,9 +14,7 @@ use crate::authz::rule::{Effect, Mode, Rule};
 use crate::authz::selectors::Who;
 use crate::authz::subject::Subject;
 
-/// The most rules that are looked at, and the most claims that are named: who is denied must not cost
-/// more than who is allowed.
-const RULES_MAX: usize = 256;
+/// The most claims that are named.
 const CLAIMS_MAX: usize = 8;
 
 /// The claims that the token lacks, where an allow rule would match the caller if it had them: each

@@ -138,6 +138,7 @@ impl Service {
             peers: Arc::clone(&setup.peers),
             countries: setup.countries.clone(),
             audit,
+            audit_settings: config.audit,
             metrics: Metrics::new(),
             notices: Notices::default(),
             handoffs: Arc::new(Handoffs::new(&config.handoff).unwrap()),
