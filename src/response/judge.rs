@@ -224,9 +224,12 @@ impl Judge {
             // There may be thousands; others are to have their turn.
             tokio::task::consume_budget().await;
             let is_shown = match (tool.name, tool.whole) {
-                (None, _) => false,
-                (Some(name), None) => self.is_named_shown(policy, name, now).await?,
-                (Some(name), Some(value)) => {
+                (Err(why), _) => {
+                    self.tell_unjudged(ListKind::Tools, why, tool.told_name);
+                    false
+                }
+                (Ok(name), None) => self.is_named_shown(policy, name, now).await?,
+                (Ok(name), Some(value)) => {
                     // How much of a description is found may be the client's choice, so it is
                     // compared with what is known, and not remembered.
                     !self.is_changed(name, value) && self.is_named_shown(policy, name, now).await?
@@ -234,8 +237,8 @@ impl Judge {
             };
             if at < counted {
                 match tool.name {
-                    None => tally.count_unjudged(ListKind::Tools, Unjudged::Unnamed),
-                    Some(_) => tally.count(ListKind::Tools, is_shown),
+                    Err(why) => tally.count_unjudged(ListKind::Tools, why),
+                    Ok(_) => tally.count(ListKind::Tools, is_shown),
                 }
             }
             shown.push(is_shown);
