@@ -12,11 +12,12 @@ mod tool;
 
 use std::ops::Range;
 
+use super::indirect::FoundPaths;
 use super::key_rules::fold;
 use crate::authz::ValuePath;
 use doc::{Doc, Entry, Part};
 use outline::{Member, Outline, Shape, outline, string_at};
-use tool::Tool;
+use tool::{Tool, ToolForm};
 
 pub use fault::UnclearResult;
 pub use tool::FoundTool;
@@ -41,16 +42,19 @@ const IS_ERROR: &str = "isError";
 const WRAPPED: &str = "result";
 
 impl FoundTools {
-    /// Reads a result. `path` leads to the list in `structuredContent`. A content item is the JSON
+    /// Reads a result. `paths` lead to the list in `structuredContent`. A content item is the JSON
     /// text of that list, of an object around it, or one of what was found. An error has to have no
     /// list.
     ///
     /// # Errors
     /// If some of it may have a list that is not found here.
-    pub fn read(text: &[u8], path: &ValuePath, depth_max: usize) -> Result<Self, UnclearResult> {
+    pub fn read(text: &[u8], paths: &FoundPaths, depth_max: usize) -> Result<Self, UnclearResult> {
         let mut reading = Reading {
-            names: path.as_str().split('.').collect(),
-            depth_max,
+            names: paths.list.as_str().split('.').collect(),
+            form: ToolForm {
+                server: paths.server.as_ref().map(ValuePath::as_str),
+                depth_max,
+            },
             tools: Vec::new(),
         };
         let Outline { shape, members } = outline(text, 0..text.len())?;
@@ -128,7 +132,7 @@ fn is_nearly_known(key: &str) -> bool {
 struct Reading<'p> {
     /// The names of the configured path.
     names: Vec<&'p str>,
-    depth_max: usize,
+    form: ToolForm<'p>,
     tools: Vec<Tool>,
 }
 
@@ -205,7 +209,7 @@ impl Reading<'_> {
             let found = if !is_all {
                 None
             } else if has_list {
-                repeated(
+                self.repeated(
                     &blocks,
                     self.tools.get(..structured_len).unwrap_or_default(),
                 )
@@ -233,7 +237,7 @@ impl Reading<'_> {
         let list = self.any_list(&text, 0..text.len()).ok()??;
         let before = self.tools.len();
         let part = self.list(&text, list).ok()?;
-        let doc = Doc::of(text, vec![part], self.depth_max);
+        let doc = Doc::of(text, vec![part], self.form.depth_max);
         if doc.is_none() {
             self.tools.truncate(before);
         }
@@ -266,10 +270,18 @@ impl Reading<'_> {
             let mut entry = Entry::of(&item.span);
             entry.tool = Some(self.tools.len());
             let item = text.get(item.span).unwrap_or_default();
-            self.tools.push(Tool::of(item, self.depth_max));
+            self.tools.push(Tool::of(item, self.form));
             entries.push(entry);
         }
         Ok(Part::list(at, entries))
+    }
+
+    /// What was found, each in a text of its own, in the order of the list in `structuredContent`. So
+    /// the Python SDKs write what a tool returned as a list.
+    fn repeated(&self, blocks: &[Block], list: &[Tool]) -> Option<Vec<usize>> {
+        let is_same = |(block, tool): (&Block, &Tool)| tool.is_repeated_by(&block.text, self.form);
+        let is_all = blocks.len() == list.len() && blocks.iter().zip(list).all(is_same);
+        is_all.then(|| (0..list.len()).collect())
     }
 
     /// What was found, each in a text of its own and nowhere else. `None` unless every text is an
@@ -277,19 +289,11 @@ impl Reading<'_> {
     fn found_one_by_one(&mut self, blocks: &[Block]) -> Option<Vec<usize>> {
         let before = self.tools.len();
         for block in blocks {
-            let tool = Tool::alone(&block.text, self.depth_max)?;
+            let tool = Tool::alone(&block.text, self.form)?;
             self.tools.push(tool);
         }
         Some((before..self.tools.len()).collect())
     }
-}
-
-/// What was found, each in a text of its own, in the order of the list in `structuredContent`. So the
-/// Python SDKs write what a tool returned as a list.
-fn repeated(blocks: &[Block], list: &[Tool]) -> Option<Vec<usize>> {
-    let is_same = |(block, tool): (&Block, &Tool)| tool.is_repeated_by(&block.text);
-    let is_all = blocks.len() == list.len() && blocks.iter().zip(list).all(is_same);
-    is_all.then(|| (0..list.len()).collect())
 }
 
 /// Where the text of a content item is and what it is, if it is one of text.

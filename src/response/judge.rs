@@ -209,15 +209,15 @@ impl Judge {
         tally: &mut ListTally,
         now: Timestamp,
     ) -> Result<Option<String>, ResponseRefusal> {
-        let path = self.context.as_ref().and_then(ResponseContext::results);
-        let path = path.ok_or(ResponseRefusal::Unreadable)?;
+        let paths = self.context.as_ref().and_then(ResponseContext::results);
+        let paths = paths.ok_or(ResponseRefusal::Unreadable)?;
         let depth_max = self.pipeline.limits.json_depth_max;
         let unclear = |why| {
             let server = self.evidence.server_name();
             tracing::warn!(server, %why, "what a tool has found cannot be filtered");
             ResponseRefusal::Unreadable
         };
-        let found = FoundTools::read(result, &path, depth_max).map_err(unclear)?;
+        let found = FoundTools::read(result, &paths, depth_max).map_err(unclear)?;
         let counted = found.first_list_len();
         let mut shown = Vec::new();
         for (at, tool) in found.tools().enumerate() {

@@ -3,12 +3,16 @@
 use super::*;
 use crate::mcp::Unjudged;
 
+fn paths(list: &str, server: Option<&str>) -> FoundPaths {
+    let path = |text| ValuePath::of_argument(text).unwrap();
+    FoundPaths {
+        list: path(list),
+        server: server.map(path),
+    }
+}
+
 fn read(result: &str) -> Result<FoundTools, UnclearResult> {
-    FoundTools::read(
-        result.as_bytes(),
-        &ValuePath::of_argument("result").unwrap(),
-        64,
-    )
+    FoundTools::read(result.as_bytes(), &paths("result", None), 64)
 }
 
 fn names(found: &FoundTools) -> Vec<Option<&str>> {
@@ -255,7 +259,7 @@ fn what_is_wrong_with_one_item_does_not_take_the_others_away() {
     assert_eq!(only_a(&more).as_deref(), Ok(same));
     // What is in no item has to be sound.
     let bytes = b"{\"structuredContent\":{\"result\":[]},\"_meta\":\"\xff\"}";
-    let path = ValuePath::of_argument("result").unwrap();
+    let path = paths("result", None);
     let fault = FoundTools::read(bytes, &path, 64).map(drop);
     assert_eq!(fault, Err(UnclearResult::NotJson));
     let bytes = b"{\"structuredContent\":{\"result\":[\"a\",\"\xff\"]}}";
@@ -263,4 +267,37 @@ fn what_is_wrong_with_one_item_does_not_take_the_others_away() {
     assert_eq!(names(&found), [Some("a"), None]);
     let left = r#"{"structuredContent":{"result":["a"]}}"#;
     assert_eq!(found.shown(&[true, false]).as_deref(), Some(left));
+}
+
+#[test]
+fn a_tool_of_a_server_behind_this_one_has_its_name_too() {
+    let names_of = |server: &str, result: &str| {
+        let found = FoundTools::read(result.as_bytes(), &paths("tools", Some(server)), 64);
+        found.map(|found| {
+            let names = found.tools().map(|tool| tool.name.map(str::to_owned));
+            names.collect::<Vec<_>>()
+        })
+    };
+    let unnamed = || Err(Unjudged::Unnamed);
+    let result = r#"{"structuredContent":{"tools":[{"name":"get","server":"a"},{"name":"get","server":"b"},{"name":"get"},{"name":"get","server":""},{"name":"c","server":"a/b"},{"name":"b/c","server":"a"},{"name":"get","server":7},"a/get"]}}"#;
+    let expected = vec![
+        Ok("a/get".to_owned()),
+        Ok("b/get".to_owned()),
+        unnamed(),
+        unnamed(),
+        unnamed(),
+        Ok("a/b/c".to_owned()),
+        unnamed(),
+        unnamed(),
+    ];
+    assert_eq!(names_of("server", result), Ok(expected));
+    let nested = r#"{"structuredContent":{"tools":[{"name":"get","of":{"server":"a"}}]}}"#;
+    let expected = vec![Ok("a/get".to_owned())];
+    assert_eq!(names_of("of.server", nested), Ok(expected));
+    // A text that repeats the name of another server's tool.
+    let other = r#"{"structuredContent":{"tools":[{"name":"get","server":"a"}]},"content":[{"type":"text","text":"{\"name\":\"get\",\"server\":\"b\"}"}]}"#;
+    assert_eq!(names_of("server", other), Err(UnclearResult::NoList));
+    let same = other.replace(r#"\"b\""#, r#"\"a\""#);
+    let expected = vec![Ok("a/get".to_owned())];
+    assert_eq!(names_of("server", &same), Ok(expected));
 }
