@@ -83,10 +83,10 @@ pub use response_context::{
     RESPONSE_FILTERS, filtered_method,
 };
 pub use server::{
-    ChallengeScopes, DenySettings, DenyShape, Disclose, Face, FoundServer, IndirectTool, InnerForm,
-    InnerPaths, InvalidServer, SCOPE_VARIABLE, ScopeNames, ScopeResults, Server, ServerSettings,
-    Servers, SessionBinding, UnknownServer, UriForm, ValuePath, is_host_of, is_valid_wildcard,
-    is_wildcard,
+    ChallengeScopes, DenySettings, DenyShape, Disclose, Face, FoundPaths, FoundServer,
+    IndirectTool, InnerForm, InnerPaths, InvalidServer, SCOPE_VARIABLE, ScopeNames, ScopeResults,
+    Server, ServerSettings, Servers, SessionBinding, UnknownServer, UriForm, ValuePath, is_host_of,
+    is_valid_wildcard, is_wildcard,
 };
 pub use turn::LongBodies;
 pub use verdict::{Decide, LocalReply, Outcome, Verdict};

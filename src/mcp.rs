@@ -87,7 +87,7 @@ pub use headers::{
     check_param,
 };
 pub use id::Id;
-pub use indirect::{IndirectTool, InnerForm, InnerPaths};
+pub use indirect::{FoundPaths, IndirectTool, InnerForm, InnerPaths};
 pub use inner_calls::InnerFault;
 pub use list_kind::{ListKind, ListKinds, ListedCall};
 pub use listing::{

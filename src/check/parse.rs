@@ -236,8 +236,13 @@ impl<'r> ParsedRequest<'r> {
             return;
         }
         let speaks_modern = settings.speaks(MODERN_REVISION);
+        let negotiates = self.messages().first().is_some_and(Message::is_handshake);
         let (asks, is_spoken) = match (&self.routing, self.era, &self.payload) {
             (Some(_), Era::Modern, _) => (Some(MODERN_REVISION), speaks_modern),
+            // The server answers with a revision that it speaks, whichever is proposed.
+            (Some(_), Era::Legacy, Some(_)) if negotiates => {
+                (self.proposed(), settings.speaks_legacy())
+            }
             (Some(routing), Era::Legacy, _) if routing.protocol_version.is_some() => {
                 let version = routing.protocol_version;
                 (
@@ -246,8 +251,8 @@ impl<'r> ParsedRequest<'r> {
                 )
             }
             (None, Era::Legacy | Era::Modern, _) | (Some(_), Era::Legacy, None) => (None, true),
-            // `initialize` is negotiated, and what says no version is of a session that was.
-            (Some(_), Era::Legacy, Some(_)) => (self.proposed(), settings.speaks_legacy()),
+            // What says no version is of a session that was negotiated.
+            (Some(_), Era::Legacy, Some(_)) => (None, settings.speaks_legacy()),
         };
         if !is_spoken {
             let requested = asks.map(Into::into);

@@ -26,7 +26,7 @@ use super::reply::Addressee;
 use crate::authn::SerializedSubject;
 use crate::authz::{self, AccessRequest, Action, ActionKind, Declared, Http, Subject, ValuePath};
 use crate::json::Json;
-use crate::mcp::{Era, Id, ListKind, Message};
+use crate::mcp::{Era, FoundPaths, Id, ListKind, Message};
 use crate::state::PlaceKey;
 use filter_codes::{STREAM, filter_code};
 use serialized_peer::SerializedPeer;
@@ -64,6 +64,9 @@ pub(crate) struct ResponseContext {
     /// Where its result has a list of tools, if it is that of a tool that finds tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     results: Option<String>,
+    /// Where each item of that list has its server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    results_server: Option<String>,
     /// How many lists there are in the whole response, one for each id that waits for one.
     #[serde(default, skip_serializing_if = "is_zero")]
     lists_awaited: usize,
@@ -129,6 +132,9 @@ impl ResponseContext {
             Declared::As(purpose) => Purpose::As(purpose.to_owned()),
             Declared::Unclear => Purpose::Unclear,
         };
+        let mut messages = parsed.messages().iter();
+        let found = messages.find_map(|message| message.results.as_ref());
+        let server = found.and_then(|found| found.server.as_ref());
         let owned = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
         ResponseContext {
             decision_id: to.decision_id,
@@ -138,11 +144,8 @@ impl ResponseContext {
                 .map(|kind| Cow::Borrowed(kind.member()))
                 .collect(),
             task: contents.task,
-            results: parsed
-                .messages()
-                .iter()
-                .find_map(|message| message.results.as_ref())
-                .map(|path| path.as_str().to_owned()),
+            results: found.map(|found| found.list.as_str().to_owned()),
+            results_server: server.map(|path| path.as_str().to_owned()),
             lists_awaited: lists_awaited(parsed, context.server),
             places: Vec::new(),
             own_tasks: false,
@@ -201,8 +204,15 @@ impl ResponseContext {
     }
 
     /// Where the result has a list of tools; none for one that finds no tools.
-    pub(crate) fn results(&self) -> Option<ValuePath> {
-        ValuePath::of_argument(self.results.as_deref()?).ok()
+    pub(crate) fn results(&self) -> Option<FoundPaths> {
+        let path = |text| ValuePath::of_argument(text).ok();
+        Some(FoundPaths {
+            list: path(self.results.as_deref()?)?,
+            server: match &self.results_server {
+                Some(text) => Some(path(text)?),
+                None => None,
+            },
+        })
     }
 
     /// The id of the decision about the request.

@@ -17,8 +17,9 @@ use crate::telemetry::metrics::{Counter, Metrics};
 pub use faces::{Face, InvalidServer};
 pub use hosts::{is_host_of, is_valid_wildcard, is_wildcard};
 pub use settings::{
-    ChallengeScopes, DenySettings, DenyShape, Disclose, IndirectTool, InnerForm, InnerPaths,
-    SCOPE_VARIABLE, ScopeNames, ScopeResults, ServerSettings, SessionBinding, UriForm, ValuePath,
+    ChallengeScopes, DenySettings, DenyShape, Disclose, FoundPaths, IndirectTool, InnerForm,
+    InnerPaths, SCOPE_VARIABLE, ScopeNames, ScopeResults, ServerSettings, SessionBinding, UriForm,
+    ValuePath,
 };
 
 use faces::Faces;

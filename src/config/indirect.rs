@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::words::Words;
-use crate::check::{IndirectTool, InnerForm, InnerPaths, ValuePath};
+use crate::check::{FoundPaths, IndirectTool, InnerForm, InnerPaths, ValuePath};
 use crate::yaml::{self, Fields, Findings, Node};
 
 pub(super) fn indirect(node: &Node, findings: &mut Findings) -> Option<Arc<[IndirectTool]>> {
@@ -27,6 +27,8 @@ fn tool(node: &Node, findings: &mut Findings) -> Option<IndirectTool> {
     let mut fields = Fields::open(node, "a tool that calls or finds others", findings)?;
     let tool = fields.required("tool", findings, yaml::string);
     let calls = fields.optional("calls", findings, path);
+    let server_node = fields.node_of("server");
+    let server = server_node.and_then(|node| path(node, findings));
     let nodes = [fields.node_of("name"), fields.node_of("arguments")];
     let [name, arguments] = nodes.map(|node| node.and_then(|node| path(node, findings)));
     let form = fields.optional("form", findings, yaml::choice(InnerForm::WORDS));
@@ -55,8 +57,16 @@ fn tool(node: &Node, findings: &mut Findings) -> Option<IndirectTool> {
         let help = "the name is a string and the arguments are an object, so each has its path";
         findings.error(node, "`name` and `arguments` are at the same path", help);
     }
+    if let Some(node) = server_node.filter(|_| server.is_some())
+        && (server == name || server == arguments)
+    {
+        let help = "the name of the server is a string of its own beside that of the tool";
+        let message = "`server` is at the path of `name` or `arguments`";
+        findings.error(node, message, help);
+    }
     let inner = name.zip(arguments).map(|(name, arguments)| InnerPaths {
         calls,
+        server: server.clone(),
         name,
         arguments,
         form: form.unwrap_or_default(),
@@ -64,7 +74,7 @@ fn tool(node: &Node, findings: &mut Findings) -> Option<IndirectTool> {
     Some(IndirectTool {
         tool: tool?,
         inner,
-        results,
+        results: results.map(|list| FoundPaths { list, server }),
     })
 }
 
@@ -112,13 +122,17 @@ pub(super) fn shown(indirect: Option<&Arc<[IndirectTool]>>) -> Option<Vec<Value>
         } = one;
         let inner = inner.as_ref();
         let calls = inner.and_then(|inner| inner.calls.as_ref());
+        let found = results.as_ref();
+        let server = inner.and_then(|inner| inner.server.as_ref());
+        let server = server.or_else(|| found.and_then(|found| found.server.as_ref()));
         json!({
             "tool": tool,
             "calls": calls.map(ValuePath::as_str),
+            "server": server.map(ValuePath::as_str),
             "name": inner.map(|inner| inner.name.as_str()),
             "arguments": inner.map(|inner| inner.arguments.as_str()),
             "form": inner.map(|inner| inner.form.word()),
-            "results": results.as_ref().map(ValuePath::as_str),
+            "results": found.map(|found| found.list.as_str()),
         })
     });
     Some(tools.collect())

@@ -3,6 +3,7 @@
 //! The lexer follows the nesting and stops only at the *floor*, the depth of the innermost container
 //! whose members the caller distinguishes. It checks everything deeper without stopping.
 
+mod deep;
 mod state;
 
 use std::mem;
@@ -22,6 +23,8 @@ pub(crate) struct Lexer {
     state: LexerState,
     stack: Vec<Container>,
     depth_max: usize,
+    /// How many containers are open that are deeper than the stack goes.
+    deep: usize,
     /// Whether the caller looks at what is read now itself.
     tolerates: bool,
     /// Whether the value has started.
@@ -38,6 +41,7 @@ impl Lexer {
             state: LexerState::Value,
             stack: Vec::new(),
             depth_max,
+            deep: 0,
             tolerates: false,
             begun: false,
             announced: false,
@@ -55,8 +59,9 @@ impl Lexer {
         self.tolerates = false;
     }
 
-    /// From now on text that is not UTF-8 is no fault, and nor is nesting up to a limit of its own; or
-    /// both are again. The caller looks at such a value itself before it forwards it.
+    /// From now on text that is not UTF-8 is no fault, and nor is nesting; or both are again. The
+    /// caller looks at such a value itself before it forwards it. Of what nests very deep only the
+    /// brackets are counted.
     pub(crate) fn tolerate(&mut self, tolerates: bool) {
         self.tolerates = tolerates;
     }
@@ -104,6 +109,7 @@ impl Lexer {
                 LexerState::Hex(role, left) => self.hex(input, role, left)?,
                 LexerState::Number(number) => self.number(input, number, floor)?,
                 LexerState::Word(rest) => self.word(input, rest, floor)?,
+                LexerState::Deep(place) => self.deep(input, place, floor),
                 LexerState::Value
                 | LexerState::FirstValue
                 | LexerState::Key
@@ -148,9 +154,9 @@ impl Lexer {
                     self.announced = true;
                     return Ok(Some(LexerStep::Before(shape)));
                 }
-                self.enter(shape)?;
                 self.begun = true;
                 self.state = state;
+                self.enter(shape)?;
                 None
             }
             (LexerState::Key | LexerState::FirstKey, b'"') => {
@@ -194,12 +200,11 @@ impl Lexer {
             ValueStart::Array => Container::Array,
             ValueStart::Text | ValueStart::Scalar => return Ok(()),
         };
-        let depth_max = if self.tolerates {
-            TOLERATED_DEPTH_MAX
-        } else {
-            self.depth_max
-        };
-        if self.stack.len() >= depth_max {
+        if self.tolerates && self.stack.len() >= FOLLOWED_DEPTH_MAX {
+            self.begin_deep();
+            return Ok(());
+        }
+        if !self.tolerates && self.stack.len() >= self.depth_max {
             return Err(StreamFault::TooDeep);
         }
         self.stack.push(container);
@@ -378,8 +383,9 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// How deep a value nests at most that the caller looks at: each level takes a byte.
-const TOLERATED_DEPTH_MAX: usize = 1000;
+/// How deep the containers of a value are told apart that the caller looks at: each level takes a
+/// byte.
+const FOLLOWED_DEPTH_MAX: usize = 1000;
 
 /// Longer than any spelling of a key that callers look for: the longest has 17 characters, each at
 /// most a `\uXXXX`.

@@ -99,7 +99,11 @@ impl<'a> Draft<'a> {
         if RESERVED_METHODS.contains(&method.as_ref()) {
             return Err(Refusal::MethodReserved);
         }
-        let kind = match self.id.map(Id::parse).transpose()? {
+        // A notification has no id, and serializers that leave nothing out write null. Of any other
+        // method some readers take that for a notification and some for a request.
+        let is_absent = |id: &&str| *id == "null" && method.starts_with(NOTIFICATIONS);
+        let id = self.id.filter(|id| !is_absent(id));
+        let kind = match id.map(Id::parse).transpose()? {
             Some((id, _)) => MessageKind::Request { id },
             None => MessageKind::Notification,
         };
@@ -122,9 +126,12 @@ impl<'a> Draft<'a> {
             select(entry, &mut params, options)?
         };
         let arguments = arguments(entry, &mut params)?;
-        let is_task = take(&mut params, "task").is_some();
+        let task = take(&mut params, "task");
+        // A task of null is none. Should a server make one of it all the same, it is bound, and what
+        // it finds is not let through.
+        let asks_for_task = task.as_ref().is_some_and(|task| *task != Value::Null);
         let inner = selected.tool().map_or(Ok(Vec::new()), |tool| {
-            inner_calls(tool, arguments.as_ref(), is_task, options)
+            inner_calls(tool, arguments.as_ref(), asks_for_task, options)
         });
         let input = input(&mut params)?;
         let proposed_version = match take(&mut params, "protocolVersion") {
@@ -141,7 +148,7 @@ impl<'a> Draft<'a> {
             input,
             meta,
             proposed_version,
-            is_task,
+            is_task: task.is_some(),
             results: selected.tool().and_then(|tool| results(tool, options)),
             selected,
             inner,
@@ -289,5 +296,8 @@ const RESPONSE: &str = "response";
 
 /// The member of a response that holds its result.
 const RESULT: &str = "result";
+
+/// What the methods of notifications begin with.
+const NOTIFICATIONS: &str = "notifications/";
 
 const RESERVED_METHODS: &[&str] = &["GET", "DELETE", "OPTIONS", RESPONSE];

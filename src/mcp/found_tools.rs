@@ -1,51 +1,34 @@
 //! The result of a tool that searches tools: its lists of what was found.
 //!
-//! Servers give such a list twice: in `structuredContent`, and as the JSON text of a content item.
-//! Whoever reads one of them must see no more than in the other, so a result is read as a whole, and
-//! one that may have a list in a third form is not let through.
+//! Servers give such a list twice: in `structuredContent`, and as text in `content`. Whoever reads one
+//! of them must see no more than in the other, so a result is read as a whole, and one that may have
+//! a list in another form is not let through. Of a list that is found, an item that cannot be judged
+//! is hidden and takes nothing else with it, and everything that is shown keeps its bytes.
 
-use std::borrow::Cow;
+mod doc;
+mod fault;
+mod outline;
+mod tool;
 
+use std::ops::Range;
+
+use super::indirect::FoundPaths;
 use super::key_rules::fold;
-use crate::authz::{Value, ValuePath};
-use crate::json::{self, Json};
+use crate::authz::ValuePath;
+use doc::{Doc, Entry, Part};
+use outline::{Member, Outline, Shape, outline, string_at};
+use tool::{Tool, ToolForm};
+
+pub use fault::UnclearResult;
+pub use tool::FoundTool;
 
 /// The result of a search, read as a whole.
 #[derive(Debug)]
 pub struct FoundTools {
-    result: Value<'static>,
-    /// The numbers of the content items whose text is a list, and what each is.
-    texts: Vec<(usize, Value<'static>)>,
-    path: ValuePath,
-}
-
-/// One tool that was found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FoundTool<'f> {
-    /// Its name; none: it cannot be judged.
-    pub name: Option<&'f str>,
-    /// Its description as lists have it; none: only a part of that is there.
-    pub whole: Option<&'f Value<'f>>,
-}
-
-/// Why the result of a search cannot be filtered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum UnclearResult {
-    /// It is not JSON, has a key twice, or nests too deep.
-    #[error("the result cannot be read as JSON")]
-    NotJson,
-    /// It is not an object.
-    #[error("the result is not an object")]
-    NotAnObject,
-    /// A key is nearly that of a member of results.
-    #[error("a key of the result is nearly that of another member")]
-    Ambiguous,
-    /// It stands for a task, whose result comes later.
-    #[error("the result comes later, as that of a task")]
-    Task,
-    /// A part of it has no list where the configuration says.
-    #[error("a part of the result has no list at the configured path")]
-    NoList,
+    result: Doc,
+    tools: Vec<Tool>,
+    /// How many of them are in the first list.
+    first_list_len: usize,
 }
 
 /// The members of a result that matter here.
@@ -55,349 +38,298 @@ const STRUCTURED: &str = "structuredContent";
 /// Where results were before 2024-10-07, which official clients still accept.
 const COMPATIBLE: &str = "toolResult";
 const IS_ERROR: &str = "isError";
+/// The member into which the official SDKs put a result that is no object.
+const WRAPPED: &str = "result";
 
 impl FoundTools {
-    /// Reads a result. `path` leads to the list in `structuredContent`, and in the JSON text of a
-    /// content item, unless that text is the list itself. An error has to have no list.
+    /// Reads a result. `paths` lead to the list in `structuredContent`. A content item is the JSON
+    /// text of that list, of an object around it, or one of what was found. An error has to have no
+    /// list.
     ///
     /// # Errors
     /// If some of it may have a list that is not found here.
-    pub fn read(text: &[u8], path: &ValuePath, depth_max: usize) -> Result<Self, UnclearResult> {
-        let depth_max = depth_max.min(DEPTH_MAX_CEILING);
-        let result = json::decode(text, depth_max).map_err(|_| UnclearResult::NotJson)?;
-        let Value::Map(members) = &result else {
-            return Err(UnclearResult::NotAnObject);
+    pub fn read(text: &[u8], paths: &FoundPaths, depth_max: usize) -> Result<Self, UnclearResult> {
+        let mut reading = Reading {
+            names: paths.list.as_str().split('.').collect(),
+            form: ToolForm {
+                server: paths.server.as_ref().map(ValuePath::as_str),
+                depth_max,
+            },
+            tools: Vec::new(),
         };
-        if members.iter().any(|(key, _)| is_nearly_known(key)) {
+        let Outline { shape, members } = outline(text, 0..text.len())?;
+        if shape != Shape::Object {
+            return Err(UnclearResult::NotAnObject);
+        }
+        if members.iter().any(|member| is_nearly_known(&member.key)) {
             return Err(UnclearResult::Ambiguous);
         }
-        if ["task", "taskId"]
-            .iter()
-            .any(|key| result.member(key).is_some())
-        {
+        let span = |name| outline::member(&members, name).map(|member| member.span.clone());
+        if span("task").is_some() || span("taskId").is_some() {
             return Err(UnclearResult::Task);
         }
-        if result.member(COMPATIBLE).is_some() {
+        if span(COMPATIBLE).is_some() {
             return Err(UnclearResult::NoList);
         }
-        let is_error = result.member(IS_ERROR) == Some(&Value::Bool(true));
-        let missing = if is_error {
-            Ok(())
-        } else {
-            Err(UnclearResult::NoList)
+        let is = |at: &Range<usize>, word: &str| text.get(at.clone()) == Some(word.as_bytes());
+        let is_error = span(IS_ERROR).is_some_and(|at| is(&at, "true"));
+        let optional = |part: Result<Part, UnclearResult>| match part {
+            Err(UnclearResult::NoList) if is_error => Ok(None),
+            part => part.map(Some),
         };
-        match result.member(STRUCTURED) {
-            None | Some(Value::Null) => {}
-            Some(structured) if list(structured, path).is_some() => {}
-            Some(_) => missing?,
+        let mut parts = Vec::new();
+        if let Some(at) = span(STRUCTURED).filter(|at| !is(at, "null")) {
+            parts.extend(optional(reading.structured(text, at))?);
         }
-        let mut texts = Vec::new();
-        for (at, item) in content(&result)?.iter().enumerate() {
-            let decoded =
-                text_of(item).and_then(|text| json::decode(text.as_bytes(), depth_max).ok());
-            match decoded {
-                Some(value) if text_list(&value, path).is_some() => texts.push((at, value)),
-                Some(_) | None => missing?,
+        let structured_len = reading.tools.len();
+        let mut first_list_len = structured_len;
+        if let Some(at) = span(CONTENT).filter(|at| !is(at, "null")) {
+            let had_list = !parts.is_empty();
+            let (content, first_text_len) = reading.content(text, at, had_list, is_error)?;
+            if !had_list {
+                first_list_len = first_text_len;
             }
+            parts.push(content);
         }
+        parts.sort_by_key(Part::start);
         Ok(FoundTools {
-            result,
-            texts,
-            path: path.clone(),
+            result: Doc::of(text.to_vec(), parts, depth_max).ok_or(UnclearResult::NotJson)?,
+            tools: reading.tools,
+            first_list_len,
         })
     }
 
-    /// Every tool in it, in a fixed order; one that is there twice comes twice.
+    /// Every tool in it, in a fixed order; one that is there twice may come twice.
     pub fn tools(&self) -> impl Iterator<Item = FoundTool<'_>> {
-        let structured = self.result.member(STRUCTURED);
-        let structured = structured.and_then(|value| list(value, &self.path));
-        let texts = self.texts.iter();
-        let texts = texts.filter_map(|(_, value)| text_list(value, &self.path));
-        structured.into_iter().chain(texts).flatten().map(found)
+        self.tools.iter().map(Tool::found)
     }
 
     /// How many of them are in the first list: further lists repeat them.
     #[must_use]
     pub fn first_list_len(&self) -> usize {
-        let structured = self.result.member(STRUCTURED);
-        let structured = structured.and_then(|value| list(value, &self.path));
-        let texts = || {
-            let mut texts = self.texts.iter();
-            texts.find_map(|(_, value)| text_list(value, &self.path))
-        };
-        structured.or_else(texts).map_or(0, Vec::len)
+        self.first_list_len
     }
 
     /// The result without the tools that are not to be shown, by their order; `None` if it stays as
     /// it is. A tool that nothing is said of is not shown.
     #[must_use]
-    pub fn shown(mut self, shown: &[bool]) -> Option<String> {
-        if self.tools().count() == shown.len() && shown.iter().all(|is| *is) {
-            return None;
-        }
-        let mut shown = shown.iter().copied();
-        let mut retain = |items: &mut Vec<Value<'static>>| {
-            items.retain(|_| shown.next().unwrap_or(false));
-        };
-        let path = &self.path;
-        let structured = member_mut(&mut self.result, STRUCTURED);
-        if let Some(items) = structured.and_then(|value| list_mut(value, path)) {
-            retain(items);
-        }
-        for (at, mut value) in self.texts {
-            if let Some(items) = text_list_mut(&mut value, path) {
-                retain(items);
-            }
-            let item = match member_mut(&mut self.result, CONTENT) {
-                Some(Value::List(items)) => items.get_mut(at),
-                Some(_) | None => None,
-            };
-            if let Some(text) = item.and_then(|item| member_mut(item, "text")) {
-                *text = Value::String(Cow::Owned(written(value)));
-            }
-        }
-        Some(written(self.result))
+    pub fn shown(self, shown: &[bool]) -> Option<String> {
+        let text = self.result.written(shown)?;
+        // It was checked when it was read.
+        String::from_utf8(text).ok()
     }
 }
 
 /// Whether some client may take a key for that of another member.
 fn is_nearly_known(key: &str) -> bool {
-    let spelled = Cow::Borrowed(key);
+    let spelled = std::borrow::Cow::Borrowed(key);
     let folded = fold(&spelled);
     let is_near = |member: &&str| *member != key && member.eq_ignore_ascii_case(&folded);
     key.contains('\0') || MEMBERS.iter().any(is_near)
 }
 
-fn content<'v>(result: &'v Value<'static>) -> Result<&'v [Value<'static>], UnclearResult> {
-    match result.member(CONTENT) {
-        None | Some(Value::Null) => Ok(&[]),
-        Some(Value::List(items)) => Ok(items),
-        Some(_) => Err(UnclearResult::NoList),
-    }
+/// Reads the parts of a result.
+struct Reading<'p> {
+    /// The names of the configured path.
+    names: Vec<&'p str>,
+    form: ToolForm<'p>,
+    tools: Vec<Tool>,
 }
 
-/// The text of a content item, if it is one of text.
-fn text_of<'v>(item: &'v Value<'static>) -> Option<&'v str> {
-    let kind = item.member("type").and_then(Value::as_str);
-    kind.filter(|kind| *kind == "text")?;
-    item.member("text")?.as_str()
+/// A content item without a list of its own.
+struct Block {
+    /// Its number in the content.
+    at: usize,
+    text: String,
 }
 
-fn found<'f>(item: &'f Value<'static>) -> FoundTool<'f> {
-    FoundTool {
-        name: item.as_str().or_else(|| item.member("name")?.as_str()),
-        whole: item.member("inputSchema").map(|_| item),
-    }
-}
-
-fn list<'v>(value: &'v Value<'static>, path: &ValuePath) -> Option<&'v Vec<Value<'static>>> {
-    let mut names = path.as_str().split('.');
-    let found = names.try_fold(value, |value, name| value.member(name));
-    as_list(found?)
-}
-
-fn as_list<'v>(value: &'v Value<'static>) -> Option<&'v Vec<Value<'static>>> {
-    if let Value::List(items) = value {
-        Some(items)
-    } else {
-        None
-    }
-}
-
-fn text_list<'v>(value: &'v Value<'static>, path: &ValuePath) -> Option<&'v Vec<Value<'static>>> {
-    as_list(value).or_else(|| list(value, path))
-}
-
-fn list_mut<'v>(
-    value: &'v mut Value<'static>,
-    path: &ValuePath,
-) -> Option<&'v mut Vec<Value<'static>>> {
-    let mut value = value;
-    for name in path.as_str().split('.') {
-        value = member_mut(value, name)?;
-    }
-    if let Value::List(items) = value {
-        Some(items)
-    } else {
-        None
-    }
-}
-
-fn text_list_mut<'v>(
-    value: &'v mut Value<'static>,
-    path: &ValuePath,
-) -> Option<&'v mut Vec<Value<'static>>> {
-    if matches!(value, Value::List(_)) {
-        return if let Value::List(items) = value {
-            Some(items)
-        } else {
-            None
+impl Reading<'_> {
+    /// `structuredContent`: an object with the list at the path. Where the official SDKs have wrapped
+    /// what a tool returned, what is in there is read as a text is.
+    fn structured(&mut self, text: &[u8], at: Range<usize>) -> Result<Part, UnclearResult> {
+        let missing = || UnclearResult::NoList;
+        let Outline { shape, members } = outline(text, at.clone())?;
+        if shape != Shape::Object {
+            return Err(missing());
+        }
+        if let Some(list) = list_at(text, at, &self.names)? {
+            return self.list(text, list);
+        }
+        let [Member { key, span }] = members.as_slice() else {
+            return Err(missing());
         };
+        if key != WRAPPED {
+            return Err(missing());
+        }
+        if let Some(inner) = string_at(text, span.clone()) {
+            let doc = self.text(inner.into_bytes()).ok_or_else(missing)?;
+            return Ok(Part::text(span.clone(), doc));
+        }
+        let list = self.any_list(text, span.clone())?.ok_or_else(missing)?;
+        self.list(text, list)
     }
-    list_mut(value, path)
+
+    /// `content`, and how many tools the first list in it has.
+    fn content(
+        &mut self,
+        text: &[u8],
+        at: Range<usize>,
+        has_list: bool,
+        is_error: bool,
+    ) -> Result<(Part, usize), UnclearResult> {
+        let Outline { shape, members } = outline(text, at.clone())?;
+        if shape != Shape::Array {
+            return Err(UnclearResult::NoList);
+        }
+        let structured_len = self.tools.len();
+        let mut first_list_len = 0;
+        let mut entries: Vec<_> = members.iter().map(|item| Entry::of(&item.span)).collect();
+        let mut blocks = Vec::new();
+        for (number, (item, entry)) in members.iter().zip(&mut entries).enumerate() {
+            let Some((span, inner)) = text_of(text, item.span.clone())? else {
+                if is_error {
+                    continue;
+                }
+                return Err(UnclearResult::NoList);
+            };
+            let before = self.tools.len();
+            match self.text(inner.clone().into_bytes()) {
+                Some(doc) => entry.parts.push(Part::text(span, doc)),
+                None => blocks.push(Block {
+                    at: number,
+                    text: inner,
+                }),
+            }
+            if before == structured_len {
+                first_list_len = self.tools.len().saturating_sub(before);
+            }
+        }
+        if !blocks.is_empty() {
+            let is_all = blocks.len() == entries.len();
+            let found = if !is_all {
+                None
+            } else if has_list {
+                self.repeated(
+                    &blocks,
+                    self.tools.get(..structured_len).unwrap_or_default(),
+                )
+            } else {
+                self.found_one_by_one(&blocks)
+            };
+            match found {
+                Some(tools) => {
+                    for (block, tool) in blocks.iter().zip(tools) {
+                        if let Some(entry) = entries.get_mut(block.at) {
+                            entry.tool = Some(tool);
+                        }
+                    }
+                    first_list_len = blocks.len();
+                }
+                None if is_error => {}
+                None => return Err(UnclearResult::NoList),
+            }
+        }
+        Ok((Part::list(at, entries), first_list_len))
+    }
+
+    /// The JSON text of a list, or of an object with one; `None` if it is neither.
+    fn text(&mut self, text: Vec<u8>) -> Option<Doc> {
+        let list = self.any_list(&text, 0..text.len()).ok()??;
+        let before = self.tools.len();
+        let part = self.list(&text, list).ok()?;
+        let doc = Doc::of(text, vec![part], self.form.depth_max);
+        if doc.is_none() {
+            self.tools.truncate(before);
+        }
+        doc
+    }
+
+    /// The list that a value is, or that is at the path in it, or at the end of the path where an
+    /// object around it was left out. `None` if there is none, or if there are two.
+    fn any_list(
+        &self,
+        text: &[u8],
+        at: Range<usize>,
+    ) -> Result<Option<Range<usize>>, UnclearResult> {
+        let mut found = None;
+        for left_out in 0..=self.names.len() {
+            let names = self.names.get(left_out..).unwrap_or_default();
+            if let Some(list) = list_at(text, at.clone(), names)?
+                && found.replace(list).is_some()
+            {
+                return Ok(None);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads the items of a list.
+    fn list(&mut self, text: &[u8], at: Range<usize>) -> Result<Part, UnclearResult> {
+        let mut entries = Vec::new();
+        for item in outline(text, at.clone())?.members {
+            let mut entry = Entry::of(&item.span);
+            entry.tool = Some(self.tools.len());
+            let item = text.get(item.span).unwrap_or_default();
+            self.tools.push(Tool::of(item, self.form));
+            entries.push(entry);
+        }
+        Ok(Part::list(at, entries))
+    }
+
+    /// What was found, each in a text of its own, in the order of the list in `structuredContent`. So
+    /// the Python SDKs write what a tool returned as a list.
+    fn repeated(&self, blocks: &[Block], list: &[Tool]) -> Option<Vec<usize>> {
+        let is_same = |(block, tool): (&Block, &Tool)| tool.is_repeated_by(&block.text, self.form);
+        let is_all = blocks.len() == list.len() && blocks.iter().zip(list).all(is_same);
+        is_all.then(|| (0..list.len()).collect())
+    }
+
+    /// What was found, each in a text of its own and nowhere else. `None` unless every text is an
+    /// object with a name that has no place for others.
+    fn found_one_by_one(&mut self, blocks: &[Block]) -> Option<Vec<usize>> {
+        let before = self.tools.len();
+        for block in blocks {
+            let tool = Tool::alone(&block.text, self.form)?;
+            self.tools.push(tool);
+        }
+        Some((before..self.tools.len()).collect())
+    }
 }
 
-fn member_mut<'v>(value: &'v mut Value<'static>, key: &str) -> Option<&'v mut Value<'static>> {
-    let Value::Map(members) = value else {
-        return None;
+/// Where the text of a content item is and what it is, if it is one of text.
+fn text_of(
+    text: &[u8],
+    item: Range<usize>,
+) -> Result<Option<(Range<usize>, String)>, UnclearResult> {
+    let Outline { shape, members } = outline(text, item)?;
+    if shape != Shape::Object {
+        return Ok(None);
+    }
+    let string = |name| {
+        let member = outline::member(&members, name)?;
+        Some((member.span.clone(), string_at(text, member.span.clone())?))
     };
-    members
-        .iter_mut()
-        .find_map(|(name, value)| (name == key).then_some(value))
+    let is_text = string("type").is_some_and(|(_, kind)| kind == "text");
+    Ok(string("text").filter(|_| is_text))
 }
 
-/// A value as JSON text, without characters at which some clients break the lines of a stream.
-fn written(value: Value<'static>) -> String {
-    // A value that was read can be written.
-    let text = serde_json::to_string(&Json(Cow::Owned(value))).unwrap_or_default();
-    text.replace('\u{85}', "\\u0085")
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029")
+/// The list at the end of a path of names.
+fn list_at(
+    text: &[u8],
+    at: Range<usize>,
+    names: &[&str],
+) -> Result<Option<Range<usize>>, UnclearResult> {
+    let mut at = at;
+    for name in names {
+        let Outline { members, .. } = outline(text, at)?;
+        match outline::member(&members, name) {
+            Some(member) => at = member.span.clone(),
+            None => return Ok(None),
+        }
+    }
+    let is_list = outline(text, at.clone())?.shape == Shape::Array;
+    Ok(is_list.then_some(at))
 }
-
-/// `serde_json` refuses the 128th level.
-const DEPTH_MAX_CEILING: usize = 126;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(result: &str) -> Result<FoundTools, UnclearResult> {
-        FoundTools::read(
-            result.as_bytes(),
-            &ValuePath::of_argument("result").unwrap(),
-            64,
-        )
-    }
-
-    fn names(found: &FoundTools) -> Vec<Option<&str>> {
-        found.tools().map(|tool| tool.name).collect()
-    }
-
-    #[test]
-    fn what_is_hidden_is_hidden_wherever_it_is() {
-        let result = r#"{"content":[{"type":"text","text":"[{\"name\":\"a\"},{\"name\":\"b\",\"x\":\"\u2028\"}]"}],
-            "structuredContent":{"result":[{"name":"a","inputSchema":{}},{"name":"b"}],"n":1.50},"_meta":{"k":2}}"#;
-        let found = read(result).unwrap();
-        assert_eq!(names(&found), [Some("a"), Some("b"), Some("a"), Some("b")]);
-        let whole: Vec<_> = found.tools().map(|tool| tool.whole.is_some()).collect();
-        assert_eq!(
-            (whole, found.first_list_len()),
-            (vec![true, false, false, false], 2)
-        );
-        assert_eq!(
-            found.shown(&[false, true, false, true]).unwrap(),
-            concat!(
-                r#"{"content":[{"type":"text","text":"[{\"name\":\"b\",\"x\":\"\\u2028\"}]"}],"#,
-                r#""structuredContent":{"result":[{"name":"b"}],"n":1.5},"_meta":{"k":2}}"#,
-            )
-        );
-        assert_eq!(read(result).unwrap().shown(&[true; 4]), None);
-        let none = read(result).unwrap().shown(&[]).unwrap();
-        assert!(!none.contains("name"), "{none}");
-    }
-
-    #[test]
-    fn lists_are_found_in_their_forms() {
-        for (result, expected) in [
-            (r#"{"content":[]}"#, vec![]),
-            ("{}", vec![]),
-            (r#"{"content":null,"structuredContent":null}"#, vec![]),
-            (
-                r#"{"resultType":"input_required","inputRequests":{}}"#,
-                vec![],
-            ),
-            (
-                r#"{"structuredContent":{"result":["a","b"]}}"#,
-                vec![Some("a"), Some("b")],
-            ),
-            (
-                r#"{"structuredContent":{"result":[7,{"title":"x"},{"name":1}]}}"#,
-                vec![None, None, None],
-            ),
-            (
-                r#"{"content":[{"type":"text","text":"{\"result\":[\"a\"]}"}]}"#,
-                vec![Some("a")],
-            ),
-            (
-                r#"{"content":[{"type":"text","text":"[\"a\"]"},{"type":"text","text":"[\"b\"]"}]}"#,
-                vec![Some("a"), Some("b")],
-            ),
-            (
-                r#"{"isError":true,"content":[{"type":"text","text":"no such"}]}"#,
-                vec![],
-            ),
-            (
-                r#"{"isError":true,"content":[{"type":"text","text":"[\"a\"]"}]}"#,
-                vec![Some("a")],
-            ),
-            (
-                r#"{"isError":true,"structuredContent":{"result":["a"]}}"#,
-                vec![Some("a")],
-            ),
-        ] {
-            let found = read(result).unwrap_or_else(|error| panic!("{result}: {error}"));
-            assert_eq!(names(&found), expected, "{result}");
-        }
-    }
-
-    #[test]
-    fn a_result_that_may_have_a_list_elsewhere_is_unclear() {
-        for (result, expected) in [
-            (
-                r#"{"content":[],"toolResult":["a"]}"#,
-                UnclearResult::NoList,
-            ),
-            (
-                r#"{"content":[],"toolresult":["a"]}"#,
-                UnclearResult::Ambiguous,
-            ),
-            ("{", UnclearResult::NotJson),
-            (r#"{"content":[],"content":[]}"#, UnclearResult::NotJson),
-            ("[]", UnclearResult::NotAnObject),
-            ("null", UnclearResult::NotAnObject),
-            (
-                r#"{"structuredcontent":{"result":[]}}"#,
-                UnclearResult::Ambiguous,
-            ),
-            (r#"{"Content":[]}"#, UnclearResult::Ambiguous),
-            (r#"{"iserror":true}"#, UnclearResult::Ambiguous),
-            (r#"{"content\u0000":[]}"#, UnclearResult::Ambiguous),
-            (r#"{"task":{"taskId":"t"}}"#, UnclearResult::Task),
-            (r#"{"taskId":"t","resultType":"task"}"#, UnclearResult::Task),
-            (
-                r#"{"structuredContent":{"tools":[]}}"#,
-                UnclearResult::NoList,
-            ),
-            (
-                r#"{"structuredContent":{"result":{}}}"#,
-                UnclearResult::NoList,
-            ),
-            (r#"{"structuredContent":[]}"#, UnclearResult::NoList),
-            (r#"{"content":"a, b"}"#, UnclearResult::NoList),
-            (
-                r#"{"content":[{"type":"text","text":"a, b"}]}"#,
-                UnclearResult::NoList,
-            ),
-            (
-                r#"{"content":[{"type":"text","text":"{\"tools\":[]}"}]}"#,
-                UnclearResult::NoList,
-            ),
-            (
-                r#"{"content":[{"type":"image","data":""}]}"#,
-                UnclearResult::NoList,
-            ),
-            (
-                r#"{"content":[{"type":"Text","text":"[]"}]}"#,
-                UnclearResult::NoList,
-            ),
-            (r#"{"content":["[]"]}"#, UnclearResult::NoList),
-            (
-                r#"{"structuredContent":{"result":[]},"content":[{"type":"text","text":"a, b"}]}"#,
-                UnclearResult::NoList,
-            ),
-        ] {
-            assert_eq!(read(result).map(|_| ()), Err(expected), "{result}");
-        }
-    }
-}
+mod tests;

@@ -143,10 +143,14 @@ impl<'a> MessageHeaders<'a> {
     /// A header has two values, is malformed or disagrees with the body; a modern request lacks one;
     /// the revision is unknown; a batch or a response in the modern era.
     pub fn check_routing(&self, payload: Option<&Payload<'_>>) -> Result<Routing<'a>, Refusal> {
-        let version = self.single(Header::ProtocolVersion)?;
+        let message = single_message(payload);
+        let version = match self.single(Header::ProtocolVersion) {
+            // The version of a handshake is that of its body, whatever is in the header.
+            Err(Refusal::HeaderMalformed(_)) if message.is_some_and(Message::is_handshake) => None,
+            version => version?,
+        };
         let method = self.single(Header::Method)?;
         let session = self.single(Header::SessionId)?;
-        let message = single_message(payload);
         let era = match message {
             Some(message) => check_version(version, message)?,
             None => check_bare_version(version)?,

@@ -10,7 +10,16 @@ pub struct IndirectTool {
     /// Where its arguments have the calls that it makes, if it makes any.
     pub inner: Option<InnerPaths>,
     /// Where its result has a list of tools, if it has one.
-    pub results: Option<ValuePath>,
+    pub results: Option<FoundPaths>,
+}
+
+/// Where the result of a tool has a list of tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPaths {
+    /// The list.
+    pub list: ValuePath,
+    /// Where each of its items has the server that it is a tool of, if several are behind this one.
+    pub server: Option<ValuePath>,
 }
 
 /// Where the arguments of a tool have the calls that it makes.
@@ -18,6 +27,9 @@ pub struct IndirectTool {
 pub struct InnerPaths {
     /// The list of calls; none: there is one call.
     pub calls: Option<ValuePath>,
+    /// Where the name of the server is that has the inner tool, in the same object as its name, if
+    /// several are behind this one.
+    pub server: Option<ValuePath>,
     /// Where the name of the inner tool is: in the arguments, or in each item of the list.
     pub name: ValuePath,
     /// Where the arguments of the inner tool are, in the same object.
@@ -33,6 +45,16 @@ impl IndirectTool {
         is_near(&self.tool, name)
     }
 }
+
+/// The name by which rules know the tool of a server behind this one. `None` if the server could be
+/// another one: it has no name, or a part of it could be one of the tool's.
+pub(super) fn qualified(server: &str, tool: &str) -> Option<String> {
+    let is_clear = !server.is_empty() && !server.contains(SEPARATOR);
+    is_clear.then(|| format!("{server}{SEPARATOR}{tool}"))
+}
+
+/// Stands between the name of a server and that of its tool.
+const SEPARATOR: char = '/';
 
 /// How the arguments of an inner call are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

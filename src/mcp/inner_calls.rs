@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::indirect::{IndirectTool, InnerForm, InnerPaths};
+use super::indirect::{FoundPaths, IndirectTool, InnerForm, InnerPaths, qualified};
 use super::options::DecodeOptions;
 use super::place::{ObjectPlace, ValuePlace};
 use super::reader::BodyReader;
@@ -59,7 +59,7 @@ const TASK: &str = "task";
 const NESTED: &str = "nested";
 
 /// Where the result of a tool has a list of tools, if it is one that finds tools.
-pub(super) fn results(tool: &str, options: &DecodeOptions) -> Option<ValuePath> {
+pub(super) fn results(tool: &str, options: &DecodeOptions) -> Option<FoundPaths> {
     let known = options.indirect.as_deref().unwrap_or_default();
     let indirect = known.iter().find(|one| one.is_meant_by(tool))?;
     indirect.results.clone()
@@ -131,18 +131,31 @@ impl Reading<'_> {
         if !matches!(object, Value::Map(_)) {
             return Err(InnerFault::new(place.to_owned(), TYPE));
         }
-        let name = self.name(object);
-        let name = name.map_err(|kind| InnerFault::new(pointer(place, &self.paths.name), kind));
+        let fault = |path, kind| InnerFault::new(pointer(place, path), kind);
+        let paths = self.paths;
+        let name = self.text(object, &paths.name);
+        let mut name = name.map_err(|kind| fault(&paths.name, kind))?;
+        if self.known.iter().any(|one| one.is_meant_by(&name)) {
+            return Err(fault(&paths.name, NESTED));
+        }
+        if let Some(path) = &paths.server {
+            let server = self.text(object, path).map_err(|kind| fault(path, kind))?;
+            let own = qualified(&server, &name).ok_or_else(|| fault(path, UNCLEAR))?;
+            if own.len() > self.options.name_bytes_max {
+                return Err(fault(path, LENGTH));
+            }
+            name = Cow::Owned(own);
+        }
         let arguments = self.arguments(object);
-        let fault = |kind| InnerFault::new(pointer(place, &self.paths.arguments), kind);
         Ok(InnerCall {
-            name: name?,
-            arguments: arguments.map_err(fault)?,
+            name,
+            arguments: arguments.map_err(|kind| fault(&paths.arguments, kind))?,
         })
     }
 
-    fn name<'a>(&self, object: &Value<'a>) -> Result<Cow<'a, str>, &'static str> {
-        let name = match argument(object, &self.paths.name) {
+    /// The name at a path.
+    fn text<'a>(&self, object: &Value<'a>, path: &ValuePath) -> Result<Cow<'a, str>, &'static str> {
+        let name = match argument(object, path) {
             Err(_) => return Err(UNCLEAR),
             Ok(None | Some(Value::Null)) => return Err(MISSING),
             Ok(Some(Value::String(name))) => name,
@@ -157,9 +170,6 @@ impl Reading<'_> {
         if self.options.may_have_lost(name) {
             return Err(TEXT);
         }
-        if self.known.iter().any(|one| one.is_meant_by(name)) {
-            return Err(NESTED);
-        }
         Ok(name.clone())
     }
 
@@ -170,13 +180,13 @@ impl Reading<'_> {
             (Ok(Some(arguments @ Value::Map(_))), _) => Ok(Some(arguments.clone())),
             // No server reads an object in it.
             (Ok(Some(Value::String(text))), InnerForm::Json) if text.is_empty() => Ok(None),
-            (Ok(Some(Value::String(text))), InnerForm::Json) => self.text(text).map(Some),
+            (Ok(Some(Value::String(text))), InnerForm::Json) => self.json(text).map(Some),
             (Ok(Some(_)), _) => Err(TYPE),
         }
     }
 
     /// Reads a JSON text by the rules for the arguments of a body.
-    fn text(&mut self, text: &str) -> Result<Value<'static>, &'static str> {
+    fn json(&mut self, text: &str) -> Result<Value<'static>, &'static str> {
         let options = DecodeOptions {
             json_values_max: self.values_left,
             ..self.options.clone()

@@ -20,6 +20,7 @@ mod settings;
 
 pub use fault::{Unjudged, Unreadable};
 pub use item::ListItem;
+pub(super) use item::{name_for_operators, read as read_item};
 pub use report::{ListingCounts, ListingStep};
 pub use settings::{Framing, ListingSettings};
 
@@ -170,7 +171,7 @@ impl Listing {
             Err(unjudged) => {
                 self.filter.waiting = Awaits::Removal;
                 self.filter.counts.unjudged += 1;
-                let name = item::name_for_operators(kind, self.filter.item.json());
+                let name = name_for_operators(kind, self.filter.item.json());
                 ListingStep::Unjudged(kind, unjudged, name)
             }
         }

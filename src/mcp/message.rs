@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use super::id::Id;
+use super::indirect::FoundPaths;
 use super::inner_calls::{InnerCall, InnerFault};
 use super::method::Method;
 use super::place::META_PROTOCOL_VERSION;
 use super::selection::Selected;
-use crate::authz::{Value, ValuePath};
+use crate::authz::Value;
 
 /// One JSON-RPC message.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +38,7 @@ pub struct Message<'a> {
     /// The calls that the called tool is asked to make, or why they cannot be told.
     pub(super) inner: Result<Vec<InnerCall<'a>>, InnerFault>,
     /// Where the result has a list of tools, if the called tool is one that finds tools.
-    pub results: Option<ValuePath>,
+    pub results: Option<FoundPaths>,
 }
 
 impl Message<'_> {

@@ -210,24 +210,27 @@ impl Judge {
         tally: &mut ListTally,
         now: Timestamp,
     ) -> Result<Option<String>, ResponseRefusal> {
-        let path = self.context.as_ref().and_then(ResponseContext::results);
-        let path = path.ok_or(ResponseRefusal::Unreadable)?;
+        let paths = self.context.as_ref().and_then(ResponseContext::results);
+        let paths = paths.ok_or(ResponseRefusal::Unreadable)?;
         let depth_max = self.pipeline.limits.json_depth_max;
         let unclear = |why| {
             let server = self.evidence.server_name();
             tracing::warn!(server, %why, "what a tool has found cannot be filtered");
             ResponseRefusal::Unreadable
         };
-        let found = FoundTools::read(result, &path, depth_max).map_err(unclear)?;
+        let found = FoundTools::read(result, &paths, depth_max).map_err(unclear)?;
         let counted = found.first_list_len();
         let mut shown = Vec::new();
         for (at, tool) in found.tools().enumerate() {
             // There may be thousands; others are to have their turn.
             tokio::task::consume_budget().await;
             let is_shown = match (tool.name, tool.whole) {
-                (None, _) => false,
-                (Some(name), None) => self.is_named_shown(policy, name, now).await?,
-                (Some(name), Some(value)) => {
+                (Err(why), _) => {
+                    self.tell_unjudged(ListKind::Tools, why, tool.told_name);
+                    false
+                }
+                (Ok(name), None) => self.is_named_shown(policy, name, now).await?,
+                (Ok(name), Some(value)) => {
                     // How much of a description is found may be the client's choice, so it is
                     // compared with what is known, and not remembered.
                     !self.is_refused(name, value) && self.is_named_shown(policy, name, now).await?
@@ -235,8 +238,8 @@ impl Judge {
             };
             if at < counted {
                 match tool.name {
-                    None => tally.count_unjudged(ListKind::Tools, Unjudged::Unnamed),
-                    Some(_) => tally.count(ListKind::Tools, is_shown),
+                    Err(why) => tally.count_unjudged(ListKind::Tools, why),
+                    Ok(_) => tally.count(ListKind::Tools, is_shown),
                 }
             }
             shown.push(is_shown);

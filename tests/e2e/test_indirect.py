@@ -1,4 +1,5 @@
-"""Tools behind tools: FastMCP's tool search, and the call of what it found."""
+"""Tools behind tools: FastMCP's tool search, gateways made with the official SDKs, and the calls of
+what was found."""
 
 import json
 
@@ -114,3 +115,56 @@ def test_nothing_of_a_hidden_tool_is_let_out(gate):
     got = fetch(gate.url("gateway"), token, call_message("search_tools", pattern="."))
     assert b"get_note" in got.body
     assert b"wipe" not in got.body and b"put_note" not in got.body
+
+
+@pytest.fixture(scope="module", params=["py1", "py2"])
+def several(request, run_dir, key):
+    """A client of a gateway to two servers, which an argument tells apart."""
+    directory = run_dir / f"several-{request.param}"
+    directory.mkdir()
+    indirect = [
+        {"tool": "find", "results": "result", "server": "server"},
+        {"tool": "find_as_text", "results": "tools", "server": "server"},
+        {"tool": "invoke", "server": "server", "name": "tool", "arguments": "args"},
+    ]
+    what = {"servers": ["gateway"], "tools": ["find*", "invoke", "files/get_*"]}
+    rule = {"id": "files", "effect": "allow", "who": {"anyone": True}, "what": what}
+    script = sdk_script("gateway", request.param, "/mcp")
+    with Process("gateway", script, directory) as server:
+        upstream = Upstream("gateway", server.port(), "/mcp", settings={"indirect": indirect})
+        with Gate(directory, [upstream], {"rules": [rule]}, key=key) as gate:
+            token = gate.token("gateway", subject="alice")
+            with Client("py2", gate.url("gateway"), run_dir, token=token) as client:
+                yield client
+
+
+def test_a_list_with_a_text_for_each_item_is_filtered(several):
+    result = several.call("find")["result"]
+    structured = result.get("structuredContent") or result.get("structured_content")
+    texts = [json.loads(item["text"]) for item in result["content"]]
+    assert texts == structured["result"]
+    assert [(tool["server"], tool["name"]) for tool in texts] == [("files", "get_note")]
+    result = several.call("find", text="wipe")["result"]
+    assert result["content"] == []
+
+
+def test_a_list_in_a_text_is_filtered(several):
+    result = several.call("find_as_text")["result"]
+    structured = result.get("structuredContent") or result.get("structured_content")
+    texts = [result["content"][0]["text"], structured["result"]]
+    for text in texts:
+        [tool] = json.loads(text)["tools"]
+        assert (tool["server"], tool["name"]) == ("files", "get_note")
+
+
+def test_a_tool_is_called_of_the_server_that_a_rule_names(several):
+    got = several.call("invoke", server="files", tool="get_note", args={"id": "a"})
+    assert got.ok and json.loads(got.text) == {"ran": "files/get_note", "args": {"id": "a"}}
+    for server, tool, reason in [
+        ("vault", "get_note", "no_matching_rule"),
+        ("files", "wipe", "no_matching_rule"),
+        ("vault", "files/get_note", "no_matching_rule"),
+        ("files/x", "get_note", "inner_call_invalid"),
+    ]:
+        denied = several.call("invoke", server=server, tool=tool)
+        assert denied.denial["reason"] == reason, (server, tool)

@@ -7,7 +7,7 @@ use crate::authn::{TokenPlace, metadata};
 pub use crate::authz::{SCOPE_VARIABLE, ScopeNames, UriForm, ValuePath};
 use crate::catalog::Trust;
 use crate::mcp::LEGACY_REVISIONS;
-pub use crate::mcp::{IndirectTool, InnerForm, InnerPaths};
+pub use crate::mcp::{FoundPaths, IndirectTool, InnerForm, InnerPaths};
 use crate::upstream::AuthorizationHeader;
 
 /// The place of the host in a resource identifier.

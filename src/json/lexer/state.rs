@@ -52,6 +52,19 @@ pub(crate) enum LexerState {
     Number(NumberState),
     /// The rest of `true`, `false` or `null`.
     Word(&'static [u8]),
+    /// Inside of a value that nests deeper than is followed.
+    Deep(DeepPlace),
+}
+
+/// A place inside of a value of which only the brackets are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeepPlace {
+    /// Outside of strings.
+    Between,
+    /// Inside a string.
+    Text,
+    /// The character after a backslash.
+    Escape,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +93,8 @@ impl LexerState {
             | LexerState::Text(_)
             | LexerState::Escape(_)
             | LexerState::Hex(..)
-            | LexerState::Word(_) => false,
+            | LexerState::Word(_)
+            | LexerState::Deep(_) => false,
         }
     }
 
@@ -90,14 +104,16 @@ impl LexerState {
             LexerState::Text(_)
             | LexerState::Escape(_)
             | LexerState::Hex(..)
-            | LexerState::Word(_) => true,
+            | LexerState::Word(_)
+            | LexerState::Deep(DeepPlace::Text | DeepPlace::Escape) => true,
             LexerState::Number(number) => !number.may_end(),
             LexerState::Value
             | LexerState::FirstValue
             | LexerState::Key
             | LexerState::FirstKey
             | LexerState::Colon
-            | LexerState::After => false,
+            | LexerState::After
+            | LexerState::Deep(DeepPlace::Between) => false,
         }
     }
 }

@@ -110,11 +110,17 @@ fn is_same(header: Header, one: &str, other: &str) -> bool {
 
 /// Checks the characters of a header's value, and its length.
 pub(super) fn check_value(header: Header, value: &str) -> Result<(), Refusal> {
-    // Names and media types may contain spaces, the other headers may not.
+    // Names and media types may contain spaces, the other headers may not. Clients send a tab in an
+    // argument as it is, and an empty argument as nothing.
     let has_words = matches!(header, Header::Name | Header::Param | Header::ContentType);
-    let is_plain = |byte: u8| byte.is_ascii_graphic() || (byte == b' ' && has_words);
+    let is_plain = |byte: u8| {
+        byte.is_ascii_graphic()
+            || (byte == b' ' && has_words)
+            || (byte == b'\t' && header == Header::Param)
+    };
     let is_long = header == Header::SessionId && value.len() > SESSION_BYTES_MAX;
-    if value.is_empty() || is_long || !value.bytes().all(is_plain) {
+    let is_missing = value.is_empty() && header != Header::Param;
+    if is_missing || is_long || !value.bytes().all(is_plain) {
         return Err(Refusal::HeaderMalformed(header));
     }
     Ok(())

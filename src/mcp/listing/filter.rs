@@ -298,6 +298,8 @@ impl ListFilter {
             Some(OpenPlace::Message) => {
                 if self.member == Member::Result && self.settings.whole_results {
                     self.mode = Fate::Hold;
+                    // It may have items, of which one must not take the others away.
+                    self.lexer.tolerate(true);
                     self.counts.lists += 1;
                 } else if self.member == Member::Result && shape == ValueStart::Object {
                     self.places.push(OpenPlace::Result {

@@ -25,7 +25,7 @@ pub struct ListItem<'a> {
 }
 
 /// Decodes an item that nests at most `depth_max` deep. `text` is one JSON object.
-pub(super) fn read(
+pub(in crate::mcp) fn read(
     kind: ListKind,
     text: &[u8],
     depth_max: usize,
@@ -68,7 +68,7 @@ pub(super) fn read(
 
 /// The name of an item that cannot be judged, as far as it can be told, for operators. The text may
 /// be cut off anywhere.
-pub(super) fn name_for_operators(kind: ListKind, text: &[u8]) -> Option<String> {
+pub(in crate::mcp) fn name_for_operators(kind: ListKind, text: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(text);
     let mut cursor = Cursor::new(&text, usize::MAX);
     find_name(kind, &mut cursor).ok().flatten()

@@ -93,6 +93,8 @@ Legacy | open   | v=2025-03-26
 Legacy | open   | v=26
 Legacy | open   | v=2031-01-01
 Legacy | open   | v=1.0
+Legacy | open   | v=
+Legacy | open   | v=2025 03 26
 Legacy | call   | name=get,get
 Legacy | call   | name=get , get,get && name=get , get,get
 Legacy | call   | name==?base64?Z2V0?=, =?base64?Z2V0?=
@@ -134,7 +136,8 @@ const DISAGREEING: &str = r#"
 -32600 | HeaderMismatch(Name)   | list   | name=get
 -32600 | HeaderMismatch(Name)   | batch  | name=ping
 -32600 | HeaderRepeated(ProtocolVersion) | open | v=2025-03-26, 2025-06-18
--32600 | HeaderMalformed(ProtocolVersion) | open | v=2025 03 26
+-32600 | HeaderMalformed(ProtocolVersion) | call | v=2025 03 26
+-32600 | HeaderMalformed(ProtocolVersion) | call | v=
 -32600 | HeaderMismatch(Method) | open   | v=26 && method=tools/list
 -32600 | HeaderMalformed(Name)  | call   | name=
 -32600 | HeaderMalformed(Name)  | call   | name=gét
@@ -232,6 +235,8 @@ mcp-session-id: a | call | session=a,a
 content-type: application/json; charset=utf-8 | call | type=application/json; charset=utf-8,application/json; charset=UTF-8
 | open | v=2025-03-26
 mcp-protocol-version | open | v=26
+mcp-protocol-version | open | v=
+mcp-protocol-version | open | v=2025 03 26
 mcp-protocol-version | open | v=2031-01-01, 2031-01-01
 ";
 

@@ -14,6 +14,7 @@ fn options() -> DecodeOptions {
         tool: tool.to_owned(),
         inner: Some(InnerPaths {
             calls: calls.map(path),
+            server: None,
             name: path("name"),
             arguments: path("arguments"),
             form,
@@ -25,9 +26,23 @@ fn options() -> DecodeOptions {
         tool("text", None, InnerForm::Json),
         tool("many", Some("calls"), InnerForm::Json),
         IndirectTool {
+            tool: "routed".to_owned(),
+            inner: Some(InnerPaths {
+                calls: None,
+                server: Some(path("at.server")),
+                name: path("name"),
+                arguments: path("arguments"),
+                form: InnerForm::Object,
+            }),
+            results: None,
+        },
+        IndirectTool {
             tool: "find".to_owned(),
             inner: None,
-            results: Some(path("found")),
+            results: Some(FoundPaths {
+                list: path("found"),
+                server: None,
+            }),
         },
     ];
     DecodeOptions {
@@ -260,9 +275,44 @@ fn a_tool_that_finds_is_known_by_its_call_and_never_in_a_batch() {
         let Ok(Payload::One(message)) = decode(body.as_bytes(), &options()) else {
             panic!("{body}");
         };
-        assert_eq!(message.results.as_ref().map(ValuePath::as_str), expected);
+        let found = message.results.as_ref().map(|found| found.list.as_str());
+        assert_eq!(found, expected);
         let batch = format!("[{body}]");
         let read = decode(batch.as_bytes(), &options()).map_err(|refused| refused.refusal);
         assert_eq!(read.err(), expected.map(|_| Refusal::BatchSearch), "{tool}");
+    }
+}
+
+#[test]
+fn a_tool_of_a_server_behind_this_one_is_called_after_it() {
+    let long = format!(
+        r#"{{"at":{{"server":"{}"}},"name":"get"}}"#,
+        "x".repeat(253)
+    );
+    for (arguments, expected) in [
+        (r#"{"at":{"server":"a"},"name":"get"}"#, "routed:2 a/get:-"),
+        (r#"{"at":{"server":"a"},"name":"b/c"}"#, "routed:2 a/b/c:-"),
+        (r#"{"name":"get"}"#, "/at/server missing"),
+        (
+            r#"{"at":{"server":null},"name":"get"}"#,
+            "/at/server missing",
+        ),
+        (r#"{"at":{"server":""},"name":"get"}"#, "/at/server empty"),
+        (r#"{"at":{"server":["a"]},"name":"get"}"#, "/at/server type"),
+        (r#"{"at":"a","name":"get"}"#, "/at/server unclear"),
+        (
+            r#"{"at":{"Server":"a"},"name":"get"}"#,
+            "/at/server unclear",
+        ),
+        // The tool `b/get` of `a` is another one.
+        (
+            r#"{"at":{"server":"a/b"},"name":"get"}"#,
+            "/at/server unclear",
+        ),
+        (r#"{"at":{"server":"a"},"name":"one"}"#, "/name nested"),
+        (r#"{"at":{"server":"a"}}"#, "/name missing"),
+        (&long, "/at/server length"),
+    ] {
+        assert_eq!(read("routed", arguments), expected, "{arguments}");
     }
 }

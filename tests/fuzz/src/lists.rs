@@ -1,14 +1,19 @@
 //! The filter of lists.
 
-use mcp_authz::mcp::{Framing, Listing, ListingCounts, ListingSettings, ListingStep, Unreadable};
+use mcp_authz::authz::ValuePath;
+use mcp_authz::mcp::{
+    FoundPaths, FoundTools, Framing, Listing, ListingCounts, ListingSettings, ListingStep,
+    Unreadable,
+};
 use serde_json::value::RawValue;
 
 /// Three bytes of settings, then a response: read as a whole and in pieces it comes out the same,
-/// and what comes out of JSON is JSON.
+/// and what comes out of JSON is JSON. Read as the result of a search, what is hidden of it is gone.
 pub fn list(data: &[u8]) {
     let [flags, one, two, response @ ..] = data else {
         return;
     };
+    found(response, flags & 8 != 0);
     let settings = ListingSettings {
         framing: if flags & 1 == 0 {
             Framing::Json
@@ -48,8 +53,37 @@ pub fn list(data: &[u8]) {
             assert!(out.eq(response.iter().filter(is_text)));
         }
     }
-    // An item may nest a thousand deep before it is given up, and each level takes a byte.
+    // An item may nest a thousand deep before its levels are only counted, and each takes a byte.
     assert!(in_pieces.held_max <= settings.item_bytes_max + 64 + 256 + 1000);
+}
+
+/// Without the tools that are hidden, a result is JSON, and has the others in their order.
+fn found(result: &[u8], has_servers: bool) {
+    let path = |text| ValuePath::of_argument(text).unwrap();
+    let paths = FoundPaths {
+        list: path("found.tools"),
+        server: has_servers.then(|| path("server")),
+    };
+    let read = |result: &[u8]| FoundTools::read(result, &paths, 16).ok();
+    let Some(found) = read(result) else { return };
+    let names = |found: &FoundTools| -> Vec<_> {
+        let names = found.tools().map(|tool| tool.name.ok().map(str::to_owned));
+        names.collect()
+    };
+    let all = names(&found);
+    let is_shown = |name: &Option<String>| name.as_ref().is_some_and(|name| !name.contains("hide"));
+    let shown: Vec<bool> = all.iter().map(is_shown).collect();
+    let Some(text) = found.shown(&shown) else {
+        assert!(shown.iter().all(|is| *is));
+        return;
+    };
+    serde_json::from_str::<&RawValue>(&text).unwrap();
+    let left = read(text.as_bytes()).unwrap();
+    assert!(
+        names(&left)
+            .iter()
+            .eq(all.iter().filter(|name| is_shown(name)))
+    );
 }
 
 #[derive(Debug)]
@@ -114,6 +148,18 @@ pub(super) fn list_seeds() -> Vec<Vec<u8>> {
             let cut = text.replace(',', ",\ndata: ");
             let events = format!(": note\nid: 7\r\ndata: {text}\r\n\r\nevent: x\rdata:{cut}\n\n");
             seeds.push([&[flags | 1, 2, 0], events.as_bytes()].concat());
+        }
+    }
+    let items = r#"[{"name":"a","server":"s"},"hide",{"name":"hide","x":"\ud83d"},{"name":"b","server":"s"}]"#;
+    let text = serde_json::to_string(items).unwrap();
+    for result in [
+        format!(r#"{{"structuredContent":{{"found":{{"tools":{items}}}}},"content":[{{"type":"text","text":{text}}}]}}"#),
+        r#"{"content":[{"type":"text","text":"hide"},{"type":"text","text":"a"}],"structuredContent":{"found":{"tools":["hide","a"]}}}"#.to_owned(),
+        format!(r#"{{"structuredContent":{{"result":{text}}},"content":[{{"type":"text","text":"{{\"name\":\"hide\"}}"}}]}}"#),
+        r#"{"content":[{"type":"text","text":"{\"name\":\"hide\"}"},{"type":"text","text":"{\"name\":\"a\"}"}]}"#.to_owned(),
+    ] {
+        for flags in [0, 8] {
+            seeds.push([&[flags, 6, 40], result.as_bytes()].concat());
         }
     }
     seeds

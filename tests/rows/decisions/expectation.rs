@@ -22,6 +22,15 @@ pub(super) fn part(expected: &Value, actual: &Value) -> Vec<String> {
     faults.0
 }
 
+/// Whether a text is one of these names, or one without that of its server.
+fn is_in_a_name(text: &str, names: &[&Value]) -> bool {
+    let is_of = |name: &str| {
+        let rest = name.strip_suffix(text);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    };
+    names.iter().filter_map(|name| name.as_str()).any(is_of)
+}
+
 /// Everything that is not as it must be, one line for each.
 pub(super) fn faults(
     expect: &Expect,
@@ -86,12 +95,13 @@ pub(super) fn faults(
         facts.fields.remove("response_context");
     }
     let answered = format!("{said:?}");
-    // The name of an inner tool is an argument, and evidence; it may be that of the outer one.
+    // The name of an inner tool is an argument, and evidence; it may be that of the outer one, and
+    // that of its server may stand before it.
     let inner = &told["inner"];
     let named = inner["names"].as_array().into_iter().flatten();
     let named: Vec<&Value> = named.chain([&inner["name"], &told["name"]]).collect();
     let secrets = built.secrets.iter();
-    for secret in secrets.filter(|secret| !named.iter().any(|name| **name == ***secret)) {
+    for secret in secrets.filter(|secret| !is_in_a_name(secret, &named)) {
         if record.contains(secret.as_str()) || answered.contains(secret.as_str()) {
             faults
                 .0

@@ -11,6 +11,7 @@ pub(super) fn tools() -> Arc<[IndirectTool]> {
         tool: tool.to_owned(),
         inner: Some(InnerPaths {
             calls,
+            server: None,
             name: path("name"),
             arguments: path("arguments"),
             form: InnerForm::Object,

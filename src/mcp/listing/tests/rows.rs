@@ -285,6 +285,7 @@ fn what_is_wrong_with_one_item_does_not_take_the_others_away() {
         (deep(13).into_bytes(), Some(Unjudged::TooDeep)),
         (deep(100).into_bytes(), Some(Unjudged::TooDeep)),
         (deep(500).into_bytes(), Some(Unjudged::TooLarge)),
+        (deep(5000).into_bytes(), Some(Unjudged::TooLarge)),
     ] {
         let response = item(&inside);
         for size in [1, 7, response.len()] {
@@ -299,8 +300,33 @@ fn what_is_wrong_with_one_item_does_not_take_the_others_away() {
             assert_eq!(outcome.out == without, unjudged.is_some());
         }
     }
-    let (_, outcome) = filter(settings(), [&item(deep(2000).as_bytes())[..]]);
-    assert_eq!(outcome.end, Err(Unreadable::TooDeep));
+}
+
+#[test]
+fn an_item_that_nests_without_bounds_ends_where_it_ends() {
+    let open = r#"{"name":"a","x":"#.to_owned() + &r#"[{"]":"#.repeat(3000);
+    let inside = r#""[\\\"]}{","y":[[],{}]"#;
+    let deep = open + inside + &"}]".repeat(3000) + "}";
+    let response = result(&format!(
+        r#"{{"tools":[{{"name":"b"}},{deep},{{"name":"c"}}]}}"#
+    ));
+    let settings = ListingSettings {
+        item_bytes_max: 256 * 1024,
+        ..settings()
+    };
+    for size in [1, 1000, response.len()] {
+        let (_, outcome) = filter(settings, response.as_bytes().chunks(size));
+        assert_eq!(outcome.end, Ok(()));
+        let told = format!("tools: {}", Unjudged::TooDeep);
+        assert_eq!(outcome.log, ["tools b", told.as_str(), "tools c"]);
+        assert_eq!(
+            outcome.out,
+            result(r#"{"tools":[{"name":"b"},{"name":"c"}]}"#)
+        );
+    }
+    let end = response.find(r#",{"name":"c"}"#).unwrap();
+    let (_, outcome) = filter(settings, [&response.as_bytes()[..end - 2]]);
+    assert_eq!(outcome.end, Err(Unreadable::Incomplete));
 }
 
 #[test]
