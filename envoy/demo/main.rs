@@ -8,6 +8,7 @@
 
 mod audit;
 mod issuer;
+mod policy;
 mod processes;
 mod raw;
 mod render;

@@ -18,10 +18,11 @@ use crate::processes::Processes;
 use crate::render::Ports;
 use crate::session::Target;
 use crate::table::Line;
-use crate::{UpArguments, issuer, listen, raw, render, rows, server, session, table};
+use crate::{UpArguments, issuer, listen, policy, raw, render, rows, server, session, table};
 
-/// Where a run keeps its files, seen from the top of the project.
-const HOME: &str = "target/up";
+/// Where runs keep their files, seen from the top of the project: each in a folder that is called like
+/// its port of Envoy, which no other run has at the same time.
+const HOMES: &str = "target/up";
 
 /// The port that Envoy gets if it is free.
 const USUAL_PORT: u16 = 10000;
@@ -34,8 +35,6 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 
 /// Runs everything. The exit status is 1 if a row is not as expected.
 pub(crate) async fn run(arguments: &UpArguments) -> Result<ExitCode> {
-    let home = Path::new(HOME);
-    std::fs::create_dir_all(home).with_context(|| format!("cannot make `{HOME}`"))?;
     let mut processes = Processes::default();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -43,7 +42,7 @@ pub(crate) async fn run(arguments: &UpArguments) -> Result<ExitCode> {
         biased;
         _ = interrupt.recv() => Ok(stopped(arguments)),
         _ = terminate.recv() => Ok(stopped(arguments)),
-        done = run_until_stopped(arguments, home, &mut processes) => done,
+        done = run_until_stopped(arguments, &mut processes) => done,
     };
     processes.stop().await;
     done
@@ -61,10 +60,12 @@ fn stopped(arguments: &UpArguments) -> ExitCode {
 /// The part that a signal cuts short.
 async fn run_until_stopped(
     arguments: &UpArguments,
-    home: &Path,
     processes: &mut Processes,
 ) -> Result<ExitCode> {
     let stage = Stage::set(arguments.port).await?;
+    let home = Path::new(HOMES).join(stage.ports.envoy.to_string());
+    std::fs::create_dir_all(&home).with_context(|| format!("cannot make `{}`", home.display()))?;
+    let home = home.as_path();
     stage.start_mcp_authz(arguments, home, processes).await?;
     stage.start_envoy(arguments, home, processes).await?;
 
@@ -75,14 +76,19 @@ async fn run_until_stopped(
     };
     let wrong = lines.iter().filter(|line| line.wrong.is_some()).count();
     println!("{}", table::render(&lines, table::colourful()));
-    println!("audit lines: {HOME}/audit.jsonl   access log: {HOME}/access.jsonl");
-    println!("other logs:  {HOME}/mcp-authz.log, {HOME}/envoy.log");
+    let files = home.display();
+    println!("audit lines: {files}/audit.jsonl   access log: {files}/access.jsonl");
+    println!("other logs:  {files}/mcp-authz.log, {files}/envoy.log");
     if wrong > 0 {
         println!("\n{wrong} of {} rows are not as expected", lines.len());
     }
     if !arguments.once {
         println!("{}", stage.invitation()?);
-        return Err(processes.ended().await);
+        let readyz = stage.readyz();
+        tokio::select! {
+            error = processes.ended() => return Err(error),
+            () = policy::tell(&stage.http, &readyz) => {}
+        }
     }
     Ok(if wrong == 0 {
         ExitCode::SUCCESS
@@ -152,8 +158,13 @@ impl Stage {
         command.arg("serve").arg("--config").arg(config);
         let (output, log) = (home.join("audit.jsonl"), home.join("mcp-authz.log"));
         processes.start("mcp-authz", &mut command, &output, &log)?;
-        let ready = format!("http://127.0.0.1:{}/readyz", self.ports.authz_admin);
-        self.wait_until_ready("mcp-authz", &ready, processes).await
+        self.wait_until_ready("mcp-authz", &self.readyz(), processes)
+            .await
+    }
+
+    /// Where mcp-authz tells of its state.
+    fn readyz(&self) -> String {
+        format!("http://127.0.0.1:{}/readyz", self.ports.authz_admin)
     }
 
     async fn start_envoy(
@@ -190,7 +201,7 @@ impl Stage {
                 }
                 if Instant::now() >= deadline {
                     bail!(
-                        "{name} is not ready after {} s; see `{HOME}`",
+                        "{name} is not ready after {} s; see `{HOMES}`",
                         READY_LIMIT.as_secs()
                     );
                 }
@@ -243,7 +254,7 @@ impl Stage {
         };
         let bearer = " -H \"authorization: Bearer $TOKEN\"";
         Ok(format!(
-            "\n{url} is up; edit envoy/policy.yaml and try again; Ctrl-C ends it.\n\n\
+            "\n{url} is up; edit envoy/policy.yaml and try again; what becomes of each edit is told here. Ctrl-C ends it.\n\n\
              A token for alice (engineering), good for 8 hours:\n\nTOKEN={token}\n\n\
              # allowed\n{allow}\n\n# denied by a rule\n{deny}\n\n# no token: 401\n{nobody}\n",
             url = self.endpoint,
