@@ -85,8 +85,8 @@ pub use response_context::{
 pub use server::{
     ChallengeScopes, DenySettings, DenyShape, Disclose, Face, FoundPaths, FoundServer,
     IndirectTool, InnerForm, InnerPaths, InvalidServer, SCOPE_VARIABLE, ScopeNames, ScopeResults,
-    Server, ServerSettings, Servers, SessionBinding, UnknownServer, UriForm, ValuePath, is_host_of,
-    is_valid_wildcard, is_wildcard,
+    Server, ServerSettings, Servers, SessionBinding, UnknownServer, UriForm, ValuePath, has_legacy,
+    is_host_of, is_valid_host, is_valid_wildcard, is_wildcard,
 };
 pub use turn::LongBodies;
 pub use verdict::{Decide, LocalReply, Outcome, Verdict};

@@ -58,7 +58,9 @@ fn news(before: &Status, now: &Status) -> Vec<String> {
         let Status {
             revision, rules, ..
         } = now;
-        return vec![format!("policy in force: revision {revision}, {rules} rules")];
+        return vec![format!(
+            "policy in force: revision {revision}, {rules} rules"
+        )];
     }
     Vec::new()
 }

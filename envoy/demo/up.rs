@@ -58,10 +58,7 @@ fn stopped(arguments: &UpArguments) -> ExitCode {
 }
 
 /// The part that a signal cuts short.
-async fn run_until_stopped(
-    arguments: &UpArguments,
-    processes: &mut Processes,
-) -> Result<ExitCode> {
+async fn run_until_stopped(arguments: &UpArguments, processes: &mut Processes) -> Result<ExitCode> {
     let stage = Stage::set(arguments.port).await?;
     let home = Path::new(HOMES).join(stage.ports.envoy.to_string());
     std::fs::create_dir_all(&home).with_context(|| format!("cannot make `{}`", home.display()))?;

@@ -315,9 +315,11 @@ impl Authenticator {
         if let Some(tenant) = own_tenant {
             keys.retain(|key| issuer_name::is_key_of(key.issuer.as_deref(), tenant));
         }
+        let workloads = settings.workloads();
         let required = Requirements {
             issuer: name,
             tenant: tenant.as_deref(),
+            workloads: workloads.as_deref(),
             accepted: issuer.accepted(audience),
             claims: &settings.claims,
             required_claims: &settings.required_claims,

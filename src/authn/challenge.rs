@@ -173,6 +173,7 @@ pub const fn error_code(error: AuthenticationError) -> Option<&'static str> {
         | E::AmbiguousKey
         | E::InvalidSignature
         | E::AudienceMismatch
+        | E::ClientMismatch
         | E::TokenExpired
         | E::TokenNotYetValid
         | E::IssuedInFuture
@@ -230,6 +231,7 @@ pub const fn description(error: AuthenticationError) -> &'static str {
         E::AmbiguousKey => "The token does not say which key signed it.",
         E::InvalidSignature => "The signature is not valid.",
         E::AudienceMismatch => "The token is for another audience.",
+        E::ClientMismatch => "The token without an audience is of another client.",
         E::TokenExpired => "The token has expired.",
         E::TokenNotYetValid => "The token is not valid yet.",
         E::IssuedInFuture => "The token was issued in the future.",

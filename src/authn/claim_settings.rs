@@ -51,6 +51,8 @@ pub enum RequiredValue {
     Text(String),
     /// This truth value.
     Truth(bool),
+    /// Any value but an empty text.
+    Present,
 }
 
 impl ListedClaims {

@@ -59,27 +59,28 @@ impl Validity {
         accepted: Accepted<'_>,
         subject: &Subject,
     ) -> Result<(), AuthenticationError> {
-        let is_accepted = match (&self.audience, &subject.agent) {
+        match (&self.audience, &subject.agent) {
             (Some(audience), _) => {
                 let is_ours = |one: &Arc<str>| accepted.audience.iter().any(|ours| **ours == **one);
-                audience.iter().any(is_ours)
+                let is_accepted = audience.iter().any(is_ours);
+                is_accepted
+                    .then_some(())
+                    .ok_or(AuthenticationError::AudienceMismatch)
             }
             (None, _) if accepted.clients.is_empty() => {
-                return Err(AuthenticationError::ClaimMissing(Claim::Audience));
+                Err(AuthenticationError::ClaimMissing(Claim::Audience))
             }
             (None, None) if subject.unknown.agent => {
-                return Err(AuthenticationError::ClaimInvalid(Claim::Agent));
+                Err(AuthenticationError::ClaimInvalid(Claim::Agent))
             }
-            (None, None) => return Err(AuthenticationError::ClaimMissing(Claim::Agent)),
+            (None, None) => Err(AuthenticationError::ClaimMissing(Claim::Agent)),
             (None, Some(client)) => {
                 let mut clients = accepted.clients.iter();
-                !subject.unknown.agent && clients.any(|own| **own == **client)
+                let is_accepted = !subject.unknown.agent && clients.any(|own| **own == **client);
+                is_accepted
+                    .then_some(())
+                    .ok_or(AuthenticationError::ClientMismatch)
             }
-        };
-        if is_accepted {
-            Ok(())
-        } else {
-            Err(AuthenticationError::AudienceMismatch)
         }
     }
 

@@ -73,6 +73,9 @@ pub enum AuthenticationError {
     /// `aud` does not contain this server.
     #[error("token is for another audience")]
     AudienceMismatch,
+    /// There is no `aud`, and the client is none of those that may stand for it.
+    #[error("token is of another client")]
+    ClientMismatch,
     /// `exp` has passed.
     #[error("token has expired")]
     TokenExpired,

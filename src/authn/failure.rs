@@ -111,6 +111,7 @@ fn at_fault(error: AuthenticationError) -> AtFault {
         E::InvalidSignature => AtFault::Named("signature"),
         E::UnknownIssuer => AtFault::Claim(Claim::Issuer),
         E::AudienceMismatch => AtFault::Claim(Claim::Audience),
+        E::ClientMismatch => AtFault::Claim(Claim::Agent),
         E::TokenExpired => AtFault::Claim(Claim::Expiry),
         E::TokenNotYetValid => AtFault::Claim(Claim::NotBefore),
         E::IssuedInFuture => AtFault::Claim(Claim::IssuedAt),

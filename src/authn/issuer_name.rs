@@ -1,13 +1,14 @@
 //! The name of an issuer: the texts that `iss` may have, and those that it never has.
 
+mod known_form;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::spiffe;
+use known_form::is_uuid;
 
-/// What stands for the tenant in the name of an issuer, as Microsoft Entra ID writes it in the
-/// metadata that its tenants share.
-pub const TENANT_VARIABLE: &str = "{tenantid}";
+pub use known_form::TENANT_VARIABLE;
 
 /// The claim that has to name the same tenant as `iss`.
 pub(super) const TENANT_CLAIM: &str = "tid";
@@ -44,7 +45,10 @@ pub enum InvalidIssuerName {
          tenant, or `{TENANT_VARIABLE}` and `tenants`"
     )]
     SharedTenant(String),
-    /// A SPIFFE ID that is no trust domain, or a provider without one.
+    /// The name of a known provider in a form that none of its tokens has.
+    #[error("no token of this provider has such an `iss`; theirs is `{0}`")]
+    Form(String),
+    /// A SPIFFE ID that is no trust domain.
     #[error(
         "tokens of SPIFFE name their issuer by a trust domain: `spiffe://` and lower-case letters, \
          digits, `.`, `-` and `_`"
@@ -102,6 +106,13 @@ pub(super) fn faults(issuer: &str, tenants: &[String]) -> Vec<InvalidIssuerName>
     }
     let microsoft = microsoft_tenant(issuer);
     faults.extend(microsoft.and_then(shared));
+    if faults.is_empty() {
+        faults.extend(
+            known_form::of(issuer)
+                .filter(|form| form != issuer)
+                .map(InvalidIssuerName::Form),
+        );
+    }
     let mut seen = HashSet::new();
     for tenant in tenants {
         if let Some(why) = why_no_tenant(tenant, microsoft.is_some()) {
@@ -152,13 +163,6 @@ fn shared(tenant: &str) -> Option<InvalidIssuerName> {
     is_shared.then(|| InvalidIssuerName::SharedTenant(tenant.to_owned()))
 }
 
-/// A UUID in its usual form (RFC 9562 §4), in lower case.
-fn is_uuid(text: &str) -> bool {
-    let lengths = text.split('-').map(str::len);
-    let is_digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f' | b'-');
-    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(is_digit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,6 +183,13 @@ mod tests {
             (ENTRA, &[ONE], 0),
             ("https://sts.windows.net/{tenantid}/", &[ONE], 0),
             ("https://idp.example/{tenantid}", &["acme", "b.c_d~e"], 0),
+            // Forms that a known provider never writes.
+            ("https://login.microsoftonline.com/{tenantid}", &[ONE], 1),
+            (
+                "https://idp.example/.well-known/openid-configuration",
+                &[],
+                1,
+            ),
             // Spaces, patterns and what URIs do not have.
             ("https://idp.example ", &[], 1),
             (" https://idp.example", &[], 1),

@@ -122,6 +122,7 @@ impl Provider {
                 required: &[("token_use", "access")],
                 ..USUAL
             },
+            // What else its access tokens have depends on their version.
             Provider::Entra => Tokens {
                 roles: First(&["roles"]),
                 tenant: First(&["tid"]),
@@ -205,15 +206,31 @@ impl Provider {
         }
     }
 
-    /// What its tokens for an API have and its others do not.
+    /// What its tokens for an API have and its others do not, where they are of an issuer of this
+    /// name.
     #[must_use]
-    pub fn required_claims(self) -> Vec<RequiredClaim> {
+    pub fn required_claims(self, issuer: &str) -> Vec<RequiredClaim> {
+        let claim = |path: &str, value| RequiredClaim {
+            path: path.to_owned(),
+            values: vec![value],
+        };
         let required = self.tokens().required.iter();
-        let required = required.map(|(path, value)| RequiredClaim {
-            path: (*path).to_owned(),
-            values: vec![RequiredValue::Text((*value).to_owned())],
-        });
-        required.collect()
+        let required =
+            required.map(|(path, value)| claim(path, RequiredValue::Text((*value).to_owned())));
+        let client = (self == Provider::Entra).then(|| entra_client(issuer));
+        let client = client.map(|path| claim(path, RequiredValue::Present));
+        required.chain(client).collect()
+    }
+}
+
+/// The claim in which access tokens of Microsoft Entra ID have their client, by their version; the
+/// issuers of version 2 end in `/v2.0`. ID tokens of an app registration that is an API too have the
+/// same `aud` and no such claim.
+fn entra_client(issuer: &str) -> &'static str {
+    if issuer.trim_end_matches('/').ends_with("/v2.0") {
+        "azp"
+    } else {
+        "appid"
     }
 }
 

@@ -1,17 +1,22 @@
 //! What can be configured about authentication: plain data with the defaults, decoded elsewhere.
 
+mod invalid;
+
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::claim_settings::{ClaimSettings, RequiredClaim};
 use super::discovery;
-use super::issuer_name::{self, InvalidIssuerName};
+use super::issuer_name;
 use super::provider::Provider;
 use super::spiffe;
 use super::{SignatureAlgorithm, TokenTypes};
-use crate::authz::{InvalidPath, ScopeNames};
+use crate::authz::ScopeNames;
 use crate::fetch::{is_loopback, url_to_fetch};
+
+pub use invalid::InvalidSettings;
 
 /// Everything that authentication takes from the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +65,8 @@ pub struct IssuerSettings {
     pub provider: Option<Provider>,
     /// The accepted tenants, if its name has the variable.
     pub tenants: Vec<String>,
+    /// The SPIFFE trust domain of its workloads, if its name is none.
+    pub trust_domain: Option<String>,
     /// The clients of which a token without `aud` is accepted.
     pub clients: Vec<String>,
     /// Where its keys are.
@@ -93,6 +100,7 @@ impl IssuerSettings {
             issuer: _,
             provider: _,
             tenants: _,
+            trust_domain: _,
             clients: _,
             source: _,
             algorithms: _,
@@ -112,11 +120,30 @@ impl IssuerSettings {
     }
 
     /// Whether its keys come from the same place as with other settings of the same issuer, over the
-    /// same trust roots, and not over plain http unless that is still allowed.
+    /// same trust roots, for workloads as before, and not over plain http unless that is still allowed.
     pub(super) fn has_keys_of(&self, other: &IssuerSettings) -> bool {
         self.source == other.source
             && self.ca_file == other.ca_file
+            && self.workloads().is_some() == other.workloads().is_some()
             && (self.insecure_http || !other.insecure_http)
+    }
+
+    /// What is wrong with the trust domain of its workloads.
+    fn workload_fault(&self) -> Option<InvalidSettings> {
+        let name = || self.issuer.clone();
+        let is_named = self.issuer.starts_with(spiffe::SCHEME);
+        match &self.trust_domain {
+            Some(_) if is_named => Some(InvalidSettings::TwoTrustDomains(name())),
+            Some(domain) => {
+                let uri = spiffe::uri(domain);
+                let domain = domain.clone();
+                (!spiffe::is_trust_domain(&uri)).then_some(InvalidSettings::TrustDomain(domain))
+            }
+            None => {
+                let is_spiffe = self.provider == Some(Provider::Spiffe) && !is_named;
+                is_spiffe.then(|| InvalidSettings::NoTrustDomain(name()))
+            }
+        }
     }
 
     /// What is wrong with the way to its keys.
@@ -157,6 +184,17 @@ impl IssuerSettings {
             .collect()
     }
 
+    /// The trust domain whose workloads its tokens are of, if they are of workloads alone, as a URI.
+    pub(super) fn workloads(&self) -> Option<Cow<'_, str>> {
+        let configured = self
+            .trust_domain
+            .as_deref()
+            .map(spiffe::uri)
+            .map(Cow::Owned);
+        let named = spiffe::is_trust_domain(&self.issuer).then_some(Cow::Borrowed(&*self.issuer));
+        configured.or(named)
+    }
+
     /// Each `iss` that its tokens may have: its name, or one for each tenant.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
@@ -170,6 +208,7 @@ impl IssuerSettings {
             issuer: issuer.into(),
             provider: None,
             tenants: Vec::new(),
+            trust_domain: None,
             clients: Vec::new(),
             source: KeySourceSettings::Discovery,
             algorithms: SignatureAlgorithm::ALL.to_vec(),
@@ -217,86 +256,6 @@ impl Default for KeySettings {
             min_interval: Duration::from_secs(10),
         }
     }
-}
-
-/// What is wrong with the settings of an issuer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidSettings {
-    /// `issuer` is empty.
-    #[error("issuer is empty")]
-    EmptyIssuer,
-    /// Two entries have the same `issuer`.
-    #[error("issuer `{0}` is there twice")]
-    DuplicateIssuer(String),
-    /// No token can be from an issuer of that name.
-    #[error("issuer `{issuer}`: {fault}")]
-    Name {
-        /// The issuer.
-        issuer: String,
-        /// Why.
-        fault: InvalidIssuerName,
-    },
-    /// Nothing says where the keys of its tenants are.
-    #[error(
-        "issuer `{0}`: the keys of its tenants cannot be discovered; set `jwks_uri` or `jwks_file`"
-    )]
-    KeysOfTenants(String),
-    /// Discovery needs an `issuer` that is an https URL (http on loopback) without query or
-    /// fragment (RFC 8414 §2).
-    #[error("issuer `{0}` is not an https URL, so its keys cannot be discovered")]
-    IssuerUrl(String),
-    /// `jwks_uri` is not an https URL (http on loopback).
-    #[error("`jwks_uri` of issuer `{0}` is not an https URL")]
-    KeysUrl(String),
-    /// Metadata and keys would come over plain http.
-    #[error(
-        "keys of issuer `{0}` would be fetched over plain http: `insecure_http: true` allows that, \
-         inside a network that nobody else is in"
-    )]
-    PlainHttp(String),
-    /// `insecure_http` where nothing is fetched.
-    #[error("nothing is fetched for issuer `{0}`, so `insecure_http` says nothing")]
-    InsecureFile(String),
-    /// `token_file` where nothing is fetched.
-    #[error("nothing is fetched for issuer `{0}`, so its `token_file` is not used")]
-    UnusedToken(String),
-    /// The token would be sent unprotected.
-    #[error("`token_file` of issuer `{0}`: the token would be sent over plain http")]
-    PlainToken(String),
-    /// `algorithms` is empty.
-    #[error("issuer `{0}` has no algorithm")]
-    NoAlgorithm(String),
-    /// `refresh` or `min_interval` is zero, or `stale_max` is less than `refresh`.
-    #[error(
-        "issuer `{0}`: `refresh` and `min_interval` must be above zero, `stale_max` at least `refresh`"
-    )]
-    Interval(String),
-    /// A path in `claims` leads to no claim.
-    #[error("`claims` of issuer `{issuer}`: `{path}` can never match: {error}")]
-    ClaimPath {
-        /// The issuer.
-        issuer: String,
-        /// The path.
-        path: String,
-        /// Why.
-        error: InvalidPath,
-    },
-    /// `ca_file` cannot be read, or has no certificate.
-    #[error("`ca_file` of issuer `{issuer}`: {cause}")]
-    CaFile {
-        /// The issuer.
-        issuer: String,
-        /// What is wrong with it.
-        cause: String,
-    },
-    /// No HTTP client could be made.
-    #[error("http client for issuer `{issuer}`: {cause}")]
-    Client {
-        /// The issuer.
-        issuer: String,
-        /// What is wrong with it.
-        cause: String,
-    },
 }
 
 impl AuthnSettings {
@@ -366,12 +325,7 @@ impl AuthnSettings {
                     fault: why,
                 });
             }
-            if settings.provider == Some(Provider::Spiffe) && !spiffe::is_trust_domain(&name) {
-                fault(InvalidSettings::Name {
-                    issuer: name.clone(),
-                    fault: InvalidIssuerName::TrustDomain,
-                });
-            }
+            settings.workload_fault().into_iter().for_each(&mut fault);
             settings.source_faults().into_iter().for_each(&mut fault);
             if settings.algorithms.is_empty() {
                 fault(InvalidSettings::NoAlgorithm(name.clone()));

@@ -11,6 +11,11 @@ pub(super) fn trust_domain(id: &str) -> Option<&str> {
     id.get(..end).filter(|_| is_domain(domain) && is_path(path))
 }
 
+/// A trust domain as [`trust_domain`] writes it.
+pub(super) fn uri(domain: &str) -> String {
+    format!("{SCHEME}{domain}")
+}
+
 /// Whether an issuer is a trust domain, as [`trust_domain`] writes it.
 pub(super) fn is_trust_domain(issuer: &str) -> bool {
     issuer.strip_prefix(SCHEME).is_some_and(is_domain)

@@ -56,6 +56,8 @@ pub(super) struct Requirements<'r> {
     pub(super) issuer: &'r Arc<str>,
     /// Its tenant, if the issuer has several.
     pub(super) tenant: Option<&'r str>,
+    /// The trust domain of the issuer's workloads, if its tokens are of workloads alone.
+    pub(super) workloads: Option<&'r str>,
     /// Whom it has to be for.
     pub(super) accepted: Accepted<'r>,
     /// Which claims say what.
@@ -83,6 +85,9 @@ impl<'t> Unverified<'t> {
                 _ => AuthenticationError::OpaqueToken,
             });
         };
+        if !is_json(header) {
+            return Err(AuthenticationError::OpaqueToken);
+        }
         let header = object(header, json_depth_max, TokenPart::Header)?;
         let header = TokenHeader::read(&header)?;
         let claims = object(payload, json_depth_max, TokenPart::Claims)?;
@@ -149,7 +154,7 @@ impl<'t> Unverified<'t> {
         evidence.is_verified = true;
         evidence.issuer = Some(Arc::clone(required.issuer));
         evidence.key_id.clone_from(&key.id);
-        check_workload(&self.claims, required.issuer, key)?;
+        check_workload(&self.claims, required.workloads, key)?;
         let sender = SenderConstraint::of(&self.claims);
         sender.check()?;
         let validity = Validity::from_claims(&self.claims)?;
@@ -173,20 +178,19 @@ impl<'t> Unverified<'t> {
     }
 }
 
-/// A key of a SPIFFE bundle verifies tokens of workloads alone, and a trust domain has no workloads
-/// of another (SPIFFE, JWT-SVID, §4).
+/// A trust domain has no workloads of another, and a key of a SPIFFE bundle verifies tokens of the
+/// workloads of its own trust domain alone (SPIFFE, JWT-SVID, §4).
 fn check_workload(
     claims: &Value<'_>,
-    issuer: &str,
+    workloads: Option<&str>,
     key: &VerificationKey,
 ) -> Result<(), AuthenticationError> {
-    let is_domain = spiffe::is_trust_domain(issuer);
-    if !is_domain && !key.is_for_svids {
+    if workloads.is_none() && !key.is_for_svids {
         return Ok(());
     }
     let workload = claims.member("sub").and_then(Value::as_str);
     match workload.and_then(spiffe::trust_domain) {
-        Some(domain) if !is_domain || domain == issuer => Ok(()),
+        Some(domain) if workloads == Some(domain) => Ok(()),
         Some(_) | None => Err(AuthenticationError::ClaimInvalid(Claim::Workload)),
     }
 }
@@ -219,6 +223,13 @@ impl Verified {
             audience: self.validity.audience.clone().unwrap_or_default(),
         }
     }
+}
+
+/// Whether a text begins as the header of a JWS does. Some opaque tokens have as many dots.
+fn is_json(part: &str) -> bool {
+    let text = URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
+    let first = text.trim_ascii_start().first();
+    first.is_some_and(|first| matches!(first, b'{' | b'['))
 }
 
 /// A part of the token as a JSON object.

@@ -72,11 +72,8 @@ impl TokenTypes {
     /// Whether a token with this `typ`, or without one, may be an access token.
     pub(super) fn has(&self, kind: Option<&str>) -> bool {
         match kind {
-            None => self.0.iter().any(|own| own == NO_TYPE),
-            Some(kind) => self
-                .0
-                .iter()
-                .any(|own| own != NO_TYPE && is_same(own, kind)),
+            None => self.0.iter().any(|own| is_none(own)),
+            Some(kind) => self.0.iter().any(|own| !is_none(own) && is_same(own, kind)),
         }
     }
 }
@@ -85,6 +82,11 @@ impl Default for TokenTypes {
     fn default() -> Self {
         TokenTypes(USUAL.map(str::to_owned).to_vec())
     }
+}
+
+/// Whether an entry stands for a header without `typ`, in any case as the others.
+fn is_none(kind: &str) -> bool {
+    kind.eq_ignore_ascii_case(NO_TYPE)
 }
 
 fn is_same(one: &str, other: &str) -> bool {
@@ -111,6 +113,8 @@ mod tests {
     fn a_type_is_compared_without_case_and_prefix() {
         let usual = TokenTypes::default();
         let only = TokenTypes::new(vec!["application/at+JWT".to_owned()]);
+        let untyped = TokenTypes::new(vec!["None".to_owned()]);
+        assert!(untyped.has(None) && !untyped.has(Some("none")) && !untyped.has(Some("None")));
         let rows = [
             (None, true, false),
             (Some("JWT"), true, false),

@@ -226,7 +226,9 @@ impl From<AuthenticationError> for Reason {
                 Reason::UnknownKey
             }
             AuthenticationError::InvalidSignature => Reason::InvalidSignature,
-            AuthenticationError::AudienceMismatch => Reason::AudienceMismatch,
+            AuthenticationError::AudienceMismatch | AuthenticationError::ClientMismatch => {
+                Reason::AudienceMismatch
+            }
             AuthenticationError::TokenExpired => Reason::TokenExpired,
             AuthenticationError::TokenNotYetValid | AuthenticationError::IssuedInFuture => {
                 Reason::TokenNotYetValid

@@ -15,11 +15,11 @@ use crate::authz::Subject;
 use crate::telemetry::metrics::{Counter, Metrics};
 
 pub use faces::{Face, InvalidServer};
-pub use hosts::{is_host_of, is_valid_wildcard, is_wildcard};
+pub use hosts::{is_host_of, is_valid_host, is_valid_wildcard, is_wildcard};
 pub use settings::{
     ChallengeScopes, DenySettings, DenyShape, Disclose, FoundPaths, IndirectTool, InnerForm,
     InnerPaths, SCOPE_VARIABLE, ScopeNames, ScopeResults, ServerSettings, SessionBinding, UriForm,
-    ValuePath,
+    ValuePath, has_legacy,
 };
 
 use faces::Faces;

@@ -91,10 +91,28 @@ fn listed(node: &Node, findings: &mut Findings) -> Option<ListedClaims> {
 
 /// Reads `clients`.
 pub(super) fn clients(node: &Node, findings: &mut Findings) -> Option<Vec<String>> {
-    yaml::list(node, findings, yaml::string)
+    yaml::list(node, findings, |node, findings| {
+        exact(node, "clients are compared exactly", findings)
+    })
 }
 
-/// Reads `required_claims` over those of the provider: a key replaces the values of its own claim.
+/// A text that tokens have to have, and no pattern for it.
+pub(super) fn exact(node: &Node, help: &str, findings: &mut Findings) -> Option<String> {
+    let text = yaml::string(node, findings)?;
+    if text.contains(['*', '{', '}']) {
+        findings.error(node, format!("`{text}` looks like a pattern"), help);
+        return None;
+    }
+    if text.trim() != text {
+        let message = format!("`{text}` begins or ends with a blank");
+        findings.error(node, message, help);
+        return None;
+    }
+    Some(text)
+}
+
+/// Reads `required_claims` over those of the provider: a key replaces the values of its own claim, or
+/// with `null` no longer requires it.
 pub(super) fn required_claims(
     node: &Node,
     required: &mut Vec<RequiredClaim>,
@@ -111,6 +129,17 @@ pub(super) fn required_claims(
     }
     for (key, value) in entries {
         let path = claim_path(key, findings);
+        if value.data == Data::Null {
+            let before = required.len();
+            required.retain(|claim| path.as_ref() != Some(&claim.path));
+            if before == required.len() && path.is_some() {
+                let message = format!("`{}` is not required", key.as_str().unwrap_or_default());
+                let help = "`null` takes back what `provider` requires; `{present: true}` accepts any \
+                            value";
+                findings.error(value, message, help);
+            }
+            continue;
+        }
         let values = yaml::list_or_one(value, findings, required_value);
         let (Some(path), Some(values)) = (path, values) else {
             continue;
@@ -127,6 +156,9 @@ fn required_value(node: &Node, findings: &mut Findings) -> Option<RequiredValue>
     if let Data::Bool(truth) = node.data {
         return Some(RequiredValue::Truth(truth));
     }
+    if matches!(node.data, Data::Map(_)) {
+        return present(node, findings);
+    }
     let text = yaml::string(node, findings)?;
     if text.contains('*') {
         let message = format!("`{text}` looks like a pattern");
@@ -134,6 +166,21 @@ fn required_value(node: &Node, findings: &mut Findings) -> Option<RequiredValue>
         return None;
     }
     Some(RequiredValue::Text(text))
+}
+
+/// `{present: true}`.
+fn present(node: &Node, findings: &mut Findings) -> Option<RequiredValue> {
+    let mut fields = Fields::open(node, "a value", findings)?;
+    let is_present = fields.required("present", findings, |node, findings| {
+        let is_present = yaml::boolean(node, findings)?;
+        if !is_present {
+            let help = "`null` in the place of the values takes back what `provider` requires";
+            findings.error(node, "a required claim is present", help);
+        }
+        Some(is_present)
+    });
+    fields.finish(findings);
+    is_present.map(|_| RequiredValue::Present)
 }
 
 /// The claims in force, as the effective configuration shows them.
@@ -150,15 +197,21 @@ pub(super) fn claims_shown(settings: &ClaimSettings) -> Value {
     Value::Object(shown.collect())
 }
 
-/// The required claims in force, as the effective configuration shows them.
-pub(super) fn required_shown(required: &[RequiredClaim]) -> Value {
+/// The required claims in force, as the effective configuration shows them: `null` for those of the
+/// provider that were taken back.
+pub(super) fn required_shown(required: &[RequiredClaim], usual: &[RequiredClaim]) -> Value {
+    let is_required = |path: &String| required.iter().any(|claim| claim.path == *path);
+    let usual = usual.iter().map(|claim| claim.path.clone());
+    let taken_back = usual.filter(|path| !is_required(path));
     let shown = required.iter().map(|RequiredClaim { path, values }| {
         let values = values.iter().map(|value| match value {
             RequiredValue::Text(text) => json!(text),
             RequiredValue::Truth(truth) => json!(truth),
+            RequiredValue::Present => json!({"present": true}),
         });
         (path.clone(), values.collect())
     });
-    let shown: Map<String, Value> = shown.collect();
+    let taken_back = taken_back.map(|path| (path, Value::Null));
+    let shown: Map<String, Value> = shown.chain(taken_back).collect();
     json!((!shown.is_empty()).then_some(shown))
 }

@@ -167,7 +167,7 @@ fn token_form(fields: &mut Fields<'_>, settings: &mut IssuerSettings, findings: 
     settings.provider = provider;
     if let Some(provider) = provider {
         settings.claims = provider.claims();
-        settings.required_claims = provider.required_claims();
+        settings.required_claims = provider.required_claims(&settings.issuer);
     }
     if settings.issuer.contains(TENANT_VARIABLE) {
         settings.claims.tenant = vec!["tid".to_owned()];
@@ -176,6 +176,7 @@ fn token_form(fields: &mut Fields<'_>, settings: &mut IssuerSettings, findings: 
         yaml::list(node, findings, yaml::string)
     });
     settings.tenants = tenants.unwrap_or_default();
+    settings.trust_domain = fields.optional("trust_domain", findings, yaml::string);
     let clients = fields.optional("clients", findings, claims::clients);
     settings.clients = clients.unwrap_or_default();
     fields.optional("claims", findings, |node, findings| {
@@ -208,6 +209,7 @@ pub(super) fn shown(settings: &IssuerSettings) -> Value {
         issuer,
         provider,
         tenants,
+        trust_domain,
         clients,
         source,
         algorithms,
@@ -233,6 +235,7 @@ pub(super) fn shown(settings: &IssuerSettings) -> Value {
     put("issuer", json!(issuer));
     put("provider", json!(provider.map(Words::word)));
     put("tenants", some(tenants));
+    put("trust_domain", json!(trust_domain));
     put("clients", some(clients));
     match source {
         KeySourceSettings::Discovery => {}
@@ -248,7 +251,11 @@ pub(super) fn shown(settings: &IssuerSettings) -> Value {
     );
     put("insecure_http", json!(insecure_http));
     put("claims", claims::claims_shown(claims));
-    put("required_claims", claims::required_shown(required_claims));
+    let usual = provider.map(|provider| provider.required_claims(issuer));
+    put(
+        "required_claims",
+        claims::required_shown(required_claims, &usual.unwrap_or_default()),
+    );
     put("scopes", scope_names::shown(scope_names.as_ref()));
     put("leeway", json!(yaml::duration_text(*leeway)));
     put(

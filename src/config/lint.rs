@@ -9,7 +9,6 @@ use super::silence::{
     UNRULED_INNER_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
 };
 use crate::check::ServerSettings;
-use crate::fetch::fetchable_url;
 use crate::yaml::{Data, Findings, Node, silence_of};
 
 /// What the rules of a policy look at.
@@ -124,25 +123,13 @@ fn look_at_issuer(issuer: &Node, findings: &mut Findings) {
     }
 }
 
-/// For an issuer whose keys, or whose users, may meet somebody on the way.
+/// For an issuer whose keys may meet somebody on the way.
 fn look_at_protection(issuer: &Node, findings: &mut Findings) {
     let insecure = issuer.member("insecure_http");
     if let Some(node) = insecure.filter(|node| node.data == Data::Bool(true)) {
         let message =
             "whoever is between mcp-authz and this issuer can replace its keys, and be anyone";
         let help = "https with `ca_file`, or silence this with `silence: [plain-http]`";
-        findings.lint(node, PLAIN_HTTP, message, help);
-        return;
-    }
-    let Some(node) = issuer.member("issuer") else {
-        return;
-    };
-    let is_plain = |name: &str| name.starts_with("http://") && fetchable_url(name).is_none();
-    if node.as_str().is_some_and(is_plain) {
-        let message =
-            "clients that find this name in the metadata of a server log in over plain http";
-        let help = "an issuer of that name may be reached by https all the same: see that servers name \
-                    such an address, or silence this with `silence: [plain-http]`";
         findings.lint(node, PLAIN_HTTP, message, help);
     }
 }

@@ -19,7 +19,7 @@ use super::words::{ACCEPT, ON, PROTOCOL_VERSIONS, Words, word_of};
 use crate::authn::{IssuerSettings, TokenPlace};
 use crate::catalog::{OnChange, OnUnknown, Trust};
 use crate::check::{
-    DenySettings, ScopeNames, ScopeResults, ServerSettings, SessionBinding, UriForm,
+    DenySettings, ScopeNames, ScopeResults, ServerSettings, SessionBinding, UriForm, has_legacy,
 };
 use crate::upstream::AuthorizationHeader;
 use crate::yaml::{self, Fields, Findings, Node};
@@ -113,8 +113,9 @@ fn server(
         .unwrap_or_default();
     let bindings = yaml::choice(SessionBinding::WORDS);
     let session_binding = fields.optional("session_binding", findings, bindings);
-    let (responses_on_get, resume) = streams(&mut fields, findings);
     let protocol_versions = fields.optional("protocol_versions", findings, protocol_versions);
+    let protocol_versions = protocol_versions.unwrap_or_default();
+    let (responses_on_get, resume) = streams(&protocol_versions, &mut fields, findings);
     fields.finish(findings);
     let has_streams = responses_on_get || resume;
     indirect::check_streams(node, indirect.as_ref(), has_streams, findings);
@@ -147,16 +148,36 @@ fn server(
         trust,
         check_arguments,
         indirect,
-        protocol_versions: protocol_versions.unwrap_or_default(),
+        protocol_versions,
     };
     Some((settings, snapshot))
 }
 
-/// Whether the server answers on GET streams, and whether clients may resume streams.
-fn streams(fields: &mut Fields<'_>, findings: &mut Findings) -> (bool, bool) {
-    let on_get = fields.optional("responses_on_get", findings, yaml::boolean);
-    let resume = fields.optional("resume", findings, yaml::choice(ON));
+/// Whether the server answers on GET streams, and whether clients may resume streams. The revisions
+/// before 2026-07-28 alone have such streams.
+fn streams(versions: &[&str], fields: &mut Fields<'_>, findings: &mut Findings) -> (bool, bool) {
+    let only_modern = |is_set: bool| is_set && !has_legacy(versions);
+    let on_get = fields.optional("responses_on_get", findings, |node, findings| {
+        let is_set = yaml::boolean(node, findings)?;
+        if only_modern(is_set) {
+            no_streams(node, findings);
+        }
+        Some(is_set)
+    });
+    let resume = fields.optional("resume", findings, |node, findings| {
+        let is_set = yaml::choice(ON)(node, findings)?;
+        if only_modern(is_set) {
+            no_streams(node, findings);
+        }
+        Some(is_set)
+    });
     (on_get.unwrap_or(false), resume.unwrap_or(false))
+}
+
+fn no_streams(node: &Node, findings: &mut Findings) {
+    let message = "no revision of `protocol_versions` has streams on GET";
+    let help = "name an earlier one there too, or leave this out";
+    findings.error(node, message, help);
 }
 
 fn protocol_versions(node: &Node, findings: &mut Findings) -> Option<Vec<&'static str>> {

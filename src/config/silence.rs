@@ -14,7 +14,7 @@ pub(super) const UNSHARED_SESSIONS: &str = "unshared-sessions";
 pub(super) const TELLING_STATUS: &str = "telling-status";
 /// Users may choose the claim that says who a subject is.
 pub(super) const CHOSEN_SUBJECT: &str = "chosen-subject";
-/// Keys come over plain http, or an issuer is named by such a URL.
+/// Keys come over plain http.
 pub(super) const PLAIN_HTTP: &str = "plain-http";
 /// A key in `jwks_file` verifies no token.
 pub const UNUSABLE_KEY: &str = "unusable-key";

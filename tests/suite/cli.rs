@@ -180,7 +180,12 @@ fn validate_reads_the_keys_of_issuers() {
     let (small, other) = (of_bytes(192), of_bytes(258));
     let same_id = other.replace(r#""kid":"r""#, r#""kid":"1""#);
     let none = "error: key set has no usable key";
-    let rows: [(Option<String>, &[&str], i32); 15] = [
+    let nulls = KEY.replace(
+        r#""kid":"1""#,
+        r#""kid":"1","use":null,"alg":null,"key_ops":null,"d":null"#,
+    );
+    let workloads = KEY.replace(r#""kid":"1""#, r#""kid":"w","use":"jwt-svid""#);
+    let rows: [(Option<String>, &[&str], i32); 18] = [
         (
             None,
             &["error: cannot read `jwks_file`: there is no such file"],
@@ -268,6 +273,24 @@ fn validate_reads_the_keys_of_issuers() {
             0,
         ),
         (Some(set(&[KEY, &other])), &["0 error(s), 0 warning(s)"], 0),
+        (Some(set(&[&nulls])), &["0 error(s), 0 warning(s)"], 0),
+        (
+            Some(set(&[&workloads])),
+            &[
+                "warning[unusable-key]: key 1 (`w`) is for workloads",
+                "name the `trust_domain` of the issuer",
+                "1 error(s), 1 warning(s)",
+            ],
+            1,
+        ),
+        (
+            Some(set(&[KEY, &workloads])),
+            &[
+                "warning[unusable-key]: key 2 (`w`) is for workloads",
+                "0 error(s), 1 ",
+            ],
+            0,
+        ),
     ];
     for (text, says, code) in rows {
         if let Some(text) = &text {
@@ -285,6 +308,31 @@ fn validate_reads_the_keys_of_issuers() {
     write("mcp-authz.yaml", &silent);
     let ran = run(&["validate", "--config", config.to_str().unwrap()]);
     assert!(ran.out.contains("0 error(s), 0 warning(s)"), "{}", ran.out);
+    for (own, keys, says) in [
+        (
+            "algorithms: [RS256]",
+            KEY,
+            "error: no key is for one of the `algorithms`",
+        ),
+        (
+            "algorithms: [RS256, ES256]",
+            KEY,
+            "0 error(s), 0 warning(s)",
+        ),
+        (
+            "trust_domain: a.test",
+            &*workloads,
+            "0 error(s), 0 warning(s)",
+        ),
+    ] {
+        write("keys.json", &set(&[keys]));
+        write(
+            "mcp-authz.yaml",
+            &text.replace("keys.json}", &format!("keys.json, {own}}}")),
+        );
+        let ran = run(&["validate", "--config", config.to_str().unwrap()]);
+        assert!(ran.out.contains(says), "{own}: {}", ran.out);
+    }
 }
 
 /// What is fetched unprotected, and with which token.
@@ -318,12 +366,12 @@ fn validate_warns_of_plain_http_and_reads_tokens_of_issuers() {
         ),
         (
             "issuer: http://a.test/trust, jwks_file: keys.json",
-            plain,
+            "0 error(s), 0 warning(s)",
             0,
         ),
         (
             "issuer: http://a.test/trust, jwks_uri: https://a.test/keys",
-            plain,
+            "0 error(s), 0 warning(s)",
             0,
         ),
         ("issuer: http://127.0.0.1:1", "0 error(s), 0 warning(s)", 0),

@@ -183,6 +183,7 @@ fn descriptions_keep_the_rules_of_challenges() {
         E::UnknownIssuer,
         E::UnknownKey,
         E::AmbiguousKey,
+        E::ClientMismatch,
         E::InvalidSignature,
         E::AudienceMismatch,
         E::TokenExpired,

@@ -38,6 +38,7 @@ fn is(value: &Value<'_>, required: &RequiredValue) -> bool {
     match required {
         RequiredValue::Text(text) => value.as_str() == Some(text),
         RequiredValue::Truth(truth) => *value == Value::Bool(*truth),
+        RequiredValue::Present => !matches!(value, Value::Null) && value.as_str() != Some(""),
     }
 }
 

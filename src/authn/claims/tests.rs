@@ -404,12 +404,13 @@ fn audience_of(text: &str, clients: &[&str]) -> Result<(), AuthenticationError> 
 #[test]
 fn a_client_stands_for_an_audience_only_where_there_is_none() {
     let mismatch = Err(AuthenticationError::AudienceMismatch);
+    let other = Err(AuthenticationError::ClientMismatch);
     for (text, expected) in [
         (r#"{"exp":1,"client_id":"c"}"#, Ok(())),
         (r#"{"exp":1,"aud":null,"azp":"d"}"#, Ok(())),
-        (r#"{"exp":1,"client_id":"e"}"#, mismatch),
-        (r#"{"exp":1,"client_id":"C"}"#, mismatch),
-        (r#"{"exp":1,"client_id":"e","azp":"c"}"#, mismatch),
+        (r#"{"exp":1,"client_id":"e"}"#, other),
+        (r#"{"exp":1,"client_id":"C"}"#, other),
+        (r#"{"exp":1,"client_id":"e","azp":"c"}"#, other),
         (r#"{"exp":1,"client_id":"c","aud":"https://a/b"}"#, Ok(())),
         (r#"{"exp":1,"client_id":"e","aud":"https://a/b"}"#, Ok(())),
         (r#"{"exp":1,"client_id":"c","aud":"c"}"#, mismatch),

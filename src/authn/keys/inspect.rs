@@ -87,8 +87,14 @@ pub async fn issuer_file_faults(
             return faults;
         }
     }
-    if let Err(error) = source.usable().await {
-        faults.push(unusable(&error));
+    match source.usable().await {
+        Ok(keys) if !keys.has_any_for(&issuer.algorithms) => {
+            let text = "no key is for one of the `algorithms` of the issuer".to_owned();
+            let help = "name the algorithm of the keys: until then each token is refused";
+            faults.push(fault(text, help, FaultWeight::Error));
+        }
+        Ok(_) => {}
+        Err(error) => faults.push(unusable(&error)),
     }
     faults
 }
@@ -106,6 +112,7 @@ fn weight_of(fault: UnusableKey) -> FaultWeight {
 fn help_of(fault: UnusableKey) -> &'static str {
     match fault {
         UnusableKey::Private => "issue another key, and keep the public part alone in the file",
+        UnusableKey::Workloads => "name the trust domain whose workloads the key is for",
         UnusableKey::Symmetric
         | UnusableKey::TooSmall(_)
         | UnusableKey::TooLarge(_)

@@ -3,6 +3,8 @@
 //! No I/O. Keys that cannot verify a token are left out and counted; a set that says two things at
 //! once, or has no usable key, is refused as a whole.
 
+mod invalid;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -11,44 +13,15 @@ use aws_lc_rs::digest;
 use url::Url;
 
 use super::public_key::PublicKey;
-use super::unusable::{self, UnusableKey};
+use super::unusable::{self, UnusableKey, member};
 use crate::authn::{AuthenticationError, SignatureAlgorithm};
 use crate::authz::Value;
-use crate::json::{self, InvalidJson};
+use crate::json;
+
+pub(crate) use invalid::InvalidKeySet;
 
 /// Identifies a key with its id and the issuer that its set names: SHA-256 over all.
 pub(crate) type Thumbprint = [u8; 32];
-
-/// Why the text is not a usable key set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidKeySet {
-    /// Not acceptable JSON.
-    #[error("key set: {0}")]
-    Json(#[from] InvalidJson),
-    /// A list without an object around it.
-    #[error("key set is a bare array: write `{{\"keys\": […]}}` (RFC 7517 §5)")]
-    BareArray,
-    /// No list `keys` of objects.
-    #[error("key set has no list `keys` of objects")]
-    Shape,
-    /// No key at all.
-    #[error("key set has no key")]
-    Empty,
-    /// More keys than `jwks_keys_max`.
-    #[error("key set has {count} keys, more than `jwks_keys_max` = {limit}")]
-    TooManyKeys {
-        /// How many there are.
-        count: usize,
-        /// How many there may be.
-        limit: usize,
-    },
-    /// None of the keys can verify a token.
-    #[error("key set has no usable key among {skipped}")]
-    NoUsableKey {
-        /// How many there are.
-        skipped: usize,
-    },
-}
 
 /// The usable keys of an issuer at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +33,17 @@ pub(crate) struct KeySet {
     pub(super) skipped: usize,
     /// Where it was fetched, if it was.
     pub(super) url: Option<Arc<Url>>,
+}
+
+/// What of a key set is acceptable.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Acceptable {
+    /// How many keys it may have.
+    pub(super) keys_max: usize,
+    /// How deep its JSON may nest.
+    pub(super) json_depth_max: usize,
+    /// Whether it may have keys that verify tokens of workloads alone.
+    pub(super) workloads: bool,
 }
 
 /// A key that was left out of a set.
@@ -118,19 +102,21 @@ impl KeySet {
     ///
     /// Left out and counted are keys that are symmetric, private, too weak (RSA below 2048 bits),
     /// malformed, of an unknown type or curve, or not for verifying signatures (`use`, `key_ops`,
-    /// `alg`), and keys beyond the fourth with one id, as each is tried.
+    /// `alg`), for workloads where no trust domain is known, and keys beyond the fourth with one id, as
+    /// each is tried.
     ///
     /// # Errors
     /// The set as a whole is not acceptable.
-    pub(super) fn parse(
-        text: &[u8],
-        keys_max: usize,
-        json_depth_max: usize,
-    ) -> Result<Self, InvalidKeySet> {
-        let Sorted { keys, left_out } = sorted(text, keys_max, json_depth_max)?;
+    pub(super) fn parse(text: &[u8], acceptable: Acceptable) -> Result<Self, InvalidKeySet> {
+        let Sorted { keys, left_out } = sorted(text, acceptable)?;
         let skipped = left_out.len();
         if keys.is_empty() {
-            return Err(InvalidKeySet::NoUsableKey { skipped });
+            let mut faults = left_out.iter().map(|key| key.fault);
+            return Err(if faults.any(|fault| fault == UnusableKey::Workloads) {
+                InvalidKeySet::Workloads(skipped)
+            } else {
+                InvalidKeySet::NoUsableKey { skipped }
+            });
         }
         let positions = keys
             .iter()
@@ -205,6 +191,12 @@ impl KeySet {
             .is_some_and(|key| key.is_for(algorithm))
     }
 
+    /// Whether a key is for one of these algorithms.
+    pub(super) fn has_any_for(&self, algorithms: &[SignatureAlgorithm]) -> bool {
+        let mut all = algorithms.iter();
+        all.any(|algorithm| self.keys.iter().any(|key| key.is_for(*algorithm)))
+    }
+
     /// How many usable keys there are; never zero.
     #[must_use]
     pub(super) fn len(&self) -> usize {
@@ -215,10 +207,9 @@ impl KeySet {
 /// The keys that a text leaves out, and each `kid` that several usable keys have.
 pub(super) fn inspect(
     text: &[u8],
-    keys_max: usize,
-    json_depth_max: usize,
+    acceptable: Acceptable,
 ) -> Result<(Vec<LeftOut>, Vec<String>), InvalidKeySet> {
-    let Sorted { keys, left_out } = sorted(text, keys_max, json_depth_max)?;
+    let Sorted { keys, left_out } = sorted(text, acceptable)?;
     let mut shared: Vec<String> = Vec::new();
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for id in keys.iter().filter_map(|key| key.id.as_deref()) {
@@ -231,7 +222,12 @@ pub(super) fn inspect(
     Ok((left_out, shared))
 }
 
-fn sorted(text: &[u8], keys_max: usize, json_depth_max: usize) -> Result<Sorted, InvalidKeySet> {
+fn sorted(text: &[u8], acceptable: Acceptable) -> Result<Sorted, InvalidKeySet> {
+    let Acceptable {
+        keys_max,
+        json_depth_max,
+        workloads,
+    } = acceptable;
     let document = json::decode(text, json_depth_max)?;
     if let Value::List(_) = document {
         return Err(InvalidKeySet::BareArray);
@@ -254,7 +250,13 @@ fn sorted(text: &[u8], keys_max: usize, json_depth_max: usize) -> Result<Sorted,
     let mut keys: Vec<Arc<VerificationKey>> = Vec::with_capacity(entries.len());
     let mut left_out = Vec::new();
     for (index, jwk) in entries.iter().enumerate() {
-        let key = VerificationKey::from_jwk(jwk).and_then(|key| is_new(key, &keys));
+        let key = VerificationKey::from_jwk(jwk);
+        let key = key.and_then(|key| {
+            if key.is_for_svids && !workloads {
+                return Err(UnusableKey::Workloads);
+            }
+            is_new(key, &keys)
+        });
         match key {
             Ok(key) => keys.push(Arc::new(key)),
             Err(fault) => left_out.push(LeftOut {
@@ -343,7 +345,7 @@ enum Usage {
 
 /// `use` and `key_ops` (RFC 7517 §4.2, §4.3) permit verifying signatures.
 fn usage(jwk: &Value<'_>) -> Result<Usage, UnusableKey> {
-    let usage = match jwk.member("use") {
+    let usage = match member(jwk, "use") {
         None => Usage::Signatures,
         Some(usage) => match usage.as_str() {
             Some("sig") => Usage::Signatures,
@@ -351,7 +353,7 @@ fn usage(jwk: &Value<'_>) -> Result<Usage, UnusableKey> {
             Some(_) | None => return Err(UnusableKey::Usage),
         },
     };
-    let may_verify = match jwk.member("key_ops") {
+    let may_verify = match member(jwk, "key_ops") {
         None => true,
         Some(Value::List(operations)) => operations
             .iter()
@@ -363,7 +365,7 @@ fn usage(jwk: &Value<'_>) -> Result<Usage, UnusableKey> {
 
 /// The text of a member that need not be there.
 fn optional_text<'v>(jwk: &'v Value<'_>, name: &str) -> Result<Option<&'v str>, UnusableKey> {
-    jwk.member(name)
+    member(jwk, name)
         .map(|value| value.as_str().ok_or(UnusableKey::Malformed))
         .transpose()
 }

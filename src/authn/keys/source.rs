@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::fetch::{FetchError, FetchKeys};
-use super::set::{self, KeySet, LeftOut};
+use super::set::{self, Acceptable, KeySet, LeftOut};
 use super::token_file::{LookError, TokenFile, look};
 use crate::authn::discovery::{self, DocumentLimits};
 use crate::authn::issuer_name;
@@ -26,7 +26,7 @@ pub(super) struct KeySource {
     /// Whether requests may be unprotected.
     insecure_http: bool,
     limits: DocumentLimits,
-    keys_max: usize,
+    acceptable: Acceptable,
 }
 
 #[derive(Debug)]
@@ -84,7 +84,11 @@ impl KeySource {
                 bytes_max: settings.jwks_bytes_max,
                 json_depth_max: settings.json_depth_max,
             },
-            keys_max: settings.jwks_keys_max,
+            acceptable: Acceptable {
+                keys_max: settings.jwks_keys_max,
+                json_depth_max: settings.json_depth_max,
+                workloads: issuer.workloads().is_some(),
+            },
         })
     }
 
@@ -98,8 +102,7 @@ impl KeySource {
     /// The keys of its file that are left out, and each `kid` that several have.
     pub(super) async fn inspect(&self) -> Result<(Vec<LeftOut>, Vec<String>), FetchError> {
         let text = self.file().await?;
-        let depth_max = self.limits.json_depth_max;
-        Ok(set::inspect(&text, self.keys_max, depth_max)?)
+        Ok(set::inspect(&text, self.acceptable)?)
     }
 
     /// The keys of its file.
@@ -116,8 +119,7 @@ impl KeySource {
     }
 
     fn keys(&self, text: &[u8]) -> Result<KeySet, FetchError> {
-        let depth_max = self.limits.json_depth_max;
-        Ok(KeySet::parse(text, self.keys_max, depth_max)?)
+        Ok(KeySet::parse(text, self.acceptable)?)
     }
 
     /// Gets the keys from a URL.

@@ -4,6 +4,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::set::Acceptable;
 use super::*;
 use crate::authn::fixtures::{P256, jwks};
 
@@ -126,7 +127,12 @@ fn set(ids: &[&str]) -> KeySet {
         .iter()
         .map(|id| P256.jwk(&json!({ "kid": id })))
         .collect();
-    KeySet::parse(jwks(&keys).as_bytes(), 100, 64).unwrap()
+    let acceptable = Acceptable {
+        keys_max: 100,
+        json_depth_max: 64,
+        workloads: false,
+    };
+    KeySet::parse(jwks(&keys).as_bytes(), acceptable).unwrap()
 }
 
 const DOWN: FetchError = FetchError::Status(500);

@@ -23,6 +23,9 @@ pub enum UnusableKey {
     /// `use` or `key_ops` name another use.
     #[error("is not for signatures (`use`, `key_ops`)")]
     Usage,
+    /// `use: jwt-svid` at an issuer whose trust domain nobody knows.
+    #[error("is for workloads (`use: jwt-svid`), and the issuer has no `trust_domain`")]
+    Workloads,
     /// `kty` is no type that is known.
     #[error("has a `kty` that verifies no token here")]
     Type,
@@ -59,6 +62,7 @@ impl UnusableKey {
             | UnusableKey::Exponent
             | UnusableKey::Malformed
             | UnusableKey::Twice
+            | UnusableKey::Workloads
             | UnusableKey::TooManyOfOneId => false,
         }
     }
@@ -69,6 +73,11 @@ impl UnusableKey {
 pub(super) fn is_private(jwk: &Value<'_>) -> bool {
     let is_rsa = jwk.member("kty").and_then(Value::as_str) == Some("RSA");
     let rsa = ["p", "q", "dp", "dq", "qi", "oth"];
-    let has = |name: &&str| jwk.member(name).is_some();
+    let has = |name: &&str| member(jwk, name).is_some();
     has(&"d") || (is_rsa && rsa.iter().any(has))
+}
+
+/// A member of a key. Serializers write `null` for one that is not there.
+pub(super) fn member<'v, 'a>(jwk: &'v Value<'a>, name: &str) -> Option<&'v Value<'a>> {
+    jwk.member(name).filter(|value| **value != Value::Null)
 }

@@ -1,7 +1,11 @@
 //! Which hosts a server is at: names, with or without a port, and wildcards of one label, as in
 //! TLS certificates (RFC 9525 §6.3).
 
-/// The longest name of a host, in bytes (RFC 1035 §2.3.4), and a port.
+use std::net::Ipv6Addr;
+
+/// The longest name of a host, in bytes (RFC 1035 §2.3.4), with a dot at the end.
+const NAME_BYTES_MAX: usize = 254;
+/// The longest name of a host without one, and a port.
 const HOST_BYTES_MAX: usize = 253 + ":65535".len();
 /// The longest label of a name, in bytes.
 const LABEL_BYTES_MAX: usize = 63;
@@ -75,7 +79,7 @@ pub fn is_wildcard(host: &str) -> bool {
 #[must_use]
 pub fn is_valid_wildcard(host: &str) -> bool {
     let parent = without_port(host).strip_prefix(WILDCARD);
-    !host.ends_with(':')
+    has_valid_port(host)
         && parent.is_some_and(|parent| {
             let mut labels = parent.split('.');
             let is_name = labels.next_back().is_some_and(|last| {
@@ -84,6 +88,37 @@ pub fn is_valid_wildcard(host: &str) -> bool {
             let mut others = labels.peekable();
             is_name && others.peek().is_some() && others.all(is_label)
         })
+}
+
+/// Whether a host without a wildcard, in lower case, can be asked for: a name or an address, with a
+/// port or without (RFC 3986 §3.2). Names may have `_`, which some networks give them, and a dot at
+/// the end.
+#[must_use]
+pub fn is_valid_host(host: &str) -> bool {
+    let bare = without_port(host);
+    has_valid_port(host) && (is_bracketed_address(bare) || is_name(bare))
+}
+
+/// Whether an authority has no port, or one that a connection can have.
+fn has_valid_port(host: &str) -> bool {
+    let rest = host.strip_prefix(without_port(host)).unwrap_or_default();
+    let is_number = |port: &str| !port.starts_with('0') && port.parse::<u16>().is_ok();
+    rest.is_empty() || rest.strip_prefix(':').is_some_and(is_number)
+}
+
+fn is_bracketed_address(host: &str) -> bool {
+    let address = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let mut labels = name.strip_suffix('.').unwrap_or(name).split('.');
+    name.len() <= NAME_BYTES_MAX
+        && labels
+            .all(|label| (1..=LABEL_BYTES_MAX).contains(&label.len()) && label.bytes().all(plain))
 }
 
 /// Whether an authority has a port.
@@ -152,6 +187,48 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_one_that_can_be_asked_for() {
+        for host in [
+            "mcp.example.com",
+            "mcp.example.com.",
+            "mcp.example.com:8443",
+            "localhost",
+            "my_server:80",
+            "127.0.0.1:1",
+            "[::1]",
+            "[2001:db8::1]:65535",
+            "xn--4ca.example",
+        ] {
+            assert!(is_valid_host(host), "{host}");
+        }
+        for host in [
+            "",
+            ".",
+            ".example.com",
+            "a..b",
+            "a..",
+            "a:b:c",
+            "::1",
+            "2001:db8::1",
+            "[::1",
+            "::1]",
+            "[::1]a",
+            "[a]",
+            "[]",
+            "[fe80::1%25eth0]",
+            "a:",
+            "a:0",
+            "a:080",
+            "a:65536",
+            "a:+1",
+            "a:b",
+            ":80",
+        ] {
+            assert!(!is_valid_host(host), "{host}");
+        }
+    }
+
+    #[test]
     fn a_wildcard_is_before_a_name_of_two_labels() {
         for host in [
             "*.example.com",
@@ -176,6 +253,7 @@ mod tests {
             "*..com",
             "*.example.com:",
             "*.example.com:x",
+            "*.example.com:65536",
             "**.example.com",
         ] {
             assert!(is_wildcard(host), "{host}");

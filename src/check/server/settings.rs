@@ -80,6 +80,13 @@ pub struct ServerSettings {
     pub protocol_versions: Vec<&'static str>,
 }
 
+/// Whether a list of revisions, of which none means any, has one with sessions and streams on GET.
+#[must_use]
+pub fn has_legacy(versions: &[&str]) -> bool {
+    let is_legacy = |version: &&str| LEGACY_REVISIONS.contains(version);
+    versions.is_empty() || versions.iter().any(is_legacy)
+}
+
 /// Whether sessions and tasks belong to a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SessionBinding {
@@ -160,7 +167,7 @@ impl ServerSettings {
     /// Whether it speaks a revision with sessions.
     #[must_use]
     pub fn speaks_legacy(&self) -> bool {
-        LEGACY_REVISIONS.iter().any(|version| self.speaks(version))
+        has_legacy(&self.protocol_versions)
     }
 
     /// How `host`, in lower case, is one of this server's.

@@ -1,8 +1,11 @@
 //! What a server is called, and where its clients log in: `match`, `resource`, `audiences` and
 //! `authorization_servers`.
 
+use super::super::claims;
 use crate::authn::{challenge, metadata};
-use crate::check::{InvalidServer, Server, ServerSettings, is_valid_wildcard, is_wildcard};
+use crate::check::{
+    InvalidServer, Server, ServerSettings, is_valid_host, is_valid_wildcard, is_wildcard,
+};
 use crate::yaml::{self, Data, Fields, Findings, Node};
 
 /// What a server is called, as far as it could be read.
@@ -56,10 +59,11 @@ fn host(node: &Node, findings: &mut Findings) -> Option<String> {
         findings.error(node, format!("`{host}` matches no host"), help);
         return None;
     }
-    if host.bytes().all(plain) {
+    if host.bytes().all(plain) && (is_wildcard(&folded) || is_valid_host(&folded)) {
         return Some(folded);
     }
-    let help = "a host name or address, with `:port` if the port has to match too";
+    let help =
+        "a host name or address (IPv6 in brackets), with `:port` if the port has to match too";
     findings.error(node, format!("`{host}` is not a host"), help);
     None
 }
@@ -87,6 +91,12 @@ fn resources(node: &Node, findings: &mut Findings) -> Option<Vec<String>> {
         if text.contains(['{', '}']) {
             return Some(text);
         }
+        if is_pattern(&text) {
+            let help = "`https://{host}/mcp` follows the hosts of `match`";
+            let message = format!("`{text}` looks like a pattern, and is the audience of no token");
+            findings.error(node, message, help);
+            return None;
+        }
         let checked = metadata::check_resource(&text).map_err(|error| error.to_string());
         match checked.and_then(|_| challenge::check_url(&text).map_err(|error| error.to_string())) {
             Ok(()) => Some(text),
@@ -96,6 +106,12 @@ fn resources(node: &Node, findings: &mut Findings) -> Option<Vec<String>> {
             }
         }
     })
+}
+
+/// Whether the host of an identifier is to stand for others.
+fn is_pattern(resource: &str) -> bool {
+    let (_, rest) = resource.split_once("://").unwrap_or_default();
+    rest.split(['/', '?']).next().is_some_and(is_wildcard)
 }
 
 /// Finds what is wrong with the identifiers of a server once its hosts are known.
@@ -124,14 +140,14 @@ fn audiences(fields: &mut Fields<'_>, findings: &mut Findings) -> Vec<String> {
         return Vec::new();
     };
     let audience = |node: &Node, findings: &mut Findings| {
-        let audience = yaml::string(node, findings)?;
-        if audience.contains("{host}") {
+        let text = yaml::string(node, findings)?;
+        if text.contains("{host}") {
             let help = "`resource` can follow the host, and is an audience";
-            let message = format!("`{audience}` is in no token: only `resource` follows the host");
+            let message = format!("`{text}` is in no token: only `resource` follows the host");
             findings.error(node, message, help);
             return None;
         }
-        Some(audience)
+        claims::exact(node, "audiences are compared exactly", findings)
     };
     yaml::list(node, findings, audience).unwrap_or_default()
 }

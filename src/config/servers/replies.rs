@@ -1,5 +1,6 @@
 //! How the callers of a server are told that they may not: `deny` and `challenge`.
 
+use super::super::claims;
 use super::super::words::Words;
 use crate::check::{ChallengeScopes, DenySettings, DenyShape, Disclose, ScopeResults};
 use crate::yaml::{self, Fields, Findings, Node};
@@ -55,7 +56,7 @@ pub(super) fn deny(node: &Node, findings: &mut Findings) -> Option<Deny> {
     let in_result = fields.optional("insufficient_scope", findings, words);
     let agents_node = fields.node_of("insufficient_scope_agents");
     let agents = match agents_node {
-        Some(node) => Some(yaml::list(node, findings, yaml::string)?),
+        Some(node) => Some(claims::clients(node, findings)?),
         None => None,
     };
     fields.finish(findings);

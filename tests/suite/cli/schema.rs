@@ -77,6 +77,11 @@ const PLACES: &[(&str, &str, &str)] = &[
     ),
     (
         "config",
+        "/$defs/present",
+        "issuers: [{required_claims: {a: {zzzzzzzz: 1}}}]",
+    ),
+    (
+        "config",
         "/properties/issuers/items/properties/keys",
         "issuers: [{keys: {zzzzzzzz: 1}}]",
     ),

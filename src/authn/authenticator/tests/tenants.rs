@@ -200,7 +200,7 @@ async fn a_client_stands_for_the_audience() {
         (json!({"aud": null, "client_id": "cli"}), Ok(())),
         (
             json!({"aud": null, "client_id": "other"}),
-            Err(E::AudienceMismatch),
+            Err(E::ClientMismatch),
         ),
         (
             json!({"aud": "cli", "client_id": "cli"}),
@@ -220,6 +220,47 @@ async fn a_client_stands_for_the_audience() {
     let text = text.replace(r#""https://h/mcp""#, "null");
     let token = P256.sign(r#"{"alg":"ES256","kid":"k1"}"#, &text);
     assert!(one.ask(&token).await.is_ok());
+}
+
+/// Whatever the use of its keys is, and whatever it is called.
+#[tokio::test]
+async fn an_issuer_vouches_for_the_workloads_of_its_trust_domain_alone() {
+    let of_workloads = IssuerSettings {
+        trust_domain: Some("example.org".to_owned()),
+        ..IssuerSettings::new("https://idp.example")
+    };
+    let refused = Err(AuthenticationError::ClaimInvalid(Claim::Workload));
+    for usage in ["jwt-svid", "sig"] {
+        let keys = [P256.jwk(&json!({"kid": "k1", "use": usage}))];
+        let one = One::new(&keys, of_workloads.clone()).await;
+        for (id, expected) in [
+            ("spiffe://example.org/w", Ok(())),
+            ("spiffe://example.net/w", refused),
+            ("spiffe://example.org", refused),
+            ("alice", refused),
+        ] {
+            let token = P256.token(&json!({}), &claims(&json!({"sub": id})));
+            assert_eq!(one.ask(&token).await.map(|_| ()), expected, "{usage} {id}");
+        }
+    }
+    // A key for workloads of an unknown domain verifies nothing, and the others of its set do.
+    let keys = [
+        P256.jwk(&json!({"kid": "svid", "use": "jwt-svid"})),
+        OTHER_P256.jwk(&json!({"kid": "k1"})),
+    ];
+    let one = One::new(&keys, IssuerSettings::new("https://idp.example")).await;
+    let workload = claims(&json!({"sub": "spiffe://example.org/w"}));
+    let by_svid = P256.token(&json!({"kid": "svid"}), &workload);
+    let unknown = one.ask(&by_svid).await.map(|_| ());
+    assert_eq!(unknown, Err(AuthenticationError::UnknownKey));
+    assert!(
+        one.ask(&OTHER_P256.token(&json!({}), &workload))
+            .await
+            .is_ok()
+    );
+    // Keys that were fetched for one are not kept for the other.
+    let of_anyone = IssuerSettings::new("https://idp.example");
+    assert!(!of_anyone.fetches_as(&of_workloads) && !of_workloads.has_keys_of(&of_anyone));
 }
 
 /// What an issuer demands besides is told by its name, with what the token says.
@@ -266,7 +307,7 @@ async fn a_failure_names_the_claim_that_the_issuer_demands() {
         ),
         (
             json!({"aud": null, "azp": "x"}),
-            Some((E::AudienceMismatch, "aud")),
+            Some((E::ClientMismatch, "client_id/azp/appid/cid")),
         ),
     ];
     for (changes, expected) in rows {

@@ -5,10 +5,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
 use crate::authn::fixtures::{ED, OTHER_P256, P256, P384, P521, RSA, jwks};
+use crate::json::InvalidJson;
 
 fn parse(keys: &[Json]) -> Result<KeySet, InvalidKeySet> {
-    KeySet::parse(jwks(keys).as_bytes(), 100, 64)
+    KeySet::parse(jwks(keys).as_bytes(), ANY)
 }
+
+const ANY: Acceptable = Acceptable {
+    keys_max: 100,
+    json_depth_max: 64,
+    workloads: true,
+};
 
 /// The algorithms for which the set has a key of that id.
 fn usable(set: &KeySet, id: &str) -> Vec<&'static str> {
@@ -32,6 +39,12 @@ fn a_key_is_for_the_algorithms_that_its_members_permit() {
         (ED.jwk(&id), &["EdDSA"]),
         (ED.jwk(&with(json!({"alg": "Ed25519"}))), &["EdDSA"]),
         (ED.jwk(&with(json!({"alg": "EdDSA"}))), &["EdDSA"]),
+        (
+            P256.jwk(&with(
+                json!({"alg": null, "use": null, "key_ops": null, "d": null, "issuer": null}),
+            )),
+            &["ES256"],
+        ),
         (P256.jwk(&with(json!({"use": "jwt-svid"}))), &["ES256"]),
         (RSA.jwk(&with(json!({"alg": "PS256"}))), &["PS256"]),
         (
@@ -148,7 +161,7 @@ fn each_key_that_is_left_out_has_its_reason() {
     keys.extend([1, 3, 5, 7].map(shared));
     let good = keys.len();
     keys.extend(rows.iter().map(|(key, _)| key.clone()));
-    let (left_out, ids) = inspect(jwks(&keys).as_bytes(), 100, 64).unwrap();
+    let (left_out, ids) = inspect(jwks(&keys).as_bytes(), ANY).unwrap();
     let found: Vec<_> = left_out.iter().map(|key| (key.number, key.fault)).collect();
     let expected: Vec<_> = (good + 1..)
         .zip(rows.iter().map(|(_, fault)| *fault))
@@ -191,7 +204,14 @@ fn a_set_as_a_whole_is_refused() {
     ];
     for (text, fault) in rows {
         assert_eq!(
-            KeySet::parse(text.as_bytes(), 2, 4),
+            KeySet::parse(
+                text.as_bytes(),
+                Acceptable {
+                    keys_max: 2,
+                    json_depth_max: 4,
+                    workloads: true
+                }
+            ),
             Err(fault.clone()),
             "{text}"
         );
