@@ -1,5 +1,7 @@
 //! Compiles policy files to one [`Policy`], entirely or not at all.
 
+mod conditions;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub fn compile(sources: &[Source], context: &CompileContext) -> Result<Policy, F
     let names = KnownNames::new(&tables, context);
     let classes = compile_tables(&tables, &names, &mut findings);
     check_rules(&rules, &names, context, &mut findings);
+    conditions::check_conditions(&rules, &names, context, &mut findings);
     if findings.has_errors() {
         return Err(findings);
     }

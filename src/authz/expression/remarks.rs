@@ -4,6 +4,7 @@ use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr, operators};
 use regex_syntax::hir::Look;
 
+use super::bare_dots::with_escaped_dots;
 use super::constant::{GLOB, MATCHES};
 use super::depth::children;
 use super::lookup::{ForeignObject, Lookup, field_of, lookup, text_of, whole};
@@ -14,12 +15,20 @@ use crate::authz::path::ValuePath;
 /// A part whose meaning depends on how a value is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
-    /// A pattern that may match only a part of an external value, or of the URI.
+    /// A pattern that may match only a part of a text of the request.
     Unanchored {
         /// The pattern.
         pattern: String,
         /// The effect of a match on the expression.
         sense: Sense,
+    },
+    /// A pattern with a dot that stands for any character, in what looks like a host name or an
+    /// address.
+    BareDot {
+        /// The pattern.
+        pattern: String,
+        /// The pattern in which the dots stand for themselves, as a literal has it.
+        right: String,
     },
     /// A comparison that every external value passes except the named ones.
     AllBut {
@@ -232,13 +241,17 @@ impl<'e> RemarkFinder<'e> {
         let part = text_of(part).map(str::to_owned);
         let folded = is_folded_uri(text);
         let is_uri = folded || (origin.uri && !origin.outside);
-        if let Some(pattern) = part.as_ref().filter(|_| function == MATCHES)
-            && (origin.outside || is_uri)
-            && !is_anchored(pattern)
-        {
-            let pattern = pattern.clone();
-            let remark = Remark::Unanchored { pattern, sense };
-            self.found.remarks.push(remark);
+        if let Some(pattern) = part.as_ref().filter(|_| function == MATCHES) {
+            if text_of(text).is_none() && !is_anchored(pattern) {
+                let pattern = pattern.clone();
+                self.found
+                    .remarks
+                    .push(Remark::Unanchored { pattern, sense });
+            }
+            if let Some(right) = with_escaped_dots(pattern) {
+                let pattern = pattern.clone();
+                self.found.remarks.push(Remark::BareDot { pattern, right });
+            }
         }
         let function = function.to_owned();
         if is_uri {

@@ -7,6 +7,7 @@ fn found(text: &str) -> Vec<String> {
     remarks
         .map(|remark| match remark {
             Remark::Unanchored { pattern, sense } => format!("unanchored {pattern} {sense:?}"),
+            Remark::BareDot { pattern, .. } => format!("bare dot {pattern}"),
             Remark::AllBut { of } => format!("all but {of}"),
             Remark::PartOfText {
                 function,
