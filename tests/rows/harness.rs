@@ -179,7 +179,14 @@ fn a_table_that_is_not_well_formed_is_found() {
         }
     };
     let whole = || {
-        let folders = ["decisions", "providers", "honest/arguments", "honest", ""];
+        let folders = [
+            "conditions",
+            "decisions",
+            "providers",
+            "honest/arguments",
+            "honest",
+            "",
+        ];
         let folders = folders.into_iter().chain(crate::invalid::FOLDERS);
         let files = folders.flat_map(|folder| files(folder, "yaml"));
         files.map(|file| table(file.to_str().unwrap(), &["a"]))

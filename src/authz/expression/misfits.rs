@@ -85,10 +85,12 @@ fn compared(call: &CallExpr) -> Vec<(&IdedExpr, &IdedExpr)> {
     };
     match call.func_name.as_str() {
         operators::EQUALS | operators::NOT_EQUALS => vec![(left, right), (right, left)],
-        operators::IN => match &right.expr {
-            Expr::List(list) => list.elements.iter().map(|item| (*left, item)).collect(),
-            _ => vec![(right, left)],
-        },
+        operators::IN => {
+            if let Expr::List(list) = &right.expr {
+                return list.elements.iter().map(|item| (*left, item)).collect();
+            }
+            vec![(right, left)]
+        }
         "startsWith" => vec![(left, right)],
         _ => Vec::new(),
     }
@@ -96,31 +98,31 @@ fn compared(call: &CallExpr) -> Vec<(&IdedExpr, &IdedExpr)> {
 
 /// Why no value of a field is like a literal, and what is.
 fn misfit(node: &IdedExpr, literal: &IdedExpr, whole: bool) -> Option<(String, String)> {
-    let (record, field, test) = field_of(&node.expr)?;
-    let text = text_of(literal)?;
-    if test || !fields_of(record)?.contains(&field) {
+    let (record, field, is_tested) = field_of(&node.expr)?;
+    let value = text_of(literal)?;
+    if is_tested || !fields_of(record)?.contains(&field) {
         return None;
     }
     let name = shown(node);
     match (record, field) {
-        ("source", "country") if whole => misfit_country(text),
-        ("source", "ip") if whole => misfit_address(text),
-        ("request", "path") if !text.starts_with(['/', '*']) && !text.is_empty() => Some((
-            format!("no path begins like `{text}`"),
-            format!("a path begins with a slash: `\"/{text}\"`"),
+        ("source", "country") if whole => misfit_country(value),
+        ("source", "ip") if whole => misfit_address(value),
+        ("request", "path") if !value.starts_with(['/', '*']) && !value.is_empty() => Some((
+            format!("no path begins like `{value}`"),
+            format!("a path begins with a slash: `\"/{value}\"`"),
         )),
         ("request", _) | ("mcp", "uri" | "uri_folded") => None,
         _ if whole && matches!(field_type(record, field), Type::Text | Type::List(_)) => {
-            let visible: String = text
+            let visible: String = value
                 .chars()
                 .filter(|c| !spelling::is_invisible(*c))
                 .collect();
             let right = spelling::trim(&visible);
-            (right != text).then(|| {
+            (right != value).then(|| {
                 (
                     format!(
                         "`{}` in `{name}` has blanks at its ends or characters that nobody sees",
-                        text.escape_debug()
+                        value.escape_debug()
                     ),
                     format!("write `\"{right}\"`"),
                 )

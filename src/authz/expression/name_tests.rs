@@ -99,10 +99,12 @@ fn tests_in(program: &Program, call: &CallExpr) -> Vec<NameTest> {
     };
     let pairs: Vec<(&IdedExpr, &IdedExpr)> = match function {
         operators::EQUALS | operators::NOT_EQUALS => vec![(left, right), (right, left)],
-        operators::IN => match &right.expr {
-            Expr::List(list) => list.elements.iter().map(|item| (*left, item)).collect(),
-            _ => return Vec::new(),
-        },
+        operators::IN => {
+            let Expr::List(list) = &right.expr else {
+                return Vec::new();
+            };
+            list.elements.iter().map(|item| (*left, item)).collect()
+        }
         "startsWith" | "endsWith" | "contains" | MATCHES | GLOB => vec![(left, right)],
         _ => return Vec::new(),
     };

@@ -238,11 +238,7 @@ pub(super) fn tested_path(node: &IdedExpr) -> Option<String> {
                 "request.headers",
             ]
             .iter()
-            .any(|object| {
-                within
-                    .strip_prefix(object)
-                    .is_some_and(|rest| rest.is_empty())
-            });
+            .any(|object| within.strip_prefix(object).is_some_and(str::is_empty));
             is_object.then_some(step(&within, text_of(key)?))
         }
         _ => None,

@@ -32,7 +32,7 @@ pub(super) enum Type {
     /// A duration.
     Duration,
     /// A type.
-    Type,
+    Kind,
     /// A list of items of one type.
     List(Box<Type>),
     /// An object, with the types of its keys and of its members.
@@ -89,7 +89,7 @@ impl Type {
     /// Whether a value of this type can equal one of another.
     pub(super) fn can_equal(&self, other: &Type) -> bool {
         let is_json =
-            |one: &Type| !matches!(one, Type::Time | Type::Duration | Type::Bytes | Type::Type);
+            |one: &Type| !matches!(one, Type::Time | Type::Duration | Type::Bytes | Type::Kind);
         match (self, other) {
             (Type::Any | Type::Nothing, _) | (_, Type::Any | Type::Nothing) => true,
             (Type::Json, one) | (one, Type::Json) => is_json(one),
@@ -129,7 +129,7 @@ impl fmt::Display for Type {
             Type::Bytes => "bytes",
             Type::Time => "a time",
             Type::Duration => "a duration",
-            Type::Type => "a type",
+            Type::Kind => "a type",
             Type::List(items) if **items == Type::Text => "a list of texts",
             Type::List(_) => "a list",
             Type::Map(..) => "an object",

@@ -85,7 +85,7 @@ impl<'p> Typer<'p> {
             "args" => Type::object(Type::Json),
             "device" => Type::Json,
             "now" => Type::Time,
-            _ if TYPES.contains(&name) => Type::Type,
+            _ if TYPES.contains(&name) => Type::Kind,
             _ => Type::Any,
         }
     }
@@ -107,7 +107,17 @@ impl<'p> Typer<'p> {
             Type::Any | Type::Nothing => Type::Any,
             Type::Json => Type::Json,
             Type::Map(_, members) => (**members).clone(),
-            _ => {
+            Type::List(_)
+            | Type::Null
+            | Type::Bool
+            | Type::Int
+            | Type::Uint
+            | Type::Double
+            | Type::Text
+            | Type::Bytes
+            | Type::Time
+            | Type::Duration
+            | Type::Kind => {
                 let of = shown(&select.operand);
                 let field = &select.field;
                 let message = format!("`{of}` is {operand} and has no member `{field}`");
@@ -127,7 +137,16 @@ impl<'p> Typer<'p> {
             Type::List(items) if inner.iter_var2.is_some() => (Type::Int, *items),
             Type::List(items) => (*items, Type::Any),
             Type::Map(keys, values) => (*keys, *values),
-            _ => {
+            Type::Null
+            | Type::Bool
+            | Type::Int
+            | Type::Uint
+            | Type::Double
+            | Type::Text
+            | Type::Bytes
+            | Type::Time
+            | Type::Duration
+            | Type::Kind => {
                 let of = shown(&inner.iter_range);
                 let message = format!("`{of}` is {range}, and loops need a list or an object");
                 self.error(&inner.iter_range, message, remedy::for_loop(&of, &range));
@@ -193,9 +212,9 @@ impl<'p> Typer<'p> {
                 self.infer_arithmetic(node, name, left, right)
             }
             (operators::NOT_STRICTLY_FALSE, _) => {
-                children(node).into_iter().for_each(|part| {
+                for part in children(node) {
                     self.infer(part);
-                });
+                }
                 Type::Bool
             }
             _ => self.infer_function(call),
@@ -221,7 +240,16 @@ impl<'p> Typer<'p> {
             ),
             Type::List(items) => ((**items).clone(), by.is_open() || by.is_number()),
             Type::Map(keys, values) => ((**values).clone(), keys.can_equal(&by)),
-            _ => (Type::Any, false),
+            Type::Null
+            | Type::Bool
+            | Type::Int
+            | Type::Uint
+            | Type::Double
+            | Type::Text
+            | Type::Bytes
+            | Type::Time
+            | Type::Duration
+            | Type::Kind => (Type::Any, false),
         };
         if is_good {
             return result;

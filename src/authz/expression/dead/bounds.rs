@@ -132,40 +132,31 @@ fn comparison(node: &IdedExpr, truth: bool) -> Option<(String, Values)> {
         (operators::EQUALS, true) | (operators::NOT_EQUALS, false) => {
             Values::Named(vec![scalar(literal)?])
         }
-        (operators::LESS, _) | (operators::GREATER_EQUALS, _) => bound(
-            literal,
-            (name == operators::LESS) == truth,
-            name == operators::LESS,
-            turned,
-            truth,
-        )?,
-        (operators::GREATER, _) | (operators::LESS_EQUALS, _) => bound(
-            literal,
-            (name == operators::LESS_EQUALS) == truth,
-            name == operators::GREATER,
-            turned,
-            truth,
-        )?,
+        (operators::LESS, true) | (operators::GREATER_EQUALS, false) => {
+            Values::bound(number(literal)?, !turned, true)
+        }
+        (operators::GREATER, true) | (operators::LESS_EQUALS, false) => {
+            Values::bound(number(literal)?, turned, true)
+        }
+        (operators::LESS_EQUALS, true) | (operators::GREATER, false) => {
+            Values::bound(number(literal)?, !turned, false)
+        }
+        (operators::GREATER_EQUALS, true) | (operators::LESS, false) => {
+            Values::bound(number(literal)?, turned, false)
+        }
         _ => return None,
     };
     Some((shown(path), values))
 }
 
-/// A bound: `x < 5` is at most 5 and strict, and as false at least 5 and not strict.
-fn bound(
-    literal: &IdedExpr,
-    is_most: bool,
-    is_strict: bool,
-    is_turned: bool,
-    truth: bool,
-) -> Option<Values> {
-    let number = number(literal)?;
-    let strict = is_strict == truth;
-    Some(if is_most != is_turned {
-        Values::Most(number, strict)
-    } else {
-        Values::Least(number, strict)
-    })
+impl Values {
+    fn bound(number: f64, is_most: bool, is_strict: bool) -> Self {
+        if is_most {
+            Values::Most(number, is_strict)
+        } else {
+            Values::Least(number, is_strict)
+        }
+    }
 }
 
 /// A literal as text: numbers of one value alike.

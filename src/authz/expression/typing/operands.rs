@@ -94,7 +94,7 @@ impl<'p> Typer<'p> {
             | Type::Bytes
             | Type::Time
             | Type::Duration
-            | Type::Type => {
+            | Type::Kind => {
                 let message =
                     format!("`in` searches a list or an object, and `{within_text}` is {found}");
                 let help = if found == Type::Text {
@@ -175,21 +175,22 @@ fn is_value(node: &IdedExpr) -> bool {
 
 /// The kinds of numbers, which only arithmetic tells apart.
 fn number(of: &Type) -> &'static str {
-    match of {
-        Type::Double => "a number with a fraction",
-        Type::Uint => "an unsigned integer",
-        _ => "an integer",
+    if *of == Type::Double {
+        "a number with a fraction"
+    } else if *of == Type::Uint {
+        "an unsigned integer"
+    } else {
+        "an integer"
     }
 }
 
 fn plural(items: &Type) -> &'static str {
-    match items {
-        Type::Text => "texts",
-        Type::Int | Type::Uint | Type::Double => "numbers",
-        Type::Bool => "booleans",
-        Type::List(_) => "lists",
-        Type::Map(..) => "objects",
-        _ => "values of another type",
+    if *items == Type::Text {
+        "texts"
+    } else if items.is_number() {
+        "numbers"
+    } else {
+        "values of another type"
     }
 }
 

@@ -25,32 +25,41 @@ pub(super) fn to_condition(node: &IdedExpr, found: &Type) -> String {
         | Type::Null
         | Type::Bool
         | Type::Bytes
-        | Type::Type => "it has to be true or false".to_owned(),
+        | Type::Kind => "it has to be true or false".to_owned(),
     }
 }
 
 /// A member of what has none.
 pub(super) fn for_member(of: &str, found: &Type, field: &str) -> String {
-    match found {
-        Type::List(items) if **items == Type::Text => format!("`{field:?} in {of}`"),
-        Type::List(_) => format!("`{of}.exists(item, item.{field} == …)`"),
-        Type::Time if !field.starts_with("get") => format!(
-            "a time has functions: `{of}.getFullYear()`, `{of}.getMonth()`, `{of}.getDayOfWeek()`, `{of}.getHours()`"
-        ),
-        Type::Time => format!("it is a function: `{of}.{field}()`"),
-        Type::Text => format!("compare the text itself: `{of} == \"…\"`"),
-        _ => String::new(),
+    if let Type::List(items) = found {
+        return if **items == Type::Text {
+            format!("`{field:?} in {of}`")
+        } else {
+            format!("`{of}.exists(item, item.{field} == …)`")
+        };
     }
+    if *found == Type::Time {
+        return if field.starts_with("get") {
+            format!("it is a function: `{of}.{field}()`")
+        } else {
+            format!(
+                "a time has functions: `{of}.getFullYear()`, `{of}.getMonth()`, \
+                 `{of}.getDayOfWeek()`, `{of}.getHours()`"
+            )
+        };
+    }
+    if *found == Type::Text {
+        return format!("compare the text itself: `{of} == \"…\"`");
+    }
+    String::new()
 }
 
 /// A loop over what is neither a list nor an object.
 pub(super) fn for_loop(of: &str, found: &Type) -> String {
-    match found {
-        Type::Text => {
-            format!("`{of}.contains(\"…\")` searches a text, `{of} in [\"…\"]` compares it")
-        }
-        _ => String::new(),
+    if *found == Type::Text {
+        return format!("`{of}.contains(\"…\")` searches a text, `{of} in [\"…\"]` compares it");
     }
+    String::new()
 }
 
 /// A comparison that can hold.

@@ -42,7 +42,7 @@ impl Accepts {
             Accepts::Calendar => *found == Type::Time,
             Accepts::Plain => !matches!(
                 found,
-                Type::List(_) | Type::Map(..) | Type::Null | Type::Type
+                Type::List(_) | Type::Map(..) | Type::Null | Type::Kind
             ),
             Accepts::List => matches!(found, Type::Text | Type::List(_)),
             Accepts::Anything => true,
@@ -79,7 +79,7 @@ fn signature(name: &str) -> (Accepts, Accepts, Type) {
         "string" => (Accepts::Plain, Accepts::Anything, Type::Text),
         "text" | "fold" | "plain" => (Accepts::Text, Accepts::Anything, Type::Text),
         "timestamp" | "time" => (Accepts::Plain, Accepts::Anything, Type::Time),
-        "type" => (Accepts::Anything, Accepts::Anything, Type::Type),
+        "type" => (Accepts::Anything, Accepts::Anything, Type::Kind),
         // The items of what is from outside are, too.
         "list" => (
             Accepts::List,
@@ -120,18 +120,16 @@ impl<'p> Typer<'p> {
 /// What to write instead.
 fn help(name: &str, call: &CallExpr, found: &Type) -> String {
     let mut operands = call.target.as_deref().into_iter().chain(&call.args);
-    let (of, part) = (operands.next(), operands.next());
-    let (Some(of), Type::List(items)) = (of, found) else {
-        return match found {
-            _ if !name.starts_with("get") => String::new(),
-            Type::Text => format!(
-                "`time({})` makes a time of a text",
-                of.map_or_else(|| "…".to_owned(), shown)
-            ),
-            _ => String::new(),
-        };
+    let (Some(of), part) = (operands.next(), operands.next()) else {
+        return String::new();
     };
-    let (list, is_text) = (shown(of), **items == Type::Text);
+    let list = shown(of);
+    let Type::List(items) = found else {
+        if *found == Type::Text && name.starts_with("get") {
+            return format!("`time({list})` makes a time of a text");
+        }
+        return String::new();
+    };
     match (name, part) {
         ("contains", Some(part)) => format!("`{} in {list}`", shown(part)),
         ("startsWith" | "endsWith" | MATCHES, Some(part)) => {
@@ -140,7 +138,7 @@ fn help(name: &str, call: &CallExpr, found: &Type) -> String {
         (GLOB | IP_IN, Some(part)) => {
             format!("`{list}.exists(item, {name}(item, {}))`", shown(part))
         }
-        ("string" | "text" | "fold" | "plain", _) if is_text => {
+        ("string" | "text" | "fold" | "plain", _) if **items == Type::Text => {
             format!("each of its items: `{list}.exists(item, {name}(item) == \"…\")`")
         }
         _ => String::new(),
