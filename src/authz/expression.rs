@@ -25,6 +25,7 @@ mod passing;
 mod precompute;
 mod proposals;
 mod remarks;
+mod request_path;
 mod shown;
 mod substitutes;
 mod totality;

@@ -10,6 +10,7 @@ use super::depth::children;
 use super::error::InvalidExpression;
 use super::lookup::{call_of, truth_of};
 use super::misfits::evaluate;
+use super::request_path::is_path;
 use super::shown::shown;
 use super::typing::column_of;
 use super::vocabulary::VARIABLES;
@@ -79,12 +80,8 @@ fn combine(left: Option<bool>, right: Option<bool>, deciding: bool) -> Option<bo
 
 /// Whether a node reads anything of the request.
 fn reads(node: &IdedExpr) -> bool {
-    let own = matches!(&node.expr, Expr::Ident(name) if is_variable(name));
+    let own = matches!(&node.expr, Expr::Ident(name) if VARIABLES.contains(&name.as_str()));
     own || children(node).into_iter().any(reads)
-}
-
-fn is_variable(name: &str) -> bool {
-    VARIABLES.contains(&name)
 }
 
 /// A comparison, or several, that give the same for every request, and what to write.
@@ -118,25 +115,6 @@ fn dead_here(node: &IdedExpr) -> Option<(bool, String)> {
         (operators::LOGICAL_OR, _) => conflict(node, false).map(|help| (true, help)),
         (_, [left, right]) => range_result(&call.func_name, left, right),
         _ => None,
-    }
-}
-
-/// Whether a node is a path into the request.
-fn is_path(node: &IdedExpr) -> bool {
-    match &node.expr {
-        Expr::Ident(name) => is_variable(name),
-        Expr::Select(select) => !select.test && is_path(&select.operand),
-        Expr::Call(call) if call.func_name == operators::INDEX => {
-            let is_literal = |node: &IdedExpr| matches!(node.expr, Expr::Literal(_));
-            matches!(call.args.as_slice(), [of, key] if is_path(of) && is_literal(key))
-        }
-        Expr::Call(_)
-        | Expr::Comprehension(_)
-        | Expr::List(_)
-        | Expr::Literal(_)
-        | Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => false,
     }
 }
 

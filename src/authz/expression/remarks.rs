@@ -9,6 +9,7 @@ use super::constant::{GLOB, MATCHES};
 use super::depth::children;
 use super::lookup::{ForeignObject, Lookup, field_of, lookup, text_of, whole};
 use super::origin::Origin;
+use super::shown::literal_of;
 use super::substitutes::result_of;
 use crate::authz::path::ValuePath;
 
@@ -292,14 +293,6 @@ fn is_anchored(pattern: &str) -> bool {
 
 fn is_call_of(node: &IdedExpr, function: &str) -> bool {
     matches!(&node.expr, Expr::Call(call) if call.func_name == function)
-}
-
-fn literal_of(node: &IdedExpr) -> Option<&LiteralValue> {
-    if let Expr::Literal(literal) = &node.expr {
-        Some(literal)
-    } else {
-        None
-    }
 }
 
 /// A value as its author wrote it, without conversions; `…` for anything but a path.

@@ -114,3 +114,12 @@ pub(super) fn sign(operator: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+/// The node as a literal.
+pub(super) fn literal_of(node: &IdedExpr) -> Option<&LiteralValue> {
+    if let Expr::Literal(literal) = &node.expr {
+        Some(literal)
+    } else {
+        None
+    }
+}

@@ -166,7 +166,7 @@ impl Search {
             (operators::EQUALS | operators::NOT_EQUALS, _) => self.visit_all(node, known),
             (operators::IN, [_, within]) => {
                 self.visit_all(node, known);
-                self.found.of_type |= !is_list(within) && !is_headers(within);
+                self.found.of_type |= !is_list(within) && tested_path(node).is_none();
             }
             (_, args) if STRING_FUNCTIONS.contains(&name) => {
                 self.visit_all(node, known);
@@ -288,10 +288,6 @@ fn is_of_arguments(path: &str) -> bool {
         let rest = path.strip_prefix(object);
         rest.is_some_and(|rest| rest.starts_with(['.', '[']))
     })
-}
-
-fn is_headers(node: &IdedExpr) -> bool {
-    path(node).as_deref() == Some("request.headers")
 }
 
 fn is_string(node: &IdedExpr) -> bool {

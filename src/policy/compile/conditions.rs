@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{KnownNames, suggestion};
+use super::known::{KnownNames, suggestion};
 use crate::authz::{Expression, MethodPattern, NameKind, NameTest, UNCLASSIFIED, What};
 use crate::mcp::{LEGACY_REVISIONS, METHODS, MODERN_REVISION};
 use crate::policy::context::CompileContext;

@@ -6,8 +6,8 @@ use cel::IdedExpr;
 use cel::common::ast::{Expr, LiteralValue, operators};
 
 use super::super::lookup::call_of;
+use super::super::request_path::is_path;
 use super::super::shown::{literal_text, shown};
-use super::is_path;
 
 /// What some comparisons leave of a value.
 #[derive(Debug, Default)]

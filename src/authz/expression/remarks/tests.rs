@@ -76,7 +76,8 @@ fn the_effect_of_a_test_on_the_expression_is_found() {
         (r#"plain(args.a).matches("x")"#, &["unanchored x Holds"]),
         (r#"subject.claims.a.contains("x")"#, &[]),
         (r#"subject.claims.a.matches("x")"#, &["unanchored x Holds"]),
-        (r#"subject.id.matches("x")"#, &[]),
+        (r#"subject.id.matches("x")"#, &["unanchored x Holds"]),
+        (r#"subject.id.matches("^a.bc$")"#, &["bare dot ^a.bc$"]),
         (
             r#"mcp["uri"].startsWith("note://s/") && mcp.uri_folded.contains("x")"#,
             &["uri startsWith note://s/ false", "uri contains x true"],

@@ -1,7 +1,7 @@
 //! The types of operators with two operands.
 
 use cel::IdedExpr;
-use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
+use cel::common::ast::{CallExpr, Expr, operators};
 
 use super::super::shown::{shown, sign};
 use super::super::types::Type;
@@ -191,14 +191,5 @@ fn plural(items: &Type) -> &'static str {
         "numbers"
     } else {
         "values of another type"
-    }
-}
-
-/// The text of a literal.
-pub(super) fn literal(node: &IdedExpr) -> Option<&LiteralValue> {
-    if let Expr::Literal(literal) = &node.expr {
-        Some(literal)
-    } else {
-        None
     }
 }

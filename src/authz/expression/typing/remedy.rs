@@ -3,9 +3,8 @@
 use cel::IdedExpr;
 use cel::common::ast::LiteralValue;
 
-use super::super::shown::shown;
+use super::super::shown::{literal_of, shown};
 use super::super::types::Type;
-use super::operands::literal;
 
 /// A condition over a value that is none.
 pub(super) fn to_condition(node: &IdedExpr, found: &Type) -> String {
@@ -15,7 +14,7 @@ pub(super) fn to_condition(node: &IdedExpr, found: &Type) -> String {
         Type::List(_) => format!("`size({text}) > 0`, or `….exists(item, …)`"),
         Type::Map(..) => format!("name one of its members, as in `has({text}.name)`"),
         Type::Int | Type::Uint | Type::Double => format!("compare it: `{text} > 0`"),
-        Type::Text if literal(node).is_some() => "it has to be true or false".to_owned(),
+        Type::Text if literal_of(node).is_some() => "it has to be true or false".to_owned(),
         Type::Text => format!("compare it: `{text} == \"…\"`"),
         Type::Time => format!("compare it: `{text} < timestamp(\"2026-01-01T00:00:00Z\")`"),
         Type::Duration => format!("compare it: `{text} < duration(\"1h\")`"),
@@ -90,7 +89,7 @@ pub(super) fn for_equality(
         (Type::Text, one) if one.is_number() || *one == Type::Bool => {
             format!("write it as a text: `{node} {sign} \"{text}\"`")
         }
-        (one, Type::Text) if one.is_number() || *one == Type::Bool => match literal(value) {
+        (one, Type::Text) if one.is_number() || *one == Type::Bool => match literal_of(value) {
             Some(LiteralValue::String(own)) => {
                 format!("write it without quotes: `{node} {sign} {}`", own.inner())
             }
@@ -108,7 +107,7 @@ pub(super) fn for_order(
     (right, other): (&IdedExpr, &Type),
 ) -> String {
     let (left_text, right_text) = (shown(left), shown(right));
-    let number = |node: &IdedExpr| match literal(node) {
+    let number = |node: &IdedExpr| match literal_of(node) {
         Some(LiteralValue::String(text)) => {
             let text = text.inner();
             text.parse::<f64>().is_ok().then(|| text.to_owned())
@@ -120,7 +119,7 @@ pub(super) fn for_order(
             if let Some(number) = number(right) {
                 return format!("write the number without quotes: `{left_text} {sign} {number}`");
             }
-            let is_moment = literal(right).is_some() && is_moment(right);
+            let is_moment = literal_of(right).is_some() && is_moment(right);
             if is_moment {
                 return format!("`time({left_text}) {sign} timestamp({})`", moment(right));
             }
@@ -178,7 +177,7 @@ pub(super) fn for_arithmetic(one: &Type, other: &Type) -> String {
 
 /// A literal as an argument of `timestamp`, with a time of day and an offset.
 fn moment(node: &IdedExpr) -> String {
-    match literal(node) {
+    match literal_of(node) {
         Some(LiteralValue::String(text)) if is_date(text.inner()) => {
             format!("\"{}T00:00:00Z\"", text.inner())
         }
@@ -187,7 +186,7 @@ fn moment(node: &IdedExpr) -> String {
 }
 
 fn is_moment(node: &IdedExpr) -> bool {
-    match literal(node) {
+    match literal_of(node) {
         Some(LiteralValue::String(text)) => text.inner().get(..10).is_some_and(is_date),
         _ => false,
     }
