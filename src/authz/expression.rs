@@ -4,9 +4,11 @@
 //! functions, invalid patterns and networks, expressions too deep or too costly. At run time an
 //! error, a missing member or a result that is not a boolean is [`Match::Indeterminate`].
 
+mod bare_dots;
 mod cel_value;
 mod check;
 mod constant;
+mod dead;
 mod depth;
 mod environment;
 mod error;
@@ -15,12 +17,20 @@ mod functions;
 mod issuer_names;
 mod limits;
 mod lookup;
+mod misfits;
+mod name_tests;
 mod origin;
 mod outside;
+mod passing;
 mod precompute;
+mod proposals;
 mod remarks;
+mod request_path;
+mod shown;
 mod substitutes;
 mod totality;
+mod types;
+mod typing;
 mod variables;
 mod vocabulary;
 
@@ -36,6 +46,7 @@ pub use limits::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
     EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX,
 };
+pub use name_tests::{NameKind, NameTest};
 pub use remarks::{Remark, Sense};
 pub(super) use variables::Variables;
 
@@ -51,10 +62,13 @@ pub struct Expression {
     source: Arc<str>,
     precomputed: Arc<Precomputed>,
     traits: check::Traits,
-    can_fail: bool,
+    failures: Arc<totality::Failures>,
     remarks: Arc<[Remark]>,
     issuer_names: issuer_names::IssuerNames,
     argument_paths: Arc<[ValuePath]>,
+    name_tests: Arc<[NameTest]>,
+    dead: Option<Arc<InvalidExpression>>,
+    passing: Arc<[String]>,
 }
 
 impl Expression {
@@ -65,15 +79,9 @@ impl Expression {
     /// Every fault of the expression.
     pub fn compile(source: &str) -> Result<Self, Vec<InvalidExpression>> {
         depth::refuse_depth(source)?;
-        let failure = |message: &str| vec![InvalidExpression::new(message, "")];
-        std::thread::scope(|scope| {
-            let builder = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES);
-            let parser = builder.spawn_scoped(scope, || Self::parse(source));
-            let parser =
-                parser.map_err(|_| failure("cannot start a thread to parse the expression"))?;
-            parser
-                .join()
-                .map_err(|_| failure("the parser gave up on the expression"))?
+        on_parser_stack(|| Self::parse(source)).unwrap_or_else(|| {
+            let message = "the parser gave up on the expression";
+            Err(vec![InvalidExpression::new(message, "")])
         })
     }
 
@@ -97,16 +105,24 @@ impl Expression {
             errors
         })?;
         let (traits, constants) = check::check(&program)?;
+        let mut errors = typing::type_errors(&program);
+        errors.extend(misfits::misfits(&program));
+        if !errors.is_empty() {
+            return Err(errors);
+        }
         let root = program.expression();
         let found = remarks::remarks(root);
         Ok(Expression {
             source: source.into(),
             precomputed: Arc::new(precompute::precompute(root, constants)),
             traits,
-            can_fail: totality::can_fail(root),
+            failures: Arc::new(totality::failures(root, &[])),
             remarks: found.remarks.into(),
             issuer_names: issuer_names::issuer_names(root),
             argument_paths: found.arguments.into(),
+            name_tests: name_tests::name_tests(&program).into(),
+            dead: dead::dead_condition(&program).map(Arc::new),
+            passing: passing::passing(root).into(),
         })
     }
 
@@ -158,7 +174,7 @@ impl Expression {
     /// count.
     #[must_use]
     pub fn can_fail(&self) -> bool {
-        self.can_fail
+        self.failures.are_possible()
     }
 
     /// Whether it holds only for issuers that its author named.
@@ -190,6 +206,53 @@ impl Expression {
     #[must_use]
     pub fn argument_paths(&self) -> &[ValuePath] {
         &self.argument_paths
+    }
+
+    /// Its tests of names that the policy's tables or the configuration know.
+    #[must_use]
+    pub fn name_tests(&self) -> &[NameTest] {
+        &self.name_tests
+    }
+
+    /// Why it, or a part of it, is the same for every request, if it is.
+    #[must_use]
+    pub fn dead(&self) -> Option<&InvalidExpression> {
+        self.dead.as_deref()
+    }
+
+    /// The paths whose absence leaves it without a result, unless they are among `known` or lead to
+    /// one of them.
+    #[must_use]
+    pub fn absent(&self, known: &[String]) -> Vec<&str> {
+        let is_known = |path: &str| known.iter().any(|own| proposals::is_within(own, path));
+        let absent = self.failures.absent.iter().map(String::as_str);
+        absent.filter(|path| !is_known(path)).collect()
+    }
+
+    /// What may be absent, and for which no test in front of the expression helps.
+    #[must_use]
+    pub fn untestable(&self) -> &[String] {
+        &self.failures.untestable
+    }
+
+    /// The paths whose presence it tests before it compares them for what they are not, so that it
+    /// fails without them.
+    #[must_use]
+    pub fn passing(&self) -> &[String] {
+        &self.passing
+    }
+
+    /// The expression that also holds where a path that it reads is absent, and otherwise gives what
+    /// this one gives. `known` are paths that are present.
+    #[must_use]
+    pub fn holding_if_absent(&self, known: &[String]) -> Option<String> {
+        on_parser_stack(|| proposals::holding_if_absent(&self.source, known))?
+    }
+
+    /// The expression that also holds without these paths, whose presence this one tests.
+    #[must_use]
+    pub fn holding_without(&self, paths: &[String]) -> Option<String> {
+        on_parser_stack(|| proposals::holding_without(&self.source, paths))?
     }
 
     /// Evaluates it with the variables of one request.
@@ -240,6 +303,15 @@ impl VariableResolver for Resolver<'_, '_> {
             Reference::Lookup(lookup) => self.variables.read(lookup),
         }
     }
+}
+
+/// Runs what parses an expression on a thread with enough stack, if there can be one.
+fn on_parser_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES);
+        let parser = builder.spawn_scoped(scope, work).ok()?;
+        parser.join().ok()
+    })
 }
 
 /// Enough for [`EXPRESSION_DEPTH_MAX`] levels in an unoptimized build.

@@ -129,7 +129,7 @@ fn unquote(text: &str) -> Option<String> {
 }
 
 /// Format characters, variation selectors and controls, which a person does not see.
-fn is_invisible(character: char) -> bool {
+pub(super) fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

@@ -321,6 +321,7 @@ fn look_at_policy(
         tools: load::names(records),
         hints: Arc::clone(&context.hints),
         uris: Arc::clone(&context.uris),
+        indirect: Arc::clone(&context.indirect),
         issuers: Arc::clone(&context.issuers),
         peers_are_verified: inspection
             .config

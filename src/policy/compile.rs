@@ -1,17 +1,21 @@
 //! Compiles policy files to one [`Policy`], entirely or not at all.
 
+mod conditions;
+mod known;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
-use crate::authz::{HintedClass, Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED};
+use crate::authz::{Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED};
 use crate::yaml::{self, Findings, Node, Source};
 
 use super::context::CompileContext;
 use super::document::{PolicyDocument, RuleDocument, ToolTable, WhatDocument, error_at_start};
 use super::issuers::{Issuers, RuleParts};
+use known::{KnownNames, suggestion};
 
 /// Compiles the files of one policy, in the given order. No files, or files without rules, are a
 /// policy that denies everything.
@@ -44,6 +48,7 @@ pub fn compile(sources: &[Source], context: &CompileContext) -> Result<Policy, F
     let names = KnownNames::new(&tables, context);
     let classes = compile_tables(&tables, &names, &mut findings);
     check_rules(&rules, &names, context, &mut findings);
+    conditions::check_conditions(&rules, &names, context, &mut findings);
     if findings.has_errors() {
         return Err(findings);
     }
@@ -55,71 +60,6 @@ pub fn compile(sources: &[Source], context: &CompileContext) -> Result<Policy, F
         rules,
         classes,
     }))
-}
-
-/// The names that rules may use.
-struct KnownNames<'c> {
-    servers: Option<&'c [String]>,
-    /// The classes of each server with a table or with trusted annotations.
-    classes: HashMap<String, Vec<String>>,
-}
-
-impl<'c> KnownNames<'c> {
-    fn new(tables: &[ToolTable<'_>], context: &'c CompileContext) -> Self {
-        let name = |node: &Node| node.as_str().unwrap_or_default().to_owned();
-        let table = |table: &ToolTable<'_>| {
-            let classes = table.classes.iter().map(|(class, _)| name(class)).collect();
-            (name(table.server), classes)
-        };
-        let mut classes: HashMap<String, Vec<String>> = tables.iter().map(table).collect();
-        for server in context.hints.servers() {
-            let own = classes.entry(server.to_owned()).or_default();
-            own.extend(HintedClass::ALL.map(|class| class.name().to_owned()));
-        }
-        KnownNames {
-            servers: context.servers.as_deref(),
-            classes,
-        }
-    }
-
-    fn check_server(&self, node: &Node, findings: &mut Findings) {
-        let name = node.as_str().filter(|name| !name.is_empty());
-        let (Some(name), Some(servers)) = (name, self.servers) else {
-            return;
-        };
-        if !servers.iter().any(|server| server == name) {
-            let known = servers.iter().map(String::as_str).collect();
-            findings.error(
-                node,
-                format!("unknown server `{name}`"),
-                suggestion(name, known),
-            );
-        }
-    }
-
-    /// A class must exist on some server that the rule applies to.
-    fn check_class(&self, node: &Node, servers: &[&Node], findings: &mut Findings) {
-        let checkable = |name: &&str| !name.is_empty() && *name != UNCLASSIFIED;
-        let Some(name) = node.as_str().filter(checkable) else {
-            return;
-        };
-        let about = |server: &str| {
-            servers.is_empty() || servers.iter().any(|node| node.as_str() == Some(server))
-        };
-        let tables = self.classes.iter().filter(|(server, _)| about(server));
-        let mut known: Vec<&str> = tables
-            .flat_map(|(_, classes)| classes)
-            .map(String::as_str)
-            .collect();
-        if !known.contains(&name) {
-            known.push(UNCLASSIFIED);
-            findings.error(
-                node,
-                format!("unknown class `{name}`"),
-                suggestion(name, known),
-            );
-        }
-    }
 }
 
 fn compile_tables(
@@ -294,13 +234,6 @@ fn compile_rule(rule: RuleDocument<'_>, issuers: &Issuers) -> Option<Rule> {
         set: rule.set,
         message: rule.message,
     })
-}
-
-/// The nearest of some names, which may be in any order and have repeats.
-fn suggestion(name: &str, mut known: Vec<&str>) -> String {
-    known.sort_unstable();
-    known.dedup();
-    yaml::suggestion(name, &known)
 }
 
 /// 16 hexadecimal digits of a digest over the content of all files, each with its length.

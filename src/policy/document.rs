@@ -24,6 +24,7 @@ use effects::{Blocks, EffectName};
 use why::WhyDocument;
 
 pub(super) use block::error_at_start;
+pub(super) use expression::span_at;
 pub(super) use what::WhatDocument;
 
 use crate::yaml::{Data, Fields, Findings, Node, choice, list, string};

@@ -4,10 +4,12 @@
 //! which a rule silences it with `silence: [name]`, and a file for all of its rules with a
 //! `silence` of its own. The short lints are here; the others have a file each, by subject.
 
+mod absence;
 mod arguments;
 mod context;
 mod cover;
 mod declared;
+mod names;
 mod spelling;
 mod tools;
 mod uris;
@@ -72,6 +74,7 @@ impl Lint<'_> {
             self.look_at_arguments(rule);
             self.look_at_cover(rule, covers.of(position));
             self.look_at_names(rule);
+            self.look_at_name_tests(rule);
             self.look_at_issuers(rule);
             self.look_at_peers(rule);
             self.look_at_limits(rule);

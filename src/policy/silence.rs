@@ -42,6 +42,10 @@ pub(super) const ANY_ISSUER: &str = "any-issuer";
 pub(super) const UNVERIFIED_PEERS: &str = "unverified-peers";
 /// No recorded tool declares an argument that the rule reads.
 pub(super) const UNKNOWN_ARGUMENT: &str = "unknown-argument";
+/// A refusing rule exempts requests without a value, although it refuses all but some values.
+pub(super) const ABSENT_PASSES: &str = "absent-passes";
+/// A `.` in a regular expression that looks like a host name or an address.
+pub(super) const UNESCAPED_DOT: &str = "unescaped-dot";
 
 /// Every lint of a policy.
 pub const LINTS: &[&str] = &[
@@ -65,6 +69,8 @@ pub const LINTS: &[&str] = &[
     UNKNOWN_ARGUMENT,
     ANY_ISSUER,
     UNVERIFIED_PEERS,
+    ABSENT_PASSES,
+    UNESCAPED_DOT,
 ];
 
 /// Reads `silence`: names of lints, all known.

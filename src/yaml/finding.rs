@@ -165,6 +165,19 @@ impl Findings {
         );
     }
 
+    /// Records what a lint says about a part of a file.
+    pub fn lint_at(
+        &mut self,
+        source: SourceId,
+        span: Range<usize>,
+        lint: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let (message, help) = (message.into(), help.into());
+        self.push(Severity::Warning, source, span, message, help, Some(lint));
+    }
+
     /// Records about a node what could not be looked at.
     pub fn note(&mut self, node: &Node, message: impl Into<String>) {
         self.push(

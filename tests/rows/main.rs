@@ -11,6 +11,8 @@ use libtest_mimic::{Arguments, Trial};
 
 // `cfg(test)` is always on here; it tells clippy that helpers may panic.
 #[cfg(test)]
+mod conditions;
+#[cfg(test)]
 mod decisions;
 #[cfg(test)]
 mod envoy_mistakes;
@@ -27,6 +29,7 @@ fn trials() -> Vec<Trial> {
     tables.extend(honest::tables());
     tables.extend(envoy_mistakes::tables());
     tables.extend(invalid::tables());
+    tables.extend(conditions::tables());
     let mut tests = decisions::tests();
     tests.extend(honest::tests());
     harness::trials(tables, tests)

@@ -60,7 +60,7 @@ fn add_link(chains: &mut [usize]) {
 }
 
 /// The bytes from one word character to the end of its word, without a string's prefix.
-fn word_width(text: &str) -> usize {
+pub(super) fn word_width(text: &str) -> usize {
     let end = text
         .find(|c: char| !c.is_alphanumeric() && c != '_')
         .unwrap_or(text.len());
@@ -76,7 +76,7 @@ fn word_width(text: &str) -> usize {
 }
 
 /// The bytes of a string literal, or of the rest of the text if it is not closed.
-fn literal_width(text: &str, raw: bool) -> usize {
+pub(super) fn literal_width(text: &str, raw: bool) -> usize {
     let body = if raw {
         text.get(1..).unwrap_or_default()
     } else {

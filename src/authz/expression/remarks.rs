@@ -4,22 +4,32 @@ use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr, operators};
 use regex_syntax::hir::Look;
 
+use super::bare_dots::with_escaped_dots;
 use super::constant::{GLOB, MATCHES};
 use super::depth::children;
 use super::lookup::{ForeignObject, Lookup, field_of, lookup, text_of, whole};
 use super::origin::Origin;
+use super::shown::literal_of;
 use super::substitutes::result_of;
 use crate::authz::path::ValuePath;
 
 /// A part whose meaning depends on how a value is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
-    /// A pattern that may match only a part of an external value, or of the URI.
+    /// A pattern that may match only a part of a text of the request.
     Unanchored {
         /// The pattern.
         pattern: String,
         /// The effect of a match on the expression.
         sense: Sense,
+    },
+    /// A pattern with a dot that stands for any character, in what looks like a host name or an
+    /// address.
+    BareDot {
+        /// The pattern.
+        pattern: String,
+        /// The pattern in which the dots stand for themselves, as a literal has it.
+        right: String,
     },
     /// A comparison that every external value passes except the named ones.
     AllBut {
@@ -232,13 +242,17 @@ impl<'e> RemarkFinder<'e> {
         let part = text_of(part).map(str::to_owned);
         let folded = is_folded_uri(text);
         let is_uri = folded || (origin.uri && !origin.outside);
-        if let Some(pattern) = part.as_ref().filter(|_| function == MATCHES)
-            && (origin.outside || is_uri)
-            && !is_anchored(pattern)
-        {
-            let pattern = pattern.clone();
-            let remark = Remark::Unanchored { pattern, sense };
-            self.found.remarks.push(remark);
+        if let Some(pattern) = part.as_ref().filter(|_| function == MATCHES) {
+            if text_of(text).is_none() && !is_anchored(pattern) {
+                let pattern = pattern.clone();
+                self.found
+                    .remarks
+                    .push(Remark::Unanchored { pattern, sense });
+            }
+            if let Some(right) = with_escaped_dots(pattern) {
+                let pattern = pattern.clone();
+                self.found.remarks.push(Remark::BareDot { pattern, right });
+            }
         }
         let function = function.to_owned();
         if is_uri {
@@ -279,14 +293,6 @@ fn is_anchored(pattern: &str) -> bool {
 
 fn is_call_of(node: &IdedExpr, function: &str) -> bool {
     matches!(&node.expr, Expr::Call(call) if call.func_name == function)
-}
-
-fn literal_of(node: &IdedExpr) -> Option<&LiteralValue> {
-    if let Expr::Literal(literal) = &node.expr {
-        Some(literal)
-    } else {
-        None
-    }
 }
 
 /// A value as its author wrote it, without conversions; `…` for anything but a path.

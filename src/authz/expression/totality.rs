@@ -1,11 +1,12 @@
-//! Whether some request can leave an expression without a result, as far as is known at load.
+//! Which requests can leave an expression without a result, as far as is known at load.
 
-use cel::common::ast::{Expr, operators};
+use cel::common::ast::{ComprehensionExpr, Expr, operators};
 use cel::{IdedExpr, common::ast::CallExpr};
 
 use super::constant::GIVEN;
 use super::depth::children;
-use super::lookup::{call_of, name_of, tested_of, text_of, truth_of};
+use super::lookup::{call_of, member_of, name_of, tested_of, text_of, truth_of};
+use super::vocabulary::VARIABLES;
 
 /// Fields of our records that every request has.
 const ALWAYS_THERE: &[&str] = &[
@@ -47,72 +48,163 @@ const STRING_FUNCTIONS: &[&str] = &[
     "size",
 ];
 
-/// Whether some request may leave the expression without a result: a member is missing, or a value
-/// has an unintended type. May be true where only the author knows better.
-pub(super) fn can_fail(root: &IdedExpr) -> bool {
-    fails(root, &[])
+/// What may leave an expression without a result.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Failures {
+    /// The paths in the request that may be absent, shortest first.
+    pub(super) absent: Vec<String>,
+    /// What may be absent, and for which nothing in front of the expression can test: members of
+    /// the elements of a loop, and a device of which nothing is known.
+    pub(super) untestable: Vec<String>,
+    /// Whether a value may be of a type that is not meant.
+    pub(super) of_type: bool,
 }
 
-/// `known` are the paths that are present wherever the node matters.
-fn fails(node: &IdedExpr, known: &[String]) -> bool {
-    match &node.expr {
-        Expr::Literal(_) => false,
-        Expr::Ident(name) => !ALWAYS_THERE.contains(&name.as_str()),
-        Expr::Select(select) if select.test => fails(&select.operand, known),
-        Expr::Select(_) => match path(node) {
-            Some(path) => !ALWAYS_THERE.contains(&&*path) && !known.contains(&path),
-            None => true,
-        },
-        Expr::Call(call) => call_fails(node, call, known),
-        Expr::List(_) => children(node).into_iter().any(|child| fails(child, known)),
-        Expr::Comprehension(_) | Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => true,
+impl Failures {
+    /// Whether some request may leave the expression without a result.
+    pub(super) fn are_possible(&self) -> bool {
+        self.of_type || !self.absent.is_empty() || !self.untestable.is_empty()
     }
 }
 
-fn call_fails(node: &IdedExpr, call: &CallExpr, known: &[String]) -> bool {
-    let name = call.func_name.as_str();
-    let any = |known: &[String]| children(node).into_iter().any(|child| fails(child, known));
-    match (name, call.args.as_slice()) {
-        // One false side decides, whatever the other is; so one side may rely on what the other
-        // tests.
-        (operators::LOGICAL_AND, _) => any(&[known, &tested(node, true)].concat()),
-        (operators::LOGICAL_OR, _) => any(&[known, &tested(node, false)].concat()),
-        (operators::LOGICAL_NOT, [inner]) => fails(inner, known) || !is_truth(inner),
-        (operators::CONDITIONAL, [test, yes, no]) => {
-            fails(test, known)
-                || fails(yes, &[known, &tested(test, true)].concat())
-                || fails(no, &[known, &tested(test, false)].concat())
+/// What may leave an expression without a result, where some paths are known to be present. May name
+/// more than its author, who knows better.
+pub(super) fn failures(root: &IdedExpr, known: &[String]) -> Failures {
+    let mut search = Search::default();
+    search.visit(root, known);
+    search.found
+}
+
+#[derive(Default)]
+struct Search {
+    found: Failures,
+}
+
+impl Search {
+    /// `known` are the paths that are present wherever the node matters.
+    fn visit(&mut self, node: &IdedExpr, known: &[String]) {
+        if let Some(path) = path(node) {
+            return self.need(node, path, known);
         }
-        (operators::EQUALS | operators::NOT_EQUALS, _) => any(known),
-        (operators::IN, [_, list]) => any(known) || !is_list(list),
-        (_, args) if STRING_FUNCTIONS.contains(&name) => {
-            any(known)
-                || !call
-                    .target
-                    .as_deref()
-                    .into_iter()
-                    .chain(args)
-                    .all(is_string)
+        match &node.expr {
+            Expr::Literal(_) | Expr::Ident(_) => {}
+            Expr::Select(select) => {
+                self.visit(&select.operand, known);
+                // A member of what a call gives.
+                self.found.of_type |= !select.test;
+            }
+            Expr::Call(call) => self.visit_call(node, call, known),
+            Expr::List(_) => self.visit_all(node, known),
+            Expr::Comprehension(inner) => self.visit_loop(inner, known),
+            Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => {
+                self.visit_all(node, known);
+                self.found.of_type = true;
+            }
         }
-        // A missing member is not given, either.
-        (GIVEN, [inner]) => !path(inner).is_some_and(|path| is_of_arguments(&path)),
-        // `now.getHours()` and similar.
-        _ if name.starts_with("get") => {
-            let of_now = call.target.as_deref().and_then(path).as_deref() == Some("now");
-            !of_now || !call.args.is_empty()
-        }
-        _ => true,
     }
+
+    fn visit_all(&mut self, node: &IdedExpr, known: &[String]) {
+        for child in children(node) {
+            self.visit(child, known);
+        }
+    }
+
+    /// A path that has to be there, and every path that leads to it.
+    fn need(&mut self, node: &IdedExpr, own: String, known: &[String]) {
+        if is_there(&own, known) || is_record(&own) {
+            return;
+        }
+        let operand = member_of(node).map(|(operand, _)| operand);
+        if let Some((operand, above)) = operand.and_then(|operand| Some((operand, path(operand)?)))
+            && !is_record(&above)
+        {
+            self.need(operand, above, known);
+        }
+        let root = own.split(['.', '[']).next().unwrap_or_default();
+        if !VARIABLES.contains(&root) && own == root {
+            // The variable of a loop.
+            return;
+        }
+        let is_testable = VARIABLES.contains(&root) && root != "device";
+        let list = if is_testable {
+            &mut self.found.absent
+        } else {
+            &mut self.found.untestable
+        };
+        if !list.contains(&own) {
+            list.push(own);
+        }
+    }
+
+    fn visit_loop(&mut self, inner: &ComprehensionExpr, known: &[String]) {
+        self.visit(&inner.iter_range, known);
+        self.visit(&inner.loop_step, known);
+        // Its elements may be of any type, and what is no list has none.
+        self.found.of_type = true;
+    }
+
+    fn visit_call(&mut self, node: &IdedExpr, call: &CallExpr, known: &[String]) {
+        let name = call.func_name.as_str();
+        match (name, call.args.as_slice()) {
+            // One false side decides, whatever the other is; so one side may rely on what the other
+            // tests.
+            (operators::LOGICAL_AND, _) => {
+                self.visit_all(node, &[known, &tested(node, true)].concat());
+            }
+            (operators::LOGICAL_OR, _) => {
+                self.visit_all(node, &[known, &tested(node, false)].concat());
+            }
+            (operators::LOGICAL_NOT, [inner]) => {
+                self.visit(inner, known);
+                self.found.of_type |= !is_truth(inner);
+            }
+            (operators::CONDITIONAL, [test, yes, no]) => {
+                self.visit(test, known);
+                self.visit(yes, &[known, &tested(test, true)].concat());
+                self.visit(no, &[known, &tested(test, false)].concat());
+            }
+            (operators::EQUALS | operators::NOT_EQUALS, _) => self.visit_all(node, known),
+            (operators::IN, [_, within]) => {
+                self.visit_all(node, known);
+                self.found.of_type |= !is_list(within) && tested_path(node).is_none();
+            }
+            (_, args) if STRING_FUNCTIONS.contains(&name) => {
+                self.visit_all(node, known);
+                let mut all = call.target.as_deref().into_iter().chain(args);
+                self.found.of_type |= !all.all(is_string);
+            }
+            // A missing member is not given, either.
+            (GIVEN, [inner]) => {
+                if !path(inner).is_some_and(|path| is_of_arguments(&path)) {
+                    self.visit(inner, known);
+                    self.found.of_type = true;
+                }
+            }
+            // `now.getHours()` and similar.
+            _ => {
+                self.visit_all(node, known);
+                let of_now = call.target.as_deref().and_then(path).as_deref() == Some("now");
+                let is_clock = name.starts_with("get") && of_now && call.args.is_empty();
+                self.found.of_type |= !is_clock;
+            }
+        }
+    }
+}
+
+/// Whether a path is known to be present.
+fn is_there(path: &str, known: &[String]) -> bool {
+    ALWAYS_THERE.contains(&path) || known.iter().any(|known| known == path)
+}
+
+/// Whether a path is a record of ours, which every request has.
+fn is_record(path: &str) -> bool {
+    matches!(path, "subject" | "mcp" | "source" | "request")
 }
 
 /// The paths that are present if the node is `truth`.
-fn tested(node: &IdedExpr, truth: bool) -> Vec<String> {
-    if let Some((operand, field)) = tested_of(node).filter(|_| truth) {
-        let operand = path(operand);
-        return operand
-            .map(|operand| format!("{operand}.{field}"))
-            .into_iter()
-            .collect();
+pub(super) fn tested(node: &IdedExpr, truth: bool) -> Vec<String> {
+    if let Some(path) = tested_path(node).filter(|_| truth) {
+        return vec![path];
     }
     let Some(call) = call_of(node) else {
         return Vec::new();
@@ -128,21 +220,74 @@ fn tested(node: &IdedExpr, truth: bool) -> Vec<String> {
     }
 }
 
+/// The path whose presence a node tests: by `has`, or as the name of a member.
+pub(super) fn tested_path(node: &IdedExpr) -> Option<String> {
+    if let Some((operand, field)) = tested_of(node) {
+        return Some(step(&path(operand)?, field));
+    }
+    let call = call_of(node)?;
+    match (call.func_name.as_str(), call.args.as_slice()) {
+        (operators::IN, [key, within]) => {
+            let within = path(within)?;
+            let is_object = [
+                "args",
+                "mcp.arguments",
+                "mcp.input",
+                "mcp.meta",
+                "subject.claims",
+                "request.headers",
+            ]
+            .iter()
+            .any(|object| within.strip_prefix(object).is_some_and(str::is_empty));
+            is_object.then_some(step(&within, text_of(key)?))
+        }
+        _ => None,
+    }
+}
+
 /// `a.b.c`, as text.
-fn path(node: &IdedExpr) -> Option<String> {
+pub(super) fn path(node: &IdedExpr) -> Option<String> {
     if let Some(name) = name_of(node) {
         return Some(name.to_owned());
     }
-    let Expr::Select(select) = &node.expr else {
-        return None;
-    };
-    let operand = path(&select.operand).filter(|_| !select.test)?;
-    Some(format!("{operand}.{}", select.field))
+    let (operand, field) = member_of(node)?;
+    Some(step(&path(operand)?, field))
+}
+
+/// A path and a member.
+fn step(path: &str, field: &str) -> String {
+    if is_word(field) {
+        format!("{path}.{field}")
+    } else {
+        format!("{path}[{field:?}]")
+    }
+}
+
+/// Whether a name may follow a dot.
+fn is_word(name: &str) -> bool {
+    let mut characters = name.chars();
+    let is_first = |c: char| c.is_ascii_alphabetic() || c == '_';
+    characters.next().is_some_and(is_first)
+        && characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !["in", "true", "false", "null"].contains(&name)
+}
+
+/// The test for the absence of a path.
+pub(super) fn absence_test(path: &str) -> String {
+    match path.rsplit_once('[') {
+        Some((of, key)) if path.ends_with(']') => {
+            format!("!({} in {of})", key.strip_suffix(']').unwrap_or(key))
+        }
+        _ => format!("!has({path})"),
+    }
 }
 
 fn is_of_arguments(path: &str) -> bool {
-    let sent = ["args.", "mcp.arguments.", "mcp.input.", "mcp.meta."];
-    sent.iter().any(|prefix| path.starts_with(prefix))
+    let sent = ["args", "mcp.arguments", "mcp.input", "mcp.meta"];
+    sent.iter().any(|object| {
+        let rest = path.strip_prefix(object);
+        rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+    })
 }
 
 fn is_string(node: &IdedExpr) -> bool {
@@ -181,6 +326,13 @@ mod tests {
             (r#"args.owner != "acme""#, true),
             (r#"has(args.owner) && args.owner == "acme""#, false),
             (r#"args.owner == "acme" && has(args.owner)"#, false),
+            (r#""owner" in args && args["owner"] == "acme""#, false),
+            (r#"has(args.owner) && args["owner"] == "acme""#, false),
+            (
+                r#""x-a" in request.headers && request.headers["x-a"] == "b""#,
+                false,
+            ),
+            (r#"request.headers["x-a"] == "b""#, true),
             (r#"!has(args.owner) || args.owner != "acme""#, false),
             (r#"has(args.owner) || args.owner != "acme""#, true),
             (r#"has(args.owner) ? args.owner == "acme" : true"#, false),

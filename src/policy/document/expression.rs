@@ -14,7 +14,14 @@ pub(super) fn read(node: &Node, bytes_max: usize, findings: &mut Findings) -> Op
         return None;
     }
     match Expression::compile(&text) {
-        Ok(expression) => Some(expression),
+        Ok(expression) => {
+            if let Some(error) = expression.dead() {
+                let span = span_of(error, &text, node, findings);
+                let (message, help) = (error.message.clone(), error.help.clone());
+                findings.error_at(node.source, span, message, help);
+            }
+            Some(expression)
+        }
         Err(errors) => {
             for error in errors {
                 let span = span_of(&error, &text, node, findings);
@@ -25,10 +32,20 @@ pub(super) fn read(node: &Node, bytes_max: usize, findings: &mut Findings) -> Op
     }
 }
 
-/// The character that an error is about, if the file contains the expression verbatim; otherwise
-/// the whole expression.
+/// The span that an error is about.
 fn span_of(
     error: &InvalidExpression,
+    text: &str,
+    node: &Node,
+    findings: &Findings,
+) -> Range<usize> {
+    span_at(error.column, text, node, findings)
+}
+
+/// A character of an expression, with the rest of its word, if the file contains the expression
+/// verbatim; otherwise the whole expression.
+pub(crate) fn span_at(
+    column: Option<usize>,
     text: &str,
     node: &Node,
     findings: &Findings,
@@ -43,7 +60,7 @@ fn span_of(
         let quoted = written.get(1..written.len().saturating_sub(1)) == Some(text);
         quoted.then(|| node.span.start.saturating_add(1))
     };
-    let offset = error.column.and_then(|column| {
+    let offset = column.and_then(|column| {
         let (offset, _) = text.char_indices().nth(column.checked_sub(1)?)?;
         Some(offset)
     });

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::declared::DeclaredArguments;
 use crate::authz::{Policy, Rule, TrustedHints, UriForm};
 use crate::policy::issuers::Issuers;
-use crate::policy::testing::Suite;
+use crate::policy::testing::{IndirectTools, Suite};
 use crate::yaml::{Findings, Node, silence_of};
 
 /// The surroundings of a policy.
@@ -23,6 +23,8 @@ pub struct LintContext<'c> {
     pub hints: Arc<TrustedHints>,
     /// How servers read URIs, unless in the default form.
     pub uris: Arc<HashMap<String, UriForm>>,
+    /// The tools of servers that call other tools, which no record has.
+    pub indirect: Arc<IndirectTools>,
     /// The issuers, and which of them each server accepts.
     pub issuers: Arc<Issuers>,
     /// Whether the certificates of TLS peers are verified.

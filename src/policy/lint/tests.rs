@@ -58,6 +58,7 @@ fn lines_among(issuers: &Arc<Issuers>, policy: &str, tests: &str) -> Vec<String>
         arguments: BTreeMap::from([("github".to_owned(), arguments)]),
         uris: Arc::new(HashMap::from([("texts".to_owned(), UriForm::Opaque)])),
         hints: Arc::default(),
+        indirect: Arc::default(),
         issuers: Arc::clone(issuers),
         peers_are_verified: false,
         suite: suite.as_ref(),

@@ -1,9 +1,9 @@
 //! Warns of expressions that a caller can evade by spelling a value differently.
 
 use super::context::Lint;
-use crate::authz::{Effect, Expression, Remark, Rule, Sense};
+use crate::authz::{Effect, Remark, Rule, Sense};
 use crate::policy::silence::{
-    CONVERSION_IN_DENY, FALLIBLE_DENY, NEGATED_ALLOW, SPELLED_TEXT, UNANCHORED_REGEX,
+    CONVERSION_IN_DENY, NEGATED_ALLOW, SPELLED_TEXT, UNANCHORED_REGEX, UNESCAPED_DOT,
     URI_IN_EXPRESSION,
 };
 
@@ -24,17 +24,7 @@ impl Lint<'_> {
             }
         }
         if !is_allow {
-            self.look_at_failures(rule, condition);
-        }
-    }
-
-    fn look_at_failures(&mut self, rule: &Rule, condition: &Expression) {
-        if condition.can_fail() {
-            let message = "where this cannot be evaluated, the request is denied";
-            let help = "a call that lacks what is read is denied. `!has(args.x) || …` says so, \
-                        `has(args.x) && …` lets calls without it through; if it is meant as it \
-                        stands: `silence: [fallible-deny]`";
-            self.warn(rule, &["if"], FALLIBLE_DENY, message, help);
+            self.look_at_absence(rule, condition);
         }
     }
 }
@@ -48,6 +38,11 @@ fn finding(remark: &Remark, is_allow: bool) -> Option<(&'static str, String, Str
             "describe the whole text between `^` and `$`; where a part is meant, say \
              `startsWith`, `endsWith` or `contains`"
                 .to_owned(),
+        )),
+        Remark::BareDot { pattern, right } => Some((
+            UNESCAPED_DOT,
+            format!("`.` in `{pattern}` stands for any character"),
+            format!("`\\\\.` stands for a dot: `\"{right}\"`"),
         )),
         Remark::AllBut { of } if is_allow => Some((
             NEGATED_ALLOW,

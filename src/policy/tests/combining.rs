@@ -11,8 +11,7 @@ fn open_actions_need_a_subject_whom_some_rule_could_serve() {
         let policy = policy(&format!("{TOOLS}rules:\n{rules}"));
         outcome(&SampleCall::open(method).decide(&policy))
     };
-    let tool =
-        "- {id: a, effect: allow, who: {groups: [oncall]}, what: {tools: [x]}, if: 'false'}\n";
+    let tool = "- {id: a, effect: allow, who: {groups: [oncall]}, what: {tools: [x]}, if: subject.id == 'nobody'}\n";
     let sales = "- {id: a, effect: allow, who: {groups: [sales]}, what: {servers: [github]}}\n";
     let files = "- {id: a, effect: allow, who: {anyone: true}, what: {servers: [files]}}\n";
     let but = "- {id: a, effect: allow, who: {anyone: true}, what: {not: {servers: [github]}}}\n";

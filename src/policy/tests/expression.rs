@@ -71,7 +71,6 @@ const EXPRESSIONS: &[(&str, &str)] = &[
     ("now.getHours(args.owner) == 11", "?"),
     ("args.owner.matches('^ac[a-z]+$')", "yes"),
     ("type(args.n) == int", "yes"),
-    ("true", "yes"),
 ];
 
 #[test]

@@ -51,7 +51,7 @@ fn where_selects_networks() {
         ),
         (
             &unknown,
-            "where: {networks: [10.0.0.0/8]}, if: 'false'",
+            "where: {networks: [10.0.0.0/8]}, if: subject.id == 'nobody'",
             "no",
         ),
     ] {

@@ -7,6 +7,7 @@ fn found(text: &str) -> Vec<String> {
     remarks
         .map(|remark| match remark {
             Remark::Unanchored { pattern, sense } => format!("unanchored {pattern} {sense:?}"),
+            Remark::BareDot { pattern, .. } => format!("bare dot {pattern}"),
             Remark::AllBut { of } => format!("all but {of}"),
             Remark::PartOfText {
                 function,
@@ -75,7 +76,8 @@ fn the_effect_of_a_test_on_the_expression_is_found() {
         (r#"plain(args.a).matches("x")"#, &["unanchored x Holds"]),
         (r#"subject.claims.a.contains("x")"#, &[]),
         (r#"subject.claims.a.matches("x")"#, &["unanchored x Holds"]),
-        (r#"subject.id.matches("x")"#, &[]),
+        (r#"subject.id.matches("x")"#, &["unanchored x Holds"]),
+        (r#"subject.id.matches("^a.bc$")"#, &["bare dot ^a.bc$"]),
         (
             r#"mcp["uri"].startsWith("note://s/") && mcp.uri_folded.contains("x")"#,
             &["uri startsWith note://s/ false", "uri contains x true"],

@@ -46,9 +46,9 @@ fn allows_that_grant_more_than_they_seem_to_are_found() {
             )],
         ),
         (
-            allow(r#"subject.claims.mail.matches("@acme.example$")"#),
+            allow(r#"subject.claims.mail.matches("@acme[.]example$")"#),
             vec![format!(
-                "[unanchored-regex]: `@acme.example$` also matches a part of a text ({anchor})"
+                "[unanchored-regex]: `@acme[.]example$` also matches a part of a text ({anchor})"
             )],
         ),
         (allow(r#"args.owner.matches("^(acme|emca)$")"#), vec![]),

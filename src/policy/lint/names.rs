@@ -1,0 +1,144 @@
+//! Warns of conditions that compare with tools which no record and no class table has.
+
+use std::collections::BTreeSet;
+
+use super::context::Lint;
+use super::usage::is_call;
+use crate::authz::{NameKind, NameTest, ResourceKind, Rule, ToolClasses, What};
+use crate::policy::document::span_at;
+use crate::policy::silence::UNKNOWN_TOOL;
+use crate::yaml::suggestion;
+
+/// The tools of the servers that a rule applies to, as far as they are known.
+struct Tools<'l> {
+    /// The names in records, and those that tables name exactly.
+    names: BTreeSet<&'l str>,
+    /// The tables of servers without a record, whose patterns stand for tools.
+    tables: Vec<&'l ToolClasses>,
+}
+
+impl Tools<'_> {
+    /// Whether some tool may pass a test.
+    fn may_pass(&self, test: &NameTest) -> bool {
+        let by_pattern = |table: &&ToolClasses| {
+            let mut patterns = table.patterns();
+            patterns.any(|(glob, _)| !test.is_exact() || glob.matches(&test.text))
+        };
+        self.names.iter().any(|name| test.accepts(name)) || self.tables.iter().any(by_pattern)
+    }
+}
+
+impl<'l> Lint<'l> {
+    pub(super) fn look_at_name_tests(&mut self, rule: &Rule) {
+        let Some(condition) = &rule.expression else {
+            return;
+        };
+        let tests = condition.name_tests().iter();
+        let tests: Vec<&NameTest> = tests.filter(|test| test.kind == NameKind::Name).collect();
+        let what = rule.what.as_ref();
+        if tests.is_empty() || what.is_some_and(|what| !may_be_about_tools(what)) {
+            return;
+        }
+        let tools = self.tools_of(what);
+        for test in tests {
+            let selected = what.and_then(|what| what.tools.as_deref());
+            let is_selected = selected.is_none_or(|globs| {
+                !test.is_exact() || globs.iter().any(|glob| glob.matches(&test.text))
+            });
+            match &tools {
+                Some(tools) if !tools.may_pass(test) => {
+                    let message = if test.is_exact() {
+                        format!("no known tool has the name `{}`", test.text)
+                    } else {
+                        format!("no known tool passes the test against `{}`", test.text)
+                    };
+                    let known: Vec<&str> = tools.names.iter().copied().collect();
+                    let help = suggestion(&test.text, &known);
+                    let is_sure = tools.tables.is_empty() && what.is_some_and(is_about_tools);
+                    self.tell(rule, test, is_sure, (message, help));
+                }
+                Some(_) | None if !is_selected => {
+                    let message = format!("the rule does not apply to `{}`", test.text);
+                    let help = "`tools` of the rule does not match it".to_owned();
+                    self.tell(rule, test, false, (message, help));
+                }
+                Some(_) | None => {}
+            }
+        }
+    }
+
+    /// The tools of all servers that a rule applies to; `None` if nothing is known of one of them.
+    fn tools_of(&self, what: Option<&What>) -> Option<Tools<'l>> {
+        let (context, policy) = (self.context, self.policy);
+        let tables = || policy.tables().map(|(server, table)| (&**server, table));
+        let configured = context.issuers.of_servers.keys().map(String::as_str);
+        let mut servers: BTreeSet<&str> = configured.collect();
+        servers.extend(context.tools.keys().map(String::as_str));
+        servers.extend(tables().map(|(server, _)| server));
+        servers.retain(|server| what.is_none_or(|what| what.covers_server(server)));
+        let mut tools = Tools {
+            names: BTreeSet::new(),
+            tables: Vec::new(),
+        };
+        for server in servers {
+            let table = tables()
+                .find(|(own, _)| *own == server)
+                .map(|(_, table)| table);
+            let exact = table.into_iter().flat_map(ToolClasses::exact);
+            tools.names.extend(exact.map(|(name, _)| &**name));
+            let is_indirect = context.indirect.contains_key(server);
+            match context.tools.get(server) {
+                Some(recorded) if !is_indirect => {
+                    tools.names.extend(recorded.iter().map(String::as_str));
+                }
+                // The record does not have the tools that others call.
+                Some(_) | None => tools.tables.push(table?),
+            }
+        }
+        (!tools.names.is_empty() || !tools.tables.is_empty()).then_some(tools)
+    }
+
+    /// Points to the text of a test: an error where the comparison can never hold.
+    fn tell(
+        &mut self,
+        rule: &Rule,
+        test: &NameTest,
+        is_sure: bool,
+        (message, help): (String, String),
+    ) {
+        let (Some(place), Some(condition)) = (self.places.get(&*rule.id), &rule.expression) else {
+            return;
+        };
+        let Some(node) = place
+            .node
+            .member("if")
+            .filter(|_| !place.silence.contains(&UNKNOWN_TOOL))
+        else {
+            return;
+        };
+        let span = span_at(test.column, condition.as_str(), node, &self.findings);
+        if is_sure {
+            self.findings.error_at(node.source, span, message, help);
+        } else {
+            self.findings
+                .lint_at(node.source, span, UNKNOWN_TOOL, message, help);
+        }
+    }
+}
+
+/// Whether a rule applies to tool calls and nothing else.
+pub(super) fn is_about_tools(what: &What) -> bool {
+    let methods = what.methods.as_deref();
+    methods.is_some_and(|methods| methods.iter().all(is_call))
+        || what.kinds() == [ResourceKind::Tool]
+}
+
+/// Whether a rule may apply to a tool call.
+fn may_be_about_tools(what: &What) -> bool {
+    let kinds = what.kinds();
+    (kinds.is_empty() || kinds.contains(&ResourceKind::Tool))
+        && what
+            .methods
+            .as_deref()
+            .is_none_or(|methods| methods.iter().any(is_call))
+}
