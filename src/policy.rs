@@ -43,21 +43,35 @@ mod compile;
 mod context;
 mod document;
 mod files;
+mod found;
 mod issuers;
+mod last_good;
+mod layer;
 mod lint;
 pub mod matrix;
+mod reach;
+mod settle;
 mod silence;
 mod store;
+mod teams;
 pub mod testing;
 mod watch;
 
-pub use compile::compile;
+pub use compile::{compile, compile_layers};
 pub use context::CompileContext;
-pub use files::{FoundPolicy, PolicyState, ReadPolicyError, read, read_all, read_tests};
+pub use files::{ReadPolicyError, read, read_all, read_tests};
+pub use found::{FoundPolicy, PolicyState};
 pub use issuers::Issuers;
-pub use lint::{DeclaredArguments, LintContext, argument_servers, inner_servers, lint, scopes_of};
+pub use layer::{Layer, LayerFindings};
+pub use lint::{
+    DeclaredArguments, LintContext, argument_servers, inner_servers, lint, lint_layers, scopes_of,
+};
+pub use settle::TeamState;
 pub use silence::LINTS;
-pub use store::{FailingPolicy, LoadPolicyError, PolicyStore, ReloadStatus};
+pub use store::{
+    FailingPolicy, LastGoodStatus, LoadPolicyError, PolicyStore, ReloadStatus, TeamStatus,
+};
+pub use teams::{LastGoodSettings, OnError, PolicyPlaces, TeamEffect, TeamSettings};
 pub use watch::watch;
 
 #[cfg(test)]

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::outcome::Stop;
+use super::outcome::{Stop, error_line};
 use crate::app;
 use crate::authz::Policy;
 use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
 use crate::file;
-use crate::policy;
 use crate::policy::testing::SampleContext;
+use crate::policy::{self, Layer, PolicyPlaces, ReadPolicyError, TeamSettings};
 use crate::yaml::Source;
 
 /// The most bytes of a file that is read into memory.
@@ -59,13 +59,64 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Stop> {
     );
     let catalog = catalog.map_err(|error| Stop::failed(&error))?;
     let context = app::compile_context(&config, Some(&catalog));
-    let sources = policy::read(&config.policy).map_err(|error| Stop::failed(&error))?;
-    let policy = policy::compile(&sources, &context).map_err(Stop::Findings)?;
+    let files = PolicyTexts::read(&config.policy_places(), policy::read)?;
+    let policy = policy::compile_layers(&files.layers(), &context);
+    let policy = policy.map_err(|findings| Stop::Findings(findings.into_findings()))?;
     Ok(Loaded {
         samples: context.samples(),
         config,
         policy,
     })
+}
+
+/// The files of a policy or its tests, by owner.
+#[derive(Debug)]
+pub(super) struct PolicyTexts {
+    global: Vec<Source>,
+    teams: Vec<(TeamSettings, Vec<Source>)>,
+}
+
+impl PolicyTexts {
+    /// Reads them by [`policy::read`] or [`policy::read_tests`].
+    pub(super) fn read(
+        places: &PolicyPlaces,
+        read: fn(&Path) -> Result<Vec<Source>, ReadPolicyError>,
+    ) -> Result<Self, Stop> {
+        let teams = places.teams.iter().map(|team| {
+            let files = read(&team.files);
+            let files = files.map_err(|error| {
+                Stop::Failed(format!("team `{}`: {}", team.name, error_line(&error)))
+            })?;
+            Ok((team.clone(), files))
+        });
+        Ok(PolicyTexts {
+            global: read(&places.path).map_err(|error| Stop::failed(&error))?,
+            teams: teams.collect::<Result<_, Stop>>()?,
+        })
+    }
+
+    /// Files that were named: each is of the team that has it, and else of the operator.
+    pub(super) fn named(files: Vec<Source>, known: Option<PolicyTexts>) -> Self {
+        let mut named = PolicyTexts {
+            global: files,
+            teams: known.map_or_else(Vec::new, |known| known.teams),
+        };
+        for (_, own) in &mut named.teams {
+            let has = |file: &mut Source| own.iter().any(|own| own.name == file.name);
+            let found = named.global.extract_if(.., has).collect();
+            *own = found;
+        }
+        named
+    }
+
+    /// The layers of the policy or of its tests.
+    pub(super) fn layers(&self) -> Vec<Layer<'_>> {
+        let teams = self.teams.iter();
+        let teams = teams.map(|(team, files)| Layer::of_team(team, Some(files)));
+        std::iter::once(Layer::global(&self.global))
+            .chain(teams)
+            .collect()
+    }
 }
 
 /// The tools of a record.

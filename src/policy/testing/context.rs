@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::request::{IndirectTools, ToolDefaults};
 use crate::authz::{ScopeNames, TrustedHints, UriForm};
+use crate::policy::teams::TeamSettings;
 
 /// What sample requests may take for granted.
 #[derive(Debug, Clone, Default)]
@@ -23,4 +24,6 @@ pub struct SampleContext {
     pub indirect: Arc<IndirectTools>,
     /// How scopes are advertised, by server and issuer.
     pub scope_names: Arc<HashMap<(String, String), ScopeNames>>,
+    /// The team whose tests they are; none: the operator's.
+    pub team: Option<TeamSettings>,
 }
