@@ -32,9 +32,12 @@
 //! |---|---|
 //! | `files` | finds and reads the files |
 //! | `document/` | reads one file's YAML: the keys of a rule, block by block |
-//! | `compile` | joins the files and checks what spans several of them |
+//! | `teams`, `reach` | what is delegated to a team, and what of its files reaches beyond |
+//! | `layer`, `compile` | joins the files of all owners and checks what spans several of them |
 //! | `testing/` | reads and runs policy tests |
+//! | `found`, `settle` | decide what comes into force of what was found, and whose fault the rest is |
 //! | `store`, `watch` | keep the policy in force, and replace it when its files change |
+//! | `last_good` | keeps it on disk for a start with files that cannot be used |
 //! | `lint/`, `silence` | warn of valid policies that are probably mistakes |
 //! | `issuers` | finds names that any of several issuers could have given |
 //! | `matrix/` | computes who may call which tool |

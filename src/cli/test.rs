@@ -216,7 +216,6 @@ mod tests {
             cases: vec![CaseReport {
                 name: name.to_owned(),
                 team: None,
-                server: String::new(),
                 file: "f.yaml".to_owned(),
                 line: 3,
                 failures: vec![failure.to_owned()],

@@ -52,7 +52,7 @@ impl Config {
                 .map(|one| servers::shown(one, tools_snapshots.get(&one.name)))
                 .collect::<Vec<_>>(),
             "policy": policy,
-            "policies": delegated.iter().map(teams::shown).collect::<Vec<_>>(),
+            "policies": teams::all_shown(delegated),
             "state_dir": last_good.as_ref().map(|last_good| &last_good.dir),
             "last_good_max_age": last_good
                 .as_ref()

@@ -122,8 +122,17 @@ fn team_name(node: &Node, findings: &mut Findings) -> Option<String> {
     Some(name)
 }
 
-/// A team, as the effective configuration has it.
-pub(super) fn shown(team: &TeamSettings) -> Value {
+/// The teams, as the effective configuration has them.
+pub(super) fn all_shown(teams: &[TeamSettings]) -> Option<Value> {
+    given(teams).map(|teams| teams.iter().map(shown).collect())
+}
+
+/// A list that says something: an empty one is not read.
+fn given<T>(list: &[T]) -> Option<&[T]> {
+    (!list.is_empty()).then_some(list)
+}
+
+fn shown(team: &TeamSettings) -> Value {
     let TeamSettings {
         name,
         files,
@@ -141,9 +150,9 @@ pub(super) fn shown(team: &TeamSettings) -> Value {
         "servers": servers,
         "effects": effects.iter().map(|effect| effect.word()).collect::<Vec<_>>(),
         "classes": classes,
-        "headers": headers,
-        "metadata": metadata,
-        "silence": silence,
+        "headers": given(headers),
+        "metadata": given(metadata),
+        "silence": given(silence),
         "on_error": on_error.word(),
     })
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::document::{PolicyDocument, RuleDocument};
+use super::document::{PolicyDocument, RuleDocument, ToolTable};
 use super::teams::{TeamEffect, TeamSettings};
 use crate::authz::{Effect, ResourceKind, What};
 use crate::yaml::{Data, Findings, Node, quoted};
@@ -25,6 +25,9 @@ pub(super) fn confine(
             refuse_class(class, team, findings);
         }
     }
+    // It would clash with the other team's own table, which is not at fault.
+    let is_own = |table: &ToolTable<'_>| table.server.as_str().is_some_and(|it| team.has(it));
+    document.tools.retain(is_own);
     for rule in &mut document.rules {
         refuse_silence(rule.node, team, findings);
         refuse_effect(rule, team, findings);
@@ -168,3 +171,6 @@ pub(super) fn refuse_silence(node: &Node, team: &TeamSettings, findings: &mut Fi
         findings.error(node, message, help);
     }
 }
+
+#[cfg(test)]
+mod tests;

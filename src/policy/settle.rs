@@ -383,3 +383,6 @@ fn refuse_broken(teams: &mut [Choice<'_>], findings: &LayerFindings) -> bool {
     }
     is_refused
 }
+
+#[cfg(test)]
+mod tests;

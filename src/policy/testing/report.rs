@@ -23,8 +23,6 @@ pub struct CaseReport {
     pub name: String,
     /// The team whose test it is; none: the operator's.
     pub team: Option<String>,
-    /// The server that it asks about.
-    pub server: String,
     /// The file it is in.
     pub file: String,
     /// The line of its name, from 1.

@@ -140,7 +140,6 @@ impl Suite {
             report.cases.push(CaseReport {
                 name: test.name.clone(),
                 team: test.team.clone(),
-                server: test.request.server.clone(),
                 file,
                 line,
                 failures,
