@@ -51,6 +51,7 @@ mod issuers;
 mod last_good;
 mod layer;
 mod lint;
+mod load_error;
 pub mod matrix;
 mod reach;
 mod settle;
@@ -69,11 +70,10 @@ pub use layer::{Layer, LayerFindings};
 pub use lint::{
     DeclaredArguments, LintContext, argument_servers, inner_servers, lint, lint_layers, scopes_of,
 };
+pub use load_error::LoadPolicyError;
 pub use settle::TeamState;
 pub use silence::LINTS;
-pub use store::{
-    FailingPolicy, LastGoodStatus, LoadPolicyError, PolicyStore, ReloadStatus, TeamStatus,
-};
+pub use store::{FailingPolicy, LastGoodStatus, PolicyStore, ReloadStatus, TeamStatus};
 pub use teams::{LastGoodSettings, OnError, PolicyPlaces, TeamEffect, TeamSettings};
 pub use watch::watch;
 

@@ -23,7 +23,7 @@ use super::context::CompileContext;
 use super::files::PolicyFiles;
 use super::found::{FoundFiles, FoundPolicy};
 use super::layer::{Layer, LayerFindings};
-use super::store::LoadPolicyError;
+use super::load_error::LoadPolicyError;
 use super::teams::{OnError, PolicyPlaces, TeamSettings};
 use super::testing::Suite;
 use crate::authz::Policy;

@@ -12,12 +12,12 @@ use super::context::CompileContext;
 use super::files::ReadPolicyError;
 use super::found::{FoundPolicy, PolicyState};
 use super::last_good::LastGood;
+use super::load_error::LoadPolicyError;
 use super::settle::{Good, Settled, Settling};
 use super::teams::PolicyPlaces;
 use super::testing::ToolDefaults;
 use crate::authz::{Policy, TrustedHints};
 use crate::file::{self, START_TIME_MAX};
-use crate::yaml::Findings;
 
 pub use status::{FailingPolicy, LastGoodStatus, ReloadStatus, TeamStatus};
 
@@ -40,42 +40,6 @@ pub struct PolicyStore {
     /// Where that is kept for the next start.
     last_good: Option<LastGood>,
     status: Mutex<ReloadStatus>,
-}
-
-/// Why a policy was not put into force.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadPolicyError {
-    /// Its files could not be read.
-    #[error(transparent)]
-    Read(#[from] Arc<ReadPolicyError>),
-    /// It has errors.
-    #[error("the policy has {}", .0.total())]
-    Invalid(Findings),
-    /// It fails its tests.
-    #[error("the policy fails its tests in {} place(s)", .0.len())]
-    Tests(Findings),
-    /// A newer policy superseded it.
-    #[error("the policy was replaced while its tests ran")]
-    Replaced,
-}
-
-impl LoadPolicyError {
-    /// One line for each fault; after the first hundred, only how many more there are.
-    #[must_use]
-    pub fn lines(&self) -> Vec<String> {
-        match self {
-            LoadPolicyError::Read(_) | LoadPolicyError::Replaced => vec![self.to_string()],
-            LoadPolicyError::Invalid(findings) | LoadPolicyError::Tests(findings) => {
-                status::lines(findings)
-            }
-        }
-    }
-}
-
-impl From<ReadPolicyError> for LoadPolicyError {
-    fn from(error: ReadPolicyError) -> Self {
-        LoadPolicyError::Read(Arc::new(error))
-    }
 }
 
 /// How the attempts before a store were counted, and what was in force.
@@ -331,13 +295,16 @@ impl PolicyStore {
             refused,
             teams,
         } = settled;
+        // It is in force before anybody is told.
+        let revision = Arc::clone(policy.revision());
+        self.current.store(Arc::new(policy));
         let mut status = self.locked();
         status.take_teams(&teams, now);
-        let is_same = status.revision == *policy.revision();
+        let is_same = status.revision == revision;
         if is_same && refused.is_none() && teams.iter().any(|team| team.refused.is_some()) {
             status.failures = status.failures.saturating_add(1);
         } else if refused.is_none() || !is_same {
-            status.revision = Arc::clone(policy.revision());
+            status.revision = revision;
             status.applied = now;
             status.successes = status.successes.saturating_add(1);
         }
@@ -349,7 +316,6 @@ impl PolicyStore {
         *self.good() = good;
         let in_force = state_in_force(found, refused.as_ref());
         self.in_force.store(Arc::new(in_force));
-        self.current.store(Arc::new(policy));
         drop(status);
         self.keep();
         match refused {

@@ -15,7 +15,8 @@ use tokio::task::JoinHandle;
 
 use super::files::{ReadPolicyError, Sources, read_files};
 use super::found::{FoundPolicy, Looked, PolicyState};
-use super::store::{LoadPolicyError, PolicyStore};
+use super::load_error::LoadPolicyError;
+use super::store::PolicyStore;
 use crate::file::{LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Watch, Watcher};
 
 /// How often the files are read: two reads take well under a second.

@@ -4,12 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::LoadPolicyError;
+use crate::policy::load_error::{LoadPolicyError, finding_lines};
 use crate::policy::settle::{SettledTeam, TeamState};
-use crate::yaml::Findings;
-
-/// How many findings logs and readiness list.
-const LINES_MAX: usize = 100;
 
 /// The results of the attempts to load a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +91,7 @@ impl ReloadStatus {
             let before = before.iter().find(|team| team.name == settled.name);
             let files = settled.refused.as_ref().map(LoadPolicyError::lines);
             let earlier = before.and_then(|team| team.failing.as_ref());
-            let tests = settled.tests.as_ref().map(lines);
+            let tests = settled.tests.as_ref().map(finding_lines);
             let earlier_tests = before.and_then(|team| team.failing_tests.as_ref());
             let team = TeamStatus {
                 name: settled.name.clone(),
@@ -147,14 +143,4 @@ fn tell_lines(error: &LoadPolicyError, lines: &[String]) {
     for line in lines.iter().filter(is_told) {
         tracing::error!("{line}");
     }
-}
-
-/// One line for each finding; after the first hundred, only how many more there are.
-pub(super) fn lines(findings: &Findings) -> Vec<String> {
-    let mut lines = findings.first_lines(LINES_MAX);
-    let beyond = findings.len().saturating_sub(lines.len());
-    if beyond > 0 {
-        lines.push(format!("and {beyond} more"));
-    }
-    lines
 }
