@@ -28,6 +28,7 @@ mod clock;
 mod config_record;
 mod context;
 mod error;
+mod last_good;
 mod part_tasks;
 mod parts;
 mod preflight;

@@ -37,6 +37,7 @@
 //! | `inspection` | reads the file |
 //! | `document` | knows the keys at the top, and reads them by the sections below |
 //! | `listen`, `issuers`, `servers`, `context`, `fetch`, `telemetry`, `limits` | each read a section |
+//! | `teams` | reads `policies`, and where the last good policy is kept |
 //! | `indirect` | reads a part of `servers` |
 //! | `token_place` | reads where a server's tokens are |
 //! | `words` | has the words of enums, for reading and printing |
@@ -63,6 +64,7 @@ mod scope_names;
 mod servers;
 mod settings;
 mod silence;
+mod teams;
 mod telemetry;
 mod token_place;
 mod words;

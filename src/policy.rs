@@ -32,9 +32,12 @@
 //! |---|---|
 //! | `files` | finds and reads the files |
 //! | `document/` | reads one file's YAML: the keys of a rule, block by block |
-//! | `compile` | joins the files and checks what spans several of them |
+//! | `teams`, `reach` | what is delegated to a team, and what of its files reaches beyond |
+//! | `layer`, `compile` | joins the files of all owners and checks what spans several of them |
 //! | `testing/` | reads and runs policy tests |
+//! | `found`, `settle` | decide what comes into force of what was found, and whose fault the rest is |
 //! | `store`, `watch` | keep the policy in force, and replace it when its files change |
+//! | `last_good` | keeps it on disk for a start with files that cannot be used |
 //! | `lint/`, `silence` | warn of valid policies that are probably mistakes |
 //! | `issuers` | finds names that any of several issuers could have given |
 //! | `matrix/` | computes who may call which tool |
@@ -43,21 +46,35 @@ mod compile;
 mod context;
 mod document;
 mod files;
+mod found;
 mod issuers;
+mod last_good;
+mod layer;
 mod lint;
+mod load_error;
 pub mod matrix;
+mod reach;
+mod settle;
 mod silence;
 mod store;
+mod teams;
 pub mod testing;
 mod watch;
 
-pub use compile::compile;
+pub use compile::{compile, compile_layers};
 pub use context::CompileContext;
-pub use files::{FoundPolicy, PolicyState, ReadPolicyError, read, read_all, read_tests};
+pub use files::{ReadPolicyError, read, read_all, read_tests};
+pub use found::{FoundPolicy, PolicyState};
 pub use issuers::Issuers;
-pub use lint::{DeclaredArguments, LintContext, argument_servers, inner_servers, lint, scopes_of};
+pub use layer::{Layer, LayerFindings};
+pub use lint::{
+    DeclaredArguments, LintContext, argument_servers, inner_servers, lint, lint_layers, scopes_of,
+};
+pub use load_error::LoadPolicyError;
+pub use settle::TeamState;
 pub use silence::LINTS;
-pub use store::{FailingPolicy, LoadPolicyError, PolicyStore, ReloadStatus};
+pub use store::{FailingPolicy, LastGoodStatus, PolicyStore, ReloadStatus, TeamStatus};
+pub use teams::{LastGoodSettings, OnError, PolicyPlaces, TeamEffect, TeamSettings};
 pub use watch::watch;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use super::clock::CLOCK;
+use super::last_good;
 use super::parts::Core;
 use crate::authn::KeyRefresher;
 use crate::check::LivePipeline;
@@ -65,6 +66,11 @@ impl PartTasks {
         tasks.add(named("policy"), kept, |asked| {
             Box::pin(policy::watch(Arc::clone(store), asked, CLOCK))
         });
+        if store.is_kept() {
+            tasks.add(named("last_good"), kept, |asked| {
+                Box::pin(last_good::confirm(Arc::clone(store), asked))
+            });
+        }
         if let Some(store) = &core.candidate {
             let is_same = |other: &Arc<_>| Arc::ptr_eq(other, store);
             let kept = is_kept(&|earlier| earlier.candidate.as_ref().is_some_and(is_same));

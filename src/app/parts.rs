@@ -1,6 +1,5 @@
 //! The parts of the service, and how they are built from a configuration.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -18,7 +17,7 @@ use crate::fetch::Outbound;
 use crate::geoip::Countries;
 use crate::health::Readiness;
 use crate::listen::Tls;
-use crate::policy::{CompileContext, FoundPolicy, LoadPolicyError, PolicyStore};
+use crate::policy::{CompileContext, FoundPolicy, LoadPolicyError, PolicyPlaces, PolicyStore};
 use crate::state::{InFlight, State, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::notices::Notices;
@@ -84,10 +83,10 @@ impl Core {
             CLOCK(),
         )?;
         let context = compile_context(config, Some(&catalog));
-        let candidate = config.candidate_policy.clone();
-        let candidate = candidate.map(|path| {
+        let candidate = config.candidate_places();
+        let candidate = candidate.map(|places| {
             let earlier = earlier.and_then(|earlier| earlier.candidate.as_ref());
-            policy(earlier, path, context.clone(), found_candidate)
+            policy(earlier, places, context.clone(), found_candidate)
         });
         let candidate = candidate.transpose()?;
         let countries = countries(config, earlier)?;
@@ -98,7 +97,7 @@ impl Core {
             Some(_) | None => Arc::new(Peers::open(config.peers_ca_file.clone())?),
         };
         let before = earlier.map(|earlier| &earlier.policy);
-        let policy = policy(before, config.policy.clone(), context, found)?;
+        let policy = policy(before, config.policy_places(), context, found)?;
         let outbound = match earlier {
             Some(earlier) if earlier.outbound.is_by(&config.fetch) => Arc::clone(&earlier.outbound),
             Some(earlier) => Arc::new(earlier.outbound.next(&config.fetch)?),
@@ -200,22 +199,22 @@ fn countries(config: &Config, earlier: Option<&Core>) -> Result<Option<Arc<Count
     Ok(Some(countries))
 }
 
-/// The policy at `path`. It is the previous one if files and context are the same, else a new one from
+/// The policy of these files. It is the previous one if files and context are the same, else a new one from
 /// the files that were read.
 fn policy(
     earlier: Option<&Arc<PolicyStore>>,
-    path: PathBuf,
+    places: PolicyPlaces,
     context: CompileContext,
     found: Option<(FoundPolicy, &AtomicBool)>,
 ) -> Result<Arc<PolicyStore>, LoadPolicyError> {
     let store = match (earlier, found) {
-        (Some(earlier), Some((found, _))) if earlier.is_of(&path, &context, &found) => {
+        (Some(earlier), Some((found, _))) if earlier.is_of(&places, &context, &found) => {
             return Ok(Arc::clone(earlier));
         }
         (Some(earlier), Some((found, is_replaced))) => {
-            earlier.next(path, context, found, CLOCK(), is_replaced)?
+            earlier.next(places, context, found, CLOCK(), is_replaced)?
         }
-        (_, _) => PolicyStore::open(path, context, CLOCK())?,
+        (_, _) => PolicyStore::open(places, context, CLOCK())?,
     };
     Ok(Arc::new(store))
 }

@@ -349,8 +349,8 @@ fn other(path: &Path, text: String, after: u64) -> (ConfigState, FoundConfig) {
         Err(error) => return (state, FoundConfig::Invalid(error)),
     };
     let found = FoundPolicies {
-        policy: FoundPolicy::read(&config.policy),
-        candidate: config.candidate_policy.as_deref().map(FoundPolicy::read),
+        policy: FoundPolicy::read(&config.policy_places()),
+        candidate: config.candidate_places().as_ref().map(FoundPolicy::read),
     };
     let policies = std::iter::once(&found.policy).chain(&found.candidate);
     state

@@ -1,6 +1,7 @@
 //! The state of the running parts for operators: details of `/readyz` and sampled metrics.
 
 mod state;
+mod teams;
 
 use std::sync::Arc;
 
@@ -104,13 +105,16 @@ fn policy_detail(store: &PolicyStore) -> Value {
     let status = store.status();
     let failing = status
         .failing
+        .as_ref()
         .map(|failing| json!({"since": failing.since.to_string(), "errors": failing.lines}));
-    json!({
+    let mut detail = json!({
         "revision": &*status.revision,
         "applied": status.applied.to_string(),
         "rules": store.snapshot().rules().len(),
         "failing": failing,
-    })
+    });
+    teams::add_details(&mut detail, store, &status);
+    detail
 }
 
 fn failing_value(failing: Option<Failing>) -> Value {
@@ -201,6 +205,7 @@ fn sample_live(live: &Pipeline, metrics: &Metrics) {
         rules: live.policy.snapshot().rules().len(),
         failing: status.failing.is_some(),
     });
+    teams::sample(&live.policy, &status, metrics);
     let files = &metrics.files;
     if let Some(candidate) = &live.candidate {
         let is_failing = candidate.status().failing.is_some();

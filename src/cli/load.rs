@@ -1,18 +1,18 @@
 //! Loads the files that commands work on.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::outcome::Stop;
+use super::outcome::{Stop, error_line};
 use crate::app;
 use crate::authz::Policy;
 use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
 use crate::file;
-use crate::policy;
 use crate::policy::testing::SampleContext;
+use crate::policy::{self, Layer, PolicyPlaces, ReadPolicyError, TeamSettings};
 use crate::yaml::Source;
 
 /// The most bytes of a file that is read into memory.
@@ -24,7 +24,7 @@ pub(super) struct Loaded {
     pub(super) config: Config,
     pub(super) policy: Policy,
     /// Where the policy is.
-    pub(super) path: PathBuf,
+    pub(super) places: PolicyPlaces,
     pub(super) samples: SampleContext,
 }
 
@@ -88,22 +88,72 @@ pub(super) fn load(path: &Path, which: Which) -> Result<Loaded, Stop> {
     );
     let catalog = catalog.map_err(|error| Stop::failed(&error))?;
     let context = app::compile_context(&config, Some(&catalog));
-    let path = match (which, &config.candidate_policy) {
-        (Which::Enforced, _) => config.policy.clone(),
-        (Which::Candidate, Some(path)) => path.clone(),
-        (Which::Candidate, None) => {
+    let places = match which {
+        Which::Enforced => config.policy_places(),
+        Which::Candidate => config.candidate_places().ok_or_else(|| {
             let message = "the configuration has no `candidate_policy`";
-            return Err(Stop::Failed(message.to_owned()));
-        }
+            Stop::Failed(message.to_owned())
+        })?,
     };
-    let sources = policy::read(&path).map_err(|error| Stop::failed(&error))?;
-    let policy = policy::compile(&sources, &context).map_err(Stop::Findings)?;
+    let files = PolicyTexts::read(&places, policy::read)?;
+    let policy = policy::compile_layers(&files.layers(), &context);
+    let policy = policy.map_err(|findings| Stop::Findings(findings.into_findings()))?;
     Ok(Loaded {
         samples: context.samples(),
-        path,
+        places,
         config,
         policy,
     })
+}
+
+/// The files of a policy or its tests, by owner.
+#[derive(Debug)]
+pub(super) struct PolicyTexts {
+    global: Vec<Source>,
+    teams: Vec<(TeamSettings, Vec<Source>)>,
+}
+
+impl PolicyTexts {
+    /// Reads them by [`policy::read`] or [`policy::read_tests`].
+    pub(super) fn read(
+        places: &PolicyPlaces,
+        read: fn(&Path) -> Result<Vec<Source>, ReadPolicyError>,
+    ) -> Result<Self, Stop> {
+        let teams = places.teams.iter().map(|team| {
+            let files = read(&team.files);
+            let files = files.map_err(|error| {
+                Stop::Failed(format!("team `{}`: {}", team.name, error_line(&error)))
+            })?;
+            Ok((team.clone(), files))
+        });
+        Ok(PolicyTexts {
+            global: read(&places.path).map_err(|error| Stop::failed(&error))?,
+            teams: teams.collect::<Result<_, Stop>>()?,
+        })
+    }
+
+    /// Files that were named: each is of the team that has it, and else of the operator.
+    pub(super) fn named(files: Vec<Source>, known: Option<PolicyTexts>) -> Self {
+        let mut named = PolicyTexts {
+            global: files,
+            teams: known.map_or_else(Vec::new, |known| known.teams),
+        };
+        for (_, own) in &mut named.teams {
+            let has = |file: &mut Source| own.iter().any(|own| own.name == file.name);
+            let found = named.global.extract_if(.., has).collect();
+            *own = found;
+        }
+        named
+    }
+
+    /// The layers of the policy or of its tests.
+    pub(super) fn layers(&self) -> Vec<Layer<'_>> {
+        let teams = self.teams.iter();
+        let teams = teams.map(|(team, files)| Layer::of_team(team, Some(files)));
+        std::iter::once(Layer::global(&self.global))
+            .chain(teams)
+            .collect()
+    }
 }
 
 /// The tools of a record.

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
 
-use super::load::{self, Loaded};
+use super::load::{self, PolicyTexts};
 use super::outcome::{FINDINGS, Stop, print};
 use crate::file::{self, FileKind};
 use crate::policy;
@@ -47,8 +47,14 @@ pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode, Stop> {
         format,
     } = arguments;
     let loaded = load::load(config, load::Which::of(*candidate))?;
-    let sources = sources(&loaded, paths)?;
-    let suite = Suite::read(&sources, &loaded.samples).map_err(Stop::Findings)?;
+    let tests = PolicyTexts::read(&loaded.places, policy::read_tests);
+    let tests = if paths.is_empty() {
+        tests?
+    } else {
+        PolicyTexts::named(sources(paths)?, tests.ok())
+    };
+    let suite = Suite::read_layers(&tests.layers(), &loaded.samples);
+    let suite = suite.map_err(Stop::Findings)?;
     if suite.is_empty() {
         let help = "name them, or put them beside the policy in a file that ends in `_test.yaml`";
         return Err(Stop::Failed(format!("there are no tests; {help}")));
@@ -65,10 +71,7 @@ pub(super) fn run(arguments: &TestArguments) -> Result<ExitCode, Stop> {
     print(&text, if failed { FINDINGS } else { 0 })
 }
 
-fn sources(loaded: &Loaded, paths: &[PathBuf]) -> Result<Vec<Source>, Stop> {
-    if paths.is_empty() {
-        return policy::read_tests(&loaded.path).map_err(|error| Stop::failed(&error));
-    }
+fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Stop> {
     let mut sources = Vec::new();
     for path in paths {
         if matches!(file::kind(path), Ok(Some(FileKind::Directory))) {
@@ -99,7 +102,7 @@ fn text(report: &SuiteReport, unreached: &[&str]) -> String {
         };
         line(
             &mut text,
-            &format!("\u{1b}[{colour}m{word}\u{1b}[0m {}", case.name),
+            &format!("\u{1b}[{colour}m{word}\u{1b}[0m {}", name(case)),
         );
     }
     let shown = report.failures.render(true);
@@ -117,6 +120,12 @@ fn text(report: &SuiteReport, unreached: &[&str]) -> String {
     text
 }
 
+/// The name of a test, below that of its team.
+fn name(case: &CaseReport) -> String {
+    let team = case.team.as_ref().map(|team| format!("{team}/"));
+    format!("{}{}", team.unwrap_or_default(), case.name)
+}
+
 fn line(text: &mut String, line: &str) {
     text.push_str(line);
     text.push('\n');
@@ -124,13 +133,17 @@ fn line(text: &mut String, line: &str) {
 
 fn json(report: &SuiteReport, unreached: &[&str]) -> String {
     let case = |case: &CaseReport| {
-        json!({
+        let mut shown = json!({
             "name": case.name,
             "file": case.file,
             "line": case.line,
             "passed": case.failures.is_empty(),
             "failures": case.failures,
-        })
+        });
+        if let (Some(members), Some(team)) = (shown.as_object_mut(), &case.team) {
+            members.insert("team".to_owned(), team.as_str().into());
+        }
+        shown
     };
     let cases: Vec<_> = report.cases.iter().map(case).collect();
     let failed = failed(report);
@@ -160,7 +173,7 @@ fn junit(report: &SuiteReport) -> Result<String, SerializeError> {
                 .set_description(xml(&case.failures.join("\n\n")));
         }
         let file = xml(&case.file);
-        let mut test = TestCase::new(xml(&case.name), status);
+        let mut test = TestCase::new(xml(&name(case)), status);
         test.set_classname(file.as_ref());
         test.extra.insert("file".into(), file.as_ref().into());
         let line = case.line.to_string();
@@ -206,6 +219,7 @@ mod tests {
         let report = SuiteReport {
             cases: vec![CaseReport {
                 name: name.to_owned(),
+                team: None,
                 file: "f.yaml".to_owned(),
                 line: 3,
                 failures: vec![failure.to_owned()],

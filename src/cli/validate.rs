@@ -8,14 +8,14 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::load;
+use super::load::{self, PolicyTexts};
 use super::outcome::{FINDINGS, Stop, error_line, print};
 use crate::app::{self, FaultWeight, IssuerFileFault, RunError};
 use crate::catalog::{Catalog, RecordedTool};
 use crate::config::{self, Config, Inspection, PolicyUsage, RecordedNames, UNUSABLE_KEY};
 use crate::envoy::bootstrap::{self, Expected, ExpectedHosts};
 use crate::policy::testing::Suite;
-use crate::policy::{self, CompileContext, DeclaredArguments, LintContext};
+use crate::policy::{self, CompileContext, DeclaredArguments, LintContext, PolicyPlaces};
 use crate::yaml::{Findings, Node, Severity, Source, silence_of};
 
 /// The recorded tools by server.
@@ -290,6 +290,28 @@ fn error_at(inspection: &mut Inspection, key: &str, message: &str) {
     }
 }
 
+/// The files of a policy and of its tests, if all of them can be read.
+fn read_policy(
+    inspection: &mut Inspection,
+    places: &PolicyPlaces,
+) -> Option<(PolicyTexts, PolicyTexts)> {
+    let sources = PolicyTexts::read(places, policy::read);
+    match (sources, PolicyTexts::read(places, policy::read_tests)) {
+        (Ok(sources), Ok(tests)) => Some((sources, tests)),
+        (Err(stop), _) | (_, Err(stop)) => {
+            if let Stop::Failed(line) = stop {
+                let is_of_team = places
+                    .teams
+                    .iter()
+                    .any(|team| line.starts_with(&format!("team `{}`: ", team.name)));
+                let key = if is_of_team { "policies" } else { "policy" };
+                error_at(inspection, key, &line);
+            }
+            None
+        }
+    }
+}
+
 /// What the policy looks at, if it is good, and what is wrong with it and its tests.
 fn look_at_policy(
     inspection: &mut Inspection,
@@ -297,21 +319,20 @@ fn look_at_policy(
     records: Records,
 ) -> (Option<PolicyUsage>, Findings) {
     let mut findings = Findings::new();
-    let Some(path) = inspection.policy.clone() else {
+    let config = inspection.config.as_ref();
+    let places = config.map(Config::policy_places);
+    let Some(places) = places.or_else(|| inspection.policy.clone().map(PolicyPlaces::from)) else {
         return (None, findings);
     };
-    let (sources, tests) = match (policy::read(&path), policy::read_tests(&path)) {
-        (Ok(sources), Ok(tests)) => (sources, tests),
-        (Err(error), _) | (_, Err(error)) => {
-            error_at(inspection, "policy", &error.to_string());
-            return (None, findings);
-        }
+    let (sources, tests) = match read_policy(inspection, &places) {
+        Some((sources, tests)) => (sources, tests),
+        None => return (None, findings),
     };
-    let suite = Suite::read(&tests, &context.samples());
-    let policy = match policy::compile(&sources, context) {
+    let suite = Suite::read_layers(&tests.layers(), &context.samples());
+    let policy = match policy::compile_layers(&sources.layers(), context) {
         Ok(policy) => policy,
         Err(wrong) => {
-            findings.absorb(wrong);
+            findings.absorb(wrong.into_findings());
             findings.absorb(suite.err().unwrap_or_default());
             return (None, findings);
         }
@@ -330,7 +351,7 @@ fn look_at_policy(
         suite: suite.as_ref().ok(),
         now: Some(app::now()),
     };
-    findings.absorb(policy::lint(&sources, &policy, &lint));
+    findings.absorb(policy::lint_layers(&sources.layers(), &policy, &lint));
     match suite {
         Ok(suite) => findings.absorb(suite.run(&policy).failures),
         Err(wrong) => findings.absorb(wrong),
@@ -364,7 +385,7 @@ fn json(findings: &Findings, errors: usize, warnings: usize, config: Option<Valu
     let all = findings.sorted();
     let all = all.into_iter().map(|finding| {
         let (line, column) = findings.position(finding);
-        json!({
+        let mut shown = json!({
             "severity": finding.severity.name(),
             "lint": finding.lint,
             "file": findings.name(finding.source),
@@ -372,7 +393,12 @@ fn json(findings: &Findings, errors: usize, warnings: usize, config: Option<Valu
             "column": column,
             "message": finding.message,
             "help": finding.help,
-        })
+        });
+        if let (Some(members), Some(team)) = (shown.as_object_mut(), findings.team(finding.source))
+        {
+            members.insert("team".to_owned(), team.into());
+        }
+        shown
     });
     let all: Vec<_> = all.collect();
     let mut shown = json!({"findings": all, "errors": errors, "warnings": warnings});

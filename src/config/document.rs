@@ -6,7 +6,7 @@ use super::reader::ConfigReader;
 use super::settings::{Config, Drain};
 use super::{context, limits, listen, telemetry, token_place};
 use crate::audit::AuditSettings;
-use crate::check::{Fact, HandoffSettings};
+use crate::check::{Fact, HandoffSettings, ServerSettings};
 use crate::envoy::check_request::ClientAddress;
 use crate::yaml::{self, Fields, Findings, Node};
 
@@ -32,6 +32,11 @@ impl ConfigReader<'_> {
             self.servers(node, names.as_deref(), &authn.issuers, findings)
         });
         let policy = fields.required("policy", findings, yaml::string);
+        let names: Option<&[ServerSettings]> = servers.as_ref().map(|(servers, _)| &**servers);
+        let teams = fields.optional("policies", findings, |node, findings| {
+            self.teams(node, names, findings)
+        });
+        let last_good = self.last_good(&mut fields, findings);
         let candidate = fields.optional("candidate_policy", findings, yaml::string);
         let purpose = fields
             .optional("purpose", findings, context::purpose)
@@ -70,6 +75,8 @@ impl ConfigReader<'_> {
             servers,
             tools_snapshots,
             policy: self.path(&policy?),
+            teams: teams.unwrap_or_default(),
+            last_good,
             candidate_policy: candidate.map(|path| self.path(&path)),
             purpose,
             device_header,

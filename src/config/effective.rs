@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::settings::{Config, Drain};
 use super::words::Words;
-use super::{fetch, issuers, limits, listen, servers, telemetry};
+use super::{fetch, issuers, limits, listen, servers, teams, telemetry};
 use crate::audit::AuditSettings;
 use crate::check::{HandoffSettings, PurposeSettings};
 use crate::yaml;
@@ -27,6 +27,8 @@ impl Config {
             servers: guarded,
             tools_snapshots,
             policy,
+            teams: delegated,
+            last_good,
             candidate_policy,
             purpose,
             device_header,
@@ -52,6 +54,11 @@ impl Config {
                 .map(|one| servers::shown(one, tools_snapshots.get(&one.name)))
                 .collect::<Vec<_>>(),
             "policy": policy,
+            "policies": teams::all_shown(delegated),
+            "state_dir": last_good.as_ref().map(|last_good| &last_good.dir),
+            "last_good_max_age": last_good
+                .as_ref()
+                .map(|last_good| yaml::duration_text(last_good.max_age)),
             "candidate_policy": candidate_policy,
             "purpose": purpose_value(purpose),
             "device": device_header.as_ref().map(|header| json!({"header": header})),

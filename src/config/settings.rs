@@ -15,6 +15,7 @@ use crate::check::{
 use crate::envoy::check_request::ClientAddress;
 use crate::fetch;
 use crate::listen;
+use crate::policy::{LastGoodSettings, PolicyPlaces, TeamSettings};
 use crate::state;
 use crate::telemetry;
 
@@ -42,6 +43,10 @@ pub struct Config {
     pub tools_snapshots: HashMap<String, PathBuf>,
     /// The policy: a file, a directory or a glob, relative to the configuration file.
     pub policy: PathBuf,
+    /// The teams to whom a part of the policy is delegated.
+    pub teams: Vec<TeamSettings>,
+    /// Where the last good policy is kept.
+    pub last_good: Option<LastGoodSettings>,
     /// A policy that is evaluated beside it and never enforced.
     pub candidate_policy: Option<PathBuf>,
     /// Where clients say what a call is for.
@@ -96,6 +101,28 @@ impl Config {
         }
         files.sort_unstable();
         files
+    }
+
+    /// Where the files of the policy are.
+    #[must_use]
+    pub fn policy_places(&self) -> PolicyPlaces {
+        PolicyPlaces {
+            path: self.policy.clone(),
+            teams: self.teams.clone(),
+            last_good: self.last_good.clone(),
+        }
+    }
+
+    /// Where the files of the candidate are: it is evaluated with the rules of teams, and is never
+    /// kept.
+    #[must_use]
+    pub fn candidate_places(&self) -> Option<PolicyPlaces> {
+        let path = self.candidate_policy.clone()?;
+        Some(PolicyPlaces {
+            path,
+            teams: self.teams.clone(),
+            last_good: None,
+        })
     }
 
     /// How each server reads URIs.

@@ -15,6 +15,9 @@ use crate::yaml::{self, Findings, Node, Source};
 use super::context::CompileContext;
 use super::document::{PolicyDocument, RuleDocument, ToolTable, WhatDocument, error_at_start};
 use super::issuers::{Issuers, RuleParts};
+use super::layer::{Layer, LayerFindings};
+use super::reach;
+use super::teams::TeamSettings;
 use known::{KnownNames, suggestion};
 
 /// Compiles the files of one policy, in the given order. No files, or files without rules, are a
@@ -23,43 +26,73 @@ use known::{KnownNames, suggestion};
 /// # Errors
 /// Every fault in any of the files, at once.
 pub fn compile(sources: &[Source], context: &CompileContext) -> Result<Policy, Findings> {
-    let mut findings = Findings::new();
-    let ids: Vec<_> = sources
-        .iter()
-        .map(|source| findings.add_source(source.clone()))
-        .collect();
-    let trees: Vec<Node> = ids
-        .into_iter()
-        .filter_map(|id| yaml::parse(id, &mut findings))
-        .collect();
-    let mut documents: Vec<PolicyDocument<'_>> = trees
-        .iter()
-        .map(|tree| PolicyDocument::read(tree, context.cel_bytes_max, &mut findings))
-        .collect();
-    let tables: Vec<ToolTable<'_>> = documents
-        .iter_mut()
-        .flat_map(|document| std::mem::take(&mut document.tools))
-        .collect();
-    let rules: Vec<RuleDocument<'_>> = documents
-        .into_iter()
-        .flat_map(|document| document.rules)
-        .collect();
+    compile_layers(&[Layer::global(sources)], context).map_err(LayerFindings::into_findings)
+}
 
-    let names = KnownNames::new(&tables, context);
-    let classes = compile_tables(&tables, &names, &mut findings);
-    check_rules(&rules, &names, context, &mut findings);
-    conditions::check_conditions(&rules, &names, context, &mut findings);
-    if findings.has_errors() {
+/// Compiles the global files and those of teams to one policy. The servers of a team without usable
+/// files deny everything.
+///
+/// # Errors
+/// Every fault in any of the files, at once.
+pub fn compile_layers(
+    layers: &[Layer<'_>],
+    context: &CompileContext,
+) -> Result<Policy, LayerFindings> {
+    let mut findings = LayerFindings::default();
+    let mut trees: Vec<(&Layer<'_>, Node)> = Vec::new();
+    for layer in layers {
+        for source in layer.sources() {
+            let id = findings.add(layer, source);
+            let tree = yaml::parse(id, &mut findings.all);
+            trees.extend(tree.map(|tree| (layer, tree)));
+        }
+    }
+    let found = &mut findings.all;
+    let mut tables: Vec<ToolTable<'_>> = Vec::new();
+    let mut rules: Vec<(Option<&TeamSettings>, Vec<RuleDocument<'_>>)> = Vec::new();
+    for (layer, tree) in &trees {
+        let mut document = PolicyDocument::read(tree, context.cel_bytes_max, found);
+        if let Some(team) = layer.team {
+            reach::confine(tree, &mut document, team, found);
+        }
+        tables.append(&mut document.tools);
+        rules.push((layer.team, document.rules));
+    }
+    layer_files_apart(layers, &trees, found);
+
+    let names = KnownNames::new(&tables, layers, context);
+    let classes = compile_tables(&tables, &names, found);
+    check_rules(&rules, layers, &names, context, found);
+    conditions::check_conditions(&rules, &names, context, found);
+    if findings.all.has_errors() {
         return Err(findings);
     }
-    let rules = rules.into_iter();
+    let rules = rules.into_iter().flat_map(|(_, rules)| rules);
     let rules = rules.filter_map(|rule| compile_rule(rule, &context.issuers));
-    let rules = rules.collect();
+    let mut rules: Vec<Rule> = rules.collect();
+    rules.extend(layers.iter().filter_map(Layer::denial));
     Ok(Policy::new(PolicyParts {
-        revision: revision(sources),
+        revision: revision(layers),
         rules,
         classes,
     }))
+}
+
+/// A file of a team that is a global one too would not be confined at all.
+fn layer_files_apart(layers: &[Layer<'_>], trees: &[(&Layer<'_>, Node)], findings: &mut Findings) {
+    for (layer, tree) in trees {
+        let name = findings.name(tree.source).to_owned();
+        let is_there = |other: &&Layer<'_>| {
+            other.team.is_some()
+                && other.team != layer.team
+                && other.sources().iter().any(|source| source.name == name)
+        };
+        if let Some(team) = layers.iter().find(is_there).and_then(|other| other.team) {
+            let message = format!("the file is one of the team `{}` too", team.name);
+            let help = "`policy` and `policies` have to name different files";
+            findings.error_at(tree.source, 0..0, message, help);
+        }
+    }
 }
 
 fn compile_tables(
@@ -122,18 +155,29 @@ fn refuse_overlaps(table: &ToolTable<'_>, findings: &mut Findings) {
 
 /// Checks what spans several rules: unique ids, known names, and the number of rules.
 fn check_rules(
-    rules: &[RuleDocument<'_>],
+    rules: &[(Option<&TeamSettings>, Vec<RuleDocument<'_>>)],
+    layers: &[Layer<'_>],
     names: &KnownNames<'_>,
     context: &CompileContext,
     findings: &mut Findings,
 ) {
-    if let Some(rule) = rules.get(context.rules_max) {
-        let message = format!("the policy has {} rules", rules.len());
-        let help = format!("`rules_max` is {}", context.rules_max);
-        error_at_start(rule.node, &message, &help, findings);
+    for layer in layers {
+        let own = rules.iter().filter(|(team, _)| *team == layer.team);
+        let own: Vec<&RuleDocument<'_>> = own.flat_map(|(_, rules)| rules).collect();
+        if let Some(rule) = own.get(context.rules_max) {
+            let message = format!("the policy has {} rules", own.len());
+            let help = format!("`rules_max` is {}", context.rules_max);
+            error_at_start(rule.node, &message, &help, findings);
+        }
     }
     let mut seen: HashMap<&str, &Node> = HashMap::new();
-    for rule in rules {
+    let all = rules
+        .iter()
+        .flat_map(|(team, rules)| rules.iter().map(move |rule| (team, rule)));
+    for (team, rule) in all {
+        if team.is_none() {
+            refuse_prefix(rule, layers, findings);
+        }
         if !context.has_countries && rule.asks_country() {
             let help = "set `geoip` in the configuration";
             let message = "the rule reads a country, but there is no country database";
@@ -160,13 +204,25 @@ fn check_what(what: &WhatDocument<'_>, names: &KnownNames<'_>, findings: &mut Fi
     for server in &what.servers {
         names.check_server(server, findings);
     }
-    let about = if what.what.servers.is_some() {
-        what.servers.as_slice()
-    } else {
-        &[]
-    };
+    let about = what.what.servers.iter().flatten();
+    let about: Vec<&str> = about.map(|server| &**server).collect();
     for class in &what.classes {
-        names.check_class(class, about, findings);
+        names.check_class(class, &about, findings);
+    }
+}
+
+/// Whoever reads the id of a rule has to know whose it is.
+fn refuse_prefix(rule: &RuleDocument<'_>, layers: &[Layer<'_>], findings: &mut Findings) {
+    let Some((node, id)) = &rule.id else { return };
+    let prefix = id.split_once('/').map(|(prefix, _)| prefix);
+    let mut teams = layers.iter().filter_map(|layer| layer.team);
+    if let Some(team) = teams.find(|team| prefix == Some(&*team.name)) {
+        let message = format!(
+            "`{}/` begins the ids of the team `{}`",
+            team.name, team.name
+        );
+        let help = "rules in its files get it by themselves; call this one otherwise";
+        findings.error(node, message, help);
     }
 }
 
@@ -236,12 +292,22 @@ fn compile_rule(rule: RuleDocument<'_>, issuers: &Issuers) -> Option<Rule> {
     })
 }
 
-/// 16 hexadecimal digits of a digest over the content of all files, each with its length.
-fn revision(sources: &[Source]) -> String {
+/// 16 hexadecimal digits of a digest over the content of all files, each with its length, and over
+/// whose they are.
+fn revision(layers: &[Layer<'_>]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
-    for source in sources {
-        context.update(&source.text.len().to_be_bytes());
-        context.update(source.text.as_bytes());
+    for layer in layers {
+        if let Some(team) = layer.team {
+            let is_usable: &[u8] = if layer.files.is_some() { b"+" } else { b"-" };
+            for part in [b"team", team.name.as_bytes(), is_usable] {
+                context.update(&part.len().to_be_bytes());
+                context.update(part);
+            }
+        }
+        for source in layer.sources() {
+            context.update(&source.text.len().to_be_bytes());
+            context.update(source.text.as_bytes());
+        }
     }
     let digest = context.finish();
     digest

@@ -65,6 +65,7 @@ impl CompileContext {
             defaults: Arc::clone(&self.defaults),
             indirect: Arc::clone(&self.indirect),
             scope_names: Arc::clone(&self.scope_names),
+            team: None,
         }
     }
 }

@@ -51,8 +51,8 @@ pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, ReadPolicyError> {
     paths.iter().map(|path| read_one(path, &mut left)).collect()
 }
 
-/// The files of a policy, as read at one time.
-#[derive(Debug)]
+/// The files of one owner, as read at one time.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PolicyFiles {
     pub(super) policy: Vec<Source>,
     pub(super) tests: Vec<Source>,
@@ -69,52 +69,17 @@ pub(super) fn read_files(path: &Path) -> Sources {
     })
 }
 
-/// The digest of the files, or why they cannot be read.
-pub(super) type FilesState = Result<Vec<u8>, String>;
-
-/// The files of a policy and its tests as one look found them, for [`PolicyStore::next`] to take.
-///
-/// [`PolicyStore::next`]: super::PolicyStore::next
-#[derive(Debug)]
-pub struct FoundPolicy {
-    pub(super) sources: Sources,
-}
-
-impl FoundPolicy {
-    /// Reads the files of the policy at `path`, and of its tests. May take as long as the file system
-    /// does.
-    #[must_use]
-    pub fn read(path: &Path) -> Self {
-        FoundPolicy {
-            sources: read_files(path),
+impl PolicyFiles {
+    /// A digest over the names and texts.
+    pub(super) fn digest(&self) -> Vec<u8> {
+        let mut context = Context::new(&SHA256);
+        // A corrected test is a change too: the policy may have been waiting for it.
+        let all = self.policy.iter().chain(&self.tests);
+        for part in all.flat_map(|file| [&file.name, &file.text]) {
+            context.update(&part.len().to_le_bytes());
+            context.update(part.as_bytes());
         }
-    }
-
-    /// What tells this state of the files from another.
-    #[must_use]
-    pub fn state(&self) -> PolicyState {
-        PolicyState(state_of(&self.sources))
-    }
-}
-
-/// What tells one state of a policy's files from another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyState(FilesState);
-
-/// What tells one state of the files from another.
-pub(super) fn state_of(sources: &Sources) -> FilesState {
-    match sources {
-        Ok(files) => {
-            let mut context = Context::new(&SHA256);
-            // A corrected test is a change too: the policy may have been waiting for it.
-            let all = files.policy.iter().chain(&files.tests);
-            for part in all.flat_map(|file| [&file.name, &file.text]) {
-                context.update(&part.len().to_le_bytes());
-                context.update(part.as_bytes());
-            }
-            Ok(context.finish().as_ref().to_vec())
-        }
-        Err(error) => Err(error.to_string()),
+        context.finish().as_ref().to_vec()
     }
 }
 

@@ -23,10 +23,12 @@ pub use declared::DeclaredArguments;
 pub use usage::{argument_servers, inner_servers, scopes_of};
 
 use super::issuers::RuleParts;
+use super::layer::{Layer, LayerFindings};
 use super::silence::{
     ANY_ISSUER, ARGUMENTS_EVERYWHERE, EXPIRED_RULE, SHADOWED_RULE, UNLIMITED_DESTRUCTIVE,
     UNREACHABLE_RULE, UNTESTED_RULE, UNVERIFIED_PEERS,
 };
+use super::teams::TeamSettings;
 use crate::authz::{Effect, Mode, Policy, Rule, What, Who};
 use crate::yaml::{self, Findings, Node, Source};
 use context::{Lint, places};
@@ -37,16 +39,23 @@ const DESTRUCTIVE: &str = "destructive";
 /// Runs the lints over a policy that was compiled from these sources.
 #[must_use]
 pub fn lint(sources: &[Source], policy: &Policy, context: &LintContext<'_>) -> Findings {
-    let mut findings = Findings::new();
-    let ids: Vec<_> = sources
-        .iter()
-        .map(|source| findings.add_source(source.clone()))
-        .collect();
-    // The policy was compiled from these sources, so they are valid.
-    let trees: Vec<Node> = ids
-        .into_iter()
-        .filter_map(|id| yaml::parse(id, &mut findings))
-        .collect();
+    lint_layers(&[Layer::global(sources)], policy, context)
+}
+
+/// Runs the lints over a policy that was compiled from these files.
+#[must_use]
+pub fn lint_layers(layers: &[Layer<'_>], policy: &Policy, context: &LintContext<'_>) -> Findings {
+    let mut found = LayerFindings::default();
+    let mut trees: Vec<(Option<&TeamSettings>, Node)> = Vec::new();
+    for layer in layers {
+        for source in layer.sources() {
+            let id = found.add(layer, source);
+            // The policy was compiled from these sources, so they are valid.
+            let tree = yaml::parse(id, &mut found.all);
+            trees.extend(tree.map(|tree| (layer.team, tree)));
+        }
+    }
+    let findings = found.into_findings();
     let mut lint = Lint {
         policy,
         context,
@@ -54,7 +63,7 @@ pub fn lint(sources: &[Source], policy: &Policy, context: &LintContext<'_>) -> F
         findings,
     };
     lint.look_at_rules();
-    lint.look_at_tables(&trees);
+    lint.look_at_tables(trees.iter().map(|(_, tree)| tree));
     lint.look_at_tests();
     let mut findings = lint.findings;
     if let Some(suite) = context.suite {

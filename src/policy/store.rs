@@ -1,117 +1,85 @@
 //! The policy in force: compiled, tested, kept, and replaced as a whole.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+mod status;
+
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
-use super::compile::compile;
 use super::context::CompileContext;
-use super::files::{FilesState, FoundPolicy, ReadPolicyError, Sources, read_files, state_of};
-use super::testing::{Suite, ToolDefaults};
+use super::files::ReadPolicyError;
+use super::found::{FoundPolicy, PolicyState};
+use super::last_good::LastGood;
+use super::load_error::LoadPolicyError;
+use super::settle::{Good, Settled, Settling};
+use super::teams::PolicyPlaces;
+use super::testing::ToolDefaults;
 use crate::authz::{Policy, TrustedHints};
 use crate::file::{self, START_TIME_MAX};
-use crate::yaml::Findings;
+
+pub use status::{FailingPolicy, LastGoodStatus, ReloadStatus, TeamStatus};
 
 /// The policy in force.
 #[derive(Debug)]
 pub struct PolicyStore {
-    pub(super) path: PathBuf,
+    pub(super) places: PolicyPlaces,
     context: CompileContext,
     /// The hints for compiling and testing policies, which may differ from those of the context.
     hints: ArcSwap<TrustedHints>,
     /// The same for the defaults of arguments in tests.
     defaults: ArcSwap<ToolDefaults>,
-    /// The state of the files when the store was opened, so that a change since then is noticed.
-    pub(super) opened: FilesState,
+    /// The files when the store was opened, so that a change since then is noticed.
+    pub(super) opened: FoundPolicy,
     current: ArcSwap<Policy>,
     /// The state of the files that the policy in force was compiled from.
-    in_force: ArcSwap<FilesState>,
+    in_force: ArcSwap<PolicyState>,
+    /// What each owner's files fall back to.
+    good: Mutex<Good>,
+    /// Where that is kept for the next start.
+    last_good: Option<LastGood>,
     status: Mutex<ReloadStatus>,
 }
 
-/// The results of the attempts to load a policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReloadStatus {
-    /// The revision in force.
-    pub revision: Arc<str>,
-    /// Since when it is in force.
-    pub applied: Timestamp,
-    /// How many policies were put into force, including the first one.
-    pub successes: u64,
-    /// How many could not be.
-    pub failures: u64,
-    /// The failure of the current files, if they cannot be used.
-    pub failing: Option<FailingPolicy>,
+/// How the attempts before a store were counted, and what was in force.
+#[derive(Default)]
+struct Before {
+    successes: u64,
+    failures: u64,
+    good: Good,
+    teams: Vec<TeamStatus>,
 }
-
-/// The current files cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailingPolicy {
-    /// When this was first noticed.
-    pub since: Timestamp,
-    /// One line for each fault; after the first hundred, only how many more there are.
-    pub lines: Vec<String>,
-}
-
-/// Why a policy was not put into force.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadPolicyError {
-    /// Its files could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadPolicyError),
-    /// It has errors.
-    #[error("the policy has {}", .0.total())]
-    Invalid(Findings),
-    /// It fails its tests.
-    #[error("the policy fails its tests in {} place(s)", .0.len())]
-    Tests(Findings),
-    /// A newer policy superseded it.
-    #[error("the policy was replaced while its tests ran")]
-    Replaced,
-}
-
-impl LoadPolicyError {
-    /// One line for each fault; after the first hundred, only how many more there are.
-    #[must_use]
-    pub fn lines(&self) -> Vec<String> {
-        match self {
-            LoadPolicyError::Read(_) | LoadPolicyError::Replaced => vec![self.to_string()],
-            LoadPolicyError::Invalid(findings) | LoadPolicyError::Tests(findings) => {
-                let mut lines = findings.first_lines(LINES_MAX);
-                let beyond = findings.len().saturating_sub(lines.len());
-                if beyond > 0 {
-                    lines.push(format!("and {beyond} more"));
-                }
-                lines
-            }
-        }
-    }
-}
-
-/// How many findings logs and readiness list.
-const LINES_MAX: usize = 100;
 
 impl PolicyStore {
-    /// Reads and compiles the policy at `path`: a file, a directory or a glob.
+    /// Reads and compiles a policy: a file, a directory or a glob, and the files of teams. If it cannot
+    /// be used, the last good one that was kept on disk is taken, where it may be.
     ///
     /// # Errors
     /// If there is no usable policy to begin with.
     pub fn open(
-        path: PathBuf,
+        places: impl Into<PolicyPlaces>,
         context: CompileContext,
         now: Timestamp,
     ) -> Result<Self, LoadPolicyError> {
-        let place = path.clone();
-        let sources = file::within(START_TIME_MAX, move || read_files(&place));
-        let sources = sources.unwrap_or_else(|cause| Err(ReadPolicyError::of(&path, cause)));
+        let places = places.into();
+        let looked = places.clone();
+        let found = file::within(START_TIME_MAX, move || FoundPolicy::read(&looked));
+        let found = found.unwrap_or_else(|cause| {
+            let error = ReadPolicyError::of(&places.path, cause);
+            FoundPolicy::unread(&places, error)
+        });
+        let mut before = Before::default();
+        let last_good = places.last_good.clone().map(|settings| {
+            let (last_good, good) = LastGood::open(settings, &places.path, now);
+            before.good = good;
+            last_good
+        });
         let kept = AtomicBool::new(false);
-        Self::first(path, context, sources, (0, 0), now, &kept)
+        Self::first((places, context), found, last_good, before, now, &kept)
     }
 
-    /// The policy at `path`, as it was found, compiled against another configuration than that of
+    /// The policy, as its files were found, compiled against another configuration than that of
     /// this store. Its reloads are counted on from those of this one, which stays as it is.
     /// `is_replaced` is queried between tests.
     ///
@@ -119,58 +87,104 @@ impl PolicyStore {
     /// When it cannot be used with that configuration, or is abandoned.
     pub fn next(
         &self,
-        path: PathBuf,
+        places: impl Into<PolicyPlaces>,
         context: CompileContext,
         found: FoundPolicy,
         now: Timestamp,
         is_replaced: &AtomicBool,
     ) -> Result<Self, LoadPolicyError> {
-        let before = self.status();
-        let counted = (before.successes, before.failures);
-        Self::first(path, context, found.sources, counted, now, is_replaced)
+        let places = places.into();
+        let status = self.status();
+        // Global files that cannot be used refuse the configuration, which stays as it was.
+        let good = Good {
+            global: None,
+            teams: self.good().teams.clone(),
+        };
+        let before = Before {
+            successes: status.successes,
+            failures: status.failures,
+            good,
+            teams: status.teams,
+        };
+        let last_good = places.last_good.clone();
+        let last_good = last_good.map(|settings| LastGood::at(settings, &places.path));
+        Self::first(
+            (places, context),
+            found,
+            last_good,
+            before,
+            now,
+            is_replaced,
+        )
     }
 
-    /// Whether the policy in force is the one at `path`, as it was found, compiled against this.
+    /// Whether it is of these files in this state, and compiled against this context.
     #[must_use]
-    pub fn is_of(&self, path: &Path, context: &CompileContext, found: &FoundPolicy) -> bool {
+    pub fn is_of(
+        &self,
+        places: &PolicyPlaces,
+        context: &CompileContext,
+        found: &FoundPolicy,
+    ) -> bool {
         let own = CompileContext {
             hints: self.hints.load_full(),
             defaults: self.defaults.load_full(),
             ..self.context.clone()
         };
-        self.path == path && own == *context && **self.in_force.load() == state_of(&found.sources)
+        self.places == *places && own == *context && **self.in_force.load() == found.state()
     }
 
-    /// A store of a policy, after so many that were taken into force and so many that were not.
+    /// A store of a policy, after what was before it.
     fn first(
-        path: PathBuf,
-        context: CompileContext,
-        sources: Sources,
-        (successes, failures): (u64, u64),
+        (places, context): (PolicyPlaces, CompileContext),
+        found: FoundPolicy,
+        last_good: Option<LastGood>,
+        before: Before,
         now: Timestamp,
         is_replaced: &AtomicBool,
     ) -> Result<Self, LoadPolicyError> {
-        let opened = state_of(&sources);
-        let policy = compile_all(sources, &context, is_replaced)?;
-        let status = ReloadStatus {
-            revision: Arc::clone(policy.revision()),
-            applied: now,
-            successes: successes.saturating_add(1),
-            failures,
-            failing: None,
+        let settling = Settling {
+            places: &places,
+            context: &context,
+            is_replaced,
+            now,
         };
-        let current = ArcSwap::from_pointee(policy);
-        let in_force = ArcSwap::from_pointee(opened.clone());
-        Ok(PolicyStore {
-            path,
+        let settled = settling.settle(&found, &before.good)?;
+        let mut status = ReloadStatus {
+            revision: Arc::clone(settled.policy.revision()),
+            applied: now,
+            successes: before.successes.saturating_add(1),
+            failures: before.failures,
+            failing: None,
+            teams: before.teams,
+            last_good: LastGoodStatus::default(),
+        };
+        let Settled {
+            policy,
+            good,
+            refused,
+            teams,
+        } = settled;
+        status.take_teams(&teams, now);
+        let in_force = state_in_force(&found, refused.as_ref());
+        if let Some(error) = refused {
+            let confirmed = before.good.global.map(|last| last.confirmed);
+            status.restore(&error, confirmed, now);
+        }
+        let store = PolicyStore {
             hints: ArcSwap::new(Arc::clone(&context.hints)),
             defaults: ArcSwap::new(Arc::clone(&context.defaults)),
+            places,
             context,
-            opened,
-            current,
-            in_force,
+            opened: found,
+            current: ArcSwap::from_pointee(policy),
+            in_force: ArcSwap::from_pointee(in_force),
+            good: Mutex::new(good),
+            last_good,
             status: Mutex::new(status),
-        })
+        };
+        store.keep();
+        Ok(store)
     }
 
     /// The policy in force at this moment.
@@ -188,9 +202,11 @@ impl PolicyStore {
     /// Reads the files again and puts them into force, or keeps the current policy.
     ///
     /// # Errors
-    /// Why the policy in force stayed the same. The status reports it too.
+    /// Why the global files in force stayed the same. The status reports it too, and what became of
+    /// the files of teams.
     pub fn reload(&self, now: Timestamp) -> Result<(), LoadPolicyError> {
-        self.take(read_files(&self.path), now, &AtomicBool::new(false))
+        let found = FoundPolicy::read(&self.places);
+        self.take(&found, now, &AtomicBool::new(false))
     }
 
     /// Compiles and tests from now on with the current records of tools: trusted annotations, and
@@ -205,11 +221,39 @@ impl PolicyStore {
         has_changed
     }
 
-    /// Puts the files that were read into force, or keeps the current policy. A policy that is
+    /// Whether what is in force is kept on disk.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.last_good.is_some()
+    }
+
+    /// Notes that what is in force is still what its owners want, so that a later start may use it.
+    /// Files that cannot be used now are not noted.
+    pub fn confirm(&self, now: Timestamp) {
+        if self.last_good.is_none() {
+            return;
+        }
+        let status = self.status();
+        let mut good = self.good();
+        if status.failing.is_none()
+            && let Some(global) = &mut good.global
+        {
+            global.confirmed = now;
+        }
+        for team in status.teams.iter().filter(|team| team.failing.is_none()) {
+            if let Some(good) = good.teams.get_mut(&team.name) {
+                good.confirmed = now;
+            }
+        }
+        drop(good);
+        self.keep();
+    }
+
+    /// Puts the files that were found into force, or keeps the current policy. A policy that is
     /// abandoned for a newer one is not reported: `is_replaced` is queried between tests.
     pub(super) fn take(
         &self,
-        sources: Sources,
+        found: &FoundPolicy,
         now: Timestamp,
         is_replaced: &AtomicBool,
     ) -> Result<(), LoadPolicyError> {
@@ -218,20 +262,65 @@ impl PolicyStore {
             defaults: self.defaults.load_full(),
             ..self.context.clone()
         };
-        let state = state_of(&sources);
-        match compile_all(sources, &context, is_replaced) {
-            Ok(policy) => {
-                let mut status = self.locked();
-                self.in_force.store(Arc::new(state));
-                status.revision = Arc::clone(policy.revision());
-                status.applied = now;
-                status.successes = status.successes.saturating_add(1);
-                status.failing = None;
-                self.current.store(Arc::new(policy));
-                Ok(())
-            }
+        let mut good = self.good().clone();
+        if self.places.teams.is_empty() {
+            // Nothing else could come into force either.
+            good.global = None;
+        }
+        let settling = Settling {
+            places: &self.places,
+            context: &context,
+            is_replaced,
+            now,
+        };
+        match settling.settle(found, &good) {
+            Ok(settled) => self.apply(settled, found, now),
             Err(LoadPolicyError::Replaced) => Err(LoadPolicyError::Replaced),
             Err(error) => {
+                self.fail(&error, now);
+                Err(error)
+            }
+        }
+    }
+
+    fn apply(
+        &self,
+        settled: Settled,
+        found: &FoundPolicy,
+        now: Timestamp,
+    ) -> Result<(), LoadPolicyError> {
+        let Settled {
+            policy,
+            good,
+            refused,
+            teams,
+        } = settled;
+        // It is in force before anybody is told.
+        let revision = Arc::clone(policy.revision());
+        self.current.store(Arc::new(policy));
+        let mut status = self.locked();
+        status.take_teams(&teams, now);
+        let is_same = status.revision == revision;
+        if is_same && refused.is_none() && teams.iter().any(|team| team.refused.is_some()) {
+            status.failures = status.failures.saturating_add(1);
+        } else if refused.is_none() || !is_same {
+            status.revision = revision;
+            status.applied = now;
+            status.successes = status.successes.saturating_add(1);
+        }
+        if refused.is_none() {
+            status.failing = None;
+            status.last_good.is_in_force = false;
+            status.last_good.confirmed = None;
+        }
+        *self.good() = good;
+        let in_force = state_in_force(found, refused.as_ref());
+        self.in_force.store(Arc::new(in_force));
+        drop(status);
+        self.keep();
+        match refused {
+            None => Ok(()),
+            Some(error) => {
                 self.fail(&error, now);
                 Err(error)
             }
@@ -244,8 +333,26 @@ impl PolicyStore {
         let lines = error.lines();
         let mut status = self.locked();
         status.failures = status.failures.saturating_add(1);
-        let since = status.failing.as_ref().map_or(now, |failing| failing.since);
-        status.failing = Some(FailingPolicy { since, lines });
+        status.fail(lines, now);
+    }
+
+    /// Keeps on disk what is in force, for a start with files that cannot be used.
+    fn keep(&self) {
+        let Some(last_good) = &self.last_good else {
+            return;
+        };
+        let result = last_good.save(&self.good());
+        let mut status = self.locked();
+        if let Err(error) = &result
+            && status.last_good.failing.as_ref() != Some(error)
+        {
+            tracing::error!("the last good policy cannot be kept: {error}");
+        }
+        status.last_good.failing = result.err();
+    }
+
+    fn good(&self) -> MutexGuard<'_, Good> {
+        self.good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn locked(&self) -> MutexGuard<'_, ReloadStatus> {
@@ -253,21 +360,12 @@ impl PolicyStore {
     }
 }
 
-/// Compiles a policy and runs its tests, unless it is superseded.
-fn compile_all(
-    sources: Sources,
-    context: &CompileContext,
-    is_replaced: &AtomicBool,
-) -> Result<Policy, LoadPolicyError> {
-    let files = sources?;
-    let policy = compile(&files.policy, context).map_err(LoadPolicyError::Invalid)?;
-    let suite = Suite::read(&files.tests, &context.samples()).map_err(LoadPolicyError::Invalid)?;
-    let report = suite.run_while(&policy, || !is_replaced.load(Ordering::Relaxed));
-    let report = report.ok_or(LoadPolicyError::Replaced)?;
-    if report.failures.has_errors() {
-        return Err(LoadPolicyError::Tests(report.failures));
-    }
-    Ok(policy)
+/// What is in force of the files that were found: where the global ones are not, no files are.
+fn state_in_force(found: &FoundPolicy, refused: Option<&LoadPolicyError>) -> PolicyState {
+    refused.map_or_else(
+        || found.state(),
+        |error| PolicyState::unanswered(&error.to_string()),
+    )
 }
 
 #[cfg(test)]

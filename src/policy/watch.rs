@@ -6,15 +6,17 @@
 //! deny rules are missing.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::files::{FilesState, ReadPolicyError, Sources, read_files, state_of};
-use super::store::{LoadPolicyError, PolicyStore};
+use super::files::{ReadPolicyError, Sources, read_files};
+use super::found::{FoundPolicy, Looked, PolicyState};
+use super::load_error::LoadPolicyError;
+use super::store::PolicyStore;
 use crate::file::{LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Watch, Watcher};
 
 /// How often the files are read: two reads take well under a second.
@@ -39,11 +41,13 @@ async fn watch_by(
     clock: fn() -> jiff::Timestamp,
     read: impl Fn(&Path) -> Sources + Clone + Send + 'static,
 ) {
-    let settled = Settled::at(store.opened.clone());
+    let settled = Settled::at(store.opened.state());
+    let looked = Looked::at(store.opened.clone());
     let policy = WatchedPolicy {
         store,
         clock,
         read,
+        looked: Arc::new(Mutex::new(looked)),
         taking: None,
     };
     let watcher = Watcher::new(policy, Looks::new(LOOK_TIME_MAX), settled);
@@ -56,36 +60,46 @@ struct WatchedPolicy<R> {
     store: Arc<PolicyStore>,
     clock: fn() -> jiff::Timestamp,
     read: R,
+    /// What has settled of each owner's files.
+    looked: Arc<Mutex<Looked>>,
     taking: Option<Reload>,
 }
 
 impl<R: Fn(&Path) -> Sources + Clone + Send + 'static> Watch for WatchedPolicy<R> {
-    type Seen = FilesState;
-    type Found = Sources;
+    type Seen = PolicyState;
+    type Found = FoundPolicy;
 
-    fn look(&self) -> Look<FilesState, Sources> {
-        let (path, read) = (self.store.path.clone(), self.read.clone());
+    fn look(&self) -> Look<PolicyState, FoundPolicy> {
+        let (places, read) = (self.store.places.clone(), self.read.clone());
+        let looked = Arc::clone(&self.looked);
         Box::new(move |is_due| {
-            let sources = read(&path);
+            let found = FoundPolicy::read_by(&places, read);
             // What was looked at is what is taken: read again, it might be another half-written
             // file.
-            is_due(state_of(&sources)).then_some(sources)
+            if places.teams.is_empty() {
+                return is_due(found.state()).then_some(found);
+            }
+            let mut looked = looked.lock().unwrap_or_else(PoisonError::into_inner);
+            let settled = looked.settle(&found);
+            let state = settled.state();
+            // Two looks have found it already, so it is due if it is another than was taken.
+            (is_due(state.clone()) || is_due(state)).then_some(settled)
         })
     }
 
-    fn unanswered(&self, error: &ReadError) -> FilesState {
-        Err(error.to_string())
+    fn unanswered(&self, error: &ReadError) -> PolicyState {
+        PolicyState::unanswered(&error.to_string())
     }
 
-    async fn take(&mut self, sources: Sources) {
+    async fn take(&mut self, found: FoundPolicy) {
         self.give_up().await;
-        self.taking = Some(Reload::begin(&self.store, sources, self.clock));
+        self.taking = Some(Reload::begin(&self.store, found, self.clock));
     }
 
     async fn fail(&mut self, error: ReadError) {
         // It would be told of as the policy in place, which nobody knows.
         self.give_up().await;
-        let error = LoadPolicyError::from(ReadPolicyError::of(&self.store.path, error));
+        let error = LoadPolicyError::from(ReadPolicyError::of(&self.store.places.path, error));
         self.store.fail(&error, (self.clock)());
         report(&self.store, &error);
     }
@@ -117,18 +131,24 @@ struct Reload {
 }
 
 impl Reload {
-    fn begin(store: &Arc<PolicyStore>, sources: Sources, clock: fn() -> jiff::Timestamp) -> Self {
+    fn begin(store: &Arc<PolicyStore>, found: FoundPolicy, clock: fn() -> jiff::Timestamp) -> Self {
         let is_replaced = Arc::new(AtomicBool::new(false));
         let (store, replaced) = (Arc::clone(store), Arc::clone(&is_replaced));
-        let work =
-            tokio::task::spawn_blocking(move || match store.take(sources, clock(), &replaced) {
-                Ok(()) => tracing::info!(
-                    revision = %store.status().revision,
+        let work = tokio::task::spawn_blocking(move || {
+            let before = store.status().successes;
+            let taken = store.take(&found, clock(), &replaced);
+            let status = store.status();
+            if status.successes > before {
+                tracing::info!(
+                    revision = %status.revision,
                     rules = store.snapshot().rules().len(),
                     "policy in force"
-                ),
-                Err(error) => report(&store, &error),
-            });
+                );
+            }
+            if let Err(error) = taken {
+                report(&store, &error);
+            }
+        });
         Reload { is_replaced, work }
     }
 

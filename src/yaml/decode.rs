@@ -8,7 +8,7 @@ use url::Url;
 
 use super::finding::Findings;
 use super::tree::{Data, Node};
-use super::words::{quoted, suggestion};
+use super::words::{near, quoted, suggestion};
 
 /// The members of a mapping, each to be asked for once.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Fields<'n> {
     node: &'n Node,
     entries: Vec<(&'n Node, &'n Node, bool)>,
     known: Vec<&'static str>,
+    /// Those that have to be there and are not.
+    missing: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
@@ -37,6 +39,7 @@ impl<'n> Fields<'n> {
             node,
             entries,
             known: Vec::new(),
+            missing: Vec::new(),
         })
     }
 
@@ -75,6 +78,7 @@ impl<'n> Fields<'n> {
         read: impl FnOnce(&'n Node, &mut Findings) -> Option<T>,
     ) -> Option<T> {
         let Some(node) = self.node_of(key) else {
+            self.missing.push(key);
             let span = self.node.span.clone();
             let first_line = findings
                 .text(self.node.source)
@@ -93,11 +97,9 @@ impl<'n> Fields<'n> {
             let Some(name) = key.as_str().filter(|_| !taken) else {
                 continue;
             };
-            findings.error(
-                key,
-                format!("unknown key `{name}`"),
-                suggestion(name, &self.known),
-            );
+            // What is missing was meant rather than another key that is nearer.
+            let help = near(name, &self.missing).unwrap_or_else(|| suggestion(name, &self.known));
+            findings.error(key, format!("unknown key `{name}`"), help);
         }
     }
 }

@@ -64,6 +64,8 @@ struct Placed {
     lines: OnceLock<LineMarks>,
     /// The bytes that no excerpt shows.
     hidden: Vec<Range<usize>>,
+    /// The team whose it is, where it is one's.
+    team: Option<String>,
 }
 
 impl PartialEq for Placed {
@@ -104,6 +106,7 @@ impl Findings {
             source,
             lines: OnceLock::new(),
             hidden: Vec::new(),
+            team: None,
         });
         SourceId(self.sources.len().saturating_sub(1))
     }
@@ -122,6 +125,35 @@ impl Findings {
         self.sources
             .get(source.0)
             .map_or("", |placed| placed.source.name.as_str())
+    }
+
+    /// Says that a file is a team's. Each finding in it names the team.
+    pub fn set_team(&mut self, source: SourceId, team: &str) {
+        if let Some(placed) = self.sources.get_mut(source.0) {
+            placed.team = Some(team.to_owned());
+        }
+    }
+
+    /// The team whose file it is.
+    #[must_use]
+    pub fn team(&self, source: SourceId) -> Option<&str> {
+        self.sources.get(source.0)?.team.as_deref()
+    }
+
+    /// The findings in some of the files.
+    #[must_use]
+    pub fn in_sources(&self, is_one: impl Fn(SourceId) -> bool) -> Findings {
+        let mut some = self.clone();
+        some.findings.retain(|finding| is_one(finding.source));
+        some
+    }
+
+    /// What a finding says, and whose file it is in.
+    fn told(&self, finding: &Finding) -> String {
+        match self.team(finding.source) {
+            Some(team) => format!("team `{team}`: {}", finding.message),
+            None => finding.message.clone(),
+        }
     }
 
     /// Records an error about a node.
@@ -313,7 +345,7 @@ impl Findings {
         let severity = finding.severity.name();
         let help = finding.help.as_ref().map(|help| format!(" ({help})"));
         let help = help.unwrap_or_default();
-        let message = &finding.message;
+        let message = self.told(finding);
         format!("{name}:{line}:{column}: {severity}{which}: {message}{help}")
     }
 
@@ -344,7 +376,7 @@ impl Findings {
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        let title = level.primary_title(finding.message.as_str());
+        let title = level.primary_title(self.told(finding));
         let title = match finding.lint {
             Some(lint) => title.id(lint),
             None => title,

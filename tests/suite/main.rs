@@ -50,6 +50,8 @@ mod secure;
 #[cfg(test)]
 mod source;
 #[cfg(test)]
+mod teams;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod traces;

@@ -61,6 +61,8 @@ fn moved() -> Metrics {
         rules: 1,
         failing: true,
     });
+    policy.set_team("t", true, true);
+    policy.set_last_good(true, true);
     keys.set(
         "i",
         &KeyTotals {

@@ -56,6 +56,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "fetch",
             "file",
             "listen",
+            "policy",
             "state",
             "telemetry",
             "upstream",

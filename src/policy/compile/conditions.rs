@@ -7,6 +7,7 @@ use crate::authz::{Expression, MethodPattern, NameKind, NameTest, UNCLASSIFIED, 
 use crate::mcp::{LEGACY_REVISIONS, METHODS, MODERN_REVISION};
 use crate::policy::context::CompileContext;
 use crate::policy::document::{RuleDocument, span_at};
+use crate::policy::teams::TeamSettings;
 use crate::yaml::{Findings, Node};
 
 /// What stands for a method where a request has none of MCP's.
@@ -22,19 +23,20 @@ struct Known<'c> {
 
 /// Checks the names in the conditions of all rules.
 pub(super) fn check_conditions(
-    rules: &[RuleDocument<'_>],
+    rules: &[(Option<&TeamSettings>, Vec<RuleDocument<'_>>)],
     names: &KnownNames<'_>,
     context: &CompileContext,
     findings: &mut Findings,
 ) {
-    let whats = rules.iter().filter_map(|rule| rule.what.as_ref());
+    let rules = || rules.iter().flat_map(|(_, rules)| rules);
+    let whats = rules().filter_map(|rule| rule.what.as_ref());
     let methods = whats.filter_map(|what| what.what.methods.as_deref());
     let known = Known {
         names,
         context,
         methods: methods.flatten().collect(),
     };
-    for rule in rules {
+    for rule in rules() {
         let (Some(condition), Some(node)) = (&rule.condition, rule.node.member("if")) else {
             continue;
         };
@@ -80,6 +82,9 @@ impl Known<'_> {
 
     fn class_fault(&self, test: &NameTest, what: Option<&What>) -> Option<(String, String)> {
         let is_about = |server: &str| what.is_none_or(|what| what.covers_server(server));
+        if self.names.lacks_classes_of(is_about) {
+            return None;
+        }
         let tables = self.names.classes.iter();
         let tables = tables.filter(|(server, _)| is_about(server));
         let mut known: Vec<&str> = tables

@@ -13,7 +13,7 @@ use super::block::{names, open, pattern};
 use super::values::read_values;
 
 /// `what`, with the names that must exist elsewhere.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct WhatDocument<'n> {
     pub(crate) what: What,
     pub(crate) servers: Vec<&'n Node>,

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::declared::DeclaredArguments;
 use crate::authz::{Policy, Rule, TrustedHints, UriForm};
 use crate::policy::issuers::Issuers;
+use crate::policy::teams::TeamSettings;
 use crate::policy::testing::{IndirectTools, Suite};
 use crate::yaml::{Findings, Node, silence_of};
 
@@ -39,7 +40,7 @@ pub struct LintContext<'c> {
 pub(super) struct Lint<'l> {
     pub(super) policy: &'l Policy,
     pub(super) context: &'l LintContext<'l>,
-    pub(super) places: HashMap<&'l str, RulePlace<'l>>,
+    pub(super) places: HashMap<String, RulePlace<'l>>,
     pub(super) findings: Findings,
 }
 
@@ -75,15 +76,18 @@ pub(super) struct RulePlace<'t> {
     pub(super) silence: Vec<&'t str>,
 }
 
-/// The rules of some files, by id.
-pub(super) fn places(trees: &[Node]) -> HashMap<&str, RulePlace<'_>> {
+/// The rules of some files, by the ids that they have in the policy.
+pub(super) fn places<'t>(
+    trees: &'t [(Option<&TeamSettings>, Node)],
+) -> HashMap<String, RulePlace<'t>> {
     let mut places = HashMap::new();
-    for root in trees {
+    for (team, root) in trees {
         let of_file = silence_of(root);
         for node in root.member("rules").map_or(&[][..], Node::items) {
             let mut silence = of_file.clone();
             silence.extend(silence_of(node));
             if let Some(id) = node.member("id").and_then(Node::as_str) {
+                let id = team.map_or_else(|| id.to_owned(), |team| team.id(id));
                 places.insert(id, RulePlace { node, silence });
             }
         }

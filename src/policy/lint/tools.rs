@@ -61,7 +61,7 @@ impl Lint<'_> {
     }
 
     /// Patterns of the class tables that match no recorded tool.
-    pub(super) fn look_at_tables(&mut self, trees: &[Node]) {
+    pub(super) fn look_at_tables<'t>(&mut self, trees: impl Iterator<Item = &'t Node>) {
         for root in trees {
             if silence_of(root).contains(&UNKNOWN_TOOL) {
                 continue;

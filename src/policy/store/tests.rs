@@ -3,6 +3,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
+use crate::policy::files::read_files;
 use crate::policy::{Issuers, read};
 use crate::yaml::Source;
 
@@ -256,6 +257,8 @@ fn a_broken_policy_changes_nothing_and_is_reported_until_it_is_repaired() {
         successes: 1,
         failures: 0,
         failing: None,
+        teams: Vec::new(),
+        last_good: LastGoodStatus::default(),
     };
     assert_eq!(store.status(), good);
 
@@ -291,6 +294,8 @@ fn a_broken_policy_changes_nothing_and_is_reported_until_it_is_repaired() {
         successes: 2,
         failures: 2,
         failing: None,
+        teams: Vec::new(),
+        last_good: LastGoodStatus::default(),
     };
     assert_eq!(status, mended);
 }

@@ -92,8 +92,10 @@ impl RunningTest<'_> {
             let got = named.reason.unwrap_or_default();
             wrong.push((&one.place, expected_got(&one.value, got)));
         }
-        if let Some(one) = rule {
-            wrong.extend(compare_rule(policy, one, &rules).map(|message| (&one.place, message)));
+        let rule = rule.as_ref().map(|one| self.named_rule(policy, one));
+        if let Some(one) = &rule {
+            let message = compare_rule(policy, one, &rules);
+            wrong.extend(message.map(|message| (&one.place, message)));
         }
         if let Some(one) = scopes {
             let sorted = |scopes: &[String]| scopes.iter().cloned().collect::<BTreeSet<_>>();
@@ -119,6 +121,17 @@ impl RunningTest<'_> {
         };
         for (place, message) in wrong.into_iter().take(most) {
             self.fail(place, &message, &lines);
+        }
+    }
+
+    /// The rule that is meant: a team calls its rules by the ids in its files.
+    fn named_rule(&self, policy: &Policy, wanted: &Expectation<String>) -> Expectation<String> {
+        let team = self.test.team.as_ref();
+        let own = team.map(|team| format!("{team}/{}", wanted.value));
+        let own = own.filter(|id| policy.rules().iter().any(|rule| *rule.id == **id));
+        Expectation {
+            place: wanted.place.clone(),
+            value: own.unwrap_or_else(|| wanted.value.clone()),
         }
     }
 

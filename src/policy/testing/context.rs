@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::request::{IndirectTools, ToolDefaults};
 use crate::authz::{ScopeNames, TrustedHints, UriForm};
+use crate::policy::teams::TeamSettings;
 
 /// What sample requests may take for granted.
 #[derive(Debug, Clone, Default)]
@@ -28,4 +29,6 @@ pub struct SampleContext {
     pub indirect: Arc<IndirectTools>,
     /// How scopes are advertised, by server and issuer.
     pub scope_names: Arc<HashMap<(String, String), ScopeNames>>,
+    /// The team whose tests they are; none: the operator's.
+    pub team: Option<TeamSettings>,
 }

@@ -11,6 +11,7 @@ use super::caller::SampleCaller;
 use super::context::SampleContext;
 use super::expectation::{ExpectedOutcome, Test};
 use super::request::{SampleAsk, SampleRequest};
+use crate::policy::reach::refuse_silence;
 use crate::policy::silence::silenced;
 use crate::yaml::{self, Fields, Findings, Node, Source, list, string};
 
@@ -59,10 +60,14 @@ fn read_test(node: &Node, context: &SampleContext, findings: &mut Findings) -> O
         Some(read)
     });
     fields.finish(findings);
+    if let Some(team) = &context.team {
+        refuse_silence(node, team, findings);
+    }
     let (name_node, name) = name?;
     Some(Test {
         silence,
         name,
+        team: context.team.as_ref().map(|team| team.name.clone()),
         place: name_node,
         request: request?,
         expected: expected?,

@@ -8,6 +8,8 @@ use crate::yaml::Node;
 pub(crate) struct Test {
     pub(crate) silence: Vec<&'static str>,
     pub(crate) name: String,
+    /// The team whose test it is.
+    pub(crate) team: Option<String>,
     pub(crate) place: Node,
     pub(crate) request: SampleRequest,
     pub(crate) expected: ExpectedOutcome,

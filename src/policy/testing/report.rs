@@ -21,6 +21,8 @@ pub struct SuiteReport {
 pub struct CaseReport {
     /// Its name.
     pub name: String,
+    /// The team whose test it is; none: the operator's.
+    pub team: Option<String>,
     /// The file it is in.
     pub file: String,
     /// The line of its name, from 1.

@@ -8,6 +8,7 @@ use super::document;
 use super::expectation::Test;
 use super::report::{CaseReport, SuiteReport};
 use crate::authz::Policy;
+use crate::policy::layer::{Layer, LayerFindings};
 use crate::yaml::{self, Findings, Source};
 
 /// The tests of one or more files.
@@ -24,22 +25,39 @@ impl Suite {
     /// # Errors
     /// Everything that is wrong with any of them, at once.
     pub fn read(sources: &[Source], context: &SampleContext) -> Result<Self, Findings> {
-        let mut findings = Findings::new();
+        Self::read_layers(&[Layer::global(sources)], context)
+    }
+
+    /// Reads the global tests and those of teams. A team's test asks about the team's servers alone.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them, at once.
+    pub fn read_layers(layers: &[Layer<'_>], context: &SampleContext) -> Result<Self, Findings> {
+        let mut found = LayerFindings::default();
         let mut tests: Vec<Test> = Vec::new();
         let mut names = HashSet::new();
-        for source in sources {
-            let id = findings.add_source(source.clone());
-            let Some(root) = yaml::parse(id, &mut findings) else {
-                continue;
+        for layer in layers {
+            let own = SampleContext {
+                team: layer.team.cloned(),
+                ..context.clone()
             };
-            for test in document::read_tests(&root, context, &mut findings) {
-                if !names.insert(test.name.clone()) {
-                    let message = format!("there is another test named `{}`", test.name);
-                    findings.error(&test.place, message, "names tell failures apart");
+            let team = layer.team.map(|team| team.name.as_str());
+            for source in layer.sources() {
+                let id = found.add(layer, source);
+                let findings = &mut found.all;
+                let Some(root) = yaml::parse(id, findings) else {
+                    continue;
+                };
+                for test in document::read_tests(&root, &own, findings) {
+                    if !names.insert((team, test.name.clone())) {
+                        let message = format!("there is another test named `{}`", test.name);
+                        findings.error(&test.place, message, "names tell failures apart");
+                    }
+                    tests.push(test);
                 }
-                tests.push(test);
             }
         }
+        let findings = found.into_findings();
         if findings.has_errors() {
             return Err(findings);
         }
@@ -71,17 +89,33 @@ impl Suite {
     /// Asks the policy every question.
     #[must_use]
     pub fn run(&self, policy: &Policy) -> SuiteReport {
-        self.ask_while(policy, || true).0
+        self.ask_while(policy, || true, |_| true).0
     }
 
     /// The same, for as long as it is wanted: `None` when it was not to the end.
     #[must_use]
     pub fn run_while(&self, policy: &Policy, is_wanted: impl Fn() -> bool) -> Option<SuiteReport> {
-        let (report, is_whole) = self.ask_while(policy, is_wanted);
+        self.run_of(policy, is_wanted, |_| true)
+    }
+
+    /// The same, but only the tests about some of the servers.
+    #[must_use]
+    pub fn run_of(
+        &self,
+        policy: &Policy,
+        is_wanted: impl Fn() -> bool,
+        is_asked: impl Fn(&str) -> bool,
+    ) -> Option<SuiteReport> {
+        let (report, is_whole) = self.ask_while(policy, is_wanted, is_asked);
         is_whole.then_some(report)
     }
 
-    fn ask_while(&self, policy: &Policy, is_wanted: impl Fn() -> bool) -> (SuiteReport, bool) {
+    fn ask_while(
+        &self,
+        policy: &Policy,
+        is_wanted: impl Fn() -> bool,
+        is_asked: impl Fn(&str) -> bool,
+    ) -> (SuiteReport, bool) {
         let mut report = SuiteReport {
             cases: Vec::new(),
             failures: self.findings.clone(),
@@ -90,6 +124,9 @@ impl Suite {
         for test in &self.tests {
             if !is_wanted() {
                 return (report, false);
+            }
+            if !is_asked(&test.request.server) {
+                continue;
             }
             let mut case = RunningTest {
                 test,
@@ -102,6 +139,7 @@ impl Suite {
             let line = self.findings.line(&test.place);
             report.cases.push(CaseReport {
                 name: test.name.clone(),
+                team: test.team.clone(),
                 file,
                 line,
                 failures,

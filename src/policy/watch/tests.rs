@@ -299,19 +299,19 @@ fn a_test_suite_ends_early_for_a_newer_policy() {
     assert_eq!(suite.run_while(&policy, || true).unwrap().cases.len(), 50);
 
     let before = store.status();
-    let files = || {
+    let files = FoundPolicy::read_by(&"p".into(), |_| {
         Ok(PolicyFiles {
             policy: vec![source("p", &rule("new"))],
             tests: tests.clone(),
         })
-    };
+    });
     let error = store
-        .take(files(), now(), &AtomicBool::new(true))
+        .take(&files, now(), &AtomicBool::new(true))
         .unwrap_err();
     assert!(matches!(error, LoadPolicyError::Replaced), "{error}");
     assert_eq!(store.status(), before, "it is not reported");
     let error = store
-        .take(files(), now(), &AtomicBool::new(false))
+        .take(&files, now(), &AtomicBool::new(false))
         .unwrap_err();
     assert_eq!(
         error.to_string(),

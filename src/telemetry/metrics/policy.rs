@@ -1,5 +1,9 @@
 //! Metrics of the policy.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -29,6 +33,22 @@ pub struct PolicyMetrics {
     loaded: Gauge,
     rules: Gauge,
     failing: Gauge,
+    team_failing: Family<TeamLabels, Gauge>,
+    team_denied: Family<TeamLabels, Gauge>,
+    /// The teams that have series.
+    teams: Arc<Mutex<BTreeSet<String>>>,
+    last_good: Family<LastGoodLabels, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TeamLabels {
+    team: String,
+}
+
+/// Whether the last good policy is in force, or cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LastGoodLabels {
+    state: &'static str,
 }
 
 impl PolicyMetrics {
@@ -54,6 +74,60 @@ impl PolicyMetrics {
             "Whether the current policy files cannot be used",
             self.failing.clone(),
         );
+        to.register(
+            "policy_team_failing",
+            "Whether the current policy files of a team cannot be used",
+            self.team_failing.clone(),
+        );
+        to.register(
+            "policy_team_denied",
+            "Whether the servers of a team deny everything because it has no usable files",
+            self.team_denied.clone(),
+        );
+        to.register(
+            "policy_last_good",
+            "Whether the last good policy from `state_dir` is in force, or cannot be kept there",
+            self.last_good.clone(),
+        );
+    }
+
+    /// Sets the state of a team. `mcp_authz_policy_team_failing`, `mcp_authz_policy_team_denied`.
+    pub fn set_team(&self, team: &str, is_failing: bool, is_denied: bool) {
+        let labels = TeamLabels {
+            team: team.to_owned(),
+        };
+        for (family, value) in [
+            (&self.team_failing, is_failing),
+            (&self.team_denied, is_denied),
+        ] {
+            family.get_or_create(&labels).set(i64::from(value));
+        }
+        self.teams().insert(labels.team);
+    }
+
+    /// Forgets the teams that are configured no more.
+    pub fn keep_teams(&self, is_configured: impl Fn(&str) -> bool) {
+        self.teams().retain(|team| {
+            let is_kept = is_configured(team);
+            if !is_kept {
+                let labels = TeamLabels { team: team.clone() };
+                self.team_failing.remove(&labels);
+                self.team_denied.remove(&labels);
+            }
+            is_kept
+        });
+    }
+
+    fn teams(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.teams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the state of the policy on disk. `mcp_authz_policy_last_good`.
+    pub fn set_last_good(&self, is_in_force: bool, is_unkept: bool) {
+        for (state, value) in [("in_force", is_in_force), ("not_kept", is_unkept)] {
+            let gauge = self.last_good.get_or_create(&LastGoodLabels { state });
+            gauge.set(i64::from(value));
+        }
     }
 
     /// Sets the state of the policy. `mcp_authz_policy_reloads_total`,
@@ -88,12 +162,21 @@ mod tests {
             rules: 7,
             failing: true,
         });
+        metrics.policy.set_team("team07", true, false);
+        metrics.policy.set_team("gone", true, true);
+        metrics.policy.keep_teams(|team| team != "gone");
+        metrics.policy.set_last_good(true, false);
+        assert!(!metrics.text().contains("gone"));
         metrics.assert_has(&[
             "mcp_authz_policy_reloads_total{result=\"ok\"} 4",
             "mcp_authz_policy_reloads_total{result=\"error\"} 1",
             "mcp_authz_policy_loaded_timestamp_seconds 1795000000",
             "mcp_authz_policy_rules 7",
             "mcp_authz_policy_failing 1",
+            "mcp_authz_policy_team_failing{team=\"team07\"} 1",
+            "mcp_authz_policy_team_denied{team=\"team07\"} 0",
+            "mcp_authz_policy_last_good{state=\"in_force\"} 1",
+            "mcp_authz_policy_last_good{state=\"not_kept\"} 0",
         ]);
     }
 }

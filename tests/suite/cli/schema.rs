@@ -62,6 +62,11 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("config", "/properties/limits", "limits: {zzzzzzzz: 1}"),
     (
         "config",
+        "/properties/policies/items",
+        "policies: [{zzzzzzzz: 1}]",
+    ),
+    (
+        "config",
         "/properties/issuers/items",
         "issuers: [{zzzzzzzz: 1}]",
     ),

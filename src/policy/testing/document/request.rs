@@ -48,7 +48,7 @@ pub(super) fn read_request(
         uris: Arc::clone(&context.uris),
         defaults: Arc::clone(&context.defaults),
         indirect: Arc::clone(&context.indirect),
-        ..read_situation(&mut fields, findings)
+        ..read_situation(&mut fields, context, findings)
     };
     fields.finish(findings);
     let (server, subject) = (server?, subject?);
@@ -74,7 +74,11 @@ pub(super) fn read_request(
 }
 
 /// What the service would know around the request.
-fn read_situation(fields: &mut Fields<'_>, findings: &mut Findings) -> Situation {
+fn read_situation(
+    fields: &mut Fields<'_>,
+    context: &SampleContext,
+    findings: &mut Findings,
+) -> Situation {
     let country = fields.optional("country", findings, string);
     let device = fields.optional("device", findings, facts);
     let purpose = fields.optional("purpose", findings, string);
@@ -84,6 +88,12 @@ fn read_situation(fields: &mut Fields<'_>, findings: &mut Findings) -> Situation
     let exhausted = fields.optional("exhausted", findings, |node, findings| {
         list_or_one(node, findings, string)
     });
+    // A team calls its rules by the ids in its files.
+    let own = exhausted.iter().flatten();
+    let team = context.team.as_ref();
+    let own = own.filter_map(|id| team.map(|team| team.id(id)));
+    let own: Vec<String> = own.collect();
+    let exhausted = exhausted.map(|ids| ids.into_iter().chain(own).collect());
     Situation {
         country,
         device,
@@ -118,6 +128,15 @@ fn known_server(node: &Node, context: &SampleContext, findings: &mut Findings) -
     if let Some(known) = known.filter(|known| !known.contains(&name)) {
         let help = format!("configured: {}", quoted(known));
         findings.error(node, format!("unknown server `{name}`"), help);
+        return None;
+    }
+    if let Some(team) = context.team.as_ref().filter(|team| !team.has(&name)) {
+        let message = format!("`{name}` is not a server of the team `{}`", team.name);
+        let help = format!(
+            "its tests ask about {}; others are for the global tests",
+            quoted(&team.servers)
+        );
+        findings.error(node, message, help);
         return None;
     }
     Some(name)
