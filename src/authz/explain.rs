@@ -24,10 +24,6 @@ use super::request::{AccessRequest, ActionKind};
 use super::rule::{Effect, Rule};
 use parts::{what_parts, when_parts, where_parts, who_parts, why_parts};
 
-/// The most rules that are looked at to tell why a request was denied: who is denied must not cost
-/// more than who is allowed.
-const RULES_MAX: usize = 256;
-
 /// A decision with the result of every rule.
 #[derive(Debug, PartialEq)]
 pub struct Explanation {

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::RULES_MAX;
 use super::no_result::NoResult;
-use super::parts::who_parts;
+use super::parts::{RULES_MAX, who_parts};
 use crate::authz::call::Call;
 use crate::authz::matching::Match;
 use crate::authz::path::{FoundValue, find_claim};

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::RULES_MAX;
-use super::parts::{what_parts, when_parts, where_parts, who_parts, why_parts};
+use super::parts::{RULES_MAX, what_parts, when_parts, where_parts, who_parts, why_parts};
 use crate::authz::call::Call;
 use crate::authz::matching::Match;
 use crate::authz::policy::Policy;

@@ -3,6 +3,10 @@
 
 use crate::authz::selectors::{What, When, Where, Who, WhoKinds, Why};
 
+/// The most rules that are looked at to tell why a request was denied: who is denied must not cost
+/// more than who is allowed.
+pub(super) const RULES_MAX: usize = 256;
+
 /// Splits a block into blocks of one selector each. Every field is named, so that the compiler
 /// notices a new selector.
 pub(super) fn who_parts(who: &Who) -> Vec<(String, Who)> {

@@ -53,6 +53,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("config", "", "zzzzzzzz: 1"),
     ("config", "/properties/tls", "tls: {zzzzzzzz: 1}"),
     ("config", "/properties/admin", "admin: {zzzzzzzz: 1}"),
+    ("config", "/properties/audit", "audit: {zzzzzzzz: 1}"),
     (
         "config",
         "/properties/telemetry",
