@@ -32,6 +32,7 @@ mod part_tasks;
 mod parts;
 mod preflight;
 mod reload;
+mod samples;
 mod signals;
 mod sockets;
 mod status;
@@ -63,6 +64,7 @@ use worker::SHUTDOWN_TIMEOUT;
 pub use crate::authn::{FaultWeight, IssuerFileFault};
 pub use clock::now;
 pub use context::compile_context;
+pub use samples::issuer_claims;
 pub use error::RunError;
 pub use preflight::{issuer_files, preflight};
 

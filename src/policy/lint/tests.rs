@@ -54,6 +54,9 @@ fn lines_among(issuers: &Arc<Issuers>, policy: &str, tests: &str) -> Vec<String>
         ),
     ]);
     let context = LintContext {
+        destructive: BTreeMap::new(),
+        claims: BTreeMap::new(),
+        records_all: true,
         tools,
         arguments: BTreeMap::from([("github".to_owned(), arguments)]),
         uris: Arc::new(HashMap::from([("texts".to_owned(), UriForm::Opaque)])),

@@ -164,7 +164,7 @@ fn an_unreadable_path_named_like_a_policy_or_test_is_an_error() {
         let path = directory.path().join("only.yaml");
         spoil(&path, how);
         if how == "a directory" {
-            assert!(matches!(read(&path), Err(ReadPolicyError::Missing(_))));
+            assert!(matches!(read(&path), Err(ReadPolicyError::EmptyDirectory(_))));
         } else {
             let error = read(&path).unwrap_err().to_string();
             assert!(error.contains(how), "{error}");
