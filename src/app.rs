@@ -64,9 +64,9 @@ use worker::SHUTDOWN_TIMEOUT;
 pub use crate::authn::{FaultWeight, IssuerFileFault};
 pub use clock::now;
 pub use context::compile_context;
-pub use samples::issuer_claims;
 pub use error::RunError;
 pub use preflight::{issuer_files, preflight};
+pub use samples::issuer_claims;
 
 /// Runs the service until it is told to stop. Builds the runtime, so call it outside of one.
 ///

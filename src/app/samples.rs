@@ -36,7 +36,12 @@ pub fn issuer_claims(inspection: &mut Inspection) -> BTreeMap<String, IssuerClai
             has_tenant: has_tenant(settings, sample.as_ref()),
             sample,
         };
-        all.extend(settings.names().into_iter().map(|name| (name, known.clone())));
+        all.extend(
+            settings
+                .names()
+                .into_iter()
+                .map(|name| (name, known.clone())),
+        );
     }
     all
 }

@@ -13,7 +13,9 @@ use super::outcome::{FINDINGS, Stop, error_line, print};
 use crate::app::{self, FaultWeight, IssuerFileFault, RunError};
 use crate::authz::Value;
 use crate::catalog::{Catalog, RecordedTool};
-use crate::config::{self, Config, Inspection, PolicyUsage, RecordedNames, UNREAD_POLICY, UNUSABLE_KEY};
+use crate::config::{
+    self, Config, Inspection, PolicyUsage, RecordedNames, UNREAD_POLICY, UNUSABLE_KEY,
+};
 use crate::envoy::bootstrap::{self, Expected, ExpectedHosts};
 use crate::policy::testing::Suite;
 use crate::policy::{self, CompileContext, DeclaredArguments, IssuerClaims, LintContext};
@@ -278,7 +280,9 @@ fn look_at_unread(inspection: &mut Inspection, path: &Path) {
             first.display()
         );
         let path = path.display();
-        let help = format!("`{path}/**/*.yaml` reads them, and `{path}/*.yaml` says that they are not meant");
+        let help = format!(
+            "`{path}/**/*.yaml` reads them, and `{path}/*.yaml` says that they are not meant"
+        );
         inspection.findings.lint(node, UNREAD_POLICY, message, help);
     }
 }
@@ -353,9 +357,10 @@ fn look_at_policy(
     let lint = LintContext {
         arguments: declared(&records),
         destructive: destructive(&records),
-        records_all: context.servers.as_ref().is_some_and(|servers| {
-            servers.iter().all(|server| records.contains_key(server))
-        }),
+        records_all: context
+            .servers
+            .as_ref()
+            .is_some_and(|servers| servers.iter().all(|server| records.contains_key(server))),
         claims,
         tools: load::names(records),
         hints: Arc::clone(&context.hints),

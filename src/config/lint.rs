@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::inspection::Inspection;
 use super::silence::{
     CHOSEN_SUBJECT, NO_AUTHORIZATION_SERVER, PASSED_TOKEN, PLAIN_HTTP, TELLING_STATUS,
-    UNCHECKED_ARGUMENTS, UNHEARD_DENIALS, UNKNOWN_INDIRECT_TOOL, UNRECORDED_TOOLS,
-    UNRECORDED_BY_PATTERN, UNRULED_INNER_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
+    UNCHECKED_ARGUMENTS, UNHEARD_DENIALS, UNKNOWN_INDIRECT_TOOL, UNRECORDED_BY_PATTERN,
+    UNRECORDED_TOOLS, UNRULED_INNER_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
 };
 use crate::check::ServerSettings;
 use crate::fetch::fetchable_url;
@@ -273,7 +273,8 @@ fn look_at_patterns(server: &Node, usage: &PolicyUsage, findings: &mut Findings)
         return;
     }
     if let Some(node) = server.member("tools_snapshot") {
-        let message = "rules allow tools by pattern, and a tool that was never recorded fits it too";
+        let message =
+            "rules allow tools by pattern, and a tool that was never recorded fits it too";
         let help = "`unknown_tools: deny` refuses what is not recorded, or silence this with \
                     `silence: [unrecorded-by-pattern]`";
         findings.lint(node, UNRECORDED_BY_PATTERN, message, help);

@@ -143,7 +143,7 @@ fn read_tools<'n>(node: &'n Node, findings: &mut Findings) -> Option<Vec<ToolTab
         let mut read = Vec::new();
         for (class, patterns) in entries {
             let patterns = list(patterns, findings, |node, findings| {
-                block::pattern(node, Glob::name, findings).map(|glob| (node, glob))
+                block::table_pattern(node, findings).map(|glob| (node, glob))
             });
             read.push((class, patterns.unwrap_or_default()));
         }

@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::yaml::suggestion;
 use crate::authz::{
     Assignments, ClaimSelector, Effect, ExpectedValue, Expression, What, Where, Who, WhoKinds,
 };
+use crate::yaml::suggestion;
 
 /// The configured issuers, and which of them each server accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -28,7 +28,8 @@ pub use usage::{argument_servers, inner_servers, pattern_servers, scopes_of};
 
 use super::issuers::RuleParts;
 use super::silence::{
-    ANY_ISSUER, ARGUMENTS_EVERYWHERE, EXPIRED_RULE, SHADOWED_RULE, UNREACHABLE_RULE, UNTESTED_RULE, UNVERIFIED_PEERS,
+    ANY_ISSUER, ARGUMENTS_EVERYWHERE, EXPIRED_RULE, NEVER_ENFORCED, SHADOWED_RULE,
+    UNREACHABLE_RULE, UNTESTED_RULE, UNVERIFIED_PEERS,
 };
 use crate::authz::{Effect, Mode, Policy, Rule, Who};
 use crate::yaml::{self, Findings, Node, Source};
@@ -169,13 +170,13 @@ impl Lint<'_> {
         }
     }
 
-    /// A rule that changes no decision is probably not to stay so.
+    /// A rule that is watched, and ends before it was ever enforced.
     fn look_at_mode(&mut self, rule: &Rule) {
-        let place = self.places.get(&*rule.id);
-        let node = place.and_then(|place| place.node.member("mode"));
-        if let Some(node) = node.filter(|_| rule.mode == Mode::Shadow) {
-            let message = format!("`{}` is watched and changes no decision", rule.id);
-            self.findings.note(node, message);
+        let until = rule.when.as_ref().and_then(|when| when.until);
+        if let (Mode::Shadow, Some(until)) = (rule.mode, until) {
+            let message = format!("the rule ends at {until} and is only watched until then");
+            let help = "leave `mode` out to enforce it, or `until` to go on watching";
+            self.warn(rule, &["mode"], NEVER_ENFORCED, &message, help);
         }
     }
 

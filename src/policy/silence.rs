@@ -64,6 +64,8 @@ pub(super) const BOTH_NEEDED: &str = "both-needed";
 pub(super) const NOT_BOTH: &str = "not-both";
 /// Calls are counted by what some callers lack.
 pub(super) const ABSENT_KEY: &str = "absent-key";
+/// A rule in shadow mode ends by itself.
+pub(super) const NEVER_ENFORCED: &str = "never-enforced";
 /// A test passes whatever the rules say.
 pub(super) const VACUOUS_TEST: &str = "vacuous-test";
 
@@ -100,6 +102,7 @@ pub const LINTS: &[&str] = &[
     BOTH_NEEDED,
     NOT_BOTH,
     ABSENT_KEY,
+    NEVER_ENFORCED,
     VACUOUS_TEST,
 ];
 

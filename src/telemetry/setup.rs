@@ -147,13 +147,13 @@ pub fn log_filter(log: &str) -> Result<EnvFilter, InvalidTelemetry> {
 
 /// The level that was probably meant by the first part of a setting that is none.
 fn meant(log: &str) -> Option<&'static str> {
-    let levels = log.split(',').map(|part| part.rsplit('=').next().unwrap_or(part));
+    let levels = log
+        .split(',')
+        .map(|part| part.rsplit('=').next().unwrap_or(part));
     let mut wrong = levels.map(|level| level.trim().to_ascii_lowercase());
     let wrong = wrong.find(|level| !LEVELS.contains(&level.as_str()))?;
     let other = OTHER_WORDS.iter().find(|(word, _)| *word == wrong);
-    let near = |level: &&str| {
-        strsim::damerau_levenshtein(&wrong, level) <= level.len().div_ceil(3)
-    };
+    let near = |level: &&str| strsim::damerau_levenshtein(&wrong, level) <= level.len().div_ceil(3);
     let near = || LEVELS.iter().find(|level| near(level)).copied();
     other.map(|(_, level)| *level).or_else(near)
 }

@@ -93,11 +93,7 @@ impl<'n> Fields<'n> {
     }
 
     /// The same, where `elsewhere` may say where such a member belongs.
-    pub fn finish_with(
-        self,
-        findings: &mut Findings,
-        elsewhere: impl Fn(&str) -> Option<String>,
-    ) {
+    pub fn finish_with(self, findings: &mut Findings, elsewhere: impl Fn(&str) -> Option<String>) {
         for (key, _, taken) in &self.entries {
             let Some(name) = key.as_str().filter(|_| !taken) else {
                 continue;

@@ -181,9 +181,7 @@ fn joins(before: char, joiner: char) -> bool {
         Script::Greek,
     ];
     match joiner {
-        '\u{200c}' | '\u{200d}' if !apart.contains(&script) => {
-            !is_wide_script(script)
-        }
+        '\u{200c}' | '\u{200d}' if !apart.contains(&script) => !is_wide_script(script),
         '\u{200d}' => is_picture || before == '\u{fe0f}',
         '\u{fe0f}' => is_picture,
         _ => false,
@@ -197,8 +195,7 @@ fn disguised(name: &str) -> Option<(char, String)> {
         let mut buffer = [0; 4];
         let text: &str = character.encode_utf8(&mut buffer);
         let plain = normal.normalize(text).into_owned();
-        let stands =
-            !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let stands = !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_alphanumeric());
         stands.then_some(plain)
     };
     let mut letters = name.chars().filter(|character| {

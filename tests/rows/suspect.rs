@@ -178,8 +178,9 @@ fn findings(directory: &Path) -> Vec<String> {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let report: serde_json::Value = serde_json::from_str(&text)
-        .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| {
+        panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr))
+    });
     let line = |finding: &serde_json::Value| {
         let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
         let lint = finding["lint"].as_str().map(|lint| format!("[{lint}]"));

@@ -69,7 +69,10 @@ fn path(node: &Node, findings: &mut Findings) -> Option<String> {
     if path.contains(['*', '?', '[', '{']) {
         let plain = path.split(['*', '?', '[', '{']).next().unwrap_or_default();
         let plain = plain.trim_end_matches('/');
-        let help = format!("a path stands for everything below it too: write `{}`", if plain.is_empty() { "/" } else { plain });
+        let help = format!(
+            "a path stands for everything below it too: write `{}`",
+            if plain.is_empty() { "/" } else { plain }
+        );
         findings.error(node, format!("`{path}` looks like a pattern"), help);
         return None;
     }

@@ -14,13 +14,25 @@ const KEYS: [(&str, &[&str]); 9] = [
     (
         "what",
         &[
-            "servers", "methods", "tools", "classes", "arguments", "resources", "prompts",
+            "servers",
+            "methods",
+            "tools",
+            "classes",
+            "arguments",
+            "resources",
+            "prompts",
         ],
     ),
     (
         "when",
         &[
-            "days", "between", "timezone", "from", "until", "auth_age_max", "session_age_max",
+            "days",
+            "between",
+            "timezone",
+            "from",
+            "until",
+            "auth_age_max",
+            "session_age_max",
         ],
     ),
     ("where", &["networks", "countries", "device"]),

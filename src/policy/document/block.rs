@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::signs::regex;
-use crate::authz::{InvalidGlob, Names};
+use crate::authz::{Glob, InvalidGlob, Names};
 use crate::yaml::{Data, Fields, Findings, Node, list, name, refuse_doubtful, string};
 
 /// A block that must select something.
@@ -62,6 +62,16 @@ pub(super) fn pattern<P>(
             None
         }
     }
+}
+
+/// The pattern of a class table. A server names its tools as it likes, so an odd name may stand there,
+/// if it is written in escapes that a reader sees.
+pub(super) fn table_pattern(node: &Node, findings: &mut Findings) -> Option<Glob> {
+    let written = findings.text(node.source).get(node.span.clone());
+    let is_escaped = written.is_some_and(|written| written.contains('\\'));
+    let exact = node.as_str().and_then(|text| Glob::name(text).ok());
+    let exact = exact.filter(|glob| is_escaped && glob.exact().is_some());
+    exact.or_else(|| pattern(node, Glob::name, findings))
 }
 
 /// Points to the first line of a block, not to all of it.

@@ -22,13 +22,13 @@ const OF_SERVERS: [&str; 9] = [
 const NOTIFICATIONS: &str = "notifications";
 
 /// Why a method, or a pattern such as `tools/*`, stands for nothing that a client sends.
-pub(in crate::policy) struct MethodFault {
-    pub(in crate::policy) message: String,
-    pub(in crate::policy) help: String,
+pub(crate) struct MethodFault {
+    pub(crate) message: String,
+    pub(crate) help: String,
 }
 
 /// Judges a method as it is written in a rule or test.
-pub(in crate::policy) fn method_fault(text: &str) -> Option<MethodFault> {
+pub(crate) fn method_fault(text: &str) -> Option<MethodFault> {
     match text.strip_suffix("/*") {
         Some(prefix) => prefix_fault(prefix),
         None => exact_fault(text),
@@ -158,7 +158,10 @@ mod tests {
             ("tools/cal", "did you mean `tools/call`?"),
             ("get", "did you mean `GET`?"),
             ("Response", "did you mean `response`?"),
-            ("notifications/canceled", "did you mean `notifications/cancelled`?"),
+            (
+                "notifications/canceled",
+                "did you mean `notifications/cancelled`?",
+            ),
             ("tools/delete", "known here: `tools/call`, `tools/list`; "),
             ("call", "known here: `tools/call`; "),
             ("call_tool", "known here: "),

@@ -14,7 +14,11 @@ pub(super) fn comparison(text: &str) -> Option<Sign> {
         .find_map(|sign| text.trim_start().strip_prefix(sign))?;
     let is_order = text.trim_start().starts_with(['>', '<']);
     let is_number = rest.trim().parse::<f64>().is_ok();
-    let is_compared = if is_order { is_number } else { !rest.trim().is_empty() };
+    let is_compared = if is_order {
+        is_number
+    } else {
+        !rest.trim().is_empty()
+    };
     is_compared.then(|| Sign {
         message: format!("`{text}` is compared as a text, sign included"),
         help: "compare in `if`, such as `if: args.amount > 1000`",
@@ -27,7 +31,9 @@ pub(super) fn regex(text: &str) -> Option<Sign> {
     let is_escaped = ["\\w", "\\d", "\\s", "\\b", "\\."];
     let is_wild = [".*", ".+"].iter().any(|wild| {
         let mut before = text.match_indices(wild).map(|(at, _)| text.get(..at));
-        before.any(|before| before.is_some_and(|before| before.is_empty() || before.ends_with(['_', '-', ')'])))
+        before.any(|before| {
+            before.is_some_and(|before| before.is_empty() || before.ends_with(['_', '-', ')']))
+        })
     });
     let is_regex = is_anchored || is_wild || is_escaped.iter().any(|sign| text.contains(sign));
     is_regex.then(|| Sign {

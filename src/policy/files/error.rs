@@ -17,7 +17,7 @@ pub enum ReadPolicyError {
     Missing(PathBuf),
     /// The path is a directory with no policy file in itself.
     #[error(
-        "no policy file in `{}`: its directories are not searched, unless the policy is `{}/**/*.yaml`",
+        "no policy file at `{}`: directories of a directory are not searched, which `{}/**/*.yaml` does",
         .0.display(),
         .0.display()
     )]

@@ -94,10 +94,7 @@ impl Lint<'_> {
 }
 
 /// A value of a selector that no tool with the argument takes: what is wrong, and what to write.
-fn untaken(
-    selector: &ValueSelector,
-    declared: &[&DeclaredArguments],
-) -> Option<(String, String)> {
+fn untaken(selector: &ValueSelector, declared: &[&DeclaredArguments]) -> Option<(String, String)> {
     let path = selector.path.as_str();
     let own: Vec<&DeclaredArguments> = declared.iter().flat_map(|own| own.at(path)).collect();
     if own.is_empty() {

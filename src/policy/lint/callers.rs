@@ -2,9 +2,7 @@
 
 use super::context::Lint;
 use crate::authz::{Effect, KeyPart, Mode, Names, Rule, Where, Who};
-use crate::policy::silence::{
-    ABSENT_KEY, BOTH_NEEDED, LITERAL_SCOPE, NOT_BOTH, SCOPE_NEVER_ASKED,
-};
+use crate::policy::silence::{ABSENT_KEY, BOTH_NEEDED, LITERAL_SCOPE, NOT_BOTH, SCOPE_NEVER_ASKED};
 
 impl Lint<'_> {
     pub(super) fn look_at_callers(&mut self, rule: &Rule) {
@@ -57,14 +55,18 @@ impl Lint<'_> {
         };
         let same = names.iter().find(|name| others.contains(name));
         let message = match (same, rule.effect == Effect::Allow) {
-            (Some(name), _) => format!("`{name}` has to be among both the `{one}` and the `{other}`"),
+            (Some(name), _) => {
+                format!("`{name}` has to be among both the `{one}` and the `{other}`")
+            }
             (None, false) => format!(
                 "this is only about callers with both, and lets those with one of `{one}` and \
                  `{other}` through"
             ),
             (None, true) => return,
         };
-        let help = format!("if either is enough, write two rules, one with `{one}` and one with `{other}`");
+        let help = format!(
+            "if either is enough, write two rules, one with `{one}` and one with `{other}`"
+        );
         self.warn(rule, &["who", other], BOTH_NEEDED, &message, &help);
     }
 
@@ -105,7 +107,10 @@ impl Lint<'_> {
         let windows = [why, not].into_iter().flatten();
         let windows = windows.flat_map(|why| why.behaviours.iter());
         let parts = windows.flat_map(|behaviour| behaviour.window.by.iter());
-        let lacking = limit.iter().chain(parts).find_map(|part| self.lacking(rule, *part));
+        let lacking = limit
+            .iter()
+            .chain(parts)
+            .find_map(|part| self.lacking(rule, *part));
         if let Some((word, what)) = lacking {
             let end = if rule.effect == Effect::Allow {
                 "not allowed by it"
@@ -133,7 +138,10 @@ impl Lint<'_> {
         let claims = &self.context.claims;
         let issuers = self.issuers_of(rule);
         let given = |fact: fn(&super::samples::IssuerClaims) -> bool| {
-            !issuers.is_empty() && issuers.iter().all(|name| claims.get(*name).is_some_and(fact))
+            !issuers.is_empty()
+                && issuers
+                    .iter()
+                    .all(|name| claims.get(*name).is_some_and(fact))
         };
         match part {
             KeyPart::Agent if !has(|who| who.agents.as_ref()) && !given(|one| one.has_agent) => {

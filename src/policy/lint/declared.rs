@@ -194,7 +194,10 @@ impl DeclaredValues {
                 number: true,
                 ..none
             }),
-            "boolean" => Some(DeclaredValues { truth: true, ..none }),
+            "boolean" => Some(DeclaredValues {
+                truth: true,
+                ..none
+            }),
             "null" => Some(none),
             "array" => Self::of(schema.member("items")?),
             _ => None,

@@ -6,9 +6,9 @@ use super::context::Lint;
 use crate::authz::{Decision, DenialReason, Effect, Glob, Mode, Names, Policy, Rule, What};
 use crate::mcp::ListKind;
 use crate::policy::silence::{UNKNOWN_ARGUMENT, VACUOUS_TEST};
+use crate::policy::testing::{ExpectedOutcome, SampleAsk, Test};
 use crate::policy::testing::{OutcomeName, Suite};
 use crate::yaml::{Findings, Node, suggestion};
-use crate::policy::testing::{ExpectedOutcome, SampleAsk, Test};
 
 impl Lint<'_> {
     /// Tests that prove nothing, and arguments in tests that are nearly ones of the tool.
@@ -26,12 +26,17 @@ impl Lint<'_> {
     fn look_at_proof(&self, test: &Test, findings: &mut Findings) {
         let server = test.request.server.as_str();
         match &test.expected {
-            ExpectedOutcome::List { hidden, .. } => {
+            ExpectedOutcome::List { visible, hidden } => {
                 let SampleAsk::List(kind) = test.request.ask else {
                     return;
                 };
+                // Beside something that is shown, a name that is made up says what is not.
+                let is_proof = !visible.is_empty()
+                    || hidden
+                        .iter()
+                        .any(|name| self.knows(server, kind, &name.value));
                 for name in hidden {
-                    if let Some(help) = self.unknown_name(server, kind, &name.value, false) {
+                    if let Some(help) = self.unknown_name(server, kind, &name.value, is_proof) {
                         report(&name.place, &name.value, &help, findings);
                     }
                 }
@@ -47,7 +52,8 @@ impl Lint<'_> {
                 let is_decided = || is_denied_by_a_rule(test, self.policy);
                 let is_bare = expected.reason.is_none() && !self.is_allowed_something(server);
                 if is_bare && !is_decided() {
-                    let message = format!("no rule allows anything on `{server}`, whatever is asked");
+                    let message =
+                        format!("no rule allows anything on `{server}`, whatever is asked");
                     let help = "a test that expects `deny` proves something beside one that expects `allow`";
                     findings.lint(place.unwrap_or(&test.place), VACUOUS_TEST, message, help);
                     return;
@@ -69,6 +75,10 @@ impl Lint<'_> {
                 }
             }
         }
+    }
+
+    fn knows(&self, server: &str, kind: ListKind, name: &str) -> bool {
+        self.unknown_name(server, kind, name, false).is_none()
     }
 
     /// What to say of a name that no tool, rule or snapshot has. `only_near`: it may be made up.
@@ -107,7 +117,12 @@ impl Lint<'_> {
         let each = each.flatten();
         let mut globs: Vec<&Glob> = each.flat_map(|what| named(what, kind)).collect();
         if kind == ListKind::Tools {
-            globs.extend(self.tables.iter().filter(|(own, _)| own == server).map(|(_, glob)| glob));
+            globs.extend(
+                self.tables
+                    .iter()
+                    .filter(|(own, _)| own == server)
+                    .map(|(_, glob)| glob),
+            );
         }
         globs
     }
@@ -149,7 +164,8 @@ impl Lint<'_> {
 }
 
 fn report(place: &Node, name: &str, help: &str, findings: &mut Findings) {
-    let message = format!("no tool, rule or snapshot knows `{name}`, so this holds whatever rules say");
+    let message =
+        format!("no tool, rule or snapshot knows `{name}`, so this holds whatever rules say");
     findings.lint(place, VACUOUS_TEST, message, help);
 }
 

@@ -46,7 +46,8 @@ impl Lint<'_> {
         let is_open = is_everyone(rule);
         if is_open && is_whole(what) {
             let message = "everyone may use everything of the server, what it adds too";
-            let help = "name the callers in `who`, or tools, classes, prompts or resources in `what`";
+            let help =
+                "name the callers in `who`, or tools, classes, prompts or resources in `what`";
             self.warn(rule, &["what"], OPEN_SERVER, message, help);
         }
         self.look_at_patterns(rule, what);
@@ -59,14 +60,18 @@ impl Lint<'_> {
             self.warn(rule, &["who"], EVERYONE_MAY_DESTROY, &message, help);
         }
         if !self.is_limited(what, &reached) {
-            let message = format!("{reached} can be called without a limit");
-            let help = "add a rule with `effect: limit` for it";
+            let (is, of) = match reached {
+                Destroyer::Class => ("are", "the class"),
+                Destroyer::Tool { .. } => ("is", "it"),
+            };
+            let message = format!("{reached} {is} allowed without a limit");
+            let help = format!("add a rule with `effect: limit` for {of}");
             let way: &[&str] = if what.classes.is_some() {
                 &["what", "classes"]
             } else {
                 &["what", "tools"]
             };
-            self.warn(rule, way, UNLIMITED_DESTRUCTIVE, &message, help);
+            self.warn(rule, way, UNLIMITED_DESTRUCTIVE, &message, &help);
         }
     }
 
@@ -108,9 +113,9 @@ impl Lint<'_> {
         }
         let mut all = self.candidates(what);
         all.sort_unstable();
-        let found = all
-            .into_iter()
-            .find(|(server, tool)| self.is_granted(what, server, tool) && self.destroys(server, tool));
+        let found = all.into_iter().find(|(server, tool)| {
+            self.is_granted(what, server, tool) && self.destroys(server, tool)
+        });
         found.map(|(server, tool)| Destroyer::Tool { server, tool })
     }
 
@@ -148,7 +153,9 @@ impl Lint<'_> {
         let is_own = |what: &What| {
             let named = what.tools.as_deref();
             let mut classes = what.classes.iter().flatten();
-            let class = self.policy.class(server, tool, self.context.hints.of(server, tool));
+            let class = self
+                .policy
+                .class(server, tool, self.context.hints.of(server, tool));
             named.is_none_or(|globs| globs.iter().any(|glob| glob.matches(tool)))
                 && (what.classes.is_none()
                     || classes.any(|name| class.is_some_and(|own| own == name)))
@@ -162,7 +169,9 @@ impl Lint<'_> {
     }
 
     fn destroys(&self, server: &str, tool: &str) -> bool {
-        let class = self.policy.class(server, tool, self.context.hints.of(server, tool));
+        let class = self
+            .policy
+            .class(server, tool, self.context.hints.of(server, tool));
         let annotated = self.context.destructive.get(server);
         match annotated.and_then(|tools| tools.get(tool)) {
             Some(annotated) => *annotated || class.is_some_and(|class| **class == *DESTRUCTIVE),
@@ -193,8 +202,8 @@ impl Lint<'_> {
         match reached {
             Destroyer::Class => {
                 let mut classes = limit.classes.iter().flatten();
-                let narrow = !limit.kinds().is_empty()
-                    && !classes.any(|class| &**class == DESTRUCTIVE);
+                let narrow =
+                    !limit.kinds().is_empty() && !classes.any(|class| &**class == DESTRUCTIVE);
                 !narrow
             }
             Destroyer::Tool { server, tool } => {
@@ -239,7 +248,11 @@ fn is_whole(what: &What) -> bool {
 
 /// Whether a pattern selects by next to nothing.
 fn says_little(glob: &Glob) -> bool {
-    let letters = glob.as_str().chars().filter(|c| c.is_alphanumeric()).count();
+    let letters = glob
+        .as_str()
+        .chars()
+        .filter(|c| c.is_alphanumeric())
+        .count();
     let is_open = glob.as_str().starts_with(['*', '?']);
     is_open && letters <= BROAD_LETTERS_MAX || letters == 0
 }
@@ -252,7 +265,9 @@ fn stand_in(glob: &Glob) -> String {
 fn is_destructive_name(tool: &str) -> bool {
     let words = words(tool);
     let verb = words.iter().position(|word| VERBS.contains(&word.as_str()));
-    let reads = words.iter().position(|word| READING.contains(&word.as_str()));
+    let reads = words
+        .iter()
+        .position(|word| READING.contains(&word.as_str()));
     verb.is_some_and(|verb| reads.is_none_or(|reads| verb < reads))
 }
 
@@ -289,7 +304,13 @@ mod tests {
         ] {
             assert!(is_destructive_name(name), "{name}");
         }
-        for name in ["get_delete_log", "list_deleted", "undelete", "dropdown", "search"] {
+        for name in [
+            "get_delete_log",
+            "list_deleted",
+            "undelete",
+            "dropdown",
+            "search",
+        ] {
             assert!(!is_destructive_name(name), "{name}");
         }
     }
@@ -306,7 +327,11 @@ mod tests {
             ("*_note", false),
             ("g*", false),
         ] {
-            assert_eq!(says_little(&Glob::name(pattern).unwrap()), little, "{pattern}");
+            assert_eq!(
+                says_little(&Glob::name(pattern).unwrap()),
+                little,
+                "{pattern}"
+            );
         }
     }
 }

@@ -11,13 +11,51 @@ use crate::yaml::suggestion;
 /// Claims that OpenID Connect Core §2 and §5.1, RFC 7519, RFC 8693, RFC 9068 and well-known
 /// providers name. A path that is nearly one of them is probably misspelt.
 const WELL_KNOWN: [&str; 45] = [
-    "acr", "address", "amr", "appid", "aud", "auth_time", "azp", "birthdate", "client_id",
-    "cognito:groups", "department", "email", "email_verified", "employee_id", "entitlements",
-    "family_name", "gender", "given_name", "groups", "issuer", "locale", "middle_name", "name",
-    "nickname", "nonce", "oid", "org_id", "permissions", "phone_number", "phone_number_verified",
-    "picture", "preferred_username", "profile", "realm_access", "realm_access.roles",
-    "resource_access", "roles", "scope", "session_state", "sub", "tenant", "unique_name",
-    "updated_at", "website", "zoneinfo",
+    "acr",
+    "address",
+    "amr",
+    "appid",
+    "aud",
+    "auth_time",
+    "azp",
+    "birthdate",
+    "client_id",
+    "cognito:groups",
+    "department",
+    "email",
+    "email_verified",
+    "employee_id",
+    "entitlements",
+    "family_name",
+    "gender",
+    "given_name",
+    "groups",
+    "issuer",
+    "locale",
+    "middle_name",
+    "name",
+    "nickname",
+    "nonce",
+    "oid",
+    "org_id",
+    "permissions",
+    "phone_number",
+    "phone_number_verified",
+    "picture",
+    "preferred_username",
+    "profile",
+    "realm_access",
+    "realm_access.roles",
+    "resource_access",
+    "roles",
+    "scope",
+    "session_state",
+    "sub",
+    "tenant",
+    "unique_name",
+    "updated_at",
+    "website",
+    "zoneinfo",
 ];
 /// How many paths of a sample are named in a help.
 const PATHS_MAX: usize = 30;
@@ -91,8 +129,13 @@ fn has(value: &Json, path: &str) -> bool {
             let (first, rest) = path.split_once('.').unwrap_or((path, ""));
             let position = first.parse::<usize>().ok();
             let at = position.and_then(|position| items.get(position));
-            at.is_some_and(|item| if rest.is_empty() { !item.is_null() } else { has(item, rest) })
-                || items.iter().any(|item| has(item, path))
+            at.is_some_and(|item| {
+                if rest.is_empty() {
+                    !item.is_null()
+                } else {
+                    has(item, rest)
+                }
+            }) || items.iter().any(|item| has(item, path))
         }
         Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
     }
@@ -126,9 +169,9 @@ fn nearly(path: &str) -> Option<&'static str> {
         return None;
     }
     let slips = if path.len() < 8 { 1 } else { 2 };
-    let mut near = WELL_KNOWN.into_iter().filter(|known| {
-        known.len() >= 5 && strsim::damerau_levenshtein(path, known) <= slips
-    });
+    let mut near = WELL_KNOWN
+        .into_iter()
+        .filter(|known| known.len() >= 5 && strsim::damerau_levenshtein(path, known) <= slips);
     near.find(|known| path.trim_end_matches('s') != known.trim_end_matches('s'))
 }
 
@@ -185,10 +228,24 @@ mod tests {
     fn a_sample_has_the_paths_of_its_claims() {
         let text = r#"{"realm_access": {"roles": ["a"]}, "k.io": {"ns": "x"}, "ids": [{"p": 1}], "n": null}"#;
         let sample = ClaimSample::read(text).unwrap();
-        for path in ["realm_access", "realm_access.roles", "k.io.ns", "ids.0.p", "ids.p", "ids.0"] {
+        for path in [
+            "realm_access",
+            "realm_access.roles",
+            "k.io.ns",
+            "ids.0.p",
+            "ids.p",
+            "ids.0",
+        ] {
             assert!(sample.has(path), "{path}");
         }
-        for path in ["realm_acces.roles", "n", "ids.1.p", "ids.q", "realm_access.roles.x", ""] {
+        for path in [
+            "realm_acces.roles",
+            "n",
+            "ids.1.p",
+            "ids.q",
+            "realm_access.roles.x",
+            "",
+        ] {
             assert!(!sample.has(path), "{path}");
         }
         assert_eq!(

@@ -39,7 +39,8 @@ impl Lint<'_> {
                         *seen == own || (kind != "subjects" && is_slip(name, other))
                     });
                     if let Some((other, _)) = other {
-                        let message = format!("`{name}` is nearly `{other}`, which another rule names");
+                        let message =
+                            format!("`{name}` is nearly `{other}`, which another rule names");
                         found = Some((message, format!("did you mean `{other}`?")));
                     } else if is_only_latin_looking && passes_for_latin(name) {
                         let shown: String = name.escape_unicode().collect();
@@ -97,7 +98,8 @@ fn is_slip(one: &str, other: &str) -> bool {
     };
     let is_word = |word: &str| word.len() >= WORD_MIN && word.chars().all(char::is_alphabetic);
     let is_swapped = one.len() == other.len() && {
-        let (mut ones, mut others): (Vec<_>, Vec<_>) = (one.chars().collect(), other.chars().collect());
+        let (mut ones, mut others): (Vec<_>, Vec<_>) =
+            (one.chars().collect(), other.chars().collect());
         ones.sort_unstable();
         others.sort_unstable();
         ones == others

@@ -87,7 +87,10 @@ fn refuse_method(test: &Node, expected: Option<&ExpectedOutcome>, findings: &mut
         return;
     }
     if let Some(fault) = method.as_str().and_then(method_fault) {
-        let help = format!("{}; a test of it expects `reason: {UNKNOWN_METHOD}`", fault.help);
+        let help = format!(
+            "{}; a test of it expects `reason: {UNKNOWN_METHOD}`",
+            fault.help
+        );
         findings.error(method, fault.message, help);
     }
 }
