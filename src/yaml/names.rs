@@ -207,8 +207,8 @@ fn disguised(name: &str) -> Option<(char, String)> {
 
 /// A letter of another script than the rest of its word.
 fn foreign(name: &str) -> Option<(char, Script)> {
-    let words = name.split(|character: char| !character.is_alphabetic());
-    words.filter_map(foreign_in).next()
+    let mut words = name.split(|character: char| !character.is_alphabetic());
+    words.find_map(foreign_in)
 }
 
 fn foreign_in(word: &str) -> Option<(char, Script)> {
@@ -223,11 +223,11 @@ fn foreign_in(word: &str) -> Option<(char, Script)> {
             None => scripts.push((script, 1, character)),
         }
     }
-    let fit = |together: &&[Script]| {
+    let fit = |together: &[Script]| {
         let mut all = scripts.iter();
         all.all(|(script, ..)| *script == Script::Latin || together.contains(script))
     };
-    if scripts.len() < 2 || WRITTEN_TOGETHER.iter().any(|together| fit(&together)) {
+    if scripts.len() < 2 || WRITTEN_TOGETHER.iter().any(|together| fit(together)) {
         return None;
     }
     // The rarer one is the odd one out, and of two as rare the one that is not Latin.

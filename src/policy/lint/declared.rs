@@ -176,7 +176,13 @@ impl DeclaredValues {
                 }
                 Some(all)
             }
-            _ => None,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::Unsound(_)
+            | Value::Map(_) => None,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::authz::{ClaimSelector, Rule};
 use crate::policy::silence::UNKNOWN_CLAIM;
 use crate::yaml::suggestion;
 
-/// Claims that OpenID Connect Core §2 and §5.1, RFC 7519, RFC 8693, RFC 9068 and well-known
+/// Claims that `OpenID` Connect Core §2 and §5.1, RFC 7519, RFC 8693, RFC 9068 and well-known
 /// providers name. A path that is nearly one of them is probably misspelt.
 const WELL_KNOWN: [&str; 45] = [
     "acr",
@@ -116,7 +116,6 @@ impl ClaimSample {
 
 fn has(value: &Json, path: &str) -> bool {
     match value {
-        Json::Null => false,
         Json::Object(members) => {
             members.get(path).is_some_and(|value| !value.is_null())
                 || path.match_indices('.').any(|(dot, _)| {
@@ -137,7 +136,7 @@ fn has(value: &Json, path: &str) -> bool {
                 }
             }) || items.iter().any(|item| has(item, path))
         }
-        Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
     }
 }
 
@@ -202,21 +201,17 @@ impl Lint<'_> {
         let known = issuers.iter().map(|name| self.context.claims.get(*name));
         let samples: Option<Vec<&ClaimSample>> =
             known.map(|claims| claims?.sample.as_ref()).collect();
-        match samples.as_deref() {
-            Some([first, rest @ ..]) => {
-                let is_there = first.has(path) || rest.iter().any(|sample| sample.has(path));
-                let message = format!("no sample of the issuers' tokens has the claim `{path}`");
-                (!is_there).then(|| (message, first.help(path)))
-            }
-            Some([]) | None => {
-                let near = nearly(path)?;
-                let message = format!("the claim `{path}` is nearly `{near}`");
-                let help = format!(
-                    "did you mean `{near}`? A `sample_claims_file` of the issuer says which there are"
-                );
-                Some((message, help))
-            }
+        if let Some([first, rest @ ..]) = samples.as_deref() {
+            let is_there = first.has(path) || rest.iter().any(|sample| sample.has(path));
+            let message = format!("no sample of the issuers' tokens has the claim `{path}`");
+            return (!is_there).then(|| (message, first.help(path)));
         }
+        let near = nearly(path)?;
+        let message = format!("the claim `{path}` is nearly `{near}`");
+        let help = format!(
+            "did you mean `{near}`? A `sample_claims_file` of the issuer says which there are"
+        );
+        Some((message, help))
     }
 }
 
