@@ -6,6 +6,7 @@
 
 mod arguments;
 mod callers;
+mod claims;
 mod context;
 mod cover;
 mod declared;

@@ -3,9 +3,6 @@
 
 use serde_json::Value as Json;
 
-use super::context::Lint;
-use crate::authz::{ClaimSelector, Rule};
-use crate::policy::silence::UNKNOWN_CLAIM;
 use crate::yaml::suggestion;
 
 /// Claims that `OpenID` Connect Core §2 and §5.1, RFC 7519, RFC 8693, RFC 9068 and well-known
@@ -163,7 +160,7 @@ fn collect(value: &Json, path: &str, paths: &mut Vec<String>) {
 }
 
 /// A well-known claim that a path is nearly. One that differs by an `s` at the end may be another.
-fn nearly(path: &str) -> Option<&'static str> {
+pub(super) fn nearly(path: &str) -> Option<&'static str> {
     if path.len() < 5 || WELL_KNOWN.contains(&path) {
         return None;
     }
@@ -172,47 +169,6 @@ fn nearly(path: &str) -> Option<&'static str> {
         .into_iter()
         .filter(|known| known.len() >= 5 && strsim::damerau_levenshtein(path, known) <= slips);
     near.find(|known| path.trim_end_matches('s') != known.trim_end_matches('s'))
-}
-
-impl Lint<'_> {
-    /// Claims that the tokens of no issuer of the rule have.
-    pub(super) fn look_at_claims(&mut self, rule: &Rule) {
-        let Some(who) = rule.who.as_ref() else {
-            return;
-        };
-        let not = who.not.as_deref();
-        let not = not.map_or(&[][..], |not| &*not.claims);
-        let places: [(&[ClaimSelector], &[&str]); 2] = [
-            (&who.claims, &["who", "claims"]),
-            (not, &["who", "not", "claims"]),
-        ];
-        for (claims, way) in places {
-            let paths = claims.iter().map(|claim| claim.path.as_str());
-            for path in paths {
-                if let Some((message, help)) = self.unknown_claim(rule, path) {
-                    self.warn(rule, way, UNKNOWN_CLAIM, &message, &help);
-                }
-            }
-        }
-    }
-
-    fn unknown_claim(&self, rule: &Rule, path: &str) -> Option<(String, String)> {
-        let issuers = self.issuers_of(rule);
-        let known = issuers.iter().map(|name| self.context.claims.get(*name));
-        let samples: Option<Vec<&ClaimSample>> =
-            known.map(|claims| claims?.sample.as_ref()).collect();
-        if let Some([first, rest @ ..]) = samples.as_deref() {
-            let is_there = first.has(path) || rest.iter().any(|sample| sample.has(path));
-            let message = format!("no sample of the issuers' tokens has the claim `{path}`");
-            return (!is_there).then(|| (message, first.help(path)));
-        }
-        let near = nearly(path)?;
-        let message = format!("the claim `{path}` is nearly `{near}`");
-        let help = format!(
-            "did you mean `{near}`? A `sample_claims_file` of the issuer says which there are"
-        );
-        Some((message, help))
-    }
 }
 
 #[cfg(test)]
