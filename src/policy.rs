@@ -63,12 +63,13 @@ mod watch;
 
 pub use compile::{compile, compile_layers};
 pub use context::CompileContext;
-pub use files::{ReadPolicyError, read, read_all, read_tests};
+pub use files::{ReadPolicyError, read, read_all, read_tests, unread};
 pub use found::{FoundPolicy, PolicyState};
 pub use issuers::Issuers;
 pub use layer::{Layer, LayerFindings};
 pub use lint::{
-    DeclaredArguments, LintContext, argument_servers, inner_servers, lint, lint_layers, scopes_of,
+    ClaimSample, DeclaredArguments, IssuerClaims, LintContext, argument_servers, inner_servers,
+    lint, lint_layers, pattern_servers, scopes_of,
 };
 pub use load_error::LoadPolicyError;
 pub use settle::TeamState;

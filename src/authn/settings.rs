@@ -67,6 +67,9 @@ pub struct IssuerSettings {
     pub tenants: Vec<String>,
     /// The SPIFFE trust domain of its workloads, if its name is none.
     pub trust_domain: Option<String>,
+    /// The claims of a sample token, which `validate` compares with what is read of tokens. Nothing
+    /// else reads it.
+    pub sample_claims_file: Option<PathBuf>,
     /// The clients of which a token without `aud` is accepted.
     pub clients: Vec<String>,
     /// Where its keys are.
@@ -101,6 +104,7 @@ impl IssuerSettings {
             provider: _,
             tenants: _,
             trust_domain: _,
+            sample_claims_file: _,
             clients: _,
             source: _,
             algorithms: _,
@@ -209,6 +213,7 @@ impl IssuerSettings {
             provider: None,
             tenants: Vec::new(),
             trust_domain: None,
+            sample_claims_file: None,
             clients: Vec::new(),
             source: KeySourceSettings::Discovery,
             algorithms: SignatureAlgorithm::ALL.to_vec(),

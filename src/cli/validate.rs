@@ -1,5 +1,7 @@
 //! `mcp-authz validate`: reports everything that is wrong, at once.
 
+mod records;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,15 +13,13 @@ use serde_json::{Value, json};
 use super::load::{self, PolicyTexts};
 use super::outcome::{FINDINGS, Stop, error_line, print};
 use crate::app::{self, FaultWeight, IssuerFileFault, RunError};
-use crate::catalog::{Catalog, RecordedTool};
-use crate::config::{self, Config, Inspection, PolicyUsage, RecordedNames, UNUSABLE_KEY};
+use crate::catalog::Catalog;
+use crate::config::{self, Config, Inspection, PolicyUsage, UNREAD_POLICY, UNUSABLE_KEY};
 use crate::envoy::bootstrap::{self, Expected, ExpectedHosts};
 use crate::policy::testing::Suite;
-use crate::policy::{self, CompileContext, DeclaredArguments, LintContext, PolicyPlaces};
+use crate::policy::{self, CompileContext, IssuerClaims, LintContext, PolicyPlaces};
 use crate::yaml::{Findings, Node, Severity, Source, silence_of};
-
-/// The recorded tools by server.
-type Records = BTreeMap<String, Vec<RecordedTool>>;
+use records::Records;
 
 /// Show everything that is wrong with a configuration, its policy and the policy's tests
 #[derive(Debug, Args)]
@@ -92,8 +92,9 @@ fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> (Findings, Optio
     };
     preflight(&mut inspection);
     let records = recorded_tools(&mut inspection);
-    let tools = names(&records);
-    let (usage, about_policy) = look_at_policy(&mut inspection, &context, records);
+    let tools = records::names(&records);
+    let claims = app::issuer_claims(&mut inspection);
+    let (usage, about_policy) = look_at_policy(&mut inspection, &context, records, claims);
     config::lint(&mut inspection, usage.as_ref(), &tools);
     let about_envoy = look_at_envoy(inspection.config.as_ref(), usage.as_ref(), envoy);
     let effective = inspection.config.as_ref().map(Config::effective);
@@ -217,7 +218,7 @@ fn look_at_issuers(inspection: &mut Inspection, faults: Vec<(usize, IssuerFileFa
 fn recorded_tools(inspection: &mut Inspection) -> Records {
     match inspection.config.as_ref().map(load::records) {
         Some(Ok(records)) => {
-            look_at_schemas(inspection, &records);
+            records::look_at_schemas(inspection, &records);
             records
         }
         Some(Err(stop)) => {
@@ -230,55 +231,21 @@ fn recorded_tools(inspection: &mut Inspection) -> Records {
     }
 }
 
-/// The names of the tools of each record.
-fn names(records: &Records) -> RecordedNames {
-    let names = |tools: &Vec<RecordedTool>| tools.iter().map(|tool| tool.name.clone()).collect();
-    let records = records.iter();
-    records
-        .map(|(server, tools)| (server.clone(), names(tools)))
-        .collect()
-}
-
-/// What the tools of each record declare.
-fn declared(records: &Records) -> BTreeMap<String, BTreeMap<String, DeclaredArguments>> {
-    let of_tool = |tool: &RecordedTool| {
-        let declared = DeclaredArguments::of(tool.part("inputSchema"));
-        (tool.name.clone(), declared)
-    };
-    let records = records.iter();
-    records
-        .map(|(server, tools)| (server.clone(), tools.iter().map(of_tool).collect()))
-        .collect()
-}
-
-/// Tools of which every call would be refused.
-fn look_at_schemas(inspection: &mut Inspection, records: &Records) {
-    let Inspection {
-        tree: Some(root),
-        config: Some(config),
-        findings,
-        ..
-    } = inspection
-    else {
-        return;
-    };
-    let servers = root.member("servers").map_or(&[][..], Node::items);
-    for server in config.servers.iter().filter(|one| one.check_arguments) {
-        let named =
-            |node: &&Node| node.member("name").and_then(Node::as_str) == Some(server.name.as_str());
-        let node = servers.iter().find(named);
-        let node = node.and_then(|node| node.member("tools_snapshot"));
-        let tools = records.get(&server.name).map_or(&[][..], Vec::as_slice);
-        for (node, tool) in node
-            .into_iter()
-            .flat_map(|node| tools.iter().map(move |tool| (node, tool)))
-        {
-            if let Some(error) = tool.input_schema().unusable() {
-                let name = tool.name.escape_debug();
-                let message = format!("the input schema of `{name}` cannot be used: {error}");
-                findings.error(node, message, "every call of the tool would be refused");
-            }
-        }
+/// Policy files that somebody may think are read.
+fn look_at_unread(inspection: &mut Inspection, path: &Path) {
+    let unread = policy::unread(path);
+    let root = inspection.tree.as_ref();
+    let node = root.and_then(|root| root.member("policy"));
+    if let (Some(first), Some(node)) = (unread.first(), node) {
+        let message = format!(
+            "`{}` is not read: the directories of a directory are not searched",
+            first.display()
+        );
+        let path = path.display();
+        let help = format!(
+            "`{path}/**/*.yaml` reads them, and `{path}/*.yaml` says that they are not meant"
+        );
+        inspection.findings.lint(node, UNREAD_POLICY, message, help);
     }
 }
 
@@ -317,6 +284,7 @@ fn look_at_policy(
     inspection: &mut Inspection,
     context: &CompileContext,
     records: Records,
+    claims: BTreeMap<String, IssuerClaims>,
 ) -> (Option<PolicyUsage>, Findings) {
     let mut findings = Findings::new();
     let config = inspection.config.as_ref();
@@ -328,6 +296,7 @@ fn look_at_policy(
         Some((sources, tests)) => (sources, tests),
         None => return (None, findings),
     };
+    look_at_unread(inspection, &places.path);
     let suite = Suite::read_layers(&tests.layers(), &context.samples());
     let policy = match policy::compile_layers(&sources.layers(), context) {
         Ok(policy) => policy,
@@ -338,7 +307,13 @@ fn look_at_policy(
         }
     };
     let lint = LintContext {
-        arguments: declared(&records),
+        arguments: records::declared(&records),
+        destructive: records::destructive(&records),
+        records_all: context
+            .servers
+            .as_ref()
+            .is_some_and(|servers| servers.iter().all(|server| records.contains_key(server))),
+        claims,
         tools: load::names(records),
         hints: Arc::clone(&context.hints),
         uris: Arc::clone(&context.uris),
@@ -357,13 +332,15 @@ fn look_at_policy(
         Err(wrong) => findings.absorb(wrong),
     }
     let servers = inspection.config.as_ref().map(|config| &config.servers);
-    let servers = servers
+    let servers: Vec<&str> = servers
         .into_iter()
         .flatten()
-        .map(|server| server.name.as_str());
+        .map(|server| server.name.as_str())
+        .collect();
     let usage = PolicyUsage {
         scopes: policy::scopes_of(&policy),
-        argument_servers: policy::argument_servers(&policy, servers),
+        argument_servers: policy::argument_servers(&policy, servers.iter().copied()),
+        pattern_servers: policy::pattern_servers(&policy, servers.iter().copied()),
         inner_servers: policy::inner_servers(&policy, &context.indirect),
         set_headers: policy
             .set_headers()

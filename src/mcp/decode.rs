@@ -300,4 +300,5 @@ const RESULT: &str = "result";
 /// What the methods of notifications begin with.
 const NOTIFICATIONS: &str = "notifications/";
 
-const RESERVED_METHODS: &[&str] = &["GET", "DELETE", "OPTIONS", RESPONSE];
+/// What stands in place of the method where a request has none.
+pub const RESERVED_METHODS: &[&str] = &["GET", "DELETE", "OPTIONS", RESPONSE];

@@ -93,12 +93,19 @@ impl<'n> Fields<'n> {
 
     /// Reports every member that nobody asked for.
     pub fn finish(self, findings: &mut Findings) {
+        self.finish_with(findings, |_| None);
+    }
+
+    /// The same, where `elsewhere` may say where such a member belongs.
+    pub fn finish_with(self, findings: &mut Findings, elsewhere: impl Fn(&str) -> Option<String>) {
         for (key, _, taken) in &self.entries {
             let Some(name) = key.as_str().filter(|_| !taken) else {
                 continue;
             };
             // What is missing was meant rather than another key that is nearer.
-            let help = near(name, &self.missing).unwrap_or_else(|| suggestion(name, &self.known));
+            let help = elsewhere(name)
+                .or_else(|| near(name, &self.missing))
+                .unwrap_or_else(|| suggestion(name, &self.known));
             findings.error(key, format!("unknown key `{name}`"), help);
         }
     }

@@ -83,6 +83,13 @@ impl CountedWindow {
 }
 
 impl Why {
+    /// Whether the block reads the purpose.
+    #[must_use]
+    pub fn has_purposes(&self) -> bool {
+        let not = self.not.as_ref();
+        self.purposes.is_some() || not.is_some_and(|not| not.has_purposes())
+    }
+
     /// An undeclared purpose matches no name; a purpose that was declared in two ways has no
     /// result.
     pub(crate) fn matches(&self, target: &ClassifiedRequest<'_>) -> Match {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::authz::{Behaviour, Count, CountedPart, KeyPart, Why, Window};
 use crate::yaml::{Data, Fields, Findings, Node, choice, duration, integer, list};
 
+use super::belonging::finish;
 use super::block::{names, open};
 use super::what::{WhatDocument, read_what};
 
@@ -32,10 +33,10 @@ pub(super) fn read_why<'n>(node: &'n Node, findings: &mut Findings) -> Option<Wh
     let not = fields.optional("not", findings, |node, findings| {
         let mut fields = open(node, "`not`", findings)?;
         let why = read_block(&mut fields, &mut counted, findings);
-        fields.finish(findings);
+        finish(fields, "why", findings);
         Some(why)
     });
-    fields.finish(findings);
+    finish(fields, "why", findings);
     why.not = not.map(Box::new);
     Some(WhyDocument { why, counted })
 }
@@ -75,7 +76,7 @@ fn read_behaviour<'n>(
     let by = fields.required("by", findings, read_by);
     let of = fields.node_of("of");
     let what = of.and_then(|node| read_what(node, "`of`", findings));
-    fields.finish(findings);
+    finish(fields, "why", findings);
     let part = of.map(|node| CountedPart {
         name: canonical(node).into(),
         is_sure: true,

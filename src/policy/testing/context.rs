@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::request::{IndirectTools, ToolDefaults};
 use crate::authz::{ScopeNames, TrustedHints, UriForm};
+use crate::policy::issuers::Issuers;
 use crate::policy::teams::TeamSettings;
 
 /// What sample requests may take for granted.
@@ -19,6 +20,8 @@ pub struct SampleContext {
     pub at: Option<Timestamp>,
     /// The issuer of subjects that do not name one.
     pub issuer: String,
+    /// The issuers that a subject may have; where none are known, their names are not checked.
+    pub issuers: Arc<Issuers>,
     /// What trusted annotations say of recorded tools.
     pub hints: Arc<TrustedHints>,
     /// How servers read URIs, where it is not as usual.

@@ -11,9 +11,13 @@ use super::caller::SampleCaller;
 use super::context::SampleContext;
 use super::expectation::{ExpectedOutcome, Test};
 use super::request::{SampleAsk, SampleRequest};
+use crate::policy::document::method_fault;
 use crate::policy::reach::refuse_silence;
 use crate::policy::silence::silenced;
 use crate::yaml::{self, Fields, Findings, Node, Source, list, string};
+
+/// The reason for which a method outside the protocol is denied.
+const UNKNOWN_METHOD: &str = "unknown_method";
 
 /// Reads `tests` of one file.
 pub(super) fn read_tests(
@@ -63,6 +67,7 @@ fn read_test(node: &Node, context: &SampleContext, findings: &mut Findings) -> O
     if let Some(team) = &context.team {
         refuse_silence(node, team, findings);
     }
+    refuse_method(node, expected.as_ref(), findings);
     let (name_node, name) = name?;
     Some(Test {
         silence,
@@ -72,6 +77,27 @@ fn read_test(node: &Node, context: &SampleContext, findings: &mut Findings) -> O
         request: request?,
         expected: expected?,
     })
+}
+
+/// Refuses a method that nobody sends, unless the test is about that.
+fn refuse_method(test: &Node, expected: Option<&ExpectedOutcome>, findings: &mut Findings) {
+    let method = test
+        .member("request")
+        .and_then(|node| node.member("method"));
+    let (Some(method), Some(ExpectedOutcome::Call(expected))) = (method, expected) else {
+        return;
+    };
+    let reason = expected.reason.as_ref();
+    if reason.is_some_and(|reason| reason.value == UNKNOWN_METHOD) {
+        return;
+    }
+    if let Some(fault) = method.as_str().and_then(method_fault) {
+        let help = format!(
+            "{}; a test of it expects `reason: {UNKNOWN_METHOD}`",
+            fault.help
+        );
+        findings.error(method, fault.message, help);
+    }
 }
 
 /// Reads one request: a mapping as in a test, or one under the key `request`.
