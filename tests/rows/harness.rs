@@ -183,6 +183,7 @@ fn a_table_that_is_not_well_formed_is_found() {
         let folders = [
             "conditions",
             "decisions",
+            "policies-suspect",
             "providers",
             "honest/arguments",
             "honest",
