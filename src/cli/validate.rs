@@ -292,9 +292,8 @@ fn look_at_policy(
     let Some(places) = places.or_else(|| inspection.policy.clone().map(PolicyPlaces::from)) else {
         return (None, findings);
     };
-    let (sources, tests) = match read_policy(inspection, &places) {
-        Some((sources, tests)) => (sources, tests),
-        None => return (None, findings),
+    let Some((sources, tests)) = read_policy(inspection, &places) else {
+        return (None, findings);
     };
     look_at_unread(inspection, &places.path);
     let suite = Suite::read_layers(&tests.layers(), &context.samples());

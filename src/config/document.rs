@@ -6,7 +6,7 @@ use super::reader::ConfigReader;
 use super::settings::{Config, Drain};
 use super::{context, limits, listen, telemetry, token_place};
 use crate::audit::AuditSettings;
-use crate::check::{Fact, HandoffSettings, ServerSettings};
+use crate::check::{Fact, HandoffSettings};
 use crate::envoy::check_request::ClientAddress;
 use crate::yaml::{self, Fields, Findings, Node};
 
@@ -32,11 +32,8 @@ impl ConfigReader<'_> {
             self.servers(node, names.as_deref(), &authn.issuers, findings)
         });
         let policy = fields.required("policy", findings, yaml::string);
-        let names: Option<&[ServerSettings]> = servers.as_ref().map(|(servers, _)| &**servers);
-        let teams = fields.optional("policies", findings, |node, findings| {
-            self.teams(node, names, findings)
-        });
-        let last_good = self.last_good(&mut fields, findings);
+        let guarded = servers.as_ref().map(|(servers, _)| servers.as_slice());
+        let (teams, last_good) = self.delegated(&mut fields, guarded, findings);
         let candidate = fields.optional("candidate_policy", findings, yaml::string);
         let purpose = fields
             .optional("purpose", findings, context::purpose)
@@ -57,7 +54,7 @@ impl ConfigReader<'_> {
             .optional("telemetry", findings, telemetry::settings)
             .unwrap_or_default();
         let audit = fields.optional("audit", findings, audit);
-        let replicas = fields.optional("replicas", findings, yaml::integer(1..=REPLICAS_MAX));
+        let replicas = fields.optional("replicas", findings, replicas);
         let drain = fields.optional("drain", findings, drain);
         fields.finish(findings);
         let (mut servers, tools_snapshots) = servers?;
@@ -75,16 +72,14 @@ impl ConfigReader<'_> {
             servers,
             tools_snapshots,
             policy: self.path(&policy?),
-            teams: teams.unwrap_or_default(),
+            teams,
             last_good,
             candidate_policy: candidate.map(|path| self.path(&path)),
             purpose,
             device_header,
             facts: facts.unwrap_or_else(|| Fact::USUAL.to_vec()),
             country_db_file: country_db_file.map(|path| self.path(&path)),
-            replicas: replicas
-                .and_then(|replicas| u32::try_from(replicas).ok())
-                .unwrap_or(1),
+            replicas: replicas.unwrap_or(1),
             handoff: handoff.unwrap_or_default(),
             fetch: fetch.unwrap_or_default(),
             telemetry,
@@ -106,6 +101,12 @@ impl ConfigReader<'_> {
             max_age: max_age.unwrap_or(HandoffSettings::default().max_age),
         })
     }
+}
+
+/// Reads `replicas`.
+fn replicas(node: &Node, findings: &mut Findings) -> Option<u32> {
+    let replicas = yaml::integer(1..=REPLICAS_MAX)(node, findings)?;
+    u32::try_from(replicas).ok()
 }
 
 /// Reads `dynamic_metadata`.

@@ -16,8 +16,21 @@ const NAME_BYTES_MAX: usize = 64;
 const MAX_AGE: &str = "last_good_max_age";
 
 impl ConfigReader<'_> {
+    /// Reads what is delegated to teams, and where the last good policy is kept.
+    pub(super) fn delegated(
+        self,
+        fields: &mut Fields<'_>,
+        servers: Option<&[ServerSettings]>,
+        findings: &mut Findings,
+    ) -> (Vec<TeamSettings>, Option<LastGoodSettings>) {
+        let teams = fields.optional("policies", findings, |node, findings| {
+            self.teams(node, servers, findings)
+        });
+        (teams.unwrap_or_default(), self.last_good(fields, findings))
+    }
+
     /// Reads `policies`. Without `servers`, which are wrong then, their names are not checked.
-    pub(super) fn teams(
+    fn teams(
         self,
         node: &Node,
         servers: Option<&[ServerSettings]>,
@@ -27,10 +40,10 @@ impl ConfigReader<'_> {
         let mut owners: HashMap<String, String> = HashMap::new();
         yaml::list(node, findings, |node, findings| {
             let team = self.team(node, findings)?;
-            let named = node.member("name").unwrap_or(node);
+            let place = node.member("name").unwrap_or(node);
             if !names.insert(team.name.clone()) {
                 let message = format!("there is another team `{}`", team.name);
-                findings.error(named, message, "the ids of its rules begin with the name");
+                findings.error(place, message, "the ids of its rules begin with the name");
             }
             for node in node.member("servers").map_or(&[][..], Node::items) {
                 let name = node.as_str().unwrap_or_default();
@@ -83,7 +96,7 @@ impl ConfigReader<'_> {
     }
 
     /// Reads `state_dir` and `last_good_max_age`.
-    pub(super) fn last_good(
+    fn last_good(
         self,
         fields: &mut Fields<'_>,
         findings: &mut Findings,

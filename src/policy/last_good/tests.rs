@@ -11,6 +11,9 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
+/// What somebody does to the file.
+type Spoil = fn(&Home);
+
 /// A directory with a policy, that of a team, and the last good one.
 struct Home(TempDir);
 
@@ -134,7 +137,7 @@ fn nobody_else_may_read_it() {
 
 #[test]
 fn what_was_not_written_by_this_process_for_this_policy_is_never_used() {
-    let spoil: [(&str, fn(&Home)); 9] = [
+    let spoil: [(&str, Spoil); 9] = [
         ("cut short", |home| {
             let text = fs::read(home.kept()).unwrap();
             fs::write(home.kept(), &text[..text.len() - 9]).unwrap();
@@ -153,7 +156,7 @@ fn what_was_not_written_by_this_process_for_this_policy_is_never_used() {
             fs::write(home.kept(), text).unwrap();
         }),
         ("not text", |home| {
-            fs::write(home.kept(), [0xff; 9]).unwrap()
+            fs::write(home.kept(), [0xff; 9]).unwrap();
         }),
         ("empty", |home| fs::write(home.kept(), "").unwrap()),
         ("open to others", |home| {

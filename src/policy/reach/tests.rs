@@ -36,6 +36,58 @@ fn refused(team: &TeamSettings, text: &str) -> String {
     compiled(GLOBAL, team, text).unwrap_err().join("\n")
 }
 
+/// A file of a team that is granted little, and what is said of it.
+const BEYOND: [(&str, &str); 12] = [
+    (
+        "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [seven, other]}}]",
+        "t.yaml:1:77: error: team `team07`: `other` is not a server of the team `team07` (it has `seven`, `ate`)",
+    ),
+    (
+        "rules: [{id: r, effect: allow, who: {anyone: true}, what: {tools: [a], not: {servers: [other]}}}]",
+        "`other` is not a server of the team",
+    ),
+    (
+        "tools: {other: {read: [a]}}",
+        "t.yaml:1:9: error: team `team07`: `other` is not a server of the team",
+    ),
+    (
+        "tools: {seven: {write: [a]}}",
+        "t.yaml:1:17: error: team `team07`: the team `team07` is not granted the class `write` (granted: `read`; others are for the global files)",
+    ),
+    (
+        "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [ate], classes: [write]}}]",
+        "is not granted the class `write`",
+    ),
+    (
+        "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [ate], classes: [unclassified]}}]",
+        "is not granted the class `unclassified`",
+    ),
+    (
+        "rules: [{id: r, effect: deny}]",
+        "t.yaml:1:25: error: team `team07`: the team `team07` is not granted the effect `deny` (granted: `allow`, `limit`; others are for the global files)",
+    ),
+    (
+        "rules: [{id: r, effect: require, needs: {scopes: [a]}}]",
+        "is not granted the effect `require`",
+    ),
+    (
+        "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [seven]}, set: {headers: {x-seven: a, x-other: b}}}]",
+        "t.yaml:1:107: error: team `team07`: the team `team07` may not set the header `x-other` (granted: `x-seven`)",
+    ),
+    (
+        "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [seven]}, set: {metadata: {route: a}}}]",
+        "may not set the metadata `route` (leave it out, or have the operator grant it by `metadata` of the team)",
+    ),
+    (
+        "silence: [untested-rule]",
+        "t.yaml:1:11: error: team `team07`: the team `team07` may not silence `untested-rule` (permitted: `expired-rule`)",
+    ),
+    (
+        "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [seven]}, silence: [any-issuer]}]",
+        "may not silence `any-issuer`",
+    ),
+];
+
 #[test]
 fn what_reaches_beyond_a_team_is_an_error_with_its_place_and_a_remedy() {
     let narrow = TeamSettings {
@@ -45,57 +97,7 @@ fn what_reaches_beyond_a_team_is_an_error_with_its_place_and_a_remedy() {
         silence: vec!["expired-rule"],
         ..team()
     };
-    let rows = [
-        (
-            "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [seven, other]}}]",
-            "t.yaml:1:77: error: team `team07`: `other` is not a server of the team `team07` (it has `seven`, `ate`)",
-        ),
-        (
-            "rules: [{id: r, effect: allow, who: {anyone: true}, what: {tools: [a], not: {servers: [other]}}}]",
-            "`other` is not a server of the team",
-        ),
-        (
-            "tools: {other: {read: [a]}}",
-            "t.yaml:1:9: error: team `team07`: `other` is not a server of the team",
-        ),
-        (
-            "tools: {seven: {write: [a]}}",
-            "t.yaml:1:17: error: team `team07`: the team `team07` is not granted the class `write` (granted: `read`; others are for the global files)",
-        ),
-        (
-            "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [ate], classes: [write]}}]",
-            "is not granted the class `write`",
-        ),
-        (
-            "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [ate], classes: [unclassified]}}]",
-            "is not granted the class `unclassified`",
-        ),
-        (
-            "rules: [{id: r, effect: deny}]",
-            "t.yaml:1:25: error: team `team07`: the team `team07` is not granted the effect `deny` (granted: `allow`, `limit`; others are for the global files)",
-        ),
-        (
-            "rules: [{id: r, effect: require, needs: {scopes: [a]}}]",
-            "is not granted the effect `require`",
-        ),
-        (
-            "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [seven]}, set: {headers: {x-seven: a, x-other: b}}}]",
-            "t.yaml:1:107: error: team `team07`: the team `team07` may not set the header `x-other` (granted: `x-seven`)",
-        ),
-        (
-            "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [seven]}, set: {metadata: {route: a}}}]",
-            "may not set the metadata `route` (leave it out, or have the operator grant it by `metadata` of the team)",
-        ),
-        (
-            "silence: [untested-rule]",
-            "t.yaml:1:11: error: team `team07`: the team `team07` may not silence `untested-rule` (permitted: `expired-rule`)",
-        ),
-        (
-            "rules: [{id: r, effect: allow, who: {anyone: true}, what: {servers: [seven]}, silence: [any-issuer]}]",
-            "may not silence `any-issuer`",
-        ),
-    ];
-    for (text, expected) in rows {
+    for (text, expected) in BEYOND {
         let lines = refused(&narrow, text);
         assert!(lines.contains(expected), "{text}\n{lines}");
     }
@@ -128,10 +130,7 @@ rules:
         let mut rules = policy.rules().iter();
         let rule = rules.find(|rule| *rule.id == *id).unwrap();
         let names = rule.what.as_ref().unwrap().servers.as_ref().unwrap();
-        names
-            .iter()
-            .map(|name| name.to_string())
-            .collect::<Vec<_>>()
+        names.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     for id in ["nobody", "shut", "slow", "read"] {
         assert_eq!(servers(&format!("team07/{id}")), ["seven", "ate"], "{id}");
@@ -158,12 +157,7 @@ rules:
         let mut rules = policy.rules().iter();
         let rule = rules.find(|rule| *rule.id == *id).unwrap();
         let names = rule.what.as_ref().unwrap().classes.as_ref();
-        names.map(|names| {
-            names
-                .iter()
-                .map(|name| name.to_string())
-                .collect::<Vec<_>>()
-        })
+        names.map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
     let read = Some(vec!["read".to_owned()]);
     assert_eq!(classes("team07/all"), read);
