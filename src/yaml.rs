@@ -34,11 +34,12 @@
 //!
 //! What a file means is not here: that belongs to `config/` and `policy/document/`. The files build
 //! on each other in this order: `source`, `tree`, `finding` (with `lines`, which knows lines and
-//! columns), `parse`, `decode` (with `words`, which knows what was probably meant).
+//! columns), `parse`, `decode` (with `words`, which knows what was probably meant), `names`.
 
 mod decode;
 mod finding;
 mod lines;
+mod names;
 mod parse;
 mod silence;
 mod source;
@@ -50,6 +51,7 @@ pub use decode::{
     string, url,
 };
 pub use finding::{Finding, Findings, Severity};
+pub use names::{NameFault, look, name, name_fault, passes_for_latin, refuse_doubtful};
 pub use parse::parse;
 pub use silence::{silence, silence_of};
 pub use source::{Source, SourceId};

@@ -89,6 +89,11 @@ impl<'n> Fields<'n> {
 
     /// Reports every member that nobody asked for.
     pub fn finish(self, findings: &mut Findings) {
+        self.finish_with(findings, |_| None);
+    }
+
+    /// The same, where `elsewhere` may say where such a member belongs.
+    pub fn finish_with(self, findings: &mut Findings, elsewhere: impl Fn(&str) -> Option<String>) {
         for (key, _, taken) in &self.entries {
             let Some(name) = key.as_str().filter(|_| !taken) else {
                 continue;
@@ -96,7 +101,7 @@ impl<'n> Fields<'n> {
             findings.error(
                 key,
                 format!("unknown key `{name}`"),
-                suggestion(name, &self.known),
+                elsewhere(name).unwrap_or_else(|| suggestion(name, &self.known)),
             );
         }
     }

@@ -165,6 +165,24 @@ impl Findings {
         );
     }
 
+    /// Records what a lint found about a node, if it is too wrong to be accepted.
+    pub fn lint_error(
+        &mut self,
+        node: &Node,
+        lint: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(
+            Severity::Error,
+            node.source,
+            node.span.clone(),
+            message.into(),
+            help.into(),
+            Some(lint),
+        );
+    }
+
     /// Records about a node what could not be looked at.
     pub fn note(&mut self, node: &Node, message: impl Into<String>) {
         self.push(
