@@ -65,14 +65,18 @@ pub enum InvalidTelemetry {
 impl InvalidTelemetry {
     /// The correct form; empty where no setting is at fault.
     #[must_use]
-    pub fn help(&self) -> &'static str {
-        match self {
-            Self::Log { .. } => {
+    pub fn help(&self) -> String {
+        let help = match self {
+            Self::Log { log, .. } => {
+                if let Some(level) = meant(log) {
+                    return format!("did you mean `{level}`?");
+                }
                 "`error`, `warn`, `info`, `debug`, `trace` or `off`, or `target=level`, separated by commas"
             }
             Self::Endpoint { .. } => "`http://host:port` of a collector for OTLP over gRPC",
             Self::Exporter(_) | Self::AlreadySet(_) => "",
-        }
+        };
+        help.to_owned()
     }
 }
 
@@ -140,6 +144,31 @@ pub fn log_filter(log: &str) -> Result<EnvFilter, InvalidTelemetry> {
     let filter = EnvFilter::builder().parse(log);
     filter.map_err(|source| invalid(Some(source)))
 }
+
+/// The level that was probably meant by the first part of a setting that is none.
+fn meant(log: &str) -> Option<&'static str> {
+    let levels = log
+        .split(',')
+        .map(|part| part.rsplit('=').next().unwrap_or(part));
+    let mut wrong = levels.map(|level| level.trim().to_ascii_lowercase());
+    let wrong = wrong.find(|level| !LEVELS.contains(&level.as_str()))?;
+    let other = OTHER_WORDS.iter().find(|(word, _)| *word == wrong);
+    let near = |level: &&str| strsim::damerau_levenshtein(&wrong, level) <= level.len().div_ceil(3);
+    let near = || LEVELS.iter().find(|level| near(level)).copied();
+    other.map(|(_, level)| *level).or_else(near)
+}
+
+/// Levels as other programs call them.
+const OTHER_WORDS: [(&str, &str); 8] = [
+    ("all", "trace"),
+    ("critical", "error"),
+    ("err", "error"),
+    ("fatal", "error"),
+    ("none", "off"),
+    ("notice", "info"),
+    ("verbose", "trace"),
+    ("warning", "warn"),
+];
 
 /// The levels of a log.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
