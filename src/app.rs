@@ -32,6 +32,7 @@ mod part_tasks;
 mod parts;
 mod preflight;
 mod reload;
+mod samples;
 mod signals;
 mod sockets;
 mod status;
@@ -65,6 +66,7 @@ pub use clock::now;
 pub use context::compile_context;
 pub use error::RunError;
 pub use preflight::{issuer_files, preflight};
+pub use samples::issuer_claims;
 
 /// Runs the service until it is told to stop. Builds the runtime, so call it outside of one.
 ///

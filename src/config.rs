@@ -71,4 +71,4 @@ pub use change::{ConfigChange, NamesChange};
 pub use inspection::{ConfigError, Inspection, decode, decode_file, inspect, load, read};
 pub use lint::{PolicyUsage, RecordedNames, lint};
 pub use settings::{Config, Drain, LimitSettings};
-pub use silence::{ISSUER_LINTS, LINTS, UNUSABLE_KEY};
+pub use silence::{ISSUER_LINTS, LINTS, UNKNOWN_CLAIM, UNREAD_POLICY, UNUSABLE_KEY};

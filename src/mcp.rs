@@ -78,7 +78,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{RefusedBody, decode};
+pub use decode::{RESERVED_METHODS, RefusedBody, decode};
 pub use found_tools::{FoundTool, FoundTools, UnclearResult};
 pub use glance::{Glance, glance};
 pub use header::Header;

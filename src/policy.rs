@@ -53,9 +53,12 @@ mod watch;
 
 pub use compile::compile;
 pub use context::CompileContext;
-pub use files::{FoundPolicy, PolicyState, ReadPolicyError, read, read_all, read_tests};
+pub use files::{FoundPolicy, PolicyState, ReadPolicyError, read, read_all, read_tests, unread};
 pub use issuers::Issuers;
-pub use lint::{DeclaredArguments, LintContext, argument_servers, inner_servers, lint, scopes_of};
+pub use lint::{
+    ClaimSample, DeclaredArguments, IssuerClaims, LintContext, argument_servers, inner_servers,
+    lint, pattern_servers, scopes_of,
+};
 pub use silence::LINTS;
 pub use store::{FailingPolicy, LoadPolicyError, PolicyStore, ReloadStatus};
 pub use watch::watch;

@@ -16,6 +16,7 @@ pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileCon
     let of_servers = config.servers.iter();
     let of_servers = of_servers.map(|server| (server.name.clone(), server.issuers.clone()));
     let telling = issuers.iter().filter(|one| !one.claims.device.is_empty());
+    let of_devices: Vec<String> = telling.flat_map(IssuerSettings::names).collect();
     let families = issuers.iter().filter(|one| !one.tenants.is_empty());
     let mut names: Vec<String> = issuers.iter().flat_map(IssuerSettings::names).collect();
     let issuer = names.first().cloned().unwrap_or_default();
@@ -25,7 +26,7 @@ pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileCon
         families: families
             .map(|one| (one.issuer.clone(), one.names()))
             .collect(),
-        of_devices: telling.flat_map(IssuerSettings::names).collect(),
+        of_devices: of_devices.clone(),
         of_servers: of_servers.collect(),
         are_strict: config.issuers_strict,
     };
@@ -39,6 +40,8 @@ pub fn compile_context(config: &Config, catalog: Option<&Catalog>) -> CompileCon
         indirect: Arc::new(config.indirect_tools()),
         scope_names: Arc::new(config.scope_names()),
         has_countries: config.country_db_file.is_some(),
+        has_purposes: config.purpose.header.is_some() || config.purpose.meta.is_some(),
+        has_devices: config.device_header.is_some() || !of_devices.is_empty(),
         rules_max: config.limits.rules_max,
         cel_bytes_max: config.limits.cel_bytes_max,
     }

@@ -60,6 +60,9 @@ pub struct IssuerSettings {
     pub provider: Option<Provider>,
     /// The accepted tenants, if its name has the variable.
     pub tenants: Vec<String>,
+    /// The claims of a sample token, which `validate` compares with what is read of tokens. Nothing
+    /// else reads it.
+    pub sample_claims_file: Option<PathBuf>,
     /// The clients of which a token without `aud` is accepted.
     pub clients: Vec<String>,
     /// Where its keys are.
@@ -93,6 +96,7 @@ impl IssuerSettings {
             issuer: _,
             provider: _,
             tenants: _,
+            sample_claims_file: _,
             clients: _,
             source: _,
             algorithms: _,
@@ -170,6 +174,7 @@ impl IssuerSettings {
             issuer: issuer.into(),
             provider: None,
             tenants: Vec::new(),
+            sample_claims_file: None,
             clients: Vec::new(),
             source: KeySourceSettings::Discovery,
             algorithms: SignatureAlgorithm::ALL.to_vec(),

@@ -141,6 +141,12 @@ impl Expression {
         self.traits.reads_country
     }
 
+    /// Whether its result can depend on the posture of the device.
+    #[must_use]
+    pub fn reads_device(&self) -> bool {
+        self.traits.reads_device
+    }
+
     /// Whether its result can depend on the class of the tool.
     #[must_use]
     pub fn reads_class(&self) -> bool {

@@ -10,6 +10,7 @@ use super::outcome::{Stop, print};
 use super::{load, refresh};
 use crate::authz::HintedClass;
 use crate::catalog::RecordedTool;
+use crate::yaml;
 
 /// Make a first risk-class table from a recorded `tools/list` result, or compare it with one
 /// that was accepted
@@ -107,13 +108,21 @@ fn quote(text: &str) -> String {
         return text.to_owned();
     }
     // JSON leaves some characters as they are that end a line in YAML, or must not be in it.
+    let is_odd = yaml::name_fault(text).is_some();
     let mut quoted = String::new();
     for character in serde_json::Value::from(text).to_string().chars() {
-        if character.is_ascii() && character != '\u{7f}' || character.is_alphanumeric() {
+        if character.is_ascii() && character != '\u{7f}' || character.is_alphanumeric() && !is_odd {
             quoted.push(character);
         } else {
             // Writing to a string cannot fail.
             let _ok = write!(quoted, "\\U{:08x}", u32::from(character));
+        }
+    }
+    // A blank at the end is as easily overlooked.
+    if is_odd {
+        quoted = quoted.replacen("\" ", "\"\\x20", 1);
+        if let Some(start) = quoted.strip_suffix(" \"") {
+            quoted = format!("{start}\\x20\"");
         }
     }
     quoted

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::outcome::Stop;
 use crate::app;
-use crate::authz::Policy;
+use crate::authz::{Policy, Value};
 use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
 use crate::file;
@@ -95,5 +95,28 @@ pub(super) fn names(records: BTreeMap<String, Vec<RecordedTool>>) -> BTreeMap<St
     let records = records.into_iter();
     records
         .map(|(server, tools)| (server, names(tools)))
+        .collect()
+}
+
+/// Which of the tools destroy, by their annotations: those that say it, and those that deny it.
+pub(super) fn destructive(
+    records: &BTreeMap<String, Vec<RecordedTool>>,
+) -> BTreeMap<String, BTreeMap<String, bool>> {
+    let of_tool = |tool: &RecordedTool| {
+        let annotations = tool.part("annotations")?;
+        let is = |hint: &str| match annotations.member(hint) {
+            Some(Value::Bool(truth)) => Some(*truth),
+            _ => None,
+        };
+        let destroys = match (is("readOnlyHint"), is("destructiveHint")) {
+            (Some(true), _) | (_, Some(false)) => false,
+            (_, Some(true)) => true,
+            (_, None) => return None,
+        };
+        Some((tool.name.clone(), destroys))
+    };
+    let records = records.iter();
+    records
+        .map(|(server, tools)| (server.clone(), tools.iter().filter_map(of_tool).collect()))
         .collect()
 }

@@ -12,10 +12,12 @@ use super::load;
 use super::outcome::{FINDINGS, Stop, error_line, print};
 use crate::app::{self, FaultWeight, IssuerFileFault, RunError};
 use crate::catalog::{Catalog, RecordedTool};
-use crate::config::{self, Config, Inspection, PolicyUsage, RecordedNames, UNUSABLE_KEY};
+use crate::config::{
+    self, Config, Inspection, PolicyUsage, RecordedNames, UNREAD_POLICY, UNUSABLE_KEY,
+};
 use crate::envoy::bootstrap::{self, Expected, ExpectedHosts};
 use crate::policy::testing::Suite;
-use crate::policy::{self, CompileContext, DeclaredArguments, LintContext};
+use crate::policy::{self, CompileContext, DeclaredArguments, IssuerClaims, LintContext};
 use crate::yaml::{Findings, Node, Severity, Source, silence_of};
 
 /// The recorded tools by server.
@@ -87,7 +89,8 @@ fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> Findings {
     preflight(&mut inspection);
     let records = recorded_tools(&mut inspection);
     let tools = names(&records);
-    let (usage, about_policy) = look_at_policy(&mut inspection, &context, records);
+    let claims = app::issuer_claims(&mut inspection);
+    let (usage, about_policy) = look_at_policy(&mut inspection, &context, records, claims);
     config::lint(&mut inspection, usage.as_ref(), &tools);
     let about_envoy = look_at_envoy(inspection.config.as_ref(), usage.as_ref(), envoy);
     let mut findings = inspection.findings;
@@ -244,6 +247,24 @@ fn declared(records: &Records) -> BTreeMap<String, BTreeMap<String, DeclaredArgu
         .collect()
 }
 
+/// Policy files that somebody may think are read.
+fn look_at_unread(inspection: &mut Inspection, path: &Path) {
+    let unread = policy::unread(path);
+    let root = inspection.tree.as_ref();
+    let node = root.and_then(|root| root.member("policy"));
+    if let (Some(first), Some(node)) = (unread.first(), node) {
+        let message = format!(
+            "`{}` is not read: the directories of a directory are not searched",
+            first.display()
+        );
+        let path = path.display();
+        let help = format!(
+            "`{path}/**/*.yaml` reads them, and `{path}/*.yaml` says that they are not meant"
+        );
+        inspection.findings.lint(node, UNREAD_POLICY, message, help);
+    }
+}
+
 /// Tools of which every call would be refused.
 fn look_at_schemas(inspection: &mut Inspection, records: &Records) {
     let Inspection {
@@ -288,6 +309,7 @@ fn look_at_policy(
     inspection: &mut Inspection,
     context: &CompileContext,
     records: Records,
+    claims: BTreeMap<String, IssuerClaims>,
 ) -> (Option<PolicyUsage>, Findings) {
     let mut findings = Findings::new();
     let Some(path) = inspection.policy.clone() else {
@@ -300,6 +322,7 @@ fn look_at_policy(
             return (None, findings);
         }
     };
+    look_at_unread(inspection, &path);
     let suite = Suite::read(&tests, &context.samples());
     let policy = match policy::compile(&sources, context) {
         Ok(policy) => policy,
@@ -311,6 +334,12 @@ fn look_at_policy(
     };
     let lint = LintContext {
         arguments: declared(&records),
+        destructive: load::destructive(&records),
+        records_all: context
+            .servers
+            .as_ref()
+            .is_some_and(|servers| servers.iter().all(|server| records.contains_key(server))),
+        claims,
         tools: load::names(records),
         hints: Arc::clone(&context.hints),
         uris: Arc::clone(&context.uris),
@@ -328,13 +357,15 @@ fn look_at_policy(
         Err(wrong) => findings.absorb(wrong),
     }
     let servers = inspection.config.as_ref().map(|config| &config.servers);
-    let servers = servers
+    let servers: Vec<&str> = servers
         .into_iter()
         .flatten()
-        .map(|server| server.name.as_str());
+        .map(|server| server.name.as_str())
+        .collect();
     let usage = PolicyUsage {
         scopes: policy::scopes_of(&policy),
-        argument_servers: policy::argument_servers(&policy, servers),
+        argument_servers: policy::argument_servers(&policy, servers.iter().copied()),
+        pattern_servers: policy::pattern_servers(&policy, servers.iter().copied()),
         inner_servers: policy::inner_servers(&policy, &context.indirect),
         set_headers: policy
             .set_headers()

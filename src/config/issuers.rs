@@ -78,6 +78,7 @@ impl ConfigReader<'_> {
         let token_types = fields.optional("token_types", findings, token_types);
         let ca_file = fields.optional("ca_file", findings, yaml::string);
         let token_file = fields.optional("token_file", findings, yaml::string);
+        let sample = fields.optional("sample_claims_file", findings, yaml::string);
         let insecure_http = fields.optional("insecure_http", findings, yaml::boolean);
         let scope_names = fields.optional("scopes", findings, scope_names::scope_names);
         let leeway = yaml::duration(Duration::ZERO..=Duration::from_mins(5));
@@ -91,6 +92,7 @@ impl ConfigReader<'_> {
         settings.source = source;
         settings.ca_file = ca_file.map(|path| self.path(&path));
         settings.token_file = token_file.map(|path| self.path(&path));
+        settings.sample_claims_file = sample.map(|path| self.path(&path));
         settings.insecure_http = insecure_http.unwrap_or(settings.insecure_http);
         settings.algorithms = algorithms.unwrap_or(settings.algorithms);
         settings.token_types = token_types.unwrap_or(settings.token_types);
@@ -214,6 +216,7 @@ pub(super) fn shown(settings: &IssuerSettings) -> Value {
         token_types,
         ca_file,
         token_file,
+        sample_claims_file,
         insecure_http,
         claims,
         scope_names,
@@ -246,6 +249,8 @@ pub(super) fn shown(settings: &IssuerSettings) -> Value {
         "token_file",
         json!(token_file.as_ref().map(PathBuf::as_path)),
     );
+    let sample = sample_claims_file.as_ref().map(PathBuf::as_path);
+    put("sample_claims_file", json!(sample));
     put("insecure_http", json!(insecure_http));
     put("claims", claims::claims_shown(claims));
     put("required_claims", claims::required_shown(required_claims));

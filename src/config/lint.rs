@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::inspection::Inspection;
 use super::silence::{
     CHOSEN_SUBJECT, NO_AUTHORIZATION_SERVER, PASSED_TOKEN, PLAIN_HTTP, TELLING_STATUS,
-    UNCHECKED_ARGUMENTS, UNHEARD_DENIALS, UNKNOWN_INDIRECT_TOOL, UNRECORDED_TOOLS,
-    UNRULED_INNER_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
+    UNCHECKED_ARGUMENTS, UNHEARD_DENIALS, UNKNOWN_INDIRECT_TOOL, UNRECORDED_BY_PATTERN,
+    UNRECORDED_TOOLS, UNRULED_INNER_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
 };
 use crate::check::ServerSettings;
 use crate::fetch::fetchable_url;
@@ -21,6 +21,8 @@ pub struct PolicyUsage {
     pub argument_servers: BTreeSet<String>,
     /// The servers with tools that call others, on which they allow some other tool.
     pub inner_servers: BTreeSet<String>,
+    /// The servers on which they allow tools by pattern.
+    pub pattern_servers: BTreeSet<String>,
     /// The headers that they set.
     pub set_headers: Vec<String>,
 }
@@ -96,6 +98,9 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &Re
         }
         if let Some(usage) = usage.filter(|_| !is_silent(UNCHECKED_ARGUMENTS)) {
             look_at_arguments(server, usage, findings);
+        }
+        if let Some(usage) = usage.filter(|_| !is_silent(UNRECORDED_BY_PATTERN)) {
+            look_at_patterns(server, usage, findings);
         }
         let Some(usage) = usage.filter(|_| !is_silent(UNUSED_SCOPE)) else {
             continue;
@@ -256,6 +261,23 @@ fn look_at_arguments(server: &Node, usage: &PolicyUsage, findings: &mut Findings
         let help = "`check_arguments: true` refuses arguments that do not fit their schema, or \
                     silence this with `silence: [unchecked-arguments]`";
         findings.lint(node, UNCHECKED_ARGUMENTS, message, help);
+    }
+}
+
+/// For a server with recorded tools, of which rules allow others too.
+fn look_at_patterns(server: &Node, usage: &PolicyUsage, findings: &mut Findings) {
+    let name = server.member("name").and_then(Node::as_str);
+    let is_open = name.is_some_and(|name| usage.pattern_servers.contains(name));
+    let unknown = server.member("unknown_tools").and_then(Node::as_str);
+    if !is_open || unknown == Some("deny") {
+        return;
+    }
+    if let Some(node) = server.member("tools_snapshot") {
+        let message =
+            "rules allow tools by pattern, and a tool that was never recorded fits it too";
+        let help = "`unknown_tools: deny` refuses what is not recorded, or silence this with \
+                    `silence: [unrecorded-by-pattern]`";
+        findings.lint(node, UNRECORDED_BY_PATTERN, message, help);
     }
 }
 

@@ -19,8 +19,15 @@ pub(super) const PLAIN_HTTP: &str = "plain-http";
 /// A key in `jwks_file` verifies no token.
 pub const UNUSABLE_KEY: &str = "unusable-key";
 
+/// The sample token of an issuer has no claim that the configuration reads.
+pub const UNKNOWN_CLAIM: &str = "unknown-claim";
+/// A directory has policy files in its directories, which are not read.
+pub const UNREAD_POLICY: &str = "unread-policy";
+/// Rules allow tools by pattern, and what was never recorded fits it.
+pub(super) const UNRECORDED_BY_PATTERN: &str = "unrecorded-by-pattern";
+
 /// The lints that an issuer can silence.
-pub const ISSUER_LINTS: &[&str] = &[CHOSEN_SUBJECT, PLAIN_HTTP, UNUSABLE_KEY];
+pub const ISSUER_LINTS: &[&str] = &[CHOSEN_SUBJECT, PLAIN_HTTP, UNUSABLE_KEY, UNKNOWN_CLAIM];
 
 /// No recorded tool has the name of one that is to call others.
 pub(super) const UNKNOWN_INDIRECT_TOOL: &str = "unknown-indirect-tool";
@@ -43,4 +50,5 @@ pub const LINTS: &[&str] = &[
     UNRULED_INNER_TOOLS,
     UNHEARD_DENIALS,
     NO_AUTHORIZATION_SERVER,
+    UNRECORDED_BY_PATTERN,
 ];

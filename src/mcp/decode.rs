@@ -290,4 +290,5 @@ const RESPONSE: &str = "response";
 /// The member of a response that holds its result.
 const RESULT: &str = "result";
 
-const RESERVED_METHODS: &[&str] = &["GET", "DELETE", "OPTIONS", RESPONSE];
+/// What stands in place of the method where a request has none.
+pub const RESERVED_METHODS: &[&str] = &["GET", "DELETE", "OPTIONS", RESPONSE];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 
-use crate::authz::{HintedClass, Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED};
+use crate::authz::{HintedClass, Policy, PolicyParts, Rule, ToolClasses, UNCLASSIFIED, Why};
 use crate::yaml::{self, Findings, Node, Source};
 
 use super::context::CompileContext;
@@ -194,15 +194,13 @@ fn check_rules(
     }
     let mut seen: HashMap<&str, &Node> = HashMap::new();
     for rule in rules {
-        if !context.has_countries && rule.asks_country() {
-            let help = "set `geoip` in the configuration";
-            let message = "the rule reads a country, but there is no country database";
-            error_at_start(rule.node, message, help, findings);
-        }
+        check_sources(rule, context, findings);
         if let Some((node, id)) = &rule.id {
             if let Some(first) = seen.get(&**id) {
-                let help = format!("the first is in {}", place(first, findings));
-                findings.error(node, format!("the id `{id}` is used twice"), help);
+                let places = [first, *node].map(|node| place(node, findings));
+                let [one, other] = places;
+                let message = format!("the id `{id}` is used twice, in {one} and {other}");
+                findings.error(node, message, "rename one of the two");
             } else {
                 seen.insert(id, node);
             }
@@ -225,18 +223,44 @@ fn check_rules(
     }
 }
 
+/// Checks that what a rule reads can be known at all.
+fn check_sources(rule: &RuleDocument<'_>, context: &CompileContext, findings: &mut Findings) {
+    for (is_known, is_read, message, help) in [
+        (
+            context.has_countries,
+            rule.asks_country(),
+            "the rule reads a country, but there is no country database",
+            "set `geoip` in the configuration",
+        ),
+        (
+            context.has_purposes,
+            rule.why.as_ref().is_some_and(Why::has_purposes),
+            "the rule reads a purpose, but nothing says how clients tell it",
+            "set `purpose` in the configuration",
+        ),
+        (
+            context.has_devices,
+            rule.asks_device(),
+            "the rule reads the device, but nothing describes one",
+            "set `device` in the configuration, or `claims: {device: …}` of an issuer",
+        ),
+    ] {
+        if is_read && !is_known {
+            error_at_start(rule.node, message, help, findings);
+        }
+    }
+}
+
 /// Checks for unconfigured issuers, and for names that any issuer could have given.
 fn check_issuers(rule: &RuleDocument<'_>, issuers: &Issuers, findings: &mut Findings) {
     let member = |way: &[&str]| way.iter().try_fold(rule.node, |node, key| node.member(key));
     for way in [&["who", "issuers"][..], &["who", "not", "issuers"]] {
         let named = member(way).map_or(&[][..], Node::items);
-        for node in named.iter().filter(|_| !issuers.names.is_empty()) {
+        for node in named {
             let name = node.as_str().filter(|name| !name.is_empty());
-            let known = |name: &&str| issuers.names.iter().any(|known| known == name);
-            if let Some(name) = name.filter(|name| !known(name)) {
-                let message = format!("unknown issuer `{name}`");
-                let all = issuers.names.iter().map(String::as_str).collect();
-                findings.error(node, message, suggestion(name, all));
+            let unknown = name.and_then(|name| Some((name, issuers.unknown(name)?)));
+            if let Some((name, help)) = unknown {
+                findings.error(node, format!("unknown issuer `{name}`"), help);
             }
         }
     }

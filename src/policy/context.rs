@@ -14,6 +14,10 @@ pub struct CompileContext {
     pub servers: Option<Vec<String>>,
     /// Whether a country database is configured.
     pub has_countries: bool,
+    /// Whether a client can say a purpose.
+    pub has_purposes: bool,
+    /// Whether a token or a header can describe a device.
+    pub has_devices: bool,
     /// The issuers, and which of them each server accepts.
     pub issuers: Arc<Issuers>,
     /// The issuer of subjects in policy tests that name none.
@@ -39,6 +43,8 @@ impl Default for CompileContext {
         CompileContext {
             servers: None,
             has_countries: true,
+            has_purposes: true,
+            has_devices: true,
             issuers: Arc::default(),
             issuer: String::new(),
             hints: Arc::default(),
@@ -59,6 +65,7 @@ impl CompileContext {
         SampleContext {
             servers: self.servers.clone(),
             issuer: self.issuer.clone(),
+            issuers: Arc::clone(&self.issuers),
             hints: Arc::clone(&self.hints),
             uris: Arc::clone(&self.uris),
             defaults: Arc::clone(&self.defaults),

@@ -6,10 +6,13 @@
 //! file can show; `compile.rs` checks what needs the other files or the configuration.
 
 mod assignment;
+mod belonging;
 mod block;
 mod effects;
 mod expression;
+mod methods;
 mod place;
+mod signs;
 mod values;
 mod what;
 mod when;
@@ -24,6 +27,7 @@ use effects::{Blocks, EffectName};
 use what::WhatDocument;
 
 pub(super) use block::error_at_start;
+pub(super) use methods::method_fault;
 
 use crate::yaml::{Data, Fields, Findings, Node, choice, list, string};
 
@@ -71,6 +75,13 @@ impl RuleDocument<'_> {
         let condition = self.condition.as_ref();
         self.place.as_ref().is_some_and(Where::has_countries)
             || condition.is_some_and(Expression::reads_country)
+    }
+
+    /// Whether the rule reads the posture of the device.
+    pub(super) fn asks_device(&self) -> bool {
+        let condition = self.condition.as_ref();
+        self.place.as_ref().is_some_and(Where::has_device)
+            || condition.is_some_and(Expression::reads_device)
     }
 }
 
@@ -132,7 +143,7 @@ fn read_tools<'n>(node: &'n Node, findings: &mut Findings) -> Option<Vec<ToolTab
         let mut read = Vec::new();
         for (class, patterns) in entries {
             let patterns = list(patterns, findings, |node, findings| {
-                block::pattern(node, Glob::name, findings).map(|glob| (node, glob))
+                block::table_pattern(node, findings).map(|glob| (node, glob))
             });
             read.push((class, patterns.unwrap_or_default()));
         }
@@ -217,7 +228,7 @@ fn read_rule<'n>(
         }
         effects::complete(effect, node, blocks, findings)
     });
-    fields.finish(findings);
+    belonging::finish(fields, belonging::RULE, findings);
     Some(RuleDocument {
         node,
         id,

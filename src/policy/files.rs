@@ -24,7 +24,12 @@ use expand::{here_if_empty, is_named_as_policy};
 pub fn read(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
     let paths = policy_paths(path)?;
     if paths.is_empty() {
-        return Err(ReadPolicyError::Missing(path.to_owned()));
+        let is_directory = matches!(PolicyPath::of(path)?, PolicyPath::Directory);
+        return Err(if is_directory {
+            ReadPolicyError::EmptyDirectory(path.to_owned())
+        } else {
+            ReadPolicyError::Missing(path.to_owned())
+        });
     }
     read_all(&paths)
 }
@@ -37,6 +42,19 @@ pub fn read(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
 /// If one cannot be read.
 pub fn read_tests(path: &Path) -> Result<Vec<Source>, ReadPolicyError> {
     read_all(&test_paths(path)?)
+}
+
+/// The files in directories below the one at `path` that [`read`] does not read, if it is one: a
+/// directory is not searched, and a glob says what is meant.
+#[must_use]
+pub fn unread(path: &Path) -> Vec<PathBuf> {
+    let is_directory = matches!(PolicyPath::of(path), Ok(PolicyPath::Directory));
+    if !is_directory || expand::is_glob(path) {
+        return Vec::new();
+    }
+    let below = ["yaml", "yml"].map(|end| path.join("*/**").join(format!("*.{end}")));
+    let found = below.iter().filter_map(|glob| expand::expand(glob).ok());
+    found.flatten().collect()
 }
 
 /// Reads exactly these files, in this order.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::authz::{
     Assignments, ClaimSelector, Effect, ExpectedValue, Expression, What, Where, Who, WhoKinds,
 };
+use crate::yaml::suggestion;
 
 /// The configured issuers, and which of them each server accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,6 +51,18 @@ pub(super) struct RuleParts<'r> {
 }
 
 impl Issuers {
+    /// What to write for a name that is no configured issuer; `None` if it is one, or if the issuers
+    /// are unknown.
+    pub(super) fn unknown(&self, name: &str) -> Option<String> {
+        if self.names.is_empty() || self.names.iter().any(|known| known == name) {
+            return None;
+        }
+        let mut known: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        known.sort_unstable();
+        known.dedup();
+        Some(suggestion(name, &known))
+    }
+
     /// A part of a rule that does not name the issuer of its names, so that names of another issuer
     /// let more requests through: any part of an allow rule; of other rules, the part that exempts
     /// callers.

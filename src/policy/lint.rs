@@ -5,9 +5,15 @@
 //! `silence` of its own. The short lints are here; the others have a file each, by subject.
 
 mod arguments;
+mod callers;
+mod claims;
 mod context;
 mod cover;
 mod declared;
+mod proofs;
+mod reach;
+mod samples;
+mod similar;
 mod spelling;
 mod tools;
 mod uris;
@@ -18,19 +24,17 @@ use std::sync::Arc;
 
 pub use context::LintContext;
 pub use declared::DeclaredArguments;
-pub use usage::{argument_servers, inner_servers, scopes_of};
+pub use samples::{ClaimSample, IssuerClaims};
+pub use usage::{argument_servers, inner_servers, pattern_servers, scopes_of};
 
 use super::issuers::RuleParts;
 use super::silence::{
-    ANY_ISSUER, ARGUMENTS_EVERYWHERE, EXPIRED_RULE, SHADOWED_RULE, UNLIMITED_DESTRUCTIVE,
+    ANY_ISSUER, ARGUMENTS_EVERYWHERE, EXPIRED_RULE, NEVER_ENFORCED, SHADOWED_RULE,
     UNREACHABLE_RULE, UNTESTED_RULE, UNVERIFIED_PEERS,
 };
-use crate::authz::{Effect, Mode, Policy, Rule, What, Who};
+use crate::authz::{Effect, Mode, Policy, Rule, Who};
 use crate::yaml::{self, Findings, Node, Source};
-use context::{Lint, places};
-
-/// The class that the lint about limits inspects.
-const DESTRUCTIVE: &str = "destructive";
+use context::{Lint, places, tables};
 
 /// Runs the lints over a policy that was compiled from these sources.
 #[must_use]
@@ -49,15 +53,20 @@ pub fn lint(sources: &[Source], policy: &Policy, context: &LintContext<'_>) -> F
         policy,
         context,
         places: places(&trees),
+        tables: tables(&trees),
         findings,
     };
     lint.look_at_rules();
     lint.look_at_tables(&trees);
+    lint.look_at_similar_names();
     lint.look_at_tests();
+    let of_tests = context.suite.map(|suite| {
+        let mut found = spelling::misspelt(suite, policy);
+        lint.vacuous(suite, &mut found);
+        found
+    });
     let mut findings = lint.findings;
-    if let Some(suite) = context.suite {
-        findings.absorb(spelling::misspelt(suite, policy));
-    }
+    findings.absorb(of_tests.unwrap_or_default());
     findings
 }
 
@@ -74,8 +83,11 @@ impl Lint<'_> {
             self.look_at_names(rule);
             self.look_at_issuers(rule);
             self.look_at_peers(rule);
-            self.look_at_limits(rule);
+            self.look_at_reach(rule);
+            self.look_at_callers(rule);
+            self.look_at_claims(rule);
             self.look_at_time(rule);
+            self.look_at_mode(rule);
         }
     }
 
@@ -159,34 +171,13 @@ impl Lint<'_> {
         }
     }
 
-    /// Destructive tools should not be callable without a limit.
-    fn look_at_limits(&mut self, rule: &Rule) {
-        let is_destructive = |what: &What| {
-            let classes = what.classes.iter().flatten();
-            classes.into_iter().any(|class| &**class == DESTRUCTIVE)
-        };
-        let granting = rule.effect == Effect::Allow && rule.mode == Mode::Enforce;
-        if !granting || !rule.what.as_ref().is_some_and(is_destructive) {
-            return;
-        }
-        let policy = self.policy;
-        let limits = |other: &&Rule| {
-            let narrow = other
-                .what
-                .as_ref()
-                .is_some_and(|what| !what.kinds().is_empty() && !is_destructive(what));
-            matches!(other.effect, Effect::Limit(_)) && other.mode == Mode::Enforce && !narrow
-        };
-        if !policy.rules().iter().any(|other| limits(&other)) {
-            let message = "destructive tools are allowed without a limit";
-            let help = "add a rule with `effect: limit` for the class";
-            self.warn(
-                rule,
-                &["what", "classes"],
-                UNLIMITED_DESTRUCTIVE,
-                message,
-                help,
-            );
+    /// A rule that is watched, and ends before it was ever enforced.
+    fn look_at_mode(&mut self, rule: &Rule) {
+        let until = rule.when.as_ref().and_then(|when| when.until);
+        if let (Mode::Shadow, Some(until)) = (rule.mode, until) {
+            let message = format!("the rule ends at {until} and is only watched until then");
+            let help = "leave `mode` out to enforce it, or `until` to go on watching";
+            self.warn(rule, &["mode"], NEVER_ENFORCED, &message, help);
         }
     }
 

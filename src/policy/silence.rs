@@ -42,6 +42,32 @@ pub(super) const ANY_ISSUER: &str = "any-issuer";
 pub(super) const UNVERIFIED_PEERS: &str = "unverified-peers";
 /// No recorded tool declares an argument that the rule reads.
 pub(super) const UNKNOWN_ARGUMENT: &str = "unknown-argument";
+/// A value that no recorded tool takes for an argument.
+pub(super) const ARGUMENT_VALUE: &str = "argument-value";
+/// No token has a claim that the rule reads, as far as is known.
+pub(super) const UNKNOWN_CLAIM: &str = "unknown-claim";
+/// A name of callers looks like another one.
+pub(super) const SIMILAR_NAMES: &str = "similar-names";
+/// Everyone may use a whole server.
+pub(super) const OPEN_SERVER: &str = "open-server";
+/// A pattern of an allow matches nearly every tool.
+pub(super) const BROAD_PATTERN: &str = "broad-pattern";
+/// Everyone may call a tool that destroys.
+pub(super) const EVERYONE_MAY_DESTROY: &str = "everyone-may-destroy";
+/// A deny for callers without a scope never asks for it.
+pub(super) const SCOPE_NEVER_ASKED: &str = "scope-never-asked";
+/// A scope looks like a pattern.
+pub(super) const LITERAL_SCOPE: &str = "literal-scope";
+/// Two lists of names that a caller must have both, where either was probably meant.
+pub(super) const BOTH_NEEDED: &str = "both-needed";
+/// An allow excludes only what has two properties at once.
+pub(super) const NOT_BOTH: &str = "not-both";
+/// Calls are counted by what some callers lack.
+pub(super) const ABSENT_KEY: &str = "absent-key";
+/// A rule in shadow mode ends by itself.
+pub(super) const NEVER_ENFORCED: &str = "never-enforced";
+/// A test passes whatever the rules say.
+pub(super) const VACUOUS_TEST: &str = "vacuous-test";
 
 /// Every lint of a policy.
 pub const LINTS: &[&str] = &[
@@ -65,6 +91,19 @@ pub const LINTS: &[&str] = &[
     UNKNOWN_ARGUMENT,
     ANY_ISSUER,
     UNVERIFIED_PEERS,
+    ARGUMENT_VALUE,
+    UNKNOWN_CLAIM,
+    SIMILAR_NAMES,
+    OPEN_SERVER,
+    BROAD_PATTERN,
+    EVERYONE_MAY_DESTROY,
+    SCOPE_NEVER_ASKED,
+    LITERAL_SCOPE,
+    BOTH_NEEDED,
+    NOT_BOTH,
+    ABSENT_KEY,
+    NEVER_ENFORCED,
+    VACUOUS_TEST,
 ];
 
 /// Reads `silence`: names of lints, all known.

@@ -51,6 +51,7 @@ pub use caller::SampleCaller;
 pub use context::SampleContext;
 pub use document::{read_request, read_subjects, sample_subject};
 pub use expectation::OutcomeName;
+pub(crate) use expectation::{ExpectedOutcome, Test};
 pub use report::{CaseReport, SuiteReport};
 pub use request::{IndirectTools, SampleAsk, SampleRequest, ToolDefaults, Unasked, sample_lists};
 pub use suite::Suite;

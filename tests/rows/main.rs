@@ -20,6 +20,8 @@ mod harness;
 mod honest;
 #[cfg(test)]
 mod invalid;
+#[cfg(test)]
+mod suspect;
 
 #[cfg(test)]
 fn trials() -> Vec<Trial> {
@@ -27,6 +29,7 @@ fn trials() -> Vec<Trial> {
     tables.extend(honest::tables());
     tables.extend(envoy_mistakes::tables());
     tables.extend(invalid::tables());
+    tables.extend(suspect::tables());
     let mut tests = decisions::tests();
     tests.extend(honest::tests());
     harness::trials(tables, tests)

@@ -115,7 +115,7 @@ fn validate_reads_standard_input_and_warns() {
     let good = fs::read_to_string(data(GOOD)).unwrap();
     let text = good.replace("policy.yaml", "good/policy.yaml").replace(
         "tools.json",
-        "good/tools.json\n  silence: [unchecked-arguments]",
+        "good/tools.json\n  silence: [unrecorded-by-pattern, unchecked-arguments]",
     );
     let ran = run_with(&["validate", "--config", "-"], &text);
     assert_eq!(
@@ -144,8 +144,8 @@ fn validate_reads_standard_input_and_warns() {
     assert!(ran.out.contains("warning[passed-token]"), "{}", ran.out);
 
     let silenced = passing.replace(
-        "silence: [unchecked-arguments]",
-        "silence: [unchecked-arguments, passed-token, unused-scope]",
+        "silence: [unrecorded-by-pattern, unchecked-arguments]",
+        "silence: [unrecorded-by-pattern, unchecked-arguments, passed-token, unused-scope]",
     );
     let ran = run_with(&["validate", "--config", "-", "--deny-warnings"], &silenced);
     assert_eq!(

@@ -91,7 +91,7 @@ const NOT_RUNNABLE: [Row; 20] = [
             std::fs::create_dir(home.path("empty")).unwrap();
             home.configure("policy.yaml", "empty");
         },
-        "no policy file at `@/empty`",
+        "no policy file at `@/empty`: directories of a directory are not searched, which `@/empty/**/*.yaml` does",
     ),
     (
         "unreadable policy",

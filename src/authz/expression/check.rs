@@ -34,6 +34,8 @@ pub(super) struct Traits {
     pub(super) reads_peer: bool,
     /// Whether it reads the country of the source.
     pub(super) reads_country: bool,
+    /// Whether it reads the posture of the device.
+    pub(super) reads_device: bool,
     /// Whether it reads the class of the tool.
     pub(super) reads_class: bool,
     /// Whether it reads the URI of the resource.
@@ -60,6 +62,7 @@ pub(super) fn check(program: &Program) -> Result<(Traits, Constants), Vec<Invali
             reads_sent: false,
             reads_peer: false,
             reads_country: false,
+            reads_device: false,
             reads_class: false,
             reads_uri: false,
         },
@@ -138,6 +141,7 @@ impl<'p> Checker<'p> {
             return;
         }
         self.traits.reads_arguments |= name == "args";
+        self.traits.reads_device |= name == "device";
         if let Some(fields) = fields_of(name) {
             let message = format!("`{name}` is used as a whole");
             self.error(

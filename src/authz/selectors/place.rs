@@ -62,6 +62,13 @@ impl Where {
         let not = self.not.as_ref();
         self.countries.is_some() || not.is_some_and(|not| not.has_countries())
     }
+
+    /// Whether the block reads the device.
+    #[must_use]
+    pub fn has_device(&self) -> bool {
+        let not = self.not.as_ref();
+        !self.device.is_empty() || not.is_some_and(|not| not.has_device())
+    }
 }
 
 /// A network in the form that [`Where`] compares: IPv4-mapped IPv6 networks as IPv4 ones.

@@ -65,6 +65,12 @@ impl ExpectedValue {
 }
 
 impl TextPattern {
+    /// The pattern as written.
+    #[must_use]
+    pub fn glob(&self) -> &Glob {
+        &self.glob
+    }
+
     /// Wraps a pattern over names.
     #[must_use]
     pub fn new(glob: Glob) -> Self {

@@ -26,6 +26,13 @@ pub struct Behaviour {
 }
 
 impl Why {
+    /// Whether the block reads the purpose.
+    #[must_use]
+    pub fn has_purposes(&self) -> bool {
+        let not = self.not.as_ref();
+        self.purposes.is_some() || not.is_some_and(|not| not.has_purposes())
+    }
+
     /// An undeclared purpose matches no name; a purpose that was declared in two ways has no
     /// result.
     pub(crate) fn matches(&self, request: &AccessRequest<'_>) -> Match {

@@ -66,6 +66,16 @@ fn host(node: &Node, findings: &mut Findings) -> Option<String> {
 
 fn path(node: &Node, findings: &mut Findings) -> Option<String> {
     let path = yaml::string(node, findings)?;
+    if path.contains(['*', '?', '[', '{']) {
+        let plain = path.split(['*', '?', '[', '{']).next().unwrap_or_default();
+        let plain = plain.trim_end_matches('/');
+        let help = format!(
+            "a path stands for everything below it too: write `{}`",
+            if plain.is_empty() { "/" } else { plain }
+        );
+        findings.error(node, format!("`{path}` looks like a pattern"), help);
+        return None;
+    }
     if path.starts_with('/') && crate::check::path_is_plain(&path) {
         // `/mcp/` and `/mcp` are the same prefix of segments.
         return Some(path.trim_end_matches('/').to_owned());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::authz::{Effect, Limit, Mode, Needs, OpenLimit};
 use crate::yaml::{Fields, Findings, Node, boolean, choice, duration, integer, list, string};
 
+use super::belonging::finish;
 use super::block::{error_at_start, open};
 use super::when::AGES;
 use super::why::{PERIODS, read_by};
@@ -111,7 +112,7 @@ fn read_needs(node: &Node, findings: &mut Findings) -> Option<Needs> {
     let auth_age_max = fields.optional("auth_age_max", findings, duration(AGES));
     let proof_node = fields.node_of("sender_constrained");
     let proof = proof_node.and_then(|node| boolean(node, findings));
-    fields.finish(findings);
+    finish(fields, "needs", findings);
     if let (Some(node), Some(false)) = (proof_node, proof) {
         let help = "leave the key out";
         findings.error(node, "`sender_constrained` can only be `true`", help);
@@ -149,7 +150,7 @@ fn read_limit(node: &Node, findings: &mut Findings) -> Option<Effect> {
     let per = fields.required("per", findings, duration(PERIODS));
     let by = fields.required("by", findings, read_by);
     let burst = fields.optional("burst", findings, &count).and_then(number);
-    fields.finish(findings);
+    finish(fields, "limit", findings);
     let calls = calls?;
     Some(Effect::Limit(Limit {
         calls,
@@ -173,7 +174,7 @@ fn read_open_limit(
             findings.error(node, message, help);
         }
     }
-    fields.finish(findings);
+    finish(fields, "limit", findings);
     Some(OpenLimit {
         most: most.and_then(|most| u32::try_from(most).ok())?,
         by: by?,

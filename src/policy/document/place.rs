@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::authz::{Where, canonical_network};
 use crate::yaml::{Fields, Findings, Node, list, network, string};
 
+use super::belonging::finish;
 use super::block::open;
 use super::values::read_facts;
 
@@ -14,10 +15,10 @@ pub(super) fn read_where(node: &Node, findings: &mut Findings) -> Option<Where> 
     let not = fields.optional("not", findings, |node, findings| {
         let mut fields = open(node, "`not`", findings)?;
         let place = where_fields(&mut fields, findings);
-        fields.finish(findings);
+        finish(fields, "where", findings);
         Some(place)
     });
-    fields.finish(findings);
+    finish(fields, "where", findings);
     place.not = not.map(Box::new);
     Some(place)
 }

@@ -1,9 +1,10 @@
 //! Reads expected values of arguments, claims and devices, each at a path.
 
 use crate::authz::{ClaimSelector, ExpectedValue, InvalidPath, Value, ValuePath};
-use crate::yaml::{Data, Findings, Node, list_or_one};
+use crate::yaml::{Data, Findings, Node, list_or_one, refuse_doubtful};
 
 use super::block::exact_text;
+use super::signs::{Sign, comparison};
 
 /// Claims of a token, or facts about a device: compared exactly.
 pub(super) fn read_facts(
@@ -12,7 +13,12 @@ pub(super) fn read_facts(
     findings: &mut Findings,
 ) -> Option<Box<[ClaimSelector]>> {
     let text = |node: &Node, findings: &mut Findings| {
-        exact_text(node, findings).map(|text| ExpectedValue::Exactly(Value::String(text.into())))
+        let text = exact_text(node, findings)?;
+        if let Some(Sign { message, help }) = comparison(&text) {
+            findings.error(node, message, help);
+            return None;
+        }
+        Some(ExpectedValue::Exactly(Value::String(text.into())))
     };
     let read = read_values(node, what, (ValuePath::of_claim, text), findings)?;
     Some(
@@ -71,6 +77,7 @@ fn read_path(
 ) -> Option<ValuePath> {
     let text = key.as_str().unwrap_or_default();
     match parse(text) {
+        Ok(_) if !refuse_doubtful(text, key, findings) => None,
         Ok(path) => Some(path),
         Err(error) => {
             let help = match error {

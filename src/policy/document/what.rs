@@ -7,9 +7,12 @@ use crate::authz::{
     ExpectedValue, Glob, MethodPattern, ResourceKind, TextPattern, UriPattern, Value, ValuePath,
     ValueSelector, What,
 };
-use crate::yaml::{Fields, Findings, Node, list, string};
+use crate::yaml::{Fields, Findings, Node, list, name};
 
+use super::belonging::finish;
 use super::block::{names, open, pattern};
+use super::methods::method_fault;
+use super::signs::{Sign, alternatives, comparison, regex};
 use super::values::read_values;
 
 /// `what`, with the names that must exist elsewhere.
@@ -29,7 +32,7 @@ pub(super) fn read_what<'n>(node: &'n Node, findings: &mut Findings) -> Option<W
         read.classes.extend(not.classes);
         read.what.not = Some(Box::new(not.what));
     }
-    fields.finish(findings);
+    finish(fields, "what", findings);
     check_kinds(&read.what, node, methods.unwrap_or(node), findings);
     Some(read)
 }
@@ -37,7 +40,7 @@ pub(super) fn read_what<'n>(node: &'n Node, findings: &mut Findings) -> Option<W
 fn read_what_not<'n>(node: &'n Node, findings: &mut Findings) -> Option<WhatDocument<'n>> {
     let mut fields = open(node, "`not`", findings)?;
     let what = what_fields(&mut fields, findings);
-    fields.finish(findings);
+    finish(fields, "what", findings);
     Some(what)
 }
 
@@ -47,7 +50,13 @@ fn what_fields<'n>(fields: &mut Fields<'n>, findings: &mut Findings) -> WhatDocu
     let globs = |fields: &mut Fields<'n>, key, findings: &mut Findings| {
         let read = |node, findings: &mut Findings| {
             list(node, findings, |node, findings| {
-                pattern(node, Glob::name, findings)
+                let glob = pattern(node, Glob::name, findings)?;
+                let sign = regex(glob.as_str()).or_else(|| alternatives(glob.as_str()));
+                if let Some(Sign { message, help }) = sign {
+                    findings.error(node, message, help);
+                    return None;
+                }
+                Some(glob)
             })
         };
         fields.optional(key, findings, read).map(Box::from)
@@ -81,7 +90,7 @@ fn read_methods(node: &Node, findings: &mut Findings) -> Option<Box<[MethodPatte
 }
 
 fn read_method(node: &Node, findings: &mut Findings) -> Option<MethodPattern> {
-    let text = string(node, findings)?;
+    let text = name(node, findings)?;
     let (prefix, under) = match text.strip_suffix('*') {
         Some(prefix) => (prefix, true),
         None => (text.as_str(), false),
@@ -91,6 +100,10 @@ fn read_method(node: &Node, findings: &mut Findings) -> Option<MethodPattern> {
     if !good {
         let help = "a method such as `tools/call`, or all under a prefix such as `vendor/*`";
         findings.error(node, format!("`{text}` does not name methods"), help);
+        return None;
+    }
+    if let Some(fault) = method_fault(&text) {
+        findings.error(node, fault.message, fault.help);
         return None;
     }
     let prefix = Arc::from(prefix);
@@ -104,6 +117,13 @@ fn read_method(node: &Node, findings: &mut Findings) -> Option<MethodPattern> {
 fn read_arguments(node: &Node, findings: &mut Findings) -> Option<Box<[ValueSelector]>> {
     let text = |node: &Node, findings: &mut Findings| {
         let glob = pattern(node, Glob::name, findings)?;
+        let anchored = || glob.as_str().starts_with('^') && glob.as_str().ends_with('$');
+        let sign = comparison(glob.as_str());
+        let sign = sign.or_else(|| regex(glob.as_str()).filter(|_| anchored()));
+        if let Some(Sign { message, help }) = sign {
+            findings.error(node, message, help);
+            return None;
+        }
         Some(match glob.exact() {
             Some(text) => ExpectedValue::Exactly(Value::String(Cow::Owned(text.to_string()))),
             None => ExpectedValue::Pattern(TextPattern::new(glob)),

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::authz::{Clock, Hours, When};
 use crate::yaml::{Data, Fields, Findings, Node, duration, list, list_or_one, string};
 
+use super::belonging::finish;
 use super::block::open;
 
 /// The range of an age limit.
@@ -25,11 +26,11 @@ pub(super) fn read_when(node: &Node, findings: &mut Findings) -> Option<When> {
         let mut fields = open(node, "`not`", findings)?;
         let (own_node, own) = read_zone(&mut fields, findings);
         let not = read_block(&mut fields, own.as_ref().or(timezone.as_ref()), findings);
-        fields.finish(findings);
+        finish(fields, "when", findings);
         refuse_idle_zone(own_node, not.clock.is_some(), findings);
         Some(not)
     });
-    fields.finish(findings);
+    finish(fields, "when", findings);
     let inherited = not.as_ref().is_some_and(|not| not.clock.is_some());
     refuse_idle_zone(timezone_node, when.clock.is_some() || inherited, findings);
     when.not = not.map(Box::new);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::authz::{Behaviour, Count, KeyPart, Why, Window};
 use crate::yaml::{Fields, Findings, Node, choice, duration, integer, list};
 
+use super::belonging::finish;
 use super::block::{names, open};
 
 /// The range of a window's length, or of a limit's period.
@@ -22,10 +23,10 @@ pub(super) fn read_why(node: &Node, findings: &mut Findings) -> Option<Why> {
     let not = fields.optional("not", findings, |node, findings| {
         let mut fields = open(node, "`not`", findings)?;
         let why = read_block(&mut fields, findings);
-        fields.finish(findings);
+        finish(fields, "why", findings);
         Some(why)
     });
-    fields.finish(findings);
+    finish(fields, "why", findings);
     why.not = not.map(Box::new);
     Some(why)
 }
@@ -60,7 +61,7 @@ fn read_behaviour(
     let more_than = fields.required("more_than", findings, integer(0..=most));
     let per = fields.required("per", findings, duration(PERIODS));
     let by = fields.required("by", findings, read_by);
-    fields.finish(findings);
+    finish(fields, "why", findings);
     let window = Window {
         count,
         per: per?,

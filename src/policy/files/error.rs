@@ -15,6 +15,13 @@ pub enum ReadPolicyError {
     /// The path does not exist or matches nothing.
     #[error("no policy file at `{}`", .0.display())]
     Missing(PathBuf),
+    /// The path is a directory with no policy file in itself.
+    #[error(
+        "no policy file at `{}`: directories of a directory are not searched, which `{}/**/*.yaml` does",
+        .0.display(),
+        .0.display()
+    )]
+    EmptyDirectory(PathBuf),
     /// The path is an invalid glob.
     #[error("`{}` is not a path or glob: {cause}", path.display())]
     Pattern {

@@ -7,18 +7,26 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::declared::DeclaredArguments;
-use crate::authz::{Policy, Rule, TrustedHints, UriForm};
+use super::samples::IssuerClaims;
+use crate::authz::{Glob, Policy, Rule, TrustedHints, UriForm};
 use crate::policy::issuers::Issuers;
 use crate::policy::testing::Suite;
-use crate::yaml::{Findings, Node, silence_of};
+use crate::yaml::{Data, Findings, Node, silence_of};
 
 /// The surroundings of a policy.
 #[derive(Debug, Default)]
 pub struct LintContext<'c> {
     /// The recorded tools by server; tools of other servers are not checked.
     pub tools: BTreeMap<String, Vec<String>>,
+    /// Whether every server has its tools recorded.
+    pub records_all: bool,
     /// Their declared arguments, by server and tool.
     pub arguments: BTreeMap<String, BTreeMap<String, DeclaredArguments>>,
+    /// Which of them destroy by what their annotations say, trusted or not; only tools that say
+    /// either.
+    pub destructive: BTreeMap<String, BTreeMap<String, bool>>,
+    /// What is known of the tokens of each issuer, by the name that they have it by.
+    pub claims: BTreeMap<String, IssuerClaims>,
     /// Their trusted annotations.
     pub hints: Arc<TrustedHints>,
     /// How servers read URIs, unless in the default form.
@@ -38,10 +46,12 @@ pub(super) struct Lint<'l> {
     pub(super) policy: &'l Policy,
     pub(super) context: &'l LintContext<'l>,
     pub(super) places: HashMap<&'l str, RulePlace<'l>>,
+    /// The patterns of the class tables, by server.
+    pub(super) tables: Vec<(String, Glob)>,
     pub(super) findings: Findings,
 }
 
-impl Lint<'_> {
+impl<'l> Lint<'l> {
     /// Points to a part of a rule, given by its path of keys, or else to the rule's id.
     pub(super) fn warn(
         &mut self,
@@ -51,19 +61,36 @@ impl Lint<'_> {
         message: &str,
         help: &str,
     ) {
-        let Some(place) = self.places.get(&*rule.id) else {
-            return;
-        };
+        if let Some(node) = self.place(rule, way, lint) {
+            self.findings.lint(node, lint, message, help);
+        }
+    }
+
+    /// The same for what `validate` does not accept: a hole. The policy can be used all the same,
+    /// since it was right before its surroundings changed.
+    pub(super) fn refuse(
+        &mut self,
+        rule: &Rule,
+        way: &[&str],
+        lint: &'static str,
+        message: &str,
+        help: &str,
+    ) {
+        if let Some(node) = self.place(rule, way, lint) {
+            self.findings.lint_error(node, lint, message, help);
+        }
+    }
+
+    /// What to point to; `None` if the lint is silenced.
+    fn place(&self, rule: &Rule, way: &[&str], lint: &'static str) -> Option<&'l Node> {
+        let place = self.places.get(&*rule.id)?;
         if place.silence.contains(&lint) {
-            return;
+            return None;
         }
         let at = way
             .iter()
             .try_fold(place.node, |node, key| node.member(key));
-        let Some(node) = at.or_else(|| place.node.member("id")) else {
-            return;
-        };
-        self.findings.lint(node, lint, message, help);
+        at.or_else(|| place.node.member("id"))
     }
 }
 
@@ -87,4 +114,24 @@ pub(super) fn places(trees: &[Node]) -> HashMap<&str, RulePlace<'_>> {
         }
     }
     places
+}
+
+/// The patterns of the class tables of some files, by server.
+pub(super) fn tables(trees: &[Node]) -> Vec<(String, Glob)> {
+    let mut found = Vec::new();
+    for servers in trees.iter().filter_map(|root| root.member("tools")) {
+        let Data::Map(servers) = &servers.data else {
+            continue;
+        };
+        for (server, classes) in servers {
+            let Data::Map(classes) = &classes.data else {
+                continue;
+            };
+            let patterns = classes.iter().flat_map(|(_, patterns)| patterns.items());
+            let globs = patterns.filter_map(|node| Glob::name(node.as_str()?).ok());
+            let server = server.as_str().unwrap_or_default();
+            found.extend(globs.map(|glob| (server.to_owned(), glob)));
+        }
+    }
+    found
 }

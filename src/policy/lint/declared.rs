@@ -1,8 +1,8 @@
-//! The arguments that a recorded tool declares.
+//! The arguments that a recorded tool declares, and what values they take.
 
 use std::collections::BTreeMap;
 
-use crate::authz::Value;
+use crate::authz::{ExpectedValue, Value};
 
 /// Keywords by which a schema may declare more than its `properties`.
 const OPEN_KEYWORDS: [&str; 10] = [
@@ -17,6 +17,8 @@ const OPEN_KEYWORDS: [&str; 10] = [
     "dependentSchemas",
     "dependencies",
 ];
+/// Of these, the ones that list forms of the value, any of which it may have.
+const CHOICES: [&str; 2] = ["anyOf", "oneOf"];
 
 /// The arguments that a recorded tool declares in its `inputSchema`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,18 @@ pub enum DeclaredArguments {
     Anything,
     /// These properties.
     Properties(BTreeMap<String, DeclaredArguments>),
+    /// Values without members.
+    Values(DeclaredValues),
+}
+
+/// The values that an argument takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeclaredValues {
+    text: bool,
+    number: bool,
+    truth: bool,
+    /// The texts that are accepted, if others are not.
+    texts: Option<Vec<String>>,
 }
 
 impl DeclaredArguments {
@@ -34,6 +48,9 @@ impl DeclaredArguments {
         let Some(schema) = schema else {
             return DeclaredArguments::Anything;
         };
+        if let Some(values) = DeclaredValues::of(schema) {
+            return DeclaredArguments::Values(values);
+        }
         let is_open = OPEN_KEYWORDS
             .iter()
             .any(|keyword| schema.member(keyword).is_some());
@@ -54,29 +71,198 @@ impl DeclaredArguments {
 
     /// Whether there may be a value at a path, however its names are joined.
     pub(super) fn has(&self, path: &str) -> bool {
-        let DeclaredArguments::Properties(properties) = self else {
-            return true;
+        !self.at(path).is_empty()
+    }
+
+    /// What is declared at a path, by each reading of it.
+    pub(super) fn at(&self, path: &str) -> Vec<&DeclaredArguments> {
+        let properties = match self {
+            DeclaredArguments::Properties(properties) => properties,
+            DeclaredArguments::Anything => return vec![self],
+            DeclaredArguments::Values(_) => return Vec::new(),
         };
-        let below = |name: &str, rest: &str| {
-            let own = properties.get(name);
-            own.is_some_and(|own| own.has(rest))
-        };
-        properties.contains_key(path)
-            || path.match_indices('.').any(|(dot, _)| {
-                let (name, rest) = path.split_at_checked(dot).unwrap_or((path, ""));
-                below(name, rest.strip_prefix('.').unwrap_or(rest))
-            })
+        let mut found: Vec<&DeclaredArguments> = properties.get(path).into_iter().collect();
+        for (dot, _) in path.match_indices('.') {
+            let (name, rest) = path.split_at_checked(dot).unwrap_or((path, ""));
+            let rest = rest.strip_prefix('.').unwrap_or(rest);
+            if let Some(own) = properties.get(name) {
+                found.extend(own.at(rest));
+            }
+        }
+        found
+    }
+
+    /// Whether an argument so declared may have a value that a rule names. Servers may convert, but
+    /// the author of the rule meant something else then.
+    pub(super) fn takes(&self, expected: &ExpectedValue) -> bool {
+        match self {
+            DeclaredArguments::Anything => true,
+            DeclaredArguments::Properties(_) => false,
+            DeclaredArguments::Values(values) => values.takes(expected),
+        }
+    }
+
+    /// The texts that are accepted, if others are not.
+    pub(super) fn texts(&self) -> &[String] {
+        match self {
+            DeclaredArguments::Values(values) => values.texts.as_deref().unwrap_or_default(),
+            DeclaredArguments::Anything | DeclaredArguments::Properties(_) => &[],
+        }
+    }
+
+    /// What kind of value is accepted, in words.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            DeclaredArguments::Anything => "anything",
+            DeclaredArguments::Properties(_) => "an object",
+            DeclaredArguments::Values(values) => match (values.text, values.number, values.truth) {
+                (true, false, false) => "a string",
+                (false, true, false) => "a number",
+                (false, false, true) => "a boolean",
+                _ => "a plain value",
+            },
+        }
     }
 
     /// The names of the top-level arguments.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let properties = match self {
-            DeclaredArguments::Anything => None,
+            DeclaredArguments::Anything | DeclaredArguments::Values(_) => None,
             DeclaredArguments::Properties(properties) => Some(properties),
         };
         properties
             .into_iter()
             .flat_map(BTreeMap::keys)
             .map(String::as_str)
+    }
+}
+
+impl DeclaredValues {
+    /// The values of a schema for values without members; `None` if it may be for others too. A list
+    /// of such values is declared like its items, because a selector compares these.
+    fn of(schema: &Value<'_>) -> Option<Self> {
+        for keyword in CHOICES {
+            if let Some(Value::List(forms)) = schema.member(keyword) {
+                let mut all = DeclaredValues::default();
+                for form in forms {
+                    all = all.or(Self::of(form)?);
+                }
+                return Some(all);
+            }
+        }
+        if OPEN_KEYWORDS
+            .iter()
+            .any(|keyword| schema.member(keyword).is_some())
+        {
+            return None;
+        }
+        let listed = match (schema.member("enum"), schema.member("const")) {
+            (Some(Value::List(values)), _) => Some(values.as_slice()),
+            (_, Some(value)) => Some(std::slice::from_ref(value)),
+            _ => None,
+        };
+        if let Some(values) = listed {
+            return Self::listed(values);
+        }
+        match schema.member("type")? {
+            Value::String(name) => Self::typed(name, schema),
+            Value::List(names) => {
+                let mut all = DeclaredValues::default();
+                for name in names {
+                    let Value::String(name) = name else {
+                        return None;
+                    };
+                    all = all.or(Self::typed(name, schema)?);
+                }
+                Some(all)
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::Unsound(_)
+            | Value::Map(_) => None,
+        }
+    }
+
+    fn typed(name: &str, schema: &Value<'_>) -> Option<Self> {
+        let none = DeclaredValues {
+            texts: Some(Vec::new()),
+            ..DeclaredValues::default()
+        };
+        match name {
+            "string" => Some(DeclaredValues {
+                text: true,
+                ..DeclaredValues::default()
+            }),
+            "number" | "integer" => Some(DeclaredValues {
+                number: true,
+                ..none
+            }),
+            "boolean" => Some(DeclaredValues {
+                truth: true,
+                ..none
+            }),
+            "null" => Some(none),
+            "array" => Self::of(schema.member("items")?),
+            _ => None,
+        }
+    }
+
+    fn listed(values: &[Value<'_>]) -> Option<Self> {
+        let mut all = DeclaredValues::default();
+        let mut texts = Vec::new();
+        for value in values {
+            match value {
+                Value::String(text) => {
+                    all.text = true;
+                    texts.push(text.to_string());
+                }
+                Value::Int(_) | Value::Uint(_) | Value::Float(_) => all.number = true,
+                Value::Bool(_) => all.truth = true,
+                Value::Null => {}
+                Value::List(_) | Value::Map(_) | Value::Unsound(_) => return None,
+            }
+        }
+        all.texts = Some(texts);
+        Some(all)
+    }
+
+    /// The values of both.
+    fn or(self, other: Self) -> Self {
+        let is_any = |one: &Self| one.text && one.texts.is_none();
+        let texts = if is_any(&self) || is_any(&other) {
+            None
+        } else {
+            let texts = [self.texts, other.texts].into_iter().flatten().flatten();
+            Some(texts.collect())
+        };
+        DeclaredValues {
+            text: self.text || other.text,
+            number: self.number || other.number,
+            truth: self.truth || other.truth,
+            texts,
+        }
+    }
+
+    fn takes(&self, expected: &ExpectedValue) -> bool {
+        let is_among = |matches: &dyn Fn(&str) -> bool| match &self.texts {
+            Some(texts) => texts.iter().any(|text| matches(text)),
+            None => true,
+        };
+        match expected {
+            ExpectedValue::Exactly(Value::String(text)) => {
+                self.text && is_among(&|own| own == text)
+            }
+            ExpectedValue::Pattern(pattern) => {
+                self.text && is_among(&|own| pattern.glob().matches(own))
+            }
+            ExpectedValue::Exactly(Value::Bool(_)) => self.truth,
+            ExpectedValue::Exactly(Value::Int(_) | Value::Uint(_) | Value::Float(_)) => self.number,
+            ExpectedValue::Exactly(
+                Value::Null | Value::Unsound(_) | Value::List(_) | Value::Map(_),
+            ) => true,
+        }
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::context::Lint;
-use crate::authz::{Glob, Rule, UNCLASSIFIED, What};
+use crate::authz::{Effect, Glob, Mode, Rule, UNCLASSIFIED, What};
 use crate::policy::silence::{EMPTY_CLASS, UNKNOWN_TOOL};
-use crate::yaml::{Data, Node, silence_of};
+use crate::yaml::{Data, Node, silence_of, suggestion};
 
 impl Lint<'_> {
     /// The recorded tools of the servers that a rule applies to, if all of them are recorded.
@@ -50,9 +50,25 @@ impl Lint<'_> {
             .filter(|class| empty(class) && &***class != UNCLASSIFIED)
             .collect();
         let help = "see `tools_snapshot` in the configuration";
-        for glob in missing {
+        let mut known: Vec<&str> = names.iter().map(|(_, tool)| *tool).collect();
+        known.sort_unstable();
+        known.dedup();
+        let refuses = rule.effect != Effect::Allow && rule.mode == Mode::Enforce;
+        let knows_all = what.servers.is_some() || self.context.records_all;
+        let missing: Vec<(&Glob, Option<String>)> = missing
+            .into_iter()
+            .map(|glob| (glob, meant(glob, &known)))
+            .collect();
+        for (glob, near) in missing {
             let message = format!("no recorded tool matches `{}`", glob.as_str());
-            self.warn(rule, &["what", "tools"], UNKNOWN_TOOL, &message, help);
+            let help = near.as_deref().unwrap_or(help);
+            let way = ["what", "tools"];
+            // What refuses a tool that is not there lets the one that was meant through.
+            if refuses && knows_all && glob.exact().is_some() {
+                self.refuse(rule, &way, UNKNOWN_TOOL, &message, help);
+            } else {
+                self.warn(rule, &way, UNKNOWN_TOOL, &message, help);
+            }
         }
         for class in empty {
             let message = format!("no recorded tool is in the class `{class}`");
@@ -77,11 +93,34 @@ impl Lint<'_> {
                     if !recorded.iter().any(|tool| glob.matches(tool)) {
                         let message =
                             format!("no recorded tool of `{server}` matches `{}`", glob.as_str());
-                        let help = "see `tools_snapshot` in the configuration";
+                        let known: Vec<&str> = recorded.iter().map(String::as_str).collect();
+                        let near = meant(&glob, &known);
+                        let help = "see `tools_snapshot` in the configuration".to_owned();
+                        let help = near.unwrap_or(help);
                         self.findings.lint(node, UNKNOWN_TOOL, message, help);
                     }
                 }
             }
         }
     }
+}
+
+/// What was probably meant by a name or pattern that matches no known tool.
+fn meant(glob: &Glob, known: &[&str]) -> Option<String> {
+    if glob.exact().is_some() {
+        let near = suggestion(glob.as_str(), known);
+        return near.starts_with("did you mean").then_some(near);
+    }
+    let start = glob.literal_start();
+    let beginnings = known.iter().flat_map(|tool| {
+        let ends = tool.char_indices().map(|(at, _)| at).skip(1);
+        ends.filter_map(|end| tool.get(..end))
+    });
+    let near = |beginning: &&str| {
+        let same_end = beginning.chars().last() == start.chars().last();
+        same_end && strsim::damerau_levenshtein(beginning, start) == 1
+    };
+    let found = beginnings.into_iter().find(near)?;
+    let rest = glob.as_str().strip_prefix(start).unwrap_or_default();
+    (start.len() > 3).then(|| format!("did you mean `{found}{rest}`?"))
 }

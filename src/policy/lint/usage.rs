@@ -74,6 +74,45 @@ pub fn inner_servers(policy: &Policy, indirect: &IndirectTools) -> BTreeSet<Stri
     ruled.map(|(server, _)| server.clone()).collect()
 }
 
+/// The servers among these on which some rule allows tools by a pattern, or all of them, so that one
+/// that nobody has seen is allowed too.
+#[must_use]
+pub fn pattern_servers<'s>(
+    policy: &Policy,
+    servers: impl Iterator<Item = &'s str>,
+) -> BTreeSet<String> {
+    let is_open = |server: &&str| {
+        let mut rules = policy.rules().iter();
+        rules.any(|rule| allows_by_pattern(policy, rule, server))
+    };
+    servers.filter(is_open).map(str::to_owned).collect()
+}
+
+fn allows_by_pattern(policy: &Policy, rule: &Rule, server: &str) -> bool {
+    let Some(what) = rule.what.as_ref() else {
+        return false;
+    };
+    let kinds = what.kinds();
+    let names_calls = |methods: &[MethodPattern]| methods.iter().any(is_call);
+    let is_about_tools = (kinds.is_empty() || kinds.contains(&ResourceKind::Tool))
+        && what.methods.as_deref().is_none_or(names_calls);
+    if rule.effect != Effect::Allow
+        || rule.mode != Mode::Enforce
+        || !is_about_tools
+        || !what.covers_server(server)
+    {
+        return false;
+    }
+    match (&what.tools, &what.classes) {
+        (Some(globs), _) => globs.iter().any(|glob| glob.exact().is_none()),
+        (None, Some(classes)) => policy.tables().any(|(own, table)| {
+            let mut patterns = table.patterns();
+            **own == *server && patterns.any(|(_, class)| classes.contains(class))
+        }),
+        (None, None) => true,
+    }
+}
+
 /// Whether a rule may allow a tool of a server that another one calls.
 fn allows_inner(rule: &Rule, server: &str, indirect: &[IndirectTool]) -> bool {
     if rule.effect != Effect::Allow || rule.mode != Mode::Enforce {

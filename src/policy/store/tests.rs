@@ -87,7 +87,13 @@ fn unreadable_policies_are_reported_in_one_line() {
             "none.yaml",
             format!("no policy file at `{shown}/none.yaml`"),
         ),
-        ("empty", format!("no policy file at `{shown}/empty`")),
+        (
+            "empty",
+            format!(
+                "no policy file at `{shown}/empty`: directories of a directory are not searched, \
+                 which `{shown}/empty/**/*.yaml` does"
+            ),
+        ),
         ("*.yml", format!("no policy file at `{shown}/*.yml`")),
         (
             "latin1.yaml",
@@ -164,7 +170,10 @@ fn an_unreadable_path_named_like_a_policy_or_test_is_an_error() {
         let path = directory.path().join("only.yaml");
         spoil(&path, how);
         if how == "a directory" {
-            assert!(matches!(read(&path), Err(ReadPolicyError::Missing(_))));
+            assert!(matches!(
+                read(&path),
+                Err(ReadPolicyError::EmptyDirectory(_))
+            ));
         } else {
             let error = read(&path).unwrap_err().to_string();
             assert!(error.contains(how), "{error}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::request::{IndirectTools, ToolDefaults};
 use crate::authz::{ScopeNames, TrustedHints, UriForm};
+use crate::policy::issuers::Issuers;
 
 /// What sample requests may take for granted.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +14,8 @@ pub struct SampleContext {
     pub servers: Option<Vec<String>>,
     /// The issuer of subjects that do not name one.
     pub issuer: String,
+    /// The issuers that a subject may have; where none are known, their names are not checked.
+    pub issuers: Arc<Issuers>,
     /// What trusted annotations say of recorded tools.
     pub hints: Arc<TrustedHints>,
     /// How servers read URIs, where it is not as usual.

@@ -11,8 +11,12 @@ use super::caller::SampleCaller;
 use super::context::SampleContext;
 use super::expectation::{ExpectedOutcome, Test};
 use super::request::{SampleAsk, SampleRequest};
+use crate::policy::document::method_fault;
 use crate::policy::silence::silenced;
 use crate::yaml::{self, Fields, Findings, Node, Source, list, string};
+
+/// The reason for which a method outside the protocol is denied.
+const UNKNOWN_METHOD: &str = "unknown_method";
 
 /// Reads `tests` of one file.
 pub(super) fn read_tests(
@@ -59,6 +63,7 @@ fn read_test(node: &Node, context: &SampleContext, findings: &mut Findings) -> O
         Some(read)
     });
     fields.finish(findings);
+    refuse_method(node, expected.as_ref(), findings);
     let (name_node, name) = name?;
     Some(Test {
         silence,
@@ -67,6 +72,27 @@ fn read_test(node: &Node, context: &SampleContext, findings: &mut Findings) -> O
         request: request?,
         expected: expected?,
     })
+}
+
+/// Refuses a method that nobody sends, unless the test is about that.
+fn refuse_method(test: &Node, expected: Option<&ExpectedOutcome>, findings: &mut Findings) {
+    let method = test
+        .member("request")
+        .and_then(|node| node.member("method"));
+    let (Some(method), Some(ExpectedOutcome::Call(expected))) = (method, expected) else {
+        return;
+    };
+    let reason = expected.reason.as_ref();
+    if reason.is_some_and(|reason| reason.value == UNKNOWN_METHOD) {
+        return;
+    }
+    if let Some(fault) = method.as_str().and_then(method_fault) {
+        let help = format!(
+            "{}; a test of it expects `reason: {UNKNOWN_METHOD}`",
+            fault.help
+        );
+        findings.error(method, fault.message, help);
+    }
 }
 
 /// Reads one request: a mapping as in a test, or one under the key `request`.
@@ -92,7 +118,7 @@ pub fn read_subjects(
         let mut fields = Fields::open(root, "a file of subjects", findings)?;
         let subjects = fields.required("subjects", findings, |node, findings| {
             list(node, findings, |node, findings| {
-                subject::read_caller(node, &context.issuer, findings)
+                subject::read_caller(node, context, findings)
             })
         });
         fields.finish(findings);

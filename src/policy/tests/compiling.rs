@@ -53,7 +53,7 @@ fn several_files_are_one_policy() {
     let findings = compile(&[first, second, again], &context()).unwrap_err();
     let expected = [
         "c.yaml:1:9: error: the tools of `github` are defined twice (keep them in one file)",
-        "c.yaml:3:8: error: the id `x` is used twice (the first is in b.yaml:2)",
+        "c.yaml:3:8: error: the id `x` is used twice, in b.yaml:2 and c.yaml:3 (rename one of the two)",
     ];
     assert_eq!(findings.to_lines(), expected);
 }

@@ -14,7 +14,7 @@ use crate::policy::testing::context::SampleContext;
 use crate::policy::testing::request::{
     History, INPUT, SampleAsk, SampleRequest, Situation, sample_lists,
 };
-use crate::yaml::{self, Data, Fields, Findings, Node, choice, list_or_one, quoted, string};
+use crate::yaml::{self, Data, Fields, Findings, Node, choice, list_or_one, string, suggestion};
 
 /// The name of a header, in lower case, and its value.
 type SampleHeader = (Cow<'static, str>, Cow<'static, str>);
@@ -31,7 +31,7 @@ pub(super) fn read_request(
     });
     let ask = read_ask(&mut fields, findings);
     let subject = fields.required("subject", findings, |node, findings| {
-        read_subject(node, &context.issuer, findings)
+        read_subject(node, context, findings)
     });
     let at = fields.optional("at", findings, timestamp);
     let from = fields.optional("from", findings, address);
@@ -112,7 +112,8 @@ fn known_server(node: &Node, context: &SampleContext, findings: &mut Findings) -
     let name = string(node, findings)?;
     let known = context.servers.as_ref();
     if let Some(known) = known.filter(|known| !known.contains(&name)) {
-        let help = format!("configured: {}", quoted(known));
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let help = suggestion(&name, &known);
         findings.error(node, format!("unknown server `{name}`"), help);
         return None;
     }

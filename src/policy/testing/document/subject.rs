@@ -5,13 +5,19 @@ use std::sync::Arc;
 
 use super::values::{address, facts, peer, timestamp};
 use crate::authz::{Subject, UnknownFacts, Value};
+use crate::policy::issuers::Issuers;
 use crate::policy::testing::caller::{SampleCaller, default_time};
+use crate::policy::testing::context::SampleContext;
 use crate::yaml::{Data, Fields, Findings, Node, list_or_one, string};
 
 /// Reads `subject`.
-pub(super) fn read_subject(node: &Node, issuer: &str, findings: &mut Findings) -> Option<Subject> {
+pub(super) fn read_subject(
+    node: &Node,
+    context: &SampleContext,
+    findings: &mut Findings,
+) -> Option<Subject> {
     let mut fields = Fields::open(node, "`subject`", findings)?;
-    let subject = subject_fields(&mut fields, issuer, findings);
+    let subject = subject_fields(&mut fields, context, findings);
     fields.finish(findings);
     Some(subject)
 }
@@ -19,12 +25,12 @@ pub(super) fn read_subject(node: &Node, issuer: &str, findings: &mut Findings) -
 /// Reads one of `subjects`: a subject with a name for the reader, and where it calls from.
 pub(super) fn read_caller(
     node: &Node,
-    issuer: &str,
+    context: &SampleContext,
     findings: &mut Findings,
 ) -> Option<SampleCaller> {
     let mut fields = Fields::open(node, "a subject", findings)?;
     let name = fields.optional("name", findings, string);
-    let subject = subject_fields(&mut fields, issuer, findings);
+    let subject = subject_fields(&mut fields, context, findings);
     let from = fields.optional("from", findings, address);
     let peer = fields.optional("peer", findings, peer);
     let at = fields.optional("at", findings, timestamp);
@@ -39,7 +45,11 @@ pub(super) fn read_caller(
 }
 
 /// The subject that a token with these facts would have.
-fn subject_fields(fields: &mut Fields<'_>, issuer: &str, findings: &mut Findings) -> Subject {
+fn subject_fields(
+    fields: &mut Fields<'_>,
+    context: &SampleContext,
+    findings: &mut Findings,
+) -> Subject {
     let mut texts = |key, findings: &mut Findings| {
         let Some(node) = fields.node_of(key) else {
             return Vec::new();
@@ -54,10 +64,12 @@ fn subject_fields(fields: &mut Fields<'_>, issuer: &str, findings: &mut Findings
     let roles = texts("roles", findings);
     let scopes = texts("scopes", findings);
     let scopes = scopes.iter().flat_map(|text| text.split_ascii_whitespace());
-    let named = fields.optional("issuer", findings, issuer_name);
+    let named = fields.optional("issuer", findings, |node, findings| {
+        issuer_name(node, &context.issuers, findings)
+    });
     let mut text = |key| fields.optional(key, findings, string).map(Arc::from);
     Subject {
-        issuer: named.unwrap_or_else(|| issuer.into()),
+        issuer: named.unwrap_or_else(|| context.issuer.as_str().into()),
         id: text("id").unwrap_or_else(|| "anyone".into()),
         agent: text("agent"),
         groups: groups.into_iter().map(Arc::from).collect(),
@@ -73,11 +85,15 @@ fn subject_fields(fields: &mut Fields<'_>, issuer: &str, findings: &mut Findings
 }
 
 /// An `iss`, which never has the variable of an issuer with several tenants.
-fn issuer_name(node: &Node, findings: &mut Findings) -> Option<Arc<str>> {
+fn issuer_name(node: &Node, issuers: &Issuers, findings: &mut Findings) -> Option<Arc<str>> {
     let name = string(node, findings)?;
     if name.contains(['{', '}']) {
         let message = format!("no token has the `iss` `{name}`");
         findings.error(node, message, "name the issuer of one tenant");
+        return None;
+    }
+    if let Some(help) = issuers.unknown(&name) {
+        findings.error(node, format!("unknown issuer `{name}`"), help);
         return None;
     }
     Some(name.into())
