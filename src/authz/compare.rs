@@ -10,6 +10,8 @@ mod number;
 
 pub(super) use number::NumberReadings;
 
+use std::borrow::Cow;
+
 use super::json_text;
 use super::matching::Match;
 use super::spelling::{fold, is_near, is_same_key, trim, visible};
@@ -114,10 +116,11 @@ fn is_far_from_number(number: Number, value: &Value<'_>) -> bool {
         Value::Unsound(_) => false,
         Value::Bool(_) => !is_zero && number != Number::Integer(1),
         Value::Null => !is_zero,
-        // Servers may unwrap an object: `{"$eq": 5}` is 5 to a database.
-        Value::Map(members) => members
-            .iter()
-            .all(|(_, value)| is_far_from_number(number, value)),
+        // Servers may unwrap an object: `{"$eq": 5}` is 5 to a database. Or they take its names for
+        // the elements of a list, as Python iterates it.
+        Value::Map(members) => members.iter().all(|(name, value)| {
+            is_far_from_number(number, &name_of(name)) && is_far_from_number(number, value)
+        }),
         Value::List(items) => match items.as_slice() {
             [] => !is_zero,
             [item] => is_far_from_number(number, item),
@@ -140,10 +143,10 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
                 is_too_long(named, &joined) || !is_near(named, &joined)
             }
         }
-        // Servers may unwrap an object.
+        // Servers may unwrap an object, or take its names for the elements of a list.
         Value::Map(members) => members
             .iter()
-            .all(|(_, value)| is_far_from_text(named, value)),
+            .all(|(name, value)| is_far_text(named, name) && is_far_from_text(named, value)),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
             !spellings(value)
                 .iter()
@@ -151,6 +154,11 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
                 && is_far_from_spelled(&fold(named), value)
         }
     }
+}
+
+/// The name of a member as a value.
+pub(super) fn name_of<'v>(name: &'v str) -> Value<'v> {
+    Value::String(Cow::Borrowed(name))
 }
 
 /// Whether a scalar differs from the number or boolean that a folded text spells.
@@ -343,7 +351,7 @@ fn is_far_from_list(named: &[Value<'_>], value: &Value<'_>) -> bool {
     }
 }
 
-fn is_far_from_map(named: &[(std::borrow::Cow<'_, str>, Value<'_>)], value: &Value<'_>) -> bool {
+fn is_far_from_map(named: &[(Cow<'_, str>, Value<'_>)], value: &Value<'_>) -> bool {
     match value {
         Value::Map(members) => named.iter().any(|(key, named)| {
             members
