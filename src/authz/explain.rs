@@ -10,7 +10,7 @@ mod parts;
 
 use std::sync::Arc;
 
-pub use absent::claims_absent;
+pub use absent::{WantedClaims, claims_wanted};
 pub use no_result::NoResult;
 
 use super::call::Call;

@@ -16,7 +16,7 @@ use super::conclude::Conclusion;
 use super::decision::RequestDecision;
 use super::described;
 use super::dynamic_metadata::metadata;
-use super::parse::ParsedRequest;
+use super::parse::{ParsedRequest, Rejection};
 use super::pipeline::Pipeline;
 use super::reason::Reason;
 use super::rehearsal::rehearsed_reason;
@@ -173,6 +173,15 @@ impl<'p> Observation<'p> {
         }
     }
 
+    /// Records the version that a rejected request asks for.
+    pub(super) fn rejected(&mut self, rejection: &Rejection) {
+        if let (Some(record), Rejection::Message(refusal)) = (&mut self.record, rejection) {
+            let version = refusal.requested_version();
+            let version = version.filter(|version| !version.is_empty());
+            record.detail = version.map(str::to_owned);
+        }
+    }
+
     /// Records who the TLS peer has proved to be, where it has to.
     pub(super) fn peer(&mut self, peer: &FoundPeer) {
         if let Some(record) = &mut self.record
@@ -210,9 +219,8 @@ impl<'p> Observation<'p> {
             .rules_indeterminate
             .clone_from(&decided.indeterminate);
         described::classify(record, parsed, decided);
-        if !decided.claims_absent.is_empty() {
-            let names = decided.claims_absent.join(", ");
-            record.detail = Some(format!("claim absent: {names}"));
+        if let Some(detail) = described::detail(decided) {
+            record.detail = Some(detail);
         }
         let shadow = decided.shadow.as_ref();
         record.shadow = shadow

@@ -103,6 +103,7 @@ impl Pipeline {
         }
         let to = parsed.addressee(decision_id);
         if let Some(rejection) = &parsed.rejection {
+            observation.rejected(rejection);
             return rejected(rejection, &to);
         }
         if !header_room::has_room(request, server, &subject, policy, &self.limits) {
