@@ -244,8 +244,7 @@ impl Pipeline {
         let handoff = context.hand_over(&mut decided, &*self.state, to, parsed);
         in_flight::keep_ids(self, ids.ok().flatten().as_ref(), &context, &mut decided);
         if decided.is_allowed() && resume::is_ignored(request, server, parsed.era) {
-            let sessions = &self.metrics.sessions;
-            sessions.record_resumption_ignored(&server.name);
+            resume::tell_ignored(self, server);
         }
         observation.decided(&decided, parsed);
         if let (Some(rehearsal), Some(candidate)) = (&decided.candidate, &candidate) {

@@ -52,4 +52,6 @@ mod source;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod traces;
