@@ -174,7 +174,9 @@ fn largest(filler: &str) -> Record {
         issuer: text(),
         subject: text(),
         key_id: text(),
-        audience: rules,
+        audience: rules.clone(),
+        audience_expected: rules,
+        host: Some(long.clone()),
         unverified: Some(Unverified {
             issuer: Some(long.clone()),
             key_id: Some(long.clone()),

@@ -366,7 +366,9 @@ impl AuthnSettings {
                     fault: why,
                 });
             }
-            if settings.provider == Some(Provider::Spiffe) && !spiffe::is_trust_domain(&name) {
+            // Of a name that begins like one, this was found above.
+            let is_spiffe = settings.provider == Some(Provider::Spiffe);
+            if is_spiffe && !name.starts_with(spiffe::SCHEME) {
                 fault(InvalidSettings::Name {
                     issuer: name.clone(),
                     fault: InvalidIssuerName::TrustDomain,

@@ -157,7 +157,7 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
 }
 
 /// The name of a member as a value.
-pub(super) fn name_of<'v>(name: &'v str) -> Value<'v> {
+pub(super) fn name_of(name: &str) -> Value<'_> {
     Value::String(Cow::Borrowed(name))
 }
 

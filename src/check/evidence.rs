@@ -22,7 +22,7 @@ use super::reason::Reason;
 use super::rehearsal::rehearsed_reason;
 use super::request::HttpRequest;
 use super::response_context::{CONTEXT_FACT, FILTER_FACT};
-use super::server::Server;
+use super::server::{Face, Server};
 use super::session::word;
 use super::verdict::{Outcome, Verdict};
 use crate::audit::{self, Record, WouldBe};
@@ -74,6 +74,8 @@ impl<'p> Observation<'p> {
             subject: None,
             key_id: None,
             audience: Vec::new(),
+            audience_expected: Vec::new(),
+            host: None,
             unverified: None,
             agent: None,
             tenant: None,
@@ -166,10 +168,15 @@ impl<'p> Observation<'p> {
         record.tenant.clone_from(&subject.tenant);
     }
 
-    /// Records why the caller is not authenticated, and what the token says of itself.
-    pub(super) fn unauthenticated(&mut self, failure: &AuthenticationFailure) {
+    /// Records why the caller is not authenticated at this host, and what the token says of itself.
+    pub(super) fn unauthenticated(
+        &mut self,
+        failure: &AuthenticationFailure,
+        face: &Face,
+        host: &str,
+    ) {
         if let Some(record) = &mut self.record {
-            refused::describe(record, failure);
+            refused::describe(record, failure, (face, host));
         }
     }
 

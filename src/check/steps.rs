@@ -87,7 +87,7 @@ impl Pipeline {
                 // A caller who is not authenticated costs no more than it takes to say so.
                 let parsed = glimpse(request, server, &self.limits);
                 observation.parsed(&parsed);
-                observation.unauthenticated(&failure);
+                observation.unauthenticated(&failure, &face, &request.host_folded());
                 observation.stage(Stage::Parse);
                 refusal_log::tell(&self.notices, &server.name, &failure, now);
                 return unauthenticated(&parsed.addressee(decision_id), &face, &failure);

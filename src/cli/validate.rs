@@ -1,6 +1,6 @@
 //! `mcp-authz validate`: reports everything that is wrong, at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use super::load;
 use super::outcome::{FINDINGS, Stop, error_line, print};
 use crate::app::{self, FaultWeight, IssuerFileFault, RunError};
 use crate::catalog::{Catalog, RecordedTool};
+use crate::check::UriForm;
 use crate::config::{self, Config, Inspection, PolicyUsage, RecordedNames, UNUSABLE_KEY};
 use crate::envoy::bootstrap::{self, Expected, ExpectedHosts};
 use crate::policy::testing::Suite;
@@ -69,7 +70,7 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Stop> {
 /// tell, because it is wrong, is left open when the others are looked at.
 fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> Findings {
     let mut inspection = config::inspect(source.name, source.text, base);
-    let context = match &inspection.config {
+    let context = match inspection.known() {
         Some(config) => {
             let catalog = Catalog::open(
                 config.watched_servers(),
@@ -309,25 +310,32 @@ fn look_at_policy(
             return (None, findings);
         }
     };
+    let is_known = inspection.known().is_some();
+    let uris = if is_known {
+        Arc::clone(&context.uris)
+    } else {
+        any_form(context)
+    };
     let lint = LintContext {
         arguments: declared(&records),
         tools: load::names(records),
         hints: Arc::clone(&context.hints),
-        uris: Arc::clone(&context.uris),
+        uris,
         issuers: Arc::clone(&context.issuers),
         peers_are_verified: inspection
-            .config
-            .as_ref()
+            .known()
             .is_none_or(|config| config.peers_ca_file.is_some()),
         suite: suite.as_ref().ok(),
         now: Some(app::now()),
     };
     findings.absorb(policy::lint(&sources, &policy, &lint));
     match suite {
-        Ok(suite) => findings.absorb(suite.run(&policy).failures),
+        // What is not known of the servers would decide otherwise.
+        Ok(suite) if is_known => findings.absorb(suite.run(&policy).failures),
+        Ok(_) => {}
         Err(wrong) => findings.absorb(wrong),
     }
-    let servers = inspection.config.as_ref().map(|config| &config.servers);
+    let servers = inspection.known().map(|config| &config.servers);
     let servers = servers
         .into_iter()
         .flatten()
@@ -343,6 +351,16 @@ fn look_at_policy(
             .collect(),
     };
     (Some(usage), findings)
+}
+
+/// The form in which every URI is evaluated, for each server whose form is not known.
+fn any_form(context: &CompileContext) -> Arc<HashMap<String, UriForm>> {
+    let servers = context.servers.iter().flatten();
+    Arc::new(
+        servers
+            .map(|name| (name.clone(), UriForm::Opaque))
+            .collect(),
+    )
 }
 
 fn text(findings: &Findings, errors: usize, warnings: usize) -> String {
