@@ -10,8 +10,6 @@ mod number;
 
 pub(super) use number::NumberReadings;
 
-use std::borrow::Cow;
-
 use super::json_text;
 use super::matching::Match;
 use super::spelling::{fold, is_near, is_same_key, trim, visible};
@@ -119,7 +117,7 @@ fn is_far_from_number(number: Number, value: &Value<'_>) -> bool {
         // Servers may unwrap an object: `{"$eq": 5}` is 5 to a database. Or they take its names for
         // the elements of a list, as Python iterates it.
         Value::Map(members) => members.iter().all(|(name, value)| {
-            is_far_from_number(number, &name_of(name)) && is_far_from_number(number, value)
+            is_far_from_number(number, &Value::of_text(name)) && is_far_from_number(number, value)
         }),
         Value::List(items) => match items.as_slice() {
             [] => !is_zero,
@@ -154,11 +152,6 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
                 && is_far_from_spelled(&fold(named), value)
         }
     }
-}
-
-/// The name of a member as a value.
-pub(super) fn name_of(name: &str) -> Value<'_> {
-    Value::String(Cow::Borrowed(name))
 }
 
 /// Whether a scalar differs from the number or boolean that a folded text spells.
@@ -351,7 +344,7 @@ fn is_far_from_list(named: &[Value<'_>], value: &Value<'_>) -> bool {
     }
 }
 
-fn is_far_from_map(named: &[(Cow<'_, str>, Value<'_>)], value: &Value<'_>) -> bool {
+fn is_far_from_map(named: &[(std::borrow::Cow<'_, str>, Value<'_>)], value: &Value<'_>) -> bool {
     match value {
         Value::Map(members) => named.iter().any(|(key, named)| {
             members

@@ -5,7 +5,6 @@
 //! is removed unless the server is configured to check the session too. The server then opens a new
 //! stream, which clients accept; after a rejection they would stop listening.
 
-use super::pipeline::Pipeline;
 use super::request::HttpRequest;
 use super::server::Server;
 use crate::mcp::Era;
@@ -26,21 +25,6 @@ pub(super) fn is_ignored(request: &HttpRequest<'_>, server: &Server, era: Era) -
     request.method == "GET"
         && !may_resume(request, server, era)
         && request.header(HEADER).any(|id| !id.is_empty())
-}
-
-/// Counts such a request, and tells operators of the first one to each server: what the server sent
-/// in the meantime is lost, also the response to a call that the client polls for.
-pub(super) fn tell_ignored(pipeline: &Pipeline, server: &Server) {
-    let sessions = &pipeline.metrics.sessions;
-    sessions.record_resumption_ignored(&server.name);
-    if !server.settings.resume && pipeline.notices.is_first_resumption(&server.name) {
-        tracing::warn!(
-            server = &*server.name,
-            "a client asked to resume a stream, and got a new one: what the server sent meanwhile is \
-             lost, also the response to a call whose stream broke off or is polled for. If the server \
-             gives the events of a stream to its session alone, set `resume: on`"
-        );
-    }
 }
 
 /// Whether a request that may resume has two ids, of which servers take one or the other.

@@ -244,13 +244,29 @@ impl Pipeline {
         let handoff = context.hand_over(&mut decided, &*self.state, to, parsed);
         in_flight::keep_ids(self, ids.ok().flatten().as_ref(), &context, &mut decided);
         if decided.is_allowed() && resume::is_ignored(request, server, parsed.era) {
-            resume::tell_ignored(self, server);
+            self.tell_ignored_resumption(server);
         }
         observation.decided(&decided, parsed);
         if let (Some(rehearsal), Some(candidate)) = (&decided.candidate, &candidate) {
             observation.candidate(rehearsal, candidate.revision());
         }
         context.conclude(decided, prepared, handoff, to)
+    }
+
+    /// Counts a stream that is not resumed, and tells operators of the first one of each server: what
+    /// the server sent in the meantime is lost, also the response to a call that the client polls
+    /// for.
+    fn tell_ignored_resumption(&self, server: &Server) {
+        let sessions = &self.metrics.sessions;
+        sessions.record_resumption_ignored(&server.name);
+        if !server.settings.resume && self.notices.is_first_resumption(&server.name) {
+            tracing::warn!(
+                server = &*server.name,
+                "a client asked to resume a stream, and got a new one: what the server sent meanwhile \
+                 is lost, also the response to a call whose stream broke off or is polled for. If the \
+                 server gives the events of a stream to its session alone, set `resume: on`"
+            );
+        }
     }
 
     /// Reports what the request shows of mistakes in the PEP's configuration.

@@ -1,6 +1,6 @@
 //! `mcp-authz validate`: reports everything that is wrong, at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use super::load;
 use super::outcome::{FINDINGS, Stop, error_line, print};
 use crate::app::{self, FaultWeight, IssuerFileFault, RunError};
 use crate::catalog::{Catalog, RecordedTool};
-use crate::check::UriForm;
 use crate::config::{self, Config, Inspection, PolicyUsage, RecordedNames, UNUSABLE_KEY};
 use crate::envoy::bootstrap::{self, Expected, ExpectedHosts};
 use crate::policy::testing::Suite;
@@ -314,7 +313,7 @@ fn look_at_policy(
     let uris = if is_known {
         Arc::clone(&context.uris)
     } else {
-        any_form(context)
+        context.any_forms()
     };
     let lint = LintContext {
         arguments: declared(&records),
@@ -325,7 +324,7 @@ fn look_at_policy(
         peers_are_verified: inspection
             .known()
             .is_none_or(|config| config.peers_ca_file.is_some()),
-        suite: suite.as_ref().ok(),
+        suite: suite.as_ref().ok().filter(|_| is_known),
         now: Some(app::now()),
     };
     findings.absorb(policy::lint(&sources, &policy, &lint));
@@ -351,16 +350,6 @@ fn look_at_policy(
             .collect(),
     };
     (Some(usage), findings)
-}
-
-/// The form in which every URI is evaluated, for each server whose form is not known.
-fn any_form(context: &CompileContext) -> Arc<HashMap<String, UriForm>> {
-    let servers = context.servers.iter().flatten();
-    Arc::new(
-        servers
-            .map(|name| (name.clone(), UriForm::Opaque))
-            .collect(),
-    )
 }
 
 fn text(findings: &Findings, errors: usize, warnings: usize) -> String {

@@ -1,6 +1,5 @@
 //! Dates in texts.
 
-use super::name_of;
 use crate::authz::value::Value;
 
 /// An ISO 8601 date, alone or followed by a time.
@@ -44,9 +43,9 @@ impl Date {
                 None => !text.chars().any(char::is_numeric),
             },
             Value::List(items) => items.iter().all(|item| self.is_far_from(item)),
-            Value::Map(members) => members
-                .iter()
-                .all(|(name, value)| self.is_far_from(&name_of(name)) && self.is_far_from(value)),
+            Value::Map(members) => members.iter().all(|(name, value)| {
+                self.is_far_from(&Value::of_text(name)) && self.is_far_from(value)
+            }),
             Value::Null
             | Value::Bool(_)
             | Value::Int(_)

@@ -1,7 +1,5 @@
 //! A selector over one claim of a token, or over one fact about a device.
 
-use std::borrow::Cow;
-
 use super::value::ExpectedValue;
 use crate::authz::matching::Match;
 use crate::authz::path::{ValuePath, gather_claim};
@@ -73,7 +71,7 @@ impl ClaimSelector {
     }
 
     fn is_near(&self, text: &str) -> bool {
-        let text = Value::String(Cow::Borrowed(text));
+        let text = Value::of_text(text);
         ExpectedValue::match_one(&self.expected, &text) != Match::No
     }
 }

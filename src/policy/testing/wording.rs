@@ -127,9 +127,7 @@ fn no_result_clause(because: &NoResult) -> Cow<'_, str> {
         }
         NoResult::NoObject => "the path leads into something that is no object",
         NoResult::TwoPaths => "the path has two readings",
-        NoResult::LeftOut => {
-            "claim unknown: the token leaves it out, or has it in a form that says nothing"
-        }
+        NoResult::LeftOut => "claim unknown: the token leaves it out",
         NoResult::ClaimAbsent => "claim absent",
         NoResult::NoClass => "the class of the tool is not known",
         NoResult::NoDevice => "nothing is known of the device",

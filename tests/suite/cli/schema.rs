@@ -393,6 +393,10 @@ fn accepts_members(
         "minProperties" => object.is_none_or(|object| !object.is_empty()),
         "minItems" => list.is_none_or(|list| says.as_u64() <= Some(list.len() as u64)),
         "maxItems" => list.is_none_or(|list| says.as_u64() >= Some(list.len() as u64)),
+        "uniqueItems" => list.is_none_or(|list| {
+            let mut rest = list.iter().enumerate();
+            rest.all(|(at, item)| !list.iter().skip(at + 1).any(|other| other == item))
+        }),
         "items" => list.is_none_or(|list| list.iter().all(|item| accepts(root, says, item))),
         "properties" => object.is_none_or(|object| {
             object.iter().all(|(key, value)| {
