@@ -314,6 +314,9 @@ impl Authenticator {
             .or_else(|| issuer_name::microsoft_tenant(name));
         if let Some(tenant) = own_tenant {
             keys.retain(|key| issuer_name::is_key_of(key.issuer.as_deref(), tenant));
+            if keys.is_empty() {
+                return Err(AuthenticationError::ForeignKey);
+            }
         }
         let workloads = settings.workloads();
         let required = Requirements {

@@ -64,14 +64,10 @@ impl Challenges {
     /// The challenge for a caller who is not authenticated; the status is 401, or 400 where
     /// [`error_code`] is `invalid_request`.
     ///
-    /// Without any credentials of ours there is no `error` (RFC 6750 §3.1), unless a proxy was to send
-    /// them: then a client that logs in once more gets no further, and its user reads why.
+    /// Without any credentials of ours there is no `error` (RFC 6750 §3.1).
     #[must_use]
     pub fn unauthenticated(&self, failure: &AuthenticationFailure) -> String {
-        let code = match error_code(failure.error) {
-            None if failure.is_by_proxy => Some("invalid_token"),
-            code => code,
-        };
+        let code = error_code(failure.error);
         let told = told(failure);
         self.render(code.map(|code| (code, &*told)), &self.scopes)
     }
@@ -171,6 +167,7 @@ pub const fn error_code(error: AuthenticationError) -> Option<&'static str> {
         | E::UnknownIssuer
         | E::UnknownKey
         | E::AmbiguousKey
+        | E::ForeignKey
         | E::InvalidSignature
         | E::AudienceMismatch
         | E::ClientMismatch
@@ -229,6 +226,7 @@ pub const fn description(error: AuthenticationError) -> &'static str {
         E::UnknownIssuer => "The issuer is not trusted here.",
         E::UnknownKey => "The signing key is unknown.",
         E::AmbiguousKey => "The token does not say which key signed it.",
+        E::ForeignKey => "The signing key is that of another tenant.",
         E::InvalidSignature => "The signature is not valid.",
         E::AudienceMismatch => "The token is for another audience.",
         E::ClientMismatch => "The token without an audience is of another client.",

@@ -65,7 +65,7 @@ pub(super) async fn discover(
             Ok(url) => return Ok(url),
             Err(error @ (FetchError::Transport(_) | FetchError::Proxy(_))) => return Err(error),
             Err(error) if !is_telling => {
-                is_telling = !matches!(error, FetchError::Status(404));
+                is_telling = !matches!(error, FetchError::Status(404, _));
                 fault = error;
             }
             Err(_) => {}
@@ -80,15 +80,18 @@ async fn discover_at(
     document: &Url,
     limits: DocumentLimits,
 ) -> Result<Url, FetchError> {
-    let text = fetch::get(client, document, limits.bytes_max, asked.bearer).await?;
+    let text = fetch::get(client, document, limits.bytes_max, asked.bearer).await;
+    let text =
+        text.map_err(|error| FetchError::from(error).at(document, asked.bearer.is_some()))?;
     let metadata = json::decode(&text, limits.json_depth_max).map_err(FetchError::Metadata)?;
     keys_url(&metadata, asked, document)
 }
 
 /// `jwks_uri` of the metadata found at `document`.
 fn keys_url(metadata: &Value<'_>, asked: Asked<'_>, document: &Url) -> Result<Url, FetchError> {
-    if metadata.member("issuer").and_then(Value::as_str) != Some(asked.issuer) {
-        return Err(FetchError::IssuerMismatch);
+    let issuer = metadata.member("issuer").and_then(Value::as_str);
+    if issuer != Some(asked.issuer) {
+        return Err(FetchError::of_another(issuer));
     }
     let url = metadata.member("jwks_uri").and_then(Value::as_str);
     let url = url.and_then(|url| url_to_fetch(url, true));

@@ -67,6 +67,9 @@ pub enum AuthenticationError {
     /// The token names no key and more than one would fit.
     #[error("signing key is ambiguous")]
     AmbiguousKey,
+    /// The key with the token's key id is another tenant's, as its set says.
+    #[error("signing key is that of another tenant")]
+    ForeignKey,
     /// The signature is not that of the issuer's key.
     #[error("signature is not valid")]
     InvalidSignature,

@@ -107,7 +107,7 @@ fn at_fault(error: AuthenticationError) -> AtFault {
         E::CriticalHeader => AtFault::Named("crit"),
         E::TokenType => AtFault::Named("typ"),
         E::AlgorithmNotAllowed => AtFault::Named("alg"),
-        E::UnknownKey | E::AmbiguousKey => AtFault::Named("kid"),
+        E::UnknownKey | E::AmbiguousKey | E::ForeignKey => AtFault::Named("kid"),
         E::InvalidSignature => AtFault::Named("signature"),
         E::UnknownIssuer => AtFault::Claim(Claim::Issuer),
         E::AudienceMismatch => AtFault::Claim(Claim::Audience),

@@ -377,7 +377,8 @@ impl<S: FetchKeys> Refresher<S> {
             Err(error) => tracing::warn!(
                 issuer = %self.issuer,
                 has_keys = state.keys.is_some(),
-                "keys could not be fetched: {error}",
+                "keys could not be fetched: {}",
+                error.told(),
             ),
         }
     }

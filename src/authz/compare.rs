@@ -114,10 +114,11 @@ fn is_far_from_number(number: Number, value: &Value<'_>) -> bool {
         Value::Unsound(_) => false,
         Value::Bool(_) => !is_zero && number != Number::Integer(1),
         Value::Null => !is_zero,
-        // Servers may unwrap an object: `{"$eq": 5}` is 5 to a database.
-        Value::Map(members) => members
-            .iter()
-            .all(|(_, value)| is_far_from_number(number, value)),
+        // Servers may unwrap an object: `{"$eq": 5}` is 5 to a database. Or they take its names for
+        // the elements of a list, as Python iterates it.
+        Value::Map(members) => members.iter().all(|(name, value)| {
+            is_far_from_number(number, &Value::of_text(name)) && is_far_from_number(number, value)
+        }),
         Value::List(items) => match items.as_slice() {
             [] => !is_zero,
             [item] => is_far_from_number(number, item),
@@ -140,10 +141,10 @@ fn is_far_from_text(named: &str, value: &Value<'_>) -> bool {
                 is_too_long(named, &joined) || !is_near(named, &joined)
             }
         }
-        // Servers may unwrap an object.
+        // Servers may unwrap an object, or take its names for the elements of a list.
         Value::Map(members) => members
             .iter()
-            .all(|(_, value)| is_far_from_text(named, value)),
+            .all(|(name, value)| is_far_text(named, name) && is_far_from_text(named, value)),
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
             !spellings(value)
                 .iter()

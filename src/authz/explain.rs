@@ -11,7 +11,7 @@ mod parts;
 
 use std::sync::Arc;
 
-pub use absent::claims_absent;
+pub use absent::{WantedClaims, claims_wanted};
 pub use near::{NearMiss, near_misses};
 pub use no_result::NoResult;
 

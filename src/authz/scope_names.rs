@@ -79,6 +79,22 @@ impl ScopeNames {
         }
     }
 
+    /// The scopes whose names by the template the map has given to others, and which have no
+    /// advertised name of their own, each with that other scope.
+    #[must_use]
+    pub fn unadvertised(&self) -> Vec<(&str, &str)> {
+        let Some((before, behind)) = &self.around else {
+            return Vec::new();
+        };
+        let unadvertised = self.map.iter().filter_map(|(scope, advertised)| {
+            let inner = advertised.strip_prefix(before.as_str())?;
+            let inner = inner.strip_suffix(behind.as_str())?;
+            let is_named = self.map.contains_key(inner) || STANDARD.contains(&inner);
+            (!inner.is_empty() && !is_named).then_some((inner, scope.as_str()))
+        });
+        unadvertised.collect()
+    }
+
     /// The subject with the advertised names of its scopes beside their own; `None` if there are
     /// none to add.
     #[must_use]
@@ -122,6 +138,24 @@ mod tests {
             assert_eq!(names.advertised(scope), advertised, "{scope}");
         }
         assert_eq!(ScopeNames::default().advertised("a"), "a");
+    }
+
+    #[test]
+    fn a_scope_may_lose_its_name_to_another() {
+        let map = [
+            ("a", "api://n/b"),
+            ("c", "api://n/c"),
+            ("d", "api://n/e"),
+            ("e", "api://n/d"),
+            ("f", "other"),
+            ("g", "api://n/"),
+            ("h", "api://n/email"),
+        ];
+        let map = map.map(|(scope, name)| (scope.to_owned(), name.to_owned()));
+        let names = ScopeNames::new(Some("api://n/{scope}"), BTreeMap::from(map)).unwrap();
+        assert_eq!(names.unadvertised(), [("b", "a")]);
+        let unruled = ScopeNames::new(None, names.map).unwrap();
+        assert_eq!(unruled.unadvertised(), []);
     }
 
     #[test]

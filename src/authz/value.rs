@@ -27,6 +27,11 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// A string.
+    pub(super) fn of_text(text: &'a str) -> Self {
+        Value::String(Cow::Borrowed(text))
+    }
+
     /// The member `key` of an object.
     #[must_use]
     pub fn member(&self, key: &str) -> Option<&Value<'a>> {

@@ -55,6 +55,7 @@ fn nobody(decision_id: Uuid) -> Addressee<'static> {
         payload: None,
         refused_id: None,
         era: Era::Legacy,
+        supported: &[],
         decision_id,
     }
 }

@@ -15,7 +15,7 @@ use super::rehearsal::{add_rehearsal, rehearsed};
 use super::takings::{self, Took, take};
 use crate::authz::{
     self, AccessRequest, Assigned, Decision, Denial, DenialReason, Evaluation, LimitDemand,
-    NearMiss, Policy, Rehearsal, Rehearsed, Rules, Taken, Takings,
+    NearMiss, Policy, Rehearsal, Rehearsed, Rules, Taken, Takings, WantedClaims,
 };
 use crate::mcp::{Nesting, Refusal};
 use crate::state::{BindingKind, PlaceKey, State, StateUnavailable};
@@ -55,7 +55,7 @@ pub(super) struct RequestDecision {
     joined: Vec<Joined>,
     pub(super) rules: Vec<Arc<str>>,
     /// The claims for want of which no rule allows it.
-    pub(super) claims_absent: Vec<Arc<str>>,
+    pub(super) claims_wanted: WantedClaims,
     /// The allow rules that the request misses by one selector, where none allows it.
     pub(super) near_misses: Vec<NearMiss>,
     pub(super) indeterminate: Vec<Arc<str>>,
@@ -224,7 +224,7 @@ impl RequestDecision {
             && denial.reason == DenialReason::NoMatchingRule
             && self.decisive == index
         {
-            self.claims_absent = authz::claims_absent(policy, request);
+            self.claims_wanted = authz::claims_wanted(policy, request);
             self.near_misses = authz::near_misses(policy, request);
         }
     }

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::decision::RequestDecision;
 use super::parse::ParsedRequest;
 use crate::audit::{Arguments, InnerCall, Record};
+use crate::authz::Decision;
 use crate::mcp::{Message, Nesting, Target};
 
 /// The message that a target is of, and which targets of the request a record shows for it.
@@ -88,6 +89,29 @@ pub(super) fn describe(record: &mut Record, parsed: &ParsedRequest<'_>, decisive
             names,
         }
     });
+}
+
+/// What is at fault, where a denial can say it: names of the configuration, of the policy and of the
+/// schema of a tool, and never a value.
+pub(super) fn detail(decided: &RequestDecision) -> Option<String> {
+    let Some(Decision::Deny(denial)) = &decided.decision else {
+        return None;
+    };
+    let misfit = decided.misfit.as_ref();
+    if let Some(misfit) = misfit.filter(|misfit| misfit.reason() == denial.reason) {
+        let (place, kind) = (misfit.place(), misfit.kind());
+        return Some(match place {
+            "" => kind.to_owned(),
+            _ => format!("{place}: {kind}"),
+        });
+    }
+    let wanted = &decided.claims_wanted;
+    let lists = [("absent", &wanted.absent), ("unknown", &wanted.unknown)];
+    let lists = lists.iter().filter(|(_, names)| !names.is_empty());
+    let told: Vec<_> = lists
+        .map(|(how, names)| format!("claim {how}: {}", names.join(", ")))
+        .collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// Records the classes of the tools that are shown.

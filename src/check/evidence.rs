@@ -16,13 +16,13 @@ use super::conclude::Conclusion;
 use super::decision::RequestDecision;
 use super::described;
 use super::dynamic_metadata::metadata;
-use super::parse::ParsedRequest;
+use super::parse::{ParsedRequest, Rejection};
 use super::pipeline::Pipeline;
 use super::reason::Reason;
 use super::rehearsal::rehearsed_reason;
 use super::request::HttpRequest;
 use super::response_context::{CONTEXT_FACT, FILTER_FACT};
-use super::server::{CONTEXT_EXTENSION, Server};
+use super::server::{CONTEXT_EXTENSION, Face, Server};
 use super::session::word;
 use super::verdict::{Outcome, Verdict};
 use crate::audit::{self, Record, WouldBe};
@@ -75,6 +75,8 @@ impl<'p> Observation<'p> {
             subject: None,
             key_id: None,
             audience: Vec::new(),
+            audience_expected: Vec::new(),
+            host: None,
             unverified: None,
             agent: None,
             tenant: None,
@@ -191,10 +193,24 @@ impl<'p> Observation<'p> {
         });
     }
 
-    /// Records why the caller is not authenticated, and what the token says of itself.
-    pub(super) fn unauthenticated(&mut self, failure: &AuthenticationFailure) {
+    /// Records why the caller is not authenticated at this host, and what the token says of itself.
+    pub(super) fn unauthenticated(
+        &mut self,
+        failure: &AuthenticationFailure,
+        face: &Face,
+        host: &str,
+    ) {
         if let Some(record) = &mut self.record {
-            refused::describe(record, failure);
+            refused::describe(record, failure, (face, host));
+        }
+    }
+
+    /// Records the version that a rejected request asks for.
+    pub(super) fn rejected(&mut self, rejection: &Rejection) {
+        if let (Some(record), Rejection::Message(refusal)) = (&mut self.record, rejection) {
+            let version = refusal.requested_version();
+            let version = version.filter(|version| !version.is_empty());
+            record.detail = version.map(str::to_owned);
         }
     }
 
@@ -239,9 +255,8 @@ impl<'p> Observation<'p> {
             .map(|miss| format!("{}: {}", miss.rule, miss.selector).into())
             .collect();
         described::classify(record, parsed, decided);
-        if !decided.claims_absent.is_empty() {
-            let names = decided.claims_absent.join(", ");
-            record.detail = Some(format!("claim absent: {names}"));
+        if let Some(detail) = described::detail(decided) {
+            record.detail = Some(detail);
         }
         let shadow = decided.shadow.as_ref();
         record.shadow = shadow

@@ -52,7 +52,7 @@ pub(super) fn parse<'r>(
             repeated.then_some(Rejection::Shape(Reason::HeaderRepeated))
         });
         let mut parsed = ParsedRequest::bodiless(request, &headers, rejection);
-        parsed.check_version(&server.settings);
+        parsed.check_version(&server.settings, request.method);
         return parsed;
     }
     let body = match body(request, server, limits) {
@@ -73,7 +73,7 @@ pub(super) fn parse<'r>(
     };
     let content = headers.check_content(body.len()).err();
     let mut parsed = ParsedRequest::decoded(decode(body, &options), &headers, rejection, content);
-    parsed.check_version(settings);
+    parsed.check_version(settings, request.method);
     parsed
 }
 
@@ -138,6 +138,8 @@ pub(super) struct ParsedRequest<'r> {
     /// Headers of an acceptable request that count otherwise than they were sent.
     pub(super) corrections: Corrections<'r>,
     pub(super) rejection: Option<Rejection>,
+    /// The revisions that a sender of another one is told of.
+    supported: Vec<&'static str>,
 }
 
 /// Why a request is rejected. Only a caller who is authenticated is told.
@@ -158,6 +160,7 @@ impl<'r> ParsedRequest<'r> {
             era: headers.era(None),
             corrections: Corrections::new(),
             rejection,
+            supported: Vec::new(),
         }
     }
 
@@ -213,6 +216,7 @@ impl<'r> ParsedRequest<'r> {
                     routing,
                     era,
                     rejection: rejection.or(refusal),
+                    supported: Vec::new(),
                 }
             }
             Err(refused) => ParsedRequest {
@@ -223,6 +227,7 @@ impl<'r> ParsedRequest<'r> {
                 era: headers.era(None),
                 corrections: Corrections::new(),
                 rejection: rejection.or(Some(Rejection::Message(refused.refusal))),
+                supported: Vec::new(),
             },
         }
     }
@@ -231,28 +236,39 @@ impl<'r> ParsedRequest<'r> {
     /// probes a server without the modern one gets what such servers answer: 400 with an error that
     /// is none of the modern era, on which it initializes a session (2026-07-28, Versioning and
     /// Compatibility, Backward Compatibility).
-    fn check_version(&mut self, settings: &ServerSettings) {
-        if settings.protocol_versions.is_empty() {
-            return;
+    fn check_version(&mut self, settings: &ServerSettings, http_method: &str) {
+        let era = self.era;
+        if !settings.protocol_versions.is_empty() {
+            self.restrict_version(settings, http_method);
         }
+        // The modern revision is not told of to a client of the legacy era whom nobody has told.
+        self.supported = match (era, &*settings.protocol_versions) {
+            (Era::Legacy, []) => LEGACY_REVISIONS.to_vec(),
+            (Era::Modern, []) => vec![MODERN_REVISION],
+            // A client of both eras must take the answer for that of a legacy server.
+            (Era::Modern, _) if !settings.speaks(MODERN_REVISION) => Vec::new(),
+            (Era::Legacy | Era::Modern, spoken) => spoken.to_vec(),
+        };
+    }
+
+    fn restrict_version(&mut self, settings: &ServerSettings, http_method: &str) {
         let speaks_modern = settings.speaks(MODERN_REVISION);
-        let negotiates = self.messages().first().is_some_and(Message::is_handshake);
-        let (asks, is_spoken) = match (&self.routing, self.era, &self.payload) {
-            (Some(_), Era::Modern, _) => (Some(MODERN_REVISION), speaks_modern),
+        let is_handshake = self.messages().first().is_some_and(Message::is_handshake);
+        let (asks, is_spoken) = match (&self.routing, self.era) {
+            (None, Era::Legacy | Era::Modern) => (None, true),
+            (Some(_), Era::Modern) => (Some(MODERN_REVISION), speaks_modern),
             // The server answers with a revision that it speaks, whichever is proposed.
-            (Some(_), Era::Legacy, Some(_)) if negotiates => {
-                (self.proposed(), settings.speaks_legacy())
-            }
-            (Some(routing), Era::Legacy, _) if routing.protocol_version.is_some() => {
-                let version = routing.protocol_version;
-                (
-                    version,
-                    version.is_some_and(|version| settings.speaks(version)),
-                )
-            }
-            (None, Era::Legacy | Era::Modern, _) | (Some(_), Era::Legacy, None) => (None, true),
-            // What says no version is of a session that was negotiated.
-            (Some(_), Era::Legacy, Some(_)) => (None, settings.speaks_legacy()),
+            (Some(_), Era::Legacy) if is_handshake => (self.proposed(), settings.speaks_legacy()),
+            (Some(routing), Era::Legacy) => match routing.protocol_version {
+                Some(version) => (Some(version), settings.speaks(version)),
+                None if self.serves(http_method) => (
+                    Some(UNNAMED_REVISION),
+                    UNNAMED_REVISIONS
+                        .iter()
+                        .any(|version| settings.speaks(version)),
+                ),
+                None => (None, self.payload.is_none() || settings.speaks_legacy()),
+            },
         };
         if !is_spoken {
             let requested = asks.map(Into::into);
@@ -264,6 +280,13 @@ impl<'r> ParsedRequest<'r> {
         } else if !is_spoken && !settings.speaks_legacy() {
             self.era = Era::Modern;
         }
+    }
+
+    /// Whether the server answers the request with anything: a notification or response is only
+    /// taken note of, and clients end at its rejection.
+    fn serves(&self, http_method: &str) -> bool {
+        let is_request = |message: &Message<'_>| message.kind.reply_id().is_some();
+        http_method == "GET" || self.messages().iter().any(is_request)
     }
 
     /// The version that an `initialize` proposes, if it is a plain one.
@@ -278,6 +301,7 @@ impl<'r> ParsedRequest<'r> {
             payload: self.payload.as_ref(),
             refused_id: self.refused_id,
             era: self.era,
+            supported: &self.supported,
             decision_id,
         }
     }
@@ -286,3 +310,9 @@ impl<'r> ParsedRequest<'r> {
         self.payload.as_ref().map_or(&[], Payload::messages)
     }
 }
+
+/// The revision of a request that names none (2025-06-18, Transports, Protocol Version Header).
+const UNNAMED_REVISION: &str = "2025-03-26";
+
+/// The revisions whose requests name none.
+const UNNAMED_REVISIONS: [&str; 3] = ["2024-10-07", "2024-11-05", UNNAMED_REVISION];

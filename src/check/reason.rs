@@ -225,7 +225,10 @@ impl From<AuthenticationError> for Reason {
             AuthenticationError::UnknownKey | AuthenticationError::AmbiguousKey => {
                 Reason::UnknownKey
             }
-            AuthenticationError::InvalidSignature => Reason::InvalidSignature,
+            // Another tenant's key proves nothing, whatever it has signed.
+            AuthenticationError::ForeignKey | AuthenticationError::InvalidSignature => {
+                Reason::InvalidSignature
+            }
             AuthenticationError::AudienceMismatch | AuthenticationError::ClientMismatch => {
                 Reason::AudienceMismatch
             }

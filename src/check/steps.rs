@@ -88,7 +88,7 @@ impl Pipeline {
                 // A caller who is not authenticated costs no more than it takes to say so.
                 let parsed = glimpse(request, server, &self.limits);
                 observation.parsed(&parsed);
-                observation.unauthenticated(&failure);
+                observation.unauthenticated(&failure, &face, &request.host_folded());
                 observation.stage(Stage::Parse);
                 refusal_log::tell(&self.notices, &server.name, &failure, now);
                 return unauthenticated(&parsed.addressee(decision_id), &face, &failure);
@@ -104,6 +104,7 @@ impl Pipeline {
         }
         let to = parsed.addressee(decision_id);
         if let Some(rejection) = &parsed.rejection {
+            observation.rejected(rejection);
             return rejected(rejection, &to);
         }
         if !header_room::has_room(request, server, &subject, policy, &self.limits) {
@@ -244,14 +245,29 @@ impl Pipeline {
         let handoff = context.hand_over(&mut decided, &*self.state, to, parsed);
         in_flight::keep_ids(self, ids.ok().flatten().as_ref(), &context, &mut decided);
         if decided.is_allowed() && resume::is_ignored(request, server, parsed.era) {
-            let sessions = &self.metrics.sessions;
-            sessions.record_resumption_ignored(&server.name);
+            self.tell_ignored_resumption(server);
         }
         observation.decided(&decided, parsed);
         if let (Some(rehearsal), Some(candidate)) = (&decided.candidate, &candidate) {
             observation.candidate(rehearsal, candidate.revision());
         }
         context.conclude(decided, prepared, handoff, to)
+    }
+
+    /// Counts a stream that is not resumed, and tells operators of the first one of each server: what
+    /// the server sent in the meantime is lost, also the response to a call that the client polls
+    /// for.
+    fn tell_ignored_resumption(&self, server: &Server) {
+        let sessions = &self.metrics.sessions;
+        sessions.record_resumption_ignored(&server.name);
+        if !server.settings.resume && self.notices.is_first_resumption(&server.name) {
+            tracing::warn!(
+                server = &*server.name,
+                "a client asked to resume a stream, and got a new one: what the server sent meanwhile \
+                 is lost, also the response to a call whose stream broke off or is polled for. If the \
+                 server gives the events of a stream to its session alone, set `resume: on`"
+            );
+        }
     }
 
     /// Reports what the request shows of mistakes in the PEP's configuration.

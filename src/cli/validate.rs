@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Stop> {
 /// effective configuration, if the file makes one.
 fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> (Findings, Option<Value>) {
     let mut inspection = config::inspect(source.name, source.text, base);
-    let context = match &inspection.config {
+    let context = match inspection.known() {
         Some(config) => {
             let catalog = Catalog::open(
                 config.watched_servers(),
@@ -305,6 +305,12 @@ fn look_at_policy(
             return (None, findings);
         }
     };
+    let is_known = inspection.known().is_some();
+    let uris = if is_known {
+        Arc::clone(&context.uris)
+    } else {
+        context.any_forms()
+    };
     let lint = LintContext {
         arguments: records::declared(&records),
         destructive: records::destructive(&records),
@@ -315,22 +321,23 @@ fn look_at_policy(
         claims,
         tools: load::names(records),
         hints: Arc::clone(&context.hints),
-        uris: Arc::clone(&context.uris),
+        uris,
         indirect: Arc::clone(&context.indirect),
         issuers: Arc::clone(&context.issuers),
         peers_are_verified: inspection
-            .config
-            .as_ref()
+            .known()
             .is_none_or(|config| config.peers_ca_file.is_some()),
-        suite: suite.as_ref().ok(),
+        suite: suite.as_ref().ok().filter(|_| is_known),
         now: Some(app::now()),
     };
     findings.absorb(policy::lint_layers(&sources.layers(), &policy, &lint));
     match suite {
-        Ok(suite) => findings.absorb(suite.run(&policy).failures),
+        // What is not known of the servers would decide otherwise.
+        Ok(suite) if is_known => findings.absorb(suite.run(&policy).failures),
+        Ok(_) => {}
         Err(wrong) => findings.absorb(wrong),
     }
-    let servers = inspection.config.as_ref().map(|config| &config.servers);
+    let servers = inspection.known().map(|config| &config.servers);
     let servers: Vec<&str> = servers
         .into_iter()
         .flatten()

@@ -71,6 +71,9 @@ pub fn decode(name: String, text: String, base: &Path) -> Result<Config, Finding
 pub struct Inspection {
     /// The configuration, if nothing is wrong.
     pub config: Option<Config>,
+    /// What could be read of it if something is wrong, with every issuer and server; what is wrong
+    /// has its default. It tells what a policy may name, and nothing is to be run by it.
+    pub readable: Option<Config>,
     /// What is wrong.
     pub findings: Findings,
     /// Where the policy is, even if something else is wrong.
@@ -87,10 +90,17 @@ pub fn inspect(name: String, text: String, base: &Path) -> Inspection {
     let mut findings = Findings::new();
     let source = findings.add_source(Source { name, text });
     let tree = yaml::parse(source, &mut findings);
-    let config = tree
+    let read = tree
         .as_ref()
-        .and_then(|root| ConfigReader { base }.config(root, &mut findings))
-        .filter(|_| !findings.has_errors());
+        .and_then(|root| ConfigReader { base }.config(root, &mut findings));
+    let (config, readable) = if findings.has_errors() {
+        (None, read)
+    } else {
+        (read, None)
+    };
+    let issuers = tree.as_ref().and_then(|root| root.member("issuers"));
+    let issuers = issuers.map_or(0, |node| node.items().len());
+    let readable = readable.filter(|read| read.authn.issuers.len() == issuers);
     let text_of = |node: Option<&Node>| node.and_then(Node::as_str).map(str::to_owned);
     let root = tree.as_ref();
     let policy = text_of(root.and_then(|root| root.member("policy")));
@@ -98,12 +108,21 @@ pub fn inspect(name: String, text: String, base: &Path) -> Inspection {
     let names = servers.map(|list| list.items().iter().map(|one| text_of(one.member("name"))));
     Inspection {
         config,
+        readable,
         findings,
         policy: policy
             .filter(|path| !path.is_empty())
             .map(|path| base.join(path)),
         servers: names.and_then(Iterator::collect),
         tree,
+    }
+}
+
+impl Inspection {
+    /// The names that a policy may use, as far as they are known.
+    #[must_use]
+    pub fn known(&self) -> Option<&Config> {
+        self.config.as_ref().or(self.readable.as_ref())
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::inspection::Inspection;
 use super::silence::{
     CHOSEN_SUBJECT, NO_AUTHORIZATION_SERVER, PASSED_TOKEN, PLAIN_HTTP, TELLING_STATUS,
-    UNCHECKED_ARGUMENTS, UNHEARD_DENIALS, UNKNOWN_INDIRECT_TOOL, UNRECORDED_BY_PATTERN,
-    UNRECORDED_TOOLS, UNRULED_INNER_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
+    UNADVERTISED_SCOPE, UNCHECKED_ARGUMENTS, UNHEARD_DENIALS, UNKNOWN_INDIRECT_TOOL,
+    UNRECORDED_BY_PATTERN, UNRECORDED_TOOLS, UNRULED_INNER_TOOLS, UNSHARED_SESSIONS, UNUSED_SCOPE,
 };
 use crate::check::ServerSettings;
 use crate::yaml::{Data, Findings, Node, silence_of};
@@ -46,7 +46,7 @@ impl PolicyUsage {
 }
 
 /// Adds warnings about a configuration to its findings. Without a policy, nothing is said about
-/// what its rules would look at.
+/// what its rules would look at, nor without what they may name.
 pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &RecordedNames) {
     let root = inspection.tree.as_ref();
     let issuers = root.and_then(|root| root.member("issuers"));
@@ -57,6 +57,9 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &Re
     let replicas = root.and_then(|root| root.member("replicas"));
     let replicas = replicas.filter(|node| matches!(node.data, Data::Int(2..)));
     let configured = inspection.config.as_ref().map(|config| &*config.servers);
+    let known = inspection.config.as_ref().or(inspection.readable.as_ref());
+    let known = known.map(|config| &*config.servers);
+    let usage = usage.filter(|_| known.is_some());
     for server in servers.map_or(&[][..], Node::items) {
         let name = server.member("name").and_then(Node::as_str);
         let mut settings = configured.unwrap_or_default().iter();
@@ -101,21 +104,33 @@ pub fn lint(inspection: &mut Inspection, usage: Option<&PolicyUsage>, tools: &Re
         if let Some(usage) = usage.filter(|_| !is_silent(UNRECORDED_BY_PATTERN)) {
             look_at_patterns(server, usage, findings);
         }
-        let Some(usage) = usage.filter(|_| !is_silent(UNUSED_SCOPE)) else {
+        let known = known.unwrap_or_default();
+        let known = known.iter().find(|one| Some(&*one.name) == name);
+        if let Some(settings) = known.filter(|_| !is_silent(UNADVERTISED_SCOPE)) {
+            look_at_scope_names(server, settings, usage, findings);
+        }
+        if let Some(usage) = usage.filter(|_| !is_silent(UNUSED_SCOPE)) {
+            look_at_scopes(server, known, usage, findings);
+        }
+    }
+}
+
+/// For a server whose clients ask for scopes.
+fn look_at_scopes(
+    server: &Node,
+    settings: Option<&ServerSettings>,
+    usage: &PolicyUsage,
+    findings: &mut Findings,
+) {
+    let supported = server.member("scopes_supported");
+    for node in supported.map_or(&[][..], Node::items) {
+        let is_unused = |scope: &&str| !usage.names_scope(settings, scope);
+        let Some(scope) = node.as_str().filter(is_unused) else {
             continue;
         };
-        for node in server
-            .member("scopes_supported")
-            .map_or(&[][..], Node::items)
-        {
-            let is_unused = |scope: &&str| !usage.names_scope(settings, scope);
-            let Some(scope) = node.as_str().filter(is_unused) else {
-                continue;
-            };
-            let message = format!("clients are told to ask for `{scope}`, and no rule looks at it");
-            let help = "name it in a rule's `who.scopes` or `needs.scopes`, or leave it out";
-            findings.lint(node, UNUSED_SCOPE, message, help);
-        }
+        let message = format!("clients are told to ask for `{scope}`, and no rule looks at it");
+        let help = "name it in a rule's `who.scopes` or `needs.scopes`, or leave it out";
+        findings.lint(node, UNUSED_SCOPE, message, help);
     }
 }
 
@@ -296,6 +311,37 @@ fn look_at_inner(server: &Node, usage: &PolicyUsage, findings: &mut Findings) {
         let help = "allow the inner tools by name or class, or silence this with \
                     `silence: [unruled-inner-tools]`";
         findings.lint(node, UNRULED_INNER_TOOLS, message, help);
+    }
+}
+
+/// For a server whose clients cannot ask for a scope, since its name stands for another.
+fn look_at_scope_names(
+    server: &Node,
+    settings: &ServerSettings,
+    usage: Option<&PolicyUsage>,
+    findings: &mut Findings,
+) {
+    let supported = server.member("scopes_supported");
+    let supported = supported.map_or(&[][..], Node::items);
+    let names = settings.issuers.iter();
+    let names = names.filter_map(|issuer| settings.scope_names(issuer));
+    let mut seen = BTreeSet::new();
+    for (scope, other) in names.flat_map(|names| names.unadvertised()) {
+        let place = supported.iter().find(|node| node.as_str() == Some(scope));
+        let is_used = usage.is_some_and(|usage| usage.scopes.contains(scope));
+        if (place.is_none() && !is_used) || !seen.insert(scope) {
+            continue;
+        }
+        let node = place.or_else(|| server.member("scopes"));
+        let node = node.or_else(|| server.member("name")).unwrap_or(server);
+        let message = format!(
+            "clients cannot ask for `{scope}`: `map` gives the name that it has by `advertise` to `{other}`"
+        );
+        let help = format!(
+            "give `{scope}` a name of its own in `map`, or silence this with \
+             `silence: [unadvertised-scope]`"
+        );
+        findings.lint(node, UNADVERTISED_SCOPE, message, help);
     }
 }
 

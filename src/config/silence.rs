@@ -33,6 +33,8 @@ pub const ISSUER_LINTS: &[&str] = &[CHOSEN_SUBJECT, PLAIN_HTTP, UNUSABLE_KEY, UN
 pub(super) const UNKNOWN_INDIRECT_TOOL: &str = "unknown-indirect-tool";
 /// No rule allows a tool that another one calls.
 pub(super) const UNRULED_INNER_TOOLS: &str = "unruled-inner-tools";
+/// A scope has no advertised name, as the map gives it to another.
+pub(super) const UNADVERTISED_SCOPE: &str = "unadvertised-scope";
 /// Clients wait for a denial elsewhere than it is told.
 pub(super) const UNHEARD_DENIALS: &str = "unheard-denials";
 /// A client without a token is told of no place to get one.
@@ -48,6 +50,7 @@ pub const LINTS: &[&str] = &[
     TELLING_STATUS,
     UNKNOWN_INDIRECT_TOOL,
     UNRULED_INNER_TOOLS,
+    UNADVERTISED_SCOPE,
     UNHEARD_DENIALS,
     NO_AUTHORIZATION_SERVER,
     UNRECORDED_BY_PATTERN,

@@ -217,16 +217,15 @@ impl Refusal {
         }
     }
 
-    /// The requested version, if it is not supported and [`Refusal::rpc_code`] says so: the
-    /// protocol then requires `requested` and `supported` in the error's data. Empty if the version
-    /// must not be repeated.
+    /// The requested version, if it is not supported: the protocol has `requested` and `supported`
+    /// in the data of that error (2025-11-25, Lifecycle, Error Handling; 2026-07-28, Overview, Error
+    /// Codes). Empty if the version must not be repeated.
     #[must_use]
-    pub fn requested_version(&self, era: Era) -> Option<&str> {
-        match (self, era) {
-            (Refusal::ProtocolVersionUnsupported { requested }, Era::Modern) => {
-                Some(requested.as_deref().unwrap_or_default())
-            }
-            _ => None,
+    pub fn requested_version(&self) -> Option<&str> {
+        if let Refusal::ProtocolVersionUnsupported { requested } = self {
+            Some(requested.as_deref().unwrap_or_default())
+        } else {
+            None
         }
     }
 }

@@ -59,6 +59,17 @@ impl Default for CompileContext {
 }
 
 impl CompileContext {
+    /// For each server, where nothing is known of it, the form in which every URI is evaluated.
+    #[must_use]
+    pub fn any_forms(&self) -> Arc<HashMap<String, UriForm>> {
+        let servers = self.servers.iter().flatten();
+        Arc::new(
+            servers
+                .map(|name| (name.clone(), UriForm::Opaque))
+                .collect(),
+        )
+    }
+
     /// The defaults for the requests of policy tests.
     #[must_use]
     pub fn samples(&self) -> SampleContext {

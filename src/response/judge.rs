@@ -11,10 +11,11 @@ use super::refusal::ResponseRefusal;
 use super::tool_watch::observe_tool;
 use crate::audit::Event;
 use crate::authz::{self, AccessRequest, Policy, Value};
+use crate::catalog::ToolMarks;
 use crate::check::response_context::ResponseContext;
 use crate::check::session;
 use crate::check::{Pipeline, Server};
-use crate::mcp::{FoundTools, ListItem, ListKind, SESSION_BYTES_MAX, Unjudged};
+use crate::mcp::{FoundPaths, FoundTools, ListItem, ListKind, SESSION_BYTES_MAX, Unjudged};
 use crate::state::{BindingKey, Owner};
 
 /// Judges for one response.
@@ -30,6 +31,12 @@ pub(super) struct Judge {
 
 /// How much of an item's name a warning has.
 const NAME_CHARS_MAX: usize = 128;
+
+/// A text of the server, as a warning has it.
+fn shown(name: &str) -> String {
+    let beginning = name.chars().take(NAME_CHARS_MAX);
+    beginning.flat_map(char::escape_debug).collect()
+}
 
 /// How many tools of a response the audit is told of one by one; further ones are only counted.
 const TOLD_MAX: usize = 1000;
@@ -65,8 +72,7 @@ impl Judge {
         let name = name.unwrap_or_default();
         let catalog = &self.pipeline.catalog;
         if catalog.tells_unreadable(server, list, why.code(), name) {
-            let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
-            let item = shown.escape_debug();
+            let item = shown(name);
             tracing::warn!(server, list, %item, %why, "hidden from a list, as it cannot be judged");
         }
     }
@@ -153,7 +159,49 @@ impl Judge {
         if item.kind == ListKind::Resources {
             request.context.is_entailed = self.is_page_shown(policy, context, name, now).await?;
         }
-        self.is_visible(policy, &request).await
+        let is_shown = self.is_visible(policy, &request).await?;
+        if is_shown && item.kind == ListKind::Tools {
+            self.look_at_page(policy, context, item, now).await?;
+        }
+        Ok(is_shown)
+    }
+
+    /// Warns operators of a tool that is shown to a caller who may not read its page, and whose
+    /// client shows nothing then. Each tool is told once.
+    async fn look_at_page(
+        &self,
+        policy: &Policy,
+        context: &ResponseContext,
+        item: &ListItem<'_>,
+        now: Timestamp,
+    ) -> Result<(), ResponseRefusal> {
+        let meta = item.value.member("_meta");
+        let Some(page) = meta.and_then(|_| ToolMarks::of(&item.value).page) else {
+            return Ok(());
+        };
+        let (catalog, server) = (&self.pipeline.catalog, context.server());
+        let Some(mut request) = context.access_request(ListKind::Resources, &page, now) else {
+            return Ok(());
+        };
+        let recorded = catalog.tools_of_page(server, &page);
+        request.context.is_entailed = recorded.iter().any(|tool| **tool == *item.name);
+        if let Some((_, server)) = self.guarded() {
+            request.context.uris = server.settings.uris;
+        }
+        if self.is_visible(policy, &request).await?
+            || !catalog.tells_unreadable(server, ListKind::Tools.member(), "page", &item.name)
+        {
+            return Ok(());
+        }
+        let (tool, page) = (shown(&item.name), shown(&page));
+        tracing::warn!(
+            server = &**server,
+            %tool,
+            %page,
+            "a tool is listed for a caller who may not read its page: record the tool in \
+             `tools_snapshot`, or allow the page in `what.resources`"
+        );
+        Ok(())
     }
 
     /// Whether a tool of this description is to be hidden whatever the policy says.
@@ -214,8 +262,8 @@ impl Judge {
         let paths = paths.ok_or(ResponseRefusal::Unreadable)?;
         let depth_max = self.pipeline.limits.json_depth_max;
         let unclear = |why| {
-            let server = self.evidence.server_name();
-            tracing::warn!(server, %why, "what a tool has found cannot be filtered");
+            let (server, tool) = (self.evidence.server_name(), self.finders(&paths));
+            tracing::warn!(server, tool, %why, "what a tool has found cannot be filtered");
             ResponseRefusal::Unreadable
         };
         let found = FoundTools::read(result, &paths, depth_max).map_err(unclear)?;
@@ -245,6 +293,21 @@ impl Judge {
             shown.push(is_shown);
         }
         Ok(found.shown(&shown))
+    }
+
+    /// The tools whose results have a list at these paths, as the configuration names them: one, as a
+    /// rule.
+    fn finders(&self, paths: &FoundPaths) -> String {
+        let indirect = self.guarded().and_then(|(_, server)| {
+            let known = server.settings.indirect.as_deref();
+            known.map(|known| {
+                known
+                    .iter()
+                    .filter(|one| one.results.as_ref() == Some(paths))
+            })
+        });
+        let names = indirect.into_iter().flatten().map(|one| one.tool.as_str());
+        names.collect::<Vec<_>>().join(", ")
     }
 
     /// Whether a listed resource is the page of a tool that the caller may see, by its recorded

@@ -2,8 +2,8 @@
 //! once an hour, and shown to operators with what to change. None of them makes the process
 //! unready.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -133,6 +133,8 @@ struct SharedNotices {
     each: [NoticeTally; Noticed::ALL.len()],
     responses: Mutex<AwaitedResponses>,
     refusals: Mutex<LoggedRefusals>,
+    /// The servers of which a stream was not resumed.
+    resumptions: Mutex<HashSet<Arc<str>>>,
 }
 
 /// The count of one notice; times in Unix milliseconds.
@@ -163,6 +165,7 @@ impl Default for SharedNotices {
             each: Noticed::ALL.map(|_| tally()),
             responses: Mutex::default(),
             refusals: Mutex::default(),
+            resumptions: Mutex::default(),
         }
     }
 }
@@ -222,6 +225,14 @@ impl Notices {
                 has_room
             }
         }
+    }
+
+    /// Whether a client asks a server for the first time to resume a stream.
+    #[must_use]
+    pub fn is_first_resumption(&self, server: &Arc<str>) -> bool {
+        let asked = self.0.resumptions.lock();
+        let mut asked = asked.unwrap_or_else(PoisonError::into_inner);
+        !asked.contains(server) && asked.insert(Arc::clone(server))
     }
 
     /// Records a mistake. It is logged at once, and then at most once per hour.
@@ -320,7 +331,6 @@ struct AwaitedResponses {
 
 /// How many responses have to be missing. Each replica receives its share of the responses: the
 /// chance that ten in a row go to others is 1 in 20 000.
-/// none comes here by chance happens once in 20 000 times.
 const EXPECTED_MIN: u64 = 10;
 /// How long ago the first of them must have been expected, because a server may take its time.
 const WAITED_MIN_MS: i64 = 30 * 1000;

@@ -688,6 +688,116 @@ fn validate_warns_of_tools_whose_calls_cannot_be_seen_or_allowed() {
     }
 }
 
+/// A mistake is reported once, and what it leaves open is no mistake.
+#[test]
+#[expect(clippy::too_many_lines, reason = "each row is a few")]
+fn validate_reports_no_consequences_of_a_mistake() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("jwks.json", &format!(r#"{{"keys": [{KEY}]}}"#));
+    write(
+        "policy.yaml",
+        "rules:\n- {id: a, effect: allow, who: {scopes: ['api://n/read']}, what: {servers: [s], tools: [call_tool, drop]}}\n- {id: b, effect: allow, who: {anyone: true}, what: {servers: [s], resources: ['MAP:x//y']}}\n",
+    );
+    write(
+        "policy_test.yaml",
+        "tests:\n- {name: t, request: {server: s, method: tools/call, name: call_tool, arguments: {n: drop}, subject: {id: a, scopes: [read]}}, expect: {decision: allow}}\n- {name: u, request: {server: s, method: resources/read, uri: 'MAP:x//y', subject: {id: a}}, expect: {decision: allow}}\n",
+    );
+    let config = directory.path().join("mcp-authz.yaml");
+    let good = "listen: 127.0.0.1:9001\nissuers: [{issuer: 'https://idp.test', jwks_file: jwks.json, scopes: {advertise: 'api://n/{scope}'}}]\nservers:\n- {name: s, resource: 'https://x.test/mcp', match: {hosts: [x.test]}, uris: opaque, scopes_supported: [read], indirect: [{tool: call_tool, name: n, arguments: a}]}\npolicy: policy.yaml\n";
+    for (from, to, expected) in [
+        ("listen", "listen", &[][..]),
+        ("listen", "zzz: 1\nlisten", &["unknown key `zzz`"]),
+        ("name: s,", "name: s, zzz: 1,", &["unknown key `zzz`"]),
+        ("127.0.0.1:9001", "nowhere", &["`nowhere` is not"]),
+        ("jwks_file:", "zzz: 1, jwks_file:", &["unknown key `zzz`"]),
+        (
+            "jwks_file: jwks.json",
+            "jwks_uri: 'ftp://x'",
+            &["issuer `https://idp.test`"],
+        ),
+        ("'https://x.test/mcp'", "'nowhere'", &["`nowhere`"]),
+        (
+            "hosts: [x.test]}",
+            "hosts: ['*.*.x.test']}",
+            &["`*.*.x.test` matches no host"],
+        ),
+        (
+            "'https://x.test/mcp', match: {hosts: [x.test]}",
+            "'https://{host}/mcp', match: {hosts: ['*.*.x.test']}",
+            &["`*.*.x.test` matches no host"],
+        ),
+        (
+            "'https://x.test/mcp', match: {hosts: [x.test]}",
+            "'https://{host}/mcp'",
+            &["`match` names no hosts"],
+        ),
+        (
+            "'https://idp.test'",
+            "'spiffe://x.test/a', provider: spiffe",
+            &["issuer `spiffe://x.test/a`"],
+        ),
+        (
+            "'https://idp.test'",
+            "'https://idp.test', provider: spiffe",
+            &["issuer `https://idp.test`"],
+        ),
+    ] {
+        assert!(good.contains(from), "no {from}");
+        write("mcp-authz.yaml", &good.replace(from, to));
+        let ran = run(&[
+            "validate",
+            "--config",
+            config.to_str().unwrap(),
+            "--format",
+            "json",
+        ]);
+        let found: Value = serde_json::from_str(&ran.out).unwrap();
+        let found: Vec<_> = found["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|finding| finding["message"].as_str().unwrap().to_owned())
+            .collect();
+        let fits = found.len() == expected.len()
+            && found
+                .iter()
+                .zip(expected)
+                .all(|(found, part)| found.contains(part));
+        assert!(fits, "{to}: {found:#?}");
+    }
+}
+
+#[test]
+fn validate_warns_of_scopes_that_no_client_can_ask_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let config = directory.path().join("mcp-authz.yaml");
+    for (keys, rule, count) in [
+        ("", "a", 0),
+        ("", "a, b", 1),
+        (", silence: [unadvertised-scope]", "a, b", 0),
+        (", scopes_supported: [a, b]", "a, b", 1),
+        (", scopes: {advertise: 'api://m/{scope}'}", "a, b", 0),
+    ] {
+        write(
+            "mcp-authz.yaml",
+            &format!(
+                "listen: 127.0.0.1:9001\nissuers: [{{issuer: 'https://idp.test', scopes: {{advertise: 'api://n/{{scope}}', map: {{a: 'api://n/b'}}}}}}]\nservers: [{{name: s, resource: 'https://x.test/mcp'{keys}}}]\npolicy: policy.yaml\n"
+            ),
+        );
+        write(
+            "policy.yaml",
+            &format!(
+                "rules: [{{id: a, effect: allow, who: {{scopes: [{rule}]}}, what: {{servers: [s]}}}}]\n"
+            ),
+        );
+        let ran = run(&["validate", "--config", config.to_str().unwrap()]);
+        let found = ran.out.matches("warning[unadvertised-scope]").count();
+        assert_eq!((found, ran.code), (count, 0), "{keys} {rule}: {}", ran.out);
+    }
+}
+
 /// A call inside a call is explained, tested and decided with the call around it.
 #[test]
 fn a_call_inside_a_call_is_explained_and_tested() {

@@ -54,4 +54,6 @@ mod teams;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod traces;

@@ -4,7 +4,7 @@ use super::facts::at;
 use crate::authn::claim_settings::{RequiredClaim, RequiredValue};
 use crate::authn::issuer_name::TENANT_CLAIM;
 use crate::authn::{AuthenticationError, Claim};
-use crate::authz::Value;
+use crate::authz::{Value, is_left_out};
 
 /// Whether a token has each of these claims, with one of its values.
 pub(crate) fn check_required(
@@ -13,6 +13,10 @@ pub(crate) fn check_required(
 ) -> Result<(), AuthenticationError> {
     for (index, RequiredClaim { path, values }) in required.iter().enumerate() {
         let found = at(claims, path);
+        if found.are_incomplete && !is_left_out(claims, path) {
+            // Something is there, in another form or in two that differ.
+            return Err(AuthenticationError::ClaimInvalid(Claim::Required(index)));
+        }
         let Some(found) = found.values.filter(|_| !found.are_incomplete) else {
             return Err(AuthenticationError::ClaimMissing(Claim::Required(index)));
         };

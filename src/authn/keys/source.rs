@@ -160,7 +160,10 @@ impl FetchKeys for KeySource {
         let bearer = bearer.as_ref();
         match &self.place {
             KeyPlace::File(..) => self.usable().await,
-            KeyPlace::Uri(client, url) => Ok(self.get(client, url, bearer).await?),
+            KeyPlace::Uri(client, url) => {
+                let keys = self.get(client, url, bearer).await;
+                keys.map_err(|error| FetchError::from(error).at(url, bearer.is_some()))
+            }
             KeyPlace::Discovery {
                 client,
                 issuer,
@@ -188,7 +191,7 @@ impl FetchKeys for KeySource {
                     {
                         Err(FetchError::StatusWithoutToken(status))
                     }
-                    keys => Ok(keys?),
+                    keys => keys.map_err(|error| FetchError::from(error).at(&url, sent.is_some())),
                 }
             }
         }

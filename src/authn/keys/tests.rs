@@ -135,7 +135,7 @@ fn set(ids: &[&str]) -> KeySet {
     KeySet::parse(jwks(&keys).as_bytes(), acceptable).unwrap()
 }
 
-const DOWN: FetchError = FetchError::Status(500);
+const DOWN: FetchError = FetchError::Status(500, None);
 
 async fn answers(
     requests: JoinSet<Result<usize, AuthenticationError>>,

@@ -43,7 +43,9 @@ impl Date {
                 None => !text.chars().any(char::is_numeric),
             },
             Value::List(items) => items.iter().all(|item| self.is_far_from(item)),
-            Value::Map(members) => members.iter().all(|(_, value)| self.is_far_from(value)),
+            Value::Map(members) => members.iter().all(|(name, value)| {
+                self.is_far_from(&Value::of_text(name)) && self.is_far_from(value)
+            }),
             Value::Null
             | Value::Bool(_)
             | Value::Int(_)

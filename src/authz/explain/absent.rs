@@ -1,4 +1,4 @@
-//! Finds the claims for want of which no rule allows a request.
+//! Finds the claims that a token lacks or leaves out, and for want of which no rule allows a request.
 
 use std::sync::Arc;
 
@@ -16,25 +16,54 @@ use crate::authz::subject::Subject;
 /// The most claims that are named.
 const CLAIMS_MAX: usize = 8;
 
-/// The claims that the token lacks, where an allow rule would match the caller if it had them: each
-/// by the path or the list of names in the rule.
+/// The claims for want of which no allow rule matches the caller: each by the path or the list of
+/// names in the rule.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WantedClaims {
+    /// The token does not have them.
+    pub absent: Vec<Arc<str>>,
+    /// The issuer left them out of the token, or their form says nothing for certain.
+    pub unknown: Vec<Arc<str>>,
+}
+
+impl WantedClaims {
+    fn len(&self) -> usize {
+        self.absent.len().saturating_add(self.unknown.len())
+    }
+
+    fn add(&mut self, claim: WantedClaim) {
+        let (list, name) = match claim {
+            WantedClaim::Absent(name) => (&mut self.absent, name),
+            WantedClaim::Unknown(name) => (&mut self.unknown, name),
+        };
+        if !list.iter().any(|known| **known == *name) {
+            list.push(name.into());
+        }
+    }
+}
+
+/// One of them.
+enum WantedClaim {
+    Absent(String),
+    Unknown(String),
+}
+
+/// The claims that the token lacks, where an allow rule would match the caller if it had them.
 #[must_use]
-pub fn claims_absent(policy: &Policy, request: &AccessRequest<'_>) -> Vec<Arc<str>> {
+pub fn claims_wanted(policy: &Policy, request: &AccessRequest<'_>) -> WantedClaims {
     let call = policy.call(request);
-    let mut absent: Vec<Arc<str>> = Vec::new();
+    let mut wanted = WantedClaims::default();
     let allows = |rule: &&Rule| rule.effect == Effect::Allow && rule.mode == Mode::Enforce;
     let rules = policy.rules().iter().filter(allows);
     for rule in rules.take(RULES_MAX).filter(|rule| is_about(rule, &call)) {
-        for name in rule.who.iter().flat_map(|who| wanting(who, request)) {
-            if absent.len() >= CLAIMS_MAX {
-                return absent;
+        for claim in rule.who.iter().flat_map(|who| wanting(who, request)) {
+            if wanted.len() >= CLAIMS_MAX {
+                return wanted;
             }
-            if !absent.iter().any(|known| **known == *name) {
-                absent.push(name.into());
-            }
+            wanted.add(claim);
         }
     }
-    absent
+    wanted
 }
 
 /// Whether a rule is about what is asked for.
@@ -50,20 +79,47 @@ fn is_about(rule: &Rule, call: &Call<'_>) -> bool {
     rule.fits_kind(request.resource) && what.matches(&call.target) == Match::Yes
 }
 
-/// The claims of a block that are absent, if nothing else of the block keeps the caller out.
-fn wanting(who: &Who, request: &AccessRequest<'_>) -> Vec<String> {
-    let mut names = Vec::new();
+/// The claims of a block that are absent or unknown, if nothing else of the block keeps the caller
+/// out.
+fn wanting(who: &Who, request: &AccessRequest<'_>) -> Vec<WantedClaim> {
+    let mut claims = Vec::new();
     for (name, part) in who_parts(who) {
-        if part.matches(request) == Match::Yes {
+        let found = part.matches(request);
+        if found == Match::Yes {
             continue;
         }
-        if !is_absent(&part, request.subject) {
+        if found == Match::No && is_absent(&part, request.subject) {
+            claims.push(WantedClaim::Absent(claim_name(&part, name)));
+            continue;
+        }
+        let unknown = unknown_claims(&part, name, request);
+        if found != Match::Indeterminate || unknown.is_empty() {
             return Vec::new();
         }
-        let path = part.claims.first().map(|claim| claim.path.as_str());
-        names.push(path.map_or(name, str::to_owned));
+        claims.extend(unknown.into_iter().map(WantedClaim::Unknown));
     }
-    names
+    claims
+}
+
+/// The claims because of which a block of one selector cannot be evaluated. A peer is none.
+fn unknown_claims(part: &Who, name: String, request: &AccessRequest<'_>) -> Vec<String> {
+    if part.matches(request) != Match::Indeterminate || part.peers.is_some() {
+        return Vec::new();
+    }
+    match &part.not {
+        None => vec![claim_name(part, name)],
+        Some(not) => {
+            let parts = who_parts(not).into_iter();
+            let unknown = parts.flat_map(|(name, part)| unknown_claims(&part, name, request));
+            unknown.collect()
+        }
+    }
+}
+
+/// What a block of one selector calls its claim.
+fn claim_name(part: &Who, list: String) -> String {
+    let path = part.claims.first().map(|claim| claim.path.as_str());
+    path.map_or(list, str::to_owned)
 }
 
 /// That a block of one selector does not match for want of a claim.

@@ -112,9 +112,9 @@ impl TextPattern {
             Value::String(text) => return self.matches_text(text),
             Value::Unsound(_) => false,
             Value::List(items) => items.iter().all(|item| self.matches(item) == Match::No),
-            Value::Map(members) => members
-                .iter()
-                .all(|(_, value)| self.matches(value) == Match::No),
+            Value::Map(members) => members.iter().all(|(name, value)| {
+                self.matches_text(name) == Match::No && self.matches(value) == Match::No
+            }),
             // The text to which a server converts a value is not the text that was sent.
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
                 let mut spelled = spellings(value).into_iter();
@@ -230,26 +230,7 @@ impl ValueSelector {
 }
 
 impl ExpectedValue {
-    /// For values that are sets if they are lists.
-    pub(super) fn match_any_element(expected: &[ExpectedValue], value: &Value<'_>) -> Match {
-        match value {
-            Value::List(items) => Match::any(
-                items
-                    .iter()
-                    .map(|item| ExpectedValue::match_one(expected, item)),
-            ),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::Uint(_)
-            | Value::Float(_)
-            | Value::String(_)
-            | Value::Unsound(_)
-            | Value::Map(_) => ExpectedValue::match_one(expected, value),
-        }
-    }
-
-    fn match_one(expected: &[ExpectedValue], value: &Value<'_>) -> Match {
+    pub(super) fn match_one(expected: &[ExpectedValue], value: &Value<'_>) -> Match {
         Match::any(expected.iter().map(|expected| expected.matches(value)))
     }
 

@@ -6,11 +6,21 @@
 
 use crate::audit::{Record, Unverified};
 use crate::authn::{AuthenticationError, AuthenticationFailure, TokenEvidence, challenge};
+use crate::check::server::Face;
 
-pub(super) fn describe(record: &mut Record, failure: &AuthenticationFailure) {
+pub(super) fn describe(
+    record: &mut Record,
+    failure: &AuthenticationFailure,
+    (face, host): (&Face, &str),
+) {
     let name = failure.at_fault.as_deref();
     record.detail = match (failure.error, name) {
-        (AuthenticationError::OpaqueToken | AuthenticationError::EncryptedToken, Some(name)) => {
+        (
+            AuthenticationError::OpaqueToken
+            | AuthenticationError::EncryptedToken
+            | AuthenticationError::ForeignKey,
+            Some(name),
+        ) => {
             let text = challenge::description(failure.error);
             Some(format!("{name}: {text}"))
         }
@@ -33,6 +43,10 @@ pub(super) fn describe(record: &mut Record, failure: &AuthenticationFailure) {
                 .iter()
                 .map(|one| Record::shared(one, is_cut))
                 .collect();
+            // Which are expected may follow the host.
+            record.host = Some(Record::text(host, is_cut));
+            let expected = face.audience.accepted.iter();
+            record.audience_expected = expected.map(|one| one.as_str().into()).collect();
         }
     } else if issuer.is_some() || key_id.is_some() {
         let mut kept = |text: &str| Record::text(text, is_cut);

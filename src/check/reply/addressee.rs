@@ -13,6 +13,8 @@ pub(in crate::check) struct Addressee<'a> {
     pub refused_id: Option<Id<'a>>,
     /// The era of the request.
     pub era: Era,
+    /// The revisions that it is told of if it asks for another.
+    pub supported: &'a [&'static str],
     /// The id of the decision.
     pub decision_id: Uuid,
 }

@@ -29,7 +29,7 @@ pub(crate) struct ReplyData<'a> {
     /// The greatest age that the login may have, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
-    /// The message of the rule.
+    /// The message of the rule, or what is wrong beside the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<&'a str>,
     /// Where the arguments do not fit.

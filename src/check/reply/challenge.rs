@@ -6,8 +6,8 @@ use super::addressee::Addressee;
 use super::body::{ReplyData, accepted, data, http_error};
 use super::denial::{self, MissingScopes};
 use super::scopes::NamedScopes;
-use crate::authn::AuthenticationFailure;
-use crate::authn::challenge::StepUp;
+use crate::authn::challenge::{self, StepUp};
+use crate::authn::{AuthenticationError, AuthenticationFailure};
 use crate::authz::{Challenge, Subject};
 use crate::check::reason::Reason;
 use crate::check::server::{Disclose, Face, Server};
@@ -20,7 +20,13 @@ pub(in crate::check) fn unauthenticated(
     failure: &AuthenticationFailure,
 ) -> LocalReply {
     let reason = Reason::from(failure.error);
-    let mut reply = http_error(to, reason, &data(to, reason));
+    let mut data = data(to, reason);
+    // A client that logs in once more gets no further, and its user may read why.
+    let told = challenge::told(failure);
+    if failure.is_by_proxy && failure.error == AuthenticationError::MissingToken {
+        data.message = Some(&told);
+    }
+    let mut reply = http_error(to, reason, &data);
     let challenge = face.challenges.unauthenticated(failure);
     reply.headers.push(("www-authenticate", challenge));
     reply

@@ -164,7 +164,7 @@ pub(in crate::check) fn denied(
         data,
         message: denial.message,
         misfit: denial.misfit,
-        missing: denial.scopes.map_or(&[], |scopes| scopes.missing),
+        missing: denial.scopes,
     };
     let body = match to.payload {
         None => {
@@ -223,7 +223,7 @@ struct DenialText<'a> {
     data: ReplyData<'a>,
     message: Option<&'a str>,
     misfit: Option<&'a ArgumentFault>,
-    missing: &'a [String],
+    missing: Option<MissingScopes<'a>>,
 }
 
 impl DenialText<'_> {
@@ -302,12 +302,30 @@ impl DenialText<'_> {
                 format!(" at `{place}`: {kind}")
             }
         });
-        let missing = match self.missing {
-            [] => String::new(),
-            scopes => format!("; missing scopes: {}", scopes.join(" ")),
-        };
+        let missing = self.missing.map_or_else(String::new, missing);
         format!("Denied: {why}{misfit}{missing} ({code})")
     }
+}
+
+/// What a caller has to obtain, in words: scopes, and another login where that is missing too.
+fn missing(scopes: MissingScopes<'_>) -> String {
+    let mut text = match scopes.missing {
+        [] => String::new(),
+        scopes => format!("; missing scopes: {}", scopes.join(" ")),
+    };
+    let Challenge {
+        acr_values,
+        max_age,
+        ..
+    } = scopes.challenge;
+    let acr = (!acr_values.is_empty()).then(|| format!("acr_values {}", acr_values.join(" ")));
+    let age = max_age.map(|age| format!("max_age {}", age.as_secs()));
+    let login: Vec<String> = acr.into_iter().chain(age).collect();
+    if !login.is_empty() {
+        text.push_str("; missing login: ");
+        text.push_str(&login.join(", "));
+    }
+    text
 }
 
 const TOOLS_CALL: &str = "tools/call";

@@ -4,7 +4,7 @@ use super::addressee::Addressee;
 use super::body::{ReplyData, data, http_error, http_error_as, json_reply};
 use crate::check::reason::{Reason, UNKNOWN_METADATA};
 use crate::check::verdict::LocalReply;
-use crate::mcp::{MODERN_REVISION, Refusal, reply as rpc};
+use crate::mcp::{Refusal, reply as rpc};
 
 /// 503: nothing can be decided about the request now.
 pub(in crate::check) fn failed(to: &Addressee<'_>, reason: Reason) -> LocalReply {
@@ -23,9 +23,11 @@ pub(in crate::check) fn failed(to: &Addressee<'_>, reason: Reason) -> LocalReply
 pub(in crate::check) fn refused(to: &Addressee<'_>, refusal: &Refusal) -> LocalReply {
     let reason = Reason::from(refusal);
     let mut data = data(to, reason);
-    if let Some(requested) = refusal.requested_version(to.era) {
+    if let Some(requested) = refusal.requested_version()
+        && !to.supported.is_empty()
+    {
         data.requested = Some(requested);
-        data.supported = &[MODERN_REVISION];
+        data.supported = to.supported;
     }
     let code = refusal.rpc_code(to.era);
     json_reply(

@@ -138,6 +138,10 @@ pub(super) fn look_at_resources(
         InvalidServer::SameHost(..) => "a server has one resource at each host",
         InvalidServer::Resource(_) | InvalidServer::Challenge(_) | InvalidServer::NoResource => "",
     };
+    if matches!(error, InvalidServer::NoHosts(_)) && server.member("match").is_some() {
+        // It has hosts, and what is wrong with them was found.
+        return None;
+    }
     let node = server.member("resource").unwrap_or(server);
     findings.error(node, error.to_string(), help);
     Some(())

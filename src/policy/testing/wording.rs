@@ -127,7 +127,7 @@ fn no_result_clause(because: &NoResult) -> Cow<'_, str> {
         }
         NoResult::NoObject => "the path leads into something that is no object",
         NoResult::TwoPaths => "the path has two readings",
-        NoResult::LeftOut => "the token leaves it out",
+        NoResult::LeftOut => "claim unknown: the token leaves it out",
         NoResult::ClaimAbsent => "claim absent",
         NoResult::NoClass => "the class of the tool is not known",
         NoResult::NoDevice => "nothing is known of the device",

@@ -405,9 +405,8 @@ fn accepts_members(
         "minItems" => list.is_none_or(|list| says.as_u64() <= Some(list.len() as u64)),
         "maxItems" => list.is_none_or(|list| says.as_u64() >= Some(list.len() as u64)),
         "uniqueItems" => list.is_none_or(|list| {
-            let mut rest = list.iter();
-            std::iter::from_fn(|| rest.next().map(|item| (item, rest.clone())))
-                .all(|(item, mut later)| later.all(|other| other != item))
+            let mut rest = list.iter().enumerate();
+            rest.all(|(at, item)| !list.iter().skip(at + 1).any(|other| other == item))
         }),
         "items" => list.is_none_or(|list| list.iter().all(|item| accepts(root, says, item))),
         "properties" => object.is_none_or(|object| {
