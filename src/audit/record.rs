@@ -23,7 +23,7 @@ const ARGUMENT_NAMES_MAX: usize = 64;
 /// The most bytes that the names of deciding rules, or of arguments, may take in escaped form.
 const LONG_LIST_BYTES_MAX: usize = 1536;
 /// The most bytes that other names of rules may take.
-const SHORT_LIST_BYTES_MAX: usize = 512;
+const SHORT_LIST_BYTES_MAX: usize = 640;
 /// How many bytes the names of arguments may take where a record has those of two calls.
 const BRIEF_LIST_BYTES_MAX: usize = 520;
 /// How many bytes the names of inner tools may take.

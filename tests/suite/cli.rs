@@ -697,11 +697,11 @@ fn validate_reports_no_consequences_of_a_mistake() {
     write("jwks.json", &format!(r#"{{"keys": [{KEY}]}}"#));
     write(
         "policy.yaml",
-        "rules:\n- {id: a, effect: allow, who: {scopes: ['api://n/read']}, what: {servers: [s], tools: [call_tool, drop]}}\n- {id: b, effect: allow, who: {anyone: true}, what: {servers: [s], resources: ['MAP:x//y']}}\n",
+        "rules:\n- {id: a, effect: allow, who: {scopes: ['api://n/read']}, what: {servers: [s], tools: [call_tool, look]}}\n- {id: b, effect: allow, who: {anyone: true}, what: {servers: [s], resources: ['MAP:x//y']}}\n",
     );
     write(
         "policy_test.yaml",
-        "tests:\n- {name: t, request: {server: s, method: tools/call, name: call_tool, arguments: {n: drop}, subject: {id: a, scopes: [read]}}, expect: {decision: allow}}\n- {name: u, request: {server: s, method: resources/read, uri: 'MAP:x//y', subject: {id: a}}, expect: {decision: allow}}\n",
+        "tests:\n- {name: t, request: {server: s, method: tools/call, name: call_tool, arguments: {n: look}, subject: {id: a, scopes: [read]}}, expect: {decision: allow}}\n- {name: u, request: {server: s, method: resources/read, uri: 'MAP:x//y', subject: {id: a}}, expect: {decision: allow}}\n",
     );
     let config = directory.path().join("mcp-authz.yaml");
     let good = "listen: 127.0.0.1:9001\nissuers: [{issuer: 'https://idp.test', jwks_file: jwks.json, scopes: {advertise: 'api://n/{scope}'}}]\nservers:\n- {name: s, resource: 'https://x.test/mcp', match: {hosts: [x.test]}, uris: opaque, scopes_supported: [read], indirect: [{tool: call_tool, name: n, arguments: a}]}\npolicy: policy.yaml\n";
