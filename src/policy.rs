@@ -38,9 +38,11 @@
 //! | `lint/`, `silence` | warn of valid policies that are probably mistakes |
 //! | `issuers` | finds names that any of several issuers could have given |
 //! | `matrix/` | computes who may call which tool |
+//! | `difference/` | says whose access changes between two policies |
 
 mod compile;
 mod context;
+pub mod difference;
 mod document;
 mod files;
 mod issuers;
@@ -53,7 +55,9 @@ mod watch;
 
 pub use compile::compile;
 pub use context::CompileContext;
-pub use files::{FoundPolicy, PolicyState, ReadPolicyError, read, read_all, read_tests};
+pub use files::{
+    FoundPolicy, PolicyState, ReadPolicyError, is_policy_file, is_test_file, read, read_all, read_tests,
+};
 pub use issuers::Issuers;
 pub use lint::{DeclaredArguments, LintContext, argument_servers, inner_servers, lint, scopes_of};
 pub use silence::LINTS;

@@ -9,7 +9,7 @@ use crate::authz::Policy;
 use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
 use crate::file;
-use crate::policy;
+use crate::policy::{self, CompileContext};
 use crate::policy::testing::SampleContext;
 use crate::yaml::Source;
 
@@ -48,8 +48,8 @@ pub(super) fn base(config: &Path) -> &Path {
     config.parent().unwrap_or(Path::new(""))
 }
 
-/// Reads a configuration and compiles its policy.
-pub(super) fn load(path: &Path) -> Result<Loaded, Stop> {
+/// Reads a configuration, and what policies are compiled against.
+pub(super) fn context(path: &Path) -> Result<(Config, CompileContext), Stop> {
     let source = read(path)?;
     let config = config::decode(source.name, source.text, base(path)).map_err(Stop::Findings)?;
     let catalog = Catalog::open(
@@ -59,6 +59,12 @@ pub(super) fn load(path: &Path) -> Result<Loaded, Stop> {
     );
     let catalog = catalog.map_err(|error| Stop::failed(&error))?;
     let context = app::compile_context(&config, Some(&catalog));
+    Ok((config, context))
+}
+
+/// Reads a configuration and compiles its policy.
+pub(super) fn load(path: &Path) -> Result<Loaded, Stop> {
+    let (config, context) = context(path)?;
     let sources = policy::read(&config.policy).map_err(|error| Stop::failed(&error))?;
     let policy = policy::compile(&sources, &context).map_err(Stop::Findings)?;
     Ok(Loaded {

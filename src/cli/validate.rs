@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::load;
-use super::outcome::{FINDINGS, Stop, error_line, print};
+use super::outcome::{FINDINGS, Stop, error_line, note, print};
 use crate::app::{self, FaultWeight, IssuerFileFault, RunError};
 use crate::catalog::{Catalog, RecordedTool};
 use crate::config::{self, Config, Inspection, PolicyUsage, RecordedNames, UNUSABLE_KEY};
@@ -54,20 +54,24 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Stop> {
     } = arguments;
     let source = load::read(path)?;
     let envoy: Result<Vec<Source>, Stop> = envoy.iter().map(|path| load::read(path)).collect();
-    let findings = validate(source, load::base(path), envoy?);
+    let (findings, revision) = validate(source, load::base(path), envoy?);
     let errors = findings.count(Severity::Error);
     let warnings = findings.count(Severity::Warning);
     let text = match format {
         TextFormat::Text => text(&findings, errors, warnings),
-        TextFormat::Json => json(&findings, errors, warnings),
+        TextFormat::Json => json(&findings, errors, warnings, revision.as_deref()),
     };
+    if let (TextFormat::Text, Some(revision)) = (format, &revision) {
+        note(&format!("policy revision {revision}"));
+    }
     let bad = errors > 0 || (*deny_warnings && warnings > 0);
     print(&text, if bad { FINDINGS } else { 0 })
 }
 
 /// Everything about a configuration, its policy and the policy's tests. What one of them does not
-/// tell, because it is wrong, is left open when the others are looked at.
-fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> Findings {
+/// tell, because it is wrong, is left open when the others are looked at. With the revision of the
+/// policy, if it is good.
+fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> (Findings, Option<Arc<str>>) {
     let mut inspection = config::inspect(source.name, source.text, base);
     let context = match &inspection.config {
         Some(config) => {
@@ -88,12 +92,13 @@ fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> Findings {
     let records = recorded_tools(&mut inspection);
     let tools = names(&records);
     let (usage, about_policy) = look_at_policy(&mut inspection, &context, records);
+    let (usage, revision) = usage.unzip();
     config::lint(&mut inspection, usage.as_ref(), &tools);
     let about_envoy = look_at_envoy(inspection.config.as_ref(), usage.as_ref(), envoy);
     let mut findings = inspection.findings;
     findings.absorb(about_policy);
     findings.absorb(about_envoy);
-    findings
+    (findings, revision)
 }
 
 /// What is wrong with the configuration of the Envoy in front, if it was given.
@@ -283,12 +288,12 @@ fn error_at(inspection: &mut Inspection, key: &str, message: &str) {
     }
 }
 
-/// What the policy looks at, if it is good, and what is wrong with it and its tests.
+/// What the policy looks at and its revision, if it is good, and what is wrong with it and its tests.
 fn look_at_policy(
     inspection: &mut Inspection,
     context: &CompileContext,
     records: Records,
-) -> (Option<PolicyUsage>, Findings) {
+) -> (Option<(PolicyUsage, Arc<str>)>, Findings) {
     let mut findings = Findings::new();
     let Some(path) = inspection.policy.clone() else {
         return (None, findings);
@@ -342,7 +347,7 @@ fn look_at_policy(
             .map(ToString::to_string)
             .collect(),
     };
-    (Some(usage), findings)
+    (Some((usage, Arc::clone(policy.revision()))), findings)
 }
 
 fn text(findings: &Findings, errors: usize, warnings: usize) -> String {
@@ -351,7 +356,7 @@ fn text(findings: &Findings, errors: usize, warnings: usize) -> String {
     format!("{shown}{gap}{errors} error(s), {warnings} warning(s)\n")
 }
 
-fn json(findings: &Findings, errors: usize, warnings: usize) -> String {
+fn json(findings: &Findings, errors: usize, warnings: usize, revision: Option<&str>) -> String {
     let all = findings.sorted();
     let all = all.into_iter().map(|finding| {
         let (line, column) = findings.position(finding);
@@ -368,6 +373,11 @@ fn json(findings: &Findings, errors: usize, warnings: usize) -> String {
     let all: Vec<_> = all.collect();
     format!(
         "{:#}\n",
-        json!({"findings": all, "errors": errors, "warnings": warnings})
+        json!({
+            "findings": all,
+            "errors": errors,
+            "warnings": warnings,
+            "policy_revision": revision,
+        })
     )
 }

@@ -36,6 +36,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use callers::named_in_rules;
+pub(in crate::policy) use page::PageText;
 pub use page::html;
 pub use shown::shown;
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::compile::compile;
 use super::context::CompileContext;
+use super::difference::Surroundings;
 use super::files::{FilesState, FoundPolicy, ReadPolicyError, Sources, read_files, state_of};
 use super::testing::{Suite, ToolDefaults};
 use crate::authz::{Policy, TrustedHints};
@@ -177,6 +178,16 @@ impl PolicyStore {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Policy> {
         self.current.load_full()
+    }
+
+    /// What is known of the servers besides the policies, for comparing two of them.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            servers: self.context.servers.clone(),
+            hints: self.hints.load_full(),
+            uris: Arc::clone(&self.context.uris),
+            ..Surroundings::default()
+        }
     }
 
     /// The results of the last attempts.

@@ -13,9 +13,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::difference::summary;
 use super::files::{FilesState, ReadPolicyError, Sources, read_files, state_of};
 use super::store::{LoadPolicyError, PolicyStore};
+use crate::authz::Policy;
 use crate::file::{LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Watch, Watcher};
+
+/// How many ids of rules a log line has of each kind.
+const IDS_MAX: usize = 20;
 
 /// How often the files are read: two reads take well under a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -120,15 +125,20 @@ impl Reload {
     fn begin(store: &Arc<PolicyStore>, sources: Sources, clock: fn() -> jiff::Timestamp) -> Self {
         let is_replaced = Arc::new(AtomicBool::new(false));
         let (store, replaced) = (Arc::clone(store), Arc::clone(&is_replaced));
-        let work =
-            tokio::task::spawn_blocking(move || match store.take(sources, clock(), &replaced) {
-                Ok(()) => tracing::info!(
-                    revision = %store.status().revision,
-                    rules = store.snapshot().rules().len(),
-                    "policy in force"
-                ),
+        let work = tokio::task::spawn_blocking(move || {
+            let before = store.snapshot();
+            match store.take(sources, clock(), &replaced) {
+                Ok(()) => {
+                    tracing::info!(
+                        revision = %store.status().revision,
+                        rules = store.snapshot().rules().len(),
+                        "policy in force"
+                    );
+                    report_changes(&store, &before, clock());
+                }
                 Err(error) => report(&store, &error),
-            });
+            }
+        });
         Reload { is_replaced, work }
     }
 
@@ -147,6 +157,37 @@ impl Reload {
             tracing::error!(%error, "the policy reload did not finish");
         }
     }
+}
+
+/// Logs whose access has changed. The policy is in force already.
+fn report_changes(store: &PolicyStore, before: &Policy, now: jiff::Timestamp) {
+    let after = store.snapshot();
+    if before.revision() == after.revision() {
+        return;
+    }
+    let changes = summary([before, &after], &store.surroundings(), now);
+    let (grown, shrunk) = changes.counts.unzip();
+    let said = |count: Option<usize>| count.map_or("unknown".to_owned(), |one| one.to_string());
+    tracing::info!(
+        grown = %said(grown),
+        shrunk = %said(shrunk),
+        rules_added = %listed(&changes.added),
+        rules_removed = %listed(&changes.removed),
+        rules_changed = %listed(&changes.changed),
+        revision_before = %before.revision(),
+        revision = %after.revision(),
+        "access changed"
+    );
+}
+
+/// The first ids of a list.
+fn listed(ids: &[String]) -> String {
+    let mut shown: Vec<String> = ids.iter().take(IDS_MAX).cloned().collect();
+    let more = ids.len().saturating_sub(shown.len());
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    shown.join(", ")
 }
 
 impl Drop for Reload {

@@ -17,7 +17,7 @@ pub struct ClaimSelector {
 impl ClaimSelector {
     /// A list claim is a set: it matches if any element does, as with groups and roles, and so does
     /// a path through a list.
-    pub(super) fn matches_in(&self, claims: &Value<'_>) -> Match {
+    pub(crate) fn matches_in(&self, claims: &Value<'_>) -> Match {
         let found = gather_claim(claims, &self.path);
         let values = found.values.iter();
         let known =

@@ -67,6 +67,10 @@ pub(super) fn text(matrix: &Matrix) -> String {
             ),
         );
     }
+    add(
+        &mut text,
+        format_args!("policy revision {}\n", matrix.revision),
+    );
     text.push_str("deny without a number: no rule allows it; depends: on arguments or place\n");
     for server in &matrix.unknown {
         add(
@@ -111,7 +115,15 @@ pub(super) fn csv(matrix: &Matrix) -> Result<String, Box<dyn Error>> {
     let mut writer = WriterBuilder::new()
         .terminator(Terminator::CRLF)
         .from_writer(Vec::new());
-    writer.write_record(["server", "tool", "class", "subject", "outcome", "rules"])?;
+    writer.write_record([
+        "server",
+        "tool",
+        "class",
+        "subject",
+        "outcome",
+        "rules",
+        "policy_revision",
+    ])?;
     for (row, caller, cell) in cells(matrix) {
         let rules = cell.rules.join(" ");
         let fields = [
@@ -121,6 +133,7 @@ pub(super) fn csv(matrix: &Matrix) -> Result<String, Box<dyn Error>> {
             caller.name.as_str(),
             word(cell.outcome),
             rules.as_str(),
+            matrix.revision.as_str(),
         ];
         writer.write_record(fields.map(no_formula).iter().map(|field| field.as_bytes()))?;
     }
