@@ -56,7 +56,8 @@ mod watch;
 pub use compile::compile;
 pub use context::CompileContext;
 pub use files::{
-    FoundPolicy, PolicyState, ReadPolicyError, is_policy_file, is_test_file, read, read_all, read_tests,
+    FoundPolicy, PolicyState, ReadPolicyError, is_policy_file, is_test_file, read, read_all,
+    read_tests,
 };
 pub use issuers::Issuers;
 pub use lint::{DeclaredArguments, LintContext, argument_servers, inner_servers, lint, scopes_of};

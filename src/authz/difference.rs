@@ -14,11 +14,13 @@
 
 mod change;
 mod condition;
+mod describe;
 mod diagram;
 mod fact;
 mod given;
 mod moments;
 mod outcome;
+mod outcomes;
 mod possible;
 mod replay;
 mod target;
@@ -37,12 +39,15 @@ pub use target::{Target, TargetResource};
 
 use super::glob::{self, Glob};
 use super::policy::Policy;
-use super::rule::{Effect, Rule};
+use super::rule::Rule;
 use super::subject::Subject;
 use change::Decided;
+use describe::Described;
 use diagram::Diagram;
 use fact::Facts;
-use outcome::{Outcomes, Side};
+use outcome::Side;
+use outcomes::Outcomes;
+use possible::Groups;
 
 /// The most nodes of all diagrams together.
 const NODES_MAX: usize = 4_000_000;
@@ -70,9 +75,9 @@ pub struct Comparison<'p> {
     facts: Facts,
     from: Timestamp,
     nobody: Subject,
-    /// Where the facts can be as they are, by how many facts there were.
-    possible: Option<(usize, Diagram)>,
-    timeless: Option<(usize, Diagram)>,
+    /// Which facts go together, from the moment on, and at any time.
+    groups: Option<Groups>,
+    timeless: Option<Groups>,
     /// For each rule of the new policy the one of the old that says the same.
     same: HashMap<usize, usize>,
 }
@@ -109,7 +114,7 @@ impl<'p> Comparison<'p> {
             facts,
             from,
             nobody: target::nobody(),
-            possible: None,
+            groups: None,
             timeless: None,
         }
     }
@@ -151,7 +156,7 @@ impl<'p> Comparison<'p> {
             old: self.old.decide(target, &request, &old, &mut self.facts),
             new: self.new.decide(target, &request, &new, &mut self.facts),
         };
-        let possible = self.possible(true);
+        let possible = self.possible(&both, true);
         let changes = self.describe(&both, given, possible);
         if self.facts.diagrams.is_full() {
             return Err(TooComplex);
@@ -159,17 +164,23 @@ impl<'p> Comparison<'p> {
         Ok(changes)
     }
 
-    /// Where the facts can be as they are, at any time or from `from` on.
-    fn possible(&mut self, with_time: bool) -> Diagram {
-        let known = if with_time { self.possible } else { self.timeless };
+    /// Where the facts that both outcomes depend on can be as they are: at any time, or from the
+    /// moment on from which decisions are compared.
+    fn possible(&mut self, both: &Both, with_time: bool) -> Diagram {
+        let all = both.old.diagrams().chain(both.new.diagrams());
+        let support = self.facts.diagrams.support(all);
+        let known = if with_time {
+            &mut self.groups
+        } else {
+            &mut self.timeless
+        };
         let count = self.facts.count();
-        if let Some((_, possible)) = known.filter(|(of, _)| *of == count) {
-            return possible;
-        }
-        let from = with_time.then_some(self.from);
-        let possible = possible::possible(&mut self.facts, from);
-        let known = if with_time { &mut self.possible } else { &mut self.timeless };
-        *known = Some((count, possible));
+        let groups = match known.take().filter(|known| known.facts == count) {
+            Some(groups) => groups,
+            None => Groups::of(&self.facts, with_time.then_some(self.from)),
+        };
+        let possible = groups.possible(&support, &mut self.facts);
+        *known = Some(groups);
         possible
     }
 
@@ -177,7 +188,9 @@ impl<'p> Comparison<'p> {
         let facts = &mut self.facts;
         let known: HashMap<FactId, bool> = given.map_or_else(HashMap::new, |given| {
             let known = facts.iter();
-            known.filter_map(|(id, fact)| Some((id, given.fact(fact)?))).collect()
+            known
+                .filter_map(|(id, fact)| Some((id, given.fact(fact)?)))
+                .collect()
         });
         let (old, new) = (Decided::of(&both.old), Decided::of(&both.new));
         let causes = change::causes(
@@ -212,149 +225,6 @@ impl<'p> Comparison<'p> {
     }
 }
 
-/// The changes of one target as they are found.
-struct Described<'f> {
-    facts: &'f mut Facts,
-    /// What is known of the caller.
-    known: HashMap<FactId, bool>,
-    possible: Diagram,
-    new: Decided,
-    changes: Vec<Change>,
-}
-
-impl Described<'_> {
-    /// What is left of a function for the caller.
-    fn narrowed(&mut self, of: Diagram) -> Diagram {
-        if self.known.is_empty() {
-            return of;
-        }
-        let known = &self.known;
-        self.facts.diagrams.given(of, &|fact| known.get(&fact).copied())
-    }
-
-    /// Describes a region, by the rules that cause it.
-    fn describe(&mut self, kind: ChangeKind, region: Diagram, causes: &[change::Cause]) {
-        let narrowed = self.narrowed(region);
-        let mut left = self.facts.diagrams.and(narrowed, self.possible);
-        for cause in causes {
-            if left == Diagram::NEVER {
-                return;
-            }
-            left = self.describe_one(kind, (region, left), cause);
-        }
-        if left != Diagram::NEVER {
-            // Several rules together: in another order they set something else.
-            let possible = self.possible;
-            let (situations, is_cut) =
-                change::situations(left, left, (left, possible), self.facts);
-            self.changes.push(Change {
-                kind,
-                rule: (None, None),
-                situations,
-                is_cut,
-            });
-        }
-    }
-
-    /// Describes the part of a region that one rule causes, and returns the rest.
-    fn describe_one(
-        &mut self,
-        kind: ChangeKind,
-        (region, left): (Diagram, Diagram),
-        cause: &change::Cause,
-    ) -> Diagram {
-        let differs = self.narrowed(cause.differs);
-        let own = self.facts.diagrams.and(left, differs);
-        if own == Diagram::NEVER {
-            return left;
-        }
-        let upper = change::widened(kind, cause, self.new, region, self.facts);
-        let (upper, region) = (self.narrowed(upper), self.narrowed(region));
-        let possible = self.possible;
-        let (situations, is_cut) =
-            change::situations(own, upper, (region, possible), self.facts);
-        self.changes.push(Change {
-            kind,
-            rule: cause.rule,
-            situations,
-            is_cut,
-        });
-        self.facts.diagrams.minus(left, differs)
-    }
-
-    /// Each limit that differs is a change of its own.
-    fn describe_limits(
-        &mut self,
-        region: Diagram,
-        causes: &[change::Cause],
-        (old, new): (&[Rule], &[Rule]),
-    ) {
-        let narrowed = self.narrowed(region);
-        let left = self.facts.diagrams.and(narrowed, self.possible);
-        for cause in causes {
-            let rule = |rules: &[Rule], at: Option<usize>| {
-                let rule = at.and_then(|at| rules.get(at))?;
-                matches!(rule.effect, Effect::Limit(_) | Effect::Open(_)).then(|| rule.effect.clone())
-            };
-            let (was, is) = (rule(old, cause.rule.0), rule(new, cause.rule.1));
-            if was.is_none() && is.is_none() {
-                continue;
-            }
-            let compared = was.as_ref().zip(is.as_ref());
-            let both = compared.map_or(ChangeKind::LimitElse, |(was, is)| compare_limits(was, is));
-            let gone = self.facts.diagrams.minus(cause.before, cause.now);
-            let added = self.facts.diagrams.minus(cause.now, cause.before);
-            let kept = self.facts.diagrams.and(cause.before, cause.now);
-            for (kind, part) in [
-                (ChangeKind::LimitLooser, gone),
-                (ChangeKind::LimitStricter, added),
-                (both, kept),
-            ] {
-                let part = self.facts.diagrams.and(part, cause.differs);
-                let narrowed = change::Cause { differs: part, ..*cause };
-                let part = self.narrowed(part);
-                let own = self.facts.diagrams.and(left, part);
-                if own != Diagram::NEVER {
-                    self.describe_one(kind, (region, own), &narrowed);
-                }
-            }
-        }
-    }
-}
-
-/// Which of two limits lets more through.
-fn compare_limits(was: &Effect, is: &Effect) -> ChangeKind {
-    let (fewer, more) = match (was, is) {
-        (Effect::Limit(was), Effect::Limit(is)) if was.by == is.by => {
-            // Calls in the same time.
-            let rate = |calls: u32, per: std::time::Duration| {
-                u128::from(calls).saturating_mul(per.as_nanos())
-            };
-            let (before, now) = (rate(was.calls, is.per), rate(is.calls, was.per));
-            (
-                now <= before && is.burst <= was.burst,
-                now >= before && is.burst >= was.burst,
-            )
-        }
-        (Effect::Open(was), Effect::Open(is)) if was.by == is.by => {
-            (is.most <= was.most, is.most >= was.most)
-        }
-        (
-            Effect::Limit(_)
-            | Effect::Open(_)
-            | Effect::Allow
-            | Effect::Deny
-            | Effect::Require(_),
-            _,
-        ) => (false, false),
-    };
-    match (fewer, more) {
-        (true, false) => ChangeKind::LimitStricter,
-        (false, true) => ChangeKind::LimitLooser,
-        (true, true) | (false, false) => ChangeKind::LimitElse,
-    }
-}
-
 /// Where two lists of what holds where differ.
 fn differing<T: PartialEq>(
     old: &[(T, Diagram)],
@@ -369,7 +239,10 @@ fn differing<T: PartialEq>(
     for (one, holds) in old {
         all.push(facts.diagrams.xor(*holds, of(new, one)));
     }
-    for (one, holds) in new.iter().filter(|(one, _)| old.iter().all(|(old, _)| old != one)) {
+    for (one, holds) in new
+        .iter()
+        .filter(|(one, _)| old.iter().all(|(old, _)| old != one))
+    {
         all.push(facts.diagrams.xor(*holds, of(old, one)));
     }
     facts.diagrams.any(all)
@@ -395,7 +268,10 @@ fn same_rules(old: &Policy, new: &Policy) -> HashMap<usize, usize> {
     let pairs = new.rules().iter().enumerate();
     let pairs = pairs.filter_map(|(at, rule)| {
         let before = *by_id.get(&rule.id)?;
-        old.rules().get(before)?.decides_like(rule).then_some((at, before))
+        old.rules()
+            .get(before)?
+            .decides_like(rule)
+            .then_some((at, before))
     });
     pairs.collect()
 }

@@ -94,18 +94,18 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
             replayer.read(&format!("{}:{number}", source.name), line);
         }
     }
-    let replayed = (!replay.is_empty()).then_some(&replayer.replay);
+    let recorded = (!replay.is_empty()).then_some(&replayer.replay);
     let shown = formats::Shown {
         difference: &difference,
         names: [old_name, new_name],
         texts: [&rule_texts(&old_sources), &rule_texts(&new_sources)],
-        replay: replayed,
+        replay: recorded,
     };
     let text = match format {
         DiffFormat::Sentences => formats::sentences(&shown),
         DiffFormat::Table => formats::table(&shown),
         DiffFormat::Json => formats::json(&shown),
-        DiffFormat::Html => html(&difference, shown.names, shown.texts, replayed)
+        DiffFormat::Html => html(&difference, shown.names, shown.texts, recorded)
             .map_err(|error| Stop::failed(&error))?,
     };
     let is_bad = match fail_on {

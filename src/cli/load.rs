@@ -9,8 +9,8 @@ use crate::authz::Policy;
 use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
 use crate::file;
-use crate::policy::{self, CompileContext};
 use crate::policy::testing::SampleContext;
+use crate::policy::{self, CompileContext};
 use crate::yaml::Source;
 
 /// The most bytes of a file that is read into memory.

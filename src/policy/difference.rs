@@ -30,6 +30,8 @@
 //! `universe` lists what can be asked, [`authz`](crate::authz) compares, `wording` puts it into
 //! words, and `page` renders it as HTML. `text` finds the rules in the files.
 
+mod entry;
+mod facts;
 mod page;
 mod recorded;
 mod summary;
@@ -42,12 +44,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use entry::{Entry, RuleChange, RuleChangeKind};
+pub use facts::{SaidFact, SaidSituation};
 pub use page::html;
 pub use recorded::{Replay, ReplayedRecord, Replayer};
-pub use summary::{ReloadSummary, summary};
+pub use summary::{ReloadSummary, reload_summary};
 pub use text::{RuleText, RuleTexts, rule_texts};
 pub use universe::{Asked, Named, Surroundings, Universe};
-pub use wording::{SaidFact, SaidSituation, entry_what, kind_word};
+pub use wording::{entry_what, kind_word};
 
 use super::testing::SampleCaller;
 use crate::authz::{Change, ChangeKind, Comparison, Given, Mode, Policy, Rule};
@@ -67,57 +71,6 @@ pub struct Difference {
     pub unknown: Vec<(String, String)>,
     /// Headers that are taken from clients by only one of both: its name, and whether by the new one.
     pub headers: Vec<(Arc<str>, bool)>,
-}
-
-/// One change of access: the same for several things on one server.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// The named subject, if subjects are named.
-    pub subject: Option<String>,
-    /// How decisions change.
-    pub kind: ChangeKind,
-    /// On which server.
-    pub server: Arc<str>,
-    /// What it is about.
-    pub things: Vec<Asked>,
-    /// The rule that causes it, in the old policy and in the new one.
-    pub rule: [Option<Arc<str>>; 2],
-    /// Where.
-    pub situations: Vec<SaidSituation>,
-    /// Whether there are more situations than these.
-    pub is_cut: bool,
-}
-
-/// A rule that differs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleChange {
-    /// Its id.
-    pub id: Arc<str>,
-    /// How.
-    pub how: RuleChangeKind,
-}
-
-/// How a rule differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RuleChangeKind {
-    /// Only the new policy has it.
-    Added,
-    /// Only the old policy has it.
-    Removed,
-    /// Both have it, and it says something else.
-    Changed,
-}
-
-impl RuleChangeKind {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            RuleChangeKind::Added => "added",
-            RuleChangeKind::Removed => "removed",
-            RuleChangeKind::Changed => "changed",
-        }
-    }
 }
 
 /// What tells one entry from another, apart from the things it is about.
@@ -148,7 +101,8 @@ impl Difference {
             vec![(None, None)]
         } else {
             let each = callers.iter();
-            each.map(|caller| (Some(caller.name.clone()), Some(given(caller)))).collect()
+            each.map(|caller| (Some(caller.name.clone()), Some(given(caller))))
+                .collect()
         };
         let too_many = "patterns over names are too many to be told apart";
         let mut unknown: BTreeMap<String, String> = universe
@@ -173,21 +127,23 @@ impl Difference {
                 }
             }
         }
-        let entries = things.into_iter().map(|((subject, kind, server, change), things)| {
-            let id = |policy: &Policy, at: Option<usize>| {
-                let rule = at.and_then(|at| policy.rules().get(at));
-                rule.map(|rule| Arc::clone(&rule.id))
-            };
-            Entry {
-                subject,
-                kind,
-                server,
-                things,
-                rule: [id(old, change.rule.0), id(new, change.rule.1)],
-                situations: wording::situations(&change, &comparison),
-                is_cut: change.is_cut,
-            }
-        });
+        let entries = things
+            .into_iter()
+            .map(|((subject, kind, server, change), things)| {
+                let id = |policy: &Policy, at: Option<usize>| {
+                    let rule = at.and_then(|at| policy.rules().get(at));
+                    rule.map(|rule| Arc::clone(&rule.id))
+                };
+                Entry {
+                    subject,
+                    kind,
+                    server,
+                    things,
+                    rule: [id(old, change.rule.0), id(new, change.rule.1)],
+                    situations: wording::situations(&change, &comparison),
+                    is_cut: change.is_cut,
+                }
+            });
         let mut entries: Vec<Entry> = entries.collect();
         let rank = |kind| ChangeKind::ALL.iter().position(|one| *one == kind);
         entries.sort_by_key(|entry| (entry.subject.clone(), rank(entry.kind)));
@@ -239,7 +195,9 @@ impl Difference {
     /// The sentences of one change.
     #[must_use]
     pub fn sentences_of(&self, entry: &Entry) -> Vec<String> {
-        wording::sentences(self, entry)
+        let [old, new] = &entry.rule;
+        let rule = new.as_ref().or(old.as_ref());
+        wording::sentences(entry, rule.and_then(|id| self.rule(id)))
     }
 }
 
@@ -258,7 +216,9 @@ pub(super) fn rule_changes(old: &Policy, new: &Policy) -> Vec<RuleChange> {
     let enforced = |policy: &'_ Policy| -> BTreeMap<Arc<str>, Rule> {
         let rules = policy.rules().iter();
         let rules = rules.filter(|rule| rule.mode == Mode::Enforce);
-        rules.map(|rule| (Arc::clone(&rule.id), rule.clone())).collect()
+        rules
+            .map(|rule| (Arc::clone(&rule.id), rule.clone()))
+            .collect()
     };
     let (old, new) = (enforced(old), enforced(new));
     let mut changes = Vec::new();

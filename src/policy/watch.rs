@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::difference::summary;
+use super::difference::reload_summary;
 use super::files::{FilesState, ReadPolicyError, Sources, read_files, state_of};
 use super::store::{LoadPolicyError, PolicyStore};
 use crate::authz::Policy;
@@ -165,7 +165,7 @@ fn report_changes(store: &PolicyStore, before: &Policy, now: jiff::Timestamp) {
     if before.revision() == after.revision() {
         return;
     }
-    let changes = summary([before, &after], &store.surroundings(), now);
+    let changes = reload_summary([before, &after], &store.surroundings(), now);
     let (grown, shrunk) = changes.counts.unzip();
     let said = |count: Option<usize>| count.map_or("unknown".to_owned(), |one| one.to_string());
     tracing::info!(

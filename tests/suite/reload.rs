@@ -45,7 +45,11 @@ async fn the_log_says_whose_access_has_changed() {
     let running = home.ready().await;
     home.rename_over("policy.yaml", &policy("b", "a"));
     let line = running.logs.line(": access changed ").await;
-    for part in [" INFO ", "revision_before=", "grown=1 shrunk=1 rules_added="] {
+    for part in [
+        " INFO ",
+        "revision_before=",
+        "grown=1 shrunk=1 rules_added=",
+    ] {
         assert!(line.contains(part), "no `{part}` in {line}");
     }
 }

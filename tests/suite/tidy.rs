@@ -292,7 +292,11 @@ const JUDGES: &[(&str, &str, &str)] = &[
     ("authz/difference/condition.rs", "fn when(", "When"),
     ("authz/difference/condition.rs", "fn place(", "Where"),
     ("authz/difference/condition.rs", "fn why(", "Why"),
-    ("authz/difference/outcome.rs", "fn missing(", "Needs"),
+    (
+        "authz/difference/outcome/combined.rs",
+        "fn missing(",
+        "Needs",
+    ),
     ("authz/selectors/when.rs", "fn matches(", "When"),
     ("authz/selectors/place.rs", "fn matches(", "Where"),
     ("authz/selectors/why.rs", "fn matches(", "Why"),

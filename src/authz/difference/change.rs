@@ -4,7 +4,7 @@ use foldhash::{HashMap, HashSet};
 
 use super::diagram::{Diagram, FactId};
 use super::fact::Facts;
-use super::outcome::{Outcomes, Part};
+use super::outcomes::{Outcomes, Part};
 use crate::authz::policy::Policy;
 use crate::authz::rule::{Effect, Rule};
 
@@ -97,7 +97,7 @@ impl ChangeKind {
 pub struct Situation {
     /// Each fact, and whether it holds.
     pub facts: Vec<(FactId, bool)>,
-    /// Whether the decision changes in only a part of it, because nothing grants in the rest.
+    /// Whether what is said is true of only a part of it, because nothing grants in the rest.
     pub is_part: bool,
 }
 
@@ -130,7 +130,6 @@ pub(super) fn causes(
     (new, new_parts): (&Policy, &[Part]),
     facts: &mut Facts,
 ) -> Vec<Cause> {
-    let rule = |policy: &'_ Policy, part: &Part| policy.rules().get(part.rule).cloned();
     let mut by_id: HashMap<std::sync::Arc<str>, &Part> = HashMap::default();
     for part in old_parts {
         if let Some(rule) = old.rules().get(part.rule) {
@@ -147,7 +146,8 @@ pub(super) fn causes(
             let of_one_kind = |one: &Rule, other: &Rule| {
                 std::mem::discriminant(&one.effect) == std::mem::discriminant(&other.effect)
             };
-            own.zip(other).is_some_and(|(one, other)| of_one_kind(one, other))
+            own.zip(other)
+                .is_some_and(|(one, other)| of_one_kind(one, other))
         });
         if let (Some(rule), true) = (own, same.is_some()) {
             by_id.remove(&rule.id);
@@ -160,10 +160,10 @@ pub(super) fn causes(
     let mut causes = Vec::new();
     for (before, now) in pairs {
         let rules = (
-            before.and_then(|part| rule(old, part)),
-            now.and_then(|part| rule(new, part)),
+            before.and_then(|part| old.rules().get(part.rule)),
+            now.and_then(|part| new.rules().get(part.rule)),
         );
-        let cause = cause((before, now), (rules.0.as_ref(), rules.1.as_ref()), facts);
+        let cause = cause((before, now), rules, facts);
         causes.extend(cause.filter(|cause| cause.differs != Diagram::NEVER));
     }
     causes
@@ -255,14 +255,14 @@ pub(super) fn regions(old: Decided, new: Decided, facts: &mut Facts) -> Vec<(Cha
 
 /// Where a sentence about a kind of change may speak of more than the change itself, because what it
 /// says is true there too: who may no longer do something may not do it, whether they could or not.
-/// What no rule grants stays out of sight of a rule that only takes away.
+/// What no rule grants stays out of sight of a rule that only takes away. Second, where it is true.
 pub(super) fn widened(
     kind: ChangeKind,
     cause: &Cause,
     new: Decided,
     region: Diagram,
     facts: &mut Facts,
-) -> Diagram {
+) -> (Diagram, Diagram) {
     let beside = |passes: Diagram, facts: &mut Facts| {
         let stopped = facts.diagrams.not(passes);
         facts.diagrams.or(region, stopped)
@@ -279,10 +279,9 @@ pub(super) fn widened(
         | ChangeKind::SetsElse => beside(new.allow, facts),
     };
     let is_open = match kind {
-        ChangeKind::Gained
-        | ChangeKind::Freed
-        | ChangeKind::MayStepUp
-        | ChangeKind::MustStepUp => cause.is_gate,
+        ChangeKind::Gained | ChangeKind::Freed | ChangeKind::MayStepUp | ChangeKind::MustStepUp => {
+            cause.is_gate
+        }
         ChangeKind::Lost
         | ChangeKind::LostStepUp
         | ChangeKind::AsksElse
@@ -291,13 +290,26 @@ pub(super) fn widened(
         | ChangeKind::LimitElse
         | ChangeKind::SetsElse => false,
     };
+    let is_true = match kind {
+        ChangeKind::Gained
+        | ChangeKind::Freed
+        | ChangeKind::MayStepUp
+        | ChangeKind::MustStepUp
+        | ChangeKind::Lost
+        | ChangeKind::LostStepUp => wide,
+        ChangeKind::AsksElse
+        | ChangeKind::LimitLooser
+        | ChangeKind::LimitStricter
+        | ChangeKind::LimitElse
+        | ChangeKind::SetsElse => region,
+    };
     let wide = if is_open {
         let ungranted = facts.diagrams.not(new.granted);
         facts.diagrams.or(wide, ungranted)
     } else {
         wide
     };
-    facts.diagrams.and(wide, cause.differs)
+    (facts.diagrams.and(wide, cause.differs), is_true)
 }
 
 /// Conjunctions that together hold wherever `lower` does, each of which holds nowhere outside of
@@ -305,7 +317,7 @@ pub(super) fn widened(
 pub(super) fn situations(
     lower: Diagram,
     upper: Diagram,
-    (region, possible): (Diagram, Diagram),
+    (is_true, possible): (Diagram, Diagram),
     facts: &mut Facts,
 ) -> (Vec<Situation>, bool) {
     let impossible = facts.diagrams.not(possible);
@@ -323,7 +335,7 @@ pub(super) fn situations(
         let own = facts.diagrams.cube(&cube);
         left = facts.diagrams.minus(left, own);
         let own = facts.diagrams.and(own, possible);
-        let beyond = facts.diagrams.minus(own, region);
+        let beyond = facts.diagrams.minus(own, is_true);
         found.push(Situation {
             facts: cube,
             is_part: beyond != Diagram::NEVER,
@@ -335,11 +347,7 @@ pub(super) fn situations(
 
 /// Leaves out every fact without which the conjunction still implies `upper`, those that do not hold
 /// first.
-fn shortened(
-    cube: Vec<(FactId, bool)>,
-    upper: Diagram,
-    facts: &Facts,
-) -> Vec<(FactId, bool)> {
+fn shortened(cube: Vec<(FactId, bool)>, upper: Diagram, facts: &Facts) -> Vec<(FactId, bool)> {
     let mut kept: HashMap<FactId, bool> = cube.iter().copied().collect();
     let mut seen = HashSet::default();
     facts.diagrams.is_implied(upper, &kept, &mut seen);
@@ -349,7 +357,10 @@ fn shortened(
             let Some(own) = kept.remove(fact) else {
                 continue;
             };
-            if !facts.diagrams.is_implied(upper, &kept, &mut HashSet::default()) {
+            if !facts
+                .diagrams
+                .is_implied(upper, &kept, &mut HashSet::default())
+            {
                 kept.insert(*fact, own);
             }
         }

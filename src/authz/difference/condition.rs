@@ -17,6 +17,9 @@ use crate::authz::selectors::{
 use crate::authz::uri::UriPattern;
 use crate::authz::window::{Count, KeyPart};
 
+/// A fact of one kind about a name.
+type NamedFact = fn(std::sync::Arc<str>) -> Fact;
+
 /// Where the caller is one that a rule is about.
 pub(super) fn who(who: &Who, scopes_are: Scopes, facts: &mut Facts) -> Answer {
     let Who {
@@ -32,35 +35,30 @@ pub(super) fn who(who: &Who, scopes_are: Scopes, facts: &mut Facts) -> Answer {
         not,
     } = who;
     let mut found = Answer::YES;
-    let each = |names: &Names, fact: fn(std::sync::Arc<str>) -> Fact| -> Vec<Fact> {
-        names.iter().cloned().map(fact).collect()
-    };
-    let clear: [(&Option<Names>, fn(_) -> Fact); 2] =
-        [(issuers, Fact::Issuer), (subjects, Fact::Subject)];
-    for (names, fact) in clear {
-        if let Some(names) = names {
-            let own = facts.knows_any(each(names, fact));
-            found = facts.and(found, own);
-        }
+    let each =
+        |names: &Names, fact: NamedFact| -> Vec<Fact> { names.iter().cloned().map(fact).collect() };
+    if let Some(names) = issuers {
+        found = facts.knows_any(each(names, Fact::Issuer));
+    }
+    if let Some(names) = subjects {
+        let own = facts.knows_any(each(names, Fact::Subject));
+        found = facts.and(found, own);
     }
     // The token leaves scopes out for both: held ones count as they are.
     let scopes = scopes.as_ref().filter(|_| scopes_are == Scopes::Held);
-    let asked: [(Option<&Names>, fn(_) -> Fact, Unclear); 5] = [
+    let asked: [(Option<&Names>, NamedFact, Unclear); 6] = [
         (groups.as_ref(), Fact::Group, Unclear::Groups),
         (roles.as_ref(), Fact::Role, Unclear::Roles),
         (scopes, Fact::Scope, Unclear::Scopes),
         (tenants.as_ref(), Fact::Tenant, Unclear::Tenant),
         (agents.as_ref(), Fact::Agent, Unclear::Agent),
+        (peers.as_ref(), Fact::Peer, Unclear::Peer),
     ];
     for (names, fact, unclear) in asked {
         if let Some(names) = names {
             let own = facts.asks_any(each(names, fact), unclear);
             found = facts.and(found, own);
         }
-    }
-    if let Some(peers) = peers {
-        let own = facts.asks_any(each(peers, Fact::Peer), Unclear::Peer);
-        found = facts.and(found, own);
     }
     for selector in claims {
         let own = claim(selector, facts);

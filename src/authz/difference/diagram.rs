@@ -4,6 +4,8 @@
 //! [`Diagrams`], which has a limit: past it every result is [`Diagram::NEVER`], and
 //! [`Diagrams::is_full`] says that none of them can be believed.
 
+use std::collections::BTreeSet;
+
 use foldhash::{HashMap, HashMapExt};
 
 /// A function of facts.
@@ -17,7 +19,11 @@ impl Diagram {
     pub(super) const ALWAYS: Diagram = Diagram(1);
 
     pub(super) fn of(truth: bool) -> Self {
-        if truth { Diagram::ALWAYS } else { Diagram::NEVER }
+        if truth {
+            Diagram::ALWAYS
+        } else {
+            Diagram::NEVER
+        }
     }
 
     fn constant(self) -> Option<bool> {
@@ -221,7 +227,11 @@ impl Diagrams {
                 return truth;
             }
             let node = self.at(at);
-            at = if facts(node.fact) { node.high } else { node.low };
+            at = if facts(node.fact) {
+                node.high
+            } else {
+                node.low
+            };
         }
     }
 
@@ -269,30 +279,48 @@ impl Diagrams {
         true
     }
 
+    /// The facts that some functions depend on.
+    pub(super) fn support(&self, of: impl IntoIterator<Item = Diagram>) -> BTreeSet<FactId> {
+        let mut waiting: Vec<Diagram> = of.into_iter().collect();
+        let mut visited: foldhash::HashSet<Diagram> = foldhash::HashSet::default();
+        let mut facts = BTreeSet::new();
+        while let Some(at) = waiting.pop() {
+            if at.constant().is_some() || !visited.insert(at) {
+                continue;
+            }
+            let node = self.at(at);
+            facts.insert(node.fact);
+            waiting.extend([node.low, node.high]);
+        }
+        facts
+    }
+
     /// The conjunction of facts as a function.
     pub(super) fn cube(&mut self, facts: &[(FactId, bool)]) -> Diagram {
         let mut facts = facts.to_vec();
         facts.sort_unstable_by_key(|(fact, _)| std::cmp::Reverse(*fact));
-        facts.into_iter().fold(Diagram::ALWAYS, |rest, (fact, is_true)| {
-            if is_true {
-                self.node(fact, Diagram::NEVER, rest)
-            } else {
-                self.node(fact, rest, Diagram::NEVER)
-            }
-        })
+        facts
+            .into_iter()
+            .fold(Diagram::ALWAYS, |rest, (fact, is_true)| {
+                if is_true {
+                    self.node(fact, Diagram::NEVER, rest)
+                } else {
+                    self.node(fact, rest, Diagram::NEVER)
+                }
+            })
     }
 }
 
 fn shortcut(operation: Operation, one: Diagram, other: Diagram) -> Option<Diagram> {
     match (operation, one.constant(), other.constant()) {
         (Operation::And, Some(false), _) | (Operation::And, _, Some(false)) => Some(Diagram::NEVER),
-        (Operation::And, Some(true), _) => Some(other),
-        (Operation::And, _, Some(true)) => Some(one),
         (Operation::Or, Some(true), _) | (Operation::Or, _, Some(true)) => Some(Diagram::ALWAYS),
-        (Operation::Or, Some(false), _) => Some(other),
-        (Operation::Or, _, Some(false)) => Some(one),
-        (Operation::Xor, Some(false), _) => Some(other),
-        (Operation::Xor, _, Some(false)) => Some(one),
+        (Operation::And, Some(true), _) | (Operation::Or | Operation::Xor, Some(false), _) => {
+            Some(other)
+        }
+        (Operation::And, _, Some(true)) | (Operation::Or | Operation::Xor, _, Some(false)) => {
+            Some(one)
+        }
         (Operation::Xor, Some(one), Some(other)) => Some(Diagram::of(one != other)),
         (Operation::And | Operation::Or, None, None) if one == other => Some(one),
         (Operation::Xor, _, _) if one == other => Some(Diagram::NEVER),

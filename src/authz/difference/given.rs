@@ -60,9 +60,10 @@ impl Given {
             Fact::AnyTenant => self.tenant.as_ref().map(Option::is_some),
             Fact::Agent(name) => own(&self.agent, name),
             Fact::AnyAgent => self.agent.as_ref().map(Option::is_some),
-            Fact::Peer(name) => self.peer.as_ref().map(|peer| {
-                Peer::Known(peer).is_any_of(std::slice::from_ref(name)) == Match::Yes
-            }),
+            Fact::Peer(name) => self
+                .peer
+                .as_ref()
+                .map(|peer| Peer::Known(peer).is_any_of(std::slice::from_ref(name)) == Match::Yes),
             Fact::Unclear(Unclear::Peer) => self.peer.as_ref().map(|_| false),
             Fact::Network(network) => self
                 .source

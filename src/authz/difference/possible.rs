@@ -2,7 +2,7 @@
 //!
 //! Facts of different kinds do not depend on each other here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -16,28 +16,25 @@ use crate::authz::value::Value;
 /// One way in which the facts of a group may hold: those that do.
 type Way = Vec<FactId>;
 
-/// Where the facts can be as they are, from a moment on or, without one, whenever that is.
-pub(super) fn possible(facts: &mut Facts, from: Option<Timestamp>) -> Diagram {
-    let groups = Groups::of(facts, from);
-    let mut all = Diagram::ALWAYS;
-    for (of, ways) in groups.0 {
-        let own = one_of(&of, &ways, facts);
-        all = facts.diagrams.and(all, own);
-    }
-    let arguments = arguments(facts);
-    facts.diagrams.and(all, arguments)
+/// Groups of facts, with all ways in which the facts of each may hold.
+#[derive(Debug)]
+pub(super) struct Groups {
+    /// How many facts there were.
+    pub(super) facts: usize,
+    all: Vec<(Vec<FactId>, Vec<Way>)>,
 }
 
-/// Groups of facts, with all ways in which the facts of each may hold.
-struct Groups(Vec<(Vec<FactId>, Vec<Way>)>);
-
 impl Groups {
-    fn of(facts: &Facts, from: Option<Timestamp>) -> Self {
+    /// The facts as they can be from a moment on or, without one, whenever that is.
+    pub(super) fn of(facts: &Facts, from: Option<Timestamp>) -> Self {
         let mut sorted = Sorted::default();
         for (id, fact) in facts.iter() {
             sorted.add(id, fact);
         }
-        let mut groups = Groups(Vec::new());
+        let mut groups = Groups {
+            facts: facts.count(),
+            all: Vec::new(),
+        };
         let Sorted {
             single,
             chains,
@@ -69,8 +66,27 @@ impl Groups {
     fn add(&mut self, mut of: Vec<FactId>, ways: Vec<Way>) {
         of.sort_unstable();
         if !of.is_empty() {
-            self.0.push((of, ways));
+            self.all.push((of, ways));
         }
+    }
+
+    /// Where some facts can be as they are, whatever others are.
+    pub(super) fn possible(&self, of: &BTreeSet<FactId>, facts: &mut Facts) -> Diagram {
+        let mut possible = arguments(of, facts);
+        for (group, ways) in &self.all {
+            let group: Vec<FactId> = group.iter().copied().filter(|id| of.contains(id)).collect();
+            if group.is_empty() {
+                continue;
+            }
+            let ways = ways
+                .iter()
+                .map(|way| -> Way { way.iter().copied().filter(|id| of.contains(id)).collect() });
+            let ways: BTreeSet<Way> = ways.collect();
+            let ways: Vec<&Way> = ways.iter().collect();
+            let own = split(&group, &ways, facts);
+            possible = facts.diagrams.and(possible, own);
+        }
+        possible
     }
 
     /// One value, if any: none, one of those named, or some other.
@@ -194,11 +210,7 @@ impl Sorted {
             Fact::Uri(one) => self.pair("uri", one).0 = Some(id),
             Fact::Expression(one) => self.pair("expression", one).0 = Some(id),
             Fact::Unclear(unclear) => self.add_unclear(id, unclear),
-            Fact::Group(_)
-            | Fact::Role(_)
-            | Fact::Scope(_)
-            | Fact::Peer(_)
-            | Fact::InSession => {}
+            Fact::Group(_) | Fact::Role(_) | Fact::Scope(_) | Fact::Peer(_) | Fact::InSession => {}
         }
     }
 
@@ -245,12 +257,7 @@ impl Sorted {
     }
 }
 
-/// Where exactly one of some ways is so.
-fn one_of(of: &[FactId], ways: &[Way], facts: &mut Facts) -> Diagram {
-    let all: Vec<&Way> = ways.iter().collect();
-    split(of, &all, facts)
-}
-
+/// Where the facts hold in one of some ways.
 fn split(of: &[FactId], ways: &[&Way], facts: &mut Facts) -> Diagram {
     if ways.is_empty() {
         return Diagram::NEVER;
@@ -266,12 +273,15 @@ fn split(of: &[FactId], ways: &[&Way], facts: &mut Facts) -> Diagram {
 }
 
 /// A value that is one of some is one of more, and none of others.
-fn arguments(facts: &mut Facts) -> Diagram {
+fn arguments(of: &BTreeSet<FactId>, facts: &mut Facts) -> Diagram {
     let mut by_path: BTreeMap<String, Vec<(FactId, ValueSelector)>> = BTreeMap::new();
-    for (id, fact) in facts.iter() {
+    for (id, fact) in facts.iter().filter(|(id, _)| of.contains(id)) {
         if let Fact::Argument(selector) = fact {
             let path = selector.path.as_str().to_owned();
-            by_path.entry(path).or_default().push((id, selector.clone()));
+            by_path
+                .entry(path)
+                .or_default()
+                .push((id, selector.clone()));
         }
     }
     let mut all = Diagram::ALWAYS;

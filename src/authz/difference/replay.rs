@@ -6,7 +6,7 @@ use super::change::Decided;
 use super::diagram::{Diagram, FactId};
 use super::fact::Facts;
 use super::given::Given;
-use super::outcome::{Outcomes, Part};
+use super::outcomes::{Outcomes, Part};
 use super::target::Target;
 use super::{Both, Comparison, TooComplex, differing};
 use crate::authz::policy::Policy;
@@ -68,7 +68,7 @@ impl Comparison<'_> {
             old: self.old.decide(target, &request, &old, &mut self.facts),
             new: self.new.decide(target, &request, &new, &mut self.facts),
         };
-        let mut cases = self.possible(false);
+        let mut cases = self.possible(&both, false);
         let facts = &mut self.facts;
         let known: HashMap<FactId, bool> = facts
             .iter()
@@ -114,6 +114,10 @@ impl Comparison<'_> {
 }
 
 /// What the new policy may decide about the cases that fit a record.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent possibility"
+)]
 struct Cases {
     may_allow: bool,
     may_challenge: bool,
@@ -133,7 +137,17 @@ impl Cases {
             (true, _, _) | (false, false, false) => Replayed::Unknown,
         };
         match (outcome, is) {
-            (_, Replayed::Unknown | Replayed::Same) => Replayed::Unknown,
+            (_, Replayed::Unknown | Replayed::Same)
+            // It may be what it was.
+            | (
+                RecordedOutcome::DeniedByRule
+                | RecordedOutcome::Indeterminate
+                | RecordedOutcome::NoRule
+                | RecordedOutcome::Unprovable
+                | RecordedOutcome::RateLimited
+                | RecordedOutcome::Challenged,
+                Replayed::Stopped,
+            ) => Replayed::Unknown,
             (RecordedOutcome::Allowed | RecordedOutcome::RateLimited, Replayed::Allowed)
                 if self.may_limit =>
             {
@@ -151,16 +165,6 @@ impl Cases {
                 | RecordedOutcome::RateLimited,
                 Replayed::Denied,
             ) => Replayed::Same,
-            // It may be what it was.
-            (
-                RecordedOutcome::DeniedByRule
-                | RecordedOutcome::Indeterminate
-                | RecordedOutcome::NoRule
-                | RecordedOutcome::Unprovable
-                | RecordedOutcome::RateLimited
-                | RecordedOutcome::Challenged,
-                Replayed::Stopped,
-            ) => Replayed::Unknown,
             (_, is) => is,
         }
     }

@@ -48,14 +48,28 @@ fn foot(all: &Shown<'_>) -> String {
     let difference = all.difference;
     let mut text = String::new();
     for (server, why) in &difference.unknown {
-        line(&mut text, &format!("not known for {}: {why}", shown(server)));
+        line(
+            &mut text,
+            &format!("not known for {}: {why}", shown(server)),
+        );
     }
     for (header, is_new) in &difference.headers {
-        let how = if *is_new { "no longer reaches" } else { "now reaches" };
-        line(&mut text, &format!("the header {header} of a client {how} the servers"));
+        let how = if *is_new {
+            "no longer reaches"
+        } else {
+            "now reaches"
+        };
+        line(
+            &mut text,
+            &format!("the header {header} of a client {how} the servers"),
+        );
     }
     let (grow, shrink) = difference.counts();
-    let rest = difference.entries.len().saturating_sub(grow).saturating_sub(shrink);
+    let rest = difference
+        .entries
+        .len()
+        .saturating_sub(grow)
+        .saturating_sub(shrink);
     let rules = difference.rules.len();
     line(
         &mut text,
@@ -76,11 +90,16 @@ fn replayed(replay: &Replay) -> String {
         }
         let more = records.len().saturating_sub(RECORDS_SHOWN);
         if more > 0 {
-            line(&mut text, &format!("and {more} more; `--format json` has all"));
+            line(
+                &mut text,
+                &format!("and {more} more; `--format json` has all"),
+            );
         }
     }
     let (changed, unknown) = (replay.changed.len(), replay.unknown.len());
-    let Replay { same, undecided, .. } = replay;
+    let Replay {
+        same, undecided, ..
+    } = replay;
     let sums = format!(
         "recorded decisions: {changed} would change, {same} would not, {unknown} unknown, {undecided} not decided by a policy"
     );
@@ -93,7 +112,11 @@ fn said_record(record: &ReplayedRecord) -> String {
     let mut text = format!("{}: ", record.place);
     if !record.decision_id.is_empty() {
         // Writing to a string cannot fail.
-        let _ok = write!(text, "{} {} asked {server} for {method}", record.decision_id, record.subject);
+        let _ok = write!(
+            text,
+            "{} {} asked {server} for {method}",
+            record.decision_id, record.subject
+        );
         if !name.is_empty() {
             let _ok = write!(text, " {name}");
         }
@@ -119,17 +142,23 @@ pub(super) fn table(all: &Shown<'_>) -> String {
                 phrases.collect::<Vec<_>>().join(word)
             };
             let who = entry.subject.clone().unwrap_or_else(|| {
-                if who.is_empty() { "everybody".to_owned() } else { join(who, " with ") }
+                if who.is_empty() {
+                    "everybody".to_owned()
+                } else {
+                    join(who, " with ")
+                }
             });
-            let mut place = join(place, " and ");
-            if situation.is_part {
-                place = format!("where a rule allows it {place}").trim_end().to_owned();
-            }
+            let part = if situation.is_part {
+                "as far as a rule allows it "
+            } else {
+                ""
+            };
+            let place = format!("{part}{}", join(place, " and "));
             let cells = [
                 kind_word(entry.kind).to_owned(),
                 who,
                 what.clone(),
-                place,
+                place.trim_end().to_owned(),
                 join(situation.none_of.iter().collect(), " or "),
                 rule_cell(all.difference, entry),
             ];
@@ -170,13 +199,17 @@ pub(super) fn json(all: &Shown<'_>) -> String {
     let difference = all.difference;
     let [old, new] = &difference.revisions;
     let (grown, shrunk) = difference.counts();
-    let entries = difference.entries.iter().map(|entry| entry_json(all, entry));
+    let entries = difference
+        .entries
+        .iter()
+        .map(|entry| entry_json(all, entry));
     let rules = difference
         .rules
         .iter()
         .map(|rule| json!({"rule": &*rule.id, "how": rule.how.word()}));
     let headers = difference.headers.iter();
-    let headers = headers.map(|(name, is_new)| json!({"header": &**name, "removed_by_new": is_new}));
+    let headers =
+        headers.map(|(name, is_new)| json!({"header": &**name, "removed_by_new": is_new}));
     let unknown = difference.unknown.iter();
     let unknown = unknown.map(|(server, why)| json!({"server": server, "why": why}));
     let mut whole = json!({
@@ -191,9 +224,8 @@ pub(super) fn json(all: &Shown<'_>) -> String {
         "unknown": unknown.collect::<Vec<_>>(),
     });
     if let (Some(replay), Some(members)) = (all.replay, whole.as_object_mut()) {
-        let each = |records: &[ReplayedRecord]| -> Vec<Json> {
-            records.iter().map(record_json).collect()
-        };
+        let each =
+            |records: &[ReplayedRecord]| -> Vec<Json> { records.iter().map(record_json).collect() };
         let replay = json!({
             "changed": each(&replay.changed),
             "unknown": each(&replay.unknown),
@@ -223,7 +255,8 @@ fn record_json(record: &ReplayedRecord) -> Json {
 fn entry_json(all: &Shown<'_>, entry: &Entry) -> Json {
     let facts = |facts: &[SaidFact]| -> Vec<Json> {
         let each = facts.iter();
-        each.map(|fact| json!({"fact": fact.kind, "value": fact.value})).collect()
+        each.map(|fact| json!({"fact": fact.kind, "value": fact.value}))
+            .collect()
     };
     let situations = entry.situations.iter().map(|situation| {
         json!({

@@ -119,7 +119,11 @@ fn choose<'e, 'l>(entries: &'e [Entry<'l>], path: &str) -> Result<Vec<&'e Entry<
     if let Some(file) = entries.iter().find(|entry| entry.path == path) {
         return Ok(vec![file]);
     }
-    let folder = if path.is_empty() { String::new() } else { format!("{path}/") };
+    let folder = if path.is_empty() {
+        String::new()
+    } else {
+        format!("{path}/")
+    };
     let inside = |entry: &&Entry<'_>| {
         let rest = entry.path.strip_prefix(&folder);
         rest.is_some_and(|rest| !rest.contains('/'))
@@ -141,7 +145,8 @@ fn choose<'e, 'l>(entries: &'e [Entry<'l>], path: &str) -> Result<Vec<&'e Entry<
 /// A path from the root of the repository, as git has it: one that begins with `./` or `../` is from
 /// the current directory.
 fn from_root(path: &str) -> Result<String, Stop> {
-    let is_from_here = path == "." || path == ".." || path.starts_with("./") || path.starts_with("../");
+    let is_from_here =
+        path == "." || path == ".." || path.starts_with("./") || path.starts_with("../");
     let prefix = if is_from_here {
         String::from_utf8(git(&["rev-parse", "--show-prefix"])?).unwrap_or_default()
     } else {

@@ -44,13 +44,13 @@ struct Page<'d> {
 }
 
 impl Page<'_> {
-    fn old(&self, entry: &Entry) -> Option<&RuleText> {
+    fn before(&self, entry: &Entry) -> Option<&RuleText> {
         let [old, _] = &entry.rule;
         let [texts, _] = self.texts;
         texts.get(&**old.as_ref()?)
     }
 
-    fn new(&self, entry: &Entry) -> Option<&RuleText> {
+    fn now(&self, entry: &Entry) -> Option<&RuleText> {
         let [_, new] = &entry.rule;
         let [_, texts] = self.texts;
         texts.get(&**new.as_ref()?)

@@ -90,7 +90,11 @@ impl<'p> Replayer<'p> {
             }
             return;
         };
-        let mut told = replayed(place, &record, "the record does not tell enough of the request");
+        let mut told = replayed(
+            place,
+            &record,
+            "the record does not tell enough of the request",
+        );
         match self.judge(&record, outcome) {
             Ok(Replayed::Same) => self.replay.same = self.replay.same.saturating_add(1),
             Ok(Replayed::Unknown) => self.replay.unknown.push(told),
@@ -189,9 +193,7 @@ fn target(record: &Json, around: &Surroundings) -> Option<Target> {
     let name = text(record, "name");
     let entry = METHODS.iter().find(|entry| entry.name == method);
     let (kind, resource) = match entry {
-        None if method.starts_with("notifications/") => {
-            (ActionKind::Open, TargetResource::Server)
-        }
+        None if method.starts_with("notifications/") => (ActionKind::Open, TargetResource::Server),
         None if ["GET", "DELETE", "OPTIONS", "response"].contains(&method) => {
             (ActionKind::Open, TargetResource::Server)
         }

@@ -28,7 +28,11 @@ pub struct ReloadSummary {
 /// Compares the policy in force with the one before. May take a second, so it is not for the path of
 /// a request.
 #[must_use]
-pub fn summary(policies: [&Policy; 2], around: &Surroundings, from: Timestamp) -> ReloadSummary {
+pub fn reload_summary(
+    policies: [&Policy; 2],
+    around: &Surroundings,
+    from: Timestamp,
+) -> ReloadSummary {
     let [old, new] = policies;
     let rules = rule_changes(old, new);
     let of = |how: RuleChangeKind| {

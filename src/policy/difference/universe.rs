@@ -65,7 +65,11 @@ impl<'p> Names<'p> {
     fn add(&mut self, glob: &'p Glob) {
         if let Some(name) = glob.exact() {
             self.exact.insert(name);
-        } else if self.patterns.iter().all(|known| known.as_str() != glob.as_str()) {
+        } else if self
+            .patterns
+            .iter()
+            .all(|known| known.as_str() != glob.as_str())
+        {
             self.patterns.push(glob);
         }
     }
@@ -157,7 +161,11 @@ fn tools<'p>(
         names.exact.extend(table.exact().map(|(tool, _)| &**tool));
         table.patterns().for_each(|(pattern, _)| names.add(pattern));
     }
-    for glob in whats.iter().filter_map(|what| what.tools.as_ref()).flatten() {
+    for glob in whats
+        .iter()
+        .filter_map(|what| what.tools.as_ref())
+        .flatten()
+    {
         names.add(glob);
     }
     names
@@ -165,7 +173,11 @@ fn tools<'p>(
 
 fn prompts<'p>(whats: &[&'p What]) -> Names<'p> {
     let mut names = Names::default();
-    for glob in whats.iter().filter_map(|what| what.prompts.as_ref()).flatten() {
+    for glob in whats
+        .iter()
+        .filter_map(|what| what.prompts.as_ref())
+        .flatten()
+    {
         names.add(glob);
     }
     names
@@ -174,7 +186,9 @@ fn prompts<'p>(whats: &[&'p What]) -> Names<'p> {
 /// The URIs that rules name exactly.
 fn uris(whats: &[&What]) -> BTreeSet<Arc<str>> {
     let patterns = whats.iter().filter_map(|what| what.resources.as_ref());
-    let exact = patterns.flatten().filter_map(|pattern| pattern.glob().exact());
+    let exact = patterns
+        .flatten()
+        .filter_map(|pattern| pattern.glob().exact());
     exact.cloned().collect()
 }
 
@@ -201,13 +215,20 @@ enum Reaches {
 /// What a client may do without a message, and the answer to a request of the server.
 const BARE: [&str; 4] = ["GET", "DELETE", "OPTIONS", "response"];
 
+/// Whoever may read a resource may do some other things with it.
+const READING: Option<&str> = Some("resources/read");
+
 /// Every method of the protocol, and those that rules name beyond it.
 fn methods(policies: [&Policy; 2]) -> Vec<Way> {
     let rules = policies.iter().flat_map(|policy| policy.rules());
     let whats = rules.filter_map(|rule| rule.what.as_ref());
     let whats = whats.flat_map(|what| [Some(what), what.not.as_deref()]);
     let mut patterns: Vec<&MethodPattern> = Vec::new();
-    for pattern in whats.flatten().filter_map(|what| what.methods.as_ref()).flatten() {
+    for pattern in whats
+        .flatten()
+        .filter_map(|what| what.methods.as_ref())
+        .flatten()
+    {
         if !patterns.contains(&pattern) {
             patterns.push(pattern);
         }
@@ -228,7 +249,6 @@ fn methods(policies: [&Policy; 2]) -> Vec<Way> {
         };
         ways.push(way);
     };
-    const READING: Option<&str> = Some("resources/read");
     for entry in METHODS {
         let reading = READING.filter(|_| entry.is_like_reading);
         let mut on = |authorized_as, kind, reaches| add(entry.name, authorized_as, kind, reaches);
@@ -355,7 +375,12 @@ impl OnServer<'_> {
                 kind: first.kind,
                 resource,
                 hints,
-                uris: self.around.uris.get(&**self.server).copied().unwrap_or_default(),
+                uris: self
+                    .around
+                    .uris
+                    .get(&**self.server)
+                    .copied()
+                    .unwrap_or_default(),
             },
             methods: methods.clone(),
             named,

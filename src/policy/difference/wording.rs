@@ -3,40 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::entry::{Entry, RuleChangeKind};
+use super::facts::{self, SaidFact, SaidSituation};
 use super::universe::{Asked, Named};
-use super::{Difference, Entry};
+
 use crate::authz::{
-    ActionKind, Change, ChangeKind, ClaimSelector, Clock, Comparison, ExpectedValue, Fact,
-    Hints, Situation, TargetResource, Unclear, Value, ValueSelector, Window,
+    ActionKind, Change, ChangeKind, Comparison, Fact, Hints, Situation, TargetResource,
 };
-use crate::yaml::duration_text;
 
 /// How many facts of a list a sentence has.
 const LISTED_MAX: usize = 8;
-
-/// A conjunction in words.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SaidSituation {
-    /// What holds.
-    pub all_of: Vec<SaidFact>,
-    /// What does not.
-    pub none_of: Vec<SaidFact>,
-    /// Whether it changes only where an allow rule grants.
-    pub is_part: bool,
-}
-
-/// A fact in words.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SaidFact {
-    /// Whether it is about the caller, and not about the call.
-    pub is_caller: bool,
-    /// The kind, such as `group`. `unclear` says that something cannot be told.
-    pub kind: &'static str,
-    /// Its value.
-    pub value: String,
-    /// The fact as a sentence has it after "for" or "unless".
-    pub phrase: String,
-}
 
 /// The situations of a change in words: those in which something cannot be told come last.
 pub(super) fn situations(change: &Change, comparison: &Comparison<'_>) -> Vec<SaidSituation> {
@@ -65,169 +41,38 @@ fn situation(situation: &Situation, comparison: &Comparison<'_>) -> SaidSituatio
                 value: moment.to_string(),
                 phrase: format!("before {moment}"),
             }),
-            (fact, true) => said.all_of.push(self::fact(fact)),
-            (fact, false) => said.none_of.push(self::fact(fact)),
+            (fact, true) => said.all_of.push(facts::fact(fact)),
+            (fact, false) => said.none_of.push(facts::fact(fact)),
         }
     }
     said.none_of.sort_by_key(|fact| fact.kind == "unclear");
     said
 }
 
-fn fact(fact: &Fact) -> SaidFact {
-    let said = |is_caller, kind, value: String, phrase: String| SaidFact {
-        is_caller,
-        kind,
-        value,
-        phrase,
-    };
-    let who = |kind: &'static str, name: &Arc<str>| {
-        said(true, kind, name.to_string(), format!("{kind} {name}"))
-    };
-    let call = |kind, value: String, phrase: String| said(false, kind, value, phrase);
-    match fact {
-        Fact::Issuer(name) => who("issuer", name),
-        Fact::Subject(name) => who("subject", name),
-        Fact::Group(name) => who("group", name),
-        Fact::Role(name) => who("role", name),
-        Fact::Scope(name) => who("scope", name),
-        Fact::Tenant(name) => who("tenant", name),
-        Fact::Agent(name) => who("client", name),
-        Fact::Peer(name) => who("peer", name),
-        Fact::Acr(name) => who("acr", name),
-        Fact::AnyTenant => said(true, "any_tenant", String::new(), "some tenant".to_owned()),
-        Fact::AnyAgent => said(true, "any_client", String::new(), "some client".to_owned()),
-        Fact::Claim(selector) => {
-            let claim = claim(selector);
-            said(true, "claim", claim.clone(), format!("claim {claim}"))
-        }
-        Fact::LoginWithin(most) => {
-            let most = duration_text(*most);
-            let phrase = format!("a login at most {most} ago");
-            said(true, "login_within", most, phrase)
-        }
-        Fact::SessionWithin(most) => {
-            let most = duration_text(*most);
-            let phrase = format!("in a session at most {most} old");
-            call("session_within", most, phrase)
-        }
-        Fact::InSession => call("in_session", String::new(), "in a session".to_owned()),
-        Fact::Clock(clock) => {
-            let clock = self::clock(clock);
-            call("clock", clock.clone(), format!("at {clock}"))
-        }
-        Fact::Since(moment) => call("since", moment.to_string(), format!("from {moment} on")),
-        Fact::Network(network) => {
-            call("network", network.to_string(), format!("from {network}"))
-        }
-        Fact::Country(code) => call("country", code.to_string(), format!("from country {code}")),
-        Fact::Device(selector) => {
-            let device = claim(selector);
-            call("device", device.clone(), format!("on a device with {device}"))
-        }
-        Fact::Purpose(name) => call("purpose", name.to_string(), format!("for purpose {name}")),
-        Fact::MoreThan(window, most) => {
-            let count = format!("more than {most} {}", self::window(window));
-            call("behaviour", count.clone(), format!("after {count}"))
-        }
-        Fact::Argument(selector) => {
-            let argument = argument(selector);
-            call("argument", argument.clone(), format!("with argument {argument}"))
-        }
-        Fact::Uri(pattern) => call("uri", pattern.to_string(), format!("of {pattern}")),
-        Fact::Expression(text) => call("if", text.to_string(), format!("where `{text}`")),
-        Fact::Unclear(what) => {
-            let what = unclear(what);
-            call("unclear", what.clone(), format!("where {what} cannot be told"))
-        }
-    }
-}
-
-fn unclear(what: &Unclear) -> String {
-    match what {
-        Unclear::Groups => "the caller's groups".to_owned(),
-        Unclear::Roles => "the caller's roles".to_owned(),
-        Unclear::Scopes => "the token's scopes".to_owned(),
-        Unclear::Tenant => "the tenant".to_owned(),
-        Unclear::Agent => "the client".to_owned(),
-        Unclear::Peer => "the peer".to_owned(),
-        Unclear::Claim(selector) => format!("claim {}", claim(selector)),
-        Unclear::Login => "the time of the login".to_owned(),
-        Unclear::Session => "the age of the session".to_owned(),
-        Unclear::Source => "the address".to_owned(),
-        Unclear::Country => "the country".to_owned(),
-        Unclear::Device => "the device".to_owned(),
-        Unclear::DeviceFact(selector) => format!("the device's {}", claim(selector)),
-        Unclear::Purpose => "the purpose".to_owned(),
-        Unclear::Window(window) => format!("how many {}", self::window(window)),
-        Unclear::Argument(selector) => format!("argument {}", argument(selector)),
-        Unclear::Uri(pattern) => format!("whether the URI is {pattern}"),
-        Unclear::Expression(text) => format!("`{text}`"),
-    }
-}
-
-fn claim(selector: &ClaimSelector) -> String {
-    format!("{} = {}", selector.path.as_str(), values(&selector.expected))
-}
-
-fn argument(selector: &ValueSelector) -> String {
-    format!("{} = {}", selector.path.as_str(), values(&selector.expected))
-}
-
-fn values(expected: &[ExpectedValue]) -> String {
-    let each = expected.iter().map(|value| match value {
-        ExpectedValue::Pattern(pattern) => pattern.as_str().to_owned(),
-        ExpectedValue::Exactly(value) => match value {
-            Value::String(text) => text.to_string(),
-            Value::Null => "null".to_owned(),
-            Value::Bool(truth) => truth.to_string(),
-            Value::Int(number) => number.to_string(),
-            Value::Uint(number) => number.to_string(),
-            Value::Float(number) => number.to_string(),
-            Value::Unsound(_) | Value::List(_) | Value::Map(_) => "?".to_owned(),
-        },
-    });
-    each.collect::<Vec<_>>().join(" or ")
-}
-
-fn clock(clock: &Clock) -> String {
-    let mut parts = Vec::new();
-    if !clock.days.is_empty() {
-        let days = clock.days.iter().map(|day| {
-            let name = format!("{day:?}").to_lowercase();
-            name.chars().take(3).collect::<String>()
-        });
-        parts.push(days.collect::<Vec<_>>().join(","));
-    }
-    if let Some(hours) = clock.between {
-        let minute = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-        parts.push(format!("{}-{}", minute(hours.start), minute(hours.end)));
-    }
-    parts.push(clock.timezone.iana_name().unwrap_or("UTC").to_owned());
-    parts.join(" ")
-}
-
-fn window(window: &Window) -> String {
-    let what = window.count.name().replace('_', " ");
-    format!("{what} in {}", duration_text(window.per))
-}
-
 /// The sentences of one entry.
-pub(super) fn sentences(difference: &Difference, entry: &Entry) -> Vec<String> {
+pub(super) fn sentences(entry: &Entry, rule: Option<RuleChangeKind>) -> Vec<String> {
     let what = entry_what(entry);
-    let because = because(difference, entry);
+    let because = because(entry, rule);
     let mut sentences: Vec<String> = merged(&entry.situations)
         .into_iter()
         .map(|(who, situation)| {
             let who = entry.subject.clone().unwrap_or(who);
             let (all, none) = conditions(&situation);
             let said = says(entry.kind, &who, &what);
-            let part = if situation.is_part { " where a rule allows it" } else { "" };
-            format!("{said}{part}{all}{none}{because}")
+            let part = if situation.is_part {
+                " as far as a rule allows it"
+            } else {
+                ""
+            };
+            format!("{said}{all}{part}{none}{because}")
         })
         .collect();
     if entry.is_cut {
         let who = entry.subject.as_deref().unwrap_or("others");
-        sentences.push(format!("{}, and in more cases{because}", says(entry.kind, who, &what)));
+        sentences.push(format!(
+            "{}, and in more cases{because}",
+            says(entry.kind, who, &what)
+        ));
     }
     sentences
 }
@@ -236,8 +81,11 @@ pub(super) fn sentences(difference: &Difference, entry: &Entry) -> Vec<String> {
 fn merged(situations: &[SaidSituation]) -> Vec<(String, SaidSituation)> {
     let mut merged: Vec<(Vec<String>, SaidSituation)> = Vec::new();
     for situation in situations {
-        let (who, all_of): (Vec<SaidFact>, Vec<SaidFact>) =
-            situation.all_of.iter().cloned().partition(|fact| fact.is_caller);
+        let (who, all_of): (Vec<SaidFact>, Vec<SaidFact>) = situation
+            .all_of
+            .iter()
+            .cloned()
+            .partition(|fact| fact.is_caller);
         let rest = SaidSituation {
             all_of,
             ..situation.clone()
@@ -250,7 +98,11 @@ fn merged(situations: &[SaidSituation]) -> Vec<(String, SaidSituation)> {
         }
     }
     let named = merged.into_iter().map(|(who, rest)| {
-        let who = if who.is_empty() { "everybody".to_owned() } else { listed(&who, "or") };
+        let who = if who.is_empty() {
+            "everybody".to_owned()
+        } else {
+            listed(&who, "or")
+        };
         (who, rest)
     });
     named.collect()
@@ -263,7 +115,11 @@ fn conditions(situation: &SaidSituation) -> (String, String) {
     };
     let all = phrases(&situation.all_of);
     let none = phrases(&situation.none_of);
-    let all = if all.is_empty() { String::new() } else { format!(" {}", all.join(" and ")) };
+    let all = if all.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", all.join(" and "))
+    };
     let none = if none.is_empty() {
         String::new()
     } else {
@@ -322,12 +178,12 @@ fn says(kind: ChangeKind, who: &str, what: &str) -> String {
 }
 
 /// The rule that causes it.
-fn because(difference: &Difference, entry: &Entry) -> String {
+fn because(entry: &Entry, rule: Option<RuleChangeKind>) -> String {
     let [old, new] = &entry.rule;
     let Some(id) = new.as_ref().or(old.as_ref()) else {
         return " [the order of rules]".to_owned();
     };
-    let how = difference.rule(id).map_or("the class of the tool", |how| how.word());
+    let how = rule.map_or("the class of the tool", RuleChangeKind::word);
     format!(" [{id}: {how}]")
 }
 
@@ -341,7 +197,7 @@ pub fn entry_what(entry: &Entry) -> String {
         names.extend(name.filter(|name| !names.contains(name)));
     }
     // What goes with a call of its own is said with it.
-    if by_verb.keys().any(|(rank, _)| *rank == 0) {
+    if by_verb.keys().any(|(rank, _)| *rank < 9) {
         by_verb.retain(|(rank, _), _| *rank < 9);
     }
     let parts: Vec<String> = by_verb
@@ -367,25 +223,38 @@ fn said_thing(thing: &Asked) -> (u8, String, Option<String>) {
         ("resources/read", _) => (2, "read".to_owned(), Some(name)),
         (_, TargetResource::Server) if thing.target.kind == ActionKind::Open => {
             let is_connecting = thing.methods.iter().any(|one| **one == *"initialize");
-            let is_told = thing.methods.iter().any(|one| **one == *"notifications/initialized");
+            let is_told = thing
+                .methods
+                .iter()
+                .any(|one| **one == *"notifications/initialized");
             if is_connecting {
                 (3, "connect".to_owned(), None)
             } else if is_told {
                 (9, "notify".to_owned(), None)
             } else {
-                (4, "use".to_owned(), Some(listed(&texts(&thing.methods), "and")))
+                (
+                    4,
+                    "use".to_owned(),
+                    Some(listed(&texts(&thing.methods), "and")),
+                )
             }
         }
-        (_, TargetResource::Server | TargetResource::Task) => {
-            (4, "use".to_owned(), Some(listed(&texts(&thing.methods), "and")))
-        }
+        (_, TargetResource::Server | TargetResource::Task) => (
+            4,
+            "use".to_owned(),
+            Some(listed(&texts(&thing.methods), "and")),
+        ),
         (
             _,
             TargetResource::Tool(_)
             | TargetResource::Prompt(_)
             | TargetResource::Uri(_)
             | TargetResource::AnyUri,
-        ) => (5, format!("use {} of", listed(&texts(&thing.methods), "and")), Some(name)),
+        ) => (
+            5,
+            format!("use {} of", listed(&texts(&thing.methods), "and")),
+            Some(name),
+        ),
     }
 }
 

@@ -83,26 +83,39 @@ fn each_change_is_a_sentence_with_its_rule() {
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     let mut lines = ran.out.lines();
     let head = lines.next().unwrap();
-    assert!(head.contains("old.yaml (revision ") && head.contains("new.yaml (revision "), "{head}");
+    assert!(
+        head.contains("old.yaml (revision ") && head.contains("new.yaml (revision "),
+        "{head}"
+    );
     let lines: Vec<&str> = lines.collect();
     for line in [
         "group guests may now call get_issue on github from 10.0.0.0/8 [guests: added]",
         "group interns may no longer call merge_pr and any other tool that fits delete_* on github, unless group staff [deleters: changed]",
-        "2 rule(s) differ",
     ] {
-        let found = lines.iter().any(|one| one.contains(line));
-        assert!(found || line.starts_with('2'), "no `{line}` in {}", ran.out);
+        assert!(lines.contains(&line), "no `{line}` in {}", ran.out);
     }
-    let limit = lines.iter().find(|line| line.contains("less often")).unwrap();
-    assert!(limit.contains("get_issue") && limit.ends_with("[rate: changed]"), "{limit}");
-    assert!(lines.last().unwrap().ends_with("3 rule(s) differ"), "{}", ran.out);
+    let limits = lines.iter().filter(|line| line.contains("less often"));
+    let limits: Vec<_> = limits.collect();
+    assert!(!limits.is_empty(), "{}", ran.out);
+    for limit in limits {
+        assert!(limit.contains("get_"), "{limit}");
+        assert!(limit.ends_with("[rate: changed]"), "{limit}");
+    }
+    assert!(
+        lines.last().unwrap().ends_with("3 rule(s) differ"),
+        "{}",
+        ran.out
+    );
 }
 
 #[test]
 fn growth_and_any_change_can_fail_a_pull_request() {
     let home = Home::new();
     let (old, new) = (home.path("old.yaml"), home.path("new.yaml"));
-    let without = NEW.lines().filter(|line| !line.contains("guests")).collect::<Vec<_>>();
+    let without = NEW
+        .lines()
+        .filter(|line| !line.contains("guests"))
+        .collect::<Vec<_>>();
     home.write("less.yaml", &without.join("\n"));
     let less = home.path("less.yaml");
     for (from, to, fail_on, code) in [
@@ -114,17 +127,27 @@ fn growth_and_any_change_can_fail_a_pull_request() {
         (&old, &old, "any", 0),
     ] {
         let ran = home.diff(&[from, to, "--fail-on", fail_on]);
-        assert_eq!(ran.code, code, "{from} {to} {fail_on}: {}{}", ran.out, ran.err);
+        assert_eq!(
+            ran.code, code,
+            "{from} {to} {fail_on}: {}{}",
+            ran.out, ran.err
+        );
     }
 }
 
 #[test]
 fn the_json_has_facts_rules_and_both_revisions() {
     let whole = parsed(&Home::new().both(&["--format", "json"]));
-    assert_ne!(whole["old"]["policy_revision"], whole["new"]["policy_revision"]);
+    assert_ne!(
+        whole["old"]["policy_revision"],
+        whole["new"]["policy_revision"]
+    );
     assert_eq!(whole["unknown"], json!([]));
     let changes = whole["changes"].as_array().unwrap();
-    let lost = changes.iter().find(|change| change["change"] == "lost").unwrap();
+    let lost = changes
+        .iter()
+        .find(|change| change["change"] == "lost")
+        .unwrap();
     assert_eq!(
         lost["situations"],
         json!([{
@@ -133,11 +156,17 @@ fn the_json_has_facts_rules_and_both_revisions() {
             "only_where_allowed": false,
         }])
     );
-    assert_eq!((&lost["shrinks"], &lost["grows"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&lost["shrinks"], &lost["grows"]),
+        (&json!(true), &json!(false))
+    );
     let text = "id: deleters\neffect: allow\nwho: {groups: [staff, interns]}\nwhat: {servers: [github], classes: [destructive]}";
     assert_eq!(lost["old_rule"]["text"], text);
     assert_eq!(lost["new_rule"]["text"], text.replace(", interns", ""));
-    let gained = changes.iter().find(|change| change["change"] == "gained").unwrap();
+    let gained = changes
+        .iter()
+        .find(|change| change["change"] == "gained")
+        .unwrap();
     assert_eq!(gained["old_rule"], Value::Null);
     assert_eq!(gained["things"][0]["name"], "get_issue");
 }
@@ -146,8 +175,17 @@ fn the_json_has_facts_rules_and_both_revisions() {
 fn the_table_and_the_page_show_the_same() {
     let home = Home::new();
     let ran = home.both(&["--format", "table"]);
-    let row = ran.out.lines().find(|line| line.starts_with("gained")).unwrap();
-    for cell in ["group guests", "get_issue", "from 10.0.0.0/8", "guests (added)"] {
+    let row = ran
+        .out
+        .lines()
+        .find(|line| line.starts_with("gained"))
+        .unwrap();
+    for cell in [
+        "group guests",
+        "get_issue",
+        "from 10.0.0.0/8",
+        "guests (added)",
+    ] {
         assert!(row.contains(cell), "{row}");
     }
     let ran = home.both(&["--format", "html"]);
@@ -185,12 +223,26 @@ fn named_subjects_are_the_only_ones() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|one| (one["subject"].as_str().unwrap(), one["change"].as_str().unwrap()))
+        .map(|one| {
+            (
+                one["subject"].as_str().unwrap(),
+                one["change"].as_str().unwrap(),
+            )
+        })
         .collect();
-    assert_eq!(told, [("ida", "lost"), ("ida", "lost"), ("sam", "limit_stricter")]);
+    assert_eq!(
+        told,
+        [
+            // Whoever some rule could serve may connect, wherever it calls from.
+            ("gus", "gained"),
+            ("ida", "lost"),
+            ("sam", "limit_stricter")
+        ]
+    );
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "each record is a few")]
 fn recorded_decisions_are_replayed_as_far_as_they_tell() {
     let home = Home::new();
     let whole = parsed(&home.both(&["--format", "json"]));
@@ -210,13 +262,43 @@ fn recorded_decisions_are_replayed_as_far_as_they_tell() {
     let lines = [
         // In a group of interns or staff: which of them, the record does not say.
         record("a", "delete_repo", &["deleters"], json!({})),
-        record("b", "delete_repo", &["deleters"], json!({"groups": ["interns"]})),
-        record("c", "delete_repo", &["deleters"], json!({"groups": ["staff"]})),
+        record(
+            "b",
+            "delete_repo",
+            &["deleters"],
+            json!({"groups": ["interns"]}),
+        ),
+        record(
+            "c",
+            "delete_repo",
+            &["deleters"],
+            json!({"groups": ["staff"]}),
+        ),
         // The limit is another one.
-        record("d", "get_issue", &["readers", "rate"], json!({"groups": ["staff"]})),
-        record("e", "get_issue", &[], json!({"groups": ["guests"], "reason": "no_matching_rule", "decision": "deny"})),
-        record("f", "get_issue", &[], json!({"reason": "token_expired", "decision": "deny"})),
-        record("g", "delete_repo", &["deleters"], json!({"groups": ["staff"], "batch": 2})),
+        record(
+            "d",
+            "get_issue",
+            &["readers", "rate"],
+            json!({"groups": ["staff"]}),
+        ),
+        record(
+            "e",
+            "get_issue",
+            &[],
+            json!({"groups": ["guests"], "reason": "no_matching_rule", "decision": "deny"}),
+        ),
+        record(
+            "f",
+            "get_issue",
+            &[],
+            json!({"reason": "token_expired", "decision": "deny"}),
+        ),
+        record(
+            "g",
+            "delete_repo",
+            &["deleters"],
+            json!({"groups": ["staff"], "batch": 2}),
+        ),
         json!({"event": "tool_changed", "name": "x"}).to_string(),
         "no json".to_owned(),
     ];
@@ -227,7 +309,8 @@ fn recorded_decisions_are_replayed_as_far_as_they_tell() {
         let records = whole["recorded"][key].as_array().unwrap();
         let text = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
         let each = records.iter();
-        each.map(|one| (text(one, "decision_id"), text(one, "would_be"))).collect()
+        each.map(|one| (text(one, "decision_id"), text(one, "would_be")))
+            .collect()
     };
     let pair = |id: &str, would_be: &str| (id.to_owned(), would_be.to_owned());
     assert_eq!(told("changed"), [pair("b", "deny"), pair("e", "allow")]);
@@ -243,7 +326,8 @@ fn recorded_decisions_are_replayed_as_far_as_they_tell() {
     assert_eq!(whole["recorded"]["same"], 1);
     assert_eq!(whole["recorded"]["not_decided_by_policy"], 1);
     let ran = home.both(&["--replay", &audit]);
-    let said = "recorded decisions: 2 would change, 1 would not, 4 unknown, 1 not decided by a policy\n";
+    let said =
+        "recorded decisions: 2 would change, 1 would not, 4 unknown, 1 not decided by a policy\n";
     assert!(ran.out.ends_with(said), "{}", ran.out);
 }
 
@@ -269,7 +353,10 @@ fn revisions_of_a_repository_are_policies() {
     git(folder, &["init", "-q"]);
     git(folder, &["add", "."]);
     git(folder, &["commit", "-q", "-m", "one"]);
-    home.write("policy/b.yaml", &format!("rules:\n{rest}").replace(", interns", ""));
+    home.write(
+        "policy/b.yaml",
+        &format!("rules:\n{rest}").replace(", interns", ""),
+    );
     git(folder, &["commit", "-q", "-a", "-m", "two"]);
     // The commands run in the folder of the data, so this one says where the repository is.
     let diff = |old: &str, new: &str, below: &str| {
@@ -280,7 +367,11 @@ fn revisions_of_a_repository_are_policies() {
             .output()
             .unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        (ran.status.code().unwrap(), text(ran.stdout), text(ran.stderr))
+        (
+            ran.status.code().unwrap(),
+            text(ran.stdout),
+            text(ran.stderr),
+        )
     };
     for (old, new, below) in [
         ("git:HEAD~1:policy/", "git:HEAD:policy", ""),
@@ -290,14 +381,23 @@ fn revisions_of_a_repository_are_policies() {
     ] {
         let (code, out, err) = diff(old, new, below);
         assert_eq!((code, err.as_str()), (0, ""), "{old} {new}");
-        assert!(out.contains("group interns may no longer call"), "{old}: {out}");
+        assert!(
+            out.contains("group interns may no longer call"),
+            "{old}: {out}"
+        );
         assert!(out.contains("1 rule(s) differ"), "{out}");
     }
     for (old, says) in [
-        ("git:HEAD~1", "is no revision of a policy; write `git:REVISION:PATH`"),
+        (
+            "git:HEAD~1",
+            "is no revision of a policy; write `git:REVISION:PATH`",
+        ),
         ("git:--all:policy", "is no revision of a policy"),
         ("git:nowhere:policy", "git: "),
-        ("git:HEAD:none.yaml", "no policy file at `git:HEAD:none.yaml`"),
+        (
+            "git:HEAD:none.yaml",
+            "no policy file at `git:HEAD:none.yaml`",
+        ),
         ("git:HEAD:../x", "is outside of the repository"),
         ("c.yaml", "is a configuration; compare policies"),
         ("gone.yaml", "no policy file at `gone.yaml`"),
@@ -306,5 +406,8 @@ fn revisions_of_a_repository_are_policies() {
         assert!(code == 2 && err.contains(says), "{old}: {code} {err}");
     }
     let (code, _, err) = diff("policy/a.yaml", "git:HEAD:policy/deep/c.yaml", "");
-    assert!(code == 1 && err.contains("git:HEAD:policy/deep/c.yaml:1:1"), "{code} {err}");
+    assert!(
+        code == 1 && err.contains("git:HEAD:policy/deep/c.yaml:1:1"),
+        "{code} {err}"
+    );
 }
