@@ -92,7 +92,7 @@
 //! | What decides among rules? | `evaluation.rs`, `evaluation/`, `decision.rs`, `index.rs` |
 //! | What is counted? | `limit.rs`, `counting/` |
 //! | How are values compared? | `compare/`, `path.rs`, `uri/`, `glob.rs`, `spelling.rs` |
-//! | What is shown to people? | `explain.rs`, `preview.rs`, `visibility.rs` |
+//! | What is shown to people? | `explain.rs`, `preview.rs`, `visibility.rs`, `difference/` |
 
 mod assignment;
 mod call;
@@ -101,6 +101,7 @@ mod classified;
 mod compare;
 mod counting;
 mod decision;
+mod difference;
 mod evaluation;
 mod explain;
 mod expression;
@@ -132,6 +133,10 @@ pub use counting::{
 pub use decision::{
     Allow, Challenge, Decision, Denial, DenialReason, Evaluation, Opened, Pending, Rehearsal,
     Rehearsed, Taken,
+};
+pub use difference::{
+    Change, ChangeKind, Comparison, Fact, FactId, Given, RecordedOutcome, Replayed, Situation,
+    Target, TargetResource, TooComplex, Unclear, representative_names,
 };
 pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse, uncounted};
 pub use explain::{

@@ -14,6 +14,7 @@
 //! ```
 
 mod classify;
+mod diff;
 mod explain;
 mod load;
 mod matrix;
@@ -45,6 +46,7 @@ enum Command {
     Test(test::TestArguments),
     Explain(explain::ExplainArguments),
     Matrix(matrix::MatrixArguments),
+    Diff(diff::DiffArguments),
     Record(record::RecordArguments),
     Classify(classify::ClassifyArguments),
     Schema(schema::SchemaArguments),
@@ -59,6 +61,7 @@ pub fn run(line: CommandLine) -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Matrix(arguments) => matrix::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Record(arguments) => record::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -41,9 +41,11 @@
 //! | `lint/`, `silence` | warn of valid policies that are probably mistakes |
 //! | `issuers` | finds names that any of several issuers could have given |
 //! | `matrix/` | computes who may call which tool |
+//! | `difference/` | says whose access changes between two policies |
 
 mod compile;
 mod context;
+pub mod difference;
 mod document;
 mod files;
 mod found;
@@ -63,7 +65,9 @@ mod watch;
 
 pub use compile::{compile, compile_layers};
 pub use context::CompileContext;
-pub use files::{ReadPolicyError, read, read_all, read_tests, unread};
+pub use files::{
+    ReadPolicyError, is_policy_file, is_test_file, read, read_all, read_tests, unread,
+};
 pub use found::{FoundPolicy, PolicyState};
 pub use issuers::Issuers;
 pub use layer::{Layer, LayerFindings};

@@ -3,11 +3,13 @@
 //! Matching simulates the pattern's automaton, so its cost is bounded by text length times pattern
 //! length for any input: no text makes a pattern slow.
 
+mod joint;
 mod template;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+pub(super) use joint::representatives;
 pub(super) use template::{Expansions, UriTemplate};
 
 /// How many wildcards and characters may follow the literal start of a pattern.

@@ -246,15 +246,18 @@ impl Policy {
     }
 
     fn could_serve_with(&self, scopes: Scopes, rule: &Rule, request: &AccessRequest<'_>) -> bool {
-        let what = rule.what.as_ref().is_none_or(|what| {
+        let who = rule.who.as_ref();
+        self.may_serve_on(rule, request)
+            && who.is_some_and(|who| who.matches_with(scopes, request) == Match::Yes)
+    }
+
+    /// Whether a rule could grant somebody something on the server.
+    pub(super) fn may_serve_on(&self, rule: &Rule, request: &AccessRequest<'_>) -> bool {
+        rule.what.as_ref().is_none_or(|what| {
             let classes = what.classes.as_deref();
             what.covers_server(request.server)
                 && classes.is_none_or(|classes| self.may_have_class(request, classes))
-        });
-        what && rule
-            .who
-            .as_ref()
-            .is_some_and(|who| who.matches_with(scopes, request) == Match::Yes)
+        })
     }
 
     /// Whether a tool of one of the classes may exist on a server.

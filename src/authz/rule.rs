@@ -176,6 +176,34 @@ impl Rule {
         parts.err().unwrap_or(Match::Yes)
     }
 
+    /// Whether both rules decide the same, whatever they are called and say to a caller.
+    #[must_use]
+    pub fn decides_like(&self, other: &Rule) -> bool {
+        let Rule {
+            id: _,
+            effect,
+            mode,
+            who,
+            what,
+            when,
+            place,
+            why,
+            expression,
+            set,
+            message: _,
+        } = self;
+        let own = expression.as_ref().map(Expression::as_str);
+        *effect == other.effect
+            && *mode == other.mode
+            && *who == other.who
+            && *what == other.what
+            && *when == other.when
+            && *place == other.place
+            && *why == other.why
+            && own == other.expression.as_ref().map(Expression::as_str)
+            && *set == other.set
+    }
+
     /// Every scope that the rule names.
     pub(super) fn named_scopes(&self) -> impl Iterator<Item = &Arc<str>> {
         let who = self.who.iter();

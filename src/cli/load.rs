@@ -12,7 +12,7 @@ use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
 use crate::file;
 use crate::policy::testing::SampleContext;
-use crate::policy::{self, Layer, PolicyPlaces, ReadPolicyError, TeamSettings};
+use crate::policy::{self, CompileContext, Layer, PolicyPlaces, ReadPolicyError, TeamSettings};
 use crate::yaml::Source;
 
 /// The most bytes of a file that is read into memory.
@@ -77,8 +77,8 @@ pub(super) fn moment(at: Option<Timestamp>) -> Timestamp {
     at.unwrap_or_else(|| Timestamp::from_second(now.as_second()).unwrap_or(now))
 }
 
-/// Reads a configuration and compiles one of its policies.
-pub(super) fn load(path: &Path, which: Which) -> Result<Loaded, Stop> {
+/// Reads a configuration, and what policies are compiled against.
+pub(super) fn context(path: &Path) -> Result<(Config, CompileContext), Stop> {
     let source = read(path)?;
     let config = config::decode(source.name, source.text, base(path)).map_err(Stop::Findings)?;
     let catalog = Catalog::open(
@@ -88,6 +88,12 @@ pub(super) fn load(path: &Path, which: Which) -> Result<Loaded, Stop> {
     );
     let catalog = catalog.map_err(|error| Stop::failed(&error))?;
     let context = app::compile_context(&config, Some(&catalog));
+    Ok((config, context))
+}
+
+/// Reads a configuration and compiles one of its policies.
+pub(super) fn load(path: &Path, which: Which) -> Result<Loaded, Stop> {
+    let (config, context) = context(path)?;
     let places = match which {
         Which::Enforced => config.policy_places(),
         Which::Candidate => config.candidate_places().ok_or_else(|| {

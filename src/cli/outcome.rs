@@ -73,6 +73,12 @@ pub(super) fn stopped(stop: &Stop) -> ExitCode {
     }
 }
 
+/// Says something beside the result, on standard error.
+pub(super) fn note(line: &str) {
+    // If even standard error is closed, the result remains.
+    let _ok = writeln!(anstream::stderr(), "mcp-authz: {line}");
+}
+
 /// Prints on one line why a command could not run.
 pub(super) fn fail(line: &str) -> ExitCode {
     let written = writeln!(anstream::stderr(), "mcp-authz: {line}");

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::load::{self, PolicyTexts};
-use super::outcome::{FINDINGS, Stop, error_line, print};
+use super::outcome::{FINDINGS, Stop, error_line, note, print};
 use crate::app::{self, FaultWeight, IssuerFileFault, RunError};
 use crate::catalog::Catalog;
 use crate::config::{self, Config, Inspection, PolicyUsage, UNREAD_POLICY, UNUSABLE_KEY};
@@ -58,22 +58,46 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Stop> {
     } = arguments;
     let source = load::read(path)?;
     let envoy: Result<Vec<Source>, Stop> = envoy.iter().map(|path| load::read(path)).collect();
-    let (findings, config) = validate(source, load::base(path), envoy?);
-    let config = config.filter(|_| *effective);
+    let Validated {
+        findings,
+        config,
+        revision,
+    } = validate(source, load::base(path), envoy?);
+    let shown = Shown {
+        config: config.filter(|_| *effective),
+        revision: revision.as_deref(),
+    };
     let errors = findings.count(Severity::Error);
     let warnings = findings.count(Severity::Warning);
     let text = match format {
-        TextFormat::Text => text(&findings, errors, warnings, config),
-        TextFormat::Json => json(&findings, errors, warnings, config),
+        TextFormat::Text => text(&findings, errors, warnings, shown.config),
+        TextFormat::Json => json(&findings, errors, warnings, shown),
     };
+    if let (TextFormat::Text, Some(revision)) = (format, &revision) {
+        note(&format!("policy revision {revision}"));
+    }
     let bad = errors > 0 || (*deny_warnings && warnings > 0);
     print(&text, if bad { FINDINGS } else { 0 })
 }
 
+/// What `validate` has found.
+struct Validated {
+    findings: Findings,
+    /// The effective configuration, if the file makes one.
+    config: Option<Value>,
+    /// The revision of the policy, if it is good.
+    revision: Option<Arc<str>>,
+}
+
+/// What is shown beside the findings.
+struct Shown<'s> {
+    config: Option<Value>,
+    revision: Option<&'s str>,
+}
+
 /// Everything about a configuration, its policy and the policy's tests. What one of them does not
-/// tell, because it is wrong, is left open when the others are looked at. With the findings comes the
-/// effective configuration, if the file makes one.
-fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> (Findings, Option<Value>) {
+/// tell, because it is wrong, is left open when the others are looked at.
+fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> Validated {
     let mut inspection = config::inspect(source.name, source.text, base);
     let context = match inspection.known() {
         Some(config) => {
@@ -95,13 +119,18 @@ fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> (Findings, Optio
     let tools = records::names(&records);
     let claims = app::issuer_claims(&mut inspection);
     let (usage, about_policy) = look_at_policy(&mut inspection, &context, records, claims);
+    let (usage, revision) = usage.unzip();
     config::lint(&mut inspection, usage.as_ref(), &tools);
     let about_envoy = look_at_envoy(inspection.config.as_ref(), usage.as_ref(), envoy);
     let effective = inspection.config.as_ref().map(Config::effective);
     let mut findings = inspection.findings;
     findings.absorb(about_policy);
     findings.absorb(about_envoy);
-    (findings, effective)
+    Validated {
+        findings,
+        config: effective,
+        revision,
+    }
 }
 
 /// What is wrong with the configuration of the Envoy in front, if it was given.
@@ -279,13 +308,13 @@ fn read_policy(
     }
 }
 
-/// What the policy looks at, if it is good, and what is wrong with it and its tests.
+/// What the policy looks at and its revision, if it is good, and what is wrong with it and its tests.
 fn look_at_policy(
     inspection: &mut Inspection,
     context: &CompileContext,
     records: Records,
     claims: BTreeMap<String, IssuerClaims>,
-) -> (Option<PolicyUsage>, Findings) {
+) -> (Option<(PolicyUsage, Arc<str>)>, Findings) {
     let mut findings = Findings::new();
     let config = inspection.config.as_ref();
     let places = config.map(Config::policy_places);
@@ -354,7 +383,7 @@ fn look_at_policy(
             .map(ToString::to_string)
             .collect(),
     };
-    (Some(usage), findings)
+    (Some((usage, Arc::clone(policy.revision()))), findings)
 }
 
 fn text(findings: &Findings, errors: usize, warnings: usize, config: Option<Value>) -> String {
@@ -364,7 +393,7 @@ fn text(findings: &Findings, errors: usize, warnings: usize, config: Option<Valu
     format!("{config}{shown}{gap}{errors} error(s), {warnings} warning(s)\n")
 }
 
-fn json(findings: &Findings, errors: usize, warnings: usize, config: Option<Value>) -> String {
+fn json(findings: &Findings, errors: usize, warnings: usize, shown: Shown<'_>) -> String {
     let all = findings.sorted();
     let all = all.into_iter().map(|finding| {
         let (line, column) = findings.position(finding);
@@ -384,9 +413,14 @@ fn json(findings: &Findings, errors: usize, warnings: usize, config: Option<Valu
         shown
     });
     let all: Vec<_> = all.collect();
-    let mut shown = json!({"findings": all, "errors": errors, "warnings": warnings});
-    if let (Some(config), Some(members)) = (config, shown.as_object_mut()) {
+    let mut whole = json!({
+        "findings": all,
+        "errors": errors,
+        "warnings": warnings,
+        "policy_revision": shown.revision,
+    });
+    if let (Some(config), Some(members)) = (shown.config, whole.as_object_mut()) {
         members.insert("effective".to_owned(), config);
     }
-    format!("{shown:#}\n")
+    format!("{whole:#}\n")
 }

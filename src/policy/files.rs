@@ -184,8 +184,15 @@ fn tests_beside(path: &Path) -> Result<Vec<PathBuf>, ReadPolicyError> {
     Ok(found)
 }
 
-/// `*_test.yaml`, `*_test.yml`.
-fn is_test_file(path: &Path) -> bool {
+/// Whether a file in the directory of a policy is one of its files, by its name.
+#[must_use]
+pub fn is_policy_file(path: &Path) -> bool {
+    is_named_as_policy(path) && !is_test_file(path)
+}
+
+/// Whether a file has the name of tests: `*_test.yaml`, `*_test.yml`.
+#[must_use]
+pub fn is_test_file(path: &Path) -> bool {
     let stem = path.file_stem().map(std::ffi::OsStr::as_encoded_bytes);
     stem.is_some_and(|stem| stem.ends_with(b"_test"))
 }

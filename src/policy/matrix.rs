@@ -41,6 +41,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use callers::named_in_rules;
+pub(in crate::policy) use page::PageText;
 pub use page::html;
 pub use shown::shown;
 

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use super::context::CompileContext;
+use super::difference::Surroundings;
 use super::files::ReadPolicyError;
 use super::found::{FoundPolicy, PolicyState};
 use super::last_good::LastGood;
@@ -191,6 +192,16 @@ impl PolicyStore {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Policy> {
         self.current.load_full()
+    }
+
+    /// What is known of the servers besides the policies, for comparing two of them.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            servers: self.context.servers.clone(),
+            hints: self.hints.load_full(),
+            uris: Arc::clone(&self.context.uris),
+            ..Surroundings::default()
+        }
     }
 
     /// The results of the last attempts.

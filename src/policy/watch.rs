@@ -13,11 +13,16 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::difference::reload_summary;
 use super::files::{ReadPolicyError, Sources, read_files};
 use super::found::{FoundPolicy, Looked, PolicyState};
 use super::load_error::LoadPolicyError;
 use super::store::PolicyStore;
+use crate::authz::Policy;
 use crate::file::{LOOK_TIME_MAX, Look, Looks, ReadError, Settled, Watch, Watcher};
+
+/// How many ids of rules a log line has of each kind.
+const IDS_MAX: usize = 20;
 
 /// How often the files are read: two reads take well under a second.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
@@ -136,6 +141,7 @@ impl Reload {
         let (store, replaced) = (Arc::clone(store), Arc::clone(&is_replaced));
         let work = tokio::task::spawn_blocking(move || {
             let before = store.status().successes;
+            let replaced_policy = store.snapshot();
             let taken = store.take(&found, clock(), &replaced);
             let status = store.status();
             if status.successes > before {
@@ -144,6 +150,7 @@ impl Reload {
                     rules = store.snapshot().rules().len(),
                     "policy in force"
                 );
+                report_changes(&store, &replaced_policy, clock());
             }
             if let Err(error) = taken {
                 report(&store, &error);
@@ -167,6 +174,37 @@ impl Reload {
             tracing::error!(%error, "the policy reload did not finish");
         }
     }
+}
+
+/// Logs whose access has changed. The policy is in force already.
+fn report_changes(store: &PolicyStore, before: &Policy, now: jiff::Timestamp) {
+    let after = store.snapshot();
+    if before.revision() == after.revision() {
+        return;
+    }
+    let changes = reload_summary([before, &after], &store.surroundings(), now);
+    let (grown, shrunk) = changes.counts.unzip();
+    let said = |count: Option<usize>| count.map_or("unknown".to_owned(), |one| one.to_string());
+    tracing::info!(
+        grown = %said(grown),
+        shrunk = %said(shrunk),
+        rules_added = %listed(&changes.added),
+        rules_removed = %listed(&changes.removed),
+        rules_changed = %listed(&changes.changed),
+        revision_before = %before.revision(),
+        revision = %after.revision(),
+        "access changed"
+    );
+}
+
+/// The first ids of a list.
+fn listed(ids: &[String]) -> String {
+    let mut shown: Vec<String> = ids.iter().take(IDS_MAX).cloned().collect();
+    let more = ids.len().saturating_sub(shown.len());
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    shown.join(", ")
 }
 
 impl Drop for Reload {

@@ -1,6 +1,7 @@
 //! The commands, through the real binary.
 
 mod config_keys;
+mod diff;
 mod record;
 mod schema;
 
@@ -1282,6 +1283,20 @@ new: d\n (destructive by its annotations)
     assert_eq!(run(&["classify", "-", "--accept"]).code, 2);
 }
 
+/// The revision of the good policy.
+fn compiled_revision() -> String {
+    let ran = run(&["validate", "--config", GOOD, "--format", "json"]);
+    let whole: Value = serde_json::from_str(&ran.out).unwrap();
+    let revision = whole["policy_revision"].as_str().unwrap().to_owned();
+    let ran = run(&["validate", "--config", GOOD]);
+    let said = format!("mcp-authz: policy revision {revision}\n");
+    assert_eq!(ran.err, said);
+    let ran = run(&["matrix", "--config", GOOD]);
+    let said = format!("policy revision {revision}\n");
+    assert!(ran.out.contains(&said), "{}", ran.out);
+    revision
+}
+
 #[test]
 fn the_matrix_tells_who_may_call_what() {
     let at = ["--at", "2026-01-05T12:00:00Z"];
@@ -1301,7 +1316,9 @@ fn the_matrix_tells_who_may_call_what() {
         subjects,
     );
     let wanted = "github,delete_repo,destructive,'=Root,allow,office-deletes\r\ngithub,delete_repo,destructive,eve,deny,\r\n";
-    assert!(ran.out.contains(wanted), "{}", ran.out);
+    let revision = compiled_revision();
+    let wanted = wanted.replace("\r\n", &format!(",{revision}\r\n"));
+    assert!(ran.out.contains(&wanted), "{}", ran.out);
     let ran = run_with(
         &[
             "matrix",
@@ -1545,7 +1562,7 @@ fn a_hostile_name_is_one_field_of_csv_and_no_formula() {
     let printed = |name: &&str| name.replace("=cmd", "'=cmd").replace('\u{7f}', "");
     let expected: Vec<String> = HOSTILE.iter().map(printed).collect();
     assert_eq!(names, expected);
-    assert!(rows.iter().all(|row| row.len() == 6));
+    assert!(rows.iter().all(|row| row.len() == 7));
 }
 
 #[test]

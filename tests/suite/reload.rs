@@ -38,6 +38,22 @@ async fn a_good_policy_is_in_force_within_a_second() {
     assert_eq!(running.metric(reloads).await.as_deref(), Some("2"));
 }
 
+/// Two tools of one caller change places.
+#[tokio::test]
+async fn the_log_says_whose_access_has_changed() {
+    let home = Home::new();
+    let running = home.ready().await;
+    home.rename_over("policy.yaml", &policy("b", "a"));
+    let line = running.logs.line(": access changed ").await;
+    for part in [
+        " INFO ",
+        "revision_before=",
+        "grown=1 shrunk=1 rules_added=",
+    ] {
+        assert!(line.contains(part), "no `{part}` in {line}");
+    }
+}
+
 #[tokio::test]
 async fn a_broken_policy_changes_nothing_and_is_reported() {
     let home = Home::new();

@@ -210,6 +210,8 @@ fn what_must_have_one_source_has_one() {
     let subjects = [
         "authn/claims.rs",
         "authn/serialized_subject.rs",
+        // Nobody: of its requests only the target is looked at.
+        "authz/difference/target.rs",
         "policy/matrix/callers.rs",
         "policy/testing/document/subject.rs",
     ];
@@ -285,6 +287,17 @@ fn the_core_has_no_io_and_no_serialization() {
 const JUDGES: &[(&str, &str, &str)] = &[
     ("authz/selectors/who.rs", "fn matches_with(", "Who"),
     ("authz/selectors/what.rs", "fn matches(", "What"),
+    ("authz/selectors/what.rs", "fn matches_names(", "What"),
+    ("authz/difference/condition.rs", "fn who(", "Who"),
+    ("authz/difference/condition.rs", "fn what(", "What"),
+    ("authz/difference/condition.rs", "fn when(", "When"),
+    ("authz/difference/condition.rs", "fn place(", "Where"),
+    ("authz/difference/condition.rs", "fn why(", "Why"),
+    (
+        "authz/difference/outcome/combined.rs",
+        "fn missing(",
+        "Needs",
+    ),
     ("authz/selectors/when.rs", "fn matches(", "When"),
     ("authz/selectors/place.rs", "fn matches(", "Where"),
     ("authz/selectors/why.rs", "fn matches(", "Why"),

@@ -21,7 +21,7 @@ impl ClaimSelector {
     /// Issuers write a set in other ways too: as a text with blanks or commas between its elements,
     /// or as an object whose members are named like them. Only the settings of an issuer can say
     /// which claim is one, so an element found that way has no result.
-    pub(super) fn matches_in(&self, claims: &Value<'_>) -> Match {
+    pub(crate) fn matches_in(&self, claims: &Value<'_>) -> Match {
         let found = gather_claim(claims, &self.path);
         let values = found.values.iter();
         let known = Match::any(values.map(|claim| self.matches_claim(claim)));

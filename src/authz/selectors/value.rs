@@ -136,7 +136,7 @@ impl ValueSelector {
     /// A list matches if all of its elements match. It does not match if no server extracts a
     /// matching element from it. Otherwise it has no result: so wrapping a value in a list can
     /// neither widen an allow nor evade a deny.
-    pub(super) fn matches(
+    pub(crate) fn matches(
         &self,
         arguments: Option<&Value<'_>>,
         defaults: Option<&Value<'_>>,

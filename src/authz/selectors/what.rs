@@ -157,17 +157,17 @@ impl What {
         patterns.any(|pattern| pattern.matches(method))
     }
 
-    /// Matches everything but the kind of the resource, which the rule has already checked.
-    pub(crate) fn matches(&self, target: &ClassifiedRequest<'_>) -> Match {
+    /// Matches the selectors that list names: server, method, tool, class and prompt.
+    pub(crate) fn matches_names(&self, target: &ClassifiedRequest<'_>) -> Match {
         let What {
             servers,
             methods,
             tools,
             classes,
             prompts,
-            resources,
-            arguments,
-            not,
+            resources: _,
+            arguments: _,
+            not: _,
         } = self;
         let request = target.request;
         let globs = |globs: &Option<Box<[Glob]>>, name: Option<&str>| {
@@ -189,7 +189,7 @@ impl What {
                 target.class.known() == Some(&**name)
             })
         };
-        let plain = Match::all([
+        Match::all([
             selects(servers.as_deref(), |name| &**name == request.server),
             selects(methods.as_deref(), |pattern| {
                 request
@@ -200,7 +200,22 @@ impl What {
             globs(tools, tool),
             classes,
             globs(prompts, prompt),
-        ]);
+        ])
+    }
+
+    /// Matches everything but the kind of the resource, which the rule has already checked.
+    pub(crate) fn matches(&self, target: &ClassifiedRequest<'_>) -> Match {
+        let What {
+            servers: _,
+            methods: _,
+            tools: _,
+            classes: _,
+            prompts: _,
+            resources,
+            arguments,
+            not,
+        } = self;
+        let plain = self.matches_names(target);
         if plain == Match::No {
             return Match::No;
         }
@@ -238,7 +253,9 @@ impl ClassifiedRequest<'_> {
 }
 
 impl MethodPattern {
-    fn matches(&self, method: &str) -> bool {
+    /// Whether it names the method.
+    #[must_use]
+    pub fn matches(&self, method: &str) -> bool {
         match self {
             MethodPattern::Exact(own) => &**own == method,
             MethodPattern::Under(prefix) => method

@@ -131,7 +131,7 @@ fn match_age(since: Option<Timestamp>, now: Timestamp, most: Duration) -> Match 
 }
 
 impl Clock {
-    fn shows(&self, now: Timestamp) -> bool {
+    pub(crate) fn shows(&self, now: Timestamp) -> bool {
         let local = now.to_zoned(self.timezone.clone());
         let minute = i32::from(local.hour()) * 60 + i32::from(local.minute());
         let (shown, began_yesterday) = self

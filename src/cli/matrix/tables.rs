@@ -117,7 +117,15 @@ pub(super) fn csv(matrix: &Matrix) -> Result<String, Box<dyn Error>> {
     let mut writer = WriterBuilder::new()
         .terminator(Terminator::CRLF)
         .from_writer(Vec::new());
-    writer.write_record(["server", "tool", "class", "subject", "outcome", "rules"])?;
+    writer.write_record([
+        "server",
+        "tool",
+        "class",
+        "subject",
+        "outcome",
+        "rules",
+        "policy_revision",
+    ])?;
     for (row, caller, cell) in cells(matrix) {
         let rules = cell.rules.join(" ");
         let tool = row.tool.text();
@@ -128,6 +136,7 @@ pub(super) fn csv(matrix: &Matrix) -> Result<String, Box<dyn Error>> {
             caller.name.as_str(),
             word(cell.outcome),
             rules.as_str(),
+            matrix.revision.as_str(),
         ];
         writer.write_record(fields.map(no_formula).iter().map(|field| field.as_bytes()))?;
     }

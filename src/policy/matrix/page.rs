@@ -54,7 +54,7 @@ impl Page<'_> {
 /// text goes past it. Characters that nobody sees, or that turn the direction of text, are replaced:
 /// the page would show something else than what is judged.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PageText;
+pub(in crate::policy) struct PageText;
 
 impl Escaper for PageText {
     fn write_escaped_str<W: fmt::Write>(&self, page: W, text: &str) -> fmt::Result {

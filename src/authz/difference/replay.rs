@@ -1,0 +1,226 @@
+//! What another policy would have decided about a request of which only a record is left.
+
+use std::collections::HashMap;
+
+use super::change::Decided;
+use super::diagram::{Diagram, FactId};
+use super::fact::Facts;
+use super::given::Given;
+use super::outcomes::{Outcomes, Part};
+use super::target::Target;
+use super::{Both, Comparison, TooComplex, differing};
+use crate::authz::policy::Policy;
+
+/// How a recorded request ended, by the reason of its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecordedOutcome {
+    /// `allowed`.
+    Allowed,
+    /// `denied_by_rule`.
+    DeniedByRule,
+    /// `indeterminate`.
+    Indeterminate,
+    /// `no_matching_rule` or `unknown_method`.
+    NoRule,
+    /// `sender_constraint_required`.
+    Unprovable,
+    /// `rate_limited`.
+    RateLimited,
+    /// `insufficient_scope` or `step_up_required`.
+    Challenged,
+}
+
+/// What becomes of a recorded request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Replayed {
+    /// It ends alike: allowed, challenged or denied.
+    Same,
+    /// It is allowed, if its limits have room.
+    Allowed,
+    /// It is challenged.
+    Challenged,
+    /// It is denied.
+    Denied,
+    /// It is denied or challenged.
+    Stopped,
+    /// The record does not tell enough.
+    Unknown,
+}
+
+impl Comparison<'_> {
+    /// What the new policy decides about a request that is recorded as ended so. If the record is of
+    /// the old policy, the rules that it names (`rules`) tell more of the caller.
+    ///
+    /// # Errors
+    /// If the rules are too many and too different to be compared.
+    pub fn replay(
+        &mut self,
+        target: &Target,
+        given: &Given,
+        (outcome, rules): (RecordedOutcome, &[String]),
+        is_of_old: bool,
+    ) -> Result<Replayed, TooComplex> {
+        let nobody = self.nobody.clone();
+        let request = target.request(&nobody);
+        let old = self.old.relevant(target, &request);
+        let new = self.new.relevant(target, &request);
+        let both = Both {
+            old: self.old.decide(target, &request, &old, &mut self.facts),
+            new: self.new.decide(target, &request, &new, &mut self.facts),
+        };
+        let mut cases = self.possible(&both, false);
+        let facts = &mut self.facts;
+        let known: HashMap<FactId, bool> = facts
+            .iter()
+            .filter_map(|(id, fact)| Some((id, given.fact(fact)?)))
+            .collect();
+        if is_of_old {
+            let told = told(&both.old, outcome, facts);
+            cases = facts.diagrams.and(cases, told);
+            let matched = matched(self.old.policy, &both.old.parts, outcome, rules, facts);
+            cases = facts.diagrams.and(cases, matched);
+        }
+        let cases = facts
+            .diagrams
+            .given(cases, &|fact| known.get(&fact).copied());
+        let narrow = |of: Diagram, facts: &mut Facts| {
+            facts.diagrams.given(of, &|fact| known.get(&fact).copied())
+        };
+        let decided = Decided::of(&both.new);
+        let (allow, challenge) = (decided.allow, decided.challenge);
+        let is_allowed = narrow(allow, facts);
+        let is_challenged = narrow(challenge, facts);
+        let is_limited = if is_of_old {
+            differing(&both.old.limits, &both.new.limits, facts)
+        } else {
+            let limits: Vec<Diagram> = both.new.limits.iter().map(|(_, holds)| *holds).collect();
+            facts.diagrams.any(limits)
+        };
+        let is_limited = narrow(is_limited, facts);
+        let found = Cases {
+            may_allow: facts.diagrams.and(cases, is_allowed) != Diagram::NEVER,
+            may_challenge: facts.diagrams.and(cases, is_challenged) != Diagram::NEVER,
+            may_deny: {
+                let passes = facts.diagrams.or(is_allowed, is_challenged);
+                facts.diagrams.minus(cases, passes) != Diagram::NEVER
+            },
+            may_limit: facts.diagrams.and(cases, is_limited) != Diagram::NEVER,
+        };
+        if facts.diagrams.is_full() {
+            return Err(TooComplex);
+        }
+        Ok(found.judge(outcome, is_of_old))
+    }
+}
+
+/// What the new policy may decide about the cases that fit a record.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent possibility"
+)]
+struct Cases {
+    may_allow: bool,
+    may_challenge: bool,
+    may_deny: bool,
+    /// Whether a limit applies that did not let this request pass or stop.
+    may_limit: bool,
+}
+
+impl Cases {
+    fn judge(&self, outcome: RecordedOutcome, is_of_old: bool) -> Replayed {
+        let is = match (self.may_allow, self.may_challenge, self.may_deny) {
+            (true, false, false) => Replayed::Allowed,
+            (false, true, false) => Replayed::Challenged,
+            (false, false, true) => Replayed::Denied,
+            (false, true, true) => Replayed::Stopped,
+            // Nothing fits a record of which this does not know everything.
+            (true, _, _) | (false, false, false) => Replayed::Unknown,
+        };
+        match (outcome, is) {
+            (_, Replayed::Unknown | Replayed::Same)
+            // It may be what it was.
+            | (
+                RecordedOutcome::DeniedByRule
+                | RecordedOutcome::Indeterminate
+                | RecordedOutcome::NoRule
+                | RecordedOutcome::Unprovable
+                | RecordedOutcome::RateLimited
+                | RecordedOutcome::Challenged,
+                Replayed::Stopped,
+            ) => Replayed::Unknown,
+            (RecordedOutcome::Allowed | RecordedOutcome::RateLimited, Replayed::Allowed)
+                if self.may_limit =>
+            {
+                Replayed::Unknown
+            }
+            // No limit is left that could stop it.
+            (RecordedOutcome::RateLimited, Replayed::Allowed) if !is_of_old => Replayed::Allowed,
+            (RecordedOutcome::Allowed | RecordedOutcome::RateLimited, Replayed::Allowed)
+            | (RecordedOutcome::Challenged, Replayed::Challenged)
+            | (
+                RecordedOutcome::DeniedByRule
+                | RecordedOutcome::Indeterminate
+                | RecordedOutcome::NoRule
+                | RecordedOutcome::Unprovable
+                | RecordedOutcome::RateLimited,
+                Replayed::Denied,
+            ) => Replayed::Same,
+            (_, is) => is,
+        }
+    }
+}
+
+/// Where the old policy decides as recorded.
+fn told(old: &Outcomes, outcome: RecordedOutcome, facts: &mut Facts) -> Diagram {
+    let part = |part: Option<Diagram>| part.unwrap_or(Diagram::NEVER);
+    let (allow, denied, unclear) = (part(old.allow), part(old.denied), part(old.unclear));
+    match outcome {
+        RecordedOutcome::Allowed => allow,
+        RecordedOutcome::DeniedByRule => denied,
+        RecordedOutcome::Indeterminate => unclear,
+        RecordedOutcome::Challenged => part(old.challenge),
+        RecordedOutcome::NoRule => {
+            let decided = Decided::of(old);
+            let deny = decided.deny(facts);
+            let some = facts.diagrams.or(denied, unclear);
+            let some = facts.diagrams.or(some, decided.granted);
+            facts.diagrams.minus(deny, some)
+        }
+        RecordedOutcome::Unprovable => {
+            let decided = Decided::of(old);
+            let deny = decided.deny(facts);
+            facts.diagrams.and(deny, decided.granted)
+        }
+        RecordedOutcome::RateLimited => {
+            let limits: Vec<Diagram> = old.limits.iter().map(|(_, holds)| *holds).collect();
+            let limited = facts.diagrams.any(limits);
+            facts.diagrams.and(allow, limited)
+        }
+    }
+}
+
+/// Where the rules match that the record says did.
+fn matched(
+    old: &Policy,
+    parts: &[Part],
+    outcome: RecordedOutcome,
+    rules: &[String],
+    facts: &mut Facts,
+) -> Diagram {
+    let matched = match outcome {
+        RecordedOutcome::Allowed | RecordedOutcome::DeniedByRule => rules,
+        RecordedOutcome::Indeterminate
+        | RecordedOutcome::NoRule
+        | RecordedOutcome::Unprovable
+        | RecordedOutcome::RateLimited
+        | RecordedOutcome::Challenged => &[],
+    };
+    let mut all = Diagram::ALWAYS;
+    for part in parts {
+        let id = old.rules().get(part.rule).map(|rule| &rule.id);
+        if id.is_some_and(|id| matched.iter().any(|name| **name == **id)) {
+            all = facts.diagrams.and(all, part.found.yes);
+        }
+    }
+    all
+}

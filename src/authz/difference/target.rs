@@ -1,0 +1,135 @@
+//! What may be asked of a server, as far as the rules of two policies tell it apart.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::authz::classes::Hints;
+use crate::authz::classified::ClassifiedRequest;
+use crate::authz::peer::Peer;
+use crate::authz::policy::Policy;
+use crate::authz::request::{AccessRequest, Action, ActionKind, Context, Http, Resource};
+use crate::authz::subject::{Subject, UnknownFacts};
+use crate::authz::uri::{UriCell, UriForm};
+use crate::authz::value::Value;
+
+/// One kind of request: all requests of it differ only in facts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// The server.
+    pub server: Arc<str>,
+    /// The method.
+    pub method: Arc<str>,
+    /// A method that reaches the same.
+    pub authorized_as: Option<Arc<str>>,
+    /// The kind of authority that it needs.
+    pub kind: ActionKind,
+    /// What it reaches.
+    pub resource: TargetResource,
+    /// What trusted annotations say of the tool.
+    pub hints: Hints,
+    /// How the server reads URIs.
+    pub uris: UriForm,
+}
+
+/// What a request reaches.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TargetResource {
+    /// The server as a whole.
+    Server,
+    /// A tool of this name, which may stand for others that fit the same patterns.
+    Tool(Arc<str>),
+    /// Likewise a prompt.
+    Prompt(Arc<str>),
+    /// Exactly this URI.
+    Uri(Arc<str>),
+    /// Any other URI: which patterns it fits are facts.
+    AnyUri,
+    /// A task.
+    Task,
+}
+
+impl Target {
+    /// A request of this kind by nobody: what it says of the caller is never looked at.
+    pub(super) fn request<'a>(&'a self, nobody: &'a Subject) -> AccessRequest<'a> {
+        AccessRequest {
+            subject: nobody,
+            peer: Peer::Absent,
+            server: &self.server,
+            action: Action {
+                method: &self.method,
+                authorized_as: self.authorized_as.as_deref(),
+                kind: self.kind,
+            },
+            resource: match &self.resource {
+                TargetResource::Server => Resource::Server,
+                TargetResource::Tool(name) => Resource::Tool(name),
+                TargetResource::Prompt(name) => Resource::Prompt(name),
+                TargetResource::Uri(uri) => Resource::Uri(uri),
+                TargetResource::AnyUri => Resource::Uri(""),
+                TargetResource::Task => Resource::Task(""),
+            },
+            arguments: None,
+            input: None,
+            meta: None,
+            protocol_version: None,
+            session: None,
+            source: None,
+            http: Http {
+                host: "",
+                path: "",
+                headers: &[],
+            },
+            now: Timestamp::UNIX_EPOCH,
+            context: Context {
+                hints: self.hints,
+                uris: self.uris,
+                ..Context::default()
+            },
+        }
+    }
+}
+
+/// A target with the class that a policy gives it.
+pub(super) struct Judged<'a> {
+    pub(super) asked: ClassifiedRequest<'a>,
+    pub(super) is_any_uri: bool,
+}
+
+impl<'a> Judged<'a> {
+    pub(super) fn new(
+        policy: &'a Policy,
+        target: &'a Target,
+        request: &'a AccessRequest<'a>,
+    ) -> Self {
+        Judged {
+            asked: ClassifiedRequest {
+                request,
+                class: Policy::class_in(request, policy.class_of(request)),
+                arguments_open: false,
+                uri: UriCell::default(),
+            },
+            is_any_uri: target.resource == TargetResource::AnyUri,
+        }
+    }
+
+    pub(super) fn is_tool(&self) -> bool {
+        matches!(self.asked.request.resource, Resource::Tool(_))
+    }
+}
+
+/// A caller of whom nothing is known, for requests of which only the target is looked at.
+pub(super) fn nobody() -> Subject {
+    Subject {
+        issuer: "".into(),
+        id: "".into(),
+        agent: None,
+        groups: Vec::new(),
+        roles: Vec::new(),
+        scopes: Vec::new(),
+        tenant: None,
+        device: None,
+        claims: Value::Map(Vec::new()),
+        unknown: UnknownFacts::default(),
+    }
+}

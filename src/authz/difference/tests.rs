@@ -1,0 +1,541 @@
+//! The changes against brute force: both policies are evaluated over every combination of a small
+//! universe.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::*;
+use crate::authz::decision::Decision;
+use crate::authz::peer::Peer;
+use crate::authz::request::{AccessRequest, ActionKind, Context, Declared};
+use crate::authz::subject::UnknownFacts;
+use crate::authz::window::Readings;
+use crate::authz::{Effect, Hints, Match, UriForm, Value, evaluate};
+use crate::policy::{CompileContext, compile};
+use crate::yaml::Source;
+
+fn policy(text: &str) -> Policy {
+    let source = Source {
+        name: "p.yaml".to_owned(),
+        text: text.to_owned(),
+    };
+    compile(&[source], &CompileContext::default())
+        .unwrap_or_else(|findings| panic!("{text}: {:?}", findings.to_lines()))
+}
+
+fn target(method: &str, kind: ActionKind, resource: TargetResource) -> Target {
+    Target {
+        server: "s".into(),
+        method: method.into(),
+        authorized_as: None,
+        kind,
+        resource,
+        hints: Hints::Untrusted,
+        uris: UriForm::default(),
+    }
+}
+
+fn targets() -> Vec<Target> {
+    let tool = |name: &str| {
+        let tool = TargetResource::Tool(name.into());
+        target("tools/call", ActionKind::Use, tool)
+    };
+    vec![
+        tool("get_a"),
+        tool("del_a"),
+        tool("other"),
+        target("initialize", ActionKind::Open, TargetResource::Server),
+        target("vendor/x", ActionKind::Unknown, TargetResource::Server),
+    ]
+}
+
+/// Everything that the rules below ask of a caller and a call, one combination.
+#[derive(Debug, Clone)]
+struct World {
+    subject: Subject,
+    source: Option<IpAddr>,
+    now: Timestamp,
+    session: bool,
+    purpose: Declared<'static>,
+    reading: Option<u64>,
+    arguments: Value<'static>,
+}
+
+/// A policy with the window, and one with each expression.
+static PROBES: LazyLock<Vec<Policy>> = LazyLock::new(|| {
+    let probes = [
+        "why: {calls: {more_than: 3, per: 1m, by: [subject, agent]}}",
+        r#"if: 'args.f == "x"'"#,
+        r#"if: 'mcp.method == "tools/call"'"#,
+    ];
+    let probe = |text: &&str| policy(&format!("rules: [{{id: p, effect: deny, {text}}}]"));
+    probes.iter().map(probe).collect()
+});
+
+const NOW: &str = "2026-01-05T12:00:00Z";
+const LATER: &str = "2026-06-06T20:00:00Z";
+
+/// Every combination of all that a list of questions can tell apart.
+fn worlds() -> Vec<World> {
+    let mut worlds = Vec::new();
+    let nobody = target::nobody();
+    let groups: [&[&str]; 4] = [&[], &["a"], &["b"], &["a", "b"]];
+    for bits in 0..(4 * 2 * 2 * 2 * 2) {
+        let has = |bit: u32| bits & (1 << bit) != 0;
+        let subject = Subject {
+            id: if has(2) { "alice" } else { "bob" }.into(),
+            groups: groups[bits & 3].iter().map(|name| (*name).into()).collect(),
+            scopes: if has(3) { vec!["w".into()] } else { Vec::new() },
+            agent: has(4).then(|| "cli".into()),
+            unknown: UnknownFacts {
+                groups: has(5),
+                ..UnknownFacts::default()
+            },
+            ..nobody.clone()
+        };
+        for source in [None, Some("10.1.2.3"), Some("10.2.0.1"), Some("192.0.2.1")] {
+            for now in [NOW, LATER] {
+                for reading in [None, Some(0), Some(4), Some(9)] {
+                    for (purpose, level) in [
+                        (Declared::Nothing, "low"),
+                        (Declared::As("fix"), "high"),
+                        (Declared::Unclear, "low"),
+                    ] {
+                        worlds.push(World {
+                            subject: Subject {
+                                claims: claims(level, has(0)),
+                                ..subject.clone()
+                            },
+                            source: source.map(|text| text.parse().unwrap()),
+                            now: now.parse().unwrap(),
+                            session: has(0),
+                            purpose,
+                            reading,
+                            arguments: Value::Map(vec![(
+                                "f".into(),
+                                Value::String(if has(1) { "x" } else { "y" }.into()),
+                            )]),
+                        });
+                    }
+                }
+            }
+        }
+    }
+    worlds
+}
+
+fn claims(level: &'static str, is_gold: bool) -> Value<'static> {
+    let text = |text: &'static str| Value::String(text.into());
+    let mut claims = vec![("level".into(), text(level))];
+    if is_gold {
+        claims.push(("acr".into(), text("gold")));
+    }
+    Value::Map(claims)
+}
+
+impl World {
+    fn ask<T>(&self, target: &Target, ask: impl FnOnce(&AccessRequest<'_>) -> T) -> T {
+        let mut readings = Readings::default();
+        let window = PROBES[0].windows()[0].window.clone();
+        match self.reading {
+            Some(reading) => readings.insert(window, reading),
+            None => readings.insert_unknown(window),
+        }
+        let request = AccessRequest {
+            source: self.source,
+            now: self.now,
+            session: self.session.then_some("id"),
+            arguments: Some(&self.arguments),
+            peer: Peer::Absent,
+            context: Context {
+                purpose: self.purpose,
+                readings: Some(&readings),
+                ..Context::default()
+            },
+            ..target.request(&self.subject)
+        };
+        ask(&request)
+    }
+
+    /// Whether a fact holds, asked of the selectors themselves where that is possible.
+    fn fact(&self, target: &Target, fact: &Fact) -> bool {
+        let given = Given {
+            subject: Some(self.subject.clone()),
+            source: self.source,
+            at: Some(self.now),
+            in_session: Some(self.session),
+            ..Given::default()
+        };
+        if let Some(known) = given.fact(fact) {
+            return known;
+        }
+        let is_counted = target.kind != ActionKind::Open;
+        match fact {
+            Fact::Purpose(name) => self.purpose == Declared::As(name),
+            Fact::MoreThan(_, most) => self
+                .reading
+                .is_some_and(|reading| reading + u64::from(is_counted) > u64::from(*most)),
+            Fact::Unclear(Unclear::Purpose) => self.purpose == Declared::Unclear,
+            Fact::Unclear(Unclear::Window(_)) => self.reading.is_none(),
+            Fact::Unclear(Unclear::Source) => self.source.is_none(),
+            Fact::Unclear(Unclear::Login) => true,
+            Fact::Network(_) | Fact::LoginWithin(_) | Fact::Acr(_) => false,
+            Fact::Argument(selector) => selector.matches(Some(&self.arguments), None) == Match::Yes,
+            Fact::Unclear(Unclear::Argument(selector)) => {
+                selector.matches(Some(&self.arguments), None) == Match::Indeterminate
+            }
+            Fact::Expression(text) => self.expression(target, text) == Match::Yes,
+            Fact::Unclear(Unclear::Expression(text)) => {
+                self.expression(target, text) == Match::Indeterminate
+            }
+            Fact::Issuer(_)
+            | Fact::Subject(_)
+            | Fact::Group(_)
+            | Fact::Role(_)
+            | Fact::Scope(_)
+            | Fact::Tenant(_)
+            | Fact::AnyTenant
+            | Fact::Agent(_)
+            | Fact::AnyAgent
+            | Fact::Peer(_)
+            | Fact::Claim(_)
+            | Fact::SessionWithin(_)
+            | Fact::InSession
+            | Fact::Clock(_)
+            | Fact::Since(_)
+            | Fact::Country(_)
+            | Fact::Device(_)
+            | Fact::Uri(_)
+            | Fact::Unclear(_) => panic!("{fact:?}"),
+        }
+    }
+
+    fn expression(&self, target: &Target, text: &str) -> Match {
+        let has = |rule: &Rule| rule.expression.as_ref().unwrap().as_str() == text;
+        let policy = PROBES[1..].iter().find(|one| has(&one.rules()[0])).unwrap();
+        self.ask(target, |request| {
+            policy.rules()[0].matches(&policy.call(request))
+        })
+    }
+}
+
+/// What a decision is, as far as changes tell.
+#[derive(Debug, PartialEq)]
+enum Seen {
+    Allow(Vec<Effect>, Vec<(Arc<str>, Option<String>)>),
+    Challenge(
+        BTreeSet<Arc<str>>,
+        BTreeSet<Arc<str>>,
+        Option<std::time::Duration>,
+    ),
+    Deny,
+}
+
+fn seen(policy: &Policy, target: &Target, world: &World) -> Seen {
+    world.ask(target, |request| {
+        let evaluation = evaluate(policy, request);
+        let headers = evaluation.assigned.headers;
+        match evaluation.decision {
+            Decision::Allow(_) => Seen::Allow(Vec::new(), headers),
+            Decision::Limit(pending) => {
+                let takings = pending.takings();
+                let ids = takings.calls.iter().map(|one| &one.rule);
+                let ids = ids.chain(takings.places.iter().map(|one| &one.rule));
+                let mut limits: Vec<Effect> = Vec::new();
+                for id in ids {
+                    let rule = policy.rules().iter().find(|rule| rule.id == *id).unwrap();
+                    if !limits.contains(&rule.effect) {
+                        limits.push(rule.effect.clone());
+                    }
+                }
+                limits.sort_by_key(|limit| format!("{limit:?}"));
+                Seen::Allow(limits, headers)
+            }
+            Decision::Deny(_) => Seen::Deny,
+            Decision::Challenge(challenge) => Seen::Challenge(
+                challenge.missing.into_iter().collect(),
+                challenge.acr_values.into_iter().collect(),
+                challenge.max_age,
+            ),
+        }
+    })
+}
+
+fn kind(old: &Seen, new: &Seen) -> Option<&'static [ChangeKind]> {
+    use ChangeKind::*;
+    Some(match (old, new) {
+        (old, new) if old == new => return None,
+        (Seen::Deny, Seen::Allow(..)) => &[Gained],
+        (Seen::Challenge(..), Seen::Allow(..)) => &[Freed],
+        (Seen::Deny, Seen::Challenge(..)) => &[MayStepUp],
+        (Seen::Allow(..), Seen::Challenge(..)) => &[MustStepUp],
+        (Seen::Challenge(..), Seen::Deny) => &[LostStepUp],
+        (Seen::Allow(..), Seen::Deny) => &[Lost],
+        (Seen::Challenge(..), Seen::Challenge(..)) => &[AsksElse],
+        (Seen::Allow(..), Seen::Allow(..)) => &[LimitLooser, LimitStricter, LimitElse, SetsElse],
+        (Seen::Deny, Seen::Deny) => return None,
+    })
+}
+
+/// Only each so many-th combination is looked at in one case, so that there are more cases.
+const PARTS: usize = 61;
+
+/// Every cell of the universe that changes, by brute force and by the situations of the changes.
+#[expect(clippy::too_many_lines, reason = "one comparison")]
+fn agrees(old: &str, new: &str, part: usize) -> Result<(), String> {
+    let (old_policy, new_policy) = (policy(old), policy(new));
+    let from = NOW.parse().unwrap();
+    let mut comparison = Comparison::new(&old_policy, &new_policy, from);
+    let worlds: Vec<World> = worlds().into_iter().skip(part).step_by(PARTS).collect();
+    for target in targets() {
+        let changes = comparison.changes(&target, None).unwrap();
+        let facts: Vec<(FactId, Fact)> = comparison
+            .facts
+            .iter()
+            .map(|(id, fact)| (id, fact.clone()))
+            .collect();
+        for world in &worlds {
+            let holds: HashMap<FactId, bool> = facts
+                .iter()
+                .map(|(id, fact)| (*id, world.fact(&target, fact)))
+                .collect();
+            let before = seen(&old_policy, &target, world);
+            let after = seen(&new_policy, &target, world);
+            let expected = kind(&before, &after);
+            let said: BTreeSet<ChangeKind> = changes
+                .iter()
+                .filter(|change| {
+                    change
+                        .situations
+                        .iter()
+                        .any(|situation| situation.facts.iter().all(|(id, is)| holds[id] == *is))
+                })
+                .map(|change| change.kind)
+                .collect();
+            let told = || {
+                let mut text = format!("{old}\n---\n{new}\n{target:?}\n{world:?}\n");
+                write!(text, "{before:?} -> {after:?}; said {said:?}\n{changes:#?}").unwrap();
+                text
+            };
+            // Whatever changes is in a situation of its kind.
+            if let Some(kinds) = expected
+                && !kinds.iter().any(|kind| said.contains(kind))
+            {
+                return Err(told());
+            }
+            // What a situation says is true of all of it.
+            for kind in &said {
+                let is_part = |change: &&Change| change.kind == *kind;
+                let whole = changes.iter().filter(is_part).any(|change| {
+                    change.situations.iter().any(|one| {
+                        !one.is_part && one.facts.iter().all(|(id, is)| holds[id] == *is)
+                    })
+                });
+                let is_true = match kind {
+                    ChangeKind::Gained | ChangeKind::Freed => {
+                        !whole || matches!(after, Seen::Allow(..))
+                    }
+                    ChangeKind::MayStepUp | ChangeKind::MustStepUp => {
+                        !whole || matches!(after, Seen::Challenge(..))
+                    }
+                    ChangeKind::Lost | ChangeKind::LostStepUp => after == Seen::Deny,
+                    ChangeKind::AsksElse
+                    | ChangeKind::LimitLooser
+                    | ChangeKind::LimitStricter
+                    | ChangeKind::LimitElse
+                    | ChangeKind::SetsElse => !whole || expected.is_some(),
+                };
+                if !is_true {
+                    return Err(told());
+                }
+            }
+        }
+        exactly(
+            &mut comparison,
+            &target,
+            (&old_policy, &new_policy),
+            &worlds,
+        )?;
+    }
+    Ok(())
+}
+
+/// The regions themselves, cell by cell.
+fn exactly(
+    comparison: &mut Comparison<'_>,
+    target: &Target,
+    (old_policy, new_policy): (&Policy, &Policy),
+    worlds: &[World],
+) -> Result<(), String> {
+    let nobody = target::nobody();
+    let request = target.request(&nobody);
+    let old = comparison.old.relevant(target, &request);
+    let new = comparison.new.relevant(target, &request);
+    let facts = &mut comparison.facts;
+    let old = comparison.old.decide(target, &request, &old, facts);
+    let new = comparison.new.decide(target, &request, &new, facts);
+    let (was, is) = (Decided::of(&old), Decided::of(&new));
+    let mut all: Vec<Diagram> = change::regions(was, is, facts)
+        .into_iter()
+        .map(|(_, region)| region)
+        .collect();
+    let asks = differing(&old.asks, &new.asks, facts);
+    let challenged = facts.diagrams.and(was.challenge, is.challenge);
+    all.push(facts.diagrams.and(asks, challenged));
+    let limits = differing(&old.limits, &new.limits, facts);
+    let set = set_differently(&old, &new, facts);
+    let either = facts.diagrams.or(limits, set);
+    let allowed = facts.diagrams.and(was.allow, is.allow);
+    all.push(facts.diagrams.and(either, allowed));
+    let changed = facts.diagrams.any(all);
+    let every = (0..).take(comparison.facts.count()).collect();
+    let groups = Groups::of(&comparison.facts, Some(comparison.from));
+    let possible = groups.possible(&every, &mut comparison.facts);
+    for world in worlds {
+        let holds = |id: FactId| world.fact(target, comparison.facts.get(id).unwrap());
+        let found = comparison.facts.diagrams.value(changed, &holds);
+        let before = seen(old_policy, target, world);
+        let after = seen(new_policy, target, world);
+        if found != (before != after) {
+            return Err(format!(
+                "{target:?} {world:?}: {before:?} -> {after:?}, not {found}"
+            ));
+        }
+        if !comparison.facts.diagrams.value(possible, &holds) {
+            return Err(format!("{world:?} counts as impossible"));
+        }
+    }
+    Ok(())
+}
+
+fn selectors() -> impl Strategy<Value = (String, String)> {
+    let who = prop::sample::select(vec![
+        "groups: [a]",
+        "groups: [b]",
+        "groups: [a, b]",
+        "subjects: [alice]",
+        "subjects: [alice, bob]",
+        "groups: [a], not: {groups: [b]}",
+        "groups: [b], scopes: [w]",
+        "scopes: [w, v]",
+        "not: {subjects: [alice]}",
+        "agents: [cli]",
+        "claims: {level: high}",
+        "claims: {level: [high, low]}",
+        "anyone: true",
+    ]);
+    let what = prop::sample::select(vec![
+        "servers: [s]",
+        "tools: [get_*]",
+        "tools: [del_a, other]",
+        "classes: [danger]",
+        "classes: [unclassified]",
+        "not: {tools: [get_*]}",
+        "tools: [get_*], arguments: {f: x}",
+        "arguments: {f: [x, y]}",
+        "tools: [get_a], not: {arguments: {f: x}}",
+        "methods: [vendor/*]",
+        "methods: [tools/call, vendor/x]",
+        "servers: [elsewhere]",
+    ]);
+    (who, what).prop_map(|(who, what)| (who.to_owned(), what.to_owned()))
+}
+
+fn context() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "",
+        "",
+        "",
+        ", where: {networks: [10.0.0.0/8]}",
+        ", where: {networks: [10.1.0.0/16]}",
+        ", where: {not: {networks: [10.1.0.0/16, 192.0.2.0/24]}}",
+        ", when: {days: [mon-fri], timezone: UTC}",
+        ", when: {between: ['19:00', '21:00'], timezone: UTC}",
+        ", when: {not: {days: [sat], between: ['08:00', '23:00'], timezone: UTC}}",
+        ", when: {until: 2026-03-01T00:00:00Z}",
+        ", when: {from: 2026-03-01T00:00:00Z}",
+        ", why: {purposes: [fix]}",
+        ", why: {calls: {more_than: 3, per: 1m, by: [subject, agent]}}",
+        ", why: {not: {calls: {more_than: 5, per: 1m, by: [subject, agent]}}}",
+        ", if: 'args.f == \"x\"'",
+        ", if: 'mcp.method == \"tools/call\"'",
+    ])
+    .prop_map(str::to_owned)
+}
+
+fn rule() -> impl Strategy<Value = String> {
+    let effect = prop::sample::select(vec![
+        "allow",
+        "allow",
+        "allow",
+        "allow, set: {headers: {x-a: one}}",
+        "allow, set: {headers: {x-a: two, x-b: b}}",
+        "deny",
+        "deny",
+        "require, needs: {scopes: [w]}",
+        "require, needs: {scopes: [v]}",
+        "require, needs: {auth_age_max: 15m}",
+        "require, needs: {acr: [gold]}",
+        "require, needs: {sender_constrained: true}",
+        "limit, limit: {calls: 3, per: 1m, by: [subject]}",
+        "limit, limit: {calls: 5, per: 1m, by: [subject, agent]}",
+        "limit, limit: {calls: 3, per: 1m, by: [tool]}",
+        "limit, limit: {open: 3, by: [session]}",
+    ]);
+    (effect, selectors(), context()).prop_map(|(effect, (who, what), context)| {
+        format!("effect: {effect}, who: {{{who}}}, what: {{{what}}}{context}")
+    })
+}
+
+fn text(classes: &str, rules: &[(usize, String)]) -> String {
+    let mut text = format!("tools: {{s: {{danger: [{classes}]}}}}\nrules:\n");
+    for (id, rule) in rules {
+        writeln!(text, "- {{id: r{id}, {rule}}}").unwrap();
+    }
+    if rules.is_empty() {
+        text.push_str("  []\n");
+    }
+    text
+}
+
+/// Two policies that share most of their rules.
+fn pairs() -> impl Strategy<Value = (String, String)> {
+    let rules = prop::collection::vec((rule(), rule(), 0..6_u8), 1..6);
+    let classes =
+        prop::sample::select(vec![("del_*", "del_*"), ("del_*", "other"), ("x", "get_*")]);
+    (rules, classes, any::<bool>()).prop_map(|(rules, (was, is), turned)| {
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        for (id, (rule, other, how)) in rules.into_iter().enumerate() {
+            match how {
+                0 => old.push((id, rule)),
+                1 => new.push((id, rule)),
+                2 => {
+                    old.push((id, rule));
+                    new.push((id, other));
+                }
+                _ => {
+                    old.push((id, rule.clone()));
+                    new.push((id, rule));
+                }
+            }
+        }
+        if turned {
+            new.reverse();
+        }
+        (text(was, &old), text(is, &new))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn changes_are_those_of_brute_force((old, new) in pairs(), part in 0..PARTS) {
+        agrees(&old, &new, part).map_err(TestCaseError::fail)?;
+    }
+}

@@ -1,0 +1,54 @@
+//! What a reload says of the policy that it puts into force.
+
+use jiff::Timestamp;
+
+use super::{Difference, RuleChangeKind, Surroundings, rule_changes};
+use crate::authz::{Comparison, Policy};
+
+/// How many rules a policy may have for its changes to be counted at a reload.
+const RULES_MAX: usize = 2000;
+
+/// How large the comparison may become.
+const NODES_MAX: usize = 400_000;
+
+/// How the policy in force differs from the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReloadSummary {
+    /// How many changes let somebody do more, and how many less. Not known if there are too many
+    /// rules.
+    pub counts: Option<(usize, usize)>,
+    /// The ids of rules that were added.
+    pub added: Vec<String>,
+    /// Of rules that were removed.
+    pub removed: Vec<String>,
+    /// Of rules that say something else.
+    pub changed: Vec<String>,
+}
+
+/// Compares the policy in force with the one before. May take a second, so it is not for the path of
+/// a request.
+#[must_use]
+pub fn reload_summary(
+    policies: [&Policy; 2],
+    around: &Surroundings,
+    from: Timestamp,
+) -> ReloadSummary {
+    let [old, new] = policies;
+    let rules = rule_changes(old, new);
+    let of = |how: RuleChangeKind| {
+        let rules = rules.iter().filter(|rule| rule.how == how);
+        rules.map(|rule| rule.id.to_string()).collect()
+    };
+    let is_small = old.rules().len().max(new.rules().len()) <= RULES_MAX;
+    let counts = is_small.then(|| {
+        let comparison = Comparison::within(old, new, from, NODES_MAX);
+        let difference = Difference::by(comparison, policies, around, &[]);
+        difference.unknown.is_empty().then(|| difference.counts())
+    });
+    ReloadSummary {
+        counts: counts.flatten(),
+        added: of(RuleChangeKind::Added),
+        removed: of(RuleChangeKind::Removed),
+        changed: of(RuleChangeKind::Changed),
+    }
+}

@@ -1,0 +1,300 @@
+//! Puts changes of access into sentences.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::entry::{Entry, RuleChangeKind};
+use super::facts::{self, SaidFact, SaidSituation};
+use super::universe::{Asked, Named};
+
+use crate::authz::{
+    ActionKind, Change, ChangeKind, Comparison, Fact, Hints, Situation, TargetResource,
+};
+
+/// How many facts of a list a sentence has.
+const LISTED_MAX: usize = 8;
+
+/// The situations of a change in words: those in which something cannot be told come last.
+pub(super) fn situations(change: &Change, comparison: &Comparison<'_>) -> Vec<SaidSituation> {
+    let situations = change.situations.iter();
+    let mut said: Vec<SaidSituation> = situations
+        .map(|situation| self::situation(situation, comparison))
+        .collect();
+    said.sort_by_key(|one| one.all_of.iter().any(|fact| fact.kind == "unclear"));
+    said
+}
+
+fn situation(situation: &Situation, comparison: &Comparison<'_>) -> SaidSituation {
+    let mut said = SaidSituation {
+        all_of: Vec::new(),
+        none_of: Vec::new(),
+        is_part: situation.is_part,
+    };
+    for (id, holds) in &situation.facts {
+        let Some(fact) = comparison.fact(*id) else {
+            continue;
+        };
+        match (fact, holds) {
+            (Fact::Since(moment), false) => said.all_of.push(SaidFact {
+                is_caller: false,
+                kind: "before",
+                value: moment.to_string(),
+                phrase: format!("before {moment}"),
+            }),
+            (fact, true) => said.all_of.push(facts::fact(fact)),
+            (fact, false) => said.none_of.push(facts::fact(fact)),
+        }
+    }
+    said.none_of.sort_by_key(|fact| fact.kind == "unclear");
+    said
+}
+
+/// The sentences of one entry.
+pub(super) fn sentences(entry: &Entry, rule: Option<RuleChangeKind>) -> Vec<String> {
+    let what = entry_what(entry);
+    let because = because(entry, rule);
+    let mut sentences: Vec<String> = merged(&entry.situations)
+        .into_iter()
+        .map(|(who, situation)| {
+            let who = entry.subject.clone().unwrap_or(who);
+            let (all, none) = conditions(&situation);
+            let said = says(entry.kind, &who, &what);
+            let part = if situation.is_part {
+                " as far as a rule allows it"
+            } else {
+                ""
+            };
+            format!("{said}{all}{part}{none}{because}")
+        })
+        .collect();
+    if entry.is_cut {
+        let who = entry.subject.as_deref().unwrap_or("others");
+        sentences.push(format!(
+            "{}, and in more cases{because}",
+            says(entry.kind, who, &what)
+        ));
+    }
+    sentences
+}
+
+/// Situations that differ only in one fact about the caller are one: "group a or group b".
+fn merged(situations: &[SaidSituation]) -> Vec<(String, SaidSituation)> {
+    let mut merged: Vec<(Vec<String>, SaidSituation)> = Vec::new();
+    for situation in situations {
+        let (who, all_of): (Vec<SaidFact>, Vec<SaidFact>) = situation
+            .all_of
+            .iter()
+            .cloned()
+            .partition(|fact| fact.is_caller);
+        let rest = SaidSituation {
+            all_of,
+            ..situation.clone()
+        };
+        let who: Vec<String> = who.into_iter().map(|fact| fact.phrase).collect();
+        match merged.iter_mut().find(|(_, known)| *known == rest) {
+            Some((all, _)) if !who.is_empty() => all.push(who.join(" with ")),
+            Some(_) | None if who.is_empty() => merged.push((Vec::new(), rest)),
+            Some(_) | None => merged.push((vec![who.join(" with ")], rest)),
+        }
+    }
+    let named = merged.into_iter().map(|(who, rest)| {
+        let who = if who.is_empty() {
+            "everybody".to_owned()
+        } else {
+            listed(&who, "or")
+        };
+        (who, rest)
+    });
+    named.collect()
+}
+
+/// What has to hold, and what must not.
+fn conditions(situation: &SaidSituation) -> (String, String) {
+    let phrases = |facts: &[SaidFact]| -> Vec<String> {
+        facts.iter().map(|fact| fact.phrase.clone()).collect()
+    };
+    let all = phrases(&situation.all_of);
+    let none = phrases(&situation.none_of);
+    let all = if all.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", all.join(" and "))
+    };
+    let none = if none.is_empty() {
+        String::new()
+    } else {
+        format!(", unless {}", listed(&none, "or"))
+    };
+    (all, none)
+}
+
+fn listed(all: &[String], word: &str) -> String {
+    let shown: Vec<&str> = all.iter().take(LISTED_MAX).map(String::as_str).collect();
+    let more = all.len().saturating_sub(shown.len());
+    match shown.as_slice() {
+        [before @ .., last] if !before.is_empty() && more == 0 => {
+            format!("{} {word} {last}", before.join(", "))
+        }
+        [one] => (*one).to_owned(),
+        all if more > 0 => format!("{} {word} {more} more", all.join(", ")),
+        all => all.join(", "),
+    }
+}
+
+/// A word for a kind of change, which stays the same.
+#[must_use]
+pub fn kind_word(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Gained => "gained",
+        ChangeKind::Freed => "gained_without_step_up",
+        ChangeKind::MayStepUp => "gained_by_step_up",
+        ChangeKind::MustStepUp => "step_up_required",
+        ChangeKind::LostStepUp => "step_up_lost",
+        ChangeKind::Lost => "lost",
+        ChangeKind::AsksElse => "step_up_differs",
+        ChangeKind::LimitLooser => "limit_looser",
+        ChangeKind::LimitStricter => "limit_stricter",
+        ChangeKind::LimitElse => "limit_differs",
+        ChangeKind::SetsElse => "sets_differently",
+    }
+}
+
+fn says(kind: ChangeKind, who: &str, what: &str) -> String {
+    match kind {
+        ChangeKind::Gained => format!("{who} may now {what}"),
+        ChangeKind::Freed => format!("{who} may now {what} without stepping up"),
+        ChangeKind::MayStepUp => format!("{who} may now {what} after stepping up"),
+        ChangeKind::MustStepUp => format!("{who} must now step up to {what}"),
+        ChangeKind::LostStepUp => format!("{who} may no longer step up to {what}"),
+        ChangeKind::Lost => format!("{who} may no longer {what}"),
+        ChangeKind::AsksElse => format!("{who} must step up to {what} with something else"),
+        ChangeKind::LimitLooser => format!("{who} may {what} more often"),
+        ChangeKind::LimitStricter => format!("{who} may {what} less often"),
+        ChangeKind::LimitElse => format!("{who} may {what} under another limit"),
+        ChangeKind::SetsElse => {
+            format!("{who} may {what} as before, with other headers or metadata")
+        }
+    }
+}
+
+/// The rule that causes it.
+fn because(entry: &Entry, rule: Option<RuleChangeKind>) -> String {
+    let [old, new] = &entry.rule;
+    let Some(id) = new.as_ref().or(old.as_ref()) else {
+        return " [the order of rules]".to_owned();
+    };
+    let how = rule.map_or("the class of the tool", RuleChangeKind::word);
+    format!(" [{id}: {how}]")
+}
+
+/// What an entry is about: "call a, b on github".
+#[must_use]
+pub fn entry_what(entry: &Entry) -> String {
+    let mut by_verb: BTreeMap<(u8, String), Vec<String>> = BTreeMap::new();
+    for thing in &entry.things {
+        let (rank, verb, name) = said_thing(thing);
+        let names = by_verb.entry((rank, verb)).or_default();
+        names.extend(name.filter(|name| !names.contains(name)));
+    }
+    // What goes with a call of its own is said with it.
+    if by_verb.keys().any(|(rank, _)| *rank < 9) {
+        by_verb.retain(|(rank, _), _| *rank < 9);
+    }
+    let parts: Vec<String> = by_verb
+        .into_iter()
+        .map(|((_, verb), names)| {
+            if names.is_empty() {
+                verb
+            } else {
+                format!("{verb} {}", listed(&names, "and"))
+            }
+        })
+        .collect();
+    format!("{} on {}", parts.join(", "), entry.server)
+}
+
+/// A verb with its rank among others, and a name to put behind it.
+fn said_thing(thing: &Asked) -> (u8, String, Option<String>) {
+    let method = &*thing.target.method;
+    let name = thing.name();
+    match (method, &thing.target.resource) {
+        ("tools/call", _) => (0, "call".to_owned(), Some(name)),
+        ("prompts/get", _) => (1, "get prompt".to_owned(), Some(name)),
+        ("resources/read", _) => (2, "read".to_owned(), Some(name)),
+        (_, TargetResource::Server) if thing.target.kind == ActionKind::Open => {
+            let is_connecting = thing.methods.iter().any(|one| **one == *"initialize");
+            let is_told = thing
+                .methods
+                .iter()
+                .any(|one| **one == *"notifications/initialized");
+            if is_connecting {
+                (3, "connect".to_owned(), None)
+            } else if is_told {
+                (9, "notify".to_owned(), None)
+            } else {
+                (
+                    4,
+                    "use".to_owned(),
+                    Some(listed(&texts(&thing.methods), "and")),
+                )
+            }
+        }
+        (_, TargetResource::Server | TargetResource::Task) => (
+            4,
+            "use".to_owned(),
+            Some(listed(&texts(&thing.methods), "and")),
+        ),
+        (
+            _,
+            TargetResource::Tool(_)
+            | TargetResource::Prompt(_)
+            | TargetResource::Uri(_)
+            | TargetResource::AnyUri,
+        ) => (
+            5,
+            format!("use {} of", listed(&texts(&thing.methods), "and")),
+            Some(name),
+        ),
+    }
+}
+
+fn texts(names: &[Arc<str>]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+impl Asked {
+    /// The name of what is reached, in words.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let noun = match self.target.resource {
+            TargetResource::Tool(_) => "tool",
+            TargetResource::Prompt(_) => "prompt",
+            TargetResource::Uri(_) | TargetResource::AnyUri => "resource",
+            TargetResource::Server | TargetResource::Task => "",
+        };
+        let name = match &self.named {
+            Named::Nothing => String::new(),
+            Named::Exactly(name) => name.to_string(),
+            Named::Fitting(patterns) if patterns.is_empty() => format!("any other {noun}"),
+            Named::Fitting(patterns) => {
+                let patterns = texts(patterns).join(" and ");
+                format!("any other {noun} that fits {patterns}")
+            }
+        };
+        match self.target.hints {
+            Hints::Trusted(Some(class)) if matches!(self.named, Named::Fitting(_)) => {
+                format!("{name} (annotated as {})", class.name())
+            }
+            Hints::Trusted(_) | Hints::Untrusted => name,
+        }
+    }
+
+    /// The patterns that it stands for other names of; none if it has a name of its own.
+    #[must_use]
+    pub fn patterns(&self) -> Option<Vec<String>> {
+        match &self.named {
+            Named::Fitting(patterns) => Some(texts(patterns)),
+            Named::Nothing | Named::Exactly(_) => None,
+        }
+    }
+}

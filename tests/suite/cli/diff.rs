@@ -1,0 +1,413 @@
+//! `mcp-authz diff`, in each of its formats.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::{Ran, run};
+
+const CONFIG: &str = "\
+listen: 127.0.0.1:0
+issuers: [{issuer: 'https://idp.example.com'}]
+servers: [{name: github, resource: https://mcp.example.com/mcp}]
+policy: old.yaml
+";
+
+const OLD: &str = "\
+tools: {github: {read: [get_*], destructive: [delete_*, merge_pr]}}
+rules:
+- {id: readers, effect: allow, who: {groups: [staff]}, what: {servers: [github], classes: [read]}}
+- id: deleters
+  effect: allow
+  who: {groups: [staff, interns]}
+  what: {servers: [github], classes: [destructive]}
+- {id: rate, effect: limit, what: {classes: [read]}, limit: {calls: 30, per: 1m, by: [subject]}}
+";
+
+/// Interns lose, contractors gain, and the limit is stricter.
+const NEW: &str = "\
+tools: {github: {read: [get_*], destructive: [delete_*, merge_pr]}}
+rules:
+- {id: readers, effect: allow, who: {groups: [staff]}, what: {servers: [github], classes: [read]}}
+- id: deleters
+  effect: allow
+  who: {groups: [staff]}
+  what: {servers: [github], classes: [destructive]}
+- {id: guests, effect: allow, who: {groups: [guests]}, what: {servers: [github], tools: [get_issue]}, where: {networks: [10.0.0.0/8]}}
+- {id: rate, effect: limit, what: {classes: [read]}, limit: {calls: 10, per: 1m, by: [subject]}}
+";
+
+/// A folder with a configuration and both policies.
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = Home(tempfile::tempdir().unwrap());
+        for (name, text) in [("c.yaml", CONFIG), ("old.yaml", OLD), ("new.yaml", NEW)] {
+            home.write(name, text);
+        }
+        home
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn diff(&self, rest: &[&str]) -> Ran {
+        let config = self.path("c.yaml");
+        let at = ["diff", "--config", &config, "--at", "2026-11-20T00:00:00Z"];
+        run(&[&at, rest].concat())
+    }
+
+    fn both(&self, rest: &[&str]) -> Ran {
+        let (old, new) = (self.path("old.yaml"), self.path("new.yaml"));
+        self.diff(&[&[old.as_str(), &new], rest].concat())
+    }
+}
+
+fn parsed(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{} {}", ran.out, ran.err))
+}
+
+#[test]
+fn each_change_is_a_sentence_with_its_rule() {
+    let ran = Home::new().both(&[]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let mut lines = ran.out.lines();
+    let head = lines.next().unwrap();
+    assert!(
+        head.contains("old.yaml (revision ") && head.contains("new.yaml (revision "),
+        "{head}"
+    );
+    let lines: Vec<&str> = lines.collect();
+    for line in [
+        "group guests may now call get_issue on github from 10.0.0.0/8 [guests: added]",
+        "group interns may no longer call merge_pr and any other tool that fits delete_* on github, unless group staff [deleters: changed]",
+    ] {
+        assert!(lines.contains(&line), "no `{line}` in {}", ran.out);
+    }
+    let limits = lines.iter().filter(|line| line.contains("less often"));
+    let limits: Vec<_> = limits.collect();
+    assert!(!limits.is_empty(), "{}", ran.out);
+    for limit in limits {
+        assert!(limit.contains("get_"), "{limit}");
+        assert!(limit.ends_with("[rate: changed]"), "{limit}");
+    }
+    assert!(
+        lines.last().unwrap().ends_with("3 rule(s) differ"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn growth_and_any_change_can_fail_a_pull_request() {
+    let home = Home::new();
+    let (old, new) = (home.path("old.yaml"), home.path("new.yaml"));
+    let without = NEW
+        .lines()
+        .filter(|line| !line.contains("guests"))
+        .collect::<Vec<_>>();
+    home.write("less.yaml", &without.join("\n"));
+    let less = home.path("less.yaml");
+    for (from, to, fail_on, code) in [
+        (&old, &new, "growth", 1),
+        (&old, &new, "any", 1),
+        (&old, &less, "growth", 0),
+        (&old, &less, "any", 1),
+        (&less, &old, "growth", 1),
+        (&old, &old, "any", 0),
+    ] {
+        let ran = home.diff(&[from, to, "--fail-on", fail_on]);
+        assert_eq!(
+            ran.code, code,
+            "{from} {to} {fail_on}: {}{}",
+            ran.out, ran.err
+        );
+    }
+}
+
+#[test]
+fn the_json_has_facts_rules_and_both_revisions() {
+    let whole = parsed(&Home::new().both(&["--format", "json"]));
+    assert_ne!(
+        whole["old"]["policy_revision"],
+        whole["new"]["policy_revision"]
+    );
+    assert_eq!(whole["unknown"], json!([]));
+    let changes = whole["changes"].as_array().unwrap();
+    let lost = changes
+        .iter()
+        .find(|change| change["change"] == "lost")
+        .unwrap();
+    assert_eq!(
+        lost["situations"],
+        json!([{
+            "all_of": [{"fact": "group", "value": "interns"}],
+            "none_of": [{"fact": "group", "value": "staff"}],
+            "only_where_allowed": false,
+        }])
+    );
+    assert_eq!(
+        (&lost["shrinks"], &lost["grows"]),
+        (&json!(true), &json!(false))
+    );
+    let text = "id: deleters\neffect: allow\nwho: {groups: [staff, interns]}\nwhat: {servers: [github], classes: [destructive]}";
+    assert_eq!(lost["old_rule"]["text"], text);
+    assert_eq!(lost["new_rule"]["text"], text.replace(", interns", ""));
+    let gained = changes
+        .iter()
+        .find(|change| change["change"] == "gained")
+        .unwrap();
+    assert_eq!(gained["old_rule"], Value::Null);
+    assert_eq!(gained["things"][0]["name"], "get_issue");
+}
+
+#[test]
+fn the_table_and_the_page_show_the_same() {
+    let home = Home::new();
+    let ran = home.both(&["--format", "table"]);
+    let row = ran
+        .out
+        .lines()
+        .find(|line| line.starts_with("gained"))
+        .unwrap();
+    for cell in [
+        "group guests",
+        "get_issue",
+        "from 10.0.0.0/8",
+        "guests (added)",
+    ] {
+        assert!(row.contains(cell), "{row}");
+    }
+    let ran = home.both(&["--format", "html"]);
+    let page = ran.out;
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+    for text in [
+        "default-src 'none'",
+        "group guests may now call get_issue",
+        "who: {groups: [staff, interns]}",
+        "before: no such rule",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn a_page_escapes_what_it_shows() {
+    let home = Home::new();
+    let hostile = NEW.replace("groups: [guests]", "groups: ['</pre><script>x</script>']");
+    home.write("new.yaml", &hostile);
+    let ran = home.both(&["--format", "html"]);
+    assert!(ran.out.contains("&#60;script&#62;"), "{}", ran.out);
+    assert!(!ran.out.contains("<script>"), "{}", ran.out);
+}
+
+#[test]
+fn named_subjects_are_the_only_ones() {
+    let home = Home::new();
+    home.write(
+        "who.yaml",
+        "subjects: [{id: ida, groups: [interns]}, {id: sam, groups: [interns, staff]}, {id: gus, groups: [guests], from: 192.0.2.1}]",
+    );
+    let whole = parsed(&home.both(&["--subjects", &home.path("who.yaml"), "--format", "json"]));
+    let told: Vec<(&str, &str)> = whole["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            (
+                one["subject"].as_str().unwrap(),
+                one["change"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            // Whoever some rule could serve may connect, wherever it calls from.
+            ("gus", "gained"),
+            ("ida", "lost"),
+            ("sam", "limit_stricter")
+        ]
+    );
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "each record is a few")]
+fn recorded_decisions_are_replayed_as_far_as_they_tell() {
+    let home = Home::new();
+    let whole = parsed(&home.both(&["--format", "json"]));
+    let revision = whole["old"]["policy_revision"].as_str().unwrap();
+    let record = |subject: &str, name: &str, rules: &[&str], more: Value| {
+        let mut record = json!({
+            "time": "2026-11-20T10:00:00Z", "decision_id": subject, "decision": "allow",
+            "reason": "allowed", "rules": rules, "policy_revision": revision,
+            "issuer": "https://idp.example.com", "subject": subject, "server": "github",
+            "client.address": "10.1.2.3", "mcp.method.name": "tools/call", "name": name,
+        });
+        for (key, value) in more.as_object().unwrap() {
+            record[key] = value.clone();
+        }
+        record.to_string()
+    };
+    let lines = [
+        // In a group of interns or staff: which of them, the record does not say.
+        record("a", "delete_repo", &["deleters"], json!({})),
+        record(
+            "b",
+            "delete_repo",
+            &["deleters"],
+            json!({"groups": ["interns"]}),
+        ),
+        record(
+            "c",
+            "delete_repo",
+            &["deleters"],
+            json!({"groups": ["staff"]}),
+        ),
+        // The limit is another one.
+        record(
+            "d",
+            "get_issue",
+            &["readers", "rate"],
+            json!({"groups": ["staff"]}),
+        ),
+        record(
+            "e",
+            "get_issue",
+            &[],
+            json!({"groups": ["guests"], "reason": "no_matching_rule", "decision": "deny"}),
+        ),
+        record(
+            "f",
+            "get_issue",
+            &[],
+            json!({"reason": "token_expired", "decision": "deny"}),
+        ),
+        record(
+            "g",
+            "delete_repo",
+            &["deleters"],
+            json!({"groups": ["staff"], "batch": 2}),
+        ),
+        json!({"event": "tool_changed", "name": "x"}).to_string(),
+        "no json".to_owned(),
+    ];
+    home.write("audit.jsonl", &lines.join("\n"));
+    let audit = home.path("audit.jsonl");
+    let whole = parsed(&home.both(&["--format", "json", "--replay", &audit]));
+    let told = |key: &str| -> Vec<(String, String)> {
+        let records = whole["recorded"][key].as_array().unwrap();
+        let text = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
+        let each = records.iter();
+        each.map(|one| (text(one, "decision_id"), text(one, "would_be")))
+            .collect()
+    };
+    let pair = |id: &str, would_be: &str| (id.to_owned(), would_be.to_owned());
+    assert_eq!(told("changed"), [pair("b", "deny"), pair("e", "allow")]);
+    assert_eq!(
+        told("unknown"),
+        [
+            pair("a", "unknown"),
+            pair("d", "unknown"),
+            pair("g", "unknown"),
+            pair("", "unknown")
+        ]
+    );
+    assert_eq!(whole["recorded"]["same"], 1);
+    assert_eq!(whole["recorded"]["not_decided_by_policy"], 1);
+    let ran = home.both(&["--replay", &audit]);
+    let said =
+        "recorded decisions: 2 would change, 1 would not, 4 unknown, 1 not decided by a policy\n";
+    assert!(ran.out.ends_with(said), "{}", ran.out);
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let ran = Command::new("git")
+        .args(["-c", "user.name=n", "-c", "user.email=e@example.com"])
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{arguments:?}: {ran:?}");
+}
+
+#[test]
+fn revisions_of_a_repository_are_policies() {
+    let home = Home::new();
+    let folder = home.0.path();
+    let (first, rest) = OLD.split_at(OLD.find("- id: deleters").unwrap());
+    home.write("policy/a.yaml", first);
+    home.write("policy/b.yaml", &format!("rules:\n{rest}"));
+    home.write("policy/a_test.yaml", "no: test\n");
+    home.write("policy/deep/c.yaml", "no: policy\n");
+    git(folder, &["init", "-q"]);
+    git(folder, &["add", "."]);
+    git(folder, &["commit", "-q", "-m", "one"]);
+    home.write(
+        "policy/b.yaml",
+        &format!("rules:\n{rest}").replace(", interns", ""),
+    );
+    git(folder, &["commit", "-q", "-a", "-m", "two"]);
+    // The commands run in the folder of the data, so this one says where the repository is.
+    let diff = |old: &str, new: &str, below: &str| {
+        let ran = Command::new(env!("CARGO_BIN_EXE_mcp-authz"))
+            .args(["diff", "--config", &home.path("c.yaml"), old, new])
+            .args(["--at", "2026-11-20T00:00:00Z"])
+            .current_dir(folder.join(below))
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            ran.status.code().unwrap(),
+            text(ran.stdout),
+            text(ran.stderr),
+        )
+    };
+    for (old, new, below) in [
+        ("git:HEAD~1:policy/", "git:HEAD:policy", ""),
+        ("git:HEAD~1:policy/*.yaml", "policy", ""),
+        ("git:HEAD~1:policy/", "git:HEAD:./", "policy"),
+        ("git:HEAD~1:../policy", "git:HEAD:./*.yaml", "policy"),
+    ] {
+        let (code, out, err) = diff(old, new, below);
+        assert_eq!((code, err.as_str()), (0, ""), "{old} {new}");
+        assert!(
+            out.contains("group interns may no longer call"),
+            "{old}: {out}"
+        );
+        assert!(out.contains("1 rule(s) differ"), "{out}");
+    }
+    for (old, says) in [
+        (
+            "git:HEAD~1",
+            "is no revision of a policy; write `git:REVISION:PATH`",
+        ),
+        ("git:--all:policy", "is no revision of a policy"),
+        ("git:nowhere:policy", "git: "),
+        (
+            "git:HEAD:none.yaml",
+            "no policy file at `git:HEAD:none.yaml`",
+        ),
+        ("git:HEAD:../x", "is outside of the repository"),
+        ("c.yaml", "is a configuration; compare policies"),
+        ("gone.yaml", "no policy file at `gone.yaml`"),
+    ] {
+        let (code, _, err) = diff(old, "policy", "");
+        assert!(code == 2 && err.contains(says), "{old}: {code} {err}");
+    }
+    let (code, _, err) = diff("policy/a.yaml", "git:HEAD:policy/deep/c.yaml", "");
+    assert!(
+        code == 1 && err.contains("git:HEAD:policy/deep/c.yaml:1:1"),
+        "{code} {err}"
+    );
+}
