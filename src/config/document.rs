@@ -50,9 +50,7 @@ impl ConfigReader<'_> {
         let fetch = fields.optional("fetch", findings, |node, findings| {
             self.fetch(node, findings)
         });
-        let telemetry = fields
-            .optional("telemetry", findings, telemetry::settings)
-            .unwrap_or_default();
+        let telemetry = fields.optional("telemetry", findings, telemetry::settings);
         let audit = fields.optional("audit", findings, audit);
         let replicas = fields.optional("replicas", findings, replicas);
         let drain = fields.optional("drain", findings, drain);
@@ -82,7 +80,7 @@ impl ConfigReader<'_> {
             replicas: replicas.unwrap_or(1),
             handoff: handoff.unwrap_or_default(),
             fetch: fetch.unwrap_or_default(),
-            telemetry,
+            telemetry: telemetry.unwrap_or_default(),
             audit: audit.unwrap_or_default(),
             limits,
             drain: drain.unwrap_or_default(),

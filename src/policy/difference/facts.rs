@@ -222,5 +222,7 @@ fn clock(clock: &Clock) -> String {
 
 fn window(window: &Window) -> String {
     let what = window.count.name().replace('_', " ");
-    format!("{what} in {}", duration_text(window.per))
+    let of = window.of.as_ref();
+    let of = of.map_or_else(String::new, |of| format!(" of {}", of.name));
+    format!("{what}{of} in {}", duration_text(window.per))
 }
