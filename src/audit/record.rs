@@ -23,7 +23,7 @@ const ARGUMENT_NAMES_MAX: usize = 64;
 /// The most bytes that the names of deciding rules, or of arguments, may take in escaped form.
 const LONG_LIST_BYTES_MAX: usize = 1536;
 /// The most bytes that other names of rules may take.
-const SHORT_LIST_BYTES_MAX: usize = 512;
+const SHORT_LIST_BYTES_MAX: usize = 640;
 /// How many bytes the names of arguments may take where a record has those of two calls.
 const BRIEF_LIST_BYTES_MAX: usize = 520;
 /// How many bytes the names of inner tools may take.
@@ -106,7 +106,8 @@ record! {
     decision: &'static str = "decision", text;
     /// The stable reason code.
     reason: &'static str = "reason", text;
-    /// What is at fault: the name of a claim, a header or a member, or the claims that are absent.
+    /// What is at fault: the name of a claim, a header or a member, the claims that are absent, or
+    /// the place of a misfit.
     detail: Option<String> = "detail", text_if;
     /// The rules that decided or allowed, in file order.
     rules: Vec<Arc<str>> = "rules", long_list;
@@ -122,10 +123,6 @@ record! {
     key_id: Option<Arc<str>> = "kid", short_text_if;
     /// `aud` of a verified token that is for another audience.
     audience: Vec<Arc<str>> = "aud", short_list_if_any;
-    /// The audiences of which it had to have one.
-    audience_expected: Vec<Arc<str>> = "aud_expected", short_list_if_any;
-    /// The host that was asked, on which they may depend.
-    host: Option<String> = "server.address", short_text_if;
     /// What a token says of itself that was not verified.
     unverified: Option<Unverified> = "unverified", object_if;
     /// The OAuth client acting for the subject.

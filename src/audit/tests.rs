@@ -174,9 +174,7 @@ fn largest(filler: &str) -> Record {
         issuer: text(),
         subject: text(),
         key_id: text(),
-        audience: rules.clone(),
-        audience_expected: rules,
-        host: Some(long.clone()),
+        audience: rules,
         unverified: Some(Unverified {
             issuer: Some(long.clone()),
             key_id: Some(long.clone()),
