@@ -106,7 +106,8 @@ record! {
     decision: &'static str = "decision", text;
     /// The stable reason code.
     reason: &'static str = "reason", text;
-    /// What is at fault: the name of a claim, a header or a member, or the claims that are absent.
+    /// What is at fault: the name of a claim, a header or a member, the claims that are absent, or
+    /// the place of a misfit.
     detail: Option<String> = "detail", text_if;
     /// The rules that decided or allowed, in file order.
     rules: Vec<Arc<str>> = "rules", long_list;
@@ -124,10 +125,6 @@ record! {
     key_id: Option<Arc<str>> = "kid", short_text_if;
     /// `aud` of a verified token that is for another audience.
     audience: Vec<Arc<str>> = "aud", short_list_if_any;
-    /// The audiences of which it had to have one.
-    audience_expected: Vec<Arc<str>> = "aud_expected", short_list_if_any;
-    /// The host that was asked, on which they may depend.
-    host: Option<String> = "server.address", short_text_if;
     /// What a token says of itself that was not verified.
     unverified: Option<Unverified> = "unverified", object_if;
     /// The OAuth client acting for the subject.

@@ -176,8 +176,6 @@ fn largest(filler: &str) -> Record {
         subject: text(),
         key_id: text(),
         audience: rules.clone(),
-        audience_expected: rules.clone(),
-        host: Some(long.clone()),
         unverified: Some(Unverified {
             issuer: Some(long.clone()),
             key_id: Some(long.clone()),

@@ -75,8 +75,6 @@ impl<'p> Observation<'p> {
             subject: None,
             key_id: None,
             audience: Vec::new(),
-            audience_expected: Vec::new(),
-            host: None,
             unverified: None,
             agent: None,
             tenant: None,

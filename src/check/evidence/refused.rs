@@ -24,6 +24,12 @@ pub(super) fn describe(
             let text = challenge::description(failure.error);
             Some(format!("{name}: {text}"))
         }
+        // Which are expected may follow the host.
+        (AuthenticationError::AudienceMismatch, Some(name)) => {
+            let host = Record::text(host, &mut record.is_cut);
+            let expected = face.audience.accepted.join(", ");
+            Some(format!("{name}: at host {host} expected is {expected}"))
+        }
         (_, name) => name.map(str::to_owned),
     };
     let TokenEvidence {
@@ -43,10 +49,6 @@ pub(super) fn describe(
                 .iter()
                 .map(|one| Record::shared(one, is_cut))
                 .collect();
-            // Which are expected may follow the host.
-            record.host = Some(Record::text(host, is_cut));
-            let expected = face.audience.accepted.iter();
-            record.audience_expected = expected.map(|one| one.as_str().into()).collect();
         }
     } else if issuer.is_some() || key_id.is_some() {
         let mut kept = |text: &str| Record::text(text, is_cut);
