@@ -21,11 +21,11 @@ struct Status {
 pub(crate) async fn tell(http: &reqwest::Client, readyz: &str) {
     let mut last = None;
     loop {
-        if let Some(status) = ask(http, readyz).await {
-            if let Some(before) = last.replace(status.clone()) {
-                for line in news(&before, &status) {
-                    println!("{line}");
-                }
+        if let Some(status) = ask(http, readyz).await
+            && let Some(before) = last.replace(status.clone())
+        {
+            for line in news(&before, &status) {
+                println!("{line}");
             }
         }
         sleep(ASK_EVERY).await;
@@ -36,12 +36,12 @@ async fn ask(http: &reqwest::Client, readyz: &str) -> Option<Status> {
     let answer = http.get(readyz).timeout(Duration::from_secs(5)).send();
     let answer = answer.await.ok()?.bytes().await.ok()?;
     let answer: Value = serde_json::from_slice(&answer).ok()?;
-    let policy = &answer["details"]["policy"];
-    let errors = policy["failing"]["errors"].as_array();
+    let policy = answer.pointer("/details/policy")?;
+    let errors = policy.pointer("/failing/errors").and_then(Value::as_array);
     let errors = errors.into_iter().flatten().filter_map(Value::as_str);
     Some(Status {
-        revision: policy["revision"].as_str()?.to_owned(),
-        rules: policy["rules"].as_u64()?,
+        revision: policy.get("revision")?.as_str()?.to_owned(),
+        rules: policy.get("rules")?.as_u64()?,
         errors: errors.map(str::to_owned).collect(),
     })
 }
