@@ -86,7 +86,7 @@ impl Core {
         let candidate = config.candidate_places();
         let candidate = candidate.map(|places| {
             let earlier = earlier.and_then(|earlier| earlier.candidate.as_ref());
-            policy(earlier, places, context.clone(), found_candidate)
+            candidate_policy(earlier, places, context.clone(), found_candidate)
         });
         let candidate = candidate.transpose()?;
         let countries = countries(config, earlier)?;
@@ -146,6 +146,7 @@ impl Core {
             );
         }
         tracing::info!(
+            policy = self.policy.key(),
             revision = %snapshot.revision(),
             rules = snapshot.rules().len(),
             "policy in force"
@@ -217,6 +218,30 @@ fn policy(
         (_, _) => PolicyStore::open(places, context, CLOCK())?,
     };
     Ok(Arc::new(store))
+}
+
+/// The candidate of these files. One that cannot be used keeps nothing from starting.
+fn candidate_policy(
+    earlier: Option<&Arc<PolicyStore>>,
+    places: PolicyPlaces,
+    context: CompileContext,
+    found: Option<(FoundPolicy, &AtomicBool)>,
+) -> Result<Arc<PolicyStore>, LoadPolicyError> {
+    match policy(earlier, places.clone(), context.clone(), found) {
+        Err(LoadPolicyError::Replaced) => Err(LoadPolicyError::Replaced),
+        Err(error) => {
+            tracing::error!(
+                policy = places.key(),
+                "{error}; nothing is compared with it"
+            );
+            for line in error.lines() {
+                tracing::error!(policy = places.key(), "{line}");
+            }
+            let store = PolicyStore::without_policy(places, context, &error, CLOCK());
+            Ok(Arc::new(store))
+        }
+        found => found,
+    }
 }
 
 /// What a pipeline shares with the next one.

@@ -193,7 +193,7 @@ impl Pipeline {
             policy,
             now,
         } = proven;
-        let candidate = self.candidate.as_ref().map(|store| store.snapshot());
+        let candidate = self.candidate.as_ref().and_then(|store| store.usable());
         let policies = Policies {
             enforced: policy,
             candidate: candidate.as_deref(),

@@ -120,11 +120,13 @@ fn validate(source: Source, base: &Path, envoy: Vec<Source>) -> Validated {
     let claims = app::issuer_claims(&mut inspection);
     let (usage, about_policy) = look_at_policy(&mut inspection, &context, records, claims);
     let (usage, revision) = usage.unzip();
+    let about_candidate = look_at_candidate(&mut inspection, &context);
     config::lint(&mut inspection, usage.as_ref(), &tools);
     let about_envoy = look_at_envoy(inspection.config.as_ref(), usage.as_ref(), envoy);
     let effective = inspection.config.as_ref().map(Config::effective);
     let mut findings = inspection.findings;
     findings.absorb(about_policy);
+    findings.absorb(about_candidate);
     findings.absorb(about_envoy);
     Validated {
         findings,
@@ -300,12 +302,33 @@ fn read_policy(
                     .teams
                     .iter()
                     .any(|team| line.starts_with(&format!("team `{}`: ", team.name)));
-                let key = if is_of_team { "policies" } else { "policy" };
+                let key = if is_of_team { "policies" } else { places.key() };
                 error_at(inspection, key, &line);
             }
             None
         }
     }
+}
+
+/// What is wrong with the candidate and its tests: all that would keep it from being compared.
+fn look_at_candidate(inspection: &mut Inspection, context: &CompileContext) -> Findings {
+    let mut findings = Findings::new();
+    let Some(places) = inspection.known().and_then(Config::candidate_places) else {
+        return findings;
+    };
+    let Some((sources, tests)) = read_policy(inspection, &places) else {
+        return findings;
+    };
+    let suite = Suite::read_layers(&tests.layers(), &context.samples());
+    match (policy::compile_layers(&sources.layers(), context), suite) {
+        (Ok(policy), Ok(suite)) => findings.absorb(suite.run(&policy).failures),
+        (policy, suite) => {
+            let wrong = policy.err().map(policy::LayerFindings::into_findings);
+            findings.absorb(wrong.unwrap_or_default());
+            findings.absorb(suite.err().unwrap_or_default());
+        }
+    }
+    findings
 }
 
 /// What the policy looks at and its revision, if it is good, and what is wrong with it and its tests.

@@ -110,6 +110,7 @@ impl Config {
             path: self.policy.clone(),
             teams: self.teams.clone(),
             last_good: self.last_good.clone(),
+            is_candidate: false,
         }
     }
 
@@ -122,6 +123,7 @@ impl Config {
             path,
             teams: self.teams.clone(),
             last_good: None,
+            is_candidate: true,
         })
     }
 

@@ -1,11 +1,12 @@
 //! The policy in force: compiled, tested, kept, and replaced as a whole.
 
+mod candidate;
 mod status;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 
 use super::context::CompileContext;
@@ -17,7 +18,7 @@ use super::load_error::LoadPolicyError;
 use super::settle::{Good, Settled, Settling};
 use super::teams::PolicyPlaces;
 use super::testing::ToolDefaults;
-use crate::authz::{Policy, TrustedHints};
+use crate::authz::{Policy, PolicyParts, TrustedHints};
 use crate::file::{self, START_TIME_MAX};
 
 pub use status::{FailingPolicy, LastGoodStatus, ReloadStatus, TeamStatus};
@@ -33,7 +34,8 @@ pub struct PolicyStore {
     defaults: ArcSwap<ToolDefaults>,
     /// The files when the store was opened, so that a change since then is noticed.
     pub(super) opened: FoundPolicy,
-    current: ArcSwap<Policy>,
+    /// None where a candidate could not be used so far.
+    current: ArcSwapOption<Policy>,
     /// The state of the files that the policy in force was compiled from.
     in_force: ArcSwap<PolicyState>,
     /// What each owner's files fall back to.
@@ -178,7 +180,7 @@ impl PolicyStore {
             places,
             context,
             opened: found,
-            current: ArcSwap::from_pointee(policy),
+            current: ArcSwapOption::from_pointee(policy),
             in_force: ArcSwap::from_pointee(in_force),
             good: Mutex::new(good),
             last_good,
@@ -188,9 +190,23 @@ impl PolicyStore {
         Ok(store)
     }
 
-    /// The policy in force at this moment.
+    /// What the policy is called in the configuration.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        self.places.key()
+    }
+
+    /// The policy in force at this moment; one that denies everything where a candidate could not be
+    /// used so far.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Policy> {
+        let none = || Arc::new(Policy::new(PolicyParts::default()));
+        self.usable().unwrap_or_else(none)
+    }
+
+    /// The same; `None` where a candidate could not be used so far.
+    #[must_use]
+    pub fn usable(&self) -> Option<Arc<Policy>> {
         self.current.load_full()
     }
 
@@ -308,7 +324,7 @@ impl PolicyStore {
         } = settled;
         // It is in force before anybody is told.
         let revision = Arc::clone(policy.revision());
-        self.current.store(Arc::new(policy));
+        self.current.store(Some(Arc::new(policy)));
         let mut status = self.locked();
         status.take_teams(&teams, now);
         let is_same = status.revision == revision;

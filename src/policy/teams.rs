@@ -12,15 +12,30 @@ pub struct PolicyPlaces {
     pub teams: Vec<TeamSettings>,
     /// Where the last good policy is kept for the next start.
     pub last_good: Option<LastGoodSettings>,
+    /// Whether it is a candidate, which is evaluated and never enforced.
+    pub is_candidate: bool,
 }
 
-/// A policy without teams, which is not kept on disk.
+impl PolicyPlaces {
+    /// What the policy is called in the configuration, for log lines.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        if self.is_candidate {
+            "candidate_policy"
+        } else {
+            "policy"
+        }
+    }
+}
+
+/// A policy in force without teams, which is not kept on disk.
 impl<P: Into<PathBuf>> From<P> for PolicyPlaces {
     fn from(path: P) -> Self {
         PolicyPlaces {
             path: path.into(),
             teams: Vec::new(),
             last_good: None,
+            is_candidate: false,
         }
     }
 }

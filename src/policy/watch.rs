@@ -145,10 +145,16 @@ impl Reload {
             let taken = store.take(&found, clock(), &replaced);
             let status = store.status();
             if status.successes > before {
+                let fate = if store.places.is_candidate {
+                    "policy compared"
+                } else {
+                    "policy in force"
+                };
                 tracing::info!(
+                    policy = store.places.key(),
                     revision = %status.revision,
                     rules = store.snapshot().rules().len(),
-                    "policy in force"
+                    "{fate}"
                 );
                 report_changes(&store, &replaced_policy, clock());
             }
@@ -186,6 +192,7 @@ fn report_changes(store: &PolicyStore, before: &Policy, now: jiff::Timestamp) {
     let (grown, shrunk) = changes.counts.unzip();
     let said = |count: Option<usize>| count.map_or("unknown".to_owned(), |one| one.to_string());
     tracing::info!(
+        policy = store.places.key(),
         grown = %said(grown),
         shrunk = %said(shrunk),
         rules_added = %listed(&changes.added),
@@ -216,16 +223,21 @@ impl Drop for Reload {
 }
 
 fn report(store: &PolicyStore, error: &LoadPolicyError) {
-    let revision = store.status().revision;
+    let (revision, policy) = (store.status().revision, store.places.key());
+    let stays = if store.places.is_candidate {
+        "what was compared stays"
+    } else {
+        "the policy in force stays"
+    };
     match error {
-        LoadPolicyError::Replaced => tracing::info!("{error}; the newer one is next"),
+        LoadPolicyError::Replaced => tracing::info!(policy, "{error}; the newer one is next"),
         LoadPolicyError::Read(_) => {
-            tracing::error!(%revision, "{error}; the policy in force stays");
+            tracing::error!(policy, %revision, "{error}; {stays}");
         }
         LoadPolicyError::Invalid(_) | LoadPolicyError::Tests(_) => {
-            tracing::error!(%revision, "{error}; the policy in force stays");
+            tracing::error!(policy, %revision, "{error}; {stays}");
             for line in error.lines() {
-                tracing::error!("{line}");
+                tracing::error!(policy, "{line}");
             }
         }
     }

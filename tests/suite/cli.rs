@@ -1455,6 +1455,19 @@ fn commands_judge_a_candidate_that_is_asked_for() {
             .out
             .contains(",get,unclassified,anyone else,allow,all,")
     );
+    assert_eq!(run(&["validate", "--config", config]).code, 0);
+    for (text, found) in [
+        ("rules: [{id: a, effect: alow}]\n", "unknown value `alow`"),
+        ("rules: []\n", "expected `allow`"),
+    ] {
+        fs::write(directory.path().join("candidate.yaml"), text).unwrap();
+        let ran = run(&["validate", "--config", config]);
+        assert!(ran.code == 1 && ran.out.contains(found), "{}", ran.out);
+    }
+    fs::remove_file(directory.path().join("candidate.yaml")).unwrap();
+    let ran = run(&["validate", "--config", config]);
+    assert!(ran.out.contains("candidate.yaml"), "{}", ran.out);
+    assert_eq!(ran.code, 1);
     let ran = run(&["matrix", "--config", without, "--candidate"]);
     assert_eq!(
         (ran.code, ran.err.as_str()),

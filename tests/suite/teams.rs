@@ -210,7 +210,38 @@ async fn a_last_good_policy_that_is_too_old_or_spoilt_is_not_used() {
     assert!(lines.contains("the digest differs"), "{lines}");
 }
 
-/// The candidate is refused at the start as ever, and keeps nothing.
+/// A candidate is not enforced, so it keeps nothing from starting.
+#[tokio::test]
+async fn a_broken_candidate_keeps_nothing_from_starting() {
+    let home = Home::new();
+    home.write("next.yaml", "rules: [{id: x, effect: alow}]\n");
+    home.configure(
+        "policy: policy.yaml",
+        "policy: policy.yaml\ncandidate_policy: next.yaml",
+    );
+    let running = home.ready().await;
+    let line = running.logs.line("nothing is compared with it").await;
+    assert!(line.contains("candidate_policy"), "{line}");
+    let line = running.logs.line("unknown value `alow`").await;
+    assert!(line.contains("candidate_policy"), "{line}");
+    let (_, state) = running.readyz().await;
+    let candidate = &state["details"]["candidate_policy"];
+    assert_eq!(candidate["revision"], "none");
+    assert!(candidate["failing"].is_object(), "{candidate}");
+    let answer = running.check(call("a")).await;
+    assert_eq!(answer.fact("reason"), "allowed");
+    let record = running.record(answer.fact("decision_id")).await;
+    assert!(record["candidate"].is_null(), "{record}");
+
+    home.rename_over("next.yaml", "rules: []\n");
+    let line = running.logs.line("policy compared").await;
+    assert!(line.contains("candidate_policy"), "{line}");
+    let answer = running.check(call("a")).await;
+    let record = running.record(answer.fact("decision_id")).await;
+    assert_eq!(record["candidate"]["reason"], "no_matching_rule");
+}
+
+/// A candidate is not kept as the last good policy.
 #[tokio::test]
 async fn the_candidate_is_never_kept() {
     let home = kept("1d");

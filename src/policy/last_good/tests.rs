@@ -47,6 +47,7 @@ impl Home {
                 dir: self.path("state"),
                 max_age: Duration::from_secs(100),
             }),
+            is_candidate: false,
         }
     }
 

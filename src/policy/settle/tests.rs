@@ -55,6 +55,7 @@ impl Home {
             path: path.join("policy.yaml"),
             teams: vec![team("a"), team("b")],
             last_good: None,
+            is_candidate: false,
         };
         let home = Home { directory, places };
         home.write("policy.yaml", GLOBAL);
