@@ -47,6 +47,13 @@ pub struct PolicyParts {
     pub classes: Vec<(Arc<str>, ToolClasses)>,
 }
 
+/// A policy without rules, which denies everything.
+impl Default for Policy {
+    fn default() -> Self {
+        Self::new(PolicyParts::default())
+    }
+}
+
 impl Policy {
     /// Indexes the parts.
     #[must_use]

@@ -1,6 +1,7 @@
 //! `mcp-authz validate`: reports everything that is wrong, at once.
 
 mod records;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::load::{self, PolicyTexts};
 use super::outcome::{FINDINGS, Stop, error_line, note, print};
@@ -20,6 +21,7 @@ use crate::policy::testing::Suite;
 use crate::policy::{self, CompileContext, IssuerClaims, LintContext, PolicyPlaces};
 use crate::yaml::{Findings, Node, Severity, Source, silence_of};
 use records::Records;
+use shown::Shown;
 
 /// Show everything that is wrong with a configuration, its policy and the policy's tests
 #[derive(Debug, Args)]
@@ -63,15 +65,15 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<ExitCode, Stop> {
         config,
         revision,
     } = validate(source, load::base(path), envoy?);
-    let shown = Shown {
+    let beside = Shown {
         config: config.filter(|_| *effective),
         revision: revision.as_deref(),
     };
     let errors = findings.count(Severity::Error);
     let warnings = findings.count(Severity::Warning);
     let text = match format {
-        TextFormat::Text => text(&findings, errors, warnings, shown.config),
-        TextFormat::Json => json(&findings, errors, warnings, shown),
+        TextFormat::Text => shown::text(&findings, errors, warnings, beside.config),
+        TextFormat::Json => shown::json(&findings, errors, warnings, beside),
     };
     if let (TextFormat::Text, Some(revision)) = (format, &revision) {
         note(&format!("policy revision {revision}"));
@@ -87,12 +89,6 @@ struct Validated {
     config: Option<Value>,
     /// The revision of the policy, if it is good.
     revision: Option<Arc<str>>,
-}
-
-/// What is shown beside the findings.
-struct Shown<'s> {
-    config: Option<Value>,
-    revision: Option<&'s str>,
 }
 
 /// Everything about a configuration, its policy and the policy's tests. What one of them does not
@@ -407,43 +403,4 @@ fn look_at_policy(
             .collect(),
     };
     (Some((usage, Arc::clone(policy.revision()))), findings)
-}
-
-fn text(findings: &Findings, errors: usize, warnings: usize, config: Option<Value>) -> String {
-    let config = config.map_or_else(String::new, |config| format!("{config:#}\n\n"));
-    let shown = findings.render(true);
-    let gap = if shown.is_empty() { "" } else { "\n\n" };
-    format!("{config}{shown}{gap}{errors} error(s), {warnings} warning(s)\n")
-}
-
-fn json(findings: &Findings, errors: usize, warnings: usize, shown: Shown<'_>) -> String {
-    let all = findings.sorted();
-    let all = all.into_iter().map(|finding| {
-        let (line, column) = findings.position(finding);
-        let mut shown = json!({
-            "severity": finding.severity.name(),
-            "lint": finding.lint,
-            "file": findings.name(finding.source),
-            "line": line,
-            "column": column,
-            "message": finding.message,
-            "help": finding.help,
-        });
-        if let (Some(members), Some(team)) = (shown.as_object_mut(), findings.team(finding.source))
-        {
-            members.insert("team".to_owned(), team.into());
-        }
-        shown
-    });
-    let all: Vec<_> = all.collect();
-    let mut whole = json!({
-        "findings": all,
-        "errors": errors,
-        "warnings": warnings,
-        "policy_revision": shown.revision,
-    });
-    if let (Some(config), Some(members)) = (shown.config, whole.as_object_mut()) {
-        members.insert("effective".to_owned(), config);
-    }
-    format!("{whole:#}\n")
 }

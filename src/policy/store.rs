@@ -18,7 +18,7 @@ use super::load_error::LoadPolicyError;
 use super::settle::{Good, Settled, Settling};
 use super::teams::PolicyPlaces;
 use super::testing::ToolDefaults;
-use crate::authz::{Policy, PolicyParts, TrustedHints};
+use crate::authz::{Policy, TrustedHints};
 use crate::file::{self, START_TIME_MAX};
 
 pub use status::{FailingPolicy, LastGoodStatus, ReloadStatus, TeamStatus};
@@ -200,8 +200,7 @@ impl PolicyStore {
     /// used so far.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Policy> {
-        let none = || Arc::new(Policy::new(PolicyParts::default()));
-        self.usable().unwrap_or_else(none)
+        self.usable().unwrap_or_default()
     }
 
     /// The same; `None` where a candidate could not be used so far.
