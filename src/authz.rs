@@ -159,7 +159,7 @@ pub use peer::{Peer, PeerNames};
 pub use policy::{Policy, PolicyParts};
 pub use preview::{Preview, PreviewOutcome, PreviewTime, preview};
 pub use request::{AccessRequest, Action, ActionKind, Context, Declared, Http, Resource};
-pub use rule::{Effect, Mode, Needs, Rule, Rules};
+pub use rule::{About, Effect, Mode, Needs, Rule, Rules};
 pub use scope_names::{SCOPE_VARIABLE, ScopeNames};
 pub use selectors::{
     Behaviour, ClaimSelector, Clock, CountedWindow, ExpectedValue, Hours, MethodPattern, Names,

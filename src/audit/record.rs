@@ -111,6 +111,8 @@ record! {
     detail: Option<String> = "detail", text_if;
     /// The rules that decided or allowed, in file order.
     rules: Vec<Arc<str>> = "rules", long_list;
+    /// The owners and tickets of these rules, where they say so.
+    rules_origins: Vec<Arc<str>> = "rules_origins", short_list_if_any;
     /// Rules that could not be evaluated.
     rules_indeterminate: Vec<Arc<str>> = "rules_indeterminate", short_list_if_any;
     /// Of a request that no rule allows, the allow rules that it misses by one selector, and which.

@@ -171,6 +171,7 @@ fn largest(filler: &str) -> Record {
         rules: rules.clone(),
         rules_indeterminate: rules.clone(),
         rules_near: rules.clone(),
+        rules_origins: rules.clone(),
         policy_revision: long.as_str().into(),
         issuer: text(),
         subject: text(),

@@ -21,7 +21,7 @@ use super::evaluation::evaluate;
 use super::matching::Match;
 use super::policy::Policy;
 use super::request::{AccessRequest, ActionKind};
-use super::rule::{Effect, Rule};
+use super::rule::{About, Effect, Rule};
 use parts::{what_parts, when_parts, where_parts, who_parts, why_parts};
 
 /// A decision with the result of every rule.
@@ -40,6 +40,8 @@ pub struct RuleExplanation {
     pub id: Arc<str>,
     /// Its effect.
     pub effect: Effect,
+    /// What its authors say of it.
+    pub about: About,
     /// Whether it matches. For an action that opens a connection, an allow rule matches if it could
     /// serve the subject, whatever its other selectors say.
     pub found: Match,
@@ -65,6 +67,7 @@ pub fn explain(policy: &Policy, request: &AccessRequest<'_>) -> Explanation {
     let rules = policy.rules().iter().map(|rule| RuleExplanation {
         id: Arc::clone(&rule.id),
         effect: rule.effect.clone(),
+        about: rule.about.clone(),
         found: found(policy, &call, rule),
         selectors: selectors(rule, &call),
     });

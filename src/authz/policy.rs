@@ -27,6 +27,8 @@ pub struct Policy {
     /// The shadow rules, if there are any.
     shadow: Option<Index>,
     windows: Box<[CountedWindow]>,
+    /// What the rules say of their owners and tickets, with their ids, by id.
+    origins: HashMap<Arc<str>, Arc<str>>,
     /// The tools that rules name exactly, on any server.
     exact_tools: HashSet<Arc<str>>,
     has_session_ages: bool,
@@ -90,7 +92,15 @@ impl Policy {
             .any(|rule| rule.when.as_ref().is_some_and(When::has_session_age));
         let scopes = of_mode(Mode::Enforce).flat_map(|(_, rule)| rule.named_scopes());
         let scopes = scopes.cloned().collect();
+        let origins = parts.rules.iter().filter_map(|rule| {
+            let origin = rule.about.origin()?;
+            Some((
+                Arc::clone(&rule.id),
+                format!("{}: {origin}", rule.id).into(),
+            ))
+        });
         Policy {
+            origins: origins.collect(),
             revision: parts.revision.into(),
             rules: parts.rules.into(),
             classes: parts.classes.into_iter().collect(),
@@ -106,6 +116,16 @@ impl Policy {
             set_headers: set_headers.into_iter().collect(),
             scopes,
         }
+    }
+
+    /// Owner and ticket of some rules, each with the id of its rule.
+    #[must_use]
+    pub fn origins(&self, ids: &[Arc<str>]) -> Vec<Arc<str>> {
+        if self.origins.is_empty() {
+            return Vec::new();
+        }
+        let said = ids.iter().filter_map(|id| self.origins.get(id).cloned());
+        said.collect()
     }
 
     /// The digest of the sources.

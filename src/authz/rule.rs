@@ -37,6 +37,30 @@ pub struct Rule {
     pub set: Option<Assignments>,
     /// A text for the caller.
     pub message: Option<Arc<str>>,
+    /// What its authors say of it.
+    pub about: About,
+}
+
+/// What the authors of a rule say of it, for those who read decisions. It decides nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct About {
+    /// What it is for.
+    pub description: Option<Arc<str>>,
+    /// Who answers for it.
+    pub owner: Option<Arc<str>>,
+    /// Where it was asked for.
+    pub ticket: Option<Arc<str>>,
+}
+
+impl About {
+    /// Owner and ticket in one text; `None` if neither is said.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        let owner = self.owner.iter().map(|owner| format!("owner {owner}"));
+        let ticket = self.ticket.iter().map(|ticket| format!("ticket {ticket}"));
+        let parts: Vec<String> = owner.chain(ticket).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
 }
 
 /// The effect of a matching rule.
@@ -130,6 +154,7 @@ impl Rule {
             mode: _,
             set: _,
             message: _,
+            about: _,
         } = self;
         let request = call.target.request;
         let who = who.as_ref();
@@ -191,6 +216,7 @@ impl Rule {
             expression,
             set,
             message: _,
+            about: _,
         } = self;
         let own = expression.as_ref().map(Expression::as_str);
         *effect == other.effect

@@ -27,7 +27,7 @@ use super::session::word;
 use super::verdict::{Outcome, Verdict};
 use crate::audit::{self, Record, WouldBe};
 use crate::authn::{AuthenticationFailure, FoundPeer};
-use crate::authz::{Rehearsal, Subject};
+use crate::authz::{Policy, Rehearsal, Subject};
 use crate::mcp::LEGACY_REVISIONS;
 use crate::telemetry;
 use crate::telemetry::metrics::{BoundBy, RehearsalKind, Stage};
@@ -70,6 +70,7 @@ impl<'p> Observation<'p> {
             rules: Vec::new(),
             rules_indeterminate: Vec::new(),
             rules_near: Vec::new(),
+            rules_origins: Vec::new(),
             policy_revision: Arc::clone(policy_revision),
             issuer: None,
             subject: None,
@@ -222,7 +223,12 @@ impl<'p> Observation<'p> {
     }
 
     /// Records what decided; of several targets, the one that did.
-    pub(super) fn decided(&mut self, decided: &RequestDecision, parsed: &ParsedRequest<'_>) {
+    pub(super) fn decided(
+        &mut self,
+        decided: &RequestDecision,
+        parsed: &ParsedRequest<'_>,
+        policy: &Policy,
+    ) {
         if decided.decisive > 0 {
             self.describe(parsed, decided.decisive);
         }
@@ -245,6 +251,7 @@ impl<'p> Observation<'p> {
             return;
         };
         record.rules.clone_from(&decided.rules);
+        record.rules_origins = policy.origins(&decided.rules);
         record
             .rules_indeterminate
             .clone_from(&decided.indeterminate);

@@ -238,7 +238,7 @@ impl Pipeline {
         let prepared = match context.prepare(&mut decided, &*self.state, parsed).await {
             Ok(prepared) => prepared,
             Err(fault) => {
-                observation.decided(&decided, parsed);
+                observation.decided(&decided, parsed, policy);
                 return failed(to, Reason::from(fault));
             }
         };
@@ -247,7 +247,7 @@ impl Pipeline {
         if decided.is_allowed() && resume::is_ignored(request, server, parsed.era) {
             self.tell_ignored_resumption(server);
         }
-        observation.decided(&decided, parsed);
+        observation.decided(&decided, parsed, policy);
         if let (Some(rehearsal), Some(candidate)) = (&decided.candidate, &candidate) {
             observation.candidate(rehearsal, candidate.revision());
         }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::load;
 use super::outcome::{Stop, print};
 use crate::authz::{self, AccessRequest, Evaluation, Explanation, Match};
+use crate::policy::matrix::shown;
 use crate::policy::testing::{self, NamedDecision, SampleAsk, Unasked, effect_name, match_name};
 
 /// Decide one request step by step
@@ -122,6 +123,15 @@ fn narrate(head: &str, explanation: &Explanation) -> String {
             "{mark} {} ({effect}): \u{1b}[{colour}m{found}\u{1b}[0m",
             rule.id
         ));
+        for said in rule
+            .about
+            .origin()
+            .iter()
+            .map(String::as_str)
+            .chain(rule.about.description.as_deref())
+        {
+            line(&format!("     # {}", shown(said)));
+        }
         for selector in &rule.selectors {
             let sign = match selector.found {
                 Match::Yes => "+",

@@ -315,6 +315,7 @@ fn compile_rule(rule: RuleDocument<'_>, issuers: &Issuers) -> Option<Rule> {
         expression: rule.condition,
         set: rule.set,
         message: rule.message,
+        about: rule.about,
     })
 }
 

@@ -23,7 +23,7 @@
 //! let sentences = difference.sentences();
 //! assert_eq!(
 //!     sentences.first().unwrap(),
-//!     "group interns may no longer call del on github, unless group staff [staff: changed]"
+//!     "group interns may no longer call del, connect on github, unless group staff [staff: changed]"
 //! );
 //! ```
 //!

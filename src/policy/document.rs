@@ -22,7 +22,7 @@ mod why;
 use std::sync::Arc;
 
 use super::silence::silenced;
-use crate::authz::{Assignments, Effect, Expression, Glob, Mode, When, Where, Who};
+use crate::authz::{About, Assignments, Effect, Expression, Glob, Mode, When, Where, Who};
 use effects::{Blocks, EffectName};
 use why::WhyDocument;
 
@@ -69,6 +69,7 @@ pub(super) struct RuleDocument<'n> {
     pub(super) condition: Option<Expression>,
     pub(super) set: Option<Assignments>,
     pub(super) message: Option<Arc<str>>,
+    pub(super) about: About,
 }
 
 impl RuleDocument<'_> {
@@ -224,6 +225,11 @@ fn read_rule<'n>(
         .set
         .and_then(|node| assignment::read_set(node, findings));
     let message = fields.optional("message", findings, read_message);
+    let about = About {
+        description: fields.optional("description", findings, read_message),
+        owner: fields.optional("owner", findings, read_origin),
+        ticket: fields.optional("ticket", findings, read_origin),
+    };
     fields.optional("silence", findings, silenced);
     let effect = effect.and_then(|effect| {
         if let EffectName::Allow = effect {
@@ -245,6 +251,7 @@ fn read_rule<'n>(
         condition,
         set,
         message,
+        about,
     })
 }
 
@@ -278,10 +285,21 @@ fn read_id(node: &Node, findings: &mut Findings) -> Option<Arc<str>> {
     good.then(|| text.into())
 }
 
+/// An owner or a ticket, which the audit record names.
+fn read_origin(node: &Node, findings: &mut Findings) -> Option<Arc<str>> {
+    let text = string(node, findings)?;
+    if text.len() > ID_BYTES_MAX {
+        let message = format!("`{text}` has {} bytes", text.len());
+        findings.error(node, message, format!("at most {ID_BYTES_MAX}"));
+        return None;
+    }
+    Some(text.into())
+}
+
 fn read_message(node: &Node, findings: &mut Findings) -> Option<Arc<str>> {
     let text = string(node, findings)?;
     if text.len() > MESSAGE_BYTES_MAX {
-        let message = format!("the message has {} bytes", text.len());
+        let message = format!("the text has {} bytes", text.len());
         findings.error(node, message, format!("at most {MESSAGE_BYTES_MAX}"));
         return None;
     }

@@ -1,7 +1,7 @@
 //! A policy in layers: the global files, and those of each team.
 
 use super::teams::TeamSettings;
-use crate::authz::{Effect, Mode, Rule, What};
+use crate::authz::{About, Effect, Mode, Rule, What};
 use crate::yaml::{Findings, Source, SourceId};
 
 /// The id of the rule by which the servers of a team without usable files deny everything, below the
@@ -62,6 +62,7 @@ impl<'f> Layer<'f> {
             expression: None,
             set: None,
             message: Some(DENIAL_MESSAGE.into()),
+            about: About::default(),
         })
     }
 }

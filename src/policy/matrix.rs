@@ -47,7 +47,7 @@ pub use shown::shown;
 
 use super::testing::{SampleCaller, Unasked, effect_name};
 use crate::authz::{
-    self, Effect, Glob, Names, Policy, Preview, PreviewOutcome, TrustedHints, UNCLASSIFIED,
+    self, About, Effect, Glob, Names, Policy, Preview, PreviewOutcome, TrustedHints, UNCLASSIFIED,
 };
 
 /// The most cells that are computed.
@@ -108,6 +108,8 @@ pub struct RuleNote {
     pub asks: Vec<String>,
     /// When it applies, if not always.
     pub when: Option<String>,
+    /// What its authors say of it.
+    pub about: About,
 }
 
 /// Why there is no matrix.
@@ -262,6 +264,7 @@ fn notes(policy: &Policy, rows: &[ToolRow]) -> Vec<RuleNote> {
             Effect::Allow | Effect::Deny | Effect::Limit(_) | Effect::Open(_) => Vec::new(),
         },
         when: rule.when.as_ref().and_then(hours::told),
+        about: rule.about.clone(),
     };
     rules.map(note).collect()
 }

@@ -141,8 +141,22 @@ pub fn log_filter(log: &str) -> Result<EnvFilter, InvalidTelemetry> {
     if !log.split(',').all(is_directive) {
         return Err(invalid(None));
     }
-    let filter = EnvFilter::builder().parse(log);
+    let directives: Vec<String> = log.split(',').map(of_mcp_authz).collect();
+    let filter = EnvFilter::builder().parse(directives.join(","));
     filter.map_err(|source| invalid(Some(source)))
+}
+
+/// A level below `info` for everything means mcp-authz: frames of HTTP/2 would hide its decisions.
+/// Another target is named.
+fn of_mcp_authz(directive: &str) -> String {
+    let is_detailed = ["debug", "trace"]
+        .iter()
+        .any(|level| directive.eq_ignore_ascii_case(level));
+    if is_detailed {
+        format!("info,mcp_authz={directive}")
+    } else {
+        directive.to_owned()
+    }
 }
 
 /// The level that was probably meant by the first part of a setting that is none.
@@ -257,6 +271,18 @@ mod tests {
             "info, hyper=warn",
         ] {
             assert!(log_filter(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn details_are_those_of_mcp_authz() {
+        for (log, expected) in [
+            ("debug", "mcp_authz=debug,info"),
+            ("TRACE", "mcp_authz=trace,info"),
+            ("warn", "warn"),
+            ("debug,h2=debug", "mcp_authz=debug,h2=debug,info"),
+        ] {
+            assert_eq!(log_filter(log).unwrap().to_string(), expected);
         }
     }
 

@@ -104,6 +104,14 @@ pub struct Ended<'a> {
 
 /// Records on the running check's span how the check ended.
 pub fn record_decision(ended: &Ended<'_>) {
+    tracing::debug!(
+        decision = ended.decision,
+        reason = ended.reason,
+        server = ended.server,
+        method = ended.method,
+        decision_id = %ended.decision_id,
+        "decided"
+    );
     let span = Span::current();
     if span.is_disabled() {
         return;

@@ -1375,7 +1375,7 @@ fn the_matrix_is_about_now_unless_a_moment_is_asked_for() {
 - {id: work, effect: allow, who: {groups: [dev], not: {groups: [interns]}}, what: {servers: [github], tools: [get]}, when: {days: [mon-fri], between: ['09:00', '18:00'], timezone: Europe/Berlin}}
 - {id: ended, effect: allow, who: {groups: [dev]}, what: {servers: [github], tools: [old]}, when: {until: 2020-01-01T00:00:00Z}}
 - {id: to-come, effect: allow, who: {groups: [dev]}, what: {servers: [github], tools: [new]}, when: {from: 2990-01-01T00:00:00Z}}
-- {id: barred, effect: deny, who: {groups: [guests]}}
+- {id: barred, effect: deny, who: {groups: [guests]}, owner: security, ticket: SEC-12, description: Guests read elsewhere.}
 ";
     fs::write(directory.path().join("policy.yaml"), policy).unwrap();
     let config = config.to_str().unwrap();
@@ -1408,6 +1408,10 @@ fn the_matrix_is_about_now_unless_a_moment_is_asked_for() {
         table.contains("to-come (allow): from 2990-01-01T00:00:00Z\n"),
         "{table}"
     );
+    assert!(
+        table.contains("barred (deny) - owner security, ticket SEC-12\n"),
+        "{table}"
+    );
     // `explain` too.
     let request = "{server: github, method: tools/call, name: get, subject: {groups: [dev]}}";
     for (at, outcome) in [
@@ -1416,6 +1420,8 @@ fn the_matrix_is_about_now_unless_a_moment_is_asked_for() {
     ] {
         let ran = run_with(&["explain", "--config", config, "--at", at, "-"], request);
         assert!(ran.out.starts_with(&format!("at {at}, policy revision ")));
+        let said = "     # owner security, ticket SEC-12\n     # Guests read elsewhere.\n";
+        assert!(ran.out.contains(said), "{}", ran.out);
         assert!(ran.out.contains(&format!("\n{outcome} ")), "{}", ran.out);
     }
 }

@@ -9,7 +9,6 @@ use proptest::prelude::*;
 use proptest::sample::{Index as Pick, select, subsequence};
 
 use super::*;
-use crate::authz::PreviewTime;
 use crate::authz::classes::{HintedClass, Hints, ToolClasses};
 use crate::authz::classified::Class;
 use crate::authz::explain::explain;
@@ -29,6 +28,7 @@ use crate::authz::subject::Subject;
 use crate::authz::value::Value;
 use crate::authz::visibility::is_visible;
 use crate::authz::window::{Count, KeyPart, Readings, Window};
+use crate::authz::{About, PreviewTime};
 
 const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
 const SCOPES: [&str; 3] = ["s1", "s2", "s3"];
@@ -256,6 +256,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
                 expression,
                 set: None,
                 message: None,
+                about: About::default(),
             }
         },
     );
@@ -825,6 +826,7 @@ fn claims_and_headers_are_read_from_their_places() {
         expression: Some(Expression::compile("request.headers['x-a'] == '1'").unwrap()),
         set: None,
         message: None,
+        about: About::default(),
     }];
     let subject = Subject {
         issuer: "i".into(),
@@ -896,6 +898,7 @@ fn rules_that_cannot_matter_are_not_evaluated() {
             expression: None,
             set: None,
             message: None,
+            about: About::default(),
         }
     };
     let mut rules: Vec<Rule> = (0..1000).map(rule).collect();

@@ -61,13 +61,16 @@ pub(super) fn text(matrix: &Matrix) -> String {
         add(
             &mut text,
             format_args!(
-                "[{}] {} ({}){}\n",
+                "[{}] {} ({}){}{}\n",
                 index.saturating_add(1),
                 note.rule,
                 note.effect,
                 note.when
                     .as_ref()
-                    .map_or_else(String::new, |when| format!(": {when}"))
+                    .map_or_else(String::new, |when| format!(": {when}")),
+                note.about
+                    .origin()
+                    .map_or_else(String::new, |origin| format!(" - {}", shown(&origin)))
             ),
         );
     }

@@ -90,6 +90,7 @@ fn covers(wide: &Rule, narrow: &Rule) -> bool {
         expression,
         set,
         message: _,
+        about: _,
     } = wide;
     // A deny covers an allow with assignments, another allow only if it has the same ones.
     let sets_the_same = wide.effect == Effect::Deny || *set == narrow.set;
