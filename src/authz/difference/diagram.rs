@@ -51,6 +51,7 @@ enum Operation {
     And,
     Or,
     Xor,
+    Minus,
 }
 
 /// Every diagram of one comparison.
@@ -129,13 +130,15 @@ impl Diagrams {
 
     /// Where the first holds and the second does not.
     pub(super) fn minus(&mut self, one: Diagram, other: Diagram) -> Diagram {
-        let other = self.not(other);
-        self.and(one, other)
+        self.apply(Operation::Minus, one, other)
     }
 
-    /// One of several. They are joined in pairs, because a sum of small ones stays small for longest.
+    /// One of several. They are joined in pairs, because a sum of small ones stays small for longest,
+    /// and in the order of their facts, because what depends on other facts is joined at one node.
     pub(super) fn any(&mut self, all: impl IntoIterator<Item = Diagram>) -> Diagram {
         let mut layer: Vec<Diagram> = all.into_iter().collect();
+        layer.sort_unstable_by_key(|one| (self.at(*one).fact, *one));
+        layer.dedup();
         while layer.len() > 1 {
             layer = layer
                 .chunks(2)
@@ -156,8 +159,12 @@ impl Diagrams {
         if self.is_full {
             return Diagram::NEVER;
         }
-        // All of them are symmetric.
-        let key = (operation, one.min(other), one.max(other));
+        let key = match operation {
+            Operation::And | Operation::Or | Operation::Xor => {
+                (operation, one.min(other), one.max(other))
+            }
+            Operation::Minus => (operation, one, other),
+        };
         if let Some(known) = self.results.get(&key) {
             return *known;
         }
@@ -313,18 +320,19 @@ impl Diagrams {
 
 fn shortcut(operation: Operation, one: Diagram, other: Diagram) -> Option<Diagram> {
     match (operation, one.constant(), other.constant()) {
-        (Operation::And, Some(false), _) | (Operation::And, _, Some(false)) => Some(Diagram::NEVER),
+        (Operation::And | Operation::Minus, Some(false), _)
+        | (Operation::And, _, Some(false))
+        | (Operation::Minus, _, Some(true)) => Some(Diagram::NEVER),
         (Operation::Or, Some(true), _) | (Operation::Or, _, Some(true)) => Some(Diagram::ALWAYS),
         (Operation::And, Some(true), _) | (Operation::Or | Operation::Xor, Some(false), _) => {
             Some(other)
         }
-        (Operation::And, _, Some(true)) | (Operation::Or | Operation::Xor, _, Some(false)) => {
-            Some(one)
-        }
+        (Operation::And, _, Some(true))
+        | (Operation::Or | Operation::Xor | Operation::Minus, _, Some(false)) => Some(one),
         (Operation::Xor, Some(one), Some(other)) => Some(Diagram::of(one != other)),
         (Operation::And | Operation::Or, None, None) if one == other => Some(one),
-        (Operation::Xor, _, _) if one == other => Some(Diagram::NEVER),
-        (Operation::And | Operation::Or | Operation::Xor, _, _) => None,
+        (Operation::Xor | Operation::Minus, _, _) if one == other => Some(Diagram::NEVER),
+        (Operation::And | Operation::Or | Operation::Xor | Operation::Minus, _, _) => None,
     }
 }
 
@@ -344,6 +352,10 @@ mod tests {
         assert_eq!(left, right);
         let none = all.minus(left, right);
         assert_eq!(none, Diagram::NEVER);
+        let not = all.not(a);
+        assert_eq!(all.minus(Diagram::ALWAYS, a), not);
+        let beside = all.and(not, left);
+        assert_eq!(all.minus(left, a), beside);
         for bits in 0..8_u32 {
             let is = |fact: FactId| bits & (1 << fact) != 0;
             assert_eq!(all.value(left, &is), is(0) && is(1) || is(2), "{bits}");
