@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
+use mcp_authz::{config, policy};
+
 use super::source::{root, text};
 
 /// Says before a `console` block why it cannot run here.
@@ -527,6 +529,17 @@ fn the_front_page_names_every_part_of_the_reference() {
         .map(|document| document.name.display().to_string())
         .filter(|name| name.starts_with("src/") || name.starts_with(".github/"))
         .filter(|name| !front.contains(&format!("({name})")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_lint_has_a_page() {
+    let pages = text("src/policy/lints.md");
+    let lints = policy::LINTS.iter().chain(config::LINTS);
+    let missing: Vec<&&str> = lints
+        .chain(config::ISSUER_LINTS)
+        .filter(|lint| !pages.contains(&format!("\n### {lint}\n")))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

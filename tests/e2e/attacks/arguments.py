@@ -313,13 +313,6 @@ _TEXTS = [
     ),
     (
         DENY,
-        'has(args.owner) && args.owner >= "roos" && args.owner <= "rooz"',
-        equal("root"),
-        None,
-        "root",
-    ),
-    (
-        DENY,
         'has(args.owner) && ["root"].filter(o, o == args.owner).size() == 1',
         equal("root"),
         "guest",
