@@ -9,12 +9,16 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::load;
+use super::load::{self, PolicyTexts};
 use super::outcome::{FINDINGS, Stop, print};
 use crate::app;
 use crate::policy;
 use crate::policy::difference::{Difference, Replayer, Surroundings, html, rule_texts};
 use crate::policy::testing::read_subjects;
+use crate::yaml::Source;
+
+/// What names standard input.
+const INPUT: &str = "-";
 
 /// Show whose access changes between two policies
 #[derive(Debug, Args)]
@@ -76,9 +80,18 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
         Some(path) => read_subjects(load::read(path)?, &samples).map_err(Stop::Findings)?,
         None => Vec::new(),
     };
+    if old_name == INPUT && new_name == INPUT {
+        let message = "standard input cannot be both policies";
+        return Err(Stop::Failed(message.to_owned()));
+    }
     let (old_sources, new_sources) = (revision::read(old_name)?, revision::read(new_name)?);
-    let old = policy::compile(&old_sources, &context).map_err(Stop::Findings)?;
-    let new = policy::compile(&new_sources, &context).map_err(Stop::Findings)?;
+    let places = config.policy_places();
+    let compile = |global: &[Source]| {
+        let texts = PolicyTexts::beside(global.to_vec(), &places, policy::read)?;
+        let compiled = policy::compile_layers(&texts.layers(), &context);
+        compiled.map_err(|findings| Stop::Findings(findings.into_findings()))
+    };
+    let (old, new) = (compile(&old_sources)?, compile(&new_sources)?);
     let around = Surroundings {
         servers: context.servers.clone(),
         recorded: load::recorded_tools(&config)?,

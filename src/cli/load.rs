@@ -125,6 +125,16 @@ impl PolicyTexts {
         places: &PolicyPlaces,
         read: fn(&Path) -> Result<Vec<Source>, ReadPolicyError>,
     ) -> Result<Self, Stop> {
+        let global = read(&places.path).map_err(|error| Stop::failed(&error))?;
+        Self::beside(global, places, read)
+    }
+
+    /// These global files, and the files of the teams.
+    pub(super) fn beside(
+        global: Vec<Source>,
+        places: &PolicyPlaces,
+        read: fn(&Path) -> Result<Vec<Source>, ReadPolicyError>,
+    ) -> Result<Self, Stop> {
         let teams = places.teams.iter().map(|team| {
             let files = read(&team.files);
             let files = files.map_err(|error| {
@@ -133,7 +143,7 @@ impl PolicyTexts {
             Ok((team.clone(), files))
         });
         Ok(PolicyTexts {
-            global: read(&places.path).map_err(|error| Stop::failed(&error))?,
+            global,
             teams: teams.collect::<Result<_, Stop>>()?,
         })
     }

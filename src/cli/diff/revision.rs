@@ -8,7 +8,7 @@ use glob::{MatchOptions, Pattern};
 
 use crate::cli::load;
 use crate::cli::outcome::Stop;
-use crate::file;
+use crate::file::{self, FileKind};
 use crate::policy;
 use crate::yaml::{self, Findings, Source};
 
@@ -33,6 +33,14 @@ pub(super) fn read(argument: &str) -> Result<Vec<Source>, Stop> {
     let sources = match argument.strip_prefix(GIT) {
         Some(rest) => of_git(rest)?,
         None if argument == "-" => vec![load::read(Path::new("-"))?],
+        // A pipe of the shell is one file.
+        None if matches!(
+            file::kind(Path::new(argument)),
+            Ok(Some(FileKind::Other(_)))
+        ) =>
+        {
+            vec![load::read(Path::new(argument))?]
+        }
         None => policy::read(Path::new(argument)).map_err(|error| Stop::failed(&error))?,
     };
     sources.iter().try_for_each(refuse_configuration)?;

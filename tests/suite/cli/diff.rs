@@ -411,3 +411,28 @@ fn revisions_of_a_repository_are_policies() {
         "{code} {err}"
     );
 }
+
+#[test]
+fn the_files_of_teams_are_beside_both_policies() {
+    let home = Home::new();
+    let teams = "policies: [{name: seven, files: team.yaml, servers: [github]}]\n";
+    home.write("c.yaml", &format!("{CONFIG}{teams}"));
+    home.write(
+        "team.yaml",
+        "rules: [{id: use, effect: allow, who: {groups: [ops]}, what: {tools: [chat_post]}}]\n",
+    );
+    home.write(
+        "frozen.yaml",
+        "rules: [{id: freeze, effect: deny, what: {servers: [github]}}]\n",
+    );
+    home.write("free.yaml", "rules: []\n");
+    let (frozen, free) = (home.path("frozen.yaml"), home.path("free.yaml"));
+    let ran = home.diff(&[&frozen, &free, "--fail-on", "growth"]);
+    assert!(ran.out.contains("may now call chat_post"), "{}", ran.out);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let ran = home.diff(&[&free, &free, "--fail-on", "any"]);
+    assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
+    let ran = home.diff(&["-", "-"]);
+    let message = "mcp-authz: standard input cannot be both policies\n";
+    assert_eq!((ran.code, ran.err.as_str()), (2, message));
+}
