@@ -170,9 +170,17 @@ impl<'p> Observation<'p> {
         record.agent.clone_from(&subject.agent);
         record.tenant.clone_from(&subject.tenant);
         if self.pipeline.audit_settings.groups {
-            record.groups.clone_from(&subject.groups);
-            record.roles.clone_from(&subject.roles);
-            record.scopes.clone_from(&subject.scopes);
+            let unknown = subject.unknown;
+            for (kept, known, is_unknown) in [
+                (&mut record.groups, &subject.groups, unknown.groups),
+                (&mut record.roles, &subject.roles, unknown.roles),
+                (&mut record.scopes, &subject.scopes, unknown.scopes),
+            ] {
+                // A part would read as the whole.
+                if !is_unknown {
+                    kept.clone_from(known);
+                }
+            }
         }
     }
 
