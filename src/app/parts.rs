@@ -200,8 +200,8 @@ fn countries(config: &Config, earlier: Option<&Core>) -> Result<Option<Arc<Count
     Ok(Some(countries))
 }
 
-/// The policy of these files. It is the previous one if files and context are the same, else a new one from
-/// the files that were read.
+/// The policy of these files: the previous one if files and context are the same, else a new one
+/// from the files that were read.
 fn policy(
     earlier: Option<&Arc<PolicyStore>>,
     places: PolicyPlaces,

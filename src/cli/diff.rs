@@ -5,13 +5,13 @@ mod revision;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::load::{self, PolicyTexts};
 use super::outcome::{FINDINGS, Stop, print};
-use crate::app;
 use crate::policy;
 use crate::policy::difference::{Difference, Replayer, Surroundings, html, rule_texts};
 use crate::policy::testing::read_subjects;
@@ -95,10 +95,10 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     let around = Surroundings {
         servers: context.servers.clone(),
         recorded: load::recorded_tools(&config)?,
-        hints: std::sync::Arc::clone(&context.hints),
-        uris: std::sync::Arc::clone(&context.uris),
+        hints: Arc::clone(&context.hints),
+        uris: Arc::clone(&context.uris),
     };
-    let from = at.unwrap_or_else(app::now);
+    let from = load::moment(*at);
     let difference = Difference::of([&old, &new], &around, from, &callers);
     let mut replayer = Replayer::new([&old, &new], &around);
     for path in replay {

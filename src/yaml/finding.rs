@@ -187,14 +187,7 @@ impl Findings {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.push(
-            Severity::Warning,
-            node.source,
-            node.span.clone(),
-            message.into(),
-            help.into(),
-            Some(lint),
-        );
+        self.lint_at(node.source, node.span.clone(), lint, message, help);
     }
 
     /// Records what a lint says about a part of a file.
@@ -218,14 +211,9 @@ impl Findings {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.push(
-            Severity::Error,
-            node.source,
-            node.span.clone(),
-            message.into(),
-            help.into(),
-            Some(lint),
-        );
+        let (source, span) = (node.source, node.span.clone());
+        let (message, help) = (message.into(), help.into());
+        self.push(Severity::Error, source, span, message, help, Some(lint));
     }
 
     /// Records about a node what could not be looked at.
