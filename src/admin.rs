@@ -81,7 +81,9 @@ async fn readyz(State(admin): State<Admin>) -> Response {
     let state = admin.readiness.state();
     let status = match state {
         ReadinessState::Ready => StatusCode::OK,
-        ReadinessState::Starting | ReadinessState::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        ReadinessState::Starting | ReadinessState::Draining | ReadinessState::HandingOver => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     };
     let details: Map<String, Value> = admin
         .details

@@ -49,6 +49,7 @@ use crate::check::LivePipeline;
 use crate::config::{self, Config};
 use crate::envoy;
 use crate::health::Readiness;
+use crate::listen::Inherited;
 use crate::state;
 use crate::telemetry;
 use clock::CLOCK;
@@ -74,6 +75,8 @@ pub use samples::issuer_claims;
 /// # Errors
 /// Fails if the service cannot start, or ends without having been told to.
 pub fn run(config_path: &Path) -> Result<(), RunError> {
+    // It changes the environment, so it comes before there are other threads.
+    let inherited = Inherited::from_environment()?;
     let text = config::read(config_path)?;
     let config = config::decode_file(config_path, text.clone())?;
     let file = ConfigFile {
@@ -89,7 +92,7 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let mut threads = Threads::default();
     let result = runtime.block_on(async {
         let telemetry = telemetry::start(&record.current().telemetry)?;
-        let result = Box::pin(serve(file, &record, &mut threads)).await;
+        let result = Box::pin(serve(file, inherited, &record, &mut threads)).await;
         telemetry.flush(record.current().drain.timeout).await;
         result
     });
@@ -103,6 +106,7 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
 
 async fn serve(
     file: ConfigFile,
+    inherited: Inherited,
     record: &Arc<ConfigRecord>,
     threads: &mut Threads,
 ) -> Result<(), RunError> {
@@ -111,7 +115,7 @@ async fn serve(
     let signals = Signals::watch().map_err(RunError::system("cannot watch for signals"))?;
     let (core, refreshers) = Core::first(&config)?;
     core.tell_policy(None);
-    let sockets = Sockets::bind(&config).await?;
+    let sockets = Sockets::bind(&config, inherited).await?;
     if let Some(notice) = status::notice(config.replicas) {
         tracing::warn!("{notice}");
     }
@@ -133,7 +137,7 @@ async fn serve(
         live: Arc::new(LivePipeline::new(pipeline)),
     };
     let (grpc, admin) = (sockets.grpc_address, sockets.admin_address);
-    let mut tasks = Tasks::new();
+    let mut tasks = Tasks::new(sockets.handed_over);
     let built = (core, refreshers);
     tasks.start_background(background::tasks(&parts, built, file, signals.hangup));
     threads.workers = tasks

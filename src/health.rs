@@ -13,8 +13,11 @@ pub enum ReadinessState {
     Starting,
     /// Every gate is open.
     Ready,
-    /// The process is ending. Final.
+    /// The process is ending, and another replica has to take over. Final.
     Draining,
+    /// The process is ending, and its successor takes over the socket: nobody has to look for another
+    /// replica. Final.
+    HandingOver,
 }
 
 impl ReadinessState {
@@ -25,6 +28,16 @@ impl ReadinessState {
             Self::Starting => "starting",
             Self::Ready => "ready",
             Self::Draining => "draining",
+            Self::HandingOver => "handing_over",
+        }
+    }
+
+    /// Whether the process is ending.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Starting | Self::Ready => false,
+            Self::Draining | Self::HandingOver => true,
         }
     }
 }
@@ -80,6 +93,24 @@ impl Readiness {
         }
     }
 
+    /// Begins the end of a process whose socket a successor takes over.
+    pub fn hand_over(&self) {
+        if self.shared.enter(ReadinessState::HandingOver) {
+            tracing::info!("handing over");
+        }
+    }
+
+    /// Resolves once the process is no longer starting.
+    pub async fn started(&self) {
+        let mut states = self.subscribe();
+        // The sender lives as long as this handle.
+        drop(
+            states
+                .wait_for(|state| *state != ReadinessState::Starting)
+                .await,
+        );
+    }
+
     /// The state now.
     #[must_use]
     pub fn state(&self) -> ReadinessState {
@@ -119,10 +150,10 @@ impl Drop for Gate {
 }
 
 impl Shared {
-    /// Moves to a state unless the drain has begun; whether anything changed.
+    /// Moves to a state unless the process is ending; whether anything changed.
     fn enter(&self, next: ReadinessState) -> bool {
         self.state.send_if_modified(|state| {
-            let moves = *state != ReadinessState::Draining && *state != next;
+            let moves = !state.is_final() && *state != next;
             if moves {
                 *state = next;
             }
@@ -167,5 +198,14 @@ mod tests {
         assert_eq!(readiness.state(), ReadinessState::Draining);
         drop(readiness.gate("late"));
         assert_eq!(readiness.state(), ReadinessState::Draining);
+    }
+
+    #[test]
+    fn handing_over_is_final_as_well() {
+        let readiness = Readiness::new();
+        drop(readiness.gate("policy"));
+        readiness.hand_over();
+        readiness.drain();
+        assert_eq!(readiness.state(), ReadinessState::HandingOver);
     }
 }

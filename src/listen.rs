@@ -1,7 +1,9 @@
-//! Sockets: accepts connections, adds TLS, and hands over those that are ready to be served.
+//! Sockets: binds them or takes those that a supervisor holds, accepts connections, adds TLS, and
+//! hands over those that are ready to be served.
 //!
 //! This room does not know the protocol on a connection.
 
+mod inherited;
 mod socket;
 mod tls;
 
@@ -16,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+pub use inherited::{Inherited, InvalidInherited};
 pub use socket::{Address, InvalidAddress, ListenError, Socket, bind};
 pub use tls::{Tls, TlsError, TlsFiles};
 

@@ -9,7 +9,7 @@ use crate::config::ConfigError;
 use crate::envoy;
 use crate::fetch::InvalidOutbound;
 use crate::geoip::InvalidCountries;
-use crate::listen::{ListenError, TlsError};
+use crate::listen::{InvalidInherited, ListenError, TlsError};
 use crate::policy::LoadPolicyError;
 use crate::telemetry::InvalidTelemetry;
 
@@ -52,6 +52,9 @@ pub enum RunError {
     /// A socket cannot be bound.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The sockets that were handed over cannot be used.
+    #[error(transparent)]
+    Inherited(#[from] InvalidInherited),
     /// The admin endpoint has to be on TCP.
     #[error("`admin.listen` must be `host:port`")]
     AdminAddress,

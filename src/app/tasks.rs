@@ -7,10 +7,12 @@
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
 
 use super::error::RunError;
 use super::part_tasks::Background;
@@ -31,15 +33,18 @@ pub(super) struct Tasks {
     stop: watch::Sender<bool>,
     /// Is dropped when requests in flight have to be cut.
     running: watch::Sender<()>,
+    /// Whether the socket for gRPC was handed over, and goes on to the next process.
+    handed_over: bool,
 }
 
 impl Tasks {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(handed_over: bool) -> Self {
         Tasks {
             servers: JoinSet::new(),
             background: JoinSet::new(),
             stop: watch::Sender::new(false),
             running: watch::Sender::new(()),
+            handed_over,
         }
     }
 
@@ -92,7 +97,12 @@ impl Tasks {
                 ended.map_err(RunError::system("a worker did not finish"))?
             });
         }
+        let (handed_over, readiness) = (self.handed_over, parts.readiness.clone());
         self.servers.spawn(async move {
+            // Connections to such a socket wait; on any other they are answered while it starts.
+            if handed_over {
+                drop(timeout(START_TIME_MAX, readiness.started()).await);
+            }
             listener.run().await;
             Ok(())
         });
@@ -118,13 +128,18 @@ impl Tasks {
             () = signals.told() => {}
             error = self.failure() => return Err(error),
         }
-        parts.readiness.drain();
         let drain = parts.config.current().drain;
-        // Time for Envoy's health checks to notice.
-        tokio::select! {
-            () = tokio::time::sleep(drain.delay) => {}
-            () = signals.told() => {}
-            error = self.failure() => return Err(error),
+        if self.handed_over {
+            // New connections wait for the successor, so there is nothing for Envoy to notice.
+            parts.readiness.hand_over();
+        } else {
+            parts.readiness.drain();
+            // Time for Envoy's health checks to notice.
+            tokio::select! {
+                () = sleep(drain.delay) => {}
+                () = signals.told() => {}
+                error = self.failure() => return Err(error),
+            }
         }
         self.stop.send_replace(true);
         let finished = async {
@@ -135,7 +150,7 @@ impl Tasks {
         };
         tokio::select! {
             result = finished => return result,
-            () = tokio::time::sleep(drain.timeout) => {
+            () = sleep(drain.timeout) => {
                 tracing::warn!("`drain.timeout` has passed; connections are cut");
             }
             () = signals.told() => tracing::warn!("told to end again; connections are cut"),
@@ -169,3 +184,7 @@ fn outcome(ended: Result<Result<(), RunError>, JoinError>) -> Result<(), RunErro
         }),
     }
 }
+
+/// How long connections to a socket that was handed over wait until the process is ready. Then they
+/// are answered all the same: with an issuer that does not answer, their callers learn that at least.
+const START_TIME_MAX: Duration = Duration::from_secs(5);

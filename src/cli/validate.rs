@@ -209,6 +209,7 @@ fn preflight(inspection: &mut Inspection) {
             | RunError::Listen(_)
             | RunError::System { .. }
             | RunError::Serve(_)
+            | RunError::Inherited(_)
             | RunError::TaskEnded(_) => "listen",
         };
         error_at(inspection, key, &error_line(&fault));

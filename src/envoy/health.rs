@@ -94,7 +94,7 @@ impl Stream for Changes {
         }
         Pin::new(&mut self.states).poll_next(cx).map(|state| {
             state.map(|state| {
-                self.drained = state == ReadinessState::Draining;
+                self.drained = state.is_final();
                 Ok(answer(status_of(state)))
             })
         })
@@ -106,7 +106,7 @@ fn until_drain(
     states: watch::Receiver<ReadinessState>,
 ) -> impl Stream<Item = Result<HealthCheckResponse, Status>> {
     WatchStream::new(states)
-        .take_while(|state| *state != ReadinessState::Draining)
+        .take_while(|state| !state.is_final())
         .filter_map(|_| None)
 }
 
@@ -119,6 +119,6 @@ fn answer(status: ServingStatus) -> HealthCheckResponse {
 fn status_of(state: ReadinessState) -> ServingStatus {
     match state {
         ReadinessState::Starting | ReadinessState::Draining => ServingStatus::NotServing,
-        ReadinessState::Ready => ServingStatus::Serving,
+        ReadinessState::Ready | ReadinessState::HandingOver => ServingStatus::Serving,
     }
 }

@@ -60,8 +60,8 @@ enum Cause {
 pub enum Socket {
     /// TCP.
     Tcp(TcpListener),
-    /// A unix socket. Its file is removed when this is dropped.
-    Unix(UnixListener, SocketFile),
+    /// A unix socket. Its file, if this process made it, is removed when this is dropped.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 /// The file of a bound unix socket, removed on drop unless another took its place.
@@ -154,7 +154,7 @@ fn bind_unix(path: &Path) -> io::Result<Socket> {
         identity: (metadata.dev(), metadata.ino()),
     };
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))?;
-    Ok(Socket::Unix(listener, file))
+    Ok(Socket::Unix(listener, Some(file)))
 }
 
 /// Removes a stale socket file and nothing else: no other kind of file, and no socket on which a
@@ -178,7 +178,11 @@ impl Socket {
     pub fn address(&self) -> io::Result<Address> {
         match self {
             Self::Tcp(listener) => Ok(Address::Tcp(listener.local_addr()?.to_string())),
-            Self::Unix(_, file) => Ok(Address::Unix(file.path.clone())),
+            Self::Unix(listener, _) => {
+                let address = listener.local_addr()?;
+                let path = address.as_pathname().ok_or(ErrorKind::Unsupported)?;
+                Ok(Address::Unix(path.to_owned()))
+            }
         }
     }
 

@@ -7,6 +7,8 @@ for each server, and listeners and clusters for the provider are added.
 import copy
 import json
 import os
+import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +43,24 @@ class Upstream:
     def guarded_path(self) -> str:
         """The path at which clients reach it."""
         return f"/{self.name}/mcp"
+
+
+HAND_OVER = """
+import fcntl, os, sys
+held, argv = sys.argv[1].split(","), sys.argv[2:]
+# First out of the way of each other.
+saved = [fcntl.fcntl(int(descriptor), fcntl.F_DUPFD_CLOEXEC, 100) for descriptor in held]
+for at, descriptor in enumerate(saved, start=3):
+    os.dup2(descriptor, at)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(held))}
+os.execv(argv[0], argv)
+"""
+
+
+def handing_over(sockets: list[socket.socket], argv: list[Any]) -> list[Any]:
+    """A command that gives a process these sockets as systemd does (`sd_listen_fds(3)`)."""
+    held = ",".join(str(one.fileno()) for one in sockets)
+    return [sys.executable, "-c", HAND_OVER, held, *argv]
 
 
 class Gate:
@@ -80,6 +100,7 @@ class Gate:
         self.envoy_file.write_text(yaml.safe_dump(envoy, sort_keys=False))
         self.envoy: Process | None = None
         self.authz: Process | None = None
+        self.held: list[socket.socket] = []
 
     def url(self, server: str) -> str:
         """The URL of a guarded server, which is its resource identifier too."""
@@ -140,7 +161,15 @@ class Gate:
     def start_authz(self) -> None:
         """Starts mcp-authz alone."""
         serve = [AUTHZ, "serve", "--config", self.config_file]
-        self.authz = Process("mcp-authz", serve, self.run_dir)
+        if self.held:
+            serve = handing_over(self.held, serve)
+        descriptors = [one.fileno() for one in self.held]
+        self.authz = Process("mcp-authz", serve, self.run_dir, pass_fds=descriptors)
+
+    def hold_sockets(self) -> None:
+        """Opens the sockets of mcp-authz as a supervisor does, which outlive each process."""
+        for name in ("authz", "admin"):
+            self.held.append(socket.create_server(("127.0.0.1", self.ports[name]), backlog=4096))
 
     def wait_ready(self) -> None:
         """Waits until mcp-authz is ready and Envoy knows it."""
@@ -159,6 +188,8 @@ class Gate:
     def stop(self) -> None:
         """Ends both."""
         self.admin.close()
+        for one in self.held:
+            one.close()
         if self.envoy is not None:
             self.envoy.stop()
         if self.authz is not None:
