@@ -43,6 +43,7 @@ mod worker;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::audit::{self, Audit};
 use crate::check::LivePipeline;
@@ -92,7 +93,8 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let mut threads = Threads::default();
     let result = runtime.block_on(async {
         let telemetry = telemetry::start(&record.current().telemetry)?;
-        let result = Box::pin(serve(file, inherited, &record, &mut threads)).await;
+        let given = (inherited, telemetry.spans_lost());
+        let result = Box::pin(serve(file, given, &record, &mut threads)).await;
         telemetry.flush(record.current().drain.timeout).await;
         result
     });
@@ -106,7 +108,7 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
 
 async fn serve(
     file: ConfigFile,
-    inherited: Inherited,
+    (inherited, spans_lost): (Inherited, Arc<AtomicU64>),
     record: &Arc<ConfigRecord>,
     threads: &mut Threads,
 ) -> Result<(), RunError> {
@@ -129,6 +131,8 @@ async fn serve(
     let parts = ServiceParts {
         notices: pipeline.notices.clone(),
         losses,
+        spans_lost,
+        handshakes_failed: Arc::clone(sockets.grpc.failed()),
         metrics: pipeline.metrics.clone(),
         readiness: Readiness::new(),
         tls: sockets.grpc.tls().cloned(),

@@ -3,6 +3,7 @@
 //!
 //! This room does not know the protocol on a connection.
 
+mod failed;
 mod inherited;
 mod socket;
 mod tls;
@@ -18,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+pub use failed::{FailedHandshakes, HandshakeFault};
 pub use inherited::{Inherited, InvalidInherited};
 pub use socket::{Address, InvalidAddress, ListenError, Socket, bind};
 pub use tls::{Tls, TlsError, TlsFiles};
@@ -49,6 +51,7 @@ pub struct Listener {
     socket: Socket,
     tls: Option<Arc<Tls>>,
     limits: ConnectionLimits,
+    failed: Arc<FailedHandshakes>,
     shares: Vec<Taker>,
 }
 
@@ -57,6 +60,7 @@ pub struct Listener {
 pub struct Share {
     arrivals: mpsc::UnboundedReceiver<Arrival>,
     tls: Option<Arc<Tls>>,
+    failed: Arc<FailedHandshakes>,
     handshake_timeout: Duration,
 }
 
@@ -91,6 +95,7 @@ impl Listener {
             socket,
             tls: tls.map(Arc::new),
             limits,
+            failed: Arc::default(),
             shares: Vec::new(),
         }
     }
@@ -99,6 +104,12 @@ impl Listener {
     #[must_use]
     pub fn tls(&self) -> Option<&Arc<Tls>> {
         self.tls.as_ref()
+    }
+
+    /// The connections that failed before their first message.
+    #[must_use]
+    pub fn failed(&self) -> &Arc<FailedHandshakes> {
+        &self.failed
     }
 
     /// Adds a share of the connections, for another runtime or for this one.
@@ -111,6 +122,7 @@ impl Listener {
         Share {
             arrivals,
             tls: self.tls.clone(),
+            failed: Arc::clone(&self.failed),
             handshake_timeout: self.limits.handshake_timeout,
         }
     }
@@ -122,6 +134,7 @@ impl Listener {
             socket,
             tls,
             limits,
+            failed: _,
             shares,
         } = self;
         let places = Arc::new(Semaphore::new(limits.connections_max));
@@ -180,13 +193,14 @@ impl Share {
                 Some(_) = handshakes.join_next(), if !handshakes.is_empty() => {}
                 Some(arrival) = self.arrivals.recv() => {
                     let (tls, ready) = (self.tls.clone(), ready.clone());
-                    let limit = self.handshake_timeout;
+                    let (failed, limit) = (Arc::clone(&self.failed), self.handshake_timeout);
                     handshakes.spawn(async move {
+                        let peer = arrival.io.peer();
                         match timeout(limit, prepare(arrival, tls.as_deref())).await {
                             // The receiver is gone only when the process ends.
                             Ok(Ok(connection)) => drop(ready.send(connection).await),
-                            Ok(Err(error)) => tracing::debug!(%error, "handshake failed"),
-                            Err(_) => tracing::debug!("handshake timed out"),
+                            Ok(Err(error)) => failed.record(&error, peer),
+                            Err(_) => failed.record_slow(limit, peer),
                         }
                     });
                 }

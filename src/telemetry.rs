@@ -16,6 +16,7 @@
 //! [`record_decision`] writes the decision into the span, and `metrics.checks.record_decision` counts
 //! it in `mcp_authz_decisions_total`.
 
+mod export;
 pub mod metrics;
 pub mod notices;
 mod one_line;

@@ -1,7 +1,7 @@
 //! The parts of the service, and how they are built from a configuration.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::clock::CLOCK;
 use super::config_record::ConfigRecord;
@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::fetch::Outbound;
 use crate::geoip::Countries;
 use crate::health::Readiness;
-use crate::listen::Tls;
+use crate::listen::{FailedHandshakes, Tls};
 use crate::policy::{CompileContext, FoundPolicy, LoadPolicyError, PolicyPlaces, PolicyStore};
 use crate::state::{InFlight, State, Store};
 use crate::telemetry::metrics::Metrics;
@@ -287,6 +287,9 @@ pub(super) struct ServiceParts {
     pub(super) live: Arc<LivePipeline>,
     pub(super) config: Arc<ConfigRecord>,
     pub(super) losses: Arc<Losses>,
+    /// Spans that the collector did not take.
+    pub(super) spans_lost: Arc<AtomicU64>,
+    pub(super) handshakes_failed: Arc<FailedHandshakes>,
     pub(super) notices: Notices,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,

@@ -4,6 +4,7 @@ mod state;
 mod teams;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ use crate::authn::Authenticator;
 use crate::catalog::Catalog;
 use crate::check::{Handoffs, LivePipeline, Pipeline};
 use crate::file::Failing;
+use crate::listen::HandshakeFault;
 use crate::policy::PolicyStore;
 use crate::telemetry::metrics::{ConfigTotals, KeyTotals, Metrics, PolicyTotals};
 use crate::telemetry::notices::Notices;
@@ -191,6 +193,15 @@ fn sample(parts: &ServiceParts, metrics: &Metrics) {
     for (noticed, total) in parts.notices.totals() {
         metrics.notices.set(noticed.name(), total);
     }
+    for fault in HandshakeFault::ALL {
+        let total = parts.handshakes_failed.total(fault);
+        metrics
+            .connections
+            .set_handshakes_failed(fault.name(), total);
+    }
+    metrics
+        .traces
+        .set_lost(parts.spans_lost.load(Ordering::Relaxed));
     metrics
         .audit
         .set_lost(parts.losses.dropped().saturating_add(parts.losses.failed()));

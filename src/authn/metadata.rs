@@ -16,7 +16,9 @@ pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 pub enum InvalidResource {
     /// Not an https URL (http on loopback), or with user name, password or fragment
     /// (RFC 9728 §1.2).
-    #[error("resource `{0}` is not an https URL without user and fragment")]
+    #[error(
+        "resource `{0}` is not an https URL without user and fragment (or http to `localhost` or a loopback address)"
+    )]
     Url(String),
     /// Not in the normal form of RFC 3986 §6.2.2, so that clients would compare another text.
     #[error("resource `{given}` is not in normal form, which is `{normal}`")]

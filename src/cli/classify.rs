@@ -75,8 +75,9 @@ fn line(tool: &RecordedTool) -> String {
     if !annotations.is_annotated {
         notes.push("not annotated");
     }
-    if annotations.is_annotated && annotations.open_world {
-        notes.push("reaches outside");
+    // A tool that says nothing of it may reach anything (`openWorldHint`), so most would have the note.
+    if !annotations.open_world {
+        notes.push("reaches nothing outside");
     }
     if annotations.idempotent && !annotations.read_only {
         notes.push("idempotent");

@@ -11,6 +11,7 @@ mod audit;
 mod checks;
 mod common;
 mod config;
+mod connections;
 mod files;
 mod handoff;
 mod keys;
@@ -19,6 +20,7 @@ mod notices;
 mod policy;
 mod sessions;
 mod state;
+mod traces;
 
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ use prometheus_client::registry::Registry;
 pub use audit::AuditMetrics;
 pub use checks::{CheckMetrics, DecisionKind, RehearsalKind, Stage};
 pub use config::{ConfigMetrics, ConfigTotals};
+pub use connections::ConnectionMetrics;
 pub use files::FileMetrics;
 pub use handoff::HandoffMetrics;
 pub use keys::{KeyMetrics, KeyTotals};
@@ -38,6 +41,7 @@ pub use notices::NoticeMetrics;
 pub use policy::{PolicyMetrics, PolicyTotals};
 pub use sessions::{BoundBy, SessionMetrics};
 pub use state::StateMetrics;
+pub use traces::TraceMetrics;
 
 /// The media type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -64,6 +68,10 @@ pub struct Metrics {
     pub state: StateMetrics,
     /// Of the audit.
     pub audit: AuditMetrics,
+    /// Of traces.
+    pub traces: TraceMetrics,
+    /// Of connections.
+    pub connections: ConnectionMetrics,
     /// Of watched files.
     pub files: FileMetrics,
     /// Of mistakes noticed around this process.
@@ -85,6 +93,8 @@ impl Metrics {
             keys: KeyMetrics::default(),
             state: StateMetrics::default(),
             audit: AuditMetrics::default(),
+            traces: TraceMetrics::default(),
+            connections: ConnectionMetrics::default(),
             files: FileMetrics::default(),
             notices: NoticeMetrics::default(),
         };
@@ -104,6 +114,8 @@ impl Metrics {
             keys,
             state,
             audit,
+            traces,
+            connections,
             files,
             notices,
         } = self;
@@ -119,6 +131,8 @@ impl Metrics {
         keys.register(&mut registry);
         state.register(&mut registry);
         audit.register(&mut registry);
+        traces.register(&mut registry);
+        connections.register(&mut registry);
         files.register(&mut registry);
         notices.register(&mut registry);
         registry

@@ -1,6 +1,8 @@
 //! Sets up logs and traces for the process.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider;
@@ -12,6 +14,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer};
 
+use super::export::Counted;
 use super::one_line::OneLine;
 
 /// Where logs and traces go, and what is logged.
@@ -85,6 +88,7 @@ impl InvalidTelemetry {
 #[must_use = "traces still queued are lost unless flushed"]
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
+    spans_lost: Arc<AtomicU64>,
 }
 
 /// Sets up logs and traces for the process. Call it inside the tokio runtime, once.
@@ -102,10 +106,11 @@ pub fn start(settings: &TelemetrySettings) -> Result<Telemetry, InvalidTelemetry
         .with_writer(move || OneLine::new(std::io::stderr(), coloured))
         .with_ansi(coloured)
         .with_filter(filter.and(is_line));
+    let spans_lost = Arc::new(AtomicU64::new(0));
     let traces = settings
         .otlp_endpoint
         .as_deref()
-        .map(|to| exporter(to, settings))
+        .map(|to| exporter(to, settings, Arc::clone(&spans_lost)))
         .transpose()?;
     // Only our own spans: spans of the exporter's own connection would produce more spans.
     let spans = traces.as_ref().map(|provider| {
@@ -120,7 +125,7 @@ pub fn start(settings: &TelemetrySettings) -> Result<Telemetry, InvalidTelemetry
         .with(layers)
         .try_init()
         .map_err(InvalidTelemetry::AlreadySet)?;
-    Ok(Telemetry { traces })
+    Ok(Telemetry { traces, spans_lost })
 }
 
 /// Checks the setting `log`.
@@ -204,6 +209,12 @@ pub fn check_endpoint(endpoint: &str) -> Result<(), InvalidTelemetry> {
 }
 
 impl Telemetry {
+    /// How many spans the collector did not take; it goes on counting.
+    #[must_use]
+    pub fn spans_lost(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.spans_lost)
+    }
+
     /// Sends the queued traces, for at most `timeout`, and stops.
     pub async fn flush(self, timeout: Duration) {
         let Some(traces) = self.traces else { return };
@@ -221,6 +232,7 @@ impl Telemetry {
 fn exporter(
     endpoint: &str,
     settings: &TelemetrySettings,
+    spans_lost: Arc<AtomicU64>,
 ) -> Result<SdkTracerProvider, InvalidTelemetry> {
     check_endpoint(endpoint)?;
     let exporter = SpanExporter::builder()
@@ -232,7 +244,7 @@ fn exporter(
         .with_service_name(settings.service_name.clone())
         .build();
     Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
+        .with_batch_exporter(Counted::new(exporter, spans_lost))
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
         .with_resource(resource)
         .build())
@@ -297,7 +309,9 @@ mod tests {
             "http://collector:4317/v1/traces",
             "",
         ] {
-            let error = exporter(bad, &settings).map(drop).unwrap_err();
+            let error = exporter(bad, &settings, Arc::default())
+                .map(drop)
+                .unwrap_err();
             assert!(matches!(error, InvalidTelemetry::Endpoint { .. }), "{bad}");
         }
     }
@@ -306,10 +320,11 @@ mod tests {
     async fn a_flush_sends_what_is_queued_and_does_not_wait_for_ever() {
         let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", collector.local_addr().unwrap());
-        let traces = exporter(&endpoint, &TelemetrySettings::default()).unwrap();
+        let traces = exporter(&endpoint, &TelemetrySettings::default(), Arc::default()).unwrap();
         drop(traces.tracer("test").start("span"));
         let telemetry = Telemetry {
             traces: Some(traces),
+            spans_lost: Arc::default(),
         };
         // The collector accepts the connection and never answers.
         let ((), connection) = tokio::join!(

@@ -28,6 +28,8 @@ fn moved() -> Metrics {
         keys,
         state,
         audit,
+        traces,
+        connections,
         files,
         notices,
         ..
@@ -43,6 +45,8 @@ fn moved() -> Metrics {
     lists.record_items("s", "tools", ItemFate::Visible, 1);
     lists.record_refusal("s", "encoded");
     lists.set_snapshot_failing("s", true);
+    traces.set_lost(1);
+    connections.set_handshakes_failed("not_tls", 1);
     handoff.record_response_expected();
     handoff.record_response_begun();
     handoff.record_refusal("forged");

@@ -59,6 +59,14 @@ async fn mutual_tls_takes_envoy_and_nobody_else() {
     if let Ok(plain) = channel.unwrap().connect().await {
         check_over(plain, call("a")).await.unwrap_err();
     }
+    for reason in ["no_certificate", "invalid_certificate", "not_tls"] {
+        let series = format!("mcp_authz_handshakes_failed_total{{reason=\"{reason}\"}}");
+        assert_eq!(
+            running.metric(&series).await.as_deref(),
+            Some("1"),
+            "{reason}"
+        );
+    }
 }
 
 struct Authority {

@@ -17,8 +17,7 @@ use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::transport::Server;
 use tonic::{Response, Status};
 
-use super::running::{Home, call_with};
-use super::running::{ISSUER, SIGNER};
+use super::running::{Home, ISSUER, PATIENCE, SIGNER, call, call_with};
 
 // The part of `opentelemetry/proto/collector/trace/v1/trace_service.proto`, and of what it
 // imports, that is looked at here.
@@ -205,4 +204,29 @@ async fn a_check_is_one_span_of_envoys_trace() {
         assert_eq!(record["trace_id"], hex(&span.trace_id));
         assert_eq!(record["reason"], reason);
     }
+}
+
+#[tokio::test]
+async fn spans_that_the_collector_does_not_take_are_counted() {
+    let home = Home::new();
+    // A port on which nobody listens.
+    let reserved = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = reserved.local_addr().unwrap();
+    drop(reserved);
+    let endpoint = format!("telemetry: {{otlp_endpoint: 'http://{address}'}}");
+    home.configure("policy:", &format!("{endpoint}\npolicy:"));
+    let running = home.ready().await;
+    running.check(call("a")).await;
+    // The exporter sends what is queued every five seconds.
+    let lost = async {
+        while running
+            .metric("mcp_authz_spans_lost_total")
+            .await
+            .as_deref()
+            == Some("0")
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, lost).await.unwrap();
 }
