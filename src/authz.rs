@@ -144,7 +144,7 @@ pub use explain::{
     claims_wanted, explain, near_misses,
 };
 pub use expression::{
-    EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
+    Asked, EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
     EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX, Expression,
     InvalidExpression, NameKind, NameTest, Remark, Sense,
 };
@@ -158,7 +158,7 @@ pub use path::{
 pub use peer::{Peer, PeerNames};
 pub use policy::{Policy, PolicyParts};
 pub use preview::{Preview, PreviewOutcome, PreviewTime, preview};
-pub use request::{AccessRequest, Action, ActionKind, Context, Declared, Http, Resource};
+pub use request::{AccessRequest, Action, ActionKind, Context, Declared, Http, Resource, Stands};
 pub use rule::{About, Effect, Mode, Needs, Rule, Rules};
 pub use scope_names::{SCOPE_VARIABLE, ScopeNames};
 pub use selectors::{

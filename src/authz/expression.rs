@@ -4,6 +4,7 @@
 //! functions, invalid patterns and networks, expressions too deep or too costly. At run time an
 //! error, a missing member or a result that is not a boolean is [`Match::Indeterminate`].
 
+mod asked;
 mod bare_dots;
 mod cel_value;
 mod check;
@@ -41,6 +42,7 @@ use cel::common::types::CelBool;
 use cel::common::value::CowVal;
 use cel::context::VariableResolver;
 
+pub use asked::Asked;
 pub use error::InvalidExpression;
 pub use limits::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
@@ -65,6 +67,7 @@ pub struct Expression {
     failures: Arc<totality::Failures>,
     remarks: Arc<[Remark]>,
     issuer_names: issuer_names::IssuerNames,
+    asked: Arc<Asked>,
     argument_paths: Arc<[ValuePath]>,
     name_tests: Arc<[NameTest]>,
     dead: Option<Arc<InvalidExpression>>,
@@ -119,6 +122,7 @@ impl Expression {
             failures: Arc::new(totality::failures(root, &[])),
             remarks: found.remarks.into(),
             issuer_names: issuer_names::issuer_names(root),
+            asked: Arc::new(asked::asked(root)),
             argument_paths: found.arguments.into(),
             name_tests: name_tests::name_tests(&program).into(),
             dead: dead::dead_condition(&program).map(Arc::new),
@@ -181,6 +185,12 @@ impl Expression {
     #[must_use]
     pub fn can_fail(&self) -> bool {
         self.failures.are_possible()
+    }
+
+    /// What it asks of the caller and of the surroundings of the call.
+    #[must_use]
+    pub fn asked(&self) -> &Asked {
+        &self.asked
     }
 
     /// Whether it holds only for issuers that its author named.

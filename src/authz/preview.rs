@@ -1,14 +1,16 @@
 //! Previews the decision about every call of one tool, before the arguments are known.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::call::Call;
 use super::evaluation::is_unmet;
 use super::matching::Match;
+use super::peer::Peer;
 use super::policy::Policy;
-use super::request::AccessRequest;
+use super::request::{AccessRequest, Stands};
 use super::rule::{Effect, Rule, Rules};
-use super::selectors::Scopes;
+use super::selectors::{Scopes, Who, Why};
 
 /// The decision about any call of one tool, as far as it does not depend on the arguments, on where
 /// the call comes from and on when it is made.
@@ -80,28 +82,70 @@ fn lacks_scopes(request: &AccessRequest<'_>, rule: &Rule) -> bool {
 }
 
 /// Whether a rule matches, as far as that is known without arguments, place, hour and the caller's
-/// earlier behaviour.
+/// earlier behaviour, and of everybody for whom the request stands.
 fn judge(rule: &Rule, scopes: Scopes, call: &Call<'_>, time: PreviewTime) -> Match {
+    let mut known = Cow::Borrowed(rule);
     let request = call.target.request;
-    let is_placed = rule.place.is_none() || request.source.is_some();
-    let is_watched = rule.why.is_none() || request.context.readings.is_some();
+    if rule.place.is_some() && request.source.is_none() {
+        known.to_mut().place = None;
+    }
+    if rule.why.is_some() && request.context.readings.is_none() {
+        known.to_mut().why = None;
+    }
     let when = rule.when.as_ref();
-    let varies = when.is_some_and(|when| when.varies_after(request.now));
-    let is_timed = time == PreviewTime::Then || !varies;
-    if is_placed && is_watched && is_timed {
-        return rule.matches_with(scopes, call);
+    if time == PreviewTime::FromThen && when.is_some_and(|when| when.varies_after(request.now)) {
+        known.to_mut().when = None;
     }
-    let mut anywhere = rule.clone();
-    if !is_placed {
-        anywhere.place = None;
+    if request.context.stands == Stands::ForCallers {
+        forget_unsaid(&mut known, request);
     }
-    if !is_watched {
-        anywhere.why = None;
+    let found = known.matches_with(scopes, call);
+    let found = match known {
+        Cow::Owned(_) => found.and(Match::Unknown),
+        Cow::Borrowed(_) => found,
+    };
+    // What is missing may be there for another of these callers.
+    if request.context.stands == Stands::ForCallers && found == Match::Indeterminate {
+        Match::Unknown
+    } else {
+        found
     }
-    if !is_timed {
-        anywhere.when = None;
+}
+
+/// Leaves out the conditions over facts that are not said of callers in general.
+fn forget_unsaid(rule: &mut Cow<'_, Rule>, request: &AccessRequest<'_>) {
+    let is_peer_said = matches!(request.peer, Peer::Known(_));
+    let asks = |who: &Who| {
+        !who.claims.is_empty()
+            || (who.peers.is_some() && !is_peer_said)
+            || who.not.as_deref().is_some_and(not_of_groups)
+    };
+    if rule.who.as_ref().is_some_and(asks)
+        && let Some(who) = &mut rule.to_mut().who
+    {
+        who.claims = Box::default();
+        who.not = None;
+        if !is_peer_said {
+            who.peers = None;
+        }
     }
-    anywhere.matches_with(scopes, call).and(Match::Unknown)
+    let expression = rule.expression.as_ref();
+    if expression.is_some_and(|expression| expression.asked().others) {
+        rule.to_mut().expression = None;
+    }
+    if rule.why.as_ref().is_some_and(Why::has_purposes) {
+        rule.to_mut().why = None;
+    }
+}
+
+/// Whether a block of what callers must not be asks for more than groups, of which each column says
+/// all.
+fn not_of_groups(not: &Who) -> bool {
+    let groups = Who {
+        groups: not.groups.clone(),
+        ..Who::default()
+    };
+    *not != groups
 }
 
 /// Rules with their results, but for those that do not match.

@@ -76,6 +76,22 @@ pub struct Context<'a> {
     /// caller may call. Whoever some rule could serve may use it then; every other rule applies to it
     /// as to anything else.
     pub is_entailed: bool,
+    /// Whose calls the request stands for.
+    pub stands: Stands,
+}
+
+/// Whose calls a request stands for, where it is not one that somebody made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stands {
+    /// It is one that somebody made.
+    #[default]
+    ForItself,
+    /// The calls of one caller, with any agent, tenant and session where it says none: what is counted
+    /// by one of these is counted as if it were said.
+    ForOneCaller,
+    /// The calls of everybody of whom that much is true. The groups, roles and scopes that are not
+    /// said are none; nothing else that is not said is known.
+    ForCallers,
 }
 
 /// A declaration of the client.

@@ -1,6 +1,6 @@
 //! Connections that failed before their first message: counted, and logged now and then.
 
-use std::error::Error as _;
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -101,26 +101,27 @@ impl FailedHandshakes {
 
     /// Counts a handshake that ended with an error.
     pub(super) fn record(&self, error: &io::Error, peer: Option<SocketAddr>) {
-        match HandshakeFault::of(error) {
-            Some(fault) => {
-                let cause = error.source().unwrap_or(error);
-                self.record_fault(fault, cause.to_string(), peer);
-            }
-            None => tracing::debug!(%error, "a connection ended before it began"),
+        if let Some(fault) = HandshakeFault::of(error) {
+            self.record_fault(fault, error, peer);
+        } else {
+            tracing::debug!(%error, "a connection ended before it began");
         }
     }
 
     /// Counts a handshake that took too long.
     pub(super) fn record_slow(&self, limit: Duration, peer: Option<SocketAddr>) {
-        let cause = format!("it took longer than {limit:?}");
-        self.record_fault(HandshakeFault::TimedOut, cause, peer);
+        let cause = format_args!("it took longer than {limit:?}");
+        self.record_fault(HandshakeFault::TimedOut, &cause, peer);
     }
 
-    fn record_fault(&self, fault: HandshakeFault, cause: String, peer: Option<SocketAddr>) {
+    fn record_fault(&self, fault: HandshakeFault, cause: &dyn Display, peer: Option<SocketAddr>) {
         let tally = self.tally(fault);
         tally.total.fetch_add(1, Ordering::Relaxed);
         let reason = fault.name();
-        let peer = peer.map(tracing::field::display);
+        let (peer, cause) = (
+            peer.map(tracing::field::display),
+            tracing::field::display(cause),
+        );
         if tally.may_log() {
             tracing::warn!(reason, peer, cause, "a connection failed in its handshake");
         } else {

@@ -164,7 +164,9 @@ impl Matrix {
                 let cell = |caller: &SampleCaller| {
                     let call = caller.calling(&server, &name, hints);
                     call.ask(policy, |request| {
-                        authz::preview(policy, request, caller.time)
+                        let mut request = *request;
+                        request.context.stands = caller.stands;
+                        authz::preview(policy, &request, caller.time)
                     })
                 };
                 let cells = callers.iter().map(cell).collect::<Result<_, _>>();

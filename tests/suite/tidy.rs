@@ -303,7 +303,7 @@ const JUDGES: &[(&str, &str, &str)] = &[
     ("authz/selectors/why.rs", "fn matches(", "Why"),
     ("authz/rule.rs", "fn matches_with(", "Rule"),
     ("authz/evaluation/requirements.rs", "fn add(", "Needs"),
-    ("policy/matrix/callers.rs", "fn caller(", "Who"),
+    ("policy/matrix/callers.rs", "fn selected_by(", "Who"),
 ];
 
 /// A selector that is added to a rule and judged by nobody would widen every allow that has it.

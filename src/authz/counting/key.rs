@@ -2,7 +2,7 @@
 
 use super::holder::Holder;
 use crate::authz::matching::Match;
-use crate::authz::request::{AccessRequest, Resource};
+use crate::authz::request::{AccessRequest, Resource, Stands};
 use crate::authz::window::KeyPart;
 
 /// The exact name of a counter: no two counters share one.
@@ -129,18 +129,25 @@ pub(crate) fn tool<'a>(request: &AccessRequest<'a>) -> Option<&'a str> {
 }
 
 /// Checks that a request has every part that it would be counted by. It returns the error of
-/// [`CounterKey::new`] without building a key.
+/// [`CounterKey::new`] without building a key. A request that stands for others has them all.
 pub(crate) fn check_parts(by: &[KeyPart], request: &AccessRequest<'_>) -> Result<(), Match> {
     let subject = request.subject;
+    let is_said = match request.context.stands {
+        Stands::ForItself => false,
+        Stands::ForOneCaller | Stands::ForCallers => true,
+    };
+    let has = |part: bool| {
+        if part || is_said {
+            Ok(())
+        } else {
+            Err(Match::Indeterminate)
+        }
+    };
     by.iter().try_for_each(|part| match part {
         KeyPart::Subject | KeyPart::Server => Ok(()),
-        KeyPart::Agent => subject.agent.as_ref().map(drop).ok_or(Match::Indeterminate),
-        KeyPart::Tenant => subject
-            .tenant
-            .as_ref()
-            .map(drop)
-            .ok_or(Match::Indeterminate),
-        KeyPart::Session => request.session.map(drop).ok_or(Match::Indeterminate),
+        KeyPart::Agent => has(subject.agent.is_some()),
+        KeyPart::Tenant => has(subject.tenant.is_some()),
+        KeyPart::Session => has(request.session.is_some()),
         KeyPart::Tool => tool(request).map(drop).ok_or(Match::No),
     })
 }

@@ -19,7 +19,7 @@ use crate::authz::matching::Match;
 use crate::authz::peer::{Peer, PeerNames};
 use crate::authz::policy::PolicyParts;
 use crate::authz::preview::{PreviewOutcome, preview};
-use crate::authz::request::{Action, Context, Http, Resource};
+use crate::authz::request::{Action, Context, Http, Resource, Stands};
 use crate::authz::rule::{Mode, Needs, Rule};
 use crate::authz::selectors::{
     Behaviour, ExpectedValue, MethodPattern, Names, ValueSelector, What, Where, Who, Why,
@@ -775,6 +775,30 @@ proptest! {
             PreviewOutcome::Depends => decision,
         };
         prop_assert_eq!(decision, expected, "{:?}", preview);
+    }
+
+    #[test]
+    fn the_outlook_for_callers_of_a_kind_holds_for_each_of_them(rules in rules(), mut ask in ask()) {
+        // What counts by agent is taken as if there were one.
+        ask.subject.agent.get_or_insert_with(|| "web".into());
+        let policy = policy(&rules);
+        let request = ask.request();
+        prop_assume!(request.action.kind == ActionKind::Use);
+        let (decision, _) = reason(&evaluate(&policy, &request));
+        let decision = if decision == "limit" { "allow" } else { decision };
+        let subject = Subject { agent: None, tenant: None, claims: Value::Null, ..ask.subject.clone() };
+        let mut general = AccessRequest { subject: &subject, source: None, session: None, ..request };
+        general.peer = Peer::Absent;
+        general.context.stands = Stands::ForCallers;
+        let preview = preview(&policy, &general, PreviewTime::FromThen);
+        let fits = match preview.outcome {
+            PreviewOutcome::Allow => decision == "allow",
+            // How the caller logged in is not said either.
+            PreviewOutcome::Challenge => decision == "challenge" || decision == "allow",
+            PreviewOutcome::Deny => decision == "deny",
+            PreviewOutcome::Depends => true,
+        };
+        prop_assert!(fits, "{decision} but {preview:?}");
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub(super) fn text(matrix: &Matrix) -> String {
         );
     }
     text.push_str(
-        "deny without a number: no rule allows it; depends: on arguments, place or time\n",
+        "deny without a number: no rule allows it; depends: on arguments, place, time or what else is true of the caller\n",
     );
     for server in &matrix.unknown {
         add(

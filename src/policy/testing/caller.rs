@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::request::{SampleAsk, SampleRequest, Situation};
-use crate::authz::{PeerNames, PreviewTime, Subject, TrustedHints};
+use crate::authz::{PeerNames, PreviewTime, Stands, Subject, TrustedHints};
 use crate::mcp::ListKind;
 
 /// When a test takes place that does not say: a Monday at noon, the same for ever.
@@ -32,10 +32,12 @@ pub struct SampleCaller {
     pub from: Option<IpAddr>,
     /// The TLS peer.
     pub peer: Option<PeerNames>,
+    /// Whether they are one caller or all of a kind.
+    pub stands: Stands,
 }
 
 impl SampleCaller {
-    /// A caller from anywhere, at any time from then on.
+    /// One caller, from anywhere, at any time from then on.
     #[must_use]
     pub fn new(name: String, subject: Subject, at: Timestamp) -> Self {
         SampleCaller {
@@ -45,6 +47,7 @@ impl SampleCaller {
             time: PreviewTime::FromThen,
             from: None,
             peer: None,
+            stands: Stands::ForOneCaller,
         }
     }
 

@@ -12,8 +12,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::authz::{
     self, AccessRequest, Action, ActionKind, Context, Count, CountedWindow, Decision, Declared,
-    Http, Peer, PeerNames, Policy, Readings, Resource, Subject, Taken, TrustedHints, UriForm,
-    Value, Window,
+    Http, Peer, PeerNames, Policy, Readings, Resource, Stands, Subject, Taken, TrustedHints,
+    UriForm, Value, Window,
 };
 use crate::mcp::{
     DecodeOptions, IndirectTool, InnerFault, ListKind, METHODS, Message, MethodForm, Nesting,
@@ -336,6 +336,7 @@ impl SampleRequest {
                 defaults: None,
                 tool_is_unlisted: false,
                 is_entailed: false,
+                stands: Stands::ForItself,
             },
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::values::{address, facts, peer, timestamp};
-use crate::authz::{PreviewTime, Subject, UnknownFacts, Value};
+use crate::authz::{PreviewTime, Stands, Subject, UnknownFacts, Value};
 use crate::policy::issuers::Issuers;
 use crate::policy::testing::caller::{SampleCaller, default_time};
 use crate::policy::testing::context::SampleContext;
@@ -45,6 +45,7 @@ pub(super) fn read_caller(
         },
         from,
         peer,
+        stands: Stands::ForOneCaller,
     })
 }
 
