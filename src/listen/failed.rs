@@ -154,7 +154,7 @@ impl Tally {
 }
 
 /// How often each fault is logged as a warning.
-const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {

@@ -57,13 +57,14 @@ fn excluded_groups(rule: &Rule) -> impl Iterator<Item = Arc<str>> {
 
 /// Whether some call may be one that both rules are about. May be true even if there is none.
 fn may_meet(one: &Rule, other: &Rule) -> bool {
-    let meet = |one: &Option<Names>, other: &Option<Names>| match (one, other) {
+    let meet = |one: Option<&Names>, other: Option<&Names>| match (one, other) {
         (Some(one), Some(other)) => one.iter().any(|name| other.contains(name)),
         (None, _) | (_, None) => true,
     };
     let whole = What::default();
     let [one, other] = [one, other].map(|rule| rule.what.as_ref().unwrap_or(&whole));
-    meet(&one.servers, &other.servers) && meet(&one.classes, &other.classes)
+    meet(one.servers.as_ref(), other.servers.as_ref())
+        && meet(one.classes.as_ref(), other.classes.as_ref())
 }
 
 /// What is true of callers.
@@ -100,18 +101,30 @@ impl Kind {
             not: _,
         } = who;
         let mut kinds = vec![Kind::default()];
-        each(&mut kinds, issuers, |kind, name| {
+        each(&mut kinds, issuers.as_ref(), |kind, name| {
             kind.issuer = (*name != *usual_issuer).then_some(name);
         });
-        each(&mut kinds, subjects, |kind, name| kind.subject = Some(name));
-        each(&mut kinds, groups, |kind, name| {
+        each(&mut kinds, subjects.as_ref(), |kind, name| {
+            kind.subject = Some(name)
+        });
+        each(&mut kinds, groups.as_ref(), |kind, name| {
             kind.groups = BTreeSet::from([name]);
         });
-        each(&mut kinds, roles, |kind, name| kind.role = Some(name));
-        each(&mut kinds, scopes, |kind, name| kind.scope = Some(name));
-        each(&mut kinds, tenants, |kind, name| kind.tenant = Some(name));
-        each(&mut kinds, agents, |kind, name| kind.agent = Some(name));
-        each(&mut kinds, peers, |kind, name| kind.peer = Some(name));
+        each(&mut kinds, roles.as_ref(), |kind, name| {
+            kind.role = Some(name)
+        });
+        each(&mut kinds, scopes.as_ref(), |kind, name| {
+            kind.scope = Some(name)
+        });
+        each(&mut kinds, tenants.as_ref(), |kind, name| {
+            kind.tenant = Some(name)
+        });
+        each(&mut kinds, agents.as_ref(), |kind, name| {
+            kind.agent = Some(name)
+        });
+        each(&mut kinds, peers.as_ref(), |kind, name| {
+            kind.peer = Some(name)
+        });
         kinds
     }
 
@@ -170,7 +183,7 @@ impl Kind {
 }
 
 /// Gives every kind the first name of a list, and adds one kind for each other name.
-fn each(kinds: &mut Vec<Kind>, names: &Option<Names>, set: impl Fn(&mut Kind, Arc<str>)) {
+fn each(kinds: &mut Vec<Kind>, names: Option<&Names>, set: impl Fn(&mut Kind, Arc<str>)) {
     let Some(names) = names else { return };
     let first = kinds.first().cloned().unwrap_or_default();
     let mut names = names.iter();
