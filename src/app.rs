@@ -25,11 +25,13 @@
 
 mod background;
 mod clock;
+mod commands;
 mod config_record;
 mod context;
 mod error;
 mod last_good;
 mod part_tasks;
+mod pages;
 mod parts;
 mod preflight;
 mod reload;

@@ -25,6 +25,7 @@
 //! knows which ids await a response in this process.
 
 mod binding;
+mod clearing;
 mod digest;
 mod in_flight;
 mod lapses;
@@ -41,6 +42,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use binding::{Bind, Binding, BindingKey, BindingKind, BindingStore, Owner, Whose};
+pub use clearing::{ClearStore, Cleared, Clearing, CounterKind};
 pub(crate) use digest::ShortDigest;
 pub use in_flight::{
     AFTER_ERROR_MAX, IN_FLIGHT_MAX, IdInUse, InFlight, RECENT_MIN, RequestIds, RequestKey,
@@ -70,6 +72,8 @@ pub struct Store {
     pub state: Arc<dyn State>,
     /// For operators.
     pub usage: Arc<dyn Usage>,
+    /// For operators who lift limits.
+    pub clearing: Arc<dyn ClearStore>,
 }
 
 /// Opens the store that the settings select: the memory of this process.
@@ -78,7 +82,8 @@ pub fn open(settings: StateSettings) -> Store {
     let memory = Arc::new(Memory::new(settings));
     Store {
         state: Arc::clone(&memory) as Arc<dyn State>,
-        usage: memory,
+        usage: Arc::clone(&memory) as Arc<dyn Usage>,
+        clearing: memory,
     }
 }
 
