@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use super::live::{self, Configured};
 use super::load;
 use super::outcome::{Stop, print};
 use crate::authz::{PreviewOutcome, PreviewTime};
@@ -27,6 +28,13 @@ pub(super) struct MatrixArguments {
     /// A file with `subjects`; by default, one subject for each name in the rules' `who`
     #[arg(long, value_name = "FILE")]
     subjects: Option<PathBuf>,
+    /// The admin endpoint (`admin.listen`) of the running service: tools that it has seen in lists
+    /// have a row too
+    #[arg(long, value_name = "URL")]
+    live: Option<String>,
+    /// Ask a service on another host over http, which anybody on the way can change
+    #[arg(long, requires = "live")]
+    insecure_http: bool,
     /// The moment to judge at, as RFC 3339; by default now, with rules that depend on the hour left
     /// open
     #[arg(long, value_name = "TIME")]
@@ -66,6 +74,8 @@ pub(super) fn run(arguments: &MatrixArguments) -> Result<ExitCode, Stop> {
         config,
         candidate,
         subjects,
+        live,
+        insecure_http,
         at,
         server,
         subject,
@@ -94,9 +104,19 @@ pub(super) fn run(arguments: &MatrixArguments) -> Result<ExitCode, Stop> {
     let closed = loaded.config.servers.iter();
     let closed = closed.filter(|one| one.trust.on_unknown == OnUnknown::Deny);
     let closed: Vec<&str> = closed.map(|one| &*one.name).collect();
-    let servers = servers.iter().map(String::as_str);
-    let tools = matrix::known_tools(policy, servers, &recorded, &closed);
-    let matrix = Matrix::new(policy, &samples.hints, tools, callers, now);
+    let configured = Configured {
+        shown: &servers,
+        servers: loaded.config.servers.iter().map(|one| &*one.name).collect(),
+        closed: &closed,
+        recorded: &recorded,
+    };
+    let live = live.as_ref();
+    let live =
+        live.map(|url| live::read(url, *insecure_http, &configured, &mut samples.hints));
+    let live = live.transpose()?;
+    let tools = servers.iter().map(String::as_str);
+    let tools = matrix::known_tools(policy, tools, &recorded, &closed);
+    let matrix = Matrix::new(policy, &samples.hints, tools, live, callers, now);
     let mut matrix = matrix.map_err(|error| Stop::failed(&error))?;
     if !outcome.is_empty() {
         let outcomes: Vec<PreviewOutcome> = outcome.iter().map(|one| one.outcome()).collect();

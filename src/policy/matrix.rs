@@ -21,16 +21,17 @@
 //! let tools = known_tools(&policy, ["github"], &BTreeMap::new(), &[]);
 //! let now = jiff::Timestamp::UNIX_EPOCH;
 //! let callers = named_in_rules(&policy, "https://idp.example.com", now);
-//! let matrix = Matrix::new(&policy, &context.hints, tools, callers, now).unwrap();
+//! let matrix = Matrix::new(&policy, &context.hints, tools, None, callers, now).unwrap();
 //! let words: Vec<&str> = matrix.rows[0].cells.iter().map(|cell| word(cell.outcome)).collect();
 //! assert_eq!((matrix.callers[0].name.as_str(), words), ("dev", vec!["allow", "deny"]));
 //! ```
 //!
 //! `callers` derives sample callers from the rules, `hours` words when a rule applies, and `page`
-//! renders a matrix as HTML. `shown` replaces the characters of a name that no reader would see.
+//! renders a matrix as HTML. `live` has the tools that a running service has seen. `shown` replaces the characters of a name that no reader would see.
 
 mod callers;
 mod hours;
+mod live;
 mod page;
 mod shown;
 
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use callers::named_in_rules;
+pub use live::{LiveRead, LiveRow, LiveTool, LiveTools};
 pub(in crate::policy) use page::PageText;
 pub use page::html;
 pub use shown::shown;
@@ -72,6 +74,8 @@ pub struct Matrix {
     pub revision: String,
     /// The moment that it is about, for callers who name no other.
     pub at: Timestamp,
+    /// Where the tools of a running service were read, if they were.
+    pub live: Option<LiveRead>,
     /// The callers.
     pub callers: Vec<SampleCaller>,
     /// One row for each tool, by server, class and name.
@@ -89,6 +93,8 @@ pub struct ToolRow {
     pub server: String,
     /// The tool.
     pub tool: KnownTool,
+    /// Whether only a running service has seen it, and what becomes of it then.
+    pub live: Option<LiveRow>,
     /// Its risk class.
     pub class: String,
     /// One cell for each caller.
@@ -140,44 +146,50 @@ impl Matrix {
         policy: &Policy,
         hints: &Arc<TrustedHints>,
         tools: KnownTools,
+        live: Option<LiveTools>,
         callers: Vec<SampleCaller>,
         at: Timestamp,
     ) -> Result<Self, MatrixError> {
-        let count: usize = tools.values().map(BTreeSet::len).sum();
+        let (mut read, mut listed) = match live {
+            Some(LiveTools { read, tools }) => (Some(read), tools),
+            None => (None, BTreeMap::new()),
+        };
+        for (server, known) in &tools {
+            if let Some(listed) = listed.get_mut(server) {
+                listed.retain(|tool| !known.contains(&KnownTool::Named(tool.name.clone())));
+            }
+        }
+        let known = tools.values().map(BTreeSet::len);
+        let count: usize = known.chain(listed.values().map(Vec::len)).sum();
         if count.saturating_mul(callers.len()) > CELLS_MAX {
             return Err(MatrixError::TooLarge);
         }
         if count == 0 {
             return Err(MatrixError::NoTools);
         }
+        let judge = RowJudge {
+            policy,
+            hints,
+            callers: &callers,
+        };
         let mut rows = Vec::new();
         let mut unknown = Vec::new();
         for (server, tools) in tools {
-            if tools.is_empty() {
+            let listed = listed.remove(&server).unwrap_or_default();
+            if tools.is_empty() && listed.is_empty() {
                 unknown.push(server.clone());
             }
             for tool in tools {
-                let name = tool.sample();
-                let class = policy.class(&server, &name, hints.of(&server, &name));
-                // Only the hints of an unrecorded tool are unknown.
-                let class = class.map_or_else(|| "unknown".to_owned(), ToString::to_string);
-                let cell = |caller: &SampleCaller| {
-                    let call = caller.calling(&server, &name, hints);
-                    call.ask(policy, |request| {
-                        authz::preview(policy, request, caller.time)
-                    })
-                };
-                let cells = callers.iter().map(cell).collect::<Result<_, _>>();
-                let cells = cells.map_err(|cause| MatrixError::Unasked {
-                    tool: name.clone(),
-                    cause,
-                })?;
-                rows.push(ToolRow {
-                    server: server.clone(),
-                    tool,
-                    class,
-                    cells,
-                });
+                rows.push(judge.row(&server, tool)?);
+            }
+            for LiveTool { name, is_refused } in listed {
+                match judge.row(&server, KnownTool::Named(name.clone())) {
+                    Ok(row) => rows.push(row.live(is_refused)),
+                    Err(_) => {
+                        let uncallable = read.iter_mut().map(|read| &mut read.uncallable);
+                        uncallable.for_each(|all| all.push((server.clone(), name.clone())));
+                    }
+                }
             }
         }
         rows.sort_by_key(|row| {
@@ -191,8 +203,9 @@ impl Matrix {
         Ok(Matrix {
             revision: policy.revision().to_string(),
             at,
-            callers,
+            live: read,
             notes: notes(policy, &rows),
+            callers,
             rows,
             unknown,
         })
@@ -230,6 +243,71 @@ impl Matrix {
         let mut classes: Vec<&str> = classes.into_iter().collect();
         classes.sort_by_key(|class| (class_rank(class), *class));
         classes
+    }
+}
+
+/// Judges the calls of one tool after another.
+struct RowJudge<'m> {
+    policy: &'m Policy,
+    hints: &'m Arc<TrustedHints>,
+    callers: &'m [SampleCaller],
+}
+
+impl RowJudge<'_> {
+    fn row(&self, server: &str, tool: KnownTool) -> Result<ToolRow, MatrixError> {
+        let (policy, hints) = (self.policy, self.hints);
+        let name = tool.sample();
+        let class = policy.class(server, &name, hints.of(server, &name));
+        // Only the hints of an unrecorded tool are unknown.
+        let class = class.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        let cell = |caller: &SampleCaller| {
+            let call = caller.calling(server, &name, hints);
+            call.ask(policy, |request| {
+                authz::preview(policy, request, caller.time)
+            })
+        };
+        let cells = self.callers.iter().map(cell).collect::<Result<_, _>>();
+        let cells = cells.map_err(|cause| MatrixError::Unasked {
+            tool: name.clone(),
+            cause,
+        })?;
+        Ok(ToolRow {
+            server: server.to_owned(),
+            tool,
+            live: None,
+            class,
+            cells,
+        })
+    }
+}
+
+impl ToolRow {
+    /// The row of a tool that only a running service has seen.
+    fn live(mut self, is_refused: bool) -> Self {
+        self.live = Some(if is_refused {
+            LiveRow::Refused
+        } else {
+            LiveRow::Judged
+        });
+        for cell in self.cells.iter_mut().filter(|_| is_refused) {
+            *cell = Preview {
+                outcome: PreviewOutcome::Deny,
+                rules: Vec::new(),
+            };
+        }
+        self
+    }
+
+    /// What a reader sees of the tool: its name or pattern, and where a row comes from that neither
+    /// the policy nor a record has.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        let name = self.tool.text();
+        match self.live {
+            None => name,
+            Some(LiveRow::Judged) => format!("{name} (live)").into(),
+            Some(LiveRow::Refused) => format!("{name} (live, refused: not recorded)").into(),
+        }
     }
 }
 

@@ -67,6 +67,8 @@ pub struct Clearing {
 pub struct Cleared {
     /// The number of counters of each kind that still mattered.
     pub counters: BTreeMap<CounterKind, usize>,
+    /// Whether it was forgotten that counters of the subject were evicted while they still mattered.
+    pub had_evictions: bool,
     /// Until when counters of the subject that are not in memory are unknown, because the store was
     /// full. Only forgetting all of them ends this, and not where it is the issuer's.
     pub unknown_until: Option<Timestamp>,

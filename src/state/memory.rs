@@ -195,7 +195,7 @@ impl ClearStore for Memory {
             }
             let mut counters = lock(&self.counters);
             if only.is_none() {
-                counters.forget_evictions(&party);
+                cleared.had_evictions |= counters.forget_evictions(&party, now);
             }
             let until = counters.unknown_until(&party, now);
             let until = until.map(|until| Timestamp::from_second(until).unwrap_or(Timestamp::MAX));

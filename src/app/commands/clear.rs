@@ -79,6 +79,7 @@ pub(super) async fn run(
         "subject": &*clearing.subject,
         "issuer": &*clearing.issuer,
         "forgotten": forgotten,
+        "had_evictions": cleared.had_evictions,
         "counts": counting.told(&cleared),
         "kept": counting.kept(rule),
         "unknown_until": cleared.unknown_until.map(|until| until.to_string()),

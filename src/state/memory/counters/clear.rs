@@ -52,8 +52,13 @@ impl Counters {
     }
 
     /// Forgets that counters of a holder were evicted: those that are missing are empty from now on.
-    pub(in crate::state::memory) fn forget_evictions(&mut self, holder: &Party) {
-        self.lapses.forget(holder);
+    /// Returns whether that still mattered.
+    pub(in crate::state::memory) fn forget_evictions(
+        &mut self,
+        holder: &Party,
+        now: Timestamp,
+    ) -> bool {
+        self.lapses.forget(holder, now.as_second())
     }
 
     /// Until when missing counters of a holder are unknown, if they are.
