@@ -35,8 +35,8 @@ impl AdminEndpoint {
     pub(super) fn of(option: &str, text: &str, insecure_http: bool) -> Result<Self, Stop> {
         let url = url_to_fetch(text, insecure_http).filter(|url| url.query().is_none());
         let url = url.ok_or_else(|| {
-            let is_http = Url::parse(text).is_ok_and(|url| url.scheme() == "http");
-            let why = if is_http && !insecure_http {
+            let is_plain_http = |url: Url| url.scheme() == "http" && !fetch::is_loopback(&url);
+            let why = if !insecure_http && Url::parse(text).is_ok_and(is_plain_http) {
                 "over http it has to be on this host, such as http://127.0.0.1:9002"
             } else {
                 "expected the URL of `admin.listen`, such as http://127.0.0.1:9002, without user, password, query and fragment"

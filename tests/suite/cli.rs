@@ -2,6 +2,7 @@
 
 mod config_keys;
 mod diff;
+mod live;
 mod record;
 mod schema;
 

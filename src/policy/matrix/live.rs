@@ -52,6 +52,20 @@ pub enum LiveRow {
     Refused,
 }
 
+/// How many tools a remark names.
+const NAMED_MAX: usize = 20;
+/// How many characters of a name a remark has.
+const NAME_CHARS_MAX: usize = 80;
+
+/// As much of a name as a remark has: a server may choose names of any length.
+fn beginning(name: &str) -> String {
+    let mut text: String = name.chars().take(NAME_CHARS_MAX).collect();
+    if text.len() < name.len() {
+        text.push('…');
+    }
+    text
+}
+
 impl LiveRead {
     /// What a reader has to know beside the rows: one sentence each.
     #[must_use]
@@ -60,10 +74,11 @@ impl LiveRead {
             (!servers.is_empty()).then(|| format!("{}: {what}", servers.join(", ")))
         };
         let tools = |tools: &[(String, String)], what: &str| {
-            let names: Vec<String> = tools
-                .iter()
-                .map(|(server, tool)| format!("{tool} on {server}"))
-                .collect();
+            let names = tools.iter().take(NAMED_MAX);
+            let names = names.map(|(server, tool)| format!("{} on {server}", beginning(tool)));
+            let mut names: Vec<String> = names.collect();
+            let more = tools.len().saturating_sub(NAMED_MAX);
+            names.extend((more > 0).then(|| format!("{more} more")));
             (!names.is_empty()).then(|| format!("{}: {what}", names.join(", ")))
         };
         let remarks = [
