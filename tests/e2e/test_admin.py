@@ -58,8 +58,9 @@ def called(gate, upstream):
 def command(gate):
     """Runs a command beside the service: its status and what it printed."""
 
-    def command(*arguments):
-        ran = subprocess.run([AUTHZ, *arguments], capture_output=True, text=True, check=False)
+    def command(*arguments, stdin=""):
+        line = [AUTHZ, *arguments]
+        ran = subprocess.run(line, input=stdin, capture_output=True, text=True, check=False)
         return ran.returncode, ran.stdout, ran.stderr
 
     return command
@@ -101,9 +102,11 @@ def test_listed_tools_are_in_the_matrix(gate, upstream, command):
     assert all(one["first_seen"] <= one["last_seen"] <= page["at"] for one in server["tools"])
 
     matrix = ["matrix", "--config", str(gate.config_file), "--format", "json"]
-    status, out, err = command(*matrix, "--live", str(gate.admin.base_url))
+    subjects = "subjects: [{name: member, groups: [members], agent: cli}]"
+    live = ["--live", str(gate.admin.base_url), "--subjects", "-"]
+    status, out, err = command(*matrix, *live, stdin=subjects)
     assert (status, err) == (0, "")
     cells = {(one["tool"], one["subject"]): one for one in json.loads(out)["cells"]}
-    assert cells["get_secret", "members"]["outcome"] == "allow"
-    assert cells["wipe", "members"]["outcome"] == "deny"
+    assert cells["get_secret", "member"]["outcome"] == "allow"
+    assert cells["wipe", "member"]["outcome"] == "deny"
     assert all(cell["live"] for (name, _), cell in cells.items() if name in ("get_secret", "wipe"))
