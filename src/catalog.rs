@@ -146,13 +146,7 @@ impl Catalog {
     /// Takes note of a tool in a list: an object with this `name`. To be called for every tool of
     /// every list, those that are hidden too.
     #[must_use]
-    pub fn observe(
-        &self,
-        server: &str,
-        name: &str,
-        tool: &Value<'_>,
-        now: Timestamp,
-    ) -> Observed {
+    pub fn observe(&self, server: &str, name: &str, tool: &Value<'_>, now: Timestamp) -> Observed {
         let Some(known) = self.servers.get(server) else {
             return Observed {
                 is_new: false,

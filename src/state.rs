@@ -19,6 +19,7 @@
 //! # Files
 //!
 //! The traits are in `limits.rs`, `windows.rs` and `binding.rs`, and [`State`] combines them.
+//! Operators use [`Usage`], and [`ClearStore`] to have a subject's counts forgotten.
 //! [`Memory`] keeps everything in this process; [`open`] chooses the store. `tests.rs` has the test
 //! suite of every store. A store that replicas share becomes a folder beside `memory/` with files
 //! of the same names; [`Reply::Later`] is for it. [`InFlight`] is not part of a store, because it

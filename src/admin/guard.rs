@@ -191,7 +191,11 @@ mod tests {
         let twice = [("host", "localhost"), ("host", "evil.test"), JSON];
         assert_eq!(found(HERE, "/clear", &twice), Err(Unfit::OtherName));
         assert_eq!(found(HERE, "/clear", &[JSON]), Err(Unfit::OtherName));
-        let other = found(HERE, "http://evil.test/clear", &[("host", "localhost"), JSON]);
+        let other = found(
+            HERE,
+            "http://evil.test/clear",
+            &[("host", "localhost"), JSON],
+        );
         assert_eq!(other, Err(Unfit::OtherName));
     }
 

@@ -111,8 +111,7 @@ pub(super) fn run(arguments: &MatrixArguments) -> Result<ExitCode, Stop> {
         recorded: &recorded,
     };
     let live = live.as_ref();
-    let live =
-        live.map(|url| live::read(url, *insecure_http, &configured, &mut samples.hints));
+    let live = live.map(|url| live::read(url, *insecure_http, &configured, &mut samples.hints));
     let live = live.transpose()?;
     let tools = servers.iter().map(String::as_str);
     let tools = matrix::known_tools(policy, tools, &recorded, &closed);

@@ -33,6 +33,7 @@ mod callers;
 mod hours;
 mod live;
 mod page;
+mod rows;
 mod shown;
 
 use std::borrow::Cow;
@@ -45,6 +46,7 @@ pub use callers::named_in_rules;
 pub use live::{LiveRead, LiveRow, LiveTool, LiveTools};
 pub(in crate::policy) use page::PageText;
 pub use page::html;
+use rows::RowJudge;
 pub use shown::shown;
 
 use super::testing::{SampleCaller, Unasked, effect_name};
@@ -183,12 +185,10 @@ impl Matrix {
                 rows.push(judge.row(&server, tool)?);
             }
             for LiveTool { name, is_refused } in listed {
-                match judge.row(&server, KnownTool::Named(name.clone())) {
-                    Ok(row) => rows.push(row.live(is_refused)),
-                    Err(_) => {
-                        let uncallable = read.iter_mut().map(|read| &mut read.uncallable);
-                        uncallable.for_each(|all| all.push((server.clone(), name.clone())));
-                    }
+                if let Ok(row) = judge.row(&server, KnownTool::Named(name.clone())) {
+                    rows.push(row.live(is_refused));
+                } else if let Some(read) = &mut read {
+                    read.uncallable.push((server.clone(), name));
                 }
             }
         }
@@ -243,71 +243,6 @@ impl Matrix {
         let mut classes: Vec<&str> = classes.into_iter().collect();
         classes.sort_by_key(|class| (class_rank(class), *class));
         classes
-    }
-}
-
-/// Judges the calls of one tool after another.
-struct RowJudge<'m> {
-    policy: &'m Policy,
-    hints: &'m Arc<TrustedHints>,
-    callers: &'m [SampleCaller],
-}
-
-impl RowJudge<'_> {
-    fn row(&self, server: &str, tool: KnownTool) -> Result<ToolRow, MatrixError> {
-        let (policy, hints) = (self.policy, self.hints);
-        let name = tool.sample();
-        let class = policy.class(server, &name, hints.of(server, &name));
-        // Only the hints of an unrecorded tool are unknown.
-        let class = class.map_or_else(|| "unknown".to_owned(), ToString::to_string);
-        let cell = |caller: &SampleCaller| {
-            let call = caller.calling(server, &name, hints);
-            call.ask(policy, |request| {
-                authz::preview(policy, request, caller.time)
-            })
-        };
-        let cells = self.callers.iter().map(cell).collect::<Result<_, _>>();
-        let cells = cells.map_err(|cause| MatrixError::Unasked {
-            tool: name.clone(),
-            cause,
-        })?;
-        Ok(ToolRow {
-            server: server.to_owned(),
-            tool,
-            live: None,
-            class,
-            cells,
-        })
-    }
-}
-
-impl ToolRow {
-    /// The row of a tool that only a running service has seen.
-    fn live(mut self, is_refused: bool) -> Self {
-        self.live = Some(if is_refused {
-            LiveRow::Refused
-        } else {
-            LiveRow::Judged
-        });
-        for cell in self.cells.iter_mut().filter(|_| is_refused) {
-            *cell = Preview {
-                outcome: PreviewOutcome::Deny,
-                rules: Vec::new(),
-            };
-        }
-        self
-    }
-
-    /// What a reader sees of the tool: its name or pattern, and where a row comes from that neither
-    /// the policy nor a record has.
-    #[must_use]
-    pub fn text(&self) -> Cow<'_, str> {
-        let name = self.tool.text();
-        match self.live {
-            None => name,
-            Some(LiveRow::Judged) => format!("{name} (live)").into(),
-            Some(LiveRow::Refused) => format!("{name} (live, refused: not recorded)").into(),
-        }
     }
 }
 

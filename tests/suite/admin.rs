@@ -153,7 +153,11 @@ async fn posted(running: &Running, headers: &[(&str, &str)], body: String) -> (u
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
     assert_eq!(response.headers()["content-type"], "application/json");
-    assert!(!response.headers().contains_key("access-control-allow-origin"));
+    assert!(
+        !response
+            .headers()
+            .contains_key("access-control-allow-origin")
+    );
     (status, response.text().await.unwrap())
 }
 
@@ -188,7 +192,10 @@ async fn what_a_page_in_a_browser_can_send_is_refused() {
         (&[("host", "localhost.evil.test:9002")], 403),
         (&[("x-forwarded-for", "127.0.0.1")], 403),
         (&[("content-type", "text/plain")], 415),
-        (&[("content-type", "application/x-www-form-urlencoded")], 415),
+        (
+            &[("content-type", "application/x-www-form-urlencoded")],
+            415,
+        ),
         (&[("host", "localhost:1")], 200),
         (&[("host", "[::1]")], 200),
     ] {

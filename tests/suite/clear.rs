@@ -40,7 +40,14 @@ async fn clear(running: &Running, more: &[&str]) -> Ran {
 }
 
 async fn clear_of(running: &Running, subject: &str, more: &[&str]) -> Ran {
-    let named = ["--subject", subject, "--issuer", ISSUER, "--reason", "it was us"];
+    let named = [
+        "--subject",
+        subject,
+        "--issuer",
+        ISSUER,
+        "--reason",
+        "it was us",
+    ];
     clear(running, &[&named[..], more].concat()).await
 }
 
@@ -144,13 +151,23 @@ async fn who_is_not_found_is_told_so() {
         assert_eq!((ran.code, ran.err.as_str()), (1, ""), "{subject}");
         assert!(ran.out.starts_with("forgot nothing: "), "{}", ran.out);
     }
-    let other = ["--subject", "alice", "--issuer", "https://IDP.test", "--reason", "r"];
+    let other = [
+        "--subject",
+        "alice",
+        "--issuer",
+        "https://IDP.test",
+        "--reason",
+        "r",
+    ];
     assert_eq!(clear(&running, &other).await.code, 1);
     assert_eq!(reason(&running, "alice", "good").await, "denied_by_rule");
     let ran = clear_of(&running, odd, &["--format", "json"]).await;
     let done: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!((ran.code, &done["subject"]), (0, &json!(odd)));
-    assert_eq!((&done["forgotten"], &done["audited"]), (&json!(1), &json!(true)));
+    assert_eq!(
+        (&done["forgotten"], &done["audited"]),
+        (&json!(1), &json!(true))
+    );
     assert_eq!(reason(&running, odd, "good").await, "allowed");
     let too_long = "x".repeat(100_000);
     let ran = clear_of(&running, &too_long, &[]).await;
@@ -180,20 +197,37 @@ async fn what_cannot_be_asked_is_refused() {
     quarantine(&running, "alice").await;
     let long = "x".repeat(257);
     for (body, why) in [
-        (json!({"subject": "alice", "issuer": ISSUER}), "missing field `reason`"),
-        (json!({"subject": "alice", "reason": "r"}), "missing field `issuer`"),
-        (json!({"subject": "alice", "issuer": ISSUER, "reason": " "}), "`reason` has to say why"),
-        (json!({"subject": "alice", "issuer": ISSUER, "reason": long}), "256 characters"),
-        (json!({"subject": 7, "issuer": ISSUER, "reason": "r"}), "invalid type"),
-        (json!({"subject": "alice", "issuer": ISSUER, "reason": "r", "rul": "never"}), "unknown field `rul`"),
+        (
+            json!({"subject": "alice", "issuer": ISSUER}),
+            "missing field `reason`",
+        ),
+        (
+            json!({"subject": "alice", "reason": "r"}),
+            "missing field `issuer`",
+        ),
+        (
+            json!({"subject": "alice", "issuer": ISSUER, "reason": " "}),
+            "`reason` has to say why",
+        ),
+        (
+            json!({"subject": "alice", "issuer": ISSUER, "reason": long}),
+            "256 characters",
+        ),
+        (
+            json!({"subject": 7, "issuer": ISSUER, "reason": "r"}),
+            "invalid type",
+        ),
+        (
+            json!({"subject": "alice", "issuer": ISSUER, "reason": "r", "rul": "never"}),
+            "unknown field `rul`",
+        ),
         (json!([]), "the body cannot be used"),
     ] {
         let (status, text) = posted(&running, &body.to_string()).await;
         assert!(status == 400 && text.contains(why), "{body}: {text}");
     }
-    let twice = format!(
-        r#"{{"subject": "bob", "subject": "alice", "issuer": "{ISSUER}", "reason": "r"}}"#
-    );
+    let twice =
+        format!(r#"{{"subject": "bob", "subject": "alice", "issuer": "{ISSUER}", "reason": "r"}}"#);
     let (status, text) = posted(&running, &twice).await;
     assert!(status == 400 && text.contains("duplicate field"), "{text}");
     assert_eq!(reason(&running, "alice", "good").await, "denied_by_rule");
@@ -221,11 +255,20 @@ async fn the_command_says_what_keeps_it_from_running() {
         String::from_utf8(output.stderr).unwrap()
     };
     for (url, why) in [
-        ("http://authz.internal:9002", "over http it has to be on this host"),
-        ("https://authz.internal:9002", "`--admin` has to be on this host"),
+        (
+            "http://authz.internal:9002",
+            "over http it has to be on this host",
+        ),
+        (
+            "https://authz.internal:9002",
+            "`--admin` has to be on this host",
+        ),
         ("http://u:p@127.0.0.1:1", "without user, password"),
         ("127.0.0.1:9002", "expected the URL of `admin.listen`"),
-        ("http://127.0.0.1:1", "no answer from `http://127.0.0.1:1/clear`"),
+        (
+            "http://127.0.0.1:1",
+            "no answer from `http://127.0.0.1:1/clear`",
+        ),
     ] {
         let said = run(url);
         assert!(said.contains(why), "{url}: {said}");
@@ -233,15 +276,18 @@ async fn the_command_says_what_keeps_it_from_running() {
     // Another service answers.
     let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", socket.local_addr().unwrap());
-    let other = axum::Router::new()
-        .route("/clear", axum::routing::post(|| async { "{\"ok\": true}" }));
+    let other =
+        axum::Router::new().route("/clear", axum::routing::post(|| async { "{\"ok\": true}" }));
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(async move { axum::serve(socket, other).await.unwrap() });
     let said = spawn_blocking(move || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-authz"));
         command.args(["clear", "--admin", &url, "--subject", "s", "--issuer", "i"]);
         let output = command.args(["--reason", "r"]).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     });
     let (code, said) = said.await.unwrap();
     assert_eq!(code, Some(2));

@@ -11,7 +11,7 @@ use crate::admin::{CommandFault, CommandRequest};
 use crate::app::clock::CLOCK;
 use crate::app::parts::ServiceParts;
 use crate::audit::{Audit, Event, Notice};
-use crate::authz::{Effect, KeyPart, Policy};
+use crate::authz::{Effect, KeyPart, Policy, Why};
 use crate::state::{Cleared, Clearing, CounterKind};
 
 /// How long the audit may take to write that counts were cleared.
@@ -140,7 +140,7 @@ impl Counting {
                 Effect::Open(open) => self.keep(&rule.id, &open.by, SHARED),
                 Effect::Allow | Effect::Deny | Effect::Require(_) => {}
             }
-            for counted in rule.why.iter().flat_map(|why| why.windows()) {
+            for counted in rule.why.iter().flat_map(Why::windows) {
                 let window = &counted.window;
                 self.add_count(CounterKind::window(window), &rule.id, &window.by);
             }

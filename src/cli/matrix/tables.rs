@@ -61,9 +61,15 @@ pub(super) fn text(matrix: &Matrix) -> String {
         text.push('\n');
     }
     text.push('\n');
+    add_notes(&mut text, matrix);
+    text
+}
+
+/// The deciding rules, and what the words mean.
+fn add_notes(text: &mut String, matrix: &Matrix) {
     for (index, note) in matrix.notes.iter().enumerate() {
         add(
-            &mut text,
+            text,
             format_args!(
                 "[{}] {} ({}){}{}\n",
                 index.saturating_add(1),
@@ -90,14 +96,13 @@ pub(super) fn text(matrix: &Matrix) -> String {
     );
     for server in &matrix.unknown {
         add(
-            &mut text,
+            text,
             format_args!(
                 "no tool of `{}` is known: set its `tools_snapshot`\n",
                 shown(server)
             ),
         );
     }
-    text
 }
 
 /// Where the rows of a running service come from.

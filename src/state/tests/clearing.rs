@@ -103,7 +103,15 @@ pub(super) async fn a_subject_has_what_it_had_before_it_was_counted(store: &Stor
 pub(super) async fn only_exact_names_are_found(store: &Store) {
     let daily = limited(&["{calls: 1, per: 1d, by: [subject]}"]);
     let long = "x".repeat(100_000);
-    let odd = ["a\0b", "a", "\u{202e}evil", "'; --", "ünï", "i\0alice", &long];
+    let odd = [
+        "a\0b",
+        "a",
+        "\u{202e}evil",
+        "'; --",
+        "ünï",
+        "i\0alice",
+        &long,
+    ];
     let state = &*store.state;
     for id in odd {
         assert!(is_taken(state, &daily, Who::new(id), 0).await);

@@ -110,9 +110,9 @@ fn every_format_says_which_rows_are_live() {
     let csv = matrix(GOOD, &url, &["--format", "csv"]).out;
     let lines: Vec<&str> = csv.lines().collect();
     assert!(lines[0].ends_with(",policy_revision,live"));
-    let line = |part: &str| lines.iter().find(|line| line.starts_with(part)).unwrap();
-    assert!(line("github,get_issue,").ends_with(','));
-    let at = line("github,brand_new,").rsplit_once(',').unwrap().1;
+    let row_of = |part: &str| lines.iter().find(|row| row.starts_with(part)).unwrap();
+    assert!(row_of("github,get_issue,").ends_with(','));
+    let at = row_of("github,brand_new,").rsplit_once(',').unwrap().1;
     assert!(at.parse::<jiff::Timestamp>().is_ok(), "{at}");
 
     let html = matrix(GOOD, &url, &["--format", "html"]).out;
@@ -213,12 +213,28 @@ fn what_is_no_such_service_is_told() {
     let files = json!({"server": "files", "truncated": false, "tools": []});
     let twice = page(&json!([files, files]));
     for (status, body, why) in [
-        ("404 Not Found", "", "/tools` answers with http status 404, so it is no admin endpoint"),
+        (
+            "404 Not Found",
+            "",
+            "/tools` answers with http status 404, so it is no admin endpoint",
+        ),
         ("302 Found", "", "http status 302"),
-        ("200 OK", "<html>", "/tools` does not answer as mcp-authz does: "),
+        (
+            "200 OK",
+            "<html>",
+            "/tools` does not answer as mcp-authz does: ",
+        ),
         ("200 OK", "{}", "missing field `policy_revision`"),
-        ("200 OK", "{\"policy_revision\": \"r\", \"servers\": {}}", "does not answer as mcp-authz does"),
-        ("200 OK", &foreign, "has a server `a\u{fffd}b` that the configuration lacks"),
+        (
+            "200 OK",
+            "{\"policy_revision\": \"r\", \"servers\": {}}",
+            "does not answer as mcp-authz does",
+        ),
+        (
+            "200 OK",
+            &foreign,
+            "has a server `a\u{fffd}b` that the configuration lacks",
+        ),
         ("200 OK", &twice, "it names the server `files` twice"),
     ] {
         let url = answering(status, body);
@@ -227,12 +243,24 @@ fn what_is_no_such_service_is_told() {
         assert_eq!(ran.out, "");
     }
     let ran = matrix(GOOD, &answering("200 OK", &none), &[]);
-    assert!(ran.out.contains("github, files: the service does not have this server"));
+    assert!(
+        ran.out
+            .contains("github, files: the service does not have this server")
+    );
     for (url, why) in [
-        ("http://127.0.0.1:1", "no answer from `http://127.0.0.1:1/tools`: "),
-        ("http://authz.internal:9002", "over http it has to be on this host"),
+        (
+            "http://127.0.0.1:1",
+            "no answer from `http://127.0.0.1:1/tools`: ",
+        ),
+        (
+            "http://authz.internal:9002",
+            "over http it has to be on this host",
+        ),
         ("file:///etc/passwd", "expected the URL of `admin.listen`"),
-        ("http://localhost:1/?q", "expected the URL of `admin.listen`"),
+        (
+            "http://localhost:1/?q",
+            "expected the URL of `admin.listen`",
+        ),
         ("", "expected the URL of `admin.listen`"),
     ] {
         let ran = matrix(GOOD, url, &[]);

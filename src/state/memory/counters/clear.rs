@@ -67,7 +67,6 @@ impl Counters {
         holder: &Party,
         now: Timestamp,
     ) -> Option<i64> {
-        self.lapses
-            .unknown_until(holder, now.as_second(), i64::MAX)
+        self.lapses.unknown_until(holder, now.as_second(), i64::MAX)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::authz::LimitDemand;
-use crate::state::clearing::{ClearStore as _, Cleared, Clearing, CounterKind};
+use crate::state::clearing::{Cleared, Clearing, CounterKind};
 use crate::state::fixtures::{limits, ready};
 
 fn clear(memory: &Memory, subject: &str, only: Option<&[CounterKind]>, seconds: i64) -> Cleared {
