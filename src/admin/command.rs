@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::answer::{answer, refusal};
-use super::guard;
+use super::guard::{self, Unfit};
 
 /// The most bytes of a body.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -69,18 +70,26 @@ impl Command {
     /// Adds its route.
     pub(super) fn add_to<S: Clone + Send + Sync + 'static>(self, routes: Router<S>) -> Router<S> {
         let path = format!("/{}", self.name);
-        let command = Arc::new(self);
+        let command = Arc::new((self, AtomicBool::new(false)));
         let run = move |ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request<Body>| {
             let command = Arc::clone(&command);
-            async move { command.answer(peer, request).await }
+            async move {
+                let (command, was_refused) = &*command;
+                command.answer(peer, request, was_refused).await
+            }
         };
         routes.route(&path, post(run))
     }
 
-    async fn answer(&self, peer: SocketAddr, request: Request<Body>) -> Response {
+    async fn answer(
+        &self,
+        peer: SocketAddr,
+        request: Request<Body>,
+        was_refused: &AtomicBool,
+    ) -> Response {
         let (head, body) = request.into_parts();
         if let Err(unfit) = guard::check(peer, &head) {
-            tracing::warn!(command = self.name, %peer, "a command was refused: {unfit}");
+            self.tell_refused(peer, unfit, was_refused);
             return refusal(unfit.status(), &unfit.to_string());
         }
         let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, BODY_BYTES_MAX)).await;
@@ -95,6 +104,23 @@ impl Command {
         match (self.run)(CommandRequest { peer, body }).await {
             Ok(done) => answer(StatusCode::OK, &done),
             Err(fault) => refusal(fault.status(), &fault.to_string()),
+        }
+    }
+}
+
+impl Command {
+    /// Logs a refusal. Whoever reaches the port can cause any number of them, so only the first is a
+    /// warning.
+    fn tell_refused(&self, peer: SocketAddr, unfit: Unfit, was_refused: &AtomicBool) {
+        let command = self.name;
+        if was_refused.swap(true, Ordering::Relaxed) {
+            tracing::debug!(command, %peer, "a command was refused: {unfit}");
+        } else {
+            tracing::warn!(
+                command,
+                %peer,
+                "a command was refused: {unfit}; further refusals are logged as `debug`"
+            );
         }
     }
 }

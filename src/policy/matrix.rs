@@ -36,7 +36,6 @@ mod page;
 mod rows;
 mod shown;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -47,11 +46,12 @@ pub use live::{LiveRead, LiveRow, LiveTool, LiveTools};
 pub(in crate::policy) use page::PageText;
 pub use page::html;
 use rows::RowJudge;
+pub use rows::{KnownTool, ToolRow};
 pub use shown::shown;
 
 use super::testing::{SampleCaller, Unasked, effect_name};
 use crate::authz::{
-    self, About, Effect, Glob, Names, Policy, Preview, PreviewOutcome, TrustedHints, UNCLASSIFIED,
+    self, About, Effect, Names, Policy, Preview, PreviewOutcome, TrustedHints, UNCLASSIFIED,
 };
 
 /// The most cells that are computed.
@@ -59,15 +59,6 @@ const CELLS_MAX: usize = 1_000_000;
 
 /// The tools of each server.
 pub type KnownTools = BTreeMap<String, BTreeSet<KnownTool>>;
-
-/// A tool, or the tools that fit a pattern and have no row of their own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KnownTool {
-    /// The tool of this name.
-    Named(String),
-    /// Any other tool that fits this pattern.
-    Fitting(String),
-}
 
 /// The decisions for every caller and tool.
 #[derive(Debug)]
@@ -86,21 +77,6 @@ pub struct Matrix {
     pub notes: Vec<RuleNote>,
     /// Servers without known tools.
     pub unknown: Vec<String>,
-}
-
-/// One tool.
-#[derive(Debug)]
-pub struct ToolRow {
-    /// Its server.
-    pub server: String,
-    /// The tool.
-    pub tool: KnownTool,
-    /// Whether only a running service has seen it, and what becomes of it then.
-    pub live: Option<LiveRow>,
-    /// Its risk class.
-    pub class: String,
-    /// One cell for each caller.
-    pub cells: Vec<Preview>,
 }
 
 /// A rule that some cell refers to.
@@ -182,7 +158,9 @@ impl Matrix {
                 unknown.push(server.clone());
             }
             for tool in tools {
-                rows.push(judge.row(&server, tool)?);
+                let name = tool.sample();
+                let row = judge.row(&server, tool);
+                rows.push(row.map_err(|cause| MatrixError::Unasked { tool: name, cause })?);
             }
             for LiveTool { name, is_refused } in listed {
                 if let Ok(row) = judge.row(&server, KnownTool::Named(name.clone())) {
@@ -320,32 +298,6 @@ fn named_tools(policy: &Policy, server: &str) -> BTreeSet<KnownTool> {
         }
     }
     tools
-}
-
-impl KnownTool {
-    fn of(glob: &Glob) -> Self {
-        glob.exact().map_or_else(
-            || KnownTool::Fitting(glob.as_str().to_owned()),
-            |name| KnownTool::Named(name.to_string()),
-        )
-    }
-
-    /// What a reader sees: the name, or `any other get_*`.
-    #[must_use]
-    pub fn text(&self) -> Cow<'_, str> {
-        match self {
-            KnownTool::Named(name) => name.into(),
-            KnownTool::Fitting(pattern) => format!("any other {pattern}").into(),
-        }
-    }
-
-    /// The name that is judged; for a pattern, one that fits it and is unlikely to be any tool's.
-    fn sample(&self) -> String {
-        match self {
-            KnownTool::Named(name) => name.clone(),
-            KnownTool::Fitting(pattern) => pattern.replace(['*', '?'], "~"),
-        }
-    }
 }
 
 /// The word for a cell.

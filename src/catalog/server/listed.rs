@@ -42,7 +42,7 @@ pub struct ListedTool {
 }
 
 impl ServerTools {
-    pub(in crate::catalog) fn listed(&self, server: &str) -> ListedTools {
+    pub(crate) fn listed(&self, server: &str) -> ListedTools {
         let recorded = self.accepted.load();
         let seen = lock(&self.seen);
         let is_truncated = self.has_untracked.load(Ordering::Relaxed) || seen.len() > LISTED_MAX;

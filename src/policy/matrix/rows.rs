@@ -3,9 +3,33 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{KnownTool, LiveRow, MatrixError, ToolRow};
-use crate::authz::{self, Policy, Preview, PreviewOutcome, TrustedHints};
-use crate::policy::testing::SampleCaller;
+use super::live::LiveRow;
+use crate::authz::{self, Glob, Policy, Preview, PreviewOutcome, TrustedHints};
+use crate::policy::testing::{SampleCaller, Unasked};
+
+/// A tool, or the tools that fit a pattern and have no row of their own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KnownTool {
+    /// The tool of this name.
+    Named(String),
+    /// Any other tool that fits this pattern.
+    Fitting(String),
+}
+
+/// One tool.
+#[derive(Debug)]
+pub struct ToolRow {
+    /// Its server.
+    pub server: String,
+    /// The tool.
+    pub tool: KnownTool,
+    /// Whether only a running service has seen it, and what becomes of it then.
+    pub live: Option<LiveRow>,
+    /// Its risk class.
+    pub class: String,
+    /// One cell for each caller.
+    pub cells: Vec<Preview>,
+}
 
 /// Judges the calls of one tool after another.
 pub(super) struct RowJudge<'m> {
@@ -15,7 +39,7 @@ pub(super) struct RowJudge<'m> {
 }
 
 impl RowJudge<'_> {
-    pub(super) fn row(&self, server: &str, tool: KnownTool) -> Result<ToolRow, MatrixError> {
+    pub(super) fn row(&self, server: &str, tool: KnownTool) -> Result<ToolRow, Unasked> {
         let (policy, hints) = (self.policy, self.hints);
         let name = tool.sample();
         let class = policy.class(server, &name, hints.of(server, &name));
@@ -27,11 +51,7 @@ impl RowJudge<'_> {
                 authz::preview(policy, request, caller.time)
             })
         };
-        let cells = self.callers.iter().map(cell).collect::<Result<_, _>>();
-        let cells = cells.map_err(|cause| MatrixError::Unasked {
-            tool: name.clone(),
-            cause,
-        })?;
+        let cells = self.callers.iter().map(cell).collect::<Result<_, _>>()?;
         Ok(ToolRow {
             server: server.to_owned(),
             tool,
@@ -68,6 +88,32 @@ impl ToolRow {
             None => name,
             Some(LiveRow::Judged) => format!("{name} (live)").into(),
             Some(LiveRow::Refused) => format!("{name} (live, refused: not recorded)").into(),
+        }
+    }
+}
+
+impl KnownTool {
+    pub(super) fn of(glob: &Glob) -> Self {
+        glob.exact().map_or_else(
+            || KnownTool::Fitting(glob.as_str().to_owned()),
+            |name| KnownTool::Named(name.to_string()),
+        )
+    }
+
+    /// What a reader sees: the name, or `any other get_*`.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            KnownTool::Named(name) => name.into(),
+            KnownTool::Fitting(pattern) => format!("any other {pattern}").into(),
+        }
+    }
+
+    /// The name that is judged; for a pattern, one that fits it and is unlikely to be any tool's.
+    pub(super) fn sample(&self) -> String {
+        match self {
+            KnownTool::Named(name) => name.clone(),
+            KnownTool::Fitting(pattern) => pattern.replace(['*', '?'], "~"),
         }
     }
 }
