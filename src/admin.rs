@@ -1,5 +1,19 @@
-//! The admin endpoint: liveness, readiness with its details, metrics. For operators, not clients.
+//! The admin endpoint: liveness, readiness with its details, metrics, and commands. For operators,
+//! not clients.
+//!
+//! | file | has |
+//! |---|---|
+//! | `command` | what changes something: POST, by [`Command`] |
+//! | `guard` | who may do so |
+//! | `answer` | answers in JSON |
+//!
+//! `README.md` beside them says what operators see.
 
+mod answer;
+mod command;
+mod guard;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,12 +24,23 @@ use axum::routing::get;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
+use answer::answer;
+
 use crate::health::{Readiness, ReadinessState};
 use crate::telemetry::metrics::{CONTENT_TYPE, Metrics};
 
-/// What the endpoint tells.
-#[derive(Clone)]
+pub use command::{Command, CommandFault, CommandRequest, Running};
+
+/// What the endpoint tells and does.
 pub struct Admin {
+    told: Told,
+    pages: Vec<Detail>,
+    commands: Vec<Command>,
+}
+
+/// What the endpoint tells of the process as a whole.
+#[derive(Clone)]
+struct Told {
     readiness: Readiness,
     metrics: Metrics,
     sample: Arc<dyn Fn(&Metrics) + Send + Sync>,
@@ -41,21 +66,48 @@ impl Admin {
         sample: impl Fn(&Metrics) + Send + Sync + 'static,
         details: Vec<Detail>,
     ) -> Self {
-        Self {
+        let told = Told {
             readiness,
             metrics,
             sample: Arc::new(sample),
             details: details.into(),
+        };
+        Self {
+            told,
+            pages: Vec::new(),
+            commands: Vec::new(),
         }
     }
 
-    /// The routes: `/livez`, `/readyz` and `/metrics`, for GET and HEAD.
+    /// The endpoint with these pages too: each answers GET below its name, as JSON.
+    #[must_use]
+    pub fn with_pages(self, pages: Vec<Detail>) -> Self {
+        Self { pages, ..self }
+    }
+
+    /// The endpoint with these commands too.
+    #[must_use]
+    pub fn with_commands(self, commands: Vec<Command>) -> Self {
+        Self { commands, ..self }
+    }
+
+    /// The routes: `/livez`, `/readyz`, `/metrics` and the pages, for GET and HEAD, and the commands,
+    /// for POST alone.
     pub fn routes(self) -> Router {
-        Router::new()
+        let mut routes = Router::new()
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
-            .route("/metrics", get(metrics))
-            .with_state(self)
+            .route("/metrics", get(metrics));
+        for page in self.pages {
+            let path = format!("/{}", page.name);
+            let page = Arc::new(page);
+            let told = move || async move { answer(StatusCode::OK, &(page.state)()) };
+            routes = routes.route(&path, get(told));
+        }
+        for command in self.commands {
+            routes = command.add_to(routes);
+        }
+        routes.with_state(self.told)
     }
 
     /// Answers on a socket until `shutdown` resolves and what is in flight is done.
@@ -67,9 +119,13 @@ impl Admin {
         socket: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        axum::serve(socket, self.routes())
-            .with_graceful_shutdown(shutdown)
-            .await
+        let routes = self.routes();
+        axum::serve(
+            socket,
+            routes.into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(shutdown)
+        .await
     }
 }
 
@@ -77,7 +133,7 @@ async fn livez() -> &'static str {
     "ok\n"
 }
 
-async fn readyz(State(admin): State<Admin>) -> Response {
+async fn readyz(State(admin): State<Told>) -> Response {
     let state = admin.readiness.state();
     let status = match state {
         ReadinessState::Ready => StatusCode::OK,
@@ -96,15 +152,10 @@ async fn readyz(State(admin): State<Admin>) -> Response {
         "waiting_for": admin.readiness.closed(),
         "details": details,
     });
-    (
-        status,
-        [(header::CONTENT_TYPE, "application/json")],
-        format!("{body:#}\n"),
-    )
-        .into_response()
+    answer(status, &body)
 }
 
-async fn metrics(State(admin): State<Admin>) -> Response {
+async fn metrics(State(admin): State<Told>) -> Response {
     (admin.sample)(&admin.metrics);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], admin.metrics.text()).into_response()
 }
@@ -112,7 +163,7 @@ async fn metrics(State(admin): State<Admin>) -> Response {
 impl std::fmt::Debug for Admin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Admin")
-            .field("readiness", &self.readiness)
+            .field("readiness", &self.told.readiness)
             .finish_non_exhaustive()
     }
 }

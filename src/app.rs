@@ -25,10 +25,12 @@
 
 mod background;
 mod clock;
+mod commands;
 mod config_record;
 mod context;
 mod error;
 mod last_good;
+mod pages;
 mod part_tasks;
 mod parts;
 mod preflight;

@@ -37,7 +37,7 @@ use std::thread::JoinHandle;
 use durable::Receipt;
 use queue::Queue;
 
-pub use cut::{Kept, LINE_BYTES_MAX};
+pub use cut::{Kept, KeptList, LINE_BYTES_MAX};
 pub use durable::NotDurable;
 pub use notice::{Event, Notice};
 pub use queue::{Losses, QueueLimits};
@@ -116,6 +116,18 @@ impl Audit {
             // A loss is counted.
             let _taken = self.hand_over(line, None);
         }
+    }
+
+    /// Hands over a notice, and waits as [`record_durably`](Self::record_durably) does.
+    ///
+    /// # Errors
+    /// [`NotDurable`]: the notice is lost, or nobody knows that it is not.
+    pub async fn notice_durably(&self, notice: &Notice) -> Result<(), NotDurable> {
+        // Writing to memory does not fail.
+        let line = notice.line().unwrap_or_default();
+        let (receipt, written) = durable::receipt();
+        self.hand_over(line, Some(receipt))?;
+        written.wait().await
     }
 
     fn hand_over(&self, mut line: Vec<u8>, receipt: Option<Receipt>) -> Result<(), NotDurable> {

@@ -35,7 +35,7 @@
 //! let catalog = Catalog::open(vec![server], limits, Timestamp::UNIX_EPOCH).unwrap();
 //! let observe = |list: &str| {
 //!     let tool = parse_record(list).unwrap().remove(0);
-//!     catalog.observe("notes", &tool.name, &tool.definition)
+//!     catalog.observe("notes", &tool.name, &tool.definition, Timestamp::UNIX_EPOCH)
 //! };
 //!
 //! let first = observe(r#"[{"name": "read", "description": "Reads a note."}]"#);
@@ -73,7 +73,7 @@ pub use description::{
 };
 pub use input_schema::{InputSchema, InvalidArguments, UnusableSchema};
 pub use marks::{MarkedArgument, ToolMarks};
-pub use server::{Observed, Overview, Standing, ToolChange, ToolRefusal};
+pub use server::{ListedTool, ListedTools, Observed, Overview, Standing, ToolChange, ToolRefusal};
 pub use settings::{CatalogLimits, OnChange, OnUnknown, Trust, WatchedServer};
 pub use snapshot::InvalidSnapshot;
 
@@ -146,7 +146,7 @@ impl Catalog {
     /// Takes note of a tool in a list: an object with this `name`. To be called for every tool of
     /// every list, those that are hidden too.
     #[must_use]
-    pub fn observe(&self, server: &str, name: &str, tool: &Value<'_>) -> Observed {
+    pub fn observe(&self, server: &str, name: &str, tool: &Value<'_>, now: Timestamp) -> Observed {
         let Some(known) = self.servers.get(server) else {
             return Observed {
                 is_new: false,
@@ -160,7 +160,7 @@ impl Catalog {
             digest: digest(name, tool).into(),
             class: Annotations::of(tool).class(),
         };
-        known.observe(name, seen, &ToolMarks::of(tool), self.limits)
+        known.observe(name, seen, &ToolMarks::of(tool), self.limits, now)
     }
 
     /// What a tool in a list is beside the accepted one, of which no note is taken.
@@ -258,6 +258,15 @@ impl Catalog {
             .map(|(name, known)| known.overview(name))
             .collect();
         all.sort_by_key(|one| one.server);
+        all
+    }
+
+    /// The tools that the lists of each server have shown, by server.
+    #[must_use]
+    pub fn listed(&self) -> Vec<ListedTools> {
+        let servers = self.servers.iter();
+        let mut all: Vec<_> = servers.map(|(name, known)| known.listed(name)).collect();
+        all.sort_unstable_by(|one, other| one.server.cmp(&other.server));
         all
     }
 

@@ -13,9 +13,12 @@
 //! # assert_eq!(format!("{exit_code:?}"), format!("{:?}", std::process::ExitCode::SUCCESS));
 //! ```
 
+mod admin;
 mod classify;
+mod clear;
 mod diff;
 mod explain;
+mod live;
 mod load;
 mod matrix;
 mod outcome;
@@ -49,6 +52,7 @@ enum Command {
     Diff(diff::DiffArguments),
     Record(record::RecordArguments),
     Classify(classify::ClassifyArguments),
+    Clear(clear::ClearArguments),
     Schema(schema::SchemaArguments),
 }
 
@@ -64,6 +68,7 @@ pub fn run(line: CommandLine) -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Record(arguments) => record::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
+        Command::Clear(arguments) => clear::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     };
     done.unwrap_or_else(|stop| outcome::stopped(&stop))

@@ -82,11 +82,12 @@
 //! | port | protocol | why apart |
 //! |---|---|---|
 //! | `listen` | gRPC: `ext_authz`, `ext_proc`, health, reflection; TCP or a unix socket, TLS optional | For Envoy alone: whoever reaches it can ask whether a token is good. |
-//! | `admin.listen` | HTTP: `/livez`, `/readyz`, `/metrics` | For operators and the kubelet, who have no client certificate of Envoy's. |
+//! | `admin.listen` | HTTP: `/livez`, `/readyz`, `/metrics`, `/tools`, and commands by POST from this host | For operators and the kubelet, who have no client certificate of Envoy's. |
 //!
 //! Outwards the process speaks to the issuers ([`fetch`]), through a proxy where one is configured,
 //! and to the collector of traces ([`telemetry`]), and to nobody else. The command `record` is a
-//! client of the MCP server that it is told to ask.
+//! client of the MCP server that it is told to ask, and `clear` and `matrix --live` of the admin
+//! endpoint.
 //!
 //! # Who may import whom
 //!

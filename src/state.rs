@@ -19,12 +19,14 @@
 //! # Files
 //!
 //! The traits are in `limits.rs`, `windows.rs` and `binding.rs`, and [`State`] combines them.
+//! Operators use [`Usage`], and [`ClearStore`] to have a subject's counts forgotten.
 //! [`Memory`] keeps everything in this process; [`open`] chooses the store. `tests.rs` has the test
 //! suite of every store. A store that replicas share becomes a folder beside `memory/` with files
 //! of the same names; [`Reply::Later`] is for it. [`InFlight`] is not part of a store, because it
 //! knows which ids await a response in this process.
 
 mod binding;
+mod clearing;
 mod digest;
 mod in_flight;
 mod lapses;
@@ -41,6 +43,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use binding::{Bind, Binding, BindingKey, BindingKind, BindingStore, Owner, Whose};
+pub use clearing::{ClearStore, Cleared, Clearing, CounterKind};
 pub(crate) use digest::ShortDigest;
 pub use in_flight::{
     AFTER_ERROR_MAX, IN_FLIGHT_MAX, IdInUse, InFlight, RECENT_MIN, RequestIds, RequestKey,
@@ -70,6 +73,8 @@ pub struct Store {
     pub state: Arc<dyn State>,
     /// For operators.
     pub usage: Arc<dyn Usage>,
+    /// For operators who lift limits.
+    pub clearing: Arc<dyn ClearStore>,
 }
 
 /// Opens the store that the settings select: the memory of this process.
@@ -78,7 +83,8 @@ pub fn open(settings: StateSettings) -> Store {
     let memory = Arc::new(Memory::new(settings));
     Store {
         state: Arc::clone(&memory) as Arc<dyn State>,
-        usage: memory,
+        usage: Arc::clone(&memory) as Arc<dyn Usage>,
+        clearing: memory,
     }
 }
 

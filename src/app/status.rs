@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::config_record::ConfigRecord;
 use super::parts::ServiceParts;
+use super::{commands, pages};
 use crate::admin::{Admin, Detail};
 use crate::authn::Authenticator;
 use crate::catalog::Catalog;
@@ -41,9 +42,12 @@ pub(super) fn admin(parts: &ServiceParts) -> Admin {
         state: Box::new(move || notices_detail(&notices)),
     });
     let (readiness, metrics) = (parts.readiness.clone(), parts.metrics.clone());
+    let (pages, commands) = (pages::all(parts), commands::all(parts));
     let parts = parts.clone();
     let sample = move |metrics: &Metrics| sample(&parts, metrics);
     Admin::new(readiness, metrics, sample, details)
+        .with_pages(pages)
+        .with_commands(commands)
 }
 
 fn config_part(parts: &ServiceParts) -> Detail {

@@ -14,6 +14,8 @@ const TEXT_CHARS_MAX: usize = 256;
 const TEXT_BYTES_MAX: usize = 512;
 /// How many bytes a text may take that is short where it is honest.
 const SHORT_TEXT_BYTES_MAX: usize = 112;
+/// How many bytes a list of a notice may take.
+const LIST_BYTES_MAX: usize = 1536;
 /// The most bytes that one of a text takes, as it is written.
 const ESCAPE_BYTES_MAX: usize = 6;
 
@@ -74,6 +76,43 @@ impl Kept {
 impl Serialize for Kept {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&self.text)
+    }
+}
+
+/// The first of some texts, as many as a record keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptList {
+    texts: Vec<Kept>,
+    pub(super) is_cut: bool,
+}
+
+impl KeptList {
+    /// As many of these texts as are kept.
+    #[must_use]
+    pub fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
+        let mut left = LIST_BYTES_MAX;
+        let mut list = KeptList {
+            texts: Vec::new(),
+            is_cut: false,
+        };
+        for text in texts {
+            let kept = Kept::of(text);
+            let length = json::written_length(&kept.text).saturating_add(QUOTES_AND_COMMA);
+            let Some(rest) = left.checked_sub(length) else {
+                list.is_cut = true;
+                break;
+            };
+            left = rest;
+            list.is_cut |= kept.is_cut;
+            list.texts.push(kept);
+        }
+        list
+    }
+}
+
+impl Serialize for KeptList {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.texts.serialize(to)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Evidence that is not a decision, such as a tool that changed.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::SessionHash;
-use super::cut::{Kept, limited};
+use super::cut::{Kept, KeptList, limited};
 
 /// An event and its place. Absent fields are left out of the line, and the member `event` tells the
 /// line from a decision.
@@ -117,6 +118,24 @@ pub enum Event {
         /// The task's id.
         task: Kept,
     },
+    /// An operator had forgotten what was counted for a subject.
+    CountsCleared {
+        /// The address from which that was asked. Who asked cannot be known.
+        #[serde(rename = "client.address")]
+        address: IpAddr,
+        /// Its port.
+        #[serde(rename = "client.port")]
+        port: u16,
+        /// Why, in the operator's words.
+        reason: Kept,
+        /// The only rule whose counts were meant, if not those of all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rule: Option<Kept>,
+        /// The rules whose counts were forgotten.
+        rules: KeptList,
+        /// How many counts were forgotten.
+        forgotten: u64,
+    },
 }
 
 impl Event {
@@ -126,6 +145,12 @@ impl Event {
             | Event::ToolUnclassified { name: text }
             | Event::ToolUnknown { name: text }
             | Event::TaskBound { task: text } => text.is_cut,
+            Event::CountsCleared {
+                reason,
+                rule,
+                rules,
+                ..
+            } => reason.is_cut || rules.is_cut || rule.as_ref().is_some_and(|rule| rule.is_cut),
             Event::ListFiltered { .. }
             | Event::ResponseRefused { .. }
             | Event::SessionBound { .. } => false,
@@ -139,6 +164,25 @@ impl Event {
             name: Kept::of(name),
             digest,
             digest_accepted,
+        }
+    }
+
+    /// [`Event::CountsCleared`].
+    #[must_use]
+    pub fn counts_cleared<'r>(
+        peer: SocketAddr,
+        reason: &str,
+        rule: Option<&str>,
+        rules: impl IntoIterator<Item = &'r str>,
+        forgotten: u64,
+    ) -> Self {
+        Event::CountsCleared {
+            address: peer.ip().to_canonical(),
+            port: peer.port(),
+            reason: Kept::of(reason),
+            rule: rule.map(Kept::of),
+            rules: KeptList::of(rules),
+            forgotten,
         }
     }
 

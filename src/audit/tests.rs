@@ -508,3 +508,49 @@ fn a_notice_is_a_line_of_its_own_kind() {
         assert!(line.ends_with(&end), "{line}");
     }
 }
+
+/// What an operator wrote is bounded as what clients write is.
+#[test]
+fn an_operators_words_are_bounded() {
+    let sink = Shared::default();
+    let (audit, thread) = Audit::start(sink.clone(), records(8)).unwrap();
+    let notice = |event| Notice {
+        time: "2026-11-20T10:00:00Z".parse().unwrap(),
+        event,
+        decision_id: None,
+        server: None,
+        issuer: Some("i".into()),
+        subject: Some("alice".into()),
+    };
+    let long = "x".repeat(300);
+    let peer = |text: &str| text.parse().unwrap();
+    let mapped = peer("[::ffff:127.0.0.1]:9");
+    let rules = ["r", "team/s"];
+    audit.notice(&notice(Event::counts_cleared(
+        mapped, "so\n", None, rules, 3,
+    )));
+    let (six, many) = (peer("[::1]:9"), [long.as_str(); 20]);
+    audit.notice(&notice(Event::counts_cleared(
+        six,
+        &long,
+        Some("r"),
+        many,
+        u64::MAX,
+    )));
+    drop(audit);
+    thread.join().unwrap();
+    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let cut = "x".repeat(256);
+    let listed = [cut.as_str(); 5].join("\",\"");
+    let whole = [
+        r#""event":"counts_cleared","client.address":"127.0.0.1","client.port":9,"reason":"so\n","rules":["r","team/s"],"forgotten":3,"issuer":"i","subject":"alice"}"#.to_owned(),
+        format!(
+            r#""event":"counts_cleared","client.address":"::1","client.port":9,"reason":"{cut}","rule":"r","rules":["{listed}"],"forgotten":18446744073709551615,"issuer":"i","subject":"alice","cut":true}}"#
+        ),
+    ];
+    let whole: Vec<String> = whole
+        .iter()
+        .map(|event| format!(r#"{{"time":"2026-11-20T10:00:00Z",{event}"#))
+        .collect();
+    assert_eq!(text.lines().collect::<Vec<_>>(), whole);
+}

@@ -127,6 +127,13 @@ impl TrustedHints {
         self.0.insert(server.to_owned(), tools);
     }
 
+    /// Adds the class of a tool that has none yet, if its server is trusted.
+    pub fn add(&mut self, server: &str, tool: &str, class: HintedClass) {
+        if let Some(tools) = self.0.get_mut(server) {
+            tools.entry(tool.to_owned()).or_insert(class);
+        }
+    }
+
     /// Whether the annotations of a server are trusted.
     #[must_use]
     pub fn trusts(&self, server: &str) -> bool {

@@ -21,6 +21,31 @@ pub enum KeyPart {
     Tool,
 }
 
+impl KeyPart {
+    /// Every part, in the order of keys.
+    pub const ALL: [KeyPart; 6] = [
+        KeyPart::Subject,
+        KeyPart::Agent,
+        KeyPart::Tenant,
+        KeyPart::Session,
+        KeyPart::Server,
+        KeyPart::Tool,
+    ];
+
+    /// Its name in a policy.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            KeyPart::Subject => "subject",
+            KeyPart::Agent => "agent",
+            KeyPart::Tenant => "tenant",
+            KeyPart::Session => "session",
+            KeyPart::Server => "server",
+            KeyPart::Tool => "tool",
+        }
+    }
+}
+
 /// What a window counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Count {

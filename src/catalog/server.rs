@@ -1,7 +1,10 @@
 //! The tools of one server: what was accepted of them, what was seen, and how the two compare.
 
+mod listed;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -14,6 +17,8 @@ use super::snapshot::{self, Accepted, InvalidSnapshot, Snapshot};
 use super::told::Told;
 use crate::authz::{HintedClass, Hints};
 use crate::file::{self, Failing, ReadError, START_TIME_MAX};
+
+pub use listed::{ListedTool, ListedTools};
 
 /// How many definitions of a tool are told apart from those that were reported already.
 pub(super) const REPORTED_MAX: usize = 8;
@@ -29,7 +34,9 @@ pub(super) struct ServerTools {
     pub(super) accepted: ArcSwap<Snapshot>,
     /// The tools of the record by their pages.
     pages: ArcSwap<Pages>,
-    seen: Arc<Mutex<HashMap<Box<str>, SeenTool>>>,
+    seen: Arc<Mutex<HashMap<Arc<str>, SeenTool>>>,
+    /// Whether a list has shown a tool that there was no room to remember.
+    has_untracked: Arc<AtomicBool>,
     pub(super) told: Arc<Told>,
     failing: Mutex<Option<Failing>>,
 }
@@ -49,6 +56,8 @@ struct SeenTool {
     against: Arc<str>,
     /// Digests that were reported as changes, the latest last.
     reported: Vec<Arc<str>>,
+    first_seen: Timestamp,
+    last_seen: Timestamp,
 }
 
 /// What a listed tool was found to be.
@@ -175,6 +184,8 @@ impl ServerTools {
             pages: ArcSwap::from_pointee(pages(&accepted)),
             accepted: ArcSwap::from_pointee(accepted),
             seen: earlier.map_or_else(Arc::default, |earlier| Arc::clone(&earlier.seen)),
+            has_untracked: earlier
+                .map_or_else(Arc::default, |earlier| Arc::clone(&earlier.has_untracked)),
             told: earlier.map_or_else(Arc::default, |earlier| Arc::clone(&earlier.told)),
             failing: Mutex::new(failing),
         })
@@ -198,6 +209,7 @@ impl ServerTools {
         found: Accepted,
         marks: &ToolMarks,
         limits: CatalogLimits,
+        now: Timestamp,
     ) -> Observed {
         let recorded = self.accepted.load();
         let recorded = recorded.get(name).map(|recorded| &recorded.accepted);
@@ -205,6 +217,7 @@ impl ServerTools {
         let has_room = seen.len() < limits.tools_max && name.len() <= limits.name_bytes_max;
         let is_new = !seen.contains_key(name);
         if is_new && recorded.is_none() && !has_room {
+            self.has_untracked.store(true, Ordering::Relaxed);
             return Observed {
                 is_new: false,
                 is_tracked: false,
@@ -220,7 +233,10 @@ impl ServerTools {
             marks: Arc::new(marks.clone()),
             has_others: false,
             reported: Vec::new(),
+            first_seen: now,
+            last_seen: now,
         });
+        tool.last_seen = now.max(tool.last_seen);
         tool.last = Arc::clone(&found.digest);
         tool.has_others |= tool.first.digest != found.digest;
         let accepted = recorded.unwrap_or(&tool.first).clone();

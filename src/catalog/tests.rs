@@ -45,7 +45,7 @@ const DENY: Trust = Trust {
 
 /// What a list showed, and what came of it: (new, reported, refused in the list, refused to calls).
 fn look(catalog: &Catalog, name: &str, description: &str) -> (bool, bool, bool, bool) {
-    let observed = catalog.observe("s", name, &tool(name, description, "{}").definition);
+    let observed = catalog.observe("s", name, &tool(name, description, "{}").definition, now());
     assert!(observed.is_tracked);
     (
         observed.is_new,
@@ -103,7 +103,7 @@ fn the_first_definition_is_accepted_where_nothing_is_recorded() {
 fn changes_are_reported_and_not_refused_by_default() {
     let catalog = open(Trust::default(), None);
     assert_eq!(look(&catalog, "t", "a"), (true, false, false, false));
-    let changed = catalog.observe("s", "t", &tool("t", "b", "{}").definition);
+    let changed = catalog.observe("s", "t", &tool("t", "b", "{}").definition, now());
     assert_eq!(
         changed.change,
         Some(ToolChange {
@@ -193,7 +193,7 @@ fn hints_are_those_of_the_accepted_definition() {
         ("u", "a", r#"{"readOnlyHint":true}"#, HintedClass::Write),
     ] {
         let tool = tool(name, description, annotations);
-        let observed = catalog.observe("s", name, &tool.definition);
+        let observed = catalog.observe("s", name, &tool.definition, now());
         assert_eq!(observed.hints, Hints::Trusted(Some(hinted)));
         assert_eq!(of(name), observed.hints);
     }
@@ -215,7 +215,7 @@ fn memory_is_bounded() {
         look(&catalog, name, "x");
     }
     for name in ["d", "longer than eight"] {
-        let observed = catalog.observe("s", name, &tool(name, "x", "{}").definition);
+        let observed = catalog.observe("s", name, &tool(name, "x", "{}").definition, now());
         assert!(!observed.is_tracked && !observed.is_new && observed.refusal.is_none());
     }
     // There is always room for what is recorded, and what is remembered stays.

@@ -2,12 +2,14 @@
 
 mod tables;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use super::live::{self, Configured};
 use super::load;
 use super::outcome::{Stop, print};
 use crate::authz::{PreviewOutcome, PreviewTime};
@@ -27,15 +29,25 @@ pub(super) struct MatrixArguments {
     /// A file with `subjects`; by default, one subject for each name in the rules' `who`
     #[arg(long, value_name = "FILE")]
     subjects: Option<PathBuf>,
+    /// The admin endpoint (`admin.listen`) of the running service: tools that it has seen in lists
+    /// have a row too
+    #[arg(long, value_name = "URL")]
+    live: Option<String>,
+    /// Ask a service on another host over http, which anybody on the way can change
+    #[arg(long, requires = "live")]
+    insecure_http: bool,
     /// The moment to judge at, as RFC 3339; by default now, with rules that depend on the hour left
     /// open
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
     /// Show these servers only
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME,…")]
     server: Vec<String>,
+    /// Show these tools only
+    #[arg(long, value_name = "NAME,…")]
+    tool: Vec<String>,
     /// Show these subjects only
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME,…")]
     subject: Vec<String>,
     /// Show only tools and subjects with one of these outcomes
     #[arg(long, value_name = "OUTCOME", value_delimiter = ',')]
@@ -66,8 +78,11 @@ pub(super) fn run(arguments: &MatrixArguments) -> Result<ExitCode, Stop> {
         config,
         candidate,
         subjects,
+        live,
+        insecure_http,
         at,
         server,
+        tool,
         subject,
         outcome,
         format,
@@ -87,6 +102,7 @@ pub(super) fn run(arguments: &MatrixArguments) -> Result<ExitCode, Stop> {
     }
     let all = loaded.config.servers.iter();
     let servers = named(server, all.map(|one| one.name.clone()).collect(), "server")?;
+    let servers = Vec::from_iter(servers);
     let names = callers.iter().map(|caller| caller.name.clone()).collect();
     let shown = named(subject, names, "subject")?;
     callers.retain(|caller| shown.contains(&caller.name));
@@ -94,14 +110,27 @@ pub(super) fn run(arguments: &MatrixArguments) -> Result<ExitCode, Stop> {
     let closed = loaded.config.servers.iter();
     let closed = closed.filter(|one| one.trust.on_unknown == OnUnknown::Deny);
     let closed: Vec<&str> = closed.map(|one| &*one.name).collect();
-    let servers = servers.iter().map(String::as_str);
-    let tools = matrix::known_tools(policy, servers, &recorded, &closed);
-    let matrix = Matrix::new(policy, &samples.hints, tools, callers, now);
+    let configured = Configured {
+        shown: &servers,
+        servers: loaded.config.servers.iter().map(|one| &*one.name).collect(),
+        closed: &closed,
+        recorded: &recorded,
+    };
+    let live = live.as_ref();
+    let live = live.map(|url| live::read(url, *insecure_http, &configured, &mut samples.hints));
+    let live = live.transpose()?;
+    let tools = servers.iter().map(String::as_str);
+    let tools = matrix::known_tools(policy, tools, &recorded, &closed);
+    let matrix = Matrix::new(policy, &samples.hints, tools, live, callers, now);
     let mut matrix = matrix.map_err(|error| Stop::failed(&error))?;
+    let names = matrix.rows.iter().map(|row| row.tool.text().into_owned());
+    let shown = named(tool, names.collect(), "tool")?;
+    matrix.rows.retain(|row| shown.contains(&*row.tool.text()));
     if !outcome.is_empty() {
         let outcomes: Vec<PreviewOutcome> = outcome.iter().map(|one| one.outcome()).collect();
         matrix.retain(&outcomes);
     }
+    matrix.retain_used_notes();
     let text = match format {
         MatrixFormat::Table => tables::text(&matrix),
         MatrixFormat::Csv => tables::csv(&matrix).map_err(|error| Stop::failed(&*error))?,
@@ -111,20 +140,31 @@ pub(super) fn run(arguments: &MatrixArguments) -> Result<ExitCode, Stop> {
     print(&text, 0)
 }
 
-/// The names that are asked for, or all of them if none is.
-fn named(asked: &[String], all: Vec<String>, what: &str) -> Result<Vec<String>, Stop> {
+/// The names that are asked for, or all of them if none is. An argument is a name or a list of names
+/// with commas between them; a name may have commas itself.
+fn named(asked: &[String], all: Vec<String>, what: &str) -> Result<BTreeSet<String>, Stop> {
+    let all = BTreeSet::from_iter(all);
     if asked.is_empty() {
         return Ok(all);
     }
-    if let Some(name) = asked.iter().find(|name| !all.contains(name)) {
-        let known = all.join(", ");
+    let asked = asked.iter().flat_map(|argument| {
+        if all.contains(argument) {
+            vec![argument.as_str()]
+        } else {
+            argument.split(',').collect()
+        }
+    });
+    let asked: BTreeSet<String> = asked.map(str::to_owned).collect();
+    if let Some(name) = asked.difference(&all).next() {
+        let known: Vec<&str> = all.iter().map(String::as_str).collect();
         let message = format!(
-            "there is no {what} `{}`; there are: {known}",
-            name.escape_debug()
+            "there is no {what} `{}`; there are: {}",
+            name.escape_debug(),
+            known.join(", ")
         );
         return Err(Stop::Failed(message));
     }
-    Ok(asked.to_vec())
+    Ok(asked)
 }
 
 impl OutcomeFilter {

@@ -21,33 +21,37 @@
 //! let tools = known_tools(&policy, ["github"], &BTreeMap::new(), &[]);
 //! let now = jiff::Timestamp::UNIX_EPOCH;
 //! let callers = named_in_rules(&policy, "https://idp.example.com", now);
-//! let matrix = Matrix::new(&policy, &context.hints, tools, callers, now).unwrap();
+//! let matrix = Matrix::new(&policy, &context.hints, tools, None, callers, now).unwrap();
 //! let words: Vec<&str> = matrix.rows[0].cells.iter().map(|cell| word(cell.outcome)).collect();
 //! assert_eq!((matrix.callers[0].name.as_str(), words), ("dev", vec!["allow", "deny"]));
 //! ```
 //!
 //! `callers` derives sample callers from the rules, `hours` words when a rule applies, and `page`
-//! renders a matrix as HTML. `shown` replaces the characters of a name that no reader would see.
+//! renders a matrix as HTML. `live` has the tools that a running service has seen. `shown` replaces the characters of a name that no reader would see.
 
 mod callers;
 mod hours;
+mod live;
 mod page;
+mod rows;
 mod shown;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 pub use callers::named_in_rules;
+pub use live::{LiveRead, LiveRow, LiveTool, LiveTools};
 pub(in crate::policy) use page::PageText;
 pub use page::html;
+use rows::RowJudge;
+pub use rows::{KnownTool, ToolRow};
 pub use shown::shown;
 
 use super::testing::{SampleCaller, Unasked, effect_name};
 use crate::authz::{
-    self, About, Effect, Glob, Names, Policy, Preview, PreviewOutcome, TrustedHints, UNCLASSIFIED,
+    self, About, Effect, Names, Policy, Preview, PreviewOutcome, TrustedHints, UNCLASSIFIED,
 };
 
 /// The most cells that are computed.
@@ -56,15 +60,6 @@ const CELLS_MAX: usize = 1_000_000;
 /// The tools of each server.
 pub type KnownTools = BTreeMap<String, BTreeSet<KnownTool>>;
 
-/// A tool, or the tools that fit a pattern and have no row of their own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KnownTool {
-    /// The tool of this name.
-    Named(String),
-    /// Any other tool that fits this pattern.
-    Fitting(String),
-}
-
 /// The decisions for every caller and tool.
 #[derive(Debug)]
 pub struct Matrix {
@@ -72,6 +67,8 @@ pub struct Matrix {
     pub revision: String,
     /// The moment that it is about, for callers who name no other.
     pub at: Timestamp,
+    /// Where the tools of a running service were read, if they were.
+    pub live: Option<LiveRead>,
     /// The callers.
     pub callers: Vec<SampleCaller>,
     /// One row for each tool, by server, class and name.
@@ -80,19 +77,6 @@ pub struct Matrix {
     pub notes: Vec<RuleNote>,
     /// Servers without known tools.
     pub unknown: Vec<String>,
-}
-
-/// One tool.
-#[derive(Debug)]
-pub struct ToolRow {
-    /// Its server.
-    pub server: String,
-    /// The tool.
-    pub tool: KnownTool,
-    /// Its risk class.
-    pub class: String,
-    /// One cell for each caller.
-    pub cells: Vec<Preview>,
 }
 
 /// A rule that some cell refers to.
@@ -140,46 +124,50 @@ impl Matrix {
         policy: &Policy,
         hints: &Arc<TrustedHints>,
         tools: KnownTools,
+        live: Option<LiveTools>,
         callers: Vec<SampleCaller>,
         at: Timestamp,
     ) -> Result<Self, MatrixError> {
-        let count: usize = tools.values().map(BTreeSet::len).sum();
+        let (mut read, mut listed) = match live {
+            Some(LiveTools { read, tools }) => (Some(read), tools),
+            None => (None, BTreeMap::new()),
+        };
+        for (server, known) in &tools {
+            if let Some(listed) = listed.get_mut(server) {
+                listed.retain(|tool| !known.contains(&KnownTool::Named(tool.name.clone())));
+            }
+        }
+        let known = tools.values().map(BTreeSet::len);
+        let count: usize = known.chain(listed.values().map(Vec::len)).sum();
         if count.saturating_mul(callers.len()) > CELLS_MAX {
             return Err(MatrixError::TooLarge);
         }
         if count == 0 {
             return Err(MatrixError::NoTools);
         }
+        let judge = RowJudge {
+            policy,
+            hints,
+            callers: &callers,
+        };
         let mut rows = Vec::new();
         let mut unknown = Vec::new();
         for (server, tools) in tools {
-            if tools.is_empty() {
+            let listed = listed.remove(&server).unwrap_or_default();
+            if tools.is_empty() && listed.is_empty() {
                 unknown.push(server.clone());
             }
             for tool in tools {
                 let name = tool.sample();
-                let class = policy.class(&server, &name, hints.of(&server, &name));
-                // Only the hints of an unrecorded tool are unknown.
-                let class = class.map_or_else(|| "unknown".to_owned(), ToString::to_string);
-                let cell = |caller: &SampleCaller| {
-                    let call = caller.calling(&server, &name, hints);
-                    call.ask(policy, |request| {
-                        let mut request = *request;
-                        request.context.stands = caller.stands;
-                        authz::preview(policy, &request, caller.time)
-                    })
-                };
-                let cells = callers.iter().map(cell).collect::<Result<_, _>>();
-                let cells = cells.map_err(|cause| MatrixError::Unasked {
-                    tool: name.clone(),
-                    cause,
-                })?;
-                rows.push(ToolRow {
-                    server: server.clone(),
-                    tool,
-                    class,
-                    cells,
-                });
+                let row = judge.row(&server, tool);
+                rows.push(row.map_err(|cause| MatrixError::Unasked { tool: name, cause })?);
+            }
+            for LiveTool { name, is_refused } in listed {
+                if let Ok(row) = judge.row(&server, KnownTool::Named(name.clone())) {
+                    rows.push(row.live(is_refused));
+                } else if let Some(read) = &mut read {
+                    read.uncallable.push((server.clone(), name));
+                }
             }
         }
         rows.sort_by_key(|row| {
@@ -193,8 +181,9 @@ impl Matrix {
         Ok(Matrix {
             revision: policy.revision().to_string(),
             at,
-            callers,
+            live: read,
             notes: notes(policy, &rows),
+            callers,
             rows,
             unknown,
         })
@@ -215,6 +204,12 @@ impl Matrix {
             let mut kept = keeps.iter();
             row.cells.retain(|_| kept.next().is_some_and(|keep| *keep));
         }
+    }
+
+    /// Leaves out the notes to which no cell refers any more.
+    pub fn retain_used_notes(&mut self) {
+        let used = deciding(&self.rows);
+        self.notes.retain(|note| used.contains(note.rule.as_str()));
     }
 
     /// The footnotes of a cell, from 1.
@@ -246,13 +241,16 @@ fn class_rank(class: &str) -> usize {
     }
 }
 
+/// The rules to which some cell refers.
+fn deciding(rows: &[ToolRow]) -> BTreeSet<&str> {
+    let cells = rows.iter().flat_map(|row| &row.cells);
+    let rules = cells.flat_map(|cell| &cell.rules);
+    rules.map(|rule| &**rule).collect()
+}
+
 /// In the order of the policy, so that the numbers are easy to follow.
 fn notes(policy: &Policy, rows: &[ToolRow]) -> Vec<RuleNote> {
-    let cells = rows.iter().flat_map(|row| &row.cells);
-    let named: BTreeSet<&str> = cells
-        .flat_map(|cell| &cell.rules)
-        .map(|rule| &**rule)
-        .collect();
+    let named = deciding(rows);
     let rules = policy
         .rules()
         .iter()
@@ -309,32 +307,6 @@ fn named_tools(policy: &Policy, server: &str) -> BTreeSet<KnownTool> {
         }
     }
     tools
-}
-
-impl KnownTool {
-    fn of(glob: &Glob) -> Self {
-        glob.exact().map_or_else(
-            || KnownTool::Fitting(glob.as_str().to_owned()),
-            |name| KnownTool::Named(name.to_string()),
-        )
-    }
-
-    /// What a reader sees: the name, or `any other get_*`.
-    #[must_use]
-    pub fn text(&self) -> Cow<'_, str> {
-        match self {
-            KnownTool::Named(name) => name.into(),
-            KnownTool::Fitting(pattern) => format!("any other {pattern}").into(),
-        }
-    }
-
-    /// The name that is judged; for a pattern, one that fits it and is unlikely to be any tool's.
-    fn sample(&self) -> String {
-        match self {
-            KnownTool::Named(name) => name.clone(),
-            KnownTool::Fitting(pattern) => pattern.replace(['*', '?'], "~"),
-        }
-    }
 }
 
 /// The word for a cell.

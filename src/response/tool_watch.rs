@@ -53,7 +53,9 @@ pub fn observe_tool(
     tool: &Value<'_>,
     reader: &ListReader<'_>,
 ) -> Observed {
-    let observed = pipeline.catalog.observe(&server.name, name, tool);
+    let observed = pipeline
+        .catalog
+        .observe(&server.name, name, tool, reader.now);
     if !observed.is_tracked {
         pipeline
             .metrics

@@ -96,6 +96,18 @@ impl Lapses {
         ends.insert((lapse.until, party.id));
     }
 
+    /// Forgets the lapse of a holder, and returns whether it mattered at `now`. That of its group
+    /// remains.
+    pub(crate) fn forget(&mut self, party: &Party, now: i64) -> bool {
+        let Some(lapse) = self.holders.remove(&party.id) else {
+            return false;
+        };
+        if let Some(group) = self.groups.get_mut(&party.group) {
+            group.ends.remove(&(lapse.until, party.id));
+        }
+        lapse.until > now
+    }
+
     /// Whether an evicted counter of a holder may still matter at `now`.
     pub(crate) fn has(&self, party: &Party, now: i64) -> bool {
         !self.are_over(now) && self.unknown_until(party, now, i64::MAX).is_some()

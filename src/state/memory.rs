@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+use super::clearing::{ClearStore, Cleared, Clearing};
 use super::digest::{ShortDigest, short_digest};
 use super::shares;
 use super::usage::{BindingUsage, Forgotten, StoreUsage, Usage};
@@ -179,6 +180,28 @@ impl BindingStore for Memory {
         let bind = |key: &BindingKey| self.of(key.kind()).bind(key.digest(), binding, how, now);
         let bound = keys.iter().map(bind).collect();
         Reply::now(bound)
+    }
+}
+
+impl ClearStore for Memory {
+    fn clear<'a>(&'a self, clearing: &'a Clearing, now: Timestamp) -> Reply<'a, Cleared> {
+        let mut cleared = Cleared::default();
+        let only = clearing.only.as_ref();
+        for party in clearing.parties() {
+            let mut next = Some(Counters::first_of(&party));
+            while let Some(from) = next {
+                let forgotten = &mut cleared.counters;
+                next = lock(&self.counters).forget_some(&party, from, only, now, forgotten);
+            }
+            let mut counters = lock(&self.counters);
+            if only.is_none() {
+                cleared.had_evictions |= counters.forget_evictions(&party, now);
+            }
+            let until = counters.unknown_until(&party, now);
+            let until = until.map(|until| Timestamp::from_second(until).unwrap_or(Timestamp::MAX));
+            cleared.unknown_until = cleared.unknown_until.max(until);
+        }
+        Reply::now(cleared)
     }
 }
 

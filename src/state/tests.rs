@@ -3,6 +3,7 @@
 //! [`keeps_its_word`] is the whole of it. A store is tested by one test, which gives it a way to open
 //! the store empty; what a store does besides, such as what it forgets first, it tests by itself.
 
+mod clearing;
 mod places;
 mod sampled;
 
@@ -14,6 +15,10 @@ use crate::authz::{Policy, Taken};
 
 /// Tries a store, which is opened empty for each property.
 pub(super) async fn keeps_its_word(fresh: impl Fn() -> Store) {
+    clearing::a_subject_has_what_it_had_before_it_was_counted(&fresh()).await;
+    clearing::only_exact_names_are_found(&fresh()).await;
+    clearing::only_the_kinds_that_are_meant_are_forgotten(&fresh()).await;
+    clearing::what_has_expired_is_not_told(&fresh()).await;
     let fresh = || fresh().state;
     buckets_empty_by_bursts_and_fill_at_their_rate(&*fresh()).await;
     a_clock_that_is_set_back_keeps_nobody_out(&*fresh()).await;

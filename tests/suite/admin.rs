@@ -1,6 +1,6 @@
 //! The admin endpoint over HTTP.
 
-use mcp_authz::admin::{Admin, Detail};
+use mcp_authz::admin::{Admin, Command, CommandFault, Detail};
 use mcp_authz::health::Readiness;
 use mcp_authz::telemetry::metrics::{DecisionKind, Metrics};
 use reqwest::{Client, Method, StatusCode};
@@ -32,6 +32,18 @@ impl Running {
             |metrics| metrics.keys.set_tokens_cached(3),
             vec![policy],
         );
+        let command = Command {
+            name: "echo",
+            run: Box::new(|request| {
+                let said: Result<Value, CommandFault> = request.read();
+                Box::pin(async move { said })
+            }),
+        };
+        let page = Detail {
+            name: "page",
+            state: Box::new(|| json!({"is": "told"})),
+        };
+        let admin = admin.with_pages(vec![page]).with_commands(vec![command]);
         let (stop, stopped) = oneshot::channel::<()>();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -118,9 +130,96 @@ async fn there_is_nothing_else() {
         (Method::DELETE, "/metrics", StatusCode::METHOD_NOT_ALLOWED),
         (Method::GET, "/", StatusCode::NOT_FOUND),
         (Method::GET, "/livez/x", StatusCode::NOT_FOUND),
+        (Method::GET, "/page", StatusCode::OK),
+        (Method::POST, "/page", StatusCode::METHOD_NOT_ALLOWED),
+        (Method::POST, "/echo/", StatusCode::NOT_FOUND),
     ] {
         let (status, _, _) = running.ask(method.clone(), path).await;
         assert_eq!(status, expected, "{method} {path}");
+    }
+}
+
+/// A command that is posted with these headers beside those that are needed.
+async fn posted(running: &Running, headers: &[(&str, &str)], body: String) -> (u16, String) {
+    let mut request = Client::new()
+        .post(format!("{}/echo", running.base))
+        .body(body);
+    if headers.iter().all(|(name, _)| *name != "content-type") {
+        request = request.header("content-type", "application/json");
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    assert_eq!(response.headers()["content-type"], "application/json");
+    assert!(
+        !response
+            .headers()
+            .contains_key("access-control-allow-origin")
+    );
+    (status, response.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn commands_are_posted() {
+    let running = Running::start().await;
+    let body = r#"{"a": 1}"#.to_owned();
+    let (status, text) = posted(&running, &[], body).await;
+    assert_eq!((status, text.as_str()), (200, "{\n  \"a\": 1\n}\n"));
+    for method in ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let url = format!("{}/echo", running.base);
+        let asked = Client::new().request(method, url);
+        let asked = asked.header("access-control-request-method", "POST");
+        let response = asked.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers()["allow"], "POST");
+    }
+}
+
+#[tokio::test]
+async fn what_a_page_in_a_browser_can_send_is_refused() {
+    let running = Running::start().await;
+    let fits = |text: &str| text.starts_with("{\n  \"error\": \"");
+    for (headers, expected) in [
+        (&[("origin", "http://evil.test")][..], 403),
+        (&[("origin", "null")], 403),
+        (&[("sec-fetch-site", "same-origin")], 403),
+        (&[("sec-fetch-site", "none")], 403),
+        (&[("referer", "http://localhost/")], 403),
+        (&[("host", "evil.test")], 403),
+        (&[("host", "localhost.evil.test:9002")], 403),
+        (&[("x-forwarded-for", "127.0.0.1")], 403),
+        (&[("content-type", "text/plain")], 415),
+        (
+            &[("content-type", "application/x-www-form-urlencoded")],
+            415,
+        ),
+        (&[("host", "localhost:1")], 200),
+        (&[("host", "[::1]")], 200),
+    ] {
+        let (status, text) = posted(&running, headers, "{}".to_owned()).await;
+        assert_eq!(status, expected, "{headers:?}: {text}");
+        assert!(expected == 200 || fits(&text), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_of_commands_are_bounded_json() {
+    let running = Running::start().await;
+    for (body, expected) in [
+        (String::new(), 400),
+        ("{".to_owned(), 400),
+        ("{} {}".to_owned(), 400),
+        ("\u{0}".to_owned(), 400),
+        (format!("\"{}\"", "x".repeat(60_000)), 200),
+        (format!("\"{}\"", "x".repeat(70_000)), 413),
+        ("[".repeat(60_000), 400),
+    ] {
+        let shown = body.get(..20).unwrap_or(&body).to_owned();
+        let (status, text) = posted(&running, &[], body).await;
+        assert_eq!(status, expected, "{shown}: {text}");
     }
 }
 

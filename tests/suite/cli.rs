@@ -2,6 +2,7 @@
 
 mod config_keys;
 mod diff;
+mod live;
 mod record;
 mod schema;
 
@@ -1308,6 +1309,8 @@ fn the_matrix_tells_who_may_call_what() {
             "matrix",
             "--config",
             GOOD,
+            "--at",
+            at[1],
             "--subjects",
             "-",
             "--format",
@@ -1317,7 +1320,7 @@ fn the_matrix_tells_who_may_call_what() {
     );
     let wanted = "github,delete_repo,destructive,'=Root,allow,office-deletes\r\ngithub,delete_repo,destructive,eve,deny,\r\n";
     let revision = compiled_revision();
-    let wanted = wanted.replace("\r\n", &format!(",{revision}\r\n"));
+    let wanted = wanted.replace("\r\n", &format!(",{revision},2026-01-05T12:00:00Z\r\n"));
     assert!(ran.out.contains(&wanted), "{}", ran.out);
     let ran = run_with(
         &[
@@ -1581,7 +1584,7 @@ fn a_hostile_name_is_one_field_of_csv_and_no_formula() {
     let printed = |name: &&str| name.replace("=cmd", "'=cmd").replace('\u{7f}', "");
     let expected: Vec<String> = HOSTILE.iter().map(printed).collect();
     assert_eq!(names, expected);
-    assert!(rows.iter().all(|row| row.len() == 7));
+    assert!(rows.iter().all(|row| row.len() == 8));
 }
 
 #[test]

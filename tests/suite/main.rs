@@ -8,6 +8,8 @@ mod captured;
 #[cfg(test)]
 mod circles;
 #[cfg(test)]
+mod clear;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 #[expect(

@@ -407,6 +407,11 @@ impl Signer {
 
     /// A good token for alice.
     pub(crate) fn token(&self, issuer: &str, key_id: &str) -> String {
+        self.token_of("alice", issuer, key_id)
+    }
+
+    /// A good token for a subject.
+    pub(crate) fn token_of(&self, subject: &str, issuer: &str, key_id: &str) -> String {
         let header = Header {
             typ: Some("at+jwt".to_owned()),
             kid: Some(key_id.to_owned()),
@@ -414,7 +419,7 @@ impl Signer {
         };
         let now = jiff::Timestamp::now().as_second();
         let claims = json!({
-            "iss": issuer, "sub": "alice", "aud": "https://mcp.test/mcp",
+            "iss": issuer, "sub": subject, "aud": "https://mcp.test/mcp",
             "iat": now - 1, "exp": now + 3600,
         });
         jsonwebtoken::encode(&header, &claims, &self.key).unwrap()

@@ -692,7 +692,11 @@ async fn tools_that_the_server_does_not_have_are_counted_as_one() {
     for is_known in [true, false] {
         let (state, catalog) = (Watched::new(), catalog());
         if is_known {
-            assert!(catalog.observe("notes", "create_note", &tool).is_new);
+            assert!(
+                catalog
+                    .observe("notes", "create_note", &tool, Timestamp::UNIX_EPOCH)
+                    .is_new
+            );
         }
         let mut allowed = 0;
         for number in 0..10 {

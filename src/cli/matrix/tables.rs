@@ -5,10 +5,10 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 
 use csv::{Terminator, WriterBuilder};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::authz::{Preview, PreviewOutcome};
-use crate::policy::matrix::{KnownTool, Matrix, ToolRow, shown, word};
+use crate::policy::matrix::{KnownTool, LiveRead, LiveRow, Matrix, ToolRow, shown, word};
 use crate::policy::testing::SampleCaller;
 
 /// Writing to a string cannot fail.
@@ -22,7 +22,7 @@ pub(super) fn text(matrix: &Matrix) -> String {
     let callers = matrix.callers.iter().map(|caller| shown(&caller.name));
     let mut lines: Vec<Vec<String>> = vec![head.into_iter().chain(callers).collect()];
     for row in &matrix.rows {
-        let tool = row.tool.text();
+        let tool = row.text();
         let names = [&*row.server, &*row.class, &*tool].map(shown);
         let cells = row.cells.iter().map(|cell| cell_text(matrix, cell));
         lines.push(names.into_iter().chain(cells).collect());
@@ -33,7 +33,11 @@ pub(super) fn text(matrix: &Matrix) -> String {
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = format!("at {}, policy revision {}\n\n", matrix.at, matrix.revision);
+    let mut text = format!("at {}, policy revision {}\n", matrix.at, matrix.revision);
+    if let Some(read) = &matrix.live {
+        add_live(&mut text, matrix, read);
+    }
+    text.push('\n');
     for (index, line) in lines.iter().enumerate() {
         let row = index
             .checked_sub(1)
@@ -57,9 +61,15 @@ pub(super) fn text(matrix: &Matrix) -> String {
         text.push('\n');
     }
     text.push('\n');
+    add_notes(&mut text, matrix);
+    text
+}
+
+/// The deciding rules, and what the words mean.
+fn add_notes(text: &mut String, matrix: &Matrix) {
     for (index, note) in matrix.notes.iter().enumerate() {
         add(
-            &mut text,
+            text,
             format_args!(
                 "[{}] {} ({}){}{}\n",
                 index.saturating_add(1),
@@ -74,19 +84,43 @@ pub(super) fn text(matrix: &Matrix) -> String {
             ),
         );
     }
+    let refused = matrix.rows.iter();
+    let refused = refused.filter(|row| row.live == Some(LiveRow::Refused));
+    if refused.count() > 0 {
+        text.push_str(
+            "live, refused: not recorded, and the server has `unknown_tools: deny`, whatever the rules say\n",
+        );
+    }
     text.push_str(
         "deny without a number: no rule allows it; depends: on arguments, place, time or what else is true of the caller\n",
     );
     for server in &matrix.unknown {
         add(
-            &mut text,
+            text,
             format_args!(
                 "no tool of `{}` is known: set its `tools_snapshot`\n",
                 shown(server)
             ),
         );
     }
-    text
+}
+
+/// Where the rows of a running service come from.
+fn add_live(text: &mut String, matrix: &Matrix, read: &LiveRead) {
+    let rows = matrix.rows.iter().filter(|row| row.live.is_some()).count();
+    add(
+        text,
+        format_args!(
+            "live: {rows} row(s) of tools that only the running service has seen in lists, read at {} \
+             from {}, policy revision {} there\n",
+            read.at,
+            read.url,
+            shown(&read.policy_revision)
+        ),
+    );
+    for remark in read.remarks() {
+        add(text, format_args!("live: {}\n", shown(&remark)));
+    }
 }
 
 fn cell_text(matrix: &Matrix, cell: &Preview) -> String {
@@ -120,7 +154,8 @@ pub(super) fn csv(matrix: &Matrix) -> Result<String, Box<dyn Error>> {
     let mut writer = WriterBuilder::new()
         .terminator(Terminator::CRLF)
         .from_writer(Vec::new());
-    writer.write_record([
+    let read_at = matrix.live.as_ref().map(|read| read.at.to_string());
+    let head = [
         "server",
         "tool",
         "class",
@@ -128,8 +163,12 @@ pub(super) fn csv(matrix: &Matrix) -> Result<String, Box<dyn Error>> {
         "outcome",
         "rules",
         "policy_revision",
-    ])?;
+        "at",
+    ];
+    let live = read_at.as_ref().map(|_| "live");
+    writer.write_record(head.into_iter().chain(live))?;
     for (row, caller, cell) in cells(matrix) {
+        let at = caller.at.to_string();
         let rules = cell.rules.join(" ");
         let tool = row.tool.text();
         let fields = [
@@ -140,8 +179,13 @@ pub(super) fn csv(matrix: &Matrix) -> Result<String, Box<dyn Error>> {
             word(cell.outcome),
             rules.as_str(),
             matrix.revision.as_str(),
+            at.as_str(),
         ];
-        writer.write_record(fields.map(no_formula).iter().map(|field| field.as_bytes()))?;
+        let live = read_at.as_deref();
+        let live = live.map(|at| if row.live.is_some() { at } else { "" });
+        let fields = fields.into_iter().chain(live).map(no_formula);
+        let fields: Vec<Cow<'_, str>> = fields.collect();
+        writer.write_record(fields.iter().map(|field| field.as_bytes()))?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
@@ -172,16 +216,38 @@ pub(super) fn json(matrix: &Matrix) -> String {
             "subject": caller.name,
             "outcome": word(cell.outcome),
             "rules": rules,
+            "live": row.live.is_some(),
+            "refused": (row.live == Some(LiveRow::Refused)).then_some("unknown_tool"),
         })
     });
     let cells: Vec<_> = cells.collect();
+    let live = matrix.live.as_ref().map(live_json);
     let whole = json!({
         "policy_revision": matrix.revision,
         "at": matrix.at.to_string(),
+        "live": live,
         "cells": cells,
         "servers_without_known_tools": matrix.unknown,
     });
     format!("{whole:#}\n")
+}
+
+fn live_json(read: &LiveRead) -> Value {
+    let tools = |tools: &[(String, String)]| -> Vec<Value> {
+        let each = tools.iter();
+        each.map(|(server, tool)| json!({"server": server, "tool": tool}))
+            .collect()
+    };
+    json!({
+        "url": read.url,
+        "read_at": read.at.to_string(),
+        "policy_revision": read.policy_revision,
+        "truncated": read.truncated,
+        "unseen": read.unseen,
+        "absent": read.absent,
+        "changed": tools(&read.changed),
+        "uncallable": tools(&read.uncallable),
+    })
 }
 
 type TableCell<'m> = (&'m ToolRow, &'m SampleCaller, &'m Preview);

@@ -131,14 +131,8 @@ fn canonical(node: &Node) -> String {
 
 /// The parts by which calls are distinguished, in a fixed order whatever the order in the file.
 pub(super) fn read_by(node: &Node, findings: &mut Findings) -> Option<Box<[KeyPart]>> {
-    let part = choice(&[
-        ("subject", KeyPart::Subject),
-        ("agent", KeyPart::Agent),
-        ("tenant", KeyPart::Tenant),
-        ("session", KeyPart::Session),
-        ("server", KeyPart::Server),
-        ("tool", KeyPart::Tool),
-    ]);
+    let words = KeyPart::ALL.map(|part| (part.name(), part));
+    let part = choice(&words);
     let mut parts = list(node, findings, part)?;
     parts.sort_unstable();
     parts.dedup();

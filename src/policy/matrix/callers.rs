@@ -105,25 +105,25 @@ impl Kind {
             kind.issuer = (*name != *usual_issuer).then_some(name);
         });
         each(&mut kinds, subjects.as_ref(), |kind, name| {
-            kind.subject = Some(name)
+            kind.subject = Some(name);
         });
         each(&mut kinds, groups.as_ref(), |kind, name| {
             kind.groups = BTreeSet::from([name]);
         });
         each(&mut kinds, roles.as_ref(), |kind, name| {
-            kind.role = Some(name)
+            kind.role = Some(name);
         });
         each(&mut kinds, scopes.as_ref(), |kind, name| {
-            kind.scope = Some(name)
+            kind.scope = Some(name);
         });
         each(&mut kinds, tenants.as_ref(), |kind, name| {
-            kind.tenant = Some(name)
+            kind.tenant = Some(name);
         });
         each(&mut kinds, agents.as_ref(), |kind, name| {
-            kind.agent = Some(name)
+            kind.agent = Some(name);
         });
         each(&mut kinds, peers.as_ref(), |kind, name| {
-            kind.peer = Some(name)
+            kind.peer = Some(name);
         });
         kinds
     }

@@ -10,7 +10,7 @@ use askama::Template;
 use askama::filters::{Escaper, Html};
 
 use super::shown::shown;
-use super::{Matrix, ToolRow, word};
+use super::{LiveRow, Matrix, ToolRow, word};
 use crate::authz::PreviewOutcome;
 
 const OUTCOMES: [PreviewOutcome; 4] = [
@@ -43,6 +43,15 @@ impl Page<'_> {
         cells.filter(|cell| cell.outcome == outcome).count()
     }
 
+    fn live_rows(&self) -> usize {
+        let rows = self.matrix.rows.iter();
+        rows.filter(|row| row.live.is_some()).count()
+    }
+
+    fn has_refused(&self) -> bool {
+        self.matrix.rows.iter().any(is_refused)
+    }
+
     fn servers(&self) -> impl Iterator<Item = (&str, &[ToolRow])> {
         let rows = &self.matrix.rows;
         let servers = rows.chunk_by(|one, other| one.server == other.server);
@@ -69,6 +78,10 @@ fn sign(outcome: PreviewOutcome) -> (&'static str, &'static str) {
         PreviewOutcome::Depends => ("?", "if"),
         PreviewOutcome::Deny => ("✕", "D"),
     }
+}
+
+fn is_refused(row: &ToolRow) -> bool {
+    row.live == Some(LiveRow::Refused)
 }
 
 fn means(outcome: PreviewOutcome) -> &'static str {

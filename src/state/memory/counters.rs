@@ -9,6 +9,8 @@
 //! Using a counter costs a hash lookup, and `O(log n)` of all counters if the second at which it
 //! expires changes. Adding one costs `O(log n)`.
 
+mod clear;
+
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use smallvec::SmallVec;
 use super::bucket::CallBucket;
 use super::cell::{CounterCell, Slots};
 use crate::authz::{LimitDemand, Taken, WindowDemand};
+use crate::state::clearing::CounterKind;
 use crate::state::digest::{ShortDigest as Key, short_digest};
 use crate::state::lapses::Lapses;
 use crate::state::shares::{Party, Shares};
@@ -45,6 +48,7 @@ pub(super) struct Counters {
 #[derive(Debug)]
 struct StoredCounter {
     cell: CounterCell,
+    kind: CounterKind,
     holder: Key,
     /// When it expires, in seconds since 1970: from then on it is equivalent to none.
     over: i64,
@@ -141,6 +145,7 @@ impl Counters {
         let lapsed = self.lapsed(|| party, now, || asked.slots.longest());
         let counter = StoredCounter {
             cell,
+            kind: CounterKind::window(&asked.demand.window),
             holder: party.id,
             over,
             unknown_until: lapsed.unwrap_or(i64::MIN),
@@ -239,6 +244,7 @@ impl Counters {
             // none. It is kept for as long as its final value.
             let counter = StoredCounter {
                 cell: CounterCell::Limit(i128::MIN),
+                kind: CounterKind::limit(&taking.demand.rule),
                 holder: party.id,
                 over: seconds(taking.full_at),
                 unknown_until: i64::MIN,

@@ -8,6 +8,7 @@ use crate::authz::{Limit, Policy};
 use crate::state::fixtures::{StoreAt as _, Who, at, is_of, limited, session, watched};
 
 mod bindings;
+mod clearing;
 mod model;
 
 fn memory(most: usize) -> Memory {
