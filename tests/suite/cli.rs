@@ -1412,7 +1412,7 @@ fn the_matrix_is_about_now_unless_a_moment_is_asked_for() {
         "{table}"
     );
     assert!(
-        table.contains("barred (deny) - owner security, ticket SEC-12\n"),
+        table.contains("barred (deny) - Guests read elsewhere. - owner security, ticket SEC-12\n"),
         "{table}"
     );
     // `explain` too.

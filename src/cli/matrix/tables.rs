@@ -65,22 +65,26 @@ pub(super) fn text(matrix: &Matrix) -> String {
     text
 }
 
+/// What the authors of a rule say of it.
+fn told(text: Option<&str>) -> String {
+    text.map_or_else(String::new, |text| format!(" - {}", shown(text)))
+}
+
 /// The deciding rules, and what the words mean.
 fn add_notes(text: &mut String, matrix: &Matrix) {
     for (index, note) in matrix.notes.iter().enumerate() {
         add(
             text,
             format_args!(
-                "[{}] {} ({}){}{}\n",
+                "[{}] {} ({}){}{}{}\n",
                 index.saturating_add(1),
                 note.rule,
                 note.effect,
                 note.when
                     .as_ref()
                     .map_or_else(String::new, |when| format!(": {when}")),
-                note.about
-                    .origin()
-                    .map_or_else(String::new, |origin| format!(" - {}", shown(&origin)))
+                told(note.about.description.as_deref()),
+                told(note.about.origin().as_deref()),
             ),
         );
     }
@@ -221,12 +225,26 @@ pub(super) fn json(matrix: &Matrix) -> String {
         })
     });
     let cells: Vec<_> = cells.collect();
+    let rules = matrix.notes.iter().map(|note| {
+        json!({
+            "rule": note.rule,
+            "effect": note.effect,
+            "when": note.when,
+            "asks": note.asks,
+            "message": note.message,
+            "description": note.about.description,
+            "owner": note.about.owner,
+            "ticket": note.about.ticket,
+        })
+    });
+    let rules: Vec<_> = rules.collect();
     let live = matrix.live.as_ref().map(live_json);
     let whole = json!({
         "policy_revision": matrix.revision,
         "at": matrix.at.to_string(),
         "live": live,
         "cells": cells,
+        "rules": rules,
         "servers_without_known_tools": matrix.unknown,
     });
     format!("{whole:#}\n")
