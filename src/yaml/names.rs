@@ -302,7 +302,10 @@ mod tests {
             ("adminσ", "Greek"),
             ("adminμ", "Greek"),
             ("раypal", "Cyrillic"),
-            ("ITотделHR", "`names: [\"IT\\u043e\\u0442\\u0434\\u0435\\u043bHR\"]`"),
+            (
+                "ITотделHR",
+                "`names: [\"IT\\u043e\\u0442\\u0434\\u0435\\u043bHR\"]`",
+            ),
             ("adмиn", "Cyrillic"),
             ("αβteam", "Greek"),
             ("ITсо", "Cyrillic"),

@@ -150,12 +150,7 @@ impl<'p> Walker<'p> {
     }
 
     /// The members of a name, which the expression reads at a node.
-    fn members(
-        &mut self,
-        node: &'p IdedExpr,
-        operand: &[Place<'p>],
-        name: &'p str,
-    ) -> Places<'p> {
+    fn members(&mut self, node: &'p IdedExpr, operand: &[Place<'p>], name: &'p str) -> Places<'p> {
         let members: Places<'p> = operand.iter().flat_map(|own| own.member(name)).collect();
         for place in &members {
             if matches!(place, Place::Member(..)) {
@@ -207,7 +202,7 @@ impl<'p> Walker<'p> {
             (operators::ADD, [left, right]) => return joined(left, right),
             ("dyn", [_]) => return places.into_iter().flatten().collect(),
             ("string" | "text", [_]) => {
-                return places.into_iter().flatten().map(Place::as_text).collect();
+                return places.into_iter().flatten().map(Place::into_text).collect();
             }
             ("fold" | "plain", [_]) => {
                 let folded = |place| Place::Folded(function, Box::new(place));
@@ -339,10 +334,7 @@ impl<'p> Walker<'p> {
                 let node = found.literal;
                 self.found.reads.push(Read { place, node });
             }
-        } else if !matches!(
-            found.place,
-            Place::Unknown | Place::List(_) | Place::Map(_)
-        ) {
+        } else if !matches!(found.place, Place::Unknown | Place::List(_) | Place::Map(_)) {
             self.found.all.push(found);
         }
     }

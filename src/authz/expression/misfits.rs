@@ -63,9 +63,7 @@ pub(super) fn misfits(program: &Program, found: &Comparisons<'_>) -> Vec<Invalid
         }
         pending.extend(children(node));
     }
-    errors.sort_by(|one, other| {
-        (one.column, &one.message).cmp(&(other.column, &other.message))
-    });
+    errors.sort_by(|one, other| (one.column, &one.message).cmp(&(other.column, &other.message)));
     errors.dedup();
     errors
 }
@@ -84,7 +82,9 @@ fn misfit(comparison: &Comparison<'_>, all: &Comparisons<'_>) -> Option<(String,
         ("source", "ip", []) if comparison.is_sole => Some(part_of_address(function, value)),
         ("request", "host", []) if sole => misfit_host(comparison, value, all),
         ("request", "path", []) if sole => misfit_path(function, value),
-        ("request", "headers", [PathStep::Item]) if sole => has_capital(function, value).then(|| misfit_header(value)),
+        ("request", "headers", [PathStep::Item]) if sole => {
+            has_capital(function, value).then(|| misfit_header(value))
+        }
         ("request", ..) | ("mcp", "uri" | "uri_folded" | "arguments" | "input" | "meta", _) => None,
         _ if whole => doubtful(&comparison.place, value),
         _ => None,
@@ -142,7 +142,10 @@ fn misfit_path(function: &str, value: &str) -> Option<(String, String)> {
     }
     if WHOLE.contains(&function) && value.len() > 1 && value.contains('*') {
         let help = format!("`glob(request.path, {value:?})` takes patterns");
-        return Some((format!("`{value}` is compared as it is, and no path is like it"), help));
+        return Some((
+            format!("`{value}` is compared as it is, and no path is like it"),
+            help,
+        ));
     }
     None
 }
@@ -160,38 +163,62 @@ fn misfit_host(
         } else {
             format!("write `\"{}\"`", value.to_lowercase())
         };
-        return Some((format!("`request.host` is in lower case, and never `{value}`"), help));
+        return Some((
+            format!("`request.host` is in lower case, and never `{value}`"),
+            help,
+        ));
     }
     if matches!(function, MATCHES) {
         return None;
     }
     if value.contains('/') {
         let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
-        let host = rest.split('/').find(|part| !part.is_empty()).unwrap_or_default();
-        let help = format!("a host alone: `request.host == \"{host}\"`; `request.path` has the path");
-        return Some((format!("`request.host` is no URL, and never like `{value}`"), help));
+        let host = rest
+            .split('/')
+            .find(|part| !part.is_empty())
+            .unwrap_or_default();
+        let help =
+            format!("a host alone: `request.host == \"{host}\"`; `request.path` has the path");
+        return Some((
+            format!("`request.host` is no URL, and never like `{value}`"),
+            help,
+        ));
     }
     if !comparison.is_whole() {
         return None;
     }
     if value.contains('*') {
         let help = format!("`glob(request.host, {value:?})` takes patterns");
-        return Some((format!("`{value}` is compared as it is, and no host is like it"), help));
+        return Some((
+            format!("`{value}` is compared as it is, and no host is like it"),
+            help,
+        ));
     }
-    let bare = [":443", ":80"].iter().find_map(|port| value.strip_suffix(port))?;
+    let bare = [":443", ":80"]
+        .iter()
+        .find_map(|port| value.strip_suffix(port))?;
     let is_too = |other: &Comparison<'_>| {
-        other.is_whole() && other.place.is(&comparison.place) && text_of(other.literal) == Some(bare)
+        other.is_whole()
+            && other.place.is(&comparison.place)
+            && text_of(other.literal) == Some(bare)
     };
     if all.all.iter().any(is_too) {
         return None;
     }
-    let help = format!("write `request.host == {bare:?}`, or `request.host in [{bare:?}, {value:?}]` for those that send it");
-    Some(("clients leave out the port that their scheme implies".to_owned(), help))
+    let help = format!(
+        "write `request.host == {bare:?}`, or `request.host in [{bare:?}, {value:?}]` for those that send it"
+    );
+    Some((
+        "clients leave out the port that their scheme implies".to_owned(),
+        help,
+    ))
 }
 
 /// A test of an address as a text.
 fn part_of_address(function: &str, value: &str) -> (String, String) {
-    let network = (function == "startsWith").then(|| network_of(value)).flatten();
+    let network = (function == "startsWith")
+        .then(|| network_of(value))
+        .flatten();
     let network = network.unwrap_or_else(|| "192.0.2.0/24".to_owned());
     let is_function = function.starts_with(char::is_alphabetic);
     let name = if is_function { function } else { "an order" };

@@ -218,10 +218,13 @@ pub(super) fn member_reads(program: &Program, found: &Comparisons<'_>) -> Vec<Me
 fn name_test(program: &Program, comparison: &Comparison<'_>) -> Option<NameTest> {
     let written = text_of(comparison.literal)?;
     let kind = kind_of(&comparison.place)?;
-    let folding = match &comparison.place {
-        Place::Folded("fold", _) => Some(Folding::Fold),
-        Place::Folded(..) => Some(Folding::Plain),
-        _ => None,
+    let folding = if let Place::Folded(function, _) = &comparison.place {
+        Some(match *function {
+            "fold" => Folding::Fold,
+            _ => Folding::Plain,
+        })
+    } else {
+        None
     };
     let how = match comparison.function {
         _ if comparison.is_whole() => How::Is,

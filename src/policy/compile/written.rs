@@ -30,48 +30,59 @@ pub(super) fn written_fault(test: &NameTest, is_accepted: bool) -> Option<(Strin
     let is_fact = test.kind == NameKind::Fact && test.is_exact();
     let several = alternatives(&test.text).filter(|_| is_name);
     let compared = comparison(&test.text).filter(|_| is_fact);
-    several.map(|_| several_names(test)).or_else(|| compared.map(of_sign))
+    several
+        .map(|_| several_names(test))
+        .or_else(|| compared.map(of_sign))
 }
 
 fn several_names(test: &NameTest) -> (String, String) {
     let names = test.text.split(['|', ',']).map(str::trim);
     let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
     let message = format!("`{}` is one name, and no name is like it", test.text);
-    (message, format!("write `{} in [{}]`", test.of, names.join(", ")))
+    (
+        message,
+        format!("write `{} in [{}]`", test.of, names.join(", ")),
+    )
 }
 
 /// A name that is not what it appears to be. Parts of names may begin and end anywhere, and an
 /// argument may be any text as long as it shows what it is.
 fn doubtful(test: &NameTest) -> Option<NameFault> {
-    let text = test.text.as_str();
-    let is_blank = text.trim().is_empty();
+    let written = test.text.as_str();
+    let is_blank = written.trim().is_empty();
     if is_blank || test.is_regex() || test.kind == NameKind::Uri {
         return None;
     }
     if test.is_exact() {
-        return name_fault(text);
+        return name_fault(written);
     }
     // A search for what nobody sees finds names and texts that have it.
-    let shows = text.chars().any(char::is_alphanumeric);
+    let shows = written.chars().any(char::is_alphanumeric);
     if test.kind == NameKind::Argument || !shows {
         return None;
     }
-    name_fault(text.trim())
+    name_fault(written.trim())
 }
 
 /// A pattern where names are compared as they are.
 fn pattern(test: &NameTest) -> Option<(String, String)> {
-    let text = test.text.as_str();
-    let is_glob = text.contains('*') && (test.is_exact() || (test.is_part() && text != "*"));
+    let written = test.text.as_str();
+    let is_glob = written.contains('*') && (test.is_exact() || (test.is_part() && written != "*"));
     // The lint `literal-scope` warns of a scope, which may have such a name.
     if is_glob && !(test.kind == NameKind::Scope && test.is_exact()) {
-        let message = format!("`{text}` looks like a pattern, and is compared as it is");
-        return Some((message, format!("`{}` takes patterns", as_function(test, "glob"))));
+        let message = format!("`{written}` looks like a pattern, and is compared as it is");
+        return Some((
+            message,
+            format!("`{}` takes patterns", as_function(test, "glob")),
+        ));
     }
     let is_regex = test.is_exact() && !matches!(test.kind, NameKind::Scope | NameKind::Uri);
-    if is_regex && regex(text).is_some() {
-        let message = format!("`{text}` looks like a pattern, and is compared as it is");
-        let help = format!("`{}` takes regular expressions", as_function(test, "matches"));
+    if is_regex && regex(written).is_some() {
+        let message = format!("`{written}` looks like a pattern, and is compared as it is");
+        let help = format!(
+            "`{}` takes regular expressions",
+            as_function(test, "matches")
+        );
         return Some((message, help));
     }
     None

@@ -78,11 +78,15 @@ impl<'l> Lint<'l> {
             let mut declared = declared.iter();
             !read.is_claim && !declared.any(|own| own.along(&read.steps).is_some())
         });
-        if let Some(read) = unknown.next() {
-            let (message, help) = undeclared(&joined(&read.steps), declared);
-            self.warn_in_condition(rule, read.column, UNKNOWN_ARGUMENT, (message, help));
-        }
         let tests = condition.argument_tests();
+        let unknown = unknown
+            .next()
+            .map(|read| (joined(&read.steps), read.column));
+        let unknown = unknown.or_else(|| tests.iter().find_map(|test| unknown_key(test, declared)));
+        if let Some((path, column)) = unknown {
+            let found = undeclared(&path, declared);
+            self.warn_in_condition(rule, column, UNKNOWN_ARGUMENT, found);
+        }
         for test in tests {
             let own = declared.iter().filter_map(|own| own.along(&test.steps));
             let own: Vec<&DeclaredArguments> = own.collect();
@@ -193,17 +197,32 @@ fn undeclared(path: &str, declared: &[&DeclaredArguments]) -> (String, String) {
     (message, help)
 }
 
+/// A key that a condition looks for in an object that never has it, with its column.
+fn unknown_key(
+    test: &ArgumentTest,
+    declared: &[&DeclaredArguments],
+) -> Option<(String, Option<usize>)> {
+    let TestedValue::Text(key) = &test.value else {
+        return None;
+    };
+    let (PathStep::Item, above) = test.steps.split_last()? else {
+        return None;
+    };
+    let own = declared.iter().filter_map(|own| own.along(above));
+    let own: Vec<&DeclaredArguments> = own.collect();
+    let lacks = |own: &&DeclaredArguments| matches!(own, DeclaredArguments::Properties(known) if !known.contains_key(&key.text));
+    let is_unknown = key.is_exact() && !own.is_empty() && own.iter().all(lacks);
+    is_unknown.then(|| (format!("{}.{}", joined(above), key.text), test.column))
+}
+
 /// Whether a condition compares an argument with a value only to leave no doubt: with an empty text,
-/// or with the text of a value beside the value itself.
+/// or with another spelling of a value beside the value itself.
 fn is_beside_another<'t>(
     test: &ArgumentTest,
     mut also: impl Iterator<Item = &'t ArgumentTest>,
     own: &[&DeclaredArguments],
 ) -> bool {
-    let TestedValue::Text(name) = &test.value else {
-        return false;
-    };
-    if name.text.is_empty() {
+    if matches!(&test.value, TestedValue::Text(name) if name.text.is_empty()) {
         return true;
     }
     let takes_texts = own.iter().any(|own| own.takes_texts());

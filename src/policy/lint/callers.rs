@@ -1,9 +1,7 @@
 //! Warns of selectors over callers that match fewer, or more, callers than they seem to.
 
 use super::context::Lint;
-use crate::authz::{
-    Effect, Expression, KeyPart, Mode, NameKind, Names, Rule, Where, Who,
-};
+use crate::authz::{Effect, Expression, KeyPart, Mode, NameKind, Names, Rule, Where, Who};
 use crate::policy::silence::{ABSENT_KEY, BOTH_NEEDED, LITERAL_SCOPE, NOT_BOTH, SCOPE_NEVER_ASKED};
 
 impl Lint<'_> {

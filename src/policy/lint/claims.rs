@@ -36,7 +36,10 @@ impl Lint<'_> {
         let mut said: Vec<&MemberRead> = Vec::new();
         for read in reads {
             // What is below an unknown claim is unknown with it.
-            if said.iter().any(|above| read.steps.starts_with(&above.steps)) {
+            if said
+                .iter()
+                .any(|above| read.steps.starts_with(&above.steps))
+            {
                 continue;
             }
             if let Some(found) = self.unknown_claim(rule, &joined(&read.steps)) {

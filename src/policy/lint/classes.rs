@@ -14,7 +14,10 @@ impl Lint<'_> {
                 self.warn(rule, &["what", "classes"], EMPTY_CLASS, &message, &help);
             }
         }
-        let tests = rule.expression.as_ref().map_or(&[][..], Expression::name_tests);
+        let tests = rule
+            .expression
+            .as_ref()
+            .map_or(&[][..], Expression::name_tests);
         // A condition that also names the server says where the class is.
         if tests.iter().any(|test| test.kind == NameKind::Server) {
             return;
@@ -39,8 +42,9 @@ impl Lint<'_> {
         }
         let named = what.servers.iter().flatten().map(|server| &**server);
         let named: Vec<&str> = named.filter(|server| what.covers_server(server)).collect();
-        let (having, lacking): (Vec<&str>, Vec<&str>) =
-            named.into_iter().partition(|server| self.may_have(server, class));
+        let (having, lacking): (Vec<&str>, Vec<&str>) = named
+            .into_iter()
+            .partition(|server| self.may_have(server, class));
         if having.is_empty() || lacking.is_empty() {
             return None;
         }

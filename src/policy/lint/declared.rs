@@ -88,9 +88,11 @@ impl DeclaredArguments {
             (None, Some(items @ Value::Map(_)))
                 if is_of_type("array") && schema.member("type").is_some() && !is_open =>
             {
-                match DeclaredArguments::of(Some(items)) {
-                    DeclaredArguments::Anything => DeclaredArguments::Anything,
-                    items => DeclaredArguments::Items(Box::new(items)),
+                let items = DeclaredArguments::of(Some(items));
+                if items == DeclaredArguments::Anything {
+                    items
+                } else {
+                    DeclaredArguments::Items(Box::new(items))
                 }
             }
             _ => DeclaredArguments::Anything,
@@ -340,14 +342,16 @@ impl DeclaredValues {
             Some(texts.collect())
         };
         let is_any = |one: (bool, &Option<Vec<f64>>)| one.0 && one.1.is_none();
-        let numbers = if is_any((self.number, &self.numbers))
-            || is_any((other.number, &other.numbers))
-        {
-            None
-        } else {
-            let numbers = [self.numbers, other.numbers].into_iter().flatten().flatten();
-            Some(numbers.collect())
-        };
+        let numbers =
+            if is_any((self.number, &self.numbers)) || is_any((other.number, &other.numbers)) {
+                None
+            } else {
+                let numbers = [self.numbers, other.numbers]
+                    .into_iter()
+                    .flatten()
+                    .flatten();
+                Some(numbers.collect())
+            };
         DeclaredValues {
             text: self.text || other.text,
             number: self.number || other.number,

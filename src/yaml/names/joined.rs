@@ -65,8 +65,8 @@ pub(super) fn is_joined(word: &str) -> bool {
     };
     let mut signs = GREEK_SIGNS.chars();
     let mut prefixes = GREEK_PREFIXES.chars().filter(|_| *second == Script::Latin);
-    let is_sign = signs.any(|sign| part.chars().eq([sign]))
-        || prefixes.any(|sign| part.chars().eq([sign]));
+    let is_sign =
+        signs.any(|sign| part.chars().eq([sign])) || prefixes.any(|sign| part.chars().eq([sign]));
     let mut plain = part.chars().filter(|letter| latin(*letter).is_none());
     let is_unlike = latin_part.chars().any(|letter| !like.contains(letter));
     // One letter of the other script could be a slip, or all that a reader overlooks.

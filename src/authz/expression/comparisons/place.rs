@@ -77,10 +77,7 @@ impl<'p> Place<'p> {
     }
 
     fn is_list_of_texts(&self) -> bool {
-        matches!(
-            self,
-            Place::Field("subject", "groups" | "roles" | "scopes")
-        )
+        matches!(self, Place::Field("subject", "groups" | "roles" | "scopes"))
     }
 
     /// Whether it is a list for sure, or may be one.
@@ -154,7 +151,7 @@ impl<'p> Place<'p> {
     }
 
     /// The same as a text. What is from outside may be written differently as one.
-    pub(super) fn as_text(self) -> Place<'p> {
+    pub(super) fn into_text(self) -> Place<'p> {
         let is_text = match &self {
             Place::Literal(_) => self.text().is_some(),
             Place::Field(..) => !self.is_object() && !self.is_list_of_texts(),
@@ -232,9 +229,9 @@ pub(super) fn weight(places: &[Place<'_>], most: usize) -> usize {
     let mut total: usize = 0;
     for place in places {
         let own = match place {
-            Place::List(slots) => slots.iter().fold(0, |sum: usize, slot| {
-                sum.saturating_add(weight(slot, most))
-            }),
+            Place::List(slots) => slots
+                .iter()
+                .fold(0, |sum: usize, slot| sum.saturating_add(weight(slot, most))),
             Place::Map(entries) => entries.iter().fold(0, |sum: usize, (keys, values)| {
                 let own = weight(keys, most).saturating_add(weight(values, most));
                 sum.saturating_add(own)

@@ -119,7 +119,14 @@ fn the_members_that_are_read_are_found() {
         })
         .collect();
     let expected = [
-        "args.a", "args.a.b", "args.c", "args.c.d", "args.e", "args.f", "args.g", "args.g.*.h",
+        "args.a",
+        "args.a.b",
+        "args.c",
+        "args.c.d",
+        "args.e",
+        "args.f",
+        "args.g",
+        "args.g.*.h",
         "claims.i",
     ];
     assert_eq!(paths, expected);

@@ -305,9 +305,10 @@ fn a_schema_that_leaves_properties_open_declares_anything() {
     ] {
         let open = DeclaredArguments::of(Some(&object(vec![properties(), open])));
         assert!(open.has("zzz") && open.has("b.x.c"));
-        let steps = |names: &[&str]| -> Vec<PathStep> {
-            let names = names.iter();
-            names.map(|name| PathStep::Name((*name).to_owned())).collect()
+        let steps = |path: &[&str]| -> Vec<PathStep> {
+            let path = path.iter();
+            path.map(|name| PathStep::Name((*name).to_owned()))
+                .collect()
         };
         assert!(open.along(&steps(&["zzz", "y"])).is_some());
         assert!(open.along(&steps(&["b.x", "c"])).is_some());
