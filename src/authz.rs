@@ -144,9 +144,9 @@ pub use explain::{
     claims_wanted, explain, near_misses,
 };
 pub use expression::{
-    Asked, EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
+    ArgumentTest, Asked, EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
     EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX, Expression,
-    InvalidExpression, NameKind, NameTest, Remark, Sense,
+    InvalidExpression, MemberRead, NameKind, NameTest, PathStep, Remark, Sense, TestedValue,
 };
 pub use glob::{Glob, InvalidGlob, PATTERN_TOKENS_MAX};
 pub use limit::{Limit, OpenLimit};

@@ -51,7 +51,7 @@ pub use decode::{
     string, url,
 };
 pub use finding::{Finding, Findings, Severity};
-pub use names::{NameFault, look, name, name_fault, passes_for_latin, refuse_doubtful};
+pub use names::{NameFault, look, name, name_fault, odd_names, passes_for_latin, refuse_doubtful};
 pub use parse::parse;
 pub use silence::{silence, silence_of};
 pub use source::{Source, SourceId};

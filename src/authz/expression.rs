@@ -8,6 +8,7 @@ mod asked;
 mod bare_dots;
 mod cel_value;
 mod check;
+mod comparisons;
 mod constant;
 mod dead;
 mod depth;
@@ -43,17 +44,17 @@ use cel::common::value::CowVal;
 use cel::context::VariableResolver;
 
 pub use asked::Asked;
+pub use comparisons::PathStep;
 pub use error::InvalidExpression;
 pub use limits::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
     EXPRESSION_NESTED_VALUES_MAX, EXPRESSION_PATTERN_BYTES_MAX, EXPRESSION_VALUES_MAX,
 };
-pub use name_tests::{NameKind, NameTest};
+pub use name_tests::{ArgumentTest, MemberRead, NameKind, NameTest, TestedValue};
 pub use remarks::{Remark, Sense};
 pub(super) use variables::Variables;
 
 use super::matching::Match;
-use super::path::ValuePath;
 use environment::ENVIRONMENT;
 use failure::Failure;
 use precompute::{Precomputed, Reference};
@@ -68,7 +69,8 @@ pub struct Expression {
     remarks: Arc<[Remark]>,
     issuer_names: issuer_names::IssuerNames,
     asked: Arc<Asked>,
-    argument_paths: Arc<[ValuePath]>,
+    member_reads: Arc<[MemberRead]>,
+    argument_tests: Arc<[ArgumentTest]>,
     name_tests: Arc<[NameTest]>,
     dead: Option<Arc<InvalidExpression>>,
     passing: Arc<[String]>,
@@ -109,22 +111,23 @@ impl Expression {
         })?;
         let (traits, constants) = check::check(&program)?;
         let mut errors = typing::type_errors(&program);
-        errors.extend(misfits::misfits(&program));
+        let compared = comparisons::comparisons(program.expression());
+        errors.extend(misfits::misfits(&program, &compared));
         if !errors.is_empty() {
             return Err(errors);
         }
         let root = program.expression();
-        let found = remarks::remarks(root);
         Ok(Expression {
             source: source.into(),
             precomputed: Arc::new(precompute::precompute(root, constants)),
             traits,
             failures: Arc::new(totality::failures(root, &[])),
-            remarks: found.remarks.into(),
+            remarks: remarks::remarks(root).into(),
             issuer_names: issuer_names::issuer_names(root),
             asked: Arc::new(asked::asked(root)),
-            argument_paths: found.arguments.into(),
-            name_tests: name_tests::name_tests(&program).into(),
+            member_reads: name_tests::member_reads(&program, &compared).into(),
+            argument_tests: name_tests::argument_tests(&program, &compared).into(),
+            name_tests: name_tests::name_tests(&program, &compared).into(),
             dead: dead::dead_condition(&program).map(Arc::new),
             passing: passing::passing(root).into(),
         })
@@ -218,13 +221,19 @@ impl Expression {
         &self.remarks
     }
 
-    /// The paths that it reads in the arguments of the call.
+    /// The arguments of the call and the claims that it reads.
     #[must_use]
-    pub fn argument_paths(&self) -> &[ValuePath] {
-        &self.argument_paths
+    pub fn member_reads(&self) -> &[MemberRead] {
+        &self.member_reads
     }
 
-    /// Its tests of names that the policy's tables or the configuration know.
+    /// Its comparisons of arguments with literals.
+    #[must_use]
+    pub fn argument_tests(&self) -> &[ArgumentTest] {
+        &self.argument_tests
+    }
+
+    /// Its tests of names, of the policy's tables, of the configuration or of an issuer.
     #[must_use]
     pub fn name_tests(&self) -> &[NameTest] {
         &self.name_tests

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod known;
+mod written;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -29,9 +29,10 @@ use why::WhyDocument;
 pub(super) use block::error_at_start;
 pub(super) use expression::span_at;
 pub(super) use methods::method_fault;
+pub(super) use signs::{Sign, alternatives, comparison, regex};
 pub(super) use what::WhatDocument;
 
-use crate::yaml::{Data, Fields, Findings, Node, choice, list, string};
+use crate::yaml::{Data, Fields, Findings, Node, choice, list, odd_names, string};
 
 /// How long a rule's id may be, in bytes.
 const ID_BYTES_MAX: usize = 128;
@@ -98,6 +99,8 @@ impl<'n> PolicyDocument<'n> {
         let Some(mut fields) = Fields::open(root, "a policy", findings) else {
             return PolicyDocument::default();
         };
+        // Before what may have one of them.
+        fields.optional("names", findings, odd_names);
         let tools = fields
             .optional("tools", findings, read_tools)
             .unwrap_or_default();

@@ -8,6 +8,7 @@ mod absence;
 mod arguments;
 mod callers;
 mod claims;
+mod classes;
 mod context;
 mod cover;
 mod declared;
@@ -65,6 +66,7 @@ pub fn lint_layers(layers: &[Layer<'_>], policy: &Policy, context: &LintContext<
         context,
         places: places(&trees),
         tables: tables(&trees),
+        untold: untold(layers),
         findings,
     };
     lint.look_at_rules();
@@ -81,6 +83,13 @@ pub fn lint_layers(layers: &[Layer<'_>], policy: &Policy, context: &LintContext<
     findings
 }
 
+/// The servers of teams without usable files, which may have had a table.
+fn untold(layers: &[Layer<'_>]) -> Vec<String> {
+    let untold = layers.iter().filter(|layer| layer.files.is_none());
+    let teams = untold.filter_map(|layer| layer.team);
+    teams.flat_map(|team| team.servers.clone()).collect()
+}
+
 impl Lint<'_> {
     fn look_at_rules(&mut self) {
         let policy = self.policy;
@@ -92,6 +101,7 @@ impl Lint<'_> {
             self.look_at_arguments(rule);
             self.look_at_cover(rule, covers.of(position));
             self.look_at_names(rule);
+            self.look_at_classes(rule);
             self.look_at_name_tests(rule);
             self.look_at_issuers(rule);
             self.look_at_peers(rule);

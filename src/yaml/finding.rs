@@ -66,6 +66,8 @@ struct Placed {
     hidden: Vec<Range<usize>>,
     /// The team whose it is, where it is one's.
     team: Option<String>,
+    /// The names that it may have although they are not what they appear to be.
+    odd_names: Vec<String>,
 }
 
 impl PartialEq for Placed {
@@ -107,6 +109,7 @@ impl Findings {
             lines: OnceLock::new(),
             hidden: Vec::new(),
             team: None,
+            odd_names: Vec::new(),
         });
         SourceId(self.sources.len().saturating_sub(1))
     }
@@ -132,6 +135,20 @@ impl Findings {
         if let Some(placed) = self.sources.get_mut(source.0) {
             placed.team = Some(team.to_owned());
         }
+    }
+
+    /// Says which names a file may have although they are not what they appear to be.
+    pub fn set_odd_names(&mut self, source: SourceId, names: Vec<String>) {
+        if let Some(placed) = self.sources.get_mut(source.0) {
+            placed.odd_names = names;
+        }
+    }
+
+    /// Whether a file may have such a name.
+    #[must_use]
+    pub fn has_odd_name(&self, source: SourceId, name: &str) -> bool {
+        let placed = self.sources.get(source.0);
+        placed.is_some_and(|placed| placed.odd_names.iter().any(|own| own == name))
     }
 
     /// The team whose file it is.

@@ -3,7 +3,16 @@
 //!
 //! Such a name is compared exactly and silently matches nothing, or something else than its reader
 //! thinks. Names in any language are fine, and so are names with words of several scripts; a word
-//! has one script, or those that are written together (Unicode UTS #39, "Highly Restrictive").
+//! has one script, those that are written together (Unicode UTS #39, "Highly Restrictive"), or a
+//! Latin part and a part of another script that nobody takes for each other, such as `ITотдел`.
+//!
+//! A name that an issuer gives all the same is accepted where the file lists it in `names`, in
+//! escapes that a reader sees.
+
+mod joined;
+mod look;
+mod odd;
+mod shown;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::props::{
@@ -14,6 +23,10 @@ use icu_properties::{CodePointMapData, CodePointSetData, PropertyNamesLong};
 use super::decode::string;
 use super::finding::Findings;
 use super::tree::Node;
+use joined::{is_joined, script};
+pub use look::{look, passes_for_latin};
+pub use odd::odd_names;
+use shown::{escaped, is_plain, quoted};
 
 /// The scripts that one word may have together, beside Latin.
 const WRITTEN_TOGETHER: [&[Script]; 3] = [
@@ -41,7 +54,7 @@ pub fn name(node: &Node, findings: &mut Findings) -> Option<String> {
 
 /// Whether a text is a name as it appears to be; otherwise leaves a finding.
 pub fn refuse_doubtful(text: &str, node: &Node, findings: &mut Findings) -> bool {
-    let fault = name_fault(text);
+    let fault = name_fault(text).filter(|_| !findings.has_odd_name(node.source, text));
     let is_good = fault.is_none();
     if let Some(NameFault { message, help }) = fault {
         findings.error(node, message, help);
@@ -57,7 +70,11 @@ pub fn name_fault(name: &str) -> Option<NameFault> {
     }
     let fault = |message: String, help: &str| NameFault {
         message,
-        help: help.to_owned(),
+        help: format!(
+            "{help}; where the name really is so, list it at the top of the file: \
+             `names: [{}]`",
+            quoted(name)
+        ),
     };
     if name.trim() != name {
         let help = format!("names are compared exactly: write `{}`", name.trim());
@@ -98,14 +115,6 @@ pub fn name_fault(name: &str) -> Option<NameFault> {
     })
 }
 
-/// What is sure to be as it appears: most names, at once.
-fn is_plain(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
-        && !name.starts_with(' ')
-        && !name.ends_with(' ')
-}
-
 /// `U+0430`.
 fn code(character: char) -> String {
     format!("U+{:04X}", u32::from(character))
@@ -118,23 +127,6 @@ fn told(character: char) -> String {
 fn name_of(script: Script) -> String {
     let name = PropertyNamesLong::<Script>::new().get(script);
     name.unwrap_or("of another script").replace('_', " ")
-}
-
-/// A name with everything beyond ASCII as its number.
-fn escaped(name: &str) -> String {
-    let mut text = String::new();
-    for character in name.chars() {
-        if matches!(character, ' '..='~') {
-            text.push(character);
-        } else {
-            text.extend(character.escape_unicode());
-        }
-    }
-    text
-}
-
-fn script(character: char) -> Script {
-    CodePointMapData::<Script>::new().get(character)
 }
 
 fn is_wide_script(script: Script) -> bool {
@@ -227,7 +219,8 @@ fn foreign_in(word: &str) -> Option<(char, Script)> {
         let mut all = scripts.iter();
         all.all(|(script, ..)| *script == Script::Latin || together.contains(script))
     };
-    if scripts.len() < 2 || WRITTEN_TOGETHER.iter().any(|together| fit(together)) {
+    if scripts.len() < 2 || WRITTEN_TOGETHER.iter().any(|together| fit(together)) || is_joined(word)
+    {
         return None;
     }
     // The rarer one is the odd one out, and of two as rare the one that is not Latin.
@@ -235,60 +228,6 @@ fn foreign_in(word: &str) -> Option<(char, Script)> {
         .iter()
         .min_by_key(|(script, count, _)| (*count, *script == Script::Latin));
     odd.map(|(script, _, character)| (*character, *script))
-}
-
-/// What a name looks like at a glance: without case, `-`, `_` and blanks, and with the Latin letter
-/// for those of other scripts that look like it. Names with the same look are easily confused.
-#[must_use]
-pub fn look(name: &str) -> String {
-    let normal = ComposingNormalizerBorrowed::new_nfkc().normalize(name);
-    let letters = normal
-        .chars()
-        .filter(|character| !matches!(character, '-' | '_') && !character.is_whitespace());
-    letters
-        .map(|character| latin(character).unwrap_or(character))
-        .flat_map(char::to_lowercase)
-        .collect()
-}
-
-/// Whether each letter of a name is of another script and looks like a Latin one.
-#[must_use]
-pub fn passes_for_latin(name: &str) -> bool {
-    let mut letters = name
-        .chars()
-        .filter(|character| character.is_alphabetic())
-        .peekable();
-    letters.peek().is_some() && letters.all(|character| latin(character).is_some())
-}
-
-/// The Latin letter that a Cyrillic or Greek one looks like (Unicode UTS #39, confusables).
-fn latin(character: char) -> Option<char> {
-    Some(match character {
-        'А' | 'а' | 'Α' | 'α' => 'a',
-        'В' | 'Β' => 'b',
-        'С' | 'с' | 'ϲ' => 'c',
-        'ԁ' => 'd',
-        'Е' | 'е' | 'Ε' => 'e',
-        'һ' | 'Н' | 'Η' => 'h',
-        'І' | 'і' | 'Ι' | 'ι' => 'i',
-        'Ј' | 'ј' | 'ϳ' => 'j',
-        'К' | 'Κ' | 'κ' => 'k',
-        'Ӏ' | 'ӏ' => 'l',
-        'М' | 'Μ' => 'm',
-        'Ν' => 'n',
-        'О' | 'о' | 'Ο' | 'ο' => 'o',
-        'Р' | 'р' | 'Ρ' | 'ρ' => 'p',
-        'ԛ' => 'q',
-        'Ѕ' | 'ѕ' => 's',
-        'Т' | 'Τ' => 't',
-        'υ' => 'u',
-        'ѵ' | 'ν' => 'v',
-        'ԝ' => 'w',
-        'Х' | 'х' | 'Χ' | 'χ' => 'x',
-        'У' | 'у' | 'Υ' => 'y',
-        'Ζ' => 'z',
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -320,6 +259,15 @@ mod tests {
             "Łódź",
             "a.b:c/d",
             "cn=admins,ou=groups",
+            "ITотдел",
+            "VIPклиенты",
+            "отделIT",
+            "CRM-команда",
+            "μServices",
+            "ΔTeam",
+            "projectΩ",
+            "ITמחלקה",
+            "ฝ่ายIT",
         ] {
             assert_eq!(name_fault(name), None, "{name}");
         }
@@ -349,6 +297,18 @@ mod tests {
             ("𝐚dmins", "for `a`"),
             ("ﬁnance", "for `fi`"),
             ("e\u{301}quipe", "write `équipe`"),
+            ("адmins", "Cyrillic"),
+            ("COтрудники", "mixes scripts"),
+            ("adminσ", "Greek"),
+            ("adminμ", "Greek"),
+            ("раypal", "Cyrillic"),
+            (
+                "ITотделHR",
+                "`names: [\"IT\\u043e\\u0442\\u0434\\u0435\\u043bHR\"]`",
+            ),
+            ("adмиn", "Cyrillic"),
+            ("αβteam", "Greek"),
+            ("ITсо", "Cyrillic"),
         ] {
             let fault = name_fault(name).unwrap_or_else(|| panic!("{name:?}"));
             let text = format!("{} ({})", fault.message, fault.help);

@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 use crate::harness::{Run, Table, files, read_yaml};
 
 /// The lints about conditions: only these are compared.
-const LINTS: [&str; 12] = [
+const LINTS: [&str; 13] = [
     "absent-passes",
     "arguments-everywhere",
     "conversion-in-deny",
     "fallible-deny",
+    "literal-scope",
     "negated-allow",
     "spelled-text",
     "unanchored-regex",

@@ -38,7 +38,7 @@ silence: [untested-rule, fallible-deny]
 tools:
   github:
     read: [get_*, list_*, search_*]
-    write: [create_issue, merge_pr, pay]
+    write: [create_issue, merge_pr, pay, edit_issue]
     danger: [delete_repository]
   files:
     read: [read_file]
@@ -47,7 +47,7 @@ rules:
 - {id: limited, effect: limit, what: {servers: [github], classes: [danger]}, limit: {calls: 5, per: 1m, by: [subject]}}
 ";
 
-const TOOLS: &str = r#"{"tools": [
+const TOOLS: &str = r##"{"tools": [
 {"name": "get_issue", "inputSchema": {"type": "object", "properties": {"owner": {"type": "string"}, "number": {"type": "integer"},
   "repo": {"type": "object", "properties": {"name": {"type": "string"}, "visibility": {"enum": ["public", "private"]}}}}}},
 {"name": "list_repos", "inputSchema": {"type": "object", "properties": {"owner": {"type": "string"}}}},
@@ -57,8 +57,16 @@ const TOOLS: &str = r#"{"tools": [
 {"name": "merge_pr", "inputSchema": {"type": "object", "properties": {"number": {"type": "integer"}, "force": {"type": "boolean"}}}},
 {"name": "pay", "inputSchema": {"type": "object", "properties": {"amount": {"type": "number"}, "currency": {"enum": ["EUR", "USD"]},
   "note": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}},
+{"name": "edit_issue", "inputSchema": {"type": "object", "$defs": {"level": {"enum": ["low", "high"]}}, "properties": {
+  "state": {"type": "string", "enum": ["open", "closed"]}, "private": {"type": "boolean"}, "count": {"type": "integer"},
+  "priority": {"enum": [1, 2, 3]}, "labels": {"type": "array", "items": {"enum": ["bug", "docs"]}},
+  "milestone": {"type": "object", "properties": {"title": {"type": "string"}}},
+  "fields": {"type": "array", "items": {"type": "object", "properties": {"key": {"type": "string"}, "kind": {"enum": ["text", "date"]}}}},
+  "extra": {"type": "object", "additionalProperties": true, "properties": {"mode": {"enum": ["fast", "slow"]}}},
+  "either": {"anyOf": [{"enum": ["yes", "no"]}, {"type": "integer"}]},
+  "level": {"$ref": "#/$defs/level"}}}},
 {"name": "delete_repository", "annotations": {"destructiveHint": true}, "inputSchema": {"type": "object", "properties": {"owner": {"type": "string"}, "name": {"type": "string"}}}}
-]}"#;
+]}"##;
 
 const SAMPLE: &str = r#"{"iss": "https://idp.example.com", "sub": "u-1", "aud": "x", "azp": "cli",
 "groups": ["engineering"], "department": {"name": "research"}, "employee_type": "internal", "org_id": "acme"}"#;

@@ -2,21 +2,19 @@
 
 use std::net::IpAddr;
 
-use cel::common::ast::{CallExpr, Expr, operators};
+use cel::common::ast::{CallExpr, Expr};
 use cel::common::value::CowVal;
 use cel::{Context, IdedExpr, Program};
 use ipnet::IpNet;
 use regex_syntax::hir::{Class, Hir, HirKind, Literal};
 
+use super::comparisons::{Comparison, Comparisons, PathStep, Place, WHOLE};
 use super::constant::MATCHES;
 use super::depth::children;
 use super::environment::ENVIRONMENT;
 use super::error::InvalidExpression;
-use super::lookup::{Lookup, call_of, field_of, lookup, text_of};
-use super::shown::shown;
-use super::types::{Type, field_type};
+use super::lookup::{call_of, text_of};
 use super::typing::column_of;
-use super::vocabulary::fields_of;
 use crate::authz::spelling;
 
 /// Conversions whose result is known at load where their argument is.
@@ -31,31 +29,31 @@ const CONVERSIONS: [&str; 7] = [
 ];
 
 /// The errors about the literals of a checked expression.
-pub(super) fn misfits(program: &Program) -> Vec<InvalidExpression> {
-    let mut errors = Vec::new();
-    let mut pending = vec![program.expression()];
-    while let Some(node) = pending.pop() {
-        let mut error = |at: &IdedExpr, (message, help): (String, String)| {
-            errors.push(InvalidExpression {
-                message,
-                help,
-                column: column_of(program, at),
-            });
-        };
-        if let Some((Lookup::Header(name) | Lookup::HasHeader(name), _)) = lookup(&node.expr)
+pub(super) fn misfits(program: &Program, found: &Comparisons<'_>) -> Vec<InvalidExpression> {
+    let mut errors: Vec<InvalidExpression> = Vec::new();
+    let mut error = |at: &IdedExpr, (message, help): (String, String)| {
+        errors.push(InvalidExpression {
+            message,
+            help,
+            column: column_of(program, at),
+        });
+    };
+    for read in &found.reads {
+        if let Place::Member(of, name) = &read.place
+            && matches!(**of, Place::Field("request", "headers"))
             && name.chars().any(char::is_uppercase)
         {
-            let right = name.to_lowercase();
-            let help = format!("header names are in lower case: `request.headers[{right:?}]`");
-            error(node, (format!("no request has a header `{name}`"), help));
+            error(read.node, misfit_header(name));
         }
+    }
+    for comparison in &found.all {
+        if let Some(fault) = misfit(comparison, found) {
+            error(comparison.literal, fault);
+        }
+    }
+    let mut pending = vec![program.expression()];
+    while let Some(node) = pending.pop() {
         if let Expr::Call(call) = &node.expr {
-            for (field, literal) in compared(call) {
-                let whole = WHOLE.contains(&call.func_name.as_str());
-                if let Some(found) = misfit(field, literal, whole) {
-                    error(literal, found);
-                }
-            }
             if let Some(found) = capitals(call) {
                 error(node, found);
             }
@@ -65,71 +63,180 @@ pub(super) fn misfits(program: &Program) -> Vec<InvalidExpression> {
         }
         pending.extend(children(node));
     }
-    errors.sort_by_key(|error| error.column);
+    errors.sort_by(|one, other| (one.column, &one.message).cmp(&(other.column, &other.message)));
+    errors.dedup();
     errors
 }
 
-/// Comparisons with a whole text.
-const WHOLE: [&str; 3] = [operators::EQUALS, operators::NOT_EQUALS, operators::IN];
-
-/// The values that a call compares, with the literals.
-fn compared(call: &CallExpr) -> Vec<(&IdedExpr, &IdedExpr)> {
-    let operands: Vec<&IdedExpr> = call
-        .target
-        .as_deref()
-        .into_iter()
-        .chain(&call.args)
-        .collect();
-    let [left, right] = operands.as_slice() else {
-        return Vec::new();
-    };
-    match call.func_name.as_str() {
-        operators::EQUALS | operators::NOT_EQUALS => vec![(left, right), (right, left)],
-        operators::IN => {
-            if let Expr::List(list) = &right.expr {
-                return list.elements.iter().map(|item| (*left, item)).collect();
-            }
-            vec![(right, left)]
+/// Why no value of a field is like a literal, and what is.
+fn misfit(comparison: &Comparison<'_>, all: &Comparisons<'_>) -> Option<(String, String)> {
+    let (record, field, steps) = comparison.place.path()?;
+    let value = text_of(comparison.literal)?;
+    let is_folded = matches!(comparison.place, Place::Folded(..));
+    let (whole, function) = (comparison.is_whole(), comparison.function);
+    // Where the text may be meant for another value, only what no value has is wrong.
+    let sole = comparison.is_sole && !is_folded;
+    match (record, field, steps.as_slice()) {
+        ("source", "country", []) if sole && whole => misfit_country(value),
+        ("source", "ip", []) if sole && whole => misfit_address(value),
+        ("source", "ip", []) if comparison.is_sole => Some(part_of_address(function, value)),
+        ("request", "host", []) if sole => misfit_host(comparison, value, all),
+        ("request", "path", []) if sole => misfit_path(function, value),
+        ("request", "headers", [PathStep::Item]) if sole => {
+            has_capital(function, value).then(|| misfit_header(value))
         }
-        "startsWith" => vec![(left, right)],
-        _ => Vec::new(),
+        ("request", ..) | ("mcp", "uri" | "uri_folded" | "arguments" | "input" | "meta", _) => None,
+        _ if whole => doubtful(&comparison.place, value),
+        _ => None,
     }
 }
 
-/// Why no value of a field is like a literal, and what is.
-fn misfit(node: &IdedExpr, literal: &IdedExpr, whole: bool) -> Option<(String, String)> {
-    let (record, field, is_tested) = field_of(&node.expr)?;
-    let value = text_of(literal)?;
-    if is_tested || !fields_of(record)?.contains(&field) {
+/// A name with what nobody sees.
+fn doubtful(place: &Place<'_>, value: &str) -> Option<(String, String)> {
+    let visible: String = value
+        .chars()
+        .filter(|c| !spelling::is_invisible(*c))
+        .collect();
+    let right = spelling::trim(&visible);
+    (right != value).then(|| {
+        (
+            format!(
+                "`{}` in `{}` has blanks at its ends or characters that nobody sees",
+                value.escape_debug(),
+                place.shown()
+            ),
+            format!("write `\"{right}\"`"),
+        )
+    })
+}
+
+fn misfit_header(name: &str) -> (String, String) {
+    let right = name.to_lowercase();
+    let help = format!("header names are in lower case: `request.headers[{right:?}]`");
+    (format!("no request has a header `{name}`"), help)
+}
+
+/// Whether what passes a test has to have a letter that is not in lower case.
+fn has_capital(function: &str, value: &str) -> bool {
+    if function == MATCHES {
+        return regex_syntax::parse(value).is_ok_and(|pattern| needs_capital(&pattern));
+    }
+    value.chars().any(char::is_uppercase)
+}
+
+/// A path begins with a slash, and is without its query.
+fn misfit_path(function: &str, value: &str) -> Option<(String, String)> {
+    let is_start = WHOLE.contains(&function) || function == "startsWith";
+    let is_plain = is_start || matches!(function, "endsWith" | "contains");
+    if is_start && !value.starts_with(['/', '*']) && !value.is_empty() {
+        let path = value.split_once("://").map_or(value, |(_, rest)| {
+            rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
+        });
+        let path = path.trim_start_matches('/');
+        let help = format!("a path begins with a slash: `\"/{path}\"`");
+        return Some((format!("no path begins like `{value}`"), help));
+    }
+    if let Some((before, _)) = value.split_once('?').filter(|_| is_plain) {
+        let help = format!("write `\"{before}\"`");
+        return Some(("`request.path` is without its query".to_owned(), help));
+    }
+    if WHOLE.contains(&function) && value.len() > 1 && value.contains('*') {
+        let help = format!("`glob(request.path, {value:?})` takes patterns");
+        return Some((
+            format!("`{value}` is compared as it is, and no path is like it"),
+            help,
+        ));
+    }
+    None
+}
+
+/// A host is an authority in lower case, most often without its port.
+fn misfit_host(
+    comparison: &Comparison<'_>,
+    value: &str,
+    all: &Comparisons<'_>,
+) -> Option<(String, String)> {
+    let function = comparison.function;
+    if has_capital(function, value) {
+        let help = if function == MATCHES {
+            "write the pattern in lower case".to_owned()
+        } else {
+            format!("write `\"{}\"`", value.to_lowercase())
+        };
+        return Some((
+            format!("`request.host` is in lower case, and never `{value}`"),
+            help,
+        ));
+    }
+    if matches!(function, MATCHES) {
         return None;
     }
-    let name = shown(node);
-    match (record, field) {
-        ("source", "country") if whole => misfit_country(value),
-        ("source", "ip") if whole => misfit_address(value),
-        ("request", "path") if !value.starts_with(['/', '*']) && !value.is_empty() => Some((
-            format!("no path begins like `{value}`"),
-            format!("a path begins with a slash: `\"/{value}\"`"),
-        )),
-        ("request", _) | ("mcp", "uri" | "uri_folded") => None,
-        _ if whole && matches!(field_type(record, field), Type::Text | Type::List(_)) => {
-            let visible: String = value
-                .chars()
-                .filter(|c| !spelling::is_invisible(*c))
-                .collect();
-            let right = spelling::trim(&visible);
-            (right != value).then(|| {
-                (
-                    format!(
-                        "`{}` in `{name}` has blanks at its ends or characters that nobody sees",
-                        value.escape_debug()
-                    ),
-                    format!("write `\"{right}\"`"),
-                )
-            })
-        }
-        _ => None,
+    if value.contains('/') {
+        let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
+        let host = rest
+            .split('/')
+            .find(|part| !part.is_empty())
+            .unwrap_or_default();
+        let help =
+            format!("a host alone: `request.host == \"{host}\"`; `request.path` has the path");
+        return Some((
+            format!("`request.host` is no URL, and never like `{value}`"),
+            help,
+        ));
     }
+    if !comparison.is_whole() {
+        return None;
+    }
+    if value.contains('*') {
+        let help = format!("`glob(request.host, {value:?})` takes patterns");
+        return Some((
+            format!("`{value}` is compared as it is, and no host is like it"),
+            help,
+        ));
+    }
+    let bare = [":443", ":80"]
+        .iter()
+        .find_map(|port| value.strip_suffix(port))?;
+    let is_too = |other: &Comparison<'_>| {
+        other.is_whole()
+            && other.place.is(&comparison.place)
+            && text_of(other.literal) == Some(bare)
+    };
+    if all.all.iter().any(is_too) {
+        return None;
+    }
+    let help = format!(
+        "write `request.host == {bare:?}`, or `request.host in [{bare:?}, {value:?}]` for those that send it"
+    );
+    Some((
+        "clients leave out the port that their scheme implies".to_owned(),
+        help,
+    ))
+}
+
+/// A test of an address as a text.
+fn part_of_address(function: &str, value: &str) -> (String, String) {
+    let network = (function == "startsWith")
+        .then(|| network_of(value))
+        .flatten();
+    let network = network.unwrap_or_else(|| "192.0.2.0/24".to_owned());
+    let is_function = function.starts_with(char::is_alphabetic);
+    let name = if is_function { function } else { "an order" };
+    (
+        format!("`{name}` compares an address as a text, and `source.ip` may be written otherwise"),
+        format!("`ip_in(source.ip, \"{network}\")` tests for a network"),
+    )
+}
+
+/// The network of the addresses that begin like a text, which ends at the end of a part.
+fn network_of(start: &str) -> Option<String> {
+    let parts: Vec<&str> = start.strip_suffix('.')?.split('.').collect();
+    let is_part = |part: &&str| part.parse::<u8>().is_ok();
+    let missing = 4_usize.checked_sub(parts.len()).filter(|rest| *rest > 0)?;
+    let bits = parts.len().saturating_mul(8);
+    let rest = ".0".repeat(missing);
+    let known = parts.iter().all(is_part).then(|| parts.join("."))?;
+    Some(format!("{known}{rest}/{bits}"))
 }
 
 fn misfit_country(text: &str) -> Option<(String, String)> {

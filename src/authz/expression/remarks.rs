@@ -7,11 +7,10 @@ use regex_syntax::hir::Look;
 use super::bare_dots::with_escaped_dots;
 use super::constant::{GLOB, MATCHES};
 use super::depth::children;
-use super::lookup::{ForeignObject, Lookup, field_of, lookup, text_of, whole};
+use super::lookup::{field_of, lookup, text_of, whole};
 use super::origin::Origin;
 use super::shown::literal_of;
 use super::substitutes::result_of;
-use crate::authz::path::ValuePath;
 
 /// A part whose meaning depends on how a value is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,19 +85,11 @@ impl Sense {
     }
 }
 
-/// The findings in an expression.
-#[derive(Debug, Default)]
-pub(super) struct Remarks {
-    pub(super) remarks: Vec<Remark>,
-    /// The paths that it reads in the arguments.
-    pub(super) arguments: Vec<ValuePath>,
-}
-
 /// Analyses a checked expression, as its author wrote it.
-pub(super) fn remarks(root: &IdedExpr) -> Remarks {
+pub(super) fn remarks(root: &IdedExpr) -> Vec<Remark> {
     let mut reader = RemarkFinder {
         bound: Vec::new(),
-        found: Remarks::default(),
+        found: Vec::new(),
     };
     reader.visit(root, Sense::Holds);
     reader.found
@@ -107,18 +98,13 @@ pub(super) fn remarks(root: &IdedExpr) -> Remarks {
 struct RemarkFinder<'e> {
     /// The variables of the loops around the node, and their origins.
     bound: Vec<(&'e str, Origin)>,
-    found: Remarks,
+    found: Vec<Remark>,
 }
 
 impl<'e> RemarkFinder<'e> {
     /// Analyses a node, and returns the origins of its value.
     fn visit(&mut self, node: &'e IdedExpr, sense: Sense) -> Origin {
-        if let Some((lookup, origin)) = lookup(&node.expr) {
-            if let Lookup::Member(ForeignObject::Arguments, path)
-            | Lookup::Has(ForeignObject::Arguments, path) = lookup
-            {
-                self.found.arguments.push(path);
-            }
+        if let Some((_, origin)) = lookup(&node.expr) {
             return origin;
         }
         if let Some(origin) = whole(&node.expr) {
@@ -202,7 +188,7 @@ impl<'e> RemarkFinder<'e> {
                 self.remark_part(function, *text, part.0, sense);
             }
             ("bool" | "int" | "uint", [(node, origin)]) if origin.outside => {
-                self.found.remarks.push(Remark::Converted {
+                self.found.push(Remark::Converted {
                     function: function.to_owned(),
                     of: written(node),
                 });
@@ -228,7 +214,7 @@ impl<'e> RemarkFinder<'e> {
         let Some((node, _)) = outside else { return };
         if !is_few(left.0) && !is_few(right.0) {
             let of = written(node);
-            self.found.remarks.push(Remark::AllBut { of });
+            self.found.push(Remark::AllBut { of });
         }
     }
 
@@ -245,13 +231,11 @@ impl<'e> RemarkFinder<'e> {
         if let Some(pattern) = part.as_ref().filter(|_| function == MATCHES) {
             if text_of(text).is_none() && !is_anchored(pattern) {
                 let pattern = pattern.clone();
-                self.found
-                    .remarks
-                    .push(Remark::Unanchored { pattern, sense });
+                self.found.push(Remark::Unanchored { pattern, sense });
             }
             if let Some(right) = with_escaped_dots(pattern) {
                 let pattern = pattern.clone();
-                self.found.remarks.push(Remark::BareDot { pattern, right });
+                self.found.push(Remark::BareDot { pattern, right });
             }
         }
         let function = function.to_owned();
@@ -262,7 +246,7 @@ impl<'e> RemarkFinder<'e> {
                     part,
                     folded,
                 };
-                self.found.remarks.push(remark);
+                self.found.push(remark);
             }
         } else if origin.sent && !is_call_of(text, "plain") {
             let of = written(text);
@@ -272,7 +256,7 @@ impl<'e> RemarkFinder<'e> {
                 part,
                 sense,
             };
-            self.found.remarks.push(remark);
+            self.found.push(remark);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::known::{KnownNames, suggestion};
+use super::written::written_fault;
 use crate::authz::{Expression, MethodPattern, NameKind, NameTest, UNCLASSIFIED, What};
 use crate::mcp::{LEGACY_REVISIONS, METHODS, MODERN_REVISION};
 use crate::policy::context::CompileContext;
@@ -41,9 +42,19 @@ pub(super) fn check_conditions(
             continue;
         };
         let what = rule.what.as_ref().map(|what| &what.what);
+        let mut said = Vec::new();
         for test in condition.name_tests() {
-            if let Some((message, help)) = known.fault(test, what) {
-                error_at(node, condition, test, (message, help), findings);
+            let is_accepted = findings.has_odd_name(node.source, &test.text);
+            let fault = known
+                .fault(test, what)
+                .or_else(|| written_fault(test, is_accepted));
+            // One text may be compared with several fields.
+            let Some(fault) = fault.map(|fault| (test.column, fault)) else {
+                continue;
+            };
+            if !said.contains(&fault) {
+                error_at(node, condition, test, fault.1.clone(), findings);
+                said.push(fault);
             }
         }
     }
@@ -61,8 +72,11 @@ fn error_at(
 }
 
 impl Known<'_> {
-    /// Why a test never holds, and what would.
+    /// Why no name passes a test, and what would.
     fn fault(&self, test: &NameTest, what: Option<&What>) -> Option<(String, String)> {
+        if !test.is_sole {
+            return None;
+        }
         match test.kind {
             NameKind::Class => self.class_fault(test, what),
             NameKind::Server => self.server_fault(test, what),
@@ -75,8 +89,19 @@ impl Known<'_> {
                 unknown("issuer", test, names.iter().map(String::as_str).collect())
             }
             NameKind::Revision => revision_fault(test),
-            // Which tools a server has is known of a moment; a lint compares them.
-            NameKind::Name => None,
+            // Which tools a server has is known of a moment; a lint compares them, and the names of
+            // callers with those of other rules.
+            NameKind::Name
+            | NameKind::Uri
+            | NameKind::Subject
+            | NameKind::Agent
+            | NameKind::Tenant
+            | NameKind::Group
+            | NameKind::Role
+            | NameKind::Scope
+            | NameKind::Peer
+            | NameKind::Fact
+            | NameKind::Argument => None,
         }
     }
 

@@ -2,13 +2,13 @@
 //! regular expression.
 
 /// What a text looks like, and what to write for it.
-pub(super) struct Sign {
-    pub(super) message: String,
-    pub(super) help: &'static str,
+pub(crate) struct Sign {
+    pub(crate) message: String,
+    pub(crate) help: &'static str,
 }
 
 /// A comparison with a number, such as `>1000`, or a negation.
-pub(super) fn comparison(text: &str) -> Option<Sign> {
+pub(crate) fn comparison(text: &str) -> Option<Sign> {
     let rest = [">=", "<=", "!=", "==", "=~", "!~", ">", "<", "~"]
         .iter()
         .find_map(|sign| text.trim_start().strip_prefix(sign))?;
@@ -26,7 +26,7 @@ pub(super) fn comparison(text: &str) -> Option<Sign> {
 }
 
 /// A regular expression in the place of a pattern over names or values.
-pub(super) fn regex(text: &str) -> Option<Sign> {
+pub(crate) fn regex(text: &str) -> Option<Sign> {
     let is_anchored = text.len() > 1 && (text.starts_with('^') || text.ends_with('$'));
     let is_escaped = ["\\w", "\\d", "\\s", "\\b", "\\."];
     let is_wild = [".*", ".+"].iter().any(|wild| {
@@ -44,7 +44,7 @@ pub(super) fn regex(text: &str) -> Option<Sign> {
 }
 
 /// Several names in one text.
-pub(super) fn alternatives(text: &str) -> Option<Sign> {
+pub(crate) fn alternatives(text: &str) -> Option<Sign> {
     let is_several = text.contains('|') || text.contains(", ");
     is_several.then(|| Sign {
         message: format!("`{text}` is one name, and no name is like it"),

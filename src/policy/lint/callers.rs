@@ -1,7 +1,7 @@
 //! Warns of selectors over callers that match fewer, or more, callers than they seem to.
 
 use super::context::Lint;
-use crate::authz::{Effect, KeyPart, Mode, Names, Rule, Where, Who};
+use crate::authz::{Effect, Expression, KeyPart, Mode, NameKind, Names, Rule, Where, Who};
 use crate::policy::silence::{ABSENT_KEY, BOTH_NEEDED, LITERAL_SCOPE, NOT_BOTH, SCOPE_NEVER_ASKED};
 
 impl Lint<'_> {
@@ -10,8 +10,25 @@ impl Lint<'_> {
             self.look_at_scopes(rule, who);
             self.look_at_both(rule, who);
         }
+        self.look_at_tested_scopes(rule);
         self.look_at_exclusions(rule);
         self.look_at_keys(rule);
+    }
+
+    /// Scopes that a condition compares as they are.
+    fn look_at_tested_scopes(&mut self, rule: &Rule) {
+        let tests = rule.expression.as_ref().map(Expression::name_tests);
+        let tests = tests.into_iter().flatten();
+        for test in tests.filter(|test| test.kind == NameKind::Scope && test.is_exact()) {
+            if test.text.contains('*') {
+                let (message, _) = literal_scope(&test.text);
+                let help = format!(
+                    "`subject.scopes.exists(scope, glob(scope, {:?}))` takes patterns",
+                    test.text
+                );
+                self.warn_in_condition(rule, test.column, LITERAL_SCOPE, (message, help));
+            }
+        }
     }
 
     fn look_at_scopes(&mut self, rule: &Rule, who: &Who) {
@@ -26,8 +43,7 @@ impl Lint<'_> {
         for (scopes, way) in places {
             let mut scopes = scopes.into_iter().flatten();
             if let Some(scope) = scopes.find(|scope| scope.contains('*')) {
-                let message = format!("only a token with exactly the scope `{scope}` matches");
-                let help = "scopes are compared exactly: name each one";
+                let (message, help) = literal_scope(scope);
                 self.warn(rule, way, LITERAL_SCOPE, &message, help);
             }
         }
@@ -179,6 +195,11 @@ impl Lint<'_> {
         issuers.dedup();
         issuers
     }
+}
+
+fn literal_scope(scope: &str) -> (String, &'static str) {
+    let message = format!("only a token with exactly the scope `{scope}` matches");
+    (message, "scopes are compared exactly: name each one")
 }
 
 /// The keys of a negated `who` that one caller must have together; an issuer beside names says whose

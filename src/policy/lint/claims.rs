@@ -1,13 +1,15 @@
 //! Warns of claims that no token has, as far as is known before one comes.
 
+use super::arguments::joined;
 use super::context::Lint;
 use super::samples::{ClaimSample, nearly};
-use crate::authz::{ClaimSelector, Rule};
+use crate::authz::{ClaimSelector, Expression, MemberRead, Rule};
 use crate::policy::silence::UNKNOWN_CLAIM;
 
 impl Lint<'_> {
     /// Claims that the tokens of no issuer of the rule have.
     pub(super) fn look_at_claims(&mut self, rule: &Rule) {
+        self.look_at_read_claims(rule);
         let Some(who) = rule.who.as_ref() else {
             return;
         };
@@ -23,6 +25,26 @@ impl Lint<'_> {
                 if let Some((message, help)) = self.unknown_claim(rule, path) {
                     self.warn(rule, way, UNKNOWN_CLAIM, &message, &help);
                 }
+            }
+        }
+    }
+
+    /// The same for the claims that a condition reads.
+    fn look_at_read_claims(&mut self, rule: &Rule) {
+        let reads = rule.expression.as_ref().map(Expression::member_reads);
+        let reads = reads.into_iter().flatten().filter(|read| read.is_claim);
+        let mut said: Vec<&MemberRead> = Vec::new();
+        for read in reads {
+            // What is below an unknown claim is unknown with it.
+            if said
+                .iter()
+                .any(|above| read.steps.starts_with(&above.steps))
+            {
+                continue;
+            }
+            if let Some(found) = self.unknown_claim(rule, &joined(&read.steps)) {
+                self.warn_in_condition(rule, read.column, UNKNOWN_CLAIM, found);
+                said.push(read);
             }
         }
     }

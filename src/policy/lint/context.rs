@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::declared::DeclaredArguments;
 use super::samples::IssuerClaims;
 use crate::authz::{Glob, Policy, Rule, TrustedHints, UriForm};
+use crate::policy::document::span_at;
 use crate::policy::issuers::Issuers;
 use crate::policy::teams::TeamSettings;
 use crate::policy::testing::{IndirectTools, Suite};
@@ -51,6 +52,8 @@ pub(super) struct Lint<'l> {
     pub(super) places: HashMap<String, RulePlace<'l>>,
     /// The patterns of the class tables, by server.
     pub(super) tables: Vec<(String, Glob)>,
+    /// The servers of which it is not known which classes they have.
+    pub(super) untold: Vec<String>,
     pub(super) findings: Findings,
 }
 
@@ -66,6 +69,22 @@ impl<'l> Lint<'l> {
     ) {
         if let Some(node) = self.place(rule, way, lint) {
             self.findings.lint(node, lint, message, help);
+        }
+    }
+
+    /// Points to a part of a rule's condition, by its column in the expression.
+    pub(super) fn warn_in_condition(
+        &mut self,
+        rule: &Rule,
+        column: Option<usize>,
+        lint: &'static str,
+        (message, help): (String, String),
+    ) {
+        let node = self.place(rule, &["if"], lint);
+        if let (Some(node), Some(condition)) = (node, &rule.expression) {
+            let span = span_at(column, condition.as_str(), node, &self.findings);
+            self.findings
+                .lint_at(node.source, span, lint, message, help);
         }
     }
 
@@ -85,7 +104,7 @@ impl<'l> Lint<'l> {
     }
 
     /// What to point to; `None` if the lint is silenced.
-    fn place(&self, rule: &Rule, way: &[&str], lint: &'static str) -> Option<&'l Node> {
+    pub(super) fn place(&self, rule: &Rule, way: &[&str], lint: &'static str) -> Option<&'l Node> {
         let place = self.places.get(&*rule.id)?;
         if place.silence.contains(&lint) {
             return None;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::authz::{ExpectedValue, Value};
+use crate::authz::{ExpectedValue, PathStep, TestedValue, Value};
 
 /// Keywords by which a schema may declare more than its `properties`.
 const OPEN_KEYWORDS: [&str; 10] = [
@@ -17,28 +17,36 @@ const OPEN_KEYWORDS: [&str; 10] = [
     "dependentSchemas",
     "dependencies",
 ];
+/// Of these, the ones that stand for another schema.
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
 /// Of these, the ones that list forms of the value, any of which it may have.
 const CHOICES: [&str; 2] = ["anyOf", "oneOf"];
 
 /// The arguments that a recorded tool declares in its `inputSchema`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum DeclaredArguments {
     /// Undeclared, or explicitly any.
     Anything,
     /// These properties.
     Properties(BTreeMap<String, DeclaredArguments>),
+    /// These properties, and others.
+    Open(BTreeMap<String, DeclaredArguments>),
+    /// A list of such items, which are objects or lists.
+    Items(Box<DeclaredArguments>),
     /// Values without members.
     Values(DeclaredValues),
 }
 
 /// The values that an argument takes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DeclaredValues {
     text: bool,
     number: bool,
     truth: bool,
     /// The texts that are accepted, if others are not.
     texts: Option<Vec<String>>,
+    /// The numbers that are accepted, if others are not.
+    numbers: Option<Vec<f64>>,
 }
 
 impl DeclaredArguments {
@@ -51,21 +59,94 @@ impl DeclaredArguments {
         if let Some(values) = DeclaredValues::of(schema) {
             return DeclaredArguments::Values(values);
         }
-        let is_open = OPEN_KEYWORDS
-            .iter()
-            .any(|keyword| schema.member(keyword).is_some());
+        let has = |keyword: &&str| schema.member(keyword).is_some();
+        // Beside a reference, earlier drafts ignore everything else.
+        if REFERENCES.iter().any(has) {
+            return DeclaredArguments::Anything;
+        }
         let is_closed = matches!(
             schema.member("additionalProperties"),
             None | Some(Value::Bool(false))
         );
-        match schema.member("properties") {
-            Some(Value::Map(properties)) if !is_open && is_closed => {
+        let is_open = OPEN_KEYWORDS.iter().any(has) || !is_closed;
+        let is_of_type = |name: &str| match schema.member("type") {
+            None => true,
+            Some(Value::String(own)) => own == name,
+            Some(_) => false,
+        };
+        match (schema.member("properties"), schema.member("items")) {
+            (Some(Value::Map(properties)), _) if is_of_type("object") => {
                 let properties = properties.iter();
                 let read = properties
                     .map(|(name, schema)| (name.to_string(), DeclaredArguments::of(Some(schema))));
-                DeclaredArguments::Properties(read.collect())
+                if is_open {
+                    DeclaredArguments::Open(read.collect())
+                } else {
+                    DeclaredArguments::Properties(read.collect())
+                }
+            }
+            (None, Some(items @ Value::Map(_)))
+                if is_of_type("array") && schema.member("type").is_some() && !is_open =>
+            {
+                let items = DeclaredArguments::of(Some(items));
+                if items == DeclaredArguments::Anything {
+                    items
+                } else {
+                    DeclaredArguments::Items(Box::new(items))
+                }
             }
             _ => DeclaredArguments::Anything,
+        }
+    }
+
+    /// What is declared on the way that a condition names; `None` if nothing can be there.
+    pub(super) fn along(&self, steps: &[PathStep]) -> Option<&DeclaredArguments> {
+        let Some((step, rest)) = steps.split_first() else {
+            return Some(self);
+        };
+        let below = match (self, step) {
+            (DeclaredArguments::Properties(own), PathStep::Name(name)) => own.get(name)?,
+            (DeclaredArguments::Open(own), PathStep::Name(name)) => {
+                own.get(name).unwrap_or(&DeclaredArguments::Anything)
+            }
+            (DeclaredArguments::Items(items), PathStep::Item) => items,
+            (DeclaredArguments::Values(_), PathStep::Item) => self,
+            (DeclaredArguments::Values(_) | DeclaredArguments::Items(_), PathStep::Name(_)) => {
+                return None;
+            }
+            // An item of an object is one of its keys.
+            (
+                DeclaredArguments::Anything
+                | DeclaredArguments::Properties(_)
+                | DeclaredArguments::Open(_),
+                _,
+            ) => &DeclaredArguments::Anything,
+        };
+        below.along(rest)
+    }
+
+    /// Whether an argument so declared may pass a test of a condition.
+    pub(super) fn may_pass(&self, test: &TestedValue) -> bool {
+        match (self, test) {
+            (DeclaredArguments::Values(values), TestedValue::Text(test)) => {
+                values.text
+                    && values
+                        .texts
+                        .as_ref()
+                        .is_none_or(|texts| texts.iter().any(|text| test.accepts(text)))
+            }
+            (_, TestedValue::Whole(value)) => self.takes(value),
+            (DeclaredArguments::Properties(_) | DeclaredArguments::Open(_), _) => false,
+            (DeclaredArguments::Anything | DeclaredArguments::Items(_), _) => true,
+        }
+    }
+
+    /// Whether texts are accepted at all.
+    pub(super) fn takes_texts(&self) -> bool {
+        match self {
+            DeclaredArguments::Values(values) => values.text,
+            DeclaredArguments::Anything | DeclaredArguments::Items(_) => true,
+            DeclaredArguments::Properties(_) | DeclaredArguments::Open(_) => false,
         }
     }
 
@@ -77,8 +158,13 @@ impl DeclaredArguments {
     /// What is declared at a path, by each reading of it.
     pub(super) fn at(&self, path: &str) -> Vec<&DeclaredArguments> {
         let properties = match self {
-            DeclaredArguments::Properties(properties) => properties,
-            DeclaredArguments::Anything => return vec![self],
+            DeclaredArguments::Properties(properties) | DeclaredArguments::Open(properties) => {
+                properties
+            }
+            // A selector has no items; what it does in a list is its own.
+            DeclaredArguments::Anything | DeclaredArguments::Items(_) => {
+                return vec![&DeclaredArguments::Anything];
+            }
             DeclaredArguments::Values(_) => return Vec::new(),
         };
         let mut found: Vec<&DeclaredArguments> = properties.get(path).into_iter().collect();
@@ -89,6 +175,9 @@ impl DeclaredArguments {
                 found.extend(own.at(rest));
             }
         }
+        if found.is_empty() && matches!(self, DeclaredArguments::Open(_)) {
+            return vec![&DeclaredArguments::Anything];
+        }
         found
     }
 
@@ -96,8 +185,8 @@ impl DeclaredArguments {
     /// the author of the rule meant something else then.
     pub(super) fn takes(&self, expected: &ExpectedValue) -> bool {
         match self {
-            DeclaredArguments::Anything => true,
-            DeclaredArguments::Properties(_) => false,
+            DeclaredArguments::Anything | DeclaredArguments::Items(_) => true,
+            DeclaredArguments::Properties(_) | DeclaredArguments::Open(_) => false,
             DeclaredArguments::Values(values) => values.takes(expected),
         }
     }
@@ -106,7 +195,10 @@ impl DeclaredArguments {
     pub(super) fn texts(&self) -> &[String] {
         match self {
             DeclaredArguments::Values(values) => values.texts.as_deref().unwrap_or_default(),
-            DeclaredArguments::Anything | DeclaredArguments::Properties(_) => &[],
+            DeclaredArguments::Anything
+            | DeclaredArguments::Properties(_)
+            | DeclaredArguments::Open(_)
+            | DeclaredArguments::Items(_) => &[],
         }
     }
 
@@ -114,7 +206,8 @@ impl DeclaredArguments {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             DeclaredArguments::Anything => "anything",
-            DeclaredArguments::Properties(_) => "an object",
+            DeclaredArguments::Properties(_) | DeclaredArguments::Open(_) => "an object",
+            DeclaredArguments::Items(_) => "a list",
             DeclaredArguments::Values(values) => match (values.text, values.number, values.truth) {
                 (true, false, false) => "a string",
                 (false, true, false) => "a number",
@@ -127,8 +220,12 @@ impl DeclaredArguments {
     /// The names of the top-level arguments.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let properties = match self {
-            DeclaredArguments::Anything | DeclaredArguments::Values(_) => None,
-            DeclaredArguments::Properties(properties) => Some(properties),
+            DeclaredArguments::Anything
+            | DeclaredArguments::Items(_)
+            | DeclaredArguments::Values(_) => None,
+            DeclaredArguments::Properties(properties) | DeclaredArguments::Open(properties) => {
+                Some(properties)
+            }
         };
         properties
             .into_iter()
@@ -212,20 +309,26 @@ impl DeclaredValues {
 
     fn listed(values: &[Value<'_>]) -> Option<Self> {
         let mut all = DeclaredValues::default();
-        let mut texts = Vec::new();
+        let (mut texts, mut numbers) = (Vec::new(), Vec::new());
         for value in values {
             match value {
                 Value::String(text) => {
                     all.text = true;
                     texts.push(text.to_string());
                 }
-                Value::Int(_) | Value::Uint(_) | Value::Float(_) => all.number = true,
+                Value::Int(_) | Value::Uint(_) | Value::Float(_) => {
+                    all.number = true;
+                    numbers.extend(number_of(value));
+                }
                 Value::Bool(_) => all.truth = true,
                 Value::Null => {}
                 Value::List(_) | Value::Map(_) | Value::Unsound(_) => return None,
             }
         }
         all.texts = Some(texts);
+        // One that is too large to compare leaves the others open.
+        let is_known = numbers.len() == values.iter().filter(|value| is_number(value)).count();
+        all.numbers = is_known.then_some(numbers);
         Some(all)
     }
 
@@ -238,11 +341,23 @@ impl DeclaredValues {
             let texts = [self.texts, other.texts].into_iter().flatten().flatten();
             Some(texts.collect())
         };
+        let is_any = |one: (bool, &Option<Vec<f64>>)| one.0 && one.1.is_none();
+        let numbers =
+            if is_any((self.number, &self.numbers)) || is_any((other.number, &other.numbers)) {
+                None
+            } else {
+                let numbers = [self.numbers, other.numbers]
+                    .into_iter()
+                    .flatten()
+                    .flatten();
+                Some(numbers.collect())
+            };
         DeclaredValues {
             text: self.text || other.text,
             number: self.number || other.number,
             truth: self.truth || other.truth,
             texts,
+            numbers,
         }
     }
 
@@ -259,10 +374,36 @@ impl DeclaredValues {
                 self.text && is_among(&|own| pattern.glob().matches(own))
             }
             ExpectedValue::Exactly(Value::Bool(_)) => self.truth,
-            ExpectedValue::Exactly(Value::Int(_) | Value::Uint(_) | Value::Float(_)) => self.number,
+            ExpectedValue::Exactly(value @ (Value::Int(_) | Value::Uint(_) | Value::Float(_))) => {
+                let wanted = number_of(value);
+                let is_listed = |numbers: &Vec<f64>| {
+                    let mut numbers = numbers.iter();
+                    wanted.is_none_or(|wanted| numbers.any(|own| (own - wanted).abs() < 1e-9))
+                };
+                self.number && self.numbers.as_ref().is_none_or(is_listed)
+            }
             ExpectedValue::Exactly(
                 Value::Null | Value::Unsound(_) | Value::List(_) | Value::Map(_),
             ) => true,
         }
     }
+}
+
+/// A number, nearly: no schema lists numbers so large that they differ only as integers.
+fn number_of(value: &Value<'_>) -> Option<f64> {
+    match value {
+        Value::Float(number) => Some(*number),
+        Value::Int(number) => i32::try_from(*number).ok().map(f64::from),
+        Value::Uint(number) => u32::try_from(*number).ok().map(f64::from),
+        Value::Null
+        | Value::Bool(_)
+        | Value::String(_)
+        | Value::Unsound(_)
+        | Value::List(_)
+        | Value::Map(_) => None,
+    }
+}
+
+fn is_number(value: &Value<'_>) -> bool {
+    matches!(value, Value::Int(_) | Value::Uint(_) | Value::Float(_))
 }

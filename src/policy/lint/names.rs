@@ -34,7 +34,8 @@ impl<'l> Lint<'l> {
             return;
         };
         let tests = condition.name_tests().iter();
-        let tests: Vec<&NameTest> = tests.filter(|test| test.kind == NameKind::Name).collect();
+        let is_name = |test: &&NameTest| test.kind == NameKind::Name && test.is_sole;
+        let tests: Vec<&NameTest> = tests.filter(is_name).collect();
         let what = rule.what.as_ref();
         if tests.is_empty() || what.is_some_and(|what| !may_be_about_tools(what)) {
             return;
@@ -106,22 +107,14 @@ impl<'l> Lint<'l> {
         is_sure: bool,
         (message, help): (String, String),
     ) {
-        let (Some(place), Some(condition)) = (self.places.get(&*rule.id), &rule.expression) else {
+        if !is_sure {
+            self.warn_in_condition(rule, test.column, UNKNOWN_TOOL, (message, help));
             return;
-        };
-        let Some(node) = place
-            .node
-            .member("if")
-            .filter(|_| !place.silence.contains(&UNKNOWN_TOOL))
-        else {
-            return;
-        };
-        let span = span_at(test.column, condition.as_str(), node, &self.findings);
-        if is_sure {
+        }
+        let node = self.place(rule, &["if"], UNKNOWN_TOOL);
+        if let (Some(node), Some(condition)) = (node, &rule.expression) {
+            let span = span_at(test.column, condition.as_str(), node, &self.findings);
             self.findings.error_at(node.source, span, message, help);
-        } else {
-            self.findings
-                .lint_at(node.source, span, UNKNOWN_TOOL, message, help);
         }
     }
 }

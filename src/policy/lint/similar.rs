@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::context::Lint;
-use crate::authz::{Names, Rule};
+use crate::authz::{Expression, NameKind, Rule};
 use crate::policy::silence::SIMILAR_NAMES;
 use crate::yaml::{look, passes_for_latin};
 
@@ -22,7 +22,6 @@ impl Lint<'_> {
             .rules()
             .iter()
             .flat_map(|rule| names_of(rule).into_iter().flat_map(|(_, _, names)| names))
-            .map(|name| &**name)
             .filter(|name| name.chars().any(|c| c.is_alphabetic() && !c.is_ascii()))
             .collect();
         let is_only_latin_looking = foreign.iter().all(|name| passes_for_latin(name));
@@ -31,7 +30,7 @@ impl Lint<'_> {
                 let known = seen.entry(kind).or_default();
                 let mut found = None;
                 for name in names {
-                    if known.iter().any(|(other, _)| **other == **name) {
+                    if known.iter().any(|(other, _)| other == name) {
                         continue;
                     }
                     let own = look(name);
@@ -57,7 +56,7 @@ impl Lint<'_> {
     }
 }
 
-type Named<'r> = (&'static str, Vec<&'static str>, &'r Names);
+type Named<'r> = (&'static str, Vec<&'static str>, Vec<&'r str>);
 
 /// The names of callers that a rule has, each list with its kind and place.
 fn names_of(rule: &Rule) -> Vec<Named<'_>> {
@@ -74,11 +73,39 @@ fn names_of(rule: &Rule) -> Vec<Named<'_>> {
             if let Some(names) = names.filter(|_| !["issuers", "peers"].contains(&kind)) {
                 let mut way = before.to_vec();
                 way.push(kind);
-                all.push((kind, way, names));
+                all.push((kind, way, names.iter().map(|name| &**name).collect()));
             }
         }
     }
+    let tests = rule.expression.as_ref().map(Expression::name_tests);
+    for test in tests.into_iter().flatten().filter(|test| test.is_exact()) {
+        if let Some(kind) = kind_of(test.kind).filter(|_| !test.text.is_empty()) {
+            all.push((kind, vec!["if"], vec![&*test.text]));
+        }
+    }
     all
+}
+
+/// The key of `who` for the names that a condition tests.
+fn kind_of(kind: NameKind) -> Option<&'static str> {
+    match kind {
+        NameKind::Subject => Some("subjects"),
+        NameKind::Agent => Some("agents"),
+        NameKind::Tenant => Some("tenants"),
+        NameKind::Group => Some("groups"),
+        NameKind::Role => Some("roles"),
+        NameKind::Scope => Some("scopes"),
+        NameKind::Class
+        | NameKind::Name
+        | NameKind::Server
+        | NameKind::Method
+        | NameKind::Revision
+        | NameKind::Uri
+        | NameKind::Issuer
+        | NameKind::Peer
+        | NameKind::Fact
+        | NameKind::Argument => None,
+    }
 }
 
 /// Whether two names differ by one slip in one word: a letter too many, too few, or two in the wrong

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::context::Lint;
+use super::context::{Lint, LintContext};
 use crate::authz::{Effect, Glob, Mode, Rule, UNCLASSIFIED, What};
 use crate::policy::silence::{EMPTY_CLASS, UNKNOWN_TOOL};
 use crate::yaml::{Data, Node, silence_of, suggestion};
 
-impl Lint<'_> {
+impl<'l> Lint<'l> {
     /// The recorded tools of the servers that a rule applies to, if all of them are recorded.
-    pub(super) fn recorded(&self, what: &What) -> Option<Vec<(&str, &str)>> {
-        let recorded = &self.context.tools;
+    pub(super) fn recorded(&self, what: &What) -> Option<Vec<(&'l str, &'l str)>> {
+        let context: &'l LintContext<'l> = self.context;
+        let recorded = &context.tools;
         let servers: Vec<&str> = match &what.servers {
             Some(servers) => servers.iter().map(|name| &**name).collect(),
             None => recorded.keys().map(String::as_str).collect(),

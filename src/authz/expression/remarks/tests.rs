@@ -1,5 +1,5 @@
 use super::*;
-use crate::authz::expression::Expression;
+use crate::authz::expression::{Expression, PathStep};
 
 fn found(text: &str) -> Vec<String> {
     let expression = Expression::compile(text).unwrap();
@@ -102,11 +102,32 @@ fn the_effect_of_a_test_on_the_expression_is_found() {
 }
 
 #[test]
-fn the_arguments_that_are_read_are_found() {
+fn the_members_that_are_read_are_found() {
     let text = r#"has(args.a.b) && args["c"].d == 1 && "e" in args && given(args.f)
         && mcp["arguments"].g.exists(one, one.h == 1) && subject.claims.i == 1"#;
     let expression = Expression::compile(text).unwrap();
-    let paths = expression.argument_paths().iter();
-    let paths: Vec<&str> = paths.map(ValuePath::as_str).collect();
-    assert_eq!(paths, ["a.b", "c.d", "e", "f", "g"]);
+    let reads = expression.member_reads().iter();
+    let paths: Vec<String> = reads
+        .map(|read| {
+            let steps = read.steps.iter().map(|step| match step {
+                PathStep::Name(name) => name.as_str(),
+                PathStep::Item => "*",
+            });
+            let root = if read.is_claim { "claims" } else { "args" };
+            let names: Vec<&str> = [root].into_iter().chain(steps).collect();
+            names.join(".")
+        })
+        .collect();
+    let expected = [
+        "args.a",
+        "args.a.b",
+        "args.c",
+        "args.c.d",
+        "args.e",
+        "args.f",
+        "args.g",
+        "args.g.*.h",
+        "claims.i",
+    ];
+    assert_eq!(paths, expected);
 }

@@ -253,7 +253,7 @@ fn arguments_that_no_recorded_tool_declares_are_found() {
 fn a_schema_that_leaves_properties_open_declares_anything() {
     use std::borrow::Cow;
 
-    use crate::authz::Value;
+    use crate::authz::{PathStep, Value};
 
     let text = |text: &str| Value::String(Cow::Owned(text.to_owned()));
     let object = |members: Vec<(&str, Value<'static>)>| {
@@ -290,15 +290,29 @@ fn a_schema_that_leaves_properties_open_declares_anything() {
     for open in [
         vec![],
         vec![("type", text("object"))],
-        vec![properties(), ("additionalProperties", Value::Bool(true))],
-        vec![properties(), ("additionalProperties", object(vec![]))],
-        vec![properties(), ("allOf", Value::List(vec![]))],
         vec![properties(), ("$ref", text("#/x"))],
     ] {
         assert_eq!(
             DeclaredArguments::of(Some(&object(open))),
             DeclaredArguments::Anything
         );
+    }
+    for open in [
+        ("additionalProperties", Value::Bool(true)),
+        ("additionalProperties", object(vec![])),
+        ("patternProperties", object(vec![])),
+        ("allOf", Value::List(vec![])),
+    ] {
+        let open = DeclaredArguments::of(Some(&object(vec![properties(), open])));
+        assert!(open.has("zzz") && open.has("b.x.c"));
+        let steps = |path: &[&str]| -> Vec<PathStep> {
+            let path = path.iter();
+            path.map(|name| PathStep::Name((*name).to_owned()))
+                .collect()
+        };
+        assert!(open.along(&steps(&["zzz", "y"])).is_some());
+        assert!(open.along(&steps(&["b.x", "c"])).is_some());
+        assert!(open.along(&steps(&["b.x", "d"])).is_none());
     }
     assert_eq!(DeclaredArguments::of(None), DeclaredArguments::Anything);
 }
