@@ -13,6 +13,7 @@
 //! # assert_eq!(format!("{exit_code:?}"), format!("{:?}", std::process::ExitCode::SUCCESS));
 //! ```
 
+mod audit;
 mod classify;
 mod diff;
 mod explain;
@@ -22,6 +23,7 @@ mod outcome;
 mod record;
 mod refresh;
 mod replace;
+mod revision;
 mod schema;
 mod serve;
 mod test;

@@ -33,6 +33,8 @@
 mod entry;
 mod facts;
 mod page;
+mod hindsight;
+mod record;
 mod recorded;
 mod summary;
 mod text;
@@ -47,6 +49,8 @@ use jiff::Timestamp;
 pub use entry::{Entry, RuleChange, RuleChangeKind};
 pub use facts::{SaidFact, SaidSituation};
 pub use page::html;
+pub use hindsight::{Hindsight, HindsightCall, HindsightFinding, HindsightRule, Unrecorded};
+pub use record::{AuditLine, AuditRecord};
 pub use recorded::{Replay, ReplayedRecord, Replayer};
 pub use summary::{ReloadSummary, reload_summary};
 pub use text::{RuleText, RuleTexts, rule_texts};
