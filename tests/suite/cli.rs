@@ -3,6 +3,7 @@
 mod config_keys;
 mod diff;
 mod record;
+mod recorded;
 mod schema;
 
 use std::fmt::Write as _;
