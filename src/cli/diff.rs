@@ -84,8 +84,7 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     }
     let (old_sources, new_sources) = (revision::read(old_name)?, revision::read(new_name)?);
     let places = config.policy_places();
-    let compile =
-        |global: &[Source]| load::compile_beside(global.to_vec(), &places, &context);
+    let compile = |global: &[Source]| load::compile_beside(global.to_vec(), &places, &context);
     let (old, new) = (compile(&old_sources)?, compile(&new_sources)?);
     let around = load::surroundings(&config, &context)?;
     let from = load::moment(*at);

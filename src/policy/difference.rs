@@ -32,8 +32,8 @@
 
 mod entry;
 mod facts;
-mod page;
 mod hindsight;
+mod page;
 mod record;
 mod recorded;
 mod summary;
@@ -48,8 +48,8 @@ use jiff::Timestamp;
 
 pub use entry::{Entry, RuleChange, RuleChangeKind};
 pub use facts::{SaidFact, SaidSituation};
-pub use page::html;
 pub use hindsight::{Hindsight, HindsightCall, HindsightFinding, HindsightRule, Unrecorded};
+pub use page::html;
 pub use record::{AuditLine, AuditRecord};
 pub use recorded::{Replay, ReplayedRecord, Replayer};
 pub use summary::{ReloadSummary, reload_summary};

@@ -19,7 +19,7 @@ use crate::authz::classified::ClassifiedRequest;
 use crate::authz::explain::parts::{what_parts, when_parts, where_parts, who_parts, why_parts};
 use crate::authz::matching::Match;
 use crate::authz::policy::Policy;
-use crate::authz::request::ActionKind;
+use crate::authz::request::{AccessRequest, ActionKind};
 use crate::authz::rule::{Effect, Mode, Rule};
 use crate::authz::selectors::{Scopes, What};
 use crate::authz::uri::UriCell;
@@ -100,21 +100,14 @@ impl Comparison<'_> {
         let outcomes = self
             .new
             .decide(target, &request, &relevant, &mut self.facts);
-        let mut rules = Vec::new();
-        for (position, rule) in policy.rules().iter().enumerate() {
-            let found = if self.new.may_matter(rule, &judged) {
-                self.new
-                    .found(position, Scopes::Held, &judged, &mut self.facts)
-            } else {
-                Answer::NO
-            };
-            rules.push((found, selectors(rule, &judged, &mut self.facts)));
-        }
+        let mut rules = self.each_rule(&judged);
         let known: HashMap<FactId, bool> = self
             .facts
             .iter()
             .filter_map(|(id, fact)| {
-                let known = given.fact(fact).or_else(|| of_arguments(given, fact, &judged));
+                let known = given
+                    .fact(fact)
+                    .or_else(|| of_arguments(given, fact, &judged));
                 Some((id, known?))
             })
             .collect();
@@ -144,12 +137,7 @@ impl Comparison<'_> {
             cases,
         };
         let mut recalled = work.recalled(policy, &outcomes.parts, &ends);
-        recalled.is_method_unknown = request.action.kind == ActionKind::Unknown
-            && !policy.rules().iter().any(|rule| {
-                rule.effect == Effect::Allow
-                    && rule.mode == Mode::Enforce
-                    && rule.names_method(&request)
-            });
+        recalled.is_method_unknown = is_method_unknown(policy, &request);
         recalled.class = judged.asked.class.known().map(Arc::from);
         recalled.rules = rules
             .into_iter()
@@ -168,6 +156,28 @@ impl Comparison<'_> {
         }
         Ok(recalled)
     }
+
+    /// Where each rule of the new policy matches, and each of its selectors.
+    fn each_rule(&mut self, judged: &Judged<'_>) -> Vec<(Answer, Vec<(String, Answer)>)> {
+        let mut rules = Vec::new();
+        for (position, rule) in self.new.policy.rules().iter().enumerate() {
+            let found = if self.new.may_matter(rule, judged) {
+                self.new
+                    .found(position, Scopes::Held, judged, &mut self.facts)
+            } else {
+                Answer::NO
+            };
+            rules.push((found, selectors(rule, judged, &mut self.facts)));
+        }
+        rules
+    }
+}
+
+/// Whether the protocol does not have the method, and no allow rule names it.
+fn is_method_unknown(policy: &Policy, request: &AccessRequest<'_>) -> bool {
+    let is_allow = |rule: &&Rule| rule.effect == Effect::Allow && rule.mode == Mode::Enforce;
+    let mut allows = policy.rules().iter().filter(is_allow);
+    request.action.kind == ActionKind::Unknown && !allows.any(|rule| rule.names_method(request))
 }
 
 /// What is known, and the cases that are left.

@@ -101,18 +101,12 @@ impl DecidedBy {
             DecidedBy::Tools => {
                 "the check of tools refused it, whatever the policy: it refuses what the policy does not deny"
             }
-            DecidedBy::Authentication => {
-                "the caller was not authenticated, so no policy was asked"
-            }
-            DecidedBy::Session => {
-                "the session or the task was refused, so no policy was asked"
-            }
+            DecidedBy::Authentication => "the caller was not authenticated, so no policy was asked",
+            DecidedBy::Session => "the session or the task was refused, so no policy was asked",
             DecidedBy::Address => {
                 "the address or the calling page was refused, so no policy was asked"
             }
-            DecidedBy::Request => {
-                "the request was rejected for its form, so no policy decided"
-            }
+            DecidedBy::Request => "the request was rejected for its form, so no policy decided",
             DecidedBy::Nothing => "no decision was possible, so no policy decided",
             DecidedBy::Service => "the service answered by itself, and no policy was asked",
             DecidedBy::Unknown => {
@@ -130,7 +124,9 @@ mod tests {
     fn record(code: &str) -> AuditRecord {
         match AuditLine::read(&format!(r#"{{"reason":"{code}"}}"#)) {
             AuditLine::Decision(record) => record,
-            other => panic!("{other:?}"),
+            line @ (AuditLine::Empty | AuditLine::Broken | AuditLine::Event(_)) => {
+                panic!("{line:?}")
+            }
         }
     }
 

@@ -164,7 +164,9 @@ fn recorded(lines: &mut Lines, record: &AuditRecord) {
     if let Some(unverified) = record.member("unverified") {
         for (key, said) in [("issuer", "issuer"), ("kid", "key id")] {
             if let Some(text) = unverified.get(key).and_then(Json::as_str) {
-                lines.add(&format!("the token says of itself, unproved: {said} {text}"));
+                lines.add(&format!(
+                    "the token says of itself, unproved: {said} {text}"
+                ));
             }
         }
     }
@@ -302,9 +304,10 @@ fn agreement(one: &Explained, hindsight: &Hindsight) -> String {
 }
 
 pub(super) fn json(all: &Shown<'_>) -> String {
-    let events = all.events.iter().map(|(place, event)| {
-        json!({"place": place, "event": event.json()})
-    });
+    let events = all
+        .events
+        .iter()
+        .map(|(place, event)| json!({"place": place, "event": event.json()}));
     let files = all
         .files
         .iter()
@@ -321,13 +324,9 @@ pub(super) fn json(all: &Shown<'_>) -> String {
 }
 
 fn decision_json(one: &Explained) -> Json {
-    let mut whole = json!({
-        "place": one.place,
-        "recorded": one.record.json(),
-        "decided_by": one.by.word(),
-    });
+    let (place, recorded, by) = (&one.place, one.record.json(), one.by.word());
     let Some(hindsight) = &one.hindsight else {
-        return whole;
+        return json!({"place": place, "recorded": recorded, "decided_by": by});
     };
     let decision = match hindsight.decisions.as_slice() {
         [] => "unknown",
@@ -338,19 +337,23 @@ fn decision_json(one: &Explained) -> Json {
         .unrecorded
         .iter()
         .map(|one| json!({"what": one.what, "text": one.text}));
-    whole["same_revision"] = json!(hindsight.is_same_revision);
-    whole["agrees"] = json!(agrees(one, hindsight));
-    whole["rules_gone"] = json!(hindsight.rules_gone);
-    whole["unrecorded"] = unrecorded.collect();
-    whole["judged"] = json!({
-        "decision": decision,
-        "decisions": hindsight.decisions,
-        "reasons": hindsight.reasons,
-        "depends_on": facts_json(&hindsight.depends_on),
-        "because": hindsight.because,
-        "calls": hindsight.calls.iter().map(call_json).collect::<Vec<_>>(),
-    });
-    whole
+    json!({
+        "place": place,
+        "recorded": recorded,
+        "decided_by": by,
+        "same_revision": hindsight.is_same_revision,
+        "agrees": agrees(one, hindsight),
+        "rules_gone": hindsight.rules_gone,
+        "unrecorded": unrecorded.collect::<Vec<_>>(),
+        "judged": {
+            "decision": decision,
+            "decisions": hindsight.decisions,
+            "reasons": hindsight.reasons,
+            "depends_on": facts_json(&hindsight.depends_on),
+            "because": hindsight.because,
+            "calls": hindsight.calls.iter().map(call_json).collect::<Vec<_>>(),
+        },
+    })
 }
 
 fn call_json(call: &HindsightCall) -> Json {

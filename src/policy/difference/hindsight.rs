@@ -163,9 +163,7 @@ impl Hindsight {
             });
         }
         let may = DECISIONS.iter().zip(whole.decisions);
-        self.decisions = may
-            .filter_map(|(word, may)| may.then_some(*word))
-            .collect();
+        self.decisions = may.filter_map(|(word, may)| may.then_some(*word)).collect();
         self.reasons = whole.reasons;
         if self.decisions.len() > 1 {
             self.depends_on = whole.depends_on;
@@ -287,9 +285,7 @@ fn entailed(target: &Target) -> Option<SaidFact> {
     let entry = METHODS.iter().find(|entry| *entry.name == *target.method)?;
     let phrase = match &target.resource {
         TargetResource::Task if entry.is_creators => "whether the caller created the task",
-        TargetResource::Server
-            if entry.is_creators && entry.lists == Some(ListKind::Tasks) =>
-        {
+        TargetResource::Server if entry.is_creators && entry.lists == Some(ListKind::Tasks) => {
             "whether the server binds tasks to their creators"
         }
         TargetResource::Uri(uri) if entry.name == "resources/read" && uri.starts_with("ui://") => {

@@ -176,10 +176,7 @@ impl AuditRecord {
         let target = called(inner.get("name")?.as_str()?)?;
         calls.push(RecordedCall {
             arguments: self.arguments(inner.get("arguments"), &target, around),
-            class: inner
-                .get("class")
-                .and_then(Json::as_str)
-                .map(str::to_owned),
+            class: inner.get("class").and_then(Json::as_str).map(str::to_owned),
             target,
         });
         Some(calls)
@@ -260,12 +257,7 @@ pub(super) fn texts(list: &Json) -> Option<Vec<String>> {
     items.map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
-fn target(
-    server: &str,
-    method: &str,
-    name: Option<&str>,
-    around: &Surroundings,
-) -> Option<Target> {
+fn target(server: &str, method: &str, name: Option<&str>, around: &Surroundings) -> Option<Target> {
     let entry = METHODS.iter().find(|entry| entry.name == method);
     let (kind, resource) = match entry {
         None if method.starts_with("notifications/") => (ActionKind::Open, TargetResource::Server),

@@ -114,8 +114,12 @@ impl<'p> Replayer<'p> {
         if record.has("batch") || record.has("inner") {
             return Err("the request has several parts");
         }
-        let target = record.target(self.around).ok_or("the record does not name the request")?;
-        let given = record.given().ok_or("the record does not name the caller")?;
+        let target = record
+            .target(self.around)
+            .ok_or("the record does not name the request")?;
+        let given = record
+            .given()
+            .ok_or("the record does not name the caller")?;
         let rules: Vec<String> = record.list("rules").unwrap_or_default();
         let is_of_old = record.text("policy_revision") == Some(&**self.old.revision());
         // A moment is looked at by what the clocks show, which differs from line to line.

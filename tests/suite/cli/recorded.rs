@@ -33,7 +33,10 @@ impl Home {
         let home = Home(tempfile::tempdir().unwrap());
         home.write("c.yaml", CONFIG);
         home.write("policy.yaml", POLICY);
-        home.write("candidate.yaml", "rules: [{id: none, effect: deny, what: {servers: [github]}}]\n");
+        home.write(
+            "candidate.yaml",
+            "rules: [{id: none, effect: deny, what: {servers: [github]}}]\n",
+        );
         home
     }
 
@@ -55,7 +58,10 @@ impl Home {
         self.write("one.jsonl", record.to_string());
         let audit = self.path("one.jsonl");
         let id = record["decision_id"].as_str().unwrap();
-        let ran = self.explain(id, &[&["--audit", &audit, "--format", "json"], rest].concat());
+        let ran = self.explain(
+            id,
+            &[&["--audit", &audit, "--format", "json"], rest].concat(),
+        );
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
         let whole: Value = serde_json::from_str(&ran.out).unwrap();
         assert_eq!(whole["decisions"].as_array().unwrap().len(), 1);
@@ -63,8 +69,7 @@ impl Home {
     }
 
     fn revision(&self) -> String {
-        let whole = self.judged(&record(json!({})), &[]);
-        let _ = whole;
+        self.judged(&record(json!({})), &[]);
         let audit = self.path("one.jsonl");
         let ran = self.explain("one", &["--audit", &audit, "--format", "json"]);
         let whole: Value = serde_json::from_str(&ran.out).unwrap();
@@ -73,6 +78,7 @@ impl Home {
 }
 
 /// A call of `delete_repo` by alice at ten.
+#[expect(clippy::needless_pass_by_value, reason = "rows are shorter")]
 fn record(more: Value) -> Value {
     let mut record = json!({
         "time": "2026-11-20T10:00:00Z", "decision_id": "one", "decision": "allow",
@@ -112,13 +118,29 @@ fn phrases(list: &Value) -> Vec<&str> {
 
 const IF: &str = r#"if `!has(args.owner) || args.owner != "acme"`"#;
 
+/// What the record is about, the decision, what it depends on, and whether they agree.
+type Row = (
+    &'static str,
+    Value,
+    &'static str,
+    &'static [&'static str],
+    Option<bool>,
+);
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "each row is a few")]
 fn what_a_record_does_not_hold_leaves_the_decision_open() {
     let home = Home::new();
-    let read = json!({"name": "get_issue", "class": "read", "arguments": {"names": [], "digest": "d"}});
-    let rows: [(&str, Value, &str, &[&str], Option<bool>); 13] = [
-        ("the values of arguments", record(json!({})), "depends", &[IF], None),
+    let read =
+        json!({"name": "get_issue", "class": "read", "arguments": {"names": [], "digest": "d"}});
+    let rows: [Row; 13] = [
+        (
+            "the values of arguments",
+            record(json!({})),
+            "depends",
+            &[IF],
+            None,
+        ),
         (
             "no group",
             record(json!({"groups": ["guests"], "decision": "deny", "reason": "no_matching_rule"})),
@@ -154,12 +176,24 @@ fn what_a_record_does_not_hold_leaves_the_decision_open() {
             &[],
             Some(false),
         ),
-        ("room in a limit", record(read.clone()), "depends", &["whether limit rate had room"], None),
+        (
+            "room in a limit",
+            record(read.clone()),
+            "depends",
+            &["whether limit rate had room"],
+            None,
+        ),
         (
             "room in a limit, in a batch",
-            without(record(json!({"name": "get_issue", "batch": 3})), &["arguments"]),
+            without(
+                record(json!({"name": "get_issue", "batch": 3})),
+                &["arguments"],
+            ),
             "depends",
-            &["whether limit rate had room", "the 2 other message(s) of the batch"],
+            &[
+                "whether limit rate had room",
+                "the 2 other message(s) of the batch",
+            ],
             None,
         ),
         (
@@ -185,7 +219,9 @@ fn what_a_record_does_not_hold_leaves_the_decision_open() {
         ),
         (
             "a call inside the call",
-            record(json!({"name": "get_all", "inner": {"name": "delete_repo", "class": "destructive"}, "time": "2026-11-20T20:00:00Z"})),
+            record(
+                json!({"name": "get_all", "inner": {"name": "delete_repo", "class": "destructive"}, "time": "2026-11-20T20:00:00Z"}),
+            ),
             "deny",
             &[],
             Some(false),
@@ -202,7 +238,11 @@ fn what_a_record_does_not_hold_leaves_the_decision_open() {
         let one = home.judged(&record, &[]);
         let judged = &one["judged"];
         assert_eq!(judged["decision"], decision, "{what}: {one:#}");
-        assert_eq!(phrases(&judged["depends_on"]), depends_on, "{what}: {one:#}");
+        assert_eq!(
+            phrases(&judged["depends_on"]),
+            depends_on,
+            "{what}: {one:#}"
+        );
         assert_eq!(one["agrees"], json!(agrees), "{what}");
         assert_eq!(one["same_revision"], false, "{what}");
         assert_eq!(one["decided_by"], "policy", "{what}");
@@ -215,18 +255,47 @@ fn what_is_missing_is_listed_and_what_is_there_is_not() {
     let missing = |record: &Value| -> Vec<String> {
         let one = home.judged(record, &[]);
         let all = one["unrecorded"].as_array().unwrap();
-        let each = all.iter().map(|one| one["what"].as_str().unwrap().to_owned());
+        let each = all
+            .iter()
+            .map(|one| one["what"].as_str().unwrap().to_owned());
         each.collect()
     };
-    let always = ["claims", "device", "country", "purpose", "headers", "session_age", "counts"];
+    let always = [
+        "claims",
+        "device",
+        "country",
+        "purpose",
+        "headers",
+        "session_age",
+        "counts",
+    ];
     let whole = missing(&record(json!({})));
     assert_eq!(whole, [&["arguments", "peer"][..], &always].concat());
     let bare = without(
         record(json!({"batch": 2, "cut": true})),
-        &["groups", "roles", "scopes", "agent", "tenant", "client.address", "arguments"],
+        &[
+            "groups",
+            "roles",
+            "scopes",
+            "agent",
+            "tenant",
+            "client.address",
+            "arguments",
+        ],
     );
-    let lists = ["groups", "roles", "scopes", "agent", "tenant", "client.address", "peer"];
-    assert_eq!(missing(&bare), [&["cut", "batch"][..], &lists, &always].concat());
+    let lists = [
+        "groups",
+        "roles",
+        "scopes",
+        "agent",
+        "tenant",
+        "client.address",
+        "peer",
+    ];
+    assert_eq!(
+        missing(&bare),
+        [&["cut", "batch"][..], &lists, &always].concat()
+    );
 }
 
 /// A peer with one recorded name may have others.
@@ -234,7 +303,9 @@ fn what_is_missing_is_listed_and_what_is_there_is_not() {
 fn a_peer_may_have_more_names_than_the_recorded_one() {
     let home = Home::new();
     let rule = |peer: &str| {
-        format!("rules: [{{id: p, effect: allow, who: {{peers: ['{peer}']}}, what: {{servers: [github]}}}}]\n")
+        format!(
+            "rules: [{{id: p, effect: allow, who: {{peers: ['{peer}']}}, what: {{servers: [github]}}}}]\n"
+        )
     };
     for (rule_names, recorded, expected) in [
         ("gw.internal", Some("gw.internal"), "allow"),
@@ -242,7 +313,11 @@ fn a_peer_may_have_more_names_than_the_recorded_one() {
         ("spiffe://a/gw", Some("spiffe://a/gw"), "allow"),
         ("spiffe://a/b", Some("spiffe://a/gw"), "deny"),
         ("spiffe://a/b", None, "depends"),
-        ("spiffe://a/b", Some("spiffe://a/gw spiffe://a/b"), "depends"),
+        (
+            "spiffe://a/b",
+            Some("spiffe://a/gw spiffe://a/b"),
+            "depends",
+        ),
     ] {
         home.write("peers.yaml", rule(rule_names));
         let mut record = record(json!({}));
@@ -344,10 +419,16 @@ fn who_was_refused_before_a_policy_is_told_what_was_at_fault() {
             "nothing",
             "no decision was possible",
         ),
-        (json!({"reason": "of_tomorrow"}), "unknown", "this version does not know the reason"),
+        (
+            json!({"reason": "of_tomorrow"}),
+            "unknown",
+            "this version does not know the reason",
+        ),
     ] {
         let mut all = without(record(json!({"decision": "deny"})), &["rules"]);
-        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        all.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         let one = home.judged(&all, &[]);
         assert_eq!(one["decided_by"], by);
         assert_eq!(one.get("judged"), None, "{by}");
@@ -358,7 +439,10 @@ fn who_was_refused_before_a_policy_is_told_what_was_at_fault() {
     // The check of tools stands beside the policy.
     let refused = record(json!({"decision": "deny", "reason": "unknown_tool"}));
     let one = home.judged(&refused, &[]);
-    assert_eq!((&one["decided_by"], &one["agrees"]), (&json!("tools"), &Value::Null));
+    assert_eq!(
+        (&one["decided_by"], &one["agrees"]),
+        (&json!("tools"), &Value::Null)
+    );
     assert_eq!(one["judged"]["decision"], "depends");
 }
 
@@ -367,7 +451,8 @@ fn who_was_refused_before_a_policy_is_told_what_was_at_fault() {
 fn lines_are_found_in_several_files_whatever_stands_between_them() {
     let home = Home::new();
     let line = |id: &str| record(json!({"decision_id": id})).to_string();
-    let event = json!({"event": "list_filtered", "decision_id": "two", "list": "tools", "visible": 3});
+    let event =
+        json!({"event": "list_filtered", "decision_id": "two", "list": "tools", "visible": 3});
     let mut first = format!("{}\n\nno record\n[1]\n{event}\n", line("one")).into_bytes();
     // A record that a full disk has cut off within a character.
     first.extend(b"{\"decision_id\":\"two\",\"name\":\"\xc3\n");
@@ -386,7 +471,11 @@ fn lines_are_found_in_several_files_whatever_stands_between_them() {
         format!("{a}:5: event list_filtered: {{"),
     ]
     .iter()
-    .map(|place| ran.out.find(place.as_str()).unwrap_or_else(|| panic!("no {place}: {}", ran.out)))
+    .map(|place| {
+        ran.out
+            .find(place.as_str())
+            .unwrap_or_else(|| panic!("no {place}: {}", ran.out))
+    })
     .collect();
     assert!(places.is_sorted(), "{places:?}");
     let several = home.explain("two", &["--audit", &a, &b, "--format", "json"]);
@@ -410,7 +499,15 @@ fn lines_are_found_in_several_files_whatever_stands_between_them() {
     assert!(ran.err.contains("gone.jsonl"), "{}", ran.err);
 
     let config = home.path("c.yaml");
-    let at = ["explain", "--config", &config, "--decision", "three", "--audit", "-"];
+    let at = [
+        "explain",
+        "--config",
+        &config,
+        "--decision",
+        "three",
+        "--audit",
+        "-",
+    ];
     let ran = run_with(&at, &line("three"));
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.out.starts_with("-:1: decision three"), "{}", ran.out);
@@ -423,7 +520,9 @@ fn lines_are_found_in_several_files_whatever_stands_between_them() {
         &["explain", "--config", &config][..],
         &["explain", "--config", &config, "--decision", "one"],
         &["explain", "--config", &config, "--audit", &a],
-        &["explain", "--config", &config, "--policy", "p.yaml", "r.yaml"],
+        &[
+            "explain", "--config", &config, "--policy", "p.yaml", "r.yaml",
+        ],
         &[&at[..], &["--at", "2026-01-01T00:00:00Z"]].concat(),
         &[&at[..], &["--candidate", "--policy", "p.yaml"]].concat(),
     ] {
@@ -438,5 +537,9 @@ fn a_record_moves_no_terminal() {
     let subject = "eve\u{1b}[2J\u{202e}";
     home.write("a.jsonl", record(json!({"subject": subject})).to_string());
     let ran = home.explain("one", &["--audit", &home.path("a.jsonl")]);
-    assert!(ran.out.contains("eve\u{fffd}[2J\u{fffd} asked"), "{}", ran.out);
+    assert!(
+        ran.out.contains("eve\u{fffd}[2J\u{fffd} asked"),
+        "{}",
+        ran.out
+    );
 }

@@ -55,7 +55,8 @@ fn recalls(text: &str, part: usize, mask: u8) -> Result<usize, String> {
             let recalled = comparison.recall(&target, &given(world, mask)).unwrap();
             let explained = world.ask(&target, |request| explain(&policy, request));
             let evaluation = &explained.evaluation;
-            let told = || format!("{text}\n{target:?}\n{world:?}\n{mask}\n{explained:#?}\n{recalled:#?}");
+            let told =
+                || format!("{text}\n{target:?}\n{world:?}\n{mask}\n{explained:#?}\n{recalled:#?}");
             if !recalled.outcomes.contains(&outcome(&evaluation.decision)) {
                 return Err(told());
             }
@@ -125,9 +126,11 @@ rules:
     let target = targets().remove(0);
     let mut ends = BTreeSet::new();
     for world in worlds() {
-        let (Some(_), Some(_), false) =
-            (world.source, &world.subject.agent, world.subject.unknown.groups)
-        else {
+        let (Some(_), Some(_), false) = (
+            world.source,
+            &world.subject.agent,
+            world.subject.unknown.groups,
+        ) else {
             continue;
         };
         let mut comparison = Comparison::new(&policy, &policy, Timestamp::UNIX_EPOCH);

@@ -16,13 +16,19 @@ pub struct Unrecorded {
 
 /// What no record holds.
 const NEVER: [(&str, &str); 7] = [
-    ("claims", "the other claims of the token, and when the caller logged in"),
+    (
+        "claims",
+        "the other claims of the token, and when the caller logged in",
+    ),
     ("device", "the facts about the device"),
     ("country", "the country of the address"),
     ("purpose", "the purpose that the client declared"),
     ("headers", "the headers of the request and its `_meta`"),
     ("session_age", "how old the session was"),
-    ("counts", "what windows had counted, and whether limits had room"),
+    (
+        "counts",
+        "what windows had counted, and whether limits had room",
+    ),
 ];
 
 /// What the record does not hold. `kind` by `kind`, because what is missing is neither absent nor
@@ -35,10 +41,16 @@ pub(super) fn of(record: &AuditRecord) -> Vec<Unrecorded> {
         add("cut", text.to_owned());
     }
     if let Some(total) = others(record) {
-        add("batch", format!("the {total} other message(s) of the batch"));
+        add(
+            "batch",
+            format!("the {total} other message(s) of the batch"),
+        );
     }
     let inner = record.member("inner");
-    let both = [record.member("arguments"), inner.and_then(|inner| inner.get("arguments"))];
+    let both = [
+        record.member("arguments"),
+        inner.and_then(|inner| inner.get("arguments")),
+    ];
     for arguments in both.into_iter().flatten() {
         let names = arguments.get("names").and_then(texts).unwrap_or_default();
         if !names.is_empty() {
@@ -49,13 +61,15 @@ pub(super) fn of(record: &AuditRecord) -> Vec<Unrecorded> {
             );
         }
     }
-    for (what, list) in [("groups", "groups"), ("roles", "roles"), ("scopes", "scopes")] {
+    for (what, list) in [
+        ("groups", "groups"),
+        ("roles", "roles"),
+        ("scopes", "scopes"),
+    ] {
         if record.list(what).is_none() {
             add(
                 what,
-                format!(
-                    "{list}: none, or they were not wholly known, or `audit.groups` was off"
-                ),
+                format!("{list}: none, or they were not wholly known, or `audit.groups` was off"),
             );
         }
     }
