@@ -14,6 +14,7 @@
 //! ```
 
 mod admin;
+mod audit;
 mod classify;
 mod clear;
 mod diff;
@@ -25,6 +26,7 @@ mod outcome;
 mod record;
 mod refresh;
 mod replace;
+mod revision;
 mod schema;
 mod serve;
 mod test;

@@ -31,7 +31,9 @@ mod watch;
 pub use error::ReadError;
 pub use failing::Failing;
 pub use looks::{LOOK_TIME_MAX, Looks, START_TIME_MAX, within};
-pub use read::{FileKind, Stamp, is_read_once, kind, read, read_input, read_text, stamp};
+pub use read::{
+    FileKind, Stamp, is_read_once, kind, read, read_input, read_input_bytes, read_text, stamp,
+};
 pub use settled::Settled;
 pub use watch::{IsDue, Look, Watch, Watcher};
 

@@ -1,5 +1,7 @@
 //! From credentials to a subject: chooses the issuer and its key, verifies, and remembers.
 
+mod expected;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use super::settings::{AuthnSettings, InvalidSettings, IssuerSettings};
 use super::token::{Requirements, Unverified, Verified};
 use crate::authz::Subject;
 use crate::fetch::Outbound;
+use expected::Refused;
 
 /// Whom the tokens for one MCP server may be from and for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -195,7 +198,16 @@ impl Authenticator {
             let issuer = evidence.issuer.as_ref();
             let named = issuer.and_then(|issuer| self.names.get(issuer));
             let settings = named.map(|named| &named.issuer.settings);
-            AuthenticationFailure::of_token(error, evidence, credentials, settings)
+            let expected = self.expected(Refused {
+                error,
+                evidence: &evidence,
+                audience,
+                now,
+            });
+            AuthenticationFailure {
+                expected,
+                ..AuthenticationFailure::of_token(error, evidence, credentials, settings)
+            }
         };
         let hash = cache::hash(token);
         if let Some((known, outcome)) = hash.and_then(|hash| self.recall(&hash, audience, now)) {

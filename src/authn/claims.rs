@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::claim_settings::ClaimSettings;
+use super::failure::TokenEvidence;
 use super::{AuthenticationError, Claim};
 use crate::authz::{Subject, UnknownFacts, Value, is_left_out};
 
@@ -49,6 +50,14 @@ impl Validity {
             not_before: timestamp(claims, "nbf", Claim::NotBefore)?,
             issued_at: timestamp(claims, "iat", Claim::IssuedAt)?,
         })
+    }
+
+    /// Adds what the token says to the evidence.
+    pub(super) fn tell(&self, evidence: &mut TokenEvidence) {
+        evidence.audience = self.audience.clone().unwrap_or_default();
+        evidence.expires_at = Some(self.expires_at);
+        evidence.not_before = self.not_before;
+        evidence.issued_at = self.issued_at;
     }
 
     /// Whether one of the accepted audiences is in the token's, or, where it has none, its client is

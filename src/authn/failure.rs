@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::credentials::Credentials;
 use super::error::{AuthenticationError, Claim};
 use super::settings::IssuerSettings;
@@ -18,6 +20,9 @@ pub struct AuthenticationFailure {
     /// The claim, header, member of the token's header or parameter of the query that is at fault: a
     /// name of a closed set or of the configuration, never a text of the client.
     pub at_fault: Option<Cow<'static, str>>,
+    /// What was expected in its place, for operators alone: names of the configuration, published key
+    /// ids and, once the signature is verified, times of the token.
+    pub expected: Option<String>,
     /// Whether a proxy in front has to send the token, and not the client.
     pub is_by_proxy: bool,
     /// What the token says of itself.
@@ -37,9 +42,25 @@ pub struct TokenEvidence {
     pub key_id: Option<Arc<str>>,
     /// `aud`, once it is verified.
     pub audience: Vec<Arc<str>>,
+    /// `exp`, once it is verified.
+    pub expires_at: Option<Timestamp>,
+    /// `nbf`, likewise.
+    pub not_before: Option<Timestamp>,
+    /// `iat`, likewise.
+    pub issued_at: Option<Timestamp>,
 }
 
 impl AuthenticationFailure {
+    /// What is at fault and what was expected, for operators.
+    #[must_use]
+    pub fn told(&self) -> Option<Cow<'_, str>> {
+        match (self.at_fault.as_deref(), self.expected.as_deref()) {
+            (Some(name), Some(expected)) => Some(format!("{name}: {expected}").into()),
+            (Some(text), None) | (None, Some(text)) => Some(text.into()),
+            (None, None) => None,
+        }
+    }
+
     /// The failure of a request without one well-formed token.
     pub(super) fn of_credentials(error: AuthenticationError, from: &Credentials<'_>) -> Self {
         Self::at(error, Some(from.place_at_fault().to_owned().into()), from)
@@ -73,6 +94,7 @@ impl AuthenticationFailure {
         AuthenticationFailure {
             error,
             at_fault,
+            expected: None,
             is_by_proxy: from.is_by_proxy(),
             evidence: TokenEvidence::default(),
         }

@@ -236,6 +236,16 @@ impl IssuerKeys {
         }
     }
 
+    /// The id of each key, and the time since they were read.
+    pub(super) fn in_force(&self) -> (Vec<Option<Arc<str>>>, Option<Duration>) {
+        let state = self.state.borrow();
+        let ids = state.keys.as_ref().map(|keys| keys.ids().collect());
+        (
+            ids.unwrap_or_default(),
+            state.fetched_at.map(|at| at.elapsed()),
+        )
+    }
+
     fn usable(&self, state: &KeyState) -> Result<Arc<KeySet>, AuthenticationError> {
         match (&state.keys, state.fetched_at) {
             (Some(keys), Some(at)) if at.elapsed() <= self.settings.stale_max => {

@@ -160,7 +160,7 @@ impl<'t> Unverified<'t> {
         let validity = Validity::from_claims(&self.claims)?;
         let subject = claims::subject(self.claims, Arc::clone(required.issuer), required.claims)?;
         evidence.subject = Some(Arc::clone(&subject.id));
-        evidence.audience = validity.audience.clone().unwrap_or_default();
+        validity.tell(evidence);
         if let Some(tenant) = required.tenant {
             claims::check_tenant(&subject.claims, tenant)?;
         }
@@ -215,13 +215,15 @@ impl Verified {
 
     /// What it says of itself.
     pub(super) fn evidence(&self) -> TokenEvidence {
-        TokenEvidence {
+        let mut evidence = TokenEvidence {
             is_verified: true,
             issuer: Some(Arc::clone(&self.subject.issuer)),
             subject: Some(Arc::clone(&self.subject.id)),
             key_id: self.key_id.clone(),
-            audience: self.validity.audience.clone().unwrap_or_default(),
-        }
+            ..TokenEvidence::default()
+        };
+        self.validity.tell(&mut evidence);
+        evidence
     }
 }
 

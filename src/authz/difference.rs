@@ -22,6 +22,7 @@ mod moments;
 mod outcome;
 mod outcomes;
 mod possible;
+mod recall;
 mod replay;
 mod target;
 
@@ -33,7 +34,8 @@ use jiff::Timestamp;
 pub use change::{Change, ChangeKind, Situation};
 pub use diagram::FactId;
 pub use fact::{Fact, Unclear};
-pub use given::Given;
+pub use given::{Given, GivenArguments};
+pub use recall::{Recalled, RecalledFinding, RecalledRule};
 pub use replay::{RecordedOutcome, Replayed};
 pub use target::{Target, TargetResource};
 
@@ -169,6 +171,11 @@ impl<'p> Comparison<'p> {
     fn possible(&mut self, both: &Both, with_time: bool) -> Diagram {
         let all = both.old.diagrams().chain(both.new.diagrams());
         let support = self.facts.diagrams.support(all);
+        self.possible_for(&support, with_time)
+    }
+
+    /// Where these facts can be as they are.
+    fn possible_for(&mut self, support: &BTreeSet<FactId>, with_time: bool) -> Diagram {
         let known = if with_time {
             &mut self.groups
         } else {
@@ -179,7 +186,7 @@ impl<'p> Comparison<'p> {
             Some(groups) => groups,
             None => Groups::of(&self.facts, with_time.then_some(self.from)),
         };
-        let possible = groups.possible(&support, &mut self.facts);
+        let possible = groups.possible(support, &mut self.facts);
         *known = Some(groups);
         possible
     }

@@ -7,7 +7,7 @@
 mod absent;
 mod near;
 mod no_result;
-mod parts;
+pub(super) mod parts;
 
 use std::sync::Arc;
 

@@ -31,13 +31,14 @@ pub(super) fn tell(
     if !notices.is_refusal_due(server, reason, detail, now) {
         return;
     }
+    let told = failure.told().unwrap_or_default();
     // Before the signature is verified, anyone can have written it.
     let evidence = &failure.evidence;
     let issuer = evidence.issuer.as_deref().filter(|_| evidence.is_verified);
     tracing::info!(
         server = &**server,
         reason,
-        detail,
+        detail = &*told,
         issuer,
         "a caller is not authenticated: {}",
         challenge::told(failure),

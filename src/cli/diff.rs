@@ -1,19 +1,17 @@
 //! `mcp-authz diff`: whose access changes between two policies.
 
 mod formats;
-mod revision;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::load::{self, PolicyTexts};
+use super::load;
 use super::outcome::{FINDINGS, Stop, print};
-use crate::policy;
-use crate::policy::difference::{Difference, Replayer, Surroundings, html, rule_texts};
+use super::{audit, revision};
+use crate::policy::difference::{Difference, Replayer, html, rule_texts};
 use crate::policy::testing::read_subjects;
 use crate::yaml::Source;
 
@@ -86,25 +84,16 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     }
     let (old_sources, new_sources) = (revision::read(old_name)?, revision::read(new_name)?);
     let places = config.policy_places();
-    let compile = |global: &[Source]| {
-        let texts = PolicyTexts::beside(global.to_vec(), &places, policy::read)?;
-        let compiled = policy::compile_layers(&texts.layers(), &context);
-        compiled.map_err(|findings| Stop::Findings(findings.into_findings()))
-    };
+    let compile = |global: &[Source]| load::compile_beside(global.to_vec(), &places, &context);
     let (old, new) = (compile(&old_sources)?, compile(&new_sources)?);
-    let around = Surroundings {
-        servers: context.servers.clone(),
-        recorded: load::recorded_tools(&config)?,
-        hints: Arc::clone(&context.hints),
-        uris: Arc::clone(&context.uris),
-    };
+    let around = load::surroundings(&config, &context)?;
     let from = load::moment(*at);
     let difference = Difference::of([&old, &new], &around, from, &callers);
     let mut replayer = Replayer::new([&old, &new], &around);
     for path in replay {
-        let source = revision::audit(path)?;
-        for (number, line) in (1_usize..).zip(source.text.lines()) {
-            replayer.read(&format!("{}:{number}", source.name), line);
+        let file = audit::read(path)?;
+        for (place, line) in file.lines() {
+            replayer.read(&place, line);
         }
     }
     let recorded = (!replay.is_empty()).then_some(&replayer.replay);

@@ -1,10 +1,14 @@
 //! `mcp-authz explain`: one decision, rule by rule.
 
+mod decided_by;
+mod formats;
+mod recorded;
+
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::load;
@@ -13,7 +17,7 @@ use crate::authz::{self, AccessRequest, Evaluation, Explanation, Match};
 use crate::policy::matrix::shown;
 use crate::policy::testing::{self, NamedDecision, SampleAsk, Unasked, effect_name, match_name};
 
-/// Decide one request step by step
+/// Decide one request step by step, or one that is recorded
 #[derive(Debug, Args)]
 pub(super) struct ExplainArguments {
     /// The configuration file
@@ -23,11 +27,38 @@ pub(super) struct ExplainArguments {
     #[arg(long)]
     candidate: bool,
     /// When the request takes place if it does not say, as RFC 3339; by default now
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", conflicts_with = "decision")]
     at: Option<Timestamp>,
+    /// A recorded decision, to be judged again at its own moment
+    #[arg(long, value_name = "ID", requires = "audit")]
+    decision: Option<String>,
+    /// Where it is recorded
+    #[arg(long, value_name = "AUDIT", num_args = 1.., requires = "decision")]
+    audit: Vec<PathBuf>,
+    /// Ask another policy about it: a file, a directory, a glob, or `git:REVISION:PATH`
+    #[arg(
+        long,
+        value_name = "POLICY",
+        requires = "decision",
+        conflicts_with = "candidate"
+    )]
+    policy: Option<String>,
+    /// The output format of a recorded decision
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Text, requires = "decision")]
+    format: ExplainFormat,
     /// The request, as in a policy test
-    #[arg(value_name = "REQUEST.yaml")]
-    request: PathBuf,
+    #[arg(
+        value_name = "REQUEST.yaml",
+        required_unless_present = "decision",
+        conflicts_with = "decision"
+    )]
+    request: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ExplainFormat {
+    Text,
+    Json,
 }
 
 pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Stop> {
@@ -35,10 +66,35 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<ExitCode, Stop> {
         config,
         candidate,
         at,
+        decision,
+        audit,
+        policy,
+        format,
         request,
     } = arguments;
-    let mut loaded = load::load(config, load::Which::of(*candidate))?;
-    loaded.samples.at = Some(load::moment(*at));
+    let which = load::Which::of(*candidate);
+    match (decision, request) {
+        (Some(decision), _) => recorded::run(&recorded::Asked {
+            config,
+            which,
+            policy: policy.as_deref(),
+            decision,
+            audit,
+            is_json: *format == ExplainFormat::Json,
+        }),
+        (None, Some(request)) => explain(config, which, *at, request),
+        (None, None) => Err(Stop::Failed("there is no request".to_owned())),
+    }
+}
+
+fn explain(
+    config: &Path,
+    which: load::Which,
+    at: Option<Timestamp>,
+    request: &Path,
+) -> Result<ExitCode, Stop> {
+    let mut loaded = load::load(config, which)?;
+    loaded.samples.at = Some(load::moment(at));
     let source = load::read(request)?;
     let sample = testing::read_request(source, &loaded.samples).map_err(Stop::Findings)?;
     if let SampleAsk::List(_) = sample.ask {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -11,6 +12,7 @@ use crate::authz::Policy;
 use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
 use crate::file;
+use crate::policy::difference::Surroundings;
 use crate::policy::testing::SampleContext;
 use crate::policy::{self, CompileContext, Layer, PolicyPlaces, ReadPolicyError, TeamSettings};
 use crate::yaml::Source;
@@ -91,24 +93,54 @@ pub(super) fn context(path: &Path) -> Result<(Config, CompileContext), Stop> {
     Ok((config, context))
 }
 
-/// Reads a configuration and compiles one of its policies.
-pub(super) fn load(path: &Path, which: Which) -> Result<Loaded, Stop> {
-    let (config, context) = context(path)?;
-    let places = match which {
-        Which::Enforced => config.policy_places(),
+/// Where a policy of a configuration is.
+pub(super) fn places(config: &Config, which: Which) -> Result<PolicyPlaces, Stop> {
+    match which {
+        Which::Enforced => Ok(config.policy_places()),
         Which::Candidate => config.candidate_places().ok_or_else(|| {
             let message = "the configuration has no `candidate_policy`";
             Stop::Failed(message.to_owned())
-        })?,
-    };
-    let files = PolicyTexts::read(&places, policy::read)?;
-    let policy = policy::compile_layers(&files.layers(), &context);
-    let policy = policy.map_err(|findings| Stop::Findings(findings.into_findings()))?;
+        }),
+    }
+}
+
+/// Reads a configuration and compiles one of its policies.
+pub(super) fn load(path: &Path, which: Which) -> Result<Loaded, Stop> {
+    let (config, context) = context(path)?;
+    let places = places(&config, which)?;
+    let global = policy::read(&places.path).map_err(|error| Stop::failed(&error))?;
+    let policy = compile_beside(global, &places, &context)?;
     Ok(Loaded {
         samples: context.samples(),
         places,
         config,
         policy,
+    })
+}
+
+/// Compiles these global files beside the files of the teams.
+pub(super) fn compile_beside(
+    global: Vec<Source>,
+    places: &PolicyPlaces,
+    context: &CompileContext,
+) -> Result<Policy, Stop> {
+    let texts = PolicyTexts::beside(global, places, policy::read)?;
+    let compiled = policy::compile_layers(&texts.layers(), context);
+    compiled.map_err(|findings| Stop::Findings(findings.into_findings()))
+}
+
+/// What is known of the servers besides a policy.
+pub(super) fn surroundings(
+    config: &Config,
+    context: &CompileContext,
+) -> Result<Surroundings, Stop> {
+    Ok(Surroundings {
+        servers: context.servers.clone(),
+        recorded: recorded_tools(config)?,
+        hints: Arc::clone(&context.hints),
+        uris: Arc::clone(&context.uris),
+        defaults: Arc::clone(&context.defaults),
+        indirect: Arc::clone(&context.indirect),
     })
 }
 

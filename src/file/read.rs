@@ -98,15 +98,22 @@ pub fn read_text(path: &Path, bytes_max: u64) -> Result<String, ReadError> {
 /// # Errors
 /// Those of [`read_text`].
 pub fn read_input(path: &Path, bytes_max: u64) -> Result<String, ReadError> {
-    let bytes = if path == Path::new("-") {
-        whole(io::stdin().lock(), bytes_max)?
+    text(read_input_bytes(path, bytes_max)?)
+}
+
+/// Reads the same, which need not be text.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_input_bytes(path: &Path, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
+    if path == Path::new("-") {
+        whole(io::stdin().lock(), bytes_max)
     } else if is_descriptor(path) {
-        whole(File::open(path)?, bytes_max)?
+        whole(File::open(path)?, bytes_max)
     } else {
         let owned = path.to_owned();
-        within(START_TIME_MAX, move || read(&owned, bytes_max))??
-    };
-    text(bytes)
+        within(START_TIME_MAX, move || read(&owned, bytes_max))?
+    }
 }
 
 /// Whether a path that [`read_input`] takes names something that can be read only once: standard

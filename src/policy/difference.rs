@@ -32,7 +32,9 @@
 
 mod entry;
 mod facts;
+mod hindsight;
 mod page;
+mod record;
 mod recorded;
 mod summary;
 mod text;
@@ -46,7 +48,9 @@ use jiff::Timestamp;
 
 pub use entry::{Entry, RuleChange, RuleChangeKind};
 pub use facts::{SaidFact, SaidSituation};
+pub use hindsight::{Hindsight, HindsightCall, HindsightFinding, HindsightRule, Unrecorded};
 pub use page::html;
+pub use record::{AuditLine, AuditRecord};
 pub use recorded::{Replay, ReplayedRecord, Replayer};
 pub use summary::{ReloadSummary, reload_summary};
 pub use text::{RuleText, RuleTexts, rule_texts};

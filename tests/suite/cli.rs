@@ -4,6 +4,7 @@ mod config_keys;
 mod diff;
 mod live;
 mod record;
+mod recorded;
 mod schema;
 
 use std::fmt::Write as _;

@@ -19,8 +19,8 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "app", "authz", "catalog", "config", "envoy", "fetch", "file", "json", "mcp", "policy",
-            "yaml",
+            "app", "authz", "catalog", "check", "config", "envoy", "fetch", "file", "json", "mcp",
+            "policy", "yaml",
         ],
     ),
     (

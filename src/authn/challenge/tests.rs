@@ -93,6 +93,7 @@ fn failure(error: AuthenticationError, at_fault: &str) -> AuthenticationFailure 
     AuthenticationFailure {
         error,
         at_fault: Some(at_fault.to_owned().into()),
+        expected: None,
         is_by_proxy: false,
         evidence: crate::authn::TokenEvidence::default(),
     }

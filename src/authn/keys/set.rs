@@ -197,6 +197,11 @@ impl KeySet {
         all.any(|algorithm| self.keys.iter().any(|key| key.is_for(*algorithm)))
     }
 
+    /// The id of each key.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Option<Arc<str>>> {
+        self.keys.iter().map(|key| key.id.clone())
+    }
+
     /// How many usable keys there are; never zero.
     #[must_use]
     pub(super) fn len(&self) -> usize {

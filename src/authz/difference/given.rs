@@ -1,6 +1,7 @@
 //! What is known of one caller, for differences that concern it alone.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -32,12 +33,25 @@ pub struct Given {
     pub scopes: Option<Vec<String>>,
     /// The TLS peer.
     pub peer: Option<PeerNames>,
+    /// Whether the peer may have more names than these.
+    pub peer_is_partial: bool,
+    /// The arguments, if they are known to the last one.
+    pub arguments: Option<GivenArguments>,
     /// The address.
     pub source: Option<IpAddr>,
     /// When.
     pub at: Option<Timestamp>,
     /// Whether it is in a session.
     pub in_session: Option<bool>,
+}
+
+/// The arguments of a call, all of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GivenArguments {
+    /// The arguments; `None` if the call has none.
+    pub arguments: Option<Value<'static>>,
+    /// The defaults that the recorded schema of the tool declares.
+    pub defaults: Option<Value<'static>>,
 }
 
 impl Given {
@@ -50,6 +64,10 @@ impl Given {
         let own = |value: &Option<Option<String>>, name: &str| {
             value.as_ref().map(|value| value.as_deref() == Some(name))
         };
+        let known = |value: &Option<Option<String>>| {
+            let value = value.as_ref().and_then(Option::as_ref);
+            value.map(|_| false)
+        };
         let found = match fact {
             Fact::Issuer(name) => self.issuer.as_ref().map(|own| *own == **name),
             Fact::Subject(name) => self.id.as_ref().map(|own| *own == **name),
@@ -60,11 +78,18 @@ impl Given {
             Fact::AnyTenant => self.tenant.as_ref().map(Option::is_some),
             Fact::Agent(name) => own(&self.agent, name),
             Fact::AnyAgent => self.agent.as_ref().map(Option::is_some),
-            Fact::Peer(name) => self
-                .peer
-                .as_ref()
-                .map(|peer| Peer::Known(peer).is_any_of(std::slice::from_ref(name)) == Match::Yes),
-            Fact::Unclear(Unclear::Peer) => self.peer.as_ref().map(|_| false),
+            Fact::Peer(name) => self.peer.as_ref().and_then(|peer| self.is_peer(peer, name)),
+            Fact::Unclear(Unclear::Peer) => {
+                let is_whole = self.peer.is_some() && !self.peer_is_partial;
+                is_whole.then_some(false)
+            }
+            // A list that is not wholly known is not given.
+            Fact::Unclear(Unclear::Groups) => self.groups.as_ref().map(|_| false),
+            Fact::Unclear(Unclear::Roles) => self.roles.as_ref().map(|_| false),
+            Fact::Unclear(Unclear::Scopes) => self.scopes.as_ref().map(|_| false),
+            // Nor is a value; that there is none may be because it cannot be told.
+            Fact::Unclear(Unclear::Tenant) => known(&self.tenant),
+            Fact::Unclear(Unclear::Agent) => known(&self.agent),
             Fact::Network(network) => self
                 .source
                 .map(|source| network.contains(&source.to_canonical())),
@@ -87,11 +112,25 @@ impl Given {
         };
         found.or_else(|| of_subject(self.subject.as_ref()?, fact))
     }
+
+    /// Whether the peer has a name. Of a peer whose other names are not known that is open, unless it
+    /// has a URI and is asked for another one: a peer with several is not given.
+    fn is_peer(&self, peer: &PeerNames, name: &Arc<str>) -> Option<bool> {
+        match Peer::Known(peer).is_any_of(std::slice::from_ref(name)) {
+            Match::Yes => Some(true),
+            found @ (Match::No | Match::Indeterminate | Match::Unknown) => {
+                let is_other_uri = found == Match::No
+                    && !peer.uris.is_empty()
+                    && !PeerNames::called(name).uris.is_empty();
+                (!self.peer_is_partial || is_other_uri).then_some(false)
+            }
+        }
+    }
 }
 
 /// Whether a fact holds for a subject.
 fn of_subject(subject: &Subject, fact: &Fact) -> Option<bool> {
-    let has = |list: &[std::sync::Arc<str>], name: &std::sync::Arc<str>| list.contains(name);
+    let has = |list: &[Arc<str>], name: &Arc<str>| list.contains(name);
     let claim = |selector: &ClaimSelector| selector.matches_in(&subject.claims);
     Some(match fact {
         Fact::Issuer(name) => subject.issuer == *name,

@@ -5,7 +5,8 @@ mod combined;
 
 use foldhash::{HashMap, HashMapExt};
 
-use combined::{Combined, missing};
+use combined::Combined;
+pub(super) use combined::missing;
 
 use super::condition;
 use super::diagram::Diagram;
@@ -44,7 +45,7 @@ impl<'p> Side<'p> {
         rules.map(|(position, _)| position).collect()
     }
 
-    fn may_matter(&self, rule: &Rule, judged: &Judged<'_>) -> bool {
+    pub(super) fn may_matter(&self, rule: &Rule, judged: &Judged<'_>) -> bool {
         let request = judged.asked.request;
         let what = rule.what.as_ref();
         if !what.is_none_or(|what| what.covers_server(request.server)) {
@@ -104,7 +105,7 @@ impl<'p> Side<'p> {
     }
 
     /// Where a rule matches a target.
-    fn found(
+    pub(super) fn found(
         &mut self,
         position: usize,
         scopes: Scopes,

@@ -1,6 +1,8 @@
 //! The changes against brute force: both policies are evaluated over every combination of a small
 //! universe.
 
+mod recall;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;

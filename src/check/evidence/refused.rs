@@ -4,6 +4,8 @@
 //! itself is told too, because an operator cannot find the cause otherwise: under the names of verified
 //! facts once the signature is verified, and apart from them before.
 
+use std::borrow::Cow;
+
 use crate::audit::{Record, Unverified};
 use crate::authn::{AuthenticationError, AuthenticationFailure, TokenEvidence, challenge};
 use crate::check::server::Face;
@@ -30,7 +32,7 @@ pub(super) fn describe(
             let expected = face.audience.accepted.join(", ");
             Some(format!("{name}: at host {host} expected is {expected}"))
         }
-        (_, name) => name.map(str::to_owned),
+        _ => failure.told().map(Cow::into_owned),
     };
     let TokenEvidence {
         is_verified,
@@ -38,6 +40,9 @@ pub(super) fn describe(
         subject,
         key_id,
         audience,
+        expires_at: _,
+        not_before: _,
+        issued_at: _,
     } = &failure.evidence;
     let is_cut = &mut record.is_cut;
     if *is_verified {

@@ -148,6 +148,30 @@ fn of_call(fact: &Fact) -> SaidFact {
     }
 }
 
+/// Whether a fact is one of those that cannot be told where something is unclear.
+pub(super) fn is_about(fact: &Fact, what: &Unclear) -> bool {
+    match what {
+        Unclear::Groups => matches!(fact, Fact::Group(_)),
+        Unclear::Roles => matches!(fact, Fact::Role(_)),
+        Unclear::Scopes => matches!(fact, Fact::Scope(_)),
+        Unclear::Tenant => matches!(fact, Fact::Tenant(_)),
+        Unclear::Agent => matches!(fact, Fact::Agent(_)),
+        Unclear::Peer => matches!(fact, Fact::Peer(_)),
+        Unclear::Claim(own) => matches!(fact, Fact::Claim(one) if one == own),
+        Unclear::Login => matches!(fact, Fact::LoginWithin(_)),
+        Unclear::Session => matches!(fact, Fact::SessionWithin(_)),
+        Unclear::Source => matches!(fact, Fact::Network(_)),
+        Unclear::Country => matches!(fact, Fact::Country(_)),
+        Unclear::Device => matches!(fact, Fact::Device(_)),
+        Unclear::DeviceFact(own) => matches!(fact, Fact::Device(one) if one == own),
+        Unclear::Purpose => matches!(fact, Fact::Purpose(_)),
+        Unclear::Window(own) => matches!(fact, Fact::MoreThan(one, _) if one == own),
+        Unclear::Argument(own) => matches!(fact, Fact::Argument(one) if one == own),
+        Unclear::Uri(own) => matches!(fact, Fact::Uri(one) if one == own),
+        Unclear::Expression(own) => matches!(fact, Fact::Expression(one) if one == own),
+    }
+}
+
 fn unclear(what: &Unclear) -> String {
     match what {
         Unclear::Groups => "the caller's groups".to_owned(),

@@ -2,14 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
-
+use super::record::{AuditLine, AuditRecord};
 use super::universe::Surroundings;
-use crate::authz::{
-    ActionKind, Comparison, Given, Hints, PeerNames, Policy, RecordedOutcome, Replayed, Target,
-    TargetResource,
-};
-use crate::mcp::{METHODS, Selector};
+use crate::authz::{Comparison, Policy, RecordedOutcome, Replayed};
 
 /// What becomes of the decisions of an audit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,19 +65,17 @@ impl<'p> Replayer<'p> {
 
     /// Reads one line. `place` is its file and number.
     pub fn read(&mut self, place: &str, line: &str) {
-        if line.trim().is_empty() {
-            return;
-        }
-        let Ok(record) = serde_json::from_str::<Json>(line) else {
-            let record = replayed(place, &Json::Null, "the line is no record");
-            return self.replay.unknown.push(record);
+        let record = match AuditLine::read(line) {
+            AuditLine::Empty | AuditLine::Event(_) => return,
+            AuditLine::Broken => {
+                let record = AuditRecord::default();
+                let record = replayed(place, &record, "the line is no record");
+                return self.replay.unknown.push(record);
+            }
+            AuditLine::Decision(record) => record,
         };
-        // A line that is no decision is an event.
-        if record.get("event").is_some() {
-            return;
-        }
-        let Some(outcome) = text(&record, "reason").and_then(outcome) else {
-            if record.get("reason").is_some() {
+        let Some(outcome) = record.outcome() else {
+            if record.has("reason") {
                 self.replay.undecided = self.replay.undecided.saturating_add(1);
             } else {
                 let record = replayed(place, &record, "the record has no reason");
@@ -110,17 +103,25 @@ impl<'p> Replayer<'p> {
         }
     }
 
-    fn judge(&mut self, record: &Json, outcome: RecordedOutcome) -> Result<Replayed, &'static str> {
-        if record.get("cut").is_some() {
+    fn judge(
+        &mut self,
+        record: &AuditRecord,
+        outcome: RecordedOutcome,
+    ) -> Result<Replayed, &'static str> {
+        if record.is_cut() {
             return Err("the record is cut");
         }
-        if record.get("batch").is_some() || record.get("inner").is_some() {
+        if record.has("batch") || record.has("inner") {
             return Err("the request has several parts");
         }
-        let target = target(record, self.around).ok_or("the record does not name the request")?;
-        let given = given(record).ok_or("the record does not name the caller")?;
-        let rules: Vec<String> = list(record, "rules").unwrap_or_default();
-        let is_of_old = text(record, "policy_revision") == Some(&**self.old.revision());
+        let target = record
+            .target(self.around)
+            .ok_or("the record does not name the request")?;
+        let given = record
+            .given()
+            .ok_or("the record does not name the caller")?;
+        let rules: Vec<String> = record.list("rules").unwrap_or_default();
+        let is_of_old = record.text("policy_revision") == Some(&**self.old.revision());
         // A moment is looked at by what the clocks show, which differs from line to line.
         let key = format!("{target:?} {given:?} {outcome:?} {rules:?} {is_of_old}");
         if let Some(known) = self.known.get(&key) {
@@ -146,8 +147,8 @@ fn word(found: Replayed) -> &'static str {
     }
 }
 
-fn replayed(place: &str, record: &Json, because: &'static str) -> ReplayedRecord {
-    let own = |key: &str| text(record, key).unwrap_or_default().to_owned();
+fn replayed(place: &str, record: &AuditRecord, because: &'static str) -> ReplayedRecord {
+    let own = |key: &str| record.text(key).unwrap_or_default().to_owned();
     ReplayedRecord {
         place: place.to_owned(),
         decision_id: own("decision_id"),
@@ -157,96 +158,4 @@ fn replayed(place: &str, record: &Json, because: &'static str) -> ReplayedRecord
         would_be: "unknown",
         because,
     }
-}
-
-fn text<'r>(record: &'r Json, key: &str) -> Option<&'r str> {
-    record.get(key).and_then(Json::as_str)
-}
-
-fn list(record: &Json, key: &str) -> Option<Vec<String>> {
-    let items = record.get(key)?.as_array()?;
-    let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
-    texts.collect()
-}
-
-/// `None` if no policy decided it.
-fn outcome(reason: &str) -> Option<RecordedOutcome> {
-    Some(match reason {
-        "allowed" => RecordedOutcome::Allowed,
-        "denied_by_rule" => RecordedOutcome::DeniedByRule,
-        "indeterminate" => RecordedOutcome::Indeterminate,
-        "no_matching_rule" | "unknown_method" => RecordedOutcome::NoRule,
-        "sender_constraint_required" => RecordedOutcome::Unprovable,
-        "rate_limited" => RecordedOutcome::RateLimited,
-        "insufficient_scope" | "step_up_required" => RecordedOutcome::Challenged,
-        _ => return None,
-    })
-}
-
-/// What was asked.
-fn target(record: &Json, around: &Surroundings) -> Option<Target> {
-    let server = text(record, "server")?;
-    let method = text(record, "mcp.method.name").or_else(|| {
-        // A GET or DELETE has no message.
-        text(record, "http.request.method").filter(|method| *method != "POST")
-    })?;
-    let name = text(record, "name");
-    let entry = METHODS.iter().find(|entry| entry.name == method);
-    let (kind, resource) = match entry {
-        None if method.starts_with("notifications/") => (ActionKind::Open, TargetResource::Server),
-        None if ["GET", "DELETE", "OPTIONS", "response"].contains(&method) => {
-            (ActionKind::Open, TargetResource::Server)
-        }
-        None => (ActionKind::Unknown, TargetResource::Server),
-        Some(entry) => {
-            let resource = match entry.selector {
-                Selector::None => TargetResource::Server,
-                Selector::Tool => TargetResource::Tool(name?.into()),
-                Selector::Prompt => TargetResource::Prompt(name?.into()),
-                Selector::Uri => TargetResource::Uri(name?.into()),
-                Selector::Task => TargetResource::Task,
-                // Which of several things it reached is not recorded.
-                Selector::Reference | Selector::Subscriptions => return None,
-            };
-            (entry.kind, resource)
-        }
-    };
-    let reading = entry.is_some_and(|entry| entry.is_like_reading);
-    let hints = match &resource {
-        TargetResource::Tool(name) => around.hints.of(server, name),
-        TargetResource::Server
-        | TargetResource::Prompt(_)
-        | TargetResource::Uri(_)
-        | TargetResource::AnyUri
-        | TargetResource::Task => Hints::Untrusted,
-    };
-    Some(Target {
-        server: server.into(),
-        method: method.into(),
-        authorized_as: reading.then(|| "resources/read".into()),
-        kind,
-        resource,
-        hints,
-        uris: around.uris.get(server).copied().unwrap_or_default(),
-    })
-}
-
-/// What the record tells of the caller. Groups, roles and scopes are known only where it has them.
-fn given(record: &Json) -> Option<Given> {
-    let own = |key: &str| text(record, key).map(str::to_owned);
-    let peer = own("peer").filter(|peer| !peer.contains(' '));
-    Some(Given {
-        issuer: Some(own("issuer")?),
-        id: Some(own("subject")?),
-        agent: Some(own("agent")),
-        tenant: Some(own("tenant")),
-        groups: list(record, "groups"),
-        roles: list(record, "roles"),
-        scopes: list(record, "scopes"),
-        peer: peer.map(|peer| PeerNames::called(&peer)),
-        source: own("client.address").and_then(|address| address.parse().ok()),
-        at: own("time").and_then(|time| time.parse().ok()),
-        in_session: Some(record.get("mcp.session.id").is_some()),
-        subject: None,
-    })
 }

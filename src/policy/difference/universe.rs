@@ -8,6 +8,7 @@ use crate::authz::{
     TrustedHints, UriForm, What, representative_names,
 };
 use crate::mcp::{METHODS, Selector};
+use crate::policy::testing::{IndirectTools, ToolDefaults};
 
 /// What is known of the servers besides the policies.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,10 @@ pub struct Surroundings {
     pub hints: Arc<TrustedHints>,
     /// How servers read URIs.
     pub uris: Arc<HashMap<String, UriForm>>,
+    /// The defaults of the arguments of recorded tools.
+    pub defaults: Arc<ToolDefaults>,
+    /// The tools of servers that call other tools.
+    pub indirect: Arc<IndirectTools>,
 }
 
 /// One kind of request, and how to speak of it.

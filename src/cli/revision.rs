@@ -6,8 +6,8 @@ use std::process::Command;
 
 use glob::{MatchOptions, Pattern};
 
-use crate::cli::load;
-use crate::cli::outcome::Stop;
+use super::load;
+use super::outcome::Stop;
 use crate::file::{self, FileKind};
 use crate::policy;
 use crate::yaml::{self, Findings, Source};
@@ -17,9 +17,6 @@ const GIT: &str = "git:";
 /// The most files of a policy, and the most bytes.
 const FILES_MAX: usize = 1000;
 const BYTES_MAX: usize = 64 << 20;
-
-/// The most bytes of a file of audit records.
-const AUDIT_BYTES_MAX: u64 = 1 << 30;
 
 /// As for files on a disk.
 const VISIBLE: MatchOptions = MatchOptions {
@@ -184,13 +181,4 @@ fn git(arguments: &[&str]) -> Result<Vec<u8>, Stop> {
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().next().unwrap_or("it gives no reason");
     Err(Stop::Failed(format!("git: {said}")))
-}
-
-/// Reads one file of audit records.
-pub(super) fn audit(path: &Path) -> Result<Source, Stop> {
-    let name = path.display().to_string();
-    match file::read_input(path, AUDIT_BYTES_MAX) {
-        Ok(text) => Ok(Source { name, text }),
-        Err(error) => Err(Stop::Failed(format!("cannot read `{name}`: {error}"))),
-    }
 }
