@@ -8,7 +8,7 @@ use super::super::shown::literal_of;
 
 /// One of the values that a part of an expression may have.
 #[derive(Debug, Clone)]
-pub(in super::super) enum Place<'p> {
+pub(crate) enum Place<'p> {
     /// A literal.
     Literal(&'p IdedExpr),
     /// A field of one of our records, or the facts about the device (`device`, without a field).
@@ -38,7 +38,7 @@ pub enum PathStep {
 
 impl<'p> Place<'p> {
     /// The text of a literal.
-    pub(in super::super) fn text(&self) -> Option<&'p str> {
+    pub(crate) fn text(&self) -> Option<&'p str> {
         match self {
             Place::Literal(node) => text_of(node),
             Place::Field(..)
@@ -163,7 +163,7 @@ impl<'p> Place<'p> {
     }
 
     /// Whether two are the same value.
-    pub(in super::super) fn is(&self, other: &Place<'_>) -> bool {
+    pub(crate) fn is(&self, other: &Place<'_>) -> bool {
         match (self, other) {
             (Place::Literal(one), Place::Literal(other)) => literal_of(one) == literal_of(other),
             (Place::Field(record, field), Place::Field(other, own)) => {
@@ -179,7 +179,7 @@ impl<'p> Place<'p> {
     }
 
     /// The field of a record at which the value begins, with the steps from there.
-    pub(in super::super) fn path(&self) -> Option<(&'p str, &'p str, Vec<PathStep>)> {
+    pub(crate) fn path(&self) -> Option<(&'p str, &'p str, Vec<PathStep>)> {
         match self {
             Place::Field(record, field) => Some((record, field, Vec::new())),
             Place::Member(of, name) => {
@@ -198,7 +198,7 @@ impl<'p> Place<'p> {
     }
 
     /// As an author could have written it. An item is shown as its list.
-    pub(in super::super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match self {
             Place::Field("mcp", "arguments") => "args".to_owned(),
             Place::Field("device", _) => "device".to_owned(),
