@@ -7,7 +7,7 @@ use crate::yaml::quoted;
 
 impl Lint<'_> {
     /// A class that one of several named servers lacks: the rule reaches nothing there.
-    pub(super) fn look_at_classes(&mut self, rule: &Rule) {
+    pub(super) fn look_at_empty_classes(&mut self, rule: &Rule) {
         let Some(what) = &rule.what else { return };
         for class in what.classes.iter().flatten() {
             if let Some((message, help)) = self.lacking_class(what, class) {
