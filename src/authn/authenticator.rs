@@ -197,13 +197,19 @@ impl Authenticator {
         let refused = |error, evidence: TokenEvidence| {
             let issuer = evidence.issuer.as_ref();
             let named = issuer.and_then(|issuer| self.names.get(issuer));
-            let settings = named.map(|named| &named.issuer.settings);
-            let expected = self.expected(Refused {
+            let issuer = named.map(|named| (&named.issuer.settings, &*named.issuer.keys));
+            let settings = issuer.map(|(settings, _)| settings);
+            let about = Refused {
                 error,
                 evidence: &evidence,
-                audience,
                 now,
-            });
+                accepted: &audience.accepted,
+                trusted: audience.issuers.as_deref(),
+                configured: self.issuers.iter().map(|one| &one.settings).collect(),
+                issuer,
+                tenant: named.and_then(|named| named.tenant.as_deref()),
+            };
+            let expected = about.expected();
             AuthenticationFailure {
                 expected,
                 ..AuthenticationFailure::of_token(error, evidence, credentials, settings)

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Audience, Authenticator, TrustedIssuer};
 use crate::authn::claim_settings::RequiredValue;
 use crate::authn::failure::TokenEvidence;
+use crate::authn::keys::IssuerKeys;
 use crate::authn::settings::IssuerSettings;
 use crate::authn::{AuthenticationError, Claim};
 
@@ -20,33 +20,31 @@ const NAMES_MAX: usize = 8;
 const NAMES_BYTES_MAX: usize = 240;
 
 /// One that is refused, and where.
-#[derive(Clone, Copy)]
 pub(super) struct Refused<'a> {
     pub(super) error: AuthenticationError,
     pub(super) evidence: &'a TokenEvidence,
-    pub(super) audience: &'a Audience,
     pub(super) now: Timestamp,
+    /// The audiences of the server.
+    pub(super) accepted: &'a [String],
+    /// Each `iss` that the server trusts, if it does not trust all.
+    pub(super) trusted: Option<&'a [String]>,
+    /// Every configured issuer.
+    pub(super) configured: Vec<&'a IssuerSettings>,
+    /// The configured issuer that the token names, and its keys.
+    pub(super) issuer: Option<(&'a IssuerSettings, &'a IssuerKeys)>,
+    /// Which of the issuer's tenants, if it has several.
+    pub(super) tenant: Option<&'a str>,
 }
 
-impl Authenticator {
+impl Refused<'_> {
     /// What was expected in place of what is at fault, if that can be told.
-    pub(super) fn expected(&self, refused: Refused<'_>) -> Option<String> {
+    pub(super) fn expected(&self) -> Option<String> {
         use AuthenticationError as E;
-        let Refused {
-            error,
-            evidence,
-            audience,
-            now,
-        } = refused;
-        let named = evidence.issuer.as_ref();
-        let named = named.and_then(|issuer| self.names.get(issuer));
-        let issuer = named.map(|named| &*named.issuer);
-        let settings = issuer.map(|issuer| &issuer.settings);
-        match error {
-            E::UnknownIssuer | E::ClaimMissing(Claim::Issuer) => {
-                Some(self.issuers_expected(evidence, audience))
-            }
-            E::UnknownKey | E::AmbiguousKey => issuer.map(keys_in_force),
+        let (evidence, now) = (self.evidence, self.now);
+        let settings = self.issuer.map(|(settings, _)| settings);
+        match self.error {
+            E::UnknownIssuer | E::ClaimMissing(Claim::Issuer) => Some(self.issuers_expected()),
+            E::UnknownKey | E::AmbiguousKey => self.issuer.map(|(_, keys)| keys_in_force(keys)),
             E::AlgorithmNotAllowed => {
                 let accepted = settings?.algorithms.iter();
                 Some(one_of(accepted.map(|algorithm| algorithm.name())))
@@ -56,10 +54,7 @@ impl Authenticator {
                 Some(one_of(types.iter().map(String::as_str)))
             }
             E::ClientMismatch => settings.map(clients_expected),
-            E::ClaimMissing(claim) | E::ClaimInvalid(claim) => {
-                let tenant = named.and_then(|named| named.tenant.as_deref());
-                claim_expected(error, claim, settings, tenant, audience)
-            }
+            E::ClaimMissing(claim) | E::ClaimInvalid(claim) => self.claim_expected(claim),
             E::TokenExpired => Some(times("expired at", evidence.expires_at?, settings?, now)),
             E::TokenNotYetValid => Some(times("valid from", evidence.not_before?, settings?, now)),
             E::IssuedInFuture => Some(times("issued at", evidence.issued_at?, settings?, now)),
@@ -86,31 +81,63 @@ impl Authenticator {
     }
 
     /// The issuers of this server, as they are configured, and which of them may be meant.
-    fn issuers_expected(&self, evidence: &TokenEvidence, audience: &Audience) -> String {
-        let is_trusted = |name: &String| {
-            let mut own = audience.issuers.iter().flatten();
-            audience.issuers.is_none() || own.any(|own| own == name)
-        };
-        let trusted = self.issuers.iter();
-        let trusted = trusted.filter(|issuer| issuer.settings.names().iter().any(is_trusted));
-        let mut text = one_of(trusted.clone().map(|issuer| &*issuer.name));
-        let Some(said) = evidence.issuer.as_deref() else {
+    fn issuers_expected(&self) -> String {
+        let is_trusted = |name: &String| self.trusted.is_none_or(|own| own.contains(name));
+        let trusted = self.configured.iter();
+        let trusted = trusted.filter(|issuer| issuer.names().iter().any(is_trusted));
+        let mut text = one_of(trusted.clone().map(|issuer| issuer.issuer.as_str()));
+        let Some(said) = self.evidence.issuer.as_deref() else {
             return text;
         };
-        if self.names.contains_key(said) {
+        if self.issuer.is_some() {
             text.push_str("; that of the token is configured, but not for this server");
             return text;
         }
-        let mut names = trusted.flat_map(|issuer| issuer.settings.names());
+        let mut names = trusted.flat_map(|issuer| issuer.names());
         let near = names.find(|name| is_trusted(name) && plain(name) == plain(said));
         if let Some(near) = near.filter(|near| near.len() <= NAMES_BYTES_MAX) {
-            let near = format!(
-                "did you mean {near}? That of the token differs in case, blanks or a slash at its end"
-            );
             // What helps most comes first, should the rest not fit.
-            return format!("{near}; {text}");
+            return format!(
+                "did you mean {near}? That of the token differs in case, blanks or a slash at its end; {text}"
+            );
         }
         text
+    }
+
+    /// What kind of value a claim has to have.
+    fn claim_expected(&self, claim: Claim) -> Option<String> {
+        let settings = self.issuer.map(|(settings, _)| settings);
+        let is_missing = matches!(self.error, AuthenticationError::ClaimMissing(_));
+        Some(match claim {
+            Claim::Issuer | Claim::Subject => "expected is a text that is not empty".to_owned(),
+            Claim::Workload => {
+                let domain = settings?.workloads();
+                match domain {
+                    Some(domain) => format!("expected is a SPIFFE ID below {domain}/"),
+                    None => "expected is no SPIFFE ID: the key is for workloads alone".to_owned(),
+                }
+            }
+            Claim::Audience if is_missing => one_of(self.accepted.iter().map(String::as_str)),
+            Claim::Audience => "expected is a text or a list of texts".to_owned(),
+            Claim::Expiry | Claim::NotBefore | Claim::IssuedAt => {
+                "expected is a number of seconds since 1970".to_owned()
+            }
+            Claim::Agent => clients_expected(settings?),
+            Claim::TenantId => one_of(self.tenant.into_iter()),
+            Claim::Required(index) => {
+                let required = settings?.required_claims.get(index)?;
+                if required.values.contains(&RequiredValue::Present) {
+                    return Some("expected is any value that is not empty".to_owned());
+                }
+                let values = required.values.iter().map(|value| match value {
+                    RequiredValue::Text(text) => text.as_str(),
+                    RequiredValue::Truth(true) => "true",
+                    RequiredValue::Truth(false) => "false",
+                    RequiredValue::Present => "",
+                });
+                one_of(values)
+            }
+        })
     }
 }
 
@@ -121,8 +148,8 @@ fn plain(name: &str) -> String {
 }
 
 /// The key ids of an issuer, and when they were read.
-fn keys_in_force(issuer: &TrustedIssuer) -> String {
-    let (ids, age) = issuer.keys.in_force();
+fn keys_in_force(keys: &IssuerKeys) -> String {
+    let (ids, age) = keys.in_force();
     let known: Vec<String> = ids
         .iter()
         .flatten()
@@ -172,47 +199,6 @@ fn times(what: &str, claimed: Timestamp, settings: &IssuerSettings, now: Timesta
 fn clients_expected(settings: &IssuerSettings) -> String {
     let clients = settings.clients.iter().map(String::as_str);
     format!("without aud {}", one_of(clients))
-}
-
-/// What kind of value a claim has to have.
-fn claim_expected(
-    error: AuthenticationError,
-    claim: Claim,
-    settings: Option<&IssuerSettings>,
-    tenant: Option<&str>,
-    audience: &Audience,
-) -> Option<String> {
-    let is_missing = matches!(error, AuthenticationError::ClaimMissing(_));
-    Some(match claim {
-        Claim::Issuer | Claim::Subject => "expected is a text that is not empty".to_owned(),
-        Claim::Workload => {
-            let domain = settings?.workloads();
-            match domain {
-                Some(domain) => format!("expected is a SPIFFE ID below {domain}/"),
-                None => "expected is no SPIFFE ID: the key is for workloads alone".to_owned(),
-            }
-        }
-        Claim::Audience if is_missing => one_of(audience.accepted.iter().map(String::as_str)),
-        Claim::Audience => "expected is a text or a list of texts".to_owned(),
-        Claim::Expiry | Claim::NotBefore | Claim::IssuedAt => {
-            "expected is a number of seconds since 1970".to_owned()
-        }
-        Claim::Agent => clients_expected(settings?),
-        Claim::TenantId => one_of(tenant.into_iter()),
-        Claim::Required(index) => {
-            let required = settings?.required_claims.get(index)?;
-            if required.values.contains(&RequiredValue::Present) {
-                return Some("expected is any value that is not empty".to_owned());
-            }
-            let values = required.values.iter().map(|value| match value {
-                RequiredValue::Text(text) => text.as_str(),
-                RequiredValue::Truth(true) => "true",
-                RequiredValue::Truth(false) => "false",
-                RequiredValue::Present => "",
-            });
-            one_of(values)
-        }
-    })
 }
 
 fn one_of<'n>(names: impl Iterator<Item = &'n str> + Clone) -> String {

@@ -9,7 +9,7 @@ pub(super) const RULES_MAX: usize = 256;
 
 /// Splits a block into blocks of one selector each. Every field is named, so that the compiler
 /// notices a new selector.
-pub(in crate::authz) fn who_parts(who: &Who) -> Vec<(String, Who)> {
+pub(crate) fn who_parts(who: &Who) -> Vec<(String, Who)> {
     let WhoKinds {
         names: _,
         claims,
@@ -35,7 +35,7 @@ pub(in crate::authz) fn who_parts(who: &Who) -> Vec<(String, Who)> {
     parts
 }
 
-pub(in crate::authz) fn what_parts(what: &What) -> Vec<(String, What)> {
+pub(crate) fn what_parts(what: &What) -> Vec<(String, What)> {
     let What {
         servers,
         methods,
@@ -81,7 +81,7 @@ pub(in crate::authz) fn what_parts(what: &What) -> Vec<(String, What)> {
     parts
 }
 
-pub(in crate::authz) fn when_parts(when: &When) -> Vec<(&'static str, When)> {
+pub(crate) fn when_parts(when: &When) -> Vec<(&'static str, When)> {
     let When {
         clock,
         from,
@@ -119,7 +119,7 @@ pub(in crate::authz) fn when_parts(when: &When) -> Vec<(&'static str, When)> {
     .collect()
 }
 
-pub(in crate::authz) fn where_parts(place: &Where) -> Vec<(String, Where)> {
+pub(crate) fn where_parts(place: &Where) -> Vec<(String, Where)> {
     let Where {
         networks,
         countries,
@@ -160,7 +160,7 @@ pub(in crate::authz) fn where_parts(place: &Where) -> Vec<(String, Where)> {
     parts
 }
 
-pub(in crate::authz) fn why_parts(why: &Why) -> Vec<(String, Why)> {
+pub(crate) fn why_parts(why: &Why) -> Vec<(String, Why)> {
     let Why {
         purposes,
         behaviours,

@@ -194,7 +194,7 @@ fn shortest_age(asks: &mut [(Ask, Diagram)], facts: &mut Facts) {
 }
 
 /// Where a caller does not meet what a rule requires.
-pub(in crate::authz::difference) fn missing(needs: &Needs, facts: &mut Facts) -> Diagram {
+pub(crate) fn missing(needs: &Needs, facts: &mut Facts) -> Diagram {
     let Needs {
         scopes,
         acr,
