@@ -140,8 +140,8 @@ pub use difference::{
 };
 pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse, uncounted};
 pub use explain::{
-    Explanation, NearMiss, NoResult, RuleExplanation, SelectorExplanation, WantedClaims,
-    claims_wanted, explain, near_misses,
+    Explanation, NearMiss, NoResult, RuleExplanation, SelectorExplanation, Undecided, WantedClaims,
+    claims_wanted, explain, near_misses, undecided,
 };
 pub use expression::{
     EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,

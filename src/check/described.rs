@@ -108,9 +108,12 @@ pub(super) fn detail(decided: &RequestDecision) -> Option<String> {
     let wanted = &decided.claims_wanted;
     let lists = [("absent", &wanted.absent), ("unknown", &wanted.unknown)];
     let lists = lists.iter().filter(|(_, names)| !names.is_empty());
-    let told: Vec<_> = lists
-        .map(|(how, names)| format!("claim {how}: {}", names.join(", ")))
-        .collect();
+    let claims = lists.map(|(how, names)| format!("claim {how}: {}", names.join(", ")));
+    // A claim that is named already would be named again for each rule.
+    let rules = decided.undecided.iter();
+    let rules = rules.filter(|_| wanted.unknown.is_empty());
+    let rules = rules.map(|one| format!("{}: {}", one.rule, one.facts.join(", ")));
+    let told: Vec<_> = claims.chain(rules).collect();
     (!told.is_empty()).then(|| told.join("; "))
 }
 

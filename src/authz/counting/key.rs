@@ -131,16 +131,9 @@ pub(crate) fn tool<'a>(request: &AccessRequest<'a>) -> Option<&'a str> {
 /// Checks that a request has every part that it would be counted by. It returns the error of
 /// [`CounterKey::new`] without building a key.
 pub(crate) fn check_parts(by: &[KeyPart], request: &AccessRequest<'_>) -> Result<(), Match> {
-    let subject = request.subject;
-    by.iter().try_for_each(|part| match part {
-        KeyPart::Subject | KeyPart::Server => Ok(()),
-        KeyPart::Agent => subject.agent.as_ref().map(drop).ok_or(Match::Indeterminate),
-        KeyPart::Tenant => subject
-            .tenant
-            .as_ref()
-            .map(drop)
-            .ok_or(Match::Indeterminate),
-        KeyPart::Session => request.session.map(drop).ok_or(Match::Indeterminate),
-        KeyPart::Tool => tool(request).map(drop).ok_or(Match::No),
-    })
+    if request.lacking(by).next().is_some() {
+        return Err(Match::Indeterminate);
+    }
+    let is_missing = by.contains(&KeyPart::Tool) && tool(request).is_none();
+    if is_missing { Err(Match::No) } else { Ok(()) }
 }

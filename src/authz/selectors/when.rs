@@ -100,23 +100,43 @@ impl When {
     }
 }
 
-/// Whether the login is at most this old (claim `auth_time`, `OpenID` Connect Core §2).
+/// The time of the login, by the token (claim `auth_time`, `OpenID` Connect Core §2).
+pub(crate) enum AuthTime {
+    /// The token does not say.
+    Absent,
+    /// What it says is no time.
+    NoTime,
+    /// Then.
+    At(Timestamp),
+}
+
+impl AuthTime {
+    pub(crate) fn of(request: &AccessRequest<'_>) -> Self {
+        let since_epoch = match request.subject.claims.member("auth_time") {
+            None => return AuthTime::Absent,
+            Some(Value::Int(seconds)) => Some(SignedDuration::from_secs(*seconds)),
+            Some(Value::Float(seconds)) => SignedDuration::try_from_secs_f64(*seconds).ok(),
+            Some(
+                Value::Null
+                | Value::Bool(_)
+                | Value::Uint(_)
+                | Value::String(_)
+                | Value::Unsound(_)
+                | Value::List(_)
+                | Value::Map(_),
+            ) => None,
+        };
+        let login = since_epoch.and_then(|since| Timestamp::from_duration(since).ok());
+        login.map_or(AuthTime::NoTime, AuthTime::At)
+    }
+}
+
+/// Whether the login is at most this old.
 pub(crate) fn match_auth_age(request: &AccessRequest<'_>, most: Duration) -> Match {
-    let since_epoch = match request.subject.claims.member("auth_time") {
-        Some(Value::Int(seconds)) => Some(SignedDuration::from_secs(*seconds)),
-        Some(Value::Float(seconds)) => SignedDuration::try_from_secs_f64(*seconds).ok(),
-        Some(
-            Value::Null
-            | Value::Bool(_)
-            | Value::Uint(_)
-            | Value::String(_)
-            | Value::Unsound(_)
-            | Value::List(_)
-            | Value::Map(_),
-        )
-        | None => None,
+    let login = match AuthTime::of(request) {
+        AuthTime::Absent | AuthTime::NoTime => None,
+        AuthTime::At(login) => Some(login),
     };
-    let login = since_epoch.and_then(|since| Timestamp::from_duration(since).ok());
     match_age(login, request.now, most)
 }
 
