@@ -170,5 +170,5 @@ pub use spelling::is_near;
 pub use subject::{Subject, UnknownFacts};
 pub use uri::{UriForm, UriPattern, never_normal};
 pub use value::Value;
-pub use visibility::is_visible;
+pub use visibility::{is_visible, showing_or_hiding};
 pub use window::{Count, CountedPart, KeyPart, Readings, Window};

@@ -17,12 +17,13 @@ pub use no_result::NoResult;
 
 use super::call::Call;
 use super::decision::Evaluation;
-use super::evaluation::evaluate;
+use super::evaluation::{evaluate, is_unmet};
 use super::matching::Match;
 use super::policy::Policy;
 use super::request::{AccessRequest, ActionKind};
 use super::rule::{About, Effect, Rule};
-use parts::{what_parts, when_parts, where_parts, who_parts, why_parts};
+use super::selectors::match_auth_age;
+use parts::{needs_parts, what_parts, when_parts, where_parts, who_parts, why_parts};
 
 /// A decision with the result of every rule.
 #[derive(Debug, PartialEq)]
@@ -166,6 +167,18 @@ fn selectors(rule: &Rule, call: &Call<'_>) -> Vec<SelectorExplanation> {
     for (name, part) in rule.why.iter().flat_map(why_parts) {
         let why = || no_result::of_why(&part, call);
         tell(format!("why.{name}"), call.judge_why(&part), &why);
+    }
+    if let Effect::Require(needs) = &rule.effect
+        && rule.matches(call) == Match::Yes
+    {
+        for (name, part) in needs_parts(needs) {
+            let found = Match::of(!is_unmet(&part, rule, request));
+            let is_age_unknown = part.auth_age_max.is_some_and(|most| {
+                match_auth_age(request, most) == Match::Indeterminate
+            });
+            let why = || is_age_unknown.then(|| no_result::of_auth_time(request));
+            tell(format!("needs.{name}"), found, &why);
+        }
     }
     let counted_by = match &rule.effect {
         Effect::Limit(limit) => Some(&limit.by),

@@ -23,7 +23,7 @@ pub(super) struct ExplainArguments {
     #[arg(long)]
     candidate: bool,
     /// When the request takes place if it does not say, as RFC 3339; by default now
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = load::read_moment)]
     at: Option<Timestamp>,
     /// The request, as in a policy test
     #[arg(value_name = "REQUEST.yaml")]

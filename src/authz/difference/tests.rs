@@ -15,7 +15,7 @@ use crate::authz::peer::Peer;
 use crate::authz::request::{AccessRequest, ActionKind, Context, Declared};
 use crate::authz::subject::UnknownFacts;
 use crate::authz::window::Readings;
-use crate::authz::{Effect, Hints, Match, UriForm, Value, evaluate};
+use crate::authz::{CountedWindow, Effect, Hints, Match, UriForm, Value, evaluate};
 use crate::policy::{CompileContext, compile};
 use crate::yaml::Source;
 

@@ -73,6 +73,31 @@ impl When {
             || not.is_some_and(|not| not.varies_after(now))
     }
 
+    /// Whether the block holds at no time from `now` on: what was granted until then is over.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        let not = self.not.as_ref();
+        self.until.is_some_and(|until| until <= now) || not.is_some_and(|not| not.lasts(now))
+    }
+
+    /// Whether the block holds for ever from `now` on.
+    fn lasts(&self, now: Timestamp) -> bool {
+        let When {
+            clock,
+            from,
+            until,
+            auth_age_max,
+            session_age_max,
+            not,
+        } = self;
+        let has_end = clock.is_some()
+            || until.is_some()
+            || auth_age_max.is_some()
+            || session_age_max.is_some();
+        !has_end
+            && from.is_none_or(|from| from <= now)
+            && not.as_ref().is_none_or(|not| not.is_over(now))
+    }
+
     /// An unknown age is neither young nor old.
     pub(crate) fn matches(&self, request: &AccessRequest<'_>) -> Match {
         let When {

@@ -119,10 +119,13 @@ pub fn narrate_rule(rule: &RuleExplanation) -> String {
         effect_name(&rule.effect),
         match_name(rule.found)
     );
+    // What a matching requirement asks for in vain.
+    let is_asking = rule.found == Match::Yes && matches!(rule.effect, Effect::Require(_));
+    let failing = if is_asking { Match::No } else { rule.found };
     let because = rule
         .selectors
         .iter()
-        .filter(|one| rule.found != Match::Yes && one.found == rule.found);
+        .filter(|one| failing != Match::Yes && one.found == failing);
     let because: Vec<Cow<'_, str>> = because
         .map(|one| match &one.because {
             Some(because) => format!("{} ({})", one.name, because.told()).into(),
