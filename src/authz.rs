@@ -141,8 +141,8 @@ pub use difference::{
 };
 pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse, uncounted};
 pub use explain::{
-    Explanation, NearMiss, NoResult, RuleExplanation, SelectorExplanation, WantedClaims,
-    claims_wanted, explain, near_misses,
+    Explanation, NearMiss, NoResult, RuleExplanation, SelectorExplanation, Undecided, WantedClaims,
+    claims_wanted, explain, near_misses, undecided,
 };
 pub use expression::{
     ArgumentTest, Asked, EXPRESSION_DEPTH_MAX, EXPRESSION_LOOPS_MAX, EXPRESSION_NESTED_BYTES_MAX,
@@ -171,5 +171,5 @@ pub use spelling::is_near;
 pub use subject::{Subject, UnknownFacts};
 pub use uri::{UriForm, UriPattern, never_normal};
 pub use value::Value;
-pub use visibility::is_visible;
+pub use visibility::{is_visible, showing_or_hiding};
 pub use window::{Count, CountedPart, KeyPart, Readings, Window};

@@ -176,7 +176,9 @@ fn audience(claims: &Value<'_>) -> Result<Option<Vec<Arc<str>>>, AuthenticationE
 }
 
 /// A `NumericDate` (RFC 7519 §2), 0 to 2^63−1 seconds; `null` is no date. One beyond the year 9999,
-/// which issuers write for what never ends, is the last one there is.
+/// which issuers write for what never ends, is the last one there is. One that is a date of this
+/// century in milliseconds or smaller units is a mistake of the issuer, by which its tokens would
+/// never end, and no date.
 fn timestamp(
     claims: &Value<'_>,
     name: &str,
@@ -197,9 +199,20 @@ fn timestamp(
     };
     since_epoch
         .filter(|since_epoch| !since_epoch.is_negative())
+        .filter(|since_epoch| !is_in_smaller_units(since_epoch.as_secs()))
         .map(|since| Timestamp::from_duration(since).unwrap_or(Timestamp::MAX))
         .map(Some)
         .ok_or(AuthenticationError::ClaimInvalid(claim))
+}
+
+/// Whether a number of seconds would be a date of this century if it counted milliseconds,
+/// microseconds or nanoseconds.
+fn is_in_smaller_units(seconds: i64) -> bool {
+    // The beginnings of 2000 and of 2100.
+    let century = 946_684_800..4_102_444_800;
+    [1_000, 1_000_000, 1_000_000_000]
+        .into_iter()
+        .any(|unit: i64| century.contains(&seconds.div_euclid(unit)))
 }
 
 #[cfg(test)]

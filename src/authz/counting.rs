@@ -7,6 +7,8 @@ mod holder;
 mod key;
 mod takings;
 
+use std::fmt::Write as _;
+
 pub use holder::{Holder, HolderKind};
 pub use key::CounterKey;
 pub(super) use key::check_parts;
@@ -36,19 +38,39 @@ pub(super) fn is_awaited(request: &AccessRequest<'_>) -> bool {
 }
 
 impl CountedWindow {
+    /// What to read for a request. `Err` says that there is nothing, and why.
+    pub(super) fn reading_demand(
+        &self,
+        target: &ClassifiedRequest<'_>,
+    ) -> Result<WindowDemand, Match> {
+        let mut lacking = target.request.lacking(&self.window.lacking);
+        match lacking.next() {
+            // It cannot be counted by the other window either.
+            Some(_) => Err(Match::Indeterminate),
+            None => self.demand(target),
+        }
+    }
+
     /// What to read or record for a request. `Err` says that there is nothing, and why.
     pub(super) fn demand(&self, target: &ClassifiedRequest<'_>) -> Result<WindowDemand, Match> {
         let request = target.request;
         let called = self.called(target)?;
-        let Window { count, per, by, of } = &self.window;
-        let (count, per) = (count.name(), per.as_millis());
-        let name = match of {
-            None => format!("{count}:{per}"),
-            Some(of) => {
-                let mark = if of.is_sure { "of" } else { "perhaps" };
-                format!("{count}:{per}:{mark}:{}", of.name)
-            }
-        };
+        let Window {
+            count,
+            per,
+            by,
+            of,
+            lacking,
+        } = &self.window;
+        let mut name = format!("{}:{}", count.name(), per.as_millis());
+        // Writing to a string cannot fail.
+        for part in lacking {
+            let _ok = write!(name, ":without {}", part.name());
+        }
+        if let Some(of) = of {
+            let mark = if of.is_sure { "of" } else { "perhaps" };
+            let _ok = write!(name, ":{mark}:{}", of.name);
+        }
         Ok(WindowDemand {
             key: CounterKey::new(name.as_bytes(), by, request)?,
             window: self.window.clone(),
@@ -60,10 +82,10 @@ impl CountedWindow {
     /// The current tool, for windows that count tools.
     fn called<'a>(&self, target: &ClassifiedRequest<'a>) -> Result<Option<&'a str>, Match> {
         match (self.window.count, &self.of) {
-            (Count::DistinctTools, None) => tool(target.request).map(Some).ok_or(Match::No),
-            (Count::DistinctTools, Some(_)) => {
-                Ok(tool(target.request).filter(|_| self.counts(target)))
-            }
+            (Count::DistinctTools, of) => match tool(target.request) {
+                None if of.is_none() => Err(Match::No),
+                called => Ok(called.filter(|_| self.counts(target))),
+            },
             (Count::Calls | Count::Denials, _) => Ok(None),
         }
     }
@@ -93,13 +115,11 @@ impl Behaviour {
         if sure > u64::from(self.more_than) {
             return Match::Yes;
         }
-        let Some(unsure) = &self.unsure else {
-            return Match::No;
-        };
-        let Some(unsure) = read(unsure) else {
+        let mut unsure = self.unsure.iter().map(read);
+        let before = unsure.try_fold(sure, |sum, reading| Some(sum.saturating_add(reading?)));
+        let Some(before) = before else {
             return Match::Indeterminate;
         };
-        let before = sure.saturating_add(unsure);
         if before > u64::from(self.more_than) {
             return Match::Indeterminate;
         }

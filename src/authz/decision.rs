@@ -115,12 +115,15 @@ impl Pending {
 const FULL_RETRY: Duration = Duration::from_secs(5);
 
 impl Denial {
-    /// The denial for a reason, with the rule that caused it.
+    /// The denial for a reason, with the rule that caused it. What the rule says to callers it says
+    /// of those whom it matches, so of whom it cannot be evaluated for it may be false.
     pub(super) fn new(reason: DenialReason, rule: Option<&Rule>) -> Self {
+        let speaking = rule.filter(|_| reason != DenialReason::Indeterminate);
+        let message = speaking.and_then(|rule| rule.message.clone());
         Denial {
             reason,
             rule: rule.map(|rule| Arc::clone(&rule.id)),
-            message: rule.and_then(|rule| rule.message.clone()),
+            message,
             retry_after: None,
         }
     }
@@ -155,7 +158,7 @@ pub struct Denial {
     pub reason: DenialReason,
     /// The first rule in file order that caused it, if rules did.
     pub rule: Option<Arc<str>>,
-    /// That rule's message for the caller.
+    /// That rule's message for the caller, if the rule matches.
     pub message: Option<Arc<str>>,
     /// How long to wait, where waiting helps.
     pub retry_after: Option<Duration>,

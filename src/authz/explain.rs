@@ -17,12 +17,13 @@ pub use no_result::NoResult;
 
 use super::call::Call;
 use super::decision::Evaluation;
-use super::evaluation::evaluate;
+use super::evaluation::{evaluate, is_unmet};
 use super::matching::Match;
 use super::policy::Policy;
 use super::request::{AccessRequest, ActionKind};
 use super::rule::{About, Effect, Rule};
-use parts::{what_parts, when_parts, where_parts, who_parts, why_parts};
+use super::selectors::match_auth_age;
+use parts::{needs_parts, what_parts, when_parts, where_parts, who_parts, why_parts};
 
 /// A decision with the result of every rule.
 #[derive(Debug, PartialEq)]
@@ -77,6 +78,47 @@ pub fn explain(policy: &Policy, request: &AccessRequest<'_>) -> Explanation {
     }
 }
 
+/// A rule that cannot be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecided {
+    /// Its id.
+    pub rule: Arc<str>,
+    /// The facts that are missing or unclear, in words without any text of the request.
+    pub facts: Vec<String>,
+}
+
+/// The most rules that are named.
+const UNDECIDED_MAX: usize = 4;
+
+/// Why rules of these ids cannot be evaluated for a request. Only the first are looked at: who is
+/// denied must not cost much more than who is allowed.
+#[must_use]
+pub fn undecided(policy: &Policy, request: &AccessRequest<'_>, ids: &[Arc<str>]) -> Vec<Undecided> {
+    let call = policy.call(request);
+    let ids = ids.get(..UNDECIDED_MAX).unwrap_or(ids);
+    let rules = policy.rules().iter().filter(|rule| ids.contains(&rule.id));
+    let told = rules.take(ids.len()).map(|rule| {
+        let mut facts: Vec<String> = Vec::new();
+        for selector in selectors(rule, &call) {
+            if selector.found != Match::Indeterminate {
+                continue;
+            }
+            let fact = selector.because.map_or_else(
+                || format!("{} cannot be evaluated", selector.name),
+                |because| because.fact().into_owned(),
+            );
+            if !facts.contains(&fact) {
+                facts.push(fact);
+            }
+        }
+        Undecided {
+            rule: Arc::clone(&rule.id),
+            facts,
+        }
+    });
+    told.collect()
+}
+
 /// The result of a rule in an evaluation of this kind of action.
 fn found(policy: &Policy, call: &Call<'_>, rule: &Rule) -> Match {
     let request = call.target.request;
@@ -115,17 +157,39 @@ fn selectors(rule: &Rule, call: &Call<'_>) -> Vec<SelectorExplanation> {
         tell(format!("what.{name}"), part.matches(target), &why);
     }
     for (name, part) in rule.when.iter().flat_map(when_parts) {
-        tell(format!("when.{name}"), part.matches(request), &untold);
+        let why = || no_result::of_when(&part, request);
+        tell(format!("when.{name}"), part.matches(request), &why);
     }
     for (name, part) in rule.place.iter().flat_map(where_parts) {
         let why = || no_result::of_where(&part, request);
         tell(format!("where.{name}"), part.matches(request), &why);
     }
     for (name, part) in rule.why.iter().flat_map(why_parts) {
-        tell(format!("why.{name}"), call.judge_why(&part), &untold);
+        let why = || no_result::of_why(&part, call);
+        tell(format!("why.{name}"), call.judge_why(&part), &why);
     }
-    if let Effect::Limit(_) | Effect::Open(_) = rule.effect {
-        tell("limit".to_owned(), rule.counts(request), &untold);
+    if let Effect::Require(needs) = &rule.effect
+        && rule.matches(call) == Match::Yes
+    {
+        for (name, part) in needs_parts(needs) {
+            let found = Match::of(!is_unmet(&part, rule, request));
+            let is_age_unknown = part
+                .auth_age_max
+                .is_some_and(|most| match_auth_age(request, most) == Match::Indeterminate);
+            let why = || is_age_unknown.then(|| no_result::of_auth_time(request));
+            tell(format!("needs.{name}"), found, &why);
+        }
+    }
+    let counted_by = match &rule.effect {
+        Effect::Limit(limit) => Some(&limit.by),
+        Effect::Open(limit) => Some(&limit.by),
+        Effect::Allow | Effect::Deny | Effect::Require(_) => None,
+    };
+    if let Some(by) = counted_by {
+        let found = rule.counts(request);
+        let is_unclear = found == Match::Indeterminate;
+        let why = || no_result::of_counter(by, request).filter(|_| is_unclear);
+        tell("limit".to_owned(), found, &why);
     }
     if let Some(expression) = &rule.expression {
         let found = call.judge(expression);
@@ -196,7 +260,11 @@ mod tests {
         };
         for who in [groups, not] {
             let found = no_result::of_who(&who, &request);
-            assert_eq!(found, Some(NoResult::LeftOut), "{who:?}");
+            assert_eq!(
+                found,
+                Some(NoResult::LeftOut("groups".to_owned())),
+                "{who:?}"
+            );
         }
         let roles = Who {
             roles: Some(Box::new(["r".into()])),

@@ -285,8 +285,8 @@ impl Expression {
         self.run(variables).map_or(Match::Indeterminate, Match::of)
     }
 
-    /// Explains in words why it has no result.
-    pub(super) fn no_result(&self, variables: &Variables<'_>) -> Option<String> {
+    /// Explains in words why it has no result, and again without any text of the request.
+    pub(super) fn no_result(&self, variables: &Variables<'_>) -> Option<(String, String)> {
         self.run(variables)
             .err()
             .map(|failure| failure.tell(variables, &self.precomputed.references))

@@ -273,8 +273,9 @@ impl Policy {
     }
 
     fn could_serve_with(&self, scopes: Scopes, rule: &Rule, request: &AccessRequest<'_>) -> bool {
-        let who = rule.who.as_ref();
+        let (who, when) = (rule.who.as_ref(), rule.when.as_ref());
         self.may_serve_on(rule, request)
+            && !when.is_some_and(|when| when.is_over(request.now))
             && who.is_some_and(|who| who.matches_with(scopes, request) == Match::Yes)
     }
 

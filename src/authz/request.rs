@@ -12,7 +12,7 @@ use super::peer::Peer;
 use super::subject::Subject;
 use super::uri::UriForm;
 use super::value::Value;
-use super::window::Readings;
+use super::window::{KeyPart, Readings};
 
 /// One call by one caller in one context: the input of a decision.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,23 @@ pub struct AccessRequest<'a> {
     pub now: Timestamp,
     /// Facts beyond the request itself.
     pub context: Context<'a>,
+}
+
+impl AccessRequest<'_> {
+    /// Whether the request can be counted by a part; every request is taken to have a tool.
+    fn has(&self, part: KeyPart) -> bool {
+        match part {
+            KeyPart::Agent => self.subject.agent.is_some(),
+            KeyPart::Tenant => self.subject.tenant.is_some(),
+            KeyPart::Session => self.session.is_some(),
+            KeyPart::Subject | KeyPart::Server | KeyPart::Tool => true,
+        }
+    }
+
+    /// The parts that the request would be counted by and lacks, though it belongs to one.
+    pub(super) fn lacking<'b>(&self, by: &'b [KeyPart]) -> impl Iterator<Item = KeyPart> {
+        by.iter().copied().filter(|part| !self.has(*part))
+    }
 }
 
 /// Facts beyond the request itself. An absent fact cannot be evaluated.

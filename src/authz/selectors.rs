@@ -19,7 +19,7 @@ pub use names::Names;
 pub use place::{Where, canonical_network};
 pub use value::{ExpectedValue, TextPattern, ValueSelector};
 pub use what::{MethodPattern, ResourceKind, What};
-pub(super) use when::match_auth_age;
+pub(super) use when::{AuthTime, match_auth_age};
 pub use when::{Clock, Hours, When};
 pub(crate) use who::Scopes;
 pub use who::{Who, WhoKinds};

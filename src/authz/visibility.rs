@@ -1,11 +1,13 @@
 //! Whether a caller may see a tool, prompt or resource in a list.
 
+use std::sync::Arc;
+
 use super::classified::Class;
 use super::index::Index;
 use super::matching::Match;
 use super::policy::Policy;
 use super::request::AccessRequest;
-use super::rule::{Effect, Rules};
+use super::rule::{Effect, Mode, Rules};
 
 /// Whether the subject may see a tool, prompt or resource: no deny rule certainly matches, and some
 /// allow rule could match for some arguments, or it needs none
@@ -39,4 +41,31 @@ pub fn is_visible(policy: &Policy, request: &AccessRequest<'_>) -> bool {
     let could_match = |found| matches!(found, Match::Yes | Match::Unknown);
     let is_entailed = request.context.is_entailed;
     !denied && (is_entailed || any(Index::grants, &Effect::Allow, could_match))
+}
+
+/// The rules because of which the subject may or may not see an item, as [`is_visible`] has it: the
+/// deny rules that certainly match or, without any, the allow rules that could match.
+#[must_use]
+pub fn showing_or_hiding(policy: &Policy, request: &AccessRequest<'_>) -> Vec<Arc<str>> {
+    let mut call = policy.call(request);
+    call.target.arguments_open = true;
+    let enforced = policy.rules().iter();
+    let enforced = enforced.filter(|rule| rule.mode == Mode::Enforce);
+    let fitting = enforced.filter(|rule| rule.fits_kind(request.resource));
+    let (mut hiding, mut showing) = (Vec::new(), Vec::new());
+    for rule in fitting {
+        match (&rule.effect, rule.matches(&call)) {
+            (Effect::Deny, Match::Yes) => hiding.push(Arc::clone(&rule.id)),
+            (Effect::Allow, Match::Yes | Match::Unknown) => showing.push(Arc::clone(&rule.id)),
+            (
+                Effect::Allow
+                | Effect::Deny
+                | Effect::Require(_)
+                | Effect::Limit(_)
+                | Effect::Open(_),
+                _,
+            ) => {}
+        }
+    }
+    if hiding.is_empty() { showing } else { hiding }
 }

@@ -44,6 +44,16 @@ impl KeyPart {
             KeyPart::Tool => "tool",
         }
     }
+
+    /// Whether some requests lack it although they belong to one: a token need not name a client or
+    /// a tenant, and not every request has a session.
+    #[must_use]
+    pub fn may_be_missing(self) -> bool {
+        match self {
+            KeyPart::Agent | KeyPart::Tenant | KeyPart::Session => true,
+            KeyPart::Subject | KeyPart::Server | KeyPart::Tool => false,
+        }
+    }
 }
 
 /// What a window counts.
@@ -80,6 +90,9 @@ pub struct Window {
     pub by: Box<[KeyPart]>,
     /// What is counted, if not everything.
     pub of: Option<CountedPart>,
+    /// Parts of which every counted request lacks one. Empty unless it counts beside another window
+    /// the requests that lack what that one counts by.
+    pub lacking: Box<[KeyPart]>,
 }
 
 /// The part of the requests that a window counts: those that a block selects, or those of which
@@ -93,22 +106,45 @@ pub struct CountedPart {
 }
 
 impl Window {
-    /// Whether it counts the requests of which nobody can tell whether the other window counts them.
+    /// Whether it counts requests of which nobody can tell whether the other window counts them.
     #[must_use]
     pub fn is_unsure(&self) -> bool {
-        self.of.as_ref().is_some_and(|of| !of.is_sure)
+        !self.lacking.is_empty() || self.of.as_ref().is_some_and(|of| !of.is_sure)
     }
 
-    /// The window of the requests of which nobody can tell whether this one counts them; `None` if
-    /// it counts everything.
-    #[must_use]
-    pub fn unsure(&self) -> Option<Window> {
-        let of = self.of.as_ref().filter(|of| of.is_sure)?;
-        Some(Window {
+    /// The windows of the requests of which nobody can tell whether this one counts them. None if
+    /// every request tells.
+    pub fn unsure(&self) -> impl Iterator<Item = Window> {
+        let unclear = self.of.as_ref().filter(|of| of.is_sure).map(|of| Window {
             of: Some(CountedPart {
                 is_sure: false,
                 ..of.clone()
             }),
+            ..self.clone()
+        });
+        unclear.into_iter().chain(self.unplaced())
+    }
+
+    /// The window of the requests that lack something that this one counts by. Nobody can tell to
+    /// which agent, tenant or session such a request belongs, so it may belong to each that the
+    /// subject has, and each session only on its own server. Otherwise a caller would escape what is
+    /// counted by leaving the session away.
+    fn unplaced(&self) -> Option<Window> {
+        let may_be_missing = |part: &KeyPart| part.may_be_missing();
+        let lacking: Box<[KeyPart]> = self.by.iter().copied().filter(may_be_missing).collect();
+        if lacking.is_empty() {
+            return None;
+        }
+        let mut by = vec![KeyPart::Subject];
+        if lacking.contains(&KeyPart::Session) {
+            by.push(KeyPart::Server);
+        }
+        by.extend(self.by.iter().filter(|part| !part.may_be_missing()));
+        by.sort_unstable();
+        by.dedup();
+        Some(Window {
+            by: by.into(),
+            lacking,
             ..self.clone()
         })
     }

@@ -15,7 +15,7 @@ use super::rehearsal::{add_rehearsal, rehearsed};
 use super::takings::{self, Took, take};
 use crate::authz::{
     self, AccessRequest, Assigned, Decision, Denial, DenialReason, Evaluation, LimitDemand,
-    NearMiss, Policy, Rehearsal, Rehearsed, Rules, Taken, Takings, WantedClaims,
+    NearMiss, Policy, Rehearsal, Rehearsed, Rules, Taken, Takings, Undecided, WantedClaims,
 };
 use crate::mcp::{Nesting, Refusal};
 use crate::state::{BindingKind, PlaceKey, State, StateUnavailable};
@@ -59,6 +59,8 @@ pub(super) struct RequestDecision {
     /// The allow rules that the request misses by one selector, where none allows it.
     pub(super) near_misses: Vec<NearMiss>,
     pub(super) indeterminate: Vec<Arc<str>>,
+    /// Why they could not be evaluated, where that denies or nothing else allows.
+    pub(super) undecided: Vec<Undecided>,
     /// What the policy sets; of several targets, what all of them agree on.
     pub(super) assigned: Option<Assigned>,
     /// The headers that are the policy's to set.
@@ -188,8 +190,12 @@ impl RequestDecision {
             let taken = shared(nesting, &mut self.outer.enforced, pending.takings());
             pending.leave_out(taken);
         }
+        let undecided = undecided_rules(&evaluation).to_vec();
         self.add(index, evaluation);
         self.look_for_claims(index, policies.enforced, request);
+        if self.decisive == index && !undecided.is_empty() {
+            self.undecided = authz::undecided(policies.enforced, request, &undecided);
+        }
         let refuse = |mut rehearsal: Rehearsal| {
             let denied = match &rehearsal.outcome {
                 Rehearsed::Deny(reason) => Some(*reason),
@@ -342,6 +348,25 @@ impl RequestDecision {
     fn joined_at(&self, begin: impl Fn(&Joined) -> usize, limit: usize) -> Option<usize> {
         let joined = self.joined.iter().rfind(|joined| begin(joined) <= limit)?;
         Some(joined.index)
+    }
+}
+
+/// The rules that deny, or do not allow, for want of facts.
+fn undecided_rules(evaluation: &Evaluation) -> &[Arc<str>] {
+    let Decision::Deny(denial) = &evaluation.decision else {
+        return &[];
+    };
+    match denial.reason {
+        DenialReason::Indeterminate => &evaluation.rules,
+        DenialReason::NoMatchingRule => &evaluation.indeterminate,
+        DenialReason::DeniedByRule
+        | DenialReason::UnknownMethod
+        | DenialReason::SenderConstraint
+        | DenialReason::RateLimited
+        | DenialReason::UnknownTool
+        | DenialReason::ToolChanged
+        | DenialReason::ArgumentsInvalid
+        | DenialReason::InnerCallInvalid => &[],
     }
 }
 

@@ -9,7 +9,7 @@ use super::decision::RequestDecision;
 use super::parse::ParsedRequest;
 use crate::audit::{Arguments, InnerCall, Record};
 use crate::authz::Decision;
-use crate::mcp::{Message, Nesting, Target};
+use crate::mcp::{Message, Nesting, Refusal, Target};
 
 /// The message that a target is of, and which targets of the request a record shows for it.
 struct Shown<'p> {
@@ -94,6 +94,9 @@ pub(super) fn describe(record: &mut Record, parsed: &ParsedRequest<'_>, decisive
 /// What is at fault, where a denial can say it: names of the configuration, of the policy and of the
 /// schema of a tool, and never a value.
 pub(super) fn detail(decided: &RequestDecision) -> Option<String> {
+    if let Some(header) = decided.header_fault.as_ref().and_then(Refusal::header) {
+        return Some(header.as_str().to_owned());
+    }
     let Some(Decision::Deny(denial)) = &decided.decision else {
         return None;
     };
@@ -108,9 +111,12 @@ pub(super) fn detail(decided: &RequestDecision) -> Option<String> {
     let wanted = &decided.claims_wanted;
     let lists = [("absent", &wanted.absent), ("unknown", &wanted.unknown)];
     let lists = lists.iter().filter(|(_, names)| !names.is_empty());
-    let told: Vec<_> = lists
-        .map(|(how, names)| format!("claim {how}: {}", names.join(", ")))
-        .collect();
+    let claims = lists.map(|(how, names)| format!("claim {how}: {}", names.join(", ")));
+    // A claim that is named already would be named again for each rule.
+    let rules = decided.undecided.iter();
+    let rules = rules.filter(|_| wanted.unknown.is_empty());
+    let rules = rules.map(|one| format!("{}: {}", one.rule, one.facts.join(", ")));
+    let told: Vec<_> = claims.chain(rules).collect();
     (!told.is_empty()).then(|| told.join("; "))
 }
 

@@ -48,6 +48,7 @@ pub(super) fn metadata<'p>(
     observation: &mut Observation<'p>,
 ) -> Conclusion {
     let Ok(found) = pipeline.servers.find_metadata(request) else {
+        observation.unknown_server(request);
         return no_metadata(observation.decision_id());
     };
     observation.server(found.server);

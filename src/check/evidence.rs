@@ -28,9 +28,10 @@ use super::verdict::{Outcome, Verdict};
 use crate::audit::{self, Record, WouldBe};
 use crate::authn::{AuthenticationFailure, FoundPeer};
 use crate::authz::{Policy, Rehearsal, Subject};
-use crate::mcp::LEGACY_REVISIONS;
+use crate::mcp::{Header, LEGACY_REVISIONS};
 use crate::telemetry;
 use crate::telemetry::metrics::{BoundBy, RehearsalKind, Stage};
+use crate::telemetry::notices::Noticed;
 use crate::text::Text;
 
 /// The evidence of one check in the making.
@@ -195,7 +196,12 @@ impl<'p> Observation<'p> {
         let kept = named.unwrap_or(request.host);
         let kept = Record::text(kept, &mut record.is_cut);
         record.detail = Some(match named {
-            Some(_) => format!("context extension {CONTEXT_EXTENSION}: {kept}"),
+            Some(_) => {
+                // Routes are the operator's; a host is whatever a client sends.
+                let notices = &self.pipeline.notices;
+                notices.raise(Noticed::UnknownServerNamed, record.time);
+                format!("context extension {CONTEXT_EXTENSION}: {kept}")
+            }
             None => format!("host: {kept}"),
         });
     }
@@ -212,12 +218,13 @@ impl<'p> Observation<'p> {
         }
     }
 
-    /// Records the version that a rejected request asks for.
+    /// Records the version that a rejected request asks for, or the header that it is rejected for.
     pub(super) fn rejected(&mut self, rejection: &Rejection) {
         if let (Some(record), Rejection::Message(refusal)) = (&mut self.record, rejection) {
             let version = refusal.requested_version();
             let version = version.filter(|version| !version.is_empty());
-            record.detail = version.map(str::to_owned);
+            let header = refusal.header().map(Header::as_str);
+            record.detail = version.or(header).map(str::to_owned);
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) struct DiffArguments {
     #[arg(long, value_enum)]
     fail_on: Option<FailOn>,
     /// The moment from which on decisions are compared; by default, now
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = load::read_moment)]
     at: Option<Timestamp>,
     /// The output format
     #[arg(long, value_enum, default_value_t = DiffFormat::Sentences)]

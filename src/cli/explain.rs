@@ -27,7 +27,12 @@ pub(super) struct ExplainArguments {
     #[arg(long)]
     candidate: bool,
     /// When the request takes place if it does not say, as RFC 3339; by default now
-    #[arg(long, value_name = "TIME", conflicts_with = "decision")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = load::read_moment,
+        conflicts_with = "decision"
+    )]
     at: Option<Timestamp>,
     /// A recorded decision, to be judged again at its own moment
     #[arg(long, value_name = "ID", requires = "audit")]

@@ -73,6 +73,15 @@ impl Which {
     }
 }
 
+/// Reads a moment of the command line.
+pub(super) fn read_moment(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| {
+        "write a date, a time and an offset (RFC 3339), as 2026-12-01T09:00:00Z or \
+         2026-12-01T10:00:00+01:00"
+            .to_owned()
+    })
+}
+
 /// The moment that a command judges at: the one that is asked for, or now to the second.
 pub(super) fn moment(at: Option<Timestamp>) -> Timestamp {
     let now = app::now();

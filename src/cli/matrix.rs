@@ -38,7 +38,7 @@ pub(super) struct MatrixArguments {
     insecure_http: bool,
     /// The moment to judge at, as RFC 3339; by default now, with rules that depend on the hour left
     /// open
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = load::read_moment)]
     at: Option<Timestamp>,
     /// Show these servers only
     #[arg(long, value_name = "NAME,…")]

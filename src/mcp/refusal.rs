@@ -204,17 +204,23 @@ impl Refusal {
         }
     }
 
-    /// The header at fault, if it is one that mirrors the body.
-    fn mirrored_header(&self) -> Option<Header> {
+    /// The header at fault, if it is one of the protocol's.
+    #[must_use]
+    pub fn header(&self) -> Option<Header> {
         if let Refusal::HeaderRepeated(header)
         | Refusal::HeaderMalformed(header)
         | Refusal::HeaderMissing(header)
         | Refusal::HeaderMismatch(header) = self
         {
-            header.is_mirrored().then_some(*header)
+            Some(*header)
         } else {
             None
         }
+    }
+
+    /// The header at fault, if it is one that mirrors the body.
+    fn mirrored_header(&self) -> Option<Header> {
+        self.header().filter(|header| header.is_mirrored())
     }
 
     /// The requested version, if it is not supported: the protocol has `requested` and `supported`

@@ -33,8 +33,15 @@ impl CounterKind {
     /// The events that this window counts. Rules with equal windows share it.
     #[must_use]
     pub fn window(window: &Window) -> Self {
-        let Window { count, per, by, of } = window;
-        let by: Vec<u8> = by.iter().map(|part| *part as u8).collect();
+        let Window {
+            count,
+            per,
+            by,
+            of,
+            lacking,
+        } = window;
+        let [by, lacking] =
+            [by, lacking].map(|parts| parts.iter().map(|part| *part as u8).collect::<Vec<u8>>());
         let (block, surety) = match of {
             None => ("", "all"),
             Some(of) if of.is_sure => (&*of.name, "of"),
@@ -45,6 +52,7 @@ impl CounterKind {
             count.name().as_bytes(),
             &per.as_nanos().to_be_bytes(),
             &by,
+            &lacking,
             surety.as_bytes(),
             block.as_bytes(),
         ]))

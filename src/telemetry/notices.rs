@@ -34,11 +34,13 @@ pub enum Noticed {
     ContextReplayed,
     /// Envoy does not send the client's address.
     NoExternalAddress,
+    /// A route names a server that the configuration does not have.
+    UnknownServerNamed,
 }
 
 impl Noticed {
     /// All of them, in order.
-    pub const ALL: [Noticed; 11] = [
+    pub const ALL: [Noticed; 12] = [
         Noticed::HeadersHeldBack,
         Noticed::ResponsesNotShown,
         Noticed::ServerByHost,
@@ -50,6 +52,7 @@ impl Noticed {
         Noticed::ContextTooOld,
         Noticed::ContextReplayed,
         Noticed::NoExternalAddress,
+        Noticed::UnknownServerNamed,
     ];
 
     /// The stable name, in metrics, log and `/readyz`.
@@ -67,6 +70,7 @@ impl Noticed {
             Noticed::ContextTooOld => "context_too_old",
             Noticed::ContextReplayed => "context_replayed",
             Noticed::NoExternalAddress => "no_external_address",
+            Noticed::UnknownServerNamed => "unknown_server_named",
         }
     }
 
@@ -119,6 +123,11 @@ impl Noticed {
                 "`client_address` is `x-envoy-external-address` and a client with a public address \
                  arrived without that header: set `use_remote_address: true` on Envoy's connection \
                  manager, or clients write the header themselves"
+            }
+            Noticed::UnknownServerNamed => {
+                "a route's context extension `mcp_server` names a server that the configuration does \
+                 not have, so all of its requests are denied (`unknown_server`): the audit record's \
+                 `detail` has the name; correct it, or add the server to `servers`"
             }
         }
     }

@@ -131,23 +131,13 @@ pub(crate) fn tool<'a>(request: &AccessRequest<'a>) -> Option<&'a str> {
 /// Checks that a request has every part that it would be counted by. It returns the error of
 /// [`CounterKey::new`] without building a key. A request that stands for others has them all.
 pub(crate) fn check_parts(by: &[KeyPart], request: &AccessRequest<'_>) -> Result<(), Match> {
-    let subject = request.subject;
     let is_said = match request.context.stands {
         Stands::ForItself => false,
         Stands::ForOneCaller | Stands::ForCallers => true,
     };
-    let has = |part: bool| {
-        if part || is_said {
-            Ok(())
-        } else {
-            Err(Match::Indeterminate)
-        }
-    };
-    by.iter().try_for_each(|part| match part {
-        KeyPart::Subject | KeyPart::Server => Ok(()),
-        KeyPart::Agent => has(subject.agent.is_some()),
-        KeyPart::Tenant => has(subject.tenant.is_some()),
-        KeyPart::Session => has(request.session.is_some()),
-        KeyPart::Tool => tool(request).map(drop).ok_or(Match::No),
-    })
+    if !is_said && request.lacking(by).next().is_some() {
+        return Err(Match::Indeterminate);
+    }
+    let is_missing = by.contains(&KeyPart::Tool) && tool(request).is_none();
+    if is_missing { Err(Match::No) } else { Ok(()) }
 }

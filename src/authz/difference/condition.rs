@@ -125,6 +125,42 @@ pub(super) fn when(when: &When, facts: &mut Facts) -> Answer {
     found
 }
 
+/// Whether a block holds at no later time.
+pub(super) fn is_over(when: &When, facts: &mut Facts) -> Answer {
+    let mut serves = Answer::YES;
+    if let Some(until) = when.until {
+        serves = facts.knows(Fact::Since(until)).negate();
+    }
+    if let Some(not) = &when.not {
+        let own = lasts(not, facts).negate();
+        serves = facts.and(serves, own);
+    }
+    serves.negate()
+}
+
+/// Whether a block holds at all later times.
+fn lasts(when: &When, facts: &mut Facts) -> Answer {
+    let When {
+        clock,
+        from,
+        until,
+        auth_age_max,
+        session_age_max,
+        not,
+    } = when;
+    let has_end =
+        clock.is_some() || until.is_some() || auth_age_max.is_some() || session_age_max.is_some();
+    if has_end {
+        return Answer::NO;
+    }
+    let mut found = from.map_or(Answer::YES, |from| facts.knows(Fact::Since(from)));
+    if let Some(not) = not {
+        let own = is_over(not, facts);
+        found = facts.and(found, own);
+    }
+    found
+}
+
 pub(super) fn place(place: &Where, facts: &mut Facts) -> Answer {
     let Where {
         networks,

@@ -117,7 +117,11 @@ impl<'p> Side<'p> {
         };
         if rule.effect == Effect::Allow && judged.asked.request.action.kind == ActionKind::Open {
             let who = rule.who.as_ref();
-            let who = who.map_or(Answer::NO, |who| condition::who(who, scopes, facts));
+            let mut who = who.map_or(Answer::NO, |who| condition::who(who, scopes, facts));
+            if let Some(when) = &rule.when {
+                let is_over = condition::is_over(when, facts);
+                who = facts.and(who, is_over.negate());
+            }
             // What cannot be told does not serve.
             return Answer {
                 yes: who.yes,

@@ -17,7 +17,7 @@ use crate::authz::peer::Peer;
 use crate::authz::request::{AccessRequest, ActionKind, Context, Declared};
 use crate::authz::subject::UnknownFacts;
 use crate::authz::window::Readings;
-use crate::authz::{Effect, Hints, Match, UriForm, Value, evaluate};
+use crate::authz::{CountedWindow, Effect, Hints, Match, UriForm, Value, evaluate};
 use crate::policy::{CompileContext, compile};
 use crate::yaml::Source;
 
@@ -143,10 +143,13 @@ fn claims(level: &'static str, is_gold: bool) -> Value<'static> {
 impl World {
     fn ask<T>(&self, target: &Target, ask: impl FnOnce(&AccessRequest<'_>) -> T) -> T {
         let mut readings = Readings::default();
-        let window = PROBES[0].windows()[0].window.clone();
-        match self.reading {
-            Some(reading) => readings.insert(window, reading),
-            None => readings.insert_unknown(window),
+        for CountedWindow { window, .. } in PROBES[0].windows() {
+            match self.reading {
+                // Every call was of an agent.
+                Some(_) if window.is_unsure() => readings.insert(window.clone(), 0),
+                Some(reading) => readings.insert(window.clone(), reading),
+                None => readings.insert_unknown(window.clone()),
+            }
         }
         let request = AccessRequest {
             source: self.source,

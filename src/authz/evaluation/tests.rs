@@ -203,6 +203,7 @@ fn window() -> Window {
         per: Duration::from_mins(1),
         by: Box::new([KeyPart::Subject]),
         of: None,
+        lacking: Box::default(),
     }
 }
 

@@ -39,7 +39,7 @@ pub fn demands(policy: &Policy, request: &AccessRequest<'_>) -> Vec<WindowDemand
         };
         for demand in why
             .windows()
-            .filter_map(|window| window.demand(&call.target).ok())
+            .filter_map(|window| window.reading_demand(&call.target).ok())
         {
             if !demands.contains(&demand) {
                 demands.push(demand);

@@ -1,6 +1,7 @@
 //! Splits a block of selectors into blocks with one selector each, so that each can be judged
 //! alone.
 
+use crate::authz::rule::Needs;
 use crate::authz::selectors::{What, When, Where, Who, WhoKinds, Why};
 
 /// The most rules that are looked at to tell why a request was denied: who is denied must not cost
@@ -192,4 +193,34 @@ pub(crate) fn why_parts(why: &Why) -> Vec<(String, Why)> {
         parts.push(("not".to_owned(), Why { not, ..empty() }));
     }
     parts
+}
+
+pub(super) fn needs_parts(needs: &Needs) -> Vec<(&'static str, Needs)> {
+    let Needs {
+        scopes,
+        acr,
+        auth_age_max,
+        sender_constrained,
+    } = needs.clone();
+    let empty = Needs::default;
+    let parts = [
+        ("scopes", Needs { scopes, ..empty() }),
+        ("acr", Needs { acr, ..empty() }),
+        (
+            "auth_age_max",
+            Needs {
+                auth_age_max,
+                ..empty()
+            },
+        ),
+        (
+            "sender_constrained",
+            Needs {
+                sender_constrained,
+                ..empty()
+            },
+        ),
+    ];
+    let given = parts.into_iter().filter(|(_, part)| *part != empty());
+    given.collect()
 }

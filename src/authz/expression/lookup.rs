@@ -1,5 +1,7 @@
 //! Recognizes the nodes of an expression that read one part of the request by name.
 
+use std::fmt;
+
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 
@@ -25,6 +27,37 @@ pub(crate) enum Lookup {
     HasHeader(Box<str>),
     /// The URI of the resource, compared as a URI.
     Uri,
+}
+
+/// What is read, as the author of the expression may have written it.
+impl fmt::Display for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lookup::Field(record, field) | Lookup::HasField(record, field) => {
+                write!(f, "`{record}.{field}`")
+            }
+            Lookup::Member(container, path)
+            | Lookup::Has(container, path)
+            | Lookup::Given(container, path) => {
+                write!(f, "`{}.{}`", container.name(), path.as_str())
+            }
+            Lookup::Header(name) | Lookup::HasHeader(name) => write!(f, "the header `{name}`"),
+            Lookup::Uri => f.write_str("`mcp.uri`"),
+        }
+    }
+}
+
+impl ForeignObject {
+    /// The name in expressions.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ForeignObject::Arguments => "args",
+            ForeignObject::Input => "mcp.input",
+            ForeignObject::Meta => "mcp.meta",
+            ForeignObject::Device => "device",
+            ForeignObject::Claims => "subject.claims",
+        }
+    }
 }
 
 /// An object whose members someone else chose.

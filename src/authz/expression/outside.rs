@@ -275,7 +275,7 @@ fn match_uri(uri: &dyn Val, part: &dyn Val, test: UriTest) -> Result<Match, Exec
         UriTest::Contains => Glob::around(true, part, true),
     };
     let pattern = pattern.and_then(UriPattern::of);
-    let pattern = pattern.map_err(|error| no_result(&error.to_string()))?;
+    let pattern = pattern.map_err(|_| no_result("not a regular expression"))?;
     if let Some(uri) = uri.downcast_ref::<PlainUri<'static>>() {
         return Ok(pattern.matches(uri));
     }

@@ -457,7 +457,10 @@ proptest! {
 
 /// Reasons for having no result, over one request.
 const REASONS: &[(&str, &str)] = &[
-    ("args.force == true", "servers may read it differently"),
+    (
+        "args.force == true",
+        "servers may read it differently (`if` reads `args.force`)",
+    ),
     ("args.x == 1", "there is no `args.x`"),
     (
         r#"args.owner == "x""#,
@@ -488,18 +491,24 @@ const REASONS: &[(&str, &str)] = &[
     ),
     (
         "num(args.force) > 1.0",
-        "not of the one form that is accepted",
+        "not of the one form that is accepted (`if` reads `args.force`)",
     ),
     (
         r#"ip_in(subject.id, "10.0.0.0/8")"#,
-        "`ip_in`: not an address",
+        "`ip_in`: not an address (`if` reads `subject.id`)",
     ),
-    ("args.list.exists(one, one.b == 1)", "no members"),
+    (
+        "args.list.exists(one, one.b == 1)",
+        "no members (`if` reads `args.list`)",
+    ),
     ("args.list", "it is neither true nor false"),
-    ("dyn(subject.id) > 1", "`>` is not defined for this value"),
+    (
+        "dyn(subject.id) > 1",
+        "`>` is not defined for this value (`if` reads `subject.id`)",
+    ),
     (
         "args.list.contains(\"x\")",
-        "`contains` is not defined for this value",
+        "`contains` is not defined for this value (`if` reads `args.list`)",
     ),
 ];
 
@@ -528,11 +537,12 @@ fn the_reason_for_having_no_result_is_explained() {
     for (text, expected) in REASONS {
         let expression = Expression::compile(text).unwrap();
         let variables = Variables::new(&request, None);
-        assert_eq!(
-            expression.no_result(&variables).as_deref(),
-            Some(*expected),
-            "{text}"
-        );
+        let (told, fact) = expression.no_result(&variables).unwrap();
+        assert_eq!(told, *expected, "{text}");
+        // The record has no text of the request.
+        let is_of_request = told.contains("Owner") || told.contains("ip_in");
+        assert_eq!(fact != told, is_of_request, "{fact}");
+        assert!(!fact.contains("Owner"), "{fact}");
         assert_eq!(
             expression.evaluate(&variables),
             Match::Indeterminate,

@@ -73,6 +73,31 @@ impl When {
             || not.is_some_and(|not| not.varies_after(now))
     }
 
+    /// Whether the block holds at no time from `now` on: what was granted until then is over.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        let not = self.not.as_ref();
+        self.until.is_some_and(|until| until <= now) || not.is_some_and(|not| not.lasts(now))
+    }
+
+    /// Whether the block holds for ever from `now` on.
+    fn lasts(&self, now: Timestamp) -> bool {
+        let When {
+            clock,
+            from,
+            until,
+            auth_age_max,
+            session_age_max,
+            not,
+        } = self;
+        let has_end = clock.is_some()
+            || until.is_some()
+            || auth_age_max.is_some()
+            || session_age_max.is_some();
+        !has_end
+            && from.is_none_or(|from| from <= now)
+            && not.as_ref().is_none_or(|not| not.is_over(now))
+    }
+
     /// An unknown age is neither young nor old.
     pub(crate) fn matches(&self, request: &AccessRequest<'_>) -> Match {
         let When {
@@ -100,23 +125,43 @@ impl When {
     }
 }
 
-/// Whether the login is at most this old (claim `auth_time`, `OpenID` Connect Core §2).
+/// The time of the login, by the token (claim `auth_time`, `OpenID` Connect Core §2).
+pub(crate) enum AuthTime {
+    /// The token does not say.
+    Absent,
+    /// What it says is no time.
+    NoTime,
+    /// Then.
+    At(Timestamp),
+}
+
+impl AuthTime {
+    pub(crate) fn of(request: &AccessRequest<'_>) -> Self {
+        let since_epoch = match request.subject.claims.member("auth_time") {
+            None => return AuthTime::Absent,
+            Some(Value::Int(seconds)) => Some(SignedDuration::from_secs(*seconds)),
+            Some(Value::Float(seconds)) => SignedDuration::try_from_secs_f64(*seconds).ok(),
+            Some(
+                Value::Null
+                | Value::Bool(_)
+                | Value::Uint(_)
+                | Value::String(_)
+                | Value::Unsound(_)
+                | Value::List(_)
+                | Value::Map(_),
+            ) => None,
+        };
+        let login = since_epoch.and_then(|since| Timestamp::from_duration(since).ok());
+        login.map_or(AuthTime::NoTime, AuthTime::At)
+    }
+}
+
+/// Whether the login is at most this old.
 pub(crate) fn match_auth_age(request: &AccessRequest<'_>, most: Duration) -> Match {
-    let since_epoch = match request.subject.claims.member("auth_time") {
-        Some(Value::Int(seconds)) => Some(SignedDuration::from_secs(*seconds)),
-        Some(Value::Float(seconds)) => SignedDuration::try_from_secs_f64(*seconds).ok(),
-        Some(
-            Value::Null
-            | Value::Bool(_)
-            | Value::Uint(_)
-            | Value::String(_)
-            | Value::Unsound(_)
-            | Value::List(_)
-            | Value::Map(_),
-        )
-        | None => None,
+    let login = match AuthTime::of(request) {
+        AuthTime::Absent | AuthTime::NoTime => None,
+        AuthTime::At(login) => Some(login),
     };
-    let login = since_epoch.and_then(|since| Timestamp::from_duration(since).ok());
     match_age(login, request.now, most)
 }
 

@@ -25,8 +25,8 @@ pub struct Why {
 pub struct Behaviour {
     /// What is counted.
     pub counted: CountedWindow,
-    /// The window of what may or may not be counted by the other; `None` if everything is.
-    pub unsure: Option<CountedWindow>,
+    /// The windows of what may or may not be counted by the other.
+    pub unsure: Box<[CountedWindow]>,
     /// The most events that do not match.
     pub more_than: u32,
 }
@@ -49,10 +49,16 @@ impl Behaviour {
             of: of.clone(),
         });
         Behaviour {
+            unsure: unsure.collect(),
             counted: CountedWindow { window, of },
-            unsure,
             more_than,
         }
+    }
+
+    /// Whether every window has a known reading.
+    pub(crate) fn is_read(&self, readings: &Readings) -> bool {
+        self.windows()
+            .all(|one| readings.reading(&one.window).is_some())
     }
 
     fn windows(&self) -> impl Iterator<Item = &CountedWindow> {
@@ -74,6 +80,11 @@ impl CountedWindow {
 
     /// Whether a request belongs to what is counted.
     pub(crate) fn counts(&self, target: &ClassifiedRequest<'_>) -> bool {
+        let lacking = &self.window.lacking;
+        if !lacking.is_empty() {
+            let lacks_one = target.request.lacking(lacking).next().is_some();
+            return lacks_one && self.selects(target) != Match::No;
+        }
         match self.selects(target) {
             Match::Yes => !self.window.is_unsure(),
             Match::No => false,
@@ -121,7 +132,7 @@ impl Why {
         let readings = target.request.context.readings;
         self.windows().any(|window| {
             let is_read = readings.is_some_and(|readings| readings.has(&window.window));
-            !is_read && window.demand(target).is_ok()
+            !is_read && window.reading_demand(target).is_ok()
         })
     }
 

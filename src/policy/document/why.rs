@@ -91,6 +91,7 @@ fn read_behaviour<'n>(
         per: per?,
         by: by?,
         of: part,
+        lacking: Box::default(),
     };
     let more_than = u32::try_from(more_than?).ok()?;
     Some(Behaviour::new(window, selected, more_than))

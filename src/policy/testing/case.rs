@@ -7,9 +7,9 @@ use super::expectation::{Expectation, ExpectedCall, ExpectedOutcome, Test};
 use super::report::SuiteReport;
 use super::request::{SampleAsk, Unasked};
 use super::wording::{NamedDecision, narrate, narrate_fault};
-use crate::authz::{self, Policy, Rules};
+use crate::authz::{self, Effect, Policy, Rule, Rules};
 use crate::mcp::ListKind;
-use crate::yaml::Node;
+use crate::yaml::{Node, quoted, suggestion};
 
 /// One test under way.
 pub(super) struct RunningTest<'r> {
@@ -21,6 +21,7 @@ pub(super) struct RunningTest<'r> {
 impl RunningTest<'_> {
     pub(super) fn run(&mut self, policy: &Policy) {
         let test = self.test;
+        self.look_for_limits(policy);
         match &test.expected {
             ExpectedOutcome::Call(expected) => self.run_call(policy, expected),
             ExpectedOutcome::List { visible, hidden } => {
@@ -36,14 +37,50 @@ impl RunningTest<'_> {
         }
     }
 
+    /// Looks whether the limits that are said to be exhausted are there.
+    fn look_for_limits(&mut self, policy: &Policy) {
+        let team = self.test.team.as_ref().map(|team| format!("{team}/"));
+        let own = |id: &str| team.as_ref().map(|team| format!("{team}{id}"));
+        let is_limit = |rule: &&Rule| matches!(rule.effect, Effect::Limit(_) | Effect::Open(_));
+        let limits = policy.rules().iter().filter(is_limit);
+        let limits: Vec<&str> = limits.map(|rule| &*rule.id).collect();
+        let mut unknown: Vec<&str> = Vec::new();
+        for id in &self.test.request.situation.exhausted {
+            // Those of a team are there twice, with its name and without.
+            let bare = team.as_deref().and_then(|team| id.strip_prefix(team));
+            let id = bare.unwrap_or(id);
+            let known = limits.contains(&id) || own(id).is_some_and(|id| limits.contains(&&*id));
+            if !known && !unknown.contains(&id) {
+                unknown.push(id);
+            }
+        }
+        for id in unknown {
+            let message = format!("`exhausted`: the policy has no limit `{id}`");
+            let help = suggestion(id, &limits);
+            self.fail(&self.test.place, &message, &[help]);
+        }
+    }
+
     fn look(&mut self, policy: &Policy, listed: ListKind, name: &Expectation<String>, shown: bool) {
         let call = self.test.request.calling(listed, &name.value);
-        let seen = call.ask(policy, |request| authz::is_visible(policy, request));
+        let seen = call.ask(policy, |request| {
+            let by = authz::showing_or_hiding(policy, request);
+            (authz::is_visible(policy, request), by)
+        });
         let words = |shown| if shown { "visible" } else { "hidden" };
+        if let Ok((_, by)) = &seen {
+            self.report.reached.extend(by.iter().cloned());
+        }
         match seen {
-            Ok(seen) if seen == shown => {}
-            Ok(seen) => {
-                let message = format!("expected {}, got {}", words(shown), words(seen));
+            Ok((seen, _)) if seen == shown => {}
+            Ok((seen, by)) => {
+                let by = if by.is_empty() {
+                    "by no rule".to_owned()
+                } else {
+                    format!("by {}", quoted(&by))
+                };
+                let (wanted, seen) = (words(shown), words(seen));
+                let message = format!("expected {wanted}, got {seen} {by}");
                 let explained = call.ask(policy, |request| authz::explain(policy, request));
                 let lines = explained.map_or(Vec::new(), |explained| narrate(&explained, None));
                 self.fail(&name.place, &message, &lines);

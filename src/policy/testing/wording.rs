@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 use crate::authz::{
-    Decision, DenialReason, Effect, Explanation, Match, NoResult, RuleExplanation,
-    SelectorExplanation, UriForm,
+    Decision, DenialReason, Effect, Explanation, Match, RuleExplanation, SelectorExplanation,
 };
 
 use super::expectation::OutcomeName;
@@ -107,32 +106,8 @@ pub fn narrate_selector(selector: &SelectorExplanation) -> String {
     let found = match_name(selector.found);
     selector.because.as_ref().map_or_else(
         || found.to_owned(),
-        |because| format!("{found}: {}", no_result_clause(because)),
+        |because| format!("{found}: {}", because.told()),
     )
-}
-
-/// Keys are those of the sample request.
-fn no_result_clause(because: &NoResult) -> Cow<'_, str> {
-    Cow::Borrowed(match because {
-        NoResult::UriForm(UriForm::Normal) => "the URI is not in normal form",
-        NoResult::UriForm(UriForm::Strict) => "the URI is not in the strict form",
-        NoResult::UriForm(UriForm::Opaque) => "the URI has control characters",
-        NoResult::UriSpelling => "the URI is another spelling of one that matches",
-        NoResult::Expansion => "the template may expand to a URI that matches",
-        NoResult::Reading => "a server may read the value as one of these",
-        NoResult::Default => "the tool has a default that may be one of these",
-        NoResult::Key(key) => {
-            let key = key.escape_debug();
-            return Cow::Owned(format!("a server may take the key `{key}` for it"));
-        }
-        NoResult::NoObject => "the path leads into something that is no object",
-        NoResult::TwoPaths => "the path has two readings",
-        NoResult::LeftOut => "claim unknown: the token leaves it out",
-        NoResult::ClaimAbsent => "claim absent",
-        NoResult::NoClass => "the class of the tool is not known",
-        NoResult::NoDevice => "nothing is known of the device",
-        NoResult::Expression(reason) => reason,
-    })
 }
 
 /// One line about one rule: how it came out, and the selectors because of which it did not match.
@@ -144,13 +119,16 @@ pub fn narrate_rule(rule: &RuleExplanation) -> String {
         effect_name(&rule.effect),
         match_name(rule.found)
     );
+    // What a matching requirement asks for in vain.
+    let is_asking = rule.found == Match::Yes && matches!(rule.effect, Effect::Require(_));
+    let failing = if is_asking { Match::No } else { rule.found };
     let because = rule
         .selectors
         .iter()
-        .filter(|one| rule.found != Match::Yes && one.found == rule.found);
+        .filter(|one| failing != Match::Yes && one.found == failing);
     let because: Vec<Cow<'_, str>> = because
         .map(|one| match &one.because {
-            Some(because) => format!("{} ({})", one.name, no_result_clause(because)).into(),
+            Some(because) => format!("{} ({})", one.name, because.told()).into(),
             None => Cow::Borrowed(one.name.as_str()),
         })
         .collect();

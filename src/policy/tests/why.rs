@@ -14,6 +14,7 @@ fn why_selects_purposes_and_behaviour() {
         per: Duration::from_mins(1),
         by: Box::new([KeyPart::Subject]),
         of: None,
+        lacking: Box::default(),
     };
     let mut readings = Readings::default();
     readings.insert(window(Count::Calls), 2);

@@ -11,55 +11,60 @@ fn is_unsound(path: &ValuePath, whole: &Value<'_>, keys: KeyOrigin) -> bool {
 }
 
 impl Variables<'_> {
-    /// Explains in words why [`Variables::read`] finds nothing.
-    pub(crate) fn why_missing(&self, lookup: &Lookup) -> String {
+    /// Explains in words why [`Variables::read`] finds nothing, and again without any text of the
+    /// request.
+    pub(crate) fn why_missing(&self, lookup: &Lookup) -> (String, String) {
+        let same = |text: String| (text.clone(), text);
         let (container, path) = match lookup {
             Lookup::Field(record, field) | Lookup::HasField(record, field) => {
-                return self.why_no_field(record, field);
+                return same(self.why_no_field(record, field));
             }
-            Lookup::Uri => return self.why_no_field("mcp", "uri"),
+            Lookup::Uri => return same(self.why_no_field("mcp", "uri")),
             Lookup::Header(name) | Lookup::HasHeader(name) => {
-                return format!("there is no header `{name}`");
+                return same(format!("there is no header `{name}`"));
             }
             Lookup::Member(container, path)
             | Lookup::Has(container, path)
             | Lookup::Given(container, path) => (*container, path),
         };
-        let (whole, keys, prefix) = match container {
-            ForeignObject::Arguments => (self.request.arguments, KeyOrigin::Sent, "args"),
-            ForeignObject::Input => (self.request.input, KeyOrigin::Sent, "mcp.input"),
-            ForeignObject::Meta => (self.request.meta, KeyOrigin::Sent, "mcp.meta"),
-            ForeignObject::Device => (self.request.context.device, KeyOrigin::Proven, "device"),
+        let (whole, keys) = match container {
+            ForeignObject::Arguments => (self.request.arguments, KeyOrigin::Sent),
+            ForeignObject::Input => (self.request.input, KeyOrigin::Sent),
+            ForeignObject::Meta => (self.request.meta, KeyOrigin::Sent),
+            ForeignObject::Device => (self.request.context.device, KeyOrigin::Proven),
             ForeignObject::Claims => {
                 let claims = &self.request.subject.claims;
-                (Some(claims), KeyOrigin::Proven, "subject.claims")
+                (Some(claims), KeyOrigin::Proven)
             }
         };
-        let name = format!("{prefix}.{}", path.as_str());
+        let (prefix, name) = (container.name(), lookup.to_string());
         let unclear = whole.and_then(|whole| path.why_unclear(whole, keys));
-        match (unclear, whole) {
+        same(match (unclear, whole) {
             (Some(Unclear::Key(key)), _) => {
                 let key = key.escape_debug();
-                format!("a server may treat the key `{key}` as `{name}`")
+                return (
+                    format!("a server may treat the key `{key}` as {name}"),
+                    format!("a server may treat another key as {name}"),
+                );
             }
             (Some(Unclear::NoObject), _) => {
-                format!("`{name}` leads into a value that is not an object")
+                format!("{name} leads into a value that is not an object")
             }
-            (Some(Unclear::TwoPaths), _) => format!("`{name}` has two readings"),
+            (Some(Unclear::TwoPaths), _) => format!("{name} has two readings"),
             (None, None) if container == ForeignObject::Device => {
                 "the device is unknown".to_owned()
             }
             (None, Some(whole)) if !is_bounded(whole) => format!("`{prefix}` holds too much"),
             (None, Some(whole)) if is_unsound(path, whole, keys) => {
-                format!("`{name}` has half of a surrogate pair")
+                format!("{name} has half of a surrogate pair")
             }
             (None, Some(whole))
                 if container == ForeignObject::Claims && is_left_out(whole, path.as_str()) =>
             {
-                format!("the token leaves `{name}` out")
+                format!("the token leaves {name} out")
             }
-            (None, _) => format!("there is no `{name}`"),
-        }
+            (None, _) => format!("there is no {name}"),
+        })
     }
 
     fn why_no_field(&self, record: &str, field: &str) -> String {
