@@ -135,8 +135,9 @@ pub use decision::{
     Rehearsed, Taken,
 };
 pub use difference::{
-    Change, ChangeKind, Comparison, Fact, FactId, Given, RecordedOutcome, Replayed, Situation,
-    Target, TargetResource, TooComplex, Unclear, representative_names,
+    Ask, Cause, CauseKind, Change, ChangeKind, Comparison, Detail, Fact, FactId, Given, Reach,
+    RecordedOutcome, Replayed, Setting, Situation, Target, TargetResource, TooComplex, Unclear,
+    matched_rules, representative_names,
 };
 pub use evaluation::{demands, evaluate, evaluate_beside_shadow, events, rehearse, uncounted};
 pub use explain::{

@@ -3,6 +3,7 @@
 mod formats;
 mod revision;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -95,12 +96,13 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     let around = Surroundings {
         servers: context.servers.clone(),
         recorded: load::recorded_tools(&config)?,
+        closed: BTreeSet::new(),
         hints: Arc::clone(&context.hints),
         uris: Arc::clone(&context.uris),
     };
     let from = load::moment(*at);
-    let difference = Difference::of([&old, &new], &around, from, &callers);
-    let mut replayer = Replayer::new([&old, &new], &around);
+    let difference = Difference::of([&old, &new], [&around; 2], from, &callers);
+    let mut replayer = Replayer::new([&old, &new], [&around; 2]);
     for path in replay {
         let source = revision::audit(path)?;
         for (number, line) in (1_usize..).zip(source.text.lines()) {

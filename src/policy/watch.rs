@@ -188,7 +188,7 @@ fn report_changes(store: &PolicyStore, before: &Policy, now: jiff::Timestamp) {
     if before.revision() == after.revision() {
         return;
     }
-    let changes = reload_summary([before, &after], &store.surroundings(), now);
+    let changes = reload_summary([before, &after], [&store.surroundings(); 2], now);
     let (grown, shrunk) = changes.counts.unzip();
     let said = |count: Option<usize>| count.map_or("unknown".to_owned(), |one| one.to_string());
     tracing::info!(

@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 
 use super::universe::Surroundings;
 use crate::authz::{
-    ActionKind, Comparison, Given, Hints, PeerNames, Policy, RecordedOutcome, Replayed, Target,
-    TargetResource,
+    ActionKind, Comparison, Given, Hints, PeerNames, Policy, Reach, RecordedOutcome, Replayed,
+    Target, TargetResource,
 };
 use crate::mcp::{METHODS, Selector};
 
@@ -48,7 +48,7 @@ pub struct ReplayedRecord {
 pub struct Replayer<'p> {
     comparison: Comparison<'p>,
     old: &'p Policy,
-    around: &'p Surroundings,
+    around: [&'p Surroundings; 2],
     /// Many records are alike.
     known: BTreeMap<String, Replayed>,
     /// What became of them so far.
@@ -58,7 +58,7 @@ pub struct Replayer<'p> {
 impl<'p> Replayer<'p> {
     /// None yet.
     #[must_use]
-    pub fn new([old, new]: [&'p Policy; 2], around: &'p Surroundings) -> Self {
+    pub fn new([old, new]: [&'p Policy; 2], around: [&'p Surroundings; 2]) -> Self {
         Replayer {
             comparison: Comparison::new(old, new, jiff::Timestamp::UNIX_EPOCH),
             old,
@@ -184,7 +184,7 @@ fn outcome(reason: &str) -> Option<RecordedOutcome> {
 }
 
 /// What was asked.
-fn target(record: &Json, around: &Surroundings) -> Option<Target> {
+fn target(record: &Json, around: [&Surroundings; 2]) -> Option<Target> {
     let server = text(record, "server")?;
     let method = text(record, "mcp.method.name").or_else(|| {
         // A GET or DELETE has no message.
@@ -213,21 +213,23 @@ fn target(record: &Json, around: &Surroundings) -> Option<Target> {
     };
     let reading = entry.is_some_and(|entry| entry.is_like_reading);
     let hints = match &resource {
-        TargetResource::Tool(name) => around.hints.of(server, name),
+        TargetResource::Tool(name) => around.map(|around| around.hints.of(server, name)),
         TargetResource::Server
         | TargetResource::Prompt(_)
         | TargetResource::Uri(_)
         | TargetResource::AnyUri
-        | TargetResource::Task => Hints::Untrusted,
+        | TargetResource::Task => [Hints::Untrusted; 2],
     };
+    let [_, next] = around;
     Some(Target {
+        reaches: [Reach::Rules; 2],
         server: server.into(),
         method: method.into(),
         authorized_as: reading.then(|| "resources/read".into()),
         kind,
         resource,
         hints,
-        uris: around.uris.get(server).copied().unwrap_or_default(),
+        uris: next.uris.get(server).copied().unwrap_or_default(),
     })
 }
 

@@ -30,7 +30,7 @@ pub struct ReloadSummary {
 #[must_use]
 pub fn reload_summary(
     policies: [&Policy; 2],
-    around: &Surroundings,
+    around: [&Surroundings; 2],
     from: Timestamp,
 ) -> ReloadSummary {
     let [old, new] = policies;

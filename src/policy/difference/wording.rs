@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::entry::{Entry, RuleChangeKind};
+use super::entry::{Entry, EntryCause, RuleChangeKind};
 use super::facts::{self, SaidFact, SaidSituation};
 use super::universe::{Asked, Named};
 
 use crate::authz::{
-    ActionKind, Change, ChangeKind, Comparison, Fact, Hints, Situation, TargetResource,
+    ActionKind, Ask, CauseKind, Change, ChangeKind, Comparison, Detail, Fact, Hints, Reach,
+    Setting, Situation, TargetResource,
 };
+use crate::yaml::duration_text;
 
 /// How many facts of a list a sentence has.
 const LISTED_MAX: usize = 8;
@@ -50,15 +52,15 @@ fn situation(situation: &Situation, comparison: &Comparison<'_>) -> SaidSituatio
 }
 
 /// The sentences of one entry.
-pub(super) fn sentences(entry: &Entry, rule: Option<RuleChangeKind>) -> Vec<String> {
+pub(super) fn sentences(entry: &Entry) -> Vec<String> {
     let what = entry_what(entry);
-    let because = because(entry, rule);
+    let because = format!(" [{}]", because(entry));
     let mut sentences: Vec<String> = merged(&entry.situations)
         .into_iter()
         .map(|(who, situation)| {
             let who = entry.subject.clone().unwrap_or(who);
             let (all, none) = conditions(&situation);
-            let said = says(entry.kind, &who, &what);
+            let said = says(entry, &who, &what);
             let part = if situation.is_part {
                 " as far as a rule allows it"
             } else {
@@ -71,7 +73,7 @@ pub(super) fn sentences(entry: &Entry, rule: Option<RuleChangeKind>) -> Vec<Stri
         let who = entry.subject.as_deref().unwrap_or("others");
         sentences.push(format!(
             "{}, and in more cases{because}",
-            says(entry.kind, who, &what)
+            says(entry, who, &what)
         ));
     }
     sentences
@@ -159,32 +161,96 @@ pub fn kind_word(kind: ChangeKind) -> &'static str {
     }
 }
 
-fn says(kind: ChangeKind, who: &str, what: &str) -> String {
-    match kind {
+fn says(entry: &Entry, who: &str, what: &str) -> String {
+    match entry.kind {
         ChangeKind::Gained => format!("{who} may now {what}"),
         ChangeKind::Freed => format!("{who} may now {what} without stepping up"),
         ChangeKind::MayStepUp => format!("{who} may now {what} after stepping up"),
         ChangeKind::MustStepUp => format!("{who} must now step up to {what}"),
         ChangeKind::LostStepUp => format!("{who} may no longer step up to {what}"),
         ChangeKind::Lost => format!("{who} may no longer {what}"),
-        ChangeKind::AsksElse => format!("{who} must step up to {what} with something else"),
+        ChangeKind::AsksElse => asks(&entry.details, who, what),
         ChangeKind::LimitLooser => format!("{who} may {what} more often"),
         ChangeKind::LimitStricter => format!("{who} may {what} less often"),
         ChangeKind::LimitElse => format!("{who} may {what} under another limit"),
         ChangeKind::SetsElse => {
-            format!("{who} may {what} as before, with other headers or metadata")
+            let names: Vec<String> = entry.details.iter().map(detail).collect();
+            let names = listed(&names, "and");
+            format!("{who} may {what} as before, with another {names}")
         }
     }
 }
 
-/// The rule that causes it.
-fn because(entry: &Entry, rule: Option<RuleChangeKind>) -> String {
-    let [old, new] = &entry.rule;
-    let Some(id) = new.as_ref().or(old.as_ref()) else {
-        return " [the order of rules]".to_owned();
+/// What a step-up asks for now, and no longer.
+fn asks(details: &[Detail], who: &str, what: &str) -> String {
+    let of = |is_new: bool| -> Vec<String> {
+        let details = details.iter().filter(|one| match one {
+            Detail::AsksFor(_) => is_new,
+            Detail::AsksNoLonger(_) => !is_new,
+            Detail::Sets(_, _) => false,
+        });
+        details.map(detail).collect()
     };
-    let how = rule.map_or("the class of the tool", RuleChangeKind::word);
-    format!(" [{id}: {how}]")
+    let (now, before) = (listed(&of(true), "and"), listed(&of(false), "and"));
+    match (now.as_str(), before.as_str()) {
+        (now, "") => format!("{who} must now also have {now} to step up to {what}"),
+        ("", before) => format!("{who} need no longer have {before} to step up to {what}"),
+        (now, before) => {
+            format!("{who} must now have {now} instead of {before} to step up to {what}")
+        }
+    }
+}
+
+/// What a change is about, in words.
+#[must_use]
+pub fn detail(detail: &Detail) -> String {
+    match detail {
+        Detail::AsksFor(ask) | Detail::AsksNoLonger(ask) => match ask {
+            Ask::Scope(scope) => format!("scope {scope}"),
+            Ask::Acr(values) => format!("acr {}", listed(&texts(values), "or")),
+            Ask::LoginWithin(most) => format!("a login at most {} ago", duration_text(*most)),
+        },
+        Detail::Sets(Setting::Header, name) => format!("header {name}"),
+        Detail::Sets(Setting::Metadata, name) => format!("metadata {name}"),
+    }
+}
+
+/// The edits that cause a change: "a: removed; b and c: the class of the tool".
+#[must_use]
+pub fn because(entry: &Entry) -> String {
+    let mut said: Vec<(String, Vec<String>)> = Vec::new();
+    for cause in &entry.causes {
+        let how = cause_word(entry, cause).to_owned();
+        let id = cause.id().map(ToString::to_string);
+        match said.iter_mut().find(|(known, _)| *known == how) {
+            Some((_, ids)) => ids.extend(id),
+            None => said.push((how, id.into_iter().collect())),
+        }
+    }
+    let said = said.into_iter().map(|(how, ids)| {
+        if ids.is_empty() {
+            how
+        } else {
+            format!("{}: {how}", listed(&ids, "and"))
+        }
+    });
+    said.collect::<Vec<_>>().join("; ")
+}
+
+/// How an edit brings a change about.
+#[must_use]
+pub fn cause_word(entry: &Entry, cause: &EntryCause) -> &'static str {
+    let reaches = entry.things.iter().map(|thing| thing.target.reaches);
+    match cause.kind {
+        CauseKind::Rule => cause.how.map_or("changed", RuleChangeKind::word),
+        CauseKind::Class => "the class of the tool",
+        CauseKind::Order => "the order of rules",
+        CauseKind::Reach => match reaches.into_iter().next() {
+            Some([Reach::NoServer, _]) => "the server is new",
+            Some([_, Reach::NoServer]) => "the server is gone",
+            Some([_, _]) | None => "unknown_tools or the recorded tools of the server",
+        },
+    }
 }
 
 /// What an entry is about: "call a, b on github".
@@ -281,7 +347,13 @@ impl Asked {
                 format!("any other {noun} that fits {patterns}")
             }
         };
-        match self.target.hints {
+        let [old, new] = self.target.hints;
+        let told = if matches!(new, Hints::Trusted(Some(_))) {
+            new
+        } else {
+            old
+        };
+        match told {
             Hints::Trusted(Some(class)) if matches!(self.named, Named::Fitting(_)) => {
                 format!("{name} (annotated as {})", class.name())
             }
