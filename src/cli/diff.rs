@@ -2,37 +2,33 @@
 
 mod formats;
 mod revision;
+mod sides;
+mod whole;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::load::{self, PolicyTexts};
+use super::load;
 use super::outcome::{FINDINGS, Stop, print};
-use crate::policy;
-use crate::policy::difference::{Difference, Replayer, Surroundings, html, rule_texts};
+use crate::policy::difference::{Difference, Replayer, html, rule_texts};
 use crate::policy::testing::read_subjects;
-use crate::yaml::Source;
 
-/// What names standard input.
-const INPUT: &str = "-";
-
-/// Show whose access changes between two policies
+/// Show whose access changes between two policies, or since a revision
 #[derive(Debug, Args)]
 pub(super) struct DiffArguments {
-    /// The configuration file, for both policies
+    /// The configuration file, for both policies, or as it is now
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The policy as it was: a file, a directory, a glob, or `git:REVISION:PATH`
+    /// The policy as it was: a file, a directory, a glob, or `git:REVISION:PATH`; `git:REVISION` is
+    /// all that the configuration named at that revision
     #[arg(value_name = "OLD")]
     old: String,
-    /// The policy as it will be
+    /// The policy as it will be; without it, all that the configuration names now
     #[arg(value_name = "NEW")]
-    new: String,
+    new: Option<String>,
     /// A file with `subjects`: only their access is compared
     #[arg(long, value_name = "FILE")]
     subjects: Option<PathBuf>,
@@ -75,34 +71,21 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
         at,
         format,
     } = arguments;
-    let (config, context) = load::context(config)?;
-    let samples = context.samples();
+    let sides = sides::read(config, old_name, new_name.as_deref())?;
+    let (old, new) = (&sides.old, &sides.new);
     let callers = match subjects {
-        Some(path) => read_subjects(load::read(path)?, &samples).map_err(Stop::Findings)?,
+        Some(path) => {
+            let samples = new.context.samples();
+            read_subjects(load::read(path)?, &samples).map_err(Stop::Findings)?
+        }
         None => Vec::new(),
     };
-    if old_name == INPUT && new_name == INPUT {
-        let message = "standard input cannot be both policies";
-        return Err(Stop::Failed(message.to_owned()));
-    }
-    let (old_sources, new_sources) = (revision::read(old_name)?, revision::read(new_name)?);
-    let places = config.policy_places();
-    let compile = |global: &[Source]| {
-        let texts = PolicyTexts::beside(global.to_vec(), &places, policy::read)?;
-        let compiled = policy::compile_layers(&texts.layers(), &context);
-        compiled.map_err(|findings| Stop::Findings(findings.into_findings()))
-    };
-    let (old, new) = (compile(&old_sources)?, compile(&new_sources)?);
-    let around = Surroundings {
-        servers: context.servers.clone(),
-        recorded: load::recorded_tools(&config)?,
-        closed: BTreeSet::new(),
-        hints: Arc::clone(&context.hints),
-        uris: Arc::clone(&context.uris),
-    };
     let from = load::moment(*at);
-    let difference = Difference::of([&old, &new], [&around; 2], from, &callers);
-    let mut replayer = Replayer::new([&old, &new], [&around; 2]);
+    let (policies, around) = ([&old.policy, &new.policy], [&old.around, &new.around]);
+    let mut difference = Difference::of(policies, around, from, &callers);
+    difference.not_compared.clone_from(&sides.not_compared);
+    difference.notes.clone_from(&sides.notes);
+    let mut replayer = Replayer::new(policies, around);
     for path in replay {
         let source = revision::audit(path)?;
         for (number, line) in (1_usize..).zip(source.text.lines()) {
@@ -112,8 +95,8 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     let recorded = (!replay.is_empty()).then_some(&replayer.replay);
     let shown = formats::Shown {
         difference: &difference,
-        names: [old_name, new_name],
-        texts: [&rule_texts(&old_sources), &rule_texts(&new_sources)],
+        names: [&old.name, &new.name],
+        texts: [&rule_texts(&old.sources), &rule_texts(&new.sources)],
         replay: recorded,
     };
     let text = match format {

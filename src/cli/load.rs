@@ -79,8 +79,12 @@ pub(super) fn moment(at: Option<Timestamp>) -> Timestamp {
 
 /// Reads a configuration, and what policies are compiled against.
 pub(super) fn context(path: &Path) -> Result<(Config, CompileContext), Stop> {
-    let source = read(path)?;
-    let config = config::decode(source.name, source.text, base(path)).map_err(Stop::Findings)?;
+    context_of(read(path)?, base(path))
+}
+
+/// The same of the text of a configuration.
+pub(super) fn context_of(source: Source, base: &Path) -> Result<(Config, CompileContext), Stop> {
+    let config = config::decode(source.name, source.text, base).map_err(Stop::Findings)?;
     let catalog = Catalog::open(
         config.watched_servers(),
         config.catalog_limits(),
@@ -146,6 +150,20 @@ impl PolicyTexts {
             global,
             teams: teams.collect::<Result<_, Stop>>()?,
         })
+    }
+
+    /// Calls each file by another name.
+    pub(super) fn rename(&mut self, rename: &dyn Fn(&str) -> String) {
+        let teams = self.teams.iter_mut().flat_map(|(_, files)| files);
+        for file in self.global.iter_mut().chain(teams) {
+            file.name = rename(&file.name);
+        }
+    }
+
+    /// Every file.
+    pub(super) fn sources(&self) -> Vec<Source> {
+        let teams = self.teams.iter().flat_map(|(_, files)| files);
+        self.global.iter().chain(teams).cloned().collect()
     }
 
     /// Files that were named: each is of the team that has it, and else of the operator.

@@ -73,6 +73,8 @@ pub struct Difference {
     pub renamed: Vec<[Arc<str>; 2]>,
     /// What is not compared, and may differ.
     pub not_compared: Vec<String>,
+    /// What is to be known of the comparison.
+    pub notes: Vec<String>,
     /// Servers of which not everything could be compared, and why.
     pub unknown: Vec<(String, String)>,
     /// Headers that are taken from clients by only one of both: its name, and whether by the new one.
@@ -155,6 +157,7 @@ impl Difference {
             rules: rule_changes(old, new),
             renamed: renamed(old, new),
             not_compared: Vec::new(),
+            notes: Vec::new(),
             unknown: unknown.into_iter().collect(),
             headers: headers(old, new),
         }
@@ -182,17 +185,16 @@ impl Difference {
         !self.entries.is_empty() || !is_all || !self.headers.is_empty()
     }
 
-    /// Each change as a sentence.
+    /// Each change as a sentence. Changes that differ only in what they are about share one.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
-        let entries = self.entries.iter();
-        entries.flat_map(|entry| self.sentences_of(entry)).collect()
+        wording::joined(&self.entries)
     }
 
     /// The sentences of one change.
     #[must_use]
     pub fn sentences_of(&self, entry: &Entry) -> Vec<String> {
-        wording::sentences(entry)
+        wording::joined(std::slice::from_ref(entry))
     }
 }
 

@@ -58,6 +58,9 @@ fn foot(all: &Shown<'_>) -> String {
     for what in &difference.not_compared {
         line(&mut text, &shown(&format!("not compared: {what}")));
     }
+    for note in &difference.notes {
+        line(&mut text, &shown(&format!("note: {note}")));
+    }
     for [old, new] in &difference.renamed {
         line(
             &mut text,
@@ -228,6 +231,7 @@ pub(super) fn json(all: &Shown<'_>) -> String {
         "unknown": unknown.collect::<Vec<_>>(),
         "renamed": renamed.collect::<Vec<_>>(),
         "not_compared": difference.not_compared,
+        "notes": difference.notes,
     });
     if let (Some(replay), Some(members)) = (all.replay, whole.as_object_mut()) {
         let each =

@@ -51,16 +51,46 @@ fn situation(situation: &Situation, comparison: &Comparison<'_>) -> SaidSituatio
     said
 }
 
-/// The sentences of one entry.
-pub(super) fn sentences(entry: &Entry) -> Vec<String> {
-    let what = entry_what(entry);
+/// Stands for what a sentence is about.
+const WHAT: &str = "\u{0}";
+
+/// The sentences of some entries: what is said alike of several things is said once.
+pub(super) fn joined(entries: &[Entry]) -> Vec<String> {
+    let mut said: Vec<(String, Vec<&Entry>)> = Vec::new();
+    for entry in entries {
+        for sentence in sentences(entry) {
+            match said.iter_mut().find(|(known, _)| *known == sentence) {
+                Some((_, about)) => about.push(entry),
+                None => said.push((sentence, vec![entry])),
+            }
+        }
+    }
+    let sentences = said.into_iter().map(|(sentence, about)| {
+        let mut servers: Vec<(&Arc<str>, Vec<&Asked>)> = Vec::new();
+        for entry in about {
+            match servers
+                .iter_mut()
+                .find(|(server, _)| **server == entry.server)
+            {
+                Some((_, things)) => things.extend(&entry.things),
+                None => servers.push((&entry.server, entry.things.iter().collect())),
+            }
+        }
+        let what = servers.iter().map(|(server, things)| what(server, things));
+        sentence.replace(WHAT, &what.collect::<Vec<_>>().join(" and "))
+    });
+    sentences.collect()
+}
+
+/// The sentences of one entry, with a place for what it is about.
+fn sentences(entry: &Entry) -> Vec<String> {
     let because = format!(" [{}]", because(entry));
     let mut sentences: Vec<String> = merged(&entry.situations)
         .into_iter()
         .map(|(who, situation)| {
             let who = entry.subject.clone().unwrap_or(who);
             let (all, none) = conditions(&situation);
-            let said = says(entry, &who, &what);
+            let said = says(entry, &who, WHAT);
             let part = if situation.is_part {
                 " as far as a rule allows it"
             } else {
@@ -71,16 +101,22 @@ pub(super) fn sentences(entry: &Entry) -> Vec<String> {
         .collect();
     if entry.is_cut {
         let who = entry.subject.as_deref().unwrap_or("others");
-        sentences.push(format!(
-            "{}, and in more cases{because}",
-            says(entry, who, &what)
-        ));
+        let said = says(entry, who, WHAT);
+        sentences.push(format!("{said}, and in more cases{because}"));
     }
     sentences
 }
 
+/// Situations of the same callers, with the ways in which the call may be: all facts of one of them
+/// hold.
+struct Merged {
+    calls: Vec<Vec<SaidFact>>,
+    none_of: Vec<SaidFact>,
+    is_part: bool,
+}
+
 /// Situations that differ only in one fact about the caller are one: "group a or group b".
-fn merged(situations: &[SaidSituation]) -> Vec<(String, SaidSituation)> {
+fn merged(situations: &[SaidSituation]) -> Vec<(String, Merged)> {
     let mut merged: Vec<(Vec<String>, SaidSituation)> = Vec::new();
     for situation in situations {
         let (who, all_of): (Vec<SaidFact>, Vec<SaidFact>) = situation
@@ -99,28 +135,45 @@ fn merged(situations: &[SaidSituation]) -> Vec<(String, SaidSituation)> {
             Some(_) | None => merged.push((vec![who.join(" with ")], rest)),
         }
     }
-    let named = merged.into_iter().map(|(who, rest)| {
+    let mut by_who: Vec<(String, Merged)> = Vec::new();
+    for (who, rest) in merged {
         let who = if who.is_empty() {
             "everybody".to_owned()
         } else {
             listed(&who, "or")
         };
-        (who, rest)
-    });
-    named.collect()
+        let alike = by_who.iter_mut().find(|(known, own)| {
+            let are_told = !rest.all_of.is_empty() && !own.calls.iter().any(Vec::is_empty);
+            *known == who && are_told && own.none_of == rest.none_of && own.is_part == rest.is_part
+        });
+        match alike {
+            Some((_, own)) => own.calls.push(rest.all_of),
+            None => by_who.push((
+                who,
+                Merged {
+                    calls: vec![rest.all_of],
+                    none_of: rest.none_of,
+                    is_part: rest.is_part,
+                },
+            )),
+        }
+    }
+    by_who
 }
 
 /// What has to hold, and what must not.
-fn conditions(situation: &SaidSituation) -> (String, String) {
+fn conditions(situation: &Merged) -> (String, String) {
     let phrases = |facts: &[SaidFact]| -> Vec<String> {
         facts.iter().map(|fact| fact.phrase.clone()).collect()
     };
-    let all = phrases(&situation.all_of);
+    let calls = situation.calls.iter();
+    let calls: Vec<String> = calls.map(|facts| phrases(facts).join(" and ")).collect();
+    let all = listed(&calls, "or");
     let none = phrases(&situation.none_of);
     let all = if all.is_empty() {
         String::new()
     } else {
-        format!(" {}", all.join(" and "))
+        format!(" {all}")
     };
     let none = if none.is_empty() {
         String::new()
@@ -256,8 +309,12 @@ pub fn cause_word(entry: &Entry, cause: &EntryCause) -> &'static str {
 /// What an entry is about: "call a, b on github".
 #[must_use]
 pub fn entry_what(entry: &Entry) -> String {
+    what(&entry.server, &entry.things.iter().collect::<Vec<_>>())
+}
+
+fn what(server: &str, things: &[&Asked]) -> String {
     let mut by_verb: BTreeMap<(u8, String), Vec<String>> = BTreeMap::new();
-    for thing in &entry.things {
+    for thing in things {
         let (rank, verb, name) = said_thing(thing);
         let names = by_verb.entry((rank, verb)).or_default();
         names.extend(name.filter(|name| !names.contains(name)));
@@ -276,7 +333,7 @@ pub fn entry_what(entry: &Entry) -> String {
             }
         })
         .collect();
-    format!("{} on {}", parts.join(", "), entry.server)
+    format!("{} on {server}", parts.join(", "))
 }
 
 /// A verb with its rank among others, and a name to put behind it.
