@@ -168,11 +168,12 @@ impl<'p> Comparison<'p> {
             versions: &mut versions,
             all,
             changes: Vec::new(),
+            is_too_complex: false,
         };
         work.possible = work.narrowed(possible);
         work.describe_all();
-        let changes = work.changes;
-        if self.facts.diagrams.is_full() {
+        let (changes, is_too_complex) = (work.changes, work.is_too_complex);
+        if is_too_complex || self.facts.diagrams.is_full() {
             return Err(TooComplex);
         }
         Ok(changes)

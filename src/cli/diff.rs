@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::load;
 use super::outcome::{FINDINGS, Stop, print};
-use crate::policy::difference::{Difference, Replayer, html, rule_texts};
+use crate::policy::difference::{Difference, Replayer, html};
 use crate::policy::testing::read_subjects;
 
 /// Show whose access changes between two policies, or since a revision
@@ -96,7 +96,7 @@ pub(super) fn run(arguments: &DiffArguments) -> Result<ExitCode, Stop> {
     let shown = formats::Shown {
         difference: &difference,
         names: [&old.name, &new.name],
-        texts: [&rule_texts(&old.sources), &rule_texts(&new.sources)],
+        texts: [&old.texts, &new.texts],
         replay: recorded,
     };
     let text = match format {

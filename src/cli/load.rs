@@ -11,6 +11,7 @@ use crate::authz::Policy;
 use crate::catalog::{self, Catalog, RecordedTool};
 use crate::config::{self, Config};
 use crate::file;
+use crate::policy::difference::{RuleTexts, rule_texts};
 use crate::policy::testing::SampleContext;
 use crate::policy::{self, CompileContext, Layer, PolicyPlaces, ReadPolicyError, TeamSettings};
 use crate::yaml::Source;
@@ -160,10 +161,14 @@ impl PolicyTexts {
         }
     }
 
-    /// Every file.
-    pub(super) fn sources(&self) -> Vec<Source> {
-        let teams = self.teams.iter().flat_map(|(_, files)| files);
-        self.global.iter().chain(teams).cloned().collect()
+    /// The rules as they are written, by the ids that they have in force.
+    pub(super) fn rules(&self) -> RuleTexts {
+        let mut texts = rule_texts(&self.global);
+        for (team, files) in &self.teams {
+            let own = rule_texts(files).into_iter();
+            texts.extend(own.map(|(id, text)| (format!("{}/{id}", team.name), text)));
+        }
+        texts
     }
 
     /// Files that were named: each is of the team that has it, and else of the operator.

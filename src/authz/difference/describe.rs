@@ -9,8 +9,8 @@ use super::fact::Facts;
 use super::outcomes::{Ask, Status};
 use super::versions::{Goal, Versions};
 
-/// How many sets of edits are told apart for one kind of change and one target.
-const CAUSES_MAX: usize = 64;
+/// How many sets of several edits are told apart for one kind of change and one target.
+const SETS_MAX: usize = 256;
 
 /// The changes of one target as they are found.
 pub(super) struct Described<'w, 'p> {
@@ -24,6 +24,8 @@ pub(super) struct Described<'w, 'p> {
     pub(super) possible: Diagram,
     pub(super) new: Status,
     pub(super) changes: Vec<Change>,
+    /// Whether there are more sets of edits than can be told apart.
+    pub(super) is_too_complex: bool,
 }
 
 /// Where something changes.
@@ -148,23 +150,57 @@ impl Described<'_, '_> {
     pub(super) fn describe(&mut self, region: &Region) {
         let narrowed = self.narrowed(region.all);
         let mut left = self.facts.diagrams.and(narrowed, self.possible);
+        // Most changes come from one edit.
+        for edit in self.all.clone() {
+            if left == Diagram::NEVER {
+                return;
+            }
+            // Another class is told of with the rules to which it makes a difference.
+            if matches!(edit, Edit::Rule(_)) && region.goal != Goal::Limits {
+                let found = Found {
+                    edits: EditSet::from([edit]),
+                    reclassified: Vec::new(),
+                    kind: None,
+                };
+                left = self.describe_part(region, &found, left);
+            }
+        }
         let mut count = 0_usize;
         while left != Diagram::NEVER && !self.facts.diagrams.is_full() {
             let Some(example) = self.facts.diagrams.example(left) else {
                 return;
             };
             let found = self.found(&example, &region.goal);
-            let mut alone = self.alone(&found.edits, &region.goal);
-            let mut own = self.narrowed(alone);
-            own = self.facts.diagrams.and(left, own);
-            if own == Diagram::NEVER || count >= CAUSES_MAX {
-                (alone, own) = (region.all, left);
-            }
-            let kind = found.kind.unwrap_or(region.kind);
-            self.tell((kind, &region.details), &found, region.all, (own, alone));
-            left = self.facts.diagrams.minus(left, own);
+            let rest = self.describe_part(region, &found, left);
             count = count.saturating_add(1);
+            if rest == left || count > SETS_MAX {
+                self.is_too_complex = true;
+                return;
+            }
+            left = rest;
         }
+    }
+
+    /// Describes the part of a region that some edits bring about, and returns what is left.
+    fn describe_part(&mut self, region: &Region, found: &Found, left: Diagram) -> Diagram {
+        let mut concerned = left;
+        for edit in &found.edits {
+            let differs = self.versions.differs(*edit, self.facts);
+            let differs = self.narrowed(differs);
+            concerned = self.facts.diagrams.and(concerned, differs);
+        }
+        if concerned == Diagram::NEVER {
+            return left;
+        }
+        let alone = self.alone(&found.edits, &region.goal);
+        let own = self.narrowed(alone);
+        let own = self.facts.diagrams.and(left, own);
+        if own == Diagram::NEVER {
+            return left;
+        }
+        let kind = found.kind.unwrap_or(region.kind);
+        self.tell((kind, &region.details), found, region.all, (own, alone));
+        self.facts.diagrams.minus(left, own)
     }
 
     /// Where these edits bring a change about, and no fewer of them do.

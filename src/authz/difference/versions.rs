@@ -59,6 +59,7 @@ pub(super) struct Versions<'p> {
     /// What the rules that are the same in every version add up to.
     base: Option<Sums>,
     statuses: HashMap<EditSet, Status>,
+    differing: HashMap<Edit, Diagram>,
     whole: HashMap<EditSet, Arc<Outcomes>>,
 }
 
@@ -76,6 +77,7 @@ impl<'p> Versions<'p> {
             is_reclassified,
             base: None,
             statuses: HashMap::new(),
+            differing: HashMap::new(),
             whole: HashMap::new(),
         }
     }
@@ -230,9 +232,18 @@ impl<'p> Versions<'p> {
         )
     }
 
+    /// The row of a pair: they are in the order of their pairs.
+    fn row(&self, pair: usize) -> Option<&Row<'p>> {
+        let at = self.rows.binary_search_by_key(&pair, |row| row.pair).ok()?;
+        self.rows.get(at)
+    }
+
     /// Where an edit makes some difference to its rule.
-    pub(super) fn differs(&self, edit: Edit, facts: &mut Facts) -> Diagram {
-        match edit {
+    pub(super) fn differs(&mut self, edit: Edit, facts: &mut Facts) -> Diagram {
+        if let Some(known) = self.differing.get(&edit) {
+            return *known;
+        }
+        let found = match edit {
             Edit::Order | Edit::Reach => Diagram::ALWAYS,
             Edit::Class => {
                 let sides = self.rows.iter().flat_map(|row| row.sides);
@@ -243,15 +254,17 @@ impl<'p> Versions<'p> {
                 facts.diagrams.any(each)
             }
             Edit::Rule(pair) => {
-                let row = self.rows.iter().find(|row| row.pair == pair);
-                let Some([[was, was_after], [is, is_after]]) = row.map(|row| row.sides) else {
-                    return Diagram::NEVER;
-                };
-                let before = differing(was, is, facts);
-                let after = differing(was_after, is_after, facts);
-                facts.diagrams.or(before, after)
+                let sides = self.row(pair).map(|row| row.sides);
+                sides.map_or(Diagram::NEVER, |sides| {
+                    let [[was, was_after], [is, is_after]] = sides;
+                    let before = differing(was, is, facts);
+                    let after = differing(was_after, is_after, facts);
+                    facts.diagrams.or(before, after)
+                })
             }
-        }
+        };
+        self.differing.insert(edit, found);
+        found
     }
 
     /// The pairs to which another class makes a difference in one context.
@@ -265,15 +278,15 @@ impl<'p> Versions<'p> {
 
     /// Whether the edits are about nothing that grants.
     pub(super) fn is_gate(&self, set: &EditSet) -> bool {
-        set.iter().all(|edit| {
-            let pairs = match edit {
-                Edit::Rule(pair) => BTreeSet::from([*pair]),
-                Edit::Class => self.reclassified(),
-                Edit::Order | Edit::Reach => BTreeSet::new(),
-            };
-            let rows = self.rows.iter().filter(|row| pairs.contains(&row.pair));
-            let mut placed = rows.flat_map(|row| row.sides).flatten().flatten();
-            placed.all(|placed| placed.rule.effect != Effect::Allow)
+        let grants = |pair: usize| {
+            let sides = self.row(pair).map(|row| row.sides);
+            let mut placed = sides.into_iter().flatten().flatten().flatten();
+            placed.any(|placed| placed.rule.effect == Effect::Allow)
+        };
+        !set.iter().any(|edit| match edit {
+            Edit::Rule(pair) => grants(*pair),
+            Edit::Class => self.reclassified().into_iter().any(grants),
+            Edit::Order | Edit::Reach => false,
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::authz::Policy;
 use crate::cli::load::{self, PolicyTexts};
 use crate::cli::outcome::Stop;
 use crate::config::Config;
-use crate::policy::difference::Surroundings;
+use crate::policy::difference::{RuleTexts, Surroundings};
 use crate::policy::{self, CompileContext};
 use crate::yaml::Source;
 
@@ -20,7 +20,7 @@ const GIT: &str = "git:";
 pub(super) struct Side {
     pub(super) name: String,
     pub(super) policy: Policy,
-    pub(super) sources: Vec<Source>,
+    pub(super) texts: RuleTexts,
     pub(super) context: CompileContext,
     pub(super) around: Surroundings,
     pub(super) config: Config,
@@ -61,7 +61,7 @@ impl Side {
         Ok(Side {
             name: name.to_owned(),
             policy,
-            sources: texts.sources(),
+            texts: texts.rules(),
             around: surroundings(&config, &context)?,
             context,
             config,
@@ -137,10 +137,8 @@ fn policies(config: &Path, old: &str, new: &str) -> Result<Sides, Stop> {
     let side = |place: &str| {
         let (config, context) = load::context(config)?;
         let sources = revision::read(place)?;
-        let texts = PolicyTexts::beside(sources.clone(), &config.policy_places(), policy::read)?;
-        let mut side = Side::of_texts(place, &texts, config, context)?;
-        side.sources = sources;
-        Ok::<Side, Stop>(side)
+        let texts = PolicyTexts::beside(sources, &config.policy_places(), policy::read)?;
+        Side::of_texts(place, &texts, config, context)
     };
     let sides = (side(old)?, side(new)?);
     let (mut not_compared, mut notes) = (Vec::new(), Vec::new());
